@@ -1,0 +1,93 @@
+"""Pointillist: generative models that paint an image one pixel at a time, with exact likelihood.
+
+Names are imported when they are first used, so that `import pointillist` and `pointillist --help` do not wait for torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from pointillist._version import __version__
+
+if TYPE_CHECKING:
+    from pointillist.factory import PretrainedPixelModel, build, load, models
+    from pointillist.data import DataOptions, DataSplits, ImageDataset, load_data
+    from pointillist.errors import (
+        CausalityError,
+        CheckpointError,
+        ConfigError,
+        DataError,
+        EngineError,
+        PointillistError,
+        ShapeError,
+        TrainingError,
+    )
+    from pointillist.images import ImageSpec
+    from pointillist.pixel_model import PixelModel
+    from pointillist.sampling import Samples, sample
+    from pointillist.scoring import Evaluation, entropy_map, evaluate
+    from pointillist.training import TrainConfig, TrainResult, train
+
+_HOMES = {
+    "pointillist.factory": ("PretrainedPixelModel", "build", "load", "models"),
+    "pointillist.data": ("DataOptions", "DataSplits", "ImageDataset", "load_data"),
+    "pointillist.errors": (
+        "CausalityError",
+        "CheckpointError",
+        "ConfigError",
+        "DataError",
+        "EngineError",
+        "PointillistError",
+        "ShapeError",
+        "TrainingError",
+    ),
+    "pointillist.images": ("ImageSpec",),
+    "pointillist.pixel_model": ("PixelModel",),
+    "pointillist.sampling": ("Samples", "sample"),
+    "pointillist.scoring": ("Evaluation", "entropy_map", "evaluate"),
+    "pointillist.training": ("TrainConfig", "TrainResult", "train"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [  # noqa: PLE0604 (the names above, and the version)
+    "CausalityError",
+    "CheckpointError",
+    "ConfigError",
+    "DataError",
+    "DataOptions",
+    "DataSplits",
+    "EngineError",
+    "Evaluation",
+    "ImageDataset",
+    "ImageSpec",
+    "PixelModel",
+    "PointillistError",
+    "PretrainedPixelModel",
+    "Samples",
+    "ShapeError",
+    "TrainConfig",
+    "TrainResult",
+    "TrainingError",
+    "__version__",
+    "build",
+    "entropy_map",
+    "evaluate",
+    "load",
+    "load_data",
+    "models",
+    "sample",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'pointillist' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,131 @@
+"""A model folder: `model.safetensors` + `config.json` + a model card. Bytes only; what they mean is `pixel_model.py`'s.
+
+Nothing here can execute code from a file: weights are safetensors, settings are JSON, and sizes are compared with what
+the settings promise before anything is allocated. Every file is written aside and renamed, so a reader sees an old
+folder or a new one, never half.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from pointillist.errors import CheckpointError
+
+WEIGHTS = "model.safetensors"
+CONFIG = "config.json"
+CARD = "README.md"
+FORMAT_VERSION = 1
+MAX_CONFIG_BYTES = 16 * 1024 * 1024
+_PICKLES = {".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle"}
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that replaces it, atomically, when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+    """Tensors to a safetensors file, atomically."""
+    with replacing(path) as temporary:
+        save_file({k: v.detach().contiguous().cpu() for k, v in tensors.items()}, temporary, dict(metadata or {}))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Text to a file, atomically."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_model(folder: Path, tensors: Mapping[str, Tensor], config: Mapping[str, Any], card: str) -> None:
+    """A model folder. The weights go last: until they are there, the folder is refused, never misread."""
+    config = {"format": "pointillist", "format_version": FORMAT_VERSION, **config}
+    write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
+    write_text(folder / CARD, card)
+    write_tensors(folder / WEIGHTS, tensors, {"format": "pt"})
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The settings of a model folder.
+
+    Raises:
+        CheckpointError: if this is not a folder of ours, or it is damaged or of a newer format.
+    """
+    path = folder / CONFIG
+    if folder.is_file():
+        if folder.suffix in _PICKLES:
+            raise CheckpointError(
+                f"{folder} is a pickle, which can run code when it is opened, and is refused: "
+                f"give the model folder that holds {WEIGHTS} and {CONFIG}."
+            )
+        raise CheckpointError(f"{folder} is a file: give the model folder that holds {WEIGHTS} and {CONFIG}.")
+    if not path.is_file():
+        raise CheckpointError(f"{folder} holds no {CONFIG}: give a folder that `pointillist train --out` has written.")
+    if path.stat().st_size > MAX_CONFIG_BYTES:
+        raise CheckpointError(f"{path} has {path.stat().st_size:,} bytes, over the limit of {MAX_CONFIG_BYTES:,}.")
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is not valid JSON ({error}): the folder is damaged; copy it again.") from error
+    if not isinstance(config, dict) or config.pop("format", None) != "pointillist":
+        raise CheckpointError(f'{path} is not a Pointillist model: its "format" must be "pointillist".')
+    version = config.pop("format_version", None)
+    if version != FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path} has format version {version}, and this release reads version {FORMAT_VERSION}: upgrade pointillist."
+        )
+    return config
+
+
+def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the tensors in a safetensors file, without loading any.
+
+    Raises:
+        CheckpointError: if the file is missing, a pickle, or damaged.
+    """
+    with _opened(path) as file:
+        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 (not a dict)
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """All tensors of a safetensors file.
+
+    Raises:
+        CheckpointError: as `read_shapes`.
+    """
+    with _opened(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    if not path.is_file():
+        pickles = sorted(p.name for p in path.parent.glob("*") if p.suffix in _PICKLES)
+        hint = f"; {pickles[0]} is a pickle, which is refused because it can run code" if pickles else ""
+        raise CheckpointError(f"{path.parent} holds no {path.name}{hint}: copy the whole model folder.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} is damaged ({error}): copy or download it again.") from error

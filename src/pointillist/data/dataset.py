@@ -1,0 +1,182 @@
+"""Images in memory, and batches that are a pure function of which images and which seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from pointillist.data.options import Binarise, DataOptions
+from pointillist.errors import ConfigError, DataError
+from pointillist.images import ImageSpec
+
+if TYPE_CHECKING:
+    from pointillist.data.raw import Raw
+
+Indices = Sequence[int] | np.ndarray | Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some images: `levels` in [0, spec.levels), with labels and captions where the data set has them."""
+
+    levels: Int64[Tensor, "b c h w"]
+    labels: Int64[Tensor, " b"] | None = None
+    texts: tuple[str, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.levels)
+
+
+class ImageDataset(Dataset[dict[str, Any]]):
+    """Images of one kind and size, in memory.
+
+    Attributes:
+        spec: what the integers mean.
+        labels: `int64 [n]`, or None.
+        texts: one caption for each image, or None.
+        classes: names of the labels; empty where there are none.
+        name: what to call the data set in messages.
+        notes: how the source was read, one short sentence each.
+        binarise: `dynamic` data sets keep 8-bit intensities and draw their two levels in `batch`.
+    """
+
+    def __init__(
+        self,
+        values: np.ndarray,
+        spec: ImageSpec,
+        *,
+        labels: np.ndarray | None = None,
+        texts: Sequence[str] | None = None,
+        classes: Sequence[str] = (),
+        name: str = "images",
+        notes: Sequence[str] = (),
+        binarise: Binarise = "none",
+        rows: np.ndarray | None = None,
+    ) -> None:
+        """Wrap `values` (unsigned integers `n c h w`); `rows` picks some of them without a copy."""
+        if values.ndim != 4 or values.shape[1:] != spec.shape:
+            raise DataError(
+                f"Images of {name} have shape {values.shape}: they must be (n, c, h, w) with (c, h, w) {spec.shape}."
+            )
+        self._values = values
+        self._rows = np.arange(len(values)) if rows is None else rows
+        for what, column in (("labels", labels), ("texts", texts)):
+            if column is not None and len(column) != len(self._rows):
+                raise DataError(
+                    f"{name} has {len(self._rows):,} images but {len(column):,} {what}: give one for each image."
+                )
+        self.spec = spec
+        self.labels = None if labels is None else np.asarray(labels, np.int64)
+        self.texts = None if texts is None else tuple(texts)
+        self.classes = tuple(classes)
+        self.name = name
+        self.notes = tuple(notes)
+        self.binarise = binarise
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """`levels` (int64 tensor `c h w`), and `label` and `text` where there are any."""
+        one = self.batch([index])
+        item: dict[str, Any] = {"levels": one.levels[0]}
+        if self.labels is not None:
+            item["label"] = int(self.labels[index])
+        if self.texts is not None:
+            item["text"] = self.texts[index]
+        return item
+
+    def __repr__(self) -> str:
+        return f"ImageDataset({self.name!r}, {len(self):,} images, shape {self.spec.shape}, {self.spec.levels} levels)"
+
+    def batch(self, indices: Indices, *, seed: int = 0, flip: bool = False) -> Batch:
+        """The images at `indices`, in that order.
+
+        Dynamic binarisation and flips are drawn for each image from `(seed, image)`: a batch does not depend on what
+        was asked for before, on the other images in it, or on the process that asks. Change `seed` each epoch.
+
+        Args:
+            indices: positions in [0, len(self)); negative ones count from the end.
+            seed: 0 or more.
+            flip: mirror each image left to right with probability 1/2.
+        """
+        if seed < 0:
+            raise ConfigError(f"`seed` (={seed}) must be 0 or more: choose another.")
+        index = self._checked(indices)
+        rows = self._rows[index]
+        values = self._values[rows]
+        if flip:
+            mirrored = np.array([_draws(seed, int(row), 0).random() < 0.5 for row in rows], bool)
+            values[mirrored] = values[mirrored][..., ::-1]
+        if self.binarise == "dynamic":
+            # after the flip: the draw belongs to the place, so flipped images are not mirrored draws
+            for value, row in zip(values, rows, strict=True):
+                value[...] = _bernoulli(value, seed, int(row))
+        labels = None if self.labels is None else torch.from_numpy(self.labels[index])
+        texts = None if self.texts is None else tuple(self.texts[i] for i in index)
+        return Batch(torch.from_numpy(values.astype(np.int64)), labels, texts)
+
+    def subset(self, indices: Indices, name: str | None = None) -> ImageDataset:
+        """Some of the images, sharing this one's memory; dynamic draws stay those of the image."""
+        index = self._checked(indices)
+        return ImageDataset(
+            self._values,
+            self.spec,
+            labels=None if self.labels is None else self.labels[index],
+            texts=None if self.texts is None else [self.texts[i] for i in index],
+            classes=self.classes,
+            name=name or self.name,
+            notes=self.notes,
+            binarise=self.binarise,
+            rows=self._rows[index],
+        )
+
+    @classmethod
+    def from_arrays(
+        cls,
+        x: np.ndarray | Tensor,
+        labels: Any = None,
+        *,
+        texts: Sequence[str] | None = None,
+        classes: Sequence[str] = (),
+        spec: ImageSpec | None = None,
+        options: DataOptions | None = None,
+        name: str = "arrays",
+    ) -> ImageDataset:
+        """Images from memory: integer arrays `n h w [c]` or tensors `n c h w`; no split is cut.
+
+        Args:
+            spec: read `x` as this kind of image instead of by `options`; it fixes mode, levels, order and palette.
+
+        Raises:
+            DataError: if values, labels or captions do not fit together or do not fit `spec`.
+        """
+        from pointillist.data.arrays import raw_from_memory
+        from pointillist.data.reading import interpret
+
+        options = options or DataOptions()
+        raw: Raw = raw_from_memory(x, labels, texts=texts, classes=tuple(classes), options=options, name=name)
+        return interpret(raw, options, spec=spec)
+
+    def _checked(self, indices: Indices) -> np.ndarray:
+        index = np.asarray(indices, np.int64).reshape(-1)
+        if len(index) and not (-len(self) <= index.min() and index.max() < len(self)):
+            bad = next(i for i in index.tolist() if not -len(self) <= i < len(self))
+            raise IndexError(f"Image {bad} is not in {self.name}, which has {len(self):,} images: count from 0.")
+        return index % max(len(self), 1)
+
+
+def _draws(seed: int, row: int, purpose: int) -> np.random.Generator:
+    return np.random.default_rng((seed, row, purpose))
+
+
+def _bernoulli(intensities: np.ndarray, seed: int, row: int) -> np.ndarray:
+    """1 with probability intensity / 255, exactly: 0 is never and 255 is always 1."""
+    return _draws(seed, row, 1).integers(0, 255, intensities.shape) < intensities

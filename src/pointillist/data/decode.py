@@ -1,0 +1,262 @@
+"""Image files to one array: headers first (sizes, kinds, memory), then pixels, naming every file that is broken."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from pointillist.data import memory
+from pointillist.data.options import DataOptions
+from pointillist.data.resize import fitted, natural_resample
+from pointillist.errors import ConfigError, DataError
+
+MAX_PIXELS = 64_000_000  # below Pillow's own warning; a file of 2 kB can claim to be larger than memory
+# what Pillow's decoders raise on damaged files
+BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    struct.error,
+    zlib.error,
+    OverflowError,
+)
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_GREY = ("1", "L", "I", "I;16", "I;16L", "I;16B", "I;16N")
+_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
+_COLOUR = ("RGB", "RGBX", "P", "CMYK", "YCbCr", "LAB", "HSV")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image to read: a name for messages, and how to open it (lazily)."""
+
+    name: str
+    open: Callable[[], Image.Image]
+
+
+@dataclass(frozen=True)
+class Header:
+    """What is known of an image before its pixels are decoded."""
+
+    size: tuple[int, int]  # height, width, after the camera's rotation
+    channels: int
+    bilevel: bool = False
+    deep: bool = False
+    animated: bool = False
+    indexed: bool = False
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """`values` are integers `n c h w`; `kept` says which items they are (all, unless bad ones were skipped)."""
+
+    values: np.ndarray
+    kept: np.ndarray
+    kind: Literal["pictures", "levels"]
+    levels: int | None
+    notes: tuple[str, ...]
+
+
+def decode(items: Sequence[Item], options: DataOptions, name: str) -> Decoded:
+    """Read all images into one array, at one size.
+
+    Raises:
+        DataError: for a broken or oversized file (unless `skip_bad`), mixed sizes without `size`, or lack of memory.
+    """
+    headers: dict[int, Header] = {}
+    bad: list[str] = []
+    for i, item in enumerate(items):
+        with _blaming(item, options, bad):
+            headers[i] = probe(item)
+    height, width = options.size or _common_size(items, headers, name)
+    if options.size and options.fit == "exact":
+        _require_exact(items, headers, options.size)
+    codes = options.mode == "codes"
+    channels = 1 if codes else max((h.channels for h in headers.values()), default=1)
+    dtype = np.uint16 if codes and any(h.deep for h in headers.values()) else np.uint8
+    memory.require(
+        len(headers) * channels * height * width * np.dtype(dtype).itemsize,
+        f"{name} ({len(headers):,} images of {height}x{width} with {channels} channel(s))",
+        "choose a smaller `size` or fewer images",
+    )
+    values = np.empty((len(headers), channels, height, width), dtype)
+    kept: list[int] = []
+    for i in headers:
+        with _blaming(items[i], options, bad):
+            values[len(kept)] = fitted(read(items[i], channels, codes), options).transpose(2, 0, 1)
+            kept.append(i)
+    if not kept:
+        raise DataError(f"{name} holds no image that can be read: {bad[0] if bad else 'it is empty'}.")
+    chosen = [headers[i] for i in kept]
+    bilevel = (
+        2
+        if all(h.bilevel for h in chosen) and (options.size is None or natural_resample(options) == "nearest")
+        else None
+    )
+    notes = _notes(chosen, bad, options, (height, width))
+    return Decoded(values[: len(kept)], np.array(kept), "levels" if codes else "pictures", bilevel, notes)
+
+
+def probe(item: Item) -> Header:
+    """Size and kind of an image from its header.
+
+    Raises:
+        DataError: for more pixels than allowed, or numbers that are no 8-bit picture.
+    """
+    with _opened(item) as image:
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise DataError(
+                f"{item.name} claims {width}x{height} pixels, but at most {MAX_PIXELS:,} are read: shrink it first."
+            )
+        if _orientation(image) >= 5:
+            width, height = height, width
+        has_alpha = image.mode in _ALPHA or "transparency" in image.info
+        if image.mode not in (*_GREY, *_ALPHA, *_COLOUR) or (image.mode == "I" and image.format not in ("PNG", "PPM")):
+            raise DataError(
+                f"{item.name} has pixels of kind {image.mode!r}, not 8- or 16-bit integers: save it as PNG first."
+            )
+        return Header(
+            size=(height, width),
+            channels=4 if has_alpha else 1 if image.mode in _GREY else 3,
+            bilevel=image.mode == "1",
+            deep=image.mode.startswith("I") or _is_deep(image),
+            animated=bool(getattr(image, "is_animated", False)),
+            indexed=image.mode == "P",
+        )
+
+
+def read(item: Item, channels: int, codes: bool) -> np.ndarray:
+    """The first frame of an image, upright, as integers `h w c`; with `codes` its raw numbers or palette indexes."""
+    with _opened(item) as opened:
+        turn = _TURNS.get(_orientation(opened))
+        opened.load()
+        image = opened.transpose(turn) if turn is not None else opened
+        if codes:
+            if image.mode not in (*_GREY, "P"):
+                raise DataError(
+                    f"{item.name} is a {image.mode} picture: codes are read from grey or indexed files only."
+                )
+            return np.asarray(image).astype(np.uint16 if image.mode.startswith("I") else np.uint8)[..., None]
+        if image.mode.startswith("I"):
+            # 65,535 = 255 x 257: the nearest 8-bit value
+            grey = ((np.asarray(image).astype(np.int64) + 128) // 257).clip(0, 255).astype(np.uint8)
+            image = Image.fromarray(grey)
+        array = np.asarray(image.convert({1: "L", 3: "RGB", 4: "RGBA"}[channels]))
+        return array[..., None] if channels == 1 else array
+
+
+@contextmanager
+def _opened(item: Item) -> Iterator[Image.Image]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # odd metadata is not the user's concern
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            with item.open() as image:
+                yield image
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+            raise DataError(
+                f"{item.name} claims more pixels than the {MAX_PIXELS:,} that are read: shrink it first."
+            ) from None
+
+
+@contextmanager
+def _blaming(item: Item, options: DataOptions, bad: list[str]) -> Iterator[None]:
+    """Name the file in every error; with `skip_bad`, remember it and go on."""
+    try:
+        yield
+    except ConfigError:  # an option is wrong, not the file
+        raise
+    except (DataError, *BROKEN) as error:
+        known = isinstance(error, DataError)
+        message = str(error).rstrip(".") if known else f"{item.name} cannot be read as an image ({_short(error)})"
+        if not options.skip_bad:
+            raise DataError(
+                message + ("." if known else ": repair or remove it, or skip such files with `skip_bad`.")
+            ) from error
+        bad.append(message)
+
+
+def _short(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:100] or type(error).__name__
+
+
+def _orientation(image: Image.Image) -> int:
+    """The camera's rotation, 1 to 8. Pillow turns TIFF itself, and would decode a whole PNG to look for a late tag."""
+    if image.format not in ("JPEG", "MPO", "WEBP", "PNG") or (image.format == "PNG" and "exif" not in image.info):
+        return 1
+    try:
+        value = image.getexif().get(0x0112, 1)
+    except BROKEN:
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _is_deep(image: Image.Image) -> bool:
+    """Whether Pillow will drop bits: 16-bit RGB(A) opens as 8-bit."""
+    if image.format not in ("PNG", "TIFF"):
+        return False
+    raw_modes = [tile[3] if isinstance(tile[3], str) else tile[3][0] for tile in getattr(image, "tile", None) or []]
+    return any(";16" in str(mode) for mode in raw_modes)
+
+
+def _common_size(items: Sequence[Item], headers: dict[int, Header], name: str) -> tuple[int, int]:
+    first = next(iter(headers), None)
+    if first is None:
+        return 1, 1
+    for i, header in headers.items():
+        if header.size != headers[first].size:
+            (h1, w1), (h2, w2) = headers[first].size, header.size
+            raise DataError(
+                f"The images of {name} have different sizes, {items[first].name} is {h1}x{w1} and {items[i].name} is "
+                f"{h2}x{w2} (height x width): choose one with `size`, for example --size {min(h1, h2)}x{min(w1, w2)}."
+            )
+    return headers[first].size
+
+
+def _require_exact(items: Sequence[Item], headers: dict[int, Header], size: tuple[int, int]) -> None:
+    for i, header in headers.items():
+        if header.size != size:
+            raise DataError(
+                f"{items[i].name} is {header.size[0]}x{header.size[1]} (height x width), not the `size` "
+                f"{size[0]}x{size[1]}: choose `fit` crop, pad or stretch to resize it."
+            )
+
+
+def _notes(
+    headers: Sequence[Header], bad: Sequence[str], options: DataOptions, size: tuple[int, int]
+) -> tuple[str, ...]:
+    notes = []
+    if bad:
+        notes.append(f"{len(bad):,} unreadable file(s) skipped, the first: {bad[0]}")
+    resized = sum(h.size != size for h in headers)
+    if resized:
+        how = f"{options.fit}, {natural_resample(options)}"
+        notes.append(f"{resized:,} of {len(headers):,} images brought to {size[0]}x{size[1]} ({how})")
+    deep = sum(h.deep for h in headers)
+    if deep and options.mode != "codes":
+        notes.append(f"{deep:,} 16-bit image(s) reduced to 8 bits")
+    animated = sum(h.animated for h in headers)
+    if animated:
+        notes.append(f"{animated:,} animation(s): the first frame was read")
+    return tuple(notes)

@@ -1,0 +1,180 @@
+"""One entrance for every source: find its reader, complete its splits, turn pixels into levels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from pointillist.data.arrays import raw_from_memory, read_npy, read_npz
+from pointillist.data.dataset import ImageDataset
+from pointillist.data.folder import EXTENSIONS, read_folder, read_image, walk
+from pointillist.data.items import read_items
+from pointillist.data.options import DataOptions
+from pointillist.data.raw import SPLITS, Raw, split_name
+from pointillist.data.reading import interpret, pinned
+from pointillist.data.shipped import uci_digits
+from pointillist.data.splits import complete_splits
+from pointillist.data.standard import ENVIRONMENT, HUB_NAMES, local_folder, read_standard
+from pointillist.data.tables import read_hub, read_parquet
+from pointillist.errors import DataError
+from pointillist.images import ImageSpec
+
+_SHIPPED: dict[str, Callable[[], Raw]] = {"uci-digits": uci_digits}
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(:[\w.-]+)?")
+
+
+@dataclass(frozen=True)
+class DataSplits:
+    """The parts of a data set; a part is None where there is none."""
+
+    train: ImageDataset | None = None
+    valid: ImageDataset | None = None
+    test: ImageDataset | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parts that are there."""
+        return tuple(name for name in SPLITS if getattr(self, name) is not None)
+
+    def get(self, split: str) -> ImageDataset:
+        """The part called `split` (`validation` and the like are understood).
+
+        Raises:
+            DataError: naming the parts there are, if this is none of them.
+        """
+        found: ImageDataset | None = getattr(self, split_name(split, "`split`"))
+        if found is None:
+            some = next(getattr(self, name) for name in SPLITS if getattr(self, name) is not None)
+            raise DataError(
+                f"{some.name} has no {split!r} part: it has {', '.join(self.names)}, so choose one of them or cut one "
+                f"with `test_fraction` or `valid_fraction`."
+            )
+        return found
+
+
+def builtin_names() -> list[str]:
+    """Names that `load_data` knows; the first is in the package, the others need their files or a network."""
+    return [*_SHIPPED, *HUB_NAMES]
+
+
+def load_data(
+    source: str | Path | np.ndarray | Tensor | Dataset[Any] | Sequence[Any],
+    options: DataOptions | None = None,
+    *,
+    spec: ImageSpec | None = None,
+    classes: Sequence[str] = (),
+    **overrides: Any,
+) -> DataSplits:
+    """Read images, with labels and captions where there are any, and split them.
+
+    Args:
+        source: a folder, an image, `.npz`, `.npy` or `.parquet`; a name of `builtin_names()`, `mnist:FOLDER` for its
+            files in a local folder; a hub data set `owner/name` or `hf:NAME`; an array `n h w [c]`, a tensor
+            `n c h w`, any torch data set, or a list of PIL images.
+        options: how to read it; single options may be given as keywords.
+        spec: read as this model's kind of image: its mode, levels, order and palette go before the options.
+        classes: number labels by these names (a model's classes) instead of the source's.
+
+    Splits of the source are kept. A missing validation part is cut from train, stratified by label, with the fixed
+    seed of the options; the test part is never touched.
+
+    Raises:
+        ConfigError: for an option that is not allowed.
+        DataError: if the source cannot be found or read; the message names it and the remedy.
+        MissingExtraError: for Parquet and the hub without the extra `data`.
+    """
+    chosen = (options or DataOptions()).changed(**overrides)
+    if isinstance(source, ImageDataset):
+        return DataSplits(train=source) if not chosen.valid_fraction else _split_dataset(source, chosen)
+    # the model's kind is known before files are decoded: codes and palettes are not averaged
+    raw = _read(source, pinned(chosen, spec))
+    column = raw.labels if chosen.labels else None
+    groups = (
+        None
+        if column is None or column.size != len(raw.values)
+        else np.unique(column, return_inverse=True)[1].reshape(-1)
+    )
+    split, notes = _complete(raw.split, groups, len(raw.values), chosen)
+    whole = interpret(raw, chosen, spec=spec, classes=classes, train=split == "train" if "train" in split else None)
+    return _parts(whole, split, notes)
+
+
+def _split_dataset(source: ImageDataset, options: DataOptions) -> DataSplits:
+    split, notes = _complete(None, source.labels, len(source), options)
+    return _parts(source, split, notes)
+
+
+def _complete(
+    given: np.ndarray | None, labels: np.ndarray | None, count: int, options: DataOptions
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    return complete_splits(given, labels, count, options.valid_fraction, options.test_fraction, options.seed)
+
+
+def _parts(whole: ImageDataset, split: np.ndarray, notes: tuple[str, ...]) -> DataSplits:
+    whole.notes = (*whole.notes, *notes)
+    rows = {name: np.flatnonzero(split == name) for name in SPLITS}
+    return DataSplits(**{name: whole.subset(index) for name, index in rows.items() if len(index)})
+
+
+def _read(source: Any, options: DataOptions) -> Raw:
+    if isinstance(source, (np.ndarray, Tensor)):
+        return raw_from_memory(source, options=options, name="the array")
+    if isinstance(source, (str, Path)):
+        return _read_named(str(source), options) if isinstance(source, str) else _read_path(source, options)
+    if hasattr(source, "__getitem__") and hasattr(source, "__len__"):
+        return read_items(source, options, type(source).__name__)
+    raise DataError(
+        f"A {type(source).__name__} is no source of images: give a path, a name, an array, or a data set with a length."
+    )
+
+
+def _read_named(source: str, options: DataOptions) -> Raw:
+    if source in _SHIPPED:
+        return _SHIPPED[source]()
+    name, colon, rest = source.partition(":")
+    if name == "hf" and rest:
+        return read_hub(rest, options)
+    if name in HUB_NAMES:
+        folder = Path(rest).expanduser() if colon else local_folder(name)
+        return read_standard(name, folder) if folder is not None else _standard_from_hub(name, options)
+    path = Path(source).expanduser()
+    if (
+        not path.exists()
+        and _HUB_ID.fullmatch(source)
+        and path.suffix.lower() not in (".npz", ".npy", ".parquet", *EXTENSIONS)
+    ):
+        return read_hub(source, options)
+    return _read_path(path, options)
+
+
+def _standard_from_hub(name: str, options: DataOptions) -> Raw:
+    remedy = (
+        f"check the network, or put the standard files of {name} in a folder and give {name}:FOLDER, or set "
+        f"{ENVIRONMENT} to the folder that holds {name}/"
+    )
+    return read_hub(HUB_NAMES[name], options, remedy)
+
+
+def _read_path(path: Path, options: DataOptions) -> Raw:
+    suffix = path.suffix.lower()
+    if path.is_dir():
+        kinds = {p.suffix.lower() for p in walk(path)}
+        return (read_parquet if ".parquet" in kinds and not kinds & EXTENSIONS else read_folder)(path, options)
+    if not path.exists():
+        raise DataError(
+            f"{path} is not there: give a folder of images, an .npz, .npy or .parquet file, a hub data set "
+            f"(owner/name), or one of {', '.join(builtin_names())}."
+        )
+    readers = {".npz": read_npz, ".npy": read_npy, ".parquet": read_parquet}
+    if suffix in readers:
+        return readers[suffix](path, options)
+    if suffix in EXTENSIONS:
+        return read_image(path, options)
+    raise DataError(f"{path} is of a kind that is not read: give a folder of images, an image, .npz, .npy or .parquet.")

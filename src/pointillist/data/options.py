@@ -1,0 +1,146 @@
+"""How images are read: everything a user can choose about a data set, checked before a file is opened."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from pointillist.errors import ConfigError
+from pointillist.images import MAX_LEVELS
+
+Fit = Literal["crop", "stretch", "pad", "exact"]
+Resample = Literal["auto", "area", "nearest", "bicubic", "lanczos"]
+ReadMode = Literal["auto", "grey", "rgb", "rgba", "palette", "codes"]
+Values = Literal["auto", "pictures", "levels"]
+Binarise = Literal["none", "static", "dynamic"]
+
+
+class DataOptions(BaseModel):
+    """Choices for `load_data`. Every default is the natural reading of the source.
+
+    Attributes:
+        size: `(height, width)` in pixels that every image is brought to; None keeps the images' own (common) size.
+        fit: how an image of another size gets there: `crop` scales to cover and cuts the centre, `pad` scales to fit
+            inside and fills with zeros, `stretch` ignores the aspect, `exact` refuses.
+        resample: `area` averages the covered pixels (no ringing, no aliasing), `nearest` picks one (pixel art),
+            `bicubic` and `lanczos` are sharper and overshoot; `auto` is `area`, but `nearest` for palettes and codes.
+            RGBA is averaged with premultiplied alpha, so that transparent pixels lend no colour.
+        mode: kind of image; `auto` takes the smallest of grey, RGB and RGBA that holds every image.
+        palette: a number of colours (2 to 256) learnt from the training images, or a palette: a file (indexed PNG or
+            GIF, `.gpl`, `.hex`, `.txt`, `.json`) or a member of the same `.npz`. Implies mode `palette`.
+        levels: values a sub-pixel can take, 2 to 256 (65,536 for codes). None: 256 for pictures, 2 where every value
+            of an array is 0 or 1, the largest value plus one for codes.
+        ordered: False treats levels as names (learned embedding). None: grey, RGB and RGBA are ordered, others not.
+        values: what an integer array holds: 8-bit `pictures` (0 to 255, quantised to `levels`) or `levels` (kept as
+            they are). `auto`: levels, if `levels` is given and every value is below it; pictures otherwise.
+        binarise: `static` sets `value >= threshold`; `dynamic` draws each pixel with probability value/255, afresh
+            whenever the seed of a batch changes. Both give 2 levels.
+        threshold: 1 to 255, for static binarisation.
+        labels: whether labels are read.
+        label_from, text_from: column or member that holds them; `text_from="filename"` makes captions of file names.
+        array: member of an `.npz` to read, or its stem (`x` for `x_train`, `x_test`).
+        valid_fraction, test_fraction: parts in [0, 1) cut off where the source has no such split.
+        seed: of the cut.
+        skip_bad: skip (and count) images that cannot be read, instead of stopping.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size: tuple[int, int] | None = None
+    fit: Fit = "crop"
+    resample: Resample = "auto"
+    mode: ReadMode = "auto"
+    palette: int | str | None = None
+    levels: int | None = None
+    ordered: bool | None = None
+    values: Values = "auto"
+    binarise: Binarise = "none"
+    threshold: int = 128
+    labels: bool = True
+    label_from: str | None = None
+    text_from: str | None = None
+    array: str | None = None
+    valid_fraction: float = 0.1
+    test_fraction: float = 0.0
+    seed: int = 0
+    skip_bad: bool = False
+
+    if not TYPE_CHECKING:  # hidden from the type checker, which knows the fields from above
+
+        def __init__(self, **data: Any) -> None:
+            try:
+                super().__init__(**data)
+            except ValidationError as error:
+                raise ConfigError(sentence(error)) from None
+
+    @model_validator(mode="after")
+    def _check(self) -> DataOptions:
+        problem = self._problem_of_size_or_split() or self._problem_of_levels()
+        if problem:
+            raise ConfigError(problem)
+        return self
+
+    def _problem_of_size_or_split(self) -> str | None:
+        if self.size is not None and min(self.size) < 1:
+            return f"`size` (={self.size}) must be a positive height and width, for example 32 or 48x64."
+        for name, value in (("valid_fraction", self.valid_fraction), ("test_fraction", self.test_fraction)):
+            if not 0 <= value < 1:
+                return f"`{name}` (={value}) must lie in [0, 1): give the part of the images, for example 0.1."
+        if self.valid_fraction + self.test_fraction >= 1:
+            total = self.valid_fraction + self.test_fraction
+            return f"`valid_fraction` + `test_fraction` (={total:g}) must stay below 1: leave images to train on."
+        if not 0 <= self.seed < 2**32:
+            return f"`seed` (={self.seed}) must lie in 0 to 2^32 - 1: choose another."
+        return None
+
+    def _problem_of_levels(self) -> str | None:
+        most = MAX_LEVELS if self.mode in ("codes", "auto") else 256
+        if self.levels is not None and not 2 <= self.levels <= most:
+            return f"`levels` (={self.levels}) must lie in 2 to {most:,} for mode {self.mode!r}: give their number."
+        if isinstance(self.palette, int) and not 2 <= self.palette <= 256:
+            return f"`palette` (={self.palette}) must be 2 to 256 colours, or a palette file."
+        if self.palette is not None and self.mode not in ("auto", "palette"):
+            return f"`palette` (={self.palette!r}) goes with mode 'palette', not {self.mode!r}: drop one of the two."
+        if not 1 <= self.threshold <= 255:
+            return f"`threshold` (={self.threshold}) must lie in 1 to 255: 128 splits the range in half."
+        if self.binarise == "none":
+            return None
+        if self.mode in ("palette", "codes") or self.palette is not None:
+            return f"`binarise` (={self.binarise!r}) needs grey or RGB intensities: drop it for palettes and codes."
+        if self.levels not in (None, 2):
+            return f"`levels` (={self.levels}) must be 2 (or left out) with `binarise` {self.binarise!r}."
+        return None
+
+    def changed(self, **overrides: Any) -> DataOptions:
+        """A copy with some options replaced, checked again.
+
+        Raises:
+            ConfigError: if an option has no such name or value.
+        """
+        return DataOptions(**{**self.model_dump(), **overrides}) if overrides else self
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """`"32"` to `(32, 32)`, `"48x64"` (height x width, in pixels) to `(48, 64)`.
+
+    Raises:
+        ConfigError: if `text` is neither.
+    """
+    match = re.fullmatch(r"\s*([1-9]\d{0,5})(?:\s*[x×X]\s*([1-9]\d{0,5}))?\s*", text)
+    if match is None:
+        raise ConfigError(f"`size` (={text!r}) must be a number or HEIGHTxWIDTH in pixels, for example 32 or 48x64.")
+    height = int(match[1])
+    return height, int(match[2]) if match[2] else height
+
+
+def sentence(error: ValidationError) -> str:
+    """The first complaint of pydantic as one sentence with the option, its value and the rule."""
+    first = error.errors(include_url=False)[0]
+    if first["type"] == "value_error":
+        return str(first["ctx"]["error"])
+    name = str(first["loc"][0]) if first["loc"] else "options"
+    if first["type"] == "extra_forbidden":
+        return f"`{name}` is not an option of a data set: choose from {', '.join(DataOptions.model_fields)}."
+    return f"`{name}` (={first['input']!r}) is not allowed: {first['msg'][:1].lower()}{first['msg'][1:]}."

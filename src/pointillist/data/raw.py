@@ -1,0 +1,110 @@
+"""What every reader hands over: pixels as found, before they become levels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from pointillist.errors import DataError
+
+SPLITS = ("train", "valid", "test")
+# the names that the Hugging Face folder layout and common archives use
+SPLIT_ALIASES = {
+    **dict.fromkeys(("train", "training", "tr"), "train"),
+    **dict.fromkeys(("valid", "val", "validation", "dev"), "valid"),
+    **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Raw:
+    """Images of one source, all of one size.
+
+    Attributes:
+        values: integers `n c h w`.
+        kind: `pictures` are 8-bit intensities for certain (image files), `levels` are levels for certain (codes),
+            `integers` may be either (arrays).
+        labels: `n` integers or strings, or None; -1 or "" is not allowed.
+        split: `n` of `train`, `valid`, `test`, or None where the source has no splits.
+        classes: names of integer labels; may be empty.
+        palette: RGBA colours, where the source has its own.
+        levels: number of levels, where the source states it.
+        notes: what was decided, one short sentence each.
+    """
+
+    values: np.ndarray
+    kind: Literal["pictures", "levels", "integers"]
+    name: str
+    labels: np.ndarray | None = None
+    texts: tuple[str, ...] | None = None
+    split: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
+    palette: tuple[tuple[int, int, int, int], ...] | None = None
+    levels: int | None = None
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        count = len(self.values)
+        if count == 0:
+            raise DataError(f"{self.name} holds no images: at least one is needed.")
+        for what, column in (("labels", self.labels), ("texts", self.texts), ("split names", self.split)):
+            if column is not None and len(column) != count:
+                raise DataError(
+                    f"{self.name} has {count:,} images but {len(column):,} {what}: give one for each image."
+                )
+
+
+def split_name(text: str, where: str) -> str:
+    """`train`, `valid` or `test` for any of their usual spellings.
+
+    Raises:
+        DataError: if `text` is none of them.
+    """
+    known = SPLIT_ALIASES.get(text.strip().lower())
+    if known is None:
+        raise DataError(f"The split {text!r} in {where} is unknown: call it train, valid or test.")
+    return known
+
+
+def encode_labels(
+    labels: Sequence[object] | np.ndarray, classes: tuple[str, ...], name: str
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Integer labels `int64 [n]` and their names: strings are numbered in alphabetical order, integers kept.
+
+    Raises:
+        DataError: if labels are neither, negative, or have no name in `classes`.
+    """
+    column = np.asarray(labels)
+    if column.ndim == 2 and column.shape[1] == 1:
+        column = column[:, 0]
+    if column.ndim != 1:
+        raise DataError(f"The labels of {name} have shape {column.shape}: give one label for each image.")
+    if column.dtype.kind == "U":
+        return _encode_names(column, classes, name)
+    if column.dtype.kind not in "iub":
+        raise DataError(f"The labels of {name} are {column.dtype}: they must be integers from 0 or strings.")
+    column = column.astype(np.int64)
+    if column.min() < 0:
+        raise DataError(f"A label of {name} is {column.min()}: labels count from 0, so leave unlabelled images out.")
+    if classes and column.max() >= len(classes):
+        raise DataError(
+            f"A label of {name} is {column.max()}, but there are {len(classes)} class names: add the missing names."
+        )
+    if not classes and column.max() >= 65_536:
+        raise DataError(f"A label of {name} is {column.max():,}: labels must number the classes from 0, below 65,536.")
+    return column, classes or tuple(str(i) for i in range(int(column.max()) + 1))
+
+
+def _encode_names(column: np.ndarray, classes: tuple[str, ...], name: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    found = sorted(set(column.tolist()))
+    names = classes or tuple(found)
+    unknown = [n for n in found if n not in names]
+    if unknown:
+        raise DataError(
+            f"The label {unknown[0]!r} of {name} is not one of the classes {', '.join(names[:8])}: rename it."
+        )
+    number = {n: i for i, n in enumerate(names)}
+    return np.array([number[n] for n in column.tolist()], np.int64), names

@@ -1,0 +1,78 @@
+"""Bringing one picture to a given size, without ringing, aliasing or colour bleeding out of transparent pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from pointillist.data.options import DataOptions
+from pointillist.errors import ConfigError
+
+_FILTERS = {
+    "area": Image.Resampling.BOX,
+    "nearest": Image.Resampling.NEAREST,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+def natural_resample(options: DataOptions) -> str:
+    """`auto` resolved: names of colours or codes cannot be averaged, so palettes and codes take the nearest pixel."""
+    if options.resample != "auto":
+        return options.resample
+    return "nearest" if options.mode in ("palette", "codes") or options.palette is not None else "area"
+
+
+def fitted(array: np.ndarray, options: DataOptions) -> np.ndarray:
+    """One image `h w c` (uint8, or wider integers with `nearest`) at `options.size`, by `fit` and `resample`.
+
+    Raises:
+        ConfigError: if codes are to be averaged.
+    """
+    if options.size is None or array.shape[:2] == options.size:
+        return array
+    height, width = options.size
+    h, w = array.shape[:2]
+    resample = natural_resample(options)
+    if array.dtype != np.uint8 and resample != "nearest":
+        raise ConfigError(f"`resample` (={resample!r}) would average codes, which are names: use 'nearest'.")
+    if options.fit == "stretch":
+        return _resized(array, height, width, resample)
+    if options.fit == "crop":
+        # largest centred window of the wanted aspect
+        window_h, window_w = min(h, max(1, round(w * height / width))), min(w, max(1, round(h * width / height)))
+        top, left = (h - window_h) // 2, (w - window_w) // 2
+        return _resized(array[top : top + window_h, left : left + window_w], height, width, resample)
+    scale = min(height / h, width / w)
+    inner_h, inner_w = min(height, max(1, round(h * scale))), min(width, max(1, round(w * scale)))
+    out = np.zeros((height, width, array.shape[2]), array.dtype)
+    top, left = (height - inner_h) // 2, (width - inner_w) // 2
+    out[top : top + inner_h, left : left + inner_w] = _resized(array, inner_h, inner_w, resample)
+    return out
+
+
+def _resized(array: np.ndarray, height: int, width: int, resample: str) -> np.ndarray:
+    h, w, channels = array.shape
+    if resample == "nearest":  # in numpy, for any integer type and channel count: the pixel under each centre
+        rows = ((2 * np.arange(height) + 1) * h) // (2 * height)
+        columns = ((2 * np.arange(width) + 1) * w) // (2 * width)
+        picked: np.ndarray = array[rows][:, columns]
+        return picked
+    kernel = _FILTERS[resample]
+    if channels == 4:
+        # Pillow's premultiplied mode "RGBa" keeps only 8 bits, so it loses colour where alpha is small; floats do not
+        premultiplied = array.astype(np.float32)
+        premultiplied[..., :3] *= premultiplied[..., 3:] / 255
+        planes = _resized_planes(premultiplied, height, width, kernel)
+        alpha = np.clip(planes[..., 3:], 0, 255)
+        colour = np.divide(planes[..., :3] * 255, alpha, out=np.zeros_like(planes[..., :3]), where=alpha >= 0.5)
+        planes = np.concatenate([colour, alpha], -1)
+    else:
+        planes = _resized_planes(array.astype(np.float32), height, width, kernel)
+    rounded: np.ndarray = np.rint(np.clip(planes, 0, 255)).astype(np.uint8)
+    return rounded
+
+
+def _resized_planes(array: np.ndarray, height: int, width: int, kernel: Image.Resampling) -> np.ndarray:
+    planes = [Image.fromarray(np.ascontiguousarray(array[..., c])) for c in range(array.shape[2])]
+    return np.stack([np.asarray(p.resize((width, height), kernel)) for p in planes], -1)

@@ -1,0 +1,155 @@
+"""Where a program's values and maps live while the interpreter runs it.
+
+Layout is `[b, column, channel]`: a site is `[b, c]`, a row is `[b, width, c]`, a run of sites to the left of a site is
+`[b, taps * c]` without a copy, and a vector condition `[b, 1, c]` broadcasts over a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointillist.engine.program import FloatArray, Given, Instruction, Level, Map, Program, Value, View
+from pointillist.errors import EngineError
+
+
+class MapStore:
+    """The rows of a map that are still needed. Indexed by site: writing a site again changes nothing else.
+
+    Attributes:
+        line: the current row with its margins, `[b, left + width + right, c]`.
+        finished: the rows above, row r in slot `r % up`.
+    """
+
+    def __init__(self, kept: Map, batch: int, width: int, dtype: np.dtype[Any]) -> None:
+        shape = (batch, kept.left + width + kept.right, kept.channels)
+        self.up, self.left, self.width = kept.up, kept.left, width
+        self.line = np.zeros(shape, dtype)
+        self.finished = np.zeros((kept.up, *shape), dtype)
+
+    def at(self, row: int, dy: int, dx: int) -> FloatArray:
+        """The sites that lie `(dy, dx)` from the sites of a row, `[b, width, c]`."""
+        source = self.finished[(row + dy) % self.up] if dy else self.line
+        return source[:, self.left + dx : self.left + dx + self.width]
+
+    def finish(self, row: int) -> None:
+        """The current row is complete."""
+        if self.up:
+            self.finished[row % self.up] = self.line
+
+
+class Arrays:
+    """The arrays of one run: maps, conditions, and a buffer per value."""
+
+    def __init__(self, program: Program, batch: int, given: Mapping[str, NDArray[Any]] | None = None) -> None:
+        self.program = program
+        self.batch = batch
+        self.row = 0
+        self.maps = {kept: MapStore(kept, batch, program.width, program.dtype) for kept in program.maps}
+        self.given = _conditions(program, batch, given or {})
+        self._buffers = self._row_buffers()
+        self._homes = self._find_homes()
+        self._gathered: dict[Value, tuple[Map, int]] = {}
+
+    def read(self, view: View, column: int | None) -> FloatArray:
+        """A view as an instruction sees it: at a column, or over a row (or image) where column is None."""
+        return self._whole(view.value, column)[..., view.start : view.start + view.channels]
+
+    def write(self, instruction: Instruction, column: int | None) -> FloatArray:
+        """Where the instruction leaves its result."""
+        assert instruction.output is not None
+        return self.read(instruction.output, column)
+
+    def moves(self, view: View) -> bool:
+        """Whether `read` gives another array at every column."""
+        value = view.value
+        return view.level == Level.ROW or value in self._homes or value in self._gathered
+
+    def lie_in(self, value: Value, kept: Map, first: int) -> None:
+        """The value is a run of sites of a map, the first one `first` columns from the site at hand: no copy."""
+        self._gathered[value] = (kept, first)
+
+    def is_home(self, view: View, kept: Map) -> bool:
+        """Whether a view is computed in its place in the map."""
+        return self._homes.get(view.value) is kept
+
+    def _row_buffers(self) -> dict[Value, FloatArray]:
+        """Buffers of the row part. They are large, and reused once nobody reads them, so that they stay in the cache."""
+        program = self.program
+        last = {view.value: index for index, i in enumerate(program.row) for view in i.views}
+        last.update((view.value, len(program.row)) for i in program.pixel for view in i.views)
+        last[program.params.value] = len(program.row)
+        buffers: dict[Value, FloatArray] = {}
+        free: dict[int, list[FloatArray]] = {}
+        for index, instruction in enumerate(program.row):
+            output = instruction.output
+            if output is not None and output.value not in buffers:
+                size = output.value.channels
+                shape = (self.batch, program.width, size)
+                buffers[output.value] = free[size].pop() if free.get(size) else np.zeros(shape, program.dtype)
+            for value in {view.value for view in instruction.views}:
+                if last[value] == index and value in buffers:
+                    free.setdefault(value.channels, []).append(buffers[value])
+        return buffers
+
+    def _find_homes(self) -> dict[Value, Map]:
+        """A whole value at level PIXEL that a map keeps is computed in the map, not copied into it."""
+        stores = [i for i in self.program.pixel if i.opcode == "STORE" and i.inputs[0].is_whole]
+        homes: dict[Value, Map] = {}
+        for store in stores:
+            if store.map is not None:
+                homes.setdefault(store.inputs[0].value, store.map)
+        return homes
+
+    def _whole(self, value: Value, column: int | None) -> FloatArray:
+        if column is not None and value in self._homes:
+            store = self.maps[self._homes[value]]
+            return store.line[:, store.left + column]
+        if column is not None and value in self._gathered:
+            kept, first = self._gathered[value]
+            store = self.maps[kept]
+            start = store.left + column + first
+            sites = store.line[:, start : start + value.channels // kept.channels]
+            return sites.reshape(self.batch, value.channels)
+        buffer = self._buffers.get(value)
+        if buffer is None:
+            columns = () if value.level == Level.PIXEL else (1,)
+            buffer = np.zeros((self.batch, *columns, value.channels), self.program.dtype)
+            self._buffers[value] = buffer
+        if column is None or value.level == Level.PIXEL:
+            return buffer
+        return buffer[:, column if value.level == Level.ROW else 0]
+
+
+def _conditions(program: Program, batch: int, given: Mapping[str, NDArray[Any]]) -> dict[str, FloatArray]:
+    """Each condition as `[b, 1, c]` or `[b, height, width, c]`."""
+    unknown = set(given) - set(program.givens)
+    if unknown:
+        raise EngineError(
+            f"The conditions {sorted(unknown)} are not part of this program, which takes {sorted(program.givens)}."
+        )
+    return {
+        key: _condition(key, program.givens[key], batch, given.get(key), program) for key in program.givens
+    }
+
+
+def _condition(key: str, expected: Given, batch: int, value: NDArray[Any] | None, program: Program) -> FloatArray:
+    if value is None:
+        array: NDArray[Any] = expected.default
+    elif value.ndim == 4:
+        array = value[:, :, 0, 0] if expected.kind == "vector" else value.transpose(0, 2, 3, 1)
+    else:
+        array = value
+    size = () if expected.kind == "vector" else (program.height, program.width)
+    if array.shape[1:] != (*size, expected.channels) or array.shape[0] not in (1, batch):
+        shape = [batch, expected.channels, *(size or (1, 1))]
+        found = expected.default.shape[0] if value is None else list(value.shape)
+        raise EngineError(
+            f"The condition `{key}` has {'a default for a batch of' if value is None else 'shape'} {found}, "
+            f"but a batch of {batch} needs {shape}: pass it in `given`."
+        )
+    sites = array[:, None] if expected.kind == "vector" else array
+    return np.ascontiguousarray(np.broadcast_to(sites, (batch, *sites.shape[1:])), dtype=program.dtype)

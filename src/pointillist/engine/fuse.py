@@ -1,0 +1,127 @@
+"""Rewrites that make a program faster and mean the same. Each is one function over the builder's lists."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from pointillist.engine.builder import Builder
+from pointillist.engine.program import Block, Instruction, Level, Value, View
+
+
+def fuse(builder: Builder, params: View) -> None:
+    """Apply all rewrites."""
+    remove_unused(builder, params)
+    fuse_gates(builder, params)
+    fuse_sums(builder, params)
+    add_biases_early(builder, params)
+
+
+def remove_unused(builder: Builder, params: View) -> None:
+    """Drop instructions whose results nobody reads, such as the last layer's unused residual."""
+    live: set[object] = {params.value}
+    for level in sorted(Level, reverse=True):
+        kept = []
+        for instruction in reversed(builder.code[level]):
+            makes: object = instruction.map if instruction.output is None else instruction.output.value
+            if makes in live:
+                kept.append(instruction)
+                live.update(view.value for view in instruction.inputs)
+                live.add(instruction.map)
+        builder.code[level] = kept[::-1]
+
+
+def fuse_gates(builder: Builder, params: View) -> None:
+    """`tanh(a) * sigmoid(b)` becomes GATE(a, b)."""
+    for level in Level:
+        makers, uses = _makers(builder.code[level]), _uses(builder, params)
+        gone: set[Instruction] = set()
+        rewritten = []
+        for instruction in builder.code[level]:
+            gate = None
+            if instruction.opcode == "MULTIPLY":
+                factors = [makers.get(view.value) for view in instruction.inputs if view.is_whole]
+                by_name = {f.opcode: f for f in factors if f is not None and f.output and uses[f.output.value] == 1}
+                if {"TANH", "SIGMOID"} == set(by_name):
+                    gate = (by_name["TANH"], by_name["SIGMOID"])
+            if gate is not None:
+                gone.update(gate)
+                instruction = replace(instruction, opcode="GATE", inputs=(gate[0].inputs[0], gate[1].inputs[0]))
+            rewritten.append(instruction)
+        builder.code[level] = [i for i in rewritten if i not in gone]
+
+
+def fuse_sums(builder: Builder, params: View) -> None:
+    """`linear(x) + y` becomes one LINEAR that starts from y; what is known early is added early.
+
+    A LINEAR that already starts from an early value gets the sum of both, computed at the earlier level.
+    """
+    for level in sorted(Level, reverse=True):  # sums move to earlier levels, which are rewritten afterwards
+        code, uses = builder.code[level], _uses(builder, params)
+        makers = _makers(code)
+        gone: set[Instruction] = set()
+        for index, instruction in enumerate(code):
+            if instruction.opcode != "ADD":
+                continue
+            for term, other in (instruction.inputs, instruction.inputs[::-1]):
+                linear = makers.get(term.value)
+                if linear is None or linear.opcode != "LINEAR" or not term.is_whole or uses[term.value] != 1:
+                    continue
+                start = _add_early(builder, linear, other, level)
+                if start is None:
+                    continue
+                gone.add(linear)
+                code[index] = replace(linear, output=instruction.output, inputs=(linear.inputs[0], start))
+                if instruction.output is not None:
+                    makers[instruction.output.value] = code[index]
+                break
+        builder.code[level] = [i for i in code if i not in gone]
+
+
+def _add_early(builder: Builder, linear: Instruction, other: View, level: Level) -> View | None:
+    """What `linear + other` may start from, or None where the two cannot be joined."""
+    if len(linear.inputs) == 1:
+        return other
+    start = linear.inputs[1]
+    if max(start.level, other.level) == level:
+        return None
+    return builder.emit("ADD", start, other, channels=other.channels)
+
+
+def add_biases_early(builder: Builder, params: View) -> None:
+    """A LINEAR that starts from an early value leaves its bias to the earlier level, where it is added less often."""
+    for level in sorted(Level, reverse=True):
+        for index, instruction in enumerate(builder.code[level]):
+            if instruction.opcode != "LINEAR" or len(instruction.inputs) < 2 or len(instruction.constants) < 2:
+                continue
+            x, start = instruction.inputs
+            if start.level < level:
+                shifted = _shift(builder, start, instruction.constants[1], _uses(builder, params))
+                builder.code[level][index] = replace(
+                    instruction, inputs=(x, shifted), constants=instruction.constants[:1]
+                )
+
+
+def _shift(builder: Builder, view: View, bias: Block, uses: Counter[Value]) -> View:
+    """`view + bias`: in the LINEAR that makes the view where nobody else reads it, else by a SHIFT."""
+    maker = _makers(builder.code[view.level]).get(view.value)
+    array = builder.weights.read(bias)
+    if maker is None or maker.opcode != "LINEAR" or not view.is_whole or uses[view.value] != 1:
+        return builder.emit("SHIFT", view, channels=view.channels, constants=(array,))
+    matrix, *own = maker.constants
+    total = array + sum(builder.weights.read(block) for block in own)
+    code = builder.code[view.level]
+    code[code.index(maker)] = replace(maker, constants=(matrix, builder.weights.pack(total)))
+    return view
+
+
+def _makers(code: list[Instruction]) -> dict[Value, Instruction]:
+    """The instruction that makes each value, where it is one instruction."""
+    return {i.output.value: i for i in code if i.output is not None and i.output.is_whole}
+
+
+def _uses(builder: Builder, params: View) -> Counter[Value]:
+    """How often each value is read."""
+    counts = Counter(view.value for code in builder.code.values() for i in code for view in i.inputs)
+    counts[params.value] += 1
+    return counts

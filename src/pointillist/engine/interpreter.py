@@ -1,0 +1,105 @@
+"""Run a program site by site in numpy: always available, and the readable meaning of what faster engines do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointillist.engine import crossing, elementwise  # noqa: F401  (they fill the table of opcodes)
+from pointillist.engine.arrays import Arrays
+from pointillist.engine.opcodes import OPCODES, Call
+from pointillist.engine.program import FloatArray, Instruction, Program
+from pointillist.errors import EngineError
+
+
+class Interpreter:
+    """Parameters at one site after the other, in raster order, sub-pixel by sub-pixel.
+
+    Ask for `params()`, choose a sub-pixel, tell its canvas values to `observe()`, until `done`. Asking twice changes
+    nothing; a site may also be observed without asking (a pixel that is known already).
+
+    Args:
+        program: what `record` returned.
+        batch: how many images are painted together.
+        given: conditions by key, `[b d]` or `[b d 1 1]` or `[b d h w]`; the default is what was seen when recording.
+    """
+
+    def __init__(self, program: Program, batch: int, given: Mapping[str, NDArray[Any]] | None = None) -> None:
+        self.program = program
+        self.site = (0, 0, 0)
+        self.done = False
+        self._arrays = Arrays(program, batch, given)
+        self._row_calls = [call for i in program.row for call in OPCODES[i.opcode].bind(i, self._arrays, None)]
+        self._step_calls = [_bind_columns(step, self._arrays) for step in program.steps]
+        self._row_begun = False
+        self._has_run = False
+        for instruction in program.once:
+            for call in OPCODES[instruction.opcode].bind(instruction, self._arrays, None):
+                call()
+
+    def params(self) -> FloatArray:
+        """The parameters `[b, p]` at the current site; only the slice of the current sub-step is meaningful."""
+        if self.done:
+            raise EngineError("The image is complete: there is no site left to ask about.")
+        self._run()
+        return np.array(self._arrays.read(self.program.params, self.site[1]))
+
+    def observe(self, values: NDArray[Any]) -> None:
+        """Write the canvas values `[b, canvas_width]` of the sub-pixel just chosen, and move to the next one."""
+        if self.done:
+            raise EngineError("The image is complete: there is no site left to observe.")
+        program, store = self.program, self._arrays.maps[self.program.canvas]
+        if values.shape != (self._arrays.batch, program.canvas_width):
+            raise EngineError(
+                f"`values` has shape {list(values.shape)}, but a sub-pixel takes "
+                f"[batch, canvas_width] = [{self._arrays.batch}, {program.canvas_width}]."
+            )
+        if not self._has_run:
+            self._run()
+        _, column, sub_step = self.site
+        first = sub_step * program.canvas_width
+        store.line[:, store.left + column, first : first + program.canvas_width] = values
+        self._advance()
+
+    def _run(self) -> None:
+        _, column, sub_step = self.site
+        if not self._row_begun:
+            for call in self._row_calls:
+                call()
+            self._row_begun = True
+        for call in self._step_calls[sub_step][column]:
+            call()
+        self._has_run = True
+
+    def _advance(self) -> None:
+        row, column, sub_step = self.site
+        self._has_run = False
+        sub_step += 1
+        if sub_step == self.program.sub_steps:
+            column, sub_step = column + 1, 0
+        if column == self.program.width:
+            for store in self._arrays.maps.values():
+                store.finish(row)
+            row, column = row + 1, 0
+            self._arrays.row = row
+            self._row_begun = False
+        self.site = (row, column, sub_step)
+        self.done = row == self.program.height
+
+
+def _bind_columns(step: tuple[Instruction, ...], arrays: Arrays) -> list[list[Call]]:
+    """The calls of a sub-step at each column. Calls on the same arrays at every column are made once."""
+    columns: list[list[Call]] = [[] for _ in range(arrays.program.width)]
+    for instruction in step:
+        opcode = OPCODES[instruction.opcode]
+        if instruction.map is None and not any(arrays.moves(view) for view in instruction.views):
+            calls = opcode.bind(instruction, arrays, 0)
+            for column in columns:
+                column.extend(calls)
+        else:
+            for index, column in enumerate(columns):
+                column.extend(opcode.bind(instruction, arrays, index))
+    return columns

@@ -1,0 +1,50 @@
+"""The reference sampler: a full forward over the whole image for every sub-pixel. Slow, and obviously right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pointillist.passes import FullPass, Pass
+
+
+class NaiveEngine:
+    """Walks the sites in raster order, `sub_steps` times each; same calls as `Interpreter`.
+
+    Args:
+        forward: canvas `b i h w` and pass to parameters `b p h w`.
+        canvas: a canvas of zeros, whose shape, dtype and device are used.
+        sub_steps: how often a site is asked before it is complete.
+    """
+
+    def __init__(self, forward: Callable[[Tensor, Pass], Tensor], canvas: Tensor, sub_steps: int) -> None:
+        self._forward = forward
+        self._canvas = canvas.clone()
+        self._width = canvas.shape[1] // sub_steps
+        self._sites = np.ndindex(canvas.shape[2], canvas.shape[3], sub_steps)
+        self.site: tuple[int, int, int] = (0, 0, 0)
+        self.done = False
+        self._next()
+
+    def params(self) -> np.ndarray:
+        """Parameters `[b, p]` at the current site."""
+        row, column, _ = self.site
+        with torch.inference_mode():
+            return self._forward(self._canvas, FullPass())[:, :, row, column].cpu().numpy()
+
+    def observe(self, values: np.ndarray) -> None:
+        """Write the canvas values `[b, i / sub_steps]` of the sub-pixel just chosen, and move on."""
+        row, column, sub = self.site
+        part = slice(sub * self._width, (sub + 1) * self._width)
+        self._canvas[:, part, row, column] = torch.from_numpy(values).to(self._canvas)
+        self._next()
+
+    def _next(self) -> None:
+        site = next(self._sites, None)
+        if site is None:
+            self.done = True
+        else:
+            self.site = (site[0], site[1], site[2])

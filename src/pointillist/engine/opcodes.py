@@ -1,0 +1,74 @@
+"""The opcodes: what each means, in numpy. An opcode is one class; faster engines must agree with it.
+
+`bind` returns the numpy calls that carry an instruction out, with all arrays already in place: over `[b, width, c]` in
+the row part, over `[b, c]` in the pixel part. Running a program is calling them in order, with no Python in between.
+Calling them again gives the same bits, because none changes what it, or one before it, reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pointillist.engine.program import FloatArray, Instruction, IntArray
+from pointillist.engine.weights import Weights
+
+if TYPE_CHECKING:
+    from pointillist.engine.arrays import Arrays
+    from pointillist.engine.substeps import Needs
+
+Call = Callable[[], Any]
+
+
+class Opcode:
+    """Base of all opcodes; by itself, one that treats each channel alone: `out[i] = f(inputs[i], constants[i])`."""
+
+    can_narrow = True
+    """Whether an instruction can be cut to a run of its channels."""
+
+    def bind(self, instruction: Instruction, arrays: Arrays, column: int | None) -> list[Call]:
+        """The calls that compute the output; `column` is None outside the pixel part."""
+        inputs = [arrays.read(view, column) for view in instruction.inputs]
+        constants = [arrays.program.constant(block) for block in instruction.constants]
+        return self.calls(arrays.write(instruction, column), *inputs, *constants)
+
+    def calls(self, out: FloatArray, *inputs: FloatArray) -> list[Call]:
+        """The calls of an elementwise opcode, which may write to `out` before they have read everything."""
+        raise NotImplementedError
+
+    def needs(self, instruction: Instruction, needs: Needs, weights: Weights) -> IntArray:
+        """How many sub-pixels of its own site each output channel needs."""
+        found: IntArray = np.max([needs.of(view) for view in instruction.inputs], axis=0)
+        return found
+
+    def narrow(self, instruction: Instruction, start: int, channels: int, weights: Weights) -> Instruction:
+        """The same instruction for a run of its channels."""
+        blocks = [weights.pack(weights.read(block)[start : start + channels]) for block in instruction.constants]
+        return replace(
+            instruction,
+            output=None if instruction.output is None else instruction.output.narrow(start, channels),
+            inputs=tuple(view.narrow(start, channels) for view in instruction.inputs),
+            constants=tuple(blocks),
+        )
+
+    def flops(self, instruction: Instruction) -> int:
+        """Floating-point operations per site."""
+        return 0 if instruction.output is None else instruction.output.channels
+
+
+OPCODES: dict[str, Opcode] = {}
+
+
+def opcode(kind: type[Opcode]) -> type[Opcode]:
+    """Enter an opcode into the table, under its class name in capitals."""
+    OPCODES[kind.__name__.upper()] = kind()
+    return kind
+
+
+def number(value: float, like: FloatArray) -> FloatArray:
+    """A constant in the precision of an array; numpy converts a Python float at every call."""
+    return np.array(value, like.dtype)

@@ -1,0 +1,176 @@
+"""What a recorded network is: a table of instructions over values and maps. Plain data, no torch, nothing that runs.
+
+A *value* is a number of channels at one site; a *map* keeps a value at many sites, so that another site can read it.
+Each instruction runs at the level at which its inputs are known: once per image, once per row (for the whole row), or
+at every site, where a site with several sub-pixels takes several sub-steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.floating[Any]]
+IntArray = NDArray[np.int64]
+Tap = tuple[int, int]
+"""An offset `(rows down, columns right)` from the site at hand."""
+
+
+class Level(IntEnum):
+    """When a value is known; an instruction runs at the highest level of its inputs."""
+
+    GIVEN = 0
+    """Before the first site: depends on vector conditions only. One value per image, no height or width."""
+    ROW = 1
+    """When the row above is finished: depends on finished rows and conditions. Computed a row at a time."""
+    PIXEL = 2
+    """When the sites to the left are known, and some of the sub-pixels of its own site."""
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """A number of channels per site (or per image, at level GIVEN)."""
+
+    index: int
+    channels: int
+    level: Level
+
+
+@dataclass(frozen=True)
+class View:
+    """A run of channels of a value: what `chunk`, `split` and slicing make. Nothing is copied."""
+
+    value: Value
+    start: int
+    channels: int
+
+    @property
+    def level(self) -> Level:
+        """The level of the value seen."""
+        return self.value.level
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all channels of the value are seen."""
+        return self.channels == self.value.channels
+
+    def narrow(self, start: int, channels: int) -> View:
+        """The run of `channels` that begins at `start` of this view."""
+        return View(self.value, self.start + start, channels)
+
+    def __str__(self) -> str:
+        name = f"v{self.value.index}"
+        return name if self.is_whole else f"{name}[{self.start}:{self.start + self.channels}]"
+
+
+@dataclass(eq=False)
+class Map:
+    """A value at many sites, indexed by site: the current row, `up` finished rows, and zeros beyond the border.
+
+    The reach grows while instructions that read the map are recorded.
+    """
+
+    name: str
+    channels: int
+    up: int = 0
+    left: int = 0
+    right: int = 0
+
+    def reach(self, taps: tuple[Tap, ...]) -> None:
+        """Make room for these taps."""
+        self.up = max(self.up, *(-dy for dy, _ in taps))
+        self.left = max(self.left, *(-dx for _, dx in taps))
+        self.right = max(self.right, *(dx for _, dx in taps))
+
+
+@dataclass(frozen=True)
+class Given:
+    """A condition known before the first site, with the tensor seen while recording as its default."""
+
+    kind: Literal["vector", "map"]
+    channels: int
+    default: FloatArray
+    """`[n, channels]` for a vector, `[n, height, width, channels]` for a map."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Where an array lies in the packed weights."""
+
+    offset: int
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of floats."""
+        return int(np.prod(self.shape))
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One row of the table. What the fields mean to an opcode is said in its class in `opcodes`."""
+
+    opcode: str
+    level: Level
+    output: View | None
+    inputs: tuple[View, ...]
+    place: str
+    """The latest key of the forward when this was recorded, for listings and error messages."""
+    constants: tuple[Block, ...] = ()
+    map: Map | None = None
+    taps: tuple[Tap, ...] = ()
+    key: str = ""
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """All that it reads and makes."""
+        return self.inputs if self.output is None else (*self.inputs, self.output)
+
+
+@dataclass(frozen=True)
+class Program:
+    """A recorded forward: what to run once per image, per row, and at each sub-step of each site."""
+
+    height: int
+    width: int
+    sub_steps: int
+    canvas_width: int
+    """Floats that one sub-pixel writes to the canvas."""
+    canvas: Map
+    maps: tuple[Map, ...]
+    givens: dict[str, Given]
+    weights: FloatArray
+    once: tuple[Instruction, ...]
+    row: tuple[Instruction, ...]
+    pixel: tuple[Instruction, ...]
+    """A whole site at once, as an engine that sees whole maps runs it."""
+    steps: tuple[tuple[Instruction, ...], ...]
+    """The pixel part, cut into the channels that become known at each sub-step."""
+    params: View
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The precision in which the program runs."""
+        return self.weights.dtype
+
+    def constant(self, block: Block) -> FloatArray:
+        """An array from the packed weights."""
+        return self.weights[block.offset : block.offset + block.size].reshape(block.shape)
+
+    def parts(self) -> Iterator[tuple[str, tuple[Instruction, ...]]]:
+        """The named lists of instructions, in the order in which they run."""
+        yield "once per image", self.once
+        yield "once per row", self.row
+        for sub_step, step in enumerate(self.steps):
+            yield f"sub-step {sub_step} of each site", step
+
+    def describe(self) -> str:
+        """A readable listing with floating-point operations and bytes of weights per part."""
+        from pointillist.engine.listing import describe
+
+        return describe(self)

@@ -1,0 +1,142 @@
+"""Run a forward once on symbols, and make the program that engines replay site by site."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pointillist.engine import functions
+from pointillist.engine.builder import Builder
+from pointillist.engine.fuse import fuse
+from pointillist.engine.program import Given, Level, Program, View
+from pointillist.engine.substeps import cut_into_steps
+from pointillist.engine.symbols import Canvas, Symbol, Window, make, symbol_of
+from pointillist.errors import CausalityError
+
+
+class RecordPass:
+    """The methods of `Pass`, on symbols. Each writes instructions; a new way to reach across sites is a new method."""
+
+    def __init__(self, builder: Builder) -> None:
+        self._builder = builder
+
+    def window(self, key: str, x: Tensor, *, up: int, left: int, right: int, down: int = 0) -> Tensor:
+        """Keep `x` in a map; the convolution that reads the window decides which taps are gathered from it."""
+        builder = self._builder
+        builder.claim(key)
+        if isinstance(x, Symbol) and x.view.level == Level.GIVEN:
+            builder.refuse("A window is taken of a vector, which has no neighbours", "Use a map, or a 1x1 convolution.")
+        if not isinstance(x, (Canvas, Symbol)):
+            builder.refuse(f"A window is taken of a {type(x).__name__}", "Take it of the canvas or a recorded value.")
+        extent = (up + down + 1, left + right + 1)
+        channels = x.shape[1]
+        window = make(Window, builder, channels, builder.height + extent[0] - 1, builder.width + extent[1] - 1)
+        window.key, window.extent, window.top, window.leftmost = key, extent, -up, -left
+        window.map = builder.canvas if isinstance(x, Canvas) else builder.stored(x.view)
+        window.level = Level.PIXEL if isinstance(x, Canvas) else x.view.level
+        return window
+
+    def rows(self, key: str, fn: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Run `fn`; its results must be known when the row above is finished."""
+        self._builder.claim(key)
+        outputs = fn(*inputs)
+        for index, output in enumerate(outputs):
+            if isinstance(output, Symbol) and output.view.level > Level.ROW:
+                self._builder.refuse(
+                    f"Result {index} of `ctx.rows` at `{key}` depends on the row that is being drawn",
+                    "End its windows strictly above the site (down=-1), or compute it outside `rows`.",
+                )
+        return outputs
+
+    def given(self, key: str, t: Tensor) -> Tensor:
+        """Make a place for the condition; `t` is its default."""
+        builder = self._builder
+        builder.claim(key)
+        if isinstance(t, Symbol):
+            builder.refuse(f"The condition `{key}` is a recorded value", "Conditions are tensors known before drawing.")
+        if t.ndim == 4 and t.shape[2:] == (1, 1):
+            kind, level = "vector", Level.GIVEN
+        elif t.ndim == 4 and t.shape[2:] == (builder.height, builder.width):
+            kind, level = "map", Level.ROW
+        else:
+            builder.refuse(
+                f"The condition `{key}` has shape {list(t.shape)}",
+                f"Give a vector [b d 1 1] or a map [b d {builder.height} {builder.width}].",
+            )
+        builder.givens[key] = Given("vector" if kind == "vector" else "map", t.shape[1], _channels_last(t, builder))
+        return symbol_of(builder, builder.emit("GIVEN", channels=t.shape[1], level=level, key=key))
+
+
+def record(
+    forward: Callable[[Any, Any], Any],
+    *,
+    sub_steps: int,
+    canvas_width: int,
+    height: int,
+    width: int,
+    dtype: torch.dtype = torch.float32,
+) -> Program:
+    """Run `forward(canvas, ctx)` once on symbols and return its program.
+
+    Args:
+        forward: the network, in evaluation mode. Its canvas has `sub_steps * canvas_width` channels. It returns `p`
+            channels; sub-step k of a site uses channels `[k * p / sub_steps, (k + 1) * p / sub_steps)`.
+        sub_steps: sub-pixels of a site, drawn one after the other.
+        canvas_width: floats that one sub-pixel writes to the canvas: 1, or the size of an embedding.
+        height, width: of the image; known now, so that an engine can lay out its maps.
+        dtype: float32, or float64 for proofs.
+
+    Raises:
+        CausalityError: if forward reads what is not known yet, or does what cannot be replayed.
+    """
+    builder = Builder(
+        sub_steps=sub_steps,
+        canvas_width=canvas_width,
+        height=height,
+        width=width,
+        dtype=np.dtype(np.float64 if dtype == torch.float64 else np.float32),
+    )
+    canvas = make(Canvas, builder, sub_steps * canvas_width, height, width)
+    with torch.no_grad():
+        output = forward(canvas, RecordPass(builder))
+    if not isinstance(output, Symbol):
+        raise CausalityError(f"forward returned a {type(output).__name__}: it must return the recorded parameters.")
+    params = functions.view_of(output)
+    if params.channels % sub_steps:
+        builder.refuse(
+            f"forward returned {params.channels} parameters for {sub_steps} sub-steps", "Return a multiple of them."
+        )
+    fuse(builder, params)
+    return _assemble(builder, params)
+
+
+def _assemble(builder: Builder, params: View) -> Program:
+    """Cut the pixel part into sub-steps, which proves the channel masks, and lay out the weights."""
+    steps = cut_into_steps(builder, params)
+    parts = [tuple(builder.code[level]) for level in Level]
+    weights, (once, row, pixel, *steps) = builder.weights.compact([*parts, *steps])
+    used = {i.map for part in (row, pixel) for i in part if i.map is not None} | {builder.canvas}
+    return Program(
+        height=builder.height,
+        width=builder.width,
+        sub_steps=builder.sub_steps,
+        canvas_width=builder.canvas_width,
+        canvas=builder.canvas,
+        maps=tuple(m for m in builder.maps if m in used),
+        givens=builder.givens,
+        weights=weights,
+        once=once,
+        row=row,
+        pixel=pixel,
+        steps=tuple(steps),
+        params=params,
+    )
+
+
+def _channels_last(t: Tensor, builder: Builder) -> Any:
+    array = t.detach().cpu().numpy().astype(builder.weights.dtype)
+    return array[:, :, 0, 0] if array.shape[2:] == (1, 1) else np.ascontiguousarray(array.transpose(0, 2, 3, 1))

@@ -1,0 +1,125 @@
+"""Which sub-pixels of its own site each channel needs, inferred from the non-zero weights.
+
+This proves the channel masks (the parameters of sub-pixel k may need sub-pixels before k only), and lets each sub-step
+compute only the channels that have just become known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pointillist.engine.builder import Builder
+from pointillist.engine.opcodes import OPCODES
+from pointillist.engine.program import Instruction, IntArray, Level, Map, Value, View
+from pointillist.errors import CausalityError
+
+
+@dataclass
+class Needs:
+    """How many sub-pixels of its own site each channel needs: of values, and of maps at the site itself."""
+
+    values: dict[Value, IntArray] = field(default_factory=dict)
+    maps: dict[Map, IntArray] = field(default_factory=dict)
+
+    def of(self, view: View) -> IntArray:
+        """Of the channels of a view; values of earlier levels need none."""
+        if view.value not in self.values:
+            return np.zeros(view.channels, np.int64)
+        return self.values[view.value][view.start : view.start + view.channels]
+
+    def note(self, view: View, needs: IntArray) -> None:
+        """Remember the needs of a view that has just been made."""
+        whole = self.values.setdefault(view.value, np.zeros(view.value.channels, np.int64))
+        whole[view.start : view.start + view.channels] = needs
+
+
+def cut_into_steps(builder: Builder, params: View) -> list[tuple[Instruction, ...]]:
+    """The pixel part of each sub-step.
+
+    Raises:
+        CausalityError: if a channel needs the whole site, or parameters need a sub-pixel that is not drawn yet.
+    """
+    code = builder.code[Level.PIXEL]
+    needs = infer_needs(builder, code)
+    _check_masks(builder, code, needs, params)
+    return [
+        tuple(piece for instruction in code for piece in _pieces(builder, instruction, needs, sub_step))
+        for sub_step in range(builder.sub_steps)
+    ]
+
+
+def infer_needs(builder: Builder, code: list[Instruction]) -> Needs:
+    """Walk the pixel part once."""
+    needs = Needs()
+    needs.maps[builder.canvas] = np.repeat(np.arange(builder.sub_steps) + 1, builder.canvas_width)
+    window = ""
+    for instruction in code:
+        opcode = OPCODES[instruction.opcode]
+        window = instruction.key or window
+        found = opcode.needs(instruction, needs, builder.weights)
+        if instruction.output is None:
+            continue
+        needs.note(instruction.output, found)
+        if instruction.opcode != "GATHER" and found.size and found.max() >= builder.sub_steps:
+            raise CausalityError(
+                f"The window `{window}` reads an unknown site: tap (0, 0) is its own site, and sub-pixel "
+                f"{builder.sub_steps - 1}, the last one, is never known while the site is drawn. "
+                "End the window at right=-1, or mask the weights of the last tap by channel groups."
+            )
+    return needs
+
+
+def _check_masks(builder: Builder, code: list[Instruction], needs: Needs, params: View) -> None:
+    group = params.channels // builder.sub_steps
+    for sub_step in range(builder.sub_steps):
+        view = params.narrow(sub_step * group, group)
+        worst = int(needs.of(view).argmax())
+        if needs.of(view)[worst] > sub_step:
+            path = " -> ".join(_path(code, needs, view.narrow(worst, 1)))
+            raise CausalityError(
+                f"The parameters of sub-pixel {sub_step} depend on sub-pixel {int(needs.of(view)[worst]) - 1} of the "
+                f"same site, through {path}: a channel mask is wrong. Let outputs of group k read groups up to k only, "
+                "and strictly before k where the canvas is read."
+            )
+
+
+def _path(code: list[Instruction], needs: Needs, channel: View) -> list[str]:
+    """The places through which a channel came to need what it needs, first to last."""
+    places: list[str] = []
+    wanted = channel.value
+    amount = int(needs.of(channel)[0])
+    for instruction in reversed(code):
+        makes = instruction.output is not None and instruction.output.value == wanted
+        if not makes or int(needs.of(instruction.output).max(initial=0)) < amount:  # type: ignore[arg-type]
+            continue
+        if instruction.map is not None:
+            places.append(f"`{instruction.key}`")
+            stores = [i for i in code if i.opcode == "STORE" and i.map is instruction.map]
+            if not stores:
+                break
+            wanted = stores[0].inputs[0].value
+        else:
+            wanted = max(instruction.inputs, key=lambda view: int(needs.of(view).max(initial=0))).value
+    return places[::-1]
+
+
+def _pieces(builder: Builder, instruction: Instruction, needs: Needs, sub_step: int) -> Iterator[Instruction]:
+    """An instruction, narrowed to the channels that become known at this sub-step."""
+    opcode = OPCODES[instruction.opcode]
+    subject = instruction.output or instruction.inputs[0]
+    if not opcode.can_narrow:
+        yield instruction
+        return
+    for start, channels in _runs(needs.of(subject) == sub_step):
+        whole = channels == subject.channels
+        yield instruction if whole else opcode.narrow(instruction, start, channels, builder.weights)
+
+
+def _runs(chosen: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Start and length of each run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], chosen, [False]]).astype(np.int8)))
+    for start, stop in edges.reshape(-1, 2).tolist():
+        yield start, stop - start

@@ -1,0 +1,48 @@
+"""The packed weights of a program: one flat array, and the blocks of it that instructions name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointillist.engine.program import Block, FloatArray, Instruction
+
+
+class Weights:
+    """Collects arrays while a program is made. A block is final only after `compact`."""
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+        self._arrays: list[FloatArray] = []
+
+    def pack(self, array: NDArray[Any]) -> Block:
+        """Keep an array; its block is numbered, not yet placed."""
+        self._arrays.append(np.array(array, dtype=self.dtype, order="C"))
+        return Block(len(self._arrays) - 1, array.shape)
+
+    def read(self, block: Block) -> FloatArray:
+        """The array of a block that is not yet placed."""
+        return self._arrays[block.offset]
+
+    def compact(
+        self, lists: Iterable[tuple[Instruction, ...]]
+    ) -> tuple[FloatArray, tuple[tuple[Instruction, ...], ...]]:
+        """Lay out the arrays still in use one after the other, and point the instructions at their places."""
+        placed: dict[int, Block] = {}
+        kept: list[FloatArray] = []
+        end = 0
+
+        def place(block: Block) -> Block:
+            nonlocal end
+            if block.offset not in placed:
+                placed[block.offset] = Block(end, block.shape)
+                kept.append(self.read(block).reshape(-1))
+                end += block.size
+            return placed[block.offset]
+
+        moved = tuple(tuple(replace(i, constants=tuple(map(place, i.constants))) for i in part) for part in lists)
+        return np.concatenate([*kept, np.zeros(0, self.dtype)]), moved

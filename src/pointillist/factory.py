@@ -1,0 +1,229 @@
+"""Make a model, or load one: by shipped name, folder, or hub id."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import ModelHubMixin, snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+from pointillist.checkpoint import CARD, CONFIG, WEIGHTS, read_config, read_shapes, read_tensors, write_model
+from pointillist.errors import CheckpointError, ConfigError
+from pointillist.images import ImageSpec
+from pointillist.likelihoods import LikelihoodName
+from pointillist.networks import config_from_dict, entry, names
+from pointillist.pixel_model import ModelConfig, PixelModel
+
+SHIPPED = Path(__file__).parent / "shipped"
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+class PretrainedPixelModel(PixelModel, ModelHubMixin):
+    """A pixel model that can be saved to a folder, pushed to the hub, and loaded from either.
+
+    Attributes:
+        card: text of the model card (Markdown, with its YAML header).
+        training: the resolved settings of the run that made it; empty for an untrained model.
+    """
+
+    def __init__(self, config: ModelConfig, *, training: dict[str, Any] | None = None, card: str | None = None) -> None:
+        super().__init__(config)
+        self.training_record: dict[str, Any] = training or {}
+        self.card = card
+
+    def save_pretrained(  # type: ignore[override]
+        self, save_directory: str | Path, *, repo_id: str | None = None, push_to_hub: bool = False, **kwargs: Any
+    ) -> str | None:
+        """Write `model.safetensors`, `config.json` and the model card; each file appears whole or not at all."""
+        folder = Path(save_directory)
+        config: dict[str, Any] = self.config.model_dump(mode="json")
+        if self.training_record:
+            config["training"] = self.training_record
+        write_model(folder, self.state_dict(), config, self.card or default_card(self))
+        if push_to_hub:
+            pushed: str = self.push_to_hub(repo_id=repo_id or folder.name, **kwargs)
+            return pushed
+        return None
+
+    @classmethod
+    def _from_pretrained(cls, *, model_id: str, **kwargs: Any) -> PretrainedPixelModel:
+        """What `from_pretrained` calls; see `load`."""
+        wanted = ("revision", "cache_dir", "force_download", "local_files_only", "token")
+        return load(model_id, **{k: kwargs[k] for k in wanted if kwargs.get(k) is not None})
+
+
+def build(
+    model: str,
+    *,
+    shape: Sequence[int] | None = None,
+    levels: int = 256,
+    ordered: bool = True,
+    image: ImageSpec | None = None,
+    preset: str | None = None,
+    classes: int | Sequence[str] = (),
+    text: bool = False,
+    likelihood: LikelihoodName = "auto",
+    mixtures: int = 10,
+    position_width: int = 0,
+    label_width: int = 64,
+    level_width: int = 16,
+    **settings: Any,
+) -> PretrainedPixelModel:
+    """An untrained model.
+
+    Args:
+        model: a name from `pointillist.models()`.
+        shape: `(channels, height, width)`; or give a full `image` description.
+        levels, ordered: values of a sub-pixel, and whether they are quantities or names.
+        preset: a size, such as `tiny`, `small` or `base`; `settings` override it.
+        classes: names of the labels, or how many there are.
+        text: whether it listens to text (no model does yet).
+        likelihood, mixtures, position_width, label_width, level_width: see `ModelConfig`.
+        settings: settings of the network, such as `channels=64, layers=12`.
+
+    Raises:
+        ConfigError: naming the first setting that is wrong.
+    """
+    if text:
+        raise ConfigError("`text` (=True) is not supported yet: models listen to labels only. Leave it out.")
+    if image is None:
+        if shape is None:
+            raise ConfigError("`shape` is missing: give (channels, height, width), for example (1, 28, 28).")
+        image = ImageSpec.infer(shape, levels, ordered)
+    class_names = tuple(str(i) for i in range(classes)) if isinstance(classes, int) else tuple(classes)
+    config = ModelConfig.from_dict(
+        {
+            "model_type": model,
+            "image": image,
+            "backbone": config_from_dict(model, settings, preset),
+            "likelihood": likelihood,
+            "mixtures": mixtures,
+            "classes": class_names,
+            "position_width": position_width,
+            "label_width": label_width,
+            "level_width": level_width,
+        }
+    )
+    return PretrainedPixelModel(config)
+
+
+def load(source: str | Path, **hub: Any) -> PretrainedPixelModel:
+    """A trained model, in evaluation mode.
+
+    Args:
+        source: a shipped name, a model folder, or a hub id such as `user/model`.
+        hub: `revision`, `token`, `cache_dir`, `force_download`, `local_files_only` of the download.
+
+    Raises:
+        CheckpointError: if it is not there, not one of ours, damaged, or would have to run code to be opened.
+    """
+    folder = _folder(str(source), hub)
+    record = read_config(folder)
+    training = record.pop("training", {})
+    if not isinstance(training, dict):
+        raise CheckpointError(f'{folder / CONFIG} is damaged: "training" must be a table.')
+    try:
+        config = ModelConfig.from_dict(record)
+    except ConfigError as error:
+        raise CheckpointError(f"{folder / CONFIG} does not describe a model of this release: {error}") from error
+    _compare_shapes(config, read_shapes(folder / WEIGHTS), folder)
+    model = PretrainedPixelModel(config, training=training)
+    model.load_state_dict(read_tensors(folder / WEIGHTS))
+    if (folder / CARD).is_file():
+        model.card = (folder / CARD).read_text(encoding="utf-8", errors="replace")
+    return model.eval()
+
+
+def _folder(source: str, hub: dict[str, Any]) -> Path:
+    path = Path(source)
+    if path.exists():
+        return path
+    if source in shipped():
+        return SHIPPED / source
+    if not _HUB_ID.fullmatch(source):
+        known = ", ".join(shipped()) or "none in this release"
+        raise CheckpointError(f"There is no model {source!r}: give a folder, a hub id `user/model`, or a shipped name ({known}).")
+    try:
+        return Path(snapshot_download(source, allow_patterns=[CONFIG, WEIGHTS, CARD], **hub))
+    except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise CheckpointError(
+            f"{source!r} is no folder here and could not be fetched from the hub ({reason}): check name and network."
+        ) from error
+
+
+def _compare_shapes(config: ModelConfig, found: dict[str, tuple[int, ...]], folder: Path) -> None:
+    """Compare the tensors of a file with what its settings promise, before any memory is taken for either."""
+    with torch.device("meta"):
+        expected = {name: tuple(t.shape) for name, t in PixelModel(config).state_dict().items()}
+    wrong = sorted(set(expected) ^ set(found)) or sorted(n for n in expected if expected[n] != found[n])
+    if wrong:
+        name = wrong[0]
+        raise CheckpointError(
+            f"{folder / WEIGHTS} does not belong to its {CONFIG}: tensor {name!r} is {found.get(name, 'missing')}, "
+            f"expected {expected.get(name, 'none')}; copy the whole folder again."
+        )
+
+
+def shipped() -> list[str]:
+    """Names of the models that come with the package."""
+    return sorted(p.name for p in SHIPPED.iterdir() if (p / WEIGHTS).is_file()) if SHIPPED.is_dir() else []
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """A line of `pointillist models`: a name, what it is, and parameters of each preset (28x28, grey, 256 levels)."""
+
+    name: str
+    summary: str
+    presets: dict[str, int]
+
+
+def models() -> list[ModelSummary]:
+    """Every model that can be built."""
+    out = []
+    for name in names():
+        sizes = {}
+        for preset in entry(name).presets:
+            with torch.device("meta"):
+                sizes[preset] = build(name, shape=(1, 28, 28), preset=preset).num_parameters
+        out.append(ModelSummary(name, entry(name).summary, sizes))
+    return out
+
+
+def default_card(model: PixelModel) -> str:
+    """A model card that says what is known without a training run."""
+    config = model.config
+    image = config.image
+    settings = json.dumps(config.backbone.model_dump(mode="json"))
+    return f"""---
+library_name: pointillist
+pipeline_tag: unconditional-image-generation
+tags: [pointillist, {config.model_type}]
+---
+
+# {config.model_type}, {image.mode} {image.height}x{image.width}, {image.levels} levels
+
+A model that paints an image one pixel at a time, with exact likelihood. Made with Pointillist.
+
+| | |
+|---|---|
+| model | {config.model_type}, {model.num_parameters:,} parameters |
+| image | {image.channels} channel(s), {image.height} x {image.width}, {image.levels} {"ordered" if image.ordered else "unordered"} levels |
+| likelihood | {model.likelihood.name} |
+| classes | {len(config.classes) or "none"} |
+| network | `{settings}` |
+
+```python
+import pointillist as pt
+
+model = pt.load("this-folder-or-hub-id")
+pt.sample(model, 16, seed=0).images
+```
+"""

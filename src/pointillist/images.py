@@ -1,0 +1,179 @@
+"""An image is a grid of integers: what its levels mean, and how pictures become levels and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, model_validator
+from torch import Tensor
+
+from pointillist.errors import ConfigError, DataError, ShapeError
+
+Mode = Literal["grey", "rgb", "rgba", "palette", "codes"]
+CHANNELS: dict[str, int] = {"grey": 1, "rgb": 3, "rgba": 4, "palette": 1}
+_MODE_OF_CHANNELS: dict[int, Mode] = {1: "grey", 3: "rgb", 4: "rgba"}
+MAX_LEVELS = 65_536
+OPAQUE = 128  # an alpha below this is "transparent" in a palette image
+
+
+class ImageSpec(BaseModel):
+    """What the integers of an image mean.
+
+    Attributes:
+        channels, height, width: the grid, `c h w`.
+        levels: number of values a sub-pixel can take, 2 to 65,536; a picture (8 bits) has at most 256.
+        ordered: whether a level is a quantity (grey, RGB) or a name (palette index, tile, code).
+        mode: `grey`, `rgb`, `rgba`, `palette` or `codes` (a grid of integers that is not a picture by itself).
+        palette: RGBA colours of the levels, for `palette` only.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    channels: int
+    height: int
+    width: int
+    levels: int = 256
+    ordered: bool = True
+    mode: Mode = "codes"
+    palette: tuple[tuple[int, int, int, int], ...] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> ImageSpec:
+        if min(self.channels, self.height, self.width) < 1:
+            raise ConfigError(f"`shape` (={self.shape}) must have positive channels, height and width.")
+        if not 2 <= self.levels <= MAX_LEVELS:
+            raise ConfigError(f"`levels` (={self.levels}) must lie in 2 to {MAX_LEVELS:,}: give the number of values.")
+        if self.mode in CHANNELS and self.channels != CHANNELS[self.mode]:
+            raise ConfigError(
+                f"`mode` {self.mode!r} has {CHANNELS[self.mode]} channel(s), not {self.channels}: change `shape` or `mode`."
+            )
+        if self.mode in _MODE_OF_CHANNELS.values() and self.levels > 256:
+            raise ConfigError(f"`levels` (={self.levels}) must be at most 256 for {self.mode} pictures: use mode 'codes'.")
+        if self.mode == "palette" and (self.palette is None or len(self.palette) != self.levels or self.ordered):
+            raise ConfigError(f"A palette image needs one RGBA colour for each of its {self.levels} unordered levels.")
+        return self
+
+    @classmethod
+    def infer(cls, shape: Sequence[int], levels: int = 256, ordered: bool = True) -> ImageSpec:
+        """The natural reading of `(c, h, w)`: 1, 3, 4 ordered channels are grey, RGB, RGBA; anything else is codes."""
+        if len(shape) != 3:
+            raise ConfigError(f"`shape` (={tuple(shape)}) must be (channels, height, width), for example (1, 28, 28).")
+        c, h, w = (int(n) for n in shape)
+        mode = _MODE_OF_CHANNELS.get(c, "codes") if ordered and levels <= 256 else "codes"
+        return cls(channels=c, height=h, width=w, levels=levels, ordered=ordered, mode=mode)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """`(channels, height, width)`."""
+        return self.channels, self.height, self.width
+
+    @property
+    def dims(self) -> int:
+        """Number of sub-pixels: what "per dimension" divides by."""
+        return self.channels * self.height * self.width
+
+    def resized(self, height: int, width: int) -> ImageSpec:
+        """The same kind of image on another grid."""
+        return self.model_copy(update={"height": height, "width": width})
+
+    def to_levels(self, images: Any) -> Int[Tensor, "b c h w"]:
+        """Pictures to levels: uint8 arrays `n h w [c]` or one `h w [c]`, a PIL image, or a list of them.
+
+        Raises:
+            DataError: if the pictures have another mode, channel count or dtype.
+            ShapeError: if they do not all have one size.
+        """
+        array = _as_uint8(images, self)
+        if self.mode == "palette":
+            return torch.from_numpy(nearest_colour(array, self.palette or ())[:, None])
+        return torch.from_numpy(quantise(array, self.levels).transpose(0, 3, 1, 2).astype(np.int64))
+
+    def to_images(self, levels: Int[Tensor, "b c h w"] | np.ndarray) -> np.ndarray:
+        """Levels to uint8 pictures `n h w c` (palette images as RGBA). The inverse of `to_levels` on every level."""
+        x = np.asarray(levels)
+        if x.ndim != 4 or x.shape[1] != self.channels:
+            raise ShapeError(f"Levels of shape {x.shape} must be (n, {self.channels}, h, w).")
+        if self.mode == "palette":
+            return np.asarray(self.palette, np.uint8)[x[:, 0]]
+        if self.levels > 256:
+            raise ConfigError(f"Codes with {self.levels:,} levels are not a picture: decode them with the model they come from.")
+        return dequantise(x, self.levels).transpose(0, 2, 3, 1)
+
+    def to_pil(self, levels: Int[Tensor, "b c h w"] | np.ndarray) -> list[Image.Image]:
+        """Levels to PIL images; channel counts that are no picture are shown as their first channel."""
+        return [as_pil(a) for a in self.to_images(levels)]
+
+
+def quantise(values: np.ndarray, levels: int) -> np.ndarray:
+    """8-bit values to levels: `v >> (8 - bits)` for powers of two, `round(v (L-1) / 255)` otherwise."""
+    if levels & (levels - 1) == 0:
+        return (values >> (8 - (levels.bit_length() - 1))).astype(np.uint8)
+    # round half up in integers: no level depends on the platform's floating point
+    return ((values.astype(np.int64) * (levels - 1) * 2 + 255) // 510).astype(np.uint8)
+
+
+def dequantise(x: np.ndarray, levels: int) -> np.ndarray:
+    """Levels to 8-bit values, `round(255 l / (L-1))`; `quantise` takes every one back to its level."""
+    return ((x.astype(np.int64) * 510 + (levels - 1)) // (2 * (levels - 1))).astype(np.uint8)
+
+
+def nearest_colour(rgba: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:
+    """Index of the nearest palette colour (squared RGB distance); transparent pixels take the transparent entry."""
+    table = np.asarray(palette, np.int64)
+    clear = np.flatnonzero(table[:, 3] < OPAQUE)
+    solid = np.flatnonzero(table[:, 3] >= OPAQUE)
+    out = np.empty(rgba.shape[:-1], np.int64)
+    flat, pixels = out.reshape(-1), rgba.reshape(-1, 4)
+    colours, inverse = np.unique(pixels, axis=0, return_inverse=True)
+    index = np.empty(len(colours), np.int64)
+    for start in range(0, len(colours), 4096):
+        part = colours[start : start + 4096].astype(np.int64)
+        distance = ((part[:, None, :3] - table[None, solid, :3]) ** 2).sum(-1) if len(solid) else None
+        best = solid[distance.argmin(1)] if distance is not None else np.full(len(part), clear[0])
+        if len(clear):
+            best = np.where(part[:, 3] < OPAQUE, clear[0], best)
+        index[start : start + 4096] = best
+    flat[:] = index[inverse.reshape(-1)]
+    return out
+
+
+def clean_alpha(rgba: np.ndarray) -> np.ndarray:
+    """Straight alpha with the colour of fully transparent pixels set to zero, so that one picture has one code."""
+    return np.where(rgba[..., 3:] == 0, np.uint8(0), rgba)
+
+
+def as_pil(array: np.ndarray) -> Image.Image:
+    """One uint8 picture `h w c` as PIL; a channel count that is no picture shows its first channel."""
+    return Image.fromarray(array if array.shape[-1] in (3, 4) else np.ascontiguousarray(array[..., 0]))
+
+
+def _as_uint8(images: Any, spec: ImageSpec) -> np.ndarray:
+    """Anything picture-like to uint8 `n h w c` in the channels of `spec` (palette images: RGBA)."""
+    if isinstance(images, Image.Image):
+        images = [images]
+    if isinstance(images, (list, tuple)) and images and isinstance(images[0], Image.Image):
+        sizes = {i.size for i in images}
+        if len(sizes) > 1:
+            raise ShapeError(f"Images of sizes {sorted(sizes)[:2]} cannot form one batch: resize them to one size first.")
+        pil_mode = {"grey": "L", "rgb": "RGB", "rgba": "RGBA", "palette": "RGBA"}.get(spec.mode)
+        if pil_mode is None:
+            raise DataError("A grid of codes cannot be read from a picture: pass integers in [0, levels) instead.")
+        images = np.stack([np.asarray(i.convert(pil_mode)) for i in images])
+    array = np.asarray(images)
+    if array.dtype != np.uint8:
+        raise DataError(f"Pictures must be uint8 (0 to 255), not {array.dtype}: convert them, or pass levels directly.")
+    channels = 4 if spec.mode == "palette" else spec.channels
+    if array.ndim == 2 or (array.ndim == 3 and array.shape[-1] == channels and channels > 1):
+        array = array[None]
+    if array.ndim == 3:
+        array = array[..., None]
+    if array.ndim == 4 and spec.mode == "palette" and array.shape[-1] == 3:
+        array = np.concatenate([array, np.full((*array.shape[:3], 1), 255, np.uint8)], -1)
+    if array.ndim != 4 or array.shape[-1] != channels:
+        raise DataError(f"Pictures of shape {array.shape} must be (n, h, w, {channels}) for a {spec.mode} model.")
+    return clean_alpha(array) if spec.mode == "rgba" else array

@@ -1,0 +1,233 @@
+"""What a network's output means: the exact distribution of each sub-pixel given those before it.
+
+A likelihood owns both directions, `log_prob` of all sites at once and `conditional`, the table of one sub-pixel that
+every sampler, coder and viewer draws from; the law tests hold them to the same distribution.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from pointillist.errors import ConfigError, ShapeError
+from pointillist.images import ImageSpec
+
+LikelihoodName = Literal["auto", "bernoulli", "categorical", "mixture"]
+MIN_LOG_SCALE = -7.0  # Salimans et al. 2017: keeps a component wider than about 1/8 of an 8-bit level
+
+
+class Likelihood(ABC):
+    """Distribution over levels, given `num_params` network outputs a pixel.
+
+    Attributes:
+        coupled: whether the channels of a pixel are tied by the likelihood itself. The network is then blind to the
+            whole pixel; otherwise it is asked once per sub-pixel, and group `c` of its outputs belongs to channel `c`.
+        num_params: `p`, network outputs per pixel, over all channels.
+    """
+
+    name: str
+    coupled: bool = False
+
+    def __init__(self, channels: int, levels: int) -> None:
+        self.channels = channels
+        self.levels = levels
+
+    @property
+    @abstractmethod
+    def num_params(self) -> int:
+        """Network outputs per pixel, over all channels."""
+
+    @abstractmethod
+    def log_prob(self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Log-probability of each sub-pixel given those before it, in nats.
+
+        Args:
+            params: output of the network.
+            x: levels, integers in [0, levels).
+
+        Raises:
+            ShapeError: if `params` and `x` disagree on b, h or w.
+        """
+
+    @abstractmethod
+    def conditional(
+        self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"], channel: int
+    ) -> Float[Tensor, "b k h w"]:
+        """Log-probabilities of all levels of one channel, in nats, given channels `x[:, :channel]` of the same pixel."""
+
+    def _check(self, params: Tensor, x: Tensor) -> Tensor:
+        """The parameters in at least float32: a likelihood is never computed in half precision."""
+        if params.shape[1] != self.num_params or params.shape[0] != x.shape[0] or params.shape[2:] != x.shape[2:]:
+            raise ShapeError(
+                f"Parameters {tuple(params.shape)} do not fit levels {tuple(x.shape)}: "
+                f"need (b, {self.num_params}, h, w) and (b, {self.channels}, h, w)."
+            )
+        return params if params.dtype == torch.float64 else params.float()
+
+
+class Bernoulli(Likelihood):
+    """Two levels, one logit a sub-pixel: p(1) = sigmoid(logit)."""
+
+    name = "bernoulli"
+
+    def __init__(self, channels: int, levels: int = 2) -> None:
+        if levels != 2:
+            raise ConfigError(f"`levels` (={levels}) must be 2 for a Bernoulli likelihood: use 'categorical'.")
+        super().__init__(channels, levels)
+
+    @property
+    def num_params(self) -> int:
+        return self.channels
+
+    def log_prob(self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """log sigmoid(+-logit), in nats."""
+        logits = self._check(params, x)
+        return F.logsigmoid(torch.where(x > 0, logits, -logits))
+
+    def conditional(
+        self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"], channel: int
+    ) -> Float[Tensor, "b k h w"]:
+        """Log-probabilities of levels 0 and 1, in nats."""
+        logit = self._check(params, x)[:, channel]
+        return torch.stack([F.logsigmoid(-logit), F.logsigmoid(logit)], 1)
+
+
+class Categorical(Likelihood):
+    """A softmax over all levels of each sub-pixel (van den Oord et al. 2016a, section 3.1)."""
+
+    name = "categorical"
+
+    @property
+    def num_params(self) -> int:
+        return self.channels * self.levels
+
+    def log_prob(self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """log softmax at the true level, in nats."""
+        logits = self._check(params, x).unflatten(1, (self.channels, self.levels))
+        return -F.cross_entropy(logits.movedim(2, 1), x, reduction="none")
+
+    def conditional(
+        self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"], channel: int
+    ) -> Float[Tensor, "b k h w"]:
+        """log softmax over the levels of `channel`, in nats."""
+        logits = self._check(params, x)[:, channel * self.levels : (channel + 1) * self.levels]
+        return logits.log_softmax(1)
+
+
+class DiscretizedLogisticMixture(Likelihood):
+    """A mixture of logistics, integrated over each level's bin (Salimans et al. 2017, eq. 1 to 3).
+
+    One set of mixture weights a pixel; in component m the mean of a channel is shifted linearly by the channels before
+    it (eq. 3; its printed `gamma b` is `gamma g`). So the channels of a pixel are coupled, and a sub-pixel is drawn and
+    scored from p(x_c | x_<c) = sum_m w_m p_m(x_c), with w_m proportional to pi_m times p_m of the channels before.
+    The edge levels own the tails. Parameters: weights `m`, then means and log-scales `c m` each, couplings `c(c-1)/2 m`.
+    """
+
+    name = "mixture"
+    coupled = True
+
+    def __init__(self, channels: int, levels: int, mixtures: int = 10) -> None:
+        super().__init__(channels, levels)
+        if mixtures < 1:
+            raise ConfigError(f"`mixtures` (={mixtures}) must be at least 1: PixelCNN++ uses 10.")
+        self.mixtures = mixtures
+
+    @property
+    def num_params(self) -> int:
+        return self.mixtures * (1 + 2 * self.channels + self.channels * (self.channels - 1) // 2)
+
+    def log_prob(self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """log p(x_c | x_<c), in nats: the difference of two running log-mixtures."""
+        params = self._check(params, x)
+        joint = [params[:, : self.mixtures].log_softmax(1)]
+        for channel in range(self.channels):
+            component = self._components(params, x, channel, x[:, channel : channel + 1])[:, :, 0]
+            joint.append(joint[-1] + component)
+        running = torch.stack([j.logsumexp(1) for j in joint[1:]], 1)
+        before = torch.cat([torch.zeros_like(running[:, :1]), running[:, :-1]], 1)
+        return running - before
+
+    def conditional(
+        self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"], channel: int
+    ) -> Float[Tensor, "b k h w"]:
+        """The mixture of `channel` tabulated over all levels, in nats."""
+        params = self._check(params, x)
+        weights = params[:, : self.mixtures].log_softmax(1)
+        for before in range(channel):
+            weights = weights + self._components(params, x, before, x[:, before : before + 1])[:, :, 0]
+        levels = torch.arange(self.levels, device=x.device).view(1, -1, 1, 1)
+        table = self._components(params, x, channel, levels)
+        return (weights.log_softmax(1).unsqueeze(2) + table).logsumexp(1)
+
+    def _components(self, params: Tensor, x: Tensor, channel: int, values: Tensor) -> Tensor:
+        """log p_m(values) of one channel, `b m k h w`, for `values` `b k h w` (or `1 k 1 1`), given `x[:, :channel]`."""
+        mean, log_scale = self._mean_and_scale(params, x, channel)
+        inverse = torch.exp(-log_scale).unsqueeze(2)
+        bin_width = 2.0 / (self.levels - 1)  # levels lie on [-1, 1]
+        distance = (self._scaled(values, params.dtype).unsqueeze(1) - mean.unsqueeze(2)) * inverse
+        half = inverse * (bin_width / 2)
+        upper, lower = distance + half, distance - half
+        # sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(b - a)), exactly: no fallback for far or narrow bins
+        inner = F.logsigmoid(upper) + F.logsigmoid(-lower) + torch.log(-torch.expm1(-2 * half))
+        level = values.unsqueeze(1)
+        table = torch.where(level == 0, F.logsigmoid(upper), inner)
+        return torch.where(level == self.levels - 1, F.logsigmoid(-lower), table)
+
+    def _mean_and_scale(self, params: Tensor, x: Tensor, channel: int) -> tuple[Tensor, Tensor]:
+        """Mean, shifted by the channels before it, and log-scale of each component of one channel, `b m h w` each."""
+        m, c = self.mixtures, self.channels
+        mean = params[:, m * (1 + channel) : m * (2 + channel)]
+        log_scale = params[:, m * (1 + c + channel) : m * (2 + c + channel)].clamp(min=MIN_LOG_SCALE)
+        first = m * (1 + 2 * c + channel * (channel - 1) // 2)
+        for before in range(channel):
+            coupling = torch.tanh(params[:, first + m * before : first + m * (before + 1)])
+            mean = mean + coupling * self._scaled(x[:, before : before + 1], params.dtype)
+        return mean, log_scale
+
+    def _scaled(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+        return x.to(dtype) * (2.0 / (self.levels - 1)) - 1.0
+
+
+def build_likelihood(name: LikelihoodName, image: ImageSpec, mixtures: int = 10) -> Likelihood:
+    """The likelihood called `name`; `auto` is Bernoulli for two ordered levels and Categorical otherwise.
+
+    Raises:
+        ConfigError: if the likelihood does not fit the image.
+    """
+    if name == "auto":
+        name = "bernoulli" if image.levels == 2 and image.ordered else "categorical"
+    if name == "mixture":
+        if not image.ordered:
+            raise ConfigError(
+                "`likelihood` 'mixture' needs ordered levels, and these are unordered (palette, tiles or codes): "
+                "use 'categorical'."
+            )
+        return DiscretizedLogisticMixture(image.channels, image.levels, mixtures)
+    if name == "bernoulli":
+        return Bernoulli(image.channels, image.levels)
+    return Categorical(image.channels, image.levels)
+
+
+def inverse_cdf(log_probs: Float[Tensor, "b k"], uniforms: Float[Tensor, " b"]) -> Int[Tensor, " b"]:
+    """The smallest level whose cumulative probability exceeds its uniform in [0, 1): one draw per row.
+
+    Computed in float64, so that samplers that agree on the probabilities agree on the image. A level of probability
+    zero is never drawn.
+    """
+    probs = log_probs.double().exp()
+    cdf = probs.cumsum(1)
+    level = (cdf <= uniforms.double()[:, None] * cdf[:, -1:]).sum(1)
+    # u close to 1 may reach the end by rounding: fall back to the last level that is possible
+    last = probs.shape[1] - 1 - (probs.flip(1) > 0).int().argmax(1)
+    return torch.minimum(level, last)
+
+
+def bits_per_dim(nats: Tensor | float, dims: int) -> Tensor | float:
+    """Negative log-likelihood in nats per image to bits per sub-pixel."""
+    return nats / (dims * math.log(2.0))

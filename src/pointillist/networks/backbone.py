@@ -1,0 +1,48 @@
+"""What every network of the family has in common: its ports, its settings, its forward."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from jaxtyping import Float
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+from pointillist.nn import Condition
+from pointillist.passes import Pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """How many numbers go in and come out at each site.
+
+    Attributes:
+        groups: sub-pixels that are painted one after the other at a site: the image channels, or 1 where the
+            likelihood couples them and the network is blind to the whole pixel.
+        canvas: network values of a site, over all groups.
+        params: outputs of a site, over all groups.
+        vector, map: width of the conditions `b d 1 1` and `b d h w`; 0 where there is none.
+    """
+
+    groups: int
+    canvas: int
+    params: int
+    vector: int = 0
+    map: int = 0
+
+
+class BackboneConfig(BaseModel):
+    """Settings of a network; a frozen, keyword-only record whose defaults are a sensible middle size."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Backbone(nn.Module):
+    """A causal network: canvas to parameters, `forward(x, ctx, condition)`, written once for every way to run it."""
+
+    Config: ClassVar[type[BackboneConfig]]
+
+    def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b p h w"]:
+        """Parameters of the distribution of each site, from the sites before it."""
+        raise NotImplementedError

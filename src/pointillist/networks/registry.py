@@ -1,0 +1,83 @@
+"""Every model of the family: its name, its network, its one-line description and its sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from pointillist.errors import ConfigError, sentence
+from pointillist.networks.backbone import Backbone, BackboneConfig
+from pointillist.networks.gated_pixelcnn import GatedPixelCNN
+from pointillist.networks.pixelcnn import PixelCNN
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelEntry:
+    """A model of the family."""
+
+    name: str
+    backbone: type[Backbone]
+    summary: str
+    presets: Mapping[str, Mapping[str, Any]]
+
+
+_ENTRIES = {
+    e.name: e
+    for e in (
+        ModelEntry(
+            name="gated-pixelcnn",
+            backbone=GatedPixelCNN,
+            summary="two stacks of gated convolutions, no blind spot (van den Oord et al. 2016b)",
+            presets={
+                "tiny": {"channels": 32, "layers": 6, "first_kernel": 5, "head_channels": 32},
+                "small": {"channels": 48, "layers": 10, "head_channels": 48},
+                "base": {"channels": 64, "layers": 12, "head_channels": 64},
+            },
+        ),
+        ModelEntry(
+            name="pixelcnn",
+            backbone=PixelCNN,
+            summary="masked convolutions in residual blocks, with a blind spot (van den Oord et al. 2016a)",
+            presets={
+                "tiny": {"channels": 16, "layers": 6, "first_kernel": 5, "head_channels": 32},
+                "small": {"channels": 32, "layers": 10, "head_channels": 64},
+                "base": {"channels": 64, "layers": 12, "head_channels": 128},
+            },
+        ),
+    )
+}
+
+
+def names() -> list[str]:
+    """The names of all models."""
+    return list(_ENTRIES)
+
+
+def entry(name: str) -> ModelEntry:
+    """The model called `name`.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    if name not in _ENTRIES:
+        raise ConfigError(f"There is no model {name!r}: choose one of {', '.join(_ENTRIES)}.")
+    return _ENTRIES[name]
+
+
+def config_from_dict(name: str, settings: Mapping[str, Any], preset: str | None = None) -> BackboneConfig:
+    """The settings of a model: its preset (if any), overridden by `settings`.
+
+    Raises:
+        ConfigError: if the model, the preset or a setting does not exist, or a value is out of range.
+    """
+    model = entry(name)
+    if preset is not None and preset not in model.presets:
+        raise ConfigError(f"{name} has no preset {preset!r}: choose one of {', '.join(model.presets)}.")
+    base = dict(model.presets[preset]) if preset is not None else {}
+    try:
+        return model.backbone.Config(**{**base, **settings})
+    except ValidationError as error:
+        raise ConfigError(sentence(error, f"a setting of {name}")) from error

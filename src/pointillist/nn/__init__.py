@@ -1,0 +1,20 @@
+"""Causal layers: everything that may see more than its own site does so through a `Pass`."""
+
+from pointillist.nn.causal import CausalConv2d, HorizontalConv2d, MaskedConv2d, PointwiseConv2d, VerticalConv2d
+from pointillist.nn.condition import Condition, ConditionBias
+from pointillist.nn.layer import CausalLayer, name_places
+from pointillist.nn.masks import channel_groups, see_before
+
+__all__ = [
+    "CausalConv2d",
+    "CausalLayer",
+    "Condition",
+    "ConditionBias",
+    "HorizontalConv2d",
+    "MaskedConv2d",
+    "PointwiseConv2d",
+    "VerticalConv2d",
+    "channel_groups",
+    "name_places",
+    "see_before",
+]

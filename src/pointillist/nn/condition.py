@@ -1,0 +1,38 @@
+"""How a condition enters a layer: as a bias from its vector and through a 1x1 convolution of its map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from pointillist.nn.layer import CausalLayer
+from pointillist.passes import Pass
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What is known before the first site: a vector for every site, a map with its own values at each, or neither."""
+
+    vector: Float[Tensor, "b d 1 1"] | None = None
+    map: Float[Tensor, "b d h w"] | None = None
+
+
+class ConditionBias(CausalLayer):
+    """Adds V h for a vector h (van den Oord et al. 2016b, eq. 3, 4) and V * s for a map s (eq. 5)."""
+
+    def __init__(self, vector: int, map: int, out_channels: int) -> None:
+        super().__init__()
+        self.vector = nn.Conv2d(vector, out_channels, 1, bias=False) if vector else None
+        self.map = nn.Conv2d(map, out_channels, 1, bias=False) if map else None
+
+    def forward(self, x: Float[Tensor, "b d h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b d h w"]:
+        """`x` plus what the condition adds; unchanged where the model has none."""
+        if self.vector is not None:
+            assert condition.vector is not None
+            x = x + self.vector(ctx.given(self.key("vector"), condition.vector))
+        if self.map is not None:
+            assert condition.map is not None
+            x = x + self.map(ctx.given(self.key("map"), condition.map))
+        return x

@@ -1,0 +1,50 @@
+"""How a network is run: the same `forward(x, ctx)` on all sites at once, or recorded to be replayed site by site.
+
+A layer or model is written once as `forward(x, ctx)`. Everything that stays at a site (1x1 convolutions, gates,
+residuals) is plain PyTorch; only the methods of a `Pass` reach across sites. `FullPass` below computes all sites at
+once, for training and scoring; `engine.record.RecordPass` runs the same forward once on symbols and writes down the
+program that the sampling engines replay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+
+class Pass(Protocol):
+    """The only calls through which a layer may see a site other than its own. A key names a place: unique per call."""
+
+    def window(self, key: str, x: Tensor, *, up: int, left: int, right: int, down: int = 0) -> Tensor:
+        """Make a VALID convolution see rows `-up..down` and columns `-left..right` around each site.
+
+        `down` and `right` may be -1: the window then ends strictly above, or strictly left of, the site.
+        """
+
+    def rows(self, key: str, fn: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
+        """`fn(*inputs)`, asserted to depend on finished rows only, so that it may be computed a row at a time."""
+
+    def given(self, key: str, t: Tensor) -> Tensor:
+        """A condition known before the first site: a vector `b d 1 1` or a map `b d h w`."""
+
+
+class FullPass:
+    """All sites at once. Zero padding stands for everything outside the image."""
+
+    def window(
+        self, key: str, x: Float[Tensor, "b d h w"], *, up: int, left: int, right: int, down: int = 0
+    ) -> Float[Tensor, "b d h2 w2"]:
+        """Pad (or crop, where a side is -1), so that a kernel of `(up + down + 1, left + right + 1)` fits each site."""
+        return F.pad(x, (left, right, up, down))
+
+    def rows(self, key: str, fn: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Just `fn(*inputs)`; the promise is checked when the pass is recorded."""
+        return fn(*inputs)
+
+    def given(self, key: str, t: Tensor) -> Tensor:
+        """The condition itself; broadcasting does the rest."""
+        return t

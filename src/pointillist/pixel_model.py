@@ -1,0 +1,237 @@
+"""A model: a network, the likelihood of its outputs, and what it listens to."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float, Int
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
+from torch import Tensor, nn
+
+from pointillist.conditioning import LabelEmbedding, PositionMap, resolve_labels
+from pointillist.conditioning.label import Label
+from pointillist.errors import ConfigError, DataError, ShapeError, sentence
+from pointillist.images import ImageSpec
+from pointillist.likelihoods import LikelihoodName, build_likelihood
+from pointillist.networks import BackboneConfig, Ports, config_from_dict, entry
+from pointillist.nn import Condition, name_places
+from pointillist.passes import FullPass, Pass
+
+
+class ModelConfig(BaseModel):
+    """Everything needed to build a model again; what `config.json` holds.
+
+    Attributes:
+        model_type: a name from `pointillist models`.
+        image: what its integers mean.
+        backbone: settings of the network.
+        likelihood: `auto`, `bernoulli`, `categorical` or `mixture`; `mixtures` components for the last.
+        classes: names of the labels it takes; empty for none.
+        label_width: features of a label's vector.
+        position_width: features of a learned map of positions; 0 for none. With it the image size is fixed.
+        level_width: features of the embedding of an unordered level.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    model_type: str
+    image: ImageSpec
+    backbone: SerializeAsAny[BackboneConfig]
+    likelihood: LikelihoodName = "auto"
+    mixtures: int = Field(10, ge=1, le=1024)
+    classes: tuple[str, ...] = ()
+    label_width: int = Field(64, ge=1, le=8192)
+    position_width: int = Field(0, ge=0, le=1024)
+    level_width: int = Field(16, ge=1, le=1024)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _typed_backbone(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("backbone"), dict):
+            data = {**data, "backbone": config_from_dict(str(data.get("model_type")), data["backbone"])}
+        return data
+
+    @field_validator("classes")
+    @classmethod
+    def _distinct(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(classes)) != len(classes):
+            raise ConfigError("Class names must differ from one another: rename the doubles.")
+        return classes
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> ModelConfig:
+        """The settings in a dictionary, as `model_dump(mode="json")` gives it.
+
+        Raises:
+            ConfigError: naming the first setting that is wrong.
+        """
+        try:
+            return cls(**data)
+        except ValidationError as error:
+            raise ConfigError(sentence(error, "a model setting")) from error
+
+
+class PixelModel(nn.Module):
+    """A causal network with the likelihood of its outputs and its conditions.
+
+    `forward(x, label)` is the log-likelihood, so that every training engine can wrap the model as it is.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        image = config.image
+        self.likelihood = build_likelihood(config.likelihood, image, config.mixtures)
+        # an unordered level is a name, so it enters as a learned vector; an ordered one as a number in [-1, 1]
+        self.embedding = None if image.ordered else nn.Embedding(image.levels, config.level_width)
+        self.label = LabelEmbedding(len(config.classes), config.label_width) if config.classes else None
+        width = config.position_width
+        self.position = PositionMap(width, image.height, image.width) if width else None
+        self.backbone = entry(config.model_type).backbone(config.backbone, self.ports)
+        name_places(self.backbone)
+
+    @property
+    def ports(self) -> Ports:
+        """The numbers that go into and come out of the network at each site."""
+        image = self.config.image
+        return Ports(
+            groups=1 if self.likelihood.coupled else image.channels,
+            canvas=image.channels * self.level_width,
+            params=self.likelihood.num_params,
+            vector=self.config.label_width if self.config.classes else 0,
+            map=self.config.position_width,
+        )
+
+    @property
+    def image(self) -> ImageSpec:
+        """What its integers mean."""
+        return self.config.image
+
+    @property
+    def level_width(self) -> int:
+        """Network values of one sub-pixel."""
+        return 1 if self.image.ordered else self.config.level_width
+
+    @property
+    def fixed_size(self) -> bool:
+        """Whether only images of the trained size can be painted or scored."""
+        return self.position is not None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    @property
+    def num_parameters(self) -> int:
+        """How many weights there are."""
+        return sum(p.numel() for p in self.parameters())
+
+    def level_values(self) -> Float[Tensor, "k e"]:
+        """What each level is written as on the canvas that the network reads."""
+        if self.embedding is not None:
+            return self.embedding.weight
+        dtype = next(self.parameters()).dtype
+        return torch.linspace(-1.0, 1.0, self.image.levels, dtype=dtype, device=self.device)[:, None]
+
+    def canvas(self, x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b i h w"]:
+        """Levels as the network reads them, `c * level_width` features, sub-pixel by sub-pixel."""
+        values = self.level_values()
+        if self.embedding is None:
+            return values[:, 0][x]
+        return values[x].permute(0, 1, 4, 2, 3).flatten(1, 2)
+
+    def condition(self, label: Int[Tensor, " b"] | None, count: int) -> Condition:
+        """What the network is told: `label` holds numbers, `NO_LABEL` where there is none."""
+        vector = None
+        if self.label is not None:
+            numbers = resolve_labels(None, self.config.classes, count) if label is None else label
+            vector = self.label(numbers.to(self.device))
+        return Condition(vector=vector, map=None if self.position is None else self.position(count))
+
+    def params(self, x: Int[Tensor, "b c h w"], condition: Condition, ctx: Pass | None = None) -> Tensor:
+        """Network outputs `b p h w` for images whose sites are all known."""
+        out: Tensor = self.backbone(self.canvas(x), FullPass() if ctx is None else ctx, condition)
+        return out
+
+    def forward(self, x: Int[Tensor, "b c h w"], label: Int[Tensor, " b"] | None = None) -> Float[Tensor, " b"]:
+        """Log-likelihood of each image in nats, without checking the input: the training step."""
+        params = self.params(x, self.condition(label, len(x)))
+        with torch.autocast(x.device.type, enabled=False):
+            return self.likelihood.log_prob(params, x).flatten(1).sum(1)
+
+    def log_prob(
+        self, x: Int[Tensor, "b c h w"], label: Label = None, text: Literal[None] = None
+    ) -> Float[Tensor, " b"]:
+        """Log-likelihood of each image, in nats.
+
+        Args:
+            x: levels, integers in [0, levels).
+            label: one label or one an image, by number or name; None for no label.
+            text: prompts, for models that listen to text (none does yet).
+
+        Raises:
+            ShapeError, DataError: if `x` is not an image of this model.
+            ConfigError: if a label is not one of the model's classes.
+        """
+        return self.log_prob_map(x, label, text).flatten(1).sum(1)
+
+    def log_prob_map(
+        self, x: Int[Tensor, "b c h w"], label: Label = None, text: Literal[None] = None
+    ) -> Float[Tensor, "b c h w"]:
+        """Log-probability of each sub-pixel given those before it, in nats. Arguments and errors as `log_prob`."""
+        x = self.check(x)
+        params = self.params(x, self.told(label, len(x), text))
+        with torch.autocast(x.device.type, enabled=False):
+            return self.likelihood.log_prob(params, x)
+
+    def told(self, label: Label, count: int, text: Any = None) -> Condition:
+        """The condition of `count` images from labels as a user gives them.
+
+        Raises:
+            ConfigError, ShapeError: if the model does not take them.
+        """
+        if text is not None:
+            raise ConfigError(f"`text` (={text!r}) cannot be used: this model does not listen to text. Leave it out.")
+        numbers = resolve_labels(label, self.config.classes, count)
+        return self.condition(numbers if self.config.classes else None, count)
+
+    def check(self, x: Tensor) -> Int[Tensor, "b c h w"]:
+        """`x` as int64 on the model's device, if it is a batch of its images.
+
+        Raises:
+            ShapeError: if channels, or the size of a model with fixed size, do not match.
+            DataError: if a value is not an integer in [0, levels).
+        """
+        x = torch.as_tensor(x)
+        image = self.image
+        if x.ndim != 4 or x.shape[1] != image.channels:
+            raise ShapeError(f"Levels of shape {tuple(x.shape)} must be (n, {image.channels}, height, width).")
+        self.check_size(x.shape[2], x.shape[3])
+        if x.is_floating_point() or x.dtype == torch.bool or x.is_complex():
+            raise DataError(f"Levels must be integers, not {x.dtype}: convert pictures with `model.to_levels`.")
+        x = x.to(self.device, torch.int64)
+        if x.numel() and not 0 <= int(x.min()) <= int(x.max()) < image.levels:
+            raise DataError(
+                f"Levels from {int(x.min())} to {int(x.max())} must lie in 0 to {image.levels - 1}: "
+                "convert pictures with `model.to_levels`."
+            )
+        return x
+
+    def check_size(self, height: int, width: int) -> None:
+        """Refuse a size that this model cannot paint or score."""
+        image = self.image
+        if self.fixed_size and (height, width) != (image.height, image.width):
+            raise ShapeError(
+                f"Size {height}x{width} does not fit this model, which has learned positions and knows only "
+                f"{image.height}x{image.width}: resize the images, or train with `position_width = 0`."
+            )
+
+    def to_levels(self, images: Any) -> Int[Tensor, "b c h w"]:
+        """Pictures (uint8 arrays or PIL) to levels; see `ImageSpec.to_levels`."""
+        return self.image.to_levels(images)
+
+    def to_images(self, levels: Int[Tensor, "b c h w"]) -> Any:
+        """Levels to uint8 pictures `n h w c`; see `ImageSpec.to_images`."""
+        return self.image.to_images(levels.cpu())

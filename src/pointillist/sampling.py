@@ -1,0 +1,230 @@
+"""Painting new images: draws by inverse CDF from given uniforms, so that any two samplers can be compared."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from PIL import Image
+from torch import Tensor
+
+from pointillist.conditioning import NO_LABEL, resolve_labels
+from pointillist.conditioning.label import Label
+from pointillist.errors import ConfigError, ShapeError
+from pointillist.images import ImageSpec
+from pointillist.likelihoods import inverse_cdf
+from pointillist.pixel_model import PixelModel
+from pointillist.scoring import evaluating
+from pointillist.unroll import Site, open_engine, unroll
+
+OnRow = Callable[[int, int, Tensor], None]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Painted images.
+
+    Attributes:
+        levels: integers `[n c h w]`.
+        nats: log-likelihood of each image under the model at guidance 1 and temperature 1, in nats, `[n]`.
+        image: what the integers mean.
+        labels: the label each was asked for, `[n]`; -1 for none.
+        seed: of the uniforms; None where they were given.
+    """
+
+    levels: Int[Tensor, "n c h w"]
+    nats: Float[Tensor, " n"]
+    image: ImageSpec
+    labels: Int[Tensor, " n"]
+    seed: int | None
+
+    def __len__(self) -> int:
+        return len(self.levels)
+
+    @property
+    def array(self) -> np.ndarray:
+        """uint8 pictures `n h w c`."""
+        return self.image.to_images(self.levels)
+
+    @property
+    def images(self) -> list[Image.Image]:
+        """PIL pictures."""
+        return self.image.to_pil(self.levels)
+
+    @property
+    def bits_per_dim(self) -> Float[Tensor, " n"]:
+        """Bits per sub-pixel of each image under the model."""
+        return -self.nats / (self.levels[0].numel() * float(np.log(2.0)))
+
+
+def sample(
+    model: PixelModel,
+    n: int,
+    label: Label = None,
+    text: Any = None,
+    guidance: float = 1.0,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    seed: int | None = None,
+    uniforms: Float[Tensor, "n c h w"] | np.ndarray | None = None,
+    engine: str = "auto",
+    on_row: OnRow | None = None,
+    *,
+    size: tuple[int, int] | None = None,
+    batch_size: int = 64,
+) -> Samples:
+    """Paint `n` images.
+
+    Args:
+        label: one label or one an image, by number or name; None paints without.
+        guidance: log p is proportional to log p_u + g (log p_c - log p_u), over the levels of each sub-pixel, with u
+            the model without label; 0 is unconditional, 1 the model.
+        temperature: divides log p; 0 always takes the likeliest level.
+        top_p: keeps the likeliest levels whose probabilities reach this sum.
+        seed: image i depends on (seed, i) alone, not on `n` or `batch_size`; None takes a fresh one.
+        uniforms: in [0, 1), one a sub-pixel, instead of a seed.
+        engine: `auto`, `step` or `naive`; see `unroll.open_engine`.
+        on_row: called after each row with images finished before this batch, rows done, and the batch's levels.
+        size: `(height, width)` instead of the model's own.
+        batch_size: images painted at once.
+
+    Raises:
+        ConfigError, ShapeError, EngineError: naming the argument that is wrong.
+    """
+    parts = list(
+        stream(
+            model, n, label, text, guidance, temperature, top_p, seed, uniforms, engine, on_row,
+            size=size, batch_size=batch_size,
+        )
+    )  # fmt: skip
+    return Samples(
+        torch.cat([p.levels for p in parts]),
+        torch.cat([p.nats for p in parts]),
+        parts[0].image,
+        torch.cat([p.labels for p in parts]),
+        parts[0].seed,
+    )
+
+
+def stream(
+    model: PixelModel,
+    n: int,
+    label: Label = None,
+    text: Any = None,
+    guidance: float = 1.0,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    seed: int | None = None,
+    uniforms: Float[Tensor, "n c h w"] | np.ndarray | None = None,
+    engine: str = "auto",
+    on_row: OnRow | None = None,
+    *,
+    size: tuple[int, int] | None = None,
+    batch_size: int = 64,
+) -> Iterator[Samples]:
+    """Like `sample`, in batches as they are finished, so that any number fits in memory."""
+    _check_numbers(n, guidance, temperature, top_p, batch_size)
+    height, width = size or (model.image.height, model.image.width)
+    if min(height, width) < 1:
+        raise ConfigError(f"`size` (={height}x{width}) must be positive in both directions.")
+    model.check_size(height, width)
+    shape = (model.image.channels, height, width)
+    if text is not None:
+        model.told(None, 1, text)
+    labels = resolve_labels(label, model.config.classes, n)
+    if uniforms is None:
+        seed = secrets.randbelow(2**31) if seed is None else seed
+    else:
+        seed, uniforms = None, _checked_uniforms(uniforms, (n, *shape))
+    image = model.image.resized(height, width)
+    for start in range(0, n, batch_size):
+        stop = min(n, start + batch_size)
+        if uniforms is None:
+            u = np.stack([np.random.default_rng([int(seed or 0), i]).random(shape) for i in range(start, stop)])
+        else:
+            u = np.asarray(uniforms[start:stop], np.float64)
+        chooser = Chooser(torch.from_numpy(u), guidance, temperature, top_p)
+        report = None if on_row is None else (lambda rows, levels, done=start: on_row(done, rows, levels))
+        levels = _paint(model, labels[start:stop], chooser, (height, width), engine, report)
+        yield Samples(levels, chooser.nats, image, labels[start:stop], seed)
+
+
+def _paint(
+    model: PixelModel, labels: Tensor, chooser: Chooser, size: tuple[int, int], engine: str, report: Any
+) -> Tensor:
+    """One batch. Under guidance the engine carries every image twice, told and untold, and both see the same levels."""
+    count = len(labels)
+    guided = chooser.guidance not in (0.0, 1.0) and bool(model.config.classes)
+    if chooser.guidance == 0.0:
+        labels = torch.full_like(labels, NO_LABEL)
+    told = torch.cat([labels, torch.full_like(labels, NO_LABEL)]) if guided else labels
+    chooser.guided = guided
+    with evaluating(model):
+        condition = model.condition(told if model.config.classes else None, len(told))
+        walker = open_engine(model, condition, len(told), *size, engine)
+        return unroll(model, walker, chooser, len(told), *size, report)[:count]
+
+
+class Chooser:
+    """Draws a level of every image at a site, and adds up what the model thinks of it."""
+
+    def __init__(self, uniforms: Float[Tensor, "n c h w"], guidance: float, temperature: float, top_p: float) -> None:
+        self.uniforms = uniforms
+        self.guidance, self.temperature, self.top_p = guidance, temperature, top_p
+        self.nats = torch.zeros(len(uniforms), dtype=torch.float64)
+        self.guided = False
+
+    def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
+        """Levels for the engine's batch: the images, and once more the images where they are carried twice."""
+        count = len(self.uniforms)
+        model = log_probs[:count]
+        wanted = guide(model, log_probs[count:], self.guidance) if self.guided else model
+        wanted = sharpen(wanted, self.temperature, self.top_p)
+        levels = inverse_cdf(wanted, self.uniforms[:, site.channel, site.row, site.column])
+        self.nats += model.gather(1, levels[:, None])[:, 0].double()
+        return levels.repeat(2) if self.guided else levels
+
+
+def guide(told: Float[Tensor, "b k"], untold: Float[Tensor, "b k"], guidance: float) -> Float[Tensor, "b k"]:
+    """log p_u + g (log p_c - log p_u), renormalised over the levels, in nats."""
+    return torch.lerp(untold, told, guidance).log_softmax(1)
+
+
+def sharpen(log_probs: Float[Tensor, "b k"], temperature: float, top_p: float) -> Float[Tensor, "b k"]:
+    """Temperature, then top-p, on log-probabilities in nats; levels that are cut get minus infinity."""
+    if temperature == 0:
+        best = torch.full_like(log_probs, -torch.inf)
+        return best.scatter(1, log_probs.argmax(1, keepdim=True), 0.0)
+    if temperature != 1:
+        log_probs = (log_probs / temperature).log_softmax(1)
+    if top_p < 1:
+        ordered, index = log_probs.sort(1, descending=True, stable=True)
+        before = ordered.exp().cumsum(1) - ordered.exp()
+        cut = torch.zeros_like(log_probs, dtype=torch.bool).scatter(1, index, before >= top_p)
+        log_probs = log_probs.masked_fill(cut, -torch.inf).log_softmax(1)
+    return log_probs
+
+
+def _check_numbers(n: int, guidance: float, temperature: float, top_p: float, batch_size: int) -> None:
+    if n < 1 or batch_size < 1:
+        raise ConfigError(f"`n` (={n}) and `batch_size` (={batch_size}) must be at least 1.")
+    if not guidance >= 0:
+        raise ConfigError(f"`guidance` (={guidance}) must be 0 or more: 1 is the model itself.")
+    if not temperature >= 0:
+        raise ConfigError(f"`temperature` (={temperature}) must be 0 or more: 1 is the model itself.")
+    if not 0 < top_p <= 1:
+        raise ConfigError(f"`top_p` (={top_p}) must lie above 0 and at most 1: 1 keeps every level.")
+
+
+def _checked_uniforms(uniforms: Any, shape: tuple[int, ...]) -> np.ndarray:
+    array = np.asarray(uniforms, np.float64)
+    if array.shape != shape:
+        raise ShapeError(f"`uniforms` of shape {array.shape} must be {shape}: one for each sub-pixel.")
+    if array.size and not (array.min() >= 0 and array.max() < 1):
+        raise ConfigError(f"`uniforms` from {array.min():g} to {array.max():g} must lie in [0, 1).")
+    return array

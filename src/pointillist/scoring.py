@@ -1,0 +1,183 @@
+"""How likely images are under a model: every image counted once, in nats and in bits per dimension."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from pointillist.conditioning import NO_LABEL, resolve_labels
+from pointillist.conditioning.label import Label
+from pointillist.data import ImageDataset
+from pointillist.errors import ConfigError, DataError, ShapeError
+from pointillist.pixel_model import PixelModel
+
+Z95 = 1.959963984540054  # two-sided 95 % of a normal distribution
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The likelihood of a set of images.
+
+    Attributes:
+        nats: mean negative log-likelihood of an image, in nats.
+        bits_per_dim: the same per sub-pixel, in bits.
+        interval: 95 % confidence interval of `bits_per_dim` (normal, over images); NaN for one image.
+        count: number of images.
+        dims: sub-pixels of an image.
+        per_image: negative log-likelihood of each image, in nats, `[count]`.
+        notes: how the images were read (levels, binarisation, subsets).
+    """
+
+    nats: float
+    bits_per_dim: float
+    interval: tuple[float, float]
+    count: int
+    dims: int
+    per_image: np.ndarray = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, per_image: np.ndarray, dims: int, notes: tuple[str, ...] = ()) -> Evaluation:
+        """From the negative log-likelihood of each image, in nats."""
+        scale = dims * math.log(2)
+        mean = float(per_image.mean())
+        spread = float(per_image.std(ddof=1)) / math.sqrt(len(per_image)) if len(per_image) > 1 else math.nan
+        interval = ((mean - Z95 * spread) / scale, (mean + Z95 * spread) / scale)
+        return cls(mean, mean / scale, interval, len(per_image), dims, per_image, notes)
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        return (
+            f"{self.bits_per_dim:.4f} bits/dim (95 % {low:.4f} to {high:.4f}), {self.nats:.3f} nats an image, "
+            f"{self.count:,} images of {self.dims:,} dims"
+        )
+
+
+@contextmanager
+def evaluating(model: PixelModel) -> Iterator[None]:
+    """Within the block the model is in evaluation mode and records no gradients."""
+    training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        model.train(training)
+
+
+def evaluate(
+    model: PixelModel,
+    x: ImageDataset | Int[Tensor, "n c h w"] | np.ndarray,
+    label: Label = None,
+    *,
+    batch_size: int = 64,
+    seed: int = 0,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Likelihood of images, in float32 whatever the model was trained in; independent of `batch_size`.
+
+    Args:
+        x: a data set, or levels `n c h w`. A data set brings its own labels, matched by class name.
+        label: labels for levels that bring none; see `PixelModel.log_prob`.
+        seed: of dynamic binarisation, drawn once.
+        on_progress: called with images done and images in all.
+
+    Raises:
+        DataError, ShapeError, ConfigError: if the images or labels do not fit the model.
+    """
+    levels, labels, notes = _source(model, x, label, seed)
+    count = len(levels)
+    if count == 0:
+        raise DataError("There is no image to evaluate: the data set is empty.")
+    per_image = np.empty(count, np.float64)
+    with evaluating(model):
+        for start in range(0, count, batch_size):
+            part, part_labels = levels(start, start + batch_size), labels[start : start + batch_size]
+            nats = model.log_prob(part, part_labels if model.config.classes else None)
+            per_image[start : start + len(part)] = -nats.double().cpu().numpy()
+            if on_progress is not None:
+                on_progress(min(count, start + batch_size), count)
+    first = levels(0, 1)
+    return Evaluation.of(per_image, first[0].numel(), notes)
+
+
+def entropy_map(
+    model: PixelModel, x: Int[Tensor, "b c h w"], label: Label = None
+) -> Float[Tensor, "b c h w"]:
+    """How uncertain the model is at each sub-pixel, given the true ones before it, in bits."""
+    with evaluating(model):
+        x = model.check(x)
+        params = model.params(x, model.told(label, len(x)))
+        maps = []
+        for channel in range(x.shape[1]):
+            log_probs = model.likelihood.conditional(params, x, channel)
+            maps.append(-(log_probs.exp() * log_probs.clamp(min=-1e4)).sum(1))
+        return torch.stack(maps, 1) / math.log(2)
+
+
+def match_labels(model: PixelModel, data: ImageDataset) -> Int[Tensor, " n"]:
+    """The labels of a data set as the model numbers them, matched by class name; `NO_LABEL` where there are none.
+
+    Raises:
+        ConfigError: if the data set has a class that the model does not know.
+    """
+    classes = model.config.classes
+    if not classes or data.labels is None:
+        return torch.full((len(data),), NO_LABEL)
+    unknown = [name for name in data.classes if name not in classes]
+    if unknown:
+        raise ConfigError(
+            f"Class {unknown[0]!r} of {data.name} is not one of the model's ({', '.join(classes[:8])}...): "
+            "evaluate without labels, or fine-tune with `--init`."
+        )
+    table = np.array([classes.index(name) for name in data.classes], np.int64)
+    return torch.from_numpy(table[data.labels])
+
+
+class _Levels:
+    """Slices of levels, drawn batch by batch from a data set or cut from a tensor."""
+
+    def __init__(self, read: Callable[[int, int], Tensor], count: int) -> None:
+        self._read, self._count = read, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __call__(self, start: int, stop: int) -> Tensor:
+        return self._read(start, min(stop, self._count))
+
+
+def _source(model: PixelModel, x: Any, label: Label, seed: int) -> tuple[_Levels, Tensor, tuple[str, ...]]:
+    if isinstance(x, ImageDataset):
+        check_spec(model, x)
+        read = lambda a, b: x.batch(np.arange(a, b), seed=seed).levels  # noqa: E731
+        labels = match_labels(model, x) if label is None else resolve_labels(label, model.config.classes, len(x))
+        return _Levels(read, len(x)), labels, x.notes
+    levels = torch.as_tensor(x)
+    if levels.ndim != 4:
+        raise ShapeError(f"Levels of shape {tuple(levels.shape)} must be (n, c, h, w).")
+    labels = resolve_labels(label, model.config.classes, len(levels))
+    return _Levels(lambda a, b: levels[a:b], len(levels)), labels, ()
+
+
+def check_spec(model: PixelModel, data: ImageDataset) -> None:
+    """Refuse a data set whose integers mean something else than the model's.
+
+    Raises:
+        DataError: naming what differs and the option that mends it.
+    """
+    ours, theirs = model.image, data.spec
+    for what, option in (("channels", "--mode"), ("levels", "--levels"), ("ordered", "--unordered"), ("palette", "--palette")):
+        a, b = getattr(ours, what), getattr(theirs, what)
+        if a != b:
+            shown = f"{what} {b} where the model has {a}" if what != "palette" else "another palette than the model"
+            raise DataError(f"{data.name} has {shown}: read it with `{option}` to match.")
+    model.check_size(theirs.height, theirs.width)

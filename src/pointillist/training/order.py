@@ -1,0 +1,43 @@
+"""Which images a step sees: a pure function of the seed, so that a resumed run sees what it would have seen."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class Order:
+    """An endless stream of shuffled epochs, read by position; batches may straddle two epochs, and none is dropped."""
+
+    def __init__(self, images: int, seed: int) -> None:
+        self.images = images
+        self.seed = seed
+        self._epoch = -1
+        self._permutation = np.empty(0, np.int64)
+
+    def read(self, start: int, count: int) -> list[tuple[int, np.ndarray]]:
+        """Positions `start .. start + count` of the stream as pairs of epoch and image indices."""
+        parts = []
+        while count > 0:
+            epoch, offset = divmod(start, self.images)
+            part = self._shuffled(epoch)[offset : offset + count]
+            parts.append((epoch, part))
+            start, count = start + len(part), count - len(part)
+        return parts
+
+    def _shuffled(self, epoch: int) -> np.ndarray:
+        if epoch != self._epoch:
+            self._permutation = np.random.default_rng([self.seed, epoch]).permutation(self.images)
+            self._epoch = epoch
+        return self._permutation
+
+
+def shift_images(levels: np.ndarray, keys: np.ndarray, seed: int, reach: int) -> np.ndarray:
+    """Each image `c h w` moved by up to `reach` pixels each way; its draw depends on (seed, key) alone."""
+    out = np.zeros_like(levels)
+    height, width = levels.shape[2:]
+    for i, key in enumerate(keys):
+        dy, dx = np.random.default_rng([seed, int(key), 7]).integers(-reach, reach + 1, 2)
+        rows, columns = slice(max(dy, 0), height + min(dy, 0)), slice(max(dx, 0), width + min(dx, 0))
+        source = levels[i, :, max(-dy, 0) : height + min(-dy, 0), max(-dx, 0) : width + min(-dx, 0)]
+        out[i, :, rows, columns] = source
+    return out

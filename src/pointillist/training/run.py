@@ -1,0 +1,200 @@
+"""`train`: everything around the loop, from a model and images to a folder that can be loaded and resumed."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from rich.console import Console
+
+from pointillist._version import __version__
+from pointillist.factory import PretrainedPixelModel, default_card
+from pointillist.data import DataSplits, ImageDataset, load_data
+from pointillist.errors import ConfigError, TrainingError
+from pointillist.scoring import check_spec
+from pointillist.training.batch_size import largest_batch
+from pointillist.training.config import TrainConfig
+from pointillist.training.precision import resolve_device, resolve_precision
+from pointillist.training.trainer import Progress, Trainer
+
+Painter = Callable[[PretrainedPixelModel, Path, int], None]
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a run gave.
+
+    Attributes:
+        model: the best averaged weights on validation images (the last ones where there are none), in evaluation mode.
+        steps: optimiser steps done.
+        valid_bits_per_dim: lowest validation bits/dim; infinite without validation images.
+        folder: the run's folder, or None.
+    """
+
+    model: PretrainedPixelModel
+    steps: int
+    valid_bits_per_dim: float
+    folder: Path | None
+
+
+def train(
+    model: PretrainedPixelModel,
+    data: Any,
+    config: TrainConfig | dict[str, Any] | None = None,
+    *,
+    resume: bool = False,
+    console: Console | None = None,
+    record: dict[str, Any] | None = None,
+    paint: Painter | None = None,
+) -> TrainResult:
+    """Train a model on images.
+
+    Args:
+        model: from `build` or `load`.
+        data: a data set, splits of one, or anything `load_data` reads.
+        config: settings; a dictionary overrides the defaults.
+        resume: go on from the newest state in `config.out`, exactly as if the run had not been interrupted.
+        console: where to show progress; None is silent.
+        record: the resolved settings of the whole run, stored with the model.
+        paint: paints a sheet of samples into a folder, now and then.
+
+    Raises:
+        ConfigError, DataError: if settings, images and model do not fit together.
+        TrainingError: if the loss is not finite or diverges, or there is nothing to resume.
+        Interrupted: after Ctrl-C, with the state saved.
+    """
+    config = config if isinstance(config, TrainConfig) else TrainConfig.from_dict(dict(config or {}))
+    splits = _splits(data)
+    check_spec(model, splits.train)
+    accelerator, config = _prepare(model, config)
+    _check_folder(config, resume)
+    notes = _say_plan(model, splits, config, accelerator, console)
+    stamped = {"record": record or {"train": config.model_dump(mode="json")}, "notes": notes}
+
+    def save(folder: Path, progress: Progress) -> None:
+        model.training_record = {**stamped, **_outcome(progress)}
+        model.card = training_card(model, splits, model.training_record)
+        model.save_pretrained(folder)
+
+    painter = None if paint is None else (lambda folder, step: paint(model, folder, step))
+    trainer = Trainer(
+        model, splits.train, splits.valid, config, accelerator, console=console, save_model=save, paint=painter
+    )
+    if resume:
+        trainer.resume()
+        if console is not None and accelerator.is_main_process:
+            console.print(f"resumed at step {trainer.progress.step:,} of {trainer.total:,}", highlight=False)
+    try:
+        progress = trainer.run()
+    finally:
+        accelerator.end_training()
+    best = _best(model, trainer, config)
+    return TrainResult(best, progress.step, progress.best, config.out)
+
+
+def _splits(data: Any) -> DataSplits:
+    if isinstance(data, DataSplits):
+        return data
+    if isinstance(data, ImageDataset):
+        return DataSplits(train=data, valid=None, test=None)
+    return load_data(data)
+
+
+def _prepare(model: PretrainedPixelModel, config: TrainConfig) -> tuple[Accelerator, TrainConfig]:
+    """Device, precision and batch size, resolved."""
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    device = resolve_device(config.device)
+    precision, _ = resolve_precision(config.precision, device)
+    accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="bf16" if precision == "bf16" else "no")
+    set_seed(config.seed)
+    updates: dict[str, Any] = {"precision": precision}
+    if config.batch_size == "auto":
+        parts = accelerator.num_processes * config.accumulate
+        updates["batch_size"] = parts * largest_batch(model.to(accelerator.device))
+    return accelerator, config.model_copy(update=updates)
+
+
+def _check_folder(config: TrainConfig, resume: bool) -> None:
+    out = config.out
+    if out is None:
+        if resume:
+            raise ConfigError("`resume` needs `out`, the folder of the run to go on with.")
+        return
+    if not resume and (out / "state").exists():
+        raise TrainingError(f"{out} already holds a run: add `--resume` to go on with it, or choose another `--out`.")
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def _say_plan(
+    model: PretrainedPixelModel,
+    splits: DataSplits,
+    config: TrainConfig,
+    accelerator: Accelerator,
+    console: Console | None,
+) -> list[str]:
+    """What is about to run, in a few lines; also kept with the model."""
+    valid = f"{len(splits.valid):,} for validation" if splits.valid is not None else "none for validation"
+    _, why = resolve_precision("auto", accelerator.device)
+    steps = config.total_steps(len(splits.train), int(config.batch_size))
+    lines = [
+        f"model      {model.config.model_type}, {model.num_parameters:,} parameters, {model.likelihood.name} likelihood",
+        f"images     {len(splits.train):,} of {splits.train.name}, {valid}",
+        *(f"           {note}" for note in splits.train.notes),
+        f"training   {steps:,} steps of {config.batch_size} images, {config.precision} ({why}), "
+        f"{accelerator.num_processes} process(es) on {accelerator.device}, {torch.get_num_threads()} thread(s)",
+    ]
+    if console is not None and accelerator.is_main_process:
+        for line in lines:
+            console.print(line, highlight=False)
+    return list(splits.train.notes)
+
+
+def _outcome(progress: Progress) -> dict[str, Any]:
+    found = progress.best < float("inf")
+    return {
+        "step": progress.step,
+        "valid_bits_per_dim": progress.last if found else None,
+        "best_step": progress.best_step,
+        "pointillist": __version__,
+        "torch": torch.__version__,
+        "machine": f"{platform.system()} {platform.machine()}",
+        "date": datetime.date.today().isoformat(),
+    }
+
+
+def _best(model: PretrainedPixelModel, trainer: Trainer, config: TrainConfig) -> PretrainedPixelModel:
+    """The model with the weights a user should have."""
+    if config.out is not None and trainer.accelerator.is_main_process:
+        from pointillist.factory import load
+
+        model.load_state_dict(load(config.out).state_dict())
+    else:
+        trainer.average.copy_to_model()
+    return model.eval()
+
+
+def training_card(model: PretrainedPixelModel, splits: DataSplits, training: dict[str, Any]) -> str:
+    """The model card of a trained model."""
+    bits = training["valid_bits_per_dim"]
+    lines = [
+        "## Training",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| images | {len(splits.train):,} of {splits.train.name} |",
+        *(f"| | {note} |" for note in splits.train.notes),
+        f"| step | {training['step']:,} |",
+        f"| validation | {'none' if bits is None else f'{bits:.4f} bits/dim'} |",
+        f"| date | {training['date']}, {training['machine']}, pointillist {training['pointillist']}, torch {training['torch']} |",
+        "",
+        "The resolved settings are in `config.json` under `training`.",
+    ]
+    return default_card(model) + "\n" + "\n".join(lines) + "\n"

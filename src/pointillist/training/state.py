@@ -1,0 +1,89 @@
+"""The state of a run on disk: safetensors and JSON, written aside and renamed, so that `kill -9` leaves a whole one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pointillist.checkpoint import read_tensors, write_tensors, write_text
+from pointillist.errors import CheckpointError, TrainingError
+
+KEPT = 2
+
+
+def save_state(
+    folder: Path,
+    step: int,
+    weights: dict[str, Tensor],
+    average: dict[str, Tensor],
+    optimiser: torch.optim.Optimizer,
+    names: dict[int, str],
+    record: dict[str, Any],
+) -> Path:
+    """Write `folder/step-N`, then remove all but the newest two."""
+    target = folder / f"step-{step:09d}"
+    partial = folder / f".step-{step:09d}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    tensors = {f"weights/{k}": v for k, v in weights.items()}
+    tensors |= {f"average/{k}": v for k, v in average.items()}
+    for parameter, state in optimiser.state.items():
+        tensors |= {f"{kind}/{names[id(parameter)]}": torch.as_tensor(v) for kind, v in state.items()}
+    write_tensors(partial / "state.safetensors", tensors)
+    write_text(partial / "state.json", json.dumps({"step": step, **record}, indent=2) + "\n")
+    if target.exists():  # the same step saved twice: keep the newer
+        shutil.rmtree(target)
+    os.rename(partial, target)
+    for old in _steps(folder)[:-KEPT]:
+        shutil.rmtree(old)
+    return target
+
+
+def load_state(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+    """The newest whole state under `folder`: tensors by kind and name, and the record.
+
+    Raises:
+        TrainingError: if there is none.
+    """
+    for path in reversed(_steps(folder)):
+        try:
+            record = json.loads((path / "state.json").read_text(encoding="utf-8"))
+            flat = read_tensors(path / "state.safetensors")
+        except (OSError, ValueError, CheckpointError):
+            continue
+        tensors: dict[str, dict[str, Tensor]] = {}
+        for key, value in flat.items():
+            kind, _, name = key.partition("/")
+            tensors.setdefault(kind, {})[name] = value
+        return tensors, record
+    raise TrainingError(f"{folder.parent} holds no training state to resume: start it without `--resume`.")
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, names: dict[int, str], tensors: dict[str, Any]) -> None:
+    """Put the moments of every parameter back."""
+    kinds = [k for k in tensors if k not in ("weights", "average")]
+    for group in optimiser.param_groups:
+        for parameter in group["params"]:
+            name = names[id(parameter)]
+            state = {kind: tensors[kind][name] for kind in kinds if name in tensors[kind]}
+            if state:
+                optimiser.state[parameter] = {k: v if k == "step" else v.to(parameter.device) for k, v in state.items()}
+
+
+def fingerprint(levels: np.ndarray) -> str:
+    """SHA-256 of a training set, so that a run is not resumed on other images."""
+    digest = hashlib.sha256(repr((levels.shape, str(levels.dtype))).encode())
+    digest.update(np.ascontiguousarray(levels).data)
+    return digest.hexdigest()
+
+
+def _steps(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step-*")) if folder.is_dir() else []

@@ -1,0 +1,312 @@
+"""The training loop: one step after another, each a pure function of the seed, its number and the weights before it."""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from rich.console import Console
+
+from pointillist.conditioning import NO_LABEL
+from pointillist.data import Batch, ImageDataset
+from pointillist.errors import ConfigError, TrainingError
+from pointillist.pixel_model import PixelModel
+from pointillist.scoring import evaluate, match_labels
+from pointillist.training.config import TrainConfig
+from pointillist.training.journal import Guard, Journal
+from pointillist.training.optim import AveragedWeights, build_optimiser, learning_rate
+from pointillist.training.order import Order, shift_images
+from pointillist.training.state import fingerprint, load_state, restore_optimiser, save_state
+
+
+class Interrupted(Exception):  # noqa: N818 (not an error)
+    """The user asked to stop; the state is saved."""
+
+
+@dataclass
+class Progress:
+    """Where a run is.
+
+    Attributes:
+        step: optimiser steps done.
+        best: lowest validation bits/dim so far, and `best_step` where it was.
+        last: the newest validation bits/dim.
+    """
+
+    step: int = 0
+    best: float = math.inf
+    best_step: int = 0
+    last: float = math.inf
+
+
+class Trainer:
+    """One run. Use `pointillist.train`; this class is its parts."""
+
+    def __init__(
+        self,
+        model: PixelModel,
+        train: ImageDataset,
+        valid: ImageDataset | None,
+        config: TrainConfig,
+        accelerator: Accelerator,
+        *,
+        console: Console | None,
+        save_model: Callable[[Path, Progress], None],
+        paint: Callable[[Path, int], None] | None,
+    ) -> None:
+        self.config, self.accelerator, self.console = config, accelerator, console
+        self.train_data, self.valid_data = train, valid
+        self.save_model, self.paint = save_model, paint
+        if not isinstance(config.batch_size, int):
+            raise ConfigError("`batch_size` must be resolved to a number before the run starts.")
+        self.batch_size: int = config.batch_size
+        parts = accelerator.num_processes * config.accumulate
+        if self.batch_size % parts:
+            raise ConfigError(
+                f"`batch_size` (={self.batch_size}) must be a multiple of processes x `accumulate` (={parts}): "
+                f"try {parts * max(1, self.batch_size // parts)}."
+            )
+        self.total = config.total_steps(len(train), self.batch_size)
+        self.model = model.to(accelerator.device, memory_format=torch.channels_last)
+        self.labels = match_labels(model, train)
+        self.order = Order(len(train), config.seed)
+        self.average = AveragedWeights(model, config.ema)
+        optimiser = build_optimiser(model, config)
+        self.names = {id(p): name for name, p in model.named_parameters()}
+        self.optimiser = optimiser
+        compiled: Any = torch.compile(model) if config.compile else model
+        self.network: Any
+        self.network, self.prepared = accelerator.prepare(compiled, optimiser)
+        self.guard = Guard(model.image.levels)
+        self.progress = Progress()
+        self.last_good = "none yet"
+        self._stop = False
+        self._fingerprint = _data_fingerprint(train)
+
+    # -- the loop
+
+    def run(self) -> Progress:
+        """Train to the last step.
+
+        Raises:
+            Interrupted: after Ctrl-C or SIGTERM, once the state is saved.
+            TrainingError: if the loss is not finite or diverges.
+        """
+        with ExitStack() as stack:
+            stack.enter_context(self._catching_signals())
+            journal = stack.enter_context(self._journal())
+            started, images = time.perf_counter(), 0
+            self.model.train()
+            while self.progress.step < self.total:
+                bits, indices = self._step()
+                images += self.batch_size
+                step = self.progress.step
+                self.guard.check(bits, step, indices, self.last_good)
+                speed = images / (time.perf_counter() - started)
+                journal.advance(step, bits, speed)
+                if step % max(1, self.total // 200) == 0 or step == self.total:
+                    rate = learning_rate(step - 1, self.total, self.config)
+                    journal.write(step=step, images=step * self.batch_size, bits_per_dim=bits, lr=rate, speed=round(speed, 1))
+                pause = time.perf_counter()
+                self._pauses(journal)
+                started += time.perf_counter() - pause
+        return self.progress
+
+    def _pauses(self, journal: Journal) -> None:
+        """Validation, checkpoints and sheets, where they are due; and a stop, where it was asked for."""
+        config, step = self.config, self.progress.step
+        end = step == self.total
+        stopping = self._stop_everywhere()
+        if self.valid_data is not None and (end or step % _every(config.evaluate_every, self.total, 20) == 0):
+            self._validate(journal)
+        if end or stopping or step % _every(config.save_every, self.total, 40) == 0:
+            self._save()
+        if self.paint is not None and config.out is not None and (
+            end or step % _every(config.sample_every, self.total, 5) == 0
+        ):
+            if self.accelerator.is_main_process:
+                with self.average.applied():
+                    self.paint(config.out / "samples", step)
+            self.accelerator.wait_for_everyone()
+        if stopping and not end:
+            raise Interrupted
+
+    def _step(self) -> tuple[float, list[int]]:
+        """One optimiser step; its loss in bits/dim over all processes, and the images of this process."""
+        config, accelerator = self.config, self.accelerator
+        step = self.progress.step
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(step, self.total, config)
+        # dropout draws depend on the step alone, so a resumed run repeats them
+        torch.manual_seed(hash((config.seed, step, accelerator.process_index)) & 0x7FFF_FFFF)
+        self.prepared.zero_grad()
+        loss_sum = torch.zeros((), device=accelerator.device)
+        seen: list[int] = []
+        for part in range(config.accumulate):
+            batch, indices = self._read(step, part)
+            seen += indices
+            last = part == config.accumulate - 1
+            with nullcontext() if last else accelerator.no_sync(self.network):
+                nats = -self.network(batch.levels, batch.labels)
+                loss = nats.mean() / (self.model.image.dims * math.log(2) * config.accumulate)
+                accelerator.backward(loss)
+            loss_sum += loss.detach()
+        bits = float(accelerator.reduce(loss_sum, "mean"))
+        if math.isfinite(bits):
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
+            self.prepared.step()
+            self.average.update(step)
+        self.progress.step += 1
+        return bits, seen
+
+    def _read(self, step: int, part: int) -> tuple[Batch, list[int]]:
+        """The images of one part of a step on this process, on its device."""
+        config, accelerator = self.config, self.accelerator
+        size = self.batch_size // (accelerator.num_processes * config.accumulate)
+        start = step * self.batch_size + (part * accelerator.num_processes + accelerator.process_index) * size
+        levels, labels, indices = [], [], []
+        for epoch, index in self.order.read(start, size):
+            seed = config.seed * 1_000_003 + epoch + 1
+            batch = self.train_data.batch(index, seed=seed, flip=config.flip)
+            x = batch.levels
+            if config.shift:
+                x = torch.from_numpy(shift_images(x.numpy(), index, seed, config.shift))
+            levels.append(x)
+            drop = np.random.default_rng([seed, start, 11]).random(len(index)) < config.label_dropout
+            labels.append(torch.where(torch.from_numpy(drop), NO_LABEL, self.labels[index]))
+            indices += index.tolist()
+        device = accelerator.device
+        told = torch.cat(labels).to(device) if self.model.config.classes else None
+        return Batch(torch.cat(levels).to(device), told), indices
+
+    # -- pauses
+
+    def _validate(self, journal: Journal) -> None:
+        """Bits/dim of the averaged weights on validation images, shared out over the processes."""
+        assert self.valid_data is not None
+        accelerator = self.accelerator
+        count = min(self.config.valid_images or len(self.valid_data), len(self.valid_data))
+        # always the same images, and a fair choice: files are often sorted by class
+        chosen = np.random.default_rng(0).permutation(len(self.valid_data))[:count]
+        mine = self.valid_data.subset(np.sort(chosen)[accelerator.process_index :: accelerator.num_processes])
+        with self.average.applied():
+            nats = evaluate(self.model, mine).per_image if len(mine) else np.zeros(0)
+        sums = torch.tensor([nats.sum(), len(nats)], dtype=torch.float64, device=accelerator.device)
+        total, images = accelerator.reduce(sums, "sum").tolist()
+        bits = total / images / (self.model.image.dims * math.log(2))
+        progress = self.progress
+        progress.last = bits
+        improved = bits < progress.best
+        if improved:
+            progress.best, progress.best_step = bits, progress.step
+            self._publish("")
+        if accelerator.is_main_process:
+            journal.write(
+                step=progress.step,
+                images=progress.step * self.batch_size,
+                valid_bits_per_dim=bits,
+                valid_nats=total / images,
+                valid_images=int(images),
+            )
+            mark = "  best" if improved else ""
+            journal.say(f"step {progress.step:>7,}  valid {bits:.4f} bits/dim ({total / images:.3f} nats){mark}")
+        self.model.train()
+
+    def _publish(self, name: str) -> None:
+        """Write the averaged weights as a model folder: the run's own folder is the best, `last/` the newest."""
+        if self.config.out is not None and self.accelerator.is_main_process:
+            with self.average.applied():
+                self.save_model(self.config.out / name, replace(self.progress))
+
+    def _save(self) -> None:
+        out = self.config.out
+        if out is None:
+            return
+        if self.accelerator.is_main_process:
+            weights = {name: p.detach() for name, p in self.model.named_parameters()}
+            record = {**vars(self.progress), "data": self._fingerprint, "batch_size": self.batch_size}
+            path = save_state(
+                out / "state", self.progress.step, weights, self.average.average, self.optimiser, self.names, record
+            )
+            self.last_good = str(path)
+            self._publish("last")
+            if self.valid_data is None:
+                self._publish("")
+        self.accelerator.wait_for_everyone()
+
+    def resume(self) -> None:
+        """Go on from the newest state of this run's folder.
+
+        Raises:
+            TrainingError: if there is none, or the images are not those it was trained on.
+        """
+        assert self.config.out is not None
+        tensors, record = load_state(self.config.out / "state")
+        if record["data"] != self._fingerprint:
+            raise TrainingError(
+                f"{self.config.out} was trained on other images than {self.train_data.name}: "
+                "resume with the same data and options, or start another run with `--init`."
+            )
+        with torch.no_grad():
+            for name, parameter in self.model.named_parameters():
+                parameter.copy_(tensors["weights"][name])
+                self.average.average[name].copy_(tensors["average"][name])
+        restore_optimiser(self.optimiser, self.names, tensors)
+        self.progress = Progress(**{k: record[k] for k in ("step", "best", "best_step", "last")})
+        self.last_good = str(self.config.out / "state")
+
+    # -- plumbing
+
+    def _journal(self) -> Journal:
+        main = self.accelerator.is_main_process
+        console = self.console if main else None
+        out = self.config.out if main else None
+        return Journal(out, self.total, self.progress.step, console, self.config.tensorboard and main)
+
+    @contextmanager
+    def _catching_signals(self) -> Iterator[None]:
+        """Ctrl-C and SIGTERM end the run after the step, with its state saved; a second Ctrl-C ends it at once."""
+
+        def ask(number: int, frame: Any) -> None:
+            if self._stop:
+                raise KeyboardInterrupt
+            self._stop = True
+
+        try:
+            kept = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        except ValueError:  # not the main thread: signals are the caller's business
+            yield
+            return
+        try:
+            yield
+        finally:
+            for number, handler in kept.items():
+                signal.signal(number, handler)
+
+    def _stop_everywhere(self) -> bool:
+        """Whether any process was asked to stop: all must leave at the same step."""
+        if self.accelerator.num_processes == 1:
+            return self._stop
+        flag = torch.tensor(float(self._stop), device=self.accelerator.device)
+        return float(self.accelerator.reduce(flag, "sum")) > 0
+
+
+def _every(asked: int, total: int, times: int) -> int:
+    return asked or max(1, total // times)
+
+
+def _data_fingerprint(data: ImageDataset) -> str:
+    chunks = [data.batch(np.arange(i, min(i + 4096, len(data)))).levels.numpy() for i in range(0, len(data), 4096)]
+    return fingerprint(np.concatenate([c.astype(np.uint16) for c in chunks]))
+
+
+__all__ = ["Interrupted", "Progress", "Trainer"]
