@@ -115,7 +115,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         CheckpointError: as `read_shapes`.
     """
     with _opened(path) as file:
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        # copies: the library maps the file, and a file that shrinks later would take the process with it
+        return {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a dict)
 
 
 @contextmanager

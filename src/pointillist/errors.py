@@ -7,8 +7,11 @@ class PointillistError(Exception):
     """Base of every error this package raises on purpose; the command line prints it and exits with code 2."""
 
 
-class ConfigError(PointillistError, ValueError):
-    """A setting has a value that its rule forbids."""
+class ConfigError(PointillistError):
+    """A setting has a value that its rule forbids.
+
+    Not a ValueError: pydantic would wrap that, and the sentence would be lost in its report.
+    """
 
 
 class ShapeError(PointillistError, ValueError):

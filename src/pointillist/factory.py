@@ -52,10 +52,9 @@ class PretrainedPixelModel(PixelModel, ModelHubMixin):
         return None
 
     @classmethod
-    def _from_pretrained(cls, *, model_id: str, **kwargs: Any) -> PretrainedPixelModel:
-        """What `from_pretrained` calls; see `load`."""
-        wanted = ("revision", "cache_dir", "force_download", "local_files_only", "token")
-        return load(model_id, **{k: kwargs[k] for k in wanted if kwargs.get(k) is not None})
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **hub: Any) -> PretrainedPixelModel:
+        """The same as `load`, which checks everything the mixin would."""
+        return load(pretrained_model_name_or_path, **hub)
 
 
 def build(
@@ -128,11 +127,13 @@ def load(source: str | Path, **hub: Any) -> PretrainedPixelModel:
     training = record.pop("training", {})
     if not isinstance(training, dict):
         raise CheckpointError(f'{folder / CONFIG} is damaged: "training" must be a table.')
+    found = read_shapes(folder / WEIGHTS)
     try:
         config = ModelConfig.from_dict(record)
+        expected = _expected_shapes(config)
     except ConfigError as error:
         raise CheckpointError(f"{folder / CONFIG} does not describe a model of this release: {error}") from error
-    _compare_shapes(config, read_shapes(folder / WEIGHTS), folder)
+    _compare_shapes(expected, found, folder)
     model = PretrainedPixelModel(config, training=training)
     model.load_state_dict(read_tensors(folder / WEIGHTS))
     if (folder / CARD).is_file():
@@ -148,7 +149,9 @@ def _folder(source: str, hub: dict[str, Any]) -> Path:
         return SHIPPED / source
     if not _HUB_ID.fullmatch(source):
         known = ", ".join(shipped()) or "none in this release"
-        raise CheckpointError(f"There is no model {source!r}: give a folder, a hub id `user/model`, or a shipped name ({known}).")
+        raise CheckpointError(
+            f"There is no model {source!r}: give a folder, a hub id `user/model`, or a shipped name ({known})."
+        )
     try:
         return Path(snapshot_download(source, allow_patterns=[CONFIG, WEIGHTS, CARD], **hub))
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
@@ -158,10 +161,14 @@ def _folder(source: str, hub: dict[str, Any]) -> Path:
         ) from error
 
 
-def _compare_shapes(config: ModelConfig, found: dict[str, tuple[int, ...]], folder: Path) -> None:
-    """Compare the tensors of a file with what its settings promise, before any memory is taken for either."""
+def _expected_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """The tensors that settings promise, without taking memory for them."""
     with torch.device("meta"):
-        expected = {name: tuple(t.shape) for name, t in PixelModel(config).state_dict().items()}
+        return {name: tuple(t.shape) for name, t in PixelModel(config).state_dict().items()}
+
+
+def _compare_shapes(expected: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]], folder: Path) -> None:
+    """Refuse a file whose tensors are not those that its settings promise, before memory is taken for either."""
     wrong = sorted(set(expected) ^ set(found)) or sorted(n for n in expected if expected[n] != found[n])
     if wrong:
         name = wrong[0]

@@ -53,7 +53,9 @@ class ImageSpec(BaseModel):
                 f"`mode` {self.mode!r} has {CHANNELS[self.mode]} channel(s), not {self.channels}: change `shape` or `mode`."
             )
         if self.mode in _MODE_OF_CHANNELS.values() and self.levels > 256:
-            raise ConfigError(f"`levels` (={self.levels}) must be at most 256 for {self.mode} pictures: use mode 'codes'.")
+            raise ConfigError(
+                f"`levels` (={self.levels}) must be at most 256 for {self.mode} pictures: use mode 'codes'."
+            )
         if self.mode == "palette" and (self.palette is None or len(self.palette) != self.levels or self.ordered):
             raise ConfigError(f"A palette image needs one RGBA colour for each of its {self.levels} unordered levels.")
         return self
@@ -101,7 +103,9 @@ class ImageSpec(BaseModel):
         if self.mode == "palette":
             return np.asarray(self.palette, np.uint8)[x[:, 0]]
         if self.levels > 256:
-            raise ConfigError(f"Codes with {self.levels:,} levels are not a picture: decode them with the model they come from.")
+            raise ConfigError(
+                f"Codes with {self.levels:,} levels are not a picture: decode them with the model they come from."
+            )
         return dequantise(x, self.levels).transpose(0, 2, 3, 1)
 
     def to_pil(self, levels: Int[Tensor, "b c h w"] | np.ndarray) -> list[Image.Image]:
@@ -159,7 +163,9 @@ def _as_uint8(images: Any, spec: ImageSpec) -> np.ndarray:
     if isinstance(images, (list, tuple)) and images and isinstance(images[0], Image.Image):
         sizes = {i.size for i in images}
         if len(sizes) > 1:
-            raise ShapeError(f"Images of sizes {sorted(sizes)[:2]} cannot form one batch: resize them to one size first.")
+            raise ShapeError(
+                f"Images of sizes {sorted(sizes)[:2]} cannot form one batch: resize them to one size first."
+            )
         pil_mode = {"grey": "L", "rgb": "RGB", "rgba": "RGBA", "palette": "RGBA"}.get(spec.mode)
         if pil_mode is None:
             raise DataError("A grid of codes cannot be read from a picture: pass integers in [0, levels) instead.")

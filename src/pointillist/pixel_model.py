@@ -18,6 +18,10 @@ from pointillist.networks import BackboneConfig, Ports, config_from_dict, entry
 from pointillist.nn import Condition, name_places
 from pointillist.passes import FullPass, Pass
 
+# what no machine can hold is refused before memory is taken for it: settings may come from a file
+MAX_SIDE = 65_536
+MAX_NUMBERS = 4_194_304  # inputs or outputs of the network at a site
+
 
 class ModelConfig(BaseModel):
     """Everything needed to build a model again; what `config.json` holds.
@@ -59,6 +63,20 @@ class ModelConfig(BaseModel):
             raise ConfigError("Class names must differ from one another: rename the doubles.")
         return classes
 
+    @model_validator(mode="after")
+    def _bounded(self) -> ModelConfig:
+        image = self.image
+        if max(image.height, image.width) > MAX_SIDE:
+            raise ConfigError(f"`image` of {image.height}x{image.width} must have at most {MAX_SIDE:,} pixels a side.")
+        likelihood = build_likelihood(self.likelihood, image, self.mixtures)
+        numbers = max(likelihood.num_params, image.channels * self.level_width)
+        if numbers > MAX_NUMBERS:
+            raise ConfigError(
+                f"A pixel of {image.channels:,} channels and {image.levels:,} levels needs {numbers:,} numbers, over "
+                f"the limit of {MAX_NUMBERS:,}: use fewer channels, levels or mixtures."
+            )
+        return self
+
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> ModelConfig:
         """The settings in a dictionary, as `model_dump(mode="json")` gives it.
@@ -69,7 +87,10 @@ class ModelConfig(BaseModel):
         try:
             return cls(**data)
         except ValidationError as error:
-            raise ConfigError(sentence(error, "a model setting")) from error
+            cause = error.errors()[0].get("ctx", {}).get("error")  # a rule of ours is a sentence already
+            raise (
+                cause if isinstance(cause, ConfigError) else ConfigError(sentence(error, "a model setting"))
+            ) from error
 
 
 class PixelModel(nn.Module):

@@ -138,7 +138,9 @@ def stream(
         model.told(None, 1, text)
     labels = resolve_labels(label, model.config.classes, n)
     if uniforms is None:
-        seed = secrets.randbelow(2**31) if seed is None else seed
+        seed = secrets.randbelow(2**31) if seed is None else int(seed)
+        if seed < 0:
+            raise ConfigError(f"`seed` (={seed}) must be 0 or more.")
     else:
         seed, uniforms = None, _checked_uniforms(uniforms, (n, *shape))
     image = model.image.resized(height, width)
@@ -159,9 +161,7 @@ def _paint(
 ) -> Tensor:
     """One batch. Under guidance the engine carries every image twice, told and untold, and both see the same levels."""
     count = len(labels)
-    guided = chooser.guidance not in (0.0, 1.0) and bool(model.config.classes)
-    if chooser.guidance == 0.0:
-        labels = torch.full_like(labels, NO_LABEL)
+    guided = chooser.guidance != 1.0 and bool((labels != NO_LABEL).any())
     told = torch.cat([labels, torch.full_like(labels, NO_LABEL)]) if guided else labels
     chooser.guided = guided
     with evaluating(model):
@@ -201,9 +201,10 @@ def sharpen(log_probs: Float[Tensor, "b k"], temperature: float, top_p: float) -
         best = torch.full_like(log_probs, -torch.inf)
         return best.scatter(1, log_probs.argmax(1, keepdim=True), 0.0)
     if temperature != 1:
-        log_probs = (log_probs / temperature).log_softmax(1)
+        # the best level at 0 first: dividing by a tiny temperature then leaves it there
+        log_probs = ((log_probs - log_probs.amax(1, keepdim=True)) / temperature).log_softmax(1)
     if top_p < 1:
-        ordered, index = log_probs.sort(1, descending=True, stable=True)
+        ordered, index = log_probs.sort(dim=1, descending=True, stable=True)
         before = ordered.exp().cumsum(1) - ordered.exp()
         cut = torch.zeros_like(log_probs, dtype=torch.bool).scatter(1, index, before >= top_p)
         log_probs = log_probs.masked_fill(cut, -torch.inf).log_softmax(1)
@@ -213,8 +214,8 @@ def sharpen(log_probs: Float[Tensor, "b k"], temperature: float, top_p: float) -
 def _check_numbers(n: int, guidance: float, temperature: float, top_p: float, batch_size: int) -> None:
     if n < 1 or batch_size < 1:
         raise ConfigError(f"`n` (={n}) and `batch_size` (={batch_size}) must be at least 1.")
-    if not guidance >= 0:
-        raise ConfigError(f"`guidance` (={guidance}) must be 0 or more: 1 is the model itself.")
+    if not 0 <= guidance < float("inf"):
+        raise ConfigError(f"`guidance` (={guidance}) must be 0 or more, and finite: 1 is the model itself.")
     if not temperature >= 0:
         raise ConfigError(f"`temperature` (={temperature}) must be 0 or more: 1 is the model itself.")
     if not 0 < top_p <= 1:

@@ -93,6 +93,8 @@ def evaluate(
     Raises:
         DataError, ShapeError, ConfigError: if the images or labels do not fit the model.
     """
+    if batch_size < 1:
+        raise ConfigError(f"`batch_size` (={batch_size}) must be at least 1.")
     levels, labels, notes = _source(model, x, label, seed)
     count = len(levels)
     if count == 0:
@@ -109,9 +111,7 @@ def evaluate(
     return Evaluation.of(per_image, first[0].numel(), notes)
 
 
-def entropy_map(
-    model: PixelModel, x: Int[Tensor, "b c h w"], label: Label = None
-) -> Float[Tensor, "b c h w"]:
+def entropy_map(model: PixelModel, x: Int[Tensor, "b c h w"], label: Label = None) -> Float[Tensor, "b c h w"]:
     """How uncertain the model is at each sub-pixel, given the true ones before it, in bits."""
     with evaluating(model):
         x = model.check(x)
@@ -175,7 +175,12 @@ def check_spec(model: PixelModel, data: ImageDataset) -> None:
         DataError: naming what differs and the option that mends it.
     """
     ours, theirs = model.image, data.spec
-    for what, option in (("channels", "--mode"), ("levels", "--levels"), ("ordered", "--unordered"), ("palette", "--palette")):
+    for what, option in (
+        ("channels", "--mode"),
+        ("levels", "--levels"),
+        ("ordered", "--unordered"),
+        ("palette", "--palette"),
+    ):
         a, b = getattr(ours, what), getattr(theirs, what)
         if a != b:
             shown = f"{what} {b} where the model has {a}" if what != "palette" else "another palette than the model"

@@ -70,7 +70,9 @@ def open_engine(
 
     dtype = next(model.parameters()).dtype
     if engine == "naive":
-        return NaiveEngine(forward, torch.zeros(batch, channels, height, width, dtype=dtype, device=model.device), groups)
+        return NaiveEngine(
+            forward, torch.zeros(batch, channels, height, width, dtype=dtype, device=model.device), groups
+        )
     with torch.no_grad():
         program = record(
             forward, sub_steps=groups, canvas_width=channels // groups, height=height, width=width, dtype=dtype

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -42,7 +44,7 @@ def resolve_labels(label: Label, classes: Sequence[str], count: int) -> Int[Tens
         return torch.full((count,), NO_LABEL)
     if not classes:
         raise ConfigError(f"`label` (={label!r}) cannot be used: this model was trained without labels. Leave it out.")
-    if isinstance(label, Tensor):
+    if isinstance(label, (Tensor, np.ndarray)):
         values: list[Any] = label.reshape(-1).tolist()
     elif isinstance(label, (int, str)) or not hasattr(label, "__iter__"):
         values = [label]
@@ -61,10 +63,10 @@ def _number(value: Any, classes: Sequence[str]) -> int:
     if isinstance(value, str):
         if value in classes:
             return list(classes).index(value)
-        if not value.lstrip("-").isdigit():
+        if not re.fullmatch("-?[0-9]+", value):
             shown = ", ".join(classes[:12]) + (", ..." if len(classes) > 12 else "")
             raise ConfigError(f"There is no class {value!r}: choose one of {shown}.")
-    number = int(value)
+    number = int(value) if isinstance(value, (int, str)) or float(value).is_integer() else len(classes)
     if number != NO_LABEL and not 0 <= number < len(classes):
         raise ConfigError(
             f"`label` (={value}) must be a class name or a number from 0 to {len(classes) - 1} (or -1 for no label)."

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from lzma import LZMAError
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -15,13 +16,17 @@ from torch import Tensor
 from pointillist.data import memory
 from pointillist.data.options import DataOptions
 from pointillist.data.palette import check_palette
-from pointillist.data.raw import SPLIT_ALIASES, Raw, split_name
+from pointillist.data.raw import SPLIT_ALIASES, Raw, Readable, split_name
 from pointillist.errors import DataError
 
 IMAGE_STEMS = ("x", "images", "image", "data", "arr_0")
 LABEL_STEMS = ("y", "labels", "label")
 TEXT_STEMS = ("text", "texts", "caption", "captions")
-_BROKEN = (OSError, ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error, LZMAError)
+# what numpy and zipfile raise on damaged files; numpy parses the header of an array as Python text
+_BROKEN = (
+    *(OSError, ValueError, EOFError, KeyError, RuntimeError, SyntaxError, TypeError, OverflowError),
+    *(zipfile.BadZipFile, zlib.error, LZMAError, tokenize.TokenError),
+)
 
 
 def raw_from_memory(
@@ -230,7 +235,7 @@ def _splits(archive: Archive, counts: Mapping[str, int]) -> np.ndarray | None:
     return np.array([spelled[s] for s in column.tolist()])
 
 
-def _check_header(stream: IO[bytes], name: str) -> None:
+def _check_header(stream: Readable, name: str) -> None:
     """Look at the type and size an `.npy` claims, before numpy allocates it."""
     version = np.lib.format.read_magic(stream)
     reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0

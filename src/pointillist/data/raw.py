@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -17,6 +17,14 @@ SPLIT_ALIASES = {
     **dict.fromkeys(("valid", "val", "validation", "dev"), "valid"),
     **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
 }
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """A file, or a member of an archive."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next `size` bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)

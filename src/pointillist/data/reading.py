@@ -69,26 +69,10 @@ def interpret(
         levels = _as_codes(raw, options)
     else:
         levels = _as_picture(raw, options, CHANNELS[mode])
-    ordered = mode in ("grey", "rgb", "rgba") if options.ordered is None else options.ordered
-    if mode == "palette" and ordered:
-        raise ConfigError("`ordered` (=True) cannot be with a palette, whose levels are names: leave it out.")
     labels, names = _numbered(raw, tuple(classes)) if options.labels else (None, ())
-    _, channels, height, width = levels.values.shape
-    try:
-        found = ImageSpec(
-            channels=channels,
-            height=height,
-            width=width,
-            levels=levels.count,
-            ordered=ordered,
-            mode=mode,
-            palette=levels.palette,
-        )
-    except ValidationError as error:
-        raise ConfigError(sentence(error)) from None
     return ImageDataset(
         levels.values,
-        found,
+        _spec_of(levels, mode, options.ordered),
         labels=labels,
         texts=raw.texts,
         classes=names,
@@ -96,6 +80,24 @@ def interpret(
         notes=(*raw.notes, *levels.notes),
         binarise=options.binarise,
     )
+
+
+def _spec_of(levels: Levels, mode: Mode, ordered: bool | None) -> ImageSpec:
+    if mode == "palette" and ordered:
+        raise ConfigError("`ordered` (=True) cannot be with a palette, whose levels are names: leave it out.")
+    _, channels, height, width = levels.values.shape
+    try:
+        return ImageSpec(
+            channels=channels,
+            height=height,
+            width=width,
+            levels=levels.count,
+            ordered=mode in ("grey", "rgb", "rgba") if ordered is None else ordered,
+            mode=mode,
+            palette=levels.palette,
+        )
+    except ValidationError as error:
+        raise ConfigError(sentence(error)) from None
 
 
 def _mode(raw: Raw, options: DataOptions) -> Mode:

@@ -8,12 +8,11 @@ import struct
 import tarfile
 import zlib
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
 from pointillist.data import memory
-from pointillist.data.raw import Raw
+from pointillist.data.raw import Raw, Readable
 from pointillist.errors import DataError
 
 HUB_NAMES = {"mnist": "ylecun/mnist", "fashion-mnist": "zalando-datasets/fashion_mnist", "cifar10": "uoft-cs/cifar10"}
@@ -130,7 +129,7 @@ def _cifar_file(folder: Path, file_name: str) -> np.ndarray:
     raise DataError(f"{folder} has no {file_name}: put the binary version of CIFAR-10 (cifar-10-binary.tar.gz) there.")
 
 
-def _cifar_records(file: IO[bytes], name: str) -> np.ndarray:
+def _cifar_records(file: Readable, name: str) -> np.ndarray:
     data = file.read(10_000 * _CIFAR_RECORD + 1)
     if not data or len(data) % _CIFAR_RECORD or max(data[::_CIFAR_RECORD]) > 9:
         raise DataError(f"{name} is not a batch of CIFAR-10 in its binary version: download it again.")

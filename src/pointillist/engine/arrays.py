@@ -35,6 +35,10 @@ class MapStore:
         source = self.finished[(row + dy) % self.up] if dy else self.line
         return source[:, self.left + dx : self.left + dx + self.width]
 
+    def site(self, column: int) -> FloatArray:
+        """One site of the current row, `[b, c]`."""
+        return self.line[:, self.left + column]
+
     def finish(self, row: int) -> None:
         """The current row is complete."""
         if self.up:
@@ -60,7 +64,8 @@ class Arrays:
 
     def write(self, instruction: Instruction, column: int | None) -> FloatArray:
         """Where the instruction leaves its result."""
-        assert instruction.output is not None
+        if instruction.output is None:
+            raise ValueError(f"{instruction.opcode} has no result")
         return self.read(instruction.output, column)
 
     def moves(self, view: View) -> bool:
@@ -68,16 +73,17 @@ class Arrays:
         value = view.value
         return view.level == Level.ROW or value in self._homes or value in self._gathered
 
-    def lie_in(self, value: Value, kept: Map, first: int) -> None:
-        """The value is a run of sites of a map, the first one `first` columns from the site at hand: no copy."""
-        self._gathered[value] = (kept, first)
+    def lie_in_map(self, gather: Instruction, kept: Map, first: int) -> None:
+        """What is gathered is a run of sites of a map, the first one `first` columns from the site at hand: no copy."""
+        if gather.output is not None:
+            self._gathered[gather.output.value] = (kept, first)
 
     def is_home(self, view: View, kept: Map) -> bool:
         """Whether a view is computed in its place in the map."""
         return self._homes.get(view.value) is kept
 
     def _row_buffers(self) -> dict[Value, FloatArray]:
-        """Buffers of the row part. They are large, and reused once nobody reads them, so that they stay in the cache."""
+        """Buffers of the row part: large, so reused once nobody reads them, to stay in the processor's cache."""
         program = self.program
         last = {view.value: index for index, i in enumerate(program.row) for view in i.views}
         last.update((view.value, len(program.row)) for i in program.pixel for view in i.views)
@@ -106,8 +112,7 @@ class Arrays:
 
     def _whole(self, value: Value, column: int | None) -> FloatArray:
         if column is not None and value in self._homes:
-            store = self.maps[self._homes[value]]
-            return store.line[:, store.left + column]
+            return self.maps[self._homes[value]].site(column)
         if column is not None and value in self._gathered:
             kept, first = self._gathered[value]
             store = self.maps[kept]
@@ -131,9 +136,7 @@ def _conditions(program: Program, batch: int, given: Mapping[str, NDArray[Any]])
         raise EngineError(
             f"The conditions {sorted(unknown)} are not part of this program, which takes {sorted(program.givens)}."
         )
-    return {
-        key: _condition(key, program.givens[key], batch, given.get(key), program) for key in program.givens
-    }
+    return {key: _condition(key, program.givens[key], batch, given.get(key), program) for key in program.givens}
 
 
 def _condition(key: str, expected: Given, batch: int, value: NDArray[Any] | None, program: Program) -> FloatArray:

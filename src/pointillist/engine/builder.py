@@ -1,8 +1,7 @@
-"""Where a recording is written down: values, maps, instructions and weights, in the order in which forward makes them."""
+"""Where a recording is written down: values, maps, instructions, weights, in the order in which forward makes them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NoReturn
 
 import numpy as np
@@ -92,6 +91,3 @@ class Builder:
     def maps(self) -> list[Map]:
         """All maps, the canvas first."""
         return [self.canvas, *self._maps.values()]
-
-
-Handler = Callable[..., Any]

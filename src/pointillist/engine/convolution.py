@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -20,15 +21,21 @@ from pointillist.engine.symbols import Recorded, Symbol, Window
 Kernel = NDArray[Any]
 
 
+def plain(parameter: Tensor) -> Kernel:
+    """The numbers of a parameter, wherever it lies and in whatever precision."""
+    array: Kernel = parameter.detach().to("cpu", torch.float64).numpy()
+    return array
+
+
 def convolve(x: Symbol | Window, weight: Tensor, bias: Tensor | None, dilation: tuple[int, int]) -> View:
     """Record a VALID convolution of a window, or a 1x1 convolution of a value."""
     if isinstance(weight, Recorded) or isinstance(bias, Recorded):
         x.builder.refuse("The weight of a convolution is a recorded value", "Weights must be parameters.")
-    kernel: Kernel = weight.detach().cpu().numpy()
-    offset = None if bias is None else bias.detach().cpu().numpy()
+    kernel = plain(weight)
+    offset = None if bias is None else plain(bias)
     _check_shape(x, kernel, dilation)
     if isinstance(x, Symbol):
-        return linear(x.builder, x.view, kernel[:, :, 0, 0].T, offset)
+        return linear(x.builder, x.content, kernel[:, :, 0, 0].T, offset)
     late = _taps(x, kernel, dilation)
     early = {tap: late.pop(tap) for tap in list(late) if _is_early(x, tap)}
     for dy, dx in late:
@@ -63,7 +70,7 @@ def linear(
 
 def _check_shape(x: Symbol | Window, kernel: Kernel, dilation: tuple[int, int]) -> None:
     size = kernel.shape[2:]
-    channels = x.view.channels if isinstance(x, Symbol) else x.map.channels
+    channels = x.content.channels if isinstance(x, Symbol) else x.map.channels
     if kernel.shape[1] != channels:
         x.builder.refuse(
             f"A convolution of {kernel.shape[1]} input channels reads {channels} channels", "Make the counts equal."

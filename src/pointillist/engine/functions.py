@@ -13,13 +13,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pointillist.engine.builder import Builder
-from pointillist.engine.convolution import convolve
-from pointillist.engine.program import View
+from pointillist.engine.convolution import convolve, plain
 from pointillist.engine.symbols import Symbol, Window, records, symbol_of
 
 
+def _no_inplace(x: Symbol, name: str, inplace: bool) -> None:
+    if inplace:
+        x.builder.refuse(f"`{name}` has inplace=True", "A value is never changed in place: use inplace=False.")
+
+
 def _unary(opcode: str, x: Symbol) -> Symbol:
-    return symbol_of(x.builder, x.builder.emit(opcode, x.view, channels=x.view.channels))
+    return symbol_of(x.builder, x.builder.emit(opcode, x.content, channels=x.content.channels))
 
 
 @records(torch.tanh, Tensor.tanh)
@@ -66,7 +70,7 @@ def _neg(x: Symbol) -> Symbol:
 
 @records(torch.add, Tensor.add, Tensor.__radd__)
 def _add(a: Any, b: Any, *, alpha: float = 1) -> Symbol:
-    return _binary("ADD", "SHIFT", a, _mul(b, alpha) if alpha != 1 else b)
+    return _binary("ADD", "SHIFT", a, b * alpha)
 
 
 @records(torch.mul, Tensor.mul, Tensor.__rmul__)
@@ -76,7 +80,7 @@ def _mul(a: Any, b: Any) -> Symbol:
 
 @records(torch.sub, Tensor.sub)
 def _sub(a: Any, b: Any, *, alpha: float = 1) -> Symbol:
-    return _add(a, _mul(b, -alpha) if isinstance(b, Symbol) else -alpha * b)
+    return _add(a, b * -alpha)
 
 
 @records(Tensor.__rsub__)
@@ -85,32 +89,33 @@ def _rsub(a: Symbol, b: Any) -> Symbol:
 
 
 @records(torch.div, Tensor.div, torch.true_divide, Tensor.__truediv__)
-def _div(a: Any, b: Any) -> Symbol:
+def _div(a: Symbol, b: Any) -> Symbol:
     if isinstance(b, Symbol):
         b.builder.refuse("A division by a recorded value has no opcode", "Multiply by a value instead.")
-    return _mul(a, 1.0 / b)
+    inverse: Any = 1.0 / b
+    return _mul(a, inverse)
 
 
 def _binary(opcode: str, with_constant: str, a: Any, b: Any) -> Symbol:
-    """Two recorded values, or a recorded value and a number or per-channel parameter."""
+    """Two recorded values, or a recorded value and a number or per-channel parameter, in either order."""
     if not isinstance(a, Symbol):
-        a, b = b, a
-    builder, channels = a.builder, a.view.channels
+        return _binary(opcode, with_constant, b, a)
+    builder, channels = a.builder, a.content.channels
     if not isinstance(b, Symbol):
         constant = _per_channel(builder, b, channels)
         if np.all(constant == (0 if with_constant == "SHIFT" else 1)):
             return a  # what an optional term looks like when it is absent
-        return symbol_of(builder, builder.emit(with_constant, a.view, channels=channels, constants=(constant,)))
-    if b.view.channels != channels:
+        return symbol_of(builder, builder.emit(with_constant, a.content, channels=channels, constants=(constant,)))
+    if b.content.channels != channels:
         builder.refuse(
-            f"Values of {channels} and of {b.view.channels} channels are combined",
+            f"Values of {channels} and of {b.content.channels} channels are combined",
             "Channels are never broadcast: make the counts equal.",
         )
-    return symbol_of(builder, builder.emit(opcode, a.view, b.view, channels=channels))
+    return symbol_of(builder, builder.emit(opcode, a.content, b.content, channels=channels))
 
 
 def _per_channel(builder: Builder, constant: Any, channels: int) -> NDArray[Any]:
-    array = np.asarray(constant.detach().cpu().numpy() if isinstance(constant, Tensor) else constant)
+    array = plain(constant) if isinstance(constant, Tensor) else np.asarray(constant)
     if array.size == 1:
         return np.full(channels, array.reshape(()))
     if array.ndim < 3 or array.shape[-2:] != (1, 1) or array.size != array.shape[-3]:
@@ -133,19 +138,20 @@ def _conv2d(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Symbol:
-    pair = {
-        "stride": (stride, {1}),
-        "padding": (padding, {0, "valid"}),
-        "groups": (groups, {1}),
-    }
-    for name, (setting, allowed) in pair.items():
-        if not set(setting if isinstance(setting, (tuple, list)) else (setting,)) <= allowed:
+    for name, setting, allowed in (("stride", stride, 1), ("padding", padding, 0), ("groups", groups, 1)):
+        values = set(setting) if isinstance(setting, (tuple, list)) else {setting}
+        if not values <= {allowed, "valid"}:
             x.builder.refuse(
                 f"A convolution has {name}={setting}",
-                "Neighbours are reached through `ctx.window` followed by a plain VALID convolution, one group, stride 1.",
+                "Neighbours are reached through `ctx.window`, then a VALID convolution of stride 1 and one group.",
             )
     step = tuple(dilation) if isinstance(dilation, (tuple, list)) else (dilation, dilation)
     return symbol_of(x.builder, convolve(x, weight, bias, (step[0], step[-1])))
+
+
+def _channels_only(x: Symbol, name: str, dim: int) -> None:
+    if dim not in (1, -3):
+        x.builder.refuse(f"`{name}` has dim={dim}", "Only channels (dim=1) can be joined or cut.")
 
 
 @records(torch.cat, torch.concat, torch.concatenate)
@@ -157,18 +163,18 @@ def _cat(tensors: Sequence[Any], dim: int = 1) -> Symbol:
             first.builder.refuse("A plain tensor is joined to recorded values", "Pass it through `ctx.given` first.")
         if tensor.shape[2:] != first.shape[2:]:
             first.builder.refuse("A vector is joined to maps", "Project it with a 1x1 convolution and add it.")
-    return symbol_of(first.builder, first.builder.join([t.view for t in tensors]))
+    return symbol_of(first.builder, first.builder.join([t.content for t in tensors]))
 
 
 def _cut(x: Symbol, sizes: Sequence[int]) -> tuple[Symbol, ...]:
     starts = np.cumsum([0, *sizes]).tolist()
-    return tuple(symbol_of(x.builder, x.view.narrow(s, n)) for s, n in zip(starts, sizes, strict=False))
+    return tuple(symbol_of(x.builder, x.content.narrow(s, n)) for s, n in zip(starts, sizes, strict=False))
 
 
 @records(torch.split, Tensor.split, torch.split_with_sizes, Tensor.split_with_sizes)
 def _split(x: Symbol, split_size: int | Sequence[int], dim: int = 0) -> tuple[Symbol, ...]:
     _channels_only(x, "split", dim)
-    channels = x.view.channels
+    channels = x.content.channels
     if isinstance(split_size, int):
         size = split_size
         split_size = [min(size, channels - start) for start in range(0, channels, size)]
@@ -179,13 +185,13 @@ def _split(x: Symbol, split_size: int | Sequence[int], dim: int = 0) -> tuple[Sy
 
 @records(torch.chunk, Tensor.chunk)
 def _chunk(x: Symbol, chunks: int, dim: int = 0) -> tuple[Symbol, ...]:
-    return _split(x, math.ceil(x.view.channels / chunks), dim)
+    return _split(x, math.ceil(x.content.channels / chunks), dim)
 
 
 @records(torch.narrow, Tensor.narrow)
 def _narrow(x: Symbol, dim: int, start: int, length: int) -> Symbol:
     _channels_only(x, "narrow", dim)
-    return symbol_of(x.builder, x.view.narrow(start, length))
+    return symbol_of(x.builder, x.content.narrow(start, length))
 
 
 @records(Tensor.__getitem__)
@@ -196,10 +202,10 @@ def _getitem(x: Symbol, index: Any) -> Symbol:
         parts.pop()
     if len(parts) < 2 or not isinstance(parts[1], slice) or any(p != whole for p in (parts[0], *parts[2:])):
         x.builder.refuse(f"The index {index} picks sites", "Only channels can be sliced: `x[:, a:b]`.")
-    start, stop, step = parts[1].indices(x.view.channels)
+    start, stop, step = parts[1].indices(x.content.channels)
     if step != 1 or stop <= start:
         x.builder.refuse(f"The channel slice {parts[1]} is empty or strided", "Take a run of channels: `x[:, a:b]`.")
-    return symbol_of(x.builder, x.view.narrow(start, stop - start))
+    return symbol_of(x.builder, x.content.narrow(start, stop - start))
 
 
 @records(F.dropout, F.dropout2d, F.alpha_dropout, F.feature_alpha_dropout)
@@ -217,20 +223,3 @@ def _batch_norm(x: Symbol, *args: Any, **kwargs: Any) -> Symbol:
 @records(Tensor.contiguous)
 def _same(x: Symbol, **kwargs: Any) -> Symbol:
     return x
-
-
-def _no_inplace(x: Symbol, name: str, inplace: bool) -> None:
-    if inplace:
-        x.builder.refuse(f"`{name}` has inplace=True", "A value is never changed in place: use inplace=False.")
-
-
-def _channels_only(x: Symbol, name: str, dim: int) -> None:
-    if dim not in (1, -3):
-        x.builder.refuse(f"`{name}` has dim={dim}", "Only channels (dim=1) can be joined or cut.")
-
-
-def view_of(x: Any) -> View:
-    """The view of a symbol that a forward returned or handed to a pass."""
-    if not isinstance(x, Symbol):
-        raise TypeError(f"a recorded value is needed here, not {type(x).__name__}")
-    return x.view

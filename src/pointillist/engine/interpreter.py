@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.engine import crossing, elementwise  # noqa: F401  (they fill the table of opcodes)
 from pointillist.engine.arrays import Arrays
 from pointillist.engine.opcodes import OPCODES, Call
 from pointillist.engine.program import FloatArray, Instruction, Program
@@ -61,7 +60,7 @@ class Interpreter:
             self._run()
         _, column, sub_step = self.site
         first = sub_step * program.canvas_width
-        store.line[:, store.left + column, first : first + program.canvas_width] = values
+        store.site(column)[:, first : first + program.canvas_width] = values
         self._advance()
 
     def _run(self) -> None:

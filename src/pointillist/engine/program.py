@@ -59,6 +59,11 @@ class View:
         """Whether all channels of the value are seen."""
         return self.channels == self.value.channels
 
+    def covers(self, other: View) -> bool:
+        """Whether it sees all that the other view sees."""
+        end, other_end = self.start + self.channels, other.start + other.channels
+        return self.value is other.value and self.start <= other.start and other_end <= end
+
     def narrow(self, start: int, channels: int) -> View:
         """The run of `channels` that begins at `start` of this view."""
         return View(self.value, self.start + start, channels)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pointillist.engine import functions
+from pointillist.engine import functions  # noqa: F401  (registers how torch functions are recorded)
 from pointillist.engine.builder import Builder
+from pointillist.engine.convolution import plain
 from pointillist.engine.fuse import fuse
-from pointillist.engine.program import Given, Level, Program, View
+from pointillist.engine.program import FloatArray, Given, Level, Program, View
 from pointillist.engine.substeps import cut_into_steps
 from pointillist.engine.symbols import Canvas, Symbol, Window, make, symbol_of
 from pointillist.errors import CausalityError
@@ -28,24 +29,28 @@ class RecordPass:
         """Keep `x` in a map; the convolution that reads the window decides which taps are gathered from it."""
         builder = self._builder
         builder.claim(key)
-        if isinstance(x, Symbol) and x.view.level == Level.GIVEN:
+        extent = (up + down + 1, left + right + 1)
+        if min(extent) < 1:
+            builder.refuse(f"The window `{key}` spans {extent[0]}x{extent[1]} sites", "It must hold at least one site.")
+        if isinstance(x, Symbol) and x.content.level == Level.GIVEN:
             builder.refuse("A window is taken of a vector, which has no neighbours", "Use a map, or a 1x1 convolution.")
         if not isinstance(x, (Canvas, Symbol)):
             builder.refuse(f"A window is taken of a {type(x).__name__}", "Take it of the canvas or a recorded value.")
-        extent = (up + down + 1, left + right + 1)
         channels = x.shape[1]
         window = make(Window, builder, channels, builder.height + extent[0] - 1, builder.width + extent[1] - 1)
         window.key, window.extent, window.top, window.leftmost = key, extent, -up, -left
-        window.map = builder.canvas if isinstance(x, Canvas) else builder.stored(x.view)
-        window.level = Level.PIXEL if isinstance(x, Canvas) else x.view.level
+        window.map = builder.canvas if isinstance(x, Canvas) else builder.stored(x.content)
+        window.level = Level.PIXEL if isinstance(x, Canvas) else x.content.level
         return window
 
     def rows(self, key: str, fn: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
         """Run `fn`; its results must be known when the row above is finished."""
         self._builder.claim(key)
         outputs = fn(*inputs)
+        if not isinstance(outputs, tuple):
+            self._builder.refuse(f"The function of `ctx.rows` at `{key}` returns no tuple", "Return `(y,)`.")
         for index, output in enumerate(outputs):
-            if isinstance(output, Symbol) and output.view.level > Level.ROW:
+            if isinstance(output, Symbol) and output.content.level > Level.ROW:
                 self._builder.refuse(
                     f"Result {index} of `ctx.rows` at `{key}` depends on the row that is being drawn",
                     "End its windows strictly above the site (down=-1), or compute it outside `rows`.",
@@ -59,16 +64,20 @@ class RecordPass:
         if isinstance(t, Symbol):
             builder.refuse(f"The condition `{key}` is a recorded value", "Conditions are tensors known before drawing.")
         if t.ndim == 4 and t.shape[2:] == (1, 1):
-            kind, level = "vector", Level.GIVEN
+            level = Level.GIVEN
         elif t.ndim == 4 and t.shape[2:] == (builder.height, builder.width):
-            kind, level = "map", Level.ROW
+            level = Level.ROW
         else:
             builder.refuse(
                 f"The condition `{key}` has shape {list(t.shape)}",
                 f"Give a vector [b d 1 1] or a map [b d {builder.height} {builder.width}].",
             )
-        builder.givens[key] = Given("vector" if kind == "vector" else "map", t.shape[1], _channels_last(t, builder))
+        kind: Literal["vector", "map"] = "vector" if level == Level.GIVEN else "map"
+        builder.givens[key] = Given(kind, t.shape[1], _channels_last(t, builder))
         return symbol_of(builder, builder.emit("GIVEN", channels=t.shape[1], level=level, key=key))
+
+    def __getattr__(self, name: str) -> NoReturn:
+        self._builder.refuse(f"`ctx.{name}` cannot be recorded", "Use window, rows or given.")
 
 
 def record(
@@ -105,7 +114,7 @@ def record(
         output = forward(canvas, RecordPass(builder))
     if not isinstance(output, Symbol):
         raise CausalityError(f"forward returned a {type(output).__name__}: it must return the recorded parameters.")
-    params = functions.view_of(output)
+    params = output.content
     if params.channels % sub_steps:
         builder.refuse(
             f"forward returned {params.channels} parameters for {sub_steps} sub-steps", "Return a multiple of them."
@@ -137,6 +146,7 @@ def _assemble(builder: Builder, params: View) -> Program:
     )
 
 
-def _channels_last(t: Tensor, builder: Builder) -> Any:
-    array = t.detach().cpu().numpy().astype(builder.weights.dtype)
+def _channels_last(t: Tensor, builder: Builder) -> FloatArray:
+    """`[n, d]` of a vector, `[n, height, width, d]` of a map."""
+    array: FloatArray = plain(t).astype(builder.weights.dtype)
     return array[:, :, 0, 0] if array.shape[2:] == (1, 1) else np.ascontiguousarray(array.transpose(0, 2, 3, 1))

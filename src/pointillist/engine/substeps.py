@@ -55,18 +55,18 @@ def infer_needs(builder: Builder, code: list[Instruction]) -> Needs:
     """Walk the pixel part once."""
     needs = Needs()
     needs.maps[builder.canvas] = np.repeat(np.arange(builder.sub_steps) + 1, builder.canvas_width)
-    window = ""
-    for instruction in code:
+    for index, instruction in enumerate(code):
         opcode = OPCODES[instruction.opcode]
-        window = instruction.key or window
         found = opcode.needs(instruction, needs, builder.weights)
         if instruction.output is None:
             continue
         needs.note(instruction.output, found)
-        if instruction.opcode != "GATHER" and found.size and found.max() >= builder.sub_steps:
+        if opcode.can_narrow and found.max() >= builder.sub_steps:
+            channel = instruction.output.narrow(int(found.argmax()), 1)
+            window = _path(builder, code[: index + 1], needs, channel)[-1]
             raise CausalityError(
-                f"The window `{window}` reads an unknown site: tap (0, 0) is its own site, and sub-pixel "
-                f"{builder.sub_steps - 1}, the last one, is never known while the site is drawn. "
+                f"The window {window} reads an unknown site: tap (0, 0) is its own site, whose "
+                f"sub-pixel {builder.sub_steps - 1}, the last one, is never known while it is drawn. "
                 "End the window at right=-1, or mask the weights of the last tap by channel groups."
             )
     return needs
@@ -78,7 +78,7 @@ def _check_masks(builder: Builder, code: list[Instruction], needs: Needs, params
         view = params.narrow(sub_step * group, group)
         worst = int(needs.of(view).argmax())
         if needs.of(view)[worst] > sub_step:
-            path = " -> ".join(_path(code, needs, view.narrow(worst, 1)))
+            path = " -> ".join(_path(builder, code, needs, view.narrow(worst, 1)))
             raise CausalityError(
                 f"The parameters of sub-pixel {sub_step} depend on sub-pixel {int(needs.of(view)[worst]) - 1} of the "
                 f"same site, through {path}: a channel mask is wrong. Let outputs of group k read groups up to k only, "
@@ -86,23 +86,23 @@ def _check_masks(builder: Builder, code: list[Instruction], needs: Needs, params
             )
 
 
-def _path(code: list[Instruction], needs: Needs, channel: View) -> list[str]:
-    """The places through which a channel came to need what it needs, first to last."""
+def _path(builder: Builder, code: list[Instruction], needs: Needs, channel: View) -> list[str]:
+    """The windows through which a channel came to need what it needs, first to last."""
     places: list[str] = []
-    wanted = channel.value
-    amount = int(needs.of(channel)[0])
     for instruction in reversed(code):
-        makes = instruction.output is not None and instruction.output.value == wanted
-        if not makes or int(needs.of(instruction.output).max(initial=0)) < amount:  # type: ignore[arg-type]
+        target = instruction.output
+        if target is None or not target.covers(channel):
             continue
+        offset = channel.start - target.start
         if instruction.map is not None:
             places.append(f"`{instruction.key}`")
-            stores = [i for i in code if i.opcode == "STORE" and i.map is instruction.map]
-            if not stores:
-                break
-            wanted = stores[0].inputs[0].value
+            stores = (i.inputs[0] for i in code if i.opcode == "STORE" and i.map is instruction.map)
+            sources = [stored.narrow(offset % instruction.map.channels, 1) for stored in stores]
         else:
-            wanted = max(instruction.inputs, key=lambda view: int(needs.of(view).max(initial=0))).value
+            sources = OPCODES[instruction.opcode].sources(instruction, offset, builder.weights)
+        if not sources:
+            break
+        channel = max(sources, key=lambda source: int(needs.of(source)[0]))
     return places[::-1]
 
 

@@ -50,20 +50,23 @@ class Recorded(Tensor):
         handler = HANDLERS.get(func)
         if handler is None:
             first = next(_recorded(args, kwargs))
-            first.builder.refuse(f"`{function_name(func)}` cannot be replayed site by site", _remedy(function_name(func)))
+            first.builder.refuse(
+                f"`{function_name(func)}` cannot be replayed site by site", _remedy(function_name(func))
+            )
         return handler(*args, **kwargs)
 
     def admit(self, func: Any) -> None:
         """Refuse functions that may not be called on this kind of symbol."""
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
+    def __repr__(self, **_: Any) -> str:  # type: ignore[override]  # torch is annotated wrongly
         return f"{type(self).__name__}(shape={tuple(self.shape)})"
 
 
 class Symbol(Recorded):
     """A value at the site at hand (or, from vector conditions only, of the image)."""
 
-    view: View
+    content: View
+    """Which channels of which value of the program it stands for."""
 
 
 class Canvas(Recorded):
@@ -113,7 +116,7 @@ def symbol_of(builder: Builder, view: View) -> Symbol:
     """The symbol of a view."""
     size = (1, 1) if view.level == Level.GIVEN else (builder.height, builder.width)
     symbol = make(Symbol, builder, view.channels, *size)
-    symbol.view = view
+    symbol.content = view
     return symbol
 
 
@@ -132,7 +135,18 @@ def _recorded(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[Recorde
             yield from _recorded(tuple(argument), {})
 
 
-_READS = {"__bool__", "__int__", "__float__", "__index__", "__array__", "__contains__", "item", "tolist", "numpy", "data"}
+_READS = {
+    "__bool__",
+    "__int__",
+    "__float__",
+    "__index__",
+    "__array__",
+    "__contains__",
+    "item",
+    "tolist",
+    "numpy",
+    "data",
+}
 _REACHES = {"mean", "sum", "amax", "max", "var", "std", "flip", "roll", "pad", "interpolate", "unfold", "cumsum"}
 _REACHES |= {"max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "layer_norm", "group_norm", "instance_norm", "softmax"}
 

@@ -16,6 +16,8 @@ cone of earlier pixels would be lost (a common mistake).
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -50,9 +52,9 @@ class GatedPixelCNNConfig(BackboneConfig):
 
     channels: int = Field(64, ge=1, le=8192)
     layers: int = Field(12, ge=1, le=512)
-    first_kernel: int = Field(7, ge=1, le=63)
+    first_kernel: int = Field(7, ge=3, le=63)  # the strict layer needs a neighbour
     kernel: int = Field(3, ge=1, le=63)
-    dilations: tuple[int, ...] = Field((1,), min_length=1, max_length=512)
+    dilations: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = Field((1,), min_length=1, max_length=512)
     head_channels: int = Field(64, ge=1, le=8192)
     vertical_residual: bool = False
     dropout: float = Field(0.0, ge=0.0, lt=1.0)
@@ -67,9 +69,7 @@ def gate(x: Float[Tensor, "b 2d h w"]) -> Float[Tensor, "b d h w"]:
 class GatedLayer(CausalLayer):
     """One layer of both stacks (figure 2)."""
 
-    def __init__(
-        self, config: GatedPixelCNNConfig, ports: Ports, *, first: bool, last: bool, dilation: int
-    ) -> None:
+    def __init__(self, config: GatedPixelCNNConfig, ports: Ports, *, first: bool, last: bool, dilation: int) -> None:
         super().__init__()
         d = config.channels
         features = channel_groups(d, ports.groups)

@@ -40,7 +40,7 @@ class PixelCNNConfig(BackboneConfig):
 
     channels: int = Field(64, ge=1, le=8192)
     layers: int = Field(12, ge=1, le=512)
-    first_kernel: int = Field(7, ge=1, le=63)
+    first_kernel: int = Field(7, ge=3, le=63)  # the strict layer needs a neighbour
     kernel: int = Field(3, ge=1, le=63)
     head_channels: int = Field(64, ge=1, le=8192)
     skip: bool = True
@@ -87,7 +87,9 @@ class PixelCNN(Backbone):
             strict=True,
         )
         self.blocks = nn.ModuleList(ResidualBlock(config, ports) for _ in range(config.layers))
-        self.skips = nn.ModuleList(PointwiseConv2d(wide, head, bias=False) for _ in self.blocks) if config.skip else None
+        self.skips = (
+            nn.ModuleList(PointwiseConv2d(wide, head, bias=False) for _ in self.blocks) if config.skip else None
+        )
         self.last = PointwiseConv2d(wide, head)
         self.head = PointwiseConv2d(head, head)
         self.output = PointwiseConv2d(head, channel_groups(ports.params, ports.groups))

@@ -68,10 +68,17 @@ class MaskedConv2d(CausalConv2d):
     """The k x k masked convolution of PixelCNN, mask A (`strict`) or B; rows below the site are sliced away."""
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: int, *, in_groups: Groups, out_groups: Groups, strict: bool
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        *,
+        in_groups: Groups,
+        out_groups: Groups,
+        strict: bool,
     ) -> None:
         half = _half(kernel_size)
-        mask = torch.ones(out_channels, in_channels, half + 1, kernel_size, device="cpu")
+        mask = torch.ones(out_channels, in_channels, half + 1, kernel_size)
         mask[:, :, half, half + 1 :] = 0
         site = see_before(out_groups, in_groups, strict=strict)
         mask[:, :, half, half] = 1.0 if site is None else site
@@ -105,12 +112,14 @@ class HorizontalConv2d(CausalConv2d):
     ) -> None:
         half = _half(kernel_size) * dilation
         site = see_before(out_groups, in_groups, strict=strict)
-        if site is not None and not site.any():  # nothing of the own site may be seen: slice the tap away
+        if strict and int(in_groups.min()) >= int(
+            out_groups.max()
+        ):  # nothing of the own site may be seen: slice the tap away
             super().__init__(in_channels, out_channels, up=0, left=half, right=-1, dilation=dilation)
             return
         mask = None
         if site is not None:
-            mask = torch.ones(out_channels, in_channels, 1, half // dilation + 1, device="cpu")
+            mask = torch.ones(out_channels, in_channels, 1, half // dilation + 1)
             mask[:, :, 0, -1] = site
         super().__init__(in_channels, out_channels, up=0, left=half, right=0, dilation=dilation, mask=mask)
 

@@ -11,9 +11,20 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pointillist.errors import ConfigError
+
 
 def channel_groups(channels: int, groups: int) -> Int[Tensor, " d"]:
-    """The group of each channel: contiguous, as even as possible, also where `channels` is not a multiple."""
+    """The group of each channel: contiguous, as even as possible, also where `channels` is not a multiple.
+
+    Raises:
+        ConfigError: if a group would have no channel, and its sub-pixel would so be hidden from the next ones.
+    """
+    if channels < groups:
+        raise ConfigError(
+            f"{channels} features cannot carry {groups} sub-pixels: give every layer (`channels`, `head_channels`) "
+            f"at least {groups}."
+        )
     return torch.arange(channels, device="cpu") * groups // channels  # also when the model is built on "meta"
 
 
@@ -21,5 +32,9 @@ def see_before(
     out_groups: Int[Tensor, " o"], in_groups: Int[Tensor, " i"], *, strict: bool
 ) -> Float[Tensor, "o i"] | None:
     """Mask of a site's own tap: 1 where an output may read an input. None where every entry is 1."""
-    allowed = in_groups[None] < out_groups[:, None] if strict else in_groups[None] <= out_groups[:, None]
-    return None if bool(allowed.all()) else allowed.float()
+    latest, earliest = int(in_groups.max()), int(out_groups.min())
+    if latest < earliest or (latest == earliest and not strict):
+        return None
+    device = torch.get_default_device()  # "meta" where a model is only measured: its masks take no memory
+    inputs, outputs = in_groups.to(device)[None], out_groups.to(device)[:, None]
+    return (inputs < outputs if strict else inputs <= outputs).float()

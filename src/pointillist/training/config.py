@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -33,11 +33,11 @@ class TrainConfig(BaseModel):
         out: the run's folder; None writes nothing.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     epochs: float = Field(20.0, gt=0)
     steps: int | None = Field(None, ge=1)
-    batch_size: int | Literal["auto"] = Field(16)
+    batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = 16
     accumulate: int = Field(1, ge=1)
     lr: float = Field(2e-3, gt=0)
     warmup: int = Field(200, ge=0)

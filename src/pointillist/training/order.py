@@ -37,7 +37,13 @@ def shift_images(levels: np.ndarray, keys: np.ndarray, seed: int, reach: int) ->
     height, width = levels.shape[2:]
     for i, key in enumerate(keys):
         dy, dx = np.random.default_rng([seed, int(key), 7]).integers(-reach, reach + 1, 2)
-        rows, columns = slice(max(dy, 0), height + min(dy, 0)), slice(max(dx, 0), width + min(dx, 0))
-        source = levels[i, :, max(-dy, 0) : height + min(-dy, 0), max(-dx, 0) : width + min(-dx, 0)]
-        out[i, :, rows, columns] = source
+        (to_rows, from_rows), (to_columns, from_columns) = _overlap(dy, height), _overlap(dx, width)
+        out[i, :, to_rows, to_columns] = levels[i, :, from_rows, from_columns]
     return out
+
+
+def _overlap(move: int, size: int) -> tuple[slice, slice]:
+    """Where the part that stays in view goes to, and where it comes from; both empty where nothing does."""
+    kept = max(0, size - abs(move))
+    target, origin = max(move, 0), max(-move, 0)
+    return slice(target, target + kept), slice(origin, origin + kept)

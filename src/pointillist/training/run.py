@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import set_seed
+from accelerate.utils import broadcast, set_seed
 from rich.console import Console
 
 from pointillist._version import __version__
-from pointillist.factory import PretrainedPixelModel, default_card
+from pointillist.factory import PretrainedPixelModel, default_card, load
 from pointillist.data import DataSplits, ImageDataset, load_data
 from pointillist.errors import ConfigError, TrainingError
 from pointillist.scoring import check_spec
@@ -72,7 +72,7 @@ def train(
     """
     config = config if isinstance(config, TrainConfig) else TrainConfig.from_dict(dict(config or {}))
     splits = _splits(data)
-    check_spec(model, splits.train)
+    check_spec(model, splits.get("train"))
     accelerator, config = _prepare(model, config)
     _check_folder(config, resume)
     notes = _say_plan(model, splits, config, accelerator, console)
@@ -93,10 +93,10 @@ def train(
             console.print(f"resumed at step {trainer.progress.step:,} of {trainer.total:,}", highlight=False)
     try:
         progress = trainer.run()
+        _take_best(model, trainer, config)
     finally:
         accelerator.end_training()
-    best = _best(model, trainer, config)
-    return TrainResult(best, progress.step, progress.best, config.out)
+    return TrainResult(model.eval(), progress.step, progress.best, config.out)
 
 
 def _splits(data: Any) -> DataSplits:
@@ -113,7 +113,8 @@ def _prepare(model: PretrainedPixelModel, config: TrainConfig) -> tuple[Accelera
         torch.set_num_threads(config.threads)
     device = resolve_device(config.device)
     precision, _ = resolve_precision(config.precision, device)
-    accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="bf16" if precision == "bf16" else "no")
+    # precision is the loop's: an accelerator's is fixed for the whole process, and a process may train twice
+    accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="no")
     set_seed(config.seed)
     updates: dict[str, Any] = {"precision": precision}
     if config.batch_size == "auto":
@@ -170,15 +171,14 @@ def _outcome(progress: Progress) -> dict[str, Any]:
     }
 
 
-def _best(model: PretrainedPixelModel, trainer: Trainer, config: TrainConfig) -> PretrainedPixelModel:
-    """The model with the weights a user should have."""
+def _take_best(model: PretrainedPixelModel, trainer: Trainer, config: TrainConfig) -> None:
+    """Give the model, on every process, the weights a user should have: those in the run's folder."""
+    trainer.average.copy_to_model()
     if config.out is not None and trainer.accelerator.is_main_process:
-        from pointillist.factory import load
-
         model.load_state_dict(load(config.out).state_dict())
-    else:
-        trainer.average.copy_to_model()
-    return model.eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(broadcast(parameter.detach().clone()))
 
 
 def training_card(model: PretrainedPixelModel, splits: DataSplits, training: dict[str, Any]) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,14 +21,11 @@ from pointillist.errors import ConfigError, TrainingError
 from pointillist.pixel_model import PixelModel
 from pointillist.scoring import evaluate, match_labels
 from pointillist.training.config import TrainConfig
+from pointillist.training.interrupt import Interrupted, StopRequest
 from pointillist.training.journal import Guard, Journal
 from pointillist.training.optim import AveragedWeights, build_optimiser, learning_rate
 from pointillist.training.order import Order, shift_images
 from pointillist.training.state import fingerprint, load_state, restore_optimiser, save_state
-
-
-class Interrupted(Exception):  # noqa: N818 (not an error)
-    """The user asked to stop; the state is saved."""
 
 
 @dataclass
@@ -63,6 +59,8 @@ class Trainer:
         save_model: Callable[[Path, Progress], None],
         paint: Callable[[Path, int], None] | None,
     ) -> None:
+        if config.precision == "auto":
+            raise ConfigError("`precision` must be resolved to fp32 or bf16 before the run starts.")
         self.config, self.accelerator, self.console = config, accelerator, console
         self.train_data, self.valid_data = train, valid
         self.save_model, self.paint = save_model, paint
@@ -89,7 +87,7 @@ class Trainer:
         self.guard = Guard(model.image.levels)
         self.progress = Progress()
         self.last_good = "none yet"
-        self._stop = False
+        self.stop = StopRequest()
         self._fingerprint = _data_fingerprint(train)
 
     # -- the loop
@@ -102,7 +100,7 @@ class Trainer:
             TrainingError: if the loss is not finite or diverges.
         """
         with ExitStack() as stack:
-            stack.enter_context(self._catching_signals())
+            stack.enter_context(self.stop.listening())
             journal = stack.enter_context(self._journal())
             started, images = time.perf_counter(), 0
             self.model.train()
@@ -115,7 +113,9 @@ class Trainer:
                 journal.advance(step, bits, speed)
                 if step % max(1, self.total // 200) == 0 or step == self.total:
                     rate = learning_rate(step - 1, self.total, self.config)
-                    journal.write(step=step, images=step * self.batch_size, bits_per_dim=bits, lr=rate, speed=round(speed, 1))
+                    journal.write(
+                        step=step, images=step * self.batch_size, bits_per_dim=bits, lr=rate, speed=round(speed, 1)
+                    )
                 pause = time.perf_counter()
                 self._pauses(journal)
                 started += time.perf_counter() - pause
@@ -130,8 +130,10 @@ class Trainer:
             self._validate(journal)
         if end or stopping or step % _every(config.save_every, self.total, 40) == 0:
             self._save()
-        if self.paint is not None and config.out is not None and (
-            end or step % _every(config.sample_every, self.total, 5) == 0
+        if (
+            self.paint is not None
+            and config.out is not None
+            and (end or step % _every(config.sample_every, self.total, 5) == 0)
         ):
             if self.accelerator.is_main_process:
                 with self.average.applied():
@@ -147,7 +149,8 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(step, self.total, config)
         # dropout draws depend on the step alone, so a resumed run repeats them
-        torch.manual_seed(hash((config.seed, step, accelerator.process_index)) & 0x7FFF_FFFF)
+        entropy = np.random.SeedSequence([config.seed, step, accelerator.process_index])
+        torch.manual_seed(int(entropy.generate_state(1)[0]))
         self.prepared.zero_grad()
         loss_sum = torch.zeros((), device=accelerator.device)
         seen: list[int] = []
@@ -156,7 +159,8 @@ class Trainer:
             seen += indices
             last = part == config.accumulate - 1
             with nullcontext() if last else accelerator.no_sync(self.network):
-                nats = -self.network(batch.levels, batch.labels)
+                with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+                    nats = -self.network(batch.levels, batch.labels)
                 loss = nats.mean() / (self.model.image.dims * math.log(2) * config.accumulate)
                 accelerator.backward(loss)
             loss_sum += loss.detach()
@@ -272,31 +276,11 @@ class Trainer:
         out = self.config.out if main else None
         return Journal(out, self.total, self.progress.step, console, self.config.tensorboard and main)
 
-    @contextmanager
-    def _catching_signals(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM end the run after the step, with its state saved; a second Ctrl-C ends it at once."""
-
-        def ask(number: int, frame: Any) -> None:
-            if self._stop:
-                raise KeyboardInterrupt
-            self._stop = True
-
-        try:
-            kept = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-        except ValueError:  # not the main thread: signals are the caller's business
-            yield
-            return
-        try:
-            yield
-        finally:
-            for number, handler in kept.items():
-                signal.signal(number, handler)
-
     def _stop_everywhere(self) -> bool:
         """Whether any process was asked to stop: all must leave at the same step."""
         if self.accelerator.num_processes == 1:
-            return self._stop
-        flag = torch.tensor(float(self._stop), device=self.accelerator.device)
+            return self.stop.asked
+        flag = torch.tensor(float(self.stop.asked), device=self.accelerator.device)
         return float(self.accelerator.reduce(flag, "sum")) > 0
 
 
@@ -309,4 +293,4 @@ def _data_fingerprint(data: ImageDataset) -> str:
     return fingerprint(np.concatenate([c.astype(np.uint16) for c in chunks]))
 
 
-__all__ = ["Interrupted", "Progress", "Trainer"]
+__all__ = ["Progress", "Trainer"]

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from pointillist.engine.opcodes import Call, Opcode, number, opcode
+from pointillist.engine.opcodes.base import Call, Opcode, number, opcode
 from pointillist.engine.program import FloatArray, Instruction
 
 

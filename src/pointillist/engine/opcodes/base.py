@@ -1,20 +1,14 @@
-"""The opcodes: what each means, in numpy. An opcode is one class; faster engines must agree with it.
-
-`bind` returns the numpy calls that carry an instruction out, with all arrays already in place: over `[b, width, c]` in
-the row part, over `[b, c]` in the pixel part. Running a program is calling them in order, with no Python in between.
-Calling them again gives the same bits, because none changes what it, or one before it, reads.
-"""
+"""What every opcode can do, and the table of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pointillist.engine.program import FloatArray, Instruction, IntArray
+from pointillist.engine.program import FloatArray, Instruction, IntArray, View
 from pointillist.engine.weights import Weights
 
 if TYPE_CHECKING:
@@ -44,6 +38,10 @@ class Opcode:
         """How many sub-pixels of its own site each output channel needs."""
         found: IntArray = np.max([needs.of(view) for view in instruction.inputs], axis=0)
         return found
+
+    def sources(self, instruction: Instruction, channel: int, weights: Weights) -> list[View]:
+        """The single channels that one output channel is computed from: to explain in an error what it depends on."""
+        return [view.narrow(channel, 1) for view in instruction.inputs]
 
     def narrow(self, instruction: Instruction, start: int, channels: int, weights: Weights) -> Instruction:
         """The same instruction for a run of its channels."""

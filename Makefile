@@ -1,0 +1,53 @@
+# Two commands do everything on a fresh machine with Python >= 3.11 and make: `make demo` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+JOBS ?= 2
+# one computing thread a process: two processes share the machine better than two threads share a small convolution
+ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+
+.PHONY: demo test lint types unit test-slow format clean help
+
+help:
+	@echo "make demo       train on real digits, evaluate, paint, and show it all on one page (under 5 minutes)"
+	@echo "make test       lint, types, tests"
+	@echo "make test-slow  the long proofs as well"
+	@echo "make format     format the code"
+	@echo "make clean      remove what these made"
+
+demo: $(VENV)/.core
+	$(BIN)/pointillist demo --out demo
+
+test: lint types unit
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+unit: $(VENV)/.dev
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow"
+
+test-slow: $(VENV)/.dev
+	$(ONE_THREAD) POINTILLIST_THOROUGH=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# the stamps make a second run start at once; a changed pyproject.toml installs again
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,data,tensorboard]'
+	@touch $@ $(VENV)/.core
+
+clean:
+	rm -rf $(VENV) demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,76 @@
+"""Write `docs/cli.md` from the options the commands declare, which are what `--help` shows.
+
+Run `python docs/make_cli.py` after changing an option; a test compares the page with the program.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer.main
+
+from pointillist.cli import app
+
+PAGE = Path(__file__).with_name("cli.md")
+HEAD = """# The command line
+
+<!-- Made by docs/make_cli.py from the commands themselves: do not edit. -->
+
+`pointillist COMMAND --help` shows the same in a terminal. `MODEL` is a model folder, a shipped name or a hub id. `DATA`
+is a folder of images, `.npz`, `.npy`, `.parquet`, `hf:NAME`, or a built-in name.
+
+Errors are one sentence on stderr and exit code 2, with nothing half-written; after Ctrl-C the exit code is 130.
+`--debug` (or `POINTILLIST_DEBUG=1`) shows the traceback.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    root: Any = typer.main.get_command(app)
+    return "\n".join([HEAD, *(_command(name, root.get_command(None, name)) for name in root.list_commands(None))])
+
+
+def _command(name: str, command: Any) -> str:
+    arguments = [p for p in command.params if p.param_type_name == "argument"]
+    options = [p for p in command.params if p.param_type_name == "option" and not p.hidden]
+    usage = " ".join(
+        [f"pointillist {name} [OPTIONS]", *(a.metavar if a.required else f"[{a.metavar}]" for a in arguments)]
+    )
+    parts = [f"## `pointillist {name}`", command.help.strip().replace("\b", ""), f"```text\n{usage}\n```"]
+    parts += [_table("Argument", arguments)] if arguments else []
+    panels = dict.fromkeys(getattr(o, "rich_help_panel", None) or "Options" for o in options)
+    for panel in panels:
+        parts.append(_table(panel, [o for o in options if (getattr(o, "rich_help_panel", None) or "Options") == panel]))
+    if command.epilog:
+        lines = [
+            line.strip()
+            for line in command.epilog.splitlines()
+            if line.strip() and not line.strip().startswith("Example")
+        ]
+        parts.append("```bash\n" + "\n".join(lines) + "\n```")
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(title: str, params: list[Any]) -> str:
+    rows = [f"| {title} | |", "|---|---|"]
+    for param in params:
+        if param.param_type_name == "argument":
+            name = f"`{param.metavar}`"
+        else:
+            metavar = (param.metavar or "").strip()
+            names = ", ".join(f"`{o}`" for o in [*param.opts, *param.secondary_opts])
+            name = f"{names} `{metavar}`" if metavar else names
+        rows.append(f"| {name} | {_help(param)} |".replace("N|", "N\\|").replace("MODEL|", "MODEL\\|"))
+    return "\n".join(rows)
+
+
+def _help(param: Any) -> str:
+    """The help text, with the default that typer adds in a terminal."""
+    shown = param.show_default if param.param_type_name == "option" else False
+    plain = isinstance(param.default, (int, float, str)) and not isinstance(param.default, bool)
+    return f"{param.help} Default: {param.default}." if shown is True and plain else str(param.help)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,5 @@
+"""`python -m pointillist`."""
+
+from pointillist.cli import main
+
+main()

@@ -1,0 +1,112 @@
+"""The `pointillist` program: finds a command, runs it, and turns every fault into one sentence.
+
+Nothing heavy is imported here or at the top of a command's file, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from pointillist._version import __version__
+from pointillist.cli.failures import EXIT_STOPPED, fault_of, say_fault
+
+COMMANDS = {
+    "demo": "See it all",
+    "train": "Models",
+    "sample": "Models",
+    "evaluate": "Models",
+    "info": "Look",
+    "models": "Look",
+}
+_DEBUG = "POINTILLIST_DEBUG"
+
+
+class Commands(TyperGroup):
+    """The commands, each built from its own file on demand."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names in the order of the help page."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command called `cmd_name`, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        if cmd_name not in self.commands:
+            module = import_module(f"pointillist.cli.{cmd_name}")
+            single = typer.Typer(add_completion=False, rich_markup_mode="rich")
+            function, epilog = getattr(module, cmd_name), getattr(module, "EPILOG", None)
+            single.command(cmd_name, epilog=epilog, rich_help_panel=COMMANDS[cmd_name])(function)
+            self.commands[cmd_name] = get_command(single)
+        return self.commands[cmd_name]
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """As typer does; a misspelt name is compared with all commands, not only with those already built."""
+        if args and args[0] not in COMMANDS:
+            for name in COMMANDS:
+                self.get_command(ctx, name)
+        return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """`--debug` may stand anywhere."""
+        if "--debug" in args:
+            os.environ[_DEBUG] = "1"
+            args = [a for a in args if a != "--debug"]
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; a fault that a user can cause ends it with one sentence and exit code 2."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            say_fault("stopped: nothing was written.", label="")
+            raise typer.Exit(EXIT_STOPPED) from None
+        except Exception as error:
+            fault = fault_of(error)
+            if fault is None or os.environ.get(_DEBUG, "0") not in ("", "0"):
+                raise
+            say_fault(fault)
+            raise typer.Exit(2) from None
+
+
+app = typer.Typer(
+    name="pointillist",
+    cls=Commands,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    epilog="Examples:\n\n"
+    "  pointillist demo\n\n"
+    "  pointillist train my-images/ --size 32 --out runs/mine\n\n"
+    "  pointillist sample runs/mine -n 16\n\n"
+    "Help for one command: pointillist COMMAND --help",
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"pointillist {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help=f"Show the traceback of an error (or set {_DEBUG}=1).")
+    ] = False,
+) -> None:
+    """Generative models that paint an image one pixel at a time, with exact likelihood."""
+
+
+def main() -> None:
+    """The entry point of the `pointillist` script."""
+    app(prog_name="pointillist")

@@ -1,0 +1,68 @@
+"""`pointillist demo`: the whole job on built-in images, in a few minutes."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EPILOG = "Example:\n\n  pointillist demo --out demo"
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the page, the pictures and the model.")] = Path(
+        "demo"
+    ),
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, order and new images.")] = 0,
+    steps: Annotated[int | None, typer.Option(min=1, help="Training steps; left out, enough for a good model.")] = None,
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves the choice to torch.")] = 0,
+) -> None:
+    """Train on handwritten digits, evaluate, paint new ones, and show all of it on one page.
+
+    Takes one to two minutes on two cores. Ctrl-C saves the training; the same command goes on with it.
+    """
+    from pointillist.cli.failures import EXIT_STOPPED
+    from pointillist.cli.output import console, print_facts
+    from pointillist.demo import run_demo
+    from pointillist.demo.run import STEPS
+    from pointillist.training import Interrupted
+
+    screen = console()
+    command = _command(out, seed, steps, threads)
+    try:
+        made = run_demo(out, seed=seed, steps=steps or STEPS, threads=threads, console=screen, command=command)
+    except Interrupted:
+        typer.echo(f"stopped; the training so far is in {out}: `{command}` goes on with it.", err=True)
+        raise typer.Exit(EXIT_STOPPED) from None
+    except KeyboardInterrupt:
+        typer.echo(f"stopped: `{command}` starts again.", err=True)
+        raise typer.Exit(EXIT_STOPPED) from None
+    place, facts = made.workspace, made.facts
+    low, high = facts.interval
+    screen.print()
+    print_facts(
+        [
+            (
+                "test",
+                f"{facts.bits_per_dim:.3f} bits/dim (95 % {low:.3f} to {high:.3f}), {facts.nats:.2f} nats an image",
+            ),
+            ("page", f"{place.page} (open it in a browser)"),
+            ("digits", str(place.sheet)),
+            ("painting", str(place.painting)),
+            ("maps", str(place.maps)),
+            ("model", f"{place.model} (try: pointillist sample {place.model} -n 16 --label 3)"),
+            ("numbers", str(place.results)),
+        ]
+    )
+
+
+def _command(out: Path, seed: int, steps: int | None, threads: int) -> str:
+    """The command line that does the same again."""
+    parts = ["pointillist demo"]
+    parts += [f"--out {shlex.quote(str(out))}"] if out != Path("demo") else []
+    parts += [f"--seed {seed}"] if seed else []
+    parts += [f"--steps {steps}"] if steps else []
+    parts += [f"--threads {threads}"] if threads else []
+    return " ".join(parts)

@@ -1,0 +1,181 @@
+"""`pointillist evaluate`: how likely images are under a model."""
+
+from __future__ import annotations
+
+import csv
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pointillist.cli.output import Bar, print_facts, print_json, refuse_existing
+from pointillist.cli.settings import FLAG
+
+if TYPE_CHECKING:
+    from pointillist.data import DataOptions, DataSplits, ImageDataset
+    from pointillist.factory import PretrainedPixelModel
+    from pointillist.scoring import Evaluation
+
+EPILOG = """Examples:
+
+  pointillist evaluate runs/digits uci-digits
+
+  pointillist evaluate runs/digits uci-digits --split valid --no-labels
+
+  pointillist evaluate runs/mine held-out/ --per-image nats.csv
+
+  pointillist evaluate runs/mine held-out/ --json"""
+
+# how images become levels travels to every data set; how a source is cut and named belongs to that source alone
+_READING = ("size", "fit", "resample", "binarise", "threshold")
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a shipped name, or a hub id.")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Images, as for train; read as the model's own kind.")],
+    split: Annotated[
+        str | None, typer.Option(metavar="NAME", help="train, valid, test or all. Default: test, else valid, else all.")
+    ] = None,
+    batch_size: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Images at once; the result does not change.")
+    ] = 64,
+    per_image: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="Also write nats and bits/dim of each image.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", metavar=FLAG, help="Print JSON, and nothing else, on stdout.")
+    ] = False,
+    no_labels: Annotated[
+        bool, typer.Option("--no-labels", metavar=FLAG, help="Do not tell the model the labels.")
+    ] = False,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Read otherwise, such as data.size=32; repeatable."),
+    ] = None,
+    device: Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda, or auto.")] = "auto",
+    force: Annotated[bool, typer.Option("--force", metavar=FLAG, help="Replace the CSV that is there.")] = False,
+) -> None:
+    """Measure a model on images it has not seen, in bits/dim and nats."""
+    from pointillist.data import load_data
+    from pointillist.factory import load
+    from pointillist.scoring import evaluate as score
+    from pointillist.training.precision import resolve_device
+
+    if per_image is not None:
+        refuse_existing(per_image, force)
+    scorer = load(model)
+    scorer.to(resolve_device(device))
+    options = reading(scorer, data, sets or [], labels=not no_labels)
+    splits = load_data(data, options, spec=scorer.image, classes=scorer.config.classes if options.labels else ())
+    name, images = choose(splits, split)
+    started = time.perf_counter()
+    with Bar("scoring", len(images)) as bar:
+        result = score(scorer, images, batch_size=batch_size, on_progress=lambda done, total: bar.show(done))
+    seconds = time.perf_counter() - started
+    if per_image is not None:
+        write_csv(per_image, result)
+    facts = describe(scorer, images, name, result, options)
+    if as_json:
+        print_json({"model": model, "data": data, **facts, "seconds": round(seconds, 3)})
+    else:
+        say(model, images, result, facts, seconds, per_image)
+
+
+def reading(model: PretrainedPixelModel, data: str, sets: list[str], *, labels: bool) -> DataOptions:
+    """How the model's own training images were read, as far as it applies to `data`.
+
+    Raises:
+        ConfigError: if a setting of `sets` is wrong, or is not about reading images.
+    """
+    from pointillist.cli.runs import recorded_settings
+    from pointillist.errors import ConfigError
+    from pointillist.training.recipe import RunConfig, assign, parse_assignment
+
+    record = recorded_settings(model).get("data", {})
+    same = _same_source(record.get("source"), data)
+    own = {k: v for k, v in record.items() if k != "source" and (same or k in _READING)}
+    if not same:  # another source is held out as a whole: nothing of it was trained on
+        own |= {"valid_fraction": 0.0, "test_fraction": 0.0}
+    if not labels:
+        own["labels"] = False
+    tree: dict[str, Any] = {"data": own}
+    for key, value in map(parse_assignment, sets):
+        if not key.startswith("data."):
+            raise ConfigError(f"`--set` {key} (={value}) is not about reading images: only data.NAME can be set here.")
+        assign(tree, key, value)
+    return RunConfig.from_dict(tree).data.options
+
+
+def _same_source(recorded: str | None, data: str) -> bool:
+    if recorded is None:
+        return False
+    return recorded == data or (Path(data).exists() and Path(recorded).resolve() == Path(data).resolve())
+
+
+def choose(splits: DataSplits, split: str | None) -> tuple[str, ImageDataset]:
+    """The part to measure, and what to call it.
+
+    Raises:
+        DataError: if there is no such part.
+    """
+    from pointillist.errors import DataError
+
+    if split == "all" or (split is None and splits.names == ("train",)):
+        if len(splits.names) > 1:
+            raise DataError(f"`--split all` needs images without splits: choose one of {', '.join(splits.names)}.")
+        return "all", splits.get(splits.names[0])
+    name = split or ("test" if "test" in splits.names else "valid")
+    return name, splits.get(name)
+
+
+def describe(
+    model: PretrainedPixelModel, images: ImageDataset, split: str, result: Evaluation, options: DataOptions
+) -> dict[str, Any]:
+    """Everything that must be known to compare the figure with another."""
+    told = bool(model.config.classes) and images.labels is not None
+    return {
+        "split": split,
+        "count": result.count,
+        "bits_per_dim": result.bits_per_dim,
+        "interval_95": list(result.interval),
+        "nats": result.nats,
+        "dims": result.dims,
+        "levels": model.image.levels,
+        "binarise": options.binarise,
+        "labels": "used" if told else "not used" if model.config.classes else "none",
+        "notes": list(result.notes),
+    }
+
+
+def say(
+    model: str, images: ImageDataset, result: Evaluation, facts: dict[str, Any], seconds: float, per_image: Path | None
+) -> None:
+    """The result for people."""
+    low, high = result.interval
+    sure = f"   (95 % interval {low:.4f} to {high:.4f})" if low == low else ""
+    lines = [
+        ("model", model),
+        ("images", f"{result.count:,} of {images.name}, split {facts['split']}, each counted once"),
+        ("levels", f"{facts['levels']:,}, binarisation {facts['binarise']}, labels {facts['labels']}"),
+        *(("", note) for note in facts["notes"]),
+        ("bits/dim", f"{result.bits_per_dim:.4f}{sure}"),
+        ("nats", f"{result.nats:.3f} an image of {result.dims:,} dims"),
+        ("time", f"{seconds:.1f} s"),
+    ]
+    if per_image is not None:
+        lines.append(("written", str(per_image)))
+    print_facts(lines)
+
+
+def write_csv(path: Path, result: Evaluation) -> None:
+    """One line an image, in the order of the data set."""
+    import math
+
+    from pointillist.checkpoint import replacing
+
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["index", "nats", "bits_per_dim"])
+        for index, nats in enumerate(result.per_image.tolist()):
+            writer.writerow([index, f"{nats:.6f}", f"{nats / (result.dims * math.log(2)):.6f}"])

@@ -1,0 +1,177 @@
+"""`pointillist info`: what a model folder or a data set holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pointillist.cli.output import names_text, print_facts, print_json, shape_text, size_text
+from pointillist.cli.settings import FLAG
+
+if TYPE_CHECKING:
+    from pointillist.data import DataSplits
+    from pointillist.factory import PretrainedPixelModel
+
+EPILOG = """Examples:
+
+  pointillist info runs/digits
+
+  pointillist info uci-digits
+
+  pointillist info my-images/ --set data.size=32 --json"""
+
+
+def info(
+    name: Annotated[str, typer.Argument(metavar="MODEL|DATA", help="A model as for sample, or images as for train.")],
+    as_json: Annotated[bool, typer.Option("--json", metavar=FLAG, help="Print JSON.")] = False,
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="How to read images, such as data.size=32.")
+    ] = None,
+) -> None:
+    """Show what a model is, or what would be read as images."""
+    from pointillist.errors import ConfigError
+
+    if not is_data(name):
+        if sets:
+            raise ConfigError(f"`--set` (={sets[0]!r}) is about reading images, and {name} is a model: leave it out.")
+        facts = model_facts(name)
+    else:
+        facts = data_facts(name, sets or [])
+    if as_json:
+        print_json(facts)
+    else:
+        print_facts([(key.replace("_", " "), text_of(key, value)) for key, value in facts.items()])
+
+
+def is_data(name: str) -> bool:
+    """Whether a name means images: a built-in data set, or a path that is no model folder."""
+    from pointillist.data import builtin_names
+
+    path = Path(name)
+    if path.exists():
+        return not (
+            (path / "config.json").is_file() or (path / "run.toml").is_file() or path.suffix in (".safetensors", ".pt")
+        )
+    first = name.partition(":")[0]
+    return (
+        first in builtin_names() or first == "hf" or path.suffix in (".npz", ".npy", ".parquet") or name.endswith("/")
+    )
+
+
+def model_facts(name: str) -> dict[str, Any]:
+    """Everything in a model folder."""
+    from pointillist.checkpoint import CONFIG, WEIGHTS
+    from pointillist.cli.runs import recorded_settings
+    from pointillist.factory import load
+
+    model = load(name)
+    config, record = model.config, model.training_record
+    folder = Path(name)
+    size = sum((folder / part).stat().st_size for part in (WEIGHTS, CONFIG)) if folder.is_dir() else None
+    facts: dict[str, Any] = {
+        "model": config.model_type,
+        "parameters": model.num_parameters,
+        "image": _described(model),
+        "likelihood": model.likelihood.name,
+        "classes": list(config.classes),
+        "size": "fixed" if model.fixed_size else "any",
+        "network": config.backbone.model_dump(mode="json"),
+    }
+    if size is not None:
+        facts["file_size"] = size
+    if record:
+        settings = recorded_settings(model)
+        data = settings.get("data", {})
+        facts["trained_on"] = data.get("source", "unknown")
+        facts["notes"] = record.get("notes", [])
+        keys = ("valid_bits_per_dim", "best_step", "step", "date", "machine", "pointillist", "torch")
+        facts |= {key: record[key] for key in keys if key in record}
+        facts["settings"] = settings
+    return facts
+
+
+def _described(model: PretrainedPixelModel) -> dict[str, Any]:
+    image = model.image.model_dump(mode="json", exclude={"palette"})
+    image["text"] = shape_text(model.image)
+    return image
+
+
+def data_facts(name: str, sets: list[str]) -> dict[str, Any]:
+    """What `load_data` reads from a source, without a model."""
+    from pointillist.data import load_data
+    from pointillist.training.recipe import RunConfig, assign, parse_assignment
+
+    tree: dict[str, Any] = {"data": {}}
+    for key, value in map(parse_assignment, sets):
+        assign(tree, key, value)
+    splits = load_data(name, RunConfig.from_dict(tree).data.options)
+    first = splits.get(splits.names[0])
+    return {
+        "images": first.name,
+        "splits": {part: len(splits.get(part)) for part in splits.names},
+        "image": {**first.spec.model_dump(mode="json", exclude={"palette"}), "text": shape_text(first.spec)},
+        "classes": list(first.classes),
+        "images_a_class": _counts(splits),
+        "captions": first.texts is not None,
+        "notes": list(first.notes),
+    }
+
+
+def _counts(splits: DataSplits) -> dict[str, int]:
+    import numpy as np
+
+    parts = [splits.get(name) for name in splits.names]
+    classes = parts[0].classes
+    labels = [p.labels for p in parts if p.labels is not None]
+    if not labels:
+        return {}
+    counts = np.bincount(np.concatenate(labels), minlength=len(classes))
+    return {name: int(count) for name, count in zip(classes, counts, strict=False)}
+
+
+def text_of(key: str, value: Any) -> str:
+    """A fact for the table; JSON has all of it."""
+    if key == "settings":
+        return _changed(value)
+    if key == "file_size":
+        return size_text(value)
+    if isinstance(value, dict):
+        return str(value["text"]) if "text" in value else ", ".join(_flat(value)) or "none"
+    if isinstance(value, list):
+        return "\n".join(map(str, value)) if key == "notes" else names_text(value)
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _changed(settings: dict[str, Any]) -> str:
+    """The settings of a run that differ from the defaults; the network has its own line."""
+    from pointillist.training.recipe import RunConfig
+
+    usual = dict(_pairs(RunConfig.from_dict({}).to_dict()))
+    lines = [f"{key} = {_word(value)}" for key, value in _pairs(settings) if usual.get(key) != value]
+    return "\n".join(line for line in lines if not line.startswith("model.network.")) or "all as by default"
+
+
+def _pairs(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """A tree as dotted keys and values."""
+    out: list[tuple[str, Any]] = []
+    for key, value in tree.items():
+        out += _pairs(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
+    return out
+
+
+def _flat(tree: dict[str, Any]) -> list[str]:
+    return [f"{key} {_word(value)}" for key, value in _pairs(tree)]
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return (
+        " ".join(map(str, value)) if isinstance(value, list) else f"{value:,}" if isinstance(value, int) else str(value)
+    )

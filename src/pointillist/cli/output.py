@@ -1,0 +1,175 @@
+"""What the commands share when they print."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import textwrap
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+PATIENCE = 2.0  # seconds before a progress bar appears
+
+
+def is_main() -> bool:
+    """Whether this is the process that speaks: the first one under torchrun."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A terminal, or whatever stands in for one. Lines are never broken: the terminal does that."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, soft_wrap=True, highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """A value for programs; NaN, which JSON does not know, is null."""
+    typer.echo(json.dumps(_finite(value), indent=2, ensure_ascii=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(v) for v in value]
+    if isinstance(value, float) and not abs(value) < float("inf"):
+        return None
+    return value
+
+
+def print_facts(facts: Iterable[tuple[str, str]]) -> None:
+    """Lines of name and value; long values go on under themselves."""
+    facts = list(facts)
+    indent = max(len(name) for name, _ in facts) + 2
+    room = max(30, shutil.get_terminal_size().columns - indent)
+    for name, value in facts:
+        lines = [part for line in value.splitlines() for part in textwrap.wrap(line, room, break_long_words=False)] or [
+            ""
+        ]
+        typer.echo(f"{name:<{indent}}{lines[0]}")
+        for line in lines[1:]:
+            typer.echo(" " * indent + line)
+
+
+def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> None:
+    """A plain table; columns in `right` are aligned to the right."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, head in enumerate(heads):
+        table.add_column(
+            head, justify="right" if index in right else "left", no_wrap=index in (0, *right), overflow="fold"
+        )
+    for row in rows:
+        table.add_row(*(_plain(cell) for cell in row))
+    Console(highlight=False).print(table)
+
+
+def _plain(text: str) -> Any:
+    """Text that is shown as it is: brackets in a file name are no markup."""
+    from rich.text import Text
+
+    return Text(text)
+
+
+def size_text(count: int) -> str:
+    """Bytes for people."""
+    size = float(count)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000 or unit == "GB":
+            break
+        size /= 1000
+    return f"{count} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
+
+
+def shape_text(image: Any) -> str:
+    """An image kind in words."""
+    order = "ordered" if image.ordered else "unordered"
+    return f"{image.mode}, {image.height} x {image.width}, {image.channels} channel(s), {image.levels:,} {order} levels"
+
+
+def names_text(names: Sequence[str], most: int = 20) -> str:
+    """How many names, and the first of them."""
+    if not names:
+        return "none"
+    return f"{len(names)}: {', '.join(names[:most])}{', ...' if len(names) > most else ''}"
+
+
+def refuse_existing(path: Path, force: bool) -> None:
+    """Refuse to replace a file that is already there.
+
+    Raises:
+        ConfigError: naming `--force`.
+    """
+    from pointillist.errors import ConfigError
+
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder: give the name of a file.")
+    if path.exists() and not force:
+        raise ConfigError(f"{path} is already there: add `--force` to replace it, or give another path.")
+
+
+class Bar:
+    """A progress bar that appears only if the work takes longer than two seconds, and only in a terminal."""
+
+    def __init__(self, what: str, total: int) -> None:
+        self.what, self.total = what, total
+        self._started = time.monotonic()
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def show(self, done: int) -> None:
+        """`done` of the total are finished."""
+        if self._progress is None:
+            if time.monotonic() - self._started < PATIENCE or not sys.stderr.isatty():
+                return
+            self._open()
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, completed=done)
+
+    def _open(self) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            TaskProgressColumn,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+            TextColumn("ETA"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._progress.start()
+        self._task = self._progress.add_task(self.what, total=self.total)

@@ -1,0 +1,209 @@
+"""`pointillist train`: make a model of your images."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pointillist.cli.failures import EXIT_STOPPED, say_fault
+from pointillist.cli.output import console, is_main
+from pointillist.cli.settings import FLAG, with_settings
+
+if TYPE_CHECKING:
+    from pointillist.data import DataSplits
+    from pointillist.factory import PretrainedPixelModel
+    from pointillist.training.recipe import RunConfig
+
+EPILOG = """Examples:
+
+  pointillist train uci-digits --epochs 40 --out runs/digits
+
+  pointillist train my-sprites/ --palette 64 --size 32 --out runs/sprites
+
+  pointillist train images.npz --levels 16 --set model.network.channels=48
+
+  pointillist train --resume --out runs/digits
+
+  pointillist train more.npz --init runs/digits --out runs/more
+
+  torchrun --nproc-per-node 2 -m pointillist train DATA"""
+
+
+@with_settings
+def train(
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="DATA",
+            show_default=False,
+            help="A folder of images, .npz, .npy, .parquet, hf:NAME, or uci-digits, mnist, fashion-mnist, cifar10 "
+            "(mnist:FOLDER for local files).",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Folder of the run and its model. Default: runs/DATA-MODEL."),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="Settings in TOML; options win.")
+    ] = None,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Any setting, such as train.ema=0.99; repeatable."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", metavar=FLAG, help="Go on with the run in --out, exactly.")
+    ] = False,
+    **options: Any,
+) -> None:
+    """Make a model of your images.
+
+    The folder --out gets the best model, sample sheets, metrics, and all settings
+    in run.toml, which --config runs again. Ctrl-C saves before it stops; --resume
+    goes on exactly. Under torchrun all processes share each batch, and the first
+    one prints. Settings: defaults < --init < --config < options < --set.
+    """
+    from pointillist.cli.runs import new_run, resumed_run, typed_settings
+    from pointillist.errors import ConfigError
+
+    typed = typed_settings(data, sets or [], options)
+    if out is not None:
+        typed.append(("--out", "train.out", str(out)))
+    if resume:
+        if out is None:
+            raise ConfigError("`--resume` needs the folder of the run: add `--out DIR`.")
+        run, source = resumed_run(out, config, typed[:-1]), None
+    else:
+        run, source = new_run(config, typed)
+    _train(run, source, resume)
+
+
+def _train(run: RunConfig, source: PretrainedPixelModel | None, resume: bool) -> None:
+    """Read the images, make the model, run the loop."""
+    from pointillist.cli.runs import check_new_folder, run_folder
+    from pointillist.errors import ConfigError, DataError
+    from pointillist.training import Interrupted
+    from pointillist.training import train as train_model
+
+    if run.data.source is None:
+        raise ConfigError("DATA is missing: give a folder, a file or a name, or `source` under [data] in the settings.")
+    run = _with_folder(run)
+    out = run.train.out
+    assert out is not None
+    if not resume:
+        check_new_folder(out)
+    splits = _read(run, source, resume)
+    if splits.train is None:
+        raise DataError(f"{run.data.source} has no training part: it has {', '.join(splits.names)} only.")
+    model, notes = _model(run, splits, source)
+    run = _resolved(run, model)
+    screen = console() if is_main() else None
+    if screen is not None:
+        for line in [*_world(), *(f"init       {note}" for note in notes)]:
+            screen.print(line)
+    try:
+        with run_folder(run, f"pointillist train --config {out / 'run.toml'} --out ANOTHER", resume):
+            result = train_model(
+                model, splits, run.train, resume=resume, console=screen, record=_record(run), paint=paint_sheet
+            )
+    except Interrupted:
+        say_fault(f"stopped; the state is saved. Go on with: pointillist train --resume --out {out}", label="")
+        raise typer.Exit(EXIT_STOPPED) from None
+    if is_main():
+        _say_result(out, result.steps, result.valid_bits_per_dim, bool(model.config.classes))
+
+
+def _with_folder(run: RunConfig) -> RunConfig:
+    """A run that has a folder: by default it is named after images and model."""
+    if run.train.out is not None:
+        return run
+    stem = Path(str(run.data.source).replace(":", "-")).stem or "images"
+    folder = Path("runs") / f"{stem}-{run.model.type}"
+    return run.model_copy(update={"train": run.train.model_copy(update={"out": folder})})
+
+
+def _read(run: RunConfig, source: PretrainedPixelModel | None, resume: bool) -> DataSplits:
+    """The images; for fine-tuning read as the source's kind, unless another was asked for."""
+    from pointillist.checkpoint import read_config
+    from pointillist.data import load_data
+    from pointillist.images import ImageSpec
+
+    options = run.data.options
+    spec = None
+    asked = (options.mode != "auto", options.palette, options.levels, options.ordered)
+    if run.model.init is not None and not any(v not in (None, False) for v in asked):
+        if source is not None:
+            spec = source.image
+        elif resume and run.train.out is not None:  # the source may be gone; the run's own model has its kind
+            spec = ImageSpec(**read_config(run.train.out / "last")["image"])
+    return load_data(str(run.data.source), options, spec=spec)
+
+
+def _model(
+    run: RunConfig, splits: DataSplits, source: PretrainedPixelModel | None
+) -> tuple[PretrainedPixelModel, list[str]]:
+    import torch
+
+    from pointillist.factory import build
+    from pointillist.finetune import initialise_from
+
+    assert splits.train is not None
+    section = run.model
+    classes = splits.train.classes if splits.train.labels is not None else ()
+    if not classes and source is not None:
+        classes = source.config.classes  # unlabelled images teach nothing about classes, and need not unteach them
+    torch.manual_seed(run.train.seed)
+    model = build(
+        section.type,
+        image=splits.train.spec,
+        preset=section.preset,
+        classes=classes,
+        likelihood=section.likelihood,
+        mixtures=section.mixtures,
+        position_width=section.position_width,
+        label_width=section.label_width,
+        level_width=section.level_width,
+        **section.network,
+    )
+    return model, [] if source is None else initialise_from(model, source)
+
+
+def _resolved(run: RunConfig, model: PretrainedPixelModel) -> RunConfig:
+    """The run with every setting of its network written out, whatever presets become later."""
+    network = {k: v for k, v in model.config.backbone.model_dump(mode="json").items() if v is not None}
+    return run.model_copy(update={"model": run.model.model_copy(update={"network": network})})
+
+
+def _record(run: RunConfig) -> dict[str, Any]:
+    """What is kept with the model: it may travel, so without the folder it was made in."""
+    tree = run.to_dict()
+    tree["train"].pop("out", None)
+    return tree
+
+
+def _world() -> list[str]:
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    return [f"processes  {size} under torchrun, each with its share of every batch"] if size > 1 else []
+
+
+def paint_sheet(model: Any, folder: Path, step: int) -> None:
+    """A sheet of samples along the way: two of each class, or sixteen."""
+    from pointillist.pictures import save_png, sheet
+    from pointillist.sampling import sample
+
+    if model.image.levels > 256:
+        return  # codes are no picture
+    classes = list(model.config.classes)[:8]
+    labels = [name for name in classes for _ in range(2)] or None
+    samples = sample(model, len(labels) if labels else 16, labels, seed=0)
+    save_png(sheet(samples.array, captions=labels), folder / f"step-{step:07d}.png")
+
+
+def _say_result(out: Path, steps: int, bits: float, labels: bool) -> None:
+    found = f", best validation {bits:.4f} bits/dim" if bits < float("inf") else ""
+    typer.echo(f"done       {steps:,} steps{found}")
+    typer.echo(f"model      {out}   (sheets: {out / 'samples'})")
+    typer.echo(f"try        pointillist sample {out}{' -n 4 --label each' if labels else ''}")

@@ -1,0 +1,161 @@
+"""Where painted images go: one sheet, single files, or an archive. All of them appear whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from pointillist.checkpoint import replacing
+from pointillist.cli.output import refuse_existing
+from pointillist.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pointillist.images import ImageSpec
+    from pointillist.sampling import Samples
+
+MAX_SHEET = 1024
+LIST = "metadata.jsonl"
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # a zip member needs a date; the same seed must give the same file
+Names = Sequence[str]
+
+
+class Totals:
+    """Bits/dim of what went by."""
+
+    def __init__(self) -> None:
+        self.bits: list[np.ndarray] = []
+
+    def through(self, parts: Iterable[Samples]) -> Iterator[Samples]:
+        """The same parts, taken note of."""
+        for part in parts:
+            self.bits.append(part.bits_per_dim.numpy())
+            yield part
+
+    @property
+    def array(self) -> np.ndarray:
+        """Of all images, `[n]`."""
+        return np.concatenate(self.bits)
+
+
+def check_target(out: Path, kind: str, total: int, image: ImageSpec, force: bool) -> None:
+    """Refuse, before anything is painted, what could not be written.
+
+    Raises:
+        ConfigError: naming the remedy.
+    """
+    if image.levels > 256 and kind != "npz":
+        raise ConfigError(f"Codes with {image.levels:,} levels are no picture: write them with `--out NAME.npz`.")
+    if kind == "sheet" and total > MAX_SHEET:
+        raise ConfigError(
+            f"A sheet holds {MAX_SHEET:,} images, not {total:,}: write them with `--out DIR/` or `--out NAME.npz`."
+        )
+    if kind == "sheet" and out.suffix.lower() != ".png":
+        raise ConfigError(f"`--out` (={out}) must end in .png for a sheet: or give DIR/ for files, or NAME.npz.")
+    if kind != "files":
+        refuse_existing(out, force)
+    elif out.exists() and (not out.is_dir() or any(out.iterdir())) and not force:
+        raise ConfigError(f"{out} is already there: add `--force` to replace the samples in it, or give another path.")
+
+
+def write_sheet(out: Path, parts: Iterable[Samples], classes: Names, columns: int | None) -> np.ndarray:
+    """One PNG, with class names below where there are labels; the pictures are returned for an animation."""
+    from pointillist.pictures import save_png, sheet
+
+    pictures, captions = [], []
+    for part in parts:
+        pictures.append(part.array)
+        captions += [classes[i] if i >= 0 else "" for i in part.labels.tolist()]
+    array = np.concatenate(pictures)
+    save_png(sheet(array, captions=captions if any(captions) else None, columns=columns), out)
+    return array
+
+
+def write_files(out: Path, parts: Iterable[Samples], total: int, classes: Names) -> None:
+    """A folder of PNGs in their exact size, and a list of them that `load_data` reads."""
+    digits = max(5, len(str(total - 1)))
+    with _folder(out) as folder, (folder / LIST).open("w", encoding="utf-8") as listing:
+        index = 0
+        for part in parts:
+            rows = zip(as_files(part), part.labels.tolist(), part.bits_per_dim.tolist(), strict=True)
+            for picture, label, bits in rows:
+                name = f"{index:0{digits}d}.png"
+                picture.save(folder / name)
+                row: dict[str, Any] = {"file_name": name}
+                if label >= 0:
+                    row["label"] = classes[label]
+                listing.write(json.dumps({**row, "bits_per_dim": round(bits, 5)}, ensure_ascii=False) + "\n")
+                index += 1
+
+
+def write_npz(out: Path, parts: Iterable[Samples], total: int, image: ImageSpec, classes: Names) -> None:
+    """`levels [n c h w]`, `labels [n]`, `nats [n]` and `classes`, chunk by chunk: memory does not grow with `n`."""
+    dtype = np.dtype(np.uint8 if image.levels <= 256 else np.uint16)
+    labels, nats = np.empty(total, np.int64), np.empty(total, np.float64)
+    done = 0
+    with replacing(out) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        with _member(archive, "levels", (total, *image.shape), dtype) as file:
+            for part in parts:
+                file.write(part.levels.numpy().astype(dtype).tobytes())
+                labels[done : done + len(part)] = part.labels.numpy()
+                nats[done : done + len(part)] = part.nats.numpy()
+                done += len(part)
+        names = np.array(list(classes) or [""][:0], dtype=np.str_)
+        for name, array in (("labels", labels), ("nats", nats), ("classes", names)):
+            with _member(archive, name, array.shape, array.dtype) as file:
+                file.write(array.tobytes())
+
+
+def as_files(part: Samples) -> list[Image.Image]:
+    """Pictures for files: palette images keep their indexes and colours."""
+    image = part.image
+    if image.mode != "palette":
+        return part.images
+    colours = np.asarray(image.palette, np.uint8)
+    out = []
+    for index in part.levels[:, 0].numpy().astype(np.uint8):
+        picture = Image.fromarray(index)
+        picture.putpalette(colours[:, :3].tobytes(), "RGB")
+        if (colours[:, 3] < 255).any():
+            picture.info["transparency"] = colours[:, 3].tobytes()
+        out.append(picture)
+    return out
+
+
+@contextmanager
+def _member(archive: zipfile.ZipFile, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterator[IO[bytes]]:
+    """A `.npy` member of known shape, open for its values."""
+    info = zipfile.ZipInfo(f"{name}.npy", _EPOCH)
+    info.compress_type = zipfile.ZIP_DEFLATED
+    with archive.open(info, "w", force_zip64=True) as file:
+        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        yield file
+
+
+@contextmanager
+def _folder(out: Path) -> Iterator[Path]:
+    """A folder beside `out` whose files move there when the block ends well, in place of samples from before."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        yield folder
+        folder.chmod(0o755)
+        if not out.exists():
+            folder.rename(out)
+            return
+        for old in (*out.glob("[0-9]*.png"), out / LIST):
+            if old.stem.isdigit() or old.name == LIST:
+                old.unlink(missing_ok=True)
+        for new in sorted(folder.iterdir()):
+            new.replace(out / new.name)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,61 @@
+"""Small pieces of HTML, with every text escaped."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from html import escape
+
+import numpy as np
+
+from pointillist.images import as_pil
+from pointillist.pictures import heat_colours, png_bytes
+
+
+def data_uri(data: bytes, kind: str) -> str:
+    """A file inside the page."""
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def pixels(array: np.ndarray, alt: str) -> str:
+    """A picture `h w c`, one pixel a pixel; the page enlarges it by whole numbers."""
+    height, width = array.shape[:2]
+    source = data_uri(png_bytes(as_pil(array)), "png")
+    return (
+        f'<img class="px" style="--w:{width};--h:{height}" width="{width}" height="{height}" '
+        f'src="{source}" alt="{escape(alt)}">'
+    )
+
+
+def heat(values: np.ndarray, top: float, alt: str) -> str:
+    """A map `h w` of bits."""
+    return pixels(heat_colours(values, top), alt)
+
+
+def scale_bar(top: float, over: bool) -> str:
+    """The colours from 0 to `top` bits, with numbers under them."""
+    ramp = data_uri(png_bytes(as_pil(heat_colours(np.linspace(0, top, 256)[None], top))), "png")
+    ticks = [f"{k}" for k in range(int(top) + 1)]
+    ticks[-1] += " bits or more" if over else " bits"
+    marks = "".join(f"<span><b>{escape(tick)}</b></span>" for tick in ticks)
+    return (
+        f'<div class="scale"><img src="{ramp}" alt="Colour scale from 0 bits, dark, to {top:g} bits, bright">'
+        f"<div>{marks}</div></div>"
+    )
+
+
+def strip(images: Iterable[np.ndarray]) -> np.ndarray:
+    """Pictures `h w c` one below the other as RGBA, a transparent line of one pixel between them."""
+    rows: list[np.ndarray] = []
+    for image in images:
+        rgba = np.empty((*image.shape[:2], 4), np.uint8)
+        rgba[..., :3], rgba[..., 3] = image[..., :3], 255
+        rows += [np.zeros((1, image.shape[1], 4), np.uint8)] if rows else []
+        rows.append(rgba)
+    return np.concatenate(rows)
+
+
+def table(rows: Iterable[tuple[str, str]]) -> str:
+    """Names and values."""
+    body = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in rows)
+    return f"<dl class='facts'>{body}</dl>"

@@ -1,0 +1,199 @@
+"""The demo, from nothing to a page: train, evaluate, save and reload, paint, compare, show."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from pointillist import pictures
+from pointillist._version import __version__
+from pointillist.checkpoint import write_text
+from pointillist.data import DataSplits, ImageDataset, load_data
+from pointillist.demo.facts import NOT_SAME, SAME, Facts, class_bits, frequency_bits
+from pointillist.demo.looks import Looks, cross_check, look
+from pointillist.demo.machine import describe_machine, describe_versions, today
+from pointillist.demo.page import render
+from pointillist.demo.workspace import Workspace
+from pointillist.errors import ConfigError
+from pointillist.factory import PretrainedPixelModel, build, load
+from pointillist.pixel_model import PixelModel
+from pointillist.scoring import Evaluation, evaluate, match_labels
+from pointillist.training import TrainConfig, train
+
+DATA = "uci-digits"
+STEPS = 1500
+PER_CLASS = 8
+_SHOWN = (0, 2, 3, 5, 6, 8)  # classes of the test images that are looked into
+# chosen on the validation images alone
+_MODEL: dict[str, Any] = {"channels": 48, "layers": 6, "head_channels": 64, "first_kernel": 7, "dropout": 0.25}
+_TRAINING: dict[str, Any] = {"batch_size": 32, "lr": 2e-3, "ema": 0.999, "precision": "fp32"}
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What a demo made: where it is, and its numbers."""
+
+    workspace: Workspace
+    facts: Facts
+
+
+def run_demo(
+    out: str | Path = "demo",
+    *,
+    seed: int = 0,
+    steps: int = STEPS,
+    threads: int = 0,
+    console: Console | None = None,
+    command: str | None = None,
+) -> Demo:
+    """Run the whole demo into a folder; an interrupted one with the same settings goes on where it stopped.
+
+    Args:
+        out: the folder; files of an older demo in it are replaced.
+        seed: of weights, order and new images.
+        steps: of the training.
+        threads: 0 leaves the choice to torch.
+        console: where to tell what is going on; None is silent.
+        command: how this was started, for the page.
+
+    Raises:
+        ConfigError: if a setting is wrong or `out` holds something else.
+        Interrupted: after Ctrl-C, with the state of the training saved.
+    """
+    if steps < 1 or seed < 0:
+        raise ConfigError(f"`steps` (={steps}) must be 1 or more, and `seed` (={seed}) 0 or more.")
+    place = Workspace(Path(out))
+    say = _teller(console)
+    splits = load_data(DATA)
+    model, seconds = _trained(place, splits, seed, steps, threads, console)
+    test = splits.get("test")
+    say(f"evaluate   {len(test)} test images that training has not seen")
+    evaluation = evaluate(model, test)
+    say(f"           {evaluation}")
+    loaded, equal = _saved_and_reloaded(place, model, test)
+    say(f"reload     {place.model}: {SAME if equal else NOT_SAME}")
+    say(f"paint      {PER_CLASS} digits of each class; {len(_SHOWN)} test digits looked into")
+    looks = look(loaded, test, seed=seed, per_class=PER_CLASS, classes_shown=_SHOWN)
+    check = cross_check(loaded, seed=seed)
+    facts = Facts(
+        seed=seed,
+        steps=steps,
+        batch_size=_TRAINING["batch_size"],
+        model_type=loaded.config.model_type,
+        parameters=loaded.num_parameters,
+        train_images=len(splits.get("train")),
+        valid_images=len(splits.get("valid")),
+        test_images=evaluation.count,
+        levels=loaded.image.levels,
+        height=loaded.image.height,
+        width=loaded.image.width,
+        bits_per_dim=evaluation.bits_per_dim,
+        interval=evaluation.interval,
+        nats=evaluation.nats,
+        valid_bits_per_dim=float(loaded.training_record["valid_bits_per_dim"]),
+        **_context(loaded, splits, evaluation),
+        cross_check=check,
+        reloaded_equal=equal,
+        training_seconds=seconds,
+        machine=describe_machine(),
+        threads=torch.get_num_threads(),
+        versions=describe_versions(__version__),
+        date=today(),
+        command=command or f"pointillist demo --seed {seed} --steps {steps}",
+    )
+    _publish(place, loaded, looks, facts)
+    return Demo(place, facts)
+
+
+def _trained(
+    place: Workspace, splits: DataSplits, seed: int, steps: int, threads: int, console: Console | None
+) -> tuple[PretrainedPixelModel, float]:
+    """The trained model, and the seconds that took, over all sittings."""
+    settings = {
+        "data": DATA,
+        "seed": seed,
+        "steps": steps,
+        "model": _MODEL,
+        "training": _TRAINING,
+        "version": __version__,
+    }
+    going_on, before = place.open(settings)
+    if console is not None and going_on:
+        console.print(f"an unfinished demo is in {place.folder}: going on with it", highlight=False)
+    torch.manual_seed(seed)
+    data = splits.get("train")
+    model = build("gated-pixelcnn", image=data.spec, classes=data.classes, **_MODEL)
+    pauses = {"evaluate_every": max(1, steps // 16), "save_every": max(1, steps // 8)}
+    config = TrainConfig(**_TRAINING, **pauses, steps=steps, seed=seed, threads=threads, device="cpu", out=place.run)
+    started = time.perf_counter()
+    done = False
+    try:
+        model = train(model, splits, config, resume=going_on, console=console).model
+        done = True
+    finally:
+        seconds = before + time.perf_counter() - started
+        place.note(settings, seconds=seconds, trained=done)
+    place.forget_state()
+    # training has laid the weights out for itself; as they are loaded, they give the same numbers to the bit
+    return model.to(memory_format=torch.contiguous_format), seconds  # type: ignore[call-overload]
+
+
+def _saved_and_reloaded(
+    place: Workspace, model: PretrainedPixelModel, test: ImageDataset
+) -> tuple[PretrainedPixelModel, bool]:
+    """Write the model's own folder and read it back; whether it scores a batch of images to the very same bit."""
+    load(place.run).save_pretrained(place.model)  # with the record of the best step, not of the last
+    loaded = load(place.model)
+    batch = test.batch(range(min(64, len(test))))
+    labels = match_labels(model, test)[: len(batch)]
+    with torch.inference_mode():
+        return loaded, bool(torch.equal(model.log_prob(batch.levels, labels), loaded.log_prob(batch.levels, labels)))
+
+
+def _context(model: PixelModel, splits: DataSplits, evaluation: Evaluation) -> dict[str, Any]:
+    """What the score is compared with, and the score of each class."""
+    train_part, test = splits.get("train"), splits.get("test")
+    levels = model.image.levels
+    seen = train_part.batch(range(len(train_part))).levels.numpy()
+    unseen = test.batch(range(len(test))).levels.numpy()
+    return {
+        "uniform_bits": float(torch.tensor(levels, dtype=torch.float64).log2()),
+        "frequency_bits": frequency_bits(seen, unseen, levels),
+        "per_class": class_bits(evaluation, match_labels(model, test).numpy(), model.config.classes),
+    }
+
+
+def _publish(place: Workspace, model: PixelModel, looks: Looks, facts: Facts) -> None:
+    """The pictures, the numbers and the page; the page comes last, so that what it names is there."""
+    image = model.image
+    painted, classes = looks.painted, model.config.classes
+    by_row = [c * looks.per_class + r for r in range(looks.per_class) for c in range(len(classes))]
+    names = [classes[int(painted.labels[i])] for i in by_row]
+    pictures.save_png(pictures.sheet(painted.array[by_row], captions=names, columns=len(classes)), place.sheet)
+    first = painted.array[:: looks.per_class]
+    pictures.animate(first, place.painting, columns=5, scale=12, background="#15141a")
+    shown = [f"{kind} {name}" for kind in ("entropy", "surprise") for name in looks.shown_names]
+    maps = np.concatenate([looks.entropy, looks.surprise])
+    top = heat_top(image.levels)
+    heat = pictures.heat_map(maps, top=top, captions=shown, columns=len(looks.shown_names))
+    pictures.save_png(heat, place.maps)
+    write_text(place.results, facts.to_json())
+    lines = (place.run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    metrics = [json.loads(line) for line in lines]
+    write_text(place.page, render(facts, looks, metrics, place.painting.read_bytes(), image, top))
+
+
+def heat_top(levels: int) -> float:
+    """The end of the scale of both maps: the first whole number of bits that holds every entropy."""
+    return float((levels - 1).bit_length())
+
+
+def _teller(console: Console | None) -> Any:
+    return (lambda text: None) if console is None else (lambda text: console.print(text, highlight=False))

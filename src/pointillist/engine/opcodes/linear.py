@@ -1,0 +1,67 @@
+"""The one opcode that mixes channels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pointillist.engine.opcodes.base import Call, Opcode, opcode
+from pointillist.engine.program import FloatArray, Instruction, IntArray, View
+from pointillist.engine.weights import Weights
+
+if TYPE_CHECKING:
+    from pointillist.engine.arrays import Arrays
+    from pointillist.engine.substeps import Needs
+
+
+@opcode
+class Linear(Opcode):
+    """out = x @ matrix [+ bias] [+ start]: the constants are a matrix and perhaps a bias, the inputs x and a start.
+
+    In the row part it is one matrix product over the whole row.
+    """
+
+    def bind(self, instruction: Instruction, arrays: Arrays, column: int | None) -> list[Call]:
+        x, *start = (arrays.read(view, column) for view in instruction.inputs)
+        matrix, *bias = (arrays.program.constant(block) for block in instruction.constants)
+        out = arrays.write(instruction, column)
+        return [_product(_flat(x), matrix, _flat(out)), *(partial(np.add, out, term, out) for term in (*bias, *start))]
+
+    def needs(self, instruction: Instruction, needs: Needs, weights: Weights) -> IntArray:
+        x, *start = instruction.inputs
+        matrix = weights.read(instruction.constants[0])
+        found: IntArray = ((matrix != 0) * needs.of(x)[:, None]).max(axis=0)
+        return np.maximum(found, needs.of(start[0])) if start else found
+
+    def sources(self, instruction: Instruction, channel: int, weights: Weights) -> list[View]:
+        x, *start = instruction.inputs
+        used = np.flatnonzero(weights.read(instruction.constants[0])[:, channel]).tolist()
+        return [x.narrow(row, 1) for row in used] + [view.narrow(channel, 1) for view in start]
+
+    def narrow(self, instruction: Instruction, start: int, channels: int, weights: Weights) -> Instruction:
+        matrix, *bias = (weights.read(block)[..., start : start + channels] for block in instruction.constants)
+        used = np.flatnonzero(matrix.any(axis=1))  # rows of zeros at the ends are what masks leave
+        first, last = (int(used[0]), int(used[-1]) + 1) if used.size else (0, 1)
+        x, *begin = instruction.inputs
+        return replace(
+            instruction,
+            output=None if instruction.output is None else instruction.output.narrow(start, channels),
+            inputs=(x.narrow(first, last - first), *(view.narrow(start, channels) for view in begin)),
+            constants=tuple(weights.pack(array) for array in (matrix[first:last], *bias)),
+        )
+
+    def flops(self, instruction: Instruction) -> int:
+        return 2 * instruction.constants[0].size + super().flops(instruction)
+
+
+def _flat(x: FloatArray) -> FloatArray:
+    """`[b, width, c]` as `[b * width, c]`; never a copy, because a row's buffer is contiguous over its sites."""
+    return x.reshape(-1, x.shape[-1])
+
+
+def _product(x: FloatArray, matrix: FloatArray, out: FloatArray) -> Call:
+    """np.dot is the quicker call, but writes to contiguous arrays only."""
+    return partial(np.dot if out.flags.c_contiguous else np.matmul, x, matrix, out)

@@ -1,0 +1,104 @@
+"""Opcodes that bring values from other sites and from outside, and keep them for other sites."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pointillist.engine.opcodes.base import Call, Opcode, opcode
+from pointillist.engine.program import FloatArray, Instruction, IntArray, Level, Map, Tap
+from pointillist.engine.weights import Weights
+
+if TYPE_CHECKING:
+    from pointillist.engine.arrays import Arrays
+    from pointillist.engine.substeps import Needs
+
+
+class SiteOpcode(Opcode):
+    """One that moves numbers and computes nothing, always all its channels."""
+
+    can_narrow = False
+
+    def flops(self, instruction: Instruction) -> int:
+        return 0
+
+
+@opcode
+class Store(SiteOpcode):
+    """map[site] = x; nothing to do where x is computed in its place in the map"""
+
+    def bind(self, instruction: Instruction, arrays: Arrays, column: int | None) -> list[Call]:
+        (view,), kept = instruction.inputs, _map_of(instruction)
+        if column is None:
+            return [partial(np.copyto, arrays.maps[kept].at(0, 0, 0), arrays.read(view, None))]
+        if arrays.is_home(view, kept):
+            return []
+        return [partial(np.copyto, arrays.maps[kept].site(column), arrays.read(view, column))]
+
+    def needs(self, instruction: Instruction, needs: Needs, weights: Weights) -> IntArray:
+        found = needs.of(instruction.inputs[0])
+        needs.maps[_map_of(instruction)] = found
+        return found
+
+
+@opcode
+class Gather(SiteOpcode):
+    """out = the channels of the map at each tap, one tap after the other.
+
+    In the pixel part all taps lie on the current row, and a run of neighbours is read where it lies, without a copy.
+    """
+
+    def bind(self, instruction: Instruction, arrays: Arrays, column: int | None) -> list[Call]:
+        kept, taps = _map_of(instruction), instruction.taps
+        if column is None:
+            return [partial(_gather_row, arrays, kept, taps, arrays.write(instruction, None))]
+        columns = [dx for _, dx in taps]
+        if columns == list(range(columns[0], columns[0] + len(columns))):
+            arrays.lie_in_map(instruction, kept, columns[0])
+            return []
+        parts = np.split(arrays.write(instruction, column), len(columns), axis=-1)
+        store = arrays.maps[kept]
+        return [partial(np.copyto, part, store.site(column + dx)) for part, dx in zip(parts, columns, strict=True)]
+
+    def needs(self, instruction: Instruction, needs: Needs, weights: Weights) -> IntArray:
+        kept = _map_of(instruction)
+        elsewhere = np.zeros(kept.channels, np.int64)
+        return np.concatenate([needs.maps[kept] if tap == (0, 0) else elsewhere for tap in instruction.taps])
+
+
+@opcode
+class Given(SiteOpcode):
+    """out = a condition: the vector of the image, or the current row of the map"""
+
+    def bind(self, instruction: Instruction, arrays: Arrays, column: int | None) -> list[Call]:
+        condition, out = arrays.given[instruction.key], arrays.write(instruction, column)
+        if instruction.level == Level.GIVEN:
+            return [partial(np.copyto, out, condition)]
+        return [partial(_copy_row, arrays, condition, out)]
+
+
+@opcode
+class Constant(SiteOpcode):
+    """out = one constant per channel, at every site"""
+
+    def bind(self, instruction: Instruction, arrays: Arrays, column: int | None) -> list[Call]:
+        constant = arrays.program.constant(instruction.constants[0])
+        return [partial(np.copyto, arrays.write(instruction, column), constant)]
+
+
+def _map_of(instruction: Instruction) -> Map:
+    if instruction.map is None:
+        raise ValueError(f"{instruction.opcode} without a map")
+    return instruction.map
+
+
+def _gather_row(arrays: Arrays, kept: Map, taps: tuple[Tap, ...], out: FloatArray) -> None:
+    store, size = arrays.maps[kept], kept.channels
+    for i, (dy, dx) in enumerate(taps):
+        np.copyto(out[..., i * size : (i + 1) * size], store.at(arrays.row, dy, dx))
+
+
+def _copy_row(arrays: Arrays, condition: FloatArray, out: FloatArray) -> None:
+    np.copyto(out, condition[:, arrays.row])

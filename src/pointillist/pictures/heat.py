@@ -1,0 +1,68 @@
+"""Maps of numbers in colour, with the scale that tells what a colour means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from pointillist.errors import ConfigError, ShapeError
+from pointillist.pictures.colour import PAPER, Colour, as_colour, heat_colours, text_colour
+from pointillist.pictures.grid import CAPTION, font
+from pointillist.pictures.sheet import sheet
+
+_BAR = 12  # height of the scale bar
+_BAR_WIDTH = 260
+_SIDE = 12  # space left and right of it
+_FOOT = 62
+
+
+def heat_map(
+    values: np.ndarray,
+    *,
+    top: float,
+    unit: str = "bits",
+    captions: Sequence[str] | None = None,
+    columns: int | None = None,
+    scale: int | None = None,
+    background: str | Colour = PAPER,
+) -> Image.Image:
+    """Maps side by side over one fixed scale from 0 to `top`, which is drawn below them.
+
+    Args:
+        values: `n h w`; NaN is shown in grey.
+        top: the value that takes the last colour; larger ones take it too, and the scale says so.
+        unit: what the numbers are.
+        captions, columns, scale, background: as `sheet`.
+
+    Raises:
+        ConfigError, ShapeError: if `top` is not positive or `values` are no maps.
+    """
+    values = np.asarray(values)
+    if values.ndim != 3:
+        raise ShapeError(f"Maps of shape {values.shape} must be (n, h, w).")
+    if not (np.isfinite(top) and top > 0):
+        raise ConfigError(f"`top` (={top}) must be a positive number: the value of the last colour.")
+    ground = as_colour(background)
+    maps = sheet(heat_colours(values, top), captions=captions, columns=columns, scale=scale, background=ground)
+    picture = Image.new("RGB", (max(maps.width, 160), maps.height + _FOOT), ground)
+    picture.paste(maps, ((picture.width - maps.width) // 2, 0))
+    with np.errstate(invalid="ignore"):
+        over = bool((values > top).any())
+    _draw_scale(picture, maps.height + 6, top, unit, over, text_colour(ground))
+    return picture
+
+
+def _draw_scale(picture: Image.Image, y: int, top: float, unit: str, over: bool, colour: Colour) -> None:
+    width = min(_BAR_WIDTH, picture.width - 2 * _SIDE)
+    left = (picture.width - width) // 2
+    ramp = heat_colours(np.linspace(0, top, width)[None].repeat(_BAR, 0), top)
+    picture.paste(Image.fromarray(ramp), (left, y))
+    draw = ImageDraw.Draw(picture)
+    labels = (("0", "la"), (f"{top / 2:g}", "ma"), (f"{top:g}" + (" or more" if over else ""), "ra"))
+    for share, (text, anchor) in zip((0.0, 0.5, 1.0), labels, strict=True):
+        x = left + share * (width - 1)
+        draw.line([(x, y + _BAR), (x, y + _BAR + 4)], colour)
+        draw.text((x, y + _BAR + 7), text, colour, font(), anchor=anchor)
+    draw.text((left + width / 2, y + _BAR + 9 + CAPTION), unit, colour, font(), anchor="ma")

@@ -1,0 +1,133 @@
+"""`evaluate` and `info`: what they say is what the library computes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pointillist as pt
+
+from .helpers import fails, files_in, run, train, write_images
+
+
+def evaluated(*args: object) -> dict[str, object]:
+    found: dict[str, object] = json.loads(run("evaluate", *args, "--json").stdout)
+    return found
+
+
+def test_the_held_out_part_of_its_own_images(model: Path, pets: Path) -> None:
+    told = evaluated(model, pets)
+    splits = pt.load_data(str(pets), mode="grey", levels=8)
+    assert splits.valid is not None
+    expected = pt.evaluate(pt.load(model), splits.valid)
+    assert told["split"] == "valid"
+    assert told["count"] == len(splits.valid)
+    assert told["bits_per_dim"] == pytest.approx(expected.bits_per_dim)
+    assert told["labels"] == "used"
+    assert told["levels"] == 8
+
+
+def test_other_images_are_measured_as_a_whole(model: Path) -> None:
+    other = write_images(Path("other"), count=3)
+    told = evaluated(model, other)
+    assert (told["split"], told["count"]) == ("all", 6)
+    data = pt.load_data("other", mode="grey", levels=8, valid_fraction=0.0).train
+    assert data is not None
+    x = data.batch(range(6)).levels
+    expected = -pt.load(model).log_prob(x, data.labels.tolist()).mean()
+    assert told["nats"] == pytest.approx(float(expected.detach()), rel=1e-5)
+
+
+def test_batch_size_does_not_matter_and_labels_do(model: Path, pets: Path) -> None:
+    whole = evaluated(model, pets, "--split", "train")
+    assert evaluated(model, pets, "--split", "train", "--batch-size", "3")["nats"] == pytest.approx(whole["nats"])
+    blind = evaluated(model, pets, "--split", "train", "--no-labels")
+    assert blind["labels"] == "not used"
+    assert blind["nats"] != whole["nats"]
+
+
+def test_text_names_everything_that_matters(model: Path, pets: Path) -> None:
+    shown = run("evaluate", model, pets, "--split", "train").output
+    for word in ("bits/dim", "95 % interval", "nats", "split train", "levels", "binarisation none", "labels used"):
+        assert word in shown
+
+
+def test_per_image_counts_every_image_once(model: Path, pets: Path) -> None:
+    run("evaluate", model, pets, "--split", "train", "--per-image", "out.csv")
+    rows = list(csv.DictReader(Path("out.csv").read_text(encoding="utf-8").splitlines()))
+    told = evaluated(model, pets, "--split", "train")
+    assert [int(r["index"]) for r in rows] == list(range(int(str(told["count"]))))
+    assert np.mean([float(r["nats"]) for r in rows]) == pytest.approx(told["nats"], abs=1e-5)
+    assert float(rows[0]["bits_per_dim"]) == pytest.approx(float(rows[0]["nats"]) / (30 * math.log(2)), abs=1e-5)
+    assert "--force" in fails("evaluate", model, pets, "--per-image", "out.csv")
+
+
+def test_binarisation_travels_with_the_model() -> None:
+    array = np.random.default_rng(0).integers(0, 256, (20, 4, 4), dtype=np.uint8)
+    np.savez("x.npz", x_train=array, x_test=array[:6])
+    train("x.npz", "--binarise", "static", "--steps", "1", "--out", "r")
+    told = evaluated("r", "x.npz")
+    assert (told["split"], told["count"], told["levels"], told["binarise"]) == ("test", 6, 2, "static")
+    np.save("y.npy", array[:7])
+    assert evaluated("r", "y.npy")["count"] == 7
+
+
+def test_sampled_archives_can_be_measured(model: Path) -> None:
+    told = json.loads(run("sample", model, "-n", "3", "--label", "cat", "--out", "x.npz", "--json").stdout)
+    scored = evaluated(model, "x.npz", "--set", "data.array=levels")
+    assert scored["bits_per_dim"] == pytest.approx(told["bits_per_dim"], rel=1e-4)
+
+
+def test_faults_of_evaluate_are_sentences(model: Path, sprites: Path, pets: Path) -> None:
+    birds = write_images(Path("birds"), ("bird", "cat"), count=2)
+    wide = write_images(Path("wide"), ("cat",), count=2, size=(4, 9))
+    before = files_in(Path())
+    assert "'bird'" in fails("evaluate", model, birds)
+    assert evaluated(model, birds, "--no-labels")["count"] == 4
+    assert "5x6" in fails("evaluate", sprites, wide)
+    assert "'test'" in fails("evaluate", model, pets, "--split", "test")
+    assert "'tset'" in fails("evaluate", model, pets, "--split", "tset")
+    assert "`data.sise`" in fails("evaluate", model, pets, "--set", "data.sise=3")
+    assert "train.lr" in fails("evaluate", model, pets, "--set", "train.lr=3")
+    assert "nothing" in fails("evaluate", model, "nothing")
+    assert "is a folder" in fails("evaluate", model, pets, "--per-image", "birds")
+    assert "cuda" in fails("evaluate", model, pets, "--device", "cuda:9")
+    assert files_in(Path()) == before
+
+
+def test_info_of_a_model(model: Path, pets: Path) -> None:
+    shown = run("info", model).output
+    for word in ("gated-pixelcnn", "categorical", "2: cat, dog", "5 x 6", "8 ordered levels", "channels 4", "kB"):
+        assert word in shown
+    assert "train.steps = 5" in shown
+    told = json.loads(run("info", model, "--json").stdout)
+    assert told["parameters"] == pt.load(model).num_parameters
+    assert told["trained_on"] == str(pets)
+    assert told["settings"]["train"]["steps"] == 5
+
+
+def test_info_of_an_untrained_model() -> None:
+    pt.build("pixelcnn", shape=(3, 4, 4), channels=4, layers=1).save_pretrained("plain")
+    assert "rgb, 4 x 4" in run("info", "plain").output
+
+
+def test_info_of_images(pets: Path) -> None:
+    shown = run("info", pets, "--set", "data.size=4").output
+    for word in ("rgb, 4 x 4", "cat 8, dog 8", "train", "valid"):
+        assert word in shown
+    told = json.loads(run("info", "uci-digits", "--json").stdout)
+    assert told["splits"]["test"] == 360
+    assert told["image"]["levels"] == 17
+
+
+def test_faults_of_info(model: Path) -> None:
+    assert "nowhere" in fails("info", "nowhere")
+    assert "is a model" in fails("info", model, "--set", "data.size=3")
+    assert "not there" in fails("info", "missing.npz")
+    Path("empty").mkdir()
+    assert "empty" in fails("info", "empty")

@@ -1,0 +1,136 @@
+"""The program as a whole: quick help, one sentence for every fault, the documentation."""
+
+from __future__ import annotations
+
+import errno
+import importlib.util
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from pointillist import __version__
+from pointillist.cli import app
+from pointillist.cli.app import COMMANDS
+from pointillist.cli.failures import fault_of
+from pointillist.errors import ConfigError
+
+from .helpers import fails, run
+
+HEAVY = ("torch", "numpy", "pydantic", "PIL", "huggingface_hub", "accelerate")
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.mark.parametrize("names", [[""], list(COMMANDS)], ids=["program", "commands"])
+def test_help_waits_for_nothing_heavy(names: list[str]) -> None:
+    """Neither `--help` nor a command's help imports a heavy library."""
+    code = (
+        "import sys\nfrom typer.testing import CliRunner\nfrom pointillist.cli import app\n"
+        f"for name in {names!r}:\n"
+        "    assert CliRunner().invoke(app, [*filter(None, [name]), '--help']).exit_code == 0, name\n"
+        f"print([m for m in {HEAVY!r} if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    # newer typers parse the options of a command (not of the program) with pydantic themselves
+    assert found.stdout.strip() in (["[]"] if names == [""] else ["[]", "['pydantic']"])
+
+
+def test_help_is_quick() -> None:
+    """Far below the seconds that torch takes; the usual figure is in the README."""
+    best = 60.0
+    for _ in range(3):
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "pointillist", "--help"], capture_output=True, check=True)
+        best = min(best, time.perf_counter() - started)
+    assert best < 1.0
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_help_has_examples(name: str) -> None:
+    shown = run(name, "--help").output
+    assert "Example" in shown
+    assert f"pointillist {name}" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_version() -> None:
+    assert run("--version").output.strip() == f"pointillist {__version__}"
+
+
+def test_misspelt_command_names_the_right_one() -> None:
+    assert "Did you mean 'train'?" in fails("trian")
+
+
+def test_unknown_option_and_missing_argument() -> None:
+    assert "--nope" in fails("models", "--nope")
+    assert "MODEL" in fails("sample")
+
+
+def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    from typer.testing import CliRunner
+
+    monkeypatch.setenv("POINTILLIST_DEBUG", "0")
+    result = CliRunner().invoke(app, ["info", "nowhere", "--debug"])
+    assert isinstance(result.exception, Exception)
+    assert not isinstance(result.exception, SystemExit)
+
+
+def test_a_keyboard_interrupt_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    from typer.testing import CliRunner
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pointillist.factory.models", stop)
+    result = CliRunner().invoke(app, ["models"])
+    assert result.exit_code == 130
+    assert "stopped" in result.output
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "a/b"), ["a/b", "no space", "free some space"]),
+        (PermissionError(errno.EACCES, "Permission denied", "x"), ["x", "denied", "may write"]),
+        (MemoryError(), ["memory", "--batch-size"]),
+        (ConfigError("`a` (=1) must be 2."), ["`a` (=1)"]),
+    ],
+)
+def test_faults_are_sentences(error: Exception, words: list[str]) -> None:
+    told = fault_of(error)
+    assert told is not None
+    assert all(word in told for word in words)
+
+
+def test_our_own_faults_stay_tracebacks() -> None:
+    assert fault_of(KeyError("x")) is None
+    assert fault_of(BrokenPipeError(errno.EPIPE, "Broken pipe")) is None
+
+
+def test_page_of_the_commands_is_up_to_date() -> None:
+    """`python docs/make_cli.py` was run after the last change of an option."""
+    spec = importlib.util.spec_from_file_location("make_cli", DOCS / "make_cli.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.PAGE.read_text(encoding="utf-8") == module.page()
+
+
+def test_shell_completion_knows_commands_and_options() -> None:
+    root = typer.main.get_command(app)
+    with root.make_context("pointillist", [], resilient_parsing=True) as context:
+        assert {"train", "sample"} <= {item.value for item in root.shell_complete(context, "")}
+
+
+def test_models_lists_all() -> None:
+    import json
+
+    shown = run("models").output
+    for word in ("gated-pixelcnn", "pixelcnn", "tiny", "2016b"):
+        assert word in shown
+    listed = json.loads(run("models", "--json").stdout)
+    assert listed["models"][0]["presets"]["tiny"] > 0

@@ -1,0 +1,159 @@
+"""`sample`: sheets, files, archives, animations; the same seed, the same bytes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import pointillist as pt
+from pointillist.cli.sample import each_label, sheet_columns
+
+from .helpers import fails, files_in, run
+
+
+def test_sheet_by_default(model: Path) -> None:
+    shown = run("sample", model, "-n", "3", "--seed", "1").output
+    for word in ("painted    3 images", "bits/dim", "seed       1", "samples.png", "engine"):
+        assert word in shown
+    with Image.open("samples.png") as picture:
+        assert picture.format == "PNG"
+
+
+def test_same_seed_same_bytes(model: Path) -> None:
+    for name in ("a", "b"):
+        run("sample", model, "-n", "3", "--seed", "7", "--out", f"{name}.png", "--animate", f"{name}.gif")
+        run("sample", model, "-n", "3", "--seed", "7", "--out", f"{name}.npz", "--batch-size", "2")
+        run("sample", model, "-n", "3", "--seed", "7", "--out", f"{name}/")
+    for kind in ("png", "gif", "npz"):
+        assert Path(f"a.{kind}").read_bytes() == Path(f"b.{kind}").read_bytes()
+    assert files_in(Path("a")) == files_in(Path("b")) == ["00000.png", "00001.png", "00002.png", "metadata.jsonl"]
+    assert all((Path("a") / f).read_bytes() == (Path("b") / f).read_bytes() for f in files_in(Path("a")))
+    run("sample", model, "-n", "3", "--seed", "8", "--out", "c.npz")
+    assert Path("c.npz").read_bytes() != Path("a.npz").read_bytes()
+
+
+def test_archive_holds_what_the_library_paints(model: Path) -> None:
+    run("sample", model, "-n", "5", "--label", "dog,0", "--seed", "2", "--out", "x.npz", "--batch-size", "3")
+    painted = pt.sample(pt.load(model), 10, [1] * 5 + [0] * 5, seed=2)
+    with np.load("x.npz") as archive:
+        assert archive["levels"].dtype == np.uint8
+        assert np.array_equal(archive["levels"], painted.levels.numpy())
+        assert np.array_equal(archive["labels"], painted.labels.numpy())
+        assert np.allclose(archive["nats"], painted.nats.numpy())
+        assert archive["classes"].tolist() == ["cat", "dog"]
+
+
+def test_files_are_exact_and_can_be_read_as_a_data_set(model: Path) -> None:
+    run("sample", model, "-n", "2", "--label", "each", "--seed", "3", "--out", "folder")
+    painted = pt.sample(pt.load(model), 4, [0, 0, 1, 1], seed=3)
+    with Image.open("folder/00002.png") as picture:
+        assert picture.size == (6, 5)
+        assert np.array_equal(np.asarray(picture), painted.array[2, ..., 0])
+    data = pt.load_data("folder", spec=painted.image, valid_fraction=0.0).train
+    assert data is not None
+    assert np.array_equal(data.batch(range(4)).levels, painted.levels)
+    assert data.classes == ("cat", "dog")
+
+
+def test_palette_files_are_indexed(sprites: Path) -> None:
+    run("sample", sprites, "-n", "2", "--seed", "1", "--out", "out/")
+    painted = pt.sample(pt.load(sprites), 2, seed=1)
+    with Image.open("out/00000.png") as picture:
+        assert picture.mode == "P"
+        assert np.array_equal(np.asarray(picture), painted.levels[0, 0])
+        assert np.array_equal(np.asarray(picture.convert("RGBA")), painted.array[0])
+
+
+def test_another_size_where_the_model_allows_it(model: Path, sprites: Path) -> None:
+    run("sample", model, "-n", "1", "--size", "3x7", "--out", "small/")
+    with Image.open("small/00000.png") as picture:
+        assert picture.size == (7, 3)
+    told = fails("sample", sprites, "--size", "3x7")
+    assert "3x7" in told
+    assert "5x6" in told
+    assert not Path("samples.png").exists()
+
+
+def test_json_report(model: Path) -> None:
+    told = json.loads(run("sample", model, "-n", "2", "--seed", "4", "--json").stdout)
+    painted = pt.sample(pt.load(model), 2, seed=4)
+    assert told["bits_per_dim"] == pytest.approx(float(painted.bits_per_dim.mean()))
+    assert (told["count"], told["seed"], told["out"]) == (2, 4, "samples.png")
+
+
+def test_nothing_is_replaced_silently(model: Path) -> None:
+    Path("samples.png").write_text("mine")
+    Path("full").mkdir()
+    Path("full/note.txt").write_text("mine")
+    assert "samples.png" in fails("sample", model, "-n", "1")
+    assert "--force" in fails("sample", model, "-n", "1")
+    assert "--force" in fails("sample", model, "-n", "1", "--out", "full")
+    assert Path("samples.png").read_text() == "mine"
+    run("sample", model, "-n", "2", "--force", "--seed", "1")
+    run("sample", model, "-n", "2", "--force", "--out", "full")
+    run("sample", model, "-n", "1", "--force", "--out", "full")
+    assert files_in(Path("full")) == ["00000.png", "metadata.jsonl", "note.txt"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--label", "bird"], ["'bird'", "cat, dog"]),
+        (["--label", "7"], ["(=7)", "0 to 1"]),
+        (["--temperature", "-1"], ["`temperature` (=-1.0)"]),
+        (["--top-p", "0"], ["`top_p` (=0.0)"]),
+        (["--guidance", "-2"], ["`guidance` (=-2.0)"]),
+        (["--engine", "warp"], ["`engine` (='warp')", "naive"]),
+        (["--size", "big"], ["`size` (='big')", "48x64"]),
+        (["--seed", "-1"], ["--seed", "0"]),
+        (["-n", "0"], ["-n", "1"]),
+        (["-n", "2000"], ["1,024", "2,000", "DIR/"]),
+        (["--out", "x.jpg"], ["x.jpg", ".png"]),
+        (["--format", "tiff"], ["'tiff'", "npz"]),
+        (["--animate", "a.mp4"], ["a.mp4", ".gif"]),
+        (["--animate", "a.gif", "--out", "d/"], ["--animate", "sheet"]),
+    ],
+)
+def test_wrong_options_are_sentences_and_leave_nothing(model: Path, options: list[str], words: list[str]) -> None:
+    told = fails("sample", model, *options)
+    assert all(word in told for word in words), told
+    assert files_in(Path()) == []
+
+
+def test_wrong_models_are_sentences(sprites: Path) -> None:
+    assert "'nowhere'" in fails("sample", "nowhere")
+    Path("empty").mkdir()
+    assert "config.json" in fails("sample", "empty")
+    Path("model.pt").write_bytes(b"")
+    assert "pickle" in fails("sample", "model.pt")
+    assert "without labels" in fails("sample", sprites, "--label", "0")
+    assert not Path("samples.png").exists()
+
+
+def test_a_fault_in_the_middle_leaves_nothing(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: object, **kwargs: object) -> None:
+        raise OSError(28, "No space left on device", "disk")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    assert "free some space" in fails("sample", model, "-n", "2", "--out", "d/")
+    assert "free some space" in fails("sample", model, "-n", "2")
+    assert files_in(Path()) == []
+
+
+def test_labels_in_words() -> None:
+    classes = ["cat", "dog", "a,b"]
+    assert each_label(["dog,0"], classes, 2) == [1, 1, 0, 0]
+    assert each_label(["a,b"], classes, 1) == [2]
+    assert each_label(["each"], classes, 1) == [0, 1, 2]
+    assert each_label([], classes, 1) is None
+
+
+def test_a_label_stays_on_one_line_of_the_sheet() -> None:
+    assert sheet_columns(2, 10) == 4
+    assert sheet_columns(8, 10) == 8
+    assert sheet_columns(1, 3) == 3
+    assert sheet_columns(100, 2) is None

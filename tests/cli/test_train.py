@@ -1,0 +1,216 @@
+"""`train`: options, settings files, resuming, fine-tuning, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pointillist as pt
+from pointillist.cli.settings import SETTINGS
+from pointillist.training.recipe import RunConfig
+
+from .helpers import TINY, fails, files_in, run, train, write_images
+
+
+def settings(folder: Path) -> dict[str, dict[str, object]]:
+    return tomllib.loads((folder / "run.toml").read_text(encoding="utf-8"))
+
+
+def test_a_run_leaves_a_model_with_all_its_settings(model: Path, pets: Path) -> None:
+    loaded = pt.load(model)
+    assert loaded.config.classes == ("cat", "dog")
+    assert (loaded.image.mode, loaded.image.levels, loaded.image.shape) == ("grey", 8, (1, 5, 6))
+    written = settings(model)
+    assert written["data"]["source"] == str(pets)
+    assert written["model"]["network"]["channels"] == 4
+    assert written["train"]["out"] == str(model)
+    record = loaded.training_record["record"]
+    assert "out" not in record["train"]  # a model travels without the folder it was made in
+    assert record["data"]["levels"] == 8
+    assert list((model / "samples").glob("*.png"))
+
+
+def test_precedence_is_defaults_then_file_then_options_then_set(pets: Path) -> None:
+    Path("run.toml").write_text(
+        f'[data]\nsource = "{pets.as_posix()}"\n[train]\nsteps = 2\nlr = 0.5\nclip = 0.7\nseed = 3\n'
+    )
+    train("--config", "run.toml", "--lr", "0.25", "--seed", "4", "--set", "train.seed=5", "--out", "r")
+    written = settings(Path("r"))["train"]
+    assert (written["steps"], written["clip"], written["lr"], written["seed"]) == (2, 0.7, 0.25, 5)
+    assert written["ema"] == 0.999
+
+
+def test_the_written_settings_run_again_with_the_same_weights(model: Path) -> None:
+    run("train", "--config", model / "run.toml", "--out", "again")
+    assert Path("again/model.safetensors").read_bytes() == (model / "model.safetensors").read_bytes()
+
+
+def test_a_stopped_run_goes_on_exactly(pets: Path, tmp_path: Path) -> None:
+    """Ctrl-C: the state is saved, the exit code is 130, and the resumed run ends with the same bytes."""
+    common = ["train", str(pets), *TINY, "--steps", "60", "--set", "train.save_every=2"]
+    run(*common, "--out", "whole")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pointillist", *common, "--out", "cut"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not list(Path("cut").glob("state/step-*")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130, told
+    assert "pointillist train --resume --out cut" in told
+    run("train", "--resume", "--out", "cut")
+    assert Path("cut/model.safetensors").read_bytes() == Path("whole/model.safetensors").read_bytes()
+
+
+def test_a_finished_run_can_be_made_longer(pets: Path) -> None:
+    train(pets, "--steps", "2", "--out", "r")
+    run("train", "--resume", "--out", "r", "--steps", "4")
+    assert settings(Path("r"))["train"]["steps"] == 4
+    assert json.loads(Path("r/config.json").read_text())["training"]["record"]["train"]["steps"] == 4
+
+
+def test_resume_keeps_the_batch_that_auto_found(pets: Path) -> None:
+    run("train", pets, *TINY[:-4], "--threads", "1", "--batch-size", "auto", "--steps", "1", "--out", "r")
+    size = json.loads(next(Path("r/state").glob("*/state.json")).read_text())["batch_size"]
+    run("train", "--resume", "--out", "r", "--steps", "2")
+    assert settings(Path("r"))["train"]["batch_size"] == size
+
+
+def test_resume_refuses_what_would_make_it_another_run(model: Path) -> None:
+    before = (model / "run.toml").read_bytes()
+    told = fails("train", "--resume", "--out", model, "--lr", "0.1")
+    assert "`--lr` (=0.1)" in told
+    assert "--init" in told
+    assert "`--config`" in fails("train", "--resume", "--out", model, "--config", "x.toml")
+    assert "--out" in fails("train", "--resume")
+    assert "nowhere holds no run" in fails("train", "--resume", "--out", "nowhere")
+    assert (model / "run.toml").read_bytes() == before
+
+
+def test_fine_tuning_keeps_vectors_of_known_classes(model: Path) -> None:
+    data = write_images(Path("more"), ("bird", "cat"))
+    shown = run(
+        "train", data, "--init", model, "--out", "tuned", "--steps", "1", "--lr", "1e-12", "--threads", "1"
+    ).output
+    assert "classes kept: cat" in shown
+    assert "new classes: bird" in shown
+    old, new = pt.load(model), pt.load("tuned")
+    assert new.config.classes == ("bird", "cat")
+    assert new.image == old.image  # read as 8 grey levels without being told
+    a, b = old.label.embedding.weight, new.label.embedding.weight
+    assert np.allclose(a[0].detach(), b[1].detach(), atol=1e-4)  # cat
+    assert np.allclose(a[2].detach(), b[0].detach(), atol=1e-4)  # a new class starts as "no label"
+    run("train", "--resume", "--out", "tuned", "--steps", "2")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--levels", "4"], ["levels 8", "have 4", "--levels"]),
+        (["--mode", "rgb"], ["channels 1", "have 3", "--mode"]),
+        (["--model", "pixelcnn"], ["gated-pixelcnn", "--model"]),
+        (["--likelihood", "mixture"], ["categorical", "--likelihood"]),
+    ],
+)
+def test_fine_tuning_refuses_what_does_not_fit(model: Path, pets: Path, options: list[str], words: list[str]) -> None:
+    keep = [] if "--levels" in options else ["--levels", "8"]
+    mode = [] if "--mode" in options else ["--mode", "grey"]
+    told = fails("train", pets, "--init", model, "--out", "t", "--steps", "1", *keep, *mode, *options)
+    assert all(word in told for word in words), told
+    assert files_in(Path()) == []
+
+
+def test_fine_tuning_refuses_another_size_with_learned_positions(sprites: Path) -> None:
+    data = write_images(Path("wide"), size=(4, 4))
+    told = fails("train", data, "--init", sprites, "--out", "t", "--steps", "1")
+    assert "5x6" in told
+    assert "4x4" in told
+    assert not Path("t").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--lr", "-1"], ["`train.lr` (=-1.0)", "greater than 0"]),
+        (["--epochs", "inf"], ["`train.epochs`", "finite"]),
+        (["--batch-size", "0"], ["`train.batch_size` (=0)", "'auto'"]),
+        (["--batch-size", "lots"], ["`train.batch_size` (='lots')", "integer"]),
+        (["--set", "train.lrr=1"], ["`train.lrr`", "did you mean `train.lr`?"]),
+        (["--set", "training.lr=1"], ["`training`", "`train`"]),
+        (["--set", "model.network.chanels=1"], ["`model.network.chanels`", "`model.network.channels`"]),
+        (["--set", "lr"], ["--set", "'lr'", "train.lr=1e-3"]),
+        (["--set", "train.lr.x=1", "--lr", "1"], ["`train.lr.x`", "`train.lr` holds a value"]),
+        (["--size", "0x3"], ["`data.size` (='0x3')", "48x64"]),
+        (["--size", "999999x999999"], ["memory"]),
+        (["--levels", "1"], ["`data.levels` (=1)", "2 to"]),
+        (["--palette", "4", "--mode", "rgb"], ["`data.palette` (=4)", "'rgb'"]),
+        (["--palette", "missing.png"], ["missing.png"]),
+        (["--mode", "purple"], ["'purple'", "'grey'"]),
+        (["--model", "nope"], ["'nope'", "gated-pixelcnn"]),
+        (["--preset", "huge"], ["'huge'", "tiny"]),
+        (["--palette", "4", "--likelihood", "mixture"], ["mixture"]),
+        (["--config", "missing.toml"], ["missing.toml"]),
+        (["--device", "cuda:77"], ["cuda:77"]),
+        (["--init", "missing"], ["'missing'", "folder"]),
+        (["--batch-size", "5", "--accumulate", "2"], ["`batch_size` (=5)", "try 4"]),
+    ],
+)
+def test_wrong_settings_are_sentences_and_leave_nothing(pets: Path, options: list[str], words: list[str]) -> None:
+    told = fails("train", pets, "--steps", "1", "--out", "r/s", *options)
+    assert all(word in told for word in words), told
+    assert files_in(Path()) == []
+
+
+def test_missing_and_broken_images(pets: Path) -> None:
+    assert "DATA is missing" in fails("train")
+    assert "uci-digits" in fails("train", "no-such-folder", "--out", "r")
+    Path("broken").mkdir()
+    Path("broken/a.png").write_bytes(b"no picture")
+    assert "a.png" in fails("train", "broken", "--out", "r")
+    Path("bad.toml").write_text("[train\n")
+    assert "not valid TOML" in fails("train", pets, "--config", "bad.toml", "--out", "r")
+    assert not Path("r").exists()
+
+
+def test_a_folder_that_is_taken_is_refused(model: Path, pets: Path) -> None:
+    assert "--resume" in fails("train", pets, "--out", model)
+    pt.load(model).save_pretrained("plain")
+    assert "--init plain" in fails("train", pets, "--out", "plain")
+    Path("file").write_text("")
+    assert "is a file" in fails("train", pets, "--out", "file")
+    assert "file" in fails("train", pets, "--out", "file/below")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="limits on file size are a thing of Unix")
+def test_a_full_disk_is_a_sentence(pets: Path) -> None:
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000)); "
+        "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); from pointillist.cli import main; main()"
+    )
+    command = [sys.executable, "-B", "-c", code, "train", str(pets), *TINY, "--steps", "1", "--out", "r"]
+    found = subprocess.run(command, capture_output=True, text=True)
+    assert found.returncode == 2, found.stderr
+    assert "Traceback" not in found.stderr
+    assert "space" in found.stderr
+    assert not list(Path("r").glob("*.safetensors"))
+
+
+def test_help_names_the_true_defaults() -> None:
+    tree = RunConfig.from_dict({}).to_dict()
+    for setting in SETTINGS:
+        if setting.default is not None:
+            section, _, name = setting.key.partition(".")
+            assert str(tree[section][name]).removesuffix(".0") == setting.default, setting.flags

@@ -1,0 +1,77 @@
+"""Cuts are stratified, exact in number, and the same everywhere; the built-in digits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pointillist.data import builtin_names, load_data
+from pointillist.data.splits import complete_splits, cut
+
+
+@given(st.lists(st.integers(0, 5), min_size=2, max_size=60), st.data(), st.integers(0, 2**32 - 1))
+def test_a_cut_takes_each_class_its_share(labels: list[int], data: st.DataObject, seed: int) -> None:
+    take = data.draw(st.integers(0, len(labels)))
+    chosen = cut(np.array(labels), len(labels), take, seed)
+    assert chosen.sum() == take
+    for label in set(labels):
+        exact = labels.count(label) * take / len(labels)
+        assert abs(int(chosen[np.array(labels) == label].sum()) - exact) < 1
+    assert (chosen == cut(np.array(labels), len(labels), take, seed)).all()
+
+
+def test_a_cut_is_the_same_on_every_machine() -> None:
+    # golden: the frozen stream of numpy's RandomState
+    assert np.flatnonzero(cut(None, 10, 3, 0)).tolist() == [2, 4, 8]
+    assert (
+        np.flatnonzero(cut(np.arange(10) % 2, 10, 4, 7)).tolist()
+        == np.flatnonzero(cut(np.arange(10) % 2, 10, 4, 7)).tolist()
+    )
+
+
+@pytest.mark.parametrize(("count", "parts"), [(1, (1, 0, 0)), (2, (1, 0, 1)), (3, (1, 1, 1)), (100, (70, 10, 20))])
+def test_small_sets_keep_an_image_to_train_on(count: int, parts: tuple[int, int, int]) -> None:
+    split, _ = complete_splits(None, None, count, valid_fraction=0.1, test_fraction=0.2, seed=0)
+    assert tuple(int((split == s).sum()) for s in ("train", "valid", "test")) == parts
+
+
+def test_the_test_part_of_the_source_is_never_touched() -> None:
+    given_splits = np.array(["train"] * 10 + ["test"] * 5)
+    split, notes = complete_splits(given_splits, None, 15, valid_fraction=0.2, test_fraction=0.5, seed=0)
+    assert (split[10:] == "test").all()
+    assert (split == "valid").sum() == 2
+    assert notes == ("valid: 2 of 10 training images, at random, seed 0",)
+
+
+def test_the_seed_changes_the_cut() -> None:
+    x = np.arange(200, dtype=np.uint8).reshape(50, 2, 2)
+    one, two, other = (load_data(x, seed=s).get("valid").batch(range(5)).levels for s in (0, 0, 1))
+    assert one.equal(two)
+    assert not one.equal(other)
+
+
+def test_uci_digits() -> None:
+    splits = load_data("uci-digits")
+    train, valid, test = (splits.get(s) for s in ("train", "valid", "test"))
+    assert (len(train), len(valid), len(test)) == (1293, 144, 360)
+    assert train.spec.shape == (1, 8, 8)
+    assert (train.spec.levels, train.spec.mode, train.spec.ordered) == (17, "grey", True)
+    assert train.classes == tuple("0123456789")
+    assert "17 levels, kept as they are" in train.notes
+    levels = [part.batch(range(len(part))).levels for part in (train, valid, test)]
+    assert max(int(x.max()) for x in levels) == 16
+    # golden: the sum of all ink and of all labels in scikit-learn's copy of the file
+    assert sum(int(x.sum()) for x in levels) == 561_718
+    for part in (train, valid, test):
+        assert part.labels is not None
+        counts = np.bincount(part.labels, minlength=10)
+        assert counts.max() - counts.min() <= 8
+    assert "uci-digits" in builtin_names()
+
+
+def test_uci_digits_keeps_its_test_part_under_any_seed() -> None:
+    first, second = (load_data("uci-digits", seed=s, valid_fraction=v) for s, v in ((0, 0.1), (7, 0.3)))
+    everything = range(360)
+    assert first.get("test").batch(everything).levels.equal(second.get("test").batch(everything).levels)

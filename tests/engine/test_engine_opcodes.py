@@ -1,0 +1,102 @@
+"""Each opcode against plain torch, in the row part and in the pixel part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from engine_teacher import check_equal
+from torch import Tensor, nn
+
+from pointillist.engine.opcodes import OPCODES
+
+SIZE = (4, 5)
+torch.manual_seed(0)
+STRICT = torch.randn(6, 1, 1, 3, dtype=torch.float64) * 2
+ABOVE = torch.randn(6, 1, 2, 3, dtype=torch.float64) * 2
+PAIR = torch.randn(6, 6, 1, 2, dtype=torch.float64)
+POINT = nn.Conv2d(6, 6, 1, dtype=torch.float64)
+CHANNEL = torch.randn(1, 6, 1, 1, dtype=torch.float64)
+VECTOR = torch.randn(2, 6, 1, 1, dtype=torch.float64)
+SPATIAL = torch.randn(2, 6, *SIZE, dtype=torch.float64)
+
+
+def pixel(x: Tensor, ctx: Any) -> Tensor:
+    """A value known site by site."""
+    return F.conv2d(ctx.window("pixel", x, up=0, left=3, right=-1), STRICT)
+
+
+def row(x: Tensor, ctx: Any) -> Tensor:
+    """A value known row by row."""
+    return F.conv2d(ctx.window("row", x, up=2, down=-1, left=1, right=1), ABOVE)
+
+
+ON_A_VALUE: dict[str, Callable[[Tensor, Any], Tensor]] = {
+    "TANH": lambda h, ctx: torch.tanh(h),
+    "SIGMOID": lambda h, ctx: torch.sigmoid(h),
+    "RELU": lambda h, ctx: F.relu(h),
+    "ELU": lambda h, ctx: F.elu(h),
+    "GELU": lambda h, ctx: F.gelu(h, approximate="tanh"),
+    "GATE": lambda h, ctx: torch.tanh(h[:, :3]) * torch.sigmoid(h[:, 3:]),
+    "ADD": lambda h, ctx: torch.relu(h) + torch.tanh(h),
+    "MULTIPLY": lambda h, ctx: h * torch.tanh(h),
+    "SHIFT": lambda h, ctx: torch.relu(h) + CHANNEL - 2.0,
+    "SCALE": lambda h, ctx: -(h * CHANNEL) / 3.0,
+    "COPY": lambda h, ctx: torch.cat([h, torch.tanh(h[:, 1:3])], 1),
+    "LINEAR": lambda h, ctx: POINT(torch.tanh(h)),
+    "GATHER": lambda h, ctx: F.conv2d(ctx.window("gather", h, up=0, left=1, right=0), PAIR),
+    "STORE": lambda h, ctx: F.conv2d(ctx.window("a", h[:, :3], up=0, left=2, right=0), PAIR[:, :3], dilation=(1, 2)),
+    "GIVEN": lambda h, ctx: h * ctx.given("vector", VECTOR) + torch.tanh(ctx.given("map", SPATIAL)),
+    "CONSTANT": lambda h, ctx: (
+        h + F.conv2d(ctx.window("a", h, up=0, left=1, right=0), 0 * PAIR, torch.ones(6).double())
+    ),
+}
+
+
+def test_every_opcode_has_a_case() -> None:
+    assert set(ON_A_VALUE) == set(OPCODES)
+
+
+@pytest.mark.parametrize("start", [row, pixel])
+@pytest.mark.parametrize("name", sorted(ON_A_VALUE))
+def test_opcode(name: str, start: Callable[[Tensor, Any], Tensor]) -> None:
+    canvas = torch.randn(2, 1, *SIZE, dtype=torch.float64)
+    program = check_equal(lambda x, ctx: ON_A_VALUE[name](start(x, ctx), ctx), canvas)
+    listed = {instruction.opcode for _, part in program.parts() for instruction in part}
+    assert name in listed
+
+
+def test_row_and_pixel_values_combine() -> None:
+    canvas = torch.randn(3, 1, *SIZE, dtype=torch.float64)
+    check_equal(lambda x, ctx: torch.cat([row(x, ctx), row2(x, ctx) - 1.5 * pixel(x, ctx)], 1), canvas)
+
+
+def row2(x: Tensor, ctx: Any) -> Tensor:
+    """A second value known row by row, under its own key."""
+    return F.conv2d(ctx.window("row 2", x, up=1, down=-1, left=0, right=0), ABOVE[:, :, :1, :1])
+
+
+FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "silu": F.silu,
+    "methods": lambda h: h.tanh().sigmoid().relu(),
+    "modules": nn.Sequential(nn.Tanh(), nn.Dropout(0.5), nn.ELU(), nn.Identity()).eval(),
+    "chunk": lambda h: h.chunk(4, 1)[2],
+    "split": lambda h: torch.split(h, [1, 2, 3], dim=1)[1],
+    "even split": lambda h: h.split(4, dim=1)[1],  # type: ignore[no-untyped-call]
+    "narrow": lambda h: h.narrow(1, 2, 3),
+    "ellipsis": lambda h: h[:, 2:, ...],
+    "number minus value": lambda h: 1 - h,
+    "parameter minus value": lambda h: CHANNEL - torch.relu(h),
+    "alpha": lambda h: torch.add(torch.relu(h), torch.tanh(h), alpha=2) + torch.sub(h, 1.0, alpha=3),
+    "absent terms": lambda h: (h + 0.0) * 1.0,
+    "contiguous": lambda h: torch.relu(h).contiguous(),
+}
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS))
+def test_torch_function(name: str) -> None:
+    canvas = torch.randn(2, 1, *SIZE, dtype=torch.float64)
+    check_equal(lambda x, ctx: FUNCTIONS[name](pixel(x, ctx)), canvas)

@@ -1,0 +1,70 @@
+"""What recording makes of a forward: where each instruction runs, and that the rewrites do their work."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import torch
+from engine_networks import Gated, Masked
+
+from pointillist.engine import Program, record
+from pointillist.engine.listing import flops
+
+
+def gated(sub_steps: int = 1) -> Program:
+    """Two stacks of three layers with a label."""
+    model, vector = Gated(8, 3, sub_steps=sub_steps, vector=2).eval(), torch.randn(1, 2, 1, 1)
+    return record(lambda x, ctx: model(x, ctx, vector), sub_steps=sub_steps, canvas_width=1, height=4, width=4)
+
+
+def test_each_part_runs_where_its_inputs_are_known() -> None:
+    program = gated()
+    once, row, pixel = (Counter(i.opcode for i in part) for part in (program.once, program.row, program.pixel))
+    assert once["LINEAR"] == 3  # the projections of the label
+    assert row["LINEAR"] == 6  # vertical convolutions and links; an upper tap of nothing else
+    assert row["GATE"] == 2  # the last vertical gate is not read
+    assert pixel["LINEAR"] == 3 + 3 + 2
+    assert pixel["GATE"] == 3
+
+
+def test_sums_and_gates_are_fused() -> None:
+    program = gated()
+    opcodes = Counter(i.opcode for _, part in program.parts() for i in part)
+    assert not opcodes["TANH"] + opcodes["SIGMOID"] + opcodes["MULTIPLY"]
+    assert all(i.opcode != "SHIFT" for i in program.pixel)
+    assert Counter(i.opcode for i in program.pixel)["ADD"] == 3  # one residual and two skips: halves of a value
+
+
+def test_a_value_is_kept_in_one_map_however_often_it_is_windowed() -> None:
+    model = Masked(6, 1, sub_steps=1).eval()
+
+    def twice(x: torch.Tensor, ctx: object) -> torch.Tensor:
+        h = torch.relu(model(x, ctx))
+        weight = torch.ones(4, 4, 1, 2)
+        a = torch.conv2d(ctx.window("a", h, up=0, left=1, right=0), weight)  # type: ignore[attr-defined]
+        return a + torch.conv2d(ctx.window("b", h, up=0, left=2, right=-1), weight)  # type: ignore[attr-defined]
+
+    program = record(twice, sub_steps=1, canvas_width=1, height=3, width=3)
+    assert len(program.maps) == 3
+    assert program.maps[2].left == 2
+
+
+def test_sub_steps_share_the_work() -> None:
+    """Each channel is computed at one sub-step: all of them together cost no more than one whole site."""
+    program = gated(sub_steps=3)
+    assert len(program.steps) == 3
+    assert sum(map(flops, program.steps)) <= flops(program.pixel)
+    assert all(flops(step) < 0.6 * flops(program.pixel) for step in program.steps)
+
+
+def test_weights_hold_what_is_used() -> None:
+    program = gated()
+    blocks = {c for _, part in program.parts() for i in part for c in i.constants}
+    assert sum(block.size for block in blocks) == program.weights.size
+    assert max(block.offset + block.size for block in blocks) == program.weights.size
+
+
+def test_listing_names_what_there_is() -> None:
+    text = gated(sub_steps=2).describe()
+    for words in ("given `label`: a vector of 2", "map `1.horizontal`", "once per row", "sub-step 1", "linear", "taps"):
+        assert words in text

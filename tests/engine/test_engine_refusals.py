@@ -1,0 +1,168 @@
+"""Planted faults: each is refused while recording, by an error that names the place and the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from engine_networks import Gated, Masked
+from torch import Tensor, nn
+
+from pointillist.engine import record
+from pointillist.errors import CausalityError
+
+Fault = Callable[[Tensor, Tensor, Any], Any]
+FIRST = torch.randn(4, 1, 1, 2)
+FEATURE = torch.randn(4, 4, 2, 3)
+
+
+def feature(x: Tensor, ctx: Any) -> Tensor:
+    """A sound first layer."""
+    return F.conv2d(ctx.window("first", x, up=0, left=2, right=-1), FIRST)
+
+
+def over(h: Tensor, ctx: Any, key: str = "second", **reach: int) -> Tensor:
+    """A convolution of everything in a window."""
+    rows, columns = reach["up"] + reach.get("down", 0) + 1, reach["left"] + reach["right"] + 1
+    return F.conv2d(ctx.window(key, h, **reach), torch.ones(4, h.shape[1], rows, columns))
+
+
+def branch(h: Tensor) -> Tensor:
+    """A forward that looks at a value."""
+    return h if h.abs().max() > 0 else -h
+
+
+def assign(h: Tensor) -> Tensor:
+    """A forward that overwrites a part of a value."""
+    h[:, :1] = 0.0
+    return h
+
+
+FAULTS: dict[str, tuple[Fault, str]] = {
+    "tap below": (lambda h, x, ctx: over(h, ctx, up=0, down=1, left=0, right=0), r"`second`.*\(1, 0\)"),
+    "tap to the right": (lambda h, x, ctx: over(h, ctx, up=1, left=1, right=1), r"`second`.*\(0, 1\).*right=0"),
+    "canvas to the right": (lambda h, x, ctx: over(x, ctx, up=1, left=1, right=1), r"`second`.*\(0, 1\)"),
+    "own pixel": (lambda h, x, ctx: over(x, ctx, up=0, left=1, right=0), r"`second`.*its own site.*right=-1"),
+    "rows of this row": (lambda h, x, ctx: ctx.rows("above", lambda h: (torch.tanh(h),), h)[0], "`above`.*down=-1"),
+    "rows without a tuple": (lambda h, x, ctx: ctx.rows("above", torch.tanh, h)[0], "`above`.*tuple"),
+    "key twice": (lambda h, x, ctx: over(h, ctx, "first", up=0, left=1, right=0), "`first` is used twice.*own key"),
+    "given twice": (lambda h, x, ctx: list(map(ctx.given, "cc", [torch.ones(1, 4, 1, 1)] * 2)), "`c` is used twice"),
+    "given of a wrong size": (lambda h, x, ctx: ctx.given("c", torch.ones(1, 4, 9, 9)), r"`c`.*\[b d 4 5\]"),
+    "given a value": (lambda h, x, ctx: ctx.given("c", h), "`c` is a recorded value"),
+    "window of a vector": (
+        lambda h, x, ctx: over(ctx.given("c", torch.ones(1, 4, 1, 1)), ctx, up=0, left=1, right=0),
+        "`second`.*1x1",
+    ),
+    "window of nothing": (lambda h, x, ctx: over(h, ctx, up=0, left=0, right=-1), "`second`.*1x0"),
+    "window of a tensor": (lambda h, x, ctx: over(torch.ones(1, 4, 4, 5), ctx, up=0, left=1, right=0), "`second`"),
+    "branch on a value": (lambda h, x, ctx: branch(h), "`abs`.*`first`"),
+    "truth of a value": (lambda h, x, ctx: h if h else -h, "`__bool__`.*`first`.*branch"),
+    "item": (lambda h, x, ctx: h.item(), "`item`.*`first`.*copy them out"),
+    "mean": (lambda h, x, ctx: h - h.mean(), "`mean`.*`first`.*ctx.window"),
+    "flip": (lambda h, x, ctx: torch.flip(h, [3]), "`flip`.*`first`.*ctx.window"),
+    "pad": (lambda h, x, ctx: F.pad(h, (1, 0)), "`pad`.*`first`.*ctx.window"),
+    "softmax": (lambda h, x, ctx: torch.softmax(h, 1), "`softmax`.*`first`"),
+    "numpy": (lambda h, x, ctx: np.tanh(h), "`__array__`.*`first`.*copy them out"),
+    "unknown function": (lambda h, x, ctx: torch.erfinv(h), "`erfinv`.*`first`.*opcode"),
+    "group norm": (lambda h, x, ctx: nn.GroupNorm(1, 4)(h), "`group_norm`.*`first`"),
+    "pick a site": (lambda h, x, ctx: h[:, :, 0], "index.*`first`.*channels"),
+    "strided channels": (lambda h, x, ctx: h[:, ::2], "strided.*`first`"),
+    "cut rows": (lambda h, x, ctx: h.chunk(2, 2)[0], "dim=2.*`first`.*dim=1"),
+    "in place": (lambda h, x, ctx: h.mul_(2), "`mul_`.*`first`.*in place"),
+    "in place sum": (lambda h, x, ctx: h.__iadd__(h), "`add_`.*`first`.*in place"),
+    "in place relu": (lambda h, x, ctx: F.relu(h, inplace=True), "inplace=True.*`first`"),
+    "assignment": (lambda h, x, ctx: assign(h), "`__setitem__`.*`first`.*in place"),
+    "k x k of a value": (lambda h, x, ctx: F.conv2d(h, FEATURE), "2x3.*`first`.*ctx.window"),
+    "padded": (lambda h, x, ctx: F.conv2d(h, FEATURE, padding=1), "padding=1.*`first`.*ctx.window"),
+    "same padding": (lambda h, x, ctx: F.conv2d(h, FEATURE, padding="same"), "padding=same.*`first`"),
+    "strided": (lambda h, x, ctx: F.conv2d(h, FEATURE[:, :, :1, :1], stride=2), "stride=2.*`first`"),
+    "grouped": (lambda h, x, ctx: F.conv2d(h, FEATURE[:, :2, :1, :1], groups=2), "groups=2.*`first`"),
+    "kernel of another size": (
+        lambda h, x, ctx: F.conv2d(ctx.window("second", h, up=1, left=1, right=0), FEATURE),
+        "2x3.*`second` of 2x2.*fit",
+    ),
+    "relu of a window": (
+        lambda h, x, ctx: torch.relu(ctx.window("second", h, up=1, left=1, right=0)),
+        "`relu`.*`second`.*before the window",
+    ),
+    "canvas scaled": (lambda h, x, ctx: h + (2 * x - 1), "canvas.*ctx.window.*`first`"),
+    "canvas joined": (lambda h, x, ctx: torch.cat([h, x], 1), "`cat`.*canvas.*ctx.window"),
+    "dropout": (lambda h, x, ctx: nn.Dropout(0.5)(h), "Dropout is in training mode.*`first`.*eval"),
+    "batch norm": (lambda h, x, ctx: F.batch_norm(h, None, None, training=True), "Batch norm.*`first`"),
+    "channels differ": (lambda h, x, ctx: h + h[:, :1], "4 and of 1 channels.*`first`"),
+    "weights of other channels": (lambda h, x, ctx: F.conv2d(h, torch.ones(4, 3, 1, 1)), "3 input channels.*`first`"),
+    "parameter of other channels": (lambda h, x, ctx: h * torch.ones(1, 3, 1, 1), "3 channels.*`first`"),
+    "spatial parameter": (lambda h, x, ctx: h + torch.ones(1, 4, 4, 5), "ctx.given"),
+    "batch of conditions": (lambda h, x, ctx: h + torch.ones(2, 4, 1, 1), "ctx.given"),
+    "tensor joined": (lambda h, x, ctx: torch.cat([h, torch.ones(1, 4, 4, 5)], 1), "ctx.given"),
+    "vector joined": (
+        lambda h, x, ctx: torch.cat([h, ctx.given("c", torch.ones(1, 4, 1, 1))], 1),
+        "vector is joined.*`c`.*1x1",
+    ),
+    "exact gelu": (lambda h, x, ctx: F.gelu(h), "gelu.*`first`.*tanh"),
+    "elu alpha": (lambda h, x, ctx: F.elu(h, 0.5), "alpha=0.5.*`first`"),
+    "division": (lambda h, x, ctx: h / h, "division.*`first`"),
+    "recorded weight": (lambda h, x, ctx: F.conv2d(h, h), "weight.*`first`"),
+    "unknown primitive": (lambda h, x, ctx: ctx.teleport("key", h), "ctx.teleport"),
+    "no result": (lambda h, x, ctx: None, "forward returned"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_fault_is_refused(name: str) -> None:
+    fault, message = FAULTS[name]
+    with pytest.raises(CausalityError, match=f"(?s){message}"):
+        record(lambda x, ctx: fault(feature(x, ctx), x, ctx), sub_steps=1, canvas_width=1, height=4, width=5)
+
+
+@pytest.mark.parametrize("layer", ["first", "layers.1"])
+def test_wrong_channel_mask_names_the_sub_pixels_and_the_layer(layer: str) -> None:
+    model = Masked(sub_steps=3)
+    sound = model.masked
+
+    def faulty(conv: nn.Conv2d, *, strict: bool) -> Tensor:
+        weight = sound(conv, strict=strict)
+        if conv is (model.first if layer == "first" else model.layers[1]):
+            weight[0, -4 if layer != "first" else 1, -1, weight.shape[3] // 2] = 1.0  # group 0 reads group 1
+        return weight
+
+    model.masked = faulty  # type: ignore[method-assign]
+    with pytest.raises(CausalityError, match=f"(?s)sub-pixel 0 depend on sub-pixel [01].*`{layer}`.*channel mask"):
+        record(model, sub_steps=3, canvas_width=1, height=3, width=3)
+
+
+def test_wrong_mask_of_the_head() -> None:
+    model = Gated(sub_steps=2)
+    model.mask2[:] = 1.0
+    with pytest.raises(CausalityError, match=r"sub-pixel 0 depend on sub-pixel 0 .*`0\.horizontal`"):
+        record(model, sub_steps=2, canvas_width=1, height=3, width=3)
+
+
+def test_parameters_must_divide_among_sub_steps() -> None:
+    with pytest.raises(CausalityError, match="4 parameters for 3 sub-steps"):
+        record(
+            lambda x, ctx: F.conv2d(ctx.window("a", x, up=0, left=1, right=-1), torch.ones(4, 3, 1, 1)),
+            sub_steps=3,
+            canvas_width=1,
+            height=2,
+            width=2,
+        )
+
+
+def test_masked_taps_are_no_fault() -> None:
+    """A tap on the future whose weights are zero is dropped, as the masked kernels of PixelCNN need."""
+    weight = torch.ones(4, 4, 2, 3)
+    weight[:, :, 1, 2] = 0
+    program = record(
+        lambda x, ctx: F.conv2d(ctx.window("second", feature(x, ctx), up=1, left=1, right=1), weight),
+        sub_steps=1,
+        canvas_width=1,
+        height=4,
+        width=5,
+    )
+    taps = {tap for _, part in program.parts() for i in part if i.key == "second" for tap in i.taps}
+    assert taps == {(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 0)}

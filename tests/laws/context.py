@@ -1,0 +1,116 @@
+"""What each network is declared to see, worked out again from its settings alone, by recursion over kernel taps.
+
+A network that is not listed here is held to the complete context: every earlier sub-pixel, given enough layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from pointillist.networks import GatedPixelCNNConfig, PixelCNNConfig
+from pointillist.pixel_model import PixelModel
+
+from .causal import dependencies, places
+
+Sees = np.ndarray  # bool [place, place]: which feature group of a site reads which
+
+
+def complete(model: PixelModel, height: int, width: int) -> Sees:
+    """Every earlier sub-pixel."""
+    count = len(places(model, height, width))
+    return np.tril(np.ones((count, count), bool), -1)
+
+
+def taps(model: PixelModel, height: int, width: int, rule: Callable[[int, int, int, int], bool]) -> Sees:
+    """`rule(dy, dx, own group, other group)` as a table over all pairs of places inside the image."""
+    order = places(model, height, width)
+    return np.array([[rule(b[0] - a[0], b[1] - a[1], a[2], b[2]) for b in order] for a in order], bool)
+
+
+def then(outer: Sees, inner: Sees) -> Sees:
+    """A layer after another."""
+    return (outer.astype(int) @ inner.astype(int)) > 0
+
+
+def pixelcnn(model: PixelModel, height: int, width: int) -> Sees:
+    """A mask A kernel, then one mask B kernel a block: a wedge to the upper right stays unseen."""
+    config = model.config.backbone
+    assert isinstance(config, PixelCNNConfig)
+
+    def kernel(size: int, *, strict: bool) -> Sees:
+        half = size // 2
+
+        def rule(dy: int, dx: int, own: int, other: int) -> bool:
+            if dy == dx == 0:
+                return other < own if strict else other <= own
+            return -half <= dy <= 0 and abs(dx) <= half and (dy < 0 or dx < 0)
+
+        return taps(model, height, width, rule)
+
+    seen = kernel(config.first_kernel, strict=True)
+    for _ in range(config.layers):
+        seen = seen | then(kernel(config.kernel, strict=False), seen)  # the block and the residual around it
+    return seen
+
+
+def gated_pixelcnn(model: PixelModel, height: int, width: int) -> Sees:
+    """Rows above through the vertical stack, the row so far through the horizontal one."""
+    config = model.config.backbone
+    assert isinstance(config, GatedPixelCNNConfig)
+
+    def reach(size: int, step: int) -> Iterator[int]:
+        return iter(range(-(size // 2) * step, size // 2 * step + 1, step))
+
+    def above(size: int, step: int, *, strict: bool) -> Sees:
+        rows, columns = [d for d in reach(size, step) if d < 0 or (d == 0 and not strict)], list(reach(size, step))
+        return taps(model, height, width, lambda dy, dx, own, other: dy in rows and dx in columns)
+
+    def before(size: int, step: int, *, strict: bool) -> Sees:
+        columns = [d for d in reach(size, step) if d < 0]
+
+        def rule(dy: int, dx: int, own: int, other: int) -> bool:
+            if dy == dx == 0:
+                return other < own if strict else other <= own
+            return dy == 0 and dx in columns
+
+        return taps(model, height, width, rule)
+
+    vertical = above(config.first_kernel, 1, strict=True)
+    horizontal = before(config.first_kernel, 1, strict=True) | vertical
+    mix = taps(model, height, width, lambda dy, dx, own, other: dy == dx == 0 and other <= own)
+    horizontal = total = then(mix, horizontal)
+    for layer in range(config.layers - 1):
+        step = config.dilations[layer % len(config.dilations)]
+        vertical = then(above(config.kernel, step, strict=False), vertical)  # a residual adds nothing to the set
+        row = then(before(config.kernel, step, strict=False), horizontal) | vertical
+        horizontal = horizontal | row
+        total = total | row
+    return total
+
+
+DECLARED: dict[str, Callable[[PixelModel, int, int], Sees]] = {
+    "pixelcnn": pixelcnn,
+    "gated-pixelcnn": gated_pixelcnn,
+}
+
+
+def declared(model: PixelModel, height: int, width: int) -> Bool[Tensor, "s s"]:
+    """The declared context of each sub-pixel."""
+    rule = DECLARED.get(model.config.model_type, complete)
+    return torch.from_numpy(rule(model, height, width))
+
+
+def check_context(model: PixelModel, height: int, width: int, expected: Bool[Tensor, "s s"] | None = None) -> None:
+    """Each sub-pixel can see exactly what is declared: nothing more, and nothing less."""
+    expected = declared(model, height, width) if expected is None else expected
+    found = dependencies(model, height, width)
+    order = places(model, height, width)
+    missing = [f"{order[i]} of {order[j]}" for i, j in (expected & ~found).nonzero().tolist()]
+    extra = [f"{order[i]} of {order[j]}" for i, j in (found & ~expected).nonzero().tolist()]
+    assert not missing, f"{len(missing)} dependencies are missing: {missing[:4]}"
+    assert not extra, f"{len(extra)} dependencies are not declared: {extra[:4]}"

@@ -1,0 +1,195 @@
+"""Faults of likelihoods, samplers and evaluation.
+
+Numbers P3, P4, ... are those of the pitfalls that this project collected from published code.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from pointillist import likelihoods, sampling, scoring
+from pointillist.engine.interpreter import Interpreter
+from pointillist.engine.naive import NaiveEngine
+from pointillist.images import ImageSpec
+from pointillist.likelihoods import DiscretizedLogisticMixture
+
+from . import accounting, bending, likelihood, samplers
+from .faults import fault, tiny
+from .strategies import dirty, make_model
+
+
+def mixture(channels: int = 3, levels: int = 8) -> DiscretizedLogisticMixture:
+    return DiscretizedLogisticMixture(channels, levels, 2)
+
+
+# ---- likelihoods ----
+
+
+def _components(bits: int | None, *, tails: bool) -> Any:
+    """The bin of a level as a plain difference, with a bin width of its own, with or without tails."""
+
+    def components(self: Any, params: Tensor, x: Tensor, channel: int, values: Tensor) -> Tensor:
+        mean, log_scale = self._mean_and_scale(params, x, channel)
+        inverse = torch.exp(-log_scale).unsqueeze(2)
+        distance = (self._scaled(values, params.dtype).unsqueeze(1) - mean.unsqueeze(2)) * inverse
+        half = inverse / ((self.levels if bits is None else 2**bits) - 1)
+        upper, lower = torch.sigmoid(distance + half), torch.sigmoid(distance - half)
+        if tails:
+            upper = torch.where(values.unsqueeze(1) == self.levels - 1, 1.0, upper)
+            lower = torch.where(values.unsqueeze(1) == 0, 0.0, lower)
+        return torch.log((upper - lower).clamp(min=1e-300))
+
+    return components
+
+
+@fault("P11: the edge levels do not own the tails", lambda: likelihood.check_joint(mixture()))
+def _(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(DiscretizedLogisticMixture, "_components", _components(None, tails=False))
+
+
+@fault("P11: the bin width of 8 bits at every depth", lambda: likelihood.check_consistent(mixture(1, 32)))
+def _(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(DiscretizedLogisticMixture, "_components", _components(8, tails=True))
+
+
+@fault("P11: far bins are differences of equal numbers, clamped", lambda: likelihood.check_extremes(mixture(1, 256)))
+def _(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(DiscretizedLogisticMixture, "_components", _components(None, tails=True))
+
+
+@fault("P11: gamma b for gamma g (published values)", lambda: likelihood.check_mixture_values(mixture()))
+@fault("P11: gamma b for gamma g (later channels)", lambda: likelihood.check_later_channels_are_not_used(mixture()))
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = DiscretizedLogisticMixture._mean_and_scale
+
+    def own_value(self: Any, params: Tensor, x: Tensor, channel: int) -> Any:
+        return kept(self, params, x[:, channel : channel + 1].expand_as(x), channel)
+
+    patch.setattr(DiscretizedLogisticMixture, "_mean_and_scale", own_value)
+
+
+@fault("P12: channels are drawn with the prior weights of the mixture", lambda: likelihood.check_consistent(mixture()))
+@fault("P12: the same, seen in draws", lambda: likelihood.check_draws(mixture(3, 4), 20_000))
+def _(patch: pytest.MonkeyPatch) -> None:
+    def prior(self: Any, params: Tensor, x: Tensor, channel: int) -> Tensor:
+        weights = params[:, : self.mixtures].log_softmax(1).unsqueeze(2)
+        levels = torch.arange(self.levels).view(1, -1, 1, 1)
+        return (weights + self._components(params, x, channel, levels)).logsumexp(1)
+
+    patch.setattr(DiscretizedLogisticMixture, "conditional", prior)
+
+
+# ---- samplers ----
+
+
+@fault("P12: what was drawn is not rounded to a level before it is fed back", lambda: _scored(engine="naive"))
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = NaiveEngine.observe
+    patch.setattr(NaiveEngine, "observe", lambda self, values: kept(self, values + 0.1))
+
+
+def _scored(engine: str, **how: Any) -> None:
+    samplers.check_scored_as_painted(tiny("gated-pixelcnn", labels=True), 3, 4, engine=engine, **how)
+
+
+@fault("P12: the likeliest level is taken, not drawn", lambda: _painted("naive"))
+def _(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(sampling, "inverse_cdf", lambda log_probs, uniforms: log_probs.argmax(1))
+
+
+def _painted(engine: str) -> None:
+    model = dirty(make_model("pixelcnn", ImageSpec.infer((1, 1, 3), 3)))
+    samplers.check_painted_frequencies(model, 1, 3, engine)
+
+
+@fault("P12: uniforms are clipped", bending.check_inverse_cdf)
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = likelihoods.inverse_cdf
+    patch.setattr(likelihoods, "inverse_cdf", lambda log_probs, u: kept(log_probs, u.clamp(1e-5, 1 - 1e-5)))
+
+
+@fault("P12: temperature multiplies", bending.check_temperature)
+def _(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(sampling, "sharpen", lambda log_probs, temperature, top_p: (log_probs * temperature).log_softmax(1))
+
+
+@fault("P12: top-p drops the level that crosses the sum", bending.check_top_p)
+def _(patch: pytest.MonkeyPatch) -> None:
+    def sharpen(log_probs: Tensor, temperature: float, top_p: float) -> Tensor:
+        ordered, index = log_probs.sort(dim=1, descending=True)
+        cut = torch.zeros_like(log_probs, dtype=torch.bool).scatter(1, index, ordered.exp().cumsum(1) > top_p)
+        return log_probs.masked_fill(cut, -torch.inf).log_softmax(1)
+
+    patch.setattr(sampling, "sharpen", sharpen)
+
+
+@fault("P12: guidance is not renormalised", bending.check_guidance)
+def _(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(sampling, "guide", lambda told, untold, guidance: torch.lerp(untold, told, guidance))
+
+
+@fault("painted images are scored with bent probabilities", lambda: _scored("naive", label="dog", guidance=3.0))
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = sampling.Chooser.__call__
+
+    def bent(self: Any, site: Any, log_probs: Tensor) -> Tensor:
+        levels = kept(self, site, log_probs)
+        count = len(self.uniforms)
+        told = log_probs[:count]
+        wanted = sampling.guide(told, log_probs[count:], self.guidance)
+        self.nats += (wanted - told).gather(1, levels[:count, None])[:, 0]
+        return levels
+
+    patch.setattr(sampling.Chooser, "__call__", bent)
+
+
+@fault("P13: the fast engine remembers something else than what was drawn", lambda: _equal(1))
+@fault("P13: the same, seen in the image", lambda: samplers.check_same_image(tiny("pixelcnn"), 3, 4))
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = Interpreter.observe
+    patch.setattr(Interpreter, "observe", lambda self, values: kept(self, values * (self.site[1] > 0)))
+
+
+def _equal(channels: int) -> None:
+    samplers.check_engine_equals_full(tiny("gated-pixelcnn", channels), 3, 4)
+
+
+# ---- evaluation ----
+
+
+def _evaluated() -> None:
+    accounting.check_evaluation(tiny("pixelcnn", channels=1))
+
+
+@fault("P10: the last, partial batch is dropped", _evaluated)
+def _(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(scoring._Levels, "__len__", lambda self: self._count // 4 * 4)
+
+
+@fault("P10: means of unequal batches are averaged", _evaluated)
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = scoring.Evaluation.of
+
+    def of(per_image: np.ndarray, dims: int, notes: tuple[str, ...] = ()) -> scoring.Evaluation:
+        means = np.array([per_image[i : i + 4].mean() for i in range(0, len(per_image), 4)])
+        whole, wrong = kept(per_image, dims, notes), kept(means, dims, notes)
+        return scoring.Evaluation(wrong.nats, wrong.bits_per_dim, whole.interval, whole.count, dims, per_image, notes)
+
+    patch.setattr(scoring.Evaluation, "of", of)
+
+
+@fault("P10: nats are reported as bits", lambda: accounting.check_known_entropy(tiny("pixelcnn")))
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = scoring.Evaluation.of
+
+    def of(per_image: np.ndarray, dims: int, notes: tuple[str, ...] = ()) -> scoring.Evaluation:
+        whole = kept(per_image, dims, notes)
+        mean = whole.nats / dims
+        return scoring.Evaluation(whole.nats, mean, whole.interval, whole.count, dims, per_image, notes)
+
+    patch.setattr(scoring.Evaluation, "of", of)

@@ -1,0 +1,94 @@
+"""The law of samplers: every engine paints one image from the same uniforms, and draws what the likelihood says."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pointillist.pixel_model import PixelModel
+from pointillist.sampling import sample
+from pointillist.scoring import evaluating
+from pointillist.unroll import ENGINES, open_engine, unroll
+
+from .likelihood import check_frequencies
+from .strategies import random_levels
+
+STEPPING = tuple(e for e in ENGINES if e != "naive")
+
+
+def check_engine_equals_full(
+    model: PixelModel, height: int, width: int, labels: Tensor | None = None, count: int = 2
+) -> None:
+    """Teacher-forced: at every sub-pixel of true images the engine's parameters are those of the full pass."""
+    x = random_levels(model, count, height, width)
+    groups = model.ports.groups
+    share = model.ports.params // groups
+    with evaluating(model):
+        condition = model.told(labels, count)
+        full = model.params(x, condition).unflatten(1, (groups, share)).numpy()
+        values = model.canvas(x).unflatten(1, (groups, -1)).numpy()
+        for name in ENGINES:
+            engine = open_engine(model, condition, count, height, width, name)
+            for row, column, group in np.ndindex(height, width, groups):
+                ours = slice(group * share, (group + 1) * share)
+                found = engine.params()[:, ours]
+                assert np.array_equal(found, engine.params()[:, ours]), f"{name}: asking twice gives other bits"
+                where = f"{name} at {(row, column, group)} of {height}x{width}"
+                np.testing.assert_allclose(found, full[:, group, :, row, column], rtol=1e-9, atol=1e-10, err_msg=where)
+                engine.observe(values[:, group, :, row, column])
+
+
+def check_same_image(model: PixelModel, height: int, width: int, count: int = 3, seed: int = 0, **how: Any) -> None:
+    """From the same uniforms every engine paints the image of the naive one."""
+    shape = (count, model.image.channels, height, width)
+    uniforms = np.random.default_rng(seed).random(shape)
+    painted = {e: sample(model, count, uniforms=uniforms, engine=e, size=(height, width), **how) for e in ENGINES}
+    reference = painted["naive"]
+    for name, found in painted.items():
+        assert torch.equal(found.levels, reference.levels), f"{name} and naive paint other images"
+        torch.testing.assert_close(found.nats, reference.nats)
+
+
+def check_scored_as_painted(model: PixelModel, height: int, width: int, engine: str = "auto", **how: Any) -> None:
+    """What was painted is on the grid of levels, and `.nats` is its likelihood under the model at guidance 1 (P12)."""
+    painted = sample(model, 4, seed=3, engine=engine, size=(height, width), **how)
+    assert painted.levels.dtype == torch.int64
+    assert painted.levels.shape == (4, model.image.channels, height, width)
+    assert 0 <= int(painted.levels.min()) <= int(painted.levels.max()) < model.image.levels
+    with torch.no_grad():
+        expected = model.log_prob(painted.levels, how.get("label"))
+    torch.testing.assert_close(painted.nats, expected.double(), rtol=1e-9, atol=1e-9)
+
+
+def check_painted_frequencies(model: PixelModel, height: int, width: int, engine: str, draws: int = 3000) -> None:
+    """Few pixels, many draws: images are painted as often as `log_prob` says (P12)."""
+    image = model.image
+    dims = image.channels * height * width
+    every = torch.tensor(list(itertools.product(range(image.levels), repeat=dims)))
+    with torch.no_grad():
+        probs = model.log_prob(every.reshape(-1, image.channels, height, width)).exp()
+    levels = sample(model, draws, seed=5, engine=engine, size=(height, width), batch_size=draws).levels
+    index = (levels.flatten(1) * image.levels ** torch.arange(dims - 1, -1, -1)).sum(1)
+    check_frequencies(index, probs)
+
+
+def check_unroll_is_given_conditionals(model: PixelModel, height: int, width: int) -> None:
+    """The table that `choose` is given at a sub-pixel holds, at the true level, that sub-pixel's `log_prob_map`."""
+    x = random_levels(model, 2, height, width)
+    found = torch.zeros(x.shape, dtype=torch.float64)
+
+    def choose(site: Any, log_probs: Tensor) -> Tensor:
+        true = x[:, site.channel, site.row, site.column]
+        found[:, site.channel, site.row, site.column] = log_probs.gather(1, true[:, None])[:, 0]
+        return true
+
+    with evaluating(model):
+        condition = model.told(None, 2)
+        for name in ENGINES:
+            engine = open_engine(model, condition, 2, height, width, name)
+            assert torch.equal(unroll(model, engine, choose, 2, height, width), x)
+            torch.testing.assert_close(found, model.log_prob_map(x), rtol=1e-9, atol=1e-9)

@@ -1,0 +1,171 @@
+"""Random models, found through the registries: every network, likelihood, image kind and condition there is."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import torch
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from pointillist.errors import ConfigError
+from pointillist.images import ImageSpec
+from pointillist.likelihoods import LikelihoodName, build_likelihood
+from pointillist.networks import config_from_dict, entry, names
+from pointillist.pixel_model import ModelConfig, PixelModel
+from pointillist.training.optim import AveragedWeights
+
+Model = TypeVar("Model", bound=nn.Module)
+
+CLASSES = ("cat", "dog", "owl")
+LIKELIHOODS: tuple[LikelihoodName, ...] = tuple(n for n in typing.get_args(LikelihoodName) if n != "auto")
+
+# odd, non-square, one row, one column, one pixel, smaller than the kernels
+SIZES = ((1, 1), (1, 5), (5, 1), (2, 3), (3, 2), (4, 3), (3, 5), (5, 4))
+
+# small values of settings, by name; a setting of another name is drawn if it is a switch, and else left at its default
+SMALL: dict[str, st.SearchStrategy[Any]] = {
+    "channels": st.integers(4, 9),  # mostly not a multiple of the sub-pixels
+    "layers": st.integers(1, 4),
+    "first_kernel": st.sampled_from([3, 5, 7]),
+    "kernel": st.sampled_from([1, 3, 5]),
+    "dilations": st.lists(st.sampled_from([1, 2, 3]), min_size=1, max_size=3).map(tuple),
+    "head_channels": st.integers(4, 9),
+    "dropout": st.sampled_from([0.0, 0.3]),
+}
+
+
+@st.composite
+def network_settings(draw: Callable[..., Any], name: str) -> dict[str, Any]:
+    """Settings of the network called `name`."""
+    chosen: dict[str, Any] = {}
+    for field, info in entry(name).backbone.Config.model_fields.items():
+        if field in SMALL:
+            chosen[field] = draw(SMALL[field])
+        elif info.annotation is bool:
+            chosen[field] = draw(st.booleans())
+    return chosen
+
+
+@st.composite
+def image_kinds(draw: Callable[..., Any], max_levels: int = 256) -> ImageSpec:
+    """Binary, grey, RGB, RGBA, palette, and grids of codes of 1 to 4 channels, at any small size."""
+    height, width = draw(st.sampled_from(SIZES))
+    kind = draw(st.sampled_from(["binary", "grey", "rgb", "rgba", "palette", "codes", "pair"]))
+    levels = 2 if kind == "binary" else draw(st.sampled_from([n for n in (2, 3, 5, 17, 256) if n <= max_levels]))
+    grid = {"height": height, "width": width, "levels": levels}
+    if kind == "palette":
+        colours = tuple((i * 37 % 256, i, 255 - i, 255) for i in range(levels))
+        return ImageSpec(channels=1, ordered=False, mode="palette", palette=colours, **grid)
+    if kind == "codes":
+        return ImageSpec(channels=draw(st.integers(1, 4)), ordered=False, **grid)
+    channels = {"binary": draw(st.integers(1, 4)), "grey": 1, "pair": 2, "rgb": 3, "rgba": 4}[kind]
+    return ImageSpec.infer((channels, height, width), levels)
+
+
+def fitting_likelihoods(image: ImageSpec) -> list[LikelihoodName]:
+    """Every likelihood that does not refuse the image."""
+    out = []
+    for name in LIKELIHOODS:
+        try:
+            build_likelihood(name, image)
+        except ConfigError:
+            continue
+        out.append(name)
+    return out
+
+
+def make_model(
+    name: str,
+    image: ImageSpec,
+    settings: dict[str, Any] | None = None,
+    *,
+    likelihood: LikelihoodName = "auto",
+    labels: bool = False,
+    position: bool = False,
+    mixtures: int = 2,
+) -> PixelModel:
+    """A small model in float64, in evaluation mode."""
+    small = {"channels": 6, "layers": 3, "first_kernel": 3, "kernel": 3, "head_channels": 6}
+    known = {k: v for k, v in small.items() if k in entry(name).backbone.Config.model_fields}
+    config = ModelConfig(
+        model_type=name,
+        image=image,
+        backbone=config_from_dict(name, {**known, **(settings or {})}),
+        likelihood=likelihood,
+        mixtures=mixtures,
+        classes=CLASSES if labels else (),
+        label_width=3,
+        position_width=2 if position else 0,
+        level_width=3,
+    )
+    return PixelModel(config).double().eval()
+
+
+@st.composite
+def models(draw: Callable[..., Any], name: str | None = None, max_levels: int = 256) -> PixelModel:
+    """A model of any kind, its weights in any state, in either mode."""
+    chosen = draw(st.sampled_from(names())) if name is None else name
+    image = draw(image_kinds(max_levels))
+    torch.manual_seed(draw(st.integers(0, 2**20)))
+    model = make_model(
+        chosen,
+        image,
+        draw(network_settings(chosen)),
+        likelihood=draw(st.sampled_from(fitting_likelihoods(image))),
+        labels=draw(st.booleans()),
+        position=draw(st.booleans()),
+    )
+    draw(st.sampled_from([fresh, dirty, loaded, averaged]))(model)
+    return model.train(draw(st.booleans()))
+
+
+def fresh(model: PixelModel) -> None:
+    """As built: a mask that is applied by the optimiser only would leak here."""
+
+
+def dirty(model: Model, scale: float = 0.5) -> Model:
+    """Every weight random, also those under a mask."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(torch.randn_like(parameter) * scale)
+    return model
+
+
+def loaded(model: nn.Module) -> None:
+    """Random weights from a checkpoint."""
+    state = {k: torch.randn_like(v) * 0.5 if v.is_floating_point() else v for k, v in model.state_dict().items()}
+    model.load_state_dict(state)
+
+
+def averaged(model: nn.Module) -> None:
+    """The average of two sets of random weights."""
+    average = AveragedWeights(model, 0.5)
+    dirty(model)
+    average.update(100)
+    average.copy_to_model()
+
+
+def random_levels(model: PixelModel, count: int, height: int | None = None, width: int | None = None) -> Tensor:
+    """Random images of a model's kind."""
+    image = model.image
+    return torch.randint(0, image.levels, (count, image.channels, height or image.height, width or image.width))
+
+
+def random_labels(model: PixelModel, count: int) -> Tensor | None:
+    """Random labels, one of them perhaps none; None where the model takes none."""
+    return torch.randint(-1, len(model.config.classes), (count,)) if model.config.classes else None
+
+
+@contextmanager
+def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """A fault, planted for the length of a block."""
+    kept = owner.__dict__[name]
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, kept)

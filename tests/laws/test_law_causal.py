@@ -1,0 +1,71 @@
+"""Causality of every network, for random settings, image kinds, likelihoods, conditions, shapes, weights and modes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pointillist.images import ImageSpec
+from pointillist.networks import names
+from pointillist.passes import FullPass
+
+from .causal import check_causal, check_no_leak, dependencies, places
+from .strategies import dirty, fitting_likelihoods, make_model, models
+
+
+@pytest.mark.parametrize("name", names())
+@given(data=st.data())
+def test_no_sub_pixel_sees_itself_or_a_later_one(name: str, data: st.DataObject) -> None:
+    """`check_causal`, for any model there is."""
+    model = data.draw(models(name))
+    check_causal(model, model.image.height, model.image.width)
+
+
+@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_sub_pixels_of_a_site_see_those_before_them(name: str, channels: int) -> None:
+    """R is blind to its own pixel, G sees R (and does depend on it), B sees R and G; and so on for 1, 2 and 4."""
+    image = ImageSpec(channels=channels, height=2, width=2, levels=4)
+    model = dirty(make_model(name, image, {"channels": 7}))
+    seen = dependencies(model, 2, 2)
+    own = torch.tensor([[a[:2] == b[:2] for b in places(model, 2, 2)] for a in places(model, 2, 2)])
+    earlier = torch.ones_like(seen).tril(-1)
+    assert torch.equal(seen & own, earlier & own)
+
+
+@pytest.mark.parametrize("name", names())
+def test_coupled_likelihoods_are_blind_to_the_whole_pixel(name: str) -> None:
+    """Where the likelihood ties the channels of a pixel itself, the network sees none of them."""
+    image = ImageSpec.infer((3, 3, 2), 8)
+    for likelihood in fitting_likelihoods(image):
+        model = dirty(make_model(name, image, likelihood=likelihood))
+        if model.likelihood.coupled:
+            assert model.ports.groups == 1
+            check_no_leak(model, 3, 2)
+            params = model.params(torch.zeros(1, 3, 3, 2, dtype=torch.int64), model.condition(None, 1))
+            assert params.shape == (1, model.likelihood.num_params, 3, 2)
+
+
+@pytest.mark.parametrize("name", names())
+def test_unknown_rows_may_hold_nan(name: str) -> None:
+    """Rows below the site are sliced away, never multiplied by zero: NaN there cannot reach it."""
+    model = dirty(make_model(name, ImageSpec.infer((3, 4, 3), 4)))
+    canvas = torch.randn(1, 3, 4, 3, dtype=torch.float64)
+    poisoned = canvas.clone()
+    poisoned[:, :, 2:] = torch.nan
+    a, b = (model.backbone(x, FullPass(), model.condition(None, 1)) for x in (canvas, poisoned))
+    assert torch.equal(a[:, :, :2], b[:, :, :2])
+
+
+def test_unknown_sites_may_hold_nan_where_nothing_is_masked() -> None:
+    """With one sub-pixel a site the Gated PixelCNN has no mask at all: NaN at and after a site cannot reach it."""
+    model = dirty(make_model("gated-pixelcnn", ImageSpec.infer((1, 3, 4), 4)))
+    canvas = torch.randn(1, 1, 3, 4, dtype=torch.float64)
+    clean = model.backbone(canvas, FullPass(), model.condition(None, 1)).flatten(2)
+    for site in range(12):
+        poisoned = canvas.clone()
+        poisoned.view(-1)[site:] = torch.nan
+        spoilt = model.backbone(poisoned, FullPass(), model.condition(None, 1)).flatten(2)
+        assert torch.equal(clean[:, :, : site + 1], spoilt[:, :, : site + 1])

@@ -1,0 +1,110 @@
+"""Every engine equals the full pass, and every sampler draws what the likelihood says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pointillist.images import ImageSpec
+from pointillist.networks import names
+from pointillist.sampling import sample
+from pointillist.unroll import ENGINES
+
+from .samplers import (
+    check_engine_equals_full,
+    check_painted_frequencies,
+    check_same_image,
+    check_scored_as_painted,
+    check_unroll_is_given_conditionals,
+)
+from .strategies import CLASSES, dirty, fitting_likelihoods, make_model, models, random_labels
+
+
+@pytest.mark.parametrize("name", names())
+@given(data=st.data())
+def test_every_engine_equals_the_full_pass(name: str, data: st.DataObject) -> None:
+    """Parameters at every sub-pixel, teacher-forced, to 1e-10 in float64, for any model there is."""
+    model = data.draw(models(name, max_levels=17)).eval()
+    labels = random_labels(model, 2)
+    check_engine_equals_full(model, model.image.height, model.image.width, labels)
+
+
+@pytest.mark.parametrize("name", names())
+@given(data=st.data())
+def test_every_engine_paints_the_same_image(name: str, data: st.DataObject) -> None:
+    """With labels, guidance, temperature and top-p, at any size (P13)."""
+    model = data.draw(models(name, max_levels=5)).eval()
+    how: dict[str, Any] = {
+        "temperature": data.draw(st.sampled_from([0.0, 0.7, 1.0, 1.5])),
+        "top_p": data.draw(st.sampled_from([0.4, 1.0])),
+        "label": random_labels(model, 3),
+        "guidance": data.draw(st.sampled_from([0.0, 0.5, 1.0, 3.0])),
+        "seed": data.draw(st.integers(0, 99)),
+    }
+    check_same_image(model, model.image.height, model.image.width, **how)
+
+
+@pytest.mark.parametrize("name", names())
+@given(data=st.data())
+def test_painted_images_are_scored_as_they_were_painted(name: str, data: st.DataObject) -> None:
+    """On the grid, and `.nats` equals `log_prob`, whatever bent the probabilities while painting."""
+    model = data.draw(models(name, max_levels=5)).eval()
+    how: dict[str, Any] = {"temperature": data.draw(st.sampled_from([0.7, 1.0])), "top_p": 0.9}
+    if model.config.classes:
+        how |= {"label": data.draw(st.sampled_from(CLASSES)), "guidance": data.draw(st.sampled_from([0.0, 1.0, 2.0]))}
+    check_scored_as_painted(model, model.image.height, model.image.width, **how)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(("shape", "levels"), [((1, 1, 3), 2), ((3, 1, 1), 3), ((2, 2, 1), 3)])
+@pytest.mark.parametrize("name", names())
+def test_images_are_painted_as_often_as_they_are_likely(
+    name: str, shape: tuple[int, int, int], levels: int, engine: str
+) -> None:
+    """Chi-square of 3,000 images of two or three pixels against `exp(log_prob)`, every likelihood."""
+    image = ImageSpec.infer(shape, levels)
+    for likelihood in fitting_likelihoods(image):
+        model = dirty(make_model(name, image, {"layers": 2}, likelihood=likelihood))
+        check_painted_frequencies(model, *shape[1:], engine)
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_loop_hands_out_the_conditionals_of_the_score(name: str) -> None:
+    """Sampling and scoring use one table (so will completion, coding and explaining)."""
+    for shape in ((1, 3, 2), (3, 2, 3)):
+        image = ImageSpec.infer(shape, 4)
+        for likelihood in fitting_likelihoods(image):
+            check_unroll_is_given_conditionals(dirty(make_model(name, image, likelihood=likelihood)), *shape[1:])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_image_depends_on_seed_and_index_only(engine: str) -> None:
+    """Image i is the same for any `n` and any `batch_size` (P13)."""
+    model = dirty(make_model("gated-pixelcnn", ImageSpec.infer((1, 3, 4), 4), labels=True))
+    labels = [0, 1, 2, 1, 0]
+    whole = sample(model, 5, labels, seed=4, engine=engine, guidance=2.0)
+    for n, batch_size in ((5, 1), (5, 2), (3, 2), (1, 64)):
+        part = sample(model, n, labels[:n], seed=4, engine=engine, guidance=2.0, batch_size=batch_size)
+        assert torch.equal(part.levels, whole.levels[:n])
+        torch.testing.assert_close(part.nats, whole.nats[:n])
+    assert not torch.equal(sample(model, 5, labels, seed=5, engine=engine).levels, whole.levels)
+    rows = np.stack([np.random.default_rng([4, i]).random((1, 3, 4)) for i in range(5)])
+    assert torch.equal(sample(model, 5, labels, uniforms=rows, engine=engine, guidance=2.0).levels, whole.levels)
+
+
+@pytest.mark.parametrize("name", names())
+def test_guidance_one_is_the_model_and_zero_is_the_untold_one(name: str) -> None:
+    """The ends of the scale, image by image."""
+    model = dirty(make_model(name, ImageSpec.infer((1, 4, 3), 5), labels=True), 0.35)
+    told, untold = sample(model, 6, "dog", seed=1), sample(model, 6, seed=1)
+    assert torch.equal(sample(model, 6, "dog", seed=1, guidance=1.0).levels, told.levels)
+    zero = sample(model, 6, "dog", seed=1, guidance=0.0)
+    assert torch.equal(zero.levels, untold.levels)
+    torch.testing.assert_close(zero.nats, model.log_prob(zero.levels, "dog").detach())
+    assert not torch.equal(told.levels, untold.levels)
+    assert torch.equal(sample(model, 6, seed=1, guidance=3.0).levels, untold.levels)  # nothing told, nothing to follow

@@ -1,0 +1,17 @@
+"""The laws have teeth: each known fault, planted in our own code, breaks the law that is there to catch it."""
+
+from __future__ import annotations
+
+import pytest
+
+from . import faults_drawing, faults_network  # noqa: F401 (they fill FAULTS)
+from .faults import FAULTS, Fault
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=[f.name for f in FAULTS])
+def test_the_law_fails_on_the_fault(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The law holds, the fault is planted, the law fails."""
+    fault.law()
+    fault.plant(monkeypatch)
+    with pytest.raises(AssertionError):
+        fault.law()

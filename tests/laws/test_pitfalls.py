@@ -1,0 +1,203 @@
+"""One test for each pitfall of published code that touches today's models, named after its number.
+
+The survey has nineteen. P1, P2 and P6 are about recurrent models, P16 about attention, P17 about coding, P18 about
+anomaly scores: their tests come with those rooms.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from pointillist.images import ImageSpec
+from pointillist.likelihoods import DiscretizedLogisticMixture
+from pointillist.networks import names
+from pointillist.nn import MaskedConv2d, channel_groups
+from pointillist.sampling import sample
+from pointillist.scoring import evaluate
+from pointillist.training.optim import AveragedWeights
+from pointillist.unroll import ENGINES, open_engine
+
+from .accounting import check_evaluation, check_known_entropy
+from .causal import check_batch, check_causal, check_no_leak, dependencies, places
+from .context import check_context, complete
+from .likelihood import check_consistent, check_extremes, check_half_precision, check_joint
+from .samplers import check_painted_frequencies, check_same_image, check_scored_as_painted
+from .strategies import SIZES, dirty, loaded, make_model, random_levels
+from .textbook import check_parameter_count, check_textbook
+
+every_network = pytest.mark.parametrize("name", names())
+
+
+@every_network
+@pytest.mark.parametrize("width", [7, 8, 10, 128])
+def test_p3_groups_survive_widths_that_do_not_divide(name: str, width: int) -> None:
+    """Features are no multiple of three, gates split them, 1x1 layers mix them: R, G and B still know their place."""
+    model = dirty(
+        make_model(name, ImageSpec.infer((3, 2, 2), 4), {"channels": width, "head_channels": 10, "layers": 2})
+    )
+    check_no_leak(model, 2, 2)
+    seen = dependencies(model, 2, 2)
+    order = places(model, 2, 2)
+    red, green, blue = (order.index((1, 1, g)) for g in range(3))
+    assert not seen[red, red:].any()
+    assert seen[green, red]
+    assert seen[blue, red]
+    assert seen[blue, green]
+
+
+def test_p4_a_deep_gated_stack_has_no_blind_spot() -> None:
+    """Every earlier pixel of a wide image is seen, far to the upper right too."""
+    model = make_model("gated-pixelcnn", ImageSpec.infer((1, 3, 9), 2), {"layers": 9})
+    check_context(model, 3, 9, torch.from_numpy(complete(model, 3, 9)))
+
+
+def test_p5_the_first_row_sees_its_past_and_the_first_layer_not_itself() -> None:
+    """Within row 0 only the horizontal stack can carry anything; one layer alone never sees its own pixel."""
+    image = ImageSpec.infer((1, 1, 6), 4)
+    model = make_model("gated-pixelcnn", image, {"layers": 6})
+    assert torch.equal(dependencies(model, 1, 6), torch.ones(6, 6, dtype=torch.bool).tril(-1))
+    one = dirty(make_model("gated-pixelcnn", ImageSpec.infer((3, 3, 3), 4), {"layers": 1}))
+    check_no_leak(one, 3, 3)
+    check_textbook(dirty(make_model("gated-pixelcnn", image, labels=True)), 1, 6)
+
+
+def test_p7_mask_tables_are_exact() -> None:
+    """Mask A and B of a 3x3 kernel over three sub-pixels, entry by entry."""
+    three = channel_groups(3, 3)
+    for strict, own in ((True, [[0, 0, 0], [1, 0, 0], [1, 1, 0]]), (False, [[1, 0, 0], [1, 1, 0], [1, 1, 1]])):
+        mask = MaskedConv2d(3, 3, 3, in_groups=three, out_groups=three, strict=strict).mask
+        assert mask is not None
+        assert mask.shape == (3, 3, 2, 3)
+        assert bool((mask[:, :, 0] == 1).all())  # the row above: all of it
+        assert bool((mask[:, :, 1, 0] == 1).all())  # left
+        assert bool((mask[:, :, 1, 2] == 0).all())  # right
+        assert mask[:, :, 1, 1].tolist() == own
+
+
+@every_network
+def test_p8_masks_hold_before_the_first_step_after_loading_and_under_an_average(name: str) -> None:
+    """Whatever touches the weights, also those under a mask."""
+    image = ImageSpec.infer((3, 3, 3), 4)
+    model = make_model(name, image)
+    check_no_leak(model, 3, 3)
+    loaded(model)
+    check_no_leak(model, 3, 3)
+    assert not [key for key in model.state_dict() if key.endswith("mask")]
+    average = AveragedWeights(model, 0.9)
+    dirty(model, 3.0)
+    average.update(1000)
+    with average.applied():
+        check_no_leak(model, 3, 3)
+    check_no_leak(model, 3, 3)
+    optimiser = torch.optim.SGD(model.parameters(), lr=1.0, weight_decay=0.5)
+    (-model(random_levels(model, 4)).mean()).backward()
+    optimiser.step()
+    check_no_leak(model, 3, 3)
+
+
+@every_network
+def test_p9_training_mode_is_causal_and_images_do_not_mix(name: str) -> None:
+    """No statistics over sites or over the batch, in either mode."""
+    for mode in (True, False):
+        model = dirty(make_model(name, ImageSpec.infer((3, 3, 3), 4), {"dropout": 0.5})).train(mode)
+        check_causal(model, 3, 3)
+        check_batch(model, 3, 3)
+
+
+@every_network
+def test_p10_every_image_counts_once(name: str) -> None:
+    """155 of 156 batches, a dropped remainder or a mean of means would show."""
+    check_evaluation(dirty(make_model(name, ImageSpec.infer((1, 3, 3), 4))), count=11)
+    check_known_entropy(make_model(name, ImageSpec.infer((1, 3, 3), 256)))
+
+
+@pytest.mark.parametrize("levels", [2, 3, 4, 32, 256])
+def test_p11_mixture_bins_are_exact_at_every_depth(levels: int) -> None:
+    """All levels sum to one, all triples too; narrow scales and far means stay finite; half precision is refused."""
+    check_consistent(DiscretizedLogisticMixture(3, levels, 3), scale=4.0)
+    check_extremes(DiscretizedLogisticMixture(3, levels, 3))
+    check_half_precision(DiscretizedLogisticMixture(3, levels, 3))
+    if levels <= 4:
+        check_joint(DiscretizedLogisticMixture(3, levels, 3))
+
+
+@every_network
+def test_p11_the_loss_is_float32_under_autocast(name: str) -> None:
+    """The network may run in bfloat16, the likelihood never does."""
+    model = make_model(name, ImageSpec.infer((3, 3, 4), 256), likelihood="mixture").float()
+    x = random_levels(model, 3)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert model(x).dtype == torch.float32
+        assert model.log_prob_map(x).dtype == torch.float32
+    x = torch.full_like(x, 255)
+    model(x).sum().backward()
+    assert all(bool(p.grad.isfinite().all()) for p in model.parameters() if p.grad is not None)
+
+
+@every_network
+def test_p12_the_sampler_draws_from_the_likelihood(name: str) -> None:
+    """On the grid, at the right frequency, and scored as it was drawn."""
+    model = dirty(make_model(name, ImageSpec.infer((3, 1, 1), 3), likelihood="mixture"))
+    check_painted_frequencies(model, 1, 1, "auto")
+    check_scored_as_painted(model, 2, 3, temperature=0.5)
+
+
+@every_network
+@pytest.mark.parametrize("count", [1, 5])
+def test_p13_the_fast_sampler_is_the_naive_one(name: str, count: int) -> None:
+    """Borders, odd sizes, batches larger and smaller than before, every condition: the same image."""
+    model = dirty(make_model(name, ImageSpec.infer((2, 4, 5), 3), {"kernel": 5}, labels=True, position=True))
+    check_same_image(model, 4, 5, count, label="owl", guidance=2.0)
+    free = dirty(make_model(name, ImageSpec.infer((2, 4, 5), 3), labels=True))
+    for height, width in ((1, 1), (1, 7), (6, 1), (3, 4)):
+        check_same_image(free, height, width, count)
+
+
+@every_network
+def test_p14_height_and_width_are_not_swapped(name: str) -> None:
+    """One row, one column, one pixel, odd and non-square sizes, smaller than the kernel."""
+    for height, width in (*SIZES, (2, 7), (7, 2)):
+        model = dirty(make_model(name, ImageSpec.infer((1, height, width), 3), {"first_kernel": 7}, position=True))
+        check_no_leak(model, height, width)
+        check_textbook(model, height, width)
+        assert sample(model, 2, seed=0).levels.shape == (2, 1, height, width)
+        assert evaluate(model, random_levels(model, 2)).dims == height * width
+
+
+def test_p15_the_network_is_the_one_that_was_asked_for() -> None:
+    """Parameter counts by hand for one configuration of each, and by formula for others."""
+    image = ImageSpec.infer((1, 28, 28), 2)
+    small = {"channels": 2, "layers": 1, "first_kernel": 3, "kernel": 3, "head_channels": 2}
+    plain = make_model("pixelcnn", image, {**small, "skip": False})
+    # mask A 4x1x2x3+4, block (2x4+2)+(2x2x2x3+2)+(4x2+4), last 2x4+2, head 2x2+2, output 1x2+1
+    assert plain.num_parameters == (24 + 4) + (10 + 26 + 12) + 10 + 6 + 3
+    gated = make_model("gated-pixelcnn", image, small)
+    # vertical 4x1x1x3+4, horizontal 4x1x1x1+4, link 4x4+4, skip 2x2+2, head 6, output 3
+    assert gated.num_parameters == 16 + 8 + 20 + 6 + 6 + 3
+    for name in names():
+        for channels in (1, 3):
+            settings = {"channels": 64, "layers": 5, "first_kernel": 7, "kernel": 3, "head_channels": 32}
+            check_parameter_count(make_model(name, ImageSpec.infer((channels, 8, 8), 16), settings, labels=True))
+
+
+@every_network
+def test_p19_causality_is_judged_by_zero_gradients_not_by_small_differences(name: str) -> None:
+    """Huge, tiny and float32 weights change no verdict; engines in float32 are compared with room for rounding."""
+    image = ImageSpec.infer((3, 3, 4), 4)
+    for scale in (1e-3, 0.5, 20.0):
+        check_no_leak(dirty(make_model(name, image), scale), 3, 4)
+    model = dirty(make_model(name, image), 0.3).float()
+    x = random_levels(model, 1)
+    with torch.inference_mode():
+        condition = model.condition(None, 1)
+        full = model.params(x, condition).unflatten(1, (3, -1)).numpy()
+        values = model.canvas(x).numpy()
+        for engine in (open_engine(model, condition, 1, 3, 4, e) for e in ENGINES):
+            for row, column, sub in np.ndindex(3, 4, 3):
+                found = engine.params().reshape(1, 3, -1)[:, sub]
+                assert math.isclose(float(abs(found - full[:, sub, :, row, column]).max()), 0, abs_tol=1e-5)
+                engine.observe(values[:, sub : sub + 1, row, column])

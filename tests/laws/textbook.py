@@ -1,0 +1,188 @@
+"""Each network once more, as in a textbook: taps one by one, rules for groups written out, no `Pass` and no layers.
+
+Only the weights come from the model. A network without an entry here has no second opinion, and adds one with its file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pointillist.networks import GatedPixelCNNConfig, PixelCNNConfig
+from pointillist.pixel_model import PixelModel
+
+from .strategies import random_labels, random_levels
+
+
+def at(x: Tensor, dy: int, dx: int) -> Tensor:
+    """The value `dy` rows down and `dx` columns right of each site; zero outside the image."""
+    out = torch.zeros_like(x)
+    height, width = x.shape[2:]
+    for row in range(height):
+        for column in range(width):
+            if 0 <= row + dy < height and 0 <= column + dx < width:
+                out[:, :, row, column] = x[:, :, row + dy, column + dx]
+    return out
+
+
+def group(index: int, count: int, groups: int) -> int:
+    """Contiguous groups, as even as possible."""
+    return index * groups // count
+
+
+def mix(x: Tensor, weight: Tensor, bias: Tensor | None, rule: Callable[[int, int], bool] | None = None) -> Tensor:
+    """A 1x1 layer, one output at a time; `rule(output, input)` says which weights exist."""
+    out = []
+    for o in range(weight.shape[0]):
+        used = [i for i in range(weight.shape[1]) if rule is None or rule(o, i)]
+        total = sum((weight[o, i] * x[:, i] for i in used), torch.zeros_like(x[:, 0]))
+        out.append(total if bias is None else total + bias[o])
+    return torch.stack(out, 1)
+
+
+def convolve(
+    x: Tensor, layer: Any, taps: Iterable[tuple[int, int, int, int]], own: Callable[[int, int], bool]
+) -> Tensor:
+    """Sum over taps (row and column of the kernel, and the site they look at); the own site obeys `own`."""
+    total = layer.bias[:, None, None].expand(len(x), -1, *x.shape[2:])
+    for ky, kx, dy, dx in taps:
+        rule = own if dy == dx == 0 else None
+        total = total + mix(at(x, dy, dx), layer.weight[:, :, ky, kx], None, rule)
+    return total
+
+
+def rules(groups: int, outputs: int, inputs: int, halves: int = 1) -> tuple[Any, Any]:
+    """Mask A and mask B between feature counts; a gate has two halves of features, each with its own groups."""
+
+    def out(o: int) -> int:
+        return group(o % (outputs // halves), outputs // halves, groups)
+
+    return (
+        lambda o, i: group(i, inputs, groups) < out(o),
+        lambda o, i: group(i, inputs, groups) <= out(o),
+    )
+
+
+def conditioned(x: Tensor, layer: Any, vector: Tensor | None, positions: Tensor | None) -> Tensor:
+    """Plus V h, plus V * s."""
+    if vector is not None:
+        x = x + mix(vector, layer.vector.weight[:, :, 0, 0], None)
+    if positions is not None:
+        x = x + mix(positions, layer.map.weight[:, :, 0, 0], None)
+    return x
+
+
+def pixelcnn(model: PixelModel, x: Tensor, vector: Tensor | None, positions: Tensor | None) -> Tensor:
+    """Van den Oord et al. 2016a, section 3.4 and figure 5."""
+    config, net, groups = model.config.backbone, model.backbone, model.ports.groups
+    assert isinstance(config, PixelCNNConfig)
+    h, head, params = config.channels, config.head_channels, model.ports.params
+
+    def masked(x: Tensor, layer: Any, size: int, own: Any) -> Tensor:
+        half = size // 2
+        taps = [
+            (dy + half, dx + half, dy, dx)
+            for dy in range(-half, 1)
+            for dx in range(-half, half + 1)
+            if dy < 0 or dx <= 0
+        ]
+        return convolve(x, layer, taps, own)
+
+    def one(x: Tensor, layer: Any, outputs: int, inputs: int) -> Tensor:
+        return mix(x, layer.weight[:, :, 0, 0], layer.bias, rules(groups, outputs, inputs)[1])
+
+    y = masked(x, net.first, config.first_kernel, rules(groups, 2 * h, x.shape[1])[0])
+    skips = []
+    for index, block in enumerate(net.blocks):
+        z = conditioned(one(y.clamp(min=0), block.reduce, h, 2 * h), block.condition, vector, positions)
+        z = masked(z.clamp(min=0), block.masked, config.kernel, rules(groups, h, h)[1])
+        y = y + one(z.clamp(min=0), block.expand, 2 * h, h)
+        if config.skip:
+            skips.append(one(y.clamp(min=0), net.skips[index], head, 2 * h))
+    z = one(y.clamp(min=0), net.last, head, 2 * h) + sum(skips)
+    z = one(z.clamp(min=0), net.head, head, head)
+    return one(z.clamp(min=0), net.output, params, head)
+
+
+def gated_pixelcnn(model: PixelModel, x: Tensor, vector: Tensor | None, positions: Tensor | None) -> Tensor:
+    """Van den Oord et al. 2016b, eq. 2 to 5 and figure 2."""
+    config, net, groups = model.config.backbone, model.backbone, model.ports.groups
+    assert isinstance(config, GatedPixelCNNConfig)
+    d, head, params = config.channels, config.head_channels, model.ports.params
+
+    def gate(z: Tensor) -> Tensor:
+        return torch.stack([torch.tanh(z[:, i]) / (1 + torch.exp(-z[:, d + i])) for i in range(d)], 1)
+
+    vertical = horizontal = x
+    total: Tensor = torch.zeros(())
+    for index, layer in enumerate(net.layers):
+        first, last = index == 0, index == config.layers - 1
+        half = (config.first_kernel if first else config.kernel) // 2
+        step = 1 if first else config.dilations[(index - 1) % len(config.dilations)]
+        rows = range(-half, 0 if first else 1)
+        taps = [(dy + half, dx + half, dy * step, dx * step) for dy in rows for dx in range(-half, half + 1)]
+        v = conditioned(
+            convolve(vertical, layer.vertical, taps, lambda o, i: True), layer.condition_vertical, vector, positions
+        )
+        mask_a, mask_b = rules(groups, 2 * d, horizontal.shape[1], halves=2)
+        own = [] if first and groups == 1 else [0]
+        taps = [(0, dx + half, 0, dx * step) for dx in [*range(-half, 0), *own]]
+        z = convolve(horizontal, layer.horizontal, taps, mask_a if first else mask_b)
+        z = z + mix(v, layer.link.weight[:, :, 0, 0], layer.link.bias)  # before the gate
+        z = conditioned(z, layer.condition_horizontal, vector, positions)
+        weight, bias = layer.out.weight[:, :, 0, 0], layer.out.bias
+        kept = 0 if last else d
+        if not last:
+            residual = mix(gate(z), weight[:kept], bias[:kept], rules(groups, d, d)[1])
+            horizontal = residual if first else horizontal + residual  # never from the raw image
+        total = total + mix(gate(z), weight[kept:], bias[kept:], rules(groups, head, d)[1])
+        vertical = gate(v) + (vertical if config.vertical_residual and not first else 0)
+    z = mix(total.clamp(min=0), net.head.weight[:, :, 0, 0], net.head.bias, rules(groups, head, head)[1])
+    return mix(z.clamp(min=0), net.output.weight[:, :, 0, 0], net.output.bias, rules(groups, params, head)[1])
+
+
+TEXTBOOK: dict[str, Callable[..., Tensor]] = {"pixelcnn": pixelcnn, "gated-pixelcnn": gated_pixelcnn}
+
+
+def check_textbook(model: PixelModel, height: int, width: int) -> None:
+    """The network computes what its paper says, to rounding, in float64."""
+    x, labels = random_levels(model, 2, height, width), random_labels(model, 2)
+    with torch.no_grad():
+        condition = model.condition(labels, 2)
+        found = model.params(x, condition)
+        vector = None if condition.vector is None else condition.vector.expand(-1, -1, height, width)
+        expected = TEXTBOOK[model.config.model_type](model, model.canvas(x), vector, condition.map)
+    assert found.shape == expected.shape
+    assert torch.allclose(found, expected, rtol=1e-10, atol=1e-10), float((found - expected).abs().max())
+
+
+def count_parameters(model: PixelModel) -> int:
+    """Parameters by formula, from settings alone (P15)."""
+    config, image, ports = model.config, model.image, model.ports
+    net = config.backbone
+    canvas, out, cond = ports.canvas, ports.params, ports.vector + ports.map
+    total = (len(config.classes) + 1) * config.label_width if config.classes else 0
+    total += config.position_width * image.height * image.width
+    total += 0 if image.ordered else image.levels * config.level_width
+    if isinstance(net, PixelCNNConfig):
+        h, k1, k, head = net.channels, net.first_kernel, net.kernel, net.head_channels
+        total += 2 * h * canvas * (k1 // 2 + 1) * k1 + 2 * h
+        block = 2 * h * h + h + h * h * (k // 2 + 1) * k + h + 2 * h * h + 2 * h + h * cond
+        total += net.layers * (block + (2 * h * head if net.skip else 0)) + 2 * h * head + head
+    else:
+        assert isinstance(net, GatedPixelCNNConfig)
+        d, k1, k, head = net.channels, net.first_kernel, net.kernel, net.head_channels
+        both = 4 * d * d + 2 * d + 4 * d * cond + head * d + head  # link, conditions, skip output
+        own = 1 if ports.groups > 1 else 0
+        total += 2 * d * (canvas * (k1 // 2) * k1 + 1) + 2 * d * (canvas * (k1 // 2 + own) + 1)
+        total += (net.layers - 1) * (2 * d * (d * (k // 2 + 1) * k + 1) + 2 * d * (d * (k // 2 + 1) + 1) + d * d + d)
+        total += net.layers * both
+    return total + head * head + head + out * head + out
+
+
+def check_parameter_count(model: PixelModel) -> None:
+    """As many parameters as the formula says."""
+    assert model.num_parameters == count_parameters(model)

@@ -1,0 +1,84 @@
+"""The rules of `docs/architecture.md`, enforced: imports point down, files stay small, public names exist."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import pointillist
+
+ROOT = Path(pointillist.__file__).parent
+
+# from the bottom up; a room may import itself and rooms of lower rows, never its neighbours in a row
+ROWS = [
+    {"_version", "errors"},
+    {"passes", "images", "checkpoint"},
+    {"likelihoods", "data", "nn", "pictures", "engine"},
+    {"conditioning"},
+    {"networks"},
+    {"pixel_model"},
+    {"factory", "unroll"},
+    {"finetune", "scoring", "sampling"},
+    {"training"},
+    {"demo"},
+    {"cli"},
+    {"__main__"},
+]
+# exceptions, each with its reason
+ALLOWED = {
+    ("sampling", "scoring"): "`evaluating`, the one context manager for inference",
+    ("finetune", "factory"): "builds on a loaded model",
+}
+LEVEL = {room: level for level, row in enumerate(ROWS) for room in row}
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imports_of(path: Path) -> set[str]:
+    """Rooms that a file imports, also inside functions."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("pointillist"):
+            parts = node.module.split(".")
+            found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("pointillist.")}
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_down(path: Path) -> None:
+    """A file imports only its own room and rooms below it."""
+    room = room_of(path)
+    if path == ROOT / "__init__.py":
+        return
+    assert room in LEVEL, f"{room} has no place in docs/architecture.md and ROWS"
+    for other in imports_of(path) - {room}:
+        if other in LEVEL and (room, other) not in ALLOWED:
+            assert LEVEL[other] < LEVEL[room], f"{path.relative_to(ROOT)} imports {other}, which is not below {room}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_files_stay_small(path: Path) -> None:
+    """One idea a file: at most 300 lines."""
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
+
+
+def test_public_names_exist() -> None:
+    """Everything in `__all__` can be imported, and everything importable lazily is in `__all__`."""
+    for name in pointillist.__all__:
+        assert getattr(pointillist, name) is not None
+    assert set(pointillist._HOME) | {"__version__"} == set(pointillist.__all__)
+
+
+def test_every_room_is_described() -> None:
+    """`docs/architecture.md` names every room."""
+    page = (ROOT.parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for room in LEVEL:
+        if room not in {"_version", "__main__"}:
+            assert f"`{room}" in page, f"docs/architecture.md does not describe {room}"

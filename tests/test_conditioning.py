@@ -1,0 +1,87 @@
+"""Labels by number and by name, their embedding, and learned positions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from pointillist.conditioning import NO_LABEL, LabelEmbedding, PositionMap, resolve_labels
+from pointillist.errors import ConfigError, ShapeError
+
+CLASSES = ("cat", "dog", "7")
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        (None, [-1, -1, -1]),
+        (1, [1, 1, 1]),
+        ("dog", [1, 1, 1]),
+        ("7", [2, 2, 2]),  # a class of that name comes before the number
+        ("0", [0, 0, 0]),
+        (-1, [-1, -1, -1]),
+        ([0, "dog", None], [0, 1, -1]),
+        (("cat", 2, -1), [0, 2, -1]),
+        (torch.tensor([2, 0, 1]), [2, 0, 1]),
+        (torch.tensor(2), [2, 2, 2]),
+        (np.array([2, 0, 1]), [2, 0, 1]),
+        (np.array(1), [1, 1, 1]),
+        (np.int64(1), [1, 1, 1]),
+        ([1], [1, 1, 1]),
+        (1.0, [1, 1, 1]),
+    ],
+)
+def test_labels_are_resolved(label: Any, expected: list[int]) -> None:
+    """One for all or one each."""
+    found = resolve_labels(label, CLASSES, 3)
+    assert found.dtype == torch.int64
+    assert found.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    "label", [3, -2, "cow", "--1", "", "\u00b2", 1.5, float("nan"), float("inf"), "1.0", [0, 1, 9]]
+)
+def test_what_is_not_a_class_is_refused(label: Any) -> None:
+    """Named, with the choices; never rounded to a class nearby."""
+    with pytest.raises(ConfigError, match="cat, dog, 7|from 0 to 2"):
+        resolve_labels(label, CLASSES, 3)
+
+
+@pytest.mark.parametrize("label", [[], [0, 1], torch.tensor([0, 1, 2, 0])])
+def test_as_many_labels_as_images(label: Any) -> None:
+    """One, or one each."""
+    with pytest.raises(ShapeError, match="do not fit 3 images"):
+        resolve_labels(label, CLASSES, 3)
+
+
+def test_a_model_without_classes_takes_none() -> None:
+    """None is no label; anything else is refused."""
+    assert resolve_labels(None, (), 2).tolist() == [NO_LABEL, NO_LABEL]
+    with pytest.raises(ConfigError, match="trained without labels"):
+        resolve_labels(0, (), 2)
+
+
+def test_one_label_for_all_can_be_written_to() -> None:
+    """The tensor is not an expanded view."""
+    found = resolve_labels(1, CLASSES, 3)
+    found[0] = 0
+    assert found.tolist() == [0, 1, 1]
+
+
+def test_no_label_has_a_vector_of_its_own() -> None:
+    """Index `classes`; labels have theirs."""
+    embedding = LabelEmbedding(3, 5)
+    found = embedding(torch.tensor([0, NO_LABEL, 2]))
+    assert found.shape == (3, 5, 1, 1)
+    assert torch.equal(found[:, :, 0, 0], embedding.embedding.weight[[0, 3, 2]])
+
+
+def test_positions_are_the_same_for_every_image() -> None:
+    """One learned vector a site."""
+    positions = PositionMap(2, 3, 4)
+    found = positions(5)
+    assert found.shape == (5, 2, 3, 4)
+    assert torch.equal(found[0], found[4])

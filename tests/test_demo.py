@@ -1,0 +1,184 @@
+"""The demo writes what it promises, and its page says what `evaluate` says."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import pointillist as pt
+from pointillist.demo import Demo, run_demo
+from pointillist.demo import run as demo_run
+from pointillist.demo.facts import frequency_bits
+from pointillist.demo.workspace import Workspace
+from pointillist.errors import ConfigError
+from pointillist.training import Interrupted
+
+SMALL = {"channels": 8, "layers": 2, "head_channels": 8, "first_kernel": 3}
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo_run, "_MODEL", SMALL)
+        return run_demo(tmp_path_factory.mktemp("demo") / "out", steps=6, threads=1, command="pointillist demo <&>")
+
+
+class Reader(HTMLParser):
+    """Tags that are open, and what the page points at."""
+
+    VOID = ("meta", "link", "img", "br", "rect", "circle", "line", "polyline")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def page(demo: Demo) -> str:
+    return demo.workspace.page.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def tags(page: str) -> list[tuple[str, dict[str, str | None]]]:
+    reader = Reader()
+    reader.feed(page)
+    reader.close()
+    assert reader.open == []
+    return reader.seen
+
+
+def test_all_files_are_there(demo: Demo) -> None:
+    place = demo.workspace
+    for path in (place.page, place.results, place.sheet, place.painting, place.maps):
+        assert path.stat().st_size > 500
+    with Image.open(place.painting) as gif:
+        assert gif.n_frames == 65  # type: ignore[attr-defined]
+    assert not (place.run / "state").exists()
+    assert place.page.stat().st_size < 1_000_000
+
+
+def test_the_numbers_are_those_of_evaluate(demo: Demo, page: str) -> None:
+    facts = demo.facts
+    model = pt.load(demo.workspace.model)
+    evaluation = pt.evaluate(model, pt.load_data("uci-digits").get("test"))
+    assert facts.bits_per_dim == pytest.approx(evaluation.bits_per_dim, abs=1e-9)
+    assert facts.interval == pytest.approx(evaluation.interval, abs=1e-9)
+    assert facts.nats == pytest.approx(evaluation.nats, abs=1e-7)
+    assert facts.test_images == evaluation.count == 360
+    low, high = evaluation.interval
+    assert f"{evaluation.bits_per_dim:.4f} bits/dim, 95 % interval {low:.4f} to {high:.4f}" in page
+    assert f"{evaluation.nats:.3f} nats an image" in page
+    assert f"{model.num_parameters:,} parameters" in page
+    mean = sum(c.bits_per_dim * c.count for c in facts.per_class) / 360
+    assert mean == pytest.approx(facts.bits_per_dim, abs=1e-9)
+    assert json.loads(demo.workspace.results.read_text())["bits_per_dim"] == facts.bits_per_dim
+
+
+def test_the_model_survives_disk_and_the_samplers_agree(demo: Demo) -> None:
+    assert demo.facts.reloaded_equal
+    assert demo.facts.cross_check.equal
+    assert demo.facts.cross_check.images == 4
+
+
+def test_the_page_needs_nothing_from_elsewhere(page: str, tags: list[tuple[str, dict[str, str | None]]]) -> None:
+    assert not re.search(r"https?:|@import|url\(|<script|\son\w+=", page)
+    for _, attributes in tags:
+        for name in ("src", "href", "srcset", "poster", "data"):
+            assert (attributes.get(name) or "data:").startswith("data:")
+    assert "$" not in re.sub(r"base64,[^\"]*", "", page)
+
+
+def test_every_picture_is_told_in_words(tags: list[tuple[str, dict[str, str | None]]]) -> None:
+    pictures = [(tag, a) for tag, a in tags if tag in ("img", "svg")]
+    assert len(pictures) > 30
+    for tag, attributes in pictures:
+        words = attributes.get("alt" if tag == "img" else "aria-label") or ""
+        assert len(words) > 10, (tag, words)
+        assert "nan" not in words
+
+
+def test_what_a_user_gives_is_escaped(page: str) -> None:
+    assert "pointillist demo &lt;&amp;&gt;" in page
+    assert "demo <&>" not in page
+
+
+def test_new_digits_stand_under_their_class(demo: Demo, tags: list[tuple[str, dict[str, str | None]]]) -> None:
+    alts = [a["alt"] for tag, a in tags if tag == "img" and "new images" in (a.get("alt") or "")]
+    assert alts == [f"8 new images painted for the class {name}" for name in range(10)]
+
+
+def test_again_replaces_its_own_files_only(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo_run, "_MODEL", SMALL)
+    folder = demo.workspace.folder
+    (folder / "mine.txt").write_text("kept")
+    before = demo.workspace.results.read_text()
+    again = run_demo(folder, steps=6, threads=1)
+    assert (folder / "mine.txt").read_text() == "kept"
+    assert again.facts.bits_per_dim == json.loads(before)["bits_per_dim"]
+
+
+def test_an_interrupted_demo_goes_on(tmp_path: Path, demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo_run, "_MODEL", SMALL)
+    train = demo_run.train
+    resumed = []
+
+    def stop_early(*args: object, resume: bool, **kwargs: object) -> object:
+        resumed.append(resume)
+        if not resume:
+            from pointillist.training.trainer import Trainer
+
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Trainer, "_stop_everywhere", lambda self: self.progress.step >= 3)
+                return train(*args, resume=resume, **kwargs)  # type: ignore[arg-type]
+        return train(*args, resume=resume, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(demo_run, "train", stop_early)
+    out = tmp_path / "out"
+    with pytest.raises(Interrupted):
+        run_demo(out, steps=6, threads=1)
+    assert not (out / "index.html").exists()
+    done = run_demo(out, steps=6, threads=1)
+    assert resumed == [False, True]
+    assert done.facts.bits_per_dim == demo.facts.bits_per_dim
+
+
+def test_other_settings_start_afresh(tmp_path: Path) -> None:
+    place = Workspace(tmp_path / "out")
+    assert place.open({"seed": 0}) == (False, 0.0)
+    (place.run / "state" / "step-000000001").mkdir(parents=True)
+    place.note({"seed": 0}, seconds=2.5, trained=False)
+    assert place.open({"seed": 0}) == (True, 2.5)
+    assert place.open({"seed": 1}) == (False, 0.0)
+    assert not place.run.exists()
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("mine")
+    with pytest.raises(ConfigError, match="no demo has written"):
+        run_demo(tmp_path, steps=1)
+    with pytest.raises(ConfigError, match="`steps`"):
+        run_demo(tmp_path / "new", steps=0)
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_frequency_bits_of_fair_coins() -> None:
+    train = np.array([0, 1] * 500).reshape(1000, 1, 1, 1)
+    assert frequency_bits(train, train[:2], 2) == pytest.approx(1.0)

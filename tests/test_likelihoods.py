@@ -1,0 +1,72 @@
+"""Which likelihood fits which image, and what they refuse. What they compute is in `laws/`."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from pointillist.errors import ConfigError, ShapeError
+from pointillist.images import ImageSpec
+from pointillist.likelihoods import Bernoulli, Categorical, DiscretizedLogisticMixture, bits_per_dim, build_likelihood
+
+
+@pytest.mark.parametrize(
+    ("levels", "ordered", "expected"),
+    [(2, True, Bernoulli), (2, False, Categorical), (3, True, Categorical), (256, True, Categorical)],
+)
+def test_auto(levels: int, ordered: bool, expected: type) -> None:
+    """Bernoulli for two ordered levels, Categorical otherwise."""
+    image = ImageSpec(channels=2, height=2, width=2, levels=levels, ordered=ordered)
+    assert type(build_likelihood("auto", image)) is expected
+
+
+def test_a_mixture_on_unordered_levels_is_refused() -> None:
+    """Names have no distance."""
+    with pytest.raises(ConfigError, match=r"needs ordered levels.*use 'categorical'"):
+        build_likelihood("mixture", ImageSpec(channels=1, height=2, width=2, levels=9, ordered=False))
+
+
+def test_bernoulli_needs_two_levels() -> None:
+    """Rule and remedy."""
+    with pytest.raises(ConfigError, match=r"`levels` \(=3\) must be 2"):
+        build_likelihood("bernoulli", ImageSpec.infer((1, 2, 2), 3))
+
+
+def test_a_mixture_needs_a_component() -> None:
+    """Rule and remedy."""
+    with pytest.raises(ConfigError, match=r"`mixtures` \(=0\)"):
+        DiscretizedLogisticMixture(1, 4, 0)
+
+
+def test_numbers_of_parameters() -> None:
+    """Salimans et al. 2017: 100 for RGB and ten components."""
+    assert DiscretizedLogisticMixture(3, 256, 10).num_params == 100
+    assert DiscretizedLogisticMixture(1, 256, 10).num_params == 30
+    assert DiscretizedLogisticMixture(4, 256, 1).num_params == 1 + 8 + 6
+    assert Categorical(3, 17).num_params == 51
+    assert Bernoulli(4).num_params == 4
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 3, 3), (1, 6, 3, 3), (2, 6, 3, 4)])
+def test_parameters_must_fit_the_levels(shape: tuple[int, ...]) -> None:
+    """Channels, batch or size that disagree are named."""
+    x = torch.zeros(2, 2, 3, 3, dtype=torch.int64)
+    likelihood = Categorical(2, 3)
+    for ask in (likelihood.log_prob, lambda params, x: likelihood.conditional(params, x, 0)):
+        with pytest.raises(ShapeError, match=r"need \(b, 6, h, w\)"):
+            ask(torch.zeros(shape), x)
+
+
+def test_bits_per_dim() -> None:
+    """Nats of an image to bits of a sub-pixel."""
+    assert bits_per_dim(10 * math.log(2), 5) == pytest.approx(2)
+
+
+def test_log_scales_have_a_floor() -> None:
+    """Below -7 a component gets no narrower (the paper's value)."""
+    likelihood = DiscretizedLogisticMixture(1, 256, 1)
+    x = torch.full((1, 1, 1, 1), 100)
+    at_floor, below = (likelihood.log_prob(torch.tensor([0.0, -0.2, s]).view(1, 3, 1, 1), x) for s in (-7.0, -70.0))
+    assert torch.equal(at_floor, below)

@@ -1,0 +1,92 @@
+"""The registry of networks and their settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from pointillist.errors import ConfigError
+from pointillist.images import ImageSpec
+from pointillist.networks import Ports, config_from_dict, entry, names
+from tests.laws.strategies import make_model
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_preset_builds(name: str) -> None:
+    """Presets are valid, grow from tiny to base, and can be overridden."""
+    sizes = []
+    for preset in entry(name).presets:
+        config = config_from_dict(name, {}, preset)
+        with torch.device("meta"):
+            backbone = entry(name).backbone(config, Ports(groups=3, canvas=3, params=768))
+        sizes.append(sum(p.numel() for p in backbone.parameters()))
+        assert config_from_dict(name, {"dropout": 0.25}, preset).model_dump()["dropout"] == 0.25
+    assert sizes == sorted(sizes)
+    assert entry(name).name == name
+    assert entry(name).summary
+
+
+@pytest.mark.parametrize("name", names())
+def test_settings_are_frozen_and_keyword_only(name: str) -> None:
+    """A record, not a dictionary."""
+    config = entry(name).backbone.Config()
+    with pytest.raises(ValidationError):
+        config.channels = 3  # type: ignore[attr-defined]
+    with pytest.raises(TypeError):
+        entry(name).backbone.Config(3)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"chanels": 3}, "`chanels` is not a setting of"),
+        ({"channels": 0}, "`channels`"),
+        ({"channels": 10**9}, "`channels`"),
+        ({"channels": "many"}, "`channels`"),
+        ({"layers": 0}, "`layers`"),
+        ({"first_kernel": 1}, "`first_kernel`"),
+        ({"dropout": 1.0}, "`dropout`"),
+        ({"dropout": float("nan")}, "`dropout`"),
+    ],
+)
+@pytest.mark.parametrize("name", names())
+def test_a_wrong_setting_is_named(name: str, settings: dict[str, Any], words: str) -> None:
+    """One sentence with the name and the rule."""
+    with pytest.raises(ConfigError, match=words) as error:
+        config_from_dict(name, settings)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("dilations", [(), (0,), (1, -1), ("two",)])
+def test_dilations_must_be_positive(dilations: tuple[Any, ...]) -> None:
+    """A step of zero or backwards is refused when the settings are read."""
+    with pytest.raises(ConfigError, match="dilations"):
+        config_from_dict("gated-pixelcnn", {"dilations": dilations})
+
+
+@pytest.mark.parametrize("field", ["channels", "head_channels"])
+@pytest.mark.parametrize("name", names())
+def test_fewer_features_than_sub_pixels_are_refused(name: str, field: str) -> None:
+    """RGB needs a feature for each of R, G and B in every layer, or blue would not see green."""
+    with pytest.raises(ConfigError, match="cannot carry 3 sub-pixels"):
+        make_model(name, ImageSpec.infer((3, 2, 2), 4), {field: 1})
+    make_model(name, ImageSpec.infer((1, 2, 2), 4), {field: 1})
+
+
+@pytest.mark.parametrize("field", ["kernel", "first_kernel"])
+@pytest.mark.parametrize("name", names())
+def test_even_kernels_are_refused(name: str, field: str) -> None:
+    """A causal kernel needs a centre."""
+    with pytest.raises(ConfigError, match="must be odd"):
+        make_model(name, ImageSpec.infer((1, 2, 2), 4), {field: 4})
+
+
+def test_unknown_names() -> None:
+    """The error lists what there is."""
+    with pytest.raises(ConfigError, match=f"no model 'pixelrnn'.*{names()[0]}"):
+        entry("pixelrnn")
+    with pytest.raises(ConfigError, match="has no preset 'huge'.*tiny"):
+        config_from_dict(names()[0], {}, "huge")

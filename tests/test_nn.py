@@ -1,0 +1,141 @@
+"""Causal layers, masks, conditions and the keys of places."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from pointillist.errors import ConfigError
+from pointillist.nn import (
+    CausalConv2d,
+    CausalLayer,
+    Condition,
+    ConditionBias,
+    HorizontalConv2d,
+    MaskedConv2d,
+    PointwiseConv2d,
+    VerticalConv2d,
+    channel_groups,
+    name_places,
+    see_before,
+)
+from pointillist.passes import FullPass
+
+
+def test_channel_groups_are_contiguous_and_even() -> None:
+    """Also where the channels are not a multiple of the groups."""
+    assert channel_groups(7, 3).tolist() == [0, 0, 0, 1, 1, 2, 2]
+    assert channel_groups(3, 3).tolist() == [0, 1, 2]
+    for channels in range(4, 40):
+        sizes = torch.bincount(channel_groups(channels, 4))
+        assert sizes.sum() == channels
+        assert sizes.max() - sizes.min() <= 1
+
+
+def test_too_few_features_for_the_sub_pixels_are_refused() -> None:
+    """A group without a feature would hide its sub-pixel from the next ones."""
+    with pytest.raises(ConfigError, match="2 features cannot carry 3 sub-pixels"):
+        channel_groups(2, 3)
+
+
+def test_see_before() -> None:
+    """Mask A, mask B, and None where nothing is masked."""
+    groups = channel_groups(3, 3)
+    strict, loose = see_before(groups, groups, strict=True), see_before(groups, groups, strict=False)
+    assert strict is not None
+    assert loose is not None
+    assert torch.equal(strict, torch.ones(3, 3).tril(-1))
+    assert torch.equal(loose, torch.ones(3, 3).tril())
+    one = channel_groups(4, 1)
+    assert see_before(one, one, strict=False) is None
+    nothing = see_before(one, one, strict=True)
+    assert nothing is not None
+    assert not nothing.any()
+
+
+def test_masks_of_a_measured_model_take_no_memory() -> None:
+    """Under the meta device (as when a checkpoint's shapes are compared) a mask has no storage."""
+    with torch.device("meta"):
+        groups = channel_groups(300, 3)
+        layer = MaskedConv2d(300, 300, 3, in_groups=groups, out_groups=groups, strict=True)
+    assert layer.mask is not None
+    assert layer.mask.is_meta
+    assert layer.weight.is_meta
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_even_kernels_are_refused(size: int) -> None:
+    """Error: name, value, rule, remedy."""
+    groups = channel_groups(2, 1)
+    with pytest.raises(ConfigError, match=rf"`kernel_size` \(={size}\) must be odd.*Try {size + 1}"):
+        VerticalConv2d(2, 2, size, strict=True)
+    with pytest.raises(ConfigError, match="odd"):
+        MaskedConv2d(2, 2, size, in_groups=groups, out_groups=groups, strict=True)
+
+
+def test_kernels_are_sliced_to_the_taps_that_can_be_seen() -> None:
+    """No weight is stored for rows below, and none for the own site where it may not be seen at all."""
+    one = channel_groups(2, 1)
+    assert MaskedConv2d(2, 2, 5, in_groups=one, out_groups=one, strict=True).weight.shape == (2, 2, 3, 5)
+    assert VerticalConv2d(2, 2, 5, strict=True).weight.shape == (2, 2, 2, 5)
+    assert VerticalConv2d(2, 2, 5, strict=False).weight.shape == (2, 2, 3, 5)
+    strict = HorizontalConv2d(2, 2, 5, in_groups=one, out_groups=one, strict=True)
+    assert strict.weight.shape == (2, 2, 1, 2)
+    assert strict.mask is None
+    assert HorizontalConv2d(2, 2, 5, in_groups=one, out_groups=one, strict=False).weight.shape == (2, 2, 1, 3)
+    three = channel_groups(3, 3)
+    masked = HorizontalConv2d(3, 3, 5, in_groups=three, out_groups=three, strict=True)
+    assert masked.weight.shape == (3, 3, 1, 3)
+    assert masked.mask is not None
+    assert masked.mask[:, :, 0, -1].tolist() == [[0, 0, 0], [1, 0, 0], [1, 1, 0]]
+
+
+@pytest.mark.parametrize("dilation", [1, 2, 3])
+@pytest.mark.parametrize("size", [(1, 1), (1, 4), (4, 1), (5, 3)])
+def test_layers_keep_the_size(size: tuple[int, int], dilation: int) -> None:
+    """At one row, one column, one pixel, and smaller than the kernel."""
+    groups = channel_groups(3, 3)
+    x = torch.randn(2, 3, *size)
+    for layer in (
+        VerticalConv2d(3, 6, 5, strict=False, dilation=dilation),
+        HorizontalConv2d(3, 6, 5, in_groups=groups, out_groups=channel_groups(6, 3), strict=True, dilation=dilation),
+        VerticalConv2d(3, 6, 5, strict=True),
+        MaskedConv2d(3, 6, 7, in_groups=groups, out_groups=channel_groups(6, 3), strict=True),
+        CausalConv2d(3, 6, up=2, left=2, right=-1, dilation=1, bias=False),
+    ):
+        assert layer(x, FullPass()).shape == (2, 6, *size)
+
+
+def test_masks_are_not_part_of_a_checkpoint() -> None:
+    """They are made from the settings, so no file can bring a wrong one."""
+    groups = channel_groups(3, 3)
+    layer = PointwiseConv2d(groups, groups)
+    assert list(layer.state_dict()) == ["weight", "bias"]
+    assert layer.mask is not None
+    assert layer.mask.dtype == torch.float32
+    assert layer.double().mask.dtype == torch.float64  # type: ignore[union-attr]
+
+
+def test_a_condition_is_a_bias_and_absent_without_one() -> None:
+    """V h and V * s are added; a model without conditions adds nothing and has no weights for it."""
+    x = torch.randn(2, 4, 3, 3)
+    none = ConditionBias(0, 0, 4)
+    assert none(x, FullPass(), Condition()) is x
+    assert list(none.parameters()) == []
+    both = ConditionBias(3, 2, 4)
+    vector, positions = torch.randn(2, 3, 1, 1), torch.randn(2, 2, 3, 3)
+    found = both(x, FullPass(), Condition(vector, positions))
+    assert both.vector is not None
+    assert both.map is not None
+    expected = x + torch.einsum("oi,bi->bo", both.vector.weight[:, :, 0, 0], vector[:, :, 0, 0])[:, :, None, None]
+    expected = expected + torch.einsum("oi,bihw->bohw", both.map.weight[:, :, 0, 0], positions)
+    torch.testing.assert_close(found, expected)
+
+
+def test_every_layer_knows_its_place() -> None:
+    """Keys are module paths, so they are the same for two copies of a model; an unplaced layer has a key of its own."""
+    root = torch.nn.ModuleDict({"a": ConditionBias(1, 0, 2), "b": torch.nn.Sequential(ConditionBias(1, 0, 2))})
+    first, second = (m for m in root.modules() if isinstance(m, CausalLayer))
+    assert first.key() != second.key()
+    name_places(root)
+    assert [first.key(), second.key("vector")] == ["a", "b.0.vector"]

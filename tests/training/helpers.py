@@ -1,0 +1,46 @@
+"""A tiny run that the training tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import pointillist as pt
+from pointillist.data import DataSplits, ImageDataset
+
+
+def tiny_data(images: int = 40, valid: int = 12) -> DataSplits:
+    """A few real digits, labelled."""
+    digits = pt.load_data("uci-digits")
+    assert digits.valid is not None
+    return DataSplits(
+        train=digits.train.subset(np.arange(images)), valid=digits.valid.subset(np.arange(valid)), test=None
+    )
+
+
+def tiny_model(data: ImageDataset, seed: int = 0, **settings: Any) -> pt.PretrainedPixelModel:
+    """A model of a few hundred weights, with dropout, so that a resumed run must also repeat its random draws."""
+    torch.manual_seed(seed)
+    settings = {"channels": 6, "layers": 2, "head_channels": 6, "dropout": 0.2, **settings}
+    return pt.build("gated-pixelcnn", image=data.spec, classes=data.classes, label_width=4, **settings)
+
+
+def tiny_config(out: Path | None = None, **settings: Any) -> pt.TrainConfig:
+    """Eight steps of four images, evaluated and saved every second one."""
+    base = {"steps": 8, "batch_size": 4, "warmup": 2, "evaluate_every": 2, "save_every": 2, "precision": "fp32"}
+    return pt.TrainConfig.from_dict({**base, "out": out, "threads": 1, **settings})
+
+
+def weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """A copy of the weights."""
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
+def assert_same_weights(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
+    """Equal to the bit."""
+    assert a.keys() == b.keys()
+    for name in a:
+        assert torch.equal(a[name], b[name]), name

@@ -1,0 +1,119 @@
+"""An interrupted run goes on as if nothing had happened: same order, same draws, same numbers."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import pointillist as pt
+from pointillist.checkpoint import read_tensors
+from pointillist.training import Interrupted
+from pointillist.training.trainer import Trainer
+
+from .helpers import assert_same_weights, tiny_config, tiny_data, tiny_model, weights
+
+
+def state_of(folder: Path, step: int) -> dict[str, torch.Tensor]:
+    return read_tensors(folder / "state" / f"step-{step:09d}" / "state.safetensors")
+
+
+def metrics(folder: Path) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k != "speed"} for line in lines]
+
+
+def interrupt_after(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """Press Ctrl-C in the middle of a step."""
+    original = Trainer._step
+
+    def stepping(self: Trainer) -> tuple[float, list[int]]:
+        if self.progress.step == step:
+            os.kill(os.getpid(), signal.SIGINT)
+        return original(self)
+
+    monkeypatch.setattr(Trainer, "_step", stepping)
+
+
+@pytest.mark.parametrize("augmented", [False, True])
+def test_resumed_equals_uninterrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, augmented: bool) -> None:
+    """Ctrl-C at an odd step, then `resume`: weights, moments, average and metrics are those of a straight run."""
+    data = tiny_data()
+    extra = {"flip": True, "shift": 1, "accumulate": 2} if augmented else {}
+    straight = pt.train(tiny_model(data.train), data, tiny_config(tmp_path / "a", **extra))
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 4)
+        with pytest.raises(Interrupted):
+            pt.train(tiny_model(data.train), data, tiny_config(tmp_path / "b", **extra))
+    assert (tmp_path / "b" / "state" / "step-000000005").is_dir()
+    resumed = pt.train(tiny_model(data.train, seed=9), data, tiny_config(tmp_path / "b", **extra), resume=True)
+    assert_same_weights(state_of(tmp_path / "a", 8), state_of(tmp_path / "b", 8))
+    assert_same_weights(weights(straight.model), weights(resumed.model))
+    assert metrics(tmp_path / "a") == metrics(tmp_path / "b")
+
+
+def test_kill_leaves_a_state_to_resume(tmp_path: Path) -> None:
+    """`kill -9` at any moment: the newest whole state is found, and the end is the same."""
+    program = (
+        "import sys; from pathlib import Path; from tests.training.helpers import *\n"
+        "data = tiny_data(); pt.train(tiny_model(data.train), data, tiny_config(Path(sys.argv[1]), steps=4000))"
+    )
+    folder = tmp_path / "killed"
+    process = subprocess.Popen([sys.executable, "-c", program, str(folder)], cwd=Path(__file__).parents[2])
+    deadline = time.monotonic() + 180
+    while not list((folder / "state").glob("step-0000000*[468]")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    data = tiny_data()
+    # the killed run was planned for 4,000 steps, so its learning rates are those of a long run: finish one like it
+    reached = max(int(p.name.split("-")[1]) for p in (folder / "state").glob("step-*"))
+    straight_out = tmp_path / "straight"
+    for out, resume in ((folder, True), (straight_out, False)):
+        stop_at(reached + 6, out, data, resume)
+    assert_same_weights(state_of(folder, reached + 6), state_of(straight_out, reached + 6))
+
+
+def stop_at(step: int, out: Path, data: pt.DataSplits, resume: bool) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_after(patch, step - 1)
+        with pytest.raises(Interrupted):
+            pt.train(tiny_model(data.train), data, tiny_config(out, steps=4000), resume=resume)
+
+
+def test_damaged_newest_state_is_passed_over(tmp_path: Path) -> None:
+    """A state that a disk has damaged is skipped for the one before it."""
+    data = tiny_data()
+    pt.train(tiny_model(data.train), data, tiny_config(tmp_path / "a"))
+    whole = state_of(tmp_path / "a", 8)
+    (tmp_path / "a" / "state" / "step-000000008" / "state.safetensors").write_bytes(b"nonsense")
+    pt.train(tiny_model(data.train), data, tiny_config(tmp_path / "a"), resume=True)
+    assert_same_weights(whole, state_of(tmp_path / "a", 8))
+
+
+def test_other_images_are_refused(tmp_path: Path) -> None:
+    """A run cannot go on with images it was not trained on."""
+    data = tiny_data()
+    pt.train(tiny_model(data.train), data, tiny_config(tmp_path / "a"))
+    with pytest.raises(pt.TrainingError, match="trained on other images"):
+        pt.train(tiny_model(data.train), tiny_data(images=39), tiny_config(tmp_path / "a"), resume=True)
+
+
+def test_existing_run_is_not_overwritten(tmp_path: Path) -> None:
+    """Starting in the folder of a run needs `resume`, and resuming needs a run."""
+    data = tiny_data()
+    pt.train(tiny_model(data.train), data, tiny_config(tmp_path / "a"))
+    with pytest.raises(pt.TrainingError, match="--resume"):
+        pt.train(tiny_model(data.train), data, tiny_config(tmp_path / "a"))
+    shutil.rmtree(tmp_path / "a" / "state")
+    with pytest.raises(pt.TrainingError, match="no training state"):
+        pt.train(tiny_model(data.train), data, tiny_config(tmp_path / "a"), resume=True)

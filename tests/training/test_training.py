@@ -1,0 +1,180 @@
+"""The loop: schedule, order, average, validation, and how it stops."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import pointillist as pt
+from pointillist.training.batch_size import largest_batch
+from pointillist.training.journal import Guard
+from pointillist.training.optim import AveragedWeights, build_optimiser, learning_rate
+from pointillist.training.order import Order, shift_images
+from pointillist.training.precision import resolve_device, resolve_precision
+
+from .helpers import tiny_config, tiny_data, tiny_model
+
+
+def test_the_loss_falls_and_the_best_model_is_kept(tmp_path: Path) -> None:
+    """A short run beats guessing, and its folder holds the weights of its best validation."""
+    data = tiny_data(images=200, valid=50)
+    model = tiny_model(data.train, dropout=0.0)
+    before = pt.evaluate(model, data.valid).bits_per_dim
+    result = pt.train(model, data, tiny_config(tmp_path / "a", steps=60, evaluate_every=10, batch_size=16, lr=1e-2))
+    assert result.valid_bits_per_dim < before - 0.5
+    loaded = pt.load(tmp_path / "a")
+    assert pt.evaluate(loaded, data.valid).bits_per_dim == pytest.approx(result.valid_bits_per_dim, abs=1e-6)
+    assert pt.evaluate(result.model, data.valid).bits_per_dim == pytest.approx(result.valid_bits_per_dim, abs=1e-6)
+    assert loaded.training_record["step"] <= 60
+    assert (tmp_path / "a" / "last" / "model.safetensors").is_file()
+
+
+@given(st.integers(1, 40), st.integers(1, 30), st.integers(0, 5))
+def test_order_shows_every_image_once_an_epoch(images: int, batch: int, seed: int) -> None:
+    """Batches may straddle epochs; none is dropped, and position alone decides."""
+    order = Order(images, seed)
+    read = [pair for start in range(0, 3 * images, batch) for pair in order.read(start, batch)]
+    flat = [(epoch, int(i)) for epoch, index in read for i in index][: 3 * images]
+    for epoch in range(3):
+        assert sorted(i for e, i in flat if e == epoch) == list(range(images))
+    again = Order(images, seed).read(images, images)
+    assert [int(i) for _, index in again for i in index] == [i for e, i in flat if e == 1]
+
+
+def test_steps_do_not_depend_on_parts(tmp_path: Path) -> None:
+    """Accumulating a step in parts gives the gradient of the whole step."""
+    data = tiny_data()
+    results = []
+    for parts in (1, 2, 4):
+        model = tiny_model(data.train, dropout=0.0)
+        pt.train(model, data, tiny_config(accumulate=parts, label_dropout=0.0))
+        results.append(torch.cat([p.flatten() for p in model.parameters()]))
+    assert torch.allclose(results[0], results[1], atol=2e-5)
+    assert torch.allclose(results[0], results[2], atol=2e-5)
+
+
+def test_schedule_warms_up_and_ends_low() -> None:
+    """Linear to the peak, cosine to `final_lr` times the peak."""
+    config = pt.TrainConfig(lr=1.0, warmup=10, final_lr=0.1)
+    rates = [learning_rate(step, 1000, config) for step in range(1000)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == pytest.approx(1.0)
+    assert rates[-1] == pytest.approx(0.1, abs=1e-4)
+    assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False))
+
+
+def test_embeddings_and_biases_do_not_decay() -> None:
+    """Weight decay is for kernels."""
+    data = tiny_data()
+    model = tiny_model(data.train)
+    decayed, free = build_optimiser(model, pt.TrainConfig()).param_groups
+    assert all(p.ndim >= 2 for p in decayed["params"])
+    assert model.label is not None
+    assert any(p is model.label.embedding.weight for p in free["params"])
+    assert len(decayed["params"]) + len(free["params"]) == len(list(model.parameters()))
+
+
+def test_average_is_applied_only_within_the_block() -> None:
+    """After the block the model has its own weights again, also when the block fails."""
+    model = torch.nn.Linear(2, 2)
+    average = AveragedWeights(model, 0.5)
+    own = model.weight.detach().clone() + 1
+    with torch.no_grad():
+        model.weight.copy_(own)
+    average.update(1000)
+    with pytest.raises(ZeroDivisionError), average.applied():
+        assert torch.allclose(model.weight, own - 0.5)
+        _ = 1 / 0
+    assert torch.equal(model.weight, own)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
+    """The message names the step, the batch and the last good checkpoint, and the weights on disk are the good ones."""
+    data = tiny_data()
+    model = tiny_model(data.train)
+    with torch.no_grad():
+        next(iter(model.parameters())).fill_(float("nan"))
+    with pytest.raises(pt.TrainingError, match=r"became nan at step 1 \(images \d+.*last good checkpoint is none yet"):
+        pt.train(model, data, tiny_config(tmp_path / "a"))
+    assert not (tmp_path / "a" / "model.safetensors").exists()
+
+
+def test_a_diverging_loss_stops_the_run() -> None:
+    """Far worse than guessing, for a whole window."""
+    guard = Guard(levels=2, window=5)
+    for _ in range(20):
+        guard.check(1.0, 1, [0], "none")
+    with pytest.raises(pt.TrainingError, match="diverged"):
+        for _ in range(5):
+            guard.check(50.0, 2, [0], "none")
+
+
+@given(st.integers(1, 5), st.integers(1, 5), st.integers(0, 6))
+def test_shifted_images_keep_their_shape(height: int, width: int, reach: int) -> None:
+    """Shifts larger than the image leave it empty; a shift of nothing is the image; the draw is the key's."""
+    x = np.arange(1, 2 * height * width + 1).reshape(2, 1, height, width)
+    moved = shift_images(x, np.array([3, 4]), 0, reach)
+    assert moved.shape == x.shape
+    assert set(np.unique(moved)) <= {0, *x.ravel().tolist()}
+    assert np.array_equal(shift_images(x[::-1], np.array([4, 3]), 0, reach)[::-1], moved)
+    if reach == 0:
+        assert np.array_equal(moved, x)
+
+
+def test_batch_size_auto_is_a_power_of_two() -> None:
+    """The batch is found from what one image keeps for the backward pass."""
+    model = tiny_model(tiny_data().train)
+    batch = largest_batch(model)
+    assert batch & (batch - 1) == 0
+    assert 1 <= batch <= 256
+
+
+def test_batch_size_must_fit_the_parts() -> None:
+    """A step must split evenly over processes and parts."""
+    data = tiny_data()
+    with pytest.raises(pt.ConfigError, match="must be a multiple"):
+        pt.train(tiny_model(data.train), data, tiny_config(batch_size=4, accumulate=3))
+
+
+def test_devices_and_precision() -> None:
+    """What is asked for is checked; `auto` says why."""
+    assert resolve_device("cpu").type == "cpu"
+    with pytest.raises(pt.ConfigError, match="not a device"):
+        resolve_device("banana")
+    if not torch.cuda.is_available():
+        with pytest.raises(pt.ConfigError, match="no GPU"):
+            resolve_device("cuda")
+    assert resolve_precision("fp32", torch.device("cpu")) == ("fp32", "as asked")
+    assert resolve_precision("auto", torch.device("cpu"))[0] in ("fp32", "bf16")
+
+
+@pytest.mark.parametrize("name", ["lr", "clip", "epochs"])
+def test_settings_are_checked(name: str) -> None:
+    """A setting out of range is one sentence with name and value."""
+    with pytest.raises(pt.ConfigError, match=f"`{name}`.*-1"):
+        pt.TrainConfig.from_dict({name: -1})
+    with pytest.raises(pt.ConfigError, match="check its spelling"):
+        pt.TrainConfig.from_dict({name + "x": 1})
+
+
+def test_bf16_trains_and_evaluates_in_fp32(tmp_path: Path) -> None:
+    """Under bf16 the weights stay float32 and the likelihood is computed in float32."""
+    data = tiny_data()
+    result = pt.train(tiny_model(data.train), data, tiny_config(tmp_path / "a", precision="bf16"))
+    assert all(p.dtype == torch.float32 for p in result.model.parameters())
+    assert math.isfinite(result.valid_bits_per_dim)
+
+
+def test_unlabelled_runs_and_runs_without_validation(tmp_path: Path) -> None:
+    """A bare data set trains too; without validation images the last weights are the model."""
+    data = tiny_data()
+    model = pt.build("pixelcnn", image=data.train.spec, channels=4, layers=1, head_channels=4)
+    result = pt.train(model, data.train, tiny_config(tmp_path / "a", batch_size="auto"))
+    assert result.valid_bits_per_dim == math.inf
+    assert (tmp_path / "a" / "model.safetensors").is_file()
