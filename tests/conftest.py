@@ -1,6 +1,6 @@
 """What every test shares: seeds, one thread, and how many random cases Hypothesis draws.
 
-`make test` draws few cases, always the same ones. Set `POINTILLIST_CASES=deep` (as `make test-slow` does) for many.
+`make test` draws few cases, always the same ones; `make test-slow` sets `POINTILLIST_THOROUGH=1` and draws many.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may reach the network
 
 # no database: a failure is found again by the same cases, and nothing is left in the folder
 _QUIET = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
-settings.register_profile("quick", max_examples=12, derandomize=True, **_QUIET)
-settings.register_profile("deep", max_examples=300, derandomize=True, **_QUIET)
-settings.load_profile(os.environ.get("POINTILLIST_CASES", "quick"))
+settings.register_profile("quick", max_examples=20, derandomize=True, **_QUIET)
+settings.register_profile("thorough", max_examples=300, derandomize=True, **_QUIET)
+settings.load_profile("thorough" if os.environ.get("POINTILLIST_THOROUGH") else "quick")
 
 torch.set_num_threads(1)
 pytest.register_assert_rewrite("tests.laws")  # so that a law that fails shows its values

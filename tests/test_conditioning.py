@@ -46,7 +46,7 @@ def test_labels_are_resolved(label: Any, expected: list[int]) -> None:
 )
 def test_what_is_not_a_class_is_refused(label: Any) -> None:
     """Named, with the choices; never rounded to a class nearby."""
-    with pytest.raises(ConfigError, match="cat, dog, 7|from 0 to 2"):
+    with pytest.raises(ConfigError, match=r"cat, dog, 7|from 0 to 2"):
         resolve_labels(label, CLASSES, 3)
 
 

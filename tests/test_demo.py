@@ -17,7 +17,8 @@ from pointillist.demo import run as demo_run
 from pointillist.demo.facts import frequency_bits
 from pointillist.demo.workspace import Workspace
 from pointillist.errors import ConfigError
-from pointillist.training import Interrupted
+from pointillist.training import Interrupted, train
+from pointillist.training.trainer import Trainer
 
 SMALL = {"channels": 8, "layers": 2, "head_channels": 8, "first_kernel": 3}
 
@@ -32,7 +33,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
 class Reader(HTMLParser):
     """Tags that are open, and what the page points at."""
 
-    VOID = ("meta", "link", "img", "br", "rect", "circle", "line", "polyline")
+    VOID = ("meta", "link", "img", "br", "rect", "circle", "line", "polyline", "polygon", "source")
 
     def __init__(self) -> None:
         super().__init__()
@@ -137,14 +138,11 @@ def test_again_replaces_its_own_files_only(demo: Demo, monkeypatch: pytest.Monke
 
 def test_an_interrupted_demo_goes_on(tmp_path: Path, demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo_run, "_MODEL", SMALL)
-    train = demo_run.train
     resumed = []
 
     def stop_early(*args: object, resume: bool, **kwargs: object) -> object:
         resumed.append(resume)
         if not resume:
-            from pointillist.training.trainer import Trainer
-
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(Trainer, "_stop_everywhere", lambda self: self.progress.step >= 3)
                 return train(*args, resume=resume, **kwargs)  # type: ignore[arg-type]

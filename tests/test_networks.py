@@ -88,5 +88,5 @@ def test_unknown_names() -> None:
     """The error lists what there is."""
     with pytest.raises(ConfigError, match=f"no model 'pixelrnn'.*{names()[0]}"):
         entry("pixelrnn")
-    with pytest.raises(ConfigError, match="has no preset 'huge'.*tiny"):
+    with pytest.raises(ConfigError, match=r"has no preset 'huge'.*tiny"):
         config_from_dict(names()[0], {}, "huge")

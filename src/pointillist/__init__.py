@@ -1,6 +1,6 @@
 """Pointillist: generative models that paint an image one pixel at a time, with exact likelihood.
 
-Names are imported when they are first used, so that `import pointillist` and `pointillist --help` do not wait for torch.
+Names are imported when they are first used: neither `import pointillist` nor `pointillist --help` waits for torch.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from pointillist._version import __version__
 
 if TYPE_CHECKING:
-    from pointillist.factory import PretrainedPixelModel, build, load, models
     from pointillist.data import DataOptions, DataSplits, ImageDataset, load_data
     from pointillist.errors import (
         CausalityError,
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
         ShapeError,
         TrainingError,
     )
+    from pointillist.factory import PretrainedPixelModel, build, load, models
     from pointillist.images import ImageSpec
     from pointillist.pixel_model import PixelModel
     from pointillist.sampling import Samples, sample
@@ -50,7 +50,7 @@ _HOMES = {
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = [  # noqa: PLE0604 (the names above, and the version)
+__all__ = [
     "CausalityError",
     "CheckpointError",
     "ConfigError",

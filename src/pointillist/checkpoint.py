@@ -93,7 +93,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     version = config.pop("format_version", None)
     if version != FORMAT_VERSION:
         raise CheckpointError(
-            f"{path} has format version {version}, and this release reads version {FORMAT_VERSION}: upgrade pointillist."
+            f"{path} has format version {version}, and this release reads {FORMAT_VERSION}: upgrade pointillist."
         )
     return config
 

@@ -37,7 +37,7 @@ class PretrainedPixelModel(PixelModel, ModelHubMixin):
         self.training_record: dict[str, Any] = training or {}
         self.card = card
 
-    def save_pretrained(  # type: ignore[override]
+    def save_pretrained(
         self, save_directory: str | Path, *, repo_id: str | None = None, push_to_hub: bool = False, **kwargs: Any
     ) -> str | None:
         """Write `model.safetensors`, `config.json` and the model card; each file appears whole or not at all."""
@@ -222,7 +222,8 @@ A model that paints an image one pixel at a time, with exact likelihood. Made wi
 | | |
 |---|---|
 | model | {config.model_type}, {model.num_parameters:,} parameters |
-| image | {image.channels} channel(s), {image.height} x {image.width}, {image.levels} {"ordered" if image.ordered else "unordered"} levels |
+| image | {image.channels} channel(s), {image.height} x {image.width} |
+| levels | {image.levels}, {"ordered" if image.ordered else "unordered"} |
 | likelihood | {model.likelihood.name} |
 | classes | {len(config.classes) or "none"} |
 | network | `{settings}` |

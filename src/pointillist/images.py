@@ -50,7 +50,7 @@ class ImageSpec(BaseModel):
             raise ConfigError(f"`levels` (={self.levels}) must lie in 2 to {MAX_LEVELS:,}: give the number of values.")
         if self.mode in CHANNELS and self.channels != CHANNELS[self.mode]:
             raise ConfigError(
-                f"`mode` {self.mode!r} has {CHANNELS[self.mode]} channel(s), not {self.channels}: change `shape` or `mode`."
+                f"`mode` {self.mode!r} has {CHANNELS[self.mode]} channel(s), not {self.channels}: change one."
             )
         if self.mode in _MODE_OF_CHANNELS.values() and self.levels > 256:
             raise ConfigError(
@@ -101,7 +101,8 @@ class ImageSpec(BaseModel):
         if x.ndim != 4 or x.shape[1] != self.channels:
             raise ShapeError(f"Levels of shape {x.shape} must be (n, {self.channels}, h, w).")
         if self.mode == "palette":
-            return np.asarray(self.palette, np.uint8)[x[:, 0]]
+            colours: np.ndarray = np.asarray(self.palette, np.uint8)[x[:, 0]]
+            return colours
         if self.levels > 256:
             raise ConfigError(
                 f"Codes with {self.levels:,} levels are not a picture: decode them with the model they come from."

@@ -59,7 +59,7 @@ class Likelihood(ABC):
     def conditional(
         self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"], channel: int
     ) -> Float[Tensor, "b k h w"]:
-        """Log-probabilities of all levels of one channel, in nats, given channels `x[:, :channel]` of the same pixel."""
+        """Log-probabilities of all levels of one channel, in nats, given `x[:, :channel]` of the same pixel."""
 
     def _check(self, params: Tensor, x: Tensor) -> Tensor:
         """The parameters in at least float32: a likelihood is never computed in half precision."""
@@ -109,7 +109,7 @@ class Categorical(Likelihood):
 
     def log_prob(self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """log softmax at the true level, in nats."""
-        logits = self._check(params, x).unflatten(1, (self.channels, self.levels))
+        logits = self._check(params, x).reshape(len(x), self.channels, self.levels, *x.shape[2:])
         return -F.cross_entropy(logits.movedim(2, 1), x, reduction="none")
 
     def conditional(
@@ -126,7 +126,8 @@ class DiscretizedLogisticMixture(Likelihood):
     One set of mixture weights a pixel; in component m the mean of a channel is shifted linearly by the channels before
     it (eq. 3; its printed `gamma b` is `gamma g`). So the channels of a pixel are coupled, and a sub-pixel is drawn and
     scored from p(x_c | x_<c) = sum_m w_m p_m(x_c), with w_m proportional to pi_m times p_m of the channels before.
-    The edge levels own the tails. Parameters: weights `m`, then means and log-scales `c m` each, couplings `c(c-1)/2 m`.
+    The edge levels own the tails. Parameters: weights `m`, then means and log-scales `c m` each, couplings
+    `c(c-1)/2 m`.
     """
 
     name = "mixture"
@@ -166,7 +167,7 @@ class DiscretizedLogisticMixture(Likelihood):
         return (weights.log_softmax(1).unsqueeze(2) + table).logsumexp(1)
 
     def _components(self, params: Tensor, x: Tensor, channel: int, values: Tensor) -> Tensor:
-        """log p_m(values) of one channel, `b m k h w`, for `values` `b k h w` (or `1 k 1 1`), given `x[:, :channel]`."""
+        """log p_m(values) of one channel given `x[:, :channel]`, `b m k h w`, for `values` `b k h w` or `1 k 1 1`."""
         mean, log_scale = self._mean_and_scale(params, x, channel)
         inverse = torch.exp(-log_scale).unsqueeze(2)
         bin_width = 2.0 / (self.levels - 1)  # levels lie on [-1, 1]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -34,6 +34,7 @@ class Site:
     channel: int
 
 
+@runtime_checkable
 class SiteEngine(Protocol):
     """Anything that gives the parameters of one sub-pixel after the other."""
 

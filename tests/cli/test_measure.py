@@ -78,9 +78,11 @@ def test_binarisation_travels_with_the_model() -> None:
 
 
 def test_sampled_archives_can_be_measured(model: Path) -> None:
-    told = json.loads(run("sample", model, "-n", "3", "--label", "cat", "--out", "x.npz", "--json").stdout)
-    scored = evaluated(model, "x.npz", "--set", "data.array=levels")
-    assert scored["bits_per_dim"] == pytest.approx(told["bits_per_dim"], rel=1e-4)
+    for label in (["--label", "cat"], []):
+        told = json.loads(run("sample", model, "-n", "3", *label, "--out", "x.npz", "--json", "--force").stdout)
+        scored = evaluated(model, "x.npz")
+        assert scored["bits_per_dim"] == pytest.approx(told["bits_per_dim"], rel=1e-4)
+        assert scored["labels"] == ("used" if label else "not used")
 
 
 def test_faults_of_evaluate_are_sentences(model: Path, sprites: Path, pets: Path) -> None:
@@ -90,6 +92,7 @@ def test_faults_of_evaluate_are_sentences(model: Path, sprites: Path, pets: Path
     assert "'bird'" in fails("evaluate", model, birds)
     assert evaluated(model, birds, "--no-labels")["count"] == 4
     assert "5x6" in fails("evaluate", sprites, wide)
+    assert "images of 4x9, where the model was trained on 5x6" in str(evaluated(model, wide, "--no-labels")["notes"])
     assert "'test'" in fails("evaluate", model, pets, "--split", "test")
     assert "'tset'" in fails("evaluate", model, pets, "--split", "tset")
     assert "`data.sise`" in fails("evaluate", model, pets, "--set", "data.sise=3")

@@ -45,6 +45,9 @@ def test_archive_holds_what_the_library_paints(model: Path) -> None:
         assert np.array_equal(archive["labels"], painted.labels.numpy())
         assert np.allclose(archive["nats"], painted.nats.numpy())
         assert archive["classes"].tolist() == ["cat", "dog"]
+    run("sample", model, "-n", "2", "--out", "y.npz")
+    with np.load("y.npz") as archive:
+        assert archive.files == ["levels", "nats"]
 
 
 def test_files_are_exact_and_can_be_read_as_a_data_set(model: Path) -> None:

@@ -65,7 +65,7 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            say_fault("stopped: nothing was written.", label="")
+            say_fault("stopped.", label="")
             raise typer.Exit(EXIT_STOPPED) from None
         except Exception as error:
             fault = fault_of(error)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from pointillist.demo import Demo
 
 EPILOG = "Example:\n\n  pointillist demo --out demo"
 
@@ -17,7 +20,7 @@ def demo(
     ),
     seed: Annotated[int, typer.Option(min=0, help="Of weights, order and new images.")] = 0,
     steps: Annotated[int | None, typer.Option(min=1, help="Training steps; left out, enough for a good model.")] = None,
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves the choice to torch.")] = 0,
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves the choice to torch.")] = 1,
 ) -> None:
     """Train on handwritten digits, evaluate, paint new ones, and show all of it on one page.
 
@@ -39,23 +42,26 @@ def demo(
     except KeyboardInterrupt:
         typer.echo(f"stopped: `{command}` starts again.", err=True)
         raise typer.Exit(EXIT_STOPPED) from None
+    screen.print()
+    print_facts(_where(made))
+
+
+def _where(made: Demo) -> list[tuple[str, str]]:
+    """What came out, and where it is."""
     place, facts = made.workspace, made.facts
     low, high = facts.interval
-    screen.print()
-    print_facts(
-        [
-            (
-                "test",
-                f"{facts.bits_per_dim:.3f} bits/dim (95 % {low:.3f} to {high:.3f}), {facts.nats:.2f} nats an image",
-            ),
-            ("page", f"{place.page} (open it in a browser)"),
-            ("digits", str(place.sheet)),
-            ("painting", str(place.painting)),
-            ("maps", str(place.maps)),
-            ("model", f"{place.model} (try: pointillist sample {place.model} -n 16 --label 3)"),
-            ("numbers", str(place.results)),
-        ]
-    )
+    return [
+        (
+            "test",
+            f"{facts.bits_per_dim:.3f} bits/dim (95 % {low:.3f} to {high:.3f}), {facts.nats:.2f} nats an image",
+        ),
+        ("page", f"{place.page} (open it in a browser)"),
+        ("digits", str(place.sheet)),
+        ("painting", str(place.painting)),
+        ("maps", str(place.maps)),
+        ("model", f"{place.model} (try: pointillist sample {place.model} -n 16 --label 3)"),
+        ("numbers", str(place.results)),
+    ]
 
 
 def _command(out: Path, seed: int, steps: int | None, threads: int) -> str:
@@ -64,5 +70,5 @@ def _command(out: Path, seed: int, steps: int | None, threads: int) -> str:
     parts += [f"--out {shlex.quote(str(out))}"] if out != Path("demo") else []
     parts += [f"--seed {seed}"] if seed else []
     parts += [f"--steps {steps}"] if steps else []
-    parts += [f"--threads {threads}"] if threads else []
+    parts += [f"--threads {threads}"] if threads != 1 else []
     return " ".join(parts)

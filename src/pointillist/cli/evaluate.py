@@ -31,30 +31,35 @@ EPILOG = """Examples:
 _READING = ("size", "fit", "resample", "binarise", "threshold")
 
 
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a shipped name, or a hub id.")]
+Data = Annotated[str, typer.Argument(metavar="DATA", help="Images, as for train; read as the model's own kind.")]
+Split = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="train, valid, test or all. Default: test, else valid, else all."),
+]
+BatchSize = Annotated[int, typer.Option(min=1, metavar="N", help="Images at once; the result does not change.")]
+PerImage = Annotated[Path | None, typer.Option(metavar="CSV", help="Also write nats and bits/dim of each image.")]
+Json = Annotated[bool, typer.Option("--json", metavar=FLAG, help="Print JSON, and nothing else, on stdout.")]
+NoLabels = Annotated[bool, typer.Option("--no-labels", metavar=FLAG, help="Do not tell the model the labels.")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Read otherwise, such as data.size=32; repeatable."),
+]
+Device = Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda, or auto.")]
+Force = Annotated[bool, typer.Option("--force", metavar=FLAG, help="Replace the CSV that is there.")]
+
+
 def evaluate(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a shipped name, or a hub id.")],
-    data: Annotated[str, typer.Argument(metavar="DATA", help="Images, as for train; read as the model's own kind.")],
-    split: Annotated[
-        str | None, typer.Option(metavar="NAME", help="train, valid, test or all. Default: test, else valid, else all.")
-    ] = None,
-    batch_size: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Images at once; the result does not change.")
-    ] = 64,
-    per_image: Annotated[
-        Path | None, typer.Option(metavar="CSV", help="Also write nats and bits/dim of each image.")
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", metavar=FLAG, help="Print JSON, and nothing else, on stdout.")
-    ] = False,
-    no_labels: Annotated[
-        bool, typer.Option("--no-labels", metavar=FLAG, help="Do not tell the model the labels.")
-    ] = False,
-    sets: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Read otherwise, such as data.size=32; repeatable."),
-    ] = None,
-    device: Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda, or auto.")] = "auto",
-    force: Annotated[bool, typer.Option("--force", metavar=FLAG, help="Replace the CSV that is there.")] = False,
+    model: Model,
+    data: Data,
+    split: Split = None,
+    batch_size: BatchSize = 64,
+    per_image: PerImage = None,
+    as_json: Json = False,
+    no_labels: NoLabels = False,
+    sets: Sets = None,
+    device: Device = "auto",
+    force: Force = False,
 ) -> None:
     """Measure a model on images it has not seen, in bits/dim and nats."""
     from pointillist.data import load_data
@@ -67,8 +72,8 @@ def evaluate(
     scorer = load(model)
     scorer.to(resolve_device(device))
     options = reading(scorer, data, sets or [], labels=not no_labels)
-    splits = load_data(data, options, spec=scorer.image, classes=scorer.config.classes if options.labels else ())
-    name, images = choose(splits, split)
+    classes = scorer.config.classes if options.labels else ()
+    name, images = choose(load_data(data, options, spec=scorer.image, classes=classes), split)
     started = time.perf_counter()
     with Bar("scoring", len(images)) as bar:
         result = score(scorer, images, batch_size=batch_size, on_progress=lambda done, total: bar.show(done))
@@ -134,6 +139,9 @@ def describe(
 ) -> dict[str, Any]:
     """Everything that must be known to compare the figure with another."""
     told = bool(model.config.classes) and images.labels is not None
+    ours, theirs = model.image, images.spec
+    sizes = f"images of {theirs.height}x{theirs.width}, where the model was trained on {ours.height}x{ours.width}"
+    notes = [*result.notes, *([sizes] if ours.shape != theirs.shape else [])]
     return {
         "split": split,
         "count": result.count,
@@ -144,7 +152,7 @@ def describe(
         "levels": model.image.levels,
         "binarise": options.binarise,
         "labels": "used" if told else "not used" if model.config.classes else "none",
-        "notes": list(result.notes),
+        "notes": notes,
     }
 
 

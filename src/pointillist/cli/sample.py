@@ -33,65 +33,55 @@ EPILOG = """Examples:
 _PAINT, _WRITE = "Painting", "Writing"
 
 
+def _option(*flags: str, value: str, text: str, panel: str | None = None, low: int | None = None) -> Any:
+    return typer.Option(*flags, metavar=value, help=text, rich_help_panel=panel, min=low)
+
+
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a shipped name, or a hub id.")]
+Count = Annotated[int, _option("-n", value="N", text="How many images; of each label, if labels are given.", low=1)]
+Labels = Annotated[
+    list[str] | None,
+    _option("--label", value="LABEL", text="Name or number, several with commas, or each for all.", panel=_PAINT),
+]
+Temperature = Annotated[
+    float, _option(value="X", text="Below 1 is calmer, above is wilder; 0 takes the likeliest.", panel=_PAINT)
+]
+TopP = Annotated[float, _option(value="X", text="Keep the likeliest levels up to this probability.", panel=_PAINT)]
+Guidance = Annotated[float, _option(value="X", text="Stress the label: 0 ignores it, 1 is the model.", panel=_PAINT)]
+Seed = Annotated[int | None, _option(value="N", text="The same seed paints the same images.", panel=_PAINT, low=0)]
+Size = Annotated[
+    str | None, _option(value="SIZE", text="Another size, 32 or 48x64, where the model allows it.", panel=_PAINT)
+]
+Engine = Annotated[str, _option(value="NAME", text="auto, step or naive.", panel=_PAINT)]
+BatchSize = Annotated[int, _option(value="N", text="Images painted at once.", panel=_PAINT, low=1)]
+Out = Annotated[str, _option("--out", "-o", value="PATH", text="A sheet NAME.png, DIR/ or NAME.npz.", panel=_WRITE)]
+Format = Annotated[
+    str | None, _option("--format", value="KIND", text="sheet, files or npz; else by --out.", panel=_WRITE)
+]
+Animate = Annotated[Path | None, _option(value="GIF", text="Also show them being painted.", panel=_WRITE)]
+Force = Annotated[bool, _option("--force", value=FLAG, text="Replace what is there.", panel=_WRITE)]
+Json = Annotated[bool, _option("--json", value=FLAG, text="Print the result as JSON.", panel=_WRITE)]
+
+
 def sample(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a shipped name, or a hub id.")],
-    n: Annotated[
-        int, typer.Option("-n", min=1, metavar="N", help="How many images; of each label, if labels are given.")
-    ] = 16,
-    label: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="LABEL", help="Name or number, several with commas, or each for all.", rich_help_panel=_PAINT
-        ),
-    ] = None,
-    temperature: Annotated[
-        float,
-        typer.Option(
-            metavar="X", help="Below 1 is calmer, above is wilder; 0 takes the likeliest.", rich_help_panel=_PAINT
-        ),
-    ] = 1.0,
-    top_p: Annotated[
-        float,
-        typer.Option(metavar="X", help="Keep the likeliest levels up to this probability.", rich_help_panel=_PAINT),
-    ] = 1.0,
-    guidance: Annotated[
-        float, typer.Option(metavar="X", help="Stress the label: 0 ignores it, 1 is the model.", rich_help_panel=_PAINT)
-    ] = 1.0,
-    seed: Annotated[
-        int | None,
-        typer.Option(min=0, metavar="N", help="The same seed paints the same images.", rich_help_panel=_PAINT),
-    ] = None,
-    size: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SIZE", help="Another size, 32 or 48x64, where the model allows it.", rich_help_panel=_PAINT
-        ),
-    ] = None,
-    engine: Annotated[str, typer.Option(metavar="NAME", help="auto, step or naive.", rich_help_panel=_PAINT)] = "auto",
-    batch_size: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Images painted at once.", rich_help_panel=_PAINT)
-    ] = 64,
-    out: Annotated[
-        str,
-        typer.Option("--out", "-o", metavar="PATH", help="A sheet NAME.png, DIR/ or NAME.npz.", rich_help_panel=_WRITE),
-    ] = "samples.png",
-    form: Annotated[
-        str | None,
-        typer.Option("--format", metavar="KIND", help="sheet, files or npz; else by --out.", rich_help_panel=_WRITE),
-    ] = None,
-    animate: Annotated[
-        Path | None, typer.Option(metavar="GIF", help="Also show them being painted.", rich_help_panel=_WRITE)
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", metavar=FLAG, help="Replace what is there.", rich_help_panel=_WRITE)
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", metavar=FLAG, help="Print the result as JSON.", rich_help_panel=_WRITE)
-    ] = False,
+    model: Model,
+    n: Count = 16,
+    label: Labels = None,
+    temperature: Temperature = 1.0,
+    top_p: TopP = 1.0,
+    guidance: Guidance = 1.0,
+    seed: Seed = None,
+    size: Size = None,
+    engine: Engine = "auto",
+    batch_size: BatchSize = 64,
+    out: Out = "samples.png",
+    form: Format = None,
+    animate: Animate = None,
+    force: Force = False,
+    as_json: Json = False,
 ) -> None:
     """Paint new images with a model."""
-    # import here: help must not wait for torch
-    from pointillist.cli.writers import Totals, check_target
+    from pointillist.cli.writers import check_target
     from pointillist.data import parse_size
     from pointillist.factory import load
 
@@ -104,15 +94,11 @@ def sample(
     if animate is not None:
         check_animation(animate, kind, force)
     settings = {
-        "n": total, "label": labels, "guidance": guidance, "temperature": temperature, "top_p": top_p,
-        "seed": secrets.randbelow(2**31) if seed is None else seed, "engine": engine, "size": wanted,
-        "batch_size": batch_size,
+        "n": total, "label": labels, "guidance": guidance, "temperature": temperature, "top_p": top_p, "engine": engine,
+        "seed": secrets.randbelow(2**31) if seed is None else seed, "size": wanted, "batch_size": batch_size,
     }  # fmt: skip
-    totals = Totals()
-    started = time.perf_counter()
     columns = None if labels is None else sheet_columns(n, total // n)
-    _write(painter, settings, totals, kind, path, animate, columns)
-    report(totals, settings, path, animate, time.perf_counter() - started, as_json)
+    _paint(painter, settings, kind, path, animate, columns, as_json)
 
 
 def target(out: str, form: str | None) -> tuple[str, Path]:
@@ -175,34 +161,38 @@ def check_animation(path: Path, kind: str, force: bool) -> None:
     refuse_existing(path, force)
 
 
-def _write(
+def _paint(
     painter: PretrainedPixelModel,
     settings: dict[str, Any],
-    totals: Totals,
     kind: str,
     path: Path,
     animate: Path | None,
     columns: int | None,
+    as_json: bool,
 ) -> None:
+    """Paint batch by batch into the file or folder, and say what came out."""
     from pointillist.cli import writers
     from pointillist.sampling import stream
 
-    classes, total, batch = painter.config.classes, settings["n"], settings["batch_size"]
+    started = time.perf_counter()
+    totals = writers.Totals()
+    total, batch = settings["n"], settings["batch_size"]
     height, width = settings["size"] or (painter.image.height, painter.image.width)
-    image = painter.image.resized(height, width)
+    classes = painter.config.classes if settings["label"] is not None else ()
     with Bar("painting", -(-total // batch) * height) as bar:
         on_row = lambda done, rows, levels: bar.show(done // batch * height + rows)  # noqa: E731
         parts = totals.through(stream(painter, **settings, on_row=on_row))
         if kind == "npz":
-            writers.write_npz(path, parts, total, image, classes)
+            writers.write_npz(path, parts, total, painter.image.resized(height, width), classes)
         elif kind == "files":
             writers.write_files(path, parts, total, classes)
         else:
-            array = writers.write_sheet(path, parts, classes, columns)
+            array, captions = writers.write_sheet(path, parts, classes, columns)
             if animate is not None:
                 from pointillist.pictures import animate as write_animation
 
-                write_animation(array, animate, columns=columns)
+                write_animation(array, animate, captions=captions, columns=columns)
+    report(totals, settings, path, animate, time.perf_counter() - started, as_json)
 
 
 def report(

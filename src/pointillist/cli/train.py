@@ -32,32 +32,30 @@ EPILOG = """Examples:
   torchrun --nproc-per-node 2 -m pointillist train DATA"""
 
 
+Data = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="DATA",
+        show_default=False,
+        help="A folder of images, .npz, .npy, .parquet, hf:NAME, or uci-digits, mnist, fashion-mnist, cifar10 "
+        "(mnist:FOLDER for local files).",
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Folder of the run and its model. Default: runs/DATA-MODEL."),
+]
+Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings in TOML; options win.")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any setting, such as train.ema=0.99; repeatable."),
+]
+Resume = Annotated[bool, typer.Option("--resume", metavar=FLAG, help="Go on with the run in --out, exactly.")]
+
+
 @with_settings
 def train(
-    data: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="DATA",
-            show_default=False,
-            help="A folder of images, .npz, .npy, .parquet, hf:NAME, or uci-digits, mnist, fashion-mnist, cifar10 "
-            "(mnist:FOLDER for local files).",
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="DIR", help="Folder of the run and its model. Default: runs/DATA-MODEL."),
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE", help="Settings in TOML; options win.")
-    ] = None,
-    sets: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Any setting, such as train.ema=0.99; repeatable."),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", metavar=FLAG, help="Go on with the run in --out, exactly.")
-    ] = False,
-    **options: Any,
+    data: Data = None, out: Out = None, config: Config = None, sets: Sets = None, resume: Resume = False, **options: Any
 ) -> None:
     """Make a model of your images.
 
@@ -111,6 +109,13 @@ def _train(run: RunConfig, source: PretrainedPixelModel | None, resume: bool) ->
             )
     except Interrupted:
         say_fault(f"stopped; the state is saved. Go on with: pointillist train --resume --out {out}", label="")
+        raise typer.Exit(EXIT_STOPPED) from None
+    except KeyboardInterrupt:
+        if not (out / "state").exists():
+            raise
+        say_fault(
+            f"stopped at once. Go on from the last saved state with: pointillist train --resume --out {out}", label=""
+        )
         raise typer.Exit(EXIT_STOPPED) from None
     if is_main():
         _say_result(out, result.steps, result.valid_bits_per_dim, bool(model.config.classes))

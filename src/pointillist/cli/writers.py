@@ -66,17 +66,21 @@ def check_target(out: Path, kind: str, total: int, image: ImageSpec, force: bool
         raise ConfigError(f"{out} is already there: add `--force` to replace the samples in it, or give another path.")
 
 
-def write_sheet(out: Path, parts: Iterable[Samples], classes: Names, columns: int | None) -> np.ndarray:
-    """One PNG, with class names below where there are labels; the pictures are returned for an animation."""
+def write_sheet(
+    out: Path, parts: Iterable[Samples], classes: Names, columns: int | None
+) -> tuple[np.ndarray, list[str] | None]:
+    """One PNG, with class names below where labels were asked for; pictures and names go on to an animation."""
     from pointillist.pictures import save_png, sheet
 
-    pictures, captions = [], []
+    pictures: list[np.ndarray] = []
+    names: list[str] = []
     for part in parts:
         pictures.append(part.array)
-        captions += [classes[i] if i >= 0 else "" for i in part.labels.tolist()]
+        names += [classes[i] if i >= 0 else "" for i in part.labels.tolist()]
     array = np.concatenate(pictures)
-    save_png(sheet(array, captions=captions if any(captions) else None, columns=columns), out)
-    return array
+    captions = names if any(names) else None
+    save_png(sheet(array, captions=captions, columns=columns), out)
+    return array, captions
 
 
 def write_files(out: Path, parts: Iterable[Samples], total: int, classes: Names) -> None:
@@ -97,7 +101,10 @@ def write_files(out: Path, parts: Iterable[Samples], total: int, classes: Names)
 
 
 def write_npz(out: Path, parts: Iterable[Samples], total: int, image: ImageSpec, classes: Names) -> None:
-    """`levels [n c h w]`, `labels [n]`, `nats [n]` and `classes`, chunk by chunk: memory does not grow with `n`."""
+    """`levels [n c h w]` and `nats [n]`, with `labels [n]` and `classes` where labels were asked for.
+
+    Chunk by chunk: memory grows by 16 bytes an image.
+    """
     dtype = np.dtype(np.uint8 if image.levels <= 256 else np.uint16)
     labels, nats = np.empty(total, np.int64), np.empty(total, np.float64)
     done = 0
@@ -108,8 +115,8 @@ def write_npz(out: Path, parts: Iterable[Samples], total: int, image: ImageSpec,
                 labels[done : done + len(part)] = part.labels.numpy()
                 nats[done : done + len(part)] = part.nats.numpy()
                 done += len(part)
-        names = np.array(list(classes) or [""][:0], dtype=np.str_)
-        for name, array in (("labels", labels), ("nats", nats), ("classes", names)):
+        members = {"nats": nats, "labels": labels, "classes": np.array(classes, np.str_)}
+        for name, array in members.items() if classes else [("nats", nats)]:
             with _member(archive, name, array.shape, array.dtype) as file:
                 file.write(array.tobytes())
 

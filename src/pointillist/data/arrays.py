@@ -19,7 +19,7 @@ from pointillist.data.palette import check_palette
 from pointillist.data.raw import SPLIT_ALIASES, Raw, Readable, split_name
 from pointillist.errors import DataError
 
-IMAGE_STEMS = ("x", "images", "image", "data", "arr_0")
+IMAGE_STEMS = ("x", "images", "image", "data", "levels", "arr_0")
 LABEL_STEMS = ("y", "labels", "label")
 TEXT_STEMS = ("text", "texts", "caption", "captions")
 # what numpy and zipfile raise on damaged files; numpy parses the header of an array as Python text

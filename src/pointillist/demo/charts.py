@@ -50,9 +50,8 @@ def training_curve(metrics: Sequence[dict[str, Any]]) -> str:
     parts = []
     for tick in np.arange(low, high + 0.01, 0.5 if high - low <= 3.5 else 1.0):
         parts += [_line(left, y(tick), right, y(tick), "grid"), _text(left - 8, y(tick) + 5, f"{tick:g}", anchor="end")]
-    for tick in sorted(
-        {first, last, *(10**k * m for k in range(7) for m in (1, 3) if first * 1.6 < 10**k * m < last / 1.6)}
-    ):
+    between = [10**k * m for k in range(7) for m in (1, 3) if first * 1.6 < 10**k * m < last / 1.6]
+    for tick in (first, *between, last):
         end = "end" if tick == last else "start" if tick == first else "middle"
         parts.append(_text(x(tick), bottom + 20, f"{tick:,}", anchor=end))
     parts.append(_text((left + right) / 2, bottom + 39, "steps", kind="soft"))
@@ -120,13 +119,18 @@ def level_bars(view: PixelView, name: str) -> str:
             f'<rect class="{kind}" x="{x:.1f}" y="{bottom - size:.1f}" width="{slot * 0.8:.1f}" height="{size:.1f}"/>'
         )
     parts.append(_line(left, bottom, width, bottom, "axis"))
+    # a bar may be too low to be seen, so what was there is also marked below the axis
+    x = left + slot * (view.observed + 0.5)
+    parts.append(
+        f'<polygon class="there" points="{x:.1f},{bottom + 2} {x - 4:.1f},{bottom + 8} {x + 4:.1f},{bottom + 8}"/>'
+    )
     for level in sorted({0, (len(p) - 1) // 2, len(p) - 1}):
-        parts.append(_text(left + slot * (level + 0.5), bottom + 17, str(level)))
+        parts.append(_text(left + slot * (level + 0.5), bottom + 19, str(level)))
     label = (
         f"Pixel {name}: probabilities of {len(p)} levels; level {view.observed} was there, "
         f"with probability {p[view.observed]:.2f}; the likeliest was {int(p.argmax())} with {p.max():.2f}"
     )
-    return _svg(width, bottom + 24, label, parts)
+    return _svg(width, bottom + 25, label, parts)
 
 
 def marked_image(grey: np.ndarray, views: Sequence[PixelView], names: Sequence[str], label: str) -> str:

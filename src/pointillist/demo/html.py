@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Iterable
 from html import escape
 
 import numpy as np
+from PIL import Image
 
 from pointillist.images import as_pil
 from pointillist.pictures import heat_colours, png_bytes
@@ -15,6 +17,13 @@ from pointillist.pictures import heat_colours, png_bytes
 def data_uri(data: bytes, kind: str) -> str:
     """A file inside the page."""
     return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def last_frame(gif: bytes) -> str:
+    """The end of an animation as a still, for readers who want no motion."""
+    with Image.open(io.BytesIO(gif)) as film:
+        film.seek(getattr(film, "n_frames", 1) - 1)
+        return data_uri(png_bytes(film.convert("RGB")), "png")
 
 
 def pixels(array: np.ndarray, alt: str) -> str:

@@ -34,6 +34,7 @@ def render(
     return template.substitute(
         style=(room / "page.css").read_text(encoding="utf-8"),
         painting=html.data_uri(painting, "gif"),
+        painted=html.last_frame(painting),
         **_numbers(facts),
         ruler=_ruler(facts),
         samples=_samples(looks),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from pointillist.training import TrainConfig, train
 DATA = "uci-digits"
 STEPS = 1500
 PER_CLASS = 8
+_NIGHT = "#17161b"  # of the animation; the page's ground in the dark
 _SHOWN = (0, 2, 3, 5, 6, 8)  # classes of the test images that are looked into
 # chosen on the validation images alone
 _MODEL: dict[str, Any] = {"channels": 48, "layers": 6, "head_channels": 64, "first_kernel": 7, "dropout": 0.25}
@@ -49,7 +51,7 @@ def run_demo(
     *,
     seed: int = 0,
     steps: int = STEPS,
-    threads: int = 0,
+    threads: int = 1,
     console: Console | None = None,
     command: str | None = None,
 ) -> Demo:
@@ -59,7 +61,8 @@ def run_demo(
         out: the folder; files of an older demo in it are replaced.
         seed: of weights, order and new images.
         steps: of the training.
-        threads: 0 leaves the choice to torch.
+        threads: CPU threads. One is quick enough for so small a model, gives the same numbers on every number of
+            cores, and does not wait for cores that others use; 0 leaves the choice to torch.
         console: where to tell what is going on; None is silent.
         command: how this was started, for the page.
 
@@ -70,9 +73,24 @@ def run_demo(
     if steps < 1 or seed < 0:
         raise ConfigError(f"`steps` (={steps}) must be 1 or more, and `seed` (={seed}) 0 or more.")
     place = Workspace(Path(out))
-    say = _teller(console)
     splits = load_data(DATA)
     model, seconds = _trained(place, splits, seed, steps, threads, console)
+    run = {
+        "seed": seed,
+        "steps": steps,
+        "batch_size": _TRAINING["batch_size"],
+        "training_seconds": seconds,
+        "command": command or f"pointillist demo --seed {seed} --steps {steps}",
+    }
+    loaded, looks, facts = _measured(place, splits, model, run, _teller(console))
+    _publish(place, loaded, looks, facts)
+    return Demo(place, facts)
+
+
+def _measured(
+    place: Workspace, splits: DataSplits, model: PretrainedPixelModel, run: dict[str, Any], say: Callable[[str], None]
+) -> tuple[PixelModel, Looks, Facts]:
+    """Evaluate, save and reload, paint and compare: the reloaded model, what to show, and the numbers."""
     test = splits.get("test")
     say(f"evaluate   {len(test)} test images that training has not seen")
     evaluation = evaluate(model, test)
@@ -80,36 +98,19 @@ def run_demo(
     loaded, equal = _saved_and_reloaded(place, model, test)
     say(f"reload     {place.model}: {SAME if equal else NOT_SAME}")
     say(f"paint      {PER_CLASS} digits of each class; {len(_SHOWN)} test digits looked into")
-    looks = look(loaded, test, seed=seed, per_class=PER_CLASS, classes_shown=_SHOWN)
-    check = cross_check(loaded, seed=seed)
+    looks = look(loaded, test, seed=run["seed"], per_class=PER_CLASS, classes_shown=_SHOWN)
     facts = Facts(
-        seed=seed,
-        steps=steps,
-        batch_size=_TRAINING["batch_size"],
-        model_type=loaded.config.model_type,
-        parameters=loaded.num_parameters,
-        train_images=len(splits.get("train")),
-        valid_images=len(splits.get("valid")),
-        test_images=evaluation.count,
-        levels=loaded.image.levels,
-        height=loaded.image.height,
-        width=loaded.image.width,
+        **run,
+        **_sizes(loaded, splits),
         bits_per_dim=evaluation.bits_per_dim,
         interval=evaluation.interval,
         nats=evaluation.nats,
-        valid_bits_per_dim=float(loaded.training_record["valid_bits_per_dim"]),
         **_context(loaded, splits, evaluation),
-        cross_check=check,
+        cross_check=cross_check(loaded, seed=run["seed"]),
         reloaded_equal=equal,
-        training_seconds=seconds,
-        machine=describe_machine(),
-        threads=torch.get_num_threads(),
-        versions=describe_versions(__version__),
-        date=today(),
-        command=command or f"pointillist demo --seed {seed} --steps {steps}",
+        **_circumstances(),
     )
-    _publish(place, loaded, looks, facts)
-    return Demo(place, facts)
+    return loaded, looks, facts
 
 
 def _trained(
@@ -157,13 +158,38 @@ def _saved_and_reloaded(
         return loaded, bool(torch.equal(model.log_prob(batch.levels, labels), loaded.log_prob(batch.levels, labels)))
 
 
-def _context(model: PixelModel, splits: DataSplits, evaluation: Evaluation) -> dict[str, Any]:
+def _sizes(model: PixelModel, splits: DataSplits) -> dict[str, Any]:
+    """What was trained, on how much."""
+    return {
+        "model_type": model.config.model_type,
+        "parameters": model.num_parameters,
+        "train_images": len(splits.get("train")),
+        "valid_images": len(splits.get("valid")),
+        "test_images": len(splits.get("test")),
+        "levels": model.image.levels,
+        "height": model.image.height,
+        "width": model.image.width,
+    }
+
+
+def _circumstances() -> dict[str, Any]:
+    """Where and when."""
+    return {
+        "machine": describe_machine(),
+        "threads": torch.get_num_threads(),
+        "versions": describe_versions(__version__),
+        "date": today(),
+    }
+
+
+def _context(model: PretrainedPixelModel, splits: DataSplits, evaluation: Evaluation) -> dict[str, Any]:
     """What the score is compared with, and the score of each class."""
     train_part, test = splits.get("train"), splits.get("test")
     levels = model.image.levels
     seen = train_part.batch(range(len(train_part))).levels.numpy()
     unseen = test.batch(range(len(test))).levels.numpy()
     return {
+        "valid_bits_per_dim": float(model.training_record["valid_bits_per_dim"]),
         "uniform_bits": float(torch.tensor(levels, dtype=torch.float64).log2()),
         "frequency_bits": frequency_bits(seen, unseen, levels),
         "per_class": class_bits(evaluation, match_labels(model, test).numpy(), model.config.classes),
@@ -178,7 +204,7 @@ def _publish(place: Workspace, model: PixelModel, looks: Looks, facts: Facts) ->
     names = [classes[int(painted.labels[i])] for i in by_row]
     pictures.save_png(pictures.sheet(painted.array[by_row], captions=names, columns=len(classes)), place.sheet)
     first = painted.array[:: looks.per_class]
-    pictures.animate(first, place.painting, columns=5, scale=12, background="#15141a")
+    pictures.animate(first, place.painting, columns=5, scale=12, background=_NIGHT)
     shown = [f"{kind} {name}" for kind in ("entropy", "surprise") for name in looks.shown_names]
     maps = np.concatenate([looks.entropy, looks.surprise])
     top = heat_top(image.levels)
@@ -195,5 +221,5 @@ def heat_top(levels: int) -> float:
     return float((levels - 1).bit_length())
 
 
-def _teller(console: Console | None) -> Any:
+def _teller(console: Console | None) -> Callable[[str], None]:
     return (lambda text: None) if console is None else (lambda text: console.print(text, highlight=False))

@@ -88,17 +88,21 @@ class GatedLayer(CausalLayer):
         self.sizes = [0 if last else d, config.head_channels]
         self.out = PointwiseConv2d(features, torch.cat([features[: self.sizes[0]], head]))
         self.dropout = nn.Dropout(config.dropout)
+        # not in the first layer, whose input is the raw image: it would leak the site itself
+        self.horizontal_residual = not first and not last
         self.vertical_residual = config.vertical_residual and not first
 
     def forward(
         self, vertical: Tensor, horizontal: Tensor, ctx: Pass, condition: Condition
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The next vertical and the residual horizontal features, and the skip output; the link is taken before the gate."""
+        """The next features of both stacks and the skip output; the link is taken before the gate."""
         rows = self.condition_vertical(self.vertical(vertical, ctx), ctx, condition)
         row = self.horizontal(horizontal, ctx) + self.link(rows)
         row = self.condition_horizontal(row, ctx, condition)
         above = gate(rows)
         residual, skip = self.out(self.dropout(gate(row))).split(self.sizes, 1)
+        if self.horizontal_residual:
+            residual = horizontal + residual
         return (vertical + above if self.vertical_residual else above), residual, skip
 
 
@@ -120,11 +124,9 @@ class GatedPixelCNN(Backbone):
 
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b p h w"]:
         """Parameters of each site; see `Backbone.forward`."""
-        vertical, horizontal, total = self.layers[0](x, x, ctx, condition)  # no residual: its input is the raw image
+        vertical, horizontal, total = self.layers[0](x, x, ctx, condition)
         for layer in self.layers[1:]:
-            vertical, residual, skip = layer(vertical, horizontal, ctx, condition)
-            if layer.sizes[0]:
-                horizontal = horizontal + residual
+            vertical, horizontal, skip = layer(vertical, horizontal, ctx, condition)
             total = total + skip
         out: Tensor = self.output(F.relu(self.head(F.relu(total))))
         return out

@@ -66,7 +66,8 @@ class ResidualBlock(CausalLayer):
         """One block."""
         h = self.condition(self.reduce(F.relu(x)), ctx, condition)
         h = self.dropout(F.relu(self.masked(F.relu(h), ctx)))
-        return x + self.expand(h)
+        out: Tensor = x + self.expand(h)
+        return out
 
 
 class PixelCNN(Backbone):

@@ -16,8 +16,6 @@ from pointillist.nn.layer import CausalLayer
 from pointillist.nn.masks import channel_groups, see_before
 from pointillist.passes import Pass
 
-Groups = Int[Tensor, " d"]
-
 
 class CausalConv2d(CausalLayer):
     """A convolution over the rows `-up..down` and columns `-left..right` around a site, in steps of `dilation`.
@@ -73,8 +71,8 @@ class MaskedConv2d(CausalConv2d):
         out_channels: int,
         kernel_size: int,
         *,
-        in_groups: Groups,
-        out_groups: Groups,
+        in_groups: Int[Tensor, " i"],
+        out_groups: Int[Tensor, " o"],
         strict: bool,
     ) -> None:
         half = _half(kernel_size)
@@ -105,8 +103,8 @@ class HorizontalConv2d(CausalConv2d):
         out_channels: int,
         kernel_size: int,
         *,
-        in_groups: Groups,
-        out_groups: Groups,
+        in_groups: Int[Tensor, " i"],
+        out_groups: Int[Tensor, " o"],
         strict: bool,
         dilation: int = 1,
     ) -> None:
@@ -129,7 +127,7 @@ class PointwiseConv2d(nn.Module):
 
     mask: Tensor | None
 
-    def __init__(self, in_groups: Groups, out_groups: Groups, *, bias: bool = True) -> None:
+    def __init__(self, in_groups: Int[Tensor, " i"], out_groups: Int[Tensor, " o"], *, bias: bool = True) -> None:
         super().__init__()
         convolution = nn.Conv2d(len(in_groups), len(out_groups), 1, bias=bias)
         self.weight = convolution.weight

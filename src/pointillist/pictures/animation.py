@@ -51,10 +51,7 @@ def animate(
         ShapeError, ConfigError: if images, captions and settings do not fit together.
     """
     images = as_batch(images)
-    if not 2 <= frames <= MAX_FRAMES:
-        raise ConfigError(f"`frames` (={frames}) must be 2 to {MAX_FRAMES}: the first is blank, the last is complete.")
-    if not 0 <= hold <= 600:
-        raise ConfigError(f"`hold` (={hold}) must be 0 to 600 seconds.")
+    _check(frames, hold)
     height, width = images.shape[1:3]
     place = _places(order, height, width)
     grid = plan(
@@ -66,16 +63,22 @@ def animate(
     indexed, palette = _indexed(compose(images, grid, captions, ground), [*empty, ACCENT, _KEEP])
     counts = _painted(height * width, frames)
     pictures = _frames(indexed, palette, grid, place, counts)
-    duration = [max(20, min(120, round(100 * _PAINTING / len(counts)) * 10))] * len(counts)
-    duration[-1] = max(duration[-1], round(hold * 100) * 10)
-    path = Path(path)
-    with replacing(path) as temporary:
-        _write(temporary, pictures, palette, duration)
-    return path
+    with replacing(Path(path)) as temporary:
+        _write(temporary, pictures, palette, hold)
+    return Path(path)
 
 
-def _write(path: Path, pictures: list[Image.Image], palette: np.ndarray, duration: list[int]) -> None:
+def _check(frames: int, hold: float) -> None:
+    if not 2 <= frames <= MAX_FRAMES:
+        raise ConfigError(f"`frames` (={frames}) must be 2 to {MAX_FRAMES}: the first is blank, the last is complete.")
+    if not 0 <= hold <= 600:
+        raise ConfigError(f"`hold` (={hold}) must be 0 to 600 seconds.")
+
+
+def _write(path: Path, pictures: list[Image.Image], palette: np.ndarray, hold: float) -> None:
     """One palette for all frames, and in each frame only what changed: the rest is the transparent last colour."""
+    duration = [max(20, min(120, round(100 * _PAINTING / len(pictures)) * 10))] * len(pictures)
+    duration[-1] = max(duration[-1], round(hold * 100) * 10)
     pictures[0].save(
         path,
         "GIF",

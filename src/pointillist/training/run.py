@@ -15,9 +15,9 @@ from accelerate.utils import broadcast, set_seed
 from rich.console import Console
 
 from pointillist._version import __version__
-from pointillist.factory import PretrainedPixelModel, default_card, load
 from pointillist.data import DataSplits, ImageDataset, load_data
 from pointillist.errors import ConfigError, TrainingError
+from pointillist.factory import PretrainedPixelModel, default_card, load
 from pointillist.scoring import check_spec
 from pointillist.training.batch_size import largest_batch
 from pointillist.training.config import TrainConfig
@@ -72,21 +72,20 @@ def train(
     """
     config = config if isinstance(config, TrainConfig) else TrainConfig.from_dict(dict(config or {}))
     splits = _splits(data)
-    check_spec(model, splits.get("train"))
+    images = splits.get("train")
+    check_spec(model, images)
     accelerator, config = _prepare(model, config)
     _check_folder(config, resume)
-    notes = _say_plan(model, splits, config, accelerator, console)
+    notes = _say_plan(model, images, splits.valid, config, accelerator, console)
     stamped = {"record": record or {"train": config.model_dump(mode="json")}, "notes": notes}
 
     def save(folder: Path, progress: Progress) -> None:
         model.training_record = {**stamped, **_outcome(progress)}
-        model.card = training_card(model, splits, model.training_record)
+        model.card = training_card(model, images, model.training_record)
         model.save_pretrained(folder)
 
     painter = None if paint is None else (lambda folder, step: paint(model, folder, step))
-    trainer = Trainer(
-        model, splits.train, splits.valid, config, accelerator, console=console, save_model=save, paint=painter
-    )
+    trainer = Trainer(model, images, splits.valid, config, accelerator, console=console, save_model=save, paint=painter)
     if resume:
         trainer.resume()
         if console is not None and accelerator.is_main_process:
@@ -119,7 +118,8 @@ def _prepare(model: PretrainedPixelModel, config: TrainConfig) -> tuple[Accelera
     updates: dict[str, Any] = {"precision": precision}
     if config.batch_size == "auto":
         parts = accelerator.num_processes * config.accumulate
-        updates["batch_size"] = parts * largest_batch(model.to(accelerator.device))
+        fitting = torch.tensor([largest_batch(model.to(accelerator.device))], device=accelerator.device)
+        updates["batch_size"] = parts * int(accelerator.gather(fitting).min())  # one size for all processes
     return accelerator, config.model_copy(update=updates)
 
 
@@ -136,26 +136,27 @@ def _check_folder(config: TrainConfig, resume: bool) -> None:
 
 def _say_plan(
     model: PretrainedPixelModel,
-    splits: DataSplits,
+    images: ImageDataset,
+    valid: ImageDataset | None,
     config: TrainConfig,
     accelerator: Accelerator,
     console: Console | None,
 ) -> list[str]:
     """What is about to run, in a few lines; also kept with the model."""
-    valid = f"{len(splits.valid):,} for validation" if splits.valid is not None else "none for validation"
+    checked = f"{len(valid):,} for validation" if valid is not None else "none for validation"
     _, why = resolve_precision("auto", accelerator.device)
-    steps = config.total_steps(len(splits.train), int(config.batch_size))
+    steps = config.total_steps(len(images), int(config.batch_size))
     lines = [
-        f"model      {model.config.model_type}, {model.num_parameters:,} parameters, {model.likelihood.name} likelihood",
-        f"images     {len(splits.train):,} of {splits.train.name}, {valid}",
-        *(f"           {note}" for note in splits.train.notes),
+        f"model      {model.config.model_type}, {model.num_parameters:,} parameters, {model.likelihood.name}",
+        f"images     {len(images):,} of {images.name}, {checked}",
+        *(f"           {note}" for note in images.notes),
         f"training   {steps:,} steps of {config.batch_size} images, {config.precision} ({why}), "
         f"{accelerator.num_processes} process(es) on {accelerator.device}, {torch.get_num_threads()} thread(s)",
     ]
     if console is not None and accelerator.is_main_process:
         for line in lines:
             console.print(line, highlight=False)
-    return list(splits.train.notes)
+    return list(images.notes)
 
 
 def _outcome(progress: Progress) -> dict[str, Any]:
@@ -181,7 +182,7 @@ def _take_best(model: PretrainedPixelModel, trainer: Trainer, config: TrainConfi
             parameter.copy_(broadcast(parameter.detach().clone()))
 
 
-def training_card(model: PretrainedPixelModel, splits: DataSplits, training: dict[str, Any]) -> str:
+def training_card(model: PretrainedPixelModel, images: ImageDataset, training: dict[str, Any]) -> str:
     """The model card of a trained model."""
     bits = training["valid_bits_per_dim"]
     lines = [
@@ -189,11 +190,12 @@ def training_card(model: PretrainedPixelModel, splits: DataSplits, training: dic
         "",
         "| | |",
         "|---|---|",
-        f"| images | {len(splits.train):,} of {splits.train.name} |",
-        *(f"| | {note} |" for note in splits.train.notes),
+        f"| images | {len(images):,} of {images.name} |",
+        *(f"| | {note} |" for note in images.notes),
         f"| step | {training['step']:,} |",
         f"| validation | {'none' if bits is None else f'{bits:.4f} bits/dim'} |",
-        f"| date | {training['date']}, {training['machine']}, pointillist {training['pointillist']}, torch {training['torch']} |",
+        f"| date | {training['date']}, {training['machine']} |",
+        f"| made with | pointillist {training['pointillist']}, torch {training['torch']} |",
         "",
         "The resolved settings are in `config.json` under `training`.",
     ]

@@ -74,7 +74,7 @@ class Trainer:
                 f"try {parts * max(1, self.batch_size // parts)}."
             )
         self.total = config.total_steps(len(train), self.batch_size)
-        self.model = model.to(accelerator.device, memory_format=torch.channels_last)
+        self.model = model.to(accelerator.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.labels = match_labels(model, train)
         self.order = Order(len(train), config.seed)
         self.average = AveragedWeights(model, config.ema)

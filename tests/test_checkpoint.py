@@ -1,0 +1,244 @@
+"""A model folder is read safely, whatever it holds, and written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import struct
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import pointillist as pt
+from pointillist import checkpoint
+from pointillist.checkpoint import CARD, CONFIG, WEIGHTS, read_config, replacing, write_tensors, write_text
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The smallest model there is, saved."""
+    folder = tmp_path_factory.mktemp("whole")
+    pt.build(
+        "pixelcnn", shape=(1, 2, 2), levels=2, channels=1, layers=1, first_kernel=3, head_channels=1
+    ).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(whole: Path, tmp_path: Path) -> Path:
+    """A copy to be damaged."""
+    for name in (CONFIG, WEIGHTS, CARD):
+        (tmp_path / name).write_bytes((whole / name).read_bytes())
+    return tmp_path
+
+
+def is_refused(folder: Path) -> bool:
+    """Whether the folder is refused by a CheckpointError; any other exception goes through."""
+    try:
+        pt.load(folder)
+    except pt.CheckpointError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, CONFIG])
+def test_every_cut_is_refused(folder: Path, name: str) -> None:
+    """A file that ends early is never a model."""
+    data = (folder / name).read_bytes()
+    for length in range(len(data) - (1 if name == CONFIG else 0)):  # the last newline of the settings is no loss
+        (folder / name).write_bytes(data[:length])
+        assert is_refused(folder), f"cut at {length} of {len(data)}"
+
+
+def flips(data: bytes, name: str, *, every: bool) -> list[int]:
+    """Which bits to flip: of each byte one, or all; of the weights, the header (a weight has no wrong value)."""
+    size = 8 + struct.unpack("<Q", data[:8])[0] if name == WEIGHTS else len(data)
+    return [8 * i + b for i in range(size) for b in (range(8) if every else [i % 8])]
+
+
+def check_flips(folder: Path, name: str, *, every: bool) -> None:
+    """A flipped bit gives a CheckpointError, or a model where it is a harmless one; never another exception."""
+    data = (folder / name).read_bytes()
+    refused = 0
+    for bit in flips(data, name, every=every):
+        damaged = bytearray(data)
+        damaged[bit // 8] ^= 1 << bit % 8
+        (folder / name).write_bytes(damaged)
+        refused += is_refused(folder)
+    assert refused > len(data) // 3
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, CONFIG])
+def test_flipped_bits_give_the_named_error(folder: Path, name: str) -> None:
+    """One bit of every byte."""
+    check_flips(folder, name, every=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [WEIGHTS, CONFIG])
+def test_every_flipped_bit_gives_the_named_error(folder: Path, name: str) -> None:
+    """All eight bits of every byte."""
+    check_flips(folder, name, every=True)
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".pth", ".bin", ".ckpt", ".pkl"])
+def test_pickles_are_refused_and_never_opened(tmp_path: Path, suffix: str) -> None:
+    """A pickle runs code when it is opened."""
+
+    class Bomb:
+        def __reduce__(self) -> Any:
+            return (os.mkdir, (str(tmp_path / "ran"),))
+
+    path = tmp_path / f"model{suffix}"
+    path.write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(pt.CheckpointError, match=r"is a pickle, which can run code .* is refused"):
+        pt.load(path)
+    path.rename(tmp_path / f"pytorch_model{suffix}")
+    with pytest.raises(pt.CheckpointError, match=r"holds no config\.json"):
+        pt.load(tmp_path)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_pickle_in_place_of_the_weights(folder: Path) -> None:
+    """Beside a good config.json, or under the name of the weights."""
+    torch.save({"a": torch.zeros(1)}, folder / "pytorch_model.bin")
+    (folder / WEIGHTS).unlink()
+    with pytest.raises(pt.CheckpointError, match=r"no model.safetensors; pytorch_model.bin is a pickle"):
+        pt.load(folder)
+    (folder / "pytorch_model.bin").rename(folder / WEIGHTS)
+    with pytest.raises(pt.CheckpointError, match="is damaged"):
+        pt.load(folder)
+
+
+HUGE = {"channels": 8192, "layers": 512, "first_kernel": 63, "kernel": 63, "head_channels": 8192}
+RGB = {"channels": 3, "height": 2, "width": 2, "levels": 2, "mode": "rgb"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda c: c["backbone"].update(HUGE, layers=16),
+        lambda c: (c["backbone"].update(HUGE, layers=16), c["image"].update(RGB)),
+        lambda c: c["image"].update(channels=10**7, mode="codes"),
+        lambda c: c["image"].update(channels=10**12, mode="codes", levels=65536),
+        lambda c: (c["image"].update(channels=30_000, mode="codes"), c.update(likelihood="mixture", mixtures=1024)),
+        lambda c: (c["image"].update(height=10**18), c.update(position_width=1024)),
+        lambda c: (c["image"].update(height=60_000, width=60_000), c.update(position_width=1024)),
+        lambda c: c["image"].update(levels=10**30),
+        lambda c: c["image"].update(levels=3),
+        lambda c: c["image"].update(channels=float("nan")),
+        lambda c: c["backbone"].update(dropout=float("nan")),
+        lambda c: c["backbone"].update(dropout=float("inf")),
+        lambda c: c["backbone"].update(kernel=2),
+        lambda c: c["backbone"].update(secret=1),
+        lambda c: c.update(secret=1),
+        lambda c: c.update(model_type="../../etc/passwd"),
+        lambda c: c.update(model_type=["pixelcnn"]),
+        lambda c: c.update(backbone=None),
+        lambda c: c.update(image=[1, 2, 3]),
+        lambda c: c.update(classes=["a", "a"]),
+        lambda c: c.update(classes=["a", "b"]),
+        lambda c: c.update(training=[1]),
+        lambda c: c.update(format="pytorch"),
+        lambda c: c.update(format_version=2),
+    ],
+)
+def test_hostile_settings_are_refused_without_taking_memory(
+    folder: Path, change: Callable[[dict[str, Any]], Any]
+) -> None:
+    """Huge, not a number, unknown, of another type, or not those of the weights."""
+    resource = pytest.importorskip("resource")
+    config = json.loads((folder / CONFIG).read_text())
+    change(config)
+    (folder / CONFIG).write_text(json.dumps(config))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(pt.CheckpointError) as error:
+        pt.load(folder)
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / (1024 if sys.platform == "linux" else 2**20)
+    assert grown < 150, f"{grown:.0f} MiB"
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"", b"null", b"[]", b"3", b'"x"', b"{", b"\xff\xfe", b"[" * 1_000_000, b"1" * 100_000,
+        b'{"format": "pointillist", "format_version": 1, "a": ' * 50_000,
+        b'{"format": "pointillist", "format_version": 1}',
+    ],
+    ids=range(11),
+)  # fmt: skip
+def test_what_is_no_settings_file_is_refused(folder: Path, text: bytes) -> None:
+    """Not JSON, too deep, too long, not a table."""
+    (folder / CONFIG).write_bytes(text)
+    with pytest.raises(pt.CheckpointError):
+        pt.load(folder)
+
+
+def test_a_settings_file_that_is_too_long_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit is on bytes, before any parsing."""
+    monkeypatch.setattr(checkpoint, "MAX_CONFIG_BYTES", 100)
+    with pytest.raises(pt.CheckpointError, match="over the limit of 100"):
+        read_config(folder)
+
+
+def test_weights_of_another_model_are_named(folder: Path) -> None:
+    """The first tensor that does not fit, with both shapes."""
+    other = pt.build("pixelcnn", shape=(1, 2, 2), levels=2, channels=2, layers=1, first_kernel=3, head_channels=1)
+    write_tensors(folder / WEIGHTS, other.state_dict())
+    with pytest.raises(pt.CheckpointError, match=r"'backbone.blocks.0.expand.bias' is \(4,\), expected \(2,\)"):
+        pt.load(folder)
+    write_tensors(folder / WEIGHTS, {"extra": torch.zeros(1)})
+    with pytest.raises(pt.CheckpointError, match="is missing, expected"):
+        pt.load(folder)
+
+
+def test_a_failing_write_leaves_the_old_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing half-written, and no temporary file is left."""
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+
+    def fail(tensors: Any, path: Path, metadata: Any) -> None:
+        path.write_bytes(b"half")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", fail)
+    with pytest.raises(OSError, match="No space"):
+        pt.load(folder).save_pretrained(folder)
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+
+    def interrupted() -> None:
+        with replacing(folder / "new") as temporary:
+            temporary.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert not (folder / "new").exists()
+    assert len(list(folder.iterdir())) == 3
+
+
+def test_a_new_folder_without_weights_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The weights are written last, so a writer that was killed leaves no model."""
+
+    def fail(*_: Any) -> None:
+        raise OSError
+
+    monkeypatch.setattr(checkpoint, "save_file", fail)
+    model = pt.build("pixelcnn", shape=(1, 2, 2), levels=2, channels=1, layers=1)
+    with pytest.raises(OSError):  # noqa: PT011 (any)
+        model.save_pretrained(tmp_path / "new")
+    with pytest.raises(pt.CheckpointError, match=r"holds no model\.safetensors"):
+        pt.load(tmp_path / "new")
+
+
+def test_text_is_replaced_whole(tmp_path: Path) -> None:
+    """UTF-8, readable by all, in folders that are made as needed."""
+    write_text(tmp_path / "a" / "b.txt", "\u00e9")
+    write_text(tmp_path / "a" / "b.txt", "\u00e8")
+    assert (tmp_path / "a" / "b.txt").read_bytes() == "\u00e8".encode()
+    assert [p.name for p in (tmp_path / "a").iterdir()] == ["b.txt"]

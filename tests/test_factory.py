@@ -1,0 +1,134 @@
+"""Making, saving and loading models."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+
+import pointillist as pt
+from pointillist.factory import default_card, shipped
+from pointillist.networks import names
+from tests.laws.strategies import dirty, models, random_labels, random_levels
+
+
+@pytest.mark.parametrize("name", names())
+def test_build(name: str) -> None:
+    """By preset, by settings, by image, with classes as a number or as names."""
+    model = pt.build(name, shape=(1, 8, 9), levels=16, preset="tiny", layers=2, classes=3)
+    assert model.image.shape == (1, 8, 9)
+    assert model.config.classes == ("0", "1", "2")
+    assert model.config.backbone.model_dump()["layers"] == 2
+    image = pt.ImageSpec.infer((3, 2, 2), 4)
+    named = pt.build(name, image=image, classes=["cat", "dog"], preset="tiny")
+    assert named.image == image
+    assert named.config.classes == ("cat", "dog")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({}, "`shape` is missing"),
+        ({"shape": (8, 8)}, "`shape`.*must be"),
+        ({"shape": (1, 8, 8), "text": True}, "`text`"),
+        ({"shape": (1, 8, 8), "preset": "huge"}, "no preset 'huge'"),
+        ({"shape": (1, 8, 8), "layer": 3}, "`layer` is not a setting"),
+        ({"shape": (1, 8, 8), "likelihood": "bernoulli"}, "must be 2"),
+        ({"shape": (1, 8, 8), "likelihood": "mixture", "ordered": False}, "needs ordered levels"),
+        ({"shape": (1, 8, 8), "classes": ["a", "a"]}, "must differ"),
+    ],
+)
+def test_a_wrong_argument_is_named(arguments: dict[str, Any], words: str) -> None:
+    """One sentence."""
+    with pytest.raises(pt.ConfigError, match=words):
+        pt.build("gated-pixelcnn", **arguments)
+
+
+@given(model=models(max_levels=17))
+def test_a_round_trip_is_exact(tmp_path_factory: pytest.TempPathFactory, model: pt.PixelModel) -> None:
+    """Weights to the bit, settings, classes, card, training record: any model there is."""
+    folder = tmp_path_factory.mktemp("model")
+    saved = pt.PretrainedPixelModel(model.config, training={"steps": 3, "data": "x"}, card="# A card\n")
+    saved.load_state_dict(model.float().state_dict())
+    saved.save_pretrained(folder)
+    assert sorted(p.name for p in folder.iterdir()) == ["README.md", "config.json", "model.safetensors"]
+    for again in (pt.load(folder), pt.load(str(folder)), pt.PretrainedPixelModel.from_pretrained(folder)):
+        assert not again.training
+        assert again.config == saved.config
+        assert again.training_record == {"steps": 3, "data": "x"}
+        assert again.card == "# A card\n"
+        assert again.state_dict().keys() == saved.state_dict().keys()
+        assert all(torch.equal(v, again.state_dict()[k]) for k, v in saved.state_dict().items())
+    x, labels = random_levels(model, 2), random_labels(model, 2)
+    assert torch.equal(again.log_prob(x, labels), saved.eval().log_prob(x, labels))
+
+
+def test_settings_are_plain_json(tmp_path: Path) -> None:
+    """A format, its version, and the settings; readable by anyone."""
+    model = pt.build("pixelcnn", shape=(1, 2, 2), levels=2, preset="tiny", classes=["\u732b", "dog"])
+    model.save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert (config["format"], config["format_version"]) == ("pointillist", 1)
+    assert config["classes"] == ["\u732b", "dog"]
+    card = (tmp_path / "README.md").read_text()
+    assert card == default_card(model)
+    assert card.startswith("---\nlibrary_name: pointillist\n")
+    assert pt.load(tmp_path).config.classes == ("\u732b", "dog")
+
+
+def test_saving_over_a_folder_replaces_it(tmp_path: Path) -> None:
+    """The new model, whole."""
+    for layers in (1, 2):
+        model = dirty(pt.build("pixelcnn", shape=(1, 2, 2), levels=2, channels=2, layers=layers))
+        model.save_pretrained(tmp_path)
+        assert pt.load(tmp_path).num_parameters == model.num_parameters
+
+
+@pytest.mark.parametrize("load", [pt.load, pt.PretrainedPixelModel.from_pretrained])
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("nobody/nothing-at-all", "is no folder here and could not be fetched from the hub"),
+        ("no-such-model", "There is no model 'no-such-model': give a folder, a hub id"),
+        ("../x/y", "There is no model"),
+        ("a/b/c", "There is no model"),
+    ],
+)
+def test_what_is_not_there_gives_one_sentence(load: Any, source: str, words: str) -> None:
+    """Offline too: no traceback of a network library."""
+    with pytest.raises(pt.CheckpointError, match=words) as error:
+        load(source)
+    assert "\n" not in str(error.value)
+
+
+def test_folders_and_files_that_are_no_model(tmp_path: Path) -> None:
+    """Each with what to give instead."""
+    with pytest.raises(pt.CheckpointError, match=r"holds no config\.json"):
+        pt.load(tmp_path)
+    (tmp_path / "a.txt").write_text("x")
+    with pytest.raises(pt.CheckpointError, match="is a file: give the model folder"):
+        pt.load(tmp_path / "a.txt")
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
+    with pytest.raises(pt.CheckpointError, match="is not a Pointillist model"):
+        pt.load(tmp_path)
+
+
+def test_models_lists_every_network_with_sizes() -> None:
+    """What `pointillist models` prints; nothing is allocated for it."""
+    found = {m.name: m for m in pt.models()}
+    assert list(found) == names()
+    for summary in found.values():
+        assert summary.presets
+        assert all(count > 0 for count in summary.presets.values())
+        small = pt.build(summary.name, shape=(1, 28, 28), preset="tiny")
+        assert summary.presets["tiny"] == small.num_parameters
+
+
+def test_shipped_models_load() -> None:
+    """Every one that comes with the package."""
+    for name in shipped():
+        assert pt.load(name).num_parameters > 0

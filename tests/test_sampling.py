@@ -1,0 +1,124 @@
+"""The surface of `sample`: its arguments, its errors, its result. What it draws is in `laws/`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import pointillist as pt
+from pointillist.sampling import stream
+from pointillist.unroll import open_engine
+from tests.laws.strategies import dirty
+
+
+@pytest.fixture
+def model() -> pt.PixelModel:
+    """A labelled RGB model."""
+    return dirty(
+        pt.build("gated-pixelcnn", shape=(3, 3, 4), levels=4, channels=4, layers=2, head_channels=4, classes=3)
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"n": 0}, pt.ConfigError, r"`n` \(=0\)"),
+        ({"batch_size": 0}, pt.ConfigError, "`batch_size`"),
+        ({"guidance": -1}, pt.ConfigError, r"`guidance` \(=-1\)"),
+        ({"guidance": math.inf}, pt.ConfigError, "`guidance`"),
+        ({"guidance": math.nan}, pt.ConfigError, "`guidance`"),
+        ({"temperature": -0.1}, pt.ConfigError, "`temperature`"),
+        ({"temperature": math.nan}, pt.ConfigError, "`temperature`"),
+        ({"top_p": 0}, pt.ConfigError, "`top_p`"),
+        ({"top_p": 1.1}, pt.ConfigError, "`top_p`"),
+        ({"seed": -1}, pt.ConfigError, r"`seed` \(=-1\)"),
+        ({"engine": "fast"}, pt.EngineError, "`engine`.*auto, step, naive"),
+        ({"label": "cow"}, pt.ConfigError, "no class 'cow'"),
+        ({"label": [0, 1, 2]}, pt.ShapeError, "3 labels do not fit 2 images"),
+        ({"text": "a red dragon"}, pt.ConfigError, "`text`"),
+        ({"size": (0, 4)}, pt.ConfigError, "`size`"),
+        ({"uniforms": np.zeros((2, 3, 4, 3))}, pt.ShapeError, r"must be \(2, 3, 3, 4\)"),
+        ({"uniforms": np.ones((2, 3, 3, 4))}, pt.ConfigError, r"must lie in \[0, 1\)"),
+        ({"uniforms": np.full((2, 3, 3, 4), np.nan)}, pt.ConfigError, "must lie in"),
+    ],
+)
+def test_a_wrong_argument_is_named(model: pt.PixelModel, arguments: dict[str, Any], error: type, words: str) -> None:
+    """One sentence, before anything is painted."""
+    with pytest.raises(error, match=words):
+        pt.sample(model, **{"n": 2, **arguments})
+
+
+def test_result(model: pt.PixelModel) -> None:
+    """Levels, pictures, likelihoods, labels, seed."""
+    found = pt.sample(model, 3, label=[0, "1", -1], seed=7)
+    assert len(found) == 3
+    assert found.levels.shape == (3, 3, 3, 4)
+    assert found.array.shape == (3, 3, 4, 3)
+    assert found.array.dtype == np.uint8
+    assert torch.equal(model.to_levels(found.array), found.levels)
+    assert [i.size for i in found.images] == [(4, 3)] * 3
+    assert found.labels.tolist() == [0, 1, -1]
+    assert found.seed == 7
+    torch.testing.assert_close(found.bits_per_dim, -found.nats / math.log(2) / 36)
+    uniforms = np.random.default_rng(0).random((1, 3, 3, 4))
+    assert pt.sample(model, 1, uniforms=uniforms).seed is None
+    assert torch.equal(
+        pt.sample(model, 1, uniforms=torch.from_numpy(uniforms)).levels, pt.sample(model, 1, uniforms=uniforms).levels
+    )
+
+
+def test_without_a_seed_every_call_differs_and_says_its_seed(model: pt.PixelModel) -> None:
+    """So that a lucky image can be painted again."""
+    first, second = pt.sample(model, 2), pt.sample(model, 2)
+    assert first.seed != second.seed
+    assert torch.equal(pt.sample(model, 2, seed=first.seed).levels, first.levels)
+
+
+def test_rows_are_reported_as_they_are_finished(model: pt.PixelModel) -> None:
+    """Images done before, rows done, and levels so far: for progress bars and animations."""
+    calls: list[tuple[int, int, torch.Tensor]] = []
+    found = pt.sample(
+        model, 3, label=1, seed=0, guidance=2.0, batch_size=2, on_row=lambda d, r, x: calls.append((d, r, x.clone()))
+    )
+    assert [(done, rows) for done, rows, _ in calls] == [(0, 1), (0, 2), (0, 3), (2, 1), (2, 2), (2, 3)]
+    assert torch.equal(calls[1][2][:2, :, :2], found.levels[:2, :, :2])
+    assert not calls[0][2][:, :, 1:].any()
+
+
+def test_stream_gives_the_same_images_in_batches(model: pt.PixelModel) -> None:
+    """Lazily: the second batch is painted when it is asked for."""
+    parts = list(stream(model, 5, seed=3, batch_size=2))
+    assert [len(p) for p in parts] == [2, 2, 1]
+    assert torch.equal(torch.cat([p.levels for p in parts]), pt.sample(model, 5, seed=3).levels)
+
+
+def test_the_model_is_left_as_it_was(model: pt.PixelModel) -> None:
+    """Mode and weights; sampling does not touch the global random state."""
+    model.train()
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    torch.manual_seed(0)
+    state = torch.get_rng_state()
+    pt.sample(model, 1, seed=0)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert model.training
+    assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
+
+
+def test_other_sizes_where_the_model_allows_them() -> None:
+    """Any size without learned positions; a clear refusal with them."""
+    free = pt.build("pixelcnn", shape=(1, 4, 4), levels=2, channels=3, layers=1)
+    assert pt.sample(free, 1, size=(2, 7), seed=0).array.shape == (1, 2, 7, 1)
+    fixed = pt.build("pixelcnn", shape=(1, 4, 4), levels=2, channels=3, layers=1, position_width=2)
+    assert pt.sample(fixed, 1, size=(4, 4), seed=0).levels.shape == (1, 1, 4, 4)
+    with pytest.raises(pt.ShapeError, match="knows only 4x4"):
+        pt.sample(fixed, 1, size=(4, 5))
+
+
+def test_an_unknown_engine_lists_the_known_ones(model: pt.PixelModel) -> None:
+    """Also at the lower level."""
+    with pytest.raises(pt.EngineError, match="choose one of"):
+        open_engine(model, model.condition(None, 1), 1, 2, 2, "warp")

@@ -1,0 +1,138 @@
+"""The surface of `evaluate` and `entropy_map`. That they count right is in `laws/`."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+import pointillist as pt
+from pointillist.scoring import Evaluation, entropy_map, evaluating, match_labels
+from tests.laws.strategies import dirty
+
+
+def labelled(classes: tuple[str, ...] = ("cat", "dog")) -> pt.PixelModel:
+    """A labelled grey model of 3x2 images with 5 levels."""
+    return dirty(pt.build("pixelcnn", shape=(1, 3, 2), levels=5, channels=4, layers=1, classes=classes))
+
+
+def dataset(classes: tuple[str, ...] = ("dog", "cat"), levels: int = 5, count: int = 7) -> pt.ImageDataset:
+    """Images whose classes are numbered in another order than the model's."""
+    values = np.random.default_rng(0).integers(0, levels, (count, 1, 3, 2), dtype=np.uint8)
+    spec = pt.ImageSpec.infer((1, 3, 2), levels)
+    return pt.ImageDataset(values, spec, labels=np.arange(count) % len(classes), classes=classes, notes=("as told",))
+
+
+def test_a_data_set_brings_its_own_labels_by_name() -> None:
+    """Class 0 of the data is class 1 of the model."""
+    model, data = labelled(), dataset()
+    assert match_labels(model, data).tolist() == [1, 0, 1, 0, 1, 0, 1]
+    levels = data.batch(range(7)).levels
+    by_hand = pt.evaluate(model, levels, [1, 0, 1, 0, 1, 0, 1])
+    found = pt.evaluate(model, data)
+    np.testing.assert_array_equal(found.per_image, by_hand.per_image)
+    assert found.notes == ("as told",)
+    assert not np.allclose(found.per_image, pt.evaluate(model, data, label=0).per_image)
+
+
+def test_an_unknown_class_is_refused() -> None:
+    """With the remedy."""
+    with pytest.raises(pt.ConfigError, match="Class 'owl' of images is not one of the model's"):
+        pt.evaluate(labelled(), dataset(("dog", "owl")))
+
+
+def test_data_of_another_kind_is_refused() -> None:
+    """Levels that mean something else; another size of a model with positions."""
+    with pytest.raises(pt.DataError, match=r"levels 4 where the model has 5.*--levels"):
+        pt.evaluate(labelled(), dataset(levels=4))
+    fixed = pt.build("pixelcnn", shape=(1, 2, 2), levels=5, channels=3, layers=1, position_width=1)
+    with pytest.raises(pt.ShapeError, match="Size 3x2 does not fit"):
+        pt.evaluate(fixed, dataset())
+
+
+def test_what_is_not_a_batch_of_levels_is_refused() -> None:
+    """Shape, dtype, range, nothing at all."""
+    model = labelled()
+    zeros = torch.zeros(2, 1, 3, 2, dtype=torch.int64)
+    for x, error, words in (
+        (zeros[0], pt.ShapeError, r"must be \(n, c, h, w\)"),
+        (zeros.float(), pt.DataError, "must be integers"),
+        (zeros.bool(), pt.DataError, "must be integers"),
+        (zeros + 5, pt.DataError, "Levels from 5 to 5 must lie in 0 to 4"),
+        (zeros - 1, pt.DataError, "must lie in 0 to 4"),
+        (zeros.expand(2, 3, 3, 2), pt.ShapeError, r"must be \(n, 1, height, width\)"),
+        (zeros[:0], pt.DataError, "no image to evaluate"),
+    ):
+        with pytest.raises(error, match=words):
+            pt.evaluate(model, x)
+    with pytest.raises(pt.ConfigError, match=r"`batch_size` \(=0\)"):
+        pt.evaluate(model, zeros, batch_size=0)
+    assert pt.evaluate(model, zeros.numpy().astype(np.uint8)).count == 2
+
+
+def test_one_image_has_no_interval() -> None:
+    """NaN, not a warning."""
+    found = pt.evaluate(labelled(), torch.zeros(1, 1, 3, 2, dtype=torch.int64))
+    assert all(math.isnan(end) for end in found.interval)
+
+
+def test_numbers_of_an_evaluation() -> None:
+    """Mean nats, bits per dimension, normal interval; a line to print."""
+    found = Evaluation.of(np.array([1.0, 2.0, 3.0]), dims=4)
+    assert found.nats == 2.0
+    assert found.bits_per_dim == pytest.approx(2 / 4 / math.log(2))
+    low, high = found.interval
+    assert high - low == pytest.approx(2 * 1.959964 / math.sqrt(3) / 4 / math.log(2), rel=1e-5)
+    assert "0.7213 bits/dim" in str(found)
+    assert "3 images of 4 dims" in str(found)
+
+
+def test_progress_is_reported() -> None:
+    """Images done and in all."""
+    calls: list[tuple[int, int]] = []
+    x = torch.zeros(5, 1, 3, 2, dtype=torch.int64)
+    pt.evaluate(labelled(), x, batch_size=2, on_progress=lambda done, count: calls.append((done, count)))
+    assert calls == [(2, 5), (4, 5), (5, 5)]
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_mode_is_given_back_also_after_an_error(training: bool) -> None:
+    """Within the block: evaluation, no gradients."""
+    model = labelled().train(training)
+
+    def fail() -> None:
+        with evaluating(model):
+            assert not model.training
+            assert torch.is_inference_mode_enabled()
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        fail()
+    assert model.training == training
+
+
+def test_dropout_is_off_while_evaluating() -> None:
+    """A model in training mode is evaluated as it will be used."""
+    model = dirty(pt.build("pixelcnn", shape=(1, 3, 2), levels=5, channels=4, layers=2, dropout=0.5)).train()
+    x = torch.randint(0, 5, (4, 1, 3, 2))
+    assert np.array_equal(pt.evaluate(model, x).per_image, pt.evaluate(model, x).per_image)
+
+
+def test_entropy_map() -> None:
+    """The entropy of each conditional in bits: log2(levels) where every level is equally likely."""
+    model = dirty(pt.build("gated-pixelcnn", shape=(3, 2, 2), levels=5, channels=4, layers=1, likelihood="mixture"))
+    x = torch.randint(0, 5, (2, 3, 2, 2))
+    found = entropy_map(model, x)
+    assert found.shape == x.shape
+    params = model.params(x, model.condition(None, 2))
+    table = model.likelihood.conditional(params, x, 1).detach()
+    torch.testing.assert_close(found[:, 1], -(table.exp() * table).sum(1) / math.log(2))
+    flat = pt.build("pixelcnn", shape=(1, 2, 2), levels=8, channels=3, layers=1)
+    with torch.no_grad():
+        for parameter in flat.parameters():
+            parameter.zero_()
+    torch.testing.assert_close(
+        entropy_map(flat, torch.zeros(1, 1, 2, 2, dtype=torch.int64)), torch.full((1, 1, 2, 2), 3.0)
+    )
