@@ -16,6 +16,15 @@ from pointillist.pixel_model import PixelModel
 from .strategies import dirty, random_labels, random_levels
 
 
+# the kernels behind a convolution round the last bit by where its memory lies (seen: 1.1e-16, once in 300 models)
+ROUNDING = 1e-13
+
+
+def difference(a: Tensor, b: Tensor) -> float:
+    """The largest difference, relative to the largest value where that is above 1."""
+    return float((a - b).abs().max() / a.abs().max().clamp(min=1))
+
+
 def places(model: PixelModel, height: int, width: int) -> list[tuple[int, int, int]]:
     """Every (row, column, sub-pixel), in the order in which they are painted. Coupled channels are one sub-pixel."""
     return [(y, x, g) for y in range(height) for x in range(width) for g in range(model.ports.groups)]
@@ -63,7 +72,7 @@ def check_batch(model: PixelModel, height: int, width: int) -> None:
 
 
 def check_poison(model: PixelModel, height: int, width: int) -> None:
-    """Changing a sub-pixel and all later ones, wildly, changes no bit of the parameters up to it."""
+    """Changing a sub-pixel and all later ones, by millions, does not change the parameters up to it."""
     count, groups = 2, model.ports.groups
     condition = model.condition(random_labels(model, count), count)
     order = places(model, height, width)
@@ -76,17 +85,17 @@ def check_poison(model: PixelModel, height: int, width: int) -> None:
 
     with torch.no_grad():
         before = params(canvas)
-        assert torch.equal(before, params(canvas)), "the same forward twice gives other bits"
+        assert difference(before, params(canvas)) < ROUNDING, "the same forward twice gives other values"
         for first in {0, len(order) // 2, len(order) - 1}:
             spoilt = canvas.unflatten(1, (groups, -1)).permute(3, 4, 1, 0, 2).flatten(0, 2).clone()
             spoilt[first:] = torch.randn_like(spoilt[first:]) * 1e6
             again = spoilt.unflatten(0, (height, width, groups)).permute(3, 2, 4, 0, 1).flatten(1, 2)
-            same = (before == params(again)).flatten(1).all(1)
-            assert bool(same[: first + 1].all()), f"other values from {order[first]} on change parameters before it"
+            change = difference(before[: first + 1], params(again)[: first + 1])
+            assert change < ROUNDING, f"other values from {order[first]} on change parameters before by {change:.1e}"
 
 
 def check_filling(model: PixelModel, height: int, width: int) -> None:
-    """What the naive engine's canvas holds at unknown pixels does not change a bit of what it says."""
+    """What the naive engine's canvas holds at unknown pixels does not change what it says."""
     count, groups = 2, model.ports.groups
     condition = model.condition(random_labels(model, count), count)
     share = model.ports.params // groups
@@ -98,7 +107,8 @@ def check_filling(model: PixelModel, height: int, width: int) -> None:
     values = model.canvas(random_levels(model, count, height, width)).detach().unflatten(1, (groups, -1)).numpy()
     for row, column, group in places(model, height, width):
         ours = slice(group * share, (group + 1) * share)
-        assert (empty.params()[:, ours] == filled.params()[:, ours]).all(), "the filling of unknown pixels matters"
+        said = (torch.from_numpy(engine.params()[:, ours]) for engine in (empty, filled))
+        assert difference(*said) < ROUNDING, "the filling of unknown pixels matters"
         for engine in (empty, filled):
             engine.observe(values[:, group, :, row, column])
     assert empty.done

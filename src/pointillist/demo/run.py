@@ -29,7 +29,7 @@ from pointillist.scoring import Evaluation, evaluate, match_labels
 from pointillist.training import TrainConfig, train
 
 DATA = "uci-digits"
-STEPS = 1500
+STEPS = 1200
 PER_CLASS = 8
 _NIGHT = "#17161b"  # of the animation; the page's ground in the dark
 _SHOWN = (0, 2, 3, 5, 6, 8)  # classes of the test images that are looked into

@@ -32,9 +32,10 @@ _ENTRIES = {
             backbone=GatedPixelCNN,
             summary="two stacks of gated convolutions, no blind spot (van den Oord et al. 2016b)",
             presets={
-                "tiny": {"channels": 32, "layers": 6, "first_kernel": 5, "head_channels": 32},
-                "small": {"channels": 48, "layers": 10, "head_channels": 48},
-                "base": {"channels": 64, "layers": 12, "head_channels": 64},
+                # dilated, for context the size of the image from few layers: docs/architecture.md has the measurement
+                "tiny": {"channels": 32, "layers": 6, "first_kernel": 5, "head_channels": 32, "dilations": (1, 2)},
+                "small": {"channels": 32, "layers": 12, "head_channels": 32, "dilations": (1, 2, 4, 8)},
+                "base": {"channels": 64, "layers": 12, "head_channels": 64, "dilations": (1, 2, 4, 8)},
             },
         ),
         ModelEntry(
