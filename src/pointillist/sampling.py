@@ -20,7 +20,7 @@ from pointillist.images import ImageSpec
 from pointillist.likelihoods import inverse_cdf
 from pointillist.pixel_model import PixelModel
 from pointillist.scoring import evaluating
-from pointillist.unroll import Site, open_engine, unroll
+from pointillist.unroll import Site, open_engine, resolve_engine, unroll
 
 OnRow = Callable[[int, int, Tensor], None]
 
@@ -35,6 +35,7 @@ class Samples:
         image: what the integers mean.
         labels: the label each was asked for, `[n]`; -1 for none.
         seed: of the uniforms; None where they were given.
+        engine: what painted them.
     """
 
     levels: Int[Tensor, "n c h w"]
@@ -42,6 +43,7 @@ class Samples:
     image: ImageSpec
     labels: Int[Tensor, " n"]
     seed: int | None
+    engine: str = "step"
 
     def __len__(self) -> int:
         return len(self.levels)
@@ -108,6 +110,7 @@ def sample(
         parts[0].image,
         torch.cat([p.labels for p in parts]),
         parts[0].seed,
+        parts[0].engine,
     )
 
 
@@ -128,6 +131,7 @@ def stream(
     batch_size: int = 64,
 ) -> Iterator[Samples]:
     """Like `sample`, in batches as they are finished, so that any number fits in memory."""
+    engine = resolve_engine(engine)
     _check_numbers(n, guidance, temperature, top_p, batch_size)
     height, width = size or (model.image.height, model.image.width)
     if min(height, width) < 1:
@@ -153,7 +157,7 @@ def stream(
         chooser = Chooser(torch.from_numpy(u), guidance, temperature, top_p)
         report = None if on_row is None else (lambda rows, levels, done=start: on_row(done, rows, levels))
         levels = _paint(model, labels[start:stop], chooser, (height, width), engine, report)
-        yield Samples(levels, chooser.nats, image, labels[start:stop], seed)
+        yield Samples(levels, chooser.nats, image, labels[start:stop], seed, engine)
 
 
 def _paint(

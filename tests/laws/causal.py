@@ -15,7 +15,6 @@ from pointillist.pixel_model import PixelModel
 
 from .strategies import dirty, random_labels, random_levels
 
-
 # the kernels behind a convolution round the last bit by where its memory lies (seen: 1.1e-16, once in 300 models)
 ROUNDING = 1e-13
 

@@ -84,6 +84,7 @@ def sample(
     from pointillist.cli.writers import check_target
     from pointillist.data import parse_size
     from pointillist.factory import load
+    from pointillist.unroll import resolve_engine
 
     kind, path = target(out, form)
     wanted = None if size is None else parse_size(size)
@@ -94,7 +95,8 @@ def sample(
     if animate is not None:
         check_animation(animate, kind, force)
     settings = {
-        "n": total, "label": labels, "guidance": guidance, "temperature": temperature, "top_p": top_p, "engine": engine,
+        "n": total, "label": labels, "guidance": guidance, "temperature": temperature, "top_p": top_p,
+        "engine": resolve_engine(engine),
         "seed": secrets.randbelow(2**31) if seed is None else seed, "size": wanted, "batch_size": batch_size,
     }  # fmt: skip
     columns = None if labels is None else sheet_columns(n, total // n)

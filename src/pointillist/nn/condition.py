@@ -15,8 +15,8 @@ from pointillist.passes import Pass
 class Condition:
     """What is known before the first site: a vector for every site, a map with its own values at each, or neither."""
 
-    vector: Float[Tensor, "b d 1 1"] | None = None
-    map: Float[Tensor, "b d h w"] | None = None
+    vector: Float[Tensor, "b v 1 1"] | None = None
+    map: Float[Tensor, "b m h w"] | None = None
 
 
 class ConditionBias(CausalLayer):
