@@ -7,6 +7,7 @@ folder or a new one, never half.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -47,9 +49,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
-    """Tensors to a safetensors file, atomically."""
+    """Tensors to a safetensors file with a checksum, atomically."""
+    stored = {name: t.detach().contiguous().cpu() for name, t in tensors.items()}
     with replacing(path) as temporary:
-        save_file({k: v.detach().contiguous().cpu() for k, v in tensors.items()}, temporary, dict(metadata or {}))
+        save_file(stored, temporary, {**(metadata or {}), "sha256": _digest(stored)})
 
 
 def write_text(path: Path, text: str) -> None:
@@ -59,11 +62,11 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_model(folder: Path, tensors: Mapping[str, Tensor], config: Mapping[str, Any], card: str) -> None:
-    """A model folder. The weights go last: until they are there, the folder is refused, never misread."""
+    """A model folder. The weights go last and name their settings: new settings beside old weights are refused."""
     config = {"format": "pointillist", "format_version": FORMAT_VERSION, **config}
     write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
     write_text(folder / CARD, card)
-    write_tensors(folder / WEIGHTS, tensors, {"format": "pt"})
+    write_tensors(folder / WEIGHTS, tensors, {"format": "pt", "settings": _settings_digest(config)})
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -109,14 +112,48 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """All tensors of a safetensors file.
+    """All tensors of a safetensors file, if their checksum is right (a file of another tool may have none).
 
     Raises:
-        CheckpointError: as `read_shapes`.
+        CheckpointError: as `read_shapes`; also if a bit has changed.
     """
     with _opened(path) as file:
         # copies: the library maps the file, and a file that shrinks later would take the process with it
-        return {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a dict)
+        tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a dict)
+        promised = (file.metadata() or {}).get("sha256")
+    if promised is not None and promised != _digest(tensors):
+        raise CheckpointError(f"{path} is damaged (its checksum is wrong): copy or download it again.")
+    return tensors
+
+
+def check_settings(folder: Path, config: Mapping[str, Any]) -> None:
+    """Refuse weights that were written with other settings, as when a save over another model was cut short.
+
+    Raises:
+        CheckpointError: if they were.
+    """
+    with _opened(folder / WEIGHTS) as file:
+        promised = (file.metadata() or {}).get("settings")
+    if promised is not None and promised != _settings_digest(config):
+        raise CheckpointError(
+            f"{folder / WEIGHTS} was written with other settings than {CONFIG} holds: copy the whole folder again."
+        )
+
+
+def _settings_digest(config: Mapping[str, Any]) -> str:
+    """SHA-256 of what the weights depend on: the settings of the model, not its training or its names."""
+    own = {k: v for k, v in config.items() if k not in ("format", "format_version", "training", "classes")}
+    return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, types, shapes and bytes."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        t = tensors[name]
+        digest.update(f"{name} {t.dtype} {tuple(t.shape)};".encode())
+        digest.update(t.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 @contextmanager

@@ -13,7 +13,16 @@ import torch
 from huggingface_hub import ModelHubMixin, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-from pointillist.checkpoint import CARD, CONFIG, WEIGHTS, read_config, read_shapes, read_tensors, write_model
+from pointillist.checkpoint import (
+    CARD,
+    CONFIG,
+    WEIGHTS,
+    check_settings,
+    read_config,
+    read_shapes,
+    read_tensors,
+    write_model,
+)
 from pointillist.errors import CheckpointError, ConfigError
 from pointillist.images import ImageSpec
 from pointillist.likelihoods import LikelihoodName
@@ -134,6 +143,7 @@ def load(source: str | Path, **hub: Any) -> PretrainedPixelModel:
     except ConfigError as error:
         raise CheckpointError(f"{folder / CONFIG} does not describe a model of this release: {error}") from error
     _compare_shapes(expected, found, folder)
+    check_settings(folder, record)
     model = PretrainedPixelModel(config, training=training)
     model.load_state_dict(read_tensors(folder / WEIGHTS))
     if (folder / CARD).is_file():

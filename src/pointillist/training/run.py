@@ -176,7 +176,11 @@ def _take_best(model: PretrainedPixelModel, trainer: Trainer, config: TrainConfi
     """Give the model, on every process, the weights a user should have: those in the run's folder."""
     trainer.average.copy_to_model()
     if config.out is not None and trainer.accelerator.is_main_process:
-        model.load_state_dict(load(config.out).state_dict())
+        best = load(config.out)
+        model.load_state_dict(best.state_dict())
+        model.training_record, model.card = best.training_record, best.card
+    # training laid the weights out for speed; as loaded from disk, sums round alike
+    model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(broadcast(parameter.detach().clone()))
