@@ -4,7 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 # one computing thread a process: two processes share the machine better than two threads share a small convolution
-ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+# under the laws every public signature is checked, types and shapes; elsewhere wrong types are passed on purpose
+SHAPES := --jaxtyping-packages=pointillist,beartype.beartype
 
 .PHONY: demo test lint types unit test-slow format clean help
 
@@ -28,10 +30,12 @@ types: $(VENV)/.dev
 	$(BIN)/mypy
 
 unit: $(VENV)/.dev
-	$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow"
+	$(PYTEST) -m "not slow" $(SHAPES) tests/laws
+	$(PYTEST) -m "not slow" --ignore tests/laws
 
 test-slow: $(VENV)/.dev
-	$(ONE_THREAD) POINTILLIST_THOROUGH=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	POINTILLIST_THOROUGH=1 $(PYTEST) $(SHAPES) tests/laws
+	POINTILLIST_THOROUGH=1 $(PYTEST) --ignore tests/laws
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

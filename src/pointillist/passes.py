@@ -9,13 +9,14 @@ program that the sampling engines replay.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 
+@runtime_checkable
 class Pass(Protocol):
     """The only calls through which a layer may see a site other than its own. A key names a place: unique per call."""
 

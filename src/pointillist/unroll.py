@@ -36,6 +36,7 @@ class Site:
 
 
 @runtime_checkable
+@runtime_checkable
 class SiteEngine(Protocol):
     """Anything that gives the parameters of one sub-pixel after the other."""
 
