@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 # one computing thread a process: two processes share the machine better than two threads share a small convolution
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
-# under the laws every public signature is checked, types and shapes; elsewhere wrong types are passed on purpose
-SHAPES := --jaxtyping-packages=pointillist,beartype.beartype
+# tests that pass no wrong types on purpose, with every signature checked at run time, types and shapes
+SHAPES := --jaxtyping-packages=pointillist,beartype.beartype tests/test_nn.py tests/test_networks.py tests/engine
 
-.PHONY: demo test lint types unit test-slow format clean help
+.PHONY: demo test lint types shapes unit test-slow format clean help
 
 help:
 	@echo "make demo       train on real digits, evaluate, paint, and show it all on one page (under 5 minutes)"
@@ -20,7 +20,7 @@ help:
 demo: $(VENV)/.core
 	$(BIN)/pointillist demo --out demo
 
-test: lint types unit
+test: lint types shapes unit
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -29,13 +29,14 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
+shapes: $(VENV)/.dev
+	$(PYTEST) $(SHAPES)
+
 unit: $(VENV)/.dev
-	$(PYTEST) -m "not slow" $(SHAPES) tests/laws
-	$(PYTEST) -m "not slow" --ignore tests/laws
+	$(PYTEST) -m "not slow"
 
 test-slow: $(VENV)/.dev
-	POINTILLIST_THOROUGH=1 $(PYTEST) $(SHAPES) tests/laws
-	POINTILLIST_THOROUGH=1 $(PYTEST) --ignore tests/laws
+	POINTILLIST_THOROUGH=1 $(PYTEST)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
