@@ -10,8 +10,10 @@ from pydantic import ValidationError
 
 from pointillist.errors import ConfigError, sentence
 from pointillist.networks.backbone import Backbone, BackboneConfig
+from pointillist.networks.diagonal_bilstm import DiagonalBiLSTM
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN
 from pointillist.networks.pixelcnn import PixelCNN
+from pointillist.networks.row_lstm import RowLSTM
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,26 @@ _ENTRIES = {
                 "tiny": {"channels": 16, "layers": 6, "first_kernel": 5, "head_channels": 32},
                 "small": {"channels": 32, "layers": 10, "head_channels": 64},
                 "base": {"channels": 64, "layers": 12, "head_channels": 128},
+            },
+        ),
+        ModelEntry(
+            name="row-lstm",
+            backbone=RowLSTM,
+            summary="an LSTM over rows, with a triangular context (van den Oord et al. 2016a)",
+            presets={
+                "tiny": {"channels": 16, "layers": 2, "first_kernel": 5, "head_channels": 32},
+                "small": {"channels": 32, "layers": 4, "head_channels": 32},
+                "base": {"channels": 64, "layers": 7, "head_channels": 64},
+            },
+        ),
+        ModelEntry(
+            name="diagonal-bilstm",
+            backbone=DiagonalBiLSTM,
+            summary="two LSTMs over diagonals, which see every earlier pixel (van den Oord et al. 2016a)",
+            presets={
+                "tiny": {"channels": 8, "layers": 2, "first_kernel": 5, "head_channels": 32},
+                "small": {"channels": 16, "layers": 4, "head_channels": 32},
+                "base": {"channels": 32, "layers": 7, "head_channels": 64},
             },
         ),
     )
