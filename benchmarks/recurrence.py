@@ -88,7 +88,9 @@ def main() -> None:
         x = torch.randn(args.batch, 2 * channels, args.size, args.size)
         for kind, ours in (("Row", Row), ("Diag", Diagonal)):
             layers = {"ours": ours(2 * channels, channels)}
-            layers |= {n: c(2 * channels, channels) for n, c in other.items() if n.startswith(kind) and args.skip not in n}
+            layers |= {
+                n: c(2 * channels, channels) for n, c in other.items() if n.startswith(kind) and args.skip not in n
+            }
             if args.channels_last:
                 layers = {n: layer.to(memory_format=torch.channels_last) for n, layer in layers.items()}  # type: ignore
             found = compare(layers, x, args.repeats)
@@ -101,7 +103,8 @@ def load(path: Path) -> dict[str, type[nn.Module]]:
     """The layers of a file, which may import its neighbours."""
     sys.path.insert(0, str(path.parent))
     spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return {n: c for n, c in vars(module).items() if isinstance(c, type) and issubclass(c, nn.Module)}

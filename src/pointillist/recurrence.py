@@ -69,7 +69,7 @@ def scan(cell: Cell, x: Float[Tensor, "b 4d h w"], *, reverse: bool = False) -> 
         hidden = _scan_rows(cell, sites, width, reverse=reverse)
     else:
         hidden = _scan_diagonals(cell, sites, width, reverse=reverse)
-    return hidden.unflatten(0, (height, width)).permute(2, 3, 0, 1)
+    return hidden.view(height, width, *hidden.shape[1:]).permute(2, 3, 0, 1)
 
 
 def _scan_rows(cell: Cell, sites: Float[Tensor, "s b 4d"], width: int, *, reverse: bool) -> Float[Tensor, "s b d"]:
@@ -100,7 +100,7 @@ def _scan_diagonals(cell: Cell, sites: Float[Tensor, "s b 4d"], width: int, *, r
     first_hidden, first_memory = (state.expand(1, batch, d) for state in (cell.hidden, cell.memory))
     hidden, memory = zero[:0], zero[:0]
     out = []
-    for t, pre in enumerate(_Reorder.apply(sites, order).split(sizes)):
+    for t, pre in enumerate(torch.split(_reorder(sites, order), sizes)):
         top = 1 if t >= width else 0  # whether the uppermost row has ended
         count = sizes[t]
         before = torch.cat([zero, hidden, first_hidden])
@@ -110,8 +110,7 @@ def _scan_diagonals(cell: Cell, sites: Float[Tensor, "s b 4d"], width: int, *, r
         flat, flat_memory = lstm(gates, memory.view(-1, d))
         hidden, memory = flat.view(count, batch, d), flat_memory.view(count, batch, d)
         out.append(hidden)
-    back: Tensor = _Reorder.apply(torch.cat(out), order.argsort())
-    return back
+    return _reorder(torch.cat(out), order.argsort())
 
 
 def diagonals(height: int, width: int, device: torch.device, *, reverse: bool = False) -> tuple[Tensor, list[int]]:
@@ -124,8 +123,14 @@ def diagonals(height: int, width: int, device: torch.device, *, reverse: bool = 
     return order, sizes
 
 
+def _reorder(x: Tensor, order: Tensor) -> Tensor:
+    """`x[order]` of a permutation."""
+    out: Tensor = _Reorder.apply(x, order)  # type: ignore[no-untyped-call]
+    return out
+
+
 class _Reorder(torch.autograd.Function):
-    """`x[order]` of a permutation, whose gradient is a permutation too (that of indexing adds, which is slower)."""
+    """Its gradient is a permutation too; that of indexing adds into zeros, which is slower."""
 
     @staticmethod
     def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, order: Tensor) -> Tensor:
@@ -133,5 +138,5 @@ class _Reorder(torch.autograd.Function):
         return x.index_select(0, order)
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
-        return _Reorder.apply(grad, ctx.order.argsort()), None  # type: ignore[attr-defined]
+    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor, None]:
+        return _reorder(grad, ctx.order.argsort()), None  # type: ignore[attr-defined]

@@ -87,6 +87,7 @@ class Builder:
 
     def stored(self, view: View) -> Map:
         """The map that keeps a view at every site; made when first asked for."""
+        self._check_row([view])
         if view not in self._maps:
             kept = Map(self.place, view.channels)
             self._maps[view] = kept
@@ -112,7 +113,8 @@ class Builder:
     def _check_row(self, views: Iterable[View]) -> None:
         if any(view.level > Level.GIVEN and view.value.depth != self.depth for view in views):
             self.refuse(
-                "A value of another row is used inside `ctx.below`", "Pass it to `ctx.below` as an input of the function."
+                "A value of another row is used inside `ctx.below`",
+                "Pass it to `ctx.below` as an input of the function.",
             )
 
     @property

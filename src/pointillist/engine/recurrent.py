@@ -34,7 +34,9 @@ def below(
 def recur(builder: Builder, key: str, cell: Cell, x: Tensor, *, reverse: bool) -> Tensor:
     """Record an LSTM over sites; taps on the row above become one product over the row."""
     if not isinstance(x, Symbol) or x.content.level == Level.GIVEN:
-        builder.refuse(f"The recurrence `{key}` runs over a {type(x).__name__} without sites", "Give it a recorded map.")
+        builder.refuse(
+            f"The recurrence `{key}` runs over a {type(x).__name__} without sites", "Give it a recorded map."
+        )
     channels = 4 * len(cell.hidden)
     if x.content.channels != channels:
         builder.refuse(
@@ -113,7 +115,9 @@ def _keep(builder: Builder, key: str, x: Tensor) -> Canvas | Symbol | Map:
     if isinstance(x, Canvas) or (isinstance(x, Symbol) and x.content.level == Level.GIVEN):
         return x
     if not isinstance(x, Symbol):
-        builder.refuse(f"`ctx.below` at `{key}` is given a {type(x).__name__}", "Give it recorded values or the canvas.")
+        builder.refuse(
+            f"`ctx.below` at `{key}` is given a {type(x).__name__}", "Give it recorded values or the canvas."
+        )
     return builder.stored(x.content)
 
 

@@ -34,10 +34,10 @@ class Scan(SiteOpcode):
 
     def bind(self, instruction: Instruction, arrays: Arrays, column: int | None) -> list[Call]:
         x, out = arrays.read(instruction.inputs[0], None), arrays.write(instruction, None)
-        constants = [arrays.program.constant(block) for block in instruction.constants]
+        matrix, hidden, memory = (arrays.program.constant(block) for block in instruction.constants)
         ((_, side),) = instruction.taps
         columns = range(x.shape[1])
-        return [partial(_scan, x, *constants, columns if side < 0 else columns[::-1], out)]
+        return [partial(_scan, x, matrix, hidden, memory, columns if side < 0 else columns[::-1], out)]
 
     def flops(self, instruction: Instruction) -> int:
         matrix = instruction.constants[0]
