@@ -1,7 +1,7 @@
 """What the two PixelRNNs have in common: first layer, residual stack, skip connections, head.
 
-Van den Oord, Kalchbrenner, Kavukcuoglu: Pixel Recurrent Neural Networks, ICML 2016 (arXiv 1601.06759), sections 3.3
-to 3.5 and table 1. The recurrent layers are in `row_lstm.py` and `diagonal_bilstm.py`.
+Van den Oord, Kalchbrenner, Kavukcuoglu: Pixel Recurrent Neural Networks, ICML 2016 (arXiv 1601.06759), section 3,
+figure 5 and table 1. The recurrent layers are in `row_lstm.py` and `diagonal_bilstm.py`.
 """
 
 from __future__ import annotations

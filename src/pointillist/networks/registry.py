@@ -58,6 +58,9 @@ _ENTRIES = {
                 "tiny": {"channels": 16, "layers": 2, "first_kernel": 5, "head_channels": 32},
                 "small": {"channels": 32, "layers": 4, "head_channels": 32},
                 "base": {"channels": 64, "layers": 7, "head_channels": 64},
+                # table 1 and section 5 of the paper
+                "paper-cifar10": {"channels": 128, "layers": 12, "head_channels": 1024},
+                "paper-imagenet32": {"channels": 384, "layers": 12, "head_channels": 1024},
             },
         ),
         ModelEntry(
@@ -67,7 +70,10 @@ _ENTRIES = {
             presets={
                 "tiny": {"channels": 8, "layers": 2, "first_kernel": 5, "head_channels": 32},
                 "small": {"channels": 16, "layers": 4, "head_channels": 32},
+                # table 1 and section 5 of the paper; the MNIST model is smaller than our base
+                "paper-mnist": {"channels": 16, "layers": 7, "head_channels": 32, "border": False},
                 "base": {"channels": 32, "layers": 7, "head_channels": 64},
+                "paper-cifar10": {"channels": 128, "layers": 12, "head_channels": 1024, "border": False},
             },
         ),
     )

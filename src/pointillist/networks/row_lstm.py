@@ -4,9 +4,9 @@ Van den Oord, Kalchbrenner, Kavukcuoglu: Pixel Recurrent Neural Networks, ICML 2
 
 Adds to what came before: an LSTM that takes a whole row in one step. The input-to-state part is a masked 1 x k
 convolution of the whole map at once; the state-to-state part a 1 x k convolution of the row above, centred on the
-site (eq. 3). Residual and skip connections (section 3.3, figure 5); channels painted in turn (section 3.4).
+site (eq. 3). Residual and skip connections (section 3.3, figure 5). The state above the first row is learned.
 
-Its context is a **triangle**: of each row above it sees one column more to the right for k = 3, however many layers.
+Its context is a **triangle**: with k = 3 it sees one column more to the right for each row up, however many layers.
 This is part of the model, documented and tested; `diagonal-bilstm` sees everything.
 
 Not implemented: multi-scale (a model of its own).
