@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from pointillist.recurrence import Cell, scan
+
 
 @runtime_checkable
 class Pass(Protocol):
@@ -31,6 +33,16 @@ class Pass(Protocol):
 
     def given(self, key: str, t: Tensor) -> Tensor:
         """A condition known before the first site: a vector `b d 1 1` or a map `b d h w`."""
+
+    def below(self, key: str, fn: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
+        """`fn(*inputs)`, moved down by one row (zeros above): at a site, what `fn` gives at the site above it.
+
+        Inside `fn` the row is finished, so all of it may be read, also right of the site and the site itself. It may
+        use nothing from outside but `inputs`, vectors, and conditions that it asks for itself.
+        """
+
+    def recur(self, key: str, cell: Cell, x: Tensor, *, reverse: bool = False) -> Tensor:
+        """The hidden features of an LSTM over sites, whose gates get `x` from the site itself."""
 
 
 class FullPass:
@@ -49,3 +61,13 @@ class FullPass:
     def given(self, key: str, t: Tensor) -> Tensor:
         """The condition itself; broadcasting does the rest."""
         return t
+
+    def below(self, key: str, fn: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
+        """All rows of `fn(*inputs)` but the last, under a row of zeros."""
+        return tuple(F.pad(output, (0, 0, 1, -1)) for output in fn(*inputs))
+
+    def recur(
+        self, key: str, cell: Cell, x: Float[Tensor, "b 4d h w"], *, reverse: bool = False
+    ) -> Float[Tensor, "b d h w"]:
+        """Row by row, or diagonal by diagonal; see `recurrence.scan`."""
+        return scan(cell, x, reverse=reverse)

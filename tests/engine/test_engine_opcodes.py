@@ -12,6 +12,7 @@ from engine_teacher import check_equal
 from torch import Tensor, nn
 
 from pointillist.engine.opcodes import OPCODES
+from pointillist.recurrence import Cell
 
 SIZE = (4, 5)
 torch.manual_seed(0)
@@ -21,6 +22,8 @@ PAIR = torch.randn(6, 6, 1, 2, dtype=torch.float64)
 POINT = nn.Conv2d(6, 6, 1, dtype=torch.float64)
 CHANNEL = torch.randn(1, 6, 1, 1, dtype=torch.float64)
 VECTOR = torch.randn(2, 6, 1, 1, dtype=torch.float64)
+CELL = Cell("diagonals", *(torch.randn(*shape, dtype=torch.float64) for shape in ((2, 2, 8), (2,), (2,))))
+GATES = nn.Conv2d(6, 8, 1, dtype=torch.float64)
 SPATIAL = torch.randn(2, 6, *SIZE, dtype=torch.float64)
 
 
@@ -50,6 +53,8 @@ ON_A_VALUE: dict[str, Callable[[Tensor, Any], Tensor]] = {
     "GATHER": lambda h, ctx: F.conv2d(ctx.window("gather", h, up=0, left=1, right=0), PAIR),
     "STORE": lambda h, ctx: F.conv2d(ctx.window("a", h[:, :3], up=0, left=2, right=0), PAIR[:, :3], dilation=(1, 2)),
     "GIVEN": lambda h, ctx: h * ctx.given("vector", VECTOR) + torch.tanh(ctx.given("map", SPATIAL)),
+    "BELOW": lambda h, ctx: h + ctx.below("below", lambda h: (1 + torch.tanh(h),), h)[0],
+    "SCAN": lambda h, ctx: ctx.below("below", lambda h: (ctx.recur("a", CELL, GATES(h), reverse=True),), h)[0],
     "CONSTANT": lambda h, ctx: (
         h + F.conv2d(ctx.window("a", h, up=0, left=1, right=0), 0 * PAIR, torch.ones(6).double())
     ),

@@ -90,11 +90,13 @@ def make_model(
 ) -> PixelModel:
     """A small model in float64, in evaluation mode."""
     small = {"channels": 6, "layers": 3, "first_kernel": 3, "kernel": 3, "head_channels": 6}
-    known = {k: v for k, v in small.items() if k in entry(name).backbone.Config.model_fields}
+    fields = entry(name).backbone.Config.model_fields
+    known = {k: v for k, v in small.items() if k in fields}
+    fitting = {k: v for k, v in (settings or {}).items() if k in fields or k not in SMALL}  # not every model has all
     config = ModelConfig(
         model_type=name,
         image=image,
-        backbone=config_from_dict(name, {**known, **(settings or {})}),
+        backbone=config_from_dict(name, {**known, **fitting}),
         likelihood=likelihood,
         mixtures=mixtures,
         classes=CLASSES if labels else (),

@@ -1,7 +1,7 @@
 """One test for each pitfall of published code that touches today's models, named after its number.
 
-The survey has nineteen. P1, P2 and P6 are about recurrent models, P16 about attention, P17 about coding, P18 about
-anomaly scores: their tests come with those rooms.
+The survey has nineteen. P1, P2 and P6 are about recurrent models: `test_law_recurrent.py`. P16 is about attention, P17
+about coding, P18 about anomaly scores: their tests come with those rooms.
 """
 
 from __future__ import annotations
@@ -178,6 +178,12 @@ def test_p15_the_network_is_the_one_that_was_asked_for() -> None:
     gated = make_model("gated-pixelcnn", image, small)
     # vertical 4x1x1x3+4, horizontal 4x1x1x1+4, link 4x4+4, skip 2x2+2, head 6, output 3
     assert gated.num_parameters == 16 + 8 + 20 + 6 + 6 + 3
+    rows = make_model("row-lstm", image, small)
+    # mask A 28, input 8x4x1x2+8, state 3x2x8+2+2, expand 4x2+4, skip 2x2, last 2x4+2, head 6, output 3
+    assert rows.num_parameters == 28 + 72 + 52 + 12 + 4 + 10 + 6 + 3
+    diagonals = make_model("diagonal-bilstm", image, small)
+    # as above, but two inputs 8x4+8, two states 2x2x8+2+2, and 8x1 for the pixel at the border
+    assert diagonals.num_parameters == 28 + 2 * 40 + 2 * 36 + 8 + 12 + 4 + 10 + 6 + 3
     for name in names():
         for channels in (1, 3):
             settings = {"channels": 64, "layers": 5, "first_kernel": 7, "kernel": 3, "head_channels": 32}

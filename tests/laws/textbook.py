@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from pointillist.networks import GatedPixelCNNConfig, PixelCNNConfig
+from pointillist.networks.pixel_rnn import PixelRNNConfig
 from pointillist.pixel_model import PixelModel
 
 from .strategies import random_labels, random_levels
@@ -144,7 +145,14 @@ def gated_pixelcnn(model: PixelModel, x: Tensor, vector: Tensor | None, position
     return mix(z.clamp(min=0), net.output.weight[:, :, 0, 0], net.output.bias, rules(groups, params, head)[1])
 
 
-TEXTBOOK: dict[str, Callable[..., Tensor]] = {"pixelcnn": pixelcnn, "gated-pixelcnn": gated_pixelcnn}
+from . import textbook_rnn  # noqa: E402 (it uses the helpers above)
+
+TEXTBOOK: dict[str, Callable[..., Tensor]] = {
+    "pixelcnn": pixelcnn,
+    "gated-pixelcnn": gated_pixelcnn,
+    "row-lstm": textbook_rnn.pixel_rnn,
+    "diagonal-bilstm": textbook_rnn.pixel_rnn,
+}
 
 
 def check_textbook(model: PixelModel, height: int, width: int) -> None:
@@ -172,6 +180,9 @@ def count_parameters(model: PixelModel) -> int:
         total += 2 * h * canvas * (k1 // 2 + 1) * k1 + 2 * h
         block = 2 * h * h + h + h * h * (k // 2 + 1) * k + h + 2 * h * h + 2 * h + h * cond
         total += net.layers * (block + (2 * h * head if net.skip else 0)) + 2 * h * head + head
+    elif isinstance(net, PixelRNNConfig):
+        head = net.head_channels
+        total += textbook_rnn.count(net, canvas, cond)
     else:
         assert isinstance(net, GatedPixelCNNConfig)
         d, k1, k, head = net.channels, net.first_kernel, net.kernel, net.head_channels

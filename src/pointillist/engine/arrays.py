@@ -29,6 +29,11 @@ class MapStore:
         self.up, self.left, self.width = kept.up, kept.left, width
         self.line = np.zeros(shape, dtype)
         self.finished = np.zeros((kept.up, *shape), dtype)
+        if kept.before is not None:
+            self.line[:, : kept.left] = self.finished[:, :, : kept.left] = kept.before
+        if kept.above is not None:
+            inside = slice(kept.left, kept.left + width)
+            self.line[:, inside] = self.finished[:, :, inside] = kept.above
 
     def at(self, row: int, dy: int, dx: int) -> FloatArray:
         """The sites that lie `(dy, dx)` from the sites of a row, `[b, width, c]`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 import numpy as np
@@ -25,8 +26,11 @@ class Builder:
         self.givens: dict[str, Given] = {}
         self.code: dict[Level, list[Instruction]] = {level: [] for level in Level}
         self.place = "the start of forward"
+        self.depth = 0
+        """How many `ctx.below` are being recorded, one inside the other."""
         self._keys: set[str] = set()
         self._maps: dict[View, Map] = {}
+        self._states: list[Map] = []
         self._num_values = 0
 
     def claim(self, key: str) -> None:
@@ -46,7 +50,7 @@ class Builder:
     def value(self, channels: int, level: Level) -> View:
         """A new value."""
         self._num_values += 1
-        return View(Value(self._num_values - 1, channels, level), 0, channels)
+        return View(Value(self._num_values - 1, channels, level, self.depth), 0, channels)
 
     def emit(
         self,
@@ -60,6 +64,7 @@ class Builder:
         key: str = "",
     ) -> View:
         """Write an instruction that makes a new value; return the value."""
+        self._check_row(inputs)
         level = max(view.level for view in inputs) if level is None else level
         output = self.value(channels, level)
         blocks = tuple(self.weights.pack(array) for array in constants)
@@ -70,6 +75,7 @@ class Builder:
 
     def join(self, views: list[View]) -> View:
         """One value with the channels of all views, one after the other."""
+        self._check_row(views)
         level = max(view.level for view in views)
         output = self.value(sum(view.channels for view in views), level)
         start = 0
@@ -81,13 +87,37 @@ class Builder:
 
     def stored(self, view: View) -> Map:
         """The map that keeps a view at every site; made when first asked for."""
+        self._check_row([view])
         if view not in self._maps:
             kept = Map(self.place, view.channels)
             self._maps[view] = kept
-            self.code[view.level].append(Instruction("STORE", view.level, None, (view,), self.place, map=kept))
+            self.store(view, kept)
         return self._maps[view]
+
+    def state(self, channels: int) -> Map:
+        """A map that is read before it is written: what a recurrence keeps of the sites before."""
+        self._states.append(Map(self.place, channels))
+        return self._states[-1]
+
+    def store(self, view: View, kept: Map) -> None:
+        """Keep a view in a map."""
+        self._check_row([view])
+        self.code[view.level].append(Instruction("STORE", view.level, None, (view,), self.place, map=kept))
+
+    def moved_down(self, view: View) -> View:
+        """A value of the row above, as one of this row."""
+        output = self.value(view.channels, Level.ROW)
+        self.code[Level.ROW].append(Instruction("BELOW", Level.ROW, output, (view,), self.place))
+        return output
+
+    def _check_row(self, views: Iterable[View]) -> None:
+        if any(view.level > Level.GIVEN and view.value.depth != self.depth for view in views):
+            self.refuse(
+                "A value of another row is used inside `ctx.below`",
+                "Pass it to `ctx.below` as an input of the function.",
+            )
 
     @property
     def maps(self) -> list[Map]:
         """All maps, the canvas first."""
-        return [self.canvas, *self._maps.values()]
+        return [self.canvas, *self._maps.values(), *self._states]

@@ -31,7 +31,7 @@ class Interpreter:
         self.site = (0, 0, 0)
         self.done = False
         self._arrays = Arrays(program, batch, given)
-        self._row_calls = [call for i in program.row for call in OPCODES[i.opcode].bind(i, self._arrays, None)]
+        self._row_calls = _bind_row(program.row, self._arrays)
         self._step_calls = [_bind_columns(step, self._arrays) for step in program.steps]
         self._row_begun = False
         self._has_run = False
@@ -64,9 +64,9 @@ class Interpreter:
         self._advance()
 
     def _run(self) -> None:
-        _, column, sub_step = self.site
+        row, column, sub_step = self.site
         if not self._row_begun:
-            for call in self._row_calls:
+            for call in self._row_calls[min(row, len(self._row_calls) - 1)]:
                 call()
             self._row_begun = True
         for call in self._step_calls[sub_step][column]:
@@ -87,6 +87,16 @@ class Interpreter:
             self._row_begun = False
         self.site = (row, column, sub_step)
         self.done = row == self.program.height
+
+
+def _bind_row(part: tuple[Instruction, ...], arrays: Arrays) -> list[list[Call]]:
+    """The calls of the row part at row 0, 1, ...; the last list is that of all later rows too."""
+    rows: list[list[Call]] = [[] for _ in range(1 + max((i.first_row for i in part), default=0))]
+    for instruction in part:
+        calls = OPCODES[instruction.opcode].bind(instruction, arrays, None)
+        for row in rows[instruction.first_row :]:
+            row.extend(calls)
+    return rows
 
 
 def _bind_columns(step: tuple[Instruction, ...], arrays: Arrays) -> list[list[Call]]:

@@ -39,6 +39,8 @@ class Value:
     index: int
     channels: int
     level: Level
+    depth: int = 0
+    """How many rows above the site at hand it belongs: in `ctx.below` one more than outside."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,10 @@ class Map:
     up: int = 0
     left: int = 0
     right: int = 0
+    above: FloatArray | None = None
+    """What lies above the first row, one number a channel; None for zeros."""
+    before: FloatArray | None = None
+    """What lies left of the first column; None for zeros."""
 
     def reach(self, taps: tuple[Tap, ...]) -> None:
         """Make room for these taps."""
@@ -135,6 +141,11 @@ class Instruction:
     def views(self) -> tuple[View, ...]:
         """All that it reads and makes."""
         return self.inputs if self.output is None else (*self.inputs, self.output)
+
+    @property
+    def first_row(self) -> int:
+        """The first row at which it runs: what belongs to a row above cannot be computed before there is one."""
+        return self.views[-1].value.depth
 
 
 @dataclass(frozen=True)

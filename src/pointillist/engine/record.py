@@ -14,9 +14,11 @@ from pointillist.engine.builder import Builder
 from pointillist.engine.convolution import plain
 from pointillist.engine.fuse import fuse
 from pointillist.engine.program import FloatArray, Given, Level, Program, View
+from pointillist.engine.recurrent import below, recur
 from pointillist.engine.substeps import cut_into_steps
 from pointillist.engine.symbols import Canvas, Symbol, Window, make, symbol_of
 from pointillist.errors import CausalityError
+from pointillist.recurrence import Cell
 
 
 class RecordPass:
@@ -39,6 +41,8 @@ class RecordPass:
         channels = x.shape[1]
         window = make(Window, builder, channels, builder.height + extent[0] - 1, builder.width + extent[1] - 1)
         window.key, window.extent, window.top, window.leftmost = key, extent, -up, -left
+        if isinstance(x, Canvas):
+            window.top -= builder.depth  # the canvas is one for all rows; values inside `below` have maps of their own
         window.map = builder.canvas if isinstance(x, Canvas) else builder.stored(x.content)
         window.level = Level.PIXEL if isinstance(x, Canvas) else x.content.level
         return window
@@ -76,8 +80,18 @@ class RecordPass:
         builder.givens[key] = Given(kind, t.shape[1], _channels_last(t, builder))
         return symbol_of(builder, builder.emit("GIVEN", channels=t.shape[1], level=level, key=key))
 
+    def below(self, key: str, fn: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Record `fn` for the site above; see `recurrent.below`."""
+        self._builder.claim(key)
+        return below(self._builder, key, fn, inputs)
+
+    def recur(self, key: str, cell: Cell, x: Tensor, *, reverse: bool = False) -> Tensor:
+        """Record one cell per site, or a whole row where the row is known; see `recurrent.recur`."""
+        self._builder.claim(key)
+        return recur(self._builder, key, cell, x, reverse=reverse)
+
     def __getattr__(self, name: str) -> NoReturn:
-        self._builder.refuse(f"`ctx.{name}` cannot be recorded", "Use window, rows or given.")
+        self._builder.refuse(f"`ctx.{name}` cannot be recorded", "Use window, rows, given, below or recur.")
 
 
 def record(

@@ -1,19 +1,25 @@
 """One file per paper, and the registry that lists them."""
 
 from pointillist.networks.backbone import Backbone, BackboneConfig, Ports
+from pointillist.networks.diagonal_bilstm import DiagonalBiLSTM, DiagonalBiLSTMConfig
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN, GatedPixelCNNConfig
 from pointillist.networks.pixelcnn import PixelCNN, PixelCNNConfig
 from pointillist.networks.registry import ModelEntry, config_from_dict, entry, names
+from pointillist.networks.row_lstm import RowLSTM, RowLSTMConfig
 
 __all__ = [
     "Backbone",
     "BackboneConfig",
+    "DiagonalBiLSTM",
+    "DiagonalBiLSTMConfig",
     "GatedPixelCNN",
     "GatedPixelCNNConfig",
     "ModelEntry",
     "PixelCNN",
     "PixelCNNConfig",
     "Ports",
+    "RowLSTM",
+    "RowLSTMConfig",
     "config_from_dict",
     "entry",
     "names",

@@ -10,8 +10,10 @@ from pydantic import ValidationError
 
 from pointillist.errors import ConfigError, sentence
 from pointillist.networks.backbone import Backbone, BackboneConfig
+from pointillist.networks.diagonal_bilstm import DiagonalBiLSTM
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN
 from pointillist.networks.pixelcnn import PixelCNN
+from pointillist.networks.row_lstm import RowLSTM
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,32 @@ _ENTRIES = {
                 "tiny": {"channels": 16, "layers": 6, "first_kernel": 5, "head_channels": 32},
                 "small": {"channels": 32, "layers": 10, "head_channels": 64},
                 "base": {"channels": 64, "layers": 12, "head_channels": 128},
+            },
+        ),
+        ModelEntry(
+            name="row-lstm",
+            backbone=RowLSTM,
+            summary="an LSTM over rows, with a triangular context (van den Oord et al. 2016a)",
+            presets={
+                "tiny": {"channels": 16, "layers": 2, "first_kernel": 5, "head_channels": 32},
+                "small": {"channels": 32, "layers": 4, "head_channels": 32},
+                "base": {"channels": 64, "layers": 7, "head_channels": 64},
+                # table 1 and section 5 of the paper
+                "paper-cifar10": {"channels": 128, "layers": 12, "head_channels": 1024},
+                "paper-imagenet32": {"channels": 384, "layers": 12, "head_channels": 1024},
+            },
+        ),
+        ModelEntry(
+            name="diagonal-bilstm",
+            backbone=DiagonalBiLSTM,
+            summary="two LSTMs over diagonals, which see every earlier pixel (van den Oord et al. 2016a)",
+            presets={
+                "tiny": {"channels": 8, "layers": 2, "first_kernel": 5, "head_channels": 32},
+                "small": {"channels": 16, "layers": 4, "head_channels": 32},
+                # table 1 and section 5 of the paper; the MNIST model is smaller than our base
+                "paper-mnist": {"channels": 16, "layers": 7, "head_channels": 32, "border": False},
+                "base": {"channels": 32, "layers": 7, "head_channels": 64},
+                "paper-cifar10": {"channels": 128, "layers": 12, "head_channels": 1024, "border": False},
             },
         ),
     )

@@ -4,6 +4,7 @@ from pointillist.nn.causal import CausalConv2d, HorizontalConv2d, MaskedConv2d, 
 from pointillist.nn.condition import Condition, ConditionBias
 from pointillist.nn.layer import CausalLayer, name_places
 from pointillist.nn.masks import channel_groups, see_before
+from pointillist.nn.recurrent import RecurrentLayer
 
 __all__ = [
     "CausalConv2d",
@@ -13,6 +14,7 @@ __all__ = [
     "HorizontalConv2d",
     "MaskedConv2d",
     "PointwiseConv2d",
+    "RecurrentLayer",
     "VerticalConv2d",
     "channel_groups",
     "name_places",
