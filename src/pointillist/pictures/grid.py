@@ -113,12 +113,18 @@ def _natural_scale(count: int, height: int, width: int) -> int:
     return scale
 
 
+def _even_columns(count: int, wanted: float) -> int:
+    """About the wanted number of columns; one that leaves no row unfinished, if it is near."""
+    near = [c for c in range(1, count + 1) if count % c == 0 and 0.7 * wanted <= c <= 1.4 * wanted]
+    return min(near, key=lambda c: abs(c - wanted)) if near else max(1, round(wanted))
+
+
 def _layout(count: int, height: int, width: int, scale: int, columns: int | None, room: int, footer: bool) -> Grid:
     cell_width = max(width, room)
     cell_height = height + (CAPTION + 7 if room else 0)
     gap = max(3, min(12, max(height, width) // 12)) + (4 if room else 0)
     if columns is None:
-        columns = max(1, round(math.sqrt(count * _ASPECT * (cell_height + gap) / (cell_width + gap))))
+        columns = _even_columns(count, math.sqrt(count * _ASPECT * (cell_height + gap) / (cell_width + gap)))
     return Grid(
         count=count,
         columns=min(columns, count),
