@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from pointillist.attention import strict_attention
+
 
 class Pass(Protocol):
     """The only calls through which a layer may see a site other than its own. A key names a place: unique per call."""
@@ -30,6 +32,15 @@ class Pass(Protocol):
 
     def given(self, key: str, t: Tensor) -> Tensor:
         """A condition known before the first site: a vector `b d 1 1` or a map `b d h w`."""
+
+    def attend(
+        self, key: str, q: Tensor, kv_fn: Callable[..., tuple[Tensor, Tensor]], z: tuple[Tensor, ...], heads: int
+    ) -> Tensor:
+        """Attend to the sites strictly before each site, in raster order; zeros at the first site.
+
+        `kv_fn(*z)` gives the keys and values of each site after its draw, so `z` may hold the canvas itself. `kv_fn`
+        stays at the site: it takes no window.
+        """
 
 
 class FullPass:
@@ -48,3 +59,14 @@ class FullPass:
     def given(self, key: str, t: Tensor) -> Tensor:
         """The condition itself; broadcasting does the rest."""
         return t
+
+    def attend(
+        self,
+        key: str,
+        q: Float[Tensor, "b k h w"],
+        kv_fn: Callable[..., tuple[Tensor, Tensor]],
+        z: tuple[Tensor, ...],
+        heads: int,
+    ) -> Float[Tensor, "b v h w"]:
+        """Exact softmax attention, a row of queries at a time; see `attention.strict_attention`."""
+        return strict_attention(q, *kv_fn(*z), heads)

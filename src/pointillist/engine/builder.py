@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.engine.program import Given, Instruction, Level, Map, Tap, Value, View
+from pointillist.engine.program import Given, Instruction, Level, Map, Memory, Tap, Value, View
 from pointillist.engine.weights import Weights
 from pointillist.errors import CausalityError
 
@@ -26,6 +26,7 @@ class Builder:
         self.code: dict[Level, list[Instruction]] = {level: [] for level in Level}
         self.place = "the start of forward"
         self._keys: set[str] = set()
+        self.memories: list[Memory] = []
         self._maps: dict[View, Map] = {}
         self._num_values = 0
 
@@ -64,7 +65,7 @@ class Builder:
         output = self.value(channels, level)
         blocks = tuple(self.weights.pack(array) for array in constants)
         self.code[level].append(Instruction(opcode, level, output, inputs, self.place, blocks, map, taps, key))
-        if map is not None:
+        if map is not None and taps:
             map.reach(taps)
         return output
 
@@ -86,6 +87,15 @@ class Builder:
             self._maps[view] = kept
             self.code[view.level].append(Instruction("STORE", view.level, None, (view,), self.place, map=kept))
         return self._maps[view]
+
+    def remembered(self, keys: View, values: View, heads: int) -> Memory:
+        """The memory that keeps the keys and values of every site, once the site is drawn."""
+        kept = self.join([keys, values])
+        sites = self.height * self.width
+        memory = Memory(self.place, kept.channels, sites=sites, heads=heads, keys=keys.channels)
+        self.memories.append(memory)
+        self.code[Level.AFTER].append(Instruction("REMEMBER", Level.AFTER, None, (kept,), self.place, map=memory))
+        return memory
 
     @property
     def maps(self) -> list[Map]:

@@ -12,6 +12,7 @@ from pointillist.errors import ConfigError, sentence
 from pointillist.networks.backbone import Backbone, BackboneConfig
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN
 from pointillist.networks.pixelcnn import PixelCNN
+from pointillist.networks.pixelsnail import PixelSNAIL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,8 @@ class ModelEntry:
     summary: str
     presets: Mapping[str, Mapping[str, Any]]
 
+
+_SNAIL = {"channels": 256, "blocks": 12, "layers": 4, "key_channels": 16, "value_channels": 128}
 
 _ENTRIES = {
     e.name: e
@@ -46,6 +49,19 @@ _ENTRIES = {
                 "tiny": {"channels": 16, "layers": 6, "first_kernel": 5, "head_channels": 32},
                 "small": {"channels": 32, "layers": 10, "head_channels": 64},
                 "base": {"channels": 64, "layers": 12, "head_channels": 128},
+            },
+        ),
+        ModelEntry(
+            name="pixelsnail",
+            backbone=PixelSNAIL,
+            summary="gated convolutions and attention to every earlier pixel (Chen et al. 2018)",
+            presets={
+                "tiny": {"channels": 24, "blocks": 2, "layers": 2, "key_channels": 8, "value_channels": 24},
+                "small": {"channels": 32, "blocks": 3, "layers": 3, "key_channels": 8, "value_channels": 32},
+                "base": {"channels": 64, "blocks": 4, "layers": 3, "value_channels": 64},
+                # section 3 and the authors' released commands
+                "paper-cifar10": {**_SNAIL, "dropout": 0.5},
+                "paper-imagenet32": _SNAIL,
             },
         ),
     )
