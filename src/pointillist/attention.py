@@ -33,10 +33,11 @@ def strict_attention(
         heads: how many; divides the features of all three.
     """
     height, width = q.shape[2:]
+    k, v = (t.expand(len(q), -1, height, width) for t in (k, v))  # conditions may be one for all
     with torch.autocast(q.device.type, enabled=False):
-        q, k, v = (t.unflatten(1, (heads, -1)).flatten(3).flatten(0, 1).transpose(1, 2) for t in (q, k, v))
+        q, k, v = (t.reshape(len(q) * heads, -1, height * width).transpose(1, 2) for t in (q, k, v))
         found: Tensor = _StrictAttention.apply(q, k, v, width)  # type: ignore[no-untyped-call]
-    return found.transpose(1, 2).unflatten(0, (-1, heads)).flatten(1, 2).unflatten(2, (height, width))
+    return found.transpose(1, 2).reshape(len(q) // heads, -1, height, width)
 
 
 class _StrictAttention(torch.autograd.Function):
@@ -91,7 +92,7 @@ def _blocks(sites: int, width: int) -> Iterator[tuple[int, int]]:
 def _scores(q: Tensor, k: Tensor, start: int, stop: int) -> Tensor:
     """Scores `[n, stop - start, stop - 1]` of some queries against all keys before the last of them."""
     dtype = _accurate(q.dtype)
-    scores = (q[:, start:stop].to(dtype) * q.shape[2] ** -0.5) @ k[:, : stop - 1].to(dtype).transpose(1, 2)
+    scores: Tensor = (q[:, start:stop].to(dtype) * q.shape[2] ** -0.5) @ k[:, : stop - 1].to(dtype).transpose(1, 2)
     count = stop - start
     if count > 1:  # among the queries themselves: query i sees the keys before i
         unseen = torch.ones(count, count - 1, dtype=torch.bool, device=q.device).triu()

@@ -21,7 +21,9 @@ def remove_unused(builder: Builder, params: View) -> None:
     """Drop instructions whose results nobody reads, such as the last layer's unused residual."""
     live: set[object] = {params.value}
     size = 0
-    while size < len(live):  # a site's memory is read by later sites, at an earlier level: go round until nothing is new
+    while size < len(
+        live
+    ):  # a site's memory is read by later sites, at an earlier level: go round until nothing is new
         size = len(live)
         for level in sorted(Level, reverse=True):
             for instruction in reversed(builder.code[level]):

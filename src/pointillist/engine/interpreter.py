@@ -94,7 +94,10 @@ class Interpreter:
 
 
 def _bind_columns(step: tuple[Instruction, ...], arrays: Arrays) -> list[list[Call]]:
-    """The calls of a sub-step, or of the part after the draw, at each column. Calls on the same arrays at every column are made once."""
+    """The calls of a sub-step, or of the part after the draw, at each column.
+
+    Calls on the same arrays at every column are made once.
+    """
     columns: list[list[Call]] = [[] for _ in range(arrays.program.width)]
     for instruction in step:
         opcode = OPCODES[instruction.opcode]

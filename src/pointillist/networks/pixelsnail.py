@@ -1,6 +1,7 @@
 """PixelSNAIL.
 
-Chen, Mishra, Rohaninejad, Abbeel: PixelSNAIL: An Improved Autoregressive Generative Model, ICML 2018 (arXiv 1712.09763).
+Chen, Mishra, Rohaninejad, Abbeel: PixelSNAIL: An Improved Autoregressive Generative Model, ICML 2018
+(arXiv 1712.09763).
 
 Adds to PixelCNN++: causal attention after every few convolutions, so that a site can look up any earlier one at full
 resolution, whatever its distance (section 2, figure 3); gated residual blocks without down-sampling; positions as two
@@ -107,7 +108,8 @@ class GatedResidual(CausalLayer):
             h = h + self.side(F.elu(side))
         h = _apply(self.second, self.dropout(F.elu(h)), ctx)
         values, gates = self.condition(h, ctx, condition).chunk(2, 1)
-        return x + values * torch.sigmoid(gates)
+        out: Tensor = x + values * torch.sigmoid(gates)
+        return out
 
 
 class AttentionBlock(CausalLayer):

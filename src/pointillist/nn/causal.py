@@ -123,7 +123,7 @@ class HorizontalConv2d(CausalConv2d):
 
 
 class CornerConv2d(CausalConv2d):
-    """A convolution over the rows above and the columns to the left, with its own of both: a kernel's upper left corner.
+    """A convolution over rows up to its own and columns up to its own: the upper left corner of a kernel.
 
     The corner of a 3x3 kernel has 2x2 taps. The input keeps the groups already, so the own site may be read (mask B).
     """
@@ -167,4 +167,12 @@ def _half(kernel_size: int) -> int:
     return kernel_size // 2
 
 
-__all__ = ["CausalConv2d", "CornerConv2d", "HorizontalConv2d", "MaskedConv2d", "PointwiseConv2d", "VerticalConv2d", "channel_groups"]
+__all__ = [
+    "CausalConv2d",
+    "CornerConv2d",
+    "HorizontalConv2d",
+    "MaskedConv2d",
+    "PointwiseConv2d",
+    "VerticalConv2d",
+    "channel_groups",
+]

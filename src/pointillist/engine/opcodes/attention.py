@@ -24,7 +24,9 @@ class Remember(SiteOpcode):
 
     def bind(self, instruction: Instruction, arrays: Arrays, column: int | None) -> list[Call]:
         return [
-            partial(_remember, arrays, _memory(instruction), _column(column), arrays.read(instruction.inputs[0], column))
+            partial(
+                _remember, arrays, _memory(instruction), _column(column), arrays.read(instruction.inputs[0], column)
+            )
         ]
 
 
