@@ -4,17 +4,20 @@ Chen, Mishra, Rohaninejad, Abbeel: PixelSNAIL: An Improved Autoregressive Genera
 (arXiv 1712.09763).
 
 Adds to PixelCNN++: causal attention after every few convolutions, so that a site can look up any earlier one at full
-resolution, whatever its distance (section 2, figure 3); gated residual blocks without down-sampling; positions as two
-background channels of the attention. A key and a value are computed after the draw of their site, so they hold the
-pixel itself, and the attention is strict: a site sees those before it, the first one none.
+resolution, whatever its distance; gated residual blocks without down-sampling; positions as two background channels of
+the attention. A key and a value are computed after the draw of their site, so they hold the pixel itself, and the
+attention is strict: a site sees those before it, and the first one sees none.
+
+Built as in the authors' released code, where the paper is silent, in the variant that their commands for CIFAR-10 and
+ImageNet use: one stream, keys of 16, no down-sampling.
 
 Not implemented: weight normalisation with data-dependent initialisation (the last layer of a residual branch starts at
-a tenth of its size instead, as the authors' does); the variants of the released code with down-sampled attention.
+a tenth of its size instead); the released variants with two streams or down-sampled attention.
 Differs from the paper: the attention is normalised exactly, and gives zeros at the first site (the released code adds
-1e-6 to the denominator); no channel of ones beside the image; the upper tap of the first layer's 2x1 kernel, which its
-1x3 kernel has too, is left out; positions run from -1 to 1; one more or fewer heads than one are an option; where the
-channels are painted in turn (the paper's mixture couples them), features, queries and the heads that answer them are
-grouped, keys and values are not, because they are of earlier sites.
+1e-6 to the denominator); there is no channel of ones beside the image; the upper tap of the first layer's 2x1 kernel,
+which its 1x3 kernel has too, is left out; positions run from -1 to 1; there may be several heads. Where the channels
+are painted in turn (the paper's mixture couples them), features, queries and the heads that answer them are grouped,
+keys and values are not, because they are of earlier sites.
 """
 
 from __future__ import annotations
