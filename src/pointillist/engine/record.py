@@ -162,8 +162,6 @@ def record(
     if not isinstance(output, Symbol):
         raise CausalityError(f"forward returned a {type(output).__name__}: it must return the recorded parameters.")
     params = output.content
-    if params.level == Level.AFTER:
-        builder.refuse("The parameters of a site are known only after its draw", "Use what `ctx.attend` returns.")
     if params.channels % sub_steps:
         builder.refuse(
             f"forward returned {params.channels} parameters for {sub_steps} sub-steps", "Return a multiple of them."
@@ -174,6 +172,8 @@ def record(
 
 def _assemble(builder: Builder, params: View) -> Program:
     """Cut the pixel part into sub-steps, which proves the channel masks, and lay out the weights."""
+    if params.level == Level.AFTER:
+        builder.refuse("The parameters of a site are known only after its draw", "Use what `ctx.attend` returns.")
     steps = cut_into_steps(builder, params)
     parts = [tuple(builder.code[level]) for level in Level]
     weights, (once, row, pixel, after, *steps) = builder.weights.compact([*parts, *steps])

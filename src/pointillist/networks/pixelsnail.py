@@ -43,7 +43,7 @@ from pointillist.passes import Pass
 
 
 class PixelSNAILConfig(BackboneConfig):
-    """Settings of PixelSNAIL; the paper has 12 blocks of 4 layers of 256, one head, keys of 16, values of 128.
+    """Settings of PixelSNAIL; the authors have 12 blocks of 4 layers of 256, one head, keys of 16, values of 128.
 
     Attributes:
         channels: features of the residual stream.

@@ -71,7 +71,7 @@ _ENTRIES = {
                 "tiny": {"channels": 24, "blocks": 2, "layers": 2, "key_channels": 8, "value_channels": 24},
                 "small": {"channels": 32, "blocks": 3, "layers": 3, "key_channels": 8, "value_channels": 32},
                 "base": {"channels": 64, "blocks": 4, "layers": 3, "value_channels": 64},
-                # the authors' released commands; the paper's ImageNet has 32 mixtures
+                # the authors' released commands (with `mixtures` 10 and, for ImageNet, 32)
                 "paper-cifar10": {**_SNAIL, "dropout": 0.5},
                 "paper-imagenet32": _SNAIL,
             },
