@@ -134,7 +134,7 @@ def test_models_lists_every_network_with_sizes() -> None:
     [(256, True, "mixture"), (3, True, "mixture"), (2, True, "bernoulli"), (16, False, "categorical")],
 )
 def test_presets_of_a_model_may_choose_its_likelihood(levels: int, ordered: bool, found: str) -> None:
-    """PixelSNAIL's is the mixture where levels are quantities; settings alone, and what is asked for, stay as they are."""
+    """PixelSNAIL's is the mixture where levels are quantities; without a preset nothing changes."""
     what: dict[str, Any] = {"shape": (1, 2, 2), "levels": levels, "ordered": ordered}
     assert pt.build("pixelsnail", preset="tiny", **what).likelihood.name == found
     assert pt.build("pixelsnail", preset="tiny", likelihood="categorical", **what).likelihood.name == "categorical"
