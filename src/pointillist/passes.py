@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from pointillist.attention import strict_attention
 from pointillist.recurrence import Cell, scan
 
 
@@ -44,6 +45,15 @@ class Pass(Protocol):
     def recur(self, key: str, cell: Cell, x: Tensor, *, reverse: bool = False) -> Tensor:
         """The hidden features of an LSTM over sites, whose gates get `x` from the site itself."""
 
+    def attend(
+        self, key: str, q: Tensor, kv_fn: Callable[..., tuple[Tensor, Tensor]], z: tuple[Tensor, ...], heads: int
+    ) -> Tensor:
+        """Attend to the sites strictly before each site, in raster order; zeros at the first site.
+
+        `kv_fn(*z)` gives the keys and values of each site after its draw, so `z` may hold the canvas itself. `kv_fn`
+        stays at the site: it takes no window.
+        """
+
 
 class FullPass:
     """All sites at once. Zero padding stands for everything outside the image."""
@@ -71,3 +81,14 @@ class FullPass:
     ) -> Float[Tensor, "b d h w"]:
         """Row by row, or diagonal by diagonal; see `recurrence.scan`."""
         return scan(cell, x, reverse=reverse)
+
+    def attend(
+        self,
+        key: str,
+        q: Float[Tensor, "b k h w"],
+        kv_fn: Callable[..., tuple[Tensor, Tensor]],
+        z: tuple[Tensor, ...],
+        heads: int,
+    ) -> Float[Tensor, "b v h w"]:
+        """Exact softmax attention, a row of queries at a time; see `attention.strict_attention`."""
+        return strict_attention(q, *kv_fn(*z), heads)

@@ -35,6 +35,10 @@ SMALL: dict[str, st.SearchStrategy[Any]] = {
     "dilations": st.lists(st.sampled_from([1, 2, 3]), min_size=1, max_size=3).map(tuple),
     "head_channels": st.integers(4, 9),
     "dropout": st.sampled_from([0.0, 0.3]),
+    "blocks": st.integers(1, 2),
+    "heads": st.integers(1, 2),
+    "key_channels": st.integers(1, 3),
+    "value_channels": st.integers(1, 4),
 }
 
 
@@ -90,13 +94,13 @@ def make_model(
 ) -> PixelModel:
     """A small model in float64, in evaluation mode."""
     small = {"channels": 6, "layers": 3, "first_kernel": 3, "kernel": 3, "head_channels": 6}
-    fields = entry(name).backbone.Config.model_fields
-    known = {k: v for k, v in small.items() if k in fields}
-    fitting = {k: v for k, v in (settings or {}).items() if k in fields or k not in SMALL}  # not every model has all
+    small |= {"blocks": 1, "key_channels": 3, "value_channels": 4}
+    fields = entry(name).backbone.Config.model_fields  # a law asks for `head_channels` also where there is no head
+    chosen = {k: v for k, v in {**small, **(settings or {})}.items() if k in fields}
     config = ModelConfig(
         model_type=name,
         image=image,
-        backbone=config_from_dict(name, {**known, **fitting}),
+        backbone=config_from_dict(name, chosen),
         likelihood=likelihood,
         mixtures=mixtures,
         classes=CLASSES if labels else (),

@@ -58,6 +58,9 @@ class Arrays:
         self.batch = batch
         self.row = 0
         self.maps = {kept: MapStore(kept, batch, program.width, program.dtype) for kept in program.maps}
+        self.memories: dict[Map, FloatArray] = {
+            kept: np.zeros((batch, kept.sites, kept.channels), program.dtype) for kept in program.memories
+        }
         self.given = _conditions(program, batch, given or {})
         self._buffers = self._row_buffers()
         self._homes = self._find_homes()
@@ -91,7 +94,7 @@ class Arrays:
         """Buffers of the row part: large, so reused once nobody reads them, to stay in the processor's cache."""
         program = self.program
         last = {view.value: index for index, i in enumerate(program.row) for view in i.views}
-        last.update((view.value, len(program.row)) for i in program.pixel for view in i.views)
+        last.update((view.value, len(program.row)) for i in (*program.pixel, *program.after) for view in i.views)
         last[program.params.value] = len(program.row)
         buffers: dict[Value, FloatArray] = {}
         free: dict[int, list[FloatArray]] = {}
@@ -126,10 +129,10 @@ class Arrays:
             return sites.reshape(self.batch, value.channels)
         buffer = self._buffers.get(value)
         if buffer is None:
-            columns = () if value.level == Level.PIXEL else (1,)
+            columns = () if value.level >= Level.PIXEL else (1,)
             buffer = np.zeros((self.batch, *columns, value.channels), self.program.dtype)
             self._buffers[value] = buffer
-        if column is None or value.level == Level.PIXEL:
+        if column is None or value.level >= Level.PIXEL:
             return buffer
         return buffer[:, column if value.level == Level.ROW else 0]
 

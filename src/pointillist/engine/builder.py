@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.engine.program import Given, Instruction, Level, Map, Tap, Value, View
+from pointillist.engine.program import Given, Instruction, Level, Map, Memory, Tap, Value, View
 from pointillist.engine.weights import Weights
 from pointillist.errors import CausalityError
 
@@ -29,6 +29,7 @@ class Builder:
         self.depth = 0
         """How many `ctx.below` are being recorded, one inside the other."""
         self._keys: set[str] = set()
+        self.memories: list[Memory] = []
         self._maps: dict[View, Map] = {}
         self._states: list[Map] = []
         self._num_values = 0
@@ -69,7 +70,7 @@ class Builder:
         output = self.value(channels, level)
         blocks = tuple(self.weights.pack(array) for array in constants)
         self.code[level].append(Instruction(opcode, level, output, inputs, self.place, blocks, map, taps, key))
-        if map is not None:
+        if map is not None and taps:
             map.reach(taps)
         return output
 
@@ -116,6 +117,15 @@ class Builder:
                 "A value of another row is used inside `ctx.below`",
                 "Pass it to `ctx.below` as an input of the function.",
             )
+
+    def remembered(self, keys: View, values: View, heads: int) -> Memory:
+        """The memory that keeps the keys and values of every site, once the site is drawn."""
+        kept = self.join([keys, values])
+        sites = self.height * self.width
+        memory = Memory(self.place, kept.channels, sites=sites, heads=heads, keys=keys.channels)
+        self.memories.append(memory)
+        self.code[Level.AFTER].append(Instruction("REMEMBER", Level.AFTER, None, (kept,), self.place, map=memory))
+        return memory
 
     @property
     def maps(self) -> list[Map]:

@@ -33,6 +33,7 @@ class Interpreter:
         self._arrays = Arrays(program, batch, given)
         self._row_calls = _bind_row(program.row, self._arrays)
         self._step_calls = [_bind_columns(step, self._arrays) for step in program.steps]
+        self._after_calls = _bind_columns(program.after, self._arrays)
         self._row_begun = False
         self._has_run = False
         for instruction in program.once:
@@ -61,6 +62,9 @@ class Interpreter:
         _, column, sub_step = self.site
         first = sub_step * program.canvas_width
         store.site(column)[:, first : first + program.canvas_width] = values
+        if sub_step == program.sub_steps - 1:
+            for call in self._after_calls[column]:
+                call()
         self._advance()
 
     def _run(self) -> None:
@@ -100,7 +104,10 @@ def _bind_row(part: tuple[Instruction, ...], arrays: Arrays) -> list[list[Call]]
 
 
 def _bind_columns(step: tuple[Instruction, ...], arrays: Arrays) -> list[list[Call]]:
-    """The calls of a sub-step at each column. Calls on the same arrays at every column are made once."""
+    """The calls of a sub-step, or of the part after the draw, at each column.
+
+    Calls on the same arrays at every column are made once.
+    """
     columns: list[list[Call]] = [[] for _ in range(arrays.program.width)]
     for instruction in step:
         opcode = OPCODES[instruction.opcode]

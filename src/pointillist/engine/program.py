@@ -30,6 +30,8 @@ class Level(IntEnum):
     """When the row above is finished: depends on finished rows and conditions. Computed a row at a time."""
     PIXEL = 2
     """When the sites to the left are known, and some of the sub-pixels of its own site."""
+    AFTER = 3
+    """When its own site is drawn: whole. What later sites attend to."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +101,26 @@ class Map:
         self.right = max(self.right, *(dx for _, dx in taps))
 
 
+@dataclass(eq=False)
+class Memory(Map):
+    """Keys and values of every site that is drawn: the keys of all heads, then the values of all heads."""
+
+    sites: int = 0
+    heads: int = 1
+    keys: int = 0
+    """Channels of all keys."""
+
+    @property
+    def key_width(self) -> int:
+        """Channels of one key of one head."""
+        return self.keys // self.heads
+
+    @property
+    def value_width(self) -> int:
+        """Channels of one value of one head."""
+        return (self.channels - self.keys) // self.heads
+
+
 @dataclass(frozen=True)
 class Given:
     """A condition known before the first site, with the tensor seen while recording as its default."""
@@ -136,6 +158,8 @@ class Instruction:
     map: Map | None = None
     taps: tuple[Tap, ...] = ()
     key: str = ""
+    head: int = 0
+    """The first head of a memory that is computed."""
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -150,7 +174,7 @@ class Instruction:
 
 @dataclass(frozen=True)
 class Program:
-    """A recorded forward: what to run once per image, per row, and at each sub-step of each site."""
+    """A recorded forward: what to run once per image, per row, at each sub-step of each site, and after its draw."""
 
     height: int
     width: int
@@ -159,6 +183,7 @@ class Program:
     """Floats that one sub-pixel writes to the canvas."""
     canvas: Map
     maps: tuple[Map, ...]
+    memories: tuple[Memory, ...]
     givens: dict[str, Given]
     weights: FloatArray
     once: tuple[Instruction, ...]
@@ -167,6 +192,8 @@ class Program:
     """A whole site at once, as an engine that sees whole maps runs it."""
     steps: tuple[tuple[Instruction, ...], ...]
     """The pixel part, cut into the channels that become known at each sub-step."""
+    after: tuple[Instruction, ...]
+    """What is kept of a site for later ones, once all its sub-pixels are drawn."""
     params: View
 
     @property
@@ -184,6 +211,8 @@ class Program:
         yield "once per row", self.row
         for sub_step, step in enumerate(self.steps):
             yield f"sub-step {sub_step} of each site", step
+        if self.after:
+            yield "after the draw of each site", self.after
 
     def describe(self) -> str:
         """A readable listing with floating-point operations and bytes of weights per part."""

@@ -1,6 +1,13 @@
 """Causal layers: everything that may see more than its own site does so through a `Pass`."""
 
-from pointillist.nn.causal import CausalConv2d, HorizontalConv2d, MaskedConv2d, PointwiseConv2d, VerticalConv2d
+from pointillist.nn.causal import (
+    CausalConv2d,
+    CornerConv2d,
+    HorizontalConv2d,
+    MaskedConv2d,
+    PointwiseConv2d,
+    VerticalConv2d,
+)
 from pointillist.nn.condition import Condition, ConditionBias
 from pointillist.nn.layer import CausalLayer, name_places
 from pointillist.nn.masks import channel_groups, see_before
@@ -11,6 +18,7 @@ __all__ = [
     "CausalLayer",
     "Condition",
     "ConditionBias",
+    "CornerConv2d",
     "HorizontalConv2d",
     "MaskedConv2d",
     "PointwiseConv2d",
