@@ -18,6 +18,7 @@ torch.manual_seed(0)
 STRICT = torch.randn(6, 1, 1, 3, dtype=torch.float64) * 2
 ABOVE = torch.randn(6, 1, 2, 3, dtype=torch.float64) * 2
 PAIR = torch.randn(6, 6, 1, 2, dtype=torch.float64)
+QUARTERS = torch.randn(24, 6, 2, 2, dtype=torch.float64)
 POINT = nn.Conv2d(6, 6, 1, dtype=torch.float64)
 CHANNEL = torch.randn(1, 6, 1, 1, dtype=torch.float64)
 VECTOR = torch.randn(2, 6, 1, 1, dtype=torch.float64)
@@ -50,6 +51,7 @@ ON_A_VALUE: dict[str, Callable[[Tensor, Any], Tensor]] = {
     "GATHER": lambda h, ctx: F.conv2d(ctx.window("gather", h, up=0, left=1, right=0), PAIR),
     "STORE": lambda h, ctx: F.conv2d(ctx.window("a", h[:, :3], up=0, left=2, right=0), PAIR[:, :3], dilation=(1, 2)),
     "GIVEN": lambda h, ctx: h * ctx.given("vector", VECTOR) + torch.tanh(ctx.given("map", SPATIAL)),
+    "FINER": lambda h, ctx: ctx.finer("b", F.conv2d(ctx.window("a", h, up=1, left=1, right=0), QUARTERS, stride=2), h),
     "CONSTANT": lambda h, ctx: (
         h + F.conv2d(ctx.window("a", h, up=0, left=1, right=0), 0 * PAIR, torch.ones(6).double())
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -43,10 +44,20 @@ class Builder:
         """Say what cannot be replayed, near which place, and what to do."""
         raise CausalityError(f"{what} (at or after {self.place}). {remedy}")
 
-    def value(self, channels: int, level: Level) -> View:
+    def value(self, channels: int, level: Level, scale: int) -> View:
         """A new value."""
         self._num_values += 1
-        return View(Value(self._num_values - 1, channels, level), 0, channels)
+        return View(Value(self._num_values - 1, channels, level, scale), 0, channels)
+
+    def grid(self, inputs: Sequence[View]) -> int:
+        """The scale of the one grid on which all inputs lie; what is the same at every site lies on any."""
+        scales = {view.scale for view in inputs if view.level > Level.GIVEN}
+        if len(scales) > 1:
+            self.refuse(
+                f"Values of grids of every {' and of every '.join(map(str, sorted(scales)))} sites are combined",
+                "Bring the coarse one to the finer grid with `ctx.finer`.",
+            )
+        return scales.pop() if scales else 1
 
     def emit(
         self,
@@ -54,6 +65,7 @@ class Builder:
         *inputs: View,
         channels: int,
         level: Level | None = None,
+        scale: int | None = None,
         constants: tuple[NDArray[Any], ...] = (),
         map: Map | None = None,  # the field of Instruction that it fills
         taps: tuple[Tap, ...] = (),
@@ -61,7 +73,7 @@ class Builder:
     ) -> View:
         """Write an instruction that makes a new value; return the value."""
         level = max(view.level for view in inputs) if level is None else level
-        output = self.value(channels, level)
+        output = self.value(channels, level, self.grid(inputs) if scale is None else scale)
         blocks = tuple(self.weights.pack(array) for array in constants)
         self.code[level].append(Instruction(opcode, level, output, inputs, self.place, blocks, map, taps, key))
         if map is not None:
@@ -71,7 +83,7 @@ class Builder:
     def join(self, views: list[View]) -> View:
         """One value with the channels of all views, one after the other."""
         level = max(view.level for view in views)
-        output = self.value(sum(view.channels for view in views), level)
+        output = self.value(sum(view.channels for view in views), level, self.grid(views))
         start = 0
         for view in views:
             target = output.narrow(start, view.channels)
@@ -82,7 +94,7 @@ class Builder:
     def stored(self, view: View) -> Map:
         """The map that keeps a view at every site; made when first asked for."""
         if view not in self._maps:
-            kept = Map(self.place, view.channels)
+            kept = Map(self.place, view.channels, view.scale)
             self._maps[view] = kept
             self.code[view.level].append(Instruction("STORE", view.level, None, (view,), self.place, map=kept))
         return self._maps[view]

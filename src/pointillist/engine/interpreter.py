@@ -28,10 +28,11 @@ class Interpreter:
 
     def __init__(self, program: Program, batch: int, given: Mapping[str, NDArray[Any]] | None = None) -> None:
         self.program = program
+        self._period = program.period
         self.site = (0, 0, 0)
         self.done = False
         self._arrays = Arrays(program, batch, given)
-        self._row_calls = [call for i in program.row for call in OPCODES[i.opcode].bind(i, self._arrays, None)]
+        self._row_calls = _bind_rows(program.row, self._arrays)
         self._step_calls = [_bind_columns(step, self._arrays) for step in program.steps]
         self._row_begun = False
         self._has_run = False
@@ -64,12 +65,13 @@ class Interpreter:
         self._advance()
 
     def _run(self) -> None:
-        _, column, sub_step = self.site
+        row, column, sub_step = self.site
+        phase = row % self._period
         if not self._row_begun:
-            for call in self._row_calls:
+            for call in self._row_calls[phase]:
                 call()
             self._row_begun = True
-        for call in self._step_calls[sub_step][column]:
+        for call in self._step_calls[sub_step][phase][column]:
             call()
         self._has_run = True
 
@@ -89,16 +91,26 @@ class Interpreter:
         self.done = row == self.program.height
 
 
-def _bind_columns(step: tuple[Instruction, ...], arrays: Arrays) -> list[list[Call]]:
-    """The calls of a sub-step at each column. Calls on the same arrays at every column are made once."""
-    columns: list[list[Call]] = [[] for _ in range(arrays.program.width)]
+def _bind_rows(row: tuple[Instruction, ...], arrays: Arrays) -> list[list[Call]]:
+    """The calls of the row part at each phase: what lies on a coarse grid runs in its rows only."""
+    phases: list[list[Call]] = [[] for _ in range(arrays.program.period)]
+    for instruction in row:
+        calls = OPCODES[instruction.opcode].bind(instruction, arrays, None)
+        for phase in phases[:: instruction.scale]:
+            phase.extend(calls)
+    return phases
+
+
+def _bind_columns(step: tuple[Instruction, ...], arrays: Arrays) -> list[list[list[Call]]]:
+    """The calls of a sub-step at each phase and column. Calls on the same arrays at every column are made once."""
+    program = arrays.program
+    phases: list[list[list[Call]]] = [[[] for _ in range(program.width)] for _ in range(program.period)]
     for instruction in step:
         opcode = OPCODES[instruction.opcode]
-        if instruction.map is None and not any(arrays.moves(view) for view in instruction.views):
-            calls = opcode.bind(instruction, arrays, 0)
-            for column in columns:
-                column.extend(calls)
-        else:
-            for index, column in enumerate(columns):
-                column.extend(opcode.bind(instruction, arrays, index))
-    return columns
+        same = instruction.map is None and not any(arrays.moves(view) for view in instruction.views)
+        shared = opcode.bind(instruction, arrays, 0) if same else []
+        for column in range(0, program.width, instruction.scale):
+            calls = shared if same else opcode.bind(instruction, arrays, column)
+            for phase in phases[:: instruction.scale]:
+                phase[column].extend(calls)
+    return phases
