@@ -58,8 +58,9 @@ class FullPass:
     ) -> Float[Tensor, "b d h w"]:
         """Interleave the quarters, and cut off what lies outside an odd side."""
         height, width = like.shape[2:]
-        quarters = x.unflatten(1, (2, 2, -1)).permute(0, 3, 4, 1, 5, 2)  # b d h2 2 w2 2
-        return quarters.flatten(4, 5).flatten(2, 3)[:, :, :height, :width]
+        batch, channels, rows, columns = x.shape
+        quarters = x.reshape(batch, 2, 2, channels // 4, rows, columns).permute(0, 3, 4, 1, 5, 2)
+        return quarters.reshape(batch, channels // 4, 2 * rows, 2 * columns)[:, :, :height, :width]
 
     def given(self, key: str, t: Tensor) -> Tensor:
         """The condition itself; broadcasting does the rest."""
