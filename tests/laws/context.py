@@ -15,6 +15,7 @@ from torch import Tensor
 from pointillist.networks import GatedPixelCNNConfig, PixelCNNConfig
 from pointillist.pixel_model import PixelModel
 
+from . import pixelcnn_pp
 from .causal import dependencies, places
 
 Sees = np.ndarray  # bool [place, place]: which feature group of a site reads which
@@ -96,6 +97,7 @@ def gated_pixelcnn(model: PixelModel, height: int, width: int) -> Sees:
 DECLARED: dict[str, Callable[[PixelModel, int, int], Sees]] = {
     "pixelcnn": pixelcnn,
     "gated-pixelcnn": gated_pixelcnn,
+    "pixelcnn-pp": pixelcnn_pp.sees,
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from hypothesis import strategies as st
@@ -35,7 +35,10 @@ SMALL: dict[str, st.SearchStrategy[Any]] = {
     "dilations": st.lists(st.sampled_from([1, 2, 3]), min_size=1, max_size=3).map(tuple),
     "head_channels": st.integers(4, 9),
     "dropout": st.sampled_from([0.0, 0.3]),
+    "resolutions": st.integers(1, 3),
 }
+# where a layer is a large thing
+FEWER: dict[str, dict[str, st.SearchStrategy[Any]]] = {"pixelcnn-pp": {"layers": st.integers(1, 2)}}
 
 
 @st.composite
@@ -44,7 +47,7 @@ def network_settings(draw: Callable[..., Any], name: str) -> dict[str, Any]:
     chosen: dict[str, Any] = {}
     for field, info in entry(name).backbone.Config.model_fields.items():
         if field in SMALL:
-            chosen[field] = draw(SMALL[field])
+            chosen[field] = draw(FEWER.get(name, {}).get(field, SMALL[field]))
         elif info.annotation is bool:
             chosen[field] = draw(st.booleans())
     return chosen
@@ -88,13 +91,19 @@ def make_model(
     position: bool = False,
     mixtures: int = 2,
 ) -> PixelModel:
-    """A small model in float64, in evaluation mode."""
-    small = {"channels": 6, "layers": 3, "first_kernel": 3, "kernel": 3, "head_channels": 6}
-    known = {k: v for k, v in small.items() if k in entry(name).backbone.Config.model_fields}
+    """A small model in float64, in evaluation mode. Settings that the network does not have are left out.
+
+    `auto` is the likelihood of the image, not of the model: with a mixture no sub-pixels are told apart.
+    """
+    small = {"channels": 6, "layers": 1 if name in FEWER else 3, "first_kernel": 3, "kernel": 3, "head_channels": 6}
+    fields = entry(name).backbone.Config.model_fields
+    known = {k: v for k, v in {**small, **(settings or {})}.items() if k in fields}
+    if likelihood == "auto":
+        likelihood = cast(LikelihoodName, build_likelihood("auto", image).name)
     config = ModelConfig(
         model_type=name,
         image=image,
-        backbone=config_from_dict(name, {**known, **(settings or {})}),
+        backbone=config_from_dict(name, known),
         likelihood=likelihood,
         mixtures=mixtures,
         classes=CLASSES if labels else (),

@@ -145,6 +145,7 @@ def gated_pixelcnn(model: PixelModel, x: Tensor, vector: Tensor | None, position
 
 
 TEXTBOOK: dict[str, Callable[..., Tensor]] = {"pixelcnn": pixelcnn, "gated-pixelcnn": gated_pixelcnn}
+COUNTS: dict[str, Callable[[PixelModel], int]] = {}  # of networks that have a file of their own
 
 
 def check_textbook(model: PixelModel, height: int, width: int) -> None:
@@ -167,6 +168,8 @@ def count_parameters(model: PixelModel) -> int:
     total = (len(config.classes) + 1) * config.label_width if config.classes else 0
     total += config.position_width * image.height * image.width
     total += 0 if image.ordered else image.levels * config.level_width
+    if config.model_type in COUNTS:
+        return total + COUNTS[config.model_type](model)
     if isinstance(net, PixelCNNConfig):
         h, k1, k, head = net.channels, net.first_kernel, net.kernel, net.head_channels
         total += 2 * h * canvas * (k1 // 2 + 1) * k1 + 2 * h

@@ -111,6 +111,4 @@ def _is_early(x: Window, tap: Tap) -> bool:
 
 def _gather(x: Window, taps: dict[Tap, Kernel], level: Level, scale: int) -> View:
     channels = len(taps) * x.map.channels
-    return x.builder.emit(
-        "GATHER", channels=channels, level=level, scale=scale, map=x.map, taps=tuple(taps), key=x.key
-    )
+    return x.builder.emit("GATHER", channels=channels, level=level, scale=scale, map=x.map, taps=tuple(taps), key=x.key)

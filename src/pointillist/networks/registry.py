@@ -9,19 +9,25 @@ from typing import Any
 from pydantic import ValidationError
 
 from pointillist.errors import ConfigError, sentence
+from pointillist.likelihoods import LikelihoodName
 from pointillist.networks.backbone import Backbone, BackboneConfig
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN
 from pointillist.networks.pixelcnn import PixelCNN
+from pointillist.networks.pixelcnn_pp import PixelCNNPP
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelEntry:
-    """A model of the family."""
+    """A model of the family.
+
+    `likelihood` is the one that `auto` stands for where it fits: ordered levels, more than two.
+    """
 
     name: str
     backbone: type[Backbone]
     summary: str
     presets: Mapping[str, Mapping[str, Any]]
+    likelihood: LikelihoodName = "auto"
 
 
 _ENTRIES = {
@@ -46,6 +52,18 @@ _ENTRIES = {
                 "tiny": {"channels": 16, "layers": 6, "first_kernel": 5, "head_channels": 32},
                 "small": {"channels": 32, "layers": 10, "head_channels": 64},
                 "base": {"channels": 64, "layers": 12, "head_channels": 128},
+            },
+        ),
+        ModelEntry(
+            name="pixelcnn-pp",
+            backbone=PixelCNNPP,
+            summary="down- and up-sampling with shortcuts, logistic mixtures, no blind spot (Salimans et al. 2017)",
+            likelihood="mixture",
+            presets={
+                "tiny": {"channels": 16, "layers": 1, "dropout": 0.0},
+                "small": {"channels": 32, "layers": 2, "dropout": 0.0},
+                "base": {"channels": 64, "layers": 2, "dropout": 0.0},
+                "paper-cifar10": {},
             },
         ),
     )
