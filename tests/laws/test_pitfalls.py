@@ -36,9 +36,8 @@ every_network = pytest.mark.parametrize("name", names())
 @pytest.mark.parametrize("width", [7, 8, 10, 128])
 def test_p3_groups_survive_widths_that_do_not_divide(name: str, width: int) -> None:
     """Features are no multiple of three, gates split them, 1x1 layers mix them: R, G and B still know their place."""
-    model = dirty(
-        make_model(name, ImageSpec.infer((3, 2, 2), 4), {"channels": width, "head_channels": 10, "layers": 2})
-    )
+    settings = {"channels": width, "head_channels": 10, "layers": 2, "resolutions": 2}
+    model = dirty(make_model(name, ImageSpec.infer((3, 2, 2), 4), settings))
     check_no_leak(model, 2, 2)
     seen = dependencies(model, 2, 2)
     order = places(model, 2, 2)
