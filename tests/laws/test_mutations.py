@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from . import faults_drawing, faults_network  # noqa: F401 (they fill FAULTS)
+from . import faults_drawing, faults_grids, faults_network  # noqa: F401 (they fill FAULTS)
 from .faults import FAULTS, Fault
 
 
