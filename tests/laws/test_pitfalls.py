@@ -185,7 +185,7 @@ def test_p15_the_network_is_the_one_that_was_asked_for() -> None:
 
 
 def test_p15_pixelcnn_pp_has_the_size_of_its_paper() -> None:
-    """The defaults are the paper's: its code has 53,659,080 weights, 11 x 160 of them for a channel of ones we leave out.
+    """The defaults are the paper's; of its 53,659,080 weights we leave out 11 x 160, of a channel of ones.
 
     Written out for 160 features, without the formula of the other tests: a direction, a length and a bias an output.
     """
