@@ -55,12 +55,14 @@ class PixelCNNPPConfig(BackboneConfig):
         layers: gated layers of each block; there is a block down and a block up at each resolution.
         resolutions: how many grids there are, each half as high and wide as the one before.
         dropout: probability, inside each gated layer.
+        residual_scale: deviation of what the second convolution of each gated layer makes of the first batch.
     """
 
     channels: int = Field(160, ge=1, le=8192)
     layers: int = Field(5, ge=1, le=512)
     resolutions: int = Field(3, ge=1, le=8)
     dropout: float = Field(0.5, ge=0.0, lt=1.0)
+    residual_scale: float = Field(0.1, gt=0.0, le=10.0)
 
 
 def concat_elu(x: Float[Tensor, "b d h w"]) -> Float[Tensor, "b 2d h w"]:
@@ -103,7 +105,7 @@ class GatedLayer(nn.Module):
     ) -> None:
         super().__init__()
         self.first = stream.convolution(stream.activated, stream.features)
-        self.second = stream.convolution(stream.activated, stream.activated, target=0.1)
+        self.second = stream.convolution(stream.activated, stream.activated, target=config.residual_scale)
         self.link = (
             None if shortcut is None else NormalisedPointwiseConv2d(torch.cat([shortcut, shortcut]), stream.features)
         )

@@ -49,7 +49,8 @@ class WeightNormalised(nn.Module):
     def fit(self, output: Float[Tensor, "b o h w"]) -> Float[Tensor, "b o h w"]:
         """Give `output` mean 0 and deviation `target` by changing length and bias (eq. 5, 6); return it."""
         assert self.bias is not None
-        deviation, mean = torch.std_mean(output.float(), (0, 2, 3), correction=0)
+        precise = torch.promote_types(output.dtype, torch.float32)
+        deviation, mean = torch.std_mean(output.to(precise), (0, 2, 3), correction=0)
         scale = torch.where(deviation > LEAST_SPREAD, self.target / deviation, 1.0).to(output.dtype)
         mean = mean.to(output.dtype)
         self.gain.mul_(scale)
