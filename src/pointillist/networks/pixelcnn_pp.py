@@ -10,7 +10,12 @@ the row so far too (2x2 kernels, shifted down and right), which hears the first 
 layers with concatenated ELUs; weight normalisation, initialised from a first batch.
 
 Sizes of the paper (CIFAR-10): 6 blocks (32, 16, 8, 8, 16, 32) of 5 layers, 160 filters in the released code, 10
-mixtures, dropout 0.5; the defaults below. The context of a site is every earlier site within reach, with no blind spot.
+mixtures, dropout 0.5; the defaults below.
+
+Its context is every earlier site within reach: there is no wedge that depth cannot fill, as in PixelCNN. But the coarse
+grids hear of an odd row only when the next one begins, so within it, and to the far right of the row above it, sites
+are reached through the finest layers alone. With the paper's sizes those 23 columns away or more are not seen: 1,440
+of the 523,776 pairs of sites of a 32x32 image (tested).
 
 Not implemented: an auto-encoder or continuous likelihood (the ablations of section 3.4).
 Differs from the paper: no constant channel of ones is joined to the image, so there are 11 x 160 weights less; a row

@@ -57,7 +57,7 @@ _ENTRIES = {
         ModelEntry(
             name="pixelcnn-pp",
             backbone=PixelCNNPP,
-            summary="down- and up-sampling with shortcuts, logistic mixtures, no blind spot (Salimans et al. 2017)",
+            summary="down- and up-sampling with shortcuts, mixtures of logistics (Salimans et al. 2017)",
             likelihood="mixture",
             presets={
                 # few layers may start strong: docs/architecture.md has the measurement
