@@ -13,6 +13,7 @@ from hypothesis import given
 import pointillist as pt
 from pointillist.factory import default_card, shipped
 from pointillist.networks import names
+from pointillist.pixel_model import ModelConfig, PixelModel
 from tests.laws.strategies import dirty, models, random_labels, random_levels
 from tests.laws.textbook import count_parameters
 
@@ -133,13 +134,17 @@ def test_models_lists_every_network_with_sizes() -> None:
     ("levels", "ordered", "found"),
     [(256, True, "mixture"), (3, True, "mixture"), (2, True, "bernoulli"), (16, False, "categorical")],
 )
-def test_presets_of_a_model_may_choose_its_likelihood(levels: int, ordered: bool, found: str) -> None:
-    """PixelSNAIL's is the mixture where levels are quantities; without a preset nothing changes."""
-    what: dict[str, Any] = {"shape": (1, 2, 2), "levels": levels, "ordered": ordered}
-    assert pt.build("pixelsnail", preset="tiny", **what).likelihood.name == found
-    assert pt.build("pixelsnail", preset="tiny", likelihood="categorical", **what).likelihood.name == "categorical"
+@pytest.mark.parametrize("name", ["pixelsnail", "pixelcnn-pp"])
+def test_presets_of_a_model_may_choose_its_likelihood(name: str, levels: int, ordered: bool, found: str) -> None:
+    """The mixture where levels are quantities; one that is given wins; without a preset `auto` is that of the image."""
+    what: dict[str, Any] = {"shape": (3, 2, 2), "levels": levels, "ordered": ordered}
+    model = pt.build(name, preset="tiny", **what)
+    assert model.likelihood.name == found
+    again = ModelConfig.from_dict(model.config.model_dump(mode="json"))
+    assert PixelModel(again).likelihood.name == found
+    assert pt.build(name, preset="tiny", likelihood="categorical", **what).likelihood.name == "categorical"
     plain = "bernoulli" if levels == 2 else "categorical"
-    assert pt.build("pixelsnail", blocks=1, layers=1, channels=4, **what).likelihood.name == plain
+    assert pt.build(name, layers=1, channels=4, **what).likelihood.name == plain
     assert pt.build("gated-pixelcnn", preset="tiny", **what).likelihood.name == plain
 
 

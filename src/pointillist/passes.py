@@ -32,6 +32,14 @@ class Pass(Protocol):
     def rows(self, key: str, fn: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
         """`fn(*inputs)`, asserted to depend on finished rows only, so that it may be computed a row at a time."""
 
+    def finer(self, key: str, x: Tensor, like: Tensor) -> Tensor:
+        """Values `b 4d` of a coarse grid, brought to the grid of `like`, which is twice as fine, as `b d`.
+
+        A coarse grid of an image of n rows has ceil(n / 2) rows, those at rows 0, 2, 4, ...; columns likewise. It is
+        made by a convolution of stride 2 over a window. The four quarters of the channels of a coarse site belong, in
+        order, to the site itself and to those right of it, below it, and both.
+        """
+
     def given(self, key: str, t: Tensor) -> Tensor:
         """A condition known before the first site: a vector `b d 1 1` or a map `b d h w`."""
 
@@ -67,6 +75,15 @@ class FullPass:
     def rows(self, key: str, fn: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
         """Just `fn(*inputs)`; the promise is checked when the pass is recorded."""
         return fn(*inputs)
+
+    def finer(
+        self, key: str, x: Float[Tensor, "b d4 h2 w2"], like: Float[Tensor, "b d2 h w"]
+    ) -> Float[Tensor, "b d h w"]:
+        """Interleave the quarters, and cut off what lies outside an odd side."""
+        height, width = like.shape[2:]
+        batch, channels, rows, columns = x.shape
+        quarters = x.reshape(batch, 2, 2, channels // 4, rows, columns).permute(0, 3, 4, 1, 5, 2)
+        return quarters.reshape(batch, channels // 4, 2 * rows, 2 * columns)[:, :, :height, :width]
 
     def given(self, key: str, t: Tensor) -> Tensor:
         """The condition itself; broadcasting does the rest."""

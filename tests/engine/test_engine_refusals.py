@@ -14,10 +14,12 @@ from torch import Tensor, nn
 
 from pointillist.engine import record
 from pointillist.errors import CausalityError
+from pointillist.recurrence import Cell
 
 Fault = Callable[[Tensor, Tensor, Any], Any]
 FIRST = torch.randn(4, 1, 1, 2)
 FEATURE = torch.randn(4, 4, 2, 3)
+CELL = Cell("diagonals", torch.randn(2, 1, 4), torch.zeros(1), torch.zeros(1))
 
 
 def feature(x: Tensor, ctx: Any) -> Tensor:
@@ -62,6 +64,11 @@ def asked_late(h: Tensor, x: Tensor, ctx: Any) -> Tensor:
 def look(h: Tensor, ctx: Any, *z: Tensor, keys: Any = lambda t: (t, t), heads: int = 1) -> Tensor:
     """An attention."""
     return ctx.attend("look", h, keys, z, heads)
+
+
+def coarse(h: Tensor, ctx: Any) -> Tensor:
+    """A value at every second row and column."""
+    return F.conv2d(ctx.window("coarse", h, up=0, left=0, right=0), FEATURE[:, :, :1, :1], stride=2)
 
 
 def assign(h: Tensor) -> Tensor:
@@ -152,6 +159,17 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "attention in the row above": (
         lambda h, x, ctx: ctx.below("above", lambda h: (look(h, ctx, h),), h)[0],
         "`look` runs inside `ctx.below`",
+    ),
+    "recurrence on a coarse grid": (lambda h, x, ctx: ctx.recur("again", CELL, coarse(h, ctx)), "`again`.*coarse grid"),
+    "attention on a coarse grid": (lambda h, x, ctx: look(coarse(h, ctx), ctx, h), "`look`.*coarse grid"),
+    "attention to a coarse grid": (lambda h, x, ctx: look(h, ctx, coarse(h, ctx)), "`look`.*coarse grid"),
+    "the coarse row above": (
+        lambda h, x, ctx: ctx.below("above", lambda h: (h,), coarse(h, ctx))[0],
+        "`above`.*coarse grid",
+    ),
+    "a coarse grid of the row above": (
+        lambda h, x, ctx: ctx.below("above", lambda h: (ctx.finer("fine", coarse(h, ctx), h),), h)[0],
+        "coarse grid is used inside `ctx.below`",
     ),
     "unknown primitive": (lambda h, x, ctx: ctx.teleport("key", h), "ctx.teleport"),
     "no result": (lambda h, x, ctx: None, "forward returned"),

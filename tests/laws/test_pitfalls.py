@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from pointillist.factory import build
 from pointillist.images import ImageSpec
 from pointillist.likelihoods import DiscretizedLogisticMixture, LikelihoodName
 from pointillist.networks import names
@@ -37,9 +38,8 @@ every_network = pytest.mark.parametrize("name", names())
 @pytest.mark.parametrize("width", [7, 8, 10, 128])
 def test_p3_groups_survive_widths_that_do_not_divide(name: str, width: int) -> None:
     """Features are no multiple of three, gates split them, 1x1 layers mix them: R, G and B still know their place."""
-    model = dirty(
-        make_model(name, ImageSpec.infer((3, 2, 2), 4), {"channels": width, "head_channels": 10, "layers": 2})
-    )
+    settings = {"channels": width, "head_channels": 10, "layers": 2, "resolutions": 2}
+    model = dirty(make_model(name, ImageSpec.infer((3, 2, 2), 4), settings))
     check_no_leak(model, 2, 2)
     seen = dependencies(model, 2, 2)
     order = places(model, 2, 2)
@@ -193,6 +193,25 @@ def test_p15_the_network_is_the_one_that_was_asked_for() -> None:
         for channels in (1, 3):
             settings = {"channels": 64, "layers": 5, "first_kernel": 7, "kernel": 3, "head_channels": 32}
             check_parameter_count(make_model(name, ImageSpec.infer((channels, 8, 8), 16), settings, labels=True))
+
+
+def test_p15_pixelcnn_pp_has_the_size_of_its_paper() -> None:
+    """The defaults are the paper's; of its 53,659,080 weights we leave out 11 x 160, of a channel of ones.
+
+    Written out for 160 features, without the formula of the other tests: a direction, a length and a bias an output.
+    """
+    above, before = 320 * 160 * 6 + 320 * 320 * 6, 320 * 160 * 4 + 320 * 320 * 4
+    pair = above + before + 2 * (160 + 320) * 2
+    link = 320 * 160 + 320
+    down, up = 15 * (pair + link), 17 * (pair + 3 * 320 * 160 + 2 * 320)
+    grids = 2 * 2 * (160 * 160 * (6 + 4) + 4 * 160)
+    image, output = 3 * 160 * (6 + 3 + 2) + 6 * 160, 160 * 100 + 2 * 100
+    with torch.device("meta"):
+        model = build("pixelcnn-pp", shape=(3, 32, 32), preset="paper-cifar10")
+        assert model.config.backbone == build("pixelcnn-pp", shape=(3, 32, 32)).config.backbone
+    assert model.likelihood.name == "mixture"
+    assert model.ports.params == 100
+    assert model.num_parameters == down + up + grids + image + output == 53_659_080 - 11 * 160
 
 
 @pytest.mark.parametrize(("channels", "likelihood"), [(1, "auto"), (3, "auto"), (3, "mixture")])

@@ -29,8 +29,11 @@ def describe(program: Program) -> str:
 
 
 def flops(part: Iterable[Instruction]) -> int:
-    """Floating-point operations of a part: per site, or per image for the part that runs once."""
-    return sum(OPCODES[instruction.opcode].flops(instruction) for instruction in part)
+    """Floating-point operations of a part: per site, or per image for the part that runs once.
+
+    What lies on a coarse grid counts by its share of the sites.
+    """
+    return round(sum(OPCODES[instruction.opcode].flops(instruction) / instruction.scale**2 for instruction in part))
 
 
 def weight_bytes(program: Program, part: Iterable[Instruction]) -> int:

@@ -2,7 +2,8 @@
 
 A *value* is a number of channels at one site; a *map* keeps a value at many sites, so that another site can read it.
 Each instruction runs at the level at which its inputs are known: once per image, once per row (for the whole row), or
-at every site, where a site with several sub-pixels takes several sub-steps.
+at every site, where a site with several sub-pixels takes several sub-steps. What lies on a coarse grid, of every second
+(fourth, ...) row and column, runs at the sites of that grid only.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ class Value:
     level: Level
     depth: int = 0
     """How many rows above the site at hand it belongs: in `ctx.below` one more than outside."""
+    scale: int = 1
+    """Its grid: it exists in rows and columns that are multiples of this."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,11 @@ class View:
     def level(self) -> Level:
         """The level of the value seen."""
         return self.value.level
+
+    @property
+    def scale(self) -> int:
+        """The grid of the value seen."""
+        return self.value.scale
 
     @property
     def is_whole(self) -> bool:
@@ -81,11 +89,12 @@ class View:
 class Map:
     """A value at many sites, indexed by site: the current row, `up` finished rows, and zeros beyond the border.
 
-    The reach grows while instructions that read the map are recorded.
+    The reach grows while instructions that read the map are recorded. It counts sites of the map's own grid.
     """
 
     name: str
     channels: int
+    scale: int = 1
     up: int = 0
     left: int = 0
     right: int = 0
@@ -162,6 +171,11 @@ class Instruction:
     """The first head of a memory that is computed."""
 
     @property
+    def scale(self) -> int:
+        """The grid at whose sites it runs."""
+        return (self.output or self.inputs[0]).scale
+
+    @property
     def views(self) -> tuple[View, ...]:
         """All that it reads and makes."""
         return self.inputs if self.output is None else (*self.inputs, self.output)
@@ -200,6 +214,11 @@ class Program:
     def dtype(self) -> np.dtype[Any]:
         """The precision in which the program runs."""
         return self.weights.dtype
+
+    @property
+    def period(self) -> int:
+        """After how many rows, and columns, the same instructions run again: the scale of the coarsest grid."""
+        return max((i.scale for _, part in self.parts() for i in part), default=1)
 
     def constant(self, block: Block) -> FloatArray:
         """An array from the packed weights."""

@@ -40,11 +40,13 @@ class RecordPass:
                 "What `kv_fn` of `ctx.attend` computes stays at the site; attend to it.",
             )
         if isinstance(x, Symbol) and x.content.level == Level.GIVEN:
+            if (up, left, right, down) == (0, 0, 0, 0):
+                return x  # it is the same at every site; so is a map of one pixel
             builder.refuse("A window is taken of a vector, which has no neighbours", "Use a map, or a 1x1 convolution.")
         if not isinstance(x, (Canvas, Symbol)):
             builder.refuse(f"A window is taken of a {type(x).__name__}", "Take it of the canvas or a recorded value.")
-        channels = x.shape[1]
-        window = make(Window, builder, channels, builder.height + extent[0] - 1, builder.width + extent[1] - 1)
+        channels, height, width = x.shape[1:]
+        window = make(Window, builder, channels, height + extent[0] - 1, width + extent[1] - 1)
         window.key, window.extent, window.top, window.leftmost = key, extent, -up, -left
         if isinstance(x, Canvas):
             window.top -= builder.depth  # the canvas is one for all rows; values inside `below` have maps of their own
@@ -65,6 +67,30 @@ class RecordPass:
                     "End its windows strictly above the site (down=-1), or compute it outside `rows`.",
                 )
         return outputs
+
+    def finer(self, key: str, x: Tensor, like: Tensor) -> Tensor:
+        """Keep `x` in a map, from which each site of the finer grid reads its own quarter of the channels."""
+        builder = self._builder
+        builder.claim(key)
+        if not isinstance(x, Symbol) or not isinstance(like, Symbol):
+            builder.refuse(f"`ctx.finer` is called at `{key}` with other than recorded values", "Convolve first.")
+        if Level.GIVEN in (x.content.level, like.content.level) or x.content.scale != 2 * like.content.scale:
+            builder.refuse(
+                f"`ctx.finer` at `{key}` does not go from a grid to the one twice as fine",
+                "Coarse values come from a convolution of stride 2 over a window of the finer ones.",
+            )
+        if x.content.channels % 4:
+            builder.refuse(f"{x.content.channels} channels are spread at `{key}`", "Make four for each that is wanted.")
+        content = builder.emit(
+            "FINER",
+            channels=x.content.channels // 4,
+            level=x.content.level,
+            scale=like.content.scale,
+            map=builder.stored(x.content),
+            taps=((0, 0),),
+            key=key,
+        )
+        return symbol_of(builder, content)
 
     def given(self, key: str, t: Tensor) -> Tensor:
         """Make a place for the condition; `t` is its default."""
@@ -117,7 +143,7 @@ class RecordPass:
         return symbol_of(builder, found)
 
     def __getattr__(self, name: str) -> NoReturn:
-        self._builder.refuse(f"`ctx.{name}` cannot be recorded", "Use window, rows, given, below, recur or attend.")
+        self._builder.refuse(f"`ctx.{name}` cannot be recorded", "Use another method of `Pass`.")
 
 
 def _drawn(builder: Builder, key: str, t: Tensor) -> Tensor:
@@ -140,6 +166,7 @@ def _attended(builder: Builder, key: str, t: Tensor, heads: int) -> View:
         builder.refuse(f"`{key}` is given a {type(t).__name__}", "Queries, keys and values are recorded values.")
     if t.content.channels % heads:
         builder.refuse(f"{t.content.channels} channels meet {heads} heads in `{key}`", "Use a multiple of the heads.")
+    builder.finest(key, t.content)
     return t.content
 
 

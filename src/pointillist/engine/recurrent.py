@@ -37,6 +37,7 @@ def recur(builder: Builder, key: str, cell: Cell, x: Tensor, *, reverse: bool) -
         builder.refuse(
             f"The recurrence `{key}` runs over a {type(x).__name__} without sites", "Give it a recorded map."
         )
+    builder.finest(key, x.content)
     channels = 4 * len(cell.hidden)
     if x.content.channels != channels:
         builder.refuse(
@@ -118,6 +119,7 @@ def _keep(builder: Builder, key: str, x: Tensor) -> Canvas | Symbol | Map:
         builder.refuse(
             f"`ctx.below` at `{key}` is given a {type(x).__name__}", "Give it recorded values or the canvas."
         )
+    builder.finest(key, x.content)
     return builder.stored(x.content)
 
 

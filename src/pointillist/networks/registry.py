@@ -15,6 +15,7 @@ from pointillist.networks.backbone import Backbone, BackboneConfig
 from pointillist.networks.diagonal_bilstm import DiagonalBiLSTM
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN
 from pointillist.networks.pixelcnn import PixelCNN
+from pointillist.networks.pixelcnn_pp import PixelCNNPP
 from pointillist.networks.pixelsnail import PixelSNAIL
 from pointillist.networks.row_lstm import RowLSTM
 
@@ -24,7 +25,7 @@ class ModelEntry:
     """A model of the family.
 
     Attributes:
-        likelihood: what `auto` means in its presets, for ordered levels of more than two.
+        likelihood: what `auto` means with one of its presets, for ordered levels of more than two.
     """
 
     name: str
@@ -88,6 +89,19 @@ _ENTRIES = {
                 "paper-mnist": {"channels": 16, "layers": 7, "head_channels": 32, "border": False},
                 "base": {"channels": 32, "layers": 7, "head_channels": 64},
                 "paper-cifar10": {"channels": 128, "layers": 12, "head_channels": 1024, "border": False},
+            },
+        ),
+        ModelEntry(
+            name="pixelcnn-pp",
+            backbone=PixelCNNPP,
+            summary="down- and up-sampling with shortcuts, mixtures of logistics (Salimans et al. 2017)",
+            likelihood="mixture",
+            presets={
+                # few layers may start strong: docs/architecture.md has the measurement
+                "tiny": {"channels": 16, "layers": 1, "dropout": 0.0, "residual_scale": 1.0},
+                "small": {"channels": 32, "layers": 2, "dropout": 0.0, "residual_scale": 1.0},
+                "base": {"channels": 64, "layers": 2, "dropout": 0.0, "residual_scale": 1.0},
+                "paper-cifar10": {},
             },
         ),
         ModelEntry(

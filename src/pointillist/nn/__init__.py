@@ -12,6 +12,13 @@ from pointillist.nn.condition import Condition, ConditionBias
 from pointillist.nn.layer import CausalLayer, name_places
 from pointillist.nn.masks import channel_groups, see_before
 from pointillist.nn.recurrent import RecurrentLayer
+from pointillist.nn.weight_norm import (
+    FinerConv2d,
+    NormalisedConv2d,
+    NormalisedPointwiseConv2d,
+    has_weight_norm,
+    initialise_from_data,
+)
 
 __all__ = [
     "CausalConv2d",
@@ -19,12 +26,17 @@ __all__ = [
     "Condition",
     "ConditionBias",
     "CornerConv2d",
+    "FinerConv2d",
     "HorizontalConv2d",
     "MaskedConv2d",
+    "NormalisedConv2d",
+    "NormalisedPointwiseConv2d",
     "PointwiseConv2d",
     "RecurrentLayer",
     "VerticalConv2d",
     "channel_groups",
+    "has_weight_norm",
+    "initialise_from_data",
     "name_places",
     "see_before",
 ]

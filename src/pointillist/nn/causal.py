@@ -24,6 +24,7 @@ class CausalConv2d(CausalLayer):
         in_channels, out_channels: feature counts.
         up, down, left, right: the reach of the kernel, in sites; `down` and `right` may be -1 (strictly before).
         dilation: distance between taps; must divide the reach.
+        stride: the result is made at every so many rows and columns only, from row 0 and column 0 on.
         mask: which weights may be used, broadcastable to the kernel, or None for all of them.
         bias: whether a bias is added.
     """
@@ -40,12 +41,14 @@ class CausalConv2d(CausalLayer):
         right: int,
         down: int = 0,
         dilation: int = 1,
+        stride: int = 1,
         mask: Tensor | None = None,
         bias: bool = True,
     ) -> None:
         super().__init__()
         self.reach = {"up": up, "left": left, "right": right, "down": down}
         self.dilation = dilation
+        self.stride = stride
         kernel = ((up + down) // dilation + 1, (left + right) // dilation + 1)
         convolution = nn.Conv2d(in_channels, out_channels, kernel, bias=bias)  # for its initialisation
         self.weight = convolution.weight
@@ -59,7 +62,7 @@ class CausalConv2d(CausalLayer):
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass) -> Float[Tensor, "b o h w"]:
         """Convolve the window of each site."""
         window = ctx.window(self.key(), x, **self.reach)
-        return F.conv2d(window, self.masked_weight(), self.bias, dilation=self.dilation)
+        return F.conv2d(window, self.masked_weight(), self.bias, stride=self.stride, dilation=self.dilation)
 
 
 class MaskedConv2d(CausalConv2d):
@@ -153,10 +156,13 @@ class PointwiseConv2d(nn.Module):
         site = see_before(out_groups, in_groups, strict=False)
         self.register_buffer("mask", None if site is None else site[:, :, None, None], persistent=False)
 
+    def masked_weight(self) -> Float[Tensor, "o i 1 1"]:
+        """The weights that are used."""
+        return self.weight if self.mask is None else self.weight * self.mask
+
     def forward(self, x: Float[Tensor, "b i h w"]) -> Float[Tensor, "b o h w"]:
         """Mix the features of each site."""
-        weight = self.weight if self.mask is None else self.weight * self.mask
-        return F.conv2d(x, weight, self.bias)
+        return F.conv2d(x, self.masked_weight(), self.bias)
 
 
 def _half(kernel_size: int) -> int:
