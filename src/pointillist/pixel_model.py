@@ -184,12 +184,17 @@ class PixelModel(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             return self.likelihood.log_prob(params, x).flatten(1).sum(1)
 
+    @property
+    def wants_first_batch(self) -> bool:
+        """Whether `initialise` would change anything."""
+        return self.fresh and has_weight_norm(self.backbone)
+
     def initialise(self, x: Int[Tensor, "b c h w"], label: Int[Tensor, " b"] | None = None) -> None:
         """Set weights from a first batch, in a network that wants it (weight normalisation): once, before training.
 
         Nothing happens to weights that were trained or loaded. Takes what `forward` takes.
         """
-        if self.fresh and has_weight_norm(self.backbone):
+        if self.wants_first_batch:
             training = self.training
             self.eval()  # dropout would make the result depend on the random state
             initialise_from_data(self.backbone, lambda: self.params(x, self.condition(label, len(x))))

@@ -20,7 +20,7 @@ def initialise(model: PixelModel, data: ImageDataset, labels: Tensor, order: Ord
 
     The images do not depend on the batch size or on how a step is shared out. A run that is resumed does not come here.
     """
-    if not model.fresh:
+    if not model.wants_first_batch:
         return
     index = np.concatenate([part for _, part in order.read(0, min(FIRST_IMAGES, len(data)))])
     told = labels[index].to(model.device) if model.config.classes else None
