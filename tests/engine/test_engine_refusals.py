@@ -66,6 +66,11 @@ def look(h: Tensor, ctx: Any, *z: Tensor, keys: Any = lambda t: (t, t), heads: i
     return ctx.attend("look", h, keys, z, heads)
 
 
+def not_moved(h: Tensor, ctx: Any, outer: Tensor) -> Tensor:
+    """A function that returns what it was not given."""
+    return ctx.below("above", lambda h: (outer,), h)[0]
+
+
 def coarse(h: Tensor, ctx: Any) -> Tensor:
     """A value at every second row and column."""
     return F.conv2d(ctx.window("coarse", h, up=0, left=0, right=0), FEATURE[:, :, :1, :1], stride=2)
@@ -155,6 +160,10 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "a window of keys": (
         lambda h, x, ctx: look(h, ctx, x, keys=lambda x: (over(x, ctx, up=0, left=1, right=0), x)),
         "`second`.*only after the draw.*stays at the site",
+    ),
+    "a row that is not moved": (
+        lambda h, x, ctx: not_moved(h, ctx, over(h, ctx, up=1, down=-1, left=1, right=1)),
+        "`above` is a value of another row",
     ),
     "attention in the row above": (
         lambda h, x, ctx: ctx.below("above", lambda h: (look(h, ctx, h),), h)[0],

@@ -15,7 +15,7 @@ from pointillist.networks import GatedPixelCNNConfig, PixelCNNConfig, PixelCNNPP
 from pointillist.networks.pixel_rnn import PixelRNNConfig
 from pointillist.pixel_model import PixelModel
 
-from . import pixelcnn_pp, textbook_rnn
+from . import textbook_pixelcnn_pp, textbook_rnn
 from .strategies import random_labels, random_levels
 from .textbook_pixelsnail import pixelsnail, pixelsnail_parameters
 from .textbook_taps import conditioned, convolve, mix, rules
@@ -95,7 +95,7 @@ TEXTBOOK: dict[str, Callable[..., Tensor]] = {
     "gated-pixelcnn": gated_pixelcnn,
     "row-lstm": textbook_rnn.pixel_rnn,
     "diagonal-bilstm": textbook_rnn.pixel_rnn,
-    "pixelcnn-pp": pixelcnn_pp.pixelcnn_pp,
+    "pixelcnn-pp": textbook_pixelcnn_pp.pixelcnn_pp,
     "pixelsnail": pixelsnail,
 }
 
@@ -121,7 +121,7 @@ def count_parameters(model: PixelModel) -> int:
     total += config.position_width * image.height * image.width
     total += 0 if image.ordered else image.levels * config.level_width
     if isinstance(net, PixelCNNPPConfig):
-        return total + pixelcnn_pp.count_weights(model)
+        return total + textbook_pixelcnn_pp.count_weights(model)
     if isinstance(net, PixelSNAILConfig):
         return total + pixelsnail_parameters(net, ports)
     if isinstance(net, PixelCNNConfig):

@@ -74,7 +74,8 @@ class RecordPass:
         builder.claim(key)
         if not isinstance(x, Symbol) or not isinstance(like, Symbol):
             builder.refuse(f"`ctx.finer` is called at `{key}` with other than recorded values", "Convolve first.")
-        if Level.GIVEN in (x.content.level, like.content.level) or x.content.scale != 2 * like.content.scale:
+        levels = {x.content.level, like.content.level}
+        if not levels <= {Level.ROW, Level.PIXEL} or x.content.scale != 2 * like.content.scale:
             builder.refuse(
                 f"`ctx.finer` at `{key}` does not go from a grid to the one twice as fine",
                 "Coarse values come from a convolution of stride 2 over a window of the finer ones.",

@@ -136,4 +136,6 @@ def _moved(builder: Builder, key: str, output: Tensor) -> Symbol:
             f"A result of `ctx.below` at `{key}` is not a recorded value of the row above",
             "Let it depend on the row above only (down=0), through the inputs of the function.",
         )
+    if output.content.level > Level.GIVEN and output.content.value.depth != builder.depth + 1:
+        builder.refuse(f"A result of `ctx.below` at `{key}` is a value of another row", "Pass it as an input.")
     return symbol_of(builder, builder.moved_down(output.content))
