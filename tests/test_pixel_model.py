@@ -9,9 +9,7 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.images import ImageSpec
-from pointillist.networks import config_from_dict
-from pointillist.pixel_model import ModelConfig, PixelModel
+from pointillist.pixel_model import ModelConfig
 
 
 def config(**changes: Any) -> dict[str, Any]:
@@ -98,24 +96,3 @@ def test_pictures_become_levels_and_back() -> None:
     model = pt.build("pixelcnn", shape=(3, 2, 2), levels=17, channels=3, layers=1)
     levels = torch.randint(0, 17, (2, 3, 2, 2))
     assert torch.equal(model.to_levels(model.to_images(levels)), levels)
-
-
-@pytest.mark.parametrize(
-    ("model", "levels", "ordered", "expected"),
-    [
-        ("pixelcnn-pp", 256, True, "mixture"),
-        ("pixelcnn-pp", 3, True, "mixture"),
-        ("pixelcnn-pp", 2, True, "bernoulli"),
-        ("pixelcnn-pp", 16, False, "categorical"),
-        ("gated-pixelcnn", 256, True, "categorical"),
-    ],
-)
-def test_auto_is_the_likelihood_of_the_paper_where_it_fits(
-    model: str, levels: int, ordered: bool, expected: str
-) -> None:
-    """And stays `auto` in the settings, so that it means the same when they are read again."""
-    image = ImageSpec.infer((3, 4, 4), levels, ordered)
-    config = ModelConfig(model_type=model, image=image, backbone=config_from_dict(model, {"layers": 1}, "tiny"))
-    assert config.likelihood == "auto"
-    assert PixelModel(config).likelihood.name == expected
-    assert ModelConfig.from_dict(config.model_dump(mode="json")).make_likelihood().name == expected

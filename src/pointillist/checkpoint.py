@@ -27,6 +27,7 @@ WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 CARD = "README.md"
 FORMAT_VERSION = 1
+SEALS = "pointillist"
 MAX_CONFIG_BYTES = 16 * 1024 * 1024
 _PICKLES = {".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle"}
 
@@ -48,11 +49,12 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], **seals: str) -> None:
     """Tensors to a safetensors file with a checksum, atomically."""
     stored = {name: t.detach().contiguous().cpu() for name, t in tensors.items()}
     with replacing(path) as temporary:
-        save_file(stored, temporary, {**(metadata or {}), "sha256": _digest(stored)})
+        # one key: the library writes several in random order, and the same weights would not give the same bytes
+        save_file(stored, temporary, {SEALS: json.dumps({"sha256": _digest(stored), **seals}, sort_keys=True)})
 
 
 def write_text(path: Path, text: str) -> None:
@@ -66,7 +68,7 @@ def write_model(folder: Path, tensors: Mapping[str, Tensor], config: Mapping[str
     config = {"format": "pointillist", "format_version": FORMAT_VERSION, **config}
     write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
     write_text(folder / CARD, card)
-    write_tensors(folder / WEIGHTS, tensors, {"format": "pt", "settings": _settings_digest(config)})
+    write_tensors(folder / WEIGHTS, tensors, settings=_settings_digest(config))
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -120,7 +122,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     with _opened(path) as file:
         # copies: the library maps the file, and a file that shrinks later would take the process with it
         tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a dict)
-        promised = (file.metadata() or {}).get("sha256")
+        promised = _seals(file).get("sha256")
     if promised is not None and promised != _digest(tensors):
         raise CheckpointError(f"{path} is damaged (its checksum is wrong): copy or download it again.")
     return tensors
@@ -133,11 +135,20 @@ def check_settings(folder: Path, config: Mapping[str, Any]) -> None:
         CheckpointError: if they were.
     """
     with _opened(folder / WEIGHTS) as file:
-        promised = (file.metadata() or {}).get("settings")
+        promised = _seals(file).get("settings")
     if promised is not None and promised != _settings_digest(config):
         raise CheckpointError(
             f"{folder / WEIGHTS} was written with other settings than {CONFIG} holds: copy the whole folder again."
         )
+
+
+def _seals(file: Any) -> dict[str, str]:
+    """What we wrote into the header of a file; nothing in a file of another tool."""
+    try:
+        seals = json.loads((file.metadata() or {}).get(SEALS, "{}"))
+    except ValueError:
+        return {"sha256": "unreadable"}  # equal to no checksum: the file is refused as damaged
+    return seals if isinstance(seals, dict) else {"sha256": "unreadable"}
 
 
 def _settings_digest(config: Mapping[str, Any]) -> str:

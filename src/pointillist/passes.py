@@ -9,13 +9,17 @@ program that the sampling engines replay.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from pointillist.attention import strict_attention
+from pointillist.recurrence import Cell, scan
 
+
+@runtime_checkable
 class Pass(Protocol):
     """The only calls through which a layer may see a site other than its own. A key names a place: unique per call."""
 
@@ -38,6 +42,25 @@ class Pass(Protocol):
 
     def given(self, key: str, t: Tensor) -> Tensor:
         """A condition known before the first site: a vector `b d 1 1` or a map `b d h w`."""
+
+    def below(self, key: str, fn: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
+        """`fn(*inputs)`, moved down by one row (zeros above): at a site, what `fn` gives at the site above it.
+
+        Inside `fn` the row is finished, so all of it may be read, also right of the site and the site itself. It may
+        use nothing from outside but `inputs`, vectors, and conditions that it asks for itself.
+        """
+
+    def recur(self, key: str, cell: Cell, x: Tensor, *, reverse: bool = False) -> Tensor:
+        """The hidden features of an LSTM over sites, whose gates get `x` from the site itself."""
+
+    def attend(
+        self, key: str, q: Tensor, kv_fn: Callable[..., tuple[Tensor, Tensor]], z: tuple[Tensor, ...], heads: int
+    ) -> Tensor:
+        """Attend to the sites strictly before each site, in raster order; zeros at the first site.
+
+        `kv_fn(*z)` gives the keys and values of each site after its draw, so `z` may hold the canvas itself. `kv_fn`
+        stays at the site: it takes no window.
+        """
 
 
 class FullPass:
@@ -65,3 +88,24 @@ class FullPass:
     def given(self, key: str, t: Tensor) -> Tensor:
         """The condition itself; broadcasting does the rest."""
         return t
+
+    def below(self, key: str, fn: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
+        """All rows of `fn(*inputs)` but the last, under a row of zeros."""
+        return tuple(F.pad(output, (0, 0, 1, -1)) for output in fn(*inputs))
+
+    def recur(
+        self, key: str, cell: Cell, x: Float[Tensor, "b 4d h w"], *, reverse: bool = False
+    ) -> Float[Tensor, "b d h w"]:
+        """Row by row, or diagonal by diagonal; see `recurrence.scan`."""
+        return scan(cell, x, reverse=reverse)
+
+    def attend(
+        self,
+        key: str,
+        q: Float[Tensor, "b k h w"],
+        kv_fn: Callable[..., tuple[Tensor, Tensor]],
+        z: tuple[Tensor, ...],
+        heads: int,
+    ) -> Float[Tensor, "b v h w"]:
+        """Exact softmax attention, a row of queries at a time; see `attention.strict_attention`."""
+        return strict_attention(q, *kv_fn(*z), heads)

@@ -13,7 +13,7 @@ from pointillist.conditioning import LabelEmbedding, PositionMap, resolve_labels
 from pointillist.conditioning.label import Label
 from pointillist.errors import ConfigError, DataError, ShapeError, sentence
 from pointillist.images import ImageSpec
-from pointillist.likelihoods import Likelihood, LikelihoodName, build_likelihood
+from pointillist.likelihoods import LikelihoodName, build_likelihood
 from pointillist.networks import BackboneConfig, Ports, config_from_dict, entry
 from pointillist.nn import Condition, has_weight_norm, initialise_from_data, name_places
 from pointillist.passes import FullPass, Pass
@@ -68,7 +68,7 @@ class ModelConfig(BaseModel):
         image = self.image
         if max(image.height, image.width) > MAX_SIDE:
             raise ConfigError(f"`image` of {image.height}x{image.width} must have at most {MAX_SIDE:,} pixels a side.")
-        likelihood = self.make_likelihood()
+        likelihood = build_likelihood(self.likelihood, image, self.mixtures)
         numbers = max(likelihood.num_params, image.channels * self.level_width)
         if numbers > MAX_NUMBERS:
             raise ConfigError(
@@ -76,17 +76,6 @@ class ModelConfig(BaseModel):
                 f"the limit of {MAX_NUMBERS:,}: use fewer channels, levels or mixtures."
             )
         return self
-
-    def make_likelihood(self) -> Likelihood:
-        """The likelihood; `auto` is the one of the model's paper where it fits the image.
-
-        Raises:
-            ConfigError: if it does not fit the image.
-        """
-        name = self.likelihood
-        if name == "auto" and self.image.ordered and self.image.levels > 2:
-            name = entry(self.model_type).likelihood
-        return build_likelihood(name, self.image, self.mixtures)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> ModelConfig:
@@ -114,7 +103,7 @@ class PixelModel(nn.Module):
         super().__init__()
         self.config = config
         image = config.image
-        self.likelihood = config.make_likelihood()
+        self.likelihood = build_likelihood(config.likelihood, image, config.mixtures)
         # an unordered level is a name, so it enters as a learned vector; an ordered one as a number in [-1, 1]
         self.embedding = None if image.ordered else nn.Embedding(image.levels, config.level_width)
         self.label = LabelEmbedding(len(config.classes), config.label_width) if config.classes else None

@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from pointillist.engine.interpreter import Interpreter
@@ -34,6 +35,7 @@ class Site:
     channel: int
 
 
+@runtime_checkable
 @runtime_checkable
 class SiteEngine(Protocol):
     """Anything that gives the parameters of one sub-pixel after the other."""
@@ -109,7 +111,9 @@ def unroll(
     likelihood = model.likelihood
     values = model.level_values().detach().cpu().numpy()
     levels = torch.zeros(batch, model.image.channels, height, width, dtype=torch.int64)
-    with torch.inference_mode():
+    # what is computed for one site is far too small to share: with two threads, and another program busy beside it,
+    # four 8x8 images took 0.64 s instead of 0.07 s
+    with torch.inference_mode(), threadpool_limits(1):
         for row in range(height):
             for column in range(width):
                 pixel = torch.zeros(batch, model.image.channels, 1, 1, dtype=torch.int64)

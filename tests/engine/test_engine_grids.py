@@ -102,6 +102,11 @@ def refused(fault: Any, message: str) -> None:
         record(forward, sub_steps=1, canvas_width=1, height=1, width=1, dtype=torch.float64)
 
 
+def strided(h: Tensor, ctx: Any) -> Tensor:
+    """Every second site."""
+    return F.conv2d(ctx.window("g", h, up=0, left=0, right=0), LINK, stride=2)
+
+
 def test_grids_do_not_mix() -> None:
     """Also where both have one site, so that shapes cannot tell them apart."""
     refused(lambda h, c, x, ctx: h + c, "grids of every 1 and of every 2.*ctx.finer")
@@ -121,3 +126,7 @@ def test_grids_do_not_mix() -> None:
     refused(
         lambda h, c, x, ctx: F.conv2d(ctx.window("f", h, up=0, left=0, right=0), LINK, stride=(1, 2)), "stride=\\(1, 2"
     )
+    everywhere = "grid of every 2 sites.*ctx.finer"
+    refused(lambda h, c, x, ctx: ctx.below("f", lambda c: (c,), c)[0], everywhere)
+    refused(lambda h, c, x, ctx: ctx.attend("f", c, lambda x: (x, x), (c,), 2), everywhere)
+    refused(lambda h, c, x, ctx: ctx.below("f", lambda h: (strided(h, ctx),), h)[0], "`g` is read with a stride inside")

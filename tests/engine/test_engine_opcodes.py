@@ -12,6 +12,7 @@ from engine_teacher import check_equal
 from torch import Tensor, nn
 
 from pointillist.engine.opcodes import OPCODES
+from pointillist.recurrence import Cell
 
 SIZE = (4, 5)
 torch.manual_seed(0)
@@ -22,6 +23,8 @@ QUARTERS = torch.randn(24, 6, 2, 2, dtype=torch.float64)
 POINT = nn.Conv2d(6, 6, 1, dtype=torch.float64)
 CHANNEL = torch.randn(1, 6, 1, 1, dtype=torch.float64)
 VECTOR = torch.randn(2, 6, 1, 1, dtype=torch.float64)
+CELL = Cell("diagonals", *(torch.randn(*shape, dtype=torch.float64) for shape in ((2, 2, 8), (2,), (2,))))
+GATES = nn.Conv2d(6, 8, 1, dtype=torch.float64)
 SPATIAL = torch.randn(2, 6, *SIZE, dtype=torch.float64)
 
 
@@ -52,6 +55,10 @@ ON_A_VALUE: dict[str, Callable[[Tensor, Any], Tensor]] = {
     "STORE": lambda h, ctx: F.conv2d(ctx.window("a", h[:, :3], up=0, left=2, right=0), PAIR[:, :3], dilation=(1, 2)),
     "GIVEN": lambda h, ctx: h * ctx.given("vector", VECTOR) + torch.tanh(ctx.given("map", SPATIAL)),
     "FINER": lambda h, ctx: ctx.finer("b", F.conv2d(ctx.window("a", h, up=1, left=1, right=0), QUARTERS, stride=2), h),
+    "BELOW": lambda h, ctx: h + ctx.below("below", lambda h: (1 + torch.tanh(h),), h)[0],
+    "SCAN": lambda h, ctx: ctx.below("below", lambda h: (ctx.recur("a", CELL, GATES(h), reverse=True),), h)[0],
+    "ATTEND": lambda h, ctx: ctx.attend("attend", h, lambda h: (h, torch.tanh(h)), (torch.relu(h),), 2),
+    "REMEMBER": lambda h, ctx: ctx.attend("attend", h, lambda h: (h, h[:, :3]), (h,), 3),
     "CONSTANT": lambda h, ctx: (
         h + F.conv2d(ctx.window("a", h, up=0, left=1, right=0), 0 * PAIR, torch.ones(6).double())
     ),

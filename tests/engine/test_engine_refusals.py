@@ -36,6 +36,34 @@ def branch(h: Tensor) -> Tensor:
     return h if h.abs().max() > 0 else -h
 
 
+def smuggled(h: Tensor, x: Tensor, ctx: Any) -> Tensor:
+    """A key that is used at its own site."""
+    kept: list[Tensor] = []
+
+    def keys(x: Tensor) -> tuple[Tensor, Tensor]:
+        kept.append(F.conv2d(x, torch.ones(4, 1, 1, 1)))
+        return kept[0], kept[0]
+
+    return ctx.attend("look", h, keys, (x,), 1) + kept[0]
+
+
+def asked_late(h: Tensor, x: Tensor, ctx: Any) -> Tensor:
+    """A query made of what is known only after the draw."""
+    kept: list[Tensor] = []
+
+    def keys(x: Tensor) -> tuple[Tensor, Tensor]:
+        kept.append(F.conv2d(x, torch.ones(4, 1, 1, 1)))
+        return kept[0], kept[0]
+
+    ctx.attend("look", h, keys, (x,), 1)
+    return ctx.attend("again", kept[0], lambda h: (h, h), (h,), 1)
+
+
+def look(h: Tensor, ctx: Any, *z: Tensor, keys: Any = lambda t: (t, t), heads: int = 1) -> Tensor:
+    """An attention."""
+    return ctx.attend("look", h, keys, z, heads)
+
+
 def assign(h: Tensor) -> Tensor:
     """A forward that overwrites a part of a value."""
     h[:, :1] = 0.0
@@ -107,6 +135,24 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "elu alpha": (lambda h, x, ctx: F.elu(h, 0.5), "alpha=0.5.*`first`"),
     "division": (lambda h, x, ctx: h / h, "division.*`first`"),
     "recorded weight": (lambda h, x, ctx: F.conv2d(h, h), "weight.*`first`"),
+    "heads that do not divide": (lambda h, x, ctx: look(h, ctx, h, heads=3), "4 channels meet 3 heads in `look`"),
+    "keys of another size": (lambda h, x, ctx: look(h, ctx, h[:, :2]), "of 4 and keys of 2.*`look`"),
+    "keys of a tensor": (lambda h, x, ctx: look(h, ctx, torch.ones(1, 4, 4, 5)), "`look` makes keys from a Tensor"),
+    "keys that are a tensor": (
+        lambda h, x, ctx: look(h, ctx, h, keys=lambda h: (h, FIRST)),
+        "`look` is given a Tensor",
+    ),
+    "queries of the canvas": (lambda h, x, ctx: look(x, ctx, h), "`look` is given a Canvas"),
+    "a key at its own site": (smuggled, "known only after its draw.*`look`.*ctx.attend"),
+    "a query after the draw": (asked_late, "queries of `again` are known only after the draw"),
+    "a window of keys": (
+        lambda h, x, ctx: look(h, ctx, x, keys=lambda x: (over(x, ctx, up=0, left=1, right=0), x)),
+        "`second`.*only after the draw.*stays at the site",
+    ),
+    "attention in the row above": (
+        lambda h, x, ctx: ctx.below("above", lambda h: (look(h, ctx, h),), h)[0],
+        "`look` runs inside `ctx.below`",
+    ),
     "unknown primitive": (lambda h, x, ctx: ctx.teleport("key", h), "ctx.teleport"),
     "no result": (lambda h, x, ctx: None, "forward returned"),
 }

@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from pointillist.networks import GatedPixelCNNConfig, PixelCNNConfig
+from pointillist.networks import DiagonalBiLSTMConfig, GatedPixelCNNConfig, PixelCNNConfig, RowLSTMConfig
+from pointillist.networks.pixel_rnn import PixelRNNConfig
 from pointillist.pixel_model import PixelModel
 
 from . import pixelcnn_pp
@@ -94,10 +95,57 @@ def gated_pixelcnn(model: PixelModel, height: int, width: int) -> Sees:
     return total
 
 
+def always(inner: Sees, step: Sees) -> Sees:
+    """A recurrence: what is seen at a site is seen at every site that `step` leads from, and so on."""
+    seen = inner
+    while True:
+        more = seen | then(step, seen)
+        if (more == seen).all():
+            return seen
+        seen = more
+
+
+def pixel_rnn(model: PixelModel, height: int, width: int) -> Sees:
+    """A mask A kernel, then in each layer the input of the site and the states of its neighbours."""
+    config = model.config.backbone
+    assert isinstance(config, PixelRNNConfig)
+    half = config.first_kernel // 2
+
+    def sites(*reach: tuple[int, int]) -> Sees:
+        return taps(model, height, width, lambda dy, dx, own, other: (dy, dx) in reach)
+
+    def first(dy: int, dx: int, own: int, other: int) -> bool:
+        if dy == dx == 0:
+            return other < own
+        return -half <= dy <= 0 and abs(dx) <= half and (dy < 0 or dx < 0)
+
+    mix = taps(model, height, width, lambda dy, dx, own, other: dy == dx == 0 and other <= own)
+    seen = taps(model, height, width, first)
+    total = np.zeros_like(seen)
+    for layer in range(config.layers):
+        if isinstance(config, RowLSTMConfig):
+            reach = range(-(config.kernel // 2), config.kernel // 2 + 1)
+            left = [(0, dx) for dx in reach if dx < 0]
+            state = always(then(mix | sites(*left), seen), sites(*((-1, dx) for dx in reach)))
+        else:
+            assert isinstance(config, DiagonalBiLSTMConfig)
+            whole = then(sites((0, 0)), seen)
+            if config.border and layer == 0:
+                whole = whole | sites((0, 0))
+            right = then(sites((-1, 0)), always(whole, sites((-1, 0), (0, 1))))
+            state = always(then(mix, seen), sites((-1, 0), (0, -1))) | right
+        out = then(mix, state)
+        seen = seen | out if config.residual else out
+        total = total | out if config.skip else total
+    return total | then(mix, seen)
+
+
 DECLARED: dict[str, Callable[[PixelModel, int, int], Sees]] = {
     "pixelcnn": pixelcnn,
     "gated-pixelcnn": gated_pixelcnn,
     "pixelcnn-pp": pixelcnn_pp.sees,
+    "row-lstm": pixel_rnn,
+    "diagonal-bilstm": pixel_rnn,
 }
 
 

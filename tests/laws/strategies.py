@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import torch
 from hypothesis import strategies as st
@@ -36,6 +36,10 @@ SMALL: dict[str, st.SearchStrategy[Any]] = {
     "head_channels": st.integers(4, 9),
     "dropout": st.sampled_from([0.0, 0.3]),
     "resolutions": st.integers(1, 3),
+    "blocks": st.integers(1, 2),
+    "heads": st.integers(1, 2),
+    "key_channels": st.integers(1, 3),
+    "value_channels": st.integers(1, 4),
 }
 # where a layer is a large thing
 FEWER: dict[str, dict[str, st.SearchStrategy[Any]]] = {"pixelcnn-pp": {"layers": st.integers(1, 2)}}
@@ -91,19 +95,15 @@ def make_model(
     position: bool = False,
     mixtures: int = 2,
 ) -> PixelModel:
-    """A small model in float64, in evaluation mode. Settings that the network does not have are left out.
-
-    `auto` is the likelihood of the image, not of the model: with a mixture no sub-pixels are told apart.
-    """
+    """A small model in float64, in evaluation mode."""
     small = {"channels": 6, "layers": 1 if name in FEWER else 3, "first_kernel": 3, "kernel": 3, "head_channels": 6}
-    fields = entry(name).backbone.Config.model_fields
-    known = {k: v for k, v in {**small, **(settings or {})}.items() if k in fields}
-    if likelihood == "auto":
-        likelihood = cast(LikelihoodName, build_likelihood("auto", image).name)
+    small |= {"blocks": 1, "key_channels": 3, "value_channels": 4}
+    fields = entry(name).backbone.Config.model_fields  # a law asks for `head_channels` also where there is no head
+    chosen = {k: v for k, v in {**small, **(settings or {})}.items() if k in fields}
     config = ModelConfig(
         model_type=name,
         image=image,
-        backbone=config_from_dict(name, known),
+        backbone=config_from_dict(name, chosen),
         likelihood=likelihood,
         mixtures=mixtures,
         classes=CLASSES if labels else (),

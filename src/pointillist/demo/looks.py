@@ -114,6 +114,7 @@ def cross_check(model: PixelModel, *, seed: int, images: int = 4) -> CrossCheck:
     uniforms = np.random.default_rng([seed, 2]).random((images, *model.image.shape))
     seconds, levels = [], []
     for engine in ("step", "naive"):
+        sample(model, images, label=labels, uniforms=uniforms, engine=engine)  # warm up: the first call also prepares
         started = time.perf_counter()
         levels.append(sample(model, images, label=labels, uniforms=uniforms, engine=engine).levels)
         seconds.append(time.perf_counter() - started)

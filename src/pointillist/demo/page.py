@@ -115,7 +115,7 @@ def _cross_check(facts: Facts) -> str:
     return (
         f"Two programs painted the same {check.images} digits from the same random numbers. One runs the whole network "
         f"again for every pixel ({check.naive_seconds:.2f} s), the other computes only what a new pixel changes "
-        f"({check.step_seconds:.2f} s, with its preparation). The images are {verdict}."
+        f"({check.step_seconds:.2f} s). The images are {verdict}."
     )
 
 

@@ -31,6 +31,11 @@ class MapStore:
         shape = (batch, kept.left + self.width + kept.right, kept.channels)
         self.line = np.zeros(shape, dtype)
         self.finished = np.zeros((kept.up, *shape), dtype)
+        if kept.before is not None:
+            self.line[:, : kept.left] = self.finished[:, :, : kept.left] = kept.before
+        if kept.above is not None:
+            inside = slice(kept.left, kept.left + width)
+            self.line[:, inside] = self.finished[:, :, inside] = kept.above
 
     def at(self, row: int, dy: int, dx: int) -> FloatArray:
         """The sites that lie `(dy, dx)` from the sites of a row, `[b, width, c]`."""
@@ -55,6 +60,9 @@ class Arrays:
         self.batch = batch
         self.row = 0
         self.maps = {kept: MapStore(kept, batch, program.width, program.dtype) for kept in program.maps}
+        self.memories: dict[Map, FloatArray] = {
+            kept: np.zeros((batch, kept.sites, kept.channels), program.dtype) for kept in program.memories
+        }
         self.given = _conditions(program, batch, given or {})
         self._buffers = self._row_buffers()
         self._homes = self._find_homes()
@@ -88,7 +96,7 @@ class Arrays:
         """Buffers of the row part: large, so reused once nobody reads them, to stay in the processor's cache."""
         program = self.program
         last = {view.value: index for index, i in enumerate(program.row) for view in i.views}
-        last.update((view.value, len(program.row)) for i in program.pixel for view in i.views)
+        last.update((view.value, len(program.row)) for i in (*program.pixel, *program.after) for view in i.views)
         last[program.params.value] = len(program.row)
         buffers: dict[Value, FloatArray] = {}
         free: dict[tuple[int, ...], list[FloatArray]] = {}
@@ -122,10 +130,10 @@ class Arrays:
             return sites.reshape(self.batch, value.channels)
         buffer = self._buffers.get(value)
         if buffer is None:
-            columns = () if value.level == Level.PIXEL else (1,)
+            columns = () if value.level >= Level.PIXEL else (1,)
             buffer = np.zeros((self.batch, *columns, value.channels), self.program.dtype)
             self._buffers[value] = buffer
-        if column is None or value.level == Level.PIXEL:
+        if column is None or value.level >= Level.PIXEL:
             return buffer
         return buffer[:, column // value.scale if value.level == Level.ROW else 0]
 

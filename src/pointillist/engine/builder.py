@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.engine.program import Given, Instruction, Level, Map, Tap, Value, View
+from pointillist.engine.program import Given, Instruction, Level, Map, Memory, Tap, Value, View
 from pointillist.engine.weights import Weights
 from pointillist.errors import CausalityError
 
@@ -26,8 +26,12 @@ class Builder:
         self.givens: dict[str, Given] = {}
         self.code: dict[Level, list[Instruction]] = {level: [] for level in Level}
         self.place = "the start of forward"
+        self.depth = 0
+        """How many `ctx.below` are being recorded, one inside the other."""
         self._keys: set[str] = set()
+        self.memories: list[Memory] = []
         self._maps: dict[View, Map] = {}
+        self._states: list[Map] = []
         self._num_values = 0
 
     def claim(self, key: str) -> None:
@@ -47,7 +51,7 @@ class Builder:
     def value(self, channels: int, level: Level, scale: int) -> View:
         """A new value."""
         self._num_values += 1
-        return View(Value(self._num_values - 1, channels, level, scale), 0, channels)
+        return View(Value(self._num_values - 1, channels, level, self.depth, scale), 0, channels)
 
     def grid(self, inputs: Sequence[View]) -> int:
         """The scale of the one grid on which all inputs lie; what is the same at every site lies on any."""
@@ -72,16 +76,18 @@ class Builder:
         key: str = "",
     ) -> View:
         """Write an instruction that makes a new value; return the value."""
+        self._check_row(inputs)
         level = max(view.level for view in inputs) if level is None else level
         output = self.value(channels, level, self.grid(inputs) if scale is None else scale)
         blocks = tuple(self.weights.pack(array) for array in constants)
         self.code[level].append(Instruction(opcode, level, output, inputs, self.place, blocks, map, taps, key))
-        if map is not None:
+        if map is not None and taps:
             map.reach(taps)
         return output
 
     def join(self, views: list[View]) -> View:
         """One value with the channels of all views, one after the other."""
+        self._check_row(views)
         level = max(view.level for view in views)
         output = self.value(sum(view.channels for view in views), level, self.grid(views))
         start = 0
@@ -93,13 +99,55 @@ class Builder:
 
     def stored(self, view: View) -> Map:
         """The map that keeps a view at every site; made when first asked for."""
+        self._check_row([view])
         if view not in self._maps:
             kept = Map(self.place, view.channels, view.scale)
             self._maps[view] = kept
-            self.code[view.level].append(Instruction("STORE", view.level, None, (view,), self.place, map=kept))
+            self.store(view, kept)
         return self._maps[view]
+
+    def state(self, channels: int) -> Map:
+        """A map that is read before it is written: what a recurrence keeps of the sites before."""
+        self._states.append(Map(self.place, channels))
+        return self._states[-1]
+
+    def store(self, view: View, kept: Map) -> None:
+        """Keep a view in a map."""
+        self._check_row([view])
+        self.code[view.level].append(Instruction("STORE", view.level, None, (view,), self.place, map=kept))
+
+    def check_finest(self, view: View) -> None:
+        """Refuse a value of a coarse grid where there must be one at every site."""
+        if view.scale > 1:
+            self.refuse(
+                f"A value of the grid of every {view.scale} sites is used where every site needs one",
+                "Bring it to the finest grid with `ctx.finer`.",
+            )
+
+    def moved_down(self, view: View) -> View:
+        """A value of the row above, as one of this row."""
+        self.check_finest(view)
+        output = self.value(view.channels, Level.ROW, 1)
+        self.code[Level.ROW].append(Instruction("BELOW", Level.ROW, output, (view,), self.place))
+        return output
+
+    def _check_row(self, views: Iterable[View]) -> None:
+        if any(view.level > Level.GIVEN and view.value.depth != self.depth for view in views):
+            self.refuse(
+                "A value of another row is used inside `ctx.below`",
+                "Pass it to `ctx.below` as an input of the function.",
+            )
+
+    def remembered(self, keys: View, values: View, heads: int) -> Memory:
+        """The memory that keeps the keys and values of every site, once the site is drawn."""
+        kept = self.join([keys, values])
+        sites = self.height * self.width
+        memory = Memory(self.place, kept.channels, sites=sites, heads=heads, keys=keys.channels)
+        self.memories.append(memory)
+        self.code[Level.AFTER].append(Instruction("REMEMBER", Level.AFTER, None, (kept,), self.place, map=memory))
+        return memory
 
     @property
     def maps(self) -> list[Map]:
         """All maps, the canvas first."""
-        return [self.canvas, *self._maps.values()]
+        return [self.canvas, *self._maps.values(), *self._states]

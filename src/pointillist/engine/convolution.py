@@ -41,6 +41,8 @@ def convolve(
     _check_shape(x, kernel, dilation)
     if isinstance(x, Symbol):
         return linear(x.builder, x.content, kernel[:, :, 0, 0].T, offset)
+    if stride > 1 and x.builder.depth:
+        x.builder.refuse(f"The window `{x.key}` is read with a stride inside `ctx.below`", "Read it outside.")
     scale = x.map.scale * stride
     late = _taps(x, kernel, dilation)
     early = {tap: late.pop(tap) for tap in list(late) if _is_early(x, tap)}

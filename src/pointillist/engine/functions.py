@@ -44,7 +44,7 @@ def _relu(x: Symbol, inplace: bool = False) -> Symbol:
 
 
 @records(F.elu)
-def _elu(x: Symbol, alpha: float = 1.0, inplace: bool = False) -> Symbol:
+def _elu(x: Symbol, alpha: float | int = 1.0, inplace: bool = False) -> Symbol:
     _no_inplace(x, "elu", inplace)
     if alpha != 1.0:
         x.builder.refuse(f"`elu` has alpha={alpha}", "Only alpha=1 has an opcode.")
@@ -70,7 +70,7 @@ def _neg(x: Symbol) -> Symbol:
 
 
 @records(torch.add, Tensor.add, Tensor.__radd__)
-def _add(a: Any, b: Any, *, alpha: float = 1) -> Symbol:
+def _add(a: Any, b: Any, *, alpha: float | int = 1) -> Symbol:
     return _binary("ADD", "SHIFT", a, b * alpha)
 
 
@@ -80,7 +80,7 @@ def _mul(a: Any, b: Any) -> Symbol:
 
 
 @records(torch.sub, Tensor.sub)
-def _sub(a: Any, b: Any, *, alpha: float = 1) -> Symbol:
+def _sub(a: Any, b: Any, *, alpha: float | int = 1) -> Symbol:
     return _add(a, b * -alpha)
 
 

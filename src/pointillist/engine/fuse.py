@@ -20,15 +20,21 @@ def fuse(builder: Builder, params: View) -> None:
 def remove_unused(builder: Builder, params: View) -> None:
     """Drop instructions whose results nobody reads, such as the last layer's unused residual."""
     live: set[object] = {params.value}
-    for level in sorted(Level, reverse=True):
-        kept = []
-        for instruction in reversed(builder.code[level]):
-            makes: object = instruction.map if instruction.output is None else instruction.output.value
-            if makes in live:
-                kept.append(instruction)
-                live.update(view.value for view in instruction.inputs)
-                live.add(instruction.map)
-        builder.code[level] = kept[::-1]
+    known = 0
+    while known < len(live):  # again, because maps and memories may be read at a site before the next one fills them
+        known = len(live)
+        for level in sorted(Level, reverse=True):
+            for instruction in reversed(builder.code[level]):
+                if _makes(instruction) in live:
+                    live.update(view.value for view in instruction.inputs)
+                    live.add(instruction.map)
+    for level in Level:
+        builder.code[level] = [i for i in builder.code[level] if _makes(i) in live]
+
+
+def _makes(instruction: Instruction) -> object:
+    """The value that it computes, or the map that it fills."""
+    return instruction.map if instruction.output is None else instruction.output.value
 
 
 def fuse_gates(builder: Builder, params: View) -> None:

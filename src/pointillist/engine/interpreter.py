@@ -29,11 +29,13 @@ class Interpreter:
     def __init__(self, program: Program, batch: int, given: Mapping[str, NDArray[Any]] | None = None) -> None:
         self.program = program
         self._period = program.period
+        self._first_row = max((i.first_row for i in program.row), default=0)
         self.site = (0, 0, 0)
         self.done = False
         self._arrays = Arrays(program, batch, given)
-        self._row_calls = _bind_rows(program.row, self._arrays)
+        self._row_calls = _bind_rows(program.row, self._arrays, self._first_row)
         self._step_calls = [_bind_columns(step, self._arrays) for step in program.steps]
+        self._after_calls = _bind_columns(program.after, self._arrays)
         self._row_begun = False
         self._has_run = False
         for instruction in program.once:
@@ -59,16 +61,19 @@ class Interpreter:
             )
         if not self._has_run:
             self._run()
-        _, column, sub_step = self.site
+        row, column, sub_step = self.site
         first = sub_step * program.canvas_width
         store.site(column)[:, first : first + program.canvas_width] = values
+        if sub_step == program.sub_steps - 1:
+            for call in self._after_calls[row % self._period][column]:
+                call()
         self._advance()
 
     def _run(self) -> None:
         row, column, sub_step = self.site
         phase = row % self._period
         if not self._row_begun:
-            for call in self._row_calls[phase]:
+            for call in self._row_calls[_same_row(row, self._first_row, self._period)]:
                 call()
             self._row_begun = True
         for call in self._step_calls[sub_step][phase][column]:
@@ -91,18 +96,27 @@ class Interpreter:
         self.done = row == self.program.height
 
 
-def _bind_rows(row: tuple[Instruction, ...], arrays: Arrays) -> list[list[Call]]:
-    """The calls of the row part at each phase: what lies on a coarse grid runs in its rows only."""
-    phases: list[list[Call]] = [[] for _ in range(arrays.program.period)]
-    for instruction in row:
+def _bind_rows(part: tuple[Instruction, ...], arrays: Arrays, first_row: int) -> list[list[Call]]:
+    """The calls of the row part at row 0, 1, ... until they repeat: a coarse grid has rows of its own."""
+    rows: list[list[Call]] = [[] for _ in range(first_row + arrays.program.period)]
+    for instruction in part:
         calls = OPCODES[instruction.opcode].bind(instruction, arrays, None)
-        for phase in phases[:: instruction.scale]:
-            phase.extend(calls)
-    return phases
+        for row, kept in enumerate(rows):
+            if row >= instruction.first_row and row % instruction.scale == 0:
+                kept.extend(calls)
+    return rows
+
+
+def _same_row(row: int, first_row: int, period: int) -> int:
+    """The earliest row with the calls of this one."""
+    return row if row < first_row else first_row + (row - first_row) % period
 
 
 def _bind_columns(step: tuple[Instruction, ...], arrays: Arrays) -> list[list[list[Call]]]:
-    """The calls of a sub-step at each phase and column. Calls on the same arrays at every column are made once."""
+    """The calls of a sub-step, or of the part after the draw, at each phase of rows and each column.
+
+    Calls on the same arrays at every column are made once.
+    """
     program = arrays.program
     phases: list[list[list[Call]]] = [[[] for _ in range(program.width)] for _ in range(program.period)]
     for instruction in step:

@@ -17,6 +17,8 @@ def describe(program: Program) -> str:
     for kept in program.maps:
         reach = f"{kept.up} up, {kept.left} left, {kept.right} right"
         lines.append(f"map {kept.name}: {kept.channels} channels, reach {reach}")
+    for memory in program.memories:
+        lines.append(f"memory {memory.name}: {memory.channels} channels of {memory.heads} heads, at every site")
     for key, given in program.givens.items():
         lines.append(f"given `{key}`: a {given.kind} of {given.channels} channels")
     for name, part in program.parts():

@@ -31,6 +31,8 @@ class Level(IntEnum):
     """When the row above is finished: depends on finished rows and conditions. Computed a row at a time."""
     PIXEL = 2
     """When the sites to the left are known, and some of the sub-pixels of its own site."""
+    AFTER = 3
+    """When its own site is drawn: whole. What later sites attend to."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,8 @@ class Value:
     index: int
     channels: int
     level: Level
+    depth: int = 0
+    """How many rows above the site at hand it belongs: in `ctx.below` one more than outside."""
     scale: int = 1
     """Its grid: it exists in rows and columns that are multiples of this."""
 
@@ -94,12 +98,36 @@ class Map:
     up: int = 0
     left: int = 0
     right: int = 0
+    above: FloatArray | None = None
+    """What lies above the first row, one number a channel; None for zeros."""
+    before: FloatArray | None = None
+    """What lies left of the first column; None for zeros."""
 
     def reach(self, taps: tuple[Tap, ...]) -> None:
         """Make room for these taps."""
         self.up = max(self.up, *(-dy for dy, _ in taps))
         self.left = max(self.left, *(-dx for _, dx in taps))
         self.right = max(self.right, *(dx for _, dx in taps))
+
+
+@dataclass(eq=False)
+class Memory(Map):
+    """Keys and values of every site that is drawn: the keys of all heads, then the values of all heads."""
+
+    sites: int = 0
+    heads: int = 1
+    keys: int = 0
+    """Channels of all keys."""
+
+    @property
+    def key_width(self) -> int:
+        """Channels of one key of one head."""
+        return self.keys // self.heads
+
+    @property
+    def value_width(self) -> int:
+        """Channels of one value of one head."""
+        return (self.channels - self.keys) // self.heads
 
 
 @dataclass(frozen=True)
@@ -139,6 +167,8 @@ class Instruction:
     map: Map | None = None
     taps: tuple[Tap, ...] = ()
     key: str = ""
+    head: int = 0
+    """The first head of a memory that is computed."""
 
     @property
     def scale(self) -> int:
@@ -150,10 +180,15 @@ class Instruction:
         """All that it reads and makes."""
         return self.inputs if self.output is None else (*self.inputs, self.output)
 
+    @property
+    def first_row(self) -> int:
+        """The first row at which it runs: what belongs to a row above cannot be computed before there is one."""
+        return self.views[-1].value.depth
+
 
 @dataclass(frozen=True)
 class Program:
-    """A recorded forward: what to run once per image, per row, and at each sub-step of each site."""
+    """A recorded forward: what to run once per image, per row, at each sub-step of each site, and after its draw."""
 
     height: int
     width: int
@@ -162,6 +197,7 @@ class Program:
     """Floats that one sub-pixel writes to the canvas."""
     canvas: Map
     maps: tuple[Map, ...]
+    memories: tuple[Memory, ...]
     givens: dict[str, Given]
     weights: FloatArray
     once: tuple[Instruction, ...]
@@ -170,6 +206,8 @@ class Program:
     """A whole site at once, as an engine that sees whole maps runs it."""
     steps: tuple[tuple[Instruction, ...], ...]
     """The pixel part, cut into the channels that become known at each sub-step."""
+    after: tuple[Instruction, ...]
+    """What is kept of a site for later ones, once all its sub-pixels are drawn."""
     params: View
 
     @property
@@ -192,6 +230,8 @@ class Program:
         yield "once per row", self.row
         for sub_step, step in enumerate(self.steps):
             yield f"sub-step {sub_step} of each site", step
+        if self.after:
+            yield "after the draw of each site", self.after
 
     def describe(self) -> str:
         """A readable listing with floating-point operations and bytes of weights per part."""

@@ -1,14 +1,19 @@
 """One file per paper, and the registry that lists them."""
 
 from pointillist.networks.backbone import Backbone, BackboneConfig, Ports
+from pointillist.networks.diagonal_bilstm import DiagonalBiLSTM, DiagonalBiLSTMConfig
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN, GatedPixelCNNConfig
 from pointillist.networks.pixelcnn import PixelCNN, PixelCNNConfig
 from pointillist.networks.pixelcnn_pp import PixelCNNPP, PixelCNNPPConfig
+from pointillist.networks.pixelsnail import PixelSNAIL, PixelSNAILConfig
 from pointillist.networks.registry import ModelEntry, config_from_dict, entry, names
+from pointillist.networks.row_lstm import RowLSTM, RowLSTMConfig
 
 __all__ = [
     "Backbone",
     "BackboneConfig",
+    "DiagonalBiLSTM",
+    "DiagonalBiLSTMConfig",
     "GatedPixelCNN",
     "GatedPixelCNNConfig",
     "ModelEntry",
@@ -16,7 +21,11 @@ __all__ = [
     "PixelCNNConfig",
     "PixelCNNPP",
     "PixelCNNPPConfig",
+    "PixelSNAIL",
+    "PixelSNAILConfig",
     "Ports",
+    "RowLSTM",
+    "RowLSTMConfig",
     "config_from_dict",
     "entry",
     "names",

@@ -60,7 +60,7 @@ class GatedPixelCNNConfig(BackboneConfig):
     dropout: float = Field(0.0, ge=0.0, lt=1.0)
 
 
-def gate(x: Float[Tensor, "b 2d h w"]) -> Float[Tensor, "b d h w"]:
+def gate(x: Float[Tensor, "b _ h w"]) -> Float[Tensor, "b d h w"]:
     """tanh(first half) sigmoid(second half) (eq. 2)."""
     values, gates = x.chunk(2, 1)
     return torch.tanh(values) * torch.sigmoid(gates)

@@ -125,6 +125,24 @@ class HorizontalConv2d(CausalConv2d):
         super().__init__(in_channels, out_channels, up=0, left=half, right=0, dilation=dilation, mask=mask)
 
 
+class CornerConv2d(CausalConv2d):
+    """A convolution over rows up to its own and columns up to its own: the upper left corner of a kernel.
+
+    The corner of a 3x3 kernel has 2x2 taps. The input keeps the groups already, so the own site may be read (mask B).
+    """
+
+    def __init__(
+        self, kernel_size: int, *, in_groups: Int[Tensor, " i"], out_groups: Int[Tensor, " o"], bias: bool = True
+    ) -> None:
+        half = _half(kernel_size)
+        site = see_before(out_groups, in_groups, strict=False)
+        mask = None
+        if site is not None:
+            mask = torch.ones(len(out_groups), len(in_groups), half + 1, half + 1)
+            mask[:, :, half, half] = site
+        super().__init__(len(in_groups), len(out_groups), up=half, left=half, right=0, mask=mask, bias=bias)
+
+
 class PointwiseConv2d(nn.Module):
     """A 1x1 convolution that keeps the groups: an output reads only groups up to its own (mask B)."""
 
@@ -155,4 +173,12 @@ def _half(kernel_size: int) -> int:
     return kernel_size // 2
 
 
-__all__ = ["CausalConv2d", "HorizontalConv2d", "MaskedConv2d", "PointwiseConv2d", "VerticalConv2d", "channel_groups"]
+__all__ = [
+    "CausalConv2d",
+    "CornerConv2d",
+    "HorizontalConv2d",
+    "MaskedConv2d",
+    "PointwiseConv2d",
+    "VerticalConv2d",
+    "channel_groups",
+]

@@ -74,9 +74,9 @@ def train(
     splits = _splits(data)
     images = splits.get("train")
     check_spec(model, images)
-    accelerator, config = _prepare(model, config)
+    accelerator, config, why = _prepare(model, config)
     _check_folder(config, resume)
-    notes = _say_plan(model, images, splits.valid, config, accelerator, console)
+    notes = _say_plan(model, images, splits.valid, config, why, accelerator, console)
     stamped = {"record": record or {"train": config.model_dump(mode="json")}, "notes": notes}
 
     def save(folder: Path, progress: Progress) -> None:
@@ -106,12 +106,12 @@ def _splits(data: Any) -> DataSplits:
     return load_data(data)
 
 
-def _prepare(model: PretrainedPixelModel, config: TrainConfig) -> tuple[Accelerator, TrainConfig]:
+def _prepare(model: PretrainedPixelModel, config: TrainConfig) -> tuple[Accelerator, TrainConfig, str]:
     """Device, precision and batch size, resolved."""
     if config.threads:
         torch.set_num_threads(config.threads)
     device = resolve_device(config.device)
-    precision, _ = resolve_precision(config.precision, device)
+    precision, why = resolve_precision(config.precision, device)
     # precision is the loop's: an accelerator's is fixed for the whole process, and a process may train twice
     accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="no")
     set_seed(config.seed)
@@ -120,7 +120,7 @@ def _prepare(model: PretrainedPixelModel, config: TrainConfig) -> tuple[Accelera
         parts = accelerator.num_processes * config.accumulate
         fitting = torch.tensor([largest_batch(model.to(accelerator.device))], device=accelerator.device)
         updates["batch_size"] = parts * int(accelerator.gather(fitting).min())  # one size for all processes
-    return accelerator, config.model_copy(update=updates)
+    return accelerator, config.model_copy(update=updates), why
 
 
 def _check_folder(config: TrainConfig, resume: bool) -> None:
@@ -139,12 +139,12 @@ def _say_plan(
     images: ImageDataset,
     valid: ImageDataset | None,
     config: TrainConfig,
+    why: str,
     accelerator: Accelerator,
     console: Console | None,
 ) -> list[str]:
     """What is about to run, in a few lines; also kept with the model."""
     checked = f"{len(valid):,} for validation" if valid is not None else "none for validation"
-    _, why = resolve_precision("auto", accelerator.device)
     steps = config.total_steps(len(images), int(config.batch_size))
     lines = [
         f"model      {model.config.model_type}, {model.num_parameters:,} parameters, {model.likelihood.name}",

@@ -67,6 +67,6 @@ def opcode(kind: type[Opcode]) -> type[Opcode]:
     return kind
 
 
-def number(value: float, like: FloatArray) -> FloatArray:
+def number(value: float | int, like: FloatArray) -> FloatArray:
     """A constant in the precision of an array; numpy converts a Python float at every call."""
     return np.array(value, like.dtype)

@@ -78,7 +78,7 @@ class Given(SiteOpcode):
         condition, out = arrays.given[instruction.key], arrays.write(instruction, column)
         if instruction.level == Level.GIVEN:
             return [partial(np.copyto, out, condition)]
-        return [partial(_copy_row, arrays, condition, out)]
+        return [partial(_copy_row, arrays, condition, instruction.first_row, out)]
 
 
 @opcode
@@ -103,5 +103,5 @@ def _gather_row(arrays: Arrays, kept: Map, taps: tuple[Tap, ...], step: int, out
         np.copyto(out[..., i * size : (i + 1) * size], store.at(arrays.row, dy, dx)[:, ::step])
 
 
-def _copy_row(arrays: Arrays, condition: FloatArray, out: FloatArray) -> None:
-    np.copyto(out, condition[:, arrays.row])
+def _copy_row(arrays: Arrays, condition: FloatArray, depth: int, out: FloatArray) -> None:
+    np.copyto(out, condition[:, arrays.row - depth])

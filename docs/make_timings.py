@@ -1,0 +1,70 @@
+"""Time every command as a user waits for it, and write `docs/timings.md`: `python docs/make_timings.py`."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+RUNS = 5
+PAGE = Path(__file__).with_name("timings.md")
+
+
+def seconds(command: list[str], folder: str) -> float:
+    """Wall time of one process, from start to end."""
+    started = time.perf_counter()
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    return time.perf_counter() - started
+
+
+def processor() -> str:
+    """The name of the processor, where the system tells."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+
+
+def main() -> None:
+    """Train a small model once, then time what can be done with it."""
+    python = [sys.executable]
+    tool = [*python, "-m", "pointillist"]
+    with tempfile.TemporaryDirectory() as folder:
+        train = [*tool, "train", "uci-digits", "--preset", "tiny", "--steps", "100", "--out"]
+        rows = [
+            ("train uci-digits --preset tiny --steps 100", [seconds([*train, f"run{i}"], folder) for i in range(2)])
+        ]
+        rest = {
+            "(python -c pass)": [*python, "-c", "pass"],
+            "(python -c 'import pointillist')": [*python, "-c", "import pointillist"],
+            "(python -c 'import torch')": [*python, "-c", "import torch"],
+            "--help": [*tool, "--help"],
+            "train --help": [*tool, "train", "--help"],
+            "models": [*tool, "models"],
+            "info run": [*tool, "info", "run0"],
+            "evaluate run uci-digits (360 images)": [*tool, "evaluate", "run0", "uci-digits"],
+            "sample run -n 1": [*tool, "sample", "run0", "-n", "1", "--force"],
+            "sample run -n 80 --label each": [*tool, "sample", "run0", "-n", "8", "--label", "each", "--force"],
+        }
+        for name, command in rest.items():
+            seconds(command, folder)  # a first run, not counted, fills the file cache
+            rows.append((name, [seconds(command, folder) for _ in range(RUNS)]))
+    table = "\n".join(f"| `{n}` | {statistics.median(t):.2f} | {min(t):.2f} to {max(t):.2f} |" for n, t in rows)
+    PAGE.write_text(
+        "# How long each command takes\n\n"
+        f"Median and range of {RUNS} runs (2 for `train`), each a whole process, one thread, second use, 8x8 digits.\n"
+        f"{datetime.date.today().isoformat()}, {processor()}, Python {platform.python_version()}. Made by\n"
+        "`python docs/make_timings.py`. Rows in brackets are what Python and torch take by themselves.\n\n"
+        f"| `pointillist` ... | seconds | range |\n|---|---|---|\n{table}\n",
+        encoding="utf-8",
+    )
+    print(PAGE.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()
