@@ -16,7 +16,7 @@ from pointillist.networks import DiagonalBiLSTMConfig, GatedPixelCNNConfig, Pixe
 from pointillist.networks.pixel_rnn import PixelRNNConfig
 from pointillist.pixel_model import PixelModel
 
-from . import pixelcnn_pp
+from . import textbook_pixelcnn_pp
 from .causal import dependencies, places
 
 Sees = np.ndarray  # bool [place, place]: which feature group of a site reads which
@@ -143,7 +143,7 @@ def pixel_rnn(model: PixelModel, height: int, width: int) -> Sees:
 DECLARED: dict[str, Callable[[PixelModel, int, int], Sees]] = {
     "pixelcnn": pixelcnn,
     "gated-pixelcnn": gated_pixelcnn,
-    "pixelcnn-pp": pixelcnn_pp.sees,
+    "pixelcnn-pp": textbook_pixelcnn_pp.sees,
     "row-lstm": pixel_rnn,
     "diagonal-bilstm": pixel_rnn,
 }

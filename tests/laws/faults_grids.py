@@ -21,7 +21,6 @@ from pointillist.pixel_model import PixelModel
 from .causal import check_batch, check_no_leak
 from .context import check_context
 from .faults import Law, fault
-from .pixelcnn_pp import pixelcnn_pp as _textbook_version  # noqa: F401 (enters itself)
 from .samplers import check_engine_equals_full, check_same_image
 from .strategies import dirty, make_model, random_levels
 from .textbook import check_parameter_count, check_textbook

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from . import pixelcnn_pp  # noqa: F401 (enters its textbook version)
 from .strategies import models
 from .textbook import TEXTBOOK, check_parameter_count, check_textbook
 

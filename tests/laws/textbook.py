@@ -11,12 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pointillist.networks import GatedPixelCNNConfig, PixelCNNConfig, PixelSNAILConfig
+from pointillist.networks import GatedPixelCNNConfig, PixelCNNConfig, PixelCNNPPConfig, PixelSNAILConfig
 from pointillist.networks.pixel_rnn import PixelRNNConfig
 from pointillist.pixel_model import PixelModel
 
 from . import textbook_rnn
 from .strategies import random_labels, random_levels
+from .textbook_pixelcnn_pp import count_weights, pixelcnn_pp
 from .textbook_pixelsnail import pixelsnail, pixelsnail_parameters
 from .textbook_taps import conditioned, convolve, mix, rules
 
@@ -96,8 +97,8 @@ TEXTBOOK: dict[str, Callable[..., Tensor]] = {
     "row-lstm": textbook_rnn.pixel_rnn,
     "diagonal-bilstm": textbook_rnn.pixel_rnn,
     "pixelsnail": pixelsnail,
+    "pixelcnn-pp": pixelcnn_pp,
 }
-COUNTS: dict[str, Callable[[PixelModel], int]] = {}  # of networks that have a file of their own
 
 
 def check_textbook(model: PixelModel, height: int, width: int) -> None:
@@ -120,8 +121,8 @@ def count_parameters(model: PixelModel) -> int:
     total = (len(config.classes) + 1) * config.label_width if config.classes else 0
     total += config.position_width * image.height * image.width
     total += 0 if image.ordered else image.levels * config.level_width
-    if config.model_type in COUNTS:
-        return total + COUNTS[config.model_type](model)
+    if isinstance(net, PixelCNNPPConfig):
+        return total + count_weights(model)
     if isinstance(net, PixelSNAILConfig):
         return total + pixelsnail_parameters(net, ports)
     if isinstance(net, PixelCNNConfig):

@@ -70,7 +70,7 @@ class PixelCNNPPConfig(BackboneConfig):
     residual_scale: float = Field(0.1, gt=0.0, le=10.0)
 
 
-def concat_elu(x: Float[Tensor, "b d h w"]) -> Float[Tensor, "b 2d h w"]:
+def concat_elu(x: Float[Tensor, "b d h w"]) -> Float[Tensor, "b 2*d h w"]:
     """elu of x and of -x."""
     return F.elu(torch.cat([x, -x], 1))
 

@@ -13,7 +13,7 @@ from pointillist.networks import PixelCNNPPConfig
 from pointillist.pixel_model import PixelModel
 
 from .causal import places
-from .textbook import COUNTS, TEXTBOOK, conditioned, group, mix
+from .textbook_taps import conditioned, group, mix
 
 Tap = tuple[int, int, int, int]  # row and column of the kernel, and the site they look at
 Rule = Callable[[int, int], bool]
@@ -222,7 +222,3 @@ def count_weights(model: PixelModel) -> int:
     first = (6 + 3 + (2 if ports.groups == 1 else 4)) * ports.canvas * d + 3 * 2 * d
     grids = 2 * (config.resolutions - 1) * (taps * d * d + 4 * d)
     return gated(down, 1) + gated(up, 3) + first + grids + ports.params * (d + 2)
-
-
-TEXTBOOK["pixelcnn-pp"] = pixelcnn_pp
-COUNTS["pixelcnn-pp"] = count_weights
