@@ -144,7 +144,9 @@ class RecordPass:
         return symbol_of(builder, found)
 
     def __getattr__(self, name: str) -> NoReturn:
-        self._builder.refuse(f"`ctx.{name}` cannot be recorded", "Use another method of `Pass`.")
+        self._builder.refuse(
+            f"`ctx.{name}` cannot be recorded", "Use window, rows, finer, given, below, recur or attend."
+        )
 
 
 def _drawn(builder: Builder, key: str, t: Tensor) -> Tensor:
