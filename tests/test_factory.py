@@ -13,7 +13,9 @@ from hypothesis import given
 import pointillist as pt
 from pointillist.factory import default_card, shipped
 from pointillist.networks import names
+from pointillist.pixel_model import ModelConfig, PixelModel
 from tests.laws.strategies import dirty, models, random_labels, random_levels
+from tests.laws.textbook import count_parameters
 
 
 @pytest.mark.parametrize("name", names())
@@ -126,6 +128,32 @@ def test_models_lists_every_network_with_sizes() -> None:
         assert all(count > 0 for count in summary.presets.values())
         small = pt.build(summary.name, shape=(1, 28, 28), preset="tiny")
         assert summary.presets["tiny"] == small.num_parameters
+
+
+@pytest.mark.parametrize(
+    ("levels", "ordered", "found"),
+    [(256, True, "mixture"), (3, True, "mixture"), (2, True, "bernoulli"), (16, False, "categorical")],
+)
+@pytest.mark.parametrize("name", ["pixelsnail", "pixelcnn-pp"])
+def test_presets_of_a_model_may_choose_its_likelihood(name: str, levels: int, ordered: bool, found: str) -> None:
+    """The mixture where levels are quantities; one that is given wins; without a preset `auto` is that of the image."""
+    what: dict[str, Any] = {"shape": (3, 2, 2), "levels": levels, "ordered": ordered}
+    model = pt.build(name, preset="tiny", **what)
+    assert model.likelihood.name == found
+    again = ModelConfig.from_dict(model.config.model_dump(mode="json"))
+    assert PixelModel(again).likelihood.name == found
+    assert pt.build(name, preset="tiny", likelihood="categorical", **what).likelihood.name == "categorical"
+    plain = "bernoulli" if levels == 2 else "categorical"
+    assert pt.build(name, layers=1, channels=4, **what).likelihood.name == plain
+    assert pt.build("gated-pixelcnn", preset="tiny", **what).likelihood.name == plain
+
+
+def test_the_size_of_the_published_pixelsnail() -> None:
+    """12 blocks of 4 layers of 256, keys of 16, values of 128, ten mixtures: 45.9 million parameters."""
+    for preset in ("paper-cifar10", "paper-imagenet32"):
+        with torch.device("meta"):
+            model = pt.build("pixelsnail", shape=(3, 32, 32), preset=preset)
+        assert model.num_parameters == 45_949_492 == count_parameters(model)
 
 
 def test_shipped_models_load() -> None:

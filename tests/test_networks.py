@@ -14,6 +14,11 @@ from pointillist.networks import Ports, config_from_dict, entry, names
 from tests.laws.strategies import make_model
 
 
+def having(*fields: str) -> list[tuple[str, str]]:
+    """Each network with each of these settings that it has."""
+    return [(n, f) for n in names() for f in fields if f in entry(n).backbone.Config.model_fields]
+
+
 @pytest.mark.parametrize("name", names())
 def test_every_preset_builds(name: str) -> None:
     """Presets are valid, grow from tiny to base, and can be overridden."""
@@ -67,8 +72,7 @@ def test_dilations_must_be_positive(dilations: tuple[Any, ...]) -> None:
         config_from_dict("gated-pixelcnn", {"dilations": dilations})
 
 
-@pytest.mark.parametrize("field", ["channels", "head_channels"])
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize(("name", "field"), having("channels", "head_channels"))
 def test_fewer_features_than_sub_pixels_are_refused(name: str, field: str) -> None:
     """RGB needs a feature for each of R, G and B in every layer, or blue would not see green."""
     with pytest.raises(ConfigError, match="cannot carry 3 sub-pixels"):
@@ -76,10 +80,7 @@ def test_fewer_features_than_sub_pixels_are_refused(name: str, field: str) -> No
     make_model(name, ImageSpec.infer((1, 2, 2), 4), {field: 1})
 
 
-@pytest.mark.parametrize(
-    ("name", "field"),
-    [(n, f) for n in names() for f in ("kernel", "first_kernel") if f in entry(n).backbone.Config.model_fields],
-)
+@pytest.mark.parametrize(("name", "field"), having("kernel", "first_kernel"))
 def test_even_kernels_are_refused(name: str, field: str) -> None:
     """A causal kernel needs a centre."""
     with pytest.raises(ConfigError, match="must be odd"):

@@ -104,6 +104,8 @@ def build(
         if shape is None:
             raise ConfigError("`shape` is missing: give (channels, height, width), for example (1, 28, 28).")
         image = ImageSpec.infer(shape, levels, ordered)
+    if preset is not None and likelihood == "auto":
+        likelihood = entry(model).preset_likelihood(image)
     class_names = tuple(str(i) for i in range(classes)) if isinstance(classes, int) else tuple(classes)
     config = ModelConfig.from_dict(
         {

@@ -22,6 +22,7 @@ def initialise_from(model: PixelModel, source: PixelModel) -> list[str]:
         ConfigError: if the two are of different kinds, or an image of one means nothing to the other.
     """
     _check(model, source)
+    model.fresh = False
     theirs = dict(source.named_parameters())
     fresh = []
     notes = []

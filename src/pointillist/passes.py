@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from pointillist.attention import strict_attention
 from pointillist.recurrence import Cell, scan
 
 
@@ -31,6 +32,14 @@ class Pass(Protocol):
     def rows(self, key: str, fn: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
         """`fn(*inputs)`, asserted to depend on finished rows only, so that it may be computed a row at a time."""
 
+    def finer(self, key: str, x: Tensor, like: Tensor) -> Tensor:
+        """Values `b 4d` of a coarse grid, brought to the grid of `like`, which is twice as fine, as `b d`.
+
+        A coarse grid of an image of n rows has ceil(n / 2) rows, those at rows 0, 2, 4, ...; columns likewise. It is
+        made by a convolution of stride 2 over a window. The four quarters of the channels of a coarse site belong, in
+        order, to the site itself and to those right of it, below it, and both.
+        """
+
     def given(self, key: str, t: Tensor) -> Tensor:
         """A condition known before the first site: a vector `b d 1 1` or a map `b d h w`."""
 
@@ -43,6 +52,15 @@ class Pass(Protocol):
 
     def recur(self, key: str, cell: Cell, x: Tensor, *, reverse: bool = False) -> Tensor:
         """The hidden features of an LSTM over sites, whose gates get `x` from the site itself."""
+
+    def attend(
+        self, key: str, q: Tensor, kv_fn: Callable[..., tuple[Tensor, Tensor]], z: tuple[Tensor, ...], heads: int
+    ) -> Tensor:
+        """Attend to the sites strictly before each site, in raster order; zeros at the first site.
+
+        `kv_fn(*z)` gives the keys and values of each site after its draw, so `z` may hold the canvas itself. `kv_fn`
+        stays at the site: it takes no window.
+        """
 
 
 class FullPass:
@@ -58,6 +76,15 @@ class FullPass:
         """Just `fn(*inputs)`; the promise is checked when the pass is recorded."""
         return fn(*inputs)
 
+    def finer(
+        self, key: str, x: Float[Tensor, "b d4 h2 w2"], like: Float[Tensor, "b d2 h w"]
+    ) -> Float[Tensor, "b d h w"]:
+        """Interleave the quarters, and cut off what lies outside an odd side."""
+        height, width = like.shape[2:]
+        batch, channels, rows, columns = x.shape
+        quarters = x.reshape(batch, 2, 2, channels // 4, rows, columns).permute(0, 3, 4, 1, 5, 2)
+        return quarters.reshape(batch, channels // 4, 2 * rows, 2 * columns)[:, :, :height, :width]
+
     def given(self, key: str, t: Tensor) -> Tensor:
         """The condition itself; broadcasting does the rest."""
         return t
@@ -71,3 +98,14 @@ class FullPass:
     ) -> Float[Tensor, "b d h w"]:
         """Row by row, or diagonal by diagonal; see `recurrence.scan`."""
         return scan(cell, x, reverse=reverse)
+
+    def attend(
+        self,
+        key: str,
+        q: Float[Tensor, "b k h w"],
+        kv_fn: Callable[..., tuple[Tensor, Tensor]],
+        z: tuple[Tensor, ...],
+        heads: int,
+    ) -> Float[Tensor, "b v h w"]:
+        """Exact softmax attention, a row of queries at a time; see `attention.strict_attention`."""
+        return strict_attention(q, *kv_fn(*z), heads)

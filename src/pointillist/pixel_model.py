@@ -15,7 +15,7 @@ from pointillist.errors import ConfigError, DataError, ShapeError, sentence
 from pointillist.images import ImageSpec
 from pointillist.likelihoods import LikelihoodName, build_likelihood
 from pointillist.networks import BackboneConfig, Ports, config_from_dict, entry
-from pointillist.nn import Condition, name_places
+from pointillist.nn import Condition, has_weight_norm, initialise_from_data, name_places
 from pointillist.passes import FullPass, Pass
 
 # what no machine can hold is refused before memory is taken for it: settings may come from a file
@@ -111,6 +111,8 @@ class PixelModel(nn.Module):
         self.position = PositionMap(width, image.height, image.width) if width else None
         self.backbone = entry(config.model_type).backbone(config.backbone, self.ports)
         name_places(self.backbone)
+        self.fresh = True  # whether its weights are still those it was built with
+        self.register_load_state_dict_post_hook(_not_fresh)  # type: ignore[no-untyped-call]
 
     @property
     def ports(self) -> Ports:
@@ -181,6 +183,23 @@ class PixelModel(nn.Module):
         params = self.params(x, self.condition(label, len(x)))
         with torch.autocast(x.device.type, enabled=False):
             return self.likelihood.log_prob(params, x).flatten(1).sum(1)
+
+    @property
+    def wants_first_batch(self) -> bool:
+        """Whether `initialise` would change anything."""
+        return self.fresh and has_weight_norm(self.backbone)
+
+    def initialise(self, x: Int[Tensor, "b c h w"], label: Int[Tensor, " b"] | None = None) -> None:
+        """Set weights from a first batch, in a network that wants it (weight normalisation): once, before training.
+
+        Nothing happens to weights that were trained or loaded. Takes what `forward` takes.
+        """
+        if self.wants_first_batch:
+            training = self.training
+            self.eval()  # dropout would make the result depend on the random state
+            initialise_from_data(self.backbone, lambda: self.params(x, self.condition(label, len(x))))
+            self.train(training)
+        self.fresh = False
 
     def log_prob(
         self, x: Int[Tensor, "b c h w"], label: Label = None, text: Literal[None] = None
@@ -256,3 +275,7 @@ class PixelModel(nn.Module):
     def to_images(self, levels: Int[Tensor, "b c h w"]) -> Any:
         """Levels to uint8 pictures `n h w c`; see `ImageSpec.to_images`."""
         return self.image.to_images(levels.cpu())
+
+
+def _not_fresh(model: PixelModel, keys: Any) -> None:
+    model.fresh = False

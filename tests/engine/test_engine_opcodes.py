@@ -19,6 +19,7 @@ torch.manual_seed(0)
 STRICT = torch.randn(6, 1, 1, 3, dtype=torch.float64) * 2
 ABOVE = torch.randn(6, 1, 2, 3, dtype=torch.float64) * 2
 PAIR = torch.randn(6, 6, 1, 2, dtype=torch.float64)
+QUARTERS = torch.randn(24, 6, 2, 2, dtype=torch.float64)
 POINT = nn.Conv2d(6, 6, 1, dtype=torch.float64)
 CHANNEL = torch.randn(1, 6, 1, 1, dtype=torch.float64)
 VECTOR = torch.randn(2, 6, 1, 1, dtype=torch.float64)
@@ -55,6 +56,9 @@ ON_A_VALUE: dict[str, Callable[[Tensor, Any], Tensor]] = {
     "GIVEN": lambda h, ctx: h * ctx.given("vector", VECTOR) + torch.tanh(ctx.given("map", SPATIAL)),
     "BELOW": lambda h, ctx: h + ctx.below("below", lambda h: (1 + torch.tanh(h),), h)[0],
     "SCAN": lambda h, ctx: ctx.below("below", lambda h: (ctx.recur("a", CELL, GATES(h), reverse=True),), h)[0],
+    "ATTEND": lambda h, ctx: ctx.attend("attend", h, lambda h: (h, torch.tanh(h)), (torch.relu(h),), 2),
+    "REMEMBER": lambda h, ctx: ctx.attend("attend", h, lambda h: (h, h[:, :3]), (h,), 3),
+    "FINER": lambda h, ctx: ctx.finer("b", F.conv2d(ctx.window("a", h, up=1, left=1, right=0), QUARTERS, stride=2), h),
     "CONSTANT": lambda h, ctx: (
         h + F.conv2d(ctx.window("a", h, up=0, left=1, right=0), 0 * PAIR, torch.ones(6).double())
     ),

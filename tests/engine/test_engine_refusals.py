@@ -14,10 +14,12 @@ from torch import Tensor, nn
 
 from pointillist.engine import record
 from pointillist.errors import CausalityError
+from pointillist.recurrence import Cell
 
 Fault = Callable[[Tensor, Tensor, Any], Any]
 FIRST = torch.randn(4, 1, 1, 2)
 FEATURE = torch.randn(4, 4, 2, 3)
+CELL = Cell("diagonals", torch.randn(2, 1, 4), torch.zeros(1), torch.zeros(1))
 
 
 def feature(x: Tensor, ctx: Any) -> Tensor:
@@ -34,6 +36,44 @@ def over(h: Tensor, ctx: Any, key: str = "second", **reach: int) -> Tensor:
 def branch(h: Tensor) -> Tensor:
     """A forward that looks at a value."""
     return h if h.abs().max() > 0 else -h
+
+
+def smuggled(h: Tensor, x: Tensor, ctx: Any) -> Tensor:
+    """A key that is used at its own site."""
+    kept: list[Tensor] = []
+
+    def keys(x: Tensor) -> tuple[Tensor, Tensor]:
+        kept.append(F.conv2d(x, torch.ones(4, 1, 1, 1)))
+        return kept[0], kept[0]
+
+    return ctx.attend("look", h, keys, (x,), 1) + kept[0]
+
+
+def asked_late(h: Tensor, x: Tensor, ctx: Any) -> Tensor:
+    """A query made of what is known only after the draw."""
+    kept: list[Tensor] = []
+
+    def keys(x: Tensor) -> tuple[Tensor, Tensor]:
+        kept.append(F.conv2d(x, torch.ones(4, 1, 1, 1)))
+        return kept[0], kept[0]
+
+    ctx.attend("look", h, keys, (x,), 1)
+    return ctx.attend("again", kept[0], lambda h: (h, h), (h,), 1)
+
+
+def look(h: Tensor, ctx: Any, *z: Tensor, keys: Any = lambda t: (t, t), heads: int = 1) -> Tensor:
+    """An attention."""
+    return ctx.attend("look", h, keys, z, heads)
+
+
+def not_moved(h: Tensor, ctx: Any, outer: Tensor) -> Tensor:
+    """A function that returns what it was not given."""
+    return ctx.below("above", lambda h: (outer,), h)[0]
+
+
+def coarse(h: Tensor, ctx: Any) -> Tensor:
+    """A value at every second row and column."""
+    return F.conv2d(ctx.window("coarse", h, up=0, left=0, right=0), FEATURE[:, :, :1, :1], stride=2)
 
 
 def assign(h: Tensor) -> Tensor:
@@ -107,6 +147,39 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "elu alpha": (lambda h, x, ctx: F.elu(h, 0.5), "alpha=0.5.*`first`"),
     "division": (lambda h, x, ctx: h / h, "division.*`first`"),
     "recorded weight": (lambda h, x, ctx: F.conv2d(h, h), "weight.*`first`"),
+    "heads that do not divide": (lambda h, x, ctx: look(h, ctx, h, heads=3), "4 channels meet 3 heads in `look`"),
+    "keys of another size": (lambda h, x, ctx: look(h, ctx, h[:, :2]), "of 4 and keys of 2.*`look`"),
+    "keys of a tensor": (lambda h, x, ctx: look(h, ctx, torch.ones(1, 4, 4, 5)), "`look` makes keys from a Tensor"),
+    "keys that are a tensor": (
+        lambda h, x, ctx: look(h, ctx, h, keys=lambda h: (h, FIRST)),
+        "`look` is given a Tensor",
+    ),
+    "queries of the canvas": (lambda h, x, ctx: look(x, ctx, h), "`look` is given a Canvas"),
+    "a key at its own site": (smuggled, "known only after its draw.*`look`.*ctx.attend"),
+    "a query after the draw": (asked_late, "queries of `again` are known only after the draw"),
+    "a window of keys": (
+        lambda h, x, ctx: look(h, ctx, x, keys=lambda x: (over(x, ctx, up=0, left=1, right=0), x)),
+        "`second`.*only after the draw.*stays at the site",
+    ),
+    "a row that is not moved": (
+        lambda h, x, ctx: not_moved(h, ctx, over(h, ctx, up=1, down=-1, left=1, right=1)),
+        "`above` is a value of another row",
+    ),
+    "attention in the row above": (
+        lambda h, x, ctx: ctx.below("above", lambda h: (look(h, ctx, h),), h)[0],
+        "`look` runs inside `ctx.below`",
+    ),
+    "recurrence on a coarse grid": (lambda h, x, ctx: ctx.recur("again", CELL, coarse(h, ctx)), "`again`.*coarse grid"),
+    "attention on a coarse grid": (lambda h, x, ctx: look(coarse(h, ctx), ctx, h), "`look`.*coarse grid"),
+    "attention to a coarse grid": (lambda h, x, ctx: look(h, ctx, coarse(h, ctx)), "`look`.*coarse grid"),
+    "the coarse row above": (
+        lambda h, x, ctx: ctx.below("above", lambda h: (h,), coarse(h, ctx))[0],
+        "`above`.*coarse grid",
+    ),
+    "a coarse grid of the row above": (
+        lambda h, x, ctx: ctx.below("above", lambda h: (ctx.finer("fine", coarse(h, ctx), h),), h)[0],
+        "coarse grid is used inside `ctx.below`",
+    ),
     "unknown primitive": (lambda h, x, ctx: ctx.teleport("key", h), "ctx.teleport"),
     "no result": (lambda h, x, ctx: None, "forward returned"),
 }

@@ -16,6 +16,7 @@ from pointillist.networks import DiagonalBiLSTMConfig, GatedPixelCNNConfig, Pixe
 from pointillist.networks.pixel_rnn import PixelRNNConfig
 from pointillist.pixel_model import PixelModel
 
+from . import textbook_pixelcnn_pp
 from .causal import dependencies, places
 
 Sees = np.ndarray  # bool [place, place]: which feature group of a site reads which
@@ -144,6 +145,7 @@ DECLARED: dict[str, Callable[[PixelModel, int, int], Sees]] = {
     "gated-pixelcnn": gated_pixelcnn,
     "row-lstm": pixel_rnn,
     "diagonal-bilstm": pixel_rnn,
+    "pixelcnn-pp": textbook_pixelcnn_pp.sees,
 }
 
 

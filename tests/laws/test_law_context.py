@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pointillist.factory import build
 from pointillist.images import ImageSpec
 from pointillist.networks import names
 
@@ -77,3 +78,24 @@ def test_declared_contexts_disagree_where_they_should() -> None:
     gated, plain = make_model("gated-pixelcnn", image, deep), make_model("pixelcnn", image, deep)
     assert torch.equal(declared(gated, 4, 7), torch.from_numpy(complete(gated, 4, 7)))
     assert declared(plain, 4, 7).sum() < declared(gated, 4, 7).sum()
+
+
+def test_the_reach_of_pixelcnn_pp_at_the_size_of_its_paper() -> None:
+    """All earlier pixels of 32x32, but for those far away in the pair of rows that no coarse grid has heard of yet.
+
+    By the recursion to which measured sets are held.
+    """
+    with torch.device("meta"):
+        model = build("pixelcnn-pp", shape=(3, 32, 32), preset="paper-cifar10")
+    missing = torch.from_numpy(complete(model, 32, 32)) & ~declared(model, 32, 32)
+    found = {(i // 32, i % 32, j // 32, j % 32) for i, j in missing.nonzero().tolist()}
+    own = {(y, x, y, left) for y in range(1, 32, 2) for x in range(32) for left in range(x - 22)}
+    above = {(y, x, y - 1, right) for y in range(1, 32, 2) for x in range(32) for right in range(x + 23, 32)}
+    assert found == own | above
+    assert len(found) == 1440
+
+
+def test_shortcuts_carry_the_nearest_sites() -> None:
+    """A site between coarse ones would miss its neighbours without them: measured, for one layer a block."""
+    model = make_model("pixelcnn-pp", ImageSpec.infer((1, 5, 6), 2), {"layers": 1, "resolutions": 3})
+    check_context(model, 5, 6, torch.from_numpy(complete(model, 5, 6)))

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from . import faults_drawing, faults_network, faults_recurrent  # noqa: F401 (they fill FAULTS)
+from . import (  # noqa: F401 (they fill FAULTS)
+    faults_attention,
+    faults_drawing,
+    faults_grids,
+    faults_network,
+    faults_recurrent,
+)
 from .faults import FAULTS, Fault
 
 

@@ -1,7 +1,7 @@
 """One test for each pitfall of published code that touches today's models, named after its number.
 
-The survey has nineteen. P1, P2 and P6 are about recurrent models: `test_law_recurrent.py`. P16 is about attention, P17
-about coding, P18 about anomaly scores: their tests come with those rooms.
+The survey has nineteen. P1, P2 and P6 are about recurrent models: `test_law_recurrent.py`. P17 is about coding, P18
+about anomaly scores: their tests come with those rooms.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 
+from pointillist.factory import build
 from pointillist.images import ImageSpec
-from pointillist.likelihoods import DiscretizedLogisticMixture
+from pointillist.likelihoods import DiscretizedLogisticMixture, LikelihoodName
 from pointillist.networks import names
 from pointillist.nn import MaskedConv2d, channel_groups
 from pointillist.sampling import sample
@@ -22,6 +23,7 @@ from pointillist.training.optim import AveragedWeights
 from pointillist.unroll import ENGINES, open_engine
 
 from .accounting import check_evaluation, check_known_entropy
+from .attention import check_first_site, check_is_a_mean
 from .causal import check_batch, check_causal, check_no_leak, dependencies, places
 from .context import check_context, complete
 from .likelihood import check_consistent, check_extremes, check_half_precision, check_joint
@@ -36,9 +38,8 @@ every_network = pytest.mark.parametrize("name", names())
 @pytest.mark.parametrize("width", [7, 8, 10, 128])
 def test_p3_groups_survive_widths_that_do_not_divide(name: str, width: int) -> None:
     """Features are no multiple of three, gates split them, 1x1 layers mix them: R, G and B still know their place."""
-    model = dirty(
-        make_model(name, ImageSpec.infer((3, 2, 2), 4), {"channels": width, "head_channels": 10, "layers": 2})
-    )
+    settings = {"channels": width, "head_channels": 10, "layers": 2, "resolutions": 2}
+    model = dirty(make_model(name, ImageSpec.infer((3, 2, 2), 4), settings))
     check_no_leak(model, 2, 2)
     seen = dependencies(model, 2, 2)
     order = places(model, 2, 2)
@@ -184,10 +185,53 @@ def test_p15_the_network_is_the_one_that_was_asked_for() -> None:
     diagonals = make_model("diagonal-bilstm", image, small)
     # as above, but two inputs 8x4+8, two states 2x2x8+2+2, and 8x1 for the pixel at the border
     assert diagonals.num_parameters == 28 + 2 * 40 + 2 * 36 + 8 + 12 + 4 + 10 + 6 + 3
+    snail = make_model("pixelsnail", image, {**small, "heads": 1, "key_channels": 3, "value_channels": 4})
+    # above 2x1x1x3+2, left 2x1x1x1+2, layer (2x2x2x2+2)+(4x2x2x2+4), keys and values (5x5+5)+(10x5+10)+(7x5+7),
+    # query (4x4+4)+(8x4+8)+(3x4+3), answer (2x2+2)+(2x4+2)+(4x2+4), output 1x2+1
+    assert snail.num_parameters == 8 + 4 + (18 + 36) + (30 + 60 + 42) + (20 + 40 + 15) + (6 + 10 + 12) + 3
     for name in names():
         for channels in (1, 3):
             settings = {"channels": 64, "layers": 5, "first_kernel": 7, "kernel": 3, "head_channels": 32}
             check_parameter_count(make_model(name, ImageSpec.infer((channels, 8, 8), 16), settings, labels=True))
+
+
+def test_p15_pixelcnn_pp_has_the_size_of_its_paper() -> None:
+    """The defaults are the paper's; of its 53,659,080 weights we leave out 11 x 160, of a channel of ones.
+
+    Written out for 160 features, without the formula of the other tests: a direction, a length and a bias an output.
+    """
+    above, before = 320 * 160 * 6 + 320 * 320 * 6, 320 * 160 * 4 + 320 * 320 * 4
+    pair = above + before + 2 * (160 + 320) * 2
+    link = 320 * 160 + 320
+    down, up = 15 * (pair + link), 17 * (pair + 3 * 320 * 160 + 2 * 320)
+    grids = 2 * 2 * (160 * 160 * (6 + 4) + 4 * 160)
+    image, output = 3 * 160 * (6 + 3 + 2) + 6 * 160, 160 * 100 + 2 * 100
+    with torch.device("meta"):
+        model = build("pixelcnn-pp", shape=(3, 32, 32), preset="paper-cifar10")
+        assert model.config.backbone == build("pixelcnn-pp", shape=(3, 32, 32)).config.backbone
+    assert model.likelihood.name == "mixture"
+    assert model.ports.params == 100
+    assert model.num_parameters == down + up + grids + image + output == 53_659_080 - 11 * 160
+
+
+@pytest.mark.parametrize(("channels", "likelihood"), [(1, "auto"), (3, "auto"), (3, "mixture")])
+def test_p16_attention_is_strict_and_the_first_pixel_is_finite(channels: int, likelihood: LikelihoodName) -> None:
+    """Keys hold the raw pixel, so a site may not attend to itself; at the first site there is nothing to attend to."""
+    check_is_a_mean()
+    for height, width in (*SIZES, (1, 2), (2, 1)):
+        image = ImageSpec.infer((channels, height, width), 4)
+        model = dirty(make_model("pixelsnail", image, {"heads": 2}, likelihood=likelihood, labels=True))
+        check_first_site(model, height, width)
+        check_no_leak(model, height, width)
+        check_first_site(model.float().double().train(), height, width)
+
+
+@pytest.mark.parametrize("blocks", [1, 2])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_p16_one_attention_reaches_every_earlier_pixel(channels: int, blocks: int) -> None:
+    """Also far to the upper right and the last one of the row above, which no convolution reaches: equality of sets."""
+    model = make_model("pixelsnail", ImageSpec.infer((channels, 3, 9), 3), {"layers": 1, "blocks": blocks})
+    check_context(model, 3, 9, torch.from_numpy(complete(model, 3, 9)))
 
 
 @every_network

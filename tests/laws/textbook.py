@@ -5,75 +5,20 @@ Only the weights come from the model. A network without an entry here has no sec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from pointillist.networks import GatedPixelCNNConfig, PixelCNNConfig
+from pointillist.networks import GatedPixelCNNConfig, PixelCNNConfig, PixelCNNPPConfig, PixelSNAILConfig
 from pointillist.networks.pixel_rnn import PixelRNNConfig
 from pointillist.pixel_model import PixelModel
 
+from . import textbook_pixelcnn_pp, textbook_rnn
 from .strategies import random_labels, random_levels
-
-
-def at(x: Tensor, dy: int, dx: int) -> Tensor:
-    """The value `dy` rows down and `dx` columns right of each site; zero outside the image."""
-    out = torch.zeros_like(x)
-    height, width = x.shape[2:]
-    for row in range(height):
-        for column in range(width):
-            if 0 <= row + dy < height and 0 <= column + dx < width:
-                out[:, :, row, column] = x[:, :, row + dy, column + dx]
-    return out
-
-
-def group(index: int, count: int, groups: int) -> int:
-    """Contiguous groups, as even as possible."""
-    return index * groups // count
-
-
-def mix(x: Tensor, weight: Tensor, bias: Tensor | None, rule: Callable[[int, int], bool] | None = None) -> Tensor:
-    """A 1x1 layer, one output at a time; `rule(output, input)` says which weights exist."""
-    out = []
-    for o in range(weight.shape[0]):
-        used = [i for i in range(weight.shape[1]) if rule is None or rule(o, i)]
-        total = sum((weight[o, i] * x[:, i] for i in used), torch.zeros_like(x[:, 0]))
-        out.append(total if bias is None else total + bias[o])
-    return torch.stack(out, 1)
-
-
-def convolve(
-    x: Tensor, layer: Any, taps: Iterable[tuple[int, int, int, int]], own: Callable[[int, int], bool]
-) -> Tensor:
-    """Sum over taps (row and column of the kernel, and the site they look at); the own site obeys `own`."""
-    total = layer.bias[:, None, None].expand(len(x), -1, *x.shape[2:])
-    for ky, kx, dy, dx in taps:
-        rule = own if dy == dx == 0 else None
-        total = total + mix(at(x, dy, dx), layer.weight[:, :, ky, kx], None, rule)
-    return total
-
-
-def rules(groups: int, outputs: int, inputs: int, halves: int = 1) -> tuple[Any, Any]:
-    """Mask A and mask B between feature counts; a gate has two halves of features, each with its own groups."""
-
-    def out(o: int) -> int:
-        return group(o % (outputs // halves), outputs // halves, groups)
-
-    return (
-        lambda o, i: group(i, inputs, groups) < out(o),
-        lambda o, i: group(i, inputs, groups) <= out(o),
-    )
-
-
-def conditioned(x: Tensor, layer: Any, vector: Tensor | None, positions: Tensor | None) -> Tensor:
-    """Plus V h, plus V * s."""
-    if vector is not None:
-        x = x + mix(vector, layer.vector.weight[:, :, 0, 0], None)
-    if positions is not None:
-        x = x + mix(positions, layer.map.weight[:, :, 0, 0], None)
-    return x
+from .textbook_pixelsnail import pixelsnail, pixelsnail_parameters
+from .textbook_taps import conditioned, convolve, mix, rules
 
 
 def pixelcnn(model: PixelModel, x: Tensor, vector: Tensor | None, positions: Tensor | None) -> Tensor:
@@ -145,13 +90,13 @@ def gated_pixelcnn(model: PixelModel, x: Tensor, vector: Tensor | None, position
     return mix(z.clamp(min=0), net.output.weight[:, :, 0, 0], net.output.bias, rules(groups, params, head)[1])
 
 
-from . import textbook_rnn  # noqa: E402 (it uses the helpers above)
-
 TEXTBOOK: dict[str, Callable[..., Tensor]] = {
     "pixelcnn": pixelcnn,
     "gated-pixelcnn": gated_pixelcnn,
     "row-lstm": textbook_rnn.pixel_rnn,
     "diagonal-bilstm": textbook_rnn.pixel_rnn,
+    "pixelcnn-pp": textbook_pixelcnn_pp.pixelcnn_pp,
+    "pixelsnail": pixelsnail,
 }
 
 
@@ -175,6 +120,10 @@ def count_parameters(model: PixelModel) -> int:
     total = (len(config.classes) + 1) * config.label_width if config.classes else 0
     total += config.position_width * image.height * image.width
     total += 0 if image.ordered else image.levels * config.level_width
+    if isinstance(net, PixelCNNPPConfig):
+        return total + textbook_pixelcnn_pp.count_weights(model)
+    if isinstance(net, PixelSNAILConfig):
+        return total + pixelsnail_parameters(net, ports)
     if isinstance(net, PixelCNNConfig):
         h, k1, k, head = net.channels, net.first_kernel, net.kernel, net.head_channels
         total += 2 * h * canvas * (k1 // 2 + 1) * k1 + 2 * h

@@ -12,7 +12,7 @@ from pointillist.networks.pixel_rnn import PixelRNNConfig
 from pointillist.pixel_model import PixelModel
 
 from .recurrent import walk
-from .textbook import conditioned, convolve, mix, rules
+from .textbook_taps import conditioned, convolve, mix, rules
 
 
 def row_state(block: Any, x: Tensor, canvas: Tensor, told: tuple[Any, Any], config: Any, groups: int) -> Tensor:

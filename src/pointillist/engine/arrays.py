@@ -22,11 +22,13 @@ class MapStore:
     Attributes:
         line: the current row with its margins, `[b, left + width + right, c]`.
         finished: the rows above, row r in slot `r % up`.
+
+    Rows and columns are given as those of the image; offsets, and what is kept, count sites of the map's own grid.
     """
 
     def __init__(self, kept: Map, batch: int, width: int, dtype: np.dtype[Any]) -> None:
-        shape = (batch, kept.left + width + kept.right, kept.channels)
-        self.up, self.left, self.width = kept.up, kept.left, width
+        self.up, self.left, self.width, self.scale = kept.up, kept.left, -(-width // kept.scale), kept.scale
+        shape = (batch, kept.left + self.width + kept.right, kept.channels)
         self.line = np.zeros(shape, dtype)
         self.finished = np.zeros((kept.up, *shape), dtype)
         if kept.before is not None:
@@ -37,17 +39,17 @@ class MapStore:
 
     def at(self, row: int, dy: int, dx: int) -> FloatArray:
         """The sites that lie `(dy, dx)` from the sites of a row, `[b, width, c]`."""
-        source = self.finished[(row + dy) % self.up] if dy else self.line
+        source = self.finished[(row // self.scale + dy) % self.up] if dy else self.line
         return source[:, self.left + dx : self.left + dx + self.width]
 
-    def site(self, column: int) -> FloatArray:
-        """One site of the current row, `[b, c]`."""
-        return self.line[:, self.left + column]
+    def site(self, column: int, dx: int = 0) -> FloatArray:
+        """One site of the current row, `dx` sites right of a column, `[b, c]`."""
+        return self.line[:, self.left + column // self.scale + dx]
 
     def finish(self, row: int) -> None:
-        """The current row is complete."""
-        if self.up:
-            self.finished[row % self.up] = self.line
+        """The current row is complete; a coarse row is, when the next one is about to begin."""
+        if self.up and (row + 1) % self.scale == 0:
+            self.finished[row // self.scale % self.up] = self.line
 
 
 class Arrays:
@@ -58,6 +60,9 @@ class Arrays:
         self.batch = batch
         self.row = 0
         self.maps = {kept: MapStore(kept, batch, program.width, program.dtype) for kept in program.maps}
+        self.memories: dict[Map, FloatArray] = {
+            kept: np.zeros((batch, kept.sites, kept.channels), program.dtype) for kept in program.memories
+        }
         self.given = _conditions(program, batch, given or {})
         self._buffers = self._row_buffers()
         self._homes = self._find_homes()
@@ -91,19 +96,18 @@ class Arrays:
         """Buffers of the row part: large, so reused once nobody reads them, to stay in the processor's cache."""
         program = self.program
         last = {view.value: index for index, i in enumerate(program.row) for view in i.views}
-        last.update((view.value, len(program.row)) for i in program.pixel for view in i.views)
+        last.update((view.value, len(program.row)) for i in (*program.pixel, *program.after) for view in i.views)
         last[program.params.value] = len(program.row)
         buffers: dict[Value, FloatArray] = {}
-        free: dict[int, list[FloatArray]] = {}
+        free: dict[tuple[int, ...], list[FloatArray]] = {}
         for index, instruction in enumerate(program.row):
             output = instruction.output
             if output is not None and output.value not in buffers:
-                size = output.value.channels
-                shape = (self.batch, program.width, size)
-                buffers[output.value] = free[size].pop() if free.get(size) else np.zeros(shape, program.dtype)
+                shape = (self.batch, -(-program.width // output.scale), output.value.channels)
+                buffers[output.value] = free[shape].pop() if free.get(shape) else np.zeros(shape, program.dtype)
             for value in {view.value for view in instruction.views}:
                 if last[value] == index and value in buffers:
-                    free.setdefault(value.channels, []).append(buffers[value])
+                    free.setdefault(buffers[value].shape, []).append(buffers[value])
         return buffers
 
     def _find_homes(self) -> dict[Value, Map]:
@@ -121,17 +125,17 @@ class Arrays:
         if column is not None and value in self._gathered:
             kept, first = self._gathered[value]
             store = self.maps[kept]
-            start = store.left + column + first
+            start = store.left + column // store.scale + first
             sites = store.line[:, start : start + value.channels // kept.channels]
             return sites.reshape(self.batch, value.channels)
         buffer = self._buffers.get(value)
         if buffer is None:
-            columns = () if value.level == Level.PIXEL else (1,)
+            columns = () if value.level >= Level.PIXEL else (1,)
             buffer = np.zeros((self.batch, *columns, value.channels), self.program.dtype)
             self._buffers[value] = buffer
-        if column is None or value.level == Level.PIXEL:
+        if column is None or value.level >= Level.PIXEL:
             return buffer
-        return buffer[:, column if value.level == Level.ROW else 0]
+        return buffer[:, column // value.scale if value.level == Level.ROW else 0]
 
 
 def _conditions(program: Program, batch: int, given: Mapping[str, NDArray[Any]]) -> dict[str, FloatArray]:

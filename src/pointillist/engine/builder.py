@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.engine.program import Given, Instruction, Level, Map, Tap, Value, View
+from pointillist.engine.program import Given, Instruction, Level, Map, Memory, Tap, Value, View
 from pointillist.engine.weights import Weights
 from pointillist.errors import CausalityError
 
@@ -29,6 +29,7 @@ class Builder:
         self.depth = 0
         """How many `ctx.below` are being recorded, one inside the other."""
         self._keys: set[str] = set()
+        self.memories: list[Memory] = []
         self._maps: dict[View, Map] = {}
         self._states: list[Map] = []
         self._num_values = 0
@@ -47,10 +48,27 @@ class Builder:
         """Say what cannot be replayed, near which place, and what to do."""
         raise CausalityError(f"{what} (at or after {self.place}). {remedy}")
 
-    def value(self, channels: int, level: Level) -> View:
+    def value(self, channels: int, level: Level, scale: int) -> View:
         """A new value."""
         self._num_values += 1
-        return View(Value(self._num_values - 1, channels, level, self.depth), 0, channels)
+        if scale > 1 and self.depth:
+            self.refuse("A coarse grid is used inside `ctx.below`", "Move the finest grid only.")
+        return View(Value(self._num_values - 1, channels, level, self.depth, scale), 0, channels)
+
+    def grid(self, inputs: Sequence[View]) -> int:
+        """The scale of the one grid on which all inputs lie; what is the same at every site lies on any."""
+        scales = {view.scale for view in inputs if view.level > Level.GIVEN}
+        if len(scales) > 1:
+            self.refuse(
+                f"Values of grids of every {' and of every '.join(map(str, sorted(scales)))} sites are combined",
+                "Bring the coarse one to the finer grid with `ctx.finer`.",
+            )
+        return scales.pop() if scales else 1
+
+    def finest(self, key: str, view: View) -> None:
+        """Refuse a value of a coarse grid where sites are counted one by one."""
+        if view.scale > 1:
+            self.refuse(f"`{key}` is given a value of a coarse grid", "Bring it to the finest with `ctx.finer`.")
 
     def emit(
         self,
@@ -58,6 +76,7 @@ class Builder:
         *inputs: View,
         channels: int,
         level: Level | None = None,
+        scale: int | None = None,
         constants: tuple[NDArray[Any], ...] = (),
         map: Map | None = None,  # the field of Instruction that it fills
         taps: tuple[Tap, ...] = (),
@@ -66,10 +85,10 @@ class Builder:
         """Write an instruction that makes a new value; return the value."""
         self._check_row(inputs)
         level = max(view.level for view in inputs) if level is None else level
-        output = self.value(channels, level)
+        output = self.value(channels, level, self.grid(inputs) if scale is None else scale)
         blocks = tuple(self.weights.pack(array) for array in constants)
         self.code[level].append(Instruction(opcode, level, output, inputs, self.place, blocks, map, taps, key))
-        if map is not None:
+        if map is not None and taps:
             map.reach(taps)
         return output
 
@@ -77,7 +96,7 @@ class Builder:
         """One value with the channels of all views, one after the other."""
         self._check_row(views)
         level = max(view.level for view in views)
-        output = self.value(sum(view.channels for view in views), level)
+        output = self.value(sum(view.channels for view in views), level, self.grid(views))
         start = 0
         for view in views:
             target = output.narrow(start, view.channels)
@@ -89,7 +108,7 @@ class Builder:
         """The map that keeps a view at every site; made when first asked for."""
         self._check_row([view])
         if view not in self._maps:
-            kept = Map(self.place, view.channels)
+            kept = Map(self.place, view.channels, view.scale)
             self._maps[view] = kept
             self.store(view, kept)
         return self._maps[view]
@@ -106,7 +125,7 @@ class Builder:
 
     def moved_down(self, view: View) -> View:
         """A value of the row above, as one of this row."""
-        output = self.value(view.channels, Level.ROW)
+        output = self.value(view.channels, Level.ROW, view.scale)
         self.code[Level.ROW].append(Instruction("BELOW", Level.ROW, output, (view,), self.place))
         return output
 
@@ -116,6 +135,15 @@ class Builder:
                 "A value of another row is used inside `ctx.below`",
                 "Pass it to `ctx.below` as an input of the function.",
             )
+
+    def remembered(self, keys: View, values: View, heads: int) -> Memory:
+        """The memory that keeps the keys and values of every site, once the site is drawn."""
+        kept = self.join([keys, values])
+        sites = self.height * self.width
+        memory = Memory(self.place, kept.channels, sites=sites, heads=heads, keys=keys.channels)
+        self.memories.append(memory)
+        self.code[Level.AFTER].append(Instruction("REMEMBER", Level.AFTER, None, (kept,), self.place, map=memory))
+        return memory
 
     @property
     def maps(self) -> list[Map]:

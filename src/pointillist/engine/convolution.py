@@ -27,8 +27,13 @@ def plain(parameter: Tensor) -> Kernel:
     return array
 
 
-def convolve(x: Symbol | Window, weight: Tensor, bias: Tensor | None, dilation: tuple[int, int]) -> View:
-    """Record a VALID convolution of a window, or a 1x1 convolution of a value."""
+def convolve(
+    x: Symbol | Window, weight: Tensor, bias: Tensor | None, dilation: tuple[int, int], stride: int = 1
+) -> View:
+    """Record a VALID convolution of a window, or a 1x1 convolution of a value.
+
+    With a stride, taps still count sites of the grid that is read, and the result lies on the coarser grid.
+    """
     if isinstance(weight, Recorded) or isinstance(bias, Recorded):
         x.builder.refuse("The weight of a convolution is a recorded value", "Weights must be parameters.")
     kernel = plain(weight)
@@ -36,6 +41,7 @@ def convolve(x: Symbol | Window, weight: Tensor, bias: Tensor | None, dilation: 
     _check_shape(x, kernel, dilation)
     if isinstance(x, Symbol):
         return linear(x.builder, x.content, kernel[:, :, 0, 0].T, offset)
+    scale = x.map.scale * stride
     late = _taps(x, kernel, dilation)
     early = {tap: late.pop(tap) for tap in list(late) if _is_early(x, tap)}
     for dy, dx in late:
@@ -46,17 +52,16 @@ def convolve(x: Symbol | Window, weight: Tensor, bias: Tensor | None, dilation: 
             )
     partial = None
     if early:
-        partial = linear(x.builder, _gather(x, early, Level.ROW), np.concatenate(list(early.values())), offset)
+        partial = linear(x.builder, _gather(x, early, Level.ROW, scale), np.concatenate(list(early.values())), offset)
     if late:
         matrix = np.concatenate(list(late.values()))
-        return linear(
-            x.builder, _gather(x, late, Level.PIXEL), matrix, offset if partial is None else None, start=partial
-        )
+        gathered = _gather(x, late, Level.PIXEL, scale)
+        return linear(x.builder, gathered, matrix, offset if partial is None else None, start=partial)
     if partial is not None:
         return partial
     # every weight is zero, as in a layer initialised to be the identity: only the bias is left
     constant = np.zeros(len(kernel)) if offset is None else offset
-    return x.builder.emit("CONSTANT", channels=len(kernel), level=Level.ROW, constants=(constant,))
+    return x.builder.emit("CONSTANT", channels=len(kernel), level=Level.ROW, scale=scale, constants=(constant,))
 
 
 def linear(
@@ -104,7 +109,6 @@ def _is_early(x: Window, tap: Tap) -> bool:
     return tap[0] < 0 or (tap[0] == 0 and x.level <= Level.ROW)
 
 
-def _gather(x: Window, taps: dict[Tap, Kernel], level: Level) -> View:
-    return x.builder.emit(
-        "GATHER", channels=len(taps) * x.map.channels, level=level, map=x.map, taps=tuple(taps), key=x.key
-    )
+def _gather(x: Window, taps: dict[Tap, Kernel], level: Level, scale: int) -> View:
+    channels = len(taps) * x.map.channels
+    return x.builder.emit("GATHER", channels=channels, level=level, scale=scale, map=x.map, taps=tuple(taps), key=x.key)

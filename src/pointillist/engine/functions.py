@@ -14,6 +14,7 @@ from torch import Tensor
 
 from pointillist.engine.builder import Builder
 from pointillist.engine.convolution import convolve, plain
+from pointillist.engine.program import Level
 from pointillist.engine.symbols import Symbol, Window, records, symbol_of
 
 
@@ -138,15 +139,20 @@ def _conv2d(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Symbol:
-    for name, setting, allowed in (("stride", stride, 1), ("padding", padding, 0), ("groups", groups, 1)):
+    strides = set(stride) if isinstance(stride, (tuple, list)) else {stride}
+    # a window may be taken at every n-th site, and a vector is the same at all of them
+    anywhere = isinstance(x, Window) or x.content.level == Level.GIVEN
+    apart = strides.pop() if anywhere and len(strides) == 1 else 1
+    for name, setting, allowed in (("stride", stride, apart), ("padding", padding, 0), ("groups", groups, 1)):
         values = set(setting) if isinstance(setting, (tuple, list)) else {setting}
         if not values <= {allowed, "valid"}:
             x.builder.refuse(
                 f"A convolution has {name}={setting}",
-                "Neighbours are reached through `ctx.window`, then a VALID convolution of stride 1 and one group.",
+                "Neighbours are reached through `ctx.window`, then a VALID convolution of one group; only there may "
+                "it have a stride.",
             )
     step = tuple(dilation) if isinstance(dilation, (tuple, list)) else (dilation, dilation)
-    return symbol_of(x.builder, convolve(x, weight, bias, (step[0], step[-1])))
+    return symbol_of(x.builder, convolve(x, weight, bias, (step[0], step[-1]), apart))
 
 
 def _channels_only(x: Symbol, name: str, dim: int) -> None:

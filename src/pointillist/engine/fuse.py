@@ -21,7 +21,7 @@ def remove_unused(builder: Builder, params: View) -> None:
     """Drop instructions whose results nobody reads, such as the last layer's unused residual."""
     live: set[object] = {params.value}
     known = 0
-    while known < len(live):  # again, because a map may be read at a site before it is written at the next one
+    while known < len(live):  # again, because maps and memories may be read at a site before the next one fills them
         known = len(live)
         for level in sorted(Level, reverse=True):
             for instruction in reversed(builder.code[level]):
@@ -33,6 +33,7 @@ def remove_unused(builder: Builder, params: View) -> None:
 
 
 def _makes(instruction: Instruction) -> object:
+    """The value that it computes, or the map that it fills."""
     return instruction.map if instruction.output is None else instruction.output.value
 
 

@@ -28,11 +28,13 @@ class Interpreter:
 
     def __init__(self, program: Program, batch: int, given: Mapping[str, NDArray[Any]] | None = None) -> None:
         self.program = program
+        self._period = program.period
         self.site = (0, 0, 0)
         self.done = False
         self._arrays = Arrays(program, batch, given)
-        self._row_calls = _bind_row(program.row, self._arrays)
+        self._row_calls = _bind_rows(program.row, self._arrays)
         self._step_calls = [_bind_columns(step, self._arrays) for step in program.steps]
+        self._after_calls = _bind_columns(program.after, self._arrays)
         self._row_begun = False
         self._has_run = False
         for instruction in program.once:
@@ -58,18 +60,23 @@ class Interpreter:
             )
         if not self._has_run:
             self._run()
-        _, column, sub_step = self.site
+        row, column, sub_step = self.site
         first = sub_step * program.canvas_width
         store.site(column)[:, first : first + program.canvas_width] = values
+        if sub_step == program.sub_steps - 1:
+            for call in self._after_calls[row % self._period][column]:
+                call()
         self._advance()
 
     def _run(self) -> None:
         row, column, sub_step = self.site
+        phase = row % self._period
         if not self._row_begun:
-            for call in self._row_calls[min(row, len(self._row_calls) - 1)]:
+            first = len(self._row_calls) - self._period  # from here on rows repeat
+            for call in self._row_calls[row if row < first else first + (row - first) % self._period]:
                 call()
             self._row_begun = True
-        for call in self._step_calls[sub_step][column]:
+        for call in self._step_calls[sub_step][phase][column]:
             call()
         self._has_run = True
 
@@ -89,26 +96,34 @@ class Interpreter:
         self.done = row == self.program.height
 
 
-def _bind_row(part: tuple[Instruction, ...], arrays: Arrays) -> list[list[Call]]:
-    """The calls of the row part at row 0, 1, ...; the last list is that of all later rows too."""
-    rows: list[list[Call]] = [[] for _ in range(1 + max((i.first_row for i in part), default=0))]
+def _bind_rows(part: tuple[Instruction, ...], arrays: Arrays) -> list[list[Call]]:
+    """The calls of the row part at row 0, 1, ...; the last ones, a period of coarse grids, are repeated in later rows.
+
+    What lies on a coarse grid runs in its rows only, and what belongs to a row above not before there is one.
+    """
+    first = max((i.first_row for i in part), default=0)
+    rows: list[list[Call]] = [[] for _ in range(first + arrays.program.period)]
     for instruction in part:
         calls = OPCODES[instruction.opcode].bind(instruction, arrays, None)
-        for row in rows[instruction.first_row :]:
-            row.extend(calls)
+        for row in range(instruction.first_row, len(rows)):
+            if row % instruction.scale == 0:
+                rows[row].extend(calls)
     return rows
 
 
-def _bind_columns(step: tuple[Instruction, ...], arrays: Arrays) -> list[list[Call]]:
-    """The calls of a sub-step at each column. Calls on the same arrays at every column are made once."""
-    columns: list[list[Call]] = [[] for _ in range(arrays.program.width)]
+def _bind_columns(step: tuple[Instruction, ...], arrays: Arrays) -> list[list[list[Call]]]:
+    """The calls of a sub-step, or of the part after the draw, at each phase and column.
+
+    Calls on the same arrays at every column are made once.
+    """
+    program = arrays.program
+    phases: list[list[list[Call]]] = [[[] for _ in range(program.width)] for _ in range(program.period)]
     for instruction in step:
         opcode = OPCODES[instruction.opcode]
-        if instruction.map is None and not any(arrays.moves(view) for view in instruction.views):
-            calls = opcode.bind(instruction, arrays, 0)
-            for column in columns:
-                column.extend(calls)
-        else:
-            for index, column in enumerate(columns):
-                column.extend(opcode.bind(instruction, arrays, index))
-    return columns
+        same = instruction.map is None and not any(arrays.moves(view) for view in instruction.views)
+        shared = opcode.bind(instruction, arrays, 0) if same else []
+        for column in range(0, program.width, instruction.scale):
+            calls = shared if same else opcode.bind(instruction, arrays, column)
+            for phase in phases[:: instruction.scale]:
+                phase[column].extend(calls)
+    return phases

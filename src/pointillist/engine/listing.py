@@ -17,6 +17,8 @@ def describe(program: Program) -> str:
     for kept in program.maps:
         reach = f"{kept.up} up, {kept.left} left, {kept.right} right"
         lines.append(f"map {kept.name}: {kept.channels} channels, reach {reach}")
+    for memory in program.memories:
+        lines.append(f"memory {memory.name}: {memory.channels} channels of {memory.heads} heads, at every site")
     for key, given in program.givens.items():
         lines.append(f"given `{key}`: a {given.kind} of {given.channels} channels")
     for name, part in program.parts():
@@ -27,8 +29,11 @@ def describe(program: Program) -> str:
 
 
 def flops(part: Iterable[Instruction]) -> int:
-    """Floating-point operations of a part: per site, or per image for the part that runs once."""
-    return sum(OPCODES[instruction.opcode].flops(instruction) for instruction in part)
+    """Floating-point operations of a part: per site, or per image for the part that runs once.
+
+    What lies on a coarse grid counts by its share of the sites.
+    """
+    return round(sum(OPCODES[instruction.opcode].flops(instruction) / instruction.scale**2 for instruction in part))
 
 
 def weight_bytes(program: Program, part: Iterable[Instruction]) -> int:

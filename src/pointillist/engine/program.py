@@ -2,7 +2,8 @@
 
 A *value* is a number of channels at one site; a *map* keeps a value at many sites, so that another site can read it.
 Each instruction runs at the level at which its inputs are known: once per image, once per row (for the whole row), or
-at every site, where a site with several sub-pixels takes several sub-steps.
+at every site, where a site with several sub-pixels takes several sub-steps. What lies on a coarse grid, of every second
+(fourth, ...) row and column, runs at the sites of that grid only.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ class Level(IntEnum):
     """When the row above is finished: depends on finished rows and conditions. Computed a row at a time."""
     PIXEL = 2
     """When the sites to the left are known, and some of the sub-pixels of its own site."""
+    AFTER = 3
+    """When its own site is drawn: whole. What later sites attend to."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +44,8 @@ class Value:
     level: Level
     depth: int = 0
     """How many rows above the site at hand it belongs: in `ctx.below` one more than outside."""
+    scale: int = 1
+    """Its grid: it exists in rows and columns that are multiples of this."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,11 @@ class View:
     def level(self) -> Level:
         """The level of the value seen."""
         return self.value.level
+
+    @property
+    def scale(self) -> int:
+        """The grid of the value seen."""
+        return self.value.scale
 
     @property
     def is_whole(self) -> bool:
@@ -79,11 +89,12 @@ class View:
 class Map:
     """A value at many sites, indexed by site: the current row, `up` finished rows, and zeros beyond the border.
 
-    The reach grows while instructions that read the map are recorded.
+    The reach grows while instructions that read the map are recorded. It counts sites of the map's own grid.
     """
 
     name: str
     channels: int
+    scale: int = 1
     up: int = 0
     left: int = 0
     right: int = 0
@@ -97,6 +108,26 @@ class Map:
         self.up = max(self.up, *(-dy for dy, _ in taps))
         self.left = max(self.left, *(-dx for _, dx in taps))
         self.right = max(self.right, *(dx for _, dx in taps))
+
+
+@dataclass(eq=False)
+class Memory(Map):
+    """Keys and values of every site that is drawn: the keys of all heads, then the values of all heads."""
+
+    sites: int = 0
+    heads: int = 1
+    keys: int = 0
+    """Channels of all keys."""
+
+    @property
+    def key_width(self) -> int:
+        """Channels of one key of one head."""
+        return self.keys // self.heads
+
+    @property
+    def value_width(self) -> int:
+        """Channels of one value of one head."""
+        return (self.channels - self.keys) // self.heads
 
 
 @dataclass(frozen=True)
@@ -136,6 +167,13 @@ class Instruction:
     map: Map | None = None
     taps: tuple[Tap, ...] = ()
     key: str = ""
+    head: int = 0
+    """The first head of a memory that is computed."""
+
+    @property
+    def scale(self) -> int:
+        """The grid at whose sites it runs."""
+        return (self.output or self.inputs[0]).scale
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -150,7 +188,7 @@ class Instruction:
 
 @dataclass(frozen=True)
 class Program:
-    """A recorded forward: what to run once per image, per row, and at each sub-step of each site."""
+    """A recorded forward: what to run once per image, per row, at each sub-step of each site, and after its draw."""
 
     height: int
     width: int
@@ -159,6 +197,7 @@ class Program:
     """Floats that one sub-pixel writes to the canvas."""
     canvas: Map
     maps: tuple[Map, ...]
+    memories: tuple[Memory, ...]
     givens: dict[str, Given]
     weights: FloatArray
     once: tuple[Instruction, ...]
@@ -167,12 +206,19 @@ class Program:
     """A whole site at once, as an engine that sees whole maps runs it."""
     steps: tuple[tuple[Instruction, ...], ...]
     """The pixel part, cut into the channels that become known at each sub-step."""
+    after: tuple[Instruction, ...]
+    """What is kept of a site for later ones, once all its sub-pixels are drawn."""
     params: View
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The precision in which the program runs."""
         return self.weights.dtype
+
+    @property
+    def period(self) -> int:
+        """After how many rows, and columns, the same instructions run again: the scale of the coarsest grid."""
+        return max((i.scale for _, part in self.parts() for i in part), default=1)
 
     def constant(self, block: Block) -> FloatArray:
         """An array from the packed weights."""
@@ -184,6 +230,8 @@ class Program:
         yield "once per row", self.row
         for sub_step, step in enumerate(self.steps):
             yield f"sub-step {sub_step} of each site", step
+        if self.after:
+            yield "after the draw of each site", self.after
 
     def describe(self) -> str:
         """A readable listing with floating-point operations and bytes of weights per part."""

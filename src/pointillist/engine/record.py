@@ -34,12 +34,19 @@ class RecordPass:
         extent = (up + down + 1, left + right + 1)
         if min(extent) < 1:
             builder.refuse(f"The window `{key}` spans {extent[0]}x{extent[1]} sites", "It must hold at least one site.")
+        if isinstance(x, Symbol) and x.content.level == Level.AFTER:
+            builder.refuse(
+                f"The window `{key}` is taken of a value that is known only after the draw",
+                "What `kv_fn` of `ctx.attend` computes stays at the site; attend to it.",
+            )
         if isinstance(x, Symbol) and x.content.level == Level.GIVEN:
+            if (up, left, right, down) == (0, 0, 0, 0):
+                return x  # it is the same at every site; so is a map of one pixel
             builder.refuse("A window is taken of a vector, which has no neighbours", "Use a map, or a 1x1 convolution.")
         if not isinstance(x, (Canvas, Symbol)):
             builder.refuse(f"A window is taken of a {type(x).__name__}", "Take it of the canvas or a recorded value.")
-        channels = x.shape[1]
-        window = make(Window, builder, channels, builder.height + extent[0] - 1, builder.width + extent[1] - 1)
+        channels, height, width = x.shape[1:]
+        window = make(Window, builder, channels, height + extent[0] - 1, width + extent[1] - 1)
         window.key, window.extent, window.top, window.leftmost = key, extent, -up, -left
         if isinstance(x, Canvas):
             window.top -= builder.depth  # the canvas is one for all rows; values inside `below` have maps of their own
@@ -60,6 +67,31 @@ class RecordPass:
                     "End its windows strictly above the site (down=-1), or compute it outside `rows`.",
                 )
         return outputs
+
+    def finer(self, key: str, x: Tensor, like: Tensor) -> Tensor:
+        """Keep `x` in a map, from which each site of the finer grid reads its own quarter of the channels."""
+        builder = self._builder
+        builder.claim(key)
+        if not isinstance(x, Symbol) or not isinstance(like, Symbol):
+            builder.refuse(f"`ctx.finer` is called at `{key}` with other than recorded values", "Convolve first.")
+        levels = {x.content.level, like.content.level}
+        if not levels <= {Level.ROW, Level.PIXEL} or x.content.scale != 2 * like.content.scale:
+            builder.refuse(
+                f"`ctx.finer` at `{key}` does not go from a grid to the one twice as fine",
+                "Coarse values come from a convolution of stride 2 over a window of the finer ones.",
+            )
+        if x.content.channels % 4:
+            builder.refuse(f"{x.content.channels} channels are spread at `{key}`", "Make four for each that is wanted.")
+        content = builder.emit(
+            "FINER",
+            channels=x.content.channels // 4,
+            level=x.content.level,
+            scale=like.content.scale,
+            map=builder.stored(x.content),
+            taps=((0, 0),),
+            key=key,
+        )
+        return symbol_of(builder, content)
 
     def given(self, key: str, t: Tensor) -> Tensor:
         """Make a place for the condition; `t` is its default."""
@@ -90,8 +122,55 @@ class RecordPass:
         self._builder.claim(key)
         return recur(self._builder, key, cell, x, reverse=reverse)
 
+    def attend(
+        self, key: str, q: Tensor, kv_fn: Callable[..., tuple[Tensor, Tensor]], z: tuple[Tensor, ...], heads: int
+    ) -> Tensor:
+        """Keep `kv_fn(*z)` of each site once it is drawn, and let `q` attend to what was kept of earlier sites."""
+        builder = self._builder
+        builder.claim(key)
+        if builder.depth:
+            builder.refuse(f"`ctx.attend` at `{key}` runs inside `ctx.below`", "Attend outside, pass the result in.")
+        keys, values = kv_fn(*(_drawn(builder, key, t) for t in z))
+        query, kept, brought = (_attended(builder, key, t, heads) for t in (q, keys, values))
+        if query.level == Level.AFTER:
+            builder.refuse(f"The queries of `{key}` are known only after the draw", "Compute them outside `kv_fn`.")
+        if query.channels != kept.channels:
+            builder.refuse(
+                f"Queries of {query.channels} and keys of {kept.channels} channels meet in `{key}`",
+                "Make the counts equal.",
+            )
+        memory = builder.remembered(kept, brought, heads)
+        found = builder.emit("ATTEND", query, channels=brought.channels, level=Level.PIXEL, map=memory, key=key)
+        return symbol_of(builder, found)
+
     def __getattr__(self, name: str) -> NoReturn:
-        self._builder.refuse(f"`ctx.{name}` cannot be recorded", "Use window, rows, given, below or recur.")
+        self._builder.refuse(
+            f"`ctx.{name}` cannot be recorded", "Use window, rows, finer, given, below, recur or attend."
+        )
+
+
+def _drawn(builder: Builder, key: str, t: Tensor) -> Tensor:
+    """What a key may be made of: a recorded value, or the canvas as it is after the draw of the site."""
+    if isinstance(t, Canvas):
+        canvas = builder.canvas
+        return symbol_of(
+            builder,
+            builder.emit(
+                "GATHER", channels=canvas.channels, level=Level.AFTER, map=canvas, taps=((0, 0),), key=f"{key} (drawn)"
+            ),
+        )
+    if not isinstance(t, Symbol):
+        builder.refuse(f"`{key}` makes keys from a {type(t).__name__}", "Use the canvas, or recorded values.")
+    return t
+
+
+def _attended(builder: Builder, key: str, t: Tensor, heads: int) -> View:
+    if not isinstance(t, Symbol):
+        builder.refuse(f"`{key}` is given a {type(t).__name__}", "Queries, keys and values are recorded values.")
+    if t.content.channels % heads:
+        builder.refuse(f"{t.content.channels} channels meet {heads} heads in `{key}`", "Use a multiple of the heads.")
+    builder.finest(key, t.content)
+    return t.content
 
 
 def record(
@@ -139,10 +218,12 @@ def record(
 
 def _assemble(builder: Builder, params: View) -> Program:
     """Cut the pixel part into sub-steps, which proves the channel masks, and lay out the weights."""
+    if params.level == Level.AFTER:
+        builder.refuse("The parameters of a site are known only after its draw", "Use what `ctx.attend` returns.")
     steps = cut_into_steps(builder, params)
     parts = [tuple(builder.code[level]) for level in Level]
-    weights, (once, row, pixel, *steps) = builder.weights.compact([*parts, *steps])
-    used = {i.map for part in (row, pixel) for i in part if i.map is not None} | {builder.canvas}
+    weights, (once, row, pixel, after, *steps) = builder.weights.compact([*parts, *steps])
+    used = {i.map for part in (row, pixel, after) for i in part if i.map is not None} | {builder.canvas}
     return Program(
         height=builder.height,
         width=builder.width,
@@ -150,12 +231,14 @@ def _assemble(builder: Builder, params: View) -> Program:
         canvas_width=builder.canvas_width,
         canvas=builder.canvas,
         maps=tuple(m for m in builder.maps if m in used),
+        memories=tuple(m for m in builder.memories if m in used),
         givens=builder.givens,
         weights=weights,
         once=once,
         row=row,
         pixel=pixel,
         steps=tuple(steps),
+        after=after,
         params=params,
     )
 

@@ -37,6 +37,7 @@ def recur(builder: Builder, key: str, cell: Cell, x: Tensor, *, reverse: bool) -
         builder.refuse(
             f"The recurrence `{key}` runs over a {type(x).__name__} without sites", "Give it a recorded map."
         )
+    builder.finest(key, x.content)
     channels = 4 * len(cell.hidden)
     if x.content.channels != channels:
         builder.refuse(
@@ -118,6 +119,7 @@ def _keep(builder: Builder, key: str, x: Tensor) -> Canvas | Symbol | Map:
         builder.refuse(
             f"`ctx.below` at `{key}` is given a {type(x).__name__}", "Give it recorded values or the canvas."
         )
+    builder.finest(key, x.content)
     return builder.stored(x.content)
 
 
@@ -134,4 +136,6 @@ def _moved(builder: Builder, key: str, output: Tensor) -> Symbol:
             f"A result of `ctx.below` at `{key}` is not a recorded value of the row above",
             "Let it depend on the row above only (down=0), through the inputs of the function.",
         )
+    if output.content.level > Level.GIVEN and output.content.value.depth != builder.depth + 1:
+        builder.refuse(f"A result of `ctx.below` at `{key}` is a value of another row", "Pass it as an input.")
     return symbol_of(builder, builder.moved_down(output.content))

@@ -13,7 +13,7 @@ import numpy as np
 
 from pointillist.engine.builder import Builder
 from pointillist.engine.opcodes import OPCODES
-from pointillist.engine.program import Instruction, IntArray, Level, Map, Value, View
+from pointillist.engine.program import Instruction, IntArray, Level, Map, Memory, Value, View
 from pointillist.errors import CausalityError
 
 
@@ -94,10 +94,11 @@ def _path(builder: Builder, code: list[Instruction], needs: Needs, channel: View
         if target is None or not target.covers(channel):
             continue
         offset = channel.start - target.start
-        if instruction.map is not None:
+        if instruction.map is not None and not isinstance(instruction.map, Memory):
             places.append(f"`{instruction.key}`")
-            stores = (i.inputs[0] for i in code if i.opcode == "STORE" and i.map is instruction.map)
-            sources = [stored.narrow(offset % instruction.map.channels, 1) for stored in stores]
+            kept = instruction.map
+            stores = (i.inputs[0] for i in code if i.opcode == "STORE" and i.map is kept)
+            sources = [stored.narrow(offset % kept.channels, 1) for stored in stores]
         else:
             sources = OPCODES[instruction.opcode].sources(instruction, offset, builder.weights)
         if not sources:

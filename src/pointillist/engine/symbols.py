@@ -114,7 +114,7 @@ def make(kind: type[RecordedT], builder: Builder, channels: int, height: int, wi
 
 def symbol_of(builder: Builder, view: View) -> Symbol:
     """The symbol of a view."""
-    size = (1, 1) if view.level == Level.GIVEN else (builder.height, builder.width)
+    size = (1, 1) if view.level == Level.GIVEN else (-(-builder.height // view.scale), -(-builder.width // view.scale))
     symbol = make(Symbol, builder, view.channels, *size)
     symbol.content = view
     return symbol

@@ -4,6 +4,8 @@ from pointillist.networks.backbone import Backbone, BackboneConfig, Ports
 from pointillist.networks.diagonal_bilstm import DiagonalBiLSTM, DiagonalBiLSTMConfig
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN, GatedPixelCNNConfig
 from pointillist.networks.pixelcnn import PixelCNN, PixelCNNConfig
+from pointillist.networks.pixelcnn_pp import PixelCNNPP, PixelCNNPPConfig
+from pointillist.networks.pixelsnail import PixelSNAIL, PixelSNAILConfig
 from pointillist.networks.registry import ModelEntry, config_from_dict, entry, names
 from pointillist.networks.row_lstm import RowLSTM, RowLSTMConfig
 
@@ -17,6 +19,10 @@ __all__ = [
     "ModelEntry",
     "PixelCNN",
     "PixelCNNConfig",
+    "PixelCNNPP",
+    "PixelCNNPPConfig",
+    "PixelSNAIL",
+    "PixelSNAILConfig",
     "Ports",
     "RowLSTM",
     "RowLSTMConfig",

@@ -9,22 +9,37 @@ from typing import Any
 from pydantic import ValidationError
 
 from pointillist.errors import ConfigError, sentence
+from pointillist.images import ImageSpec
+from pointillist.likelihoods import LikelihoodName
 from pointillist.networks.backbone import Backbone, BackboneConfig
 from pointillist.networks.diagonal_bilstm import DiagonalBiLSTM
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN
 from pointillist.networks.pixelcnn import PixelCNN
+from pointillist.networks.pixelcnn_pp import PixelCNNPP
+from pointillist.networks.pixelsnail import PixelSNAIL
 from pointillist.networks.row_lstm import RowLSTM
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelEntry:
-    """A model of the family."""
+    """A model of the family.
+
+    Attributes:
+        likelihood: what `auto` means with one of its presets, for ordered levels of more than two.
+    """
 
     name: str
     backbone: type[Backbone]
     summary: str
     presets: Mapping[str, Mapping[str, Any]]
+    likelihood: LikelihoodName = "auto"
 
+    def preset_likelihood(self, image: ImageSpec) -> LikelihoodName:
+        """The likelihood that its presets choose for an image."""
+        return self.likelihood if image.ordered and image.levels > 2 else "auto"
+
+
+_SNAIL = {"channels": 256, "blocks": 12, "layers": 4, "key_channels": 16, "value_channels": 128}
 
 _ENTRIES = {
     e.name: e
@@ -74,6 +89,33 @@ _ENTRIES = {
                 "paper-mnist": {"channels": 16, "layers": 7, "head_channels": 32, "border": False},
                 "base": {"channels": 32, "layers": 7, "head_channels": 64},
                 "paper-cifar10": {"channels": 128, "layers": 12, "head_channels": 1024, "border": False},
+            },
+        ),
+        ModelEntry(
+            name="pixelcnn-pp",
+            backbone=PixelCNNPP,
+            summary="down- and up-sampling with shortcuts, mixtures of logistics (Salimans et al. 2017)",
+            likelihood="mixture",
+            presets={
+                # few layers may start strong: docs/architecture.md has the measurement
+                "tiny": {"channels": 16, "layers": 1, "dropout": 0.0, "residual_scale": 1.0},
+                "small": {"channels": 32, "layers": 2, "dropout": 0.0, "residual_scale": 1.0},
+                "base": {"channels": 64, "layers": 2, "dropout": 0.0, "residual_scale": 1.0},
+                "paper-cifar10": {},
+            },
+        ),
+        ModelEntry(
+            name="pixelsnail",
+            backbone=PixelSNAIL,
+            summary="gated convolutions and attention to every earlier pixel (Chen et al. 2018)",
+            likelihood="mixture",
+            presets={
+                "tiny": {"channels": 24, "blocks": 2, "layers": 2, "key_channels": 8, "value_channels": 24},
+                "small": {"channels": 32, "blocks": 3, "layers": 3, "key_channels": 8, "value_channels": 32},
+                "base": {"channels": 64, "blocks": 4, "layers": 3, "value_channels": 64},
+                # the authors' released commands (with `mixtures` 10 and, for ImageNet, 32)
+                "paper-cifar10": {**_SNAIL, "dropout": 0.5},
+                "paper-imagenet32": _SNAIL,
             },
         ),
     )

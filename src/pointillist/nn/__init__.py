@@ -1,22 +1,42 @@
 """Causal layers: everything that may see more than its own site does so through a `Pass`."""
 
-from pointillist.nn.causal import CausalConv2d, HorizontalConv2d, MaskedConv2d, PointwiseConv2d, VerticalConv2d
+from pointillist.nn.causal import (
+    CausalConv2d,
+    CornerConv2d,
+    HorizontalConv2d,
+    MaskedConv2d,
+    PointwiseConv2d,
+    VerticalConv2d,
+)
 from pointillist.nn.condition import Condition, ConditionBias
 from pointillist.nn.layer import CausalLayer, name_places
 from pointillist.nn.masks import channel_groups, see_before
 from pointillist.nn.recurrent import RecurrentLayer
+from pointillist.nn.weight_norm import (
+    FinerConv2d,
+    NormalisedConv2d,
+    NormalisedPointwiseConv2d,
+    has_weight_norm,
+    initialise_from_data,
+)
 
 __all__ = [
     "CausalConv2d",
     "CausalLayer",
     "Condition",
     "ConditionBias",
+    "CornerConv2d",
+    "FinerConv2d",
     "HorizontalConv2d",
     "MaskedConv2d",
+    "NormalisedConv2d",
+    "NormalisedPointwiseConv2d",
     "PointwiseConv2d",
     "RecurrentLayer",
     "VerticalConv2d",
     "channel_groups",
+    "has_weight_norm",
+    "initialise_from_data",
     "name_places",
     "see_before",
 ]

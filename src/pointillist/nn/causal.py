@@ -24,6 +24,7 @@ class CausalConv2d(CausalLayer):
         in_channels, out_channels: feature counts.
         up, down, left, right: the reach of the kernel, in sites; `down` and `right` may be -1 (strictly before).
         dilation: distance between taps; must divide the reach.
+        stride: the result is made at every so many rows and columns only, from row 0 and column 0 on.
         mask: which weights may be used, broadcastable to the kernel, or None for all of them.
         bias: whether a bias is added.
     """
@@ -40,12 +41,14 @@ class CausalConv2d(CausalLayer):
         right: int,
         down: int = 0,
         dilation: int = 1,
+        stride: int = 1,
         mask: Tensor | None = None,
         bias: bool = True,
     ) -> None:
         super().__init__()
         self.reach = {"up": up, "left": left, "right": right, "down": down}
         self.dilation = dilation
+        self.stride = stride
         kernel = ((up + down) // dilation + 1, (left + right) // dilation + 1)
         convolution = nn.Conv2d(in_channels, out_channels, kernel, bias=bias)  # for its initialisation
         self.weight = convolution.weight
@@ -59,7 +62,7 @@ class CausalConv2d(CausalLayer):
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass) -> Float[Tensor, "b o h w"]:
         """Convolve the window of each site."""
         window = ctx.window(self.key(), x, **self.reach)
-        return F.conv2d(window, self.masked_weight(), self.bias, dilation=self.dilation)
+        return F.conv2d(window, self.masked_weight(), self.bias, stride=self.stride, dilation=self.dilation)
 
 
 class MaskedConv2d(CausalConv2d):
@@ -122,6 +125,24 @@ class HorizontalConv2d(CausalConv2d):
         super().__init__(in_channels, out_channels, up=0, left=half, right=0, dilation=dilation, mask=mask)
 
 
+class CornerConv2d(CausalConv2d):
+    """A convolution over rows up to its own and columns up to its own: the upper left corner of a kernel.
+
+    The corner of a 3x3 kernel has 2x2 taps. The input keeps the groups already, so the own site may be read (mask B).
+    """
+
+    def __init__(
+        self, kernel_size: int, *, in_groups: Int[Tensor, " i"], out_groups: Int[Tensor, " o"], bias: bool = True
+    ) -> None:
+        half = _half(kernel_size)
+        site = see_before(out_groups, in_groups, strict=False)
+        mask = None
+        if site is not None:
+            mask = torch.ones(len(out_groups), len(in_groups), half + 1, half + 1)
+            mask[:, :, half, half] = site
+        super().__init__(len(in_groups), len(out_groups), up=half, left=half, right=0, mask=mask, bias=bias)
+
+
 class PointwiseConv2d(nn.Module):
     """A 1x1 convolution that keeps the groups: an output reads only groups up to its own (mask B)."""
 
@@ -135,10 +156,13 @@ class PointwiseConv2d(nn.Module):
         site = see_before(out_groups, in_groups, strict=False)
         self.register_buffer("mask", None if site is None else site[:, :, None, None], persistent=False)
 
+    def masked_weight(self) -> Float[Tensor, "o i 1 1"]:
+        """The weights that are used."""
+        return self.weight if self.mask is None else self.weight * self.mask
+
     def forward(self, x: Float[Tensor, "b i h w"]) -> Float[Tensor, "b o h w"]:
         """Mix the features of each site."""
-        weight = self.weight if self.mask is None else self.weight * self.mask
-        return F.conv2d(x, weight, self.bias)
+        return F.conv2d(x, self.masked_weight(), self.bias)
 
 
 def _half(kernel_size: int) -> int:
@@ -149,4 +173,12 @@ def _half(kernel_size: int) -> int:
     return kernel_size // 2
 
 
-__all__ = ["CausalConv2d", "HorizontalConv2d", "MaskedConv2d", "PointwiseConv2d", "VerticalConv2d", "channel_groups"]
+__all__ = [
+    "CausalConv2d",
+    "CornerConv2d",
+    "HorizontalConv2d",
+    "MaskedConv2d",
+    "PointwiseConv2d",
+    "VerticalConv2d",
+    "channel_groups",
+]

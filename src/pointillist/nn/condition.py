@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -20,10 +21,14 @@ class Condition:
 
 
 class ConditionBias(CausalLayer):
-    """Adds V h for a vector h (van den Oord et al. 2016b, eq. 3, 4) and V * s for a map s (eq. 5)."""
+    """Adds V h for a vector h (van den Oord et al. 2016b, eq. 3, 4) and V * s for a map s (eq. 5).
 
-    def __init__(self, vector: int, map: int, out_channels: int) -> None:
+    `scale` is the grid of the layer: a map is read at every `scale`-th row and column.
+    """
+
+    def __init__(self, vector: int, map: int, out_channels: int, *, scale: int = 1) -> None:
         super().__init__()
+        self.scale = scale
         self.vector = nn.Conv2d(vector, out_channels, 1, bias=False) if vector else None
         self.map = nn.Conv2d(map, out_channels, 1, bias=False) if map else None
 
@@ -34,5 +39,8 @@ class ConditionBias(CausalLayer):
             x = x + self.vector(ctx.given(self.key("vector"), condition.vector))
         if self.map is not None:
             assert condition.map is not None
-            x = x + self.map(ctx.given(self.key("map"), condition.map))
+            told = ctx.given(self.key("map"), condition.map)
+            if self.scale > 1:
+                told = ctx.window(self.key("sites"), told, up=0, left=0, right=0)
+            x = x + F.conv2d(told, self.map.weight, stride=self.scale)
         return x

@@ -25,6 +25,7 @@ from pointillist.training.interrupt import Interrupted, StopRequest
 from pointillist.training.journal import Guard, Journal
 from pointillist.training.optim import AveragedWeights, build_optimiser, learning_rate
 from pointillist.training.order import Order, shift_images
+from pointillist.training.start import initialise
 from pointillist.training.state import fingerprint, load_state, restore_optimiser, save_state
 
 
@@ -102,6 +103,8 @@ class Trainer:
         with ExitStack() as stack:
             stack.enter_context(self.stop.listening())
             journal = stack.enter_context(self._journal())
+            if self.progress.step == 0:
+                initialise(self.model, self.train_data, self.labels, self.order, self.average)
             started, images = time.perf_counter(), 0
             self.model.train()
             while self.progress.step < self.total:

@@ -5,7 +5,7 @@ the row part, over `[b, c]` in the pixel part. Running a program is calling them
 Calling them again gives the same bits, because none changes what it, or one before it, reads.
 """
 
-from pointillist.engine.opcodes import elementwise, linear, recurrence, sites
+from pointillist.engine.opcodes import attention, elementwise, grids, linear, recurrence, sites
 from pointillist.engine.opcodes.base import OPCODES, Call, Opcode
 
-__all__ = ["OPCODES", "Call", "Opcode", "elementwise", "linear", "recurrence", "sites"]
+__all__ = ["OPCODES", "Call", "Opcode", "attention", "elementwise", "grids", "linear", "recurrence", "sites"]

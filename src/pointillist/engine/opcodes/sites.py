@@ -30,7 +30,7 @@ class Store(SiteOpcode):
     """map[site] = x; nothing to do where x is computed in its place in the map"""
 
     def bind(self, instruction: Instruction, arrays: Arrays, column: int | None) -> list[Call]:
-        (view,), kept = instruction.inputs, _map_of(instruction)
+        (view,), kept = instruction.inputs, map_of(instruction)
         if column is None:
             return [partial(np.copyto, arrays.maps[kept].at(0, 0, 0), arrays.read(view, None))]
         if arrays.is_home(view, kept):
@@ -39,7 +39,7 @@ class Store(SiteOpcode):
 
     def needs(self, instruction: Instruction, needs: Needs, weights: Weights) -> IntArray:
         found = needs.of(instruction.inputs[0])
-        needs.maps[_map_of(instruction)] = found
+        needs.maps[map_of(instruction)] = found
         return found
 
 
@@ -48,22 +48,24 @@ class Gather(SiteOpcode):
     """out = the channels of the map at each tap, one tap after the other.
 
     In the pixel part all taps lie on the current row, and a run of neighbours is read where it lies, without a copy.
+    Taps count sites of the map's grid, which may be finer than that of the result.
     """
 
     def bind(self, instruction: Instruction, arrays: Arrays, column: int | None) -> list[Call]:
-        kept, taps = _map_of(instruction), instruction.taps
+        kept, taps = map_of(instruction), instruction.taps
         if column is None:
-            return [partial(_gather_row, arrays, kept, taps, arrays.write(instruction, None))]
+            step = instruction.scale // kept.scale
+            return [partial(_gather_row, arrays, kept, taps, step, arrays.write(instruction, None))]
         columns = [dx for _, dx in taps]
         if columns == list(range(columns[0], columns[0] + len(columns))):
             arrays.lie_in_map(instruction, kept, columns[0])
             return []
         parts = np.split(arrays.write(instruction, column), len(columns), axis=-1)
         store = arrays.maps[kept]
-        return [partial(np.copyto, part, store.site(column + dx)) for part, dx in zip(parts, columns, strict=True)]
+        return [partial(np.copyto, part, store.site(column, dx)) for part, dx in zip(parts, columns, strict=True)]
 
     def needs(self, instruction: Instruction, needs: Needs, weights: Weights) -> IntArray:
-        kept = _map_of(instruction)
+        kept = map_of(instruction)
         elsewhere = np.zeros(kept.channels, np.int64)
         return np.concatenate([needs.maps[kept] if tap == (0, 0) else elsewhere for tap in instruction.taps])
 
@@ -88,16 +90,17 @@ class Constant(SiteOpcode):
         return [partial(np.copyto, arrays.write(instruction, column), constant)]
 
 
-def _map_of(instruction: Instruction) -> Map:
+def map_of(instruction: Instruction) -> Map:
+    """The map that an instruction reads or writes."""
     if instruction.map is None:
         raise ValueError(f"{instruction.opcode} without a map")
     return instruction.map
 
 
-def _gather_row(arrays: Arrays, kept: Map, taps: tuple[Tap, ...], out: FloatArray) -> None:
+def _gather_row(arrays: Arrays, kept: Map, taps: tuple[Tap, ...], step: int, out: FloatArray) -> None:
     store, size = arrays.maps[kept], kept.channels
     for i, (dy, dx) in enumerate(taps):
-        np.copyto(out[..., i * size : (i + 1) * size], store.at(arrays.row, dy, dx))
+        np.copyto(out[..., i * size : (i + 1) * size], store.at(arrays.row, dy, dx)[:, ::step])
 
 
 def _copy_row(arrays: Arrays, condition: FloatArray, depth: int, out: FloatArray) -> None:

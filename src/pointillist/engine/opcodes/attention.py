@@ -1,0 +1,102 @@
+"""Opcodes of attention: keep the keys and values of each site that is drawn, and look back at all of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pointillist.engine.opcodes.base import Call, Opcode, opcode
+from pointillist.engine.opcodes.sites import SiteOpcode
+from pointillist.engine.program import FloatArray, Instruction, IntArray, Map, Memory, View
+from pointillist.engine.weights import Weights
+
+if TYPE_CHECKING:
+    from pointillist.engine.arrays import Arrays
+    from pointillist.engine.substeps import Needs
+
+
+@opcode
+class Remember(SiteOpcode):
+    """memory[site] = x, after the draw of the site"""
+
+    def bind(self, instruction: Instruction, arrays: Arrays, column: int | None) -> list[Call]:
+        return [
+            partial(
+                _remember, arrays, _memory(instruction), _column(column), arrays.read(instruction.inputs[0], column)
+            )
+        ]
+
+
+@opcode
+class Attend(Opcode):
+    """out = softmax(x . key / sqrt(d)) value over all earlier sites, head by head; 0 at the first site"""
+
+    def bind(self, instruction: Instruction, arrays: Arrays, column: int | None) -> list[Call]:
+        query, out = arrays.read(instruction.inputs[0], column), arrays.write(instruction, column)
+        return [partial(_attend, arrays, _memory(instruction), instruction.head, _column(column), query, out)]
+
+    def needs(self, instruction: Instruction, needs: Needs, weights: Weights) -> IntArray:
+        memory = _memory(instruction)
+        of_heads = needs.of(instruction.inputs[0]).reshape(-1, memory.key_width).max(axis=1)
+        return np.repeat(of_heads, memory.value_width)
+
+    def sources(self, instruction: Instruction, channel: int, weights: Weights) -> list[View]:
+        memory = _memory(instruction)
+        first = channel // memory.value_width * memory.key_width
+        return [instruction.inputs[0].narrow(first + i, 1) for i in range(memory.key_width)]
+
+    def narrow(self, instruction: Instruction, start: int, channels: int, weights: Weights) -> Instruction:
+        memory = _memory(instruction)
+        first, count = start // memory.value_width, channels // memory.value_width  # runs are of whole heads
+        return replace(
+            instruction,
+            output=None if instruction.output is None else instruction.output.narrow(start, channels),
+            inputs=(instruction.inputs[0].narrow(first * memory.key_width, count * memory.key_width),),
+            head=instruction.head + first,
+        )
+
+    def flops(self, instruction: Instruction) -> int:
+        """At an average site, which has half of all sites before it."""
+        memory = _memory(instruction)
+        return (instruction.inputs[0].channels + super().flops(instruction)) * memory.sites
+
+
+def _memory(instruction: Instruction) -> Memory:
+    if not isinstance(instruction.map, Memory):
+        raise ValueError(f"{instruction.opcode} without a memory")
+    return instruction.map
+
+
+def _column(column: int | None) -> int:
+    if column is None:
+        raise ValueError("attention is computed at a site")
+    return column
+
+
+def _remember(arrays: Arrays, memory: Map, column: int, x: FloatArray) -> None:
+    np.copyto(arrays.memories[memory][:, arrays.row * arrays.program.width + column], x)
+
+
+def _attend(arrays: Arrays, memory: Memory, head: int, column: int, query: FloatArray, out: FloatArray) -> None:
+    site = arrays.row * arrays.program.width + column
+    if site == 0:
+        out[...] = 0
+        return
+    heads = query.shape[-1] // memory.key_width
+    first = memory.keys + head * memory.value_width
+    kept = arrays.memories[memory][:, :site]
+    keys = kept[..., head * memory.key_width : (head + heads) * memory.key_width]
+    values = kept[..., first : first + heads * memory.value_width]
+    asked = query.reshape(len(query), heads, 1, -1) * np.array(memory.key_width**-0.5, query.dtype)
+    scores = asked @ _by_head(keys, heads).swapaxes(2, 3)  # [b, heads, 1, sites]
+    weights = np.exp(scores - scores.max(axis=3, keepdims=True))
+    weights /= weights.sum(axis=3, keepdims=True)
+    np.copyto(out, (weights @ _by_head(values, heads)).reshape(out.shape))
+
+
+def _by_head(x: FloatArray, heads: int) -> FloatArray:
+    """`[b, sites, heads * c]` as `[b, heads, sites, c]`, without a copy."""
+    return x.reshape(*x.shape[:2], heads, -1).swapaxes(1, 2)

@@ -1,0 +1,48 @@
+"""The opcode between grids: from the sites of a coarse grid to those of the grid that is twice as fine."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pointillist.engine.opcodes.base import Call, opcode
+from pointillist.engine.opcodes.sites import SiteOpcode, map_of
+from pointillist.engine.program import FloatArray, Instruction, IntArray
+from pointillist.engine.weights import Weights
+
+if TYPE_CHECKING:
+    from pointillist.engine.arrays import Arrays, MapStore
+    from pointillist.engine.substeps import Needs
+
+
+@opcode
+class Finer(SiteOpcode):
+    """out = a quarter of the channels of the coarse site that covers this one.
+
+    The quarters belong, in order, to the coarse site itself and to the sites right of it, below it, and both.
+    """
+
+    def bind(self, instruction: Instruction, arrays: Arrays, column: int | None) -> list[Call]:
+        store, out = arrays.maps[map_of(instruction)], arrays.write(instruction, column)
+        if column is None:
+            return [partial(_row, arrays, store, instruction.scale, out)]
+        right = column // instruction.scale % 2
+        return [partial(_site, arrays, store.site(column), right, instruction.scale, out)]
+
+    def needs(self, instruction: Instruction, needs: Needs, weights: Weights) -> IntArray:
+        assert instruction.output is not None
+        # only the first quarter is read at the site where it is made; the others are read later, when all is known
+        return needs.maps[map_of(instruction)][: instruction.output.channels]
+
+
+def _row(arrays: Arrays, store: MapStore, scale: int, out: FloatArray) -> None:
+    coarse, size = store.at(arrays.row, 0, 0), out.shape[-1]
+    first = arrays.row // scale % 2 * 2 * size
+    out[:, 0::2] = coarse[..., first : first + size]
+    out[:, 1::2] = coarse[:, : out.shape[1] // 2, first + size : first + 2 * size]
+
+
+def _site(arrays: Arrays, coarse: FloatArray, right: int, scale: int, out: FloatArray) -> None:
+    size = out.shape[-1]
+    first = (arrays.row // scale % 2 * 2 + right) * size
+    out[:] = coarse[:, first : first + size]

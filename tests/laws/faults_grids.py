@@ -1,0 +1,214 @@
+"""Faults of coarse grids, shifted convolutions, shortcuts and weight normalisation (PixelCNN++)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pointillist.engine.opcodes import grids
+from pointillist.engine.program import Program
+from pointillist.images import ImageSpec
+from pointillist.networks import pixelcnn_pp
+from pointillist.nn import weight_norm
+from pointillist.passes import FullPass
+from pointillist.pixel_model import PixelModel
+
+from .causal import check_batch, check_no_leak
+from .context import check_context
+from .faults import Law, fault
+from .samplers import check_engine_equals_full, check_same_image
+from .strategies import dirty, make_model, random_levels
+from .textbook import check_parameter_count, check_textbook
+
+ODD = (5, 7)
+
+
+def deep(channels: int = 1, **settings: Any) -> PixelModel:
+    """Three grids, odd sides."""
+    return dirty(make_model("pixelcnn-pp", ImageSpec.infer((channels, *ODD), 4), settings, labels=True))
+
+
+def law(check: Callable[..., None], channels: int = 1, **settings: Any) -> Law:
+    """A law of the size that it is drawn for."""
+    return lambda: check(deep(channels, **settings), *ODD)
+
+
+# ---- coarse sites know too much, or too little ----
+
+
+@fault("P5: the first layer sees its own pixel", law(check_no_leak))
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = weight_norm.NormalisedConv2d.__init__
+
+    def wider(self: Any, inputs: int, outputs: int, **reach: Any) -> None:
+        kept(self, inputs, outputs, **{**reach, "right": 0} if reach["right"] == -1 else reach)
+
+    patch.setattr(weight_norm.NormalisedConv2d, "__init__", wider)
+
+
+@fault("a strided convolution is padded on both sides, so that coarse sites know the row below", law(check_no_leak))
+def _(patch: pytest.MonkeyPatch) -> None:
+    def same(self: Any, key: str, x: Tensor, *, up: int, left: int, right: int, down: int = 0) -> Tensor:
+        if (up, left, right, down) == (1, 1, 0, 0):
+            return F.pad(x, (0, 1, 0, 1))
+        return F.pad(x, (left, right, up, down))
+
+    patch.setattr(FullPass, "window", same)
+
+
+@fault("the second stream hears the coarse site to the right", law(check_no_leak))
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = weight_norm.FinerConv2d.__init__
+    patch.setattr(
+        weight_norm.FinerConv2d,
+        "__init__",
+        lambda self, inputs, outputs, *, right: kept(self, inputs, outputs, right=1),
+    )
+
+
+@fault("an odd side is cut off at its beginning", law(check_no_leak))
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = FullPass.finer
+
+    def from_the_end(self: Any, key: str, x: Tensor, like: Tensor) -> Tensor:
+        whole = torch.zeros(1, 1, 2 * x.shape[2], 2 * x.shape[3])
+        return kept(self, key, x, whole)[:, :, -like.shape[2] :, -like.shape[3] :]
+
+    patch.setattr(FullPass, "finer", from_the_end)
+
+
+@fault("rows and columns are swapped on the way up", law(check_textbook))
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = FullPass.finer
+    patch.setattr(
+        FullPass,
+        "finer",
+        lambda self, key, x, like: kept(self, key, torch.cat([x.chunk(4, 1)[i] for i in (0, 2, 1, 3)], 1), like),
+    )
+
+
+def _without_mirrors(patch: pytest.MonkeyPatch) -> None:
+    kept = pixelcnn_pp.GatedPair.forward
+
+    def alone(self: Any, pair: Any, mirror: Any, ctx: Any, told: Any) -> Any:
+        return kept(self, pair, None if mirror is None else tuple(0 * m for m in mirror), ctx, told)
+
+    patch.setattr(pixelcnn_pp.GatedPair, "forward", alone)
+
+
+fault("the shortcuts are missing, so that the nearest sites are not seen", law(check_context))(_without_mirrors)
+
+
+@fault("the second stream does not hear the first", law(check_context))
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = pixelcnn_pp.GatedLayer.forward
+    patch.setattr(
+        pixelcnn_pp.GatedLayer,
+        "forward",
+        lambda self, x, heard, ctx, told: kept(self, x, None if heard is None else 0 * heard, ctx, told),
+    )
+
+
+@fault("P15: one grid only, whatever was asked for", lambda: check_parameter_count(deep()))
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = pixelcnn_pp.PixelCNNPP.__init__
+
+    def flat(self: Any, config: Any, ports: Any) -> None:
+        kept(self, config.model_copy(update={"resolutions": 1}), ports)
+
+    patch.setattr(pixelcnn_pp.PixelCNNPP, "__init__", flat)
+
+
+# ---- sub-pixels ----
+
+
+@fault("P3: concatenated ELUs are interleaved, so the groups break", law(check_no_leak, 3))
+def _(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(pixelcnn_pp, "concat_elu", lambda x: F.elu(torch.stack([x, -x], 2).flatten(1, 2)))
+
+
+@fault("P3: the kernels have no mask at their own site", law(check_no_leak, 3))
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = pixelcnn_pp.see_before
+    patch.setattr(
+        pixelcnn_pp,
+        "see_before",
+        lambda outputs, inputs, *, strict: kept(outputs, inputs, strict=True) if strict else None,
+    )
+
+
+@fault("P3: on the way up the coarse site mixes the sub-pixels", law(check_no_leak, 3))
+def _(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(weight_norm, "see_before", lambda outputs, inputs, *, strict: None)
+
+
+@fault("P3: the first layer is strict for all sub-pixels, so that blue does not see green", law(check_context, 3))
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = pixelcnn_pp.see_before
+
+    def blind(outputs: Tensor, inputs: Tensor, *, strict: bool) -> Any:
+        found = kept(outputs, inputs, strict=strict)
+        return torch.zeros_like(found) if strict and found is not None else found
+
+    patch.setattr(pixelcnn_pp, "see_before", blind)
+
+
+# ---- weight normalisation ----
+
+
+@fault("weights under a mask are part of the length", law(check_textbook, 3))
+def _(patch: pytest.MonkeyPatch) -> None:
+    def late(self: Any) -> Tensor:
+        weight: Tensor = self.normalised(self.weight)
+        return weight if self.mask is None else weight * self.mask
+
+    patch.setattr(weight_norm.NormalisedConv2d, "masked_weight", late)
+
+
+def _after_the_first_batch() -> None:
+    model = deep(2).train()
+    model.initialise(random_levels(model, 3))
+    check_batch(model, *ODD)
+
+
+@fault("P9: outputs are normalised over every batch, not only the first", _after_the_first_batch)
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = weight_norm.NormalisedConv2d.forward
+
+    def by_batch(self: Any, x: Tensor, ctx: Any) -> Tensor:
+        y = kept(self, x, ctx)
+        return F.batch_norm(y, None, None, training=True) if self.training else y
+
+    patch.setattr(weight_norm.NormalisedConv2d, "forward", by_batch)
+
+
+# ---- the engine ----
+
+
+@fault("P13: what lies on a coarse grid is computed in every row", law(check_engine_equals_full))
+def _(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Program, "period", 1)
+
+
+@fault("P13: a fine site reads the wrong quarter", law(check_engine_equals_full))
+@fault("P13: a fine site reads the wrong quarter (painted)", law(check_same_image))
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = grids._site
+    patch.setattr(grids, "_site", lambda arrays, coarse, right, scale, out: kept(arrays, coarse, 1 - right, scale, out))
+
+
+@fault("P13: only even widths are read back right", law(check_engine_equals_full))
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = grids._row
+
+    def even(arrays: Any, store: Any, scale: int, out: Any) -> None:
+        kept(arrays, store, scale, out)
+        if out.shape[1] % 2:
+            out[:, -1] = 0
+
+    patch.setattr(grids, "_row", even)

@@ -1,0 +1,101 @@
+"""Data-dependent initialisation in a run: once, before step 0, the same for every way to share out a step."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import pointillist as pt
+from pointillist.training import Interrupted
+from pointillist.training import trainer as trainer_module
+
+from .helpers import assert_same_weights, tiny_config, tiny_data, weights
+from .test_resume import interrupt_after, state_of
+
+
+def small_model(data: pt.ImageDataset, seed: int = 0, **settings: Any) -> pt.PretrainedPixelModel:
+    """A few thousand weights, normalised."""
+    torch.manual_seed(seed)
+    settings = {"channels": 6, "layers": 1, "resolutions": 2, "dropout": 0.2, "label_width": 4, **settings}
+    return pt.build("pixelcnn-pp", image=data.spec, classes=data.classes, **settings)
+
+
+def test_a_run_starts_from_its_first_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once for a fresh model; not for one that was trained already; the average starts from the same weights."""
+    data, calls = tiny_data(), []
+    kept = trainer_module.initialise
+
+    def spy(model: Any, train: Any, labels: Any, order: Any, average: Any) -> None:
+        before = weights(model)
+        kept(model, train, labels, order, average)
+        changed = any(not torch.equal(before[k], v) for k, v in weights(model).items())
+        calls.append(changed)
+        for name, parameter in model.named_parameters():
+            assert torch.equal(average.average[name], parameter)
+
+    monkeypatch.setattr(trainer_module, "initialise", spy)
+    model = small_model(data.train)
+    pt.train(model, data, tiny_config(steps=2))
+    pt.train(model, data, tiny_config(steps=2))
+    assert calls == [True, False]
+
+
+def test_resumed_equals_uninterrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The weights that a resumed model was built with are never initialised from data."""
+    data = tiny_data()
+    pt.train(small_model(data.train), data, tiny_config(tmp_path / "a"))
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 4)
+        with pytest.raises(Interrupted):
+            pt.train(small_model(data.train), data, tiny_config(tmp_path / "b"))
+    pt.train(small_model(data.train, seed=9), data, tiny_config(tmp_path / "b"), resume=True)
+    assert_same_weights(state_of(tmp_path / "a", 8), state_of(tmp_path / "b", 8))
+
+
+def test_a_step_in_parts_starts_alike() -> None:
+    """The first images do not depend on how a step is computed."""
+    data = tiny_data()
+    results = []
+    for parts in (1, 2):
+        model = small_model(data.train, dropout=0.0)
+        pt.train(model, data, tiny_config(accumulate=parts, label_dropout=0.0, steps=3))
+        results.append(torch.cat([p.flatten() for p in model.parameters()]))
+    assert torch.allclose(results[0], results[1], atol=2e-5)
+
+
+PROGRAM = """
+import sys, os
+from safetensors.torch import save_file
+from tests.training.helpers import *
+from tests.training.test_start import small_model
+data = tiny_data()
+model = small_model(data.train, seed=int(os.environ["RANK"]), dropout=0.0)
+pt.train(model, data, tiny_config(steps=2, label_dropout=0.0))
+state = {k: v.contiguous() for k, v in model.named_parameters()}
+save_file(state, f"{sys.argv[1]}/rank-{os.environ['RANK']}.safetensors")
+"""
+
+
+def test_two_processes_start_and_end_alike(tmp_path: Path) -> None:
+    """Also where they built other weights: all take those of the first, initialised."""
+    script, root = tmp_path / "run.py", Path(__file__).parents[2]
+    script.write_text(PROGRAM)
+    result = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", script, tmp_path],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": f"{Path(pt.__file__).parents[1]}:{root}", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    ranks = [load_file(tmp_path / f"rank-{rank}.safetensors") for rank in range(2)]
+    for name in ranks[0]:
+        assert torch.equal(ranks[0][name], ranks[1][name]), name
