@@ -20,7 +20,10 @@ EPILOG = """Examples:
 
   pointillist info uci-digits
 
-  pointillist info my-images/ --set data.size=32 --json"""
+  pointillist info my-images/ --set data.size=32 --json
+
+  pointillist info pixelcnn:small --receptive-field 12,7 --out field.png"""
+_FIELD = "What a site sees"
 
 
 def info(
@@ -29,11 +32,42 @@ def info(
     sets: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="How to read images, such as data.size=32.")
     ] = None,
+    site: Annotated[
+        str | None,
+        typer.Option(
+            "--receptive-field",
+            metavar="ROW,COLUMN",
+            help="Draw which earlier pixels this site sees (ROW,COLUMN,CHANNEL for a channel). MODEL may also be a "
+            "model to be trained, such as pixelcnn:small.",
+            rich_help_panel=_FIELD,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="PNG", help="The picture; else field.png.", rich_help_panel=_FIELD),
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE", help="Of the image, 32 or 48x64; else the model's own, or 28.", rich_help_panel=_FIELD
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", metavar=FLAG, help="Replace the picture.", rich_help_panel=_FIELD)
+    ] = False,
 ) -> None:
-    """Show what a model is, or what would be read as images."""
+    """Show what a model is, what it sees, or what would be read as images."""
     from pointillist.errors import ConfigError
 
-    if not is_data(name):
+    if site is not None:
+        from pointillist.cli.field import field_facts
+
+        if sets or is_data(name):
+            raise ConfigError(f"`--receptive-field` (={site!r}) is about a model, not about images: name a model.")
+        facts = field_facts(name, site, out or Path("field.png"), size, force)
+    elif out is not None or size is not None or force:
+        raise ConfigError("`--out`, `--size` and `--force` belong to `--receptive-field ROW,COLUMN`: add it.")
+    elif not is_data(name):
         if sets:
             raise ConfigError(f"`--set` (={sets[0]!r}) is about reading images, and {name} is a model: leave it out.")
         facts = model_facts(name)
