@@ -118,22 +118,22 @@ def receptive_field(
     row, column, channel = check_site(model, row, column, channel, size)
     probe = copy.deepcopy(model).to("cpu", torch.float64).eval().requires_grad_(False)
     random = torch.Generator().manual_seed(0)
-    strength = None
     if images is None and getattr(model, "training_record", None):
         images = torch.randint(model.image.levels, (_IMAGES, channels, height, width), generator=random)
-    if images is not None:
-        images = probe.check(images)
-        if images.shape[2:] != (height, width):
-            shown = "x".join(map(str, images.shape[2:]))
-            raise ShapeError(
-                f"`images` of {shown} must be as large as the field, {height}x{width}: give that as `size`."
-            )
-        strength = _strength(probe, images, (channel, row, column))
-    earlier = _earlier(probe, (channels, height, width), (channel, row, column))
-    depends = _depends(probe, earlier, (channel, row, column), random)
-    numbered = ("",) if channels == 1 else tuple(f"channel {c}" for c in range(channels))
-    names = _CHANNEL_NAMES.get(model.image.mode, numbered)
-    return ReceptiveField(name or model.config.model_type, (row, column, channel), depends, earlier, strength, names)
+    site = (channel, row, column)
+    strength = None if images is None else _strength(probe, images, site, (height, width))
+    earlier = _earlier(probe, (channels, height, width), site)
+    depends = _depends(probe, earlier, site, random)
+    return ReceptiveField(
+        name or model.config.model_type, (row, column, channel), depends, earlier, strength, _names(model)
+    )
+
+
+def _names(model: PixelModel) -> tuple[str, ...]:
+    """A name for each channel; empty where there is one."""
+    count = model.image.channels
+    numbered = ("",) if count == 1 else tuple(f"channel {c}" for c in range(count))
+    return _CHANNEL_NAMES.get(model.image.mode, numbered)
 
 
 def check_site(
@@ -200,11 +200,21 @@ def _gradient(
     params = model.backbone(canvas, FullPass(), model.condition(None, _CANVASES)).unflatten(1, (groups, -1))
     asked = params[:, channel if groups > 1 else 0, :, row, column]
     weights = torch.randn(asked.shape, generator=random, dtype=torch.float64)
-    return _of_canvas(((asked * weights).sum()), canvas, channels).amax(0).numpy() != 0
+    found: np.ndarray = _of_canvas((asked * weights).sum(), canvas, channels).amax(0).numpy() != 0
+    return found
 
 
-def _strength(model: PixelModel, x: Int[Tensor, "n c h w"], site: tuple[int, int, int]) -> np.ndarray:
+def _strength(
+    model: PixelModel, images: Int[Tensor, "n c h w"], site: tuple[int, int, int], size: tuple[int, int]
+) -> np.ndarray:
     """Mean over images of the gradient of the log-probability of the site's level, `c h w`."""
+    x = model.check(images.cpu())
+    if tuple(x.shape[2:]) != size or len(x) == 0:
+        height, width = x.shape[2:]
+        raise ShapeError(
+            f"`images` ({len(x)} of {height}x{width}) must be at least one, as large as the field, "
+            f"{size[0]}x{size[1]}: give their size as `size`."
+        )
     channel, row, column = site
     canvas = model.canvas(x).detach().requires_grad_()
     params = model.backbone(canvas, FullPass(), model.condition(None, len(x)))
@@ -213,9 +223,6 @@ def _strength(model: PixelModel, x: Int[Tensor, "n c h w"], site: tuple[int, int
 
 
 def _of_canvas(value: Tensor, canvas: Tensor, channels: int) -> Float[Tensor, "b c h w"]:
-    """Size of the gradient at each sub-pixel; features of one sub-pixel are added. Zero where nothing is connected."""
-    if not value.requires_grad:  # the first site, seen by nothing
-        return torch.zeros(len(canvas), channels, *canvas.shape[2:], dtype=torch.float64)
-    (gradient,) = torch.autograd.grad(value, canvas, allow_unused=True)
-    gradient = torch.zeros_like(canvas) if gradient is None else gradient
-    return gradient.unflatten(1, (channels, -1)).abs().sum(2)
+    """Size of the gradient at each sub-pixel; features of one sub-pixel are added."""
+    (gradient,) = torch.autograd.grad(value, canvas)
+    return gradient.reshape(len(canvas), channels, -1, *canvas.shape[2:]).abs().sum(2)

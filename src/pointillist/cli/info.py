@@ -23,7 +23,19 @@ EPILOG = """Examples:
   pointillist info my-images/ --set data.size=32 --json
 
   pointillist info pixelcnn:small --receptive-field 12,7 --out field.png"""
+
 _FIELD = "What a site sees"
+
+
+def _option(*flags: str, value: str, text: str) -> Any:
+    return typer.Option(*flags, metavar=value, help=text, rich_help_panel=_FIELD)
+
+
+_SEES = "Draw which earlier pixels this site sees (or ROW,COLUMN,CHANNEL). MODEL may be an untrained NAME:PRESET."
+Site = Annotated[str | None, _option("--receptive-field", value="ROW,COLUMN", text=_SEES)]
+Out = Annotated[Path | None, _option("--out", "-o", value="PNG", text="The picture; else field.png.")]
+Size = Annotated[str | None, _option(value="SIZE", text="Of the image, 32 or 48x64; else the model's own, or 28.")]
+Force = Annotated[bool, _option("--force", value=FLAG, text="Replace the picture.")]
 
 
 def info(
@@ -32,29 +44,10 @@ def info(
     sets: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="How to read images, such as data.size=32.")
     ] = None,
-    site: Annotated[
-        str | None,
-        typer.Option(
-            "--receptive-field",
-            metavar="ROW,COLUMN",
-            help="Draw which earlier pixels this site sees (ROW,COLUMN,CHANNEL for a channel). MODEL may also be a "
-            "model to be trained, such as pixelcnn:small.",
-            rich_help_panel=_FIELD,
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="PNG", help="The picture; else field.png.", rich_help_panel=_FIELD),
-    ] = None,
-    size: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SIZE", help="Of the image, 32 or 48x64; else the model's own, or 28.", rich_help_panel=_FIELD
-        ),
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", metavar=FLAG, help="Replace the picture.", rich_help_panel=_FIELD)
-    ] = False,
+    site: Site = None,
+    out: Out = None,
+    size: Size = None,
+    force: Force = False,
 ) -> None:
     """Show what a model is, what it sees, or what would be read as images."""
     from pointillist.errors import ConfigError
@@ -169,6 +162,8 @@ def text_of(key: str, value: Any) -> str:
     """A fact for the table; JSON has all of it."""
     if key == "settings":
         return _changed(value)
+    if key == "site":
+        return ", ".join(f"{what} {number}" for what, number in zip(("row", "column", "channel"), value, strict=True))
     if key == "file_size":
         return size_text(value)
     if isinstance(value, dict):

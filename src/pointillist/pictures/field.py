@@ -43,38 +43,40 @@ def field_picture(
     """
     scale = _scale(depends.shape)
     maps = [_cells(*layer, scale) for layer in zip(_kinds(depends, earlier, site), depends, earlier, strict=True)]
-    titles = list(names) or [""] * len(maps)
+    titles, single = list(names) or [""] * len(maps), len(maps) == 1
     if strength is not None:
         maps += _strength_maps(strength, depends, earlier, site, scale)
-        single = len(titles) == 1
         titles = (
             ["what it can see", "how strongly"] if single else titles + [f"how strongly: {name}" for name in titles]
         )
     for tile in maps[site[0] :: len(depends)]:
         _dot(tile, site[1] * scale, site[2] * scale, scale)
-    columns = min(len(maps), 2 if len(depends) == 1 else min(len(depends), _COLUMNS))
-    rows = math.ceil(len(maps) / columns)
-    title = _LINE if any(titles) else 0
-    high, wide = maps[0].shape[0] + title, maps[0].shape[1]
-    inner = columns * wide + (columns - 1) * _GAP
+    body = _arranged(maps, titles, min(len(maps), 2 if single else len(depends), _COLUMNS))
     leaks = bool((depends & ~earlier).any())
-    needed = math.ceil(font().getlength(caption))
-    width = max(inner, _NARROWEST, min(needed, 900)) + 2 * _SIDE
-    below = _SIDE + rows * (high + _GAP) - _GAP + 10
+    width = max(body.width, _NARROWEST, min(math.ceil(font().getlength(caption)), 900)) + 2 * _SIDE
+    below = _SIDE + body.height + 10
     foot = _LINE * (2 + leaks) + (52 if strength is not None else 0)
     picture = Image.new("RGB", (width, below + foot + _SIDE - 6), PAPER)
+    picture.paste(body, ((width - body.width) // 2, _SIDE))
+    _draw_legend(picture, below, fitted(caption, width - 2 * _SIDE), leaks)
+    if strength is not None:
+        _draw_ramp(picture, below + _LINE * (2 + leaks) + 6, float(strength.max()))
+    return picture
+
+
+def _arranged(maps: list[np.ndarray], titles: Sequence[str], columns: int) -> Image.Image:
+    """The maps in rows, each below its title, if there is one."""
+    title = _LINE if any(titles) else 0
+    high, wide = maps[0].shape[0] + title, maps[0].shape[1]
+    rows = math.ceil(len(maps) / columns)
+    picture = Image.new("RGB", (columns * (wide + _GAP) - _GAP, rows * (high + _GAP) - _GAP), PAPER)
     draw = ImageDraw.Draw(picture)
-    left = (width - inner) // 2
     for index, (tile, text) in enumerate(zip(maps, titles, strict=True)):
         down, across = divmod(index, columns)
-        x, y = left + across * (wide + _GAP), _SIDE + down * (high + _GAP)
+        x, y = across * (wide + _GAP), down * (high + _GAP)
         if title:
             draw.text((x + wide / 2, y), fitted(text, wide + _GAP), INK, font(), anchor="ma")
         picture.paste(Image.fromarray(tile), (x, y + title))
-    draw.text((width / 2, below), fitted(caption, width - 2 * _SIDE), INK, font(), anchor="ma")
-    _draw_legend(picture, below + _LINE + 4, leaks)
-    if strength is not None:
-        _draw_ramp(picture, below + _LINE * (2 + leaks) + 6, float(strength.max()))
     return picture
 
 
@@ -131,10 +133,13 @@ def _strength_maps(
     return [_cells(*layer, scale) for layer in zip(colours, depends, earlier, strict=True)]
 
 
-def _draw_legend(picture: Image.Image, y: int, leaks: bool) -> None:
+def _draw_legend(picture: Image.Image, y: int, caption: str, leaks: bool) -> None:
+    """The caption, and below it what the colours mean."""
     entries = [("this site", ACCENT), ("earlier, seen", SEEN), ("earlier, not seen", MISSED), ("later", LATER)]
     lines = [entries, [("seen, but not earlier: a leak", LEAKED)]] if leaks else [entries]
     draw, box = ImageDraw.Draw(picture), 11
+    draw.text((picture.width / 2, y), caption, INK, font(), anchor="ma")
+    y += _LINE + 4
     for line in lines:
         widths = [box + 6 + math.ceil(font().getlength(text)) for text, _ in line]
         x = (picture.width - sum(widths) - 18 * (len(line) - 1)) // 2
