@@ -20,7 +20,7 @@ ROWS = [
     {"networks"},
     {"pixel_model"},
     {"factory", "unroll"},
-    {"finetune", "scoring", "sampling"},
+    {"finetune", "scoring", "sampling", "receptive"},
     {"training"},
     {"demo"},
     {"cli"},

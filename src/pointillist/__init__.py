@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pointillist.factory import PretrainedPixelModel, build, load, models
     from pointillist.images import ImageSpec
     from pointillist.pixel_model import PixelModel
+    from pointillist.receptive import ReceptiveField, receptive_field
     from pointillist.sampling import Samples, sample
     from pointillist.scoring import Evaluation, entropy_map, evaluate
     from pointillist.training import TrainConfig, TrainResult, train
@@ -44,6 +45,7 @@ _HOMES = {
     ),
     "pointillist.images": ("ImageSpec",),
     "pointillist.pixel_model": ("PixelModel",),
+    "pointillist.receptive": ("ReceptiveField", "receptive_field"),
     "pointillist.sampling": ("Samples", "sample"),
     "pointillist.scoring": ("Evaluation", "entropy_map", "evaluate"),
     "pointillist.training": ("TrainConfig", "TrainResult", "train"),
@@ -64,6 +66,7 @@ __all__ = [
     "PixelModel",
     "PointillistError",
     "PretrainedPixelModel",
+    "ReceptiveField",
     "Samples",
     "ShapeError",
     "TrainConfig",
@@ -76,6 +79,7 @@ __all__ = [
     "load",
     "load_data",
     "models",
+    "receptive_field",
     "sample",
     "train",
 ]

@@ -134,3 +134,42 @@ def test_faults_of_info(model: Path) -> None:
     assert "not there" in fails("info", "missing.npz")
     Path("empty").mkdir()
     assert "empty" in fails("info", "empty")
+
+
+def test_receptive_field_of_an_untrained_model() -> None:
+    shown = run("info", "pixelcnn:small", "--receptive-field", "12,7").output
+    assert "pixelcnn small, site (12, 7): sees 204 of 343 earlier pixels" in " ".join(shown.split())
+    assert Path("field.png").read_bytes().startswith(b"\x89PNG")
+    assert "--force" in fails("info", "pixelcnn:small", "--receptive-field", "1,1")
+    told = json.loads(
+        run("info", "row-lstm:tiny", "--receptive-field", "2, 3", "--size", "5x6", "--force", "--json").stdout
+    )
+    assert told["site"] == [2, 3, 0]
+    assert told["earlier"] == 15
+    assert told["seen"] + told["missing"] == 15
+    assert told["leaked"] == 0
+
+
+def test_receptive_field_of_a_trained_model(model: Path, sprites: Path) -> None:
+    """Drawn twice as wide: also how strongly, over images of its own."""
+    from PIL import Image
+
+    told = json.loads(run("info", model, "--receptive-field", "3,2,0", "--out", "a/one.png", "--json").stdout)
+    field = pt.receptive_field(pt.load(model), 3, 2)
+    assert (told["seen"], told["missing"]) == (field.num_seen, field.num_missing)
+    with Image.open("a/one.png") as picture:
+        assert picture.width > 2 * 6 * 24
+    run("info", sprites, "--receptive-field", "0,0", "--out", "two.png")
+
+
+def test_faults_of_receptive_field(model: Path, sprites: Path, pets: Path) -> None:
+    field = "--receptive-field"
+    assert "`row` (=5)" in fails("info", model, field, "5,0")
+    assert "`column` (=28)" in fails("info", "pixelcnn:tiny", field, "5,28")
+    assert "ROW,COLUMN" in fails("info", model, field, "five")
+    assert "no preset 'huge'" in fails("info", "pixelcnn:huge", field, "1,1")
+    assert "not about images" in fails("info", pets, field, "1,1")
+    assert ".png" in fails("info", model, field, "1,1", "--out", "field.jpg")
+    assert "learned positions" in fails("info", sprites, field, "1,1", "--size", "9")
+    assert "belong to `--receptive-field" in fails("info", model, "--out", "field.png")
+    assert not list(Path().glob("*.png"))

@@ -20,7 +20,22 @@ EPILOG = """Examples:
 
   pointillist info uci-digits
 
-  pointillist info my-images/ --set data.size=32 --json"""
+  pointillist info my-images/ --set data.size=32 --json
+
+  pointillist info pixelcnn:small --receptive-field 12,7 --out field.png"""
+
+_FIELD = "What a site sees"
+
+
+def _option(*flags: str, value: str, text: str) -> Any:
+    return typer.Option(*flags, metavar=value, help=text, rich_help_panel=_FIELD)
+
+
+_SEES = "Draw which earlier pixels this site sees (or ROW,COLUMN,CHANNEL). MODEL may be an untrained NAME:PRESET."
+Site = Annotated[str | None, _option("--receptive-field", value="ROW,COLUMN", text=_SEES)]
+Out = Annotated[Path | None, _option("--out", "-o", value="PNG", text="The picture; else field.png.")]
+Size = Annotated[str | None, _option(value="SIZE", text="Of the image, 32 or 48x64; else the model's own, or 28.")]
+Force = Annotated[bool, _option("--force", value=FLAG, text="Replace the picture.")]
 
 
 def info(
@@ -29,11 +44,23 @@ def info(
     sets: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="How to read images, such as data.size=32.")
     ] = None,
+    site: Site = None,
+    out: Out = None,
+    size: Size = None,
+    force: Force = False,
 ) -> None:
-    """Show what a model is, or what would be read as images."""
+    """Show what a model is, what it sees, or what would be read as images."""
     from pointillist.errors import ConfigError
 
-    if not is_data(name):
+    if site is not None:
+        from pointillist.cli.field import field_facts
+
+        if sets or is_data(name):
+            raise ConfigError(f"`--receptive-field` (={site!r}) is about a model, not about images: name a model.")
+        facts = field_facts(name, site, out or Path("field.png"), size, force)
+    elif out is not None or size is not None or force:
+        raise ConfigError("`--out`, `--size` and `--force` belong to `--receptive-field ROW,COLUMN`: add it.")
+    elif not is_data(name):
         if sets:
             raise ConfigError(f"`--set` (={sets[0]!r}) is about reading images, and {name} is a model: leave it out.")
         facts = model_facts(name)
@@ -135,6 +162,8 @@ def text_of(key: str, value: Any) -> str:
     """A fact for the table; JSON has all of it."""
     if key == "settings":
         return _changed(value)
+    if key == "site":
+        return ", ".join(f"{what} {number}" for what, number in zip(("row", "column", "channel"), value, strict=True))
     if key == "file_size":
         return size_text(value)
     if isinstance(value, dict):

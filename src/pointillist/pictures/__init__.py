@@ -2,8 +2,9 @@
 
 from pointillist.pictures.animation import animate
 from pointillist.pictures.colour import heat_colours
+from pointillist.pictures.field import field_picture
 from pointillist.pictures.files import png_bytes, save_png
 from pointillist.pictures.heat import heat_map
 from pointillist.pictures.sheet import sheet
 
-__all__ = ["animate", "heat_colours", "heat_map", "png_bytes", "save_png", "sheet"]
+__all__ = ["animate", "field_picture", "heat_colours", "heat_map", "png_bytes", "save_png", "sheet"]

@@ -1,0 +1,228 @@
+"""Which earlier sub-pixels a model can see from a site, measured: by gradients, not worked out from its settings.
+
+A path through the network shows as a gradient that is not zero, in float64 and at random weights. One set of weights
+may close a path by luck (a rectifier that is off), so the answer is the union over several sets.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from PIL import Image
+from torch import Tensor
+
+from pointillist.errors import ConfigError, ShapeError
+from pointillist.passes import FullPass
+from pointillist.pictures import field_picture, png_bytes
+from pointillist.pixel_model import PixelModel
+
+_CANVASES = 4  # images a draw of weights: each opens other rectifiers
+_QUIET = 6  # draws in a row that show nothing new end the search
+_MOST = 64  # draws at most
+_IMAGES = 8  # random images for the strength of a trained model
+_CHANNEL_NAMES = {"grey": ("",), "rgb": ("red", "green", "blue"), "rgba": ("red", "green", "blue", "alpha")}
+
+
+@dataclass(frozen=True, eq=False)
+class ReceptiveField:
+    """What a model can see from a site.
+
+    Attributes:
+        name: of the model, for the caption.
+        site: row, column, channel.
+        depends: bool `c h w`, the sub-pixels on which the parameters of the site depend.
+        earlier: bool `c h w`, those that are painted before it.
+        strength: float `c h w`, mean size of the gradient of the log-probability of the site's level, in nats per
+            unit of the canvas (half the range of an ordered level); None where it was not asked for.
+        channel_names: one for each channel; an empty one is not shown.
+    """
+
+    name: str
+    site: tuple[int, int, int]
+    depends: np.ndarray = field(repr=False)
+    earlier: np.ndarray = field(repr=False)
+    strength: np.ndarray | None = field(default=None, repr=False)
+    channel_names: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def num_earlier(self) -> int:
+        """Sub-pixels before the site."""
+        return int(self.earlier.sum())
+
+    @property
+    def num_seen(self) -> int:
+        """Earlier sub-pixels that are seen."""
+        return int((self.depends & self.earlier).sum())
+
+    @property
+    def num_missing(self) -> int:
+        """Earlier sub-pixels that are not seen: the blind spot."""
+        return int((self.earlier & ~self.depends).sum())
+
+    @property
+    def num_leaked(self) -> int:
+        """Seen sub-pixels that are not earlier: 0 in a causal model."""
+        return int((self.depends & ~self.earlier).sum())
+
+    def __str__(self) -> str:
+        row, column, channel = self.site
+        single = len(self.earlier) == 1
+        place = f"({row}, {column})" if single else f"({row}, {column}), channel {channel}"
+        what = "pixels" if single else "sub-pixels"
+        leaks = f", and {self.num_leaked:,} that are not earlier" if self.num_leaked else ""
+        return f"{self.name}, site {place}: sees {self.num_seen:,} of {self.num_earlier:,} earlier {what}{leaks}"
+
+    def image(self) -> Image.Image:
+        """The field as a picture: one map for each channel, below them (or beside one) the strength."""
+        row, column, channel = self.site
+        return field_picture(
+            self.depends, self.earlier, (channel, row, column),
+            strength=self.strength, caption=str(self), names=self.channel_names,
+        )  # fmt: skip
+
+    def _repr_png_(self) -> bytes:
+        return png_bytes(self.image())
+
+
+def receptive_field(
+    model: PixelModel,
+    row: int,
+    column: int,
+    channel: int | None = None,
+    *,
+    size: tuple[int, int] | None = None,
+    images: Int[Tensor, "n c h w"] | None = None,
+    name: str | None = None,
+) -> ReceptiveField:
+    """Measure what the parameters of a sub-pixel depend on. The weights of `model` stay as they are.
+
+    Args:
+        row, column: the site, from 0.
+        channel: its channel; None for the last, which has the most before it. A likelihood that couples the channels
+            asks the network once a pixel: there the whole pixel is one site, and none of its channels is earlier.
+        size: height and width of the image; None for the model's own.
+        images: levels over which the strength is measured, without labels; a trained model takes random ones if None.
+        name: of the model in the caption; None for its type.
+
+    Raises:
+        ConfigError: if the site is not in the image.
+        ShapeError, DataError: if the model does not take such a size or such images.
+    """
+    height, width = size or (model.image.height, model.image.width)
+    channels = model.image.channels
+    row, column, channel = check_site(model, row, column, channel, size)
+    probe = copy.deepcopy(model).to("cpu", torch.float64).eval().requires_grad_(False)
+    random = torch.Generator().manual_seed(0)
+    if images is None and getattr(model, "training_record", None):
+        images = torch.randint(model.image.levels, (_IMAGES, channels, height, width), generator=random)
+    site = (channel, row, column)
+    strength = None if images is None else _strength(probe, images, site, (height, width))
+    earlier = _earlier(probe, (channels, height, width), site)
+    depends = _depends(probe, earlier, site, random)
+    return ReceptiveField(
+        name or model.config.model_type, (row, column, channel), depends, earlier, strength, _names(model)
+    )
+
+
+def _names(model: PixelModel) -> tuple[str, ...]:
+    """A name for each channel; empty where there is one."""
+    count = model.image.channels
+    numbered = ("",) if count == 1 else tuple(f"channel {c}" for c in range(count))
+    return _CHANNEL_NAMES.get(model.image.mode, numbered)
+
+
+def check_site(
+    model: PixelModel, row: int, column: int, channel: int | None = None, size: tuple[int, int] | None = None
+) -> tuple[int, int, int]:
+    """Row, column and channel of a site in an image of the model; without a channel, the last.
+
+    Raises:
+        ConfigError: if the site is not in the image.
+        ShapeError: if the model does not take images of that size.
+    """
+    height, width = size or (model.image.height, model.image.width)
+    model.check_size(height, width)
+    channels = model.image.channels
+    channel = channels - 1 if channel is None else channel
+    for what, value, count in (("row", row, height), ("column", column, width), ("channel", channel, channels)):
+        if not 0 <= value < count:
+            allowed = f"0 to {count - 1}" if count > 1 else "0"
+            raise ConfigError(
+                f"`{what}` (={value}) lies outside the image of {height} x {width} with {channels} channel(s): "
+                f"counting starts at 0, so give {allowed}."
+            )
+    return row, column, channel
+
+
+def _earlier(model: PixelModel, shape: tuple[int, int, int], site: tuple[int, int, int]) -> np.ndarray:
+    """Bool `c h w`: what is painted before a site, in the order row, column, channel."""
+    channel, row, column = site
+    own, _, width = np.indices(shape)[0], shape[1], shape[2]
+    place = np.arange(shape[1] * width).reshape(shape[1], width)[None]
+    here = row * width + column
+    before: np.ndarray = (place < here) | ((place == here) & (own < (0 if model.likelihood.coupled else channel)))
+    return before
+
+
+def _depends(model: PixelModel, earlier: np.ndarray, site: tuple[int, int, int], random: torch.Generator) -> np.ndarray:
+    """The union over random weights, until it stays the same. Overwrites the weights."""
+    found, quiet = np.zeros_like(earlier), 0
+    for _ in range(_MOST):
+        _randomise(model, random)
+        new = _gradient(model, earlier.shape, site, random) & ~found
+        found |= new
+        quiet = 0 if new.any() else quiet + 1
+        if quiet == _QUIET or (quiet and bool((found | ~earlier).all())):
+            break
+    return found
+
+
+def _randomise(model: PixelModel, random: torch.Generator) -> None:
+    """Every weight random, of a size that neither saturates gates nor lets signals fade in a deep network."""
+    for weight in model.parameters():
+        scale = 1 / math.sqrt(weight[0].numel()) if weight.ndim > 1 else 0.5
+        weight.copy_(torch.randn(weight.shape, generator=random, dtype=weight.dtype) * scale)
+
+
+def _gradient(
+    model: PixelModel, shape: tuple[int, ...], site: tuple[int, int, int], random: torch.Generator
+) -> np.ndarray:
+    """Bool `c h w`: where the gradient of the site's parameters is not zero, for any of a few random canvases."""
+    channel, row, column = site
+    groups, (channels, height, width) = model.ports.groups, shape
+    canvas = torch.randn(_CANVASES, model.ports.canvas, height, width, generator=random, dtype=torch.float64)
+    canvas.requires_grad_()
+    params = model.backbone(canvas, FullPass(), model.condition(None, _CANVASES)).unflatten(1, (groups, -1))
+    asked = params[:, channel if groups > 1 else 0, :, row, column]
+    weights = torch.randn(asked.shape, generator=random, dtype=torch.float64)
+    found: np.ndarray = _of_canvas((asked * weights).sum(), canvas, channels).amax(0).numpy() != 0
+    return found
+
+
+def _strength(
+    model: PixelModel, images: Int[Tensor, "n c h w"], site: tuple[int, int, int], size: tuple[int, int]
+) -> np.ndarray:
+    """Mean over images of the gradient of the log-probability of the site's level, `c h w`."""
+    x = model.check(images.cpu())
+    if tuple(x.shape[2:]) != size or len(x) == 0:
+        height, width = x.shape[2:]
+        raise ShapeError(
+            f"`images` ({len(x)} of {height}x{width}) must be at least one, as large as the field, "
+            f"{size[0]}x{size[1]}: give their size as `size`."
+        )
+    channel, row, column = site
+    canvas = model.canvas(x).detach().requires_grad_()
+    params = model.backbone(canvas, FullPass(), model.condition(None, len(x)))
+    nats = model.likelihood.log_prob(params, x)[:, channel, row, column].sum()
+    return _of_canvas(nats, canvas, x.shape[1]).mean(0).numpy()
+
+
+def _of_canvas(value: Tensor, canvas: Tensor, channels: int) -> Float[Tensor, "b c h w"]:
+    """Size of the gradient at each sub-pixel; features of one sub-pixel are added."""
+    (gradient,) = torch.autograd.grad(value, canvas)
+    return gradient.reshape(len(canvas), channels, -1, *canvas.shape[2:]).abs().sum(2)
