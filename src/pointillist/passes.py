@@ -94,7 +94,7 @@ class FullPass:
         return tuple(F.pad(output, (0, 0, 1, -1)) for output in fn(*inputs))
 
     def recur(
-        self, key: str, cell: Cell, x: Float[Tensor, "b 4d h w"], *, reverse: bool = False
+        self, key: str, cell: Cell, x: Float[Tensor, "b _ h w"], *, reverse: bool = False
     ) -> Float[Tensor, "b d h w"]:
         """Row by row, or diagonal by diagonal; see `recurrence.scan`."""
         return scan(cell, x, reverse=reverse)

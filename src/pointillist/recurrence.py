@@ -35,7 +35,7 @@ class Cell:
     """
 
     along: Literal["rows", "diagonals"]
-    weight: Float[Tensor, "t d 4d"]
+    weight: Float[Tensor, "t d 4*d"]
     hidden: Float[Tensor, " d"]
     memory: Float[Tensor, " d"]
 
@@ -59,7 +59,7 @@ def lstm(pre: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
     return output * torch.tanh(memory), memory
 
 
-def scan(cell: Cell, x: Float[Tensor, "b 4d h w"], *, reverse: bool = False) -> Float[Tensor, "b d h w"]:
+def scan(cell: Cell, x: Float[Tensor, "b _ h w"], *, reverse: bool = False) -> Float[Tensor, "b d h w"]:
     """The hidden features of all sites; `reverse` runs on the mirrored map and mirrors the result."""
     height, width = x.shape[2:]
     if x.numel() == 0:
@@ -67,7 +67,7 @@ def scan(cell: Cell, x: Float[Tensor, "b 4d h w"], *, reverse: bool = False) -> 
     return (_scan_rows if cell.along == "rows" else _scan_diagonals)(cell, x, reverse=reverse)
 
 
-def _scan_rows(cell: Cell, x: Float[Tensor, "b 4d h w"], *, reverse: bool) -> Float[Tensor, "b d h w"]:
+def _scan_rows(cell: Cell, x: Float[Tensor, "b _ h w"], *, reverse: bool) -> Float[Tensor, "b d h w"]:
     """Row by row. A convolution, not a product with copied neighbours: faster where the matrix library is slow."""
     batch, _, _, width = x.shape
     layout = torch.channels_last
@@ -84,7 +84,7 @@ def _scan_rows(cell: Cell, x: Float[Tensor, "b 4d h w"], *, reverse: bool) -> Fl
     return torch.cat(out, 2)
 
 
-def _scan_diagonals(cell: Cell, x: Float[Tensor, "b 4d h w"], *, reverse: bool) -> Float[Tensor, "b d h w"]:
+def _scan_diagonals(cell: Cell, x: Float[Tensor, "b _ h w"], *, reverse: bool) -> Float[Tensor, "b d h w"]:
     """Skewed, so that a diagonal is one step; cells of the skewed map outside the image do not exist here.
 
     A diagonal holds the sites (r, t - r). Between a zero (the site above row 0) and the initial state (the site left

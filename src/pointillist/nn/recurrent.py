@@ -38,7 +38,7 @@ class RecurrentLayer(CausalLayer):
         self.hidden = nn.Parameter(torch.zeros(channels))
         self.memory = nn.Parameter(torch.zeros(channels))
 
-    def forward(self, gates: Float[Tensor, "b 4d h w"], ctx: Pass) -> Float[Tensor, "b d h w"]:
+    def forward(self, gates: Float[Tensor, "b _ h w"], ctx: Pass) -> Float[Tensor, "b d h w"]:
         """The hidden features, from what the input adds to the gates o, f, i, g."""
         return ctx.recur(
             self.key(), Cell(self.along, self.weight, self.hidden, self.memory), gates, reverse=self.reverse
