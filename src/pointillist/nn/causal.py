@@ -59,8 +59,8 @@ class CausalConv2d(CausalLayer):
         """The kernel that is used."""
         return self.weight if self.mask is None else self.weight * self.mask
 
-    def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass) -> Float[Tensor, "b o h w"]:
-        """Convolve the window of each site."""
+    def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass) -> Float[Tensor, "b o h2 w2"]:
+        """Convolve the window of each site, or of every `stride`-th row and column."""
         window = ctx.window(self.key(), x, **self.reach)
         return F.conv2d(window, self.masked_weight(), self.bias, stride=self.stride, dilation=self.dilation)
 
