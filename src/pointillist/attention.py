@@ -21,7 +21,7 @@ MAX_QUERIES = 256
 
 
 def strict_attention(
-    q: Float[Tensor, "b k h w"], k: Float[Tensor, "b k h w"], v: Float[Tensor, "b v h w"], heads: int
+    q: Float[Tensor, "b k h w"], k: Float[Tensor, "#b k #h #w"], v: Float[Tensor, "#b v #h #w"], heads: int
 ) -> Float[Tensor, "b v h w"]:
     """softmax(q . k / sqrt(d)) v over the sites strictly before each site, in raster order; zeros at the first site.
 
