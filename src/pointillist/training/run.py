@@ -94,6 +94,7 @@ def train(
         progress = trainer.run()
         _take_best(model, trainer, config)
     finally:
+        trainer.release()
         accelerator.end_training()
     return TrainResult(model.eval(), progress.step, progress.best, config.out)
 

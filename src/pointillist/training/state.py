@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from pointillist.checkpoint import read_tensors, write_tensors, write_text
+from pointillist.data import ImageDataset
 from pointillist.errors import CheckpointError, TrainingError
 
 KEPT = 2
@@ -78,10 +79,12 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, names: dict[int, str], t
                 optimiser.state[parameter] = {k: v if k == "step" else v.to(parameter.device) for k, v in state.items()}
 
 
-def fingerprint(levels: np.ndarray) -> str:
+def fingerprint(data: ImageDataset) -> str:
     """SHA-256 of a training set, so that a run is not resumed on other images."""
-    digest = hashlib.sha256(repr((levels.shape, str(levels.dtype))).encode())
-    digest.update(np.ascontiguousarray(levels).data)
+    digest = hashlib.sha256(repr((len(data), *data.spec.shape, "uint16")).encode())
+    for start in range(0, len(data), 4096):
+        levels = data.batch(np.arange(start, min(start + 4096, len(data)))).levels
+        digest.update(levels.numpy().astype(np.uint16).data)
     return digest.hexdigest()
 
 

@@ -84,12 +84,13 @@ class Trainer:
         self.optimiser = optimiser
         compiled: Any = torch.compile(model) if config.compile else model
         self.network: Any
+        self.prepared: Any
         self.network, self.prepared = accelerator.prepare(compiled, optimiser)
         self.guard = Guard(model.image.levels)
         self.progress = Progress()
         self.last_good = "none yet"
         self.stop = StopRequest()
-        self._fingerprint = _data_fingerprint(train)
+        self._fingerprint = fingerprint(train)
 
     # -- the loop
 
@@ -273,6 +274,11 @@ class Trainer:
 
     # -- plumbing
 
+    def release(self) -> None:
+        """Let go of the wrapped network: it must be gone before the process group it talks through."""
+        self.network = self.prepared = None
+        self.accelerator.free_memory()
+
     def _journal(self) -> Journal:
         main = self.accelerator.is_main_process
         console = self.console if main else None
@@ -289,11 +295,6 @@ class Trainer:
 
 def _every(asked: int, total: int, times: int) -> int:
     return asked or max(1, total // times)
-
-
-def _data_fingerprint(data: ImageDataset) -> str:
-    chunks = [data.batch(np.arange(i, min(i + 4096, len(data)))).levels.numpy() for i in range(0, len(data), 4096)]
-    return fingerprint(np.concatenate([c.astype(np.uint16) for c in chunks]))
 
 
 __all__ = ["Progress", "Trainer"]
