@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,7 @@ from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import ImageSpec
 
 LikelihoodName = Literal["auto", "bernoulli", "categorical", "mixture"]
+Number = TypeVar("Number", Tensor, float)
 MIN_LOG_SCALE = -7.0  # Salimans et al. 2017: keeps a component wider than about 1/8 of an 8-bit level
 
 
@@ -229,6 +230,6 @@ def inverse_cdf(log_probs: Float[Tensor, "b k"], uniforms: Float[Tensor, " b"]) 
     return torch.minimum(level, last)
 
 
-def bits_per_dim(nats: Tensor | float, dims: int) -> Tensor | float:
+def bits_per_dim(nats: Number, dims: int) -> Number:
     """Negative log-likelihood in nats per image to bits per sub-pixel."""
     return nats / (dims * math.log(2.0))

@@ -17,7 +17,7 @@ from pointillist.conditioning import NO_LABEL, resolve_labels
 from pointillist.conditioning.label import Label
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import ImageSpec
-from pointillist.likelihoods import inverse_cdf
+from pointillist.likelihoods import bits_per_dim, inverse_cdf
 from pointillist.pixel_model import PixelModel
 from pointillist.scoring import evaluating
 from pointillist.unroll import Site, open_engine, resolve_engine, unroll
@@ -61,7 +61,7 @@ class Samples:
     @property
     def bits_per_dim(self) -> Float[Tensor, " n"]:
         """Bits per sub-pixel of each image under the model."""
-        return -self.nats / (self.levels[0].numel() * float(np.log(2.0)))
+        return bits_per_dim(-self.nats, self.levels[0].numel())
 
 
 def sample(

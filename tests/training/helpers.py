@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 
 import pointillist as pt
 from pointillist.data import DataSplits, ImageDataset
@@ -44,3 +48,19 @@ def assert_same_weights(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) 
     assert a.keys() == b.keys()
     for name in a:
         assert torch.equal(a[name], b[name]), name
+
+
+def run_two_processes(program: str, folder: Path) -> list[dict[str, torch.Tensor]]:
+    """Run a program under `torchrun --nproc-per-node 2`; the weights it left as `rank-N.safetensors` in `folder`."""
+    script, root = folder / "run.py", Path(__file__).parents[2]
+    script.write_text(program)
+    result = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", script, folder],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": f"{Path(pt.__file__).parents[1]}:{root}", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    return [load_file(folder / f"rank-{rank}.safetensors") for rank in range(2)]

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 import pointillist as pt
 from pointillist.training import Interrupted
 from pointillist.training import trainer as trainer_module
 
-from .helpers import assert_same_weights, tiny_config, tiny_data, weights
+from .helpers import assert_same_weights, run_two_processes, tiny_config, tiny_data, weights
 from .test_resume import interrupt_after, state_of
 
 
@@ -85,17 +81,4 @@ save_file(state, f"{sys.argv[1]}/rank-{os.environ['RANK']}.safetensors")
 
 def test_two_processes_start_and_end_alike(tmp_path: Path) -> None:
     """Also where they built other weights: all take those of the first, initialised."""
-    script, root = tmp_path / "run.py", Path(__file__).parents[2]
-    script.write_text(PROGRAM)
-    result = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", script, tmp_path],
-        cwd=root,
-        env={**os.environ, "PYTHONPATH": f"{Path(pt.__file__).parents[1]}:{root}", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert result.returncode == 0, result.stderr[-3000:]
-    ranks = [load_file(tmp_path / f"rank-{rank}.safetensors") for rank in range(2)]
-    for name in ranks[0]:
-        assert torch.equal(ranks[0][name], ranks[1][name]), name
+    assert_same_weights(*run_two_processes(PROGRAM, tmp_path))

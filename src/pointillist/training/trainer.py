@@ -18,6 +18,7 @@ from rich.console import Console
 from pointillist.conditioning import NO_LABEL
 from pointillist.data import Batch, ImageDataset
 from pointillist.errors import ConfigError, TrainingError
+from pointillist.likelihoods import bits_per_dim
 from pointillist.pixel_model import PixelModel
 from pointillist.scoring import evaluate, match_labels
 from pointillist.training.config import TrainConfig
@@ -165,7 +166,7 @@ class Trainer:
             with nullcontext() if last else accelerator.no_sync(self.network):
                 with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
                     nats = -self.network(batch.levels, batch.labels)
-                loss = nats.mean() / (self.model.image.dims * math.log(2) * config.accumulate)
+                loss = bits_per_dim(nats.mean(), self.model.image.dims) / config.accumulate
                 accelerator.backward(loss)
             loss_sum += loss.detach()
         bits = float(accelerator.reduce(loss_sum, "mean"))
@@ -210,7 +211,7 @@ class Trainer:
             nats = evaluate(self.model, mine).per_image if len(mine) else np.zeros(0)
         sums = torch.tensor([nats.sum(), len(nats)], dtype=torch.float64, device=accelerator.device)
         total, images = accelerator.reduce(sums, "sum").tolist()
-        bits = total / images / (self.model.image.dims * math.log(2))
+        bits = bits_per_dim(total / images, self.model.image.dims)
         progress = self.progress
         progress.last = bits
         improved = bits < progress.best
@@ -295,6 +296,3 @@ class Trainer:
 
 def _every(asked: int, total: int, times: int) -> int:
     return asked or max(1, total // times)
-
-
-__all__ = ["Progress", "Trainer"]
