@@ -1,0 +1,5 @@
+"""Programs compiled: one machine, in numba, for every model, shape and batch."""
+
+from pointillist.engine.cpu.run import CpuEngine
+
+__all__ = ["CpuEngine"]
