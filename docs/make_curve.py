@@ -1,7 +1,7 @@
 """Draw validation nats (or bits/dim) against images seen: `python docs/make_curve.py NAME "TITLE" RUN [RUN ...]`.
 
-Writes `docs/curves/NAME.svg` with a curve a run, named by the run's folder, and `docs/curves/RUN.jsonl`, the validation lines of each.
-`--bits` draws bits/dim.
+Writes `docs/curves/NAME.svg` with a curve a run, named by the run's folder, and `docs/curves/RUN.jsonl`, the validation
+lines of each. `--bits` draws bits/dim.
 """
 
 from __future__ import annotations
