@@ -19,6 +19,7 @@ ROWS = [
     {"conditioning"},
     {"networks"},
     {"pixel_model"},
+    {"runners"},
     {"factory", "unroll"},
     {"finetune", "scoring", "sampling", "receptive"},
     {"training"},

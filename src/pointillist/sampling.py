@@ -79,6 +79,7 @@ def sample(
     *,
     size: tuple[int, int] | None = None,
     batch_size: int = 64,
+    threads: int | None = None,
 ) -> Samples:
     """Paint `n` images.
 
@@ -90,11 +91,12 @@ def sample(
         top_p: keeps the likeliest levels whose probabilities reach this sum.
         seed: image i depends on (seed, i) alone, not on `n` or `batch_size`; None takes a fresh one.
         uniforms: in [0, 1), one a sub-pixel, instead of a seed.
-        engine: `auto`, `step` or `naive`; see `unroll.open_engine`.
+        engine: `auto`, `cpu`, `step` or `naive`; see `runners.open_engine`.
         on_row: called after each row of a stage with images finished before this batch, rows done (sites, in rows of
             the image), and the batch's levels.
         size: `(height, width)` instead of the model's own.
         batch_size: images painted at once.
+        threads: how many share a batch on engine `cpu`; None for as many as torch uses.
 
     Raises:
         ConfigError, ShapeError, EngineError: naming the argument that is wrong.
@@ -102,7 +104,7 @@ def sample(
     parts = list(
         stream(
             model, n, label, text, guidance, temperature, top_p, seed, uniforms, engine, on_row,
-            size=size, batch_size=batch_size,
+            size=size, batch_size=batch_size, threads=threads,
         )
     )  # fmt: skip
     return Samples(
@@ -130,10 +132,11 @@ def stream(
     *,
     size: tuple[int, int] | None = None,
     batch_size: int = 64,
+    threads: int | None = None,
 ) -> Iterator[Samples]:
     """Like `sample`, in batches as they are finished, so that any number fits in memory."""
     engine = resolve_engine(engine)
-    _check_numbers(n, guidance, temperature, top_p, batch_size)
+    _check_numbers(n, guidance, temperature, top_p, batch_size, 1 if threads is None else threads)
     height, width = size or (model.image.height, model.image.width)
     if min(height, width) < 1:
         raise ConfigError(f"`size` (={height}x{width}) must be positive in both directions.")
@@ -157,12 +160,18 @@ def stream(
             u = np.asarray(uniforms[start:stop], np.float64)
         chooser = Chooser(torch.from_numpy(u), guidance, temperature, top_p)
         report = None if on_row is None else (lambda rows, levels, done=start: on_row(done, rows, levels))
-        levels = _paint(model, labels[start:stop], chooser, (height, width), engine, report)
+        levels = _paint(model, labels[start:stop], chooser, (height, width), engine, report, threads)
         yield Samples(levels, chooser.nats, image, labels[start:stop], seed, engine)
 
 
 def _paint(
-    model: PixelModel, labels: Tensor, chooser: Chooser, size: tuple[int, int], engine: str, report: Any
+    model: PixelModel,
+    labels: Tensor,
+    chooser: Chooser,
+    size: tuple[int, int],
+    engine: str,
+    report: Any,
+    threads: int | None,
 ) -> Tensor:
     """One batch. Under guidance the engine carries every image twice, told and untold, and both see the same levels."""
     count = len(labels)
@@ -171,7 +180,7 @@ def _paint(
     chooser.guided = guided
     with evaluating(model):
         condition = model.condition(told if model.config.classes else None, len(told))
-        return unroll(model, condition, chooser, len(told), *size, engine, report)[:count]
+        return unroll(model, condition, chooser, len(told), *size, engine, report, threads=threads)[:count]
 
 
 class Chooser:
@@ -215,9 +224,9 @@ def sharpen(log_probs: Float[Tensor, "b k"], temperature: float, top_p: float) -
     return log_probs
 
 
-def _check_numbers(n: int, guidance: float, temperature: float, top_p: float, batch_size: int) -> None:
-    if n < 1 or batch_size < 1:
-        raise ConfigError(f"`n` (={n}) and `batch_size` (={batch_size}) must be at least 1.")
+def _check_numbers(n: int, guidance: float, temperature: float, top_p: float, batch_size: int, threads: int) -> None:
+    if min(n, batch_size, threads) < 1:
+        raise ConfigError(f"`n` (={n}), `batch_size` (={batch_size}) and `threads` (={threads}) must be at least 1.")
     if not 0 <= guidance < float("inf"):
         raise ConfigError(f"`guidance` (={guidance}) must be 0 or more, and finite: 1 is the model itself.")
     if not temperature >= 0:

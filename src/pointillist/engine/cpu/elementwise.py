@@ -56,7 +56,7 @@ CODES = {name: code for code, name in enumerate(FUNCTIONS)}
 TAKES_TWO = {"ADD", "MULTIPLY", "GATE"}
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def apply(typing: Any, code: Any, array: Any, y: Any, x: Any, z: Any, count: Any) -> Any:
     """`array[y:y+count] = f(array[x:x+count], array[z:z+count])` with f = `FUNCTIONS[code]`.
 

@@ -11,7 +11,7 @@ from numba.extending import intrinsic
 from pointillist.engine.cpu.vectors import I64, Vectors
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def exponentials(typing: Any, out: Any, y: Any, source: Any, x: Any, count: Any, shift: Any) -> Any:
     """`out[y:y+count] = exp(source[x:x+count] - shift)`, in the precision of `out`, which is that of `source` or finer.
 

@@ -42,13 +42,15 @@ class Lower:
         self.patches: list[list[int]] = []
         self.whole_row = False
         """Whether the rows being written run over a whole row of the image."""
+        self.once = False
+        """Whether they run before the first row."""
 
     def table(self) -> Table:
         """All parts, one after the other."""
         lifetimes = Lifetimes(self.places)
         parts: list[tuple[int, int]] = []
         for number, part in enumerate(self.places.parts):
-            self.whole_row = number == 1
+            self.once, self.whole_row = number == 0, number == 1
             begin = len(self.rows)
             for position, instruction in enumerate(part):
                 if instruction.opcode not in LOWERINGS:
@@ -72,7 +74,7 @@ class Lower:
         """Write a row for an instruction; return it, for what is special to it."""
         scale = instruction.scale
         row = {t.CODE: code, t.MASK: scale - 1, t.SHIFT: scale.bit_length() - 1}
-        row |= {t.FIRST: instruction.first_row, t.LAST: t.EVERY_ROW}
+        row |= {t.FIRST: 0 if self.once else instruction.first_row, t.LAST: t.EVERY_ROW}
         row |= {getattr(t, name): value for name, value in fields.items()}
         for field, place in operands.items():
             row |= {field: place.start, field + 1: place.image, field + 2: place.column}
@@ -89,7 +91,9 @@ class Lower:
             numbers = (place.start, ring.scale, ring.offset, ring.slots, ring.size)
             self.patches.append([len(self.rows), field, *numbers])
 
-    def elementwise(self, instruction: Instruction, name: str, out: Place, *inputs: Place, count: int) -> dict[int, int]:
+    def elementwise(
+        self, instruction: Instruction, name: str, out: Place, *inputs: Place, count: int
+    ) -> dict[int, int]:
         """`out = f(inputs)`, for all images (and columns) in as few and as long loops as their places allow."""
         operands = (out, *inputs)
         outer, inner = self.batch, self.places.columns(instruction.scale) if self.whole_row else 1

@@ -136,4 +136,3 @@ def _attend(lower: Lower, instruction: Instruction) -> None:
         Z_INNER=kept.sites, A=kept.values + instruction.head * memory.value_width, B=memory.sites * values, C=values,
         W=lower.places.arena.take(kept.sites),
     )  # fmt: skip
-

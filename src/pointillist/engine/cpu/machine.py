@@ -6,20 +6,17 @@ from typing import Any
 
 import numpy as np
 
+from pointillist.engine.cpu import table as t
 from pointillist.engine.cpu.elementwise import CODES, apply
 from pointillist.engine.cpu.exponential import exponentials
 from pointillist.engine.cpu.jit import inner
-from pointillist.engine.cpu.table import (
-    A, ACTIVE, B, C, CODE, FIRST, INNER, K, LAST, MASK, N, OUTER, SHIFT, W, X, X_COLUMN, X_INNER, X_OUTER, Y,
-    Y_COLUMN, Y_INNER, Y_OUTER, Z, Z_COLUMN, Z_INNER, Z_OUTER, Code,
-)  # fmt: skip
 from pointillist.engine.cpu.target import PANEL, TILE_ROWS, lanes
 from pointillist.engine.cpu.tiles import tile
 
 Array = Any  # numba finds the types
 
 PRODUCT, FINER, SCAN, REMEMBER, ATTEND = (
-    int(c) for c in (Code.PRODUCT, Code.FINER, Code.SCAN, Code.REMEMBER, Code.ATTEND)
+    int(c) for c in (t.Code.PRODUCT, t.Code.FINER, t.Code.SCAN, t.Code.REMEMBER, t.Code.ATTEND)
 )
 ADD, MULTIPLY, TANH, SIGMOID = (CODES[name] for name in ("ADD", "MULTIPLY", "TANH", "SIGMOID"))
 LANES4, LANES8 = lanes(4), lanes(8)
@@ -30,7 +27,7 @@ def begin_row(code: Array, patches: Array, row: int) -> None:
     """Put in the places that change from row to row, and note which instructions run."""
     for i in range(code.shape[0]):
         line = code[i]
-        line[ACTIVE] = line[FIRST] <= row and row <= line[LAST] and (row & line[MASK]) == 0
+        line[t.ACTIVE] = line[t.FIRST] <= row and row <= line[t.LAST] and (row & line[t.MASK]) == 0
     for i in range(patches.shape[0]):
         at, field, start, scale, offset, slots, size = patches[i]
         code[at, field] = start + (row // scale + offset) % slots * size
@@ -69,12 +66,12 @@ def pointwise(kind: int, s: Array, y: int, x: int, z: int, count: int) -> None:
 @inner
 def finer(s: Array, line: Array, y: int, x: int, column: int) -> None:
     """Copy the quarter that belongs to each site."""
-    n = line[N]
-    for b in range(line[OUTER]):
-        for i in range(line[INNER]):
+    n = line[t.N]
+    for b in range(line[t.OUTER]):
+        for i in range(line[t.INNER]):
             site = column + i
-            source = x + b * line[X_OUTER] + (site >> 1) * line[X_INNER] + line[A] + (site & 1) * n
-            target = y + b * line[Y_OUTER] + i * line[Y_INNER]
+            source = x + b * line[t.X_OUTER] + (site >> 1) * line[t.X_INNER] + line[t.A] + (site & 1) * n
+            target = y + b * line[t.Y_OUTER] + i * line[t.Y_INNER]
             for j in range(n):
                 s[target + j] = s[source + j]
 
@@ -82,19 +79,19 @@ def finer(s: Array, line: Array, y: int, x: int, column: int) -> None:
 @inner
 def scan(s: Array, weights: Array, line: Array) -> None:
     """An LSTM along the row, from the side that Z tells (0 left, 1 right); A is scratch, B and C the first state."""
-    d, images, y, x = line[N], line[OUTER], line[Y], line[X]
-    gates = line[A]
+    d, images, y, x = line[t.N], line[t.OUTER], line[t.Y], line[t.X]
+    gates = line[t.A]
     memory = gates + images * 4 * d
     for b in range(images):
         for j in range(d):
-            s[memory + b * d + j] = s[line[C] + j]
-    hidden, hidden_row = line[B], 0
-    for i in range(line[INNER]):
-        column = line[INNER] - 1 - i if line[Z] else i
-        pre, out = x + column * line[X_INNER], y + column * line[Y_INNER]
-        matrix(s, hidden, hidden_row, weights, line[W], 0, gates, 4 * d, pre, line[X_OUTER], images, d, 4 * d)
+            s[memory + b * d + j] = s[line[t.C] + j]
+    hidden, hidden_row = line[t.B], 0
+    for i in range(line[t.INNER]):
+        column = line[t.INNER] - 1 - i if line[t.Z] else i
+        pre, out = x + column * line[t.X_INNER], y + column * line[t.Y_INNER]
+        matrix(s, hidden, hidden_row, weights, line[t.W], 0, gates, 4 * d, pre, line[t.X_OUTER], images, d, 4 * d)
         for b in range(images):
-            g, kept, to = gates + b * 4 * d, memory + b * d, out + b * line[Y_OUTER]
+            g, kept, to = gates + b * 4 * d, memory + b * d, out + b * line[t.Y_OUTER]
             pointwise(SIGMOID, s, g, g, g, 3 * d)  # o, f, i
             pointwise(TANH, s, g + 3 * d, g + 3 * d, g, d)
             pointwise(MULTIPLY, s, kept, kept, g + d, d)
@@ -102,18 +99,18 @@ def scan(s: Array, weights: Array, line: Array) -> None:
             pointwise(ADD, s, kept, kept, g + 2 * d, d)
             pointwise(TANH, s, g + d, kept, g, d)
             pointwise(MULTIPLY, s, to, g, g + d, d)
-        hidden, hidden_row = out, line[Y_OUTER]
+        hidden, hidden_row = out, line[t.Y_OUTER]
 
 
 @inner
 def remember(s: Array, line: Array, x: int, site: int) -> None:
     """Keep the keys, feature by feature, and the values of a site."""
-    k, n = line[K], line[N]
-    for b in range(line[OUTER]):
-        source, keys = x + b * line[X_OUTER], line[Y] + b * line[Y_OUTER] + site
-        values = line[Z] + b * line[Z_OUTER] + site * n
+    k, n = line[t.K], line[t.N]
+    for b in range(line[t.OUTER]):
+        source, keys = x + b * line[t.X_OUTER], line[t.Y] + b * line[t.Y_OUTER] + site
+        values = line[t.Z] + b * line[t.Z_OUTER] + site * n
         for j in range(k):
-            s[keys + j * line[Y_INNER]] = s[source + j]
+            s[keys + j * line[t.Y_INNER]] = s[source + j]
         for j in range(n):
             s[values + j] = s[source + k + j]
 
@@ -121,21 +118,21 @@ def remember(s: Array, line: Array, x: int, site: int) -> None:
 @inner
 def attend(s: Array, line: Array, y: int, x: int, sites: int) -> None:
     """softmax(query . key / sqrt(k)) value over the sites so far; zeros where there are none. W is scratch."""
-    k, n, scores = line[K], line[N], line[W]
+    k, n, scores = line[t.K], line[t.N], line[t.W]
     scale = s.dtype.type(1 / np.sqrt(k))
-    for b in range(line[OUTER]):
-        for head in range(line[INNER]):
-            out = y + b * line[Y_OUTER] + head * n
-            query = x + b * line[X_OUTER] + head * k
-            keys = line[Z] + b * line[Z_OUTER] + head * k * line[Z_INNER]
-            values = line[A] + b * line[B] + head * n
+    for b in range(line[t.OUTER]):
+        for head in range(line[t.INNER]):
+            out = y + b * line[t.Y_OUTER] + head * n
+            query = x + b * line[t.X_OUTER] + head * k
+            keys = line[t.Z] + b * line[t.Z_OUTER] + head * k * line[t.Z_INNER]
+            values = line[t.A] + b * line[t.B] + head * n
             for j in range(n):
                 s[out + j] = 0
             if sites == 0:
                 continue
             for i in range(sites):
                 s[scores + i] = 0
-            matrix(s, query, 0, s, keys, line[Z_INNER], scores, 0, scores, 0, 1, k, sites)
+            matrix(s, query, 0, s, keys, line[t.Z_INNER], scores, 0, scores, 0, 1, k, sites)
             best = s[scores]
             for i in range(sites):
                 best = max(best, s[scores + i])
@@ -145,7 +142,7 @@ def attend(s: Array, line: Array, y: int, x: int, sites: int) -> None:
             total = s.dtype.type(0)
             for i in range(sites):
                 total += s[scores + i]
-            matrix(s, scores, 0, s, values, line[C], out, 0, out, 0, 1, sites, n)
+            matrix(s, scores, 0, s, values, line[t.C], out, 0, out, 0, 1, sites, n)
             for j in range(n):
                 s[out + j] /= total
 
@@ -155,26 +152,29 @@ def execute(code: Array, first: int, last: int, s: Array, weights: Array, row: i
     """Run rows `first` to `last` of the table at a site, or, with column 0, over a whole row."""
     for i in range(first, last):
         line = code[i]
-        if line[ACTIVE] == 0 or column & line[MASK]:
+        if line[t.ACTIVE] == 0 or column & line[t.MASK]:
             continue
-        at = column >> line[SHIFT]
-        y, x, z = line[Y] + at * line[Y_COLUMN], line[X] + at * line[X_COLUMN], line[Z] + at * line[Z_COLUMN]
-        kind = line[CODE]
+        at = column >> line[t.SHIFT]
+        y, x, z = (
+            line[t.Y] + at * line[t.Y_COLUMN],
+            line[t.X] + at * line[t.X_COLUMN],
+            line[t.Z] + at * line[t.Z_COLUMN],
+        )
+        kind = line[t.CODE]
         if kind == PRODUCT:
-            for m in range(line[OUTER]):
+            for m in range(line[t.OUTER]):
                 matrix(
-                    s, x + m * line[X_OUTER], line[X_INNER], weights, line[W], 0, y + m * line[Y_OUTER],
-                    line[Y_INNER], z + m * line[Z_OUTER], line[Z_INNER], line[INNER], line[K], line[N],
+                    s, x + m * line[t.X_OUTER], line[t.X_INNER], weights, line[t.W], 0, y + m * line[t.Y_OUTER],
+                    line[t.Y_INNER], z + m * line[t.Z_OUTER], line[t.Z_INNER], line[t.INNER], line[t.K], line[t.N],
                 )  # fmt: skip
         elif kind < PRODUCT:
-            for m in range(line[OUTER]):
-                for j in range(line[INNER]):
-                    pointwise(
-                        kind, s, y + m * line[Y_OUTER] + j * line[Y_INNER], x + m * line[X_OUTER] + j * line[X_INNER],
-                        z + m * line[Z_OUTER] + j * line[Z_INNER], line[N],
-                    )  # fmt: skip
+            for m in range(line[t.OUTER]):
+                to, of, by = y + m * line[t.Y_OUTER], x + m * line[t.X_OUTER], z + m * line[t.Z_OUTER]
+                for _ in range(line[t.INNER]):
+                    pointwise(kind, s, to, of, by, line[t.N])
+                    to, of, by = to + line[t.Y_INNER], of + line[t.X_INNER], by + line[t.Z_INNER]
         elif kind == FINER:
-            finer(s, line, y, line[X], at)
+            finer(s, line, y, line[t.X], at)
         elif kind == SCAN:
             scan(s, weights, line)
         elif kind == REMEMBER:

@@ -27,7 +27,7 @@ def _shape(s: Array, p: int, channel: int, before: Array, how: Array, m: int) ->
 
 
 @inner
-def _scaled(level: int, how: Array) -> float:
+def _scaled(level: int, how: Array) -> Any:
     return level * (2.0 / (how[_LEVELS] - 1)) - 1.0
 
 

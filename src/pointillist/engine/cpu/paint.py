@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from pointillist.engine.cpu.draw import CHANNELS, GUIDED, KIND, LEVELS, MIXTURE, MIXTURES, draw, log_prob
+from pointillist.engine.cpu import table as t
+from pointillist.engine.cpu.draw import GUIDED, KIND, LEVELS, MIXTURE, MIXTURES, draw, log_prob
 from pointillist.engine.cpu.jit import entry, inner
 from pointillist.engine.cpu.machine import begin_row, execute
-from pointillist.engine.cpu.table import X, X_COLUMN, X_OUTER, Y, Y_COLUMN, Y_OUTER
 
 Array = Any  # numba finds the types
 
@@ -36,24 +36,24 @@ def choose(
     """Draw a channel of every image, or keep what is known of it, and add up its log-probability."""
     images = levels.shape[0]
     for b in range(images):
-        p = line[X] + column * line[X_COLUMN] + b * line[X_OUTER]
+        p = line[t.X] + column * line[t.X_COLUMN] + b * line[t.X_OUTER]
         before = levels[b, :, row, column]
-        if known.size == 0 or not known[b, channel, row, column]:
-            untold = p + images * line[X_OUTER]
-            level = draw(
-                s, p, untold, channel, before, uniforms[b, channel, row, column], how, bend, scratch, order
-            )
+        if not known[b, channel, row, column]:
+            untold = p + images * line[t.X_OUTER]
+            level = draw(s, p, untold, channel, before, uniforms[b, channel, row, column], how, bend, scratch, order)
             levels[b, channel, row, column] = level
-        nats[b] += log_prob(s, p, channel, before, levels[b, channel, row, column], how, scratch)
+            nats[b] += log_prob(s, p, channel, before, levels[b, channel, row, column], how, scratch)
 
 
 @inner
-def write(s: Array, line: Array, row: int, column: int, channel: int, levels: Array, copies: int, values: Array) -> None:
+def write(
+    s: Array, line: Array, row: int, column: int, channel: int, levels: Array, copies: int, values: Array
+) -> None:
     """Write the levels of a channel to the canvas, as the network reads them."""
     images, width = levels.shape[0], values.shape[1]
     for copy in range(copies):
         for b in range(images):
-            at = line[Y] + column * line[Y_COLUMN] + (copy * images + b) * line[Y_OUTER] + channel * width
+            at = line[t.Y] + column * line[t.Y_COLUMN] + (copy * images + b) * line[t.Y_OUTER] + channel * width
             for j in range(width):
                 s[at + j] = values[levels[b, channel, row, column], j]
 
@@ -70,13 +70,13 @@ def paint(
         s, weights: its flat array, and its matrices.
         how, bend: what is drawn, and what is done to the probabilities; see draw.py.
         values: what each level is on the canvas, `[levels, canvas_width]`.
-        levels: `[b, c, h, w]`, filled; where `known` (of the same shape, or empty) is set, they are kept.
+        levels: `[b, c, h, w]`, filled; where `known` (of the same shape) is set, they are kept, and cost no nats.
         uniforms: in [0, 1), `[b, c, h, w]`.
         nats: log-likelihood of each image, to which is added.
         params: `[b, p, h, w]`, filled with the parameters, or empty.
         signal: STOP and DONE.
     """
-    images, channels, height, width = levels.shape
+    _, channels, height, width = levels.shape
     line = code[drawn]
     sub_steps = parts.shape[0] - 3
     together = how[KIND] == MIXTURE
@@ -110,9 +110,6 @@ def keep(s: Array, line: Array, row: int, column: int, step: int, sub_steps: int
     """Copy the parameters of a sub-step out."""
     share = params.shape[1] // sub_steps
     for b in range(params.shape[0]):
-        at = line[X] + column * line[X_COLUMN] + b * line[X_OUTER]
+        at = line[t.X] + column * line[t.X_COLUMN] + b * line[t.X_OUTER]
         for j in range(step * share, (step + 1) * share):
             params[b, j, row, column] = s[at + j]
-
-
-__all__ = ["CHANNELS", "paint", "run_part"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,6 @@ from pointillist.engine.cpu.packing import Packing
 from pointillist.engine.cpu.paint import DONE, STOP, paint
 from pointillist.engine.cpu.table import Table
 from pointillist.engine.program import FloatArray, IntArray, Program
-from pointillist.errors import EngineError
 
 KINDS = {"bernoulli": BERNOULLI, "categorical": CATEGORICAL, "mixture": MIXTURE}
 POLL_SECONDS = 0.02
@@ -57,17 +57,17 @@ class Painting:
 
     Attributes:
         levels: `[n, c, h, w]`; kept where `known`.
-        known: what is not drawn, of the same shape, or empty for nothing.
+        known: what is not drawn, and costs no nats, of the same shape.
         uniforms: in [0, 1), `[n, c, h, w]`.
-        nats: log-likelihood of each image under the model at guidance 1 and temperature 1.
-        params: `[n, p, h, w]` of the engine's batch, or empty where nobody asked.
+        nats: log-likelihood of each image under the model at guidance 1 and temperature 1, to which is added.
+        params: `[n, p, h, w]`, filled with the parameters of every site, or None.
     """
 
     levels: IntArray
     known: NDArray[np.bool_]
     uniforms: NDArray[np.float64]
     nats: NDArray[np.float64]
-    params: FloatArray
+    params: FloatArray | None = None
 
 
 class Painter:
@@ -92,7 +92,7 @@ class Painter:
         count, copies = len(painting.levels), 2 if self.draw.guided else 1
         given = conditions(self.program, copies * count, self.given)
         edges = np.linspace(0, count, min(self.threads, count) + 1).astype(int).tolist()
-        slices = [slice(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+        slices = [slice(a, b) for a, b in pairwise(edges)]
         tables = [self._table(copies * (part.stop - part.start)) for part in slices]
         signals = [np.zeros(2, np.int64) for _ in slices]
         with ThreadPoolExecutor(len(slices)) as pool:
@@ -134,8 +134,10 @@ class Painter:
     ) -> None:
         how, bend = self.draw.settings()
         memory = table.memory(self.program.dtype, given)
+        nothing = np.zeros((len(painting.levels), 0, 0, 0), self.program.dtype)
+        params = nothing if painting.params is None else painting.params
         paint(
             table.code.copy(), table.patches, table.parts, table.draw, memory, self._packing.array, how, bend,
             self.draw.values, painting.levels[part], painting.known[part], painting.uniforms[part],
-            painting.nats[part], painting.params[part], signal,
+            painting.nats[part], params[part], signal,
         )  # fmt: skip

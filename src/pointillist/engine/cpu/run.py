@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from pointillist.engine.arrays import conditions
 from pointillist.engine.cpu import lowerings  # noqa: F401  (registers how opcodes are lowered)
+from pointillist.engine.cpu import table as t
 from pointillist.engine.cpu.lower import Lower
 from pointillist.engine.cpu.packing import Packing
 from pointillist.engine.cpu.paint import run_part
-from pointillist.engine.cpu.table import X, X_COLUMN, X_OUTER, Y, Y_COLUMN, Y_OUTER
 from pointillist.engine.program import FloatArray, Program
 from pointillist.errors import EngineError
 
@@ -40,7 +40,9 @@ class CpuEngine:
             raise EngineError("The image is complete: there is no site left to ask about.")
         self._step()
         line = self._code[self.table.draw]
-        return self._sites(line[X] + self.site[1] * line[X_COLUMN], line[X_OUTER], self.program.params.channels).copy()
+        return self._sites(
+            line[t.X] + self.site[1] * line[t.X_COLUMN], line[t.X_OUTER], self.program.params.channels
+        ).copy()
 
     def observe(self, values: NDArray[Any]) -> None:
         """Write the canvas values `[b, canvas_width]` of the sub-pixel just chosen, and move to the next one."""
@@ -54,10 +56,10 @@ class CpuEngine:
             )
         if not self._has_run:
             self._step()
-        row, column, sub_step = self.site
+        _, column, sub_step = self.site
         line = self._code[self.table.draw]
-        start = line[Y] + column * line[Y_COLUMN] + sub_step * program.canvas_width
-        self._sites(start, line[Y_OUTER], program.canvas_width)[...] = values
+        start = line[t.Y] + column * line[t.Y_COLUMN] + sub_step * program.canvas_width
+        self._sites(start, line[t.Y_OUTER], program.canvas_width)[...] = values
         if sub_step == program.sub_steps - 1:
             self._run(len(self.table.parts) - 1)
         self._advance()

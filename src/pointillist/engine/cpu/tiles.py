@@ -77,7 +77,7 @@ def _phi(vec: Vectors, value: Any, before: Any) -> Any:
     return phi
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def tile(
     typing: Any, x: Any, x0: Any, x_row: Any, w: Any, w0: Any, w_row: Any, y: Any, y_row: Any, z: Any, z_row: Any,
     depth: Any, rows: Any, vectors: Any, last: Any,

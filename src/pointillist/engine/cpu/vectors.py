@@ -54,7 +54,9 @@ class Vectors:
         """One number, in every lane."""
         nothing = ir.Constant(ir.VectorType(value.type, self.lanes), ir.Undefined)
         first = self.builder.insert_element(nothing, value, I32(0))
-        return self.builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(I32, self.lanes), [0] * self.lanes))
+        return self.builder.shuffle_vector(
+            first, nothing, ir.Constant(ir.VectorType(I32, self.lanes), [0] * self.lanes)
+        )
 
     def load(self, pointer: Any) -> Any:
         """The numbers from a place on, wherever it lies."""
