@@ -24,8 +24,9 @@ from pointillist.scoring import evaluate, match_labels
 from pointillist.training.config import TrainConfig
 from pointillist.training.interrupt import Interrupted, StopRequest
 from pointillist.training.journal import Guard, Journal
-from pointillist.training.optim import AveragedWeights, build_optimiser, learning_rate
+from pointillist.training.optim import AveragedWeights, build_optimiser
 from pointillist.training.order import Order, shift_images
+from pointillist.training.schedule import learning_rate
 from pointillist.training.start import initialise
 from pointillist.training.state import fingerprint, load_state, restore_optimiser, save_state
 
@@ -171,7 +172,7 @@ class Trainer:
             loss_sum += loss.detach()
         bits = float(accelerator.reduce(loss_sum, "mean"))
         if math.isfinite(bits):
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip or math.inf)
             self.prepared.step()
             self.average.update(step)
         self.progress.step += 1
