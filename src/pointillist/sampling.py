@@ -20,7 +20,7 @@ from pointillist.images import ImageSpec
 from pointillist.likelihoods import bits_per_dim, inverse_cdf
 from pointillist.pixel_model import PixelModel
 from pointillist.scoring import evaluating
-from pointillist.unroll import Site, open_engine, resolve_engine, unroll
+from pointillist.unroll import Site, resolve_engine, unroll
 
 OnRow = Callable[[int, int, Tensor], None]
 
@@ -91,7 +91,8 @@ def sample(
         seed: image i depends on (seed, i) alone, not on `n` or `batch_size`; None takes a fresh one.
         uniforms: in [0, 1), one a sub-pixel, instead of a seed.
         engine: `auto`, `step` or `naive`; see `unroll.open_engine`.
-        on_row: called after each row with images finished before this batch, rows done, and the batch's levels.
+        on_row: called after each row of a stage with images finished before this batch, rows done (sites, in rows of
+            the image), and the batch's levels.
         size: `(height, width)` instead of the model's own.
         batch_size: images painted at once.
 
@@ -170,8 +171,7 @@ def _paint(
     chooser.guided = guided
     with evaluating(model):
         condition = model.condition(told if model.config.classes else None, len(told))
-        walker = open_engine(model, condition, len(told), *size, engine)
-        return unroll(model, walker, chooser, len(told), *size, report)[:count]
+        return unroll(model, condition, chooser, len(told), *size, engine, report)[:count]
 
 
 class Chooser:
