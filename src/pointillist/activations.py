@@ -12,8 +12,11 @@ from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatchcase
 from typing import Any
 
+import torch
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from pointillist.conditioning.label import Label
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.networks.gated_pixelcnn import GatedLayer
 from pointillist.networks.pixelcnn_pp import CoarserPair, FinerPair, FirstPair, GatedPair
@@ -24,13 +27,13 @@ CANVAS, PARAMS = "hook_canvas", "hook_params"
 _PAIR = ("above", "before")
 _PARTS: dict[type[nn.Module], tuple[str, ...]] = {
     GatedLayer: ("vertical", "horizontal", "skip"),
-    **{kind: _PAIR for kind in (FirstPair, GatedPair, CoarserPair, FinerPair)},
+    **dict.fromkeys((FirstPair, GatedPair, CoarserPair, FinerPair), _PAIR),
 }
 
 
 @contextmanager
 def watching(network: nn.Module, see: Change) -> Iterator[None]:
-    """Within the block, `see(value, name)` is called with every activation; what it returns, if anything, replaces it."""
+    """Within the block `see(value, name)` gets every activation; what it returns, if anything, replaces it."""
     times: dict[str, int] = {}
 
     def named(path: str, part: str) -> str:
@@ -62,53 +65,81 @@ def watching(network: nn.Module, see: Change) -> Iterator[None]:
         yield
 
 
-def keep(into: dict[str, Tensor], patterns: str | Sequence[str] | None) -> Change:
-    """A `see` that keeps a copy of activations whose names fit: exact, or with `*`; None keeps all."""
-    wanted = [patterns] if isinstance(patterns, str) else patterns
+class Watched(nn.Module):
+    """Gives a model with a `backbone` the two methods with which one looks inside."""
 
-    def see(value: Tensor, name: str) -> None:
-        if wanted is None or any(fnmatchcase(name, pattern) for pattern in wanted):
-            into[name] = value.detach().clone()
+    def run_with_cache(
+        self, x: Int[Tensor, "b c h w"], label: Label = None, names: str | Sequence[str] | None = None
+    ) -> tuple[Float[Tensor, "b p h w"], dict[str, Tensor]]:
+        """The network's outputs for images, and copies of what its layers gave.
 
-    return see
+        Args:
+            x, label: as for `log_prob`.
+            names: of the activations to keep, exact or with `*`, such as `layers.*.hook_skip`; None for all.
+
+        Raises:
+            ConfigError: also if a name fits no activation.
+            ShapeError, DataError: if `x` is not an image of this model.
+        """
+        wanted = [names] if isinstance(names, str) else names
+        cache: dict[str, Tensor] = {}
+        met: set[str] = set()
+
+        def see(value: Tensor, name: str) -> None:
+            met.add(name)
+            if wanted is None or any(fnmatchcase(name, pattern) for pattern in wanted):
+                cache[name] = value.detach().clone()
+
+        with torch.no_grad():
+            params = self._watched(see, x, label)
+        for pattern in wanted or ():
+            _check_met(any(fnmatchcase(name, pattern) for name in met), pattern)
+        return params, cache
+
+    def run_with_hooks(
+        self, x: Int[Tensor, "b c h w"], hooks: Mapping[str, Change], label: Label = None
+    ) -> Float[Tensor, "b p h w"]:
+        """The network's outputs, where hooks may replace activations: patching and ablation.
+
+        Args:
+            x, label: as for `log_prob`.
+            hooks: by the name of an activation; each gets value and name, and returns a new value of the same shape, or
+                None to leave it.
+
+        Raises:
+            ConfigError: also if there is no activation of a name.
+            ShapeError: also if a hook returns another shape.
+        """
+        met: set[str] = set()
+
+        def see(value: Tensor, name: str) -> Tensor | None:
+            if name not in hooks:
+                return None
+            met.add(name)
+            new = hooks[name](value, name)
+            if new is not None and new.shape != value.shape:
+                raise ShapeError(f"The hook of {name!r} gave shape {tuple(new.shape)}: give {tuple(value.shape)}.")
+            return new
+
+        params = self._watched(see, x, label)
+        for name in hooks:
+            _check_met(name in met, name)
+        return params
+
+    def _watched(self, see: Change, x: Tensor, label: Label) -> Tensor:
+        """Run once, without dropout."""
+        model: Any = self
+        training = self.training
+        self.eval()
+        try:
+            x = model.check(x)
+            with watching(model.backbone, see):
+                out: Tensor = model.params(x, model.told(label, len(x)))
+                return out
+        finally:
+            self.train(training)
 
 
-def change(hooks: Mapping[str, Change], met: set[str]) -> Change:
-    """A `see` that lets each hook change the activation of its name, and notes in `met` which names there were.
-
-    Raises:
-        ShapeError: if a hook returns another shape.
-    """
-
-    def see(value: Tensor, name: str) -> Tensor | None:
-        if name not in hooks:
-            return None
-        met.add(name)
-        new = hooks[name](value, name)
-        if new is not None and new.shape != value.shape:
-            raise ShapeError(f"The hook of {name!r} gave shape {tuple(new.shape)}: it must be {tuple(value.shape)}.")
-        return new
-
-    return see
-
-
-def check_met(hooks: Mapping[str, Change], met: set[str]) -> None:
-    """Refuse names that no activation has.
-
-    Raises:
-        ConfigError: naming the first.
-    """
-    for name in hooks:
-        if name not in met:
-            raise ConfigError(f"There is no activation {name!r}: `run_with_cache` lists the names.")
-
-
-def check_found(found: Mapping[str, Tensor], names: str | Sequence[str] | None) -> None:
-    """Refuse names or patterns that fit no activation.
-
-    Raises:
-        ConfigError: naming the first.
-    """
-    for pattern in [names] if isinstance(names, str) else names or ():
-        if not any(fnmatchcase(name, pattern) for name in found):
-            raise ConfigError(f"There is no activation {pattern!r}: `run_with_cache` without names gives all of them.")
+def _check_met(met: bool, name: str) -> None:
+    if not met:
+        raise ConfigError(f"There is no activation {name!r}: `run_with_cache(x)` gives all of them by name.")

@@ -167,7 +167,7 @@ class DiscretizedLogisticMixture(Likelihood):
     def components(
         self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"], channel: int
     ) -> tuple[Float[Tensor, "b m h w"], Float[Tensor, "b m h w"], Float[Tensor, "b m h w"]]:
-        """Log-weight, mean and log-scale of each component of one channel, given `x[:, :channel]`; levels on [-1, 1]."""
+        """Log-weight, mean and log-scale of each component of a channel, given those before it; levels on [-1, 1]."""
         params = self._check(params, x)
         return self._weights(params, x, channel), *self._mean_and_scale(params, x, channel)
 

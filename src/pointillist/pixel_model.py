@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
 from torch import Tensor, nn
 
+from pointillist.activations import Watched
 from pointillist.conditioning import LabelEmbedding, PositionMap, resolve_labels
 from pointillist.conditioning.label import Label
 from pointillist.errors import ConfigError, DataError, ShapeError, sentence
@@ -94,7 +95,7 @@ class ModelConfig(BaseModel):
             ) from error
 
 
-class PixelModel(nn.Module):
+class PixelModel(Watched):
     """A causal network with the likelihood of its outputs and its conditions.
 
     `forward(x, label)` is the log-likelihood, so that every training engine can wrap the model as it is.

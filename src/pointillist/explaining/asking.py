@@ -84,11 +84,10 @@ class Asked:
     def places(self) -> Int[np.ndarray, "c h w"]:
         """The place of each sub-pixel in the order of painting, from 0."""
         channels, height, width = self.shape
-        sites = np.arange(height * width).reshape(height, width)
-        return sites[None] * channels + np.arange(channels)[:, None, None]
+        return self.model.places(height, width)[None] * channels + np.arange(channels)[:, None, None]
 
     def earlier(self, row: int, column: int, channel: int) -> Bool[np.ndarray, "c h w"]:
-        """What the network may know at a sub-pixel; if the likelihood couples channels, only what is before the pixel."""
+        """What the network may know at a sub-pixel; of a coupled pixel, only what is before it."""
         here = self.places[0 if self.model.likelihood.coupled else channel, row, column]
         before: np.ndarray = self.places < here
         return before

@@ -123,7 +123,7 @@ def _gradients(asked: Asked, sites: list[tuple[int, int]], channel: int | None) 
 
 @contextmanager
 def _differentiating(model: PixelModel) -> Iterator[None]:
-    """Within the block the model is in evaluation mode, its weights ask for no gradients, and gradients are recorded."""
+    """Within the block gradients are recorded, but none of the weights, and the model is in evaluation mode."""
     training, wanted = model.training, [p.requires_grad for p in model.parameters()]
     model.eval().requires_grad_(False)
     try:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from PIL import Image
 from torch import Tensor
 
@@ -30,8 +30,9 @@ from pointillist.scoring import evaluating
 
 CONFIDENCE = 0.95  # that all bars of a right model lie in the band
 # of probabilities: fine at both ends, where most of them are
-EDGES = (0, 1 / 4096, 1 / 1024, 1 / 256, 1 / 64, 1 / 16, 0.125, 0.25, 0.375, 0.5)
-EDGES = (*EDGES, *(1 - e for e in EDGES[-2::-1]))
+_LOWER = (0.0, 1 / 4096, 1 / 1024, 1 / 256, 1 / 64, 1 / 16, 0.125, 0.25, 0.375)
+EDGES = (*_LOWER, 0.5, *(1 - edge for edge in reversed(_LOWER)))
+_VARIES = 2.0
 _NUMBERS = 8_000_000  # of a table that is held at once
 
 
@@ -55,9 +56,24 @@ class Reliability:
     deviation: Float[np.ndarray, " n"] = field(repr=False)
 
     @property
+    def judged(self) -> Bool[np.ndarray, " n"]:
+        """Bins in which the number that came true varies enough for a normal band: by at least 2."""
+        found: np.ndarray = np.nan_to_num(self.deviation * self.count) >= _VARIES
+        return found
+
+    @property
     def band(self) -> Float[np.ndarray, " n"]:
-        """Half the width of the band around `predicted` in which all bins lie with 95 %, if the model is right."""
-        return self.deviation * _simultaneous(int((self.count > 0).sum()))
+        """Half the width of the band around `predicted` in which all judged bins lie with 95 %, if the model is right.
+
+        NaN in bins that are not judged.
+        """
+        return np.where(self.judged, self.deviation * _simultaneous(int(self.judged.sum())), np.nan)
+
+    @property
+    def num_outside(self) -> int:
+        """Judged bins outside their band: 0 with 95 %, if the model is right."""
+        judged = self.judged
+        return int((np.abs(self.observed - self.predicted)[judged] > self.band[judged]).sum())
 
     @property
     def error(self) -> float:
@@ -127,8 +143,9 @@ class Calibration:
                 "count": r.count[shown].tolist(),
                 "predicted": r.predicted[shown].tolist(),
                 "observed": r.observed[shown].tolist(),
-                "band": r.band[shown].tolist(),
+                "band": [None if math.isnan(half) else half for half in r.band[shown].tolist()],
             },
+            "reliability_outside": r.num_outside,
         }
         if self.pit is not None:
             found |= {"pit": self.pit.tolist(), "pit_band": list(self.pit_band), "pit_p_value": self.pit_p_value}
@@ -168,25 +185,32 @@ def calibration(
     if batches.count == 0:
         raise DataError("There is no image to compare with: the data set is empty.")
     image = model.image
-    pit = np.zeros((image.channels, bins), np.int64)
-    sums = _Sums()
+    pit, sums = np.zeros((image.channels, bins), np.int64), _Sums()
     step = max(1, min(batch_size, _NUMBERS // (image.levels * batches.height * batches.width)))
     with evaluating(model):
         for start in range(0, batches.count, step):
             levels, params = batches.outputs(start, start + step)
-            v = np.stack([np.random.default_rng([seed, i]).random(levels.shape[1:]) for i in range(start, start + len(levels))])
+            draws = [np.random.default_rng([seed, i]) for i in range(start, start + len(levels))]
+            v = torch.from_numpy(np.stack([random.random(levels.shape[1:]) for random in draws]))
             for channel in range(image.channels):
-                probs = model.likelihood.conditional(params, levels, channel).double().exp().movedim(1, -1)
-                probs = (probs / probs.sum(-1, keepdim=True)).reshape(-1, image.levels).cpu()
-                seen = levels[:, channel].reshape(-1, 1).cpu()
+                probs, seen = _forecasts(model, params, levels, channel)
                 sums.add(probs, seen)
-                u = _pit(probs, seen, torch.from_numpy(v[:, channel].reshape(-1)))
-                pit[channel] += np.bincount(np.minimum((u * bins).astype(np.int64), bins - 1), minlength=bins)
+                place = (_pit(probs, seen, v[:, channel].reshape(-1)) * bins).astype(np.int64)
+                pit[channel] += np.bincount(np.minimum(place, bins - 1), minlength=bins)
             if on_progress is not None:
-                on_progress(min(batches.count, start + step), batches.count)
+                on_progress(start + len(levels), batches.count)
     dims = image.channels * batches.height * batches.width
-    names = batches.names
-    return Calibration(pit if image.ordered else None, sums.reliability(), batches.count, dims, seed, names)
+    found = pit if image.ordered else None
+    return Calibration(found, sums.reliability(), batches.count, dims, seed, batches.names)
+
+
+def _forecasts(
+    model: PixelModel, params: Float[Tensor, "b p h w"], levels: Int[Tensor, "b c h w"], channel: int
+) -> tuple[Float[Tensor, "n k"], Int[Tensor, "n 1"]]:
+    """Probabilities of all levels at every sub-pixel of a channel, in float64, and the level that came."""
+    probs = model.likelihood.conditional(params, levels, channel).double().exp().movedim(1, -1)
+    probs = (probs / probs.sum(-1, keepdim=True)).reshape(-1, model.image.levels)
+    return probs.contiguous().cpu(), levels[:, channel].reshape(-1, 1).cpu()
 
 
 def _pit(probs: Float[Tensor, "n k"], seen: Int[Tensor, "n 1"], v: Float[Tensor, " n"]) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKINGAny
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -116,9 +116,12 @@ def reliability_chart(reliability: Reliability) -> Chart:
     for k in np.flatnonzero(shown):
         p, f, d = (float(a[k]) for a in (reliability.predicted, reliability.observed, reliability.band))
         x = axes.at_x(within(p))
-        top, bottom = axes.at_y(within(p + d)), axes.at_y(within(p - d))
-        marks.append(Rect(x - 5, top, 10, bottom - top, "band"))
-        marks.append(Dot(x, axes.at_y(within(f)), 3.6, "good" if abs(f - p) <= d else "bad"))
+        kind: Kind = "thin"  # too few came true, or were to, for a band
+        if math.isfinite(d):
+            top, bottom = axes.at_y(within(p + d)), axes.at_y(within(p - d))
+            marks.append(Rect(x - 5, top, 10, bottom - top, "band"))
+            kind = "good" if abs(f - p) <= d else "bad"
+        marks.append(Dot(x, axes.at_y(within(f)), 3.6, kind))
     label = f"How often a level came against how likely it was held, in {int(shown.sum())} bins of probability"
     return Chart(310, 300, label, tuple(marks))
 
@@ -152,5 +155,3 @@ def bars_chart(rows: Sequence[tuple[str, float]], unit: str, *, marked: int | No
 
 def _logit(p: float) -> float:
     return math.log(p / (1 - p))
-
-

@@ -17,7 +17,7 @@ from pointillist.explaining.asking import one_image
 from pointillist.pixel_model import PixelModel
 from pointillist.sampling import Chooser, Samples
 from pointillist.scoring import evaluating
-from pointillist.unroll import Site, open_engine, resolve_engine, unroll
+from pointillist.unroll import Known, Site, resolve_engine, unroll
 
 
 def continue_image(
@@ -91,14 +91,15 @@ class KeepKnown:
 def _painted(
     model: PixelModel, labels: Int[Tensor, " n"], choose: KeepKnown, size: tuple[int, int], engine: str
 ) -> Int[Tensor, "n c h w"]:
-    """Under guidance the engine carries every image twice, told and untold, as in `sampling`."""
+    """Under guidance the loop carries every image twice, told and untold, as in `sampling`."""
     count, chooser = len(labels), choose.chooser
     chooser.guided = chooser.guidance != 1.0 and bool((labels != NO_LABEL).any())
     told = torch.cat([labels, torch.full_like(labels, NO_LABEL)]) if chooser.guided else labels
+    # pixels that are known whole cost nothing; `choose` keeps what is known of the others
+    known = Known(choose.levels.expand(len(told), -1, -1, -1), torch.from_numpy(choose.known.all(0)))
     with evaluating(model):
         condition = model.condition(told if model.config.classes else None, len(told))
-        walker = open_engine(model, condition, len(told), *size, engine)
-        return unroll(model, walker, choose, len(told), *size)[:count]
+        return unroll(model, condition, choose, len(told), *size, engine, known=known)[:count]
 
 
 def _mask(known: Any, shape: tuple[int, ...]) -> Bool[np.ndarray, "c h w"]:

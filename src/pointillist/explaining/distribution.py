@@ -57,8 +57,9 @@ class LevelDistribution:
     @property
     def probs(self) -> Float[np.ndarray, " k"]:
         """Probabilities."""
-        p: np.ndarray = np.exp(self.log_probs)
-        return p / p.sum()
+        p = np.exp(self.log_probs)
+        share: np.ndarray = p / p.sum()
+        return share
 
     @property
     def surprise(self) -> float:

@@ -14,7 +14,7 @@ from pointillist.errors import ConfigError
 from pointillist.explaining.asking import Asked
 from pointillist.explaining.charts import bars_chart
 from pointillist.explaining.scales import bits_top
-from pointillist.pictures import heat_map, png_bytes
+from pointillist.pictures import Chart, heat_map, png_bytes
 from pointillist.pixel_model import PixelModel
 from pointillist.receptive import channel_names
 from pointillist.scoring import evaluating
@@ -42,7 +42,8 @@ class ConditionBits:
     @property
     def saved(self) -> Float[np.ndarray, "c h w"]:
         """What being told saves at each sub-pixel, in bits; below 0 where it misleads."""
-        return self.untold - self.told
+        found: np.ndarray = self.untold - self.told
+        return found
 
     @property
     def posterior(self) -> Float[np.ndarray, " k"]:
@@ -55,7 +56,7 @@ class ConditionBits:
         """What being told saves at each sub-pixel."""
         return heat_map(self.saved, top=self.top, unit="bits saved by being told", captions=self.names, both=True)
 
-    def chart(self) -> Any:
+    def chart(self) -> Chart:
         """Bits of the image, told each label."""
         rows = [("no label", float(self.untold.sum())), *zip(self.classes, self.class_bits.tolist(), strict=True)]
         return bars_chart(rows, "bits of the image, told each label", marked=1 + int(self.class_bits.argmin()))

@@ -3,10 +3,10 @@
 The real forward runs at every depth; hooks replace what each later layer gives. "Left out" is defined for each network
 by its own way of adding up:
 
-- `pixelcnn`, `row-lstm`, `diagonal-bilstm`: the residual stream passes as it came, and the layer adds nothing to the sum
-  of skip connections. The head reads both.
-- `gated-pixelcnn`: both stacks pass as they came, and the layer adds nothing to the sum of skip outputs, which is all
-  the head reads. Without any layer that sum is zero: one distribution for every site.
+- `pixelcnn`, `row-lstm`, `diagonal-bilstm`: the residual stream passes as it came, and the layer adds nothing to the
+  sum of skip connections. The head reads both.
+- `gated-pixelcnn`: the layer adds nothing to the sum of skip outputs, which is all the head reads. Without any layer
+  that sum is zero: one distribution for every site.
 - `pixelsnail`: the residual stream passes as it came; a layer is a block of convolutions and attention.
 
 Other networks are refused: PixelCNN++ has most layers on coarser grids, which the output cannot read, and a PixelRNN
@@ -36,7 +36,7 @@ from pointillist.networks.gated_pixelcnn import GatedPixelCNN
 from pointillist.networks.pixel_rnn import PixelRNN
 from pointillist.networks.pixelcnn import PixelCNN
 from pointillist.networks.pixelsnail import PixelSNAIL
-from pointillist.pictures import heat_map, png_bytes
+from pointillist.pictures import Chart, heat_map, png_bytes
 from pointillist.pixel_model import PixelModel
 from pointillist.scoring import evaluating
 
@@ -67,22 +67,21 @@ class LayerBits:
     @property
     def saved(self) -> Float[np.ndarray, "m c h w"]:
         """By each layer, at every sub-pixel; they add up to the bits without any layer less those of the model."""
-        return self.surprise[:-1] - self.surprise[1:]
+        found: np.ndarray = self.surprise[:-1] - self.surprise[1:]
+        return found
 
     def image(self) -> Image.Image:
         """Bits of the image as read from each depth."""
         return self.chart().image()
 
-    def chart(self) -> Any:
+    def chart(self) -> Chart:
         """A bar for each depth."""
         rows = list(zip(self.names, self.bits.tolist(), strict=True))
         return bars_chart(rows, "bits of the image, read after each layer", marked=len(rows) - 1)
 
     def saved_image(self) -> Image.Image:
         """What each layer saves at every pixel."""
-        return heat_map(
-            self.saved.sum(1), top=self.top, unit="bits saved", captions=self.names[1:], both=True
-        )
+        return heat_map(self.saved.sum(1), top=self.top, unit="bits saved", captions=self.names[1:], both=True)
 
     def to_dict(self) -> dict[str, Any]:
         """Bits at each depth."""
@@ -133,7 +132,7 @@ def _layers(model: PixelModel) -> list[Hooks]:
     """For each layer, the hooks that leave it out."""
     network = model.backbone
     if isinstance(network, GatedPixelCNN):
-        return [[(layer, _both_stacks_pass)] for layer in network.layers]
+        return [[(layer, _no_skip)] for layer in network.layers]
     if isinstance(network, PixelSNAIL):
         return [[(block, _second_input)] for block in network.blocks]
     if isinstance(network, PixelCNN):
@@ -170,7 +169,7 @@ def _nothing(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tens
     return torch.zeros_like(output)
 
 
-def _both_stacks_pass(
+def _no_skip(
     module: nn.Module, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    return inputs[0], inputs[1], torch.zeros_like(output[2])
+    return output[0], output[1], torch.zeros_like(output[2])

@@ -68,7 +68,8 @@ class BitMaps:
     @property
     def excess(self) -> Float[np.ndarray, "c h w"]:
         """Surprise minus entropy, in bits."""
-        return self.surprise - self.entropy
+        found: np.ndarray = self.surprise - self.entropy
+        return found
 
     @property
     def z_map(self) -> Float[np.ndarray, "c h w"]:
@@ -95,7 +96,9 @@ class BitMaps:
     def running(self) -> Running:
         """Where the bits go, along the order."""
         order = self.sequence
-        sums = [np.concatenate([[0.0], m.ravel()[order].cumsum()]) for m in (self.surprise, self.entropy, self.variance)]
+        sums = [
+            np.concatenate([[0.0], m.ravel()[order].cumsum()]) for m in (self.surprise, self.entropy, self.variance)
+        ]
         return Running(sums[0], sums[1], np.sqrt(sums[2]))
 
     def image(self) -> Image.Image:

@@ -127,19 +127,27 @@ def what_if(
     kept = asked.places < first
     for c in found:
         kept[c.channel, c.row, c.column] = True
-    painted: list[Samples | None] = [None, None]
-    if n > 0:
-        painted = [continue_image(model, q.x, kept, n, label, seed=seed, engine=engine) for q in (asked, changed)]
+    goes_on = [continue_image(model, q.x, kept, n, label, seed=seed, engine=engine) for q in (asked, changed) if n > 0]
     return WhatIf(
-        found, changed.levels, maps_of(asked), maps_of(changed), _shift(asked, changed, first), kept, *painted,
-        model.image.resized(*asked.shape[1:]), channel_names(model),
-    )  # fmt: skip
+        changes=found,
+        levels=changed.levels,
+        before=maps_of(asked),
+        after=maps_of(changed),
+        shift=_shift(asked, changed, first),
+        kept=kept,
+        as_it_was=goes_on[0] if goes_on else None,
+        as_changed=goes_on[1] if goes_on else None,
+        spec=model.image.resized(*asked.shape[1:]),
+        names=channel_names(model),
+    )
 
 
 def _change(asked: Asked, place: Place, level: int) -> Change:
     channels = asked.shape[0]
     if len(place) == 2 and channels > 1:
-        raise ConfigError(f"`changes` at {place} must name a channel too, (row, column, channel): there are {channels}.")
+        raise ConfigError(
+            f"`changes` at {place} must name a channel too, (row, column, channel): there are {channels}."
+        )
     row, column, channel = (*place, 0)[:3]
     check_site(asked.shape, row, column, channel)
     if not 0 <= level < asked.model.image.levels:

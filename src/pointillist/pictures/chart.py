@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from itertools import pairwise
 from typing import Literal
 
 from PIL import Image, ImageDraw
@@ -12,7 +13,9 @@ from PIL import Image, ImageDraw
 from pointillist.pictures.colour import ACCENT, INK, PAPER, Colour
 from pointillist.pictures.grid import font
 
-Kind = Literal["bar", "seen", "good", "bad", "band", "grid", "axis", "line", "thin", "strong", "dash", "dot", "text", "soft"]
+Kind = Literal[
+    "bar", "seen", "good", "bad", "band", "grid", "axis", "line", "thin", "strong", "dash", "dot", "text", "soft"
+]
 Point = tuple[float, float]
 
 # what a kind of mark looks like in a PNG; a page gives the class of the same name its own colours
@@ -210,9 +213,11 @@ def _draw(draw: ImageDraw.ImageDraw, mark: Mark, scale: int) -> None:
 
 def _dashes(draw: ImageDraw.ImageDraw, points: Sequence[Point], colour: Colour, scale: int) -> None:
     """Dashes of 3 units along straight pieces."""
-    for (x1, y1), (x2, y2) in zip(points, points[1:], strict=False):
+    for (x1, y1), (x2, y2) in pairwise(points):
         length = ((x2 - x1) ** 2 + (y2 - y1) ** 2) ** 0.5
         count = max(1, int(length / (6 * scale)))
         for k in range(count):
             a, b = k / count, (k + 0.5) / count
-            draw.line(((x1 + a * (x2 - x1), y1 + a * (y2 - y1)), (x1 + b * (x2 - x1), y1 + b * (y2 - y1))), colour, scale)
+            draw.line(
+                ((x1 + a * (x2 - x1), y1 + a * (y2 - y1)), (x1 + b * (x2 - x1), y1 + b * (y2 - y1))), colour, scale
+            )

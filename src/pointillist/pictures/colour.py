@@ -38,11 +38,19 @@ def _along(anchors: tuple[Colour, ...], share: np.ndarray) -> np.ndarray:
 
 
 # deep blue over paper to deep red: both ends are equally dark, and zero is the ground
-_BALANCE = ((13, 52, 110), (41, 107, 178), (133, 178, 220), (240, 238, 233), (236, 160, 128), (204, 75, 52), (122, 16, 32))
+_BALANCE = (
+    (13, 52, 110),
+    (41, 107, 178),
+    (133, 178, 220),
+    (240, 238, 233),
+    (236, 160, 128),
+    (204, 75, 52),
+    (122, 16, 32),
+)
 
 
 def balance_colours(values: np.ndarray, top: float) -> np.ndarray:
-    """Numbers from -`top` to `top` as uint8 RGB, one axis more; what lies outside takes the end's colour, NaN a grey."""
+    """Numbers from -`top` to `top` as uint8 RGB, one axis more; the ends and NaN as in `heat_colours`."""
     return _along(_BALANCE, (np.asarray(values, np.float64) / top + 1) / 2)
 
 
