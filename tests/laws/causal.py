@@ -13,7 +13,7 @@ from pointillist.engine.naive import NaiveEngine
 from pointillist.passes import FullPass
 from pointillist.pixel_model import PixelModel
 
-from .strategies import dirty, random_labels, random_levels
+from .strategies import dirty, random_levels, random_told
 
 # the kernels behind a convolution round the last bit by where its memory lies (seen: 1.1e-16, once in 300 models)
 ROUNDING = 1e-13
@@ -36,7 +36,7 @@ def jacobian(model: PixelModel, height: int, width: int) -> Float[Tensor, "s s"]
     """
     order = places(model, height, width)
     count, groups = len(order), model.ports.groups
-    condition = model.condition(random_labels(model, count), count)
+    condition = model.condition(random_told(model, count, height, width), count)
     canvas = torch.randn(count, model.ports.canvas, height, width, dtype=torch.float64, requires_grad=True)
     params = model.backbone(canvas, FullPass(), condition).unflatten(1, (groups, -1))
     row, column, group = torch.tensor(order).T
@@ -65,7 +65,7 @@ def check_no_leak(model: PixelModel, height: int, width: int) -> None:
 def check_batch(model: PixelModel, height: int, width: int) -> None:
     """Images of a batch do not mix."""
     canvas = torch.randn(3, model.ports.canvas, height, width, dtype=torch.float64, requires_grad=True)
-    params = model.backbone(canvas, FullPass(), model.condition(random_labels(model, 3), 3))
+    params = model.backbone(canvas, FullPass(), model.condition(random_told(model, 3, height, width), 3))
     (gradient,) = torch.autograd.grad((params[1] * torch.randn_like(params[1])).sum(), canvas)
     assert not gradient[[0, 2]].any(), "an image of a batch depends on another one"
 
@@ -73,7 +73,7 @@ def check_batch(model: PixelModel, height: int, width: int) -> None:
 def check_poison(model: PixelModel, height: int, width: int) -> None:
     """Changing a sub-pixel and all later ones, by millions, does not change the parameters up to it."""
     count, groups = 2, model.ports.groups
-    condition = model.condition(random_labels(model, count), count)
+    condition = model.condition(random_told(model, count, height, width), count)
     order = places(model, height, width)
     canvas = torch.randn(count, model.ports.canvas, height, width, dtype=torch.float64)
 
@@ -96,7 +96,7 @@ def check_poison(model: PixelModel, height: int, width: int) -> None:
 def check_filling(model: PixelModel, height: int, width: int) -> None:
     """What the naive engine's canvas holds at unknown pixels does not change what it says."""
     count, groups = 2, model.ports.groups
-    condition = model.condition(random_labels(model, count), count)
+    condition = model.condition(random_told(model, count, height, width), count)
     share = model.ports.params // groups
     shape = (count, model.ports.canvas, height, width)
     empty, filled = (
