@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.images import ImageSpec
 from pointillist.likelihoods import build_likelihood
 from pointillist.model_config import ModelConfig
-from pointillist.networks import Ports, entry
+from pointillist.networks import Ports, Stage, entry, painting_order
 from pointillist.nn import Condition, has_weight_norm, initialise_from_data, name_places
 from pointillist.passes import FullPass, Pass
 
@@ -85,6 +86,14 @@ class PixelModel(nn.Module):
     def num_parameters(self) -> int:
         """How many weights there are."""
         return sum(p.numel() for p in self.parameters())
+
+    def stages(self, height: int, width: int) -> tuple[Stage, ...]:
+        """The walks in which an image of this size is painted, in their order: one for most models."""
+        return self.backbone.stages(height, width)
+
+    def places(self, height: int, width: int) -> Int[np.ndarray, "h w"]:
+        """The place of each site in the order of painting, from 0."""
+        return painting_order(self.stages(height, width), height, width)
 
     def level_values(self) -> Float[Tensor, "k e"]:
         """What each level is written as on the canvas that the network reads."""

@@ -160,11 +160,10 @@ def check_site(
 
 
 def _earlier(model: PixelModel, shape: tuple[int, int, int], site: tuple[int, int, int]) -> np.ndarray:
-    """Bool `c h w`: what is painted before a site, in the order row, column, channel."""
+    """Bool `c h w`: what is painted before a site, in the order of the model and, at the site, of the channels."""
     channel, row, column = site
-    own, _, width = np.indices(shape)[0], shape[1], shape[2]
-    place = np.arange(shape[1] * width).reshape(shape[1], width)[None]
-    here = row * width + column
+    own, place = np.indices(shape)[0], model.places(*shape[1:])[None]
+    here = place[0, row, column]
     before: np.ndarray = (place < here) | ((place == here) & (own < (0 if model.likelihood.coupled else channel)))
     return before
 

@@ -19,7 +19,7 @@ from pointillist.images import ImageSpec
 from pointillist.likelihoods import bits_per_dim, inverse_cdf
 from pointillist.pixel_model import PixelModel
 from pointillist.scoring import evaluating
-from pointillist.unroll import Site, open_engine, resolve_engine, unroll
+from pointillist.unroll import Site, resolve_engine, unroll
 
 OnRow = Callable[[int, int, Tensor], None]
 
@@ -92,7 +92,8 @@ def sample(
         seed: image i depends on (seed, i) alone, not on `n` or `batch_size`; None takes a fresh one.
         uniforms: in [0, 1), one a sub-pixel, instead of a seed.
         engine: `auto`, `step` or `naive`; see `unroll.open_engine`.
-        on_row: called after each row with images finished before this batch, rows done, and the batch's levels.
+        on_row: called after each row of a stage with images finished before this batch, rows done (sites, in rows of
+            the image), and the batch's levels.
         size: `(height, width)` instead of the model's own.
         batch_size: images painted at once.
 
@@ -167,8 +168,8 @@ def _paint(model: PixelModel, told: Told, chooser: Chooser, size: tuple[int, int
     chooser.guided = chooser.guidance != 1.0 and told.anything
     carried = Told.together([told, told.untold()]) if chooser.guided else told
     with evaluating(model):
-        walker = open_engine(model, model.condition(carried, len(carried)), len(carried), *size, engine)
-        return unroll(model, walker, chooser, len(carried), *size, report)[:count]
+        condition = model.condition(carried, len(carried))
+        return unroll(model, condition, chooser, len(carried), *size, engine, report)[:count]
 
 
 class Chooser:
