@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from pointillist.conditioning.label import Label
+from pointillist.conditioning import Further, Label
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.networks.gated_pixelcnn import GatedLayer
 from pointillist.networks.pixelcnn_pp import CoarserPair, FinerPair, FirstPair, GatedPair
@@ -69,12 +69,18 @@ class Watched(nn.Module):
     """Gives a model with a `backbone` the two methods with which one looks inside."""
 
     def run_with_cache(
-        self, x: Int[Tensor, "b c h w"], label: Label = None, names: str | Sequence[str] | None = None
+        self,
+        x: Int[Tensor, "b c h w"],
+        label: Label = None,
+        text: Any = None,
+        *,
+        names: str | Sequence[str] | None = None,
+        **further: Unpack[Further],
     ) -> tuple[Float[Tensor, "b p h w"], dict[str, Tensor]]:
         """The network's outputs for images, and copies of what its layers gave.
 
         Args:
-            x, label: as for `log_prob`.
+            x, label, text, further: as for `log_prob`.
             names: of the activations to keep, exact or with `*`, such as `layers.*.hook_skip`; None for all.
 
         Raises:
@@ -91,18 +97,23 @@ class Watched(nn.Module):
                 cache[name] = value.detach().clone()
 
         with torch.no_grad():
-            params = self._watched(see, x, label)
+            params = self._watched(see, x, label, text, **further)
         for pattern in wanted or ():
             _check_met(any(fnmatchcase(name, pattern) for name in met), pattern)
         return params, cache
 
     def run_with_hooks(
-        self, x: Int[Tensor, "b c h w"], hooks: Mapping[str, Change], label: Label = None
+        self,
+        x: Int[Tensor, "b c h w"],
+        hooks: Mapping[str, Change],
+        label: Label = None,
+        text: Any = None,
+        **further: Unpack[Further],
     ) -> Float[Tensor, "b p h w"]:
         """The network's outputs, where hooks may replace activations: patching and ablation.
 
         Args:
-            x, label: as for `log_prob`.
+            x, label, text, further: as for `log_prob`.
             hooks: by the name of an activation; each gets value and name, and returns a new value of the same shape, or
                 None to leave it.
 
@@ -121,20 +132,21 @@ class Watched(nn.Module):
                 raise ShapeError(f"The hook of {name!r} gave shape {tuple(new.shape)}: give {tuple(value.shape)}.")
             return new
 
-        params = self._watched(see, x, label)
+        params = self._watched(see, x, label, text, **further)
         for name in hooks:
             _check_met(name in met, name)
         return params
 
-    def _watched(self, see: Change, x: Tensor, label: Label) -> Tensor:
+    def _watched(self, see: Change, x: Tensor, label: Label, text: Any, **further: Unpack[Further]) -> Tensor:
         """Run once, without dropout."""
         model: Any = self
         training = self.training
         self.eval()
         try:
             x = model.check(x)
+            told = model.told(label, len(x), text, size=(x.shape[2], x.shape[3]), **further)
             with watching(model.backbone, see):
-                out: Tensor = model.params(x, model.told(label, len(x)))
+                out: Tensor = model.params(x, model.condition(told, len(x)))
                 return out
         finally:
             self.train(training)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from PIL import Image
 from torch import Tensor
 
-from pointillist.conditioning.label import Label
+from pointillist.conditioning import Further, Label, Told
 from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.nn import Condition
 from pointillist.passes import FullPass
@@ -31,24 +31,24 @@ class Asked:
 
     Attributes:
         x: its levels, `[1 c h w]`.
-        label: what the model is told; None for nothing.
+        told: what the model is told of it.
     """
 
     model: PixelModel
     x: Int[Tensor, "1 c h w"]
-    label: Label = None
+    told: Told
 
     @classmethod
-    def of(cls, model: PixelModel, image: Any, label: Label = None) -> Asked:
-        """From levels `[c h w]` or `[1 c h w]`, a PIL picture, or the path of a picture.
+    def of(
+        cls, model: PixelModel, image: Any, label: Label = None, text: Any = None, **further: Unpack[Further]
+    ) -> Asked:
+        """From levels `[c h w]` or `[1 c h w]`, a PIL picture, or the path of a picture; conditions as for `log_prob`.
 
         Raises:
-            ShapeError, DataError, ConfigError: if the model does not take this image or this label.
+            ShapeError, DataError, ConfigError: if the model does not take this image or these conditions.
         """
-        asked = cls(model, one_image(model, image), label)
-        with torch.no_grad():
-            asked.condition(1)  # a label that the model does not know is refused here
-        return asked
+        x = one_image(model, image)
+        return cls(model, x, model.told(label, 1, text, size=(x.shape[2], x.shape[3]), **further))
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -64,11 +64,11 @@ class Asked:
 
     def replaced(self, x: Int[Tensor, "1 c h w"]) -> Asked:
         """The same question about other levels."""
-        return Asked(self.model, x, self.label)
+        return replace(self, x=x)
 
     def condition(self, count: int) -> Condition:
         """What the network is told, for `count` images like this one."""
-        return self.model.told(self.label, count)
+        return self.model.condition(self.told[np.zeros(count, np.int64)], count)
 
     def outputs(self, canvas: Float[Tensor, "b i h w"]) -> Float[Tensor, "b p h w"]:
         """Network outputs for any canvases of the size of the image."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor
 
-from pointillist.conditioning.label import Label
+from pointillist.conditioning import Further, Label
 from pointillist.errors import ConfigError, MissingExtraError
 from pointillist.explaining.asking import NATS, Asked, check_site
 from pointillist.pictures import heat_map, png_bytes
@@ -61,12 +61,19 @@ class Attribution:
 
 
 def gradient(
-    model: PixelModel, image: Any, row: int, column: int, channel: int | None = None, label: Label = None
+    model: PixelModel,
+    image: Any,
+    row: int,
+    column: int,
+    channel: int | None = None,
+    label: Label = None,
+    text: Any = None,
+    **further: Unpack[Further],
 ) -> Attribution:
     """Gradient of the log-probability of what is at a site, in bits, with respect to every earlier sub-pixel.
 
     Args:
-        image, label: as for `bit_maps`.
+        image, label, text, further: as for `bit_maps`.
         channel: None for all channels of the pixel together.
 
     Returns:
@@ -76,7 +83,7 @@ def gradient(
     Raises:
         ConfigError, ShapeError, DataError: if the place, the image or the label do not fit.
     """
-    asked = Asked.of(model, image, label)
+    asked = Asked.of(model, image, label, text, **further)
     check_site(asked.shape, row, column, channel)
     found = _gradients(asked, [(row, column)], channel)[0]
     if model.image.ordered:
@@ -88,7 +95,12 @@ def gradient(
 
 
 def gradient_sizes(
-    model: PixelModel, image: Any, sites: list[tuple[int, int]] | None = None, label: Label = None
+    model: PixelModel,
+    image: Any,
+    sites: list[tuple[int, int]] | None = None,
+    label: Label = None,
+    text: Any = None,
+    **further: Unpack[Further],
 ) -> Float[np.ndarray, "n h w"]:
     """Size of the gradient of the log-probability of whole pixels, over the channels of each earlier pixel.
 
@@ -98,7 +110,11 @@ def gradient_sizes(
     Returns:
         the root of the summed squares, in bits a unit of the canvas.
     """
-    asked = Asked.of(model, image, label)
+    return gradient_sizes_of(Asked.of(model, image, label, text, **further), sites)
+
+
+def gradient_sizes_of(asked: Asked, sites: list[tuple[int, int]] | None = None) -> Float[np.ndarray, "n h w"]:
+    """Gradient sizes of a question that is checked."""
     _, height, width = asked.shape
     sites = [(r, c) for r in range(height) for c in range(width)] if sites is None else sites
     found = np.zeros((len(sites), height, width), np.float32)
@@ -142,9 +158,11 @@ def integrated_gradients(
     column: int,
     channel: int | None = None,
     label: Label = None,
+    text: Any = None,
     *,
     baseline: int | Int[Tensor, "c h w"] = 0,
     steps: int = 64,
+    **further: Unpack[Further],
 ) -> Attribution:
     """Divide the change of a site's log-probability among the sub-pixels before it (Sundararajan et al. 2017; Captum).
 
@@ -164,7 +182,7 @@ def integrated_gradients(
         from captum.attr import IntegratedGradients
     except ImportError as error:
         raise MissingExtraError("Integrated gradients", "explain") from error
-    asked = Asked.of(model, image, label)
+    asked = Asked.of(model, image, label, text, **further)
     check_site(asked.shape, row, column, channel)
     if steps < 1:
         raise ConfigError(f"`steps` (={steps}) must be at least 1: 64 is usual.")
@@ -186,7 +204,14 @@ def integrated_gradients(
 
 
 def influence(
-    model: PixelModel, image: Any, row: int, column: int, channel: int | None = None, label: Label = None
+    model: PixelModel,
+    image: Any,
+    row: int,
+    column: int,
+    channel: int | None = None,
+    label: Label = None,
+    text: Any = None,
+    **further: Unpack[Further],
 ) -> Attribution:
     """How far the distribution at a site moves when one earlier sub-pixel is another: perturbation, one at a time.
 
@@ -196,7 +221,7 @@ def influence(
 
     Args, Raises: as `gradient`.
     """
-    asked = Asked.of(model, image, label)
+    asked = Asked.of(model, image, label, text, **further)
     check_site(asked.shape, row, column, channel)
     channels = range(asked.shape[0]) if channel is None else [channel]
     before = np.argwhere(asked.earlier(row, column, channels[-1]))

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import NormalDist
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import torch
@@ -19,13 +19,14 @@ from jaxtyping import Bool, Float, Int
 from PIL import Image
 from torch import Tensor
 
-from pointillist.conditioning.label import Label
+from pointillist.conditioning import Further, Label
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, DataError
 from pointillist.explaining.charts import pit_chart, reliability_chart
 from pointillist.explaining.reading import Batches
 from pointillist.pictures import png_bytes
 from pointillist.pixel_model import PixelModel
+from pointillist.receptive import channel_names
 from pointillist.scoring import evaluating
 
 CONFIDENCE = 0.95  # that all bars of a right model lie in the band
@@ -159,17 +160,19 @@ def calibration(
     model: PixelModel,
     x: ImageDataset | Int[Tensor, "n c h w"] | np.ndarray,
     label: Label = None,
+    text: Any = None,
     *,
     bins: int = 20,
     seed: int = 0,
     batch_size: int = 64,
     on_progress: Callable[[int, int], None] | None = None,
+    **further: Unpack[Further],
 ) -> Calibration:
     """Compare a model's probabilities with what came, over images it has not been trained on.
 
     Args:
-        x: a data set, which brings its own labels, or levels.
-        label: labels for levels.
+        x: a data set, which brings its own conditions, or levels.
+        label, text, further: conditions of levels.
         bins: of the PIT histogram.
         seed: of the randomised PIT; image i depends on (seed, i) alone, not on `batch_size`.
         on_progress: called with images done and images in all.
@@ -181,7 +184,7 @@ def calibration(
         raise ConfigError(
             f"`bins` (={bins}) must be at least 2, `batch_size` (={batch_size}) at least 1, `seed` (={seed}) 0 or more."
         )
-    batches = Batches(model, x, label, seed=seed)
+    batches = Batches(model, x, label, text, seed=seed, **further)
     if batches.count == 0:
         raise DataError("There is no image to compare with: the data set is empty.")
     image = model.image
@@ -201,7 +204,7 @@ def calibration(
                 on_progress(start + len(levels), batches.count)
     dims = image.channels * batches.height * batches.width
     found = pit if image.ordered else None
-    return Calibration(found, sums.reliability(), batches.count, dims, seed, batches.names)
+    return Calibration(found, sums.reliability(), batches.count, dims, seed, channel_names(model))
 
 
 def _forecasts(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Unpack
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pointillist.conditioning import NO_LABEL, resolve_labels
-from pointillist.conditioning.label import Label
+from pointillist.conditioning import Further, Label, Told, labels_of
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.explaining.asking import one_image
 from pointillist.pixel_model import PixelModel
@@ -26,6 +27,7 @@ def continue_image(
     known: Bool[np.ndarray, "h w"] | Bool[np.ndarray, "c h w"] | Tensor,
     n: int = 8,
     label: Label = None,
+    text: Any = None,
     *,
     guidance: float = 1.0,
     temperature: float = 1.0,
@@ -33,6 +35,7 @@ def continue_image(
     seed: int | None = None,
     uniforms: Float[np.ndarray, "n c h w"] | Tensor | None = None,
     engine: str = "auto",
+    **further: Unpack[Further],
 ) -> Samples:
     """Paint `n` images that keep what is known of one.
 
@@ -43,8 +46,8 @@ def continue_image(
     Args:
         image: levels `[c h w]`, a PIL picture or the path of one; read where it is known.
         known: pixels or sub-pixels to keep.
-        label, guidance, temperature, top_p, seed, uniforms, engine: as for `sample`. The same uniforms (or seed) draw
-            the same levels from the same distributions, whatever is known.
+        label, text, further, guidance, temperature, top_p, seed, uniforms, engine: as for `sample`. The same uniforms
+            (or seed) draw the same levels from the same distributions, whatever is known.
 
     Returns:
         the images; `nats` is the log-likelihood of each as a whole, kept sub-pixels included.
@@ -53,25 +56,47 @@ def continue_image(
         ShapeError, DataError, ConfigError, EngineError: naming the argument that is wrong.
     """
     x = one_image(model, image)
-    keep = _mask(known, tuple(x.shape[1:]))
     if n < 1:
         raise ConfigError(f"`n` (={n}) must be at least 1.")
+    told = model.told(label, n, text, size=(x.shape[2], x.shape[3]), **further)
     given = uniforms is not None
     if uniforms is None:
         seed = secrets.randbelow(2**31) if seed is None else int(seed)
-        u = np.stack([np.random.default_rng([seed, i]).random(x.shape[1:]) for i in range(n)])
-    else:
-        u = np.asarray(uniforms, np.float64)
-        if u.shape != (n, *x.shape[1:]):
-            raise ShapeError(f"`uniforms` of shape {u.shape} must be {(n, *x.shape[1:])}: one for each sub-pixel.")
-    labels = resolve_labels(label, model.config.classes, n)
-    chooser = KeepKnown(Chooser(torch.from_numpy(u), guidance, temperature, top_p), x[0].cpu(), keep)
-    engine = resolve_engine(engine)
-    levels = _painted(model, labels, chooser, (x.shape[2], x.shape[3]), engine)
+    u = seeded_uniforms(seed or 0, n, x.shape[1:]) if uniforms is None else np.asarray(uniforms, np.float64)
+    if u.shape != (n, *x.shape[1:]):
+        raise ShapeError(f"`uniforms` of shape {u.shape} must be {(n, *x.shape[1:])}: one for each sub-pixel.")
+    chooser = Chooser(torch.from_numpy(u), guidance, temperature, top_p)
+    found = continued(model, x, _mask(known, tuple(x.shape[1:])), told, chooser, engine)
+    return replace(found, seed=None if given else seed)
+
+
+def seeded_uniforms(seed: int, n: int, shape: Sequence[int]) -> Float[np.ndarray, "n c h w"]:
+    """The uniforms of a seed, as `sample` has them: image i depends on (seed, i) alone."""
+    return np.stack([np.random.default_rng([seed, i]).random(tuple(shape)) for i in range(n)])
+
+
+def continued(
+    model: PixelModel,
+    x: Int[Tensor, "1 c h w"],
+    known: Bool[np.ndarray, "c h w"],
+    told: Told,
+    chooser: Chooser,
+    engine: str,
+) -> Samples:
+    """Paint as many images as are told something. Under guidance the loop carries each twice, as in `sampling`."""
+    size, count, engine = (x.shape[2], x.shape[3]), len(told), resolve_engine(engine)
+    chooser.guided = chooser.guidance != 1.0 and told.anything
+    carried = Told.together([told, told.untold()]) if chooser.guided else told
+    levels = x[0].cpu()
+    # pixels that are known whole cost nothing; `choose` keeps what is known of the others
+    kept = Known(levels.expand(len(carried), -1, -1, -1), torch.from_numpy(known.all(0)))
+    choose = KeepKnown(chooser, levels, known)
     with evaluating(model):
-        nats = model.log_prob(levels, labels if model.config.classes else None).double().cpu()
-    size = model.image.resized(x.shape[2], x.shape[3])
-    return Samples(levels, nats, size, labels, None if given else seed, engine)
+        condition = model.condition(carried, len(carried))
+        painted = unroll(model, condition, choose, len(carried), *size, engine, known=kept)[:count]
+        nats = model.told_log_prob(painted.to(model.device), told).flatten(1).sum(1).double().cpu()
+    labels = labels_of(told.parts.get("label"), count)
+    return Samples(painted, nats, model.image.resized(*size), labels, None, engine)
 
 
 class KeepKnown:
@@ -86,20 +111,6 @@ class KeepKnown:
         if self.known[place]:
             return self.levels[place].expand(len(log_probs))
         return self.chooser(site, log_probs)
-
-
-def _painted(
-    model: PixelModel, labels: Int[Tensor, " n"], choose: KeepKnown, size: tuple[int, int], engine: str
-) -> Int[Tensor, "n c h w"]:
-    """Under guidance the loop carries every image twice, told and untold, as in `sampling`."""
-    count, chooser = len(labels), choose.chooser
-    chooser.guided = chooser.guidance != 1.0 and bool((labels != NO_LABEL).any())
-    told = torch.cat([labels, torch.full_like(labels, NO_LABEL)]) if chooser.guided else labels
-    # pixels that are known whole cost nothing; `choose` keeps what is known of the others
-    known = Known(choose.levels.expand(len(told), -1, -1, -1), torch.from_numpy(choose.known.all(0)))
-    with evaluating(model):
-        condition = model.condition(told if model.config.classes else None, len(told))
-        return unroll(model, condition, choose, len(told), *size, engine, known=known)[:count]
 
 
 def _mask(known: Any, shape: tuple[int, ...]) -> Bool[np.ndarray, "c h w"]:

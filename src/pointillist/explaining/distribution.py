@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from jaxtyping import Float
 from PIL import Image
 
-from pointillist.conditioning.label import Label
+from pointillist.conditioning import Further, Label
 from pointillist.explaining.asking import NATS, Asked, check_site
 from pointillist.explaining.charts import distribution_chart
 from pointillist.likelihoods import DiscretizedLogisticMixture
@@ -123,14 +123,21 @@ class LevelDistribution:
 
 
 def distribution(
-    model: PixelModel, image: Any, row: int, column: int, channel: int = 0, label: Label = None
+    model: PixelModel,
+    image: Any,
+    row: int,
+    column: int,
+    channel: int = 0,
+    label: Label = None,
+    text: Any = None,
+    **further: Unpack[Further],
 ) -> LevelDistribution:
     """The distribution of one sub-pixel of an image. Arguments and errors as `bit_maps`.
 
     Raises:
         ConfigError: also if the place is not in the image.
     """
-    return distribution_of(Asked.of(model, image, label), row, column, channel)
+    return distribution_of(Asked.of(model, image, label, text, **further), row, column, channel)
 
 
 def distribution_of(asked: Asked, row: int, column: int, channel: int = 0) -> LevelDistribution:

@@ -1,15 +1,16 @@
-"""What a label is worth: bits it saves at each pixel, and how well each label explains the image."""
+"""What being told is worth: bits it saves at each pixel, and how well each label explains the image."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Unpack
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from PIL import Image
 
-from pointillist.conditioning.label import Label
+from pointillist.conditioning import Further, Label, Told, label_part
 from pointillist.errors import ConfigError
 from pointillist.explaining.asking import Asked
 from pointillist.explaining.charts import bars_chart
@@ -26,8 +27,8 @@ class ConditionBits:
 
     Attributes:
         told, untold: surprise of every sub-pixel, in bits, `[c h w]`.
-        classes: names of the labels.
-        class_bits: of the whole image, told each label, `[classes]`.
+        classes: names of the labels; empty for none.
+        class_bits: of the whole image, told each label and else the same, `[classes]`.
         top: the value of the last colour of a scale, as in `BitMaps`.
         names: of the channels.
     """
@@ -48,7 +49,7 @@ class ConditionBits:
     @property
     def posterior(self) -> Float[np.ndarray, " k"]:
         """Probability of each label given the image, if all were equally likely before (Bayes)."""
-        p = np.exp2(self.class_bits.min() - self.class_bits)
+        p = np.exp2(self.class_bits.min(initial=np.inf) - self.class_bits)
         share: np.ndarray = p / p.sum()
         return share
 
@@ -58,6 +59,9 @@ class ConditionBits:
 
     def chart(self) -> Chart:
         """Bits of the image, told each label."""
+        if not self.classes:
+            rows = [("told nothing", float(self.untold.sum())), ("told", float(self.told.sum()))]
+            return bars_chart(rows, "bits of the image", marked=1)
         rows = [("no label", float(self.untold.sum())), *zip(self.classes, self.class_bits.tolist(), strict=True)]
         return bars_chart(rows, "bits of the image, told each label", marked=1 + int(self.class_bits.argmin()))
 
@@ -76,26 +80,40 @@ class ConditionBits:
         return png_bytes(self.image())
 
 
-def condition_bits(model: PixelModel, image: Any, label: Label = None) -> ConditionBits:
-    """What the label of an image saves, and the bits of the image under every label.
+def condition_bits(
+    model: PixelModel, image: Any, label: Label = None, text: Any = None, **further: Unpack[Further]
+) -> ConditionBits:
+    """What the conditions of an image save, and the bits of the image under every label.
 
     Args:
         image: as for `bit_maps`.
-        label: what it is told; None for the label that explains it best.
+        label, text, further: what the model is told. If that is nothing and it knows labels: the label that explains
+            the image best.
 
     Raises:
-        ConfigError: if the model takes no labels, or not this one.
+        ConfigError: if the model listens to nothing, or does not take these.
         ShapeError, DataError: as `bit_maps`.
     """
-    classes = model.config.classes
-    if not classes:
-        raise ConfigError("This model was trained without labels, so there is no label whose bits could be counted.")
-    asked = Asked.of(model, image, label)
+    return conditions_of(Asked.of(model, image, label, text, **further))
+
+
+def conditions_of(asked: Asked) -> ConditionBits:
+    """Bits with and without the conditions of a question that is checked."""
+    model, classes = asked.model, asked.model.config.classes
+    if not model.listeners:
+        raise ConfigError("This model listens to nothing, so there is no condition whose bits could be counted.")
     with evaluating(model):
-        untold = _surprise(Asked(model, asked.x))
-        each = np.array([_surprise(Asked(model, asked.x, number)).sum() for number in range(len(classes))])
-        told = _surprise(Asked(model, asked.x, int(each.argmin())) if label is None else asked)
-    return ConditionBits(told, untold, classes, each, bits_top(model), channel_names(model))
+        untold = _surprise(replace(asked, told=asked.told.untold()))
+        each = [_surprise(_labelled(asked, number)) for number in range(len(classes))]
+        bits = np.array([part.sum() for part in each])
+        told = each[int(bits.argmin())] if each and not asked.told.anything else _surprise(asked)
+    return ConditionBits(told, untold, classes, bits, bits_top(model), channel_names(model))
+
+
+def _labelled(asked: Asked, number: int) -> Asked:
+    """The same, told another label."""
+    parts = {**asked.told.parts, "label": label_part(torch.tensor([number]))}
+    return replace(asked, told=Told(1, parts))
 
 
 def _surprise(asked: Asked) -> np.ndarray:

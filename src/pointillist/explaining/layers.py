@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor, nn
 
-from pointillist.conditioning.label import Label
+from pointillist.conditioning import Further, Label
 from pointillist.errors import ConfigError
 from pointillist.explaining.asking import Asked
 from pointillist.explaining.charts import bars_chart
@@ -91,14 +91,21 @@ class LayerBits:
         return png_bytes(self.image())
 
 
-def layer_bits(model: PixelModel, image: Any, label: Label = None) -> LayerBits:
+def layer_bits(
+    model: PixelModel, image: Any, label: Label = None, text: Any = None, **further: Unpack[Further]
+) -> LayerBits:
     """Read the output head after every layer. Arguments as `bit_maps`.
 
     Raises:
         ConfigError: also if layers of this network cannot be left out.
         ShapeError, DataError: as `bit_maps`.
     """
-    asked = Asked.of(model, image, label)
+    return layers_of(Asked.of(model, image, label, text, **further))
+
+
+def layers_of(asked: Asked) -> LayerBits:
+    """Bits by layer of a question that is checked."""
+    model = asked.model
     layers = _layers(model)
     found = []
     with evaluating(model):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from jaxtyping import Float, Int
 from PIL import Image
 
-from pointillist.conditioning.label import Label
+from pointillist.conditioning import Further, Label
 from pointillist.explaining.asking import NATS, Asked
 from pointillist.explaining.scales import Z_TOP, bits_top
 from pointillist.pictures import heat_map, png_bytes
@@ -143,17 +143,19 @@ class Running:
     deviation: Float[np.ndarray, " n"]
 
 
-def bit_maps(model: PixelModel, image: Any, label: Label = None) -> BitMaps:
+def bit_maps(
+    model: PixelModel, image: Any, label: Label = None, text: Any = None, **further: Unpack[Further]
+) -> BitMaps:
     """Surprise, entropy and variance at every sub-pixel of an image.
 
     Args:
         image: levels `[c h w]`, a PIL picture or the path of one.
-        label: as for `PixelModel.log_prob`.
+        label, text, further: as for `PixelModel.log_prob`.
 
     Raises:
         ShapeError, DataError, ConfigError: if the model does not take them.
     """
-    return maps_of(Asked.of(model, image, label))
+    return maps_of(Asked.of(model, image, label, text, **further))
 
 
 def maps_of(asked: Asked) -> BitMaps:

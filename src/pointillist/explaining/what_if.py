@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Unpack
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float
 from PIL import Image
 
-from pointillist.conditioning.label import Label
+from pointillist.conditioning import Further, Label
 from pointillist.errors import ConfigError
 from pointillist.explaining.asking import NATS, Asked, check_site
-from pointillist.explaining.continuing import continue_image
+from pointillist.explaining.continuing import continued, seeded_uniforms
 from pointillist.explaining.maps import BitMaps, maps_of
 from pointillist.images import ImageSpec
 from pointillist.pictures import heat_map, png_bytes, sheet
 from pointillist.pixel_model import PixelModel
 from pointillist.receptive import channel_names
-from pointillist.sampling import Samples
+from pointillist.sampling import Chooser, Samples
 from pointillist.scoring import evaluating
 
 Place = tuple[int, int] | tuple[int, int, int]
@@ -98,15 +99,17 @@ def what_if(
     image: Any,
     changes: Mapping[Place, int],
     label: Label = None,
+    text: Any = None,
     *,
     n: int = 4,
     seed: int = 0,
     engine: str = "auto",
+    **further: Unpack[Further],
 ) -> WhatIf:
     """Set sub-pixels of an image and see what follows.
 
     Args:
-        image, label: as for `bit_maps`.
+        image, label, text, further: as for `bit_maps`.
         changes: the new level of each place, (row, column) where there is one channel, or (row, column, channel).
         n: continuations of each kind; 0 for none.
         seed, engine: of the continuations, as for `sample`.
@@ -115,7 +118,13 @@ def what_if(
         ConfigError: if a place or a level does not exist, or nothing changes.
         ShapeError, DataError, EngineError: as `bit_maps` and `sample`.
     """
-    asked = Asked.of(model, image, label)
+    return what_if_of(Asked.of(model, image, label, text, **further), changes, n=n, seed=seed, engine=engine)
+
+
+def what_if_of(
+    asked: Asked, changes: Mapping[Place, int], *, n: int = 4, seed: int = 0, engine: str = "auto"
+) -> WhatIf:
+    """What follows for a question that is checked."""
     found = tuple(_change(asked, place, level) for place, level in changes.items())
     if all(change.level == change.was for change in found):
         raise ConfigError("`changes` must set at least one sub-pixel to another level than it has.")
@@ -127,7 +136,7 @@ def what_if(
     kept = asked.places < first
     for c in found:
         kept[c.channel, c.row, c.column] = True
-    goes_on = [continue_image(model, q.x, kept, n, label, seed=seed, engine=engine) for q in (asked, changed) if n > 0]
+    goes_on = [_goes_on(q, kept, n, seed, engine) for q in (asked, changed) if n > 0]
     return WhatIf(
         changes=found,
         levels=changed.levels,
@@ -137,9 +146,16 @@ def what_if(
         kept=kept,
         as_it_was=goes_on[0] if goes_on else None,
         as_changed=goes_on[1] if goes_on else None,
-        spec=model.image.resized(*asked.shape[1:]),
-        names=channel_names(model),
+        spec=asked.model.image.resized(*asked.shape[1:]),
+        names=channel_names(asked.model),
     )
+
+
+def _goes_on(asked: Asked, kept: Bool[np.ndarray, "c h w"], n: int, seed: int, engine: str) -> Samples:
+    """Continuations of an image from what is kept."""
+    chooser = Chooser(torch.from_numpy(seeded_uniforms(seed, n, asked.shape)), 1.0, 1.0, 1.0)
+    found = continued(asked.model, asked.x, kept, asked.told[np.zeros(n, np.int64)], chooser, engine)
+    return replace(found, seed=seed)
 
 
 def _change(asked: Asked, place: Place, level: int) -> Change:
