@@ -145,7 +145,7 @@ CONTEXT: dict[str, Callable[[int, int], bool]] = {
 @pytest.mark.parametrize("name", sorted({name for name, _ in PAPERS}))
 def test_a_site_sees_what_the_paper_says(name: str) -> None:
     """Measured with the layers and kernels of the paper, and few features, at one site of a 32 x 32 image."""
-    few = {key: 6 for key in ("channels", "head_channels", "value_channels")}
+    few = dict.fromkeys(("channels", "head_channels", "value_channels"), 6)
     known = entry(name).backbone.Config.model_fields
     model = pt.build(name, shape=(1, SIZE, SIZE), levels=4, preset="paper-cifar10",
                      **{key: value for key, value in few.items() if key in known})  # fmt: skip

@@ -125,11 +125,11 @@ def receptive_field(
     earlier = _earlier(probe, (channels, height, width), site)
     depends = _depends(probe, earlier, site, random)
     return ReceptiveField(
-        name or model.config.model_type, (row, column, channel), depends, earlier, strength, _names(model)
+        name or model.config.model_type, (row, column, channel), depends, earlier, strength, channel_names(model)
     )
 
 
-def _names(model: PixelModel) -> tuple[str, ...]:
+def channel_names(model: PixelModel) -> tuple[str, ...]:
     """A name for each channel; empty where there is one."""
     count = model.image.channels
     numbered = ("",) if count == 1 else tuple(f"channel {c}" for c in range(count))
@@ -160,11 +160,10 @@ def check_site(
 
 
 def _earlier(model: PixelModel, shape: tuple[int, int, int], site: tuple[int, int, int]) -> np.ndarray:
-    """Bool `c h w`: what is painted before a site, in the order row, column, channel."""
+    """Bool `c h w`: what is painted before a site, in the order of the model and, at the site, of the channels."""
     channel, row, column = site
-    own, _, width = np.indices(shape)[0], shape[1], shape[2]
-    place = np.arange(shape[1] * width).reshape(shape[1], width)[None]
-    here = row * width + column
+    own, place = np.indices(shape)[0], model.places(*shape[1:])[None]
+    here = place[0, row, column]
     before: np.ndarray = (place < here) | ((place == here) & (own < (0 if model.likelihood.coupled else channel)))
     return before
 
@@ -197,7 +196,9 @@ def _gradient(
     groups, (channels, height, width) = model.ports.groups, shape
     canvas = torch.randn(_CANVASES, model.ports.canvas, height, width, generator=random, dtype=torch.float64)
     canvas.requires_grad_()
-    params = model.backbone(canvas, FullPass(), model.condition(None, _CANVASES)).unflatten(1, (groups, -1))
+    params = model.backbone(canvas, FullPass(), model.condition(None, _CANVASES, (height, width))).unflatten(
+        1, (groups, -1)
+    )
     asked = params[:, channel if groups > 1 else 0, :, row, column]
     weights = torch.randn(asked.shape, generator=random, dtype=torch.float64)
     found: np.ndarray = _of_canvas((asked * weights).sum(), canvas, channels).amax(0).numpy() != 0
@@ -217,7 +218,7 @@ def _strength(
         )
     channel, row, column = site
     canvas = model.canvas(x).detach().requires_grad_()
-    params = model.backbone(canvas, FullPass(), model.condition(None, len(x)))
+    params = model.backbone(canvas, FullPass(), model.condition(None, len(x), size))
     nats = model.likelihood.log_prob(params, x)[:, channel, row, column].sum()
     return _of_canvas(nats, canvas, x.shape[1]).mean(0).numpy()
 

@@ -193,7 +193,8 @@ def _paint(
             if animate is not None:
                 from pointillist.pictures import animate as write_animation
 
-                write_animation(array, animate, captions=captions, columns=columns)
+                order = painter.places(height, width)
+                write_animation(array, animate, order=order, captions=captions, columns=columns)
     report(totals, settings, path, animate, time.perf_counter() - started, as_json)
 
 
