@@ -81,6 +81,7 @@ def build(
     position_width: int = 0,
     label_width: int = 64,
     level_width: int = 16,
+    orders: str | Sequence[str] = ("raster",),
     **settings: Any,
 ) -> PretrainedPixelModel:
     """An untrained model.
@@ -93,6 +94,7 @@ def build(
         classes: names of the labels, or how many there are.
         text: whether it listens to text (no model does yet).
         likelihood, mixtures, position_width, label_width, level_width: see `ModelConfig`.
+        orders: in which it is trained, by name; also a text with commas, and `raster-all` or `s-curve-all` for eight.
         settings: settings of the network, such as `channels=64, layers=12`.
 
     Raises:
@@ -118,6 +120,7 @@ def build(
             "position_width": position_width,
             "label_width": label_width,
             "level_width": level_width,
+            "orders": orders,
         }
     )
     return PretrainedPixelModel(config)
@@ -238,6 +241,7 @@ A model that paints an image one pixel at a time, with exact likelihood. Made wi
 | levels | {image.levels}, {"ordered" if image.ordered else "unordered"} |
 | likelihood | {model.likelihood.name} |
 | classes | {len(config.classes) or "none"} |
+| orders | {", ".join(config.orders)} |
 | network | `{settings}` |
 
 ```python

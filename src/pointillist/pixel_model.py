@@ -2,95 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
 from torch import Tensor, nn
 
 from pointillist.conditioning import LabelEmbedding, PositionMap, resolve_labels
 from pointillist.conditioning.label import Label
-from pointillist.errors import ConfigError, DataError, ShapeError, sentence
+from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.images import ImageSpec
-from pointillist.likelihoods import LikelihoodName, build_likelihood
-from pointillist.networks import BackboneConfig, Ports, config_from_dict, entry
+from pointillist.likelihoods import build_likelihood
+from pointillist.model_config import ModelConfig
+from pointillist.networks import Ports, entry
 from pointillist.nn import Condition, has_weight_norm, initialise_from_data, name_places
-from pointillist.passes import FullPass, Pass
+from pointillist.ordering import Order, order_named
+from pointillist.passes import FullPass
 
-# what no machine can hold is refused before memory is taken for it: settings may come from a file
-MAX_SIDE = 65_536
-MAX_NUMBERS = 4_194_304  # inputs or outputs of the network at a site
-
-
-class ModelConfig(BaseModel):
-    """Everything needed to build a model again; what `config.json` holds.
-
-    Attributes:
-        model_type: a name from `pointillist models`.
-        image: what its integers mean.
-        backbone: settings of the network.
-        likelihood: `auto`, `bernoulli`, `categorical` or `mixture`; `mixtures` components for the last.
-        classes: names of the labels it takes; empty for none.
-        label_width: features of a label's vector.
-        position_width: features of a learned map of positions; 0 for none. With it the image size is fixed.
-        level_width: features of the embedding of an unordered level.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-    model_type: str
-    image: ImageSpec
-    backbone: SerializeAsAny[BackboneConfig]
-    likelihood: LikelihoodName = "auto"
-    mixtures: int = Field(10, ge=1, le=1024)
-    classes: tuple[str, ...] = ()
-    label_width: int = Field(64, ge=1, le=8192)
-    position_width: int = Field(0, ge=0, le=1024)
-    level_width: int = Field(16, ge=1, le=1024)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _typed_backbone(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("backbone"), dict):
-            data = {**data, "backbone": config_from_dict(str(data.get("model_type")), data["backbone"])}
-        return data
-
-    @field_validator("classes")
-    @classmethod
-    def _distinct(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(classes)) != len(classes):
-            raise ConfigError("Class names must differ from one another: rename the doubles.")
-        return classes
-
-    @model_validator(mode="after")
-    def _bounded(self) -> ModelConfig:
-        image = self.image
-        if max(image.height, image.width) > MAX_SIDE:
-            raise ConfigError(f"`image` of {image.height}x{image.width} must have at most {MAX_SIDE:,} pixels a side.")
-        likelihood = build_likelihood(self.likelihood, image, self.mixtures)
-        numbers = max(likelihood.num_params, image.channels * self.level_width)
-        if numbers > MAX_NUMBERS:
-            raise ConfigError(
-                f"A pixel of {image.channels:,} channels and {image.levels:,} levels needs {numbers:,} numbers, over "
-                f"the limit of {MAX_NUMBERS:,}: use fewer channels, levels or mixtures."
-            )
-        return self
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> ModelConfig:
-        """The settings in a dictionary, as `model_dump(mode="json")` gives it.
-
-        Raises:
-            ConfigError: naming the first setting that is wrong.
-        """
-        try:
-            return cls(**data)
-        except ValidationError as error:
-            cause = error.errors()[0].get("ctx", {}).get("error")  # a rule of ours is a sentence already
-            raise (
-                cause if isinstance(cause, ConfigError) else ConfigError(sentence(error, "a model setting"))
-            ) from error
+__all__ = ["ModelConfig", "PixelModel"]
 
 
 class PixelModel(nn.Module):
@@ -109,6 +39,7 @@ class PixelModel(nn.Module):
         self.label = LabelEmbedding(len(config.classes), config.label_width) if config.classes else None
         width = config.position_width
         self.position = PositionMap(width, image.height, image.width) if width else None
+        self.order_vectors = nn.Embedding(len(config.orders), config.order_width) if config.order_width else None
         self.backbone = entry(config.model_type).backbone(config.backbone, self.ports)
         name_places(self.backbone)
         self.fresh = True  # whether its weights are still those it was built with
@@ -122,7 +53,7 @@ class PixelModel(nn.Module):
             groups=1 if self.likelihood.coupled else image.channels,
             canvas=image.channels * self.level_width,
             params=self.likelihood.num_params,
-            vector=self.config.label_width if self.config.classes else 0,
+            vector=(self.config.label_width if self.config.classes else 0) + self.config.order_width,
             map=self.config.position_width,
         )
 
@@ -173,14 +104,45 @@ class PixelModel(nn.Module):
             vector = self.label(numbers.to(self.device))
         return Condition(vector=vector, map=None if self.position is None else self.position(count))
 
-    def params(self, x: Int[Tensor, "b c h w"], condition: Condition, ctx: Pass | None = None) -> Tensor:
-        """Network outputs `b p h w` for images whose sites are all known."""
-        out: Tensor = self.backbone(self.canvas(x), FullPass() if ctx is None else ctx, condition)
-        return out
+    def order(self, name: str | None = None) -> Order:
+        """One of its orders; without a name, the usual one.
 
-    def forward(self, x: Int[Tensor, "b c h w"], label: Int[Tensor, " b"] | None = None) -> Float[Tensor, " b"]:
+        Raises:
+            ConfigError: if it was not trained on that order.
+        """
+        known = self.config.orders
+        if name is not None and name not in known:
+            order_named(name)
+            raise ConfigError(f"`order` (={name!r}) is not one of this model's: it was trained on {', '.join(known)}.")
+        return order_named(known[0] if name is None else name)
+
+    def in_order(self, condition: Condition, order: Order) -> Condition:
+        """A condition as the network gets it on the turned canvas; with several orders it is told which this is."""
+        turned = condition.turned(order)
+        if self.order_vectors is None:
+            return turned
+        told = self.order_vectors.weight[self.config.orders.index(order.name)][None, :, None, None]
+        if turned.vector is not None:
+            told = torch.cat([turned.vector, told.expand(len(turned.vector), -1, -1, -1)], 1)
+        return replace(turned, vector=told)
+
+    def outputs(
+        self, canvas: Float[Tensor, "b i h w"], condition: Condition, order: Order | None = None
+    ) -> Float[Tensor, "b p h w"]:
+        """Network outputs at every site of an image, each from the sites before it in the order."""
+        order = self.order() if order is None else order
+        out: Tensor = self.backbone(order.turn(canvas), FullPass(order), self.in_order(condition, order))
+        return order.turn_back(out)
+
+    def params(self, x: Int[Tensor, "b c h w"], condition: Condition, order: Order | None = None) -> Tensor:
+        """Network outputs `b p h w` for images whose sites are all known."""
+        return self.outputs(self.canvas(x), condition, order)
+
+    def forward(
+        self, x: Int[Tensor, "b c h w"], label: Int[Tensor, " b"] | None = None, order: str | None = None
+    ) -> Float[Tensor, " b"]:
         """Log-likelihood of each image in nats, without checking the input: the training step."""
-        params = self.params(x, self.condition(label, len(x)))
+        params = self.params(x, self.condition(label, len(x)), self.order(order))
         with torch.autocast(x.device.type, enabled=False):
             return self.likelihood.log_prob(params, x).flatten(1).sum(1)
 
@@ -202,7 +164,7 @@ class PixelModel(nn.Module):
         self.fresh = False
 
     def log_prob(
-        self, x: Int[Tensor, "b c h w"], label: Label = None, text: Literal[None] = None
+        self, x: Int[Tensor, "b c h w"], label: Label = None, text: Literal[None] = None, *, order: str | None = None
     ) -> Float[Tensor, " b"]:
         """Log-likelihood of each image, in nats.
 
@@ -210,19 +172,20 @@ class PixelModel(nn.Module):
             x: levels, integers in [0, levels).
             label: one label or one an image, by number or name; None for no label.
             text: prompts, for models that listen to text (none does yet).
+            order: in which the sub-pixels come; None for the usual one.
 
         Raises:
             ShapeError, DataError: if `x` is not an image of this model.
-            ConfigError: if a label is not one of the model's classes.
+            ConfigError: if a label is not one of the model's classes, or the order not one of its orders.
         """
-        return self.log_prob_map(x, label, text).flatten(1).sum(1)
+        return self.log_prob_map(x, label, text, order=order).flatten(1).sum(1)
 
     def log_prob_map(
-        self, x: Int[Tensor, "b c h w"], label: Label = None, text: Literal[None] = None
+        self, x: Int[Tensor, "b c h w"], label: Label = None, text: Literal[None] = None, *, order: str | None = None
     ) -> Float[Tensor, "b c h w"]:
         """Log-probability of each sub-pixel given those before it, in nats. Arguments and errors as `log_prob`."""
         x = self.check(x)
-        params = self.params(x, self.told(label, len(x), text))
+        params = self.params(x, self.told(label, len(x), text), self.order(order))
         with torch.autocast(x.device.type, enabled=False):
             return self.likelihood.log_prob(params, x)
 

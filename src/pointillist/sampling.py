@@ -18,6 +18,7 @@ from pointillist.conditioning.label import Label
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import ImageSpec
 from pointillist.likelihoods import bits_per_dim, inverse_cdf
+from pointillist.ordering import Order
 from pointillist.pixel_model import PixelModel
 from pointillist.scoring import evaluating
 from pointillist.unroll import Site, open_engine, resolve_engine, unroll
@@ -36,6 +37,7 @@ class Samples:
         labels: the label each was asked for, `[n]`; -1 for none.
         seed: of the uniforms; None where they were given.
         engine: what painted them.
+        order: in which their sub-pixels were painted.
     """
 
     levels: Int[Tensor, "n c h w"]
@@ -44,6 +46,7 @@ class Samples:
     labels: Int[Tensor, " n"]
     seed: int | None
     engine: str = "step"
+    order: str = "raster"
 
     def __len__(self) -> int:
         return len(self.levels)
@@ -79,6 +82,7 @@ def sample(
     *,
     size: tuple[int, int] | None = None,
     batch_size: int = 64,
+    order: str | None = None,
 ) -> Samples:
     """Paint `n` images.
 
@@ -91,9 +95,11 @@ def sample(
         seed: image i depends on (seed, i) alone, not on `n` or `batch_size`; None takes a fresh one.
         uniforms: in [0, 1), one a sub-pixel, instead of a seed.
         engine: `auto`, `step` or `naive`; see `unroll.open_engine`.
-        on_row: called after each row with images finished before this batch, rows done, and the batch's levels.
+        on_row: called after each row (or column, where the order goes along columns) with images finished before this
+            batch, rows done, and the batch's levels.
         size: `(height, width)` instead of the model's own.
         batch_size: images painted at once.
+        order: one of the model's orders; None for the usual one. Uniforms belong to places, whatever the order.
 
     Raises:
         ConfigError, ShapeError, EngineError: naming the argument that is wrong.
@@ -101,7 +107,7 @@ def sample(
     parts = list(
         stream(
             model, n, label, text, guidance, temperature, top_p, seed, uniforms, engine, on_row,
-            size=size, batch_size=batch_size,
+            size=size, batch_size=batch_size, order=order,
         )
     )  # fmt: skip
     return Samples(
@@ -111,6 +117,7 @@ def sample(
         torch.cat([p.labels for p in parts]),
         parts[0].seed,
         parts[0].engine,
+        parts[0].order,
     )
 
 
@@ -129,6 +136,7 @@ def stream(
     *,
     size: tuple[int, int] | None = None,
     batch_size: int = 64,
+    order: str | None = None,
 ) -> Iterator[Samples]:
     """Like `sample`, in batches as they are finished, so that any number fits in memory."""
     engine = resolve_engine(engine)
@@ -147,7 +155,7 @@ def stream(
             raise ConfigError(f"`seed` (={seed}) must be 0 or more.")
     else:
         seed, uniforms = None, _checked_uniforms(uniforms, (n, *shape))
-    image = model.image.resized(height, width)
+    image, walk = model.image.resized(height, width), model.order(order)
     for start in range(0, n, batch_size):
         stop = min(n, start + batch_size)
         if uniforms is None:
@@ -156,12 +164,12 @@ def stream(
             u = np.asarray(uniforms[start:stop], np.float64)
         chooser = Chooser(torch.from_numpy(u), guidance, temperature, top_p)
         report = None if on_row is None else (lambda rows, levels, done=start: on_row(done, rows, levels))
-        levels = _paint(model, labels[start:stop], chooser, (height, width), engine, report)
-        yield Samples(levels, chooser.nats, image, labels[start:stop], seed, engine)
+        levels = _paint(model, labels[start:stop], chooser, (height, width), engine, report, walk)
+        yield Samples(levels, chooser.nats, image, labels[start:stop], seed, engine, walk.name)
 
 
 def _paint(
-    model: PixelModel, labels: Tensor, chooser: Chooser, size: tuple[int, int], engine: str, report: Any
+    model: PixelModel, labels: Tensor, chooser: Chooser, size: tuple[int, int], engine: str, report: Any, order: Order
 ) -> Tensor:
     """One batch. Under guidance the engine carries every image twice, told and untold, and both see the same levels."""
     count = len(labels)
@@ -170,8 +178,8 @@ def _paint(
     chooser.guided = guided
     with evaluating(model):
         condition = model.condition(told if model.config.classes else None, len(told))
-        walker = open_engine(model, condition, len(told), *size, engine)
-        return unroll(model, walker, chooser, len(told), *size, report)[:count]
+        walker = open_engine(model, condition, len(told), *size, engine, order)
+        return unroll(model, walker, chooser, len(told), *size, report, order)[:count]
 
 
 class Chooser:

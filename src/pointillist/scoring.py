@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +34,8 @@ class Evaluation:
         dims: sub-pixels of an image.
         per_image: negative log-likelihood of each image, in nats, `[count]`.
         notes: how the images were read (levels, binarisation, subsets).
+        order: what was asked for: the name of an order, `average` or `each`.
+        by_order: mean negative log-likelihood under each order that was run, in nats.
     """
 
     nats: float
@@ -43,15 +45,24 @@ class Evaluation:
     dims: int
     per_image: np.ndarray = field(repr=False)
     notes: tuple[str, ...] = ()
+    order: str = "raster"
+    by_order: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, per_image: np.ndarray, dims: int, notes: tuple[str, ...] = ()) -> Evaluation:
+    def of(
+        cls,
+        per_image: np.ndarray,
+        dims: int,
+        notes: tuple[str, ...] = (),
+        order: str = "raster",
+        by_order: Mapping[str, float] | None = None,
+    ) -> Evaluation:
         """From the negative log-likelihood of each image, in nats."""
         scale = dims * math.log(2)
         mean = float(per_image.mean())
         spread = float(per_image.std(ddof=1)) / math.sqrt(len(per_image)) if len(per_image) > 1 else math.nan
         interval = ((mean - Z95 * spread) / scale, (mean + Z95 * spread) / scale)
-        return cls(mean, mean / scale, interval, len(per_image), dims, per_image, notes)
+        return cls(mean, mean / scale, interval, len(per_image), dims, per_image, notes, order, dict(by_order or {}))
 
     def __str__(self) -> str:
         low, high = self.interval
@@ -81,6 +92,7 @@ def evaluate(
     batch_size: int = 64,
     seed: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
+    order: str | None = None,
 ) -> Evaluation:
     """Likelihood of images, in float32 whatever the model was trained in; independent of `batch_size`.
 
@@ -89,6 +101,7 @@ def evaluate(
         label: labels for levels that bring none; see `PixelModel.log_prob`.
         seed: of dynamic binarisation, drawn once.
         on_progress: called with images done and images in all.
+        order: one of the model's orders; None for the usual one; or `average`, or `each`; see `combine`.
 
     Raises:
         DataError, ShapeError, ConfigError: if the images or labels do not fit the model.
@@ -99,23 +112,43 @@ def evaluate(
     count = len(levels)
     if count == 0:
         raise DataError("There is no image to evaluate: the data set is empty.")
-    per_image = np.empty(count, np.float64)
+    orders = [model.order(order).name] if order not in ("average", "each") else list(model.config.orders)
+    every = np.empty((len(orders), count), np.float64)
     with evaluating(model):
         for start in range(0, count, batch_size):
             part, part_labels = levels(start, start + batch_size), labels[start : start + batch_size]
-            nats = model.log_prob(part, part_labels if model.config.classes else None)
-            per_image[start : start + len(part)] = -nats.double().cpu().numpy()
+            for row, name in zip(every, orders, strict=True):
+                nats = model.log_prob(part, part_labels if model.config.classes else None, order=name)
+                row[start : start + len(part)] = -nats.double().cpu().numpy()
             if on_progress is not None:
                 on_progress(min(count, start + batch_size), count)
-    first = levels(0, 1)
-    return Evaluation.of(per_image, first[0].numel(), notes)
+    asked = orders[0] if order is None else order
+    by_order = dict(zip(orders, every.mean(1).tolist(), strict=True))
+    return Evaluation.of(combine(every, asked), levels(0, 1)[0].numel(), notes, asked, by_order)
 
 
-def entropy_map(model: PixelModel, x: Int[Tensor, "b c h w"], label: Label = None) -> Float[Tensor, "b c h w"]:
-    """How uncertain the model is at each sub-pixel, given the true ones before it, in bits."""
+def combine(nats: Float[np.ndarray, "o n"], order: str) -> Float[np.ndarray, " n"]:
+    """Negative log-likelihoods of images under several orders as one for each image, in nats.
+
+    `average` is -log mean_o p_o(x), the exact likelihood of the mixture that first draws an order, each as likely, and
+    then paints by it: it is normalised, as every p_o is. `each` is the mean of -log p_o(x), which is never less
+    (Jensen): what an image costs if the order is drawn and told.
+    """
+    if order != "average":
+        mean: np.ndarray = nats.mean(0)
+        return mean
+    least = nats.min(0)
+    total: np.ndarray = least - np.log(np.exp(least - nats).mean(0))
+    return total
+
+
+def entropy_map(
+    model: PixelModel, x: Int[Tensor, "b c h w"], label: Label = None, *, order: str | None = None
+) -> Float[Tensor, "b c h w"]:
+    """How uncertain the model is at each sub-pixel, given the true ones before it in an order, in bits."""
     with evaluating(model):
         x = model.check(x)
-        params = model.params(x, model.told(label, len(x)))
+        params = model.params(x, model.told(label, len(x)), model.order(order))
         maps = []
         for channel in range(x.shape[1]):
             log_probs = model.likelihood.conditional(params, x, channel)

@@ -21,6 +21,7 @@ from pointillist.engine.naive import NaiveEngine
 from pointillist.engine.record import record
 from pointillist.errors import EngineError
 from pointillist.nn import Condition
+from pointillist.ordering import RASTER, Order
 from pointillist.pixel_model import PixelModel
 
 ENGINES = ("auto", "step", "naive")
@@ -35,7 +36,6 @@ class Site:
     channel: int
 
 
-@runtime_checkable
 @runtime_checkable
 class SiteEngine(Protocol):
     """Anything that gives the parameters of one sub-pixel after the other."""
@@ -62,11 +62,19 @@ def resolve_engine(engine: str) -> str:
 
 
 def open_engine(
-    model: PixelModel, condition: Condition, batch: int, height: int, width: int, engine: str = "auto"
+    model: PixelModel,
+    condition: Condition,
+    batch: int,
+    height: int,
+    width: int,
+    engine: str = "auto",
+    order: Order | None = None,
 ) -> SiteEngine:
-    """An engine at the first site of `batch` images.
+    """An engine at the first site of `batch` images, which walks their turned canvas.
 
     Args:
+        condition: over the image, as `model.told` gives it; `height` and `width` are those of the image.
+        order: one of the model's orders; None for the usual one.
         engine: `step` replays the recorded program site by site; `naive` runs a full forward for every sub-pixel;
             `auto` chooses.
 
@@ -76,6 +84,9 @@ def open_engine(
     """
     engine = resolve_engine(engine)
     groups, channels = model.ports.groups, model.ports.canvas
+    order = model.order() if order is None else order
+    condition = model.in_order(condition, order)
+    height, width = order.turned_size(height, width)
 
     def forward(x: Tensor, ctx: object) -> Tensor:
         out: Tensor = model.backbone(x, ctx, condition)
@@ -84,7 +95,7 @@ def open_engine(
     dtype = next(model.parameters()).dtype
     if engine == "naive":
         return NaiveEngine(
-            forward, torch.zeros(batch, channels, height, width, dtype=dtype, device=model.device), groups
+            forward, torch.zeros(batch, channels, height, width, dtype=dtype, device=model.device), groups, order
         )
     with torch.no_grad():
         program = record(
@@ -101,12 +112,15 @@ def unroll(
     height: int,
     width: int,
     on_row: Callable[[int, Int[Tensor, "b c h w"]], None] | None = None,
+    order: Order = RASTER,
 ) -> Int[Tensor, "b c h w"]:
     """Walk all sites and return the levels that were chosen.
 
     Args:
-        choose: given the site and the log-probabilities of its levels in nats, returns a level for each image.
-        on_row: called after each row with the number of rows done and the levels so far.
+        engine: opened for the same size and order.
+        choose: given the site (of the image, not of a turned canvas) and the log-probabilities of its levels in nats,
+            returns a level for each image.
+        on_row: called after each line of the walk (a row, or a column) with the lines done and the levels so far.
     """
     likelihood = model.likelihood
     values = model.level_values().detach().cpu().numpy()
@@ -114,8 +128,10 @@ def unroll(
     # what is computed for one site is far too small to share: with two threads, and another program busy beside it,
     # four 8x8 images took 0.64 s instead of 0.07 s
     with torch.inference_mode(), threadpool_limits(1):
-        for row in range(height):
-            for column in range(width):
+        lines, length = order.turned_size(height, width)
+        for line in range(lines):
+            for place in order.row(line, length):
+                row, column = order.site(line, place, height, width)
                 pixel = torch.zeros(batch, model.image.channels, 1, 1, dtype=torch.int64)
                 params = None
                 for channel in range(model.image.channels):
@@ -129,5 +145,5 @@ def unroll(
                     engine.observe(values[pixel[:, :, 0, 0].numpy()].reshape(batch, -1))
                 levels[:, :, row, column] = pixel[:, :, 0, 0]
             if on_row is not None:
-                on_row(row + 1, levels)
+                on_row(line + 1, levels)
     return levels

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from pointillist.engine.naive import NaiveEngine
-from pointillist.passes import FullPass
+from pointillist.ordering import Order
 from pointillist.pixel_model import PixelModel
 
 from .strategies import dirty, random_labels, random_levels
@@ -25,8 +25,23 @@ def difference(a: Tensor, b: Tensor) -> float:
 
 
 def places(model: PixelModel, height: int, width: int) -> list[tuple[int, int, int]]:
-    """Every (row, column, sub-pixel), in the order in which they are painted. Coupled channels are one sub-pixel."""
-    return [(y, x, g) for y in range(height) for x in range(width) for g in range(model.ports.groups)]
+    """Every (row, column, sub-pixel), in the order in which they are painted. Coupled channels are one sub-pixel.
+
+    As for all laws, the order is the model's usual one.
+    """
+    walk = walked(model.order(), height, width)
+    return [(y, x, g) for y, x in walk for g in range(model.ports.groups)]
+
+
+def walked(order: Order, height: int, width: int) -> list[tuple[int, int]]:
+    """The sites of an image in an order, written out from its name alone."""
+    rows = list(range(height))[:: -1 if order.name.endswith(("-bl", "-br")) else 1]
+    columns = list(range(width))[:: -1 if order.name.endswith(("-tr", "-br")) else 1]
+    across = "-columns" in order.name
+    lines, line = (columns, rows) if across else (rows, columns)
+    snake = order.name.startswith("s-curve")
+    sites = [(a, b) for n, a in enumerate(lines) for b in (line[::-1] if snake and n % 2 else line)]
+    return [(b, a) if across else (a, b) for a, b in sites]
 
 
 def jacobian(model: PixelModel, height: int, width: int) -> Float[Tensor, "s s"]:
@@ -38,12 +53,12 @@ def jacobian(model: PixelModel, height: int, width: int) -> Float[Tensor, "s s"]
     count, groups = len(order), model.ports.groups
     condition = model.condition(random_labels(model, count), count)
     canvas = torch.randn(count, model.ports.canvas, height, width, dtype=torch.float64, requires_grad=True)
-    params = model.backbone(canvas, FullPass(), condition).unflatten(1, (groups, -1))
+    params = model.outputs(canvas, condition).unflatten(1, (groups, -1))
     row, column, group = torch.tensor(order).T
     asked = params[torch.arange(count), group, :, row, column]  # [s, p / groups]
     (gradient,) = torch.autograd.grad((asked * torch.randn_like(asked)).sum(), canvas)
     assert bool(gradient.isfinite().all()), "a gradient is not finite"
-    return gradient.unflatten(1, (groups, -1)).abs().amax(2).permute(0, 2, 3, 1).flatten(1)
+    return gradient.unflatten(1, (groups, -1)).abs().amax(2)[:, group, row, column]
 
 
 def dependencies(model: PixelModel, height: int, width: int, points: int = 32) -> Bool[Tensor, "s s"]:
@@ -65,7 +80,7 @@ def check_no_leak(model: PixelModel, height: int, width: int) -> None:
 def check_batch(model: PixelModel, height: int, width: int) -> None:
     """Images of a batch do not mix."""
     canvas = torch.randn(3, model.ports.canvas, height, width, dtype=torch.float64, requires_grad=True)
-    params = model.backbone(canvas, FullPass(), model.condition(random_labels(model, 3), 3))
+    params = model.outputs(canvas, model.condition(random_labels(model, 3), 3))
     (gradient,) = torch.autograd.grad((params[1] * torch.randn_like(params[1])).sum(), canvas)
     assert not gradient[[0, 2]].any(), "an image of a batch depends on another one"
 
@@ -77,19 +92,22 @@ def check_poison(model: PixelModel, height: int, width: int) -> None:
     order = places(model, height, width)
     canvas = torch.randn(count, model.ports.canvas, height, width, dtype=torch.float64)
 
+    row, column, group = torch.tensor(order).T
+
     def params(x: Tensor) -> Tensor:
         torch.manual_seed(1)  # the same dropout
-        out: Tensor = model.backbone(x, FullPass(), condition).unflatten(1, (groups, -1))
-        return out.permute(3, 4, 1, 0, 2).flatten(0, 2)  # [s, b, p / groups]
+        out: Tensor = model.outputs(x, condition).unflatten(1, (groups, -1))
+        return out.permute(1, 3, 4, 0, 2)[group, row, column]  # [s, b, p / groups]
 
     with torch.no_grad():
         before = params(canvas)
         assert difference(before, params(canvas)) < ROUNDING, "the same forward twice gives other values"
         for first in {0, len(order) // 2, len(order) - 1}:
-            spoilt = canvas.unflatten(1, (groups, -1)).permute(3, 4, 1, 0, 2).flatten(0, 2).clone()
-            spoilt[first:] = torch.randn_like(spoilt[first:]) * 1e6
-            again = spoilt.unflatten(0, (height, width, groups)).permute(3, 2, 4, 0, 1).flatten(1, 2)
-            change = difference(before[: first + 1], params(again)[: first + 1])
+            spoilt = canvas.unflatten(1, (groups, -1)).clone()  # [b, groups, e, h, w]
+            late = group[first:], row[first:], column[first:]
+            numbers = torch.randn(len(late[0]), count, spoilt.shape[2], dtype=torch.float64) * 1e6
+            spoilt.permute(1, 3, 4, 0, 2)[late] = numbers
+            change = difference(before[: first + 1], params(spoilt.flatten(1, 2))[: first + 1])
             assert change < ROUNDING, f"other values from {order[first]} on change parameters before by {change:.1e}"
 
 
@@ -99,8 +117,10 @@ def check_filling(model: PixelModel, height: int, width: int) -> None:
     condition = model.condition(random_labels(model, count), count)
     share = model.ports.params // groups
     shape = (count, model.ports.canvas, height, width)
+    order = model.order()
+    told = model.in_order(condition, order)
     empty, filled = (
-        NaiveEngine(lambda x, ctx: model.backbone(x, ctx, condition), canvas, groups)
+        NaiveEngine(lambda x, ctx: model.backbone(x, ctx, told), order.turn(canvas), groups, order)
         for canvas in (torch.zeros(shape, dtype=torch.float64), torch.randn(shape, dtype=torch.float64) * 100)
     )
     values = model.canvas(random_levels(model, count, height, width)).detach().unflatten(1, (groups, -1)).numpy()

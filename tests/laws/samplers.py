@@ -14,6 +14,7 @@ from pointillist.sampling import sample
 from pointillist.scoring import evaluating
 from pointillist.unroll import ENGINES, open_engine, unroll
 
+from .causal import places
 from .likelihood import check_frequencies
 from .strategies import random_levels
 
@@ -33,7 +34,7 @@ def check_engine_equals_full(
         values = model.canvas(x).unflatten(1, (groups, -1)).numpy()
         for name in ENGINES:
             engine = open_engine(model, condition, count, height, width, name)
-            for row, column, group in np.ndindex(height, width, groups):
+            for row, column, group in places(model, height, width):
                 ours = slice(group * share, (group + 1) * share)
                 found = engine.params()[:, ours]
                 assert np.array_equal(found, engine.params()[:, ours]), f"{name}: asking twice gives other bits"
@@ -90,5 +91,5 @@ def check_unroll_is_given_conditionals(model: PixelModel, height: int, width: in
         condition = model.told(None, 2)
         for name in ENGINES:
             engine = open_engine(model, condition, 2, height, width, name)
-            assert torch.equal(unroll(model, engine, choose, 2, height, width), x)
+            assert torch.equal(unroll(model, engine, choose, 2, height, width, order=model.order()), x)
             torch.testing.assert_close(found, model.log_prob_map(x), rtol=1e-9, atol=1e-9)

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from pointillist.images import ImageSpec
 from pointillist.networks import names
-from pointillist.passes import FullPass
 
 from .causal import check_causal, check_no_leak, dependencies, places
 from .strategies import dirty, fitting_likelihoods, make_model, models
@@ -55,7 +54,7 @@ def test_unknown_rows_may_hold_nan(name: str) -> None:
     canvas = torch.randn(1, 3, 4, 3, dtype=torch.float64)
     poisoned = canvas.clone()
     poisoned[:, :, 2:] = torch.nan
-    a, b = (model.backbone(x, FullPass(), model.condition(None, 1)) for x in (canvas, poisoned))
+    a, b = (model.outputs(x, model.condition(None, 1)) for x in (canvas, poisoned))
     assert torch.equal(a[:, :, :2], b[:, :, :2])
 
 
@@ -63,9 +62,9 @@ def test_unknown_sites_may_hold_nan_where_nothing_is_masked() -> None:
     """With one sub-pixel a site the Gated PixelCNN has no mask at all: NaN at and after a site cannot reach it."""
     model = dirty(make_model("gated-pixelcnn", ImageSpec.infer((1, 3, 4), 4)))
     canvas = torch.randn(1, 1, 3, 4, dtype=torch.float64)
-    clean = model.backbone(canvas, FullPass(), model.condition(None, 1)).flatten(2)
+    clean = model.outputs(canvas, model.condition(None, 1)).flatten(2)
     for site in range(12):
         poisoned = canvas.clone()
         poisoned.view(-1)[site:] = torch.nan
-        spoilt = model.backbone(poisoned, FullPass(), model.condition(None, 1)).flatten(2)
+        spoilt = model.outputs(poisoned, model.condition(None, 1)).flatten(2)
         assert torch.equal(clean[:, :, : site + 1], spoilt[:, :, : site + 1])

@@ -1,6 +1,8 @@
-"""Which images a step sees: a pure function of the seed, so that a resumed run sees what it would have seen."""
+"""What a step sees, and in which order: a pure function of the seed, so that a resumed run goes on as it would have."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -47,3 +49,9 @@ def _overlap(move: int, size: int) -> tuple[slice, slice]:
     kept = max(0, size - abs(move))
     target, origin = max(move, 0), max(-move, 0)
     return slice(target, target + kept), slice(origin, origin + kept)
+
+
+def order_of_step(orders: Sequence[str], seed: int, step: int) -> str:
+    """The order in which the images of a step are learnt: shuffled rounds, each of which has every order once."""
+    turn, place = divmod(step, len(orders))
+    return orders[int(np.random.default_rng([seed, turn, 17]).permutation(len(orders))[place])]

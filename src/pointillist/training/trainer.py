@@ -25,7 +25,7 @@ from pointillist.training.config import TrainConfig
 from pointillist.training.interrupt import Interrupted, StopRequest
 from pointillist.training.journal import Guard, Journal
 from pointillist.training.optim import AveragedWeights, build_optimiser, learning_rate
-from pointillist.training.order import Order, shift_images
+from pointillist.training.order import Order, order_of_step, shift_images
 from pointillist.training.start import initialise
 from pointillist.training.state import fingerprint, load_state, restore_optimiser, save_state
 
@@ -157,6 +157,7 @@ class Trainer:
         entropy = np.random.SeedSequence([config.seed, step, accelerator.process_index])
         torch.manual_seed(int(entropy.generate_state(1)[0]))
         self.prepared.zero_grad()
+        order = order_of_step(self.model.config.orders, config.seed, step)
         loss_sum = torch.zeros((), device=accelerator.device)
         seen: list[int] = []
         for part in range(config.accumulate):
@@ -165,7 +166,7 @@ class Trainer:
             last = part == config.accumulate - 1
             with nullcontext() if last else accelerator.no_sync(self.network):
                 with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
-                    nats = -self.network(batch.levels, batch.labels)
+                    nats = -self.network(batch.levels, batch.labels, order)
                 loss = bits_per_dim(nats.mean(), self.model.image.dims) / config.accumulate
                 accelerator.backward(loss)
             loss_sum += loss.detach()
