@@ -13,9 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pointillist as pt
-from pointillist.ordering import ORDERS, RASTER, order_named, order_names
+from pointillist.ordering import ORDERS, RASTER, Order, order_named, order_names
 from pointillist.training.order import order_of_step
-from tests.laws.causal import walked
 from tests.laws.strategies import dirty, make_model, random_levels
 
 sizes = st.tuples(st.integers(1, 5), st.integers(1, 5))
@@ -37,6 +36,17 @@ sizes = st.tuples(st.integers(1, 5), st.integers(1, 5))
 def test_a_walk_is_the_one_of_its_name(name: str, places: list[list[int]]) -> None:
     """Written out for 2x3 images."""
     assert ORDERS[name].places(2, 3).tolist() == places
+
+
+def walked(order: Order, height: int, width: int) -> list[tuple[int, int]]:
+    """The sites of an image in an order, written out from its name alone."""
+    rows = list(range(height))[:: -1 if order.name.endswith(("-bl", "-br")) else 1]
+    columns = list(range(width))[:: -1 if order.name.endswith(("-tr", "-br")) else 1]
+    across = "-columns" in order.name
+    lines, line = (columns, rows) if across else (rows, columns)
+    snake = order.name.startswith("s-curve")
+    sites = [(a, b) for n, a in enumerate(lines) for b in (line[::-1] if snake and n % 2 else line)]
+    return [(b, a) if across else (a, b) for a, b in sites]
 
 
 @given(name=st.sampled_from(list(ORDERS)), size=sizes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.images import ImageSpec
 from pointillist.likelihoods import build_likelihood
 from pointillist.model_config import ModelConfig
-from pointillist.networks import Ports, entry
+from pointillist.networks import Ports, Stage, entry, painting_order
 from pointillist.nn import Condition, has_weight_norm, initialise_from_data, name_places
 from pointillist.ordering import Order, order_named
 from pointillist.passes import FullPass
@@ -81,6 +82,20 @@ class PixelModel(nn.Module):
     def num_parameters(self) -> int:
         """How many weights there are."""
         return sum(p.numel() for p in self.parameters())
+
+    def stages(self, height: int, width: int) -> tuple[Stage, ...]:
+        """The walks in which an image of this size is painted, in their order: one for most models."""
+        return self.backbone.stages(height, width)
+
+    def places(self, height: int, width: int, order: Order | None = None) -> Int[np.ndarray, "h w"]:
+        """The place of each site in the order of painting, from 0."""
+        order = self.order() if order is None else order
+        if order.snake:  # networks that follow it have one stage
+            return order.places(height, width)
+        turned = order.turned_size(height, width)
+        place = torch.from_numpy(painting_order(self.stages(*turned), *turned))
+        found: np.ndarray = order.turn_back(place).numpy()
+        return found
 
     def level_values(self) -> Float[Tensor, "k e"]:
         """What each level is written as on the canvas that the network reads."""

@@ -166,8 +166,7 @@ def check_site(
 def _earlier(model: PixelModel, shape: tuple[int, int, int], site: tuple[int, int, int], order: Order) -> np.ndarray:
     """Bool `c h w`: what is painted before a site, channels of a pixel in turn."""
     channel, row, column = site
-    own = np.indices(shape)[0]
-    place = order.places(*shape[1:])[None]
+    own, place = np.indices(shape)[0], model.places(*shape[1:], order)[None]
     here = place[0, row, column]
     before: np.ndarray = (place < here) | ((place == here) & (own < (0 if model.likelihood.coupled else channel)))
     return before

@@ -21,7 +21,7 @@ from pointillist.likelihoods import bits_per_dim, inverse_cdf
 from pointillist.ordering import Order
 from pointillist.pixel_model import PixelModel
 from pointillist.scoring import evaluating
-from pointillist.unroll import Site, open_engine, resolve_engine, unroll
+from pointillist.unroll import Site, resolve_engine, unroll
 
 OnRow = Callable[[int, int, Tensor], None]
 
@@ -95,8 +95,8 @@ def sample(
         seed: image i depends on (seed, i) alone, not on `n` or `batch_size`; None takes a fresh one.
         uniforms: in [0, 1), one a sub-pixel, instead of a seed.
         engine: `auto`, `step` or `naive`; see `unroll.open_engine`.
-        on_row: called after each row (or column, where the order goes along columns) with images finished before this
-            batch, rows done, and the batch's levels.
+        on_row: called after each row of a stage (each column, where the order goes along columns) with images finished
+            before this batch, rows done (sites, in rows of the turned canvas), and the batch's levels.
         size: `(height, width)` instead of the model's own.
         batch_size: images painted at once.
         order: one of the model's orders; None for the usual one. Uniforms belong to places, whatever the order.
@@ -178,8 +178,7 @@ def _paint(
     chooser.guided = guided
     with evaluating(model):
         condition = model.condition(told if model.config.classes else None, len(told))
-        walker = open_engine(model, condition, len(told), *size, engine, order)
-        return unroll(model, walker, chooser, len(told), *size, report, order)[:count]
+        return unroll(model, condition, chooser, len(told), *size, engine, report, order=order)[:count]
 
 
 class Chooser:

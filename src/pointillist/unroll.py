@@ -1,7 +1,8 @@
 """The one sequential loop: for each site, distribution, choose, observe.
 
-Sampling draws, completion keeps what is known, an encoder takes the true value, a decoder pops it, a "what if" sets
-it: they differ in `choose` only.
+Sampling draws, an encoder takes the true value, a decoder pops it, a "what if" sets it: they differ in `choose` only.
+What is known already is kept: nothing is asked there, and it costs nothing (`Known`). That is how the second stage of a
+model finds the sites of the first one, and how an image is completed.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
@@ -20,8 +21,10 @@ from pointillist.engine.interpreter import Interpreter
 from pointillist.engine.naive import NaiveEngine
 from pointillist.engine.record import record
 from pointillist.errors import EngineError
+from pointillist.networks import Stage
 from pointillist.nn import Condition
 from pointillist.ordering import RASTER, Order
+from pointillist.passes import Pass
 from pointillist.pixel_model import PixelModel
 
 ENGINES = ("auto", "step", "naive")
@@ -48,6 +51,23 @@ class SiteEngine(Protocol):
 
 
 Choose = Callable[[Site, Float[Tensor, "b k"]], Int[Tensor, " b"]]
+OnRow = Callable[[int, Int[Tensor, "b c h w"]], None]
+
+
+@dataclass(frozen=True)
+class Known:
+    """Sites whose levels are given: they are kept, `choose` is not asked, and they cost no nats.
+
+    Plain data, so that an engine that runs a whole stage in one call can take the same two arrays, of the sites of the
+    stage's grid (`Stage.grid` of each).
+
+    Attributes:
+        levels: int64 `[b c h w]`, read where `mask` is set.
+        mask: which sites are known, with all their channels, bool `[h w]`.
+    """
+
+    levels: Int[Tensor, "b c h w"]
+    mask: Bool[Tensor, "h w"]
 
 
 def resolve_engine(engine: str) -> str:
@@ -68,82 +88,148 @@ def open_engine(
     height: int,
     width: int,
     engine: str = "auto",
-    order: Order | None = None,
+    *,
+    stage: Stage | None = None,
+    order: Order = RASTER,
 ) -> SiteEngine:
     """An engine at the first site of `batch` images, which walks their turned canvas.
 
     Args:
-        condition: over the image, as `model.told` gives it; `height` and `width` are those of the image.
-        order: one of the model's orders; None for the usual one.
+        condition: what the network of the stage is told (`Stage.told`), on the turned canvas (`model.in_order`).
+        height, width: of the turned canvas.
         engine: `step` replays the recorded program site by site; `naive` runs a full forward for every sub-pixel;
             `auto` chooses.
+        stage: the one of `model.stages` whose grid is walked; None for the only one.
+        order: of which the curve matters here.
 
     Raises:
-        EngineError: if there is no such engine.
+        EngineError: if there is no such engine, or the model has several stages and none is given.
         CausalityError: if the model cannot be recorded.
     """
     engine = resolve_engine(engine)
+    stages = model.stages(height, width) if stage is None else (stage,)
+    if len(stages) > 1:
+        raise EngineError(
+            f"{model.config.model_type} paints in {len(stages)} stages: open one of `model.stages`, or use `unroll`."
+        )
+    network, step = stages[0].network, stages[0].step
+    rows, columns = -(-height // step), -(-width // step)
     groups, channels = model.ports.groups, model.ports.canvas
-    order = model.order() if order is None else order
-    condition = model.in_order(condition, order)
-    height, width = order.turned_size(height, width)
 
-    def forward(x: Tensor, ctx: object) -> Tensor:
-        out: Tensor = model.backbone(x, ctx, condition)
-        return out
+    def forward(x: Tensor, ctx: Pass) -> Tensor:
+        return network(x, ctx, condition)
 
     dtype = next(model.parameters()).dtype
     if engine == "naive":
         return NaiveEngine(
-            forward, torch.zeros(batch, channels, height, width, dtype=dtype, device=model.device), groups, order
+            forward, torch.zeros(batch, channels, rows, columns, dtype=dtype, device=model.device), groups, order
         )
     with torch.no_grad():
         program = record(
-            forward, sub_steps=groups, canvas_width=channels // groups, height=height, width=width, dtype=dtype
+            forward, sub_steps=groups, canvas_width=channels // groups, height=rows, width=columns, dtype=dtype
         )
     return Interpreter(program, batch)
 
 
 def unroll(
     model: PixelModel,
-    engine: SiteEngine,
+    condition: Condition,
     choose: Choose,
     batch: int,
     height: int,
     width: int,
-    on_row: Callable[[int, Int[Tensor, "b c h w"]], None] | None = None,
-    order: Order = RASTER,
+    engine: str = "auto",
+    on_row: OnRow | None = None,
+    known: Known | None = None,
+    order: Order | None = None,
 ) -> Int[Tensor, "b c h w"]:
-    """Walk all sites and return the levels that were chosen.
+    """Walk all sites, stage by stage, and return the levels that were chosen.
+
+    All of it happens on the turned canvas of the order; what comes in and goes out is in the orientation of the image.
 
     Args:
-        engine: opened for the same size and order.
-        choose: given the site (of the image, not of a turned canvas) and the log-probabilities of its levels in nats,
-            returns a level for each image.
-        on_row: called after each line of the walk (a row, or a column) with the lines done and the levels so far.
+        condition: what the images are told.
+        choose: given the site (of the image) and the log-probabilities of its levels in nats, returns a level for each
+            image.
+        engine: see `open_engine`.
+        on_row: called after each row of a stage with the rows done (sites painted, in rows of the turned canvas) and
+            the levels so far.
+        known: sites to be kept.
+        order: one of the model's orders; None for the usual one.
+
+    Raises:
+        EngineError, CausalityError: as `open_engine`.
     """
-    likelihood = model.likelihood
-    values = model.level_values().detach().cpu().numpy()
-    levels = torch.zeros(batch, model.image.channels, height, width, dtype=torch.int64)
+    order = model.order() if order is None else order
+    condition = model.in_order(condition, order)
+    rows, columns = order.turned_size(height, width)
+    levels = torch.zeros(batch, model.image.channels, rows, columns, dtype=torch.int64)
+    done = torch.zeros(rows, columns, dtype=torch.bool)
+    if known is not None:
+        done |= order.turn(known.mask)
+        levels[:, :, done] = order.turn(known.levels)[:, :, done]
+    report = None if on_row is None else (lambda: on_row(int(done.sum()) // columns, order.turn_back(levels)))
+    chosen = lambda site, tables: choose(Site(*order.site(site.row, site.column, height, width), site.channel), tables)  # noqa: E731
+    coarse: Tensor | None = None
     # what is computed for one site is far too small to share: with two threads, and another program busy beside it,
     # four 8x8 images took 0.64 s instead of 0.07 s
     with torch.inference_mode(), threadpool_limits(1):
-        lines, length = order.turned_size(height, width)
-        for line in range(lines):
-            for place in order.row(line, length):
-                row, column = order.site(line, place, height, width)
-                pixel = torch.zeros(batch, model.image.channels, 1, 1, dtype=torch.int64)
-                params = None
-                for channel in range(model.image.channels):
-                    if params is None or not likelihood.coupled:
-                        params = torch.from_numpy(engine.params())[:, :, None, None]
-                    log_probs = likelihood.conditional(params, pixel, channel)[:, :, 0, 0]
-                    pixel[:, channel, 0, 0] = choose(Site(row, column, channel), log_probs)
-                    if not likelihood.coupled:
-                        engine.observe(values[pixel[:, channel, 0, 0].numpy()])
-                if likelihood.coupled:
-                    engine.observe(values[pixel[:, :, 0, 0].numpy()].reshape(batch, -1))
-                levels[:, :, row, column] = pixel[:, :, 0, 0]
-            if on_row is not None:
-                on_row(line + 1, levels)
-    return levels
+        for stage in model.stages(rows, columns):
+            if not stage.grid(done).all():
+                told = stage.told(coarse, condition)
+                walker = open_engine(model, told, batch, rows, columns, engine, stage=stage, order=order)
+                _walk(model, walker, chosen, Known(levels, done), stage.step, order, report)
+            coarse = model.canvas(stage.grid(levels).to(model.device))
+    return order.turn_back(levels)
+
+
+def _walk(
+    model: PixelModel,
+    engine: SiteEngine,
+    choose: Choose,
+    known: Known,
+    step: int,
+    order: Order,
+    report: Callable[[], None] | None,
+) -> None:
+    """One stage, on the turned canvas.
+
+    Levels are chosen where they are not known, and known afterwards: `known` is changed in place.
+    """
+    values = model.level_values().detach().cpu().numpy()
+    height, width = known.mask.shape
+    for row in range(0, height, step):
+        for column in order.row(row, width)[::step]:
+            if known.mask[row, column]:
+                _keep(model, engine, values, known.levels[:, :, row, column])
+            else:
+                known.levels[:, :, row, column] = _choose_pixel(model, engine, values, choose, row, column)
+                known.mask[row, column] = True
+        if report is not None:
+            report()
+
+
+def _keep(model: PixelModel, engine: SiteEngine, values: np.ndarray, pixel: Int[Tensor, "b c"]) -> None:
+    """Tell the engine a pixel that is known."""
+    told = values[pixel.numpy()]  # [b, c, e]
+    for part in [told.reshape(len(pixel), -1)] if model.likelihood.coupled else told.swapaxes(0, 1):
+        engine.observe(part)
+
+
+def _choose_pixel(
+    model: PixelModel, engine: SiteEngine, values: np.ndarray, choose: Choose, row: int, column: int
+) -> Int[Tensor, "b c"]:
+    """Ask, choose and tell, sub-pixel by sub-pixel; a likelihood that couples them is told the pixel at once."""
+    likelihood = model.likelihood
+    params = torch.from_numpy(engine.params())[:, :, None, None]
+    pixel = torch.zeros(len(params), model.image.channels, 1, 1, dtype=torch.int64)
+    for channel in range(model.image.channels):
+        if channel and not likelihood.coupled:
+            params = torch.from_numpy(engine.params())[:, :, None, None]
+        log_probs = likelihood.conditional(params, pixel, channel)[:, :, 0, 0]
+        pixel[:, channel, 0, 0] = choose(Site(row, column, channel), log_probs)
+        if not likelihood.coupled:
+            engine.observe(values[pixel[:, channel, 0, 0].numpy()])
+    if likelihood.coupled:
+        engine.observe(values[pixel[:, :, 0, 0].numpy()].reshape(len(pixel), -1))
+    return pixel[:, :, 0, 0]

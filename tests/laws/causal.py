@@ -5,15 +5,15 @@ Dependence is read off exact float64 gradients, which are zero or not (P19: smal
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from pointillist.engine.naive import NaiveEngine
-from pointillist.ordering import Order
 from pointillist.pixel_model import PixelModel
 
 from .strategies import dirty, random_labels, random_levels
+from .walking import naive_on, walk
 
 # the kernels behind a convolution round the last bit by where its memory lies (seen: 1.1e-16, once in 300 models)
 ROUNDING = 1e-13
@@ -25,23 +25,23 @@ def difference(a: Tensor, b: Tensor) -> float:
 
 
 def places(model: PixelModel, height: int, width: int) -> list[tuple[int, int, int]]:
-    """Every (row, column, sub-pixel), in the order in which they are painted. Coupled channels are one sub-pixel.
-
-    As for all laws, the order is the model's usual one.
-    """
-    walk = walked(model.order(), height, width)
-    return [(y, x, g) for y, x in walk for g in range(model.ports.groups)]
+    """Every (row, column, sub-pixel), in the order in which they are painted. Coupled channels are one sub-pixel."""
+    sites = np.argsort(model.places(height, width), axis=None)
+    return [(int(s) // width, int(s) % width, g) for s in sites for g in range(model.ports.groups)]
 
 
-def walked(order: Order, height: int, width: int) -> list[tuple[int, int]]:
-    """The sites of an image in an order, written out from its name alone."""
-    rows = list(range(height))[:: -1 if order.name.endswith(("-bl", "-br")) else 1]
-    columns = list(range(width))[:: -1 if order.name.endswith(("-tr", "-br")) else 1]
-    across = "-columns" in order.name
-    lines, line = (columns, rows) if across else (rows, columns)
-    snake = order.name.startswith("s-curve")
-    sites = [(a, b) for n, a in enumerate(lines) for b in (line[::-1] if snake and n % 2 else line)]
-    return [(b, a) if across else (a, b) for a, b in sites]
+def in_order(model: PixelModel, t: Float[Tensor, "b _ h w"]) -> Float[Tensor, "s b e"]:
+    """Values of a canvas or parameters as a list of sub-pixels, in the order of painting."""
+    row, column, group = torch.tensor(places(model, *t.shape[2:])).T
+    return t.unflatten(1, (model.ports.groups, -1))[:, group, :, row, column]
+
+
+def out_of_order(model: PixelModel, t: Float[Tensor, "s b e"], height: int, width: int) -> Float[Tensor, "b _ h w"]:
+    """The inverse of `in_order`."""
+    row, column, group = torch.tensor(places(model, height, width)).T
+    canvas = t.new_empty(t.shape[1], model.ports.groups, t.shape[2], height, width)
+    canvas[:, group, :, row, column] = t
+    return canvas.flatten(1, 2)
 
 
 def jacobian(model: PixelModel, height: int, width: int) -> Float[Tensor, "s s"]:
@@ -58,7 +58,7 @@ def jacobian(model: PixelModel, height: int, width: int) -> Float[Tensor, "s s"]
     asked = params[torch.arange(count), group, :, row, column]  # [s, p / groups]
     (gradient,) = torch.autograd.grad((asked * torch.randn_like(asked)).sum(), canvas)
     assert bool(gradient.isfinite().all()), "a gradient is not finite"
-    return gradient.unflatten(1, (groups, -1)).abs().amax(2)[:, group, row, column]
+    return in_order(model, gradient).abs().amax(2).T
 
 
 def dependencies(model: PixelModel, height: int, width: int, points: int = 32) -> Bool[Tensor, "s s"]:
@@ -87,50 +87,35 @@ def check_batch(model: PixelModel, height: int, width: int) -> None:
 
 def check_poison(model: PixelModel, height: int, width: int) -> None:
     """Changing a sub-pixel and all later ones, by millions, does not change the parameters up to it."""
-    count, groups = 2, model.ports.groups
+    count = 2
     condition = model.condition(random_labels(model, count), count)
     order = places(model, height, width)
     canvas = torch.randn(count, model.ports.canvas, height, width, dtype=torch.float64)
 
-    row, column, group = torch.tensor(order).T
-
     def params(x: Tensor) -> Tensor:
         torch.manual_seed(1)  # the same dropout
-        out: Tensor = model.outputs(x, condition).unflatten(1, (groups, -1))
-        return out.permute(1, 3, 4, 0, 2)[group, row, column]  # [s, b, p / groups]
+        return in_order(model, model.outputs(x, condition))  # [s, b, p / groups]
 
     with torch.no_grad():
         before = params(canvas)
         assert difference(before, params(canvas)) < ROUNDING, "the same forward twice gives other values"
         for first in {0, len(order) // 2, len(order) - 1}:
-            spoilt = canvas.unflatten(1, (groups, -1)).clone()  # [b, groups, e, h, w]
-            late = group[first:], row[first:], column[first:]
-            numbers = torch.randn(len(late[0]), count, spoilt.shape[2], dtype=torch.float64) * 1e6
-            spoilt.permute(1, 3, 4, 0, 2)[late] = numbers
-            change = difference(before[: first + 1], params(spoilt.flatten(1, 2))[: first + 1])
+            spoilt = in_order(model, canvas)
+            spoilt[first:] = torch.randn_like(spoilt[first:]) * 1e6
+            again = params(out_of_order(model, spoilt, height, width))
+            change = difference(before[: first + 1], again[: first + 1])
             assert change < ROUNDING, f"other values from {order[first]} on change parameters before by {change:.1e}"
 
 
 def check_filling(model: PixelModel, height: int, width: int) -> None:
     """What the naive engine's canvas holds at unknown pixels does not change what it says."""
-    count, groups = 2, model.ports.groups
-    condition = model.condition(random_labels(model, count), count)
-    share = model.ports.params // groups
-    shape = (count, model.ports.canvas, height, width)
-    order = model.order()
-    told = model.in_order(condition, order)
-    empty, filled = (
-        NaiveEngine(lambda x, ctx: model.backbone(x, ctx, told), order.turn(canvas), groups, order)
-        for canvas in (torch.zeros(shape, dtype=torch.float64), torch.randn(shape, dtype=torch.float64) * 100)
-    )
-    values = model.canvas(random_levels(model, count, height, width)).detach().unflatten(1, (groups, -1)).numpy()
-    for row, column, group in places(model, height, width):
-        ours = slice(group * share, (group + 1) * share)
-        said = (torch.from_numpy(engine.params()[:, ours]) for engine in (empty, filled))
-        assert difference(*said) < ROUNDING, "the filling of unknown pixels matters"
-        for engine in (empty, filled):
-            engine.observe(values[:, group, :, row, column])
-    assert empty.done
+    x = random_levels(model, 2, height, width)
+    condition = model.condition(random_labels(model, 2), 2)
+    empty = walk(model, condition, x, naive_on(torch.zeros_like))
+    filled = walk(model, condition, x, naive_on(lambda canvas: torch.randn_like(canvas) * 100))
+    for (site, said), (_, again) in zip(empty, filled, strict=True):
+        change = difference(torch.from_numpy(said), torch.from_numpy(again))
+        assert change < ROUNDING, f"the filling of unknown pixels matters at {site}"
 
 
 def check_causal(model: PixelModel, height: int, width: int) -> None:

@@ -12,11 +12,12 @@ from torch import Tensor
 from pointillist.pixel_model import PixelModel
 from pointillist.sampling import sample
 from pointillist.scoring import evaluating
-from pointillist.unroll import ENGINES, open_engine, unroll
+from pointillist.unroll import ENGINES, Known, unroll
 
 from .causal import places
 from .likelihood import check_frequencies
 from .strategies import random_levels
+from .walking import engine, walk
 
 STEPPING = tuple(e for e in ENGINES if e != "naive")
 
@@ -27,20 +28,16 @@ def check_engine_equals_full(
     """Teacher-forced: at every sub-pixel of true images the engine's parameters are those of the full pass."""
     x = random_levels(model, count, height, width)
     groups = model.ports.groups
-    share = model.ports.params // groups
     with evaluating(model):
         condition = model.told(labels, count)
-        full = model.params(x, condition).unflatten(1, (groups, share)).numpy()
-        values = model.canvas(x).unflatten(1, (groups, -1)).numpy()
+        full = model.params(x, condition).unflatten(1, (groups, -1)).numpy()
         for name in ENGINES:
-            engine = open_engine(model, condition, count, height, width, name)
-            for row, column, group in places(model, height, width):
-                ours = slice(group * share, (group + 1) * share)
-                found = engine.params()[:, ours]
-                assert np.array_equal(found, engine.params()[:, ours]), f"{name}: asking twice gives other bits"
+            sites = []
+            for (row, column, group), found in walk(model, condition, x, engine(name)):
                 where = f"{name} at {(row, column, group)} of {height}x{width}"
                 np.testing.assert_allclose(found, full[:, group, :, row, column], rtol=1e-9, atol=1e-10, err_msg=where)
-                engine.observe(values[:, group, :, row, column])
+                sites.append((row, column, group))
+            assert sites == places(model, height, width), f"{name} does not walk in the order of painting"
 
 
 def check_same_image(model: PixelModel, height: int, width: int, count: int = 3, seed: int = 0, **how: Any) -> None:
@@ -90,6 +87,30 @@ def check_unroll_is_given_conditionals(model: PixelModel, height: int, width: in
     with evaluating(model):
         condition = model.told(None, 2)
         for name in ENGINES:
-            engine = open_engine(model, condition, 2, height, width, name)
-            assert torch.equal(unroll(model, engine, choose, 2, height, width, order=model.order()), x)
+            assert torch.equal(unroll(model, condition, choose, 2, height, width, name), x)
             torch.testing.assert_close(found, model.log_prob_map(x), rtol=1e-9, atol=1e-9)
+
+
+def check_known_is_kept(model: PixelModel, height: int, width: int) -> None:
+    """Known sites are kept and not asked; the others are asked once each, in order, and given their conditionals."""
+    x, mask = random_levels(model, 2, height, width), torch.rand(height, width) < 0.5
+    noise = torch.where(mask, x, random_levels(model, 2, height, width))  # what lies at unknown sites is not read
+    for name in ENGINES:
+        found = torch.zeros(x.shape, dtype=torch.float64)
+        asked: list[tuple[int, int, int]] = []
+
+        def choose(site: Any, log_probs: Tensor, found: Tensor = found, asked: list[Any] = asked) -> Tensor:
+            true = x[:, site.channel, site.row, site.column]
+            found[:, site.channel, site.row, site.column] = log_probs.gather(1, true[:, None])[:, 0]
+            asked.append((site.row, site.column, site.channel))
+            return true
+
+        with evaluating(model):
+            condition = model.told(None, 2)
+            painted = unroll(model, condition, choose, 2, height, width, name, known=Known(noise, mask))
+            assert torch.equal(painted, x)
+            torch.testing.assert_close(found, model.log_prob_map(x) * ~mask, rtol=1e-9, atol=1e-9)
+        channels = range(model.image.channels)
+        order = model.places(height, width).argsort(axis=None)
+        sites = [(int(s) // width, int(s) % width) for s in order if not mask.flatten()[s]]
+        assert asked == [(*site, channel) for site in sites for channel in channels]

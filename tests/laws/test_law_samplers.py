@@ -17,6 +17,7 @@ from pointillist.unroll import ENGINES
 
 from .samplers import (
     check_engine_equals_full,
+    check_known_is_kept,
     check_painted_frequencies,
     check_same_image,
     check_scored_as_painted,
@@ -80,6 +81,13 @@ def test_the_loop_hands_out_the_conditionals_of_the_score(name: str) -> None:
         image = ImageSpec.infer(shape, 4)
         for likelihood in fitting_likelihoods(image):
             check_unroll_is_given_conditionals(dirty(make_model(name, image, likelihood=likelihood)), *shape[1:])
+
+
+@given(data=st.data())
+def test_what_is_known_is_kept(data: st.DataObject) -> None:
+    """Any set of sites, for any model: completion, and the second stage of a model, stand on it."""
+    model = data.draw(models(max_levels=5)).eval()
+    check_known_is_kept(model, model.image.height, model.image.width)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

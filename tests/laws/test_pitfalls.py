@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 import torch
 
@@ -20,7 +19,7 @@ from pointillist.nn import MaskedConv2d, channel_groups
 from pointillist.sampling import sample
 from pointillist.scoring import evaluate
 from pointillist.training.optim import AveragedWeights
-from pointillist.unroll import ENGINES, open_engine
+from pointillist.unroll import ENGINES
 
 from .accounting import check_evaluation, check_known_entropy
 from .attention import check_first_site, check_is_a_mean
@@ -30,6 +29,7 @@ from .likelihood import check_consistent, check_extremes, check_half_precision, 
 from .samplers import check_painted_frequencies, check_same_image, check_scored_as_painted
 from .strategies import FEWER, SIZES, dirty, loaded, make_model, random_levels
 from .textbook import check_parameter_count, check_textbook
+from .walking import engine, walk
 
 every_network = pytest.mark.parametrize("name", names())
 
@@ -250,9 +250,6 @@ def test_p19_causality_is_judged_by_zero_gradients_not_by_small_differences(name
     with torch.inference_mode():
         condition = model.condition(None, 1)
         full = model.params(x, condition).unflatten(1, (3, -1)).numpy()
-        values = model.canvas(x).numpy()
-        for engine in (open_engine(model, condition, 1, 3, 4, e) for e in ENGINES):
-            for row, column, sub in np.ndindex(3, 4, 3):
-                found = engine.params().reshape(1, 3, -1)[:, sub]
+        for name in ENGINES:
+            for (row, column, sub), found in walk(model, condition, x, engine(name)):
                 assert math.isclose(float(abs(found - full[:, sub, :, row, column]).max()), 0, abs_tol=1e-5)
-                engine.observe(values[:, sub : sub + 1, row, column])

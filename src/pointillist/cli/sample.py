@@ -200,7 +200,7 @@ def _paint(
             if animate is not None:
                 from pointillist.pictures import animate as write_animation
 
-                places = order.places(height, width)
+                places = painter.places(height, width, order)
                 write_animation(array, animate, order=places, captions=captions, columns=columns)
     report(totals, settings, path, animate, time.perf_counter() - started, as_json)
 

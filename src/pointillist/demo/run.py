@@ -203,7 +203,8 @@ def _publish(place: Workspace, model: PixelModel, looks: Looks, facts: Facts) ->
     names = [classes[int(painted.labels[i])] for i in by_row]
     pictures.save_png(pictures.sheet(painted.array[by_row], captions=names, columns=len(classes)), place.sheet)
     first = painted.array[:: looks.per_class]
-    pictures.animate(first, place.painting, columns=5, scale=12, background=_NIGHT)
+    order = model.places(image.height, image.width)
+    pictures.animate(first, place.painting, order=order, columns=5, scale=12, background=_NIGHT)
     shown = [f"{kind} {name}" for kind in ("entropy", "surprise") for name in looks.shown_names]
     maps = np.concatenate([looks.entropy, looks.surprise])
     top = heat_top(image.levels)

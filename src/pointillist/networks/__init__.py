@@ -8,6 +8,7 @@ from pointillist.networks.pixelcnn_pp import PixelCNNPP, PixelCNNPPConfig
 from pointillist.networks.pixelsnail import PixelSNAIL, PixelSNAILConfig
 from pointillist.networks.registry import ModelEntry, config_from_dict, entry, names
 from pointillist.networks.row_lstm import RowLSTM, RowLSTMConfig
+from pointillist.networks.stages import Stage, painting_order, run_stages
 
 __all__ = [
     "Backbone",
@@ -26,7 +27,10 @@ __all__ = [
     "Ports",
     "RowLSTM",
     "RowLSTMConfig",
+    "Stage",
     "config_from_dict",
     "entry",
     "names",
+    "painting_order",
+    "run_stages",
 ]

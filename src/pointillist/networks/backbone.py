@@ -9,6 +9,7 @@ from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from pointillist.networks.stages import Stage
 from pointillist.nn import Condition
 from pointillist.passes import Pass
 
@@ -48,3 +49,10 @@ class Backbone(nn.Module):
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b p h w"]:
         """Parameters of the distribution of each site, from the sites before it."""
         raise NotImplementedError
+
+    def stages(self, height: int, width: int) -> tuple[Stage, ...]:
+        """How an image of this size is painted: row by row with this network, unless it says otherwise.
+
+        Where there are several stages, `forward` is `run_stages` of them, and engines record each one by itself.
+        """
+        return (Stage(self),)
