@@ -21,7 +21,7 @@ ROWS = [
     {"networks"},
     {"model_config"},
     {"pixel_model"},
-    {"factory", "unroll"},
+    {"factory", "unroll", "telling"},
     {"finetune", "scoring", "sampling", "receptive"},
     {"training"},
     {"demo"},

@@ -6,6 +6,16 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
+from pointillist.conditioning import (
+    AttributesConfig,
+    AttributesListener,
+    HintConfig,
+    HintListener,
+    LabelListener,
+    Listener,
+    VectorConfig,
+    VectorListener,
+)
 from pointillist.errors import ConfigError, sentence
 from pointillist.images import ImageSpec
 from pointillist.likelihoods import LikelihoodName, build_likelihood
@@ -27,6 +37,7 @@ class ModelConfig(BaseModel):
         likelihood: `auto`, `bernoulli`, `categorical` or `mixture`; `mixtures` components for the last.
         classes: names of the labels it takes; empty for none.
         label_width: features of a label's vector.
+        attributes, vector, hint: the other conditions that it listens to; None where it does not.
         position_width: features of a learned map of positions; 0 for none. With it the image size is fixed.
         level_width: features of the embedding of an unordered level.
         orders: the orders that it is trained on, the usual one first; see `ordering`. With several it is told which.
@@ -41,6 +52,9 @@ class ModelConfig(BaseModel):
     mixtures: int = Field(10, ge=1, le=1024)
     classes: tuple[str, ...] = ()
     label_width: int = Field(64, ge=1, le=8192)
+    attributes: AttributesConfig | None = None
+    vector: VectorConfig | None = None
+    hint: HintConfig | None = None
     position_width: int = Field(0, ge=0, le=1024)
     level_width: int = Field(16, ge=1, le=1024)
     orders: tuple[str, ...] = ("raster",)
@@ -108,3 +122,30 @@ class ModelConfig(BaseModel):
             raise (
                 cause if isinstance(cause, ConfigError) else ConfigError(sentence(error, "a model setting"))
             ) from error
+
+    def listeners(self) -> dict[str, Listener]:
+        """A new listener for each condition, by the name under which it is told; its place in the checkpoint."""
+        found: dict[str, Listener] = {}
+        if self.classes:
+            found["label"] = LabelListener(self.classes, self.label_width)
+        if self.attributes is not None:
+            found["attributes"] = AttributesListener(self.attributes)
+        if self.vector is not None:
+            found["vector"] = VectorListener(self.vector)
+        if self.hint is not None:
+            found["hint"] = HintListener(self.hint, self.image)
+        return found
+
+    def describe_conditions(self) -> list[str]:
+        """What it listens to, a few words each, for cards and `info`."""
+        said = [f"label ({len(self.classes)} classes)"] if self.classes else []
+        if self.attributes is not None:
+            said += [f"attribute {name} ({len(values)} values)" for name, values in self.attributes.values.items()]
+        if self.vector is not None:
+            said.append(f"vector ({self.vector.size} numbers)")
+        if self.hint is not None:
+            spec = self.hint.image
+            kind = "floats" if spec is None else f"{spec.levels} {'ordered' if spec.ordered else 'unordered'} levels"
+            made = "" if self.hint.derive is None else f"{self.hint.derive}, "
+            said.append(f"hint ({made}{self.hint.channels} channel(s) of {kind})")
+        return said

@@ -8,7 +8,7 @@ network knows of more than these two curves, and for the eight rasters none has 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -99,6 +99,17 @@ def order_named(name: str) -> Order:
             "it starts, -tr, -bl or -br."
         )
     return ORDERS[name]
+
+
+def order_among(known: Sequence[str], name: str | None = None) -> Order:
+    """One of the orders that a model knows; without a name, the first.
+
+    Raises:
+        ConfigError: if it is not among them.
+    """
+    if name is not None and order_named(name).name not in known:
+        raise ConfigError(f"`order` (={name!r}) is not one of this model's: it was trained on {', '.join(known)}.")
+    return order_named(known[0] if name is None else name)
 
 
 def order_names(words: str | Iterable[str]) -> tuple[str, ...]:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Unpack
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from pointillist.conditioning import LabelEmbedding, PositionMap, resolve_labels
-from pointillist.conditioning.label import Label
+from pointillist.conditioning import Further, Label, Listener, OrderVectors, PositionMap, Told
 from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.images import ImageSpec
 from pointillist.likelihoods import build_likelihood
 from pointillist.model_config import ModelConfig
 from pointillist.networks import Ports, Stage, entry, painting_order
 from pointillist.nn import Condition, has_weight_norm, initialise_from_data, name_places
-from pointillist.ordering import Order, order_named
+from pointillist.ordering import Order, order_among
 from pointillist.passes import FullPass
 
 __all__ = ["ModelConfig", "PixelModel"]
@@ -27,7 +25,7 @@ __all__ = ["ModelConfig", "PixelModel"]
 class PixelModel(nn.Module):
     """A causal network with the likelihood of its outputs and its conditions.
 
-    `forward(x, label)` is the log-likelihood, so that every training engine can wrap the model as it is.
+    `forward(x, told)` is the log-likelihood, so that every training engine can wrap the model as it is.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -37,10 +35,13 @@ class PixelModel(nn.Module):
         self.likelihood = build_likelihood(config.likelihood, image, config.mixtures)
         # an unordered level is a name, so it enters as a learned vector; an ordered one as a number in [-1, 1]
         self.embedding = None if image.ordered else nn.Embedding(image.levels, config.level_width)
-        self.label = LabelEmbedding(len(config.classes), config.label_width) if config.classes else None
+        listeners = config.listeners()
+        self._names = tuple(listeners)
+        for name, listener in listeners.items():
+            self.add_module(name, listener)
         width = config.position_width
         self.position = PositionMap(width, image.height, image.width) if width else None
-        self.order_vectors = nn.Embedding(len(config.orders), config.order_width) if config.order_width else None
+        self.told_order = OrderVectors(config.orders, config.order_width) if config.order_width else None
         self.backbone = entry(config.model_type).backbone(config.backbone, self.ports)
         name_places(self.backbone)
         self.fresh = True  # whether its weights are still those it was built with
@@ -54,9 +55,14 @@ class PixelModel(nn.Module):
             groups=1 if self.likelihood.coupled else image.channels,
             canvas=image.channels * self.level_width,
             params=self.likelihood.num_params,
-            vector=(self.config.label_width if self.config.classes else 0) + self.config.order_width,
-            map=self.config.position_width,
+            vector=sum(listener.vector_width for listener in self.listeners.values()) + self.config.order_width,
+            map=sum(listener.map_width for listener in self.listeners.values()) + self.config.position_width,
         )
+
+    @property
+    def listeners(self) -> dict[str, Listener]:
+        """What it listens to: `label`, `attributes`, `vector`, `hint`, in the order of their features."""
+        return {name: self.get_submodule(name) for name in self._names}  # type: ignore[misc]
 
     @property
     def image(self) -> ImageSpec:
@@ -111,35 +117,60 @@ class PixelModel(nn.Module):
             return values[:, 0][x]
         return values[x].permute(0, 1, 4, 2, 3).flatten(1, 2)
 
-    def condition(self, label: Int[Tensor, " b"] | None, count: int) -> Condition:
-        """What the network is told: `label` holds numbers, `NO_LABEL` where there is none."""
-        vector = None
-        if self.label is not None:
-            numbers = resolve_labels(None, self.config.classes, count) if label is None else label
-            vector = self.label(numbers.to(self.device))
-        return Condition(vector=vector, map=None if self.position is None else self.position(count))
+    def told(
+        self,
+        label: Label = None,
+        count: int = 1,
+        text: Any = None,
+        *,
+        size: tuple[int, int] | None = None,
+        **further: Unpack[Further],
+    ) -> Told:
+        """What a user asks for `count` images, checked: one for all or one each; None leaves a condition out.
 
-    def order(self, name: str | None = None) -> Order:
-        """One of its orders; without a name, the usual one.
+        Args:
+            label: by number or name.
+            text: prompts, for models that listen to text (none does yet).
+            size: height and width of the images; None for the model's own.
+            further: see `Further`.
 
         Raises:
-            ConfigError: if it was not trained on that order.
+            ConfigError, ShapeError, DataError: if the model does not take them.
         """
-        known = self.config.orders
-        if name is not None and name not in known:
-            order_named(name)
-            raise ConfigError(f"`order` (={name!r}) is not one of this model's: it was trained on {', '.join(known)}.")
-        return order_named(known[0] if name is None else name)
+        if text is not None:
+            raise ConfigError(f"`text` (={text!r}) cannot be used: this model does not listen to text. Leave it out.")
+        asked = {"label": label, **further}
+        for name in asked:
+            if asked[name] is not None and name not in self.listeners:
+                without = "labels" if name == "label" else f"`{name}`"
+                shown = f" (={asked[name]!r})" if name == "label" else ""
+                raise ConfigError(
+                    f"`{name}`{shown} cannot be used: this model was trained without {without}. Leave it out."
+                )
+        size = size or (self.image.height, self.image.width)
+        parts = {name: listener.resolve(asked.get(name), count, size) for name, listener in self.listeners.items()}
+        return Told(count, parts)
+
+    def condition(self, told: Told | None, count: int, size: tuple[int, int] | None = None) -> Condition:
+        """What every layer hears: `told` as features; None tells `count` images of a size nothing."""
+        if told is None:
+            told = self.told(None, count, size=size)
+        told = told.to(self.device)
+        heard = [(listener, listener(told.parts[name])) for name, listener in self.listeners.items()]
+        vectors = [features for listener, features in heard if listener.vector_width]
+        maps = [features for listener, features in heard if listener.map_width]
+        if self.position is not None:
+            maps.append(self.position(count))
+        return Condition(torch.cat(vectors, 1) if vectors else None, torch.cat(maps, 1) if maps else None)
+
+    def order(self, name: str | None = None) -> Order:
+        """One of its orders; without a name, the usual one. Another one is a `ConfigError`."""
+        return order_among(self.config.orders, name)
 
     def in_order(self, condition: Condition, order: Order) -> Condition:
         """A condition as the network gets it on the turned canvas; with several orders it is told which this is."""
         turned = condition.turned(order)
-        if self.order_vectors is None:
-            return turned
-        told = self.order_vectors.weight[self.config.orders.index(order.name)][None, :, None, None]
-        if turned.vector is not None:
-            told = torch.cat([turned.vector, told.expand(len(turned.vector), -1, -1, -1)], 1)
-        return replace(turned, vector=told)
+        return turned if self.told_order is None else self.told_order(turned, order)
 
     def outputs(
         self, canvas: Float[Tensor, "b i h w"], condition: Condition, order: Order | None = None
@@ -154,10 +185,10 @@ class PixelModel(nn.Module):
         return self.outputs(self.canvas(x), condition, order)
 
     def forward(
-        self, x: Int[Tensor, "b c h w"], label: Int[Tensor, " b"] | None = None, order: str | None = None
+        self, x: Int[Tensor, "b c h w"], told: Told | None = None, order: str | None = None
     ) -> Float[Tensor, " b"]:
         """Log-likelihood of each image in nats, without checking the input: the training step."""
-        params = self.params(x, self.condition(label, len(x)), self.order(order))
+        params = self.params(x, self.condition(told, len(x), (x.shape[2], x.shape[3])), self.order(order))
         with torch.autocast(x.device.type, enabled=False):
             return self.likelihood.log_prob(params, x).flatten(1).sum(1)
 
@@ -166,7 +197,7 @@ class PixelModel(nn.Module):
         """Whether `initialise` would change anything."""
         return self.fresh and has_weight_norm(self.backbone)
 
-    def initialise(self, x: Int[Tensor, "b c h w"], label: Int[Tensor, " b"] | None = None) -> None:
+    def initialise(self, x: Int[Tensor, "b c h w"], told: Told | None = None) -> None:
         """Set weights from a first batch, in a network that wants it (weight normalisation): once, before training.
 
         Nothing happens to weights that were trained or loaded. Takes what `forward` takes.
@@ -174,46 +205,53 @@ class PixelModel(nn.Module):
         if self.wants_first_batch:
             training = self.training
             self.eval()  # dropout would make the result depend on the random state
-            initialise_from_data(self.backbone, lambda: self.params(x, self.condition(label, len(x))))
+            initialise_from_data(self.backbone, lambda: self.params(x, self.condition(told, len(x))))
             self.train(training)
         self.fresh = False
 
     def log_prob(
-        self, x: Int[Tensor, "b c h w"], label: Label = None, text: Literal[None] = None, *, order: str | None = None
+        self,
+        x: Int[Tensor, "b c h w"],
+        label: Label = None,
+        text: Any = None,
+        *,
+        order: str | None = None,
+        **further: Unpack[Further],
     ) -> Float[Tensor, " b"]:
         """Log-likelihood of each image, in nats.
 
         Args:
             x: levels, integers in [0, levels).
-            label: one label or one an image, by number or name; None for no label.
-            text: prompts, for models that listen to text (none does yet).
+            label, text, further: what the images are; see `told`.
             order: in which the sub-pixels come; None for the usual one.
 
         Raises:
             ShapeError, DataError: if `x` is not an image of this model.
-            ConfigError: if a label is not one of the model's classes, or the order not one of its orders.
+            ConfigError: if the model does not take a condition, or not this value of it, or not the order.
         """
-        return self.log_prob_map(x, label, text, order=order).flatten(1).sum(1)
+        return self.log_prob_map(x, label, text, order=order, **further).flatten(1).sum(1)
 
     def log_prob_map(
-        self, x: Int[Tensor, "b c h w"], label: Label = None, text: Literal[None] = None, *, order: str | None = None
+        self,
+        x: Int[Tensor, "b c h w"],
+        label: Label = None,
+        text: Any = None,
+        *,
+        order: str | None = None,
+        **further: Unpack[Further],
     ) -> Float[Tensor, "b c h w"]:
         """Log-probability of each sub-pixel given those before it, in nats. Arguments and errors as `log_prob`."""
         x = self.check(x)
-        params = self.params(x, self.told(label, len(x), text), self.order(order))
+        told = self.told(label, len(x), text, size=(x.shape[2], x.shape[3]), **further)
+        return self.told_log_prob(x, told, self.order(order))
+
+    def told_log_prob(
+        self, x: Int[Tensor, "b c h w"], told: Told, order: Order | None = None
+    ) -> Float[Tensor, "b c h w"]:
+        """`log_prob_map` of images that are checked, under conditions that are tensors already."""
+        params = self.params(x, self.condition(told, len(x)), order)
         with torch.autocast(x.device.type, enabled=False):
             return self.likelihood.log_prob(params, x)
-
-    def told(self, label: Label, count: int, text: Any = None) -> Condition:
-        """The condition of `count` images from labels as a user gives them.
-
-        Raises:
-            ConfigError, ShapeError: if the model does not take them.
-        """
-        if text is not None:
-            raise ConfigError(f"`text` (={text!r}) cannot be used: this model does not listen to text. Leave it out.")
-        numbers = resolve_labels(label, self.config.classes, count)
-        return self.condition(numbers if self.config.classes else None, count)
 
     def check(self, x: Tensor) -> Int[Tensor, "b c h w"]:
         """`x` as int64 on the model's device, if it is a batch of its images.
