@@ -130,10 +130,10 @@ def receptive_field(
     title = name or model.config.model_type
     if len(model.config.orders) > 1 or walk.name != "raster":
         title = f"{title}, {walk.name}"
-    return ReceptiveField(title, (row, column, channel), depends, earlier, strength, _names(model))
+    return ReceptiveField(title, (row, column, channel), depends, earlier, strength, channel_names(model))
 
 
-def _names(model: PixelModel) -> tuple[str, ...]:
+def channel_names(model: PixelModel) -> tuple[str, ...]:
     """A name for each channel; empty where there is one."""
     count = model.image.channels
     numbered = ("",) if count == 1 else tuple(f"channel {c}" for c in range(count))
