@@ -14,13 +14,13 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from pointillist.engine.interpreter import Interpreter
 from pointillist.engine.naive import NaiveEngine
 from pointillist.engine.record import record
 from pointillist.errors import EngineError
+from pointillist.machine import one_thread
 from pointillist.networks import Stage
 from pointillist.nn import Condition
 from pointillist.ordering import RASTER, Order
@@ -173,7 +173,7 @@ def unroll(
     coarse: Tensor | None = None
     # what is computed for one site is far too small to share: with two threads, and another program busy beside it,
     # four 8x8 images took 0.64 s instead of 0.07 s
-    with torch.inference_mode(), threadpool_limits(1):
+    with torch.inference_mode(), one_thread():
         for stage in model.stages(rows, columns):
             if not stage.grid(done).all():
                 told = stage.told(coarse, condition)
