@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from pointillist.checkpoint import (
     read_tensors,
     write_model,
 )
+from pointillist.conditioning import AttributesConfig, HintConfig, VectorConfig
 from pointillist.errors import CheckpointError, ConfigError
 from pointillist.images import ImageSpec
 from pointillist.likelihoods import LikelihoodName
@@ -75,12 +76,16 @@ def build(
     image: ImageSpec | None = None,
     preset: str | None = None,
     classes: int | Sequence[str] = (),
+    attributes: Mapping[str, int | Sequence[str]] | AttributesConfig | None = None,
+    vector: int | VectorConfig | None = None,
+    hint: int | str | ImageSpec | HintConfig | None = None,
     text: bool = False,
     likelihood: LikelihoodName = "auto",
-    mixtures: int = 10,
+    mixtures: int | None = None,
     position_width: int = 0,
     label_width: int = 64,
     level_width: int = 16,
+    orders: str | Sequence[str] = ("raster",),
     **settings: Any,
 ) -> PretrainedPixelModel:
     """An untrained model.
@@ -89,10 +94,15 @@ def build(
         model: a name from `pointillist.models()`.
         shape: `(channels, height, width)`; or give a full `image` description.
         levels, ordered: values of a sub-pixel, and whether they are quantities or names.
-        preset: a size, such as `tiny`, `small` or `base`; `settings` override it.
+        preset: a size, `tiny`, `small`, `base` or a paper's, such as `paper-cifar10`; `settings` override it.
         classes: names of the labels, or how many there are.
+        attributes: names of the values of each attribute, or how many there are: `{"hair": 3}`.
+        vector: numbers in the vector that it listens to.
+        hint: the image that it is given beforehand, on the same grid: channels of floats, a description of its
+            integers, or how it is made of an image: `lowres:2`, `grey`, `outline`, `half:left`.
         text: whether it listens to text (no model does yet).
         likelihood, mixtures, position_width, label_width, level_width: see `ModelConfig`.
+        orders: in which it is trained, by name; also a text with commas, and `raster-all` or `s-curve-all` for eight.
         settings: settings of the network, such as `channels=64, layers=12`.
 
     Raises:
@@ -104,23 +114,55 @@ def build(
         if shape is None:
             raise ConfigError("`shape` is missing: give (channels, height, width), for example (1, 28, 28).")
         image = ImageSpec.infer(shape, levels, ordered)
-    if preset is not None and likelihood == "auto":
-        likelihood = entry(model).preset_likelihood(image)
-    class_names = tuple(str(i) for i in range(classes)) if isinstance(classes, int) else tuple(classes)
+    if preset is not None:
+        chosen = entry(model)
+        likelihood = chosen.preset_likelihood(image) if likelihood == "auto" else likelihood
+        mixtures = chosen.preset_mixtures(preset) if mixtures is None else mixtures
     config = ModelConfig.from_dict(
         {
             "model_type": model,
             "image": image,
             "backbone": config_from_dict(model, settings, preset),
             "likelihood": likelihood,
-            "mixtures": mixtures,
-            "classes": class_names,
+            "mixtures": 10 if mixtures is None else mixtures,
+            "classes": _named(classes),
+            **conditions(image, attributes, vector, hint),
             "position_width": position_width,
             "label_width": label_width,
             "level_width": level_width,
+            "orders": orders,
         }
     )
     return PretrainedPixelModel(config)
+
+
+def conditions(
+    image: ImageSpec,
+    attributes: Mapping[str, int | Sequence[str]] | AttributesConfig | None,
+    vector: int | VectorConfig | None,
+    hint: int | str | ImageSpec | HintConfig | None,
+) -> dict[str, Any]:
+    """Settings of what a model listens to, in the short forms that `build` takes.
+
+    Raises:
+        ConfigError: if a hint cannot be made of such images.
+    """
+    heard: dict[str, Any] = {"attributes": attributes or None, "vector": vector, "hint": hint}
+    if isinstance(attributes, Mapping) and attributes:
+        heard["attributes"] = {"values": {name: _named(values) for name, values in attributes.items()}}
+    if isinstance(vector, int):
+        heard["vector"] = {"size": vector}
+    if isinstance(hint, str):
+        heard["hint"] = HintConfig.derived(hint, image)
+    elif isinstance(hint, ImageSpec):
+        heard["hint"] = {"channels": hint.channels, "image": hint}
+    elif isinstance(hint, int):
+        heard["hint"] = {"channels": hint}
+    return heard
+
+
+def _named(values: int | Sequence[str]) -> tuple[str, ...]:
+    return tuple(str(i) for i in range(values)) if isinstance(values, int) else tuple(values)
 
 
 def load(source: str | Path, **hub: Any) -> PretrainedPixelModel:
@@ -209,7 +251,7 @@ def models() -> list[ModelSummary]:
     out = []
     for name in names():
         sizes = {}
-        for preset in entry(name).presets:
+        for preset in entry(name).preset_names:
             with torch.device("meta"):
                 sizes[preset] = build(name, shape=(1, 28, 28), preset=preset).num_parameters
         out.append(ModelSummary(name, entry(name).summary, sizes))
@@ -238,6 +280,8 @@ A model that paints an image one pixel at a time, with exact likelihood. Made wi
 | levels | {image.levels}, {"ordered" if image.ordered else "unordered"} |
 | likelihood | {model.likelihood.name} |
 | classes | {len(config.classes) or "none"} |
+| listens to | {", ".join(config.describe_conditions()) or "nothing"} |
+| orders | {", ".join(config.orders)} |
 | network | `{settings}` |
 
 ```python

@@ -18,6 +18,7 @@ from pointillist.engine.record import record
 from pointillist.errors import EngineError
 from pointillist.networks import Stage
 from pointillist.nn import Condition
+from pointillist.ordering import RASTER, Order
 from pointillist.passes import Pass
 from pointillist.pixel_model import PixelModel
 
@@ -77,15 +78,17 @@ def open_engine(
     engine: str = "auto",
     *,
     stage: Stage | None = None,
+    order: Order = RASTER,
 ) -> SiteEngine:
-    """An engine at the first site of `batch` images.
+    """An engine at the first site of `batch` images, which walks their turned canvas.
 
     Args:
-        condition: what the network of the stage is told (`Stage.told`).
-        height, width: of the image.
+        condition: what the network of the stage is told (`Stage.told`), on the turned canvas (`model.in_order`).
+        height, width: of the turned canvas.
         engine: `cpu` runs the recorded program compiled; `step` replays it in numpy; `naive` runs a full forward for
             every sub-pixel; `auto` chooses.
         stage: the one of `model.stages` whose grid is walked; None for the only one.
+        order: of which the curve matters here.
 
     Raises:
         EngineError: if there is no such engine, or the model has several stages and none is given.
@@ -101,7 +104,7 @@ def open_engine(
     if engine == "naive":
         channels, dtype = model.ports.canvas, next(model.parameters()).dtype
         canvas = torch.zeros(batch, channels, rows, columns, dtype=dtype, device=model.device)
-        return NaiveEngine(_forward(stages[0], condition), canvas, model.ports.groups)
+        return NaiveEngine(_forward(stages[0], condition), canvas, model.ports.groups, order)
     program = record_stage(model, stages[0], condition, height, width)
     if engine == "step":
         return Interpreter(program, batch)
@@ -132,10 +135,17 @@ def paint_stage(
     draws: Draws,
     levels: Int[Tensor, "b c h w"],
     known: Bool[Tensor, "h w"],
+    order: Order,
     threads: int,
     on_row: Callable[[], None] | None,
 ) -> None:
     """Paint a stage in compiled code: fill in `levels` where it is not `known`, and mark it known, row by row.
+
+    Args:
+        condition: what the network of the stage is told.
+        draws: in the orientation of the image; levels and what is known are on the turned canvas of the order.
+        threads: how many share the batch.
+        on_row: called after each row.
 
     Raises:
         CausalityError: if the stage cannot be recorded.
@@ -151,7 +161,7 @@ def paint_stage(
     painting = Painting(
         levels=targets[:count].numpy().copy(),
         known=np.ascontiguousarray(np.broadcast_to(mask.numpy(), targets[:count].shape)),
-        uniforms=np.ascontiguousarray(stage.grid(draws.uniforms).double().numpy()),
+        uniforms=np.ascontiguousarray(stage.grid(order.turn(draws.uniforms)).double().numpy()),
         nats=np.zeros(count),
     )
 

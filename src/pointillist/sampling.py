@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import torch
@@ -13,11 +13,11 @@ from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor
 
-from pointillist.conditioning import NO_LABEL, resolve_labels
-from pointillist.conditioning.label import Label
+from pointillist.conditioning import Further, Label, Told, labels_of
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import ImageSpec
 from pointillist.likelihoods import bits_per_dim, inverse_cdf
+from pointillist.ordering import Order
 from pointillist.pixel_model import PixelModel
 from pointillist.scoring import evaluating
 from pointillist.unroll import Site, resolve_engine, unroll
@@ -36,6 +36,7 @@ class Samples:
         labels: the label each was asked for, `[n]`; -1 for none.
         seed: of the uniforms; None where they were given.
         engine: what painted them.
+        order: in which their sub-pixels were painted.
     """
 
     levels: Int[Tensor, "n c h w"]
@@ -44,6 +45,7 @@ class Samples:
     labels: Int[Tensor, " n"]
     seed: int | None
     engine: str = "step"
+    order: str = "raster"
 
     def __len__(self) -> int:
         return len(self.levels)
@@ -79,23 +81,27 @@ def sample(
     *,
     size: tuple[int, int] | None = None,
     batch_size: int = 64,
+    order: str | None = None,
     threads: int | None = None,
+    **further: Unpack[Further],
 ) -> Samples:
     """Paint `n` images.
 
     Args:
-        label: one label or one an image, by number or name; None paints without.
+        label, text, further: what is asked for, one for all or one an image; None paints without. See
+            `PixelModel.told`.
         guidance: log p is proportional to log p_u + g (log p_c - log p_u), over the levels of each sub-pixel, with u
-            the model without label; 0 is unconditional, 1 the model.
+            the model that is told nothing; 0 is unconditional, 1 the model.
         temperature: divides log p; 0 always takes the likeliest level.
         top_p: keeps the likeliest levels whose probabilities reach this sum.
         seed: image i depends on (seed, i) alone, not on `n` or `batch_size`; None takes a fresh one.
         uniforms: in [0, 1), one a sub-pixel, instead of a seed.
         engine: `auto`, `cpu`, `step` or `naive`; see `runners.open_engine`.
-        on_row: called after each row of a stage with images finished before this batch, rows done (sites, in rows of
-            the image), and the batch's levels.
+        on_row: called after each row of a stage (each column, where the order goes along columns) with images finished
+            before this batch, rows done (sites, in rows of the turned canvas), and the batch's levels.
         size: `(height, width)` instead of the model's own.
         batch_size: images painted at once.
+        order: one of the model's orders; None for the usual one. Uniforms belong to places, whatever the order.
         threads: how many share a batch on engine `cpu`; None for as many as torch uses.
 
     Raises:
@@ -104,7 +110,7 @@ def sample(
     parts = list(
         stream(
             model, n, label, text, guidance, temperature, top_p, seed, uniforms, engine, on_row,
-            size=size, batch_size=batch_size, threads=threads,
+            size=size, batch_size=batch_size, order=order, threads=threads, **further,
         )
     )  # fmt: skip
     return Samples(
@@ -114,6 +120,7 @@ def sample(
         torch.cat([p.labels for p in parts]),
         parts[0].seed,
         parts[0].engine,
+        parts[0].order,
     )
 
 
@@ -132,7 +139,9 @@ def stream(
     *,
     size: tuple[int, int] | None = None,
     batch_size: int = 64,
+    order: str | None = None,
     threads: int | None = None,
+    **further: Unpack[Further],
 ) -> Iterator[Samples]:
     """Like `sample`, in batches as they are finished, so that any number fits in memory."""
     engine = resolve_engine(engine)
@@ -142,16 +151,15 @@ def stream(
         raise ConfigError(f"`size` (={height}x{width}) must be positive in both directions.")
     model.check_size(height, width)
     shape = (model.image.channels, height, width)
-    if text is not None:
-        model.told(None, 1, text)
-    labels = resolve_labels(label, model.config.classes, n)
+    told = model.told(label, n, text, size=(height, width), **further)
+    labels = labels_of(told.parts.get("label"), n)
     if uniforms is None:
         seed = secrets.randbelow(2**31) if seed is None else int(seed)
         if seed < 0:
             raise ConfigError(f"`seed` (={seed}) must be 0 or more.")
     else:
         seed, uniforms = None, _checked_uniforms(uniforms, (n, *shape))
-    image = model.image.resized(height, width)
+    image, walk = model.image.resized(height, width), model.order(order)
     for start in range(0, n, batch_size):
         stop = min(n, start + batch_size)
         if uniforms is None:
@@ -160,27 +168,29 @@ def stream(
             u = np.asarray(uniforms[start:stop], np.float64)
         chooser = Chooser(torch.from_numpy(u), guidance, temperature, top_p)
         report = None if on_row is None else (lambda rows, levels, done=start: on_row(done, rows, levels))
-        levels = _paint(model, labels[start:stop], chooser, (height, width), engine, report, threads)
-        yield Samples(levels, chooser.nats, image, labels[start:stop], seed, engine)
+        levels = _paint(model, told[start:stop], chooser, (height, width), engine, report, walk, threads)
+        yield Samples(levels, chooser.nats, image, labels[start:stop], seed, engine, walk.name)
 
 
 def _paint(
     model: PixelModel,
-    labels: Tensor,
+    told: Told,
     chooser: Chooser,
     size: tuple[int, int],
     engine: str,
     report: Any,
+    order: Order,
     threads: int | None,
 ) -> Tensor:
     """One batch. Under guidance the engine carries every image twice, told and untold, and both see the same levels."""
-    count = len(labels)
-    guided = chooser.guidance != 1.0 and bool((labels != NO_LABEL).any())
-    told = torch.cat([labels, torch.full_like(labels, NO_LABEL)]) if guided else labels
-    chooser.guided = guided
+    count = len(told)
+    chooser.guided = chooser.guidance != 1.0 and told.anything
+    carried = Told.together([told, told.untold()]) if chooser.guided else told
     with evaluating(model):
-        condition = model.condition(told if model.config.classes else None, len(told))
-        return unroll(model, condition, chooser, len(told), *size, engine, report, threads=threads)[:count]
+        condition = model.condition(carried, len(carried))
+        return unroll(model, condition, chooser, len(carried), *size, engine, report, order=order, threads=threads)[
+            :count
+        ]
 
 
 class Chooser:

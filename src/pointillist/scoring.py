@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pointillist.conditioning import NO_LABEL, resolve_labels
-from pointillist.conditioning.label import Label
+from pointillist.conditioning import Further, Label, Told
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.pixel_model import PixelModel
+from pointillist.telling import Telling
 
 Z95 = 1.959963984540054  # two-sided 95 % of a normal distribution
 
@@ -34,6 +34,8 @@ class Evaluation:
         dims: sub-pixels of an image.
         per_image: negative log-likelihood of each image, in nats, `[count]`.
         notes: how the images were read (levels, binarisation, subsets).
+        order: what was asked for: the name of an order, `average` or `each`.
+        by_order: mean negative log-likelihood under each order that was run, in nats.
     """
 
     nats: float
@@ -43,15 +45,24 @@ class Evaluation:
     dims: int
     per_image: np.ndarray = field(repr=False)
     notes: tuple[str, ...] = ()
+    order: str = "raster"
+    by_order: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, per_image: np.ndarray, dims: int, notes: tuple[str, ...] = ()) -> Evaluation:
+    def of(
+        cls,
+        per_image: np.ndarray,
+        dims: int,
+        notes: tuple[str, ...] = (),
+        order: str = "raster",
+        by_order: Mapping[str, float] | None = None,
+    ) -> Evaluation:
         """From the negative log-likelihood of each image, in nats."""
         scale = dims * math.log(2)
         mean = float(per_image.mean())
         spread = float(per_image.std(ddof=1)) / math.sqrt(len(per_image)) if len(per_image) > 1 else math.nan
         interval = ((mean - Z95 * spread) / scale, (mean + Z95 * spread) / scale)
-        return cls(mean, mean / scale, interval, len(per_image), dims, per_image, notes)
+        return cls(mean, mean / scale, interval, len(per_image), dims, per_image, notes, order, dict(by_order or {}))
 
     def __str__(self) -> str:
         low, high = self.interval
@@ -77,45 +88,82 @@ def evaluate(
     model: PixelModel,
     x: ImageDataset | Int[Tensor, "n c h w"] | np.ndarray,
     label: Label = None,
+    text: Any = None,
     *,
     batch_size: int = 64,
     seed: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
+    order: str | None = None,
+    **further: Unpack[Further],
 ) -> Evaluation:
     """Likelihood of images, in float32 whatever the model was trained in; independent of `batch_size`.
 
     Args:
-        x: a data set, or levels `n c h w`. A data set brings its own labels, matched by class name.
-        label: labels for levels that bring none; see `PixelModel.log_prob`.
+        x: a data set, or levels `n c h w`. A data set brings its own conditions, matched by name.
+        label, text, further: conditions of levels, or instead of those of the data set; see `PixelModel.told`.
         seed: of dynamic binarisation, drawn once.
         on_progress: called with images done and images in all.
+        order: one of the model's orders; None for the usual one; or `average`, or `each`; see `combine`.
 
     Raises:
         DataError, ShapeError, ConfigError: if the images or labels do not fit the model.
     """
     if batch_size < 1:
         raise ConfigError(f"`batch_size` (={batch_size}) must be at least 1.")
-    levels, labels, notes = _source(model, x, label, seed)
-    count = len(levels)
+    read, count, notes = _source(model, x, seed)
     if count == 0:
         raise DataError("There is no image to evaluate: the data set is empty.")
-    per_image = np.empty(count, np.float64)
+    _, channels, height, width = read(0, 1)[0].shape
+    asked = model.told(label, count, text, size=(height, width), **further)
+    own = {name for name, value in {"label": label, **further}.items() if value is not None}
+    walks = [model.order(order)] if order not in ("average", "each") else list(map(model.order, model.config.orders))
+    every = np.empty((len(walks), count), np.float64)
     with evaluating(model):
         for start in range(0, count, batch_size):
-            part, part_labels = levels(start, start + batch_size), labels[start : start + batch_size]
-            nats = model.log_prob(part, part_labels if model.config.classes else None)
-            per_image[start : start + len(part)] = -nats.double().cpu().numpy()
+            stop = min(count, start + batch_size)
+            part, told = read(start, stop)
+            mine = asked[start:stop]
+            if told is not None:
+                mine = Told(len(part), {n: (mine if n in own else told).parts[n] for n in mine.parts})
+            part = model.check(part)
+            for row, walk in zip(every, walks, strict=True):
+                row[start:stop] = -model.told_log_prob(part, mine, walk).flatten(1).sum(1).double().cpu().numpy()
             if on_progress is not None:
-                on_progress(min(count, start + batch_size), count)
-    first = levels(0, 1)
-    return Evaluation.of(per_image, first[0].numel(), notes)
+                on_progress(stop, count)
+    name = walks[0].name if order is None else order
+    by_order = {walk.name: float(nats) for walk, nats in zip(walks, every.mean(1), strict=True)}
+    return Evaluation.of(combine(every, name), channels * height * width, notes, name, by_order)
 
 
-def entropy_map(model: PixelModel, x: Int[Tensor, "b c h w"], label: Label = None) -> Float[Tensor, "b c h w"]:
-    """How uncertain the model is at each sub-pixel, given the true ones before it, in bits."""
+def combine(nats: Float[np.ndarray, "o n"], order: str) -> Float[np.ndarray, " n"]:
+    """Negative log-likelihoods of images under several orders as one for each image, in nats.
+
+    `average` is -log mean_o p_o(x), the exact likelihood of the mixture that first draws an order, each as likely, and
+    then paints by it: it is normalised, as every p_o is. `each` is the mean of -log p_o(x), which is never less
+    (Jensen): what an image costs if the order is drawn and told.
+    """
+    if order != "average":
+        mean: np.ndarray = nats.mean(0)
+        return mean
+    least = nats.min(0)
+    total: np.ndarray = least - np.log(np.exp(least - nats).mean(0))
+    return total
+
+
+def entropy_map(
+    model: PixelModel,
+    x: Int[Tensor, "b c h w"],
+    label: Label = None,
+    text: Any = None,
+    *,
+    order: str | None = None,
+    **further: Unpack[Further],
+) -> Float[Tensor, "b c h w"]:
+    """How uncertain the model is at each sub-pixel, given the true ones before it in an order, in bits."""
     with evaluating(model):
         x = model.check(x)
-        params = model.params(x, model.told(label, len(x)))
+        told = model.told(label, len(x), text, size=(x.shape[2], x.shape[3]), **further)
+        params = model.params(x, model.condition(told, len(x)), model.order(order))
         maps = []
         for channel in range(x.shape[1]):
             log_probs = model.likelihood.conditional(params, x, channel)
@@ -123,49 +171,25 @@ def entropy_map(model: PixelModel, x: Int[Tensor, "b c h w"], label: Label = Non
         return torch.stack(maps, 1) / math.log(2)
 
 
-def match_labels(model: PixelModel, data: ImageDataset) -> Int[Tensor, " n"]:
-    """The labels of a data set as the model numbers them, matched by class name; `NO_LABEL` where there are none.
-
-    Raises:
-        ConfigError: if the data set has a class that the model does not know.
-    """
-    classes = model.config.classes
-    if not classes or data.labels is None:
-        return torch.full((len(data),), NO_LABEL)
-    unknown = [name for name in data.classes if name not in classes]
-    if unknown:
-        raise ConfigError(
-            f"Class {unknown[0]!r} of {data.name} is not one of the model's ({', '.join(classes[:8])}...): "
-            "evaluate without labels, or fine-tune with `--init`."
-        )
-    table = np.array([classes.index(name) for name in data.classes], np.int64)
-    return torch.from_numpy(table[data.labels])
+Read = Callable[[int, int], tuple[Tensor, Told | None]]
 
 
-class _Levels:
-    """Slices of levels, drawn batch by batch from a data set or cut from a tensor."""
-
-    def __init__(self, read: Callable[[int, int], Tensor], count: int) -> None:
-        self._read, self._count = read, count
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __call__(self, start: int, stop: int) -> Tensor:
-        return self._read(start, min(stop, self._count))
-
-
-def _source(model: PixelModel, x: Any, label: Label, seed: int) -> tuple[_Levels, Tensor, tuple[str, ...]]:
+def _source(model: PixelModel, x: Any, seed: int) -> tuple[Read, int, tuple[str, ...]]:
+    """How to read images `start .. stop` and what they are told by themselves; how many there are; notes."""
     if isinstance(x, ImageDataset):
         check_spec(model, x)
-        read = lambda a, b: x.batch(np.arange(a, b), seed=seed).levels  # noqa: E731
-        labels = match_labels(model, x) if label is None else resolve_labels(label, model.config.classes, len(x))
-        return _Levels(read, len(x)), labels, x.notes
+        telling = Telling(model, x)
+
+        def read(start: int, stop: int) -> tuple[Tensor, Told | None]:
+            index = np.arange(start, stop)
+            batch = x.batch(index, seed=seed)
+            return batch.levels, telling(index, batch)
+
+        return read, len(x), x.notes
     levels = torch.as_tensor(x)
     if levels.ndim != 4:
         raise ShapeError(f"Levels of shape {tuple(levels.shape)} must be (n, c, h, w).")
-    labels = resolve_labels(label, model.config.classes, len(levels))
-    return _Levels(lambda a, b: levels[a:b], len(levels)), labels, ()
+    return lambda start, stop: (levels[start:stop], None), len(levels), ()
 
 
 def check_spec(model: PixelModel, data: ImageDataset) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import inspect
 import logging
 import os
 from collections.abc import Callable
@@ -25,14 +26,15 @@ _log = logging.getLogger(__name__)
 
 def inner(function: FunctionT) -> FunctionT:
     """Compile a function that only compiled functions call."""
-    compiled: FunctionT = njit(function)
+    compiled: FunctionT = njit(inspect.unwrap(function))  # without what checks types in tests
     return compiled
 
 
 def entry(function: FunctionT) -> FunctionT:
     """Compile, when first called, a function that Python calls; it runs without holding Python's lock."""
-    compiled: Any = Entry(function)
-    return functools.update_wrapper(compiled, function)
+    compiled: Any = functools.update_wrapper(Entry(inspect.unwrap(function)), function)
+    called: FunctionT = compiled
+    return called
 
 
 def cache_folder() -> Path:

@@ -39,7 +39,7 @@ class CpuEngine:
         if self.done:
             raise EngineError("The image is complete: there is no site left to ask about.")
         self._step()
-        line = self._code[self.table.draw]
+        line = self._code[self.table.draw].tolist()
         return self._sites(
             line[t.X] + self.site[1] * line[t.X_COLUMN], line[t.X_OUTER], self.program.params.channels
         ).copy()
@@ -57,7 +57,7 @@ class CpuEngine:
         if not self._has_run:
             self._step()
         _, column, sub_step = self.site
-        line = self._code[self.table.draw]
+        line = self._code[self.table.draw].tolist()
         start = line[t.Y] + column * line[t.Y_COLUMN] + sub_step * program.canvas_width
         self._sites(start, line[t.Y_OUTER], program.canvas_width)[...] = values
         if sub_step == program.sub_steps - 1:
@@ -77,7 +77,7 @@ class CpuEngine:
         self._has_run = True
 
     def _run(self, part: int, column: int | None = None, *, begin: bool = False) -> None:
-        first, last = self.table.parts[part]
+        first, last = self.table.parts[part].tolist()
         row = self.site[0]
         column = (0 if begin else self.site[1]) if column is None else column
         run_part(
