@@ -72,4 +72,4 @@ def test_what_is_not_right_is_a_sentence(archive: Path, model: Path) -> None:
     np.save("v.npy", np.ones(3))
     assert "trained without `vector`" in fails("sample", model, "--vector", "v.npy")
     assert "must be lowres:N" in fails("train", archive, "--hint", "edges")
-    assert "drop it" in fails("train", archive, "--hint", "outline", "--hint-from", "rough", "--out", "z")
+    assert "drop one" in fails("train", archive, "--hint", "outline", "--hint-from", "rough", "--out", "z")

@@ -35,7 +35,8 @@ def test_an_archive_has_them_by_split(tmp_path: Path) -> None:
         hair_train=np.array(["red", "", "grey", "red"]), hair_test=np.array(["grey", "grey"]),
         size_train=np.array([0, 2, -1, 1]), size_test=np.array([1, 1]),
         v_train=rng.normal(size=(4, 3)), v_test=rng.normal(size=(2, 3)),
-        rough_train=rng.integers(0, 256, (4, 4, 5, 3), np.uint8), rough_test=rng.integers(0, 256, (2, 4, 5, 3), np.uint8),
+        rough_train=rng.integers(0, 256, (4, 4, 5, 3), np.uint8),
+        rough_test=rng.integers(0, 256, (2, 4, 5, 3), np.uint8),
     )  # fmt: skip
     splits = pt.load_data(path, attributes="hair,size", vector_from="v", hint_from="rough", valid_fraction=0.25)
     train, test = splits.get("train"), splits.get("test")

@@ -11,7 +11,6 @@ from torch import Tensor
 from pointillist import sampling
 from pointillist.conditioning import Part, Told
 from pointillist.likelihoods import inverse_cdf
-from pointillist.passes import FullPass
 from pointillist.pixel_model import PixelModel
 from pointillist.sampling import Chooser, sample
 from pointillist.scoring import evaluate, evaluating
@@ -22,8 +21,7 @@ from .strategies import dirty, random_asked, random_levels, random_told, replace
 
 def params_of(model: PixelModel, told: Told, canvas: Tensor) -> Tensor:
     """Outputs of the network for a canvas under conditions."""
-    out: Tensor = model.backbone(canvas, FullPass(), model.condition(told, len(told)))
-    return out
+    return model.outputs(canvas, model.condition(told, len(told)))
 
 
 def random_canvas(model: PixelModel, count: int) -> Tensor:

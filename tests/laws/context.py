@@ -29,8 +29,8 @@ def complete(model: PixelModel, height: int, width: int) -> Sees:
 
 
 def taps(model: PixelModel, height: int, width: int, rule: Callable[[int, int, int, int], bool]) -> Sees:
-    """`rule(dy, dx, own group, other group)` as a table over all pairs of places inside the image."""
-    order = places(model, height, width)
+    """`rule(dy, dx, own group, other group)` as a table over all pairs of places of a canvas walked as a raster."""
+    order = [(y, x, g) for y in range(height) for x in range(width) for g in range(model.ports.groups)]
     return np.array([[rule(b[0] - a[0], b[1] - a[1], a[2], b[2]) for b in order] for a in order], bool)
 
 
@@ -150,9 +150,9 @@ DECLARED: dict[str, Callable[[PixelModel, int, int], Sees]] = {
 
 
 def declared(model: PixelModel, height: int, width: int) -> Bool[Tensor, "s s"]:
-    """The declared context of each sub-pixel."""
+    """The declared context of each sub-pixel, in order: settings speak of the turned canvas."""
     rule = DECLARED.get(model.config.model_type, complete)
-    return torch.from_numpy(rule(model, height, width))
+    return torch.from_numpy(rule(model, *model.order().turned_size(height, width)))
 
 
 def check_context(model: PixelModel, height: int, width: int, expected: Bool[Tensor, "s s"] | None = None) -> None:

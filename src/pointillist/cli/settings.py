@@ -94,6 +94,8 @@ SETTINGS = (
             metavar="N"),
     Setting("--hint", "model.hint", str, MODEL,
             "Give it beforehand, made of the image: lowres:2, grey, outline, half:left.", metavar="WHAT"),
+    Setting("--orders", "model.orders", str, MODEL, "Orders to train on, with commas; raster-all, s-curve-all. "
+            "Default: raster.", metavar="NAMES"),
     Setting("--init", "model.init", str, MODEL, "Fine-tune: start from the weights of this model.", metavar="MODEL"),
     Setting("--epochs", "train.epochs", float, TRAINING, "How often each image is seen.", "20", metavar="X"),
     Setting("--steps", "train.steps", int, TRAINING, "How many steps; wins over --epochs.", metavar="N"),

@@ -173,6 +173,7 @@ def _model(
         label_width=section.label_width,
         level_width=section.level_width,
         **heard(section, splits.train, source),
+        orders=section.orders,
         **section.network,
     )
     return model, [] if source is None else initialise_from(model, source)

@@ -16,6 +16,7 @@ from pointillist.data import DataOptions, parse_size
 from pointillist.errors import ConfigError
 from pointillist.likelihoods import LikelihoodName
 from pointillist.networks import entry
+from pointillist.ordering import order_names
 from pointillist.training.config import TrainConfig
 
 Tree = dict[str, Any]
@@ -27,7 +28,7 @@ class ModelSection(BaseModel):
 
     Attributes:
         type, preset: a name and a size from `pointillist models`.
-        likelihood, mixtures, position_width, label_width, level_width: see `ModelConfig`.
+        likelihood, mixtures, position_width, label_width, level_width, orders: see `ModelConfig`.
         hint: what it is given beforehand, made of the image: `lowres:2`, `grey`, `outline` or `half:left`; data may
             bring hints of their own instead (`data.hint_from`).
         attribute_width, vector_width, hint_width: features of each condition.
@@ -48,8 +49,15 @@ class ModelSection(BaseModel):
     attribute_width: int = Field(16, ge=1, le=8192)
     vector_width: int = Field(64, ge=1, le=8192)
     hint_width: int = Field(32, ge=1, le=1024)
+    orders: tuple[str, ...] = ("raster",)
     init: str | None = None
     network: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("orders", mode="before")
+    @classmethod
+    def _known(cls, orders: Any) -> Any:
+        """A list of names, or a text with commas."""
+        return order_names(orders)
 
 
 class DataSection(DataOptions):
