@@ -14,6 +14,7 @@ from pointillist.likelihoods import LikelihoodName
 from pointillist.networks.backbone import Backbone, BackboneConfig
 from pointillist.networks.diagonal_bilstm import DiagonalBiLSTM
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN
+from pointillist.networks.multiscale import MultiscalePixelRNN
 from pointillist.networks.pixelcnn import PixelCNN
 from pointillist.networks.pixelcnn_pp import PixelCNNPP
 from pointillist.networks.pixelsnail import PixelSNAIL
@@ -39,6 +40,18 @@ class ModelEntry:
         return self.likelihood if image.ordered and image.levels > 2 else "auto"
 
 
+def _twice(channels: int, layers: int) -> dict[str, int]:
+    """Both networks of a multi-scale model of one size, and the map between them."""
+    return {
+        "channels": channels,
+        "layers": layers,
+        "small_channels": channels,
+        "small_layers": layers,
+        "map_channels": channels,
+    }
+
+
+_ROWS = {"along": "rows", "small_along": "rows", "head_channels": 1024}
 _SNAIL = {"channels": 256, "blocks": 12, "layers": 4, "key_channels": 16, "value_channels": 128}
 
 _ENTRIES = {
@@ -89,6 +102,19 @@ _ENTRIES = {
                 "paper-mnist": {"channels": 16, "layers": 7, "head_channels": 32, "border": False},
                 "base": {"channels": 32, "layers": 7, "head_channels": 64},
                 "paper-cifar10": {"channels": 128, "layers": 12, "head_channels": 1024, "border": False},
+            },
+        ),
+        ModelEntry(
+            name="multiscale-pixelrnn",
+            backbone=MultiscalePixelRNN,
+            summary="a small image first, then a PixelRNN that is told of it (van den Oord et al. 2016a)",
+            presets={
+                "tiny": {**_twice(channels=8, layers=2), "first_kernel": 5, "head_channels": 32, "dilations": (1, 2)},
+                "small": {**_twice(channels=16, layers=4), "head_channels": 32},
+                "base": {**_twice(channels=32, layers=7), "head_channels": 64},
+                # unverified: no source gives the multi-scale sizes; both networks have those of the paper's Row LSTM
+                "paper-imagenet64": {**_ROWS, **_twice(channels=512, layers=4), "residual": False},
+                "paper-imagenet32": {**_ROWS, **_twice(channels=384, layers=12)},
             },
         ),
         ModelEntry(
