@@ -14,7 +14,7 @@ import pointillist as pt
 from pointillist.factory import default_card, shipped
 from pointillist.networks import names
 from pointillist.pixel_model import ModelConfig, PixelModel
-from tests.laws.strategies import dirty, models, random_labels, random_levels
+from tests.laws.strategies import dirty, models, random_asked, random_levels
 from tests.laws.textbook import count_parameters
 
 
@@ -65,8 +65,8 @@ def test_a_round_trip_is_exact(tmp_path_factory: pytest.TempPathFactory, model: 
         assert again.card == "# A card\n"
         assert again.state_dict().keys() == saved.state_dict().keys()
         assert all(torch.equal(v, again.state_dict()[k]) for k, v in saved.state_dict().items())
-    x, labels = random_levels(model, 2), random_labels(model, 2)
-    assert torch.equal(again.log_prob(x, labels), saved.eval().log_prob(x, labels))
+    x, asked = random_levels(model, 2), random_asked(model, 2)
+    assert torch.equal(again.log_prob(x, **asked), saved.eval().log_prob(x, **asked))
 
 
 def test_settings_are_plain_json(tmp_path: Path) -> None:

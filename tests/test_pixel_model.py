@@ -74,7 +74,7 @@ def test_log_prob_and_its_map() -> None:
     x = torch.randint(0, 4, (3, 3, 2, 2), dtype=torch.uint8)
     found = model.log_prob(x, "b")
     torch.testing.assert_close(model.log_prob_map(x, "b").flatten(1).sum(1), found)
-    torch.testing.assert_close(model(x.long(), torch.ones(3, dtype=torch.int64)), found)
+    torch.testing.assert_close(model(x.long(), model.told("b", 3)), found)
     torch.testing.assert_close(model(x.long()), model.log_prob(x))
     assert not torch.equal(found, model.log_prob(x, "a"))
     assert model.log_prob(x[:0]).shape == (0,)

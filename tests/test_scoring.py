@@ -9,7 +9,8 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.scoring import Evaluation, entropy_map, evaluating, match_labels
+from pointillist.scoring import Evaluation, entropy_map, evaluating
+from pointillist.telling import match_labels
 from tests.laws.strategies import dirty
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from pointillist.checkpoint import (
     read_tensors,
     write_model,
 )
+from pointillist.conditioning import AttributesConfig, HintConfig, VectorConfig
 from pointillist.errors import CheckpointError, ConfigError
 from pointillist.images import ImageSpec
 from pointillist.likelihoods import LikelihoodName
@@ -75,6 +76,9 @@ def build(
     image: ImageSpec | None = None,
     preset: str | None = None,
     classes: int | Sequence[str] = (),
+    attributes: Mapping[str, int | Sequence[str]] | AttributesConfig | None = None,
+    vector: int | VectorConfig | None = None,
+    hint: int | str | ImageSpec | HintConfig | None = None,
     text: bool = False,
     likelihood: LikelihoodName = "auto",
     mixtures: int = 10,
@@ -91,6 +95,10 @@ def build(
         levels, ordered: values of a sub-pixel, and whether they are quantities or names.
         preset: a size, such as `tiny`, `small` or `base`; `settings` override it.
         classes: names of the labels, or how many there are.
+        attributes: names of the values of each attribute, or how many there are: `{"hair": 3}`.
+        vector: numbers in the vector that it listens to.
+        hint: the image that it is given beforehand, on the same grid: channels of floats, a description of its
+            integers, or how it is made of an image: `lowres:2`, `grey`, `outline`, `half:left`.
         text: whether it listens to text (no model does yet).
         likelihood, mixtures, position_width, label_width, level_width: see `ModelConfig`.
         settings: settings of the network, such as `channels=64, layers=12`.
@@ -106,7 +114,6 @@ def build(
         image = ImageSpec.infer(shape, levels, ordered)
     if preset is not None and likelihood == "auto":
         likelihood = entry(model).preset_likelihood(image)
-    class_names = tuple(str(i) for i in range(classes)) if isinstance(classes, int) else tuple(classes)
     config = ModelConfig.from_dict(
         {
             "model_type": model,
@@ -114,13 +121,43 @@ def build(
             "backbone": config_from_dict(model, settings, preset),
             "likelihood": likelihood,
             "mixtures": mixtures,
-            "classes": class_names,
+            "classes": _named(classes),
+            **conditions(image, attributes, vector, hint),
             "position_width": position_width,
             "label_width": label_width,
             "level_width": level_width,
         }
     )
     return PretrainedPixelModel(config)
+
+
+def conditions(
+    image: ImageSpec,
+    attributes: Mapping[str, int | Sequence[str]] | AttributesConfig | None,
+    vector: int | VectorConfig | None,
+    hint: int | str | ImageSpec | HintConfig | None,
+) -> dict[str, Any]:
+    """Settings of what a model listens to, in the short forms that `build` takes.
+
+    Raises:
+        ConfigError: if a hint cannot be made of such images.
+    """
+    heard: dict[str, Any] = {"attributes": attributes or None, "vector": vector, "hint": hint}
+    if isinstance(attributes, Mapping) and attributes:
+        heard["attributes"] = {"values": {name: _named(values) for name, values in attributes.items()}}
+    if isinstance(vector, int):
+        heard["vector"] = {"size": vector}
+    if isinstance(hint, str):
+        heard["hint"] = HintConfig.derived(hint, image)
+    elif isinstance(hint, ImageSpec):
+        heard["hint"] = {"channels": hint.channels, "image": hint}
+    elif isinstance(hint, int):
+        heard["hint"] = {"channels": hint}
+    return heard
+
+
+def _named(values: int | Sequence[str]) -> tuple[str, ...]:
+    return tuple(str(i) for i in range(values)) if isinstance(values, int) else tuple(values)
 
 
 def load(source: str | Path, **hub: Any) -> PretrainedPixelModel:
@@ -238,6 +275,7 @@ A model that paints an image one pixel at a time, with exact likelihood. Made wi
 | levels | {image.levels}, {"ordered" if image.ordered else "unordered"} |
 | likelihood | {model.likelihood.name} |
 | classes | {len(config.classes) or "none"} |
+| listens to | {", ".join(config.describe_conditions()) or "nothing"} |
 | network | `{settings}` |
 
 ```python

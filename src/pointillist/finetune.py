@@ -5,15 +5,16 @@ from __future__ import annotations
 import torch
 
 from pointillist.errors import ConfigError
+from pointillist.nn import ConditionBias
 from pointillist.pixel_model import PixelModel
-
-_LABELS = "label.embedding.weight"
 
 
 def initialise_from(model: PixelModel, source: PixelModel) -> list[str]:
     """Give `model` the weights of `source` that fit, in place.
 
-    Vectors of classes with the same name are kept; new classes start as "no label", whose vector both models have.
+    Vectors of classes (and of values of attributes) with the same name are kept; new ones start as "not told", whose
+    vector both models have. A condition that the source does not know starts without effect: told anything or
+    nothing, the model is the source until it is trained.
 
     Returns:
         What was taken and what starts afresh, one short sentence each.
@@ -25,12 +26,13 @@ def initialise_from(model: PixelModel, source: PixelModel) -> list[str]:
     model.fresh = False
     theirs = dict(source.named_parameters())
     fresh = []
-    notes = []
     with torch.no_grad():
+        notes, done = _take_names(model, source)
+        done |= _take_conditions(model, source)
         for name, weight in model.named_parameters():
-            if name == _LABELS and name in theirs and theirs[name].shape[1] == weight.shape[1]:
-                notes += _take_labels(model, source)
-            elif name in theirs and theirs[name].shape == weight.shape:
+            if name in done:
+                continue
+            if name in theirs and theirs[name].shape == weight.shape:
                 weight.copy_(theirs[name])
             else:
                 fresh.append(name)
@@ -77,16 +79,57 @@ def _check(model: PixelModel, source: PixelModel) -> None:
         )
 
 
-def _take_labels(model: PixelModel, source: PixelModel) -> list[str]:
-    assert model.label is not None
-    assert source.label is not None
-    ours, theirs = model.label.embedding.weight, source.label.embedding.weight
-    known = {name: row for row, name in enumerate(source.config.classes)}
-    ours.copy_(torch.stack([theirs[known.get(name, -1)] for name in model.config.classes] + [theirs[-1]]))
-    kept = [name for name in model.config.classes if name in known]
-    new = [name for name in model.config.classes if name not in known]
-    notes = [f"classes kept: {_some(kept)}"] if kept else []
-    return [*notes, f"new classes: {_some(new)}"] if new else notes
+def _take_names(model: PixelModel, source: PixelModel) -> tuple[list[str], set[str]]:
+    """Vectors of classes and values, matched by name; what to say of it, and the parameters that are done."""
+    notes: list[str] = []
+    done: set[str] = set()
+    for listener in set(model.listeners) & set(source.listeners):
+        theirs = source.listeners[listener].tables()
+        for place, (ours, names) in model.listeners[listener].tables().items():
+            if place not in theirs or theirs[place][0].shape[1] != ours.shape[1]:
+                continue
+            table, known = theirs[place]
+            rows = {name: row for row, name in enumerate(known)}
+            ours.copy_(torch.stack([table[rows.get(name, -1)] for name in names] + [table[-1]]))
+            what = "classes" if listener == "label" else place
+            kept, new = [n for n in names if n in rows], [n for n in names if n not in rows]
+            notes += [f"{what} kept: {_some(kept)}"] if kept else []
+            notes += [f"new {what}: {_some(new)}"] if new else []
+            done |= {name for name, weight in model.named_parameters() if weight is ours}
+    return notes, done
+
+
+def _take_conditions(model: PixelModel, source: PixelModel) -> set[str]:
+    """What each layer does with each condition, matched by the condition; the parameters that are done."""
+    done: set[str] = set()
+    layers = {name: m for name, m in source.named_modules() if isinstance(m, ConditionBias)}
+    for name, layer in model.named_modules():
+        if not isinstance(layer, ConditionBias) or name not in layers:
+            continue
+        for kind in ("vector", "map"):
+            ours, theirs = getattr(layer, kind), getattr(layers[name], kind)
+            if ours is None or (theirs is not None and theirs.weight.shape[0] != ours.weight.shape[0]):
+                continue
+            columns, known = _columns(model, kind), _columns(source, kind)
+            ours.weight.zero_()
+            for condition, own in columns.items():
+                other = known.get(condition, slice(0, 0))
+                if theirs is not None and other.stop - other.start == own.stop - own.start:
+                    ours.weight[:, own] = theirs.weight[:, other]
+            done.add(f"{name}.{kind}.weight")
+    return done
+
+
+def _columns(model: PixelModel, kind: str) -> dict[str, slice]:
+    """Which features of the vector, or of the map, each condition has."""
+    widths = {name: getattr(listener, f"{kind}_width") for name, listener in model.listeners.items()}
+    widths |= {"position": model.config.position_width} if kind == "map" else {}
+    found, start = {}, 0
+    for name, width in widths.items():
+        if width:
+            found[name] = slice(start, start + width)
+            start += width
+    return found
 
 
 def _some(names: list[str]) -> str:

@@ -2,102 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Unpack
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
 from torch import Tensor, nn
 
-from pointillist.conditioning import LabelEmbedding, PositionMap, resolve_labels
-from pointillist.conditioning.label import Label
-from pointillist.errors import ConfigError, DataError, ShapeError, sentence
+from pointillist.conditioning import Further, Label, Listener, PositionMap, Told
+from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.images import ImageSpec
-from pointillist.likelihoods import LikelihoodName, build_likelihood
-from pointillist.networks import BackboneConfig, Ports, Stage, config_from_dict, entry, painting_order
+from pointillist.likelihoods import build_likelihood
+from pointillist.model_config import ModelConfig
+from pointillist.networks import Ports, Stage, entry, painting_order
 from pointillist.nn import Condition, has_weight_norm, initialise_from_data, name_places
 from pointillist.passes import FullPass, Pass
 
-# what no machine can hold is refused before memory is taken for it: settings may come from a file
-MAX_SIDE = 65_536
-MAX_NUMBERS = 4_194_304  # inputs or outputs of the network at a site
-
-
-class ModelConfig(BaseModel):
-    """Everything needed to build a model again; what `config.json` holds.
-
-    Attributes:
-        model_type: a name from `pointillist models`.
-        image: what its integers mean.
-        backbone: settings of the network.
-        likelihood: `auto`, `bernoulli`, `categorical` or `mixture`; `mixtures` components for the last.
-        classes: names of the labels it takes; empty for none.
-        label_width: features of a label's vector.
-        position_width: features of a learned map of positions; 0 for none. With it the image size is fixed.
-        level_width: features of the embedding of an unordered level.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-    model_type: str
-    image: ImageSpec
-    backbone: SerializeAsAny[BackboneConfig]
-    likelihood: LikelihoodName = "auto"
-    mixtures: int = Field(10, ge=1, le=1024)
-    classes: tuple[str, ...] = ()
-    label_width: int = Field(64, ge=1, le=8192)
-    position_width: int = Field(0, ge=0, le=1024)
-    level_width: int = Field(16, ge=1, le=1024)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _typed_backbone(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("backbone"), dict):
-            data = {**data, "backbone": config_from_dict(str(data.get("model_type")), data["backbone"])}
-        return data
-
-    @field_validator("classes")
-    @classmethod
-    def _distinct(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(classes)) != len(classes):
-            raise ConfigError("Class names must differ from one another: rename the doubles.")
-        return classes
-
-    @model_validator(mode="after")
-    def _bounded(self) -> ModelConfig:
-        image = self.image
-        if max(image.height, image.width) > MAX_SIDE:
-            raise ConfigError(f"`image` of {image.height}x{image.width} must have at most {MAX_SIDE:,} pixels a side.")
-        likelihood = build_likelihood(self.likelihood, image, self.mixtures)
-        numbers = max(likelihood.num_params, image.channels * self.level_width)
-        if numbers > MAX_NUMBERS:
-            raise ConfigError(
-                f"A pixel of {image.channels:,} channels and {image.levels:,} levels needs {numbers:,} numbers, over "
-                f"the limit of {MAX_NUMBERS:,}: use fewer channels, levels or mixtures."
-            )
-        return self
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> ModelConfig:
-        """The settings in a dictionary, as `model_dump(mode="json")` gives it.
-
-        Raises:
-            ConfigError: naming the first setting that is wrong.
-        """
-        try:
-            return cls(**data)
-        except ValidationError as error:
-            cause = error.errors()[0].get("ctx", {}).get("error")  # a rule of ours is a sentence already
-            raise (
-                cause if isinstance(cause, ConfigError) else ConfigError(sentence(error, "a model setting"))
-            ) from error
+__all__ = ["ModelConfig", "PixelModel"]
 
 
 class PixelModel(nn.Module):
     """A causal network with the likelihood of its outputs and its conditions.
 
-    `forward(x, label)` is the log-likelihood, so that every training engine can wrap the model as it is.
+    `forward(x, told)` is the log-likelihood, so that every training engine can wrap the model as it is.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -107,7 +34,10 @@ class PixelModel(nn.Module):
         self.likelihood = build_likelihood(config.likelihood, image, config.mixtures)
         # an unordered level is a name, so it enters as a learned vector; an ordered one as a number in [-1, 1]
         self.embedding = None if image.ordered else nn.Embedding(image.levels, config.level_width)
-        self.label = LabelEmbedding(len(config.classes), config.label_width) if config.classes else None
+        listeners = config.listeners()
+        self._names = tuple(listeners)
+        for name, listener in listeners.items():
+            self.add_module(name, listener)
         width = config.position_width
         self.position = PositionMap(width, image.height, image.width) if width else None
         self.backbone = entry(config.model_type).backbone(config.backbone, self.ports)
@@ -123,9 +53,14 @@ class PixelModel(nn.Module):
             groups=1 if self.likelihood.coupled else image.channels,
             canvas=image.channels * self.level_width,
             params=self.likelihood.num_params,
-            vector=self.config.label_width if self.config.classes else 0,
-            map=self.config.position_width,
+            vector=sum(listener.vector_width for listener in self.listeners.values()),
+            map=sum(listener.map_width for listener in self.listeners.values()) + self.config.position_width,
         )
+
+    @property
+    def listeners(self) -> dict[str, Listener]:
+        """What it listens to: `label`, `attributes`, `vector`, `hint`, in the order of their features."""
+        return {name: self.get_submodule(name) for name in self._names}  # type: ignore[misc]
 
     @property
     def image(self) -> ImageSpec:
@@ -174,22 +109,60 @@ class PixelModel(nn.Module):
             return values[:, 0][x]
         return values[x].permute(0, 1, 4, 2, 3).flatten(1, 2)
 
-    def condition(self, label: Int[Tensor, " b"] | None, count: int) -> Condition:
-        """What the network is told: `label` holds numbers, `NO_LABEL` where there is none."""
-        vector = None
-        if self.label is not None:
-            numbers = resolve_labels(None, self.config.classes, count) if label is None else label
-            vector = self.label(numbers.to(self.device))
-        return Condition(vector=vector, map=None if self.position is None else self.position(count))
+    def told(
+        self,
+        label: Label = None,
+        count: int = 1,
+        text: Any = None,
+        *,
+        size: tuple[int, int] | None = None,
+        **further: Unpack[Further],
+    ) -> Told:
+        """What a user asks for `count` images, checked: one for all or one each; None leaves a condition out.
+
+        Args:
+            label: by number or name.
+            text: prompts, for models that listen to text (none does yet).
+            size: height and width of the images; None for the model's own.
+            further: see `Further`.
+
+        Raises:
+            ConfigError, ShapeError, DataError: if the model does not take them.
+        """
+        if text is not None:
+            raise ConfigError(f"`text` (={text!r}) cannot be used: this model does not listen to text. Leave it out.")
+        asked = {"label": label, **further}
+        for name in asked:
+            if asked[name] is not None and name not in self.listeners:
+                without = "labels" if name == "label" else f"`{name}`"
+                shown = f" (={asked[name]!r})" if name == "label" else ""
+                raise ConfigError(
+                    f"`{name}`{shown} cannot be used: this model was trained without {without}. Leave it out."
+                )
+        size = size or (self.image.height, self.image.width)
+        parts = {name: listener.resolve(asked.get(name), count, size) for name, listener in self.listeners.items()}
+        return Told(count, parts)
+
+    def condition(self, told: Told | None, count: int, size: tuple[int, int] | None = None) -> Condition:
+        """What every layer hears: `told` as features; None tells `count` images of a size nothing."""
+        if told is None:
+            told = self.told(None, count, size=size)
+        told = told.to(self.device)
+        heard = [(listener, listener(told.parts[name])) for name, listener in self.listeners.items()]
+        vectors = [features for listener, features in heard if listener.vector_width]
+        maps = [features for listener, features in heard if listener.map_width]
+        if self.position is not None:
+            maps.append(self.position(count))
+        return Condition(torch.cat(vectors, 1) if vectors else None, torch.cat(maps, 1) if maps else None)
 
     def params(self, x: Int[Tensor, "b c h w"], condition: Condition, ctx: Pass | None = None) -> Tensor:
         """Network outputs `b p h w` for images whose sites are all known."""
         out: Tensor = self.backbone(self.canvas(x), FullPass() if ctx is None else ctx, condition)
         return out
 
-    def forward(self, x: Int[Tensor, "b c h w"], label: Int[Tensor, " b"] | None = None) -> Float[Tensor, " b"]:
+    def forward(self, x: Int[Tensor, "b c h w"], told: Told | None = None) -> Float[Tensor, " b"]:
         """Log-likelihood of each image in nats, without checking the input: the training step."""
-        params = self.params(x, self.condition(label, len(x)))
+        params = self.params(x, self.condition(told, len(x), (x.shape[2], x.shape[3])))
         with torch.autocast(x.device.type, enabled=False):
             return self.likelihood.log_prob(params, x).flatten(1).sum(1)
 
@@ -198,7 +171,7 @@ class PixelModel(nn.Module):
         """Whether `initialise` would change anything."""
         return self.fresh and has_weight_norm(self.backbone)
 
-    def initialise(self, x: Int[Tensor, "b c h w"], label: Int[Tensor, " b"] | None = None) -> None:
+    def initialise(self, x: Int[Tensor, "b c h w"], told: Told | None = None) -> None:
         """Set weights from a first batch, in a network that wants it (weight normalisation): once, before training.
 
         Nothing happens to weights that were trained or loaded. Takes what `forward` takes.
@@ -206,45 +179,37 @@ class PixelModel(nn.Module):
         if self.wants_first_batch:
             training = self.training
             self.eval()  # dropout would make the result depend on the random state
-            initialise_from_data(self.backbone, lambda: self.params(x, self.condition(label, len(x))))
+            initialise_from_data(self.backbone, lambda: self.params(x, self.condition(told, len(x))))
             self.train(training)
         self.fresh = False
 
     def log_prob(
-        self, x: Int[Tensor, "b c h w"], label: Label = None, text: Literal[None] = None
+        self, x: Int[Tensor, "b c h w"], label: Label = None, text: Any = None, **further: Unpack[Further]
     ) -> Float[Tensor, " b"]:
         """Log-likelihood of each image, in nats.
 
         Args:
             x: levels, integers in [0, levels).
-            label: one label or one an image, by number or name; None for no label.
-            text: prompts, for models that listen to text (none does yet).
+            label, text, further: what the images are; see `told`.
 
         Raises:
             ShapeError, DataError: if `x` is not an image of this model.
-            ConfigError: if a label is not one of the model's classes.
+            ConfigError: if the model does not take a condition, or not this value of it.
         """
-        return self.log_prob_map(x, label, text).flatten(1).sum(1)
+        return self.log_prob_map(x, label, text, **further).flatten(1).sum(1)
 
     def log_prob_map(
-        self, x: Int[Tensor, "b c h w"], label: Label = None, text: Literal[None] = None
+        self, x: Int[Tensor, "b c h w"], label: Label = None, text: Any = None, **further: Unpack[Further]
     ) -> Float[Tensor, "b c h w"]:
         """Log-probability of each sub-pixel given those before it, in nats. Arguments and errors as `log_prob`."""
         x = self.check(x)
-        params = self.params(x, self.told(label, len(x), text))
+        return self.told_log_prob(x, self.told(label, len(x), text, size=(x.shape[2], x.shape[3]), **further))
+
+    def told_log_prob(self, x: Int[Tensor, "b c h w"], told: Told) -> Float[Tensor, "b c h w"]:
+        """`log_prob_map` of images that are checked, under conditions that are tensors already."""
+        params = self.params(x, self.condition(told, len(x)))
         with torch.autocast(x.device.type, enabled=False):
             return self.likelihood.log_prob(params, x)
-
-    def told(self, label: Label, count: int, text: Any = None) -> Condition:
-        """The condition of `count` images from labels as a user gives them.
-
-        Raises:
-            ConfigError, ShapeError: if the model does not take them.
-        """
-        if text is not None:
-            raise ConfigError(f"`text` (={text!r}) cannot be used: this model does not listen to text. Leave it out.")
-        numbers = resolve_labels(label, self.config.classes, count)
-        return self.condition(numbers if self.config.classes else None, count)
 
     def check(self, x: Tensor) -> Int[Tensor, "b c h w"]:
         """`x` as int64 on the model's device, if it is a batch of its images.

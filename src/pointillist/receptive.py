@@ -196,7 +196,9 @@ def _gradient(
     groups, (channels, height, width) = model.ports.groups, shape
     canvas = torch.randn(_CANVASES, model.ports.canvas, height, width, generator=random, dtype=torch.float64)
     canvas.requires_grad_()
-    params = model.backbone(canvas, FullPass(), model.condition(None, _CANVASES)).unflatten(1, (groups, -1))
+    params = model.backbone(canvas, FullPass(), model.condition(None, _CANVASES, (height, width))).unflatten(
+        1, (groups, -1)
+    )
     asked = params[:, channel if groups > 1 else 0, :, row, column]
     weights = torch.randn(asked.shape, generator=random, dtype=torch.float64)
     found: np.ndarray = _of_canvas((asked * weights).sum(), canvas, channels).amax(0).numpy() != 0
@@ -216,7 +218,7 @@ def _strength(
         )
     channel, row, column = site
     canvas = model.canvas(x).detach().requires_grad_()
-    params = model.backbone(canvas, FullPass(), model.condition(None, len(x)))
+    params = model.backbone(canvas, FullPass(), model.condition(None, len(x), size))
     nats = model.likelihood.log_prob(params, x)[:, channel, row, column].sum()
     return _of_canvas(nats, canvas, x.shape[1]).mean(0).numpy()
 

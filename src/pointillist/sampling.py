@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import torch
@@ -13,8 +13,7 @@ from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor
 
-from pointillist.conditioning import NO_LABEL, resolve_labels
-from pointillist.conditioning.label import Label
+from pointillist.conditioning import Further, Label, Told, labels_of
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import ImageSpec
 from pointillist.likelihoods import bits_per_dim, inverse_cdf
@@ -79,13 +78,15 @@ def sample(
     *,
     size: tuple[int, int] | None = None,
     batch_size: int = 64,
+    **further: Unpack[Further],
 ) -> Samples:
     """Paint `n` images.
 
     Args:
-        label: one label or one an image, by number or name; None paints without.
+        label, text, further: what is asked for, one for all or one an image; None paints without. See
+            `PixelModel.told`.
         guidance: log p is proportional to log p_u + g (log p_c - log p_u), over the levels of each sub-pixel, with u
-            the model without label; 0 is unconditional, 1 the model.
+            the model that is told nothing; 0 is unconditional, 1 the model.
         temperature: divides log p; 0 always takes the likeliest level.
         top_p: keeps the likeliest levels whose probabilities reach this sum.
         seed: image i depends on (seed, i) alone, not on `n` or `batch_size`; None takes a fresh one.
@@ -102,7 +103,7 @@ def sample(
     parts = list(
         stream(
             model, n, label, text, guidance, temperature, top_p, seed, uniforms, engine, on_row,
-            size=size, batch_size=batch_size,
+            size=size, batch_size=batch_size, **further,
         )
     )  # fmt: skip
     return Samples(
@@ -130,6 +131,7 @@ def stream(
     *,
     size: tuple[int, int] | None = None,
     batch_size: int = 64,
+    **further: Unpack[Further],
 ) -> Iterator[Samples]:
     """Like `sample`, in batches as they are finished, so that any number fits in memory."""
     engine = resolve_engine(engine)
@@ -139,9 +141,8 @@ def stream(
         raise ConfigError(f"`size` (={height}x{width}) must be positive in both directions.")
     model.check_size(height, width)
     shape = (model.image.channels, height, width)
-    if text is not None:
-        model.told(None, 1, text)
-    labels = resolve_labels(label, model.config.classes, n)
+    told = model.told(label, n, text, size=(height, width), **further)
+    labels = labels_of(told.parts.get("label"), n)
     if uniforms is None:
         seed = secrets.randbelow(2**31) if seed is None else int(seed)
         if seed < 0:
@@ -157,21 +158,18 @@ def stream(
             u = np.asarray(uniforms[start:stop], np.float64)
         chooser = Chooser(torch.from_numpy(u), guidance, temperature, top_p)
         report = None if on_row is None else (lambda rows, levels, done=start: on_row(done, rows, levels))
-        levels = _paint(model, labels[start:stop], chooser, (height, width), engine, report)
+        levels = _paint(model, told[start:stop], chooser, (height, width), engine, report)
         yield Samples(levels, chooser.nats, image, labels[start:stop], seed, engine)
 
 
-def _paint(
-    model: PixelModel, labels: Tensor, chooser: Chooser, size: tuple[int, int], engine: str, report: Any
-) -> Tensor:
+def _paint(model: PixelModel, told: Told, chooser: Chooser, size: tuple[int, int], engine: str, report: Any) -> Tensor:
     """One batch. Under guidance the engine carries every image twice, told and untold, and both see the same levels."""
-    count = len(labels)
-    guided = chooser.guidance != 1.0 and bool((labels != NO_LABEL).any())
-    told = torch.cat([labels, torch.full_like(labels, NO_LABEL)]) if guided else labels
-    chooser.guided = guided
+    count = len(told)
+    chooser.guided = chooser.guidance != 1.0 and told.anything
+    carried = Told.together([told, told.untold()]) if chooser.guided else told
     with evaluating(model):
-        condition = model.condition(told if model.config.classes else None, len(told))
-        return unroll(model, condition, chooser, len(told), *size, engine, report)[:count]
+        condition = model.condition(carried, len(carried))
+        return unroll(model, condition, chooser, len(carried), *size, engine, report)[:count]
 
 
 class Chooser:

@@ -6,18 +6,18 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pointillist.conditioning import NO_LABEL, resolve_labels
-from pointillist.conditioning.label import Label
+from pointillist.conditioning import Further, Label, Told
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.pixel_model import PixelModel
+from pointillist.telling import Telling
 
 Z95 = 1.959963984540054  # two-sided 95 % of a normal distribution
 
@@ -77,16 +77,18 @@ def evaluate(
     model: PixelModel,
     x: ImageDataset | Int[Tensor, "n c h w"] | np.ndarray,
     label: Label = None,
+    text: Any = None,
     *,
     batch_size: int = 64,
     seed: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
+    **further: Unpack[Further],
 ) -> Evaluation:
     """Likelihood of images, in float32 whatever the model was trained in; independent of `batch_size`.
 
     Args:
-        x: a data set, or levels `n c h w`. A data set brings its own labels, matched by class name.
-        label: labels for levels that bring none; see `PixelModel.log_prob`.
+        x: a data set, or levels `n c h w`. A data set brings its own conditions, matched by name.
+        label, text, further: conditions of levels, or instead of those of the data set; see `PixelModel.told`.
         seed: of dynamic binarisation, drawn once.
         on_progress: called with images done and images in all.
 
@@ -95,27 +97,35 @@ def evaluate(
     """
     if batch_size < 1:
         raise ConfigError(f"`batch_size` (={batch_size}) must be at least 1.")
-    levels, labels, notes = _source(model, x, label, seed)
-    count = len(levels)
+    read, count, notes = _source(model, x, seed)
     if count == 0:
         raise DataError("There is no image to evaluate: the data set is empty.")
+    _, channels, height, width = read(0, 1)[0].shape
+    asked = model.told(label, count, text, size=(height, width), **further)
+    own = {name for name, value in {"label": label, **further}.items() if value is not None}
     per_image = np.empty(count, np.float64)
     with evaluating(model):
         for start in range(0, count, batch_size):
-            part, part_labels = levels(start, start + batch_size), labels[start : start + batch_size]
-            nats = model.log_prob(part, part_labels if model.config.classes else None)
-            per_image[start : start + len(part)] = -nats.double().cpu().numpy()
+            stop = min(count, start + batch_size)
+            part, told = read(start, stop)
+            mine = asked[start:stop]
+            if told is not None:
+                mine = Told(len(part), {n: (mine if n in own else told).parts[n] for n in mine.parts})
+            nats = model.told_log_prob(model.check(part), mine).flatten(1).sum(1)
+            per_image[start:stop] = -nats.double().cpu().numpy()
             if on_progress is not None:
-                on_progress(min(count, start + batch_size), count)
-    first = levels(0, 1)
-    return Evaluation.of(per_image, first[0].numel(), notes)
+                on_progress(stop, count)
+    return Evaluation.of(per_image, channels * height * width, notes)
 
 
-def entropy_map(model: PixelModel, x: Int[Tensor, "b c h w"], label: Label = None) -> Float[Tensor, "b c h w"]:
+def entropy_map(
+    model: PixelModel, x: Int[Tensor, "b c h w"], label: Label = None, text: Any = None, **further: Unpack[Further]
+) -> Float[Tensor, "b c h w"]:
     """How uncertain the model is at each sub-pixel, given the true ones before it, in bits."""
     with evaluating(model):
         x = model.check(x)
-        params = model.params(x, model.told(label, len(x)))
+        told = model.told(label, len(x), text, size=(x.shape[2], x.shape[3]), **further)
+        params = model.params(x, model.condition(told, len(x)))
         maps = []
         for channel in range(x.shape[1]):
             log_probs = model.likelihood.conditional(params, x, channel)
@@ -123,49 +133,25 @@ def entropy_map(model: PixelModel, x: Int[Tensor, "b c h w"], label: Label = Non
         return torch.stack(maps, 1) / math.log(2)
 
 
-def match_labels(model: PixelModel, data: ImageDataset) -> Int[Tensor, " n"]:
-    """The labels of a data set as the model numbers them, matched by class name; `NO_LABEL` where there are none.
-
-    Raises:
-        ConfigError: if the data set has a class that the model does not know.
-    """
-    classes = model.config.classes
-    if not classes or data.labels is None:
-        return torch.full((len(data),), NO_LABEL)
-    unknown = [name for name in data.classes if name not in classes]
-    if unknown:
-        raise ConfigError(
-            f"Class {unknown[0]!r} of {data.name} is not one of the model's ({', '.join(classes[:8])}...): "
-            "evaluate without labels, or fine-tune with `--init`."
-        )
-    table = np.array([classes.index(name) for name in data.classes], np.int64)
-    return torch.from_numpy(table[data.labels])
+Read = Callable[[int, int], tuple[Tensor, Told | None]]
 
 
-class _Levels:
-    """Slices of levels, drawn batch by batch from a data set or cut from a tensor."""
-
-    def __init__(self, read: Callable[[int, int], Tensor], count: int) -> None:
-        self._read, self._count = read, count
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __call__(self, start: int, stop: int) -> Tensor:
-        return self._read(start, min(stop, self._count))
-
-
-def _source(model: PixelModel, x: Any, label: Label, seed: int) -> tuple[_Levels, Tensor, tuple[str, ...]]:
+def _source(model: PixelModel, x: Any, seed: int) -> tuple[Read, int, tuple[str, ...]]:
+    """How to read images `start .. stop` and what they are told by themselves; how many there are; notes."""
     if isinstance(x, ImageDataset):
         check_spec(model, x)
-        read = lambda a, b: x.batch(np.arange(a, b), seed=seed).levels  # noqa: E731
-        labels = match_labels(model, x) if label is None else resolve_labels(label, model.config.classes, len(x))
-        return _Levels(read, len(x)), labels, x.notes
+        telling = Telling(model, x)
+
+        def read(start: int, stop: int) -> tuple[Tensor, Told | None]:
+            index = np.arange(start, stop)
+            batch = x.batch(index, seed=seed)
+            return batch.levels, telling(index, batch)
+
+        return read, len(x), x.notes
     levels = torch.as_tensor(x)
     if levels.ndim != 4:
         raise ShapeError(f"Levels of shape {tuple(levels.shape)} must be (n, c, h, w).")
-    labels = resolve_labels(label, model.config.classes, len(levels))
-    return _Levels(lambda a, b: levels[a:b], len(levels)), labels, ()
+    return lambda start, stop: (levels[start:stop], None), len(levels), ()
 
 
 def check_spec(model: PixelModel, data: ImageDataset) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from pointillist.passes import FullPass
 from pointillist.pixel_model import PixelModel
 
-from .strategies import dirty, random_labels, random_levels
+from .strategies import dirty, random_levels, random_told
 from .walking import naive_on, walk
 
 # the kernels behind a convolution round the last bit by where its memory lies (seen: 1.1e-16, once in 300 models)
@@ -52,7 +52,7 @@ def jacobian(model: PixelModel, height: int, width: int) -> Float[Tensor, "s s"]
     """
     order = places(model, height, width)
     count, groups = len(order), model.ports.groups
-    condition = model.condition(random_labels(model, count), count)
+    condition = model.condition(random_told(model, count, height, width), count)
     canvas = torch.randn(count, model.ports.canvas, height, width, dtype=torch.float64, requires_grad=True)
     params = model.backbone(canvas, FullPass(), condition).unflatten(1, (groups, -1))
     row, column, group = torch.tensor(order).T
@@ -81,7 +81,7 @@ def check_no_leak(model: PixelModel, height: int, width: int) -> None:
 def check_batch(model: PixelModel, height: int, width: int) -> None:
     """Images of a batch do not mix."""
     canvas = torch.randn(3, model.ports.canvas, height, width, dtype=torch.float64, requires_grad=True)
-    params = model.backbone(canvas, FullPass(), model.condition(random_labels(model, 3), 3))
+    params = model.backbone(canvas, FullPass(), model.condition(random_told(model, 3, height, width), 3))
     (gradient,) = torch.autograd.grad((params[1] * torch.randn_like(params[1])).sum(), canvas)
     assert not gradient[[0, 2]].any(), "an image of a batch depends on another one"
 
@@ -89,7 +89,7 @@ def check_batch(model: PixelModel, height: int, width: int) -> None:
 def check_poison(model: PixelModel, height: int, width: int) -> None:
     """Changing a sub-pixel and all later ones, by millions, does not change the parameters up to it."""
     count = 2
-    condition = model.condition(random_labels(model, count), count)
+    condition = model.condition(random_told(model, count, height, width), count)
     order = places(model, height, width)
     canvas = torch.randn(count, model.ports.canvas, height, width, dtype=torch.float64)
 
@@ -111,7 +111,7 @@ def check_poison(model: PixelModel, height: int, width: int) -> None:
 def check_filling(model: PixelModel, height: int, width: int) -> None:
     """What the naive engine's canvas holds at unknown pixels does not change what it says."""
     x = random_levels(model, 2, height, width)
-    condition = model.condition(random_labels(model, 2), 2)
+    condition = model.condition(random_told(model, 2, height, width), 2)
     empty = walk(model, condition, x, naive_on(torch.zeros_like))
     filled = walk(model, condition, x, naive_on(lambda canvas: torch.randn_like(canvas) * 100))
     for (site, said), (_, again) in zip(empty, filled, strict=True):

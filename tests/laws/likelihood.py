@@ -12,7 +12,7 @@ from torch import Tensor
 from pointillist.likelihoods import DiscretizedLogisticMixture, Likelihood, inverse_cdf
 from pointillist.pixel_model import PixelModel
 
-from .strategies import random_labels
+from .strategies import random_asked
 
 
 def random_params(likelihood: Likelihood, count: int, scale: float = 1.5) -> Float[Tensor, "b p 1 1"]:
@@ -178,14 +178,14 @@ def check_mixture_values(likelihood: DiscretizedLogisticMixture) -> None:
 
 
 def check_normalised(model: PixelModel, height: int, width: int) -> None:
-    """Brute force: the probabilities of **all** images of a size sum to one, for each label."""
+    """Brute force: the probabilities of **all** images of a size sum to one, whatever is asked."""
     image = model.image
     grid = itertools.product(range(image.levels), repeat=image.channels * height * width)
     every = torch.tensor(list(grid)).reshape(-1, image.channels, height, width)
-    labels = random_labels(model, 1)
+    asked = random_asked(model, 1, height, width)
     with torch.no_grad():
-        nats = model.log_prob(every, labels)
+        nats = model.log_prob(every, **asked)
         total = float(nats.exp().sum())
-        maps = model.log_prob_map(every[:5], labels)
+        maps = model.log_prob_map(every[:5], **asked)
     assert abs(total - 1) < 1e-12, f"all {len(every)} images together have probability {total!r}"
     torch.testing.assert_close(maps.flatten(1).sum(1), nats[:5])

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pointillist.conditioning import Told
 from pointillist.likelihoods import inverse_cdf
 from pointillist.pixel_model import PixelModel
 from pointillist.sampling import sample
@@ -24,13 +25,13 @@ STEPPING = tuple(e for e in ENGINES if e != "naive")
 
 
 def check_engine_equals_full(
-    model: PixelModel, height: int, width: int, labels: Tensor | None = None, count: int = 2
+    model: PixelModel, height: int, width: int, told: Told | None = None, count: int = 2
 ) -> None:
     """Teacher-forced: at every sub-pixel of true images the engine's parameters are those of the full pass."""
     x = random_levels(model, count, height, width)
     groups = model.ports.groups
     with evaluating(model):
-        condition = model.told(labels, count)
+        condition = model.condition(told, count, (height, width))
         full = model.params(x, condition).unflatten(1, (groups, -1)).numpy()
         for name in ENGINES:
             sites = []
@@ -57,7 +58,7 @@ def check_painted_by_full_forwards(model: PixelModel, height: int, width: int, c
     uniforms = torch.from_numpy(np.random.default_rng(seed).random((count, model.image.channels, height, width)))
     x = random_levels(model, count, height, width)  # what is not painted yet must not matter
     with evaluating(model):
-        condition = model.told(None, count)
+        condition = model.condition(None, count, (height, width))
         for site in model.places(height, width).argsort(axis=None):
             row, column = divmod(int(site), width)
             for channel in range(model.image.channels):
@@ -75,7 +76,8 @@ def check_scored_as_painted(model: PixelModel, height: int, width: int, engine: 
     assert painted.levels.shape == (4, model.image.channels, height, width)
     assert 0 <= int(painted.levels.min()) <= int(painted.levels.max()) < model.image.levels
     with torch.no_grad():
-        expected = model.log_prob(painted.levels, how.get("label"))
+        asked = {name: how[name] for name in ("label", "attributes", "vector", "hint") if name in how}
+        expected = model.log_prob(painted.levels, **asked)
     torch.testing.assert_close(painted.nats, expected.double(), rtol=1e-9, atol=1e-9)
 
 
@@ -102,7 +104,7 @@ def check_unroll_is_given_conditionals(model: PixelModel, height: int, width: in
         return true
 
     with evaluating(model):
-        condition = model.told(None, 2)
+        condition = model.condition(None, 2, (height, width))
         for name in ENGINES:
             assert torch.equal(unroll(model, condition, choose, 2, height, width, name), x)
             torch.testing.assert_close(found, model.log_prob_map(x), rtol=1e-9, atol=1e-9)
@@ -123,7 +125,7 @@ def check_known_is_kept(model: PixelModel, height: int, width: int) -> None:
             return true
 
         with evaluating(model):
-            condition = model.told(None, 2)
+            condition = model.condition(None, 2, (height, width))
             painted = unroll(model, condition, choose, 2, height, width, name, known=Known(noise, mask))
             assert torch.equal(painted, x)
             torch.testing.assert_close(found, model.log_prob_map(x) * ~mask, rtol=1e-9, atol=1e-9)

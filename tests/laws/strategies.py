@@ -11,6 +11,7 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from pointillist.conditioning import NO_LABEL, AttributesConfig, HintConfig, Part, Told, VectorConfig, labels_of
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
 from pointillist.likelihoods import LikelihoodName, build_likelihood
@@ -21,6 +22,15 @@ from pointillist.training.optim import AveragedWeights
 Model = TypeVar("Model", bound=nn.Module)
 
 CLASSES = ("cat", "dog", "owl")
+ATTRIBUTES = AttributesConfig(values={"hair": ("red", "grey"), "eyes": ("0", "1", "2")}, width=2)
+VECTOR = VectorConfig(size=4, width=3)
+# floats, ordered levels, names; and hints that are made of the image itself, where its kind allows it
+HINTS: tuple[int | str | ImageSpec, ...] = (
+    2,
+    ImageSpec(channels=1, height=1, width=1, levels=5),
+    ImageSpec(channels=2, height=1, width=1, levels=3, ordered=False),
+    *("lowres:2", "lowres:3", "grey", "outline", "half:left", "half:bottom"),
+)
 LIKELIHOODS: tuple[LikelihoodName, ...] = tuple(n for n in typing.get_args(LikelihoodName) if n != "auto")
 
 # odd, non-square, one row, one column, one pixel, smaller than the kernels
@@ -100,6 +110,9 @@ def make_model(
     likelihood: LikelihoodName = "auto",
     labels: bool = False,
     position: bool = False,
+    attributes: bool = False,
+    vector: bool = False,
+    hint: HintConfig | None = None,
     mixtures: int = 2,
 ) -> PixelModel:
     """A small model in float64, in evaluation mode. Settings that the network does not have are left out."""
@@ -117,9 +130,34 @@ def make_model(
         classes=CLASSES if labels else (),
         label_width=3,
         position_width=2 if position else 0,
+        attributes=ATTRIBUTES if attributes else None,
+        vector=VECTOR if vector else None,
+        hint=hint,
         level_width=3,
     )
     return PixelModel(config).double().eval()
+
+
+def fitting_hints(image: ImageSpec) -> list[int | str | ImageSpec]:
+    """Every hint that such images can be given."""
+    out = []
+    for hint in HINTS:
+        try:
+            small_hint(hint, image)
+        except ConfigError:
+            continue
+        out.append(hint)
+    return out
+
+
+def small_hint(hint: int | str | ImageSpec | None, image: ImageSpec) -> HintConfig | None:
+    """A hint of few features."""
+    small = {"width": 3, "layers": 2, "level_width": 2}
+    if isinstance(hint, str):
+        return HintConfig.derived(hint, image).model_copy(update=small)
+    if isinstance(hint, int):
+        return HintConfig(channels=hint, **small)
+    return None if hint is None else HintConfig(channels=hint.channels, image=hint, **small)
 
 
 @st.composite
@@ -135,6 +173,9 @@ def models(draw: Callable[..., Any], name: str | None = None, max_levels: int = 
         likelihood=draw(st.sampled_from(fitting_likelihoods(image))),
         labels=draw(st.booleans()),
         position=draw(st.booleans()),
+        attributes=draw(st.booleans()),
+        vector=draw(st.booleans()),
+        hint=small_hint(draw(st.sampled_from([None, *fitting_hints(image)])), image),
     )
     draw(st.sampled_from([fresh, dirty, loaded, averaged]))(model)
     return model.train(draw(st.booleans()))
@@ -172,9 +213,36 @@ def random_levels(model: PixelModel, count: int, height: int | None = None, widt
     return torch.randint(0, image.levels, (count, image.channels, height or image.height, width or image.width))
 
 
-def random_labels(model: PixelModel, count: int) -> Tensor | None:
-    """Random labels, one of them perhaps none; None where the model takes none."""
-    return torch.randint(-1, len(model.config.classes), (count,)) if model.config.classes else None
+def random_told(model: PixelModel, count: int, height: int | None = None, width: int | None = None) -> Told:
+    """Random values of everything that a model listens to, and each known or not at random."""
+    height, width = height or model.image.height, width or model.image.width
+    config, parts = model.config, dict(model.told(None, count, size=(height, width)).parts)
+    values = {}
+    if config.classes:
+        values["label"] = torch.randint(0, len(config.classes), (count,))
+    if config.attributes is not None:
+        sizes = config.attributes.values.values()
+        values["attributes"] = torch.stack([torch.randint(0, len(v), (count,)) for v in sizes], 1)
+    if config.vector is not None:
+        values["vector"] = torch.randn(count, config.vector.size, dtype=torch.float64)
+    if config.hint is not None:
+        shape = (count, config.hint.channels, height, width)
+        spec = config.hint.image
+        values["hint"] = torch.randn(shape).double() if spec is None else torch.randint(0, spec.levels, shape)
+    return Told(count, {n: Part(values[n], torch.rand(parts[n].known.shape) < 0.7) for n in parts})
+
+
+def random_asked(model: PixelModel, count: int, height: int | None = None, width: int | None = None) -> dict[str, Any]:
+    """The same as a user asks it, in keywords of `log_prob` and `sample`: some conditions, some of their values."""
+    parts = random_told(model, count, height, width).parts
+    asked: dict[str, Any] = {}
+    if "label" in parts:
+        asked["label"] = labels_of(parts["label"], count)
+    if "attributes" in parts:
+        numbers = torch.where(parts["attributes"].known, parts["attributes"].values, NO_LABEL)
+        asked["attributes"] = {name: numbers[:, i] for i, name in enumerate(ATTRIBUTES.values)}
+    asked |= {name: parts[name].values for name in ("vector", "hint") if name in parts and torch.rand(()) < 0.7}
+    return asked
 
 
 @contextmanager

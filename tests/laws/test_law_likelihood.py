@@ -12,7 +12,7 @@ from pointillist.likelihoods import DiscretizedLogisticMixture, LikelihoodName, 
 from pointillist.networks import names
 
 from .likelihood import check_likelihood, check_mixture_values, check_normalised
-from .strategies import dirty, fitting_likelihoods, make_model
+from .strategies import dirty, fitting_likelihoods, make_model, small_hint
 
 CASES = [
     (name, channels, levels)
@@ -45,12 +45,16 @@ TINY = [
 @pytest.mark.parametrize("ordered", [True, False])
 @pytest.mark.parametrize("name", names())
 def test_all_images_together_have_probability_one(name: str, ordered: bool) -> None:
-    """1 within 1e-12 in float64, with every likelihood, with and without labels and learned positions."""
+    """1 within 1e-12 in float64, with every likelihood, with and without conditions and learned positions."""
     for index, (height, width, channels, levels) in enumerate(TINY):
         image = ImageSpec(channels=channels, height=height, width=width, levels=levels, ordered=ordered)
         for likelihood in fitting_likelihoods(image):
             labels, position = bool(index % 2), bool(index % 3)
-            model = make_model(name, image, {"layers": 2}, likelihood=likelihood, labels=labels, position=position)
+            hint = small_hint((None, 2, "lowres:2")[index % 3], image)
+            model = make_model(
+                name, image, {"layers": 2}, likelihood=likelihood, labels=labels, position=position,
+                attributes=labels, vector=not labels, hint=hint,
+            )  # fmt: skip
             check_normalised(dirty(model), height, width)
 
 

@@ -24,7 +24,7 @@ from .samplers import (
     check_scored_as_painted,
     check_unroll_is_given_conditionals,
 )
-from .strategies import CLASSES, dirty, fitting_likelihoods, make_model, models, random_labels
+from .strategies import dirty, fitting_likelihoods, make_model, models, random_asked, random_told
 
 
 @pytest.mark.parametrize("name", names())
@@ -32,21 +32,20 @@ from .strategies import CLASSES, dirty, fitting_likelihoods, make_model, models,
 def test_every_engine_equals_the_full_pass(name: str, data: st.DataObject) -> None:
     """Parameters at every sub-pixel, teacher-forced, to 1e-10 in float64, for any model there is."""
     model = data.draw(models(name, max_levels=17)).eval()
-    labels = random_labels(model, 2)
-    check_engine_equals_full(model, model.image.height, model.image.width, labels)
+    check_engine_equals_full(model, model.image.height, model.image.width, random_told(model, 2))
 
 
 @pytest.mark.parametrize("name", names())
 @given(data=st.data())
 def test_every_engine_paints_the_same_image(name: str, data: st.DataObject) -> None:
-    """With labels, guidance, temperature and top-p, at any size (P13)."""
+    """With every condition, guidance, temperature and top-p, at any size (P13)."""
     model = data.draw(models(name, max_levels=5)).eval()
     how: dict[str, Any] = {
         "temperature": data.draw(st.sampled_from([0.0, 0.7, 1.0, 1.5])),
         "top_p": data.draw(st.sampled_from([0.4, 1.0])),
-        "label": random_labels(model, 3),
         "guidance": data.draw(st.sampled_from([0.0, 0.5, 1.0, 3.0])),
         "seed": data.draw(st.integers(0, 99)),
+        **random_asked(model, 3),
     }
     check_same_image(model, model.image.height, model.image.width, **how)
 
@@ -64,8 +63,7 @@ def test_painted_images_are_scored_as_they_were_painted(name: str, data: st.Data
     """On the grid, and `.nats` equals `log_prob`, whatever bent the probabilities while painting."""
     model = data.draw(models(name, max_levels=5)).eval()
     how: dict[str, Any] = {"temperature": data.draw(st.sampled_from([0.7, 1.0])), "top_p": 0.9}
-    if model.config.classes:
-        how |= {"label": data.draw(st.sampled_from(CLASSES)), "guidance": data.draw(st.sampled_from([0.0, 1.0, 2.0]))}
+    how |= {"guidance": data.draw(st.sampled_from([0.0, 1.0, 2.0])), **random_asked(model, 4)}
     check_scored_as_painted(model, model.image.height, model.image.width, **how)
 
 

@@ -22,7 +22,7 @@ from pointillist.networks.pixel_rnn import PixelRNNConfig
 from pointillist.pixel_model import PixelModel
 
 from . import textbook_multiscale, textbook_pixelcnn_pp, textbook_rnn
-from .strategies import random_labels, random_levels
+from .strategies import random_levels, random_told
 from .textbook_pixelsnail import pixelsnail, pixelsnail_parameters
 from .textbook_taps import conditioned, convolve, mix, rules
 
@@ -109,9 +109,9 @@ TEXTBOOK: dict[str, Callable[..., Tensor]] = {
 
 def check_textbook(model: PixelModel, height: int, width: int) -> None:
     """The network computes what its paper says, to rounding, in float64."""
-    x, labels = random_levels(model, 2, height, width), random_labels(model, 2)
+    x, told = random_levels(model, 2, height, width), random_told(model, 2, height, width)
     with torch.no_grad():
-        condition = model.condition(labels, 2)
+        condition = model.condition(told, 2)
         found = model.params(x, condition)
         vector = None if condition.vector is None else condition.vector.expand(-1, -1, height, width)
         expected = TEXTBOOK[model.config.model_type](model, model.canvas(x), vector, condition.map)
@@ -119,12 +119,29 @@ def check_textbook(model: PixelModel, height: int, width: int) -> None:
     assert torch.allclose(found, expected, rtol=1e-10, atol=1e-10), float((found - expected).abs().max())
 
 
+def count_heard(model: PixelModel) -> int:
+    """Weights of the listeners."""
+    config = model.config
+    total = (len(config.classes) + 1) * config.label_width if config.classes else 0
+    if config.attributes is not None:
+        total += sum(len(values) + 1 for values in config.attributes.values.values()) * config.attributes.width
+    if config.vector is not None:
+        total += (config.vector.size + 1 + config.vector.width + 1 + 1) * config.vector.width
+    if config.hint is not None:
+        hint, spec = config.hint, config.hint.image
+        named = spec is not None and not spec.ordered
+        inputs = hint.channels * (hint.level_width if named else 1) + 1
+        total += (inputs * 25 + 1) * hint.width + hint.layers * (hint.width * 9 + 1) * hint.width
+        total += spec.levels * hint.level_width if named and spec is not None else 0
+    return total
+
+
 def count_parameters(model: PixelModel) -> int:
     """Parameters by formula, from settings alone (P15)."""
     config, image, ports = model.config, model.image, model.ports
     net = config.backbone
     canvas, out, cond = ports.canvas, ports.params, ports.vector + ports.map
-    total = (len(config.classes) + 1) * config.label_width if config.classes else 0
+    total = count_heard(model)
     total += config.position_width * image.height * image.width
     total += 0 if image.ordered else image.levels * config.level_width
     if isinstance(net, PixelCNNPPConfig):

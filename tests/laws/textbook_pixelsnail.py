@@ -52,7 +52,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
     for site in range(1, v.shape[3]):
         for head in range(heads):
             scores = [(q[:, head, :, site] * k[:, head, :, j]).sum(1) / q.shape[2] ** 0.5 for j in range(site)]
-            weights = torch.stack(scores).exp()
+            scored = torch.stack(scores)
+            weights = (scored - scored.amax(0)).exp()  # large scores, from large conditions, do not overflow
             for j in range(site):
                 out[:, head, :, site] += (weights[j] / weights.sum(0))[:, None] * v[:, head, :, j]
     return out.reshape(batch, -1, v.shape[3] // width, width)

@@ -1,6 +1,31 @@
-"""What a painting listens to: labels now, later text and images, brought to one `nn.Condition`."""
+"""What a painting listens to: each condition in a file of its own, all of them brought to one `nn.Condition`."""
 
-from pointillist.conditioning.label import NO_LABEL, LabelEmbedding, resolve_labels
+from pointillist.conditioning.attributes import AttributesConfig, AttributesListener
+from pointillist.conditioning.derive import Derivation
+from pointillist.conditioning.hint import HintConfig, HintListener
+from pointillist.conditioning.label import NO_LABEL, Label, LabelListener, label_part, labels_of, resolve_labels
+from pointillist.conditioning.listener import Listener
 from pointillist.conditioning.position import PositionMap
+from pointillist.conditioning.told import Further, Part, Told
+from pointillist.conditioning.vector import VectorConfig, VectorListener
 
-__all__ = ["NO_LABEL", "LabelEmbedding", "PositionMap", "resolve_labels"]
+__all__ = [
+    "NO_LABEL",
+    "AttributesConfig",
+    "AttributesListener",
+    "Derivation",
+    "Further",
+    "HintConfig",
+    "HintListener",
+    "Label",
+    "LabelListener",
+    "Listener",
+    "Part",
+    "PositionMap",
+    "Told",
+    "VectorConfig",
+    "VectorListener",
+    "label_part",
+    "labels_of",
+    "resolve_labels",
+]

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Int64, Shaped
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from pointillist.data.columns import Columns
 from pointillist.data.options import Binarise, DataOptions
 from pointillist.errors import ConfigError, DataError
 from pointillist.images import ImageSpec
@@ -24,11 +25,12 @@ Indices = Sequence[int] | np.ndarray | Tensor
 
 @dataclass(frozen=True)
 class Batch:
-    """Some images: `levels` in [0, spec.levels), with labels and captions where the data set has them."""
+    """Some images: `levels` in [0, spec.levels), with labels, captions and hints where the data set has them."""
 
     levels: Int64[Tensor, "b c h w"]
     labels: Int64[Tensor, " b"] | None = None
     texts: tuple[str, ...] | None = None
+    hints: Shaped[Tensor, "b d h w"] | None = None
 
     def __len__(self) -> int:
         return len(self.levels)
@@ -42,6 +44,7 @@ class ImageDataset(Dataset[dict[str, Any]]):
         labels: `int64 [n]`, or None.
         texts: one caption for each image, or None.
         classes: names of the labels; empty where there are none.
+        columns: what else is said about the images; see `Columns`.
         name: what to call the data set in messages.
         notes: how the source was read, one short sentence each.
         binarise: `dynamic` data sets keep 8-bit intensities and draw their two levels in `batch`.
@@ -59,6 +62,7 @@ class ImageDataset(Dataset[dict[str, Any]]):
         notes: Sequence[str] = (),
         binarise: Binarise = "none",
         rows: np.ndarray | None = None,
+        columns: Columns | None = None,
     ) -> None:
         """Wrap `values` (unsigned integers `n c h w`); `rows` picks some of them without a copy."""
         if values.ndim != 4 or values.shape[1:] != spec.shape:
@@ -72,6 +76,8 @@ class ImageDataset(Dataset[dict[str, Any]]):
                 raise DataError(
                     f"{name} has {len(self._rows):,} images but {len(column):,} {what}: give one for each image."
                 )
+        self.columns = columns or Columns()
+        self.columns.check(len(self._rows), (spec.height, spec.width), name)
         self.spec = spec
         self.labels = None if labels is None else np.asarray(labels, np.int64)
         self.texts = None if texts is None else tuple(texts)
@@ -112,16 +118,19 @@ class ImageDataset(Dataset[dict[str, Any]]):
         index = self._checked(indices)
         rows = self._rows[index]
         values = self._values[rows]
+        hints = None if self.columns.hints is None else self.columns.hints[index]
         if flip:
             mirrored = np.array([_draws(seed, int(row), 0).random() < 0.5 for row in rows], bool)
-            values[mirrored] = values[mirrored][..., ::-1]
+            for images in (values, hints):
+                if images is not None:
+                    images[mirrored] = images[mirrored][..., ::-1]
         if self.binarise == "dynamic":
             # after the flip: the draw belongs to the place, so flipped images are not mirrored draws
             for value, row in zip(values, rows, strict=True):
                 value[...] = _bernoulli(value, seed, int(row))
         labels = None if self.labels is None else torch.from_numpy(self.labels[index])
         texts = None if self.texts is None else tuple(self.texts[i] for i in index)
-        return Batch(torch.from_numpy(values.astype(np.int64)), labels, texts)
+        return Batch(torch.from_numpy(values.astype(np.int64)), labels, texts, _tensor(hints))
 
     def subset(self, indices: Indices, name: str | None = None) -> ImageDataset:
         """Some of the images, sharing this one's memory; dynamic draws stay those of the image."""
@@ -136,6 +145,7 @@ class ImageDataset(Dataset[dict[str, Any]]):
             notes=self.notes,
             binarise=self.binarise,
             rows=self._rows[index],
+            columns=self.columns.take(index),
         )
 
     @classmethod
@@ -171,6 +181,13 @@ class ImageDataset(Dataset[dict[str, Any]]):
             bad = next(i for i in index.tolist() if not -len(self) <= i < len(self))
             raise IndexError(f"Image {bad} is not in {self.name}, which has {len(self):,} images: count from 0.")
         return index % max(len(self), 1)
+
+
+def _tensor(hints: np.ndarray | None) -> Tensor | None:
+    """Integers as int64, floats as float32."""
+    return (
+        None if hints is None else torch.from_numpy(hints.astype(np.float32 if hints.dtype.kind == "f" else np.int64))
+    )
 
 
 def _draws(seed: int, row: int, purpose: int) -> np.random.Generator:

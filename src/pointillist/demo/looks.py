@@ -13,7 +13,8 @@ from pointillist.data import ImageDataset
 from pointillist.demo.facts import CrossCheck
 from pointillist.pixel_model import PixelModel
 from pointillist.sampling import Samples, sample
-from pointillist.scoring import entropy_map, evaluating, match_labels
+from pointillist.scoring import entropy_map, evaluating
+from pointillist.telling import match_labels
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,9 @@ def look(model: PixelModel, test: ImageDataset, *, seed: int, per_class: int, cl
 def _pixels(model: PixelModel, levels: torch.Tensor, label: torch.Tensor) -> tuple[PixelView, ...]:
     """Four telling pixels: a foreseen bright one, an even choice, the most uncertain, and the greatest surprise."""
     with evaluating(model):
-        log_probs = model.likelihood.conditional(model.params(levels, model.told(label, 1)), levels, 0)[0]
+        log_probs = model.likelihood.conditional(
+            model.params(levels, model.condition(model.told(label), 1)), levels, 0
+        )[0]
     p = log_probs.double().exp().numpy()
     p /= p.sum(0)
     x = levels[0, 0].numpy()

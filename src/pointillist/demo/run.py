@@ -25,7 +25,8 @@ from pointillist.demo.workspace import Workspace
 from pointillist.errors import ConfigError
 from pointillist.factory import PretrainedPixelModel, build, load
 from pointillist.pixel_model import PixelModel
-from pointillist.scoring import Evaluation, evaluate, match_labels
+from pointillist.scoring import Evaluation, evaluate
+from pointillist.telling import match_labels
 from pointillist.training import TrainConfig, train
 
 DATA = "uci-digits"

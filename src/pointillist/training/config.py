@@ -21,6 +21,8 @@ class TrainConfig(BaseModel):
         weight_decay, beta1, beta2, clip: AdamW, and the largest norm of the gradient.
         ema: decay of the average of weights that is evaluated, painted with and saved; 0 for none.
         label_dropout: share of labels that are hidden, so that the model also paints unasked.
+        condition_dropout: share of every other condition, and of each attribute, that is hidden likewise.
+        all_dropout: share of images from which everything is hidden, where there are several conditions.
         flip: mirror half of the images.
         shift: move each image by up to this many pixels each way; what comes in is the darkest level.
         precision: `auto` is bf16 where the hardware is fast at it, fp32 elsewhere. Evaluation is always fp32.
@@ -48,6 +50,8 @@ class TrainConfig(BaseModel):
     clip: float = Field(1.0, gt=0)
     ema: float = Field(0.999, ge=0, lt=1)
     label_dropout: float = Field(0.1, ge=0, lt=1)
+    condition_dropout: float = Field(0.1, ge=0, lt=1)
+    all_dropout: float = Field(0.1, ge=0, lt=1)
     flip: bool = False
     shift: int = Field(0, ge=0)
     precision: Literal["auto", "fp32", "bf16"] = "auto"

@@ -29,21 +29,3 @@ class Order:
             self._permutation = np.random.default_rng([self.seed, epoch]).permutation(self.images)
             self._epoch = epoch
         return self._permutation
-
-
-def shift_images(levels: np.ndarray, keys: np.ndarray, seed: int, reach: int) -> np.ndarray:
-    """Each image `c h w` moved by up to `reach` pixels each way; its draw depends on (seed, key) alone."""
-    out = np.zeros_like(levels)
-    height, width = levels.shape[2:]
-    for i, key in enumerate(keys):
-        dy, dx = np.random.default_rng([seed, int(key), 7]).integers(-reach, reach + 1, 2)
-        (to_rows, from_rows), (to_columns, from_columns) = _overlap(dy, height), _overlap(dx, width)
-        out[i, :, to_rows, to_columns] = levels[i, :, from_rows, from_columns]
-    return out
-
-
-def _overlap(move: int, size: int) -> tuple[slice, slice]:
-    """Where the part that stays in view goes to, and where it comes from; both empty where nothing does."""
-    kept = max(0, size - abs(move))
-    target, origin = max(move, 0), max(-move, 0)
-    return slice(target, target + kept), slice(origin, origin + kept)

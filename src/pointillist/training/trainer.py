@@ -14,18 +14,21 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from rich.console import Console
+from torch import Tensor
 
-from pointillist.conditioning import NO_LABEL
-from pointillist.data import Batch, ImageDataset
+from pointillist.conditioning import Told
+from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, TrainingError
 from pointillist.likelihoods import bits_per_dim
 from pointillist.pixel_model import PixelModel
-from pointillist.scoring import evaluate, match_labels
+from pointillist.scoring import evaluate
+from pointillist.telling import Telling
+from pointillist.training.augment import hide, shifted
 from pointillist.training.config import TrainConfig
 from pointillist.training.interrupt import Interrupted, StopRequest
 from pointillist.training.journal import Guard, Journal
 from pointillist.training.optim import AveragedWeights, build_optimiser, learning_rate
-from pointillist.training.order import Order, shift_images
+from pointillist.training.order import Order
 from pointillist.training.start import initialise
 from pointillist.training.state import fingerprint, load_state, restore_optimiser, save_state
 
@@ -77,7 +80,7 @@ class Trainer:
             )
         self.total = config.total_steps(len(train), self.batch_size)
         self.model = model.to(accelerator.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.labels = match_labels(model, train)
+        self.telling = Telling(model, train)
         self.order = Order(len(train), config.seed)
         self.average = AveragedWeights(model, config.ema)
         optimiser = build_optimiser(model, config)
@@ -106,7 +109,7 @@ class Trainer:
             stack.enter_context(self.stop.listening())
             journal = stack.enter_context(self._journal())
             if self.progress.step == 0:
-                initialise(self.model, self.train_data, self.labels, self.order, self.average)
+                initialise(self.model, self.train_data, self.telling, self.order, self.average)
             started, images = time.perf_counter(), 0
             self.model.train()
             while self.progress.step < self.total:
@@ -160,12 +163,12 @@ class Trainer:
         loss_sum = torch.zeros((), device=accelerator.device)
         seen: list[int] = []
         for part in range(config.accumulate):
-            batch, indices = self._read(step, part)
+            levels, told, indices = self._read(step, part)
             seen += indices
             last = part == config.accumulate - 1
             with nullcontext() if last else accelerator.no_sync(self.network):
                 with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
-                    nats = -self.network(batch.levels, batch.labels)
+                    nats = -self.network(levels, told)
                 loss = bits_per_dim(nats.mean(), self.model.image.dims) / config.accumulate
                 accelerator.backward(loss)
             loss_sum += loss.detach()
@@ -177,25 +180,24 @@ class Trainer:
         self.progress.step += 1
         return bits, seen
 
-    def _read(self, step: int, part: int) -> tuple[Batch, list[int]]:
-        """The images of one part of a step on this process, on its device."""
+    def _read(self, step: int, part: int) -> tuple[Tensor, Told, list[int]]:
+        """The images of one part of a step on this process, on its device, and what they are told."""
         config, accelerator = self.config, self.accelerator
         size = self.batch_size // (accelerator.num_processes * config.accumulate)
         start = step * self.batch_size + (part * accelerator.num_processes + accelerator.process_index) * size
-        levels, labels, indices = [], [], []
+        levels: list[Tensor] = []
+        told: list[Told] = []
+        indices: list[int] = []
         for epoch, index in self.order.read(start, size):
             seed = config.seed * 1_000_003 + epoch + 1
             batch = self.train_data.batch(index, seed=seed, flip=config.flip)
-            x = batch.levels
             if config.shift:
-                x = torch.from_numpy(shift_images(x.numpy(), index, seed, config.shift))
-            levels.append(x)
-            drop = np.random.default_rng([seed, start, 11]).random(len(index)) < config.label_dropout
-            labels.append(torch.where(torch.from_numpy(drop), NO_LABEL, self.labels[index]))
+                batch = shifted(batch, index, seed, config.shift)
+            levels.append(batch.levels)
+            told.append(hide(self.telling(index, batch), index, seed, config))
             indices += index.tolist()
         device = accelerator.device
-        told = torch.cat(labels).to(device) if self.model.config.classes else None
-        return Batch(torch.cat(levels).to(device), told), indices
+        return torch.cat(levels).to(device), Told.together(told).to(device), indices
 
     # -- pauses
 

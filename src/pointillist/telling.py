@@ -1,0 +1,133 @@
+"""What a data set tells a model: columns matched by name once, and the hint of each batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Int, Shaped
+from torch import Tensor
+
+from pointillist.conditioning import NO_LABEL, HintListener, Part, Told, label_part
+from pointillist.data import Batch, ImageDataset
+from pointillist.errors import ConfigError
+from pointillist.images import ImageSpec
+from pointillist.pixel_model import PixelModel
+
+
+class Telling:
+    """What the images of a data set are told; a condition that the data set lacks is left out.
+
+    Raises:
+        ConfigError: if the data set has a value that the model does not know, or a vector or hint of another kind.
+    """
+
+    def __init__(self, model: PixelModel, data: ImageDataset) -> None:
+        self._model = model
+        count, columns = len(data), data.columns
+        parts: dict[str, Part] = {}
+        if model.config.classes:
+            parts["label"] = label_part(match_labels(model, data))
+        if model.config.attributes is not None:
+            parts["attributes"] = _attributes(model.config.attributes.values, data)
+        if model.config.vector is not None:
+            size = model.config.vector.size
+            if columns.vectors is not None and columns.vectors.shape[1] != size:
+                raise ConfigError(
+                    f"The vectors of {data.name} have {columns.vectors.shape[1]} numbers, and the model takes {size}: "
+                    "read others, or leave them out."
+                )
+            parts["vector"] = model.listeners["vector"].resolve(columns.vectors, count, (1, 1))
+        self._told = Told(count, parts)
+        self._brings_hints = columns.hints is not None
+        self._derives = model.config.hint is not None and model.config.hint.derive is not None
+        if model.config.hint is not None and self._brings_hints and not self._derives:
+            _check_hints(model, data)
+
+    def __call__(self, index: np.ndarray, batch: Batch) -> Told:
+        """What `batch`, the images at `index`, is told."""
+        told = self._told[index]
+        if self._model.config.hint is None:
+            return told
+        listener = self._model.listeners["hint"]
+        assert isinstance(listener, HintListener)
+        x, hints = batch.levels, batch.hints
+        if self._derives:
+            part = listener.told(hint_of(self._model, x))
+        elif hints is not None:
+            part = listener.told(hints)
+        else:
+            part = listener.resolve(None, len(x), (x.shape[2], x.shape[3]))
+        return Told(told.count, {**told.parts, "hint": part})
+
+
+def hint_of(model: PixelModel, x: Int[Tensor, "b c h w"]) -> Shaped[Tensor, "b d h w"]:
+    """The hint that a model's own rule (`derive`) makes of images.
+
+    Raises:
+        ConfigError: if the model has no such rule.
+    """
+    listener = model.listeners.get("hint")
+    if not isinstance(listener, HintListener) or listener.derivation is None:
+        raise ConfigError("This model does not make hints from images: give them as `hint`.")
+    return listener.derivation.of(x.cpu(), model.image)
+
+
+def match_labels(model: PixelModel, data: ImageDataset) -> Int[Tensor, " n"]:
+    """The labels of a data set as the model numbers them, matched by class name; `NO_LABEL` where there are none.
+
+    Raises:
+        ConfigError: if the data set has a class that the model does not know.
+    """
+    classes = model.config.classes
+    if not classes or data.labels is None:
+        return torch.full((len(data),), NO_LABEL)
+    unknown = [name for name in data.classes if name not in classes]
+    if unknown:
+        raise ConfigError(
+            f"Class {unknown[0]!r} of {data.name} is not one of the model's ({', '.join(classes[:8])}...): "
+            "evaluate without labels, or fine-tune with `--init`."
+        )
+    table = np.array([classes.index(name) for name in data.classes], np.int64)
+    return torch.from_numpy(table[data.labels])
+
+
+def _attributes(known: dict[str, tuple[str, ...]], data: ImageDataset) -> Part:
+    """The attributes of a data set as the model numbers them, by names."""
+    columns = []
+    for name, values in known.items():
+        numbers = np.full(len(data), NO_LABEL)
+        if name in data.columns.attributes:
+            theirs = data.columns.values[name]
+            unknown = [value for value in theirs if value not in values]
+            if unknown:
+                raise ConfigError(
+                    f"The {name} {unknown[0]!r} of {data.name} is not one of the model's ({', '.join(values[:8])}): "
+                    "leave the attribute out, or fine-tune with `--init`."
+                )
+            table = np.array([*(values.index(value) for value in theirs), NO_LABEL], np.int64)
+            numbers = table[data.columns.attributes[name]]  # -1, for not known, is the last entry
+        columns.append(numbers)
+    return label_part(torch.from_numpy(np.stack(columns, 1)))
+
+
+def _check_hints(model: PixelModel, data: ImageDataset) -> None:
+    config, hints = model.config.hint, data.columns.hints
+    assert config is not None
+    assert hints is not None
+    ours, theirs = _kind(config.channels, config.image), _kind(hints.shape[1], data.columns.hint_spec)
+    if ours != theirs:
+        raise ConfigError(
+            f"The hints of {data.name} have {_words(theirs)}, and the model takes {_words(ours)}: convert them."
+        )
+
+
+def _kind(channels: int, spec: ImageSpec | None) -> tuple[int, int, bool, Sequence[object]]:
+    return (channels, 0, True, ()) if spec is None else (channels, spec.levels, spec.ordered, spec.palette or ())
+
+
+def _words(kind: tuple[int, int, bool, Sequence[object]]) -> str:
+    channels, levels, ordered, palette = kind
+    what = "floats" if not levels else f"{levels} {'ordered' if ordered else 'unordered'} levels"
+    return f"{channels} channel(s) of {what}{' with a palette' if palette else ''}"

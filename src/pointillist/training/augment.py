@@ -1,0 +1,58 @@
+"""What changes from epoch to epoch: where an image lies, and what it is told. Pure functions of seed and image."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from pointillist.conditioning import Told
+from pointillist.data import Batch
+from pointillist.training.config import TrainConfig
+
+
+def hide(told: Told, keys: np.ndarray, seed: int, config: TrainConfig) -> Told:
+    """Leave conditions out at random, so that the model learns to paint by any of them, and unasked.
+
+    Each is hidden from an image by itself, each attribute too; where there are several, now and then all at once.
+    """
+    parts = told.parts
+    widths = {name: part.known.shape[1] if name == "attributes" else 1 for name, part in parts.items()}
+    total = sum(widths.values())
+    if not total:
+        return told
+    draws = np.stack([np.random.default_rng([seed, int(key), 11]).random(1 + total) for key in keys])
+    everything = draws[:, :1] < (config.all_dropout if total > 1 else 0.0)
+    where, column = {}, 1
+    for name, width in widths.items():
+        share = config.label_dropout if name == "label" else config.condition_dropout
+        hidden = torch.from_numpy((draws[:, column : column + width] < share) | everything)
+        where[name] = hidden if name == "attributes" else hidden[:, 0]
+        column += width
+    return told.hidden(where)
+
+
+def shifted(batch: Batch, keys: np.ndarray, seed: int, reach: int) -> Batch:
+    """Images and their hints moved alike; see `shift_images`."""
+    levels = torch.from_numpy(shift_images(batch.levels.numpy(), keys, seed, reach))
+    hints = None if batch.hints is None else torch.from_numpy(shift_images(batch.hints.numpy(), keys, seed, reach))
+    return replace(batch, levels=levels, hints=hints)
+
+
+def shift_images(levels: np.ndarray, keys: np.ndarray, seed: int, reach: int) -> np.ndarray:
+    """Each image `c h w` moved by up to `reach` pixels each way; its draw depends on (seed, key) alone."""
+    out = np.zeros_like(levels)
+    height, width = levels.shape[2:]
+    for i, key in enumerate(keys):
+        dy, dx = np.random.default_rng([seed, int(key), 7]).integers(-reach, reach + 1, 2)
+        (to_rows, from_rows), (to_columns, from_columns) = _overlap(dy, height), _overlap(dx, width)
+        out[i, :, to_rows, to_columns] = levels[i, :, from_rows, from_columns]
+    return out
+
+
+def _overlap(move: int, size: int) -> tuple[slice, slice]:
+    """Where the part that stays in view goes to, and where it comes from; both empty where nothing does."""
+    kept = max(0, size - abs(move))
+    target, origin = max(move, 0), max(-move, 0)
+    return slice(target, target + kept), slice(origin, origin + kept)
