@@ -160,12 +160,23 @@ class DiscretizedLogisticMixture(Likelihood):
     ) -> Float[Tensor, "b k h w"]:
         """The mixture of `channel` tabulated over all levels, in nats."""
         params = self._check(params, x)
+        levels = torch.arange(self.levels, device=x.device).view(1, -1, 1, 1)
+        table = self._components(params, x, channel, levels)
+        return (self._weights(params, x, channel).unsqueeze(2) + table).logsumexp(1)
+
+    def components(
+        self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"], channel: int
+    ) -> tuple[Float[Tensor, "b m h w"], Float[Tensor, "b m h w"], Float[Tensor, "b m h w"]]:
+        """Log-weight, mean and log-scale of each component of a channel, given those before it; levels on [-1, 1]."""
+        params = self._check(params, x)
+        return self._weights(params, x, channel), *self._mean_and_scale(params, x, channel)
+
+    def _weights(self, params: Tensor, x: Tensor, channel: int) -> Tensor:
+        """Log-weights `b m h w` of the components of one channel: pi_m times p_m of the channels before it."""
         weights = params[:, : self.mixtures].log_softmax(1)
         for before in range(channel):
             weights = weights + self._components(params, x, before, x[:, before : before + 1])[:, :, 0]
-        levels = torch.arange(self.levels, device=x.device).view(1, -1, 1, 1)
-        table = self._components(params, x, channel, levels)
-        return (weights.log_softmax(1).unsqueeze(2) + table).logsumexp(1)
+        return weights.log_softmax(1)
 
     def _components(self, params: Tensor, x: Tensor, channel: int, values: Tensor) -> Tensor:
         """log p_m(values) of one channel given `x[:, :channel]`, `b m k h w`, for `values` `b k h w` or `1 k 1 1`."""

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from pointillist.activations import Watched
 from pointillist.conditioning import Further, Label, Listener, PositionMap, Told
 from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.images import ImageSpec
@@ -21,7 +22,7 @@ from pointillist.passes import FullPass, Pass
 __all__ = ["ModelConfig", "PixelModel"]
 
 
-class PixelModel(nn.Module):
+class PixelModel(Watched):
     """A causal network with the likelihood of its outputs and its conditions.
 
     `forward(x, told)` is the log-likelihood, so that every training engine can wrap the model as it is.

@@ -125,11 +125,11 @@ def receptive_field(
     earlier = _earlier(probe, (channels, height, width), site)
     depends = _depends(probe, earlier, site, random)
     return ReceptiveField(
-        name or model.config.model_type, (row, column, channel), depends, earlier, strength, _names(model)
+        name or model.config.model_type, (row, column, channel), depends, earlier, strength, channel_names(model)
     )
 
 
-def _names(model: PixelModel) -> tuple[str, ...]:
+def channel_names(model: PixelModel) -> tuple[str, ...]:
     """A name for each channel; empty where there is one."""
     count = model.image.channels
     numbered = ("",) if count == 1 else tuple(f"channel {c}" for c in range(count))

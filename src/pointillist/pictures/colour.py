@@ -23,13 +23,35 @@ _HEAT = ((12, 10, 34), (64, 24, 96), (128, 37, 112), (197, 60, 92), (240, 108, 5
 
 def heat_colours(values: np.ndarray, top: float) -> np.ndarray:
     """Numbers from 0 to `top` as uint8 RGB, one axis more; what lies outside takes the end's colour, NaN a grey."""
-    anchors = np.asarray(_HEAT, np.float64)
+    return _along(_HEAT, np.asarray(values, np.float64) / top)
+
+
+def _along(anchors: tuple[Colour, ...], share: np.ndarray) -> np.ndarray:
+    """Colours at shares of the way from the first anchor to the last."""
+    table = np.asarray(anchors, np.float64)
     with np.errstate(invalid="ignore"):
-        place = np.clip(np.asarray(values, np.float64) / top, 0, 1) * (len(anchors) - 1)
+        place = np.clip(share, 0, 1) * (len(table) - 1)
     known = np.isfinite(place)
-    steps = np.arange(len(anchors))
-    colour = np.stack([np.interp(np.where(known, place, 0), steps, anchors[:, k]) for k in range(3)], -1)
+    steps = np.arange(len(table))
+    colour = np.stack([np.interp(np.where(known, place, 0), steps, table[:, k]) for k in range(3)], -1)
     return np.where(known[..., None], np.rint(colour), np.asarray(NO_VALUE)).astype(np.uint8)
+
+
+# deep blue over paper to deep red: both ends are equally dark, and zero is the ground
+_BALANCE = (
+    (13, 52, 110),
+    (41, 107, 178),
+    (133, 178, 220),
+    (240, 238, 233),
+    (236, 160, 128),
+    (204, 75, 52),
+    (122, 16, 32),
+)
+
+
+def balance_colours(values: np.ndarray, top: float) -> np.ndarray:
+    """Numbers from -`top` to `top` as uint8 RGB, one axis more; the ends and NaN as in `heat_colours`."""
+    return _along(_BALANCE, (np.asarray(values, np.float64) / top + 1) / 2)
 
 
 def as_colour(value: str | Colour) -> Colour:

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from pointillist.errors import ConfigError, ShapeError
-from pointillist.pictures.colour import PAPER, Colour, as_colour, heat_colours, text_colour
+from pointillist.pictures.colour import PAPER, Colour, as_colour, balance_colours, heat_colours, text_colour
 from pointillist.pictures.grid import CAPTION, font
 from pointillist.pictures.sheet import sheet
 
@@ -27,6 +27,7 @@ def heat_map(
     columns: int | None = None,
     scale: int | None = None,
     background: str | Colour = PAPER,
+    both: bool = False,
 ) -> Image.Image:
     """Maps side by side over one fixed scale from 0 to `top`, which is drawn below them.
 
@@ -35,6 +36,7 @@ def heat_map(
         top: the value that takes the last colour; larger ones take it too, and the scale says so.
         unit: what the numbers are.
         captions, columns, scale, background: as `sheet`.
+        both: whether the scale runs from -`top` to `top`, in colours that leave 0 blank.
 
     Raises:
         ConfigError, ShapeError: if `top` is not positive or `values` are no maps.
@@ -45,22 +47,28 @@ def heat_map(
     if not (np.isfinite(top) and top > 0):
         raise ConfigError(f"`top` (={top}) must be a positive number: the value of the last colour.")
     ground = as_colour(background)
-    maps = sheet(heat_colours(values, top), captions=captions, columns=columns, scale=scale, background=ground)
+    colours = balance_colours(values, top) if both else heat_colours(values, top)
+    maps = sheet(colours, captions=captions, columns=columns, scale=scale, background=ground)
     picture = Image.new("RGB", (max(maps.width, 160), maps.height + _FOOT), ground)
     picture.paste(maps, ((picture.width - maps.width) // 2, 0))
     with np.errstate(invalid="ignore"):
-        over = bool((values > top).any())
-    _draw_scale(picture, maps.height + 6, top, unit, over, text_colour(ground))
+        over = bool((values > top).any()), both and bool((values < -top).any())
+    _draw_scale(picture, maps.height + 6, top, unit, over, text_colour(ground), both)
     return picture
 
 
-def _draw_scale(picture: Image.Image, y: int, top: float, unit: str, over: bool, colour: Colour) -> None:
+def _draw_scale(
+    picture: Image.Image, y: int, top: float, unit: str, over: tuple[bool, bool], colour: Colour, both: bool
+) -> None:
     width = min(_BAR_WIDTH, picture.width - 2 * _SIDE)
     left = (picture.width - width) // 2
-    ramp = heat_colours(np.linspace(0, top, width)[None].repeat(_BAR, 0), top)
+    steps = np.linspace(-top if both else 0, top, width)[None].repeat(_BAR, 0)
+    ramp = balance_colours(steps, top) if both else heat_colours(steps, top)
     picture.paste(Image.fromarray(ramp), (left, y))
     draw = ImageDraw.Draw(picture)
-    labels = (("0", "la"), (f"{top / 2:g}", "ma"), (f"{top:g}" + (" or more" if over else ""), "ra"))
+    low = f"{-top:g}" + (" or less" if over[1] else "") if both else "0"
+    middle = "0" if both else f"{top / 2:g}"
+    labels = ((low, "la"), (middle, "ma"), (f"{top:g}" + (" or more" if over[0] else ""), "ra"))
     for share, (text, anchor) in zip((0.0, 0.5, 1.0), labels, strict=True):
         x = left + share * (width - 1)
         draw.line([(x, y + _BAR), (x, y + _BAR + 4)], colour)

@@ -1,0 +1,142 @@
+"""A model, an image and what the model is told of it: the one place of this room that knows how a model is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Unpack
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from PIL import Image
+from torch import Tensor
+
+from pointillist.conditioning import Further, Label, Told
+from pointillist.errors import ConfigError, DataError, ShapeError
+from pointillist.nn import Condition
+from pointillist.passes import FullPass
+from pointillist.pixel_model import PixelModel
+from pointillist.scoring import evaluating
+
+NATS = float(np.log(2.0))  # nats in a bit
+_NUMBERS = 4_000_000  # of a table that is held at once
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One image put before a model.
+
+    Attributes:
+        x: its levels, `[1 c h w]`.
+        told: what the model is told of it.
+    """
+
+    model: PixelModel
+    x: Int[Tensor, "1 c h w"]
+    told: Told
+
+    @classmethod
+    def of(
+        cls, model: PixelModel, image: Any, label: Label = None, text: Any = None, **further: Unpack[Further]
+    ) -> Asked:
+        """From levels `[c h w]` or `[1 c h w]`, a PIL picture, or the path of a picture; conditions as for `log_prob`.
+
+        Raises:
+            ShapeError, DataError, ConfigError: if the model does not take this image or these conditions.
+        """
+        x = one_image(model, image)
+        return cls(model, x, model.told(label, 1, text, size=(x.shape[2], x.shape[3]), **further))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height, width."""
+        _, channels, height, width = self.x.shape
+        return channels, height, width
+
+    @property
+    def levels(self) -> np.ndarray:
+        """The levels `[c h w]`."""
+        found: np.ndarray = self.x[0].cpu().numpy()
+        return found
+
+    def replaced(self, x: Int[Tensor, "1 c h w"]) -> Asked:
+        """The same question about other levels."""
+        return replace(self, x=x)
+
+    def condition(self, count: int) -> Condition:
+        """What the network is told, for `count` images like this one."""
+        return self.model.condition(self.told[np.zeros(count, np.int64)], count)
+
+    def outputs(self, canvas: Float[Tensor, "b i h w"]) -> Float[Tensor, "b p h w"]:
+        """Network outputs for any canvases of the size of the image."""
+        out: Tensor = self.model.backbone(canvas, FullPass(), self.condition(len(canvas)))
+        return out
+
+    def params(self) -> Float[Tensor, "1 p h w"]:
+        """Network outputs for the image."""
+        with evaluating(self.model):
+            return self.outputs(self.model.canvas(self.x))
+
+    @cached_property
+    def places(self) -> Int[np.ndarray, "c h w"]:
+        """The place of each sub-pixel in the order of painting, from 0."""
+        channels, height, width = self.shape
+        return self.model.places(height, width)[None] * channels + np.arange(channels)[:, None, None]
+
+    def earlier(self, row: int, column: int, channel: int) -> Bool[np.ndarray, "c h w"]:
+        """What the network may know at a sub-pixel; of a coupled pixel, only what is before it."""
+        here = self.places[0 if self.model.likelihood.coupled else channel, row, column]
+        before: np.ndarray = self.places < here
+        return before
+
+    def surprise(self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """-log2 of the probability of every sub-pixel."""
+        return -self.model.likelihood.log_prob(params, x) / NATS
+
+    def tables(
+        self, params: Float[Tensor, "1 p h w"], channel: int
+    ) -> Iterator[tuple[slice, Float[Tensor, "k rows w"]]]:
+        """Log-probabilities in nats of all levels of a channel, some rows at a time, in float64."""
+        _, height, width = self.shape
+        step = max(1, _NUMBERS // (self.model.image.levels * width))
+        for start in range(0, height, step):
+            rows = slice(start, min(height, start + step))
+            part = self.model.likelihood.conditional(params[:, :, rows], self.x[:, :, rows], channel)
+            yield rows, part[0].double()
+
+
+def one_image(model: PixelModel, image: Any) -> Int[Tensor, "1 c h w"]:
+    """Levels of one image, checked; see `Asked.of`."""
+    if isinstance(image, (str, Path)):
+        image = _opened(Path(image))
+    if isinstance(image, Image.Image):
+        return model.check(model.to_levels(image))
+    x = torch.as_tensor(np.asarray(image) if not isinstance(image, Tensor) else image)
+    x = x[None] if x.ndim == 3 else x
+    if x.ndim == 4 and len(x) != 1:
+        raise ShapeError(f"{len(x)} images cannot be explained at once: give one, (c, h, w).")
+    return model.check(x)
+
+
+def _opened(path: Path) -> Image.Image:
+    try:
+        with Image.open(path) as picture:
+            picture.load()
+            return picture
+    except (OSError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path} cannot be read as a picture ({error}): give a PNG or another common kind.") from error
+
+
+def check_site(shape: tuple[int, int, int], row: int, column: int, channel: int | None = None) -> None:
+    """Refuse a place that is not in an image of a shape `c h w`.
+
+    Raises:
+        ConfigError: naming what lies outside.
+    """
+    names = (("channel", 0 if channel is None else channel), ("row", row), ("column", column))
+    for (what, value), count in zip(names, shape, strict=True):
+        if not 0 <= value < count:
+            raise ConfigError(f"`{what}` (={value}) must lie in 0 to {count - 1}: the image is {shape[1]}x{shape[2]}.")

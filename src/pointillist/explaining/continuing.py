@@ -1,0 +1,120 @@
+"""Painting on: some sub-pixels are kept as they are, the others are drawn in the order of painting."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Unpack
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from pointillist.conditioning import Further, Label, Told, labels_of
+from pointillist.errors import ConfigError, ShapeError
+from pointillist.explaining.asking import one_image
+from pointillist.pixel_model import PixelModel
+from pointillist.sampling import Chooser, Samples
+from pointillist.scoring import evaluating
+from pointillist.unroll import Known, Site, resolve_engine, unroll
+
+
+def continue_image(
+    model: PixelModel,
+    image: Any,
+    known: Bool[np.ndarray, "h w"] | Bool[np.ndarray, "c h w"] | Tensor,
+    n: int = 8,
+    label: Label = None,
+    text: Any = None,
+    *,
+    guidance: float = 1.0,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    seed: int | None = None,
+    uniforms: Float[np.ndarray, "n c h w"] | Tensor | None = None,
+    engine: str = "auto",
+    **further: Unpack[Further],
+) -> Samples:
+    """Paint `n` images that keep what is known of one.
+
+    A drawn sub-pixel knows all that come before it in the order of painting, kept or drawn, and nothing that comes
+    after. So what is kept *after* a drawn sub-pixel had no say in it: exact where the unknown part comes last in the
+    order, and otherwise only a way to paint over a hole, whose far edge may not fit.
+
+    Args:
+        image: levels `[c h w]`, a PIL picture or the path of one; read where it is known.
+        known: pixels or sub-pixels to keep.
+        label, text, further, guidance, temperature, top_p, seed, uniforms, engine: as for `sample`. The same uniforms
+            (or seed) draw the same levels from the same distributions, whatever is known.
+
+    Returns:
+        the images; `nats` is the log-likelihood of each as a whole, kept sub-pixels included.
+
+    Raises:
+        ShapeError, DataError, ConfigError, EngineError: naming the argument that is wrong.
+    """
+    x = one_image(model, image)
+    if n < 1:
+        raise ConfigError(f"`n` (={n}) must be at least 1.")
+    told = model.told(label, n, text, size=(x.shape[2], x.shape[3]), **further)
+    given = uniforms is not None
+    if uniforms is None:
+        seed = secrets.randbelow(2**31) if seed is None else int(seed)
+    u = seeded_uniforms(seed or 0, n, x.shape[1:]) if uniforms is None else np.asarray(uniforms, np.float64)
+    if u.shape != (n, *x.shape[1:]):
+        raise ShapeError(f"`uniforms` of shape {u.shape} must be {(n, *x.shape[1:])}: one for each sub-pixel.")
+    chooser = Chooser(torch.from_numpy(u), guidance, temperature, top_p)
+    found = continued(model, x, _mask(known, tuple(x.shape[1:])), told, chooser, engine)
+    return replace(found, seed=None if given else seed)
+
+
+def seeded_uniforms(seed: int, n: int, shape: Sequence[int]) -> Float[np.ndarray, "n c h w"]:
+    """The uniforms of a seed, as `sample` has them: image i depends on (seed, i) alone."""
+    return np.stack([np.random.default_rng([seed, i]).random(tuple(shape)) for i in range(n)])
+
+
+def continued(
+    model: PixelModel,
+    x: Int[Tensor, "1 c h w"],
+    known: Bool[np.ndarray, "c h w"],
+    told: Told,
+    chooser: Chooser,
+    engine: str,
+) -> Samples:
+    """Paint as many images as are told something. Under guidance the loop carries each twice, as in `sampling`."""
+    size, count, engine = (x.shape[2], x.shape[3]), len(told), resolve_engine(engine)
+    chooser.guided = chooser.guidance != 1.0 and told.anything
+    carried = Told.together([told, told.untold()]) if chooser.guided else told
+    levels = x[0].cpu()
+    # pixels that are known whole cost nothing; `choose` keeps what is known of the others
+    kept = Known(levels.expand(len(carried), -1, -1, -1), torch.from_numpy(known.all(0)))
+    choose = KeepKnown(chooser, levels, known)
+    with evaluating(model):
+        condition = model.condition(carried, len(carried))
+        painted = unroll(model, condition, choose, len(carried), *size, engine, known=kept)[:count]
+        nats = model.told_log_prob(painted.to(model.device), told).flatten(1).sum(1).double().cpu()
+    labels = labels_of(told.parts.get("label"), count)
+    return Samples(painted, nats, model.image.resized(*size), labels, None, engine)
+
+
+class KeepKnown:
+    """Takes the level of an image where it is known, and asks another chooser elsewhere."""
+
+    def __init__(self, chooser: Chooser, levels: Int[Tensor, "c h w"], known: Bool[np.ndarray, "c h w"]) -> None:
+        self.chooser, self.levels, self.known = chooser, levels, known
+
+    def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
+        """A level for each image of the engine's batch."""
+        place = (site.channel, site.row, site.column)
+        if self.known[place]:
+            return self.levels[place].expand(len(log_probs))
+        return self.chooser(site, log_probs)
+
+
+def _mask(known: Any, shape: tuple[int, ...]) -> Bool[np.ndarray, "c h w"]:
+    mask = np.asarray(known)
+    if mask.dtype != np.bool_ or mask.shape not in (shape, shape[1:]):
+        raise ShapeError(f"`known` ({mask.dtype}, shape {mask.shape}) must be boolean, {shape[1:]} or {shape}.")
+    return np.broadcast_to(mask, shape)

@@ -1,0 +1,121 @@
+"""What being told is worth: bits it saves at each pixel, and how well each label explains the image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Unpack
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+
+from pointillist.conditioning import Further, Label, Told, label_part
+from pointillist.errors import ConfigError
+from pointillist.explaining.asking import Asked
+from pointillist.explaining.charts import bars_chart
+from pointillist.explaining.scales import bits_top
+from pointillist.pictures import Chart, heat_map, png_bytes
+from pointillist.pixel_model import PixelModel
+from pointillist.receptive import channel_names
+from pointillist.scoring import evaluating
+
+
+@dataclass(frozen=True, eq=False)
+class ConditionBits:
+    """Bits of an image with and without what the model is told.
+
+    Attributes:
+        told, untold: surprise of every sub-pixel, in bits, `[c h w]`.
+        classes: names of the labels; empty for none.
+        class_bits: of the whole image, told each label and else the same, `[classes]`.
+        top: the value of the last colour of a scale, as in `BitMaps`.
+        names: of the channels.
+    """
+
+    told: Float[np.ndarray, "c h w"] = field(repr=False)
+    untold: Float[np.ndarray, "c h w"] = field(repr=False)
+    classes: tuple[str, ...]
+    class_bits: Float[np.ndarray, " k"]
+    top: float
+    names: tuple[str, ...] = ()
+
+    @property
+    def saved(self) -> Float[np.ndarray, "c h w"]:
+        """What being told saves at each sub-pixel, in bits; below 0 where it misleads."""
+        found: np.ndarray = self.untold - self.told
+        return found
+
+    @property
+    def posterior(self) -> Float[np.ndarray, " k"]:
+        """Probability of each label given the image, if all were equally likely before (Bayes)."""
+        p = np.exp2(self.class_bits.min(initial=np.inf) - self.class_bits)
+        share: np.ndarray = p / p.sum()
+        return share
+
+    def image(self) -> Image.Image:
+        """What being told saves at each sub-pixel."""
+        return heat_map(self.saved, top=self.top, unit="bits saved by being told", captions=self.names, both=True)
+
+    def chart(self) -> Chart:
+        """Bits of the image, told each label."""
+        if not self.classes:
+            rows = [("told nothing", float(self.untold.sum())), ("told", float(self.told.sum()))]
+            return bars_chart(rows, "bits of the image", marked=1)
+        rows = [("no label", float(self.untold.sum())), *zip(self.classes, self.class_bits.tolist(), strict=True)]
+        return bars_chart(rows, "bits of the image, told each label", marked=1 + int(self.class_bits.argmin()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The numbers of the whole image."""
+        return {
+            "told_bits": float(self.told.sum()),
+            "untold_bits": float(self.untold.sum()),
+            "saved_bits": float(self.saved.sum()),
+            "classes": list(self.classes),
+            "class_bits": self.class_bits.tolist(),
+            "posterior": self.posterior.tolist(),
+        }
+
+    def _repr_png_(self) -> bytes:
+        return png_bytes(self.image())
+
+
+def condition_bits(
+    model: PixelModel, image: Any, label: Label = None, text: Any = None, **further: Unpack[Further]
+) -> ConditionBits:
+    """What the conditions of an image save, and the bits of the image under every label.
+
+    Args:
+        image: as for `bit_maps`.
+        label, text, further: what the model is told. If that is nothing and it knows labels: the label that explains
+            the image best.
+
+    Raises:
+        ConfigError: if the model listens to nothing, or does not take these.
+        ShapeError, DataError: as `bit_maps`.
+    """
+    return conditions_of(Asked.of(model, image, label, text, **further))
+
+
+def conditions_of(asked: Asked) -> ConditionBits:
+    """Bits with and without the conditions of a question that is checked."""
+    model, classes = asked.model, asked.model.config.classes
+    if not model.listeners:
+        raise ConfigError("This model listens to nothing, so there is no condition whose bits could be counted.")
+    with evaluating(model):
+        untold = _surprise(replace(asked, told=asked.told.untold()))
+        each = [_surprise(_labelled(asked, number)) for number in range(len(classes))]
+        bits = np.array([part.sum() for part in each])
+        told = each[int(bits.argmin())] if each and not asked.told.anything else _surprise(asked)
+    return ConditionBits(told, untold, classes, bits, bits_top(model), channel_names(model))
+
+
+def _labelled(asked: Asked, number: int) -> Asked:
+    """The same, told another label."""
+    parts = {**asked.told.parts, "label": label_part(torch.tensor([number]))}
+    return replace(asked, told=Told(1, parts))
+
+
+def _surprise(asked: Asked) -> np.ndarray:
+    found: np.ndarray = asked.surprise(asked.params(), asked.x)[0].double().cpu().numpy()
+    return found

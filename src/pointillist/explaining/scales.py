@@ -1,0 +1,25 @@
+"""Scales that are the same for every image of a model, so that two pictures can be compared."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from pointillist.pixel_model import PixelModel
+
+Z_TOP = 4.0  # deviations at either end of a scale
+_USUAL = 4.0  # a scale reaches this many times the bits of a usual sub-pixel
+
+
+def bits_top(model: PixelModel) -> float:
+    """The bits of the last colour: whole, and the same for all images of the model.
+
+    Four times what a usual sub-pixel took in validation, if training has noted that, so that the dark end is not all
+    there is to see; at most what a level takes if all are equally likely.
+    """
+    most = (model.image.levels - 1).bit_length()
+    record: dict[str, Any] = getattr(model, "training_record", None) or {}
+    usual = record.get("valid_bits_per_dim")
+    if not isinstance(usual, (int, float)) or not math.isfinite(usual) or usual <= 0:
+        return float(most)
+    return float(min(most, max(1, math.ceil(_USUAL * usual))))

@@ -1,0 +1,135 @@
+"""Bits by layer, bits of a label, and named activations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+import pointillist as pt
+from pointillist.explaining import condition_bits, layer_bits
+from pointillist.networks import names
+from pointillist.passes import FullPass
+from tests.laws.strategies import dirty, make_model
+
+from .helpers import grey, tiny
+
+DEFINED = {"pixelcnn", "gated-pixelcnn", "row-lstm", "diagonal-bilstm", "pixelsnail"}
+
+
+@pytest.mark.parametrize("name", sorted(set(names()) & DEFINED))
+@pytest.mark.parametrize("skip", [True, False])
+def test_the_last_depth_is_the_model_and_savings_add_up(name: str, skip: bool) -> None:
+    image = pt.ImageSpec.infer((3, 3, 4), 4)
+    model = dirty(make_model(name, image, {"layers": 3, "blocks": 3, "skip": skip}))
+    x = torch.randint(4, image.shape)
+    found = layer_bits(model, x)
+    with torch.no_grad():
+        wanted = -model.log_prob_map(x[None])[0].numpy() / np.log(2)
+    assert np.array_equal(found.surprise[-1], wanted)
+    assert len(found.names) == len(found.surprise) == 4
+    assert np.allclose(found.saved.sum(0), found.surprise[0] - wanted)
+    assert found.bits[0] - sum(found.to_dict()["saved"]) == pytest.approx(wanted.sum())
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_a_depth_is_the_head_over_the_partial_sum() -> None:
+    """Gated PixelCNN, written out: the sum of the first skip outputs alone."""
+    model = grey(3, 4)
+    x = torch.randint(5, (1, *model.image.shape))
+    network, ctx = model.backbone, FullPass()
+    condition = model.condition(None, 1)
+    with torch.no_grad():
+        canvas = model.canvas(x)
+        _, _, total = network.layers[0](canvas, canvas, ctx, condition)
+        params = network.output(F.relu(network.head(F.relu(total))))
+        one = -model.likelihood.log_prob(params, x)[0].numpy() / np.log(2)
+        nothing = network.output(F.relu(network.head(torch.zeros_like(total))))
+        none = -model.likelihood.log_prob(nothing, x)[0].numpy() / np.log(2)
+    found = layer_bits(model, x)
+    assert np.allclose(found.surprise[1], one, atol=1e-12)
+    assert np.allclose(found.surprise[0], none, atol=1e-12)
+
+
+def test_a_depth_of_a_residual_network() -> None:
+    """PixelCNN, written out: the stream and the skips of the first block alone."""
+    model = grey(3, 4, name="pixelcnn")
+    x = torch.randint(5, (1, *model.image.shape))
+    network, ctx, condition = model.backbone, FullPass(), model.condition(None, 1)
+    with torch.no_grad():
+        h = network.blocks[0](network.first(model.canvas(x), ctx), ctx, condition)
+        y = network.last(F.relu(h)) + network.skips[0](F.relu(h))
+        params = network.output(F.relu(network.head(F.relu(y))))
+        wanted = -model.likelihood.log_prob(params, x)[0].numpy() / np.log(2)
+    assert np.allclose(layer_bits(model, x).surprise[1], wanted, atol=1e-12)
+
+
+def test_where_it_makes_no_sense_it_is_refused() -> None:
+    x = torch.zeros(1, 3, 4, dtype=torch.int64)
+    with pytest.raises(pt.ConfigError, match="pixelcnn-pp: its output cannot read"):
+        layer_bits(grey(3, 4, name="pixelcnn-pp"), x)
+    plain = pt.build("row-lstm", shape=(1, 3, 4), levels=5, preset="tiny", residual=False)
+    with pytest.raises(pt.ConfigError, match="without residuals"):
+        layer_bits(plain, x)
+
+
+def test_bits_of_a_label() -> None:
+    model = tiny("rgb", labels=True)
+    x = torch.randint(3, model.image.shape)
+    found = condition_bits(model, x, "dog")
+    with torch.no_grad():
+        none, *each = (-model.log_prob(x[None], label).item() / np.log(2) for label in (None, "cat", "dog", "owl"))
+    assert found.class_bits == pytest.approx(each)
+    assert found.told.sum() == pytest.approx(each[1])
+    assert found.saved.sum() == pytest.approx(none - each[1])
+    p = np.exp2(-np.array(each))
+    assert found.posterior == pytest.approx(p / p.sum())
+    best = condition_bits(model, x)
+    assert best.told.sum() == pytest.approx(min(each))
+    assert best._repr_png_().startswith(b"\x89PNG")
+    assert best.chart().svg().startswith("<svg")
+    assert found.to_dict()["classes"] == ["cat", "dog", "owl"]
+    with pytest.raises(pt.ConfigError, match="listens to nothing"):
+        condition_bits(tiny("grey"), torch.zeros(1, 2, 2, dtype=torch.int64))
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_cache_has_every_activation_by_name(name: str) -> None:
+    model = tiny("rgb", name, labels=True)
+    x = torch.randint(3, (2, *model.image.shape))
+    params, cache = model.run_with_cache(x, label=["cat", "owl"])
+    assert torch.equal(params, model.params(x, model.condition(model.told(["cat", "owl"], 2), 2)))
+    assert torch.equal(cache["hook_params"], params)
+    assert torch.equal(cache["hook_canvas"], model.canvas(x))
+    assert torch.equal(cache["output.hook_out"], params)
+    assert len(cache) > 5
+    assert not any(value.requires_grad for value in cache.values())
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+
+
+def test_names_of_several_maps_and_patterns() -> None:
+    model = grey(3, 4)
+    x = torch.zeros(1, 1, 3, 4, dtype=torch.int64)
+    _, cache = model.run_with_cache(x, names=["layers.*.hook_skip", "hook_params"])
+    assert set(cache) == {"layers.0.hook_skip", "layers.1.hook_skip", "hook_params"}
+    with pytest.raises(pt.ConfigError, match=r"'layers\.7\.hook_skip'"):
+        model.run_with_cache(x, names="layers.7.hook_skip")
+
+
+def test_patching_brings_one_run_into_another() -> None:
+    """All skips of a clean run, patched into a corrupt one, give the clean outputs; hooks are gone after a fault."""
+    model = grey(3, 4)
+    clean, corrupt = torch.zeros(1, 1, 3, 4, dtype=torch.int64), torch.full((1, 1, 3, 4), 4)
+    wanted, cache = model.run_with_cache(clean)
+    hooks = {name: lambda value, name: cache[name] for name in cache if name.endswith("hook_skip")}
+    assert torch.equal(model.run_with_hooks(corrupt, hooks), wanted)
+    assert not torch.equal(model.run_with_hooks(corrupt, {}), wanted)
+    assert torch.equal(model.run_with_hooks(clean, {"hook_params": lambda value, name: None}), wanted)
+    doubled = model.run_with_hooks(clean, {"hook_canvas": lambda value, name: value * 2})
+    assert not torch.equal(doubled, wanted)
+    with pytest.raises(pt.ConfigError, match="'nowhere'"):
+        model.run_with_hooks(clean, {"nowhere": lambda value, name: None})
+    with pytest.raises(pt.ShapeError, match="hook_params"):
+        model.run_with_hooks(clean, {"hook_params": lambda value, name: value[:, :1]})
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())

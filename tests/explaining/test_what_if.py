@@ -1,0 +1,109 @@
+"""What if, and painting on: against scores and samples that know nothing of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import pointillist as pt
+from pointillist.explaining import bit_maps, continue_image, distribution, what_if
+
+from .helpers import grey, tiny
+
+
+@pytest.mark.parametrize("kind", ["grey", "rgb", "mixture", "codes"])
+def test_bits_and_distributions_of_the_changed_image(kind: str) -> None:
+    model = tiny(kind)
+    x = torch.zeros(model.image.shape, dtype=torch.int64)
+    channels, height, width = model.image.shape
+    found = what_if(model, x, {(0, 0, channels - 1): 2}, n=0)
+    changed = x.clone()
+    changed[channels - 1, 0, 0] = 2
+    assert np.array_equal(found.levels, changed)
+    with torch.no_grad():
+        wanted = -(model.log_prob(changed[None]) - model.log_prob(x[None])) / np.log(2)
+    assert found.bits_change == pytest.approx(float(wanted), abs=1e-9)
+    assert found.to_dict()["bits_change"] == found.bits_change
+    for c, r, w in np.ndindex(channels, height, width):
+        p, q = (distribution(model, image, r, w, c).probs for image in (x, changed))
+        later = (r, w, c) > (0, 0, channels - 1)
+        assert found.shift[c, r, w] == pytest.approx((p * np.log2(p / q)).sum() if later else 0, abs=1e-9)
+        assert (found.after.surprise[c, r, w] == found.before.surprise[c, r, w]) or later or (r, w, c)[:2] == (0, 0)
+
+
+@pytest.mark.parametrize("kind", ["grey", "rgb", "mixture"])
+@pytest.mark.parametrize("engine", ["step", "naive"])
+def test_continuations_keep_what_is_known_and_draw_the_rest(kind: str, engine: str) -> None:
+    """Each drawn level is that of its uniform, in the distribution given all before it."""
+    model = tiny(kind)
+    x = torch.ones(model.image.shape, dtype=torch.int64)
+    found = what_if(model, x, {(0, 0, 0): 2}, n=3, seed=5, engine=engine)
+    for painted, image in ((found.as_it_was, x), (found.as_changed, torch.from_numpy(found.levels))):
+        assert painted is not None
+        assert (painted.levels[:, found.kept] == image[found.kept]).all()
+        with torch.no_grad():
+            assert torch.allclose(painted.nats, model.log_prob(painted.levels))
+        for i, levels in enumerate(painted.levels):
+            u = np.random.default_rng([5, i]).random(x.shape)
+            for c, r, w in zip(*np.nonzero(~found.kept), strict=True):
+                view = distribution(model, levels, r, w, c)
+                assert view.probs[: view.observed].sum() <= u[c, r, w] + 1e-9
+                assert u[c, r, w] <= view.probs[: view.observed + 1].sum() + 1e-9
+    assert found.kept.sum() == 1
+    assert found.kept[0, 0, 0]
+
+
+def test_with_nothing_known_it_is_sampling() -> None:
+    """The same seed, labels and settings paint the same images; guidance too."""
+    model = grey(4, 3, labels=True)
+    x = torch.zeros(model.image.shape, dtype=torch.int64)
+    settings = {"label": [0, 1, 2], "seed": 3, "guidance": 1.7, "temperature": 0.8, "top_p": 0.9}
+    nothing = np.zeros((4, 3), bool)
+    wanted = pt.sample(model, 3, **settings)
+    found = continue_image(model, x, nothing, 3, **settings)
+    assert torch.equal(found.levels, wanted.levels)
+    assert torch.allclose(found.nats, wanted.nats)
+    u = np.random.default_rng(0).random((2, 1, 4, 3))
+    assert torch.equal(continue_image(model, x, nothing, 2, uniforms=u).levels, pt.sample(model, 2, uniforms=u).levels)
+    everything = continue_image(model, x, ~nothing, 2)
+    assert not everything.levels.any()
+
+
+def test_a_hole_is_painted_over() -> None:
+    model = grey(4, 4)
+    x = torch.randint(5, model.image.shape)
+    known = np.ones((4, 4), bool)
+    known[1:3, 1:3] = False
+    found = continue_image(model, x, known, 4, seed=0).levels
+    assert (found[:, :, known] == x[:, known]).all()
+    assert len({tuple(image[:, ~known].ravel().tolist()) for image in found}) > 1
+
+
+def test_faults_are_sentences() -> None:
+    model, x = tiny("rgb"), torch.zeros(3, 1, 2, dtype=torch.int64)
+    for changes, words in (
+        ({(0, 0): 1}, "must name a channel too"),
+        ({(0, 0, 0): 3}, "level from 0 to 2"),
+        ({(0, 2, 0): 1}, "`column`"),
+        ({(0, 0, 0): 0}, "another level"),
+        ({}, "another level"),
+    ):
+        with pytest.raises(pt.ConfigError, match=words):
+            what_if(model, x, changes)
+    with pytest.raises(pt.ConfigError, match="No continuations"):
+        what_if(model, x, {(0, 0, 0): 1}, n=0).picture()
+    with pytest.raises(pt.ShapeError, match="`known`"):
+        continue_image(model, x, np.ones((2, 2), bool))
+    with pytest.raises(pt.ShapeError, match="`uniforms`"):
+        continue_image(model, x, np.ones((1, 2), bool), 2, uniforms=np.zeros((1, 3, 1, 2)))
+    with pytest.raises(pt.ConfigError, match=r"`n` \(=0\)"):
+        continue_image(model, x, np.ones((1, 2), bool), 0)
+
+
+def test_results_show_themselves() -> None:
+    model = grey(3, 3)
+    x = torch.zeros(model.image.shape, dtype=torch.int64)
+    assert what_if(model, x, {(1, 1): 2}, n=2)._repr_png_().startswith(b"\x89PNG")
+    assert what_if(model, x, {(1, 1): 2}, n=0)._repr_png_().startswith(b"\x89PNG")
+    assert bit_maps(model, x).bits > 0
