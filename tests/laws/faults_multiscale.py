@@ -81,11 +81,11 @@ def _(patch: pytest.MonkeyPatch) -> None:
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = PixelModel.log_prob_map
 
-    def twice(self: PixelModel, x: Tensor, *how: Any) -> Tensor:
-        nats = kept(self, x, *how)
+    def twice(self: PixelModel, x: Tensor, *how: Any, **further: Any) -> Tensor:
+        nats = kept(self, x, *how, **further)
         last = self.stages(*x.shape[2:])[-1]
         coarse = self.stages(*x.shape[2:])[0].grid(self.canvas(x))
-        params = last.network(self.canvas(x), FullPass(), last.told(coarse, self.told(None, len(x))))
+        params = last.network(self.canvas(x), FullPass(), last.told(coarse, self.condition(None, len(x))))
         nats[:, :, ::2, ::2] += self.likelihood.log_prob(params, x)[:, :, ::2, ::2]
         return nats
 
