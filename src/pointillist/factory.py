@@ -85,6 +85,7 @@ def build(
     position_width: int = 0,
     label_width: int = 64,
     level_width: int = 16,
+    orders: str | Sequence[str] = ("raster",),
     **settings: Any,
 ) -> PretrainedPixelModel:
     """An untrained model.
@@ -101,6 +102,7 @@ def build(
             integers, or how it is made of an image: `lowres:2`, `grey`, `outline`, `half:left`.
         text: whether it listens to text (no model does yet).
         likelihood, mixtures, position_width, label_width, level_width: see `ModelConfig`.
+        orders: in which it is trained, by name; also a text with commas, and `raster-all` or `s-curve-all` for eight.
         settings: settings of the network, such as `channels=64, layers=12`.
 
     Raises:
@@ -126,6 +128,7 @@ def build(
             "position_width": position_width,
             "label_width": label_width,
             "level_width": level_width,
+            "orders": orders,
         }
     )
     return PretrainedPixelModel(config)
@@ -276,6 +279,7 @@ A model that paints an image one pixel at a time, with exact likelihood. Made wi
 | likelihood | {model.likelihood.name} |
 | classes | {len(config.classes) or "none"} |
 | listens to | {", ".join(config.describe_conditions()) or "nothing"} |
+| orders | {", ".join(config.orders)} |
 | network | `{settings}` |
 
 ```python

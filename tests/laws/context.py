@@ -25,6 +25,7 @@ from pointillist.pixel_model import PixelModel
 from . import textbook_pixelcnn_pp
 from .causal import dependencies, places
 
+Place = tuple[int, int, int]
 Rule = Callable[[int, int, int, int], bool]
 Sees = np.ndarray  # bool [place, place]: which feature group of a site reads which
 
@@ -36,11 +37,16 @@ def complete(model: PixelModel, height: int, width: int) -> Sees:
 
 
 def taps(model: PixelModel, height: int, width: int, rule: Rule) -> Sees:
-    """`rule(dy, dx, own group, other group)` as a table over all pairs of places inside the image."""
-    return table(places(model, height, width), rule)
+    """`rule(dy, dx, own group, other group)` as a table over all pairs of places of a canvas walked as a raster."""
+    return table(raster(model, height, width), rule)
 
 
-def table(order: list[tuple[int, int, int]], rule: Rule) -> Sees:
+def raster(model: PixelModel, height: int, width: int) -> list[Place]:
+    """Every (row, column, group) of a canvas, row by row."""
+    return [(y, x, g) for y in range(height) for x in range(width) for g in range(model.ports.groups)]
+
+
+def table(order: list[Place], rule: Rule) -> Sees:
     """The same over any list of places."""
     return np.array([[rule(b[0] - a[0], b[1] - a[1], a[2], b[2]) for b in order] for a in order], bool)
 
@@ -120,10 +126,10 @@ def pixel_rnn(model: PixelModel, height: int, width: int) -> Sees:
     """One of the two, by itself."""
     config = model.config.backbone
     assert isinstance(config, PixelRNNConfig)
-    return pixel_rnn_over(places(model, height, width), config)
+    return pixel_rnn_over(raster(model, height, width), config)
 
 
-def pixel_rnn_over(order: list[tuple[int, int, int]], config: PixelRNNConfig, told: Sees | None = None) -> Sees:
+def pixel_rnn_over(order: list[Place], config: PixelRNNConfig, told: Sees | None = None) -> Sees:
     """A mask A kernel, then in each layer the input of the site and the states of its neighbours.
 
     `told` is what the map of a condition knows at each site; it enters the gates of every layer.
@@ -164,8 +170,9 @@ def multiscale(model: PixelModel, height: int, width: int) -> Sees:
     """The small network on its own grid; the large one told of all small pixels that its map hears of."""
     config = model.config.backbone
     assert isinstance(config, MultiscalePixelRNNConfig)
-    s, order = config.factor, places(model, height, width)
-    coarse = [(y // s, x // s, g) for y, x, g in order if y % s == x % s == 0]
+    s, sites = config.factor, raster(model, height, width)
+    coarse = [(y // s, x // s, g) for y, x, g in sites if y % s == x % s == 0]
+    order = sorted(sites, key=lambda site: (site[0] % s > 0 or site[1] % s > 0, site))  # the small image first
     rows, columns = (heard(config, -(-n // s)) for n in (height, width))
     told = np.array(
         [[b[0] % s == b[1] % s == 0 and b[0] // s in rows(a[0]) and b[1] // s in columns(a[1]) for b in order]
@@ -200,9 +207,9 @@ DECLARED: dict[str, Callable[[PixelModel, int, int], Sees]] = {
 
 
 def declared(model: PixelModel, height: int, width: int) -> Bool[Tensor, "s s"]:
-    """The declared context of each sub-pixel."""
+    """The declared context of each sub-pixel, in order: settings speak of the turned canvas."""
     rule = DECLARED.get(model.config.model_type, complete)
-    return torch.from_numpy(rule(model, height, width))
+    return torch.from_numpy(rule(model, *model.order().turned_size(height, width)))
 
 
 def check_context(model: PixelModel, height: int, width: int, expected: Bool[Tensor, "s s"] | None = None) -> None:

@@ -107,8 +107,8 @@ def _(patch: pytest.MonkeyPatch) -> None:
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = unroll._walk
 
-    def forgetful(model: Any, engine: Any, choose: Any, known: Any, step: int, report: Any) -> None:
-        kept(model, engine, choose, replace(known, mask=torch.zeros_like(known.mask)), step, report)
+    def forgetful(model: Any, engine: Any, choose: Any, known: Any, *how: Any) -> None:
+        kept(model, engine, choose, replace(known, mask=torch.zeros_like(known.mask)), *how)
 
     patch.setattr(unroll, "_walk", forgetful)
 

@@ -111,10 +111,11 @@ def check_textbook(model: PixelModel, height: int, width: int) -> None:
     """The network computes what its paper says, to rounding, in float64."""
     x, told = random_levels(model, 2, height, width), random_told(model, 2, height, width)
     with torch.no_grad():
-        condition = model.condition(told, 2)
-        found = model.params(x, condition)
-        vector = None if condition.vector is None else condition.vector.expand(-1, -1, height, width)
-        expected = TEXTBOOK[model.config.model_type](model, model.canvas(x), vector, condition.map)
+        condition, order = model.condition(told, 2), model.order()
+        found = order.turn(model.params(x, condition))
+        heard, (rows, columns) = model.in_order(condition, order), order.turned_size(height, width)
+        vector = None if heard.vector is None else heard.vector.expand(2, -1, rows, columns)
+        expected = TEXTBOOK[model.config.model_type](model, order.turn(model.canvas(x)), vector, heard.map)
     assert found.shape == expected.shape
     assert torch.allclose(found, expected, rtol=1e-10, atol=1e-10), float((found - expected).abs().max())
 
@@ -143,6 +144,7 @@ def count_parameters(model: PixelModel) -> int:
     canvas, out, cond = ports.canvas, ports.params, ports.vector + ports.map
     total = count_heard(model)
     total += config.position_width * image.height * image.width
+    total += len(config.orders) * config.label_width if len(config.orders) > 1 else 0
     total += 0 if image.ordered else image.levels * config.level_width
     if isinstance(net, PixelCNNPPConfig):
         return total + textbook_pixelcnn_pp.count_weights(model)

@@ -86,6 +86,8 @@ SETTINGS = (
     Setting("--mixtures", "model.mixtures", int, MODEL, "Components of a mixture.", "10", metavar="N"),
     Setting("--positions", "model.position_width", int, MODEL, "Features of learned positions; they fix the size.", "0",
             metavar="N"),
+    Setting("--orders", "model.orders", str, MODEL, "Orders to train on, with commas; raster-all, s-curve-all. "
+            "Default: raster.", metavar="NAMES"),
     Setting("--init", "model.init", str, MODEL, "Fine-tune: start from the weights of this model.", metavar="MODEL"),
     Setting("--epochs", "train.epochs", float, TRAINING, "How often each image is seen.", "20", metavar="X"),
     Setting("--steps", "train.steps", int, TRAINING, "How many steps; wins over --epochs.", metavar="N"),

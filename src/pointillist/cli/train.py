@@ -171,6 +171,7 @@ def _model(
         position_width=section.position_width,
         label_width=section.label_width,
         level_width=section.level_width,
+        orders=section.orders,
         **section.network,
     )
     return model, [] if source is None else initialise_from(model, source)

@@ -28,7 +28,7 @@ from pointillist.training.config import TrainConfig
 from pointillist.training.interrupt import Interrupted, StopRequest
 from pointillist.training.journal import Guard, Journal
 from pointillist.training.optim import AveragedWeights, build_optimiser, learning_rate
-from pointillist.training.order import Order
+from pointillist.training.order import Order, order_of_step
 from pointillist.training.start import initialise
 from pointillist.training.state import fingerprint, load_state, restore_optimiser, save_state
 
@@ -168,7 +168,7 @@ class Trainer:
             last = part == config.accumulate - 1
             with nullcontext() if last else accelerator.no_sync(self.network):
                 with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
-                    nats = -self.network(levels, told)
+                    nats = -self.network(levels, told, order_of_step(self.model.config.orders, config.seed, step))
                 loss = bits_per_dim(nats.mean(), self.model.image.dims) / config.accumulate
                 accelerator.backward(loss)
             loss_sum += loss.detach()

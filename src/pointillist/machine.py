@@ -1,13 +1,31 @@
-"""Where a measurement was made."""
+"""The machine at hand: what it is, and how many of its cores a piece of work takes."""
 
 from __future__ import annotations
 
 import datetime
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from threadpoolctl import threadpool_limits
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Within the block torch, BLAS and OpenMP compute with one thread.
+
+    Both limits are needed: threadpoolctl does not see the MKL inside torch, whose `exp` shares out even 1,024 numbers.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def describe_machine() -> str:
