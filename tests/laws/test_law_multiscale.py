@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from pointillist.errors import EngineError
-from pointillist.factory import build
 from pointillist.images import ImageSpec
 from pointillist.networks import MultiscalePixelRNN, painting_order
 from pointillist.passes import FullPass
@@ -20,7 +19,6 @@ from .context import check_context, complete, heard
 from .likelihood import check_normalised
 from .samplers import check_painted_by_full_forwards, check_scored_as_painted
 from .strategies import dirty, make_model, random_levels
-from .textbook import count_parameters
 
 NAME = "multiscale-pixelrnn"
 BOTH = list(itertools.product(["diagonals", "rows"], ["diagonals", "rows"]))
@@ -135,14 +133,3 @@ def test_an_engine_is_opened_a_stage_at_a_time() -> None:
     model = multiscale((1, 4, 4))
     with pytest.raises(EngineError, match="paints in 2 stages"):
         open_engine(model, model.condition(None, 1), 1, 4, 4)
-
-
-@pytest.mark.parametrize(
-    ("preset", "parameters"),
-    [("paper-imagenet64", 89_096_192), ("paper-imagenet32", 134_784_384)],
-)
-def test_presets_of_the_paper_have_their_size(preset: str, parameters: int) -> None:
-    """RGB, 256 levels: asserted, so that a setting that is lost shows (P15)."""
-    with torch.device("meta"):
-        model = build(NAME, shape=(3, 32, 32), preset=preset)
-    assert model.num_parameters == parameters == count_parameters(model)
