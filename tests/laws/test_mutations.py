@@ -9,6 +9,7 @@ from . import (  # noqa: F401 (they fill FAULTS)
     faults_conditions,
     faults_drawing,
     faults_grids,
+    faults_multiscale,
     faults_network,
     faults_recurrent,
 )
