@@ -14,6 +14,7 @@ from pointillist.likelihoods import LikelihoodName
 from pointillist.networks.backbone import Backbone, BackboneConfig
 from pointillist.networks.diagonal_bilstm import DiagonalBiLSTM
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN
+from pointillist.networks.locally_masked_pixelcnn import LocallyMaskedPixelCNN
 from pointillist.networks.pixelcnn import PixelCNN
 from pointillist.networks.pixelcnn_pp import PixelCNNPP
 from pointillist.networks.pixelsnail import PixelSNAIL
@@ -116,6 +117,16 @@ _ENTRIES = {
                 # the authors' released commands (with `mixtures` 10 and, for ImageNet, 32)
                 "paper-cifar10": {**_SNAIL, "dropout": 0.5},
                 "paper-imagenet32": _SNAIL,
+            },
+        ),
+        ModelEntry(
+            name="locally-masked-pixelcnn",
+            backbone=LocallyMaskedPixelCNN,
+            summary="locally masked convolutions: one set of weights for raster and S-curve orders (Jain et al. 2020)",
+            presets={
+                "tiny": {"channels": 32, "layers": 6, "first_kernel": 5, "head_channels": 32, "dilations": (1, 2)},
+                "small": {"channels": 40, "layers": 12, "head_channels": 40, "dilations": (1, 2, 4, 8)},
+                "base": {"channels": 80, "layers": 16, "head_channels": 80, "dilations": (1, 2, 4, 8)},
             },
         ),
     )
