@@ -9,6 +9,7 @@ from . import (  # noqa: F401 (they fill FAULTS)
     faults_drawing,
     faults_grids,
     faults_network,
+    faults_orders,
     faults_recurrent,
 )
 from .faults import FAULTS, Fault

@@ -1,4 +1,4 @@
-"""The locally masked convolution of Jain et al. 2020: one kernel, of which a site uses the taps that its order knows."""
+"""The locally masked convolution of Jain et al. 2020: one kernel, of which a site uses the taps that it knows."""
 
 from __future__ import annotations
 
