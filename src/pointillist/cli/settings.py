@@ -80,7 +80,7 @@ SETTINGS = (
     Setting("--array", "data.array", str, IMAGES, "Member of an .npz to read, or its stem.", metavar="NAME"),
     Setting("--skip-bad", "data.skip_bad", bool, IMAGES, "Skip and count files that cannot be read."),
     Setting("--model", "model.type", str, MODEL, "A name from `pointillist models`.", "gated-pixelcnn", metavar="NAME"),
-    Setting("--preset", "model.preset", str, MODEL, "A size: tiny, small or base.", metavar="NAME"),
+    Setting("--preset", "model.preset", str, MODEL, "tiny, small, base, or a paper's (see `models`).", metavar="NAME"),
     Setting("--likelihood", "model.likelihood", _choice("Likelihood", "auto", "bernoulli", "categorical", "mixture"),
             MODEL, "bernoulli, categorical, mixture or auto.", "auto", metavar="NAME"),
     Setting("--mixtures", "model.mixtures", int, MODEL, "Components of a mixture.", "10", metavar="N"),

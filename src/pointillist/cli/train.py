@@ -62,7 +62,8 @@ def train(
     The folder --out gets the best model, sample sheets, metrics, and all settings
     in run.toml, which --config runs again. Ctrl-C saves before it stops; --resume
     goes on exactly. Under torchrun all processes share each batch, and the first
-    one prints. Settings: defaults < --init < --config < options < --set.
+    one prints. Settings: defaults < --init < --preset < --config < options <
+    --set; the preset of a paper brings its optimiser along.
     """
     from pointillist.cli.runs import new_run, resumed_run, typed_settings
     from pointillist.errors import ConfigError
