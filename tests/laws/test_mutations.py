@@ -6,8 +6,10 @@ import pytest
 
 from . import (  # noqa: F401 (they fill FAULTS)
     faults_attention,
+    faults_conditions,
     faults_drawing,
     faults_grids,
+    faults_multiscale,
     faults_network,
     faults_orders,
     faults_recurrent,

@@ -15,14 +15,17 @@ from pointillist.networks.backbone import Backbone, BackboneConfig
 from pointillist.networks.diagonal_bilstm import DiagonalBiLSTM
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN
 from pointillist.networks.locally_masked_pixelcnn import LocallyMaskedPixelCNN
+from pointillist.networks.multiscale import MultiscalePixelRNN
 from pointillist.networks.papers import (
     DIAGONAL_BILSTM,
     GATED_PIXELCNN,
+    MULTISCALE_PIXELRNN,
     PIXELCNN,
     PIXELCNN_PP,
     PIXELSNAIL,
     ROW_LSTM,
     PaperPreset,
+    twice,
 )
 from pointillist.networks.pixelcnn import PixelCNN
 from pointillist.networks.pixelcnn_pp import PixelCNNPP
@@ -131,6 +134,17 @@ _ENTRIES = {
                 "tiny": {"channels": 8, "layers": 2, "first_kernel": 5, "head_channels": 32},
                 "small": {"channels": 16, "layers": 4, "head_channels": 32},
                 "base": {"channels": 32, "layers": 7, "head_channels": 64},
+            },
+        ),
+        ModelEntry(
+            name="multiscale-pixelrnn",
+            backbone=MultiscalePixelRNN,
+            summary="a small image first, then a PixelRNN that is told of it (van den Oord et al. 2016a)",
+            papers=MULTISCALE_PIXELRNN,
+            presets={
+                "tiny": {**twice(channels=8, layers=2), "first_kernel": 5, "head_channels": 32, "dilations": (1, 2)},
+                "small": {**twice(channels=16, layers=4), "head_channels": 32},
+                "base": {**twice(channels=32, layers=7), "head_channels": 64},
             },
         ),
         ModelEntry(
