@@ -105,7 +105,7 @@ def open_engine(
         channels, dtype = model.ports.canvas, next(model.parameters()).dtype
         canvas = torch.zeros(batch, channels, rows, columns, dtype=dtype, device=model.device)
         return NaiveEngine(_forward(stages[0], condition), canvas, model.ports.groups, order)
-    program = record_stage(model, stages[0], condition, height, width)
+    program = record_stage(model, stages[0], condition, height, width, order)
     if engine == "step":
         return Interpreter(program, batch)
     from pointillist.engine.cpu import CpuEngine
@@ -113,8 +113,10 @@ def open_engine(
     return CpuEngine(program, batch)
 
 
-def record_stage(model: PixelModel, stage: Stage, condition: Condition, height: int, width: int) -> Program:
-    """The program of a stage, for images of this size.
+def record_stage(
+    model: PixelModel, stage: Stage, condition: Condition, height: int, width: int, order: Order
+) -> Program:
+    """The program of a stage, for a turned canvas of this size.
 
     Raises:
         CausalityError: if it cannot be recorded.
@@ -124,7 +126,7 @@ def record_stage(model: PixelModel, stage: Stage, condition: Condition, height: 
     with torch.no_grad():
         return record(
             _forward(stage, condition), sub_steps=groups, canvas_width=channels // groups, height=rows, width=columns,
-            dtype=next(model.parameters()).dtype,
+            dtype=next(model.parameters()).dtype, order=order,
         )  # fmt: skip
 
 
@@ -172,7 +174,7 @@ def paint_stage(
         if on_row is not None:
             on_row()
 
-    program = record_stage(model, stage, condition, *known.shape)
+    program = record_stage(model, stage, condition, known.shape[0], known.shape[1], order)
     Painter(program, draw, threads=threads).paint(painting, finished)
     draws.nats += torch.from_numpy(painting.nats)
 

@@ -67,7 +67,7 @@ class Lower:
             row[list(fields)] = list(fields.values())
         return Table(
             self.batch, code, np.array(self.patches, np.int64).reshape(-1, 7), np.array(parts, np.int64), draw,
-            self.places.arena.size, tuple(self.places.constants), self.places.givens,
+            self.places.arena.size, tuple(self.places.constants), self.places.givens, self.program.snake,
         )  # fmt: skip
 
     def row(self, instruction: Instruction, code: int, operands: dict[int, Place], **fields: int) -> dict[int, int]:
@@ -75,6 +75,7 @@ class Lower:
         scale = instruction.scale
         row = {t.CODE: code, t.MASK: scale - 1, t.SHIFT: scale.bit_length() - 1}
         row |= {t.FIRST: 0 if self.once else instruction.first_row, t.LAST: t.EVERY_ROW}
+        row[t.TURN] = t.ANY_TURN if instruction.turn is None else instruction.turn
         row |= {getattr(t, name): value for name, value in fields.items()}
         for field, place in operands.items():
             row |= {field: place.start, field + 1: place.image, field + 2: place.column}

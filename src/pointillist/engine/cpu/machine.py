@@ -27,7 +27,8 @@ def begin_row(code: Array, patches: Array, row: int) -> None:
     """Put in the places that change from row to row, and note which instructions run."""
     for i in range(code.shape[0]):
         line = code[i]
-        line[t.ACTIVE] = line[t.FIRST] <= row and row <= line[t.LAST] and (row & line[t.MASK]) == 0
+        turn = line[t.TURN] < 0 or line[t.TURN] == row & 1
+        line[t.ACTIVE] = turn and line[t.FIRST] <= row and row <= line[t.LAST] and (row & line[t.MASK]) == 0
     for i in range(patches.shape[0]):
         at, field, start, scale, offset, slots, size = patches[i]
         code[at, field] = start + (row // scale + offset) % slots * size

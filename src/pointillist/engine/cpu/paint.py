@@ -62,6 +62,7 @@ def write(
 def paint(
     code: Array, patches: Array, parts: Array, drawn: int, s: Array, weights: Array, how: Array, bend: Array,
     values: Array, levels: Array, known: Array, uniforms: Array, nats: Array, params: Array, signal: Array,
+    snake: bool,
 ) -> None:  # fmt: skip
     """Whole images.
 
@@ -75,6 +76,7 @@ def paint(
         nats: log-likelihood of each image, to which is added.
         params: `[b, p, h, w]`, filled with the parameters, or empty.
         signal: STOP and DONE.
+        snake: whether odd rows are walked from right to left.
     """
     _, channels, height, width = levels.shape
     line = code[drawn]
@@ -88,7 +90,8 @@ def paint(
     for row in range(height):
         begin_row(code, patches, row)
         execute(code, parts[1, 0], parts[1, 1], s, weights, row, 0, width)
-        for column in range(width):
+        for i in range(width):
+            column = width - 1 - i if snake and row & 1 else i
             if signal[STOP]:
                 return
             for step in range(sub_steps):

@@ -139,5 +139,5 @@ class Painter:
         paint(
             table.code.copy(), table.patches, table.parts, table.draw, memory, self._packing.array, how, bend,
             self.draw.values, painting.levels[part], painting.known[part], painting.uniforms[part],
-            painting.nats[part], params[part], signal,
+            painting.nats[part], params[part], signal, table.snake,
         )  # fmt: skip

@@ -89,10 +89,12 @@ class CpuEngine:
         row, column, sub_step = self.site
         self._has_run = False
         sub_step += 1
+        backwards = self.program.snake and row % 2
         if sub_step == self.program.sub_steps:
-            column, sub_step = column + 1, 0
-        if column == self.program.width:
-            row, column = row + 1, 0
+            column, sub_step = column + (-1 if backwards else 1), 0
+        if not 0 <= column < self.program.width:
+            row += 1
+            column = self.program.width - 1 if self.program.snake and row % 2 else 0
             self._row_begun = False
         self.site = (row, column, sub_step)
         self.done = row == self.program.height

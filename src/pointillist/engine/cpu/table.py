@@ -23,11 +23,11 @@ Y, Y_OUTER, Y_INNER, Y_COLUMN = 9, 10, 11, 12
 X, X_OUTER, X_INNER, X_COLUMN = 13, 14, 15, 16
 Z, Z_OUTER, Z_INNER, Z_COLUMN = 17, 18, 19, 20
 A, B, C = 21, 22, 23
-FIRST, LAST = 24, 25
-"""The rows of the image at which it runs."""
+FIRST, LAST, TURN = 24, 25, 26
+"""The rows of the image at which it runs; TURN is 0 for even rows, 1 for odd ones, `ANY_TURN` for both."""
 FIELDS = 32  # whole lines of cache
 
-EVERY_ROW = 2**62
+EVERY_ROW, ANY_TURN = 2**62, -1
 
 
 class Code(IntEnum):
@@ -91,6 +91,7 @@ class Table:
         numbers: how many numbers the flat array has.
         constants: what the array holds before the first row, with the place where it begins; all else is zero.
         givens: where each condition begins, `[b, channels]` or `[b, height, width, channels]`.
+        snake: whether odd rows are walked from right to left.
     """
 
     batch: int
@@ -101,6 +102,7 @@ class Table:
     numbers: int
     constants: tuple[tuple[int, FloatArray], ...]
     givens: dict[str, int]
+    snake: bool
 
     def memory(self, dtype: np.dtype[Any], conditions: Mapping[str, FloatArray]) -> FloatArray:
         """The flat array as it is before the first row."""
