@@ -22,7 +22,7 @@ ROWS = [
     {"activations", "model_config"},
     {"pixel_model"},
     {"factory", "unroll", "telling"},
-    {"finetune", "scoring", "sampling", "receptive"},
+    {"catalogue", "finetune", "scoring", "sampling", "receptive"},
     {"explaining"},
     {"training"},
     {"demo"},

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         ShapeError,
         TrainingError,
     )
-    from pointillist.factory import PretrainedPixelModel, build, load, models
+    from pointillist.factory import PretrainedPixelModel, build, load
     from pointillist.images import ImageSpec
     from pointillist.pixel_model import PixelModel
     from pointillist.receptive import ReceptiveField, receptive_field
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from pointillist.training import TrainConfig, TrainResult, train
 
 _HOMES = {
-    "pointillist.factory": ("PretrainedPixelModel", "build", "load", "models"),
+    "pointillist.catalogue": ("models",),
+    "pointillist.factory": ("PretrainedPixelModel", "build", "load"),
     "pointillist.data": ("DataOptions", "DataSplits", "ImageDataset", "load_data"),
     "pointillist.errors": (
         "CausalityError",
