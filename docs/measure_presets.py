@@ -1,8 +1,9 @@
-"""What training our presets costs on one thread: `python docs/measure_presets.py [MODEL ...]`, about 10 minutes for all.
+"""What training our presets costs on one thread: `python docs/measure_presets.py [WORD ...]`, 15 minutes for all.
 
 Every row is measured in a process of its own, because a peak of memory does not come down, and kept at once in
 `docs/presets.jsonl`. A row that is there, of the same size, is not measured again, so a run that was stopped goes on;
-`--again` measures all anew. Run `python docs/make_models.py` afterwards.
+`--again` measures anew. Words choose rows: names of models, presets, images ("28 x 28 grey") and precisions. Run
+`python docs/make_models.py --text` afterwards.
 
 Speed is images a second of processor time over whole training steps (batch 16, forward, backward, Adam, average of
 weights), the median; on an idle machine that is wall time. Memory is the peak of the process over what it had before
@@ -17,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,7 @@ BATCH, STEPS, SECONDS = 16, 3, 4.0
 KEY = ("model", "preset", "image", "precision")
 
 Row = dict[str, Any]
+Key = tuple[str, str, str, str]
 
 
 def read() -> list[Row]:
@@ -41,9 +44,15 @@ def read() -> list[Row]:
     return [json.loads(line) for line in ROWS.read_text(encoding="utf-8").splitlines()] if ROWS.exists() else []
 
 
-def wanted(models: list[str]) -> list[tuple[str, ...]]:
-    """The keys of all rows."""
-    return [(m, p, i, precision) for m in models for p in entry(m).presets for i in IMAGES for precision in PRECISIONS]
+def keys(words: Collection[str] = ()) -> list[Key]:
+    """The keys of all rows; of each field those that are among the words, if any is."""
+    every = [
+        (m, p, i, precision) for m in names() for p in entry(m).presets for i in IMAGES for precision in PRECISIONS
+    ]
+    for field in range(len(KEY)):
+        chosen = {key[field] for key in every} & set(words)
+        every = [key for key in every if not chosen or key[field] in chosen]
+    return every
 
 
 def size(model: str, preset: str, image: str) -> int:
@@ -84,16 +93,16 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def main(models: list[str], again: bool) -> None:
+def main(words: list[str], again: bool) -> None:
     """Measure what is missing, row by row."""
-    known = {tuple(row[k] for k in KEY): row for row in read() if not again or row["model"] not in models}
-    for key in wanted(models):
-        if key in known and known[key]["parameters"] == size(*key[:3]):
+    known = {tuple(row[k] for k in KEY): row for row in read()}
+    for key in keys(words):
+        if not again and key in known and known[key]["parameters"] == size(*key[:3]):
             continue
         done = subprocess.run([sys.executable, __file__, "--row", *key], capture_output=True, text=True, check=True)
         known[key] = json.loads(done.stdout)
         print(*key, f"{known[key]['images_per_second']:,} images/s, {known[key]['megabytes']:,} MB", flush=True)
-        rows = [known[k] for k in wanted(names()) if k in known]  # in the order of the registry
+        rows = [known[k] for k in keys() if k in known]  # in the order of the registry
         ROWS.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
@@ -102,4 +111,4 @@ if __name__ == "__main__":
     if arguments[:1] == ["--row"]:
         print(json.dumps(measure(*arguments[1:])))
     else:
-        main([a for a in arguments if not a.startswith("--")] or names(), "--again" in arguments)
+        main([a for a in arguments if a != "--again"], "--again" in arguments)

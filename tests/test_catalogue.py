@@ -30,7 +30,8 @@ def test_every_network_is_listed_with_its_sizes(summaries: dict[str, ModelSummar
 
 def test_what_is_listed_can_be_built_and_the_rest_not(summaries: dict[str, ModelSummary]) -> None:
     for name, summary in summaries.items():
-        assert {"labels", "vectors", "hints", "learned positions"} <= set(summary.conditions)
+        assert {"labels", "attributes", "a vector"} <= set(summary.conditions)
+        assert summary.orders[0] == "raster"
         assert list(summary.likelihoods) == list(KINDS)
         assert summary.likelihoods["palette, codes"] == ("categorical",)
         for kind, likelihoods in summary.likelihoods.items():
@@ -41,3 +42,4 @@ def test_what_is_listed_can_be_built_and_the_rest_not(summaries: dict[str, Model
                 else:
                     with pytest.raises(pt.ConfigError):
                         pt.build(name, image=KINDS[kind], preset="tiny", likelihood=likelihood)
+    assert [name for name, summary in summaries.items() if "S-curve" in summary.orders] == ["locally-masked-pixelcnn"]

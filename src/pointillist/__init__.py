@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         ShapeError,
         TrainingError,
     )
+    from pointillist.explaining import Explanation, explain
     from pointillist.factory import PretrainedPixelModel, build, load
     from pointillist.images import ImageSpec
     from pointillist.pixel_model import PixelModel
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "pointillist.catalogue": ("models",),
+    "pointillist.explaining": ("Explanation", "explain"),
     "pointillist.factory": ("PretrainedPixelModel", "build", "load"),
     "pointillist.data": ("DataOptions", "DataSplits", "ImageDataset", "load_data"),
     "pointillist.errors": (
@@ -62,6 +64,7 @@ __all__ = [
     "DataSplits",
     "EngineError",
     "Evaluation",
+    "Explanation",
     "ImageDataset",
     "ImageSpec",
     "PixelModel",
@@ -77,6 +80,7 @@ __all__ = [
     "build",
     "entropy_map",
     "evaluate",
+    "explain",
     "load",
     "load_data",
     "models",

@@ -23,13 +23,13 @@ KINDS: Mapping[str, ImageSpec] = {
 # what a model may be told beside the image, and the smallest settings that ask for it
 _TOLD: Mapping[str, Mapping[str, Any]] = {
     "labels": {"classes": 2},
-    "attributes": {"attributes": {"a": 2}},
-    "vectors": {"vector": 2},
-    "hints": {"hint": 1},
+    "attributes": {"attributes": {"hair": 2}},
+    "a vector": {"vector": 2},
+    "a hint (an image on the same grid)": {"hint": 1},
     "text": {"text": True},
-    "learned positions": {"position_width": 2},
-    "several orders": {"orders": "raster-all"},
+    "learned positions (they fix the size)": {"position_width": 2},
 }
+_ORDERS = {"raster": "raster", "S-curve": "s-curve"}  # each from four corners, along rows or columns: eight of a kind
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class ModelSummary:
         presets: parameters of each of its sizes.
         conditions: what it may be told beside the image.
         likelihoods: for each kind of image, those that fit.
+        orders: the kinds of order in which it can paint.
     """
 
     name: str
@@ -48,6 +49,7 @@ class ModelSummary:
     presets: dict[str, int]
     conditions: tuple[str, ...]
     likelihoods: dict[str, tuple[str, ...]]
+    orders: tuple[str, ...]
 
 
 def models() -> list[ModelSummary]:
@@ -57,8 +59,9 @@ def models() -> list[ModelSummary]:
             name=name,
             summary=entry(name).summary,
             presets={preset: _untrained(name, preset).num_parameters for preset in entry(name).preset_names},
-            conditions=tuple(what for what, settings in _TOLD.items() if _builds(name, KINDS["binary"], **settings)),
+            conditions=tuple(what for what, settings in _TOLD.items() if _builds(name, **settings)),
             likelihoods={kind: _fitting(name, image) for kind, image in KINDS.items()},
+            orders=tuple(kind for kind, order in _ORDERS.items() if _builds(name, orders=order)),
         )
         for name in names()
     ]
@@ -77,13 +80,13 @@ def _untrained(name: str, preset: str) -> PretrainedPixelModel:
 
 def _fitting(name: str, image: ImageSpec) -> tuple[str, ...]:
     known = [n for n in get_args(LikelihoodName) if n != "auto"]
-    return tuple(n for n in known if _builds(name, image, likelihood=n))
+    return tuple(n for n in known if _builds(name, image=image, likelihood=n))
 
 
-def _builds(name: str, image: ImageSpec, **settings: Any) -> bool:
+def _builds(name: str, **settings: Any) -> bool:
     try:
         with torch.device("meta"):
-            build(name, image=image, preset="tiny", **settings)
+            build(name, preset="tiny", **{"image": KINDS["binary"], **settings})
     except ConfigError:
         return False
     return True

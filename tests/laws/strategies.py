@@ -51,6 +51,13 @@ SMALL: dict[str, st.SearchStrategy[Any]] = {
     "key_channels": st.integers(1, 3),
     "value_channels": st.integers(1, 4),
     "resolutions": st.integers(1, 3),
+    "factor": st.integers(2, 4),
+    "along": st.sampled_from(["diagonals", "rows"]),
+    "small_along": st.sampled_from(["diagonals", "rows"]),
+    "small_channels": st.integers(4, 9),
+    "small_layers": st.integers(1, 2),
+    "map_channels": st.integers(4, 6),
+    "row_kernel": st.sampled_from([1, 3, 5]),
 }
 # where a layer is a large thing
 FEWER: dict[str, dict[str, st.SearchStrategy[Any]]] = {"pixelcnn-pp": {"layers": st.integers(1, 2)}}
@@ -113,6 +120,7 @@ def make_model(
     """A small model in float64, in evaluation mode. Settings that the network does not have are left out."""
     small = {"channels": 6, "layers": 1 if name in FEWER else 3, "first_kernel": 3, "kernel": 3, "head_channels": 6}
     small |= {"blocks": 1, "key_channels": 3, "value_channels": 4}
+    small |= {"small_channels": 6, "small_layers": 2, "map_channels": 5}
     fields = entry(name).backbone.Config.model_fields
     known = {k: v for k, v in {**small, **(settings or {})}.items() if k in fields}
     config = ModelConfig(
@@ -235,8 +243,10 @@ def random_told(model: PixelModel, count: int, height: int | None = None, width:
     return Told(count, {n: Part(values[n], torch.rand(parts[n].known.shape) < 0.7) for n in parts})
 
 
-def random_asked(model: PixelModel, count: int, height: int | None = None, width: int | None = None) -> dict[str, Any]:
-    """The same as a user asks it, in keywords of `log_prob` and `sample`: some conditions, some of their values."""
+def random_asked(
+    model: PixelModel, count: int, height: int | None = None, width: int | None = None, *, sure: bool = False
+) -> dict[str, Any]:
+    """The same as a user asks it, in keywords of `log_prob` and `sample`: some conditions (or, `sure`, all of them)."""
     parts = random_told(model, count, height, width).parts
     asked: dict[str, Any] = {}
     if "label" in parts:
@@ -244,7 +254,9 @@ def random_asked(model: PixelModel, count: int, height: int | None = None, width
     if "attributes" in parts:
         numbers = torch.where(parts["attributes"].known, parts["attributes"].values, NO_LABEL)
         asked["attributes"] = {name: numbers[:, i] for i, name in enumerate(ATTRIBUTES.values)}
-    asked |= {name: parts[name].values for name in ("vector", "hint") if name in parts and torch.rand(()) < 0.7}
+    asked |= {
+        name: parts[name].values for name in ("vector", "hint") if name in parts and (sure or torch.rand(()) < 0.7)
+    }
     return asked
 
 

@@ -6,9 +6,12 @@ import pytest
 
 from . import (  # noqa: F401 (they fill FAULTS)
     faults_attention,
+    faults_conditions,
     faults_drawing,
     faults_grids,
+    faults_multiscale,
     faults_network,
+    faults_orders,
     faults_recurrent,
 )
 from .faults import FAULTS, Fault

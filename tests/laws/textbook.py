@@ -11,12 +11,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pointillist.networks import GatedPixelCNNConfig, PixelCNNConfig, PixelCNNPPConfig, PixelSNAILConfig
+from pointillist.networks import (
+    GatedPixelCNNConfig,
+    LocallyMaskedPixelCNNConfig,
+    MultiscalePixelRNNConfig,
+    PixelCNNConfig,
+    PixelCNNPPConfig,
+    PixelSNAILConfig,
+)
 from pointillist.networks.pixel_rnn import PixelRNNConfig
 from pointillist.pixel_model import PixelModel
 
-from . import textbook_pixelcnn_pp, textbook_rnn
+from . import textbook_multiscale, textbook_pixelcnn_pp, textbook_rnn
 from .strategies import random_levels, random_told
+from .textbook_local import local_parameters, locally_masked_pixelcnn
 from .textbook_pixelsnail import pixelsnail, pixelsnail_parameters
 from .textbook_taps import conditioned, convolve, mix, rules
 
@@ -95,8 +103,10 @@ TEXTBOOK: dict[str, Callable[..., Tensor]] = {
     "gated-pixelcnn": gated_pixelcnn,
     "row-lstm": textbook_rnn.pixel_rnn,
     "diagonal-bilstm": textbook_rnn.pixel_rnn,
+    "multiscale-pixelrnn": textbook_multiscale.multiscale,
     "pixelcnn-pp": textbook_pixelcnn_pp.pixelcnn_pp,
     "pixelsnail": pixelsnail,
+    "locally-masked-pixelcnn": locally_masked_pixelcnn,
 }
 
 
@@ -143,11 +153,16 @@ def count_parameters(model: PixelModel) -> int:
         return total + textbook_pixelcnn_pp.count_weights(model)
     if isinstance(net, PixelSNAILConfig):
         return total + pixelsnail_parameters(net, ports)
+    if isinstance(net, MultiscalePixelRNNConfig):
+        return total + textbook_multiscale.count(net, canvas, cond, out)
     if isinstance(net, PixelCNNConfig):
         h, k1, k, head = net.channels, net.first_kernel, net.kernel, net.head_channels
         total += 2 * h * canvas * (k1 // 2 + 1) * k1 + 2 * h
         block = 2 * h * h + h + h * h * (k // 2 + 1) * k + h + 2 * h * h + 2 * h + h * cond
         total += net.layers * (block + (2 * h * head if net.skip else 0)) + 2 * h * head + head
+    elif isinstance(net, LocallyMaskedPixelCNNConfig):
+        head = net.head_channels
+        total += local_parameters(net, ports)
     elif isinstance(net, PixelRNNConfig):
         head = net.head_channels
         total += textbook_rnn.count(net, canvas, cond)

@@ -59,10 +59,11 @@ def _print_sizes(summaries: Sequence[ModelSummary]) -> None:
 
 
 def _takes(summaries: Sequence[ModelSummary]) -> Iterator[tuple[str, str]]:
-    """What models are told, and their likelihoods: once where it is the same for all."""
+    """What models take, their likelihoods and orders: once where it is the same for most."""
     yield from _shared("takes", {s.name: ", ".join(s.conditions) or "nothing" for s in summaries})
     for kind in summaries[0].likelihoods:
         yield from _shared(kind, {s.name: ", ".join(s.likelihoods[kind]) or "none" for s in summaries})
+    yield from _shared("orders", {s.name: ", ".join(f"{kind} (8)" for kind in s.orders) for s in summaries})
 
 
 def _shared(what: str, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:

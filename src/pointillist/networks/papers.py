@@ -86,6 +86,36 @@ DIAGONAL_BILSTM = {
     ),
 }
 
+
+def twice(channels: int, layers: int) -> dict[str, Any]:
+    """Both networks of a multi-scale model of one size, and the map between them."""
+    small = {"small_channels": channels, "small_layers": layers}
+    return {"channels": channels, "layers": layers, **small, "map_channels": channels}
+
+
+_ROWS = {"along": "rows", "small_along": "rows", "head_channels": 1024}
+_PAIR = (
+    *_HAND_SET,
+    "no source gives the sizes of the multi-scale models: both networks have those of the Row LSTM for these images, "
+    "the small one half the side; the upsampling network is ours",
+)
+
+MULTISCALE_PIXELRNN = {
+    "paper-imagenet32": PaperPreset(
+        network={**_ROWS, **twice(channels=384, layers=12)},
+        train={**_RMSPROP, "batch_size": 64},
+        source=_PIXEL_RNN,
+        unverified=(*_PAIR, "the batch of 64"),
+    ),
+    "paper-imagenet64": PaperPreset(
+        shape=(3, 64, 64),
+        network={**_ROWS, **twice(channels=512, layers=4), "residual": False},
+        train={**_RMSPROP, "batch_size": 32},
+        source=_PIXEL_RNN,
+        unverified=(*_PAIR, "the batch of 32"),
+    ),
+}
+
 _GATED = {"channels": 384, "layers": 20, "first_kernel": 7, "kernel": 5, "head_channels": 1024}
 _GATED_UNVERIFIED = (
     "20 layers of 384 with 5x5 kernels are from write-ups; the first kernel (7x7) and the head (1,024) are those of "

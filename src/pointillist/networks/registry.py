@@ -14,14 +14,18 @@ from pointillist.likelihoods import LikelihoodName
 from pointillist.networks.backbone import Backbone, BackboneConfig
 from pointillist.networks.diagonal_bilstm import DiagonalBiLSTM
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN
+from pointillist.networks.locally_masked_pixelcnn import LocallyMaskedPixelCNN
+from pointillist.networks.multiscale import MultiscalePixelRNN
 from pointillist.networks.papers import (
     DIAGONAL_BILSTM,
     GATED_PIXELCNN,
+    MULTISCALE_PIXELRNN,
     PIXELCNN,
     PIXELCNN_PP,
     PIXELSNAIL,
     ROW_LSTM,
     PaperPreset,
+    twice,
 )
 from pointillist.networks.pixelcnn import PixelCNN
 from pointillist.networks.pixelcnn_pp import PixelCNNPP
@@ -133,6 +137,17 @@ _ENTRIES = {
             },
         ),
         ModelEntry(
+            name="multiscale-pixelrnn",
+            backbone=MultiscalePixelRNN,
+            summary="a small image first, then a PixelRNN that is told of it (van den Oord et al. 2016a)",
+            papers=MULTISCALE_PIXELRNN,
+            presets={
+                "tiny": {**twice(channels=8, layers=2), "first_kernel": 5, "head_channels": 32, "dilations": (1, 2)},
+                "small": {**twice(channels=16, layers=4), "head_channels": 32},
+                "base": {**twice(channels=32, layers=7), "head_channels": 64},
+            },
+        ),
+        ModelEntry(
             name="pixelcnn-pp",
             backbone=PixelCNNPP,
             summary="down- and up-sampling with shortcuts, mixtures of logistics (Salimans et al. 2017)",
@@ -155,6 +170,16 @@ _ENTRIES = {
                 "tiny": {"channels": 24, "blocks": 2, "layers": 2, "key_channels": 8, "value_channels": 24},
                 "small": {"channels": 32, "blocks": 3, "layers": 3, "key_channels": 8, "value_channels": 32},
                 "base": {"channels": 64, "blocks": 4, "layers": 3, "value_channels": 64},
+            },
+        ),
+        ModelEntry(
+            name="locally-masked-pixelcnn",
+            backbone=LocallyMaskedPixelCNN,
+            summary="locally masked convolutions: one set of weights for raster and S-curve orders (Jain et al. 2020)",
+            presets={
+                "tiny": {"channels": 32, "layers": 6, "first_kernel": 5, "head_channels": 32, "dilations": (1, 2)},
+                "small": {"channels": 40, "layers": 12, "head_channels": 40, "dilations": (1, 2, 4, 8)},
+                "base": {"channels": 80, "layers": 16, "head_channels": 80, "dilations": (1, 2, 4, 8)},
             },
         ),
     )
