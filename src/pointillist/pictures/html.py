@@ -56,7 +56,9 @@ def balance(values: np.ndarray, top: float, alt: str) -> str:
 def balance_bar(top: float, unit: str) -> str:
     """The colours from -`top` to `top`, with numbers under them."""
     ramp = data_uri(png_bytes(as_pil(balance_colours(np.linspace(-top, top, 256)[None], top))), "png")
-    marks = "".join(f"<span><b>{tick}</b></span>" for tick in (f"{-top:g} or less", "0", f"{top:g} or more"))
+    marks = "".join(
+        f"<span><b>{tick}</b></span>" for tick in (f"\u2212{top:g} or less", f"0 {escape(unit)}", f"{top:g} or more")
+    )
     return (
         f'<div class="scale"><img src="{ramp}" alt="Colour scale from {-top:g}, blue, to {top:g} {escape(unit)}, red">'
         f"<div>{marks}</div></div>"
