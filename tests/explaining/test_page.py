@@ -158,9 +158,7 @@ def test_the_script_reads_what_was_packed(kind: str, monkeypatch: pytest.MonkeyP
             assert found["rest"] == pytest.approx(1 - sum(p for _, p in view.top(16)), abs=0.02)
 
 
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
-)
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome") or ""
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed: the page is not opened in a browser")
