@@ -16,7 +16,7 @@ ROWS = [
     {"_version", "errors", "machine", "attention", "recurrence", "neighbours"},
     {"ordering"},
     {"passes", "images", "checkpoint"},
-    {"likelihoods", "data", "nn", "pictures", "engine"},
+    {"text", "likelihoods", "data", "nn", "pictures", "engine"},
     {"conditioning"},
     {"networks"},
     {"activations", "model_config"},
