@@ -119,37 +119,8 @@ def papers() -> str:
     return "\n".join(parts)
 
 
-<<<<<<< HEAD
 def _settings(settings: Mapping[str, Any]) -> str:
     return ", ".join(f"`{key}` {value}" for key, value in settings.items())
-=======
-def orders(name: str) -> str:
-    """In which it can paint."""
-    rasters = "raster, from each corner, along rows or columns (8)"
-    return f"{rasters}; S-curve, likewise (8)" if _builds(name, KINDS["binary"], orders="s-curve") else rasters
-
-
-def conditions(name: str) -> list[str]:
-    """What the model can be told besides the image."""
-    image = KINDS["binary"]
-    told: dict[str, dict[str, typing.Any]] = {
-        "labels": {"classes": 2},
-        "attributes": {"attributes": {"hair": 2}},
-        "a vector": {"vector": 2},
-        "text": {"text": "learned"},
-        "a hint (an image on the same grid)": {"hint": 1},
-        "learned positions (they fix the size)": {"position_width": 2},
-    }
-    return [what for what, settings in told.items() if _builds(name, image, **settings)]
-
-
-def _builds(name: str, image: pt.ImageSpec, **settings: typing.Any) -> bool:
-    try:
-        pt.build(name, image=image, preset="tiny", **settings)
-    except ConfigError:
-        return False
-    return True
->>>>>>> main
 
 
 def draw() -> None:
