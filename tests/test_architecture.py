@@ -24,7 +24,7 @@ ROWS = [
     {"runners"},
     {"factory", "unroll", "telling"},
     {"finetune", "scoring", "sampling", "receptive"},
-    {"explaining"},
+    {"explaining", "fidelity"},
     {"training"},
     {"demo"},
     {"cli"},
