@@ -23,7 +23,7 @@ ROWS = [
     {"pixel_model"},
     {"runners"},
     {"factory", "unroll", "telling"},
-    {"finetune", "scoring", "sampling", "receptive"},
+    {"catalogue", "finetune", "scoring", "sampling", "receptive"},
     {"explaining", "fidelity"},
     {"training"},
     {"demo"},
