@@ -17,7 +17,7 @@ from .textbook_taps import at, conditioned, mix, rules
 def masked_convolution(
     x: Tensor, layer: Any, places: Tensor, dilation: int, own: Callable[[int, int], bool] | None
 ) -> Tensor:
-    """Jain et al. 2020, section 3.1: each site uses the taps at earlier places; of its own site what `own` allows.
+    """Each site uses the taps at earlier places; of its own site what `own` allows.
 
     The layer is told, by a kernel of its own, which taps those are.
     """
