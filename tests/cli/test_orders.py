@@ -78,4 +78,5 @@ def test_a_receptive_field_under_an_order() -> None:
     )  # fmt: skip
     assert (told["earlier"], told["missing"], told["leaked"]) == (12, 0, 0)
     assert "s-curve-br" in told["in_words"]
-    assert "masks locally" in fails("info", "pixelcnn:tiny", "--receptive-field", "1,2", "--order", "s-curve", "--force")
+    other = ("info", "pixelcnn:tiny", "--receptive-field", "1,2", "--order", "s-curve", "--force")
+    assert "masks locally" in fails(*other)

@@ -4,9 +4,9 @@ Jain, Abbeel, Pathak: Locally Masked Convolution for Autoregressive Models, UAI 
 
 Adds to PixelCNN: the mask depends on the site, so that one set of weights paints in any order: here the raster and the
 S-curve, from each corner, along rows or columns (sixteen orders, `ordering.py`). Trained on several, a model scores an
-image by each, or by their average. A layer is told which of its taps are known (`mask_weight`, an option of the authors'
-code, github.com/ajayjain/lmconv). In an S-curve each site touches the one before it, and there is no blind spot; in a
-raster order there is that of PixelCNN, because it is one stack of kernels.
+image by each, or by their average. A layer is told which of its taps are known, an option of the authors' code
+(`mask_weight` in github.com/ajayjain/lmconv). In an S-curve each site touches the one before it, and there is no blind
+spot; in a raster order there is that of PixelCNN, because it is one stack of kernels.
 
 Not implemented: other curves (the paper has Hilbert curves too), and orders made for a hole. The normalisation of each
 pixel (PONO) of the authors' code.
