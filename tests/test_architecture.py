@@ -21,6 +21,7 @@ ROWS = [
     {"networks"},
     {"activations", "model_config"},
     {"pixel_model"},
+    {"runners"},
     {"factory", "unroll", "telling"},
     {"finetune", "scoring", "sampling", "receptive"},
     {"explaining"},

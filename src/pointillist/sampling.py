@@ -82,6 +82,7 @@ def sample(
     size: tuple[int, int] | None = None,
     batch_size: int = 64,
     order: str | None = None,
+    threads: int | None = None,
     **further: Unpack[Further],
 ) -> Samples:
     """Paint `n` images.
@@ -95,12 +96,13 @@ def sample(
         top_p: keeps the likeliest levels whose probabilities reach this sum.
         seed: image i depends on (seed, i) alone, not on `n` or `batch_size`; None takes a fresh one.
         uniforms: in [0, 1), one a sub-pixel, instead of a seed.
-        engine: `auto`, `step` or `naive`; see `unroll.open_engine`.
+        engine: `auto`, `cpu`, `step` or `naive`; see `runners.open_engine`.
         on_row: called after each row of a stage (each column, where the order goes along columns) with images finished
             before this batch, rows done (sites, in rows of the turned canvas), and the batch's levels.
         size: `(height, width)` instead of the model's own.
         batch_size: images painted at once.
         order: one of the model's orders; None for the usual one. Uniforms belong to places, whatever the order.
+        threads: how many share a batch on engine `cpu`; None for as many as torch uses.
 
     Raises:
         ConfigError, ShapeError, EngineError: naming the argument that is wrong.
@@ -108,7 +110,7 @@ def sample(
     parts = list(
         stream(
             model, n, label, text, guidance, temperature, top_p, seed, uniforms, engine, on_row,
-            size=size, batch_size=batch_size, order=order, **further,
+            size=size, batch_size=batch_size, order=order, threads=threads, **further,
         )
     )  # fmt: skip
     return Samples(
@@ -138,11 +140,12 @@ def stream(
     size: tuple[int, int] | None = None,
     batch_size: int = 64,
     order: str | None = None,
+    threads: int | None = None,
     **further: Unpack[Further],
 ) -> Iterator[Samples]:
     """Like `sample`, in batches as they are finished, so that any number fits in memory."""
     engine = resolve_engine(engine)
-    _check_numbers(n, guidance, temperature, top_p, batch_size)
+    _check_numbers(n, guidance, temperature, top_p, batch_size, 1 if threads is None else threads)
     height, width = size or (model.image.height, model.image.width)
     if min(height, width) < 1:
         raise ConfigError(f"`size` (={height}x{width}) must be positive in both directions.")
@@ -165,12 +168,19 @@ def stream(
             u = np.asarray(uniforms[start:stop], np.float64)
         chooser = Chooser(torch.from_numpy(u), guidance, temperature, top_p)
         report = None if on_row is None else (lambda rows, levels, done=start: on_row(done, rows, levels))
-        levels = _paint(model, told[start:stop], chooser, (height, width), engine, report, walk)
+        levels = _paint(model, told[start:stop], chooser, (height, width), engine, report, walk, threads)
         yield Samples(levels, chooser.nats, image, labels[start:stop], seed, engine, walk.name)
 
 
 def _paint(
-    model: PixelModel, told: Told, chooser: Chooser, size: tuple[int, int], engine: str, report: Any, order: Order
+    model: PixelModel,
+    told: Told,
+    chooser: Chooser,
+    size: tuple[int, int],
+    engine: str,
+    report: Any,
+    order: Order,
+    threads: int | None,
 ) -> Tensor:
     """One batch. Under guidance the engine carries every image twice, told and untold, and both see the same levels."""
     count = len(told)
@@ -178,7 +188,9 @@ def _paint(
     carried = Told.together([told, told.untold()]) if chooser.guided else told
     with evaluating(model):
         condition = model.condition(carried, len(carried))
-        return unroll(model, condition, chooser, len(carried), *size, engine, report, order=order)[:count]
+        return unroll(model, condition, chooser, len(carried), *size, engine, report, order=order, threads=threads)[
+            :count
+        ]
 
 
 class Chooser:
@@ -222,9 +234,9 @@ def sharpen(log_probs: Float[Tensor, "b k"], temperature: float, top_p: float) -
     return log_probs
 
 
-def _check_numbers(n: int, guidance: float, temperature: float, top_p: float, batch_size: int) -> None:
-    if n < 1 or batch_size < 1:
-        raise ConfigError(f"`n` (={n}) and `batch_size` (={batch_size}) must be at least 1.")
+def _check_numbers(n: int, guidance: float, temperature: float, top_p: float, batch_size: int, threads: int) -> None:
+    if min(n, batch_size, threads) < 1:
+        raise ConfigError(f"`n` (={n}), `batch_size` (={batch_size}) and `threads` (={threads}) must be at least 1.")
     if not 0 <= guidance < float("inf"):
         raise ConfigError(f"`guidance` (={guidance}) must be 0 or more, and finite: 1 is the model itself.")
     if not temperature >= 0:
