@@ -52,6 +52,7 @@ Looks = Annotated[
 Maps = Annotated[Path | None, typer.Option(metavar="DIR", help="Also write the views as PNG files.")]
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of continuations and of the calibration.")]
 Json = Annotated[bool, typer.Option("--json", metavar=FLAG, help="Print the numbers as JSON, and nothing else.")]
+Order = Annotated[str | None, typer.Option(metavar="NAME", help="An order of the model. Default: its first.")]
 Sets = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Read otherwise: data.size=32.")]
 Device = Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda, or auto.")]
 Force = Annotated[bool, typer.Option("--force", metavar=FLAG, help="Replace files that are there.")]
@@ -72,6 +73,7 @@ def explain(
     looks: Looks = None,
     maps: Maps = None,
     seed: Seed = 0,
+    order: Order = None,
     as_json: Json = False,
     sets: Sets = None,
     device: Device = "auto",
@@ -91,7 +93,8 @@ def explain(
     x, told = one(scorer, images, number, label)
     found = look(
         scorer, x, told=told, name=Path(model).name, changes=changes, continuations=continuations, seed=seed,
-        looks=looks, calibration=_calibration(scorer, images, calibrate, calibrate_on, sets or [], seed),
+        looks=looks, order=order,
+        calibration=_calibration(scorer, images, calibrate, calibrate_on, sets or [], seed, order),
         on_progress=_teller(as_json),
     )  # fmt: skip
     found.save(out)
@@ -175,7 +178,13 @@ def one(model: PretrainedPixelModel, images: ImageDataset, number: int, label: s
 
 
 def _calibration(
-    model: PretrainedPixelModel, images: ImageDataset, count: int | None, source: str | None, sets: list[str], seed: int
+    model: PretrainedPixelModel,
+    images: ImageDataset,
+    count: int | None,
+    source: str | None,
+    sets: list[str],
+    seed: int,
+    order: str | None,
 ) -> Any:
     """Of the images that the one was taken from, or of others; None unless asked for."""
     from pointillist.explaining import calibration
@@ -184,7 +193,7 @@ def _calibration(
         return None
     if source is not None:
         _, images = _images(model, source, None, sets, labels=True)
-    return calibration(model, images.subset(range(min(len(images), count or _LIMIT))), seed=seed)
+    return calibration(model, images.subset(range(min(len(images), count or _LIMIT))), seed=seed, order=order)
 
 
 def _teller(silent: bool) -> Any:

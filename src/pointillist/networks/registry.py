@@ -157,7 +157,7 @@ _ENTRIES = {
                 # few layers may start strong: docs/architecture.md has the measurement
                 "tiny": {"channels": 16, "layers": 1, "dropout": 0.0, "residual_scale": 1.0},
                 "small": {"channels": 32, "layers": 2, "dropout": 0.0, "residual_scale": 1.0},
-                "base": {"channels": 64, "layers": 2, "dropout": 0.0, "residual_scale": 1.0},
+                "base": {"channels": 48, "layers": 2, "dropout": 0.0, "residual_scale": 1.0},
             },
         ),
         ModelEntry(
