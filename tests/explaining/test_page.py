@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 
 import pointillist as pt
-from pointillist.explaining import calibration, packing
+from pointillist.explaining import calibration, condition_bits, packing
 from pointillist.explaining.asking import Asked
 from pointillist.likelihoods import LikelihoodName
 from tests.laws.strategies import dirty, make_model
@@ -214,6 +214,17 @@ def test_every_model_has_a_page_of_what_it_has() -> None:
         page = pt.explain(model, torch.zeros(model.image.shape, dtype=torch.int64), continuations=0, looks=0).to_html()
         for title in ("What being told is worth", "Layer by layer", "Calibration"):
             assert (f"<h2>{title}</h2>" in page) == (title in sections), title
+
+
+def test_what_being_told_is_worth_in_words() -> None:
+    """Told a label, a misleading one, and nothing."""
+    model = tiny("grey", labels=True)
+    x = torch.randint(3, model.image.shape)
+    names = [model.config.classes[i] for i in np.argsort(condition_bits(model, x).class_bits)]
+    pages = [pt.explain(model, x, label, continuations=0, looks=0).to_html() for label in (names[0], names[-1], None)]
+    assert "What the model is told saves" in pages[0]
+    assert "misleads it" in pages[1]
+    assert f"It was told nothing. The label that explains the image best, {names[0]}, " in pages[2]
 
 
 def test_palettes_and_large_codes_have_pages() -> None:
