@@ -24,7 +24,7 @@ ROWS = [
     {"runners"},
     {"factory", "unroll", "telling"},
     {"catalogue", "finetune", "scoring", "sampling", "receptive"},
-    {"explaining"},
+    {"explaining", "fidelity"},
     {"training"},
     {"demo"},
     {"cli"},
