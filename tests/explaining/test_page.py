@@ -162,7 +162,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 
 
 def in_browser(address: str, profile: Path) -> str:
-    """The page after its script. The browser's clock runs ahead of threads that inflate, so a busy machine needs more."""
+    """The page after its script. The clock runs ahead of the threads that inflate: a busy machine needs more of it."""
     quiet = ("--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}")
     for budget in (5_000, 100_000, 2_000_000, 2_000_000):
         command = [CHROMIUM, *quiet, f"--virtual-time-budget={budget}", "--dump-dom", address]
