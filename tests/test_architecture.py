@@ -24,7 +24,7 @@ ROWS = [
     {"finetune", "scoring", "sampling", "receptive"},
     {"explaining"},
     {"training"},
-    {"demo"},
+    {"bench", "demo"},
     {"cli"},
     {"__main__"},
 ]

@@ -23,6 +23,7 @@ COMMANDS = {
     "evaluate": "Models",
     "info": "Look",
     "models": "Look",
+    "bench": "Look",
 }
 _DEBUG = "POINTILLIST_DEBUG"
 

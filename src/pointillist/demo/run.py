@@ -19,11 +19,11 @@ from pointillist.checkpoint import write_text
 from pointillist.data import DataSplits, ImageDataset, load_data
 from pointillist.demo.facts import NOT_SAME, SAME, Facts, class_bits, frequency_bits
 from pointillist.demo.looks import Looks, cross_check, look
-from pointillist.machine import describe_machine, describe_versions, today
 from pointillist.demo.page import render
 from pointillist.demo.workspace import Workspace
 from pointillist.errors import ConfigError
 from pointillist.factory import PretrainedPixelModel, build, load
+from pointillist.machine import describe_machine, describe_versions, today
 from pointillist.pixel_model import PixelModel
 from pointillist.scoring import Evaluation, evaluate
 from pointillist.telling import match_labels
