@@ -23,13 +23,14 @@ def having(*fields: str) -> list[tuple[str, str]]:
 def test_every_preset_builds(name: str) -> None:
     """Presets are valid, grow from tiny to base, and can be overridden."""
     sizes = []
-    for preset in entry(name).presets:
+    for preset in entry(name).preset_names:
         config = config_from_dict(name, {}, preset)
         with torch.device("meta"):
             backbone = entry(name).backbone(config, Ports(groups=3, canvas=3, params=768))
         sizes.append(sum(p.numel() for p in backbone.parameters()))
         assert config_from_dict(name, {"dropout": 0.25}, preset).model_dump()["dropout"] == 0.25
-    assert sizes == sorted(sizes)
+    assert sizes[:3] == sorted(sizes[:3])
+    assert entry(name).preset_names[:3] == ["tiny", "small", "base"]
     assert entry(name).name == name
     assert entry(name).summary
 

@@ -81,10 +81,11 @@ def build(
     hint: int | str | ImageSpec | HintConfig | None = None,
     text: bool = False,
     likelihood: LikelihoodName = "auto",
-    mixtures: int = 10,
+    mixtures: int | None = None,
     position_width: int = 0,
     label_width: int = 64,
     level_width: int = 16,
+    orders: str | Sequence[str] = ("raster",),
     **settings: Any,
 ) -> PretrainedPixelModel:
     """An untrained model.
@@ -93,7 +94,7 @@ def build(
         model: a name from `pointillist.models()`.
         shape: `(channels, height, width)`; or give a full `image` description.
         levels, ordered: values of a sub-pixel, and whether they are quantities or names.
-        preset: a size, such as `tiny`, `small` or `base`; `settings` override it.
+        preset: a size, `tiny`, `small`, `base` or a paper's, such as `paper-cifar10`; `settings` override it.
         classes: names of the labels, or how many there are.
         attributes: names of the values of each attribute, or how many there are: `{"hair": 3}`.
         vector: numbers in the vector that it listens to.
@@ -101,6 +102,7 @@ def build(
             integers, or how it is made of an image: `lowres:2`, `grey`, `outline`, `half:left`.
         text: whether it listens to text (no model does yet).
         likelihood, mixtures, position_width, label_width, level_width: see `ModelConfig`.
+        orders: in which it is trained, by name; also a text with commas, and `raster-all` or `s-curve-all` for eight.
         settings: settings of the network, such as `channels=64, layers=12`.
 
     Raises:
@@ -112,20 +114,23 @@ def build(
         if shape is None:
             raise ConfigError("`shape` is missing: give (channels, height, width), for example (1, 28, 28).")
         image = ImageSpec.infer(shape, levels, ordered)
-    if preset is not None and likelihood == "auto":
-        likelihood = entry(model).preset_likelihood(image)
+    if preset is not None:
+        chosen = entry(model)
+        likelihood = chosen.preset_likelihood(image) if likelihood == "auto" else likelihood
+        mixtures = chosen.preset_mixtures(preset) if mixtures is None else mixtures
     config = ModelConfig.from_dict(
         {
             "model_type": model,
             "image": image,
             "backbone": config_from_dict(model, settings, preset),
             "likelihood": likelihood,
-            "mixtures": mixtures,
+            "mixtures": 10 if mixtures is None else mixtures,
             "classes": _named(classes),
             **conditions(image, attributes, vector, hint),
             "position_width": position_width,
             "label_width": label_width,
             "level_width": level_width,
+            "orders": orders,
         }
     )
     return PretrainedPixelModel(config)
@@ -246,7 +251,7 @@ def models() -> list[ModelSummary]:
     out = []
     for name in names():
         sizes = {}
-        for preset in entry(name).presets:
+        for preset in entry(name).preset_names:
             with torch.device("meta"):
                 sizes[preset] = build(name, shape=(1, 28, 28), preset=preset).num_parameters
         out.append(ModelSummary(name, entry(name).summary, sizes))
@@ -276,6 +281,7 @@ A model that paints an image one pixel at a time, with exact likelihood. Made wi
 | likelihood | {model.likelihood.name} |
 | classes | {len(config.classes) or "none"} |
 | listens to | {", ".join(config.describe_conditions()) or "nothing"} |
+| orders | {", ".join(config.orders)} |
 | network | `{settings}` |
 
 ```python

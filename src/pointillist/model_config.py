@@ -19,7 +19,8 @@ from pointillist.conditioning import (
 from pointillist.errors import ConfigError, sentence
 from pointillist.images import ImageSpec
 from pointillist.likelihoods import LikelihoodName, build_likelihood
-from pointillist.networks import BackboneConfig, config_from_dict
+from pointillist.networks import BackboneConfig, config_from_dict, entry, names
+from pointillist.ordering import order_named, order_names
 
 # what no machine can hold is refused before memory is taken for it: settings may come from a file
 MAX_SIDE = 65_536
@@ -39,6 +40,7 @@ class ModelConfig(BaseModel):
         attributes, vector, hint: the other conditions that it listens to; None where it does not.
         position_width: features of a learned map of positions; 0 for none. With it the image size is fixed.
         level_width: features of the embedding of an unordered level.
+        orders: the orders that it is trained on, the usual one first; see `ordering`. With several it is told which.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -55,6 +57,7 @@ class ModelConfig(BaseModel):
     hint: HintConfig | None = None
     position_width: int = Field(0, ge=0, le=1024)
     level_width: int = Field(16, ge=1, le=1024)
+    orders: tuple[str, ...] = ("raster",)
 
     @model_validator(mode="before")
     @classmethod
@@ -70,6 +73,11 @@ class ModelConfig(BaseModel):
             raise ConfigError("Class names must differ from one another: rename the doubles.")
         return classes
 
+    @field_validator("orders", mode="before")
+    @classmethod
+    def _known(cls, orders: Any) -> Any:
+        return order_names(orders)
+
     @model_validator(mode="after")
     def _bounded(self) -> ModelConfig:
         image = self.image
@@ -83,6 +91,22 @@ class ModelConfig(BaseModel):
                 f"the limit of {MAX_NUMBERS:,}: use fewer channels, levels or mixtures."
             )
         return self
+
+    @model_validator(mode="after")
+    def _can_follow(self) -> ModelConfig:
+        curves = [name for name in self.orders if order_named(name).snake]
+        if curves and not entry(self.model_type).backbone.masks_locally:
+            local = ", ".join(name for name in names() if entry(name).backbone.masks_locally)
+            raise ConfigError(
+                f"`orders` (={curves[0]}) needs a network that masks locally, which {self.model_type} does not: use a "
+                f"raster order, or the model {local}."
+            )
+        return self
+
+    @property
+    def order_width(self) -> int:
+        """Features of the vector that says which of several orders it is; 0 where there is one."""
+        return self.label_width if len(self.orders) > 1 else 0
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> ModelConfig:

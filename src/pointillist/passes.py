@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pointillist.attention import strict_attention
+from pointillist.ordering import RASTER, Order
 from pointillist.recurrence import Cell, scan
 
 
@@ -64,7 +65,14 @@ class Pass(Protocol):
 
 
 class FullPass:
-    """All sites at once. Zero padding stands for everything outside the image."""
+    """All sites at once. Zero padding stands for everything outside the image.
+
+    Args:
+        order: the order whose turned canvas the network is given.
+    """
+
+    def __init__(self, order: Order = RASTER) -> None:
+        self.order = order
 
     def window(
         self, key: str, x: Float[Tensor, "b d h w"], *, up: int, left: int, right: int, down: int = 0

@@ -10,14 +10,15 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from pointillist.activations import Watched
-from pointillist.conditioning import Further, Label, Listener, PositionMap, Told
+from pointillist.conditioning import Further, Label, Listener, OrderVectors, PositionMap, Told
 from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.images import ImageSpec
 from pointillist.likelihoods import build_likelihood
 from pointillist.model_config import ModelConfig
 from pointillist.networks import Ports, Stage, entry, painting_order
 from pointillist.nn import Condition, has_weight_norm, initialise_from_data, name_places
-from pointillist.passes import FullPass, Pass
+from pointillist.ordering import Order, order_among
+from pointillist.passes import FullPass
 
 __all__ = ["ModelConfig", "PixelModel"]
 
@@ -41,6 +42,7 @@ class PixelModel(Watched):
             self.add_module(name, listener)
         width = config.position_width
         self.position = PositionMap(width, image.height, image.width) if width else None
+        self.told_order = OrderVectors(config.orders, config.order_width) if config.order_width else None
         self.backbone = entry(config.model_type).backbone(config.backbone, self.ports)
         name_places(self.backbone)
         self.fresh = True  # whether its weights are still those it was built with
@@ -54,7 +56,7 @@ class PixelModel(Watched):
             groups=1 if self.likelihood.coupled else image.channels,
             canvas=image.channels * self.level_width,
             params=self.likelihood.num_params,
-            vector=sum(listener.vector_width for listener in self.listeners.values()),
+            vector=sum(listener.vector_width for listener in self.listeners.values()) + self.config.order_width,
             map=sum(listener.map_width for listener in self.listeners.values()) + self.config.position_width,
         )
 
@@ -92,9 +94,15 @@ class PixelModel(Watched):
         """The walks in which an image of this size is painted, in their order: one for most models."""
         return self.backbone.stages(height, width)
 
-    def places(self, height: int, width: int) -> Int[np.ndarray, "h w"]:
+    def places(self, height: int, width: int, order: Order | None = None) -> Int[np.ndarray, "h w"]:
         """The place of each site in the order of painting, from 0."""
-        return painting_order(self.stages(height, width), height, width)
+        order = self.order() if order is None else order
+        if order.snake:  # networks that follow it have one stage
+            return order.places(height, width)
+        turned = order.turned_size(height, width)
+        place = torch.from_numpy(painting_order(self.stages(*turned), *turned))
+        found: np.ndarray = order.turn_back(place).numpy()
+        return found
 
     def level_values(self) -> Float[Tensor, "k e"]:
         """What each level is written as on the canvas that the network reads."""
@@ -156,14 +164,32 @@ class PixelModel(Watched):
             maps.append(self.position(count))
         return Condition(torch.cat(vectors, 1) if vectors else None, torch.cat(maps, 1) if maps else None)
 
-    def params(self, x: Int[Tensor, "b c h w"], condition: Condition, ctx: Pass | None = None) -> Tensor:
-        """Network outputs `b p h w` for images whose sites are all known."""
-        out: Tensor = self.backbone(self.canvas(x), FullPass() if ctx is None else ctx, condition)
-        return out
+    def order(self, name: str | None = None) -> Order:
+        """One of its orders; without a name, the usual one. Another one is a `ConfigError`."""
+        return order_among(self.config.orders, name)
 
-    def forward(self, x: Int[Tensor, "b c h w"], told: Told | None = None) -> Float[Tensor, " b"]:
+    def in_order(self, condition: Condition, order: Order) -> Condition:
+        """A condition as the network gets it on the turned canvas; with several orders it is told which this is."""
+        turned = condition.turned(order)
+        return turned if self.told_order is None else self.told_order(turned, order)
+
+    def outputs(
+        self, canvas: Float[Tensor, "b i h w"], condition: Condition, order: Order | None = None
+    ) -> Float[Tensor, "b p h w"]:
+        """Network outputs at every site of an image, each from the sites before it in the order."""
+        order = self.order() if order is None else order
+        out: Tensor = self.backbone(order.turn(canvas), FullPass(order), self.in_order(condition, order))
+        return order.turn_back(out)
+
+    def params(self, x: Int[Tensor, "b c h w"], condition: Condition, order: Order | None = None) -> Tensor:
+        """Network outputs `b p h w` for images whose sites are all known."""
+        return self.outputs(self.canvas(x), condition, order)
+
+    def forward(
+        self, x: Int[Tensor, "b c h w"], told: Told | None = None, order: str | None = None
+    ) -> Float[Tensor, " b"]:
         """Log-likelihood of each image in nats, without checking the input: the training step."""
-        params = self.params(x, self.condition(told, len(x), (x.shape[2], x.shape[3])))
+        params = self.params(x, self.condition(told, len(x), (x.shape[2], x.shape[3])), self.order(order))
         with torch.autocast(x.device.type, enabled=False):
             return self.likelihood.log_prob(params, x).flatten(1).sum(1)
 
@@ -185,30 +211,46 @@ class PixelModel(Watched):
         self.fresh = False
 
     def log_prob(
-        self, x: Int[Tensor, "b c h w"], label: Label = None, text: Any = None, **further: Unpack[Further]
+        self,
+        x: Int[Tensor, "b c h w"],
+        label: Label = None,
+        text: Any = None,
+        *,
+        order: str | None = None,
+        **further: Unpack[Further],
     ) -> Float[Tensor, " b"]:
         """Log-likelihood of each image, in nats.
 
         Args:
             x: levels, integers in [0, levels).
             label, text, further: what the images are; see `told`.
+            order: in which the sub-pixels come; None for the usual one.
 
         Raises:
             ShapeError, DataError: if `x` is not an image of this model.
-            ConfigError: if the model does not take a condition, or not this value of it.
+            ConfigError: if the model does not take a condition, or not this value of it, or not the order.
         """
-        return self.log_prob_map(x, label, text, **further).flatten(1).sum(1)
+        return self.log_prob_map(x, label, text, order=order, **further).flatten(1).sum(1)
 
     def log_prob_map(
-        self, x: Int[Tensor, "b c h w"], label: Label = None, text: Any = None, **further: Unpack[Further]
+        self,
+        x: Int[Tensor, "b c h w"],
+        label: Label = None,
+        text: Any = None,
+        *,
+        order: str | None = None,
+        **further: Unpack[Further],
     ) -> Float[Tensor, "b c h w"]:
         """Log-probability of each sub-pixel given those before it, in nats. Arguments and errors as `log_prob`."""
         x = self.check(x)
-        return self.told_log_prob(x, self.told(label, len(x), text, size=(x.shape[2], x.shape[3]), **further))
+        told = self.told(label, len(x), text, size=(x.shape[2], x.shape[3]), **further)
+        return self.told_log_prob(x, told, self.order(order))
 
-    def told_log_prob(self, x: Int[Tensor, "b c h w"], told: Told) -> Float[Tensor, "b c h w"]:
+    def told_log_prob(
+        self, x: Int[Tensor, "b c h w"], told: Told, order: Order | None = None
+    ) -> Float[Tensor, "b c h w"]:
         """`log_prob_map` of images that are checked, under conditions that are tensors already."""
-        params = self.params(x, self.condition(told, len(x)))
+        params = self.params(x, self.condition(told, len(x)), order)
         with torch.autocast(x.device.type, enabled=False):
             return self.likelihood.log_prob(params, x)
 

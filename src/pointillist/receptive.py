@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from pointillist.errors import ConfigError, ShapeError
-from pointillist.passes import FullPass
+from pointillist.ordering import Order
 from pointillist.pictures import field_picture, png_bytes
 from pointillist.pixel_model import PixelModel
 
@@ -98,6 +98,7 @@ def receptive_field(
     size: tuple[int, int] | None = None,
     images: Int[Tensor, "n c h w"] | None = None,
     name: str | None = None,
+    order: str | None = None,
 ) -> ReceptiveField:
     """Measure what the parameters of a sub-pixel depend on. The weights of `model` stay as they are.
 
@@ -108,6 +109,7 @@ def receptive_field(
         size: height and width of the image; None for the model's own.
         images: levels over which the strength is measured, without labels; a trained model takes random ones if None.
         name: of the model in the caption; None for its type.
+        order: one of the model's orders; None for the usual one.
 
     Raises:
         ConfigError: if the site is not in the image.
@@ -116,17 +118,19 @@ def receptive_field(
     height, width = size or (model.image.height, model.image.width)
     channels = model.image.channels
     row, column, channel = check_site(model, row, column, channel, size)
+    walk = model.order(order)
     probe = copy.deepcopy(model).to("cpu", torch.float64).eval().requires_grad_(False)
     random = torch.Generator().manual_seed(0)
     if images is None and getattr(model, "training_record", None):
         images = torch.randint(model.image.levels, (_IMAGES, channels, height, width), generator=random)
     site = (channel, row, column)
-    strength = None if images is None else _strength(probe, images, site, (height, width))
-    earlier = _earlier(probe, (channels, height, width), site)
-    depends = _depends(probe, earlier, site, random)
-    return ReceptiveField(
-        name or model.config.model_type, (row, column, channel), depends, earlier, strength, channel_names(model)
-    )
+    strength = None if images is None else _strength(probe, images, site, (height, width), walk)
+    earlier = _earlier(probe, (channels, height, width), site, walk)
+    depends = _depends(probe, earlier, site, random, walk)
+    title = name or model.config.model_type
+    if len(model.config.orders) > 1 or walk.name != "raster":
+        title = f"{title}, {walk.name}"
+    return ReceptiveField(title, (row, column, channel), depends, earlier, strength, channel_names(model))
 
 
 def channel_names(model: PixelModel) -> tuple[str, ...]:
@@ -159,21 +163,23 @@ def check_site(
     return row, column, channel
 
 
-def _earlier(model: PixelModel, shape: tuple[int, int, int], site: tuple[int, int, int]) -> np.ndarray:
-    """Bool `c h w`: what is painted before a site, in the order of the model and, at the site, of the channels."""
+def _earlier(model: PixelModel, shape: tuple[int, int, int], site: tuple[int, int, int], order: Order) -> np.ndarray:
+    """Bool `c h w`: what is painted before a site, channels of a pixel in turn."""
     channel, row, column = site
-    own, place = np.indices(shape)[0], model.places(*shape[1:])[None]
+    own, place = np.indices(shape)[0], model.places(*shape[1:], order)[None]
     here = place[0, row, column]
     before: np.ndarray = (place < here) | ((place == here) & (own < (0 if model.likelihood.coupled else channel)))
     return before
 
 
-def _depends(model: PixelModel, earlier: np.ndarray, site: tuple[int, int, int], random: torch.Generator) -> np.ndarray:
+def _depends(
+    model: PixelModel, earlier: np.ndarray, site: tuple[int, int, int], random: torch.Generator, order: Order
+) -> np.ndarray:
     """The union over random weights, until it stays the same. Overwrites the weights."""
     found, quiet = np.zeros_like(earlier), 0
     for _ in range(_MOST):
         _randomise(model, random)
-        new = _gradient(model, earlier.shape, site, random) & ~found
+        new = _gradient(model, earlier.shape, site, random, order) & ~found
         found |= new
         quiet = 0 if new.any() else quiet + 1
         if quiet == _QUIET or (quiet and bool((found | ~earlier).all())):
@@ -189,24 +195,22 @@ def _randomise(model: PixelModel, random: torch.Generator) -> None:
 
 
 def _gradient(
-    model: PixelModel, shape: tuple[int, ...], site: tuple[int, int, int], random: torch.Generator
+    model: PixelModel, shape: tuple[int, ...], site: tuple[int, int, int], random: torch.Generator, order: Order
 ) -> np.ndarray:
     """Bool `c h w`: where the gradient of the site's parameters is not zero, for any of a few random canvases."""
     channel, row, column = site
     groups, (channels, height, width) = model.ports.groups, shape
     canvas = torch.randn(_CANVASES, model.ports.canvas, height, width, generator=random, dtype=torch.float64)
     canvas.requires_grad_()
-    params = model.backbone(canvas, FullPass(), model.condition(None, _CANVASES, (height, width))).unflatten(
-        1, (groups, -1)
-    )
-    asked = params[:, channel if groups > 1 else 0, :, row, column]
+    outputs: Tensor = model.outputs(canvas, model.condition(None, _CANVASES, (height, width)), order)
+    asked = outputs.reshape(_CANVASES, groups, -1, height, width)[:, channel if groups > 1 else 0, :, row, column]
     weights = torch.randn(asked.shape, generator=random, dtype=torch.float64)
     found: np.ndarray = _of_canvas((asked * weights).sum(), canvas, channels).amax(0).numpy() != 0
     return found
 
 
 def _strength(
-    model: PixelModel, images: Int[Tensor, "n c h w"], site: tuple[int, int, int], size: tuple[int, int]
+    model: PixelModel, images: Int[Tensor, "n c h w"], site: tuple[int, int, int], size: tuple[int, int], order: Order
 ) -> np.ndarray:
     """Mean over images of the gradient of the log-probability of the site's level, `c h w`."""
     x = model.check(images.cpu())
@@ -218,7 +222,7 @@ def _strength(
         )
     channel, row, column = site
     canvas = model.canvas(x).detach().requires_grad_()
-    params = model.backbone(canvas, FullPass(), model.condition(None, len(x), size))
+    params = model.outputs(canvas, model.condition(None, len(x), size), order)
     nats = model.likelihood.log_prob(params, x)[:, channel, row, column].sum()
     return _of_canvas(nats, canvas, x.shape[1]).mean(0).numpy()
 

@@ -17,6 +17,7 @@ from pointillist.conditioning import Further, Label, Told, labels_of
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import ImageSpec
 from pointillist.likelihoods import bits_per_dim, inverse_cdf
+from pointillist.ordering import Order
 from pointillist.pixel_model import PixelModel
 from pointillist.scoring import evaluating
 from pointillist.unroll import Site, resolve_engine, unroll
@@ -35,6 +36,7 @@ class Samples:
         labels: the label each was asked for, `[n]`; -1 for none.
         seed: of the uniforms; None where they were given.
         engine: what painted them.
+        order: in which their sub-pixels were painted.
     """
 
     levels: Int[Tensor, "n c h w"]
@@ -43,6 +45,7 @@ class Samples:
     labels: Int[Tensor, " n"]
     seed: int | None
     engine: str = "step"
+    order: str = "raster"
 
     def __len__(self) -> int:
         return len(self.levels)
@@ -78,6 +81,7 @@ def sample(
     *,
     size: tuple[int, int] | None = None,
     batch_size: int = 64,
+    order: str | None = None,
     **further: Unpack[Further],
 ) -> Samples:
     """Paint `n` images.
@@ -92,10 +96,11 @@ def sample(
         seed: image i depends on (seed, i) alone, not on `n` or `batch_size`; None takes a fresh one.
         uniforms: in [0, 1), one a sub-pixel, instead of a seed.
         engine: `auto`, `step` or `naive`; see `unroll.open_engine`.
-        on_row: called after each row of a stage with images finished before this batch, rows done (sites, in rows of
-            the image), and the batch's levels.
+        on_row: called after each row of a stage (each column, where the order goes along columns) with images finished
+            before this batch, rows done (sites, in rows of the turned canvas), and the batch's levels.
         size: `(height, width)` instead of the model's own.
         batch_size: images painted at once.
+        order: one of the model's orders; None for the usual one. Uniforms belong to places, whatever the order.
 
     Raises:
         ConfigError, ShapeError, EngineError: naming the argument that is wrong.
@@ -103,7 +108,7 @@ def sample(
     parts = list(
         stream(
             model, n, label, text, guidance, temperature, top_p, seed, uniforms, engine, on_row,
-            size=size, batch_size=batch_size, **further,
+            size=size, batch_size=batch_size, order=order, **further,
         )
     )  # fmt: skip
     return Samples(
@@ -113,6 +118,7 @@ def sample(
         torch.cat([p.labels for p in parts]),
         parts[0].seed,
         parts[0].engine,
+        parts[0].order,
     )
 
 
@@ -131,6 +137,7 @@ def stream(
     *,
     size: tuple[int, int] | None = None,
     batch_size: int = 64,
+    order: str | None = None,
     **further: Unpack[Further],
 ) -> Iterator[Samples]:
     """Like `sample`, in batches as they are finished, so that any number fits in memory."""
@@ -149,7 +156,7 @@ def stream(
             raise ConfigError(f"`seed` (={seed}) must be 0 or more.")
     else:
         seed, uniforms = None, _checked_uniforms(uniforms, (n, *shape))
-    image = model.image.resized(height, width)
+    image, walk = model.image.resized(height, width), model.order(order)
     for start in range(0, n, batch_size):
         stop = min(n, start + batch_size)
         if uniforms is None:
@@ -158,18 +165,20 @@ def stream(
             u = np.asarray(uniforms[start:stop], np.float64)
         chooser = Chooser(torch.from_numpy(u), guidance, temperature, top_p)
         report = None if on_row is None else (lambda rows, levels, done=start: on_row(done, rows, levels))
-        levels = _paint(model, told[start:stop], chooser, (height, width), engine, report)
-        yield Samples(levels, chooser.nats, image, labels[start:stop], seed, engine)
+        levels = _paint(model, told[start:stop], chooser, (height, width), engine, report, walk)
+        yield Samples(levels, chooser.nats, image, labels[start:stop], seed, engine, walk.name)
 
 
-def _paint(model: PixelModel, told: Told, chooser: Chooser, size: tuple[int, int], engine: str, report: Any) -> Tensor:
+def _paint(
+    model: PixelModel, told: Told, chooser: Chooser, size: tuple[int, int], engine: str, report: Any, order: Order
+) -> Tensor:
     """One batch. Under guidance the engine carries every image twice, told and untold, and both see the same levels."""
     count = len(told)
     chooser.guided = chooser.guidance != 1.0 and told.anything
     carried = Told.together([told, told.untold()]) if chooser.guided else told
     with evaluating(model):
         condition = model.condition(carried, len(carried))
-        return unroll(model, condition, chooser, len(carried), *size, engine, report)[:count]
+        return unroll(model, condition, chooser, len(carried), *size, engine, report, order=order)[:count]
 
 
 class Chooser:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Unpack
@@ -34,6 +34,8 @@ class Evaluation:
         dims: sub-pixels of an image.
         per_image: negative log-likelihood of each image, in nats, `[count]`.
         notes: how the images were read (levels, binarisation, subsets).
+        order: what was asked for: the name of an order, `average` or `each`.
+        by_order: mean negative log-likelihood under each order that was run, in nats.
     """
 
     nats: float
@@ -43,15 +45,24 @@ class Evaluation:
     dims: int
     per_image: np.ndarray = field(repr=False)
     notes: tuple[str, ...] = ()
+    order: str = "raster"
+    by_order: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, per_image: np.ndarray, dims: int, notes: tuple[str, ...] = ()) -> Evaluation:
+    def of(
+        cls,
+        per_image: np.ndarray,
+        dims: int,
+        notes: tuple[str, ...] = (),
+        order: str = "raster",
+        by_order: Mapping[str, float] | None = None,
+    ) -> Evaluation:
         """From the negative log-likelihood of each image, in nats."""
         scale = dims * math.log(2)
         mean = float(per_image.mean())
         spread = float(per_image.std(ddof=1)) / math.sqrt(len(per_image)) if len(per_image) > 1 else math.nan
         interval = ((mean - Z95 * spread) / scale, (mean + Z95 * spread) / scale)
-        return cls(mean, mean / scale, interval, len(per_image), dims, per_image, notes)
+        return cls(mean, mean / scale, interval, len(per_image), dims, per_image, notes, order, dict(by_order or {}))
 
     def __str__(self) -> str:
         low, high = self.interval
@@ -82,6 +93,7 @@ def evaluate(
     batch_size: int = 64,
     seed: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
+    order: str | None = None,
     **further: Unpack[Further],
 ) -> Evaluation:
     """Likelihood of images, in float32 whatever the model was trained in; independent of `batch_size`.
@@ -91,6 +103,7 @@ def evaluate(
         label, text, further: conditions of levels, or instead of those of the data set; see `PixelModel.told`.
         seed: of dynamic binarisation, drawn once.
         on_progress: called with images done and images in all.
+        order: one of the model's orders; None for the usual one; or `average`, or `each`; see `combine`.
 
     Raises:
         DataError, ShapeError, ConfigError: if the images or labels do not fit the model.
@@ -103,7 +116,8 @@ def evaluate(
     _, channels, height, width = read(0, 1)[0].shape
     asked = model.told(label, count, text, size=(height, width), **further)
     own = {name for name, value in {"label": label, **further}.items() if value is not None}
-    per_image = np.empty(count, np.float64)
+    walks = [model.order(order)] if order not in ("average", "each") else list(map(model.order, model.config.orders))
+    every = np.empty((len(walks), count), np.float64)
     with evaluating(model):
         for start in range(0, count, batch_size):
             stop = min(count, start + batch_size)
@@ -111,21 +125,45 @@ def evaluate(
             mine = asked[start:stop]
             if told is not None:
                 mine = Told(len(part), {n: (mine if n in own else told).parts[n] for n in mine.parts})
-            nats = model.told_log_prob(model.check(part), mine).flatten(1).sum(1)
-            per_image[start:stop] = -nats.double().cpu().numpy()
+            part = model.check(part)
+            for row, walk in zip(every, walks, strict=True):
+                row[start:stop] = -model.told_log_prob(part, mine, walk).flatten(1).sum(1).double().cpu().numpy()
             if on_progress is not None:
                 on_progress(stop, count)
-    return Evaluation.of(per_image, channels * height * width, notes)
+    name = walks[0].name if order is None else order
+    by_order = {walk.name: float(nats) for walk, nats in zip(walks, every.mean(1), strict=True)}
+    return Evaluation.of(combine(every, name), channels * height * width, notes, name, by_order)
+
+
+def combine(nats: Float[np.ndarray, "o n"], order: str) -> Float[np.ndarray, " n"]:
+    """Negative log-likelihoods of images under several orders as one for each image, in nats.
+
+    `average` is -log mean_o p_o(x), the exact likelihood of the mixture that first draws an order, each as likely, and
+    then paints by it: it is normalised, as every p_o is. `each` is the mean of -log p_o(x), which is never less
+    (Jensen): what an image costs if the order is drawn and told.
+    """
+    if order != "average":
+        mean: np.ndarray = nats.mean(0)
+        return mean
+    least = nats.min(0)
+    total: np.ndarray = least - np.log(np.exp(least - nats).mean(0))
+    return total
 
 
 def entropy_map(
-    model: PixelModel, x: Int[Tensor, "b c h w"], label: Label = None, text: Any = None, **further: Unpack[Further]
+    model: PixelModel,
+    x: Int[Tensor, "b c h w"],
+    label: Label = None,
+    text: Any = None,
+    *,
+    order: str | None = None,
+    **further: Unpack[Further],
 ) -> Float[Tensor, "b c h w"]:
-    """How uncertain the model is at each sub-pixel, given the true ones before it, in bits."""
+    """How uncertain the model is at each sub-pixel, given the true ones before it in an order, in bits."""
     with evaluating(model):
         x = model.check(x)
         told = model.told(label, len(x), text, size=(x.shape[2], x.shape[3]), **further)
-        params = model.params(x, model.condition(told, len(x)))
+        params = model.params(x, model.condition(told, len(x)), model.order(order))
         maps = []
         for channel in range(x.shape[1]):
             log_probs = model.likelihood.conditional(params, x, channel)

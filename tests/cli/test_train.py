@@ -214,3 +214,14 @@ def test_help_names_the_true_defaults() -> None:
         if setting.default is not None:
             section, _, name = setting.key.partition(".")
             assert str(tree[section][name]).removesuffix(".0") == setting.default, setting.flags
+
+
+def test_the_preset_of_a_paper_is_below_the_file_and_the_options(tmp_path: Path) -> None:
+    """Defaults < preset < --config < options; what came out is written to run.toml, whoever said it."""
+    file = tmp_path / "a.toml"
+    file.write_text('[model]\ntype = "diagonal-bilstm"\npreset = "paper-mnist"\n[train]\nema = 0.9\nsteps = 1\n')
+    train("uci-digits", "--config", file, "--lr", "0.5", "--out", tmp_path / "run")
+    settings = tomllib.loads((tmp_path / "run" / "run.toml").read_text())["train"]
+    assert {key: settings[key] for key in ("optimiser", "schedule", "warmup", "ema", "lr", "batch_size")} == {
+        "optimiser": "rmsprop", "schedule": "constant", "warmup": 0, "ema": 0.9, "lr": 0.5, "batch_size": 4,
+    }  # fmt: skip

@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from pointillist.passes import FullPass
 from pointillist.pixel_model import PixelModel
 
 from .strategies import dirty, random_levels, random_told
@@ -54,7 +53,7 @@ def jacobian(model: PixelModel, height: int, width: int) -> Float[Tensor, "s s"]
     count, groups = len(order), model.ports.groups
     condition = model.condition(random_told(model, count, height, width), count)
     canvas = torch.randn(count, model.ports.canvas, height, width, dtype=torch.float64, requires_grad=True)
-    params = model.backbone(canvas, FullPass(), condition).unflatten(1, (groups, -1))
+    params = model.outputs(canvas, condition).unflatten(1, (groups, -1))
     row, column, group = torch.tensor(order).T
     asked = params[torch.arange(count), group, :, row, column]  # [s, p / groups]
     (gradient,) = torch.autograd.grad((asked * torch.randn_like(asked)).sum(), canvas)
@@ -81,7 +80,7 @@ def check_no_leak(model: PixelModel, height: int, width: int) -> None:
 def check_batch(model: PixelModel, height: int, width: int) -> None:
     """Images of a batch do not mix."""
     canvas = torch.randn(3, model.ports.canvas, height, width, dtype=torch.float64, requires_grad=True)
-    params = model.backbone(canvas, FullPass(), model.condition(random_told(model, 3, height, width), 3))
+    params = model.outputs(canvas, model.condition(random_told(model, 3, height, width), 3))
     (gradient,) = torch.autograd.grad((params[1] * torch.randn_like(params[1])).sum(), canvas)
     assert not gradient[[0, 2]].any(), "an image of a batch depends on another one"
 
@@ -95,7 +94,7 @@ def check_poison(model: PixelModel, height: int, width: int) -> None:
 
     def params(x: Tensor) -> Tensor:
         torch.manual_seed(1)  # the same dropout
-        return in_order(model, model.backbone(x, FullPass(), condition))  # [s, b, p / groups]
+        return in_order(model, model.outputs(x, condition))  # [s, b, p / groups]
 
     with torch.no_grad():
         before = params(canvas)

@@ -12,13 +12,21 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from pointillist.networks import DiagonalBiLSTMConfig, GatedPixelCNNConfig, PixelCNNConfig, RowLSTMConfig
+from pointillist.networks import (
+    DiagonalBiLSTMConfig,
+    GatedPixelCNNConfig,
+    MultiscalePixelRNNConfig,
+    PixelCNNConfig,
+    RowLSTMConfig,
+)
 from pointillist.networks.pixel_rnn import PixelRNNConfig
 from pointillist.pixel_model import PixelModel
 
 from . import textbook_pixelcnn_pp
 from .causal import dependencies, places
 
+Place = tuple[int, int, int]
+Rule = Callable[[int, int, int, int], bool]
 Sees = np.ndarray  # bool [place, place]: which feature group of a site reads which
 
 
@@ -28,9 +36,18 @@ def complete(model: PixelModel, height: int, width: int) -> Sees:
     return np.tril(np.ones((count, count), bool), -1)
 
 
-def taps(model: PixelModel, height: int, width: int, rule: Callable[[int, int, int, int], bool]) -> Sees:
-    """`rule(dy, dx, own group, other group)` as a table over all pairs of places inside the image."""
-    order = places(model, height, width)
+def taps(model: PixelModel, height: int, width: int, rule: Rule) -> Sees:
+    """`rule(dy, dx, own group, other group)` as a table over all pairs of places of a canvas walked as a raster."""
+    return table(raster(model, height, width), rule)
+
+
+def raster(model: PixelModel, height: int, width: int) -> list[Place]:
+    """Every (row, column, group) of a canvas, row by row."""
+    return [(y, x, g) for y in range(height) for x in range(width) for g in range(model.ports.groups)]
+
+
+def table(order: list[Place], rule: Rule) -> Sees:
+    """The same over any list of places."""
     return np.array([[rule(b[0] - a[0], b[1] - a[1], a[2], b[2]) for b in order] for a in order], bool)
 
 
@@ -106,38 +123,77 @@ def always(inner: Sees, step: Sees) -> Sees:
 
 
 def pixel_rnn(model: PixelModel, height: int, width: int) -> Sees:
-    """A mask A kernel, then in each layer the input of the site and the states of its neighbours."""
+    """One of the two, by itself."""
     config = model.config.backbone
     assert isinstance(config, PixelRNNConfig)
+    return pixel_rnn_over(raster(model, height, width), config)
+
+
+def pixel_rnn_over(order: list[Place], config: PixelRNNConfig, told: Sees | None = None) -> Sees:
+    """A mask A kernel, then in each layer the input of the site and the states of its neighbours.
+
+    `told` is what the map of a condition knows at each site; it enters the gates of every layer.
+    """
     half = config.first_kernel // 2
 
     def sites(*reach: tuple[int, int]) -> Sees:
-        return taps(model, height, width, lambda dy, dx, own, other: (dy, dx) in reach)
+        return table(order, lambda dy, dx, own, other: (dy, dx) in reach)
 
     def first(dy: int, dx: int, own: int, other: int) -> bool:
         if dy == dx == 0:
             return other < own
         return -half <= dy <= 0 and abs(dx) <= half and (dy < 0 or dx < 0)
 
-    mix = taps(model, height, width, lambda dy, dx, own, other: dy == dx == 0 and other <= own)
-    seen = taps(model, height, width, first)
+    mix = table(order, lambda dy, dx, own, other: dy == dx == 0 and other <= own)
+    seen = table(order, first)
     total = np.zeros_like(seen)
+    told = total if told is None else told
     for layer in range(config.layers):
         if isinstance(config, RowLSTMConfig):
             reach = range(-(config.kernel // 2), config.kernel // 2 + 1)
             left = [(0, dx) for dx in reach if dx < 0]
-            state = always(then(mix | sites(*left), seen), sites(*((-1, dx) for dx in reach)))
+            state = always(then(mix | sites(*left), seen) | told, sites(*((-1, dx) for dx in reach)))
         else:
             assert isinstance(config, DiagonalBiLSTMConfig)
-            whole = then(sites((0, 0)), seen)
+            whole = then(sites((0, 0)), seen) | told
             if config.border and layer == 0:
                 whole = whole | sites((0, 0))
             right = then(sites((-1, 0)), always(whole, sites((-1, 0), (0, 1))))
-            state = always(then(mix, seen), sites((-1, 0), (0, -1))) | right
+            state = always(then(mix, seen) | told, sites((-1, 0), (0, -1))) | right
         out = then(mix, state)
         seen = seen | out if config.residual else out
         total = total | out if config.skip else total
     return total | then(mix, seen)
+
+
+def multiscale(model: PixelModel, height: int, width: int) -> Sees:
+    """The small network on its own grid; the large one told of all small pixels that its map hears of."""
+    config = model.config.backbone
+    assert isinstance(config, MultiscalePixelRNNConfig)
+    s, sites = config.factor, raster(model, height, width)
+    coarse = [(y // s, x // s, g) for y, x, g in sites if y % s == x % s == 0]
+    order = sorted(sites, key=lambda site: (site[0] % s > 0 or site[1] % s > 0, site))  # the small image first
+    rows, columns = (heard(config, -(-n // s)) for n in (height, width))
+    told = np.array(
+        [[b[0] % s == b[1] % s == 0 and b[0] // s in rows(a[0]) and b[1] // s in columns(a[1]) for b in order]
+         for a in order], bool,
+    )  # fmt: skip
+    seen = pixel_rnn_over(order, config.large, told)
+    seen[: len(coarse)] = False
+    seen[: len(coarse), : len(coarse)] = pixel_rnn_over(coarse, config.small)
+    return seen
+
+
+def heard(config: MultiscalePixelRNNConfig, count: int) -> Callable[[int], set[int]]:
+    """Which of `count` small rows (or columns) the map hears of at a large one: kernel after kernel, from the end."""
+
+    def rows(large: int) -> set[int]:
+        found = {i for i in range(count) if abs(large - config.factor * i) < config.factor}
+        for step in (*reversed(config.dilations), 1):
+            found = {i + d for i in found for d in (-step, 0, step) if 0 <= i + d < count}
+        return found
+
+    return rows
 
 
 DECLARED: dict[str, Callable[[PixelModel, int, int], Sees]] = {
@@ -145,14 +201,15 @@ DECLARED: dict[str, Callable[[PixelModel, int, int], Sees]] = {
     "gated-pixelcnn": gated_pixelcnn,
     "row-lstm": pixel_rnn,
     "diagonal-bilstm": pixel_rnn,
+    "multiscale-pixelrnn": multiscale,
     "pixelcnn-pp": textbook_pixelcnn_pp.sees,
 }
 
 
 def declared(model: PixelModel, height: int, width: int) -> Bool[Tensor, "s s"]:
-    """The declared context of each sub-pixel."""
+    """The declared context of each sub-pixel, in order: settings speak of the turned canvas."""
     rule = DECLARED.get(model.config.model_type, complete)
-    return torch.from_numpy(rule(model, height, width))
+    return torch.from_numpy(rule(model, *model.order().turned_size(height, width)))
 
 
 def check_context(model: PixelModel, height: int, width: int, expected: Bool[Tensor, "s s"] | None = None) -> None:

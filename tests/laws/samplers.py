@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pointillist.conditioning import Told
+from pointillist.likelihoods import inverse_cdf
 from pointillist.pixel_model import PixelModel
 from pointillist.sampling import sample
 from pointillist.scoring import evaluating
@@ -50,6 +51,22 @@ def check_same_image(model: PixelModel, height: int, width: int, count: int = 3,
     for name, found in painted.items():
         assert torch.equal(found.levels, reference.levels), f"{name} and naive paint other images"
         torch.testing.assert_close(found.nats, reference.nats)
+
+
+def check_painted_by_full_forwards(model: PixelModel, height: int, width: int, count: int = 2, seed: int = 0) -> None:
+    """The reference without engine, stage or known site: a full forward of everything for every sub-pixel, in order."""
+    uniforms = torch.from_numpy(np.random.default_rng(seed).random((count, model.image.channels, height, width)))
+    x = random_levels(model, count, height, width)  # what is not painted yet must not matter
+    with evaluating(model):
+        condition = model.condition(None, count, (height, width))
+        for site in model.places(height, width).argsort(axis=None):
+            row, column = divmod(int(site), width)
+            for channel in range(model.image.channels):
+                table = model.likelihood.conditional(model.params(x, condition), x, channel)[:, :, row, column]
+                x[:, channel, row, column] = inverse_cdf(table, uniforms[:, channel, row, column])
+    for name in ENGINES:
+        painted = sample(model, count, uniforms=uniforms, engine=name, size=(height, width))
+        assert torch.equal(painted.levels, x), f"{name} paints another image than full forwards"
 
 
 def check_scored_as_painted(model: PixelModel, height: int, width: int, engine: str = "auto", **how: Any) -> None:

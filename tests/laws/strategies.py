@@ -16,6 +16,7 @@ from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
 from pointillist.likelihoods import LikelihoodName, build_likelihood
 from pointillist.networks import config_from_dict, entry, names
+from pointillist.ordering import ORDERS
 from pointillist.pixel_model import ModelConfig, PixelModel
 from pointillist.training.optim import AveragedWeights
 
@@ -50,6 +51,13 @@ SMALL: dict[str, st.SearchStrategy[Any]] = {
     "key_channels": st.integers(1, 3),
     "value_channels": st.integers(1, 4),
     "resolutions": st.integers(1, 3),
+    "factor": st.integers(2, 4),
+    "along": st.sampled_from(["diagonals", "rows"]),
+    "small_along": st.sampled_from(["diagonals", "rows"]),
+    "small_channels": st.integers(4, 9),
+    "small_layers": st.integers(1, 2),
+    "map_channels": st.integers(4, 6),
+    "row_kernel": st.sampled_from([1, 3, 5]),
 }
 # where a layer is a large thing
 FEWER: dict[str, dict[str, st.SearchStrategy[Any]]] = {"pixelcnn-pp": {"layers": st.integers(1, 2)}}
@@ -107,10 +115,12 @@ def make_model(
     vector: bool = False,
     hint: HintConfig | None = None,
     mixtures: int = 2,
+    orders: tuple[str, ...] = ("raster",),
 ) -> PixelModel:
     """A small model in float64, in evaluation mode. Settings that the network does not have are left out."""
     small = {"channels": 6, "layers": 1 if name in FEWER else 3, "first_kernel": 3, "kernel": 3, "head_channels": 6}
     small |= {"blocks": 1, "key_channels": 3, "value_channels": 4}
+    small |= {"small_channels": 6, "small_layers": 2, "map_channels": 5}
     fields = entry(name).backbone.Config.model_fields
     known = {k: v for k, v in {**small, **(settings or {})}.items() if k in fields}
     config = ModelConfig(
@@ -126,8 +136,16 @@ def make_model(
         vector=VECTOR if vector else None,
         hint=hint,
         level_width=3,
+        orders=orders,
     )
     return PixelModel(config).double().eval()
+
+
+def orders_of(name: str) -> st.SearchStrategy[tuple[str, ...]]:
+    """One order, or several of which the first is the one that laws look at: any that the network can follow."""
+    local = entry(name).backbone.masks_locally
+    known = [order.name for order in ORDERS.values() if local or not order.snake]
+    return st.lists(st.sampled_from(known), min_size=1, max_size=3, unique=True).map(tuple)
 
 
 def fitting_hints(image: ImageSpec) -> list[int | str | ImageSpec]:
@@ -168,6 +186,7 @@ def models(draw: Callable[..., Any], name: str | None = None, max_levels: int = 
         attributes=draw(st.booleans()),
         vector=draw(st.booleans()),
         hint=small_hint(draw(st.sampled_from([None, *fitting_hints(image)])), image),
+        orders=draw(orders_of(chosen)),
     )
     draw(st.sampled_from([fresh, dirty, loaded, averaged]))(model)
     return model.train(draw(st.booleans()))

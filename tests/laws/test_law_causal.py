@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from pointillist.images import ImageSpec
 from pointillist.networks import names
-from pointillist.passes import FullPass
 
 from .causal import check_causal, check_no_leak, dependencies, in_order, out_of_order, places
 from .strategies import dirty, fitting_likelihoods, make_model, models
@@ -53,12 +52,12 @@ def test_unknown_rows_may_hold_nan(name: str) -> None:
     """Rows below the site are sliced away, never multiplied by zero: NaN there cannot reach it."""
     model = dirty(make_model(name, ImageSpec.infer((3, 4, 3), 4)))
     canvas = torch.randn(1, 3, 4, 3, dtype=torch.float64)
-    clean = in_order(model, model.backbone(canvas, FullPass(), model.condition(None, 1)))
+    clean = in_order(model, model.outputs(canvas, model.condition(None, 1)))
     order = places(model, 4, 3)
     for first in (i for i in range(1, len(order)) if order[i][0] != order[i - 1][0]):  # a row begins
         poisoned = in_order(model, canvas)
         poisoned[first:] = torch.nan
-        again = model.backbone(out_of_order(model, poisoned, 4, 3), FullPass(), model.condition(None, 1))
+        again = model.outputs(out_of_order(model, poisoned, 4, 3), model.condition(None, 1))
         assert torch.equal(in_order(model, again)[:first], clean[:first])
 
 
@@ -66,9 +65,9 @@ def test_unknown_sites_may_hold_nan_where_nothing_is_masked() -> None:
     """With one sub-pixel a site the Gated PixelCNN has no mask at all: NaN at and after a site cannot reach it."""
     model = dirty(make_model("gated-pixelcnn", ImageSpec.infer((1, 3, 4), 4)))
     canvas = torch.randn(1, 1, 3, 4, dtype=torch.float64)
-    clean = model.backbone(canvas, FullPass(), model.condition(None, 1)).flatten(2)
+    clean = model.outputs(canvas, model.condition(None, 1)).flatten(2)
     for site in range(12):
         poisoned = canvas.clone()
         poisoned.view(-1)[site:] = torch.nan
-        spoilt = model.backbone(poisoned, FullPass(), model.condition(None, 1)).flatten(2)
+        spoilt = model.outputs(poisoned, model.condition(None, 1)).flatten(2)
         assert torch.equal(clean[:, :, : site + 1], spoilt[:, :, : site + 1])

@@ -13,7 +13,7 @@ from pointillist.networks import names
 
 from .causal import dependencies, places
 from .context import check_context, complete, declared
-from .strategies import make_model, network_settings
+from .strategies import make_model, network_settings, orders_of
 
 SHAPES = ((4, 5), (5, 3), (1, 6), (6, 1), (3, 4))
 
@@ -26,7 +26,8 @@ def test_context_is_the_declared_one(name: str, data: st.DataObject) -> None:
     settings = data.draw(network_settings(name)) | {"channels": 8, "head_channels": 8}
     height, width = data.draw(st.sampled_from(SHAPES))
     torch.manual_seed(data.draw(st.integers(0, 1000)))
-    model = make_model(name, ImageSpec(channels=channels, height=height, width=width, levels=3), settings)
+    image = ImageSpec(channels=channels, height=height, width=width, levels=3)
+    model = make_model(name, image, settings, orders=data.draw(orders_of(name)))
     check_context(model, height, width)
 
 

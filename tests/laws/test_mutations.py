@@ -8,6 +8,7 @@ from . import (  # noqa: F401 (they fill FAULTS)
     faults_attention,
     faults_drawing,
     faults_grids,
+    faults_multiscale,
     faults_network,
     faults_recurrent,
 )

@@ -11,11 +11,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pointillist.networks import GatedPixelCNNConfig, PixelCNNConfig, PixelCNNPPConfig, PixelSNAILConfig
+from pointillist.networks import (
+    GatedPixelCNNConfig,
+    MultiscalePixelRNNConfig,
+    PixelCNNConfig,
+    PixelCNNPPConfig,
+    PixelSNAILConfig,
+)
 from pointillist.networks.pixel_rnn import PixelRNNConfig
 from pointillist.pixel_model import PixelModel
 
-from . import textbook_pixelcnn_pp, textbook_rnn
+from . import textbook_multiscale, textbook_pixelcnn_pp, textbook_rnn
 from .strategies import random_levels, random_told
 from .textbook_pixelsnail import pixelsnail, pixelsnail_parameters
 from .textbook_taps import conditioned, convolve, mix, rules
@@ -95,6 +101,7 @@ TEXTBOOK: dict[str, Callable[..., Tensor]] = {
     "gated-pixelcnn": gated_pixelcnn,
     "row-lstm": textbook_rnn.pixel_rnn,
     "diagonal-bilstm": textbook_rnn.pixel_rnn,
+    "multiscale-pixelrnn": textbook_multiscale.multiscale,
     "pixelcnn-pp": textbook_pixelcnn_pp.pixelcnn_pp,
     "pixelsnail": pixelsnail,
 }
@@ -104,10 +111,11 @@ def check_textbook(model: PixelModel, height: int, width: int) -> None:
     """The network computes what its paper says, to rounding, in float64."""
     x, told = random_levels(model, 2, height, width), random_told(model, 2, height, width)
     with torch.no_grad():
-        condition = model.condition(told, 2)
-        found = model.params(x, condition)
-        vector = None if condition.vector is None else condition.vector.expand(-1, -1, height, width)
-        expected = TEXTBOOK[model.config.model_type](model, model.canvas(x), vector, condition.map)
+        condition, order = model.condition(told, 2), model.order()
+        found = order.turn(model.params(x, condition))
+        heard, (rows, columns) = model.in_order(condition, order), order.turned_size(height, width)
+        vector = None if heard.vector is None else heard.vector.expand(2, -1, rows, columns)
+        expected = TEXTBOOK[model.config.model_type](model, order.turn(model.canvas(x)), vector, heard.map)
     assert found.shape == expected.shape
     assert torch.allclose(found, expected, rtol=1e-10, atol=1e-10), float((found - expected).abs().max())
 
@@ -136,11 +144,14 @@ def count_parameters(model: PixelModel) -> int:
     canvas, out, cond = ports.canvas, ports.params, ports.vector + ports.map
     total = count_heard(model)
     total += config.position_width * image.height * image.width
+    total += len(config.orders) * config.label_width if len(config.orders) > 1 else 0
     total += 0 if image.ordered else image.levels * config.level_width
     if isinstance(net, PixelCNNPPConfig):
         return total + textbook_pixelcnn_pp.count_weights(model)
     if isinstance(net, PixelSNAILConfig):
         return total + pixelsnail_parameters(net, ports)
+    if isinstance(net, MultiscalePixelRNNConfig):
+        return total + textbook_multiscale.count(net, canvas, cond, out)
     if isinstance(net, PixelCNNConfig):
         h, k1, k, head = net.channels, net.first_kernel, net.kernel, net.head_channels
         total += 2 * h * canvas * (k1 // 2 + 1) * k1 + 2 * h

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pointillist.networks import DiagonalBiLSTMConfig, RowLSTMConfig
+from pointillist.networks import DiagonalBiLSTMConfig, Ports, RowLSTMConfig
 from pointillist.networks.pixel_rnn import PixelRNNConfig
 from pointillist.pixel_model import PixelModel
 
@@ -44,10 +44,18 @@ def diagonal_state(block: Any, x: Tensor, canvas: Tensor, told: tuple[Any, Any],
 
 
 def pixel_rnn(model: PixelModel, x: Tensor, vector: Tensor | None, positions: Tensor | None) -> Tensor:
-    """Figure 5, right: mask A, recurrent layers with residual and skip connections, head."""
-    config, net, groups = model.config.backbone, model.backbone, model.ports.groups
+    """One of the two, by itself."""
+    config = model.config.backbone
     assert isinstance(config, PixelRNNConfig)
-    d, head, params = config.channels, config.head_channels, model.ports.params
+    return network(model.backbone, config, model.ports, x, vector, positions)
+
+
+def network(
+    net: Any, config: PixelRNNConfig, ports: Ports, x: Tensor, vector: Tensor | None, positions: Tensor | None
+) -> Tensor:
+    """Figure 5, right: mask A, recurrent layers with residual and skip connections, head."""
+    groups, params = ports.groups, ports.params
+    d, head = config.channels, config.head_channels
     half = config.first_kernel // 2
     recurrent = row_state if isinstance(config, RowLSTMConfig) else diagonal_state
 

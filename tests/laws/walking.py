@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import product
 
 import numpy as np
 from torch import Tensor
@@ -20,7 +21,7 @@ Open = Callable[[PixelModel, Stage, Condition, Tensor], SiteEngine]
 def engine(name: str) -> Open:
     """The engine called `name`."""
     return lambda model, stage, told, canvas: open_engine(
-        model, told, len(canvas), *canvas.shape[2:], name, stage=stage
+        model, told, len(canvas), *canvas.shape[2:], name, stage=stage, order=model.order()
     )
 
 
@@ -29,7 +30,7 @@ def naive_on(fill: Callable[[Tensor], Tensor]) -> Open:
 
     def opened(model: PixelModel, stage: Stage, told: Condition, canvas: Tensor) -> SiteEngine:
         filled = fill(stage.grid(canvas))
-        return NaiveEngine(lambda x, ctx: stage.network(x, ctx, told), filled, model.ports.groups)
+        return NaiveEngine(lambda x, ctx: stage.network(x, ctx, told), filled, model.ports.groups, model.order())
 
     return opened
 
@@ -43,20 +44,22 @@ def walk(
     """
     groups = model.ports.groups
     share = model.ports.params // groups
-    canvas = model.canvas(x).detach()
+    order = model.order()
+    canvas, condition = order.turn(model.canvas(x).detach()), model.in_order(condition, order)
     height, width = canvas.shape[2:]
     known = np.zeros((height, width), bool)
     coarse: Tensor | None = None
     for stage in model.stages(height, width):
         walker = opened(model, stage, stage.told(coarse, condition), canvas)
-        for row, column, group in np.ndindex(-(-height // stage.step), -(-width // stage.step), groups):
-            site = (row * stage.step, column * stage.step, group)
-            if not known[site[:2]]:
+        sites = [(y, x) for y in range(0, height, stage.step) for x in order.row(y, width)[:: stage.step]]
+        for (row, column), group in product(sites, range(groups)):
+            site = (*order.site(row, column, *x.shape[2:]), group)
+            if not known[row, column]:
                 ours = slice(group * share, (group + 1) * share)
                 said = walker.params()[:, ours]
                 assert np.array_equal(said, walker.params()[:, ours]), f"{site}: asking twice gives other bits"
                 yield site, said
-            walker.observe(canvas.unflatten(1, (groups, -1))[:, group, :, site[0], site[1]].numpy())
+            walker.observe(canvas.unflatten(1, (groups, -1))[:, group, :, row, column].numpy())
         known[:: stage.step, :: stage.step] = True
         coarse = stage.grid(canvas)
     assert known.all()

@@ -16,9 +16,10 @@ import pointillist as pt
 from pointillist.training.augment import shift_images
 from pointillist.training.batch_size import largest_batch
 from pointillist.training.journal import Guard
-from pointillist.training.optim import AveragedWeights, build_optimiser, learning_rate
+from pointillist.training.optim import AveragedWeights, build_optimiser
 from pointillist.training.order import Order
 from pointillist.training.precision import resolve_device, resolve_precision
+from pointillist.training.schedule import learning_rate
 
 from .helpers import tiny_config, tiny_data, tiny_model
 

@@ -46,6 +46,12 @@ Sets = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Read otherwise, such as data.size=32; repeatable."),
 ]
 Device = Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda, or auto.")]
+Order = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="An order of the model; average (over its orders, exact), or each. Default: its first."
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", metavar=FLAG, help="Replace the CSV that is there.")]
 
 
@@ -59,6 +65,7 @@ def evaluate(
     no_labels: NoLabels = False,
     sets: Sets = None,
     device: Device = "auto",
+    order: Order = None,
     force: Force = False,
 ) -> None:
     """Measure a model on images it has not seen, in bits/dim and nats."""
@@ -76,7 +83,8 @@ def evaluate(
     name, images = choose(load_data(data, options, spec=scorer.image, classes=classes), split)
     started = time.perf_counter()
     with Bar("scoring", len(images)) as bar:
-        result = score(scorer, images, batch_size=batch_size, on_progress=lambda done, total: bar.show(done))
+        show = lambda done, total: bar.show(done)  # noqa: E731
+        result = score(scorer, images, batch_size=batch_size, on_progress=show, order=order)
     seconds = time.perf_counter() - started
     if per_image is not None:
         write_csv(per_image, result)
@@ -152,6 +160,8 @@ def describe(
         "levels": model.image.levels,
         "binarise": options.binarise,
         "labels": "used" if told else "not used" if model.config.classes else "none",
+        "order": result.order,
+        "nats_by_order": dict(result.by_order),
         "notes": notes,
     }
 
@@ -167,6 +177,7 @@ def say(
         ("images", f"{result.count:,} of {images.name}, split {facts['split']}, each counted once"),
         ("levels", f"{facts['levels']:,}, binarisation {facts['binarise']}, labels {facts['labels']}"),
         *(("", note) for note in facts["notes"]),
+        ("order", _order_text(result)),
         ("bits/dim", f"{result.bits_per_dim:.4f}{sure}"),
         ("nats", f"{result.nats:.3f} an image of {result.dims:,} dims"),
         ("time", f"{seconds:.1f} s"),
@@ -174,6 +185,14 @@ def say(
     if per_image is not None:
         lines.append(("written", str(per_image)))
     print_facts(lines)
+
+
+def _order_text(result: Evaluation) -> str:
+    """Which order, or how several were combined, with the nats of each."""
+    if result.order not in ("average", "each"):
+        return result.order
+    how = {"average": "likelihood averaged over orders", "each": "mean of the nats of each order"}[result.order]
+    return "\n".join([how, *(f"{nats:.3f} nats by {name}" for name, nats in result.by_order.items())])
 
 
 def write_csv(path: Path, result: Evaluation) -> None:

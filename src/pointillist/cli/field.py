@@ -15,7 +15,9 @@ _PAINTED = 8  # images of its own over which a trained model is asked how strong
 _SIZE = (28, 28)
 
 
-def field_facts(name: str, site: str, out: Path, size: str | None, force: bool) -> dict[str, Any]:
+def field_facts(
+    name: str, site: str, out: Path, size: str | None, force: bool, order: str | None = None
+) -> dict[str, Any]:
     """Write the picture of a receptive field, and say what is on it.
 
     Raises:
@@ -32,10 +34,10 @@ def field_facts(name: str, site: str, out: Path, size: str | None, force: bool) 
         raise ConfigError(f"`--out` (={out}) must end in .png: the receptive field is a picture.")
     refuse_existing(out, force)
     wanted = None if size is None else parse_size(size)
-    model, title, trained = _model(name, wanted)
+    model, title, trained = _model(name, wanted, order)
     place = check_site(model, row, column, channel, wanted)
-    images = sample(model, _PAINTED, seed=0, size=wanted).levels if trained else None
-    field = receptive_field(model, *place, size=wanted, images=images, name=title)
+    images = sample(model, _PAINTED, seed=0, size=wanted, order=order).levels if trained else None
+    field = receptive_field(model, *place, size=wanted, images=images, name=title, order=order)
     save_png(field.image(), out)
     return {
         "model": title,
@@ -65,14 +67,14 @@ def parse_site(text: str) -> tuple[int, int, int | None]:
     return int(match[1]), int(match[2]), None if match[3] is None else int(match[3])
 
 
-def _model(name: str, size: tuple[int, int] | None) -> tuple[PretrainedPixelModel, str, bool]:
+def _model(name: str, size: tuple[int, int] | None, order: str | None) -> tuple[PretrainedPixelModel, str, bool]:
     """A trained model, or an untrained one by `name[:preset]`; with its title, and whether it is trained."""
     from pointillist.factory import build, load
     from pointillist.networks import names
 
     kind, _, preset = name.partition(":")
     if kind in names() and not Path(name).exists():
-        model = build(kind, shape=(1, *(size or _SIZE)), preset=preset or None)
+        model = build(kind, shape=(1, *(size or _SIZE)), preset=preset or None, orders=order or "raster")
         return model, f"{kind} {preset}".strip(), False
     model = load(name)
     return model, f"{Path(name).name} ({model.config.model_type})", bool(model.training_record)

@@ -34,6 +34,7 @@ def _option(*flags: str, value: str, text: str) -> Any:
 _SEES = "Draw which earlier pixels this site sees (or ROW,COLUMN,CHANNEL). MODEL may be an untrained NAME:PRESET."
 Site = Annotated[str | None, _option("--receptive-field", value="ROW,COLUMN", text=_SEES)]
 Out = Annotated[Path | None, _option("--out", "-o", value="PNG", text="The picture; else field.png.")]
+Order = Annotated[str | None, _option(value="NAME", text="The order in which it paints; else its first.")]
 Size = Annotated[str | None, _option(value="SIZE", text="Of the image, 32 or 48x64; else the model's own, or 28.")]
 Force = Annotated[bool, _option("--force", value=FLAG, text="Replace the picture.")]
 
@@ -47,6 +48,7 @@ def info(
     site: Site = None,
     out: Out = None,
     size: Size = None,
+    order: Order = None,
     force: Force = False,
 ) -> None:
     """Show what a model is, what it sees, or what would be read as images."""
@@ -57,9 +59,11 @@ def info(
 
         if sets or is_data(name):
             raise ConfigError(f"`--receptive-field` (={site!r}) is about a model, not about images: name a model.")
-        facts = field_facts(name, site, out or Path("field.png"), size, force)
-    elif out is not None or size is not None or force:
-        raise ConfigError("`--out`, `--size` and `--force` belong to `--receptive-field ROW,COLUMN`: add it.")
+        facts = field_facts(name, site, out or Path("field.png"), size, force, order)
+    elif out is not None or size is not None or order is not None or force:
+        raise ConfigError(
+            "`--out`, `--size`, `--order` and `--force` belong to `--receptive-field ROW,COLUMN`: add it."
+        )
     elif not is_data(name):
         if sets:
             raise ConfigError(f"`--set` (={sets[0]!r}) is about reading images, and {name} is a model: leave it out.")
@@ -103,6 +107,7 @@ def model_facts(name: str) -> dict[str, Any]:
         "image": _described(model),
         "likelihood": model.likelihood.name,
         "classes": list(config.classes),
+        "orders": list(config.orders),
         "size": "fixed" if model.fixed_size else "any",
         "network": config.backbone.model_dump(mode="json"),
     }

@@ -37,17 +37,19 @@ def typed_settings(source: str | None, sets: list[str], options: dict[str, Any])
 
 
 def new_run(config: Path | None, typed: list[tuple[str, str, Any]]) -> tuple[RunConfig, PretrainedPixelModel | None]:
-    """The settings of a new run, and the model it starts from: defaults < init < TOML < options < `--set`.
+    """The settings of a new run, and the model it starts from: defaults < init < preset < TOML < options < `--set`.
 
     Raises:
         ConfigError, CheckpointError: if a setting is wrong, or the model to start from cannot be loaded.
     """
     from pointillist.factory import load
+    from pointillist.training.presets import with_preset
     from pointillist.training.recipe import RunConfig, assign, merge, read_toml
 
     chosen: Tree = read_toml(config) if config is not None else {}
     for _, key, value in typed:
         assign(chosen, key, value)
+    chosen = with_preset(chosen)
     run = RunConfig.from_dict(chosen)
     if run.model.init is None:
         return run, None

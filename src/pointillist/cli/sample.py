@@ -53,6 +53,9 @@ Size = Annotated[
     str | None, _option(value="SIZE", text="Another size, 32 or 48x64, where the model allows it.", panel=_PAINT)
 ]
 Engine = Annotated[str, _option(value="NAME", text="auto, step or naive.", panel=_PAINT)]
+Order = Annotated[
+    str | None, _option("--order", value="NAME", text="Paint in this order, one the model knows.", panel=_PAINT)
+]
 BatchSize = Annotated[int, _option(value="N", text="Images painted at once.", panel=_PAINT, low=1)]
 Out = Annotated[str, _option("--out", "-o", value="PATH", text="A sheet NAME.png, DIR/ or NAME.npz.", panel=_WRITE)]
 Format = Annotated[
@@ -73,6 +76,7 @@ def sample(
     seed: Seed = None,
     size: Size = None,
     engine: Engine = "auto",
+    order: Order = None,
     batch_size: BatchSize = 64,
     out: Out = "samples.png",
     form: Format = None,
@@ -98,6 +102,7 @@ def sample(
         "n": total, "label": labels, "guidance": guidance, "temperature": temperature, "top_p": top_p,
         "engine": resolve_engine(engine),
         "seed": secrets.randbelow(2**31) if seed is None else seed, "size": wanted, "batch_size": batch_size,
+        "order": painter.order(order).name,
     }  # fmt: skip
     columns = None if labels is None else sheet_columns(n, total // n)
     _paint(painter, settings, kind, path, animate, columns, as_json)
@@ -180,9 +185,11 @@ def _paint(
     totals = writers.Totals()
     total, batch = settings["n"], settings["batch_size"]
     height, width = settings["size"] or (painter.image.height, painter.image.width)
+    order = painter.order(settings["order"])
+    lines = order.turned_size(height, width)[0]
     classes = painter.config.classes if settings["label"] is not None else ()
-    with Bar("painting", -(-total // batch) * height) as bar:
-        on_row = lambda done, rows, levels: bar.show(done // batch * height + rows)  # noqa: E731
+    with Bar("painting", -(-total // batch) * lines) as bar:
+        on_row = lambda done, rows, levels: bar.show(done // batch * lines + rows)  # noqa: E731
         parts = totals.through(stream(painter, **settings, on_row=on_row))
         if kind == "npz":
             writers.write_npz(path, parts, total, painter.image.resized(height, width), classes)
@@ -193,8 +200,8 @@ def _paint(
             if animate is not None:
                 from pointillist.pictures import animate as write_animation
 
-                order = painter.places(height, width)
-                write_animation(array, animate, order=order, captions=captions, columns=columns)
+                places = painter.places(height, width, order)
+                write_animation(array, animate, order=places, captions=captions, columns=columns)
     report(totals, settings, path, animate, time.perf_counter() - started, as_json)
 
 
@@ -212,6 +219,7 @@ def report(
                 "highest": float(bits.max()),
                 "seed": settings["seed"],
                 "engine": settings["engine"],
+                "order": settings["order"],
                 "seconds": round(seconds, 3),
                 "out": str(path),
                 "animation": None if animate is None else str(animate),
@@ -219,9 +227,8 @@ def report(
         )
         return
     spread = f" ({bits.min():.4f} to {bits.max():.4f})" if len(bits) > 1 else ""
-    typer.echo(
-        f"painted    {len(bits):,} image{'s' if len(bits) != 1 else ''} in {seconds:.1f} s, engine {settings['engine']}"
-    )
+    count = f"{len(bits):,} image{'s' if len(bits) != 1 else ''}"
+    typer.echo(f"painted    {count} in {seconds:.1f} s, engine {settings['engine']}, order {settings['order']}")
     typer.echo(f"bits/dim   {bits.mean():.4f}{spread}, under the model as it is")
     typer.echo(f"seed       {settings['seed']}")
     typer.echo(f"written    {path}")

@@ -62,7 +62,8 @@ def train(
     The folder --out gets the best model, sample sheets, metrics, and all settings
     in run.toml, which --config runs again. Ctrl-C saves before it stops; --resume
     goes on exactly. Under torchrun all processes share each batch, and the first
-    one prints. Settings: defaults < --init < --config < options < --set.
+    one prints. Settings: defaults < --init < --preset < --config < options <
+    --set; the preset of a paper brings its optimiser along.
     """
     from pointillist.cli.runs import new_run, resumed_run, typed_settings
     from pointillist.errors import ConfigError
@@ -171,6 +172,7 @@ def _model(
         position_width=section.position_width,
         label_width=section.label_width,
         level_width=section.level_width,
+        orders=section.orders,
         **section.network,
     )
     return model, [] if source is None else initialise_from(model, source)

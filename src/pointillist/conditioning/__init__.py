@@ -5,6 +5,7 @@ from pointillist.conditioning.derive import Derivation
 from pointillist.conditioning.hint import HintConfig, HintListener
 from pointillist.conditioning.label import NO_LABEL, Label, LabelListener, label_part, labels_of, resolve_labels
 from pointillist.conditioning.listener import Listener
+from pointillist.conditioning.order import OrderVectors
 from pointillist.conditioning.position import PositionMap
 from pointillist.conditioning.told import Further, Part, Told
 from pointillist.conditioning.vector import VectorConfig, VectorListener
@@ -20,6 +21,7 @@ __all__ = [
     "Label",
     "LabelListener",
     "Listener",
+    "OrderVectors",
     "Part",
     "PositionMap",
     "Told",

@@ -8,23 +8,29 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pointillist.ordering import RASTER, Order
 from pointillist.passes import FullPass, Pass
 
 
 class NaiveEngine:
-    """Walks the sites in raster order, `sub_steps` times each; same calls as `Interpreter`.
+    """Walks the sites in their order, `sub_steps` times each; same calls as `Interpreter`.
 
     Args:
         forward: canvas `b i h w` and pass to parameters `b p h w`.
         canvas: a canvas of zeros, whose shape, dtype and device are used.
         sub_steps: how often a site is asked before it is complete.
+        order: the order whose turned canvas this is.
     """
 
-    def __init__(self, forward: Callable[[Tensor, Pass], Tensor], canvas: Tensor, sub_steps: int) -> None:
+    def __init__(
+        self, forward: Callable[[Tensor, Pass], Tensor], canvas: Tensor, sub_steps: int, order: Order = RASTER
+    ) -> None:
         self._forward = forward
         self._canvas = canvas.clone()
         self._width = canvas.shape[1] // sub_steps
-        self._sites = np.ndindex(canvas.shape[2], canvas.shape[3], sub_steps)
+        self._order = order
+        height, width = canvas.shape[2:]
+        self._sites = ((y, x, k) for y in range(height) for x in order.row(y, width) for k in range(sub_steps))
         self.site: tuple[int, int, int] = (0, 0, 0)
         self.done = False
         self._next()
@@ -33,7 +39,7 @@ class NaiveEngine:
         """Parameters `[b, p]` at the current site."""
         row, column, _ = self.site
         with torch.inference_mode():
-            return self._forward(self._canvas, FullPass())[:, :, row, column].cpu().numpy()
+            return self._forward(self._canvas, FullPass(self._order))[:, :, row, column].cpu().numpy()
 
     def observe(self, values: np.ndarray) -> None:
         """Write the canvas values `[b, i / sub_steps]` of the sub-pixel just chosen, and move on."""
@@ -47,4 +53,4 @@ class NaiveEngine:
         if site is None:
             self.done = True
         else:
-            self.site = (site[0], site[1], site[2])
+            self.site = site

@@ -17,7 +17,6 @@ from torch import Tensor
 from pointillist.conditioning import Further, Label, Told
 from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.nn import Condition
-from pointillist.passes import FullPass
 from pointillist.pixel_model import PixelModel
 from pointillist.scoring import evaluating
 
@@ -72,7 +71,7 @@ class Asked:
 
     def outputs(self, canvas: Float[Tensor, "b i h w"]) -> Float[Tensor, "b p h w"]:
         """Network outputs for any canvases of the size of the image."""
-        out: Tensor = self.model.backbone(canvas, FullPass(), self.condition(len(canvas)))
+        out: Tensor = self.model.outputs(canvas, self.condition(len(canvas)))
         return out
 
     def params(self) -> Float[Tensor, "1 p h w"]:

@@ -43,6 +43,8 @@ class Backbone(nn.Module):
     """A causal network: canvas to parameters, `forward(x, ctx, condition)`, written once for every way to run it."""
 
     Config: ClassVar[type[BackboneConfig]]
+    masks_locally: ClassVar[bool] = False
+    """Whether it reads other sites through `ctx.neighbours` only, and so can follow any curve, not just the raster."""
 
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b p h w"]:
         """Parameters of the distribution of each site, from the sites before it."""

@@ -6,7 +6,7 @@ Adds to Row LSTM: the map is skewed, so that an LSTM takes a whole diagonal in o
 left and the one above (figure 3). A second one runs from right to left; its map is moved down by one row, so that it
 holds nothing of the future, and added. Together they see **every** earlier pixel, from the first layer on.
 
-Not implemented: multi-scale (a model of its own).
+Not implemented: multi-scale (`multiscale.py`, a model of its own).
 Differs from the paper: conditions (the paper has none) enter as a bias of the gates; optional dropout. The
 right-to-left map is computed from finished rows, so its input is not masked among sub-pixels. Of the skewed map only
 the cells inside the image exist: no bias can give a state to the others, which count as zero, or, left of the first

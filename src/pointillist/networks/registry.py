@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,6 +14,18 @@ from pointillist.likelihoods import LikelihoodName
 from pointillist.networks.backbone import Backbone, BackboneConfig
 from pointillist.networks.diagonal_bilstm import DiagonalBiLSTM
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN
+from pointillist.networks.multiscale import MultiscalePixelRNN
+from pointillist.networks.papers import (
+    DIAGONAL_BILSTM,
+    GATED_PIXELCNN,
+    MULTISCALE_PIXELRNN,
+    PIXELCNN,
+    PIXELCNN_PP,
+    PIXELSNAIL,
+    ROW_LSTM,
+    PaperPreset,
+    twice,
+)
 from pointillist.networks.pixelcnn import PixelCNN
 from pointillist.networks.pixelcnn_pp import PixelCNNPP
 from pointillist.networks.pixelsnail import PixelSNAIL
@@ -25,6 +37,8 @@ class ModelEntry:
     """A model of the family.
 
     Attributes:
+        presets: settings of the network in three sizes for a laptop.
+        papers: sizes of the papers, with the training of their authors.
         likelihood: what `auto` means with one of its presets, for ordered levels of more than two.
     """
 
@@ -32,14 +46,46 @@ class ModelEntry:
     backbone: type[Backbone]
     summary: str
     presets: Mapping[str, Mapping[str, Any]]
+    papers: Mapping[str, PaperPreset] = field(default_factory=dict)
     likelihood: LikelihoodName = "auto"
+
+    @property
+    def preset_names(self) -> list[str]:
+        """All presets: ours, then the papers'."""
+        return [*self.presets, *self.papers]
+
+    def network_settings(self, preset: str) -> Mapping[str, Any]:
+        """Settings of the network in a preset.
+
+        Raises:
+            ConfigError: if there is no such preset.
+        """
+        paper = self.paper(preset)
+        return self.presets[preset] if paper is None else paper.network
+
+    def paper(self, preset: str) -> PaperPreset | None:
+        """The preset of a paper; None for one of ours.
+
+        Raises:
+            ConfigError: if there is no such preset.
+        """
+        if preset not in self.preset_names:
+            raise ConfigError(f"{self.name} has no preset {preset!r}: choose one of {', '.join(self.preset_names)}.")
+        return self.papers.get(preset)
 
     def preset_likelihood(self, image: ImageSpec) -> LikelihoodName:
         """The likelihood that its presets choose for an image."""
         return self.likelihood if image.ordered and image.levels > 2 else "auto"
 
+    def preset_mixtures(self, preset: str) -> int | None:
+        """The components of a mixture in a preset; None where it does not say.
 
-_SNAIL = {"channels": 256, "blocks": 12, "layers": 4, "key_channels": 16, "value_channels": 128}
+        Raises:
+            ConfigError: if there is no such preset.
+        """
+        paper = self.paper(preset)
+        return None if paper is None else paper.model.get("mixtures")
+
 
 _ENTRIES = {
     e.name: e
@@ -48,6 +94,7 @@ _ENTRIES = {
             name="gated-pixelcnn",
             backbone=GatedPixelCNN,
             summary="two stacks of gated convolutions, no blind spot (van den Oord et al. 2016b)",
+            papers=GATED_PIXELCNN,
             presets={
                 # dilated, for context the size of the image from few layers: docs/architecture.md has the measurement
                 "tiny": {"channels": 32, "layers": 6, "first_kernel": 5, "head_channels": 32, "dilations": (1, 2)},
@@ -59,6 +106,7 @@ _ENTRIES = {
             name="pixelcnn",
             backbone=PixelCNN,
             summary="masked convolutions in residual blocks, with a blind spot (van den Oord et al. 2016a)",
+            papers=PIXELCNN,
             presets={
                 "tiny": {"channels": 16, "layers": 6, "first_kernel": 5, "head_channels": 32},
                 "small": {"channels": 32, "layers": 10, "head_channels": 64},
@@ -69,53 +117,58 @@ _ENTRIES = {
             name="row-lstm",
             backbone=RowLSTM,
             summary="an LSTM over rows, with a triangular context (van den Oord et al. 2016a)",
+            papers=ROW_LSTM,
             presets={
                 "tiny": {"channels": 16, "layers": 2, "first_kernel": 5, "head_channels": 32},
                 "small": {"channels": 32, "layers": 4, "head_channels": 32},
                 "base": {"channels": 64, "layers": 7, "head_channels": 64},
-                # table 1 and section 5 of the paper
-                "paper-cifar10": {"channels": 128, "layers": 12, "head_channels": 1024},
-                "paper-imagenet32": {"channels": 384, "layers": 12, "head_channels": 1024},
             },
         ),
         ModelEntry(
             name="diagonal-bilstm",
             backbone=DiagonalBiLSTM,
             summary="two LSTMs over diagonals, which see every earlier pixel (van den Oord et al. 2016a)",
+            papers=DIAGONAL_BILSTM,
             presets={
                 "tiny": {"channels": 8, "layers": 2, "first_kernel": 5, "head_channels": 32},
                 "small": {"channels": 16, "layers": 4, "head_channels": 32},
-                # table 1 and section 5 of the paper; the MNIST model is smaller than our base
-                "paper-mnist": {"channels": 16, "layers": 7, "head_channels": 32, "border": False},
                 "base": {"channels": 32, "layers": 7, "head_channels": 64},
-                "paper-cifar10": {"channels": 128, "layers": 12, "head_channels": 1024, "border": False},
+            },
+        ),
+        ModelEntry(
+            name="multiscale-pixelrnn",
+            backbone=MultiscalePixelRNN,
+            summary="a small image first, then a PixelRNN that is told of it (van den Oord et al. 2016a)",
+            papers=MULTISCALE_PIXELRNN,
+            presets={
+                "tiny": {**twice(channels=8, layers=2), "first_kernel": 5, "head_channels": 32, "dilations": (1, 2)},
+                "small": {**twice(channels=16, layers=4), "head_channels": 32},
+                "base": {**twice(channels=32, layers=7), "head_channels": 64},
             },
         ),
         ModelEntry(
             name="pixelcnn-pp",
             backbone=PixelCNNPP,
             summary="down- and up-sampling with shortcuts, mixtures of logistics (Salimans et al. 2017)",
+            papers=PIXELCNN_PP,
             likelihood="mixture",
             presets={
                 # few layers may start strong: docs/architecture.md has the measurement
                 "tiny": {"channels": 16, "layers": 1, "dropout": 0.0, "residual_scale": 1.0},
                 "small": {"channels": 32, "layers": 2, "dropout": 0.0, "residual_scale": 1.0},
                 "base": {"channels": 64, "layers": 2, "dropout": 0.0, "residual_scale": 1.0},
-                "paper-cifar10": {},
             },
         ),
         ModelEntry(
             name="pixelsnail",
             backbone=PixelSNAIL,
             summary="gated convolutions and attention to every earlier pixel (Chen et al. 2018)",
+            papers=PIXELSNAIL,
             likelihood="mixture",
             presets={
                 "tiny": {"channels": 24, "blocks": 2, "layers": 2, "key_channels": 8, "value_channels": 24},
                 "small": {"channels": 32, "blocks": 3, "layers": 3, "key_channels": 8, "value_channels": 32},
                 "base": {"channels": 64, "blocks": 4, "layers": 3, "value_channels": 64},
-                # the authors' released commands (with `mixtures` 10 and, for ImageNet, 32)
-                "paper-cifar10": {**_SNAIL, "dropout": 0.5},
-                "paper-imagenet32": _SNAIL,
             },
         ),
     )
@@ -145,9 +198,7 @@ def config_from_dict(name: str, settings: Mapping[str, Any], preset: str | None 
         ConfigError: if the model, the preset or a setting does not exist, or a value is out of range.
     """
     model = entry(name)
-    if preset is not None and preset not in model.presets:
-        raise ConfigError(f"{name} has no preset {preset!r}: choose one of {', '.join(model.presets)}.")
-    base = dict(model.presets[preset]) if preset is not None else {}
+    base = {} if preset is None else model.network_settings(preset)
     try:
         return model.backbone.Config(**{**base, **settings})
     except ValidationError as error:

@@ -9,7 +9,7 @@ site (eq. 3). Residual and skip connections (section 3.3, figure 5). The state a
 Its context is a **triangle**: with k = 3 it sees one column more to the right for each row up, however many layers.
 This is part of the model, documented and tested; `diagonal-bilstm` sees everything.
 
-Not implemented: multi-scale (a model of its own).
+Not implemented: multi-scale (`multiscale.py`, a model of its own).
 Differs from the paper: conditions (the paper has none) enter as a bias of the gates; optional dropout. The state is
 never masked, because it comes from a finished row; only the input-to-state part keeps the groups of sub-pixels.
 """

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from pointillist.nn.layer import CausalLayer
+from pointillist.ordering import Order
 from pointillist.passes import Pass
 
 
@@ -18,6 +19,10 @@ class Condition:
 
     vector: Float[Tensor, "b v 1 1"] | None = None
     map: Float[Tensor, "b m h w"] | None = None
+
+    def turned(self, order: Order) -> Condition:
+        """What is told on the turned canvas of an order: maps turn with the image."""
+        return self if self.map is None else replace(self, map=order.turn(self.map))
 
 
 class ConditionBias(CausalLayer):

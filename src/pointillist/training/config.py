@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pointillist.errors import ConfigError, sentence
 
+OptimiserName = Literal["adam", "rmsprop"]
+ScheduleName = Literal["cosine", "exponential", "constant"]
+
 
 class TrainConfig(BaseModel):
     """How to train; the defaults can be left alone.
@@ -17,8 +20,12 @@ class TrainConfig(BaseModel):
         epochs, steps: how long; `steps` wins if given.
         batch_size: images a step, over all processes and accumulated parts; `auto` is the largest that fits memory.
         accumulate: parts a step is computed in, to save memory.
-        lr, warmup, final_lr: peak of the learning rate, steps to reach it, and its end as a share of the peak (cosine).
-        weight_decay, beta1, beta2, clip: AdamW, and the largest norm of the gradient.
+        lr, warmup: peak of the learning rate, and steps to reach it.
+        schedule: how it goes on: `cosine` to `final_lr` times the peak, `exponential` with a factor `lr_decay` a step,
+            or `constant`.
+        optimiser: `adam` with `beta1` and `beta2`, or `rmsprop` with `beta2` as the decay of the mean square.
+        weight_decay: of kernels, apart from the gradient (AdamW).
+        clip: the largest norm of the gradient; 0 for any.
         ema: decay of the average of weights that is evaluated, painted with and saved; 0 for none.
         label_dropout: share of labels that are hidden, so that the model also paints unasked.
         condition_dropout: share of every other condition, and of each attribute, that is hidden likewise.
@@ -43,11 +50,14 @@ class TrainConfig(BaseModel):
     accumulate: int = Field(1, ge=1)
     lr: float = Field(2e-3, gt=0)
     warmup: int = Field(200, ge=0)
+    schedule: ScheduleName = "cosine"
     final_lr: float = Field(0.01, ge=0, le=1)
+    lr_decay: float = Field(0.99999, gt=0, le=1)
+    optimiser: OptimiserName = "adam"
     weight_decay: float = Field(0.01, ge=0)
     beta1: float = Field(0.9, ge=0, lt=1)
     beta2: float = Field(0.99, ge=0, lt=1)
-    clip: float = Field(1.0, gt=0)
+    clip: float = Field(1.0, ge=0)
     ema: float = Field(0.999, ge=0, lt=1)
     label_dropout: float = Field(0.1, ge=0, lt=1)
     condition_dropout: float = Field(0.1, ge=0, lt=1)

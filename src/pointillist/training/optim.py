@@ -1,35 +1,56 @@
-"""The optimiser, its learning rate, and the average of weights."""
+"""The optimiser, and the average of weights."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from pointillist.training.config import TrainConfig
+from pointillist.training.config import OptimiserName, TrainConfig
+
+Group = dict[str, Any]
 
 
-def build_optimiser(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
-    """AdamW; biases, gains, embeddings and position maps do not decay."""
+class RMSProp(torch.optim.RMSprop):
+    """RMSProp whose weight decay is apart from the gradient, as in AdamW, so that the setting means one thing."""
+
+    def step(self, closure: Any = None) -> Any:
+        """Decay, then one step."""
+        with torch.no_grad():
+            for group in self.param_groups:
+                torch._foreach_mul_(group["params"], 1 - group["lr"] * group["decay"])
+        return super().step(closure)
+
+
+def adam(groups: list[Group], config: TrainConfig) -> torch.optim.Optimizer:
+    """Adam, with the decay of weights apart from the gradient (AdamW)."""
+    return torch.optim.AdamW(groups, lr=config.lr, betas=(config.beta1, config.beta2))
+
+
+def rmsprop(groups: list[Group], config: TrainConfig) -> torch.optim.Optimizer:
+    """RMSProp without momentum (PixelRNN); `beta2` is the decay of the mean square."""
+    own = [{**group, "decay": group["weight_decay"], "weight_decay": 0.0} for group in groups]
+    return RMSProp(own, lr=config.lr, alpha=config.beta2)
+
+
+OPTIMISERS: dict[OptimiserName, Callable[[list[Group], TrainConfig], torch.optim.Optimizer]] = {
+    "adam": adam,
+    "rmsprop": rmsprop,
+}
+
+
+def build_optimiser(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """The optimiser of a run; biases, gains, embeddings and position maps do not decay."""
     embeddings = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
     trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     free = [p for name, p in trained if p.ndim < 2 or id(p) in embeddings or name.startswith("position.")]
     exempt = {id(p) for p in free}
     decayed = [p for _, p in trained if id(p) not in exempt]
     groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": free, "weight_decay": 0.0}]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=config.lr, betas=(config.beta1, config.beta2))
-
-
-def learning_rate(step: int, total: int, config: TrainConfig) -> float:
-    """Linear warm-up, then a cosine from the peak to `final_lr` times the peak at the last step."""
-    warmup = min(config.warmup, max(1, total // 10))
-    if step < warmup:
-        return config.lr * (step + 1) / warmup
-    share = (step - warmup) / max(1, total - warmup)
-    return config.lr * (config.final_lr + (1 - config.final_lr) * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))
+    return OPTIMISERS[config.optimiser]([g for g in groups if g["params"]], config)
 
 
 class AveragedWeights:

@@ -1,6 +1,8 @@
-"""Which images a step sees: a pure function of the seed, so that a resumed run sees what it would have seen."""
+"""What a step sees, and in which order: a pure function of the seed, so that a resumed run goes on as it would have."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -29,3 +31,9 @@ class Order:
             self._permutation = np.random.default_rng([self.seed, epoch]).permutation(self.images)
             self._epoch = epoch
         return self._permutation
+
+
+def order_of_step(orders: Sequence[str], seed: int, step: int) -> str:
+    """The order in which the images of a step are learnt: shuffled rounds, each of which has every order once."""
+    turn, place = divmod(step, len(orders))
+    return orders[int(np.random.default_rng([seed, turn, 17]).permutation(len(orders))[place])]

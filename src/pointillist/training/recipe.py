@@ -16,6 +16,7 @@ from pointillist.data import DataOptions, parse_size
 from pointillist.errors import ConfigError
 from pointillist.likelihoods import LikelihoodName
 from pointillist.networks import entry
+from pointillist.ordering import order_names
 from pointillist.training.config import TrainConfig
 
 Tree = dict[str, Any]
@@ -27,7 +28,7 @@ class ModelSection(BaseModel):
 
     Attributes:
         type, preset: a name and a size from `pointillist models`.
-        likelihood, mixtures, position_width, label_width, level_width: see `ModelConfig`.
+        likelihood, mixtures, position_width, label_width, level_width, orders: see `ModelConfig`.
         init: a model whose weights are taken at the start (fine-tuning).
         network: settings of the network; they override the preset.
     """
@@ -41,8 +42,15 @@ class ModelSection(BaseModel):
     position_width: int = Field(0, ge=0, le=1024)
     label_width: int = Field(64, ge=1, le=8192)
     level_width: int = Field(16, ge=1, le=1024)
+    orders: tuple[str, ...] = ("raster",)
     init: str | None = None
     network: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("orders", mode="before")
+    @classmethod
+    def _known(cls, orders: Any) -> Any:
+        """A list of names, or a text with commas."""
+        return order_names(orders)
 
 
 class DataSection(DataOptions):

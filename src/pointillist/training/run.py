@@ -22,7 +22,8 @@ from pointillist.scoring import check_spec
 from pointillist.training.batch_size import largest_batch
 from pointillist.training.config import TrainConfig
 from pointillist.training.precision import resolve_device, resolve_precision
-from pointillist.training.trainer import Progress, Trainer
+from pointillist.training.progress import Progress
+from pointillist.training.trainer import Trainer
 
 Painter = Callable[[PretrainedPixelModel, Path, int], None]
 

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,26 +27,12 @@ from pointillist.training.augment import hide, shifted
 from pointillist.training.config import TrainConfig
 from pointillist.training.interrupt import Interrupted, StopRequest
 from pointillist.training.journal import Guard, Journal
-from pointillist.training.optim import AveragedWeights, build_optimiser, learning_rate
-from pointillist.training.order import Order
+from pointillist.training.optim import AveragedWeights, build_optimiser
+from pointillist.training.order import Order, order_of_step
+from pointillist.training.progress import Progress
+from pointillist.training.schedule import learning_rate
 from pointillist.training.start import initialise
 from pointillist.training.state import fingerprint, load_state, restore_optimiser, save_state
-
-
-@dataclass
-class Progress:
-    """Where a run is.
-
-    Attributes:
-        step: optimiser steps done.
-        best: lowest validation bits/dim so far, and `best_step` where it was.
-        last: the newest validation bits/dim.
-    """
-
-    step: int = 0
-    best: float = math.inf
-    best_step: int = 0
-    last: float = math.inf
 
 
 class Trainer:
@@ -168,13 +154,13 @@ class Trainer:
             last = part == config.accumulate - 1
             with nullcontext() if last else accelerator.no_sync(self.network):
                 with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
-                    nats = -self.network(levels, told)
+                    nats = -self.network(levels, told, order_of_step(self.model.config.orders, config.seed, step))
                 loss = bits_per_dim(nats.mean(), self.model.image.dims) / config.accumulate
                 accelerator.backward(loss)
             loss_sum += loss.detach()
         bits = float(accelerator.reduce(loss_sum, "mean"))
         if math.isfinite(bits):
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip or math.inf)
             self.prepared.step()
             self.average.update(step)
         self.progress.step += 1

@@ -1,0 +1,173 @@
+"""Orders: sixteen walks, what turns an image to each, and the likelihood by one order or averaged over several."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import pointillist as pt
+from pointillist.ordering import ORDERS, RASTER, Order, order_named, order_names
+from pointillist.training.order import order_of_step
+from tests.laws.strategies import dirty, make_model, random_levels
+
+sizes = st.tuples(st.integers(1, 5), st.integers(1, 5))
+
+
+@pytest.mark.parametrize(
+    ("name", "places"),
+    [
+        ("raster", [[0, 1, 2], [3, 4, 5]]),
+        ("raster-tr", [[2, 1, 0], [5, 4, 3]]),
+        ("raster-bl", [[3, 4, 5], [0, 1, 2]]),
+        ("raster-columns-br", [[5, 3, 1], [4, 2, 0]]),
+        ("s-curve", [[0, 1, 2], [5, 4, 3]]),
+        ("s-curve-br", [[3, 4, 5], [2, 1, 0]]),
+        ("s-curve-columns", [[0, 3, 4], [1, 2, 5]]),
+        ("s-curve-columns-tr", [[4, 3, 0], [5, 2, 1]]),
+    ],
+)
+def test_a_walk_is_the_one_of_its_name(name: str, places: list[list[int]]) -> None:
+    """Written out for 2x3 images."""
+    assert ORDERS[name].places(2, 3).tolist() == places
+
+
+def walked(order: Order, height: int, width: int) -> list[tuple[int, int]]:
+    """The sites of an image in an order, written out from its name alone."""
+    rows = list(range(height))[:: -1 if order.name.endswith(("-bl", "-br")) else 1]
+    columns = list(range(width))[:: -1 if order.name.endswith(("-tr", "-br")) else 1]
+    across = "-columns" in order.name
+    lines, line = (columns, rows) if across else (rows, columns)
+    snake = order.name.startswith("s-curve")
+    sites = [(a, b) for n, a in enumerate(lines) for b in (line[::-1] if snake and n % 2 else line)]
+    return [(b, a) if across else (a, b) for a, b in sites]
+
+
+@given(name=st.sampled_from(list(ORDERS)), size=sizes)
+def test_sites_turn_as_images_do(name: str, size: tuple[int, int]) -> None:
+    """`walk` agrees with the name; the turned image of places is the plain curve; turning back undoes it."""
+    order, (height, width) = ORDERS[name], size
+    assert list(order.walk(height, width)) == walked(order, height, width)
+    places = torch.from_numpy(order.places(height, width))
+    turned = order.turn(places)
+    curve = ORDERS["s-curve" if order.snake else "raster"]
+    assert tuple(turned.shape) == order.turned_size(height, width)
+    assert torch.equal(turned, torch.from_numpy(curve.places(*turned.shape)))
+    assert torch.equal(order.turn_back(turned), places)
+
+
+def test_the_sixteen_walks_differ() -> None:
+    """And an S-curve never jumps: each site touches the one before it."""
+    walks = {name: list(order.walk(3, 4)) for name, order in ORDERS.items()}
+    assert len(walks) == len(set(map(tuple, walks.values()))) == 16
+    for name, walk in walks.items():
+        jumps = max(abs(a[0] - b[0]) + abs(a[1] - b[1]) for a, b in itertools.pairwise(walk))
+        assert (jumps == 1) == ORDERS[name].snake
+
+
+def test_names_can_be_lists_texts_and_groups() -> None:
+    """As settings and options give them."""
+    assert order_names("raster, s-curve-tr") == order_names(["raster", "s-curve-tr"]) == ("raster", "s-curve-tr")
+    assert order_names("s-curve-all") == tuple(name for name, order in ORDERS.items() if order.snake)
+    assert len(order_names("raster-all")) == 8
+    for wrong, words in (("rastre", "no order 'rastre'"), ("", "no order ''"), ("raster,raster", "none twice")):
+        with pytest.raises(pt.ConfigError, match=words):
+            order_names(wrong)
+    with pytest.raises(pt.ConfigError, match="at least one"):
+        order_names([])
+
+
+def test_a_model_refuses_orders_it_does_not_know() -> None:
+    """In one sentence; other networks than those that mask locally cannot follow an S-curve."""
+    model = pt.build("pixelcnn", shape=(1, 3, 4), levels=2, preset="tiny", orders="raster-bl,raster")
+    x = torch.zeros(1, 1, 3, 4, dtype=torch.int64)
+    assert model.order().name == "raster-bl"
+    for call in (model.log_prob, model.log_prob_map):
+        with pytest.raises(pt.ConfigError, match="trained on raster-bl, raster"):
+            call(x, order="raster-tr")
+    with pytest.raises(pt.ConfigError, match="There is no order 'up'"):
+        pt.sample(model, 1, order="up")
+    with pytest.raises(pt.ConfigError, match="masks locally, which pixelcnn does not"):
+        pt.build("pixelcnn", shape=(1, 3, 4), orders="s-curve")
+
+
+@given(name=st.sampled_from([n for n, o in ORDERS.items() if not o.snake]), size=sizes, seed=st.integers(0, 99))
+def test_an_order_is_the_raster_of_the_turned_image(name: str, size: tuple[int, int], seed: int) -> None:
+    """The definition, with learned positions that turn too: same weights, other orientation."""
+    torch.manual_seed(seed)
+    order = order_named(name)
+    image = pt.ImageSpec.infer((2, *size), 5)
+    turned = pt.ImageSpec.infer((2, *order.turned_size(*size)), 5)
+    model = dirty(make_model("gated-pixelcnn", image, position=True, labels=True, orders=(name,)))
+    raster = make_model("gated-pixelcnn", turned, position=True, labels=True)
+    state = model.state_dict()
+    raster.load_state_dict({**state, "position.map": order.turn(state["position.map"])})
+    x = random_levels(model, 2)
+    expected = order.turn_back(raster.log_prob_map(order.turn(x), "dog"))
+    torch.testing.assert_close(model.log_prob_map(x, "dog"), expected)
+
+
+def test_a_model_of_several_orders_is_told_which() -> None:
+    """The vector of the order is heard, beside that of the label."""
+    model = dirty(make_model("pixelcnn", pt.ImageSpec.infer((1, 1, 1), 3), labels=True, orders=("raster", "raster-tr")))
+    x = torch.zeros(1, 1, 1, 1, dtype=torch.int64)  # one site: without being told, both orders are the same
+    assert model.log_prob(x, "dog") != model.log_prob(x, "dog", order="raster-tr")
+    assert model.log_prob(x, "dog") != model.log_prob(x, "cat")
+
+
+def test_the_average_over_orders_is_a_likelihood() -> None:
+    """Exactly log mean p, so all images together have probability one; `each` is the mean of logs, never better."""
+    model = dirty(make_model("pixelcnn", pt.ImageSpec.infer((1, 2, 2), 3), orders=order_names("raster-all")))
+    every = torch.tensor(list(itertools.product(range(3), repeat=4))).reshape(-1, 1, 2, 2)
+    found = pt.evaluate(model, every, order="average", batch_size=7)
+    with torch.no_grad():
+        nats = torch.stack([model.log_prob(every, order=name) for name in model.config.orders])
+    np.testing.assert_allclose(-found.per_image, nats.logsumexp(0) - math.log(8), rtol=1e-12)
+    assert abs(np.exp(-found.per_image).sum() - 1) < 1e-12
+    each = pt.evaluate(model, every, order="each")
+    np.testing.assert_allclose(each.per_image, -nats.mean(0), rtol=1e-12)
+    assert (each.per_image >= found.per_image - 1e-12).all()
+    assert each.by_order == pytest.approx(dict(zip(model.config.orders, (-nats.mean(1)).tolist(), strict=True)))
+    one = pt.evaluate(model, every, order="raster-columns-tr")
+    assert (one.order, list(one.by_order)) == ("raster-columns-tr", ["raster-columns-tr"])
+    np.testing.assert_allclose(one.per_image, -nats[model.config.orders.index("raster-columns-tr")], rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["raster", "raster-columns-br", "raster-bl"])
+def test_rows_are_reported_as_they_are_painted(name: str) -> None:
+    """Lines of the walk, with the levels of the image as it stands, whatever the orientation."""
+    model = dirty(make_model("pixelcnn", pt.ImageSpec.infer((1, 2, 3), 7), orders=(name,)))
+    order, seen = order_named(name), []
+    painted = pt.sample(
+        model, 2, seed=0, batch_size=2, on_row=lambda done, lines, levels: seen.append((lines, levels.clone()))
+    )
+    lines, length = order.turned_size(2, 3)
+    assert [count for count, _ in seen] == list(range(1, lines + 1))
+    for count, levels in seen:
+        done = torch.from_numpy(order.places(2, 3)) < count * length
+        assert torch.equal(levels, painted.levels * done)
+    assert painted.order == name
+
+
+def test_the_order_of_a_step_is_a_function_of_seed_and_step() -> None:
+    """Each order once a round, rounds shuffled, seeds differ."""
+    names = order_names("raster-all")
+    steps = [order_of_step(names, 3, step) for step in range(80)]
+    assert all(sorted(steps[i : i + 8]) == sorted(names) for i in range(0, 80, 8))
+    assert len({tuple(steps[i : i + 8]) for i in range(0, 80, 8)}) > 8
+    assert steps != [order_of_step(names, 4, step) for step in range(80)]
+    assert order_of_step(("raster",), 0, 5) == RASTER.name
+
+
+def test_an_animation_shows_the_order(tmp_path: Any) -> None:
+    """`places` is what `animate` takes."""
+    from pointillist.pictures import animate
+
+    images = np.zeros((1, 3, 4, 1), np.uint8)
+    assert animate(images, tmp_path / "a.gif", order=ORDERS["s-curve-columns-br"].places(3, 4)).exists()
