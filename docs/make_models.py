@@ -71,7 +71,13 @@ def fitting(name: str, image: pt.ImageSpec) -> list[str]:
 def conditions(name: str) -> list[str]:
     """What the model can be told besides the image."""
     image = KINDS["binary"]
-    told = {"labels": {"classes": 2}, "learned positions (they fix the size)": {"position_width": 2}}
+    told: dict[str, dict[str, typing.Any]] = {
+        "labels": {"classes": 2},
+        "attributes": {"attributes": {"hair": 2}},
+        "a vector": {"vector": 2},
+        "a hint (an image on the same grid)": {"hint": 1},
+        "learned positions (they fix the size)": {"position_width": 2},
+    }
     return [what for what, settings in told.items() if _builds(name, image, **settings)]
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         ShapeError,
         TrainingError,
     )
+    from pointillist.explaining import Explanation, explain
     from pointillist.factory import PretrainedPixelModel, build, load, models
     from pointillist.images import ImageSpec
     from pointillist.pixel_model import PixelModel
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pointillist.training import TrainConfig, TrainResult, train
 
 _HOMES = {
+    "pointillist.explaining": ("Explanation", "explain"),
     "pointillist.factory": ("PretrainedPixelModel", "build", "load", "models"),
     "pointillist.data": ("DataOptions", "DataSplits", "ImageDataset", "load_data"),
     "pointillist.errors": (
@@ -61,6 +63,7 @@ __all__ = [
     "DataSplits",
     "EngineError",
     "Evaluation",
+    "Explanation",
     "ImageDataset",
     "ImageSpec",
     "PixelModel",
@@ -76,6 +79,7 @@ __all__ = [
     "build",
     "entropy_map",
     "evaluate",
+    "explain",
     "load",
     "load_data",
     "models",

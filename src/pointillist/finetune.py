@@ -123,7 +123,8 @@ def _take_conditions(model: PixelModel, source: PixelModel) -> set[str]:
 def _columns(model: PixelModel, kind: str) -> dict[str, slice]:
     """Which features of the vector, or of the map, each condition has."""
     widths = {name: getattr(listener, f"{kind}_width") for name, listener in model.listeners.items()}
-    widths |= {"position": model.config.position_width} if kind == "map" else {}
+    config = model.config
+    widths |= {"position": config.position_width} if kind == "map" else {"order": config.order_width}
     found, start = {}, 0
     for name, width in widths.items():
         if width:

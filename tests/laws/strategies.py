@@ -243,8 +243,10 @@ def random_told(model: PixelModel, count: int, height: int | None = None, width:
     return Told(count, {n: Part(values[n], torch.rand(parts[n].known.shape) < 0.7) for n in parts})
 
 
-def random_asked(model: PixelModel, count: int, height: int | None = None, width: int | None = None) -> dict[str, Any]:
-    """The same as a user asks it, in keywords of `log_prob` and `sample`: some conditions, some of their values."""
+def random_asked(
+    model: PixelModel, count: int, height: int | None = None, width: int | None = None, *, sure: bool = False
+) -> dict[str, Any]:
+    """The same as a user asks it, in keywords of `log_prob` and `sample`: some conditions (or, `sure`, all of them)."""
     parts = random_told(model, count, height, width).parts
     asked: dict[str, Any] = {}
     if "label" in parts:
@@ -252,7 +254,9 @@ def random_asked(model: PixelModel, count: int, height: int | None = None, width
     if "attributes" in parts:
         numbers = torch.where(parts["attributes"].known, parts["attributes"].values, NO_LABEL)
         asked["attributes"] = {name: numbers[:, i] for i, name in enumerate(ATTRIBUTES.values)}
-    asked |= {name: parts[name].values for name in ("vector", "hint") if name in parts and torch.rand(()) < 0.7}
+    asked |= {
+        name: parts[name].values for name in ("vector", "hint") if name in parts and (sure or torch.rand(()) < 0.7)
+    }
     return asked
 
 

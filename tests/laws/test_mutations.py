@@ -6,6 +6,7 @@ import pytest
 
 from . import (  # noqa: F401 (they fill FAULTS)
     faults_attention,
+    faults_conditions,
     faults_drawing,
     faults_grids,
     faults_multiscale,

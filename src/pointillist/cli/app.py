@@ -21,6 +21,7 @@ COMMANDS = {
     "train": "Models",
     "sample": "Models",
     "evaluate": "Models",
+    "explain": "Look",
     "info": "Look",
     "models": "Look",
     "bench": "Look",

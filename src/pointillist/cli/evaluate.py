@@ -160,10 +160,26 @@ def describe(
         "levels": model.image.levels,
         "binarise": options.binarise,
         "labels": "used" if told else "not used" if model.config.classes else "none",
+        "told": told_of(model, images),
         "order": result.order,
         "nats_by_order": dict(result.by_order),
         "notes": notes,
     }
+
+
+def told_of(model: PretrainedPixelModel, images: ImageDataset) -> list[str]:
+    """Which conditions the model is told, of those it listens to."""
+    config, columns = model.config, images.columns
+    made = config.hint is not None and (config.hint.derive is not None or columns.hints is not None)
+    known = {
+        "label": images.labels is not None,
+        "attributes": any(
+            name in columns.attributes for name in (config.attributes.values if config.attributes else ())
+        ),
+        "vector": columns.vectors is not None,
+        "hint": made,
+    }
+    return [name for name in model.listeners if known[name]]
 
 
 def say(
@@ -176,6 +192,7 @@ def say(
         ("model", model),
         ("images", f"{result.count:,} of {images.name}, split {facts['split']}, each counted once"),
         ("levels", f"{facts['levels']:,}, binarisation {facts['binarise']}, labels {facts['labels']}"),
+        *([("told", ", ".join(facts["told"]))] if set(facts["told"]) - {"label"} else []),
         *(("", note) for note in facts["notes"]),
         ("order", _order_text(result)),
         ("bits/dim", f"{result.bits_per_dim:.4f}{sure}"),

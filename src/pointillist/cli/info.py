@@ -107,6 +107,7 @@ def model_facts(name: str) -> dict[str, Any]:
         "image": _described(model),
         "likelihood": model.likelihood.name,
         "classes": list(config.classes),
+        "listens_to": config.describe_conditions(),
         "orders": list(config.orders),
         "size": "fixed" if model.fixed_size else "any",
         "network": config.backbone.model_dump(mode="json"),
@@ -147,6 +148,9 @@ def data_facts(name: str, sets: list[str]) -> dict[str, Any]:
         "classes": list(first.classes),
         "images_a_class": _counts(splits),
         "captions": first.texts is not None,
+        "attributes": {name: list(values) for name, values in first.columns.values.items()},
+        "vector": None if first.columns.vectors is None else first.columns.vectors.shape[1],
+        "hint": None if first.columns.hints is None else list(first.columns.hints.shape[1:]),
         "notes": list(first.notes),
     }
 

@@ -71,6 +71,8 @@ def inherited_settings(source: PretrainedPixelModel) -> Tree:
         "network": {k: v for k, v in config.backbone.model_dump(mode="json").items() if v is not None},
         **{k: getattr(config, k) for k in ("likelihood", "mixtures", "position_width", "label_width", "level_width")},
     }
+    if config.hint is not None and config.hint.derive is not None:
+        model["hint"] = config.hint.derive
     data = recorded_settings(source).get("data", {})
     return {"model": model, "data": {k: data[k] for k in INHERITED if k in data}}
 

@@ -28,6 +28,10 @@ EPILOG = """Examples:
 
   pointillist sample runs/sprites -n 500 --out sprites/
 
+  pointillist sample runs/faces -n 8 --attribute hair=red --attribute eyes=blue
+
+  pointillist sample runs/upscaler -n 4 --hint small.png
+
   pointillist sample runs/digits -n 100000 --out digits.npz"""
 
 _PAINT, _WRITE = "Painting", "Writing"
@@ -43,11 +47,20 @@ Labels = Annotated[
     list[str] | None,
     _option("--label", value="LABEL", text="Name or number, several with commas, or each for all.", panel=_PAINT),
 ]
+Attributes = Annotated[
+    list[str] | None, _option("--attribute", value="NAME=VALUE", text="Such as hair=red; repeatable.", panel=_PAINT)
+]
+Vector = Annotated[Path | None, _option(value="NPY", text="Numbers, one row for all images or one each.", panel=_PAINT)]
+Hint = Annotated[
+    Path | None, _option(value="IMAGE", text="What is known beforehand: a picture, or an .npy.", panel=_PAINT)
+]
 Temperature = Annotated[
     float, _option(value="X", text="Below 1 is calmer, above is wilder; 0 takes the likeliest.", panel=_PAINT)
 ]
 TopP = Annotated[float, _option(value="X", text="Keep the likeliest levels up to this probability.", panel=_PAINT)]
-Guidance = Annotated[float, _option(value="X", text="Stress the label: 0 ignores it, 1 is the model.", panel=_PAINT)]
+Guidance = Annotated[
+    float, _option(value="X", text="Stress what is asked; 0 ignores it, 1 is the model.", panel=_PAINT)
+]
 Seed = Annotated[int | None, _option(value="N", text="The same seed paints the same images.", panel=_PAINT, low=0)]
 Size = Annotated[
     str | None, _option(value="SIZE", text="Another size, 32 or 48x64, where the model allows it.", panel=_PAINT)
@@ -70,6 +83,9 @@ def sample(
     model: Model,
     n: Count = 16,
     label: Labels = None,
+    attribute: Attributes = None,
+    vector: Vector = None,
+    hint: Hint = None,
     temperature: Temperature = 1.0,
     top_p: TopP = 1.0,
     guidance: Guidance = 1.0,
@@ -85,6 +101,7 @@ def sample(
     as_json: Json = False,
 ) -> None:
     """Paint new images with a model."""
+    from pointillist.cli.asking import asked
     from pointillist.cli.writers import check_target
     from pointillist.data import parse_size
     from pointillist.factory import load
@@ -102,6 +119,7 @@ def sample(
         "n": total, "label": labels, "guidance": guidance, "temperature": temperature, "top_p": top_p,
         "engine": resolve_engine(engine),
         "seed": secrets.randbelow(2**31) if seed is None else seed, "size": wanted, "batch_size": batch_size,
+        **asked(attribute or [], vector, hint),
         "order": painter.order(order).name,
     }  # fmt: skip
     columns = None if labels is None else sheet_columns(n, total // n)

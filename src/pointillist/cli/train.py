@@ -153,6 +153,7 @@ def _model(
 ) -> tuple[PretrainedPixelModel, list[str]]:
     import torch
 
+    from pointillist.cli.listening import heard
     from pointillist.factory import build
     from pointillist.finetune import initialise_from
 
@@ -172,6 +173,7 @@ def _model(
         position_width=section.position_width,
         label_width=section.label_width,
         level_width=section.level_width,
+        **heard(section, splits.train, source),
         orders=section.orders,
         **section.network,
     )

@@ -6,6 +6,7 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 from lzma import LZMAError
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 from torch import Tensor
 
 from pointillist.data import memory
+from pointillist.data.extras import extras_of_members
 from pointillist.data.options import DataOptions
 from pointillist.data.palette import check_palette
 from pointillist.data.raw import SPLIT_ALIASES, Raw, Readable, split_name
@@ -182,6 +184,7 @@ def read_npz(path: Path, options: DataOptions) -> Raw:
         split=_splits(archive, counts),
         classes=tuple(str(c) for c in names.tolist()) if labels is not None and labels.dtype.kind != "U" else (),
         palette=palette,
+        extras=extras_of_members(partial(_joined, archive, counts), options, path.name),
         notes=tuple(notes),
     )
 
@@ -222,6 +225,23 @@ def _column(
                 f"it must have one entry for each of the {count:,} images."
             )
         parts.append(part)
+    return np.concatenate(parts)
+
+
+def _joined(archive: Archive, counts: Mapping[str, int], stem: str, axes: int | None) -> np.ndarray:
+    """A member for all splits, in their order; None is any number of axes."""
+    members = archive.find((stem,))
+    if not all(split in members for split in counts):
+        raise DataError(
+            f"{archive.path.name} has no {stem!r} for every split: its members are {', '.join(archive.names)}."
+        )
+    parts = [archive.read(members[split]) for split in counts]
+    for split, part in zip(counts, parts, strict=True):
+        if (axes is not None and part.ndim != axes) or len(part) != counts[split]:
+            raise DataError(
+                f"{archive.path.name}:{members[split]} has shape {part.shape}: it must have one entry for each of the "
+                f"{counts[split]:,} images{'' if axes is None else f', in {axes} axes'}."
+            )
     return np.concatenate(parts)
 
 

@@ -156,6 +156,7 @@ class ImageDataset(Dataset[dict[str, Any]]):
         *,
         texts: Sequence[str] | None = None,
         classes: Sequence[str] = (),
+        columns: Columns | None = None,
         spec: ImageSpec | None = None,
         options: DataOptions | None = None,
         name: str = "arrays",
@@ -163,6 +164,7 @@ class ImageDataset(Dataset[dict[str, Any]]):
         """Images from memory: integer arrays `n h w [c]` or tensors `n c h w`; no split is cut.
 
         Args:
+            columns: attributes, vectors and hints.
             spec: read `x` as this kind of image instead of by `options`; it fixes mode, levels, order and palette.
 
         Raises:
@@ -173,7 +175,11 @@ class ImageDataset(Dataset[dict[str, Any]]):
 
         options = options or DataOptions()
         raw: Raw = raw_from_memory(x, labels, texts=texts, classes=tuple(classes), options=options, name=name)
-        return interpret(raw, options, spec=spec)
+        data = interpret(raw, options, spec=spec)
+        if columns is not None:
+            columns.check(len(data), (data.spec.height, data.spec.width), name)
+            data.columns = columns
+        return data
 
     def _checked(self, indices: Indices) -> np.ndarray:
         index = np.asarray(indices, np.int64).reshape(-1)

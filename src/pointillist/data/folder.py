@@ -19,12 +19,12 @@ import re
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from pointillist.data.decode import Item, decode
+from pointillist.data.extras import Row, extras_of_folder
 from pointillist.data.options import DataOptions
 from pointillist.data.raw import SPLIT_ALIASES, Raw
 from pointillist.errors import DataError
@@ -34,7 +34,6 @@ EXTENSIONS = frozenset("." + kind for kind in _KINDS.split())
 _METADATA = ("metadata.jsonl", "metadata.csv")
 TEXT_COLUMNS = ("text", "caption", "texts", "captions")
 LABEL_COLUMNS = ("label", "labels", "class")
-Row = dict[str, Any]
 
 
 def read_folder(folder: Path, options: DataOptions) -> Raw:
@@ -71,6 +70,7 @@ def read_folder(folder: Path, options: DataOptions) -> Raw:
         texts=_texts(kept, rows, options),
         split=None if splits is None else np.array([splits[p] for p in kept]),
         levels=decoded.levels,
+        extras=extras_of_folder(folder, kept, rows, decoded.values.shape[2:], options),
         notes=(*notes, *decoded.notes),
     )
 

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 
 from pointillist.data.arrays import raw_from_memory, read_npy, read_npz
 from pointillist.data.dataset import ImageDataset
+from pointillist.data.extras import refuse_extras
 from pointillist.data.folder import EXTENSIONS, read_folder, read_image, walk
 from pointillist.data.items import read_items
 from pointillist.data.options import DataOptions
@@ -95,6 +96,8 @@ def load_data(
         return DataSplits(train=source) if not chosen.valid_fraction else _split_dataset(source, chosen)
     # the model's kind is known before files are decoded: codes and palettes are not averaged
     raw = _read(source, pinned(chosen, spec))
+    if raw.extras.empty:
+        refuse_extras(chosen, raw.name)
     column = raw.labels if chosen.labels else None
     groups = (
         None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from pointillist.errors import ConfigError
 from pointillist.images import MAX_LEVELS
@@ -40,6 +40,9 @@ class DataOptions(BaseModel):
         threshold: 1 to 255, for static binarisation.
         labels: whether labels are read.
         label_from, text_from: column or member that holds them; `text_from="filename"` makes captions of file names.
+        attributes: names of columns (of metadata) or members (of an `.npz`) that hold categories, such as hair colour.
+        vector_from: column or member that holds a vector of numbers for each image.
+        hint_from: member that holds an image for each image, `n h w [c]`, or a folder of files of the same names.
         array: member of an `.npz` to read, or its stem (`x` for `x_train`, `x_test`).
         valid_fraction, test_fraction: parts in [0, 1) cut off where the source has no such split.
         seed: of the cut.
@@ -61,6 +64,9 @@ class DataOptions(BaseModel):
     labels: bool = True
     label_from: str | None = None
     text_from: str | None = None
+    attributes: tuple[str, ...] = ()
+    vector_from: str | None = None
+    hint_from: str | None = None
     array: str | None = None
     valid_fraction: float = 0.1
     test_fraction: float = 0.0
@@ -74,6 +80,12 @@ class DataOptions(BaseModel):
                 super().__init__(**data)
             except ValidationError as error:
                 raise ConfigError(sentence(error)) from None
+
+    @field_validator("attributes", mode="before")
+    @classmethod
+    def _listed(cls, names: Any) -> Any:
+        """`"hair,eyes"` says the same as `["hair", "eyes"]`."""
+        return tuple(part.strip() for part in names.split(",") if part.strip()) if isinstance(names, str) else names
 
     @model_validator(mode="after")
     def _check(self) -> DataOptions:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
+from pointillist.data.extras import Extras
 from pointillist.errors import DataError
 
 SPLITS = ("train", "valid", "test")
@@ -40,6 +41,7 @@ class Raw:
         classes: names of integer labels; may be empty.
         palette: RGBA colours, where the source has its own.
         levels: number of levels, where the source states it.
+        extras: attributes, vectors and hints.
         notes: what was decided, one short sentence each.
     """
 
@@ -52,6 +54,7 @@ class Raw:
     classes: tuple[str, ...] = ()
     palette: tuple[tuple[int, int, int, int], ...] | None = None
     levels: int | None = None
+    extras: Extras = field(default_factory=Extras)
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

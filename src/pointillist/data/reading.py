@@ -79,6 +79,7 @@ def interpret(
         name=raw.name,
         notes=(*raw.notes, *levels.notes),
         binarise=options.binarise,
+        columns=raw.extras.columns(options, raw.name),
     )
 
 

@@ -9,10 +9,11 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
-from pointillist.demo import charts, html
+from pointillist.demo import charts
 from pointillist.demo.facts import NOT_SAME, SAME, Facts
 from pointillist.demo.looks import Looks
 from pointillist.images import ImageSpec
+from pointillist.pictures import html
 
 _NAMES = "ABCDEFGH"
 
@@ -32,7 +33,7 @@ def render(
     room = files("pointillist.demo")
     template = Template((room / "page.html").read_text(encoding="utf-8"))
     return template.substitute(
-        style=(room / "page.css").read_text(encoding="utf-8"),
+        style=html.base_style() + (room / "page.css").read_text(encoding="utf-8"),
         painting=html.data_uri(painting, "gif"),
         painted=html.last_frame(painting),
         **_numbers(facts),

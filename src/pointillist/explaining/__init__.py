@@ -11,6 +11,7 @@ from pointillist.explaining.calibration import Calibration, Reliability, calibra
 from pointillist.explaining.continuing import continue_image
 from pointillist.explaining.distribution import Components, LevelDistribution, distribution
 from pointillist.explaining.evidence import ConditionBits, condition_bits
+from pointillist.explaining.explanation import Explanation, explain
 from pointillist.explaining.layers import LayerBits, layer_bits
 from pointillist.explaining.maps import BitMaps, Running, bit_maps
 from pointillist.explaining.what_if import Change, WhatIf, what_if
@@ -22,6 +23,7 @@ __all__ = [
     "Change",
     "Components",
     "ConditionBits",
+    "Explanation",
     "LayerBits",
     "LevelDistribution",
     "Reliability",
@@ -32,6 +34,7 @@ __all__ = [
     "condition_bits",
     "continue_image",
     "distribution",
+    "explain",
     "gradient",
     "gradient_sizes",
     "influence",

@@ -95,12 +95,21 @@ class Asked:
         """-log2 of the probability of every sub-pixel."""
         return -self.model.likelihood.log_prob(params, x) / NATS
 
+    def at(
+        self, outputs: Float[Tensor, "n p h w"], rows: Int[Tensor, " n"], columns: Int[Tensor, " n"]
+    ) -> Float[Tensor, "n c"]:
+        """Surprise of the levels of one pixel of each copy of the image."""
+        copies = torch.arange(len(outputs), device=outputs.device)
+        params, x = outputs[copies, :, rows, columns], self.x[0][:, rows, columns].T
+        return self.surprise(params[:, :, None, None], x[:, :, None, None])[:, :, 0, 0]
+
     def tables(
         self, params: Float[Tensor, "1 p h w"], channel: int
     ) -> Iterator[tuple[slice, Float[Tensor, "k rows w"]]]:
         """Log-probabilities in nats of all levels of a channel, some rows at a time, in float64."""
         _, height, width = self.shape
-        step = max(1, _NUMBERS // (self.model.image.levels * width))
+        parts = getattr(self.model.likelihood, "mixtures", 1)  # each component has a table of its own
+        step = max(1, _NUMBERS // (self.model.image.levels * parts * width))
         for start in range(0, height, step):
             rows = slice(start, min(height, start + step))
             part = self.model.likelihood.conditional(params[:, :, rows], self.x[:, :, rows], channel)

@@ -25,7 +25,8 @@ from pointillist.pixel_model import PixelModel
 from pointillist.receptive import channel_names
 from pointillist.scoring import evaluating
 
-_SITES = 32  # pixels whose gradients are taken at once
+_SITES = 32  # copies of an image that are computed at once, at most
+_NUMBERS = 20_000_000  # of their outputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,9 +119,10 @@ def gradient_sizes_of(asked: Asked, sites: list[tuple[int, int]] | None = None) 
     _, height, width = asked.shape
     sites = [(r, c) for r in range(height) for c in range(width)] if sites is None else sites
     found = np.zeros((len(sites), height, width), np.float32)
-    for start in range(0, len(sites), _SITES):
-        part = _gradients(asked, sites[start : start + _SITES], None)
-        found[start : start + _SITES] = part.square().sum((1, 2)).sqrt().float().cpu().numpy()
+    step = max(1, min(_SITES, _NUMBERS // (asked.model.likelihood.num_params * height * width)))
+    for start in range(0, len(sites), step):
+        part = _gradients(asked, sites[start : start + step], None)
+        found[start : start + step] = part.square().sum((1, 2)).sqrt().float().cpu().numpy()
     return found
 
 
@@ -130,9 +132,8 @@ def _gradients(asked: Asked, sites: list[tuple[int, int]], channel: int | None) 
     rows, columns = (torch.tensor(part, device=model.device) for part in zip(*sites, strict=True))
     with _differentiating(model):
         canvas = model.canvas(asked.x).detach().expand(count, -1, -1, -1).clone().requires_grad_()
-        bits = -asked.surprise(asked.outputs(canvas), asked.x.expand(count, -1, -1, -1))
-        at = bits[torch.arange(count, device=model.device), :, rows, columns]
-        value = at.sum() if channel is None else at[:, channel].sum()
+        bits = -asked.at(asked.outputs(canvas), rows, columns)
+        value = bits.sum() if channel is None else bits[:, channel].sum()
         (found,) = torch.autograd.grad(value, canvas)
     return found.reshape(count, asked.shape[0], model.level_width, *asked.shape[1:])
 
@@ -189,7 +190,8 @@ def integrated_gradients(
     compared = model.check(torch.as_tensor(baseline).expand(asked.x.shape))
 
     def bits_at_site(canvas: Tensor) -> Tensor:
-        bits = -asked.surprise(asked.outputs(canvas), asked.x.expand(len(canvas), -1, -1, -1))[:, :, row, column]
+        here = [torch.full((len(canvas),), place, device=model.device) for place in (row, column)]
+        bits = -asked.at(asked.outputs(canvas), *here)
         return bits.sum(1) if channel is None else bits[:, channel]
 
     with _differentiating(model):

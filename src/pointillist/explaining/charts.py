@@ -61,11 +61,16 @@ def _component_lines(view: LevelDistribution, axes: Axes, high: float) -> list[M
     return marks
 
 
-def running_chart(running: Running, last_of_rows: Sequence[int] = ()) -> Chart:
+def running_axes(count: int, high: float) -> Axes:
+    """Where a sub-pixel of the order, and bits, lie on the chart of the running total."""
+    return Axes(52, 12, _WIDTH - 10, 210, (0, max(count, 1)), (0, high))
+
+
+def running_chart(running: Running) -> Chart:
     """Bits paid along the order against the sum of the entropies, with the 95 % band of their difference."""
     count = len(running.bits) - 1
     high = float(max(running.bits[-1], running.expected[-1] + 2 * running.deviation[-1], 1e-9))
-    axes = Axes(52, 12, _WIDTH - 10, 210, (0, max(count, 1)), (0, high))
+    axes = running_axes(count, high)
     places = np.unique(np.linspace(0, count, min(count + 1, 4 * _PARTS)).round().astype(int))
     upper = [(int(k), min(high, float(running.expected[k] + 1.96 * running.deviation[k]))) for k in places]
     lower = [(int(k), max(0.0, float(running.expected[k] - 1.96 * running.deviation[k]))) for k in places]

@@ -58,12 +58,13 @@ class ConditionBits:
         return heat_map(self.saved, top=self.top, unit="bits saved by being told", captions=self.names, both=True)
 
     def chart(self) -> Chart:
-        """Bits of the image, told each label."""
+        """Bits that each label would save; without labels, the bits of the image told and untold."""
         if not self.classes:
             rows = [("told nothing", float(self.untold.sum())), ("told", float(self.told.sum()))]
             return bars_chart(rows, "bits of the image", marked=1)
-        rows = [("no label", float(self.untold.sum())), *zip(self.classes, self.class_bits.tolist(), strict=True)]
-        return bars_chart(rows, "bits of the image, told each label", marked=1 + int(self.class_bits.argmin()))
+        saved = (self.untold.sum() - self.class_bits).tolist()
+        rows = list(zip(self.classes, saved, strict=True))
+        return bars_chart(rows, "bits that each label would save", marked=int(self.class_bits.argmin()))
 
     def to_dict(self) -> dict[str, Any]:
         """The numbers of the whole image."""

@@ -1,10 +1,14 @@
-"""Scales that are the same for every image of a model, so that two pictures can be compared."""
+"""What is the same for every image of a model, so that two pictures can be compared: scales, and how it is shown."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
+import numpy as np
+from jaxtyping import Int, UInt8
+
+from pointillist.images import ImageSpec
 from pointillist.pixel_model import PixelModel
 
 Z_TOP = 4.0  # deviations at either end of a scale
@@ -23,3 +27,11 @@ def bits_top(model: PixelModel) -> float:
     if not isinstance(usual, (int, float)) or not math.isfinite(usual) or usual <= 0:
         return float(most)
     return float(min(most, max(1, math.ceil(_USUAL * usual))))
+
+
+def picture_of(image: ImageSpec, levels: Int[np.ndarray, "c h w"]) -> UInt8[np.ndarray, "h w d"]:
+    """Levels as a picture; codes of more levels than a picture has as greys of their first channel."""
+    if image.levels > 256:
+        return (levels[:1].transpose(1, 2, 0) * (255 / (image.levels - 1))).astype(np.uint8)
+    picture: np.ndarray = image.to_images(levels[None])[0]
+    return picture

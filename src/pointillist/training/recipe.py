@@ -29,6 +29,9 @@ class ModelSection(BaseModel):
     Attributes:
         type, preset: a name and a size from `pointillist models`.
         likelihood, mixtures, position_width, label_width, level_width, orders: see `ModelConfig`.
+        hint: what it is given beforehand, made of the image: `lowres:2`, `grey`, `outline` or `half:left`; data may
+            bring hints of their own instead (`data.hint_from`).
+        attribute_width, vector_width, hint_width: features of each condition.
         init: a model whose weights are taken at the start (fine-tuning).
         network: settings of the network; they override the preset.
     """
@@ -42,6 +45,10 @@ class ModelSection(BaseModel):
     position_width: int = Field(0, ge=0, le=1024)
     label_width: int = Field(64, ge=1, le=8192)
     level_width: int = Field(16, ge=1, le=1024)
+    hint: str | None = None
+    attribute_width: int = Field(16, ge=1, le=8192)
+    vector_width: int = Field(64, ge=1, le=8192)
+    hint_width: int = Field(32, ge=1, le=1024)
     orders: tuple[str, ...] = ("raster",)
     init: str | None = None
     network: dict[str, Any] = Field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Small pieces of HTML, with every text escaped."""
+"""Small pieces of HTML, with every text escaped, and the style that pages share."""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ import base64
 import io
 from collections.abc import Iterable
 from html import escape
+from importlib.resources import files
 
 import numpy as np
 from PIL import Image
 
 from pointillist.images import as_pil
-from pointillist.pictures import heat_colours, png_bytes
+from pointillist.pictures.colour import balance_colours, heat_colours
+from pointillist.pictures.files import png_bytes
+
+
+def base_style() -> str:
+    """The style sheet that pages share."""
+    return (files("pointillist.pictures") / "base.css").read_text(encoding="utf-8")
 
 
 def data_uri(data: bytes, kind: str) -> str:
@@ -39,6 +46,21 @@ def pixels(array: np.ndarray, alt: str) -> str:
 def heat(values: np.ndarray, top: float, alt: str) -> str:
     """A map `h w` of bits."""
     return pixels(heat_colours(values, top), alt)
+
+
+def balance(values: np.ndarray, top: float, alt: str) -> str:
+    """A map `h w` of numbers above and below zero."""
+    return pixels(balance_colours(values, top), alt)
+
+
+def balance_bar(top: float, unit: str) -> str:
+    """The colours from -`top` to `top`, with numbers under them."""
+    ramp = data_uri(png_bytes(as_pil(balance_colours(np.linspace(-top, top, 256)[None], top))), "png")
+    marks = "".join(f"<span><b>{tick}</b></span>" for tick in (f"{-top:g} or less", "0", f"{top:g} or more"))
+    return (
+        f'<div class="scale"><img src="{ramp}" alt="Colour scale from {-top:g}, blue, to {top:g} {escape(unit)}, red">'
+        f"<div>{marks}</div></div>"
+    )
 
 
 def scale_bar(top: float, over: bool) -> str:

@@ -1,0 +1,42 @@
+"""What a new model listens to: what its images are told, or what the model that it starts from listened to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pointillist.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pointillist.data import ImageDataset
+    from pointillist.factory import PretrainedPixelModel
+    from pointillist.training.recipe import ModelSection
+
+
+def heard(section: ModelSection, data: ImageDataset, source: PretrainedPixelModel | None) -> dict[str, Any]:
+    """Keywords of `build` for attributes, vector and hint; data that lack one need not unteach it.
+
+    Raises:
+        ConfigError: if a hint is to be made of the images, and the data bring hints too.
+    """
+    from pointillist.conditioning import AttributesConfig, HintConfig, VectorConfig
+
+    columns, before = data.columns, None if source is None else source.config
+    found: dict[str, Any] = {}
+    if columns.attributes:
+        found["attributes"] = AttributesConfig(values=dict(columns.values), width=section.attribute_width)
+    if columns.vectors is not None:
+        found["vector"] = VectorConfig(size=columns.vectors.shape[1], width=section.vector_width)
+    if section.hint is not None:
+        if columns.hints is not None:
+            raise ConfigError(
+                f"`hint` (={section.hint!r}) is made of the images, and `hint_from` brings one: drop one."
+            )
+        found["hint"] = HintConfig.derived(section.hint, data.spec).model_copy(update={"width": section.hint_width})
+    elif columns.hints is not None:
+        channels = columns.hints.shape[1]
+        found["hint"] = HintConfig(channels=channels, image=columns.hint_spec, width=section.hint_width)
+    if before is not None:
+        for name in ("attributes", "vector", "hint"):
+            if name not in found and getattr(before, name) is not None:
+                found[name] = getattr(before, name)
+    return found

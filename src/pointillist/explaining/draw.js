@@ -1,0 +1,77 @@
+// Pictures and charts that follow the hand.
+// @ts-check
+
+/** @param {string} text */
+const safe = (text) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
+
+/** A number with so many places, short. @param {number} value @param {number} places */
+const short = (value, places = 2) => (Object.is(value, -0) ? 0 : value).toFixed(places).replace("-", "\u2212");
+
+/** A share as a percentage. @param {number} p */
+const percent = (p) => (p >= 0.1 ? `${(100 * p).toFixed(0)} %` : p >= 0.001 ? `${(100 * p).toFixed(1)} %` : "< 0.1 %");
+
+/**
+ * A map as pixels of a canvas, one a pixel; the style sheet enlarges it.
+ * @param {HTMLCanvasElement} canvas @param {number} h @param {number} w @param {(site: number) => number[]} colour
+ */
+function paint(canvas, h, w, colour) {
+  canvas.width = w;
+  canvas.height = h;
+  const context = canvas.getContext("2d");
+  if (!context) return;
+  const picture = context.createImageData(w, h);
+  for (let site = 0; site < h * w; site++) {
+    const [r, g, b, a = 255] = colour(site);
+    picture.data.set([r, g, b, a], 4 * site);
+  }
+  context.putImageData(picture, 0, 0);
+}
+
+/** A value's colour on a scale of 256. @param {number[][]} scale @param {number} share from 0 to 1 */
+const onScale = (scale, share) => scale[Math.max(0, Math.min(255, Math.round(255 * share)))];
+
+/**
+ * The levels of one sub-pixel as bars, the observed one in the accent colour.
+ * @param {Distribution} d @param {number} seen @param {number} k @param {(level: number) => string} swatch
+ */
+function bars(d, seen, k, swatch) {
+  const width = 480, left = 44, right = 472, top = 12, bottom = 130;
+  const shown = d.levels === null ? k : d.levels.length;
+  const best = d.probs.reduce((a, b) => Math.max(a, b), 0);
+  const high = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1].find((n) => n >= Math.min(1, best)) || 1;
+  const slot = (right - left) / shown, gap = shown <= 64 ? slot * 0.1 : 0;
+  const y = (/** @type {number} */ p) => bottom - ((bottom - top) * Math.min(p, high)) / high;
+  const x = (/** @type {number} */ place) => left + slot * (place + 0.5);
+  const out = [0.5, 1].map((share) => {
+    const at = y(high * share);
+    return `<polyline class="grid" points="${left},${at} ${right},${at}"/><text class="soft" x="${left - 7}" y="${at + 4}" text-anchor="end">${+(high * share).toFixed(3)}</text>`;
+  });
+  const order = d.levels === null ? Array.from({ length: k }, (_, i) => i) : d.levels.map((_, i) => i).sort((a, b) => /** @type {number[]} */ (d.levels)[a] - /** @type {number[]} */ (d.levels)[b]);
+  let mark = -1;
+  order.forEach((index, place) => {
+    const level = d.levels === null ? index : d.levels[index];
+    if (level === seen) mark = place;
+    const size = Math.max(bottom - y(d.probs[index]), 0.6);
+    out.push(`<rect class="bar${level === seen ? " seen" : ""}" x="${(left + slot * place + gap).toFixed(2)}" y="${(bottom - size).toFixed(2)}" width="${Math.max(slot - 2 * gap, 0.5).toFixed(2)}" height="${size.toFixed(2)}"/>`);
+    if (shown <= 32) out.push(`<rect x="${(left + slot * place + gap).toFixed(2)}" y="${bottom + 3}" width="${(slot - 2 * gap).toFixed(2)}" height="6" style="fill:${swatch(level)}" class="swatch"/>`);
+  });
+  for (const part of d.parts)
+    if (part.weight >= 0.01)
+      out.push(`<polyline class="line" points="${Array.from(part.masses, (mass, level) => `${x(level).toFixed(1)},${y(mass).toFixed(1)}`).join(" ")}"/>`);
+  if (d.quantiles && d.levels === null) {
+    const of = (/** @type {number} */ i) => x(/** @type {[number, number][]} */ (d.quantiles)[i][1]).toFixed(1);
+    out.push(`<polyline class="whisker" points="${of(0)},5 ${of(4)},5"/><polyline class="box" points="${of(1)},5 ${of(3)},5"/><circle class="median" cx="${of(2)}" cy="5" r="3"/>`);
+  }
+  out.push(`<polyline class="axis" points="${left},${bottom} ${right},${bottom}"/>`);
+  if (mark >= 0) out.push(`<polygon class="there" points="${x(mark)},${bottom + 10} ${x(mark) - 5},${bottom + 18} ${x(mark) + 5},${bottom + 18}"/>`);
+  const ticks = d.levels === null ? [...new Set([0, Math.floor((k - 1) / 2), k - 1])].map((level) => [level, level]) : order.map((index, place) => [place, /** @type {number[]} */ (d.levels)[index]]).filter((_, i) => i % 5 === 0);
+  for (const [place, level] of ticks) out.push(`<text class="soft" x="${x(place)}" y="${bottom + 31}" text-anchor="middle">${level}</text>`);
+  return `<svg class="chart" viewBox="0 0 ${width} ${bottom + 36}" role="img" aria-label="Probabilities of the levels">${out.join("")}</svg>`;
+}
+
+/** The likeliest levels in words. @param {Distribution} d @param {number} seen @param {(level: number) => string} swatch */
+function topList(d, seen, swatch) {
+  const levels = d.levels === null ? Array.from(d.probs, (_, i) => i) : d.levels;
+  const best = levels.map((level, i) => ({ level, p: d.probs[i] })).sort((a, b) => b.p - a.p).slice(0, 5);
+  return best.map(({ level, p }) => `<li${level === seen ? ' class="seen"' : ""}><i style="background:${swatch(level)}"></i>${level}<b>${percent(p)}</b></li>`).join("");
+}

@@ -1,0 +1,142 @@
+// The page at work: which pixel is looked at, and what is shown of it.
+// @ts-check
+
+/** @param {string} id @returns {any} */
+const part = (id) => document.getElementById(id);
+
+async function start() {
+  const page = JSON.parse(part("data").textContent);
+  const arrays = await unpackArrays(page.arrays);
+  const ask = await unpackTable(page, arrays);
+  const looks = page.looks ? await inflated(page.looks.data) : null;
+  const [c, h, w] = page.shape, sites = h * w;
+  const channels = Array.from({ length: c }, (_, i) => i);
+  const sum = (/** @type {Float32Array} */ a, /** @type {number} */ site) => channels.reduce((t, i) => t + a[i * sites + site], 0);
+  const z = (/** @type {number} */ site) => (sum(arrays.surprise, site) - sum(arrays.entropy, site)) / Math.sqrt(Math.max(sum(arrays.variance, site), 1e-12));
+  const picture = await pixelsOf(page.picture, h, w);
+  const views = {
+    image: (/** @type {number} */ site) => picture.slice(4 * site, 4 * site + 4),
+    surprise: (/** @type {number} */ site) => onScale(page.heat, sum(arrays.surprise, site) / (page.top * c)),
+    entropy: (/** @type {number} */ site) => onScale(page.heat, sum(arrays.entropy, site) / (page.top * c)),
+    excess: (/** @type {number} */ site) => onScale(page.balance, (z(site) / page.z_top + 1) / 2),
+    told: (/** @type {number} */ site) => onScale(page.balance, (sum(arrays.saved, site) / (page.top * c) + 1) / 2),
+  };
+  const state = { view: "image", pinned: page.start, shown: -1 };
+
+  /** @param {number} level @param {number} channel */
+  const swatch = (level, channel) => {
+    if (page.palette) return `rgb(${page.palette[level].slice(0, 3).join(",")})`;
+    if (!page.ordered) return "transparent";
+    const v = Math.round((255 * level) / (page.levels - 1));
+    const tint = page.mode === "rgb" || page.mode === "rgba" ? [0, 1, 2].map((i) => (i === channel || channel === 3 ? v : 0)) : [v, v, v];
+    return `rgb(${tint.join(",")})`;
+  };
+
+  function showMap() {
+    const view = /** @type {keyof typeof views} */ (state.view);
+    paint(part("map"), h, w, views[view]);
+    for (const tab of document.querySelectorAll("[data-view]")) tab.setAttribute("aria-pressed", String(tab.getAttribute("data-view") === state.view));
+    for (const scale of document.querySelectorAll("[data-scale]")) scale.toggleAttribute("hidden", !(scale.getAttribute("data-scale") || "").split(" ").includes(state.view));
+  }
+
+  /** @param {number} site */
+  function frame(site) {
+    for (const id of ["mark", "mark2"]) {
+      const mark = part(id);
+      if (mark) mark.style.cssText = `left:${(100 * (site % w)) / w}%;top:${(100 * Math.floor(site / w)) / h}%;width:${100 / w}%;height:${100 / h}%`;
+    }
+  }
+
+  /** @param {number} site */
+  function showLook(site) {
+    if (!looks) return;
+    const index = page.looks.sites.indexOf(site);
+    part("no-look").hidden = index >= 0;
+    const place = arrays.places[site];
+    paint(part("look"), h, w, (at) => {
+      const faint = picture.slice(4 * at, 4 * at + 4);
+      if (at === site || arrays.places[at] >= place) return [120, 118, 126, 60];
+      const byte = index < 0 ? 0 : looks[index * sites + at];
+      return byte ? onScale(page.heat, (byte - 1) / 254) : [Number(faint[0]) * 0.15, Number(faint[1]) * 0.15, Number(faint[2]) * 0.15];
+    });
+    part("look-top").textContent = index < 0 ? "" : `${page.looks.top[index]} bits a unit`;
+  }
+
+  /** @param {number} site */
+  function show(site) {
+    if (site === state.shown) return;
+    state.shown = site;
+    const row = Math.floor(site / w), column = site % w;
+    frame(site);
+    part("where").textContent = `Row ${row + 1}, column ${column + 1}`;
+    part("turn").textContent = `pixel ${arrays.places[site] + 1} of ${sites} in the order of painting`;
+    part("numbers").innerHTML = [
+      ["surprise", `${short(sum(arrays.surprise, site))} bits`], ["expected", `${short(sum(arrays.entropy, site))} bits`], ["excess", `${z(site) > 99 ? "> 99" : short(z(site), 1)} dev.`],
+      ...(arrays.saved ? [["told saves", `${short(sum(arrays.saved, site))} bits`]] : []),
+    ].map(([name, value]) => `<div><dt>${name}</dt><dd>${value}</dd></div>`).join("");
+    part("bars").innerHTML = channels.map((channel) => {
+      const d = ask(site, channel), seen = arrays.x[channel * sites + site], of = (/** @type {number} */ level) => swatch(level, channel);
+      const bits = c > 1 ? `<span>${short(arrays.surprise[channel * sites + site])} of ${short(arrays.entropy[channel * sites + site])} bits expected</span>` : "";
+      const title = page.names[channel] ? `<h4>${safe(page.names[channel])}${channel ? ", given those before" : ""}${bits}</h4>` : "";
+      const mean = d.mean === null ? "" : `Mean ${short(d.mean, 1)}; half of the probability in ${/** @type {any} */ (d.quantiles)[1][1]} to ${/** @type {any} */ (d.quantiles)[3][1]}`;
+      const rest = d.levels === null ? "" : `The ${d.levels.length} likeliest levels; all others ${percent(d.rest)}`;
+      return `<div>${title}${bars(d, seen, page.levels, of)}<ol class="top">${topList(d, seen, of)}</ol><p class="mean">Level ${seen} was there. ${mean}${mean && rest ? ". " : ""}${rest}</p></div>`;
+    }).join("");
+    showLook(site);
+    const cursor = part("cursor");
+    if (cursor) {
+      const [left, right] = page.running, x = left + ((right - left) * (arrays.places[site] + 0.5)) / sites;
+      cursor.setAttribute("x1", String(x));
+      cursor.setAttribute("x2", String(x));
+    }
+  }
+
+  /** @param {number} site */
+  function pin(site) {
+    state.pinned = site;
+    show(site);
+    history.replaceState(null, "", `#${Math.floor(site / w) + 1},${(site % w) + 1}`);
+  }
+
+  for (const id of ["map", "look"]) {
+    const canvas = part(id);
+    if (!canvas) continue;
+    const at = (/** @type {PointerEvent | MouseEvent} */ event) => {
+      const box = canvas.getBoundingClientRect();
+      const column = Math.min(w - 1, Math.max(0, Math.floor(((event.clientX - box.left) / box.width) * w)));
+      return Math.min(h - 1, Math.max(0, Math.floor(((event.clientY - box.top) / box.height) * h))) * w + column;
+    };
+    canvas.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => { if (event.pointerType === "mouse") show(at(event)); });
+    canvas.addEventListener("pointerleave", () => show(state.pinned));
+    canvas.addEventListener("click", (/** @type {MouseEvent} */ event) => pin(at(event)));
+  }
+  part("map").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -w, ArrowDown: w }[event.key];
+    if (step === undefined) return;
+    event.preventDefault();
+    const next = state.pinned + step;
+    if (next >= 0 && next < sites) pin(next);
+  });
+  for (const tab of document.querySelectorAll("[data-view]"))
+    tab.addEventListener("click", () => { state.view = tab.getAttribute("data-view") || "image"; showMap(); });
+  const asked = /^#(\d+),(\d+)$/.exec(location.hash);
+  if (asked && +asked[1] >= 1 && +asked[1] <= h && +asked[2] >= 1 && +asked[2] <= w) state.pinned = (+asked[1] - 1) * w + +asked[2] - 1;
+  document.documentElement.classList.add("live");
+  showMap();
+  show(state.pinned);
+}
+
+/** The pixels of a picture, RGBA. @param {string} source @param {number} h @param {number} w @returns {Promise<number[]>} */
+async function pixelsOf(source, h, w) {
+  const image = new Image();
+  image.src = source;
+  await image.decode();
+  const canvas = document.createElement("canvas");
+  canvas.width = w;
+  canvas.height = h;
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  context.drawImage(image, 0, 0);
+  return Array.from(context.getImageData(0, 0, w, h).data);
+}
+
+start().catch((fault) => { part("where").textContent = `This browser cannot unpack the page: ${fault.message}`; });

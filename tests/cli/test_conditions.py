@@ -1,0 +1,75 @@
+"""Conditions on the command line, from images to painted ones: attributes, a vector, a hint of each origin."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import pointillist as pt
+
+from .helpers import fails, run, train, write_images
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """Twelve grey 5x6 images of 8 levels with everything there is to say about them."""
+    rng = np.random.default_rng(0)
+    np.savez(
+        tmp_path / "all.npz",
+        x=rng.integers(0, 8, (12, 5, 6), np.uint8), y=np.arange(12) % 2, hair=np.array(["red", "grey", "blue"] * 4),
+        v=rng.normal(size=(12, 3)), rough=rng.integers(0, 256, (12, 5, 6), np.uint8),
+    )  # fmt: skip
+    return tmp_path / "all.npz"
+
+
+def test_everything_at_once(archive: Path) -> None:
+    """Train, resume, look, paint, measure, fine-tune."""
+    told = ("--attributes", "hair", "--vector-from", "v", "--hint-from", "rough", "--levels", "8")
+    train(archive, *told, "--steps", "2", "--out", "m")
+    run("train", "--resume", "--out", "m", "--steps", "4")
+    facts = json.loads(run("info", "m", "--json").output)
+    assert [text.split(" (")[0] for text in facts["listens_to"]] == ["label", "attribute hair", "vector", "hint"]
+    assert "attribute hair" in Path("m/README.md").read_text()
+    np.save("v.npy", np.ones(3))
+    Image.fromarray(np.zeros((5, 6), np.uint8)).save("rough.png")
+    asked = ("--attribute", "hair=red", "--vector", "v.npy", "--hint", "rough.png")
+    run("sample", "m", "-n", "2", "--label", "0", *asked, "--guidance", "2", "--seed", "1", "--out", "a.npz")
+    painted = pt.sample(
+        pt.load("m"), 2, 0, attributes={"hair": "red"}, vector=np.ones(3), hint=np.zeros((1, 5, 6), np.uint8),
+        guidance=2.0, seed=1,
+    )  # fmt: skip
+    with np.load("a.npz") as written:
+        assert np.array_equal(written["levels"], painted.levels.numpy())
+    measured = json.loads(run("evaluate", "m", archive, "--json").output)
+    assert measured["told"] == ["label", "attributes", "vector", "hint"]
+    train(archive, *told[:2], "--levels", "8", "--init", "m", "--steps", "1", "--out", "n")
+    assert pt.load("n").config.hint == pt.load("m").config.hint
+
+
+@pytest.mark.parametrize("hint", ["lowres:2", "grey", "outline", "half:left"])
+def test_image_to_image(hint: str, tmp_path: Path) -> None:
+    """The hint is made of the images in training and measuring, and given in painting."""
+    data = write_images(tmp_path / "pets")
+    train(data, "--hint", hint, "--levels", "4", "--steps", "1", "--no-labels", "--out", "m")
+    assert json.loads(run("evaluate", "m", data, "--json").output)["told"] == ["hint"]
+    Image.fromarray(np.zeros((3, 3, 3) if hint == "lowres:2" else (5, 6, 3), np.uint8)).save("given.png")
+    run("sample", "m", "-n", "1", "--hint", "given.png", "--out", "out.png")
+
+
+def test_what_is_not_right_is_a_sentence(archive: Path, model: Path) -> None:
+    """Options and files."""
+    train(archive, "--attributes", "hair", "--levels", "8", "--steps", "1", "--out", "m")
+    assert "NAME=VALUE" in fails("sample", "m", "--attribute", "red")
+    assert "no hair 'pink'" in fails("sample", "m", "--attribute", "hair=pink")
+    assert "no attribute 'eyes'" in fails("sample", "m", "--attribute", "eyes=blue")
+    Path("bad.npy").write_bytes(b"x")
+    assert "cannot be read as .npy" in fails("sample", "m", "--vector", "bad.npy")
+    assert "cannot be read as an image" in fails("sample", "m", "--hint", "bad.npy2")
+    np.save("v.npy", np.ones(3))
+    assert "trained without `vector`" in fails("sample", model, "--vector", "v.npy")
+    assert "must be lowres:N" in fails("train", archive, "--hint", "edges")
+    assert "drop one" in fails("train", archive, "--hint", "outline", "--hint-from", "rough", "--out", "z")

@@ -1,0 +1,97 @@
+"""`explain`: a page of one image, and sentences for what cannot be."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import pointillist as pt
+
+from .helpers import fails, files_in, run
+
+
+def test_a_picture_becomes_a_page(model: Path, pets: Path) -> None:
+    picture = pets / "cat" / "0.png"
+    shown = run("explain", model, picture, "--label", "cat", "-o", "out/a.html", "--continuations", "1").output
+    assert Path("out/a.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    for word in ("bits/dim", "deviations", "label cat", "out/a.html"):
+        assert word in shown
+    told = json.loads(run("explain", model, picture, "--label", "cat", "--json", "--continuations", "0").stdout)
+    scorer = pt.load(model)
+    levels = pt.load_data(str(picture), spec=scorer.image).train.batch([0]).levels
+    assert told["bits_per_dim"] == pytest.approx(pt.evaluate(scorer, levels, "cat").bits_per_dim, rel=1e-6)
+    assert told["conditions"]["told_bits"] == pytest.approx(told["bits"])
+    assert told["page"] == "report.html"
+
+
+def test_an_image_of_a_data_set_brings_its_label(model: Path, pets: Path) -> None:
+    arguments = (model, pets, "--split", "train", "--continuations", "0", "--looks", "2", "--force", "--json")
+    told = json.loads(run("explain", *arguments, "--index", "2").stdout)
+    scorer, splits = pt.load(model), pt.load_data(str(pets), mode="grey", levels=8)
+    data = splits.train
+    assert data is not None
+    wanted = pt.evaluate(scorer, data.subset([2]))
+    assert told["bits_per_dim"] == pytest.approx(wanted.bits_per_dim, rel=1e-6)
+    assert told["split"] == "train"
+    blind = json.loads(run("explain", *arguments, "--index", "2", "--no-labels").stdout)
+    assert blind["bits"] != told["bits"]
+    other = json.loads(run("explain", *arguments, "--index", "2", "--label", "dog").stdout)
+    assert other["bits"] in (pytest.approx(told["bits"]), pytest.approx(scorer_bits(scorer, data, "dog")))
+
+
+def scorer_bits(scorer: pt.PixelModel, data: pt.ImageDataset, label: str) -> float:
+    return float(pt.evaluate(scorer, data.batch([2]).levels, label).bits_per_dim) * data.spec.dims
+
+
+def test_calibration_what_if_and_pictures(model: Path, pets: Path) -> None:
+    shown = json.loads(
+        run(
+            "explain", model, pets, "--split", "train", "--index", "1", "--calibrate", "6", "--maps", "maps",
+            "--what-if", "1,2=7", "--what-if", "2,2,0=0", "--continuations", "2", "--json",
+        ).stdout
+    )  # fmt: skip
+    assert shown["calibration"]["images"] == 6
+    assert [w["changes"][0]["level"] for w in shown["what_if"]] == [7, 0]
+    names = {Path(name).name for name in shown["pictures"]}
+    assert {"overview.png", "bits.png", "running.png", "told.png", "layers.png", "what-if-2.png"} <= names
+    for name in names:
+        with Image.open(Path("maps") / name) as picture:
+            assert picture.width > 50
+    page = Path("report.html").read_text(encoding="utf-8")
+    assert "<h2>Calibration</h2>" in page
+    assert "What if row 2, column 3 were 7" in page
+    arguments = (model, pets / "dog" / "1.png", "--calibrate-on", pets, "--json", "--force")
+    other = json.loads(run("explain", *arguments).stdout)
+    assert other["calibration"]["images"] > 0
+
+
+def test_a_palette_model(sprites: Path, pets: Path) -> None:
+    shown = run("explain", sprites, pets / "cat" / "1.png", "--continuations", "0").output
+    assert "listens to nothing" in shown
+    assert Path("report.html").stat().st_size < 200_000
+
+
+def test_faults_are_sentences(model: Path, sprites: Path, pets: Path) -> None:
+    picture = pets / "cat" / "0.png"
+    before = files_in(Path())
+    assert "--index" in fails("explain", model, pets)
+    assert "0 to" in fails("explain", model, pets, "--index", "99")
+    assert ".html" in fails("explain", model, picture, "-o", "report.pdf")
+    assert "not there" in fails("explain", model, "nothing.png")
+    assert "'fish'" in fails("explain", model, picture, "--label", "fish")
+    assert "without labels" in fails("explain", sprites, picture, "--label", "cat")
+    assert "contradict" in fails("explain", model, picture, "--label", "cat", "--no-labels")
+    assert "ROW,COLUMN=LEVEL" in fails("explain", model, picture, "--what-if", "3;4")
+    assert "`row` (=9)" in fails("explain", model, picture, "--what-if", "9,0=1")
+    assert "level from 0 to 7" in fails("explain", model, picture, "--what-if", "0,0=8")
+    assert "train.lr" in fails("explain", model, picture, "--set", "train.lr=3")
+    Path("full").mkdir()
+    Path("full/a.txt").write_text("kept")
+    assert "`--maps`" in fails("explain", model, picture, "--maps", "full")
+    Path("report.html").write_text("mine")
+    assert "--force" in fails("explain", model, picture)
+    assert Path("report.html").read_text() == "mine"
+    assert files_in(Path()) == sorted([*before, "full", "full/a.txt", "report.html"])

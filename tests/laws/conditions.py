@@ -1,0 +1,158 @@
+"""The laws of conditions: each one matters, what is not told does not, and guidance is what it says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pointillist import sampling
+from pointillist.conditioning import Part, Told
+from pointillist.likelihoods import inverse_cdf
+from pointillist.pixel_model import PixelModel
+from pointillist.sampling import Chooser, sample
+from pointillist.scoring import evaluate, evaluating
+from pointillist.unroll import ENGINES, Site, unroll
+
+from .strategies import dirty, random_asked, random_levels, random_told, replaced
+
+
+def params_of(model: PixelModel, told: Told, canvas: Tensor) -> Tensor:
+    """Outputs of the network for a canvas under conditions."""
+    return model.outputs(canvas, model.condition(told, len(told)))
+
+
+def random_canvas(model: PixelModel, count: int) -> Tensor:
+    return torch.randn(count, model.ports.canvas, model.image.height, model.image.width, dtype=torch.float64)
+
+
+def check_nothing_hidden_is_heard(model: PixelModel) -> None:
+    """Where a condition is not known, its values do not matter to the bit: not others, not NaN."""
+    count = 3
+    told, other = random_told(model, count), random_told(model, count)
+    canvas = random_canvas(model, count)
+    with torch.no_grad():
+        before = params_of(model, told, canvas)
+        for name, part in told.parts.items():
+            known = part.known
+            wide = known.reshape(*known.shape, *[1] * (part.values.ndim - known.ndim))
+            if part.values.is_floating_point():
+                noise = torch.full_like(part.values, torch.nan)
+            else:
+                noise = other.parts[name].values
+            spoilt = Part(torch.where(wide, part.values, noise), known)
+            after = params_of(model, Told(count, {**told.parts, name: spoilt}), canvas)
+            assert torch.equal(before, after), f"values of `{name}` are heard where they are not known"
+            unheard = Told(count, {**told.parts, name: Part(noise, torch.zeros_like(known))})
+            hidden = Told(count, {**told.parts, name: part.hidden(torch.ones(count, dtype=torch.bool))})
+            assert torch.equal(params_of(model, unheard, canvas), params_of(model, hidden, canvas))
+
+
+def check_each_is_heard(model: PixelModel, points: int = 4) -> None:
+    """Each condition changes the parameters of every image by itself, with the others told and with them hidden.
+
+    Over several random weights, as a rectifier may be off for some of them.
+    """
+    for name in model.listeners:
+        for others in (True, False):
+            same = torch.stack([_same(dirty(model, 0.3), name, others) for _ in range(points)]).all(0)
+            for pair, images in zip(("two values", "a value and none", "another and none"), same.T, strict=True):
+                assert not bool(images.any()), f"`{name}`: {pair} give the same parameters, others told: {others}"
+
+
+def _same(model: PixelModel, name: str, others: bool) -> Tensor:
+    """For each image, whether one and another value, one and none, another and none give equal parameters."""
+    told, other = random_told(model, 2), random_told(model, 2)
+    values = {n: p.values for n, p in told.parts.items()}
+    known = {n: torch.full_like(p.known, others or n == name) for n, p in told.parts.items()}
+    moved = other.parts[name].values if values[name].is_floating_point() else (values[name] + 1) % 2
+    one = Told(2, {n: Part(values[n], known[n]) for n in values})
+    two = Told(2, {**one.parts, name: Part(moved, known[name])})
+    none = Told(2, {**one.parts, name: Part(moved, torch.zeros_like(known[name]))})
+    canvas = random_canvas(model, 2)
+    with torch.no_grad():
+        a, b, c = (params_of(model, t, canvas).flatten(1) for t in (one, two, none))
+    return torch.stack([(x == y).all(1) for x, y in ((a, b), (a, c), (b, c))], 1)
+
+
+def check_gradients_reach(model: PixelModel) -> None:
+    """Every weight of every listener gets a gradient, those of "not told" from images that are not told."""
+    count = 4
+    told = random_told(model, count)
+    half = torch.arange(count) < 2
+    parts = {}
+    for name, part in told.parts.items():
+        rows = half.reshape(-1, *[1] * (part.known.ndim - 1))
+        parts[name] = Part(part.values, rows.expand_as(part.known))
+    x = random_levels(model, count)
+    loss = -model(x, Told(count, parts)).sum()
+    for name, listener in model.listeners.items():
+        weights = dict(listener.named_parameters())
+        gradients = torch.autograd.grad(loss, list(weights.values()), retain_graph=True, allow_unused=True)
+        for weight, gradient in zip(weights, gradients, strict=True):
+            assert gradient is not None, f"{name}.{weight} is not used"
+            assert bool(gradient.any()), f"no gradient reaches {name}.{weight}"
+            assert bool(gradient.isfinite().all())
+
+
+def check_images_do_not_mix(model: PixelModel) -> None:
+    """What one image is told does not reach another."""
+    told, other, canvas = random_told(model, 3), random_told(model, 3), random_canvas(model, 3)
+    mixed = Told.together([told[:1], other[1:]])
+    with torch.no_grad():
+        a, b = params_of(model, told, canvas), params_of(model, mixed, canvas)
+    torch.testing.assert_close(a[0], b[0], rtol=1e-12, atol=1e-12)
+
+
+def check_guidance_is_the_formula(model: PixelModel, guidance: float) -> None:
+    """Draws are from log p_u + g (log p_c - log p_u), renormalised, at every sub-pixel; `nats` are the model's own."""
+    count, (height, width) = 2, (model.image.height, model.image.width)
+    told = model.told(count=count, size=(height, width), **random_asked(model, count, sure=True))
+    x = random_levels(model, count)
+    chooser = Chooser(torch.rand(count, *x.shape[1:], dtype=torch.float64), guidance, 1.0, 1.0)
+    chooser.guided = True
+    tables: list[Tensor] = []
+
+    def spy(log_probs: Tensor, uniforms: Tensor) -> Tensor:
+        tables.append(log_probs)
+        return inverse_cdf(log_probs, uniforms)
+
+    def choose(site: Site, log_probs: Tensor) -> Tensor:
+        told_log, untold_log = log_probs[:count], log_probs[count:]
+        mixed = untold_log + guidance * (told_log - untold_log)
+        tables.append(mixed - mixed.logsumexp(1, keepdim=True))
+        chooser(site, log_probs)
+        torch.testing.assert_close(tables.pop(), tables.pop(), rtol=1e-9, atol=1e-9)
+        return x[:, site.channel, site.row, site.column].repeat(2)
+
+    with evaluating(model), replaced(sampling, "inverse_cdf", spy):
+        both = Told.together([told, told.untold()])
+        unroll(model, model.condition(both, 2 * count), choose, 2 * count, height, width, "step")
+
+
+def check_ends_of_guidance(model: PixelModel) -> None:
+    """Guidance 1 is the model, image by image; 0 is the model that is told nothing, whatever is asked."""
+    asked = random_asked(model, 3, sure=True)
+    how: dict[str, Any] = {"uniforms": np.random.default_rng(1).random((3, *model.image.shape))}
+    for engine in ENGINES:
+        how["engine"] = engine
+        told, untold = sample(model, 3, **how, **asked), sample(model, 3, **how)
+        assert torch.equal(sample(model, 3, guidance=1.0, **how, **asked).levels, told.levels)
+        zero = sample(model, 3, guidance=0.0, **how, **asked)
+        assert torch.equal(zero.levels, untold.levels), "guidance 0 does not paint as if nothing were asked"
+        with torch.no_grad():
+            scored = model.log_prob(zero.levels, **asked)
+        torch.testing.assert_close(zero.nats, scored.double(), rtol=1e-9, atol=1e-9)
+
+
+def check_batches(model: PixelModel) -> None:
+    """What an image is told does not depend on the batch it is painted or scored in."""
+    asked = random_asked(model, 4, sure=True)
+    whole = sample(model, 4, seed=2, guidance=2.0, **asked)
+    parts = sample(model, 4, seed=2, guidance=2.0, batch_size=3, **asked)
+    assert torch.equal(whole.levels, parts.levels)
+    scores = [evaluate(model, whole.levels, batch_size=n, **asked).per_image for n in (4, 3)]
+    np.testing.assert_allclose(scores[0], scores[1], rtol=1e-9)
+    np.testing.assert_allclose(scores[0], -whole.nats.numpy(), rtol=1e-9)

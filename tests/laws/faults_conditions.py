@@ -1,0 +1,97 @@
+"""Faults of conditions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from pointillist import sampling
+from pointillist.conditioning import HintListener, LabelListener, Part, Told, VectorListener
+
+from . import conditions
+from .faults import fault
+from .strategies import dirty
+from .test_law_conditions import full
+
+
+def listening(hint: Any = 2) -> Any:
+    return full("gated-pixelcnn", hint).eval()
+
+
+def hidden() -> None:
+    conditions.check_nothing_hidden_is_heard(listening())
+
+
+@fault("a hint is heard where it is not known", hidden)
+def _(patch: pytest.MonkeyPatch) -> None:
+    def forward(self: HintListener, part: Part) -> Tensor:
+        x = self._heard(part.values, torch.ones_like(part.known))
+        h = self.first(torch.cat([x, part.known.to(x.dtype)], 1))
+        for layer in self.layers:
+            h = h + layer(torch.relu(h))
+        return h
+
+    patch.setattr(HintListener, "forward", forward)
+
+
+@fault("what is not known is multiplied by zero, which leaves NaN", hidden)
+def _(patch: pytest.MonkeyPatch) -> None:
+    def forward(self: VectorListener, part: Part) -> Tensor:
+        known = part.known[:, None].double()
+        heard = self.second(torch.nn.functional.silu(self.first(part.values * known)))
+        return (heard * known + self.absent * (1 - known))[:, :, None, None]
+
+    patch.setattr(VectorListener, "forward", forward)
+
+
+@fault("no vector is a vector of zeros", lambda: conditions.check_gradients_reach(listening()))
+def _(patch: pytest.MonkeyPatch) -> None:
+    def forward(self: VectorListener, part: Part) -> Tensor:
+        values = torch.where(part.known[:, None], part.values, 0.0).double()
+        return self.second(torch.nn.functional.silu(self.first(values)))[:, :, None, None]
+
+    patch.setattr(VectorListener, "forward", forward)
+
+
+@fault("no label is class 0", lambda: conditions.check_each_is_heard(full("gated-pixelcnn", None), points=1))
+def _(patch: pytest.MonkeyPatch) -> None:
+    def forward(self: LabelListener, part: Part) -> Tensor:
+        return self.embedding(part.values * part.known)[:, :, None, None]
+
+    patch.setattr(LabelListener, "forward", forward)
+
+
+@fault(
+    "the untold twin of guidance still knows the hint",
+    lambda: conditions.check_ends_of_guidance(dirty(listening(), 0.7)),
+)
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = Told.untold
+
+    def untold(self: Told) -> Told:
+        return Told(self.count, {**kept(self).parts, "hint": self.parts["hint"]})
+
+    patch.setattr(Told, "untold", untold)
+
+
+@fault("guidance mixes probabilities", lambda: conditions.check_guidance_is_the_formula(listening(), 0.5))
+def _(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(sampling, "guide", lambda told, untold, g: torch.lerp(untold.exp(), told.exp(), g).log())
+
+
+@fault("guidance is not renormalised", lambda: conditions.check_guidance_is_the_formula(listening(), 2.5))
+def _(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(sampling, "guide", lambda told, untold, g: torch.lerp(untold, told, g))
+
+
+@fault("every batch is told what the first one is", lambda: conditions.check_batches(listening()))
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = Told.__getitem__
+
+    def item(self: Told, index: Any) -> Told:
+        return kept(self, slice(0, index.stop - index.start) if isinstance(index, slice) else index)
+
+    patch.setattr(Told, "__getitem__", item)

@@ -1,0 +1,112 @@
+"""Training with conditions: what is hidden and when, and fine-tuning from a model that listens to something else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import pointillist as pt
+from pointillist.conditioning import Part, Told
+from pointillist.data import Batch, Columns, ImageDataset
+from pointillist.finetune import initialise_from
+from pointillist.telling import Telling, hint_of
+from pointillist.training.augment import hide, shifted
+from tests.laws.strategies import dirty, random_told
+
+
+def told(count: int) -> Told:
+    known = torch.ones(count, dtype=torch.bool)
+    return Told(count, {
+        "label": Part(torch.zeros(count, dtype=torch.int64), known),
+        "attributes": Part(torch.zeros(count, 2, dtype=torch.int64), known[:, None].expand(-1, 2)),
+        "hint": Part(torch.zeros(count, 1, 2, 2), known.reshape(-1, 1, 1, 1).expand(-1, 1, 2, 2)),
+    })  # fmt: skip
+
+
+def test_conditions_are_hidden_by_themselves_and_all_at_once() -> None:
+    """Shares as asked, within four deviations; independent of one another but for the draws of "all"."""
+    count = 4000
+    config = pt.TrainConfig(label_dropout=0.3, condition_dropout=0.2, all_dropout=0.1)
+    found = hide(told(count), np.arange(count), 1, config).parts
+    label, attributes = ~found["label"].known, ~found["attributes"].known
+    hint = ~found["hint"].known.flatten(1)
+    assert torch.equal(hint.all(1), hint.any(1))  # a hint as a whole
+    every = [label, attributes[:, 0], attributes[:, 1], hint[:, 0]]
+    for hidden, alone in zip(every, (0.3, 0.2, 0.2, 0.2), strict=True):
+        share = 0.1 + 0.9 * alone
+        assert abs(float(hidden.double().mean()) - share) < 4 * (share * (1 - share) / count) ** 0.5
+    together = 0.1 + 0.9 * 0.3 * 0.2**3
+    assert abs(float(torch.stack(every).all(0).double().mean()) - together) < 4 * (together / count) ** 0.5
+
+
+def test_what_is_hidden_depends_on_seed_and_image() -> None:
+    """Not on the batch."""
+    config = pt.TrainConfig(label_dropout=0.5, condition_dropout=0.5)
+    whole = hide(told(50), np.arange(50), 7, config)
+    part = hide(told(50)[20:30], np.arange(20, 30), 7, config)
+    for name, found in part.parts.items():
+        assert torch.equal(found.known, whole.parts[name].known[20:30])
+    again = hide(told(50), np.arange(50), 8, config)
+    assert not torch.equal(again.parts["label"].known, whole.parts["label"].known)
+
+
+def test_hints_move_with_their_images() -> None:
+    """A shift is drawn once; a hint that is made of the image is made of the moved one."""
+    x = torch.randint(1, 9, (6, 1, 4, 5))
+    moved = shifted(Batch(x, hints=x.float()), np.arange(6), 3, 2)
+    assert moved.hints is not None
+    assert torch.equal(moved.hints, moved.levels.float())
+    assert not torch.equal(moved.levels, x)
+    model = pt.build("pixelcnn", shape=(1, 4, 5), levels=9, channels=3, layers=1, hint="lowres:2")
+    telling = Telling(
+        model, ImageDataset.from_arrays(x.numpy()[:, 0].astype(np.uint8), options=pt.DataOptions(levels=9))
+    )
+    found = telling(np.arange(6), moved).parts["hint"]
+    assert torch.equal(found.values, hint_of(model, moved.levels))
+
+
+def test_a_data_set_of_another_kind_is_refused() -> None:
+    """A vector of another size, values and hints that the model does not know."""
+    model = pt.build(
+        "pixelcnn", shape=(1, 2, 2), levels=4, channels=3, layers=1, attributes={"hair": ["red"]}, vector=2, hint=1
+    )
+    x = np.zeros((3, 2, 2), np.uint8)
+    for columns, words in (
+        (Columns(vectors=np.zeros((3, 5), np.float32)), "have 5 numbers, and the model takes 2"),
+        (Columns({"hair": np.zeros(3, np.int64)}, {"hair": ("grey",)}), "hair 'grey'"),
+        (Columns(hints=np.zeros((3, 2, 2, 2), np.float32)), "2 channel"),
+    ):
+        data = ImageDataset.from_arrays(x, columns=columns, options=pt.DataOptions(levels=4))
+        with pytest.raises(pt.ConfigError, match=words):
+            pt.evaluate(model, data)
+
+
+def test_columns_are_matched_by_name() -> None:
+    """The data set's numbers are not the model's."""
+    model = pt.build(
+        "pixelcnn", shape=(1, 2, 2), levels=4, channels=3, layers=1, attributes={"a": 2, "hair": ["x", "red"]}
+    )
+    columns = Columns({"hair": np.array([0, -1, 0])}, {"hair": ("red",)})
+    data = ImageDataset.from_arrays(np.zeros((3, 2, 2), np.uint8), columns=columns, options=pt.DataOptions(levels=4))
+    found = Telling(model, data)(np.arange(3), data.batch(np.arange(3))).parts["attributes"]
+    assert found.known.tolist() == [[False, True], [False, False], [False, True]]
+    assert found.values[found.known].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("kind", ["gated-pixelcnn", "pixelcnn-pp"])
+def test_a_new_condition_starts_without_effect(kind: str) -> None:
+    """Fine-tuned from an unconditional model, or from one with labels, a model paints as that one until trained."""
+    shape = {"shape": (1, 4, 3), "levels": 5, "channels": 6, "layers": 1}
+    x = torch.randint(0, 5, (3, 1, 4, 3))
+    plain = dirty(pt.build(kind, **shape), 0.3).eval()
+    rich = pt.build(kind, **shape, classes=["b", "c"], vector=2, hint="lowres:2", position_width=2).eval()
+    notes = initialise_from(rich, plain)
+    torch.testing.assert_close(rich(x, random_told(rich, 3)), plain.log_prob(x))
+    assert any("new weights" in note for note in notes)
+    labelled = dirty(pt.build(kind, **shape, classes=["a", "b"]), 0.3).eval()
+    initialise_from(rich, labelled)
+    told = random_told(rich, 3).hidden({"label": torch.ones(3, dtype=torch.bool)})
+    torch.testing.assert_close(rich(x, told), labelled.log_prob(x))
+    torch.testing.assert_close(rich.log_prob(x, "b"), labelled.log_prob(x, "b"))
+    torch.testing.assert_close(rich.log_prob(x, "c"), labelled.log_prob(x))  # a new class starts as none
