@@ -42,17 +42,17 @@ def test_cases_take_turns_and_ratios_are_formed_within_a_turn() -> None:
 
 
 def test_the_cost_of_a_program_is_the_formula_of_its_network() -> None:
-    """Products of `gated-pixelcnn`, counted by hand, are what is counted but for sums and gates (under 1 percent)."""
+    """Products of `gated-pixelcnn`, counted by hand, are what is counted but for sums and gates (under 3 percent)."""
     d, layers, levels, height, width = 64, 3, 256, 5, 7
     model = pt.build("gated-pixelcnn", shape=(1, height, width), levels=levels, channels=d, layers=layers).eval()
     (program,) = record_stages(model, height, width)
     cost, sites = cost_of(program), height * width
     row = 21 * 2 * d + (layers - 1) * 6 * d * 2 * d + layers * 4 * d * d
     pixel = 3 * 2 * d + (layers - 1) * 4 * d * d + layers * 2 * d * d - d * d + d * d + d * levels
-    assert cost.row_flops == pytest.approx(2 * row * sites, rel=0.01)
-    assert cost.pixel_flops == pytest.approx(2 * pixel * sites, rel=0.01)
-    assert cost.row_bytes == pytest.approx(4 * row * height, rel=0.01)
-    assert cost.pixel_bytes == pytest.approx(4 * pixel * sites, rel=0.01)
+    assert cost.row_flops == pytest.approx(2 * row * sites, rel=0.03)
+    assert cost.pixel_flops == pytest.approx(2 * pixel * sites, rel=0.03)
+    assert cost.row_bytes == pytest.approx(4 * row * height, rel=0.03)
+    assert cost.pixel_bytes == pytest.approx(4 * pixel * sites, rel=0.03)
 
 
 def test_a_coarse_grid_counts_by_its_own_sites() -> None:
@@ -145,3 +145,17 @@ def test_torch_is_left_as_it_was() -> None:
     assert torch.get_num_threads() == before
     assert row.threads == 2
     assert row.over_one_thread is not None
+
+
+def test_the_best_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The largest of what was measured, of sizes on this side of impossible."""
+    from pointillist.bench import peaks
+
+    monkeypatch.setattr(peaks, "SHAPES", ((64, 64, 64), (256, 128, 64)))
+    monkeypatch.setattr(peaks, "KILOBYTES", (16, 256))
+    found = peaks.measure_peaks()
+    assert set(found.products) == {"64x64x64", "256x128x64"}
+    assert found.gflops == max(found.products.values())
+    assert found.gigabytes == max(found.reads.values())
+    assert 0.1 < found.gflops < 2000
+    assert 0.1 < found.gigabytes < 2000

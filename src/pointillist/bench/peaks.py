@@ -13,7 +13,7 @@ from pointillist.machine import one_thread
 
 SHAPES = ((2048, 2048, 2048), (1024, 1024, 1024), (448, 384, 128), (3136, 384, 128), (448, 128, 128))
 KILOBYTES = (16, 256, 768, 4_096, 16_384, 262_144)
-ROUNDS = 5
+ROUNDS = 3
 _LEAST = 0.02  # seconds that one measurement takes at least: the clock of a process may be coarse
 
 
@@ -84,6 +84,5 @@ def _reader() -> Callable[[np.ndarray, int], object]:
 
 def _best(work: Callable[[], object]) -> float:
     """Seconds of one call, at best."""
-    work()
     calls = max(1, int(_LEAST / max(spent(work), 1e-7)))
     return min(spent(lambda: [work() for _ in range(calls)]) / calls for _ in range(ROUNDS))
