@@ -29,10 +29,12 @@ HEAD = f"""# The models
 The pictures show what a model **can** see, measured and not drawn by hand: the parameters of the orange site are
 differentiated with respect to every sub-pixel of the image, in float64 and at random weights. Blue pixels have an
 influence, hatched ones come earlier but have none, dark ones are painted later. Site ({ROW}, {COLUMN}) of 28 x 28 grey
-pixels, preset `{PRESET}`. For any model and site, also for a trained one with how strongly it listens:
+pixels, preset `{PRESET}`, in raster order, or in an S-curve where a model can follow it. For any model and site, also
+for a trained one with how strongly it listens:
 
 ```bash
 pointillist info pixelcnn:small --receptive-field 12,7 --out field.png
+pointillist info locally-masked-pixelcnn:small --receptive-field 12,7 --order s-curve-columns-br
 pointillist info runs/digits --receptive-field 4,4
 ```
 
@@ -58,6 +60,7 @@ def _section(summary: ModelSummary) -> str:
 | parameters | {sizes} |
 | conditions | {", ".join(conditions(name)) or "none"} |
 | likelihoods | {likelihoods} |
+| orders | {orders(name)} |
 
 ![What {name} sees from one site](pictures/{name}.png)
 """
@@ -66,6 +69,12 @@ def _section(summary: ModelSummary) -> str:
 def fitting(name: str, image: pt.ImageSpec) -> list[str]:
     """The likelihoods with which a model of such images can be built."""
     return [n for n in typing.get_args(LikelihoodName) if n != "auto" and _builds(name, image, likelihood=n)]
+
+
+def orders(name: str) -> str:
+    """In which it can paint."""
+    rasters = "raster, from each corner, along rows or columns (8)"
+    return f"{rasters}; S-curve, likewise (8)" if _builds(name, KINDS["binary"], orders="s-curve") else rasters
 
 
 def conditions(name: str) -> list[str]:
@@ -92,7 +101,8 @@ def _builds(name: str, image: pt.ImageSpec, **settings: typing.Any) -> bool:
 def draw() -> None:
     """The picture of each model."""
     for summary in pt.models():
-        model = pt.build(summary.name, shape=(1, 28, 28), preset=PRESET)
+        order = "s-curve" if _builds(summary.name, KINDS["binary"], orders="s-curve") else "raster"
+        model = pt.build(summary.name, shape=(1, 28, 28), preset=PRESET, orders=order)
         field = pt.receptive_field(model, ROW, COLUMN, name=f"{summary.name} {PRESET}")
         save_png(field.image(), PICTURES / f"{summary.name}.png")
         print(field)

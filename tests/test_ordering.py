@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 import pointillist as pt
 from pointillist.ordering import ORDERS, RASTER, Order, order_named, order_names
 from pointillist.training.order import order_of_step
-from tests.laws.strategies import dirty, make_model, random_levels
+from tests.laws.strategies import dirty, make_model
 
 sizes = st.tuples(st.integers(1, 5), st.integers(1, 5))
 
@@ -97,46 +96,12 @@ def test_a_model_refuses_orders_it_does_not_know() -> None:
         pt.build("pixelcnn", shape=(1, 3, 4), orders="s-curve")
 
 
-@given(name=st.sampled_from([n for n, o in ORDERS.items() if not o.snake]), size=sizes, seed=st.integers(0, 99))
-def test_an_order_is_the_raster_of_the_turned_image(name: str, size: tuple[int, int], seed: int) -> None:
-    """The definition, with learned positions that turn too: same weights, other orientation."""
-    torch.manual_seed(seed)
-    order = order_named(name)
-    image = pt.ImageSpec.infer((2, *size), 5)
-    turned = pt.ImageSpec.infer((2, *order.turned_size(*size)), 5)
-    model = dirty(make_model("gated-pixelcnn", image, position=True, labels=True, orders=(name,)))
-    raster = make_model("gated-pixelcnn", turned, position=True, labels=True)
-    state = model.state_dict()
-    raster.load_state_dict({**state, "position.map": order.turn(state["position.map"])})
-    x = random_levels(model, 2)
-    expected = order.turn_back(raster.log_prob_map(order.turn(x), "dog"))
-    torch.testing.assert_close(model.log_prob_map(x, "dog"), expected)
-
-
 def test_a_model_of_several_orders_is_told_which() -> None:
     """The vector of the order is heard, beside that of the label."""
     model = dirty(make_model("pixelcnn", pt.ImageSpec.infer((1, 1, 1), 3), labels=True, orders=("raster", "raster-tr")))
     x = torch.zeros(1, 1, 1, 1, dtype=torch.int64)  # one site: without being told, both orders are the same
     assert model.log_prob(x, "dog") != model.log_prob(x, "dog", order="raster-tr")
     assert model.log_prob(x, "dog") != model.log_prob(x, "cat")
-
-
-def test_the_average_over_orders_is_a_likelihood() -> None:
-    """Exactly log mean p, so all images together have probability one; `each` is the mean of logs, never better."""
-    model = dirty(make_model("pixelcnn", pt.ImageSpec.infer((1, 2, 2), 3), orders=order_names("raster-all")))
-    every = torch.tensor(list(itertools.product(range(3), repeat=4))).reshape(-1, 1, 2, 2)
-    found = pt.evaluate(model, every, order="average", batch_size=7)
-    with torch.no_grad():
-        nats = torch.stack([model.log_prob(every, order=name) for name in model.config.orders])
-    np.testing.assert_allclose(-found.per_image, nats.logsumexp(0) - math.log(8), rtol=1e-12)
-    assert abs(np.exp(-found.per_image).sum() - 1) < 1e-12
-    each = pt.evaluate(model, every, order="each")
-    np.testing.assert_allclose(each.per_image, -nats.mean(0), rtol=1e-12)
-    assert (each.per_image >= found.per_image - 1e-12).all()
-    assert each.by_order == pytest.approx(dict(zip(model.config.orders, (-nats.mean(1)).tolist(), strict=True)))
-    one = pt.evaluate(model, every, order="raster-columns-tr")
-    assert (one.order, list(one.by_order)) == ("raster-columns-tr", ["raster-columns-tr"])
-    np.testing.assert_allclose(one.per_image, -nats[model.config.orders.index("raster-columns-tr")], rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["raster", "raster-columns-br", "raster-bl"])

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pointillist.attention import strict_attention
+from pointillist.neighbours import local_convolution
 from pointillist.ordering import RASTER, Order
 from pointillist.recurrence import Cell, scan
 
@@ -23,6 +24,9 @@ from pointillist.recurrence import Cell, scan
 @runtime_checkable
 class Pass(Protocol):
     """The only calls through which a layer may see a site other than its own. A key names a place: unique per call."""
+
+    order: Order
+    """The order that the sites are painted in. Only `neighbours` may follow an S-curve."""
 
     def window(self, key: str, x: Tensor, *, up: int, left: int, right: int, down: int = 0) -> Tensor:
         """Make a VALID convolution see rows `-up..down` and columns `-left..right` around each site.
@@ -39,6 +43,13 @@ class Pass(Protocol):
         A coarse grid of an image of n rows has ceil(n / 2) rows, those at rows 0, 2, 4, ...; columns likewise. It is
         made by a convolution of stride 2 over a window. The four quarters of the channels of a coarse site belong, in
         order, to the site itself and to those right of it, below it, and both.
+        """
+
+    def neighbours(self, key: str, x: Tensor, weight: Tensor, bias: Tensor | None, *, dilation: int = 1) -> Tensor:
+        """A convolution over the sites around each site that come before it in the order, and over the site itself.
+
+        `weight` is odd and has the orientation of the image, whatever the order: a neighbour to the left meets the same
+        weights in every order that knows it. Weights of the site itself must keep the groups of sub-pixels.
         """
 
     def given(self, key: str, t: Tensor) -> Tensor:
@@ -92,6 +103,18 @@ class FullPass:
         batch, channels, rows, columns = x.shape
         quarters = x.reshape(batch, 2, 2, channels // 4, rows, columns).permute(0, 3, 4, 1, 5, 2)
         return quarters.reshape(batch, channels // 4, 2 * rows, 2 * columns)[:, :, :height, :width]
+
+    def neighbours(
+        self,
+        key: str,
+        x: Float[Tensor, "b i h w"],
+        weight: Float[Tensor, "o i k k"],
+        bias: Float[Tensor, " o"] | None,
+        *,
+        dilation: int = 1,
+    ) -> Float[Tensor, "b o h w"]:
+        """The kernel is turned as the canvas is; see `neighbours.local_convolution`."""
+        return local_convolution(x, self.order.turn(weight), bias, dilation, snake=self.order.snake)
 
     def given(self, key: str, t: Tensor) -> Tensor:
         """The condition itself; broadcasting does the rest."""

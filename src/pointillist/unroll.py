@@ -126,7 +126,13 @@ def open_engine(
         )
     with torch.no_grad():
         program = record(
-            forward, sub_steps=groups, canvas_width=channels // groups, height=rows, width=columns, dtype=dtype
+            forward,
+            sub_steps=groups,
+            canvas_width=channels // groups,
+            height=rows,
+            width=columns,
+            dtype=dtype,
+            order=order,
         )
     return Interpreter(program, batch)
 

@@ -6,6 +6,7 @@ A network that is not listed here is held to the complete context: every earlier
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import product
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor
 from pointillist.networks import (
     DiagonalBiLSTMConfig,
     GatedPixelCNNConfig,
+    LocallyMaskedPixelCNNConfig,
     MultiscalePixelRNNConfig,
     PixelCNNConfig,
     RowLSTMConfig,
@@ -166,6 +168,31 @@ def pixel_rnn_over(order: list[Place], config: PixelRNNConfig, told: Sees | None
     return total | then(mix, seen)
 
 
+def locally_masked(model: PixelModel, height: int, width: int) -> Sees:
+    """Kernels over the places around a site that come before it on the curve, whatever it is."""
+    config, order = model.config.backbone, model.order()
+    assert isinstance(config, LocallyMaskedPixelCNNConfig)
+    walk = [(y, x, g) for y in range(height) for x in order.row(y, width) for g in range(model.ports.groups)]
+
+    def kernel(size: int, step: int, *, strict: bool) -> Sees:
+        seen = np.zeros((len(walk), len(walk)), bool)
+        for (i, (y, x, own)), (j, (v, u, other)) in product(enumerate(walk), repeat=2):
+            if (y, x) == (v, u):
+                seen[i, j] = other < own if strict else other <= own
+            else:
+                near = max(abs(v - y), abs(u - x)) <= size // 2 * step
+                seen[i, j] = j < i and near and (v - y) % step == 0 and (u - x) % step == 0
+        return seen
+
+    mix = then(np.eye(len(walk), dtype=bool), kernel(1, 1, strict=False))
+    seen = total = then(mix, kernel(config.first_kernel, 1, strict=True))
+    for layer in range(config.layers - 1):
+        step = config.dilations[layer % len(config.dilations)]
+        new = then(kernel(config.kernel, step, strict=False), seen)
+        seen, total = seen | new, total | new
+    return total
+
+
 def multiscale(model: PixelModel, height: int, width: int) -> Sees:
     """The small network on its own grid; the large one told of all small pixels that its map hears of."""
     config = model.config.backbone
@@ -201,6 +228,7 @@ DECLARED: dict[str, Callable[[PixelModel, int, int], Sees]] = {
     "gated-pixelcnn": gated_pixelcnn,
     "row-lstm": pixel_rnn,
     "diagonal-bilstm": pixel_rnn,
+    "locally-masked-pixelcnn": locally_masked,
     "multiscale-pixelrnn": multiscale,
     "pixelcnn-pp": textbook_pixelcnn_pp.sees,
 }

@@ -11,6 +11,7 @@ from . import (  # noqa: F401 (they fill FAULTS)
     faults_grids,
     faults_multiscale,
     faults_network,
+    faults_orders,
     faults_recurrent,
 )
 from .faults import FAULTS, Fault

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from pointillist.networks import (
     GatedPixelCNNConfig,
+    LocallyMaskedPixelCNNConfig,
     MultiscalePixelRNNConfig,
     PixelCNNConfig,
     PixelCNNPPConfig,
@@ -23,6 +24,7 @@ from pointillist.pixel_model import PixelModel
 
 from . import textbook_multiscale, textbook_pixelcnn_pp, textbook_rnn
 from .strategies import random_levels, random_told
+from .textbook_local import local_parameters, locally_masked_pixelcnn
 from .textbook_pixelsnail import pixelsnail, pixelsnail_parameters
 from .textbook_taps import conditioned, convolve, mix, rules
 
@@ -104,6 +106,7 @@ TEXTBOOK: dict[str, Callable[..., Tensor]] = {
     "multiscale-pixelrnn": textbook_multiscale.multiscale,
     "pixelcnn-pp": textbook_pixelcnn_pp.pixelcnn_pp,
     "pixelsnail": pixelsnail,
+    "locally-masked-pixelcnn": locally_masked_pixelcnn,
 }
 
 
@@ -157,6 +160,9 @@ def count_parameters(model: PixelModel) -> int:
         total += 2 * h * canvas * (k1 // 2 + 1) * k1 + 2 * h
         block = 2 * h * h + h + h * h * (k // 2 + 1) * k + h + 2 * h * h + 2 * h + h * cond
         total += net.layers * (block + (2 * h * head if net.skip else 0)) + 2 * h * head + head
+    elif isinstance(net, LocallyMaskedPixelCNNConfig):
+        head = net.head_channels
+        total += local_parameters(net, ports)
     elif isinstance(net, PixelRNNConfig):
         head = net.head_channels
         total += textbook_rnn.count(net, canvas, cond)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import numpy as np
@@ -16,11 +17,14 @@ from pointillist.errors import CausalityError
 class Builder:
     """The program so far."""
 
-    def __init__(self, *, sub_steps: int, canvas_width: int, height: int, width: int, dtype: np.dtype[Any]) -> None:
+    def __init__(
+        self, *, sub_steps: int, canvas_width: int, height: int, width: int, dtype: np.dtype[Any], snake: bool = False
+    ) -> None:
         self.sub_steps = sub_steps
         self.canvas_width = canvas_width
         self.height = height
         self.width = width
+        self.snake = snake
         self.canvas = Map("canvas", sub_steps * canvas_width)
         self.weights = Weights(dtype)
         self.givens: dict[str, Given] = {}
@@ -28,6 +32,8 @@ class Builder:
         self.place = "the start of forward"
         self.depth = 0
         """How many `ctx.below` are being recorded, one inside the other."""
+        self.turn: int | None = None
+        """The parity of the rows for which is being recorded; None for all."""
         self._keys: set[str] = set()
         self.memories: list[Memory] = []
         self._maps: dict[View, Map] = {}
@@ -83,14 +89,37 @@ class Builder:
         key: str = "",
     ) -> View:
         """Write an instruction that makes a new value; return the value."""
-        self._check_row(inputs)
         level = max(view.level for view in inputs) if level is None else level
         output = self.value(channels, level, self.grid(inputs) if scale is None else scale)
+        self.write(opcode, output, inputs, constants, map, taps, key)
+        return output
+
+    def write(
+        self,
+        opcode: str,
+        output: View,
+        inputs: tuple[View, ...],
+        constants: tuple[NDArray[Any], ...] = (),
+        map: Map | None = None,
+        taps: tuple[Tap, ...] = (),
+        key: str = "",
+    ) -> None:
+        """Write an instruction that makes a value, at the level of the value."""
+        self._check_row(inputs)
         blocks = tuple(self.weights.pack(array) for array in constants)
-        self.code[level].append(Instruction(opcode, level, output, inputs, self.place, blocks, map, taps, key))
+        instruction = Instruction(
+            opcode, output.level, output, inputs, self.place, blocks, map, taps, key, turn=self.turn
+        )
+        self.code[output.level].append(instruction)
         if map is not None and taps:
             map.reach(taps)
-        return output
+
+    @contextmanager
+    def turned(self, turn: int) -> Iterator[None]:
+        """Within the block instructions are recorded for rows of one parity."""
+        self.turn = turn
+        yield
+        self.turn = None
 
     def join(self, views: list[View]) -> View:
         """One value with the channels of all views, one after the other."""

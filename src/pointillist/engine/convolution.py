@@ -50,12 +50,17 @@ def convolve(
                 f"The window `{x.key}` reads an unknown site: tap ({dy}, {dx}) (rows down, columns right)",
                 "Shrink the window (`right=0` or -1, `down=0` or -1), or mask these weights.",
             )
+        if dx < 0 and x.builder.snake:
+            x.builder.refuse(
+                f"The window `{x.key}` reads the left neighbour, which an S-curve does not know in odd rows",
+                "Use `ctx.neighbours`.",
+            )
     partial = None
     if early:
-        partial = linear(x.builder, _gather(x, early, Level.ROW, scale), np.concatenate(list(early.values())), offset)
+        partial = linear(x.builder, gather(x, early, Level.ROW, scale), np.concatenate(list(early.values())), offset)
     if late:
         matrix = np.concatenate(list(late.values()))
-        gathered = _gather(x, late, Level.PIXEL, scale)
+        gathered = gather(x, late, Level.PIXEL, scale)
         return linear(x.builder, gathered, matrix, offset if partial is None else None, start=partial)
     if partial is not None:
         return partial
@@ -109,6 +114,8 @@ def _is_early(x: Window, tap: Tap) -> bool:
     return tap[0] < 0 or (tap[0] == 0 and x.level <= Level.ROW)
 
 
-def _gather(x: Window, taps: dict[Tap, Kernel], level: Level, scale: int) -> View:
+def gather(x: Window, taps: dict[Tap, Kernel], level: Level, scale: int | None = None) -> View:
+    """Read the channels of the map of a window at each tap."""
+    scale = x.map.scale if scale is None else scale
     channels = len(taps) * x.map.channels
     return x.builder.emit("GATHER", channels=channels, level=level, scale=scale, map=x.map, taps=tuple(taps), key=x.key)

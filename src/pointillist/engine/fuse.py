@@ -46,8 +46,8 @@ def fuse_gates(builder: Builder, params: View) -> None:
         for instruction in builder.code[level]:
             gate = None
             if instruction.opcode == "MULTIPLY":
-                factors = [makers.get(view.value) for view in instruction.inputs if view.is_whole]
-                by_name = {f.opcode: f for f in factors if f is not None and f.output and uses[f.output.value] == 1}
+                factors = [f for view in instruction.inputs if view.is_whole for f in makers.get(view.value, [])]
+                by_name = {f.opcode: f for f in factors if f.output and uses[f.output.value] == 1}
                 if {"TANH", "SIGMOID"} == set(by_name):
                     gate = (by_name["TANH"], by_name["SIGMOID"])
             if gate is not None:
@@ -66,22 +66,29 @@ def fuse_sums(builder: Builder, params: View) -> None:
         code, uses = builder.code[level], _uses(builder, params)
         makers = _makers(code)
         gone: set[Instruction] = set()
+        rewritten = [[instruction] for instruction in code]
         for index, instruction in enumerate(code):
             if instruction.opcode != "ADD":
                 continue
             for term, other in (instruction.inputs, instruction.inputs[::-1]):
-                linear = makers.get(term.value)
-                if linear is None or linear.opcode != "LINEAR" or not term.is_whole or uses[term.value] != 1:
+                linears = makers.get(term.value, [])
+                if not _are_linear(linears) or not term.is_whole or uses[term.value] != 1:
                     continue
-                start = _add_early(builder, linear, other, level)
+                start = _add_early(builder, linears[0], other, level)
                 if start is None:
                     continue
-                gone.add(linear)
-                code[index] = replace(linear, output=instruction.output, inputs=(linear.inputs[0], start))
+                gone.update(linears)
+                sums = [replace(i, output=instruction.output, inputs=(i.inputs[0], start)) for i in linears]
+                rewritten[index] = sums
                 if instruction.output is not None:
-                    makers[instruction.output.value] = code[index]
+                    makers[instruction.output.value] = sums
                 break
-        builder.code[level] = [i for i in code if i not in gone]
+        builder.code[level] = [i for cell in rewritten for i in cell if i not in gone]
+
+
+def _are_linear(makers: list[Instruction]) -> bool:
+    """Whether a value is made by LINEARs: one, or one for even and one for odd rows, with the same start."""
+    return bool(makers) and all(i.opcode == "LINEAR" and i.inputs[1:] == makers[0].inputs[1:] for i in makers)
 
 
 def _add_early(builder: Builder, linear: Instruction, other: View, level: Level) -> View | None:
@@ -110,10 +117,11 @@ def add_biases_early(builder: Builder, params: View) -> None:
 
 def _shift(builder: Builder, view: View, bias: Block, uses: Counter[Value]) -> View:
     """`view + bias`: in the LINEAR that makes the view where nobody else reads it, else by a SHIFT."""
-    maker = _makers(builder.code[view.level]).get(view.value)
+    makers = _makers(builder.code[view.level]).get(view.value, [])
     array = builder.weights.read(bias)
-    if maker is None or maker.opcode != "LINEAR" or not view.is_whole or uses[view.value] != 1:
+    if len(makers) != 1 or makers[0].opcode != "LINEAR" or not view.is_whole or uses[view.value] != 1:
         return builder.emit("SHIFT", view, channels=view.channels, constants=(array,))
+    (maker,) = makers
     matrix, *own = maker.constants
     total = array + sum(builder.weights.read(block) for block in own)
     code = builder.code[view.level]
@@ -121,9 +129,13 @@ def _shift(builder: Builder, view: View, bias: Block, uses: Counter[Value]) -> V
     return view
 
 
-def _makers(code: list[Instruction]) -> dict[Value, Instruction]:
-    """The instruction that makes each value, where it is one instruction."""
-    return {i.output.value: i for i in code if i.output is not None and i.output.is_whole}
+def _makers(code: list[Instruction]) -> dict[Value, list[Instruction]]:
+    """The instructions that make each value whole: one, or one for even and one for odd rows."""
+    found: dict[Value, list[Instruction]] = {}
+    for instruction in code:
+        if instruction.output is not None and instruction.output.is_whole:
+            found.setdefault(instruction.output.value, []).append(instruction)
+    return found
 
 
 def _uses(builder: Builder, params: View) -> Counter[Value]:

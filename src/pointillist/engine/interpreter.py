@@ -15,7 +15,7 @@ from pointillist.errors import EngineError
 
 
 class Interpreter:
-    """Parameters at one site after the other, in raster order, sub-pixel by sub-pixel.
+    """Parameters at one site after the other, row by row, sub-pixel by sub-pixel.
 
     Ask for `params()`, choose a sub-pixel, tell its canvas values to `observe()`, until `done`. Asking twice changes
     nothing; a site may also be observed without asking (a pixel that is known already).
@@ -35,6 +35,7 @@ class Interpreter:
         self._row_calls = _bind_rows(program.row, self._arrays)
         self._step_calls = [_bind_columns(step, self._arrays) for step in program.steps]
         self._after_calls = _bind_columns(program.after, self._arrays)
+        self._stride = 1
         self._row_begun = False
         self._has_run = False
         for instruction in program.once:
@@ -85,11 +86,13 @@ class Interpreter:
         self._has_run = False
         sub_step += 1
         if sub_step == self.program.sub_steps:
-            column, sub_step = column + 1, 0
-        if column == self.program.width:
+            column, sub_step = column + self._stride, 0
+        if not 0 <= column < self.program.width:
             for store in self._arrays.maps.values():
                 store.finish(row)
-            row, column = row + 1, 0
+            row += 1
+            self._stride = -1 if self.program.snake and row % 2 else 1
+            column = 0 if self._stride > 0 else self.program.width - 1
             self._arrays.row = row
             self._row_begun = False
         self.site = (row, column, sub_step)
@@ -99,14 +102,15 @@ class Interpreter:
 def _bind_rows(part: tuple[Instruction, ...], arrays: Arrays) -> list[list[Call]]:
     """The calls of the row part at row 0, 1, ...; the last ones, a period of coarse grids, are repeated in later rows.
 
-    What lies on a coarse grid runs in its rows only, and what belongs to a row above not before there is one.
+    What lies on a coarse grid, or is for rows of one parity, runs in its rows only, and what belongs to a row above not
+    before there is one.
     """
     first = max((i.first_row for i in part), default=0)
     rows: list[list[Call]] = [[] for _ in range(first + arrays.program.period)]
     for instruction in part:
         calls = OPCODES[instruction.opcode].bind(instruction, arrays, None)
         for row in range(instruction.first_row, len(rows)):
-            if row % instruction.scale == 0:
+            if row % instruction.scale == 0 and instruction.turn in (None, row % 2):
                 rows[row].extend(calls)
     return rows
 
@@ -124,6 +128,7 @@ def _bind_columns(step: tuple[Instruction, ...], arrays: Arrays) -> list[list[li
         shared = opcode.bind(instruction, arrays, 0) if same else []
         for column in range(0, program.width, instruction.scale):
             calls = shared if same else opcode.bind(instruction, arrays, column)
-            for phase in phases[:: instruction.scale]:
-                phase[column].extend(calls)
+            for phase in range(0, program.period, instruction.scale):
+                if instruction.turn in (None, phase % 2):
+                    phases[phase][column].extend(calls)
     return phases

@@ -10,8 +10,9 @@ from pointillist.engine.program import Instruction, Program
 
 def describe(program: Program) -> str:
     """All instructions, one a line, with floating-point operations and weight bytes of each part."""
+    walk = ", odd rows from right to left," if program.snake else ""
     lines = [
-        f"{program.height}x{program.width} sites of {program.sub_steps} sub-steps, {program.dtype}, "
+        f"{program.height}x{program.width} sites{walk} of {program.sub_steps} sub-steps, {program.dtype}, "
         f"{program.params.channels} parameters in {program.params}, {program.weights.nbytes:,} bytes of weights"
     ]
     for kept in program.maps:
@@ -48,6 +49,8 @@ def _line(instruction: Instruction) -> str:
         words.append(f"map {instruction.map.name}")
     if instruction.taps:
         words.append("taps " + " ".join(f"({dy},{dx})" for dy, dx in instruction.taps))
+    if instruction.turn is not None:
+        words.append(f"in {('even', 'odd')[instruction.turn]} rows")
     if instruction.opcode == "GIVEN":
         words.append(f"`{instruction.key}`")
     target = "" if instruction.output is None else f"{instruction.output} = "

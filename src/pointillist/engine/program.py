@@ -169,6 +169,8 @@ class Instruction:
     key: str = ""
     head: int = 0
     """The first head of a memory that is computed."""
+    turn: int | None = None
+    """The parity of the rows in which it runs, 0 or 1; None for every row. Only a program that snakes has others."""
 
     @property
     def scale(self) -> int:
@@ -209,6 +211,8 @@ class Program:
     after: tuple[Instruction, ...]
     """What is kept of a site for later ones, once all its sub-pixels are drawn."""
     params: View
+    snake: bool = False
+    """Whether odd rows are walked from right to left. Maps are indexed by site, so nothing else changes."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -217,8 +221,8 @@ class Program:
 
     @property
     def period(self) -> int:
-        """After how many rows, and columns, the same instructions run again: the scale of the coarsest grid."""
-        return max((i.scale for _, part in self.parts() for i in part), default=1)
+        """After how many rows, and columns, the same instructions run again: the scale of the coarsest grid, or 2."""
+        return max([2 if self.snake else 1, *(i.scale for _, part in self.parts() for i in part)])
 
     def constant(self, block: Block) -> FloatArray:
         """An array from the packed weights."""

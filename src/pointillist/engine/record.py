@@ -13,19 +13,22 @@ from pointillist.engine import functions  # noqa: F401  (registers how torch fun
 from pointillist.engine.builder import Builder
 from pointillist.engine.convolution import plain
 from pointillist.engine.fuse import fuse
+from pointillist.engine.neighbours import neighbours
 from pointillist.engine.program import FloatArray, Given, Level, Program, View
 from pointillist.engine.recurrent import below, recur
 from pointillist.engine.substeps import cut_into_steps
 from pointillist.engine.symbols import Canvas, Symbol, Window, make, symbol_of
 from pointillist.errors import CausalityError
+from pointillist.ordering import RASTER, Order
 from pointillist.recurrence import Cell
 
 
 class RecordPass:
     """The methods of `Pass`, on symbols. Each writes instructions; a new way to reach across sites is a new method."""
 
-    def __init__(self, builder: Builder) -> None:
+    def __init__(self, builder: Builder, order: Order) -> None:
         self._builder = builder
+        self.order = order
 
     def window(self, key: str, x: Tensor, *, up: int, left: int, right: int, down: int = 0) -> Tensor:
         """Keep `x` in a map; the convolution that reads the window decides which taps are gathered from it."""
@@ -93,6 +96,18 @@ class RecordPass:
         )
         return symbol_of(builder, content)
 
+    def neighbours(self, key: str, x: Tensor, weight: Tensor, bias: Tensor | None, *, dilation: int = 1) -> Tensor:
+        """A convolution of a window, whose taps on the own row depend on the curve; see `neighbours.neighbours`."""
+        kernel, half = self.order.turn(weight), weight.shape[2] // 2
+        reach = half * dilation
+        window = self.window(key, x, up=reach, left=reach, right=reach)
+        assert isinstance(window, Window)
+        if self.order.snake:
+            return neighbours(window, kernel, bias, dilation)
+        known = torch.ones(half + 1, 2 * half + 1, dtype=kernel.dtype, device=kernel.device)
+        known[half, half + 1 :] = 0
+        return torch.conv2d(window, kernel[:, :, : half + 1] * known, bias, dilation=dilation)
+
     def given(self, key: str, t: Tensor) -> Tensor:
         """Make a place for the condition; `t` is its default."""
         builder = self._builder
@@ -120,6 +135,7 @@ class RecordPass:
     def recur(self, key: str, cell: Cell, x: Tensor, *, reverse: bool = False) -> Tensor:
         """Record one cell per site, or a whole row where the row is known; see `recurrent.recur`."""
         self._builder.claim(key)
+        self._raster("recur")
         return recur(self._builder, key, cell, x, reverse=reverse)
 
     def attend(
@@ -128,6 +144,7 @@ class RecordPass:
         """Keep `kv_fn(*z)` of each site once it is drawn, and let `q` attend to what was kept of earlier sites."""
         builder = self._builder
         builder.claim(key)
+        self._raster("attend")
         if builder.depth:
             builder.refuse(f"`ctx.attend` at `{key}` runs inside `ctx.below`", "Attend outside, pass the result in.")
         keys, values = kv_fn(*(_drawn(builder, key, t) for t in z))
@@ -143,9 +160,13 @@ class RecordPass:
         found = builder.emit("ATTEND", query, channels=brought.channels, level=Level.PIXEL, map=memory, key=key)
         return symbol_of(builder, found)
 
+    def _raster(self, method: str) -> None:
+        if self.order.snake:
+            self._builder.refuse(f"`ctx.{method}` cannot follow an S-curve", "Use `ctx.neighbours`.")
+
     def __getattr__(self, name: str) -> NoReturn:
         self._builder.refuse(
-            f"`ctx.{name}` cannot be recorded", "Use window, rows, finer, given, below, recur or attend."
+            f"`ctx.{name}` cannot be recorded", "Use window, rows, finer, neighbours, given, below, recur or attend."
         )
 
 
@@ -181,6 +202,7 @@ def record(
     height: int,
     width: int,
     dtype: torch.dtype = torch.float32,
+    order: Order = RASTER,
 ) -> Program:
     """Run `forward(canvas, ctx)` once on symbols and return its program.
 
@@ -191,6 +213,7 @@ def record(
         canvas_width: floats that one sub-pixel writes to the canvas: 1, or the size of an embedding.
         height, width: of the image; known now, so that an engine can lay out its maps.
         dtype: float32, or float64 for proofs.
+        order: the order whose turned canvas has this size.
 
     Raises:
         CausalityError: if forward reads what is not known yet, or does what cannot be replayed.
@@ -201,10 +224,11 @@ def record(
         height=height,
         width=width,
         dtype=np.dtype(np.float64 if dtype == torch.float64 else np.float32),
+        snake=order.snake,
     )
     canvas = make(Canvas, builder, sub_steps * canvas_width, height, width)
     with torch.no_grad():
-        output = forward(canvas, RecordPass(builder))
+        output = forward(canvas, RecordPass(builder, order))
     if not isinstance(output, Symbol):
         raise CausalityError(f"forward returned a {type(output).__name__}: it must return the recorded parameters.")
     params = output.content
@@ -240,6 +264,7 @@ def _assemble(builder: Builder, params: View) -> Program:
         steps=tuple(steps),
         after=after,
         params=params,
+        snake=builder.snake,
     )
 
 

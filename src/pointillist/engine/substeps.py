@@ -33,7 +33,8 @@ class Needs:
     def note(self, view: View, needs: IntArray) -> None:
         """Remember the needs of a view that has just been made."""
         whole = self.values.setdefault(view.value, np.zeros(view.value.channels, np.int64))
-        whole[view.start : view.start + view.channels] = needs
+        part = slice(view.start, view.start + view.channels)
+        whole[part] = np.maximum(whole[part], needs)  # a value may be made one way in even rows, another in odd ones
 
 
 def cut_into_steps(builder: Builder, params: View) -> list[tuple[Instruction, ...]]:

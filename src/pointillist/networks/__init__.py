@@ -3,6 +3,7 @@
 from pointillist.networks.backbone import Backbone, BackboneConfig, Ports
 from pointillist.networks.diagonal_bilstm import DiagonalBiLSTM, DiagonalBiLSTMConfig
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN, GatedPixelCNNConfig
+from pointillist.networks.locally_masked_pixelcnn import LocallyMaskedPixelCNN, LocallyMaskedPixelCNNConfig
 from pointillist.networks.multiscale import MultiscalePixelRNN, MultiscalePixelRNNConfig
 from pointillist.networks.pixelcnn import PixelCNN, PixelCNNConfig
 from pointillist.networks.pixelcnn_pp import PixelCNNPP, PixelCNNPPConfig
@@ -18,6 +19,8 @@ __all__ = [
     "DiagonalBiLSTMConfig",
     "GatedPixelCNN",
     "GatedPixelCNNConfig",
+    "LocallyMaskedPixelCNN",
+    "LocallyMaskedPixelCNNConfig",
     "ModelEntry",
     "MultiscalePixelRNN",
     "MultiscalePixelRNNConfig",

@@ -14,6 +14,7 @@ from pointillist.likelihoods import LikelihoodName
 from pointillist.networks.backbone import Backbone, BackboneConfig
 from pointillist.networks.diagonal_bilstm import DiagonalBiLSTM
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN
+from pointillist.networks.locally_masked_pixelcnn import LocallyMaskedPixelCNN
 from pointillist.networks.multiscale import MultiscalePixelRNN
 from pointillist.networks.papers import (
     DIAGONAL_BILSTM,
@@ -169,6 +170,16 @@ _ENTRIES = {
                 "tiny": {"channels": 24, "blocks": 2, "layers": 2, "key_channels": 8, "value_channels": 24},
                 "small": {"channels": 32, "blocks": 3, "layers": 3, "key_channels": 8, "value_channels": 32},
                 "base": {"channels": 64, "blocks": 4, "layers": 3, "value_channels": 64},
+            },
+        ),
+        ModelEntry(
+            name="locally-masked-pixelcnn",
+            backbone=LocallyMaskedPixelCNN,
+            summary="locally masked convolutions: one set of weights for raster and S-curve orders (Jain et al. 2020)",
+            presets={
+                "tiny": {"channels": 32, "layers": 6, "first_kernel": 5, "head_channels": 32, "dilations": (1, 2)},
+                "small": {"channels": 40, "layers": 12, "head_channels": 40, "dilations": (1, 2, 4, 8)},
+                "base": {"channels": 80, "layers": 16, "head_channels": 80, "dilations": (1, 2, 4, 8)},
             },
         ),
     )

@@ -10,6 +10,7 @@ from pointillist.nn.causal import (
 )
 from pointillist.nn.condition import Condition, ConditionBias
 from pointillist.nn.layer import CausalLayer, name_places
+from pointillist.nn.local import LocalConv2d
 from pointillist.nn.masks import channel_groups, see_before
 from pointillist.nn.recurrent import RecurrentLayer
 from pointillist.nn.weight_norm import (
@@ -28,6 +29,7 @@ __all__ = [
     "CornerConv2d",
     "FinerConv2d",
     "HorizontalConv2d",
+    "LocalConv2d",
     "MaskedConv2d",
     "NormalisedConv2d",
     "NormalisedPointwiseConv2d",

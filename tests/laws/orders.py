@@ -1,0 +1,93 @@
+"""Laws of orders: what it means to paint in one, and that kernels, maps and sites turn as images do."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pointillist.images import ImageSpec
+from pointillist.neighbours import local_convolution
+from pointillist.ordering import order_named
+from pointillist.pixel_model import PixelModel
+from pointillist.scoring import evaluate
+
+from .strategies import dirty, make_model, random_levels
+
+LOCAL = "locally-masked-pixelcnn"
+
+
+def local_model(
+    orders: str | tuple[str, ...], channels: int = 1, height: int = 3, width: int = 4, layers: int = 3
+) -> PixelModel:
+    """A dirty model that masks locally."""
+    image = ImageSpec.infer((channels, height, width), 3)
+    settings = {"layers": layers, "dilations": (1, 2)}
+    return dirty(make_model(LOCAL, image, settings, orders=(orders,) if isinstance(orders, str) else orders))
+
+
+def check_raster_of_the_turned_image(name: str, height: int, width: int) -> None:
+    """The definition of the eight rasters, with learned positions that turn too: same weights, other orientation."""
+    order = order_named(name)
+    image = ImageSpec.infer((2, height, width), 5)
+    turned = ImageSpec.infer((2, *order.turned_size(height, width)), 5)
+    model = dirty(make_model("gated-pixelcnn", image, position=True, labels=True, orders=(name,)))
+    raster = make_model("gated-pixelcnn", turned, position=True, labels=True)
+    state = model.state_dict()
+    raster.load_state_dict({**state, "position.map": order.turn(state["position.map"])})
+    x = random_levels(model, 2)
+    expected = order.turn_back(raster.log_prob_map(order.turn(x), "dog"))
+    torch.testing.assert_close(model.log_prob_map(x, "dog"), expected)
+
+
+def check_average(names: tuple[str, ...], model_name: str = "pixelcnn") -> None:
+    """Exactly log mean p: all images together have probability one; `each` is the mean of logs, and never better."""
+    model = dirty(make_model(model_name, ImageSpec.infer((1, 2, 2), 3), orders=names))
+    every = torch.tensor(list(itertools.product(range(3), repeat=4))).reshape(-1, 1, 2, 2)
+    found = evaluate(model, every, order="average", batch_size=7)
+    with torch.no_grad():
+        nats = torch.stack([model.log_prob(every, order=name) for name in names])
+    np.testing.assert_allclose(-found.per_image, nats.logsumexp(0) - math.log(len(names)), rtol=1e-12)
+    assert abs(np.exp(-found.per_image).sum() - 1) < 1e-12
+    each = evaluate(model, every, order="each")
+    np.testing.assert_allclose(each.per_image, -nats.mean(0), rtol=1e-12)
+    assert (each.per_image >= found.per_image - 1e-12).all()
+    np.testing.assert_allclose(list(each.by_order.values()), -nats.mean(1), rtol=1e-12)
+    for name, row in zip(names, nats, strict=True):
+        one = evaluate(model, every, order=name)
+        assert (one.order, list(one.by_order)) == (name, [name])
+        np.testing.assert_allclose(one.per_image, -row, rtol=1e-12)
+
+
+def by_mask(x: Tensor, kernel: Tensor, bias: Tensor, dilation: int, *, snake: bool) -> Tensor:
+    """The paper's way: unfold, times a mask of each site and tap, times the kernel."""
+    size, (height, width) = kernel.shape[2], x.shape[2:]
+    reach = size // 2 * dilation
+    places = order_named("s-curve" if snake else "raster").places(height, width)
+    around = np.pad(places, reach, constant_values=height * width)
+    rows, columns = np.indices((height, width))
+    mask = np.stack(
+        [around[rows + i * dilation, columns + j * dilation] <= places for i in range(size) for j in range(size)]
+    ).reshape(1, 1, size * size, height * width)
+    patches = torch.nn.functional.unfold(x, size, dilation=dilation, padding=reach)
+    seen = patches.unflatten(1, (x.shape[1], size * size)) * torch.from_numpy(mask)
+    out = kernel.flatten(1) @ seen.flatten(1, 2) + bias[:, None]
+    return out.unflatten(2, (height, width))
+
+
+def check_masked(size: tuple[int, int], kernel_size: int, dilation: int, *, snake: bool) -> None:
+    """Values and gradients of the factored convolution are those of the mask."""
+    x = torch.randn(2, 3, *size, dtype=torch.float64, requires_grad=True)
+    kernel = torch.randn(4, 3, kernel_size, kernel_size, dtype=torch.float64, requires_grad=True)
+    bias = torch.randn(4, dtype=torch.float64, requires_grad=True)
+    found = local_convolution(x, kernel, bias, dilation, snake=snake)
+    expected = by_mask(x, kernel, bias, dilation, snake=snake)
+    torch.testing.assert_close(found, expected)
+    weights = torch.randn_like(found)
+    for a, b in zip(
+        *(torch.autograd.grad((y * weights).sum(), (x, kernel, bias)) for y in (found, expected)), strict=True
+    ):
+        torch.testing.assert_close(a, b)
