@@ -26,7 +26,7 @@ from handwritten_network import Weights, paint
 from numpy.typing import NDArray
 
 import pointillist as pt
-from pointillist.bench.sampling import Subject
+from pointillist.bench.subject import Subject
 from pointillist.bench.timing import Case, Times, interleave, spent
 from pointillist.machine import describe_machine, one_thread, today
 from pointillist.networks import GatedPixelCNNConfig

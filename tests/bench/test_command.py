@@ -9,7 +9,8 @@ import pytest
 
 import pointillist as pt
 from pointillist.bench.peaks import Peaks
-from pointillist.bench.sampling import Subject, available, measure_painting
+from pointillist.bench.sampling import available, measure_painting
+from pointillist.bench.subject import Subject
 from pointillist.bench.training import measure_training
 from pointillist.machine import one_thread
 
@@ -89,7 +90,7 @@ def test_painting_has_not_collapsed() -> None:
     subject = Subject(pt.build("gated-pixelcnn", shape=(1, 28, 28)).eval(), (28, 28))
     with one_thread():
         engines = [e for e in available(subject, None)[0] if e in COLLAPSED]
-        rows = measure_painting(subject, 1, engines, Peaks(100.0, 100.0, {}, {}), repeats=3)
+        rows = measure_painting(subject, 1, engines, Peaks(100.0, 100.0, {}, {}), repeats=2)
     for row in rows[1:]:
         assert row.over_naive is not None
         assert row.over_naive.median > COLLAPSED[row.engine], row
@@ -98,6 +99,6 @@ def test_painting_has_not_collapsed() -> None:
 def test_training_has_not_collapsed() -> None:
     """Sliced, channels_last float32 over the textbook network: the floor is 1.2 times."""
     with one_thread():
-        rows = measure_training(pt.build("gated-pixelcnn", shape=(1, 28, 28), layers=4), 4, repeats=3)
+        rows = measure_training(pt.build("gated-pixelcnn", shape=(1, 28, 28), layers=3), 4, repeats=2)
     found = {row.variant: row.over_textbook.median for row in rows}
     assert found["sliced, NHWC"] > 1.2 / 2, found

@@ -12,11 +12,12 @@ import torch
 
 import pointillist as pt
 from pointillist.bench import plot
-from pointillist.bench.cost import Cost, cost_of, record_stages
+from pointillist.bench.cost import Cost, cost_of
 from pointillist.bench.memory import growth
 from pointillist.bench.naive import PIXELS, _paint, _parts, naive_cases
 from pointillist.bench.peaks import Peaks
-from pointillist.bench.sampling import Subject, available
+from pointillist.bench.sampling import available
+from pointillist.bench.subject import Subject
 from pointillist.bench.timing import Spread, Times, interleave
 from pointillist.errors import ConfigError
 
@@ -45,7 +46,7 @@ def test_the_cost_of_a_program_is_the_formula_of_its_network() -> None:
     """Products of `gated-pixelcnn`, counted by hand, are what is counted but for sums and gates (under 3 percent)."""
     d, layers, levels, height, width = 64, 3, 256, 5, 7
     model = pt.build("gated-pixelcnn", shape=(1, height, width), levels=levels, channels=d, layers=layers).eval()
-    (program,) = record_stages(model, height, width)
+    (program,) = Subject(model, (height, width)).programs()
     cost, sites = cost_of(program), height * width
     row = 21 * 2 * d + (layers - 1) * 6 * d * 2 * d + layers * 4 * d * d
     pixel = 3 * 2 * d + (layers - 1) * 4 * d * d + layers * 2 * d * d - d * d + d * d + d * levels
@@ -57,7 +58,7 @@ def test_the_cost_of_a_program_is_the_formula_of_its_network() -> None:
 
 def test_a_coarse_grid_counts_by_its_own_sites() -> None:
     model = pt.build("pixelcnn-pp", shape=(1, 7, 9), channels=8, layers=1, dropout=0.0).eval()
-    (program,) = record_stages(model, 7, 9)
+    (program,) = Subject(model, (7, 9)).programs()
     coarse = [i for i in program.row if i.scale == 2 and i.opcode == "LINEAR"]
     assert coarse
     whole = cost_of(program)
@@ -100,12 +101,12 @@ def test_naive_asks_a_full_forward_for_every_sub_pixel(channels: int, monkeypatc
         return forward(self, x, ctx, condition)
 
     monkeypatch.setattr(type(model.backbone), "forward", counted)
-    (sites,) = _parts(model, (4, 5))
+    (sites,) = _parts(Subject(model, (4, 5)))
     assert len(sites) == 20
-    _paint(model, 2, (4, 5), sites[:3])
+    _paint(Subject(model, (4, 5)), 2, sites[:3])
     assert seen == [(2, channels, 4, 5)] * (3 * channels)
     seen.clear()
-    cases = naive_cases(model, 2, (4, 5))
+    cases = naive_cases(Subject(model, (4, 5)), 2)
     assert set(cases) == {"naive NCHW", "naive channels_last"}
     seen.clear()
     assert cases["naive NCHW"]() > 0

@@ -5,17 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
 from pointillist.bench.peaks import Peaks
-from pointillist.engine import Program, record
+from pointillist.engine import Program
 from pointillist.engine.opcodes import OPCODES
 from pointillist.engine.program import Instruction
-from pointillist.networks import Stage
-from pointillist.nn import Condition
-from pointillist.passes import Pass
-from pointillist.pixel_model import PixelModel
 
 
 @dataclass(frozen=True)
@@ -54,31 +47,6 @@ def cost_of(program: Program) -> Cost:
         _flops(program, pixel),
         sum(_bytes(i) * _rows(program, i) for i in program.row) + sum(map(_bytes, program.once)),
         sum(_bytes(i) * _sites(program, i) for i in pixel),
-    )
-
-
-def record_stages(model: PixelModel, height: int, width: int, batch: int = 1) -> list[Program]:
-    """The program of each stage of a model, recorded anew."""
-    condition, coarse = model.condition(None, batch), None
-    programs = []
-    canvas = torch.zeros(batch, model.ports.canvas, height, width, device=model.device)
-    with torch.no_grad():
-        for stage in model.stages(height, width):
-            grid = stage.grid(canvas)
-            programs.append(_record(model, stage, stage.told(coarse, condition), grid))
-            coarse = grid
-    return programs
-
-
-def _record(model: PixelModel, stage: Stage, told: Condition, grid: Tensor) -> Program:
-    def forward(x: Tensor, ctx: Pass) -> Tensor:
-        return stage.network(x, ctx, told)
-
-    groups = model.ports.groups
-    dtype = next(model.parameters()).dtype
-    height, width = grid.shape[2:]
-    return record(
-        forward, sub_steps=groups, canvas_width=model.ports.canvas // groups, height=height, width=width, dtype=dtype
     )
 
 

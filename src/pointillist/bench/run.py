@@ -15,13 +15,13 @@ from pointillist.bench.cost import Cost
 from pointillist.bench.peaks import Peaks, measure_peaks
 from pointillist.bench.sampling import (
     Painted,
-    Subject,
     available,
     measure_painting,
     measure_recording,
     measure_threads,
 )
 from pointillist.bench.start import Started, measure_start
+from pointillist.bench.subject import Subject
 from pointillist.bench.timing import Spread
 from pointillist.bench.training import Trained, measure_training
 from pointillist.machine import describe_machine, describe_versions, one_thread, today

@@ -7,16 +7,13 @@ from dataclasses import dataclass
 
 import torch
 
-from pointillist.bench.cost import Cost, cost_of, record_stages
 from pointillist.bench.memory import growth
 from pointillist.bench.naive import PIXELS, naive_cases
 from pointillist.bench.peaks import Peaks
+from pointillist.bench.subject import Subject
 from pointillist.bench.timing import Case, Spread, Times, interleave, spent
 from pointillist.errors import ConfigError, EngineError
-from pointillist.pixel_model import PixelModel
-from pointillist.sampling import sample
-from pointillist.scoring import evaluating
-from pointillist.unroll import ENGINES, open_engine
+from pointillist.unroll import ENGINES
 
 OnCase = Callable[[str], None] | None
 
@@ -46,41 +43,6 @@ class Painted:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class Subject:
-    """What is painted.
-
-    Attributes:
-        size: `(height, width)` of the images.
-    """
-
-    model: PixelModel
-    size: tuple[int, int]
-
-    def cost(self) -> Cost:
-        """Operations and bytes of all stages."""
-        with evaluating(self.model):
-            first, *rest = map(cost_of, record_stages(self.model, *self.size))
-        return sum(rest, first)
-
-    def paint(self, engine: str, batch: int, threads: int = 1) -> float:
-        """Seconds of painting a batch, as a user calls it."""
-        return spent(
-            lambda: sample(self.model, batch, seed=1, engine=engine, size=self.size, batch_size=batch), threads
-        )
-
-    def open(self, engine: str, batch: int) -> float:
-        """Seconds until an engine stands at the first site, added up over the stages."""
-        model, total, coarse = self.model, 0.0, None
-        with evaluating(model):
-            condition = model.condition(None, batch)
-            for stage in model.stages(*self.size):
-                told = stage.told(coarse, condition)
-                total += spent(lambda s=stage, t=told: open_engine(model, t, batch, *self.size, engine, stage=s))  # type: ignore[misc]
-                coarse = stage.grid(torch.zeros(batch, model.ports.canvas, *self.size, device=model.device))
-        return total
-
-
 def available(subject: Subject, names: Sequence[str] | None) -> tuple[list[str], list[str]]:
     """The engines, besides naive, that run a model here, and a sentence for each that does not.
 
@@ -103,9 +65,8 @@ def available(subject: Subject, names: Sequence[str] | None) -> tuple[list[str],
 
 def measure_recording(subject: Subject, repeats: int) -> Spread:
     """Milliseconds of recording the model once."""
-    with evaluating(subject.model):
-        record_stages(subject.model, *subject.size)
-        seconds = [spent(lambda: record_stages(subject.model, *subject.size)) for _ in range(repeats)]
+    subject.programs()
+    seconds = [spent(subject.programs) for _ in range(repeats)]
     return Spread.of(seconds).times(1e3)
 
 
@@ -115,7 +76,7 @@ def measure_painting(
     """Time naive and the engines in turn, at one batch size, by one thread."""
     floor = subject.cost().floor(peaks, batch)
     megabytes = {e: growth(lambda e=e: subject.paint(e, batch))[1] / 1e6 for e in engines}  # type: ignore[misc]
-    cases: dict[str, Case] = naive_cases(subject.model, batch, subject.size)
+    cases: dict[str, Case] = naive_cases(subject, batch)
     layouts = list(cases)
     for name in engines:
         cases[f"open {name}"] = lambda e=name: subject.open(e, batch)  # type: ignore[misc]
