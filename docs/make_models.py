@@ -84,6 +84,7 @@ def conditions(name: str) -> list[str]:
         "labels": {"classes": 2},
         "attributes": {"attributes": {"hair": 2}},
         "a vector": {"vector": 2},
+        "text": {"text": "learned"},
         "a hint (an image on the same grid)": {"hint": 1},
         "learned positions (they fix the size)": {"position_width": 2},
     }

@@ -35,7 +35,7 @@ def test_build(name: str) -> None:
     [
         ({}, "`shape` is missing"),
         ({"shape": (8, 8)}, "`shape`.*must be"),
-        ({"shape": (1, 8, 8), "text": True}, "`text`"),
+        ({"shape": (1, 8, 8), "text": "bert"}, "no text encoder"),
         ({"shape": (1, 8, 8), "preset": "huge"}, "no preset 'huge'"),
         ({"shape": (1, 8, 8), "layer": 3}, "`layer` is not a setting"),
         ({"shape": (1, 8, 8), "likelihood": "bernoulli"}, "must be 2"),

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor
 
-from pointillist.conditioning import Further, Label, Told, labels_of
+from pointillist.conditioning import Further, Label, Told, labels_of, resolve_texts
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import ImageSpec
 from pointillist.likelihoods import bits_per_dim, inverse_cdf
@@ -37,6 +37,7 @@ class Samples:
         seed: of the uniforms; None where they were given.
         engine: what painted them.
         order: in which their sub-pixels were painted.
+        texts: the prompt of each; None where there was none.
     """
 
     levels: Int[Tensor, "n c h w"]
@@ -46,6 +47,7 @@ class Samples:
     seed: int | None
     engine: str = "step"
     order: str = "raster"
+    texts: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.levels)
@@ -82,6 +84,7 @@ def sample(
     size: tuple[int, int] | None = None,
     batch_size: int = 64,
     order: str | None = None,
+    threads: int | None = None,
     **further: Unpack[Further],
 ) -> Samples:
     """Paint `n` images.
@@ -95,12 +98,13 @@ def sample(
         top_p: keeps the likeliest levels whose probabilities reach this sum.
         seed: image i depends on (seed, i) alone, not on `n` or `batch_size`; None takes a fresh one.
         uniforms: in [0, 1), one a sub-pixel, instead of a seed.
-        engine: `auto`, `step` or `naive`; see `unroll.open_engine`.
+        engine: `auto`, `cpu`, `step` or `naive`; see `runners.open_engine`.
         on_row: called after each row of a stage (each column, where the order goes along columns) with images finished
             before this batch, rows done (sites, in rows of the turned canvas), and the batch's levels.
         size: `(height, width)` instead of the model's own.
         batch_size: images painted at once.
         order: one of the model's orders; None for the usual one. Uniforms belong to places, whatever the order.
+        threads: how many share a batch on engine `cpu`; None for as many as torch uses.
 
     Raises:
         ConfigError, ShapeError, EngineError: naming the argument that is wrong.
@@ -108,7 +112,7 @@ def sample(
     parts = list(
         stream(
             model, n, label, text, guidance, temperature, top_p, seed, uniforms, engine, on_row,
-            size=size, batch_size=batch_size, order=order, **further,
+            size=size, batch_size=batch_size, order=order, threads=threads, **further,
         )
     )  # fmt: skip
     return Samples(
@@ -119,6 +123,7 @@ def sample(
         parts[0].seed,
         parts[0].engine,
         parts[0].order,
+        None if parts[0].texts is None else tuple(text for p in parts for text in p.texts or ()),
     )
 
 
@@ -138,18 +143,19 @@ def stream(
     size: tuple[int, int] | None = None,
     batch_size: int = 64,
     order: str | None = None,
+    threads: int | None = None,
     **further: Unpack[Further],
 ) -> Iterator[Samples]:
     """Like `sample`, in batches as they are finished, so that any number fits in memory."""
     engine = resolve_engine(engine)
-    _check_numbers(n, guidance, temperature, top_p, batch_size)
+    _check_numbers(n, guidance, temperature, top_p, batch_size, 1 if threads is None else threads)
     height, width = size or (model.image.height, model.image.width)
     if min(height, width) < 1:
         raise ConfigError(f"`size` (={height}x{width}) must be positive in both directions.")
     model.check_size(height, width)
     shape = (model.image.channels, height, width)
     told = model.told(label, n, text, size=(height, width), **further)
-    labels = labels_of(told.parts.get("label"), n)
+    labels, texts = labels_of(told.parts.get("label"), n), resolve_texts(text, n)
     if uniforms is None:
         seed = secrets.randbelow(2**31) if seed is None else int(seed)
         if seed < 0:
@@ -165,12 +171,20 @@ def stream(
             u = np.asarray(uniforms[start:stop], np.float64)
         chooser = Chooser(torch.from_numpy(u), guidance, temperature, top_p)
         report = None if on_row is None else (lambda rows, levels, done=start: on_row(done, rows, levels))
-        levels = _paint(model, told[start:stop], chooser, (height, width), engine, report, walk)
-        yield Samples(levels, chooser.nats, image, labels[start:stop], seed, engine, walk.name)
+        levels = _paint(model, told[start:stop], chooser, (height, width), engine, report, walk, threads)
+        said = None if texts is None else tuple(texts[start:stop])
+        yield Samples(levels, chooser.nats, image, labels[start:stop], seed, engine, walk.name, said)
 
 
 def _paint(
-    model: PixelModel, told: Told, chooser: Chooser, size: tuple[int, int], engine: str, report: Any, order: Order
+    model: PixelModel,
+    told: Told,
+    chooser: Chooser,
+    size: tuple[int, int],
+    engine: str,
+    report: Any,
+    order: Order,
+    threads: int | None,
 ) -> Tensor:
     """One batch. Under guidance the engine carries every image twice, told and untold, and both see the same levels."""
     count = len(told)
@@ -178,7 +192,9 @@ def _paint(
     carried = Told.together([told, told.untold()]) if chooser.guided else told
     with evaluating(model):
         condition = model.condition(carried, len(carried))
-        return unroll(model, condition, chooser, len(carried), *size, engine, report, order=order)[:count]
+        return unroll(model, condition, chooser, len(carried), *size, engine, report, order=order, threads=threads)[
+            :count
+        ]
 
 
 class Chooser:
@@ -222,9 +238,9 @@ def sharpen(log_probs: Float[Tensor, "b k"], temperature: float, top_p: float) -
     return log_probs
 
 
-def _check_numbers(n: int, guidance: float, temperature: float, top_p: float, batch_size: int) -> None:
-    if n < 1 or batch_size < 1:
-        raise ConfigError(f"`n` (={n}) and `batch_size` (={batch_size}) must be at least 1.")
+def _check_numbers(n: int, guidance: float, temperature: float, top_p: float, batch_size: int, threads: int) -> None:
+    if min(n, batch_size, threads) < 1:
+        raise ConfigError(f"`n` (={n}), `batch_size` (={batch_size}) and `threads` (={threads}) must be at least 1.")
     if not 0 <= guidance < float("inf"):
         raise ConfigError(f"`guidance` (={guidance}) must be 0 or more, and finite: 1 is the model itself.")
     if not temperature >= 0:

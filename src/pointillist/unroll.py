@@ -9,25 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pointillist.engine.interpreter import Interpreter
-from pointillist.engine.naive import NaiveEngine
-from pointillist.engine.record import record
-from pointillist.errors import EngineError
 from pointillist.machine import one_thread
-from pointillist.networks import Stage
 from pointillist.nn import Condition
-from pointillist.ordering import RASTER, Order
-from pointillist.passes import Pass
+from pointillist.ordering import Order
 from pointillist.pixel_model import PixelModel
+from pointillist.runners import ENGINES, Draws, SiteEngine, open_engine, paint_stage, resolve_engine
 
-ENGINES = ("auto", "step", "naive")
+__all__ = ["ENGINES", "Choose", "Known", "OnRow", "Site", "SiteEngine", "open_engine", "resolve_engine", "unroll"]
 
 
 @dataclass(frozen=True)
@@ -37,17 +31,6 @@ class Site:
     row: int
     column: int
     channel: int
-
-
-@runtime_checkable
-class SiteEngine(Protocol):
-    """Anything that gives the parameters of one sub-pixel after the other."""
-
-    def params(self) -> np.ndarray:
-        """Parameters `[b, p]` at the current sub-pixel; only its own share is promised."""
-
-    def observe(self, values: np.ndarray) -> None:
-        """Take the canvas values `[b, e]` of the sub-pixel just chosen and move on."""
 
 
 Choose = Callable[[Site, Float[Tensor, "b k"]], Int[Tensor, " b"]]
@@ -70,73 +53,6 @@ class Known:
     mask: Bool[Tensor, "h w"]
 
 
-def resolve_engine(engine: str) -> str:
-    """The engine that a name stands for: `auto` is `step`, which is exact and faster than `naive` for every model.
-
-    Raises:
-        EngineError: if there is no such engine.
-    """
-    if engine not in ENGINES:
-        raise EngineError(f"`engine` (={engine!r}) is not there: choose one of {', '.join(ENGINES)}.")
-    return "step" if engine == "auto" else engine
-
-
-def open_engine(
-    model: PixelModel,
-    condition: Condition,
-    batch: int,
-    height: int,
-    width: int,
-    engine: str = "auto",
-    *,
-    stage: Stage | None = None,
-    order: Order = RASTER,
-) -> SiteEngine:
-    """An engine at the first site of `batch` images, which walks their turned canvas.
-
-    Args:
-        condition: what the network of the stage is told (`Stage.told`), on the turned canvas (`model.in_order`).
-        height, width: of the turned canvas.
-        engine: `step` replays the recorded program site by site; `naive` runs a full forward for every sub-pixel;
-            `auto` chooses.
-        stage: the one of `model.stages` whose grid is walked; None for the only one.
-        order: of which the curve matters here.
-
-    Raises:
-        EngineError: if there is no such engine, or the model has several stages and none is given.
-        CausalityError: if the model cannot be recorded.
-    """
-    engine = resolve_engine(engine)
-    stages = model.stages(height, width) if stage is None else (stage,)
-    if len(stages) > 1:
-        raise EngineError(
-            f"{model.config.model_type} paints in {len(stages)} stages: open one of `model.stages`, or use `unroll`."
-        )
-    network, step = stages[0].network, stages[0].step
-    rows, columns = -(-height // step), -(-width // step)
-    groups, channels = model.ports.groups, model.ports.canvas
-
-    def forward(x: Tensor, ctx: Pass) -> Tensor:
-        return network(x, ctx, condition)
-
-    dtype = next(model.parameters()).dtype
-    if engine == "naive":
-        return NaiveEngine(
-            forward, torch.zeros(batch, channels, rows, columns, dtype=dtype, device=model.device), groups, order
-        )
-    with torch.no_grad():
-        program = record(
-            forward,
-            sub_steps=groups,
-            canvas_width=channels // groups,
-            height=rows,
-            width=columns,
-            dtype=dtype,
-            order=order,
-        )
-    return Interpreter(program, batch)
-
-
 def unroll(
     model: PixelModel,
     condition: Condition,
@@ -148,6 +64,7 @@ def unroll(
     on_row: OnRow | None = None,
     known: Known | None = None,
     order: Order | None = None,
+    threads: int | None = None,
 ) -> Int[Tensor, "b c h w"]:
     """Walk all sites, stage by stage, and return the levels that were chosen.
 
@@ -162,10 +79,13 @@ def unroll(
             the levels so far.
         known: sites to be kept.
         order: one of the model's orders; None for the usual one.
+        threads: how many share the batch, where the engine paints whole images: `cpu`, if `choose` only draws from
+            uniforms (`runners.Draws`). None for as many as torch uses.
 
     Raises:
         EngineError, CausalityError: as `open_engine`.
     """
+    engine, cores = resolve_engine(engine), torch.get_num_threads()
     order = model.order() if order is None else order
     condition = model.in_order(condition, order)
     rows, columns = order.turned_size(height, width)
@@ -183,8 +103,11 @@ def unroll(
         for stage in model.stages(rows, columns):
             if not stage.grid(done).all():
                 told = stage.told(coarse, condition)
-                walker = open_engine(model, told, batch, rows, columns, engine, stage=stage, order=order)
-                _walk(model, walker, chosen, Known(levels, done), stage.step, order, report)
+                if engine == "cpu" and isinstance(choose, Draws):
+                    paint_stage(model, stage, told, choose, levels, done, order, threads or cores, report)
+                else:
+                    walker = open_engine(model, told, batch, rows, columns, engine, stage=stage, order=order)
+                    _walk(model, walker, chosen, Known(levels, done), stage.step, order, report)
             coarse = model.canvas(stage.grid(levels).to(model.device))
     return order.turn_back(levels)
 

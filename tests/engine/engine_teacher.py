@@ -1,4 +1,4 @@
-"""Run an interpreter over a picture that is known already, and compare with all sites at once."""
+"""Run an engine over a picture that is known already, and compare with all sites at once."""
 
 from __future__ import annotations
 
@@ -11,30 +11,39 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pointillist.engine import Interpreter, Program, record
+from pointillist.engine.cpu import CpuEngine
 from pointillist.passes import FullPass
+
+Engine = type[Interpreter] | type[CpuEngine]
+ENGINES: tuple[Engine, ...] = (Interpreter, CpuEngine)
 
 
 def teacher_forced(
-    program: Program, canvas: Tensor, given: Mapping[str, NDArray[Any]] | None = None, *, ask: int = 1
+    program: Program,
+    canvas: Tensor,
+    given: Mapping[str, NDArray[Any]] | None = None,
+    *,
+    ask: int = 1,
+    engine: Engine = Interpreter,
 ) -> NDArray[Any]:
-    """The parameters `[b p h w]` that the interpreter gives at each site of `canvas`, asked `ask` times at each."""
+    """The parameters `[b p h w]` that an engine gives at each site of `canvas`, asked `ask` times at each."""
     batch, _, height, width = canvas.shape
     result = np.full((batch, program.params.channels, height, width), np.nan)
     group, size = program.params.channels // program.sub_steps, program.canvas_width
-    interpreter = Interpreter(program, batch, given)
-    while not interpreter.done:
-        row, column, sub = interpreter.site
+    walker = engine(program, batch, given)
+    while not walker.done:
+        row, column, sub = walker.site
         for _ in range(ask):
-            params = interpreter.params()
+            params = walker.params()
         result[:, sub * group : (sub + 1) * group, row, column] = params[:, sub * group : (sub + 1) * group]
-        interpreter.observe(canvas[:, sub * size : (sub + 1) * size, row, column].numpy())
+        walker.observe(canvas[:, sub * size : (sub + 1) * size, row, column].numpy())
     return result
 
 
 def check_equal(
     forward: Callable[[Any, Any], Tensor], canvas: Tensor, *, sub_steps: int = 1, tolerance: float = 1e-10
 ) -> Program:
-    """Record `forward`, and require the interpreter to agree with FullPass at every site; return the program."""
+    """Record `forward`, and require every engine to agree with FullPass at every site; return the program."""
     _, channels, height, width = canvas.shape
     program = record(
         forward,
@@ -46,7 +55,9 @@ def check_equal(
     )
     with torch.no_grad():
         expected = forward(canvas, FullPass()).numpy()
-    found = teacher_forced(program, canvas)
     scale = max(1.0, float(expected.std()))
-    np.testing.assert_allclose(found, np.broadcast_to(expected, found.shape), rtol=0, atol=tolerance * scale)
+    for engine in ENGINES:
+        found = teacher_forced(program, canvas, engine=engine)
+        expected = np.broadcast_to(expected, found.shape)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * scale, err_msg=engine.__name__)
     return program

@@ -68,18 +68,18 @@ def _reader() -> Callable[[np.ndarray, int], object]:
         from numba import njit
     except ImportError:
         return lambda x, times: [np.dot(x, x) for _ in range(times)]
+    compiled: Callable[[np.ndarray, int], object] = njit(fastmath=True)(_read)
+    return compiled
 
-    @njit(fastmath=True)
-    def read(x: np.ndarray, times: int) -> float:
-        total = np.float32(0)
-        for turn in range(times):
-            part = np.float32(turn)  # so that the turns are not one
-            for i in range(x.size):
-                part += x[i]
-            total += part
-        return float(total)
 
-    return read
+def _read(x: np.ndarray, times: int) -> float:
+    total = np.float32(0)
+    for turn in range(times):
+        part = np.float32(turn)  # so that the turns are not one
+        for i in range(x.size):
+            part += x[i]
+        total += part
+    return float(total)
 
 
 def _best(work: Callable[[], object]) -> float:

@@ -40,6 +40,7 @@ Split = Annotated[
 BatchSize = Annotated[int, typer.Option(min=1, metavar="N", help="Images at once; the result does not change.")]
 PerImage = Annotated[Path | None, typer.Option(metavar="CSV", help="Also write nats and bits/dim of each image.")]
 Json = Annotated[bool, typer.Option("--json", metavar=FLAG, help="Print JSON, and nothing else, on stdout.")]
+Text = Annotated[str | None, typer.Option(metavar="PROMPT", help="Tell the model this of every image.")]
 NoLabels = Annotated[bool, typer.Option("--no-labels", metavar=FLAG, help="Do not tell the model the labels.")]
 Sets = Annotated[
     list[str] | None,
@@ -63,6 +64,7 @@ def evaluate(
     per_image: PerImage = None,
     as_json: Json = False,
     no_labels: NoLabels = False,
+    text: Text = None,
     sets: Sets = None,
     device: Device = "auto",
     order: Order = None,
@@ -84,7 +86,7 @@ def evaluate(
     started = time.perf_counter()
     with Bar("scoring", len(images)) as bar:
         show = lambda done, total: bar.show(done)  # noqa: E731
-        result = score(scorer, images, batch_size=batch_size, on_progress=show, order=order)
+        result = score(scorer, images, batch_size=batch_size, text=text, on_progress=show, order=order)
     seconds = time.perf_counter() - started
     if per_image is not None:
         write_csv(per_image, result)
@@ -177,6 +179,8 @@ def told_of(model: PretrainedPixelModel, images: ImageDataset) -> list[str]:
             name in columns.attributes for name in (config.attributes.values if config.attributes else ())
         ),
         "vector": columns.vectors is not None,
+        "text": images.texts is not None,
+        "words": images.texts is not None,
         "hint": made,
     }
     return [name for name in model.listeners if known[name]]

@@ -28,6 +28,8 @@ EPILOG = """Examples:
 
   pointillist sample runs/sprites -n 500 --out sprites/
 
+  pointillist sample runs/sprites -n 8 --text "a red dragon" --guidance 2
+
   pointillist sample runs/faces -n 8 --attribute hair=red --attribute eyes=blue
 
   pointillist sample runs/upscaler -n 4 --hint small.png
@@ -47,6 +49,7 @@ Labels = Annotated[
     list[str] | None,
     _option("--label", value="LABEL", text="Name or number, several with commas, or each for all.", panel=_PAINT),
 ]
+Texts = Annotated[list[str] | None, _option("--text", value="PROMPT", text="What to paint; repeatable.", panel=_PAINT)]
 Attributes = Annotated[
     list[str] | None, _option("--attribute", value="NAME=VALUE", text="Such as hair=red; repeatable.", panel=_PAINT)
 ]
@@ -83,6 +86,7 @@ def sample(
     model: Model,
     n: Count = 16,
     label: Labels = None,
+    text: Texts = None,
     attribute: Attributes = None,
     vector: Vector = None,
     hint: Hint = None,
@@ -111,7 +115,8 @@ def sample(
     wanted = None if size is None else parse_size(size)
     painter = load(model)
     labels = each_label(label or [], painter.config.classes, n)
-    total = n if labels is None else len(labels)
+    prompts = each_text(text or [], labels, n)
+    total = len(labels or prompts or range(n))
     check_target(path, kind, total, painter.image, force)
     if animate is not None:
         check_animation(animate, kind, force)
@@ -119,10 +124,10 @@ def sample(
         "n": total, "label": labels, "guidance": guidance, "temperature": temperature, "top_p": top_p,
         "engine": resolve_engine(engine),
         "seed": secrets.randbelow(2**31) if seed is None else seed, "size": wanted, "batch_size": batch_size,
-        **asked(attribute or [], vector, hint),
+        "text": prompts, **asked(attribute or [], vector, hint),
         "order": painter.order(order).name,
     }  # fmt: skip
-    columns = None if labels is None else sheet_columns(n, total // n)
+    columns = sheet_columns(n, total // n)
     _paint(painter, settings, kind, path, animate, columns, as_json)
 
 
@@ -161,6 +166,23 @@ def each_label(given: Sequence[str], classes: Sequence[str], n: int) -> list[int
         return None
     numbers: list[int] = resolve_labels(names, classes, len(names)).tolist()
     return [number for number in numbers for _ in range(n)]
+
+
+def each_text(given: Sequence[str], labels: list[int] | None, n: int) -> list[str] | None:
+    """The prompt of each image: `n` times each one given; one for all beside labels.
+
+    Raises:
+        ConfigError: for several prompts beside labels.
+    """
+    from pointillist.errors import ConfigError
+
+    if not given:
+        return None
+    if labels is not None:
+        if len(given) > 1:
+            raise ConfigError(f"`--text` (={given[1]!r}) can be given once beside `--label`: paint the others apart.")
+        return list(given) * len(labels)
+    return [text for text in given for _ in range(n)]
 
 
 def sheet_columns(n: int, labels: int) -> int | None:

@@ -69,14 +69,15 @@ def check_target(out: Path, kind: str, total: int, image: ImageSpec, force: bool
 def write_sheet(
     out: Path, parts: Iterable[Samples], classes: Names, columns: int | None
 ) -> tuple[np.ndarray, list[str] | None]:
-    """One PNG, with class names below where labels were asked for; pictures and names go on to an animation."""
+    """One PNG, with the class or the prompt below each where it was asked for; both go on to an animation."""
     from pointillist.pictures import save_png, sheet
 
     pictures: list[np.ndarray] = []
     names: list[str] = []
     for part in parts:
         pictures.append(part.array)
-        names += [classes[i] if i >= 0 else "" for i in part.labels.tolist()]
+        shown = [classes[i] if i >= 0 else "" for i in part.labels.tolist()]
+        names += shown if any(shown) or part.texts is None else part.texts
     array = np.concatenate(pictures)
     captions = names if any(names) else None
     save_png(sheet(array, captions=captions, columns=columns), out)
@@ -89,13 +90,16 @@ def write_files(out: Path, parts: Iterable[Samples], total: int, classes: Names)
     with _folder(out) as folder, (folder / LIST).open("w", encoding="utf-8") as listing:
         index = 0
         for part in parts:
-            rows = zip(as_files(part), part.labels.tolist(), part.bits_per_dim.tolist(), strict=True)
-            for picture, label, bits in rows:
+            texts = part.texts or ("",) * len(part)
+            rows = zip(as_files(part), part.labels.tolist(), texts, part.bits_per_dim.tolist(), strict=True)
+            for picture, label, text, bits in rows:
                 name = f"{index:0{digits}d}.png"
                 picture.save(folder / name)
                 row: dict[str, Any] = {"file_name": name}
                 if label >= 0:
                     row["label"] = classes[label]
+                if text:
+                    row["text"] = text
                 listing.write(json.dumps({**row, "bits_per_dim": round(bits, 5)}, ensure_ascii=False) + "\n")
                 index += 1
 

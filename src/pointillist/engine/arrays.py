@@ -63,7 +63,7 @@ class Arrays:
         self.memories: dict[Map, FloatArray] = {
             kept: np.zeros((batch, kept.sites, kept.channels), program.dtype) for kept in program.memories
         }
-        self.given = _conditions(program, batch, given or {})
+        self.given = conditions(program, batch, given or {})
         self._buffers = self._row_buffers()
         self._homes = self._find_homes()
         self._gathered: dict[Value, tuple[Map, int]] = {}
@@ -138,7 +138,7 @@ class Arrays:
         return buffer[:, column // value.scale if value.level == Level.ROW else 0]
 
 
-def _conditions(program: Program, batch: int, given: Mapping[str, NDArray[Any]]) -> dict[str, FloatArray]:
+def conditions(program: Program, batch: int, given: Mapping[str, NDArray[Any]]) -> dict[str, FloatArray]:
     """Each condition as `[b, 1, c]` or `[b, height, width, c]`."""
     unknown = set(given) - set(program.givens)
     if unknown:

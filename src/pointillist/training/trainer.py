@@ -23,7 +23,7 @@ from pointillist.likelihoods import bits_per_dim
 from pointillist.pixel_model import PixelModel
 from pointillist.scoring import evaluate
 from pointillist.telling import Telling
-from pointillist.training.augment import hide, shifted
+from pointillist.training.augment import hide, noisy, reworded, shifted
 from pointillist.training.config import TrainConfig
 from pointillist.training.interrupt import Interrupted, StopRequest
 from pointillist.training.journal import Guard, Journal
@@ -180,7 +180,8 @@ class Trainer:
             if config.shift:
                 batch = shifted(batch, index, seed, config.shift)
             levels.append(batch.levels)
-            told.append(hide(self.telling(index, batch), index, seed, config))
+            heard = self.telling(index, reworded(batch, index, seed, config))
+            told.append(hide(noisy(heard, index, seed, config.text_noise), index, seed, config))
             indices += index.tolist()
         device = accelerator.device
         return torch.cat(levels).to(device), Told.together(told).to(device), indices

@@ -1,0 +1,144 @@
+"""From a program to a table: every instruction becomes a few rows, with the places of its operands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import numpy as np
+
+from pointillist.engine.cpu import table as t
+from pointillist.engine.cpu.elementwise import CODES
+from pointillist.engine.cpu.lifetimes import Lifetimes
+from pointillist.engine.cpu.packing import Packing
+from pointillist.engine.cpu.places import Places
+from pointillist.engine.cpu.table import Code, Place, Table
+from pointillist.engine.program import Instruction, Memory, Program
+from pointillist.errors import EngineError
+
+Lowering = Callable[["Lower", Instruction], None]
+LoweringT = TypeVar("LoweringT", bound=Lowering)
+LOWERINGS: dict[str, Lowering] = {}
+_OPERANDS = (t.Y, t.X, t.Z)
+
+
+def lowers(*opcodes: str) -> Callable[[LoweringT], LoweringT]:
+    """Register how these opcodes are lowered."""
+
+    def register(lowering: LoweringT) -> LoweringT:
+        LOWERINGS.update(dict.fromkeys(opcodes, lowering))
+        return lowering
+
+    return register
+
+
+class Lower:
+    """Writes the table of a program."""
+
+    def __init__(self, program: Program, batch: int, packing: Packing) -> None:
+        self.program, self.batch, self.packing = program, batch, packing
+        self.places = Places(program, batch)
+        self.rows: list[dict[int, int]] = []
+        self.patches: list[list[int]] = []
+        self.whole_row = False
+        """Whether the rows being written run over a whole row of the image."""
+        self.once = False
+        """Whether they run before the first row."""
+
+    def table(self) -> Table:
+        """All parts, one after the other."""
+        lifetimes = Lifetimes(self.places)
+        parts: list[tuple[int, int]] = []
+        for number, part in enumerate(self.places.parts):
+            self.once, self.whole_row = number == 0, number == 1
+            begin = len(self.rows)
+            for position, instruction in enumerate(part):
+                if instruction.opcode not in LOWERINGS:
+                    raise EngineError(
+                        f"The CPU engine has no `{instruction.opcode}`, which this program uses: choose `step`."
+                    )
+                lifetimes.begin(instruction)
+                LOWERINGS[instruction.opcode](self, instruction)
+                lifetimes.end(instruction, (number, position))
+            parts.append((begin, len(self.rows)))
+        draw = self._draw()
+        code = np.zeros((len(self.rows), t.FIELDS), np.int64)
+        for row, fields in zip(code, self.rows, strict=True):
+            row[list(fields)] = list(fields.values())
+        return Table(
+            self.batch, code, np.array(self.patches, np.int64).reshape(-1, 7), np.array(parts, np.int64), draw,
+            self.places.arena.size, tuple(self.places.constants), self.places.givens, self.program.snake,
+        )  # fmt: skip
+
+    def row(self, instruction: Instruction, code: int, operands: dict[int, Place], **fields: int) -> dict[int, int]:
+        """Write a row for an instruction; return it, for what is special to it."""
+        scale = instruction.scale
+        row = {t.CODE: code, t.MASK: scale - 1, t.SHIFT: scale.bit_length() - 1}
+        row |= {t.FIRST: 0 if self.once else instruction.first_row, t.LAST: t.EVERY_ROW}
+        row[t.TURN] = t.ANY_TURN if instruction.turn is None else instruction.turn
+        row |= {getattr(t, name): value for name, value in fields.items()}
+        for field, place in operands.items():
+            row |= {field: place.start, field + 1: place.image, field + 2: place.column}
+            if not self.whole_row:
+                row[field + 3] = place.column
+            self.patch(field, place)
+        self.rows.append(row)
+        return row
+
+    def patch(self, field: int, place: Place) -> None:
+        """Note that a field of the row to come changes with the row of the image."""
+        ring = place.ring
+        if ring is not None and ring.slots > 1:
+            numbers = (place.start, ring.scale, ring.offset, ring.slots, ring.size)
+            self.patches.append([len(self.rows), field, *numbers])
+
+    def elementwise(
+        self, instruction: Instruction, name: str, out: Place, *inputs: Place, count: int
+    ) -> dict[int, int]:
+        """`out = f(inputs)`, for all images (and columns) in as few and as long loops as their places allow."""
+        operands = (out, *inputs)
+        outer, inner = self.batch, self.places.columns(instruction.scale) if self.whole_row else 1
+        steps = [[place.image, place.column] for place in operands]
+        if inner == 1 or all(column == count for _, column in steps):
+            count *= inner
+            outer, inner, steps = 1, outer, [[0, image] for image, _ in steps]
+            if all(image == count for _, image in steps):
+                count, inner = count * inner, 1
+        row = self.row(instruction, CODES[name], dict(zip(_OPERANDS, operands, strict=False)), N=count)
+        return self._loops(row, outer, inner, steps)
+
+    def product(self, instruction: Instruction, out: Place, x: Place, start: Place, w: int, k: int, n: int) -> None:
+        """`out = start + x @ matrix`; images and columns are the rows of one product where their places allow."""
+        operands = (out, x, start)
+        outer, inner = self.batch, self.places.columns(instruction.scale) if self.whole_row else 1
+        steps = [[place.image, place.column] for place in operands]
+        if inner == 1:
+            outer, inner, steps = 1, outer, [[0, image] for image, _ in steps]
+        elif all(image == inner * column for image, column in steps):
+            outer, inner = 1, outer * inner
+        row = self.row(instruction, Code.PRODUCT, dict(zip(_OPERANDS, operands, strict=True)), N=n, K=k, W=w)
+        self._loops(row, outer, inner, steps)
+
+    @staticmethod
+    def _loops(row: dict[int, int], outer: int, inner: int, steps: Iterable[Iterable[int]]) -> dict[int, int]:
+        row |= {t.OUTER: outer, t.INNER: inner}
+        for field, (by_outer, by_inner) in zip(_OPERANDS, steps, strict=False):
+            row |= {field + 1: by_outer, field + 2: by_inner}
+        return row
+
+    def _draw(self) -> int:
+        """The row that tells the draw where the canvas and the parameters are."""
+        canvas, params = self.places.at(self.program.canvas, 0, 0), self.places.place(self.program.params)
+        self.whole_row = False
+        for field, place in ((t.Y, canvas), (t.X, params)):
+            self.patch(field, place)
+        fields = {t.CODE: int(Code.NOTHING)}
+        for field, place in ((t.Y, canvas), (t.X, params)):
+            fields |= {field: place.start, field + 1: place.image, field + 3: place.column}
+        self.rows.append(fields)
+        return len(self.rows) - 1
+
+    def memory(self, instruction: Instruction) -> Memory:
+        """The memory that an instruction reads or fills."""
+        assert isinstance(instruction.map, Memory)
+        return instruction.map

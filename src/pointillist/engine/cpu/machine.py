@@ -1,0 +1,184 @@
+"""The machine: runs rows of a table over the flat array. One compiled loop for every model, shape and batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pointillist.engine.cpu import table as t
+from pointillist.engine.cpu.elementwise import CODES, apply
+from pointillist.engine.cpu.exponential import exponentials
+from pointillist.engine.cpu.jit import inner
+from pointillist.engine.cpu.target import PANEL, TILE_ROWS, lanes
+from pointillist.engine.cpu.tiles import tile
+
+Array = Any  # numba finds the types
+
+PRODUCT, FINER, SCAN, REMEMBER, ATTEND = (
+    int(c) for c in (t.Code.PRODUCT, t.Code.FINER, t.Code.SCAN, t.Code.REMEMBER, t.Code.ATTEND)
+)
+ADD, MULTIPLY, TANH, SIGMOID = (CODES[name] for name in ("ADD", "MULTIPLY", "TANH", "SIGMOID"))
+LANES4, LANES8 = lanes(4), lanes(8)
+
+
+@inner
+def begin_row(code: Array, patches: Array, row: int) -> None:
+    """Put in the places that change from row to row, and note which instructions run."""
+    for i in range(code.shape[0]):
+        line = code[i]
+        turn = line[t.TURN] < 0 or line[t.TURN] == row & 1
+        line[t.ACTIVE] = turn and line[t.FIRST] <= row and row <= line[t.LAST] and (row & line[t.MASK]) == 0
+    for i in range(patches.shape[0]):
+        at, field, start, scale, offset, slots, size = patches[i]
+        code[at, field] = start + (row // scale + offset) % slots * size
+
+
+@inner
+def matrix(
+    s: Array, x: int, x_row: int, weights: Array, w: int, w_row: int, y: int, y_row: int, z: int, z_row: int,
+    rows: int, k: int, n: int,
+) -> None:  # fmt: skip
+    """y = z + x @ matrix. `w_row` is the distance between the matrix's rows, or 0 where it is packed in panels."""
+    width = LANES4 if s.itemsize == 4 else LANES8
+    j = 0
+    while j < n:
+        left = n - j
+        vectors = min(PANEL, (left + width - 1) // width)
+        last = min(width, left - (vectors - 1) * width)
+        at, step = (w + j, w_row) if w_row else (w + j * k, vectors * width)
+        m = 0
+        while m < rows:
+            count = min(TILE_ROWS, rows - m)
+            tile(
+                s, x + m * x_row, x_row, weights, at, step, y + m * y_row + j, y_row, z + m * z_row + j, z_row, k,
+                count, vectors, last,
+            )  # fmt: skip
+            m += count
+        j += vectors * width
+
+
+@inner
+def pointwise(kind: int, s: Array, y: int, x: int, z: int, count: int) -> None:
+    """A function of `elementwise`; emitted here only, because it is long."""
+    apply(kind, s, y, x, z, count)
+
+
+@inner
+def finer(s: Array, line: Array, y: int, x: int, column: int) -> None:
+    """Copy the quarter that belongs to each site."""
+    n = line[t.N]
+    for b in range(line[t.OUTER]):
+        for i in range(line[t.INNER]):
+            site = column + i
+            source = x + b * line[t.X_OUTER] + (site >> 1) * line[t.X_INNER] + line[t.A] + (site & 1) * n
+            target = y + b * line[t.Y_OUTER] + i * line[t.Y_INNER]
+            for j in range(n):
+                s[target + j] = s[source + j]
+
+
+@inner
+def scan(s: Array, weights: Array, line: Array) -> None:
+    """An LSTM along the row, from the side that Z tells (0 left, 1 right); A is scratch, B and C the first state."""
+    d, images, y, x = line[t.N], line[t.OUTER], line[t.Y], line[t.X]
+    gates = line[t.A]
+    memory = gates + images * 4 * d
+    for b in range(images):
+        for j in range(d):
+            s[memory + b * d + j] = s[line[t.C] + j]
+    hidden, hidden_row = line[t.B], 0
+    for i in range(line[t.INNER]):
+        column = line[t.INNER] - 1 - i if line[t.Z] else i
+        pre, out = x + column * line[t.X_INNER], y + column * line[t.Y_INNER]
+        matrix(s, hidden, hidden_row, weights, line[t.W], 0, gates, 4 * d, pre, line[t.X_OUTER], images, d, 4 * d)
+        for b in range(images):
+            g, kept, to = gates + b * 4 * d, memory + b * d, out + b * line[t.Y_OUTER]
+            pointwise(SIGMOID, s, g, g, g, 3 * d)  # o, f, i
+            pointwise(TANH, s, g + 3 * d, g + 3 * d, g, d)
+            pointwise(MULTIPLY, s, kept, kept, g + d, d)
+            pointwise(MULTIPLY, s, g + 2 * d, g + 2 * d, g + 3 * d, d)
+            pointwise(ADD, s, kept, kept, g + 2 * d, d)
+            pointwise(TANH, s, g + d, kept, g, d)
+            pointwise(MULTIPLY, s, to, g, g + d, d)
+        hidden, hidden_row = out, line[t.Y_OUTER]
+
+
+@inner
+def remember(s: Array, line: Array, x: int, site: int) -> None:
+    """Keep the keys, feature by feature, and the values of a site."""
+    k, n = line[t.K], line[t.N]
+    for b in range(line[t.OUTER]):
+        source, keys = x + b * line[t.X_OUTER], line[t.Y] + b * line[t.Y_OUTER] + site
+        values = line[t.Z] + b * line[t.Z_OUTER] + site * n
+        for j in range(k):
+            s[keys + j * line[t.Y_INNER]] = s[source + j]
+        for j in range(n):
+            s[values + j] = s[source + k + j]
+
+
+@inner
+def attend(s: Array, line: Array, y: int, x: int, sites: int) -> None:
+    """softmax(query . key / sqrt(k)) value over the sites so far; zeros where there are none. W is scratch."""
+    k, n, scores = line[t.K], line[t.N], line[t.W]
+    scale = s.dtype.type(1 / np.sqrt(k))
+    for b in range(line[t.OUTER]):
+        for head in range(line[t.INNER]):
+            out = y + b * line[t.Y_OUTER] + head * n
+            query = x + b * line[t.X_OUTER] + head * k
+            keys = line[t.Z] + b * line[t.Z_OUTER] + head * k * line[t.Z_INNER]
+            values = line[t.A] + b * line[t.B] + head * n
+            for j in range(n):
+                s[out + j] = 0
+            if sites == 0:
+                continue
+            for i in range(sites):
+                s[scores + i] = 0
+            matrix(s, query, 0, s, keys, line[t.Z_INNER], scores, 0, scores, 0, 1, k, sites)
+            best = s[scores]
+            for i in range(sites):
+                best = max(best, s[scores + i])
+            for i in range(sites):
+                s[scores + i] = (s[scores + i] - best) * scale
+            exponentials(s, scores, s, scores, sites, s.dtype.type(0))
+            total = s.dtype.type(0)
+            for i in range(sites):
+                total += s[scores + i]
+            matrix(s, scores, 0, s, values, line[t.C], out, 0, out, 0, 1, sites, n)
+            for j in range(n):
+                s[out + j] /= total
+
+
+@inner
+def execute(code: Array, first: int, last: int, s: Array, weights: Array, row: int, column: int, width: int) -> None:
+    """Run rows `first` to `last` of the table at a site, or, with column 0, over a whole row."""
+    for i in range(first, last):
+        line = code[i]
+        if line[t.ACTIVE] == 0 or column & line[t.MASK]:
+            continue
+        at = column >> line[t.SHIFT]
+        y, x, z = (
+            line[t.Y] + at * line[t.Y_COLUMN],
+            line[t.X] + at * line[t.X_COLUMN],
+            line[t.Z] + at * line[t.Z_COLUMN],
+        )
+        kind = line[t.CODE]
+        if kind == PRODUCT:
+            for m in range(line[t.OUTER]):
+                matrix(
+                    s, x + m * line[t.X_OUTER], line[t.X_INNER], weights, line[t.W], 0, y + m * line[t.Y_OUTER],
+                    line[t.Y_INNER], z + m * line[t.Z_OUTER], line[t.Z_INNER], line[t.INNER], line[t.K], line[t.N],
+                )  # fmt: skip
+        elif kind < PRODUCT:
+            for m in range(line[t.OUTER]):
+                to, of, by = y + m * line[t.Y_OUTER], x + m * line[t.X_OUTER], z + m * line[t.Z_OUTER]
+                for _ in range(line[t.INNER]):
+                    pointwise(kind, s, to, of, by, line[t.N])
+                    to, of, by = to + line[t.Y_INNER], of + line[t.X_INNER], by + line[t.Z_INNER]
+        elif kind == FINER:
+            finer(s, line, y, line[t.X], at)
+        elif kind == SCAN:
+            scan(s, weights, line)
+        elif kind == REMEMBER:
+            remember(s, line, x, row * width + column)
+        elif kind == ATTEND:
+            attend(s, line, y, x, row * width + column)

@@ -1,0 +1,37 @@
+"""What the processor at hand can hold in its vector registers: how wide a vector is, how many rows a tile has."""
+
+from __future__ import annotations
+
+from llvmlite import binding
+from numba.core import config
+
+PANEL = 4
+"""Vectors side by side in a tile of a matrix product; weights are packed in panels of so many."""
+
+
+def _features() -> set[str]:
+    """The instruction sets that numba compiles for; `NUMBA_CPU_NAME` and `NUMBA_CPU_FEATURES` replace the host's."""
+    if config.CPU_FEATURES is not None:
+        return {name[1:] for name in config.CPU_FEATURES.split(",") if name.startswith("+")}
+    if config.CPU_NAME is not None and config.CPU_NAME != "host":
+        return set()
+    return {name for name, present in binding.get_host_cpu_features().items() if present}
+
+
+def _shape() -> tuple[int, int]:
+    """Bytes of a vector, and rows of a tile: as many as leave registers for one row of weights and one input."""
+    features = _features()
+    if "avx512f" in features:
+        return 64, 6
+    if "avx2" in features:
+        return 32, 3
+    return 16, 6 if "neon" in features else 2
+
+
+VECTOR_BYTES, TILE_ROWS = _shape()
+MAX_LANES = VECTOR_BYTES // 4
+
+
+def lanes(itemsize: int) -> int:
+    """Numbers in a vector."""
+    return VECTOR_BYTES // itemsize

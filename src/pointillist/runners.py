@@ -1,0 +1,188 @@
+"""Which engine runs a model, and how: stopping at each sub-pixel, or painting a whole stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from pointillist.engine.interpreter import Interpreter
+from pointillist.engine.naive import NaiveEngine
+from pointillist.engine.program import Program
+from pointillist.engine.record import record
+from pointillist.errors import EngineError
+from pointillist.networks import Stage
+from pointillist.nn import Condition
+from pointillist.ordering import RASTER, Order
+from pointillist.passes import Pass
+from pointillist.pixel_model import PixelModel
+
+ENGINES = ("auto", "cpu", "step", "naive")
+
+
+@runtime_checkable
+class SiteEngine(Protocol):
+    """Anything that gives the parameters of one sub-pixel after the other."""
+
+    def params(self) -> np.ndarray:
+        """Parameters `[b, p]` at the current sub-pixel; only its own share is promised."""
+
+    def observe(self, values: np.ndarray) -> None:
+        """Take the canvas values `[b, e]` of the sub-pixel just chosen and move on."""
+
+
+@runtime_checkable
+class Draws(Protocol):
+    """Draws by inverse CDF from given uniforms, as plain numbers: an engine that paints whole images does it itself.
+
+    Attributes:
+        uniforms: in [0, 1), `[n c h w]`.
+        nats: log-likelihood of each image `[n]`, to which is added what was drawn.
+        guided: whether the engine's batch holds every image twice, told and then untold.
+        guidance, temperature, top_p: see `sampling.sample`.
+    """
+
+    uniforms: Float[Tensor, "n c h w"]
+    nats: Float[Tensor, " n"]
+    guided: bool
+    guidance: float
+    temperature: float
+    top_p: float
+
+
+def resolve_engine(engine: str) -> str:
+    """The engine that a name stands for: `auto` is `cpu` where numba is installed, else `step`.
+
+    Raises:
+        EngineError: if there is no such engine.
+    """
+    if engine not in ENGINES:
+        raise EngineError(f"`engine` (={engine!r}) is not there: choose one of {', '.join(ENGINES)}.")
+    compiled = find_spec("numba") is not None
+    if engine == "cpu" and not compiled:
+        raise EngineError("`engine` 'cpu' needs numba: run `pip install numba`, or choose 'step'.")
+    return ("cpu" if compiled else "step") if engine == "auto" else engine
+
+
+def open_engine(
+    model: PixelModel,
+    condition: Condition,
+    batch: int,
+    height: int,
+    width: int,
+    engine: str = "auto",
+    *,
+    stage: Stage | None = None,
+    order: Order = RASTER,
+) -> SiteEngine:
+    """An engine at the first site of `batch` images, which walks their turned canvas.
+
+    Args:
+        condition: what the network of the stage is told (`Stage.told`), on the turned canvas (`model.in_order`).
+        height, width: of the turned canvas.
+        engine: `cpu` runs the recorded program compiled; `step` replays it in numpy; `naive` runs a full forward for
+            every sub-pixel; `auto` chooses.
+        stage: the one of `model.stages` whose grid is walked; None for the only one.
+        order: of which the curve matters here.
+
+    Raises:
+        EngineError: if there is no such engine, or the model has several stages and none is given.
+        CausalityError: if the model cannot be recorded.
+    """
+    engine = resolve_engine(engine)
+    stages = model.stages(height, width) if stage is None else (stage,)
+    if len(stages) > 1:
+        raise EngineError(
+            f"{model.config.model_type} paints in {len(stages)} stages: open one of `model.stages`, or use `unroll`."
+        )
+    rows, columns = _grid(stages[0], height, width)
+    if engine == "naive":
+        channels, dtype = model.ports.canvas, next(model.parameters()).dtype
+        canvas = torch.zeros(batch, channels, rows, columns, dtype=dtype, device=model.device)
+        return NaiveEngine(_forward(stages[0], condition), canvas, model.ports.groups, order)
+    program = record_stage(model, stages[0], condition, height, width, order)
+    if engine == "step":
+        return Interpreter(program, batch)
+    from pointillist.engine.cpu import CpuEngine
+
+    return CpuEngine(program, batch)
+
+
+def record_stage(
+    model: PixelModel, stage: Stage, condition: Condition, height: int, width: int, order: Order
+) -> Program:
+    """The program of a stage, for a turned canvas of this size.
+
+    Raises:
+        CausalityError: if it cannot be recorded.
+    """
+    rows, columns = _grid(stage, height, width)
+    groups, channels = model.ports.groups, model.ports.canvas
+    with torch.no_grad():
+        return record(
+            _forward(stage, condition), sub_steps=groups, canvas_width=channels // groups, height=rows, width=columns,
+            dtype=next(model.parameters()).dtype, order=order,
+        )  # fmt: skip
+
+
+def paint_stage(
+    model: PixelModel,
+    stage: Stage,
+    condition: Condition,
+    draws: Draws,
+    levels: Int[Tensor, "b c h w"],
+    known: Bool[Tensor, "h w"],
+    order: Order,
+    threads: int,
+    on_row: Callable[[], None] | None,
+) -> None:
+    """Paint a stage in compiled code: fill in `levels` where it is not `known`, and mark it known, row by row.
+
+    Args:
+        condition: what the network of the stage is told.
+        draws: in the orientation of the image; levels and what is known are on the turned canvas of the order.
+        threads: how many share the batch.
+        on_row: called after each row.
+
+    Raises:
+        CausalityError: if the stage cannot be recorded.
+    """
+    from pointillist.engine.cpu import Draw, Painter, Painting
+
+    likelihood, count = model.likelihood, len(draws.uniforms)
+    draw = Draw(
+        likelihood.name, model.level_values().detach().cpu().numpy(), model.image.channels,
+        getattr(likelihood, "mixtures", 0), draws.guidance, draws.temperature, draws.top_p, draws.guided,
+    )  # fmt: skip
+    targets, mask = stage.grid(levels), stage.grid(known)
+    painting = Painting(
+        levels=targets[:count].numpy().copy(),
+        known=np.ascontiguousarray(np.broadcast_to(mask.numpy(), targets[:count].shape)),
+        uniforms=np.ascontiguousarray(stage.grid(order.turn(draws.uniforms)).double().numpy()),
+        nats=np.zeros(count),
+    )
+
+    def finished(rows: int) -> None:
+        part = torch.from_numpy(painting.levels[:, :, rows - 1])
+        targets[:, :, rows - 1] = part.repeat(len(levels) // count, 1, 1)
+        mask[rows - 1] = True
+        if on_row is not None:
+            on_row()
+
+    program = record_stage(model, stage, condition, known.shape[0], known.shape[1], order)
+    Painter(program, draw, threads=threads).paint(painting, finished)
+    draws.nats += torch.from_numpy(painting.nats)
+
+
+def _grid(stage: Stage, height: int, width: int) -> tuple[int, int]:
+    """Rows and columns of a stage."""
+    return -(-height // stage.step), -(-width // stage.step)
+
+
+def _forward(stage: Stage, condition: Condition) -> Callable[[Tensor, Pass], Tensor]:
+    return lambda x, ctx: stage.network(x, ctx, condition)
