@@ -118,17 +118,6 @@ def test_folders_and_files_that_are_no_model(tmp_path: Path) -> None:
         pt.load(tmp_path)
 
 
-def test_models_lists_every_network_with_sizes() -> None:
-    """What `pointillist models` prints; nothing is allocated for it."""
-    found = {m.name: m for m in pt.models()}
-    assert list(found) == names()
-    for summary in found.values():
-        assert summary.presets
-        assert all(count > 0 for count in summary.presets.values())
-        small = pt.build(summary.name, shape=(1, 28, 28), preset="tiny")
-        assert summary.presets["tiny"] == small.num_parameters
-
-
 @pytest.mark.parametrize(
     ("levels", "ordered", "found"),
     [(256, True, "mixture"), (3, True, "mixture"), (2, True, "bernoulli"), (16, False, "categorical")],

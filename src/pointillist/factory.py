@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from pointillist.conditioning import AttributesConfig, HintConfig, TextConfig, V
 from pointillist.errors import CheckpointError, ConfigError
 from pointillist.images import ImageSpec
 from pointillist.likelihoods import LikelihoodName
-from pointillist.networks import config_from_dict, entry, names
+from pointillist.networks import config_from_dict, entry
 from pointillist.pixel_model import ModelConfig, PixelModel
 
 SHIPPED = Path(__file__).parent / "shipped"
@@ -236,27 +235,6 @@ def _compare_shapes(expected: dict[str, tuple[int, ...]], found: dict[str, tuple
 def shipped() -> list[str]:
     """Names of the models that come with the package."""
     return sorted(p.name for p in SHIPPED.iterdir() if (p / WEIGHTS).is_file()) if SHIPPED.is_dir() else []
-
-
-@dataclass(frozen=True)
-class ModelSummary:
-    """A line of `pointillist models`: a name, what it is, and parameters of each preset (28x28, grey, 256 levels)."""
-
-    name: str
-    summary: str
-    presets: dict[str, int]
-
-
-def models() -> list[ModelSummary]:
-    """Every model that can be built."""
-    out = []
-    for name in names():
-        sizes = {}
-        for preset in entry(name).preset_names:
-            with torch.device("meta"):
-                sizes[preset] = build(name, shape=(1, 28, 28), preset=preset).num_parameters
-        out.append(ModelSummary(name, entry(name).summary, sizes))
-    return out
 
 
 def default_card(model: PixelModel) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
 import numpy as np
@@ -61,6 +61,10 @@ class Samples:
     def images(self) -> list[Image.Image]:
         """PIL pictures."""
         return self.image.to_pil(self.levels)
+
+    def recoloured(self, palette: Sequence[Sequence[int]]) -> Samples:
+        """The same images in other colours; see `ImageSpec.recoloured`."""
+        return replace(self, image=self.image.recoloured(palette))
 
     @property
     def bits_per_dim(self) -> Float[Tensor, " n"]:

@@ -30,6 +30,8 @@ EPILOG = """Examples:
 
   pointillist sample runs/sprites -n 8 --text "a red dragon" --guidance 2
 
+  pointillist sample runs/sprites -n 64 --format atlas --palette autumn.hex --out sprites.png
+
   pointillist sample runs/faces -n 8 --attribute hair=red --attribute eyes=blue
 
   pointillist sample runs/upscaler -n 4 --hint small.png
@@ -75,8 +77,9 @@ Order = Annotated[
 BatchSize = Annotated[int, _option(value="N", text="Images painted at once.", panel=_PAINT, low=1)]
 Out = Annotated[str, _option("--out", "-o", value="PATH", text="A sheet NAME.png, DIR/ or NAME.npz.", panel=_WRITE)]
 Format = Annotated[
-    str | None, _option("--format", value="KIND", text="sheet, files or npz; else by --out.", panel=_WRITE)
+    str | None, _option("--format", value="KIND", text="sheet, files, npz, or atlas (PNG and JSON).", panel=_WRITE)
 ]
+Palette = Annotated[Path | None, _option(value="FILE", text="Other colours for a palette model.", panel=_WRITE)]
 Animate = Annotated[Path | None, _option(value="GIF", text="Also show them being painted.", panel=_WRITE)]
 Force = Annotated[bool, _option("--force", value=FLAG, text="Replace what is there.", panel=_WRITE)]
 Json = Annotated[bool, _option("--json", value=FLAG, text="Print the result as JSON.", panel=_WRITE)]
@@ -100,6 +103,7 @@ def sample(
     batch_size: BatchSize = 64,
     out: Out = "samples.png",
     form: Format = None,
+    palette: Palette = None,
     animate: Animate = None,
     force: Force = False,
     as_json: Json = False,
@@ -108,6 +112,7 @@ def sample(
     from pointillist.cli.asking import asked
     from pointillist.cli.writers import check_target
     from pointillist.data import parse_size
+    from pointillist.data.palette import read_palette
     from pointillist.factory import load
     from pointillist.unroll import resolve_engine
 
@@ -118,6 +123,9 @@ def sample(
     prompts = each_text(text or [], labels, n)
     total = len(labels or prompts or range(n))
     check_target(path, kind, total, painter.image, force)
+    colours = None if palette is None else read_palette(palette)
+    if colours is not None:
+        painter.image.recoloured(colours)  # refused before anything is painted
     if animate is not None:
         check_animation(animate, kind, force)
     settings = {
@@ -128,7 +136,7 @@ def sample(
         "order": painter.order(order).name,
     }  # fmt: skip
     columns = sheet_columns(n, total // n)
-    _paint(painter, settings, kind, path, animate, columns, as_json)
+    _paint(painter, settings, kind, path, animate, columns, colours, as_json)
 
 
 def target(out: str, form: str | None) -> tuple[str, Path]:
@@ -143,8 +151,8 @@ def target(out: str, form: str | None) -> tuple[str, Path]:
     if form is None:
         folder = out.endswith(("/", "\\")) or path.is_dir() or not path.suffix
         form = "npz" if path.suffix.lower() == ".npz" else "files" if folder else "sheet"
-    if form not in ("sheet", "files", "npz"):
-        raise ConfigError(f"`--format` (={form!r}) must be sheet, files or npz.")
+    if form not in ("sheet", "files", "npz", "atlas"):
+        raise ConfigError(f"`--format` (={form!r}) must be sheet, files, npz or atlas.")
     return form, path
 
 
@@ -215,10 +223,12 @@ def _paint(
     path: Path,
     animate: Path | None,
     columns: int | None,
+    colours: Sequence[Sequence[int]] | None,
     as_json: bool,
 ) -> None:
     """Paint batch by batch into the file or folder, and say what came out."""
     from pointillist.cli import writers
+    from pointillist.cli.atlas import write_atlas
     from pointillist.sampling import stream
 
     started = time.perf_counter()
@@ -231,7 +241,11 @@ def _paint(
     with Bar("painting", -(-total // batch) * lines) as bar:
         on_row = lambda done, rows, levels: bar.show(done // batch * lines + rows)  # noqa: E731
         parts = totals.through(stream(painter, **settings, on_row=on_row))
-        if kind == "npz":
+        if colours is not None:
+            parts = (part.recoloured(colours) for part in parts)
+        if kind == "atlas":
+            write_atlas(path, parts, classes, columns)
+        elif kind == "npz":
             writers.write_npz(path, parts, total, painter.image.resized(height, width), classes)
         elif kind == "files":
             writers.write_files(path, parts, total, classes)

@@ -54,12 +54,14 @@ def check_target(out: Path, kind: str, total: int, image: ImageSpec, force: bool
     """
     if image.levels > 256 and kind != "npz":
         raise ConfigError(f"Codes with {image.levels:,} levels are no picture: write them with `--out NAME.npz`.")
-    if kind == "sheet" and total > MAX_SHEET:
+    if kind in ("sheet", "atlas") and total > MAX_SHEET:
         raise ConfigError(
             f"A sheet holds {MAX_SHEET:,} images, not {total:,}: write them with `--out DIR/` or `--out NAME.npz`."
         )
-    if kind == "sheet" and out.suffix.lower() != ".png":
+    if kind in ("sheet", "atlas") and out.suffix.lower() != ".png":
         raise ConfigError(f"`--out` (={out}) must end in .png for a sheet: or give DIR/ for files, or NAME.npz.")
+    if kind == "atlas":
+        refuse_existing(out.with_suffix(".json"), force)
     if kind != "files":
         refuse_existing(out, force)
     elif out.exists() and (not out.is_dir() or any(out.iterdir())) and not force:
