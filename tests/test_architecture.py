@@ -26,7 +26,7 @@ ROWS = [
     {"catalogue", "finetune", "scoring", "sampling", "receptive"},
     {"explaining", "fidelity"},
     {"training"},
-    {"demo"},
+    {"bench", "demo"},
     {"cli"},
     {"__main__"},
 ]
