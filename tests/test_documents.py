@@ -41,7 +41,7 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-@pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").glob("*.toml")), ids=lambda p: p.name)
+@pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").rglob("*.toml")), ids=lambda p: p.name)
 def test_recipes_are_valid(recipe: Path) -> None:
     """Every recipe names only settings that exist, in range."""
     from pointillist.training.recipe import RunConfig, read_toml

@@ -35,6 +35,10 @@ Split = Annotated[str | None, typer.Option(metavar="NAME", help="Of several imag
 LabelOption = Annotated[
     str | None, typer.Option("--label", metavar="NAME", help="What the model is told; else what the data say.")
 ]
+Text = Annotated[str | None, typer.Option("--text", metavar="PROMPT", help="A prompt, for models that read.")]
+Attributes = Annotated[
+    list[str] | None, typer.Option("--attribute", metavar="NAME=VALUE", help="Such as hair=red; repeatable.")
+]
 NoLabels = Annotated[bool, typer.Option("--no-labels", metavar=FLAG, help="Tell the model nothing.")]
 Calibrate = Annotated[
     int | None,
@@ -65,6 +69,8 @@ def explain(
     index: Index = None,
     split: Split = None,
     label: LabelOption = None,
+    text: Text = None,
+    attributes: Attributes = None,
     no_labels: NoLabels = False,
     calibrate: Calibrate = None,
     calibrate_on: CalibrateOn = None,
@@ -80,6 +86,7 @@ def explain(
     force: Force = False,
 ) -> None:
     """Show what a model made of one image, pixel by pixel, on a page that needs nothing else."""
+    from pointillist.cli.asking import asked
     from pointillist.explaining import explain as look
     from pointillist.factory import load
     from pointillist.training.precision import resolve_device
@@ -90,7 +97,8 @@ def explain(
     scorer.to(resolve_device(device))
     name, images = _images(scorer, image, split, sets or [], labels=not no_labels)
     number = pick(images, index)
-    x, told = one(scorer, images, number, label)
+    given = {"label": label, "text": text, **asked(attributes or [], None, None)}
+    x, told = one(scorer, images, number, {key: value for key, value in given.items() if value is not None})
     found = look(
         scorer, x, told=told, name=Path(model).name, changes=changes, continuations=continuations, seed=seed,
         looks=looks, order=order,
@@ -160,8 +168,8 @@ def pick(images: ImageDataset, index: int | None) -> int:
     return index or 0
 
 
-def one(model: PretrainedPixelModel, images: ImageDataset, number: int, label: str | None) -> tuple[Any, Any]:
-    """Levels of an image, and what the model is told of it: what the data say, and the label that was given."""
+def one(model: PretrainedPixelModel, images: ImageDataset, number: int, given: dict[str, Any]) -> tuple[Any, Any]:
+    """Levels of an image, and what the model is told of it: what was typed, and else what the data say."""
     import numpy as np
 
     from pointillist.conditioning import Told
@@ -172,8 +180,9 @@ def one(model: PretrainedPixelModel, images: ImageDataset, number: int, label: s
     index = np.array([number])
     batch = images.batch(index, seed=0)
     told = Telling(model, images)(index, batch)
-    if label is not None:
-        told = Told(1, {**told.parts, "label": model.told(label, 1).parts["label"]})
+    height, width = batch.levels.shape[2:]
+    typed = model.told(**given, count=1, size=(height, width))
+    told = Told(1, {name: (typed if name in given else told).parts[name] for name in typed.parts})
     return batch.levels[0], told
 
 

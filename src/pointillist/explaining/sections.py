@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pointillist.explaining.charts import bars_chart, pit_chart, reliability_chart, running_axes, running_chart
+from pointillist.explaining.evidence import ConditionBits
 from pointillist.explaining.scales import Z_TOP, picture_of
 from pointillist.explaining.what_if import WhatIf
 from pointillist.pictures import html
@@ -134,12 +135,7 @@ def _conditions(explanation: Explanation) -> str:
         return ""
     saved = view.saved.sum(0)
     top = explanation.maps.top * len(explanation.maps.names)
-    total = float(saved.sum())
-    words = (
-        f"What the model is told saves {total:,.1f} bits of {view.untold.sum():,.1f}"
-        if total >= 0
-        else f"What the model is told misleads it: {-total:,.1f} bits more than the {view.untold.sum():,.1f} without"
-    )
+    words = _worth(view, float(saved.sum()), told=explanation.asked.told.anything)
     if view.classes:
         best = int(view.posterior.argmax())
         sure = float(view.posterior[best])
@@ -151,6 +147,18 @@ def _conditions(explanation: Explanation) -> str:
     )
     body = f'<div class="beside"><div class="small">{_figures([figure])}</div><div>{view.chart().svg()}</div></div>'
     return _section("What being told is worth", words + ".", body, "told")
+
+
+def _worth(view: ConditionBits, total: float, *, told: bool) -> str:
+    """What is saved, in words; a model that was told nothing is shown the label that explains the image best."""
+    untold = f"{view.untold.sum():,.1f}"
+    if view.classes and not told:
+        best = escape(view.classes[int(view.class_bits.argmin())])
+        does = f"saves {total:,.1f}" if total >= 0 else f"costs {-total:,.1f}"
+        return f"It was told nothing. The label that explains the image best, {best}, {does} bits of {untold}"
+    if total >= 0:
+        return f"What the model is told saves {total:,.1f} bits of {untold}"
+    return f"What the model is told misleads it: {-total:,.1f} bits more than the {untold} without"
 
 
 def _signed(value: float) -> str:
