@@ -24,9 +24,9 @@ ROWS = [
     {"runners"},
     {"factory", "unroll", "telling"},
     {"catalogue", "finetune", "scoring", "sampling", "receptive"},
-    {"explaining"},
+    {"explaining", "fidelity"},
     {"training"},
-    {"demo"},
+    {"bench", "demo"},
     {"cli"},
     {"__main__"},
 ]

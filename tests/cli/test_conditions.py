@@ -105,3 +105,26 @@ def test_text_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     train(data, *plain, "--text", "off", "--out", "n")
     assert pt.load("n").config.text is None
     assert "does not listen to text" in fails("sample", "n", "--text", "cat")
+
+
+def test_conditions_are_measured(tmp_path: Path) -> None:
+    """In words and in JSON: what each saves, classes, captions, copies."""
+    data = write_images(tmp_path / "pets", count=10)
+    options = ("--set", "data.valid_fraction=0.3", "--text-from", "filename", "--text", "learned")
+    train(data, *options, "--levels", "4", "--steps", "2", "--out", "m")
+    how = ("evaluate", "m", data, "--split", "valid", "--retrieval", "--candidates", "3", "--copies", "4")
+    facts = json.loads(run(*how, "--json").output)
+    assert set(facts["bits_saved"]) == {"label", "text", "everything"}
+    assert (facts["classes"]["candidates"], facts["captions"]["candidates"]) == (2, 3)
+    assert facts["classes"]["top1"]["count"] == facts["count"] == 6
+    assert 0 <= facts["copies"]["samples"]["median"] <= 1
+    shown = " ".join(run(*how).output.split())
+    for words in (
+        "saved by label",
+        "classes ranked",
+        "captions ranked",
+        "samples to train",
+        "chance of the first 0.333",
+    ):
+        assert words in shown
+    assert "choose another `--split`" in fails("evaluate", "m", data, "--split", "train", "--copies", "4")

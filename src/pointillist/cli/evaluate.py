@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pointillist.cli.fidelity import lines_of
 from pointillist.cli.output import Bar, print_facts, print_json, refuse_existing
 from pointillist.cli.settings import FLAG
 
@@ -24,6 +25,8 @@ EPILOG = """Examples:
   pointillist evaluate runs/digits uci-digits --split valid --no-labels
 
   pointillist evaluate runs/mine held-out/ --per-image nats.csv
+
+  pointillist evaluate runs/tiles tiles/ --retrieval --copies 64
 
   pointillist evaluate runs/mine held-out/ --json"""
 
@@ -41,6 +44,20 @@ BatchSize = Annotated[int, typer.Option(min=1, metavar="N", help="Images at once
 PerImage = Annotated[Path | None, typer.Option(metavar="CSV", help="Also write nats and bits/dim of each image.")]
 Json = Annotated[bool, typer.Option("--json", metavar=FLAG, help="Print JSON, and nothing else, on stdout.")]
 Text = Annotated[str | None, typer.Option(metavar="PROMPT", help="Tell the model this of every image.")]
+_WORTH = "What conditions are worth"
+Retrieval = Annotated[
+    bool,
+    typer.Option(
+        "--retrieval", metavar=FLAG, rich_help_panel=_WORTH, help="Bits saved, classes by Bayes' rule, captions ranked."
+    ),
+]
+Candidates = Annotated[
+    int, typer.Option(min=2, metavar="N", rich_help_panel=_WORTH, help="Captions that the true one is ranked among.")
+]
+Draws = Annotated[int, typer.Option(min=1, metavar="N", rich_help_panel=_WORTH, help="Draws of the other captions.")]
+Copies = Annotated[
+    int, typer.Option(min=0, metavar="N", rich_help_panel=_WORTH, help="Compare N samples with training images.")
+]
 NoLabels = Annotated[bool, typer.Option("--no-labels", metavar=FLAG, help="Do not tell the model the labels.")]
 Sets = Annotated[
     list[str] | None,
@@ -68,9 +85,14 @@ def evaluate(
     sets: Sets = None,
     device: Device = "auto",
     order: Order = None,
+    retrieval: Retrieval = False,
+    candidates: Candidates = 50,
+    draws: Draws = 1,
+    copies: Copies = 0,
     force: Force = False,
 ) -> None:
     """Measure a model on images it has not seen, in bits/dim and nats."""
+    from pointillist.cli import fidelity
     from pointillist.data import load_data
     from pointillist.factory import load
     from pointillist.scoring import evaluate as score
@@ -82,7 +104,8 @@ def evaluate(
     scorer.to(resolve_device(device))
     options = reading(scorer, data, sets or [], labels=not no_labels)
     classes = scorer.config.classes if options.labels else ()
-    name, images = choose(load_data(data, options, spec=scorer.image, classes=classes), split)
+    splits = load_data(data, options, spec=scorer.image, classes=classes)
+    name, images = choose(splits, split)
     started = time.perf_counter()
     with Bar("scoring", len(images)) as bar:
         show = lambda done, total: bar.show(done)  # noqa: E731
@@ -91,6 +114,10 @@ def evaluate(
     if per_image is not None:
         write_csv(per_image, result)
     facts = describe(scorer, images, name, result, options)
+    if retrieval:
+        facts |= fidelity.worth(scorer, images, candidates, draws, batch_size)
+    if copies:
+        facts["copies"] = fidelity.copies(scorer, splits, images, name, copies)
     if as_json:
         print_json({"model": model, "data": data, **facts, "seconds": round(seconds, 3)})
     else:
@@ -201,6 +228,7 @@ def say(
         ("order", _order_text(result)),
         ("bits/dim", f"{result.bits_per_dim:.4f}{sure}"),
         ("nats", f"{result.nats:.3f} an image of {result.dims:,} dims"),
+        *lines_of(facts),
         ("time", f"{seconds:.1f} s"),
     ]
     if per_image is not None:
