@@ -1,6 +1,7 @@
 """The yardstick: one incremental sampler written by hand for one model, `gated-pixelcnn`, in numba.
 
     python benchmarks/handwritten_gated.py [--channels 64 --layers 12 --size 28 --levels 256] [--batch 1 16]
+        [--engines step cpu]
 
 It is what a generic engine competes with, and nothing else uses it. Same weights as ours, any number of channels,
 layers and levels, for images of one channel, kernels without dilation, no conditions. The vertical stack and the link
@@ -13,8 +14,9 @@ Times are CPU time of one thread, which a busy machine disturbs less than wall t
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
+import json
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,11 +24,14 @@ import torch
 from handwritten_kernels import Array, F
 from handwritten_network import Weights, paint
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 import pointillist as pt
+from pointillist.bench.subject import Subject
+from pointillist.bench.timing import Case, Times, interleave, spent
+from pointillist.machine import describe_machine, one_thread, today
 from pointillist.networks import GatedPixelCNNConfig
 from pointillist.scoring import evaluating
+from pointillist.unroll import ENGINES
 
 
 def pack(model: pt.PixelModel) -> Weights:
@@ -38,7 +43,13 @@ def pack(model: pt.PixelModel) -> Weights:
     config, net = model.config.backbone, model.backbone
     if not isinstance(config, GatedPixelCNNConfig) or model.image.channels != 1 or not model.image.ordered:
         raise ValueError("The hand-written sampler paints `gated-pixelcnn` on images of one channel only.")
-    if set(config.dilations) != {1} or config.vertical_residual or model.label or model.position or config.layers < 2:
+    if (
+        set(config.dilations) != {1}
+        or config.vertical_residual
+        or model.listeners
+        or model.position
+        or config.layers < 2
+    ):
         raise ValueError("The hand-written sampler knows two layers or more, no dilations and no conditions.")
     first, *later = net.layers
     link = [_matrix(layer.link) for layer in net.layers]
@@ -84,7 +95,7 @@ class Handwritten:
         levels = np.zeros(uniforms.shape, np.int64)
         kept = (*uniforms.shape, self.weights.output_bias.size) if keep_logits else (0, 0, 0, 0)
         logits = np.zeros(kept, F)
-        with threadpool_limits(1):
+        with one_thread():
             paint(self.weights, uniforms, levels, logits)
         return levels, logits
 
@@ -106,6 +117,18 @@ def check(model: pt.PixelModel, batch: int, height: int, width: int, seed: int =
     return float(np.abs(params.movedim(1, -1).numpy() - logits).max())
 
 
+def compare(model: pt.PixelModel, batch: int, engines: list[str], repeats: int) -> dict[str, Times]:
+    """Seconds an image of the hand-written sampler and of engines, in turn; opening an engine is left out."""
+    size = (model.image.height, model.image.width)
+    subject, sampler = Subject(model, size), Handwritten(model)
+    uniforms = np.random.default_rng(1).random((batch, *size))
+    cases: dict[str, Case] = {"handwritten": lambda: spent(lambda: sampler.sample(uniforms)) / batch}
+    for name in engines:
+        subject.paint(name, batch)  # warm up
+        cases[name] = lambda e=name: (subject.paint(e, batch) - subject.open(e, batch)) / batch  # type: ignore[misc]
+    return interleave(cases, repeats)
+
+
 def main() -> None:
     """Check, then print the median time of an image at each batch size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -114,22 +137,27 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=28)
     parser.add_argument("--levels", type=int, default=256)
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 16])
+    parser.add_argument("--engines", nargs="*", default=[e for e in ENGINES if e not in ("auto", "naive")])
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--json", type=Path, help="also write the figures")
     args = parser.parse_args()
-    torch.set_num_threads(1)
     torch.manual_seed(0)
-    shape = (1, args.size, args.size)
-    model = pt.build("gated-pixelcnn", shape=shape, levels=args.levels, channels=args.channels, layers=args.layers)
-    sampler = Handwritten(model.eval())
+    settings = {"channels": args.channels, "layers": args.layers}
+    model = pt.build("gated-pixelcnn", shape=(1, args.size, args.size), levels=args.levels, **settings).eval()
+    written: list[dict[str, Any]] = []
     for batch in args.batch:
-        worst, times = check(model, batch, args.size, args.size), []
-        uniforms = np.random.default_rng(1).random((batch, args.size, args.size))
-        for _ in range(args.repeats):
-            started = time.process_time()
-            sampler.sample(uniforms)
-            times.append(1e3 * (time.process_time() - started) / batch)
-        spread = f"{statistics.median(times):.1f} ({min(times):.1f} to {max(times):.1f})"
-        print(f"batch {batch}: {spread} ms an image; logits within {worst:.1e} of the full pass")
+        worst = check(model, batch, args.size, args.size)
+        print(f"batch {batch}: logits within {worst:.1e} of the full pass")
+        with one_thread():
+            found = compare(model, batch, args.engines, args.repeats)
+        for name, times in found.items():
+            ms, ratio = times.spread.times(1e3), times.over(found["handwritten"])
+            print(f"  {name:12} {ms.median:8.1f} ms an image ({ms.low:.1f} to {ms.high:.1f}), {ratio.median:.2f} times")
+            row = {"batch": batch, "engine": name, "milliseconds": asdict(ms), "over_handwritten": asdict(ratio)}
+            written.append({**settings, **row})
+    if args.json:
+        record = {"machine": describe_machine(), "date": today(), "rows": written}
+        args.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

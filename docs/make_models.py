@@ -1,27 +1,28 @@
 """Write `docs/models.md` and its pictures from the registry: `python docs/make_models.py` (about half a minute).
 
-Run it after adding a model; a test compares the page with the registry.
+Run it after adding a model; a test compares the page with the registry. `--text` leaves the pictures as they are.
 """
 
 from __future__ import annotations
 
-import typing
+import json
+import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pointillist as pt
-from pointillist.errors import ConfigError
-from pointillist.factory import ModelSummary
-from pointillist.likelihoods import LikelihoodName
+from pointillist.catalogue import ModelSummary
+from pointillist.networks import entry, names
 from pointillist.pictures import save_png
 
+Row = dict[str, Any]
+
 PAGE = Path(__file__).with_name("models.md")
+ROWS = PAGE.with_name("presets.jsonl")
 PICTURES = PAGE.with_name("pictures")
 ROW, COLUMN, PRESET = 20, 13, "small"
-KINDS = {
-    "binary": pt.ImageSpec.infer((1, 8, 8), 2),
-    "grey, RGB, RGBA": pt.ImageSpec.infer((3, 8, 8)),
-    "palette, codes": pt.ImageSpec(channels=1, height=8, width=8, levels=4, ordered=False),
-}
+BUSY = 1.5  # load average from which a measurement with one thread is not alone
 HEAD = f"""# The models
 
 <!-- Made by docs/make_models.py from the registry: do not edit. -->
@@ -38,19 +39,58 @@ pointillist info locally-masked-pixelcnn:small --receptive-field 12,7 --order s-
 pointillist info runs/digits --receptive-field 4,4
 ```
 
-Parameters are for 28 x 28 grey images with 256 levels.
+Parameters are for 28 x 28 grey images with 256 levels; those of a paper's preset for the images of the paper.
+"""
+COSTS = """## What training costs
+
+Images a second of processor time on one thread, and the peak of memory, for whole training steps of 16 images with 256
+levels (forward, backward, Adam, average of weights). {where}. `python docs/measure_presets.py` measures it anew.
+
+{table}
+"""
+PAPERS = """## The sizes of the papers
+
+`--preset paper-...` gives a network its paper's size, and a training its authors' optimiser, schedule, batch and
+average of weights; settings in a file or on the command line win over both. Their numbers of parameters are worked out
+by hand in `tests/test_papers.py`, and what a site sees is measured there; [comparisons.md](comparisons.md) has them
+beside released models. We have read the authors' code where there is some (PixelCNN++, PixelSNAIL), but none of the
+papers' own PDFs: what comes from write-ups or from memory, and what we had to choose, is marked.
 """
 
 
 def page() -> str:
     """The whole page."""
-    return "\n".join([HEAD, *(_section(summary) for summary in pt.models())])
+    summaries = pt.models()
+    return "\n".join([HEAD, costs(), *map(_section, summaries), papers()])
+
+
+def costs() -> str:
+    """What training each of our presets costs, as `measure_presets.py` found it."""
+    lines = ROWS.read_text(encoding="utf-8").splitlines() if ROWS.exists() else []
+    every: list[Row] = [json.loads(line) for line in lines]
+    found: dict[tuple[str, str], dict[tuple[str, str], Row]] = {}
+    for row in every:
+        found.setdefault((row["model"], row["preset"]), {})[row["image"], row["precision"]] = row
+    kinds = list(dict.fromkeys(kind for rows in found.values() for kind in rows))
+    heads = [f"{image}, {precision}" for image, precision in kinds]
+    table = [
+        "| model | preset | parameters |" + "".join(f" {head} |" for head in heads),
+        "|---" * (3 + len(kinds)) + "|",
+    ]
+    for (model, preset), rows in found.items():
+        count = next(iter(rows.values()))["parameters"]
+        cells = [f"{rows[k]['images_per_second']:.1f}, {rows[k]['megabytes']:,} MB" if k in rows else "" for k in kinds]
+        table.append(f"| `{model}` | `{preset}` | {count:,} | {' | '.join(cells)} |")
+    where = "; ".join(sorted({f"{row['machine']}, {row['date']}" for row in every})) or "Not measured yet"
+    if any(row.get("load", BUSY) >= BUSY for row in every):
+        where += "; provisional, other work ran on the machine"
+    return COSTS.format(where=where, table="\n".join(table))
 
 
 def _section(summary: ModelSummary) -> str:
     name = summary.name
     sizes = ", ".join(f"`{preset}` {count:,}" for preset, count in summary.presets.items())
-    likelihoods = "; ".join(f"{kind}: {', '.join(fitting(name, image))}" for kind, image in KINDS.items())
+    likelihoods = "; ".join(f"{kind}: {', '.join(fitting)}" for kind, fitting in summary.likelihoods.items())
     return f"""## `{name}`
 
 {summary.summary[:1].upper()}{summary.summary[1:]}.
@@ -58,50 +98,39 @@ def _section(summary: ModelSummary) -> str:
 | | |
 |---|---|
 | parameters | {sizes} |
-| conditions | {", ".join(conditions(name)) or "none"} |
+| conditions | {", ".join(summary.conditions) or "none"} |
 | likelihoods | {likelihoods} |
-| orders | {orders(name)} |
+| orders | {"; ".join(f"{kind}, from each corner, along rows or columns (8)" for kind in summary.orders)} |
 
 ![What {name} sees from one site](pictures/{name}.png)
 """
 
 
-def fitting(name: str, image: pt.ImageSpec) -> list[str]:
-    """The likelihoods with which a model of such images can be built."""
-    return [n for n in typing.get_args(LikelihoodName) if n != "auto" and _builds(name, image, likelihood=n)]
+def papers() -> str:
+    """The presets of the papers: settings, training, source, and what is not verified."""
+    parts = [PAPERS]
+    for name in names():
+        for preset, paper in entry(name).papers.items():
+            shape = " x ".join(map(str, paper.shape[1:])) + (" RGB" if paper.shape[0] == 3 else "")
+            told = [("network", paper.network), ("model", paper.model), ("training", paper.train)]
+            lines = [f"| {what} | {_settings(settings)} |" for what, settings in told if settings]
+            parts.append(
+                f"### `{name}` {preset}\n\n| | |\n|---|---|\n| images | {shape}, {paper.levels} levels |\n"
+                + "\n".join([*lines, f"| source | {paper.source} |"])
+                + "".join(f"\n| **not verified** | {fault} |" for fault in paper.unverified)
+                + "\n"
+            )
+    return "\n".join(parts)
 
 
-def orders(name: str) -> str:
-    """In which it can paint."""
-    rasters = "raster, from each corner, along rows or columns (8)"
-    return f"{rasters}; S-curve, likewise (8)" if _builds(name, KINDS["binary"], orders="s-curve") else rasters
-
-
-def conditions(name: str) -> list[str]:
-    """What the model can be told besides the image."""
-    image = KINDS["binary"]
-    told: dict[str, dict[str, typing.Any]] = {
-        "labels": {"classes": 2},
-        "attributes": {"attributes": {"hair": 2}},
-        "a vector": {"vector": 2},
-        "a hint (an image on the same grid)": {"hint": 1},
-        "learned positions (they fix the size)": {"position_width": 2},
-    }
-    return [what for what, settings in told.items() if _builds(name, image, **settings)]
-
-
-def _builds(name: str, image: pt.ImageSpec, **settings: typing.Any) -> bool:
-    try:
-        pt.build(name, image=image, preset="tiny", **settings)
-    except ConfigError:
-        return False
-    return True
+def _settings(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"`{key}` {value}" for key, value in settings.items())
 
 
 def draw() -> None:
     """The picture of each model."""
     for summary in pt.models():
-        order = "s-curve" if _builds(summary.name, KINDS["binary"], orders="s-curve") else "raster"
+        order = "s-curve" if "S-curve" in summary.orders else "raster"
         model = pt.build(summary.name, shape=(1, 28, 28), preset=PRESET, orders=order)
         field = pt.receptive_field(model, ROW, COLUMN, name=f"{summary.name} {PRESET}")
         save_png(field.image(), PICTURES / f"{summary.name}.png")
@@ -109,5 +138,6 @@ def draw() -> None:
 
 
 if __name__ == "__main__":
-    draw()
+    if "--text" not in sys.argv:
+        draw()
     PAGE.write_text(page(), encoding="utf-8")

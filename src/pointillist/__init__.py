@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         TrainingError,
     )
     from pointillist.explaining import Explanation, explain
-    from pointillist.factory import PretrainedPixelModel, build, load, models
+    from pointillist.factory import PretrainedPixelModel, build, load
     from pointillist.images import ImageSpec
     from pointillist.pixel_model import PixelModel
     from pointillist.receptive import ReceptiveField, receptive_field
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from pointillist.training import TrainConfig, TrainResult, train
 
 _HOMES = {
+    "pointillist.catalogue": ("models",),
     "pointillist.explaining": ("Explanation", "explain"),
-    "pointillist.factory": ("PretrainedPixelModel", "build", "load", "models"),
+    "pointillist.factory": ("PretrainedPixelModel", "build", "load"),
     "pointillist.data": ("DataOptions", "DataSplits", "ImageDataset", "load_data"),
     "pointillist.errors": (
         "CausalityError",

@@ -75,12 +75,13 @@ class Watched(nn.Module):
         text: Any = None,
         *,
         names: str | Sequence[str] | None = None,
+        order: str | None = None,
         **further: Unpack[Further],
     ) -> tuple[Float[Tensor, "b p h w"], dict[str, Tensor]]:
         """The network's outputs for images, and copies of what its layers gave.
 
         Args:
-            x, label, text, further: as for `log_prob`.
+            x, label, text, order, further: as for `log_prob`.
             names: of the activations to keep, exact or with `*`, such as `layers.*.hook_skip`; None for all.
 
         Raises:
@@ -97,7 +98,7 @@ class Watched(nn.Module):
                 cache[name] = value.detach().clone()
 
         with torch.no_grad():
-            params = self._watched(see, x, label, text, **further)
+            params = self._watched(see, x, label, text, order, **further)
         for pattern in wanted or ():
             _check_met(any(fnmatchcase(name, pattern) for name in met), pattern)
         return params, cache
@@ -108,12 +109,14 @@ class Watched(nn.Module):
         hooks: Mapping[str, Change],
         label: Label = None,
         text: Any = None,
+        *,
+        order: str | None = None,
         **further: Unpack[Further],
     ) -> Float[Tensor, "b p h w"]:
         """The network's outputs, where hooks may replace activations: patching and ablation.
 
         Args:
-            x, label, text, further: as for `log_prob`.
+            x, label, text, order, further: as for `log_prob`.
             hooks: by the name of an activation; each gets value and name, and returns a new value of the same shape, or
                 None to leave it.
 
@@ -132,12 +135,14 @@ class Watched(nn.Module):
                 raise ShapeError(f"The hook of {name!r} gave shape {tuple(new.shape)}: give {tuple(value.shape)}.")
             return new
 
-        params = self._watched(see, x, label, text, **further)
+        params = self._watched(see, x, label, text, order, **further)
         for name in hooks:
             _check_met(name in met, name)
         return params
 
-    def _watched(self, see: Change, x: Tensor, label: Label, text: Any, **further: Unpack[Further]) -> Tensor:
+    def _watched(
+        self, see: Change, x: Tensor, label: Label, text: Any, order: str | None, **further: Unpack[Further]
+    ) -> Tensor:
         """Run once, without dropout."""
         model: Any = self
         training = self.training
@@ -146,7 +151,7 @@ class Watched(nn.Module):
             x = model.check(x)
             told = model.told(label, len(x), text, size=(x.shape[2], x.shape[3]), **further)
             with watching(model.backbone, see):
-                out: Tensor = model.params(x, model.condition(told, len(x)))
+                out: Tensor = model.params(x, model.condition(told, len(x)), model.order(order))
                 return out
         finally:
             self.train(training)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +22,11 @@ from pointillist.checkpoint import (
     read_tensors,
     write_model,
 )
-from pointillist.conditioning import AttributesConfig, HintConfig, VectorConfig
+from pointillist.conditioning import AttributesConfig, HintConfig, TextConfig, VectorConfig
 from pointillist.errors import CheckpointError, ConfigError
 from pointillist.images import ImageSpec
 from pointillist.likelihoods import LikelihoodName
-from pointillist.networks import config_from_dict, entry, names
+from pointillist.networks import config_from_dict, entry
 from pointillist.pixel_model import ModelConfig, PixelModel
 
 SHIPPED = Path(__file__).parent / "shipped"
@@ -79,7 +78,7 @@ def build(
     attributes: Mapping[str, int | Sequence[str]] | AttributesConfig | None = None,
     vector: int | VectorConfig | None = None,
     hint: int | str | ImageSpec | HintConfig | None = None,
-    text: bool = False,
+    text: bool | str | TextConfig = False,
     likelihood: LikelihoodName = "auto",
     mixtures: int | None = None,
     position_width: int = 0,
@@ -100,7 +99,7 @@ def build(
         vector: numbers in the vector that it listens to.
         hint: the image that it is given beforehand, on the same grid: channels of floats, a description of its
             integers, or how it is made of an image: `lowres:2`, `grey`, `outline`, `half:left`.
-        text: whether it listens to text (no model does yet).
+        text: how it listens to prompts: `use` (also True), `learned`, `use+learned`, `minilm:FOLDER`.
         likelihood, mixtures, position_width, label_width, level_width: see `ModelConfig`.
         orders: in which it is trained, by name; also a text with commas, and `raster-all` or `s-curve-all` for eight.
         settings: settings of the network, such as `channels=64, layers=12`.
@@ -108,8 +107,6 @@ def build(
     Raises:
         ConfigError: naming the first setting that is wrong.
     """
-    if text:
-        raise ConfigError("`text` (=True) is not supported yet: models listen to labels only. Leave it out.")
     if image is None:
         if shape is None:
             raise ConfigError("`shape` is missing: give (channels, height, width), for example (1, 28, 28).")
@@ -126,7 +123,7 @@ def build(
             "likelihood": likelihood,
             "mixtures": 10 if mixtures is None else mixtures,
             "classes": _named(classes),
-            **conditions(image, attributes, vector, hint),
+            **conditions(image, attributes, vector, hint, text),
             "position_width": position_width,
             "label_width": label_width,
             "level_width": level_width,
@@ -141,13 +138,16 @@ def conditions(
     attributes: Mapping[str, int | Sequence[str]] | AttributesConfig | None,
     vector: int | VectorConfig | None,
     hint: int | str | ImageSpec | HintConfig | None,
+    text: bool | str | TextConfig = False,
 ) -> dict[str, Any]:
     """Settings of what a model listens to, in the short forms that `build` takes.
 
     Raises:
         ConfigError: if a hint cannot be made of such images.
     """
-    heard: dict[str, Any] = {"attributes": attributes or None, "vector": vector, "hint": hint}
+    heard: dict[str, Any] = {"attributes": attributes or None, "vector": vector, "hint": hint, "text": text or None}
+    if isinstance(text, (bool, str)) and text:
+        heard["text"] = TextConfig.of("use" if text is True else text)
     if isinstance(attributes, Mapping) and attributes:
         heard["attributes"] = {"values": {name: _named(values) for name, values in attributes.items()}}
     if isinstance(vector, int):
@@ -235,27 +235,6 @@ def _compare_shapes(expected: dict[str, tuple[int, ...]], found: dict[str, tuple
 def shipped() -> list[str]:
     """Names of the models that come with the package."""
     return sorted(p.name for p in SHIPPED.iterdir() if (p / WEIGHTS).is_file()) if SHIPPED.is_dir() else []
-
-
-@dataclass(frozen=True)
-class ModelSummary:
-    """A line of `pointillist models`: a name, what it is, and parameters of each preset (28x28, grey, 256 levels)."""
-
-    name: str
-    summary: str
-    presets: dict[str, int]
-
-
-def models() -> list[ModelSummary]:
-    """Every model that can be built."""
-    out = []
-    for name in names():
-        sizes = {}
-        for preset in entry(name).preset_names:
-            with torch.device("meta"):
-                sizes[preset] = build(name, shape=(1, 28, 28), preset=preset).num_parameters
-        out.append(ModelSummary(name, entry(name).summary, sizes))
-    return out
 
 
 def default_card(model: PixelModel) -> str:

@@ -83,6 +83,20 @@ class ImageSpec(BaseModel):
         """The same kind of image on another grid."""
         return self.model_copy(update={"height": height, "width": width})
 
+    def recoloured(self, palette: Sequence[Sequence[int]]) -> ImageSpec:
+        """The same levels in other colours, RGB or RGBA, one for each; what is transparent stays so.
+
+        Raises:
+            ConfigError: if there is no palette to change, or there are too few colours.
+        """
+        if self.palette is None:
+            raise ConfigError(f"`palette` cannot recolour {self.mode} images: it takes a model of palette images.")
+        if len(palette) < self.levels:
+            raise ConfigError(f"`palette` (={len(palette)} colours) must have {self.levels}, one for each level.")
+        pairs = zip(self.palette, palette, strict=False)
+        mixed = tuple((*(int(c) for c in new[:3]), 255) if old[3] >= OPAQUE else old for old, new in pairs)
+        return ImageSpec(**{**self.model_dump(), "palette": mixed})
+
     def to_levels(self, images: Any) -> Int[Tensor, "b c h w"]:
         """Pictures to levels: uint8 arrays `n h w [c]` or one `h w [c]`, a PIL image, or a list of them.
 

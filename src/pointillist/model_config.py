@@ -13,8 +13,11 @@ from pointillist.conditioning import (
     HintListener,
     LabelListener,
     Listener,
+    TextConfig,
+    TextListener,
     VectorConfig,
     VectorListener,
+    WordsListener,
 )
 from pointillist.errors import ConfigError, sentence
 from pointillist.images import ImageSpec
@@ -37,7 +40,7 @@ class ModelConfig(BaseModel):
         likelihood: `auto`, `bernoulli`, `categorical` or `mixture`; `mixtures` components for the last.
         classes: names of the labels it takes; empty for none.
         label_width: features of a label's vector.
-        attributes, vector, hint: the other conditions that it listens to; None where it does not.
+        attributes, vector, hint, text: the other conditions that it listens to; None where it does not.
         position_width: features of a learned map of positions; 0 for none. With it the image size is fixed.
         level_width: features of the embedding of an unordered level.
         orders: the orders that it is trained on, the usual one first; see `ordering`. With several it is told which.
@@ -55,6 +58,7 @@ class ModelConfig(BaseModel):
     attributes: AttributesConfig | None = None
     vector: VectorConfig | None = None
     hint: HintConfig | None = None
+    text: TextConfig | None = None
     position_width: int = Field(0, ge=0, le=1024)
     level_width: int = Field(16, ge=1, le=1024)
     orders: tuple[str, ...] = ("raster",)
@@ -134,6 +138,10 @@ class ModelConfig(BaseModel):
             found["vector"] = VectorListener(self.vector)
         if self.hint is not None:
             found["hint"] = HintListener(self.hint, self.image)
+        if self.text is not None and self.text.encoder:
+            found["text"] = TextListener(self.text)
+        if self.text is not None and self.text.learned:
+            found["words"] = WordsListener(self.text)
         return found
 
     def describe_conditions(self) -> list[str]:
@@ -148,4 +156,6 @@ class ModelConfig(BaseModel):
             kind = "floats" if spec is None else f"{spec.levels} {'ordered' if spec.ordered else 'unordered'} levels"
             made = "" if self.hint.derive is None else f"{self.hint.derive}, "
             said.append(f"hint ({made}{self.hint.channels} channel(s) of {kind})")
+        if self.text is not None:
+            said.append(f"text ({' + '.join(filter(None, [self.text.encoder, 'learned' * self.text.learned]))})")
         return said

@@ -10,8 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from pointillist.activations import Watched
-from pointillist.conditioning import Further, Label, Listener, OrderVectors, PositionMap, Told
-from pointillist.errors import ConfigError, DataError, ShapeError
+from pointillist.conditioning import Further, Label, Listener, OrderVectors, PositionMap, Told, not_heard
+from pointillist.errors import DataError, ShapeError
 from pointillist.images import ImageSpec
 from pointillist.likelihoods import build_likelihood
 from pointillist.model_config import ModelConfig
@@ -131,26 +131,20 @@ class PixelModel(Watched):
 
         Args:
             label: by number or name.
-            text: prompts, for models that listen to text (none does yet).
+            text: prompts, for models that listen to text.
             size: height and width of the images; None for the model's own.
             further: see `Further`.
 
         Raises:
             ConfigError, ShapeError, DataError: if the model does not take them.
         """
-        if text is not None:
-            raise ConfigError(f"`text` (={text!r}) cannot be used: this model does not listen to text. Leave it out.")
-        asked = {"label": label, **further}
+        asked = {"label": label, "text": text, **further}
+        heard = {listener.asks or name for name, listener in self.listeners.items()}
         for name in asked:
-            if asked[name] is not None and name not in self.listeners:
-                without = "labels" if name == "label" else f"`{name}`"
-                shown = f" (={asked[name]!r})" if name == "label" else ""
-                raise ConfigError(
-                    f"`{name}`{shown} cannot be used: this model was trained without {without}. Leave it out."
-                )
+            if asked[name] is not None and name not in heard:
+                raise not_heard(name, asked[name])
         size = size or (self.image.height, self.image.width)
-        parts = {name: listener.resolve(asked.get(name), count, size) for name, listener in self.listeners.items()}
-        return Told(count, parts)
+        return Told(count, {n: one.resolve(asked.get(one.asks or n), count, size) for n, one in self.listeners.items()})
 
     def condition(self, told: Told | None, count: int, size: tuple[int, int] | None = None) -> Condition:
         """What every layer hears: `told` as features; None tells `count` images of a size nothing."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
 import numpy as np
@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor
 
-from pointillist.conditioning import Further, Label, Told, labels_of
+from pointillist.conditioning import Further, Label, Told, labels_of, resolve_texts
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import ImageSpec
 from pointillist.likelihoods import bits_per_dim, inverse_cdf
@@ -37,6 +37,7 @@ class Samples:
         seed: of the uniforms; None where they were given.
         engine: what painted them.
         order: in which their sub-pixels were painted.
+        texts: the prompt of each; None where there was none.
     """
 
     levels: Int[Tensor, "n c h w"]
@@ -46,6 +47,7 @@ class Samples:
     seed: int | None
     engine: str = "step"
     order: str = "raster"
+    texts: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.levels)
@@ -59,6 +61,10 @@ class Samples:
     def images(self) -> list[Image.Image]:
         """PIL pictures."""
         return self.image.to_pil(self.levels)
+
+    def recoloured(self, palette: Sequence[Sequence[int]]) -> Samples:
+        """The same images in other colours; see `ImageSpec.recoloured`."""
+        return replace(self, image=self.image.recoloured(palette))
 
     @property
     def bits_per_dim(self) -> Float[Tensor, " n"]:
@@ -121,6 +127,7 @@ def sample(
         parts[0].seed,
         parts[0].engine,
         parts[0].order,
+        None if parts[0].texts is None else tuple(text for p in parts for text in p.texts or ()),
     )
 
 
@@ -152,7 +159,7 @@ def stream(
     model.check_size(height, width)
     shape = (model.image.channels, height, width)
     told = model.told(label, n, text, size=(height, width), **further)
-    labels = labels_of(told.parts.get("label"), n)
+    labels, texts = labels_of(told.parts.get("label"), n), resolve_texts(text, n)
     if uniforms is None:
         seed = secrets.randbelow(2**31) if seed is None else int(seed)
         if seed < 0:
@@ -169,7 +176,8 @@ def stream(
         chooser = Chooser(torch.from_numpy(u), guidance, temperature, top_p)
         report = None if on_row is None else (lambda rows, levels, done=start: on_row(done, rows, levels))
         levels = _paint(model, told[start:stop], chooser, (height, width), engine, report, walk, threads)
-        yield Samples(levels, chooser.nats, image, labels[start:stop], seed, engine, walk.name)
+        said = None if texts is None else tuple(texts[start:stop])
+        yield Samples(levels, chooser.nats, image, labels[start:stop], seed, engine, walk.name, said)
 
 
 def _paint(

@@ -115,7 +115,8 @@ def evaluate(
         raise DataError("There is no image to evaluate: the data set is empty.")
     _, channels, height, width = read(0, 1)[0].shape
     asked = model.told(label, count, text, size=(height, width), **further)
-    own = {name for name, value in {"label": label, **further}.items() if value is not None}
+    given = {name for name, value in {"label": label, "text": text, **further}.items() if value is not None}
+    own = {name for name, listener in model.listeners.items() if (listener.asks or name) in given}
     walks = [model.order(order)] if order not in ("average", "each") else list(map(model.order, model.config.orders))
     every = np.empty((len(walks), count), np.float64)
     with evaluating(model):

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
 
-from pointillist.conditioning import NO_LABEL, HintListener, Part, Told, label_part
+from pointillist.conditioning import NO_LABEL, HintListener, Part, TextListener, Told, label_part
 from pointillist.data import Batch, ImageDataset
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
@@ -44,22 +44,28 @@ class Telling:
         self._derives = model.config.hint is not None and model.config.hint.derive is not None
         if model.config.hint is not None and self._brings_hints and not self._derives:
             _check_hints(model, data)
+        encoder = model.listeners.get("text")
+        if isinstance(encoder, TextListener) and data.texts is not None:
+            encoder.prompts.prepare(data.texts)
 
     def __call__(self, index: np.ndarray, batch: Batch) -> Told:
         """What `batch`, the images at `index`, is told."""
         told = self._told[index]
-        if self._model.config.hint is None:
-            return told
+        parts = dict(told.parts)
+        for name in ("text", "words"):
+            if name in self._model.listeners:
+                parts[name] = self._model.listeners[name].resolve(batch.texts, told.count, (1, 1))
+        if self._model.config.hint is not None:
+            parts["hint"] = self._hint(batch)
+        return Told(told.count, parts)
+
+    def _hint(self, batch: Batch) -> Part:
         listener = self._model.listeners["hint"]
         assert isinstance(listener, HintListener)
         x, hints = batch.levels, batch.hints
         if self._derives:
-            part = listener.told(hint_of(self._model, x))
-        elif hints is not None:
-            part = listener.told(hints)
-        else:
-            part = listener.resolve(None, len(x), (x.shape[2], x.shape[3]))
-        return Told(told.count, {**told.parts, "hint": part})
+            return listener.told(hint_of(self._model, x))
+        return listener.resolve(None, len(x), (x.shape[2], x.shape[3])) if hints is None else listener.told(hints)
 
 
 def hint_of(model: PixelModel, x: Int[Tensor, "b c h w"]) -> Shaped[Tensor, "b d h w"]:

@@ -73,3 +73,58 @@ def test_what_is_not_right_is_a_sentence(archive: Path, model: Path) -> None:
     assert "trained without `vector`" in fails("sample", model, "--vector", "v.npy")
     assert "must be lowres:N" in fails("train", archive, "--hint", "edges")
     assert "drop one" in fails("train", archive, "--hint", "outline", "--hint-from", "rough", "--out", "z")
+
+
+def test_text_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Captions of files, reworded in training; prompts in painting and measuring."""
+    monkeypatch.setenv("POINTILLIST_CACHE", str(tmp_path / "cache"))
+    data = write_images(tmp_path / "pets")
+    words = ("--text-from", "path", "--text", "use+learned", "--no-labels")
+    more = (
+        "--set",
+        "train.word_dropout=0.5",
+        "--set",
+        "train.text_noise=0.3",
+        "--set",
+        'train.templates=["{}", "a {}"]',
+    )
+    train(data, *words, *more, "--steps", "3", "--levels", "4", "--out", "m")
+    run("train", "--resume", "--out", "m", "--steps", "5")
+    model = pt.load("m")
+    assert model.config.text is not None
+    assert (model.config.text.encoder, model.config.text.learned) == ("use", True)
+    run("sample", "m", "-n", "2", "--text", "cat", "--text", "a dog", "--guidance", "2", "--seed", "1", "--out", "d/")
+    rows = [json.loads(line) for line in Path("d/metadata.jsonl").read_text().splitlines()]
+    assert [row["text"] for row in rows] == ["cat", "cat", "a dog", "a dog"]
+    measured = json.loads(run("evaluate", "m", data, "--json").output)
+    assert measured["told"] == ["text", "words"]
+    other = json.loads(run("evaluate", "m", data, "--text", "wall", "--json").output)
+    assert measured["bits_per_dim"] != other["bits_per_dim"]
+    assert "text (use + learned)" in run("info", "m").output
+    plain = ("--levels", "4", "--steps", "1", "--text-from", "filename")
+    train(data, *plain, "--text", "off", "--out", "n")
+    assert pt.load("n").config.text is None
+    assert "does not listen to text" in fails("sample", "n", "--text", "cat")
+
+
+def test_conditions_are_measured(tmp_path: Path) -> None:
+    """In words and in JSON: what each saves, classes, captions, copies."""
+    data = write_images(tmp_path / "pets", count=10)
+    options = ("--set", "data.valid_fraction=0.3", "--text-from", "filename", "--text", "learned")
+    train(data, *options, "--levels", "4", "--steps", "2", "--out", "m")
+    how = ("evaluate", "m", data, "--split", "valid", "--retrieval", "--candidates", "3", "--copies", "4")
+    facts = json.loads(run(*how, "--json").output)
+    assert set(facts["bits_saved"]) == {"label", "text", "everything"}
+    assert (facts["classes"]["candidates"], facts["captions"]["candidates"]) == (2, 3)
+    assert facts["classes"]["top1"]["count"] == facts["count"] == 6
+    assert 0 <= facts["copies"]["samples"]["median"] <= 1
+    shown = " ".join(run(*how).output.split())
+    for words in (
+        "saved by label",
+        "classes ranked",
+        "captions ranked",
+        "samples to train",
+        "chance of the first 0.333",
+    ):
+        assert words in shown
+    assert "choose another `--split`" in fails("evaluate", "m", data, "--split", "train", "--copies", "4")

@@ -73,7 +73,7 @@ def test_a_keyboard_interrupt_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> 
     def stop() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pointillist.factory.models", stop)
+    monkeypatch.setattr("pointillist.catalogue.models", stop)
     result = CliRunner().invoke(app, ["models"])
     assert result.exit_code == 130
     assert "stopped" in result.output
@@ -115,11 +115,30 @@ def test_shell_completion_knows_commands_and_options() -> None:
         assert {"train", "sample"} <= {item.value for item in root.shell_complete(context, "")}
 
 
-def test_models_lists_all() -> None:
+@pytest.mark.parametrize("columns", [80, 120])
+def test_models_lists_all(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readable at both widths: no line is broken by the terminal, and what all models share is said once."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    shown = run("models").output
+    assert max(map(len, shown.splitlines())) <= columns
+    for word in ("gated-pixelcnn", "pixelcnn", "tiny", "2016b", "paper-cifar10 53.7 M", "1.04 M", "labels"):
+        assert word in shown
+    assert shown.count("bernoulli") == 1
+
+
+def test_models_as_json_has_everything() -> None:
     import json
 
-    shown = run("models").output
-    for word in ("gated-pixelcnn", "pixelcnn", "tiny", "2016b"):
-        assert word in shown
-    listed = json.loads(run("models", "--json").stdout)
-    assert listed["models"][0]["presets"]["tiny"] > 0
+    listed = json.loads(run("models", "--json").stdout)["models"]
+    first = {model["name"]: model for model in listed}["gated-pixelcnn"]
+    assert first["presets"]["tiny"] == 129_536
+    assert "labels" in first["conditions"]
+    assert first["likelihoods"]["palette, codes"] == ["categorical"]
+
+
+def test_large_numbers_have_three_figures() -> None:
+    from pointillist.cli.models import short
+
+    assert [short(n) for n in (999, 1000, 129_536, 1_041_664, 53_657_320, 10**9)] == [
+        "999", "1 k", "130 k", "1.04 M", "53.7 M", "1 G",
+    ]  # fmt: skip

@@ -160,3 +160,50 @@ def test_a_label_stays_on_one_line_of_the_sheet() -> None:
     assert sheet_columns(8, 10) == 8
     assert sheet_columns(1, 3) == 3
     assert sheet_columns(100, 2) is None
+
+
+def test_a_palette_model_keeps_its_indexes_and_may_change_its_colours(tmp_path: Path) -> None:
+    """As an atlas for game engines: an indexed PNG of exact pixels, and a frame for each image in JSON."""
+    spec = pt.ImageSpec(
+        channels=1, height=3, width=4, levels=3, ordered=False, mode="palette",
+        palette=((0, 0, 0, 0), (255, 0, 0, 255), (0, 255, 0, 255)),
+    )  # fmt: skip
+    pt.build("gated-pixelcnn", image=spec, channels=4, layers=1, classes=["a", "b"]).save_pretrained("m")
+    Path("other.hex").write_text("102030\n405060\n708090\n")
+    run(
+        "sample",
+        "m",
+        "-n",
+        "3",
+        "--label",
+        "each",
+        "--seed",
+        "1",
+        "--format",
+        "atlas",
+        "--palette",
+        "other.hex",
+        "--out",
+        "a.png",
+    )
+    painted = pt.sample(pt.load("m"), 6, [0, 0, 0, 1, 1, 1], seed=1)
+    with Image.open("a.png") as sheet:
+        assert sheet.mode == "P"
+        indexes, colours = np.asarray(sheet), np.asarray(sheet.convert("RGBA"))
+    frames = json.loads(Path("a.json").read_text())["frames"]
+    assert [frame["label"] for frame in frames.values()] == ["a", "a", "a", "b", "b", "b"]
+    wanted = np.array([(0, 0, 0, 0), (64, 80, 96, 255), (112, 128, 144, 255)])
+    for frame, levels in zip(frames.values(), painted.levels[:, 0].numpy(), strict=True):
+        x, y, w, h = (frame["frame"][key] for key in "xywh")
+        assert np.array_equal(indexes[y : y + h, x : x + w], levels)
+        shown = colours[y : y + h, x : x + w]
+        assert np.array_equal(shown[levels > 0], wanted[levels[levels > 0]])
+        assert not shown[levels == 0][:, 3].any()
+    Path("few.hex").write_text("102030\n405060\n")
+    assert "must have 3" in fails("sample", "m", "--palette", "few.hex", "--out", "b.png")
+    assert "already there" in fails("sample", "m", "--format", "atlas", "--out", "a.png")
+
+
+def test_only_palettes_are_recoloured(model: Path) -> None:
+    Path("other.hex").write_text("102030\n405060\n")
+    assert "cannot recolour grey" in fails("sample", model, "--palette", "other.hex")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,8 @@ from pointillist.explaining import distribution, gradient, gradient_sizes, influ
 from pointillist.networks import names
 
 from .helpers import grey, tiny
+
+CAPTUM = importlib.util.find_spec("captum") is not None
 
 
 @pytest.mark.parametrize("kind", ["grey", "rgb", "mixture", "codes"])
@@ -27,7 +31,8 @@ def test_nothing_outside_the_receptive_field(kind: str, name: str) -> None:
         assert not gradient(model, x, *site).values[~field.depends].any()
         assert not influence(model, x, *site).values[~field.earlier].any()
         assert np.allclose(influence(model, x, *site).values[~field.depends], 0, atol=1e-12)
-        assert not integrated_gradients(model, x, *site, steps=2).values[~field.depends].any()
+        if CAPTUM:
+            assert not integrated_gradients(model, x, *site, steps=2).values[~field.depends].any()
 
 
 def test_the_gradient_is_the_slope() -> None:
@@ -74,6 +79,7 @@ def test_the_model_stays_as_it_is() -> None:
     assert all(p.requires_grad and p.grad is None for p in model.parameters())
 
 
+@pytest.mark.skipif(not CAPTUM, reason="captum (the extra `explain`) is not installed")
 @pytest.mark.parametrize("kind", ["grey", "mixture", "codes"])
 def test_integrated_gradients_are_complete(kind: str) -> None:
     """They add up to the difference from the baseline, which only replaces what is before the site."""
@@ -125,5 +131,6 @@ def test_pictures_and_faults() -> None:
     assert gradient(model, x, 0, 0)._repr_png_().startswith(b"\x89PNG")  # nothing before it
     with pytest.raises(pt.ConfigError, match="`column`"):
         gradient(model, x, 0, 3)
-    with pytest.raises(pt.ConfigError, match="`steps`"):
-        integrated_gradients(model, x, 0, 0, steps=0)
+    if CAPTUM:
+        with pytest.raises(pt.ConfigError, match="`steps`"):
+            integrated_gradients(model, x, 0, 0, steps=0)

@@ -14,19 +14,24 @@ from .helpers import every_image, grey, tiny
 
 @pytest.mark.parametrize("kind", ["grey", "rgb", "mixture"])
 def test_a_model_is_right_about_its_own_images(kind: str) -> None:
-    """1,000 images of its own: the PIT is flat, and no bin of the reliability is off by four deviations."""
+    """Over 20 sets of its own images: each test fails as rarely as it says, and p is spread over [0, 1].
+
+    Samples and PIT have the same seed, and yet their random numbers must be apart.
+    """
     model = tiny(kind)
-    found = calibration(model, pt.sample(model, 1000, seed=1).levels)
-    assert found.pit is not None
-    share = found.pit.sum(0) / found.pit.sum() * 20
-    low, high = found.pit_band
-    assert ((low <= share) & (share <= high)).all()
-    assert found.pit_p_value > 0.01
-    r = found.reliability
-    assert (np.abs(r.observed - r.predicted)[r.judged] < 4 * r.deviation[r.judged]).all()
-    assert r.judged.sum() >= 3
-    assert found.pit.sum() == 1000 * model.image.dims
-    assert found.reliability.count.sum() == 1000 * model.image.dims * model.image.levels
+    p, outside, beyond = [], 0, 0
+    for seed in range(20):
+        found = calibration(model, pt.sample(model, 400, seed=seed, batch_size=400).levels, seed=seed, batch_size=400)
+        assert found.pit is not None
+        assert found.pit.sum() == 400 * model.image.dims
+        assert found.reliability.count.sum() == 400 * model.image.dims * model.image.levels
+        assert found.reliability.judged.sum() >= 3
+        share, (low, high) = found.pit.sum(0) / found.pit.sum() * 20, found.pit_band
+        outside += bool(((share < low) | (share > high)).any())
+        beyond += found.reliability.num_outside > 0
+        p.append(found.pit_p_value)
+    assert max(outside, beyond, sum(value < 0.05 for value in p)) <= 5  # more happen once in 3,000 cases
+    assert 0.3 < float(np.mean(p)) < 0.7
 
 
 @pytest.mark.parametrize("kind", ["grey", "codes"])
@@ -63,7 +68,7 @@ def test_the_pit_is_drawn_within_the_step_of_each_level() -> None:
     found = calibration(model, x, bins=7, seed=3)
     wanted = np.zeros((3, 7), int)
     for i, image in enumerate(x):
-        v = np.random.default_rng([3, i]).random(model.image.shape)
+        v = np.random.default_rng([3, i, 1]).random(model.image.shape)
         for c, r, w in np.ndindex(*model.image.shape):
             view = distribution(model, image, r, w, c)
             below = view.probs[: view.observed].sum()

@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 
 import pointillist as pt
-from pointillist.explaining import calibration, packing
+from pointillist.explaining import calibration, condition_bits, packing
 from pointillist.explaining.asking import Asked
 from pointillist.likelihoods import LikelihoodName
 from tests.laws.strategies import dirty, make_model
@@ -158,6 +158,41 @@ def test_the_script_reads_what_was_packed(kind: str, monkeypatch: pytest.MonkeyP
             assert found["rest"] == pytest.approx(1 - sum(p for _, p in view.top(16)), abs=0.02)
 
 
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome") or ""
+
+
+def in_browser(address: str, profile: Path) -> str:
+    """The page after its script. The clock runs ahead of the threads that inflate: a busy machine needs more of it."""
+    quiet = ("--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}")
+    for budget in (5_000, 100_000, 2_000_000, 2_000_000):
+        command = [CHROMIUM, *quiet, f"--virtual-time-budget={budget}", "--dump-dom", address]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        if 'class="live"' in done.stdout:
+            return done.stdout
+    raise AssertionError(
+        f"the script of the page did not come to its end:\n{done.stdout[:3000]}\n{done.stderr[-2000:]}"
+    )
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed: the page is not opened in a browser")
+@pytest.mark.parametrize("kind", ["rgb", "mixture"])
+def test_a_browser_shows_the_pixel_that_the_address_names(kind: str, tmp_path: Path) -> None:
+    """From disk, with no fault of the script: the numbers of a pixel, sub-pixel by sub-pixel, and a picture."""
+    model = tiny(kind)
+    x = torch.randint(3, model.image.shape)
+    explanation = pt.explain(model, x)
+    page = explanation.save(tmp_path / "a.html")
+    row, column = model.image.height, model.image.width
+    shown = in_browser(f"{page.as_uri()}#{row},{column}", tmp_path / "profile")
+    assert f"Row {row}, column {column}" in shown
+    surprise = explanation.maps.surprise[:, row - 1, column - 1]
+    assert f"<dt>surprise</dt><dd>{surprise.sum():.2f} bits</dd>" in shown
+    for channel, name in enumerate(("red", "green", "blue")):
+        view = explanation.at(row - 1, column - 1, channel)
+        assert f"{name}{', given those before' if channel else ''}" in shown
+        assert f"Level {view.observed} was there. Mean {view.mean:.1f}" in shown
+
+
 def test_eight_bits_are_as_near_as_the_page_says() -> None:
     p = np.exp2(-np.linspace(0, 30, 10_000))
     back = np.exp2(-packing.MAX_BITS * (packing.as_bytes(np.log(p)) / 255.0) ** 2)
@@ -186,6 +221,17 @@ def test_every_model_has_a_page_of_what_it_has() -> None:
         page = pt.explain(model, torch.zeros(model.image.shape, dtype=torch.int64), continuations=0, looks=0).to_html()
         for title in ("What being told is worth", "Layer by layer", "Calibration"):
             assert (f"<h2>{title}</h2>" in page) == (title in sections), title
+
+
+def test_what_being_told_is_worth_in_words() -> None:
+    """Told a label, a misleading one, and nothing."""
+    model = tiny("grey", labels=True)
+    x = torch.randint(3, model.image.shape)
+    names = [model.config.classes[i] for i in np.argsort(condition_bits(model, x).class_bits)]
+    pages = [pt.explain(model, x, label, continuations=0, looks=0).to_html() for label in (names[0], names[-1], None)]
+    assert "What the model is told saves" in pages[0]
+    assert "misleads it" in pages[1]
+    assert f"It was told nothing. The label that explains the image best, {names[0]}, " in pages[2]
 
 
 def test_palettes_and_large_codes_have_pages() -> None:

@@ -76,7 +76,7 @@ def check_scored_as_painted(model: PixelModel, height: int, width: int, engine: 
     assert painted.levels.shape == (4, model.image.channels, height, width)
     assert 0 <= int(painted.levels.min()) <= int(painted.levels.max()) < model.image.levels
     with torch.no_grad():
-        asked = {name: how[name] for name in ("label", "attributes", "vector", "hint") if name in how}
+        asked = {name: how[name] for name in ("label", "text", "attributes", "vector", "hint") if name in how}
         expected = model.log_prob(painted.levels, **asked)
     torch.testing.assert_close(painted.nats, expected.double(), rtol=1e-9, atol=1e-9)
 

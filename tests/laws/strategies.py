@@ -11,7 +11,16 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from pointillist.conditioning import NO_LABEL, AttributesConfig, HintConfig, Part, Told, VectorConfig, labels_of
+from pointillist.conditioning import (
+    NO_LABEL,
+    AttributesConfig,
+    HintConfig,
+    Part,
+    TextConfig,
+    Told,
+    VectorConfig,
+    labels_of,
+)
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
 from pointillist.likelihoods import LikelihoodName, build_likelihood
@@ -25,6 +34,11 @@ Model = TypeVar("Model", bound=nn.Module)
 CLASSES = ("cat", "dog", "owl")
 ATTRIBUTES = AttributesConfig(values={"hair": ("red", "grey"), "eyes": ("0", "1", "2")}, width=2)
 VECTOR = VectorConfig(size=4, width=3)
+# words learned with the model; and beside them an encoder that no test opens: vectors stand for its prompts
+TEXTS = (
+    TextConfig(learned=True, width=3, buckets=7, length=9),
+    TextConfig(learned=True, encoder="use", fingerprint="0" * 64, size=5, width=3, buckets=7, length=9),
+)
 # floats, ordered levels, names; and hints that are made of the image itself, where its kind allows it
 HINTS: tuple[int | str | ImageSpec, ...] = (
     2,
@@ -114,6 +128,7 @@ def make_model(
     attributes: bool = False,
     vector: bool = False,
     hint: HintConfig | None = None,
+    text: TextConfig | None = None,
     mixtures: int = 2,
     orders: tuple[str, ...] = ("raster",),
 ) -> PixelModel:
@@ -135,6 +150,7 @@ def make_model(
         attributes=ATTRIBUTES if attributes else None,
         vector=VECTOR if vector else None,
         hint=hint,
+        text=text,
         level_width=3,
         orders=orders,
     )
@@ -186,6 +202,7 @@ def models(draw: Callable[..., Any], name: str | None = None, max_levels: int = 
         attributes=draw(st.booleans()),
         vector=draw(st.booleans()),
         hint=small_hint(draw(st.sampled_from([None, *fitting_hints(image)])), image),
+        text=draw(st.sampled_from([None, *TEXTS])),
         orders=draw(orders_of(chosen)),
     )
     draw(st.sampled_from([fresh, dirty, loaded, averaged]))(model)
@@ -240,6 +257,10 @@ def random_told(model: PixelModel, count: int, height: int | None = None, width:
         shape = (count, config.hint.channels, height, width)
         spec = config.hint.image
         values["hint"] = torch.randn(shape).double() if spec is None else torch.randint(0, spec.levels, shape)
+    if "text" in parts and config.text is not None:
+        values["text"] = torch.nn.functional.normalize(torch.randn(count, config.text.size, dtype=torch.float64))
+    if "words" in parts and config.text is not None:
+        values["words"] = torch.randint(-1, config.text.buckets, (count, config.text.length))
     return Told(count, {n: Part(values[n], torch.rand(parts[n].known.shape) < 0.7) for n in parts})
 
 

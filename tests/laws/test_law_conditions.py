@@ -20,7 +20,7 @@ from .conditions import (
     check_images_do_not_mix,
     check_nothing_hidden_is_heard,
 )
-from .strategies import HINTS, dirty, make_model, models, small_hint
+from .strategies import HINTS, TEXTS, dirty, make_model, models, small_hint
 
 
 @pytest.mark.parametrize("name", names())
@@ -36,7 +36,7 @@ def full(name: str, hint: object = 2, seed: int = 0) -> PixelModel:
     """A model that listens to everything, with RGB images of 3x3, and no rectifier that is off for good."""
     torch.manual_seed(seed)
     image = ImageSpec.infer((3, 3, 3), 4)
-    everything = {"labels": True, "attributes": True, "vector": True, "position": True}
+    everything = {"labels": True, "attributes": True, "vector": True, "position": True, "text": TEXTS[1]}
     return dirty(make_model(name, image, {"channels": 8}, hint=small_hint(hint, image), **everything), 0.3)  # type: ignore[arg-type]
 
 

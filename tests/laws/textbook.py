@@ -131,6 +131,10 @@ def count_heard(model: PixelModel) -> int:
         total += sum(len(values) + 1 for values in config.attributes.values.values()) * config.attributes.width
     if config.vector is not None:
         total += (config.vector.size + 1 + config.vector.width + 1 + 1) * config.vector.width
+    if config.text is not None:
+        text = config.text
+        total += (text.size + 1 + text.width + 1 + 1) * text.width if text.encoder else 0
+        total += (text.buckets + text.width + 1 + 1) * text.width if text.learned else 0
     if config.hint is not None:
         hint, spec = config.hint, config.hint.image
         named = spec is not None and not spec.ordered

@@ -17,9 +17,9 @@ from .textbook_taps import at, conditioned, mix, rules
 def masked_convolution(
     x: Tensor, layer: Any, places: Tensor, dilation: int, own: Callable[[int, int], bool] | None
 ) -> Tensor:
-    """Jain et al. 2020, section 3.1: each site uses the taps at earlier places; of its own site what `own` allows.
+    """Each site uses the taps at earlier places; of its own site what `own` allows.
 
-    The layer is told, by a kernel of its own, which taps those are.
+    The first layer is told, by a kernel of its own, which taps those are.
     """
     half = layer.weight.shape[2] // 2
     total = layer.bias[:, None, None].expand(len(x), -1, *x.shape[2:])
@@ -31,7 +31,9 @@ def masked_convolution(
             centre = step == (0, 0)
             before = inside if centre else at(inside, *step) * (at(ranks, *step) < ranks)
             seen = mix(at(x, *step) * before, layer.weight[:, :, i, j], None, own if centre else None)
-            total = total + seen + mix(before, layer.known[:, :, i, j], None)
+            total = total + seen
+            if layer.known is not None:
+                total = total + mix(before, layer.known[:, :, i, j], None)
     return total
 
 
@@ -65,6 +67,6 @@ def local_parameters(net: LocallyMaskedPixelCNNConfig, ports: Ports) -> int:
     """By formula, from settings alone, but for the two layers of the head."""
     d, condition = net.channels, 2 * net.channels * (ports.vector + ports.map)
     first = 2 * d * ((ports.canvas + 1) * net.first_kernel**2 + 1)
-    later = 2 * d * ((d + 1) * net.kernel**2 + 1)
+    later = 2 * d * (d * net.kernel**2 + 1)
     out = net.layers * (d + 1) * net.head_channels + (net.layers - 1) * (d + 1) * d
     return first + (net.layers - 1) * later + net.layers * condition + out

@@ -24,6 +24,7 @@ COMMANDS = {
     "explain": "Look",
     "info": "Look",
     "models": "Look",
+    "bench": "Look",
 }
 _DEBUG = "POINTILLIST_DEBUG"
 

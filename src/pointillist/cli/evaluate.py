@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pointillist.cli.fidelity import lines_of
 from pointillist.cli.output import Bar, print_facts, print_json, refuse_existing
 from pointillist.cli.settings import FLAG
 
@@ -25,6 +26,8 @@ EPILOG = """Examples:
 
   pointillist evaluate runs/mine held-out/ --per-image nats.csv
 
+  pointillist evaluate runs/tiles tiles/ --retrieval --copies 64
+
   pointillist evaluate runs/mine held-out/ --json"""
 
 # how images become levels travels to every data set; how a source is cut and named belongs to that source alone
@@ -40,6 +43,21 @@ Split = Annotated[
 BatchSize = Annotated[int, typer.Option(min=1, metavar="N", help="Images at once; the result does not change.")]
 PerImage = Annotated[Path | None, typer.Option(metavar="CSV", help="Also write nats and bits/dim of each image.")]
 Json = Annotated[bool, typer.Option("--json", metavar=FLAG, help="Print JSON, and nothing else, on stdout.")]
+Text = Annotated[str | None, typer.Option(metavar="PROMPT", help="Tell the model this of every image.")]
+_WORTH = "What conditions are worth"
+Retrieval = Annotated[
+    bool,
+    typer.Option(
+        "--retrieval", metavar=FLAG, rich_help_panel=_WORTH, help="Bits saved, classes by Bayes' rule, captions ranked."
+    ),
+]
+Candidates = Annotated[
+    int, typer.Option(min=2, metavar="N", rich_help_panel=_WORTH, help="Captions that the true one is ranked among.")
+]
+Draws = Annotated[int, typer.Option(min=1, metavar="N", rich_help_panel=_WORTH, help="Draws of the other captions.")]
+Copies = Annotated[
+    int, typer.Option(min=0, metavar="N", rich_help_panel=_WORTH, help="Compare N samples with training images.")
+]
 NoLabels = Annotated[bool, typer.Option("--no-labels", metavar=FLAG, help="Do not tell the model the labels.")]
 Sets = Annotated[
     list[str] | None,
@@ -63,12 +81,18 @@ def evaluate(
     per_image: PerImage = None,
     as_json: Json = False,
     no_labels: NoLabels = False,
+    text: Text = None,
     sets: Sets = None,
     device: Device = "auto",
     order: Order = None,
+    retrieval: Retrieval = False,
+    candidates: Candidates = 50,
+    draws: Draws = 1,
+    copies: Copies = 0,
     force: Force = False,
 ) -> None:
     """Measure a model on images it has not seen, in bits/dim and nats."""
+    from pointillist.cli import fidelity
     from pointillist.data import load_data
     from pointillist.factory import load
     from pointillist.scoring import evaluate as score
@@ -80,15 +104,20 @@ def evaluate(
     scorer.to(resolve_device(device))
     options = reading(scorer, data, sets or [], labels=not no_labels)
     classes = scorer.config.classes if options.labels else ()
-    name, images = choose(load_data(data, options, spec=scorer.image, classes=classes), split)
+    splits = load_data(data, options, spec=scorer.image, classes=classes)
+    name, images = choose(splits, split)
     started = time.perf_counter()
     with Bar("scoring", len(images)) as bar:
         show = lambda done, total: bar.show(done)  # noqa: E731
-        result = score(scorer, images, batch_size=batch_size, on_progress=show, order=order)
+        result = score(scorer, images, batch_size=batch_size, text=text, on_progress=show, order=order)
     seconds = time.perf_counter() - started
     if per_image is not None:
         write_csv(per_image, result)
     facts = describe(scorer, images, name, result, options)
+    if retrieval:
+        facts |= fidelity.worth(scorer, images, candidates, draws, batch_size)
+    if copies:
+        facts["copies"] = fidelity.copies(scorer, splits, images, name, copies)
     if as_json:
         print_json({"model": model, "data": data, **facts, "seconds": round(seconds, 3)})
     else:
@@ -177,6 +206,8 @@ def told_of(model: PretrainedPixelModel, images: ImageDataset) -> list[str]:
             name in columns.attributes for name in (config.attributes.values if config.attributes else ())
         ),
         "vector": columns.vectors is not None,
+        "text": images.texts is not None,
+        "words": images.texts is not None,
         "hint": made,
     }
     return [name for name in model.listeners if known[name]]
@@ -197,6 +228,7 @@ def say(
         ("order", _order_text(result)),
         ("bits/dim", f"{result.bits_per_dim:.4f}{sure}"),
         ("nats", f"{result.nats:.3f} an image of {result.dims:,} dims"),
+        *lines_of(facts),
         ("time", f"{seconds:.1f} s"),
     ]
     if per_image is not None:

@@ -35,6 +35,10 @@ Split = Annotated[str | None, typer.Option(metavar="NAME", help="Of several imag
 LabelOption = Annotated[
     str | None, typer.Option("--label", metavar="NAME", help="What the model is told; else what the data say.")
 ]
+Text = Annotated[str | None, typer.Option("--text", metavar="PROMPT", help="A prompt, for models that read.")]
+Attributes = Annotated[
+    list[str] | None, typer.Option("--attribute", metavar="NAME=VALUE", help="Such as hair=red; repeatable.")
+]
 NoLabels = Annotated[bool, typer.Option("--no-labels", metavar=FLAG, help="Tell the model nothing.")]
 Calibrate = Annotated[
     int | None,
@@ -52,6 +56,7 @@ Looks = Annotated[
 Maps = Annotated[Path | None, typer.Option(metavar="DIR", help="Also write the views as PNG files.")]
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of continuations and of the calibration.")]
 Json = Annotated[bool, typer.Option("--json", metavar=FLAG, help="Print the numbers as JSON, and nothing else.")]
+Order = Annotated[str | None, typer.Option(metavar="NAME", help="An order of the model. Default: its first.")]
 Sets = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Read otherwise: data.size=32.")]
 Device = Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda, or auto.")]
 Force = Annotated[bool, typer.Option("--force", metavar=FLAG, help="Replace files that are there.")]
@@ -64,6 +69,8 @@ def explain(
     index: Index = None,
     split: Split = None,
     label: LabelOption = None,
+    text: Text = None,
+    attributes: Attributes = None,
     no_labels: NoLabels = False,
     calibrate: Calibrate = None,
     calibrate_on: CalibrateOn = None,
@@ -72,12 +79,14 @@ def explain(
     looks: Looks = None,
     maps: Maps = None,
     seed: Seed = 0,
+    order: Order = None,
     as_json: Json = False,
     sets: Sets = None,
     device: Device = "auto",
     force: Force = False,
 ) -> None:
     """Show what a model made of one image, pixel by pixel, on a page that needs nothing else."""
+    from pointillist.cli.asking import asked
     from pointillist.explaining import explain as look
     from pointillist.factory import load
     from pointillist.training.precision import resolve_device
@@ -88,10 +97,12 @@ def explain(
     scorer.to(resolve_device(device))
     name, images = _images(scorer, image, split, sets or [], labels=not no_labels)
     number = pick(images, index)
-    x, told = one(scorer, images, number, label)
+    given = {"label": label, "text": text, **asked(attributes or [], None, None)}
+    x, told = one(scorer, images, number, {key: value for key, value in given.items() if value is not None})
     found = look(
         scorer, x, told=told, name=Path(model).name, changes=changes, continuations=continuations, seed=seed,
-        looks=looks, calibration=_calibration(scorer, images, calibrate, calibrate_on, sets or [], seed),
+        looks=looks, order=order,
+        calibration=_calibration(scorer, images, calibrate, calibrate_on, sets or [], seed, order),
         on_progress=_teller(as_json),
     )  # fmt: skip
     found.save(out)
@@ -157,8 +168,8 @@ def pick(images: ImageDataset, index: int | None) -> int:
     return index or 0
 
 
-def one(model: PretrainedPixelModel, images: ImageDataset, number: int, label: str | None) -> tuple[Any, Any]:
-    """Levels of an image, and what the model is told of it: what the data say, and the label that was given."""
+def one(model: PretrainedPixelModel, images: ImageDataset, number: int, given: dict[str, Any]) -> tuple[Any, Any]:
+    """Levels of an image, and what the model is told of it: what was typed, and else what the data say."""
     import numpy as np
 
     from pointillist.conditioning import Told
@@ -169,13 +180,20 @@ def one(model: PretrainedPixelModel, images: ImageDataset, number: int, label: s
     index = np.array([number])
     batch = images.batch(index, seed=0)
     told = Telling(model, images)(index, batch)
-    if label is not None:
-        told = Told(1, {**told.parts, "label": model.told(label, 1).parts["label"]})
+    height, width = batch.levels.shape[2:]
+    typed = model.told(**given, count=1, size=(height, width))
+    told = Told(1, {name: (typed if name in given else told).parts[name] for name in typed.parts})
     return batch.levels[0], told
 
 
 def _calibration(
-    model: PretrainedPixelModel, images: ImageDataset, count: int | None, source: str | None, sets: list[str], seed: int
+    model: PretrainedPixelModel,
+    images: ImageDataset,
+    count: int | None,
+    source: str | None,
+    sets: list[str],
+    seed: int,
+    order: str | None,
 ) -> Any:
     """Of the images that the one was taken from, or of others; None unless asked for."""
     from pointillist.explaining import calibration
@@ -184,7 +202,7 @@ def _calibration(
         return None
     if source is not None:
         _, images = _images(model, source, None, sets, labels=True)
-    return calibration(model, images.subset(range(min(len(images), count or _LIMIT))), seed=seed)
+    return calibration(model, images.subset(range(min(len(images), count or _LIMIT))), seed=seed, order=order)
 
 
 def _teller(silent: bool) -> Any:

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def heard(section: ModelSection, data: ImageDataset, source: PretrainedPixelModel | None) -> dict[str, Any]:
-    """Keywords of `build` for attributes, vector and hint; data that lack one need not unteach it.
+    """Keywords of `build` for attributes, vector, hint and text; data that lack one need not unteach it.
 
     Raises:
         ConfigError: if a hint is to be made of the images, and the data bring hints too.
     """
-    from pointillist.conditioning import AttributesConfig, HintConfig, VectorConfig
+    from pointillist.conditioning import AttributesConfig, HintConfig, TextConfig, VectorConfig
 
     columns, before = data.columns, None if source is None else source.config
     found: dict[str, Any] = {}
@@ -35,8 +35,11 @@ def heard(section: ModelSection, data: ImageDataset, source: PretrainedPixelMode
     elif columns.hints is not None:
         channels = columns.hints.shape[1]
         found["hint"] = HintConfig(channels=channels, image=columns.hint_spec, width=section.hint_width)
+    text = section.text if section.text != "auto" else "use" if data.texts is not None and before is None else "off"
+    if text != "off":
+        found["text"] = TextConfig.of(text, section.text_width)
     if before is not None:
-        for name in ("attributes", "vector", "hint"):
+        for name in ("attributes", "vector", "hint", "text"):
             if name not in found and getattr(before, name) is not None:
                 found[name] = getattr(before, name)
     return found

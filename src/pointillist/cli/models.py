@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pointillist.cli.output import print_json, print_table, size_text
+from pointillist.cli.output import print_facts, print_json, print_table, size_text
 from pointillist.cli.settings import FLAG
+
+if TYPE_CHECKING:
+    from pointillist.catalogue import ModelSummary
+
+PAPER = "paper-"
 
 EPILOG = """Examples:
 
@@ -18,26 +24,63 @@ EPILOG = """Examples:
 
 def models(as_json: Annotated[bool, typer.Option("--json", metavar=FLAG, help="Print JSON.")] = False) -> None:
     """List the models that can be trained, and those that ship with the package."""
-    from pointillist.factory import models as all_models
+    from dataclasses import asdict
+
+    from pointillist.catalogue import models as all_models
 
     summaries = all_models()
     ready = shipped_models()
     if as_json:
-        rows = [{"name": m.name, "summary": m.summary, "presets": m.presets} for m in summaries]
-        print_json({"models": rows, "shipped": ready})
+        print_json({"models": [asdict(summary) for summary in summaries], "shipped": ready})
         return
-    for summary in summaries:
-        typer.echo(f"{summary.name}\n    {summary.summary}")
-        sizes = "   ".join(f"{preset} {count:,}" for preset, count in summary.presets.items())
-        typer.echo(f"    parameters   {sizes}")
-    typer.echo("\nParameters are for 28 x 28 grey images with 256 levels. Train one with:")
-    typer.echo("    pointillist train DATA --model NAME --preset PRESET")
+    print_facts([(summary.name, summary.summary) for summary in summaries])
+    typer.echo()
+    _print_sizes(summaries)
+    print_facts(_takes(summaries))
+    typer.echo("\nTrain one with: pointillist train DATA --model NAME --preset PRESET\n")
     if ready:
         print_table(
             ("shipped", "model", "size"), [(r["name"], r["model"], size_text(r["bytes"])) for r in ready], right=(2,)
         )
     else:
-        typer.echo("\nNo trained model ships with this release.")
+        typer.echo("No trained model ships with this release.")
+
+
+def _print_sizes(summaries: Sequence[ModelSummary]) -> None:
+    """Parameters: a column for each of our presets, one for all of the papers'."""
+    ours = list(dict.fromkeys(preset for s in summaries for preset in s.presets if not preset.startswith(PAPER)))
+    rows = []
+    for summary in summaries:
+        papers = [f"{name} {short(count)}" for name, count in summary.presets.items() if name.startswith(PAPER)]
+        sizes = [short(summary.presets[preset]) if preset in summary.presets else "" for preset in ours]
+        rows.append((summary.name, *sizes, "\n".join(papers)))
+    print_table(("parameters", *ours, "of the papers"), rows, right=range(1, len(ours) + 1))
+    typer.echo("Ours for 28 x 28 grey images with 256 levels, a paper's for its own images.\n")
+
+
+def _takes(summaries: Sequence[ModelSummary]) -> Iterator[tuple[str, str]]:
+    """What models take, their likelihoods and orders: once where it is the same for most."""
+    yield from _shared("takes", {s.name: ", ".join(s.conditions) or "nothing" for s in summaries})
+    for kind in summaries[0].likelihoods:
+        yield from _shared(kind, {s.name: ", ".join(s.likelihoods[kind]) or "none" for s in summaries})
+    yield from _shared("orders", {s.name: ", ".join(f"{kind} (8)" for kind in s.orders) for s in summaries})
+
+
+def _shared(what: str, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """A line for the value that most models have, and one for each that differs."""
+    usual = max(values.values(), key=list(values.values()).count)
+    yield what, usual
+    for name, value in values.items():
+        if value != usual:
+            yield "", f"{name}: {value}"
+
+
+def short(count: int) -> str:
+    """Three figures of a large number: 1.04 M."""
+    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if count >= size:
+            return f"{float(f'{count / size:.3g}'):,g} {unit}"
+    return str(count)
 
 
 def shipped_models() -> list[dict[str, Any]]:

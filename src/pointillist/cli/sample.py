@@ -28,6 +28,10 @@ EPILOG = """Examples:
 
   pointillist sample runs/sprites -n 500 --out sprites/
 
+  pointillist sample runs/sprites -n 8 --text "a red dragon" --guidance 2
+
+  pointillist sample runs/sprites -n 64 --format atlas --palette autumn.hex --out sprites.png
+
   pointillist sample runs/faces -n 8 --attribute hair=red --attribute eyes=blue
 
   pointillist sample runs/upscaler -n 4 --hint small.png
@@ -47,6 +51,7 @@ Labels = Annotated[
     list[str] | None,
     _option("--label", value="LABEL", text="Name or number, several with commas, or each for all.", panel=_PAINT),
 ]
+Texts = Annotated[list[str] | None, _option("--text", value="PROMPT", text="What to paint; repeatable.", panel=_PAINT)]
 Attributes = Annotated[
     list[str] | None, _option("--attribute", value="NAME=VALUE", text="Such as hair=red; repeatable.", panel=_PAINT)
 ]
@@ -72,8 +77,9 @@ Order = Annotated[
 BatchSize = Annotated[int, _option(value="N", text="Images painted at once.", panel=_PAINT, low=1)]
 Out = Annotated[str, _option("--out", "-o", value="PATH", text="A sheet NAME.png, DIR/ or NAME.npz.", panel=_WRITE)]
 Format = Annotated[
-    str | None, _option("--format", value="KIND", text="sheet, files or npz; else by --out.", panel=_WRITE)
+    str | None, _option("--format", value="KIND", text="sheet, files, npz, or atlas (PNG and JSON).", panel=_WRITE)
 ]
+Palette = Annotated[Path | None, _option(value="FILE", text="Other colours for a palette model.", panel=_WRITE)]
 Animate = Annotated[Path | None, _option(value="GIF", text="Also show them being painted.", panel=_WRITE)]
 Force = Annotated[bool, _option("--force", value=FLAG, text="Replace what is there.", panel=_WRITE)]
 Json = Annotated[bool, _option("--json", value=FLAG, text="Print the result as JSON.", panel=_WRITE)]
@@ -83,6 +89,7 @@ def sample(
     model: Model,
     n: Count = 16,
     label: Labels = None,
+    text: Texts = None,
     attribute: Attributes = None,
     vector: Vector = None,
     hint: Hint = None,
@@ -96,6 +103,7 @@ def sample(
     batch_size: BatchSize = 64,
     out: Out = "samples.png",
     form: Format = None,
+    palette: Palette = None,
     animate: Animate = None,
     force: Force = False,
     as_json: Json = False,
@@ -104,6 +112,7 @@ def sample(
     from pointillist.cli.asking import asked
     from pointillist.cli.writers import check_target
     from pointillist.data import parse_size
+    from pointillist.data.palette import read_palette
     from pointillist.factory import load
     from pointillist.unroll import resolve_engine
 
@@ -111,19 +120,23 @@ def sample(
     wanted = None if size is None else parse_size(size)
     painter = load(model)
     labels = each_label(label or [], painter.config.classes, n)
-    total = n if labels is None else len(labels)
+    prompts = each_text(text or [], labels, n)
+    total = len(labels or prompts or range(n))
     check_target(path, kind, total, painter.image, force)
+    colours = None if palette is None else read_palette(palette)
+    if colours is not None:
+        painter.image.recoloured(colours)  # refused before anything is painted
     if animate is not None:
         check_animation(animate, kind, force)
     settings = {
         "n": total, "label": labels, "guidance": guidance, "temperature": temperature, "top_p": top_p,
         "engine": resolve_engine(engine),
         "seed": secrets.randbelow(2**31) if seed is None else seed, "size": wanted, "batch_size": batch_size,
-        **asked(attribute or [], vector, hint),
+        "text": prompts, **asked(attribute or [], vector, hint),
         "order": painter.order(order).name,
     }  # fmt: skip
-    columns = None if labels is None else sheet_columns(n, total // n)
-    _paint(painter, settings, kind, path, animate, columns, as_json)
+    columns = sheet_columns(n, total // n)
+    _paint(painter, settings, kind, path, animate, columns, colours, as_json)
 
 
 def target(out: str, form: str | None) -> tuple[str, Path]:
@@ -138,8 +151,8 @@ def target(out: str, form: str | None) -> tuple[str, Path]:
     if form is None:
         folder = out.endswith(("/", "\\")) or path.is_dir() or not path.suffix
         form = "npz" if path.suffix.lower() == ".npz" else "files" if folder else "sheet"
-    if form not in ("sheet", "files", "npz"):
-        raise ConfigError(f"`--format` (={form!r}) must be sheet, files or npz.")
+    if form not in ("sheet", "files", "npz", "atlas"):
+        raise ConfigError(f"`--format` (={form!r}) must be sheet, files, npz or atlas.")
     return form, path
 
 
@@ -161,6 +174,23 @@ def each_label(given: Sequence[str], classes: Sequence[str], n: int) -> list[int
         return None
     numbers: list[int] = resolve_labels(names, classes, len(names)).tolist()
     return [number for number in numbers for _ in range(n)]
+
+
+def each_text(given: Sequence[str], labels: list[int] | None, n: int) -> list[str] | None:
+    """The prompt of each image: `n` times each one given; one for all beside labels.
+
+    Raises:
+        ConfigError: for several prompts beside labels.
+    """
+    from pointillist.errors import ConfigError
+
+    if not given:
+        return None
+    if labels is not None:
+        if len(given) > 1:
+            raise ConfigError(f"`--text` (={given[1]!r}) can be given once beside `--label`: paint the others apart.")
+        return list(given) * len(labels)
+    return [text for text in given for _ in range(n)]
 
 
 def sheet_columns(n: int, labels: int) -> int | None:
@@ -193,10 +223,12 @@ def _paint(
     path: Path,
     animate: Path | None,
     columns: int | None,
+    colours: Sequence[Sequence[int]] | None,
     as_json: bool,
 ) -> None:
     """Paint batch by batch into the file or folder, and say what came out."""
     from pointillist.cli import writers
+    from pointillist.cli.atlas import write_atlas
     from pointillist.sampling import stream
 
     started = time.perf_counter()
@@ -209,7 +241,11 @@ def _paint(
     with Bar("painting", -(-total // batch) * lines) as bar:
         on_row = lambda done, rows, levels: bar.show(done // batch * lines + rows)  # noqa: E731
         parts = totals.through(stream(painter, **settings, on_row=on_row))
-        if kind == "npz":
+        if colours is not None:
+            parts = (part.recoloured(colours) for part in parts)
+        if kind == "atlas":
+            write_atlas(path, parts, classes, columns)
+        elif kind == "npz":
             writers.write_npz(path, parts, total, painter.image.resized(height, width), classes)
         elif kind == "files":
             writers.write_files(path, parts, total, classes)

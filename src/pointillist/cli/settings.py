@@ -83,6 +83,8 @@ SETTINGS = (
             metavar="NAME"),
     Setting("--hint-from", "data.hint_from", str, IMAGES, "Images given beforehand: a folder of same names, a member.",
             metavar="DIR|NAME"),
+    Setting("--text-from", "data.text_from", str, IMAGES, "Columns or members with captions; filename, path.",
+            metavar="NAMES"),
     Setting("--array", "data.array", str, IMAGES, "Member of an .npz to read, or its stem.", metavar="NAME"),
     Setting("--skip-bad", "data.skip_bad", bool, IMAGES, "Skip and count files that cannot be read."),
     Setting("--model", "model.type", str, MODEL, "A name from `pointillist models`.", "gated-pixelcnn", metavar="NAME"),
@@ -92,6 +94,8 @@ SETTINGS = (
     Setting("--mixtures", "model.mixtures", int, MODEL, "Components of a mixture.", "10", metavar="N"),
     Setting("--positions", "model.position_width", int, MODEL, "Features of learned positions; they fix the size.", "0",
             metavar="N"),
+    Setting("--text", "model.text", str, MODEL, "How captions are heard: use, learned, use+learned, off. "
+            "Default: use, where there are any.", metavar="HOW"),
     Setting("--hint", "model.hint", str, MODEL,
             "Give it beforehand, made of the image: lowres:2, grey, outline, half:left.", metavar="WHAT"),
     Setting("--orders", "model.orders", str, MODEL, "Orders to train on, with commas; raster-all, s-curve-all. "

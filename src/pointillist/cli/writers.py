@@ -54,12 +54,14 @@ def check_target(out: Path, kind: str, total: int, image: ImageSpec, force: bool
     """
     if image.levels > 256 and kind != "npz":
         raise ConfigError(f"Codes with {image.levels:,} levels are no picture: write them with `--out NAME.npz`.")
-    if kind == "sheet" and total > MAX_SHEET:
+    if kind in ("sheet", "atlas") and total > MAX_SHEET:
         raise ConfigError(
             f"A sheet holds {MAX_SHEET:,} images, not {total:,}: write them with `--out DIR/` or `--out NAME.npz`."
         )
-    if kind == "sheet" and out.suffix.lower() != ".png":
+    if kind in ("sheet", "atlas") and out.suffix.lower() != ".png":
         raise ConfigError(f"`--out` (={out}) must end in .png for a sheet: or give DIR/ for files, or NAME.npz.")
+    if kind == "atlas":
+        refuse_existing(out.with_suffix(".json"), force)
     if kind != "files":
         refuse_existing(out, force)
     elif out.exists() and (not out.is_dir() or any(out.iterdir())) and not force:
@@ -69,14 +71,15 @@ def check_target(out: Path, kind: str, total: int, image: ImageSpec, force: bool
 def write_sheet(
     out: Path, parts: Iterable[Samples], classes: Names, columns: int | None
 ) -> tuple[np.ndarray, list[str] | None]:
-    """One PNG, with class names below where labels were asked for; pictures and names go on to an animation."""
+    """One PNG, with the class or the prompt below each where it was asked for; both go on to an animation."""
     from pointillist.pictures import save_png, sheet
 
     pictures: list[np.ndarray] = []
     names: list[str] = []
     for part in parts:
         pictures.append(part.array)
-        names += [classes[i] if i >= 0 else "" for i in part.labels.tolist()]
+        shown = [classes[i] if i >= 0 else "" for i in part.labels.tolist()]
+        names += shown if any(shown) or part.texts is None else part.texts
     array = np.concatenate(pictures)
     captions = names if any(names) else None
     save_png(sheet(array, captions=captions, columns=columns), out)
@@ -89,13 +92,16 @@ def write_files(out: Path, parts: Iterable[Samples], total: int, classes: Names)
     with _folder(out) as folder, (folder / LIST).open("w", encoding="utf-8") as listing:
         index = 0
         for part in parts:
-            rows = zip(as_files(part), part.labels.tolist(), part.bits_per_dim.tolist(), strict=True)
-            for picture, label, bits in rows:
+            texts = part.texts or ("",) * len(part)
+            rows = zip(as_files(part), part.labels.tolist(), texts, part.bits_per_dim.tolist(), strict=True)
+            for picture, label, text, bits in rows:
                 name = f"{index:0{digits}d}.png"
                 picture.save(folder / name)
                 row: dict[str, Any] = {"file_name": name}
                 if label >= 0:
                     row["label"] = classes[label]
+                if text:
+                    row["text"] = text
                 listing.write(json.dumps({**row, "bits_per_dim": round(bits, 5)}, ensure_ascii=False) + "\n")
                 index += 1
 

@@ -7,7 +7,8 @@ from pointillist.conditioning.label import NO_LABEL, Label, LabelListener, label
 from pointillist.conditioning.listener import Listener
 from pointillist.conditioning.order import OrderVectors
 from pointillist.conditioning.position import PositionMap
-from pointillist.conditioning.told import Further, Part, Told
+from pointillist.conditioning.text import TextConfig, TextListener, WordsListener, resolve_texts
+from pointillist.conditioning.told import Further, Part, Told, not_heard
 from pointillist.conditioning.vector import VectorConfig, VectorListener
 
 __all__ = [
@@ -24,10 +25,15 @@ __all__ = [
     "OrderVectors",
     "Part",
     "PositionMap",
+    "TextConfig",
+    "TextListener",
     "Told",
     "VectorConfig",
     "VectorListener",
+    "WordsListener",
     "label_part",
     "labels_of",
+    "not_heard",
     "resolve_labels",
+    "resolve_texts",
 ]

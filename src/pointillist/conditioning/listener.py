@@ -15,7 +15,10 @@ class Listener(nn.Module):
 
     Attributes:
         vector_width, map_width: features it adds to the vector, or to the map, that every layer hears; one is 0.
+        asks: the keyword under which a user tells it; "" where that is its own name.
     """
+
+    asks: str = ""
 
     vector_width: int = 0
     map_width: int = 0

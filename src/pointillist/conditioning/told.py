@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Bool, Shaped
 from torch import Tensor
 
+from pointillist.errors import ConfigError
+
 
 class Further(TypedDict, total=False):
     """Conditions beside `label` and `text`, as a user gives them: one for all images, or one each.
@@ -88,3 +90,11 @@ class Told:
                 for n in names
             },
         )
+
+
+def not_heard(name: str, value: Any) -> ConfigError:
+    """What to say where a model is told what it does not listen to."""
+    if name == "text":
+        return ConfigError(f"`text` (={value!r}) cannot be used: this model does not listen to text. Leave it out.")
+    what, shown = ("labels", f" (={value!r})") if name == "label" else (f"`{name}`", "")
+    return ConfigError(f"`{name}`{shown} cannot be used: this model was trained without {what}. Leave it out.")

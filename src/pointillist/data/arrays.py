@@ -168,9 +168,9 @@ def read_npz(path: Path, options: DataOptions) -> Raw:
         raise DataError(f"The splits of {path.name} have images of shapes {sorted(shapes)} (c, h, w): they must agree.")
     counts = {split: len(b) for split, b in zip(parts, blocks, strict=True)}
     label_stems = (options.label_from,) if options.label_from else LABEL_STEMS
-    text_stems = (options.text_from,) if options.text_from else TEXT_STEMS
     labels = _column(archive, counts, label_stems, required=options.label_from) if options.labels else None
-    texts = _column(archive, counts, text_stems, required=options.text_from)
+    columns = [_column(archive, counts, (name,), required=name) for name in options.text_columns]
+    texts = columns or [_column(archive, counts, TEXT_STEMS)]
     palette = None
     if isinstance(options.palette, str) and options.palette in archive.names:
         palette = check_palette(archive.read(options.palette), f"{path.name}:{options.palette}")
@@ -180,7 +180,7 @@ def read_npz(path: Path, options: DataOptions) -> Raw:
         kind="integers",
         name=path.name,
         labels=labels,
-        texts=None if texts is None else tuple(str(t) for t in texts.tolist()),
+        texts=None if texts[0] is None else tuple(" ".join(map(str, said)) for said in zip(*texts, strict=True)),
         split=_splits(archive, counts),
         classes=tuple(str(c) for c in names.tolist()) if labels is not None and labels.dtype.kind != "U" else (),
         palette=palette,

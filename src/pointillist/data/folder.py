@@ -67,7 +67,7 @@ def read_folder(folder: Path, options: DataOptions) -> Raw:
         kind=decoded.kind,
         name=folder.name or str(folder),
         labels=_labels(kept, rows, folder, splits, options, images),
-        texts=_texts(kept, rows, options),
+        texts=_texts(kept, rows, folder, options),
         split=None if splits is None else np.array([splits[p] for p in kept]),
         levels=decoded.levels,
         extras=extras_of_folder(folder, kept, rows, decoded.values.shape[2:], options),
@@ -148,14 +148,21 @@ def _column_of_labels(kept: list[Path], rows: dict[Path, Row], options: DataOpti
     return np.array(texts)
 
 
-def _texts(kept: list[Path], rows: dict[Path, Row] | None, options: DataOptions) -> tuple[str, ...] | None:
+def _texts(
+    kept: list[Path], rows: dict[Path, Row] | None, folder: Path, options: DataOptions
+) -> tuple[str, ...] | None:
     if options.text_from == "filename":
         return tuple(_from_file_name(p) for p in kept)
-    column = _column_name(rows or {}, (options.text_from,) if options.text_from else TEXT_COLUMNS, options.text_from)
-    if column is None or rows is None:
+    if options.text_from == "path":
+        return tuple(_from_path(p.relative_to(folder)) for p in kept)
+    wanted = options.text_columns
+    names = [_column_name(rows or {}, (name,), name) for name in wanted] or [
+        _column_name(rows or {}, TEXT_COLUMNS, None)
+    ]
+    if rows is None or names == [None]:
         return None
-    found = [rows[p].get(column) for p in kept]
-    return tuple("" if text is None else str(text) for text in found)
+    found = [[rows[p].get(str(name)) for name in names] for p in kept]
+    return tuple(" ".join(str(part) for part in parts if part is not None) for parts in found)
 
 
 def _column_name(rows: dict[Path, Row], names: tuple[str, ...], required: str | None) -> str | None:
@@ -168,7 +175,17 @@ def _column_name(rows: dict[Path, Row], names: tuple[str, ...], required: str | 
 
 
 def _from_file_name(path: Path) -> str:
-    return " ".join(re.split(r"[\s_\-]+", path.stem)).strip()
+    return _words(path.stem)
+
+
+def _from_path(path: Path) -> str:
+    """Folders, but for those of splits, and the file name."""
+    parts = path.with_suffix("").parts
+    return _words(" ".join(parts[1:] if len(parts) > 1 and parts[0].lower() in SPLIT_ALIASES else parts))
+
+
+def _words(text: str) -> str:
+    return " ".join(re.split(r"[\s_\-]+", text)).strip()
 
 
 def _metadata_rows(folder: Path, files: list[Path], options: DataOptions) -> dict[Path, Row] | None:

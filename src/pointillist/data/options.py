@@ -39,7 +39,8 @@ class DataOptions(BaseModel):
             whenever the seed of a batch changes. Both give 2 levels.
         threshold: 1 to 255, for static binarisation.
         labels: whether labels are read.
-        label_from, text_from: column or member that holds them; `text_from="filename"` makes captions of file names.
+        label_from, text_from: column or member that holds them; captions may be put together of several, as
+            `subcategory,name`; `text_from="filename"` makes them of file names, `path` of folders and file names.
         attributes: names of columns (of metadata) or members (of an `.npz`) that hold categories, such as hair colour.
         vector_from: column or member that holds a vector of numbers for each image.
         hint_from: member that holds an image for each image, `n h w [c]`, or a folder of files of the same names.
@@ -124,6 +125,11 @@ class DataOptions(BaseModel):
         if self.levels not in (None, 2):
             return f"`levels` (={self.levels}) must be 2 (or left out) with `binarise` {self.binarise!r}."
         return None
+
+    @property
+    def text_columns(self) -> tuple[str, ...]:
+        """The columns or members that make a caption."""
+        return tuple(part.strip() for part in (self.text_from or "").split(",") if part.strip())
 
     def changed(self, **overrides: Any) -> DataOptions:
         """A copy with some options replaced, checked again.

@@ -1,5 +1,6 @@
 """Look inside: what a model made of an image, pixel by pixel, as arrays, pictures and one page."""
 
+from pointillist.explaining.asking import Asked, Question
 from pointillist.explaining.attribution import (
     Attribution,
     gradient,
@@ -17,6 +18,7 @@ from pointillist.explaining.maps import BitMaps, Running, bit_maps
 from pointillist.explaining.what_if import Change, WhatIf, what_if
 
 __all__ = [
+    "Asked",
     "Attribution",
     "BitMaps",
     "Calibration",
@@ -26,6 +28,7 @@ __all__ = [
     "Explanation",
     "LayerBits",
     "LevelDistribution",
+    "Question",
     "Reliability",
     "Running",
     "WhatIf",

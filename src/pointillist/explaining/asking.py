@@ -17,11 +17,18 @@ from torch import Tensor
 from pointillist.conditioning import Further, Label, Told
 from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.nn import Condition
+from pointillist.ordering import Order
 from pointillist.pixel_model import PixelModel
 from pointillist.scoring import evaluating
 
 NATS = float(np.log(2.0))  # nats in a bit
 _NUMBERS = 4_000_000  # of a table that is held at once
+
+
+class Question(Further, total=False):
+    """Conditions beside `label` and `text`, and `order`: one of the model's orders; None for the usual one."""
+
+    order: str | None
 
 
 @dataclass(frozen=True)
@@ -31,23 +38,33 @@ class Asked:
     Attributes:
         x: its levels, `[1 c h w]`.
         told: what the model is told of it.
+        order: in which its sub-pixels come; None for the usual one.
     """
 
     model: PixelModel
     x: Int[Tensor, "1 c h w"]
     told: Told
+    order: Order | None = None
 
     @classmethod
     def of(
-        cls, model: PixelModel, image: Any, label: Label = None, text: Any = None, **further: Unpack[Further]
+        cls,
+        model: PixelModel,
+        image: Any,
+        label: Label = None,
+        text: Any = None,
+        *,
+        order: str | None = None,
+        **further: Unpack[Further],
     ) -> Asked:
-        """From levels `[c h w]` or `[1 c h w]`, a PIL picture, or the path of a picture; conditions as for `log_prob`.
+        """From levels `[c h w]` or `[1 c h w]`, a PIL picture, or the path of a picture; the rest as for `log_prob`.
 
         Raises:
             ShapeError, DataError, ConfigError: if the model does not take this image or these conditions.
         """
         x = one_image(model, image)
-        return cls(model, x, model.told(label, 1, text, size=(x.shape[2], x.shape[3]), **further))
+        told = model.told(label, 1, text, size=(x.shape[2], x.shape[3]), **further)
+        return cls(model, x, told, model.order(order))
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -71,7 +88,7 @@ class Asked:
 
     def outputs(self, canvas: Float[Tensor, "b i h w"]) -> Float[Tensor, "b p h w"]:
         """Network outputs for any canvases of the size of the image."""
-        out: Tensor = self.model.outputs(canvas, self.condition(len(canvas)))
+        out: Tensor = self.model.outputs(canvas, self.condition(len(canvas)), self.order)
         return out
 
     def params(self) -> Float[Tensor, "1 p h w"]:
@@ -83,7 +100,7 @@ class Asked:
     def places(self) -> Int[np.ndarray, "c h w"]:
         """The place of each sub-pixel in the order of painting, from 0."""
         channels, height, width = self.shape
-        return self.model.places(height, width)[None] * channels + np.arange(channels)[:, None, None]
+        return self.model.places(height, width, self.order)[None] * channels + np.arange(channels)[:, None, None]
 
     def earlier(self, row: int, column: int, channel: int) -> Bool[np.ndarray, "c h w"]:
         """What the network may know at a sub-pixel; of a coupled pixel, only what is before it."""

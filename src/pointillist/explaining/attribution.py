@@ -17,9 +17,9 @@ from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor
 
-from pointillist.conditioning import Further, Label
+from pointillist.conditioning import Label
 from pointillist.errors import ConfigError, MissingExtraError
-from pointillist.explaining.asking import NATS, Asked, check_site
+from pointillist.explaining.asking import NATS, Asked, Question, check_site
 from pointillist.pictures import heat_map, png_bytes
 from pointillist.pixel_model import PixelModel
 from pointillist.receptive import channel_names
@@ -69,7 +69,7 @@ def gradient(
     channel: int | None = None,
     label: Label = None,
     text: Any = None,
-    **further: Unpack[Further],
+    **further: Unpack[Question],
 ) -> Attribution:
     """Gradient of the log-probability of what is at a site, in bits, with respect to every earlier sub-pixel.
 
@@ -101,7 +101,7 @@ def gradient_sizes(
     sites: list[tuple[int, int]] | None = None,
     label: Label = None,
     text: Any = None,
-    **further: Unpack[Further],
+    **further: Unpack[Question],
 ) -> Float[np.ndarray, "n h w"]:
     """Size of the gradient of the log-probability of whole pixels, over the channels of each earlier pixel.
 
@@ -163,7 +163,7 @@ def integrated_gradients(
     *,
     baseline: int | Int[Tensor, "c h w"] = 0,
     steps: int = 64,
-    **further: Unpack[Further],
+    **further: Unpack[Question],
 ) -> Attribution:
     """Divide the change of a site's log-probability among the sub-pixels before it (Sundararajan et al. 2017; Captum).
 
@@ -213,7 +213,7 @@ def influence(
     channel: int | None = None,
     label: Label = None,
     text: Any = None,
-    **further: Unpack[Further],
+    **further: Unpack[Question],
 ) -> Attribution:
     """How far the distribution at a site moves when one earlier sub-pixel is another: perturbation, one at a time.
 

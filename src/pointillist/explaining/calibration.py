@@ -34,6 +34,7 @@ CONFIDENCE = 0.95  # that all bars of a right model lie in the band
 _LOWER = (0.0, 1 / 4096, 1 / 1024, 1 / 256, 1 / 64, 1 / 16, 0.125, 0.25, 0.375)
 EDGES = (*_LOWER, 0.5, *(1 - edge for edge in reversed(_LOWER)))
 _VARIES = 2.0
+_STREAM = 1  # not the uniforms with which `sample` draws images of the same seed: the PIT would follow them
 _NUMBERS = 8_000_000  # of a table that is held at once
 
 
@@ -166,6 +167,7 @@ def calibration(
     seed: int = 0,
     batch_size: int = 64,
     on_progress: Callable[[int, int], None] | None = None,
+    order: str | None = None,
     **further: Unpack[Further],
 ) -> Calibration:
     """Compare a model's probabilities with what came, over images it has not been trained on.
@@ -176,6 +178,7 @@ def calibration(
         bins: of the PIT histogram.
         seed: of the randomised PIT; image i depends on (seed, i) alone, not on `batch_size`.
         on_progress: called with images done and images in all.
+        order: one of the model's orders; None for the usual one.
 
     Raises:
         ConfigError, DataError, ShapeError: if a setting or the images do not fit.
@@ -184,7 +187,7 @@ def calibration(
         raise ConfigError(
             f"`bins` (={bins}) must be at least 2, `batch_size` (={batch_size}) at least 1, `seed` (={seed}) 0 or more."
         )
-    batches = Batches(model, x, label, text, seed=seed, **further)
+    batches = Batches(model, x, label, text, seed=seed, order=order, **further)
     if batches.count == 0:
         raise DataError("There is no image to compare with: the data set is empty.")
     image = model.image
@@ -193,7 +196,7 @@ def calibration(
     with evaluating(model):
         for start in range(0, batches.count, step):
             levels, params = batches.outputs(start, start + step)
-            draws = [np.random.default_rng([seed, i]) for i in range(start, start + len(levels))]
+            draws = [np.random.default_rng([seed, i, _STREAM]) for i in range(start, start + len(levels))]
             v = torch.from_numpy(np.stack([random.random(levels.shape[1:]) for random in draws]))
             for channel in range(image.channels):
                 probs, seen = _forecasts(model, params, levels, channel)

@@ -144,17 +144,17 @@ def bars_chart(rows: Sequence[tuple[str, float]], unit: str, *, marked: int | No
     for index, (name, value) in enumerate(rows):
         y = 6 + step * index
         a, b = sorted((zero, axes.at_x(value)))
-        kind: Kind = "seen" if index == marked else "bar" if value >= 0 else "bad"
+        kind: Kind = "seen" if index == marked else "bar"
         marks.append(Rect(a, y + 5, max(b - a, 0.8), step - 10, kind))
         short = name if len(name) <= _NAMES else name[: _NAMES - 1] + "\u2026"
         marks.append(Text(120, y + 16, short, "end"))
         if value >= 0:
-            marks.append(Text(b + 6, y + 16, f"{value:,.4g}", "start", "soft"))
+            marks.append(Text(b + 6, y + 16, f"{value:,.1f}", "start", "soft"))
         else:
-            marks.append(Text(a - 6, y + 16, f"{value:,.4g}", "end", "soft"))
+            marks.append(Text(a - 6, y + 16, f"\u2212{-value:,.1f}", "end", "soft"))
     marks.append(Path(((zero, 6), (zero, axes.bottom)), "axis"))
     marks.append(Text((left + right) / 2, axes.bottom + 18, unit, kind="soft"))
-    words = label or f"{unit}: " + ", ".join(f"{name} {value:.4g}" for name, value in rows)
+    words = label or f"{unit}: " + ", ".join(f"{name} {value:.1f}" for name, value in rows)
     return Chart(_WIDTH, axes.bottom + 26, words, tuple(marks))
 
 

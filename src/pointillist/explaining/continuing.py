@@ -15,6 +15,7 @@ from torch import Tensor
 from pointillist.conditioning import Further, Label, Told, labels_of
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.explaining.asking import one_image
+from pointillist.ordering import Order
 from pointillist.pixel_model import PixelModel
 from pointillist.sampling import Chooser, Samples
 from pointillist.scoring import evaluating
@@ -35,6 +36,7 @@ def continue_image(
     seed: int | None = None,
     uniforms: Float[np.ndarray, "n c h w"] | Tensor | None = None,
     engine: str = "auto",
+    order: str | None = None,
     **further: Unpack[Further],
 ) -> Samples:
     """Paint `n` images that keep what is known of one.
@@ -46,8 +48,8 @@ def continue_image(
     Args:
         image: levels `[c h w]`, a PIL picture or the path of one; read where it is known.
         known: pixels or sub-pixels to keep.
-        label, text, further, guidance, temperature, top_p, seed, uniforms, engine: as for `sample`. The same uniforms
-            (or seed) draw the same levels from the same distributions, whatever is known.
+        label, text, further, guidance, temperature, top_p, seed, uniforms, engine, order: as for `sample`. The same
+            uniforms (or seed) draw the same levels from the same distributions, whatever is known.
 
     Returns:
         the images; `nats` is the log-likelihood of each as a whole, kept sub-pixels included.
@@ -66,7 +68,7 @@ def continue_image(
     if u.shape != (n, *x.shape[1:]):
         raise ShapeError(f"`uniforms` of shape {u.shape} must be {(n, *x.shape[1:])}: one for each sub-pixel.")
     chooser = Chooser(torch.from_numpy(u), guidance, temperature, top_p)
-    found = continued(model, x, _mask(known, tuple(x.shape[1:])), told, chooser, engine)
+    found = continued(model, x, _mask(known, tuple(x.shape[1:])), told, chooser, engine, model.order(order))
     return replace(found, seed=None if given else seed)
 
 
@@ -82,6 +84,7 @@ def continued(
     told: Told,
     chooser: Chooser,
     engine: str,
+    order: Order | None = None,
 ) -> Samples:
     """Paint as many images as are told something. Under guidance the loop carries each twice, as in `sampling`."""
     size, count, engine = (x.shape[2], x.shape[3]), len(told), resolve_engine(engine)
@@ -93,10 +96,10 @@ def continued(
     choose = KeepKnown(chooser, levels, known)
     with evaluating(model):
         condition = model.condition(carried, len(carried))
-        painted = unroll(model, condition, choose, len(carried), *size, engine, known=kept)[:count]
-        nats = model.told_log_prob(painted.to(model.device), told).flatten(1).sum(1).double().cpu()
+        painted = unroll(model, condition, choose, len(carried), *size, engine, known=kept, order=order)[:count]
+        nats = model.told_log_prob(painted.to(model.device), told, order).flatten(1).sum(1).double().cpu()
     labels = labels_of(told.parts.get("label"), count)
-    return Samples(painted, nats, model.image.resized(*size), labels, None, engine)
+    return Samples(painted, nats, model.image.resized(*size), labels, None, engine, (order or model.order()).name)
 
 
 class KeepKnown:

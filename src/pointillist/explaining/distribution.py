@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image
 
-from pointillist.conditioning import Further, Label
-from pointillist.explaining.asking import NATS, Asked, check_site
+from pointillist.conditioning import Label
+from pointillist.explaining.asking import NATS, Asked, Question, check_site
 from pointillist.explaining.charts import distribution_chart
 from pointillist.likelihoods import DiscretizedLogisticMixture
 from pointillist.pictures import png_bytes
@@ -130,7 +130,7 @@ def distribution(
     channel: int = 0,
     label: Label = None,
     text: Any = None,
-    **further: Unpack[Further],
+    **further: Unpack[Question],
 ) -> LevelDistribution:
     """The distribution of one sub-pixel of an image. Arguments and errors as `bit_maps`.
 

@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float
 from PIL import Image
 
-from pointillist.conditioning import Further, Label, Told, label_part
+from pointillist.conditioning import Label, Told, label_part
 from pointillist.errors import ConfigError
-from pointillist.explaining.asking import Asked
+from pointillist.explaining.asking import Asked, Question
 from pointillist.explaining.charts import bars_chart
 from pointillist.explaining.scales import bits_top
 from pointillist.pictures import Chart, heat_map, png_bytes
@@ -54,8 +54,8 @@ class ConditionBits:
         return share
 
     def image(self) -> Image.Image:
-        """What being told saves at each sub-pixel."""
-        return heat_map(self.saved, top=self.top, unit="bits saved by being told", captions=self.names, both=True)
+        """What being told changes at each sub-pixel: blue where it saves bits, red where it costs."""
+        return heat_map(-self.saved, top=self.top, unit="bits more when told", captions=self.names, both=True)
 
     def chart(self) -> Chart:
         """Bits that each label would save; without labels, the bits of the image told and untold."""
@@ -82,7 +82,7 @@ class ConditionBits:
 
 
 def condition_bits(
-    model: PixelModel, image: Any, label: Label = None, text: Any = None, **further: Unpack[Further]
+    model: PixelModel, image: Any, label: Label = None, text: Any = None, **further: Unpack[Question]
 ) -> ConditionBits:
     """What the conditions of an image save, and the bits of the image under every label.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -14,8 +14,8 @@ from jaxtyping import Float
 from PIL import Image
 
 from pointillist.checkpoint import write_text
-from pointillist.conditioning import Further, Label, Told
-from pointillist.explaining.asking import Asked
+from pointillist.conditioning import Label, Told
+from pointillist.explaining.asking import Asked, Question
 from pointillist.explaining.attribution import gradient_sizes_of
 from pointillist.explaining.calibration import Calibration
 from pointillist.explaining.distribution import LevelDistribution, distribution_of
@@ -167,13 +167,14 @@ def explain(
     looks: int | None = None,
     on_progress: Callable[[str], None] | None = None,
     told: Told | None = None,
-    **further: Unpack[Further],
+    **further: Unpack[Question],
 ) -> Explanation:
     """Look at an image under a model from every side.
 
     Args:
         image: levels `[c h w]`, a PIL picture or the path of one.
-        label, text, further: what the model is told, as for `log_prob`; or all of it as `told`.
+        label, text, further: what the model is told, and the order, as for `log_prob`.
+        told: instead of all that, what a data set tells of the image.
         name: of the model, for titles; None for its type.
         calibration, changes, continuations, seed, looks, on_progress: see `Explanation`.
 
@@ -182,7 +183,7 @@ def explain(
     """
     asked = Asked.of(model, image, label, text, **further)
     if told is not None:
-        asked = Asked(model, asked.x, told)
+        asked = replace(asked, told=told)
     return Explanation(
         asked, name or model.config.model_type, calibration, changes, continuations, seed, looks, on_progress
     )

@@ -47,6 +47,7 @@ def table_rows(explanation: Explanation, stored: str) -> Sequence[tuple[str, str
         ("model", f"{explanation.title}: {model.config.model_type}, {model.num_parameters:,} parameters"),
         ("likelihood", model.likelihood.name),
         ("told", told_words(explanation)),
+        ("order", (explanation.asked.order or model.order()).name),
         ("bits", f"{maps.bits:.4f}, that is {maps.bits_per_dim:.4f} bits/dim"),
         ("expected", f"{maps.expected:.4f} bits, deviation {float(maps.variance.sum()) ** 0.5:.4f}, z {maps.z:+.4f}"),
         ("stored here", stored),
@@ -55,5 +56,5 @@ def table_rows(explanation: Explanation, stored: str) -> Sequence[tuple[str, str
     ]
     if len(maps.names) > 1:
         parts = (f"{name} {bits:.2f}" for name, bits in zip(maps.names, maps.channel_bits, strict=True))
-        rows.insert(5, ("by channel", ", ".join(parts) + " bits"))
+        rows.insert(6, ("by channel", ", ".join(parts) + " bits"))
     return rows

@@ -27,9 +27,9 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor, nn
 
-from pointillist.conditioning import Further, Label
+from pointillist.conditioning import Label
 from pointillist.errors import ConfigError
-from pointillist.explaining.asking import Asked
+from pointillist.explaining.asking import Asked, Question
 from pointillist.explaining.charts import bars_chart
 from pointillist.explaining.scales import bits_top
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN
@@ -80,8 +80,9 @@ class LayerBits:
         return bars_chart(rows, "bits of the image, read after each layer", marked=len(rows) - 1)
 
     def saved_image(self) -> Image.Image:
-        """What each layer saves at every pixel."""
-        return heat_map(self.saved.sum(1), top=self.top, unit="bits saved", captions=self.names[1:], both=True)
+        """What each layer changes at every pixel: blue where it saves bits, red where it costs."""
+        maps, top = -self.saved.sum(1), self.top * self.saved.shape[1]
+        return heat_map(maps, top=top, unit="bits more with the layer", captions=self.names[1:], both=True)
 
     def to_dict(self) -> dict[str, Any]:
         """Bits at each depth."""
@@ -92,7 +93,7 @@ class LayerBits:
 
 
 def layer_bits(
-    model: PixelModel, image: Any, label: Label = None, text: Any = None, **further: Unpack[Further]
+    model: PixelModel, image: Any, label: Label = None, text: Any = None, **further: Unpack[Question]
 ) -> LayerBits:
     """Read the output head after every layer. Arguments as `bit_maps`.
 

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from PIL import Image
 
-from pointillist.conditioning import Further, Label
-from pointillist.explaining.asking import NATS, Asked
+from pointillist.conditioning import Label
+from pointillist.explaining.asking import NATS, Asked, Question
 from pointillist.explaining.scales import Z_TOP, bits_top
 from pointillist.pictures import heat_map, png_bytes
 from pointillist.pixel_model import PixelModel
@@ -144,7 +144,7 @@ class Running:
 
 
 def bit_maps(
-    model: PixelModel, image: Any, label: Label = None, text: Any = None, **further: Unpack[Further]
+    model: PixelModel, image: Any, label: Label = None, text: Any = None, **further: Unpack[Question]
 ) -> BitMaps:
     """Surprise, entropy and variance at every sub-pixel of an image.
 

@@ -19,7 +19,7 @@ async function start() {
     surprise: (/** @type {number} */ site) => onScale(page.heat, sum(arrays.surprise, site) / (page.top * c)),
     entropy: (/** @type {number} */ site) => onScale(page.heat, sum(arrays.entropy, site) / (page.top * c)),
     excess: (/** @type {number} */ site) => onScale(page.balance, (z(site) / page.z_top + 1) / 2),
-    told: (/** @type {number} */ site) => onScale(page.balance, (sum(arrays.saved, site) / (page.top * c) + 1) / 2),
+    told: (/** @type {number} */ site) => onScale(page.balance, (1 - sum(arrays.saved, site) / (page.top * c)) / 2),
   };
   const state = { view: "image", pinned: page.start, shown: -1 };
 

@@ -109,7 +109,7 @@ def _lead(explanation: Explanation) -> str:
 def _tabs(explanation: Explanation) -> str:
     words = [("image", "Image"), ("surprise", "Surprise"), ("entropy", "Entropy"), ("excess", "Excess")]
     if explanation.conditions is not None:
-        words.append(("told", "Being told"))
+        words.append(("told", "Told"))
     return "".join(
         f'<button type="button" data-view="{key}" aria-pressed="{str(key == "image").lower()}">{word}</button>'
         for key, word in words
@@ -127,7 +127,7 @@ def _scales(explanation: Explanation) -> str:
         + "</div>",
     ]
     if explanation.conditions is not None:
-        out.append('<div data-scale="told" hidden>' + html.balance_bar(top, "bits saved by being told") + "</div>")
+        out.append('<div data-scale="told" hidden>' + html.balance_bar(top, "bits when told") + "</div>")
     return "".join(out)
 
 

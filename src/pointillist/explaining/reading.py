@@ -32,9 +32,10 @@ class Batches:
         text: Any = None,
         *,
         seed: int = 0,
+        order: str | None = None,
         **further: Unpack[Further],
     ) -> None:
-        self._model, self._seed = model, seed
+        self._model, self._seed, self._order = model, seed, model.order(order)
         self._data: ImageDataset | None = None
         if isinstance(x, ImageDataset):
             check_spec(model, x)
@@ -56,4 +57,4 @@ class Batches:
         else:
             levels, told = self._levels[start:stop], self._told[index]
         x = self._model.check(levels)
-        return x, self._model.params(x, self._model.condition(told, len(x)))
+        return x, self._model.params(x, self._model.condition(told, len(x)), self._order)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pointillist.explaining.charts import bars_chart, pit_chart, reliability_chart, running_axes, running_chart
+from pointillist.explaining.evidence import ConditionBits
 from pointillist.explaining.scales import Z_TOP, picture_of
 from pointillist.explaining.what_if import WhatIf
 from pointillist.pictures import html
@@ -86,7 +87,11 @@ def _running(explanation: Explanation) -> str:
 def _what_ifs(explanation: Explanation) -> str:
     if not explanation.what_ifs:
         return ""
-    body = "".join(_question(explanation, each) for each in explanation.what_ifs)
+    body, shown = "", []
+    for view in explanation.what_ifs:
+        at = [(c.row, c.column, c.channel) for c in view.changes]
+        body += _question(explanation, view, again=at in shown)
+        shown.append(at)
     words = (
         "One level is set to another, all else stays. What comes later is expected differently; and painted on from "
         "there, from the same random numbers, the image may go another way."
@@ -94,7 +99,8 @@ def _what_ifs(explanation: Explanation) -> str:
     return _section("What if", words, body)
 
 
-def _question(explanation: Explanation, view: WhatIf) -> str:
+def _question(explanation: Explanation, view: WhatIf, *, again: bool) -> str:
+    """A change; `again` where the same place was changed above, so that the image as it was is there already."""
     names, image = explanation.maps.names, explanation.asked.model.image
     words = []
     for c in view.changes:
@@ -110,7 +116,8 @@ def _question(explanation: Explanation, view: WhatIf) -> str:
     ]
     parts = f'<div class="small">{_figures(figures)}</div>'
     if view.as_changed is not None and view.as_it_was is not None:
-        for what, painted in (("as changed", view.as_changed), ("as it was", view.as_it_was)):
+        both = (("as changed", view.as_changed), ("as it was", view.as_it_was))
+        for what, painted in both[: 1 if again else 2]:
             each = (
                 (html.pixels(picture_of(image, x.numpy()), f"Painted on, {what}"), f"{bits:,.0f} bits")
                 for x, bits in zip(painted.levels, (-painted.nats / np.log(2)).tolist(), strict=True)
@@ -128,20 +135,34 @@ def _conditions(explanation: Explanation) -> str:
         return ""
     saved = view.saved.sum(0)
     top = explanation.maps.top * len(explanation.maps.names)
-    total = float(saved.sum())
-    words = (
-        f"What the model is told saves {total:,.1f} bits of {view.untold.sum():,.1f}"
-        if total >= 0
-        else f"What the model is told misleads it: {-total:,.1f} bits more than the {view.untold.sum():,.1f} without"
-    )
+    words = _worth(view, float(saved.sum()), told=explanation.asked.told.anything)
     if view.classes:
         best = int(view.posterior.argmax())
         sure = float(view.posterior[best])
         share = f"{100 * sure:.0f} %" if sure < _POSTERIOR else "all but certain"
         words += f". If every label were equally likely, {escape(view.classes[best])} would now be {share}"
-    figure = (html.balance(saved, top, "Bits saved at each pixel"), "red: being told saves bits; blue: it costs")
+    figure = (
+        html.balance(-saved, top, "Bits more or fewer at each pixel"),
+        "blue: being told saves bits; red: it costs",
+    )
     body = f'<div class="beside"><div class="small">{_figures([figure])}</div><div>{view.chart().svg()}</div></div>'
     return _section("What being told is worth", words + ".", body, "told")
+
+
+def _worth(view: ConditionBits, total: float, *, told: bool) -> str:
+    """What is saved, in words; a model that was told nothing is shown the label that explains the image best."""
+    untold = f"{view.untold.sum():,.1f}"
+    if view.classes and not told:
+        best = escape(view.classes[int(view.class_bits.argmin())])
+        does = f"saves {total:,.1f}" if total >= 0 else f"costs {-total:,.1f}"
+        return f"It was told nothing. The label that explains the image best, {best}, {does} bits of {untold}"
+    if total >= 0:
+        return f"What the model is told saves {total:,.1f} bits of {untold}"
+    return f"What the model is told misleads it: {-total:,.1f} bits more than the {untold} without"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+,.1f}".replace("-", "\u2212")
 
 
 def _layers(explanation: Explanation) -> str:
@@ -151,15 +172,15 @@ def _layers(explanation: Explanation) -> str:
     top = explanation.maps.top * len(explanation.maps.names)
     figures = (
         (
-            html.balance(saved.sum(0), top, f"Bits that {name} saves"),
-            f"<b>{escape(name)}</b><br>{saved.sum():+,.1f} bits",
+            html.balance(-saved.sum(0), top, f"Bits that {name} saves"),
+            f"<b>{escape(name)}</b><br>{_signed(-saved.sum())} bits",
         )
         for name, saved in zip(view.names[1:], view.saved, strict=True)
     )
     words = (
         "The output read after each layer, with all later ones left out. It was trained on all layers together, so an "
         "early reading can be worse than what a layer knows, and a layer may cost bits that a later one wins back. "
-        "Red: the layer saves bits at a pixel; blue: it costs."
+        "Blue: the layer saves bits at a pixel; red: it costs."
     )
     body = f'<div class="wide">{view.chart().svg()}</div><div class="small">{_figures(figures)}</div>'
     return _section("Layer by layer", words, body)

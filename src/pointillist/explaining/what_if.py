@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Bool, Float
 from PIL import Image
 
-from pointillist.conditioning import Further, Label
+from pointillist.conditioning import Label
 from pointillist.errors import ConfigError
-from pointillist.explaining.asking import NATS, Asked, check_site
+from pointillist.explaining.asking import NATS, Asked, Question, check_site
 from pointillist.explaining.continuing import continued, seeded_uniforms
 from pointillist.explaining.maps import BitMaps, maps_of
 from pointillist.images import ImageSpec
@@ -104,7 +104,7 @@ def what_if(
     n: int = 4,
     seed: int = 0,
     engine: str = "auto",
-    **further: Unpack[Further],
+    **further: Unpack[Question],
 ) -> WhatIf:
     """Set sub-pixels of an image and see what follows.
 
@@ -154,7 +154,7 @@ def what_if_of(
 def _goes_on(asked: Asked, kept: Bool[np.ndarray, "c h w"], n: int, seed: int, engine: str) -> Samples:
     """Continuations of an image from what is kept."""
     chooser = Chooser(torch.from_numpy(seeded_uniforms(seed, n, asked.shape)), 1.0, 1.0, 1.0)
-    found = continued(asked.model, asked.x, kept, asked.told[np.zeros(n, np.int64)], chooser, engine)
+    found = continued(asked.model, asked.x, kept, asked.told[np.zeros(n, np.int64)], chooser, engine, asked.order)
     return replace(found, seed=seed)
 
 

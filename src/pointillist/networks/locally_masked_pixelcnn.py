@@ -2,11 +2,11 @@
 
 Jain, Abbeel, Pathak: Locally Masked Convolution for Autoregressive Models, UAI 2020 (arXiv 2006.12486).
 
-Adds to PixelCNN: the mask depends on the site, so that one set of weights paints in any order (section 3.1): here the
-raster and the S-curve, from each corner, along rows or columns (sixteen orders, `ordering.py`). Trained on several, a
-model scores an image by each, or by their average (section 4.2). A layer is told which of its taps are known (section
-3.2). In an S-curve each site touches the one before it, and there is no blind spot; in a raster order there is that of
-PixelCNN, because it is one stack of kernels.
+Adds to PixelCNN: the mask depends on the site, so that one set of weights paints in any order: here the raster and the
+S-curve, from each corner, along rows or columns (sixteen orders, `ordering.py`). Trained on several, a model scores an
+image by each, or by their average. The first layer is told which of its taps are known, an option of the authors' code
+(`mask_weight` in github.com/ajayjain/lmconv). In an S-curve each site touches the one before it, and there is no blind
+spot; in a raster order there is that of PixelCNN, because it is one stack of kernels.
 
 Not implemented: other curves (the paper has Hilbert curves too), and orders made for a hole. The normalisation of each
 pixel (PONO) of the authors' code.
@@ -66,6 +66,7 @@ class LocalLayer(CausalLayer):
             out_groups=gated,
             strict=first,
             dilation=dilation,
+            knows=first,  # told again in every layer it learnt no more, and trained slower: docs/architecture.md
         )
         self.condition = ConditionBias(ports.vector, ports.map, len(gated))
         head = channel_groups(config.head_channels, ports.groups)

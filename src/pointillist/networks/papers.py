@@ -15,6 +15,7 @@ class PaperPreset:
     """A model as in its paper, with the optimiser and schedule of its authors.
 
     Attributes:
+        shape, levels: the images of the paper.
         network: settings of the network.
         model: other settings of the model, `[model]` of a run file.
         train: settings of the training, `[train]` of a run file.
@@ -22,6 +23,8 @@ class PaperPreset:
         unverified: what we could not check against the paper or its code, or what neither says, with our stand-in.
     """
 
+    shape: tuple[int, int, int] = (3, 32, 32)
+    levels: int = 256
     network: Settings
     model: Settings = field(default_factory=dict)
     train: Settings
@@ -68,6 +71,8 @@ ROW_LSTM = {
 
 DIAGONAL_BILSTM = {
     "paper-mnist": PaperPreset(
+        shape=(1, 28, 28),
+        levels=2,
         network={"channels": 16, "layers": 7, "head_channels": 32, "border": False},
         train=_RMSPROP,
         source=_PIXEL_RNN,
@@ -103,6 +108,7 @@ MULTISCALE_PIXELRNN = {
         unverified=(*_PAIR, "the batch of 64"),
     ),
     "paper-imagenet64": PaperPreset(
+        shape=(3, 64, 64),
         network={**_ROWS, **twice(channels=512, layers=4), "residual": False},
         train={**_RMSPROP, "batch_size": 32},
         source=_PIXEL_RNN,

@@ -157,7 +157,7 @@ _ENTRIES = {
                 # few layers may start strong: docs/architecture.md has the measurement
                 "tiny": {"channels": 16, "layers": 1, "dropout": 0.0, "residual_scale": 1.0},
                 "small": {"channels": 32, "layers": 2, "dropout": 0.0, "residual_scale": 1.0},
-                "base": {"channels": 64, "layers": 2, "dropout": 0.0, "residual_scale": 1.0},
+                "base": {"channels": 48, "layers": 2, "dropout": 0.0, "residual_scale": 1.0},
             },
         ),
         ModelEntry(
@@ -178,8 +178,8 @@ _ENTRIES = {
             summary="locally masked convolutions: one set of weights for raster and S-curve orders (Jain et al. 2020)",
             presets={
                 "tiny": {"channels": 32, "layers": 6, "first_kernel": 5, "head_channels": 32, "dilations": (1, 2)},
-                "small": {"channels": 40, "layers": 12, "head_channels": 40, "dilations": (1, 2, 4, 8)},
-                "base": {"channels": 80, "layers": 16, "head_channels": 80, "dilations": (1, 2, 4, 8)},
+                "small": {"channels": 32, "layers": 12, "head_channels": 32, "dilations": (1, 2, 4, 8)},
+                "base": {"channels": 64, "layers": 16, "head_channels": 64, "dilations": (1, 2, 4, 8)},
             },
         ),
     )

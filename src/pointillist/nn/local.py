@@ -22,7 +22,7 @@ class LocalConv2d(CausalLayer):
         in_groups, out_groups: the sub-pixel of each feature.
         strict: mask A on the site itself, else mask B.
         dilation: distance between taps.
-        knows: whether the layer is told which taps are known (section 3.2 of the paper): a kernel over a map of ones.
+        knows: whether the layer is told which taps are known, by a kernel of its own over a map of ones.
     """
 
     mask: Tensor | None

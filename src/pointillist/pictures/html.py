@@ -15,6 +15,8 @@ from pointillist.images import as_pil
 from pointillist.pictures.colour import balance_colours, heat_colours
 from pointillist.pictures.files import png_bytes
 
+_TICKS = 8  # parts of a scale, at most
+
 
 def base_style() -> str:
     """The style sheet that pages share."""
@@ -56,7 +58,9 @@ def balance(values: np.ndarray, top: float, alt: str) -> str:
 def balance_bar(top: float, unit: str) -> str:
     """The colours from -`top` to `top`, with numbers under them."""
     ramp = data_uri(png_bytes(as_pil(balance_colours(np.linspace(-top, top, 256)[None], top))), "png")
-    marks = "".join(f"<span><b>{tick}</b></span>" for tick in (f"{-top:g} or less", "0", f"{top:g} or more"))
+    marks = "".join(
+        f"<span><b>{tick}</b></span>" for tick in (f"\u2212{top:g} or less", f"0 {escape(unit)}", f"{top:g} or more")
+    )
     return (
         f'<div class="scale"><img src="{ramp}" alt="Colour scale from {-top:g}, blue, to {top:g} {escape(unit)}, red">'
         f"<div>{marks}</div></div>"
@@ -66,7 +70,8 @@ def balance_bar(top: float, unit: str) -> str:
 def scale_bar(top: float, over: bool) -> str:
     """The colours from 0 to `top` bits, with numbers under them."""
     ramp = data_uri(png_bytes(as_pil(heat_colours(np.linspace(0, top, 256)[None], top))), "png")
-    ticks = [f"{k}" for k in range(int(top) + 1)]
+    step = next(k for k in range(1, int(top) + 1) if top % k == 0 and top / k <= _TICKS)
+    ticks = [f"{k}" for k in range(0, int(top) + 1, step)]
     ticks[-1] += " bits or more" if over else " bits"
     marks = "".join(f"<span><b>{escape(tick)}</b></span>" for tick in ticks)
     return (

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 
-from pointillist.conditioning import Told
+from pointillist.conditioning import Part, Told
 from pointillist.data import Batch
+from pointillist.text import reword
 from pointillist.training.config import TrainConfig
 
 
@@ -17,7 +19,9 @@ def hide(told: Told, keys: np.ndarray, seed: int, config: TrainConfig) -> Told:
 
     Each is hidden from an image by itself, each attribute too; where there are several, now and then all at once.
     """
-    parts = told.parts
+    parts = {name: part for name, part in told.parts.items() if name != "words"}  # they go with the text, if both are
+    if "words" in told.parts and "text" not in parts:
+        parts["words"] = told.parts["words"]
     widths = {name: part.known.shape[1] if name == "attributes" else 1 for name, part in parts.items()}
     total = sum(widths.values())
     if not total:
@@ -30,7 +34,30 @@ def hide(told: Told, keys: np.ndarray, seed: int, config: TrainConfig) -> Told:
         hidden = torch.from_numpy((draws[:, column : column + width] < share) | everything)
         where[name] = hidden if name == "attributes" else hidden[:, 0]
         column += width
+    if "text" in where and "words" in told.parts:
+        where["words"] = where["text"]
     return told.hidden(where)
+
+
+def reworded(batch: Batch, keys: np.ndarray, seed: int, config: TrainConfig) -> Batch:
+    """Captions in other words; see `text.reword`."""
+    if batch.texts is None or not (config.templates or config.synonyms or config.word_dropout):
+        return batch
+    how: dict[str, Any] = {"templates": config.templates, "synonyms": config.synonyms, "dropout": config.word_dropout}
+    draws = [np.random.default_rng([seed, int(key), 13]) for key in keys]
+    return replace(batch, texts=tuple(reword(t, d, **how) for t, d in zip(batch.texts, draws, strict=True)))
+
+
+def noisy(told: Told, keys: np.ndarray, seed: int, deviation: float) -> Told:
+    """Vectors of prompts (of length 1) with normal noise of a length of about `deviation`, brought back to length 1."""
+    if not deviation or "text" not in told.parts:
+        return told
+    part = told.parts["text"]
+    size = part.values.shape[1]
+    noise = np.stack([np.random.default_rng([seed, int(key), 17]).standard_normal(size) for key in keys])
+    values = part.values + torch.from_numpy(noise * (deviation / size**0.5)).to(part.values)
+    values = values / values.norm(dim=1, keepdim=True)
+    return Told(told.count, {**told.parts, "text": Part(values, part.known)})
 
 
 def shifted(batch: Batch, keys: np.ndarray, seed: int, reach: int) -> Batch:

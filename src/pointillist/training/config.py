@@ -30,6 +30,10 @@ class TrainConfig(BaseModel):
         label_dropout: share of labels that are hidden, so that the model also paints unasked.
         condition_dropout: share of every other condition, and of each attribute, that is hidden likewise.
         all_dropout: share of images from which everything is hidden, where there are several conditions.
+        templates: ways to say a caption, one of which is drawn each time: `["{}", "a picture of {}"]`.
+        synonyms: other words for a word of a caption, each as likely as the word: `{"red": ["crimson"]}`.
+        word_dropout: share of captions of two words or more that lose one each time.
+        text_noise: length of the noise that is added to the vector of a prompt, whose length is 1.
         flip: mirror half of the images.
         shift: move each image by up to this many pixels each way; what comes in is the darkest level.
         precision: `auto` is bf16 where the hardware is fast at it, fp32 elsewhere. Evaluation is always fp32.
@@ -62,6 +66,10 @@ class TrainConfig(BaseModel):
     label_dropout: float = Field(0.1, ge=0, lt=1)
     condition_dropout: float = Field(0.1, ge=0, lt=1)
     all_dropout: float = Field(0.1, ge=0, lt=1)
+    templates: tuple[str, ...] = ()
+    synonyms: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    word_dropout: float = Field(0.0, ge=0, lt=1)
+    text_noise: float = Field(0.0, ge=0, le=10)
     flip: bool = False
     shift: int = Field(0, ge=0)
     precision: Literal["auto", "fp32", "bf16"] = "auto"

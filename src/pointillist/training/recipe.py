@@ -31,7 +31,9 @@ class ModelSection(BaseModel):
         likelihood, mixtures, position_width, label_width, level_width, orders: see `ModelConfig`.
         hint: what it is given beforehand, made of the image: `lowres:2`, `grey`, `outline` or `half:left`; data may
             bring hints of their own instead (`data.hint_from`).
-        attribute_width, vector_width, hint_width: features of each condition.
+        text: how captions are heard: `use`, `learned`, `use+learned`, `minilm:FOLDER`, or `off`; `auto` is `use` where
+            the images have captions.
+        attribute_width, vector_width, hint_width, text_width: features of each condition.
         init: a model whose weights are taken at the start (fine-tuning).
         network: settings of the network; they override the preset.
     """
@@ -46,6 +48,8 @@ class ModelSection(BaseModel):
     label_width: int = Field(64, ge=1, le=8192)
     level_width: int = Field(16, ge=1, le=1024)
     hint: str | None = None
+    text: str = "auto"
+    text_width: int = Field(64, ge=1, le=8192)
     attribute_width: int = Field(16, ge=1, le=8192)
     vector_width: int = Field(64, ge=1, le=8192)
     hint_width: int = Field(32, ge=1, le=1024)

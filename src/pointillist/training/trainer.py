@@ -23,7 +23,7 @@ from pointillist.likelihoods import bits_per_dim
 from pointillist.pixel_model import PixelModel
 from pointillist.scoring import evaluate
 from pointillist.telling import Telling
-from pointillist.training.augment import hide, shifted
+from pointillist.training.augment import hide, noisy, reworded, shifted
 from pointillist.training.config import TrainConfig
 from pointillist.training.interrupt import Interrupted, StopRequest
 from pointillist.training.journal import Guard, Journal
@@ -72,7 +72,7 @@ class Trainer:
         optimiser = build_optimiser(model, config)
         self.names = {id(p): name for name, p in model.named_parameters()}
         self.optimiser = optimiser
-        compiled: Any = torch.compile(model) if config.compile else model
+        compiled: Any = _compiled(model) if config.compile else model
         self.network: Any
         self.prepared: Any
         self.network, self.prepared = accelerator.prepare(compiled, optimiser)
@@ -180,7 +180,8 @@ class Trainer:
             if config.shift:
                 batch = shifted(batch, index, seed, config.shift)
             levels.append(batch.levels)
-            told.append(hide(self.telling(index, batch), index, seed, config))
+            heard = self.telling(index, reworded(batch, index, seed, config))
+            told.append(hide(noisy(heard, index, seed, config.text_noise), index, seed, config))
             indices += index.tolist()
         device = accelerator.device
         return torch.cat(levels).to(device), Told.together(told).to(device), indices
@@ -280,6 +281,14 @@ class Trainer:
             return self.stop.asked
         flag = torch.tensor(float(self.stop.asked), device=self.accelerator.device)
         return float(self.accelerator.reduce(flag, "sum")) > 0
+
+
+def _compiled(model: PixelModel) -> Any:
+    """The model, compiled once for each of its orders when it is first needed; torch would give up at the ninth."""
+    settings: Any = torch._dynamo.config
+    limit = "recompile_limit" if hasattr(settings, "recompile_limit") else "cache_size_limit"  # before torch 2.6
+    setattr(settings, limit, max(getattr(settings, limit), len(model.config.orders) + 1))
+    return torch.compile(model)
 
 
 def _every(asked: int, total: int, times: int) -> int:

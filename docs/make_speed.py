@@ -1,0 +1,162 @@
+"""Write `docs/speed.md` and its pictures from the figures in `docs/speed/`: `python docs/make_speed.py`.
+
+    python docs/make_speed.py --measure             # first measure everything anew, which takes about an hour
+    python docs/make_speed.py --measure NAME NAME   # or some of it
+
+Measure on a machine that does nothing else. Each file is what `pointillist bench ... --json` wrote.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from pointillist.bench.plot import draw
+
+FOLDER = Path(__file__).with_name("speed")
+PAGE = Path(__file__).with_name("speed.md")
+YARDSTICK = "handwritten"
+BASE = ("pixelcnn", "row-lstm", "diagonal-bilstm", "multiscale-pixelrnn", "pixelcnn-pp", "pixelsnail")
+RUNS: dict[str, list[str]] = {
+    "gated-pixelcnn": ["gated-pixelcnn", "--batch", "1,16,64", "--threads", "1,2", "--compile"],
+    "gated-pixelcnn-128": [
+        "gated-pixelcnn", "--set", "model.network.channels=128", "--set", "model.network.head_channels=128",
+    ],
+    "gated-pixelcnn-rgb": ["gated-pixelcnn:base", "--mode", "rgb", "--size", "16"],
+    **{name: [f"{name}:base"] for name in BASE},
+}  # fmt: skip
+HEAD = """# Speed
+
+<!-- Made by docs/make_speed.py from docs/speed/*.json: do not edit. -->
+
+Painting against *naive* (the same weights, a full forward for every sub-pixel, in the faster memory layout, drawing
+included, extrapolated from 8 pixels) and against the *hardware floor* (the program's operations at the best float32
+matrix product that was measured, plus its weights, read once for a batch, at the best bandwidth that was measured).
+Recording is told by itself. Training against the *textbook* network: the same function with kernels of full size times
+a mask, float32, NCHW.
+
+One thread, timed by its own CPU time, except where threads are compared (wall time). Cases take turns; a ratio is
+formed within a turn; the median of the turns counts, its range is in brackets. Weights are random, which does not
+matter for time.
+"""
+
+
+def measure(names: list[str]) -> None:
+    """Run the commands, one after the other."""
+    FOLDER.mkdir(exist_ok=True)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for name in names or [*RUNS, YARDSTICK]:
+        out = str(FOLDER / f"{name}.json")
+        if name == YARDSTICK:
+            script = Path(__file__).parents[1] / "benchmarks" / "handwritten_gated.py"
+            command = [sys.executable, str(script), "--batch", "1", "16", "64", "--json", out]
+        else:
+            command = [sys.executable, "-m", "pointillist", "bench", *RUNS[name], "--json", out, "--force"]
+        subprocess.run(command, check=True, env=environment)
+
+
+def page() -> str:
+    """The whole page, from the files that are there."""
+    reports = {name: read(name) for name in RUNS if (FOLDER / f"{name}.json").exists()}
+    parts = [HEAD, *(_section(name, report) for name, report in reports.items())]
+    if (FOLDER / f"{YARDSTICK}.json").exists():
+        parts.append(_yardstick(read(YARDSTICK)))
+    return "\n".join(parts)
+
+
+def read(name: str) -> dict[str, Any]:
+    """The figures of one run."""
+    found: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def _section(name: str, r: dict[str, Any]) -> str:
+    peaks, cost = r["peaks"], r["cost"]
+    busy = f" **The machine was {r['busy']:.0%} busy: trust ratios only.**" if r["busy"] > 0.2 else ""
+    lines = [
+        f"## {r['name']}, {r['image']}",
+        "",
+        f"`pointillist bench {' '.join(RUNS[name])}`; {r['date']}, {r['machine']}; {r['versions']}.{busy}",
+        f"At best {peaks['gflops']:.0f} GFLOP/s and {peaks['gigabytes']:.0f} GB/s. {r['parameters']:,} parameters; "
+        f"an image takes {cost['row_flops'] / 1e6:,.0f} MFLOP by rows and {cost['pixel_flops'] / 1e6:,.0f} by pixels, "
+        f"a batch reads {(cost['row_bytes'] + cost['pixel_bytes']) / 1e6:,.0f} MB of weights. Recording takes "
+        f"{r['recording']['median']:.1f} ms.",
+        *(_start(s) for s in r["starts"]),
+        "",
+        "| engine | batch | threads | ms an image | over naive | over one thread | times the floor | memory, MB |",
+        "|---|---|---|---|---|---|---|---|",
+        *(_painted(row) for row in r["painting"]),
+        "",
+        f"![milliseconds an image](speed/{name}.svg)",
+        "",
+    ]  # fmt: skip
+    if r["training"]:
+        lines += [
+            f"| training, batch {r['training'][0]['batch']} | images/s | over textbook | memory, MB |",
+            "|---|---|---|---|",
+            *(_trained(row) for row in r["training"]),
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def _start(s: dict[str, Any]) -> str:
+    return (
+        f"The first image of a process takes `{s['engine']}` {s['first_use']:.2f} s more than the second, "
+        f"{s['later_use']:.2f} s once it was used on the machine."
+    )
+
+
+def _painted(row: dict[str, Any]) -> str:
+    return _cells(
+        row["engine"], row["batch"], row["threads"], f"{row['milliseconds']['median']:,.1f}",
+        _ratio(row["over_naive"], 0), _ratio(row["over_one_thread"], 2), f"{row['over_floor']:,.1f}",
+        "" if row["megabytes"] is None else f"{row['megabytes']:.0f}",
+    )  # fmt: skip
+
+
+def _trained(row: dict[str, Any]) -> str:
+    return _cells(
+        row["variant"], f"{row['images_per_second']['median']:,.1f}", _ratio(row["over_textbook"], 2),
+        f"{row['megabytes']:.0f}",
+    )  # fmt: skip
+
+
+def _yardstick(record: dict[str, Any]) -> str:
+    lines = [
+        "## Beside a sampler written by hand",
+        "",
+        "`gated-pixelcnn` only, in numba (`benchmarks/handwritten_gated.py`, held to the full pass within 1e-5).",
+        f"{record['date']}, {record['machine']}.",
+        "",
+        "| sampler | batch | ms an image | times the hand-written one |",
+        "|---|---|---|---|",
+        *(
+            _cells(r["engine"], r["batch"], f"{r['milliseconds']['median']:,.1f}", _ratio(r["over_handwritten"], 2))
+            for r in record["rows"]
+        ),
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _ratio(spread: dict[str, float] | None, digits: int) -> str:
+    if spread is None:
+        return ""
+    return f"{spread['median']:,.{digits}f} ({spread['low']:,.{digits}f} to {spread['high']:,.{digits}f})"
+
+
+def _cells(*values: object) -> str:
+    return f"| {' | '.join(map(str, values))} |"
+
+
+if __name__ == "__main__":
+    if "--measure" in sys.argv:
+        measure([a for a in sys.argv[1:] if a != "--measure"])
+    for known in RUNS:
+        if (FOLDER / f"{known}.json").exists():
+            (FOLDER / f"{known}.svg").write_text(draw(read(known)), encoding="utf-8")
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,79 @@
+"""Times that can be compared: cases take turns, and a ratio is formed within a turn before the median is taken.
+
+So a machine that is busy for a while slows all cases alike. One thread is timed by the CPU time of the process, which
+leaves out what other programs took; more threads by the clock on the wall.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+Case = Callable[[], float]
+"""Does its work once and returns the seconds that count."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The median of some rounds, and their range."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: list[float] | tuple[float, ...]) -> Spread:
+        """From one value a round."""
+        return cls(statistics.median(values), min(values), max(values))
+
+    def times(self, factor: float) -> Spread:
+        """The same in another unit."""
+        return Spread(self.median * factor, self.low * factor, self.high * factor)
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds of one case, one value a round."""
+
+    seconds: tuple[float, ...]
+
+    @property
+    def spread(self) -> Spread:
+        """Over the rounds, in seconds."""
+        return Spread.of(self.seconds)
+
+    def over(self, other: Times) -> Spread:
+        """How many times as long as another case it takes, round by round."""
+        return Spread.of([a / b for a, b in zip(self.seconds, other.seconds, strict=True)])
+
+
+def clock(threads: int) -> Callable[[], float]:
+    """What to time a computation with this many threads by."""
+    return time.process_time if threads == 1 else time.perf_counter
+
+
+def spent(work: Callable[[], object], threads: int = 1) -> float:
+    """Seconds that some work takes."""
+    now = clock(threads)
+    started = now()
+    work()
+    return now() - started
+
+
+def interleave(
+    cases: Mapping[str, Case], repeats: int, on_case: Callable[[str], None] | None = None
+) -> dict[str, Times]:
+    """Run all cases in turn, `repeats` times; the caller has warmed them up.
+
+    Args:
+        on_case: told the name of each case that has run.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in cases}
+    for _ in range(repeats):
+        for name, case in cases.items():
+            seconds[name].append(case())
+            if on_case is not None:
+                on_case(name)
+    return {name: Times(tuple(values)) for name, values in seconds.items()}

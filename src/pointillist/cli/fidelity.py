@@ -1,0 +1,101 @@
+"""`evaluate --retrieval` and `--copies`: what conditions are worth, and whether samples are copies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pointillist.cli.output import Bar
+
+if TYPE_CHECKING:
+    from pointillist.data import DataSplits, ImageDataset
+    from pointillist.factory import PretrainedPixelModel
+    from pointillist.fidelity import Ranking, Share
+
+
+def worth(
+    model: PretrainedPixelModel, images: ImageDataset, candidates: int, draws: int, batch_size: int
+) -> dict[str, Any]:
+    """Bits an image that each condition saves; classes by Bayes' rule; the true caption among others."""
+    from pointillist.fidelity import bits_saved, classify, rank_texts
+
+    facts: dict[str, Any] = {}
+    with Bar("saving", len(images)) as bar:
+        saved = bits_saved(model, images, batch_size=batch_size, on_progress=lambda done, total: bar.show(done))
+    facts["bits_saved"] = {name: _share(share) for name, share in saved.items()}
+    if model.config.classes and images.labels is not None:
+        with Bar("classifying", len(images)) as bar:
+            ranking, _ = classify(model, images, batch_size=batch_size, on_progress=lambda done, total: bar.show(done))
+        facts["classes"] = _ranking(ranking)
+    if model.config.text is not None and images.texts is not None:
+        fitting = min(candidates, len(set(images.texts)))
+        if fitting > 1:
+            with Bar("ranking", len(images)) as bar:
+                show = lambda done, total: bar.show(done)  # noqa: E731
+                ranking = rank_texts(model, images, candidates=fitting, draws=draws, on_progress=show)
+            facts["captions"] = _ranking(ranking)
+    return facts
+
+
+def copies(model: PretrainedPixelModel, splits: DataSplits, images: ImageDataset, split: str, n: int) -> dict[str, Any]:
+    """How near `n` samples come to training images, against how near images that were held out come.
+
+    Raises:
+        DataError: if there is no training part, or it is the one that is measured.
+    """
+    import numpy as np
+
+    from pointillist.errors import DataError
+    from pointillist.fidelity import agreement
+    from pointillist.sampling import sample
+
+    train = splits.get("train")
+    if split in ("train", "all"):
+        raise DataError(
+            "`--copies` compares samples and held-out images with training images: choose another `--split`."
+        )
+    known = train.batch(np.arange(len(train))).levels
+    held = images.batch(np.random.default_rng(0).permutation(len(images))[:n]).levels
+    near = {
+        "samples": agreement(sample(model, n, seed=0).levels, known, model.image)[0],
+        "held_out": agreement(held, known, model.image)[0],
+    }
+    return {
+        name: {"count": len(found), "median": float(np.median(found)), "above_0.9": float((found >= 0.9).mean())}
+        for name, found in near.items()
+    }
+
+
+def lines_of(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """The same for people."""
+    lines = []
+    for name, share in facts.get("bits_saved", {}).items():
+        low, high = share["interval_95"]
+        lines.append((f"saved by {name}", f"{share['value']:.2f} bits an image (95 % {low:.2f} to {high:.2f})"))
+    for what in ("classes", "captions"):
+        if what in facts:
+            found = facts[what]
+            first, five, mean = (_percent(found[key]) for key in ("top1", "top5", "mrr"))
+            lines.append((f"{what} ranked", f"first {first}, in five {five}, of {found['candidates']}"))
+            lines.append(("", f"mean reciprocal rank {mean}; chance of the first {1 / found['candidates']:.3f}"))
+    for name, near in facts.get("copies", {}).items():
+        text = f"median {near['median']:.3f} agree, {near['above_0.9']:.3f} at 0.9 or more ({near['count']:,} images)"
+        lines.append((f"{name.replace('_', ' ')} to train", text))
+    return lines
+
+
+def _percent(share: dict[str, Any]) -> str:
+    low, high = share["interval_95"]
+    return f"{share['value']:.3f} ({low:.3f} to {high:.3f})"
+
+
+def _share(share: Share) -> dict[str, Any]:
+    return {"value": share.value, "interval_95": list(share.interval), "count": share.count}
+
+
+def _ranking(ranking: Ranking) -> dict[str, Any]:
+    return {
+        "top1": _share(ranking.top1),
+        "top5": _share(ranking.top5),
+        "mrr": _share(ranking.mrr),
+        "candidates": ranking.candidates,
+    }

@@ -1,0 +1,183 @@
+"""Text: prompts as vectors of a frozen encoder, as words learned with the model, or both side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from torch import Tensor, nn
+
+from pointillist.conditioning.listener import Listener
+from pointillist.conditioning.told import Part
+from pointillist.errors import ConfigError, ShapeError
+from pointillist.text import NOTHING, Prompts, features, open_encoder
+
+LEARNED = "learned"
+
+
+class TextConfig(BaseModel):
+    """How a model listens to text.
+
+    Attributes:
+        encoder: `use`, `minilm:FOLDER`, or "" for none.
+        fingerprint: SHA-256 of the encoder's weights; `size`: numbers of its vectors.
+        learned: whether words and their character n-grams are learned with the model.
+        width: features of each of the two.
+        buckets, length: vectors for words and n-grams, and how many of a prompt are read.
+        dropout: probability, on the features, against learning captions by heart.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    encoder: str = ""
+    fingerprint: str = ""
+    size: int = Field(0, ge=0, le=65_536)
+    learned: bool = False
+    width: int = Field(64, ge=1, le=8192)
+    buckets: int = Field(4096, ge=1, le=1_048_576)
+    length: int = Field(96, ge=1, le=4096)
+    dropout: float = Field(0.1, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> TextConfig:
+        if not self.encoder and not self.learned:
+            raise ConfigError("`text` needs an encoder, or `learned`: choose use, learned or use+learned.")
+        if bool(self.encoder) != bool(self.size and self.fingerprint):
+            raise ConfigError("A text encoder comes with its `size` and `fingerprint`: make the model with `build`.")
+        return self
+
+    @classmethod
+    def of(cls, text: str, width: int = 64) -> TextConfig:
+        """From `use`, `learned`, `use+learned`, `minilm:FOLDER` and so on.
+
+        Raises:
+            ConfigError, MissingExtraError: if there is no such encoder, or it is not installed.
+        """
+        parts = [part.strip() for part in text.split("+")]
+        encoders = [part for part in parts if part != LEARNED]
+        if len(encoders) > 1 or len(set(parts)) < len(parts):
+            raise ConfigError(f"`text` (={text!r}) may name one encoder, and `learned` beside it: use+learned.")
+        if not encoders:
+            return cls(learned=True, width=width)
+        encoder = open_encoder(encoders[0])
+        return cls(
+            encoder=encoder.name,
+            fingerprint=encoder.fingerprint,
+            size=encoder.size,
+            learned=LEARNED in parts,
+            width=width,
+        )
+
+
+@lru_cache(maxsize=8)
+def prompts_of(encoder: str, fingerprint: str) -> Prompts:
+    """The vectors of an encoder, if it is the one that a model was trained with.
+
+    Raises:
+        ConfigError: if its weights are others.
+    """
+    opened = open_encoder(encoder)
+    if opened.fingerprint != fingerprint:
+        raise ConfigError(
+            f"The text encoder {encoder!r} installed here (weights {opened.fingerprint[:8]}) is not the one this "
+            f"model was trained with ({fingerprint[:8]}): install that one, or train with this one."
+        )
+    return Prompts(opened)
+
+
+def resolve_texts(asked: Any, count: int) -> list[str] | None:
+    """Prompts of `count` images: one for all or one each; None, and "" for an image, is no prompt.
+
+    Raises:
+        ConfigError: if they are not strings.
+        ShapeError: if there are neither one nor `count` of them.
+    """
+    if asked is None:
+        return None
+    texts = [asked] if isinstance(asked, str) else list(asked)
+    for text in texts:
+        if not isinstance(text, (str, type(None))):
+            raise ConfigError(f"`text` (={text!r}) must be a string, or one for each image.")
+    if len(texts) not in (1, count):
+        raise ShapeError(f"{len(texts)} texts do not fit {count} images: give one text, or one for each image.")
+    filled = [text or "" for text in texts]
+    return filled * count if len(filled) == 1 else filled
+
+
+class TextListener(Listener):
+    """Two layers over the vector of a frozen encoder, which is no part of the model's file."""
+
+    asks = "text"
+
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.vector_width = config.width
+        self.first = nn.Linear(config.size, config.width)
+        self.second = nn.Linear(config.width, config.width)
+        self.dropout = nn.Dropout(config.dropout)
+        self.absent = nn.Parameter(torch.randn(config.width) * 0.1)
+
+    @property
+    def prompts(self) -> Prompts:
+        """The vectors of prompts."""
+        return prompts_of(self.config.encoder, self.config.fingerprint)
+
+    def resolve(self, asked: str | Sequence[str] | None, count: int, size: tuple[int, int]) -> Part:
+        """Vectors of prompts."""
+        texts = resolve_texts(asked, count)
+        if texts is None:
+            return Part(torch.zeros(1, self.config.size).expand(count, -1), torch.zeros(count, dtype=torch.bool))
+        known = torch.tensor([bool(text.strip()) for text in texts])
+        values = torch.zeros(count, self.config.size)
+        if bool(known.any()):
+            vectors = self.prompts([text for text, there in zip(texts, known, strict=True) if there])
+            values[known] = torch.from_numpy(vectors)
+        return Part(values, known)
+
+    def forward(self, part: Part) -> Float[Tensor, "b d 1 1"]:
+        """Features of each prompt. Vectors of length 1 are brought to numbers of about 1."""
+        known = part.known[:, None]
+        values = torch.where(known, part.values.to(self.absent.dtype), 0.0) * self.config.size**0.5
+        heard = self.second(self.dropout(F.silu(self.first(values))))
+        return torch.where(known, heard, self.absent)[:, :, None, None]
+
+
+class WordsListener(Listener):
+    """The mean of learned vectors of words and character n-grams: knows the jargon of its captions, and its pieces."""
+
+    asks = "text"
+
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.vector_width = config.width
+        self.embedding = nn.Embedding(config.buckets, config.width)
+        self.out = nn.Linear(config.width, config.width)
+        self.dropout = nn.Dropout(config.dropout)
+        self.absent = nn.Parameter(torch.randn(config.width) * 0.1)
+
+    def resolve(self, asked: str | Sequence[str] | None, count: int, size: tuple[int, int]) -> Part:
+        """Buckets of words and n-grams."""
+        texts = resolve_texts(asked, count)
+        config = self.config
+        if texts is None:
+            nothing = torch.full((1, config.length), NOTHING)
+            return Part(nothing.expand(count, -1), torch.zeros(count, dtype=torch.bool))
+        found = torch.from_numpy(np.stack([features(text, config.buckets, config.length) for text in texts]))
+        return Part(found, (found != NOTHING).any(1))
+
+    def forward(self, part: Part) -> Float[Tensor, "b d 1 1"]:
+        """Features of each prompt."""
+        known = part.known[:, None]
+        read = (part.values != NOTHING) & known
+        vectors = self.embedding(torch.where(read, part.values, 0)) * read[:, :, None]
+        total = vectors.sum(1) / read.sum(1, keepdim=True).clamp(min=1) ** 0.5  # of n independent vectors: size 1
+        heard = self.out(self.dropout(total))
+        return torch.where(known, heard, self.absent)[:, :, None, None]

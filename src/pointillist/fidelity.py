@@ -1,0 +1,205 @@
+"""What a condition is worth, by exact likelihood: bits saved, classes by Bayes' rule, prompts ranked; and copies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from pointillist.conditioning import Told
+from pointillist.data import ImageDataset
+from pointillist.errors import ConfigError, DataError
+from pointillist.images import OPAQUE, ImageSpec
+from pointillist.pixel_model import PixelModel
+from pointillist.scoring import Z95, check_spec, evaluating
+from pointillist.telling import Telling, match_labels
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Share:
+    """A mean over images with its 95 % interval (normal, over images); NaN for one image."""
+
+    value: float
+    interval: tuple[float, float]
+    count: int
+
+    @classmethod
+    def of(cls, each: np.ndarray) -> Share:
+        """From one number an image."""
+        mean = float(each.mean())
+        spread = Z95 * float(each.std(ddof=1)) / math.sqrt(len(each)) if len(each) > 1 else math.nan
+        return cls(mean, (mean - spread, mean + spread), len(each))
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Where the true condition of each image stands among candidates, by log p(x | c).
+
+    Attributes:
+        top1, top5, mrr: shares of images whose true condition is first, or among the first five; mean of 1 / rank.
+        candidates: how many there were for each image; chance is 1 / candidates for `top1`.
+        ranks: of each image (over all draws of candidates), from 1; equal scores share their mean rank.
+    """
+
+    top1: Share
+    top5: Share
+    mrr: Share
+    candidates: int
+    ranks: np.ndarray = field(repr=False)
+
+    @classmethod
+    def of(cls, ranks: Float[np.ndarray, "n draws"], candidates: int) -> Ranking:
+        """From ranks; draws of one image are averaged first, as they are not independent."""
+        top1, top5, mrr = (Share.of(each.mean(1)) for each in (ranks <= 1, ranks <= 5, 1 / ranks))
+        return cls(top1, top5, mrr, candidates, ranks)
+
+
+def bits_saved(
+    model: PixelModel, data: ImageDataset, *, batch_size: int = 64, on_progress: Progress | None = None
+) -> dict[str, Share]:
+    """What each condition of a data set saves, alone, and all together: bits of an image, against telling nothing.
+
+    Raises:
+        DataError: if the model is told nothing about these images.
+    """
+    check_spec(model, data)
+    telling, names = Telling(model, data), _asked(model)
+    found: dict[str, list[np.ndarray]] = {name: [] for name in (*names, "everything")}
+    heard: set[str] = set()
+    with evaluating(model):
+        for start in range(0, len(data), batch_size):
+            index = np.arange(start, min(len(data), start + batch_size))
+            batch = data.batch(index)
+            told, x = telling(index, batch), model.check(batch.levels)
+            heard |= {name for name in names if any(told.parts[part].known.any() for part in names[name])}
+            nothing = _nats(model, x, told.untold())
+            for name in (*names, "everything"):
+                kept = names.get(name, tuple(told.parts))
+                alone = Told(len(told), {n: (told if n in kept else told.untold()).parts[n] for n in told.parts})
+                found[name].append((_nats(model, x, alone) - nothing) / math.log(2))
+            if on_progress is not None:
+                on_progress(int(index[-1]) + 1, len(data))
+    if not heard:
+        raise DataError(f"{data.name} tells this model nothing: read it with labels, captions or another condition.")
+    return {name: Share.of(np.concatenate(each)) for name, each in found.items() if name in heard | {"everything"}}
+
+
+def classify(
+    model: PixelModel, data: ImageDataset, *, batch_size: int = 64, on_progress: Progress | None = None
+) -> tuple[Ranking, Float[np.ndarray, "n k"]]:
+    """Classes of images by Bayes' rule, all equally likely beforehand: `top1` is the accuracy; log p(x | c) in nats.
+
+    Raises:
+        ConfigError, DataError: if the model or the data have no labels.
+    """
+    if not model.config.classes or data.labels is None:
+        raise ConfigError("Classes need a model and images with labels: one of them has none.")
+    check_spec(model, data)
+    classes = len(model.config.classes)
+    truth = match_labels(model, data).numpy()
+    scores = np.empty((len(data), classes))
+    with evaluating(model):
+        for start in range(0, len(data), batch_size):
+            index = np.arange(start, min(len(data), start + batch_size))
+            x = model.check(data.batch(index).levels)
+            size = (x.shape[2], x.shape[3])
+            for label in range(classes):
+                scores[index, label] = _nats(model, x, model.told(label, len(x), size=size))
+            if on_progress is not None:
+                on_progress(int(index[-1]) + 1, len(data))
+    return Ranking.of(_ranks(scores, truth)[:, None], classes), scores
+
+
+def rank_texts(
+    model: PixelModel,
+    data: ImageDataset,
+    *,
+    candidates: int = 50,
+    draws: int = 1,
+    seed: int = 0,
+    on_progress: Progress | None = None,
+) -> Ranking:
+    """Rank the caption of each image among others of the data set, drawn at random and all different from it.
+
+    Raises:
+        ConfigError, DataError: if the model does not listen to text, or the data have too few captions.
+    """
+    if model.config.text is None or data.texts is None:
+        raise ConfigError("Ranking captions needs a model that listens to text, and images with captions.")
+    check_spec(model, data)
+    distinct = sorted(set(data.texts))
+    if len(distinct) < candidates:
+        raise DataError(f"{data.name} has {len(distinct)} different captions, fewer than {candidates}: rank fewer.")
+    ranks = np.empty((len(data), draws))
+    with evaluating(model):
+        for i, text in enumerate(data.texts):
+            x = model.check(data.batch([i]).levels).expand(candidates, -1, -1, -1)
+            others = [other for other in distinct if other != text]
+            for draw in range(draws):
+                chosen = np.random.default_rng([seed, draw, i]).choice(len(others), candidates - 1, replace=False)
+                asked = [text, *(others[int(j)] for j in chosen)]
+                scores = _nats(model, x, model.told(None, candidates, asked, size=(x.shape[2], x.shape[3])))
+                ranks[i, draw] = _ranks(scores[None], np.zeros(1, np.int64))[0]
+            if on_progress is not None:
+                on_progress(i + 1, len(data))
+    return Ranking.of(ranks, candidates)
+
+
+def agreement(
+    images: Int[Tensor, "n c h w"], known: Int[Tensor, "m c h w"], spec: ImageSpec, *, chunk: int = 4
+) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
+    """The nearest of `known` images to each image: the share of its pixels that agree, and which it is.
+
+    Only pixels count that are not background in either image, where a palette or alpha tells what background is; a
+    known image also counts mirrored. Compare samples with images that were held out: more agreement means copying.
+    """
+    ground = _background(images, spec), _background(known, spec)
+    mirrored = torch.cat([known, known.flip(3)]), torch.cat([ground[1], ground[1].flip(2)])
+    best, which = [], []
+    for start in range(0, len(images), chunk):
+        x, empty = images[start : start + chunk, None], ground[0][start : start + chunk, None]
+        same = (x == mirrored[0][None]).all(2)
+        counted = ~(empty & mirrored[1][None])
+        share = (same & counted).flatten(2).sum(2) / counted.flatten(2).sum(2).clamp(min=1)
+        top = share.max(1)
+        best.append(top.values.double().numpy())
+        which.append((top.indices % len(known)).numpy())
+    return np.concatenate(best), np.concatenate(which)
+
+
+def _background(x: Int[Tensor, "n c h w"], spec: ImageSpec) -> Tensor:
+    """Transparent sites `n h w`; none where the kind of image has no transparency."""
+    if spec.mode == "palette" and spec.palette is not None:
+        return torch.tensor([colour[3] < OPAQUE for colour in spec.palette])[x[:, 0]]
+    if spec.mode == "rgba":
+        return x[:, 3] * 255 < OPAQUE * (spec.levels - 1)
+    return torch.zeros(len(x), *x.shape[2:], dtype=torch.bool)
+
+
+def _asked(model: PixelModel) -> dict[str, tuple[str, ...]]:
+    """Conditions by the name under which they are told, and the parts of each."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, listener in model.listeners.items():
+        asks = listener.asks or name
+        found[asks] = (*found.get(asks, ()), name)
+    return found
+
+
+def _nats(model: PixelModel, x: Int[Tensor, "b c h w"], told: Told) -> Float[np.ndarray, " b"]:
+    nats = model.told_log_prob(x, told).flatten(1).double().sum(1).cpu().numpy()
+    return np.asarray(nats, np.float64)
+
+
+def _ranks(scores: Float[np.ndarray, "n k"], truth: Sequence[int] | np.ndarray) -> Float[np.ndarray, " n"]:
+    """The rank of the true one, from 1: one more than those above it, and half of those equal to it."""
+    own = scores[np.arange(len(scores)), truth][:, None]
+    equal = (scores == own).sum(1) - 1
+    ranks: np.ndarray = 1 + (scores > own).sum(1) + equal / 2
+    return ranks

@@ -1,0 +1,58 @@
+"""What turns a prompt into numbers: one small protocol, and where its makers are found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from pointillist.errors import ConfigError
+
+
+@runtime_checkable
+class TextEncoder(Protocol):
+    """A frozen encoder of prompts.
+
+    Attributes:
+        name: how to open it again.
+        size: numbers of a vector.
+    """
+
+    name: str
+    size: int
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of its weights: with another one a model would read another language."""
+
+    def encode(self, text: str) -> np.ndarray:
+        """The vector `float32 [size]` of one prompt, of length 1. It does not depend on other prompts."""
+
+
+@lru_cache(maxsize=8)
+def open_encoder(name: str) -> TextEncoder:
+    """The encoder called `name`: `use`, or `minilm:FOLDER`.
+
+    Raises:
+        ConfigError: if there is no such encoder.
+        MissingExtraError: if its package is not installed.
+    """
+    kind, _, rest = name.partition(":")
+    makers: dict[str, Callable[[], TextEncoder]] = {"use": _use, "minilm": lambda: _minilm(rest)}
+    if kind not in makers or (kind == "use" and rest):
+        raise ConfigError(f"There is no text encoder {name!r}: choose use, or minilm:FOLDER.")
+    return makers[kind]()
+
+
+def _use() -> TextEncoder:
+    from pointillist.text.use import UniversalSentenceEncoder
+
+    return UniversalSentenceEncoder()
+
+
+def _minilm(folder: str) -> TextEncoder:
+    from pointillist.text.minilm import MiniLM
+
+    return MiniLM(folder)

@@ -1,0 +1,73 @@
+"""Vectors of prompts, each made once: in memory, and for the captions of a data set in a file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from pointillist.checkpoint import replacing
+from pointillist.text.encoder import TextEncoder
+
+CACHE = "POINTILLIST_CACHE"
+MAX_PROMPTS = 100_000  # in memory: 200 MB of 512 numbers
+WORTH_A_FILE = 64  # prompts; fewer are made as fast as they are read
+
+
+class Prompts:
+    """The vectors of an encoder. A text is what `clean` makes of it, so that spacing and capitals do not matter."""
+
+    def __init__(self, encoder: TextEncoder) -> None:
+        self.encoder = encoder
+        self._known: dict[str, np.ndarray] = {}
+
+    def __call__(self, texts: Iterable[str]) -> np.ndarray:
+        """Vectors `float32 [n size]`."""
+        cleaned = [clean(text) for text in texts]
+        if len(self._known) > MAX_PROMPTS:
+            self._known.clear()
+        for text in cleaned:
+            if text not in self._known:
+                self._known[text] = self.encoder.encode(text)
+        return np.stack([self._known[text] for text in cleaned]) if cleaned else np.zeros((0, self.encoder.size))
+
+    def prepare(self, texts: Iterable[str]) -> None:
+        """Have the vectors of many texts, from a file if they were made before; what cannot be kept is made again."""
+        distinct = sorted({clean(text) for text in texts} - self._known.keys())
+        if len(distinct) < WORTH_A_FILE:
+            return
+        key = hashlib.sha256("\n".join([self.encoder.fingerprint, *distinct]).encode())
+        path = cache_folder() / "prompts" / f"{key.hexdigest()}.npy"
+        vectors = _read(path, (len(distinct), self.encoder.size))
+        if vectors is None:
+            vectors = self(distinct)
+            with suppress(OSError):  # a full or read-only disk costs time, not the run
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with replacing(path) as temporary, temporary.open("wb") as file:
+                    np.save(file, vectors)
+        self._known.update(zip(distinct, vectors, strict=True))
+
+
+def clean(text: str) -> str:
+    """Lower case, single spaces."""
+    return " ".join(text.lower().split())
+
+
+def cache_folder() -> Path:
+    """Where files go that can be made again: `POINTILLIST_CACHE`, or the user's cache."""
+    asked = os.environ.get(CACHE)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return Path(asked) if asked else (Path(base) if base else Path.home() / ".cache") / "pointillist"
+
+
+def _read(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
+    """The vectors in a file, if it is whole."""
+    try:
+        vectors: np.ndarray = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return vectors if vectors.shape == shape and vectors.dtype == np.float32 and np.isfinite(vectors).all() else None

@@ -1,0 +1,41 @@
+"""Captions said in other words: templates, synonyms, words left out. A pure function of the seed and the image."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+
+def reword(
+    text: str,
+    draws: np.random.Generator,
+    *,
+    templates: Sequence[str] = (),
+    synonyms: Mapping[str, Sequence[str]] | None = None,
+    dropout: float = 0.0,
+) -> str:
+    """One way to say `text`.
+
+    Args:
+        templates: such as "a picture of {}", one of which is chosen; "{}" is the caption itself.
+        synonyms: other words for a word (lower case); it and each of them are equally likely.
+        dropout: share of captions of two words or more that lose one.
+    """
+    words = text.split()
+    lose, which, template = draws.random(3)
+    if len(words) > 1 and lose < dropout:
+        del words[int(which * len(words))]
+    if synonyms:
+        words = [_other(word, synonyms, draws) for word in words]
+    said = " ".join(words)
+    return templates[int(template * len(templates))].replace("{}", said) if templates else said
+
+
+def _other(word: str, synonyms: Mapping[str, Sequence[str]], draws: np.random.Generator) -> str:
+    match = re.fullmatch(r"(\W*)(\w+)(\W*)", word)
+    if match is None or match[2].lower() not in synonyms:
+        return word
+    choices = [match[2], *synonyms[match[2].lower()]]
+    return match[1] + choices[int(draws.random() * len(choices))] + match[3]

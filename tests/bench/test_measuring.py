@@ -1,0 +1,162 @@
+"""The instruments: times in turn, the cost of a program, the floor, memory, the naive baseline."""
+
+from __future__ import annotations
+
+import itertools
+import xml.etree.ElementTree as ElementTree
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import pointillist as pt
+from pointillist.bench import plot
+from pointillist.bench.cost import Cost, cost_of
+from pointillist.bench.memory import growth
+from pointillist.bench.naive import PIXELS, _paint, _parts, naive_cases
+from pointillist.bench.peaks import Peaks
+from pointillist.bench.sampling import available
+from pointillist.bench.subject import Subject
+from pointillist.bench.timing import Spread, Times, interleave
+from pointillist.errors import ConfigError
+
+
+def test_cases_take_turns_and_ratios_are_formed_within_a_turn() -> None:
+    """A machine that slows down threefold after the first turn does not change a ratio."""
+    order: list[str] = []
+    speeds = itertools.chain([1.0, 1.0], itertools.repeat(3.0))
+
+    def case(name: str, seconds: float) -> Any:
+        def run() -> float:
+            order.append(name)
+            return seconds * next(speeds)
+
+        return run
+
+    found = interleave({"slow": case("slow", 8.0), "fast": case("fast", 2.0)}, 3)
+    assert order == ["slow", "fast"] * 3
+    assert found["slow"].over(found["fast"]) == Spread(4.0, 4.0, 4.0)
+    assert found["fast"].spread == Spread(6.0, 2.0, 6.0)
+    assert Spread(1.0, 0.5, 2.0).times(1e3) == Spread(1000.0, 500.0, 2000.0)
+    assert Times((1.0, 9.0, 2.0)).spread.median == 2.0
+
+
+def test_the_cost_of_a_program_is_the_formula_of_its_network() -> None:
+    """Products of `gated-pixelcnn`, counted by hand, are what is counted but for sums and gates (under 3 percent)."""
+    d, layers, levels, height, width = 64, 3, 256, 5, 7
+    model = pt.build("gated-pixelcnn", shape=(1, height, width), levels=levels, channels=d, layers=layers).eval()
+    (program,) = Subject(model, (height, width)).programs()
+    cost, sites = cost_of(program), height * width
+    row = 21 * 2 * d + (layers - 1) * 6 * d * 2 * d + layers * 4 * d * d
+    pixel = 3 * 2 * d + (layers - 1) * 4 * d * d + layers * 2 * d * d - d * d + d * d + d * levels
+    assert cost.row_flops == pytest.approx(2 * row * sites, rel=0.03)
+    assert cost.pixel_flops == pytest.approx(2 * pixel * sites, rel=0.03)
+    assert cost.row_bytes == pytest.approx(4 * row * height, rel=0.03)
+    assert cost.pixel_bytes == pytest.approx(4 * pixel * sites, rel=0.03)
+
+
+def test_a_coarse_grid_counts_by_its_own_sites() -> None:
+    model = pt.build("pixelcnn-pp", shape=(1, 7, 9), channels=8, layers=1, dropout=0.0).eval()
+    (program,) = Subject(model, (7, 9)).programs()
+    coarse = [i for i in program.row if i.scale == 2 and i.opcode == "LINEAR"]
+    assert coarse
+    whole = cost_of(program)
+    without = cost_of(_only(program, [i for i in program.row if i not in coarse]))
+    assert whole.row_flops - without.row_flops >= sum(2 * i.constants[0].size * 4 * 5 for i in coarse)
+    assert whole.row_bytes - without.row_bytes == sum(4 * b.size * 4 for i in coarse for b in i.constants)
+
+
+def _only(program: Any, row: list[Any]) -> Any:
+    from dataclasses import replace
+
+    return replace(program, row=tuple(row))
+
+
+def test_the_floor_adds_operations_and_bytes() -> None:
+    peaks = Peaks(gflops=100.0, gigabytes=50.0, products={}, reads={})
+    cost = Cost(row_flops=1e9, pixel_flops=1e9, row_bytes=1e9, pixel_bytes=3e9)
+    assert cost.floor(peaks, 1) == pytest.approx(0.02 + 0.08)
+    assert cost.floor(peaks, 16) == pytest.approx(0.02 + 0.005)
+    assert cost + cost == Cost(2e9, 2e9, 2e9, 6e9)
+
+
+def test_memory_that_is_taken_and_freed_is_seen() -> None:
+    size = 64 << 20
+    total, seen = growth(lambda: float(np.ones(size // 8).sum()))
+    assert total == size / 8
+    assert 0.8 * size < seen < 3 * size
+    assert growth(lambda: None)[1] < size / 4
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_naive_asks_a_full_forward_for_every_sub_pixel(channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as there are unknown sub-pixels, over the whole image; known pixels cost none."""
+    model = pt.build("gated-pixelcnn", shape=(channels, 4, 5), levels=4, channels=6, layers=2, head_channels=6).eval()
+    seen: list[tuple[int, ...]] = []
+    forward = type(model.backbone).forward
+
+    def counted(self: Any, x: Any, ctx: Any, condition: Any) -> Any:
+        seen.append(tuple(x.shape))
+        return forward(self, x, ctx, condition)
+
+    monkeypatch.setattr(type(model.backbone), "forward", counted)
+    (sites,) = _parts(Subject(model, (4, 5)))
+    assert len(sites) == 20
+    _paint(Subject(model, (4, 5)), 2, sites[:3])
+    assert seen == [(2, channels, 4, 5)] * (3 * channels)
+    seen.clear()
+    cases = naive_cases(Subject(model, (4, 5)), 2)
+    assert set(cases) == {"naive NCHW", "naive channels_last"}
+    seen.clear()
+    assert cases["naive NCHW"]() > 0
+    assert len(seen) == channels * (2 + PIXELS)
+
+
+def test_only_engines_that_are_there() -> None:
+    subject = Subject(pt.build("pixelcnn", shape=(1, 2, 2), levels=2, channels=4, layers=1).eval(), (2, 2))
+    assert available(subject, ["naive", "step"]) == (["step"], [])
+    assert "step" in available(subject, None)[0]
+    with pytest.raises(ConfigError, match="warp"):
+        available(subject, ["warp"])
+
+
+def test_the_plot_shows_every_engine_and_the_floor() -> None:
+    rows = [
+        {
+            "engine": engine, "batch": batch, "threads": threads, "milliseconds": {"median": ms},
+            "over_naive": None if engine == "naive" else {"median": 1e4 / ms}, "over_floor": ms / 20,
+        }
+        for batch in (1, 16)
+        for engine, threads, ms in (("naive", 1, 1e4), ("step", 1, 123.0), ("step", 2, 77.0))
+    ]  # fmt: skip
+    drawn = plot.draw({"name": "a <model>", "image": "28x28", "painting": rows})
+    texts = ["".join(e.itertext()) for e in ElementTree.fromstring(drawn).iter() if e.tag.endswith("text")]
+    assert texts.count("naive") == texts.count("step") == texts.count("floor") == 2
+    assert "123.0 (81 times)" in texts
+    assert not any("77" in text for text in texts)  # more threads are another comparison
+
+
+def test_torch_is_left_as_it_was() -> None:
+    before = torch.get_num_threads()
+    subject = Subject(pt.build("pixelcnn", shape=(1, 2, 2), levels=2, channels=4, layers=1).eval(), (2, 2))
+    from pointillist.bench.sampling import measure_threads
+
+    (row,) = measure_threads(subject, 2, ["step"], Peaks(1.0, 1.0, {}, {}), threads=2, repeats=1)
+    assert torch.get_num_threads() == before
+    assert row.threads == 2
+    assert row.over_one_thread is not None
+
+
+def test_the_best_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The largest of what was measured, of sizes on this side of impossible."""
+    from pointillist.bench import peaks
+
+    monkeypatch.setattr(peaks, "SHAPES", ((64, 64, 64), (256, 128, 64)))
+    monkeypatch.setattr(peaks, "KILOBYTES", (16, 256))
+    found = peaks.measure_peaks()
+    assert set(found.products) == {"64x64x64", "256x128x64"}
+    assert found.gflops == max(found.products.values())
+    assert found.gigabytes == max(found.reads.values())
+    assert 0.1 < found.gflops < 2000
+    assert 0.1 < found.gigabytes < 2000

@@ -1,0 +1,82 @@
+"""Orders from the command line: train on several, paint in one, measure by one, by all, and by their average."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pointillist as pt
+
+from .helpers import fails, run, train
+
+
+@pytest.fixture(scope="session")
+def curved(pets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of two orders: along rows and along columns."""
+    out = tmp_path_factory.mktemp("runs") / "curved"
+    train(
+        pets, "--mode", "grey", "--levels", "4", "--steps", "4", "--out", out,
+        "--model", "locally-masked-pixelcnn", "--orders", "s-curve,raster-columns-br",
+    )  # fmt: skip
+    return out
+
+
+def test_orders_are_kept_with_the_model(curved: Path) -> None:
+    """In its settings, in `info`, and in the run file, which can be given back."""
+    orders = ["s-curve", "raster-columns-br"]
+    assert list(pt.load(curved).config.orders) == orders
+    assert json.loads(run("info", curved, "--json").stdout)["orders"] == orders
+    assert "orders = [" in (curved / "run.toml").read_text()
+    assert "There is no order" in fails("train", "uci-digits", "--orders", "spiral")
+    assert "masks locally" in fails("train", "uci-digits", "--orders", "s-curve-all")
+
+
+def test_painting_in_an_order(curved: Path) -> None:
+    """What the library paints; an animation of the walk; other orders are refused."""
+    told = json.loads(
+        run(
+            "sample", curved, "-n", "2", "--seed", "1", "--order", "raster-columns-br", "--out", "a.npz", "--json"
+        ).stdout
+    )
+    assert told["order"] == "raster-columns-br"
+    painted = pt.sample(pt.load(curved), 2, seed=1, order="raster-columns-br")
+    with np.load("a.npz") as archive:
+        assert np.array_equal(archive["levels"], painted.levels.numpy())
+        assert np.allclose(archive["nats"], painted.nats.numpy())
+    assert "order s-curve" in run("sample", curved, "-n", "1", "--animate", "a.gif").output
+    assert Path("a.gif").exists()
+    assert "trained on s-curve, raster-columns-br" in fails("sample", curved, "--order", "raster", "--force")
+
+
+def test_measuring_by_one_order_each_and_their_average(curved: Path, pets: Path) -> None:
+    """As `evaluate` says, with the nats of each."""
+    found = {
+        order: json.loads(run("evaluate", curved, pets, "--split", "train", "--order", order, "--json").stdout)
+        for order in ("s-curve", "raster-columns-br", "each", "average")
+    }
+    one, other = (found[order]["nats"] for order in ("s-curve", "raster-columns-br"))
+    assert found["each"]["nats"] == pytest.approx((one + other) / 2)
+    assert found["average"]["nats"] <= found["each"]["nats"]
+    assert found["average"]["nats_by_order"] == pytest.approx({"s-curve": one, "raster-columns-br": other})
+    plain = json.loads(run("evaluate", curved, pets, "--split", "train", "--json").stdout)
+    assert (plain["order"], plain["nats"]) == ("s-curve", pytest.approx(one))
+    shown = run("evaluate", curved, pets, "--split", "train", "--order", "average").output
+    assert "likelihood averaged over orders" in shown
+    assert "nats by raster-columns-br" in shown
+
+
+def test_a_receptive_field_under_an_order() -> None:
+    """Of an untrained model, in any order that it can follow."""
+    told = json.loads(
+        run(
+            "info", "locally-masked-pixelcnn:tiny", "--receptive-field", "1,2", "--size", "4x5",
+            "--order", "s-curve-br", "--json",
+        ).stdout
+    )  # fmt: skip
+    assert (told["earlier"], told["missing"], told["leaked"]) == (12, 0, 0)
+    assert "s-curve-br" in told["in_words"]
+    other = ("info", "pixelcnn:tiny", "--receptive-field", "1,2", "--order", "s-curve", "--force")
+    assert "masks locally" in fails(*other)

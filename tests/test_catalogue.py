@@ -1,0 +1,45 @@
+"""What `pointillist models` says is what can be built."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import pointillist as pt
+from pointillist.catalogue import KINDS, ModelSummary, preset_image
+from pointillist.networks import entry, names
+
+
+@pytest.fixture(scope="module")
+def summaries() -> dict[str, ModelSummary]:
+    return {summary.name: summary for summary in pt.models()}
+
+
+def test_every_network_is_listed_with_its_sizes(summaries: dict[str, ModelSummary]) -> None:
+    """Ours for 28 x 28 grey images, a paper's for those of the paper."""
+    assert list(summaries) == names()
+    for name, summary in summaries.items():
+        assert list(summary.presets) == entry(name).preset_names
+        assert summary.presets["tiny"] == pt.build(name, shape=(1, 28, 28), preset="tiny").num_parameters
+        for preset, paper in entry(name).papers.items():
+            assert preset_image(entry(name), preset).shape == paper.shape
+            with torch.device("meta"):
+                model = pt.build(name, shape=paper.shape, levels=paper.levels, preset=preset)
+            assert summary.presets[preset] == model.num_parameters
+
+
+def test_what_is_listed_can_be_built_and_the_rest_not(summaries: dict[str, ModelSummary]) -> None:
+    for name, summary in summaries.items():
+        assert {"labels", "attributes", "a vector"} <= set(summary.conditions)
+        assert summary.orders[0] == "raster"
+        assert list(summary.likelihoods) == list(KINDS)
+        assert summary.likelihoods["palette, codes"] == ("categorical",)
+        for kind, likelihoods in summary.likelihoods.items():
+            for likelihood in ("bernoulli", "categorical", "mixture"):
+                if likelihood in likelihoods:
+                    built = pt.build(name, image=KINDS[kind], preset="tiny", likelihood=likelihood)
+                    assert built.likelihood.name == likelihood
+                else:
+                    with pytest.raises(pt.ConfigError):
+                        pt.build(name, image=KINDS[kind], preset="tiny", likelihood=likelihood)
+    assert [name for name, summary in summaries.items() if "S-curve" in summary.orders] == ["locally-masked-pixelcnn"]

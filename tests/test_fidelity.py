@@ -1,0 +1,97 @@
+"""What conditions are worth: bits saved, classes by Bayes' rule, captions ranked, copies found."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import pointillist as pt
+from pointillist.data import ImageDataset
+from pointillist.fidelity import Ranking, Share, _ranks, agreement, bits_saved, classify, rank_texts
+from tests.laws.strategies import dirty
+
+SPEC = pt.ImageSpec.infer((1, 3, 3), 4)
+
+
+def images(count: int, texts: list[str] | None = None) -> ImageDataset:
+    x = np.random.default_rng(0).integers(0, 4, (count, 3, 3), np.uint8)
+    return ImageDataset.from_arrays(x, np.arange(count) % 3, texts=texts, classes=("b", "a", "c"), spec=SPEC)
+
+
+def model(**heard: object) -> pt.PixelModel:
+    return dirty(pt.build("gated-pixelcnn", image=SPEC, channels=6, layers=2, **heard), 0.4).eval()  # type: ignore[arg-type]
+
+
+def test_bits_saved_are_differences_of_scores() -> None:
+    """Alone, and together; against telling nothing."""
+    data = images(7)
+    one = model(classes=["a", "b", "c"], hint="half:left")
+    found = bits_saved(one, data, batch_size=3)
+    assert set(found) == {"label", "hint", "everything"}
+    x = data.batch(range(7)).levels
+    nothing = one.log_prob(x)
+    labels = [data.classes[i] for i in data.labels]  # type: ignore[union-attr]
+    told = {
+        "label": one.log_prob(x, labels), "hint": one.log_prob(x, hint=x), "everything": one.log_prob(x, labels, hint=x)
+    }  # fmt: skip
+    for name, share in found.items():
+        wanted = ((told[name] - nothing) / np.log(2)).detach().numpy()
+        np.testing.assert_allclose(share.value, wanted.mean(), rtol=1e-5, atol=1e-6)
+        assert share.interval[0] < share.value < share.interval[1]
+    with pytest.raises(pt.DataError, match="tells this model nothing"):
+        bits_saved(model(vector=2), data)
+
+
+def test_classes_are_those_of_the_highest_likelihood() -> None:
+    """Numbers are matched by name."""
+    data = images(9)
+    one = model(classes=["a", "b", "c"])
+    ranking, scores = classify(one, data, batch_size=4)
+    x = data.batch(range(9)).levels
+    table = torch.stack([one.log_prob(x, name) for name in ("a", "b", "c")], 1).detach()
+    np.testing.assert_allclose(scores, table.numpy(), rtol=1e-5)
+    truth = np.array([1, 0, 2] * 3)
+    assert ranking.top1.value == np.mean(table.argmax(1).numpy() == truth)
+    with pytest.raises(pt.ConfigError, match="labels"):
+        classify(model(), data)
+
+
+def test_ranks_and_their_means() -> None:
+    """Equal scores share a rank: a model that ignores its condition is at chance, not at the top."""
+    scores = np.array([[3.0, 1, 2], [1, 2, 3], [1, 1, 1], [1, 1, 0]])
+    assert _ranks(scores, np.zeros(4, int)).tolist() == [1, 3, 2, 1.5]
+    found = Ranking.of(np.array([[1.0, 3.0], [2.0, 6.0]]), 10)
+    assert (found.top1.value, found.top5.value) == (0.25, 0.75)
+    assert found.mrr.value == pytest.approx((1 + 1 / 3 + 1 / 2 + 1 / 6) / 4)
+    assert Share.of(np.array([1.0])).count == 1
+
+
+def test_captions_are_ranked_by_likelihood() -> None:
+    """Among captions that differ from the true one; the draw is that of the seed; too few are refused."""
+    texts = ["red", "green", "blue", "red", "wall", "sky"]
+    data, one = images(6, texts), model(text="learned")
+    found = rank_texts(one, data, candidates=5, draws=2)
+    x = data.batch(range(6)).levels
+    table = torch.stack([one.log_prob(x, text=text) for text in sorted(set(texts))], 1).detach().numpy()
+    truth = [sorted(set(texts)).index(text) for text in texts]
+    assert np.array_equal(found.ranks, np.stack([_ranks(table, truth)] * 2, 1))  # all five of them
+    again = [rank_texts(one, data, candidates=3, seed=s).ranks for s in (1, 1)]
+    assert np.array_equal(*again)
+    with pytest.raises(pt.DataError, match="5 different captions"):
+        rank_texts(one, data, candidates=6)
+    with pytest.raises(pt.ConfigError, match="listens to text"):
+        rank_texts(model(), data)
+
+
+def test_copies_are_found() -> None:
+    """Also mirrored ones; background that both have does not count, and cannot hide that the figures differ."""
+    palette = ((0, 0, 0, 0), (255, 0, 0, 255), (0, 0, 255, 255))
+    spec = pt.ImageSpec(channels=1, height=2, width=3, levels=3, ordered=False, mode="palette", palette=palette)
+    known = torch.tensor([[[1, 0, 0], [2, 0, 0]], [[1, 1, 1], [1, 1, 1]]])[:, None]
+    asked = torch.tensor([[[0, 0, 1], [0, 0, 2]], [[2, 0, 0], [2, 0, 0]], [[1, 1, 1], [1, 1, 2]]])[:, None]
+    share, which = agreement(asked, known, spec, chunk=2)
+    np.testing.assert_allclose(share, [1, 0.5, 5 / 6])
+    assert which.tolist() == [0, 0, 1]
+    plain = pt.ImageSpec.infer((1, 2, 3), 3)
+    np.testing.assert_allclose(agreement(asked[1:2], known, plain)[0], [5 / 6])

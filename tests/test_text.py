@@ -1,0 +1,184 @@
+"""Text: encoders, their vectors kept, words in buckets, captions reworded, and models that listen."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+import pointillist as pt
+from pointillist.conditioning import TextConfig
+from pointillist.conditioning.text import prompts_of
+from pointillist.text import NOTHING, Prompts, features, open_encoder, reword
+
+SMALL = {"shape": (1, 3, 4), "levels": 4, "channels": 6, "layers": 1}
+
+
+class Counting:
+    """An encoder whose vector is made of the letters, and which counts its work."""
+
+    name, size, fingerprint = "counting", 3, "f" * 64
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def encode(self, text: str) -> np.ndarray:
+        self.asked.append(text)
+        return np.array([len(text), sum(map(ord, text)) % 97, 1], np.float32)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A cache of its own for every test."""
+    monkeypatch.setenv("POINTILLIST_CACHE", str(tmp_path / "cache"))
+    yield tmp_path / "cache"
+    prompts_of.cache_clear()
+
+
+def test_each_prompt_is_encoded_once(cache: Path) -> None:
+    """In a process, and in files for the captions of a data set; a damaged or unwritable file is made again."""
+    captions = [f"tile {i}" for i in range(100)]
+    first, second, third, fourth = (Prompts(Counting()) for _ in range(4))
+    first.prepare(captions)
+    wanted = first(["Tile  7", "tile 3", "new"])
+    assert len(first.encoder.asked) == 101  # type: ignore[attr-defined]
+    second.prepare(reversed(captions))
+    assert np.array_equal(second(["tile 7", "tile 3", "new"]), wanted)
+    assert second.encoder.asked == ["new"]  # type: ignore[attr-defined]
+    (file,) = (cache / "prompts").iterdir()
+    file.write_bytes(file.read_bytes()[:50])
+    third.prepare(captions)
+    assert len(third.encoder.asked) == 100  # type: ignore[attr-defined]
+    file.unlink()
+    file.parent.rmdir()
+    file.parent.write_text("in the way")
+    fourth.prepare(captions)
+    assert np.array_equal(fourth(["tile 7", "tile 3", "new"]), wanted)
+
+
+def test_words_and_their_pieces_have_buckets() -> None:
+    """The same on every machine; capitals and spaces do not matter; related words share some; the rest is empty."""
+    found = features("Orb  spider", 4096, 40)
+    assert found[:4].tolist() == [3599, 2692, 1088, 2257]
+    assert [zlib.crc32(f) % 4096 for f in (b"orb", b"spider", b"#<or", b"#orb")] == found[:4].tolist()
+    assert np.array_equal(found, features("orb spider", 4096, 40))
+    assert (found[found.tolist().index(NOTHING) :] == NOTHING).all()
+    a, b, c = ({n for n in features(word, 4096, 40) if n != NOTHING} for word in ("spiders", "spider", "wall"))
+    assert len(a & b) > 5 > len(a & c)
+    assert features("a b c d e", 10, 3).shape == (3,)
+    assert (features(" ", 10, 3) == NOTHING).all()
+
+
+def test_captions_are_reworded() -> None:
+    """Every way is found, and no other; punctuation stays; by the draws alone."""
+
+    def ways(**how: Any) -> set[str]:
+        return {reword("a Red, dragon", np.random.default_rng(i), **how) for i in range(200)}
+
+    assert ways() == {"a Red, dragon"}
+    assert ways(synonyms={"red": ["crimson", "scarlet"]}) == {"a Red, dragon", "a crimson, dragon", "a scarlet, dragon"}
+    assert ways(templates=["{}", "picture of {}"]) == {"a Red, dragon", "picture of a Red, dragon"}
+    assert ways(dropout=0.5) == {"a Red, dragon", "Red, dragon", "a dragon", "a Red,"}
+    assert reword("dragon", np.random.default_rng(0), dropout=0.99) == "dragon"
+
+
+def test_the_sentence_encoder_knows_what_is_alike() -> None:
+    """Vectors of length 1; a paraphrase is nearer than another thing; one prompt does not depend on others."""
+    prompts = Prompts(open_encoder("use"))
+    a, b, c = prompts(["a red dragon", "a crimson dragon", "stone wall"])
+    assert a.shape == (512,)
+    assert abs(float(a @ a) - 1) < 1e-5
+    assert a @ b > 0.6 > a @ c + 0.2
+    assert np.array_equal(Prompts(open_encoder("use"))(["a red dragon"])[0], a)
+
+
+@pytest.mark.parametrize("text", ["use", "learned", "use+learned"])
+def test_a_model_listens_to_prompts(text: str, tmp_path: Path) -> None:
+    """One for all or one each; "" is none; saved and loaded; guidance."""
+    model = pt.build("gated-pixelcnn", **SMALL, text=text).eval()  # type: ignore[arg-type]
+    x = torch.randint(0, 4, (2, 1, 3, 4))
+    found = model.log_prob(x, text="a red dragon")
+    assert torch.equal(found, model.log_prob(x, text=["A red  dragon"] * 2))
+    assert torch.equal(model.log_prob(x), model.log_prob(x, text=""))
+    mixed = model.log_prob(x, text=["a red dragon", ""])
+    torch.testing.assert_close(mixed, torch.stack([found[0], model.log_prob(x)[1]]))
+    assert not torch.equal(found, model.log_prob(x, text="wall"))
+    model.save_pretrained(tmp_path / "m")
+    again = pt.load(tmp_path / "m")
+    assert torch.equal(again.log_prob(x, text="a red dragon"), found)
+    painted = pt.sample(again, 3, text=["a", "b", "c"], guidance=2.0, seed=0, batch_size=2)
+    assert painted.texts == ("a", "b", "c")
+
+
+def test_another_encoder_is_refused() -> None:
+    """By its fingerprint, when it is asked for; a model that is told nothing needs none."""
+    config = TextConfig(encoder="use", fingerprint="0" * 64, size=512)
+    model = pt.build("pixelcnn", **SMALL, text=config)  # type: ignore[arg-type]
+    x = torch.zeros(1, 1, 3, 4, dtype=torch.int64)
+    assert model.log_prob(x).shape == (1,)
+    with pytest.raises(pt.ConfigError, match=r"not the one this model was trained with \(00000000\)"):
+        model.log_prob(x, text="a cat")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("bert", "no text encoder 'bert'"), ("use+use", "may name one"), ("use+minilm:x", "may name one"),
+     ("minilm:nowhere", "must name a folder"), ("use:x", "no text encoder")],
+)  # fmt: skip
+def test_what_is_no_encoder_is_refused(text: str, words: str) -> None:
+    with pytest.raises(pt.ConfigError, match=words):
+        pt.build("pixelcnn", **SMALL, text=text)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("asked", [3, [1, 2], ["a", "b", "c"]])
+def test_what_is_no_prompt_is_refused(asked: Any) -> None:
+    model = pt.build("pixelcnn", **SMALL, text="learned")  # type: ignore[arg-type]
+    with pytest.raises((pt.ConfigError, pt.ShapeError, TypeError)):
+        model.log_prob(torch.zeros(2, 1, 3, 4, dtype=torch.int64), text=asked)
+
+
+def test_bert_is_computed_as_torch_computes_it(tmp_path: Path) -> None:
+    """Random weights: token states are those of `nn.TransformerEncoderLayer`, layer by layer."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    d, heads, inner, layers, words = 8, 2, 12, 2, ["[UNK]", "a", "red", "dragon"]
+    tokenizer = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    settings = {"hidden_size": d, "num_hidden_layers": layers, "num_attention_heads": heads}
+    (tmp_path / "config.json").write_text(json.dumps(settings))
+    blocks = [
+        nn.TransformerEncoderLayer(d, heads, inner, 0.0, "gelu", 1e-12, batch_first=True).eval() for _ in range(layers)
+    ]
+    norm = nn.LayerNorm(d, eps=1e-12)
+    tables = {"word": torch.randn(4, d), "position": torch.randn(128, d), "token_type": torch.randn(2, d)}
+    weights = {f"embeddings.{name}_embeddings.weight": table for name, table in tables.items()}
+    weights |= {f"embeddings.LayerNorm.{k}": v for k, v in norm.state_dict().items()}
+    places = {
+        "attention.output.dense": "self_attn.out_proj", "attention.output.LayerNorm": "norm1",
+        "intermediate.dense": "linear1", "output.dense": "linear2", "output.LayerNorm": "norm2",
+    }  # fmt: skip
+    for i, block in enumerate(blocks):
+        state = block.state_dict()
+        for part in ("weight", "bias"):
+            name = f"encoder.layer.{i}"
+            weights |= {f"{name}.{ours}.{part}": state[f"{theirs}.{part}"] for ours, theirs in places.items()}
+            projections = state[f"self_attn.in_proj_{part}"].chunk(3)
+            for what, projection in zip(("query", "key", "value"), projections, strict=True):
+                weights[f"{name}.attention.self.{what}.{part}"] = projection.clone()
+    save_file({k: v.contiguous() for k, v in weights.items()}, tmp_path / "model.safetensors")
+    encoder: Any = open_encoder(f"minilm:{tmp_path}")
+    x = norm(tables["word"][[1, 2, 3, 0]] + tables["position"][:4] + tables["token_type"][0])[None]
+    for block in blocks:
+        x = block(x)
+    torch.testing.assert_close(encoder.tokens("a red dragon x"), x[0], rtol=1e-5, atol=1e-5)
+    found = encoder.encode("a red dragon x")
+    np.testing.assert_allclose(found, nn.functional.normalize(x[0].mean(0), dim=0).detach().numpy(), atol=1e-5)
