@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from pointillist.engine.freshness import Freshness
 from pointillist.engine.interpreter import Interpreter
 from pointillist.engine.naive import NaiveEngine
 from pointillist.engine.program import Program
@@ -107,10 +108,37 @@ def open_engine(
         return NaiveEngine(_forward(stages[0], condition), canvas, model.ports.groups, order)
     program = record_stage(model, stages[0], condition, height, width, order)
     if engine == "step":
-        return Interpreter(program, batch)
+        return Watched(Interpreter(program, batch), model)
     from pointillist.engine.cpu import CpuEngine
 
-    return CpuEngine(program, batch)
+    return Watched(CpuEngine(program, batch), model)
+
+
+class Watched:
+    """An engine that runs a recorded program, and refuses to go on in a new row when the weights have changed.
+
+    Args:
+        engine: an `Interpreter` or a `CpuEngine`.
+        model: the one that was recorded.
+    """
+
+    def __init__(self, engine: Any, model: PixelModel) -> None:
+        self.engine = engine
+        self._fresh = Freshness([*model.parameters(), *model.buffers()])
+        self._row = -1
+
+    def params(self) -> np.ndarray:
+        """See `SiteEngine`."""
+        row = self.engine.site[0]
+        if row != self._row:
+            self._fresh.check()
+            self._row = row
+        found: np.ndarray = self.engine.params()
+        return found
+
+    def observe(self, values: np.ndarray) -> None:
+        """See `SiteEngine`."""
+        self.engine.observe(values)
 
 
 def record_stage(

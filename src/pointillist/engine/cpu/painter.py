@@ -18,6 +18,7 @@ from pointillist.engine.cpu.packing import Packing
 from pointillist.engine.cpu.paint import DONE, STOP, paint
 from pointillist.engine.cpu.table import Table
 from pointillist.engine.program import FloatArray, IntArray, Program
+from pointillist.engine.room import check_room
 
 KINDS = {"bernoulli": BERNOULLI, "categorical": CATEGORICAL, "mixture": MIXTURE}
 POLL_SECONDS = 0.02
@@ -90,10 +91,11 @@ class Painter:
     def paint(self, painting: Painting, on_row: Callable[[int], None] | None = None) -> None:
         """Fill in what is not known. An exception, also of `on_row` (called with the rows done), stops all threads."""
         count, copies = len(painting.levels), 2 if self.draw.guided else 1
-        given = conditions(self.program, copies * count, self.given)
         edges = np.linspace(0, count, min(self.threads, count) + 1).astype(int).tolist()
         slices = [slice(a, b) for a, b in pairwise(edges)]
         tables = [self._table(copies * (part.stop - part.start)) for part in slices]
+        check_room(sum(table.numbers for table in tables) * self.program.dtype.itemsize, count, self.program)
+        given = conditions(self.program, copies * count, self.given)
         signals = [np.zeros(2, np.int64) for _ in slices]
         with ThreadPoolExecutor(len(slices)) as pool:
             try:
