@@ -89,7 +89,7 @@ def _fitting(name: str, image: ImageSpec) -> tuple[str, ...]:
 def _builds(name: str, **settings: Any) -> bool:
     try:
         with torch.device("meta"):
-            build(name, preset="tiny", **{"image": KINDS["binary"], **settings})
+            build(name, preset="tiny", layers=1, **{"image": KINDS["binary"], **settings})
     except ConfigError:
         return False
     return True
