@@ -96,11 +96,12 @@ class Painter:
         tables = [self._table(copies * (part.stop - part.start)) for part in slices]
         check_room(sum(table.numbers for table in tables) * self.program.dtype.itemsize, count, self.program)
         given = conditions(self.program, copies * count, self.given)
+        weights = self._packing.array  # laid out here, once, and not by each thread
         signals = [np.zeros(2, np.int64) for _ in slices]
         with ThreadPoolExecutor(len(slices)) as pool:
             try:
                 jobs = [
-                    pool.submit(self._run, table, painting, part, self._rows(given, part, count), signal)
+                    pool.submit(self._run, table, weights, painting, part, self._rows(given, part, count), signal)
                     for table, part, signal in zip(tables, slices, signals, strict=True)
                 ]
                 self._watch(jobs, signals, on_row)
@@ -132,14 +133,15 @@ class Painter:
         return {key: np.concatenate([array[p] for p in parts]) for key, array in given.items()}
 
     def _run(
-        self, table: Table, painting: Painting, part: slice, given: dict[str, FloatArray], signal: IntArray
-    ) -> None:
+        self, table: Table, weights: FloatArray, painting: Painting, part: slice, given: dict[str, FloatArray],
+        signal: IntArray,
+    ) -> None:  # fmt: skip
         how, bend = self.draw.settings()
         memory = table.memory(self.program.dtype, given)
         nothing = np.zeros((len(painting.levels), 0, 0, 0), self.program.dtype)
         params = nothing if painting.params is None else painting.params
         paint(
-            table.code.copy(), table.patches, table.parts, table.draw, memory, self._packing.array, how, bend,
+            table.code.copy(), table.patches, table.parts, table.draw, memory, weights, how, bend,
             self.draw.values, painting.levels[part], painting.known[part], painting.uniforms[part],
             painting.nats[part], params[part], signal, table.snake,
         )  # fmt: skip
