@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from engine_teacher import check_equal
 from torch import Tensor, nn
 
+from pointillist.engine.cpu.lower import LOWERINGS
 from pointillist.engine.opcodes import OPCODES
 from pointillist.recurrence import Cell
 
@@ -66,7 +67,7 @@ ON_A_VALUE: dict[str, Callable[[Tensor, Any], Tensor]] = {
 
 
 def test_every_opcode_has_a_case() -> None:
-    assert set(ON_A_VALUE) == set(OPCODES)
+    assert set(ON_A_VALUE) == set(OPCODES) == set(LOWERINGS)
 
 
 @pytest.mark.parametrize("start", [row, pixel])

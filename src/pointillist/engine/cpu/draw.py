@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from pointillist.engine.cpu.exponential import exponentials
+from pointillist.engine.cpu.exponential import exponentials, largest
 from pointillist.engine.cpu.jit import inner
-from pointillist.engine.cpu.mixture import invert, mixture_log_prob, mixture_table, mixture_weights
+from pointillist.engine.cpu.mixture import invert, mixture_log_prob, mixture_table, prepare
 from pointillist.engine.cpu.numbers import log_sigmoid
 
 Array = Any  # numba finds the types
@@ -26,7 +26,7 @@ GUIDANCE, TEMPERATURE, TOP_P = range(3)
 
 
 @inner
-def log_table(s: Array, p: int, channel: int, before: Array, how: Array, weights: Array, table: Array) -> None:
+def log_table(s: Array, p: int, channel: int, before: Array, how: Array, parts: Array, table: Array) -> None:
     """Log-probabilities of all levels of a channel, whose parameters begin at p, given the channels before it."""
     levels = how[LEVELS]
     if how[KIND] == BERNOULLI:
@@ -37,8 +37,8 @@ def log_table(s: Array, p: int, channel: int, before: Array, how: Array, weights
             table[k] = s[p + channel * levels + k]
         log_softmax(table, levels)
     else:
-        mixture_weights(s, p, channel, before, how, weights)
-        mixture_table(s, p, channel, before, how, weights, table)
+        prepare(s, p, channel, before, how, parts)
+        mixture_table(how, parts, table)
 
 
 @inner
@@ -115,20 +115,24 @@ def likeliest_first(table: Array, count: int, order: Array, spare: Array) -> Non
 
 
 @inner
-def pick(probabilities: Array, count: int, uniform: float) -> int:
+def softmax(s: Array, x: int, count: int, scratch: Array) -> None:
+    """Probabilities times their sum in the first row of the scratch; in the second, that sum and the largest number."""
+    best = float(largest(s, x, count))
+    scratch[1, 1] = best
+    scratch[1, 0] = exponentials(scratch[0], 0, s, x, count, best, 1.0)
+
+
+@inner
+def pick(probabilities: Array, count: int, total: float, uniform: float) -> int:
     """The first level whose cumulative probability exceeds the uniform's share of the total."""
-    total = 0.0
-    for k in range(count):
-        total += probabilities[k]
-    level, running, last = -1, 0.0, 0
+    running, last, share = 0.0, 0, uniform * total
     for k in range(count):
         running += probabilities[k]
         if probabilities[k] > 0:
             last = k
-            if level < 0 and running > uniform * total:
-                level = k
+            if running > share:
                 break
-    return last if level < 0 else level
+    return last
 
 
 @inner
@@ -139,43 +143,36 @@ def draw(
     """A level of a channel of one image; `untold` is where the parameters without label are."""
     levels = how[LEVELS]
     if how[BENT]:
-        log_table(s, p, channel, before, how, scratch[2], scratch[0])
+        log_table(s, p, channel, before, how, scratch[2:], scratch[0])
         if how[GUIDED]:
-            log_table(s, untold, channel, before, how, scratch[2], scratch[1])
+            log_table(s, untold, channel, before, how, scratch[2:], scratch[1])
         bent(scratch[0], scratch[1], how[GUIDED] != 0, bend, levels, order[0], order[1])
+        total = 0.0
         for k in range(levels):
             scratch[0, k] = math.exp(scratch[0, k])
-        return pick(scratch[0], levels, uniform)
+            total += scratch[0, k]
+        return pick(scratch[0], levels, total, uniform)
     if how[KIND] == BERNOULLI:
         zero = math.exp(log_sigmoid(-float(s[p + channel])))
         return 0 if zero > uniform * (zero + math.exp(log_sigmoid(float(s[p + channel])))) else 1
     if how[KIND] == CATEGORICAL:
-        first = p + channel * levels
-        best = s[first]
-        for k in range(1, levels):
-            best = max(best, s[first + k])
-        exponentials(scratch[0], 0, s, first, levels, float(best))
-        return pick(scratch[0], levels, uniform)
-    mixture_weights(s, p, channel, before, how, scratch[2])
-    return invert(s, p, channel, before, how, scratch[2], uniform)
+        softmax(s, p + channel * levels, levels, scratch)
+        return pick(scratch[0], levels, scratch[1, 0], uniform)
+    prepare(s, p, channel, before, how, scratch[2:])
+    return invert(how, scratch[2:], uniform)
 
 
 @inner
-def log_prob(s: Array, p: int, channel: int, before: Array, level: int, how: Array, scratch: Array) -> float:
-    """Log-probability of a level under the model as it is, in nats."""
+def log_prob(s: Array, p: int, channel: int, before: Array, level: int, how: Array, scratch: Array) -> Any:
+    """Log-probability of a level, just drawn, under the model as it is, in nats."""
     if how[KIND] == BERNOULLI:
         logit = float(s[p + channel])
         return log_sigmoid(logit if level else -logit)
     if how[KIND] == CATEGORICAL:
-        levels = how[LEVELS]
-        first = p + channel * levels
-        best = s[first]
-        for k in range(1, levels):
-            best = max(best, s[first + k])
-        exponentials(scratch[0], 0, s, first, levels, float(best))
-        total = 0.0
-        for k in range(levels):
-            total += scratch[0, k]
-        return float(s[first + level]) - float(best) - math.log(total)
-    mixture_weights(s, p, channel, before, how, scratch[2])
-    return mixture_log_prob(s, p, channel, before, level, how, scratch[2])
+        first = p + channel * how[LEVELS]
+        if how[BENT]:
+            softmax(s, first, how[LEVELS], scratch)
+        return float(s[first + level]) - scratch[1, 1] - math.log(scratch[1, 0])
+    if how[BENT]:
+        prepare(s, p, channel, before, how, scratch[2:])
+    return mixture_log_prob(level, how, scratch[2:])

@@ -134,5 +134,5 @@ def _attend(lower: Lower, instruction: Instruction) -> None:
         N=memory.value_width, K=memory.key_width,
         Z=kept.keys + instruction.head * memory.key_width * kept.sites, Z_OUTER=memory.keys * kept.sites,
         Z_INNER=kept.sites, A=kept.values + instruction.head * memory.value_width, B=memory.sites * values, C=values,
-        W=lower.places.arena.take(kept.sites),
+        W=lower.places.arena.take(kept.sites), Z_COLUMN=lower.places.zeros.start,
     )  # fmt: skip

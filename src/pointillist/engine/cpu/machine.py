@@ -8,7 +8,7 @@ import numpy as np
 
 from pointillist.engine.cpu import table as t
 from pointillist.engine.cpu.elementwise import CODES, apply
-from pointillist.engine.cpu.exponential import exponentials
+from pointillist.engine.cpu.exponential import exponentials, largest
 from pointillist.engine.cpu.jit import inner
 from pointillist.engine.cpu.target import PANEL, TILE_ROWS, lanes
 from pointillist.engine.cpu.tiles import tile
@@ -121,8 +121,11 @@ def remember(s: Array, line: Array, x: int, site: int) -> None:
 
 @inner
 def attend(s: Array, line: Array, y: int, x: int, sites: int) -> None:
-    """softmax(query . key / sqrt(k)) value over the sites so far; zeros where there are none. W is scratch."""
-    k, n, scores = line[t.K], line[t.N], line[t.W]
+    """softmax(query . key / sqrt(k)) value over the sites so far; zeros where there are none.
+
+    W is scratch, Z_COLUMN a place of zeros.
+    """
+    k, n, scores, zeros = line[t.K], line[t.N], line[t.W], line[t.Z_COLUMN]
     scale = s.dtype.type(1 / np.sqrt(k))
     for b in range(line[t.OUTER]):
         for head in range(line[t.INNER]):
@@ -130,25 +133,16 @@ def attend(s: Array, line: Array, y: int, x: int, sites: int) -> None:
             query = x + b * line[t.X_OUTER] + head * k
             keys = line[t.Z] + b * line[t.Z_OUTER] + head * k * line[t.Z_INNER]
             values = line[t.A] + b * line[t.B] + head * n
-            for j in range(n):
-                s[out + j] = 0
             if sites == 0:
+                for j in range(n):
+                    s[out + j] = 0
                 continue
-            for i in range(sites):
-                s[scores + i] = 0
-            matrix(s, query, 0, s, keys, line[t.Z_INNER], scores, 0, scores, 0, 1, k, sites)
-            best = s[scores]
-            for i in range(sites):
-                best = max(best, s[scores + i])
-            for i in range(sites):
-                s[scores + i] = (s[scores + i] - best) * scale
-            exponentials(s, scores, s, scores, sites, s.dtype.type(0))
-            total = s.dtype.type(0)
-            for i in range(sites):
-                total += s[scores + i]
-            matrix(s, scores, 0, s, values, line[t.C], out, 0, out, 0, 1, sites, n)
+            matrix(s, query, 0, s, keys, line[t.Z_INNER], scores, 0, zeros, 0, 1, k, sites)
+            total = exponentials(s, scores, s, scores, sites, largest(s, scores, sites), scale)
+            matrix(s, scores, 0, s, values, line[t.C], out, 0, zeros, 0, 1, sites, n)
+            share = 1 / total
             for j in range(n):
-                s[out + j] /= total
+                s[out + j] *= share
 
 
 @inner

@@ -1,4 +1,7 @@
-"""Draws from a discretised logistic mixture: `likelihoods.DiscretizedLogisticMixture`, for one sub-pixel."""
+"""Draws from a discretised logistic mixture: `likelihoods.DiscretizedLogisticMixture`, for one sub-pixel.
+
+`parts` holds what is known of the components of the sub-pixel at hand: log-weights, means and inverse scales.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,30 @@ from pointillist.engine.cpu.numbers import log_sigmoid, sigmoid
 Array = Any  # numba finds the types
 
 _LEVELS, _CHANNELS, _MIXTURES = 1, 2, 3  # of `how`, see draw.py
+WEIGHTS, MEANS, INVERSES = range(3)
+"""Rows of `parts`."""
 MIN_LOG_SCALE = -7.0  # as in likelihoods.py
+
+
+@inner
+def prepare(s: Array, p: int, channel: int, before: Array, how: Array, parts: Array) -> None:
+    """Fill in the parts of a channel, given the channels before it."""
+    mixtures = how[_MIXTURES]
+    best = -math.inf
+    for m in range(mixtures):
+        weight = float(s[p + m])
+        for earlier in range(channel):
+            mean, inverse = _shape(s, p, earlier, before, how, m)
+            weight += _component(before[earlier], mean, inverse, how)
+        parts[WEIGHTS, m] = weight
+        parts[MEANS, m], parts[INVERSES, m] = _shape(s, p, channel, before, how, m)
+        best = max(best, weight)
+    total = 0.0
+    for m in range(mixtures):
+        total += math.exp(parts[WEIGHTS, m] - best)
+    shift = best + math.log(total)
+    for m in range(mixtures):
+        parts[WEIGHTS, m] -= shift
 
 
 @inner
@@ -44,32 +70,11 @@ def _component(level: int, mean: float, inverse: float, how: Array) -> float:
 
 
 @inner
-def mixture_weights(s: Array, p: int, channel: int, before: Array, how: Array, weights: Array) -> None:
-    """Log-weights of the components, given the channels before this one."""
-    mixtures = how[_MIXTURES]
-    best = -math.inf
-    for m in range(mixtures):
-        weight = float(s[p + m])
-        for earlier in range(channel):
-            mean, inverse = _shape(s, p, earlier, before, how, m)
-            weight += _component(before[earlier], mean, inverse, how)
-        weights[m] = weight
-        best = max(best, weight)
-    total = 0.0
-    for m in range(mixtures):
-        total += math.exp(weights[m] - best)
-    shift = best + math.log(total)
-    for m in range(mixtures):
-        weights[m] -= shift
-
-
-@inner
-def mixture_log_prob(s: Array, p: int, channel: int, before: Array, level: int, how: Array, weights: Array) -> float:
+def mixture_log_prob(level: int, how: Array, parts: Array) -> float:
     """Log-probability of one level, in nats."""
     best, total = -math.inf, 0.0
     for m in range(how[_MIXTURES]):
-        mean, inverse = _shape(s, p, channel, before, how, m)
-        term = weights[m] + _component(level, mean, inverse, how)
+        term = parts[WEIGHTS, m] + _component(level, parts[MEANS, m], parts[INVERSES, m], how)
         if term > best:
             total, best = total * math.exp(best - term) + 1.0, term
         else:
@@ -78,23 +83,24 @@ def mixture_log_prob(s: Array, p: int, channel: int, before: Array, level: int, 
 
 
 @inner
-def mixture_table(s: Array, p: int, channel: int, before: Array, how: Array, weights: Array, table: Array) -> None:
+def mixture_table(how: Array, parts: Array, table: Array) -> None:
     """Log-probabilities of all levels."""
     for level in range(how[_LEVELS]):
-        table[level] = mixture_log_prob(s, p, channel, before, level, how, weights)
+        table[level] = mixture_log_prob(level, how, parts)
 
 
 @inner
-def invert(s: Array, p: int, channel: int, before: Array, how: Array, weights: Array, uniform: float) -> int:
+def invert(how: Array, parts: Array, uniform: float) -> int:
     """The first level whose cumulative probability exceeds the uniform, by bisection."""
     low, high = 0, how[_LEVELS] - 1
+    bin_width = 1.0 / (how[_LEVELS] - 1)
     while low < high:
         middle = (low + high) // 2
+        upper = _scaled(middle, how) + bin_width
         cumulative = 0.0
         for m in range(how[_MIXTURES]):
-            mean, inverse = _shape(s, p, channel, before, how, m)
-            upper = (_scaled(middle, how) - mean + 1.0 / (how[_LEVELS] - 1)) * inverse
-            cumulative += math.exp(weights[m]) * sigmoid(upper)
+            share = sigmoid((upper - parts[MEANS, m]) * parts[INVERSES, m])
+            cumulative += math.exp(parts[WEIGHTS, m]) * share
         if cumulative > uniform:
             high = middle
         else:

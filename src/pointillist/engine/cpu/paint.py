@@ -82,7 +82,7 @@ def paint(
     line = code[drawn]
     sub_steps = parts.shape[0] - 3
     together = how[KIND] == MIXTURE
-    scratch = np.empty((3, max(how[LEVELS], how[MIXTURES]) + 64))
+    scratch = np.empty((5, max(how[LEVELS], how[MIXTURES]) + 64))
     order = np.empty((2, how[LEVELS]), np.int64)
     copies = 2 if how[GUIDED] else 1
     begin_row(code, patches, 0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -68,9 +69,23 @@ class Vectors:
 
     def store_first(self, value: Any, pointer: Any, count: Any) -> None:
         """Write the first `count` lanes; what lies behind them is written back as it was."""
-        numbers = ir.Constant(ir.VectorType(I32, self.lanes), list(range(self.lanes)))
-        inside = self.builder.icmp_signed("<", numbers, self.splat(self.builder.trunc(count, I32)))
-        self.store(self.builder.select(inside, value, self.load(pointer)), pointer)
+        self.store(self.builder.select(self.is_first(count), value, self.load(pointer)), pointer)
+
+    def is_first(self, count: Any) -> Any:
+        """Whether each lane is one of the first `count`."""
+        numbers = ir.Constant(ir.VectorType(I64, self.lanes), list(range(self.lanes)))
+        return self.builder.icmp_signed("<", numbers, self.splat(count))
+
+    def larger(self, a: Any, b: Any) -> Any:
+        """Of single numbers, or lane by lane."""
+        return self.builder.select(self.builder.fcmp_ordered(">", a, b), a, b)
+
+    def across(self, x: Any, combine: Callable[[Any, Any], Any]) -> Any:
+        """All lanes combined to one number, from the first to the last."""
+        result = self.builder.extract_element(x, I32(0))
+        for lane in range(1, self.lanes):
+            result = combine(result, self.builder.extract_element(x, I32(lane)))
+        return result
 
     @property
     def element_size(self) -> int:
