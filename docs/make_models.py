@@ -22,6 +22,7 @@ PAGE = Path(__file__).with_name("models.md")
 ROWS = PAGE.with_name("presets.jsonl")
 PICTURES = PAGE.with_name("pictures")
 ROW, COLUMN, PRESET = 20, 13, "small"
+BUSY = 1.5  # load average from which a measurement with one thread is not alone
 HEAD = f"""# The models
 
 <!-- Made by docs/make_models.py from the registry: do not edit. -->
@@ -66,8 +67,9 @@ def page() -> str:
 def costs() -> str:
     """What training each of our presets costs, as `measure_presets.py` found it."""
     lines = ROWS.read_text(encoding="utf-8").splitlines() if ROWS.exists() else []
+    every: list[Row] = [json.loads(line) for line in lines]
     found: dict[tuple[str, str], dict[tuple[str, str], Row]] = {}
-    for row in map(json.loads, lines):
+    for row in every:
         found.setdefault((row["model"], row["preset"]), {})[row["image"], row["precision"]] = row
     kinds = list(dict.fromkeys(kind for rows in found.values() for kind in rows))
     heads = [f"{image}, {precision}" for image, precision in kinds]
@@ -77,10 +79,12 @@ def costs() -> str:
     ]
     for (model, preset), rows in found.items():
         count = next(iter(rows.values()))["parameters"]
-        cells = [f"{rows[k]['images_per_second']:g}, {rows[k]['megabytes']:,} MB" if k in rows else "" for k in kinds]
+        cells = [f"{rows[k]['images_per_second']:.1f}, {rows[k]['megabytes']:,} MB" if k in rows else "" for k in kinds]
         table.append(f"| `{model}` | `{preset}` | {count:,} | {' | '.join(cells)} |")
-    where = sorted({f"{json.loads(line)['machine']}, {json.loads(line)['date']}" for line in lines})
-    return COSTS.format(where="; ".join(where) or "Not measured yet", table="\n".join(table))
+    where = "; ".join(sorted({f"{row['machine']}, {row['date']}" for row in every})) or "Not measured yet"
+    if any(row.get("load", BUSY) >= BUSY for row in every):
+        where += "; provisional, other work ran on the machine"
+    return COSTS.format(where=where, table="\n".join(table))
 
 
 def _section(summary: ModelSummary) -> str:

@@ -13,6 +13,7 @@ the model was built. The images are random: the cost does not depend on them.
 from __future__ import annotations
 
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -85,7 +86,8 @@ def measure(model: str, preset: str, image: str, precision: str) -> Row:
     row: Row = dict(zip(KEY, (model, preset, image, precision), strict=True))
     rate = BATCH / statistics.median(seconds[1:])  # the first step also chooses kernels
     row |= {"parameters": net.num_parameters, "images_per_second": round(rate, 1)}
-    return row | {"megabytes": round(peak() - before), "batch": BATCH, "date": today(), "machine": describe_machine()}
+    row |= {"megabytes": round(peak() - before), "batch": BATCH, "load": round(os.getloadavg()[0], 1)}
+    return row | {"date": today(), "machine": describe_machine()}
 
 
 def peak() -> float:

@@ -39,6 +39,7 @@ class ModelSummary:
     Attributes:
         name, summary: what it is called, and what it is.
         presets: parameters of each of its sizes.
+        training: settings of the training (`TrainConfig`) that come with a preset; those of papers have some.
         conditions: what it may be told beside the image.
         likelihoods: for each kind of image, those that fit.
         orders: the kinds of order in which it can paint.
@@ -47,6 +48,7 @@ class ModelSummary:
     name: str
     summary: str
     presets: dict[str, int]
+    training: dict[str, dict[str, Any]]
     conditions: tuple[str, ...]
     likelihoods: dict[str, tuple[str, ...]]
     orders: tuple[str, ...]
@@ -59,6 +61,7 @@ def models() -> list[ModelSummary]:
             name=name,
             summary=entry(name).summary,
             presets={preset: _untrained(name, preset).num_parameters for preset in entry(name).preset_names},
+            training={preset: dict(paper.train) for preset, paper in entry(name).papers.items()},
             conditions=tuple(what for what, settings in _TOLD.items() if _builds(name, **settings)),
             likelihoods={kind: _fitting(name, image) for kind, image in KINDS.items()},
             orders=tuple(kind for kind, order in _ORDERS.items() if _builds(name, orders=order)),
@@ -86,7 +89,7 @@ def _fitting(name: str, image: ImageSpec) -> tuple[str, ...]:
 def _builds(name: str, **settings: Any) -> bool:
     try:
         with torch.device("meta"):
-            build(name, preset="tiny", **{"image": KINDS["binary"], **settings})
+            build(name, preset="tiny", layers=1, **{"image": KINDS["binary"], **settings})
     except ConfigError:
         return False
     return True

@@ -28,6 +28,20 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def available_bytes() -> int | None:
+    """Memory that can be had without swapping, in bytes; None where the system does not tell."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        pass
+    try:  # not on Windows
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
 def describe_machine() -> str:
     """Processor, cores and system, without names or paths."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

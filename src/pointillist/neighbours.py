@@ -1,8 +1,8 @@
 """Locally masked convolution: over those neighbours of a site that come before it on a curve (Jain et al. 2020).
 
-A mask for each site and tap would ask for an unfold (six to nine times as slow as a convolution, see
-`docs/architecture.md`). Along rows it factors: on the rows above every tap is known, in the raster and in the S-curve
-alike; on the own row the known side is the left one, or, in odd rows of the S-curve, the right one.
+A mask for each site and tap would ask for an unfold (three to six times as slow, see `docs/architecture.md`). Along
+rows it factors: on the rows above every tap is known, in the raster and in the S-curve alike; on the own row the known
+side is the left one, or, in odd rows of the S-curve, the right one.
 """
 
 from __future__ import annotations

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from pointillist.engine.choice import ENGINES, choose_engine
+from pointillist.engine.freshness import Freshness
 from pointillist.engine.interpreter import Interpreter
 from pointillist.engine.naive import NaiveEngine
 from pointillist.engine.program import Program
@@ -22,7 +23,11 @@ from pointillist.ordering import RASTER, Order
 from pointillist.passes import Pass
 from pointillist.pixel_model import PixelModel
 
-ENGINES = ("auto", "cpu", "step", "naive")
+__all__ = [
+    "ENGINES", "Draws", "SiteEngine", "Watched", "choose_engine", "open_engine", "paint_stage", "record_model",
+    "record_stage",
+    "resolve_engine",
+]  # fmt: skip
 
 
 @runtime_checkable
@@ -56,17 +61,12 @@ class Draws(Protocol):
 
 
 def resolve_engine(engine: str) -> str:
-    """The engine that a name stands for: `auto` is `cpu` where numba is installed, else `step`.
+    """The engine that a name stands for; `engine/choice.py` says why.
 
     Raises:
         EngineError: if there is no such engine.
     """
-    if engine not in ENGINES:
-        raise EngineError(f"`engine` (={engine!r}) is not there: choose one of {', '.join(ENGINES)}.")
-    compiled = find_spec("numba") is not None
-    if engine == "cpu" and not compiled:
-        raise EngineError("`engine` 'cpu' needs numba: run `pip install numba`, or choose 'step'.")
-    return ("cpu" if compiled else "step") if engine == "auto" else engine
+    return choose_engine(engine).engine
 
 
 def open_engine(
@@ -107,10 +107,37 @@ def open_engine(
         return NaiveEngine(_forward(stages[0], condition), canvas, model.ports.groups, order)
     program = record_stage(model, stages[0], condition, height, width, order)
     if engine == "step":
-        return Interpreter(program, batch)
+        return Watched(Interpreter(program, batch), model)
     from pointillist.engine.cpu import CpuEngine
 
-    return CpuEngine(program, batch)
+    return Watched(CpuEngine(program, batch), model)
+
+
+class Watched:
+    """An engine that runs a recorded program, and refuses to go on in a new row when the weights have changed.
+
+    Args:
+        engine: an `Interpreter` or a `CpuEngine`.
+        model: the one that was recorded.
+    """
+
+    def __init__(self, engine: Any, model: PixelModel) -> None:
+        self.engine = engine
+        self._fresh = Freshness([*model.parameters(), *model.buffers()])
+        self._row = -1
+
+    def params(self) -> np.ndarray:
+        """See `SiteEngine`."""
+        row = self.engine.site[0]
+        if row != self._row:
+            self._fresh.check()
+            self._row = row
+        found: np.ndarray = self.engine.params()
+        return found
+
+    def observe(self, values: np.ndarray) -> None:
+        """See `SiteEngine`."""
+        self.engine.observe(values)
 
 
 def record_stage(
@@ -128,6 +155,26 @@ def record_stage(
             _forward(stage, condition), sub_steps=groups, canvas_width=channels // groups, height=rows, width=columns,
             dtype=next(model.parameters()).dtype, order=order,
         )  # fmt: skip
+
+
+def record_model(model: PixelModel, size: tuple[int, int], order: str | None = None) -> list[Program]:
+    """The program of every stage, for images of this size that are told nothing.
+
+    Raises:
+        CausalityError: if it cannot be recorded.
+        ConfigError: if the model does not know the order.
+    """
+    walk = model.order(order)
+    rows, columns = walk.turned_size(*size)
+    condition = model.in_order(model.condition(None, 1, size), walk)
+    coarse: Tensor | None = None
+    programs = []
+    with torch.no_grad():
+        for stage in model.stages(rows, columns):
+            programs.append(record_stage(model, stage, stage.told(coarse, condition), rows, columns, walk))
+            levels = torch.zeros(1, model.image.channels, rows, columns, dtype=torch.int64, device=model.device)
+            coarse = model.canvas(stage.grid(levels))
+    return programs
 
 
 def paint_stage(

@@ -173,3 +173,18 @@ def test_faults_of_receptive_field(model: Path, sprites: Path, pets: Path) -> No
     assert "learned positions" in fails("info", sprites, field, "1,1", "--size", "9")
     assert "belong to `--receptive-field" in fails("info", model, "--out", "field.png")
     assert not list(Path().glob("*.png"))
+
+
+def test_the_program_of_a_model(model: Path, pets: Path) -> None:
+    """Trained or not: every instruction, and as JSON what each part costs."""
+    shown = run("info", "pixelcnn:tiny", "--program", "--size", "8x6").output
+    assert "8x6 sites of 1 sub-steps" in shown
+    assert "once per row: 14 instructions, 59,904 operations and 20,224 bytes of weights a row" in shown
+    told = json.loads(run("info", "pixelcnn:tiny", "--program", "--size", "8x6", "--json").stdout)
+    (stage,) = told["stages"]
+    assert (stage["height"], stage["width"]) == (8, 6)
+    assert stage["operations"] == sum(part["operations"] * part["times"] for part in stage["parts"])
+    assert run("info", model, "--program").output.count("once per row") == 1
+    assert len(json.loads(run("info", "multiscale-pixelrnn:tiny", "--program", "--json").stdout)["stages"]) > 1
+    assert "goes with" in fails("info", pets, "--program")
+    assert "goes with" in fails("info", model, "--program", "--out", "x.png")

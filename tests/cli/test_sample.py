@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 import pointillist as pt
-from pointillist.cli.sample import each_label, sheet_columns
+from pointillist.cli.asking import each_label
+from pointillist.cli.sample import sheet_columns
 
 from .helpers import fails, files_in, run
 
@@ -207,3 +208,15 @@ def test_a_palette_model_keeps_its_indexes_and_may_change_its_colours(tmp_path: 
 def test_only_palettes_are_recoloured(model: Path) -> None:
     Path("other.hex").write_text("102030\n405060\n")
     assert "cannot recolour grey" in fails("sample", model, "--palette", "other.hex")
+
+
+def test_engines_and_threads(model: Path) -> None:
+    """`--verbose` says what was picked; every engine paints the same images."""
+    shown = run("sample", model, "-n", "2", "--seed", "1", "--verbose", "--out", "a.npz").output
+    assert "engine     cpu: compiled code was the fastest" in shown
+    run("sample", model, "-n", "2", "--seed", "1", "--threads", "2", "--engine", "cpu", "--out", "b.npz")
+    run("sample", model, "-n", "2", "--seed", "1", "--engine", "step", "--out", "c.npz")
+    first, *others = (np.load(f"{name}.npz")["levels"] for name in "abc")
+    for other in others:
+        assert (first == other).all()
+    assert "auto, cpu, step, naive" in fails("sample", model, "--engine", "warp")

@@ -11,6 +11,7 @@ from engine_teacher import check_equal
 from torch import Tensor
 
 from pointillist.engine import Interpreter, record
+from pointillist.engine.listing import flops, weight_bytes
 from pointillist.errors import CausalityError
 from pointillist.passes import FullPass
 
@@ -86,7 +87,12 @@ def test_coarse_instructions_cost_their_share() -> None:
         dtype=torch.float64,
     )
     assert {i.scale for _, part in program.parts() for i in part} == {1, 2}
-    assert "operations a site" in program.describe()
+    (coarse,) = [i for i in program.pixel if i.opcode == "LINEAR" and i.scale == 2 and i.constants[0].shape == (8, 4)][
+        :1
+    ]
+    assert flops([coarse]) == (2 * 8 * 4 + 4) // 4
+    assert weight_bytes(program, [coarse]) == 8 * 8 * 4 // 4
+    assert "bytes of weights a site" in program.describe()
 
 
 def refused(fault: Any, message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -43,8 +44,11 @@ def paper(size: tuple[int, int] = (4, 5), factor: int = 2, **how: Any) -> Law:
     return lambda: textbook.check_textbook(pair(size, factor, **how), *size)
 
 
-def scored_as_painted() -> None:
-    samplers.check_scored_as_painted(pair(), 4, 5)
+def scored_as_painted(engine: str = "step") -> Law:
+    return lambda: samplers.check_scored_as_painted(pair(), 4, 5, engine)
+
+
+compiled = scored_as_painted("cpu") if find_spec("numba") else None
 
 
 def _next(t: Tensor) -> Tensor:
@@ -53,7 +57,7 @@ def _next(t: Tensor) -> Tensor:
 
 
 @fault("the small image is an average, not a sample: it holds pixels that are painted later", no_leak)
-@fault("the small image is an average, not a sample: nobody knows it when it is painted", scored_as_painted)
+@fault("the small image is an average, not a sample: nobody knows it when it is painted", scored_as_painted())
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = stages.Stage.grid
 
@@ -77,7 +81,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 
 @fault("copied pixels are counted twice: by the large network too", normalised)
-@fault("copied pixels are counted twice: but painted once", scored_as_painted)
+@fault("copied pixels are counted twice: but painted once", scored_as_painted())
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = PixelModel.log_prob_map
 
@@ -103,7 +107,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(multiscale, "run_stages", last_only)
 
 
-@fault("copied pixels are drawn again in the large pass", scored_as_painted)
+@fault("copied pixels are drawn again in the large pass", scored_as_painted())
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = unroll._walk
 
@@ -113,12 +117,36 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(unroll, "_walk", forgetful)
 
 
-@fault("copied pixels are kept, but the engine is told zeros", scored_as_painted)
+@fault("copied pixels are kept, but the engine is told zeros", scored_as_painted())
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = unroll._keep
     patch.setattr(
         unroll, "_keep", lambda model, engine, values, pixel: kept(model, engine, values, torch.zeros_like(pixel))
     )
+
+
+if compiled is not None:
+
+    @fault("copied pixels are drawn again in the large pass (compiled)", compiled)
+    def _(patch: pytest.MonkeyPatch) -> None:
+        kept = unroll.paint_stage
+
+        def forgetful(model: Any, stage: Any, told: Any, draws: Any, levels: Any, known: Any, *how: Any) -> None:
+            kept(model, stage, told, draws, levels, torch.zeros_like(known), *how)
+
+        patch.setattr(unroll, "paint_stage", forgetful)
+
+    @fault("copied pixels are kept, but the compiled engine is told zeros", compiled)
+    def _(patch: pytest.MonkeyPatch) -> None:
+        kept = unroll.paint_stage
+
+        def told_zeros(model: Any, stage: Any, told: Any, draws: Any, levels: Tensor, known: Tensor, *how: Any) -> None:
+            before, mask = levels.clone(), known.clone()
+            levels[:, :, known] = 0
+            kept(model, stage, told, draws, levels, known, *how)
+            levels[:, :, mask] = before[:, :, mask]
+
+        patch.setattr(unroll, "paint_stage", told_zeros)
 
 
 @fault("the map is laid against the end of sides that the factor does not divide", paper((4, 5), 3))

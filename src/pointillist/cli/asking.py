@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,3 +65,38 @@ def _hint(path: Path) -> Any:
         if isinstance(error, DataError):
             raise
         raise DataError(f"`--hint` (={path}) cannot be read as an image: give a picture or an .npy.") from error
+
+
+def each_label(given: Sequence[str], classes: Sequence[str], n: int) -> list[int] | None:
+    """The label of each image: `n` times each one given, in the order given.
+
+    Raises:
+        ConfigError: if there is no such class.
+    """
+    from pointillist.conditioning import resolve_labels
+
+    names: list[str] = []
+    for text in given:
+        if text == "each" and classes and text not in classes:
+            names += classes
+        else:
+            names += [text] if text in classes else [part.strip() for part in text.split(",") if part.strip()]
+    if not given:
+        return None
+    numbers: list[int] = resolve_labels(names, classes, len(names)).tolist()
+    return [number for number in numbers for _ in range(n)]
+
+
+def each_text(given: Sequence[str], labels: list[int] | None, n: int) -> list[str] | None:
+    """The prompt of each image: `n` times each one given; one for all beside labels.
+
+    Raises:
+        ConfigError: for several prompts beside labels.
+    """
+    if not given:
+        return None
+    if labels is not None:
+        if len(given) > 1:
+            raise ConfigError(f"`--text` (={given[1]!r}) can be given once beside `--label`: paint the others apart.")
+        return list(given) * len(labels)
+    return [text for text in given for _ in range(n)]

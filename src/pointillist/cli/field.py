@@ -34,7 +34,7 @@ def field_facts(
         raise ConfigError(f"`--out` (={out}) must end in .png: the receptive field is a picture.")
     refuse_existing(out, force)
     wanted = None if size is None else parse_size(size)
-    model, title, trained = _model(name, wanted, order)
+    model, title, trained = named_model(name, wanted, order)
     place = check_site(model, row, column, channel, wanted)
     images = sample(model, _PAINTED, seed=0, size=wanted, order=order).levels if trained else None
     field = receptive_field(model, *place, size=wanted, images=images, name=title, order=order)
@@ -67,7 +67,7 @@ def parse_site(text: str) -> tuple[int, int, int | None]:
     return int(match[1]), int(match[2]), None if match[3] is None else int(match[3])
 
 
-def _model(name: str, size: tuple[int, int] | None, order: str | None) -> tuple[PretrainedPixelModel, str, bool]:
+def named_model(name: str, size: tuple[int, int] | None, order: str | None) -> tuple[PretrainedPixelModel, str, bool]:
     """A trained model, or an untrained one by `name[:preset]`; with its title, and whether it is trained."""
     from pointillist.factory import build, load
     from pointillist.networks import names

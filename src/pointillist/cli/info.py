@@ -22,7 +22,9 @@ EPILOG = """Examples:
 
   pointillist info my-images/ --set data.size=32 --json
 
-  pointillist info pixelcnn:small --receptive-field 12,7 --out field.png"""
+  pointillist info pixelcnn:small --receptive-field 12,7 --out field.png
+
+  pointillist info gated-pixelcnn:base --program"""
 
 _FIELD = "What a site sees"
 
@@ -36,6 +38,10 @@ Site = Annotated[str | None, _option("--receptive-field", value="ROW,COLUMN", te
 Out = Annotated[Path | None, _option("--out", "-o", value="PNG", text="The picture; else field.png.")]
 Order = Annotated[str | None, _option(value="NAME", text="The order in which it paints; else its first.")]
 Size = Annotated[str | None, _option(value="SIZE", text="Of the image, 32 or 48x64; else the model's own, or 28.")]
+Listed = Annotated[
+    bool,
+    typer.Option("--program", metavar=FLAG, help="List the operations it paints with, and what they cost."),
+]
 Force = Annotated[bool, _option("--force", value=FLAG, text="Replace the picture.")]
 
 
@@ -45,6 +51,7 @@ def info(
     sets: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="How to read images, such as data.size=32.")
     ] = None,
+    program: Listed = False,
     site: Site = None,
     out: Out = None,
     size: Size = None,
@@ -54,6 +61,9 @@ def info(
     """Show what a model is, what it sees, or what would be read as images."""
     from pointillist.errors import ConfigError
 
+    if program:
+        _list_program(name, size, order, as_json, bool(sets) or site is not None or out is not None or force)
+        return
     if site is not None:
         from pointillist.cli.field import field_facts
 
@@ -62,7 +72,8 @@ def info(
         facts = field_facts(name, site, out or Path("field.png"), size, force, order)
     elif out is not None or size is not None or order is not None or force:
         raise ConfigError(
-            "`--out`, `--size`, `--order` and `--force` belong to `--receptive-field ROW,COLUMN`: add it."
+            "`--out`, `--size`, `--order` and `--force` belong to `--receptive-field ROW,COLUMN` (or, `--size` and "
+            "`--order`, to `--program`): add it."
         )
     elif not is_data(name):
         if sets:
@@ -74,6 +85,20 @@ def info(
         print_json(facts)
     else:
         print_facts([(key.replace("_", " "), text_of(key, value)) for key, value in facts.items()])
+
+
+def _list_program(name: str, size: str | None, order: str | None, as_json: bool, more: bool) -> None:
+    """The listing, or as JSON what it costs."""
+    from pointillist.cli.program import program_facts, program_text, recorded
+    from pointillist.errors import ConfigError
+
+    if more or is_data(name):
+        raise ConfigError("`--program` is about a model, and goes with `--size`, `--order` and `--json` only.")
+    programs = recorded(name, size, order)
+    if as_json:
+        print_json(program_facts(programs))
+    else:
+        typer.echo(program_text(programs))
 
 
 def is_data(name: str) -> bool:

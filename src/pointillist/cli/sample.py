@@ -70,7 +70,9 @@ Seed = Annotated[int | None, _option(value="N", text="The same seed paints the s
 Size = Annotated[
     str | None, _option(value="SIZE", text="Another size, 32 or 48x64, where the model allows it.", panel=_PAINT)
 ]
-Engine = Annotated[str, _option(value="NAME", text="auto, step or naive.", panel=_PAINT)]
+Engine = Annotated[str, _option(value="NAME", text="auto, cpu, step or naive.", panel=_PAINT)]
+Threads = Annotated[int | None, _option(value="N", text="How many share a batch on engine cpu.", panel=_PAINT, low=1)]
+Verbose = Annotated[bool, _option("--verbose", value=FLAG, text="Say which engine was picked, and why.", panel=_PAINT)]
 Order = Annotated[
     str | None, _option("--order", value="NAME", text="Paint in this order, one the model knows.", panel=_PAINT)
 ]
@@ -99,6 +101,8 @@ def sample(
     seed: Seed = None,
     size: Size = None,
     engine: Engine = "auto",
+    threads: Threads = None,
+    verbose: Verbose = False,
     order: Order = None,
     batch_size: BatchSize = 64,
     out: Out = "samples.png",
@@ -109,13 +113,14 @@ def sample(
     as_json: Json = False,
 ) -> None:
     """Paint new images with a model."""
-    from pointillist.cli.asking import asked
+    from pointillist.cli.asking import asked, each_label, each_text
     from pointillist.cli.writers import check_target
     from pointillist.data import parse_size
     from pointillist.data.palette import read_palette
     from pointillist.factory import load
-    from pointillist.unroll import resolve_engine
+    from pointillist.runners import choose_engine
 
+    chosen = choose_engine(engine)
     kind, path = target(out, form)
     wanted = None if size is None else parse_size(size)
     painter = load(model)
@@ -130,11 +135,13 @@ def sample(
         check_animation(animate, kind, force)
     settings = {
         "n": total, "label": labels, "guidance": guidance, "temperature": temperature, "top_p": top_p,
-        "engine": resolve_engine(engine),
+        "engine": chosen.engine, "threads": threads,
         "seed": secrets.randbelow(2**31) if seed is None else seed, "size": wanted, "batch_size": batch_size,
         "text": prompts, **asked(attribute or [], vector, hint),
         "order": painter.order(order).name,
     }  # fmt: skip
+    if verbose:
+        typer.echo(f"engine     {chosen.engine}: {chosen.why}", err=as_json)
     columns = sheet_columns(n, total // n)
     _paint(painter, settings, kind, path, animate, columns, colours, as_json)
 
@@ -154,43 +161,6 @@ def target(out: str, form: str | None) -> tuple[str, Path]:
     if form not in ("sheet", "files", "npz", "atlas"):
         raise ConfigError(f"`--format` (={form!r}) must be sheet, files, npz or atlas.")
     return form, path
-
-
-def each_label(given: Sequence[str], classes: Sequence[str], n: int) -> list[int] | None:
-    """The label of each image: `n` times each one given, in the order given.
-
-    Raises:
-        ConfigError: if there is no such class.
-    """
-    from pointillist.conditioning import resolve_labels
-
-    names: list[str] = []
-    for text in given:
-        if text == "each" and classes and text not in classes:
-            names += classes
-        else:
-            names += [text] if text in classes else [part.strip() for part in text.split(",") if part.strip()]
-    if not given:
-        return None
-    numbers: list[int] = resolve_labels(names, classes, len(names)).tolist()
-    return [number for number in numbers for _ in range(n)]
-
-
-def each_text(given: Sequence[str], labels: list[int] | None, n: int) -> list[str] | None:
-    """The prompt of each image: `n` times each one given; one for all beside labels.
-
-    Raises:
-        ConfigError: for several prompts beside labels.
-    """
-    from pointillist.errors import ConfigError
-
-    if not given:
-        return None
-    if labels is not None:
-        if len(given) > 1:
-            raise ConfigError(f"`--text` (={given[1]!r}) can be given once beside `--label`: paint the others apart.")
-        return list(given) * len(labels)
-    return [text for text in given for _ in range(n)]
 
 
 def sheet_columns(n: int, labels: int) -> int | None:

@@ -15,6 +15,7 @@ def fuse(builder: Builder, params: View) -> None:
     fuse_gates(builder, params)
     fuse_sums(builder, params)
     add_biases_early(builder, params)
+    merge_equal(builder, params)
 
 
 def remove_unused(builder: Builder, params: View) -> None:
@@ -127,6 +128,36 @@ def _shift(builder: Builder, view: View, bias: Block, uses: Counter[Value]) -> V
     code = builder.code[view.level]
     code[code.index(maker)] = replace(maker, constants=(matrix, builder.weights.pack(total)))
     return view
+
+
+def merge_equal(builder: Builder, params: View) -> None:
+    """What is computed twice from the same values, such as the activation before two layers, is computed once."""
+    for level in Level:
+        first: dict[object, View] = {}
+        instead: dict[Value, View] = {}
+        kept = []
+        for instruction in builder.code[level]:
+            inputs = tuple(_instead(view, instead) for view in instruction.inputs)
+            instruction = replace(instruction, inputs=inputs)
+            output = instruction.output
+            plain = not instruction.constants and instruction.map is None and instruction.opcode != "GIVEN"
+            wanted = output is not None and output.is_whole and output.value is not params.value
+            if output is not None and wanted and plain and instruction.turn is None:
+                same = first.setdefault((instruction.opcode, inputs, output.value.depth), output)
+                if same is not output:
+                    instead[output.value] = same
+                    continue
+            kept.append(instruction)
+        builder.code[level] = kept
+        for later in Level:
+            if later > level:
+                builder.code[later] = [
+                    replace(i, inputs=tuple(_instead(view, instead) for view in i.inputs)) for i in builder.code[later]
+                ]
+
+
+def _instead(view: View, instead: dict[Value, View]) -> View:
+    return replace(view, value=instead[view.value].value) if view.value in instead else view
 
 
 def _makers(code: list[Instruction]) -> dict[Value, list[Instruction]]:

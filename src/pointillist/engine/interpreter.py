@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pointillist.engine.arrays import Arrays
 from pointillist.engine.opcodes import OPCODES, Call
 from pointillist.engine.program import FloatArray, Instruction, Program
+from pointillist.engine.room import check_room, interpreter_bytes
 from pointillist.errors import EngineError
 
 
@@ -31,6 +32,7 @@ class Interpreter:
         self._period = program.period
         self.site = (0, 0, 0)
         self.done = False
+        check_room(interpreter_bytes(program, batch), batch, program)
         self._arrays = Arrays(program, batch, given)
         self._row_calls = _bind_rows(program.row, self._arrays)
         self._step_calls = [_bind_columns(step, self._arrays) for step in program.steps]

@@ -72,7 +72,7 @@ class Trainer:
         optimiser = build_optimiser(model, config)
         self.names = {id(p): name for name, p in model.named_parameters()}
         self.optimiser = optimiser
-        compiled: Any = torch.compile(model) if config.compile else model
+        compiled: Any = _compiled(model) if config.compile else model
         self.network: Any
         self.prepared: Any
         self.network, self.prepared = accelerator.prepare(compiled, optimiser)
@@ -281,6 +281,14 @@ class Trainer:
             return self.stop.asked
         flag = torch.tensor(float(self.stop.asked), device=self.accelerator.device)
         return float(self.accelerator.reduce(flag, "sum")) > 0
+
+
+def _compiled(model: PixelModel) -> Any:
+    """The model, compiled once for each of its orders when it is first needed; torch would give up at the ninth."""
+    settings: Any = torch._dynamo.config
+    limit = "recompile_limit" if hasattr(settings, "recompile_limit") else "cache_size_limit"  # before torch 2.6
+    setattr(settings, limit, max(getattr(settings, limit), len(model.config.orders) + 1))
+    return torch.compile(model)
 
 
 def _every(asked: int, total: int, times: int) -> int:

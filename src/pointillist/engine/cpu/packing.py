@@ -37,9 +37,10 @@ class Packing:
     def array(self) -> FloatArray:
         """All of them."""
         if self._array is None:
-            self._array = aligned(self._size, self.program.dtype)
-            self._array[: self._size] = np.concatenate([np.zeros(0, self.program.dtype), *self._parts])
-            self._parts = [self._array[: self._size]]
+            array = aligned(self._size, self.program.dtype)
+            array[: self._size] = np.concatenate([np.zeros(0, self.program.dtype), *self._parts])
+            self._parts = [array[: self._size]]
+            self._array = array
         return self._array
 
 

@@ -18,6 +18,7 @@ from pointillist.engine.cpu.packing import Packing
 from pointillist.engine.cpu.paint import DONE, STOP, paint
 from pointillist.engine.cpu.table import Table
 from pointillist.engine.program import FloatArray, IntArray, Program
+from pointillist.engine.room import check_room
 
 KINDS = {"bernoulli": BERNOULLI, "categorical": CATEGORICAL, "mixture": MIXTURE}
 POLL_SECONDS = 0.02
@@ -90,15 +91,17 @@ class Painter:
     def paint(self, painting: Painting, on_row: Callable[[int], None] | None = None) -> None:
         """Fill in what is not known. An exception, also of `on_row` (called with the rows done), stops all threads."""
         count, copies = len(painting.levels), 2 if self.draw.guided else 1
-        given = conditions(self.program, copies * count, self.given)
         edges = np.linspace(0, count, min(self.threads, count) + 1).astype(int).tolist()
         slices = [slice(a, b) for a, b in pairwise(edges)]
         tables = [self._table(copies * (part.stop - part.start)) for part in slices]
+        check_room(sum(table.numbers for table in tables) * self.program.dtype.itemsize, count, self.program)
+        given = conditions(self.program, copies * count, self.given)
+        weights = self._packing.array  # laid out here, once, and not by each thread
         signals = [np.zeros(2, np.int64) for _ in slices]
         with ThreadPoolExecutor(len(slices)) as pool:
             try:
                 jobs = [
-                    pool.submit(self._run, table, painting, part, self._rows(given, part, count), signal)
+                    pool.submit(self._run, table, weights, painting, part, self._rows(given, part, count), signal)
                     for table, part, signal in zip(tables, slices, signals, strict=True)
                 ]
                 self._watch(jobs, signals, on_row)
@@ -130,14 +133,15 @@ class Painter:
         return {key: np.concatenate([array[p] for p in parts]) for key, array in given.items()}
 
     def _run(
-        self, table: Table, painting: Painting, part: slice, given: dict[str, FloatArray], signal: IntArray
-    ) -> None:
+        self, table: Table, weights: FloatArray, painting: Painting, part: slice, given: dict[str, FloatArray],
+        signal: IntArray,
+    ) -> None:  # fmt: skip
         how, bend = self.draw.settings()
         memory = table.memory(self.program.dtype, given)
         nothing = np.zeros((len(painting.levels), 0, 0, 0), self.program.dtype)
         params = nothing if painting.params is None else painting.params
         paint(
-            table.code.copy(), table.patches, table.parts, table.draw, memory, self._packing.array, how, bend,
+            table.code.copy(), table.patches, table.parts, table.draw, memory, weights, how, bend,
             self.draw.values, painting.levels[part], painting.known[part], painting.uniforms[part],
             painting.nats[part], params[part], signal, table.snake,
         )  # fmt: skip

@@ -15,6 +15,7 @@ from pointillist.engine.cpu.lower import Lower
 from pointillist.engine.cpu.packing import Packing
 from pointillist.engine.cpu.paint import run_part
 from pointillist.engine.program import FloatArray, Program
+from pointillist.engine.room import check_room
 from pointillist.errors import EngineError
 
 
@@ -25,6 +26,7 @@ class CpuEngine:
         self.program, self.batch = program, batch
         packing = Packing(program)
         self.table = Lower(program, batch, packing).table()
+        check_room(self.table.numbers * program.dtype.itemsize, batch, program)
         self._code = self.table.code.copy()
         self._weights = packing.array
         self._memory = self.table.memory(program.dtype, conditions(program, batch, given or {}))

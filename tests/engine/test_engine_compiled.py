@@ -1,0 +1,174 @@
+"""The compiled engine as an object: stopping, cancelling, threads, memory, weights that change, its cache on disk."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import pointillist as pt
+from pointillist.engine import room
+from pointillist.engine.cpu import Draw, Painter, Painting, jit
+from pointillist.errors import EngineError
+from pointillist.runners import open_engine, record_stage
+
+SHAPE = (1, 6, 7)
+
+
+@pytest.fixture
+def model() -> pt.PixelModel:
+    """Small, in single precision."""
+    return pt.build("gated-pixelcnn", shape=SHAPE, levels=5, channels=8, layers=2, classes=3).eval()
+
+
+def test_rows_are_reported_in_order_with_what_is_painted(model: pt.PixelModel) -> None:
+    """Nothing below the row that is reported, whatever has been painted meanwhile."""
+    seen: list[tuple[int, torch.Tensor]] = []
+    painted = pt.sample(
+        model, 5, seed=1, engine="cpu", on_row=lambda done, rows, levels: seen.append((rows, levels.clone())), threads=2
+    )
+    assert [rows for rows, _ in seen] == list(range(1, 7))
+    for rows, levels in seen:
+        assert torch.equal(levels[:, :, :rows], painted.levels[:, :, :rows])
+        assert not levels[:, :, rows:].any()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_an_interrupt_stops_all_threads(error: type[BaseException]) -> None:
+    """Within a site, not at the end of a long painting: an image of 20,000 rows is left unfinished."""
+    model = pt.build("pixelcnn", shape=(1, 8, 8), levels=4, channels=16, layers=2).eval()
+    height, width = 20_000, 8
+    (stage,) = model.stages(height, width)
+    program = record_stage(model, stage, model.condition(None, 1), height, width, model.order())
+    shape = (4, 1, height, width)
+    painting = Painting(np.zeros(shape, np.int64), np.zeros(shape, bool), np.random.random(shape), np.zeros(4))
+
+    def stop(rows: int) -> None:
+        raise error("enough")
+
+    threads = threading.active_count()
+    painter = Painter(program, Draw("categorical", model.level_values().numpy(), 1), threads=2)
+    with pytest.raises(error, match="enough"):
+        painter.paint(painting, stop)
+    assert painting.levels[:, :, 0].any()
+    assert not painting.levels[:, :, -1].any()
+    assert threading.active_count() == threads
+
+
+def test_two_models_paint_at_once() -> None:
+    """Engines share nothing but code."""
+    models = [pt.build(n, shape=(1, 9, 9), levels=4, channels=8, layers=2).eval() for n in ("pixelcnn", "row-lstm")]
+    alone = [pt.sample(m, 3, seed=5, engine="cpu").levels for m in models]
+    found: dict[tuple[int, int], torch.Tensor] = {}
+
+    def work(index: int, turn: int) -> None:
+        found[index, turn] = pt.sample(models[index], 3, seed=5, engine="cpu").levels
+
+    workers = [threading.Thread(target=work, args=(i % 2, i)) for i in range(6)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len(found) == 6
+    for (index, _), levels in found.items():
+        assert torch.equal(levels, alone[index])
+
+
+@pytest.mark.parametrize("engine", ["cpu", "step"])
+def test_changed_weights_are_noticed(model: pt.PixelModel, engine: str) -> None:
+    """At the next row, however they were changed."""
+
+    def walk(change: Any) -> None:
+        with torch.no_grad():
+            walker = open_engine(model, model.condition(None, 2), 2, 2, 3, engine)
+            for site in range(6):
+                if site == 1:
+                    change()
+                walker.params()
+                walker.observe(np.zeros((2, 1), np.float32))
+
+    walk(lambda: None)
+    first = next(model.parameters())
+    state = {k: v.clone() for k, v in model.state_dict().items()}
+    changes = [
+        lambda: first.mul_(1.5),
+        lambda: model.load_state_dict(state),
+        lambda: setattr(first, "data", first.data + 1),
+    ]
+    for change in changes:
+        with pytest.raises(EngineError, match=r"weights of the model have changed.*open a new engine"):
+            walk(change)
+
+
+@pytest.mark.parametrize("engine", ["cpu", "step"])
+def test_what_does_not_fit_is_refused(model: pt.PixelModel, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a sentence, before memory is taken."""
+    monkeypatch.setattr(room, "available_bytes", lambda: 20_000)
+    with pytest.raises(EngineError, match=r"Painting 64 images of 6x7 at once needs 0\.\d GiB.*lower `batch_size`"):
+        pt.sample(model, 64, seed=0, engine=engine)
+
+
+def twice(x: int) -> int:
+    """A function to compile."""
+    return 2 * x
+
+
+def test_compiled_code_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jit, "cache_folder", lambda: tmp_path)
+    assert jit.Entry(twice)(3) == 6
+    assert list(tmp_path.rglob("*.nbc"))
+    again = jit.Entry(twice)
+    assert again(4) == 8
+    assert again._compiled.stats.cache_hits  # type: ignore[attr-defined]  # of numba
+
+
+def test_a_damaged_cache_is_compiled_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Any file of it, cut or overwritten."""
+    monkeypatch.setattr(jit, "cache_folder", lambda: tmp_path)
+    jit.Entry(twice)(3)
+    files = {path: path.read_bytes() for path in tmp_path.rglob("*.nb?")}
+    assert len(files) == 2
+    for damaged, content in files.items():
+        for wrong in (content[: len(content) // 2], b"", b"not a pickle"):
+            for path, right in files.items():
+                path.write_bytes(wrong if path == damaged else right)
+            assert jit.Entry(twice)(5) == 10
+    assert "compiles it anew" in caplog.text
+
+
+def test_a_folder_that_cannot_be_written_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setattr(jit, "cache_folder", lambda: tmp_path / "file" / "cache")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "")
+    function = jit.Entry(twice)
+    assert function(3) == 6
+    monkeypatch.setattr(jit, "_kept_on_disk", refuse)
+    assert jit.Entry(twice)(3) == 6
+    assert "no locator available" in caplog.text
+
+
+def refuse(function: Any) -> Any:
+    """What numba does where no folder at all can be written."""
+    raise RuntimeError("cannot cache function 'twice': no locator available for file 'f.py'")
+
+
+def test_a_change_of_any_source_file_has_its_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """numba itself would go on with old code when only a called function has changed."""
+    sources = tmp_path / "cpu"
+    sources.mkdir()
+    for path in Path(jit.__file__).parent.glob("*.py"):
+        (sources / path.name).write_bytes(path.read_bytes())
+    monkeypatch.setattr(jit, "__file__", str(sources / "jit.py"))
+    before = jit.cache_folder()
+    assert jit.cache_folder() == before
+    with (sources / "tiles.py").open("a") as file:
+        file.write("# changed\n")
+    assert jit.cache_folder() != before

@@ -1,0 +1,98 @@
+"""The inner loops of the compiled machine against numpy, and that a number's bits do not depend on its neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from pointillist.engine.cpu import machine
+from pointillist.engine.cpu.elementwise import CODES, FUNCTIONS
+from pointillist.engine.cpu.packing import panels
+from pointillist.engine.cpu.table import aligned
+
+Array = NDArray[np.floating[Any]]
+REFERENCES: dict[str, Callable[[Array, Array], Array]] = {
+    "COPY": lambda x, z: x,
+    "ADD": lambda x, z: x + z,
+    "MULTIPLY": lambda x, z: x * z,
+    "TANH": lambda x, z: np.tanh(x),
+    "SIGMOID": lambda x, z: (1 + np.tanh(x / 2)) / 2,
+    "GATE": lambda x, z: np.tanh(x) * (1 + np.tanh(z / 2)) / 2,
+    "RELU": lambda x, z: np.maximum(x, 0),
+    "ELU": lambda x, z: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
+    "GELU": lambda x, z: x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))),
+}
+CLOSE = {"float32": 4e-7, "float64": 1e-14}
+
+
+def test_every_function_has_a_reference() -> None:
+    assert set(REFERENCES) == set(FUNCTIONS)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", sorted(REFERENCES))
+def test_functions(name: str, dtype: str) -> None:
+    """Ordinary and extreme numbers; a run of any length writes its own numbers only, with the same bits."""
+    ordinary = np.random.default_rng(0).normal(size=150) * 4
+    x = np.concatenate([ordinary, [0, -0.0, 1e-30, -1e-30, 7.9, -7.9, 20, -20, 1e4, -1e4, 87, -88]])
+    z, n = x[::-1], len(x)
+    s = aligned(4 * 200, np.dtype(dtype))
+    s[200 : 200 + n], s[400 : 400 + n] = x, z
+    machine.pointwise(CODES[name], s, 0, 200, 400, n)
+    expected = REFERENCES[name](s[200 : 200 + n].astype(float), s[400 : 400 + n].astype(float))
+    # GELU takes a difference of numbers as large as its input
+    assert (np.abs(s[:n] - expected) <= CLOSE[dtype] * np.maximum(np.abs(expected), np.maximum(1, np.abs(x)))).all()
+    whole = s[:n].copy()
+    for count in (1, 2, 3, 5, 7, 8, 15, 16, 17, 31, 40):
+        for start in (0, 1, 9):
+            s[600:] = -1
+            machine.pointwise(CODES[name], s, 600, 200 + start, 400 + start, count)
+            assert np.array_equal(s[600 : 600 + count], whole[start : start + count])
+            assert (s[600 + count : 700] == -1).all()
+
+
+@pytest.mark.parametrize("name", sorted(set(REFERENCES) - {"RELU"}))
+def test_functions_keep_what_is_not_a_number(name: str) -> None:
+    """A broken weight shows in the result."""
+    s = aligned(48, np.dtype(np.float32))
+    s[16:48] = np.nan
+    machine.pointwise(CODES[name], s, 0, 16, 32, 16)
+    assert np.isnan(s[:16]).all()
+
+
+@given(
+    rows=st.integers(1, 14),
+    k=st.integers(1, 40),
+    n=st.integers(1, 200),
+    gap=st.sampled_from([0, 3]),
+    dtype=st.sampled_from(["float32", "float64"]),
+)
+def test_products(rows: int, k: int, n: int, gap: int, dtype: str) -> None:
+    """Any number of rows, terms and columns, rows with gaps; the rest of memory stays as it is."""
+    random = np.random.default_rng(rows * k + n)
+    matrix = random.normal(size=(k, n)).astype(dtype)
+    weights = aligned(panels(matrix).size, matrix.dtype)
+    weights[: panels(matrix).size] = panels(matrix)
+    x_row, y_row = k + gap, n + gap
+    x, y = 0, rows * x_row + 5
+    z, end = y + rows * y_row, y + rows * (y_row + n)
+    s = aligned(end + 40, matrix.dtype)
+    s[:] = random.normal(size=s.size)
+    before = s.copy()
+    machine.matrix(s, x, x_row, weights, 0, 0, y, y_row, z, n, rows, k, n)
+    for row in range(rows):
+        at = slice(y + row * y_row, y + row * y_row + n)
+        source, start = before[row * x_row : row * x_row + k], before[z + row * n : z + row * n + n]
+        expected = source.astype(float) @ matrix.astype(float) + start
+        np.testing.assert_allclose(s[at], expected, rtol=1e-5, atol=1e-5 if dtype == "float32" else 1e-13)
+        alone = before.copy()
+        machine.matrix(alone, row * x_row, 0, weights, 0, 0, at.start, 0, z + row * n, 0, 1, k, n)
+        assert np.array_equal(alone[at], s[at]), "a row alone has other bits"
+        before[at] = s[at]
+    assert np.array_equal(before, s), "something else was written"

@@ -1,0 +1,140 @@
+"""The law of the compiled machine, in the single precision it is used in: it computes what the full pass computes.
+
+Whole images come from one compiled call; every site of them is compared with the full pass over the same image, and
+every draw with the distribution that the full pass gives there. A draw may be another one only where its uniform lies
+within 1e-5 of an edge of the cumulative distribution. Some networks with random weights magnify rounding: there the
+full pass in single precision is itself further than that from the full pass in double precision, and four times that
+distance is allowed.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pointillist.conditioning import Told
+from pointillist.engine import Program
+from pointillist.engine.cpu import CpuEngine, Draw, Painter, Painting
+from pointillist.likelihoods import inverse_cdf
+from pointillist.networks import Stage
+from pointillist.nn import Condition
+from pointillist.pixel_model import PixelModel
+from pointillist.runners import record_stage
+from pointillist.sampling import sample
+from pointillist.scoring import evaluating
+
+TOLERANCE = 1e-5
+
+
+@dataclass
+class Recorded:
+    """A stage of a model, recorded for images that are known."""
+
+    stage: Stage
+    program: Program
+    x: Tensor
+    """Levels of its grid, `[b c h w]`."""
+    new: Tensor
+    """Which of its sites belong to it, and not to a stage before."""
+
+
+def recorded(model: PixelModel, condition: Condition, x: Tensor) -> Iterator[Recorded]:
+    """The stages, each told what it would be told."""
+    order = model.order()
+    turned, told = order.turn(x), model.in_order(condition, order)
+    height, width = turned.shape[2:]
+    known = torch.zeros(height, width, dtype=torch.bool)
+    coarse = None
+    for stage in model.stages(height, width):
+        program = record_stage(model, stage, stage.told(coarse, told), height, width, order)
+        yield Recorded(stage, program, stage.grid(turned).contiguous(), ~stage.grid(known))
+        coarse = model.canvas(stage.grid(turned))
+        known[:: stage.step, :: stage.step] = True
+
+
+def machine_params(model: PixelModel, part: Recorded, images: slice = slice(None), threads: int = 1) -> np.ndarray:
+    """Parameters `[b p h w]` from one compiled call over known images."""
+    x = part.x[images].numpy()
+    likelihood = model.likelihood
+    draw = Draw(likelihood.name, model.level_values().detach().numpy(), x.shape[1], getattr(likelihood, "mixtures", 0))
+    rows = {key: given.default for key, given in part.program.givens.items()}
+    given = {key: v[images].reshape(-1, v.shape[-1]) if v.ndim == 2 else v[images] for key, v in rows.items()}
+    given = {k: np.moveaxis(v, -1, 1) if v.ndim == 4 else v for k, v in given.items() if len(rows[k]) > 1}
+    painting = Painting(
+        levels=x.copy(), known=np.ones(x.shape, bool), uniforms=np.zeros(x.shape), nats=np.zeros(len(x)),
+        params=np.full((len(x), part.program.params.channels, *x.shape[2:]), np.nan, part.program.dtype),
+    )  # fmt: skip
+    Painter(part.program, draw, given, threads=threads).paint(painting)
+    assert np.array_equal(painting.levels, x), "known levels were painted over"
+    assert not painting.nats.any(), "known levels cost nats"
+    found = painting.params
+    assert found is not None
+    return found
+
+
+def check_machine_equals_full(model: PixelModel, x: Tensor, told: Told) -> None:
+    """Parameters of every site, to 1e-5; the same bits for each image alone, in two threads, and stopping at sites."""
+    doubled = copy.deepcopy(model).double()
+    with evaluating(model), evaluating(doubled):
+        condition = model.condition(told, len(x))
+        full = model.order().turn(model.params(x, condition))
+        exact = model.order().turn(doubled.params(x, doubled.condition(told, len(x))))
+        for part in recorded(model, condition, x):
+            found = machine_params(model, part)
+            new = part.new.numpy()
+            expected, true = (part.stage.grid(t).numpy()[..., new] for t in (full, exact))
+            allowed = max(
+                TOLERANCE * max(1.0, np.abs(expected).max(initial=0)), 4 * np.abs(expected - true).max(initial=0)
+            )
+            np.testing.assert_allclose(found[..., new], expected, rtol=0, atol=allowed)
+            assert np.array_equal(found, machine_params(model, part, threads=2)), "two threads give other bits"
+            last = slice(len(x) - 1, len(x))
+            assert np.array_equal(found[last], machine_params(model, part, last)), "an image alone gives other bits"
+            assert np.array_equal(found, stopping_params(model, part)), "stopping at each site gives other bits"
+
+
+def stopping_params(model: PixelModel, part: Recorded) -> np.ndarray:
+    """Parameters `[b p h w]` from an engine that stops at each site."""
+    program, groups = part.program, model.ports.groups
+    engine = CpuEngine(program, len(part.x))
+    canvas = model.canvas(part.x).unflatten(1, (groups, -1)).numpy()
+    found = np.full((len(part.x), groups, program.params.channels // groups, *part.x.shape[2:]), np.nan, program.dtype)
+    while not engine.done:
+        row, column, group = engine.site
+        found[:, group, :, row, column] = np.split(engine.params(), groups, axis=1)[group]
+        engine.observe(canvas[:, group, :, row, column])
+    return found.reshape(len(found), -1, *found.shape[3:])
+
+
+def check_draws(model: PixelModel, count: int, seed: int, threads: int, **asked: Any) -> int:
+    """Every draw is that of the full pass over the image so far, or lies at an edge; returns how many lie at one."""
+    image = model.image
+    uniforms = np.random.default_rng(seed).random((count, image.channels, image.height, image.width))
+    painted = sample(model, count, uniforms=uniforms, engine="cpu", threads=threads, **asked)
+    x, at_edges = painted.levels, 0
+    doubled = copy.deepcopy(model).double()
+    with evaluating(model), evaluating(doubled):
+        told = model.told(count=count, **asked)
+        params, exact = (m.params(x, m.condition(told, count)) for m in (model, doubled))
+        nats, true = torch.zeros(2, count, dtype=torch.float64)
+        for channel in range(image.channels):
+            log_probs = model.likelihood.conditional(params, x, channel).movedim(1, -1).flatten(0, -2)
+            drawn, u = x[:, channel].flatten(), torch.from_numpy(uniforms[:, channel]).flatten()
+            other = inverse_cdf(log_probs, u) != drawn
+            cdf = log_probs.double().exp().cumsum(1)
+            table = model.likelihood.conditional(exact, x, channel).movedim(1, -1).flatten(0, -2)
+            allowed = max(TOLERANCE, 4 * float((cdf - table.exp().cumsum(1)).abs().max()))
+            to_edge = (cdf[other] - u[other, None]).abs().amin(1)
+            assert (to_edge < allowed).all(), f"a draw is not that of the full pass: {to_edge.max()} from an edge"
+            at_edges += int(other.sum())
+            for total, probs in ((nats, log_probs), (true, table)):
+                total += probs.gather(1, drawn[:, None]).double().reshape(count, -1).sum(1)
+    allowed = max(TOLERANCE * x[0].numel(), 4 * float((nats - true).abs().max()))
+    torch.testing.assert_close(painted.nats, nats, rtol=TOLERANCE, atol=allowed)
+    return at_edges

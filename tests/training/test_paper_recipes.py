@@ -1,0 +1,99 @@
+"""The recipes of the papers: what they say is what the preset says, and they run, save and resume."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import pointillist as pt
+from pointillist.networks import entry
+from pointillist.training import Interrupted
+from pointillist.training.presets import with_preset
+from pointillist.training.recipe import RunConfig, read_toml
+
+from .helpers import assert_same_weights
+from .test_resume import interrupt_after, state_of
+
+ROOT = Path(__file__).parents[2]
+PAPERS = sorted((ROOT / "recipes" / "paper-cifar10").glob("*.toml"))
+ALL = sorted((ROOT / "recipes").rglob("*.toml"))
+
+
+def settings(path: Path, **changed: Any) -> RunConfig:
+    tree = read_toml(path)
+    tree["train"] |= changed
+    return RunConfig.from_dict(with_preset(tree))
+
+
+def gpu_cost() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("gpu_cost", ROOT / "docs" / "gpu_cost.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_every_recipe_is_a_run(path: Path) -> None:
+    """Its settings exist, its model can be built, and its header names itself."""
+    run = settings(path)
+    with torch.device("meta"):
+        pt.build(run.model.type, shape=(3, 32, 32), preset=run.model.preset, likelihood=run.model.likelihood)
+    assert f"--config {path.relative_to(ROOT)}" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", PAPERS, ids=lambda path: path.stem)
+def test_a_recipe_of_a_paper_has_its_optimiser_and_its_cost(path: Path) -> None:
+    """The preset's training is left as it is; the hours in the header are those of docs/gpu_cost.md."""
+    run, paper = settings(path), entry(path.stem).papers["paper-cifar10"]
+    assert {key: getattr(run.train, key) for key in paper.train} == dict(paper.train)
+    (line,) = [line for line in gpu_cost().PAGE.read_text(encoding="utf-8").splitlines() if f"`{path.name}`" in line]
+    hours = line.split("|")[-2].strip()
+    assert f"# For a GPU: about {hours} hours of an H100, worked out" in path.read_text(encoding="utf-8")
+
+
+def test_the_cost_is_two_operations_a_weight_and_pixel_and_twice_that_for_the_gradient() -> None:
+    """PixelCNN: every weight but the biases is used once a pixel; masked weights are computed with too."""
+    parameters, flop, kernels = gpu_cost().count("pixelcnn", "paper-cifar10")
+    assert parameters == pt.build("pixelcnn", shape=(3, 32, 32), preset="paper-cifar10").num_parameters
+    # the image itself wants no gradient, so the first convolution has one product less
+    assert flop == pytest.approx(3 * 2 * parameters * 32 * 32, rel=0.01)
+    assert kernels > 15 * 3 * 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", PAPERS, ids=lambda path: path.stem)
+def test_a_recipe_of_a_paper_runs_saves_and_resumes(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two steps of one image at full size, straight and interrupted after the first: the same state."""
+    rng = np.random.default_rng(0)
+    splits = {
+        part: rng.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
+        for part, count in {"train": 3, "valid": 1}.items()
+    }
+    np.savez(tmp_path / "images.npz", **{f"x_{part}": images for part, images in splits.items()})
+    few = {"steps": 2, "batch_size": 1, "threads": 1, "precision": "bf16"}
+
+    def train(name: str, *, resume: bool = False) -> None:
+        run = settings(path, **few, out=str(tmp_path / name))
+        data = pt.load_data(tmp_path / "images.npz", run.data.options)
+        torch.manual_seed(0)
+        model = pt.build(run.model.type, image=data.train.spec, preset=run.model.preset)
+        pt.train(model, data, run.train, resume=resume)
+
+    train("straight")
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 0)
+        with pytest.raises(Interrupted):
+            train("stopped")
+    train("stopped", resume=True)
+    assert_same_weights(state_of(tmp_path / "straight", 2), state_of(tmp_path / "stopped", 2))
+    assert pt.load(tmp_path / "stopped").config.model_type == path.stem
