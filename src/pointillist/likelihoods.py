@@ -235,7 +235,9 @@ def inverse_cdf(log_probs: Float[Tensor, "b k"], uniforms: Float[Tensor, " b"]) 
     """
     probs = log_probs.double().exp()
     cdf = probs.cumsum(1)
-    level = (cdf <= uniforms.double()[:, None] * cdf[:, -1:]).sum(1)
+    level = torch.searchsorted(cdf, uniforms.double()[:, None] * cdf[:, -1:], right=True)[:, 0]
+    if int(level.max()) < probs.shape[1]:
+        return level
     # u close to 1 may reach the end by rounding: fall back to the last level that is possible
     last = probs.shape[1] - 1 - (probs.flip(1) > 0).int().argmax(1)
     return torch.minimum(level, last)

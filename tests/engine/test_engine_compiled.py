@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
+from numpy.typing import NDArray
 
 import pointillist as pt
 from pointillist.engine import room
@@ -112,18 +114,40 @@ def test_what_does_not_fit_is_refused(model: pt.PixelModel, engine: str, monkeyp
         pt.sample(model, 64, seed=0, engine=engine)
 
 
-def twice(x: int) -> int:
+def twice(x: NDArray[np.float64]) -> float:
     """A function to compile."""
-    return 2 * x
+    return 2 * x[0]
+
+
+def compiled(x: float) -> float:
+    """Compiled as the machine is."""
+    result: float = jit.Entry(twice, typed_by=0)(np.array([x], np.float64))
+    return result
 
 
 def test_compiled_code_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jit, "cache_folder", lambda: tmp_path)
-    assert jit.Entry(twice)(3) == 6
+    assert compiled(3) == 6
     assert list(tmp_path.rglob("*.nbc"))
-    again = jit.Entry(twice)
-    assert again(4) == 8
+    again = jit.Entry(twice, typed_by=0)
+    assert again(np.array([4.0])) == 8
     assert again._compiled.stats.cache_hits  # type: ignore[attr-defined]  # of numba
+
+
+def test_one_process_compiles_while_others_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And none waits for ever."""
+    monkeypatch.setattr(jit, "cache_folder", lambda: tmp_path)
+    with FileLock(tmp_path / "twice.lock"):
+        other = threading.Thread(target=lambda: compiled(3))
+        other.start()
+        other.join(0.3)
+        assert other.is_alive()
+        assert not list(tmp_path.rglob("*.nbc"))
+    other.join()
+    assert list(tmp_path.rglob("*.nbc"))
+    monkeypatch.setattr(jit, "LONGEST_WAIT", 0.01)
+    with FileLock(tmp_path / "twice.lock"):
+        assert compiled(3) == 6
 
 
 def test_a_damaged_cache_is_compiled_again(
@@ -131,14 +155,14 @@ def test_a_damaged_cache_is_compiled_again(
 ) -> None:
     """Any file of it, cut or overwritten."""
     monkeypatch.setattr(jit, "cache_folder", lambda: tmp_path)
-    jit.Entry(twice)(3)
+    compiled(3)
     files = {path: path.read_bytes() for path in tmp_path.rglob("*.nb?")}
     assert len(files) == 2
     for damaged, content in files.items():
         for wrong in (content[: len(content) // 2], b"", b"not a pickle"):
             for path, right in files.items():
                 path.write_bytes(wrong if path == damaged else right)
-            assert jit.Entry(twice)(5) == 10
+            assert compiled(5) == 10
     assert "compiles it anew" in caplog.text
 
 
@@ -148,10 +172,9 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setattr(jit, "cache_folder", lambda: tmp_path / "file" / "cache")
     monkeypatch.setenv("NUMBA_CACHE_DIR", "")
-    function = jit.Entry(twice)
-    assert function(3) == 6
+    assert compiled(3) == 6
     monkeypatch.setattr(jit, "_kept_on_disk", refuse)
-    assert jit.Entry(twice)(3) == 6
+    assert compiled(3) == 6
     assert "no locator available" in caplog.text
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numba import njit
 from numpy.typing import NDArray
 
 from pointillist.engine.cpu import machine
@@ -17,6 +18,22 @@ from pointillist.engine.cpu.packing import panels
 from pointillist.engine.cpu.table import aligned
 
 Array = NDArray[np.floating[Any]]
+
+
+@njit  # type: ignore[untyped-decorator]
+def pointwise(kind: int, s: Array, y: int, x: int, z: int, count: int) -> None:
+    """Called from Python."""
+    machine.pointwise(kind, s, y, x, z, count)
+
+
+@njit  # type: ignore[untyped-decorator]
+def product(
+    s: Array, x: int, x_row: int, w: Array, y: int, y_row: int, z: int, z_row: int, rows: int, k: int, n: int
+) -> None:
+    """Called from Python, with a packed matrix at the start of `w`."""
+    machine.matrix(s, x, x_row, w, 0, 0, y, y_row, z, z_row, rows, k, n)
+
+
 REFERENCES: dict[str, Callable[[Array, Array], Array]] = {
     "COPY": lambda x, z: x,
     "ADD": lambda x, z: x + z,
@@ -44,7 +61,7 @@ def test_functions(name: str, dtype: str) -> None:
     z, n = x[::-1], len(x)
     s = aligned(4 * 200, np.dtype(dtype))
     s[200 : 200 + n], s[400 : 400 + n] = x, z
-    machine.pointwise(CODES[name], s, 0, 200, 400, n)
+    pointwise(CODES[name], s, 0, 200, 400, n)
     expected = REFERENCES[name](s[200 : 200 + n].astype(float), s[400 : 400 + n].astype(float))
     # GELU takes a difference of numbers as large as its input
     assert (np.abs(s[:n] - expected) <= CLOSE[dtype] * np.maximum(np.abs(expected), np.maximum(1, np.abs(x)))).all()
@@ -52,7 +69,7 @@ def test_functions(name: str, dtype: str) -> None:
     for count in (1, 2, 3, 5, 7, 8, 15, 16, 17, 31, 40):
         for start in (0, 1, 9):
             s[600:] = -1
-            machine.pointwise(CODES[name], s, 600, 200 + start, 400 + start, count)
+            pointwise(CODES[name], s, 600, 200 + start, 400 + start, count)
             assert np.array_equal(s[600 : 600 + count], whole[start : start + count])
             assert (s[600 + count : 700] == -1).all()
 
@@ -62,7 +79,7 @@ def test_functions_keep_what_is_not_a_number(name: str) -> None:
     """A broken weight shows in the result."""
     s = aligned(48, np.dtype(np.float32))
     s[16:48] = np.nan
-    machine.pointwise(CODES[name], s, 0, 16, 32, 16)
+    pointwise(CODES[name], s, 0, 16, 32, 16)
     assert np.isnan(s[:16]).all()
 
 
@@ -85,14 +102,14 @@ def test_products(rows: int, k: int, n: int, gap: int, dtype: str) -> None:
     s = aligned(end + 40, matrix.dtype)
     s[:] = random.normal(size=s.size)
     before = s.copy()
-    machine.matrix(s, x, x_row, weights, 0, 0, y, y_row, z, n, rows, k, n)
+    product(s, x, x_row, weights, y, y_row, z, n, rows, k, n)
     for row in range(rows):
         at = slice(y + row * y_row, y + row * y_row + n)
         source, start = before[row * x_row : row * x_row + k], before[z + row * n : z + row * n + n]
         expected = source.astype(float) @ matrix.astype(float) + start
         np.testing.assert_allclose(s[at], expected, rtol=1e-5, atol=1e-5 if dtype == "float32" else 1e-13)
         alone = before.copy()
-        machine.matrix(alone, row * x_row, 0, weights, 0, 0, at.start, 0, z + row * n, 0, 1, k, n)
+        product(alone, row * x_row, 0, weights, at.start, 0, z + row * n, 0, 1, k, n)
         assert np.array_equal(alone[at], s[at]), "a row alone has other bits"
         before[at] = s[at]
     assert np.array_equal(before, s), "something else was written"

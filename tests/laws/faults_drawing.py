@@ -181,7 +181,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = scoring.Evaluation.of
 
-    def of(per_image: np.ndarray, dims: int, notes: tuple[str, ...] = ()) -> scoring.Evaluation:
+    def of(per_image: np.ndarray, dims: int, notes: tuple[str, ...] = (), *order: Any) -> scoring.Evaluation:
         means = np.array([per_image[i : i + 4].mean() for i in range(0, len(per_image), 4)])
         whole, wrong = kept(per_image, dims, notes), kept(means, dims, notes)
         return scoring.Evaluation(wrong.nats, wrong.bits_per_dim, whole.interval, whole.count, dims, per_image, notes)
@@ -193,7 +193,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = scoring.Evaluation.of
 
-    def of(per_image: np.ndarray, dims: int, notes: tuple[str, ...] = ()) -> scoring.Evaluation:
+    def of(per_image: np.ndarray, dims: int, notes: tuple[str, ...] = (), *order: Any) -> scoring.Evaluation:
         whole = kept(per_image, dims, notes)
         mean = whole.nats / dims
         return scoring.Evaluation(whole.nats, mean, whole.interval, whole.count, dims, per_image, notes)

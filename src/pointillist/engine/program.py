@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -219,7 +220,7 @@ class Program:
         """The precision in which the program runs."""
         return self.weights.dtype
 
-    @property
+    @cached_property
     def period(self) -> int:
         """After how many rows, and columns, the same instructions run again: the scale of the coarsest grid, or 2."""
         return max([2 if self.snake else 1, *(i.scale for _, part in self.parts() for i in part)])

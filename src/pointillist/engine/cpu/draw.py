@@ -42,10 +42,18 @@ def log_table(s: Array, p: int, channel: int, before: Array, how: Array, weights
 
 
 @inner
+def highest(table: Array, count: int) -> Any:
+    """The largest number."""
+    best = table[0]
+    for k in range(1, count):
+        best = max(best, table[k])
+    return best
+
+
+@inner
 def log_softmax(table: Array, count: int) -> None:
     """Renormalise log-probabilities."""
-    best = table[:count].max()
-    total = 0.0
+    best, total = highest(table, count), 0.0
     for k in range(count):
         total += math.exp(table[k] - best)
     shift = best + math.log(total)
@@ -62,12 +70,15 @@ def bent(told: Array, untold: Array, guided: bool, bend: Array, count: int, orde
         log_softmax(told, count)
     temperature = bend[TEMPERATURE]
     if temperature == 0:
-        best = np.argmax(told[:count])
-        told[:count] = -np.inf
-        told[best] = 0.0
+        best = highest(told, count)
+        first = 0
+        while told[first] < best:
+            first += 1
+        for k in range(count):
+            told[k] = 0.0 if k == first else -np.inf
         return
     if temperature != 1:
-        best = told[:count].max()
+        best = highest(told, count)
         for k in range(count):
             told[k] = (told[k] - best) / temperature
         log_softmax(told, count)
@@ -98,7 +109,8 @@ def likeliest_first(table: Array, count: int, order: Array, spare: Array) -> Non
                 else:
                     spare[k] = order[j]
                     j += 1
-        order[:count] = spare[:count]
+        for k in range(count):
+            order[k] = spare[k]
         width *= 2
 
 

@@ -13,28 +13,41 @@ import inspect
 import logging
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+from filelock import FileLock
 from numba import njit
 from numba.core import config, event
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
+LONGEST_WAIT = 300
+"""Seconds to wait for another process that compiles; then it is compiled here, and not kept."""
 _log = logging.getLogger(__name__)
 
 
 def inner(function: FunctionT) -> FunctionT:
-    """Compile a function that only compiled functions call."""
-    compiled: FunctionT = njit(inspect.unwrap(function))  # without what checks types in tests
+    """Compile a function that only compiled functions call, and that makes no arrays."""
+    plain = inspect.unwrap(function)  # without what checks types in tests
+    compiled: FunctionT = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)(plain)
     return compiled
 
 
-def entry(function: FunctionT) -> FunctionT:
-    """Compile, when first called, a function that Python calls; it runs without holding Python's lock."""
-    compiled: Any = functools.update_wrapper(Entry(inspect.unwrap(function)), function)
-    called: FunctionT = compiled
-    return called
+def entry(typed_by: int) -> Callable[[FunctionT], FunctionT]:
+    """Compile, when first called, a function that Python calls; it runs without holding Python's lock.
+
+    Args:
+        typed_by: see `Entry`.
+    """
+
+    def compiled(function: FunctionT) -> FunctionT:
+        made: Any = functools.update_wrapper(Entry(inspect.unwrap(function), typed_by), function)
+        called: FunctionT = made
+        return called
+
+    return compiled
 
 
 def cache_folder() -> Path:
@@ -49,10 +62,17 @@ def cache_folder() -> Path:
 
 
 class Entry:
-    """A function that is compiled, or read from disk, at its first call."""
+    """A function that is compiled, or read from disk, at its first call.
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    Args:
+        function: what to compile.
+        typed_by: which argument is an array of the precision that it is compiled for.
+    """
+
+    def __init__(self, function: Callable[..., Any], typed_by: int) -> None:
         self._function = function
+        self._typed_by = typed_by
+        self._ready: set[Any] = set()
         self._kept = True
         try:
             self._compiled = _kept_on_disk(function)
@@ -60,13 +80,27 @@ class Entry:
             self._compile_again(error)
 
     def __call__(self, *arguments: Any) -> Any:
-        try:
+        number = arguments[self._typed_by].dtype
+        if number in self._ready:
             return self._compiled(*arguments)
+        try:
+            with self._alone():
+                result = self._compiled(*arguments)
         except Exception as error:
             if not self._kept:
                 raise
             self._compile_again(error)  # whatever is wrong with files, this helps, or the error is raised once more
-            return self._compiled(*arguments)
+            result = self._compiled(*arguments)
+        self._ready.add(number)
+        return result
+
+    def _alone(self) -> AbstractContextManager[Any]:
+        """While one process compiles, others that were started at the same time wait, and read what it has kept."""
+        if not self._kept:
+            return nullcontext()
+        folder = cache_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        return FileLock(folder / f"{self._function.__name__}.lock", timeout=LONGEST_WAIT)
 
     def _compile_again(self, error: Exception) -> None:
         what = str(error) or type(error).__name__

@@ -19,6 +19,9 @@ PRODUCT, FINER, SCAN, REMEMBER, ATTEND = (
     int(c) for c in (t.Code.PRODUCT, t.Code.FINER, t.Code.SCAN, t.Code.REMEMBER, t.Code.ATTEND)
 )
 ADD, MULTIPLY, TANH, SIGMOID = (CODES[name] for name in ("ADD", "MULTIPLY", "TANH", "SIGMOID"))
+MOST_ROWS = TILE_ROWS[0]
+FEWER_ROWS = tuple(max(n for n in TILE_ROWS if n <= max(left, 1)) for left in range(MOST_ROWS))
+"""Rows of the next tile, where so many are left."""
 LANES4, LANES8 = lanes(4), lanes(8)
 
 
@@ -49,7 +52,7 @@ def matrix(
         at, step = (w + j, w_row) if w_row else (w + j * k, vectors * width)
         m = 0
         while m < rows:
-            count = min(TILE_ROWS, rows - m)
+            count = MOST_ROWS if rows - m >= MOST_ROWS else FEWER_ROWS[rows - m]
             tile(
                 s, x + m * x_row, x_row, weights, at, step, y + m * y_row + j, y_row, z + m * z_row + j, z_row, k,
                 count, vectors, last,
@@ -60,7 +63,7 @@ def matrix(
 
 @inner
 def pointwise(kind: int, s: Array, y: int, x: int, z: int, count: int) -> None:
-    """A function of `elementwise`; emitted here only, because it is long."""
+    """A function of `elementwise`; emitted in this place only, because it is long."""
     apply(kind, s, y, x, z, count)
 
 

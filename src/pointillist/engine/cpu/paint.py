@@ -17,7 +17,7 @@ STOP, DONE = 0, 1
 """Of `signal`: set to stop before the next site; rows that are finished."""
 
 
-@entry
+@entry(typed_by=4)
 def run_part(
     code: Array, patches: Array, first: int, last: int, s: Array, weights: Array, row: int, column: int, width: int,
     begin: bool,
@@ -58,7 +58,7 @@ def write(
                 s[at + j] = values[levels[b, channel, row, column], j]
 
 
-@entry
+@entry(typed_by=4)
 def paint(
     code: Array, patches: Array, parts: Array, drawn: int, s: Array, weights: Array, how: Array, bend: Array,
     values: Array, levels: Array, known: Array, uniforms: Array, nats: Array, params: Array, signal: Array,

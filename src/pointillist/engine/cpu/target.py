@@ -18,14 +18,17 @@ def _features() -> set[str]:
     return {name for name, present in binding.get_host_cpu_features().items() if present}
 
 
-def _shape() -> tuple[int, int]:
-    """Bytes of a vector, and rows of a tile: as many as leave registers for one row of weights and one input."""
+def _shape() -> tuple[int, tuple[int, ...]]:
+    """Bytes of a vector, and how many rows a tile may have.
+
+    The most that leave registers for a row of weights and an input, and few others: each is compiled.
+    """
     features = _features()
     if "avx512f" in features:
-        return 64, 6
+        return 64, (6, 4, 2, 1)
     if "avx2" in features:
-        return 32, 3
-    return 16, 6 if "neon" in features else 2
+        return 32, (3, 2, 1)
+    return 16, (6, 4, 2, 1) if "neon" in features else (2, 1)
 
 
 VECTOR_BYTES, TILE_ROWS = _shape()

@@ -84,7 +84,7 @@ def tile(
 ) -> Any:  # fmt: skip
     """One tile; `x0`, `y` and `z` are places in the array `x`, `w0` one in the array `w`.
 
-    `rows` is 1 to `TILE_ROWS`, `vectors` 1 to `PANEL`, and `last` says how many lanes of the last vector are wanted.
+    `rows` is one of `TILE_ROWS`, `vectors` 1 to `PANEL`, and `last` says how many lanes of the last vector are wanted.
     """
     size = types.intp
     sizes = [size, size]
@@ -101,7 +101,7 @@ def tile(
         vec = Vectors(builder, signature.args[0].dtype)
         end = builder.append_basic_block("done")
         choice = builder.switch(builder.add(builder.mul(at["rows"], I64(PANEL)), at["vectors"]), end)
-        for row_count in range(1, TILE_ROWS + 1):
+        for row_count in TILE_ROWS:
             for vector_count in range(1, PANEL + 1):
                 block = builder.append_basic_block("tile")
                 choice.add_case(ir.Constant(I64, row_count * PANEL + vector_count), block)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,6 +66,11 @@ def opcode(kind: type[Opcode]) -> type[Opcode]:
     """Enter an opcode into the table, under its class name in capitals."""
     OPCODES[kind.__name__.upper()] = kind()
     return kind
+
+
+def copy_of(x: FloatArray, out: FloatArray) -> Call:
+    """out = x; a ufunc, which unlike `np.copyto` is called without a detour through Python."""
+    return partial(np.positive, x, out)
 
 
 def number(value: float | int, like: FloatArray) -> FloatArray:

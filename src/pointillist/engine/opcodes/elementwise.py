@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from pointillist.engine.opcodes.base import Call, Opcode, number, opcode
+from pointillist.engine.opcodes.base import Call, Opcode, copy_of, number, opcode
 from pointillist.engine.program import FloatArray, Instruction
 
 
@@ -15,7 +15,7 @@ class Copy(Opcode):
     """out = x"""
 
     def calls(self, out: FloatArray, *inputs: FloatArray) -> list[Call]:
-        return [partial(np.copyto, out, inputs[0])]
+        return [copy_of(inputs[0], out)]
 
 
 @opcode

@@ -63,5 +63,5 @@ def _flat(x: FloatArray) -> FloatArray:
 
 
 def _product(x: FloatArray, matrix: FloatArray, out: FloatArray) -> Call:
-    """np.dot is the quicker call, but writes to contiguous arrays only."""
-    return partial(np.dot if out.flags.c_contiguous else np.matmul, x, matrix, out)
+    """The method `dot` is the quickest call (`np.dot` goes through Python), but writes to contiguous arrays only."""
+    return partial(x.dot, matrix, out) if out.flags.c_contiguous else partial(np.matmul, x, matrix, out)

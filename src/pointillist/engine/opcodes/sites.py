@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pointillist.engine.opcodes.base import Call, Opcode, opcode
+from pointillist.engine.opcodes.base import Call, Opcode, copy_of, opcode
 from pointillist.engine.program import FloatArray, Instruction, IntArray, Level, Map, Tap
 from pointillist.engine.weights import Weights
 
@@ -32,10 +32,10 @@ class Store(SiteOpcode):
     def bind(self, instruction: Instruction, arrays: Arrays, column: int | None) -> list[Call]:
         (view,), kept = instruction.inputs, map_of(instruction)
         if column is None:
-            return [partial(np.copyto, arrays.maps[kept].at(0, 0, 0), arrays.read(view, None))]
+            return [copy_of(arrays.read(view, None), arrays.maps[kept].at(0, 0, 0))]
         if arrays.is_home(view, kept):
             return []
-        return [partial(np.copyto, arrays.maps[kept].site(column), arrays.read(view, column))]
+        return [copy_of(arrays.read(view, column), arrays.maps[kept].site(column))]
 
     def needs(self, instruction: Instruction, needs: Needs, weights: Weights) -> IntArray:
         found = needs.of(instruction.inputs[0])
@@ -62,7 +62,7 @@ class Gather(SiteOpcode):
             return []
         parts = np.split(arrays.write(instruction, column), len(columns), axis=-1)
         store = arrays.maps[kept]
-        return [partial(np.copyto, part, store.site(column, dx)) for part, dx in zip(parts, columns, strict=True)]
+        return [copy_of(store.site(column, dx), part) for part, dx in zip(parts, columns, strict=True)]
 
     def needs(self, instruction: Instruction, needs: Needs, weights: Weights) -> IntArray:
         kept = map_of(instruction)
