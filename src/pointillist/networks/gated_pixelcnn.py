@@ -33,6 +33,7 @@ from pointillist.nn import (
     PointwiseConv2d,
     VerticalConv2d,
     channel_groups,
+    gate,
 )
 from pointillist.passes import Pass
 
@@ -58,12 +59,6 @@ class GatedPixelCNNConfig(BackboneConfig):
     head_channels: int = Field(64, ge=1, le=8192)
     vertical_residual: bool = False
     dropout: float = Field(0.0, ge=0.0, lt=1.0)
-
-
-def gate(x: Float[Tensor, "b _ h w"]) -> Float[Tensor, "b d h w"]:
-    """tanh(first half) sigmoid(second half) (eq. 2)."""
-    values, gates = x.chunk(2, 1)
-    return torch.tanh(values) * torch.sigmoid(gates)
 
 
 class GatedLayer(CausalLayer):

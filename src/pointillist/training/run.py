@@ -113,7 +113,7 @@ def _prepare(model: PretrainedPixelModel, config: TrainConfig) -> tuple[Accelera
     if config.threads:
         torch.set_num_threads(config.threads)
     device = resolve_device(config.device)
-    precision, why = resolve_precision(config.precision, device)
+    precision, why = resolve_precision(config.precision, device, model)
     # precision is the loop's: an accelerator's is fixed for the whole process, and a process may train twice
     accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="no")
     set_seed(config.seed)
