@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pointillist as pt
+from pointillist.networks import names
+from pointillist.training import precision
 from pointillist.training.augment import shift_images
 from pointillist.training.batch_size import largest_batch
 from pointillist.training.journal import Guard
 from pointillist.training.optim import AveragedWeights, build_optimiser
 from pointillist.training.order import Order
-from pointillist.networks import names
-from pointillist.training import precision
 from pointillist.training.precision import resolve_device, resolve_precision
 from pointillist.training.schedule import learning_rate
 

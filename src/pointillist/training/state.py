@@ -77,7 +77,8 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, names: dict[int, str], t
             state = {kind: tensors[kind][name] for kind in kinds if name in tensors[kind]}
             if state:
                 optimiser.state[parameter] = {
-                    k: v if k == "step" else torch.empty_like(parameter, dtype=v.dtype).copy_(v) for k, v in state.items()
+                    k: v if k == "step" else torch.empty_like(parameter, dtype=v.dtype).copy_(v)
+                    for k, v in state.items()
                 }
 
 
