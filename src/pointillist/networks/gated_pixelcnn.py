@@ -95,7 +95,8 @@ class GatedLayer(CausalLayer):
         row = self.horizontal(horizontal, ctx) + self.link(rows)
         row = self.condition_horizontal(row, ctx, condition)
         above = gate(rows)
-        residual, skip = self.out(self.dropout(gate(row))).split(self.sizes, 1)
+        out = self.out(self.dropout(gate(row)))
+        residual, skip = out.split(self.sizes, 1) if self.sizes[0] else (out[:, :0], out)
         if self.horizontal_residual:
             residual = horizontal + residual
         return (vertical + above if self.vertical_residual else above), residual, skip

@@ -80,7 +80,8 @@ class LocalLayer(CausalLayer):
     def forward(self, x: Float[Tensor, "b d h w"], ctx: Pass, condition: Condition) -> tuple[Tensor, Tensor]:
         """The next features and the skip output."""
         h = self.dropout(gate(self.condition(self.convolution(x, ctx), ctx, condition)))
-        residual, skip = self.out(h).split(self.sizes, 1)
+        out = self.out(h)
+        residual, skip = out.split(self.sizes, 1) if self.sizes[0] else (out[:, :0], out)
         return x + residual if self.residual else residual, skip
 
 

@@ -76,10 +76,11 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, names: dict[int, str], t
             name = names[id(parameter)]
             state = {kind: tensors[kind][name] for kind in kinds if name in tensors[kind]}
             if state:
-                optimiser.state[parameter] = {
-                    k: v if k == "step" else torch.empty_like(parameter, dtype=v.dtype).copy_(v)
-                    for k, v in state.items()
-                }
+                optimiser.state[parameter] = {k: v if k == "step" else _like(parameter, v) for k, v in state.items()}
+
+
+def _like(parameter: Tensor, values: Tensor) -> Tensor:
+    return torch.empty_like(parameter, dtype=values.dtype).copy_(values)
 
 
 def fingerprint(data: ImageDataset) -> str:
