@@ -96,7 +96,7 @@ class GatedLayer(CausalLayer):
         row = self.condition_horizontal(row, ctx, condition)
         above = gate(rows)
         out = self.out(self.dropout(gate(row)))
-        residual, skip = out.split(self.sizes, 1) if self.sizes[0] else (out[:, :0], out)
+        residual, skip = out.split(self.sizes, 1) if self.sizes[0] else (horizontal, out)
         if self.horizontal_residual:
             residual = horizontal + residual
         return (vertical + above if self.vertical_residual else above), residual, skip

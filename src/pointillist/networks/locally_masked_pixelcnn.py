@@ -81,7 +81,7 @@ class LocalLayer(CausalLayer):
         """The next features and the skip output."""
         h = self.dropout(gate(self.condition(self.convolution(x, ctx), ctx, condition)))
         out = self.out(h)
-        residual, skip = out.split(self.sizes, 1) if self.sizes[0] else (out[:, :0], out)
+        residual, skip = out.split(self.sizes, 1) if self.sizes[0] else (x, out)
         return x + residual if self.residual else residual, skip
 
 

@@ -182,7 +182,7 @@ def _take_best(model: PretrainedPixelModel, trainer: Trainer, config: TrainConfi
         model.load_state_dict(best.state_dict())
         model.training_record, model.card = best.training_record, best.card
     # training laid the weights out for speed; as loaded from disk, sums round alike
-    model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    model.to(memory_format=torch.contiguous_format)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(broadcast(parameter.detach().clone()))

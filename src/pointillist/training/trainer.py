@@ -62,7 +62,7 @@ class Trainer:
                 f"try {parts * max(1, self.batch_size // parts)}."
             )
         self.total = config.total_steps(len(train), self.batch_size)
-        self.model = model.to(accelerator.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model = model.to(accelerator.device).to(memory_format=torch.channels_last)
         processes = {"process": accelerator.process_index, "processes": accelerator.num_processes}
         self.reader = Reader(model, train, config, self.batch_size, **processes)
         self.average = AveragedWeights(model, config.ema)
