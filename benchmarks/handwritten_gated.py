@@ -125,8 +125,11 @@ def compare(model: pt.PixelModel, batch: int, engines: list[str], repeats: int) 
     cases: dict[str, Case] = {"handwritten": lambda: spent(lambda: sampler.sample(uniforms)) / batch}
     for name in engines:
         subject.paint(name, batch)  # warm up
-        cases[name] = lambda e=name: (subject.paint(e, batch) - subject.open(e, batch)) / batch  # type: ignore[misc]
-    return interleave(cases, repeats)
+        cases[name] = lambda e=name: subject.paint(e, batch)  # type: ignore[misc]
+        cases[f"open {name}"] = lambda e=name: subject.open(e, batch)  # type: ignore[misc]
+    found = interleave(cases, repeats)
+    pure = {e: found[e].less(found[f"open {e}"].spread.median).divided(batch) for e in engines}
+    return {"handwritten": found["handwritten"], **pure}
 
 
 def main() -> None:

@@ -36,8 +36,9 @@ HEAD = """# Speed
 Painting against *naive* (the same weights, a full forward for every sub-pixel, in the faster memory layout, drawing
 included, extrapolated from 8 pixels) and against the *hardware floor* (the program's operations at the best float32
 matrix product that was measured, plus its weights, read once for a batch, at the best bandwidth that was measured).
-Recording is told by itself. Training against the *textbook* network: the same function with kernels of full size times
-a mask, float32, NCHW.
+
+Opening an engine (recording the model, laying out its program) is told by itself. Training against the *textbook*
+network: the same function with kernels of full size times a mask, float32, NCHW.
 
 One thread, timed by its own CPU time, except where threads are compared (wall time). Cases take turns; a ratio is
 formed within a turn; the median of the turns counts, its range is in brackets. Weights are random, which does not
@@ -87,8 +88,8 @@ def _section(name: str, r: dict[str, Any]) -> str:
         f"{r['recording']['median']:.1f} ms.",
         *(_start(s) for s in r["starts"]),
         "",
-        "| engine | batch | threads | ms an image | over naive | over one thread | times the floor | memory, MB |",
-        "|---|---|---|---|---|---|---|---|",
+        "| engine | batch | threads | ms an image | over naive | over one thread | over floor | opening, ms | MB |",
+        "|---|---|---|---|---|---|---|---|---|",
         *(_painted(row) for row in r["painting"]),
         "",
         f"![milliseconds an image](speed/{name}.svg)",
@@ -115,6 +116,7 @@ def _painted(row: dict[str, Any]) -> str:
     return _cells(
         row["engine"], row["batch"], row["threads"], f"{row['milliseconds']['median']:,.1f}",
         _ratio(row["over_naive"], 0), _ratio(row["over_one_thread"], 2), f"{row['over_floor']:,.1f}",
+        "" if row["opening"] is None else f"{row['opening']:.0f}",
         "" if row["megabytes"] is None else f"{row['megabytes']:.0f}",
     )  # fmt: skip
 

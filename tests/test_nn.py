@@ -16,6 +16,7 @@ from pointillist.nn import (
     PointwiseConv2d,
     VerticalConv2d,
     channel_groups,
+    gate,
     name_places,
     see_before,
 )
@@ -139,3 +140,16 @@ def test_every_layer_knows_its_place() -> None:
     assert first.key() != second.key()
     name_places(root)
     assert [first.key(), second.key("vector")] == ["a", "b.0.vector"]
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_gate_is_its_formula(layout: torch.memory_format) -> None:
+    """Value and gradient, also far from zero, and the layout of the gradient."""
+    x = (4 * torch.randn(2, 6, 3, 4, dtype=torch.float64)).to(memory_format=layout).requires_grad_()
+    values, gates = x.detach().chunk(2, 1)
+    assert torch.allclose(gate(x), torch.tanh(values) * torch.sigmoid(gates), rtol=0, atol=1e-15)
+    assert torch.autograd.gradcheck(gate, (x,))
+    (found,) = torch.autograd.grad(gate(x).sum(), x)
+    assert found.is_contiguous(memory_format=layout)
+    half = x.detach().bfloat16()
+    assert torch.equal(gate(half), torch.tanh(half[:, :3]) * torch.sigmoid(half[:, 3:]))

@@ -110,7 +110,13 @@ class Categorical(Likelihood):
 
     def log_prob(self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """log softmax at the true level, in nats."""
-        logits = self._check(params, x).reshape(len(x), self.channels, self.levels, *x.shape[2:])
+        logits = self._check(params, x)
+        if not logits.is_contiguous() and logits.is_contiguous(memory_format=torch.channels_last):
+            # the levels of a sub-pixel lie side by side: no copy, and a gradient that lies as the map does
+            rows, levels = logits.permute(0, 2, 3, 1), x.permute(0, 2, 3, 1)
+            nats = F.cross_entropy(rows.reshape(-1, self.levels), levels.reshape(-1), reduction="none")
+            return -nats.view(levels.shape).permute(0, 3, 1, 2)
+        logits = logits.reshape(len(x), self.channels, self.levels, *x.shape[2:])
         return -F.cross_entropy(logits.movedim(2, 1), x, reduction="none")
 
     def conditional(
@@ -146,7 +152,7 @@ class DiscretizedLogisticMixture(Likelihood):
 
     def log_prob(self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """log p(x_c | x_<c), in nats: the difference of two running log-mixtures."""
-        params = self._check(params, x)
+        params = self._check(params, x).contiguous()  # its parts meet maps of levels, which lie so
         joint = [params[:, : self.mixtures].log_softmax(1)]
         for channel in range(self.channels):
             component = self._components(params, x, channel, x[:, channel : channel + 1])[:, :, 0]

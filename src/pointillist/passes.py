@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pointillist.attention import strict_attention
+from pointillist.layout import channels_last
 from pointillist.neighbours import local_convolution
 from pointillist.ordering import RASTER, Order
 from pointillist.recurrence import Cell, scan
@@ -80,10 +81,12 @@ class FullPass:
 
     Args:
         order: the order whose turned canvas the network is given.
+        site_by_site: whether maps lie so in memory (`layout.py`): what begins here, or is made anew, is laid so.
     """
 
-    def __init__(self, order: Order = RASTER) -> None:
+    def __init__(self, order: Order = RASTER, *, site_by_site: bool = False) -> None:
         self.order = order
+        self.site_by_site = site_by_site
 
     def window(
         self, key: str, x: Float[Tensor, "b d h w"], *, up: int, left: int, right: int, down: int = 0
@@ -101,8 +104,12 @@ class FullPass:
         """Interleave the quarters, and cut off what lies outside an odd side."""
         height, width = like.shape[2:]
         batch, channels, rows, columns = x.shape
-        quarters = x.reshape(batch, 2, 2, channels // 4, rows, columns).permute(0, 3, 4, 1, 5, 2)
-        return quarters.reshape(batch, channels // 4, 2 * rows, 2 * columns)[:, :, :height, :width]
+        quarters = x.reshape(batch, 2, 2, channels // 4, rows, columns)
+        if self.site_by_site:
+            spread = quarters.permute(0, 4, 1, 5, 2, 3).reshape(batch, 2 * rows, 2 * columns, -1).permute(0, 3, 1, 2)
+        else:
+            spread = quarters.permute(0, 3, 4, 1, 5, 2).reshape(batch, -1, 2 * rows, 2 * columns)
+        return spread[:, :, :height, :width]
 
     def neighbours(
         self,
@@ -118,7 +125,7 @@ class FullPass:
 
     def given(self, key: str, t: Tensor) -> Tensor:
         """The condition itself; broadcasting does the rest."""
-        return t
+        return channels_last(t) if self.site_by_site and t.shape[2:] != (1, 1) else t
 
     def below(self, key: str, fn: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
         """All rows of `fn(*inputs)` but the last, under a row of zeros."""
@@ -128,7 +135,8 @@ class FullPass:
         self, key: str, cell: Cell, x: Float[Tensor, "b _ h w"], *, reverse: bool = False
     ) -> Float[Tensor, "b d h w"]:
         """Row by row, or diagonal by diagonal; see `recurrence.scan`."""
-        return scan(cell, x, reverse=reverse)
+        found = scan(cell, x, reverse=reverse)
+        return channels_last(found) if self.site_by_site else found
 
     def attend(
         self,
@@ -139,4 +147,5 @@ class FullPass:
         heads: int,
     ) -> Float[Tensor, "b v h w"]:
         """Exact softmax attention, a row of queries at a time; see `attention.strict_attention`."""
-        return strict_attention(q, *kv_fn(*z), heads)
+        found = strict_attention(q, *kv_fn(*z), heads)
+        return channels_last(found) if self.site_by_site else found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from typing import Any, Self, Unpack
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from pointillist.activations import Watched
 from pointillist.conditioning import Further, Label, Listener, OrderVectors, PositionMap, Told, not_heard
 from pointillist.errors import DataError, ShapeError
 from pointillist.images import ImageSpec
+from pointillist.layout import channels_last
 from pointillist.likelihoods import build_likelihood
 from pointillist.model_config import ModelConfig
 from pointillist.networks import Ports, Stage, entry, painting_order
@@ -45,8 +46,15 @@ class PixelModel(Watched):
         self.told_order = OrderVectors(config.orders, config.order_width) if config.order_width else None
         self.backbone = entry(config.model_type).backbone(config.backbone, self.ports)
         name_places(self.backbone)
+        self.site_by_site = False  # whether weights and maps lie so in memory: see layout.py
         self.fresh = True  # whether its weights are still those it was built with
-        self.register_load_state_dict_post_hook(_not_fresh)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_post_hook(lambda model, _: setattr(model, "fresh", False))  # type: ignore
+
+    def to(self, *args: Any, **kwargs: Any) -> Self:
+        """As `nn.Module.to`; a memory format is remembered, for weights of one tap or one channel do not show it."""
+        if "memory_format" in kwargs:
+            self.site_by_site = kwargs["memory_format"] == torch.channels_last
+        return super().to(*args, **kwargs)
 
     @property
     def ports(self) -> Ports:
@@ -172,7 +180,9 @@ class PixelModel(Watched):
     ) -> Float[Tensor, "b p h w"]:
         """Network outputs at every site of an image, each from the sites before it in the order."""
         order = self.order() if order is None else order
-        out: Tensor = self.backbone(order.turn(canvas), FullPass(order), self.in_order(condition, order))
+        turned = channels_last(order.turn(canvas)) if self.site_by_site else order.turn(canvas)
+        ctx = FullPass(order, site_by_site=self.site_by_site)
+        out: Tensor = self.backbone(turned, ctx, self.in_order(condition, order))
         return order.turn_back(out)
 
     def params(self, x: Int[Tensor, "b c h w"], condition: Condition, order: Order | None = None) -> Tensor:
@@ -286,7 +296,3 @@ class PixelModel(Watched):
     def to_images(self, levels: Int[Tensor, "b c h w"]) -> Any:
         """Levels to uint8 pictures `n h w c`; see `ImageSpec.to_images`."""
         return self.image.to_images(levels.cpu())
-
-
-def _not_fresh(model: PixelModel, keys: Any) -> None:
-    model.fresh = False

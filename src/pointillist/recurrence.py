@@ -64,7 +64,13 @@ def scan(cell: Cell, x: Float[Tensor, "b _ h w"], *, reverse: bool = False) -> F
     height, width = x.shape[2:]
     if x.numel() == 0:
         return x.new_zeros(x.shape[0], len(cell.hidden), height, width)
-    return (_scan_rows if cell.along == "rows" else _scan_diagonals)(cell, x, reverse=reverse)
+    if cell.along == "rows":
+        return _scan_rows(cell, x, reverse=reverse)
+    if x.device.type == "cpu" and x.dtype == torch.bfloat16:
+        # many small products: in half precision a CPU takes longer over them than in float32
+        with torch.autocast("cpu", enabled=False):
+            return _scan_diagonals(cell, x.float(), reverse=reverse).to(x.dtype)
+    return _scan_diagonals(cell, x, reverse=reverse)
 
 
 def _scan_rows(cell: Cell, x: Float[Tensor, "b _ h w"], *, reverse: bool) -> Float[Tensor, "b d h w"]:

@@ -17,6 +17,7 @@ from pointillist.engine.naive import NaiveEngine
 from pointillist.engine.program import Program
 from pointillist.engine.record import record
 from pointillist.errors import EngineError
+from pointillist.layout import channels_last
 from pointillist.networks import Stage
 from pointillist.nn import Condition
 from pointillist.ordering import RASTER, Order
@@ -104,6 +105,7 @@ def open_engine(
     if engine == "naive":
         channels, dtype = model.ports.canvas, next(model.parameters()).dtype
         canvas = torch.zeros(batch, channels, rows, columns, dtype=dtype, device=model.device)
+        canvas = channels_last(canvas) if model.site_by_site else canvas
         return NaiveEngine(_forward(stages[0], condition), canvas, model.ports.groups, order)
     program = record_stage(model, stages[0], condition, height, width, order)
     if engine == "step":

@@ -39,7 +39,7 @@ def test_cases_take_turns_and_ratios_are_formed_within_a_turn() -> None:
     assert found["slow"].over(found["fast"]) == Spread(4.0, 4.0, 4.0)
     assert found["fast"].spread == Spread(6.0, 2.0, 6.0)
     assert Spread(1.0, 0.5, 2.0).times(1e3) == Spread(1000.0, 500.0, 2000.0)
-    assert Times((1.0, 9.0, 2.0)).spread.median == 2.0
+    assert Times((1.0, 9.0, 2.0)).less(1.0).divided(2) == Times((0.0, 4.0, 0.5))
 
 
 def test_the_cost_of_a_program_is_the_formula_of_its_network() -> None:

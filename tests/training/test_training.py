@@ -13,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pointillist as pt
+from pointillist.networks import names
+from pointillist.training import precision
 from pointillist.training.augment import shift_images
 from pointillist.training.batch_size import largest_batch
 from pointillist.training.journal import Guard
@@ -154,6 +156,18 @@ def test_devices_and_precision() -> None:
             resolve_device("cuda")
     assert resolve_precision("fp32", torch.device("cpu")) == ("fp32", "as asked")
     assert resolve_precision("auto", torch.device("cpu"))[0] in ("fp32", "bf16")
+
+
+def test_precision_is_chosen_by_model_and_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the CPU has bf16, small recurrent and attending models still train in float32."""
+    monkeypatch.setattr(precision, "_cpu_has", lambda probe: probe == "_is_avx512_bf16_supported")
+    cpu = torch.device("cpu")
+    small, large = (pt.build("pixelsnail", shape=(1, s, s), preset="tiny") for s in (8, 64))
+    assert resolve_precision("auto", cpu, small) == ("fp32", "pixelsnail of this size is no faster in bf16")
+    assert resolve_precision("auto", cpu, large) == ("bf16", "the CPU has AVX-512 bf16")
+    assert resolve_precision("bf16", cpu, small)[0] == "bf16"
+    assert resolve_precision("auto", cpu, pt.build("pixelcnn", shape=(1, 8, 8), preset="tiny"))[0] == "bf16"
+    assert set(precision.WORTHWHILE) <= set(names())
 
 
 @pytest.mark.parametrize("name", ["lr", "clip", "epochs"])

@@ -23,7 +23,7 @@ def naive_cases(subject: Subject, batch: int) -> dict[str, Case]:
 
 
 def _case(subject: Subject, batch: int, layout: torch.memory_format) -> Case:
-    model = copy.deepcopy(subject.model).to(memory_format=layout)  # type: ignore[call-overload]
+    model = copy.deepcopy(subject.model).to(memory_format=layout)
     ours = Subject(model, subject.size)
     parts = _parts(ours)
 

@@ -11,7 +11,7 @@ from pointillist.bench.memory import growth
 from pointillist.bench.naive import PIXELS, naive_cases
 from pointillist.bench.peaks import Peaks
 from pointillist.bench.subject import Subject
-from pointillist.bench.timing import Case, Spread, Times, interleave, spent
+from pointillist.bench.timing import Case, Spread, interleave, spent
 from pointillist.errors import ConfigError, EngineError
 from pointillist.unroll import ENGINES
 
@@ -24,7 +24,8 @@ class Painted:
 
     Attributes:
         engine, batch, threads: what was run.
-        milliseconds: an image, drawing included; recording is not, except by more than one thread.
+        milliseconds: an image, drawing included, opening the engine left out.
+        opening: milliseconds until the engine stands at the first site: recording, and laying out; None for naive.
         over_naive: how many times as fast as naive, in the same rounds; None for naive itself.
         over_one_thread: how many times as fast as by one thread, both by the clock on the wall; None for one thread.
         over_floor: how many times the hardware floor of one thread.
@@ -39,6 +40,7 @@ class Painted:
     over_naive: Spread | None
     over_one_thread: Spread | None
     over_floor: float
+    opening: float | None
     megabytes: float | None
     note: str = ""
 
@@ -85,12 +87,13 @@ def measure_painting(
     layout = min(layouts, key=lambda name: found[name].spread.median)
     naive = found[layout]
     note = f"{layout.removeprefix('naive ')}, from {PIXELS} pixels"
-    rows = [Painted("naive", batch, 1, naive.spread.times(1e3), None, None, naive.spread.median / floor, None, note)]
+    slow = naive.spread
+    rows = [Painted("naive", batch, 1, slow.times(1e3), None, None, slow.median / floor, None, None, note)]
     for name in engines:
-        pure = _without(found[name], found[f"open {name}"], batch)
-        spread = pure.spread
-        over_floor = spread.median / floor
-        rows.append(Painted(name, batch, 1, spread.times(1e3), naive.over(pure), None, over_floor, megabytes[name]))
+        opening = found[f"open {name}"].spread.median
+        pure = found[name].less(opening).divided(batch)
+        ms, faster, distance = pure.spread.times(1e3), naive.over(pure), pure.spread.median / floor
+        rows.append(Painted(name, batch, 1, ms, faster, None, distance, 1e3 * opening, megabytes[name]))
     return rows
 
 
@@ -101,24 +104,20 @@ def measure_threads(
     """Time engines by one thread and by several in turn, by the clock on the wall."""
     floor = subject.cost().floor(peaks, batch)
 
-    def case(engine: str, count: int) -> Case:
-        return lambda: _with_threads(count, lambda: subject.paint(engine, batch, threads=threads)) / batch
+    def painting(engine: str, count: int) -> Case:
+        return lambda: _with_threads(count, lambda: subject.paint(engine, batch, threads=threads))
 
-    found = interleave({f"{e} {t}": case(e, t) for e in engines for t in (1, threads)}, repeats, on_case)
+    cases = {f"{e} {t}": painting(e, t) for e in engines for t in (1, threads)}
+    for name in engines:
+        cases[f"open {name}"] = lambda e=name: subject.open(e, batch, threads=threads)  # type: ignore[misc]
+    found = interleave(cases, repeats, on_case)
     rows = []
     for name in engines:
-        several = found[f"{name} {threads}"]
-        spread, gain = several.spread, found[f"{name} 1"].over(several)
-        note = "wall time, recording included"
-        over_floor = spread.median / floor
-        rows.append(Painted(name, batch, threads, spread.times(1e3), None, gain, over_floor, None, note))
+        opening = found[f"open {name}"].spread.median
+        one, several = (found[f"{name} {count}"].less(opening).divided(batch) for count in (1, threads))
+        ms, distance, gain = several.spread.times(1e3), several.spread.median / floor, one.over(several)
+        rows.append(Painted(name, batch, threads, ms, None, gain, distance, 1e3 * opening, None, "wall time"))
     return rows
-
-
-def _without(times: Times, opening: Times, batch: int) -> Times:
-    """Painting alone, an image: what an engine takes once for a batch is told by itself."""
-    pairs = zip(times.seconds, opening.seconds, strict=True)
-    return Times(tuple((whole - opened) / batch for whole, opened in pairs))
 
 
 def _with_threads(threads: int, work: Callable[[], float]) -> float:

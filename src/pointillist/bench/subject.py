@@ -67,7 +67,7 @@ class Subject:
             lambda: sample(self.model, batch, seed=1, engine=engine, size=self.size, batch_size=batch), threads
         )
 
-    def open(self, engine: str, batch: int) -> float:
+    def open(self, engine: str, batch: int, threads: int = 1) -> float:
         """Seconds until an engine stands at the first site, added up over the stages."""
         total, (rows, columns) = 0.0, self.order.turned_size(*self.size)
 
@@ -76,7 +76,7 @@ class Subject:
 
         with evaluating(self.model):
             for stage, told, _ in self.stages(batch):
-                total += spent(lambda s=stage, t=told: one(s, t))  # type: ignore[misc]
+                total += spent(lambda s=stage, t=told: one(s, t), threads)  # type: ignore[misc]
         return total
 
 

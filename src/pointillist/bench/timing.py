@@ -44,6 +44,14 @@ class Times:
         """Over the rounds, in seconds."""
         return Spread.of(self.seconds)
 
+    def less(self, seconds: float) -> Times:
+        """Without a part that takes so many seconds in every round."""
+        return Times(tuple(value - seconds for value in self.seconds))
+
+    def divided(self, count: int) -> Times:
+        """For one of `count` things that were made."""
+        return Times(tuple(value / count for value in self.seconds))
+
     def over(self, other: Times) -> Spread:
         """How many times as long as another case it takes, round by round."""
         return Spread.of([a / b for a, b in zip(self.seconds, other.seconds, strict=True)])

@@ -70,7 +70,7 @@ class Step:
         self.variant, self.x, self.clip, self.count = variant, x, config.clip, 0
         ours = as_textbook(model) if variant.textbook else copy.deepcopy(model)
         layout = torch.channels_last if variant.channels_last else torch.contiguous_format
-        self.model = ours.to(memory_format=layout).train()  # type: ignore[call-overload]
+        self.model = ours.to(memory_format=layout).train()
         self.optimiser = build_optimiser(self.model, config)
         self.average = AveragedWeights(self.model, config.ema)
         self.network: Any = torch.compile(self.model) if variant.compiled else self.model

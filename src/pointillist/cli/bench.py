@@ -202,11 +202,15 @@ def say(report: Report) -> None:
     painted = [
         (
             r.engine, f"{r.batch}", f"{r.threads}", f"{r.milliseconds.median:,.1f}", *_ratio(r.over_naive, 0),
-            f"{r.over_floor:,.1f}", "" if r.megabytes is None else f"{r.megabytes:.0f}",
+            f"{r.over_floor:,.1f}", "" if r.opening is None else f"{r.opening:.0f}",
+            "" if r.megabytes is None else f"{r.megabytes:.0f}",
         )
         for r in report.painting
     ]  # fmt: skip
-    print_table(("painting", "batch", "threads", "ms/image", "x naive", "range", "x floor", "MB"), painted, range(1, 8))
+    heads = ("engine", "n", "thr", "ms/image", "x naive", "range", "x floor", "open ms", "MB")
+    print_table(heads, painted, range(1, 9))
+    typer.echo("n: images painted at once. thr: threads. open ms: until the first site, which ms/image and ratios leave out.")
+    typer.echo("MB: by which memory grew in the first call.")
     for row in report.painting:
         gain = row.over_one_thread
         faster = "" if gain is None else f"{gain.median:.2f} times one thread ({gain.low:.2f} to {gain.high:.2f}); "

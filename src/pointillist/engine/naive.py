@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pointillist.layout import is_site_by_site
 from pointillist.ordering import RASTER, Order
 from pointillist.passes import FullPass, Pass
 
@@ -27,6 +28,7 @@ class NaiveEngine:
     ) -> None:
         self._forward = forward
         self._canvas = canvas.clone()
+        self._pass = FullPass(order, site_by_site=is_site_by_site(canvas))
         self._width = canvas.shape[1] // sub_steps
         self._order = order
         height, width = canvas.shape[2:]
@@ -39,7 +41,7 @@ class NaiveEngine:
         """Parameters `[b, p]` at the current site."""
         row, column, _ = self.site
         with torch.inference_mode():
-            return self._forward(self._canvas, FullPass(self._order))[:, :, row, column].cpu().numpy()
+            return self._forward(self._canvas, self._pass)[:, :, row, column].cpu().numpy()
 
     def observe(self, values: np.ndarray) -> None:
         """Write the canvas values `[b, i / sub_steps]` of the sub-pixel just chosen, and move on."""

@@ -33,6 +33,7 @@ from pointillist.nn import (
     PointwiseConv2d,
     VerticalConv2d,
     channel_groups,
+    gate,
 )
 from pointillist.passes import Pass
 
@@ -58,12 +59,6 @@ class GatedPixelCNNConfig(BackboneConfig):
     head_channels: int = Field(64, ge=1, le=8192)
     vertical_residual: bool = False
     dropout: float = Field(0.0, ge=0.0, lt=1.0)
-
-
-def gate(x: Float[Tensor, "b _ h w"]) -> Float[Tensor, "b d h w"]:
-    """tanh(first half) sigmoid(second half) (eq. 2)."""
-    values, gates = x.chunk(2, 1)
-    return torch.tanh(values) * torch.sigmoid(gates)
 
 
 class GatedLayer(CausalLayer):
@@ -100,7 +95,8 @@ class GatedLayer(CausalLayer):
         row = self.horizontal(horizontal, ctx) + self.link(rows)
         row = self.condition_horizontal(row, ctx, condition)
         above = gate(rows)
-        residual, skip = self.out(self.dropout(gate(row))).split(self.sizes, 1)
+        out = self.out(self.dropout(gate(row)))
+        residual, skip = out.split(self.sizes, 1) if self.sizes[0] else (horizontal, out)
         if self.horizontal_residual:
             residual = horizontal + residual
         return (vertical + above if self.vertical_residual else above), residual, skip

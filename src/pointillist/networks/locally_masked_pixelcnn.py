@@ -26,7 +26,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from pointillist.networks.backbone import Backbone, BackboneConfig, Ports
-from pointillist.nn import CausalLayer, Condition, ConditionBias, LocalConv2d, PointwiseConv2d, channel_groups
+from pointillist.nn import CausalLayer, Condition, ConditionBias, LocalConv2d, PointwiseConv2d, channel_groups, gate
 from pointillist.passes import Pass
 
 
@@ -79,9 +79,9 @@ class LocalLayer(CausalLayer):
 
     def forward(self, x: Float[Tensor, "b d h w"], ctx: Pass, condition: Condition) -> tuple[Tensor, Tensor]:
         """The next features and the skip output."""
-        values, gates = self.condition(self.convolution(x, ctx), ctx, condition).chunk(2, 1)
-        h = self.dropout(torch.tanh(values) * torch.sigmoid(gates))
-        residual, skip = self.out(h).split(self.sizes, 1)
+        h = self.dropout(gate(self.condition(self.convolution(x, ctx), ctx, condition)))
+        out = self.out(h)
+        residual, skip = out.split(self.sizes, 1) if self.sizes[0] else (x, out)
         return x + residual if self.residual else residual, skip
 
 

@@ -15,8 +15,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pointillist.layout import channels_last
 from pointillist.nn import Condition
-from pointillist.passes import Pass
+from pointillist.passes import FullPass, Pass
 
 Network = Callable[[Tensor, Pass, Condition], Tensor]
 Told = Callable[[Tensor | None, Condition], Condition]
@@ -57,6 +58,8 @@ def run_stages(
     step = 1
     for stage in stages:
         canvas = stage.grid(x)
+        if isinstance(ctx, FullPass) and ctx.site_by_site:
+            canvas = channels_last(canvas)  # a grid of every second site has gaps
         params = stage.network(canvas, ctx, stage.told(coarse, condition))
         if found is not None:
             ratio = step // stage.step

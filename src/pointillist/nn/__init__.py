@@ -9,6 +9,7 @@ from pointillist.nn.causal import (
     VerticalConv2d,
 )
 from pointillist.nn.condition import Condition, ConditionBias
+from pointillist.nn.gates import gate
 from pointillist.nn.layer import CausalLayer, name_places
 from pointillist.nn.local import LocalConv2d
 from pointillist.nn.masks import channel_groups, see_before
@@ -37,6 +38,7 @@ __all__ = [
     "RecurrentLayer",
     "VerticalConv2d",
     "channel_groups",
+    "gate",
     "has_weight_norm",
     "initialise_from_data",
     "name_places",

@@ -26,8 +26,9 @@ class RMSProp(torch.optim.RMSprop):
 
 
 def adam(groups: list[Group], config: TrainConfig) -> torch.optim.Optimizer:
-    """Adam, with the decay of weights apart from the gradient (AdamW)."""
-    return torch.optim.AdamW(groups, lr=config.lr, betas=(config.beta1, config.beta2))
+    """Adam, with the decay of weights apart from the gradient (AdamW); in one kernel where there is one."""
+    fused = all(p.device.type in ("cpu", "cuda") for group in groups for p in group["params"])
+    return torch.optim.AdamW(groups, lr=config.lr, betas=(config.beta1, config.beta2), fused=fused)
 
 
 def rmsprop(groups: list[Group], config: TrainConfig) -> torch.optim.Optimizer:

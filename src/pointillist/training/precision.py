@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from pointillist.errors import ConfigError
+from pointillist.pixel_model import PixelModel
 
 
 def resolve_device(device: str) -> torch.device:
@@ -24,10 +25,21 @@ def resolve_device(device: str) -> torch.device:
     return resolved
 
 
-def resolve_precision(precision: str, device: torch.device) -> tuple[str, str]:
-    """`fp32` or `bf16`, and why: `auto` takes bf16 where the hardware multiplies it faster than fp32."""
+# On a CPU bf16 pays from so many numbers a map (channels x sites of an image) on; for models not named here, always.
+# Measured by `python docs/measure_precision.py`; docs/architecture.md has the figures.
+WORTHWHILE = {"row-lstm": 2_000, "diagonal-bilstm": 6_000, "multiscale-pixelrnn": 6_000, "pixelsnail": 20_000}
+
+
+def resolve_precision(precision: str, device: torch.device, model: PixelModel | None = None) -> tuple[str, str]:
+    """`fp32` or `bf16`, and why: `auto` takes bf16 where the hardware multiplies it faster than fp32.
+
+    Args:
+        model: what is trained: on a CPU some models are no faster in bf16 where they are small.
+    """
     if precision != "auto":
         return precision, "as asked"
+    if device.type == "cpu" and model is not None and _numbers(model) < WORTHWHILE.get(model.config.model_type, 0):
+        return "fp32", f"{model.config.model_type} of this size is no faster in bf16"
     if device.type == "cuda":
         return ("bf16", "the GPU has it") if torch.cuda.is_bf16_supported() else ("fp32", "the GPU has no bf16")
     if device.type == "cpu":
@@ -36,6 +48,11 @@ def resolve_precision(precision: str, device: torch.device) -> tuple[str, str]:
         if _cpu_has("_is_avx512_bf16_supported"):
             return "bf16", "the CPU has AVX-512 bf16"
     return "fp32", "the hardware is not faster in bf16"
+
+
+def _numbers(model: PixelModel) -> int:
+    """Of one map of the network, for one image."""
+    return int(getattr(model.config.backbone, "channels", 1)) * model.image.height * model.image.width
 
 
 def _cpu_has(probe: str) -> bool:

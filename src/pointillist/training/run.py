@@ -113,7 +113,7 @@ def _prepare(model: PretrainedPixelModel, config: TrainConfig) -> tuple[Accelera
     if config.threads:
         torch.set_num_threads(config.threads)
     device = resolve_device(config.device)
-    precision, why = resolve_precision(config.precision, device)
+    precision, why = resolve_precision(config.precision, device, model)
     # precision is the loop's: an accelerator's is fixed for the whole process, and a process may train twice
     accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="no")
     set_seed(config.seed)
@@ -182,7 +182,7 @@ def _take_best(model: PretrainedPixelModel, trainer: Trainer, config: TrainConfi
         model.load_state_dict(best.state_dict())
         model.training_record, model.card = best.training_record, best.card
     # training laid the weights out for speed; as loaded from disk, sums round alike
-    model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    model.to(memory_format=torch.contiguous_format)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(broadcast(parameter.detach().clone()))

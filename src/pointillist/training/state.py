@@ -69,14 +69,18 @@ def load_state(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, An
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, names: dict[int, str], tensors: dict[str, Any]) -> None:
-    """Put the moments of every parameter back."""
+    """Put the moments of every parameter back, laid out in memory as it is: a fused optimiser needs that."""
     kinds = [k for k in tensors if k not in ("weights", "average")]
     for group in optimiser.param_groups:
         for parameter in group["params"]:
             name = names[id(parameter)]
             state = {kind: tensors[kind][name] for kind in kinds if name in tensors[kind]}
             if state:
-                optimiser.state[parameter] = {k: v if k == "step" else v.to(parameter.device) for k, v in state.items()}
+                optimiser.state[parameter] = {k: v if k == "step" else _like(parameter, v) for k, v in state.items()}
+
+
+def _like(parameter: Tensor, values: Tensor) -> Tensor:
+    return torch.empty_like(parameter, dtype=values.dtype).copy_(values)
 
 
 def fingerprint(data: ImageDataset) -> str:

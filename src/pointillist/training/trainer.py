@@ -14,22 +14,19 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from rich.console import Console
-from torch import Tensor
 
-from pointillist.conditioning import Told
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, TrainingError
 from pointillist.likelihoods import bits_per_dim
 from pointillist.pixel_model import PixelModel
 from pointillist.scoring import evaluate
-from pointillist.telling import Telling
-from pointillist.training.augment import hide, noisy, reworded, shifted
 from pointillist.training.config import TrainConfig
 from pointillist.training.interrupt import Interrupted, StopRequest
 from pointillist.training.journal import Guard, Journal
 from pointillist.training.optim import AveragedWeights, build_optimiser
-from pointillist.training.order import Order, order_of_step
+from pointillist.training.order import order_of_step
 from pointillist.training.progress import Progress
+from pointillist.training.reading import Reader
 from pointillist.training.schedule import learning_rate
 from pointillist.training.start import initialise
 from pointillist.training.state import fingerprint, load_state, restore_optimiser, save_state
@@ -65,9 +62,9 @@ class Trainer:
                 f"try {parts * max(1, self.batch_size // parts)}."
             )
         self.total = config.total_steps(len(train), self.batch_size)
-        self.model = model.to(accelerator.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.telling = Telling(model, train)
-        self.order = Order(len(train), config.seed)
+        self.model = model.to(accelerator.device).to(memory_format=torch.channels_last)
+        processes = {"process": accelerator.process_index, "processes": accelerator.num_processes}
+        self.reader = Reader(model, train, config, self.batch_size, **processes)
         self.average = AveragedWeights(model, config.ema)
         optimiser = build_optimiser(model, config)
         self.names = {id(p): name for name, p in model.named_parameters()}
@@ -95,7 +92,7 @@ class Trainer:
             stack.enter_context(self.stop.listening())
             journal = stack.enter_context(self._journal())
             if self.progress.step == 0:
-                initialise(self.model, self.train_data, self.telling, self.order, self.average)
+                initialise(self.model, self.train_data, self.reader.telling, self.reader.order, self.average)
             started, images = time.perf_counter(), 0
             self.model.train()
             while self.progress.step < self.total:
@@ -149,12 +146,13 @@ class Trainer:
         loss_sum = torch.zeros((), device=accelerator.device)
         seen: list[int] = []
         for part in range(config.accumulate):
-            levels, told, indices = self._read(step, part)
-            seen += indices
+            images = self.reader.read(step, part).to(accelerator.device)
+            seen += images.indices
             last = part == config.accumulate - 1
             with nullcontext() if last else accelerator.no_sync(self.network):
                 with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
-                    nats = -self.network(levels, told, order_of_step(self.model.config.orders, config.seed, step))
+                    order = order_of_step(self.model.config.orders, config.seed, step)
+                    nats = -self.network(images.levels, images.told, order)
                 loss = bits_per_dim(nats.mean(), self.model.image.dims) / config.accumulate
                 accelerator.backward(loss)
             loss_sum += loss.detach()
@@ -165,26 +163,6 @@ class Trainer:
             self.average.update(step)
         self.progress.step += 1
         return bits, seen
-
-    def _read(self, step: int, part: int) -> tuple[Tensor, Told, list[int]]:
-        """The images of one part of a step on this process, on its device, and what they are told."""
-        config, accelerator = self.config, self.accelerator
-        size = self.batch_size // (accelerator.num_processes * config.accumulate)
-        start = step * self.batch_size + (part * accelerator.num_processes + accelerator.process_index) * size
-        levels: list[Tensor] = []
-        told: list[Told] = []
-        indices: list[int] = []
-        for epoch, index in self.order.read(start, size):
-            seed = config.seed * 1_000_003 + epoch + 1
-            batch = self.train_data.batch(index, seed=seed, flip=config.flip)
-            if config.shift:
-                batch = shifted(batch, index, seed, config.shift)
-            levels.append(batch.levels)
-            heard = self.telling(index, reworded(batch, index, seed, config))
-            told.append(hide(noisy(heard, index, seed, config.text_noise), index, seed, config))
-            indices += index.tolist()
-        device = accelerator.device
-        return torch.cat(levels).to(device), Told.together(told).to(device), indices
 
     # -- pauses
 
@@ -266,6 +244,7 @@ class Trainer:
 
     def release(self) -> None:
         """Let go of the wrapped network: it must be gone before the process group it talks through."""
+        self.reader.close()
         self.network = self.prepared = None
         self.accelerator.free_memory()
 

@@ -1,0 +1,95 @@
+"""Maps lie in memory as the weights do, from the canvas to the gradients, and results do not depend on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+import pointillist as pt
+from pointillist.layout import channels_last, is_site_by_site
+from pointillist.networks import names
+
+BATCH = 7  # no weight has so many outputs
+
+
+def lies(t: Any) -> str:
+    """`C` site by site, `N` channel by channel, or nothing where both are the same or neither is true."""
+    if not isinstance(t, Tensor) or t.ndim != 4 or len(t) != BATCH or t.shape[1] == 1 or t.shape[2:] == (1, 1):
+        return ""
+    return "N" if t.is_contiguous() else "C" if t.is_contiguous(memory_format=torch.channels_last) else ""
+
+
+class Meetings(TorchDispatchMode):
+    """Notes every function that is given two maps of one shape that lie differently."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        maps = [t for t in tree_leaves((args, kwargs)) if lies(t)]
+        for shape in {t.shape for t in maps}:
+            if len({lies(t) for t in maps if t.shape == shape}) > 1 and "copy_" not in str(func):
+                self.found.append(f"{func} {tuple(shape)}")
+        return func(*args, **(kwargs or {}))
+
+
+def build(name: str, channels: int, **settings: Any) -> pt.PixelModel:
+    torch.manual_seed(0)
+    return pt.build(name, shape=(channels, 9, 10), levels=5, preset="tiny", position_width=2, **settings)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", names())
+def test_no_two_layouts_meet(name: str, channels: int) -> None:
+    """Forward and backward, in the layout that training uses: where two met, an operation took ten times as long."""
+    model = build(name, channels).to(memory_format=torch.channels_last).train()
+    x = torch.randint(5, (BATCH, channels, 9, 10))
+    with Meetings() as meetings:
+        model(x).sum().backward()
+    assert meetings.found == []
+
+
+def test_the_meeting_of_two_layouts_is_noticed() -> None:
+    a = torch.zeros(BATCH, 3, 4, 5)
+    with Meetings() as meetings:
+        a + channels_last(a)
+        a + a
+    assert len(meetings.found) == 1
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", names())
+def test_results_do_not_depend_on_the_layout(name: str, channels: int) -> None:
+    model = build(name, channels, classes=2).double().eval()
+    x = torch.randint(5, (3, channels, 9, 10))
+    told = model.told([0, 1, 0], 3)
+    expected = model(x, told)
+    expected.sum().backward()
+    gradients = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+    model.zero_grad()
+    model.to(memory_format=torch.channels_last)
+    found = model(x, told)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    found.sum().backward()
+    for n, p in model.named_parameters():
+        if n in gradients:
+            torch.testing.assert_close(p.grad, gradients[n], rtol=1e-9, atol=1e-9)
+    other = build(name, channels, classes=2).double()
+    assert torch.equal(*(pt.sample(m, 2, seed=0, engine="naive").levels for m in (model, other)))
+
+
+def test_a_map_of_one_channel_is_laid_out_too() -> None:
+    x = torch.randn(2, 1, 3, 4, requires_grad=True)
+    assert not is_site_by_site(x)
+    y = channels_last(x)
+    assert is_site_by_site(y)
+    assert channels_last(y) is y
+    assert torch.equal(x, y)
+    y.sum().backward()
+    assert torch.equal(x.grad, torch.ones_like(x))
