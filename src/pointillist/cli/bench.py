@@ -209,7 +209,9 @@ def say(report: Report) -> None:
     ]  # fmt: skip
     heads = ("engine", "n", "thr", "ms/image", "x naive", "range", "x floor", "open ms", "MB")
     print_table(heads, painted, range(1, 9))
-    typer.echo("n: images painted at once. thr: threads. open ms: until the first site, which ms/image and ratios leave out.")
+    typer.echo(
+        "n: images painted at once. thr: threads. open ms: until the first site, which ms/image and ratios leave out."
+    )
     typer.echo("MB: by which memory grew in the first call.")
     for row in report.painting:
         gain = row.over_one_thread
