@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self, Unpack
+from typing import Any, TypeVar, Unpack
 
 import numpy as np
 import torch
@@ -22,6 +22,8 @@ from pointillist.ordering import Order, order_among
 from pointillist.passes import FullPass
 
 __all__ = ["ModelConfig", "PixelModel"]
+
+Model = TypeVar("Model", bound="PixelModel")
 
 
 class PixelModel(Watched):
@@ -50,7 +52,7 @@ class PixelModel(Watched):
         self.fresh = True  # whether its weights are still those it was built with
         self.register_load_state_dict_post_hook(lambda model, _: setattr(model, "fresh", False))  # type: ignore
 
-    def to(self, *args: Any, **kwargs: Any) -> Self:
+    def to(self: Model, *args: Any, **kwargs: Any) -> Model:
         """As `nn.Module.to`; a memory format is remembered, for weights of one tap or one channel do not show it."""
         if "memory_format" in kwargs:
             self.site_by_site = kwargs["memory_format"] == torch.channels_last
