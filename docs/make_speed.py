@@ -22,7 +22,10 @@ PAGE = Path(__file__).with_name("speed.md")
 YARDSTICK = "handwritten"
 BASE = ("pixelcnn", "row-lstm", "diagonal-bilstm", "multiscale-pixelrnn", "pixelcnn-pp", "pixelsnail")
 RUNS: dict[str, list[str]] = {
-    "gated-pixelcnn": ["gated-pixelcnn", "--batch", "1,16,64", "--threads", "1,2", "--compile"],
+    "gated-pixelcnn": [
+        "gated-pixelcnn", "--set", "model.network.channels=64", "--set", "model.network.layers=12",
+        "--threads", "1,2", "--repeats", "3",
+    ],
     "gated-pixelcnn-128": [
         "gated-pixelcnn", "--set", "model.network.channels=128", "--set", "model.network.head_channels=128",
     ],
@@ -37,8 +40,10 @@ Painting against *naive* (the same weights, a full forward for every sub-pixel, 
 included, extrapolated from 8 pixels) and against the *hardware floor* (the program's operations at the best float32
 matrix product that was measured, plus its weights, read once for a batch, at the best bandwidth that was measured).
 
-Opening an engine (recording the model, laying out its program) is told by itself. Training against the *textbook*
-network: the same function with kernels of full size times a mask, float32, NCHW.
+Opening an engine (recording the model, laying out its program) is told by itself: the milliseconds of an image and its
+ratios leave it out, so a single image by itself takes both. The floor is that of one thread, also beside rows of two,
+which may therefore lie below 1. Training against the *textbook* network: the same function with kernels of full size
+times a mask, float32, NCHW.
 
 One thread, timed by its own CPU time, except where threads are compared (wall time). Cases take turns; a ratio is
 formed within a turn; the median of the turns counts, its range is in brackets. Weights are random, which does not
