@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
@@ -152,7 +152,7 @@ def stream(
 ) -> Iterator[Samples]:
     """Like `sample`, in batches as they are finished, so that any number fits in memory."""
     engine = resolve_engine(engine)
-    _check_numbers(n, guidance, temperature, top_p, batch_size, 1 if threads is None else threads)
+    check_numbers(n, guidance, temperature, top_p, batch_size=batch_size, threads=1 if threads is None else threads)
     height, width = size or (model.image.height, model.image.width)
     if min(height, width) < 1:
         raise ConfigError(f"`size` (={height}x{width}) must be positive in both directions.")
@@ -160,19 +160,11 @@ def stream(
     shape = (model.image.channels, height, width)
     told = model.told(label, n, text, size=(height, width), **further)
     labels, texts = labels_of(told.parts.get("label"), n), resolve_texts(text, n)
-    if uniforms is None:
-        seed = secrets.randbelow(2**31) if seed is None else int(seed)
-        if seed < 0:
-            raise ConfigError(f"`seed` (={seed}) must be 0 or more.")
-    else:
-        seed, uniforms = None, _checked_uniforms(uniforms, (n, *shape))
+    seed, uniforms = resolve_uniforms(seed, uniforms, (n, *shape))
     image, walk = model.image.resized(height, width), model.order(order)
     for start in range(0, n, batch_size):
         stop = min(n, start + batch_size)
-        if uniforms is None:
-            u = np.stack([np.random.default_rng([int(seed or 0), i]).random(shape) for i in range(start, stop)])
-        else:
-            u = np.asarray(uniforms[start:stop], np.float64)
+        u = seeded_uniforms(seed or 0, range(start, stop), shape) if uniforms is None else uniforms[start:stop]
         chooser = Chooser(torch.from_numpy(u), guidance, temperature, top_p)
         report = None if on_row is None else (lambda rows, levels, done=start: on_row(done, rows, levels))
         levels = _paint(model, told[start:stop], chooser, (height, width), engine, report, walk, threads)
@@ -190,10 +182,8 @@ def _paint(
     order: Order,
     threads: int | None,
 ) -> Tensor:
-    """One batch. Under guidance the engine carries every image twice, told and untold, and both see the same levels."""
-    count = len(told)
-    chooser.guided = chooser.guidance != 1.0 and told.anything
-    carried = Told.together([told, told.untold()]) if chooser.guided else told
+    """One batch."""
+    count, carried = len(told), chooser.carry(told)
     with evaluating(model):
         condition = model.condition(carried, len(carried))
         return unroll(model, condition, chooser, len(carried), *size, engine, report, order=order, threads=threads)[
@@ -209,6 +199,14 @@ class Chooser:
         self.guidance, self.temperature, self.top_p = guidance, temperature, top_p
         self.nats = torch.zeros(len(uniforms), dtype=torch.float64)
         self.guided = False
+
+    def carry(self, told: Told) -> Told:
+        """What the engine's batch is told: under guidance it holds every image twice, told and then untold.
+
+        Both see the same levels. Call it before the first site.
+        """
+        self.guided = self.guidance != 1.0 and told.anything
+        return Told.together([told, told.untold()]) if self.guided else told
 
     def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
         """Levels for the engine's batch: the images, and once more the images where they are carried twice."""
@@ -242,7 +240,14 @@ def sharpen(log_probs: Float[Tensor, "b k"], temperature: float, top_p: float) -
     return log_probs
 
 
-def _check_numbers(n: int, guidance: float, temperature: float, top_p: float, batch_size: int, threads: int) -> None:
+def check_numbers(
+    n: int, guidance: float, temperature: float, top_p: float, *, batch_size: int = 1, threads: int = 1
+) -> None:
+    """Refuse what cannot be painted with; see `sample`.
+
+    Raises:
+        ConfigError: naming the number.
+    """
     if min(n, batch_size, threads) < 1:
         raise ConfigError(f"`n` (={n}), `batch_size` (={batch_size}) and `threads` (={threads}) must be at least 1.")
     if not 0 <= guidance < float("inf"):
@@ -253,10 +258,28 @@ def _check_numbers(n: int, guidance: float, temperature: float, top_p: float, ba
         raise ConfigError(f"`top_p` (={top_p}) must lie above 0 and at most 1: 1 keeps every level.")
 
 
-def _checked_uniforms(uniforms: Any, shape: tuple[int, ...]) -> np.ndarray:
+def resolve_uniforms(seed: int | None, uniforms: Any, shape: tuple[int, ...]) -> tuple[int | None, np.ndarray | None]:
+    """What draws: a seed, a fresh one where none is given, or else uniforms of this shape.
+
+    Raises:
+        ConfigError, ShapeError: if uniforms are out of range or of another shape.
+    """
+    if uniforms is None:
+        return secrets.randbelow(2**31) if seed is None else int(seed), None
     array = np.asarray(uniforms, np.float64)
     if array.shape != shape:
         raise ShapeError(f"`uniforms` of shape {array.shape} must be {shape}: one for each sub-pixel.")
     if array.size and not (array.min() >= 0 and array.max() < 1):
         raise ConfigError(f"`uniforms` from {array.min():g} to {array.max():g} must lie in [0, 1).")
-    return array
+    return None, array
+
+
+def seeded_uniforms(seed: int, images: Iterable[int], shape: tuple[int, ...]) -> Float[np.ndarray, "n c h w"]:
+    """The uniforms of some images of a seed: image i depends on (seed, i) alone.
+
+    Raises:
+        ConfigError: if the seed is negative.
+    """
+    if seed < 0:
+        raise ConfigError(f"`seed` (={seed}) must be 0 or more.")
+    return np.stack([np.random.default_rng([seed, i]).random(shape) for i in images])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -99,6 +101,26 @@ def test_faults_are_sentences() -> None:
         continue_image(model, x, np.ones((1, 2), bool), 2, uniforms=np.zeros((1, 3, 1, 2)))
     with pytest.raises(pt.ConfigError, match=r"`n` \(=0\)"):
         continue_image(model, x, np.ones((1, 2), bool), 0)
+
+
+WRONG: dict[str, Any] = {
+    "seed": -1, "guidance": -1.0, "temperature": -2.0, "top_p": 0.0, "uniforms": np.full((1, 1, 1, 2), 1.5),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_painting_on_refuses_what_sampling_refuses(name: str) -> None:
+    """In the same sentence."""
+    model = pt.build("pixelcnn", shape=(1, 1, 2), levels=2, channels=2, layers=1)
+    x = torch.zeros(1, 1, 2, dtype=torch.int64)
+    with pytest.raises(pt.ConfigError, match=f"`{name}`") as sampled:
+        pt.sample(model, 1, **{name: WRONG[name]})
+    with pytest.raises(pt.ConfigError) as continued:
+        continue_image(model, x, np.zeros((1, 2), bool), 1, **{name: WRONG[name]})
+    assert str(continued.value) == str(sampled.value)
+    if name == "seed":
+        with pytest.raises(pt.ConfigError, match="`seed`"):
+            what_if(model, x, {(0, 0): 1}, seed=-1)
 
 
 def test_results_show_themselves() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Unpack
 
@@ -13,11 +11,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pointillist.conditioning import Further, Label, Told, labels_of
-from pointillist.errors import ConfigError, ShapeError
+from pointillist.errors import ShapeError
 from pointillist.explaining.asking import one_image
 from pointillist.ordering import Order
 from pointillist.pixel_model import PixelModel
-from pointillist.sampling import Chooser, Samples
+from pointillist.sampling import Chooser, Samples, check_numbers, resolve_uniforms, seeded_uniforms
 from pointillist.scoring import evaluating
 from pointillist.unroll import Known, Site, resolve_engine, unroll
 
@@ -58,23 +56,14 @@ def continue_image(
         ShapeError, DataError, ConfigError, EngineError: naming the argument that is wrong.
     """
     x = one_image(model, image)
-    if n < 1:
-        raise ConfigError(f"`n` (={n}) must be at least 1.")
+    check_numbers(n, guidance, temperature, top_p)
+    shape = tuple(x.shape[1:])
     told = model.told(label, n, text, size=(x.shape[2], x.shape[3]), **further)
-    given = uniforms is not None
-    if uniforms is None:
-        seed = secrets.randbelow(2**31) if seed is None else int(seed)
-    u = seeded_uniforms(seed or 0, n, x.shape[1:]) if uniforms is None else np.asarray(uniforms, np.float64)
-    if u.shape != (n, *x.shape[1:]):
-        raise ShapeError(f"`uniforms` of shape {u.shape} must be {(n, *x.shape[1:])}: one for each sub-pixel.")
+    seed, given = resolve_uniforms(seed, uniforms, (n, *shape))
+    u = seeded_uniforms(seed or 0, range(n), shape) if given is None else given
     chooser = Chooser(torch.from_numpy(u), guidance, temperature, top_p)
-    found = continued(model, x, _mask(known, tuple(x.shape[1:])), told, chooser, engine, model.order(order))
-    return replace(found, seed=None if given else seed)
-
-
-def seeded_uniforms(seed: int, n: int, shape: Sequence[int]) -> Float[np.ndarray, "n c h w"]:
-    """The uniforms of a seed, as `sample` has them: image i depends on (seed, i) alone."""
-    return np.stack([np.random.default_rng([seed, i]).random(tuple(shape)) for i in range(n)])
+    found = continued(model, x, _mask(known, shape), told, chooser, engine, model.order(order))
+    return replace(found, seed=seed)
 
 
 def continued(
@@ -86,10 +75,9 @@ def continued(
     engine: str,
     order: Order | None = None,
 ) -> Samples:
-    """Paint as many images as are told something. Under guidance the loop carries each twice, as in `sampling`."""
+    """Paint as many images as are told something."""
     size, count, engine = (x.shape[2], x.shape[3]), len(told), resolve_engine(engine)
-    chooser.guided = chooser.guidance != 1.0 and told.anything
-    carried = Told.together([told, told.untold()]) if chooser.guided else told
+    carried = chooser.carry(told)
     levels = x[0].cpu()
     # pixels that are known whole cost nothing; `choose` keeps what is known of the others
     kept = Known(levels.expand(len(carried), -1, -1, -1), torch.from_numpy(known.all(0)))

@@ -14,13 +14,13 @@ from PIL import Image
 from pointillist.conditioning import Label
 from pointillist.errors import ConfigError
 from pointillist.explaining.asking import NATS, Asked, Question, check_site
-from pointillist.explaining.continuing import continued, seeded_uniforms
+from pointillist.explaining.continuing import continued
 from pointillist.explaining.maps import BitMaps, maps_of
 from pointillist.images import ImageSpec
 from pointillist.pictures import heat_map, png_bytes, sheet
 from pointillist.pixel_model import PixelModel
 from pointillist.receptive import channel_names
-from pointillist.sampling import Chooser, Samples
+from pointillist.sampling import Chooser, Samples, seeded_uniforms
 from pointillist.scoring import evaluating
 
 Place = tuple[int, int] | tuple[int, int, int]
@@ -153,7 +153,7 @@ def what_if_of(
 
 def _goes_on(asked: Asked, kept: Bool[np.ndarray, "c h w"], n: int, seed: int, engine: str) -> Samples:
     """Continuations of an image from what is kept."""
-    chooser = Chooser(torch.from_numpy(seeded_uniforms(seed, n, asked.shape)), 1.0, 1.0, 1.0)
+    chooser = Chooser(torch.from_numpy(seeded_uniforms(seed, range(n), asked.shape)), 1.0, 1.0, 1.0)
     found = continued(asked.model, asked.x, kept, asked.told[np.zeros(n, np.int64)], chooser, engine, asked.order)
     return replace(found, seed=seed)
 
