@@ -118,6 +118,14 @@ def test_other_sizes_where_the_model_allows_them() -> None:
         pt.sample(fixed, 1, size=(4, 5))
 
 
+@pytest.mark.parametrize("engine", ["cpu", "step", "naive"])
+def test_what_no_machine_can_hold_is_refused_before_memory_is_taken(engine: str) -> None:
+    """Also the random numbers, which come before any engine."""
+    free = pt.build("pixelcnn", shape=(1, 4, 4), levels=2, channels=3, layers=1)
+    with pytest.raises(pt.EngineError, match="GiB are free: lower `batch_size` or the size"):
+        pt.sample(free, 1, size=(1_000_000, 1_000_000), engine=engine)
+
+
 def test_an_unknown_engine_lists_the_known_ones(model: pt.PixelModel) -> None:
     """Also at the lower level."""
     with pytest.raises(pt.EngineError, match="choose one of"):

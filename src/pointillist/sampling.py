@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from pointillist.conditioning import Further, Label, Told, labels_of, resolve_texts
+from pointillist.engine.room import check_room
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import ImageSpec
 from pointillist.likelihoods import bits_per_dim, inverse_cdf
@@ -21,6 +23,9 @@ from pointillist.ordering import Order
 from pointillist.pixel_model import PixelModel
 from pointillist.scoring import evaluating
 from pointillist.unroll import Site, resolve_engine, unroll
+
+# a sub-pixel, apart from the engine: its uniform, drawn, stacked and turned; its level, painted and turned back
+_BYTES = 5 * 8
 
 OnRow = Callable[[int, int, Tensor], None]
 
@@ -162,6 +167,7 @@ def stream(
     labels, texts = labels_of(told.parts.get("label"), n), resolve_texts(text, n)
     seed, uniforms = resolve_uniforms(seed, uniforms, (n, *shape))
     image, walk = model.image.resized(height, width), model.order(order)
+    check_room(math.prod(shape) * min(n, batch_size) * _BYTES, min(n, batch_size), height, width)
     for start in range(0, n, batch_size):
         stop = min(n, start + batch_size)
         u = seeded_uniforms(seed or 0, range(start, stop), shape) if uniforms is None else uniforms[start:stop]

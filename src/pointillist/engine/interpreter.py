@@ -32,7 +32,7 @@ class Interpreter:
         self._period = program.period
         self.site = (0, 0, 0)
         self.done = False
-        check_room(interpreter_bytes(program, batch), batch, program)
+        check_room(interpreter_bytes(program, batch), batch, program.height, program.width)
         self._arrays = Arrays(program, batch, given)
         self._row_calls = _bind_rows(program.row, self._arrays)
         self._step_calls = [_bind_columns(step, self._arrays) for step in program.steps]

@@ -7,7 +7,7 @@ from pointillist.errors import EngineError
 from pointillist.machine import available_bytes
 
 
-def check_room(needed: int, batch: int, program: Program) -> None:
+def check_room(needed: int, batch: int, height: int, width: int) -> None:
     """Refuse to take more bytes than are free.
 
     Raises:
@@ -16,7 +16,7 @@ def check_room(needed: int, batch: int, program: Program) -> None:
     free = available_bytes()
     if free is not None and needed > free:
         raise EngineError(
-            f"Painting {batch} images of {program.height}x{program.width} at once needs {needed / 2**30:,.1f} GiB of "
+            f"Painting {batch} images of {height}x{width} at once needs {needed / 2**30:,.1f} GiB of "
             f"memory, and {free / 2**30:,.1f} GiB are free: lower `batch_size` or the size."
         )
 

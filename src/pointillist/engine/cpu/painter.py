@@ -94,7 +94,12 @@ class Painter:
         edges = np.linspace(0, count, min(self.threads, count) + 1).astype(int).tolist()
         slices = [slice(a, b) for a, b in pairwise(edges)]
         tables = [self._table(copies * (part.stop - part.start)) for part in slices]
-        check_room(sum(table.numbers for table in tables) * self.program.dtype.itemsize, count, self.program)
+        check_room(
+            sum(table.numbers for table in tables) * self.program.dtype.itemsize,
+            count,
+            self.program.height,
+            self.program.width,
+        )
         given = conditions(self.program, copies * count, self.given)
         weights = self._packing.array  # laid out here, once, and not by each thread
         signals = [np.zeros(2, np.int64) for _ in slices]

@@ -26,7 +26,7 @@ class CpuEngine:
         self.program, self.batch = program, batch
         packing = Packing(program)
         self.table = Lower(program, batch, packing).table()
-        check_room(self.table.numbers * program.dtype.itemsize, batch, program)
+        check_room(self.table.numbers * program.dtype.itemsize, batch, program.height, program.width)
         self._code = self.table.code.copy()
         self._weights = packing.array
         self._memory = self.table.memory(program.dtype, conditions(program, batch, given or {}))
