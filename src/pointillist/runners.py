@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from pointillist.engine.interpreter import Interpreter
 from pointillist.engine.naive import NaiveEngine
 from pointillist.engine.program import Program
 from pointillist.engine.record import record
+from pointillist.engine.walk import Walk
 from pointillist.errors import EngineError
 from pointillist.layout import channels_last
 from pointillist.networks import Stage
@@ -25,8 +26,7 @@ from pointillist.passes import Pass
 from pointillist.pixel_model import PixelModel
 
 __all__ = [
-    "ENGINES", "Draws", "SiteEngine", "Watched", "choose_engine", "open_engine", "paint_stage", "record_model",
-    "record_stage",
+    "ENGINES", "Draws", "SiteEngine", "choose_engine", "open_engine", "paint_stage", "record_model", "record_stage",
     "resolve_engine",
 ]  # fmt: skip
 
@@ -109,13 +109,13 @@ def open_engine(
         return NaiveEngine(_forward(stages[0], condition), canvas, model.ports.groups, order)
     program = record_stage(model, stages[0], condition, height, width, order)
     if engine == "step":
-        return Watched(Interpreter(program, batch), model)
+        return FreshEngine(Interpreter(program, batch), model)
     from pointillist.engine.cpu import CpuEngine
 
-    return Watched(CpuEngine(program, batch), model)
+    return FreshEngine(CpuEngine(program, batch), model)
 
 
-class Watched:
+class FreshEngine:
     """An engine that runs a recorded program, and refuses to go on in a new row when the weights have changed.
 
     Args:
@@ -123,7 +123,7 @@ class Watched:
         model: the one that was recorded.
     """
 
-    def __init__(self, engine: Any, model: PixelModel) -> None:
+    def __init__(self, engine: Walk, model: PixelModel) -> None:
         self.engine = engine
         self._fresh = Freshness([*model.parameters(), *model.buffers()])
         self._row = -1
@@ -134,8 +134,7 @@ class Watched:
         if row != self._row:
             self._fresh.check()
             self._row = row
-        found: np.ndarray = self.engine.params()
-        return found
+        return self.engine.params()
 
     def observe(self, values: np.ndarray) -> None:
         """See `SiteEngine`."""

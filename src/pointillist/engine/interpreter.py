@@ -12,14 +12,11 @@ from pointillist.engine.arrays import Arrays
 from pointillist.engine.opcodes import OPCODES, Call
 from pointillist.engine.program import FloatArray, Instruction, Program
 from pointillist.engine.room import check_room, interpreter_bytes
-from pointillist.errors import EngineError
+from pointillist.engine.walk import Walk
 
 
-class Interpreter:
-    """Parameters at one site after the other, row by row, sub-pixel by sub-pixel.
-
-    Ask for `params()`, choose a sub-pixel, tell its canvas values to `observe()`, until `done`. Asking twice changes
-    nothing; a site may also be observed without asking (a pixel that is known already).
+class Interpreter(Walk):
+    """The walk in numpy.
 
     Args:
         program: what `record` returned.
@@ -28,77 +25,45 @@ class Interpreter:
     """
 
     def __init__(self, program: Program, batch: int, given: Mapping[str, NDArray[Any]] | None = None) -> None:
-        self.program = program
+        super().__init__(program, batch)
         self._period = program.period
-        self.site = (0, 0, 0)
-        self.done = False
         check_room(interpreter_bytes(program, batch), batch, program.height, program.width)
         self._arrays = Arrays(program, batch, given)
         self._row_calls = _bind_rows(program.row, self._arrays)
         self._step_calls = [_bind_columns(step, self._arrays) for step in program.steps]
         self._after_calls = _bind_columns(program.after, self._arrays)
-        self._stride = 1
-        self._row_begun = False
-        self._has_run = False
         for instruction in program.once:
             for call in OPCODES[instruction.opcode].bind(instruction, self._arrays, None):
                 call()
 
-    def params(self) -> FloatArray:
-        """The parameters `[b, p]` at the current site; only the slice of the current sub-step is meaningful."""
-        if self.done:
-            raise EngineError("The image is complete: there is no site left to ask about.")
-        self._run()
+    def _run_row(self) -> None:
+        row = self.site[0]
+        first = len(self._row_calls) - self._period  # from here on rows repeat
+        for call in self._row_calls[row if row < first else first + (row - first) % self._period]:
+            call()
+
+    def _run_step(self) -> None:
+        row, column, sub_step = self.site
+        for call in self._step_calls[sub_step][row % self._period][column]:
+            call()
+
+    def _run_after(self) -> None:
+        row, column, _ = self.site
+        for call in self._after_calls[row % self._period][column]:
+            call()
+
+    def _read_params(self) -> FloatArray:
         return np.array(self._arrays.read(self.program.params, self.site[1]))
 
-    def observe(self, values: NDArray[Any]) -> None:
-        """Write the canvas values `[b, canvas_width]` of the sub-pixel just chosen, and move to the next one."""
-        if self.done:
-            raise EngineError("The image is complete: there is no site left to observe.")
-        program, store = self.program, self._arrays.maps[self.program.canvas]
-        if values.shape != (self._arrays.batch, program.canvas_width):
-            raise EngineError(
-                f"`values` has shape {list(values.shape)}, but a sub-pixel takes "
-                f"[batch, canvas_width] = [{self._arrays.batch}, {program.canvas_width}]."
-            )
-        if not self._has_run:
-            self._run()
-        row, column, sub_step = self.site
-        first = sub_step * program.canvas_width
-        store.site(column)[:, first : first + program.canvas_width] = values
-        if sub_step == program.sub_steps - 1:
-            for call in self._after_calls[row % self._period][column]:
-                call()
-        self._advance()
+    def _write(self, values: NDArray[Any], first: int) -> None:
+        site = self._arrays.maps[self.program.canvas].site(self.site[1])
+        site[:, first : first + self.program.canvas_width] = values
 
-    def _run(self) -> None:
-        row, column, sub_step = self.site
-        phase = row % self._period
-        if not self._row_begun:
-            first = len(self._row_calls) - self._period  # from here on rows repeat
-            for call in self._row_calls[row if row < first else first + (row - first) % self._period]:
-                call()
-            self._row_begun = True
-        for call in self._step_calls[sub_step][phase][column]:
-            call()
-        self._has_run = True
-
-    def _advance(self) -> None:
-        row, column, sub_step = self.site
-        self._has_run = False
-        sub_step += 1
-        if sub_step == self.program.sub_steps:
-            column, sub_step = column + self._stride, 0
-        if not 0 <= column < self.program.width:
-            for store in self._arrays.maps.values():
-                store.finish(row)
-            row += 1
-            self._stride = -1 if self.program.snake and row % 2 else 1
-            column = 0 if self._stride > 0 else self.program.width - 1
-            self._arrays.row = row
-            self._row_begun = False
-        self.site = (row, column, sub_step)
-        self.done = row == self.program.height
+    def _end_row(self) -> None:
+        row = self.site[0]
+        for store in self._arrays.maps.values():
+            store.finish(row)
+        self._arrays.row = row + 1
 
 
 def _bind_rows(part: tuple[Instruction, ...], arrays: Arrays) -> list[list[Call]]:
