@@ -51,7 +51,7 @@ $(VENV)/.core: pyproject.toml | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,data,tensorboard,explain]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,data,tensorboard,explain,studio]'
 	@touch $@ $(VENV)/.core
 
 clean:

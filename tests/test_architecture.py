@@ -26,7 +26,7 @@ ROWS = [
     {"catalogue", "finetune", "scoring", "sampling", "receptive"},
     {"explaining", "fidelity"},
     {"training"},
-    {"bench", "demo"},
+    {"bench", "demo", "studio"},
     {"cli"},
     {"__main__"},
 ]

@@ -1,0 +1,1 @@
+"""The studio: a local page on which one paints, asks and looks, and the server behind it."""
