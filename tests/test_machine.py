@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import torch
 from threadpoolctl import threadpool_info
 
@@ -18,6 +20,44 @@ def test_one_thread_within_the_block_only() -> None:
             assert "mkl_get_max_threads() : 1" in told or not torch.backends.mkl.is_available()
             assert {pool["num_threads"] for pool in threadpool_info()} <= {1}
         assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_threads_that_overlap_in_the_block_leave_the_limit_as_it_was() -> None:
+    """The first one in is the first one out: two paintings at the same time."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    inside, leave, found = threading.Event(), threading.Event(), []
+
+    def second() -> None:
+        with one_thread():
+            inside.set()
+            leave.wait(10)
+        found.append(torch.get_num_threads())
+
+    try:
+        thread = threading.Thread(target=second)
+        with one_thread():
+            thread.start()
+            assert inside.wait(10)
+        leave.set()
+        thread.join(10)
+        assert found == [2]
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_the_block_within_the_block() -> None:
+    """The inner one does not end the outer one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with one_thread():
+            with one_thread():
+                pass
+            assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)
 

@@ -16,7 +16,12 @@ def test_wheel_installs_elsewhere_and_runs(tmp_path: Path) -> None:
     run([sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path / "dist"), str(ROOT)], tmp_path)
     (wheel,) = (tmp_path / "dist").glob("pointillist-*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    for needed in ("pointillist/py.typed", "pointillist/data/builtin/uci_digits.npz", "licenses/LICENSE"):
+    for needed in (
+        "pointillist/py.typed",
+        "pointillist/data/builtin/uci_digits.npz",
+        "studio/page/index.html",
+        "licenses/LICENSE",
+    ):
         assert any(name.endswith(needed) for name in names), f"{needed} is not in the wheel"
     site = tmp_path / "site"
     run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(site), str(wheel)], tmp_path)

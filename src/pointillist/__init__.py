@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pointillist.receptive import ReceptiveField, receptive_field
     from pointillist.sampling import Samples, sample
     from pointillist.scoring import Evaluation, entropy_map, evaluate
+    from pointillist.studio import Studio
     from pointillist.training import TrainConfig, TrainResult, train
 
 _HOMES = {
@@ -51,6 +52,7 @@ _HOMES = {
     "pointillist.receptive": ("ReceptiveField", "receptive_field"),
     "pointillist.sampling": ("Samples", "sample"),
     "pointillist.scoring": ("Evaluation", "entropy_map", "evaluate"),
+    "pointillist.studio": ("Studio",),
     "pointillist.training": ("TrainConfig", "TrainResult", "train"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -73,6 +75,7 @@ __all__ = [
     "ReceptiveField",
     "Samples",
     "ShapeError",
+    "Studio",
     "TrainConfig",
     "TrainResult",
     "TrainingError",

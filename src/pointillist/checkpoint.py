@@ -157,6 +157,13 @@ def _settings_digest(config: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()
 
 
+def fingerprint(tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> str:
+    """SHA-256 of a model: of its weights, and of its settings but for those that are as usual."""
+    settings = json.dumps(config, sort_keys=True)
+    on_cpu = {name: t.detach().contiguous().cpu() for name, t in tensors.items()}
+    return hashlib.sha256(f"{_digest(on_cpu)} {settings}".encode()).hexdigest()
+
+
 def _digest(tensors: Mapping[str, Tensor]) -> str:
     """SHA-256 over names, types, shapes and bytes."""
     digest = hashlib.sha256()

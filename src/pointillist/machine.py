@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import platform
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,19 +14,48 @@ import torch
 from threadpoolctl import threadpool_limits
 
 
+class _OneThread:
+    """The limit, shared by all that are within the block at the same time, whichever leaves it first."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._before = 1
+        self._limits: threadpool_limits | None = None
+        self._own = threading.local()  # how deep the thread at hand is in it: torch counts threads for each of ours
+
+    def enter(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._before, self._limits = torch.get_num_threads(), threadpool_limits(1)
+            self._inside += 1
+            self._own.depth = getattr(self._own, "depth", 0) + 1
+            torch.set_num_threads(1)
+
+    def leave(self) -> None:
+        with self._lock:
+            self._inside -= 1
+            self._own.depth -= 1
+            if not self._inside and self._limits is not None:
+                self._limits.restore_original_limits()
+            if not self._own.depth:
+                torch.set_num_threads(self._before)
+
+
+_ONE_THREAD = _OneThread()
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Within the block torch, BLAS and OpenMP compute with one thread.
+    """Within the block torch, BLAS and OpenMP compute with one thread; several may be in it at once.
 
     Both limits are needed: threadpoolctl does not see the MKL inside torch, whose `exp` shares out even 1,024 numbers.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    _ONE_THREAD.enter()
     try:
-        with threadpool_limits(1):
-            yield
+        yield
     finally:
-        torch.set_num_threads(before)
+        _ONE_THREAD.leave()
 
 
 def available_bytes() -> int | None:
@@ -45,10 +75,11 @@ def available_bytes() -> int | None:
 def describe_machine() -> str:
     """Processor, cores and system, without names or paths."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return f"{_processor()}, {cores} core{'s' if cores != 1 else ''}, {platform.system()}"
+    return f"{processor()}, {cores} core{'s' if cores != 1 else ''}, {platform.system()}"
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The name of the processor."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):

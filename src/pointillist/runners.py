@@ -188,6 +188,7 @@ def paint_stage(
     order: Order,
     threads: int,
     on_row: Callable[[], None] | None,
+    outputs: Float[Tensor, "n p h w"] | None = None,
 ) -> None:
     """Paint a stage in compiled code: fill in `levels` where it is not `known`, and mark it known, row by row.
 
@@ -196,6 +197,8 @@ def paint_stage(
         draws: in the orientation of the image; levels and what is known are on the turned canvas of the order.
         threads: how many share the batch.
         on_row: called after each row.
+        outputs: on the turned canvas, filled with the outputs of the network at each site of the stage that was not
+            known, row by row; of each image once, told.
 
     Raises:
         CausalityError: if the stage cannot be recorded.
@@ -214,15 +217,21 @@ def paint_stage(
         uniforms=np.ascontiguousarray(stage.grid(order.turn(draws.uniforms)).double().numpy()),
         nats=np.zeros(count),
     )
+    program = record_stage(model, stage, condition, known.shape[0], known.shape[1], order)
+    if outputs is not None:
+        painting.params = np.empty((count, likelihood.num_params, *mask.shape), program.dtype)
+    new = ~mask
 
     def finished(rows: int) -> None:
+        if outputs is not None and painting.params is not None:
+            row = stage.grid(outputs)[:, :, rows - 1]
+            row[:, :, new[rows - 1]] = torch.from_numpy(painting.params[:, :, rows - 1])[:, :, new[rows - 1]]
         part = torch.from_numpy(painting.levels[:, :, rows - 1])
         targets[:, :, rows - 1] = part.repeat(len(levels) // count, 1, 1)
         mask[rows - 1] = True
         if on_row is not None:
             on_row()
 
-    program = record_stage(model, stage, condition, known.shape[0], known.shape[1], order)
     Painter(program, draw, threads=threads).paint(painting, finished)
     draws.nats += torch.from_numpy(painting.nats)
 

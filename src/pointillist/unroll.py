@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pointillist.machine import one_thread
+from pointillist.networks import Stage
 from pointillist.nn import Condition
 from pointillist.ordering import Order
 from pointillist.pixel_model import PixelModel
@@ -65,6 +66,7 @@ def unroll(
     known: Known | None = None,
     order: Order | None = None,
     threads: int | None = None,
+    outputs: Float[Tensor, "n p h2 w2"] | None = None,
 ) -> Int[Tensor, "b c h w"]:
     """Walk all sites, stage by stage, and return the levels that were chosen.
 
@@ -81,6 +83,8 @@ def unroll(
         order: one of the model's orders; None for the usual one.
         threads: how many share the batch, where the engine paints whole images: `cpu`, if `choose` only draws from
             uniforms (`runners.Draws`). None for as many as torch uses.
+        outputs: filled with the network's outputs of the first `n` images at each site that is not known, row by row,
+            before `on_row` is called. It alone is on the turned canvas.
 
     Raises:
         EngineError, CausalityError: as `open_engine`.
@@ -102,14 +106,21 @@ def unroll(
     with torch.inference_mode(), one_thread():
         for stage in model.stages(rows, columns):
             if not stage.grid(done).all():
-                told = stage.told(coarse, condition)
+                told = _told(stage, coarse, condition)
                 if engine == "cpu" and isinstance(choose, Draws):
-                    paint_stage(model, stage, told, choose, levels, done, order, threads or cores, report)
+                    paint_stage(model, stage, told, choose, levels, done, order, threads or cores, report, outputs)
                 else:
                     walker = open_engine(model, told, batch, rows, columns, engine, stage=stage, order=order)
-                    _walk(model, walker, chosen, Known(levels, done), stage.step, order, report)
+                    _walk(model, walker, chosen, Known(levels, done), stage.step, order, report, outputs)
             coarse = model.canvas(stage.grid(levels).to(model.device))
     return order.turn_back(levels)
+
+
+def _told(stage: Stage, coarse: Tensor | None, condition: Condition) -> Condition:
+    """What a stage is told, made image by image: torch may round the same image otherwise in another batch."""
+    if coarse is None:
+        return stage.told(coarse, condition)
+    return Condition.together([stage.told(coarse[i : i + 1], condition.image(i)) for i in range(len(coarse))])
 
 
 def _walk(
@@ -120,10 +131,11 @@ def _walk(
     step: int,
     order: Order,
     report: Callable[[], None] | None,
+    outputs: Float[Tensor, "n p h w"] | None,
 ) -> None:
     """One stage, on the turned canvas.
 
-    Levels are chosen where they are not known, and known afterwards: `known` is changed in place.
+    Levels are chosen where they are not known, and known afterwards: `known` is changed in place, and so are `outputs`.
     """
     values = model.level_values().detach().cpu().numpy()
     height, width = known.mask.shape
@@ -132,7 +144,8 @@ def _walk(
             if known.mask[row, column]:
                 _keep(model, engine, values, known.levels[:, :, row, column])
             else:
-                known.levels[:, :, row, column] = _choose_pixel(model, engine, values, choose, row, column)
+                here = None if outputs is None else outputs[:, :, row, column]
+                known.levels[:, :, row, column] = _choose_pixel(model, engine, values, choose, row, column, here)
                 known.mask[row, column] = True
         if report is not None:
             report()
@@ -146,7 +159,13 @@ def _keep(model: PixelModel, engine: SiteEngine, values: np.ndarray, pixel: Int[
 
 
 def _choose_pixel(
-    model: PixelModel, engine: SiteEngine, values: np.ndarray, choose: Choose, row: int, column: int
+    model: PixelModel,
+    engine: SiteEngine,
+    values: np.ndarray,
+    choose: Choose,
+    row: int,
+    column: int,
+    outputs: Float[Tensor, "n p"] | None = None,
 ) -> Int[Tensor, "b c"]:
     """Ask, choose and tell, sub-pixel by sub-pixel; a likelihood that couples them is told the pixel at once."""
     likelihood = model.likelihood
@@ -155,6 +174,9 @@ def _choose_pixel(
     for channel in range(model.image.channels):
         if channel and not likelihood.coupled:
             params = torch.from_numpy(engine.params())[:, :, None, None]
+        if outputs is not None:
+            share = slice(None) if likelihood.coupled else _share(likelihood.num_params, channel, model.image.channels)
+            outputs[:, share] = params[: len(outputs), share, 0, 0]
         log_probs = likelihood.conditional(params, pixel, channel)[:, :, 0, 0]
         pixel[:, channel, 0, 0] = choose(Site(row, column, channel), log_probs)
         if not likelihood.coupled:
@@ -162,3 +184,8 @@ def _choose_pixel(
     if likelihood.coupled:
         engine.observe(values[pixel[:, :, 0, 0].numpy()].reshape(len(pixel), -1))
     return pixel[:, :, 0, 0]
+
+
+def _share(numbers: int, channel: int, channels: int) -> slice:
+    """Which of the outputs of a pixel belong to a channel."""
+    return slice(channel * numbers // channels, (channel + 1) * numbers // channels)

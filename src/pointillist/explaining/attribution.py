@@ -84,7 +84,12 @@ def gradient(
     Raises:
         ConfigError, ShapeError, DataError: if the place, the image or the label do not fit.
     """
-    asked = Asked.of(model, image, label, text, **further)
+    return gradient_of(Asked.of(model, image, label, text, **further), row, column, channel)
+
+
+def gradient_of(asked: Asked, row: int, column: int, channel: int | None = None) -> Attribution:
+    """The gradient of a question that is checked."""
+    model = asked.model
     check_site(asked.shape, row, column, channel)
     found = _gradients(asked, [(row, column)], channel)[0]
     if model.image.ordered:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Unpack
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from PIL import Image
+from torch import Tensor
 
 from pointillist.conditioning import Label
 from pointillist.explaining.asking import NATS, Asked, Question, check_site
@@ -142,16 +144,30 @@ def distribution(
 
 def distribution_of(asked: Asked, row: int, column: int, channel: int = 0) -> LevelDistribution:
     """The distribution at a place of a question that is checked."""
-    check_site(asked.shape, row, column, channel)
-    likelihood = asked.model.likelihood
+    return distributions_of(asked, row, column, [channel])[0]
+
+
+def distributions_of(
+    asked: Asked, row: int, column: int, channels: Sequence[int] | None = None
+) -> list[LevelDistribution]:
+    """The distributions of channels of a pixel, by default all, from one pass."""
+    channels = range(asked.shape[0]) if channels is None else channels
+    for channel in channels:
+        check_site(asked.shape, row, column, channel)
     here = (slice(None), slice(None), slice(row, row + 1), slice(column, column + 1))
     with evaluating(asked.model):
         params, x = asked.params()[here], asked.x[here]
-        log_probs = likelihood.conditional(params, x, channel)[0, :, 0, 0].double().cpu().numpy()
-        components = None
-        if isinstance(likelihood, DiscretizedLogisticMixture):
-            parts = [t[0, :, 0, 0].double().cpu().numpy() for t in likelihood.components(params, x, channel)]
-            half = (likelihood.levels - 1) / 2  # levels lie on [-1, 1]
-            components = Components(np.exp(parts[0]), (parts[1] + 1) * half, np.exp(parts[2]) * half)
-    observed = int(asked.x[0, channel, row, column])
-    return LevelDistribution(row, column, channel, log_probs, observed, asked.model.image.ordered, components)
+        return [_distribution(asked.model, params, x, (row, column, channel)) for channel in channels]
+
+
+def _distribution(
+    model: PixelModel, params: Float[Tensor, "1 p 1 1"], x: Int[Tensor, "1 c 1 1"], site: tuple[int, int, int]
+) -> LevelDistribution:
+    likelihood, channel = model.likelihood, site[2]
+    log_probs = likelihood.conditional(params, x, channel)[0, :, 0, 0].double().cpu().numpy()
+    components = None
+    if isinstance(likelihood, DiscretizedLogisticMixture):
+        parts = [t[0, :, 0, 0].double().cpu().numpy() for t in likelihood.components(params, x, channel)]
+        half = (likelihood.levels - 1) / 2  # levels lie on [-1, 1]
+        components = Components(np.exp(parts[0]), (parts[1] + 1) * half, np.exp(parts[2]) * half)
+    return LevelDistribution(*site, log_probs, int(x[0, channel, 0, 0]), model.image.ordered, components)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -23,6 +25,18 @@ class Condition:
     def turned(self, order: Order) -> Condition:
         """What is told on the turned canvas of an order: maps turn with the image."""
         return self if self.map is None else replace(self, map=order.turn(self.map))
+
+    def image(self, index: int) -> Condition:
+        """That of one image of the batch."""
+        parts = (None if part is None else part[index : index + 1] for part in (self.vector, self.map))
+        return Condition(*parts)
+
+    @classmethod
+    def together(cls, several: Sequence[Condition]) -> Condition:
+        """One batch of several, all of which have the same parts."""
+        vectors = [one.vector for one in several if one.vector is not None]
+        maps = [one.map for one in several if one.map is not None]
+        return cls(torch.cat(vectors) if vectors else None, torch.cat(maps) if maps else None)
 
 
 class ConditionBias(CausalLayer):

@@ -1,6 +1,6 @@
 """Every request, answer and event of the studio's HTTP interface; docs/studio_api.md says how they are used."""
 
-from pointillist.studio.messages.base import Fault, Message, Packed, Told
+from pointillist.studio.messages.base import Dtype, Fault, Message, Packed, Told
 from pointillist.studio.messages.keeping import GifRequest, PngRequest, Repainted, RepaintRequest
 from pointillist.studio.messages.models import (
     Conditions,
@@ -10,6 +10,7 @@ from pointillist.studio.messages.models import (
     ImageKind,
     Limits,
     ModelInfo,
+    State,
     TextKind,
 )
 from pointillist.studio.messages.painting import (
@@ -53,6 +54,7 @@ __all__ = [
     "Component",
     "Conditions",
     "Details",
+    "Dtype",
     "Event",
     "Failed",
     "Fault",
@@ -85,6 +87,7 @@ __all__ = [
     "Repainted",
     "Start",
     "Started",
+    "State",
     "SubPixel",
     "TextKind",
     "Told",

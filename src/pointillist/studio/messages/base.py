@@ -24,7 +24,7 @@ Place = Annotated[int, Field(ge=0, lt=MAX_SIDE)]
 class Message(BaseModel):
     """Base of every message; a field that is not listed is refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=(), allow_inf_nan=False)
 
 
 class Packed(Message):

@@ -62,14 +62,14 @@ class PaintRequest(Message):
     temperature: float = Field(1.0, ge=0, le=1000)
     top_p: float = Field(1.0, gt=0, le=1)
     order: Name | None = None
-    size: tuple[Side, Side] | None = None
+    size: list[Side] | None = Field(None, min_length=2, max_length=2)
     start: Start | None = None
     engine: Engine = "auto"
     distributions: bool = False
 
     @model_validator(mode="after")
     def _one_size(self) -> PaintRequest:
-        if self.size is not None and self.start is not None and tuple(self.start.levels.shape[1:]) != self.size:
+        if self.size is not None and self.start is not None and self.start.levels.shape[1:] != self.size:
             raise ConfigError("`size` must be left out, or be the size of `start`.")
         return self
 

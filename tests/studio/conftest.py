@@ -1,0 +1,28 @@
+"""One studio for all tests: they share its models, as browsers do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+
+from pointillist.studio.app import create_app
+from pointillist.studio.room import Room
+from tests.studio import helpers
+
+
+@pytest.fixture(scope="session")
+def room() -> Iterator[Room]:
+    """Four models: gated-pixelcnn (RGB, labels), pixelcnn-pp (mixture), locally-masked-pixelcnn (palette), and one told
+    everything."""
+    found = helpers.room(helpers.labelled(), helpers.grey(), helpers.coloured(), helpers.upscaler())
+    assert [info.error for info in found.shelf.infos()] == [None] * 4
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="session")
+def client(room: Room) -> TestClient:
+    """Its HTTP interface, without a network."""
+    return TestClient(create_app(room), base_url=helpers.HOST, raise_server_exceptions=False)

@@ -1,0 +1,75 @@
+"""A small studio for the tests, and what its answers say."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+import pointillist as pt
+from pointillist.images import ImageSpec
+from pointillist.studio.messages import Limits, Packed
+from pointillist.studio.room import LIMITS, Room
+from tests.laws.strategies import dirty
+
+HOST = "http://localhost"
+SMALL = LIMITS.model_copy(update={"body_bytes": 200_000, "picture_pixels": 10_000, "pixels": 4096, "waiting": 2})
+PALETTE = tuple((i * 60, 255 - i * 60, 20, 0 if i == 0 else 255) for i in range(4))
+
+
+def labelled() -> pt.PixelModel:
+    """RGB, 4 levels, three classes."""
+    settings = {"channels": 4, "layers": 2, "head_channels": 4}
+    return dirty(pt.build("gated-pixelcnn", shape=(3, 4, 5), levels=4, classes=["cat", "dog", "cow"], **settings))
+
+
+def grey(height: int = 6, width: int = 6) -> pt.PixelModel:
+    """Grey, a mixture of logistics."""
+    settings = {"channels": 4, "layers": 1, "likelihood": "mixture", "mixtures": 2}
+    return dirty(pt.build("pixelcnn-pp", shape=(1, height, width), levels=256, **settings))
+
+
+def coloured() -> pt.PixelModel:
+    """A palette with a transparent colour, two orders."""
+    image = ImageSpec(channels=1, height=4, width=4, levels=4, ordered=False, mode="palette", palette=PALETTE)
+    settings = {"channels": 4, "layers": 2}
+    return dirty(pt.build("locally-masked-pixelcnn", image=image, orders="s-curve,raster-bl", **settings))
+
+
+def upscaler() -> pt.PixelModel:
+    """Everything else that a model listens to: attributes, a vector, a small picture, words."""
+    return dirty(
+        pt.build(
+            "gated-pixelcnn", shape=(1, 4, 4), levels=8, channels=4, layers=2, head_channels=4,
+            attributes={"hair": ["red", "blue"]}, vector=2, hint="lowres:2", text="learned",
+        )
+    )  # fmt: skip
+
+
+def room(*models: pt.PixelModel, limits: Limits = SMALL) -> Room:
+    """A studio whose models are ready."""
+    found = Room(models, limits)
+    found.shelf.start()
+    found.shelf.wait(60)
+    return found
+
+
+def events(text: str) -> list[dict[str, Any]]:
+    """The events of a stream."""
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def array(packed: dict[str, Any]) -> np.ndarray:
+    """An array of an answer."""
+    return Packed.model_validate(packed).array()
+
+
+def packed(values: Any, dtype: Any = "uint8") -> dict[str, Any]:
+    """An array of a request."""
+    return Packed.of(np.asarray(values), dtype).model_dump()
+
+
+def images(finished: dict[str, Any]) -> np.ndarray:
+    """The levels of all images, `[n c h w]`."""
+    return np.stack([array(image["levels"]) for image in finished["images"]]).astype(np.int64)
