@@ -25,7 +25,7 @@ EPILOG = """Examples:
   pointillist studio runs/digits --port 8000 --no-browser"""
 
 Models = Annotated[
-    list[str] | None, typer.Argument(metavar="MODEL ...", help="Models to paint with; else those that are shipped.")
+    list[str] | None, typer.Argument(metavar="MODEL", help="Models to paint with; else those that are shipped.")
 ]
 Host = Annotated[str, typer.Option(metavar="HOST", help="Where it listens. Default: for this machine only.")]
 Port = Annotated[int, typer.Option(metavar="N", min=0, max=65_535, help="Default: one that is free.")]
