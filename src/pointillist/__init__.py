@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pointillist.scoring import Evaluation, entropy_map, evaluate
     from pointillist.studio import Studio
     from pointillist.training import TrainConfig, TrainResult, train
+    from pointillist.zoo import ShippedModel, shipped
 
 _HOMES = {
     "pointillist.catalogue": ("models",),
@@ -54,6 +55,7 @@ _HOMES = {
     "pointillist.scoring": ("Evaluation", "entropy_map", "evaluate"),
     "pointillist.studio": ("Studio",),
     "pointillist.training": ("TrainConfig", "TrainResult", "train"),
+    "pointillist.zoo": ("ShippedModel", "shipped"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -75,6 +77,7 @@ __all__ = [
     "ReceptiveField",
     "Samples",
     "ShapeError",
+    "ShippedModel",
     "Studio",
     "TrainConfig",
     "TrainResult",
@@ -89,6 +92,7 @@ __all__ = [
     "models",
     "receptive_field",
     "sample",
+    "shipped",
     "train",
 ]
 
