@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pointillist.sampling import Samples, sample
     from pointillist.scoring import Evaluation, entropy_map, evaluate
     from pointillist.studio import Studio
-    from pointillist.training import TrainConfig, TrainResult, train
+    from pointillist.training import Forecast, TrainConfig, TrainResult, forecast, train
     from pointillist.zoo import ShippedModel, shipped
 
 _HOMES = {
@@ -54,7 +54,7 @@ _HOMES = {
     "pointillist.sampling": ("Samples", "sample"),
     "pointillist.scoring": ("Evaluation", "entropy_map", "evaluate"),
     "pointillist.studio": ("Studio",),
-    "pointillist.training": ("TrainConfig", "TrainResult", "train"),
+    "pointillist.training": ("Forecast", "TrainConfig", "TrainResult", "forecast", "train"),
     "pointillist.zoo": ("ShippedModel", "shipped"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -69,6 +69,7 @@ __all__ = [
     "EngineError",
     "Evaluation",
     "Explanation",
+    "Forecast",
     "ImageDataset",
     "ImageSpec",
     "PixelModel",
@@ -87,6 +88,7 @@ __all__ = [
     "entropy_map",
     "evaluate",
     "explain",
+    "forecast",
     "load",
     "load_data",
     "models",
