@@ -26,7 +26,7 @@ class Replay:
 
     def __init__(self, device: torch.device, capture: Capture | None = None) -> None:
         self.device = device
-        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
         self._capture = CudaGraphs(self._stream) if capture is None and self._stream is not None else capture
         self._seen: set[Hashable] = set()
         self._kept: dict[Hashable, Work] = {}
