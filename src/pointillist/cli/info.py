@@ -121,6 +121,7 @@ def model_facts(name: str) -> dict[str, Any]:
     from pointillist.checkpoint import CONFIG, WEIGHTS
     from pointillist.cli.runs import recorded_settings
     from pointillist.factory import load
+    from pointillist.rounding import kind_of
 
     model = load(name)
     config, record = model.config, model.training_record
@@ -129,6 +130,7 @@ def model_facts(name: str) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "model": config.model_type,
         "parameters": model.num_parameters,
+        "weights": kind_of(model.state_dict()),
         "image": _described(model),
         "likelihood": model.likelihood.name,
         "classes": list(config.classes),
