@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from pointillist.sampling import Samples, sample
     from pointillist.scoring import Evaluation, entropy_map, evaluate
     from pointillist.studio import Studio
-    from pointillist.training import TrainConfig, TrainResult, train
+    from pointillist.training import Forecast, TrainConfig, TrainResult, forecast, train
+    from pointillist.zoo import ShippedModel, shipped
 
 _HOMES = {
     "pointillist.catalogue": ("models",),
@@ -55,7 +56,8 @@ _HOMES = {
     "pointillist.sampling": ("Samples", "sample"),
     "pointillist.scoring": ("Evaluation", "entropy_map", "evaluate"),
     "pointillist.studio": ("Studio",),
-    "pointillist.training": ("TrainConfig", "TrainResult", "train"),
+    "pointillist.training": ("Forecast", "TrainConfig", "TrainResult", "forecast", "train"),
+    "pointillist.zoo": ("ShippedModel", "shipped"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -69,6 +71,7 @@ __all__ = [
     "EngineError",
     "Evaluation",
     "Explanation",
+    "Forecast",
     "ImageDataset",
     "ImageSpec",
     "PixelModel",
@@ -77,6 +80,7 @@ __all__ = [
     "ReceptiveField",
     "Samples",
     "ShapeError",
+    "ShippedModel",
     "Studio",
     "TrainConfig",
     "TrainResult",
@@ -86,12 +90,14 @@ __all__ = [
     "entropy_map",
     "evaluate",
     "explain",
+    "forecast",
     "load",
     "load_data",
     "models",
     "receptive_field",
     "round_weights",
     "sample",
+    "shipped",
     "train",
 ]
 

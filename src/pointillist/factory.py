@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from huggingface_hub import ModelHubMixin, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
@@ -29,8 +28,9 @@ from pointillist.likelihoods import LikelihoodName
 from pointillist.networks import config_from_dict, entry
 from pointillist.pixel_model import ModelConfig, PixelModel
 from pointillist.rounding import compact, expand, expanded_shapes
+from pointillist.skeleton import without_numbers
+from pointillist.zoo import resolve, shipped
 
-SHIPPED = Path(__file__).parent / "shipped"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -173,7 +173,7 @@ def load(source: str | Path, **hub: Any) -> PretrainedPixelModel:
     """A trained model, in evaluation mode.
 
     Args:
-        source: a shipped name, a model folder, or a hub id such as `user/model`.
+        source: a model folder, a shipped name (where no model folder has it), or a hub id such as `user/model`.
         hub: `revision`, `token`, `cache_dir`, `force_download`, `local_files_only` of the download.
 
     Raises:
@@ -200,13 +200,11 @@ def load(source: str | Path, **hub: Any) -> PretrainedPixelModel:
 
 
 def _folder(source: str, hub: dict[str, Any]) -> Path:
-    path = Path(source)
-    if path.exists():
-        return path
-    if source in shipped():
-        return SHIPPED / source
+    found = resolve(source)
+    if found is not None:
+        return found
     if not _HUB_ID.fullmatch(source):
-        known = ", ".join(shipped()) or "none in this release"
+        known = ", ".join(model.name for model in shipped()) or "none in this release"
         raise CheckpointError(
             f"There is no model {source!r}: give a folder, a hub id `user/model`, or a shipped name ({known})."
         )
@@ -221,7 +219,7 @@ def _folder(source: str, hub: dict[str, Any]) -> Path:
 
 def _expected_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     """The tensors that settings promise, without taking memory for them."""
-    with torch.device("meta"):
+    with without_numbers():
         return {name: tuple(t.shape) for name, t in PixelModel(config).state_dict().items()}
 
 
@@ -234,11 +232,6 @@ def _compare_shapes(expected: dict[str, tuple[int, ...]], found: dict[str, tuple
             f"{folder / WEIGHTS} does not belong to its {CONFIG}: tensor {name!r} is {found.get(name, 'missing')}, "
             f"expected {expected.get(name, 'none')}; copy the whole folder again."
         )
-
-
-def shipped() -> list[str]:
-    """Names of the models that come with the package."""
-    return sorted(p.name for p in SHIPPED.iterdir() if (p / WEIGHTS).is_file()) if SHIPPED.is_dir() else []
 
 
 def default_card(model: PixelModel) -> str:
