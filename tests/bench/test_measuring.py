@@ -13,13 +13,13 @@ import torch
 import pointillist as pt
 from pointillist.bench import plot
 from pointillist.bench.cost import Cost, cost_of
-from pointillist.bench.memory import growth
 from pointillist.bench.naive import PIXELS, _paint, _parts, naive_cases
 from pointillist.bench.peaks import Peaks
 from pointillist.bench.sampling import available
 from pointillist.bench.subject import Subject
 from pointillist.bench.timing import Spread, Times, interleave
 from pointillist.errors import ConfigError
+from pointillist.memory import growth
 
 
 def test_cases_take_turns_and_ratios_are_formed_within_a_turn() -> None:

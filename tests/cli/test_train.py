@@ -225,3 +225,12 @@ def test_the_preset_of_a_paper_is_below_the_file_and_the_options(tmp_path: Path)
     assert {key: settings[key] for key in ("optimiser", "schedule", "warmup", "ema", "lr", "batch_size")} == {
         "optimiser": "rmsprop", "schedule": "constant", "warmup": 0, "ema": 0.9, "lr": 0.5, "batch_size": 4,
     }  # fmt: skip
+
+
+def test_a_dry_run_tells_speed_memory_and_hours_and_writes_nothing(pets: Path) -> None:
+    told = run("train", pets, *TINY, "--steps", "400", "--dry-run", "--out", "dry").stdout
+    assert "images/s" in told
+    assert "GB at most" in told
+    assert "for validation and sample sheets" in told
+    assert not Path("dry").exists()
+    assert "`--dry-run` tells what a new run costs" in fails("train", "--dry-run", "--resume", "--out", "dry")

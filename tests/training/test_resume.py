@@ -34,14 +34,14 @@ def metrics(folder: Path) -> list[dict[str, Any]]:
 
 def interrupt_after(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """Press Ctrl-C in the middle of a step."""
-    original = Trainer._step
+    original = Trainer.step
 
     def stepping(self: Trainer) -> tuple[float, list[int]]:
         if self.progress.step == step:
             os.kill(os.getpid(), signal.SIGINT)
         return original(self)
 
-    monkeypatch.setattr(Trainer, "_step", stepping)
+    monkeypatch.setattr(Trainer, "step", stepping)
 
 
 @pytest.mark.parametrize("augmented", [False, True])

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import torch
 
-from pointillist.bench.memory import growth
 from pointillist.bench.naive import PIXELS, naive_cases
 from pointillist.bench.peaks import Peaks
 from pointillist.bench.subject import Subject
 from pointillist.bench.timing import Case, Spread, interleave, spent
 from pointillist.errors import ConfigError, EngineError
+from pointillist.memory import growth
 from pointillist.unroll import ENGINES
 
 OnCase = Callable[[str], None] | None

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pointillist.bench.memory import growth
 from pointillist.bench.textbook import as_textbook
 from pointillist.bench.timing import Case, Spread, interleave, spent
+from pointillist.memory import growth
 from pointillist.pixel_model import PixelModel
 from pointillist.training.config import TrainConfig
 from pointillist.training.optim import AveragedWeights, build_optimiser

@@ -25,6 +25,8 @@ EPILOG = """Examples:
 
   pointillist train images.npz --levels 16 --set model.network.channels=48
 
+  pointillist train my-sprites/ --palette 64 --preset base --dry-run
+
   pointillist train --resume --out runs/digits
 
   pointillist train more.npz --init runs/digits --out runs/more
@@ -51,11 +53,21 @@ Sets = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Any setting, such as train.ema=0.99; repeatable."),
 ]
 Resume = Annotated[bool, typer.Option("--resume", metavar=FLAG, help="Go on with the run in --out, exactly.")]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", metavar=FLAG, help="Try the first steps; tell images/s, memory and hours."),
+]
 
 
 @with_settings
 def train(
-    data: Data = None, out: Out = None, config: Config = None, sets: Sets = None, resume: Resume = False, **options: Any
+    data: Data = None,
+    out: Out = None,
+    config: Config = None,
+    sets: Sets = None,
+    resume: Resume = False,
+    dry_run: DryRun = False,
+    **options: Any,
 ) -> None:
     """Make a model of your images.
 
@@ -71,32 +83,45 @@ def train(
     typed = typed_settings(data, sets or [], options)
     if out is not None:
         typed.append(("--out", "train.out", str(out)))
+    if resume and dry_run:
+        raise ConfigError("`--dry-run` tells what a new run costs: leave out `--resume`.")
     if resume:
         if out is None:
             raise ConfigError("`--resume` needs the folder of the run: add `--out DIR`.")
         run, source = resumed_run(out, config, typed[:-1]), None
     else:
         run, source = new_run(config, typed)
-    _train(run, source, resume)
+    if dry_run:
+        _forecast(run, source)
+    else:
+        _train(run, source, resume)
+
+
+def _forecast(run: RunConfig, source: PretrainedPixelModel | None) -> None:
+    """Read the images, make the model, try the first steps."""
+    from pointillist.training import forecast
+
+    _check_source(run)
+    splits = _read(run, source, resume=False)
+    model, _ = _model(run, splits, source)
+    found = forecast(model, splits, run.train, console=console() if is_main() else None, paint=paint_sheet)
+    if is_main():
+        typer.echo(str(found))
 
 
 def _train(run: RunConfig, source: PretrainedPixelModel | None, resume: bool) -> None:
     """Read the images, make the model, run the loop."""
     from pointillist.cli.runs import check_new_folder, run_folder
-    from pointillist.errors import ConfigError, DataError
     from pointillist.training import Interrupted
     from pointillist.training import train as train_model
 
-    if run.data.source is None:
-        raise ConfigError("DATA is missing: give a folder, a file or a name, or `source` under [data] in the settings.")
+    _check_source(run)
     run = _with_folder(run)
     out = run.train.out
     assert out is not None
     if not resume:
         check_new_folder(out)
     splits = _read(run, source, resume)
-    if splits.train is None:
-        raise DataError(f"{run.data.source} has no training part: it has {', '.join(splits.names)} only.")
     model, notes = _model(run, splits, source)
     run = _resolved(run, model)
     screen = console() if is_main() else None
@@ -131,10 +156,18 @@ def _with_folder(run: RunConfig) -> RunConfig:
     return run.model_copy(update={"train": run.train.model_copy(update={"out": folder})})
 
 
+def _check_source(run: RunConfig) -> None:
+    from pointillist.errors import ConfigError
+
+    if run.data.source is None:
+        raise ConfigError("DATA is missing: give a folder, a file or a name, or `source` under [data] in the settings.")
+
+
 def _read(run: RunConfig, source: PretrainedPixelModel | None, resume: bool) -> DataSplits:
     """The images; for fine-tuning read as the source's kind, unless another was asked for."""
     from pointillist.checkpoint import read_config
     from pointillist.data import load_data
+    from pointillist.errors import DataError
     from pointillist.images import ImageSpec
 
     options = run.data.options
@@ -145,7 +178,10 @@ def _read(run: RunConfig, source: PretrainedPixelModel | None, resume: bool) -> 
             spec = source.image
         elif resume and run.train.out is not None:  # the source may be gone; the run's own model has its kind
             spec = ImageSpec(**read_config(run.train.out / "last")["image"])
-    return load_data(str(run.data.source), options, spec=spec)
+    splits = load_data(str(run.data.source), options, spec=spec)
+    if splits.train is None:
+        raise DataError(f"{run.data.source} has no training part: it has {', '.join(splits.names)} only.")
+    return splits
 
 
 def _model(

@@ -53,7 +53,7 @@ class TextConfig(BaseModel):
         return self
 
     @classmethod
-    def of(cls, text: str, width: int = 64) -> TextConfig:
+    def of(cls, text: str, width: int = 64, dropout: float = 0.1) -> TextConfig:
         """From `use`, `learned`, `use+learned`, `minilm:FOLDER` and so on.
 
         Raises:
@@ -64,7 +64,7 @@ class TextConfig(BaseModel):
         if len(encoders) > 1 or len(set(parts)) < len(parts):
             raise ConfigError(f"`text` (={text!r}) may name one encoder, and `learned` beside it: use+learned.")
         if not encoders:
-            return cls(learned=True, width=width)
+            return cls(learned=True, width=width, dropout=dropout)
         encoder = open_encoder(encoders[0])
         return cls(
             encoder=encoder.name,
@@ -72,6 +72,7 @@ class TextConfig(BaseModel):
             size=encoder.size,
             learned=LEARNED in parts,
             width=width,
+            dropout=dropout,
         )
 
 
@@ -122,7 +123,7 @@ class TextListener(Listener):
         self.first = nn.Linear(config.size, config.width)
         self.second = nn.Linear(config.width, config.width)
         self.dropout = nn.Dropout(config.dropout)
-        self.absent = nn.Parameter(torch.randn(config.width) * 0.1)
+        self.absent = nn.Parameter(nn.init.normal_(torch.empty(config.width), std=0.1))
 
     @property
     def prompts(self) -> Prompts:
@@ -161,7 +162,7 @@ class WordsListener(Listener):
         self.embedding = nn.Embedding(config.buckets, config.width)
         self.out = nn.Linear(config.width, config.width)
         self.dropout = nn.Dropout(config.dropout)
-        self.absent = nn.Parameter(torch.randn(config.width) * 0.1)
+        self.absent = nn.Parameter(nn.init.normal_(torch.empty(config.width), std=0.1))
 
     def resolve(self, asked: str | Sequence[str] | None, count: int, size: tuple[int, int]) -> Part:
         """Buckets of words and n-grams."""

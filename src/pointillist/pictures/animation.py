@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -17,7 +19,7 @@ from pointillist.pictures.sheet import compose
 
 MAX_FRAMES = 400
 _MAX_IMAGES = 64
-_MAX_PIXELS = 700_000
+MAX_FRAME_PIXELS = 700_000  # of a frame
 _PAINTING = 6.0  # seconds that the painting takes, if frames are neither too short to see nor too long to wait for
 # not painted yet: a cool tint with a dot where there is room, on a light and on a dark background; the last colour of
 # the palette stands for "as in the frame before"
@@ -26,23 +28,39 @@ _EMPTY_DARK: tuple[Colour, Colour] = ((50, 54, 66), (88, 95, 112))
 _KEEP: Colour = (0, 0, 0)
 
 
-def animate(
+def animate(images: np.ndarray, path: str | Path, **how: Any) -> Path:
+    """Write a looping GIF: nothing, then pixel after pixel with the newest one framed, then the whole for a while.
+
+    Args:
+        images, how: as for `gif_bytes`.
+
+    Raises:
+        ShapeError, ConfigError: if images, captions and settings do not fit together.
+    """
+    made = gif_bytes(images, **how)
+    with replacing(Path(path)) as temporary:
+        temporary.write_bytes(made)
+    return Path(path)
+
+
+def gif_bytes(
     images: np.ndarray,
-    path: str | Path,
     *,
     order: str | np.ndarray = "raster",
+    start: int = 0,
     frames: int = 120,
     hold: float = 2.5,
     scale: int | None = None,
     captions: Sequence[str] | None = None,
     columns: int | None = None,
     background: str | Colour = PAPER,
-) -> Path:
-    """Write a looping GIF: nothing, then pixel after pixel with the newest one framed, then the whole for a while.
+) -> bytes:
+    """The bytes of such a GIF.
 
     Args:
         images: uint8 `n h w c`; the first 64 are shown.
         order: `raster` (row by row), or an `h w` array with the place of each pixel in the order, from 0.
+        start: how many pixels of the order are there from the first frame on.
         frames: at most so many, the last one included; larger images paint several pixels a frame.
         hold: seconds the finished images stay.
         scale, captions, columns, background: as `sheet`.
@@ -51,36 +69,36 @@ def animate(
         ShapeError, ConfigError: if images, captions and settings do not fit together.
     """
     images = as_batch(images)
-    _check(frames, hold)
     height, width = images.shape[1:3]
+    _check(frames, hold, start, height * width)
     place = _places(order, height, width)
     grid = plan(
         len(images), height, width, captions=captions, columns=columns, scale=scale,
-        max_pixels=_MAX_PIXELS, max_images=_MAX_IMAGES,
+        max_pixels=MAX_FRAME_PIXELS, max_images=_MAX_IMAGES,
     )  # fmt: skip
     ground = as_colour(background)
     empty = _EMPTY_LIGHT if text_colour(ground) == INK else _EMPTY_DARK
     indexed, palette = _indexed(compose(images, grid, captions, ground), [*empty, ACCENT, _KEEP])
-    counts = _painted(height * width, frames)
-    pictures = _frames(indexed, palette, grid, place, counts)
-    with replacing(Path(path)) as temporary:
-        _write(temporary, pictures, palette, hold)
-    return Path(path)
+    counts = _painted(start, height * width, frames)
+    return _encoded(_frames(indexed, palette, grid, place, counts), palette, hold)
 
 
-def _check(frames: int, hold: float) -> None:
+def _check(frames: int, hold: float, start: int, pixels: int) -> None:
     if not 2 <= frames <= MAX_FRAMES:
         raise ConfigError(f"`frames` (={frames}) must be 2 to {MAX_FRAMES}: the first is blank, the last is complete.")
     if not 0 <= hold <= 600:
         raise ConfigError(f"`hold` (={hold}) must be 0 to 600 seconds.")
+    if not 0 <= start <= pixels:
+        raise ConfigError(f"`start` (={start}) must be 0 to {pixels}: an image has no more pixels.")
 
 
-def _write(path: Path, pictures: list[Image.Image], palette: np.ndarray, hold: float) -> None:
+def _encoded(pictures: list[Image.Image], palette: np.ndarray, hold: float) -> bytes:
     """One palette for all frames, and in each frame only what changed: the rest is the transparent last colour."""
     duration = [max(20, min(120, round(100 * _PAINTING / len(pictures)) * 10))] * len(pictures)
     duration[-1] = max(duration[-1], round(hold * 100) * 10)
+    file = io.BytesIO()
     pictures[0].save(
-        path,
+        file,
         "GIF",
         save_all=True,
         append_images=pictures[1:],
@@ -91,6 +109,7 @@ def _write(path: Path, pictures: list[Image.Image], palette: np.ndarray, hold: f
         palette=palette.tobytes(),
         transparency=len(palette) - 1,
     )
+    return file.getvalue()
 
 
 def _places(order: str | np.ndarray, height: int, width: int) -> np.ndarray:
@@ -105,10 +124,10 @@ def _places(order: str | np.ndarray, height: int, width: int) -> np.ndarray:
     return place
 
 
-def _painted(pixels: int, frames: int) -> list[int]:
-    """How many pixels are painted in each frame: from none to all, in even steps."""
-    steps = min(pixels, frames - 1)
-    return [math.ceil(pixels * i / steps) for i in range(steps + 1)]
+def _painted(start: int, pixels: int, frames: int) -> list[int]:
+    """How many pixels are painted in each frame: from the start to all, in even steps."""
+    steps = min(pixels - start, frames - 1)
+    return [start + math.ceil((pixels - start) * i / steps) for i in range(steps)] + [pixels]
 
 
 def _indexed(picture: Image.Image, extra: list[Colour]) -> tuple[np.ndarray, np.ndarray]:
@@ -136,7 +155,7 @@ def _frames(
     out = []
     for count in counts:
         frame = whole.copy()
-        newest = where[count - 1] if 0 < count < place.size else None
+        newest = where[count - 1] if counts[0] < count < place.size else None
         for index in range(grid.count):
             left, top = grid.corner(index)
             tile = frame[top : top + grid.height, left : left + grid.width]

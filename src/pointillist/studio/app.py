@@ -24,7 +24,8 @@ from pointillist.studio.routes import router
 from pointillist.studio.streaming import TYPE
 
 PAGE = files("pointillist.studio").joinpath("page")
-_CODES = {400: "message", 404: "missing", 405: "method", 413: "large", 415: "message"}
+_CODES = {404: "missing", 405: "method"}
+_NO_JSON = "The body is not JSON that can be read: send one object, as UTF-8."
 
 
 def create_app(
@@ -78,6 +79,8 @@ def _answer_faults(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def other(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 400:  # FastAPI's own, of a body that broke its reader
+            return _fault(422, "message", _NO_JSON)
         what = f"{request.method} {request.url.path[:200]}"
         said = {
             404: f"There is nothing at {what}.",
@@ -97,8 +100,11 @@ def _fault(status: int, code: str, sentence: str, headers: Any = None) -> Respon
 
 def _sentence(error: RequestValidationError) -> str:
     fault = error.errors()[0]
+    if fault["type"] == "json_invalid":
+        return _NO_JSON
     where = ".".join(str(part) for part in fault["loc"] if part not in ("body", "query", "path")) or "the body"
     message = str(fault["msg"])
+    message = message.removeprefix("Value error, ")
     return f"`{where}` is not valid: {message[0].lower()}{message[1:]}."
 
 

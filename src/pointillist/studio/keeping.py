@@ -1,16 +1,14 @@
-"""What is taken home: PNG and GIF files as bytes; nothing is left on the disk."""
+"""What is taken home: PNG and GIF files as bytes; nothing is written on the disk."""
 
 from __future__ import annotations
-
-import tempfile
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import as_pil
-from pointillist.pictures import animate, png_bytes
+from pointillist.pictures import MAX_FRAME_PIXELS, gif_bytes, png_bytes
+from pointillist.pictures.colour import PAPER
 from pointillist.pixel_model import PixelModel
 from pointillist.studio import messages as m
 from pointillist.studio.reading import levels_of, mask_of
@@ -40,22 +38,25 @@ def gif(model: PixelModel, request: m.GifRequest, limits: m.Limits) -> bytes:
 
     Raises:
         ConfigError, ShapeError: if they cannot be shown together.
+        Refused: if a frame would be too large.
     """
     arrays = [_picture(model, packed, limits) for packed in request.images]
     if len({array.shape for array in arrays}) > 1:
         raise ShapeError("`images` must all have one size.")
     height, width = arrays[0].shape[:2]
-    if request.scale is not None and max(height, width) * request.scale > _MAX_SIDE // 2:
-        raise too_large("The longer side of an image", max(height, width) * request.scale, _MAX_SIDE // 2, "scale less")
+    pixels = len(arrays) * height * width * (request.scale or 1) ** 2
+    if pixels > MAX_FRAME_PIXELS:
+        raise too_large("Pixels of a frame", pixels, MAX_FRAME_PIXELS, "take fewer images or a smaller `scale`")
     places = model.places(height, width, model.order(request.order))
+    start = 0
     if request.known is not None:
         known = mask_of(request.known, height, width)
+        start = int(known.sum())
         places = np.argsort(np.argsort(np.where(known, places - places.size, places), axis=None)).reshape(places.shape)
-    with tempfile.TemporaryDirectory() as folder:  # the writer wants a file; it is gone before the answer is sent
-        path = Path(folder, "painting.gif")
-        ground = _DARK if request.dark else "#f6f4f0"
-        animate(np.stack(arrays), path, order=places, frames=request.frames, scale=request.scale, background=ground)
-        return path.read_bytes()
+    ground = _DARK if request.dark else PAPER
+    return gif_bytes(
+        np.stack(arrays), order=places, start=start, frames=request.frames, scale=request.scale, background=ground
+    )
 
 
 def _picture(model: PixelModel, packed: m.Packed, limits: m.Limits) -> np.ndarray:

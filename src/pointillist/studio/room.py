@@ -21,6 +21,8 @@ LIMITS = m.Limits(
     waiting=8, at_once=2, seconds=300.0,
 )  # fmt: skip
 
+_STATUS = {"stopped": 503, "time": 503, "internal": 500}  # of a painting that failed; others are the request's fault
+
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
 
@@ -47,8 +49,14 @@ class Room:
         """Put it in the queue."""
         return self.desk.hand_in(painting, listen)
 
+    def make(
+        self, model: str, answer: Callable[[PixelModel, Question, m.Limits], Answer], question: Question
+    ) -> Answer:
+        """Do what needs no pass of the network, such as reading and writing pictures; several at a time."""
+        return answer(self.shelf[model].model, question, self.limits)
+
     def ask(self, model: str, answer: Callable[[PixelModel, Question, m.Limits], Answer], question: Question) -> Answer:
-        """Answer a question about an image of a model, one at a time."""
+        """Answer a question about an image by passes of the network, one at a time."""
         entry = self.shelf[model]
         loaded = entry.model
         with entry.asking:
@@ -58,12 +66,12 @@ class Room:
         """Paint a recipe in its turn, and compare.
 
         Raises:
-            Refused: if the queue is full, or it took too long.
+            Refused: if the queue is full, or it failed; `stopped` ends it.
         """
         entry = self.shelf[model]
         last = self._wait(planned(entry.model, recipe, self.limits), stopped)
         if isinstance(last, m.Failed):
-            raise Refused(503 if last.code in ("time", "stopped") else 400, last.code, last.error, retry=5)
+            raise Refused(_STATUS.get(last.code, 400), last.code, last.error)
         return compared(entry.sha256, recipe, last.images)
 
     def _wait(self, painting: Plan, stopped: Callable[[], bool]) -> m.Finished | m.Failed:

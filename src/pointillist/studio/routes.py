@@ -13,7 +13,7 @@ from pointillist.studio import asking, bringing, keeping
 from pointillist.studio import messages as m
 from pointillist.studio.refusals import Refused
 from pointillist.studio.room import Room
-from pointillist.studio.streaming import stream
+from pointillist.studio.streaming import hanging_up, stream
 
 Model = Annotated[str, Path(max_length=200, description="The `id` of a model in `Hello`.")]
 Side = Annotated[int | None, Query(ge=1, le=4096)]
@@ -122,7 +122,7 @@ async def picture(
     size = None if height is None or width is None else (height, width)
     wish, body = bringing.Wish(role, size, resize, fit), await request.body()
     read = lambda loaded, asked, limits: bringing.picture(loaded, body, asked, limits)  # noqa: E731
-    return _json(await run_in_threadpool(_room(request).ask, model, read, wish))
+    return _json(await run_in_threadpool(_room(request).make, model, read, wish))
 
 
 @router.post(
@@ -131,7 +131,7 @@ async def picture(
 )  # fmt: skip
 def png(model: Model, body: m.PngRequest, request: Request) -> Response:
     """As a PNG file, exact or enlarged."""
-    return Response(_room(request).ask(model, keeping.png, body), media_type="image/png")
+    return Response(_room(request).make(model, keeping.png, body), media_type="image/png")
 
 
 @router.post(
@@ -140,10 +140,11 @@ def png(model: Model, body: m.PngRequest, request: Request) -> Response:
 )  # fmt: skip
 def gif(model: Model, body: m.GifRequest, request: Request) -> Response:
     """As a GIF of how it was painted."""
-    return Response(_room(request).ask(model, keeping.gif, body), media_type="image/gif")
+    return Response(_room(request).make(model, keeping.gif, body), media_type="image/gif")
 
 
 @router.post("/models/{model}/repaint", response_model=m.Repainted, summary="Paint a recipe again")
-def repaint(model: Model, body: m.RepaintRequest, request: Request) -> Response:
+async def repaint(model: Model, body: m.RepaintRequest, request: Request) -> Response:
     """And say whether it is the same to the bit."""
-    return _json(_room(request).repaint(model, body.recipe))
+    async with hanging_up(request) as gone:
+        return _json(await run_in_threadpool(_room(request).repaint, model, body.recipe, gone.is_set))

@@ -55,7 +55,7 @@ class Entry:
             Refused: if it is not ready.
         """
         if self._info.state == "failed":
-            raise Refused(503, "loading", self._info.error or "The model could not be loaded.", retry=_RETRY)
+            raise Refused(503, "failed", self._info.error or "The model could not be loaded.")
         if self._model is None:
             raise Refused(503, "loading", f"{self.name} is still loading: try again in a moment.", retry=_RETRY)
         return self._model

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from pointillist.studio import messages as m
 from pointillist.studio.desk import Listen
@@ -26,7 +29,38 @@ def stream(room: Room, painting: Plan, request: Request) -> StreamingResponse:
     """
     waiting: asyncio.Queue[tuple[bytes, bool]] = asyncio.Queue()
     job = room.paint(painting, _listener(waiting))
-    return StreamingResponse(_lines(room, job.name, waiting, request), media_type=TYPE)
+    return _Stream(_lines(waiting, request), lambda: room.desk.stop(job.name))
+
+
+class _Stream(StreamingResponse):
+    """An answer whose work is told to end with it, also where nobody was there for its first line."""
+
+    def __init__(self, lines: AsyncIterator[bytes], stop: Callable[[], object]) -> None:
+        super().__init__(lines, media_type=TYPE)
+        self._stop = stop
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._stop()
+
+
+@asynccontextmanager
+async def hanging_up(request: Request) -> AsyncIterator[threading.Event]:
+    """An event that is set, within the block, as soon as the other side is gone."""
+    gone = threading.Event()
+
+    async def watch() -> None:
+        while not await request.is_disconnected():
+            await asyncio.sleep(_LOOK)
+        gone.set()
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield gone
+    finally:
+        watching.cancel()
 
 
 def _listener(waiting: asyncio.Queue[tuple[bytes, bool]]) -> Listen:
@@ -40,22 +74,17 @@ def _listener(waiting: asyncio.Queue[tuple[bytes, bool]]) -> Listen:
     return listen
 
 
-async def _lines(
-    room: Room, name: str, waiting: asyncio.Queue[tuple[bytes, bool]], request: Request
-) -> AsyncIterator[bytes]:
+async def _lines(waiting: asyncio.Queue[tuple[bytes, bool]], request: Request) -> AsyncIterator[bytes]:
     looked = time.monotonic()
-    try:
-        while True:
-            if time.monotonic() - looked > _LOOK:
-                if await request.is_disconnected():
-                    return
-                looked = time.monotonic()
-            try:
-                line, last = await asyncio.wait_for(waiting.get(), _LOOK)
-            except TimeoutError:
-                continue
-            yield line
-            if last:
+    while True:
+        if time.monotonic() - looked > _LOOK:
+            if await request.is_disconnected():
                 return
-    finally:
-        room.desk.stop(name)
+            looked = time.monotonic()
+        try:
+            line, last = await asyncio.wait_for(waiting.get(), _LOOK)
+        except TimeoutError:
+            continue
+        yield line
+        if last:
+            return

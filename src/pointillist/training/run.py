@@ -10,18 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
-from accelerate.utils import broadcast, set_seed
+from accelerate.utils import broadcast
 from rich.console import Console
 
 from pointillist._version import __version__
-from pointillist.data import DataSplits, ImageDataset, load_data
+from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, TrainingError
 from pointillist.factory import PretrainedPixelModel, default_card, load
 from pointillist.scoring import check_spec
-from pointillist.training.batch_size import largest_batch
 from pointillist.training.config import TrainConfig
-from pointillist.training.precision import resolve_device, resolve_precision
+from pointillist.training.plan import describe, prepare, splits_of
 from pointillist.training.progress import Progress
 from pointillist.training.trainer import Trainer
 
@@ -72,13 +70,15 @@ def train(
         Interrupted: after Ctrl-C, with the state saved.
     """
     config = config if isinstance(config, TrainConfig) else TrainConfig.from_dict(dict(config or {}))
-    splits = _splits(data)
+    splits = splits_of(data)
     images = splits.get("train")
     check_spec(model, images)
-    accelerator, config, why = _prepare(model, config)
+    accelerator, config, why = prepare(model, config)
     _check_folder(config, resume)
-    notes = _say_plan(model, images, splits.valid, config, why, accelerator, console)
-    stamped = {"record": record or {"train": config.model_dump(mode="json")}, "notes": notes}
+    if console is not None and accelerator.is_main_process:
+        for line in describe(model, splits, config, why, accelerator):
+            console.print(line, highlight=False)
+    stamped = {"record": record or {"train": config.model_dump(mode="json")}, "notes": list(images.notes)}
 
     def save(folder: Path, progress: Progress) -> None:
         model.training_record = {**stamped, **_outcome(progress)}
@@ -100,31 +100,6 @@ def train(
     return TrainResult(model.eval(), progress.step, progress.best, config.out)
 
 
-def _splits(data: Any) -> DataSplits:
-    if isinstance(data, DataSplits):
-        return data
-    if isinstance(data, ImageDataset):
-        return DataSplits(train=data, valid=None, test=None)
-    return load_data(data)
-
-
-def _prepare(model: PretrainedPixelModel, config: TrainConfig) -> tuple[Accelerator, TrainConfig, str]:
-    """Device, precision and batch size, resolved."""
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    device = resolve_device(config.device)
-    precision, why = resolve_precision(config.precision, device, model)
-    # precision is the loop's: an accelerator's is fixed for the whole process, and a process may train twice
-    accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="no")
-    set_seed(config.seed)
-    updates: dict[str, Any] = {"precision": precision}
-    if config.batch_size == "auto":
-        parts = accelerator.num_processes * config.accumulate
-        fitting = torch.tensor([largest_batch(model.to(accelerator.device))], device=accelerator.device)
-        updates["batch_size"] = parts * int(accelerator.gather(fitting).min())  # one size for all processes
-    return accelerator, config.model_copy(update=updates), why
-
-
 def _check_folder(config: TrainConfig, resume: bool) -> None:
     out = config.out
     if out is None:
@@ -134,31 +109,6 @@ def _check_folder(config: TrainConfig, resume: bool) -> None:
     if not resume and (out / "state").exists():
         raise TrainingError(f"{out} already holds a run: add `--resume` to go on with it, or choose another `--out`.")
     out.mkdir(parents=True, exist_ok=True)
-
-
-def _say_plan(
-    model: PretrainedPixelModel,
-    images: ImageDataset,
-    valid: ImageDataset | None,
-    config: TrainConfig,
-    why: str,
-    accelerator: Accelerator,
-    console: Console | None,
-) -> list[str]:
-    """What is about to run, in a few lines; also kept with the model."""
-    checked = f"{len(valid):,} for validation" if valid is not None else "none for validation"
-    steps = config.total_steps(len(images), int(config.batch_size))
-    lines = [
-        f"model      {model.config.model_type}, {model.num_parameters:,} parameters, {model.likelihood.name}",
-        f"images     {len(images):,} of {images.name}, {checked}",
-        *(f"           {note}" for note in images.notes),
-        f"training   {steps:,} steps of {config.batch_size} images, {config.precision} ({why}), "
-        f"{accelerator.num_processes} process(es) on {accelerator.device}, {torch.get_num_threads()} thread(s)",
-    ]
-    if console is not None and accelerator.is_main_process:
-        for line in lines:
-            console.print(line, highlight=False)
-    return list(images.notes)
 
 
 def _outcome(progress: Progress) -> dict[str, Any]:

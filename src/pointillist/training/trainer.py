@@ -25,6 +25,7 @@ from pointillist.training.interrupt import Interrupted, StopRequest
 from pointillist.training.journal import Guard, Journal
 from pointillist.training.optim import AveragedWeights, build_optimiser
 from pointillist.training.order import order_of_step
+from pointillist.training.pauses import Pauses
 from pointillist.training.progress import Progress
 from pointillist.training.reading import Reader
 from pointillist.training.schedule import learning_rate
@@ -62,6 +63,7 @@ class Trainer:
                 f"try {parts * max(1, self.batch_size // parts)}."
             )
         self.total = config.total_steps(len(train), self.batch_size)
+        self.pauses = Pauses.of(config, self.total)
         self.model = model.to(accelerator.device).to(memory_format=torch.channels_last)
         processes = {"process": accelerator.process_index, "processes": accelerator.num_processes}
         self.reader = Reader(model, train, config, self.batch_size, **processes)
@@ -91,12 +93,10 @@ class Trainer:
         with ExitStack() as stack:
             stack.enter_context(self.stop.listening())
             journal = stack.enter_context(self._journal())
-            if self.progress.step == 0:
-                initialise(self.model, self.train_data, self.reader.telling, self.reader.order, self.average)
+            self.begin()
             started, images = time.perf_counter(), 0
-            self.model.train()
             while self.progress.step < self.total:
-                bits, indices = self._step()
+                bits, indices = self.step()
                 images += self.batch_size
                 step = self.progress.step
                 self.guard.check(bits, step, indices, self.last_good)
@@ -112,28 +112,29 @@ class Trainer:
                 started += time.perf_counter() - pause
         return self.progress
 
+    def begin(self) -> None:
+        """Before the first step: weights that want the first images get them."""
+        if self.progress.step == 0:
+            initialise(self.model, self.train_data, self.reader.telling, self.reader.order, self.average)
+        self.model.train()
+
     def _pauses(self, journal: Journal) -> None:
         """Validation, checkpoints and sheets, where they are due; and a stop, where it was asked for."""
-        config, step = self.config, self.progress.step
-        end = step == self.total
+        pauses, step, out = self.pauses, self.progress.step, self.config.out
         stopping = self._stop_everywhere()
-        if self.valid_data is not None and (end or step % _every(config.evaluate_every, self.total, 20) == 0):
+        if self.valid_data is not None and pauses.due(pauses.validate, step):
             self._validate(journal)
-        if end or stopping or step % _every(config.save_every, self.total, 40) == 0:
+        if stopping or pauses.due(pauses.save, step):
             self._save()
-        if (
-            self.paint is not None
-            and config.out is not None
-            and (end or step % _every(config.sample_every, self.total, 5) == 0)
-        ):
+        if self.paint is not None and out is not None and pauses.due(pauses.paint, step):
             if self.accelerator.is_main_process:
                 with self.average.applied():
-                    self.paint(config.out / "samples", step)
+                    self.paint(out / "samples", step)
             self.accelerator.wait_for_everyone()
-        if stopping and not end:
+        if stopping and step < self.total:
             raise Interrupted
 
-    def _step(self) -> tuple[float, list[int]]:
+    def step(self) -> tuple[float, list[int]]:
         """One optimiser step; its loss in bits/dim over all processes, and the images of this process."""
         config, accelerator = self.config, self.accelerator
         step = self.progress.step
@@ -168,12 +169,7 @@ class Trainer:
 
     def _validate(self, journal: Journal) -> None:
         """Bits/dim of the averaged weights on validation images, shared out over the processes."""
-        assert self.valid_data is not None
-        accelerator = self.accelerator
-        count = min(self.config.valid_images or len(self.valid_data), len(self.valid_data))
-        # always the same images, and a fair choice: files are often sorted by class
-        chosen = np.random.default_rng(0).permutation(len(self.valid_data))[:count]
-        mine = self.valid_data.subset(np.sort(chosen)[accelerator.process_index :: accelerator.num_processes])
+        accelerator, mine = self.accelerator, self.validation_images()
         with self.average.applied():
             nats = evaluate(self.model, mine).per_image if len(mine) else np.zeros(0)
         sums = torch.tensor([nats.sum(), len(nats)], dtype=torch.float64, device=accelerator.device)
@@ -196,6 +192,14 @@ class Trainer:
             mark = "  best" if improved else ""
             journal.say(f"step {progress.step:>7,}  valid {bits:.4f} bits/dim ({total / images:.3f} nats){mark}")
         self.model.train()
+
+    def validation_images(self) -> ImageDataset:
+        """This process's share of the images of every validation."""
+        assert self.valid_data is not None
+        count = min(self.config.valid_images or len(self.valid_data), len(self.valid_data))
+        # always the same images, and a fair choice: files are often sorted by class
+        chosen = np.random.default_rng(0).permutation(len(self.valid_data))[:count]
+        return self.valid_data.subset(np.sort(chosen)[self.accelerator.process_index :: self.accelerator.num_processes])
 
     def _publish(self, name: str) -> None:
         """Write the averaged weights as a model folder: the run's own folder is the best, `last/` the newest."""
@@ -268,7 +272,3 @@ def _compiled(model: PixelModel) -> Any:
     limit = "recompile_limit" if hasattr(settings, "recompile_limit") else "cache_size_limit"  # before torch 2.6
     setattr(settings, limit, max(getattr(settings, limit), len(model.config.orders) + 1))
     return torch.compile(model)
-
-
-def _every(asked: int, total: int, times: int) -> int:
-    return asked or max(1, total // times)

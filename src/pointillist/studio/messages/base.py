@@ -8,7 +8,7 @@ import math
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from pointillist.errors import DataError, ShapeError
 
@@ -16,7 +16,17 @@ MAX_SAFE = 2**53 - 1  # the largest integer that a browser's numbers hold exactl
 MAX_SIDE = 4096
 
 Dtype = Literal["uint8", "uint16", "float32"]
-Name = Annotated[str, Field(max_length=500)]
+
+
+def _whole(text: str) -> str:
+    """JSON can hold half of a character (a surrogate), which nothing can write or encode."""
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("half of a character is no text")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_whole)]
+Name = Annotated[Text, Field(max_length=500)]
 Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
 Place = Annotated[int, Field(ge=0, lt=MAX_SIDE)]
 
@@ -79,7 +89,7 @@ class Told(Message):
     """
 
     label: int | Name | None = None
-    text: Annotated[str, Field(max_length=2000)] | None = None
+    text: Annotated[Text, Field(max_length=2000)] | None = None
     attributes: dict[Name, int | Name | None] | None = Field(None, max_length=256)
     vector: list[float] | None = Field(None, max_length=65_536)
     hint: Packed | None = None

@@ -143,17 +143,17 @@ class Painted(Message):
 class PaintingModel(Message):
     """The model of a recipe: its name for people, and the hash of weights and settings."""
 
-    name: str
-    sha256: str
+    name: Name
+    sha256: Name
 
 
 class Machine(Message):
     """Where a recipe was painted, as far as bits may depend on it."""
 
-    processor: Annotated[str, Field(max_length=500)]
-    pointillist: Annotated[str, Field(max_length=100)]
-    torch: Annotated[str, Field(max_length=100)]
-    numpy: Annotated[str, Field(max_length=100)]
+    processor: Name
+    pointillist: Name
+    torch: Name
+    numpy: Name
 
 
 class Recipe(Message):
