@@ -7,7 +7,9 @@ const CHUNK = 0x8000; // as many arguments as every browser passes to a function
 
 /** The numbers of an array. @param {Api.Packed} packed */
 export function unpack(packed) {
-  const bytes = Uint8Array.from(atob(packed.data), (letter) => letter.charCodeAt(0));
+  const letters = atob(packed.data);
+  const bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
   return new KINDS[packed.dtype](bytes.buffer);
 }
 

@@ -4,7 +4,7 @@ import { pack } from "./arrays.js";
 import { jobsOf, toldInWords } from "./asking.js";
 import { blankBoard, sameGrid, shown } from "./board.js";
 import { Fault, wasStopped } from "./api.js";
-import { Trace } from "./trace.js";
+import { Trace, unpackBatch } from "./trace.js";
 
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("./board.js").Board} Board */
@@ -113,8 +113,10 @@ export class Painter {
         else if (event.type === "started") {
           work.waiting = null;
           traces = boards.map((board) => begin(board, event, request.distributions === true));
-        } else if (event.type === "pixels") traces.forEach((trace, canvas) => trace.take(event, canvas));
-        else if (event.type === "finished") this.#finish(boards, traces, event);
+        } else if (event.type === "pixels") {
+          const batch = unpackBatch(event);
+          traces.forEach((trace, canvas) => trace.take(batch, canvas));
+        } else if (event.type === "finished") this.#finish(boards, traces, event);
         else throw new Fault(event, 200);
         this.state.changed();
       }

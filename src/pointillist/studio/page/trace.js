@@ -1,10 +1,21 @@
 // A painting pixel by pixel: what was drawn, in order, with the bits of each sub-pixel and, if asked for, all it could be.
 
-import { blankLevels, unpack, unpackFloats, unpackLevels } from "./arrays.js";
+import { blankLevels, unpackFloats, unpackLevels } from "./arrays.js";
 
 /** @typedef {import("./arrays.js").Levels} Levels */
 
 const ALL = 65535; // a probability of 1 in the stream
+
+/**
+ * An event of the stream, unpacked once for all canvases.
+ * @typedef {{first: number, count: number, levels: Levels, entropy: Float32Array, surprise: Float32Array, probs: Levels | null}} Batch
+ */
+
+/** @param {Api.Pixels} event @returns {Batch} */
+export const unpackBatch = (event) => ({
+  first: event.first, count: event.count, levels: unpackLevels(event.levels), entropy: unpackFloats(event.entropy),
+  surprise: unpackFloats(event.surprise), probs: event.probs ? unpackLevels(event.probs) : null,
+});
 
 export class Trace {
   /**
@@ -34,16 +45,16 @@ export class Trace {
     return this.sequence.length;
   }
 
-  /** Take the pixels of one canvas out of an event. @param {Api.Pixels} event @param {number} canvas */
+  /** Take the pixels of one canvas out of an event. @param {Batch} event @param {number} canvas */
   take(event, canvas) {
     const count = event.count * this.channels;
     const from = canvas * count;
     const to = event.first * this.channels;
-    this.levels.set(unpackLevels(event.levels).subarray(from, from + count), to);
-    this.entropy.set(unpackFloats(event.entropy).subarray(from, from + count), to);
-    this.surprise.set(unpackFloats(event.surprise).subarray(from, from + count), to);
+    this.levels.set(event.levels.subarray(from, from + count), to);
+    this.entropy.set(event.entropy.subarray(from, from + count), to);
+    this.surprise.set(event.surprise.subarray(from, from + count), to);
     if (this.probs && event.probs) {
-      const probs = unpack(event.probs).subarray(from * this.kinds, (from + count) * this.kinds);
+      const probs = event.probs.subarray(from * this.kinds, (from + count) * this.kinds);
       this.probs.set(probs, to * this.kinds);
     }
     this.arrived = event.first + event.count;
