@@ -20,7 +20,7 @@ DIGITS, COLOURS, RGB, SLOW = "gated-pixelcnn", "locally-masked-pixelcnn", "gated
 
 def digits() -> pt.PixelModel:
     """8x8, 17 levels, ten labels."""
-    image = ImageSpec(channels=1, height=8, width=8, levels=17)
+    image = ImageSpec(channels=1, height=8, width=8, levels=17, mode="grey")
     classes = [str(label) for label in range(10)]
     return dirty(pt.build("gated-pixelcnn", image=image, classes=classes, channels=8, layers=2, head_channels=8))
 

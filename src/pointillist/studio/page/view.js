@@ -1,7 +1,7 @@
 // One board on the screen: image, map, grid and marks, and which pixel is under the pointer.
 
 import { shown } from "./board.js";
-import { fixed, h, say } from "./dom.js";
+import { fixed, h, refill } from "./dom.js";
 import { nameOf } from "./painter.js";
 import { drawImage, fill } from "./picture.js";
 
@@ -92,7 +92,10 @@ export class BoardView {
     const many = state.boards.length > 1;
     const bits = board.trace?.painted ? `${fixed(board.trace.painted.bits, 1)} bits` : "";
     const caption = board.caption || (many ? String(place + 1) : "");
-    say(this.caption, [caption, bits].filter(Boolean).join(" · "));
+    const { verdict } = board;
+    refill(this.caption, [caption, bits, verdict?.text].join("|"), () => [
+      [caption, bits].filter(Boolean).join(" · "), verdict ? h("b", { className: verdict.same ? "verdict same" : "verdict" }, ` ${verdict.text}`) : "",
+    ]);
     const name = `Canvas ${place + 1} of ${state.boards.length}: ${nameOf(board)}, ${board.height} by ${board.width} pixels. Arrow keys choose a pixel.`;
     if (this.image.getAttribute("aria-label") !== name) this.image.setAttribute("aria-label", name);
   }
