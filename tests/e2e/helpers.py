@@ -98,7 +98,8 @@ def pixels(page: Page, place: int = 0) -> np.ndarray:
 
 
 def pixels_of(drawn: Locator) -> np.ndarray:
-    """What is drawn, uint8 `h w 4`."""
+    """What is drawn, once the page has had a frame for it, uint8 `h w 4`."""
+    drawn.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     height, width, data = drawn.evaluate(
         "c => [c.height, c.width, Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)]"
     )

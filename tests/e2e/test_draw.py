@@ -53,10 +53,8 @@ def test_the_pencil_draws_levels_and_undo_takes_them_back(page: Page) -> None:
     assert (pixels(page)[..., 3] == 255).sum() == 7
     page.keyboard.press("Control+z")
     page.keyboard.press("Control+z")
-    page.wait_for_timeout(100)
     assert (pixels(page)[..., 3] == 0).all()
     page.keyboard.press("Control+y")
-    page.wait_for_timeout(100)
     np.testing.assert_array_equal(pixels(page), drawn)
     page.keyboard.down("Alt")
     page.mouse.click(*point(page, 1, 2))
