@@ -101,7 +101,7 @@ def test_a_picture_of_another_size_is_offered_to_be_resized(page: Page) -> None:
     expect(dialog).to_contain_text("20 × 10 pixels")
     expect(dialog).to_contain_text("8 × 8")
     dialog.get_by_role("button", name="Cancel").click()
-    expect(page.locator(".empty")).to_be_visible()
+    expect(page.locator(".words")).to_contain_text("Nothing is painted yet")
     drop(page, wide, "wide.png")
     dialog.get_by_label("stretch").check()
     dialog.get_by_label("nearest").check()

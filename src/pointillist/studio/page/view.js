@@ -52,6 +52,7 @@ export class BoardView {
     this.frame.style.setProperty("--scale", `${scale}px`);
     this.frame.style.width = `${board.width * scale}px`;
     this.frame.style.height = `${board.height * scale}px`;
+    this.caption.hidden = state.boards.length === 1 && !board.verdict;
     this.lines.hidden = !state.grid || scale < GRID_FROM;
     this.el.classList.toggle("in-hand", inHand && state.boards.length > 1);
     this.#drawMap(state, board, overlay);
@@ -90,7 +91,7 @@ export class BoardView {
   /** @param {State} state @param {Board} board @param {number} place */
   #name(state, board, place) {
     const many = state.boards.length > 1;
-    const bits = board.trace?.painted ? `${fixed(board.trace.painted.bits, 1)} bits` : "";
+    const bits = many && board.trace?.painted ? `${fixed(board.trace.painted.bits, 1)} bits` : "";
     const caption = board.caption || (many ? String(place + 1) : "");
     const { verdict } = board;
     refill(this.caption, [caption, bits, verdict?.text].join("|"), () => [
