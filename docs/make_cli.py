@@ -17,7 +17,8 @@ HEAD = """# The command line
 
 <!-- Made by docs/make_cli.py from the commands themselves: do not edit. -->
 
-`pointillist COMMAND --help` shows the same in a terminal. `MODEL` is a model folder, a shipped name or a hub id. `DATA`
+`pointillist COMMAND --help` shows the same in a terminal. `MODEL` is a model folder, a shipped name (`pointillist
+models` lists them) or a hub id, looked for in this order: a folder that holds a model wins over a shipped name. `DATA`
 is a folder of images, `.npz`, `.npy`, `.parquet`, `hf:NAME`, or a built-in name.
 
 Errors are one sentence on stderr and exit code 2, with nothing half-written; after Ctrl-C the exit code is 130.

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 
 import pointillist as pt
-from pointillist.factory import default_card, shipped
+from pointillist.factory import default_card
 from pointillist.networks import names
 from pointillist.pixel_model import ModelConfig, PixelModel
 from tests.laws.strategies import dirty, models, random_asked, random_levels
@@ -134,9 +134,3 @@ def test_presets_of_a_model_may_choose_its_likelihood(name: str, levels: int, or
     plain = "bernoulli" if levels == 2 else "categorical"
     assert pt.build(name, layers=1, channels=4, **what).likelihood.name == plain
     assert pt.build("gated-pixelcnn", preset="tiny", **what).likelihood.name == plain
-
-
-def test_shipped_models_load() -> None:
-    """Every one that comes with the package."""
-    for name in shipped():
-        assert pt.load(name).num_parameters > 0

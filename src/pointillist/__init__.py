@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from pointillist.images import ImageSpec
     from pointillist.pixel_model import PixelModel
     from pointillist.receptive import ReceptiveField, receptive_field
+    from pointillist.rounding import round_weights
     from pointillist.sampling import Samples, sample
     from pointillist.scoring import Evaluation, entropy_map, evaluate
     from pointillist.studio import Studio
     from pointillist.training import Forecast, TrainConfig, TrainResult, forecast, train
+    from pointillist.zoo import ShippedModel, shipped
 
 _HOMES = {
     "pointillist.catalogue": ("models",),
@@ -50,10 +52,12 @@ _HOMES = {
     "pointillist.images": ("ImageSpec",),
     "pointillist.pixel_model": ("PixelModel",),
     "pointillist.receptive": ("ReceptiveField", "receptive_field"),
+    "pointillist.rounding": ("round_weights",),
     "pointillist.sampling": ("Samples", "sample"),
     "pointillist.scoring": ("Evaluation", "entropy_map", "evaluate"),
     "pointillist.studio": ("Studio",),
     "pointillist.training": ("Forecast", "TrainConfig", "TrainResult", "forecast", "train"),
+    "pointillist.zoo": ("ShippedModel", "shipped"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -76,6 +80,7 @@ __all__ = [
     "ReceptiveField",
     "Samples",
     "ShapeError",
+    "ShippedModel",
     "Studio",
     "TrainConfig",
     "TrainResult",
@@ -90,7 +95,9 @@ __all__ = [
     "load_data",
     "models",
     "receptive_field",
+    "round_weights",
     "sample",
+    "shipped",
     "train",
 ]
 

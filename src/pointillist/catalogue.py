@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-import torch
-
 from pointillist.errors import ConfigError
 from pointillist.factory import PretrainedPixelModel, build
 from pointillist.images import ImageSpec
 from pointillist.likelihoods import LikelihoodName
 from pointillist.networks import ModelEntry, entry, names
+from pointillist.skeleton import without_numbers
 
 SHAPE, LEVELS = (1, 28, 28), 256  # what sizes of ours are counted for; a paper's are for the images of the paper
 KINDS: Mapping[str, ImageSpec] = {
@@ -77,7 +76,7 @@ def preset_image(model: ModelEntry, preset: str) -> ImageSpec:
 
 
 def _untrained(name: str, preset: str) -> PretrainedPixelModel:
-    with torch.device("meta"):  # no memory is taken for its weights
+    with without_numbers():  # no memory is taken for its weights
         return build(name, image=preset_image(entry(name), preset), preset=preset)
 
 
@@ -88,7 +87,7 @@ def _fitting(name: str, image: ImageSpec) -> tuple[str, ...]:
 
 def _builds(name: str, **settings: Any) -> bool:
     try:
-        with torch.device("meta"):
+        with without_numbers():
             build(name, preset="tiny", layers=1, **{"image": KINDS["binary"], **settings})
     except ConfigError:
         return False

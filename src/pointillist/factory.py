@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from huggingface_hub import ModelHubMixin, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
@@ -18,7 +17,7 @@ from pointillist.checkpoint import (
     WEIGHTS,
     check_settings,
     read_config,
-    read_shapes,
+    read_layout,
     read_tensors,
     write_model,
 )
@@ -28,8 +27,10 @@ from pointillist.images import ImageSpec
 from pointillist.likelihoods import LikelihoodName
 from pointillist.networks import config_from_dict, entry
 from pointillist.pixel_model import ModelConfig, PixelModel
+from pointillist.rounding import compact, expand, expanded_shapes
+from pointillist.skeleton import without_numbers
+from pointillist.zoo import resolve, shipped
 
-SHIPPED = Path(__file__).parent / "shipped"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -49,12 +50,15 @@ class PretrainedPixelModel(PixelModel, ModelHubMixin):
     def save_pretrained(
         self, save_directory: str | Path, *, repo_id: str | None = None, push_to_hub: bool = False, **kwargs: Any
     ) -> str | None:
-        """Write `model.safetensors`, `config.json` and the model card; each file appears whole or not at all."""
+        """Write `model.safetensors`, `config.json` and the model card; each file appears whole or not at all.
+
+        A rounded model (`round_weights`) is written in as few bytes as give its weights back to the bit.
+        """
         folder = Path(save_directory)
         config: dict[str, Any] = self.config.model_dump(mode="json")
         if self.training_record:
             config["training"] = self.training_record
-        write_model(folder, self.state_dict(), config, self.card or default_card(self))
+        write_model(folder, compact(self.state_dict()), config, self.card or default_card(self))
         if push_to_hub:
             pushed: str = self.push_to_hub(repo_id=repo_id or folder.name, **kwargs)
             return pushed
@@ -169,7 +173,7 @@ def load(source: str | Path, **hub: Any) -> PretrainedPixelModel:
     """A trained model, in evaluation mode.
 
     Args:
-        source: a shipped name, a model folder, or a hub id such as `user/model`.
+        source: a model folder, a shipped name (where no model folder has it), or a hub id such as `user/model`.
         hub: `revision`, `token`, `cache_dir`, `force_download`, `local_files_only` of the download.
 
     Raises:
@@ -180,7 +184,7 @@ def load(source: str | Path, **hub: Any) -> PretrainedPixelModel:
     training = record.pop("training", {})
     if not isinstance(training, dict):
         raise CheckpointError(f'{folder / CONFIG} is damaged: "training" must be a table.')
-    found = read_shapes(folder / WEIGHTS)
+    found = expanded_shapes(read_layout(folder / WEIGHTS))
     try:
         config = ModelConfig.from_dict(record)
         expected = _expected_shapes(config)
@@ -189,20 +193,18 @@ def load(source: str | Path, **hub: Any) -> PretrainedPixelModel:
     _compare_shapes(expected, found, folder)
     check_settings(folder, record)
     model = PretrainedPixelModel(config, training=training)
-    model.load_state_dict(read_tensors(folder / WEIGHTS))
+    model.load_state_dict(expand(read_tensors(folder / WEIGHTS)))
     if (folder / CARD).is_file():
         model.card = (folder / CARD).read_text(encoding="utf-8", errors="replace")
     return model.eval()
 
 
 def _folder(source: str, hub: dict[str, Any]) -> Path:
-    path = Path(source)
-    if path.exists():
-        return path
-    if source in shipped():
-        return SHIPPED / source
+    found = resolve(source)
+    if found is not None:
+        return found
     if not _HUB_ID.fullmatch(source):
-        known = ", ".join(shipped()) or "none in this release"
+        known = ", ".join(model.name for model in shipped()) or "none in this release"
         raise CheckpointError(
             f"There is no model {source!r}: give a folder, a hub id `user/model`, or a shipped name ({known})."
         )
@@ -217,7 +219,7 @@ def _folder(source: str, hub: dict[str, Any]) -> Path:
 
 def _expected_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     """The tensors that settings promise, without taking memory for them."""
-    with torch.device("meta"):
+    with without_numbers():
         return {name: tuple(t.shape) for name, t in PixelModel(config).state_dict().items()}
 
 
@@ -230,11 +232,6 @@ def _compare_shapes(expected: dict[str, tuple[int, ...]], found: dict[str, tuple
             f"{folder / WEIGHTS} does not belong to its {CONFIG}: tensor {name!r} is {found.get(name, 'missing')}, "
             f"expected {expected.get(name, 'none')}; copy the whole folder again."
         )
-
-
-def shipped() -> list[str]:
-    """Names of the models that come with the package."""
-    return sorted(p.name for p in SHIPPED.iterdir() if (p / WEIGHTS).is_file()) if SHIPPED.is_dir() else []
 
 
 def default_card(model: PixelModel) -> str:

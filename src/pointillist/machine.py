@@ -72,6 +72,14 @@ def available_bytes() -> int | None:
         return None
 
 
+def free_bytes(device: torch.device) -> int | None:
+    """Memory of a device that can still be had, in bytes; None where the system does not tell."""
+    if device.type != "cuda":
+        return available_bytes()
+    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # held by torch for what comes
+    return torch.cuda.mem_get_info(device)[0] + unused
+
+
 def describe_machine() -> str:
     """Processor, cores and system, without names or paths."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

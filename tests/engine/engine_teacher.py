@@ -12,10 +12,19 @@ from torch import Tensor
 
 from pointillist.engine import Interpreter, Program, record
 from pointillist.engine.cpu import CpuEngine
+from pointillist.engine.cuda import CudaEngine
+from pointillist.engine.walk import Walk
 from pointillist.passes import FullPass
 
-Engine = type[Interpreter] | type[CpuEngine]
-ENGINES: tuple[Engine, ...] = (Interpreter, CpuEngine)
+Engine = Callable[[Program, int, Mapping[str, NDArray[Any]] | None], Walk]
+
+
+def cuda_on_cpu(program: Program, batch: int, given: Mapping[str, NDArray[Any]] | None = None) -> Walk:
+    """The CUDA engine on tensors of this processor."""
+    return CudaEngine(program, batch, given, device=torch.device("cpu"))
+
+
+ENGINES: dict[str, Engine] = {"step": Interpreter, "cpu": CpuEngine, "cuda": cuda_on_cpu}
 
 
 def teacher_forced(
@@ -56,8 +65,8 @@ def check_equal(
     with torch.no_grad():
         expected = forward(canvas, FullPass()).numpy()
     scale = max(1.0, float(expected.std()))
-    for engine in ENGINES:
+    for name, engine in ENGINES.items():
         found = teacher_forced(program, canvas, engine=engine)
         expected = np.broadcast_to(expected, found.shape)
-        np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * scale, err_msg=engine.__name__)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * scale, err_msg=name)
     return program

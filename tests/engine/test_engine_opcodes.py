@@ -12,6 +12,7 @@ from engine_teacher import check_equal
 from torch import Tensor, nn
 
 from pointillist.engine.cpu.lower import LOWERINGS
+from pointillist.engine.cuda.kernels import KERNELS
 from pointillist.engine.opcodes import OPCODES
 from pointillist.recurrence import Cell
 
@@ -67,7 +68,7 @@ ON_A_VALUE: dict[str, Callable[[Tensor, Any], Tensor]] = {
 
 
 def test_every_opcode_has_a_case() -> None:
-    assert set(ON_A_VALUE) == set(OPCODES) == set(LOWERINGS)
+    assert set(ON_A_VALUE) == set(OPCODES) == set(LOWERINGS) == set(KERNELS)
 
 
 @pytest.mark.parametrize("start", [row, pixel])

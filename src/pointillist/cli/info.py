@@ -121,14 +121,17 @@ def model_facts(name: str) -> dict[str, Any]:
     from pointillist.checkpoint import CONFIG, WEIGHTS
     from pointillist.cli.runs import recorded_settings
     from pointillist.factory import load
+    from pointillist.rounding import kind_of
+    from pointillist.zoo import resolve
 
     model = load(name)
     config, record = model.config, model.training_record
-    folder = Path(name)
-    size = sum((folder / part).stat().st_size for part in (WEIGHTS, CONFIG)) if folder.is_dir() else None
+    folder = resolve(name)
+    size = None if folder is None else sum((folder / part).stat().st_size for part in (WEIGHTS, CONFIG))
     facts: dict[str, Any] = {
         "model": config.model_type,
         "parameters": model.num_parameters,
+        "weights": kind_of(model.state_dict()),
         "image": _described(model),
         "likelihood": model.likelihood.name,
         "classes": list(config.classes),

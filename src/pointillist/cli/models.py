@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,23 +27,26 @@ def models(as_json: Annotated[bool, typer.Option("--json", metavar=FLAG, help="P
     from dataclasses import asdict
 
     from pointillist.catalogue import models as all_models
+    from pointillist.zoo import shipped
 
     summaries = all_models()
-    ready = shipped_models()
+    ready = shipped()
     if as_json:
-        print_json({"models": [asdict(summary) for summary in summaries], "shipped": ready})
+        trained = [{**asdict(model), "folder": str(model.folder)} for model in ready]
+        print_json({"models": [asdict(summary) for summary in summaries], "shipped": trained})
         return
+    if ready:
+        print_table(
+            ("ready to paint", "what", "size"), [(m.name, m.summary, size_text(m.bytes)) for m in ready], right=(2,)
+        )
+        typer.echo(f"Paint with: pointillist sample {ready[0].name} -n 8; facts: pointillist info {ready[0].name}\n")
     print_facts([(summary.name, summary.summary) for summary in summaries])
     typer.echo()
     _print_sizes(summaries)
     print_facts(_takes(summaries))
-    typer.echo("\nTrain one with: pointillist train DATA --model NAME --preset PRESET\n")
-    if ready:
-        print_table(
-            ("shipped", "model", "size"), [(r["name"], r["model"], size_text(r["bytes"])) for r in ready], right=(2,)
-        )
-    else:
-        typer.echo("No trained model ships with this release.")
+    typer.echo("\nTrain one with: pointillist train DATA --model NAME --preset PRESET")
+    if not ready:
+        typer.echo("\nNo trained model ships with this release.")
 
 
 def _print_sizes(summaries: Sequence[ModelSummary]) -> None:
@@ -81,18 +84,3 @@ def short(count: int) -> str:
         if count >= size:
             return f"{float(f'{count / size:.3g}'):,g} {unit}"
     return str(count)
-
-
-def shipped_models() -> list[dict[str, Any]]:
-    """Name, kind and size of each model in the package."""
-    from pointillist.checkpoint import WEIGHTS, read_config
-    from pointillist.factory import SHIPPED, shipped
-
-    return [
-        {
-            "name": name,
-            "model": read_config(SHIPPED / name)["model_type"],
-            "bytes": (SHIPPED / name / WEIGHTS).stat().st_size,
-        }
-        for name in shipped()
-    ]

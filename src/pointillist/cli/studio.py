@@ -42,9 +42,9 @@ def studio(
 ) -> None:
     """Paint, ask and look on a local page, until Ctrl-C. Nothing leaves this machine, and nothing is kept on it."""
     from pointillist.errors import ConfigError, MissingExtraError
-    from pointillist.factory import shipped
+    from pointillist.zoo import shipped
 
-    sources = models or shipped()
+    sources = models or [model.name for model in shipped()]
     if not sources:
         raise ConfigError("`MODEL` is missing, and no model is shipped: name one, for example `studio runs/digits`.")
     try:

@@ -12,7 +12,7 @@ class PositionMap(nn.Module):
 
     def __init__(self, width: int, height: int, columns: int) -> None:
         super().__init__()
-        self.map = nn.Parameter(torch.randn(1, width, height, columns) * 0.1)
+        self.map = nn.Parameter(nn.init.normal_(torch.empty(1, width, height, columns), std=0.1))
 
     def forward(self, count: int) -> Float[Tensor, "b d h w"]:
         """The map, for `count` images."""

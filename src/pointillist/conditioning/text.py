@@ -122,7 +122,7 @@ class TextListener(Listener):
         self.first = nn.Linear(config.size, config.width)
         self.second = nn.Linear(config.width, config.width)
         self.dropout = nn.Dropout(config.dropout)
-        self.absent = nn.Parameter(torch.randn(config.width) * 0.1)
+        self.absent = nn.Parameter(nn.init.normal_(torch.empty(config.width), std=0.1))
 
     @property
     def prompts(self) -> Prompts:
@@ -161,7 +161,7 @@ class WordsListener(Listener):
         self.embedding = nn.Embedding(config.buckets, config.width)
         self.out = nn.Linear(config.width, config.width)
         self.dropout = nn.Dropout(config.dropout)
-        self.absent = nn.Parameter(torch.randn(config.width) * 0.1)
+        self.absent = nn.Parameter(nn.init.normal_(torch.empty(config.width), std=0.1))
 
     def resolve(self, asked: str | Sequence[str] | None, count: int, size: tuple[int, int]) -> Part:
         """Buckets of words and n-grams."""

@@ -33,7 +33,7 @@ class VectorListener(Listener):
         self.vector_width = config.width
         self.first = nn.Linear(config.size, config.width)
         self.second = nn.Linear(config.width, config.width)
-        self.absent = nn.Parameter(torch.randn(config.width) * 0.1)
+        self.absent = nn.Parameter(nn.init.normal_(torch.empty(config.width), std=0.1))
 
     def resolve(self, asked: Any, count: int, size: tuple[int, int]) -> Part:
         """Finite floats `[d]` or `[n d]`."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pointillist.engine.arrays import Arrays
 from pointillist.engine.opcodes import OPCODES, Call
 from pointillist.engine.program import FloatArray, Instruction, Program
-from pointillist.engine.room import check_room, interpreter_bytes
+from pointillist.engine.room import check_room, table_bytes
 from pointillist.engine.walk import Walk
 
 
@@ -27,7 +27,7 @@ class Interpreter(Walk):
     def __init__(self, program: Program, batch: int, given: Mapping[str, NDArray[Any]] | None = None) -> None:
         super().__init__(program, batch)
         self._period = program.period
-        check_room(interpreter_bytes(program, batch), batch, program.height, program.width)
+        check_room(table_bytes(program, batch), batch, program.height, program.width)
         self._arrays = Arrays(program, batch, given)
         self._row_calls = _bind_rows(program.row, self._arrays)
         self._step_calls = [_bind_columns(step, self._arrays) for step in program.steps]

@@ -7,13 +7,13 @@ from pointillist.errors import EngineError
 from pointillist.machine import available_bytes
 
 
-def check_room(needed: int, batch: int, height: int, width: int) -> None:
-    """Refuse to take more bytes than are free.
+def check_room(needed: int, batch: int, height: int, width: int, free: int | None = None) -> None:
+    """Refuse to take more bytes than are free: of a device, or else of this machine.
 
     Raises:
         EngineError: naming both numbers, and the remedy.
     """
-    free = available_bytes()
+    free = available_bytes() if free is None else free
     if free is not None and needed > free:
         raise EngineError(
             f"Painting {batch} images of {height}x{width} at once needs {needed / 2**30:,.1f} GiB of "
@@ -21,8 +21,12 @@ def check_room(needed: int, batch: int, height: int, width: int) -> None:
         )
 
 
-def interpreter_bytes(program: Program, batch: int) -> int:
-    """What the arrays of the interpreter take, if no buffer is used twice."""
+def table_bytes(program: Program, batch: int, columns: int = 1) -> int:
+    """What maps, memories, conditions and values take, if no buffer is used twice.
+
+    Args:
+        columns: for how many columns a value at a site is kept; one known a row at a time takes all.
+    """
     numbers = 0
     for kept in program.maps:
         sites = kept.left + -(-program.width // kept.scale) + kept.right
@@ -31,5 +35,5 @@ def interpreter_bytes(program: Program, batch: int) -> int:
     for given in program.givens.values():
         numbers += given.channels * (1 if given.kind == "vector" else program.height * program.width)
     values = {view.value for _, part in program.parts() for i in part for view in i.views}
-    numbers += sum(v.channels * (program.width if v.level == Level.ROW else 1) for v in values)
+    numbers += sum(v.channels * (program.width if v.level == Level.ROW else columns) for v in values)
     return batch * numbers * program.dtype.itemsize

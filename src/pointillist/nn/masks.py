@@ -35,6 +35,7 @@ def see_before(
     latest, earliest = int(in_groups.max()), int(out_groups.min())
     if latest < earliest or (latest == earliest and not strict):
         return None
-    device = torch.get_default_device()  # "meta" where a model is only measured: its masks take no memory
-    inputs, outputs = in_groups.to(device)[None], out_groups.to(device)[:, None]
-    return (inputs < outputs if strict else inputs <= outputs).float()
+    if torch.get_default_device().type == "meta":  # a model is only measured: its masks take no memory
+        return torch.empty(len(out_groups), len(in_groups))
+    inputs, outputs = in_groups[None], out_groups[:, None]
+    return (inputs < outputs if strict else inputs <= outputs).float().to(torch.get_default_device())

@@ -129,7 +129,7 @@ class _Announcement(event.Listener):  # type: ignore[misc]  # numba is not annot
         ours = event.data["dispatcher"].py_func.__module__.startswith(__package__)
         if ours and not self.said:
             self.said = True
-            _log.warning("Compiling the CPU engine, which takes some seconds once; it is kept in %s.", cache_folder())
+            _log.warning("Compiling once, which takes some seconds: the CPU engine is kept in %s.", cache_folder())
 
     def on_end(self, event: Any) -> None:
         """Nothing to say."""

@@ -1,0 +1,5 @@
+"""Programs in torch on static buffers: replayed as CUDA graphs on a GPU, and the same functions on any other device."""
+
+from pointillist.engine.cuda.walker import CudaEngine
+
+__all__ = ["CudaEngine"]

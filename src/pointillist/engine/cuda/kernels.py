@@ -1,0 +1,188 @@
+"""Each opcode in torch, over one column or a whole row. The meaning of an opcode is in `engine/opcodes`.
+
+Nothing here asks a number back from the device or decides by one, so that all of it can be captured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from pointillist.engine.cuda.buffers import Buffers, Rows
+from pointillist.engine.opcodes.sites import map_of
+from pointillist.engine.program import Instruction, Memory
+
+Kernel = Callable[[Buffers, Instruction, int | None], None]
+KERNELS: dict[str, Kernel] = {}
+
+
+def run(buffers: Buffers, part: Sequence[Instruction], row: int, column: int | None) -> None:
+    """Run a part of the program in a row: at a column, or at all columns together where column is None.
+
+    What lies on a coarse grid, or is for rows of one parity, runs at its own sites only, and what belongs to a row
+    above not before there is one.
+    """
+    for instruction in part:
+        scale = instruction.scale
+        if row % scale or (column or 0) % scale or row < instruction.first_row:
+            continue
+        if instruction.turn in (None, row % 2):
+            KERNELS[instruction.opcode](buffers, instruction, column)
+
+
+def computes(*opcodes: str) -> Callable[[Kernel], Kernel]:
+    """Enter the kernel of opcodes into the table."""
+
+    def entered(kernel: Kernel) -> Kernel:
+        KERNELS.update(dict.fromkeys(opcodes, kernel))
+        return kernel
+
+    return entered
+
+
+def _gate(x: Tensor, y: Tensor, out: Tensor) -> None:
+    torch.tanh(x, out=out)
+    out.mul_(torch.sigmoid(y))
+
+
+ELEMENTWISE: dict[str, Callable[..., object]] = {
+    "COPY": lambda x, out: out.copy_(x),
+    "ADD": torch.add,
+    "MULTIPLY": torch.mul,
+    "SHIFT": torch.add,
+    "SCALE": torch.mul,
+    "TANH": torch.tanh,
+    "SIGMOID": torch.sigmoid,
+    "GATE": _gate,
+    "RELU": lambda x, out: torch.clamp(x, min=0, out=out),
+    "ELU": torch.ops.aten.elu.out,
+    "GELU": lambda x, out: torch.ops.aten.gelu.out(x, approximate="tanh", out=out),
+}
+
+
+@computes(*ELEMENTWISE)
+def _elementwise(buffers: Buffers, instruction: Instruction, column: int | None) -> None:
+    inputs = [buffers.read(view, column) for view in instruction.inputs]
+    constants = map(buffers.constant, instruction.constants)
+    ELEMENTWISE[instruction.opcode](*inputs, *constants, out=buffers.write(instruction, column))
+
+
+@computes("LINEAR")
+def _linear(buffers: Buffers, instruction: Instruction, column: int | None) -> None:
+    x, *start = (buffers.read(view, column) for view in instruction.inputs)
+    matrix, *bias = map(buffers.constant, instruction.constants)
+    out = buffers.write(instruction, column)
+    begin = start[0].expand_as(out).reshape(-1, out.shape[-1]) if start else (bias[0] if bias else None)
+    rows = x.reshape(-1, x.shape[-1])  # a copy only of a row of runs of neighbours
+    flat = out[:, 0] if out.shape[1] == 1 else out.view(-1, out.shape[-1]) if out.is_contiguous() else None
+    result = _product(rows, matrix, begin, flat)
+    if flat is None:
+        out.copy_(result.view(out.shape))
+    if start and bias:
+        out.add_(bias[0])
+
+
+def _product(rows: Tensor, matrix: Tensor, begin: Tensor | None, out: Tensor | None) -> Tensor:
+    return torch.mm(rows, matrix, out=out) if begin is None else torch.addmm(begin, rows, matrix, out=out)
+
+
+@computes("GIVEN", "CONSTANT")
+def _nothing(buffers: Buffers, instruction: Instruction, column: int | None) -> None:
+    """It is in its place since `Buffers.begin`, or for good."""
+
+
+@computes("STORE")
+def _store(buffers: Buffers, instruction: Instruction, column: int | None) -> None:
+    (view,), kept = instruction.inputs, map_of(instruction)
+    if not buffers.is_home(view, kept):
+        _at(buffers.maps[kept], 0, 0, view.scale, column).copy_(buffers.read(view, column))
+
+
+@computes("GATHER")
+def _gather(buffers: Buffers, instruction: Instruction, column: int | None) -> None:
+    kept = buffers.maps[map_of(instruction)]
+    if instruction.output is not None and not buffers.is_set(instruction.output.value):
+        parts = [_at(kept, dy, dx, instruction.scale, column) for dy, dx in instruction.taps]
+        torch.cat(parts, -1, out=buffers.write(instruction, column))
+
+
+def _at(rows: Rows, dy: int, dx: int, scale: int, column: int | None) -> Tensor:
+    """The sites of a map that lie `(dy, dx)` from those of a grid, which may be coarser than its own."""
+    sites = rows.at(dy, dx)
+    if column is None:
+        return sites[:, :: scale // rows.kept.scale]
+    return sites[:, column // rows.kept.scale : column // rows.kept.scale + 1]
+
+
+@computes("BELOW")
+def _below(buffers: Buffers, instruction: Instruction, column: int | None) -> None:
+    out = buffers.write(instruction, column)
+    if buffers.row == instruction.first_row:
+        out.zero_()
+    else:
+        out.copy_(buffers.read(instruction.inputs[0], column))
+
+
+@computes("FINER")
+def _finer(buffers: Buffers, instruction: Instruction, column: int | None) -> None:
+    coarse, out = buffers.maps[map_of(instruction)].at(0, 0), buffers.write(instruction, column)
+    scale, size = instruction.scale, out.shape[-1]
+    quarters = _split(coarse, 2, 2, size)[:, :, buffers.row // scale % 2]  # [b, coarse columns, 2, size]
+    if column is None:
+        out.copy_(quarters.reshape(len(out), -1, size)[:, : out.shape[1]])
+    else:
+        out.copy_(quarters[:, column // (2 * scale), column // scale % 2, None])
+
+
+@computes("SCAN")
+def _scan(buffers: Buffers, instruction: Instruction, column: int | None) -> None:
+    x, out = buffers.read(instruction.inputs[0], None), buffers.write(instruction, None)
+    matrix, hidden, memory = map(buffers.constant, instruction.constants)
+    ((_, side),) = instruction.taps
+    d, state, columns = len(hidden), hidden.expand(len(x), -1), range(x.shape[1])
+    for at in columns if side < 0 else columns[::-1]:
+        pre = torch.addmm(x[:, at], state, matrix)
+        gates = torch.sigmoid(pre[:, : 3 * d])
+        memory = gates[:, d : 2 * d] * memory + gates[:, 2 * d :] * torch.tanh(pre[:, 3 * d :])
+        state = torch.mul(gates[:, :d], torch.tanh(memory), out=out[:, at])
+
+
+@computes("REMEMBER")
+def _remember(buffers: Buffers, instruction: Instruction, column: int | None) -> None:
+    memory, x = _memory(instruction), buffers.read(instruction.inputs[0], column)
+    slots = buffers.slots if column is None else buffers.slots[column : column + 1]
+    kept = buffers.memories[memory]
+    kept.keys.index_copy_(2, slots, _by_head(x[..., : memory.keys], memory.heads))
+    kept.values.index_copy_(2, slots, _by_head(x[..., memory.keys :], memory.heads))
+
+
+@computes("ATTEND")
+def _attend(buffers: Buffers, instruction: Instruction, column: int | None) -> None:
+    """Over the slots of all sites, where those that are not earlier weigh nothing: one shape at every site."""
+    memory, query = _memory(instruction), buffers.read(instruction.inputs[0], column)
+    heads = query.shape[-1] // memory.key_width
+    kept, part = buffers.memories[memory], slice(instruction.head, instruction.head + heads)
+    asked = _by_head(query, heads).flatten(0, 1) * memory.key_width**-0.5
+    scores = asked @ kept.keys[part].flatten(0, 1).mT  # [heads * b, columns, slots]
+    scores.masked_fill_(buffers.hidden if column is None else buffers.hidden[column], -torch.inf)
+    found = scores.softmax(2) @ kept.values[part].flatten(0, 1)
+    out = buffers.write(instruction, column)
+    _split(out, heads, memory.value_width).copy_(found.view(heads, -1, *found.shape[1:]).permute(1, 2, 0, 3))
+
+
+def _memory(instruction: Instruction) -> Memory:
+    if not isinstance(instruction.map, Memory):
+        raise ValueError(f"{instruction.opcode} without a memory")
+    return instruction.map
+
+
+def _by_head(x: Tensor, heads: int) -> Tensor:
+    """`[b, columns, heads * c]` as `[heads, b, columns, c]`."""
+    return _split(x, heads, x.shape[-1] // heads).permute(2, 0, 1, 3)
+
+
+def _split(x: Tensor, *sizes: int) -> Tensor:
+    """The channels as several dimensions, without a copy."""
+    return x.view(*x.shape[:-1], *sizes)

@@ -1,0 +1,98 @@
+"""Models that come with the package: found by name, listed, opened without torch's compiler."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import pointillist as pt
+from pointillist import zoo
+from pointillist.cli.app import app
+from pointillist.networks import names
+from pointillist.skeleton import without_numbers
+
+
+@pytest.fixture
+def tiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pt.PretrainedPixelModel:
+    """A shipped model called `tiles`, and an empty folder to work in."""
+    model = pt.build("gated-pixelcnn", shape=(1, 4, 4), levels=4, ordered=False, channels=4, layers=2, text="learned")
+    model.card = "---\nlicense: cc0-1.0\n---\n\n# tiles: 4x4 tiles from a prompt\n\nMore.\n"
+    model.eval().save_pretrained(tmp_path / "zoo" / "tiles")
+    monkeypatch.setattr(zoo, "ZOO", tmp_path / "zoo")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return model
+
+
+def test_a_name_is_a_model(tiles: pt.PretrainedPixelModel) -> None:
+    """With the weights and the card of its folder; a name that is none is refused with those that are."""
+    found = pt.load("tiles")
+    assert all(torch.equal(a, b) for a, b in zip(found.state_dict().values(), tiles.state_dict().values(), strict=True))
+    (entry,) = pt.shipped()
+    assert (entry.name, entry.summary, entry.model) == ("tiles", "4x4 tiles from a prompt", "gated-pixelcnn")
+    with pytest.raises(pt.CheckpointError, match=r"no model 'tile'.*shipped name \(tiles\)"):
+        pt.load("tile")
+
+
+def test_a_model_folder_of_that_name_wins_and_another_folder_does_not(tiles: pt.PretrainedPixelModel) -> None:
+    """A folder of pictures that is called like a shipped model does not hide it; half a model is not passed over."""
+    Path("tiles").mkdir()
+    assert pt.load("tiles").image == tiles.image
+    other = pt.build("pixelcnn", shape=(1, 2, 2), levels=2, channels=4, layers=1)
+    other.save_pretrained("tiles")
+    assert pt.load("tiles").config.model_type == "pixelcnn"
+    Path("tiles/config.json").unlink()
+    with pytest.raises(pt.CheckpointError, match=r"holds no config.json"):
+        pt.load("tiles")
+
+
+def test_commands_take_the_name(tiles: pt.PretrainedPixelModel) -> None:
+    """`models`, `info` and `sample` by name."""
+    listed = CliRunner().invoke(app, ["models"]).stdout
+    assert "4x4 tiles from a prompt" in listed
+    assert "pointillist sample tiles" in listed
+    assert "text (learned)" in CliRunner().invoke(app, ["info", "tiles"]).stdout
+    painted = CliRunner().invoke(app, ["sample", "tiles", "--text", "orb spider", "-n", "2", "--engine", "step"])
+    assert painted.exit_code == 0, painted.output
+    assert Path("samples.png").is_file()
+
+
+def test_every_shipped_model_paints() -> None:
+    """Those that are really in the package: a title and a licence on the card, and a picture."""
+    for model in pt.shipped():
+        card = (model.folder / "README.md").read_text(encoding="utf-8")
+        assert f"# {model.name}: " in card
+        assert "license:" in card
+        painted = pt.sample(pt.load(model.name), 1, seed=0, engine="step")
+        assert painted.levels.unique().numel() > 1
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_model_without_numbers_has_the_shapes_of_one_with_them(name: str) -> None:
+    """Every tensor of every network, with every condition, and none of them takes memory."""
+    settings = {"preset": "tiny", "classes": 3, "text": "learned", "hint": "lowres:2", "position_width": 2}
+    with without_numbers():
+        bare = pt.build(name, shape=(3, 8, 8), orders="raster-all", **settings)
+    real = pt.build(name, shape=(3, 8, 8), orders="raster-all", **settings)
+    assert all(tensor.is_meta for tensor in bare.state_dict().values())
+    shapes = [{k: (t.shape, t.dtype) for k, t in model.state_dict().items()} for model in (bare, real)]
+    assert shapes[0] == shapes[1]
+
+
+def test_opening_a_model_does_not_import_the_compiler(tmp_path: Path) -> None:
+    """`torch._dynamo` takes longer to import than to paint an image."""
+    for name in names():
+        pt.build(name, shape=(1, 8, 8), preset="tiny", text="learned").save_pretrained(tmp_path / name)
+    program = (
+        "import sys, pathlib, pointillist as pt\n"
+        f"for folder in pathlib.Path({str(tmp_path)!r}).iterdir():\n"
+        "    pt.load(folder)\n"
+        "    assert 'torch._dynamo' not in sys.modules, folder\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
