@@ -14,7 +14,7 @@ ROOT = Path(pointillist.__file__).parent
 # from the bottom up; a room may import itself and rooms of lower rows, never its neighbours in a row
 ROWS = [
     {"_version", "errors", "machine", "memory", "layout", "attention", "recurrence", "neighbours", "skeleton"},
-    {"ordering"},
+    {"ordering", "rounding"},
     {"passes", "images", "checkpoint"},
     {"text", "likelihoods", "data", "nn", "pictures", "engine", "zoo"},
     {"conditioning", "drawing"},

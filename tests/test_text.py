@@ -88,6 +88,8 @@ def test_captions_are_reworded() -> None:
     assert ways(templates=["{}", "picture of {}"]) == {"a Red, dragon", "picture of a Red, dragon"}
     assert ways(dropout=0.5) == {"a Red, dragon", "Red, dragon", "a dragon", "a Red,"}
     assert reword("dragon", np.random.default_rng(0), dropout=0.99) == "dragon"
+    assert ways(part_dropout=0.5) == {"a Red, dragon", "a Red", "dragon"}
+    assert reword("dragon", np.random.default_rng(0), part_dropout=0.99) == "dragon"
 
 
 def test_the_sentence_encoder_knows_what_is_alike() -> None:

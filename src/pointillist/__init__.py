@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pointillist.images import ImageSpec
     from pointillist.pixel_model import PixelModel
     from pointillist.receptive import ReceptiveField, receptive_field
+    from pointillist.rounding import round_weights
     from pointillist.sampling import Samples, sample
     from pointillist.scoring import Evaluation, entropy_map, evaluate
     from pointillist.studio import Studio
@@ -51,6 +52,7 @@ _HOMES = {
     "pointillist.images": ("ImageSpec",),
     "pointillist.pixel_model": ("PixelModel",),
     "pointillist.receptive": ("ReceptiveField", "receptive_field"),
+    "pointillist.rounding": ("round_weights",),
     "pointillist.sampling": ("Samples", "sample"),
     "pointillist.scoring": ("Evaluation", "entropy_map", "evaluate"),
     "pointillist.studio": ("Studio",),
@@ -93,6 +95,7 @@ __all__ = [
     "load_data",
     "models",
     "receptive_field",
+    "round_weights",
     "sample",
     "shipped",
     "train",

@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from pointillist.errors import CheckpointError
+from pointillist.rounding import Stored
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
@@ -103,21 +104,22 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the tensors in a safetensors file, without loading any.
+def read_layout(path: Path) -> dict[str, Stored]:
+    """Names, types and shapes of the tensors in a safetensors file, without loading any.
 
     Raises:
         CheckpointError: if the file is missing, a pickle, or damaged.
     """
     with _opened(path) as file:
-        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        return {name: Stored(part.get_dtype(), tuple(part.get_shape())) for name, part in slices.items()}
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """All tensors of a safetensors file, if their checksum is right (a file of another tool may have none).
 
     Raises:
-        CheckpointError: as `read_shapes`; also if a bit has changed.
+        CheckpointError: as `read_layout`; also if a bit has changed.
     """
     with _opened(path) as file:
         # copies: the library maps the file, and a file that shrinks later would take the process with it

@@ -17,7 +17,7 @@ from pointillist.checkpoint import (
     WEIGHTS,
     check_settings,
     read_config,
-    read_shapes,
+    read_layout,
     read_tensors,
     write_model,
 )
@@ -27,6 +27,7 @@ from pointillist.images import ImageSpec
 from pointillist.likelihoods import LikelihoodName
 from pointillist.networks import config_from_dict, entry
 from pointillist.pixel_model import ModelConfig, PixelModel
+from pointillist.rounding import compact, expand, expanded_shapes
 from pointillist.skeleton import without_numbers
 from pointillist.zoo import resolve, shipped
 
@@ -49,12 +50,15 @@ class PretrainedPixelModel(PixelModel, ModelHubMixin):
     def save_pretrained(
         self, save_directory: str | Path, *, repo_id: str | None = None, push_to_hub: bool = False, **kwargs: Any
     ) -> str | None:
-        """Write `model.safetensors`, `config.json` and the model card; each file appears whole or not at all."""
+        """Write `model.safetensors`, `config.json` and the model card; each file appears whole or not at all.
+
+        A rounded model (`round_weights`) is written in as few bytes as give its weights back to the bit.
+        """
         folder = Path(save_directory)
         config: dict[str, Any] = self.config.model_dump(mode="json")
         if self.training_record:
             config["training"] = self.training_record
-        write_model(folder, self.state_dict(), config, self.card or default_card(self))
+        write_model(folder, compact(self.state_dict()), config, self.card or default_card(self))
         if push_to_hub:
             pushed: str = self.push_to_hub(repo_id=repo_id or folder.name, **kwargs)
             return pushed
@@ -180,7 +184,7 @@ def load(source: str | Path, **hub: Any) -> PretrainedPixelModel:
     training = record.pop("training", {})
     if not isinstance(training, dict):
         raise CheckpointError(f'{folder / CONFIG} is damaged: "training" must be a table.')
-    found = read_shapes(folder / WEIGHTS)
+    found = expanded_shapes(read_layout(folder / WEIGHTS))
     try:
         config = ModelConfig.from_dict(record)
         expected = _expected_shapes(config)
@@ -189,7 +193,7 @@ def load(source: str | Path, **hub: Any) -> PretrainedPixelModel:
     _compare_shapes(expected, found, folder)
     check_settings(folder, record)
     model = PretrainedPixelModel(config, training=training)
-    model.load_state_dict(read_tensors(folder / WEIGHTS))
+    model.load_state_dict(expand(read_tensors(folder / WEIGHTS)))
     if (folder / CARD).is_file():
         model.card = (folder / CARD).read_text(encoding="utf-8", errors="replace")
     return model.eval()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pointillist.data import builtin_names, load_data
-from pointillist.data.splits import complete_splits, cut
+from pointillist.data.splits import complete_splits, cut, cut_together
+from pointillist.errors import DataError
 
 
 @given(st.lists(st.integers(0, 5), min_size=2, max_size=60), st.data(), st.integers(0, 2**32 - 1))
@@ -75,3 +78,32 @@ def test_uci_digits_keeps_its_test_part_under_any_seed() -> None:
     first, second = (load_data("uci-digits", seed=s, valid_fraction=v) for s, v in ((0, 0.1), (7, 0.3)))
     everything = range(360)
     assert first.get("test").batch(everything).levels.equal(second.get("test").batch(everything).levels)
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=60), st.integers(0, 60), st.integers(0, 2**32 - 1))
+def test_what_belongs_together_is_not_cut_apart(names: list[int], take: int, seed: int) -> None:
+    """Never more than asked, never one more that would still fit, and a name is on one side."""
+    chosen = cut_together(np.array(names), take, seed)
+    inside, outside = np.array(names)[chosen], np.array(names)[~chosen]
+    assert not set(inside) & set(outside)
+    assert len(inside) <= take
+    assert all(len(inside) + names.count(name) > take for name in outside)
+
+
+def test_a_member_or_the_captions_say_what_belongs_together(tmp_path: Path) -> None:
+    """By a member of an archive, or by the captions; another name is refused."""
+    names = np.array(["a", "b", "c", "d"] * 5)
+    x = np.arange(80, dtype=np.uint8).reshape(20, 2, 2)
+    np.savez(tmp_path / "x.npz", x=x, name=names, text=names, folder=np.array(["f"] * 20))
+    for by in ("name", "text"):
+        splits = load_data(tmp_path / "x.npz", split_by=by, valid_fraction=0.25, text_from="folder,name")
+        train, valid = splits.get("train"), splits.get("valid")
+        assert (len(train), len(valid)) == (15, 5)
+        assert train.texts is not None
+        assert valid.texts is not None
+        assert set(valid.texts).isdisjoint(train.texts)
+        assert valid.texts[0].startswith("f, ")
+    with pytest.raises(DataError, match=r"no 'kind' for every split"):
+        load_data(tmp_path / "x.npz", split_by="kind")
+    with pytest.raises(DataError, match=r"`split_by` \(='text'\) is not in"):
+        load_data(x, split_by="text")

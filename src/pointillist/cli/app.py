@@ -22,6 +22,7 @@ COMMANDS = {
     "sample": "Models",
     "repaint": "Models",
     "evaluate": "Models",
+    "compact": "Models",
     "explain": "Look",
     "studio": "Look",
     "info": "Look",

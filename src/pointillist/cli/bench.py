@@ -9,6 +9,8 @@ import typer
 
 from pointillist.cli.output import Bar, print_facts, print_json, print_table, refuse_existing
 from pointillist.cli.settings import FLAG
+from pointillist.cli.weights import HELP as ROUNDED
+from pointillist.cli.weights import with_weights
 
 if TYPE_CHECKING:
     from pointillist.bench import Plan, Report
@@ -23,7 +25,9 @@ EPILOG = """Examples:
 
   pointillist bench runs/digits --engines naive,step --no-training
 
-  pointillist bench --set model.network.channels=128 --threads 1,2 --json speed.json
+  pointillist bench --set model.network.channels=128 --weights int8
+
+  pointillist bench --threads 1,2 --json speed.json
 
 The hardware floor is what the multiplications would take at the best float32
 matrix product that was measured here, plus what reading the weights would take
@@ -47,6 +51,7 @@ Sets = Annotated[
 Size = Annotated[str | None, _option(value="SIZE", text="28 or 48x64; else the model's own, or 28.", panel=_WHAT)]
 Levels = Annotated[int, _option(value="N", text="Of an untrained model.", panel=_WHAT, low=2)]
 Mode = Annotated[str, _option(value="KIND", text="Of an untrained model: grey, rgb or rgba.", panel=_WHAT)]
+Weights = Annotated[str | None, _option(value="KIND", text=ROUNDED, panel=_WHAT)]
 Batch = Annotated[str, _option(value="N,N", text="Images painted at once.", panel=_WHAT)]
 Engines = Annotated[str | None, _option(value="NAME,NAME", text="Else all that run here.", panel=_WHAT)]
 Threads = Annotated[str, _option(value="N,N", text="More than one are compared with one.", panel=_WHAT)]
@@ -67,6 +72,7 @@ def bench(
     size: Size = None,
     levels: Levels = 256,
     mode: Mode = "grey",
+    weights: Weights = None,
     batch: Batch = "1,16",
     engines: Engines = None,
     threads: Threads = "1",
@@ -90,6 +96,7 @@ def bench(
             refuse_existing(path, force)
     wanted = None if size is None else parse_size(size)
     subject, name = _model(model, sets or [], wanted, levels, mode)
+    subject, name = with_weights(subject, weights), f"{name} {weights or ''}".rstrip()
     plan = Plan(
         size=wanted or (subject.image.height, subject.image.width),
         batches=_numbers("--batch", batch),

@@ -12,6 +12,8 @@ import typer
 from pointillist.cli.fidelity import lines_of
 from pointillist.cli.output import Bar, print_facts, print_json, refuse_existing
 from pointillist.cli.settings import FLAG
+from pointillist.cli.weights import HELP as ROUNDED
+from pointillist.cli.weights import with_weights
 
 if TYPE_CHECKING:
     from pointillist.data import DataOptions, DataSplits, ImageDataset
@@ -70,6 +72,7 @@ Order = Annotated[
         metavar="NAME", help="An order of the model; average (over its orders, exact), or each. Default: its first."
     ),
 ]
+Weights = Annotated[str | None, typer.Option(metavar="KIND", help=ROUNDED)]
 Force = Annotated[bool, typer.Option("--force", metavar=FLAG, help="Replace the CSV that is there.")]
 
 
@@ -89,6 +92,7 @@ def evaluate(
     candidates: Candidates = 50,
     draws: Draws = 1,
     copies: Copies = 0,
+    weights: Weights = None,
     force: Force = False,
 ) -> None:
     """Measure a model on images it has not seen, in bits/dim and nats."""
@@ -100,7 +104,7 @@ def evaluate(
 
     if per_image is not None:
         refuse_existing(per_image, force)
-    scorer = load(model)
+    scorer = with_weights(load(model), weights)
     scorer.to(resolve_device(device))
     options = reading(scorer, data, sets or [], labels=not no_labels)
     classes = scorer.config.classes if options.labels else ()

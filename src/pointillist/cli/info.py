@@ -121,6 +121,7 @@ def model_facts(name: str) -> dict[str, Any]:
     from pointillist.checkpoint import CONFIG, WEIGHTS
     from pointillist.cli.runs import recorded_settings
     from pointillist.factory import load
+    from pointillist.rounding import kind_of
     from pointillist.zoo import resolve
 
     model = load(name)
@@ -130,6 +131,7 @@ def model_facts(name: str) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "model": config.model_type,
         "parameters": model.num_parameters,
+        "weights": kind_of(model.state_dict()),
         "image": _described(model),
         "likelihood": model.likelihood.name,
         "classes": list(config.classes),

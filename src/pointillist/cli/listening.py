@@ -37,7 +37,7 @@ def heard(section: ModelSection, data: ImageDataset, source: PretrainedPixelMode
         found["hint"] = HintConfig(channels=channels, image=columns.hint_spec, width=section.hint_width)
     text = section.text if section.text != "auto" else "use" if data.texts is not None and before is None else "off"
     if text != "off":
-        found["text"] = TextConfig.of(text, section.text_width)
+        found["text"] = TextConfig.of(text, section.text_width, section.text_dropout)
     if before is not None:
         for name in ("attributes", "vector", "hint", "text"):
             if name not in found and getattr(before, name) is not None:

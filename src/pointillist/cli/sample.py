@@ -14,6 +14,8 @@ import typer
 
 from pointillist.cli.output import Bar, print_json, refuse_existing
 from pointillist.cli.settings import FLAG
+from pointillist.cli.weights import HELP as ROUNDED
+from pointillist.cli.weights import with_weights
 
 if TYPE_CHECKING:
     from pointillist.cli.writers import Totals
@@ -77,6 +79,7 @@ Verbose = Annotated[bool, _option("--verbose", value=FLAG, text="Say which engin
 Order = Annotated[
     str | None, _option("--order", value="NAME", text="Paint in this order, one the model knows.", panel=_PAINT)
 ]
+Weights = Annotated[str | None, _option(value="KIND", text=ROUNDED, panel=_PAINT)]
 BatchSize = Annotated[int, _option(value="N", text="Images painted at once.", panel=_PAINT, low=1)]
 Out = Annotated[str, _option("--out", "-o", value="PATH", text="A sheet NAME.png, DIR/ or NAME.npz.", panel=_WRITE)]
 Format = Annotated[
@@ -105,6 +108,7 @@ def sample(
     threads: Threads = None,
     verbose: Verbose = False,
     order: Order = None,
+    weights: Weights = None,
     batch_size: BatchSize = 64,
     out: Out = "samples.png",
     form: Format = None,
@@ -124,7 +128,7 @@ def sample(
     choose_engine(engine)  # refused before the model is read
     kind, path = target(out, form)
     wanted = None if size is None else parse_size(size)
-    painter = load(model)
+    painter = with_weights(load(model), weights)
     chosen = choose_engine(engine, painter.device)
     labels = each_label(label or [], painter.config.classes, n)
     prompts = each_text(text or [], labels, n)

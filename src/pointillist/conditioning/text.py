@@ -53,7 +53,7 @@ class TextConfig(BaseModel):
         return self
 
     @classmethod
-    def of(cls, text: str, width: int = 64) -> TextConfig:
+    def of(cls, text: str, width: int = 64, dropout: float = 0.1) -> TextConfig:
         """From `use`, `learned`, `use+learned`, `minilm:FOLDER` and so on.
 
         Raises:
@@ -64,7 +64,7 @@ class TextConfig(BaseModel):
         if len(encoders) > 1 or len(set(parts)) < len(parts):
             raise ConfigError(f"`text` (={text!r}) may name one encoder, and `learned` beside it: use+learned.")
         if not encoders:
-            return cls(learned=True, width=width)
+            return cls(learned=True, width=width, dropout=dropout)
         encoder = open_encoder(encoders[0])
         return cls(
             encoder=encoder.name,
@@ -72,6 +72,7 @@ class TextConfig(BaseModel):
             size=encoder.size,
             learned=LEARNED in parts,
             width=width,
+            dropout=dropout,
         )
 
 

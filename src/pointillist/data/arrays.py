@@ -171,7 +171,7 @@ def read_npz(path: Path, options: DataOptions) -> Raw:
     labels = _column(archive, counts, label_stems, required=options.label_from) if options.labels else None
     columns = [_column(archive, counts, (name,), required=name) for name in options.text_columns]
     texts = columns or [_column(archive, counts, TEXT_STEMS)]
-    palette = None
+    palette, kept = None, options.split_by
     if isinstance(options.palette, str) and options.palette in archive.names:
         palette = check_palette(archive.read(options.palette), f"{path.name}:{options.palette}")
     names = archive.read("classes") if "classes" in archive.names and options.labels else np.array([])
@@ -180,8 +180,9 @@ def read_npz(path: Path, options: DataOptions) -> Raw:
         kind="integers",
         name=path.name,
         labels=labels,
-        texts=None if texts[0] is None else tuple(" ".join(map(str, said)) for said in zip(*texts, strict=True)),
+        texts=None if texts[0] is None else tuple(", ".join(map(str, said)) for said in zip(*texts, strict=True)),
         split=_splits(archive, counts),
+        together=_column(archive, counts, (kept,), required=kept) if kept not in (None, "text") else None,
         classes=tuple(str(c) for c in names.tolist()) if labels is not None and labels.dtype.kind != "U" else (),
         palette=palette,
         extras=extras_of_members(partial(_joined, archive, counts), options, path.name),

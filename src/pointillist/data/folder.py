@@ -162,7 +162,7 @@ def _texts(
     if rows is None or names == [None]:
         return None
     found = [[rows[p].get(str(name)) for name in names] for p in kept]
-    return tuple(" ".join(str(part) for part in parts if part is not None) for parts in found)
+    return tuple(", ".join(str(part) for part in parts if part is not None) for parts in found)
 
 
 def _column_name(rows: dict[Path, Row], names: tuple[str, ...], required: str | None) -> str | None:

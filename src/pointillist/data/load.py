@@ -104,7 +104,7 @@ def load_data(
         if column is None or column.size != len(raw.values)
         else np.unique(column, return_inverse=True)[1].reshape(-1)
     )
-    split, notes = _complete(raw.split, groups, len(raw.values), chosen)
+    split, notes = _complete(raw.split, groups, len(raw.values), chosen, _together(raw, chosen))
     whole = interpret(raw, chosen, spec=spec, classes=classes, train=split == "train" if "train" in split else None)
     return _parts(whole, split, notes)
 
@@ -115,9 +115,27 @@ def _split_dataset(source: ImageDataset, options: DataOptions) -> DataSplits:
 
 
 def _complete(
-    given: np.ndarray | None, labels: np.ndarray | None, count: int, options: DataOptions
+    given: np.ndarray | None,
+    labels: np.ndarray | None,
+    count: int,
+    options: DataOptions,
+    together: np.ndarray | None = None,
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    return complete_splits(given, labels, count, options.valid_fraction, options.test_fraction, options.seed)
+    fractions = options.valid_fraction, options.test_fraction
+    return complete_splits(given, labels, count, *fractions, options.seed, together)
+
+
+def _together(raw: Raw, options: DataOptions) -> np.ndarray | None:
+    """What keeps images on one side of a cut."""
+    if options.split_by is None:
+        return None
+    found = np.array(raw.texts) if options.split_by == "text" and raw.texts is not None else raw.together
+    if found is None:
+        raise DataError(
+            f"`split_by` (={options.split_by!r}) is not in {raw.name}: give a member of an .npz, or `text` where there "
+            "are captions."
+        )
+    return found
 
 
 def _parts(whole: ImageDataset, split: np.ndarray, notes: tuple[str, ...]) -> DataSplits:

@@ -30,6 +30,7 @@ class DataOptions(BaseModel):
         mode: kind of image; `auto` takes the smallest of grey, RGB and RGBA that holds every image.
         palette: a number of colours (2 to 256) learnt from the training images, or a palette: a file (indexed PNG or
             GIF, `.gpl`, `.hex`, `.txt`, `.json`) or a member of the same `.npz`. Implies mode `palette`.
+        transparent: the entry of the palette that is transparent, where the palette itself does not say.
         levels: values a sub-pixel can take, 2 to 256 (65,536 for codes). None: 256 for pictures, 2 where every value
             of an array is 0 or 1, the largest value plus one for codes.
         ordered: False treats levels as names (learned embedding). None: grey, RGB and RGBA are ordered, others not.
@@ -40,12 +41,14 @@ class DataOptions(BaseModel):
         threshold: 1 to 255, for static binarisation.
         labels: whether labels are read.
         label_from, text_from: column or member that holds them; captions may be put together of several, as
-            `subcategory,name`; `text_from="filename"` makes them of file names, `path` of folders and file names.
+            `subcategory,name`, with commas between; `text_from="filename"` makes them of file names, `path` of folders
+            and file names.
         attributes: names of columns (of metadata) or members (of an `.npz`) that hold categories, such as hair colour.
         vector_from: column or member that holds a vector of numbers for each image.
         hint_from: member that holds an image for each image, `n h w [c]`, or a folder of files of the same names.
         array: member of an `.npz` to read, or its stem (`x` for `x_train`, `x_test`).
         valid_fraction, test_fraction: parts in [0, 1) cut off where the source has no such split.
+        split_by: `text`, or a member of an `.npz`: images for which it is the same stay on one side of the cut.
         seed: of the cut.
         skip_bad: skip (and count) images that cannot be read, instead of stopping.
     """
@@ -57,6 +60,7 @@ class DataOptions(BaseModel):
     resample: Resample = "auto"
     mode: ReadMode = "auto"
     palette: int | str | None = None
+    transparent: int | None = None
     levels: int | None = None
     ordered: bool | None = None
     values: Values = "auto"
@@ -71,6 +75,7 @@ class DataOptions(BaseModel):
     array: str | None = None
     valid_fraction: float = 0.1
     test_fraction: float = 0.0
+    split_by: str | None = None
     seed: int = 0
     skip_bad: bool = False
 

@@ -38,6 +38,7 @@ class Raw:
             `integers` may be either (arrays).
         labels: `n` integers or strings, or None; -1 or "" is not allowed.
         split: `n` of `train`, `valid`, `test`, or None where the source has no splits.
+        together: `n` names; images of one name stay on one side where a part is cut off. None where that is no matter.
         classes: names of integer labels; may be empty.
         palette: RGBA colours, where the source has its own.
         levels: number of levels, where the source states it.
@@ -51,6 +52,7 @@ class Raw:
     labels: np.ndarray | None = None
     texts: tuple[str, ...] | None = None
     split: np.ndarray | None = None
+    together: np.ndarray | None = None
     classes: tuple[str, ...] = ()
     palette: tuple[tuple[int, int, int, int], ...] | None = None
     levels: int | None = None

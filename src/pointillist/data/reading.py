@@ -163,6 +163,8 @@ def _as_palette(raw: Raw, options: DataOptions, spec: ImageSpec | None, train: n
     notes: tuple[str, ...] = ()
     if isinstance(options.palette, str) and raw.palette is None:
         given = read_palette(options.palette)
+    if given is not None and options.transparent is not None:
+        given = _cleared(given, options.transparent)
     indexed = raw.values.shape[1] == 1 and raw.kind != "pictures" and options.values != "pictures"
     if given is not None and indexed:
         return Levels(
@@ -182,6 +184,13 @@ def _as_palette(raw: Raw, options: DataOptions, spec: ImageSpec | None, train: n
             f"`levels` (={options.levels}) differs from the {len(given)} colours of the palette: leave it out."
         )
     return Levels(apply_palette(rgba, given), len(given), given, notes)
+
+
+def _cleared(palette: Palette, entry: int) -> Palette:
+    """The same colours, one of them transparent."""
+    if not 0 <= entry < len(palette):
+        raise ConfigError(f"`transparent` (={entry}) must be one of the {len(palette)} colours of the palette, from 0.")
+    return tuple((0, 0, 0, 0) if number == entry else colour for number, colour in enumerate(palette))
 
 
 def _as_picture(raw: Raw, options: DataOptions, channels: int) -> Levels:

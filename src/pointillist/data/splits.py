@@ -27,6 +27,20 @@ def cut(labels: np.ndarray | None, count: int, take: int, seed: int) -> np.ndarr
     return chosen
 
 
+def cut_together(together: np.ndarray, take: int, seed: int) -> np.ndarray:
+    """Which images are cut off, whole groups of the same name at a time: at most `take` of them, and as many as fit."""
+    names, group = np.unique(together, return_inverse=True)
+    sizes = np.bincount(group.reshape(-1))
+    chosen = np.zeros(len(names), bool)
+    left = take
+    for name in np.random.RandomState(seed).permutation(len(names)):
+        if sizes[name] <= left:
+            chosen[name] = True
+            left -= sizes[name]
+    found: np.ndarray = chosen[group.reshape(-1)]
+    return found
+
+
 def number_to_cut(count: int, fraction: float) -> int:
     """How many of `count` images a fraction takes: at least one, but never all."""
     return 0 if fraction <= 0 else min(max(1, round(count * fraction)), count - 1)
@@ -39,11 +53,12 @@ def complete_splits(
     valid_fraction: float,
     test_fraction: float,
     seed: int,
+    together: np.ndarray | None = None,
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """The split of each image, `str [count]`, and notes on what was cut.
 
     Splits of the source are kept. Missing ones are cut from train only, the test part first; fractions count all
-    images of train before any cut.
+    images of train before any cut. Images for which `together` is the same stay on one side of a cut.
     """
     split = np.full(count, "train", dtype="U5") if given is None else np.asarray(given, dtype="U5").copy()
     notes = []
@@ -53,7 +68,11 @@ def complete_splits(
         take = min(number_to_cut(total, fraction), len(rows) - 1)
         if (split == part).any() or take < 1:
             continue
-        split[rows[cut(None if labels is None else labels[rows], len(rows), take, seed)]] = part
-        how = "at random" if labels is None else "stratified by label"
-        notes.append(f"{part}: {take:,} of {total:,} training images, {how}, seed {seed}")
+        if together is not None:
+            chosen, how = cut_together(together[rows], take, seed), "those of one name together"
+        else:
+            chosen = cut(None if labels is None else labels[rows], len(rows), take, seed)
+            how = "at random" if labels is None else "stratified by label"
+        split[rows[chosen]] = part
+        notes.append(f"{part}: {chosen.sum():,} of {total:,} training images, {how}, seed {seed}")
     return split, tuple(notes)

@@ -41,9 +41,14 @@ def hide(told: Told, keys: np.ndarray, seed: int, config: TrainConfig) -> Told:
 
 def reworded(batch: Batch, keys: np.ndarray, seed: int, config: TrainConfig) -> Batch:
     """Captions in other words; see `text.reword`."""
-    if batch.texts is None or not (config.templates or config.synonyms or config.word_dropout):
+    how: dict[str, Any] = {
+        "templates": config.templates,
+        "synonyms": config.synonyms,
+        "dropout": config.word_dropout,
+        "part_dropout": config.part_dropout,
+    }
+    if batch.texts is None or not any(how.values()):
         return batch
-    how: dict[str, Any] = {"templates": config.templates, "synonyms": config.synonyms, "dropout": config.word_dropout}
     draws = [np.random.default_rng([seed, int(key), 13]) for key in keys]
     return replace(batch, texts=tuple(reword(t, d, **how) for t, d in zip(batch.texts, draws, strict=True)))
 

@@ -33,6 +33,7 @@ class TrainConfig(BaseModel):
         templates: ways to say a caption, one of which is drawn each time: `["{}", "a picture of {}"]`.
         synonyms: other words for a word of a caption, each as likely as the word: `{"red": ["crimson"]}`.
         word_dropout: share of captions of two words or more that lose one each time.
+        part_dropout: probability with which each part of a caption, between commas, is left out; one always stays.
         text_noise: length of the noise that is added to the vector of a prompt, whose length is 1.
         flip: mirror half of the images.
         shift: move each image by up to this many pixels each way; what comes in is the darkest level.
@@ -69,6 +70,7 @@ class TrainConfig(BaseModel):
     templates: tuple[str, ...] = ()
     synonyms: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     word_dropout: float = Field(0.0, ge=0, lt=1)
+    part_dropout: float = Field(0.0, ge=0, lt=1)
     text_noise: float = Field(0.0, ge=0, le=10)
     flip: bool = False
     shift: int = Field(0, ge=0)

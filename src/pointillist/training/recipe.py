@@ -34,6 +34,7 @@ class ModelSection(BaseModel):
         text: how captions are heard: `use`, `learned`, `use+learned`, `minilm:FOLDER`, or `off`; `auto` is `use` where
             the images have captions.
         attribute_width, vector_width, hint_width, text_width: features of each condition.
+        text_dropout: probability, on the features of text, against learning captions by heart.
         init: a model whose weights are taken at the start (fine-tuning).
         network: settings of the network; they override the preset.
     """
@@ -50,6 +51,7 @@ class ModelSection(BaseModel):
     hint: str | None = None
     text: str = "auto"
     text_width: int = Field(64, ge=1, le=8192)
+    text_dropout: float = Field(0.1, ge=0, lt=1)
     attribute_width: int = Field(16, ge=1, le=8192)
     vector_width: int = Field(64, ge=1, le=8192)
     hint_width: int = Field(32, ge=1, le=1024)

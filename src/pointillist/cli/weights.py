@@ -1,0 +1,21 @@
+"""`--weights`: a model whose matrices are rounded before it is used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pointillist.factory import PretrainedPixelModel
+
+HELP = "Round the matrices first: int8 or bf16."
+
+
+def with_weights(model: PretrainedPixelModel, kind: str | None) -> PretrainedPixelModel:
+    """The model as asked for; as it is, if nothing was.
+
+    Raises:
+        ConfigError: for another kind.
+    """
+    from pointillist.rounding import round_weights
+
+    return model if kind is None else round_weights(model, kind)
