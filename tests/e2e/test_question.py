@@ -36,7 +36,7 @@ def test_hovering_shows_a_distribution_that_sums_to_1(page: Page, room: Room) ->
     expected = distribution(room.shelf[DIGITS].model, levels, 3, 4)
     np.testing.assert_allclose(told["probs"], expected.probs, atol=1e-5)
     expect(page.locator(".pixel h2")).to_have_text("Row 3, column 4")
-    expect(page.locator(".numbers")).to_contain_text(f"{expected.surprise:.2f} bits")
+    expect(page.locator(".pixel > .numbers")).to_contain_text(f"{expected.surprise:.2f} bits")
     shares = [bar_height(d) for d in bars(page)]
     assert sum(shares) * scale_top(page) == pytest.approx(1, abs=0.02)
 
