@@ -8,11 +8,13 @@ PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
 # tests that pass no wrong types on purpose, with every signature checked at run time, types and shapes
 SHAPES := --jaxtyping-packages=pointillist,beartype.beartype tests/test_nn.py tests/test_networks.py tests/engine
 
-.PHONY: demo test lint types shapes unit test-slow format clean help
+NPM := $(shell command -v npm)
+
+.PHONY: demo test lint types page shapes unit test-slow format clean help
 
 help:
 	@echo "make demo       train on real digits, evaluate, paint, and show it all on one page (under 5 minutes)"
-	@echo "make test       lint, types, tests"
+	@echo "make test       lint, types, tests, the page in Chromium where there is one"
 	@echo "make test-slow  the long proofs as well"
 	@echo "make format     format the code"
 	@echo "make clean      remove what these made"
@@ -20,7 +22,7 @@ help:
 demo: $(VENV)/.core
 	$(BIN)/pointillist demo --out demo
 
-test: lint types shapes unit
+test: lint types page shapes unit
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -28,6 +30,15 @@ lint: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
+
+# the scripts of the studio's page, whose types are in comments; nothing of npm is needed to install or to run
+page:
+ifeq ($(NPM),)
+	@echo "The types of the studio's page are not checked: npm is not here."
+else
+	npm ci --ignore-scripts --no-audit --no-fund --silent
+	npm run --silent types
+endif
 
 shapes: $(VENV)/.dev
 	$(PYTEST) $(SHAPES)
@@ -51,8 +62,8 @@ $(VENV)/.core: pyproject.toml | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,data,tensorboard,explain,studio]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,data,tensorboard,explain,studio,e2e]'
 	@touch $@ $(VENV)/.core
 
 clean:
-	rm -rf $(VENV) demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo dist build node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis

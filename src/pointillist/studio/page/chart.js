@@ -1,0 +1,130 @@
+// The distribution of a sub-pixel as bars: what was there in the accent colour, quantiles above, shades below.
+
+import { css, levelName, swatch } from "./colour.js";
+import { percent, s } from "./dom.js";
+
+/**
+ * @typedef {object} Shares
+ * @property {ArrayLike<number>} probs @property {number} observed level, or -1 where nothing is there
+ * @property {ArrayLike<number> | null} drawn after guidance, temperature and top-p
+ * @property {Record<string, number> | null} quantiles @property {Api.Component[] | null} components
+ * @property {number | null} chosen
+ */
+
+const WIDTH = 320, LEFT = 34, RIGHT = 318, TOP = 14, BOTTOM = 104, HEIGHT = 136;
+const TOPS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1];
+const SWATCHES = 64; // above this many levels a strip shows them
+
+export class Chart {
+  /** @param {Api.ImageKind} image @param {number} channel @param {(level: number) => void} choose */
+  constructor(image, channel, choose) {
+    this.image = image;
+    this.count = image.levels;
+    this.slot = (RIGHT - LEFT) / this.count;
+    this.gap = this.count <= SWATCHES ? this.slot * 0.1 : 0;
+    this.bars = s("path", { class: "bar" });
+    this.seen = s("path", { class: "bar seen" });
+    this.choice = s("path", { class: "bar choice" });
+    this.drawn = s("path", { class: "drawn" });
+    this.parts = s("path", { class: "part" });
+    this.whisker = s("path", { class: "whisker" });
+    this.box = s("path", { class: "box" });
+    this.there = s("path", { class: "there" });
+    this.lines = [0.5, 1].map((share) => s("path", { class: "grid", d: `M${LEFT} ${this.#y(share)}H${RIGHT}` }));
+    this.ticks = [0.5, 1].map((share) => s("text", { x: LEFT - 6, y: this.#y(share) + 4, "text-anchor": "end" }));
+    const axis = s("path", { class: "axis", d: `M${LEFT} ${BOTTOM}H${RIGHT}` });
+    this.el = s(
+      "svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "chart", role: "img" },
+      ...this.lines, ...this.ticks, this.bars, this.seen, this.choice, this.parts, this.drawn, this.whisker, this.box,
+      axis, this.#shades(image, channel), this.there, ...this.#names(),
+    );
+    this.el.addEventListener("click", (event) => choose(this.#level(event)));
+  }
+
+  /** @param {Shares} shares */
+  update(shares) {
+    const { probs, observed, chosen } = shares;
+    let best = 0;
+    for (let level = 0; level < this.count; level++) best = Math.max(best, probs[level], shares.drawn?.[level] ?? 0);
+    const high = TOPS.find((top) => top >= Math.min(1, best)) ?? 1;
+    this.ticks.forEach((tick, i) => (tick.textContent = String(+(high * (i + 1) * 0.5).toFixed(3))));
+    const levels = Array.from({ length: this.count }, (_, level) => level);
+    const outline = (/** @type {number} */ level) => this.#bar(level, probs[level] / high);
+    this.bars.setAttribute("d", levels.filter((level) => level !== observed && level !== chosen).map(outline).join(""));
+    this.seen.setAttribute("d", observed >= 0 && observed !== chosen ? outline(observed) : "");
+    this.choice.setAttribute("d", chosen === null ? "" : outline(chosen));
+    this.there.setAttribute("d", observed >= 0 ? this.#arrow(observed) : "");
+    this.#over(shares, high);
+    const likeliest = levels.reduce((a, b) => (probs[b] > probs[a] ? b : a), 0);
+    const words = observed >= 0 ? `; level ${levelName(this.image, observed)} is there, ${percent(probs[observed])}` : "";
+    this.el.setAttribute("aria-label", `Probabilities of ${this.count} levels: likeliest ${levelName(this.image, likeliest)}, ${percent(probs[likeliest])}${words}`);
+  }
+
+  /** Lines over the bars. @param {Shares} shares @param {number} high */
+  #over(shares, high) {
+    const { drawn, quantiles, components } = shares;
+    const line = (/** @type {(level: number) => number} */ of) =>
+      Array.from({ length: this.count }, (_, level) => `${level ? "L" : "M"}${this.#x(level)} ${this.#y(Math.min(1, of(level) / high))}`).join("");
+    this.drawn.setAttribute("d", drawn ? this.#stairs(drawn, high) : "");
+    this.parts.setAttribute("d", (components ?? []).filter((part) => part.weight >= 0.02).map((part) => line((level) => part.weight * mass(part, level, this.count))).join(""));
+    const at = (/** @type {string} */ key) => this.#x(quantiles?.[key] ?? 0);
+    this.whisker.setAttribute("d", quantiles ? `M${at("0.05")} 5H${at("0.95")}` : "");
+    this.box.setAttribute("d", quantiles ? `M${at("0.25")} 5H${at("0.75")}M${at("0.5")} 2V8` : "");
+  }
+
+  /** @param {ArrayLike<number>} probs @param {number} high */
+  #stairs(probs, high) {
+    const steps = Array.from({ length: this.count }, (_, level) => `V${this.#y(Math.min(1, probs[level] / high))}h${this.slot.toFixed(3)}`);
+    return `M${LEFT} ${BOTTOM}${steps.join("")}V${BOTTOM}`;
+  }
+
+  /** @param {number} share of the height */
+  #y(share) {
+    return +(BOTTOM - (BOTTOM - TOP) * share).toFixed(2);
+  }
+
+  /** @param {number} level */
+  #x(level) {
+    return +(LEFT + this.slot * (level + 0.5)).toFixed(2);
+  }
+
+  /** @param {number} level @param {number} share */
+  #bar(level, share) {
+    const left = LEFT + this.slot * level + this.gap;
+    const height = Math.max((BOTTOM - TOP) * Math.min(1, share), share > 0 ? 0.6 : 0);
+    return `M${left.toFixed(2)} ${BOTTOM}v${(-height).toFixed(2)}h${Math.max(this.slot - 2 * this.gap, 0.4).toFixed(2)}v${height.toFixed(2)}z`;
+  }
+
+  /** @param {number} level */
+  #arrow(level) {
+    return `M${this.#x(level)} ${BOTTOM + 11}l-4.5 7h9z`;
+  }
+
+  /** @param {Api.ImageKind} image @param {number} channel */
+  #shades(image, channel) {
+    const width = Math.max(this.slot - 2 * this.gap, 0.4) + (this.gap ? 0 : 0.4);
+    return s("g", {}, ...Array.from({ length: Math.min(this.count, 1024) }, (_, level) => {
+      const x = LEFT + this.slot * level + this.gap;
+      return s("rect", { x: x.toFixed(2), y: BOTTOM + 3, width: width.toFixed(2), height: 6, fill: css(swatch(image, channel, level)) });
+    }));
+  }
+
+  #names() {
+    const levels = [...new Set([0, Math.floor((this.count - 1) / 2), this.count - 1])];
+    return levels.map((level) => s("text", { x: this.#x(level), y: HEIGHT - 3, "text-anchor": "middle" }, String(level)));
+  }
+
+  /** @param {MouseEvent} event */
+  #level(event) {
+    const box = this.el.getBoundingClientRect();
+    const x = ((event.clientX - box.left) / box.width) * WIDTH;
+    return Math.max(0, Math.min(this.count - 1, Math.floor((x - LEFT) / this.slot)));
+  }
+}
+
+/** The probability of a level under one logistic; the edge levels take the tails. @param {Api.Component} part @param {number} level @param {number} count */
+function mass({ mean, scale }, level, count) {
+  const below = (/** @type {number} */ edge) => 1 / (1 + Math.exp(-(edge - mean) / scale));
+  const upper = level === count - 1 ? 1 : below(level + 0.5);
+  return upper - (level === 0 ? 0 : below(level - 0.5));
+}

@@ -1,0 +1,36 @@
+// Pictograms: lines on a grid of 20 x 20.
+
+import { s } from "./dom.js";
+
+const LINES = {
+  play: "M6 4l10 6-10 6z",
+  pause: "M6.5 4v12M13.5 4v12",
+  back: "M13 4l-7 6 7 6",
+  forward: "M7 4l7 6-7 6",
+  first: "M5 4v12M16 4l-7 6 7 6",
+  last: "M15 4v12M4 4l7 6-7 6",
+  look: "M10 3v4M10 13v4M3 10h4M13 10h4",
+  pencil: "M4 16l.8-3.6L13.4 3.8l2.8 2.8-8.6 8.6zM11.6 5.6l2.8 2.8",
+  eraser: "M8 16h8M4.6 12.4l7.2-7.8 4.2 3.9-6.9 7.5H7.5z",
+  undo: "M7.5 4L4 7.5 7.5 11M4 7.5h8a4 4 0 010 8H8",
+  redo: "M12.5 4L16 7.5 12.5 11M16 7.5H8a4 4 0 000 8h4",
+  plus: "M10 4v12M4 10h12",
+  minus: "M4 10h12",
+  fit: "M4 7V4h3M13 4h3v3M16 13v3h-3M7 16H4v-3",
+  grid: "M4 4h12v12H4zM4 10h12M10 4v12",
+  dice: "M4.5 4.5h11v11h-11zM7.5 7.5h.01M12.5 12.5h.01M10 10h.01",
+  sun: "M10 6.8a3.2 3.2 0 100 6.4 3.2 3.2 0 000-6.4zM10 2v1.5M10 16.5V18M2 10h1.5M16.5 10H18M4.3 4.3l1 1M14.7 14.7l1 1M4.3 15.7l1-1M14.7 5.3l1-1",
+  moon: "M15.5 12.2A6.2 6.2 0 017.8 4.5a6.2 6.2 0 107.7 7.7z",
+  auto: "M10 3.5a6.5 6.5 0 100 13 6.5 6.5 0 000-13zM10 3.5v13M12 6.5h3M12 10h4.4M12 13.5h3",
+  keys: "M3 6h14v9H3zM6 9h.01M9 9h.01M12 9h.01M14.5 9h.01M6.5 12h7",
+  open: "M4 15.5h12M10 3.5v8.5M6.5 8.5L10 12l3.5-3.5",
+  close: "M5 5l10 10M15 5L5 15",
+  trash: "M4 6h12M8 6V4h4v2M6 6l.7 10h6.6L14 6",
+};
+
+/** @typedef {keyof typeof LINES} Icon */
+
+/** @param {Icon} name */
+export function icon(name) {
+  return s("svg", { viewBox: "0 0 20 20", class: "icon", "aria-hidden": "true" }, s("path", { d: LINES[name] }));
+}

@@ -1,0 +1,42 @@
+// What is said to the user: while models load, and when something is wrong.
+
+import { h, refill } from "./dom.js";
+import { icon } from "./icons.js";
+
+/** @typedef {import("./state.js").State} State */
+
+export class Notices {
+  /** @param {State} state */
+  constructor(state) {
+    this.state = state;
+    this.text = h("p", { role: "alert" });
+    const close = h("button", { type: "button", className: "icon-only", "aria-label": "Close the message", onclick: () => this.#close() }, icon("close"));
+    this.notice = h("div", { className: "notice" }, this.text, close);
+    this.loading = h("div", { className: "loading", role: "status" });
+    this.el = h("div", { className: "notices" }, this.loading, this.notice);
+  }
+
+  update() {
+    const { state } = this;
+    const { notice } = state;
+    this.notice.hidden = notice === null;
+    this.notice.dataset.kind = notice?.kind ?? "";
+    if (this.text.textContent !== (notice?.text ?? "")) this.text.textContent = notice?.text ?? "";
+    const waiting = state.models.filter((model) => model.state === "waiting" || model.state === "loading");
+    const failed = state.models.filter((model) => model.state === "failed");
+    const ready = state.models.some((model) => model.state === "ready");
+    const key = JSON.stringify([waiting.map((model) => [model.name, model.step]), failed.map((model) => model.error), ready]);
+    this.loading.hidden = !waiting.length && !failed.length && ready;
+    this.loading.classList.toggle("over", !ready);
+    refill(this.loading, key, () => [
+      ...failed.map((model) => h("p", { className: "failed" }, h("b", {}, model.name), ` could not be loaded. ${model.error ?? ""}`)),
+      ...waiting.slice(0, 1).map((model) => h("p", {}, h("i", { className: "dots" }, h("i", {}), h("i", {}), h("i", {})), `Loading ${model.name}${model.step ? `: ${model.step}` : ""} …`, !ready && h("small", {}, "The first start after an installation prepares the engine: a minute or less."))),
+      !waiting.length && !failed.length && !ready ? h("p", {}, "Looking for models …") : "",
+    ].filter((part) => part !== ""));
+  }
+
+  #close() {
+    this.state.notice = null;
+    this.state.changed();
+  }
+}

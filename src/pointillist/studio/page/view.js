@@ -1,0 +1,99 @@
+// One board on the screen: image, map, grid and marks, and which pixel is under the pointer.
+
+import { shown } from "./board.js";
+import { fixed, h, say } from "./dom.js";
+import { nameOf } from "./painter.js";
+import { drawImage, fill } from "./picture.js";
+
+/** @typedef {import("./state.js").State} State */
+/** @typedef {import("./board.js").Board} Board */
+
+const GRID_FROM = 7; // pixels of the screen for one of the image, below which lines would hide it
+
+export class BoardView {
+  /** @param {(pixel: number | null, event: PointerEvent) => void} onPointer */
+  constructor(onPointer) {
+    this.image = h("canvas", { className: "image", tabIndex: 0, role: "application" });
+    this.map = h("canvas", { className: "map" });
+    this.lines = h("div", { className: "lines" });
+    this.marks = ["now", "hover", "pin"].map((kind) => h("div", { className: `mark ${kind}` }));
+    this.frame = h("div", { className: "frame" }, this.image, this.map, this.lines, ...this.marks);
+    this.caption = h("p", { className: "caption" });
+    this.el = h("div", { className: "board" }, this.frame, this.caption);
+    /** @type {Board | null} */
+    this.board = null;
+    this.drawn = "";
+    for (const kind of ["pointerdown", "pointermove", "pointerup", "pointerleave", "pointercancel"])
+      this.image.addEventListener(kind, (event) => onPointer(this.#pixel(/** @type {PointerEvent} */ (event)), /** @type {PointerEvent} */ (event)));
+  }
+
+  /** @param {PointerEvent} event */
+  #pixel(event) {
+    if (!this.board) return null;
+    const box = this.image.getBoundingClientRect();
+    const row = Math.floor(((event.clientY - box.top) / box.height) * this.board.height);
+    const column = Math.floor(((event.clientX - box.left) / box.width) * this.board.width);
+    const inside = row >= 0 && column >= 0 && row < this.board.height && column < this.board.width;
+    return inside ? row * this.board.width + column : null;
+  }
+
+  /**
+   * @param {State} state @param {Board} board @param {number} place among the boards @param {number} scale
+   * @param {import("./maps.js").Overlay | null} overlay
+   */
+  update(state, board, place, scale, overlay) {
+    const inHand = place === state.active;
+    const fresh = board !== this.board;
+    this.board = board;
+    const image = shown(board, state.at);
+    const drawn = [Math.floor(state.at), state.stroke, board.trace?.arrived].join();
+    if (fresh || drawn !== this.drawn) drawImage(this.image, board.details.image, image, board.height, board.width);
+    this.drawn = drawn;
+    this.frame.style.setProperty("--scale", `${scale}px`);
+    this.frame.style.width = `${board.width * scale}px`;
+    this.frame.style.height = `${board.height * scale}px`;
+    this.lines.hidden = !state.grid || scale < GRID_FROM;
+    this.el.classList.toggle("in-hand", inHand && state.boards.length > 1);
+    this.#drawMap(state, board, overlay);
+    this.#mark(state, board, inHand, scale);
+    this.#name(state, board, place);
+  }
+
+  /** @param {State} state @param {Board} board @param {import("./maps.js").Overlay | null} overlay */
+  #drawMap(state, board, overlay) {
+    this.map.hidden = overlay === null;
+    if (!overlay) return;
+    this.map.style.opacity = String(state.strength);
+    fill(this.map, board.height, board.width, (row, column) => {
+      const value = overlay.at(row * board.width + column);
+      return value === null ? null : overlay.colour(value);
+    });
+  }
+
+  /** @param {State} state @param {Board} board @param {boolean} inHand @param {number} scale */
+  #mark(state, board, inHand, scale) {
+    const { trace } = board;
+    const last = trace ? Math.min(Math.floor(state.at), trace.arrived) : 0;
+    const now = trace && last > 0 && last < trace.length ? trace.sequence[last - 1] : null;
+    const places = [now, inHand ? state.hover : null, inHand ? (state.pin?.pixel ?? null) : null];
+    this.marks.forEach((mark, i) => {
+      const pixel = places[i];
+      mark.hidden = pixel === null;
+      if (pixel === null) return;
+      mark.style.left = `${(pixel % board.width) * scale}px`;
+      mark.style.top = `${Math.floor(pixel / board.width) * scale}px`;
+    });
+    const brush = inHand && state.tool !== "look" ? state.brush : 1;
+    this.marks[1].style.setProperty("--brush", String(brush));
+  }
+
+  /** @param {State} state @param {Board} board @param {number} place */
+  #name(state, board, place) {
+    const many = state.boards.length > 1;
+    const bits = board.trace?.painted ? `${fixed(board.trace.painted.bits, 1)} bits` : "";
+    const caption = board.caption || (many ? String(place + 1) : "");
+    say(this.caption, [caption, bits].filter(Boolean).join(" · "));
+    const name = `Canvas ${place + 1} of ${state.boards.length}: ${nameOf(board)}, ${board.height} by ${board.width} pixels. Arrow keys choose a pixel.`;
+    if (this.image.getAttribute("aria-label") !== name) this.image.setAttribute("aria-label", name);
+  }
+}

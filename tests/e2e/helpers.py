@@ -1,0 +1,120 @@
+"""What the tests of the page do with it, in the words of a user."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from playwright.sync_api import Browser, Locator, Page, expect
+
+import pointillist as pt
+from pointillist.images import ImageSpec
+from tests.laws.strategies import dirty
+
+SECONDS = 10_000  # milliseconds that something may take on a busy machine
+DIGITS, COLOURS, RGB, SLOW = "gated-pixelcnn", "locally-masked-pixelcnn", "gated-pixelcnn-2", "gated-pixelcnn-3"
+
+
+def digits() -> pt.PixelModel:
+    """8x8, 17 levels, ten labels."""
+    image = ImageSpec(channels=1, height=8, width=8, levels=17)
+    classes = [str(label) for label in range(10)]
+    return dirty(pt.build("gated-pixelcnn", image=image, classes=classes, channels=8, layers=2, head_channels=8))
+
+
+def slow() -> pt.PixelModel:
+    """So large that painting sixteen takes a while."""
+    return dirty(pt.build("gated-pixelcnn", shape=(3, 96, 96), levels=8, channels=64, layers=6))
+
+
+@contextmanager
+def opened(browser: Browser, url: str, **context: Any) -> Iterator[Page]:
+    """The page of a studio in a browser that shares nothing with others."""
+    inside = browser.new_context(**{"viewport": {"width": 1280, "height": 720}, "accept_downloads": True, **context})
+    page = inside.new_page()
+    page.set_default_timeout(SECONDS)
+    asked: list[str] = []
+    faults: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.goto(url)
+    expect(page.get_by_role("button", name="Paint", exact=True)).to_be_enabled()
+    yield page
+    inside.close()
+    assert [one for one in asked if not one.startswith((url, "blob:", "data:"))] == []
+    # a fault that the server answers is also a line of the console
+    assert [one for one in faults if not one.startswith("Failed to load resource")] == []
+
+
+def choose_model(page: Page, model: str) -> None:
+    """Another model of the studio."""
+    page.get_by_label("Model", exact=True).select_option(model)
+
+
+def choose(page: Page, group: str, name: str) -> None:
+    """One of several choices side by side."""
+    page.get_by_role("group", name=group).get_by_role("radio", name=name, exact=True).check()
+
+
+def paint(page: Page, seed: int = 3, count: int = 1, label: str | None = None) -> None:
+    """Paint and wait until it is all there, shown to its end."""
+    page.get_by_label("Seed", exact=True).fill(str(seed))
+    choose(page, "Canvases", str(count))
+    if label is not None:
+        choose(page, "Label", label)
+    page.get_by_label("Speed", exact=True).select_option("Infinity")
+    page.get_by_role("button", name="Paint", exact=True).click()
+    wait_until_painted(page)
+
+
+def wait_until_painted(page: Page) -> None:
+    """Until nothing is at work and the hand is at the end."""
+    expect(page.get_by_role("button", name="Paint", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Play (space)")).to_be_visible()
+    shown, of = count(page)
+    assert shown == of
+
+
+def count(page: Page) -> tuple[int, int]:
+    """Pixels that are shown, and pixels of the painting."""
+    found = re.fullmatch(r"([\d,]+) / ([\d,]+)", page.locator(".transport .count").inner_text())
+    assert found
+    shown, of = (int(part.replace(",", "")) for part in found.groups())
+    return shown, of
+
+
+def canvas(page: Page, place: int = 0) -> Locator:
+    """One of the canvases on the stage."""
+    return page.locator(".board:not([hidden]) canvas.image").nth(place)
+
+
+def pixels(page: Page, place: int = 0) -> np.ndarray:
+    """What a canvas shows, uint8 `h w 4`; alpha 0 where nothing is painted."""
+    return pixels_of(canvas(page, place))
+
+
+def pixels_of(drawn: Locator) -> np.ndarray:
+    """What is drawn, uint8 `h w 4`."""
+    height, width, data = drawn.evaluate(
+        "c => [c.height, c.width, Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)]"
+    )
+    return np.array(data, np.uint8).reshape(height, width, 4)
+
+
+def grey(levels: np.ndarray, count: int = 17) -> np.ndarray:
+    """Levels as shades."""
+    return np.rint(255 * levels / (count - 1)).astype(np.uint8)
+
+
+def point(page: Page, row: float, column: float, size: tuple[int, int] = (8, 8), place: int = 0) -> tuple[float, float]:
+    """Move the pointer over a pixel."""
+    box = canvas(page, place).bounding_box()
+    assert box is not None
+    x = box["x"] + box["width"] * (column + 0.5) / size[1]
+    y = box["y"] + box["height"] * (row + 0.5) / size[0]
+    page.mouse.move(x, y)
+    return x, y

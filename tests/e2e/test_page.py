@@ -1,0 +1,63 @@
+"""The page as files: small, nothing from elsewhere, types that are those of the server."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+from playwright.sync_api import Browser, expect
+
+import pointillist
+from pointillist.studio.room import Room
+from pointillist.studio.server import Server
+
+ROOT = Path(pointillist.__file__).parents[2]
+PAGE = Path(pointillist.__file__).parent / "studio" / "page"
+FILES = sorted(PAGE.iterdir())
+MOST = 300_000  # bytes
+
+
+def test_the_page_weighs_less_than_300_kb(browser: Browser, studio: Server) -> None:
+    """All that a browser loads before the first painting, uncompressed."""
+    page = browser.new_page()
+    sizes: dict[str, int] = {}
+    page.on("response", lambda response: sizes.setdefault(response.url, len(response.body())))
+    page.goto(studio.url, wait_until="networkidle")
+    page.close()
+    assert {Path(url).name for url in sizes} >= {"studio.js", "studio.css", "hello"}
+    assert sum(sizes.values()) < MOST
+
+
+def test_files_are_small_and_name_no_other_host() -> None:
+    """At most 300 lines each; the one address is that of the SVG standard, which nobody asks for."""
+    assert sum(path.stat().st_size for path in FILES) < MOST
+    for path in FILES:
+        text = path.read_text(encoding="utf-8")
+        assert len(text.splitlines()) <= 300 or path.name == "messages.d.ts", path.name
+        assert set(re.findall(r"https?://[^\"'\s]+", text)) <= {"http://www.w3.org/2000/svg"}, path.name
+
+
+def test_types_are_those_of_the_server() -> None:
+    """`messages.d.ts` is what docs/make_messages.py makes today."""
+    spec = importlib.util.spec_from_file_location("make_messages", ROOT / "docs" / "make_messages.py")
+    assert spec is not None
+    assert spec.loader is not None
+    maker = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(maker)
+    assert maker.FILE.read_text(encoding="utf-8") == maker.text(), "run python docs/make_messages.py"
+
+
+def test_what_is_wrong_with_a_model_is_said(browser: Browser, tmp_path: Path) -> None:
+    """A model that cannot be loaded has its sentence; the page goes on."""
+    room = Room([str(tmp_path / "nothing")])
+    server = Server(room)
+    server.start()
+    try:
+        page = browser.new_page()
+        page.goto(server.url)
+        expect(page.locator(".loading .failed")).to_contain_text("could not be loaded")
+        expect(page.get_by_role("button", name="Paint", exact=True)).to_be_disabled()
+        page.close()
+    finally:
+        server.close()

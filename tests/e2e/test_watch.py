@@ -1,0 +1,168 @@
+"""Watch and ask: what is asked for is painted pixel by pixel, and the hand can stop, step and go back."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from playwright.sync_api import Browser, Page, expect
+
+import pointillist as pt
+from pointillist.studio.room import Room
+from pointillist.studio.server import Server
+from tests.e2e.helpers import (
+    COLOURS,
+    DIGITS,
+    SLOW,
+    canvas,
+    choose,
+    choose_model,
+    count,
+    grey,
+    opened,
+    paint,
+    pixels,
+    pixels_of,
+    wait_until_painted,
+)
+
+
+def test_paint_shows_the_images_of_sample(page: Page, room: Room) -> None:
+    """Four canvases of a label and a seed are those of the command line, to the last level."""
+    paint(page, seed=7, count=4, label="3")
+    expected = pt.sample(room.shelf[DIGITS].model, 4, label="3", seed=7).levels.numpy()
+    for place in range(4):
+        shown = pixels(page, place)
+        np.testing.assert_array_equal(shown[..., 0], grey(expected[place, 0]))
+        assert (shown[..., 3] == 255).all()
+
+
+def test_a_palette_is_shown_in_its_colours(page: Page, room: Room) -> None:
+    """And what can be seen through lies over a checkerboard, so that it is not taken for unpainted."""
+    choose_model(page, COLOURS)
+    paint(page, seed=1)
+    model = room.shelf[COLOURS].model
+    levels = pt.sample(model, 1, seed=1).levels.numpy()[0, 0]
+    palette = np.array(model.image.palette)
+    shown = pixels(page)
+    assert shown.shape == (8, 8, 4)  # twice as fine as the image
+    solid = (levels > 0).repeat(2, 0).repeat(2, 1)
+    np.testing.assert_array_equal(shown[solid], palette[levels].repeat(2, 0).repeat(2, 1)[solid])
+    assert (shown[..., 3] == 255).all()
+
+
+def test_the_hand_plays_pauses_steps_and_goes_back(page: Page) -> None:
+    """Slower than it comes: the newest pixel's distribution goes along."""
+    page.get_by_label("Speed", exact=True).select_option("16")
+    page.get_by_role("button", name="Paint", exact=True).click()
+    page.get_by_role("button", name="Pause (space)").click()
+    expect(page.get_by_role("button", name="Recipe", exact=True)).to_be_enabled()  # all has arrived
+    first, of = count(page)
+    assert 0 <= first < of == 64
+    for _ in range(3):
+        page.keyboard.press(".")
+    expect(page.locator(".transport .count")).to_have_text(f"{first + 3} / 64")
+    last = first + 2
+    expect(page.locator(".pixel h2")).to_have_text(f"Row {last // 8}, column {last % 8}")
+    expect(page.locator(".pixel .chart").first).to_be_visible()
+    assert (pixels(page)[..., 3] == 255).sum() == first + 3
+    page.keyboard.press("Home")
+    expect(page.locator(".transport .count")).to_have_text("0 / 64")
+    assert (pixels(page)[..., 3] == 0).all()
+    page.get_by_label("Pixels painted").fill("40")
+    expect(page.locator(".transport .count")).to_have_text("40 / 64")
+    assert (pixels(page)[..., 3] == 255).sum() == 40
+    page.keyboard.press("End")
+    wait_until_painted(page)
+
+
+def test_stop_ends_the_work_and_keeps_what_is_there(page: Page, room: Room) -> None:
+    """On the page and on the server; the model can then continue."""
+    choose_model(page, SLOW)
+    choose(page, "Canvases", "16")
+    page.get_by_label("Speed", exact=True).select_option("Infinity")
+    page.get_by_role("button", name="Paint", exact=True).click()
+    expect(page.get_by_label("Pixels painted")).not_to_have_value("0")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("button", name="Paint", exact=True)).to_be_visible()
+    emptied(room)
+    shown, of = count(page)
+    assert 0 < shown < of
+    expect(page.get_by_role("button", name="Continue", exact=True)).to_be_visible()
+
+
+def test_closing_the_tab_stops_the_work(browser: Browser, studio: Server, room: Room) -> None:
+    """Nobody paints for a page that is gone."""
+    with opened(browser, studio.url) as page:
+        choose_model(page, SLOW)
+        choose(page, "Canvases", "16")
+        page.get_by_role("button", name="Paint", exact=True).click()
+        expect(page.get_by_label("Pixels painted")).not_to_have_value("0")
+        assert len(room.desk) == 1
+    emptied(room)
+
+
+def test_settings_side_by_side_share_their_random_numbers(page: Page, room: Room) -> None:
+    """One image for each value, as that value alone would paint it."""
+    page.get_by_label("Compare").select_option("temperature")
+    page.get_by_label("Values of temperature").fill("0.4, 1")
+    page.get_by_label("Seed", exact=True).fill("11")
+    page.get_by_label("Speed", exact=True).select_option("Infinity")
+    page.get_by_role("button", name="Paint", exact=True).click()
+    wait_until_painted(page)
+    for place, temperature in enumerate((0.4, 1.0)):
+        expected = pt.sample(room.shelf[DIGITS].model, 1, seed=11, temperature=temperature).levels.numpy()
+        np.testing.assert_array_equal(pixels(page, place)[..., 0], grey(expected[0, 0]))
+        expect(page.locator(".caption").nth(place)).to_contain_text(f"temperature {temperature:g}")
+
+
+def test_maps_lie_over_the_image_and_say_their_scale(page: Page) -> None:
+    """Surprise and entropy come with the stream."""
+    paint(page)
+    for name in ("Expected", "Surprise"):
+        page.get_by_role("button", name=name).click()
+        expect(page.locator("canvas.map").first).to_be_visible()
+        expect(page.locator(".legend")).to_contain_text("bits")
+        assert (pixels_of(page.locator("canvas.map").first)[..., 3] == 255).all()
+    page.keyboard.press("1")
+    expect(page.locator("canvas.map").first).to_be_hidden()
+
+
+def test_two_pages_do_not_mix(browser: Browser, studio: Server, page: Page, room: Room) -> None:
+    """Two browsers paint with one model at the same time, each its own."""
+    with opened(browser, studio.url) as other:
+        for one, seed in ((page, 21), (other, 22)):
+            one.get_by_label("Seed", exact=True).fill(str(seed))
+            one.get_by_label("Speed", exact=True).select_option("Infinity")
+        for one in (page, other):
+            one.get_by_role("button", name="Paint", exact=True).click()
+        for one, seed in ((page, 21), (other, 22)):
+            wait_until_painted(one)
+            expected = pt.sample(room.shelf[DIGITS].model, 1, seed=seed).levels.numpy()
+            np.testing.assert_array_equal(pixels(one)[..., 0], grey(expected[0, 0]))
+            expect(one.locator(".kept li")).to_have_count(1)
+
+
+def test_the_keyboard_chooses_pixels_and_keys_are_listed(page: Page) -> None:
+    """Without a pointer: arrows, Enter, Escape, and a sheet of keys."""
+    paint(page)
+    canvas(page).focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown"):
+        page.keyboard.press(key)
+    expect(page.locator(".pixel h2")).to_have_text("Row 1, column 1")
+    page.keyboard.press("Enter")
+    expect(page.locator(".pixel .where")).to_contain_text("held")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Repaint from here")).to_be_hidden()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def emptied(room: Room) -> None:
+    """Nothing is at work any more, soon."""
+    until = time.monotonic() + 10
+    while len(room.desk) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert len(room.desk) == 0
