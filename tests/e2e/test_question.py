@@ -108,7 +108,7 @@ def asked(response: Response) -> tuple[int, int] | None:
 
 def bars(page: Page) -> list[str]:
     """The outlines of all bars of the first chart."""
-    paths = page.locator(".chart").first.locator("path.bar").evaluate_all("all => all.map((e) => e.getAttribute('d'))")
+    paths = page.locator(".channel .chart").first.locator("path.bar").evaluate_all("all => all.map((e) => e.getAttribute('d'))")
     return [bar for path in paths if path for bar in path.split("M") if bar]
 
 
@@ -119,4 +119,4 @@ def bar_height(outline: str) -> float:
 
 def scale_top(page: Page) -> float:
     """The probability at the top of the chart."""
-    return float(page.locator(".chart").first.locator("text").nth(1).text_content() or 0)
+    return float(page.locator(".channel .chart").first.locator("text").nth(1).text_content() or 0)

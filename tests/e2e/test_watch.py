@@ -67,7 +67,7 @@ def test_the_hand_plays_pauses_steps_and_goes_back(page: Page) -> None:
     expect(page.locator(".transport .count")).to_have_text(f"{first + 3} / 64")
     last = first + 2
     expect(page.locator(".pixel h2")).to_have_text(f"Row {last // 8}, column {last % 8}")
-    expect(page.locator(".pixel .chart").first).to_be_visible()
+    expect(page.locator(".channel .chart").first).to_be_visible()
     assert (pixels(page)[..., 3] == 255).sum() == first + 3
     page.keyboard.press("Home")
     expect(page.locator(".transport .count")).to_have_text("0 / 64")

@@ -96,7 +96,7 @@ export class PixelPanel {
   /** @param {Api.ImageKind} image @param {number} channel @param {Chart} chart */
   #channel(image, channel, chart) {
     const name = image.channel_names[channel];
-    return h("div", { className: "channel" }, h("h3", {}, image.channels > 1 ? name : "", h("span", {})), chart.el, h("ol", { className: "likeliest", "aria-label": `Likeliest levels ${name}` }), h("p", { className: "note" }));
+    return h("div", { className: "channel" }, h("h3", { hidden: image.channels === 1 }, name, h("span", {})), chart.el, h("ol", { className: "likeliest", "aria-label": `Likeliest levels ${name}` }), h("p", { className: "note" }));
   }
 
   /** @param {HTMLElement} el @param {SubPixel} one @param {number} channel @param {number | null} chosen */
