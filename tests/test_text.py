@@ -135,7 +135,7 @@ def test_another_encoder_is_refused() -> None:
     ("text", "words"),
     [("bert", "no text encoder 'bert'"), ("use+use", "may name one"), ("use+minilm:x", "may name one"),
      ("minilm:nowhere", "must name a folder"), ("clip:nowhere", "must name a folder with config.json"),
-     ("use:x", "no text encoder"), ("use+tokens", "has no tokens: let it learn words beside"), ("tokens", "may name one")],
+     ("use:x", "no text encoder"), ("use+tokens", "has no tokens: let it learn"), ("tokens", "may name one")],
 )  # fmt: skip
 def test_what_is_no_encoder_is_refused(text: str, words: str) -> None:
     with pytest.raises(pt.ConfigError, match=words):

@@ -38,10 +38,10 @@ class CLIPText:
         self.name = f"clip:{folder}"
         self.fingerprint = found.fingerprint
         self.tokenizer = found.tokenizer("clip", int(settings.get("max_position_embeddings", 77)))
-        self.model: Any = CLIPTextModelWithProjection.from_pretrained(
+        opener: Any = CLIPTextModelWithProjection
+        self.model = opener.from_pretrained(
             found.path, local_files_only=True, use_safetensors=True, dtype=torch.float32
-        )
-        self.model.eval()
+        ).eval()
         self.size = int(self.model.config.projection_dim)
         self.token_size = int(self.model.config.hidden_size)
 
