@@ -108,7 +108,8 @@ def asked(response: Response) -> tuple[int, int] | None:
 
 def bars(page: Page) -> list[str]:
     """The outlines of all bars of the first chart."""
-    paths = page.locator(".channel .chart").first.locator("path.bar").evaluate_all("all => all.map((e) => e.getAttribute('d'))")
+    outlines = page.locator(".channel .chart").first.locator("path.bar")
+    paths = outlines.evaluate_all("all => all.map((e) => e.getAttribute('d'))")
     return [bar for path in paths if path for bar in path.split("M") if bar]
 
 
