@@ -44,9 +44,9 @@ def _type(schema: dict[str, Any]) -> str:
     if "const" in schema or "enum" in schema:
         return " | ".join(f'"{value}"' for value in schema.get("enum", [schema.get("const")]))
     if schema["type"] == "array":
-        if "prefixItems" in schema:
-            return f"[{', '.join(_type(item) for item in schema['prefixItems'])}]"
-        item = _type(schema["items"])
+        item, least = _type(schema["items"]), schema.get("minItems", 0)
+        if least == schema.get("maxItems"):
+            return f"[{', '.join([item] * least)}]"
         return f"({item})[]" if "|" in item else f"{item}[]"
     if schema["type"] == "object":
         return f"Record<string, {_type(schema['additionalProperties'])}>"

@@ -17,7 +17,7 @@ from torch import nn
 import pointillist as pt
 from pointillist.conditioning import TextConfig
 from pointillist.conditioning.text import prompts_of
-from pointillist.text import NOTHING, Prompts, features, open_encoder, reword
+from pointillist.text import NOTHING, Prompts, features, open_encoder, reword, word_features
 
 SMALL = {"shape": (1, 3, 4), "levels": 4, "channels": 6, "layers": 1}
 
@@ -133,7 +133,8 @@ def test_another_encoder_is_refused() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [("bert", "no text encoder 'bert'"), ("use+use", "may name one"), ("use+minilm:x", "may name one"),
-     ("minilm:nowhere", "must name a folder"), ("use:x", "no text encoder")],
+     ("minilm:nowhere", "must name a folder"), ("use:x", "no text encoder"),
+     ("use+tokens", "has no tokens: let it learn words beside"), ("tokens", "may name one")],
 )  # fmt: skip
 def test_what_is_no_encoder_is_refused(text: str, words: str) -> None:
     with pytest.raises(pt.ConfigError, match=words):
@@ -181,6 +182,44 @@ def test_bert_is_computed_as_torch_computes_it(tmp_path: Path) -> None:
     x = norm(tables["word"][[1, 2, 3, 0]] + tables["position"][:4] + tables["token_type"][0])[None]
     for block in blocks:
         x = block(x)
-    torch.testing.assert_close(encoder.tokens("a red dragon x"), x[0], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(torch.from_numpy(encoder.tokens("a red dragon x")), x[0], rtol=1e-5, atol=1e-5)
+    check_tokens_are_heard(f"minilm:{tmp_path}")
     found = encoder.encode("a red dragon x")
     np.testing.assert_allclose(found, nn.functional.normalize(x[0].mean(0), dim=0).detach().numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("text", ["learned+tokens", "use+learned+tokens"])
+def test_sites_ask_the_tokens_of_a_prompt(text: str) -> None:
+    """Two orders of the same words are two prompts, though their bags are one; no prompt is one more; engines agree."""
+    torch.manual_seed(0)
+    model = pt.build("gated-pixelcnn", shape=(1, 4, 5), levels=3, preset="tiny", layers=2, text=text).eval()
+    assert "tokens" in model.config.describe_conditions()[0]
+    x = torch.randint(0, 3, (3, 1, 4, 5))
+    with torch.no_grad():
+        scores = model.double().log_prob(x[:1].expand(3, -1, -1, -1), text=["red cat", "cat red", ""])
+    assert len({round(float(score), 9) for score in scores}) == 3
+    model.float()
+    how: dict[str, Any] = {"text": ["red cat", "a very long prompt " * 9, ""], "seed": 1, "guidance": 1.5}
+    painted = [pt.sample(model, 3, engine=engine, **how).levels for engine in ("naive", "step", "cpu")]
+    assert torch.equal(painted[0], painted[1])
+    assert torch.equal(painted[0], painted[2])
+
+
+def test_words_have_places_and_pieces() -> None:
+    """A row of buckets for each word, in its order; the bag of all is that of `features`."""
+    found = word_features("Red red-dragon", 1000, 2, 30)
+    assert found.shape == (2, 30)
+    assert found[0].tolist() == found[1].tolist()
+    whole = word_features("red dragon", 1000, 4, 30)
+    assert (whole[2:] == NOTHING).all()
+    assert set(whole.flatten().tolist()) - {NOTHING} == set(features("red dragon", 1000, 99).tolist()) - {NOTHING}
+
+
+def check_tokens_are_heard(encoder: str) -> None:
+    """A model of the token states of an encoder: told, it says something else than untold, and saves no encoder."""
+    model = pt.build("pixelcnn", **SMALL, text=f"{encoder}+tokens").eval()  # type: ignore[arg-type]
+    assert model.config.text is not None
+    assert model.config.text.token_size
+    x = torch.zeros(2, 1, 3, 4, dtype=torch.int64)
+    told, untold = model.log_prob(x, text=["a red dragon", ""]).tolist()
+    assert told != untold

@@ -212,6 +212,7 @@ def told_of(model: PretrainedPixelModel, images: ImageDataset) -> list[str]:
         "vector": columns.vectors is not None,
         "text": images.texts is not None,
         "words": images.texts is not None,
+        "tokens": images.texts is not None,
         "hint": made,
     }
     return [name for name in model.listeners if known[name]]

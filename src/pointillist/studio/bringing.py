@@ -116,8 +116,8 @@ def _resized(array: np.ndarray, spec: ImageSpec, size: tuple[int, int], wish: Wi
             409,
             "size",
             f"The picture is {here[0]}x{here[1]} (height x width) and the model wants {size[0]}x{size[1]}: resize it.",
-            size=here,
-            wanted=size,
+            size=list(here),
+            wanted=list(size),
             resize=offered,
         )
     if wish.resize not in offered:

@@ -31,7 +31,7 @@ def details_of(model: PixelModel) -> m.Details:
         conditions=_conditions(config),
         orders=list(config.orders),
         bits_top=bits_top(model),
-        engine=resolve_engine("auto"),
+        engine=resolve_engine("auto", model.device),
     )
 
 
@@ -46,7 +46,7 @@ def image_kind(image: ImageSpec, names: tuple[str, ...]) -> m.ImageKind:
     return m.ImageKind(
         mode=image.mode, channels=image.channels, height=image.height, width=image.width, levels=image.levels,
         ordered=image.ordered, dtype=level_type(image.levels), values=values, channel_names=list(names),
-        palette=None if image.palette is None else list(image.palette),
+        palette=None if image.palette is None else [list(colour) for colour in image.palette],
     )  # fmt: skip
 
 

@@ -31,6 +31,20 @@ class TextEncoder(Protocol):
         """The vector `float32 [size]` of one prompt, of length 1. It does not depend on other prompts."""
 
 
+@runtime_checkable
+class TokenEncoder(TextEncoder, Protocol):
+    """One that also gives a state of each token.
+
+    Attributes:
+        token_size: numbers of a state.
+    """
+
+    token_size: int
+
+    def tokens(self, text: str) -> np.ndarray:
+        """States `float32 [t token_size]` of a prompt's tokens, in their order."""
+
+
 @lru_cache(maxsize=8)
 def open_encoder(name: str) -> TextEncoder:
     """The encoder called `name`: `use`, or `minilm:FOLDER`.

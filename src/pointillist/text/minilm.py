@@ -43,7 +43,7 @@ class MiniLM:
             )
         config = json.loads(files[0].read_text(encoding="utf-8"))
         self.name = f"minilm:{folder}"
-        self.size = int(config["hidden_size"])
+        self.size = self.token_size = int(config["hidden_size"])
         self.layers, self.heads = int(config["num_hidden_layers"]), int(config["num_attention_heads"])
         self.fingerprint = hashlib.sha256(b"".join(file.read_bytes() for file in files[1:])).hexdigest()
         self.tokenizer = Tokenizer.from_file(str(files[1]))
@@ -54,11 +54,14 @@ class MiniLM:
     def encode(self, text: str) -> np.ndarray:
         """See `TextEncoder.encode`."""
         with torch.inference_mode():
-            mean = self.tokens(text).mean(0)
-            return F.normalize(mean, dim=0).numpy()
+            return F.normalize(self._states(text).mean(0), dim=0).numpy()
 
-    def tokens(self, text: str) -> Float[Tensor, "t d"]:
-        """The state of each token after the last layer."""
+    def tokens(self, text: str) -> np.ndarray:
+        """See `TokenEncoder.tokens`: after the last layer."""
+        with torch.inference_mode():
+            return self._states(text).numpy()
+
+    def _states(self, text: str) -> Float[Tensor, "t d"]:
         ids = torch.tensor(self.tokenizer.encode(text).ids)
         w = self.weights
         x = w["embeddings.word_embeddings.weight"][ids] + w["embeddings.position_embeddings.weight"][: len(ids)]

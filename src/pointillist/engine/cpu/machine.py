@@ -16,8 +16,8 @@ from pointillist.engine.cpu.unpack import STRIP, unpack
 
 Array = Any  # numba finds the types
 
-PRODUCT, FINER, SCAN, REMEMBER, ATTEND = (
-    int(c) for c in (t.Code.PRODUCT, t.Code.FINER, t.Code.SCAN, t.Code.REMEMBER, t.Code.ATTEND)
+PRODUCT, FINER, SCAN, REMEMBER, ATTEND, CROSSATTEND = (
+    int(c) for c in (t.Code.PRODUCT, t.Code.FINER, t.Code.SCAN, t.Code.REMEMBER, t.Code.ATTEND, t.Code.CROSSATTEND)
 )
 ADD, MULTIPLY, TANH, SIGMOID = (CODES[name] for name in ("ADD", "MULTIPLY", "TANH", "SIGMOID"))
 MOST_ROWS = TILE_ROWS[0]
@@ -160,6 +160,30 @@ def attend(s: Array, line: Array, y: int, x: int, sites: int) -> None:
 
 
 @inner
+def cross_attend(s: Array, line: Array, y: int, x: int) -> None:
+    """softmax(query . key / sqrt(k) + bias) value over Z_INNER tokens, at INNER columns, for B heads.
+
+    Z_COLUMN is the place of the biases, W scratch, D a place of zeros.
+    """
+    k, n, tokens, scores = line[t.K], line[t.N], line[t.Z_INNER], line[t.W]
+    scale = s.dtype.type(1 / np.sqrt(k))
+    for b in range(line[t.OUTER]):
+        told = b * line[t.Z_OUTER]
+        bias = line[t.Z_COLUMN] + told
+        for i in range(line[t.INNER]):
+            for head in range(line[t.B]):
+                query = x + b * line[t.X_OUTER] + i * line[t.X_INNER] + head * k
+                out = y + b * line[t.Y_OUTER] + i * line[t.Y_INNER] + head * n
+                keys, values = line[t.Z] + told + head * k * tokens, line[t.A] + told + head * n
+                matrix(s, query, 0, s, keys, tokens, scores, 0, bias, 0, 1, k, tokens, 0, 0, 0)
+                total = exponentials(s, scores, s, scores, tokens, largest(s, scores, tokens), scale)
+                matrix(s, scores, 0, s, values, line[t.C], out, 0, line[t.D], 0, 1, tokens, n, 0, 0, 0)
+                share = 1 / total
+                for j in range(n):
+                    s[out + j] *= share
+
+
+@inner
 def execute(code: Array, first: int, last: int, s: Array, weights: Array, row: int, column: int, width: int) -> None:
     """Run rows `first` to `last` of the table at a site, or, with column 0, over a whole row."""
     for i in range(first, last):
@@ -194,3 +218,5 @@ def execute(code: Array, first: int, last: int, s: Array, weights: Array, row: i
             remember(s, line, x, row * width + column)
         elif kind == ATTEND:
             attend(s, line, y, x, row * width + column)
+        elif kind == CROSSATTEND:
+            cross_attend(s, line, y, x)

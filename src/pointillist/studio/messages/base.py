@@ -27,6 +27,8 @@ def _whole(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_whole)]
 Name = Annotated[Text, Field(max_length=500)]
+# a list: a tuple has no description that OpenAPI 3.1 allows
+Pair = Annotated[list[int], Field(min_length=2, max_length=2)]
 Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
 Place = Annotated[int, Field(ge=0, lt=MAX_SIDE)]
 
@@ -108,8 +110,8 @@ class Fault(Message):
 
     error: str
     code: str
-    size: tuple[int, int] | None = None
-    wanted: tuple[int, int] | None = None
+    size: Pair | None = None
+    wanted: Pair | None = None
     resize: list[str] | None = None
 
     def body(self) -> dict[str, Any]:

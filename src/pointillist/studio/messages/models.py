@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from pointillist.images import Mode
 from pointillist.studio.messages.base import Message
 
 State = Literal["waiting", "loading", "ready", "failed"]
-Colour = tuple[int, int, int, int]
+Colour = Annotated[list[int], Field(min_length=4, max_length=4)]
 
 
 class ImageKind(Message):

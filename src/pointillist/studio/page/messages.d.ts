@@ -166,7 +166,7 @@ declare namespace Api {
     temperature?: number;
     top_p?: number;
     order?: string | null;
-    size?: number[] | null;
+    size?: [number, number] | null;
     start?: Start | null;
     engine?: "auto" | "cpu" | "step";
     distributions?: boolean;

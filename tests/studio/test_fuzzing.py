@@ -1,0 +1,188 @@
+"""The HTTP interface, fuzzed from its own description: no fault of ours, and every answer as described.
+
+Two runs: requests as the description allows and forbids them, most of which the rules of a model refuse; and the same
+with arrays, places and labels that fit the model, which reach the painter and the network with everything else odd.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import schemathesis
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+from schemathesis import Case, GenerationMode
+from schemathesis.config import GenerationConfig, ProjectConfig, ProjectsConfig, SchemathesisConfig
+from schemathesis.python.asgi import HOST
+from schemathesis.specs.openapi.checks import (
+    allow_header_conformance,
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from pointillist.studio import messages as m
+from pointillist.studio.app import create_app
+from pointillist.studio.room import Room
+from tests.studio import helpers
+from tests.studio.helpers import packed
+
+LIMITS = helpers.SMALL.model_copy(update={"pixels": 48, "seconds": 5.0})
+# 503 is what a model that is not ready answers, and here all are
+CHECKS = [
+    status_code_conformance, content_type_conformance, response_headers_conformance, response_schema_conformance,
+    negative_data_rejection, allow_header_conformance,
+]  # fmt: skip
+SEEDED = GenerationConfig(deterministic=True, database="none", no_shrink=True)
+EVENTS: TypeAdapter[Any] = TypeAdapter(m.Event)
+
+
+def always_up(app: Any) -> Any:
+    """The application, which is not started and ended with each request."""
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "lifespan":
+            await app(scope, receive, send)
+            return
+        for _ in range(2):
+            await send({"type": f"{(await receive())['type']}.complete"})
+
+    return answer
+
+
+def application(room: Room) -> Any:
+    return always_up(create_app(room, frozenset({HOST})))
+
+
+CONFIG = SchemathesisConfig(projects=ProjectsConfig(default=ProjectConfig(generation=SEEDED)))
+SCHEMA = schemathesis.openapi.from_asgi("/api/openapi.json", application(Room([], LIMITS)), config=CONFIG)
+ADDRESSES = [(path, method) for path, ways in SCHEMA.raw_schema["paths"].items() for method in ways]
+every_address = pytest.mark.parametrize(("path", "method"), ADDRESSES, ids=lambda part: part)
+
+
+@pytest.fixture(scope="module")
+def small_room() -> Iterator[Room]:
+    found = helpers.room(helpers.labelled(), helpers.grey(), helpers.coloured(), helpers.upscaler(), limits=LIMITS)
+    assert [info.error for info in found.shelf.infos()] == [None] * 4
+    yield found
+    found.close()
+
+
+def cases(path: str, method: str) -> st.SearchStrategy[Case]:
+    """Requests to an address: as its description allows, and as it forbids."""
+    return st.one_of(SCHEMA[path][method].as_strategy(generation_mode=mode) for mode in GenerationMode)
+
+
+def number_of(case: Case) -> int:
+    """A number that belongs to the case, for choices that repeat."""
+    return zlib.crc32(repr((case.path, case.path_parameters, case.query, case.body)).encode("utf-8", "replace"))
+
+
+def check(case: Case, app: Any) -> None:
+    """Send it, and check the answer; the events of a stream too."""
+    answer = case.call(app=app)
+    assert answer.status_code < 500, answer.text
+    case.validate_response(answer, checks=CHECKS)
+    if answer.status_code == 200 and case.path.endswith("/paint"):
+        found = [EVENTS.validate_json(line) for line in answer.content.splitlines()]
+        assert [event.type for event in found[:1]] == ["queued"]
+        assert found[-1].type == "finished" or found[-1].code in ("time", "stopped"), found[-1]
+
+
+def aimed(case: Case, room: Room) -> str | None:
+    """Point the case at one of the models, most of the time."""
+    names = [*room.shelf.entries, None]
+    name = names[number_of(case) % len(names)]
+    if name is not None and "model" in case.path_parameters:
+        case.path_parameters["model"] = name
+    return name
+
+
+def listens(room: Room, model: str) -> set[str]:
+    """To what a model listens."""
+    details = room.shelf[model].info.details
+    assert details is not None
+    found = details.conditions.model_dump()
+    found["label"] = found.pop("labels")
+    return {name for name, value in found.items() if value}
+
+
+def complete(recipe: dict[str, Any]) -> dict[str, Any]:
+    """A recipe that holds together: a seed and a hash for each canvas."""
+    request = recipe.get("request")
+    if isinstance(request, dict) and isinstance(request.get("canvases"), list):
+        canvases = [{**c, "seed": c.get("seed") or 0} if isinstance(c, dict) else c for c in request["canvases"]]
+        return {**recipe, "request": {**request, "canvases": canvases}, "sha256": ["0" * 64] * len(canvases)}
+    return recipe
+
+
+def fitted(value: Any, room: Room, model: str, key: str = "") -> Any:
+    """The value, with arrays, places and labels that the model takes."""
+    spec = room.shelf[model].model.image
+    if isinstance(value, dict) and {"dtype", "shape", "data"} <= set(value):
+        if key == "known":
+            return packed(np.arange(spec.height * spec.width).reshape(spec.height, spec.width) % 3 == 0)
+        if key == "hint":
+            return packed(np.arange(4).reshape(1, 2, 2))
+        return packed(np.arange(np.prod(spec.shape)).reshape(spec.shape) % spec.levels)
+    if isinstance(value, dict):
+        taken = {name: one for name, one in value.items() if key != "told" or name in listens(room, model)}
+        found = {name: fitted(one, room, model, name) for name, one in taken.items()}
+        return complete(found) if key == "recipe" else found
+    if isinstance(value, list) and key == "size":
+        return [spec.height, spec.width]
+    if isinstance(value, list) and key == "vector":
+        return value[:2]
+    if isinstance(value, list):
+        return [fitted(one, room, model, key) for one in value]
+    most = {"row": 4, "column": 4, "channel": spec.channels, "level": spec.levels, "label": 3, "scale": 8}.get(key)
+    if isinstance(value, int) and not isinstance(value, bool) and most is not None:
+        return value % most
+    if key == "order" and isinstance(value, str):
+        return room.shelf[model].model.config.orders[0]
+    return value
+
+
+def wild(case: Case, room: Room) -> None:
+    """As it was made."""
+    aimed(case, room)
+
+
+def likely(case: Case, room: Room) -> None:
+    """With what fits a model in its place."""
+    name = aimed(case, room)
+    if name is not None and isinstance(case.body, dict):
+        case.body = fitted(case.body, room, name)
+
+
+def fuzz(path: str, method: str, room: Room, examples: int, *ways: Callable[[Case, Room], None]) -> None:
+    """So many requests, the same at every run."""
+    app = application(room)
+
+    @settings(max_examples=examples, derandomize=True, deadline=None)
+    @given(cases(path, method))
+    def run(case: Case) -> None:
+        ways[number_of(case) % len(ways)](case, room)
+        check(case, app)
+
+    run()
+
+
+@every_address
+def test_any_request_is_answered_as_described(path: str, method: str, small_room: Room) -> None:
+    """Few of each address."""
+    fuzz(path, method, small_room, 15, wild, likely)
+
+
+@pytest.mark.slow
+@every_address
+def test_very_many_requests_are_answered_as_described(path: str, method: str, small_room: Room) -> None:
+    """Hours of a curious stranger, in minutes."""
+    fuzz(path, method, small_room, 2000, wild, likely, likely)
