@@ -44,20 +44,28 @@ class Replay:
     @contextmanager
     def here(self) -> Iterator[None]:
         """Within the block torch computes without gradients, in full float32, and on the stream of the captures."""
-        before = torch.get_float32_matmul_precision()
-        torch.set_float32_matmul_precision("highest")  # no TF32
-        try:
-            with torch.inference_mode():
-                if self._stream is None:
-                    yield
-                    return
-                outside = torch.cuda.current_stream(self.device)
-                self._stream.wait_stream(outside)
-                with torch.cuda.device(self.device), torch.cuda.stream(self._stream):
-                    yield
-                outside.wait_stream(self._stream)
-        finally:
-            torch.set_float32_matmul_precision(before)
+        with torch.inference_mode(), full_float32():
+            if self._stream is None:
+                yield
+                return
+            outside = torch.cuda.current_stream(self.device)
+            self._stream.wait_stream(outside)
+            with torch.cuda.device(self.device), torch.cuda.stream(self._stream):
+                yield
+            outside.wait_stream(self._stream)
+
+
+@contextmanager
+def full_float32() -> Iterator[None]:
+    """Within the block products on a GPU are not rounded to TF32, whatever was asked of torch."""
+    products = torch.backends.cuda.matmul
+    name, full = ("fp32_precision", "ieee") if hasattr(products, "fp32_precision") else ("allow_tf32", False)
+    before = getattr(products, name)
+    setattr(products, name, full)
+    try:
+        yield
+    finally:
+        setattr(products, name, before)
 
 
 class CudaGraphs:
@@ -68,8 +76,15 @@ class CudaGraphs:
         self._pool = torch.cuda.graph_pool_handle()
 
     def __call__(self, work: Work) -> Work:
-        """Capture the work; nothing is computed before the first replay."""
+        """Capture the work; nothing is computed before the first replay.
+
+        Not by `torch.cuda.graph`, which waits for the device and collects garbage before every capture.
+        """
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
-            work()
+        with torch.cuda.stream(self._stream):
+            graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
+            try:
+                work()
+            finally:
+                graph.capture_end()
         return graph.replay
