@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -133,8 +134,8 @@ def test_another_encoder_is_refused() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [("bert", "no text encoder 'bert'"), ("use+use", "may name one"), ("use+minilm:x", "may name one"),
-     ("minilm:nowhere", "must name a folder"), ("use:x", "no text encoder"),
-     ("use+tokens", "has no tokens: let it learn words beside"), ("tokens", "may name one")],
+     ("minilm:nowhere", "must name a folder"), ("clip:nowhere", "must name a folder with config.json"),
+     ("use:x", "no text encoder"), ("use+tokens", "has no tokens: let it learn"), ("tokens", "may name one")],
 )  # fmt: skip
 def test_what_is_no_encoder_is_refused(text: str, words: str) -> None:
     with pytest.raises(pt.ConfigError, match=words):
@@ -223,3 +224,52 @@ def check_tokens_are_heard(encoder: str) -> None:
     x = torch.zeros(2, 1, 3, 4, dtype=torch.int64)
     told, untold = model.log_prob(x, text=["a red dragon", ""]).tolist()
     assert told != untold
+
+
+def test_clip_is_read_from_a_folder(tmp_path: Path) -> None:
+    """Vector and token states are those of the library's own model; another kind of folder is refused."""
+    transformers = pytest.importorskip("transformers")
+    tokenizers = pytest.importorskip("tokenizers")
+    torch.manual_seed(0)
+    words = {"<s>": 0, "a": 1, "red": 3, "dragon": 4, "?": 5, "</s>": 6}
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="?"))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    tokenizer.post_processor = tokenizers.processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 6)]
+    )
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    config = transformers.CLIPTextConfig(
+        vocab_size=7, hidden_size=8, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2,
+        projection_dim=6, max_position_embeddings=5, bos_token_id=0, eos_token_id=6,
+    )  # fmt: skip
+    theirs = transformers.CLIPTextModelWithProjection(config).eval()
+    theirs.save_pretrained(tmp_path)
+    name = f"clip:{tmp_path}"
+    encoder: Any = open_encoder(name)
+    assert (encoder.size, encoder.token_size) == (6, 8)
+    with torch.no_grad():
+        out = theirs(input_ids=torch.tensor([[0, 1, 3, 5, 6]]))
+    np.testing.assert_allclose(encoder.tokens("a red cat and more"), out.last_hidden_state[0].numpy(), atol=1e-6)
+    expected = nn.functional.normalize(out.text_embeds[0], dim=0)
+    np.testing.assert_allclose(encoder.encode("a red cat and more"), expected.numpy(), atol=1e-6)
+    check_tokens_are_heard(name)
+    model = pt.build("pixelcnn", **SMALL, text=name)  # type: ignore[arg-type]
+    assert model.config.text is not None
+    assert model.config.text.fingerprint == encoder.fingerprint
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
+    with pytest.raises(pt.ConfigError, match="holds a 'bert'"):
+        open_encoder(f"clip:{tmp_path}/.")
+
+
+@pytest.mark.parametrize(("kind", "package"), [("clip", "transformers"), ("minilm", "tokenizers")])
+def test_an_encoder_without_its_package_names_the_extra(
+    kind: str, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One sentence, with what to install."""
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        (tmp_path / name).write_text(
+            '{"model_type": "clip", "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}'
+        )
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(pt.PointillistError, match=rf"needs the extra `{kind}`: run `pip install"):
+        open_encoder(f"{kind}:{tmp_path}")

@@ -26,7 +26,7 @@ class TextConfig(BaseModel):
     """How a model listens to text.
 
     Attributes:
-        encoder: `use`, `minilm:FOLDER`, or "" for none.
+        encoder: `use`, `minilm:FOLDER`, `clip:FOLDER`, or "" for none.
         fingerprint: SHA-256 of the encoder's weights; `size`: numbers of its vectors.
         learned: whether words and their character n-grams are learned with the model.
         width: features of each of the two.

@@ -47,16 +47,20 @@ class TokenEncoder(TextEncoder, Protocol):
 
 @lru_cache(maxsize=8)
 def open_encoder(name: str) -> TextEncoder:
-    """The encoder called `name`: `use`, or `minilm:FOLDER`.
+    """The encoder called `name`: `use`, `minilm:FOLDER`, or `clip:FOLDER`.
 
     Raises:
         ConfigError: if there is no such encoder.
         MissingExtraError: if its package is not installed.
     """
     kind, _, rest = name.partition(":")
-    makers: dict[str, Callable[[], TextEncoder]] = {"use": _use, "minilm": lambda: _minilm(rest)}
+    makers: dict[str, Callable[[], TextEncoder]] = {
+        "use": _use,
+        "minilm": lambda: _minilm(rest),
+        "clip": lambda: _clip(rest),
+    }
     if kind not in makers or (kind == "use" and rest):
-        raise ConfigError(f"There is no text encoder {name!r}: choose use, or minilm:FOLDER.")
+        raise ConfigError(f"There is no text encoder {name!r}: choose use, minilm:FOLDER or clip:FOLDER.")
     return makers[kind]()
 
 
@@ -70,3 +74,9 @@ def _minilm(folder: str) -> TextEncoder:
     from pointillist.text.minilm import MiniLM
 
     return MiniLM(folder)
+
+
+def _clip(folder: str) -> TextEncoder:
+    from pointillist.text.clip import CLIPText
+
+    return CLIPText(folder)
