@@ -103,7 +103,7 @@ def _scan(lower: Lower, instruction: Instruction) -> None:
     operands = {t.Y: place(_output(instruction)), t.X: place(instruction.inputs[0])}
     lower.row(
         instruction, Code.SCAN, operands,
-        OUTER=lower.batch, INNER=lower.places.columns(1), N=d, K=d, W=lower.packing.place(matrix, 0, d),
+        OUTER=lower.batch, INNER=lower.places.columns(1), N=d, K=d, W=lower.packing.place(matrix, 0, d).start,
         A=lower.places.arena.take(lower.batch * 5 * d),
         B=lower.places.constant(constant(hidden)), C=lower.places.constant(constant(memory)),
         Z=int(side > 0),
