@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import torch
 from jaxtyping import Float
 
 from pointillist.data import ImageDataset
@@ -13,6 +14,7 @@ from pointillist.fidelity import Ranking, rank_captions
 from pointillist.text import NOTHING, Prompts, features, open_encoder
 
 BUCKETS, LENGTH = 4096, 96
+TIE = 1e-6  # captions that share their best image are told apart by the mean of all of theirs
 
 
 def rank_by_neighbours(
@@ -36,14 +38,16 @@ def rank_by_neighbours(
     if train.texts is None or data.texts is None:
         raise ConfigError("Ranking captions needs images with captions: one of the two parts has none.")
     nearest = _Nearest(train, neighbours)
-    known = train.batch(np.arange(len(train))).levels
+    known = train.batch(np.arange(len(train))).levels.to(torch.int32)
     agreeing: dict[int, np.ndarray] = {}
 
     def scores(i: int, asked: Sequence[str]) -> np.ndarray:
         if i not in agreeing:
             agreeing.clear()
-            agreeing[i] = (known == data.batch([i]).levels).all(1).flatten(1).double().mean(1).numpy()
-        return np.array([agreeing[i][nearest.images(text)].max() for text in asked])
+            same = (known == data.batch([i]).levels.to(torch.int32)).all(1).flatten(1)
+            agreeing[i] = same.sum(1).numpy() / same.shape[1]
+        found = [agreeing[i][nearest.images(text)] for text in asked]
+        return np.array([near.max() + TIE * near.mean() for near in found])
 
     return rank_captions(scores, data, candidates, draws, seed, on_progress)
 
