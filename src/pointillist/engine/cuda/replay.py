@@ -6,6 +6,7 @@ second time, and replayed from then on. Elsewhere than on a GPU it runs directly
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 
@@ -14,6 +15,9 @@ import torch
 Work = Callable[[], None]
 Capture = Callable[[Work], Work]
 """Does the work once, perhaps later, and returns what repeats it."""
+
+_ONE_CAPTURE = threading.Lock()
+"""CUDA lets a process capture one graph at a time."""
 
 
 class Replay:
@@ -81,7 +85,7 @@ class CudaGraphs:
         Not by `torch.cuda.graph`, which waits for the device and collects garbage before every capture.
         """
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.stream(self._stream):
+        with _ONE_CAPTURE, torch.cuda.stream(self._stream):
             graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
             try:
                 work()
