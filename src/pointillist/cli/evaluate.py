@@ -119,7 +119,7 @@ def evaluate(
         write_csv(per_image, result)
     facts = describe(scorer, images, name, result, options)
     if retrieval:
-        facts |= fidelity.worth(scorer, images, candidates, draws, batch_size)
+        facts |= fidelity.worth(scorer, images, splits.train, candidates, draws, batch_size)
     if copies:
         facts["copies"] = fidelity.copies(scorer, splits, images, name, copies)
     if as_json:
