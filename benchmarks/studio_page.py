@@ -2,8 +2,8 @@
 
     python benchmarks/studio_page.py MODEL [--times 11]
 
-The page runs in Chromium, live; beside it the same image by `pointillist.sample` in this process, which opens its engine
-anew each time, as the command line does. Medians of milliseconds.
+The page runs in Chromium, live; beside it the same image by `pointillist.sample` in this process, which opens its
+engine anew each time, as the command line does. Medians of milliseconds.
 """
 
 from __future__ import annotations
