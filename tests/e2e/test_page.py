@@ -14,6 +14,7 @@ import pointillist
 from pointillist.studio.room import Room
 from pointillist.studio.server import Server
 from tests.e2e.helpers import opened, paint, point
+from tests.e2e.models import digits
 
 ROOT = Path(pointillist.__file__).parents[2]
 PAGE = Path(pointillist.__file__).parent / "studio" / "page"
@@ -52,9 +53,22 @@ def test_types_are_those_of_the_server() -> None:
 
 
 def test_what_is_wrong_with_a_model_is_said(browser: Browser, tmp_path: Path) -> None:
-    """A model that cannot be loaded has its sentence; the page goes on."""
-    room = Room([str(tmp_path / "nothing")])
-    server = Server(room)
+    """A model that cannot be loaded has its sentence; the others work, and the sentence can be put away."""
+    server = Server(Room([str(tmp_path / "nothing"), digits()]))
+    server.start()
+    try:
+        with opened(browser, server.url) as page:
+            expect(page.locator(".loading .failed")).to_contain_text("could not be loaded")
+            paint(page)
+            page.get_by_role("button", name="Close the message").click()
+            expect(page.locator(".loading")).to_be_hidden()
+    finally:
+        server.close()
+
+
+def test_without_a_model_nothing_can_be_painted(browser: Browser, tmp_path: Path) -> None:
+    """And the page says why."""
+    server = Server(Room([str(tmp_path / "nothing")]))
     server.start()
     try:
         page = browser.new_page()
