@@ -30,3 +30,10 @@ def seed() -> int:
     torch.manual_seed(0)
     np.random.seed(0)
     return 0
+
+
+@pytest.fixture(autouse=True)
+def no_gpu_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no GPU, engine `cuda` computes on this processor: the same functions, and nothing is captured."""
+    if not torch.cuda.is_available():
+        monkeypatch.setattr("pointillist.engine.choice.gpu", lambda asked, device=None: torch.device("cpu"))

@@ -17,7 +17,7 @@ ROWS = [
     {"ordering", "rounding"},
     {"passes", "images", "checkpoint"},
     {"text", "likelihoods", "data", "nn", "pictures", "engine", "zoo"},
-    {"conditioning"},
+    {"conditioning", "drawing"},
     {"networks"},
     {"activations", "model_config"},
     {"pixel_model"},

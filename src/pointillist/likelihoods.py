@@ -264,14 +264,11 @@ def inverse_cdf(log_probs: Float[Tensor, "b k"], uniforms: Float[Tensor, " b"]) 
     Computed in float64, so that samplers that agree on the probabilities agree on the image. A level of probability
     zero is never drawn.
     """
-    probs = log_probs.double().exp()
-    cdf = probs.cumsum(1)
-    level = torch.searchsorted(cdf, uniforms.double()[:, None] * cdf[:, -1:], right=True)[:, 0]
-    if int(level.max()) < probs.shape[1]:
-        return level
-    # u close to 1 may reach the end by rounding: fall back to the last level that is possible
-    last = probs.shape[1] - 1 - (probs.flip(1) > 0).int().argmax(1)
-    return torch.minimum(level, last)
+    cdf = log_probs.double().exp().cumsum(1)
+    total = cdf[:, -1:]
+    # u close to 1 may reach the total by rounding: the last level that adds to it is drawn then
+    share = torch.minimum(uniforms.double()[:, None] * total, torch.nextafter(total, torch.zeros_like(total)))
+    return torch.searchsorted(cdf, share, right=True)[:, 0]
 
 
 def bits_per_dim(nats: Number, dims: int) -> Number:

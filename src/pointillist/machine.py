@@ -81,9 +81,10 @@ def free_bytes(device: torch.device) -> int | None:
 
 
 def describe_machine() -> str:
-    """Processor, cores and system, without names or paths."""
+    """Processor, cores, GPU and system, without names or paths."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return f"{processor()}, {cores} core{'s' if cores != 1 else ''}, {platform.system()}"
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return f"{processor()}, {cores} core{'s' if cores != 1 else ''}{gpu}, {platform.system()}"
 
 
 def processor() -> str:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pointillist.engine.choice import ENGINES, choose_engine
+from pointillist.drawing import draw
+from pointillist.engine import choice
+from pointillist.engine.choice import ENGINES, ON_GPU, choose_engine
 from pointillist.engine.freshness import Freshness
 from pointillist.engine.interpreter import Interpreter
 from pointillist.engine.naive import NaiveEngine
+from pointillist.engine.painting import Painting
 from pointillist.engine.program import Program
 from pointillist.engine.record import record
 from pointillist.engine.walk import Walk
@@ -25,10 +28,17 @@ from pointillist.ordering import RASTER, Order
 from pointillist.passes import Pass
 from pointillist.pixel_model import PixelModel
 
+if TYPE_CHECKING:
+    from pointillist.engine.cpu import Painter
+    from pointillist.engine.cuda import CudaPainter
+
 __all__ = [
-    "ENGINES", "Draws", "SiteEngine", "choose_engine", "open_engine", "paint_stage", "record_model", "record_stage",
-    "resolve_engine",
+    "ENGINES", "WHOLE", "Draws", "SiteEngine", "choose_engine", "open_engine", "paint_stage", "record_model",
+    "record_stage", "resolve_engine",
 ]  # fmt: skip
+
+WHOLE = ("cpu", *ON_GPU)
+"""Engines that paint a whole stage by themselves, where draws are by inverse CDF from given uniforms (`Draws`)."""
 
 
 @runtime_checkable
@@ -61,13 +71,13 @@ class Draws(Protocol):
     top_p: float
 
 
-def resolve_engine(engine: str) -> str:
-    """The engine that a name stands for; `engine/choice.py` says why.
+def resolve_engine(engine: str, device: torch.device | None = None) -> str:
+    """The engine that a name stands for, for a model on a device; `engine/choice.py` says why.
 
     Raises:
         EngineError: if there is no such engine.
     """
-    return choose_engine(engine).engine
+    return choose_engine(engine, device).engine
 
 
 def open_engine(
@@ -86,8 +96,9 @@ def open_engine(
     Args:
         condition: what the network of the stage is told (`Stage.told`), on the turned canvas (`model.in_order`).
         height, width: of the turned canvas.
-        engine: `cpu` runs the recorded program compiled; `step` replays it in numpy; `naive` runs a full forward for
-            every sub-pixel; `auto` chooses.
+        engine: `cpu` runs the recorded program compiled; `cuda` on a GPU (so does `cuda-jacobi`, which differs for
+            whole images only); `step` replays it in numpy; `naive` runs a full forward for every sub-pixel; `auto`
+            chooses.
         stage: the one of `model.stages` whose grid is walked; None for the only one.
         order: of which the curve matters here.
 
@@ -95,7 +106,7 @@ def open_engine(
         EngineError: if there is no such engine, or the model has several stages and none is given.
         CausalityError: if the model cannot be recorded.
     """
-    engine = resolve_engine(engine)
+    engine = resolve_engine(engine, model.device)
     stages = model.stages(height, width) if stage is None else (stage,)
     if len(stages) > 1:
         raise EngineError(
@@ -110,6 +121,10 @@ def open_engine(
     program = record_stage(model, stages[0], condition, height, width, order)
     if engine == "step":
         return FreshEngine(Interpreter(program, batch), model)
+    if engine in ON_GPU:
+        from pointillist.engine.cuda import CudaEngine
+
+        return FreshEngine(CudaEngine(program, batch, device=choice.gpu(engine, model.device)), model)
     from pointillist.engine.cpu import CpuEngine
 
     return FreshEngine(CpuEngine(program, batch), model)
@@ -119,7 +134,7 @@ class FreshEngine:
     """An engine that runs a recorded program, and refuses to go on in a new row when the weights have changed.
 
     Args:
-        engine: an `Interpreter` or a `CpuEngine`.
+        engine: one that walks.
         model: the one that was recorded.
     """
 
@@ -186,16 +201,18 @@ def paint_stage(
     levels: Int[Tensor, "b c h w"],
     known: Bool[Tensor, "h w"],
     order: Order,
+    engine: str,
     threads: int,
     on_row: Callable[[], None] | None,
     outputs: Float[Tensor, "n p h w"] | None = None,
 ) -> None:
-    """Paint a stage in compiled code: fill in `levels` where it is not `known`, and mark it known, row by row.
+    """Paint a stage as a whole: fill in `levels` where it is not `known`, and mark it known, row by row.
 
     Args:
+        engine: one of `WHOLE`.
         condition: what the network of the stage is told.
         draws: in the orientation of the image; levels and what is known are on the turned canvas of the order.
-        threads: how many share the batch.
+        threads: how many share the batch on `cpu`.
         on_row: called after each row.
         outputs: on the turned canvas, filled with the outputs of the network at each site of the stage that was not
             known, row by row; of each image once, told.
@@ -203,13 +220,7 @@ def paint_stage(
     Raises:
         CausalityError: if the stage cannot be recorded.
     """
-    from pointillist.engine.cpu import Draw, Painter, Painting
-
-    likelihood, count = model.likelihood, len(draws.uniforms)
-    draw = Draw(
-        likelihood.name, model.level_values().detach().cpu().numpy(), model.image.channels,
-        getattr(likelihood, "mixtures", 0), draws.guidance, draws.temperature, draws.top_p, draws.guided,
-    )  # fmt: skip
+    count = len(draws.uniforms)
     targets, mask = stage.grid(levels), stage.grid(known)
     painting = Painting(
         levels=targets[:count].numpy().copy(),
@@ -219,7 +230,7 @@ def paint_stage(
     )
     program = record_stage(model, stage, condition, known.shape[0], known.shape[1], order)
     if outputs is not None:
-        painting.params = np.empty((count, *mask.shape, likelihood.num_params), program.dtype)
+        painting.params = np.empty((count, *mask.shape, model.likelihood.num_params), program.dtype)
     new = ~mask
 
     def finished(rows: int) -> None:
@@ -232,8 +243,39 @@ def paint_stage(
         if on_row is not None:
             on_row()
 
-    Painter(program, draw, threads=threads).paint(painting, finished)
+    if engine == "cpu":
+        _compiled(model, program, draws, threads).paint(painting, finished)
+    else:
+        _on_gpu(model, program, draws, engine).paint(painting, finished)
     draws.nats += torch.from_numpy(painting.nats)
+
+
+def _compiled(model: PixelModel, program: Program, draws: Draws, threads: int) -> Painter:
+    from pointillist.engine.cpu import Draw, Painter
+
+    how = Draw(
+        model.likelihood.name, model.level_values().detach().cpu().numpy(), model.image.channels,
+        getattr(model.likelihood, "mixtures", 0), draws.guidance, draws.temperature, draws.top_p, draws.guided,
+    )  # fmt: skip
+    return Painter(program, how, threads=threads)
+
+
+def _on_gpu(model: PixelModel, program: Program, draws: Draws, engine: str) -> CudaPainter:
+    from pointillist.engine.cuda import CudaPainter
+
+    def choose(params: Tensor, levels: Tensor, channel: int, uniforms: Tensor) -> tuple[Tensor, Tensor]:
+        pixels = levels.repeat(len(params) // len(levels), 1, 1)
+        table = model.likelihood.conditional(params[:, :, None], pixels[:, :, None], channel)[:, :, 0]
+        found = draw(
+            table.transpose(1, 2).flatten(0, 1), uniforms.flatten(), draws.guidance, draws.temperature, draws.top_p,
+            guided=draws.guided,
+        )  # fmt: skip
+        return found[0].view_as(uniforms), found[1].view_as(uniforms)
+
+    return CudaPainter(
+        program, choose, model.level_values().detach().cpu().numpy(), choice.gpu(engine, model.device),
+        copies=1 + draws.guided, jacobi=engine == "cuda-jacobi",
+    )  # fmt: skip
 
 
 def _grid(stage: Stage, height: int, width: int) -> tuple[int, int]:

@@ -15,10 +15,11 @@ from PIL import Image
 from torch import Tensor
 
 from pointillist.conditioning import Further, Label, Told, labels_of, resolve_texts
+from pointillist.drawing import draw
 from pointillist.engine.room import check_room
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import ImageSpec
-from pointillist.likelihoods import bits_per_dim, inverse_cdf
+from pointillist.likelihoods import bits_per_dim
 from pointillist.ordering import Order
 from pointillist.pixel_model import PixelModel
 from pointillist.scoring import evaluating
@@ -107,7 +108,7 @@ def sample(
         top_p: keeps the likeliest levels whose probabilities reach this sum.
         seed: image i depends on (seed, i) alone, not on `n` or `batch_size`; None takes a fresh one.
         uniforms: in [0, 1), one a sub-pixel, instead of a seed.
-        engine: `auto`, `cpu`, `step` or `naive`; see `runners.open_engine`.
+        engine: `auto`, `cpu`, `cuda`, `cuda-jacobi`, `step` or `naive`; see `runners.open_engine`.
         on_row: called after each row of a stage (each column, where the order goes along columns) with images finished
             before this batch, rows done (sites, in rows of the turned canvas), and the batch's levels.
         size: `(height, width)` instead of the model's own.
@@ -156,7 +157,7 @@ def stream(
     **further: Unpack[Further],
 ) -> Iterator[Samples]:
     """Like `sample`, in batches as they are finished, so that any number fits in memory."""
-    engine = resolve_engine(engine)
+    engine = resolve_engine(engine, model.device)
     check_numbers(n, guidance, temperature, top_p, batch_size=batch_size, threads=1 if threads is None else threads)
     height, width = size or (model.image.height, model.image.width)
     if min(height, width) < 1:
@@ -216,34 +217,10 @@ class Chooser:
 
     def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
         """Levels for the engine's batch: the images, and once more the images where they are carried twice."""
-        count = len(self.uniforms)
-        model = log_probs[:count]
-        wanted = guide(model, log_probs[count:], self.guidance) if self.guided else model
-        wanted = sharpen(wanted, self.temperature, self.top_p)
-        levels = inverse_cdf(wanted, self.uniforms[:, site.channel, site.row, site.column])
-        self.nats += model.gather(1, levels[:, None])[:, 0].double()
+        uniforms = self.uniforms[:, site.channel, site.row, site.column]
+        levels, nats = draw(log_probs, uniforms, self.guidance, self.temperature, self.top_p, guided=self.guided)
+        self.nats += nats
         return levels.repeat(2) if self.guided else levels
-
-
-def guide(told: Float[Tensor, "b k"], untold: Float[Tensor, "b k"], guidance: float) -> Float[Tensor, "b k"]:
-    """log p_u + g (log p_c - log p_u), renormalised over the levels, in nats."""
-    return torch.lerp(untold, told, guidance).log_softmax(1)
-
-
-def sharpen(log_probs: Float[Tensor, "b k"], temperature: float, top_p: float) -> Float[Tensor, "b k"]:
-    """Temperature, then top-p, on log-probabilities in nats; levels that are cut get minus infinity."""
-    if temperature == 0:
-        best = torch.full_like(log_probs, -torch.inf)
-        return best.scatter(1, log_probs.argmax(1, keepdim=True), 0.0)
-    if temperature != 1:
-        # the best level at 0 first: dividing by a tiny temperature then leaves it there
-        log_probs = ((log_probs - log_probs.amax(1, keepdim=True)) / temperature).log_softmax(1)
-    if top_p < 1:
-        ordered, index = log_probs.sort(dim=1, descending=True, stable=True)
-        before = ordered.exp().cumsum(1) - ordered.exp()
-        cut = torch.zeros_like(log_probs, dtype=torch.bool).scatter(1, index, before >= top_p)
-        log_probs = log_probs.masked_fill(cut, -torch.inf).log_softmax(1)
-    return log_probs
 
 
 def check_numbers(

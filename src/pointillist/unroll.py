@@ -20,7 +20,7 @@ from pointillist.networks import Stage
 from pointillist.nn import Condition
 from pointillist.ordering import Order
 from pointillist.pixel_model import PixelModel
-from pointillist.runners import ENGINES, Draws, SiteEngine, open_engine, paint_stage, resolve_engine
+from pointillist.runners import ENGINES, WHOLE, Draws, SiteEngine, open_engine, paint_stage, resolve_engine
 
 __all__ = ["ENGINES", "Choose", "Known", "OnRow", "Site", "SiteEngine", "open_engine", "resolve_engine", "unroll"]
 
@@ -81,15 +81,15 @@ def unroll(
             the levels so far.
         known: sites to be kept.
         order: one of the model's orders; None for the usual one.
-        threads: how many share the batch, where the engine paints whole images: `cpu`, if `choose` only draws from
-            uniforms (`runners.Draws`). None for as many as torch uses.
+        threads: how many share the batch on `cpu`, if `choose` only draws from uniforms (`runners.Draws`). None for as
+            many as torch uses.
         outputs: filled with the network's outputs of the first `n` images at each site that is not known, row by row,
             before `on_row` is called. It alone is on the turned canvas.
 
     Raises:
         EngineError, CausalityError: as `open_engine`.
     """
-    engine, cores = resolve_engine(engine), torch.get_num_threads()
+    engine, cores = resolve_engine(engine, model.device), torch.get_num_threads()
     order = model.order() if order is None else order
     condition = model.in_order(condition, order)
     rows, columns = order.turned_size(height, width)
@@ -107,8 +107,10 @@ def unroll(
         for stage in model.stages(rows, columns):
             if not stage.grid(done).all():
                 told = _told(stage, coarse, condition)
-                if engine == "cpu" and isinstance(choose, Draws):
-                    paint_stage(model, stage, told, choose, levels, done, order, threads or cores, report, outputs)
+                if engine in WHOLE and isinstance(choose, Draws):
+                    paint_stage(
+                        model, stage, told, choose, levels, done, order, engine, threads or cores, report, outputs
+                    )
                 else:
                     walker = open_engine(model, told, batch, rows, columns, engine, stage=stage, order=order)
                     _walk(model, walker, chosen, Known(levels, done), stage.step, order, report, outputs)

@@ -210,13 +210,15 @@ def test_only_palettes_are_recoloured(model: Path) -> None:
     assert "cannot recolour grey" in fails("sample", model, "--palette", "other.hex")
 
 
-def test_engines_and_threads(model: Path) -> None:
-    """`--verbose` says what was picked; every engine paints the same images."""
+def test_engines_and_threads(model: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """`--verbose` says what was picked, and in how many passes rows were found; every engine paints the same images."""
     shown = run("sample", model, "-n", "2", "--seed", "1", "--verbose", "--out", "a.npz").output
     assert "engine     cpu: compiled code was the fastest" in shown
     run("sample", model, "-n", "2", "--seed", "1", "--threads", "2", "--engine", "cpu", "--out", "b.npz")
     run("sample", model, "-n", "2", "--seed", "1", "--engine", "step", "--out", "c.npz")
-    first, *others = (np.load(f"{name}.npz")["levels"] for name in "abc")
+    run("sample", model, "-n", "2", "--seed", "1", "--engine", "cuda-jacobi", "--verbose", "--out", "d.npz")
+    assert "passes over a row, 2 images at once" in caplog.text
+    first, *others = (np.load(f"{name}.npz")["levels"] for name in "abcd")
     for other in others:
         assert (first == other).all()
-    assert "auto, cpu, step, naive" in fails("sample", model, "--engine", "warp")
+    assert "auto, cpu, cuda, cuda-jacobi, step, naive" in fails("sample", model, "--engine", "warp")

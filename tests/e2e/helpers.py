@@ -20,7 +20,7 @@ DIGITS, COLOURS, RGB, SLOW = "gated-pixelcnn", "locally-masked-pixelcnn", "gated
 
 def digits() -> pt.PixelModel:
     """8x8, 17 levels, ten labels."""
-    image = ImageSpec(channels=1, height=8, width=8, levels=17)
+    image = ImageSpec(channels=1, height=8, width=8, levels=17, mode="grey")
     classes = [str(label) for label in range(10)]
     return dirty(pt.build("gated-pixelcnn", image=image, classes=classes, channels=8, layers=2, head_channels=8))
 
@@ -75,8 +75,7 @@ def wait_until_painted(page: Page) -> None:
     """Until nothing is at work and the hand is at the end."""
     expect(page.get_by_role("button", name="Paint", exact=True)).to_be_visible()
     expect(page.get_by_role("button", name="Play (space)")).to_be_visible()
-    shown, of = count(page)
-    assert shown == of
+    expect(page.locator(".transport .count")).to_have_text(re.compile(r"^([\d,]+) / \1$"))
 
 
 def count(page: Page) -> tuple[int, int]:
@@ -98,7 +97,8 @@ def pixels(page: Page, place: int = 0) -> np.ndarray:
 
 
 def pixels_of(drawn: Locator) -> np.ndarray:
-    """What is drawn, uint8 `h w 4`."""
+    """What is drawn, once the page has had a frame for it, uint8 `h w 4`."""
+    drawn.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     height, width, data = drawn.evaluate(
         "c => [c.height, c.width, Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)]"
     )

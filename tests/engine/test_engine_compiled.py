@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 import pointillist as pt
 from pointillist.engine import room
-from pointillist.engine.cpu import Draw, Painter, Painting, jit
+from pointillist.engine.choice import ON_GPU
+from pointillist.engine.cpu import Draw, Painter, jit
+from pointillist.engine.painting import Painting
 from pointillist.errors import EngineError
-from pointillist.runners import open_engine, record_stage
+from pointillist.runners import WHOLE, open_engine, record_stage
 
 SHAPE = (1, 6, 7)
 
@@ -27,11 +29,17 @@ def model() -> pt.PixelModel:
     return pt.build("gated-pixelcnn", shape=SHAPE, levels=5, channels=8, layers=2, classes=3).eval()
 
 
-def test_rows_are_reported_in_order_with_what_is_painted(model: pt.PixelModel) -> None:
+@pytest.mark.parametrize("engine", WHOLE)
+def test_rows_are_reported_in_order_with_what_is_painted(model: pt.PixelModel, engine: str) -> None:
     """Nothing below the row that is reported, whatever has been painted meanwhile."""
     seen: list[tuple[int, torch.Tensor]] = []
     painted = pt.sample(
-        model, 5, seed=1, engine="cpu", on_row=lambda done, rows, levels: seen.append((rows, levels.clone())), threads=2
+        model,
+        5,
+        seed=1,
+        engine=engine,
+        on_row=lambda done, rows, levels: seen.append((rows, levels.clone())),
+        threads=2,
     )
     assert [rows for rows, _ in seen] == list(range(1, 7))
     for rows, levels in seen:
@@ -61,6 +69,18 @@ def test_an_interrupt_stops_all_threads(error: type[BaseException]) -> None:
     assert threading.active_count() == threads
 
 
+@pytest.mark.parametrize("engine", ON_GPU)
+def test_what_is_painted_row_by_row_stops_at_once(model: pt.PixelModel, engine: str) -> None:
+    """At the row that was reported, with what is known of it."""
+
+    def stop(done: int, rows: int, levels: torch.Tensor) -> None:
+        if rows == 2:
+            raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        pt.sample(model, 2, seed=0, engine=engine, on_row=stop)
+
+
 def test_two_models_paint_at_once() -> None:
     """Engines share nothing but code."""
     models = [pt.build(n, shape=(1, 9, 9), levels=4, channels=8, layers=2).eval() for n in ("pixelcnn", "row-lstm")]
@@ -80,7 +100,7 @@ def test_two_models_paint_at_once() -> None:
         assert torch.equal(levels, alone[index])
 
 
-@pytest.mark.parametrize("engine", ["cpu", "step"])
+@pytest.mark.parametrize("engine", ["cpu", "cuda", "step"])
 def test_changed_weights_are_noticed(model: pt.PixelModel, engine: str) -> None:
     """At the next row, however they were changed."""
 
@@ -106,7 +126,7 @@ def test_changed_weights_are_noticed(model: pt.PixelModel, engine: str) -> None:
             walk(change)
 
 
-@pytest.mark.parametrize("engine", ["cpu", "step"])
+@pytest.mark.parametrize("engine", ["cpu", "cuda", "step"])
 def test_what_does_not_fit_is_refused(model: pt.PixelModel, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a sentence, before memory is taken."""
     monkeypatch.setattr(room, "available_bytes", lambda: 20_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ from engine_teacher import cuda_on_cpu, teacher_forced
 from torch import Tensor
 
 import pointillist as pt
-from pointillist.engine import Program, record
-from pointillist.engine.cuda import CudaEngine
+from pointillist.engine import Program, choice, record
+from pointillist.engine.choice import ON_GPU, choose_engine, gpu
+from pointillist.engine.cuda import CudaEngine, CudaPainter
 from pointillist.networks import names
 from pointillist.runners import record_model
 
@@ -64,6 +66,83 @@ def test_a_decision_of_python_shows() -> None:
     row[0] = 5
     replay()
     assert x.tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize("engine", ON_GPU)
+@pytest.mark.parametrize(
+    ("name", "likelihood", "channels"),
+    [
+        ("gated-pixelcnn", "categorical", 3),
+        ("pixelcnn-pp", "mixture", 3),
+        ("pixelsnail", "categorical", 2),
+        ("diagonal-bilstm", "bernoulli", 1),
+        ("multiscale-pixelrnn", "mixture", 1),
+        ("locally-masked-pixelcnn", "mixture", 3),
+    ],
+)
+def test_a_row_with_its_draws_is_replayed(
+    name: str, likelihood: Any, channels: int, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guidance, temperature and top-p too: the image and the nats of the compiled machine, and known sites are kept."""
+    tapes = Tapes()
+    monkeypatch.setattr("pointillist.engine.cuda.CudaPainter", partial(CudaPainter, capture=tapes))
+    levels = 2 if likelihood == "bernoulli" else 5
+    model = pt.build(name, shape=(channels, 10, 3), levels=levels, preset="tiny", likelihood=likelihood, classes=2)
+    model.double().eval()
+    how: dict[str, Any] = {"guidance": 2.0, "temperature": 0.9, "top_p": 0.9, "seed": 1}
+    found, expected = (pt.sample(model, 2, 1, engine=e, **how) for e in (engine, "cpu"))
+    assert torch.equal(found.levels, expected.levels)
+    torch.testing.assert_close(found.nats, expected.nats)
+    assert tapes.replayed > tapes.captured > 0
+
+
+def test_rows_that_settle_early_take_few_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passes are counted: two a row where nothing depends on neighbours, at most one a sub-pixel anywhere."""
+    made: list[CudaPainter] = []
+    monkeypatch.setattr(
+        "pointillist.engine.cuda.CudaPainter", lambda *a, **k: made.append(CudaPainter(*a, **k)) or made[-1]
+    )
+    height, width = 6, 8
+    model = pt.build("gated-pixelcnn", shape=(1, height, width), levels=4, channels=8, layers=2).double().eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(3)
+    images = [pt.sample(model, 2, seed=1, engine=e).levels for e in ("cuda-jacobi", "cuda", "cpu")]
+    assert torch.equal(images[0], images[1])
+    assert torch.equal(images[0], images[2])
+    assert 2 * height < made[0].passes <= width * height
+    assert made[1].passes == height
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+    pt.sample(model, 2, seed=1, engine="cuda-jacobi")
+    assert made[2].passes == 2 * height
+
+
+@needs_gpu
+@pytest.mark.parametrize("engine", ON_GPU)
+@pytest.mark.parametrize("name", names())
+def test_a_gpu_paints_the_same(name: str, engine: str) -> None:
+    model = pt.build(name, shape=SHAPE, levels=4, preset="tiny").double().eval()
+    found, expected = (pt.sample(model, 3, seed=1, engine=e) for e in (engine, "step"))
+    assert torch.equal(found.levels, expected.levels)
+    torch.testing.assert_close(found.nats, expected.nats)
+
+
+def test_without_a_gpu_it_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In Python and on the command line alike, before anything is read or painted."""
+    monkeypatch.setattr(choice, "gpu", gpu)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    model = pt.build("pixelcnn", shape=(1, 2, 2), levels=2, channels=4, layers=1)
+    for engine in ON_GPU:
+        with pytest.raises(pt.EngineError, match=f"`engine` .='{engine}'. needs a GPU .* use 'cpu' or 'auto'"):
+            pt.sample(model, 1, engine=engine)
+
+
+def test_auto_is_cuda_where_the_model_lies_on_a_gpu() -> None:
+    assert choose_engine("auto", torch.device("cuda", 1)).engine == "cuda"
+    assert choose_engine("auto", torch.device("cpu")).engine == "cpu"
+    assert gpu("cuda", torch.device("cuda", 1)) == torch.device("cuda", 1)
 
 
 @needs_gpu

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from pointillist import likelihoods, sampling
+from pointillist import drawing, likelihoods
 
 
 def tables(count: int = 50, levels: int = 7) -> torch.Tensor:
@@ -21,19 +21,19 @@ def check_temperature() -> None:
     for temperature in (0.25, 0.7, 1.0, 3.0):
         power = table.exp() ** (1 / temperature)
         expected = power / power.sum(1, keepdim=True)
-        torch.testing.assert_close(sampling.sharpen(table, temperature, 1.0).exp(), expected)
+        torch.testing.assert_close(drawing.sharpen(table, temperature, 1.0).exp(), expected)
     for temperature in (0.0, 1e-40):
-        cold = sampling.sharpen(table, temperature, 1.0).exp()
+        cold = drawing.sharpen(table, temperature, 1.0).exp()
         assert torch.equal(cold.argmax(1), table.argmax(1))
         assert bool((cold.amax(1) == 1).all())
-    assert torch.allclose(sampling.sharpen(table, float("inf"), 1.0).exp(), torch.full_like(table, 1 / 7))
+    assert torch.allclose(drawing.sharpen(table, float("inf"), 1.0).exp(), torch.full_like(table, 1 / 7))
 
 
 def check_top_p() -> None:
     """The smallest set of likeliest levels that reaches the sum is kept, in its proportions; the rest is impossible."""
     table = tables()
     for top_p in (0.05, 0.5, 0.9, 0.999):
-        kept = sampling.sharpen(table, 1.0, top_p).exp()
+        kept = drawing.sharpen(table, 1.0, top_p).exp()
         assert torch.allclose(kept.sum(1), torch.ones(len(kept), dtype=kept.dtype))
         for before, after in zip(table.exp(), kept, strict=True):
             inside = after > 0
@@ -43,7 +43,7 @@ def check_top_p() -> None:
             assert not inside.all() or needed >= len(before)
             assert inside.all() or before[inside].min() >= before[~inside].max(), "a likelier level was cut"
             torch.testing.assert_close(after[inside], before[inside] / before[inside].sum())
-    assert torch.equal(sampling.sharpen(table, 1.0, 1.0), table)
+    assert torch.equal(drawing.sharpen(table, 1.0, 1.0), table)
 
 
 def check_guidance() -> None:
@@ -52,12 +52,12 @@ def check_guidance() -> None:
     for guidance in (0.0, 0.5, 1.0, 2.0, 7.5):
         power = untold.exp() ** (1 - guidance) * told.exp() ** guidance
         expected = power / power.sum(1, keepdim=True)
-        torch.testing.assert_close(sampling.guide(told, untold, guidance).exp(), expected)
-    torch.testing.assert_close(sampling.guide(told, untold, 0.0), untold)
-    torch.testing.assert_close(sampling.guide(told, untold, 1.0), told)
-    torch.testing.assert_close(sampling.guide(told, told, 5.0), told)
-    twice = sampling.guide(sampling.guide(told, untold, 2.0), untold, 1.5)
-    torch.testing.assert_close(twice, sampling.guide(told, untold, 3.0))
+        torch.testing.assert_close(drawing.guide(told, untold, guidance).exp(), expected)
+    torch.testing.assert_close(drawing.guide(told, untold, 0.0), untold)
+    torch.testing.assert_close(drawing.guide(told, untold, 1.0), told)
+    torch.testing.assert_close(drawing.guide(told, told, 5.0), told)
+    twice = drawing.guide(drawing.guide(told, untold, 2.0), untold, 1.5)
+    torch.testing.assert_close(twice, drawing.guide(told, untold, 3.0))
 
 
 def check_inverse_cdf() -> None:

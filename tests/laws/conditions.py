@@ -8,14 +8,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pointillist import sampling
+from pointillist import drawing
 from pointillist.conditioning import Part, Told
 from pointillist.likelihoods import inverse_cdf
 from pointillist.pixel_model import PixelModel
 from pointillist.sampling import Chooser, sample
 from pointillist.scoring import evaluate, evaluating
-from pointillist.unroll import ENGINES, Site, unroll
+from pointillist.unroll import Site, unroll
 
+from .samplers import DISTINCT
 from .strategies import dirty, random_asked, random_levels, random_told, replaced
 
 
@@ -127,7 +128,7 @@ def check_guidance_is_the_formula(model: PixelModel, guidance: float) -> None:
         torch.testing.assert_close(tables.pop(), tables.pop(), rtol=1e-9, atol=1e-9)
         return x[:, site.channel, site.row, site.column].repeat(2)
 
-    with evaluating(model), replaced(sampling, "inverse_cdf", spy):
+    with evaluating(model), replaced(drawing, "inverse_cdf", spy):
         both = Told.together([told, told.untold()])
         unroll(model, model.condition(both, 2 * count), choose, 2 * count, height, width, "step")
 
@@ -136,7 +137,7 @@ def check_ends_of_guidance(model: PixelModel) -> None:
     """Guidance 1 is the model, image by image; 0 is the model that is told nothing, whatever is asked."""
     asked = random_asked(model, 3, sure=True)
     how: dict[str, Any] = {"uniforms": np.random.default_rng(1).random((3, *model.image.shape))}
-    for engine in ENGINES:
+    for engine in DISTINCT:
         how["engine"] = engine
         told, untold = sample(model, 3, **how, **asked), sample(model, 3, **how)
         assert torch.equal(sample(model, 3, guidance=1.0, **how, **asked).levels, told.levels)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pointillist import likelihoods, sampling, scoring
+from pointillist import drawing, likelihoods, sampling, scoring
 from pointillist.engine.interpreter import Interpreter
 from pointillist.engine.naive import NaiveEngine
 from pointillist.images import ImageSpec
@@ -99,7 +99,7 @@ def _scored(engine: str, **how: Any) -> None:
 
 @fault("P12: the likeliest level is taken, not drawn", lambda: _painted("naive"))
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(sampling, "inverse_cdf", lambda log_probs, uniforms: log_probs.argmax(1))
+    patch.setattr(drawing, "inverse_cdf", lambda log_probs, uniforms: log_probs.argmax(1))
 
 
 def _painted(engine: str) -> None:
@@ -115,7 +115,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @fault("P12: temperature multiplies", bending.check_temperature)
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(sampling, "sharpen", lambda log_probs, temperature, top_p: (log_probs * temperature).log_softmax(1))
+    patch.setattr(drawing, "sharpen", lambda log_probs, temperature, top_p: (log_probs * temperature).log_softmax(1))
 
 
 @fault("P12: top-p drops the level that crosses the sum", bending.check_top_p)
@@ -125,12 +125,12 @@ def _(patch: pytest.MonkeyPatch) -> None:
         cut = torch.zeros_like(log_probs, dtype=torch.bool).scatter(1, index, ordered.exp().cumsum(1) > top_p)
         return log_probs.masked_fill(cut, -torch.inf).log_softmax(1)
 
-    patch.setattr(sampling, "sharpen", sharpen)
+    patch.setattr(drawing, "sharpen", sharpen)
 
 
 @fault("P12: guidance is not renormalised", bending.check_guidance)
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(sampling, "guide", lambda told, untold, guidance: torch.lerp(untold, told, guidance))
+    patch.setattr(drawing, "guide", lambda told, untold, guidance: torch.lerp(untold, told, guidance))
 
 
 @fault("painted images are scored with bent probabilities", lambda: _scored("naive", label="dog", guidance=3.0))
@@ -141,7 +141,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
         levels = kept(self, site, log_probs)
         count = len(self.uniforms)
         told = log_probs[:count]
-        wanted = sampling.guide(told, log_probs[count:], self.guidance)
+        wanted = drawing.guide(told, log_probs[count:], self.guidance)
         self.nats += (wanted - told).gather(1, levels[:count, None])[:, 0]
         return levels
 

@@ -20,7 +20,9 @@ from torch import Tensor
 
 from pointillist.conditioning import Told
 from pointillist.engine import Program
-from pointillist.engine.cpu import CpuEngine, Draw, Painter, Painting
+from pointillist.engine.cpu import CpuEngine, Draw, Painter
+from pointillist.engine.cuda import CudaPainter
+from pointillist.engine.painting import Painting
 from pointillist.likelihoods import inverse_cdf
 from pointillist.networks import Stage
 from pointillist.nn import Condition
@@ -78,8 +80,32 @@ def machine_params(model: PixelModel, part: Recorded, images: slice = slice(None
     return found
 
 
+def device_params(model: PixelModel, part: Recorded, *, jacobi: bool) -> np.ndarray:
+    """The same by the CUDA engine, on tensors of this processor."""
+    x = part.x.numpy()
+    painting = Painting(
+        x.copy(), np.ones(x.shape, bool), np.zeros(x.shape), np.zeros(len(x)),
+        np.full((len(x), part.program.params.channels, *x.shape[2:]), np.nan, part.program.dtype),
+    )  # fmt: skip
+
+    def choose(params: Tensor, levels: Tensor, channel: int, uniforms: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.zeros(uniforms.shape, dtype=torch.int64), torch.ones_like(uniforms)
+
+    values = model.level_values().detach().numpy()
+    painter = CudaPainter(part.program, choose, values, torch.device("cpu"), jacobi=jacobi)
+    painter.paint(painting)
+    assert painter.passes <= part.program.height * (1 if not jacobi else part.program.width * part.program.sub_steps)
+    assert np.array_equal(painting.levels, x), "known levels were painted over"
+    assert not painting.nats.any(), "known levels cost nats"
+    assert painting.params is not None
+    return painting.params
+
+
 def check_machine_equals_full(model: PixelModel, x: Tensor, told: Told) -> None:
-    """Parameters of every site, to 1e-5; the same bits for each image alone, in two threads, and stopping at sites."""
+    """Parameters of every site, to 1e-5; the same bits for each image alone, in two threads, and stopping at sites.
+
+    The CUDA engine is held to the same parameters, whether it goes from site to site or iterates over rows.
+    """
     doubled = copy.deepcopy(model).double()
     with evaluating(model), evaluating(doubled):
         condition = model.condition(told, len(x))
@@ -93,6 +119,9 @@ def check_machine_equals_full(model: PixelModel, x: Tensor, told: Told) -> None:
                 TOLERANCE * max(1.0, np.abs(expected).max(initial=0)), 4 * np.abs(expected - true).max(initial=0)
             )
             np.testing.assert_allclose(found[..., new], expected, rtol=0, atol=allowed)
+            for jacobi in (False, True):
+                again = device_params(model, part, jacobi=jacobi)
+                np.testing.assert_allclose(again[..., new], expected, rtol=0, atol=allowed, err_msg=f"{jacobi=}")
             assert np.array_equal(found, machine_params(model, part, threads=2)), "two threads give other bits"
             last = slice(len(x) - 1, len(x))
             assert np.array_equal(found[last], machine_params(model, part, last)), "an image alone gives other bits"
@@ -112,11 +141,11 @@ def stopping_params(model: PixelModel, part: Recorded) -> np.ndarray:
     return found.reshape(len(found), -1, *found.shape[3:])
 
 
-def check_draws(model: PixelModel, count: int, seed: int, threads: int, **asked: Any) -> int:
-    """Every draw is that of the full pass over the image so far, or lies at an edge; returns how many lie at one."""
+def check_draws(model: PixelModel, count: int, seed: int, engine: str, threads: int, **asked: Any) -> int:
+    """Every draw of an engine is that of the full pass over the image, or lies at an edge; returns how many do."""
     image = model.image
     uniforms = np.random.default_rng(seed).random((count, image.channels, image.height, image.width))
-    painted = sample(model, count, uniforms=uniforms, engine="cpu", threads=threads, **asked)
+    painted = sample(model, count, uniforms=uniforms, engine=engine, threads=threads, **asked)
     x, at_edges = painted.levels, 0
     doubled = copy.deepcopy(model).double()
     with evaluating(model), evaluating(doubled):

@@ -1,4 +1,4 @@
-"""The compiled machine equals the full pass in single precision: every model, condition, likelihood, shape, batch."""
+"""Engines that paint whole images equal the full pass in single precision: every model, likelihood, shape, batch."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pointillist.networks import names
 from pointillist.pixel_model import PixelModel
+from pointillist.runners import WHOLE
 
 from .machine import check_draws, check_machine_equals_full
 from .strategies import models, random_asked, random_levels, random_told
@@ -40,5 +41,7 @@ def test_every_draw_is_that_of_the_full_pass(name: str, data: st.DataObject) -> 
     model = calm(data.draw(models(name)))
     count = data.draw(st.integers(1, 17))
     seed, threads = data.draw(st.integers(0, 99)), data.draw(st.integers(1, 3))
-    at_edges = check_draws(model, count, seed, threads, **random_asked(model, count))
-    assert at_edges <= 1 + count * model.image.channels * model.image.height * model.image.width // 100
+    asked = random_asked(model, count)
+    for engine in WHOLE:
+        at_edges = check_draws(model, count, seed, engine, threads, **asked)
+        assert at_edges <= 1 + count * model.image.channels * model.image.height * model.image.width // 100

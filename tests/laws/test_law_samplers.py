@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pointillist.images import ImageSpec
 from pointillist.networks import names
 from pointillist.sampling import sample
-from pointillist.unroll import ENGINES
 
 from .samplers import (
+    DISTINCT,
     check_engine_equals_full,
     check_known_is_kept,
     check_painted_by_full_forwards,
@@ -67,7 +67,7 @@ def test_painted_images_are_scored_as_they_were_painted(name: str, data: st.Data
     check_scored_as_painted(model, model.image.height, model.image.width, **how)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", DISTINCT)
 @pytest.mark.parametrize(("shape", "levels"), [((1, 1, 3), 2), ((3, 1, 1), 3), ((2, 2, 1), 3)])
 @pytest.mark.parametrize("name", names())
 def test_images_are_painted_as_often_as_they_are_likely(
@@ -96,7 +96,7 @@ def test_what_is_known_is_kept(data: st.DataObject) -> None:
     check_known_is_kept(model, model.image.height, model.image.width)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", DISTINCT)
 def test_an_image_depends_on_seed_and_index_only(engine: str) -> None:
     """Image i is the same for any `n` and any `batch_size` (P13)."""
     model = dirty(make_model("gated-pixelcnn", ImageSpec.infer((1, 3, 4), 4), labels=True))

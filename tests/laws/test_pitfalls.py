@@ -19,14 +19,13 @@ from pointillist.nn import MaskedConv2d, channel_groups
 from pointillist.sampling import sample
 from pointillist.scoring import evaluate
 from pointillist.training.optim import AveragedWeights
-from pointillist.unroll import ENGINES
 
 from .accounting import check_evaluation, check_known_entropy
 from .attention import check_first_site, check_is_a_mean
 from .causal import check_batch, check_causal, check_no_leak, dependencies, places
 from .context import check_context, complete
 from .likelihood import check_consistent, check_extremes, check_half_precision, check_joint
-from .samplers import check_painted_frequencies, check_same_image, check_scored_as_painted
+from .samplers import WALKING, check_painted_frequencies, check_same_image, check_scored_as_painted
 from .strategies import FEWER, SIZES, dirty, loaded, make_model, random_levels
 from .textbook import check_parameter_count, check_textbook
 from .walking import engine, walk
@@ -250,6 +249,6 @@ def test_p19_causality_is_judged_by_zero_gradients_not_by_small_differences(name
     with torch.inference_mode():
         condition = model.condition(None, 1)
         full = model.params(x, condition).unflatten(1, (3, -1)).numpy()
-        for name in ENGINES:
+        for name in WALKING:
             for (row, column, sub), found in walk(model, condition, x, engine(name)):
                 assert math.isclose(float(abs(found - full[:, sub, :, row, column]).max()), 0, abs_tol=1e-5)

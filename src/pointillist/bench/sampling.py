@@ -11,6 +11,7 @@ from pointillist.bench.naive import PIXELS, naive_cases
 from pointillist.bench.peaks import Peaks
 from pointillist.bench.subject import Subject
 from pointillist.bench.timing import Case, Spread, interleave, spent
+from pointillist.engine.choice import ON_GPU
 from pointillist.errors import ConfigError, EngineError
 from pointillist.memory import growth
 from pointillist.unroll import ENGINES
@@ -29,7 +30,7 @@ class Painted:
         over_naive: how many times as fast as naive, in the same rounds; None for naive itself.
         over_one_thread: how many times as fast as by one thread, both by the clock on the wall; None for one thread.
         over_floor: how many times the hardware floor of one thread.
-        megabytes: by which memory grew in the first call, recording included; None for naive.
+        megabytes: by which main memory grew in the first call, recording included; None for naive.
         note: what else there is to know.
     """
 
@@ -93,7 +94,8 @@ def measure_painting(
         opening = found[f"open {name}"].spread.median
         pure = found[name].less(opening).divided(batch)
         ms, faster, distance = pure.spread.times(1e3), naive.over(pure), pure.spread.median / floor
-        rows.append(Painted(name, batch, 1, ms, faster, None, distance, 1e3 * opening, megabytes[name]))
+        note = "on a GPU, by the clock on the wall" if name in ON_GPU else ""
+        rows.append(Painted(name, batch, 1, ms, faster, None, distance, 1e3 * opening, megabytes[name], note))
     return rows
 
 
@@ -101,7 +103,8 @@ def measure_threads(
     subject: Subject, batch: int, engines: Sequence[str], peaks: Peaks, *, threads: int, repeats: int = 5,
     on_case: OnCase = None,
 ) -> list[Painted]:  # fmt: skip
-    """Time engines by one thread and by several in turn, by the clock on the wall."""
+    """Time engines by one thread and by several in turn, by the clock on the wall; not those of a GPU."""
+    engines = [e for e in engines if e not in ON_GPU]
     floor = subject.cost().floor(peaks, batch)
 
     def painting(engine: str, count: int) -> Case:

@@ -11,6 +11,7 @@ from torch import Tensor
 from pointillist.bench.cost import Cost, cost_of
 from pointillist.bench.timing import spent
 from pointillist.engine import Program, record
+from pointillist.engine.choice import ON_GPU
 from pointillist.networks import Stage
 from pointillist.nn import Condition
 from pointillist.ordering import Order
@@ -63,9 +64,8 @@ class Subject:
 
     def paint(self, engine: str, batch: int, threads: int = 1) -> float:
         """Seconds of painting a batch, as a user calls it."""
-        return spent(
-            lambda: sample(self.model, batch, seed=1, engine=engine, size=self.size, batch_size=batch), threads
-        )
+        work = lambda: sample(self.model, batch, seed=1, engine=engine, size=self.size, batch_size=batch)  # noqa: E731
+        return spent(work, threads, wall=engine in ON_GPU)
 
     def open(self, engine: str, batch: int, threads: int = 1) -> float:
         """Seconds until an engine stands at the first site, added up over the stages."""
@@ -76,7 +76,7 @@ class Subject:
 
         with evaluating(self.model):
             for stage, told, _ in self.stages(batch):
-                total += spent(lambda s=stage, t=told: one(s, t), threads)  # type: ignore[misc]
+                total += spent(lambda s=stage, t=told: one(s, t), threads, wall=engine in ON_GPU)  # type: ignore[misc]
         return total
 
 

@@ -1,7 +1,7 @@
 """Times that can be compared: cases take turns, and a ratio is formed within a turn before the median is taken.
 
 So a machine that is busy for a while slows all cases alike. One thread is timed by the CPU time of the process, which
-leaves out what other programs took; more threads by the clock on the wall.
+leaves out what other programs took; more threads, and a GPU, by the clock on the wall.
 """
 
 from __future__ import annotations
@@ -57,14 +57,9 @@ class Times:
         return Spread.of([a / b for a, b in zip(self.seconds, other.seconds, strict=True)])
 
 
-def clock(threads: int) -> Callable[[], float]:
-    """What to time a computation with this many threads by."""
-    return time.process_time if threads == 1 else time.perf_counter
-
-
-def spent(work: Callable[[], object], threads: int = 1) -> float:
-    """Seconds that some work takes."""
-    now = clock(threads)
+def spent(work: Callable[[], object], threads: int = 1, *, wall: bool = False) -> float:
+    """Seconds that some work takes, by this many threads; `wall` also times one thread by the clock on the wall."""
+    now = time.perf_counter if wall or threads > 1 else time.process_time
     started = now()
     work()
     return now() - started

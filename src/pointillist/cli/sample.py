@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import secrets
 import time
@@ -72,7 +73,7 @@ Seed = Annotated[int | None, _option(value="N", text="The same seed paints the s
 Size = Annotated[
     str | None, _option(value="SIZE", text="Another size, 32 or 48x64, where the model allows it.", panel=_PAINT)
 ]
-Engine = Annotated[str, _option(value="NAME", text="auto, cpu, step or naive.", panel=_PAINT)]
+Engine = Annotated[str, _option(value="NAME", text="auto, cpu, cuda, cuda-jacobi, step or naive.", panel=_PAINT)]
 Threads = Annotated[int | None, _option(value="N", text="How many share a batch on engine cpu.", panel=_PAINT, low=1)]
 Verbose = Annotated[bool, _option("--verbose", value=FLAG, text="Say which engine was picked, and why.", panel=_PAINT)]
 Order = Annotated[
@@ -124,10 +125,11 @@ def sample(
     from pointillist.factory import load
     from pointillist.runners import choose_engine
 
-    chosen = choose_engine(engine)
+    choose_engine(engine)  # refused before the model is read
     kind, path = target(out, form)
     wanted = None if size is None else parse_size(size)
     painter = with_weights(load(model), weights)
+    chosen = choose_engine(engine, painter.device)
     labels = each_label(label or [], painter.config.classes, n)
     prompts = each_text(text or [], labels, n)
     total = len(labels or prompts or range(n))
@@ -145,6 +147,8 @@ def sample(
         "order": painter.order(order).name,
     }  # fmt: skip
     if verbose:
+        logging.basicConfig(format="%(message)s")
+        logging.getLogger("pointillist").setLevel(logging.INFO)
         typer.echo(f"engine     {chosen.engine}: {chosen.why}", err=as_json)
     columns = sheet_columns(n, total // n)
     _paint(painter, settings, kind, path, animate, columns, colours, as_json)

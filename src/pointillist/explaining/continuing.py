@@ -76,7 +76,7 @@ def continued(
     order: Order | None = None,
 ) -> Samples:
     """Paint as many images as are told something."""
-    size, count, engine = (x.shape[2], x.shape[3]), len(told), resolve_engine(engine)
+    size, count, engine = (x.shape[2], x.shape[3]), len(told), resolve_engine(engine, model.device)
     carried = chooser.carry(told)
     levels = x[0].cpu()
     # pixels that are known whole cost nothing; `choose` keeps what is known of the others

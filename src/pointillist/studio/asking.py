@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from pointillist.drawing import guide, sharpen
 from pointillist.explaining.asking import Asked
 from pointillist.explaining.attribution import gradient_of
 from pointillist.explaining.distribution import Components, LevelDistribution, distributions_of
@@ -14,7 +15,6 @@ from pointillist.explaining.maps import maps_of
 from pointillist.explaining.what_if import Place, what_if_of
 from pointillist.pixel_model import PixelModel
 from pointillist.receptive import channel_names
-from pointillist.sampling import guide, sharpen
 from pointillist.studio import messages as m
 from pointillist.studio.reading import asked_of, pack_floats, pack_levels
 

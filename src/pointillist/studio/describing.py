@@ -31,7 +31,7 @@ def details_of(model: PixelModel) -> m.Details:
         conditions=_conditions(config),
         orders=list(config.orders),
         bits_top=bits_top(model),
-        engine=resolve_engine("auto"),
+        engine=resolve_engine("auto", model.device),
     )
 
 

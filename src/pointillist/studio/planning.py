@@ -62,7 +62,7 @@ def plan(model: PixelModel, request: m.PaintRequest, limits: m.Limits) -> Plan:
         Refused: if it is too large.
         ConfigError, ShapeError, DataError, EngineError: naming what the model does not take.
     """
-    order, engine = model.order(request.order), resolve_engine(request.engine)
+    order, engine = model.order(request.order), resolve_engine(request.engine, model.device)
     levels = None if request.start is None else levels_of(model, request.start.levels, limits)
     size = _size(model, request, levels)
     _check_numbers(model, request, size, limits)

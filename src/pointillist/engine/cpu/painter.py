@@ -17,6 +17,7 @@ from pointillist.engine.cpu.lower import Lower
 from pointillist.engine.cpu.packing import Packing
 from pointillist.engine.cpu.paint import DONE, STOP, paint
 from pointillist.engine.cpu.table import Table
+from pointillist.engine.painting import Painting
 from pointillist.engine.program import FloatArray, IntArray, Program
 from pointillist.engine.room import check_room
 
@@ -50,25 +51,6 @@ class Draw:
         bent = self.guided or self.temperature != 1 or self.top_p < 1
         how = [KINDS[self.kind], len(self.values), self.channels, self.mixtures, self.guided, bent]
         return np.array(how, np.int64), np.array([self.guidance, self.temperature, self.top_p], np.float64)
-
-
-@dataclass
-class Painting:
-    """Images as they are painted.
-
-    Attributes:
-        levels: `[n, c, h, w]`; kept where `known`.
-        known: what is not drawn, and costs no nats, of the same shape.
-        uniforms: in [0, 1), `[n, c, h, w]`.
-        nats: log-likelihood of each image under the model at guidance 1 and temperature 1, to which is added.
-        params: `[n, h, w, p]`, filled with the parameters of every site, or None.
-    """
-
-    levels: IntArray
-    known: NDArray[np.bool_]
-    uniforms: NDArray[np.float64]
-    nats: NDArray[np.float64]
-    params: FloatArray | None = None
 
 
 class Painter:

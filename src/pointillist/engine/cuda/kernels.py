@@ -18,6 +18,12 @@ Kernel = Callable[[Buffers, Instruction, int | None], None]
 KERNELS: dict[str, Kernel] = {}
 
 
+def run_once(buffers: Buffers) -> None:
+    """Run what is computed once an image."""
+    for instruction in buffers.program.once:
+        KERNELS[instruction.opcode](buffers, instruction, None)
+
+
 def run(buffers: Buffers, part: Sequence[Instruction], row: int, column: int | None) -> None:
     """Run a part of the program in a row: at a column, or at all columns together where column is None.
 

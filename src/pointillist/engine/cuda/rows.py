@@ -1,8 +1,9 @@
-"""What rows have in common: which of them are the same work, what ends one, and what memory all of it takes."""
+"""What rows have in common: which of them are the same work, how one is walked, what ends it, what all of it takes."""
 
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from pointillist.engine.cuda.buffers import Buffers
 from pointillist.engine.program import Program
@@ -16,11 +17,45 @@ def kind_of_row(program: Program, row: int) -> int:
     return row if row < first else first + (row - first) % program.period
 
 
+def columns_in_order(program: Program, row: int) -> range:
+    """The columns of a row, as they are walked."""
+    columns = range(program.width)
+    return columns[::-1] if program.snake and row % 2 else columns
+
+
 def shift(buffers: Buffers, row: int) -> None:
     """A row is complete; a coarse one is, when the next one is about to begin."""
     for kept, rows in buffers.maps.items():
         if (row + 1) % kept.scale == 0:
             rows.shift()
+
+
+class Carried:
+    """What sites of a row leave to later ones beside the canvas: states of recurrences, and memories.
+
+    When a row is computed again and again, these are of the time before; it is settled when they too stay.
+    """
+
+    def __init__(self, buffers: Buffers) -> None:
+        self._buffers = buffers
+        self._kept: list[Tensor] = []
+
+    def keep(self) -> None:
+        """Remember what is left now."""
+        self._kept = [part.clone() for part in self._parts()]
+
+    def changed(self) -> Tensor:
+        """Whether anything is another one than when it was kept."""
+        changed = self._buffers.weights.new_zeros((), dtype=torch.bool)
+        for before, now in zip(self._kept, self._parts(), strict=True):
+            changed = changed | (before != now).any()
+        return changed
+
+    def _parts(self) -> list[Tensor]:
+        buffers = self._buffers
+        states = [buffers.maps[kept].at(0, 0) for kept in buffers.program.maps if kept in buffers.carried]
+        recalled = [part for memory in buffers.memories.values() for part in (memory.keys, memory.values)]
+        return states + [part.index_select(2, buffers.slots) for part in recalled]
 
 
 def check_device_room(program: Program, batch: int, device: torch.device, more: int = 0) -> None:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from pointillist.engine.cuda.buffers import Buffers
-from pointillist.engine.cuda.kernels import run
+from pointillist.engine.cuda.kernels import run, run_once
 from pointillist.engine.cuda.replay import Capture, Replay
 from pointillist.engine.cuda.rows import check_device_room, kind_of_row, shift
 from pointillist.engine.program import FloatArray, Program
@@ -41,7 +41,7 @@ class CudaEngine(Walk):
         self._replay = Replay(device, capture)
         with self._replay.here():
             self._buffers = Buffers(program, batch, device, given)
-            run(self._buffers, program.once, 0, None)
+            run_once(self._buffers)
 
     def _run_row(self) -> None:
         row = self.site[0]

@@ -12,7 +12,7 @@ from pointillist.studio.messages.base import MAX_SAFE, Message, Name, Packed, Si
 MAX_CANVASES = 16
 
 Seed = Annotated[int, Field(ge=0, le=MAX_SAFE)]
-Engine = Literal["auto", "cpu", "step"]
+Engine = Literal["auto", "cpu", "cuda", "cuda-jacobi", "step"]
 
 
 class Start(Message):

@@ -29,7 +29,7 @@ export class Dialogs {
         h("p", {}, `It is ${width} × ${height} pixels; the model paints ${wantedWidth} × ${wantedHeight}.`)),
       choice("resize", "Resize", ways.map((way) => [way, ...WAYS[way]])),
       height * wantedWidth !== width * wantedHeight && choice("fit", "Another shape", Object.entries(FITS).map(([way, words]) => [way, ...words])),
-      h("div", { className: "row" }, h("button", { className: "strong", value: "resize" }, "Resize"), asItIs && h("button", { value: "keep" }, "Keep its size"), h("button", { value: "", formNoValidate: true }, "Cancel")));
+      h("div", { className: "row" }, h("button", { className: "strong", value: "resize", autofocus: true }, "Resize"), asItIs && h("button", { value: "keep" }, "Keep its size"), h("button", { value: "", formNoValidate: true }, "Cancel")));
     const answer = await this.#open(form);
     URL.revokeObjectURL(url);
     if (answer === "keep") return { height: String(height), width: String(width) };
@@ -41,7 +41,7 @@ export class Dialogs {
   /** The keys, on one sheet. */
   showKeys() {
     const rows = KEYS.map(([keys, what]) => h("div", {}, h("dt", {}, ...keys.split(" ").map((key) => h("kbd", {}, key))), h("dd", {}, what)));
-    return this.#open(h("form", { method: "dialog", className: "keys" }, h("h2", {}, "Keys"), h("dl", {}, ...rows), h("div", { className: "row" }, h("button", { className: "strong" }, "Close"))));
+    return this.#open(h("form", { method: "dialog", className: "keys" }, h("h2", {}, "Keys"), h("dl", {}, ...rows), h("div", { className: "row" }, h("button", { className: "strong", autofocus: true }, "Close"))));
   }
 
   /** @param {HTMLFormElement} form @returns {Promise<string>} the value of the button */

@@ -31,7 +31,8 @@ export function inQuestion(state) {
   if (state.pin) return { pixel: state.pin.pixel, why: "pinned" };
   if (state.hover !== null && !state.playing) return { pixel: state.hover, why: "pointed" };
   const last = board.trace ? Math.min(Math.floor(state.at), board.trace.arrived) : 0;
-  return board.trace && last > 0 ? { pixel: board.trace.sequence[last - 1], why: "now" } : null;
+  const atEnd = !state.playing && last === board.trace?.length; // then the image as a whole is what one looks at
+  return board.trace && last > 0 && !atEnd ? { pixel: board.trace.sequence[last - 1], why: "now" } : null;
 }
 
 /**

@@ -5,7 +5,7 @@ export const KEYS = [
   ["P", "paint"], ["Esc", "stop, let go of a pixel"], ["Space", "play or pause"], [", .", "one pixel back, on"],
   ["Home End", "first, newest pixel"], ["← → ↑ ↓", "choose a pixel of the canvas"], ["Enter", "hold the pixel; draw with pencil or eraser"],
   ["R", "repaint from the held pixel"], ["C", "let the model continue"], ["1 2 3 4", "image, expected, surprise, looked at"],
-  ["V B E", "look, pencil, eraser"], ["[ ]", "smaller, larger brush"], ["Alt + click", "take the level under the pencil"],
+  ["V B E", "look, pencil, eraser"], ["[ ]", "smaller, larger brush"], ["Alt+click", "take the level under the pencil"],
   ["Ctrl+Z Ctrl+Y", "undo, redo"], ["+ − 0", "zoom in, out, fit"], ["G", "grid"], ["N", "next canvas"], ["?", "this list"],
 ];
 

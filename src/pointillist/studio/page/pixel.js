@@ -38,7 +38,7 @@ export class PixelPanel {
 
   update() {
     const facts = factsOf(this.state, this.questions);
-    say(this.title, facts ? `Row ${facts.row}, column ${facts.column}` : "Pixel");
+    say(this.title, facts ? `Row ${facts.row}, column ${facts.column}` : "One pixel at a time");
     say(this.where, this.#where(facts));
     this.#numbers(facts);
     this.#charts(facts);
@@ -52,7 +52,8 @@ export class PixelPanel {
     if (!facts || !board) return "Point at a pixel to see what the model held possible there; click to hold it.";
     if (facts.trouble) return facts.trouble;
     const length = board.trace?.length ?? 0;
-    const place = facts.place === null ? (facts.painted ? "was there before" : "not painted") : `pixel ${facts.place + 1} of ${length}`;
+    const place = facts.place === null ? "was there before" : `pixel ${facts.place + 1} of ${length}`;
+    if (!facts.painted && facts.place === null) return "Not painted: the model can continue what is missing.";
     if (!facts.painted) return facts.channels ? `${place}, next to be painted` : `${place}, still to come`;
     return facts.why === "pinned" ? `${place}, held` : place;
   }

@@ -1,7 +1,9 @@
 // The boards side by side, as large as they fit, and the scale of what lies over them.
 
 import { gradient } from "./colour.js";
-import { h, refill, say } from "./dom.js";
+import { NAMES, toldInWords } from "./asking.js";
+import { holdsAnything } from "./board.js";
+import { fixed, h, refill, say } from "./dom.js";
 import { overlayOf } from "./maps.js";
 import { BoardView } from "./view.js";
 
@@ -25,9 +27,11 @@ export class Stage {
     this.views = [];
     this.boards = h("div", { className: "boards" });
     this.legend = h("div", { className: "legend" });
-    this.empty = h("p", { className: "empty" });
+    this.words = h("p", { className: "words" });
+    /** @type {import("./state.js").Work | null} */
+    this.work = null;
     this.table = h("div", { className: "table" }, this.boards);
-    this.el = h("section", { className: "stage", "aria-label": "Canvases" }, this.table, zoom, this.empty, this.legend);
+    this.el = h("section", { className: "stage", "aria-label": "Canvases" }, this.table, h("div", { className: "status" }, this.legend, this.words, zoom));
     new ResizeObserver(() => state.changed()).observe(this.table);
   }
 
@@ -42,7 +46,10 @@ export class Stage {
       this.views[i].update(state, board, i, scale, overlay);
     });
     this.#legend();
-    this.#hint();
+    this.words.hidden = state.view !== "image";
+    say(this.words, state.board ? wordsOf(state, state.board) : "");
+    if (state.work && state.work !== this.work) this.el.scrollIntoView({ block: "nearest" }); // on a narrow screen
+    this.work = state.work;
   }
 
   /** @param {number} place */
@@ -59,13 +66,14 @@ export class Stage {
     const height = Math.max(1, ...boards.map((board) => board.height));
     const width = Math.max(1, ...boards.map((board) => board.width));
     const room = { width: this.table.clientWidth - 2 * EDGE, height: this.table.clientHeight - 2 * EDGE };
-    let best = { columns: 1, scale: 0 };
+    let best = { columns: 1, scale: 0, worth: 0 };
     for (let columns = 1; columns <= count; columns++) {
       const rows = Math.ceil(count / columns);
       const across = (room.width - GAP * (columns - 1)) / columns / width;
       const down = (room.height - GAP * (rows - 1) - CAPTION * rows) / rows / height;
       const scale = Math.min(across, down);
-      if (scale > best.scale) best = { columns, scale };
+      const worth = scale * Math.sqrt(count / (columns * rows)); // a full grid is worth a little size
+      if (worth > best.worth) best = { columns, scale, worth };
     }
     const steps = window.devicePixelRatio || 1; // whole pixels of the device, so that all are of one size
     const fit = best.scale >= 1 ? Math.floor(best.scale * steps) / steps : best.scale;
@@ -87,28 +95,34 @@ export class Stage {
       const end = known ? `${known.top.toPrecision(2)}` : `${top}`;
       const low = known?.signed ? `\u2212${end}` : "0";
       const strength = h("input", {
-        type: "range", min: "0.1", max: "1", step: "0.05", value: String(state.strength), "aria-label": "How strongly the map covers the image",
+        type: "range", min: "0.1", max: "1", step: "0.05", value: String(state.strength), title: "How strongly the map covers the image", "aria-label": "How strongly the map covers the image", className: "strength",
         oninput: (/** @type {any} */ event) => {
           state.strength = Number(event.target.value);
           state.changed();
         },
       });
-      return [h("span", { className: "ends" }, h("b", {}, low), bar, h("b", {}, end)), h("span", { className: "what" }, MEANING[view](known)), h("label", { className: "strength" }, "over the image", strength)];
+      return [h("span", { className: "ends" }, h("b", {}, low), bar, h("b", {}, end)), h("span", { className: "what" }, MEANING[view](known), board.details.image.channels > 1 && ", mean of channels"), strength];
     });
   }
+}
 
-  #hint() {
-    const { state } = this;
-    const nothing = state.boards.length === 1 && !state.board?.trace && !state.board?.known.includes(1);
-    this.empty.hidden = !nothing || !state.details;
-    say(this.empty, "Nothing is painted yet: press Paint, draw with the pencil, or drop a picture here.");
-  }
+/** What a board is. @param {State} state @param {import("./board.js").Board} board */
+function wordsOf(state, board) {
+  if (!state.details) return "";
+  if (!holdsAnything(board)) return state.work ? "" : "Nothing is painted yet: press Paint, draw with the pencil, or drop a picture here.";
+  const { draw, settings, trace } = board;
+  const told = toldInWords(board.told, board.details.conditions);
+  const bent = Object.entries(NAMES).map(([key, name]) => [name, settings[/** @type {"guidance"} */ (key)]]).filter(([, value]) => value !== 1);
+  return [
+    told && `asked for ${told}`, draw && `seed ${draw.seed}`, draw?.index && `image ${draw.index + 1} of that seed`, ...bent.map((pair) => pair.join(" ")),
+    trace?.painted && `${fixed(trace.painted.bits, 1)} bits, ${fixed(trace.painted.bits_per_dim)} a ${trace.channels > 1 ? "channel" : "pixel"}`,
+  ].filter(Boolean).join(" · ");
 }
 
 /** @type {Record<string, (look: Api.Look | null) => string>} */
 const MEANING = {
-  entropy: () => "bits that the model expected, a channel",
-  surprise: () => "bits that came, a channel",
+  entropy: () => "bits that the model expected",
+  surprise: () => "bits that came",
   look: (look) => (look ? `what the pixel looked at: ${look.unit}` : "what the pixel looked at"),
   shift: () => "bits by which distributions move",
 };

@@ -121,7 +121,8 @@ export class State {
 
   /** Pixels a second. */
   get speed() {
-    const usual = SPEEDS.find((speed) => this.length / speed <= USUAL_SECONDS) ?? Infinity;
+    const length = this.length || (this.board?.known.length ?? 0);
+    const usual = SPEEDS.find((speed) => length / speed <= USUAL_SECONDS) ?? Infinity;
     return this.chosenSpeed ?? usual;
   }
 

@@ -1,7 +1,7 @@
 // One board on the screen: image, map, grid and marks, and which pixel is under the pointer.
 
 import { shown } from "./board.js";
-import { fixed, h, say } from "./dom.js";
+import { fixed, h, refill } from "./dom.js";
 import { nameOf } from "./painter.js";
 import { drawImage, fill } from "./picture.js";
 
@@ -52,6 +52,7 @@ export class BoardView {
     this.frame.style.setProperty("--scale", `${scale}px`);
     this.frame.style.width = `${board.width * scale}px`;
     this.frame.style.height = `${board.height * scale}px`;
+    this.caption.hidden = state.boards.length === 1 && !board.verdict;
     this.lines.hidden = !state.grid || scale < GRID_FROM;
     this.el.classList.toggle("in-hand", inHand && state.boards.length > 1);
     this.#drawMap(state, board, overlay);
@@ -90,9 +91,12 @@ export class BoardView {
   /** @param {State} state @param {Board} board @param {number} place */
   #name(state, board, place) {
     const many = state.boards.length > 1;
-    const bits = board.trace?.painted ? `${fixed(board.trace.painted.bits, 1)} bits` : "";
+    const bits = many && board.trace?.painted ? `${fixed(board.trace.painted.bits, 1)} bits` : "";
     const caption = board.caption || (many ? String(place + 1) : "");
-    say(this.caption, [caption, bits].filter(Boolean).join(" · "));
+    const { verdict } = board;
+    refill(this.caption, [caption, bits, verdict?.text].join("|"), () => [
+      [caption, bits].filter(Boolean).join(" · "), verdict ? h("b", { className: verdict.same ? "verdict same" : "verdict" }, ` ${verdict.text}`) : "",
+    ]);
     const name = `Canvas ${place + 1} of ${state.boards.length}: ${nameOf(board)}, ${board.height} by ${board.width} pixels. Arrow keys choose a pixel.`;
     if (this.image.getAttribute("aria-label") !== name) this.image.setAttribute("aria-label", name);
   }

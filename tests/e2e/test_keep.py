@@ -1,0 +1,79 @@
+"""Keep: pictures, animations, recipes, and the images of this sitting."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+import pointillist as pt
+from pointillist.studio.room import Room
+from tests.e2e.helpers import DIGITS, grey, paint, pixels, wait_until_painted
+
+
+def test_pictures_are_exact_and_enlarged(page: Page, room: Room, tmp_path: Path) -> None:
+    """And the animation ends with the image."""
+    paint(page, seed=8, label="2")
+    expected = grey(pt.sample(room.shelf[DIGITS].model, 1, label="2", seed=8).levels.numpy()[0, 0])
+    exact = saved(page, "PNG", tmp_path)
+    assert exact.name == "gated-pixelcnn-2-seed-8.png"
+    np.testing.assert_array_equal(np.array(Image.open(exact).convert("L")), expected)
+    large = np.array(Image.open(saved(page, "PNG large", tmp_path)).convert("L"))
+    assert large.shape == (512, 512)
+    np.testing.assert_array_equal(large, expected.repeat(64, 0).repeat(64, 1))
+    with Image.open(saved(page, "GIF", tmp_path)) as animation:
+        assert getattr(animation, "n_frames", 1) > 30
+
+
+def test_a_recipe_is_painted_again_and_the_page_says_whether_it_is_the_same(page: Page, tmp_path: Path) -> None:
+    """Identical to the bit; or, when it was changed by hand, different, and why."""
+    paint(page, seed=8, count=2, label="2")
+    page.locator("canvas.image").nth(1).focus()
+    recipe = saved(page, "Recipe", tmp_path)
+    expected = pixels(page, 1)
+    paint(page, seed=9)
+    opened(page, recipe)
+    expect(page.get_by_role("alert")).to_have_text("Identical to the bit.")
+    expect(page.locator(".verdict").first).to_have_class("verdict same")
+    np.testing.assert_array_equal(pixels(page), expected)
+    other = json.loads(recipe.read_text())
+    other["request"]["canvases"][0]["seed"] = 12345
+    recipe.write_text(json.dumps(other))
+    opened(page, recipe)
+    expect(page.get_by_role("alert")).to_contain_text("The image differs")
+    expect(page.locator(".verdict").first).to_have_text("differs")
+    recipe.write_text("{}")
+    opened(page, recipe)
+    expect(page.get_by_role("alert")).to_contain_text("not a recipe")
+
+
+def test_the_images_of_this_sitting_come_back(page: Page) -> None:
+    """With everything that is known of them."""
+    paint(page, seed=1)
+    first = pixels(page)
+    paint(page, seed=2)
+    expect(page.locator(".kept li")).to_have_count(2)
+    page.locator(".kept button").nth(1).click()
+    wait_until_painted(page)
+    np.testing.assert_array_equal(pixels(page), first)
+    expect(page.locator(".kept button").nth(1)).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("button", name="Recipe", exact=True)).to_be_enabled()
+
+
+def saved(page: Page, button: str, folder: Path) -> Path:
+    """What a button gives, as a file."""
+    with page.expect_download() as found:
+        page.get_by_role("button", name=button, exact=True).click()
+    path = folder / found.value.suggested_filename
+    found.value.save_as(path)
+    return path
+
+
+def opened(page: Page, recipe: Path) -> None:
+    """Choose a recipe in the dialog of files."""
+    with page.expect_file_chooser() as found:
+        page.get_by_role("button", name="Open a recipe").click()
+    found.value.set_files(recipe)

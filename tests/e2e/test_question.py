@@ -1,0 +1,122 @@
+"""Question: any pixel tells what the model held possible there, and can be another."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, Response, expect
+
+import pointillist as pt
+from pointillist.explaining import continue_image, distribution, gradient, what_if
+from pointillist.studio.room import Room
+from tests.e2e.helpers import (
+    DIGITS,
+    RGB,
+    canvas,
+    choose_model,
+    grey,
+    paint,
+    pixels,
+    pixels_of,
+    point,
+    wait_until_painted,
+)
+
+
+def test_hovering_shows_a_distribution_that_sums_to_1(page: Page, room: Room) -> None:
+    """That of the model, bar by bar and in numbers."""
+    paint(page, seed=5)
+    with page.expect_response(lambda response: asked(response) == (3, 4)) as found:
+        point(page, 3, 4)
+    (told,) = found.value.json()["channels"]
+    assert sum(told["probs"]) == pytest.approx(1, abs=1e-6)
+    levels = pt.sample(room.shelf[DIGITS].model, 1, seed=5).levels[0]
+    expected = distribution(room.shelf[DIGITS].model, levels, 3, 4)
+    np.testing.assert_allclose(told["probs"], expected.probs, atol=1e-5)
+    expect(page.locator(".pixel h2")).to_have_text("Row 3, column 4")
+    expect(page.locator(".numbers")).to_contain_text(f"{expected.surprise:.2f} bits")
+    shares = [bar_height(d) for d in bars(page)]
+    assert sum(shares) * scale_top(page) == pytest.approx(1, abs=0.02)
+
+
+def test_a_held_pixel_can_be_another_and_is_repainted_from(page: Page, room: Room) -> None:
+    """All before it stays, it is what was chosen, and the rest is an exact sample given these."""
+    model = room.shelf[DIGITS].model
+    paint(page, seed=5)
+    page.mouse.click(*point(page, 2, 6))
+    before = pt.sample(model, 1, seed=5).levels[0].numpy()
+    option = page.locator(".likeliest button:not(.there)").first
+    name = option.get_attribute("aria-label") or ""
+    level = int(re.findall(r"level (\d+)", name)[0])
+    option.click()
+    cost = what_if(model, before, {(2, 6): level}).bits_change
+    expect(page.locator(".cost")).to_contain_text(f"{abs(cost):.1f} bits {'less' if cost < 0 else 'more'}")
+    page.get_by_role("button", name="Moved").click()
+    expect(page.locator("canvas.map").first).to_be_visible()
+    page.get_by_label("Seed", exact=True).fill("9")
+    page.get_by_role("button", name="Repaint from here").click()
+    expect(page.locator(".kept li")).to_have_count(2)
+    wait_until_painted(page)
+    known = np.arange(64).reshape(8, 8) <= 2 * 8 + 6
+    changed = before.copy()
+    changed[0, 2, 6] = level
+    expected = continue_image(model, changed, known, 1, seed=9).levels[0].numpy()
+    np.testing.assert_array_equal(pixels(page)[..., 0], grey(expected[0]))
+    page.keyboard.press("Control+z")
+    np.testing.assert_array_equal(pixels(page)[..., 0], grey(before[0]))
+
+
+def test_what_a_pixel_looked_at(page: Page, room: Room) -> None:
+    """The gradient lies over the image; nothing that comes later has a say."""
+    model = room.shelf[DIGITS].model
+    paint(page, seed=5)
+    page.mouse.click(*point(page, 3, 3))
+    page.get_by_role("button", name="Looked at").click()
+    expect(page.locator(".legend")).to_contain_text("bits a level")
+    shown = pixels_of(page.locator("canvas.map").first)[..., :3].astype(int)
+    levels = pt.sample(model, 1, seed=5).levels[0]
+    slopes = gradient(model, levels, 3, 3).values[0]
+    ground = shown[7, 7]
+    assert (shown[np.arange(64).reshape(8, 8) >= 3 * 8 + 3] == ground).all()
+    strongest = np.unravel_index(np.abs(slopes).argmax(), slopes.shape)
+    assert np.abs(shown[strongest] - ground).sum() == np.abs(shown - ground).sum(-1).max()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Looked at")).to_be_hidden()
+
+
+def test_channels_are_asked_one_by_one(page: Page, room: Room) -> None:
+    """For colours: three distributions, each given the channels before it."""
+    choose_model(page, RGB)
+    paint(page, seed=2)
+    point(page, 1, 2, (4, 5))
+    levels = pt.sample(room.shelf[RGB].model, 1, seed=2).levels[0]
+    for channel in range(3):
+        expected = distribution(room.shelf[RGB].model, levels, 1, 2, channel)
+        expect(page.locator(".channel").nth(channel)).to_contain_text(f"Level {expected.observed} is there")
+    assert canvas(page).get_attribute("aria-label")
+
+
+def asked(response: Response) -> tuple[int, int] | None:
+    """The pixel that an answer is about."""
+    if not response.url.endswith("/pixel"):
+        return None
+    question = response.request.post_data_json
+    return question["row"], question["column"]
+
+
+def bars(page: Page) -> list[str]:
+    """The outlines of all bars of the first chart."""
+    paths = page.locator(".chart").first.locator("path.bar").evaluate_all("all => all.map((e) => e.getAttribute('d'))")
+    return [bar for path in paths if path for bar in path.split("M") if bar]
+
+
+def bar_height(outline: str) -> float:
+    """As a share of the chart's height."""
+    return -float(re.findall(r"v(-[\d.]+)h", outline)[0]) / 90
+
+
+def scale_top(page: Page) -> float:
+    """The probability at the top of the chart."""
+    return float(page.locator(".chart").first.locator("text").nth(1).text_content() or 0)
