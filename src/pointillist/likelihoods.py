@@ -65,7 +65,7 @@ class Likelihood(ABC):
     def probs(
         self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"], channel: int
     ) -> Float[Tensor, "b k h w"]:
-        """Probabilities of all levels of one channel, for sums over them: small ones are rounded at about 1e-7."""
+        """Probabilities of all levels of one channel, for sums over them: in float32 good to about 1e-6."""
         return self.conditional(params, x, channel).exp()
 
     def entropy(
