@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from pointillist.engine.cpu import machine
 from pointillist.engine.cpu.packing import panels
 from pointillist.engine.cpu.table import aligned
+from pointillist.engine.cpu.target import lanes
 
 ROUNDS, OPERATIONS = 5, 4e8
 SHAPES = ((1, 64, 128), (1, 128, 128), (4, 128, 128), (16, 64, 128), (16, 128, 128), (28, 192, 128), (448, 192, 128))
@@ -28,7 +29,7 @@ def repeat(s: Any, w: Any, rows: int, k: int, n: int, times: int) -> None:
     """y = x @ matrix, over and over; x lies at the start of s, zeros and y behind it."""
     zeros = rows * k
     for _ in range(times):
-        machine.matrix(s, 0, k, w, 0, 0, zeros + n, n, zeros, 0, rows, k, n)
+        machine.matrix(s, 0, k, w, 0, 0, zeros + n, n, zeros, 0, rows, k, n, 0, 0, 0)
 
 
 def rate(work: Callable[[int], object], operations: int) -> float:
@@ -56,7 +57,7 @@ def looped(product: Callable[[], object]) -> Callable[[int], object]:
 def compare(rows: int, k: int, n: int) -> list[float]:
     """GFLOP/s of the machine, torch and numpy, once their results are the same."""
     x, matrix = (np.random.default_rng(0).normal(size=size).astype(np.float32) for size in ((rows, k), (k, n)))
-    packed = panels(matrix)
+    packed = panels(matrix, lanes(4))
     s, w = aligned(rows * k + n + rows * n, x.dtype), aligned(packed.size, x.dtype)
     s[: x.size], w[: packed.size] = x.reshape(-1), packed
     out, operations = np.empty((rows, n), np.float32), 2 * rows * k * n

@@ -25,7 +25,7 @@ ROWS = [
     {"factory", "unroll", "telling"},
     {"catalogue", "finetune", "scoring", "sampling", "receptive"},
     {"explaining", "fidelity"},
-    {"training"},
+    {"training", "opponents"},
     {"bench", "demo", "studio"},
     {"cli"},
     {"__main__"},

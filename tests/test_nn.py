@@ -11,6 +11,7 @@ from pointillist.nn import (
     CausalLayer,
     Condition,
     ConditionBias,
+    Heard,
     HorizontalConv2d,
     MaskedConv2d,
     PointwiseConv2d,
@@ -120,10 +121,10 @@ def test_masks_are_not_part_of_a_checkpoint() -> None:
 def test_a_condition_is_a_bias_and_absent_without_one() -> None:
     """V h and V * s are added; a model without conditions adds nothing and has no weights for it."""
     x = torch.randn(2, 4, 3, 3)
-    none = ConditionBias(0, 0, 4)
+    none = ConditionBias(Heard(), torch.zeros(4).long())
     assert none(x, FullPass(), Condition()) is x
     assert list(none.parameters()) == []
-    both = ConditionBias(3, 2, 4)
+    both = ConditionBias(Heard(3, 2), torch.zeros(4).long())
     vector, positions = torch.randn(2, 3, 1, 1), torch.randn(2, 2, 3, 3)
     found = both(x, FullPass(), Condition(vector, positions))
     assert both.vector is not None
@@ -135,7 +136,12 @@ def test_a_condition_is_a_bias_and_absent_without_one() -> None:
 
 def test_every_layer_knows_its_place() -> None:
     """Keys are module paths, so they are the same for two copies of a model; an unplaced layer has a key of its own."""
-    root = torch.nn.ModuleDict({"a": ConditionBias(1, 0, 2), "b": torch.nn.Sequential(ConditionBias(1, 0, 2))})
+    root = torch.nn.ModuleDict(
+        {
+            "a": ConditionBias(Heard(1), torch.zeros(2).long()),
+            "b": torch.nn.Sequential(ConditionBias(Heard(1), torch.zeros(2).long())),
+        }
+    )
     first, second = (m for m in root.modules() if isinstance(m, CausalLayer))
     assert first.key() != second.key()
     name_places(root)

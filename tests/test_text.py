@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from torch import nn
 import pointillist as pt
 from pointillist.conditioning import TextConfig
 from pointillist.conditioning.text import prompts_of
-from pointillist.text import NOTHING, Prompts, features, open_encoder, reword
+from pointillist.text import NOTHING, Prompts, features, open_encoder, reword, word_features
 
 SMALL = {"shape": (1, 3, 4), "levels": 4, "channels": 6, "layers": 1}
 
@@ -133,7 +134,8 @@ def test_another_encoder_is_refused() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [("bert", "no text encoder 'bert'"), ("use+use", "may name one"), ("use+minilm:x", "may name one"),
-     ("minilm:nowhere", "must name a folder"), ("use:x", "no text encoder")],
+     ("minilm:nowhere", "must name a folder"), ("clip:nowhere", "must name a folder with config.json"),
+     ("use:x", "no text encoder"), ("use+tokens", "has no tokens: let it learn"), ("tokens", "may name one")],
 )  # fmt: skip
 def test_what_is_no_encoder_is_refused(text: str, words: str) -> None:
     with pytest.raises(pt.ConfigError, match=words):
@@ -181,6 +183,93 @@ def test_bert_is_computed_as_torch_computes_it(tmp_path: Path) -> None:
     x = norm(tables["word"][[1, 2, 3, 0]] + tables["position"][:4] + tables["token_type"][0])[None]
     for block in blocks:
         x = block(x)
-    torch.testing.assert_close(encoder.tokens("a red dragon x"), x[0], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(torch.from_numpy(encoder.tokens("a red dragon x")), x[0], rtol=1e-5, atol=1e-5)
+    check_tokens_are_heard(f"minilm:{tmp_path}")
     found = encoder.encode("a red dragon x")
     np.testing.assert_allclose(found, nn.functional.normalize(x[0].mean(0), dim=0).detach().numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("text", ["learned+tokens", "use+learned+tokens"])
+def test_sites_ask_the_tokens_of_a_prompt(text: str) -> None:
+    """Two orders of the same words are two prompts, though their bags are one; no prompt is one more; engines agree."""
+    torch.manual_seed(0)
+    model = pt.build("gated-pixelcnn", shape=(1, 4, 5), levels=3, preset="tiny", layers=2, text=text).eval()
+    assert "tokens" in model.config.describe_conditions()[0]
+    x = torch.randint(0, 3, (3, 1, 4, 5))
+    with torch.no_grad():
+        scores = model.double().log_prob(x[:1].expand(3, -1, -1, -1), text=["red cat", "cat red", ""])
+    assert len({round(float(score), 9) for score in scores}) == 3
+    model.float()
+    how: dict[str, Any] = {"text": ["red cat", "a very long prompt " * 9, ""], "seed": 1, "guidance": 1.5}
+    painted = [pt.sample(model, 3, engine=engine, **how).levels for engine in ("naive", "step", "cpu")]
+    assert torch.equal(painted[0], painted[1])
+    assert torch.equal(painted[0], painted[2])
+
+
+def test_words_have_places_and_pieces() -> None:
+    """A row of buckets for each word, in its order; the bag of all is that of `features`."""
+    found = word_features("Red red-dragon", 1000, 2, 30)
+    assert found.shape == (2, 30)
+    assert found[0].tolist() == found[1].tolist()
+    whole = word_features("red dragon", 1000, 4, 30)
+    assert (whole[2:] == NOTHING).all()
+    assert set(whole.flatten().tolist()) - {NOTHING} == set(features("red dragon", 1000, 99).tolist()) - {NOTHING}
+
+
+def check_tokens_are_heard(encoder: str) -> None:
+    """A model of the token states of an encoder: told, it says something else than untold, and saves no encoder."""
+    model = pt.build("pixelcnn", **SMALL, text=f"{encoder}+tokens").eval()  # type: ignore[arg-type]
+    assert model.config.text is not None
+    assert model.config.text.token_size
+    x = torch.zeros(2, 1, 3, 4, dtype=torch.int64)
+    told, untold = model.log_prob(x, text=["a red dragon", ""]).tolist()
+    assert told != untold
+
+
+def test_clip_is_read_from_a_folder(tmp_path: Path) -> None:
+    """Vector and token states are those of the library's own model; another kind of folder is refused."""
+    transformers = pytest.importorskip("transformers")
+    tokenizers = pytest.importorskip("tokenizers")
+    torch.manual_seed(0)
+    words = {"<s>": 0, "a": 1, "red": 3, "dragon": 4, "?": 5, "</s>": 6}
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="?"))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    tokenizer.post_processor = tokenizers.processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 6)]
+    )
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    config = transformers.CLIPTextConfig(
+        vocab_size=7, hidden_size=8, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2,
+        projection_dim=6, max_position_embeddings=5, bos_token_id=0, eos_token_id=6,
+    )  # fmt: skip
+    theirs = transformers.CLIPTextModelWithProjection(config).eval()
+    theirs.save_pretrained(tmp_path)
+    name = f"clip:{tmp_path}"
+    encoder: Any = open_encoder(name)
+    assert (encoder.size, encoder.token_size) == (6, 8)
+    with torch.no_grad():
+        out = theirs(input_ids=torch.tensor([[0, 1, 3, 5, 6]]))
+    np.testing.assert_allclose(encoder.tokens("a red cat and more"), out.last_hidden_state[0].numpy(), atol=1e-6)
+    expected = nn.functional.normalize(out.text_embeds[0], dim=0)
+    np.testing.assert_allclose(encoder.encode("a red cat and more"), expected.numpy(), atol=1e-6)
+    check_tokens_are_heard(name)
+    model = pt.build("pixelcnn", **SMALL, text=name)  # type: ignore[arg-type]
+    assert model.config.text is not None
+    assert model.config.text.fingerprint == encoder.fingerprint
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
+    with pytest.raises(pt.ConfigError, match="holds a 'bert'"):
+        open_encoder(f"clip:{tmp_path}/.")
+
+
+@pytest.mark.parametrize(("kind", "package"), [("clip", "transformers"), ("minilm", "tokenizers")])
+def test_an_encoder_without_its_package_names_the_extra(
+    kind: str, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One sentence, with what to install."""
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        (tmp_path / name).write_text(
+            '{"model_type": "clip", "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}'
+        )
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(pt.PointillistError, match=rf"needs the extra `{kind}`: run `pip install"):
+        open_encoder(f"{kind}:{tmp_path}")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
@@ -14,6 +17,7 @@ import pointillist as pt
 from pointillist import zoo
 from pointillist.cli.app import app
 from pointillist.networks import names
+from pointillist.rounding import kind_of
 from pointillist.skeleton import without_numbers
 
 
@@ -96,3 +100,48 @@ def test_opening_a_model_does_not_import_the_compiler(tmp_path: Path) -> None:
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+
+
+def maker() -> ModuleType:
+    """`docs/make_zoo.py`."""
+    spec = importlib.util.spec_from_file_location("make_zoo", Path(__file__).parents[1] / "docs" / "make_zoo.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_run_becomes_a_shipped_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounded weights, a sheet, and a card whose figures are those of what ships; no folder of this machine is told."""
+    make = maker()
+    rng = np.random.default_rng(0)
+    data = tmp_path / "private" / "tiles.npz"
+    data.parent.mkdir()
+    x, names = rng.integers(0, 4, (20, 4, 4)).astype(np.uint8), [f"thing {i % 7}" for i in range(20)]
+    palette = np.array([[0, 0, 0], [200, 0, 0], [0, 200, 0], [0, 0, 200]], np.uint8)
+    np.savez(data, index=x, palette=palette, name=names, split=np.repeat(["train", "test"], 10))
+    run = tmp_path / "run"
+    options = ["--set", "data.array=index", "--set", "data.palette=palette", "--set", "data.transparent=0"]
+    options += ["--text-from", "name", "--text", "learned", "--preset", "tiny", "--steps", "2", "--out", str(run)]
+    trained = CliRunner().invoke(app, ["train", str(data), *options, "--set", "train.threads=1"])
+    assert trained.exit_code == 0, trained.output
+    facts = tmp_path / "zoo.toml"
+    facts.write_text(
+        '[little]\ntitle = "little things"\ndata = "Made up."\nlicence = "cc0-1.0"\nprompts = ["thing 1"]\n'
+        'guidance = 2.0\nevaluate = [["--split", "test"]]\nlimits = "All."\n'
+    )
+    monkeypatch.setattr(make, "FACTS", facts)
+    folder = make.ship("little", run, str(data), tmp_path / "zoo")
+    assert sorted(p.name for p in folder.iterdir()) == ["README.md", "config.json", "model.safetensors", "samples.png"]
+    card, config = ((folder / name).read_text(encoding="utf-8") for name in ("README.md", "config.json"))
+    assert "private" not in card + config
+    assert "# little: little things" in card
+    model = pt.load(folder)
+    assert kind_of(model.state_dict()) == "int8"
+    splits = pt.load_data(
+        data, array="index", palette="palette", transparent=0, text_from="name", spec=model.image, valid_fraction=0.1
+    )
+    assert f"{pt.evaluate(model, splits.get('test')).bits_per_dim:.4f}" in card
+    monkeypatch.setattr(zoo, "ZOO", tmp_path / "zoo")
+    assert [entry.summary for entry in pt.shipped()] == ["little things"]

@@ -26,6 +26,7 @@ _TOLD: Mapping[str, Mapping[str, Any]] = {
     "a vector": {"vector": 2},
     "a hint (an image on the same grid)": {"hint": 1},
     "text": {"text": "learned"},
+    "its tokens (cross-attention)": {"text": "learned+tokens"},
     "learned positions (they fix the size)": {"position_width": 2},
 }
 _ORDERS = {"raster": "raster", "S-curve": "s-curve"}  # each from four corners, along rows or columns: eight of a kind

@@ -103,7 +103,8 @@ def build(
         vector: numbers in the vector that it listens to.
         hint: the image that it is given beforehand, on the same grid: channels of floats, a description of its
             integers, or how it is made of an image: `lowres:2`, `grey`, `outline`, `half:left`.
-        text: how it listens to prompts: `use` (also True), `learned`, `use+learned`, `minilm:FOLDER`.
+        text: how it listens to prompts: `use` (also True), `learned`, `use+learned`, `minilm:FOLDER`,
+            `clip:FOLDER`; with `+tokens` every site also asks the tokens one by one (cross-attention).
         likelihood, mixtures, position_width, label_width, level_width: see `ModelConfig`.
         orders: in which it is trained, by name; also a text with commas, and `raster-all` or `s-curve-all` for eight.
         settings: settings of the network, such as `channels=64, layers=12`.

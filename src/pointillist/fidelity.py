@@ -134,21 +134,41 @@ def rank_texts(
     if model.config.text is None or data.texts is None:
         raise ConfigError("Ranking captions needs a model that listens to text, and images with captions.")
     check_spec(model, data)
+
+    def scores(i: int, asked: Sequence[str]) -> np.ndarray:
+        x = model.check(data.batch([i]).levels).expand(candidates, -1, -1, -1)
+        return _nats(model, x, model.told(None, candidates, asked, size=(x.shape[2], x.shape[3])))
+
+    with evaluating(model):
+        return rank_captions(scores, data, candidates, draws, seed, on_progress)
+
+
+def rank_captions(
+    scores: Callable[[int, Sequence[str]], np.ndarray],
+    data: ImageDataset,
+    candidates: int,
+    draws: int,
+    seed: int,
+    on_progress: Progress | None = None,
+) -> Ranking:
+    """Rank captions by any score of (image, captions); who ranks with the same seed is asked about the same ones.
+
+    Raises:
+        DataError: if there are too few captions.
+    """
+    assert data.texts is not None
     distinct = sorted(set(data.texts))
     if len(distinct) < candidates:
         raise DataError(f"{data.name} has {len(distinct)} different captions, fewer than {candidates}: rank fewer.")
     ranks = np.empty((len(data), draws))
-    with evaluating(model):
-        for i, text in enumerate(data.texts):
-            x = model.check(data.batch([i]).levels).expand(candidates, -1, -1, -1)
-            others = [other for other in distinct if other != text]
-            for draw in range(draws):
-                chosen = np.random.default_rng([seed, draw, i]).choice(len(others), candidates - 1, replace=False)
-                asked = [text, *(others[int(j)] for j in chosen)]
-                scores = _nats(model, x, model.told(None, candidates, asked, size=(x.shape[2], x.shape[3])))
-                ranks[i, draw] = _ranks(scores[None], np.zeros(1, np.int64))[0]
-            if on_progress is not None:
-                on_progress(i + 1, len(data))
+    for i, text in enumerate(data.texts):
+        others = [other for other in distinct if other != text]
+        for draw in range(draws):
+            chosen = np.random.default_rng([seed, draw, i]).choice(len(others), candidates - 1, replace=False)
+            found = scores(i, [text, *(others[int(j)] for j in chosen)])
+            ranks[i, draw] = _ranks(found[None], np.zeros(1, np.int64))[0]
+        if on_progress is not None:
+            on_progress(i + 1, len(data))
     return Ranking.of(ranks, candidates)
 
 

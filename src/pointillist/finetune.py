@@ -117,6 +117,9 @@ def _take_conditions(model: PixelModel, source: PixelModel) -> set[str]:
                 if theirs is not None and other.stop - other.start == own.stop - own.start:
                     ours.weight[:, own] = theirs.weight[:, other]
             done.add(f"{name}.{kind}.weight")
+        if layer.tokens is not None and layers[name].tokens is None:
+            layer.tokens.out.weight.zero_()
+            done.add(f"{name}.tokens.out.weight")
     return done
 
 

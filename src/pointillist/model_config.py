@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationErr
 from pointillist.conditioning import (
     AttributesConfig,
     AttributesListener,
+    EncodedTokensListener,
     HintConfig,
     HintListener,
     LabelListener,
@@ -18,6 +19,7 @@ from pointillist.conditioning import (
     VectorConfig,
     VectorListener,
     WordsListener,
+    WordTokensListener,
 )
 from pointillist.errors import ConfigError, sentence
 from pointillist.images import ImageSpec
@@ -142,6 +144,8 @@ class ModelConfig(BaseModel):
             found["text"] = TextListener(self.text)
         if self.text is not None and self.text.learned:
             found["words"] = WordsListener(self.text)
+        if self.text is not None and self.text.tokens:
+            found["tokens"] = (EncodedTokensListener if self.text.token_size else WordTokensListener)(self.text)
         return found
 
     def describe_conditions(self) -> list[str]:
@@ -157,5 +161,6 @@ class ModelConfig(BaseModel):
             made = "" if self.hint.derive is None else f"{self.hint.derive}, "
             said.append(f"hint ({made}{self.hint.channels} channel(s) of {kind})")
         if self.text is not None:
-            said.append(f"text ({' + '.join(filter(None, [self.text.encoder, 'learned' * self.text.learned]))})")
+            heard = [self.text.encoder, "learned" * self.text.learned, "tokens" * bool(self.text.tokens)]
+            said.append(f"text ({' + '.join(filter(None, heard))})")
         return said

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from pointillist.attention import strict_attention
+from pointillist.attention import cross_attention, strict_attention
 from pointillist.layout import channels_last
 from pointillist.neighbours import local_convolution
 from pointillist.ordering import RASTER, Order
@@ -73,6 +73,12 @@ class Pass(Protocol):
 
         `kv_fn(*z)` gives the keys and values of each site after its draw, so `z` may hold the canvas itself. `kv_fn`
         stays at the site: it takes no window.
+        """
+
+    def cross_attend(self, key: str, q: Tensor, keys: Tensor, values: Tensor, there: Tensor, heads: int) -> Tensor:
+        """Attend to the tokens of a prompt, known before the first site: `b t d`, and which of them are there.
+
+        Each image has at least one token. Queries stay at the site, so this reaches no other.
         """
 
 
@@ -148,4 +154,17 @@ class FullPass:
     ) -> Float[Tensor, "b v h w"]:
         """Exact softmax attention, a row of queries at a time; see `attention.strict_attention`."""
         found = strict_attention(q, *kv_fn(*z), heads)
+        return channels_last(found) if self.site_by_site else found
+
+    def cross_attend(
+        self,
+        key: str,
+        q: Float[Tensor, "b k h w"],
+        keys: Float[Tensor, "b t k"],
+        values: Float[Tensor, "b t v"],
+        there: Bool[Tensor, "b t"],
+        heads: int,
+    ) -> Float[Tensor, "b v h w"]:
+        """Softmax attention over tokens; see `attention.cross_attention`."""
+        found = cross_attention(q, keys, values, there, heads)
         return channels_last(found) if self.site_by_site else found

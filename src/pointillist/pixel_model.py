@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pointillist.activations import Watched
 from pointillist.conditioning import Further, Label, Listener, OrderVectors, PositionMap, Told, not_heard
+from pointillist.conditioning.listener import hear, heard_by
 from pointillist.errors import DataError, ShapeError
 from pointillist.images import ImageSpec
 from pointillist.layout import channels_last
@@ -66,8 +67,7 @@ class PixelModel(Watched):
             groups=1 if self.likelihood.coupled else image.channels,
             canvas=image.channels * self.level_width,
             params=self.likelihood.num_params,
-            vector=sum(listener.vector_width for listener in self.listeners.values()) + self.config.order_width,
-            map=sum(listener.map_width for listener in self.listeners.values()) + self.config.position_width,
+            heard=heard_by(self.listeners, self.config.order_width, self.config.position_width),
         )
 
     @property
@@ -160,13 +160,8 @@ class PixelModel(Watched):
         """What every layer hears: `told` as features; None tells `count` images of a size nothing."""
         if told is None:
             told = self.told(None, count, size=size)
-        told = told.to(self.device)
-        heard = [(listener, listener(told.parts[name])) for name, listener in self.listeners.items()]
-        vectors = [features for listener, features in heard if listener.vector_width]
-        maps = [features for listener, features in heard if listener.map_width]
-        if self.position is not None:
-            maps.append(self.position(count))
-        return Condition(torch.cat(vectors, 1) if vectors else None, torch.cat(maps, 1) if maps else None)
+        places = [] if self.position is None else [self.position(count)]
+        return hear(self.listeners, told.to(self.device), places)
 
     def order(self, name: str | None = None) -> Order:
         """One of its orders; without a name, the usual one. Another one is a `ConfigError`."""

@@ -52,9 +52,9 @@ class Telling:
         """What `batch`, the images at `index`, is told."""
         told = self._told[index]
         parts = dict(told.parts)
-        for name in ("text", "words"):
-            if name in self._model.listeners:
-                parts[name] = self._model.listeners[name].resolve(batch.texts, told.count, (1, 1))
+        for name, listener in self._model.listeners.items():
+            if (listener.asks or name) == "text":
+                parts[name] = listener.resolve(batch.texts, told.count, (1, 1))
         if self._model.config.hint is not None:
             parts["hint"] = self._hint(batch)
         return Told(told.count, parts)

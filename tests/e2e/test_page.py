@@ -5,12 +5,15 @@ from __future__ import annotations
 import importlib.util
 import re
 from pathlib import Path
+from typing import Literal
 
-from playwright.sync_api import Browser, expect
+import pytest
+from playwright.sync_api import Browser, Page, expect
 
 import pointillist
 from pointillist.studio.room import Room
 from pointillist.studio.server import Server
+from tests.e2e.helpers import opened, paint, point
 
 ROOT = Path(pointillist.__file__).parents[2]
 PAGE = Path(pointillist.__file__).parent / "studio" / "page"
@@ -61,3 +64,39 @@ def test_what_is_wrong_with_a_model_is_said(browser: Browser, tmp_path: Path) ->
         page.close()
     finally:
         server.close()
+
+
+def test_a_studio_that_went_away_is_said(page: Page) -> None:
+    """In a sentence, and the page works again when it is back."""
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Paint", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("The studio does not answer")
+    page.context.set_offline(False)
+    paint(page)
+    expect(page.get_by_role("alert")).to_be_hidden()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_a_phone_in_light_and_dark(browser: Browser, studio: Server, scheme: Literal["light", "dark"]) -> None:
+    """390 pixels wide: nothing sticks out, panels take turns, and holding a pixel shows its panel."""
+    with opened(browser, studio.url, viewport={"width": 390, "height": 844}, color_scheme=scheme) as page:
+        paint(page, count=9)
+        assert page.evaluate("() => document.scrollingElement.scrollWidth") == 390
+        paint(page)
+        page.mouse.click(*point(page, 2, 2))
+        expect(page.get_by_role("button", name="Repaint from here")).to_be_visible()
+        expect(page.get_by_role("group", name="Label")).to_be_hidden()
+        page.get_by_role("navigation", name="Panels").get_by_role("button", name="Keep").click()
+        expect(page.get_by_role("button", name="PNG", exact=True)).to_be_visible()
+        assert page.evaluate("() => document.scrollingElement.scrollWidth") == 390
+        assert brightness(page) == (scheme == "light")
+        page.get_by_role("button", name="Colours: as the system. Change").click()
+        assert brightness(page)
+        page.get_by_role("button", name="Colours: light. Change").click()
+        assert not brightness(page)
+
+
+def brightness(page: Page) -> bool:
+    """Whether the ground is light."""
+    ground = page.locator(".studio").evaluate("(el) => getComputedStyle(el).backgroundColor")
+    return int(re.findall(r"\d+", ground)[0]) > 128

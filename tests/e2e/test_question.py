@@ -36,7 +36,7 @@ def test_hovering_shows_a_distribution_that_sums_to_1(page: Page, room: Room) ->
     expected = distribution(room.shelf[DIGITS].model, levels, 3, 4)
     np.testing.assert_allclose(told["probs"], expected.probs, atol=1e-5)
     expect(page.locator(".pixel h2")).to_have_text("Row 3, column 4")
-    expect(page.locator(".numbers")).to_contain_text(f"{expected.surprise:.2f} bits")
+    expect(page.locator(".pixel > .numbers")).to_contain_text(f"{expected.surprise:.2f} bits")
     shares = [bar_height(d) for d in bars(page)]
     assert sum(shares) * scale_top(page) == pytest.approx(1, abs=0.02)
 
@@ -108,7 +108,8 @@ def asked(response: Response) -> tuple[int, int] | None:
 
 def bars(page: Page) -> list[str]:
     """The outlines of all bars of the first chart."""
-    paths = page.locator(".chart").first.locator("path.bar").evaluate_all("all => all.map((e) => e.getAttribute('d'))")
+    outlines = page.locator(".channel .chart").first.locator("path.bar")
+    paths = outlines.evaluate_all("all => all.map((e) => e.getAttribute('d'))")
     return [bar for path in paths if path for bar in path.split("M") if bar]
 
 
@@ -119,4 +120,4 @@ def bar_height(outline: str) -> float:
 
 def scale_top(page: Page) -> float:
     """The probability at the top of the chart."""
-    return float(page.locator(".chart").first.locator("text").nth(1).text_content() or 0)
+    return float(page.locator(".channel .chart").first.locator("text").nth(1).text_content() or 0)

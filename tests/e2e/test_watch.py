@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import numpy as np
@@ -30,7 +31,9 @@ from tests.e2e.helpers import (
 def test_paint_shows_the_images_of_sample(page: Page, room: Room) -> None:
     """Four canvases of a label and a seed are those of the command line, to the last level."""
     paint(page, seed=7, count=4, label="3")
-    expected = pt.sample(room.shelf[DIGITS].model, 4, label="3", seed=7).levels.numpy()
+    samples = pt.sample(room.shelf[DIGITS].model, 4, label="3", seed=7)
+    expected = samples.levels.numpy()
+    expect(page.locator(".whole .numbers")).to_contain_text(f"{-float(samples.nats[0]) / math.log(2):.1f} bits")
     for place in range(4):
         shown = pixels(page, place)
         np.testing.assert_array_equal(shown[..., 0], grey(expected[place, 0]))
@@ -64,7 +67,7 @@ def test_the_hand_plays_pauses_steps_and_goes_back(page: Page) -> None:
     expect(page.locator(".transport .count")).to_have_text(f"{first + 3} / 64")
     last = first + 2
     expect(page.locator(".pixel h2")).to_have_text(f"Row {last // 8}, column {last % 8}")
-    expect(page.locator(".pixel .chart").first).to_be_visible()
+    expect(page.locator(".channel .chart").first).to_be_visible()
     assert (pixels(page)[..., 3] == 255).sum() == first + 3
     page.keyboard.press("Home")
     expect(page.locator(".transport .count")).to_have_text("0 / 64")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from engine_tape import Tapes
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -20,8 +21,8 @@ Engine = Callable[[Program, int, Mapping[str, NDArray[Any]] | None], Walk]
 
 
 def cuda_on_cpu(program: Program, batch: int, given: Mapping[str, NDArray[Any]] | None = None) -> Walk:
-    """The CUDA engine on tensors of this processor."""
-    return CudaEngine(program, batch, given, device=torch.device("cpu"))
+    """The CUDA engine on tensors of this processor; what is done again is repeated from a tape, as from a graph."""
+    return CudaEngine(program, batch, given, device=torch.device("cpu"), capture=Tapes())
 
 
 ENGINES: dict[str, Engine] = {"step": Interpreter, "cpu": CpuEngine, "cuda": cuda_on_cpu}

@@ -199,3 +199,26 @@ def test_a_query_that_knows_too_much_is_refused() -> None:
     model.masked = faulty  # type: ignore[method-assign]
     with pytest.raises(CausalityError, match=r"sub-pixel 0 depend on sub-pixel 0 .*`first`.*channel mask"):
         record(model, sub_steps=2, canvas_width=1, height=3, width=3)
+
+
+def test_tokens_that_do_not_fit_are_refused() -> None:
+    """Queries and keys of one width, whole heads, tokens that are known beforehand."""
+    tokens = (torch.ones(1, 2, 4), torch.ones(1, 2, 6), torch.ones(1, 2, dtype=torch.bool))
+
+    def ask(channels: int, heads: int, *told: Tensor) -> Any:
+        point = torch.ones(channels, 1, 1, 2)
+
+        def forward(x: Tensor, ctx: Any) -> Any:
+            query = F.conv2d(ctx.window("a", x, up=0, left=2, right=-1), point)
+            return ctx.cross_attend("cross", query, *told, heads)
+
+        return record(forward, sub_steps=1, canvas_width=1, height=2, width=2)
+
+    assert ask(4, 2, *tokens).params.channels == 6
+    for channels, heads, words in (
+        (8, 2, "Queries of 8, keys of 4"),
+        (4, 4, "values of 6 channels"),
+        (6, 4, "6 channels meet 4 heads"),
+    ):
+        with pytest.raises(CausalityError, match=words):
+            ask(channels, heads, *tokens)

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
 from engine_networks import Gated
 from engine_tape import Tapes
-from engine_teacher import cuda_on_cpu, teacher_forced
+from engine_teacher import teacher_forced
 from torch import Tensor
 
 import pointillist as pt
 from pointillist.engine import Program, choice, record
 from pointillist.engine.choice import ON_GPU, choose_engine, gpu
-from pointillist.engine.cuda import CudaEngine, CudaPainter
+from pointillist.engine.cuda import CudaEngine, CudaPainter, rows
+from pointillist.engine.cuda.buffers import Buffers
+from pointillist.engine.cuda.replay import Replay
 from pointillist.networks import names
-from pointillist.runners import record_model
+from pointillist.runners import open_engine, record_model
 
-SHAPE = (3, 9, 3)
+SHAPE, CPU = (3, 9, 3), torch.device("cpu")
 needs_gpu = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="torch finds no GPU here: CUDA graphs are captured and replayed only on one"
 )
@@ -42,10 +46,11 @@ def test_what_is_replayed_is_what_was_captured(name: str) -> None:
     """Every model, by a tape in place of a graph: each piece runs once, is captured once, and repeated from then on."""
     program, tapes = program_of(name), Tapes()
     canvas = canvas_of(program)
-    found = teacher_forced(
-        program, canvas, engine=lambda p, n, g: CudaEngine(p, n, g, device=torch.device("cpu"), capture=tapes)
+    found, expected = (
+        teacher_forced(program, canvas, engine=partial(CudaEngine, device=CPU, capture=capture))
+        for capture in (tapes, None)
     )
-    assert np.array_equal(found, teacher_forced(program, canvas, engine=cuda_on_cpu))
+    assert np.array_equal(found, expected)
     assert tapes.replayed > tapes.captured > 0
 
 
@@ -66,6 +71,52 @@ def test_a_decision_of_python_shows() -> None:
     row[0] = 5
     replay()
     assert x.tolist() == [2, 2, 2]
+
+
+class FakeGraph:
+    """Notes what is asked of a CUDA graph."""
+
+    events: ClassVar[list[str]] = []
+
+    def capture_begin(self, pool: str, capture_error_mode: str) -> None:
+        self.events.append(f"begin {pool} {capture_error_mode}")
+
+    def capture_end(self) -> None:
+        self.events.append("end")
+
+    def replay(self) -> None:
+        self.events.append("replay")
+
+
+def test_graphs_are_captured_at_the_second_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The calls to CUDA in their order, on a stream apart; a capture that fails is ended, and nothing of it is kept."""
+    events = FakeGraph.events
+    events.clear()
+    stream = SimpleNamespace(wait_stream=lambda other: events.append("stream waits"))
+    outside = SimpleNamespace(wait_stream=lambda other: events.append("outside waits"))
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: outside)
+    monkeypatch.setattr(torch.cuda, "stream", lambda chosen: nullcontext(events.append("on the stream")))
+    monkeypatch.setattr(torch.cuda, "device", lambda chosen: nullcontext())
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", FakeGraph)
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: "pool")
+    replay = Replay(torch.device("cuda"))
+    with replay.here():
+        for _ in range(3):
+            replay.run("piece", lambda: events.append("work"))
+    captured = ["on the stream", "begin pool thread_local", "work", "end"]
+    assert events == ["stream waits", "on the stream", "work", *captured, "replay", "replay", "outside waits"]
+    events.clear()
+
+    def fails() -> None:
+        if events:
+            raise RuntimeError("not permitted")
+
+    replay.run("other", fails)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="not permitted"):
+            replay.run("other", fails)
+    assert events == 2 * ["on the stream", "begin pool thread_local", "end"]
 
 
 @pytest.mark.parametrize("engine", ON_GPU)
@@ -129,6 +180,19 @@ def test_a_gpu_paints_the_same(name: str, engine: str) -> None:
     torch.testing.assert_close(found.nats, expected.nats)
 
 
+def test_what_its_device_cannot_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the memory of the device, for painting and for walking, before any is taken."""
+    model = pt.build("pixelcnn", shape=(1, 6, 7), levels=4, channels=8, layers=2).eval()
+    asked: list[torch.device] = []
+    monkeypatch.setattr(rows, "free_bytes", lambda device: asked.append(device) or 20_000)
+    monkeypatch.setattr(Buffers, "__init__", lambda *a: pytest.fail("memory was taken"))
+    with pytest.raises(pt.EngineError, match=r"Painting 64 images of 6x7 at once needs 0\.\d GiB.*lower `batch_size`"):
+        pt.sample(model, 64, seed=0, engine="cuda")
+    with pytest.raises(pt.EngineError, match="Painting 64 images of 6x7"), torch.no_grad():
+        open_engine(model, model.condition(None, 64), 64, 6, 7, "cuda")
+    assert len(asked) == 2
+
+
 def test_without_a_gpu_it_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     """In Python and on the command line alike, before anything is read or painted."""
     monkeypatch.setattr(choice, "gpu", gpu)
@@ -141,7 +205,7 @@ def test_without_a_gpu_it_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_auto_is_cuda_where_the_model_lies_on_a_gpu() -> None:
     assert choose_engine("auto", torch.device("cuda", 1)).engine == "cuda"
-    assert choose_engine("auto", torch.device("cpu")).engine == "cpu"
+    assert choose_engine("auto", CPU).engine == "cpu"
     assert gpu("cuda", torch.device("cuda", 1)) == torch.device("cuda", 1)
 
 
@@ -150,29 +214,28 @@ def test_auto_is_cuda_where_the_model_lies_on_a_gpu() -> None:
 def test_a_gpu_computes_the_same(name: str) -> None:
     program = program_of(name)
     canvas = canvas_of(program)
-    found = teacher_forced(program, canvas, engine=lambda p, n, g: CudaEngine(p, n, g, device=torch.device("cuda")))
+    found = teacher_forced(program, canvas, engine=partial(CudaEngine, device=torch.device("cuda")))
     np.testing.assert_allclose(found, teacher_forced(program, canvas), rtol=1e-9, atol=1e-9)
 
 
 def test_float32_is_not_rounded_to_tf32() -> None:
     """Whatever the process has asked of torch, and afterwards it has what it asked."""
     program = record(Gated(8).eval(), sub_steps=1, canvas_width=1, height=2, width=3)
-    seen: list[str] = []
+    products, seen = torch.backends.cuda.matmul, set()
 
     def spy(work: Any) -> Any:
-        seen.append(torch.get_float32_matmul_precision())
+        seen.add(products.fp32_precision if hasattr(products, "fp32_precision") else products.allow_tf32)
         return work
 
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("medium")
+    products.allow_tf32 = True
     try:
         teacher_forced(
             program,
             torch.zeros(1, 1, 2, 3),
-            engine=lambda p, n, g: CudaEngine(p, n, g, device=torch.device("cpu"), capture=spy),
+            engine=partial(CudaEngine, device=CPU, capture=spy),
         )
-        assert torch.get_float32_matmul_precision() == "medium"
+        assert products.allow_tf32
     finally:
-        torch.set_float32_matmul_precision(before)
+        products.allow_tf32 = False
+    assert seen <= {"ieee", False}
     assert seen
-    assert set(seen) == {"highest"}

@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 from pointillist.engine.cpu import machine
 from pointillist.engine.cpu.elementwise import CODES, FUNCTIONS
 from pointillist.engine.cpu.packing import panels
+from pointillist.engine.cpu.storage import Storage, smallest
 from pointillist.engine.cpu.table import aligned
+from pointillist.engine.cpu.target import MAX_LANES, PANEL, lanes
+from pointillist.engine.cpu.unpack import STRIP
 
 Array = NDArray[np.floating[Any]]
 
@@ -28,10 +31,11 @@ def pointwise(kind: int, s: Array, y: int, x: int, z: int, count: int) -> None:
 
 @njit  # type: ignore[untyped-decorator]
 def product(
-    s: Array, x: int, x_row: int, w: Array, y: int, y_row: int, z: int, z_row: int, rows: int, k: int, n: int
-) -> None:
+    s: Array, x: int, x_row: int, w: Array, y: int, y_row: int, z: int, z_row: int, rows: int, k: int, n: int,
+    storage: int = 0, scales: int = 0, scratch: int = 0,
+) -> None:  # fmt: skip
     """Called from Python, with a packed matrix at the start of `w`."""
-    machine.matrix(s, x, x_row, w, 0, 0, y, y_row, z, z_row, rows, k, n)
+    machine.matrix(s, x, x_row, w, 0, 0, y, y_row, z, z_row, rows, k, n, storage, scales, scratch)
 
 
 REFERENCES: dict[str, Callable[[Array, Array], Array]] = {
@@ -94,8 +98,9 @@ def test_products(rows: int, k: int, n: int, gap: int, dtype: str) -> None:
     """Any number of rows, terms and columns, rows with gaps; the rest of memory stays as it is."""
     random = np.random.default_rng(rows * k + n)
     matrix = random.normal(size=(k, n)).astype(dtype)
-    weights = aligned(panels(matrix).size, matrix.dtype)
-    weights[: panels(matrix).size] = panels(matrix)
+    packed = panels(matrix, lanes(matrix.itemsize))
+    weights = aligned(packed.size, matrix.dtype)
+    weights[: packed.size] = packed
     x_row, y_row = k + gap, n + gap
     x, y = 0, rows * x_row + 5
     z, end = y + rows * y_row, y + rows * (y_row + n)
@@ -113,3 +118,44 @@ def test_products(rows: int, k: int, n: int, gap: int, dtype: str) -> None:
         assert np.array_equal(alone[at], s[at]), "a row alone has other bits"
         before[at] = s[at]
     assert np.array_equal(before, s), "something else was written"
+
+
+@given(
+    rows=st.integers(1, 14),
+    k=st.integers(1, 3 * STRIP),
+    n=st.integers(1, 200),
+    storage=st.sampled_from([Storage.INT8, Storage.BF16]),
+)
+def test_products_of_small_numbers(rows: int, k: int, n: int, storage: Storage) -> None:
+    """What is stored in one or two bytes gives the bits of the same matrix in four; nothing else is written."""
+    random = np.random.default_rng(rows * k + n)
+    matrix = random.integers(-127, 128, size=(k, n)) * np.exp(3 * random.normal(size=n)).astype(np.float32)
+    if storage == Storage.BF16:
+        matrix = random.normal(size=(k, n)).astype(np.float32)
+        matrix = (matrix.view(np.uint32) & 0xFFFF0000).view(np.float32)
+    matrix = (matrix if storage == Storage.BF16 else _short(matrix)).astype(np.float32)
+    found = smallest(matrix)
+    assert found.storage == storage
+    packed, small = (panels(m, lanes(4)).view(np.float32) for m in (matrix, found.numbers))
+    assert small.nbytes * {Storage.INT8: 4, Storage.BF16: 2}[storage] == packed.nbytes
+    y, z = rows * k, rows * (k + n)
+    scales = -(-(z + n) // MAX_LANES) * MAX_LANES
+    scratch = scales + -(-n // MAX_LANES) * MAX_LANES
+    s = aligned(scratch + STRIP * PANEL * MAX_LANES, matrix.dtype)
+    s[:] = random.normal(size=s.size)
+    if found.scales is not None:
+        s[scales : scales + n] = found.scales
+    expected = s.copy()
+    product(expected, 0, k, packed, y, n, z, 0, rows, k, n)
+    product(s, 0, k, small, y, n, z, 0, rows, k, n, int(storage), scales, scratch)
+    assert np.array_equal(expected[:scratch].view(np.int32), s[:scratch].view(np.int32))
+
+
+def _short(matrix: Array) -> Array:
+    """Whole numbers times scales of few bits, so that products are exact; the largest of each column is 127."""
+    scale = (np.abs(matrix).max(axis=0) / 127 + 1e-6).astype(np.float32)
+    scale = (scale.view(np.uint32) & 0xFFFFFF80).view(np.float32)
+    whole = np.clip(np.rint(matrix / scale), -127, 127)
+    whole[0] = 127
+    result: Array = whole * scale
+    return result

@@ -29,6 +29,12 @@ CELL = Cell("diagonals", *(torch.randn(*shape, dtype=torch.float64) for shape in
 GATES = nn.Conv2d(6, 8, 1, dtype=torch.float64)
 SPATIAL = torch.randn(2, 6, *SIZE, dtype=torch.float64)
 
+TOKENS = (
+    torch.randn(2, 5, 6, dtype=torch.float64),
+    torch.randn(2, 5, 9, dtype=torch.float64),
+    torch.tensor([[True, False, True, True, False], [True, False, False, False, False]]),
+)
+
 
 def pixel(x: Tensor, ctx: Any) -> Tensor:
     """A value known site by site."""
@@ -60,6 +66,7 @@ ON_A_VALUE: dict[str, Callable[[Tensor, Any], Tensor]] = {
     "SCAN": lambda h, ctx: ctx.below("below", lambda h: (ctx.recur("a", CELL, GATES(h), reverse=True),), h)[0],
     "ATTEND": lambda h, ctx: ctx.attend("attend", h, lambda h: (h, torch.tanh(h)), (torch.relu(h),), 2),
     "REMEMBER": lambda h, ctx: ctx.attend("attend", h, lambda h: (h, h[:, :3]), (h,), 3),
+    "CROSSATTEND": lambda h, ctx: ctx.cross_attend("cross", h, *TOKENS, 3),
     "FINER": lambda h, ctx: ctx.finer("b", F.conv2d(ctx.window("a", h, up=1, left=1, right=0), QUARTERS, stride=2), h),
     "CONSTANT": lambda h, ctx: (
         h + F.conv2d(ctx.window("a", h, up=0, left=1, right=0), 0 * PAIR, torch.ones(6).double())

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pointillist import sampling
+from pointillist import drawing
 from pointillist.conditioning import HintListener, LabelListener, Part, Told, VectorListener
 
 from . import conditions
@@ -79,12 +79,12 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @fault("guidance mixes probabilities", lambda: conditions.check_guidance_is_the_formula(listening(), 0.5))
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(sampling, "guide", lambda told, untold, g: torch.lerp(untold.exp(), told.exp(), g).log())
+    patch.setattr(drawing, "guide", lambda told, untold, g: torch.lerp(untold.exp(), told.exp(), g).log())
 
 
 @fault("guidance is not renormalised", lambda: conditions.check_guidance_is_the_formula(listening(), 2.5))
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(sampling, "guide", lambda told, untold, g: torch.lerp(untold, told, g))
+    patch.setattr(drawing, "guide", lambda told, untold, g: torch.lerp(untold, told, g))
 
 
 @fault("every batch is told what the first one is", lambda: conditions.check_batches(listening()))

@@ -32,6 +32,7 @@ from pointillist.sampling import sample
 from pointillist.scoring import evaluating
 
 TOLERANCE = 1e-5
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @dataclass
@@ -81,7 +82,7 @@ def machine_params(model: PixelModel, part: Recorded, images: slice = slice(None
 
 
 def device_params(model: PixelModel, part: Recorded, *, jacobi: bool) -> np.ndarray:
-    """The same by the CUDA engine, on tensors of this processor."""
+    """The same by the CUDA engine, on a GPU or else on tensors of this processor."""
     x = part.x.numpy()
     painting = Painting(
         x.copy(), np.ones(x.shape, bool), np.zeros(x.shape), np.zeros(len(x)),
@@ -89,10 +90,10 @@ def device_params(model: PixelModel, part: Recorded, *, jacobi: bool) -> np.ndar
     )  # fmt: skip
 
     def choose(params: Tensor, levels: Tensor, channel: int, uniforms: Tensor) -> tuple[Tensor, Tensor]:
-        return torch.zeros(uniforms.shape, dtype=torch.int64), torch.ones_like(uniforms)
+        return torch.zeros_like(uniforms, dtype=torch.int64), torch.ones_like(uniforms)
 
     values = model.level_values().detach().numpy()
-    painter = CudaPainter(part.program, choose, values, torch.device("cpu"), jacobi=jacobi)
+    painter = CudaPainter(part.program, choose, values, DEVICE, jacobi=jacobi)
     painter.paint(painting)
     assert painter.passes <= part.program.height * (1 if not jacobi else part.program.width * part.program.sub_steps)
     assert np.array_equal(painting.levels, x), "known levels were painted over"

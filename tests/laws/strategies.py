@@ -38,6 +38,8 @@ VECTOR = VectorConfig(size=4, width=3)
 TEXTS = (
     TextConfig(learned=True, width=3, buckets=7, length=9),
     TextConfig(learned=True, encoder="use", fingerprint="0" * 64, size=5, width=3, buckets=7, length=9),
+    TextConfig(learned=True, width=3, buckets=7, length=9, tokens=4, pieces=3),
+    TextConfig(encoder="use", fingerprint="0" * 64, size=5, width=3, tokens=3, token_size=6),
 )
 # floats, ordered levels, names; and hints that are made of the image itself, where its kind allows it
 HINTS: tuple[int | str | ImageSpec, ...] = (
@@ -261,6 +263,11 @@ def random_told(model: PixelModel, count: int, height: int | None = None, width:
         values["text"] = torch.nn.functional.normalize(torch.randn(count, config.text.size, dtype=torch.float64))
     if "words" in parts and config.text is not None:
         values["words"] = torch.randint(-1, config.text.buckets, (count, config.text.length))
+    if "tokens" in parts and config.text is not None:
+        shape = (count, config.text.tokens)
+        states = torch.randn(*shape, config.text.token_size, dtype=torch.float64)
+        words = torch.randint(-1, config.text.buckets, (*shape, config.text.pieces))
+        values["tokens"] = states if config.text.token_size else words
     return Told(count, {n: Part(values[n], torch.rand(parts[n].known.shape) < 0.7) for n in parts})
 
 
@@ -275,6 +282,9 @@ def random_asked(
     if "attributes" in parts:
         numbers = torch.where(parts["attributes"].known, parts["attributes"].values, NO_LABEL)
         asked["attributes"] = {name: numbers[:, i] for i, name in enumerate(ATTRIBUTES.values)}
+    if model.config.text is not None and not model.config.text.encoder and (sure or torch.rand(()) < 0.7):
+        words = ("red", "dragon", "a", "blue")
+        asked["text"] = [" ".join(words[i] for i in torch.randint(0, 4, (3,))) for _ in range(count)]
     asked |= {
         name: parts[name].values for name in ("vector", "hint") if name in parts and (sure or torch.rand(()) < 0.7)
     }

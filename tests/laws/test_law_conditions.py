@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pointillist.conditioning import TextConfig
 from pointillist.images import ImageSpec
 from pointillist.networks import names
 from pointillist.pixel_model import PixelModel
@@ -32,19 +33,20 @@ def test_what_is_not_told_is_not_heard(name: str, data: st.DataObject) -> None:
     check_images_do_not_mix(model)
 
 
-def full(name: str, hint: object = 2, seed: int = 0) -> PixelModel:
+def full(name: str, hint: object = 2, seed: int = 0, text: TextConfig = TEXTS[1]) -> PixelModel:
     """A model that listens to everything, with RGB images of 3x3, and no rectifier that is off for good."""
     torch.manual_seed(seed)
     image = ImageSpec.infer((3, 3, 3), 4)
-    everything = {"labels": True, "attributes": True, "vector": True, "position": True, "text": TEXTS[1]}
+    everything = {"labels": True, "attributes": True, "vector": True, "position": True, "text": text}
     return dirty(make_model(name, image, {"channels": 8}, hint=small_hint(hint, image), **everything), 0.3)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", names())
 def test_every_condition_is_heard(name: str) -> None:
     """Each by itself changes each image, among the others and alone; gradients reach every weight of its listener."""
-    check_each_is_heard(full(name))
-    check_gradients_reach(full(name))
+    for text in TEXTS[1:]:
+        check_each_is_heard(full(name, text=text))
+        check_gradients_reach(full(name, text=text))
 
 
 @pytest.mark.parametrize("hint", [h for h in HINTS if h != "grey"], ids=str)
@@ -57,7 +59,7 @@ def test_every_kind_of_hint_is_heard(hint: object) -> None:
 @pytest.mark.parametrize("name", names())
 def test_guidance_is_exact(name: str) -> None:
     """With every condition at once: the formula at every sub-pixel, and its ends image by image, in every engine."""
-    model = full(name).eval()
+    model = full(name, text=TEXTS[2]).eval()
     for guidance in (0.0, 0.5, 2.5):
         check_guidance_is_the_formula(model, guidance)
     check_ends_of_guidance(model)

@@ -7,6 +7,7 @@ import pytest
 from . import (  # noqa: F401 (they fill FAULTS)
     faults_attention,
     faults_conditions,
+    faults_cuda,
     faults_drawing,
     faults_grids,
     faults_multiscale,

@@ -148,7 +148,7 @@ def count_parameters(model: PixelModel) -> int:
     """Parameters by formula, from settings alone (P15)."""
     config, image, ports = model.config, model.image, model.ports
     net = config.backbone
-    canvas, out, cond = ports.canvas, ports.params, ports.vector + ports.map
+    canvas, out, cond = ports.canvas, ports.params, ports.heard.vector + ports.heard.map
     total = count_heard(model)
     total += config.position_width * image.height * image.width
     total += len(config.orders) * config.label_width if len(config.orders) > 1 else 0

@@ -65,7 +65,7 @@ def locally_masked_pixelcnn(model: PixelModel, x: Tensor, vector: Tensor | None,
 
 def local_parameters(net: LocallyMaskedPixelCNNConfig, ports: Ports) -> int:
     """By formula, from settings alone, but for the two layers of the head."""
-    d, condition = net.channels, 2 * net.channels * (ports.vector + ports.map)
+    d, condition = net.channels, 2 * net.channels * (ports.heard.vector + ports.heard.map)
     first = 2 * d * ((ports.canvas + 1) * net.first_kernel**2 + 1)
     later = 2 * d * (d * net.kernel**2 + 1)
     out = net.layers * (d + 1) * net.head_channels + (net.layers - 1) * (d + 1) * d

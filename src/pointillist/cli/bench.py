@@ -23,7 +23,7 @@ EPILOG = """Examples:
 
   pointillist bench pixelsnail:small --size 16 --mode rgb --batch 1,16
 
-  pointillist bench runs/digits --engines naive,step --no-training
+  pointillist bench runs/digits --engines naive,step --training 0
 
   pointillist bench --set model.network.channels=128 --weights int8
 

@@ -13,9 +13,17 @@ if TYPE_CHECKING:
 
 
 def worth(
-    model: PretrainedPixelModel, images: ImageDataset, candidates: int, draws: int, batch_size: int
+    model: PretrainedPixelModel,
+    images: ImageDataset,
+    train: ImageDataset | None,
+    candidates: int,
+    draws: int,
+    batch_size: int,
 ) -> dict[str, Any]:
-    """Bits an image that each condition saves; classes by Bayes' rule; the true caption among others."""
+    """Bits an image that each condition saves; classes by Bayes' rule; the true caption among others.
+
+    Captions are also ranked without the model, by the training images of similar captions, where those are at hand.
+    """
     from pointillist.fidelity import bits_saved, classify, rank_texts
 
     facts: dict[str, Any] = {}
@@ -33,6 +41,12 @@ def worth(
                 show = lambda done, total: bar.show(done)  # noqa: E731
                 ranking = rank_texts(model, images, candidates=fitting, draws=draws, on_progress=show)
             facts["captions"] = _ranking(ranking)
+            if train is not None and train is not images and train.texts is not None:
+                from pointillist.opponents import rank_by_neighbours
+
+                with Bar("retrieving", len(images)) as bar:
+                    retrieved = rank_by_neighbours(train, images, candidates=fitting, draws=draws, on_progress=show)
+                facts["captions_without_model"] = _ranking(retrieved)
     return facts
 
 
@@ -71,9 +85,12 @@ def lines_of(facts: dict[str, Any]) -> list[tuple[str, str]]:
     for name, share in facts.get("bits_saved", {}).items():
         low, high = share["interval_95"]
         lines.append((f"saved by {name}", f"{share['value']:.2f} bits an image (95 % {low:.2f} to {high:.2f})"))
-    for what in ("classes", "captions"):
+    for what in ("classes", "captions", "captions_without_model"):
         if what in facts:
             found = facts[what]
+            if what == "captions_without_model":
+                lines.append(("without a model", "by the training images of the five nearest captions"))
+                what = "captions"
             first, five, mean = (_percent(found[key]) for key in ("top1", "top5", "mrr"))
             lines.append((f"{what} ranked", f"first {first}, in five {five}, of {found['candidates']}"))
             lines.append(("", f"mean reciprocal rank {mean}; chance of the first {1 / found['candidates']:.3f}"))

@@ -94,7 +94,7 @@ SETTINGS = (
     Setting("--mixtures", "model.mixtures", int, MODEL, "Components of a mixture.", "10", metavar="N"),
     Setting("--positions", "model.position_width", int, MODEL, "Features of learned positions; they fix the size.", "0",
             metavar="N"),
-    Setting("--text", "model.text", str, MODEL, "How captions are heard: use, learned, use+learned, off. "
+    Setting("--text", "model.text", str, MODEL, "How captions are heard: use, learned, use+learned, each +tokens, off. "
             "Default: use, where there are any.", metavar="HOW"),
     Setting("--hint", "model.hint", str, MODEL,
             "Give it beforehand, made of the image: lowres:2, grey, outline, half:left.", metavar="WHAT"),

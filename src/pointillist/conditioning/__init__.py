@@ -8,6 +8,7 @@ from pointillist.conditioning.listener import Listener
 from pointillist.conditioning.order import OrderVectors
 from pointillist.conditioning.position import PositionMap
 from pointillist.conditioning.text import TextConfig, TextListener, WordsListener, resolve_texts
+from pointillist.conditioning.tokens import EncodedTokensListener, TokensListener, WordTokensListener
 from pointillist.conditioning.told import Further, Part, Told, not_heard
 from pointillist.conditioning.vector import VectorConfig, VectorListener
 
@@ -16,6 +17,7 @@ __all__ = [
     "AttributesConfig",
     "AttributesListener",
     "Derivation",
+    "EncodedTokensListener",
     "Further",
     "HintConfig",
     "HintListener",
@@ -27,9 +29,11 @@ __all__ = [
     "PositionMap",
     "TextConfig",
     "TextListener",
+    "TokensListener",
     "Told",
     "VectorConfig",
     "VectorListener",
+    "WordTokensListener",
     "WordsListener",
     "label_part",
     "labels_of",

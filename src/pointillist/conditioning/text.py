@@ -16,21 +16,25 @@ from torch import Tensor, nn
 from pointillist.conditioning.listener import Listener
 from pointillist.conditioning.told import Part
 from pointillist.errors import ConfigError, ShapeError
-from pointillist.text import NOTHING, Prompts, features, open_encoder
+from pointillist.text import NOTHING, Prompts, TokenEncoder, features, open_encoder
 
-LEARNED = "learned"
+LEARNED, TOKENS = "learned", "tokens"
+WORDS, STATES = 16, 32  # tokens that are heard of a prompt: learned words, states of an encoder
 
 
 class TextConfig(BaseModel):
     """How a model listens to text.
 
     Attributes:
-        encoder: `use`, `minilm:FOLDER`, or "" for none.
+        encoder: `use`, `minilm:FOLDER`, `clip:FOLDER`, or "" for none.
         fingerprint: SHA-256 of the encoder's weights; `size`: numbers of its vectors.
         learned: whether words and their character n-grams are learned with the model.
         width: features of each of the two.
         buckets, length: vectors for words and n-grams, and how many of a prompt are read.
         dropout: probability, on the features, against learning captions by heart.
+        tokens: how many tokens of a prompt are heard one by one, through cross-attention; 0 for none.
+        token_size: numbers of the encoder's token states; 0 where tokens are learned words.
+        pieces: how many n-grams of a learned word are read, with itself.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,6 +47,9 @@ class TextConfig(BaseModel):
     buckets: int = Field(4096, ge=1, le=1_048_576)
     length: int = Field(96, ge=1, le=4096)
     dropout: float = Field(0.1, ge=0, lt=1)
+    tokens: int = Field(0, ge=0, le=1024)
+    token_size: int = Field(0, ge=0, le=65_536)
+    pieces: int = Field(24, ge=1, le=1024)
 
     @model_validator(mode="after")
     def _check(self) -> TextConfig:
@@ -50,30 +57,36 @@ class TextConfig(BaseModel):
             raise ConfigError("`text` needs an encoder, or `learned`: choose use, learned or use+learned.")
         if bool(self.encoder) != bool(self.size and self.fingerprint):
             raise ConfigError("A text encoder comes with its `size` and `fingerprint`: make the model with `build`.")
+        if self.tokens and not self.token_size and not self.learned:
+            raise ConfigError("`tokens` are those of an encoder or learned words: give `token_size`, or `learned`.")
         return self
 
     @classmethod
     def of(cls, text: str, width: int = 64, dropout: float = 0.1) -> TextConfig:
-        """From `use`, `learned`, `use+learned`, `minilm:FOLDER` and so on.
+        """From `use`, `learned`, `use+learned`, `learned+tokens`, `minilm:FOLDER+tokens` and so on.
+
+        Tokens are the states of the encoder where it gives them, and learned words otherwise.
 
         Raises:
             ConfigError, MissingExtraError: if there is no such encoder, or it is not installed.
         """
         parts = [part.strip() for part in text.split("+")]
-        encoders = [part for part in parts if part != LEARNED]
-        if len(encoders) > 1 or len(set(parts)) < len(parts):
-            raise ConfigError(f"`text` (={text!r}) may name one encoder, and `learned` beside it: use+learned.")
-        if not encoders:
-            return cls(learned=True, width=width, dropout=dropout)
-        encoder = open_encoder(encoders[0])
-        return cls(
-            encoder=encoder.name,
-            fingerprint=encoder.fingerprint,
-            size=encoder.size,
-            learned=LEARNED in parts,
-            width=width,
-            dropout=dropout,
-        )
+        encoders = [part for part in parts if part not in (LEARNED, TOKENS)]
+        if len(encoders) > 1 or len(set(parts)) < len(parts) or parts == [TOKENS]:
+            raise ConfigError(
+                f"`text` (={text!r}) may name one encoder, and `{LEARNED}` and `{TOKENS}` beside it: use+learned."
+            )
+        found: dict[str, Any] = {"learned": LEARNED in parts, "width": width, "dropout": dropout}
+        encoder = open_encoder(encoders[0]) if encoders else None
+        if encoder is not None:
+            found |= {"encoder": encoder.name, "fingerprint": encoder.fingerprint, "size": encoder.size}
+        if TOKENS in parts and isinstance(encoder, TokenEncoder):
+            found |= {"tokens": STATES, "token_size": encoder.token_size}
+        elif TOKENS in parts:
+            if LEARNED not in parts:
+                raise ConfigError(f"`text` (={text!r}) has no tokens: let it learn words beside, `{text}+{LEARNED}`.")
+            found["tokens"] = WORDS
+        return cls(**found)
 
 
 @lru_cache(maxsize=8)

@@ -60,4 +60,4 @@ def gpu(asked: str, device: torch.device | None = None) -> torch.device:
         return device
     if not torch.cuda.is_available():
         raise EngineError(f"`engine` (={asked!r}) needs a GPU that torch can use, and finds none: use 'cpu' or 'auto'.")
-    return torch.device("cuda")
+    return torch.device("cuda", torch.cuda.current_device())

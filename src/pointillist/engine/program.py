@@ -113,7 +113,10 @@ class Map:
 
 @dataclass(eq=False)
 class Memory(Map):
-    """Keys and values of every site that is drawn: the keys of all heads, then the values of all heads."""
+    """Keys and values that are looked up: the keys of all heads, then the values of all heads.
+
+    Of every site that is drawn; or of the tokens of a prompt, which are given, so that nothing is kept.
+    """
 
     sites: int = 0
     heads: int = 1

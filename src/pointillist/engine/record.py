@@ -14,7 +14,7 @@ from pointillist.engine.builder import Builder
 from pointillist.engine.convolution import plain
 from pointillist.engine.fuse import fuse
 from pointillist.engine.neighbours import neighbours
-from pointillist.engine.program import FloatArray, Given, Level, Program, View
+from pointillist.engine.program import FloatArray, Given, Level, Memory, Program, View
 from pointillist.engine.recurrent import below, recur
 from pointillist.engine.substeps import cut_into_steps
 from pointillist.engine.symbols import Canvas, Symbol, Window, make, symbol_of
@@ -160,13 +160,35 @@ class RecordPass:
         found = builder.emit("ATTEND", query, channels=brought.channels, level=Level.PIXEL, map=memory, key=key)
         return symbol_of(builder, found)
 
+    def cross_attend(self, key: str, q: Tensor, keys: Tensor, values: Tensor, there: Tensor, heads: int) -> Tensor:
+        """Make a place for the tokens, and let `q` attend to them; the order of their numbers is that of the opcode."""
+        builder = self._builder
+        builder.claim(key)
+        query, channels = _attended(builder, key, q, heads, on_any_grid=True), values.shape[2]
+        if any(isinstance(t, Symbol) for t in (keys, values, there)):
+            builder.refuse(f"The tokens of `{key}` are recorded values", "They are tensors known before drawing.")
+        if query.channels != keys.shape[2] or channels % heads:
+            builder.refuse(
+                f"Queries of {query.channels}, keys of {keys.shape[2]} and values of {channels} channels meet in "
+                f"`{key}`, with {heads} heads",
+                "Make the first two equal, and the last a multiple of the heads.",
+            )
+        bias = torch.zeros_like(there, dtype=keys.dtype).masked_fill(~there, -torch.inf)
+        told = torch.cat([bias, keys.transpose(1, 2).flatten(1), values.flatten(1)], 1)[:, :, None, None]
+        builder.givens[key] = Given("vector", told.shape[1], _channels_last(told, builder))
+        tokens = builder.emit("GIVEN", channels=told.shape[1], level=Level.GIVEN, key=key)
+        memory = Memory(builder.place, query.channels + channels, sites=keys.shape[1], heads=heads, keys=query.channels)
+        found = builder.emit("CROSSATTEND", query, tokens, channels=channels, map=memory, key=key)
+        return symbol_of(builder, found)
+
     def _raster(self, method: str) -> None:
         if self.order.snake:
             self._builder.refuse(f"`ctx.{method}` cannot follow an S-curve", "Use `ctx.neighbours`.")
 
     def __getattr__(self, name: str) -> NoReturn:
         self._builder.refuse(
-            f"`ctx.{name}` cannot be recorded", "Use window, rows, finer, neighbours, given, below, recur or attend."
+            f"`ctx.{name}` cannot be recorded",
+            "Use window, rows, finer, neighbours, given, below, recur, attend or cross_attend.",
         )
 
 
@@ -185,12 +207,13 @@ def _drawn(builder: Builder, key: str, t: Tensor) -> Tensor:
     return t
 
 
-def _attended(builder: Builder, key: str, t: Tensor, heads: int) -> View:
+def _attended(builder: Builder, key: str, t: Tensor, heads: int, *, on_any_grid: bool = False) -> View:
     if not isinstance(t, Symbol):
         builder.refuse(f"`{key}` is given a {type(t).__name__}", "Queries, keys and values are recorded values.")
     if t.content.channels % heads:
         builder.refuse(f"{t.content.channels} channels meet {heads} heads in `{key}`", "Use a multiple of the heads.")
-    builder.finest(key, t.content)
+    if not on_any_grid:
+        builder.finest(key, t.content)
     return t.content
 
 

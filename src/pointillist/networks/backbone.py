@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from jaxtyping import Float
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from pointillist.networks.stages import Stage
-from pointillist.nn import Condition
+from pointillist.nn import Condition, Heard
 from pointillist.passes import Pass
 
 
@@ -23,14 +23,13 @@ class Ports:
             likelihood couples them and the network is blind to the whole pixel.
         canvas: network values of a site, over all groups.
         params: outputs of a site, over all groups.
-        vector, map: width of the conditions `b d 1 1` and `b d h w`; 0 where there is none.
+        heard: features of the condition.
     """
 
     groups: int
     canvas: int
     params: int
-    vector: int = 0
-    map: int = 0
+    heard: Heard = field(default_factory=Heard)
 
 
 class BackboneConfig(BaseModel):

@@ -18,6 +18,7 @@ kernel does not bring near it. The first right-to-left map therefore also reads 
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -44,10 +45,10 @@ class DiagonalBiLSTMBlock(RecurrentBlock):
         super().__init__()
         wide, gates = channel_groups(2 * config.channels, ports.groups), gate_groups(config, ports)
         self.left_input = PointwiseConv2d(wide, gates)
-        self.left_condition = ConditionBias(ports.vector, ports.map, len(gates))
+        self.left_condition = ConditionBias(ports.heard, gates)
         self.left = RecurrentLayer(config.channels, "diagonals")
         self.right_input = nn.Conv2d(len(wide), len(gates), 1)  # rows above are known whole: no mask
-        self.right_condition = ConditionBias(ports.vector, ports.map, len(gates))
+        self.right_condition = ConditionBias(ports.heard.without_tokens, torch.zeros_like(gates))
         self.right = RecurrentLayer(config.channels, "diagonals", reverse=True)
         self.pixel = (
             CausalConv2d(ports.canvas, len(gates), up=0, left=0, right=0, bias=False)

@@ -76,8 +76,8 @@ class GatedLayer(CausalLayer):
             len(in_groups), 2 * d, kernel, in_groups=in_groups, out_groups=gated, strict=first, dilation=dilation
         )
         self.link = nn.Conv2d(2 * d, 2 * d, 1)  # rows above are known whole: no mask
-        self.condition_vertical = ConditionBias(ports.vector, ports.map, 2 * d)
-        self.condition_horizontal = ConditionBias(ports.vector, ports.map, 2 * d)
+        self.condition_vertical = ConditionBias(ports.heard.without_tokens, torch.zeros_like(gated))
+        self.condition_horizontal = ConditionBias(ports.heard, gated)
         head = channel_groups(config.head_channels, ports.groups)
         # nobody reads the residual of the last layer
         self.sizes = [0 if last else d, config.head_channels]

@@ -68,7 +68,7 @@ class LocalLayer(CausalLayer):
             dilation=dilation,
             knows=first,  # told again in every layer it learnt no more, and trained slower: docs/architecture.md
         )
-        self.condition = ConditionBias(ports.vector, ports.map, len(gated))
+        self.condition = ConditionBias(ports.heard, gated)
         head = channel_groups(config.head_channels, ports.groups)
         # nobody reads the residual of the last layer
         self.sizes = [0 if last else config.channels, config.head_channels]

@@ -121,7 +121,9 @@ class MultiscalePixelRNN(Backbone):
         self.factor = config.factor
         self.small = _pixel_rnn(config.small, ports)
         self.upsampler = Upsampler(ports.canvas, config.map_channels, config.factor, config.dilations)
-        self.large = _pixel_rnn(config.large, replace(ports, map=ports.map + config.map_channels))
+        self.large = _pixel_rnn(
+            config.large, replace(ports, heard=replace(ports.heard, map=ports.heard.map + config.map_channels))
+        )
 
     def stages(self, height: int, width: int) -> tuple[Stage, ...]:
         """The small image, then what is left of the large one."""

@@ -59,7 +59,7 @@ class ResidualBlock(CausalLayer):
             config.channels, config.channels, config.kernel, in_groups=narrow, out_groups=narrow, strict=False
         )
         self.expand = PointwiseConv2d(narrow, wide)
-        self.condition = ConditionBias(ports.vector, ports.map, config.channels)
+        self.condition = ConditionBias(ports.heard, narrow)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Float[Tensor, "b d h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b d h w"]:

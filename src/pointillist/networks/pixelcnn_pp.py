@@ -114,7 +114,7 @@ class GatedLayer(nn.Module):
         self.link = (
             None if shortcut is None else NormalisedPointwiseConv2d(torch.cat([shortcut, shortcut]), stream.features)
         )
-        self.condition = ConditionBias(ports.vector, ports.map, 2 * config.channels, scale=scale)
+        self.condition = ConditionBias(ports.heard, stream.activated, scale=scale)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor, shortcut: Tensor | None, ctx: Pass, condition: Condition) -> Tensor:

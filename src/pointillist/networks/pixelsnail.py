@@ -98,7 +98,7 @@ class GatedResidual(CausalLayer):
         self.second = _layer(kernel, groups, gated)
         with torch.no_grad():
             self.second.weight.mul_(0.1)
-        self.condition = ConditionBias(ports.vector, ports.map, len(gated))
+        self.condition = ConditionBias(ports.heard, gated)
         self.dropout = nn.Dropout(dropout)
 
     def forward(

@@ -45,7 +45,7 @@ class RowLSTMBlock(RecurrentBlock):
         self.input = HorizontalConv2d(
             len(wide), len(gates), config.kernel, in_groups=wide, out_groups=gates, strict=False
         )
-        self.condition = ConditionBias(ports.vector, ports.map, len(gates))
+        self.condition = ConditionBias(ports.heard, gates)
         self.state = RecurrentLayer(config.channels, "rows", kernel_size=config.kernel)
 
     def forward(

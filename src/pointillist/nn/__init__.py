@@ -8,12 +8,13 @@ from pointillist.nn.causal import (
     PointwiseConv2d,
     VerticalConv2d,
 )
-from pointillist.nn.condition import Condition, ConditionBias
+from pointillist.nn.condition import Condition, ConditionBias, Heard
 from pointillist.nn.gates import gate
 from pointillist.nn.layer import CausalLayer, name_places
 from pointillist.nn.local import LocalConv2d
 from pointillist.nn.masks import channel_groups, see_before
 from pointillist.nn.recurrent import RecurrentLayer
+from pointillist.nn.tokens import TokenAttention, Tokens
 from pointillist.nn.weight_norm import (
     FinerConv2d,
     NormalisedConv2d,
@@ -29,6 +30,7 @@ __all__ = [
     "ConditionBias",
     "CornerConv2d",
     "FinerConv2d",
+    "Heard",
     "HorizontalConv2d",
     "LocalConv2d",
     "MaskedConv2d",
@@ -36,6 +38,8 @@ __all__ = [
     "NormalisedPointwiseConv2d",
     "PointwiseConv2d",
     "RecurrentLayer",
+    "TokenAttention",
+    "Tokens",
     "VerticalConv2d",
     "channel_groups",
     "gate",

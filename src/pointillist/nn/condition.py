@@ -1,4 +1,4 @@
-"""How a condition enters a layer: as a bias from its vector and through a 1x1 convolution of its map."""
+"""How a condition enters a layer: a bias from its vector, a 1x1 convolution of its map, attention to its tokens."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from pointillist.nn.layer import CausalLayer
+from pointillist.nn.tokens import TokenAttention, Tokens
 from pointillist.ordering import Order
 from pointillist.passes import Pass
 
 
 @dataclass(frozen=True)
 class Condition:
-    """What is known before the first site: a vector for every site, a map with its own values at each, or neither."""
+    """What is known before the first site: a vector for all sites, a map of values at each, and tokens to ask."""
 
     vector: Float[Tensor, "b v 1 1"] | None = None
     map: Float[Tensor, "b m h w"] | None = None
+    tokens: Tokens | None = None
 
     def turned(self, order: Order) -> Condition:
         """What is told on the turned canvas of an order: maps turn with the image."""
@@ -28,28 +30,53 @@ class Condition:
 
     def image(self, index: int) -> Condition:
         """That of one image of the batch."""
-        parts = (None if part is None else part[index : index + 1] for part in (self.vector, self.map))
-        return Condition(*parts)
+        one = slice(index, index + 1)
+        vector, map = (None if part is None else part[one] for part in (self.vector, self.map))
+        tokens = None if self.tokens is None else Tokens(self.tokens.states[one], self.tokens.there[one])
+        return Condition(vector, map, tokens)
 
     @classmethod
     def together(cls, several: Sequence[Condition]) -> Condition:
         """One batch of several, all of which have the same parts."""
         vectors = [one.vector for one in several if one.vector is not None]
         maps = [one.map for one in several if one.map is not None]
-        return cls(torch.cat(vectors) if vectors else None, torch.cat(maps) if maps else None)
+        tokens = [one.tokens for one in several if one.tokens is not None]
+        return cls(
+            torch.cat(vectors) if vectors else None,
+            torch.cat(maps) if maps else None,
+            Tokens(torch.cat([t.states for t in tokens]), torch.cat([t.there for t in tokens])) if tokens else None,
+        )
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Features of each part of a condition; 0 where a model has none."""
+
+    vector: int = 0
+    map: int = 0
+    tokens: int = 0
+
+    @property
+    def without_tokens(self) -> Heard:
+        """For a layer beside one that asks the tokens."""
+        return replace(self, tokens=0)
 
 
 class ConditionBias(CausalLayer):
-    """Adds V h for a vector h (van den Oord et al. 2016b, eq. 3, 4) and V * s for a map s (eq. 5).
+    """Adds V h for a vector h (van den Oord et al. 2016b, eq. 3, 4), V * s for a map s (eq. 5), what tokens answer.
 
-    `scale` is the grid of the layer: a map is read at every `scale`-th row and column.
+    Args:
+        heard: features of the condition.
+        groups: the sub-pixel of each feature that is added to.
+        scale: the grid of the layer: a map is read at every `scale`-th row and column.
     """
 
-    def __init__(self, vector: int, map: int, out_channels: int, *, scale: int = 1) -> None:
+    def __init__(self, heard: Heard, groups: Int[Tensor, " d"], *, scale: int = 1) -> None:
         super().__init__()
         self.scale = scale
-        self.vector = nn.Conv2d(vector, out_channels, 1, bias=False) if vector else None
-        self.map = nn.Conv2d(map, out_channels, 1, bias=False) if map else None
+        self.vector = nn.Conv2d(heard.vector, len(groups), 1, bias=False) if heard.vector else None
+        self.map = nn.Conv2d(heard.map, len(groups), 1, bias=False) if heard.map else None
+        self.tokens = TokenAttention(heard.tokens, groups) if heard.tokens else None
 
     def forward(self, x: Float[Tensor, "b d h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b d h w"]:
         """`x` plus what the condition adds; unchanged where the model has none."""
@@ -62,4 +89,7 @@ class ConditionBias(CausalLayer):
             if self.scale > 1:
                 told = ctx.window(self.key("sites"), told, up=0, left=0, right=0)
             x = x + F.conv2d(told, self.map.weight, stride=self.scale)
+        if self.tokens is not None:
+            assert condition.tokens is not None
+            x = x + self.tokens(x, ctx, condition.tokens)
         return x

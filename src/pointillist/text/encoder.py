@@ -31,18 +31,36 @@ class TextEncoder(Protocol):
         """The vector `float32 [size]` of one prompt, of length 1. It does not depend on other prompts."""
 
 
+@runtime_checkable
+class TokenEncoder(TextEncoder, Protocol):
+    """One that also gives a state of each token.
+
+    Attributes:
+        token_size: numbers of a state.
+    """
+
+    token_size: int
+
+    def tokens(self, text: str) -> np.ndarray:
+        """States `float32 [t token_size]` of a prompt's tokens, in their order."""
+
+
 @lru_cache(maxsize=8)
 def open_encoder(name: str) -> TextEncoder:
-    """The encoder called `name`: `use`, or `minilm:FOLDER`.
+    """The encoder called `name`: `use`, `minilm:FOLDER`, or `clip:FOLDER`.
 
     Raises:
         ConfigError: if there is no such encoder.
         MissingExtraError: if its package is not installed.
     """
     kind, _, rest = name.partition(":")
-    makers: dict[str, Callable[[], TextEncoder]] = {"use": _use, "minilm": lambda: _minilm(rest)}
+    makers: dict[str, Callable[[], TextEncoder]] = {
+        "use": _use,
+        "minilm": lambda: _minilm(rest),
+        "clip": lambda: _clip(rest),
+    }
     if kind not in makers or (kind == "use" and rest):
-        raise ConfigError(f"There is no text encoder {name!r}: choose use, or minilm:FOLDER.")
+        raise ConfigError(f"There is no text encoder {name!r}: choose use, minilm:FOLDER or clip:FOLDER.")
     return makers[kind]()
 
 
@@ -56,3 +74,9 @@ def _minilm(folder: str) -> TextEncoder:
     from pointillist.text.minilm import MiniLM
 
     return MiniLM(folder)
+
+
+def _clip(folder: str) -> TextEncoder:
+    from pointillist.text.clip import CLIPText
+
+    return CLIPText(folder)

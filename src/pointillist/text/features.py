@@ -19,12 +19,22 @@ def features(text: str, buckets: int, length: int, grams: Sequence[int] = (3, 4,
     A word is marked at both ends, so that "cat" at its start is another n-gram than inside it. CRC-32 puts a feature
     into its bucket on every machine alike.
     """
-    found: list[str] = []
-    words = re.findall(r"\w+", clean(text))
-    found += words  # first, as the end is cut off
-    for word in words:
-        marked = f"<{word}>"
-        for n in grams:
-            found += [f"#{marked[i : i + n]}" for i in range(len(marked) - n + 1)]
+    words = re.findall(r"\w+", clean(text))  # first, as the end is cut off
+    return _buckets([*words, *(piece for word in words for piece in _pieces(word, grams))], buckets, length)
+
+
+def word_features(text: str, buckets: int, words: int, pieces: int, grams: Sequence[int] = (3, 4, 5)) -> np.ndarray:
+    """The same of each word by itself: bucket of the word and of its n-grams, `int64 [words pieces]`."""
+    found = re.findall(r"\w+", clean(text))[:words]
+    rows = [_buckets([word, *_pieces(word, grams)], buckets, pieces) for word in found]
+    return np.stack(rows + [np.full(pieces, NOTHING)] * (words - len(rows)))
+
+
+def _pieces(word: str, grams: Sequence[int]) -> list[str]:
+    marked = f"<{word}>"
+    return [f"#{marked[i : i + n]}" for n in grams for i in range(len(marked) - n + 1)]
+
+
+def _buckets(found: Sequence[str], buckets: int, length: int) -> np.ndarray:
     numbers = [zlib.crc32(feature.encode()) % buckets for feature in dict.fromkeys(found)][:length]
     return np.array(numbers + [NOTHING] * (length - len(numbers)), np.int64)

@@ -5,10 +5,6 @@ The folder holds `model.safetensors`, `config.json` and `tokenizer.json`, as sen
 
 from __future__ import annotations
 
-import hashlib
-import json
-from pathlib import Path
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -16,7 +12,7 @@ from jaxtyping import Float
 from safetensors.torch import load_file
 from torch import Tensor
 
-from pointillist.errors import ConfigError, MissingExtraError
+from pointillist.text.folder import WEIGHTS, EncoderFolder
 
 MAX_TOKENS = 128
 
@@ -30,35 +26,25 @@ class MiniLM:
     """
 
     def __init__(self, folder: str) -> None:
-        try:
-            from tokenizers import Tokenizer
-        except ImportError as error:
-            raise MissingExtraError("The text encoder `minilm`", "minilm") from error
-        path = Path(folder).expanduser()
-        files = [path / name for name in ("config.json", "tokenizer.json", "model.safetensors")]
-        missing = [file.name for file in files if not file.is_file()]
-        if not folder or missing:
-            raise ConfigError(
-                f"`minilm:{folder}` must name a folder with {', '.join(missing) or 'a model'}: download it."
-            )
-        config = json.loads(files[0].read_text(encoding="utf-8"))
+        found = EncoderFolder.of("minilm", folder)
         self.name = f"minilm:{folder}"
-        self.size = int(config["hidden_size"])
-        self.layers, self.heads = int(config["num_hidden_layers"]), int(config["num_attention_heads"])
-        self.fingerprint = hashlib.sha256(b"".join(file.read_bytes() for file in files[1:])).hexdigest()
-        self.tokenizer = Tokenizer.from_file(str(files[1]))
-        self.tokenizer.no_padding()
-        self.tokenizer.enable_truncation(MAX_TOKENS)
-        self.weights = load_file(files[2])
+        self.fingerprint = found.fingerprint
+        self.size = self.token_size = int(found.config["hidden_size"])
+        self.layers, self.heads = int(found.config["num_hidden_layers"]), int(found.config["num_attention_heads"])
+        self.tokenizer = found.tokenizer("minilm", MAX_TOKENS)
+        self.weights = load_file(found.path / WEIGHTS)
 
     def encode(self, text: str) -> np.ndarray:
         """See `TextEncoder.encode`."""
         with torch.inference_mode():
-            mean = self.tokens(text).mean(0)
-            return F.normalize(mean, dim=0).numpy()
+            return F.normalize(self._states(text).mean(0), dim=0).numpy()
 
-    def tokens(self, text: str) -> Float[Tensor, "t d"]:
-        """The state of each token after the last layer."""
+    def tokens(self, text: str) -> np.ndarray:
+        """See `TokenEncoder.tokens`: after the last layer."""
+        with torch.inference_mode():
+            return self._states(text).numpy()
+
+    def _states(self, text: str) -> Float[Tensor, "t d"]:
         ids = torch.tensor(self.tokenizer.encode(text).ids)
         w = self.weights
         x = w["embeddings.word_embeddings.weight"][ids] + w["embeddings.position_embeddings.weight"][: len(ids)]

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from pointillist.checkpoint import replacing
-from pointillist.text.encoder import TextEncoder
+from pointillist.text.encoder import TextEncoder, TokenEncoder
 
 CACHE = "POINTILLIST_CACHE"
 MAX_PROMPTS = 100_000  # in memory: 200 MB of 512 numbers
+MAX_TOKENIZED = 10_000  # 150 MB of 10 tokens of 384 numbers
 WORTH_A_FILE = 64  # prompts; fewer are made as fast as they are read
 
 
@@ -24,6 +25,7 @@ class Prompts:
     def __init__(self, encoder: TextEncoder) -> None:
         self.encoder = encoder
         self._known: dict[str, np.ndarray] = {}
+        self._tokens: dict[str, np.ndarray] = {}
 
     def __call__(self, texts: Iterable[str]) -> np.ndarray:
         """Vectors `float32 [n size]`."""
@@ -34,6 +36,16 @@ class Prompts:
             if text not in self._known:
                 self._known[text] = self.encoder.encode(text)
         return np.stack([self._known[text] for text in cleaned]) if cleaned else np.zeros((0, self.encoder.size))
+
+    def tokens(self, text: str) -> np.ndarray:
+        """States `float32 [t d]` of the tokens of a text, of an encoder that gives them."""
+        assert isinstance(self.encoder, TokenEncoder)
+        text = clean(text)
+        if len(self._tokens) > MAX_TOKENIZED:
+            self._tokens.clear()
+        if text not in self._tokens:
+            self._tokens[text] = self.encoder.tokens(text)
+        return self._tokens[text]
 
     def prepare(self, texts: Iterable[str]) -> None:
         """Have the vectors of many texts, from a file if they were made before; what cannot be kept is made again."""

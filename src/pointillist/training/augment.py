@@ -13,15 +13,17 @@ from pointillist.data import Batch
 from pointillist.text import reword
 from pointillist.training.config import TrainConfig
 
+SPOKEN = ("text", "words", "tokens")
+"""Parts that are made of one caption: they are hidden together."""
+
 
 def hide(told: Told, keys: np.ndarray, seed: int, config: TrainConfig) -> Told:
     """Leave conditions out at random, so that the model learns to paint by any of them, and unasked.
 
     Each is hidden from an image by itself, each attribute too; where there are several, now and then all at once.
     """
-    parts = {name: part for name, part in told.parts.items() if name != "words"}  # they go with the text, if both are
-    if "words" in told.parts and "text" not in parts:
-        parts["words"] = told.parts["words"]
+    spoken = [name for name in told.parts if name in SPOKEN]
+    parts = {name: part for name, part in told.parts.items() if name not in spoken[1:]}
     widths = {name: part.known.shape[1] if name == "attributes" else 1 for name, part in parts.items()}
     total = sum(widths.values())
     if not total:
@@ -34,8 +36,8 @@ def hide(told: Told, keys: np.ndarray, seed: int, config: TrainConfig) -> Told:
         hidden = torch.from_numpy((draws[:, column : column + width] < share) | everything)
         where[name] = hidden if name == "attributes" else hidden[:, 0]
         column += width
-    if "text" in where and "words" in told.parts:
-        where["words"] = where["text"]
+    for name in spoken[1:]:
+        where[name] = where[spoken[0]]
     return told.hidden(where)
 
 

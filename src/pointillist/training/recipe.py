@@ -31,8 +31,8 @@ class ModelSection(BaseModel):
         likelihood, mixtures, position_width, label_width, level_width, orders: see `ModelConfig`.
         hint: what it is given beforehand, made of the image: `lowres:2`, `grey`, `outline` or `half:left`; data may
             bring hints of their own instead (`data.hint_from`).
-        text: how captions are heard: `use`, `learned`, `use+learned`, `minilm:FOLDER`, or `off`; `auto` is `use` where
-            the images have captions.
+        text: how captions are heard: `use`, `learned`, `use+learned`, `minilm:FOLDER`, `clip:FOLDER`, each also
+            with `+tokens` (cross-attention), or `off`; `auto` is `use` where the images have captions.
         attribute_width, vector_width, hint_width, text_width: features of each condition.
         text_dropout: probability, on the features of text, against learning captions by heart.
         init: a model whose weights are taken at the start (fine-tuning).

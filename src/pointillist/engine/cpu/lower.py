@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -10,9 +11,11 @@ import numpy as np
 from pointillist.engine.cpu import table as t
 from pointillist.engine.cpu.elementwise import CODES
 from pointillist.engine.cpu.lifetimes import Lifetimes
-from pointillist.engine.cpu.packing import Packing
+from pointillist.engine.cpu.packing import Packed, Packing
 from pointillist.engine.cpu.places import Places
 from pointillist.engine.cpu.table import Code, Place, Table
+from pointillist.engine.cpu.target import MAX_LANES, PANEL
+from pointillist.engine.cpu.unpack import STRIP
 from pointillist.engine.program import Instruction, Memory, Program
 from pointillist.errors import EngineError
 
@@ -107,7 +110,7 @@ class Lower:
         row = self.row(instruction, CODES[name], dict(zip(_OPERANDS, operands, strict=False)), N=count)
         return self._loops(row, outer, inner, steps)
 
-    def product(self, instruction: Instruction, out: Place, x: Place, start: Place, w: int, k: int, n: int) -> None:
+    def product(self, instruction: Instruction, out: Place, x: Place, start: Place, w: Packed, k: int, n: int) -> None:
         """`out = start + x @ matrix`; images and columns are the rows of one product where their places allow."""
         operands = (out, x, start)
         outer, inner = self.batch, self.places.columns(instruction.scale) if self.whole_row else 1
@@ -116,8 +119,17 @@ class Lower:
             outer, inner, steps = 1, outer, [[0, image] for image, _ in steps]
         elif all(image == inner * column for image, column in steps):
             outer, inner = 1, outer * inner
-        row = self.row(instruction, Code.PRODUCT, dict(zip(_OPERANDS, operands, strict=True)), N=n, K=k, W=w)
+        row = self.row(instruction, Code.PRODUCT, dict(zip(_OPERANDS, operands, strict=True)), N=n, K=k, W=w.start)
+        if w.storage:
+            row |= {t.A: w.storage, t.C: self._scratch}
+        if w.scales is not None:
+            row[t.B] = self.places.constant(w.scales)
         self._loops(row, outer, inner, steps)
+
+    @cached_property
+    def _scratch(self) -> int:
+        """Where strips of matrices are unpacked, each for as long as it is multiplied."""
+        return self.places.arena.take(STRIP * PANEL * MAX_LANES)
 
     @staticmethod
     def _loops(row: dict[int, int], outer: int, inner: int, steps: Iterable[Iterable[int]]) -> dict[int, int]:

@@ -103,7 +103,7 @@ def _scan(lower: Lower, instruction: Instruction) -> None:
     operands = {t.Y: place(_output(instruction)), t.X: place(instruction.inputs[0])}
     lower.row(
         instruction, Code.SCAN, operands,
-        OUTER=lower.batch, INNER=lower.places.columns(1), N=d, K=d, W=lower.packing.place(matrix, 0, d),
+        OUTER=lower.batch, INNER=lower.places.columns(1), N=d, K=d, W=lower.packing.place(matrix, 0, d).start,
         A=lower.places.arena.take(lower.batch * 5 * d),
         B=lower.places.constant(constant(hidden)), C=lower.places.constant(constant(memory)),
         Z=int(side > 0),
@@ -135,4 +135,21 @@ def _attend(lower: Lower, instruction: Instruction) -> None:
         Z=kept.keys + instruction.head * memory.key_width * kept.sites, Z_OUTER=memory.keys * kept.sites,
         Z_INNER=kept.sites, A=kept.values + instruction.head * memory.value_width, B=memory.sites * values, C=values,
         W=lower.places.arena.take(kept.sites), Z_COLUMN=lower.places.zeros.start,
+    )  # fmt: skip
+
+
+@lowers("CROSSATTEND")
+def _cross_attend(lower: Lower, instruction: Instruction) -> None:
+    """The tokens of an image lie together: biases, keys feature by feature, values token by token."""
+    memory, (query, tokens) = lower.memory(instruction), instruction.inputs
+    told, count = lower.places.place(tokens), memory.sites
+    values = told.start + count * (1 + memory.keys)
+    operands = {t.Y: lower.places.place(_output(instruction)), t.X: lower.places.place(query)}
+    lower.row(
+        instruction, Code.CROSSATTEND, operands,
+        OUTER=lower.batch, INNER=lower.places.columns(instruction.scale) if lower.whole_row else 1,
+        N=memory.value_width, K=memory.key_width, W=lower.places.arena.take(count),
+        Z=told.start + count * (1 + instruction.head * memory.key_width), Z_OUTER=told.image, Z_INNER=count,
+        Z_COLUMN=told.start, A=values + instruction.head * memory.value_width,
+        B=query.channels // memory.key_width, C=memory.channels - memory.keys, D=lower.places.zeros.start,
     )  # fmt: skip

@@ -12,11 +12,12 @@ from pointillist.engine.cpu.exponential import exponentials, largest
 from pointillist.engine.cpu.jit import inner
 from pointillist.engine.cpu.target import PANEL, TILE_ROWS, lanes
 from pointillist.engine.cpu.tiles import tile
+from pointillist.engine.cpu.unpack import STRIP, unpack
 
 Array = Any  # numba finds the types
 
-PRODUCT, FINER, SCAN, REMEMBER, ATTEND = (
-    int(c) for c in (t.Code.PRODUCT, t.Code.FINER, t.Code.SCAN, t.Code.REMEMBER, t.Code.ATTEND)
+PRODUCT, FINER, SCAN, REMEMBER, ATTEND, CROSSATTEND = (
+    int(c) for c in (t.Code.PRODUCT, t.Code.FINER, t.Code.SCAN, t.Code.REMEMBER, t.Code.ATTEND, t.Code.CROSSATTEND)
 )
 ADD, MULTIPLY, TANH, SIGMOID = (CODES[name] for name in ("ADD", "MULTIPLY", "TANH", "SIGMOID"))
 MOST_ROWS = TILE_ROWS[0]
@@ -40,24 +41,35 @@ def begin_row(code: Array, patches: Array, row: int) -> None:
 @inner
 def matrix(
     s: Array, x: int, x_row: int, weights: Array, w: int, w_row: int, y: int, y_row: int, z: int, z_row: int,
-    rows: int, k: int, n: int,
+    rows: int, k: int, n: int, storage: int, scales: int, scratch: int,
 ) -> None:  # fmt: skip
-    """y = z + x @ matrix. `w_row` is the distance between the matrix's rows, or 0 where it is packed in panels."""
+    """y = z + x @ matrix. `w_row` is the distance between the matrix's rows, or 0 where it is packed in panels.
+
+    What is stored in fewer bytes is unpacked into scratch, strip by strip; the sum goes on from strip to strip.
+    """
     width = LANES4 if s.itemsize == 4 else LANES8
+    source, longest = s if storage else weights, STRIP if storage else k
     j = 0
     while j < n:
         left = n - j
         vectors = min(PANEL, (left + width - 1) // width)
         last = min(width, left - (vectors - 1) * width)
         at, step = (w + j, w_row) if w_row else (w + j * k, vectors * width)
-        m = 0
-        while m < rows:
-            count = MOST_ROWS if rows - m >= MOST_ROWS else FEWER_ROWS[rows - m]
-            tile(
-                s, x + m * x_row, x_row, weights, at, step, y + m * y_row + j, y_row, z + m * z_row + j, z_row, k,
-                count, vectors, last,
-            )  # fmt: skip
-            m += count
+        begin, begin_row, first = z, z_row, 0
+        while first < k:
+            depth = min(longest, k - first)
+            if storage:
+                unpack(storage, s, scratch, weights, w, j * k + first * step, depth, vectors, scales + j)
+                at = scratch
+            m = 0
+            while m < rows:
+                count = MOST_ROWS if rows - m >= MOST_ROWS else FEWER_ROWS[rows - m]
+                tile(
+                    s, x + m * x_row + first, x_row, source, at, step, y + m * y_row + j, y_row,
+                    begin + m * begin_row + j, begin_row, depth, count, vectors, last,
+                )  # fmt: skip
+                m += count
+            begin, begin_row, first = y, y_row, first + depth
         j += vectors * width
 
 
@@ -93,7 +105,9 @@ def scan(s: Array, weights: Array, line: Array) -> None:
     for i in range(line[t.INNER]):
         column = line[t.INNER] - 1 - i if line[t.Z] else i
         pre, out = x + column * line[t.X_INNER], y + column * line[t.Y_INNER]
-        matrix(s, hidden, hidden_row, weights, line[t.W], 0, gates, 4 * d, pre, line[t.X_OUTER], images, d, 4 * d)
+        matrix(
+            s, hidden, hidden_row, weights, line[t.W], 0, gates, 4 * d, pre, line[t.X_OUTER], images, d, 4 * d, 0, 0, 0
+        )
         for b in range(images):
             g, kept, to = gates + b * 4 * d, memory + b * d, out + b * line[t.Y_OUTER]
             pointwise(SIGMOID, s, g, g, g, 3 * d)  # o, f, i
@@ -137,12 +151,36 @@ def attend(s: Array, line: Array, y: int, x: int, sites: int) -> None:
                 for j in range(n):
                     s[out + j] = 0
                 continue
-            matrix(s, query, 0, s, keys, line[t.Z_INNER], scores, 0, zeros, 0, 1, k, sites)
+            matrix(s, query, 0, s, keys, line[t.Z_INNER], scores, 0, zeros, 0, 1, k, sites, 0, 0, 0)
             total = exponentials(s, scores, s, scores, sites, largest(s, scores, sites), scale)
-            matrix(s, scores, 0, s, values, line[t.C], out, 0, zeros, 0, 1, sites, n)
+            matrix(s, scores, 0, s, values, line[t.C], out, 0, zeros, 0, 1, sites, n, 0, 0, 0)
             share = 1 / total
             for j in range(n):
                 s[out + j] *= share
+
+
+@inner
+def cross_attend(s: Array, line: Array, y: int, x: int) -> None:
+    """softmax(query . key / sqrt(k) + bias) value over Z_INNER tokens, at INNER columns, for B heads.
+
+    Z_COLUMN is the place of the biases, W scratch, D a place of zeros.
+    """
+    k, n, tokens, scores = line[t.K], line[t.N], line[t.Z_INNER], line[t.W]
+    scale = s.dtype.type(1 / np.sqrt(k))
+    for b in range(line[t.OUTER]):
+        told = b * line[t.Z_OUTER]
+        bias = line[t.Z_COLUMN] + told
+        for i in range(line[t.INNER]):
+            for head in range(line[t.B]):
+                query = x + b * line[t.X_OUTER] + i * line[t.X_INNER] + head * k
+                out = y + b * line[t.Y_OUTER] + i * line[t.Y_INNER] + head * n
+                keys, values = line[t.Z] + told + head * k * tokens, line[t.A] + told + head * n
+                matrix(s, query, 0, s, keys, tokens, scores, 0, bias, 0, 1, k, tokens, 0, 0, 0)
+                total = exponentials(s, scores, s, scores, tokens, largest(s, scores, tokens), scale)
+                matrix(s, scores, 0, s, values, line[t.C], out, 0, line[t.D], 0, 1, tokens, n, 0, 0, 0)
+                share = 1 / total
+                for j in range(n):
+                    s[out + j] *= share
 
 
 @inner
@@ -164,6 +202,7 @@ def execute(code: Array, first: int, last: int, s: Array, weights: Array, row: i
                 matrix(
                     s, x + m * line[t.X_OUTER], line[t.X_INNER], weights, line[t.W], 0, y + m * line[t.Y_OUTER],
                     line[t.Y_INNER], z + m * line[t.Z_OUTER], line[t.Z_INNER], line[t.INNER], line[t.K], line[t.N],
+                    line[t.A], line[t.B], line[t.C],
                 )  # fmt: skip
         elif kind < PRODUCT:
             for m in range(line[t.OUTER]):
@@ -179,3 +218,5 @@ def execute(code: Array, first: int, last: int, s: Array, weights: Array, row: i
             remember(s, line, x, row * width + column)
         elif kind == ATTEND:
             attend(s, line, y, x, row * width + column)
+        elif kind == CROSSATTEND:
+            cross_attend(s, line, y, x)

@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from pointillist.engine.cpu.storage import Storage, Stored, smallest
 from pointillist.engine.cpu.table import aligned
-from pointillist.engine.cpu.target import PANEL, lanes
+from pointillist.engine.cpu.target import CACHE_BYTES, PANEL, lanes
 from pointillist.engine.program import Block, FloatArray, Program
+
+CACHE_SHARE = 0.75
+"""Matrices that are read together, once a row or once a site, and fill more of the cache are read faster in fewer
+bytes. Below, unpacking costs what it saves."""
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Some rows of a matrix in the packed array.
+
+    Attributes:
+        start: where they begin.
+        scales: of the columns of the matrix, if they are whole numbers.
+    """
+
+    start: int
+    storage: Storage
+    scales: FloatArray | None
 
 
 class Packing:
@@ -17,25 +40,39 @@ class Packing:
 
     def __init__(self, program: Program) -> None:
         self.program = program
+        self._small: set[Block] = set()
+        for part in (program.row, [i for step in (*program.steps, program.after) for i in step]):
+            blocks = {i.constants[0] for i in part if i.opcode == "LINEAR"}
+            if sum(block.size for block in blocks) * program.dtype.itemsize > CACHE_SHARE * CACHE_BYTES:
+                self._small |= blocks
+        self._stored: dict[Block, Stored] = {}
         self._places: dict[tuple[Block, int, int], int] = {}
         self._parts: list[FloatArray] = []
         self._size = 0
         self._array: FloatArray | None = None
 
-    def place(self, block: Block, first: int, count: int) -> int:
+    def place(self, block: Block, first: int, count: int) -> Packed:
         """Where rows `first` to `first + count` of a matrix lie."""
+        stored = self._matrix(block)
         key = (block, first, count)
         if key not in self._places:
-            part = panels(self.program.constant(block)[first : first + count])
+            part = panels(stored.numbers[first : first + count], lanes(self.program.dtype.itemsize))
+            part = part.view(self.program.dtype)
             self._places[key] = self._size
             self._parts.append(part)
             self._size += part.size
             self._array = None
-        return self._places[key]
+        return Packed(self._places[key], stored.storage, stored.scales)
+
+    def _matrix(self, block: Block) -> Stored:
+        if block not in self._stored:
+            matrix = self.program.constant(block)
+            self._stored[block] = smallest(matrix) if block in self._small else Stored(Storage.FLOAT, matrix)
+        return self._stored[block]
 
     @property
     def array(self) -> FloatArray:
-        """All of them."""
+        """All of them. What is smaller than a float lies in the bits of one."""
         if self._array is None:
             array = aligned(self._size, self.program.dtype)
             array[: self._size] = np.concatenate([np.zeros(0, self.program.dtype), *self._parts])
@@ -44,9 +81,8 @@ class Packing:
         return self._array
 
 
-def panels(matrix: FloatArray) -> FloatArray:
-    """A matrix `[k, n]`, flat; columns of zeros fill its last vector."""
-    width = lanes(matrix.itemsize)
+def panels(matrix: NDArray[Any], width: int) -> NDArray[Any]:
+    """A matrix `[k, n]`, flat; columns of zeros fill its last vector of `width` numbers."""
     padded = np.pad(matrix, ((0, 0), (0, -matrix.shape[1] % width)))
     parts = np.split(padded, range(PANEL * width, padded.shape[1], PANEL * width), axis=1)
     return np.concatenate([part.reshape(-1) for part in parts])

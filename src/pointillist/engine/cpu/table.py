@@ -23,6 +23,7 @@ Y, Y_OUTER, Y_INNER, Y_COLUMN = 9, 10, 11, 12
 X, X_OUTER, X_INNER, X_COLUMN = 13, 14, 15, 16
 Z, Z_OUTER, Z_INNER, Z_COLUMN = 17, 18, 19, 20
 A, B, C = 21, 22, 23
+D = 27
 FIRST, LAST, TURN = 24, 25, 26
 """The rows of the image at which it runs; TURN is 0 for even rows, 1 for odd ones, `ANY_TURN` for both."""
 FIELDS = 32  # whole lines of cache
@@ -38,7 +39,8 @@ class Code(IntEnum):
     SCAN = 102
     REMEMBER = 103
     ATTEND = 104
-    NOTHING = 105
+    CROSSATTEND = 105
+    NOTHING = 106
     """Only holds operands, which the draw uses."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from llvmlite import binding
 from numba.core import config
 
@@ -31,7 +33,17 @@ def _shape() -> tuple[int, tuple[int, ...]]:
     return 16, (6, 4, 2, 1) if "neon" in features else (2, 1)
 
 
+def _cache_bytes() -> int:
+    """The cache that a core has for itself, of the second level; 1 MiB where the system does not tell."""
+    try:
+        size = Path("/sys/devices/system/cpu/cpu0/cache/index2/size").read_text().strip()
+        return int(size.removesuffix("K")) * 1024
+    except (OSError, ValueError):
+        return 2**20
+
+
 VECTOR_BYTES, TILE_ROWS = _shape()
+CACHE_BYTES = _cache_bytes()
 MAX_LANES = VECTOR_BYTES // 4
 
 

@@ -18,7 +18,7 @@ from numba.core import cgutils, types
 
 from pointillist.engine.cpu.target import lanes
 
-I32, I64 = ir.IntType(32), ir.IntType(64)
+I8, I16, I32, I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 
 # tanh(x) = x P(x^2) / Q(x^2), a minimax fit for |x| < 7.9 (Eigen's coefficients); beyond, tanh is 1 in float32
 _TANH_LIMIT = 7.90531110763549805
@@ -62,6 +62,22 @@ class Vectors:
     def load(self, pointer: Any) -> Any:
         """The numbers from a place on, wherever it lies."""
         return self.builder.load(self.builder.bitcast(pointer, self.type.as_pointer()), align=self.element_size)
+
+    def load_int8(self, pointer: Any) -> Any:
+        """Whole numbers of one byte, as numbers."""
+        return self.builder.sitofp(self._small(pointer, I8), self.type)
+
+    def load_bf16(self, pointer: Any) -> Any:
+        """The upper halves of float32, as numbers."""
+        wide = ir.VectorType(I32, self.lanes)
+        whole = self.builder.zext(self._small(pointer, I16), wide)
+        whole = self.builder.shl(whole, ir.Constant(wide, [16] * self.lanes))
+        single = self.builder.bitcast(whole, ir.VectorType(ir.FloatType(), self.lanes))
+        return self.builder.fpext(single, self.type) if self.double else single
+
+    def _small(self, pointer: Any, number: Any) -> Any:
+        kind = ir.VectorType(number, self.lanes)
+        return self.builder.load(self.builder.bitcast(pointer, kind.as_pointer()), align=number.width // 8)
 
     def store(self, value: Any, pointer: Any) -> None:
         """Write all lanes."""

@@ -178,6 +178,21 @@ def _attend(buffers: Buffers, instruction: Instruction, column: int | None) -> N
     _split(out, heads, memory.value_width).copy_(found.view(heads, -1, *found.shape[1:]).permute(1, 2, 0, 3))
 
 
+@computes("CROSSATTEND")
+def _cross_attend(buffers: Buffers, instruction: Instruction, column: int | None) -> None:
+    memory = _memory(instruction)
+    query, told = (buffers.read(view, column) for view in instruction.inputs)
+    heads, tokens = query.shape[-1] // memory.key_width, memory.sites
+    part = slice(instruction.head, instruction.head + heads)
+    sizes = [tokens, tokens * memory.keys, tokens * (memory.channels - memory.keys)]
+    bias, keys, values = torch.functional.split(told[:, 0], sizes, 1)
+    keys = _split(keys, memory.heads, memory.key_width, tokens)[:, part]  # [b, heads, k, tokens]
+    values = _split(values, tokens, memory.heads, memory.value_width)[:, :, part].transpose(1, 2)
+    asked = _by_head(query, heads).transpose(0, 1) * memory.key_width**-0.5  # [b, heads, columns, k]
+    found = (asked @ keys + bias[:, None, None]).softmax(3) @ values
+    _split(buffers.write(instruction, column), heads, memory.value_width).copy_(found.transpose(1, 2))
+
+
 def _memory(instruction: Instruction) -> Memory:
     if not isinstance(instruction.map, Memory):
         raise ValueError(f"{instruction.opcode} without a memory")

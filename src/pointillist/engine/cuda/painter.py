@@ -41,7 +41,7 @@ class CudaPainter:
         capture: see `Replay`.
 
     Attributes:
-        passes: how often a row was computed; by itself, `jacobi` or not, each row takes one.
+        passes: how often rows were computed: once each, or with `jacobi` until they stay.
     """
 
     def __init__(

@@ -6,6 +6,7 @@ second time, and replayed from then on. Elsewhere than on a GPU it runs directly
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 
@@ -14,6 +15,9 @@ import torch
 Work = Callable[[], None]
 Capture = Callable[[Work], Work]
 """Does the work once, perhaps later, and returns what repeats it."""
+
+_ONE_CAPTURE = threading.Lock()
+"""CUDA lets a process capture one graph at a time."""
 
 
 class Replay:
@@ -44,20 +48,28 @@ class Replay:
     @contextmanager
     def here(self) -> Iterator[None]:
         """Within the block torch computes without gradients, in full float32, and on the stream of the captures."""
-        before = torch.get_float32_matmul_precision()
-        torch.set_float32_matmul_precision("highest")  # no TF32
-        try:
-            with torch.inference_mode():
-                if self._stream is None:
-                    yield
-                    return
-                outside = torch.cuda.current_stream(self.device)
-                self._stream.wait_stream(outside)
-                with torch.cuda.device(self.device), torch.cuda.stream(self._stream):
-                    yield
-                outside.wait_stream(self._stream)
-        finally:
-            torch.set_float32_matmul_precision(before)
+        with torch.inference_mode(), full_float32():
+            if self._stream is None:
+                yield
+                return
+            outside = torch.cuda.current_stream(self.device)
+            self._stream.wait_stream(outside)
+            with torch.cuda.device(self.device), torch.cuda.stream(self._stream):
+                yield
+            outside.wait_stream(self._stream)
+
+
+@contextmanager
+def full_float32() -> Iterator[None]:
+    """Within the block products on a GPU are not rounded to TF32, whatever was asked of torch."""
+    products = torch.backends.cuda.matmul
+    name, full = ("fp32_precision", "ieee") if hasattr(products, "fp32_precision") else ("allow_tf32", False)
+    before = getattr(products, name)
+    setattr(products, name, full)
+    try:
+        yield
+    finally:
+        setattr(products, name, before)
 
 
 class CudaGraphs:
@@ -68,8 +80,15 @@ class CudaGraphs:
         self._pool = torch.cuda.graph_pool_handle()
 
     def __call__(self, work: Work) -> Work:
-        """Capture the work; nothing is computed before the first replay."""
+        """Capture the work; nothing is computed before the first replay.
+
+        Not by `torch.cuda.graph`, which waits for the device and collects garbage before every capture.
+        """
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
-            work()
+        with _ONE_CAPTURE, torch.cuda.stream(self._stream):
+            graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
+            try:
+                work()
+            finally:
+                graph.capture_end()
         return graph.replay

@@ -1,4 +1,4 @@
-"""Opcodes of attention: keep the keys and values of each site that is drawn, and look back at all of them."""
+"""Opcodes of attention: to earlier sites, whose keys and values are kept once they are drawn, and to tokens."""
 
 from __future__ import annotations
 
@@ -30,13 +30,8 @@ class Remember(SiteOpcode):
         ]
 
 
-@opcode
-class Attend(Opcode):
-    """out = softmax(x . key / sqrt(d)) value over all earlier sites, head by head; 0 at the first site"""
-
-    def bind(self, instruction: Instruction, arrays: Arrays, column: int | None) -> list[Call]:
-        query, out = arrays.read(instruction.inputs[0], column), arrays.write(instruction, column)
-        return [partial(_attend, arrays, _memory(instruction), instruction.head, _column(column), query, out)]
+class _LookUp(Opcode):
+    """What both kinds of attention have in common: a query for each head, and an answer."""
 
     def needs(self, instruction: Instruction, needs: Needs, weights: Weights) -> IntArray:
         memory = _memory(instruction)
@@ -54,14 +49,44 @@ class Attend(Opcode):
         return replace(
             instruction,
             output=None if instruction.output is None else instruction.output.narrow(start, channels),
-            inputs=(instruction.inputs[0].narrow(first * memory.key_width, count * memory.key_width),),
+            inputs=(
+                instruction.inputs[0].narrow(first * memory.key_width, count * memory.key_width),
+                *instruction.inputs[1:],
+            ),
             head=instruction.head + first,
         )
 
     def flops(self, instruction: Instruction) -> int:
-        """At an average site, which has half of all sites before it."""
+        """A multiplication and an addition for each key and value that is looked at."""
         memory = _memory(instruction)
-        return (instruction.inputs[0].channels + super().flops(instruction)) * memory.sites
+        return 2 * (instruction.inputs[0].channels + super().flops(instruction)) * memory.sites
+
+
+@opcode
+class Attend(_LookUp):
+    """out = softmax(x . key / sqrt(d)) value over all earlier sites, head by head; 0 at the first site"""
+
+    def bind(self, instruction: Instruction, arrays: Arrays, column: int | None) -> list[Call]:
+        query, out = arrays.read(instruction.inputs[0], column), arrays.write(instruction, column)
+        return [partial(_attend, arrays, _memory(instruction), instruction.head, _column(column), query, out)]
+
+    def flops(self, instruction: Instruction) -> int:
+        """At an average site, which has half of all sites before it."""
+        return super().flops(instruction) // 2
+
+
+@opcode
+class CrossAttend(_LookUp):
+    """out = softmax(x . key / sqrt(d) + bias) value over the tokens of a prompt, head by head
+
+    The second input holds the biases (0, or minus infinity where there is no token), the keys, feature by feature, and
+    the values, token by token.
+    """
+
+    def bind(self, instruction: Instruction, arrays: Arrays, column: int | None) -> list[Call]:
+        query, told = (arrays.read(view, column) for view in instruction.inputs)
+        out = arrays.write(instruction, column)
+        return [partial(_cross_attend, _memory(instruction), instruction.head, query, told, out)]
 
 
 def _memory(instruction: Instruction) -> Memory:
@@ -95,6 +120,19 @@ def _attend(arrays: Arrays, memory: Memory, head: int, column: int, query: Float
     weights = np.exp(scores - scores.max(axis=3, keepdims=True))
     weights /= weights.sum(axis=3, keepdims=True)
     np.copyto(out, (weights @ _by_head(values, heads)).reshape(out.shape))
+
+
+def _cross_attend(memory: Memory, head: int, query: FloatArray, told: FloatArray, out: FloatArray) -> None:
+    batch, tokens, heads = len(query), memory.sites, query.shape[-1] // memory.key_width
+    told, chosen = told.reshape(batch, -1), slice(head, head + heads)
+    bias, keys, values = np.split(told, [tokens, tokens * (1 + memory.keys)], axis=1)
+    keys = keys.reshape(batch, memory.heads, memory.key_width, tokens)[:, chosen]
+    values = values.reshape(batch, tokens, memory.heads, memory.value_width)[:, :, chosen].swapaxes(1, 2)
+    asked = query.reshape(batch, -1, heads, memory.key_width).swapaxes(1, 2)  # [b, heads, columns, k]
+    scores = asked * np.array(memory.key_width**-0.5, query.dtype) @ keys + bias[:, None, None]
+    weights = np.exp(scores - scores.max(axis=3, keepdims=True))
+    weights /= weights.sum(axis=3, keepdims=True)
+    np.copyto(out, (weights @ values).swapaxes(1, 2).reshape(out.shape))
 
 
 def _by_head(x: FloatArray, heads: int) -> FloatArray:

@@ -15,7 +15,8 @@ export class AskPanel {
     this.painter = painter;
     this.bringing = bringing;
     this.fields = h("div", { className: "fields" });
-    this.go = h("button", { className: "strong big", type: "submit" }, "Paint");
+    // a click leaves no focus behind: the space bar is then the painting's, not the button's
+    this.go = h("button", { className: "strong big", type: "submit", onclick: (/** @type {MouseEvent} */ event) => event.detail > 0 && this.go.blur() }, "Paint");
     this.note = h("p", { className: "note", role: "status" });
     const form = h("form", { onsubmit: (/** @type {Event} */ event) => this.#submit(event) }, this.fields, h("div", { className: "go" }, this.go, this.note));
     this.el = h("section", { className: "panel ask", "aria-label": "Ask" }, form);

@@ -105,7 +105,7 @@ export class Commands {
     const { state } = this;
     if (state.pin) state.pin = { pixel, choice: state.pin.choice.map(() => null) };
     if (state.playing) this.player.pause();
-    this.hand.hover(pixel);
+    this.hand.hover(state.active, pixel);
     state.changed();
   }
 

@@ -60,6 +60,12 @@ export const whole = (n) => n.toLocaleString("en");
 /** Bits in words. @param {number} bits */
 export const bitsOf = (bits) => `${fixed(bits, Math.abs(bits) < 10 ? 2 : 1)} bits`;
 
+/** Whether an element is shown dark: as switched, else as the system is. @param {Element} el */
+export function isDark(el) {
+  const scheme = getComputedStyle(el).colorScheme;
+  return scheme.includes("light") ? scheme.includes("dark") && matchMedia("(prefers-color-scheme: dark)").matches : scheme.includes("dark");
+}
+
 /** Offer a file. @param {Blob} blob @param {string} name */
 export function download(blob, name) {
   const url = URL.createObjectURL(blob);

@@ -16,7 +16,7 @@ import { levelsAt, shown } from "./board.js";
 
 /**
  * @typedef {object} Facts
- * @property {number} pixel @property {number} row @property {number} column
+ * @property {Board} board @property {number} pixel @property {number} row @property {number} column
  * @property {"pinned" | "pointed" | "now"} why
  * @property {number | null} place in the order of painting, from 0 @property {boolean} painted
  * @property {number[] | null} levels
@@ -24,15 +24,16 @@ import { levelsAt, shown } from "./board.js";
  * @property {string | null} trouble
  */
 
-/** The pixel that is in question: held, pointed at, or painted last. @param {State} state @returns {{pixel: number, why: Facts["why"]} | null} */
+/** The pixel that is in question: held, pointed at, or painted last. @param {State} state @returns {{board: Board, pixel: number, why: Facts["why"]} | null} */
 export function inQuestion(state) {
   const { board } = state;
   if (!board) return null;
-  if (state.pin) return { pixel: state.pin.pixel, why: "pinned" };
-  if (state.hover !== null && !state.playing) return { pixel: state.hover, why: "pointed" };
+  if (state.pin) return { board, pixel: state.pin.pixel, why: "pinned" };
+  const pointed = state.hover && state.boards[state.hover.place];
+  if (state.hover && pointed && !state.playing) return { board: pointed, pixel: state.hover.pixel, why: "pointed" };
   const last = board.trace ? Math.min(Math.floor(state.at), board.trace.arrived) : 0;
   const atEnd = !state.playing && last === board.trace?.length; // then the image as a whole is what one looks at
-  return board.trace && last > 0 && !atEnd ? { pixel: board.trace.sequence[last - 1], why: "now" } : null;
+  return board.trace && last > 0 && !atEnd ? { board, pixel: board.trace.sequence[last - 1], why: "now" } : null;
 }
 
 /**
@@ -41,15 +42,14 @@ export function inQuestion(state) {
  */
 export function factsOf(state, questions) {
   const found = inQuestion(state);
-  const { board } = state;
-  if (!found || !board) return null;
-  const { pixel, why } = found;
+  if (!found) return null;
+  const { board, pixel, why } = found;
   const image = shown(board, state.at);
   const { trace } = board;
   const place = trace && trace.places[pixel] >= 0 ? trace.places[pixel] : null;
   const painted = image.known[pixel] === 1;
   const facts = {
-    pixel, why, place, painted, row: Math.floor(pixel / board.width), column: pixel % board.width,
+    board, pixel, why, place, painted, row: Math.floor(pixel / board.width), column: pixel % board.width,
     levels: painted ? levelsAt(image, pixel) : null, trouble: null,
   };
   // what is not there yet has a distribution only if it is next

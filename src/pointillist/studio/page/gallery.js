@@ -1,7 +1,7 @@
 // What was painted in this sitting, and taking it home.
 
 import { shown } from "./board.js";
-import { h, refill } from "./dom.js";
+import { h, isDark, refill } from "./dom.js";
 import { drawImage } from "./picture.js";
 
 /** @typedef {import("./state.js").State} State */
@@ -16,7 +16,7 @@ export class Gallery {
     const hand = () => /** @type {import("./board.js").Board} */ (state.board);
     this.exact = keep("PNG", "Every pixel as it is", () => keeping.png(hand(), 1));
     this.large = keep("PNG large", "Every pixel as a square", () => keeping.png(hand(), keeping.scale(hand())));
-    this.gif = keep("GIF", "How it was painted", () => keeping.gif(hand(), this.#dark()));
+    this.gif = keep("GIF", "How it was painted", () => keeping.gif(hand(), isDark(this.el)));
     this.recipe = keep("Recipe", "A small file from which the very same image can be painted again", () => keeping.recipe(hand()));
     const again = keep("Open a recipe", "Paint a recipe again, and see whether the same comes out", () => bringing.choose());
     this.actions = h("div", { className: "keep", role: "group", "aria-label": "Keep the canvas in hand" }, h("h2", {}, "Keep"), this.exact, this.large, this.gif, this.recipe, again);
@@ -52,10 +52,6 @@ export class Gallery {
     const text = `${name}${bits}`;
     const there = this.state.boards.includes(board);
     return h("li", {}, h("button", { type: "button", title: text, "aria-label": `Show again: ${text}`, "aria-pressed": there, onclick: () => this.state.show([board]) }, canvas));
-  }
-
-  #dark() {
-    return matchMedia("(prefers-color-scheme: dark)").matches;
   }
 
   /** @param {() => unknown} act */

@@ -21,7 +21,7 @@ export class Hand {
       state.choose(place);
       if (event.button === 0 && pixel !== null) this.#down(pixel, event);
     } else if (event.type === "pointermove") this.#move(place, pixel);
-    else if (event.type === "pointerleave") this.hover(null);
+    else if (event.type === "pointerleave") this.hover(place, null);
     else this.lift();
   }
 
@@ -38,16 +38,14 @@ export class Hand {
   #move(place, pixel) {
     if (this.stroke) {
       if (pixel !== null) this.#line(pixel);
-    } else if (place === this.state.active || this.state.tool === "look") {
-      if (this.state.tool === "look" && !this.state.pin) this.state.choose(place);
-      this.hover(place === this.state.active ? pixel : null);
-    }
+    } else this.hover(place, pixel);
   }
 
-  /** @param {number | null} pixel */
-  hover(pixel) {
-    if (pixel === this.state.hover) return;
-    this.state.hover = pixel;
+  /** @param {number} place @param {number | null} pixel */
+  hover(place, pixel) {
+    const { hover } = this.state;
+    if (pixel === (hover?.pixel ?? null) && (pixel === null || place === hover?.place)) return;
+    this.state.hover = pixel === null ? null : { place, pixel };
     this.state.changed();
   }
 
@@ -113,7 +111,7 @@ export class Hand {
       this.#dot(Math.round(fromRow + (down * i) / steps), Math.round(fromColumn + (across * i) / steps), stroke.board);
     stroke.last = pixel;
     state.stroke++;
-    state.hover = pixel;
+    state.hover = { place: state.active, pixel };
     state.changed();
   }
 

@@ -58,7 +58,7 @@ const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowR
 function move(event, state, commands) {
   const { board } = state;
   if (!board) return false;
-  const from = state.hover ?? state.pin?.pixel ?? 0;
+  const from = state.hover?.pixel ?? state.pin?.pixel ?? 0;
   if (event.key === "Enter") {
     commands.press(from);
     return true;

@@ -168,7 +168,7 @@ declare namespace Api {
     order?: string | null;
     size?: [number, number] | null;
     start?: Start | null;
-    engine?: "auto" | "cpu" | "step";
+    engine?: "auto" | "cpu" | "cuda" | "cuda-jacobi" | "step";
     distributions?: boolean;
   }
   interface Painted {

@@ -26,11 +26,11 @@ export class Notices {
     const failed = state.models.filter((model) => model.state === "failed");
     const ready = state.models.some((model) => model.state === "ready");
     const key = JSON.stringify([waiting.map((model) => [model.name, model.step]), failed.map((model) => model.error), ready]);
-    this.loading.hidden = !waiting.length && !failed.length && ready;
-    this.loading.classList.toggle("over", !ready);
+    this.loading.hidden = ready && !failed.length; // while others work, the bar says what still loads
     refill(this.loading, key, () => [
       ...failed.map((model) => h("p", { className: "failed" }, h("b", {}, model.name), ` could not be loaded. ${model.error ?? ""}`)),
-      ...waiting.slice(0, 1).map((model) => h("p", {}, h("i", { className: "dots" }, h("i", {}), h("i", {}), h("i", {})), `Loading ${model.name}${model.step ? `: ${model.step}` : ""} …`, !ready && h("small", {}, "The first start after an installation prepares the engine: a minute or less."))),
+      ...(ready ? [] : waiting.slice(0, 1)).map((model) =>
+        h("p", {}, dots(), `${loadingText(model)} …`, h("small", {}, "The first start after an installation prepares the engine: a minute or less."))),
       !waiting.length && !failed.length && !ready ? h("p", {}, "Looking for models …") : "",
     ].filter((part) => part !== ""));
   }
@@ -40,3 +40,9 @@ export class Notices {
     this.state.changed();
   }
 }
+
+/** What is being done for a model. @param {Api.ModelInfo} model */
+export const loadingText = (model) => `Loading ${model.name}${model.step ? `: ${model.step}` : ""}`;
+
+/** Three dots that take turns. */
+export const dots = () => h("i", { className: "dots" }, h("i", {}), h("i", {}), h("i", {}));

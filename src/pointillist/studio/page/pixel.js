@@ -5,6 +5,7 @@ import { css, levelName, swatch } from "./colour.js";
 import { bitsOf, fixed, h, percent, refill, say } from "./dom.js";
 import { factsOf } from "./facts.js";
 import { fill } from "./picture.js";
+import { Whole } from "./whole.js";
 import { chosenLevels, lookOverlay } from "./maps.js";
 
 /** @typedef {import("./state.js").State} State */
@@ -20,6 +21,8 @@ export class PixelPanel {
     this.questions = questions;
     this.title = h("h2", {}, "Pixel");
     this.where = h("p", { className: "where" });
+    this.spoken = h("p", { className: "spoken", "aria-live": "polite" });
+    this.whole = new Whole(state);
     this.numbers = h("dl", { className: "numbers" });
     this.channels = h("div", { className: "channels" });
     this.repaint = h("button", { className: "strong", title: "The held pixel and all before it are kept (R)", onclick: () => commands.repaint() }, "Repaint from here");
@@ -29,7 +32,7 @@ export class PixelPanel {
     this.lookMap = h("canvas", { className: "look-map" });
     this.lookText = h("p", {});
     this.looked = h("div", { className: "looked" }, this.lookMap, h("div", {}, h("h3", {}, "What it looked at"), this.lookText));
-    this.el = h("section", { className: "panel pixel", "aria-label": "Pixel" }, this.title, this.where, this.numbers, this.channels, this.actions, this.looked);
+    this.el = h("section", { className: "panel pixel", "aria-label": "Pixel" }, this.title, this.where, this.spoken, this.whole.el, this.numbers, this.channels, this.actions, this.looked);
     /** @type {Chart[]} */
     this.charts = [];
     /** @type {Api.Details | null} */
@@ -40,6 +43,8 @@ export class PixelPanel {
     const facts = factsOf(this.state, this.questions);
     say(this.title, facts ? `Row ${facts.row}, column ${facts.column}` : "One pixel at a time");
     say(this.where, this.#where(facts));
+    if (facts && facts.why !== "now") say(this.spoken, spoken(facts));
+    this.whole.update(facts ? undefined : this.state.board);
     this.#numbers(facts);
     this.#charts(facts);
     this.#actions();
@@ -48,10 +53,9 @@ export class PixelPanel {
 
   /** @param {Facts | null} facts */
   #where(facts) {
-    const { board } = this.state;
-    if (!facts || !board) return "Point at a pixel to see what the model held possible there; click to hold it.";
+    if (!facts) return "Point at a pixel to see what the model held possible there; click to hold it.";
     if (facts.trouble) return facts.trouble;
-    const length = board.trace?.length ?? 0;
+    const length = facts.board.trace?.length ?? 0;
     const place = facts.place === null ? "was there before" : `pixel ${facts.place + 1} of ${length}`;
     if (!facts.painted && facts.place === null) return "Not painted: the model can continue what is missing.";
     if (!facts.painted) return facts.channels ? `${place}, next to be painted` : `${place}, still to come`;
@@ -75,7 +79,7 @@ export class PixelPanel {
 
   /** @param {Facts | null} facts */
   #charts(facts) {
-    const { details } = this.state.board ?? {};
+    const details = facts?.board.details;
     if (details && details !== this.details) {
       this.details = details;
       this.charts = details.image.channel_names.map((_, c) => new Chart(details.image, c, (level) => this.#choose(c, level)));
@@ -92,7 +96,7 @@ export class PixelPanel {
   /** @param {Api.ImageKind} image @param {number} channel @param {Chart} chart */
   #channel(image, channel, chart) {
     const name = image.channel_names[channel];
-    return h("div", { className: "channel" }, h("h3", {}, image.channels > 1 ? name : "", h("span", {})), chart.el, h("ol", { className: "likeliest", "aria-label": `Likeliest levels ${name}` }), h("p", { className: "note" }));
+    return h("div", { className: "channel" }, h("h3", { hidden: image.channels === 1 }, name, h("span", {})), chart.el, h("ol", { className: "likeliest", "aria-label": `Likeliest levels ${name}` }), h("p", { className: "note" }));
   }
 
   /** @param {HTMLElement} el @param {SubPixel} one @param {number} channel @param {number | null} chosen */
@@ -155,4 +159,12 @@ export class PixelPanel {
     const signs = look.signed ? " Red: more of it there would have made this pixel likelier; blue: less likely." : " The brighter, the more.";
     say(this.lookText, look.top > 0 ? `How strongly the probability of what is here answers to each earlier pixel.${signs}` : "At nothing: it comes first, or what is there does not matter to it.");
   }
+}
+
+/** A pixel in one sentence, for those who hear it. @param {Facts} facts */
+function spoken({ row, column, channels, painted }) {
+  const where = `Row ${row}, column ${column}`;
+  if (!painted) return `${where}: not painted.`;
+  const parts = (channels ?? []).map((one) => `${one.name} level ${one.observed}, ${percent(one.probs[one.observed])}`);
+  return parts.length ? `${where}: ${parts.join("; ")}.` : `${where}.`;
 }

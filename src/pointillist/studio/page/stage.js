@@ -45,6 +45,7 @@ export class Stage {
       const overlay = overlayOf(state, this.questions, board, i === state.active);
       this.views[i].update(state, board, i, scale, overlay);
     });
+    this.el.classList.toggle("drawing", state.tool !== "look");
     this.#legend();
     this.words.hidden = state.view !== "image";
     say(this.words, state.board ? wordsOf(state, state.board) : "");

@@ -9,6 +9,7 @@ import { History } from "./history.js";
 /** @typedef {"image" | "entropy" | "surprise" | "look" | "shift"} View */
 /** @typedef {"look" | "pencil" | "eraser"} Tool */
 /** @typedef {{pixel: number, choice: (number | null)[]}} Pin a pixel that is held, and other levels for its channels */
+/** @typedef {{place: number, pixel: number}} Hover a pixel that is pointed at, and on which of the boards */
 /** @typedef {{kind: "error" | "good" | "plain", text: string}} Notice */
 /** @typedef {{board: Board, name: string}} Kept an image of this sitting */
 /** @typedef {{waiting: number | null, stop: AbortController}} Work `waiting`: paintings that go before */
@@ -60,7 +61,7 @@ export class State {
     this.grid = true;
     /** @type {Pin | null} */
     this.pin = null;
-    /** @type {number | null} */
+    /** @type {Hover | null} */
     this.hover = null;
     /** @type {Work | null} */
     this.work = null;

@@ -20,8 +20,8 @@ export class Transport {
     this.last = button("last", "To the newest pixel (End)", () => player.seek(Infinity));
     this.range = h("input", { type: "range", min: "0", step: "1", className: "scrub", "aria-label": "Pixels painted", oninput: () => player.seek(Number(this.range.value)) });
     this.count = h("span", { className: "count" });
-    const options = SPEEDS.map((speed) => h("option", { value: String(speed) }, speed === Infinity ? "as it comes" : `${whole(speed)} px/s`));
-    this.speed = h("select", { "aria-label": "Speed", onchange: () => this.#chosen() }, ...options);
+    const options = SPEEDS.map((speed) => h("option", { value: String(speed) }, speed === Infinity ? "live" : `${whole(speed)} px/s`));
+    this.speed = h("select", { "aria-label": "Speed", title: "How fast the painting is shown; live: as it comes", onchange: () => this.#chosen() }, ...options);
     this.goOn = h("button", { type: "button", className: "strong", title: "Let the model paint what is missing (C)", onclick: goOn }, "Continue");
     this.el = h("div", { className: "transport", role: "group", "aria-label": "The painting, pixel by pixel" }, this.first, this.back, this.play, this.forward, this.last, this.range, this.count, this.goOn, this.speed);
   }

@@ -52,11 +52,12 @@ export class BoardView {
     this.frame.style.setProperty("--scale", `${scale}px`);
     this.frame.style.width = `${board.width * scale}px`;
     this.frame.style.height = `${board.height * scale}px`;
+    this.caption.style.maxWidth = `${board.width * scale}px`;
     this.caption.hidden = state.boards.length === 1 && !board.verdict;
     this.lines.hidden = !state.grid || scale < GRID_FROM;
     this.el.classList.toggle("in-hand", inHand && state.boards.length > 1);
     this.#drawMap(state, board, overlay);
-    this.#mark(state, board, inHand, scale);
+    this.#mark(state, board, place, scale);
     this.#name(state, board, place);
   }
 
@@ -71,12 +72,13 @@ export class BoardView {
     });
   }
 
-  /** @param {State} state @param {Board} board @param {boolean} inHand @param {number} scale */
-  #mark(state, board, inHand, scale) {
+  /** @param {State} state @param {Board} board @param {number} place @param {number} scale */
+  #mark(state, board, place, scale) {
+    const inHand = place === state.active;
     const { trace } = board;
     const last = trace ? Math.min(Math.floor(state.at), trace.arrived) : 0;
     const now = trace && last > 0 && last < trace.length ? trace.sequence[last - 1] : null;
-    const places = [now, inHand ? state.hover : null, inHand ? (state.pin?.pixel ?? null) : null];
+    const places = [now, state.hover?.place === place ? state.hover.pixel : null, inHand ? (state.pin?.pixel ?? null) : null];
     this.marks.forEach((mark, i) => {
       const pixel = places[i];
       mark.hidden = pixel === null;
@@ -84,7 +86,7 @@ export class BoardView {
       mark.style.left = `${(pixel % board.width) * scale}px`;
       mark.style.top = `${Math.floor(pixel / board.width) * scale}px`;
     });
-    const brush = inHand && state.tool !== "look" ? state.brush : 1;
+    const brush = state.tool !== "look" ? state.brush : 1;
     this.marks[1].style.setProperty("--brush", String(brush));
   }
 

@@ -1,0 +1,159 @@
+"""Make a shipped model of a finished run: `python docs/make_zoo.py NAME RUN DATA`.
+
+Rounds the weights to int8, paints a sheet, measures what will ship (not the run) with the commands that the card names,
+and writes `src/pointillist/zoo/NAME`. What a person must say (data, licence, limits) is in `docs/zoo.toml`: look at the
+sheet and correct the limits.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import pointillist as pt
+from pointillist.checkpoint import CARD, WEIGHTS, write_text
+from pointillist.pictures import save_png, sheet
+from pointillist.rounding import round_weights
+from pointillist.telling import hint_of
+from pointillist.zoo import ZOO
+
+FACTS = Path(__file__).with_name("zoo.toml")
+SHEET, EACH = "samples.png", 4
+
+
+def ship(name: str, run: Path, data: str, zoo: Path = ZOO) -> Path:
+    """Write the folder of a shipped model; returns it."""
+    about = tomllib.loads(FACTS.read_text(encoding="utf-8"))[name]
+    trained = pt.load(run)
+    model = round_weights(trained, "int8")
+    model.training_record = public(trained.training_record)
+    folder = zoo / name
+    model.save_pretrained(folder)
+    save_png(paint(model, about, data), folder / SHEET)
+    lines = [(command, measured(folder, data, command)) for command in about["evaluate"]]
+    write_text(folder / CARD, card(name, about, model, lines, folder, seconds_of(run)))
+    return folder
+
+
+def public(record: dict[str, Any]) -> dict[str, Any]:
+    """A record of training without the folders of the machine that it ran on."""
+    record = copy.deepcopy(record)
+    settings = record.get("record", {})
+    source = settings.get("data", {}).get("source")
+    if source is not None:
+        settings["data"]["source"] = Path(source).name
+    settings.get("train", {}).pop("out", None)
+    return record
+
+
+def paint(model: pt.PixelModel, about: dict[str, Any], data: str) -> Any:
+    """A sheet: `EACH` images of each prompt or label, or painted into the outlines of test images."""
+    how: dict[str, Any] = {"guidance": about["guidance"], "seed": 0}
+    asked = about.get("prompts") or about.get("labels")
+    if asked:
+        each = [one for one in asked for _ in range(EACH)]
+        told = {"text" if "prompts" in about else "label": each}
+        painted = pt.sample(model, len(each), **told, **how).array
+        return sheet(painted, captions=each, columns=2 * EACH)
+    settings = model.training_record["record"]["data"]
+    options = {k: v for k, v in settings.items() if k != "source"}
+    tiles = pt.load_data(data, pt.DataOptions(**options), spec=model.image, classes=model.config.classes).get("test")
+    x = tiles.batch(np.random.default_rng(0).permutation(len(tiles))[:8]).levels
+    hints = hint_of(model, x).repeat_interleave(EACH, 0)
+    painted = pt.sample(model, len(hints), hint=hints, **how).array
+    rows = [np.concatenate([model.to_images(x[i : i + 1]), painted[i * EACH : (i + 1) * EACH]]) for i in range(len(x))]
+    captions = ["real", *["painted"] * EACH] * len(x)
+    return sheet(np.concatenate(rows), captions=captions, columns=2 * (1 + EACH))
+
+
+def measured(folder: Path, data: str, options: list[str]) -> str:
+    """What `pointillist evaluate` prints of the shipped weights, but for the time it took."""
+    with tempfile.TemporaryDirectory() as empty:
+        command = [sys.executable, "-m", "pointillist", "evaluate", str(folder), str(Path(data).resolve()), *options]
+        run = subprocess.run(command, cwd=empty, capture_output=True, text=True)
+    if run.returncode:
+        raise SystemExit(run.stderr)
+    kept = [line for line in run.stdout.splitlines() if not line.startswith(("time ", "model "))]
+    return "\n".join(line.rstrip() for line in kept)
+
+
+def seconds_of(run: Path) -> float | None:
+    """How long the steps took, by the images and the speed of each, if its metrics say so."""
+    try:
+        lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError):
+        return None
+    steps = [(line["images"], line["speed"]) for line in lines if line.get("speed")]
+    before = [0, *(images for images, _ in steps)]
+    return sum((images - start) / speed for (images, speed), start in zip(steps, before, strict=False))
+
+
+def card(
+    name: str,
+    about: dict[str, Any],
+    model: pt.PretrainedPixelModel,
+    lines: list[tuple[list[str], str]],
+    folder: Path,
+    seconds: float | None,
+) -> str:
+    """The model card."""
+    record, image = model.training_record, model.image
+    source = record.get("record", {}).get("data", {}).get("source", "DATA")
+    asks = '--text "..."' if "prompts" in about else "--label 3" if "labels" in about else "--hint outline.png"
+    took = "" if seconds is None else f", {seconds / 3600:.1f} hours"
+    versions = f"pointillist {record.get('pointillist', '')}, torch {record.get('torch', '')}"
+    made = ", ".join(filter(None, [record.get("date", ""), record.get("machine", ""), versions]))
+    figures = "\n\n".join(
+        f"```text\n$ pointillist evaluate {name} {source} {' '.join(options)}\n{text}\n```" for options, text in lines
+    )
+    return f"""---
+license: {about["licence"]}
+library_name: pointillist
+pipeline_tag: {"text-to-image" if "prompts" in about else "unconditional-image-generation"}
+tags: [pointillist, {model.config.model_type}]
+---
+
+# {name}: {about["title"]}
+
+![Samples]({SHEET})
+
+`pointillist sample {name} {asks} -n 8`, or `pt.load("{name}")`. The sheet: guidance {about["guidance"]:g}, seed 0.
+
+## Model
+
+A `{model.config.model_type}` of {model.num_parameters:,} parameters, {image.mode} {image.height}x{image.width} with
+{image.levels} levels. It listens to {", ".join(model.config.describe_conditions()) or "nothing"}. The matrices are
+rounded to int8, {(folder / WEIGHTS).stat().st_size / 1e6:.1f} MB; every figure here is of these weights.
+
+## Data
+
+{about["data"]} Licence: {about["licence"]}.
+
+## Training
+
+`pointillist train {source} --config recipes/zoo/{name}.toml --out runs/{name}`: {record.get("step", 0):,} steps{took}
+({made}). All settings are in `config.json` under `training`.
+
+## Figures
+
+{figures}
+
+"Saved by" are bits an image that a condition is worth. "Samples to train" compares samples with training images, pixel
+by pixel and without the background, "held out to train" does so for unseen images: samples that agree more are copies.
+
+## Limits
+
+{about["limits"]}
+"""
+
+
+if __name__ == "__main__":
+    print(ship(sys.argv[1], Path(sys.argv[2]), sys.argv[3]))

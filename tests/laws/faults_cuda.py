@@ -1,0 +1,61 @@
+"""Faults of the CUDA engine, planted in the functions that it runs on any device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from pointillist.engine.cuda import painter
+from pointillist.engine.cuda.buffers import Buffers, Rows
+from pointillist.engine.cuda.rows import Carried
+from pointillist.images import ImageSpec
+
+from . import samplers
+from .faults import fault
+from .strategies import dirty, make_model
+
+
+def _same(name: str, height: int = 4, width: int = 6, order: str = "raster") -> Callable[[], None]:
+    """One image from all engines."""
+    image = ImageSpec.infer((1, 3, 4), 4)
+    return lambda: samplers.check_same_image(dirty(make_model(name, image, orders=(order,))), height, width, count=2)
+
+
+@fault("rows settle as soon as their levels do, though a recurrence has not", _same("diagonal-bilstm", 2, 12))
+def _(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Carried, "changed", lambda self: torch.zeros((), dtype=torch.bool))
+
+
+@fault("a row is computed once from its guess", _same("pixelcnn"))
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = painter.Easel.paint_together
+
+    def once(self: Any, row: int) -> None:
+        kept(self, row)
+        self.changed.zero_()
+
+    patch.setattr(painter.Easel, "paint_together", once)
+
+
+@fault("a site attends to itself", _same("pixelsnail"))
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = Buffers.begin
+
+    def begin(self: Any, row: int) -> None:
+        kept(self, row)
+        self.hidden.scatter_(1, self.slots[:, None], False)
+
+    patch.setattr(Buffers, "begin", begin)
+
+
+@fault("rows above are forgotten", _same("gated-pixelcnn"))
+def _(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Rows, "shift", lambda self: None)
+
+
+@fault("an S-curve is walked as a raster", _same("locally-masked-pixelcnn", order="s-curve"))
+def _(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(painter, "columns_in_order", lambda program, row: range(program.width))
