@@ -44,6 +44,8 @@ shapes: $(VENV)/.dev
 	$(PYTEST) $(SHAPES)
 
 unit: $(VENV)/.dev
+	@test -n "$(POINTILLIST_CHROMIUM)" || command -v chromium chromium-browser > /dev/null || \
+	  echo "The tests of the studio's page are skipped: they need Chromium (apt-get install chromium)."
 	$(PYTEST) -m "not slow"
 
 test-slow: $(VENV)/.dev

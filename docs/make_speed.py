@@ -21,14 +21,14 @@ FOLDER = Path(__file__).with_name("speed")
 PAGE = Path(__file__).with_name("speed.md")
 YARDSTICK = "handwritten"
 BASE = ("pixelcnn", "row-lstm", "diagonal-bilstm", "multiscale-pixelrnn", "pixelcnn-pp", "pixelsnail")
+WIDE = ["gated-pixelcnn", "--set", "model.network.channels=128", "--set", "model.network.head_channels=128"]
 RUNS: dict[str, list[str]] = {
     "gated-pixelcnn": [
         "gated-pixelcnn", "--set", "model.network.channels=64", "--set", "model.network.layers=12",
         "--threads", "1,2", "--repeats", "3",
     ],
-    "gated-pixelcnn-128": [
-        "gated-pixelcnn", "--set", "model.network.channels=128", "--set", "model.network.head_channels=128",
-    ],
+    "gated-pixelcnn-128": WIDE,
+    **{f"gated-pixelcnn-128-{kind}": [*WIDE, "--weights", kind, "--training", "0"] for kind in ("bf16", "int8")},
     "gated-pixelcnn-rgb": ["gated-pixelcnn:base", "--mode", "rgb", "--size", "16"],
     **{name: [f"{name}:base"] for name in BASE},
 }  # fmt: skip
@@ -38,7 +38,8 @@ HEAD = """# Speed
 
 Painting against *naive* (the same weights, a full forward for every sub-pixel, in the faster memory layout, drawing
 included, extrapolated from 8 pixels) and against the *hardware floor* (the program's operations at the best float32
-matrix product that was measured, plus its weights, read once for a batch, at the best bandwidth that was measured).
+matrix product that was measured, plus its weights, read once for a batch, at the best bandwidth that was measured; the
+weights are counted as float32, also where they are int8 or bf16).
 
 Opening an engine (recording the model, laying out its program) is told by itself: the milliseconds of an image and its
 ratios leave it out, so a single image by itself takes both. The floor is that of one thread, also beside rows of two,

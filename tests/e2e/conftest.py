@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from urllib.parse import urlsplit
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pointillist.studio.room import Room
 from pointillist.studio.server import Server
-from tests.e2e import helpers
+from tests.e2e.models import digits, slow
 from tests.studio.helpers import coloured, labelled
 
-playwright = pytest.importorskip("playwright.sync_api", reason="The page is tested with the extra `e2e` (playwright).")
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+if find_spec("playwright") is None:  # the extra `e2e`
+    collect_ignore_glob = ["test_*.py"]
 
 CHROMIUM = os.environ.get("POINTILLIST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = [
@@ -24,12 +29,14 @@ ARGUMENTS = [
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[playwright.Browser]:
+def browser() -> Iterator[Browser]:
     """Chromium of the system."""
     if CHROMIUM is None:
         pytest.skip("The page is tested in Chromium, which is not here: `apt-get install chromium`, or set "
                     "POINTILLIST_CHROMIUM to its path.")  # fmt: skip
-    with playwright.sync_playwright() as driver:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
         found = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield found
         found.close()
@@ -38,7 +45,7 @@ def browser() -> Iterator[playwright.Browser]:
 @pytest.fixture(scope="session")
 def room() -> Iterator[Room]:
     """Four models with random weights: digits told a label, colours of a palette, RGB, and a slow one."""
-    found = Room([helpers.digits(), coloured(), labelled(), helpers.slow()])
+    found = Room([digits(), coloured(), labelled(), slow()])
     yield found
     found.close()
 
@@ -55,13 +62,9 @@ def studio(room: Room) -> Iterator[Server]:
 
 
 @pytest.fixture
-def page(browser: playwright.Browser, studio: Server) -> Iterator[playwright.Page]:
+def page(browser: Browser, studio: Server) -> Iterator[Page]:
     """The page, with its models ready. Afterwards: it asked nobody but the studio, and no script failed."""
-    with helpers.opened(browser, studio.url) as found:
+    from tests.e2e.helpers import opened
+
+    with opened(browser, studio.url) as found:
         yield found
-
-
-def pytest_configure() -> None:
-    """Nothing of the tests goes through a proxy."""
-    host = urlsplit("http://127.0.0.1").hostname
-    os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), host]))

@@ -10,24 +10,8 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Browser, Locator, Page, expect
 
-import pointillist as pt
-from pointillist.images import ImageSpec
-from tests.laws.strategies import dirty
-
 SECONDS = 10_000  # milliseconds that something may take on a busy machine
 DIGITS, COLOURS, RGB, SLOW = "gated-pixelcnn", "locally-masked-pixelcnn", "gated-pixelcnn-2", "gated-pixelcnn-3"
-
-
-def digits() -> pt.PixelModel:
-    """8x8, 17 levels, ten labels."""
-    image = ImageSpec(channels=1, height=8, width=8, levels=17, mode="grey")
-    classes = [str(label) for label in range(10)]
-    return dirty(pt.build("gated-pixelcnn", image=image, classes=classes, channels=8, layers=2, head_channels=8))
-
-
-def slow() -> pt.PixelModel:
-    """So large that painting sixteen takes a while."""
-    return dirty(pt.build("gated-pixelcnn", shape=(3, 96, 96), levels=8, channels=64, layers=6))
 
 
 @contextmanager
