@@ -1,0 +1,70 @@
+"""Ask: everything that a model listens to has a field, and models are compared from the same random numbers."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, expect
+
+import pointillist as pt
+from pointillist.studio.room import Room
+from pointillist.studio.server import Server
+from tests.e2e.helpers import choose_model, grey, opened, paint, pixels, wait_until_painted
+from tests.e2e.models import digits
+from tests.studio.helpers import upscaler
+
+
+@pytest.fixture(scope="module")
+def others() -> Iterator[Server]:
+    """Two models of one kind of image, and one that is told attributes, a vector, a small picture and words."""
+    server = Server(Room([digits(), digits(), upscaler()]))
+    server.start()
+    server.room.shelf.wait(120)
+    yield server
+    server.close()
+
+
+def test_everything_that_a_model_listens_to_has_a_field(browser: Browser, others: Server) -> None:
+    """What is typed and chosen arrives as `sample` takes it."""
+    small = np.array([[[0, 7], [3, 4]]])
+    file = io.BytesIO()
+    Image.fromarray(grey(small[0], 8)).save(file, "PNG")
+    with opened(browser, others.url) as page:
+        choose_model(page, "gated-pixelcnn-3")
+        page.get_by_role("textbox", name="Text").fill("a red dragon")
+        page.get_by_role("combobox", name="hair").select_option("blue")
+        page.get_by_role("textbox", name="Vector").fill("0.5, -1, 3")
+        expect(page.locator(".ask")).to_contain_text("2 numbers are wanted")
+        page.get_by_role("textbox", name="Vector").fill("0.5, -1")
+        with page.expect_file_chooser() as chooser:
+            page.get_by_role("button", name="Choose a picture").click()
+        chooser.value.set_files({"name": "small.png", "mimeType": "image/png", "buffer": file.getvalue()})
+        expect(page.locator(".ask")).to_contain_text("small.png")
+        page.get_by_label("Guidance, as a number").fill("2")
+        paint(page, seed=2)
+        model = others.room.shelf["gated-pixelcnn-3"].model
+        told = {"attributes": {"hair": "blue"}, "vector": [0.5, -1], "hint": small, "text": "a red dragon"}
+        expected = pt.sample(model, 1, seed=2, guidance=2.0, **told).levels.numpy()
+        np.testing.assert_array_equal(pixels(page)[..., 0], grey(expected[0, 0], 8))
+        expect(page.locator(".words")).to_contain_text("“a red dragon”, blue, hint, vector")
+
+
+def test_models_side_by_side(browser: Browser, others: Server) -> None:
+    """Each paints what it would alone; one that paints other images is not among them."""
+    with opened(browser, others.url) as page:
+        page.get_by_role("combobox", name="Compare").select_option("model")
+        page.get_by_label("Seed", exact=True).fill("5")
+        page.get_by_label("Speed", exact=True).select_option("Infinity")
+        page.get_by_role("button", name="Paint", exact=True).click()
+        expect(page.locator(".kept li canvas")).to_have_count(2)
+        wait_until_painted(page)
+        shown = [pixels(page, place)[..., 0] for place in range(2)]
+        for place, name in enumerate(("gated-pixelcnn", "gated-pixelcnn-2")):
+            expected = pt.sample(others.room.shelf[name].model, 1, seed=5).levels.numpy()
+            np.testing.assert_array_equal(shown[place], grey(expected[0, 0]))
+        assert (shown[0] != shown[1]).any()
+        expect(page.locator(".board:not([hidden])")).to_have_count(2)
