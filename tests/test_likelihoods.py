@@ -9,7 +9,14 @@ import torch
 
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import ImageSpec
-from pointillist.likelihoods import Bernoulli, Categorical, DiscretizedLogisticMixture, bits_per_dim, build_likelihood
+from pointillist.likelihoods import (
+    Bernoulli,
+    Categorical,
+    DiscretizedLogisticMixture,
+    Likelihood,
+    bits_per_dim,
+    build_likelihood,
+)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +64,26 @@ def test_parameters_must_fit_the_levels(shape: tuple[int, ...]) -> None:
     for ask in (likelihood.log_prob, lambda params, x: likelihood.conditional(params, x, 0)):
         with pytest.raises(ShapeError, match=r"need \(b, 6, h, w\)"):
             ask(torch.zeros(shape), x)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    "likelihood",
+    [Bernoulli(2), Categorical(2, 7), DiscretizedLogisticMixture(3, 256, 5), DiscretizedLogisticMixture(1, 2, 1)],
+    ids=lambda one: f"{one.name}-{one.levels}",
+)
+def test_probs_and_entropy_are_those_of_conditional(likelihood: Likelihood, dtype: torch.dtype) -> None:
+    """Also with components that are far away, or far narrower than a level."""
+    params = torch.randn(2, likelihood.num_params, 3, 4, dtype=dtype) * torch.tensor([1.0, 6.0])[:, None, None, None]
+    x = torch.randint(0, likelihood.levels, (2, likelihood.channels, 3, 4))
+    for channel in range(likelihood.channels):
+        log_probs = likelihood.conditional(params, x, channel).double()
+        found = likelihood.probs(params, x, channel).double()
+        torch.testing.assert_close(found, log_probs.exp(), rtol=0, atol=1e-5 if dtype == torch.float32 else 1e-12)
+        torch.testing.assert_close(found.sum(1), torch.ones(2, 3, 4, dtype=torch.float64), rtol=0, atol=1e-5)
+        entropy = -(log_probs.exp() * log_probs.clamp(min=-1e4)).sum(1)
+        found = likelihood.entropy(params, x, channel).double()
+        torch.testing.assert_close(found, entropy, rtol=0, atol=1e-4 if dtype == torch.float32 else 1e-10)
 
 
 def test_bits_per_dim() -> None:

@@ -62,6 +62,19 @@ class Likelihood(ABC):
     ) -> Float[Tensor, "b k h w"]:
         """Log-probabilities of all levels of one channel, in nats, given `x[:, :channel]` of the same pixel."""
 
+    def probs(
+        self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"], channel: int
+    ) -> Float[Tensor, "b k h w"]:
+        """Probabilities of all levels of one channel, for sums over them: in float32 good to about 1e-6."""
+        return self.conditional(params, x, channel).exp()
+
+    def entropy(
+        self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"], channel: int
+    ) -> Float[Tensor, "b h w"]:
+        """Expected surprise of one channel given `x[:, :channel]` of the same pixel, in nats."""
+        found: Tensor = torch.special.entr(self.probs(params, x, channel)).sum(1)
+        return found
+
     def _check(self, params: Tensor, x: Tensor) -> Tensor:
         """The parameters in at least float32: a likelihood is never computed in half precision."""
         if params.shape[1] != self.num_params or params.shape[0] != x.shape[0] or params.shape[2:] != x.shape[2:]:
@@ -169,6 +182,18 @@ class DiscretizedLogisticMixture(Likelihood):
         levels = torch.arange(self.levels, device=x.device).view(1, -1, 1, 1)
         table = self._components(params, x, channel, levels)
         return (self._weights(params, x, channel).unsqueeze(2) + table).logsumexp(1)
+
+    def probs(
+        self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"], channel: int
+    ) -> Float[Tensor, "b k h w"]:
+        """Differences of the cumulative mixture at the edges between levels: a third of the work of `conditional`."""
+        params = self._check(params, x)
+        mean, log_scale = self._mean_and_scale(params, x, channel)
+        edges = self._scaled(torch.arange(self.levels - 1, device=x.device) + 0.5, params.dtype).view(-1, 1, 1)
+        below = (edges - mean.unsqueeze(2)).mul_(torch.exp(-log_scale).unsqueeze(2)).sigmoid_()
+        cdf = torch.einsum("bmhw,bmkhw->bkhw", self._weights(params, x, channel).exp(), below)
+        none, whole = torch.zeros_like(cdf[:, :1]), torch.ones_like(cdf[:, :1])
+        return torch.cat([cdf, whole], 1).sub_(torch.cat([none, cdf], 1)).clamp_(min=0)
 
     def components(
         self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"], channel: int

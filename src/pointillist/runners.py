@@ -230,13 +230,13 @@ def paint_stage(
     )
     program = record_stage(model, stage, condition, known.shape[0], known.shape[1], order)
     if outputs is not None:
-        painting.params = np.empty((count, model.likelihood.num_params, *mask.shape), program.dtype)
+        painting.params = np.empty((count, *mask.shape, model.likelihood.num_params), program.dtype)
     new = ~mask
 
     def finished(rows: int) -> None:
         if outputs is not None and painting.params is not None:
-            row = stage.grid(outputs)[:, :, rows - 1]
-            row[:, :, new[rows - 1]] = torch.from_numpy(painting.params[:, :, rows - 1])[:, :, new[rows - 1]]
+            row, fresh = stage.grid(outputs).movedim(1, -1)[:, rows - 1], new[rows - 1]
+            row[:, fresh] = torch.from_numpy(painting.params[:, rows - 1])[:, fresh]
         part = torch.from_numpy(painting.levels[:, :, rows - 1])
         targets[:, :, rows - 1] = part.repeat(len(levels) // count, 1, 1)
         mask[rows - 1] = True

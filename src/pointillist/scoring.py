@@ -165,10 +165,7 @@ def entropy_map(
         x = model.check(x)
         told = model.told(label, len(x), text, size=(x.shape[2], x.shape[3]), **further)
         params = model.params(x, model.condition(told, len(x)), model.order(order))
-        maps = []
-        for channel in range(x.shape[1]):
-            log_probs = model.likelihood.conditional(params, x, channel)
-            maps.append(-(log_probs.exp() * log_probs.clamp(min=-1e4)).sum(1))
+        maps = [model.likelihood.entropy(params, x, channel) for channel in range(x.shape[1])]
         return torch.stack(maps, 1) / math.log(2)
 
 

@@ -19,7 +19,7 @@ class Painting:
         known: what is not drawn, and costs no nats, of the same shape.
         uniforms: in [0, 1), `[n, c, h, w]`.
         nats: log-likelihood of each image under the model at guidance 1 and temperature 1, to which is added.
-        params: `[n, p, h, w]`, filled with the parameters of every site, or None.
+        params: `[n, h, w, p]`, filled with the parameters of every site, or None.
     """
 
     levels: IntArray

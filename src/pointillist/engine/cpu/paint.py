@@ -74,7 +74,7 @@ def paint(
         levels: `[b, c, h, w]`, filled; where `known` (of the same shape) is set, they are kept, and cost no nats.
         uniforms: in [0, 1), `[b, c, h, w]`.
         nats: log-likelihood of each image, to which is added.
-        params: `[b, p, h, w]`, filled with the parameters, or empty.
+        params: `[b, h, w, p]`, filled with the parameters, or empty.
         signal: STOP and DONE.
         snake: whether odd rows are walked from right to left.
     """
@@ -111,8 +111,8 @@ def paint(
 @inner
 def keep(s: Array, line: Array, row: int, column: int, step: int, sub_steps: int, params: Array) -> None:
     """Copy the parameters of a sub-step out."""
-    share = params.shape[1] // sub_steps
+    share = params.shape[3] // sub_steps
     for b in range(params.shape[0]):
         at = line[t.X] + column * line[t.X_COLUMN] + b * line[t.X_OUTER]
         for j in range(step * share, (step + 1) * share):
-            params[b, j, row, column] = s[at + j]
+            params[b, row, column, j] = s[at + j]

@@ -147,8 +147,8 @@ class Easel:
         """Bring the row to Python."""
         painting.levels[:, :, row] = self.levels.cpu().numpy()
         if painting.params is not None:
-            params = self.buffers.read(self.program.params, None)[: len(self.levels)].transpose(1, 2)
-            painting.params[:, :, row] = params.cpu().numpy()
+            params = self.buffers.read(self.program.params, None)[: len(self.levels)]
+            painting.params[:, row] = params.cpu().numpy()
 
     def _paint_site(self, row: int, column: int) -> None:
         """Sub-step after sub-step; a single one gives the parameters of all channels."""
