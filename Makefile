@@ -10,11 +10,12 @@ SHAPES := --jaxtyping-packages=pointillist,beartype.beartype tests/test_nn.py te
 
 NPM := $(shell command -v npm)
 
-.PHONY: demo test lint types page shapes unit test-slow format clean help
+.PHONY: demo test lint types page shapes unit test-slow docs format clean help
 
 help:
 	@echo "make demo       train on real digits, evaluate, paint, and show it all on one page (under 5 minutes)"
 	@echo "make test       lint, types, tests, the page in Chromium where there is one"
+	@echo "make docs       the documentation site, in docs/_build"
 	@echo "make test-slow  the long proofs as well"
 	@echo "make format     format the code"
 	@echo "make clean      remove what these made"
@@ -51,6 +52,10 @@ unit: $(VENV)/.dev
 test-slow: $(VENV)/.dev
 	POINTILLIST_THOROUGH=1 $(PYTEST)
 
+# warnings are errors: a link or a name that leads nowhere among them; nothing is fetched
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build
+
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -67,5 +72,9 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,data,tensorboard,explain,studio,e2e]'
 	@touch $@ $(VENV)/.core
 
+$(VENV)/.docs: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs,explain,studio]'
+	@touch $@ $(VENV)/.core
+
 clean:
-	rm -rf $(VENV) demo dist build node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo dist build docs/_build node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
