@@ -69,6 +69,26 @@ def test_an_interrupt_stops_all_threads(error: type[BaseException]) -> None:
     assert threading.active_count() == threads
 
 
+@pytest.mark.parametrize("wrong", ["known", "uniforms", "nats", "params"])
+def test_arrays_of_another_shape_are_refused(wrong: str) -> None:
+    """Before compiled code writes past their end; parameters come last, as `[n, h, w, p]`."""
+    model = pt.build("pixelcnn", shape=(1, 3, 5), levels=4, channels=16, layers=2).eval()
+    (stage,) = model.stages(3, 5)
+    program = record_stage(model, stage, model.condition(None, 1), 3, 5, model.order())
+    shape = (2, 1, 3, 5)
+    painting = Painting(
+        np.zeros(shape, np.int64), np.zeros(shape, bool), np.random.random(shape), np.zeros(2),
+        np.zeros((2, 3, 5, 4), program.dtype),
+    )  # fmt: skip
+    painter = Painter(program, Draw("categorical", model.level_values().numpy(), 1))
+    painter.paint(painting)
+    assert painting.params is not None
+    assert painting.params.any(axis=-1).all()
+    setattr(painting, wrong, np.moveaxis(getattr(painting, wrong)[..., None], -2, 0).copy())
+    with pytest.raises(ValueError, match=f"`{wrong}` .* must have the shape"):
+        painter.paint(painting)
+
+
 @pytest.mark.parametrize("engine", ON_GPU)
 def test_what_is_painted_row_by_row_stops_at_once(model: pt.PixelModel, engine: str) -> None:
     """At the row that was reported, with what is known of it."""

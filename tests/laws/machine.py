@@ -71,14 +71,14 @@ def machine_params(model: PixelModel, part: Recorded, images: slice = slice(None
     given = {k: np.moveaxis(v, -1, 1) if v.ndim == 4 else v for k, v in given.items() if len(rows[k]) > 1}
     painting = Painting(
         levels=x.copy(), known=np.ones(x.shape, bool), uniforms=np.zeros(x.shape), nats=np.zeros(len(x)),
-        params=np.full((len(x), part.program.params.channels, *x.shape[2:]), np.nan, part.program.dtype),
+        params=np.full((len(x), *x.shape[2:], part.program.params.channels), np.nan, part.program.dtype),
     )  # fmt: skip
     Painter(part.program, draw, given, threads=threads).paint(painting)
     assert np.array_equal(painting.levels, x), "known levels were painted over"
     assert not painting.nats.any(), "known levels cost nats"
     found = painting.params
     assert found is not None
-    return found
+    return np.moveaxis(found, -1, 1)
 
 
 def device_params(model: PixelModel, part: Recorded, *, jacobi: bool) -> np.ndarray:
@@ -86,7 +86,7 @@ def device_params(model: PixelModel, part: Recorded, *, jacobi: bool) -> np.ndar
     x = part.x.numpy()
     painting = Painting(
         x.copy(), np.ones(x.shape, bool), np.zeros(x.shape), np.zeros(len(x)),
-        np.full((len(x), part.program.params.channels, *x.shape[2:]), np.nan, part.program.dtype),
+        np.full((len(x), *x.shape[2:], part.program.params.channels), np.nan, part.program.dtype),
     )  # fmt: skip
 
     def choose(params: Tensor, levels: Tensor, channel: int, uniforms: Tensor) -> tuple[Tensor, Tensor]:
@@ -99,7 +99,7 @@ def device_params(model: PixelModel, part: Recorded, *, jacobi: bool) -> np.ndar
     assert np.array_equal(painting.levels, x), "known levels were painted over"
     assert not painting.nats.any(), "known levels cost nats"
     assert painting.params is not None
-    return painting.params
+    return np.moveaxis(painting.params, -1, 1)
 
 
 def check_machine_equals_full(model: PixelModel, x: Tensor, told: Told) -> None:

@@ -27,3 +27,16 @@ class Painting:
     uniforms: NDArray[np.float64]
     nats: NDArray[np.float64]
     params: FloatArray | None = None
+
+    def check(self, channels: int) -> None:
+        """Compiled code writes without looking at bounds: arrays of another shape are refused first.
+
+        Raises:
+            ValueError: naming the array.
+        """
+        shape = n, _, h, w = self.levels.shape
+        wanted = {"known": shape, "uniforms": shape, "nats": (n,), "params": (n, h, w, channels)}
+        for name, due in wanted.items():
+            found = getattr(self, name)
+            if found is not None and found.shape != due:
+                raise ValueError(f"`{name}` {found.shape} of a painting must have the shape {due}.")

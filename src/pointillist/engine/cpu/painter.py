@@ -72,6 +72,7 @@ class Painter:
 
     def paint(self, painting: Painting, on_row: Callable[[int], None] | None = None) -> None:
         """Fill in what is not known. An exception, also of `on_row` (called with the rows done), stops all threads."""
+        painting.check(self.program.params.channels)
         count, copies = len(painting.levels), 2 if self.draw.guided else 1
         edges = np.linspace(0, count, min(self.threads, count) + 1).astype(int).tolist()
         slices = [slice(a, b) for a, b in pairwise(edges)]
