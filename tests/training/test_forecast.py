@@ -47,7 +47,7 @@ def test_without_validation_and_sheets_there_are_no_pauses() -> None:
 
 def test_a_batch_that_cannot_fit_is_refused_before_it_is_tried(monkeypatch: Any) -> None:
     data = tiny_data()
-    monkeypatch.setattr("pointillist.training.dry_run.available_bytes", lambda: 1_000_000)
+    monkeypatch.setattr("pointillist.training.dry_run.free_bytes", lambda device: 1_000_000)
     monkeypatch.setattr("pointillist.training.dry_run._steps", lambda trainer: pytest.fail("it was tried"))
     with pytest.raises(pt.TrainingError, match=r"40 images at once .* take at most \d+ with `--batch-size`"):
         pt.forecast(tiny_model(data.train), data, tiny_config(batch_size=40))

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from pointillist.errors import TrainingError
 from pointillist.factory import PretrainedPixelModel
-from pointillist.machine import available_bytes
+from pointillist.machine import free_bytes
 from pointillist.memory import growth
 from pointillist.scoring import check_spec, evaluate
 from pointillist.training.batch_size import saved_bytes
@@ -103,7 +103,7 @@ def forecast(
     if console is not None and main:
         for line in describe(model, splits, config, why, accelerator):
             console.print(line, highlight=False)
-    free = _free(accelerator.device)
+    free = free_bytes(accelerator.device)
     model.to(accelerator.device)
     _check_fits(model, int(config.batch_size) // accelerator.num_processes // config.accumulate, free)
     trainer = Trainer(
@@ -174,10 +174,6 @@ def _peak(work: Callable[[], tuple[float, float]], device: torch.device) -> tupl
         return found, before + more
     torch.cuda.reset_peak_memory_stats(device)
     return work(), torch.cuda.max_memory_allocated(device)
-
-
-def _free(device: torch.device) -> int | None:
-    return int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else available_bytes()
 
 
 def _check_fits(model: PretrainedPixelModel, images: int, free: int | None) -> None:
