@@ -60,6 +60,14 @@ Draws = Annotated[int, typer.Option(min=1, metavar="N", rich_help_panel=_WORTH, 
 Copies = Annotated[
     int, typer.Option(min=0, metavar="N", rich_help_panel=_WORTH, help="Compare N samples with training images.")
 ]
+Precision = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        rich_help_panel=_WORTH,
+        help="fp32, or bf16 (half the time): of what this panel names. Bits/dim are always of fp32.",
+    ),
+]
 NoLabels = Annotated[bool, typer.Option("--no-labels", metavar=FLAG, help="Do not tell the model the labels.")]
 Sets = Annotated[
     list[str] | None,
@@ -92,20 +100,26 @@ def evaluate(
     candidates: Candidates = 50,
     draws: Draws = 1,
     copies: Copies = 0,
+    precision: Precision = "fp32",
     weights: Weights = None,
     force: Force = False,
 ) -> None:
     """Measure a model on images it has not seen, in bits/dim and nats."""
+    import torch
+
     from pointillist.cli import fidelity
     from pointillist.data import load_data
+    from pointillist.errors import ConfigError
     from pointillist.factory import load
     from pointillist.scoring import evaluate as score
     from pointillist.training.precision import resolve_device
 
     if per_image is not None:
         refuse_existing(per_image, force)
+    if precision not in ("fp32", "bf16"):
+        raise ConfigError(f"`--precision` (={precision!r}) must be fp32 or bf16.")
     scorer = with_weights(load(model), weights)
-    scorer.to(resolve_device(device))
+    scorer.to(resolve_device(device)).to(memory_format=torch.channels_last)
     options = reading(scorer, data, sets or [], labels=not no_labels)
     classes = scorer.config.classes if options.labels else ()
     splits = load_data(data, options, spec=scorer.image, classes=classes)
@@ -119,7 +133,7 @@ def evaluate(
         write_csv(per_image, result)
     facts = describe(scorer, images, name, result, options)
     if retrieval:
-        facts |= fidelity.worth(scorer, images, splits.train, candidates, draws, batch_size)
+        facts |= fidelity.worth(scorer, images, splits.train, candidates, draws, batch_size, precision)
     if copies:
         facts["copies"] = fidelity.copies(scorer, splits, images, name, copies)
     if as_json:
