@@ -42,6 +42,9 @@ Split = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="train, valid, test or all. Default: test, else valid, else all."),
 ]
+Limit = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Measure N images of the part, drawn at random with seed 0.")
+]
 BatchSize = Annotated[int, typer.Option(min=1, metavar="N", help="Images at once; the result does not change.")]
 PerImage = Annotated[Path | None, typer.Option(metavar="CSV", help="Also write nats and bits/dim of each image.")]
 Json = Annotated[bool, typer.Option("--json", metavar=FLAG, help="Print JSON, and nothing else, on stdout.")]
@@ -56,7 +59,10 @@ Retrieval = Annotated[
 Candidates = Annotated[
     int, typer.Option(min=2, metavar="N", rich_help_panel=_WORTH, help="Captions that the true one is ranked among.")
 ]
-Draws = Annotated[int, typer.Option(min=1, metavar="N", rich_help_panel=_WORTH, help="Draws of the other captions.")]
+Draws = Annotated[
+    int,
+    typer.Option(min=0, metavar="N", rich_help_panel=_WORTH, help="Draws of the other captions; 0 ranks none."),
+]
 Copies = Annotated[
     int, typer.Option(min=0, metavar="N", rich_help_panel=_WORTH, help="Compare N samples with training images.")
 ]
@@ -88,6 +94,7 @@ def evaluate(
     model: Model,
     data: Data,
     split: Split = None,
+    limit: Limit = None,
     batch_size: BatchSize = 64,
     per_image: PerImage = None,
     as_json: Json = False,
@@ -124,6 +131,7 @@ def evaluate(
     classes = scorer.config.classes if options.labels else ()
     splits = load_data(data, options, spec=scorer.image, classes=classes)
     name, images = choose(splits, split)
+    images = some(images, limit)
     started = time.perf_counter()
     with Bar("scoring", len(images)) as bar:
         show = lambda done, total: bar.show(done)  # noqa: E731
@@ -189,6 +197,15 @@ def choose(splits: DataSplits, split: str | None) -> tuple[str, ImageDataset]:
         return "all", splits.get(splits.names[0])
     name = split or ("test" if "test" in splits.names else "valid")
     return name, splits.get(name)
+
+
+def some(images: ImageDataset, limit: int | None) -> ImageDataset:
+    """At most `limit` of the images, the same ones each time, in their order."""
+    if limit is None or limit >= len(images):
+        return images
+    import numpy as np
+
+    return images.subset(np.sort(np.random.RandomState(0).permutation(len(images))[:limit]))
 
 
 def describe(

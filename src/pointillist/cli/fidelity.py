@@ -50,7 +50,7 @@ def _worth(
         with Bar("classifying", len(images)) as bar:
             ranking, _ = classify(model, images, batch_size=batch_size, on_progress=lambda done, total: bar.show(done))
         facts["classes"] = _ranking(ranking)
-    if model.config.text is not None and images.texts is not None:
+    if draws and model.config.text is not None and images.texts is not None:
         fitting = min(candidates, len(set(images.texts)))
         if fitting > 1:
             with Bar("ranking", len(images)) as bar:
