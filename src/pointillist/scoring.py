@@ -81,7 +81,8 @@ def evaluating(model: PixelModel) -> Iterator[None]:
         with torch.inference_mode():
             yield
     finally:
-        model.train(training)
+        if training:
+            model.train()
 
 
 def evaluate(

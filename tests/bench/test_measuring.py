@@ -20,6 +20,7 @@ from pointillist.bench.subject import Subject
 from pointillist.bench.timing import Spread, Times, interleave
 from pointillist.errors import ConfigError
 from pointillist.memory import growth
+from pointillist.runners import record_model
 
 
 def test_cases_take_turns_and_ratios_are_formed_within_a_turn() -> None:
@@ -65,6 +66,16 @@ def test_a_coarse_grid_counts_by_its_own_sites() -> None:
     without = cost_of(_only(program, [i for i in program.row if i not in coarse]))
     assert whole.row_flops - without.row_flops >= sum(2 * i.constants[0].size * 4 * 5 for i in coarse)
     assert whole.row_bytes - without.row_bytes == sum(4 * b.size * 4 for i in coarse for b in i.constants)
+
+
+@pytest.mark.parametrize("size", [(6, 5), (5, 7), (1, 4)])
+def test_an_s_curve_counts_what_a_raster_does(size: tuple[int, int]) -> None:
+    """Even and odd rows have an instruction each for the own row, of which one runs; both orders know as many taps."""
+    model = pt.build(
+        "locally-masked-pixelcnn", shape=(1, *size), preset="tiny", orders="raster,s-curve", head_channels=8
+    ).eval()
+    costs = [[cost_of(program) for program in record_model(model, size, name)] for name in ("raster", "s-curve")]
+    assert costs[0] == costs[1]
 
 
 def _only(program: Any, row: list[Any]) -> Any:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 import torch
 from engine_networks import Gated, Masked
 
-from pointillist.engine import Program, record
+from pointillist.engine import Program, fuse, record
 from pointillist.engine.listing import flops
 
 
@@ -55,6 +56,20 @@ def test_sub_steps_share_the_work() -> None:
     assert len(program.steps) == 3
     assert sum(map(flops, program.steps)) <= flops(program.pixel)
     assert all(flops(step) < 0.6 * flops(program.pixel) for step in program.steps)
+
+
+def test_a_deeper_network_is_not_rewritten_in_more_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readers of values are counted a number of times that does not depend on the layers: recording stays linear."""
+    counts = []
+    count = fuse._uses
+    monkeypatch.setattr(fuse, "_uses", lambda *arguments: counts.append(1) or count(*arguments))
+    rounds = []
+    for layers in (2, 6):
+        model = Gated(8, layers, sub_steps=1).eval()
+        counts.clear()
+        record(model, sub_steps=1, canvas_width=1, height=3, width=3)
+        rounds.append(len(counts))
+    assert rounds[0] == rounds[1] > 0
 
 
 def test_weights_hold_what_is_used() -> None:

@@ -51,6 +51,9 @@ def cost_of(program: Program) -> Cost:
 
 
 def _rows(program: Program, instruction: Instruction) -> int:
+    """How many rows it runs in: those of its grid, or along an S-curve those of one parity."""
+    if instruction.turn is not None:
+        return (program.height + 1 - instruction.turn) // 2
     return -(-program.height // instruction.scale)
 
 

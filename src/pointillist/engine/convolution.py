@@ -23,7 +23,9 @@ Kernel = NDArray[Any]
 
 def plain(parameter: Tensor) -> Kernel:
     """The numbers of a parameter, wherever it lies and in whatever precision."""
-    array: Kernel = parameter.detach().to("cpu", torch.float64).numpy()
+    values = parameter.detach().cpu()
+    known = values.dtype in (torch.float32, torch.float64)  # numpy has no bfloat16
+    array: Kernel = (values if known else values.float()).numpy()
     return array
 
 

@@ -104,13 +104,14 @@ def _add_early(builder: Builder, linear: Instruction, other: View, level: Level)
 
 def add_biases_early(builder: Builder, params: View) -> None:
     """A LINEAR that starts from an early value leaves its bias to the earlier level, where it is added less often."""
+    uses = _uses(builder, params)  # no value that is there already gets another number of readers
     for level in sorted(Level, reverse=True):
         for index, instruction in enumerate(builder.code[level]):
             if instruction.opcode != "LINEAR" or len(instruction.inputs) < 2 or len(instruction.constants) < 2:
                 continue
             x, start = instruction.inputs
             if start.level < level:
-                shifted = _shift(builder, start, instruction.constants[1], _uses(builder, params))
+                shifted = _shift(builder, start, instruction.constants[1], uses)
                 builder.code[level][index] = replace(
                     instruction, inputs=(x, shifted), constants=instruction.constants[:1]
                 )
@@ -118,14 +119,13 @@ def add_biases_early(builder: Builder, params: View) -> None:
 
 def _shift(builder: Builder, view: View, bias: Block, uses: Counter[Value]) -> View:
     """`view + bias`: in the LINEAR that makes the view where nobody else reads it, else by a SHIFT."""
-    makers = _makers(builder.code[view.level]).get(view.value, [])
-    array = builder.weights.read(bias)
+    code, array = builder.code[view.level], builder.weights.read(bias)
+    makers = [i for i in code if i.output is not None and i.output.value is view.value]
     if len(makers) != 1 or makers[0].opcode != "LINEAR" or not view.is_whole or uses[view.value] != 1:
         return builder.emit("SHIFT", view, channels=view.channels, constants=(array,))
     (maker,) = makers
     matrix, *own = maker.constants
     total = array + sum(builder.weights.read(block) for block in own)
-    code = builder.code[view.level]
     code[code.index(maker)] = replace(maker, constants=(matrix, builder.weights.pack(total)))
     return view
 
@@ -137,13 +137,12 @@ def merge_equal(builder: Builder, params: View) -> None:
         instead: dict[Value, View] = {}
         kept = []
         for instruction in builder.code[level]:
-            inputs = tuple(_instead(view, instead) for view in instruction.inputs)
-            instruction = replace(instruction, inputs=inputs)
+            instruction = _reading(instruction, instead)
             output = instruction.output
             plain = not instruction.constants and instruction.map is None and instruction.opcode != "GIVEN"
             wanted = output is not None and output.is_whole and output.value is not params.value
             if output is not None and wanted and plain and instruction.turn is None:
-                same = first.setdefault((instruction.opcode, inputs, output.value.depth), output)
+                same = first.setdefault((instruction.opcode, instruction.inputs, output.value.depth), output)
                 if same is not output:
                     instead[output.value] = same
                     continue
@@ -151,13 +150,15 @@ def merge_equal(builder: Builder, params: View) -> None:
         builder.code[level] = kept
         for later in Level:
             if later > level:
-                builder.code[later] = [
-                    replace(i, inputs=tuple(_instead(view, instead) for view in i.inputs)) for i in builder.code[later]
-                ]
+                builder.code[later] = [_reading(i, instead) for i in builder.code[later]]
 
 
-def _instead(view: View, instead: dict[Value, View]) -> View:
-    return replace(view, value=instead[view.value].value) if view.value in instead else view
+def _reading(instruction: Instruction, instead: dict[Value, View]) -> Instruction:
+    """The instruction, with other values as its inputs."""
+    if not any(view.value in instead for view in instruction.inputs):
+        return instruction
+    inputs = (replace(v, value=instead[v.value].value) if v.value in instead else v for v in instruction.inputs)
+    return replace(instruction, inputs=tuple(inputs))
 
 
 def _makers(code: list[Instruction]) -> dict[Value, list[Instruction]]:

@@ -157,7 +157,7 @@ class Block:
         return int(np.prod(self.shape))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Instruction:
     """One row of the table. What the fields mean to an opcode is said in its class in `opcodes`."""
 

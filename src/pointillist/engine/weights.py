@@ -44,5 +44,8 @@ class Weights:
                 end += block.size
             return placed[block.offset]
 
-        moved = tuple(tuple(replace(i, constants=tuple(map(place, i.constants))) for i in part) for part in lists)
+        def move(i: Instruction) -> Instruction:
+            return replace(i, constants=tuple(map(place, i.constants))) if i.constants else i
+
+        moved = tuple(tuple(map(move, part)) for part in lists)
         return np.concatenate([*kept, np.zeros(0, self.dtype)]), moved
