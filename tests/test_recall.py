@@ -75,6 +75,8 @@ def test_the_nearest_captions_are_recalled_and_never_the_own_one() -> None:
     other = listener.resolve(["red cat"], 1, (4, 5), without=["red cat"])
     assert 0 not in other.values[0].tolist()
     assert other.values[0, 0] == 1
+    same = listener.resolve(["red cat"], 1, (4, 5), without=["animal,  Red cat"])
+    assert torch.equal(same.values, other.values)
     with pytest.raises(pt.ShapeError, match="recalls images and knows only 4x5"):
         pt.sample(model, 1, text="red cat", size=(8, 8))
 

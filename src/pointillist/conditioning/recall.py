@@ -2,7 +2,7 @@
 
 Not in the papers of this family; after Blattmann et al., Retrieval-Augmented Diffusion Models, 2022 (arXiv 2204.11824),
 who show a generator the neighbours of an image. Here they are those of its caption, which is known beforehand, so the
-convolutions that read them look in every direction, as for a hint. An image in training never recalls its own caption:
+convolutions that read them look in every direction, as for a hint. An image in training never recalls its own subject:
 what it recalls is as far from it as for a prompt that nobody has trained on.
 """
 
@@ -23,7 +23,7 @@ from pointillist.conditioning.text import TextConfig, prompts_of, resolve_texts
 from pointillist.conditioning.told import Part
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
-from pointillist.text import NearestCaptions
+from pointillist.text import NearestCaptions, clean
 
 MAX_CAPTIONS, MAX_BYTES = 65_536, 1 << 28
 NOTHING = -1
@@ -63,6 +63,11 @@ def first_of_each(texts: Sequence[str]) -> dict[str, int]:
         if text.strip():
             found.setdefault(text, place)
     return found
+
+
+def subject(caption: str) -> str:
+    """The last part between commas, which is the most particular one: "monster, red dragon" is about a red dragon."""
+    return clean(caption.rsplit(",", 1)[-1])
 
 
 class RecallListener(Listener):
@@ -126,7 +131,7 @@ class RecallListener(Listener):
         """Which images each prompt brings to mind.
 
         Args:
-            without: a caption for each image that is not recalled for it.
+            without: a caption for each image: what has its subject is not recalled.
         """
         texts = resolve_texts(asked, count)
         found = torch.full((count, self.config.count), NOTHING)
@@ -157,10 +162,16 @@ class RecallListener(Listener):
         return (torch.tensor(image.palette, device=levels.device, dtype=dtype) / 255)[levels]
 
     def _places(self, text: str, without: str | None) -> Int[np.ndarray, " m"]:
-        found = self.nearest(text, self.config.count + 1)
-        if without is not None:
-            found = np.array([place for place in found if self.config.captions[int(place)] != without], np.int64)
-        return found[: self.config.count]
+        if without is None:
+            return self.nearest(text, self.config.count)
+        own = subject(without)
+        found = self.nearest(text, self.config.count + self._subjects.count(own))
+        others = [place for place in found if self._subjects[int(place)] != own]
+        return np.array(others[: self.config.count], np.int64)
+
+    @cached_property
+    def _subjects(self) -> list[str]:
+        return [subject(caption) for caption in self.config.captions]
 
     def _forget(self) -> None:
         """The images were changed."""
