@@ -9,7 +9,9 @@ import torch
 from engine_networks import Gated, Masked
 
 from pointillist.engine import Program, fuse, record
+from pointillist.engine.builder import Builder
 from pointillist.engine.listing import flops
+from pointillist.engine.program import Value, View
 
 
 def gated(sub_steps: int = 1) -> Program:
@@ -60,10 +62,15 @@ def test_sub_steps_share_the_work() -> None:
 
 def test_a_deeper_network_is_not_rewritten_in_more_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Readers of values are counted a number of times that does not depend on the layers: recording stays linear."""
-    counts = []
     count = fuse._uses
-    monkeypatch.setattr(fuse, "_uses", lambda *arguments: counts.append(1) or count(*arguments))
-    rounds = []
+    counts: list[View] = []
+    rounds: list[int] = []
+
+    def counted(builder: Builder, params: View) -> Counter[Value]:
+        counts.append(params)
+        return count(builder, params)
+
+    monkeypatch.setattr(fuse, "_uses", counted)
     for layers in (2, 6):
         model = Gated(8, layers, sub_steps=1).eval()
         counts.clear()
