@@ -1,10 +1,15 @@
 """How well a sprite model obeys its prompts: `python docs/measure_tiles.py MODEL DATA` prints JSON.
 
+For the shipped model that is kept in `docs/zoo/tiles-prompts.json`, from which `docs/make_zoo_page.py` takes figures.
+
 Colours: 8 colour words x 6 nouns, none of which is a training name together, 4 samples of each. The mean colour of the
 opaque pixels of a sample is compared with the mean of the training tiles that have the word in their name, below; the
 nearest word must be the one that was asked for. Real tiles with one of the words say what can be expected. Samples of
 the same prompts also tell how many are almost empty (fewer than 8 opaque pixels), and how many agree with a training
 tile, or its mirror image, at 90 % of the pixels that are opaque in either.
+
+Names: how many bits of a tile its name saves, on test tiles and on as many training tiles, drawn at random. A name that
+is worth much more in training has been learned by heart.
 
 Words, nouns and colours were fixed on 2026-11-25, from the training tiles alone, before any model was trained.
 """
@@ -22,8 +27,9 @@ import torch
 
 import pointillist as pt
 from pointillist.cli.evaluate import reading
-from pointillist.fidelity import agreement
+from pointillist.fidelity import agreement, bits_saved
 from pointillist.images import OPAQUE
+from pointillist.machine import describe_machine, today
 
 COLOURS = {
     "red": (111, 31, 24),
@@ -95,12 +101,22 @@ def copies(model: pt.PixelModel, levels: torch.Tensor, tiles: torch.Tensor) -> d
     return {"almost_empty": float((opaque < ALMOST_EMPTY).mean()), "copies": float((near >= COPY).mean())}
 
 
+def worth(model: pt.PixelModel, splits: pt.DataSplits, *, seed: int = 0) -> dict[str, Any]:
+    """Bits of a tile that its name saves, with the 95 % interval, in training and on the last part."""
+    train, test = splits.get("train"), splits.get(splits.names[-1])
+    some = train.subset(np.sort(np.random.default_rng(seed).permutation(len(train))[: len(test)]))
+    saved = {name: bits_saved(model, part)["text"] for name, part in (("train", some), ("test", test))}
+    found = {name: {"value": s.value, "interval_95": list(s.interval), "count": s.count} for name, s in saved.items()}
+    return {**found, "test_over_train": saved["test"].value / saved["train"].value}
+
+
 def main(source: str, data: str) -> None:
     """Print what a model does."""
     model = pt.load(source)
     options = reading(model, data, ["data.text_from=name"], labels=True)
     splits = pt.load_data(data, options, spec=model.image, classes=model.config.classes)
-    print(json.dumps({"model": Path(source).name, "seed": 0, **measure(model, splits)}, indent=2))
+    where = {"model": Path(source).name, "seed": 0, "date": today(), "machine": describe_machine()}
+    print(json.dumps({**where, **measure(model, splits), "name_worth": worth(model, splits)}, indent=2))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pointillist.cli.fidelity import lines_of
-from pointillist.cli.output import Bar, print_facts, print_json, refuse_existing
+from pointillist.cli.output import Bar, print_facts, print_json, refuse_existing, to_json
 from pointillist.cli.settings import FLAG
 from pointillist.cli.weights import HELP as ROUNDED
 from pointillist.cli.weights import with_weights
@@ -44,6 +44,7 @@ Split = Annotated[
 ]
 BatchSize = Annotated[int, typer.Option(min=1, metavar="N", help="Images at once; the result does not change.")]
 PerImage = Annotated[Path | None, typer.Option(metavar="CSV", help="Also write nats and bits/dim of each image.")]
+Record = Annotated[Path | None, typer.Option(metavar="JSON", help="Also write the figures as JSON.")]
 Json = Annotated[bool, typer.Option("--json", metavar=FLAG, help="Print JSON, and nothing else, on stdout.")]
 Text = Annotated[str | None, typer.Option(metavar="PROMPT", help="Tell the model this of every image.")]
 _WORTH = "What conditions are worth"
@@ -73,7 +74,7 @@ Order = Annotated[
     ),
 ]
 Weights = Annotated[str | None, typer.Option(metavar="KIND", help=ROUNDED)]
-Force = Annotated[bool, typer.Option("--force", metavar=FLAG, help="Replace the CSV that is there.")]
+Force = Annotated[bool, typer.Option("--force", metavar=FLAG, help="Replace the files that are there.")]
 
 
 def evaluate(
@@ -82,6 +83,7 @@ def evaluate(
     split: Split = None,
     batch_size: BatchSize = 64,
     per_image: PerImage = None,
+    record: Record = None,
     as_json: Json = False,
     no_labels: NoLabels = False,
     text: Text = None,
@@ -96,14 +98,15 @@ def evaluate(
     force: Force = False,
 ) -> None:
     """Measure a model on images it has not seen, in bits/dim and nats."""
+    from pointillist.checkpoint import write_text
     from pointillist.cli import fidelity
     from pointillist.data import load_data
     from pointillist.factory import load
     from pointillist.scoring import evaluate as score
     from pointillist.training.precision import resolve_device
 
-    if per_image is not None:
-        refuse_existing(per_image, force)
+    for path in filter(None, (per_image, record)):
+        refuse_existing(path, force)
     scorer = with_weights(load(model), weights)
     scorer.to(resolve_device(device))
     options = reading(scorer, data, sets or [], labels=not no_labels)
@@ -122,6 +125,8 @@ def evaluate(
         facts |= fidelity.worth(scorer, images, splits.train, candidates, draws, batch_size)
     if copies:
         facts["copies"] = fidelity.copies(scorer, splits, images, name, copies)
+    if record is not None:
+        write_text(record, to_json(facts) + "\n")
     if as_json:
         print_json({"model": model, "data": data, **facts, "seconds": round(seconds, 3)})
     else:
