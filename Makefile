@@ -69,11 +69,11 @@ $(VENV)/.core: pyproject.toml | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,data,tensorboard,explain,studio,e2e]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,data,tensorboard,explain,studio,notebook,e2e]'
 	@touch $@ $(VENV)/.core
 
 $(VENV)/.docs: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs,explain,studio]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs,explain,studio,notebook]'
 	@touch $@ $(VENV)/.core
 
 clean:

@@ -33,7 +33,7 @@ neither do the weights of a model, which has seen the training images: its fair 
 them. `python docs/measure_codecs.py FOLDER` measures it again.
 """
 PROMPTS = """
-Colours, names and copies: `python docs/measure_tiles.py` ({}). Kinds: `python docs/measure_kinds.py`
+Colours and copies: `python docs/measure_tiles.py` ({}). Kinds: `python docs/measure_kinds.py`
 ({}). The rest is on the card, with its command.
 """
 Row = tuple[str, str, str, str]
@@ -66,6 +66,12 @@ def figures(name: str, option: str = "--retrieval") -> Any:
     return next((one for one in read(ZOO / name / "figures.json") or () if option in one["options"]), None)
 
 
+def bits(name: str) -> str:
+    """Bits/dim told the name and all else that is known, and by all orders together."""
+    both = number(look_up(figures(name, "average"), "bits_per_dim"))
+    return number(look_up(figures(name), "bits_per_dim")) + beside(f" ({both} averaged over both orders)")
+
+
 def ranks(found: Any) -> str:
     """Top-1, top-5 and mean reciprocal rank."""
     keys = ("top1", "top5", "mrr")
@@ -75,13 +81,13 @@ def ranks(found: Any) -> str:
 def tiles() -> list[Row]:
     """The aims of `tiles`, and what it does."""
     own, prompts, kinds = figures("tiles"), read(MEASURED / "tiles-prompts.json"), read(MEASURED / "tiles-kinds.json")
-    worth, painted = look_up(prompts, "name_worth"), look_up(prompts, "guidance 2")
-    by_part = [number(look_up(worth, part, "value"), "{:.0f}") for part in ("test", "train")]
+    painted = look_up(prompts, "guidance 2")
+    worth = [number(look_up(run, "bits_saved", "text", "value"), "{:.0f}") for run in (own, figures("tiles", "train"))]
     shares = [number(look_up(painted, key), "{:.1%}") for key in ("almost_empty", "copies")]
     return [
         (
             "bits/pixel of the 707 test tiles, told name and category",
-            number(look_up(own, "bits_per_dim")),
+            bits("tiles"),
             "0.94; 0.88",
             beside(f"{codec('tiles', 'xz -9e, primed')} xz primed with the training tiles"),
         ),
@@ -92,8 +98,8 @@ def tiles() -> list[Row]:
             beside(f"{ranks(look_up(own, 'captions_without_model'))} without a model"),
         ),
         (
-            "bits a tile that its name saves, test; train",
-            "; ".join(by_part) if worth else OPEN,
+            "bits a tile that its name saves, test; training",
+            OPEN if OPEN in worth else "; ".join(worth),
             "30, 0.4 of train; 45, 0.6",
             "",
         ),
@@ -123,7 +129,7 @@ def tiles() -> list[Row]:
 
 def others() -> list[Row]:
     """The aims of the other models."""
-    digits, alone, emoji = figures("digits"), figures("digits", "--no-labels"), figures("emoji")
+    digits, alone = figures("digits"), figures("digits", "--no-labels")
     sets = [codec("emoji", name) for name in ("xz -9e, primed", "xz -9e", "WebP lossless", "JPEG XL e9")]
     tile = figures("outline-to-tile")
     return [
@@ -141,7 +147,7 @@ def others() -> list[Row]:
         ),
         (
             "`emoji`: bits/dim of the 169 test images, told name and category",
-            number(look_up(emoji, "bits_per_dim")),
+            bits("emoji"),
             "below every codec; 5 % below primed xz",
             beside("xz primed {}, xz {}, WebP {}, JPEG XL {}".format(*sets)),
         ),

@@ -8,9 +8,6 @@ nearest word must be the one that was asked for. Real tiles with one of the word
 the same prompts also tell how many are almost empty (fewer than 8 opaque pixels), and how many agree with a training
 tile, or its mirror image, at 90 % of the pixels that are opaque in either.
 
-Names: how many bits of a tile its name saves, on test tiles and on as many training tiles, drawn at random. A name that
-is worth much more in training has been learned by heart.
-
 Words, nouns and colours were fixed on 2026-11-25, from the training tiles alone, before any model was trained.
 """
 
@@ -27,7 +24,7 @@ import torch
 
 import pointillist as pt
 from pointillist.cli.evaluate import reading
-from pointillist.fidelity import agreement, bits_saved
+from pointillist.fidelity import agreement
 from pointillist.images import OPAQUE
 from pointillist.machine import describe_machine, today
 
@@ -101,22 +98,13 @@ def copies(model: pt.PixelModel, levels: torch.Tensor, tiles: torch.Tensor) -> d
     return {"almost_empty": float((opaque < ALMOST_EMPTY).mean()), "copies": float((near >= COPY).mean())}
 
 
-def worth(model: pt.PixelModel, splits: pt.DataSplits, *, seed: int = 0) -> dict[str, Any]:
-    """Bits of a tile that its name saves, with the 95 % interval, in training and on the last part."""
-    train, test = splits.get("train"), splits.get(splits.names[-1])
-    some = train.subset(np.sort(np.random.default_rng(seed).permutation(len(train))[: len(test)]))
-    saved = {name: bits_saved(model, part)["text"] for name, part in (("train", some), ("test", test))}
-    found = {name: {"value": s.value, "interval_95": list(s.interval), "count": s.count} for name, s in saved.items()}
-    return {**found, "test_over_train": saved["test"].value / saved["train"].value}
-
-
 def main(source: str, data: str) -> None:
     """Print what a model does."""
     model = pt.load(source)
     options = reading(model, data, ["data.text_from=name"], labels=True)
     splits = pt.load_data(data, options, spec=model.image, classes=model.config.classes)
     where = {"model": Path(source).name, "seed": 0, "date": today(), "machine": describe_machine()}
-    print(json.dumps({**where, **measure(model, splits), "name_worth": worth(model, splits)}, indent=2))
+    print(json.dumps({**where, **measure(model, splits)}, indent=2))
 
 
 if __name__ == "__main__":

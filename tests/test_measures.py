@@ -127,17 +127,6 @@ def test_a_classifier_judges_samples_and_real_tiles() -> None:
         kinds.measure(model, pt.DataSplits(train=asked, test=asked))
 
 
-def test_the_worth_of_names() -> None:
-    """Bits that names save, on as many training tiles as there are test tiles."""
-    measure = script("measure_tiles")
-    data = tiles([f"wall, thing {i}" for i in range(9)], 0, measure)
-    torch.manual_seed(0)
-    model = pt.build("pixelcnn", image=SPRITES, channels=4, layers=1, text="learned").eval()
-    found = measure.worth(model, pt.DataSplits(train=data, test=data.subset(range(4))))
-    assert found["train"]["count"] == found["test"]["count"] == 4
-    assert found["test_over_train"] == found["test"]["value"] / found["train"]["value"]
-
-
 def test_the_page_says_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is made of the files that are here; figures of a model appear as soon as they are there, and no others do."""
     maker = script("make_zoo_page")

@@ -128,3 +128,31 @@ def test_conditions_are_measured(tmp_path: Path) -> None:
     ):
         assert words in shown
     assert "choose another `--split`" in fails("evaluate", "m", data, "--split", "train", "--copies", "4")
+
+
+def test_what_conditions_are_worth_can_be_computed_in_bf16(tmp_path: Path) -> None:
+    """Near the same, and said; bits/dim stay those of fp32."""
+    data = write_images(tmp_path / "pets", count=10)
+    train(data, "--set", "data.valid_fraction=0.3", "--levels", "4", "--steps", "2", "--out", "m")
+    how = ("evaluate", "m", data, "--split", "valid", "--retrieval")
+    plain, fast = (json.loads(run(*how, "--precision", p, "--json").output) for p in ("fp32", "bf16"))
+    assert (plain["worth_in"], fast["worth_in"]) == ("fp32", "bf16")
+    assert plain["bits_per_dim"] == fast["bits_per_dim"]
+    ours, theirs = (facts["bits_saved"]["label"]["value"] for facts in (plain, fast))
+    assert ours != theirs
+    assert abs(ours - theirs) < 2.0
+    assert "computed in bf16" in run(*how, "--precision", "bf16").output
+    assert "must be fp32 or bf16" in fails("evaluate", "m", data, "--precision", "half")
+
+
+def test_some_images_are_measured(tmp_path: Path) -> None:
+    """The same ones each time; no caption is ranked where none is drawn."""
+    data = write_images(tmp_path / "pets", count=10)
+    options = ("--set", "data.valid_fraction=0.3", "--text-from", "filename", "--text", "learned")
+    train(data, *options, "--levels", "4", "--steps", "2", "--out", "m")
+    how = ("evaluate", "m", data, "--split", "train", "--retrieval", "--draws", "0", "--json")
+    few, again, all_of_them = (json.loads(run(*how, *more).output) for more in (("--limit", "5"), ("--limit", "5"), ()))
+    del few["seconds"], again["seconds"]
+    assert few == again
+    assert few["count"] == few["bits_saved"]["text"]["count"] == 5 < all_of_them["count"]
+    assert "captions" not in few

@@ -55,8 +55,8 @@ def studio(room: Room) -> Iterator[Server]:
     """The studio, once its models are ready."""
     server = Server(room)
     server.start()
-    room.shelf.wait(120)
-    assert [info.error for info in room.shelf.infos()] == [None] * 4
+    room.shelf.wait(600)
+    assert [(info.state, info.error) for info in room.shelf.infos()] == [("ready", None)] * 4
     yield server
     server.close()
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from playwright.sync_api import Browser, Locator, Page, expect
 
-SECONDS = 10_000  # milliseconds that something may take on a busy machine
+from pointillist.studio.room import Room
+
+SECONDS = 60_000  # milliseconds that something may take on a machine that is busy with other things
+expect.set_options(timeout=SECONDS)  # its own is 5 s, whatever a page's is
 DIGITS, COLOURS, RGB, SLOW = "gated-pixelcnn", "locally-masked-pixelcnn", "gated-pixelcnn-2", "gated-pixelcnn-3"
 
 
@@ -51,12 +56,21 @@ def paint(page: Page, seed: int = 3, count: int = 1, label: str | None = None) -
     if label is not None:
         choose(page, "Label", label)
     page.get_by_label("Speed", exact=True).select_option("Infinity")
+    before = page.locator(".kept canvas").count()
     page.get_by_role("button", name="Paint", exact=True).click()
-    wait_until_painted(page)
+    wait_until_painted(page, before + count)
 
 
-def wait_until_painted(page: Page) -> None:
-    """Until nothing is at work and the hand is at the end."""
+def wait_until_painted(page: Page, kept: int | None = None) -> None:
+    """Until nothing is at work and the hand is at the end.
+
+    Args:
+        page: the page.
+        kept: how many images of this sitting there are then. Without it, a canvas that was full before a click may be
+            taken for the one that comes.
+    """
+    if kept is not None:
+        expect(page.locator(".kept canvas")).to_have_count(kept)
     expect(page.get_by_role("button", name="Paint", exact=True)).to_be_visible()
     expect(page.get_by_role("button", name="Play (space)")).to_be_visible()
     expect(page.locator(".transport .count")).to_have_text(re.compile(r"^([\d,]+) / \1$"))
@@ -102,3 +116,20 @@ def point(page: Page, row: float, column: float, size: tuple[int, int] = (8, 8),
     y = box["y"] + box["height"] * (row + 0.5) / size[0]
     page.mouse.move(x, y)
     return x, y
+
+
+def saved(page: Page, button: str, folder: Path) -> Path:
+    """What a button gives, as a file."""
+    with page.expect_download() as found:
+        page.get_by_role("button", name=button, exact=True).click()
+    path = folder / found.value.suggested_filename
+    found.value.save_as(path)
+    return path
+
+
+def emptied(room: Room) -> None:
+    """Nothing is at work any more, soon."""
+    until = time.monotonic() + SECONDS / 1000
+    while len(room.desk) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert len(room.desk) == 0

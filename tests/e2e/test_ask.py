@@ -23,7 +23,7 @@ def others() -> Iterator[Server]:
     """Two models of one kind of image, and one that is told attributes, a vector, a small picture and words."""
     server = Server(Room([digits(), digits(), upscaler()]))
     server.start()
-    server.room.shelf.wait(120)
+    server.room.shelf.wait(600)
     yield server
     server.close()
 
@@ -60,8 +60,7 @@ def test_models_side_by_side(browser: Browser, others: Server) -> None:
         page.get_by_label("Seed", exact=True).fill("5")
         page.get_by_label("Speed", exact=True).select_option("Infinity")
         page.get_by_role("button", name="Paint", exact=True).click()
-        expect(page.locator(".kept li canvas")).to_have_count(2)
-        wait_until_painted(page)
+        wait_until_painted(page, kept=2)
         shown = [pixels(page, place)[..., 0] for place in range(2)]
         for place, name in enumerate(("gated-pixelcnn", "gated-pixelcnn-2")):
             expected = pt.sample(others.room.shelf[name].model, 1, seed=5).levels.numpy()

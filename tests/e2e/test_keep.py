@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 import pointillist as pt
 from pointillist.studio.room import Room
-from tests.e2e.helpers import DIGITS, grey, paint, pixels, wait_until_painted
+from tests.e2e.helpers import DIGITS, grey, paint, pixels, saved, wait_until_painted
 
 
 def test_pictures_are_exact_and_enlarged(page: Page, room: Room, tmp_path: Path) -> None:
@@ -61,15 +61,6 @@ def test_the_images_of_this_sitting_come_back(page: Page) -> None:
     np.testing.assert_array_equal(pixels(page), first)
     expect(page.locator(".kept button").nth(1)).to_have_attribute("aria-pressed", "true")
     expect(page.get_by_role("button", name="Recipe", exact=True)).to_be_enabled()
-
-
-def saved(page: Page, button: str, folder: Path) -> Path:
-    """What a button gives, as a file."""
-    with page.expect_download() as found:
-        page.get_by_role("button", name=button, exact=True).click()
-    path = folder / found.value.suggested_filename
-    found.value.save_as(path)
-    return path
 
 
 def opened(page: Page, recipe: Path) -> None:

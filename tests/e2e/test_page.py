@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Response, expect
 
 import pointillist
 from pointillist.studio.room import Room
@@ -25,9 +25,11 @@ MOST = 300_000  # bytes
 def test_the_page_weighs_less_than_300_kb(browser: Browser, studio: Server) -> None:
     """All that a browser loads before the first painting, uncompressed."""
     page = browser.new_page()
-    sizes: dict[str, int] = {}
-    page.on("response", lambda response: sizes.setdefault(response.url, len(response.body())))
+    answers: list[Response] = []
+    page.on("response", answers.append)
     page.goto(studio.url, wait_until="networkidle")
+    expect(page.get_by_role("button", name="Paint", exact=True)).to_be_enabled()
+    sizes = {answer.url: len(answer.body()) for answer in answers}
     page.close()
     assert {Path(url).name for url in sizes} >= {"studio.js", "studio.css", "hello"}
     assert sum(sizes.values()) < MOST
@@ -104,7 +106,7 @@ def test_it_fits_a_phone_in_light_and_dark(browser: Browser, studio: Server, sch
         expect(page.get_by_role("button", name="PNG", exact=True)).to_be_visible()
         assert page.evaluate("() => document.scrollingElement.scrollWidth") == 390
         assert brightness(page) == (scheme == "light")
-        page.get_by_role("button", name="Colours: as the system. Change").click()
+        page.get_by_role("button", name="Colours: as around it. Change").click()
         assert brightness(page)
         page.get_by_role("button", name="Colours: light. Change").click()
         assert not brightness(page)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 
 import numpy as np
 from playwright.sync_api import Browser, Page, expect
@@ -19,6 +18,7 @@ from tests.e2e.helpers import (
     choose,
     choose_model,
     count,
+    emptied,
     grey,
     opened,
     paint,
@@ -112,7 +112,7 @@ def test_settings_side_by_side_share_their_random_numbers(page: Page, room: Room
     page.get_by_label("Seed", exact=True).fill("11")
     page.get_by_label("Speed", exact=True).select_option("Infinity")
     page.get_by_role("button", name="Paint", exact=True).click()
-    wait_until_painted(page)
+    wait_until_painted(page, kept=2)
     for place, temperature in enumerate((0.4, 1.0)):
         expected = pt.sample(room.shelf[DIGITS].model, 1, seed=11, temperature=temperature).levels.numpy()
         np.testing.assert_array_equal(pixels(page, place)[..., 0], grey(expected[0, 0]))
@@ -140,7 +140,7 @@ def test_two_pages_do_not_mix(browser: Browser, studio: Server, page: Page, room
         for one in (page, other):
             one.get_by_role("button", name="Paint", exact=True).click()
         for one, seed in ((page, 21), (other, 22)):
-            wait_until_painted(one)
+            wait_until_painted(one, kept=1)
             expected = pt.sample(room.shelf[DIGITS].model, 1, seed=seed).levels.numpy()
             np.testing.assert_array_equal(pixels(one)[..., 0], grey(expected[0, 0]))
             expect(one.locator(".kept li")).to_have_count(1)
@@ -161,11 +161,3 @@ def test_the_keyboard_chooses_pixels_and_keys_are_listed(page: Page) -> None:
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
-
-
-def emptied(room: Room) -> None:
-    """Nothing is at work any more, soon."""
-    until = time.monotonic() + 10
-    while len(room.desk) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert len(room.desk) == 0

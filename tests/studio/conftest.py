@@ -17,7 +17,7 @@ def room() -> Iterator[Room]:
     """Four models: gated-pixelcnn (RGB, labels), pixelcnn-pp (mixture), locally-masked-pixelcnn (palette), and one told
     everything."""
     found = helpers.room(helpers.labelled(), helpers.grey(), helpers.coloured(), helpers.upscaler())
-    assert [info.error for info in found.shelf.infos()] == [None] * 4
+    assert [(info.state, info.error) for info in found.shelf.infos()] == [("ready", None)] * 4
     yield found
     found.close()
 

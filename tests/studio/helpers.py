@@ -51,7 +51,7 @@ def room(*models: pt.PixelModel, limits: Limits = SMALL) -> Room:
     """A studio whose models are ready."""
     found = Room(models, limits)
     found.shelf.start()
-    found.shelf.wait(60)
+    found.shelf.wait(600)
     return found
 
 

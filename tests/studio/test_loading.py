@@ -46,7 +46,7 @@ def test_a_model_that_loads_says_so_and_is_ready_later(gate: threading.Event) ->
         assert int(answer.headers["retry-after"]) >= 1
         assert answer.json() == {"error": "pixelcnn-pp is still loading: try again in a moment.", "code": "loading"}
         gate.set()
-        room.shelf.wait(60)
+        room.shelf.wait(600)
         states = [(one["state"], one["step"], one["error"]) for one in client.get("/api/hello").json()["models"]]
         assert states == [("ready", None, None)] * 2
         assert client.post("/api/models/pixelcnn-pp/score", json=SCORE).status_code == 200
@@ -57,7 +57,7 @@ def test_a_model_that_fails_says_why_and_the_others_go_on(tmp_path: Path) -> Non
     (tmp_path / "config.json").write_text("{}")
     room = Room([str(tmp_path), str(tmp_path / "nowhere"), grey()], SMALL)
     with TestClient(create_app(room), base_url=HOST) as client:
-        room.shelf.wait(60)
+        room.shelf.wait(600)
         models = client.get("/api/hello").json()["models"]
         assert [one["state"] for one in models] == ["failed", "failed", "ready"]
         for one in models[:2]:
@@ -93,7 +93,7 @@ def test_a_model_of_a_notebook_can_change_without_reaching_the_studio() -> None:
     model = grey()
     room = Room([model], SMALL)
     with TestClient(create_app(room), base_url=HOST) as client:
-        room.shelf.wait(60)
+        room.shelf.wait(600)
         before = client.post("/api/models/pixelcnn-pp/score", json=SCORE).json()
         with torch.no_grad():
             for parameter in model.parameters():

@@ -53,7 +53,7 @@ def server() -> Iterator[Server]:
     """Over a real socket, with two models."""
     with_models = Server(Room([grey(), labelled()], SMALL))
     with_models.start()
-    with_models.room.shelf.wait(60)
+    with_models.room.shelf.wait(600)
     yield with_models
     with_models.close()
 
@@ -174,7 +174,7 @@ def test_a_painting_has_a_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     room = Room([grey()], SMALL.model_copy(update={"seconds": 0.3}))
     server = Server(room)
     server.start()
-    room.shelf.wait(60)
+    room.shelf.wait(600)
     try:
         browser = Browser(server, LONG)
         began = time.monotonic()
@@ -247,7 +247,7 @@ def test_closing_the_studio_ends_everything(monkeypatch: pytest.MonkeyPatch) -> 
     limits: Limits = SMALL.model_copy(update={"at_once": 1})
     server = Server(Room([grey()], limits))
     server.start()
-    server.room.shelf.wait(60)
+    server.room.shelf.wait(600)
     first = Browser(server, LONG)
     first.until("pixels")
     second = Browser(server, LONG)

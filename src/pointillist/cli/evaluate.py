@@ -42,6 +42,9 @@ Split = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="train, valid, test or all. Default: test, else valid, else all."),
 ]
+Limit = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Measure N images of the part, drawn at random with seed 0.")
+]
 BatchSize = Annotated[int, typer.Option(min=1, metavar="N", help="Images at once; the result does not change.")]
 PerImage = Annotated[Path | None, typer.Option(metavar="CSV", help="Also write nats and bits/dim of each image.")]
 Record = Annotated[Path | None, typer.Option(metavar="JSON", help="Also write the figures as JSON.")]
@@ -57,9 +60,20 @@ Retrieval = Annotated[
 Candidates = Annotated[
     int, typer.Option(min=2, metavar="N", rich_help_panel=_WORTH, help="Captions that the true one is ranked among.")
 ]
-Draws = Annotated[int, typer.Option(min=1, metavar="N", rich_help_panel=_WORTH, help="Draws of the other captions.")]
+Draws = Annotated[
+    int,
+    typer.Option(min=0, metavar="N", rich_help_panel=_WORTH, help="Draws of the other captions; 0 ranks none."),
+]
 Copies = Annotated[
     int, typer.Option(min=0, metavar="N", rich_help_panel=_WORTH, help="Compare N samples with training images.")
+]
+Precision = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        rich_help_panel=_WORTH,
+        help="fp32, or bf16 (half the time): of what this panel names. Bits/dim are always of fp32.",
+    ),
 ]
 NoLabels = Annotated[bool, typer.Option("--no-labels", metavar=FLAG, help="Do not tell the model the labels.")]
 Sets = Annotated[
@@ -81,6 +95,7 @@ def evaluate(
     model: Model,
     data: Data,
     split: Split = None,
+    limit: Limit = None,
     batch_size: BatchSize = 64,
     per_image: PerImage = None,
     record: Record = None,
@@ -94,25 +109,32 @@ def evaluate(
     candidates: Candidates = 50,
     draws: Draws = 1,
     copies: Copies = 0,
+    precision: Precision = "fp32",
     weights: Weights = None,
     force: Force = False,
 ) -> None:
     """Measure a model on images it has not seen, in bits/dim and nats."""
+    import torch
+
     from pointillist.checkpoint import write_text
     from pointillist.cli import fidelity
     from pointillist.data import load_data
+    from pointillist.errors import ConfigError
     from pointillist.factory import load
     from pointillist.scoring import evaluate as score
     from pointillist.training.precision import resolve_device
 
     for path in filter(None, (per_image, record)):
         refuse_existing(path, force)
+    if precision not in ("fp32", "bf16"):
+        raise ConfigError(f"`--precision` (={precision!r}) must be fp32 or bf16.")
     scorer = with_weights(load(model), weights)
-    scorer.to(resolve_device(device))
+    scorer.to(resolve_device(device)).to(memory_format=torch.channels_last)
     options = reading(scorer, data, sets or [], labels=not no_labels)
     classes = scorer.config.classes if options.labels else ()
     splits = load_data(data, options, spec=scorer.image, classes=classes)
     name, images = choose(splits, split)
+    images = some(images, limit)
     started = time.perf_counter()
     with Bar("scoring", len(images)) as bar:
         show = lambda done, total: bar.show(done)  # noqa: E731
@@ -122,7 +144,7 @@ def evaluate(
         write_csv(per_image, result)
     facts = describe(scorer, images, name, result, options)
     if retrieval:
-        facts |= fidelity.worth(scorer, images, splits.train, candidates, draws, batch_size)
+        facts |= fidelity.worth(scorer, images, splits.train, candidates, draws, batch_size, precision)
     if copies:
         facts["copies"] = fidelity.copies(scorer, splits, images, name, copies)
     if record is not None:
@@ -180,6 +202,15 @@ def choose(splits: DataSplits, split: str | None) -> tuple[str, ImageDataset]:
         return "all", splits.get(splits.names[0])
     name = split or ("test" if "test" in splits.names else "valid")
     return name, splits.get(name)
+
+
+def some(images: ImageDataset, limit: int | None) -> ImageDataset:
+    """At most `limit` of the images, the same ones each time, in their order."""
+    if limit is None or limit >= len(images):
+        return images
+    import numpy as np
+
+    return images.subset(np.sort(np.random.RandomState(0).permutation(len(images))[:limit]))
 
 
 def describe(

@@ -19,11 +19,27 @@ def worth(
     candidates: int,
     draws: int,
     batch_size: int,
+    precision: str = "fp32",
 ) -> dict[str, Any]:
     """Bits an image that each condition saves; classes by Bayes' rule; the true caption among others.
 
     Captions are also ranked without the model, by the training images of similar captions, where those are at hand.
     """
+    import torch
+
+    with torch.autocast(model.device.type, torch.bfloat16, enabled=precision == "bf16"):
+        facts = _worth(model, images, train, candidates, draws, batch_size)
+    return {**facts, "worth_in": precision}
+
+
+def _worth(
+    model: PretrainedPixelModel,
+    images: ImageDataset,
+    train: ImageDataset | None,
+    candidates: int,
+    draws: int,
+    batch_size: int,
+) -> dict[str, Any]:
     from pointillist.fidelity import bits_saved, classify, rank_texts
 
     facts: dict[str, Any] = {}
@@ -34,7 +50,7 @@ def worth(
         with Bar("classifying", len(images)) as bar:
             ranking, _ = classify(model, images, batch_size=batch_size, on_progress=lambda done, total: bar.show(done))
         facts["classes"] = _ranking(ranking)
-    if model.config.text is not None and images.texts is not None:
+    if draws and model.config.text is not None and images.texts is not None:
         fitting = min(candidates, len(set(images.texts)))
         if fitting > 1:
             with Bar("ranking", len(images)) as bar:
@@ -85,6 +101,8 @@ def lines_of(facts: dict[str, Any]) -> list[tuple[str, str]]:
     for name, share in facts.get("bits_saved", {}).items():
         low, high = share["interval_95"]
         lines.append((f"saved by {name}", f"{share['value']:.2f} bits an image (95 % {low:.2f} to {high:.2f})"))
+    if facts.get("worth_in") == "bf16":
+        lines.append(("", "these and what follows are computed in bf16"))
     for what in ("classes", "captions", "captions_without_model"):
         if what in facts:
             found = facts[what]

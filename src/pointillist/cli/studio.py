@@ -40,7 +40,10 @@ def studio(
     no_browser: NoBrowser = False,
     seconds: Seconds = 300.0,
 ) -> None:
-    """Paint, ask and look on a local page, until Ctrl-C. Nothing leaves this machine, and nothing is kept on it."""
+    """Paint, ask and look on a local page, until Ctrl-C. Nothing leaves this machine, and nothing is kept on it.
+
+    A model that cannot be loaded is said, and the others work; without any the studio ends.
+    """
     from pointillist.errors import ConfigError, MissingExtraError
     from pointillist.zoo import shipped
 
@@ -61,24 +64,28 @@ def studio(
             err=True,
         )
     server.run(lambda: _started(server, room, browser=not no_browser))
+    if room.shelf.failed:
+        raise ConfigError("No model could be loaded, so there is nothing to paint with: name another, or train one.")
 
 
 def _started(server: Server, room: Room, *, browser: bool) -> None:
     """Say where it is, show it, and say how the models come along."""
     typer.echo(f"studio     {server.url}   (Ctrl-C ends it)")
-    if browser and _has_screen():
+    threading.Thread(target=_tell, args=[server, room], daemon=True).start()
+    if browser and _has_screen() and any(entry.is_there() for entry in room.shelf.entries.values()):
         webbrowser.open(server.url)
-    threading.Thread(target=_tell, args=[room], daemon=True).start()
 
 
-def _tell(room: Room) -> None:
-    """A line for each model that is ready or failed."""
+def _tell(server: Server, room: Room) -> None:
+    """A line for each model that is ready or failed; the end, if all have."""
     for entry in room.shelf.entries.values():
         entry.wait()
         if entry.info.error:
             typer.echo(f"failed     {entry.name}: {entry.info.error}", err=True)
         else:
             typer.echo(f"ready      {entry.name}")
+    if room.shelf.failed:
+        server.end()
 
 
 def _has_screen() -> bool:

@@ -28,14 +28,12 @@ _CODES = {404: "missing", 405: "method"}
 _NO_JSON = "The body is not JSON that can be read: send one object, as UTF-8."
 
 
-def create_app(
-    room: Room, hosts: frozenset[str] = LOOPBACK, *, any_address: bool = False, framed: bool = False
-) -> FastAPI:
+def create_app(room: Room, hosts: frozenset[str] = LOOPBACK, *, any_address: bool = False) -> FastAPI:
     """The application.
 
     Args:
         room: its models; they begin to load when the server starts.
-        hosts, any_address, framed: see `Guard`.
+        hosts, any_address: see `Guard`.
     """
 
     @asynccontextmanager
@@ -58,7 +56,7 @@ def create_app(
 
     app.mount("/page", StaticFiles(directory=page), name="page")
     _answer_faults(app)
-    app.add_middleware(Guard, hosts=hosts, body_bytes=room.limits.body_bytes, any_address=any_address, framed=framed)
+    app.add_middleware(Guard, hosts=hosts, body_bytes=room.limits.body_bytes, any_address=any_address)
     _describe_events(app)
     return app
 

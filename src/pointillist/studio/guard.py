@@ -16,8 +16,6 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _OWN = "'self'"
-# pages of notebooks, which show the studio in a frame
-_NOTEBOOKS = "http://localhost:* http://127.0.0.1:* https://localhost:* vscode-webview:"
 
 
 class Guard:
@@ -28,18 +26,14 @@ class Guard:
         any_address: whether any numeric address is one of them too: for a server on all interfaces. A page that means
             harm can point a name of its own at us, but not an address.
         body_bytes: of a request.
-        framed: whether pages of notebooks may show the studio.
     """
 
-    def __init__(
-        self, app: App, hosts: frozenset[str], body_bytes: int, *, any_address: bool = False, framed: bool = False
-    ) -> None:
+    def __init__(self, app: App, hosts: frozenset[str], body_bytes: int, *, any_address: bool = False) -> None:
         self._app, self._hosts, self._any, self._bytes = app, hosts, any_address, body_bytes
-        frames = f"{_OWN} {_NOTEBOOKS}" if framed else _OWN
         policy = {
             "default-src": "'none'", "script-src": _OWN, "style-src": _OWN, "font-src": _OWN, "connect-src": _OWN,
             "img-src": f"{_OWN} data: blob:", "manifest-src": _OWN, "worker-src": _OWN, "base-uri": "'none'",
-            "form-action": "'none'", "frame-ancestors": frames,
+            "form-action": "'none'", "frame-ancestors": _OWN,
         }  # fmt: skip
         self._headers = [
             (b"content-security-policy", "; ".join(f"{k} {v}" for k, v in policy.items()).encode()),

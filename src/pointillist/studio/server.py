@@ -52,12 +52,12 @@ def address(host: str, port: int) -> str:
     return f"http://{name}:{port}/"
 
 
-def application(room: Room, host: str, *, framed: bool = False) -> FastAPI:
+def application(room: Room, host: str) -> FastAPI:
     """The application for a server at `host`."""
     if is_loopback(host):
-        return create_app(room, LOOPBACK | {host}, framed=framed)
+        return create_app(room, LOOPBACK | {host})
     names = {host.lower(), socket.gethostname().lower(), *LOOPBACK}
-    return create_app(room, frozenset(names), any_address=True, framed=framed)
+    return create_app(room, frozenset(names), any_address=True)
 
 
 class Server:
@@ -67,12 +67,12 @@ class Server:
         url: where it is.
     """
 
-    def __init__(self, room: Room, host: str = "127.0.0.1", port: int = 0, *, framed: bool = False) -> None:
+    def __init__(self, room: Room, host: str = "127.0.0.1", port: int = 0) -> None:
         self.room = room
         self._socket = listen(host, port)
         self.url = address(host, self._socket.getsockname()[1])
         config = uvicorn.Config(
-            application(room, host, framed=framed), log_level="warning", access_log=False, server_header=False,
+            application(room, host), log_level="warning", access_log=False, server_header=False,
             timeout_graceful_shutdown=2, lifespan="on", ws="none",
         )  # fmt: skip
         self._server = uvicorn.Server(config)
@@ -98,10 +98,14 @@ class Server:
         if not self._wait():
             raise ConfigError("The studio did not start: see what it wrote on the terminal.")
 
+    def end(self) -> None:
+        """Let `run` return, soon."""
+        self._server.should_exit = True
+
     def close(self) -> None:
         """End it, and everything that it paints."""
         self.room.close()  # first, so that streams end by themselves
-        self._server.should_exit = True
+        self.end()
         if self._thread is not None:
             self._thread.join(10)
         self._socket.close()

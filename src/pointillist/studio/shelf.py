@@ -40,7 +40,7 @@ class Entry:
         self.asking = threading.Lock()
         self._info = m.ModelInfo(id=id_, name=name, state="waiting", step=None, error=None, details=None)
         self._model: PixelModel | None = None
-        self._over = threading.Event()
+        self._read, self._over = threading.Event(), threading.Event()
 
     @property
     def info(self) -> m.ModelInfo:
@@ -76,7 +76,13 @@ class Entry:
             LOG.error("%s could not be loaded", self.name, exc_info=error)
             self._say("failed", error=f"It could not be loaded ({type(error).__name__}): the terminal says more.")
         finally:
+            self._read.set()
             self._over.set()
+
+    def is_there(self) -> bool:
+        """Whether its weights could be read, as soon as that is known."""
+        self._read.wait()
+        return self._info.state != "failed"
 
     def wait(self, seconds: float | None = None) -> None:
         """Until it is ready or failed."""
@@ -89,6 +95,7 @@ class Entry:
         model.eval().requires_grad_(False)
         details = details_of(model)
         self._say("loading", step="preparing the engine")
+        self._read.set()
         _warm(model, limits)
         self._model = model
         self._info = self._info.model_copy(update={"state": "ready", "step": None, "details": details})
@@ -151,6 +158,11 @@ class Shelf:
         if id_ not in self.entries:
             raise Refused(404, "missing", f"There is no model {id_[:100]!r} here: ask /api/hello which there are.")
         return self.entries[id_]
+
+    @property
+    def failed(self) -> bool:
+        """Whether all have failed."""
+        return all(info.state == "failed" for info in self.infos())
 
     def infos(self) -> list[m.ModelInfo]:
         """How far each is."""

@@ -1,6 +1,6 @@
 // The server, as functions. Every fault is one sentence that people can read.
 
-const GONE = "The studio does not answer: look whether its command is still running, then try again.";
+const GONE = "The studio does not answer: look whether its command, or its kernel, is still running, then try again.";
 
 /** An answer that is not a success. */
 export class Fault extends Error {

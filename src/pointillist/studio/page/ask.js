@@ -1,7 +1,7 @@
 // The panel of what is asked for: conditions, settings, random numbers, how many canvases.
 
 import { MOST_COMPARED, NAMES, USUAL } from "./asking.js";
-import { h, refill, say } from "./dom.js";
+import { h, refill, say, stepBack } from "./dom.js";
 import { icon } from "./icons.js";
 import { conditionFields } from "./conditions.js";
 
@@ -15,8 +15,8 @@ export class AskPanel {
     this.painter = painter;
     this.bringing = bringing;
     this.fields = h("div", { className: "fields" });
-    // a click leaves no focus behind: the space bar is then the painting's, not the button's
-    this.go = h("button", { className: "strong big", type: "submit", onclick: (/** @type {MouseEvent} */ event) => event.detail > 0 && this.go.blur() }, "Paint");
+    // after a click the space bar is the painting's, not the button's
+    this.go = h("button", { className: "strong big", type: "submit", onclick: (/** @type {MouseEvent} */ event) => event.detail > 0 && stepBack(this.go) }, "Paint");
     this.note = h("p", { className: "note", role: "status" });
     const form = h("form", { onsubmit: (/** @type {Event} */ event) => this.#submit(event) }, this.fields, h("div", { className: "go" }, this.go, this.note));
     this.el = h("section", { className: "panel ask", "aria-label": "Ask" }, form);

@@ -1,12 +1,12 @@
 // The top: name, models, theme, keys.
 
-import { h, refill, say, whole } from "./dom.js";
+import { h, inFocus, refill, say, whole } from "./dom.js";
 import { icon } from "./icons.js";
 import { dots, loadingText } from "./notices.js";
 
 /** @typedef {import("./state.js").State} State */
 
-const THEMES = /** @type {const} */ ([["auto", "light dark", "as the system"], ["sun", "light", "light"], ["moon", "dark", "dark"]]);
+const THEMES = /** @type {const} */ ([["auto", "", "as around it"], ["sun", "light", "light"], ["moon", "dark", "dark"]]);
 
 export class Bar {
   /** @param {State} state @param {HTMLElement} root @param {() => void} showKeys */
@@ -28,7 +28,7 @@ export class Bar {
     const words = { waiting: " (waits)", loading: " (loading)", failed: " (failed)", ready: "" };
     const key = state.models.map((model) => model.id + model.state).join();
     refill(this.select, key, () => state.models.map((model) => h("option", { value: model.id, disabled: model.state !== "ready" }, model.name + words[model.state])));
-    if (document.activeElement !== this.select) this.select.value = state.modelId;
+    if (inFocus(this.select) !== this.select) this.select.value = state.modelId;
     const loading = state.models.find((model) => model.state === "loading");
     const behind = loading && state.details ? loadingText(loading) : "";
     refill(this.loading, behind, () => (behind ? [dots(), behind] : []));

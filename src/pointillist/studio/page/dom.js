@@ -66,6 +66,12 @@ export function isDark(el) {
   return scheme.includes("light") ? scheme.includes("dark") && matchMedia("(prefers-color-scheme: dark)").matches : scheme.includes("dark");
 }
 
+/** The element in focus, also within a shadow. @param {Element} el one beside it */
+export const inFocus = (el) => /** @type {Document | ShadowRoot} */ (el.getRootNode()).activeElement;
+
+/** Hand the focus from an element to the studio around it. @param {Element} el */
+export const stepBack = (el) => /** @type {HTMLElement | null} */ (el.closest(".studio"))?.focus({ preventScroll: true });
+
 /** Offer a file. @param {Blob} blob @param {string} name */
 export function download(blob, name) {
   const url = URL.createObjectURL(blob);

@@ -14,9 +14,13 @@ export const KEYS = [
 
 const TYPED = "input:not([type=range], [type=radio], [type=checkbox], [type=button]), textarea, select, dialog *";
 
-/** @param {HTMLElement} root @param {State} state @param {Commands} commands */
-export function listenToKeys(root, state, commands) {
-  const hear = (/** @type {KeyboardEvent} */ event) => {
+/**
+ * On the page that is the studio's own all keys are; in a notebook, those that are pressed within it.
+ * @param {HTMLElement} root @param {State} state @param {Commands} commands @param {AbortSignal} over
+ */
+export function listenToKeys(root, state, commands, over) {
+  const hear = (/** @type {Event} */ event) => {
+    if (!(event instanceof KeyboardEvent)) return;
     const target = event.target instanceof Element ? event.target : root;
     if (event.defaultPrevented || target.matches(TYPED) || !(root.contains(target) || target === document.body)) return;
     const onCanvas = target.matches("canvas.image");
@@ -29,8 +33,7 @@ export function listenToKeys(root, state, commands) {
     act(commands);
     event.preventDefault();
   };
-  root.ownerDocument.addEventListener("keydown", hear);
-  return () => root.ownerDocument.removeEventListener("keydown", hear);
+  root.getRootNode().addEventListener("keydown", hear, { signal: over });
 }
 
 /** @param {KeyboardEvent} event @param {Commands} commands */

@@ -1,4 +1,5 @@
 // The studio, in the shape of an anywidget module: `render({ model, el })` puts it into an element and returns its end.
+// Where it stands, the size of that element decides, not the size of the window.
 
 import { Server } from "./api.js";
 import { AskPanel } from "./ask.js";
@@ -29,18 +30,19 @@ const AGAIN = 300; // milliseconds between looks while models load
 
 /** @param {{model: Host, el: HTMLElement}} where */
 function render({ model, el }) {
+  const root = h("div", { className: "studio", tabIndex: -1 }); // in focus wherever nothing in it is, so that it hears keys
   const server = new Server(model.get("address"), model.get("send") ?? ((address, options) => fetch(address, options)));
   const state = new State();
   const player = new Player(state);
   const questions = new Questions(state, server);
   const painter = new Painter(state, server, player);
-  const dialogs = new Dialogs(el);
+  const dialogs = new Dialogs(root);
   const keeping = new Keeping(state, server, painter);
   const bringing = new Bringing(state, server, dialogs, keeping);
   const hand = new Hand(state, player);
   const commands = new Commands(state, player, painter, hand, questions, dialogs);
 
-  const bar = new Bar(state, el, () => commands.keys());
+  const bar = new Bar(state, root, () => commands.keys());
   const ask = new AskPanel(state, painter, bringing);
   const tools = new Tools(state, commands, bringing);
   const stage = new Stage(state, questions, hand, tools.zoom);
@@ -48,20 +50,20 @@ function render({ model, el }) {
   const pixel = new PixelPanel(state, questions, commands);
   const gallery = new Gallery(state, keeping, bringing);
   const notices = new Notices(state);
-  const tabs = new Tabs(state, el);
+  const tabs = new Tabs(state, root);
   const parts = [bar, ask, tools, stage, transport, pixel, gallery, notices, tabs];
 
   const middle = h("main", { className: "middle" }, tools.el, stage.el, transport.el, notices.el);
-  el.classList.add("studio");
-  el.replaceChildren(bar.el, middle, tabs.el, ask.el, pixel.el, gallery.el);
+  root.append(bar.el, middle, tabs.el, ask.el, pixel.el, gallery.el);
+  el.classList.add("studio-place");
+  el.replaceChildren(root);
   state.listeners.push(() => parts.forEach((part) => part.update()));
-  const deaf = listenToKeys(el, state, commands);
-  takeDrops(el, bringing);
   const over = new AbortController();
+  listenToKeys(root, state, commands, over.signal);
+  takeFiles(root, bringing, over.signal);
   follow(state, server, over.signal);
   return () => {
     over.abort();
-    deaf();
     painter.stop();
     el.replaceChildren();
   };
@@ -85,10 +87,10 @@ async function follow(state, server, over) {
     await new Promise((resolve) => setTimeout(resolve, AGAIN));
   }
 }
-const LOST = "The studio does not answer: look whether its command is still running.";
+const LOST = "The studio does not answer: look whether its command, or its kernel, is still running.";
 
-/** Files that are dropped or pasted anywhere. @param {HTMLElement} el @param {Bringing} bringing */
-function takeDrops(el, bringing) {
+/** Files that are dropped or pasted anywhere. @param {HTMLElement} el @param {Bringing} bringing @param {AbortSignal} over */
+function takeFiles(el, bringing, over) {
   const inside = (/** @type {boolean} */ on) => el.classList.toggle("dropping", on);
   el.addEventListener("dragover", (event) => {
     event.preventDefault();
@@ -102,10 +104,11 @@ function takeDrops(el, bringing) {
     inside(false);
     bringing.take(event.dataTransfer?.files[0]);
   });
-  el.ownerDocument.addEventListener("paste", (event) => {
-    const file = event.clipboardData?.files[0];
+  const pasted = (/** @type {Event} */ event) => {
+    const file = event instanceof ClipboardEvent && event.clipboardData?.files[0];
     if (file) bringing.take(file);
-  });
+  };
+  el.getRootNode().addEventListener("paste", pasted, { signal: over });
 }
 
 export default { render };

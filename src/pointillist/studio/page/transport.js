@@ -1,7 +1,7 @@
 // Below the stage: play, step, scrub, speed.
 
 import { shown } from "./board.js";
-import { h, say, whole } from "./dom.js";
+import { h, inFocus, say, whole } from "./dom.js";
 import { icon } from "./icons.js";
 import { SPEEDS } from "./state.js";
 
@@ -42,7 +42,7 @@ export class Transport {
     this.range.setAttribute("aria-valuetext", `${at} of ${length} pixels`);
     say(this.count, length ? `${whole(at)} / ${whole(length)}` : "");
     this.goOn.hidden = !hasGaps(state);
-    if (document.activeElement !== this.speed) this.speed.value = String(state.speed);
+    if (inFocus(this.speed) !== this.speed) this.speed.value = String(state.speed);
   }
 
   #chosen() {

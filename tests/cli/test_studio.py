@@ -1,0 +1,50 @@
+"""`pointillist studio`: what it says, and when it ends."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pointillist.studio import server as home
+
+from .helpers import fails, run
+
+
+def test_without_any_model_it_ends() -> None:
+    """Each has its sentence, the last one is of all; exit code 2, and no browser was opened."""
+    said = fails("studio", "nosuch", "neither")
+    assert "failed nosuch: " in said
+    assert "failed neither: " in said
+    assert "No model could be loaded" in said
+
+
+def test_one_model_is_enough(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What failed is said, the other one is shown, and the browser is opened for it."""
+    servers: list[home.Server] = []
+    settled: list[dict[str, Any]] = []
+
+    class Kept(home.Server):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            servers.append(self)
+
+    def browse(url: str) -> None:
+        while not settled:
+            with urllib.request.urlopen(f"{url}api/hello") as answer:
+                hello = json.load(answer)
+            if {one["state"] for one in hello["models"]} <= {"ready", "failed"}:
+                settled.append(hello)
+            time.sleep(0.05)
+        servers[0].end()
+
+    monkeypatch.setattr(home, "Server", Kept)
+    monkeypatch.setattr("pointillist.cli.studio._has_screen", lambda: True)
+    monkeypatch.setattr("webbrowser.open", browse)
+    said = run("studio", "nosuch", model).output
+    assert "studio     http://127.0.0.1:" in said
+    assert [one["state"] for one in settled[0]["models"]] == ["failed", "ready"]
