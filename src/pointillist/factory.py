@@ -21,7 +21,7 @@ from pointillist.checkpoint import (
     read_tensors,
     write_model,
 )
-from pointillist.conditioning import AttributesConfig, HintConfig, TextConfig, VectorConfig
+from pointillist.conditioning import AttributesConfig, HintConfig, RecallConfig, TextConfig, VectorConfig
 from pointillist.errors import CheckpointError, ConfigError
 from pointillist.images import ImageSpec
 from pointillist.likelihoods import LikelihoodName
@@ -83,6 +83,7 @@ def build(
     vector: int | VectorConfig | None = None,
     hint: int | str | ImageSpec | HintConfig | None = None,
     text: bool | str | TextConfig = False,
+    recall: RecallConfig | None = None,
     likelihood: LikelihoodName = "auto",
     mixtures: int | None = None,
     position_width: int = 0,
@@ -105,6 +106,7 @@ def build(
             integers, or how it is made of an image: `lowres:2`, `grey`, `outline`, `half:left`.
         text: how it listens to prompts: `use` (also True), `learned`, `use+learned`, `minilm:FOLDER`,
             `clip:FOLDER`; with `+tokens` every site also asks the tokens one by one (cross-attention).
+        recall: the images that a prompt brings to mind; `model.listeners["recall"].remember(levels)` gives them.
         likelihood, mixtures, position_width, label_width, level_width: see `ModelConfig`.
         orders: in which it is trained, by name; also a text with commas, and `raster-all` or `s-curve-all` for eight.
         settings: settings of the network, such as `channels=64, layers=12`.
@@ -129,6 +131,7 @@ def build(
             "mixtures": 10 if mixtures is None else mixtures,
             "classes": _named(classes),
             **conditions(image, attributes, vector, hint, text),
+            "recall": recall,
             "position_width": position_width,
             "label_width": label_width,
             "level_width": level_width,

@@ -74,7 +74,7 @@ def _check(model: PixelModel, source: PixelModel) -> None:
         )
     if source.fixed_size and ours.shape != theirs.shape:
         raise ConfigError(
-            f"`init` has learned positions for {theirs.height}x{theirs.width}, and these images are "
+            f"`init` paints only {theirs.height}x{theirs.width}, and these images are "
             f"{ours.height}x{ours.width}: read them with `--size {theirs.height}x{theirs.width}`."
         )
 

@@ -14,6 +14,8 @@ from pointillist.conditioning import (
     HintListener,
     LabelListener,
     Listener,
+    RecallConfig,
+    RecallListener,
     TextConfig,
     TextListener,
     VectorConfig,
@@ -43,6 +45,7 @@ class ModelConfig(BaseModel):
         classes: names of the labels it takes; empty for none.
         label_width: features of a label's vector.
         attributes, vector, hint, text: the other conditions that it listens to; None where it does not.
+        recall: the training images that a prompt brings to mind; None where it does not.
         position_width: features of a learned map of positions; 0 for none. With it the image size is fixed.
         level_width: features of the embedding of an unordered level.
         orders: the orders that it is trained on, the usual one first; see `ordering`. With several it is told which.
@@ -61,6 +64,7 @@ class ModelConfig(BaseModel):
     vector: VectorConfig | None = None
     hint: HintConfig | None = None
     text: TextConfig | None = None
+    recall: RecallConfig | None = None
     position_width: int = Field(0, ge=0, le=1024)
     level_width: int = Field(16, ge=1, le=1024)
     orders: tuple[str, ...] = ("raster",)
@@ -96,6 +100,12 @@ class ModelConfig(BaseModel):
                 f"A pixel of {image.channels:,} channels and {image.levels:,} levels needs {numbers:,} numbers, over "
                 f"the limit of {MAX_NUMBERS:,}: use fewer channels, levels or mixtures."
             )
+        return self
+
+    @model_validator(mode="after")
+    def _can_recall(self) -> ModelConfig:
+        if self.recall is not None and self.text is None:
+            raise ConfigError("`recall` needs a model that listens to text: give `text`, for example `use+learned`.")
         return self
 
     @model_validator(mode="after")
@@ -146,6 +156,8 @@ class ModelConfig(BaseModel):
             found["words"] = WordsListener(self.text)
         if self.text is not None and self.text.tokens:
             found["tokens"] = (EncodedTokensListener if self.text.token_size else WordTokensListener)(self.text)
+        if self.text is not None and self.recall is not None:
+            found["recall"] = RecallListener(self.recall, self.text, self.image)
         return found
 
     def describe_conditions(self) -> list[str]:
@@ -162,5 +174,6 @@ class ModelConfig(BaseModel):
             said.append(f"hint ({made}{self.hint.channels} channel(s) of {kind})")
         if self.text is not None:
             heard = [self.text.encoder, "learned" * self.text.learned, "tokens" * bool(self.text.tokens)]
+            heard += [] if self.recall is None else [f"{self.recall.count} images that it recalls"]
             said.append(f"text ({' + '.join(filter(None, heard))})")
         return said

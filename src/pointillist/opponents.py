@@ -6,14 +6,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float
 
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError
 from pointillist.fidelity import Ranking, rank_captions
-from pointillist.text import NOTHING, Prompts, features, open_encoder
+from pointillist.text import NearestCaptions, Prompts, open_encoder
 
-BUCKETS, LENGTH = 4096, 96
 TIE = 1e-6  # captions that share their best image are told apart by the mean of all of theirs
 
 
@@ -57,27 +55,10 @@ class _Nearest:
 
     def __init__(self, train: ImageDataset, neighbours: int) -> None:
         assert train.texts is not None
-        self.captions = sorted(set(train.texts))
-        self.rows = {caption: np.flatnonzero(np.array(train.texts) == caption) for caption in self.captions}
-        self.neighbours = neighbours
-        self.prompts = Prompts(open_encoder("use"))
-        self.prompts.prepare(self.captions)
-        self.vectors, self.pieces = self.prompts(self.captions), np.stack([_pieces(c) for c in self.captions])
-        self._found: dict[str, np.ndarray] = {}
+        captions = sorted(set(train.texts))
+        self.rows = [np.flatnonzero(np.array(train.texts) == caption) for caption in captions]
+        self.nearest, self.neighbours = NearestCaptions(captions, Prompts(open_encoder("use"))), neighbours
 
     def images(self, text: str) -> np.ndarray:
         """Their places in the training part."""
-        if text not in self._found:
-            both = self.pieces @ _pieces(text)
-            either = self.pieces.sum(1) + _pieces(text).sum() - both
-            similar = self.vectors @ self.prompts([text])[0] + both / np.maximum(either, 1)
-            best = np.argsort(-similar, kind="stable")[: self.neighbours]
-            self._found[text] = np.concatenate([self.rows[self.captions[int(i)]] for i in best])
-        return self._found[text]
-
-
-def _pieces(text: str) -> Float[np.ndarray, " buckets"]:
-    """1 for each bucket that a word or n-gram of the text is in."""
-    found, numbers = np.zeros(BUCKETS, np.float32), features(text, BUCKETS, LENGTH)
-    found[numbers[numbers != NOTHING]] = 1
-    return found
+        return np.concatenate([self.rows[int(i)] for i in self.nearest(text, self.neighbours)])

@@ -88,7 +88,7 @@ class PixelModel(Watched):
     @property
     def fixed_size(self) -> bool:
         """Whether only images of the trained size can be painted or scored."""
-        return self.position is not None
+        return self.position is not None or self.config.recall is not None
 
     @property
     def device(self) -> torch.device:
@@ -282,8 +282,8 @@ class PixelModel(Watched):
         image = self.image
         if self.fixed_size and (height, width) != (image.height, image.width):
             raise ShapeError(
-                f"Size {height}x{width} does not fit this model, which has learned positions and knows only "
-                f"{image.height}x{image.width}: resize the images, or train with `position_width = 0`."
+                f"Size {height}x{width} does not fit this model, which has learned positions or recalls images and "
+                f"knows only {image.height}x{image.width}: resize the images, or train without these."
             )
 
     def to_levels(self, images: Any) -> Int[Tensor, "b c h w"]:

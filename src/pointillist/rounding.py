@@ -37,6 +37,8 @@ TINY = 2.0**-100
 """An output whose weights are all smaller is zero: below, scales run out of bits."""
 _DROPPED_BITS = 24 - 17
 OUTPUT = "output.weight"
+RECALLED = "recall.images"
+"""The one tensor that is no weight: bytes, which are kept as they are."""
 _SCALE = "_scale"
 
 
@@ -123,7 +125,11 @@ def expand(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
     whole = {name for name, tensor in stored.items() if tensor.dtype == torch.int8}
     scales = {name + _SCALE for name in whole}
     return {
-        name: from_int8(tensor, stored[name + _SCALE]) if name in whole else tensor.float()
+        name: from_int8(tensor, stored[name + _SCALE])
+        if name in whole
+        else tensor
+        if name == RECALLED
+        else tensor.float()
         for name, tensor in stored.items()
         if name not in scales
     }
@@ -146,7 +152,7 @@ def expanded_shapes(stored: Mapping[str, Stored]) -> dict[str, tuple[int, ...]]:
                     "copy the whole folder again."
                 )
             del shapes[name + _SCALE]
-        elif tensor.kind not in ("F64", "F32", "F16", "BF16"):
+        elif tensor.kind not in (("U8",) if name == RECALLED else ("F64", "F32", "F16", "BF16")):
             raise CheckpointError(
                 f"The weights `{name}` are of type {tensor.kind}, not floating point or int8 with scales: "
                 "copy the whole folder again."

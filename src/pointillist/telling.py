@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
 
-from pointillist.conditioning import NO_LABEL, HintListener, Part, TextListener, Told, label_part
+from pointillist.conditioning import NO_LABEL, HintListener, Part, RecallListener, TextListener, Told, label_part
 from pointillist.data import Batch, ImageDataset
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
@@ -40,6 +40,7 @@ class Telling:
                 )
             parts["vector"] = model.listeners["vector"].resolve(columns.vectors, count, (1, 1))
         self._told = Told(count, parts)
+        self._texts = data.texts
         self._brings_hints = columns.hints is not None
         self._derives = model.config.hint is not None and model.config.hint.derive is not None
         if model.config.hint is not None and self._brings_hints and not self._derives:
@@ -52,7 +53,11 @@ class Telling:
         told = self._told[index]
         parts = dict(told.parts)
         for name, listener in self._model.listeners.items():
-            if (listener.asks or name) == "text":
+            if isinstance(listener, RecallListener):
+                # by its own caption, however it is said this time, an image would recall itself
+                own = None if self._texts is None else [self._texts[int(i)] for i in index]
+                parts[name] = listener.resolve(batch.texts, told.count, (1, 1), without=own)
+            elif (listener.asks or name) == "text":
                 parts[name] = listener.resolve(batch.texts, told.count, (1, 1))
         if self._model.config.hint is not None:
             parts["hint"] = self._hint(batch)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import pointillist as pt
@@ -165,3 +166,24 @@ def test_some_images_are_measured(tmp_path: Path) -> None:
     assert few == again
     assert few["count"] == few["bits_saved"]["text"]["count"] == 5 < all_of_them["count"]
     assert "captions" not in few
+
+
+def test_images_that_are_recalled(tmp_path: Path) -> None:
+    """By a setting of a recipe; fine-tuning keeps them; without captions a sentence."""
+    data = write_images(tmp_path / "pets", count=10)
+    options = ("--set", "model.recall=2", "--text-from", "filename", "--text", "learned", "--levels", "4")
+    train(data, *options, "--steps", "2", "--out", "m")
+    model = pt.load("m")
+    assert model.config.recall is not None
+    assert model.config.recall.count == 2
+    remembered = model.listeners["recall"].levels
+    assert int(remembered.max()) > 0
+    run("train", "--resume", "--out", "m", "--steps", "3")
+    assert torch.equal(pt.load("m").listeners["recall"].levels, remembered)
+    assert "2 images that it recalls" in " ".join(run("info", "m").output.split())
+    run("sample", "m", "-n", "2", "--text", "cat", "--out", "d/")
+    measured = json.loads(run("evaluate", "m", data, "--json").output)
+    assert measured["told"] == ["label", "words", "recall"]
+    train(data, "--init", "m", "--steps", "1", "--out", "n")
+    assert torch.equal(pt.load("n").listeners["recall"].levels, remembered)
+    assert "is by captions" in fails("train", data, "--set", "model.recall=2", "--text", "learned", "--out", "o")

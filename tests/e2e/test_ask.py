@@ -8,20 +8,20 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 import pointillist as pt
 from pointillist.studio.room import Room
 from pointillist.studio.server import Server
 from tests.e2e.helpers import choose_model, grey, opened, paint, pixels, wait_until_painted
 from tests.e2e.models import digits
-from tests.studio.helpers import upscaler
+from tests.studio.helpers import numbered, upscaler
 
 
 @pytest.fixture(scope="module")
 def others() -> Iterator[Server]:
-    """Two models of one kind of image, and one that is told attributes, a vector, a small picture and words."""
-    server = Server(Room([digits(), digits(), upscaler()]))
+    """Two models of one kind of image; one that is told attributes, a vector, a small picture, words; one, numbers."""
+    server = Server(Room([digits(), digits(), upscaler(), numbered()]))
     server.start()
     server.room.shelf.wait(600)
     yield server
@@ -51,6 +51,45 @@ def test_everything_that_a_model_listens_to_has_a_field(browser: Browser, others
         expected = pt.sample(model, 1, seed=2, guidance=2.0, **told).levels.numpy()
         np.testing.assert_array_equal(pixels(page)[..., 0], grey(expected[0, 0], 8))
         expect(page.locator(".words")).to_contain_text("“a red dragon”, blue, hint, vector")
+
+
+def test_a_hint_of_numbers(browser: Browser, others: Server) -> None:
+    """One for each channel, typed; all of them, from a file of NumPy; what does not fit is said."""
+    model = others.room.shelf["pixelcnn"].model
+    everywhere = np.full((2, 4, 4), 0.5, np.float32)
+    everywhere[1] = -1
+    anywhere = np.random.default_rng(0).normal(size=(2, 4, 4))
+    file = io.BytesIO()
+    np.save(file, anywhere)
+    wrong = io.BytesIO()
+    np.save(wrong, anywhere[:, :3])
+    with opened(browser, others.url) as page:
+        choose_model(page, "pixelcnn")
+        field = page.get_by_role("textbox", name="Hint (numbers)")
+        field.fill("0.5, -1, 3")
+        expect(page.locator(".ask")).to_contain_text("wants 2, one for each channel, or 2 × 4 × 4")
+        field.fill("0.5, -1")
+        paint(page, seed=2)
+        expected = pt.sample(model, 1, seed=2, hint=everywhere).levels.numpy()
+        np.testing.assert_array_equal(pixels(page)[..., 0], grey(expected[0, 0], 8))
+        bring_numbers(page, "wrong.npy", wrong.getvalue())
+        expect(page.get_by_role("alert")).to_contain_text("An array of shape [2, 3, 4] is not a hint")
+        bring_numbers(page, "hint.npy", file.getvalue())
+        expect(page.locator(".ask")).to_contain_text("hint.npy")
+        paint(page, seed=2)
+        expected = pt.sample(model, 1, seed=2, hint=anywhere.astype(np.float32)).levels.numpy()
+        np.testing.assert_array_equal(pixels(page)[..., 0], grey(expected[0, 0], 8))
+        bring_numbers(page, "hint.csv", "\n".join(map(str, everywhere.ravel())).encode())
+        expect(page.locator(".ask")).to_contain_text("hint.csv")
+        bring_numbers(page, "words.txt", b"none at all")
+        expect(page.get_by_role("alert")).to_contain_text("numbers and nothing else")
+
+
+def bring_numbers(page: Page, name: str, content: bytes) -> None:
+    """A file of numbers as the hint."""
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Open numbers").click()
+    chooser.value.set_files({"name": name, "mimeType": "application/octet-stream", "buffer": content})
 
 
 def test_models_side_by_side(browser: Browser, others: Server) -> None:

@@ -14,7 +14,6 @@ from tests.e2e.helpers import (
     COLOURS,
     DIGITS,
     SLOW,
-    canvas,
     choose,
     choose_model,
     count,
@@ -144,20 +143,3 @@ def test_two_pages_do_not_mix(browser: Browser, studio: Server, page: Page, room
             expected = pt.sample(room.shelf[DIGITS].model, 1, seed=seed).levels.numpy()
             np.testing.assert_array_equal(pixels(one)[..., 0], grey(expected[0, 0]))
             expect(one.locator(".kept li")).to_have_count(1)
-
-
-def test_the_keyboard_chooses_pixels_and_keys_are_listed(page: Page) -> None:
-    """Without a pointer: arrows, Enter, Escape, and a sheet of keys."""
-    paint(page)
-    canvas(page).focus()
-    for key in ("ArrowRight", "ArrowRight", "ArrowDown"):
-        page.keyboard.press(key)
-    expect(page.locator(".pixel h2")).to_have_text("Row 1, column 1")
-    page.keyboard.press("Enter")
-    expect(page.locator(".pixel .where")).to_contain_text("held")
-    page.keyboard.press("Escape")
-    expect(page.get_by_role("button", name="Repaint from here")).to_be_hidden()
-    page.keyboard.press("?")
-    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
-    page.keyboard.press("Escape")
-    expect(page.get_by_role("dialog")).to_have_count(0)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -16,6 +17,8 @@ from pointillist.conditioning import (
     AttributesConfig,
     HintConfig,
     Part,
+    RecallConfig,
+    RecallListener,
     TextConfig,
     Told,
     VectorConfig,
@@ -34,6 +37,7 @@ Model = TypeVar("Model", bound=nn.Module)
 CLASSES = ("cat", "dog", "owl")
 ATTRIBUTES = AttributesConfig(values={"hair": ("red", "grey"), "eyes": ("0", "1", "2")}, width=2)
 VECTOR = VectorConfig(size=4, width=3)
+RECALL = RecallConfig(captions=("red dragon", "a dragon", "blue"), count=2, width=3, layers=1, level_width=2)
 # words learned with the model; and beside them an encoder that no test opens: vectors stand for its prompts
 TEXTS = (
     TextConfig(learned=True, width=3, buckets=7, length=9),
@@ -131,6 +135,7 @@ def make_model(
     vector: bool = False,
     hint: HintConfig | None = None,
     text: TextConfig | None = None,
+    recall: bool = False,
     mixtures: int = 2,
     orders: tuple[str, ...] = ("raster",),
 ) -> PixelModel:
@@ -153,10 +158,17 @@ def make_model(
         vector=VECTOR if vector else None,
         hint=hint,
         text=text,
+        recall=RECALL if recall else None,
         level_width=3,
         orders=orders,
     )
-    return PixelModel(config).double().eval()
+    model = PixelModel(config).double().eval()
+    if recall:
+        shape = (len(RECALL.captions), *image.shape)
+        recalling = model.listeners["recall"]
+        assert isinstance(recalling, RecallListener)
+        recalling.remember(torch.from_numpy(np.random.default_rng(0).integers(0, image.levels, shape)))
+    return model
 
 
 def orders_of(name: str) -> st.SearchStrategy[tuple[str, ...]]:
@@ -194,6 +206,7 @@ def models(draw: Callable[..., Any], name: str | None = None, max_levels: int = 
     chosen = draw(st.sampled_from(names())) if name is None else name
     image = draw(image_kinds(max_levels))
     torch.manual_seed(draw(st.integers(0, 2**20)))
+    text = draw(st.sampled_from([None, *(text for text in TEXTS if tokens or not text.tokens)]))
     model = make_model(
         chosen,
         image,
@@ -204,7 +217,8 @@ def models(draw: Callable[..., Any], name: str | None = None, max_levels: int = 
         attributes=draw(st.booleans()),
         vector=draw(st.booleans()),
         hint=small_hint(draw(st.sampled_from([None, *fitting_hints(image)])), image),
-        text=draw(st.sampled_from([None, *(text for text in TEXTS if tokens or not text.tokens)])),
+        text=text,
+        recall=text is not None and draw(st.booleans()),
         orders=draw(orders_of(chosen)),
     )
     draw(st.sampled_from([fresh, dirty, loaded, averaged]))(model)
@@ -268,6 +282,8 @@ def random_told(model: PixelModel, count: int, height: int | None = None, width:
         states = torch.randn(*shape, config.text.token_size, dtype=torch.float64)
         words = torch.randint(-1, config.text.buckets, (*shape, config.text.pieces))
         values["tokens"] = states if config.text.token_size else words
+    if config.recall is not None:
+        values["recall"] = torch.randint(-1, len(config.recall.captions), (count, config.recall.count))
     return Told(count, {n: Part(values[n], torch.rand(parts[n].known.shape) < 0.7) for n in parts})
 
 

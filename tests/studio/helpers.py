@@ -47,6 +47,11 @@ def upscaler() -> pt.PixelModel:
     )  # fmt: skip
 
 
+def numbered() -> pt.PixelModel:
+    """Told two numbers at every place."""
+    return dirty(pt.build("pixelcnn", shape=(1, 4, 4), levels=8, channels=4, layers=1, hint=2))
+
+
 def room(*models: pt.PixelModel, limits: Limits = SMALL) -> Room:
     """A studio whose models are ready."""
     found = Room(models, limits)

@@ -251,6 +251,7 @@ def told_of(model: PretrainedPixelModel, images: ImageDataset) -> list[str]:
         "text": images.texts is not None,
         "words": images.texts is not None,
         "tokens": images.texts is not None,
+        "recall": images.texts is not None,
         "hint": made,
     }
     return [name for name in model.listeners if known[name]]

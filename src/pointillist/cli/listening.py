@@ -13,12 +13,19 @@ if TYPE_CHECKING:
 
 
 def heard(section: ModelSection, data: ImageDataset, source: PretrainedPixelModel | None) -> dict[str, Any]:
-    """Keywords of `build` for attributes, vector, hint and text; data that lack one need not unteach it.
+    """Keywords of `build` for attributes, vector, hint, text and recall; data that lack one need not unteach it.
 
     Raises:
-        ConfigError: if a hint is to be made of the images, and the data bring hints too.
+        ConfigError: if a hint is to be made of the images, and the data bring hints too; if captions are missing.
     """
-    from pointillist.conditioning import AttributesConfig, HintConfig, TextConfig, VectorConfig
+    from pointillist.conditioning import (
+        AttributesConfig,
+        HintConfig,
+        RecallConfig,
+        TextConfig,
+        VectorConfig,
+        first_of_each,
+    )
 
     columns, before = data.columns, None if source is None else source.config
     found: dict[str, Any] = {}
@@ -38,8 +45,28 @@ def heard(section: ModelSection, data: ImageDataset, source: PretrainedPixelMode
     text = section.text if section.text != "auto" else "use" if data.texts is not None and before is None else "off"
     if text != "off":
         found["text"] = TextConfig.of(text, section.text_width, section.text_dropout)
+    if section.recall:
+        if data.texts is None:
+            raise ConfigError(f"`recall` (={section.recall}) is by captions, and {data.name} has none: leave it out.")
+        captions = tuple(first_of_each(data.texts))
+        found["recall"] = RecallConfig(captions=captions, count=section.recall, width=section.hint_width)
     if before is not None:
-        for name in ("attributes", "vector", "hint", "text"):
+        for name in ("attributes", "vector", "hint", "text", "recall"):
             if name not in found and getattr(before, name) is not None:
                 found[name] = getattr(before, name)
     return found
+
+
+def remember(
+    model: PretrainedPixelModel, section: ModelSection, data: ImageDataset, source: PretrainedPixelModel | None
+) -> None:
+    """Give a new model the images that its prompts bring to mind: training images, or those that its source recalls."""
+    from pointillist.conditioning import RecallListener, first_of_each
+
+    listener, before = model.listeners.get("recall"), None if source is None else source.listeners.get("recall")
+    if not isinstance(listener, RecallListener):
+        return
+    if section.recall:
+        listener.remember(data.batch(list(first_of_each(data.texts or ()).values())).levels)
+    elif isinstance(before, RecallListener):
+        listener.remember(before.levels)

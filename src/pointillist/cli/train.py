@@ -189,7 +189,7 @@ def _model(
 ) -> tuple[PretrainedPixelModel, list[str]]:
     import torch
 
-    from pointillist.cli.listening import heard
+    from pointillist.cli.listening import heard, remember
     from pointillist.factory import build
     from pointillist.finetune import initialise_from
 
@@ -213,6 +213,7 @@ def _model(
         orders=section.orders,
         **section.network,
     )
+    remember(model, section, splits.train, source)
     return model, [] if source is None else initialise_from(model, source)
 
 

@@ -2,11 +2,13 @@
 
 from pointillist.text.encoder import TextEncoder, TokenEncoder, open_encoder
 from pointillist.text.features import NOTHING, features, word_features
+from pointillist.text.nearest import NearestCaptions
 from pointillist.text.prompts import Prompts, clean
 from pointillist.text.rewording import reword
 
 __all__ = [
     "NOTHING",
+    "NearestCaptions",
     "Prompts",
     "TextEncoder",
     "TokenEncoder",

@@ -13,7 +13,7 @@ from pointillist.data import Batch
 from pointillist.text import reword
 from pointillist.training.config import TrainConfig
 
-SPOKEN = ("text", "words", "tokens")
+SPOKEN = ("text", "words", "tokens", "recall")
 """Parts that are made of one caption: they are hidden together."""
 
 

@@ -25,14 +25,15 @@ export function unpackFloats(packed) {
 
 /**
  * An array as it is sent.
- * @param {Levels} array @param {number[]} shape
+ * @param {Levels | Float32Array} array @param {number[]} shape
  * @returns {Api.Packed}
  */
 export function pack(array, shape) {
   const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
   let text = "";
   for (let i = 0; i < bytes.length; i += CHUNK) text += String.fromCharCode(...bytes.subarray(i, i + CHUNK));
-  return { dtype: array instanceof Uint8Array ? "uint8" : "uint16", shape, data: btoa(text) };
+  const dtype = array instanceof Uint8Array ? "uint8" : array instanceof Uint16Array ? "uint16" : "float32";
+  return { dtype, shape, data: btoa(text) };
 }
 
 /** So many zeros, of the kind in which levels of a model are sent. @param {Api.ImageKind} image @param {number} count */

@@ -3,6 +3,7 @@
 import { unpackLevels } from "./arrays.js";
 import { Fault } from "./api.js";
 import { blankBoard, traced } from "./board.js";
+import { hintOf, isOfNumbers, readNumbers, shapeOf } from "./numbers.js";
 
 /** @typedef {import("./state.js").State} State */
 /** @typedef {"image" | "hint"} Role */
@@ -23,7 +24,7 @@ export class Bringing {
   choose(role = "image") {
     const input = document.createElement("input");
     input.type = "file";
-    input.accept = role === "hint" ? "image/*" : "image/*,.json,application/json";
+    input.accept = role === "image" ? "image/*,.json,application/json" : this.#numbers() ? ".npy,.txt,.csv,text/*" : "image/*";
     input.addEventListener("change", () => this.take(input.files?.[0], role));
     input.click();
   }
@@ -32,12 +33,28 @@ export class Bringing {
   async take(file, role = "image") {
     if (!file) return;
     try {
-      if (file.type === "application/json" || file.name.endsWith(".json")) await this.keeping.reproduce(file);
+      if (role === "hint" && this.#numbers()) await this.#hint(file, this.#numbers());
+      else if (file.type === "application/json" || file.name.endsWith(".json")) await this.keeping.reproduce(file);
       else await this.#picture(file, role);
     } catch (error) {
       if (!(error instanceof Fault)) console.error(error);
       this.state.note("error", error instanceof Error ? error.message : String(error));
     }
+  }
+
+  /** The model's hint, if it is no picture. */
+  #numbers() {
+    const hint = this.state.details?.conditions.hint;
+    return hint && isOfNumbers(hint) ? hint : null;
+  }
+
+  /** @param {File} file @param {Api.HintKind | null} hint */
+  async #hint(file, hint) {
+    const numbers = await readNumbers(file);
+    const { details, ask } = this.state;
+    if (!hint || !details) return;
+    ask.hint = { levels: hintOf(numbers, hint, shapeOf(hint, details, ask.size)), name: file.name };
+    this.state.changed();
   }
 
   /** @param {File} file @param {Role} role */

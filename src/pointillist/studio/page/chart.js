@@ -13,6 +13,11 @@ import { percent, s } from "./dom.js";
 
 const WIDTH = 320, LEFT = 34, RIGHT = 318, TOP = 14, BOTTOM = 104, HEIGHT = 136;
 const TOPS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1];
+/** @type {Record<string, (level: number, count: number) => number>} */
+const STEPS = {
+  ArrowRight: (level) => level + 1, ArrowUp: (level) => level + 1, ArrowLeft: (level) => level - 1, ArrowDown: (level) => level - 1,
+  PageUp: (level, count) => level + Math.ceil(count / 16), PageDown: (level, count) => level - Math.ceil(count / 16), Home: () => 0, End: (_, count) => count - 1,
+};
 const SWATCHES = 64; // above this many levels a strip shows them
 
 export class Chart {
@@ -34,11 +39,18 @@ export class Chart {
     this.ticks = [0.5, 1].map((share) => s("text", { x: LEFT - 6, y: this.#y(share) + 4, "text-anchor": "end" }));
     const axis = s("path", { class: "axis", d: `M${LEFT} ${BOTTOM}H${RIGHT}` });
     this.el = s(
-      "svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "chart", role: "img" },
+      "svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "chart", role: "slider", tabindex: 0, "aria-valuemin": 0, "aria-valuemax": this.count - 1 },
       ...this.lines, ...this.ticks, this.bars, this.seen, this.choice, this.parts, this.drawn, this.whisker, this.box,
       axis, this.#shades(image, channel), this.there, ...this.#names(),
     );
+    this.at = 0; // the level that is chosen, or there
     this.el.addEventListener("click", (event) => choose(this.#level(event)));
+    this.el.addEventListener("keydown", (event) => {
+      const level = STEPS[event.key]?.(this.at, this.count);
+      if (level === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      choose(Math.max(0, Math.min(this.count - 1, level)));
+    });
   }
 
   /** @param {Shares} shares */
@@ -57,6 +69,9 @@ export class Chart {
     this.#over(shares, high);
     const likeliest = levels.reduce((a, b) => (probs[b] > probs[a] ? b : a), 0);
     const words = observed >= 0 ? `; level ${levelName(this.image, observed)} is there, ${percent(probs[observed])}` : "";
+    this.at = Math.max(0, chosen ?? observed);
+    this.el.setAttribute("aria-valuenow", String(this.at));
+    this.el.setAttribute("aria-valuetext", `Level ${levelName(this.image, this.at)}, ${percent(probs[this.at])}`);
     this.el.setAttribute("aria-label", `Probabilities of ${this.count} levels: likeliest ${levelName(this.image, likeliest)}, ${percent(probs[likeliest])}${words}`);
   }
 

@@ -3,21 +3,22 @@
 /** @typedef {import("./state.js").State} State */
 
 const ZOOM = 1.5;
-const MOST_ZOOM = 16;
 const MOST_BRUSH = 16;
 
 export class Commands {
   /**
    * @param {State} state @param {import("./player.js").Player} player @param {import("./painter.js").Painter} painter
    * @param {import("./hand.js").Hand} hand @param {import("./questions.js").Questions} questions @param {import("./dialogs.js").Dialogs} dialogs
+   * @param {import("./bringing.js").Bringing} bringing
    */
-  constructor(state, player, painter, hand, questions, dialogs) {
+  constructor(state, player, painter, hand, questions, dialogs, bringing) {
     this.state = state;
     this.player = player;
     this.painter = painter;
     this.hand = hand;
     this.questions = questions;
     this.dialogs = dialogs;
+    this.bringing = bringing;
   }
 
   paint() {
@@ -68,8 +69,7 @@ export class Commands {
 
   /** @param {number} steps 0 fits */
   zoom(steps) {
-    this.state.zoom = steps === 0 ? 1 : Math.max(1, Math.min(MOST_ZOOM, this.state.zoom * ZOOM ** steps));
-    this.state.changed();
+    this.state.zoomTo(steps === 0 ? 1 : this.state.zoom * ZOOM ** steps);
   }
 
   grid() {
@@ -77,8 +77,20 @@ export class Commands {
     this.state.changed();
   }
 
-  next() {
-    this.state.choose((this.state.active + 1) % this.state.boards.length);
+  /** Another canvas. @param {number} steps */
+  next(steps) {
+    const { active, boards } = this.state;
+    this.state.choose((active + steps + boards.length) % boards.length);
+  }
+
+  open() {
+    this.bringing.choose();
+  }
+
+  /** The pencil takes the level under the cursor. */
+  pick() {
+    const pixel = this.state.hover?.pixel ?? this.state.pin?.pixel;
+    if (pixel !== undefined) this.hand.pick(pixel);
   }
 
   undo() {
@@ -106,6 +118,7 @@ export class Commands {
     if (state.pin) state.pin = { pixel, choice: state.pin.choice.map(() => null) };
     if (state.playing) this.player.pause();
     this.hand.hover(state.active, pixel);
+    state.follow = true;
     state.changed();
   }
 

@@ -1,6 +1,7 @@
 // Fields for what a model listens to; none for what it does not.
 
-import { h } from "./dom.js";
+import { h, say } from "./dom.js";
+import { hintOf, isOfNumbers, numbersIn, shapeOf } from "./numbers.js";
 
 /** @typedef {import("./state.js").State} State */
 
@@ -18,7 +19,7 @@ export function conditionFields(state, details, bringing) {
   if (conditions.labels.length) fields.push(labelField(ask, conditions.labels));
   for (const [name, values] of Object.entries(conditions.attributes)) fields.push(attributeField(ask, name, values));
   if (conditions.vector !== null) fields.push(vectorField(ask, conditions.vector));
-  if (conditions.hint) fields.push(hintField(state, conditions.hint, bringing));
+  if (conditions.hint) fields.push(isOfNumbers(conditions.hint) ? numbersField(state, details, conditions.hint, bringing) : hintField(state, conditions.hint, bringing));
   return fields;
 }
 
@@ -69,9 +70,32 @@ function vectorField(ask, count) {
 /** @param {State} state @param {Api.HintKind} hint @param {import("./bringing.js").Bringing} bringing */
 function hintField(state, hint, bringing) {
   const { ask } = state;
-  if (!hint.image) return h("p", { className: "note" }, "This model takes a hint of numbers, which a page cannot draw: use Python or the HTTP interface.");
   const choose = h("button", { type: "button", onclick: () => bringing.choose("hint") }, ask.hint ? "Another" : "Choose a picture");
   const drop = h("button", { type: "button", onclick: () => { ask.hint = null; state.changed(); } }, "None");
   const what = hint.derive ? `Hint (${hint.derive})` : "Hint";
   return h("div", { className: "field" }, h("span", { className: "name" }, what, ask.hint && h("small", {}, ask.hint.name)), h("div", { className: "side" }, choose, ask.hint && drop));
+}
+
+/** @param {State} state @param {Api.Details} details @param {Api.HintKind} hint @param {import("./bringing.js").Bringing} bringing */
+function numbersField(state, details, hint, bringing) {
+  const { ask } = state;
+  const wanted = () => shapeOf(hint, details, state.ask.size);
+  const note = h("small", {}, ask.hint?.name ?? "");
+  const input = h("input", {
+    type: "text", placeholder: `${hint.channels} ${hint.channels === 1 ? "number" : "numbers"}, or ${wanted().join(" × ")}`, value: ask.hint?.text ?? "",
+    oninput: () => {
+      const values = numbersIn(input.value);
+      ask.hint = null;
+      try {
+        if (!values) throw new Error("Numbers are wanted; without them nothing is told.");
+        if (values.length) ask.hint = { levels: hintOf({ values, shape: null }, hint, wanted()), name: "", text: input.value };
+        say(note, "");
+      } catch (error) {
+        say(note, error instanceof Error ? error.message : String(error));
+      }
+    },
+  });
+  const open = h("button", { type: "button", title: "A file of numbers: text, or an array saved by NumPy", onclick: () => bringing.choose("hint") }, "Open numbers");
+  const none = h("button", { type: "button", onclick: () => { ask.hint = null; state.changed(); } }, "None");
+  return h("div", { className: "field" }, h("label", { className: "stacked" }, hint.image ? "Hint (codes)" : "Hint (numbers)", input, note), h("div", { className: "side" }, open, Boolean(ask.hint?.name) && none));
 }

@@ -12,12 +12,35 @@ export class Hand {
     this.player = player;
     /** @type {{board: Board, last: number} | null} a stroke that is being drawn */
     this.stroke = null;
+    /** @type {(() => void) | null} undoes what the last press did */
+    this.undo = null;
+    this.resting = false;
+  }
+
+  /** Undo the last press, and see nothing until `wake`: fingers zoom. */
+  rest() {
+    if (!this.resting) this.undo?.();
+    this.undo = this.stroke = this.state.hover = null;
+    this.resting = true;
+    this.state.stroke = 0;
+    this.state.changed();
+  }
+
+  wake() {
+    this.resting = false;
   }
 
   /** @param {number} place of the board @param {number | null} pixel @param {PointerEvent} event */
   pointer(place, pixel, event) {
     const { state } = this;
+    if (this.resting || !event.isPrimary) return; // a second finger draws nothing
     if (event.type === "pointerdown") {
+      const { pin, view, at, history } = state;
+      const { past, now, future } = history;
+      this.undo = () => {
+        Object.assign(history, { past, now, future });
+        Object.assign(state, { pin, view, at });
+      };
       state.choose(place);
       if (event.button === 0 && pixel !== null) this.#down(pixel, event);
     } else if (event.type === "pointermove") this.#move(place, pixel);

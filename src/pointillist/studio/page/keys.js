@@ -3,10 +3,10 @@
 /** @type {[string, string][]} */
 export const KEYS = [
   ["P", "paint"], ["Esc", "stop, let go of a pixel"], ["Space", "play or pause"], [", .", "one pixel back, on"],
-  ["Home End", "first, newest pixel"], ["← → ↑ ↓", "choose a pixel of the canvas"], ["Enter", "hold the pixel; draw with pencil or eraser"],
-  ["R", "repaint from the held pixel"], ["C", "let the model continue"], ["1 2 3 4", "image, expected, surprise, looked at"],
-  ["V B E", "look, pencil, eraser"], ["[ ]", "smaller, larger brush"], ["Alt+click", "take the level under the pencil"],
-  ["Ctrl+Z Ctrl+Y", "undo, redo"], ["+ − 0", "zoom in, out, fit"], ["G", "grid"], ["N", "next canvas"], ["?", "this list"],
+  ["Home End", "first, newest pixel"], ["← → ↑ ↓", "choose a pixel of the canvas"], ["Enter", "hold the pixel; draw with pencil or eraser"], ["Shift+arrow", "draw or erase on the way"],
+  ["R", "repaint from the held pixel"], ["C", "let the model continue"], ["1 2 3 4 5", "image, expected, surprise, looked at, moved"],
+  ["V B E", "look, pencil, eraser"], ["[ ]", "smaller, larger brush"], ["I Alt+click", "take the level under the pencil"],
+  ["Ctrl+Z Ctrl+Y", "undo, redo"], ["+ − 0", "zoom in, out, fit"], ["G", "grid"], ["N Shift+N", "next canvas, the one before"], ["O", "open a picture or a recipe"], ["?", "this list"],
 ];
 
 /** @typedef {import("./state.js").State} State */
@@ -28,7 +28,7 @@ export function listenToKeys(root, state, commands, over) {
     if (event.altKey) return;
     if (target.matches("button, summary, [type=radio]") && (event.key === " " || event.key === "Enter" || event.key.startsWith("Arrow"))) return;
     if (onCanvas && move(event, state, commands)) return event.preventDefault();
-    const act = ACTS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    const act = event.key === "N" ? () => commands.next(-1) : ACTS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!act || target.matches("[type=range]") && event.key.length > 1) return;
     act(commands);
     event.preventDefault();
@@ -49,9 +49,9 @@ function withControl(event, commands) {
 const ACTS = {
   p: (c) => c.paint(), Escape: (c) => c.escape(), " ": (c) => c.player.toggle(), ",": (c) => c.player.step(-1), ".": (c) => c.player.step(1),
   Home: (c) => c.player.seek(0), End: (c) => c.player.seek(Infinity), r: (c) => c.repaint(), c: (c) => c.goOn(),
-  1: (c) => c.view("image"), 2: (c) => c.view("entropy"), 3: (c) => c.view("surprise"), 4: (c) => c.view("look"),
+  1: (c) => c.view("image"), 2: (c) => c.view("entropy"), 3: (c) => c.view("surprise"), 4: (c) => c.view("look"), 5: (c) => c.view("shift"),
   v: (c) => c.tool("look"), b: (c) => c.tool("pencil"), e: (c) => c.tool("eraser"), "[": (c) => c.brush(-1), "]": (c) => c.brush(1),
-  "+": (c) => c.zoom(1), "=": (c) => c.zoom(1), "-": (c) => c.zoom(-1), 0: (c) => c.zoom(0), g: (c) => c.grid(), n: (c) => c.next(), "?": (c) => c.keys(),
+  "+": (c) => c.zoom(1), "=": (c) => c.zoom(1), "-": (c) => c.zoom(-1), 0: (c) => c.zoom(0), g: (c) => c.grid(), n: (c) => c.next(1), i: (c) => c.pick(), o: (c) => c.open(), "?": (c) => c.keys(),
 };
 
 /** @type {Record<string, [number, number]>} */
@@ -72,6 +72,9 @@ function move(event, state, commands) {
   const row = Math.floor(from / board.width) + (first ? 0 : arrow[0]);
   const column = (from % board.width) + (first ? 0 : arrow[1]);
   const inside = row >= 0 && column >= 0 && row < board.height && column < board.width;
-  if (inside) commands.moveTo(row * board.width + column);
+  if (!inside) return true;
+  const pixel = row * board.width + column;
+  commands.moveTo(pixel);
+  if (event.shiftKey && state.tool !== "look") commands.press(pixel);
   return true;
 }

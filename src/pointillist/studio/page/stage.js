@@ -4,6 +4,7 @@ import { gradient } from "./colour.js";
 import { NAMES, toldInWords } from "./asking.js";
 import { holdsAnything } from "./board.js";
 import { fixed, h, refill, say } from "./dom.js";
+import { Gestures } from "./gestures.js";
 import { overlayOf } from "./maps.js";
 import { BoardView } from "./view.js";
 
@@ -32,6 +33,7 @@ export class Stage {
     this.work = null;
     this.table = h("div", { className: "table" }, this.boards);
     this.el = h("section", { className: "stage", "aria-label": "Canvases" }, this.table, h("div", { className: "status" }, this.legend, this.words, zoom));
+    this.gestures = new Gestures(this.table, this.boards, state, hand);
     new ResizeObserver(() => state.changed()).observe(this.table);
   }
 
@@ -39,12 +41,16 @@ export class Stage {
     const { state } = this;
     while (this.views.length < state.boards.length) this.#add(this.views.length);
     this.views.forEach((view, i) => (view.el.hidden = i >= state.boards.length));
+    this.gestures.hold();
     const { columns, scale } = this.#layout();
     this.boards.style.setProperty("--columns", String(columns));
     state.boards.forEach((board, i) => {
       const overlay = overlayOf(state, this.questions, board, i === state.active);
       this.views[i].update(state, board, i, scale, overlay);
     });
+    this.gestures.settle();
+    if (state.follow) this.views[state.active].marks[1].scrollIntoView({ block: "nearest", inline: "nearest" });
+    state.follow = false;
     this.el.classList.toggle("drawing", state.tool !== "look");
     this.#legend();
     this.words.hidden = state.view !== "image";
@@ -78,7 +84,8 @@ export class Stage {
     }
     const steps = window.devicePixelRatio || 1; // whole pixels of the device, so that all are of one size
     const fit = best.scale >= 1 ? Math.floor(best.scale * steps) / steps : best.scale;
-    return { columns: best.columns, scale: Math.max(fit, 0.25) * zoom };
+    const scale = Math.max(fit, 0.25) * zoom;
+    return { columns: best.columns, scale: zoom > 1 && scale >= 4 ? Math.round(scale * steps) / steps : scale };
   }
 
   #legend() {

@@ -22,7 +22,7 @@ import { History } from "./history.js";
  * @property {number | null} seed @property {[number, number] | null} size @property {number} count
  * @property {Compare} compare
  */
-/** @typedef {{levels: Api.Packed, name: string}} Hint */
+/** @typedef {{levels: Api.Packed, name: string, text?: string}} Hint `text`: as it was typed */
 /** @typedef {{by: "" | "label" | "guidance" | "temperature" | "top_p" | "model", values: string}} Compare */
 
 /** @returns {Ask} */
@@ -33,6 +33,7 @@ const plainAsk = () => ({
 
 export const SPEEDS = [4, 16, 64, 256, 1024, 4096, Infinity]; // pixels a second; the last is as it comes
 const USUAL_SECONDS = 4;
+const MOST_ZOOM = 16;
 
 export class State {
   constructor() {
@@ -69,6 +70,7 @@ export class State {
     this.notice = null;
     /** @type {Kept[]} the newest first */
     this.kept = [];
+    this.follow = false; // whether the pixel that is pointed at is to be brought into view
     this.stroke = 0; // counts what a pencil has done to the board in hand
     /** @type {(() => void)[]} */
     this.listeners = [];
@@ -137,6 +139,12 @@ export class State {
   /** Replace the board in hand. @param {Board} board */
   replace(board) {
     this.show(this.boards.map((old, i) => (i === this.active ? board : old)), this.active);
+  }
+
+  /** @param {number} zoom 1 fits */
+  zoomTo(zoom) {
+    this.zoom = Math.max(1, Math.min(MOST_ZOOM, zoom));
+    this.changed();
   }
 
   /** Let go of what belongs to a board. */

@@ -40,7 +40,7 @@ function render({ model, el }) {
   const keeping = new Keeping(state, server, painter);
   const bringing = new Bringing(state, server, dialogs, keeping);
   const hand = new Hand(state, player);
-  const commands = new Commands(state, player, painter, hand, questions, dialogs);
+  const commands = new Commands(state, player, painter, hand, questions, dialogs, bringing);
 
   const bar = new Bar(state, root, () => commands.keys());
   const ask = new AskPanel(state, painter, bringing);

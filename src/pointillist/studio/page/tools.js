@@ -11,7 +11,7 @@ import { holdsAnything } from "./board.js";
 /** @type {[State["view"], string, string][]} */
 const VIEWS = [
   ["image", "Image", "The image (1)"], ["entropy", "Expected", "Bits that the model expected at each pixel: entropy (2)"],
-  ["surprise", "Surprise", "Bits that came (3)"], ["look", "Looked at", "What the held pixel looked at (4)"], ["shift", "Moved", "Which distributions move if the held pixel is another"],
+  ["surprise", "Surprise", "Bits that came (3)"], ["look", "Looked at", "What the held pixel looked at (4)"], ["shift", "Moved", "Which distributions move if the held pixel is another (5)"],
 ];
 /** @type {[State["tool"], import("./icons.js").Icon, string][]} */
 const TOOLS = [["look", "look", "Look: point at a pixel, click to hold it (V)"], ["pencil", "pencil", "Pencil (B)"], ["eraser", "eraser", "Eraser: the model can continue what is erased (E)"]];
@@ -26,7 +26,7 @@ export class Tools {
     this.tools = TOOLS.map(([tool, picture, title]) => button(picture, title, () => commands.tool(tool)));
     this.undo = button("undo", "Undo (Ctrl+Z)", () => commands.undo());
     this.redo = button("redo", "Redo (Ctrl+Y)", () => commands.redo());
-    this.open = button("open", "Open a picture or a recipe; or drop it on the canvas", () => bringing.choose());
+    this.open = button("open", "Open a picture or a recipe (O); or drop it on the canvas", () => bringing.choose());
     this.clear = button("trash", "Empty the canvas", () => commands.clear());
     this.grid = button("grid", "Grid (G)", () => commands.grid());
     this.less = button("minus", "Zoom out (−)", () => commands.zoom(-1));

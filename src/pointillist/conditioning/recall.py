@@ -1,0 +1,194 @@
+"""What a prompt brings to mind: training images of the captions nearest to it, before the eyes while painting.
+
+Not in the papers of this family; after Blattmann et al., Retrieval-Augmented Diffusion Models, 2022 (arXiv 2204.11824),
+who show a generator the neighbours of an image. Here they are those of its caption, which is known beforehand, so the
+convolutions that read them look in every direction, as for a hint. An image in training never recalls its own subject:
+what it recalls is as far from it as for a prompt that nobody has trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from torch import Tensor, nn
+
+from pointillist.conditioning.hint import HintConfig, HintListener
+from pointillist.conditioning.listener import Listener
+from pointillist.conditioning.text import TextConfig, prompts_of, resolve_texts
+from pointillist.conditioning.told import Part
+from pointillist.errors import ConfigError
+from pointillist.images import ImageSpec
+from pointillist.text import NearestCaptions, clean
+
+MAX_CAPTIONS, MAX_BYTES = 65_536, 1 << 28
+NOTHING = -1
+
+
+class RecallConfig(BaseModel):
+    """What a model remembers.
+
+    Attributes:
+        captions: of the images that it remembers, one image each.
+        count: how many images a prompt brings to mind.
+        width: features of the map that every layer hears.
+        layers: 3x3 convolutions with residuals, at distances 1, 2, 4, 1, ...
+        level_width: features of an unordered level that has no colour.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    captions: tuple[str, ...] = Field(min_length=1, max_length=MAX_CAPTIONS)
+    count: int = Field(4, ge=1, le=64)
+    width: int = Field(32, ge=1, le=1024)
+    layers: int = Field(3, ge=0, le=64)
+    level_width: int = Field(8, ge=1, le=1024)
+
+    @field_validator("captions")
+    @classmethod
+    def _distinct(cls, captions: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(captions)) < len(captions) or not all(caption.strip() for caption in captions):
+            raise ConfigError("`captions` of images to recall must differ from one another, and none may be empty.")
+        return captions
+
+
+def first_of_each(texts: Sequence[str]) -> dict[str, int]:
+    """The place of the first image of each caption: what a model remembers of a training part."""
+    found: dict[str, int] = {}
+    for place, text in enumerate(texts):
+        if text.strip():
+            found.setdefault(text, place)
+    return found
+
+
+def subject(caption: str) -> str:
+    """The last part between commas, which is the most particular one: "monster, red dragon" is about a red dragon."""
+    return clean(caption.rsplit(",", 1)[-1])
+
+
+class RecallListener(Listener):
+    """The images that a prompt brings to mind, side by side, read as one hint."""
+
+    asks = "text"
+    images: Tensor
+
+    def __init__(self, config: RecallConfig, text: TextConfig, image: ImageSpec) -> None:
+        super().__init__()
+        self.config, self.text, self.painted = config, text, image
+        self.map_width = config.width
+        self.bits = max(1, (image.levels - 1).bit_length())
+        numbers = len(config.captions) * image.channels * image.height * image.width
+        size = -(-numbers * self.bits // 8)
+        if size > MAX_BYTES:
+            raise ConfigError(
+                f"{len(config.captions):,} images to recall take {size:,} bytes, over the limit of {MAX_BYTES:,}: "
+                "train without `recall`, or on fewer captions."
+            )
+        self.register_buffer("images", torch.zeros(size, dtype=torch.uint8))
+        self.register_load_state_dict_post_hook(lambda listener, _: listener._forget())  # type: ignore[no-untyped-call]
+        named = not image.ordered and image.palette is None
+        self.embedding = nn.Embedding(image.levels, config.level_width) if named else None
+        numbers_of_level = 4 if image.palette is not None else config.level_width if named else 1
+        channels = config.count * image.channels * numbers_of_level
+        self.reader = HintListener(HintConfig(channels=channels, width=config.width, layers=config.layers), image)
+
+    def remember(self, levels: Int[Tensor, "n c h w"]) -> None:
+        """Keep an image for each caption, in their order."""
+        image = self.painted
+        expected = (len(self.config.captions), image.channels, image.height, image.width)
+        if tuple(levels.shape) != expected:
+            raise ConfigError(f"Images to recall of shape {tuple(levels.shape)} must be {expected}.")
+        self.images.copy_(torch.from_numpy(pack(levels.cpu().numpy(), self.bits)))
+        self._forget()
+
+    @cached_property
+    def levels(self) -> Int[Tensor, "n c h w"]:
+        """The images that are remembered."""
+        image = self.painted
+        shape = (len(self.config.captions), image.channels, image.height, image.width)
+        found = unpack(self.images.cpu().numpy(), self.bits, shape)
+        return torch.from_numpy(np.minimum(found, image.levels - 1))  # a file may hold any bits
+
+    @cached_property
+    def nearest(self) -> NearestCaptions:
+        """Finds captions; by the words and n-grams alone where the model has no encoder."""
+        encoder = self.text.encoder
+        prompts = prompts_of(encoder, self.text.fingerprint) if encoder else None
+        return NearestCaptions(self.config.captions, prompts)
+
+    def resolve(
+        self,
+        asked: str | Sequence[str] | None,
+        count: int,
+        size: tuple[int, int],
+        *,
+        without: Sequence[str] | None = None,
+    ) -> Part:
+        """Which images each prompt brings to mind.
+
+        Args:
+            without: a caption for each image: what has its subject is not recalled.
+        """
+        texts = resolve_texts(asked, count)
+        found = torch.full((count, self.config.count), NOTHING)
+        for i, text in enumerate(texts or ()):
+            if text.strip():
+                places = self._places(text, None if without is None else without[i])
+                found[i, : len(places)] = torch.from_numpy(places)
+        return Part(found, (found != NOTHING).any(1))
+
+    def forward(self, part: Part) -> Float[Tensor, "b d h w"]:
+        """Features at each site."""
+        there = (part.values != NOTHING) & part.known[:, None]
+        levels = self.levels.to(part.values.device)[torch.where(there, part.values, 0)]
+        numbers = torch.where(there[:, :, None, None, None, None], self._numbers(levels), 0.0)
+        seen = numbers.permute(0, 1, 2, 5, 3, 4).flatten(1, 3)
+        known = part.known[:, None, None, None].expand(-1, 1, *seen.shape[2:])
+        out: Tensor = self.reader(Part(seen, known))
+        return out
+
+    def _numbers(self, levels: Int[Tensor, "b k c h w"]) -> Float[Tensor, "b k c h w e"]:
+        """A palette's colours and ordered levels as numbers from 0 to 1, other names as learned vectors."""
+        if self.embedding is not None:
+            vectors: Tensor = self.embedding(levels)
+            return vectors
+        dtype, image = self.reader.first.weight.dtype, self.painted
+        if image.palette is None:
+            return levels[..., None].to(dtype) / (image.levels - 1)
+        return (torch.tensor(image.palette, device=levels.device, dtype=dtype) / 255)[levels]
+
+    def _places(self, text: str, without: str | None) -> Int[np.ndarray, " m"]:
+        if without is None:
+            return self.nearest(text, self.config.count)
+        own = subject(without)
+        found = self.nearest(text, self.config.count + self._subjects.count(own))
+        others = [place for place in found if self._subjects[int(place)] != own]
+        return np.array(others[: self.config.count], np.int64)
+
+    @cached_property
+    def _subjects(self) -> list[str]:
+        return [subject(caption) for caption in self.config.captions]
+
+    def _forget(self) -> None:
+        """The images were changed."""
+        self.__dict__.pop("levels", None)
+
+
+def pack(levels: Int[np.ndarray, "*shape"], bits: int) -> UInt8[np.ndarray, " bytes"]:
+    """Levels in so many bits each, the first in the high bits of the first byte."""
+    each = (levels.reshape(-1, 1) >> np.arange(bits - 1, -1, -1)) & 1
+    packed: np.ndarray = np.packbits(each.astype(np.uint8).reshape(-1))
+    return packed
+
+
+def unpack(packed: UInt8[np.ndarray, " bytes"], bits: int, shape: tuple[int, ...]) -> Int[np.ndarray, "*shape"]:
+    """The levels that `pack` was given."""
+    each = np.unpackbits(packed)[: int(np.prod(shape)) * bits].reshape(-1, bits)
+    levels = np.zeros(len(each), np.int64)
+    for column in each.T:
+        levels = levels << 1 | column
+    return levels.reshape(shape)

@@ -1,0 +1,62 @@
+"""The captions nearest to a text: by sentence vectors, and by the words and n-grams that both have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from pointillist.text.features import NOTHING, features
+from pointillist.text.prompts import Prompts
+
+BUCKETS, LENGTH = 4096, 96
+MAX_KEPT = 100_000  # texts whose neighbours are kept
+
+
+class NearestCaptions:
+    """Finds those of some distinct captions that are nearest to a text.
+
+    Args:
+        captions: what is searched.
+        prompts: vectors of length 1; None to compare words and n-grams alone.
+    """
+
+    def __init__(self, captions: Sequence[str], prompts: Prompts | None) -> None:
+        self.captions, self.prompts = list(captions), prompts
+        self._pieces = np.stack([pieces(caption) for caption in self.captions])
+        self._vectors = None
+        if prompts is not None:
+            prompts.prepare(self.captions)
+            self._vectors = prompts(self.captions)
+        self._found: dict[tuple[str, int], np.ndarray] = {}
+
+    def __call__(self, text: str, count: int) -> Int[np.ndarray, " m"]:
+        """Places of the `count` nearest captions, the nearest first; fewer where there are fewer.
+
+        Likeness is the cosine of the vectors, and the share of words and n-grams that both have of those that either
+        has (Jaccard).
+        """
+        key = (text, count)
+        if key not in self._found:
+            if len(self._found) >= MAX_KEPT:
+                self._found.clear()
+            self._found[key] = np.argsort(-self.likeness(text), kind="stable")[:count]
+        return self._found[key]
+
+    def likeness(self, text: str) -> Float[np.ndarray, " n"]:
+        """How like a text each caption is; more is nearer."""
+        own = pieces(text)
+        both = (self._pieces @ own).astype(np.float32)
+        alike = both / np.maximum(self._pieces.sum(1) + own.sum() - both, 1)
+        if self.prompts is not None:
+            alike = alike + self._vectors @ self.prompts([text])[0]
+        found: np.ndarray = alike
+        return found
+
+
+def pieces(text: str) -> Float[np.ndarray, " buckets"]:
+    """1 for each bucket that a word or n-gram of the text is in."""
+    found, numbers = np.zeros(BUCKETS, np.float32), features(text, BUCKETS, LENGTH)
+    found[numbers[numbers != NOTHING]] = 1
+    return found

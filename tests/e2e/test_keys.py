@@ -1,0 +1,92 @@
+"""The keyboard does what the pointer does."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from pointillist.explaining import what_if
+from pointillist.studio.room import Room
+from tests.e2e.helpers import DIGITS, canvas, paint, pixels
+
+
+def test_pixels_are_chosen_and_keys_are_listed(page: Page) -> None:
+    """Arrows, Enter, Escape, and a sheet of keys."""
+    paint(page)
+    walk(page, "ArrowRight", "ArrowRight", "ArrowDown")
+    expect(page.locator(".pixel h2")).to_have_text("Row 1, column 1")
+    page.keyboard.press("Enter")
+    expect(page.locator(".pixel .where")).to_contain_text("held")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Repaint from here")).to_be_hidden()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_any_level_is_chosen_in_the_chart(page: Page, room: Room) -> None:
+    """Not the likeliest few only: the chart is a slider."""
+    model = room.shelf[DIGITS].model
+    paint(page, seed=5)
+    levels = model.to_levels(pixels(page)[None, ..., :1])[0]
+    walk(page, "ArrowRight", "ArrowDown", "Enter")
+    there = int(levels[0, 1, 0])
+    chart = page.get_by_role("slider", name="Probabilities of 17 levels")
+    expect(chart).to_have_attribute("aria-valuenow", str(there))
+    chart.focus()
+    page.keyboard.press("Home" if there else "End")
+    level = 0 if there else 16
+    expect(chart).to_have_attribute("aria-valuetext", re.compile(rf"Level {level}\b"))
+    cost = what_if(model, levels, {(1, 0): level}).bits_change
+    expect(page.locator(".cost")).to_contain_text(f"{abs(cost):.1f} bits {'less' if cost < 0 else 'more'}")
+    page.keyboard.press("5")
+    expect(page.locator(".legend")).to_contain_text("distributions move")
+    page.keyboard.press("ArrowUp" if there else "ArrowDown")
+    expect(chart).to_have_attribute("aria-valuenow", str(1 if there else 15))
+
+
+def test_drawing_goes_along_and_takes_levels(page: Page) -> None:
+    """Shift with an arrow draws on the way; I takes the level that is there."""
+    page.keyboard.press("b")
+    page.get_by_role("button", name="Level 9", exact=True).click()
+    walk(page, "ArrowRight", "Enter", "Shift+ArrowRight", "Shift+ArrowRight", "ArrowRight", "Shift+ArrowDown")
+    drawn = (pixels(page)[..., 3] == 255).nonzero()
+    assert list(zip(*(axis.tolist() for axis in drawn), strict=True)) == [(0, 0), (0, 1), (0, 2), (1, 3)]
+    page.get_by_role("button", name="Level 2", exact=True).click()
+    canvas(page).focus()
+    page.keyboard.press("i")
+    expect(page.get_by_role("button", name="Level 9", exact=True)).to_have_attribute("aria-pressed", "true")
+
+
+def test_the_view_follows_the_cursor_and_canvases_take_turns(page: Page) -> None:
+    """Zoomed in, the pixel that is chosen is in view; N and Shift+N go round."""
+    paint(page)
+    walk(page, "ArrowRight")
+    for _ in range(4):
+        page.keyboard.press("+")
+    for _ in range(7):
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowDown")
+    expect(page.locator(".pixel h2")).to_have_text("Row 7, column 7")
+    expect(page.locator(".board:not([hidden]) .mark.hover")).to_be_in_viewport(ratio=0.9)
+    page.keyboard.press("0")
+    paint(page, count=4)
+    for key, place in (("n", 1), ("n", 2), ("Shift+N", 1), ("Shift+N", 0), ("Shift+N", 3)):
+        page.keyboard.press(key)
+        expect(page.locator(".board").nth(place)).to_have_class("board in-hand")
+
+
+def test_a_picture_is_opened(page: Page) -> None:
+    """O is the button above the canvas. The dialog itself belongs to the system, so it is not opened."""
+    page.evaluate("() => { HTMLInputElement.prototype.click = function () { window.wanted = this.accept; }; }")
+    page.keyboard.press("o")
+    assert "image/*" in page.evaluate("() => window.wanted")
+
+
+def walk(page: Page, *keys: str) -> None:
+    """Keys on the canvas; the first arrow brings the cursor to the first pixel."""
+    canvas(page).focus()
+    for key in keys:
+        page.keyboard.press(key)
