@@ -1,9 +1,8 @@
 """Make a shipped model of a finished run: `python docs/make_zoo.py NAME RUN DATA`.
 
 Rounds the weights to int8, paints a sheet, measures what will ship (not the run) with the commands that the card names,
-and writes `src/pointillist/zoo/NAME`, with the figures as JSON beside the card; `docs/zoo.md`, the page of all
-shipped models, is made again. What a person must say (data, licence, limits) is in `docs/zoo.toml`: look at the sheet
-and correct the limits.
+and writes `src/pointillist/zoo/NAME`. What a person must say (data, licence, limits) is in `docs/zoo.toml`: look at the
+sheet and correct the limits.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from pointillist.telling import hint_of
 from pointillist.zoo import ZOO
 
 FACTS = Path(__file__).with_name("zoo.toml")
-SHEET, FIGURES, EACH = "samples.png", "figures.json", 4
+SHEET, EACH = "samples.png", 4
 
 
 def ship(name: str, run: Path, data: str, zoo: Path = ZOO) -> Path:
@@ -39,10 +38,7 @@ def ship(name: str, run: Path, data: str, zoo: Path = ZOO) -> Path:
     folder = zoo / name
     model.save_pretrained(folder)
     save_png(paint(model, about, data), folder / SHEET)
-    runs = [(options, *measured(folder, data, options)) for options in about["evaluate"]]
-    figures = [{"options": options, **facts} for options, _, facts in runs]
-    write_text(folder / FIGURES, json.dumps(figures, indent=1) + "\n")
-    lines = [(options, text) for options, text, _ in runs]
+    lines = [(command, measured(folder, data, command)) for command in about["evaluate"]]
     write_text(folder / CARD, card(name, about, model, lines, folder, seconds_of(run)))
     return folder
 
@@ -78,17 +74,15 @@ def paint(model: pt.PixelModel, about: dict[str, Any], data: str) -> Any:
     return sheet(np.concatenate(rows), captions=captions, columns=2 * (1 + EACH))
 
 
-def measured(folder: Path, data: str, options: list[str]) -> tuple[str, dict[str, Any]]:
-    """What `pointillist evaluate` prints of the shipped weights, but for the time it took, and its figures."""
+def measured(folder: Path, data: str, options: list[str]) -> str:
+    """What `pointillist evaluate` prints of the shipped weights, but for the time it took."""
     with tempfile.TemporaryDirectory() as empty:
-        record = Path(empty) / "figures.json"
-        command = [sys.executable, "-m", "pointillist", "evaluate", str(folder.resolve()), str(Path(data).resolve())]
-        run = subprocess.run([*command, *options, "--record", str(record)], cwd=empty, capture_output=True, text=True)
-        if run.returncode:
-            raise SystemExit(run.stderr)
-        facts = json.loads(record.read_text(encoding="utf-8"))
+        command = [sys.executable, "-m", "pointillist", "evaluate", str(folder), str(Path(data).resolve()), *options]
+        run = subprocess.run(command, cwd=empty, capture_output=True, text=True)
+    if run.returncode:
+        raise SystemExit(run.stderr)
     kept = [line for line in run.stdout.splitlines() if not line.startswith(("time ", "model "))]
-    return "\n".join(line.rstrip() for line in kept), facts
+    return "\n".join(line.rstrip() for line in kept)
 
 
 def seconds_of(run: Path) -> float | None:
@@ -162,7 +156,4 @@ by pixel and without the background, "held out to train" does so for unseen imag
 
 
 if __name__ == "__main__":
-    import make_zoo_page
-
     print(ship(sys.argv[1], Path(sys.argv[2]), sys.argv[3]))
-    make_zoo_page.write()

@@ -1,6 +1,6 @@
 """Write `docs/zoo.md`, the page of the models that ship: `python docs/make_zoo_page.py`.
 
-Every figure is read from a file that a command has written: `figures.json` of a shipped model (`docs/make_zoo.py`),
+Every figure is read from a file that a command has written: the card of a shipped model (`docs/make_zoo.py`),
 `docs/zoo/codecs.json` (`docs/measure_codecs.py`), `docs/zoo/tiles-prompts.json` (`docs/measure_tiles.py`) and
 `docs/zoo/tiles-kinds.json` (`docs/measure_kinds.py`). What no command has measured yet is left open.
 """
@@ -8,6 +8,7 @@ Every figure is read from a file that a command has written: `figures.json` of a
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,13 @@ ROOT = Path(__file__).parents[1]
 PAGE = Path(__file__).with_name("zoo.md")
 MEASURED = Path(__file__).with_name("zoo")
 ZOO = ROOT / "src" / "pointillist" / "zoo"
-NAMES = ("digits", "tiles", "emoji", "outline-to-tile")
 OPEN = "not measured yet"
 HEAD = """# The models that ship
 
 <!-- Made by docs/make_zoo_page.py from measured figures: do not edit. -->
 
 `pointillist models` lists what this release holds; `pointillist sample tiles --text "orb spider" -n 8` paints. Each
-model has a card with its data, licence, training, a sheet of samples, and its limits.
+model has a card, `src/pointillist/zoo/NAME/README.md`: its data, licence, training, a sheet of samples, its limits.
 """
 CODECS = """## What codecs need
 
@@ -36,6 +36,7 @@ PROMPTS = """
 Colours and copies: `python docs/measure_tiles.py` ({}). Kinds: `python docs/measure_kinds.py`
 ({}). The rest is on the card, with its command.
 """
+RANKED = r"^(\w+) ranked\s+first ([\d.]+).*?in five ([\d.]+).*?mean reciprocal rank ([\d.]+)"
 Row = tuple[str, str, str, str]
 
 
@@ -53,7 +54,7 @@ def look_up(found: Any, *keys: str) -> Any:
 
 def number(value: Any, pattern: str = "{:.3f}") -> str:
     """A figure as text."""
-    return OPEN if value is None else pattern.format(value)
+    return OPEN if value is None else pattern.format(float(value))
 
 
 def beside(text: str) -> str:
@@ -62,27 +63,41 @@ def beside(text: str) -> str:
 
 
 def figures(name: str, option: str = "--retrieval") -> Any:
-    """What `evaluate` found of a shipped model, of the run that had an option."""
-    return next((one for one in read(ZOO / name / "figures.json") or () if option in one["options"]), None)
+    """What `evaluate` found of a shipped model, of the first run on its card that had an option."""
+    card = ZOO / name / "README.md"
+    runs = re.findall(r"```text\n\$ (.*)\n((?:.+\n)+)```", card.read_text(encoding="utf-8") if card.is_file() else "")
+    return next((facts(text) for command, text in runs if option in command.split()), None)
+
+
+def facts(text: str) -> dict[str, Any]:
+    """The figures in what `evaluate` prints for people, where long lines go on under themselves."""
+    text = re.sub(r"\n +", " ", text)
+    found: dict[str, Any] = {"bits_saved": dict(re.findall(r"^saved by (\w+)\s+(-?[\d.]+)", text, re.MULTILINE))}
+    found |= dict(re.findall(r"^(bits/dim)\s+([\d.]+)", text, re.MULTILINE))
+    own, _, alone = text.partition("without a model")
+    for part, ending in ((own, ""), (alone, " without a model")):
+        for what, *ranked in re.findall(RANKED, part, re.MULTILINE):
+            found[what + ending] = dict(zip(("top1", "top5", "mrr"), ranked, strict=True))
+    return found
 
 
 def bits(name: str) -> str:
     """Bits/dim told the name and all else that is known, and by all orders together."""
-    both = number(look_up(figures(name, "average"), "bits_per_dim"))
-    return number(look_up(figures(name), "bits_per_dim")) + beside(f" ({both} averaged over both orders)")
+    both = number(look_up(figures(name, "average"), "bits/dim"))
+    return number(look_up(figures(name), "bits/dim")) + beside(f" ({both} averaged over both orders)")
 
 
 def ranks(found: Any) -> str:
     """Top-1, top-5 and mean reciprocal rank."""
     keys = ("top1", "top5", "mrr")
-    return " / ".join(number(look_up(found, key, "value")) for key in keys) if found else OPEN
+    return " / ".join(number(look_up(found, key)) for key in keys) if found else OPEN
 
 
 def tiles() -> list[Row]:
     """The aims of `tiles`, and what it does."""
     own, prompts, kinds = figures("tiles"), read(MEASURED / "tiles-prompts.json"), read(MEASURED / "tiles-kinds.json")
     painted = look_up(prompts, "guidance 2")
-    worth = [number(look_up(run, "bits_saved", "text", "value"), "{:.0f}") for run in (own, figures("tiles", "train"))]
+    worth = [number(look_up(run, "bits_saved", "text"), "{:.0f}") for run in (own, figures("tiles", "train"))]
     shares = [number(look_up(painted, key), "{:.1%}") for key in ("almost_empty", "copies")]
     return [
         (
@@ -95,7 +110,7 @@ def tiles() -> list[Row]:
             "name among 50, by likelihood: first / in five / mean reciprocal rank",
             ranks(look_up(own, "captions")),
             ".37 / .58 / .46; .50 / .70 / .60",
-            beside(f"{ranks(look_up(own, 'captions_without_model'))} without a model"),
+            beside(f"{ranks(look_up(own, 'captions without a model'))} without a model"),
         ),
         (
             "bits a tile that its name saves, test; training",
@@ -135,13 +150,13 @@ def others() -> list[Row]:
     return [
         (
             "`digits`: class by Bayes' rule, 10,000 test digits",
-            number(look_up(digits, "classes", "top1", "value"), "{:.2%}"),
+            number(look_up(digits, "classes", "top1"), "{:.2%}"),
             "97 %; 99 %",
             "",
         ),
         (
             "`digits`: bits/dim of the test digits, 4 bits deep",
-            number(look_up(digits, "bits_per_dim"), "{:.4f}"),
+            number(look_up(digits, "bits/dim"), "{:.4f}"),
             "",
             beside(f"{number(look_up(alone, 'bits_per_dim'), '{:.4f}')} told no class"),
         ),
@@ -153,7 +168,7 @@ def others() -> list[Row]:
         ),
         (
             "`outline-to-tile`: bits/pixel of the 707 test tiles, told the outline",
-            number(look_up(tile, "bits_per_dim")),
+            number(look_up(tile, "bits/dim")),
             "",
             "",
         ),
@@ -196,13 +211,6 @@ def table(rows: list[Row]) -> str:
     return "\n".join([head, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
-def cards() -> str:
-    """The cards of the models that are there."""
-    there = [name for name in NAMES if (ZOO / name / "README.md").is_file()]
-    paths = ", ".join(f"`src/pointillist/zoo/{name}/README.md`" for name in there)
-    return f"Cards: {paths}.\n" if paths else "None is in this release yet.\n"
-
-
 def when(name: str) -> str:
     """Date and machine of a measurement."""
     found = read(MEASURED / name)
@@ -214,7 +222,6 @@ def page() -> str:
     return "\n".join(
         [
             HEAD,
-            cards(),
             "## `tiles`\n",
             table(tiles()),
             PROMPTS.format(when("tiles-prompts.json"), when("tiles-kinds.json")),

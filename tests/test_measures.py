@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pointillist as pt
+from pointillist.cli.fidelity import lines_of
+from pointillist.cli.output import print_facts
 from pointillist.data import ImageDataset
 from pointillist.images import ImageSpec
 
@@ -127,23 +129,33 @@ def test_a_classifier_judges_samples_and_real_tiles() -> None:
         kinds.measure(model, pt.DataSplits(train=asked, test=asked))
 
 
-def test_the_page_says_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_says_what_was_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """It is made of the files that are here; figures of a model appear as soon as they are there, and no others do."""
     maker = script("make_zoo_page")
     assert (DOCS / "zoo.md").read_text(encoding="utf-8") == maker.page(), "run `python docs/make_zoo_page.py`"
     monkeypatch.setattr(maker, "ZOO", tmp_path)
     monkeypatch.setattr(maker, "MEASURED", tmp_path)
-    assert "None is in this release" in maker.page()
+    assert "| bits/pixel of the 707 test tiles, told name and category | not measured yet |" in maker.page()
     assert "primed |" not in maker.page()
-    share = {"value": 0.4321}
-    figures = [
-        {"options": ["--retrieval"], "bits_per_dim": 0.9137, "captions": dict.fromkeys(("top1", "top5", "mrr"), share)}
-    ]
+    figures = {"bits_saved": {"text": _share(30.2)}, "captions": _ranking(0.4), "captions_without_model": _ranking(0.3)}
+    print_facts([("bits/dim", "0.9137   (95 % interval 0.9 to 1)"), *lines_of(figures)])
+    printed = capsys.readouterr().out.strip()
     (tmp_path / "tiles").mkdir()
-    (tmp_path / "tiles" / "figures.json").write_text(json.dumps(figures))
-    (tmp_path / "tiles" / "README.md").write_text("# tiles")
+    command = "pointillist evaluate tiles tiles.npz --split test --retrieval"
+    (tmp_path / "tiles" / "README.md").write_text(f"# tiles\n\n```text\n$ {command}\n{printed}\n```\n\nMore.\n")
     page = maker.page()
     assert "| 0.914 |" in page
-    assert "0.432 / 0.432 / 0.432" in page
-    assert "zoo/tiles/README.md" in page
-    assert "without a model" not in page
+    assert "| 0.400 / 0.500 / 0.450 |" in page
+    assert "| 0.300 / 0.400 / 0.350 without a model |" in page
+    assert maker.figures("tiles")["bits_saved"] == {"text": "30.20"}
+
+
+def _share(value: float) -> dict[str, Any]:
+    return {"value": value, "interval_95": [value - 0.1, value + 0.1], "count": 9}
+
+
+def _ranking(first: float) -> dict[str, Any]:
+    shares = {"top1": _share(first), "top5": _share(first + 0.1), "mrr": _share(first + 0.05)}
+    return {**shares, "candidates": 50}

@@ -67,15 +67,6 @@ def test_per_image_counts_every_image_once(model: Path, pets: Path) -> None:
     assert "--force" in fails("evaluate", model, pets, "--per-image", "out.csv")
 
 
-def test_figures_are_recorded_beside_what_people_read(model: Path, pets: Path) -> None:
-    """The same as `--json` prints, in a file."""
-    shown = run("evaluate", model, pets, "--split", "train", "--record", "out.json").output
-    told, kept = evaluated(model, pets, "--split", "train"), json.loads(Path("out.json").read_text(encoding="utf-8"))
-    assert kept == {key: told[key] for key in kept}
-    assert f"{kept['bits_per_dim']:.4f}" in shown
-    assert "--force" in fails("evaluate", model, pets, "--record", "out.json")
-
-
 def test_binarisation_travels_with_the_model() -> None:
     array = np.random.default_rng(0).integers(0, 256, (20, 4, 4), dtype=np.uint8)
     np.savez("x.npz", x_train=array, x_test=array[:6])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pointillist.cli.fidelity import lines_of
-from pointillist.cli.output import Bar, print_facts, print_json, refuse_existing, to_json
+from pointillist.cli.output import Bar, print_facts, print_json, refuse_existing
 from pointillist.cli.settings import FLAG
 from pointillist.cli.weights import HELP as ROUNDED
 from pointillist.cli.weights import with_weights
@@ -47,7 +47,6 @@ Limit = Annotated[
 ]
 BatchSize = Annotated[int, typer.Option(min=1, metavar="N", help="Images at once; the result does not change.")]
 PerImage = Annotated[Path | None, typer.Option(metavar="CSV", help="Also write nats and bits/dim of each image.")]
-Record = Annotated[Path | None, typer.Option(metavar="JSON", help="Also write the figures as JSON.")]
 Json = Annotated[bool, typer.Option("--json", metavar=FLAG, help="Print JSON, and nothing else, on stdout.")]
 Text = Annotated[str | None, typer.Option(metavar="PROMPT", help="Tell the model this of every image.")]
 _WORTH = "What conditions are worth"
@@ -88,7 +87,7 @@ Order = Annotated[
     ),
 ]
 Weights = Annotated[str | None, typer.Option(metavar="KIND", help=ROUNDED)]
-Force = Annotated[bool, typer.Option("--force", metavar=FLAG, help="Replace the files that are there.")]
+Force = Annotated[bool, typer.Option("--force", metavar=FLAG, help="Replace the CSV that is there.")]
 
 
 def evaluate(
@@ -98,7 +97,6 @@ def evaluate(
     limit: Limit = None,
     batch_size: BatchSize = 64,
     per_image: PerImage = None,
-    record: Record = None,
     as_json: Json = False,
     no_labels: NoLabels = False,
     text: Text = None,
@@ -116,7 +114,6 @@ def evaluate(
     """Measure a model on images it has not seen, in bits/dim and nats."""
     import torch
 
-    from pointillist.checkpoint import write_text
     from pointillist.cli import fidelity
     from pointillist.data import load_data
     from pointillist.errors import ConfigError
@@ -124,8 +121,8 @@ def evaluate(
     from pointillist.scoring import evaluate as score
     from pointillist.training.precision import resolve_device
 
-    for path in filter(None, (per_image, record)):
-        refuse_existing(path, force)
+    if per_image is not None:
+        refuse_existing(per_image, force)
     if precision not in ("fp32", "bf16"):
         raise ConfigError(f"`--precision` (={precision!r}) must be fp32 or bf16.")
     scorer = with_weights(load(model), weights)
@@ -147,8 +144,6 @@ def evaluate(
         facts |= fidelity.worth(scorer, images, splits.train, candidates, draws, batch_size, precision)
     if copies:
         facts["copies"] = fidelity.copies(scorer, splits, images, name, copies)
-    if record is not None:
-        write_text(record, to_json(facts) + "\n")
     if as_json:
         print_json({"model": model, "data": data, **facts, "seconds": round(seconds, 3)})
     else:

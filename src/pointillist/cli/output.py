@@ -36,12 +36,7 @@ def console(*, stderr: bool = False) -> Console:
 
 def print_json(value: Any) -> None:
     """A value for programs; NaN, which JSON does not know, is null."""
-    typer.echo(to_json(value))
-
-
-def to_json(value: Any) -> str:
-    """The same as text."""
-    return json.dumps(_finite(value), indent=2, ensure_ascii=False)
+    typer.echo(json.dumps(_finite(value), indent=2, ensure_ascii=False))
 
 
 def _finite(value: Any) -> Any:
