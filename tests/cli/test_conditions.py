@@ -97,10 +97,11 @@ def test_text_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert model.config.text is not None
     assert (model.config.text.encoder, model.config.text.learned) == ("use", True)
     asked = ("-n", "2", "--text", "cat", "--text", "a dog", "--guidance", "2", "--seed", "1")
+    prompts_of.cache_clear()  # as another process
     run("sample", "m", *asked, "--out", "d/")
     rows = [json.loads(line) for line in Path("d/metadata.jsonl").read_text().splitlines()]
     assert [row["text"] for row in rows] == ["cat", "cat", "a dog", "a dog"]
-    prompts_of.cache_clear()  # as another process, which finds the vectors of the same prompts
+    prompts_of.cache_clear()  # as one more, which finds the vectors of the same prompts
     with monkeypatch.context() as patch:
         patch.setattr(UniversalSentenceEncoder, "encode", None)
         run("sample", "m", *asked, "--out", "e/")
