@@ -26,7 +26,7 @@ def test_the_page_weighs_less_than_300_kb(browser: Browser, studio: Server) -> N
     """All that a browser loads before the first painting, uncompressed."""
     page = browser.new_page()
     answers: list[Response] = []
-    page.on("response", answers.append)
+    page.on("response", lambda response: answers.append(response))
     page.goto(studio.url, wait_until="networkidle")
     expect(page.get_by_role("button", name="Paint", exact=True)).to_be_enabled()
     sizes = {answer.url: len(answer.body()) for answer in answers}
@@ -102,6 +102,9 @@ def test_it_fits_a_phone_in_light_and_dark(browser: Browser, studio: Server, sch
         page.mouse.click(*point(page, 2, 2))
         expect(page.get_by_role("button", name="Repaint from here")).to_be_visible()
         expect(page.get_by_role("group", name="Label")).to_be_hidden()
+        page.locator(".likeliest button:not(.there)").first.click()
+        expect(page.get_by_role("button", name="Moved")).to_be_visible()
+        assert page.evaluate("() => document.scrollingElement.scrollWidth") == 390
         page.get_by_role("navigation", name="Panels").get_by_role("button", name="Keep").click()
         expect(page.get_by_role("button", name="PNG", exact=True)).to_be_visible()
         assert page.evaluate("() => document.scrollingElement.scrollWidth") == 390
