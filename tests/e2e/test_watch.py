@@ -58,6 +58,7 @@ def test_the_hand_plays_pauses_steps_and_goes_back(page: Page) -> None:
     page.get_by_label("Speed", exact=True).select_option("16")
     page.get_by_role("button", name="Paint", exact=True).click()
     page.get_by_role("button", name="Pause (space)").click()
+    expect(page.get_by_role("button", name="Play (space)")).to_be_visible()  # and with it the count of that moment
     expect(page.get_by_role("button", name="Recipe", exact=True)).to_be_enabled()  # all has arrived
     first, of = count(page)
     assert 0 <= first < of == 64
