@@ -1,5 +1,7 @@
 """How well a sprite model obeys its prompts: `python docs/measure_tiles.py MODEL DATA` prints JSON.
 
+For the shipped model that is kept in `docs/zoo/tiles-prompts.json`, from which `docs/make_zoo_page.py` takes figures.
+
 Colours: 8 colour words x 6 nouns, none of which is a training name together, 4 samples of each. The mean colour of the
 opaque pixels of a sample is compared with the mean of the training tiles that have the word in their name, below; the
 nearest word must be the one that was asked for. Real tiles with one of the words say what can be expected. Samples of
@@ -24,6 +26,7 @@ import pointillist as pt
 from pointillist.cli.evaluate import reading
 from pointillist.fidelity import agreement
 from pointillist.images import OPAQUE
+from pointillist.machine import describe_machine, today
 
 COLOURS = {
     "red": (111, 31, 24),
@@ -100,7 +103,8 @@ def main(source: str, data: str) -> None:
     model = pt.load(source)
     options = reading(model, data, ["data.text_from=name"], labels=True)
     splits = pt.load_data(data, options, spec=model.image, classes=model.config.classes)
-    print(json.dumps({"model": Path(source).name, "seed": 0, **measure(model, splits)}, indent=2))
+    where = {"model": Path(source).name, "seed": 0, "date": today(), "machine": describe_machine()}
+    print(json.dumps({**where, **measure(model, splits)}, indent=2))
 
 
 if __name__ == "__main__":

@@ -65,6 +65,17 @@ def test_each_prompt_is_encoded_once(cache: Path) -> None:
     assert np.array_equal(fourth(["tile 7", "tile 3", "new"]), wanted)
 
 
+def test_a_single_prompt_is_kept(cache: Path) -> None:
+    """The next process that is asked for it does not open the encoder; nothing is written where nothing is asked."""
+    first, second = Prompts(Counting()), Prompts(Counting())
+    first.prepare([])
+    assert not cache.exists()
+    first.prepare(["Orb spider"])
+    second.prepare(["orb  spider"])
+    assert np.array_equal(first(["orb spider"]), second(["orb spider"]))
+    assert second.encoder.asked == []  # type: ignore[attr-defined]
+
+
 def test_words_and_their_pieces_have_buckets() -> None:
     """The same on every machine; capitals and spaces do not matter; related words share some; the rest is empty."""
     found = features("Orb  spider", 4096, 40)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -45,9 +45,8 @@ class Telling:
         self._derives = model.config.hint is not None and model.config.hint.derive is not None
         if model.config.hint is not None and self._brings_hints and not self._derives:
             _check_hints(model, data)
-        encoder = model.listeners.get("text")
-        if isinstance(encoder, TextListener) and data.texts is not None:
-            encoder.prompts.prepare(data.texts)
+        if data.texts is not None:
+            prepare_texts(model, data.texts)
 
     def __call__(self, index: np.ndarray, batch: Batch) -> Told:
         """What `batch`, the images at `index`, is told."""
@@ -71,6 +70,17 @@ class Telling:
         if self._derives:
             return listener.told(hint_of(self._model, x))
         return listener.resolve(None, len(x), (x.shape[2], x.shape[3])) if hints is None else listener.told(hints)
+
+
+def prepare_texts(model: PixelModel, texts: Iterable[str]) -> None:
+    """Have the vectors of prompts at hand, of a model with a frozen encoder: from a file, if they were made before.
+
+    Raises:
+        ConfigError: if the encoder installed here is not the model's.
+    """
+    encoder = model.listeners.get("text")
+    if isinstance(encoder, TextListener):
+        encoder.prompts.prepare(text for text in texts if text.strip())
 
 
 def hint_of(model: PixelModel, x: Int[Tensor, "b c h w"]) -> Shaped[Tensor, "b d h w"]:

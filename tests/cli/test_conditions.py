@@ -11,6 +11,8 @@ import torch
 from PIL import Image
 
 import pointillist as pt
+from pointillist.conditioning.text import prompts_of
+from pointillist.text.use import UniversalSentenceEncoder
 
 from .helpers import fails, run, train, write_images
 
@@ -94,9 +96,17 @@ def test_text_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     model = pt.load("m")
     assert model.config.text is not None
     assert (model.config.text.encoder, model.config.text.learned) == ("use", True)
-    run("sample", "m", "-n", "2", "--text", "cat", "--text", "a dog", "--guidance", "2", "--seed", "1", "--out", "d/")
+    asked = ("-n", "2", "--text", "cat", "--text", "a dog", "--guidance", "2", "--seed", "1")
+    prompts_of.cache_clear()  # as another process
+    run("sample", "m", *asked, "--out", "d/")
     rows = [json.loads(line) for line in Path("d/metadata.jsonl").read_text().splitlines()]
     assert [row["text"] for row in rows] == ["cat", "cat", "a dog", "a dog"]
+    prompts_of.cache_clear()  # as one more, which finds the vectors of the same prompts
+    with monkeypatch.context() as patch:
+        patch.setattr(UniversalSentenceEncoder, "encode", None)
+        run("sample", "m", *asked, "--out", "e/")
+    first, second = ([path.read_bytes() for path in sorted(Path(folder).iterdir())] for folder in "de")
+    assert first == second
     measured = json.loads(run("evaluate", "m", data, "--json").output)
     assert measured["told"] == ["text", "words"]
     other = json.loads(run("evaluate", "m", data, "--text", "wall", "--json").output)

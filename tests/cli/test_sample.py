@@ -222,3 +222,12 @@ def test_engines_and_threads(model: Path, caplog: pytest.LogCaptureFixture) -> N
     for other in others:
         assert (first == other).all()
     assert "auto, cpu, cuda, cuda-jacobi, step, naive" in fails("sample", model, "--engine", "warp")
+
+
+def test_a_device_that_is_not_there_is_refused(model: Path) -> None:
+    """Before anything is painted; `cpu` paints as ever."""
+    assert "cuda:9" in fails("sample", model, "-n", "1", "--device", "cuda:9")
+    assert not Path("samples.png").exists()
+    run("sample", model, "-n", "1", "--seed", "1", "--device", "cpu", "--out", "a.npz")
+    run("sample", model, "-n", "1", "--seed", "1", "--out", "b.npz")
+    assert Path("a.npz").read_bytes() == Path("b.npz").read_bytes()

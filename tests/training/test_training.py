@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import pointillist as pt
 from pointillist.networks import names
-from pointillist.training import precision
+from pointillist.training import batch_size, precision
 from pointillist.training.augment import shift_images
 from pointillist.training.batch_size import largest_batch
 from pointillist.training.journal import Guard
@@ -137,6 +137,16 @@ def test_batch_size_auto_is_a_power_of_two() -> None:
     batch = largest_batch(model)
     assert batch & (batch - 1) == 0
     assert 1 <= batch <= 256
+
+
+def test_batch_size_auto_fills_half_of_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the memory that the engines ask for too; the most that pays, where the system does not tell."""
+    model = tiny_model(tiny_data().train)
+    for images, batch in ((5, 4), (0, 1), (1000, 32)):
+        monkeypatch.setattr(batch_size, "free_bytes", lambda device, n=images: 2 * n * batch_size.saved_bytes(model))
+        assert largest_batch(model) == batch
+    monkeypatch.setattr(batch_size, "free_bytes", lambda device: None)
+    assert largest_batch(model) == 32
 
 
 def test_batch_size_must_fit_the_parts() -> None:

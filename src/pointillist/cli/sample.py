@@ -74,6 +74,7 @@ Size = Annotated[
     str | None, _option(value="SIZE", text="Another size, 32 or 48x64, where the model allows it.", panel=_PAINT)
 ]
 Engine = Annotated[str, _option(value="NAME", text="auto, cpu, cuda, cuda-jacobi, step or naive.", panel=_PAINT)]
+Device = Annotated[str, _option(value="NAME", text="Where the model lies: cpu, cuda or auto.", panel=_PAINT)]
 Threads = Annotated[int | None, _option(value="N", text="How many share a batch on engine cpu.", panel=_PAINT, low=1)]
 Verbose = Annotated[bool, _option("--verbose", value=FLAG, text="Say which engine was picked, and why.", panel=_PAINT)]
 Order = Annotated[
@@ -105,6 +106,7 @@ def sample(
     seed: Seed = None,
     size: Size = None,
     engine: Engine = "auto",
+    device: Device = "cpu",
     threads: Threads = None,
     verbose: Verbose = False,
     order: Order = None,
@@ -124,11 +126,14 @@ def sample(
     from pointillist.data.palette import read_palette
     from pointillist.factory import load
     from pointillist.runners import choose_engine
+    from pointillist.telling import prepare_texts
+    from pointillist.training.precision import resolve_device
 
     choose_engine(engine)  # refused before the model is read
     kind, path = target(out, form)
     wanted = None if size is None else parse_size(size)
     painter = with_weights(load(model), weights)
+    painter.to(resolve_device(device))
     chosen = choose_engine(engine, painter.device)
     labels = each_label(label or [], painter.config.classes, n)
     prompts = each_text(text or [], labels, n)
@@ -146,6 +151,7 @@ def sample(
         "text": prompts, **asked(attribute or [], vector, hint),
         "order": painter.order(order).name,
     }  # fmt: skip
+    prepare_texts(painter, prompts or ())
     if verbose:
         logging.basicConfig(format="%(message)s")
         logging.getLogger("pointillist").setLevel(logging.INFO)

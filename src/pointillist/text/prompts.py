@@ -1,4 +1,4 @@
-"""Vectors of prompts, each made once: in memory, and for the captions of a data set in a file."""
+"""Vectors of prompts, each made once: in memory, and for a command's prompts or a data set's captions in a file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from pointillist.text.encoder import TextEncoder, TokenEncoder
 CACHE = "POINTILLIST_CACHE"
 MAX_PROMPTS = 100_000  # in memory: 200 MB of 512 numbers
 MAX_TOKENIZED = 10_000  # 150 MB of 10 tokens of 384 numbers
-WORTH_A_FILE = 64  # prompts; fewer are made as fast as they are read
 
 
 class Prompts:
@@ -48,9 +47,12 @@ class Prompts:
         return self._tokens[text]
 
     def prepare(self, texts: Iterable[str]) -> None:
-        """Have the vectors of many texts, from a file if they were made before; what cannot be kept is made again."""
+        """Have the vectors of these texts, from a file if they were made before; what cannot be kept is made again.
+
+        One text is worth a file: opening an encoder takes a second, encoding a text 2 ms.
+        """
         distinct = sorted({clean(text) for text in texts} - self._known.keys())
-        if len(distinct) < WORTH_A_FILE:
+        if not distinct:
             return
         key = hashlib.sha256("\n".join([self.encoder.fingerprint, *distinct]).encode())
         path = cache_folder() / "prompts" / f"{key.hexdigest()}.npy"

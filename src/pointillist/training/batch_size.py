@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from pointillist.machine import free_bytes
 from pointillist.pixel_model import PixelModel
 
 SHARE = 0.5  # of free memory: the rest is for weights, their moments, and what other layers need for a moment
@@ -13,10 +14,12 @@ LARGEST_ON_CPU = 32  # more images at once are no faster on a CPU, and learn les
 
 
 def largest_batch(model: PixelModel) -> int:
-    """A power of two; at least 1."""
-    free = _free_memory(model.device)
-    fitting = max(1, int(SHARE * free / saved_bytes(model)))
+    """A power of two; at least 1. Where the system does not tell what is free, as many as are of use."""
     limit = LARGEST_ON_CPU if model.device.type == "cpu" else LARGEST
+    free = free_bytes(model.device)
+    if free is None:
+        return limit
+    fitting = max(1, int(SHARE * free / saved_bytes(model)))
     return min(limit, 1 << (fitting.bit_length() - 1))
 
 
@@ -37,11 +40,3 @@ def saved_bytes(model: PixelModel) -> int:
         loss = model(x).sum()
     del loss
     return max(1, sum(kept.values()))
-
-
-def _free_memory(device: torch.device) -> int:
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    import psutil
-
-    return int(psutil.virtual_memory().available)
