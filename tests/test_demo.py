@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import pointillist as pt
-from pointillist.demo import Demo, run_demo
+from pointillist.demo import Demo, asked, run_demo
 from pointillist.demo import run as demo_run
 from pointillist.demo.facts import frequency_bits
 from pointillist.demo.workspace import Workspace
@@ -68,7 +68,9 @@ def tags(page: str) -> list[tuple[str, dict[str, str | None]]]:
 
 def test_all_files_are_there(demo: Demo) -> None:
     place = demo.workspace
-    for path in (place.page, place.results, place.sheet, place.painting, place.maps):
+    prompted = [place.asked(folder.name) for folder in asked.prompted()]
+    assert prompted
+    for path in (place.page, place.results, place.sheet, place.painting, place.maps, *prompted):
         assert path.stat().st_size > 500
     with Image.open(place.painting) as gif:
         assert gif.n_frames == 65  # type: ignore[attr-defined]
@@ -124,6 +126,15 @@ def test_what_a_user_gives_is_escaped(page: str) -> None:
 def test_new_digits_stand_under_their_class(demo: Demo, tags: list[tuple[str, dict[str, str | None]]]) -> None:
     alts = [a["alt"] for tag, a in tags if tag == "img" and "new images" in (a.get("alt") or "")]
     assert alts == [f"8 new images painted for the class {name}" for name in range(10)]
+
+
+def test_paintings_from_prompts_are_shown(tags: list[tuple[str, dict[str, str | None]]], page: str) -> None:
+    """By each shipped model that listens to text, with the command that paints them; a sentence where there is none."""
+    shown = [a["alt"] for tag, a in tags if tag == "img" and "paintings of each" in (a.get("alt") or "")]
+    assert len(shown) == len(asked.prompted())
+    assert "pointillist sample tiles --text" in page
+    assert asked.NONE in asked.section({}, 0)
+    assert asked.NONE not in page
 
 
 def test_again_replaces_its_own_files_only(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,13 @@ _NAMES = "ABCDEFGH"
 
 
 def render(
-    facts: Facts, looks: Looks, metrics: Sequence[dict[str, Any]], painting: bytes, image: ImageSpec, top: float
+    facts: Facts,
+    looks: Looks,
+    metrics: Sequence[dict[str, Any]],
+    painting: bytes,
+    image: ImageSpec,
+    top: float,
+    asked: str,
 ) -> str:
     """The page as HTML.
 
@@ -29,6 +35,7 @@ def render(
         painting: the GIF.
         image: what the levels mean.
         top: the end of the colour scale, in bits.
+        asked: HTML of the paintings from prompts.
     """
     room = files("pointillist.demo")
     template = Template((room / "page.html").read_text(encoding="utf-8"))
@@ -47,6 +54,7 @@ def render(
         curve=charts.training_curve(metrics),
         classes=charts.class_chart(facts.per_class, facts.bits_per_dim),
         table=_table(facts),
+        asked=asked,
     )
 
 

@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from rich.console import Console
 
 from pointillist import pictures
 from pointillist._version import __version__
 from pointillist.checkpoint import write_text
 from pointillist.data import DataSplits, ImageDataset, load_data
+from pointillist.demo import asked
 from pointillist.demo.facts import NOT_SAME, SAME, Facts, class_bits, frequency_bits
 from pointillist.demo.looks import Looks, cross_check, look
 from pointillist.demo.page import render
@@ -84,7 +86,8 @@ def run_demo(
         "command": command or f"pointillist demo --seed {seed} --steps {steps}",
     }
     loaded, looks, facts = _measured(place, splits, model, run, _teller(console))
-    _publish(place, loaded, looks, facts)
+    sheets = _asked(place, seed, _teller(console))
+    _publish(place, loaded, looks, facts, asked.section(sheets, seed))
     return Demo(place, facts)
 
 
@@ -196,7 +199,19 @@ def _context(model: PretrainedPixelModel, splits: DataSplits, evaluation: Evalua
     }
 
 
-def _publish(place: Workspace, model: PixelModel, looks: Looks, facts: Facts) -> None:
+def _asked(place: Workspace, seed: int, say: Callable[[str], None]) -> dict[str, Image.Image]:
+    """Sheets of paintings from prompts, by the name of the shipped model; each is written too."""
+    sheets = {}
+    for folder in asked.prompted():
+        say(f"paint      from prompts: {folder.name}")
+        sheets[folder.name] = asked.paint(folder, seed)
+        pictures.save_png(sheets[folder.name], place.asked(folder.name))
+    if not sheets:
+        say(f"paint      nothing from prompts: {asked.NONE}")
+    return sheets
+
+
+def _publish(place: Workspace, model: PixelModel, looks: Looks, facts: Facts, prompted: str) -> None:
     """The pictures, the numbers and the page; the page comes last, so that what it names is there."""
     image = model.image
     painted, classes = looks.painted, model.config.classes
@@ -214,7 +229,7 @@ def _publish(place: Workspace, model: PixelModel, looks: Looks, facts: Facts) ->
     write_text(place.results, facts.to_json())
     lines = (place.run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     metrics = [json.loads(line) for line in lines]
-    write_text(place.page, render(facts, looks, metrics, place.painting.read_bytes(), image, top))
+    write_text(place.page, render(facts, looks, metrics, place.painting.read_bytes(), image, top, prompted))
 
 
 def heat_top(levels: int) -> float:

@@ -12,7 +12,18 @@ from pointillist.checkpoint import write_text
 from pointillist.errors import ConfigError
 
 _STAMP = "demo.json"
-_OURS = ("index.html", "results.json", "digits.png", "painting.gif", "maps.png", "model", "run", _STAMP)
+_OURS = (
+    "index.html",
+    "results.json",
+    "digits.png",
+    "painting.gif",
+    "maps.png",
+    "tiles.png",
+    "emoji.png",
+    "model",
+    "run",
+    _STAMP,
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +56,10 @@ class Workspace:
     def maps(self) -> Path:
         """Entropy and surprise of test digits."""
         return self.folder / "maps.png"
+
+    def asked(self, name: str) -> Path:
+        """Paintings from prompts by a shipped model."""
+        return self.folder / f"{name}.png"
 
     @property
     def model(self) -> Path:

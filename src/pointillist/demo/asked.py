@@ -1,0 +1,51 @@
+"""Paintings from prompts, by the models that ship with the package."""
+
+from __future__ import annotations
+
+from html import escape
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image
+
+from pointillist.factory import load
+from pointillist.pictures import html, sheet
+from pointillist.sampling import sample
+from pointillist.zoo import shipped
+
+PROMPTS = {
+    "tiles": ("red dragon", "blue potion", "skeleton warrior", "stone wall"),
+    "emoji": ("smiling face", "green apple", "red heart", "sleepy moon"),
+}
+EACH, GUIDANCE = 4, 2.0
+NONE = "no model of this release listens to text"
+
+
+def prompted() -> list[Path]:
+    """Folders of the shipped models that paint from prompts."""
+    return [model.folder for model in shipped() if model.name in PROMPTS]
+
+
+def paint(folder: Path, seed: int) -> Image.Image:
+    """A sheet of `EACH` paintings of each prompt of a model."""
+    texts = [prompt for prompt in PROMPTS[folder.name] for _ in range(EACH)]
+    painted = sample(load(folder), len(texts), text=texts, guidance=GUIDANCE, seed=seed)
+    return sheet(painted.array, captions=texts, columns=2 * EACH)
+
+
+def section(sheets: dict[str, Image.Image], seed: int) -> str:
+    """The part of the page that shows them; a sentence where there are none."""
+    if not sheets:
+        return f"<p>Here would be paintings from prompts, but {NONE}.</p>"
+    shown = []
+    for name, picture in sheets.items():
+        file = BytesIO()
+        picture.save(file, "PNG", optimize=True)
+        first = PROMPTS[name][0]
+        command = f'pointillist sample {name} --text "{first}" -n {EACH} --guidance {GUIDANCE:g} --seed {seed}'
+        shown.append(
+            f'<figure><img src="{html.data_uri(file.getvalue(), "png")}" width="{picture.width}" '
+            f'height="{picture.height}" alt="{escape(", ".join(PROMPTS[name]))}: {EACH} paintings of each">'
+            f"<figcaption><code>{escape(command)}</code></figcaption></figure>"
+        )
+    return "".join(shown)
