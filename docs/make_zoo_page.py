@@ -73,7 +73,7 @@ def facts(text: str) -> dict[str, Any]:
     """The figures in what `evaluate` prints for people, where long lines go on under themselves."""
     text = re.sub(r"\n +", " ", text)
     found: dict[str, Any] = {"bits_saved": dict(re.findall(r"^saved by (\w+)\s+(-?[\d.]+)", text, re.MULTILINE))}
-    found |= dict(re.findall(r"^(bits/dim)\s+([\d.]+)", text, re.MULTILINE))
+    found |= dict(re.findall(r"^(bits/dim|images)\s+([\d.,]+)", text, re.MULTILINE))
     own, _, alone = text.partition("without a model")
     for part, ending in ((own, ""), (alone, " without a model")):
         for what, *ranked in re.findall(RANKED, part, re.MULTILINE):
@@ -149,16 +149,16 @@ def others() -> list[Row]:
     tile = figures("outline-to-tile")
     return [
         (
-            "`digits`: class by Bayes' rule, 10,000 test digits",
+            f"`digits`: class by Bayes' rule, {look_up(digits, 'images') or OPEN} of the 10,000 test digits",
             number(look_up(digits, "classes", "top1"), "{:.2%}"),
             "97 %; 99 %",
             "",
         ),
         (
-            "`digits`: bits/dim of the test digits, 4 bits deep",
+            "`digits`: bits/dim of these digits, 4 bits deep",
             number(look_up(digits, "bits/dim"), "{:.4f}"),
             "",
-            beside(f"{number(look_up(alone, 'bits_per_dim'), '{:.4f}')} told no class"),
+            beside(f"{number(look_up(alone, 'bits/dim'), '{:.4f}')} told no class"),
         ),
         (
             "`emoji`: bits/dim of the 169 test images, told name and category",
