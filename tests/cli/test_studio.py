@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import time
 import urllib.request
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -14,10 +16,18 @@ from pointillist.studio import server as home
 
 from .helpers import fails, run
 
+T = TypeVar("T")
+
+
+def apart(work: Callable[[], T]) -> T:
+    """In a thread of its own: tests of the page may have left an event loop running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result()
+
 
 def test_without_any_model_it_ends() -> None:
     """Each has its sentence, the last one is of all; exit code 2, and no browser was opened."""
-    said = fails("studio", "nosuch", "neither")
+    said = apart(lambda: fails("studio", "nosuch", "neither"))
     assert "failed nosuch: " in said
     assert "failed neither: " in said
     assert "No model could be loaded" in said
@@ -45,6 +55,6 @@ def test_one_model_is_enough(model: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(home, "Server", Kept)
     monkeypatch.setattr("pointillist.cli.studio._has_screen", lambda: True)
     monkeypatch.setattr("webbrowser.open", browse)
-    said = run("studio", "nosuch", model).output
+    said = apart(lambda: run("studio", "nosuch", model).output)
     assert "studio     http://127.0.0.1:" in said
     assert [one["state"] for one in settled[0]["models"]] == ["failed", "ready"]

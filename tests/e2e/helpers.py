@@ -127,6 +127,14 @@ def saved(page: Page, button: str, folder: Path) -> Path:
     return path
 
 
+def at_work(room: Room) -> None:
+    """One painting is at work, soon."""
+    until = time.monotonic() + SECONDS / 1000
+    while len(room.desk) != 1 and time.monotonic() < until:
+        time.sleep(0.05)
+    assert len(room.desk) == 1
+
+
 def emptied(room: Room) -> None:
     """Nothing is at work any more, soon."""
     until = time.monotonic() + SECONDS / 1000

@@ -202,7 +202,7 @@ def small_hint(hint: int | str | ImageSpec | None, image: ImageSpec) -> HintConf
 
 @st.composite
 def models(draw: Callable[..., Any], name: str | None = None, max_levels: int = 256, tokens: bool = True) -> PixelModel:
-    """A model of any kind, its weights in any state, in either mode; `tokens` are what no textbook has."""
+    """A model of any kind, its weights in any state, in either mode; `tokens` and what is recalled no textbook has."""
     chosen = draw(st.sampled_from(names())) if name is None else name
     image = draw(image_kinds(max_levels))
     torch.manual_seed(draw(st.integers(0, 2**20)))
@@ -218,7 +218,7 @@ def models(draw: Callable[..., Any], name: str | None = None, max_levels: int = 
         vector=draw(st.booleans()),
         hint=small_hint(draw(st.sampled_from([None, *fitting_hints(image)])), image),
         text=text,
-        recall=text is not None and draw(st.booleans()),
+        recall=text is not None and tokens and draw(st.booleans()),
         orders=draw(orders_of(chosen)),
     )
     draw(st.sampled_from([fresh, dirty, loaded, averaged]))(model)
