@@ -127,11 +127,11 @@ def saved(page: Page, button: str, folder: Path) -> Path:
     return path
 
 
-def at_work(room: Room) -> None:
-    """One painting is at work, soon."""
+def at_work(page: Page, room: Room) -> None:
+    """One painting is at work, soon; the page goes on meanwhile, which may be what carries the request."""
     until = time.monotonic() + SECONDS / 1000
     while len(room.desk) != 1 and time.monotonic() < until:
-        time.sleep(0.05)
+        page.wait_for_timeout(50)
     assert len(room.desk) == 1
 
 

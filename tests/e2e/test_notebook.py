@@ -80,7 +80,7 @@ def test_a_painting_is_stopped_while_others_are_asked(notebook: tuple[Page, Kern
     (painting,) = [message["id"] for message in kernel.asked if message.get("address", "").endswith("/paint")]
     assert {"type": "stop", "id": painting} in kernel.asked
     page.get_by_role("button", name="Paint", exact=True).click()
-    at_work(room)  # the count may still be that of the painting before
+    at_work(page, room)  # the count may still be that of the painting before
     page.evaluate("() => window.end()")
     emptied(room)
     expect(page.locator(".studio")).to_have_count(0)
