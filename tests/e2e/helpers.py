@@ -78,6 +78,7 @@ def wait_until_painted(page: Page, kept: int | None = None) -> None:
 
 def count(page: Page) -> tuple[int, int]:
     """Pixels that are shown, and pixels of the painting."""
+    expect(page.locator(".transport .count")).to_have_text(re.compile(r"^[\d,]+ / [\d,]+$"))
     found = re.fullmatch(r"([\d,]+) / ([\d,]+)", page.locator(".transport .count").inner_text())
     assert found
     shown, of = (int(part.replace(",", "")) for part in found.groups())
