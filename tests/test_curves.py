@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from itertools import pairwise
-from pathlib import Path
-from types import ModuleType
 from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from .scripts import script
+
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def load() -> ModuleType:
-    path = Path(__file__).parents[1] / "docs" / "make_curve.py"
-    spec = importlib.util.spec_from_file_location("make_curve", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-make_curve = load()
+make_curve = script("make_curve")
 points = st.tuples(st.integers(1, 10**7), st.floats(0.01, 1000, allow_nan=False))
 runs = st.lists(st.lists(points, min_size=1, max_size=9, unique_by=lambda p: p[0]).map(sorted), min_size=1, max_size=8)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,19 +18,11 @@ from pointillist.cli.output import print_facts
 from pointillist.data import ImageDataset
 from pointillist.images import ImageSpec
 
+from .scripts import script
+
 DOCS = Path(__file__).parents[1] / "docs"
 PALETTE = ((0, 0, 0, 0), (140, 20, 20, 255), (30, 90, 30, 255), (60, 60, 120, 255))
 SPRITES = ImageSpec(channels=1, height=8, width=8, levels=4, ordered=False, mode="palette", palette=PALETTE)
-
-
-def script(name: str) -> ModuleType:
-    """A script of `docs/`."""
-    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_entropy_of_levels() -> None:

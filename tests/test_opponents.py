@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-from types import ModuleType
-
 import numpy as np
 import pytest
 import torch
@@ -15,6 +11,8 @@ from pointillist.data import ImageDataset
 from pointillist.fidelity import rank_texts
 from pointillist.images import ImageSpec
 from pointillist.opponents import rank_by_neighbours
+
+from .scripts import script
 
 
 def things(names: list[str], noise: float, seed: int) -> ImageDataset:
@@ -65,20 +63,9 @@ def test_a_model_and_its_opponent_are_asked_the_same(monkeypatch: pytest.MonkeyP
     assert theirs == [text for each in asked for text in each]
 
 
-def script() -> ModuleType:
-    """`docs/measure_tiles.py`."""
-    path = Path(__file__).parents[1] / "docs" / "measure_tiles.py"
-    spec = importlib.util.spec_from_file_location("measure_tiles", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_colours_are_named_by_the_nearest() -> None:
     """Of opaque pixels alone; an almost empty picture has no colour; two words in a name are none."""
-    tiles = script()
+    tiles = script("measure_tiles")
     picture = np.zeros((32, 32, 4), np.uint8)
     picture[:4, :4] = (140, 20, 20, 255)
     assert tiles.nearest_word(picture) == "red"
@@ -97,7 +84,7 @@ def test_colours_are_named_by_the_nearest() -> None:
 
 def test_a_model_of_small_tiles_is_measured() -> None:
     """All figures of a model that paints whatever it likes, on made-up tiles; one that repeats a tile is a copier."""
-    tiles = script()
+    tiles = script("measure_tiles")
     palette = ((0, 0, 0, 0), (140, 20, 20, 255), (30, 90, 30, 255), (60, 60, 120, 255))
     spec = ImageSpec(channels=1, height=4, width=4, levels=4, ordered=False, mode="palette", palette=palette)
     x = np.random.default_rng(0).integers(0, 4, (12, 1, 4, 4)).astype(np.uint8)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 from pathlib import Path
 
@@ -22,6 +21,8 @@ from pointillist.pictures.field import LATER, LEAKED, MISSED, SEEN
 from tests.laws.causal import dependencies, places
 from tests.laws.context import declared
 from tests.laws.strategies import make_model
+
+from .scripts import script
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -185,11 +186,7 @@ def test_any_shape_makes_a_picture(shape: tuple[int, int, int]) -> None:
 
 def test_the_page_of_the_models_is_up_to_date() -> None:
     """`python docs/make_models.py` was run after the last change of the registry; its pictures are small."""
-    spec = importlib.util.spec_from_file_location("make_models", DOCS / "make_models.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = script("make_models")
     assert module.PAGE.read_text(encoding="utf-8") == module.page()
     for name in names():
         assert (module.PICTURES / f"{name}.png").stat().st_size < 30_000

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -19,6 +17,8 @@ from pointillist.cli.app import app
 from pointillist.networks import names
 from pointillist.rounding import kind_of
 from pointillist.skeleton import without_numbers
+
+from .scripts import script
 
 
 @pytest.fixture
@@ -102,19 +102,9 @@ def test_opening_a_model_does_not_import_the_compiler(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
 
 
-def maker() -> ModuleType:
-    """`docs/make_zoo.py`."""
-    spec = importlib.util.spec_from_file_location("make_zoo", Path(__file__).parents[1] / "docs" / "make_zoo.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_a_run_becomes_a_shipped_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rounded weights, a sheet, and a card whose figures are those of what ships; no folder of this machine is told."""
-    make = maker()
+    make = script("make_zoo")
     rng = np.random.default_rng(0)
     data = tmp_path / "private" / "tiles.npz"
     data.parent.mkdir()

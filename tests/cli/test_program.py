@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ from pointillist.cli.app import COMMANDS
 from pointillist.cli.failures import fault_of
 from pointillist.errors import ConfigError
 
+from ..scripts import script
 from .helpers import fails, run
 
 HEAVY = ("torch", "numpy", "pydantic", "PIL", "huggingface_hub", "accelerate")
@@ -101,11 +101,7 @@ def test_our_own_faults_stay_tracebacks() -> None:
 
 def test_page_of_the_commands_is_up_to_date() -> None:
     """`python docs/make_cli.py` was run after the last change of an option."""
-    spec = importlib.util.spec_from_file_location("make_cli", DOCS / "make_cli.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = script("make_cli")
     assert module.PAGE.read_text(encoding="utf-8") == module.page()
 
 

@@ -128,6 +128,20 @@ def saved(page: Page, button: str, folder: Path) -> Path:
     return path
 
 
+def paint_and_stop(page: Page, room: Room) -> None:
+    """A painting is begun and stopped, on the page and on the server; some of it is there."""
+    choose_model(page, SLOW)
+    choose(page, "Canvases", "16")
+    page.get_by_label("Speed", exact=True).select_option("Infinity")
+    page.get_by_role("button", name="Paint", exact=True).click()
+    expect(page.get_by_label("Pixels painted")).not_to_have_value("0")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("button", name="Paint", exact=True)).to_be_visible()
+    emptied(room)
+    shown, of = count(page)
+    assert 0 < shown < of
+
+
 def at_work(page: Page, room: Room) -> None:
     """One painting is at work, soon; the page goes on meanwhile, which may be what carries the request."""
     until = time.monotonic() + SECONDS / 1000

@@ -18,14 +18,11 @@ from pointillist.studio.room import Room
 from pointillist.studio.server import Server
 from tests.e2e.helpers import (
     DIGITS,
-    SLOW,
     at_work,
-    choose,
-    choose_model,
-    count,
     emptied,
     grey,
     paint,
+    paint_and_stop,
     pixels,
     point,
     saved,
@@ -67,16 +64,7 @@ def test_paint_hover_and_keep(notebook: tuple[Page, Kernel], room: Room, tmp_pat
 def test_a_painting_is_stopped_while_others_are_asked(notebook: tuple[Page, Kernel], room: Room) -> None:
     """The stream arrives piece by piece; the work ends with it, and so it does when the output is cleared."""
     page, kernel = notebook
-    choose_model(page, SLOW)
-    choose(page, "Canvases", "16")
-    page.get_by_label("Speed", exact=True).select_option("Infinity")
-    page.get_by_role("button", name="Paint", exact=True).click()
-    expect(page.get_by_label("Pixels painted")).not_to_have_value("0")
-    page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_role("button", name="Paint", exact=True)).to_be_visible()
-    emptied(room)
-    shown_pixels, of = count(page)
-    assert 0 < shown_pixels < of
+    paint_and_stop(page, room)
     (painting,) = [message["id"] for message in kernel.asked if message.get("address", "").endswith("/paint")]
     assert {"type": "stop", "id": painting} in kernel.asked
     page.get_by_role("button", name="Paint", exact=True).click()

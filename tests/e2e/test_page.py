@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from pathlib import Path
 from typing import Literal
@@ -15,6 +14,8 @@ from pointillist.studio.room import Room
 from pointillist.studio.server import Server
 from tests.e2e.helpers import opened, paint, point
 from tests.e2e.models import digits
+
+from ..scripts import script
 
 ROOT = Path(pointillist.__file__).parents[2]
 PAGE = Path(pointillist.__file__).parent / "studio" / "page"
@@ -46,11 +47,7 @@ def test_files_are_small_and_name_no_other_host() -> None:
 
 def test_types_are_those_of_the_server() -> None:
     """`messages.d.ts` is what docs/make_messages.py makes today."""
-    spec = importlib.util.spec_from_file_location("make_messages", ROOT / "docs" / "make_messages.py")
-    assert spec is not None
-    assert spec.loader is not None
-    maker = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(maker)
+    maker = script("make_messages")
     assert maker.FILE.read_text(encoding="utf-8") == maker.text(), "run python docs/make_messages.py"
 
 

@@ -21,6 +21,7 @@ from tests.e2e.helpers import (
     grey,
     opened,
     paint,
+    paint_and_stop,
     pixels,
     pixels_of,
     wait_until_painted,
@@ -81,16 +82,7 @@ def test_the_hand_plays_pauses_steps_and_goes_back(page: Page) -> None:
 
 def test_stop_ends_the_work_and_keeps_what_is_there(page: Page, room: Room) -> None:
     """On the page and on the server; the model can then continue."""
-    choose_model(page, SLOW)
-    choose(page, "Canvases", "16")
-    page.get_by_label("Speed", exact=True).select_option("Infinity")
-    page.get_by_role("button", name="Paint", exact=True).click()
-    expect(page.get_by_label("Pixels painted")).not_to_have_value("0")
-    page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_role("button", name="Paint", exact=True)).to_be_visible()
-    emptied(room)
-    shown, of = count(page)
-    assert 0 < shown < of
+    paint_and_stop(page, room)
     expect(page.get_by_role("button", name="Continue", exact=True)).to_be_visible()
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -17,6 +15,7 @@ from pointillist.training import Interrupted
 from pointillist.training.presets import with_preset
 from pointillist.training.recipe import RunConfig, read_toml
 
+from ..scripts import script
 from .helpers import assert_same_weights
 from .test_resume import interrupt_after, state_of
 
@@ -29,15 +28,6 @@ def settings(path: Path, **changed: Any) -> RunConfig:
     tree = read_toml(path)
     tree["train"] |= changed
     return RunConfig.from_dict(with_preset(tree))
-
-
-def gpu_cost() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("gpu_cost", ROOT / "docs" / "gpu_cost.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: f"{path.parent.name}/{path.stem}")
@@ -54,14 +44,16 @@ def test_a_recipe_of_a_paper_has_its_optimiser_and_its_cost(path: Path) -> None:
     """The preset's training is left as it is; the hours in the header are those of docs/gpu_cost.md."""
     run, paper = settings(path), entry(path.stem).papers["paper-cifar10"]
     assert {key: getattr(run.train, key) for key in paper.train} == dict(paper.train)
-    (line,) = [line for line in gpu_cost().PAGE.read_text(encoding="utf-8").splitlines() if f"`{path.name}`" in line]
+    (line,) = [
+        line for line in script("gpu_cost").PAGE.read_text(encoding="utf-8").splitlines() if f"`{path.name}`" in line
+    ]
     hours = line.split("|")[-2].strip()
     assert f"# For a GPU: about {hours} hours of an H100, worked out" in path.read_text(encoding="utf-8")
 
 
 def test_the_cost_is_two_operations_a_weight_and_pixel_and_twice_that_for_the_gradient() -> None:
     """PixelCNN: every weight but the biases is used once a pixel; masked weights are computed with too."""
-    parameters, flop, kernels = gpu_cost().count("pixelcnn", "paper-cifar10")
+    parameters, flop, kernels = script("gpu_cost").count("pixelcnn", "paper-cifar10")
     assert parameters == pt.build("pixelcnn", shape=(3, 32, 32), preset="paper-cifar10").num_parameters
     # the image itself wants no gradient, so the first convolution has one product less
     assert flop == pytest.approx(3 * 2 * parameters * 32 * 32, rel=0.01)

@@ -141,7 +141,9 @@ def evaluate(
         write_csv(per_image, result)
     facts = describe(scorer, images, name, result, options)
     if retrieval:
-        facts |= fidelity.worth(scorer, images, splits.train, candidates, draws, batch_size, precision)
+        with torch.autocast(scorer.device.type, torch.bfloat16, enabled=precision == "bf16"):
+            facts |= fidelity.worth(scorer, images, splits.train, candidates, draws, batch_size)
+        facts["worth_in"] = precision
     if copies:
         facts["copies"] = fidelity.copies(scorer, splits, images, name, copies)
     if as_json:

@@ -19,27 +19,11 @@ def worth(
     candidates: int,
     draws: int,
     batch_size: int,
-    precision: str = "fp32",
 ) -> dict[str, Any]:
     """Bits an image that each condition saves; classes by Bayes' rule; the true caption among others.
 
     Captions are also ranked without the model, by the training images of similar captions, where those are at hand.
     """
-    import torch
-
-    with torch.autocast(model.device.type, torch.bfloat16, enabled=precision == "bf16"):
-        facts = _worth(model, images, train, candidates, draws, batch_size)
-    return {**facts, "worth_in": precision}
-
-
-def _worth(
-    model: PretrainedPixelModel,
-    images: ImageDataset,
-    train: ImageDataset | None,
-    candidates: int,
-    draws: int,
-    batch_size: int,
-) -> dict[str, Any]:
     from pointillist.fidelity import bits_saved, classify, rank_texts
 
     facts: dict[str, Any] = {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from html import escape
-from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
@@ -33,19 +32,19 @@ def paint(folder: Path, seed: int) -> Image.Image:
     return sheet(painted.array, captions=texts, columns=2 * EACH)
 
 
-def section(sheets: dict[str, Image.Image], seed: int) -> str:
-    """The part of the page that shows them; a sentence where there are none."""
+def section(sheets: dict[str, Path], seed: int) -> str:
+    """The part of the page that shows the sheets in some files; a sentence where there are none."""
     if not sheets:
         return f"<p>Here would be paintings from prompts, but {NONE}.</p>"
     shown = []
-    for name, picture in sheets.items():
-        file = BytesIO()
-        picture.save(file, "PNG", optimize=True)
+    for name, file in sheets.items():
+        with Image.open(file) as picture:
+            width, height = picture.size
         first = PROMPTS[name][0]
         command = f'pointillist sample {name} --text "{first}" -n {EACH} --guidance {GUIDANCE:g} --seed {seed}'
         shown.append(
-            f'<figure><img src="{html.data_uri(file.getvalue(), "png")}" width="{picture.width}" '
-            f'height="{picture.height}" alt="{escape(", ".join(PROMPTS[name]))}: {EACH} paintings of each">'
+            f'<figure><img src="{html.data_uri(file.read_bytes(), "png")}" width="{width}" '
+            f'height="{height}" alt="{escape(", ".join(PROMPTS[name]))}: {EACH} paintings of each">'
             f"<figcaption><code>{escape(command)}</code></figcaption></figure>"
         )
     return "".join(shown)

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from rich.console import Console
 
 from pointillist import pictures
@@ -199,13 +198,13 @@ def _context(model: PretrainedPixelModel, splits: DataSplits, evaluation: Evalua
     }
 
 
-def _asked(place: Workspace, seed: int, say: Callable[[str], None]) -> dict[str, Image.Image]:
-    """Sheets of paintings from prompts, by the name of the shipped model; each is written too."""
+def _asked(place: Workspace, seed: int, say: Callable[[str], None]) -> dict[str, Path]:
+    """Write sheets of paintings from prompts; their files by the name of the shipped model."""
     sheets = {}
     for folder in asked.prompted():
         say(f"paint      from prompts: {folder.name}")
-        sheets[folder.name] = asked.paint(folder, seed)
-        pictures.save_png(sheets[folder.name], place.asked(folder.name))
+        sheets[folder.name] = place.asked(folder.name)
+        pictures.save_png(asked.paint(folder, seed), sheets[folder.name])
     if not sheets:
         say(f"paint      nothing from prompts: {asked.NONE}")
     return sheets
