@@ -12,6 +12,7 @@ from PIL import Image
 
 import pointillist as pt
 from pointillist.conditioning.text import prompts_of
+from pointillist.telling import hint_of
 from pointillist.text.use import UniversalSentenceEncoder
 
 from .helpers import fails, run, train, write_images
@@ -61,6 +62,13 @@ def test_image_to_image(hint: str, tmp_path: Path) -> None:
     assert json.loads(run("evaluate", "m", data, "--json").output)["told"] == ["hint"]
     Image.fromarray(np.zeros((3, 3, 3) if hint == "lowres:2" else (5, 6, 3), np.uint8)).save("given.png")
     run("sample", "m", "-n", "1", "--hint", "given.png", "--out", "out.png")
+    image = next(Path(data).rglob("*.png"))
+    run("sample", "m", "-n", "2", "--seed", "4", "--hint-of", image, "--out", "of.npz")
+    ours = pt.load("m")
+    given = hint_of(ours, ours.image.to_levels(Image.open(image)))
+    with np.load("of.npz") as found:
+        np.testing.assert_array_equal(found["levels"], pt.sample(ours, 2, seed=4, hint=given).levels.numpy())
+    assert "drop one of them" in fails("sample", "m", "--hint", "given.png", "--hint-of", image)
 
 
 def test_what_is_not_right_is_a_sentence(archive: Path, model: Path) -> None:
@@ -72,6 +80,9 @@ def test_what_is_not_right_is_a_sentence(archive: Path, model: Path) -> None:
     Path("bad.npy").write_bytes(b"x")
     assert "cannot be read as .npy" in fails("sample", "m", "--vector", "bad.npy")
     assert "cannot be read as an image" in fails("sample", "m", "--hint", "bad.npy2")
+    assert "(=none.png) cannot be read as an image: give a picture." in fails("sample", "m", "--hint-of", "none.png")
+    Image.fromarray(np.zeros((5, 6, 3), np.uint8)).save("small.png")
+    assert "does not make hints" in fails("sample", "m", "--hint-of", "small.png")
     np.save("v.npy", np.ones(3))
     assert "trained without `vector`" in fails("sample", model, "--vector", "v.npy")
     assert "must be lowres:N" in fails("train", archive, "--hint", "edges")

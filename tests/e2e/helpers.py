@@ -42,6 +42,13 @@ def opened(browser: Browser, url: str, **context: Any) -> Iterator[Page]:
 def choose_model(page: Page, model: str) -> None:
     """Another model of the studio."""
     page.get_by_label("Model", exact=True).select_option(model)
+    wait_for_frame(page)
+
+
+def wait_for_frame(page: Page) -> None:
+    """Until the page shows what was done: its fields are made anew in the next frame, and what is written into old
+    ones by then is lost."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def choose(page: Page, group: str, name: str) -> None:
@@ -97,7 +104,7 @@ def pixels(page: Page, place: int = 0) -> np.ndarray:
 
 def pixels_of(drawn: Locator) -> np.ndarray:
     """What is drawn, once the page has had a frame for it, uint8 `h w 4`."""
-    drawn.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    wait_for_frame(drawn.page)
     height, width, data = drawn.evaluate(
         "c => [c.height, c.width, Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)]"
     )

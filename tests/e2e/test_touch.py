@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, FloatRect, Page, expect
 
 from pointillist.studio.server import Server
-from tests.e2e.helpers import canvas, opened, paint, pixels
+from tests.e2e.helpers import canvas, opened, paint, pixels, wait_for_frame
 
 Point = tuple[float, float]
 
@@ -116,7 +116,7 @@ def test_the_wheel_with_control_zooms_about_the_pointer(page: Page) -> None:
 
 def place(page: Page) -> FloatRect:
     """Where the canvas is, once the page has had a frame for it."""
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    wait_for_frame(page)
     box = canvas(page).bounding_box()
     assert box is not None
     return box

@@ -111,6 +111,21 @@ def test_settings_side_by_side_share_their_random_numbers(page: Page, room: Room
         expect(page.locator(".caption").nth(place)).to_contain_text(f"temperature {temperature:g}")
 
 
+def test_what_is_written_stays_while_its_neighbours_change(page: Page) -> None:
+    """The choices beside it are made anew whenever another model is ready; whoever chooses there keeps the place."""
+    seed, compare = page.get_by_label("Seed", exact=True), page.get_by_label("Compare")
+    seed.press_sequentially("12")
+    compare.evaluate("list => { list.value = 'temperature'; list.dispatchEvent(new Event('change')) }")
+    expect(page.get_by_label("Values of temperature")).to_be_visible()
+    expect(seed).to_be_focused()
+    page.keyboard.type("3")
+    expect(seed).to_have_value("123")
+    compare.focus()
+    compare.select_option("top_p")
+    expect(page.get_by_label("Values of top-p")).to_be_visible()
+    expect(compare).to_be_focused()
+
+
 def test_maps_lie_over_the_image_and_say_their_scale(page: Page) -> None:
     """Surprise and entropy come with the stream."""
     paint(page)

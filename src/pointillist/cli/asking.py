@@ -10,9 +10,12 @@ from pointillist.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import numpy as np
+    from PIL import Image
+
+    from pointillist.pixel_model import PixelModel
 
 
-def asked(attributes: list[str], vector: Path | None, hint: Path | None) -> dict[str, Any]:
+def asked(attributes: list[str], vector: Path | None) -> dict[str, Any]:
     """Keywords of `sample`; nothing for what was not typed.
 
     Raises:
@@ -23,8 +26,6 @@ def asked(attributes: list[str], vector: Path | None, hint: Path | None) -> dict
         found["attributes"] = dict(_pair(text) for text in attributes)
     if vector is not None:
         found["vector"] = _array(vector, "--vector")
-    if hint is not None:
-        found["hint"] = _hint(hint)
     return found
 
 
@@ -47,24 +48,42 @@ def _array(path: Path, option: str) -> np.ndarray:
     return array
 
 
-def _hint(path: Path) -> Any:
-    """A picture, or levels or floats in an `.npy`."""
+def given_hint(model: PixelModel, given: Path | None, made_of: Path | None) -> dict[str, Any]:
+    """The keyword `hint` of `sample`: as it is, or made of an image by the rule that the model was trained with.
+
+    Raises:
+        ConfigError: if both are given, or the model has no such rule.
+        DataError, ShapeError: if it cannot be read, or has another size.
+    """
+    from pointillist.telling import hint_of
+
+    if made_of is None:
+        if given is None:
+            return {}
+        return {"hint": _array(given, "--hint") if given.suffix.lower() == ".npy" else _picture(given, "--hint")}
+    if given is not None:
+        raise ConfigError(f"`--hint-of` (={made_of}) makes what `--hint` (={given}) gives: drop one of them.")
+    levels = model.image.to_levels(_picture(made_of, "--hint-of"))
+    model.check_size(*levels.shape[2:])
+    return {"hint": hint_of(model, levels)}
+
+
+def _picture(path: Path, option: str) -> Image.Image:
     from PIL import Image
 
     from pointillist.data.decode import BROKEN, MAX_PIXELS
 
-    if path.suffix.lower() == ".npy":
-        return _array(path, "--hint")
     try:
         with Image.open(path) as picture:
             if picture.width * picture.height > MAX_PIXELS:
-                raise DataError(f"`--hint` (={path}) has more than {MAX_PIXELS:,} pixels: shrink it first.")
+                raise DataError(f"`{option}` (={path}) has more than {MAX_PIXELS:,} pixels: shrink it first.")
             picture.load()
             return picture.copy()
     except BROKEN as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"`--hint` (={path}) cannot be read as an image: give a picture or an .npy.") from error
+        remedy = "give a picture or an .npy" if option == "--hint" else "give a picture"
+        raise DataError(f"`{option}` (={path}) cannot be read as an image: {remedy}.") from error
 
 
 def each_label(given: Sequence[str], classes: Sequence[str], n: int) -> list[int] | None:

@@ -97,7 +97,7 @@ def explain(
     scorer.to(resolve_device(device))
     name, images = _images(scorer, image, split, sets or [], labels=not no_labels)
     number = pick(images, index)
-    given = {"label": label, "text": text, **asked(attributes or [], None, None)}
+    given = {"label": label, "text": text, **asked(attributes or [], None)}
     x, told = one(scorer, images, number, {key: value for key, value in given.items() if value is not None})
     found = look(
         scorer, x, told=told, name=Path(model).name, changes=changes, continuations=continuations, seed=seed,

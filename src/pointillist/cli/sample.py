@@ -39,6 +39,8 @@ EPILOG = """Examples:
 
   pointillist sample runs/upscaler -n 4 --hint small.png
 
+  pointillist sample outline-to-tile -n 4 --hint-of sprite.png
+
   pointillist sample runs/digits -n 100000 --out digits.npz"""
 
 _PAINT, _WRITE = "Painting", "Writing"
@@ -61,6 +63,9 @@ Attributes = Annotated[
 Vector = Annotated[Path | None, _option(value="NPY", text="Numbers, one row for all images or one each.", panel=_PAINT)]
 Hint = Annotated[
     Path | None, _option(value="IMAGE", text="What is known beforehand: a picture, or an .npy.", panel=_PAINT)
+]
+HintOf = Annotated[
+    Path | None, _option("--hint-of", value="IMAGE", text="An image, of which the model makes its hint.", panel=_PAINT)
 ]
 Temperature = Annotated[
     float, _option(value="X", text="Below 1 is calmer, above is wilder; 0 takes the likeliest.", panel=_PAINT)
@@ -100,6 +105,7 @@ def sample(
     attribute: Attributes = None,
     vector: Vector = None,
     hint: Hint = None,
+    hint_of: HintOf = None,
     temperature: Temperature = 1.0,
     top_p: TopP = 1.0,
     guidance: Guidance = 1.0,
@@ -120,7 +126,7 @@ def sample(
     as_json: Json = False,
 ) -> None:
     """Paint new images with a model."""
-    from pointillist.cli.asking import asked, each_label, each_text
+    from pointillist.cli.asking import asked, each_label, each_text, given_hint
     from pointillist.cli.writers import check_target
     from pointillist.data import parse_size
     from pointillist.data.palette import read_palette
@@ -148,7 +154,7 @@ def sample(
         "n": total, "label": labels, "guidance": guidance, "temperature": temperature, "top_p": top_p,
         "engine": chosen.engine, "threads": threads,
         "seed": secrets.randbelow(2**31) if seed is None else seed, "size": wanted, "batch_size": batch_size,
-        "text": prompts, **asked(attribute or [], vector, hint),
+        "text": prompts, **asked(attribute or [], vector), **given_hint(painter, hint, hint_of),
         "order": painter.order(order).name,
     }  # fmt: skip
     prepare_texts(painter, prompts or ())

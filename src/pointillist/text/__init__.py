@@ -1,5 +1,6 @@
 """Text: encoders of prompts behind one protocol, their vectors kept, and captions said in other words."""
 
+from pointillist.text.colours import with_colour
 from pointillist.text.encoder import TextEncoder, TokenEncoder, open_encoder
 from pointillist.text.features import NOTHING, features, word_features
 from pointillist.text.nearest import NearestCaptions
@@ -16,5 +17,6 @@ __all__ = [
     "features",
     "open_encoder",
     "reword",
+    "with_colour",
     "word_features",
 ]

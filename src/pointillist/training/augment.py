@@ -10,7 +10,8 @@ import torch
 
 from pointillist.conditioning import Part, Told
 from pointillist.data import Batch
-from pointillist.text import reword
+from pointillist.images import ImageSpec
+from pointillist.text import reword, with_colour
 from pointillist.training.config import TrainConfig
 
 SPOKEN = ("text", "words", "tokens", "recall")
@@ -39,6 +40,16 @@ def hide(told: Told, keys: np.ndarray, seed: int, config: TrainConfig) -> Told:
     for name in spoken[1:]:
         where[name] = where[spoken[0]]
     return told.hidden(where)
+
+
+def coloured(batch: Batch, keys: np.ndarray, seed: int, share: float, spec: ImageSpec) -> Batch:
+    """Captions of which a share is told the colour of the image; see `text.with_colour`."""
+    if batch.texts is None or not share:
+        return batch
+    told = [np.random.default_rng([seed, int(key), 19]).random() < share for key in keys]
+    pictures = spec.to_images(batch.levels)
+    each = zip(batch.texts, pictures, told, strict=True)
+    return replace(batch, texts=tuple(with_colour(text, picture) if tell else text for text, picture, tell in each))
 
 
 def reworded(batch: Batch, keys: np.ndarray, seed: int, config: TrainConfig) -> Batch:

@@ -34,6 +34,7 @@ class TrainConfig(BaseModel):
         synonyms: other words for a word of a caption, each as likely as the word: `{"red": ["crimson"]}`.
         word_dropout: share of captions of two words or more that lose one each time.
         part_dropout: probability with which each part of a caption, between commas, is left out; one always stays.
+        colour_words: share of captions without a colour to which that of the image is added: a dragon is a red dragon.
         text_noise: length of the noise that is added to the vector of a prompt, whose length is 1.
         flip: mirror half of the images.
         shift: move each image by up to this many pixels each way; what comes in is the darkest level.
@@ -71,6 +72,7 @@ class TrainConfig(BaseModel):
     synonyms: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     word_dropout: float = Field(0.0, ge=0, lt=1)
     part_dropout: float = Field(0.0, ge=0, lt=1)
+    colour_words: float = Field(0.0, ge=0, le=1)
     text_noise: float = Field(0.0, ge=0, le=10)
     flip: bool = False
     shift: int = Field(0, ge=0)

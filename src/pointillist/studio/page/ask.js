@@ -1,7 +1,7 @@
 // The panel of what is asked for: conditions, settings, random numbers, how many canvases.
 
 import { MOST_COMPARED, NAMES, USUAL } from "./asking.js";
-import { h, refill, say, stepBack } from "./dom.js";
+import { h, inFocus, refill, say, stepBack } from "./dom.js";
 import { icon } from "./icons.js";
 import { conditionFields } from "./conditions.js";
 
@@ -15,6 +15,7 @@ export class AskPanel {
     this.painter = painter;
     this.bringing = bringing;
     this.fields = h("div", { className: "fields" });
+    this.canvases = h("div", { className: "fields" }); // by itself: it changes while somebody writes beside it
     // after a click the space bar is the painting's, not the button's
     this.go = h("button", { className: "strong big", type: "submit", onclick: (/** @type {MouseEvent} */ event) => event.detail > 0 && stepBack(this.go) }, "Paint");
     this.note = h("p", { className: "note", role: "status" });
@@ -25,8 +26,11 @@ export class AskPanel {
   update() {
     const { state } = this;
     const { details, ask } = state;
-    const key = [state.modelId, Boolean(details), ask.compare.by, ask.hint?.name, this.painter.rivals().length].join();
+    const key = [state.modelId, Boolean(details), ask.hint?.name].join();
     refill(this.fields, key, () => (details ? this.#fields(details) : []));
+    const held = this.canvases.contains(inFocus(this.canvases));
+    refill(this.canvases, [key, ask.compare.by, this.painter.rivals().length].join(), () => (details ? this.#canvases(details) : []));
+    if (held && !this.canvases.contains(inFocus(this.canvases))) this.canvases.querySelector("select")?.focus();
     say(this.go, state.work ? "Stop" : "Paint");
     this.go.disabled = !details;
     this.go.classList.toggle("stop", state.work !== null);
@@ -43,9 +47,7 @@ export class AskPanel {
 
   /** @param {Api.Details} details */
   #fields(details) {
-    const { state } = this;
-    const { conditions } = details;
-    const told = conditionFields(state, details, this.bringing);
+    const told = conditionFields(this.state, details, this.bringing);
     const guided = told.length > 0;
     return [
       ...told,
@@ -54,10 +56,15 @@ export class AskPanel {
         this.#slider("temperature", "Temperature", 0, 2, 0.05, "0 takes the likeliest level, 1 is the model"),
         this.#slider("top_p", "Top-p", 0.05, 1, 0.05, "Only the likeliest levels up to this probability; 1 keeps all")),
       this.#seed(),
-      this.#compare(conditions),
-      state.ask.compare.by === "" && this.#count(),
+      this.canvases,
       (details.orders.length > 1 || !details.fixed_size) && this.#more(details),
     ].filter((part) => part !== false);
+  }
+
+  /** How many, or what side by side. @param {Api.Details} details */
+  #canvases(details) {
+    const compare = this.#compare(details.conditions);
+    return this.state.ask.compare.by === "" ? [compare, this.#count()] : [compare];
   }
 
   /** @param {"guidance" | "temperature" | "top_p"} name @param {string} label @param {number} min @param {number} max @param {number} step @param {string} title */
