@@ -90,8 +90,17 @@ def test_copies_are_found() -> None:
     spec = pt.ImageSpec(channels=1, height=2, width=3, levels=3, ordered=False, mode="palette", palette=palette)
     known = torch.tensor([[[1, 0, 0], [2, 0, 0]], [[1, 1, 1], [1, 1, 1]]])[:, None]
     asked = torch.tensor([[[0, 0, 1], [0, 0, 2]], [[2, 0, 0], [2, 0, 0]], [[1, 1, 1], [1, 1, 2]]])[:, None]
-    share, which = agreement(asked, known, spec, chunk=2)
+    share, which = agreement(asked, known, spec)
     np.testing.assert_allclose(share, [1, 0.5, 5 / 6])
     assert which.tolist() == [0, 0, 1]
     plain = pt.ImageSpec.infer((1, 2, 3), 3)
     np.testing.assert_allclose(agreement(asked[1:2], known, plain)[0], [5 / 6])
+    colours = pt.ImageSpec.infer((3, 2, 3), 300)
+    rgb = torch.cat([known, known, known], 1) * 140  # a pixel agrees where all its channels do
+    other = rgb.clone()
+    other[:, 1, 0, 0], other[:, 2, 0, 0] = 256, 255
+    steps: list[tuple[int, int]] = []
+    found = agreement(other, rgb, colours, lambda done, total: steps.append((done, total)))
+    np.testing.assert_allclose(found[0], [5 / 6, 5 / 6])
+    assert found[1].tolist() == [0, 1]
+    assert steps == [(1, 2), (2, 2)]

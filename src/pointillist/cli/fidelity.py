@@ -69,10 +69,10 @@ def copies(model: PretrainedPixelModel, splits: DataSplits, images: ImageDataset
         )
     known = train.batch(np.arange(len(train))).levels
     held = images.batch(np.random.default_rng(0).permutation(len(images))[:n]).levels
-    near = {
-        "samples": agreement(sample(model, n, seed=0).levels, known, model.image)[0],
-        "held_out": agreement(held, known, model.image)[0],
-    }
+    near = {}
+    for name, levels in (("samples", sample(model, n, seed=0).levels), ("held_out", held)):
+        with Bar("comparing", len(levels)) as bar:
+            near[name] = agreement(levels, known, model.image, lambda done, total: bar.show(done))[0]
     return {
         name: {"count": len(found), "median": float(np.median(found)), "above_0.9": float((found >= 0.9).mean())}
         for name, found in near.items()
