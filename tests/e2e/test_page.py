@@ -112,6 +112,22 @@ def test_it_fits_a_phone_in_light_and_dark(browser: Browser, studio: Server, sch
         assert not brightness(page)
 
 
+@pytest.mark.parametrize("width", [870, 968, 1161])
+def test_nothing_sticks_out_of_its_column(browser: Browser, studio: Server, width: int) -> None:
+    """In a window, or a cell of a notebook, that is neither wide nor a phone's."""
+    with opened(browser, studio.url, viewport={"width": width, "height": 760}) as page:
+        paint(page)
+        page.mouse.click(*point(page, 2, 2))
+        expect(page.get_by_role("button", name="Repaint from here")).to_be_visible()
+        expect(page.get_by_text("What it looked at")).to_be_visible()
+        for column in (".panel.ask", ".panel.pixel", ".transport", ".toolbar"):
+            found = page.locator(column).evaluate(
+                "column => [...column.querySelectorAll('*')].filter((el) => el.offsetParent"
+                " && el.getBoundingClientRect().right > column.getBoundingClientRect().right).map((el) => el.outerHTML)"
+            )
+            assert found == [], column
+
+
 def brightness(page: Page) -> bool:
     """Whether the ground is light."""
     ground = page.locator(".studio").evaluate("(el) => getComputedStyle(el).backgroundColor")
