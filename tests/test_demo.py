@@ -128,10 +128,11 @@ def test_new_digits_stand_under_their_class(demo: Demo, tags: list[tuple[str, di
     assert alts == [f"8 new images painted for the class {name}" for name in range(10)]
 
 
-def test_paintings_from_prompts_are_shown(tags: list[tuple[str, dict[str, str | None]]], page: str) -> None:
+def test_paintings_from_prompts_are_shown(demo: Demo, tags: list[tuple[str, dict[str, str | None]]], page: str) -> None:
     """By each shipped model that listens to text, with the command that paints them; a sentence where there is none."""
     shown = [a["alt"] for tag, a in tags if tag == "img" and "paintings of each" in (a.get("alt") or "")]
-    assert len(shown) == len(asked.prompted())
+    assert len(shown) == len(asked.prompted()) == len(demo.prompted)
+    assert all(file.is_file() for file in demo.prompted.values())
     assert "pointillist sample tiles --text" in page
     assert asked.NONE in asked.section({}, 0)
     assert asked.NONE not in page

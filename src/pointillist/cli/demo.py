@@ -59,6 +59,7 @@ def _where(made: Demo) -> list[tuple[str, str]]:
         ("digits", str(place.sheet)),
         ("painting", str(place.painting)),
         ("maps", str(place.maps)),
+        *((name, f"{file} (from prompts)") for name, file in made.prompted.items()),
         ("model", f"{place.model} (try: pointillist sample {place.model} -n 16 --label 3)"),
         ("numbers", str(place.results)),
     ]

@@ -42,10 +42,17 @@ _TRAINING: dict[str, Any] = {"batch_size": 32, "lr": 2e-3, "ema": 0.999, "precis
 
 @dataclass(frozen=True)
 class Demo:
-    """What a demo made: where it is, and its numbers."""
+    """What a demo made.
+
+    Attributes:
+        workspace: where it is.
+        facts: its numbers.
+        prompted: sheets of paintings from prompts, by the name of the shipped model.
+    """
 
     workspace: Workspace
     facts: Facts
+    prompted: dict[str, Path]
 
 
 def run_demo(
@@ -87,7 +94,7 @@ def run_demo(
     loaded, looks, facts = _measured(place, splits, model, run, _teller(console))
     sheets = _asked(place, seed, _teller(console))
     _publish(place, loaded, looks, facts, asked.section(sheets, seed))
-    return Demo(place, facts)
+    return Demo(place, facts, sheets)
 
 
 def _measured(
