@@ -15,13 +15,14 @@ from pointillist.studio.room import Room
 from pointillist.studio.server import Server
 from tests.e2e.helpers import choose_model, grey, opened, paint, pixels, wait_until_painted
 from tests.e2e.models import digits
-from tests.studio.helpers import numbered, upscaler
+from tests.studio.helpers import coded, numbered, upscaler
 
 
 @pytest.fixture(scope="module")
 def others() -> Iterator[Server]:
-    """Two models of one kind of image; one that is told attributes, a vector, a small picture, words; one, numbers."""
-    server = Server(Room([digits(), digits(), upscaler(), numbered()]))
+    """Two models of one kind of image; one that is told attributes, a vector, a small picture, words; one, numbers;
+    one, codes."""
+    server = Server(Room([digits(), digits(), upscaler(), numbered(), coded()]))
     server.start()
     server.room.shelf.wait(600)
     yield server
@@ -83,6 +84,28 @@ def test_a_hint_of_numbers(browser: Browser, others: Server) -> None:
         expect(page.locator(".ask")).to_contain_text("hint.csv")
         bring_numbers(page, "words.txt", b"none at all")
         expect(page.get_by_role("alert")).to_contain_text("numbers and nothing else")
+
+
+def test_a_hint_of_codes(browser: Browser, others: Server) -> None:
+    """One for all places, typed, or each, from a file; what is no code of the model is said."""
+    model = others.room.shelf["pixelcnn-2"].model
+    codes = np.random.default_rng(0).integers(0, 5, (1, 4, 4))
+    file = io.BytesIO()
+    np.save(file, codes)
+    with opened(browser, others.url) as page:
+        choose_model(page, "pixelcnn-2")
+        field = page.get_by_role("textbox", name="Hint (codes)")
+        for given, hint in (("3", np.full((1, 4, 4), 3)), (" ".join(map(str, codes.ravel())), codes)):
+            field.fill(given)
+            paint(page, seed=2)
+            expected = pt.sample(model, 1, seed=2, hint=hint).levels.numpy()
+            np.testing.assert_array_equal(pixels(page)[..., 0], grey(expected[0, 0], 8))
+        field.fill("5")
+        expect(page.locator(".ask")).to_contain_text("whole numbers from 0 to 4")
+        bring_numbers(page, "codes.npy", file.getvalue())
+        expect(page.locator(".ask")).to_contain_text("codes.npy")
+        paint(page, seed=2)
+        np.testing.assert_array_equal(pixels(page)[..., 0], grey(expected[0, 0], 8))
 
 
 def bring_numbers(page: Page, name: str, content: bytes) -> None:

@@ -52,6 +52,12 @@ def numbered() -> pt.PixelModel:
     return dirty(pt.build("pixelcnn", shape=(1, 4, 4), levels=8, channels=4, layers=1, hint=2))
 
 
+def coded() -> pt.PixelModel:
+    """Told one of five codes at every place."""
+    codes = ImageSpec(channels=1, height=4, width=4, levels=5, ordered=False, mode="codes")
+    return dirty(pt.build("pixelcnn", shape=(1, 4, 4), levels=8, channels=4, layers=1, hint=codes))
+
+
 def room(*models: pt.PixelModel, limits: Limits = SMALL) -> Room:
     """A studio whose models are ready."""
     found = Room(models, limits)
