@@ -42,7 +42,8 @@ HEAD = """# Speed
 Painting against *naive* (the same weights, a full forward for every sub-pixel, in the faster memory layout, drawing
 included, extrapolated from 8 pixels) and against the *hardware floor* (the program's operations at the best float32
 matrix product that was measured, plus its weights, read once for a batch, at the best bandwidth that was measured; the
-weights are counted as float32, also where they are int8 or bf16).
+weights are counted as float32, also where they are int8 or bf16). On AMD the best product is the engine's own kernel,
+about twice as fast there as BLAS; files measured on Intel know BLAS alone.
 
 Opening an engine (recording the model, laying out its program) is told by itself: the milliseconds of an image and its
 ratios leave it out, so a single image by itself takes both. The floor is that of one thread, also beside rows of two,

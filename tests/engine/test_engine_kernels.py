@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pointillist.engine.cpu import machine
 from pointillist.engine.cpu.elementwise import CODES, FUNCTIONS
 from pointillist.engine.cpu.packing import panels
+from pointillist.engine.cpu.product import product as product_alone
 from pointillist.engine.cpu.storage import Storage, smallest
 from pointillist.engine.cpu.table import aligned
 from pointillist.engine.cpu.target import MAX_LANES, PANEL, lanes
@@ -159,3 +160,13 @@ def _short(matrix: Array) -> Array:
     whole[0] = 127
     result: Array = whole * scale
     return result
+
+
+@given(m=st.integers(1, 9), k=st.integers(1, 40), n=st.integers(1, 150))
+def test_a_product_by_the_machine_alone(m: int, k: int, n: int) -> None:
+    """What `bench` measures is a matrix product, as often as it is called."""
+    draws = np.random.default_rng([m, k, n])
+    x, w = draws.standard_normal((m, k)).astype(np.float32), draws.standard_normal((k, n)).astype(np.float32)
+    run = product_alone(x, w)
+    for _ in range(2):
+        np.testing.assert_allclose(run(), x @ w, rtol=1e-4, atol=1e-4)

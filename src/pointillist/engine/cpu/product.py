@@ -1,0 +1,35 @@
+"""A matrix product by the machine alone, so that what its kernel can do at best may be measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float
+
+from pointillist.engine.cpu import table as t
+from pointillist.engine.cpu.packing import panels
+from pointillist.engine.cpu.paint import run_part
+from pointillist.engine.cpu.target import lanes
+
+
+def product(x: Float[np.ndarray, "m k"], w: Float[np.ndarray, "k n"]) -> Callable[[], Float[np.ndarray, "m n"]]:
+    """A call that computes x w again each time, in a table of one row; what it returns is written over by the next."""
+    (m, k), n = x.shape, w.shape[1]
+    arena = t.Arena()
+    source, target, zeros = (arena.take(size) for size in (m * k, m * n, n))
+    memory = t.aligned(arena.size, x.dtype)
+    memory[source : source + m * k] = x.reshape(-1)
+    packed = panels(w, lanes(x.itemsize))
+    weights = t.aligned(packed.size, x.dtype)
+    weights[: packed.size] = packed
+    code, patches = np.zeros((1, t.FIELDS), np.int64), np.zeros((0, 7), np.int64)
+    line = code[0]
+    line[[t.CODE, t.ACTIVE, t.OUTER, t.INNER, t.K, t.N]] = t.Code.PRODUCT, 1, 1, m, k, n
+    line[[t.X, t.X_INNER, t.Y, t.Y_INNER, t.Z]] = source, k, target, n, zeros
+
+    def run() -> Float[np.ndarray, "m n"]:
+        run_part(code, patches, 0, 1, memory, weights, 0, 0, 1, False)
+        return memory[target : target + m * n].reshape(m, n)
+
+    return run
