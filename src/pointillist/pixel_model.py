@@ -179,7 +179,7 @@ class PixelModel(Watched):
         order = self.order() if order is None else order
         turned = channels_last(order.turn(canvas)) if self.site_by_site else order.turn(canvas)
         ctx = FullPass(order, site_by_site=self.site_by_site)
-        out: Tensor = self.backbone(turned, ctx, self.in_order(condition, order))
+        out: Tensor = self.backbone(turned, ctx, self.in_order(condition, order).as_computed())
         return order.turn_back(out)
 
     def params(self, x: Int[Tensor, "b c h w"], condition: Condition, order: Order | None = None) -> Tensor:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from pointillist.conditioning.listener import Listener
 from pointillist.conditioning.told import Part
 from pointillist.errors import ConfigError, ShapeError
+from pointillist.nn.dropout import Dropout
 from pointillist.text import NOTHING, Prompts, TokenEncoder, features, open_encoder
 
 LEARNED, TOKENS = "learned", "tokens"
@@ -135,7 +136,7 @@ class TextListener(Listener):
         self.vector_width = config.width
         self.first = nn.Linear(config.size, config.width)
         self.second = nn.Linear(config.width, config.width)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.absent = nn.Parameter(nn.init.normal_(torch.empty(config.width), std=0.1))
 
     @property
@@ -174,7 +175,7 @@ class WordsListener(Listener):
         self.vector_width = config.width
         self.embedding = nn.Embedding(config.buckets, config.width)
         self.out = nn.Linear(config.width, config.width)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.absent = nn.Parameter(nn.init.normal_(torch.empty(config.width), std=0.1))
 
     def resolve(self, asked: str | Sequence[str] | None, count: int, size: tuple[int, int]) -> Part:

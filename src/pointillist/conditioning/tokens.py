@@ -14,6 +14,7 @@ from pointillist.conditioning.listener import Listener
 from pointillist.conditioning.text import TextConfig, prompts_of, resolve_texts
 from pointillist.conditioning.told import Part
 from pointillist.nn import Tokens
+from pointillist.nn.dropout import Dropout
 from pointillist.text import NOTHING, word_features
 
 
@@ -27,7 +28,7 @@ class TokensListener(Listener):
         self.config = config
         self.tokens_width = config.width
         self.start = nn.Parameter(nn.init.normal_(torch.empty(config.width)))
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def _after_start(self, states: Float[Tensor, "b t d"], known: Bool[Tensor, "b t"]) -> Tokens:
         states = torch.where(known[:, :, None], self.dropout(states), 0.0)

@@ -35,6 +35,7 @@ from pointillist.nn import (
     channel_groups,
     gate,
 )
+from pointillist.nn.dropout import Dropout
 from pointillist.passes import Pass
 
 
@@ -82,7 +83,7 @@ class GatedLayer(CausalLayer):
         # nobody reads the residual of the last layer
         self.sizes = [0 if last else d, config.head_channels]
         self.out = PointwiseConv2d(features, torch.cat([features[: self.sizes[0]], head]))
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         # not in the first layer, whose input is the raw image: it would leak the site itself
         self.horizontal_residual = not first and not last
         self.vertical_residual = config.vertical_residual and not first

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from pointillist.networks.backbone import Backbone, BackboneConfig, Ports
 from pointillist.nn import CausalLayer, Condition, ConditionBias, LocalConv2d, PointwiseConv2d, channel_groups, gate
+from pointillist.nn.dropout import Dropout
 from pointillist.passes import Pass
 
 
@@ -73,7 +74,7 @@ class LocalLayer(CausalLayer):
         # nobody reads the residual of the last layer
         self.sizes = [0 if last else config.channels, config.head_channels]
         self.out = PointwiseConv2d(features, torch.cat([features[: self.sizes[0]], head]))
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         # not in the first layer, whose input is the raw image: it would leak the site itself
         self.residual = not first and not last
 

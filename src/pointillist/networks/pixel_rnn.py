@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from pointillist.networks.backbone import Backbone, BackboneConfig, Ports
 from pointillist.nn import CausalLayer, Condition, MaskedConv2d, PointwiseConv2d, channel_groups
+from pointillist.nn.dropout import Dropout
 from pointillist.passes import Pass
 
 
@@ -76,7 +77,7 @@ class PixelRNN(Backbone):
         self.blocks = nn.ModuleList(blocks)
         self.expands = nn.ModuleList(PointwiseConv2d(narrow, wide) for _ in blocks)
         self.skips = nn.ModuleList(PointwiseConv2d(narrow, head, bias=False) for _ in blocks) if config.skip else None
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.last = PointwiseConv2d(wide, head)
         self.head = PointwiseConv2d(head, head)
         self.output = PointwiseConv2d(head, channel_groups(ports.params, ports.groups))

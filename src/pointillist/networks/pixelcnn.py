@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from pointillist.networks.backbone import Backbone, BackboneConfig, Ports
 from pointillist.nn import CausalLayer, Condition, ConditionBias, MaskedConv2d, PointwiseConv2d, channel_groups
+from pointillist.nn.dropout import Dropout
 from pointillist.passes import Pass
 
 
@@ -60,7 +61,7 @@ class ResidualBlock(CausalLayer):
         )
         self.expand = PointwiseConv2d(narrow, wide)
         self.condition = ConditionBias(ports.heard, narrow)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def forward(self, x: Float[Tensor, "b d h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b d h w"]:
         """One block."""

@@ -46,6 +46,7 @@ from pointillist.nn import (
     channel_groups,
     see_before,
 )
+from pointillist.nn.dropout import Dropout
 from pointillist.passes import Pass
 
 Pair = tuple[Tensor, Tensor]
@@ -115,7 +116,7 @@ class GatedLayer(nn.Module):
             None if shortcut is None else NormalisedPointwiseConv2d(torch.cat([shortcut, shortcut]), stream.features)
         )
         self.condition = ConditionBias(ports.heard, stream.activated, scale=scale)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def forward(self, x: Tensor, shortcut: Tensor | None, ctx: Pass, condition: Condition) -> Tensor:
         """One layer."""

@@ -39,6 +39,7 @@ from pointillist.nn import (
     VerticalConv2d,
     channel_groups,
 )
+from pointillist.nn.dropout import Dropout
 from pointillist.passes import Pass
 
 
@@ -99,7 +100,7 @@ class GatedResidual(CausalLayer):
         with torch.no_grad():
             self.second.weight.mul_(0.1)
         self.condition = ConditionBias(ports.heard, gated)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(
         self, x: Float[Tensor, "b d h w"], ctx: Pass, condition: Condition, side: Tensor | None = None

@@ -28,6 +28,13 @@ class Condition:
         """What is told on the turned canvas of an order: maps turn with the image."""
         return self if self.map is None else replace(self, map=order.turn(self.map))
 
+    def as_computed(self) -> Condition:
+        """Under autocast, the map as all layers will take it, so that not each of them casts it for itself."""
+        if self.map is None or not torch.is_autocast_enabled(self.map.device.type):
+            return self
+        dtype = torch.get_autocast_dtype(self.map.device.type)
+        return replace(self, map=self.map.to(dtype, memory_format=torch.channels_last))
+
     def image(self, index: int) -> Condition:
         """That of one image of the batch."""
         one = slice(index, index + 1)

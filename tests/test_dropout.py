@@ -1,0 +1,69 @@
+"""Dropout with cheap draws: what torch's does, in any layout, from torch's own generator."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from pointillist.nn.dropout import Dropout
+
+
+def scales(x: Tensor, p: float) -> Tensor:
+    """What numbers are multiplied by."""
+    return Dropout(p)(x) / x
+
+
+@given(p=st.floats(0.01, 0.99), size=st.integers(1, 70), seed=st.integers(0, 99))
+def test_numbers_are_dropped_or_scaled(p: float, size: int, seed: int) -> None:
+    """By 0 or 1 / (1 - p), p to 2^-15; the gradient likewise; the same again from the same seed."""
+    x = (torch.rand(size) + 1).requires_grad_()
+    torch.manual_seed(seed)
+    y = Dropout(p)(x)
+    (gradient,) = torch.autograd.grad(y.sum(), x)
+    torch.testing.assert_close(gradient, (y / x).detach())
+    kept = gradient[gradient > 0]
+    torch.testing.assert_close(kept, torch.full_like(kept, 1 / (1 - p)), rtol=0.002 / (1 - p), atol=0)
+    torch.manual_seed(seed)
+    assert torch.equal(Dropout(p)(x), y)
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.85])
+def test_shares_are_right_at_every_place(p: float) -> None:
+    """Also at each of the four places of a random number, and beside one another; draws of two calls differ."""
+    torch.manual_seed(0)
+    kept = scales(torch.ones(400_000), p) > 0
+    for place in range(4):
+        assert abs(kept[place::4].float().mean() - (1 - p)) < 0.006
+        both = (kept[place::4] & kept.roll(-1)[place::4]).float().mean()
+        assert abs(both - (1 - p) ** 2) < 0.006
+    assert not torch.equal(kept, scales(torch.ones(400_000), p) > 0)
+    assert (kept & (scales(torch.ones(400_000), p) > 0)).float().mean() - (1 - p) ** 2 < 0.004
+
+
+def test_any_layout_and_precision() -> None:
+    """The layout stays; an input with gaps or repeats is taken as it looks."""
+    x = torch.rand(2, 6, 5, 4) + 1
+    for given_ in (
+        x, x.to(memory_format=torch.channels_last), x[:, ::2], x[:1].expand(3, -1, -1, -1), x.bfloat16(), x.double()
+    ):  # fmt: skip
+        y = Dropout(0.5)(given_)
+        assert y.shape == given_.shape
+        assert y.dtype == given_.dtype
+        assert set(((y / given_).float() * 4).round().unique().tolist()) == {0.0, 8.0}
+    last = x.to(memory_format=torch.channels_last)
+    assert Dropout(0.5)(last).is_contiguous(memory_format=torch.channels_last)
+    repeated = Dropout(0.5)(torch.ones(1, 1).expand(64, 64))
+    assert 0 < (repeated == 0).sum() < 64 * 64
+    assert not (repeated[0] == repeated[1]).all()
+
+
+def test_where_nothing_is_drawn() -> None:
+    """In evaluation, at 0 and at 1, and of nothing: as torch does it."""
+    x = torch.rand(3, 4)
+    assert torch.equal(Dropout(0.5).eval()(x), x)
+    for p in (0.0, 1.0):
+        assert torch.equal(Dropout(p)(x), nn.Dropout(p)(x))
+    assert Dropout(0.5)(torch.zeros(0, 3)).shape == (0, 3)
