@@ -136,8 +136,10 @@ def rank_texts(
     check_spec(model, data)
 
     def scores(i: int, asked: Sequence[str]) -> np.ndarray:
-        x = model.check(data.batch([i]).levels).expand(candidates, -1, -1, -1)
-        return _nats(model, x, model.told(None, candidates, asked, size=(x.shape[2], x.shape[3])))
+        x = model.check(data.batch([i]).levels)
+        parts = [asked[start : start + candidates] for start in range(0, len(asked), candidates)]
+        told = [model.told(None, len(part), part, size=(x.shape[2], x.shape[3])) for part in parts]
+        return np.concatenate([_nats(model, x.expand(len(t), -1, -1, -1), t) for t in told])
 
     with evaluating(model):
         return rank_captions(scores, data, candidates, draws, seed, on_progress)
@@ -163,10 +165,16 @@ def rank_captions(
     ranks = np.empty((len(data), draws))
     for i, text in enumerate(data.texts):
         others = [other for other in distinct if other != text]
-        for draw in range(draws):
-            chosen = np.random.default_rng([seed, draw, i]).choice(len(others), candidates - 1, replace=False)
-            found = scores(i, [text, *(others[int(j)] for j in chosen)])
-            ranks[i, draw] = _ranks(found[None], np.zeros(1, np.int64))[0]
+        chosen = [
+            np.random.default_rng([seed, draw, i]).choice(len(others), candidates - 1, replace=False)
+            for draw in range(draws)
+        ]
+        asked = {int(j): others[int(j)] for draw in chosen for j in draw}  # who is drawn twice is scored once
+        own, *rest = scores(i, [text, *asked.values()]).tolist()
+        found = dict(zip(asked, rest, strict=True))
+        for draw, numbers in enumerate(chosen):
+            compared = np.array([[own, *(found[int(j)] for j in numbers)]])
+            ranks[i, draw] = _ranks(compared, np.zeros(1, np.int64))[0]
         if on_progress is not None:
             on_progress(i + 1, len(data))
     return Ranking.of(ranks, candidates)
