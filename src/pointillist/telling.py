@@ -9,7 +9,16 @@ import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
 
-from pointillist.conditioning import NO_LABEL, HintListener, Part, RecallListener, TextListener, Told, label_part
+from pointillist.conditioning import (
+    NO_LABEL,
+    Derivation,
+    HintListener,
+    Part,
+    RecallListener,
+    TextListener,
+    Told,
+    label_part,
+)
 from pointillist.data import Batch, ImageDataset
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
@@ -89,10 +98,21 @@ def hint_of(model: PixelModel, x: Int[Tensor, "b c h w"]) -> Shaped[Tensor, "b d
     Raises:
         ConfigError: if the model has no such rule.
     """
+    return derivation(model).of(x.cpu(), model.image)
+
+
+def derivation(model: PixelModel) -> Derivation:
+    """A model's own rule for hints.
+
+    Raises:
+        ConfigError: if the model has no such rule.
+    """
     listener = model.listeners.get("hint")
-    if not isinstance(listener, HintListener) or listener.derivation is None:
+    if not isinstance(listener, HintListener):
+        raise ConfigError("This model takes no hint: leave it out.")
+    if listener.derivation is None:
         raise ConfigError("This model does not make hints from images: give them as `hint`.")
-    return listener.derivation.of(x.cpu(), model.image)
+    return listener.derivation
 
 
 def match_labels(model: PixelModel, data: ImageDataset) -> Int[Tensor, " n"]:

@@ -82,7 +82,7 @@ def test_what_is_not_right_is_a_sentence(archive: Path, model: Path) -> None:
     assert "cannot be read as an image" in fails("sample", "m", "--hint", "bad.npy2")
     assert "(=none.png) cannot be read as an image: give a picture." in fails("sample", "m", "--hint-of", "none.png")
     Image.fromarray(np.zeros((5, 6, 3), np.uint8)).save("small.png")
-    assert "does not make hints" in fails("sample", "m", "--hint-of", "small.png")
+    assert "takes no hint" in fails("sample", "m", "--hint-of", "small.png")
     np.save("v.npy", np.ones(3))
     assert "trained without `vector`" in fails("sample", model, "--vector", "v.npy")
     assert "must be lowres:N" in fails("train", archive, "--hint", "edges")

@@ -55,7 +55,7 @@ def given_hint(model: PixelModel, given: Path | None, made_of: Path | None) -> d
         ConfigError: if both are given, or the model has no such rule.
         DataError, ShapeError: if it cannot be read, or has another size.
     """
-    from pointillist.telling import hint_of
+    from pointillist.telling import derivation
 
     if made_of is None:
         if given is None:
@@ -63,9 +63,11 @@ def given_hint(model: PixelModel, given: Path | None, made_of: Path | None) -> d
         return {"hint": _array(given, "--hint") if given.suffix.lower() == ".npy" else _picture(given, "--hint")}
     if given is not None:
         raise ConfigError(f"`--hint-of` (={made_of}) makes what `--hint` (={given}) gives: drop one of them.")
-    levels = model.image.to_levels(_picture(made_of, "--hint-of"))
+    picture = _picture(made_of, "--hint-of")
+    rule = derivation(model)  # before the size, which does not matter to a model that takes no hint
+    levels = model.image.to_levels(picture)
     model.check_size(*levels.shape[2:])
-    return {"hint": hint_of(model, levels)}
+    return {"hint": rule.of(levels, model.image)}
 
 
 def _picture(path: Path, option: str) -> Image.Image:
