@@ -16,7 +16,7 @@ ROWS = [
     {"_version", "errors", "machine", "memory", "layout", "attention", "recurrence", "neighbours", "skeleton"},
     {"ordering", "rounding"},
     {"passes", "images", "checkpoint"},
-    {"text", "likelihoods", "data", "nn", "pictures", "engine", "zoo"},
+    {"text", "likelihoods", "data", "nn", "pictures", "engine", "zoo", "storing"},
     {"conditioning", "drawing"},
     {"networks"},
     {"activations", "model_config"},

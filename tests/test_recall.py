@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import pointillist as pt
-from pointillist.conditioning import RecallConfig, RecallListener, first_of_each
-from pointillist.conditioning.recall import NOTHING, pack, unpack
+from pointillist.checkpoint import WEIGHTS, write_tensors
+from pointillist.conditioning import RecallConfig, RecallListener, worth_remembering
+from pointillist.conditioning.recall import NOTHING, Memory
 from pointillist.data import ImageDataset
 from pointillist.images import ImageSpec
 from pointillist.rounding import round_weights
+from pointillist.storing import RECALLED, compact
 from pointillist.telling import Telling
 
 CAPTIONS = ("red cat", "blue cat", "old house", "new house")
@@ -48,18 +48,6 @@ def recalling(model: pt.PixelModel) -> RecallListener:
     found = model.listeners["recall"]
     assert isinstance(found, RecallListener)
     return found
-
-
-@settings(max_examples=50, deadline=None)
-@given(data=st.data(), levels=st.integers(2, 300))
-def test_levels_are_packed_without_loss(data: st.DataObject, levels: int) -> None:
-    """In as many bits as the number of levels needs."""
-    bits = max(1, (levels - 1).bit_length())
-    shape = tuple(data.draw(st.lists(st.integers(1, 5), min_size=4, max_size=4)))
-    x = np.random.default_rng(data.draw(st.integers(0, 99))).integers(0, levels, shape)
-    packed = pack(x, bits)
-    assert packed.nbytes == -(-x.size * bits // 8)
-    np.testing.assert_array_equal(unpack(packed, bits, shape), x)
 
 
 def test_the_nearest_captions_are_recalled_and_never_the_own_one() -> None:
@@ -99,7 +87,7 @@ def test_what_is_recalled_is_heard(kind: str, engine: str) -> None:
 
 
 def test_a_model_keeps_what_it_remembers(tmp_path: Path) -> None:
-    """To the bit, also rounded; bits that are no level are taken for the highest one."""
+    """To the bit, also rounded; numbers that are no level are taken for the highest one."""
     model, remembered = model_of()
     x = torch.randint(0, 5, (2, *model.image.shape))
     for kept in (model, round_weights(model, "int8"), round_weights(model, "bf16")):
@@ -110,6 +98,31 @@ def test_a_model_keeps_what_it_remembers(tmp_path: Path) -> None:
     recalling(model).images.fill_(255)
     recalling(model).load_state_dict(recalling(model).state_dict())
     assert int(recalling(model).levels.max()) == 4
+
+
+def test_images_to_recall_are_compressed(tmp_path: Path) -> None:
+    """Levels of two bytes too; bytes that are not xz, too few, too many or cut short are refused by name."""
+    wide = ImageSpec(channels=1, height=4, width=5, levels=60_000, ordered=False)
+    recall = RecallConfig(captions=CAPTIONS, count=2, width=6)
+    model = pt.build("gated-pixelcnn", image=wide, recall=recall, channels=6, layers=1, text="learned", level_width=4)
+    recalling(model).remember(torch.arange(80).reshape(4, 1, 4, 5) * 700)
+    model.save_pretrained(tmp_path)
+    assert torch.equal(recalling(pt.load(tmp_path)).levels, recalling(model).levels)
+    whole = compact(model.state_dict())
+    raw = model.state_dict()[RECALLED]
+    for images in (raw, whole[RECALLED][:-1], *(compact({RECALLED: raw[:n]})[RECALLED] for n in (0, 159))):
+        write_tensors(tmp_path / WEIGHTS, {**whole, RECALLED: images})
+        with pytest.raises(pt.CheckpointError, match="not the 160 bytes that the settings promise"):
+            pt.load(tmp_path)
+    bomb = compact({RECALLED: torch.zeros(1 << 24, dtype=torch.uint8)})[RECALLED]
+    assert len(bomb) < 10_000
+    write_tensors(tmp_path / WEIGHTS, {**whole, RECALLED: bomb})
+    with pytest.raises(pt.CheckpointError, match="not the 160 bytes"):
+        pt.load(tmp_path)
+    for images in (raw.reshape(4, -1), raw.float()):
+        write_tensors(tmp_path / WEIGHTS, {**whole, RECALLED: images})
+        with pytest.raises(pt.CheckpointError, match=r"recall\.images"):
+            pt.load(tmp_path)
 
 
 def test_training_images_do_not_recall_themselves() -> None:
@@ -138,8 +151,8 @@ def test_faults_are_told() -> None:
     """Each in a sentence."""
     with pytest.raises(pt.ConfigError, match="`recall` needs a model that listens to text"):
         pt.build("pixelcnn", image=KINDS["rgb"], channels=6, layers=1, recall=RecallConfig(captions=CAPTIONS))
-    with pytest.raises(pt.ConfigError, match="must differ from one another"):
-        pt.build("pixelcnn", image=KINDS["rgb"], recall={"captions": ["a", "a"]}, text="learned")
+    with pytest.raises(pt.ConfigError, match="must not be empty"):
+        pt.build("pixelcnn", image=KINDS["rgb"], recall={"captions": ["a", " "]}, text="learned")
     model, remembered = model_of()
     with pytest.raises(pt.ConfigError, match="Images to recall of shape"):
         recalling(model).remember(remembered[:2])
@@ -153,4 +166,16 @@ def test_faults_are_told() -> None:
             text="learned",
             recall=RecallConfig(captions=tuple("abcdefg")),
         )
-    assert first_of_each(["b", "a", "b", " "]) == {"b": 0, "a": 1}
+
+
+def test_what_is_remembered_and_what_comes_first() -> None:
+    """Three images of a subject; those of the nearest subjects, by the whole caption or by the subject alone."""
+    assert worth_remembering(["x, b", "a", " ", "y,B", "b", "a, b", " "]) == [0, 1, 3, 4]
+    memory = Memory(["place, red wall", "monster, red dragon", "place, red wall", "item, red", "dragon"], None)
+    assert memory("red dragon", 1).tolist() == [1]
+    assert memory("monster, red dragon", 1).tolist() == [1]
+    assert memory("red wall", 2).tolist() == [0, 2]
+    assert memory("red wall", 5, without="thing,  Red Wall").tolist()[0] not in (0, 2)
+    assert sorted(memory("red", 9).tolist()) == [0, 1, 2, 3, 4]
+    assert sorted(memory("red", 9, without="red dragon").tolist()) == [0, 2, 3, 4]
+    assert len(Memory(["a"], None)("a", 3, without="a")) == 0

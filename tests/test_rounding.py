@@ -15,9 +15,10 @@ from safetensors import safe_open
 from torch import Tensor
 
 import pointillist as pt
-from pointillist.checkpoint import CONFIG, WEIGHTS, write_tensors
+from pointillist.checkpoint import CONFIG, WEIGHTS, Stored, write_tensors
 from pointillist.networks import names
-from pointillist.rounding import KINDS, Stored, compact, expand, expanded_shapes, from_int8, is_matrix, kind_of, to_int8
+from pointillist.rounding import KINDS, from_int8, is_matrix, kind_of, to_int8
+from pointillist.storing import compact, expand, expanded_shapes
 
 from .laws.strategies import models
 
@@ -60,11 +61,11 @@ def test_rounding_again_changes_nothing(values: list[float], columns: bool) -> N
     """Any finite numbers, also tiny and huge ones, with outputs on the first axis or the last."""
     weight = torch.tensor(values).reshape((1, 16, 2) if columns else (2, 16))
     for stored in ({"w": weight}, compact({"w": weight})):
-        once = expand(stored)["w"]
+        once = expand(stored, {})["w"]
         rounded = from_int8(*to_int8(once))
         assert torch.equal(bits(from_int8(*to_int8(rounded))), bits(rounded))
         assert kind_of({"w": rounded}) == "int8"
-        assert torch.equal(bits(expand(compact({"w": rounded}))["w"]), bits(rounded))
+        assert torch.equal(bits(expand(compact({"w": rounded}), {})["w"]), bits(rounded))
 
 
 def test_outputs_have_scales_of_their_own() -> None:
@@ -176,7 +177,7 @@ def test_files_that_are_no_weights(tensors: dict[str, Tensor], words: str, tmp_p
     kinds = {torch.int8: "I8", torch.uint8: "U8", torch.int64: "I64", torch.bool: "BOOL", torch.float64: "F64"}
     layout = {k: Stored(kinds.get(v.dtype, "F32"), tuple(v.shape)) for k, v in tensors.items()}
     with pytest.raises(pt.CheckpointError, match=words) as error:
-        expanded_shapes(layout)
+        expanded_shapes(layout, {})
     assert "\n" not in str(error.value)
     pt.build("pixelcnn", shape=(1, 4, 4), levels=4, preset="tiny").save_pretrained(tmp_path)
     write_tensors(tmp_path / WEIGHTS, tensors)

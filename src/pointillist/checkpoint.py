@@ -13,6 +13,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from pointillist.errors import CheckpointError
-from pointillist.rounding import Stored
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
@@ -31,6 +31,17 @@ FORMAT_VERSION = 1
 SEALS = "pointillist"
 MAX_CONFIG_BYTES = 16 * 1024 * 1024
 _PICKLES = {".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle"}
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A tensor as a file describes it: the name of its type (`F32`, `BF16`, `I8`, ...) and its shape."""
+
+    kind: str
+    shape: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.shape}"
 
 
 @contextmanager

@@ -27,8 +27,8 @@ from pointillist.images import ImageSpec
 from pointillist.likelihoods import LikelihoodName
 from pointillist.networks import config_from_dict, entry
 from pointillist.pixel_model import ModelConfig, PixelModel
-from pointillist.rounding import compact, expand, expanded_shapes
 from pointillist.skeleton import without_numbers
+from pointillist.storing import compact, expand, expanded_shapes
 from pointillist.zoo import resolve, shipped
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -188,16 +188,16 @@ def load(source: str | Path, **hub: Any) -> PretrainedPixelModel:
     training = record.pop("training", {})
     if not isinstance(training, dict):
         raise CheckpointError(f'{folder / CONFIG} is damaged: "training" must be a table.')
-    found = expanded_shapes(read_layout(folder / WEIGHTS))
+    layout = read_layout(folder / WEIGHTS)
     try:
         config = ModelConfig.from_dict(record)
         expected = _expected_shapes(config)
     except ConfigError as error:
         raise CheckpointError(f"{folder / CONFIG} does not describe a model of this release: {error}") from error
-    _compare_shapes(expected, found, folder)
+    _compare_shapes(expected, expanded_shapes(layout, expected), folder)
     check_settings(folder, record)
     model = PretrainedPixelModel(config, training=training)
-    model.load_state_dict(expand(read_tensors(folder / WEIGHTS)))
+    model.load_state_dict(expand(read_tensors(folder / WEIGHTS), expected))
     if (folder / CARD).is_file():
         model.card = (folder / CARD).read_text(encoding="utf-8", errors="replace")
     return model.eval()

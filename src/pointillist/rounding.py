@@ -19,14 +19,13 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
 from jaxtyping import Float, Int8
 from torch import Tensor, nn
 
-from pointillist.errors import CheckpointError, ConfigError
+from pointillist.errors import ConfigError
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -37,20 +36,6 @@ TINY = 2.0**-100
 """An output whose weights are all smaller is zero: below, scales run out of bits."""
 _DROPPED_BITS = 24 - 17
 OUTPUT = "output.weight"
-RECALLED = "recall.images"
-"""The one tensor that is no weight: bytes, which are kept as they are."""
-_SCALE = "_scale"
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A tensor as a file describes it: the name of its type (`F32`, `BF16`, `I8`, ...) and its shape."""
-
-    kind: str
-    shape: tuple[int, ...]
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.shape}"
 
 
 def round_weights(model: Model, kind: str) -> Model:
@@ -88,14 +73,14 @@ def is_matrix(name: str, shape: tuple[int, ...]) -> bool:
     """Whether a tensor of this name and shape is rounded."""
     if len(shape) < 2 or name.endswith(OUTPUT):
         return False
-    outputs, size = shape[_outputs(len(shape))], math.prod(shape)
+    outputs, size = shape[output_axis(len(shape))], math.prod(shape)
     return outputs >= LEAST_OUTPUTS and size >= outputs * LEAST_INPUTS
 
 
 def to_int8(weight: Float[Tensor, "*axes"]) -> tuple[Int8[Tensor, "*axes"], Float[Tensor, " outputs"]]:
     """q and s of a matrix, as at the head of this file."""
     weight = weight.detach().float()
-    axis = _outputs(weight.ndim)
+    axis = output_axis(weight.ndim)
     largest = weight.abs().amax([i for i in range(weight.ndim) if i != axis])
     scale = (largest / LARGEST).view(torch.int32).bitwise_and(-1 << _DROPPED_BITS).view(torch.float32)
     scale = torch.where(largest >= TINY, scale, 0.0)
@@ -108,63 +93,11 @@ def from_int8(whole: Int8[Tensor, "*axes"], scale: Float[Tensor, " outputs"]) ->
     return whole.float() * _along(scale, whole.ndim)
 
 
-def compact(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors of a model as they are stored: those of a rounded one in int8 (with `NAME_scale`) or bf16."""
-    kind = kind_of(tensors)
-    stored: dict[str, Tensor] = {}
-    for name, tensor in tensors.items():
-        if kind == "int8" and is_matrix(name, tensor.shape):
-            stored[name], stored[name + _SCALE] = to_int8(tensor)
-        else:
-            stored[name] = tensor.bfloat16() if kind == "bf16" and is_matrix(name, tensor.shape) else tensor
-    return stored
-
-
-def expand(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of a model, to the bit, from those of `compact`."""
-    whole = {name for name, tensor in stored.items() if tensor.dtype == torch.int8}
-    scales = {name + _SCALE for name in whole}
-    return {
-        name: from_int8(tensor, stored[name + _SCALE])
-        if name in whole
-        else tensor
-        if name == RECALLED
-        else tensor.float()
-        for name, tensor in stored.items()
-        if name not in scales
-    }
-
-
-def expanded_shapes(stored: Mapping[str, Stored]) -> dict[str, tuple[int, ...]]:
-    """The shapes that `expand` will give, before anything is read.
-
-    Raises:
-        CheckpointError: if a tensor is of a type that no weights have, or int8 without the scales that belong to it.
-    """
-    shapes = {name: tensor.shape for name, tensor in stored.items()}
-    for name, tensor in stored.items():
-        if tensor.kind == "I8":
-            scale = stored.get(name + _SCALE)
-            wanted = Stored("F32", tensor.shape[_outputs(len(tensor.shape)) :][:1])
-            if not is_matrix(name, tensor.shape) or scale != wanted:
-                raise CheckpointError(
-                    f"The int8 weights `{name}` {tensor.shape} have the scales {scale}, and need {wanted}: "
-                    "copy the whole folder again."
-                )
-            del shapes[name + _SCALE]
-        elif tensor.kind not in (("U8",) if name == RECALLED else ("F64", "F32", "F16", "BF16")):
-            raise CheckpointError(
-                f"The weights `{name}` are of type {tensor.kind}, not floating point or int8 with scales: "
-                "copy the whole folder again."
-            )
-    return shapes
-
-
 def _rounded(weight: Tensor, kind: str) -> Tensor:
     return from_int8(*to_int8(weight)) if kind == "int8" else weight.bfloat16().float()
 
 
-def _outputs(axes: int) -> int:
+def output_axis(axes: int) -> int:
     """The axis of the outputs: the first, and the last in the kernels `[taps, in, out]` of recurrences."""
     return 2 if axes == 3 else 0
 

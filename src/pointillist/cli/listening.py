@@ -24,7 +24,7 @@ def heard(section: ModelSection, data: ImageDataset, source: PretrainedPixelMode
         RecallConfig,
         TextConfig,
         VectorConfig,
-        first_of_each,
+        worth_remembering,
     )
 
     columns, before = data.columns, None if source is None else source.config
@@ -48,7 +48,7 @@ def heard(section: ModelSection, data: ImageDataset, source: PretrainedPixelMode
     if section.recall:
         if data.texts is None:
             raise ConfigError(f"`recall` (={section.recall}) is by captions, and {data.name} has none: leave it out.")
-        captions = tuple(first_of_each(data.texts))
+        captions = tuple(data.texts[place] for place in worth_remembering(data.texts))
         found["recall"] = RecallConfig(captions=captions, count=section.recall, width=section.hint_width)
     if before is not None:
         for name in ("attributes", "vector", "hint", "text", "recall"):
@@ -61,12 +61,12 @@ def remember(
     model: PretrainedPixelModel, section: ModelSection, data: ImageDataset, source: PretrainedPixelModel | None
 ) -> None:
     """Give a new model the images that its prompts bring to mind: training images, or those that its source recalls."""
-    from pointillist.conditioning import RecallListener, first_of_each
+    from pointillist.conditioning import RecallListener, worth_remembering
 
     listener, before = model.listeners.get("recall"), None if source is None else source.listeners.get("recall")
     if not isinstance(listener, RecallListener):
         return
     if section.recall:
-        listener.remember(data.batch(list(first_of_each(data.texts or ()).values())).levels)
+        listener.remember(data.batch(worth_remembering(data.texts or ())).levels)
     elif isinstance(before, RecallListener):
         listener.remember(before.levels)

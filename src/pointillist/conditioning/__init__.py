@@ -7,7 +7,7 @@ from pointillist.conditioning.label import NO_LABEL, Label, LabelListener, label
 from pointillist.conditioning.listener import Listener
 from pointillist.conditioning.order import OrderVectors
 from pointillist.conditioning.position import PositionMap
-from pointillist.conditioning.recall import RecallConfig, RecallListener, first_of_each
+from pointillist.conditioning.recall import RecallConfig, RecallListener, worth_remembering
 from pointillist.conditioning.text import TextConfig, TextListener, WordsListener, resolve_texts
 from pointillist.conditioning.tokens import EncodedTokensListener, TokensListener, WordTokensListener
 from pointillist.conditioning.told import Further, Part, Told, not_heard
@@ -38,10 +38,10 @@ __all__ = [
     "VectorListener",
     "WordTokensListener",
     "WordsListener",
-    "first_of_each",
     "label_part",
     "labels_of",
     "not_heard",
     "resolve_labels",
     "resolve_texts",
+    "worth_remembering",
 ]

@@ -8,12 +8,13 @@ what it recalls is as far from it as for a prompt that nobody has trained on.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor, nn
 
@@ -23,17 +24,18 @@ from pointillist.conditioning.text import TextConfig, prompts_of, resolve_texts
 from pointillist.conditioning.told import Part
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
-from pointillist.text import NearestCaptions, clean
+from pointillist.text import NearestCaptions, Prompts, clean
 
 MAX_CAPTIONS, MAX_BYTES = 65_536, 1 << 28
 NOTHING = -1
+MAX_KEPT = 100_000  # texts whose neighbours are kept
 
 
 class RecallConfig(BaseModel):
     """What a model remembers.
 
     Attributes:
-        captions: of the images that it remembers, one image each.
+        captions: of the images that it remembers, one for each.
         count: how many images a prompt brings to mind.
         width: features of the map that every layer hears.
         layers: 3x3 convolutions with residuals, at distances 1, 2, 4, 1, ...
@@ -50,24 +52,63 @@ class RecallConfig(BaseModel):
 
     @field_validator("captions")
     @classmethod
-    def _distinct(cls, captions: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(captions)) < len(captions) or not all(caption.strip() for caption in captions):
-            raise ConfigError("`captions` of images to recall must differ from one another, and none may be empty.")
+    def _said(cls, captions: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(caption.strip() for caption in captions):
+            raise ConfigError("`captions` of images to recall must not be empty.")
         return captions
 
 
-def first_of_each(texts: Sequence[str]) -> dict[str, int]:
-    """The place of the first image of each caption: what a model remembers of a training part."""
-    found: dict[str, int] = {}
+def worth_remembering(texts: Sequence[str], most: int = 3) -> list[int]:
+    """Places of the first images of each subject: what a model remembers of a training part."""
+    seen: Counter[str] = Counter()
+    found = []
     for place, text in enumerate(texts):
-        if text.strip():
-            found.setdefault(text, place)
+        seen[subject(text)] += 1
+        if text.strip() and seen[subject(text)] <= most:
+            found.append(place)
     return found
 
 
 def subject(caption: str) -> str:
     """The last part between commas, which is the most particular one: "monster, red dragon" is about a red dragon."""
     return clean(caption.rsplit(",", 1)[-1])
+
+
+class Memory:
+    """Which images a text brings to mind: those of the nearest subjects, all that are remembered of each.
+
+    A subject is as near as the nearest of its captions is to the text, plus as it is itself to the subject of the text:
+    "red dragon" finds "monster, red dragon" as "monster, red dragon" does.
+    """
+
+    def __init__(self, captions: Sequence[str], prompts: Prompts | None) -> None:
+        about = [subject(caption) for caption in captions]
+        whole, subjects = list(dict.fromkeys(captions)), list(dict.fromkeys(about))
+        self._captions, self._subjects = NearestCaptions(whole, prompts), NearestCaptions(subjects, prompts)
+        number = {name: i for i, name in enumerate(subjects)}
+        self._about = np.array([number[subject(caption)] for caption in whole])
+        self._images = [np.flatnonzero(np.array(about) == name) for name in subjects]
+        self._found: dict[tuple[str, int], np.ndarray] = {}
+
+    def __call__(self, text: str, count: int, without: str | None = None) -> Int[np.ndarray, " m"]:
+        """Places of `count` images, the nearest first, or fewer; none has the subject of the caption `without`."""
+        near = self._nearest(text, count + 1)
+        if without is not None:
+            own = subject(without)
+            near = near[[self._subjects.captions[int(i)] != own for i in near]]
+        places = [self._images[int(i)] for i in near]
+        return np.concatenate([*places, np.zeros(0, np.int64)])[:count].astype(np.int64)
+
+    def _nearest(self, text: str, count: int) -> Int[np.ndarray, " m"]:
+        key = (text, count)
+        if key not in self._found:
+            if len(self._found) >= MAX_KEPT:
+                self._found.clear()
+            score = np.full(len(self._images), -np.inf, np.float32)
+            np.maximum.at(score, self._about, self._captions.likeness(text))
+            score += self._subjects.likeness(subject(text))
+            self._found[key] = np.argsort(-score, kind="stable")[:count]
+        return self._found[key]
 
 
 class RecallListener(Listener):
@@ -80,9 +121,8 @@ class RecallListener(Listener):
         super().__init__()
         self.config, self.text, self.painted = config, text, image
         self.map_width = config.width
-        self.bits = max(1, (image.levels - 1).bit_length())
-        numbers = len(config.captions) * image.channels * image.height * image.width
-        size = -(-numbers * self.bits // 8)
+        self.number = np.dtype("u1" if image.levels <= 256 else "<u2")
+        size = len(config.captions) * image.channels * image.height * image.width * self.number.itemsize
         if size > MAX_BYTES:
             raise ConfigError(
                 f"{len(config.captions):,} images to recall take {size:,} bytes, over the limit of {MAX_BYTES:,}: "
@@ -102,7 +142,8 @@ class RecallListener(Listener):
         expected = (len(self.config.captions), image.channels, image.height, image.width)
         if tuple(levels.shape) != expected:
             raise ConfigError(f"Images to recall of shape {tuple(levels.shape)} must be {expected}.")
-        self.images.copy_(torch.from_numpy(pack(levels.cpu().numpy(), self.bits)))
+        numbers = levels.cpu().numpy().astype(self.number)
+        self.images.copy_(torch.from_numpy(numbers.reshape(-1).view(np.uint8)))
         self._forget()
 
     @cached_property
@@ -110,15 +151,14 @@ class RecallListener(Listener):
         """The images that are remembered."""
         image = self.painted
         shape = (len(self.config.captions), image.channels, image.height, image.width)
-        found = unpack(self.images.cpu().numpy(), self.bits, shape)
-        return torch.from_numpy(np.minimum(found, image.levels - 1))  # a file may hold any bits
+        found = self.images.cpu().numpy().view(self.number).reshape(shape)
+        return torch.from_numpy(np.minimum(found, image.levels - 1).astype(np.int64))  # a file may hold any numbers
 
     @cached_property
-    def nearest(self) -> NearestCaptions:
-        """Finds captions; by the words and n-grams alone where the model has no encoder."""
+    def memory(self) -> Memory:
+        """Finds images; by the words and n-grams alone where the model has no encoder."""
         encoder = self.text.encoder
-        prompts = prompts_of(encoder, self.text.fingerprint) if encoder else None
-        return NearestCaptions(self.config.captions, prompts)
+        return Memory(self.config.captions, prompts_of(encoder, self.text.fingerprint) if encoder else None)
 
     def resolve(
         self,
@@ -137,7 +177,7 @@ class RecallListener(Listener):
         found = torch.full((count, self.config.count), NOTHING)
         for i, text in enumerate(texts or ()):
             if text.strip():
-                places = self._places(text, None if without is None else without[i])
+                places = self.memory(text, self.config.count, None if without is None else without[i])
                 found[i, : len(places)] = torch.from_numpy(places)
         return Part(found, (found != NOTHING).any(1))
 
@@ -161,34 +201,6 @@ class RecallListener(Listener):
             return levels[..., None].to(dtype) / (image.levels - 1)
         return (torch.tensor(image.palette, device=levels.device, dtype=dtype) / 255)[levels]
 
-    def _places(self, text: str, without: str | None) -> Int[np.ndarray, " m"]:
-        if without is None:
-            return self.nearest(text, self.config.count)
-        own = subject(without)
-        found = self.nearest(text, self.config.count + self._subjects.count(own))
-        others = [place for place in found if self._subjects[int(place)] != own]
-        return np.array(others[: self.config.count], np.int64)
-
-    @cached_property
-    def _subjects(self) -> list[str]:
-        return [subject(caption) for caption in self.config.captions]
-
     def _forget(self) -> None:
         """The images were changed."""
         self.__dict__.pop("levels", None)
-
-
-def pack(levels: Int[np.ndarray, "*shape"], bits: int) -> UInt8[np.ndarray, " bytes"]:
-    """Levels in so many bits each, the first in the high bits of the first byte."""
-    each = (levels.reshape(-1, 1) >> np.arange(bits - 1, -1, -1)) & 1
-    packed: np.ndarray = np.packbits(each.astype(np.uint8).reshape(-1))
-    return packed
-
-
-def unpack(packed: UInt8[np.ndarray, " bytes"], bits: int, shape: tuple[int, ...]) -> Int[np.ndarray, "*shape"]:
-    """The levels that `pack` was given."""
-    each = np.unpackbits(packed)[: int(np.prod(shape)) * bits].reshape(-1, bits)
-    levels = np.zeros(len(each), np.int64)
-    for column in each.T:
-        levels = levels << 1 | column
-    return levels.reshape(shape)

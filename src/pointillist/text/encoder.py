@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Protocol, runtime_checkable
 
@@ -43,6 +43,14 @@ class TokenEncoder(TextEncoder, Protocol):
 
     def tokens(self, text: str) -> np.ndarray:
         """States `float32 [t token_size]` of a prompt's tokens, in their order."""
+
+
+@runtime_checkable
+class ManyEncoder(TextEncoder, Protocol):
+    """One that is faster for many prompts together."""
+
+    def encode_many(self, texts: Sequence[str]) -> np.ndarray:
+        """Vectors `float32 [n size]`, whose last bits may depend on the other prompts."""
 
 
 @lru_cache(maxsize=8)

@@ -24,11 +24,11 @@ class NearestCaptions:
 
     def __init__(self, captions: Sequence[str], prompts: Prompts | None) -> None:
         self.captions, self.prompts = list(captions), prompts
-        self._pieces = np.stack([pieces(caption) for caption in self.captions])
-        self._vectors = None
-        if prompts is not None:
-            prompts.prepare(self.captions)
-            self._vectors = prompts(self.captions)
+        self._has = np.zeros((BUCKETS, len(self.captions)), np.uint8)
+        for column, caption in enumerate(self.captions):
+            self._has[pieces(caption), column] = 1
+        self._count = self._has.sum(0, dtype=np.int64)
+        self._vectors = None if prompts is None else prompts.to_search(self.captions)
         self._found: dict[tuple[str, int], np.ndarray] = {}
 
     def __call__(self, text: str, count: int) -> Int[np.ndarray, " m"]:
@@ -47,16 +47,16 @@ class NearestCaptions:
     def likeness(self, text: str) -> Float[np.ndarray, " n"]:
         """How like a text each caption is; more is nearer."""
         own = pieces(text)
-        both = (self._pieces @ own).astype(np.float32)
-        alike = both / np.maximum(self._pieces.sum(1) + own.sum() - both, 1)
-        if self.prompts is not None:
+        both = self._has[own].sum(0, dtype=np.int64)
+        alike = (both / np.maximum(self._count + len(own) - both, 1)).astype(np.float32)
+        if self.prompts is not None and self._vectors is not None:
             alike = alike + self._vectors @ self.prompts([text])[0]
         found: np.ndarray = alike
         return found
 
 
-def pieces(text: str) -> Float[np.ndarray, " buckets"]:
-    """1 for each bucket that a word or n-gram of the text is in."""
-    found, numbers = np.zeros(BUCKETS, np.float32), features(text, BUCKETS, LENGTH)
-    found[numbers[numbers != NOTHING]] = 1
+def pieces(text: str) -> Int[np.ndarray, " buckets"]:
+    """The buckets that words and n-grams of the text are in, each once."""
+    numbers = features(text, BUCKETS, LENGTH)
+    found: np.ndarray = np.unique(numbers[numbers != NOTHING])
     return found
