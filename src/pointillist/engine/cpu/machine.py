@@ -19,7 +19,9 @@ Array = Any  # numba finds the types
 PRODUCT, FINER, SCAN, REMEMBER, ATTEND, CROSSATTEND = (
     int(c) for c in (t.Code.PRODUCT, t.Code.FINER, t.Code.SCAN, t.Code.REMEMBER, t.Code.ATTEND, t.Code.CROSSATTEND)
 )
-ADD, MULTIPLY, TANH, SIGMOID = (CODES[name] for name in ("ADD", "MULTIPLY", "TANH", "SIGMOID"))
+# for numbers of Python, numba would compile a function once more for each constant that it is called with
+ADD, MULTIPLY, TANH, SIGMOID = (np.int64(CODES[name]) for name in ("ADD", "MULTIPLY", "TANH", "SIGMOID"))
+NONE, ONE = np.int64(0), np.int64(1)
 MOST_ROWS = TILE_ROWS[0]
 FEWER_ROWS = tuple(max(n for n in TILE_ROWS if n <= max(left, 1)) for left in range(MOST_ROWS))
 """Rows of the next tile, where so many are left."""
@@ -74,6 +76,12 @@ def matrix(
 
 
 @inner
+def product(s: Array, x: int, w: int, w_row: int, y: int, z: int, k: int, n: int) -> None:
+    """y = z + x @ matrix for one row, all of them in the flat array."""
+    matrix(s, x, NONE, s, w, w_row, y, NONE, z, NONE, ONE, k, n, NONE, NONE, NONE)
+
+
+@inner
 def pointwise(kind: int, s: Array, y: int, x: int, z: int, count: int) -> None:
     """A function of `elementwise`; emitted in this place only, because it is long."""
     apply(kind, s, y, x, z, count)
@@ -101,13 +109,14 @@ def scan(s: Array, weights: Array, line: Array) -> None:
     for b in range(images):
         for j in range(d):
             s[memory + b * d + j] = s[line[t.C] + j]
-    hidden, hidden_row = line[t.B], 0
+    hidden, hidden_row = line[t.B], NONE
     for i in range(line[t.INNER]):
         column = line[t.INNER] - 1 - i if line[t.Z] else i
         pre, out = x + column * line[t.X_INNER], y + column * line[t.Y_INNER]
         matrix(
-            s, hidden, hidden_row, weights, line[t.W], 0, gates, 4 * d, pre, line[t.X_OUTER], images, d, 4 * d, 0, 0, 0
-        )
+            s, hidden, hidden_row, weights, line[t.W], NONE, gates, 4 * d, pre, line[t.X_OUTER], images, d, 4 * d,
+            NONE, NONE, NONE,
+        )  # fmt: skip
         for b in range(images):
             g, kept, to = gates + b * 4 * d, memory + b * d, out + b * line[t.Y_OUTER]
             pointwise(SIGMOID, s, g, g, g, 3 * d)  # o, f, i
@@ -151,9 +160,9 @@ def attend(s: Array, line: Array, y: int, x: int, sites: int) -> None:
                 for j in range(n):
                     s[out + j] = 0
                 continue
-            matrix(s, query, 0, s, keys, line[t.Z_INNER], scores, 0, zeros, 0, 1, k, sites, 0, 0, 0)
+            product(s, query, keys, line[t.Z_INNER], scores, zeros, k, sites)
             total = exponentials(s, scores, s, scores, sites, largest(s, scores, sites), scale)
-            matrix(s, scores, 0, s, values, line[t.C], out, 0, zeros, 0, 1, sites, n, 0, 0, 0)
+            product(s, scores, values, line[t.C], out, zeros, sites, n)
             share = 1 / total
             for j in range(n):
                 s[out + j] *= share
@@ -175,9 +184,9 @@ def cross_attend(s: Array, line: Array, y: int, x: int) -> None:
                 query = x + b * line[t.X_OUTER] + i * line[t.X_INNER] + head * k
                 out = y + b * line[t.Y_OUTER] + i * line[t.Y_INNER] + head * n
                 keys, values = line[t.Z] + told + head * k * tokens, line[t.A] + told + head * n
-                matrix(s, query, 0, s, keys, tokens, scores, 0, bias, 0, 1, k, tokens, 0, 0, 0)
+                product(s, query, keys, tokens, scores, bias, k, tokens)
                 total = exponentials(s, scores, s, scores, tokens, largest(s, scores, tokens), scale)
-                matrix(s, scores, 0, s, values, line[t.C], out, 0, line[t.D], 0, 1, tokens, n, 0, 0, 0)
+                product(s, scores, values, line[t.C], out, line[t.D], tokens, n)
                 share = 1 / total
                 for j in range(n):
                     s[out + j] *= share
@@ -200,7 +209,7 @@ def execute(code: Array, first: int, last: int, s: Array, weights: Array, row: i
         if kind == PRODUCT:
             for m in range(line[t.OUTER]):
                 matrix(
-                    s, x + m * line[t.X_OUTER], line[t.X_INNER], weights, line[t.W], 0, y + m * line[t.Y_OUTER],
+                    s, x + m * line[t.X_OUTER], line[t.X_INNER], weights, line[t.W], NONE, y + m * line[t.Y_OUTER],
                     line[t.Y_INNER], z + m * line[t.Z_OUTER], line[t.Z_INNER], line[t.INNER], line[t.K], line[t.N],
                     line[t.A], line[t.B], line[t.C],
                 )  # fmt: skip

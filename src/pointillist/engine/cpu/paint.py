@@ -9,7 +9,7 @@ import numpy as np
 from pointillist.engine.cpu import table as t
 from pointillist.engine.cpu.draw import GUIDED, KIND, LEVELS, MIXTURE, MIXTURES, draw, log_prob
 from pointillist.engine.cpu.jit import entry, inner
-from pointillist.engine.cpu.machine import begin_row, execute
+from pointillist.engine.cpu.machine import NONE, begin_row, execute
 
 Array = Any  # numba finds the types
 
@@ -85,11 +85,11 @@ def paint(
     scratch = np.empty((5, max(how[LEVELS], how[MIXTURES]) + 64))
     order = np.empty((2, how[LEVELS]), np.int64)
     copies = 2 if how[GUIDED] else 1
-    begin_row(code, patches, 0)
-    execute(code, parts[0, 0], parts[0, 1], s, weights, 0, 0, width)
+    begin_row(code, patches, NONE)
+    execute(code, parts[0, 0], parts[0, 1], s, weights, NONE, NONE, width)
     for row in range(height):
         begin_row(code, patches, row)
-        execute(code, parts[1, 0], parts[1, 1], s, weights, row, 0, width)
+        execute(code, parts[1, 0], parts[1, 1], s, weights, row, NONE, width)
         for i in range(width):
             column = width - 1 - i if snake and row & 1 else i
             if signal[STOP]:
