@@ -139,7 +139,7 @@ rounded to int8, {(folder / WEIGHTS).stat().st_size / 1e6:.1f} MB; every figure 
 
 ## Training
 
-`pointillist train {source} --config recipes/zoo/{name}.toml --out runs/{name}`: {record.get("step", 0):,} steps{took}
+`{about.get("launch", "pointillist")} train {source} --config recipes/zoo/{name}.toml --out runs/{name}`: {record.get("step", 0):,} steps{took}
 ({made}). All settings are in `config.json` under `training`.
 
 ## Figures
