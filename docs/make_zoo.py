@@ -86,14 +86,19 @@ def measured(folder: Path, data: str, options: list[str]) -> str:
 
 
 def seconds_of(run: Path) -> float | None:
-    """How long the steps took, by the images and the speed of each, if its metrics say so."""
+    """How long the steps took, all sittings together, by their images and speeds, if its metrics say so."""
     try:
         lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     except (OSError, ValueError):
         return None
-    steps = [(line["images"], line["speed"]) for line in lines if line.get("speed")]
-    before = [0, *(images for images, _ in steps)]
-    return sum((images - start) / speed for (images, speed), start in zip(steps, before, strict=False))
+    start = before = elapsed = total = 0.0
+    for images, speed in ((line["images"], line["speed"]) for line in lines if line.get("speed")):
+        taken = (images - start) / speed  # the speed is the mean of a sitting so far
+        if taken < elapsed:  # resumed: another sitting, which began where the last one was saved
+            total, start = total + elapsed, before
+            taken = (images - start) / speed
+        before, elapsed = images, taken
+    return total + elapsed
 
 
 def card(
@@ -107,6 +112,7 @@ def card(
     """The model card."""
     record, image = model.training_record, model.image
     source = record.get("record", {}).get("data", {}).get("source", "DATA")
+    launch = about.get("launch", "pointillist")
     asks = '--text "..."' if "prompts" in about else "--label 3" if "labels" in about else "--hint outline.png"
     took = "" if seconds is None else f", {seconds / 3600:.1f} hours"
     versions = f"pointillist {record.get('pointillist', '')}, torch {record.get('torch', '')}"
@@ -139,7 +145,7 @@ rounded to int8, {(folder / WEIGHTS).stat().st_size / 1e6:.1f} MB; every figure 
 
 ## Training
 
-`{about.get("launch", "pointillist")} train {source} --config recipes/zoo/{name}.toml --out runs/{name}`: {record.get("step", 0):,} steps{took}
+`{launch} train {source} --config recipes/zoo/{name}.toml --out runs/{name}`: {record.get("step", 0):,} steps{took}
 ({made}). All settings are in `config.json` under `training`.
 
 ## Figures

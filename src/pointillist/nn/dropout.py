@@ -21,4 +21,5 @@ class Dropout(nn.Dropout):
         drawn = numbers.view(torch.int16)[: input.numel()].bitwise_and_(2**_BITS - 1)
         scale = (drawn < kept).to(input.dtype).mul_(2**_BITS / kept)
         layout = torch.empty_like(input)  # without gaps, as the input may not be
-        return input * scale.as_strided(layout.shape, layout.stride())
+        scaled: Tensor = input * scale.as_strided(layout.shape, layout.stride())
+        return scaled

@@ -16,12 +16,17 @@ from pointillist.engine.cpu.unpack import STRIP, unpack
 
 Array = Any  # numba finds the types
 
+
+def constant(number: int) -> Any:
+    """What a compiled function may be called with: for each number of Python numba would compile it once more."""
+    return np.int64(number)
+
+
 PRODUCT, FINER, SCAN, REMEMBER, ATTEND, CROSSATTEND = (
     int(c) for c in (t.Code.PRODUCT, t.Code.FINER, t.Code.SCAN, t.Code.REMEMBER, t.Code.ATTEND, t.Code.CROSSATTEND)
 )
-# for numbers of Python, numba would compile a function once more for each constant that it is called with
-ADD, MULTIPLY, TANH, SIGMOID = (np.int64(CODES[name]) for name in ("ADD", "MULTIPLY", "TANH", "SIGMOID"))
-NONE, ONE = np.int64(0), np.int64(1)
+ADD, MULTIPLY, TANH, SIGMOID = (constant(CODES[name]) for name in ("ADD", "MULTIPLY", "TANH", "SIGMOID"))
+NONE, ONE = constant(0), constant(1)
 MOST_ROWS = TILE_ROWS[0]
 FEWER_ROWS = tuple(max(n for n in TILE_ROWS if n <= max(left, 1)) for left in range(MOST_ROWS))
 """Rows of the next tile, where so many are left."""
