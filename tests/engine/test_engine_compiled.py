@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from filelock import FileLock
+from numba import typeof
 from numpy.typing import NDArray
 
 import pointillist as pt
@@ -235,3 +236,22 @@ def test_a_change_of_any_source_file_has_its_own_folder(tmp_path: Path, monkeypa
     with (sources / "tiles.py").open("a") as file:
         file.write("# changed\n")
     assert jit.cache_folder() != before
+
+
+def test_every_batch_is_of_one_type(model: pt.PixelModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiled code is compiled once for each type of its arguments: one image must not wait for that again."""
+    from pointillist.engine.cpu import painter
+
+    types: set[tuple[Any, ...]] = set()
+    paint = painter.paint
+
+    def noted(*arguments: Any) -> None:
+        types.add(tuple(typeof(argument) for argument in arguments))
+        paint(*arguments)
+
+    monkeypatch.setattr(painter, "paint", noted)
+    for count in (1, 2, 5):
+        for settings in ({}, {"label": 1, "guidance": 2.0}, {"temperature": 0.5}):
+            pt.sample(model, count, seed=0, engine="cpu", **settings)
+    pt.sample(model, 3, seed=0, engine="cpu", threads=2)
+    assert len(types) == 1
