@@ -10,7 +10,7 @@ import torch
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError
 from pointillist.fidelity import Ranking, rank_captions
-from pointillist.text import NearestCaptions, Prompts, open_encoder
+from pointillist.text import NearestCaptions, Prompts, open_encoder, places_of
 
 TIE = 1e-6  # captions that share their best image are told apart by the mean of all of theirs
 
@@ -55,8 +55,9 @@ class _Nearest:
 
     def __init__(self, train: ImageDataset, neighbours: int) -> None:
         assert train.texts is not None
-        captions = sorted(set(train.texts))
-        self.rows = [np.flatnonzero(np.array(train.texts) == caption) for caption in captions]
+        rows = places_of(train.texts)
+        captions = sorted(rows)
+        self.rows = [rows[caption] for caption in captions]
         self.nearest, self.neighbours = NearestCaptions(captions, Prompts(open_encoder("use"))), neighbours
 
     def images(self, text: str) -> np.ndarray:

@@ -224,9 +224,7 @@ def paint_stage(
     targets, mask = stage.grid(levels), stage.grid(known)
     painting = Painting(
         levels=targets[:count].numpy().copy(),
-        known=np.broadcast_to(
-            mask.numpy(), targets[:count].shape
-        ).copy(),  # its own: of one image it would be read-only
+        known=np.broadcast_to(mask.numpy(), targets[:count].shape).copy(),  # without a copy one image's is read-only
         uniforms=np.ascontiguousarray(stage.grid(order.turn(draws.uniforms)).double().numpy()),
         nats=np.zeros(count),
     )

@@ -8,7 +8,6 @@ what it recalls is as far from it as for a prompt that nobody has trained on.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -24,7 +23,7 @@ from pointillist.conditioning.text import TextConfig, prompts_of, resolve_texts
 from pointillist.conditioning.told import Part
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
-from pointillist.text import NearestCaptions, Prompts, clean
+from pointillist.text import NearestCaptions, Prompts, clean, places_of
 
 MAX_CAPTIONS, MAX_BYTES = 65_536, 1 << 28
 NOTHING = -1
@@ -60,13 +59,8 @@ class RecallConfig(BaseModel):
 
 def worth_remembering(texts: Sequence[str], most: int = 3) -> list[int]:
     """Places of the first images of each subject: what a model remembers of a training part."""
-    seen: Counter[str] = Counter()
-    found = []
-    for place, text in enumerate(texts):
-        seen[subject(text)] += 1
-        if text.strip() and seen[subject(text)] <= most:
-            found.append(place)
-    return found
+    groups = places_of(map(subject, texts)).values()
+    return sorted(place for group in groups for place in group[:most] if texts[place].strip())
 
 
 def subject(caption: str) -> str:
@@ -82,12 +76,11 @@ class Memory:
     """
 
     def __init__(self, captions: Sequence[str], prompts: Prompts | None) -> None:
-        about = [subject(caption) for caption in captions]
-        whole, subjects = list(dict.fromkeys(captions)), list(dict.fromkeys(about))
-        self._captions, self._subjects = NearestCaptions(whole, prompts), NearestCaptions(subjects, prompts)
-        number = {name: i for i, name in enumerate(subjects)}
+        images = places_of(map(subject, captions))
+        whole, number = list(dict.fromkeys(captions)), {name: i for i, name in enumerate(images)}
+        self._captions, self._subjects = NearestCaptions(whole, prompts), NearestCaptions(list(images), prompts)
         self._about = np.array([number[subject(caption)] for caption in whole])
-        self._images = [np.flatnonzero(np.array(about) == name) for name in subjects]
+        self._images = [np.array(places) for places in images.values()]
         self._found: dict[tuple[str, int], np.ndarray] = {}
 
     def __call__(self, text: str, count: int, without: str | None = None) -> Int[np.ndarray, " m"]:

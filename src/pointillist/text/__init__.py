@@ -3,7 +3,7 @@
 from pointillist.text.colours import with_colour
 from pointillist.text.encoder import TextEncoder, TokenEncoder, open_encoder
 from pointillist.text.features import NOTHING, features, word_features
-from pointillist.text.nearest import NearestCaptions
+from pointillist.text.nearest import NearestCaptions, places_of
 from pointillist.text.prompts import Prompts, clean
 from pointillist.text.rewording import reword
 
@@ -16,6 +16,7 @@ __all__ = [
     "clean",
     "features",
     "open_encoder",
+    "places_of",
     "reword",
     "with_colour",
     "word_features",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -53,6 +53,14 @@ class NearestCaptions:
             alike = alike + self._vectors @ self.prompts([text])[0]
         found: np.ndarray = alike
         return found
+
+
+def places_of(texts: Iterable[str]) -> dict[str, list[int]]:
+    """Where each distinct text stands, in the order in which they first come."""
+    found: dict[str, list[int]] = {}
+    for place, text in enumerate(texts):
+        found.setdefault(text, []).append(place)
+    return found
 
 
 def pieces(text: str) -> Int[np.ndarray, " buckets"]:
