@@ -6,17 +6,19 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
 import torch
 from filelock import FileLock
 from numba import typeof
+from numba.core.codegen import CPUCodeLibrary, JITCPUCodegen
 from numpy.typing import NDArray
 
 import pointillist as pt
 from pointillist.engine import room
 from pointillist.engine.choice import ON_GPU
-from pointillist.engine.cpu import Draw, Painter, jit
+from pointillist.engine.cpu import Draw, Painter, ahead, jit, linking
 from pointillist.engine.painting import Painting
 from pointillist.errors import EngineError
 from pointillist.runners import WHOLE, open_engine, record_stage
@@ -255,3 +257,63 @@ def test_every_batch_is_of_one_type(model: pt.PixelModel, monkeypatch: pytest.Mo
             pt.sample(model, count, seed=0, engine="cpu", **settings)
     pt.sample(model, 3, seed=0, engine="cpu", threads=2)
     assert len(types) == 1
+
+
+def test_only_releases_of_numba_that_were_tried_are_reached_into() -> None:
+    """Others compile as they always do."""
+    assert all(map(linking.known_numba, ("0.64.0", "0.68.1")))
+    assert not any(map(linking.known_numba, ("0.63.1", "0.69.0rc1", "1.0.0")))
+
+
+def test_numba_is_as_it_was_after_compiling() -> None:
+    """Also after an error; meanwhile another thread compiles, and gets machine code."""
+    found: list[int] = []
+
+    def compiles() -> None:
+        thread = threading.Thread(target=lambda: found.append(numba.njit(lambda x: x + 1)(4)))
+        with linking.only_linked("paint"):
+            thread.start()
+            thread.join()
+            raise KeyError
+
+    before = [CPUCodeLibrary._optimize_final_module, CPUCodeLibrary._finalize_final_module, JITCPUCodegen.set_env]
+    with pytest.raises(KeyError):
+        compiles()
+    assert found == [5]
+    after = [CPUCodeLibrary._optimize_final_module, CPUCodeLibrary._finalize_final_module, JITCPUCodegen.set_env]
+    assert after == before
+
+
+def test_what_is_compiled_ahead_is_what_paints(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arguments have the types of a painting's."""
+    from pointillist.engine.cpu import painter
+
+    types: set[tuple[Any, ...]] = set()
+    paint = painter.paint
+
+    def noted(*arguments: Any) -> None:
+        types.add(tuple(typeof(argument) for argument in arguments))
+        paint(*arguments)
+
+    monkeypatch.setattr(painter, "paint", noted)
+    ahead.paint_a_pixel()
+    pt.sample(pt.build("pixelcnn", shape=(1, 4, 4), preset="tiny"), 2, seed=0, engine="cpu")
+    assert len(types) == 1
+
+
+def test_another_process_compiles_ahead(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Only if nothing is kept; that there is no process to be had is not told."""
+    started: list[list[str]] = []
+
+    def start(command: list[str], **_: Any) -> None:
+        started.append(command)
+        raise OSError
+
+    monkeypatch.setattr(ahead.subprocess, "Popen", start)
+    monkeypatch.setattr(ahead, "cache_folder", lambda: tmp_path)
+    ahead.compile_ahead()
+    assert [command[1:] for command in started] == [["-m", ahead.__name__]]
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "paint.paint-61.py311.nbi").touch()
+    ahead.compile_ahead()
+    assert len(started) == 1

@@ -9,11 +9,16 @@ import torch
 from torch import Tensor
 
 from pointillist import drawing
-from pointillist.conditioning import HintListener, LabelListener, Part, Told, VectorListener
+from pointillist.conditioning import HintListener, LabelListener, Part, RecallListener, Told, VectorListener
+from pointillist.images import ImageSpec
+from pointillist.networks.copying import Copying, Pointer
+from pointillist.nn import Condition
+from pointillist.pixel_model import PixelModel
 
 from . import conditions
+from .causal import check_no_leak
 from .faults import fault
-from .strategies import dirty
+from .strategies import TEXTS, dirty, make_model
 from .test_law_conditions import full
 
 
@@ -95,3 +100,29 @@ def _(patch: pytest.MonkeyPatch) -> None:
         return kept(self, slice(0, index.stop - index.start) if isinstance(index, slice) else index)
 
     patch.setattr(Told, "__getitem__", item)
+
+
+def copying() -> PixelModel:
+    how = {"likelihood": "categorical", "text": TEXTS[0], "recall": True, "copying": True}
+    return dirty(make_model("gated-pixelcnn", ImageSpec.infer((1, 3, 4), 4), **how))  # type: ignore[arg-type]
+
+
+@fault("agreement is with the site that is painted, not with those before it", lambda: check_no_leak(copying(), 3, 4))
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = Pointer.forward
+
+    def forward(self: Copying, x: Tensor, ctx: Any, condition: Condition) -> Tensor:
+        assert condition.recalled is not None
+        seen = self.agreement(x, ctx, condition.recalled)
+        params = self.network(seen, ctx, condition)
+        images = condition.recalled.shape[1]
+        gates = params[:, -images:] + seen[:, -images:]
+        return kept(self.pointer, torch.cat([params[:, :-images], gates], 1), ctx, condition.recalled)
+
+    patch.setattr(Copying, "forward", forward)
+
+
+@fault("an image that is not there points at level 0", lambda: conditions.check_nothing_hidden_is_heard(copying()))
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = RecallListener.recalled
+    patch.setattr(RecallListener, "recalled", lambda self, part: kept(self, Part(part.values, part.known | True)))

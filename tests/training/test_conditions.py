@@ -51,6 +51,21 @@ def test_what_is_hidden_depends_on_seed_and_image() -> None:
     assert not torch.equal(again.parts["label"].known, whole.parts["label"].known)
 
 
+def test_captions_are_told_by_what_they_recall_alone() -> None:
+    """A share of those that are told at all; what is recalled is hidden as often as before."""
+    count = 4000
+    known = torch.ones(count, dtype=torch.bool)
+    spoken = Told(count, {name: Part(torch.zeros(count, 1), known) for name in ("text", "words", "recall")})
+    before = hide(spoken, np.arange(count), 1, pt.TrainConfig(condition_dropout=0.2)).parts
+    found = hide(spoken, np.arange(count), 1, pt.TrainConfig(condition_dropout=0.2, recall_alone=0.25)).parts
+    assert torch.equal(found["recall"].known, before["recall"].known)
+    assert torch.equal(found["text"].known, found["words"].known)
+    assert not (found["text"].known & ~found["recall"].known).any()
+    told = found["recall"].known
+    alone = (told & ~found["text"].known).sum() / told.sum()
+    assert abs(float(alone) - 0.25) < 4 * (0.25 * 0.75 / float(told.sum())) ** 0.5
+
+
 def test_hints_move_with_their_images() -> None:
     """A shift is drawn once; a hint that is made of the image is made of the moved one."""
     x = torch.randint(1, 9, (6, 1, 4, 5))

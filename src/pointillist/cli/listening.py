@@ -49,7 +49,9 @@ def heard(section: ModelSection, data: ImageDataset, source: PretrainedPixelMode
         if data.texts is None:
             raise ConfigError(f"`recall` (={section.recall}) is by captions, and {data.name} has none: leave it out.")
         captions = tuple(data.texts[place] for place in worth_remembering(data.texts))
-        found["recall"] = RecallConfig(captions=captions, count=section.recall, width=section.hint_width)
+        found["recall"] = RecallConfig(
+            captions=captions, count=section.recall, width=section.hint_width, copying=section.copying
+        )
     if before is not None:
         for name in ("attributes", "vector", "hint", "text", "recall"):
             if name not in found and getattr(before, name) is not None:

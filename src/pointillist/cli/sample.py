@@ -135,8 +135,12 @@ def sample(
     from pointillist.telling import prepare_texts
     from pointillist.training.precision import resolve_device
 
-    choose_engine(engine)  # refused before the model is read
+    first = choose_engine(engine)  # refused before the model is read
     kind, path = target(out, form)
+    if first.engine == "cpu" and device == "cpu":
+        from pointillist.engine.cpu.ahead import compile_ahead
+
+        compile_ahead()  # takes seconds at the first use ever, in which the model is opened and prompts are encoded
     wanted = None if size is None else parse_size(size)
     painter = with_weights(load(model), weights)
     painter.to(resolve_device(device))

@@ -47,6 +47,11 @@ def convolve(
     late = _taps(x, kernel, dilation)
     early = {tap: late.pop(tap) for tap in list(late) if _is_early(x, tap)}
     for dy, dx in late:
+        if (dy, dx) == (0, 0) and x.level == Level.AFTER:
+            x.builder.refuse(
+                f"The window `{x.key}` reads its own site of a value that is known only after the draw",
+                "End it strictly before the site (`right=-1`, `down=-1`), or mask these weights.",
+            )
         if dy > 0 or dx > 0:
             x.builder.refuse(
                 f"The window `{x.key}` reads an unknown site: tap ({dy}, {dx}) (rows down, columns right)",

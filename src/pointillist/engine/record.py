@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from pointillist.engine import functions  # noqa: F401  (registers how torch functions are recorded)
+from pointillist.engine.attended import attended, drawn
 from pointillist.engine.builder import Builder
 from pointillist.engine.convolution import plain
 from pointillist.engine.fuse import fuse
 from pointillist.engine.neighbours import neighbours
+from pointillist.engine.pointing import point
 from pointillist.engine.program import FloatArray, Given, Level, Memory, Program, View
 from pointillist.engine.recurrent import below, recur
 from pointillist.engine.substeps import cut_into_steps
@@ -37,11 +39,6 @@ class RecordPass:
         extent = (up + down + 1, left + right + 1)
         if min(extent) < 1:
             builder.refuse(f"The window `{key}` spans {extent[0]}x{extent[1]} sites", "It must hold at least one site.")
-        if isinstance(x, Symbol) and x.content.level == Level.AFTER:
-            builder.refuse(
-                f"The window `{key}` is taken of a value that is known only after the draw",
-                "What `kv_fn` of `ctx.attend` computes stays at the site; attend to it.",
-            )
         if isinstance(x, Symbol) and x.content.level == Level.GIVEN:
             if (up, left, right, down) == (0, 0, 0, 0):
                 return x  # it is the same at every site; so is a map of one pixel
@@ -147,8 +144,8 @@ class RecordPass:
         self._raster("attend")
         if builder.depth:
             builder.refuse(f"`ctx.attend` at `{key}` runs inside `ctx.below`", "Attend outside, pass the result in.")
-        keys, values = kv_fn(*(_drawn(builder, key, t) for t in z))
-        query, kept, brought = (_attended(builder, key, t, heads) for t in (q, keys, values))
+        keys, values = kv_fn(*(drawn(builder, key, t) for t in z))
+        query, kept, brought = (attended(builder, key, t, heads) for t in (q, keys, values))
         if query.level == Level.AFTER:
             builder.refuse(f"The queries of `{key}` are known only after the draw", "Compute them outside `kv_fn`.")
         if query.channels != kept.channels:
@@ -164,7 +161,7 @@ class RecordPass:
         """Make a place for the tokens, and let `q` attend to them; the order of their numbers is that of the opcode."""
         builder = self._builder
         builder.claim(key)
-        query, channels = _attended(builder, key, q, heads, on_any_grid=True), values.shape[2]
+        query, channels = attended(builder, key, q, heads, on_any_grid=True), values.shape[2]
         if any(isinstance(t, Symbol) for t in (keys, values, there)):
             builder.refuse(f"The tokens of `{key}` are recorded values", "They are tensors known before drawing.")
         if query.channels != keys.shape[2] or channels % heads:
@@ -181,6 +178,19 @@ class RecordPass:
         found = builder.emit("CROSSATTEND", query, tokens, channels=channels, map=memory, key=key)
         return symbol_of(builder, found)
 
+    def drawn(self, key: str, fn: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """Run `fn` on the canvas as it is after the draw of a site; windows of the result refuse the site itself."""
+        builder = self._builder
+        builder.claim(key)
+        if not isinstance(x, Canvas):
+            builder.refuse(f"`ctx.drawn` at `{key}` is given a {type(x).__name__}", "Give it the canvas.")
+        return fn(drawn(builder, key, x))
+
+    def point(self, key: str, gates: Tensor, levels: Tensor, count: int) -> Tensor:
+        """Products with matrices of ones; see `pointing.point`."""
+        self._builder.claim(key)
+        return point(gates, levels, count)
+
     def _raster(self, method: str) -> None:
         if self.order.snake:
             self._builder.refuse(f"`ctx.{method}` cannot follow an S-curve", "Use `ctx.neighbours`.")
@@ -188,33 +198,8 @@ class RecordPass:
     def __getattr__(self, name: str) -> NoReturn:
         self._builder.refuse(
             f"`ctx.{name}` cannot be recorded",
-            "Use window, rows, finer, neighbours, given, below, recur, attend or cross_attend.",
+            "Use window, rows, finer, neighbours, given, below, recur, attend, cross_attend, drawn or point.",
         )
-
-
-def _drawn(builder: Builder, key: str, t: Tensor) -> Tensor:
-    """What a key may be made of: a recorded value, or the canvas as it is after the draw of the site."""
-    if isinstance(t, Canvas):
-        canvas = builder.canvas
-        return symbol_of(
-            builder,
-            builder.emit(
-                "GATHER", channels=canvas.channels, level=Level.AFTER, map=canvas, taps=((0, 0),), key=f"{key} (drawn)"
-            ),
-        )
-    if not isinstance(t, Symbol):
-        builder.refuse(f"`{key}` makes keys from a {type(t).__name__}", "Use the canvas, or recorded values.")
-    return t
-
-
-def _attended(builder: Builder, key: str, t: Tensor, heads: int, *, on_any_grid: bool = False) -> View:
-    if not isinstance(t, Symbol):
-        builder.refuse(f"`{key}` is given a {type(t).__name__}", "Queries, keys and values are recorded values.")
-    if t.content.channels % heads:
-        builder.refuse(f"{t.content.channels} channels meet {heads} heads in `{key}`", "Use a multiple of the heads.")
-    if not on_any_grid:
-        builder.finest(key, t.content)
-    return t.content
 
 
 def record(

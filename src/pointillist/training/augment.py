@@ -15,7 +15,7 @@ from pointillist.text import reword, with_colour
 from pointillist.training.config import TrainConfig
 
 SPOKEN = ("text", "words", "tokens", "recall")
-"""Parts that are made of one caption: they are hidden together."""
+"""Parts that are made of one caption: they are hidden together, and all but what is recalled now and then."""
 
 
 def hide(told: Told, keys: np.ndarray, seed: int, config: TrainConfig) -> Told:
@@ -39,6 +39,9 @@ def hide(told: Told, keys: np.ndarray, seed: int, config: TrainConfig) -> Told:
         column += width
     for name in spoken[1:]:
         where[name] = where[spoken[0]]
+    if "recall" in spoken and config.recall_alone:
+        alone = [np.random.default_rng([seed, int(key), 23]).random() < config.recall_alone for key in keys]
+        where |= {name: where[name] | torch.tensor(alone) for name in spoken if name != "recall"}
     return told.hidden(where)
 
 

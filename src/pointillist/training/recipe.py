@@ -34,6 +34,7 @@ class ModelSection(BaseModel):
         text: how captions are heard: `use`, `learned`, `use+learned`, `minilm:FOLDER`, `clip:FOLDER`, each also
             with `+tokens` (cross-attention), or `off`; `auto` is `use` where the images have captions.
         recall: how many training images a caption brings to mind, those of the captions nearest to it; 0 for none.
+        copying: whether it sees where these agree with what is painted, and may copy from them.
         attribute_width, vector_width, hint_width, text_width: features of each condition.
         text_dropout: probability, on the features of text, against learning captions by heart.
         init: a model whose weights are taken at the start (fine-tuning).
@@ -54,6 +55,7 @@ class ModelSection(BaseModel):
     text_width: int = Field(64, ge=1, le=8192)
     text_dropout: float = Field(0.1, ge=0, lt=1)
     recall: int = Field(0, ge=0, le=64)
+    copying: bool = False
     attribute_width: int = Field(16, ge=1, le=8192)
     vector_width: int = Field(64, ge=1, le=8192)
     hint_width: int = Field(32, ge=1, le=1024)

@@ -22,6 +22,8 @@ from filelock import FileLock
 from numba import njit
 from numba.core import config, event
 
+from pointillist.engine.cpu.linking import only_linked
+
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 LONGEST_WAIT = 300
 """Seconds to wait for another process that compiles; then it is compiled here, and not kept."""
@@ -84,7 +86,7 @@ class Entry:
         if number in self._ready:
             return self._compiled(*arguments)
         try:
-            with self._alone():
+            with self._alone(), only_linked(self._function.__name__):
                 result = self._compiled(*arguments)
         except Exception as error:
             if not self._kept:
@@ -119,17 +121,18 @@ def _kept_on_disk(function: Callable[..., Any]) -> Callable[..., Any]:
     return compiled
 
 
+@functools.cache
+def announce() -> None:
+    """Say, once, that the machine is compiled."""
+    _log.warning("Compiling once, which takes some seconds: the CPU engine is kept in %s.", cache_folder())
+
+
 class _Announcement(event.Listener):  # type: ignore[misc]  # numba is not annotated
     """Says that the machine is compiled, the first time that any of it is."""
 
-    def __init__(self) -> None:
-        self.said = False
-
     def on_start(self, event: Any) -> None:
-        ours = event.data["dispatcher"].py_func.__module__.startswith(__package__)
-        if ours and not self.said:
-            self.said = True
-            _log.warning("Compiling once, which takes some seconds: the CPU engine is kept in %s.", cache_folder())
+        if event.data["dispatcher"].py_func.__module__.startswith(__package__):
+            announce()
 
     def on_end(self, event: Any) -> None:
         """Nothing to say."""

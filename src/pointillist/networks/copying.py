@@ -1,0 +1,77 @@
+"""A network beside images that it may copy: it sees where they agree with what is painted, and may point at them.
+
+Not in the papers of this family; after See, Liu, Manning: Get To The Point: Summarization with Pointer-Generator
+Networks, ACL 2017 (arXiv 1704.04368), whose decoder copies words of its source. Here the network gives each image that
+it recalls a gate g at each site, and the level that the image has there gets g added to its logit, so that what is
+left of the categorical distribution stays one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from pointillist.networks.backbone import Backbone, BackboneConfig, Ports
+from pointillist.nn import CausalLayer, Condition
+from pointillist.passes import Pass
+
+
+class Agreement(CausalLayer):
+    """In place of the last feature of a drawn site, its level, which recalled images have the same there: 1, else 0."""
+
+    def forward(
+        self, x: Float[Tensor, "b i h w"], ctx: Pass, recalled: Float[Tensor, "b k h w"]
+    ) -> Float[Tensor, "b o h w"]:
+        """A feature for each image behind those of the canvas."""
+
+        def seen(x: Tensor) -> Tensor:
+            width = x.shape[1] - 1
+            told = ctx.given(self.key("recalled"), recalled)
+            ones = torch.ones(recalled.shape[1], 1, 1, 1, dtype=recalled.dtype, device=recalled.device)
+            apart = torch.conv2d(x[:, width:], ones) - told
+            same = torch.relu(1.0 - torch.relu(apart) - torch.relu(-apart))  # levels are whole numbers
+            return torch.cat([x[:, :width], same], 1)
+
+        return ctx.drawn(self.key("canvas"), seen, x)
+
+
+class Pointer(CausalLayer):
+    """Adds the gate of each recalled image to the logit of the level that it has at the site."""
+
+    def forward(
+        self, params: Float[Tensor, "b _ h w"], ctx: Pass, recalled: Float[Tensor, "b k h w"]
+    ) -> Float[Tensor, "b p h w"]:
+        """Logits and, behind them, gates as logits."""
+        images = recalled.shape[1]
+        levels = params.shape[1] - images
+        told = ctx.given(self.key("recalled"), recalled)
+        return params[:, :levels] + ctx.point(self.key("gates"), params[:, levels:], told, levels)
+
+
+class Copying(Backbone):
+    """A backbone whose canvas has the level of a site as its last feature, and that may copy from `images` images."""
+
+    def __init__(self, network: type[Backbone], config: BackboneConfig, ports: Ports, images: int) -> None:
+        super().__init__()
+        self.agreement, self.pointer = Agreement(), Pointer()
+        self.network = network(config, replace(ports, canvas=ports.canvas - 1 + images, params=ports.params + images))
+
+    def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b p h w"]:
+        """Parameters of each site; see `Backbone.forward`."""
+        assert condition.recalled is not None
+        params = self.network(self.agreement(x, ctx, condition.recalled), ctx, condition)
+        out: Tensor = self.pointer(params, ctx, condition.recalled)
+        return out
+
+
+def can_copy(network: type[Backbone]) -> bool:
+    """Whether a network can be put into a `Copying`: one that walks over the image once."""
+    return network.stages is Backbone.stages
+
+
+def with_copies(network: type[Backbone], config: BackboneConfig, ports: Ports, images: int) -> Backbone:
+    """A network; where there are images to copy, in a `Copying`."""
+    return Copying(network, config, ports, images) if images else network(config, ports)
