@@ -240,8 +240,9 @@ def test_a_change_of_any_source_file_has_its_own_folder(tmp_path: Path, monkeypa
     assert jit.cache_folder() != before
 
 
-def test_every_batch_is_of_one_type(model: pt.PixelModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compiled code is compiled once for each type of its arguments: one image must not wait for that again."""
+@pytest.fixture
+def painted_types(monkeypatch: pytest.MonkeyPatch) -> set[tuple[Any, ...]]:
+    """The types of arguments that whole paintings are called with from now on."""
     from pointillist.engine.cpu import painter
 
     types: set[tuple[Any, ...]] = set()
@@ -252,11 +253,16 @@ def test_every_batch_is_of_one_type(model: pt.PixelModel, monkeypatch: pytest.Mo
         paint(*arguments)
 
     monkeypatch.setattr(painter, "paint", noted)
+    return types
+
+
+def test_every_batch_is_of_one_type(model: pt.PixelModel, painted_types: set[Any]) -> None:
+    """Compiled code is compiled once for each type of its arguments: one image must not wait for that again."""
     for count in (1, 2, 5):
         for settings in ({}, {"label": 1, "guidance": 2.0}, {"temperature": 0.5}):
             pt.sample(model, count, seed=0, engine="cpu", **settings)
     pt.sample(model, 3, seed=0, engine="cpu", threads=2)
-    assert len(types) == 1
+    assert len(painted_types) == 1
 
 
 def test_only_releases_of_numba_that_were_tried_are_reached_into() -> None:
@@ -284,21 +290,11 @@ def test_numba_is_as_it_was_after_compiling() -> None:
     assert after == before
 
 
-def test_what_is_compiled_ahead_is_what_paints(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_compiled_ahead_is_what_paints(model: pt.PixelModel, painted_types: set[Any]) -> None:
     """Arguments have the types of a painting's."""
-    from pointillist.engine.cpu import painter
-
-    types: set[tuple[Any, ...]] = set()
-    paint = painter.paint
-
-    def noted(*arguments: Any) -> None:
-        types.add(tuple(typeof(argument) for argument in arguments))
-        paint(*arguments)
-
-    monkeypatch.setattr(painter, "paint", noted)
     ahead.paint_a_pixel()
-    pt.sample(pt.build("pixelcnn", shape=(1, 4, 4), preset="tiny"), 2, seed=0, engine="cpu")
-    assert len(types) == 1
+    pt.sample(model, 2, seed=0, engine="cpu")
+    assert len(painted_types) == 1
 
 
 def test_another_process_compiles_ahead(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
