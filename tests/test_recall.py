@@ -14,6 +14,7 @@ from pointillist.checkpoint import WEIGHTS, write_tensors
 from pointillist.conditioning import RecallConfig, RecallListener, worth_remembering
 from pointillist.conditioning.recall import NOTHING, Memory
 from pointillist.data import ImageDataset
+from pointillist.explaining import integrated_gradients, layer_bits
 from pointillist.images import ImageSpec
 from pointillist.networks.copying import Agreement, Copying
 from pointillist.passes import FullPass
@@ -224,3 +225,13 @@ def test_what_cannot_be_copied_is_told() -> None:
             pt.build(model, image=image, recall=recall, text="learned", likelihood=likelihood)
     with pytest.raises(pt.ConfigError, match="`copying` needs a network that paints in one walk, not multiscale"):
         pt.build("multiscale-pixelrnn", image=KINDS["codes"], recall=recall, text="learned")
+
+
+def test_a_model_that_copies_is_explained() -> None:
+    """Its layers, what each pixel owes to those before it, and the page."""
+    model, remembered = model_of("codes", copying=True)
+    assert layer_bits(model, remembered[0], text="red cat").bits.shape[0] == 3
+    owed = integrated_gradients(model, remembered[0], 2, 3, text="red cat", baseline=remembered[1])
+    assert owed.values.shape == model.image.shape
+    assert not owed.values.reshape(-1)[2 * 5 + 3 :].any()
+    assert pt.explain(model, remembered[0], text="red cat").to_html().startswith("<!doctype html>")
