@@ -16,7 +16,7 @@ from pointillist.conditioning.recall import NOTHING, Memory
 from pointillist.data import ImageDataset
 from pointillist.explaining import integrated_gradients, layer_bits
 from pointillist.images import ImageSpec
-from pointillist.networks.copying import Agreement, Copying
+from pointillist.networks.copying import Agreement, Copying, Following
 from pointillist.passes import FullPass
 from pointillist.rounding import round_weights
 from pointillist.storing import RECALLED, compact
@@ -211,6 +211,25 @@ def test_gates_add_up_and_agreement_is_exact() -> None:
     for level, agree in ((2, [1, 1, 0, 0]), (0, [0, 0, 1, 0]), (1, [0, 0, 0, 0])):
         x = torch.tensor([0.7, level]).reshape(1, 2, 1, 1)
         assert Agreement()(x, FullPass(), levels).flatten().tolist() == [x[0, 0, 0, 0].item(), *agree]
+
+
+def test_shares_are_of_the_sites_before() -> None:
+    """Rows above and columns to the left, up to the reach; outside the image nothing agrees."""
+    same = torch.randint(0, 2, (1, 2, 5, 6)).float()
+    reach, each = 2, torch.eye(2)
+    found = Following(2)._share(same, FullPass(), reach, each)
+    for i, row, column in np.ndindex(2, 5, 6):
+        before = [(y, x) for y in range(row - reach, row) for x in range(column - reach, column + reach + 1)]
+        before += [(row, x) for x in range(column - reach, column)]
+        inside = [same[0, i, y, x] for y, x in before if 0 <= y < 5 and 0 <= x < 6]
+        torch.testing.assert_close(found[0, i, row, column], sum(inside, torch.zeros(())) / len(before))
+
+
+def test_all_images_are_followed_alike() -> None:
+    """Images in another order have their gates in that order."""
+    same = torch.randint(0, 2, (2, 3, 5, 6)).float()
+    following = Following(3)
+    assert torch.allclose(following(same, FullPass())[:, [2, 0, 1]], following(same[:, [2, 0, 1]], FullPass()))
 
 
 def test_what_cannot_be_copied_is_told() -> None:

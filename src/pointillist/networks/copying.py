@@ -8,11 +8,12 @@ left of the categorical distribution stays one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from pointillist.networks.backbone import Backbone, BackboneConfig, Ports
 from pointillist.nn import CausalLayer, Condition
@@ -42,13 +43,51 @@ class Pointer(CausalLayer):
     """Adds the gate of each recalled image to the logit of the level that it has at the site."""
 
     def forward(
-        self, params: Float[Tensor, "b _ h w"], ctx: Pass, recalled: Float[Tensor, "b k h w"]
+        self,
+        params: Float[Tensor, "b _ h w"],
+        more: Float[Tensor, "b k h w"],
+        ctx: Pass,
+        recalled: Float[Tensor, "b k h w"],
     ) -> Float[Tensor, "b p h w"]:
-        """Logits and, behind them, gates as logits."""
+        """Logits, from logits and, behind them, gates, to which more is added."""
         images = recalled.shape[1]
         levels = params.shape[1] - images
         told = ctx.given(self.key("recalled"), recalled)
-        return params[:, :levels] + ctx.point(self.key("gates"), params[:, levels:], told, levels)
+        return params[:, :levels] + ctx.point(self.key("gates"), params[:, levels:] + more, told, levels)
+
+
+class Following(CausalLayer):
+    """How well each recalled image has agreed with what is painted around a site so far, as a gate for each.
+
+    The shares of the sites before it that agree, in three surroundings, go through a small network that is the same for
+    all images, so that what is learned of one holds for all.
+    """
+
+    def __init__(self, images: int, reaches: Sequence[int] = (1, 4, 15), width: int = 8) -> None:
+        super().__init__()
+        self.images, self.reaches = images, tuple(reaches)
+        self.first = nn.Linear(len(self.reaches), width)
+        self.second = nn.Linear(width, 1)
+
+    def forward(self, same: Float[Tensor, "b k h w"], ctx: Pass) -> Float[Tensor, "b k h w"]:
+        """Gates, from sites strictly before each site."""
+        each = torch.eye(self.images, dtype=same.dtype, device=self.first.weight.device)
+        shares = torch.cat([self._share(same, ctx, reach, each) for reach in self.reaches], 1)
+        biases = (layer.bias.repeat_interleave(self.images) for layer in (self.first, self.second))
+        hidden = torch.tanh(torch.conv2d(shares, _each(self.first.weight, each), next(biases)))
+        return torch.conv2d(hidden, _each(self.second.weight, each), next(biases))
+
+    def _share(self, same: Tensor, ctx: Pass, reach: int, each: Tensor) -> Tensor:
+        """The share of the sites before each site, up to `reach` rows and columns away, that agree."""
+        around = torch.ones(2 * reach + 1, 2 * reach + 1, dtype=each.dtype, device=each.device)
+        around[reach, reach] = 0  # not the site itself
+        before = 2 * reach * (reach + 1)
+        return ctx.neighbours(self.key(f"around-{reach}"), same, each[:, :, None, None] * around / before, None)
+
+
+def _each(weight: Tensor, each: Tensor) -> Tensor:
+    """A matrix for each image: features lie by feature, then by image."""
+    return torch.kron(weight.to(each.dtype), each)[:, :, None, None]
 
 
 class Copying(Backbone):
@@ -56,14 +95,16 @@ class Copying(Backbone):
 
     def __init__(self, network: type[Backbone], config: BackboneConfig, ports: Ports, images: int) -> None:
         super().__init__()
-        self.agreement, self.pointer = Agreement(), Pointer()
+        self.agreement, self.pointer, self.following = Agreement(), Pointer(), Following(images)
         self.network = network(config, replace(ports, canvas=ports.canvas - 1 + images, params=ports.params + images))
 
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b p h w"]:
         """Parameters of each site; see `Backbone.forward`."""
         assert condition.recalled is not None
-        params = self.network(self.agreement(x, ctx, condition.recalled), ctx, condition)
-        out: Tensor = self.pointer(params, ctx, condition.recalled)
+        seen = self.agreement(x, ctx, condition.recalled)
+        params = self.network(seen, ctx, condition)
+        gates = self.following(seen[:, -condition.recalled.shape[1] :], ctx)
+        out: Tensor = self.pointer(params, gates, ctx, condition.recalled)
         return out
 
 
