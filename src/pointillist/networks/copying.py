@@ -1,9 +1,9 @@
 """A network beside images that it may copy: it sees where they agree with what is painted, and may point at them.
 
 Not in the papers of this family; after See, Liu, Manning: Get To The Point: Summarization with Pointer-Generator
-Networks, ACL 2017 (arXiv 1704.04368), whose decoder copies words of its source. Here the network gives each image that
-it recalls a gate g at each site, and the level that the image has there gets g added to its logit, so that what is
-left of the categorical distribution stays one.
+Networks, ACL 2017 (arXiv 1704.04368), whose decoder copies words of its source. Here each image that is recalled gets a
+gate g at each site, and the level that the image has there gets g added to its logit, so that what comes out is a
+categorical distribution as before.
 """
 
 from __future__ import annotations
