@@ -32,7 +32,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 def _copied() -> None:
     image = ImageSpec.infer((1, 40, 2), 2)  # rows of two levels are often guessed
     how = {"likelihood": "categorical", "text": TEXTS[0], "recall": True, "copying": True}
-    for seed in (3, 5, 8):
+    for seed in (0, 2, 4, 7):
         torch.manual_seed(seed)
         model = dirty(make_model("pixelcnn", image, **how), 1.0)  # type: ignore[arg-type]
         samplers.check_same_image(model, 40, 2, 1, seed, text="dragon")
