@@ -73,9 +73,7 @@ class Following(CausalLayer):
         """Gates, from sites strictly before each site."""
         each = torch.eye(self.images, dtype=same.dtype, device=self.first.weight.device)
         shares = torch.cat([self._share(same, ctx, reach, each) for reach in self.reaches], 1)
-        biases = (layer.bias.repeat_interleave(self.images) for layer in (self.first, self.second))
-        hidden = torch.tanh(torch.conv2d(shares, _each(self.first.weight, each), next(biases)))
-        return torch.conv2d(hidden, _each(self.second.weight, each), next(biases))
+        return _each(self.second, torch.tanh(_each(self.first, shares, each)), each)
 
     def _share(self, same: Tensor, ctx: Pass, reach: int, each: Tensor) -> Tensor:
         """The share of the sites before each site, up to `reach` rows and columns away, that agree."""
@@ -85,9 +83,10 @@ class Following(CausalLayer):
         return ctx.neighbours(self.key(f"around-{reach}"), same, each[:, :, None, None] * around / before, None)
 
 
-def _each(weight: Tensor, each: Tensor) -> Tensor:
-    """A matrix for each image: features lie by feature, then by image."""
-    return torch.kron(weight.to(each.dtype), each)[:, :, None, None]
+def _each(layer: nn.Linear, x: Float[Tensor, "b _ h w"], each: Float[Tensor, "k k"]) -> Float[Tensor, "b _ h w"]:
+    """The layer for each image by itself: features lie by feature, then by image."""
+    weight = torch.kron(layer.weight.to(each.dtype), each)[:, :, None, None]
+    return torch.conv2d(x, weight, layer.bias.repeat_interleave(len(each)))
 
 
 class Copying(Backbone):

@@ -63,9 +63,8 @@ def _for_entry(entry: str, thread: int, optimise: Method, finish: Method, set_en
             finish(self)
 
     def set_known(self: Any, name: str, environment: Any) -> None:
-        if self._engine.get_global_value_address(
-            name
-        ):  # what is only linked has no place for it, and no errors to tell
+        # what is only linked has no place for it, and no errors to tell
+        if self._engine.get_global_value_address(name):
             set_env(self, name, environment)
 
     return optimise_entry, finish_entry, set_known
