@@ -2,7 +2,7 @@
 
 Rounds the weights to int8, paints a sheet, measures what will ship (not the run) with the commands that the card names,
 and writes `src/pointillist/zoo/NAME`. What a person must say (data, licence, limits) is in `docs/zoo.toml`: look at the
-sheet and correct the limits.
+sheet and correct the limits. It measures two things at a time: set `OMP_NUM_THREADS` to half of the cores.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from pointillist.telling import hint_of
 from pointillist.zoo import ZOO
 
 FACTS = Path(__file__).with_name("zoo.toml")
-SHEET, EACH = "samples.png", 4
+SHEET, EACH, TOGETHER = "samples.png", 4, 2
 
 
 def ship(name: str, run: Path, data: str, zoo: Path = ZOO) -> Path:
@@ -38,7 +39,9 @@ def ship(name: str, run: Path, data: str, zoo: Path = ZOO) -> Path:
     folder = zoo / name
     model.save_pretrained(folder)
     save_png(paint(model, about, data), folder / SHEET)
-    lines = [(command, measured(folder, data, command)) for command in about["evaluate"]]
+    commands = about["evaluate"]
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        lines = list(zip(commands, pool.map(lambda command: measured(folder, data, command), commands), strict=True))
     write_text(folder / CARD, card(name, about, model, lines, folder, seconds_of(run)))
     return folder
 

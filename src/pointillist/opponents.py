@@ -10,7 +10,7 @@ import torch
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError
 from pointillist.fidelity import Ranking, rank_captions
-from pointillist.text import NearestCaptions, Prompts, open_encoder, places_of
+from pointillist.text import CaptionLikeness, Nearest, Prompts, open_encoder, places_of
 
 TIE = 1e-6  # captions that share their best image are told apart by the mean of all of theirs
 
@@ -58,7 +58,8 @@ class _Nearest:
         rows = places_of(train.texts)
         captions = sorted(rows)
         self.rows = [rows[caption] for caption in captions]
-        self.nearest, self.neighbours = NearestCaptions(captions, Prompts(open_encoder("use"))), neighbours
+        self.nearest = Nearest(CaptionLikeness(captions, Prompts(open_encoder("use"))))
+        self.neighbours = neighbours
 
     def images(self, text: str) -> np.ndarray:
         """Their places in the training part."""

@@ -23,11 +23,10 @@ from pointillist.conditioning.text import TextConfig, prompts_of, resolve_texts
 from pointillist.conditioning.told import Part
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
-from pointillist.text import NearestCaptions, Prompts, clean, places_of
+from pointillist.text import CaptionLikeness, Nearest, Prompts, clean, places_of
 
 MAX_CAPTIONS, MAX_BYTES = 65_536, 1 << 28
 NOTHING = -1
-MAX_KEPT = 100_000  # texts whose neighbours are kept
 
 
 class RecallConfig(BaseModel):
@@ -80,10 +79,10 @@ class Memory:
     def __init__(self, captions: Sequence[str], prompts: Prompts | None) -> None:
         images = places_of(map(subject, captions))
         whole, number = list(dict.fromkeys(captions)), {name: i for i, name in enumerate(images)}
-        self._captions, self._subjects = NearestCaptions(whole, prompts), NearestCaptions(list(images), prompts)
+        self._captions, self._subjects = CaptionLikeness(whole, prompts), CaptionLikeness(list(images), prompts)
         self._about = np.array([number[subject(caption)] for caption in whole])
         self._images = [np.array(places) for places in images.values()]
-        self._found: dict[tuple[str, int], np.ndarray] = {}
+        self._nearest = Nearest(self._likeness)
 
     def __call__(self, text: str, count: int, without: str | None = None) -> Int[np.ndarray, " m"]:
         """Places of `count` images, the nearest first, or fewer; none has the subject of the caption `without`."""
@@ -94,16 +93,12 @@ class Memory:
         places = [self._images[int(i)] for i in near]
         return np.concatenate([*places, np.zeros(0, np.int64)])[:count].astype(np.int64)
 
-    def _nearest(self, text: str, count: int) -> Int[np.ndarray, " m"]:
-        key = (text, count)
-        if key not in self._found:
-            if len(self._found) >= MAX_KEPT:
-                self._found.clear()
-            score = np.full(len(self._images), -np.inf, np.float32)
-            np.maximum.at(score, self._about, self._captions.likeness(text))
-            score += self._subjects.likeness(subject(text))
-            self._found[key] = np.argsort(-score, kind="stable")[:count]
-        return self._found[key]
+    def _likeness(self, text: str) -> Float[np.ndarray, " n"]:
+        """How like a text each subject is."""
+        score = np.full(len(self._images), -np.inf, np.float32)
+        np.maximum.at(score, self._about, self._captions(text))
+        score += self._subjects(subject(text))
+        return score
 
 
 class RecallListener(Listener):

@@ -3,13 +3,14 @@
 from pointillist.text.colours import with_colour
 from pointillist.text.encoder import TextEncoder, TokenEncoder, open_encoder
 from pointillist.text.features import NOTHING, features, word_features
-from pointillist.text.nearest import NearestCaptions, places_of
+from pointillist.text.nearest import CaptionLikeness, Nearest, places_of
 from pointillist.text.prompts import Prompts, clean
 from pointillist.text.rewording import reword
 
 __all__ = [
     "NOTHING",
-    "NearestCaptions",
+    "CaptionLikeness",
+    "Nearest",
     "Prompts",
     "TextEncoder",
     "TokenEncoder",

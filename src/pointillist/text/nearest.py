@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -14,8 +14,32 @@ BUCKETS, LENGTH = 4096, 96
 MAX_KEPT = 100_000  # texts whose neighbours are kept
 
 
-class NearestCaptions:
-    """Finds those of some distinct captions that are nearest to a text.
+class Nearest:
+    """Finds what is most like a text, and keeps it for when the text is asked for again.
+
+    Args:
+        likeness: how like a text each thing is; more is nearer.
+    """
+
+    def __init__(self, likeness: Callable[[str], Float[np.ndarray, " n"]]) -> None:
+        self.likeness = likeness
+        self._found: dict[tuple[str, int], np.ndarray] = {}
+
+    def __call__(self, text: str, count: int) -> Int[np.ndarray, " m"]:
+        """Places of the `count` nearest, the nearest first; fewer where there are fewer."""
+        key = (text, count)
+        if key not in self._found:
+            if len(self._found) >= MAX_KEPT:
+                self._found.clear()
+            self._found[key] = np.argsort(-self.likeness(text), kind="stable")[:count]
+        return self._found[key]
+
+
+class CaptionLikeness:
+    """How like a text some distinct captions are.
+
+    Likeness is the cosine of the vectors, plus the share of words and n-grams that both have of those that either has
+    (Jaccard).
 
     Args:
         captions: what is searched.
@@ -29,23 +53,9 @@ class NearestCaptions:
             self._has[pieces(caption), column] = 1
         self._count = self._has.sum(0, dtype=np.int64)
         self._vectors = None if prompts is None else prompts.to_search(self.captions)
-        self._found: dict[tuple[str, int], np.ndarray] = {}
 
-    def __call__(self, text: str, count: int) -> Int[np.ndarray, " m"]:
-        """Places of the `count` nearest captions, the nearest first; fewer where there are fewer.
-
-        Likeness is the cosine of the vectors, and the share of words and n-grams that both have of those that either
-        has (Jaccard).
-        """
-        key = (text, count)
-        if key not in self._found:
-            if len(self._found) >= MAX_KEPT:
-                self._found.clear()
-            self._found[key] = np.argsort(-self.likeness(text), kind="stable")[:count]
-        return self._found[key]
-
-    def likeness(self, text: str) -> Float[np.ndarray, " n"]:
-        """How like a text each caption is; more is nearer."""
+    def __call__(self, text: str) -> Float[np.ndarray, " n"]:
+        """Of each caption; more is nearer."""
         own = pieces(text)
         both = self._has[own].sum(0, dtype=np.int64)
         alike = (both / np.maximum(self._count + len(own) - both, 1)).astype(np.float32)
