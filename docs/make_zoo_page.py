@@ -116,7 +116,7 @@ def tiles() -> list[Row]:
             "bits a tile that its name saves, test; training",
             OPEN if OPEN in worth else "; ".join(worth),
             "30, 0.4 of train; 45, 0.6",
-            "",
+            "in part as it paints worse told nothing: see the card",
         ),
         (
             "colour obeyed, unseen colour + noun, guidance 2",
