@@ -200,4 +200,7 @@ def test_images_that_are_recalled(tmp_path: Path) -> None:
     assert measured["told"] == ["label", "words", "recall"]
     train(data, "--init", "m", "--steps", "1", "--out", "n")
     assert torch.equal(pt.load("n").listeners["recall"].levels, remembered)
+    height, width = remembered.shape[2:]
+    told = fails("train", data, "--init", "m", "--size", f"{height // 2}x{width}", "--steps", "1", "--out", "p")
+    assert f"read them with `--size {height}x{width}`" in told
     assert "is by captions" in fails("train", data, "--set", "model.recall=2", "--text", "learned", "--out", "o")

@@ -213,8 +213,9 @@ def _model(
         orders=section.orders,
         **section.network,
     )
+    notes = [] if source is None else initialise_from(model, source)  # first, as it says what does not fit
     remember(model, section, splits.train, source)
-    return model, [] if source is None else initialise_from(model, source)
+    return model, notes
 
 
 def _resolved(run: RunConfig, model: PretrainedPixelModel) -> RunConfig:
