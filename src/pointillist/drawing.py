@@ -5,16 +5,29 @@ Nothing is asked back from a device, so that an engine on a GPU may capture it.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pointillist.errors import ConfigError
 from pointillist.likelihoods import inverse_cdf
 
 
 def guide(told: Float[Tensor, "b k"], untold: Float[Tensor, "b k"], guidance: float) -> Float[Tensor, "b k"]:
     """log p_u + g (log p_c - log p_u), renormalised over the levels, in nats."""
     return torch.lerp(untold, told, guidance).log_softmax(1)
+
+
+def check_guidance(guidance: float) -> None:
+    """Refuse a guidance that is no number from 0.
+
+    Raises:
+        ConfigError: naming it.
+    """
+    if not 0 <= guidance < math.inf:
+        raise ConfigError(f"`guidance` (={guidance}) must be 0 or more, and finite: 1 is the model itself.")
 
 
 def sharpen(log_probs: Float[Tensor, "b k"], temperature: float, top_p: float) -> Float[Tensor, "b k"]:

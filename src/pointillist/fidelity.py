@@ -16,7 +16,7 @@ from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, DataError
 from pointillist.images import OPAQUE, ImageSpec
 from pointillist.pixel_model import PixelModel
-from pointillist.scoring import Z95, check_spec, evaluating
+from pointillist.scoring import Z95, check_spec, evaluating, guided_log_prob
 from pointillist.telling import Telling, match_labels
 
 Progress = Callable[[int, int], None]
@@ -62,9 +62,16 @@ class Ranking:
 
 
 def bits_saved(
-    model: PixelModel, data: ImageDataset, *, batch_size: int = 64, on_progress: Progress | None = None
+    model: PixelModel,
+    data: ImageDataset,
+    *,
+    batch_size: int = 64,
+    guidance: float = 1.0,
+    on_progress: Progress | None = None,
 ) -> dict[str, Share]:
     """What each condition of a data set saves, alone, and all together: bits of an image, against telling nothing.
+
+    Here and below, `guidance` other than 1 measures the distribution that `sample` draws from with it.
 
     Raises:
         DataError: if the model is told nothing about these images.
@@ -83,7 +90,7 @@ def bits_saved(
             for name in (*names, "everything"):
                 kept = names.get(name, tuple(told.parts))
                 alone = Told(len(told), {n: (told if n in kept else told.untold()).parts[n] for n in told.parts})
-                found[name].append((_nats(model, x, alone) - nothing) / math.log(2))
+                found[name].append((_nats(model, x, alone, guidance) - nothing) / math.log(2))
             if on_progress is not None:
                 on_progress(int(index[-1]) + 1, len(data))
     if not heard:
@@ -92,7 +99,12 @@ def bits_saved(
 
 
 def classify(
-    model: PixelModel, data: ImageDataset, *, batch_size: int = 64, on_progress: Progress | None = None
+    model: PixelModel,
+    data: ImageDataset,
+    *,
+    batch_size: int = 64,
+    guidance: float = 1.0,
+    on_progress: Progress | None = None,
 ) -> tuple[Ranking, Float[np.ndarray, "n k"]]:
     """Classes of images by Bayes' rule, all equally likely beforehand: `top1` is the accuracy; log p(x | c) in nats.
 
@@ -111,7 +123,7 @@ def classify(
             x = model.check(data.batch(index).levels)
             size = (x.shape[2], x.shape[3])
             for label in range(classes):
-                scores[index, label] = _nats(model, x, model.told(label, len(x), size=size))
+                scores[index, label] = _nats(model, x, model.told(label, len(x), size=size), guidance)
             if on_progress is not None:
                 on_progress(int(index[-1]) + 1, len(data))
     return Ranking.of(_ranks(scores, truth)[:, None], classes), scores
@@ -124,6 +136,7 @@ def rank_texts(
     candidates: int = 50,
     draws: int = 1,
     seed: int = 0,
+    guidance: float = 1.0,
     on_progress: Progress | None = None,
 ) -> Ranking:
     """Rank the caption of each image among others of the data set, drawn at random and all different from it.
@@ -139,7 +152,7 @@ def rank_texts(
         x = model.check(data.batch([i]).levels)
         parts = [asked[start : start + candidates] for start in range(0, len(asked), candidates)]
         told = [model.told(None, len(part), part, size=(x.shape[2], x.shape[3])) for part in parts]
-        return np.concatenate([_nats(model, x.expand(len(t), -1, -1, -1), t) for t in told])
+        return np.concatenate([_nats(model, x.expand(len(t), -1, -1, -1), t, guidance) for t in told])
 
     with evaluating(model):
         return rank_captions(scores, data, candidates, draws, seed, on_progress)
@@ -232,8 +245,8 @@ def _asked(model: PixelModel) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _nats(model: PixelModel, x: Int[Tensor, "b c h w"], told: Told) -> Float[np.ndarray, " b"]:
-    nats = model.told_log_prob(x, told).flatten(1).double().sum(1).cpu().numpy()
+def _nats(model: PixelModel, x: Int[Tensor, "b c h w"], told: Told, guidance: float = 1.0) -> Float[np.ndarray, " b"]:
+    nats = guided_log_prob(model, x, told, guidance).flatten(1).double().sum(1).cpu().numpy()
     return np.asarray(nats, np.float64)
 
 

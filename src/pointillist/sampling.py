@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from pointillist.conditioning import Further, Label, Told, labels_of, resolve_texts
-from pointillist.drawing import draw
+from pointillist.drawing import check_guidance, draw
 from pointillist.engine.room import check_room
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import ImageSpec
@@ -233,8 +233,7 @@ def check_numbers(
     """
     if min(n, batch_size, threads) < 1:
         raise ConfigError(f"`n` (={n}), `batch_size` (={batch_size}) and `threads` (={threads}) must be at least 1.")
-    if not 0 <= guidance < float("inf"):
-        raise ConfigError(f"`guidance` (={guidance}) must be 0 or more, and finite: 1 is the model itself.")
+    check_guidance(guidance)
     if not temperature >= 0:
         raise ConfigError(f"`temperature` (={temperature}) must be 0 or more: 1 is the model itself.")
     if not 0 < top_p <= 1:

@@ -15,7 +15,9 @@ from torch import Tensor
 
 from pointillist.conditioning import Further, Label, Told
 from pointillist.data import ImageDataset
+from pointillist.drawing import check_guidance, guide
 from pointillist.errors import ConfigError, DataError, ShapeError
+from pointillist.ordering import Order
 from pointillist.pixel_model import PixelModel
 from pointillist.telling import Telling
 
@@ -36,6 +38,7 @@ class Evaluation:
         notes: how the images were read (levels, binarisation, subsets).
         order: what was asked for: the name of an order, `average` or `each`.
         by_order: mean negative log-likelihood under each order that was run, in nats.
+        guidance: of the distribution that was measured; 1 is the model itself.
     """
 
     nats: float
@@ -47,6 +50,7 @@ class Evaluation:
     notes: tuple[str, ...] = ()
     order: str = "raster"
     by_order: Mapping[str, float] = field(default_factory=dict)
+    guidance: float = 1.0
 
     @classmethod
     def of(
@@ -56,13 +60,15 @@ class Evaluation:
         notes: tuple[str, ...] = (),
         order: str = "raster",
         by_order: Mapping[str, float] | None = None,
+        guidance: float = 1.0,
     ) -> Evaluation:
         """From the negative log-likelihood of each image, in nats."""
         scale = dims * math.log(2)
         mean = float(per_image.mean())
         spread = float(per_image.std(ddof=1)) / math.sqrt(len(per_image)) if len(per_image) > 1 else math.nan
         interval = ((mean - Z95 * spread) / scale, (mean + Z95 * spread) / scale)
-        return cls(mean, mean / scale, interval, len(per_image), dims, per_image, notes, order, dict(by_order or {}))
+        named = dict(by_order or {})
+        return cls(mean, mean / scale, interval, len(per_image), dims, per_image, notes, order, named, guidance)
 
     def __str__(self) -> str:
         low, high = self.interval
@@ -95,6 +101,7 @@ def evaluate(
     seed: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
     order: str | None = None,
+    guidance: float = 1.0,
     **further: Unpack[Further],
 ) -> Evaluation:
     """Likelihood of images, in float32 whatever the model was trained in; independent of `batch_size`.
@@ -105,12 +112,14 @@ def evaluate(
         seed: of dynamic binarisation, drawn once.
         on_progress: called with images done and images in all.
         order: one of the model's orders; None for the usual one; or `average`, or `each`; see `combine`.
+        guidance: the likelihood is that of the distribution that `sample` draws from with it; see `guided_log_prob`.
 
     Raises:
         DataError, ShapeError, ConfigError: if the images or labels do not fit the model.
     """
     if batch_size < 1:
         raise ConfigError(f"`batch_size` (={batch_size}) must be at least 1.")
+    check_guidance(guidance)
     read, count, notes = _source(model, x, seed)
     if count == 0:
         raise DataError("There is no image to evaluate: the data set is empty.")
@@ -129,12 +138,37 @@ def evaluate(
                 mine = Told(len(part), {n: (mine if n in own else told).parts[n] for n in mine.parts})
             part = model.check(part)
             for row, walk in zip(every, walks, strict=True):
-                row[start:stop] = -model.told_log_prob(part, mine, walk).flatten(1).sum(1).double().cpu().numpy()
+                nats = guided_log_prob(model, part, mine, guidance, walk)
+                row[start:stop] = -nats.flatten(1).sum(1).double().cpu().numpy()
             if on_progress is not None:
                 on_progress(stop, count)
     name = walks[0].name if order is None else order
     by_order = {walk.name: float(nats) for walk, nats in zip(walks, every.mean(1), strict=True)}
-    return Evaluation.of(combine(every, name), channels * height * width, notes, name, by_order)
+    return Evaluation.of(combine(every, name), channels * height * width, notes, name, by_order, guidance)
+
+
+def guided_log_prob(
+    model: PixelModel, x: Int[Tensor, "b c h w"], told: Told, guidance: float, order: Order | None = None
+) -> Float[Tensor, "b c h w"]:
+    """Log-probability of each sub-pixel given those before it, under guidance, in nats; images that are checked.
+
+    log p is proportional to log p_u + g (log p_c - log p_u) over the levels of each sub-pixel, as where `sample` paints
+    with guidance g, and normalised: 1 is the model itself, 0 the model told nothing. Less than 1 believes what is told
+    less than the model does.
+    """
+    if guidance == 1:
+        return model.told_log_prob(x, told, order)
+    params = model.params(x, model.condition(told, len(x)), order)
+    # one image, seen by as many conditions as there are rows, is told nothing once
+    alone = x[:1] if len(x) and not x.stride(0) else x
+    untold = model.params(alone, model.condition(told[: len(alone)].untold(), len(alone)), order)
+    maps = []
+    with torch.autocast(x.device.type, enabled=False):
+        for channel in range(x.shape[1]):
+            ours = model.likelihood.conditional(params, x, channel)
+            theirs = model.likelihood.conditional(untold, alone, channel).expand_as(ours)
+            maps.append(guide(ours, theirs, guidance).gather(1, x[:, channel : channel + 1])[:, 0])
+    return torch.stack(maps, 1)
 
 
 def combine(nats: Float[np.ndarray, "o n"], order: str) -> Float[np.ndarray, " n"]:

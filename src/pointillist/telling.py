@@ -57,15 +57,20 @@ class Telling:
         if data.texts is not None:
             prepare_texts(model, data.texts)
 
-    def __call__(self, index: np.ndarray, batch: Batch) -> Told:
-        """What `batch`, the images at `index`, is told."""
+    def __call__(self, index: np.ndarray, batch: Batch, about: Sequence[str] | None = None) -> Told:
+        """What `batch`, the images at `index`, is told.
+
+        Args:
+            about: captions whose subjects it does not recall; None for those of the data set.
+        """
         told = self._told[index]
         parts = dict(told.parts)
         for name, listener in self._model.listeners.items():
             if isinstance(listener, RecallListener):
                 # by its own caption, however it is said this time, an image would recall itself
-                own = None if self._texts is None else [self._texts[int(i)] for i in index]
-                parts[name] = listener.resolve(batch.texts, told.count, (1, 1), without=own)
+                if about is None and self._texts is not None:
+                    about = [self._texts[int(i)] for i in index]
+                parts[name] = listener.resolve(batch.texts, told.count, (1, 1), without=about)
             elif (listener.asks or name) == "text":
                 parts[name] = listener.resolve(batch.texts, told.count, (1, 1))
         if self._model.config.hint is not None:

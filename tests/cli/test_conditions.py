@@ -150,6 +150,15 @@ def test_conditions_are_measured(tmp_path: Path) -> None:
     ):
         assert words in shown
     assert "choose another `--split`" in fails("evaluate", "m", data, "--split", "train", "--copies", "4")
+    half, unasked = (json.loads(run(*how[:-2], "--guidance", g, "--json").output) for g in ("0.5", "0"))
+    assert (facts["guidance"], half["guidance"]) == (1, 0.5)
+    assert len({told["nats"] for told in (facts, half, unasked)}) == 3
+    saved = [told["bits_saved"]["everything"]["value"] for told in (facts, half, unasked)]
+    assert saved[0] != saved[1]
+    assert abs(saved[2]) < 1e-3  # told or not, the model is told nothing
+    assert unasked["captions"]["mrr"]["value"] == pytest.approx(1 / 2)  # nothing to tell captions apart by
+    assert "0.5, where 1 is the model itself" in run(*how[:-2], "--guidance", "0.5").output
+    assert "`guidance` (=-1.0) must be 0 or more" in fails("evaluate", "m", data, "--guidance", "-1")
 
 
 def test_what_conditions_are_worth_can_be_computed_in_bf16(tmp_path: Path) -> None:

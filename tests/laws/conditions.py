@@ -13,7 +13,7 @@ from pointillist.conditioning import Part, Told
 from pointillist.likelihoods import inverse_cdf
 from pointillist.pixel_model import PixelModel
 from pointillist.sampling import Chooser, sample
-from pointillist.scoring import evaluate, evaluating
+from pointillist.scoring import evaluate, evaluating, guided_log_prob
 from pointillist.unroll import Site, unroll
 
 from .samplers import DISTINCT
@@ -108,13 +108,14 @@ def check_images_do_not_mix(model: PixelModel) -> None:
 
 
 def check_guidance_is_the_formula(model: PixelModel, guidance: float) -> None:
-    """Draws are from log p_u + g (log p_c - log p_u), renormalised, at every sub-pixel; `nats` are the model's own."""
+    """Draws are from log p_u + g (log p_c - log p_u), renormalised, at every sub-pixel; images are scored so."""
     count, (height, width) = 2, (model.image.height, model.image.width)
     told = model.told(count=count, size=(height, width), **random_asked(model, count, sure=True))
     x = random_levels(model, count)
     chooser = Chooser(torch.rand(count, *x.shape[1:], dtype=torch.float64), guidance, 1.0, 1.0)
     chooser.guided = True
     tables: list[Tensor] = []
+    wanted = torch.zeros(x.shape, dtype=torch.float64)
 
     def spy(log_probs: Tensor, uniforms: Tensor) -> Tensor:
         tables.append(log_probs)
@@ -125,12 +126,19 @@ def check_guidance_is_the_formula(model: PixelModel, guidance: float) -> None:
         mixed = untold_log + guidance * (told_log - untold_log)
         tables.append(mixed - mixed.logsumexp(1, keepdim=True))
         chooser(site, log_probs)
-        torch.testing.assert_close(tables.pop(), tables.pop(), rtol=1e-9, atol=1e-9)
-        return x[:, site.channel, site.row, site.column].repeat(2)
+        drawn = tables.pop()
+        torch.testing.assert_close(drawn, tables.pop(), rtol=1e-9, atol=1e-9)
+        levels = x[:, site.channel, site.row, site.column]
+        wanted[:, site.channel, site.row, site.column] = drawn.gather(1, levels[:, None])[:, 0]
+        return levels.repeat(2)
 
     with evaluating(model), replaced(drawing, "inverse_cdf", spy):
         both = Told.together([told, told.untold()])
         unroll(model, model.condition(both, 2 * count), choose, 2 * count, height, width, "step")
+        torch.testing.assert_close(guided_log_prob(model, x, told, guidance), wanted, rtol=1e-9, atol=1e-9)
+        one = x[:1].expand(count, -1, -1, -1)  # is told nothing once
+        each = guided_log_prob(model, one.contiguous(), told, guidance)
+        torch.testing.assert_close(guided_log_prob(model, one, told, guidance), each, rtol=1e-9, atol=1e-9)
 
 
 def check_ends_of_guidance(model: PixelModel) -> None:

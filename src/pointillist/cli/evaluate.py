@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pointillist.cli.fidelity import lines_of
-from pointillist.cli.output import Bar, print_facts, print_json, refuse_existing
+from pointillist.cli.measured import describe, say, write_csv
+from pointillist.cli.output import Bar, print_json, refuse_existing
 from pointillist.cli.settings import FLAG
 from pointillist.cli.weights import HELP as ROUNDED
 from pointillist.cli.weights import with_weights
@@ -18,7 +17,6 @@ from pointillist.cli.weights import with_weights
 if TYPE_CHECKING:
     from pointillist.data import DataOptions, DataSplits, ImageDataset
     from pointillist.factory import PretrainedPixelModel
-    from pointillist.scoring import Evaluation
 
 EPILOG = """Examples:
 
@@ -29,6 +27,8 @@ EPILOG = """Examples:
   pointillist evaluate runs/mine held-out/ --per-image nats.csv
 
   pointillist evaluate runs/tiles tiles/ --retrieval --copies 64
+
+  pointillist evaluate runs/tiles tiles/ --retrieval --guidance 0.5
 
   pointillist evaluate runs/mine held-out/ --json"""
 
@@ -86,6 +86,12 @@ Order = Annotated[
         metavar="NAME", help="An order of the model; average (over its orders, exact), or each. Default: its first."
     ),
 ]
+Guidance = Annotated[
+    float,
+    typer.Option(
+        metavar="X", help="Measure what `sample --guidance X` draws from: below 1 believes what is told less."
+    ),
+]
 Weights = Annotated[str | None, typer.Option(metavar="KIND", help=ROUNDED)]
 Force = Annotated[bool, typer.Option("--force", metavar=FLAG, help="Replace the CSV that is there.")]
 
@@ -103,6 +109,7 @@ def evaluate(
     sets: Sets = None,
     device: Device = "auto",
     order: Order = None,
+    guidance: Guidance = 1.0,
     retrieval: Retrieval = False,
     candidates: Candidates = 50,
     draws: Draws = 1,
@@ -135,14 +142,15 @@ def evaluate(
     started = time.perf_counter()
     with Bar("scoring", len(images)) as bar:
         show = lambda done, total: bar.show(done)  # noqa: E731
-        result = score(scorer, images, batch_size=batch_size, text=text, on_progress=show, order=order)
+        how: dict[str, Any] = {"order": order, "guidance": guidance, "batch_size": batch_size}
+        result = score(scorer, images, text=text, on_progress=show, **how)
     seconds = time.perf_counter() - started
     if per_image is not None:
         write_csv(per_image, result)
     facts = describe(scorer, images, name, result, options)
     if retrieval:
         with torch.autocast(scorer.device.type, torch.bfloat16, enabled=precision == "bf16"):
-            facts |= fidelity.worth(scorer, images, splits.train, candidates, draws, batch_size)
+            facts |= fidelity.worth(scorer, images, splits.train, candidates, draws, batch_size, guidance)
         facts["worth_in"] = precision
     if copies:
         facts["copies"] = fidelity.copies(scorer, splits, images, name, copies)
@@ -208,91 +216,3 @@ def some(images: ImageDataset, limit: int | None) -> ImageDataset:
     import numpy as np
 
     return images.subset(np.sort(np.random.RandomState(0).permutation(len(images))[:limit]))
-
-
-def describe(
-    model: PretrainedPixelModel, images: ImageDataset, split: str, result: Evaluation, options: DataOptions
-) -> dict[str, Any]:
-    """Everything that must be known to compare the figure with another."""
-    told = bool(model.config.classes) and images.labels is not None
-    ours, theirs = model.image, images.spec
-    sizes = f"images of {theirs.height}x{theirs.width}, where the model was trained on {ours.height}x{ours.width}"
-    notes = [*result.notes, *([sizes] if ours.shape != theirs.shape else [])]
-    return {
-        "split": split,
-        "count": result.count,
-        "bits_per_dim": result.bits_per_dim,
-        "interval_95": list(result.interval),
-        "nats": result.nats,
-        "dims": result.dims,
-        "levels": model.image.levels,
-        "binarise": options.binarise,
-        "labels": "used" if told else "not used" if model.config.classes else "none",
-        "told": told_of(model, images),
-        "order": result.order,
-        "nats_by_order": dict(result.by_order),
-        "notes": notes,
-    }
-
-
-def told_of(model: PretrainedPixelModel, images: ImageDataset) -> list[str]:
-    """Which conditions the model is told, of those it listens to."""
-    config, columns = model.config, images.columns
-    made = config.hint is not None and (config.hint.derive is not None or columns.hints is not None)
-    known = {
-        "label": images.labels is not None,
-        "attributes": any(
-            name in columns.attributes for name in (config.attributes.values if config.attributes else ())
-        ),
-        "vector": columns.vectors is not None,
-        "text": images.texts is not None,
-        "words": images.texts is not None,
-        "tokens": images.texts is not None,
-        "recall": images.texts is not None,
-        "hint": made,
-    }
-    return [name for name in model.listeners if known[name]]
-
-
-def say(
-    model: str, images: ImageDataset, result: Evaluation, facts: dict[str, Any], seconds: float, per_image: Path | None
-) -> None:
-    """The result for people."""
-    low, high = result.interval
-    sure = f"   (95 % interval {low:.4f} to {high:.4f})" if low == low else ""
-    lines = [
-        ("model", model),
-        ("images", f"{result.count:,} of {images.name}, split {facts['split']}, each counted once"),
-        ("levels", f"{facts['levels']:,}, binarisation {facts['binarise']}, labels {facts['labels']}"),
-        *([("told", ", ".join(facts["told"]))] if set(facts["told"]) - {"label"} else []),
-        *(("", note) for note in facts["notes"]),
-        ("order", _order_text(result)),
-        ("bits/dim", f"{result.bits_per_dim:.4f}{sure}"),
-        ("nats", f"{result.nats:.3f} an image of {result.dims:,} dims"),
-        *lines_of(facts),
-        ("time", f"{seconds:.1f} s"),
-    ]
-    if per_image is not None:
-        lines.append(("written", str(per_image)))
-    print_facts(lines)
-
-
-def _order_text(result: Evaluation) -> str:
-    """Which order, or how several were combined, with the nats of each."""
-    if result.order not in ("average", "each"):
-        return result.order
-    how = {"average": "likelihood averaged over orders", "each": "mean of the nats of each order"}[result.order]
-    return "\n".join([how, *(f"{nats:.3f} nats by {name}" for name, nats in result.by_order.items())])
-
-
-def write_csv(path: Path, result: Evaluation) -> None:
-    """One line an image, in the order of the data set."""
-    import math
-
-    from pointillist.checkpoint import replacing
-
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["index", "nats", "bits_per_dim"])
-        for index, nats in enumerate(result.per_image.tolist()):
-            writer.writerow([index, f"{nats:.6f}", f"{nats / (result.dims * math.log(2)):.6f}"])

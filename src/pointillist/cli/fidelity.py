@@ -19,6 +19,7 @@ def worth(
     candidates: int,
     draws: int,
     batch_size: int,
+    guidance: float = 1.0,
 ) -> dict[str, Any]:
     """Bits an image that each condition saves; classes by Bayes' rule; the true caption among others.
 
@@ -28,24 +29,27 @@ def worth(
 
     facts: dict[str, Any] = {}
     with Bar("saving", len(images)) as bar:
-        saved = bits_saved(model, images, batch_size=batch_size, on_progress=lambda done, total: bar.show(done))
+        show = lambda done, total: bar.show(done)  # noqa: E731
+        saved = bits_saved(model, images, batch_size=batch_size, guidance=guidance, on_progress=show)
     facts["bits_saved"] = {name: _share(share) for name, share in saved.items()}
     if model.config.classes and images.labels is not None:
         with Bar("classifying", len(images)) as bar:
-            ranking, _ = classify(model, images, batch_size=batch_size, on_progress=lambda done, total: bar.show(done))
+            show = lambda done, total: bar.show(done)  # noqa: E731
+            ranking, _ = classify(model, images, batch_size=batch_size, guidance=guidance, on_progress=show)
         facts["classes"] = _ranking(ranking)
     if draws and model.config.text is not None and images.texts is not None:
         fitting = min(candidates, len(set(images.texts)))
         if fitting > 1:
             with Bar("ranking", len(images)) as bar:
                 show = lambda done, total: bar.show(done)  # noqa: E731
-                ranking = rank_texts(model, images, candidates=fitting, draws=draws, on_progress=show)
+                how: dict[str, Any] = {"candidates": fitting, "draws": draws, "on_progress": show}
+                ranking = rank_texts(model, images, guidance=guidance, **how)
             facts["captions"] = _ranking(ranking)
             if train is not None and train is not images and train.texts is not None:
                 from pointillist.opponents import rank_by_neighbours
 
                 with Bar("retrieving", len(images)) as bar:
-                    retrieved = rank_by_neighbours(train, images, candidates=fitting, draws=draws, on_progress=show)
+                    retrieved = rank_by_neighbours(train, images, **how)
                 facts["captions_without_model"] = _ranking(retrieved)
     return facts
 

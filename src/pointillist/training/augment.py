@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -43,6 +44,15 @@ def hide(told: Told, keys: np.ndarray, seed: int, config: TrainConfig) -> Told:
         alone = [np.random.default_rng([seed, int(key), 23]).random() < config.recall_alone for key in keys]
         where |= {name: where[name] | torch.tensor(alone) for name in spoken if name != "recall"}
     return told.hidden(where)
+
+
+def mistold(batch: Batch, keys: np.ndarray, seed: int, share: float, texts: Sequence[str] | None) -> Batch:
+    """Captions, of which a share is that of any image: what is told may be wrong, and pixels so far may say so."""
+    if batch.texts is None or texts is None or not share:
+        return batch
+    each = zip(batch.texts, (np.random.default_rng([seed, int(key), 29]) for key in keys), strict=True)
+    told = (texts[int(draw.integers(len(texts)))] if draw.random() < share else text for text, draw in each)
+    return replace(batch, texts=tuple(told))
 
 
 def coloured(batch: Batch, keys: np.ndarray, seed: int, share: float, spec: ImageSpec) -> Batch:

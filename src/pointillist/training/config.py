@@ -30,6 +30,7 @@ class TrainConfig(BaseModel):
         label_dropout: share of labels that are hidden, so that the model also paints unasked.
         condition_dropout: share of every other condition, and of each attribute, that is hidden likewise.
         all_dropout: share of images from which everything is hidden, where there are several conditions.
+        wrong_captions: share of images that are told the caption of any image, so that the model learns to doubt.
         recall_alone: share of captions that are told by the images that they recall, and not as text.
         templates: ways to say a caption, one of which is drawn each time: `["{}", "a picture of {}"]`.
         synonyms: other words for a word of a caption, each as likely as the word: `{"red": ["crimson"]}`.
@@ -69,6 +70,7 @@ class TrainConfig(BaseModel):
     label_dropout: float = Field(0.1, ge=0, lt=1)
     condition_dropout: float = Field(0.1, ge=0, lt=1)
     all_dropout: float = Field(0.1, ge=0, lt=1)
+    wrong_captions: float = Field(0.0, ge=0, lt=1)
     recall_alone: float = Field(0.0, ge=0, lt=1)
     templates: tuple[str, ...] = ()
     synonyms: dict[str, tuple[str, ...]] = Field(default_factory=dict)

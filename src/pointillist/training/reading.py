@@ -18,7 +18,7 @@ from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError
 from pointillist.pixel_model import PixelModel
 from pointillist.telling import Telling
-from pointillist.training.augment import coloured, hide, noisy, reworded, shifted
+from pointillist.training.augment import coloured, hide, mistold, noisy, reworded, shifted
 from pointillist.training.config import TrainConfig
 from pointillist.training.order import Order
 
@@ -111,9 +111,11 @@ class Reader:
             batch = self.data.batch(index, seed=seed, flip=config.flip)
             if config.shift:
                 batch = shifted(batch, index, seed, config.shift)
+            batch = mistold(batch, index, seed, config.wrong_captions, self.data.texts)
+            about = batch.texts  # before it is said in other words
             batch = coloured(batch, index, seed, config.colour_words, self.data.spec)
             levels.append(batch.levels)
-            heard = self.telling(index, reworded(batch, index, seed, config))
+            heard = self.telling(index, reworded(batch, index, seed, config), about)
             told.append(hide(noisy(heard, index, seed, config.text_noise), index, seed, config))
             indices += index.tolist()
         return Part(torch.cat(levels), Told.together(told), indices)
