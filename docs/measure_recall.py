@@ -47,7 +47,7 @@ def main(data: str) -> None:
 
         by_name = np.mean([agreement(i, name) for i, name in enumerate(named.texts)])
         by_both = np.mean([agreement(i, text) for i, text in enumerate(held.texts)])
-        rank = rank_captions(lambda i, asked: np.array([agreement(i, t) for t in asked]), named, 50, 1, 0)
+        rank = rank_captions(lambda i, asked: np.array([agreement(i, t) for t in asked]), named, 50, 1, 0)[0]
         ranked = ", ".join(f"{share.value:.3f}" for share in (rank.top1, rank.top5, rank.mrr))
         print(f"{each:9}  {count:6} | {by_name:.4f}, {by_both:.4f} | {ranked}", flush=True)
 

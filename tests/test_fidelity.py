@@ -8,7 +8,8 @@ import torch
 
 import pointillist as pt
 from pointillist.data import ImageDataset
-from pointillist.fidelity import Ranking, Share, _ranks, agreement, bits_saved, classify, rank_texts
+from pointillist.fidelity import Ranking, Share, _ranks, agreement, bits_saved, classify, rank_texts, rank_texts_under
+from pointillist.scoring import guided_log_prob
 from tests.laws.strategies import dirty
 
 SPEC = pt.ImageSpec.infer((1, 3, 3), 4)
@@ -78,6 +79,13 @@ def test_captions_are_ranked_by_likelihood() -> None:
     assert np.array_equal(found.ranks, np.stack([_ranks(table, truth)] * 2, 1))  # all five of them
     again = [rank_texts(one, data, candidates=3, seed=s).ranks for s in (1, 1)]
     assert np.array_equal(*again)
+    under = rank_texts_under(one, data, (0.5, 1.0), candidates=5, draws=2)
+    assert np.array_equal(under[1].ranks, found.ranks)
+    x, half = one.check(x), []
+    for text in sorted(set(texts)):
+        told = one.told(None, 6, text, size=(3, 3))
+        half.append(guided_log_prob(one, x, told, 0.5).flatten(1).sum(1).detach().numpy())
+    assert np.array_equal(under[0].ranks, np.stack([_ranks(np.stack(half, 1), truth)] * 2, 1))
     with pytest.raises(pt.DataError, match="5 different captions"):
         rank_texts(one, data, candidates=6)
     with pytest.raises(pt.ConfigError, match="listens to text"):

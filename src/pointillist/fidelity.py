@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, DataError
 from pointillist.images import OPAQUE, ImageSpec
 from pointillist.pixel_model import PixelModel
-from pointillist.scoring import Z95, check_spec, evaluating, guided_log_prob
+from pointillist.scoring import Z95, check_spec, evaluating, guided_log_prob, guided_log_probs
 from pointillist.telling import Telling, match_labels
 
 Progress = Callable[[int, int], None]
@@ -136,13 +137,31 @@ def rank_texts(
     candidates: int = 50,
     draws: int = 1,
     seed: int = 0,
-    guidance: float = 1.0,
     on_progress: Progress | None = None,
 ) -> Ranking:
     """Rank the caption of each image among others of the data set, drawn at random and all different from it.
 
     Raises:
         ConfigError, DataError: if the model does not listen to text, or the data have too few captions.
+    """
+    how: dict[str, Any] = {"candidates": candidates, "draws": draws, "seed": seed, "on_progress": on_progress}
+    return rank_texts_under(model, data, (1.0,), **how)[0]
+
+
+def rank_texts_under(
+    model: PixelModel,
+    data: ImageDataset,
+    guidances: Sequence[float],
+    *,
+    candidates: int = 50,
+    draws: int = 1,
+    seed: int = 0,
+    on_progress: Progress | None = None,
+) -> list[Ranking]:
+    """`rank_texts` by the likelihood under each of several guidances, for the time of one.
+
+    Raises:
+        ConfigError, DataError: as `rank_texts`.
     """
     if model.config.text is None or data.texts is None:
         raise ConfigError("Ranking captions needs a model that listens to text, and images with captions.")
@@ -152,7 +171,8 @@ def rank_texts(
         x = model.check(data.batch([i]).levels)
         parts = [asked[start : start + candidates] for start in range(0, len(asked), candidates)]
         told = [model.told(None, len(part), part, size=(x.shape[2], x.shape[3])) for part in parts]
-        return np.concatenate([_nats(model, x.expand(len(t), -1, -1, -1), t, guidance) for t in told])
+        found = [guided_log_probs(model, x.expand(len(t), -1, -1, -1), t, guidances) for t in told]
+        return np.concatenate([np.stack([_totals(nats) for nats in part]) for part in found], 1)
 
     with evaluating(model):
         return rank_captions(scores, data, candidates, draws, seed, on_progress)
@@ -165,8 +185,11 @@ def rank_captions(
     draws: int,
     seed: int,
     on_progress: Progress | None = None,
-) -> Ranking:
-    """Rank captions by any score of (image, captions); who ranks with the same seed is asked about the same ones.
+) -> list[Ranking]:
+    """Rank captions by any scores of (image, captions); who ranks with the same seed is asked about the same ones.
+
+    Args:
+        scores: gives `[k n]`, or `[n]`: a ranking for each of `k`.
 
     Raises:
         DataError: if there are too few captions.
@@ -175,7 +198,7 @@ def rank_captions(
     distinct = sorted(set(data.texts))
     if len(distinct) < candidates:
         raise DataError(f"{data.name} has {len(distinct)} different captions, fewer than {candidates}: rank fewer.")
-    ranks = np.empty((len(data), draws))
+    ranks: list[np.ndarray] = []
     for i, text in enumerate(data.texts):
         others = [other for other in distinct if other != text]
         chosen = [
@@ -183,14 +206,13 @@ def rank_captions(
             for draw in range(draws)
         ]
         asked = {int(j): others[int(j)] for draw in chosen for j in draw}  # who is drawn twice is scored once
-        own, *rest = scores(i, [text, *asked.values()]).tolist()
-        found = dict(zip(asked, rest, strict=True))
-        for draw, numbers in enumerate(chosen):
-            compared = np.array([[own, *(found[int(j)] for j in numbers)]])
-            ranks[i, draw] = _ranks(compared, np.zeros(1, np.int64))[0]
+        found = np.atleast_2d(scores(i, [text, *asked.values()]))
+        column = {j: place for place, j in enumerate(asked, 1)}
+        places = [[0, *(column[int(j)] for j in numbers)] for numbers in chosen]
+        ranks.append(np.stack([_ranks(found[:, row], np.zeros(len(found), np.int64)) for row in places], 1))
         if on_progress is not None:
             on_progress(i + 1, len(data))
-    return Ranking.of(ranks, candidates)
+    return [Ranking.of(each, candidates) for each in np.stack(ranks, 1)]
 
 
 def agreement(
@@ -246,8 +268,11 @@ def _asked(model: PixelModel) -> dict[str, tuple[str, ...]]:
 
 
 def _nats(model: PixelModel, x: Int[Tensor, "b c h w"], told: Told, guidance: float = 1.0) -> Float[np.ndarray, " b"]:
-    nats = guided_log_prob(model, x, told, guidance).flatten(1).double().sum(1).cpu().numpy()
-    return np.asarray(nats, np.float64)
+    return _totals(guided_log_prob(model, x, told, guidance))
+
+
+def _totals(log_probs: Float[Tensor, "b c h w"]) -> Float[np.ndarray, " b"]:
+    return np.asarray(log_probs.flatten(1).double().sum(1).cpu().numpy(), np.float64)
 
 
 def _ranks(scores: Float[np.ndarray, "n k"], truth: Sequence[int] | np.ndarray) -> Float[np.ndarray, " n"]:

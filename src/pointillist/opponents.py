@@ -47,7 +47,7 @@ def rank_by_neighbours(
         found = [agreeing[i][nearest.images(text)] for text in asked]
         return np.array([near.max() + TIE * near.mean() for near in found])
 
-    return rank_captions(scores, data, candidates, draws, seed, on_progress)
+    return rank_captions(scores, data, candidates, draws, seed, on_progress)[0]
 
 
 class _Nearest:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Unpack
@@ -156,19 +156,32 @@ def guided_log_prob(
     with guidance g, and normalised: 1 is the model itself, 0 the model told nothing. Less than 1 believes what is told
     less than the model does.
     """
-    if guidance == 1:
-        return model.told_log_prob(x, told, order)
-    params = model.params(x, model.condition(told, len(x)), order)
+    (found,) = guided_log_probs(model, x, told, (guidance,), order)
+    return found
+
+
+def guided_log_probs(
+    model: PixelModel, x: Int[Tensor, "b c h w"], told: Told, guidances: Sequence[float], order: Order | None = None
+) -> list[Float[Tensor, "b c h w"]]:
+    """`guided_log_prob` under each of several guidances, for the time of one."""
+    likelihood, params = model.likelihood, model.params(x, model.condition(told, len(x)), order)
     # one image, seen by as many conditions as there are rows, is told nothing once
     alone = x[:1] if len(x) and not x.stride(0) else x
-    untold = model.params(alone, model.condition(told[: len(alone)].untold(), len(alone)), order)
-    maps = []
+    if set(guidances) != {1}:
+        untold = model.params(alone, model.condition(told[: len(alone)].untold(), len(alone)), order)
+    found = []
     with torch.autocast(x.device.type, enabled=False):
-        for channel in range(x.shape[1]):
-            ours = model.likelihood.conditional(params, x, channel)
-            theirs = model.likelihood.conditional(untold, alone, channel).expand_as(ours)
-            maps.append(guide(ours, theirs, guidance).gather(1, x[:, channel : channel + 1])[:, 0])
-    return torch.stack(maps, 1)
+        for guidance in guidances:
+            if guidance == 1:
+                found.append(likelihood.log_prob(params, x))
+                continue
+            maps = []
+            for channel in range(x.shape[1]):
+                ours = likelihood.conditional(params, x, channel)
+                theirs = likelihood.conditional(untold, alone, channel).expand_as(ours)
+                maps.append(guide(ours, theirs, guidance).gather(1, x[:, channel : channel + 1])[:, 0])
+            found.append(torch.stack(maps, 1))
+    return found
 
 
 def combine(nats: Float[np.ndarray, "o n"], order: str) -> Float[np.ndarray, " n"]:

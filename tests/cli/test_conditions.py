@@ -152,6 +152,8 @@ def test_conditions_are_measured(tmp_path: Path) -> None:
     assert "choose another `--split`" in fails("evaluate", "m", data, "--split", "train", "--copies", "4")
     half, unasked = (json.loads(run(*how[:-2], "--guidance", g, "--json").output) for g in ("0.5", "0"))
     assert (facts["guidance"], half["guidance"]) == (1, 0.5)
+    assert half["captions_by_model_itself"] == facts["captions"]
+    assert "captions_by_model_itself" not in facts
     assert len({told["nats"] for told in (facts, half, unasked)}) == 3
     saved = [told["bits_saved"]["everything"]["value"] for told in (facts, half, unasked)]
     assert saved[0] != saved[1]

@@ -23,9 +23,10 @@ def worth(
 ) -> dict[str, Any]:
     """Bits an image that each condition saves; classes by Bayes' rule; the true caption among others.
 
-    Captions are also ranked without the model, by the training images of similar captions, where those are at hand.
+    Under guidance, captions are ranked by the model itself as well, which costs nothing. They are also ranked without
+    the model, by the training images of similar captions, where those are at hand.
     """
-    from pointillist.fidelity import bits_saved, classify, rank_texts
+    from pointillist.fidelity import bits_saved, classify, rank_texts_under
 
     facts: dict[str, Any] = {}
     with Bar("saving", len(images)) as bar:
@@ -43,8 +44,11 @@ def worth(
             with Bar("ranking", len(images)) as bar:
                 show = lambda done, total: bar.show(done)  # noqa: E731
                 how: dict[str, Any] = {"candidates": fitting, "draws": draws, "on_progress": show}
-                ranking = rank_texts(model, images, guidance=guidance, **how)
-            facts["captions"] = _ranking(ranking)
+                ranked = rank_texts_under(model, images, sorted({1.0, guidance}), **how)
+            named = dict(zip(sorted({1.0, guidance}), map(_ranking, ranked), strict=True))
+            facts["captions"] = named[guidance]
+            if guidance != 1:
+                facts["captions_by_model_itself"] = named[1.0]
             if train is not None and train is not images and train.texts is not None:
                 from pointillist.opponents import rank_by_neighbours
 
@@ -91,11 +95,15 @@ def lines_of(facts: dict[str, Any]) -> list[tuple[str, str]]:
         lines.append((f"saved by {name}", f"{share['value']:.2f} bits an image (95 % {low:.2f} to {high:.2f})"))
     if facts.get("worth_in") == "bf16":
         lines.append(("", "these and what follows are computed in bf16"))
-    for what in ("classes", "captions", "captions_without_model"):
+    others = {
+        "captions_by_model_itself": ("by the model itself", "without guidance"),
+        "captions_without_model": ("without a model", "by the training images of the five nearest captions"),
+    }
+    for what in ("classes", "captions", *others):
         if what in facts:
             found = facts[what]
-            if what == "captions_without_model":
-                lines.append(("without a model", "by the training images of the five nearest captions"))
+            if what in others:
+                lines.append(others[what])
                 what = "captions"
             first, five, mean = (_percent(found[key]) for key in ("top1", "top5", "mrr"))
             lines.append((f"{what} ranked", f"first {first}, in five {five}, of {found['candidates']}"))
