@@ -63,10 +63,11 @@ def beside(text: str) -> str:
 
 
 def figures(name: str, option: str = "--retrieval") -> Any:
-    """What `evaluate` found of a shipped model, of the first run on its card that had an option."""
+    """What `evaluate` found of a shipped model, of the first run on its card with an option; under guidance if that."""
     card = ZOO / name / "README.md"
     runs = re.findall(r"```text\n\$ (.*)\n((?:.+\n)+)```", card.read_text(encoding="utf-8") if card.is_file() else "")
-    return next((facts(text) for command, text in runs if option in command.split()), None)
+    own = [(command.split(), text) for command, text in runs if ("--guidance" in command) == (option == "--guidance")]
+    return next((facts(text) for command, text in own if option in command), None)
 
 
 def facts(text: str) -> dict[str, Any]:
@@ -74,10 +75,10 @@ def facts(text: str) -> dict[str, Any]:
     text = re.sub(r"\n +", " ", text)
     found: dict[str, Any] = {"bits_saved": dict(re.findall(r"^saved by (\w+)\s+(-?[\d.]+)", text, re.MULTILINE))}
     found |= dict(re.findall(r"^(bits/dim|images)\s+([\d.,]+)", text, re.MULTILINE))
-    own, _, alone = text.partition("without a model")
-    for part, ending in ((own, ""), (alone, " without a model")):
+    own, *others = re.split(r"^(by the model itself|without a model)", text, flags=re.MULTILINE)
+    for ending, part in (("", own), *zip(others[::2], others[1::2], strict=True)):
         for what, *ranked in re.findall(RANKED, part, re.MULTILINE):
-            found[what + ending] = dict(zip(("top1", "top5", "mrr"), ranked, strict=True))
+            found[f"{what} {ending}".rstrip()] = dict(zip(("top1", "top5", "mrr"), ranked, strict=True))
     return found
 
 
@@ -95,7 +96,8 @@ def ranks(found: Any) -> str:
 
 def tiles() -> list[Row]:
     """The aims of `tiles`, and what it does."""
-    own, prompts, kinds = figures("tiles"), read(MEASURED / "tiles-prompts.json"), read(MEASURED / "tiles-kinds.json")
+    own, guided = figures("tiles"), figures("tiles", "--guidance")
+    prompts, kinds = read(MEASURED / "tiles-prompts.json"), read(MEASURED / "tiles-kinds.json")
     painted = look_up(prompts, "guidance 2")
     worth = [number(look_up(run, "bits_saved", "text"), "{:.0f}") for run in (own, figures("tiles", "train"))]
     shares = [number(look_up(painted, key), "{:.1%}") for key in ("almost_empty", "copies")]
@@ -107,10 +109,13 @@ def tiles() -> list[Row]:
             beside(f"{codec('tiles', 'xz -9e, primed')} xz primed with the training tiles"),
         ),
         (
-            "name among 50, by likelihood: first / in five / mean reciprocal rank",
-            ranks(look_up(own, "captions")),
+            "name among 50, by likelihood under guidance 0.5: first / in five / mean reciprocal rank",
+            ranks(look_up(guided, "captions")),
             ".37 / .58 / .46; .50 / .70 / .60",
-            beside(f"{ranks(look_up(own, 'captions without a model'))} without a model"),
+            beside(
+                f"{ranks(look_up(guided, 'captions by the model itself'))} by the model itself (guidance 1); "
+                f"{ranks(look_up(guided, 'captions without a model'))} without a model"
+            ),
         ),
         (
             "bits a tile that its name saves, test; training",

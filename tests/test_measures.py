@@ -130,16 +130,22 @@ def test_the_page_says_what_was_measured(
     monkeypatch.setattr(maker, "MEASURED", tmp_path)
     assert "| bits/pixel of the 707 test tiles, told name and category | not measured yet |" in maker.page()
     assert "primed |" not in maker.page()
-    figures = {"bits_saved": {"text": _share(30.2)}, "captions": _ranking(0.4), "captions_without_model": _ranking(0.3)}
-    print_facts([("bits/dim", "0.9137   (95 % interval 0.9 to 1)"), *lines_of(figures)])
-    printed = capsys.readouterr().out.strip()
+    ranked = {"captions": 0.4, "captions_by_model_itself": 0.35, "captions_without_model": 0.3}
+    card = "# tiles\n"
+    for option, bits, figures in (
+        ("--guidance 0.5 --retrieval", 0.8, {name: _ranking(first) for name, first in ranked.items()}),
+        ("--retrieval", 0.9137, {"bits_saved": {"text": _share(30.2)}}),
+    ):
+        print_facts([("bits/dim", f"{bits}   (95 % interval 0.7 to 1)"), *lines_of(figures)])
+        command = f"pointillist evaluate tiles tiles.npz --split test {option}"
+        card += f"\n```text\n$ {command}\n{capsys.readouterr().out.strip()}\n```\n\nMore.\n"
     (tmp_path / "tiles").mkdir()
-    command = "pointillist evaluate tiles tiles.npz --split test --retrieval"
-    (tmp_path / "tiles" / "README.md").write_text(f"# tiles\n\n```text\n$ {command}\n{printed}\n```\n\nMore.\n")
+    (tmp_path / "tiles" / "README.md").write_text(card)
     page = maker.page()
     assert "| 0.914 |" in page
     assert "| 0.400 / 0.500 / 0.450 |" in page
-    assert "| 0.300 / 0.400 / 0.350 without a model |" in page
+    by_itself = "0.350 / 0.450 / 0.400 by the model itself (guidance 1)"
+    assert f"| {by_itself}; 0.300 / 0.400 / 0.350 without a model |" in page
     assert maker.figures("tiles")["bits_saved"] == {"text": "30.20"}
 
 
