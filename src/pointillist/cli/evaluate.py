@@ -141,9 +141,8 @@ def evaluate(
     images = some(images, limit)
     started = time.perf_counter()
     with Bar("scoring", len(images)) as bar:
-        show = lambda done, total: bar.show(done)  # noqa: E731
         how: dict[str, Any] = {"order": order, "guidance": guidance, "batch_size": batch_size}
-        result = score(scorer, images, text=text, on_progress=show, **how)
+        result = score(scorer, images, text=text, on_progress=bar.follow, **how)
     seconds = time.perf_counter() - started
     if per_image is not None:
         write_csv(per_image, result)

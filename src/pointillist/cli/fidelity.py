@@ -30,22 +30,19 @@ def worth(
 
     facts: dict[str, Any] = {}
     with Bar("saving", len(images)) as bar:
-        show = lambda done, total: bar.show(done)  # noqa: E731
-        saved = bits_saved(model, images, batch_size=batch_size, guidance=guidance, on_progress=show)
+        saved = bits_saved(model, images, batch_size=batch_size, guidance=guidance, on_progress=bar.follow)
     facts["bits_saved"] = {name: _share(share) for name, share in saved.items()}
     if model.config.classes and images.labels is not None:
         with Bar("classifying", len(images)) as bar:
-            show = lambda done, total: bar.show(done)  # noqa: E731
-            ranking, _ = classify(model, images, batch_size=batch_size, guidance=guidance, on_progress=show)
+            ranking, _ = classify(model, images, batch_size=batch_size, guidance=guidance, on_progress=bar.follow)
         facts["classes"] = _ranking(ranking)
     if draws and model.config.text is not None and images.texts is not None:
         fitting = min(candidates, len(set(images.texts)))
         if fitting > 1:
+            how, guidances = {"candidates": fitting, "draws": draws}, sorted({1.0, guidance})
             with Bar("ranking", len(images)) as bar:
-                show = lambda done, total: bar.show(done)  # noqa: E731
-                how: dict[str, Any] = {"candidates": fitting, "draws": draws, "on_progress": show}
-                ranked = rank_texts_under(model, images, sorted({1.0, guidance}), **how)
-            named = dict(zip(sorted({1.0, guidance}), map(_ranking, ranked), strict=True))
+                ranked = rank_texts_under(model, images, guidances, on_progress=bar.follow, **how)
+            named = dict(zip(guidances, map(_ranking, ranked), strict=True))
             facts["captions"] = named[guidance]
             if guidance != 1:
                 facts["captions_by_model_itself"] = named[1.0]
@@ -53,7 +50,7 @@ def worth(
                 from pointillist.opponents import rank_by_neighbours
 
                 with Bar("retrieving", len(images)) as bar:
-                    retrieved = rank_by_neighbours(train, images, **how)
+                    retrieved = rank_by_neighbours(train, images, on_progress=bar.follow, **how)
                 facts["captions_without_model"] = _ranking(retrieved)
     return facts
 
@@ -80,7 +77,7 @@ def copies(model: PretrainedPixelModel, splits: DataSplits, images: ImageDataset
     near = {}
     for name, levels in (("samples", sample(model, n, seed=0).levels), ("held_out", held)):
         with Bar("comparing", len(levels)) as bar:
-            near[name] = agreement(levels, known, model.image, lambda done, total: bar.show(done))[0]
+            near[name] = agreement(levels, known, model.image, bar.follow)[0]
     return {
         name: {"count": len(found), "median": float(np.median(found)), "above_0.9": float((found >= 0.9).mean())}
         for name, found in near.items()

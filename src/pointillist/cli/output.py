@@ -150,6 +150,10 @@ class Bar:
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, completed=done)
 
+    def follow(self, done: int, total: int) -> None:
+        """`show`, as an `on_progress`: the total is known."""
+        self.show(done)
+
     def _open(self) -> None:
         from rich.console import Console
         from rich.progress import (
