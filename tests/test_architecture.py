@@ -21,7 +21,7 @@ ROWS = [
     {"networks"},
     {"activations", "model_config"},
     {"pixel_model"},
-    {"runners"},
+    {"runners", "clusters"},
     {"factory", "unroll", "telling"},
     {"catalogue", "finetune", "scoring", "sampling", "receptive"},
     {"explaining", "fidelity"},

@@ -21,7 +21,7 @@ from pointillist.checkpoint import (
     read_tensors,
     write_model,
 )
-from pointillist.conditioning import AttributesConfig, HintConfig, RecallConfig, TextConfig, VectorConfig
+from pointillist.conditioning import AttributesConfig, ClusterConfig, HintConfig, RecallConfig, TextConfig, VectorConfig
 from pointillist.errors import CheckpointError, ConfigError
 from pointillist.images import ImageSpec
 from pointillist.likelihoods import LikelihoodName
@@ -84,6 +84,7 @@ def build(
     hint: int | str | ImageSpec | HintConfig | None = None,
     text: bool | str | TextConfig = False,
     recall: RecallConfig | None = None,
+    clusters: int | ClusterConfig | None = None,
     likelihood: LikelihoodName = "auto",
     mixtures: int | None = None,
     position_width: int = 0,
@@ -107,6 +108,8 @@ def build(
         text: how it listens to prompts: `use` (also True), `learned`, `use+learned`, `minilm:FOLDER`,
             `clip:FOLDER`; with `+tokens` every site also asks the tokens one by one (cross-attention).
         recall: the images that a prompt brings to mind; `model.listeners["recall"].remember(levels)` gives them.
+        clusters: how many looks images are told apart by, which `train` learns from captions and images; see
+            `conditioning.cluster`.
         likelihood, mixtures, position_width, label_width, level_width: see `ModelConfig`.
         orders: in which it is trained, by name; also a text with commas, and `raster-all` or `s-curve-all` for eight.
         settings: settings of the network, such as `channels=64, layers=12`.
@@ -132,6 +135,7 @@ def build(
             "classes": _named(classes),
             **conditions(image, attributes, vector, hint, text),
             "recall": recall,
+            "clusters": ClusterConfig(count=clusters) if isinstance(clusters, int) else clusters,
             "position_width": position_width,
             "label_width": label_width,
             "level_width": level_width,

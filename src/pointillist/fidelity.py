@@ -12,12 +12,13 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-from pointillist.conditioning import Told
+from pointillist.clusters import with_own_cluster
+from pointillist.conditioning import CLUSTER, Told
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, DataError
 from pointillist.images import OPAQUE, ImageSpec
 from pointillist.pixel_model import PixelModel
-from pointillist.scoring import Z95, check_spec, evaluating, guided_log_prob, guided_log_probs
+from pointillist.scoring import Z95, check_spec, evaluating, guided_totals
 from pointillist.telling import Telling, match_labels
 
 Progress = Callable[[int, int], None]
@@ -124,7 +125,8 @@ def classify(
             x = model.check(data.batch(index).levels)
             size = (x.shape[2], x.shape[3])
             for label in range(classes):
-                scores[index, label] = _nats(model, x, model.told(label, len(x), size=size), guidance)
+                told = with_own_cluster(model, model.told(label, len(x), size=size), x)
+                scores[index, label] = _nats(model, x, told, guidance)
             if on_progress is not None:
                 on_progress(int(index[-1]) + 1, len(data))
     return Ranking.of(_ranks(scores, truth)[:, None], classes), scores
@@ -171,8 +173,11 @@ def rank_texts_under(
         x = model.check(data.batch([i]).levels)
         parts = [asked[start : start + candidates] for start in range(0, len(asked), candidates)]
         told = [model.told(None, len(part), part, size=(x.shape[2], x.shape[3])) for part in parts]
-        found = [guided_log_probs(model, x.expand(len(t), -1, -1, -1), t, guidances) for t in told]
-        return np.concatenate([np.stack([_totals(nats) for nats in part]) for part in found], 1)
+        found = []
+        for part in told:
+            seen = x.expand(len(part), -1, -1, -1)
+            found.append(guided_totals(model, seen, with_own_cluster(model, part, seen), guidances))
+        return np.concatenate([np.stack([nats.numpy() for nats in part]) for part in found], 1)
 
     with evaluating(model):
         return rank_captions(scores, data, candidates, draws, seed, on_progress)
@@ -259,20 +264,18 @@ def _background(x: Int[Tensor, "n c h w"], spec: ImageSpec) -> Bool[Tensor, "n h
 
 
 def _asked(model: PixelModel) -> dict[str, tuple[str, ...]]:
-    """Conditions by the name under which they are told, and the parts of each."""
+    """Conditions by the name under which they are told, and the parts of each; a cluster is the image's own."""
     found: dict[str, tuple[str, ...]] = {}
     for name, listener in model.listeners.items():
         asks = listener.asks or name
-        found[asks] = (*found.get(asks, ()), name)
+        if name != CLUSTER:
+            found[asks] = (*found.get(asks, ()), name)
     return found
 
 
 def _nats(model: PixelModel, x: Int[Tensor, "b c h w"], told: Told, guidance: float = 1.0) -> Float[np.ndarray, " b"]:
-    return _totals(guided_log_prob(model, x, told, guidance))
-
-
-def _totals(log_probs: Float[Tensor, "b c h w"]) -> Float[np.ndarray, " b"]:
-    return np.asarray(log_probs.flatten(1).double().sum(1).cpu().numpy(), np.float64)
+    (found,) = guided_totals(model, x, told, (guidance,))
+    return found.numpy()
 
 
 def _ranks(scores: Float[np.ndarray, "n k"], truth: Sequence[int] | np.ndarray) -> Float[np.ndarray, " n"]:

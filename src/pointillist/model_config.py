@@ -7,8 +7,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
 from pointillist.conditioning import (
+    CLUSTER,
     AttributesConfig,
     AttributesListener,
+    ClusterConfig,
+    ClusterListener,
     EncodedTokensListener,
     HintConfig,
     HintListener,
@@ -45,6 +48,7 @@ class ModelConfig(BaseModel):
         classes: names of the labels it takes; empty for none.
         label_width: features of a label's vector.
         attributes, vector, hint, text: the other conditions that it listens to; None where it does not.
+        clusters: the looks that images are told apart by; None where they are not.
         recall: the training images that a prompt brings to mind; None where it does not.
         position_width: features of a learned map of positions; 0 for none. With it the image size is fixed.
         level_width: features of the embedding of an unordered level.
@@ -65,6 +69,7 @@ class ModelConfig(BaseModel):
     hint: HintConfig | None = None
     text: TextConfig | None = None
     recall: RecallConfig | None = None
+    clusters: ClusterConfig | None = None
     position_width: int = Field(0, ge=0, le=1024)
     level_width: int = Field(16, ge=1, le=1024)
     orders: tuple[str, ...] = ("raster",)
@@ -106,6 +111,8 @@ class ModelConfig(BaseModel):
     def _can_recall(self) -> ModelConfig:
         if self.recall is not None and self.text is None:
             raise ConfigError("`recall` needs a model that listens to text: give `text`, for example `use+learned`.")
+        if self.clusters is not None and self.text is None:
+            raise ConfigError("`clusters` needs a model that listens to text: give `text`, for example `use+learned`.")
         return self
 
     @model_validator(mode="after")
@@ -179,6 +186,8 @@ class ModelConfig(BaseModel):
             found["tokens"] = (EncodedTokensListener if self.text.token_size else WordTokensListener)(self.text)
         if self.text is not None and self.recall is not None:
             found["recall"] = RecallListener(self.recall, self.text, self.image)
+        if self.text is not None and self.clusters is not None:
+            found[CLUSTER] = ClusterListener(self.clusters, self.text, self.image)
         return found
 
     def describe_conditions(self) -> list[str]:
@@ -197,4 +206,6 @@ class ModelConfig(BaseModel):
             heard = [self.text.encoder, "learned" * self.text.learned, "tokens" * bool(self.text.tokens)]
             heard += [] if self.recall is None else [f"{self.recall.count} images that it recalls"]
             said.append(f"text ({' + '.join(filter(None, heard))})")
+        if self.clusters is not None:
+            said.append(f"cluster ({self.clusters.count})")
         return said

@@ -14,7 +14,8 @@ from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor
 
-from pointillist.conditioning import Further, Label, Told, labels_of, resolve_texts
+from pointillist.clusters import draw_clusters
+from pointillist.conditioning import CLUSTER, Further, Label, Told, labels_of, resolve_texts
 from pointillist.drawing import check_guidance, draw
 from pointillist.engine.room import check_room
 from pointillist.errors import ConfigError, ShapeError
@@ -44,6 +45,7 @@ class Samples:
         engine: what painted them.
         order: in which their sub-pixels were painted.
         texts: the prompt of each; None where there was none.
+        clusters: of a model that has some, which each has, `[n]`; -1 for none.
     """
 
     levels: Int[Tensor, "n c h w"]
@@ -54,6 +56,7 @@ class Samples:
     engine: str = "step"
     order: str = "raster"
     texts: tuple[str, ...] | None = None
+    clusters: Int[Tensor, " n"] | None = None
 
     def __len__(self) -> int:
         return len(self.levels)
@@ -134,6 +137,7 @@ def sample(
         parts[0].engine,
         parts[0].order,
         None if parts[0].texts is None else tuple(text for p in parts for text in p.texts or ()),
+        torch.cat([p.clusters for p in parts if p.clusters is not None]),
     )
 
 
@@ -167,6 +171,10 @@ def stream(
     told = model.told(label, n, text, size=(height, width), **further)
     labels, texts = labels_of(told.parts.get("label"), n), resolve_texts(text, n)
     seed, uniforms = resolve_uniforms(seed, uniforms, (n, *shape))
+    # of uniforms that are given, what is left of their sum: uniform, and as good as independent of each
+    first = cluster_uniforms(seed or 0, range(n)) if uniforms is None else uniforms.reshape(n, -1).sum(1) % 1.0
+    told, before = draw_clusters(model, told, first, guidance, temperature, top_p)
+    clusters = labels_of(told.parts.get(CLUSTER), n)
     image, walk = model.image.resized(height, width), model.order(order)
     check_room(math.prod(shape) * min(n, batch_size) * _BYTES, min(n, batch_size), height, width)
     for start in range(0, n, batch_size):
@@ -176,7 +184,8 @@ def stream(
         report = None if on_row is None else (lambda rows, levels, done=start: on_row(done, rows, levels))
         levels = _paint(model, told[start:stop], chooser, (height, width), engine, report, walk, threads)
         said = None if texts is None else tuple(texts[start:stop])
-        yield Samples(levels, chooser.nats, image, labels[start:stop], seed, engine, walk.name, said)
+        nats = chooser.nats + before[start:stop]
+        yield Samples(levels, nats, image, labels[start:stop], seed, engine, walk.name, said, clusters[start:stop])
 
 
 def _paint(
@@ -254,6 +263,11 @@ def resolve_uniforms(seed: int | None, uniforms: Any, shape: tuple[int, ...]) ->
     if array.size and not (array.min() >= 0 and array.max() < 1):
         raise ConfigError(f"`uniforms` from {array.min():g} to {array.max():g} must lie in [0, 1).")
     return None, array
+
+
+def cluster_uniforms(seed: int, images: Iterable[int]) -> Float[np.ndarray, " n"]:
+    """What draws the clusters of some images of a seed: numbers of their own."""
+    return np.array([np.random.default_rng([seed, i, 1]).random() for i in images])
 
 
 def seeded_uniforms(seed: int, images: Iterable[int], shape: tuple[int, ...]) -> Float[np.ndarray, "n c h w"]:

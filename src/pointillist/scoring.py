@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pointillist.clusters import cluster_log_prob, with_own_cluster
 from pointillist.conditioning import Further, Label, Told
 from pointillist.data import ImageDataset
 from pointillist.drawing import check_guidance, guide
@@ -106,6 +107,9 @@ def evaluate(
 ) -> Evaluation:
     """Likelihood of images, in float32 whatever the model was trained in; independent of `batch_size`.
 
+    A model with clusters is told that of each image, and the image pays for it: log p(k, x), which is exact, and never
+    more than log p(x); see `conditioning.cluster`.
+
     Args:
         x: a data set, or levels `n c h w`. A data set brings its own conditions, matched by name.
         label, text, further: conditions of levels, or instead of those of the data set; see `PixelModel.told`.
@@ -137,9 +141,10 @@ def evaluate(
             if told is not None:
                 mine = Told(len(part), {n: (mine if n in own else told).parts[n] for n in mine.parts})
             part = model.check(part)
+            mine = with_own_cluster(model, mine, part)
             for row, walk in zip(every, walks, strict=True):
-                nats = guided_log_prob(model, part, mine, guidance, walk)
-                row[start:stop] = -nats.flatten(1).sum(1).double().cpu().numpy()
+                (nats,) = guided_totals(model, part, mine, (guidance,), walk)
+                row[start:stop] = -nats.numpy()
             if on_progress is not None:
                 on_progress(stop, count)
     name = walks[0].name if order is None else order
@@ -182,6 +187,18 @@ def guided_log_probs(
                 maps.append(guide(ours, theirs, guidance).gather(1, x[:, channel : channel + 1])[:, 0])
             found.append(torch.stack(maps, 1))
     return found
+
+
+def guided_totals(
+    model: PixelModel, x: Int[Tensor, "b c h w"], told: Told, guidances: Sequence[float], order: Order | None = None
+) -> list[Float[Tensor, " b"]]:
+    """Log-likelihood of each image under each of several guidances, in nats; a cluster that is told is paid for."""
+    found = guided_log_probs(model, x, told, guidances, order)
+    with torch.autocast(x.device.type, enabled=False):
+        costs = [cluster_log_prob(model, told, guidance) for guidance in guidances]
+    return [
+        (nats.flatten(1).double().sum(1) + cost.to(nats.device)).cpu() for nats, cost in zip(found, costs, strict=True)
+    ]
 
 
 def combine(nats: Float[np.ndarray, "o n"], order: str) -> Float[np.ndarray, " n"]:

@@ -90,7 +90,7 @@ def check_gradients_reach(model: PixelModel) -> None:
     x = random_levels(model, count)
     loss = -model(x, Told(count, parts)).sum()
     for name, listener in model.listeners.items():
-        weights = dict(listener.named_parameters())
+        weights = {name: weight for name, weight in listener.named_parameters() if weight.requires_grad}
         gradients = torch.autograd.grad(loss, list(weights.values()), retain_graph=True, allow_unused=True)
         for weight, gradient in zip(weights, gradients, strict=True):
             assert gradient is not None, f"{name}.{weight} is not used"

@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 
 
 def heard(section: ModelSection, data: ImageDataset, source: PretrainedPixelModel | None) -> dict[str, Any]:
-    """Keywords of `build` for attributes, vector, hint, text and recall; data that lack one need not unteach it.
+    """Keywords of `build` for what a model listens to beside labels; data that lack one need not unteach it.
 
     Raises:
         ConfigError: if a hint is to be made of the images, and the data bring hints too; if captions are missing.
     """
     from pointillist.conditioning import (
         AttributesConfig,
+        ClusterConfig,
         HintConfig,
         RecallConfig,
         TextConfig,
@@ -54,8 +55,14 @@ def heard(section: ModelSection, data: ImageDataset, source: PretrainedPixelMode
         found["recall"] = RecallConfig(
             captions=captions, count=section.recall, width=section.hint_width, copying=section.copying
         )
+    if section.clusters:
+        if data.texts is None:
+            raise ConfigError(
+                f"`clusters` (={section.clusters}) need captions, and {data.name} has none: leave it out."
+            )
+        found["clusters"] = ClusterConfig(count=section.clusters, width=section.label_width)
     if before is not None:
-        for name in ("attributes", "vector", "hint", "text", "recall"):
+        for name in ("attributes", "vector", "hint", "text", "recall", "clusters"):
             if name not in found and getattr(before, name) is not None:
                 found[name] = getattr(before, name)
     return found

@@ -60,6 +60,9 @@ Texts = Annotated[list[str] | None, _option("--text", value="PROMPT", text="What
 Attributes = Annotated[
     list[str] | None, _option("--attribute", value="NAME=VALUE", text="Such as hair=red; repeatable.", panel=_PAINT)
 ]
+Cluster = Annotated[
+    int | None, _option(value="N", text="Of a model with clusters, paint this one; else drawn.", panel=_PAINT, low=0)
+]
 Vector = Annotated[Path | None, _option(value="NPY", text="Numbers, one row for all images or one each.", panel=_PAINT)]
 Hint = Annotated[
     Path | None, _option(value="IMAGE", text="What is known beforehand: a picture, or an .npy.", panel=_PAINT)
@@ -103,6 +106,7 @@ def sample(
     label: Labels = None,
     text: Texts = None,
     attribute: Attributes = None,
+    cluster: Cluster = None,
     vector: Vector = None,
     hint: Hint = None,
     hint_of: HintOf = None,
@@ -158,7 +162,7 @@ def sample(
         "n": total, "label": labels, "guidance": guidance, "temperature": temperature, "top_p": top_p,
         "engine": chosen.engine, "threads": threads,
         "seed": secrets.randbelow(2**31) if seed is None else seed, "size": wanted, "batch_size": batch_size,
-        "text": prompts, **asked(attribute or [], vector), **given_hint(painter, hint, hint_of),
+        "text": prompts, **asked(attribute or [], vector), "cluster": cluster, **given_hint(painter, hint, hint_of),
         "order": painter.order(order).name,
     }  # fmt: skip
     prepare_texts(painter, prompts or ())

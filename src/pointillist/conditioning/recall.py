@@ -15,10 +15,11 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from torch import Tensor, nn
+from torch import Tensor
 
 from pointillist.conditioning.hint import HintConfig, HintListener
 from pointillist.conditioning.listener import Listener
+from pointillist.conditioning.numbers import level_vectors, numbers_of, width_of_level
 from pointillist.conditioning.text import TextConfig, prompts_of, resolve_texts
 from pointillist.conditioning.told import Part
 from pointillist.errors import ConfigError
@@ -120,10 +121,8 @@ class RecallListener(Listener):
             )
         self.register_buffer("images", torch.zeros(size, dtype=torch.uint8))
         self.register_load_state_dict_post_hook(lambda listener, _: listener._forget())  # type: ignore[no-untyped-call]
-        named = not image.ordered and image.palette is None
-        self.embedding = nn.Embedding(image.levels, config.level_width) if named else None
-        numbers_of_level = 4 if image.palette is not None else config.level_width if named else 1
-        channels = config.count * image.channels * numbers_of_level
+        self.embedding = level_vectors(image, config.level_width)
+        channels = config.count * image.channels * width_of_level(image, config.level_width)
         self.reader = HintListener(HintConfig(channels=channels, width=config.width, layers=config.layers), image)
 
     def remember(self, levels: Int[Tensor, "n c h w"]) -> None:
@@ -174,7 +173,8 @@ class RecallListener(Listener):
     def forward(self, part: Part) -> Float[Tensor, "b d h w"]:
         """Features at each site."""
         levels, there = self._found(part)
-        numbers = torch.where(there[:, :, None, None, None, None], self._numbers(levels), 0.0)
+        numbers = numbers_of(levels, self.painted, self.embedding, self.reader.first.weight.dtype)
+        numbers = torch.where(there[:, :, None, None, None, None], numbers, 0.0)
         seen = numbers.permute(0, 1, 2, 5, 3, 4).flatten(1, 3)
         known = part.known[:, None, None, None].expand(-1, 1, *seen.shape[2:])
         out: Tensor = self.reader(Part(seen, known))
@@ -190,16 +190,6 @@ class RecallListener(Listener):
     def _found(self, part: Part) -> tuple[Int[Tensor, "b k c h w"], Bool[Tensor, "b k"]]:
         there = (part.values != NOTHING) & part.known[:, None]
         return self.levels.to(part.values.device)[torch.where(there, part.values, 0)], there
-
-    def _numbers(self, levels: Int[Tensor, "b k c h w"]) -> Float[Tensor, "b k c h w e"]:
-        """A palette's colours and ordered levels as numbers from 0 to 1, other names as learned vectors."""
-        if self.embedding is not None:
-            vectors: Tensor = self.embedding(levels)
-            return vectors
-        dtype, image = self.reader.first.weight.dtype, self.painted
-        if image.palette is None:
-            return levels[..., None].to(dtype) / (image.levels - 1)
-        return (torch.tensor(image.palette, device=levels.device, dtype=dtype) / 255)[levels]
 
     def _forget(self) -> None:
         """The images were changed."""

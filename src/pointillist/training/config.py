@@ -32,6 +32,7 @@ class TrainConfig(BaseModel):
         all_dropout: share of images from which everything is hidden, where there are several conditions.
         wrong_captions: share of images that are told the caption of any image, so that the model learns to doubt.
         recall_alone: share of captions that are told by the images that they recall, and not as text.
+        align_steps: steps in which captions and images learn what they share, for a model with clusters.
         templates: ways to say a caption, one of which is drawn each time: `["{}", "a picture of {}"]`.
         synonyms: other words for a word of a caption, each as likely as the word: `{"red": ["crimson"]}`.
         word_dropout: share of captions of two words or more that lose one each time.
@@ -72,6 +73,7 @@ class TrainConfig(BaseModel):
     all_dropout: float = Field(0.1, ge=0, lt=1)
     wrong_captions: float = Field(0.0, ge=0, lt=1)
     recall_alone: float = Field(0.0, ge=0, lt=1)
+    align_steps: int = Field(500, ge=1)
     templates: tuple[str, ...] = ()
     synonyms: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     word_dropout: float = Field(0.0, ge=0, lt=1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -39,17 +41,7 @@ class Journal:
 
     def __enter__(self) -> Journal:
         if self.console is not None:
-            self.progress = Progress(
-                TextColumn("training"),
-                BarColumn(bar_width=30),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[status]}"),
-                TimeElapsedColumn(),
-                TextColumn("ETA"),
-                TimeRemainingColumn(),
-                console=self.console,
-                refresh_per_second=4,
-            )
+            self.progress = _bar("training", self.console)
             self.progress.start()
             self.task = self.progress.add_task("training", total=self.total, completed=self.step, status="")
         return self
@@ -82,6 +74,31 @@ class Journal:
         """One line for the reader."""
         if self.console is not None:
             self.console.print(text, highlight=False)
+
+
+@contextmanager
+def counting(console: Console | None, what: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar for work that calls back with what is done and what there is in all."""
+    if console is None:
+        yield lambda done, total: None
+        return
+    with _bar(what, console) as progress:
+        task = progress.add_task(what, total=None, status="")
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _bar(what: str, console: Console) -> Progress:
+    return Progress(
+        TextColumn(what),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[status]}"),
+        TimeElapsedColumn(),
+        TextColumn("ETA"),
+        TimeRemainingColumn(),
+        console=console,
+        refresh_per_second=4,
+    )
 
 
 class Guard:
