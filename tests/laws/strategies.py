@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from pointillist.conditioning import (
     NO_LABEL,
     AttributesConfig,
+    ClusterConfig,
     HintConfig,
     Part,
     RecallConfig,
@@ -37,6 +38,7 @@ Model = TypeVar("Model", bound=nn.Module)
 CLASSES = ("cat", "dog", "owl")
 ATTRIBUTES = AttributesConfig(values={"hair": ("red", "grey"), "eyes": ("0", "1", "2")}, width=2)
 VECTOR = VectorConfig(size=4, width=3)
+CLUSTERS = ClusterConfig(count=3, width=2, size=4, hidden=5, channels=2)
 RECALL = RecallConfig(captions=("red dragon", "a dragon", "blue"), count=2, width=3, layers=1, level_width=2)
 # words learned with the model; and beside them an encoder that no test opens: vectors stand for its prompts
 TEXTS = (
@@ -137,6 +139,7 @@ def make_model(
     text: TextConfig | None = None,
     recall: bool = False,
     copying: bool = False,
+    clusters: bool = False,
     mixtures: int = 2,
     orders: tuple[str, ...] = ("raster",),
 ) -> PixelModel:
@@ -160,6 +163,7 @@ def make_model(
         hint=hint,
         text=text,
         recall=RECALL.model_copy(update={"copying": copying}) if recall else None,
+        clusters=CLUSTERS if clusters else None,
         level_width=3,
         orders=orders,
     )
@@ -223,6 +227,7 @@ def models(draw: Callable[..., Any], name: str | None = None, max_levels: int = 
         text=text,
         recall=text is not None and tokens and draw(st.booleans()),
         copying=named and draw(st.booleans()),
+        clusters=text is not None and tokens and draw(st.booleans()),
         orders=draw(orders_of(chosen)),
     )
     draw(st.sampled_from([fresh, dirty, loaded, averaged]))(model)
@@ -288,6 +293,8 @@ def random_told(model: PixelModel, count: int, height: int | None = None, width:
         values["tokens"] = states if config.text.token_size else words
     if config.recall is not None:
         values["recall"] = torch.randint(-1, len(config.recall.captions), (count, config.recall.count))
+    if config.clusters is not None:
+        values["cluster"] = torch.randint(0, config.clusters.count, (count,))
     return Told(count, {n: Part(values[n], torch.rand(parts[n].known.shape) < 0.7) for n in parts})
 
 

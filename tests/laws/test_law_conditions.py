@@ -38,6 +38,7 @@ def full(name: str, hint: object = 2, seed: int = 0, text: TextConfig = TEXTS[1]
     torch.manual_seed(seed)
     image = ImageSpec.infer((3, 3, 3), 4)
     everything = {"labels": True, "attributes": True, "vector": True, "position": True, "text": text, "recall": recall}
+    everything["clusters"] = recall
     return dirty(make_model(name, image, {"channels": 8}, hint=small_hint(hint, image), **everything), 0.3)  # type: ignore[arg-type]
 
 
@@ -50,7 +51,7 @@ def test_every_condition_is_heard(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", names())
-def test_images_that_are_recalled_are_heard(name: str) -> None:
+def test_images_that_are_recalled_and_clusters_are_heard(name: str) -> None:
     """Beside every other condition, and alone."""
     model = full(name, seed=1, recall=True)
     check_each_is_heard(model)

@@ -50,17 +50,18 @@ def listener_of(model: pt.PixelModel) -> ClusterListener:
 
 
 def config_of(align_steps: int = 60, **settings: Any) -> pt.TrainConfig:
-    return pt.TrainConfig(align_steps=align_steps, precision="fp32", **settings)
+    return pt.TrainConfig.from_dict({"align_steps": align_steps, "precision": "fp32", **settings})
 
 
-def test_clusters_are_what_captions_tell() -> None:
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_clusters_are_what_captions_tell(precision: str) -> None:
     """Each holds images of one colour, new ones too; and a new caption makes those of its colour likely."""
     data, new = pairs(120), pairs(24, seed=1)
     model = model_of(data, clusters=8)
     listener = listener_of(model)
     assert not listener.fitted
     done: list[tuple[int, int]] = []
-    align(model, data, config_of(120), lambda *now: done.append(now))
+    align(model, data, config_of(120, precision=precision), lambda *now: done.append(now))
     assert listener.fitted
     assert done == [(i + 1, 7 * 120) for i in range(7 * 120)]
     own, colour = listener.of(data.batch(np.arange(120)).levels), torch.arange(120) % 4

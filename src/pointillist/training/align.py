@@ -87,12 +87,21 @@ def align(model: PixelModel, data: ImageDataset, config: TrainConfig, report: Re
     with torch.random.fork_rng(), torch.enable_grad():
         torch.manual_seed(seed)
         seeing, first = _image_tower(model), _caption_tower(model)
-        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
-            seen = lambda i: seeing(_moved(levels[torch.from_numpy(i)], draws).to(device))  # noqa: E731
-            _fit(first, seeing, seen, captions, groups, steps, draws, step_done)
+        half = config.precision == "bf16"
+
+        def seen(index: np.ndarray) -> Tensor:
+            # cast anew in each step: within one block torch would keep the first weights that it has cast
+            with torch.autocast(device.type, torch.bfloat16, enabled=half):
+                found: Tensor = seeing(_moved(levels[torch.from_numpy(index)], draws).to(device))
+            return found
+
+        _fit(first, seeing, seen, captions, groups, steps, draws, step_done)
         listener.seeing.load_state_dict(seeing.fused())
         vectors = _vectors(listener.seeing, levels)
-        kept = lambda i: vectors[torch.from_numpy(i)].to(device)  # noqa: E731
+
+        def kept(index: np.ndarray) -> Tensor:
+            return vectors[torch.from_numpy(index)].to(device)
+
         folds = draws.permutation(len(groups)) % FOLDS
         said = torch.zeros(WAYS, len(data), listener.config.size)
         for fold in range(FOLDS):
