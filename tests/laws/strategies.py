@@ -12,6 +12,7 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from pointillist.clusters import cluster_log_prob
 from pointillist.conditioning import (
     NO_LABEL,
     AttributesConfig,
@@ -316,6 +317,14 @@ def random_asked(
         name: parts[name].values for name in ("vector", "hint") if name in parts and (sure or torch.rand(()) < 0.7)
     }
     return asked
+
+
+def log_prob_with(model: PixelModel, x: Tensor, cluster: Any, **asked: Any) -> Tensor:
+    """Log-likelihood of images and, where they are given, their clusters, in nats."""
+    told = model.told(
+        asked.pop("label", None), len(x), asked.pop("text", None), size=x.shape[2:], cluster=cluster, **asked
+    )  # type: ignore[arg-type]
+    return model.told_log_prob(x, told).flatten(1).sum(1) + cluster_log_prob(model, told)
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from pointillist.training.config import TrainConfig
 
 FOLDS = 5
 WAYS = 4
-"""In which each caption is said, the first as it is."""
+"""In which each caption is said: as it is, by its subject alone, and twice as in the training that follows."""
 BATCH = 256
 RATE, DECAY, WARMUP = 2e-3, 0.05, 0.1
 SHARP, SHARPEST = math.log(15.0), math.log(100.0)
@@ -173,11 +173,11 @@ def _fit(
 
 
 def _said(model: PixelModel, data: ImageDataset, config: TrainConfig) -> Captions:
-    """Captions as they are, and in other ways, as in the training that follows."""
+    """Captions in several ways; see `WAYS`."""
     index = np.arange(len(data))
     batch = data.batch(index)
-    ways = [list(batch.texts or ())]
-    for way in range(1, WAYS):
+    ways = [list(batch.texts or ()), list(map(subject, batch.texts or ()))]
+    for way in range(len(ways), WAYS):
         seed = config.seed * 1_000_003 + 7_919 * way
         said = reworded(coloured(batch, index, seed, config.colour_words, data.spec), index, seed, config)
         ways.append(list(said.texts or ()))
