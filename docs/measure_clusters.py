@@ -55,7 +55,7 @@ def main(data: str, counts: tuple[int, ...]) -> None:
         cost = -prior[[place[name] for name in named.texts], own].mean() / math.log(2)
         unsaid = -listener.log_prior(model.told(None, 1))[0, own].mean() / math.log(2)
         with torch.no_grad():
-            likeness = listener.seeing(x) @ listener.saying(*(told.parts[n].values for n in ("words", "text"))).T
+            likeness = listener.vectors(x) @ listener.saying(*(told.parts[n].values for n in ("words", "text"))).T
 
         both = f"{ranked(named, prior[:, own].T, place)}; {ranked(named, likeness, place)}"
         print(f"{count:8} | {seconds:7.0f} | {cost:.2f}, {unsaid:.2f} | {both}", flush=True)

@@ -33,7 +33,7 @@ def model_of(name: str = "gated-pixelcnn", height: int = 3, width: int = 2, leve
     dirty(model.double().eval(), 0.3)
     with torch.no_grad():  # images differ by little to random weights: clusters are put where some are
         listener = listener_of(model)
-        listener.means.copy_(listener.seeing(torch.randint(0, levels, (3, 1, height, width))))
+        listener.means.copy_(listener.vectors(torch.randint(0, levels, (3, 1, height, width))))
     return model
 
 

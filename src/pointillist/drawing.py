@@ -41,7 +41,9 @@ def sharpen(log_probs: Float[Tensor, "b k"], temperature: float, top_p: float) -
     if top_p < 1:
         ordered, index = log_probs.sort(dim=1, descending=True, stable=True)
         before = ordered.exp().cumsum(1) - ordered.exp()
-        cut = torch.zeros_like(log_probs, dtype=torch.bool).scatter(1, index, before >= top_p)
+        over = before >= top_p
+        over[:, 0] = False  # the likeliest stays, also where `top_p` is too small for its precision
+        cut = torch.zeros_like(log_probs, dtype=torch.bool).scatter(1, index, over)
         log_probs = log_probs.masked_fill(cut, -torch.inf).log_softmax(1)
     return log_probs
 

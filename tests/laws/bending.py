@@ -44,6 +44,9 @@ def check_top_p() -> None:
             assert inside.all() or before[inside].min() >= before[~inside].max(), "a likelier level was cut"
             torch.testing.assert_close(after[inside], before[inside] / before[inside].sum())
     assert torch.equal(drawing.sharpen(table, 1.0, 1.0), table)
+    least = drawing.sharpen(table.float(), 1.0, 5e-324).exp()  # 0 in this precision
+    assert torch.equal(least.amax(1), torch.ones(len(table)))
+    assert torch.equal(least.argmax(1), table.argmax(1))
 
 
 def check_guidance() -> None:

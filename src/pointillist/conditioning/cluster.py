@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
@@ -91,8 +92,13 @@ class ClusterListener(Listener):
     @torch.no_grad()
     def of(self, x: Int[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
         """The cluster of each image."""
-        found: Tensor = (self.seeing(x.to(self.means.device)) @ self.means.T).argmax(1)
-        return found
+        return (self.vectors(x) @ self.means.T).argmax(1)
+
+    @torch.no_grad()
+    def vectors(self, x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
+        """Vectors of length 1 of images, the mean of an image and its mirror image."""
+        x = x.to(self.means.device)
+        return F.normalize(self.seeing(x) + self.seeing(x.flip(3)), dim=1)
 
     @torch.no_grad()
     def log_prior(self, told: Told) -> Float[Tensor, "b k"]:

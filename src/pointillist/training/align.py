@@ -31,7 +31,8 @@ from pointillist.training.config import TrainConfig
 FOLDS = 5
 WAYS = 4
 """In which each caption is said: as it is, by its subject alone, and twice as in the training that follows."""
-BATCH = 256
+BATCH, READ = 256, 512
+"""Pairs of a step in which images are seen, and in which captions alone are read."""
 RATE, DECAY, WARMUP = 2e-3, 0.05, 0.1
 SHARP, SHARPEST = math.log(15.0), math.log(100.0)
 ROUNDS, CALIBRATION = 50, 300
@@ -97,7 +98,8 @@ def align(model: PixelModel, data: ImageDataset, config: TrainConfig, report: Re
 
         _fit(first, seeing, seen, captions, groups, steps, draws, step_done)
         listener.seeing.load_state_dict(seeing.fused())
-        vectors = _vectors(listener.seeing, levels)
+        parts = [levels[start : start + BATCH] for start in range(0, len(levels), BATCH)]
+        vectors = torch.cat([listener.vectors(part).float().cpu() for part in parts])
 
         def kept(index: np.ndarray) -> Tensor:
             return vectors[torch.from_numpy(index)].to(device)
@@ -159,7 +161,7 @@ def _fit(
         rate = RATE * min(1.0, (step + 1) / (WARMUP * steps)) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
         for group in optimiser.param_groups:
             group["lr"] = rate
-        chosen = draws.choice(len(groups), min(BATCH, len(groups)), replace=False)
+        chosen = draws.choice(len(groups), min(READ if seeing is None else BATCH, len(groups)), replace=False)
         index = np.array([draws.choice(groups[number]) for number in chosen])
         said = saying(*captions(index, draws.integers(0, WAYS, len(index)), device))
         likeness = said.float() @ images(index).float().T * sharpness.clamp(max=SHARPEST).exp()
@@ -199,14 +201,6 @@ def _moved(levels: Int[Tensor, "n c h w"], draws: np.random.Generator) -> Int[Te
     moved = shift_images(levels.numpy(), np.arange(len(levels)), seed, reach) if reach else levels.numpy()
     mirrored = draws.random(len(levels)) < 0.5
     return torch.from_numpy(np.where(mirrored[:, None, None, None], moved[..., ::-1], moved))
-
-
-@torch.no_grad()
-def _vectors(seeing: ImageTower, levels: Int[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
-    """Of all images."""
-    device = seeing.out.weight.device
-    parts = [levels[start : start + BATCH].to(device) for start in range(0, len(levels), BATCH)]
-    return torch.cat([seeing(part).float().cpu() for part in parts])
 
 
 @torch.no_grad()
