@@ -32,7 +32,7 @@ def check_guidance(guidance: float) -> None:
 
 def sharpen(log_probs: Float[Tensor, "b k"], temperature: float, top_p: float) -> Float[Tensor, "b k"]:
     """Temperature, then top-p, on log-probabilities in nats; levels that are cut get minus infinity."""
-    if temperature == 0:
+    if temperature < torch.finfo(log_probs.dtype).tiny:  # 0, or as good as 0 in this precision
         best = torch.full_like(log_probs, -torch.inf)
         return best.scatter(1, log_probs.argmax(1, keepdim=True), 0.0)
     if temperature != 1:

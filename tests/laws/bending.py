@@ -26,6 +26,8 @@ def check_temperature() -> None:
         cold = drawing.sharpen(table, temperature, 1.0).exp()
         assert torch.equal(cold.argmax(1), table.argmax(1))
         assert bool((cold.amax(1) == 1).all())
+    tiny = drawing.sharpen(table.float(), 5e-324, 1.0)  # 0 in this precision
+    assert torch.equal(tiny, drawing.sharpen(table.float(), 0.0, 1.0))
     assert torch.allclose(drawing.sharpen(table, float("inf"), 1.0).exp(), torch.full_like(table, 1 / 7))
 
 

@@ -29,8 +29,8 @@ from pointillist.training.augment import coloured, reworded, shift_images
 from pointillist.training.config import TrainConfig
 
 FOLDS = 5
-WAYS = 4
-"""In which each caption is said: as it is, by its subject alone, and twice as in the training that follows."""
+WAYS = np.array([0.4, 0.3, 0.15, 0.15])
+"""Shares in which a caption is said by its subject alone, as it is, and both with the colour of its image."""
 BATCH, READ = 256, 512
 """Pairs of a step in which images are seen, and in which captions alone are read."""
 RATE, DECAY, WARMUP = 2e-3, 0.05, 0.1
@@ -105,13 +105,13 @@ def align(model: PixelModel, data: ImageDataset, config: TrainConfig, report: Re
             return vectors[torch.from_numpy(index)].to(device)
 
         folds = draws.permutation(len(groups)) % FOLDS
-        said = torch.zeros(WAYS, len(data), listener.config.size)
+        said = torch.zeros(len(WAYS), len(data), listener.config.size)
         for fold in range(FOLDS):
             tower = _caption_tower(model)
             others = [group for group, own in zip(groups, folds, strict=True) if own != fold]
             _fit(tower, None, kept, captions, others, steps, draws, step_done)
             mine = np.concatenate([group for group, own in zip(groups, folds, strict=True) if own == fold])
-            for way in range(WAYS):
+            for way in range(len(WAYS)):
                 said[way, torch.from_numpy(mine)] = _say(tower, captions, mine, way, device)
         last = _caption_tower(model)
         _fit(last, None, kept, captions, groups, steps, draws, step_done)
@@ -163,7 +163,7 @@ def _fit(
             group["lr"] = rate
         chosen = draws.choice(len(groups), min(READ if seeing is None else BATCH, len(groups)), replace=False)
         index = np.array([draws.choice(groups[number]) for number in chosen])
-        said = saying(*captions(index, draws.integers(0, WAYS, len(index)), device))
+        said = saying(*captions(index, draws.choice(len(WAYS), len(index), p=WAYS), device))
         likeness = said.float() @ images(index).float().T * sharpness.clamp(max=SHARPEST).exp()
         truth = torch.arange(len(index), device=device)
         loss = F.cross_entropy(likeness, truth) + F.cross_entropy(likeness.T, truth)
@@ -178,11 +178,11 @@ def _said(model: PixelModel, data: ImageDataset, config: TrainConfig) -> Caption
     """Captions in several ways; see `WAYS`."""
     index = np.arange(len(data))
     batch = data.batch(index)
-    ways = [list(batch.texts or ()), list(map(subject, batch.texts or ()))]
-    for way in range(len(ways), WAYS):
-        seed = config.seed * 1_000_003 + 7_919 * way
-        said = reworded(coloured(batch, index, seed, config.colour_words, data.spec), index, seed, config)
-        ways.append(list(said.texts or ()))
+    whole = config.model_copy(update={"word_dropout": 0.0, "part_dropout": 0.0})
+    ways = []
+    for colours in (0.0, float(config.colour_words > 0)):
+        said = reworded(coloured(batch, index, config.seed, colours, data.spec), index, config.seed, whole).texts or ()
+        ways += [list(map(subject, said)), list(said)]
     text = model.config.text
     assert text is not None
     number = {said: i for i, said in enumerate(dict.fromkeys(said for way in ways for said in way))}
