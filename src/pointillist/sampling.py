@@ -171,21 +171,22 @@ def stream(
     told = model.told(label, n, text, size=(height, width), **further)
     labels, texts = labels_of(told.parts.get("label"), n), resolve_texts(text, n)
     seed, uniforms = resolve_uniforms(seed, uniforms, (n, *shape))
-    # of uniforms that are given, what is left of their sum: uniform, and as good as independent of each
-    first = cluster_uniforms(seed or 0, range(n)) if uniforms is None else uniforms.reshape(n, -1).sum(1) % 1.0
-    told, before = draw_clusters(model, told, first, guidance, temperature, top_p)
-    clusters = labels_of(told.parts.get(CLUSTER), n)
     image, walk = model.image.resized(height, width), model.order(order)
     check_room(math.prod(shape) * min(n, batch_size) * _BYTES, min(n, batch_size), height, width)
     for start in range(0, n, batch_size):
         stop = min(n, start + batch_size)
         u = seeded_uniforms(seed or 0, range(start, stop), shape) if uniforms is None else uniforms[start:stop]
+        # of uniforms that are given, what is left of their sum: uniform, and as good as independent of each
+        first = (
+            cluster_uniforms(seed or 0, range(start, stop)) if uniforms is None else u.reshape(len(u), -1).sum(1) % 1
+        )
+        asked, nats = draw_clusters(model, told[start:stop], first, guidance, temperature, top_p)
         chooser = Chooser(torch.from_numpy(u), guidance, temperature, top_p)
         report = None if on_row is None else (lambda rows, levels, done=start: on_row(done, rows, levels))
-        levels = _paint(model, told[start:stop], chooser, (height, width), engine, report, walk, threads)
+        levels = _paint(model, asked, chooser, (height, width), engine, report, walk, threads)
         said = None if texts is None else tuple(texts[start:stop])
-        nats = chooser.nats + before[start:stop]
-        yield Samples(levels, nats, image, labels[start:stop], seed, engine, walk.name, said, clusters[start:stop])
+        nats, clusters = nats + chooser.nats, labels_of(asked.parts.get(CLUSTER), len(asked))
+        yield Samples(levels, nats, image, labels[start:stop], seed, engine, walk.name, said, clusters)
 
 
 def _paint(

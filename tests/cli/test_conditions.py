@@ -191,6 +191,34 @@ def test_some_images_are_measured(tmp_path: Path) -> None:
     assert "captions" not in few
 
 
+def test_clusters(tmp_path: Path) -> None:
+    """By a setting of a recipe: made first, drawn or asked for in painting, paid for in measuring, kept by `--init`."""
+    rng = np.random.default_rng(0)
+    names = np.array([f"{'red' if i % 2 else 'blue'} thing{i}" for i in range(24)])
+    np.savez(tmp_path / "named.npz", x=rng.integers(0, 4, (24, 6, 5), np.uint8), name=names)
+    data, options = tmp_path / "named.npz", ("--text-from", "name", "--text", "learned", "--levels", "4")
+    clusters = ("--set", "model.clusters=3", "--set", "train.align_steps=2")
+    train(data, *options, *clusters, "--steps", "2", "--out", "m")
+    means = pt.load("m").listeners["cluster"].means
+    assert means.any()
+    run("train", "--resume", "--out", "m", "--steps", "3")
+    train(data, *options, "--init", "m", "--steps", "1", "--out", "n")
+    for name in ("m", "n"):
+        assert torch.equal(pt.load(name).listeners["cluster"].means, means)
+    assert "cluster (3)" in " ".join(run("info", "m").output.split())
+    run("sample", "m", "-n", "2", "--text", "red", "--cluster", "2", "--seed", "1", "--out", "a.npz")
+    with np.load("a.npz") as written:
+        assert np.array_equal(written["levels"], pt.sample(pt.load("m"), 2, text="red", cluster=2, seed=1).levels)
+    assert "`cluster` (=3) must be" in fails("sample", "m", "--cluster", "3", "--out", "b.npz")
+    measured = json.loads(run("evaluate", "m", data, "--retrieval", "--candidates", "2", "--json").output)
+    assert measured["told"] == ["words", "cluster"]
+    assert set(measured["bits_saved"]) == {"text", "everything"}
+    few = fails("train", data, *options, "--set", "model.clusters=99", "--steps", "1", "--out", "c")
+    assert "`clusters` (=99) need captions of at least 99 subjects" in few
+    none = fails("train", data, "--levels", "4", "--set", "model.clusters=3", "--steps", "1", "--out", "d")
+    assert "need captions, and" in none
+
+
 def test_images_that_are_recalled(tmp_path: Path) -> None:
     """By a setting of a recipe; fine-tuning keeps them; without captions a sentence."""
     data = write_images(tmp_path / "pets", count=10)

@@ -55,6 +55,7 @@ def told_of(model: PretrainedPixelModel, images: ImageDataset) -> list[str]:
         "words": images.texts is not None,
         "tokens": images.texts is not None,
         "recall": images.texts is not None,
+        "cluster": True,  # its own
         "hint": made,
     }
     return [name for name in model.listeners if known[name]]
