@@ -36,6 +36,8 @@ BATCH, READ = 256, 512
 RATE, DECAY, WARMUP = 2e-3, 0.05, 0.1
 SHARP, SHARPEST = math.log(15.0), math.log(100.0)
 ROUNDS, CALIBRATION = 50, 300
+SEEING = 10
+"""Steps without images that take as long as one with them."""
 
 Report = Callable[[int, int], None]
 
@@ -58,7 +60,7 @@ def align(model: PixelModel, data: ImageDataset, config: TrainConfig, report: Re
 
     Args:
         config: `align_steps`, `seed`, how captions are said in other words, and the precision.
-        report: called with steps done and in all; the first ones, with images, take longer.
+        report: called with the work that is done and all there is, in steps without images.
 
     Raises:
         ConfigError: if there are too few subjects to learn from.
@@ -76,12 +78,13 @@ def align(model: PixelModel, data: ImageDataset, config: TrainConfig, report: Re
     device, steps = listener.means.device, config.align_steps
     levels = data.batch(np.arange(len(data))).levels
     captions = _said(model, data, config)
-    count = iter(range(1, steps * (FOLDS + 2) + 1))
+    done, total = 0, steps * (SEEING + FOLDS + 1)
 
-    def step_done() -> None:
-        done = next(count)
+    def step_done(work: int) -> None:
+        nonlocal done
+        done += work
         if report is not None:
-            report(done, steps * (FOLDS + 2))
+            report(done, total)
 
     seed = int(np.random.SeedSequence([config.seed, 37]).generate_state(1)[0])
     draws = np.random.default_rng(seed)
@@ -148,7 +151,7 @@ def _fit(
     groups: Sequence[np.ndarray],
     steps: int,
     draws: np.random.Generator,
-    step_done: Callable[[], None],
+    step_done: Callable[[int], None],
 ) -> None:
     """Train the tower of captions on vectors of images, with the tower that makes these if it is given."""
     weights = [*saying.parameters(), *(() if seeing is None else seeing.parameters())]
@@ -170,7 +173,7 @@ def _fit(
         optimiser.zero_grad()
         torch.autograd.backward(loss)
         optimiser.step()
-        step_done()
+        step_done(1 if seeing is None else SEEING)
     saying.eval()
 
 
