@@ -321,10 +321,8 @@ def random_asked(
 
 def log_prob_with(model: PixelModel, x: Tensor, cluster: Any, **asked: Any) -> Tensor:
     """Log-likelihood of images and, where they are given, their clusters, in nats."""
-    told = model.told(
-        asked.pop("label", None), len(x), asked.pop("text", None), size=x.shape[2:], cluster=cluster, **asked
-    )  # type: ignore[arg-type]
-    return model.told_log_prob(x, told).flatten(1).sum(1) + cluster_log_prob(model, told)
+    told = model.told(count=len(x), size=(x.shape[2], x.shape[3]), cluster=cluster, **asked)
+    return model.log_prob(x, cluster=cluster, **asked) + cluster_log_prob(model, told)
 
 
 @contextmanager
