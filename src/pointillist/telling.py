@@ -86,7 +86,7 @@ class Telling:
         return Told(told.count, parts)
 
     def _clusters(self, listener: ClusterListener, x: Int[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
-        """Those of images, each looked at once: that takes a fifth of what a step of training does."""
+        """Those of images, each looked at once: a training reads an image many times."""
         keys = [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in x.numpy()]
         new = [i for i, key in enumerate(keys) if key not in self._looked_at]
         if new:

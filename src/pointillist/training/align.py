@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from pointillist.clusters import cluster_listener
 from pointillist.conditioning import CaptionTower, ClusterListener, ImageTower, prompts_of, subject
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError
@@ -65,8 +66,8 @@ def align(model: PixelModel, data: ImageDataset, config: TrainConfig, report: Re
     Raises:
         ConfigError: if there are too few subjects to learn from.
     """
-    listener = model.get_submodule("cluster")
-    assert isinstance(listener, ClusterListener)
+    listener = cluster_listener(model)
+    assert listener is not None
     texts, clusters = data.texts or (), listener.config.count
     groups = [np.array(places) for name, places in places_of(map(subject, texts)).items() if name]
     fewest = max(2 * FOLDS, clusters)
