@@ -146,6 +146,8 @@ def test_what_is_no_cluster_is_refused() -> None:
         pt.sample(model, 1, cluster=3)
     with pytest.raises(ConfigError, match="`clusters` needs a model that listens to text"):
         pt.build("pixelcnn", shape=(1, 2, 2), levels=3, clusters=4)
+    with pytest.raises(ConfigError, match="greater than or equal to 2"):
+        pt.build("pixelcnn", shape=(1, 2, 2), levels=3, text="learned", clusters=1)
     with pytest.raises(ConfigError, match="`cluster` cannot be used"):
         pt.sample(pt.build("pixelcnn", shape=(1, 2, 2), levels=3), 1, cluster=0)
 

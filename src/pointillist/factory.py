@@ -135,7 +135,7 @@ def build(
             "classes": _named(classes),
             **conditions(image, attributes, vector, hint, text),
             "recall": recall,
-            "clusters": ClusterConfig(count=clusters) if isinstance(clusters, int) else clusters,
+            "clusters": {"count": clusters} if isinstance(clusters, int) else clusters,
             "position_width": position_width,
             "label_width": label_width,
             "level_width": level_width,

@@ -215,6 +215,8 @@ def test_clusters(tmp_path: Path) -> None:
     assert set(measured["bits_saved"]) == {"text", "everything"}
     few = fails("train", data, *options, "--set", "model.clusters=99", "--steps", "1", "--out", "c")
     assert "`clusters` (=99) need captions of at least 99 subjects" in few
+    one = fails("train", data, *options, "--set", "model.clusters=1", "--steps", "1", "--out", "c")
+    assert "`model.clusters` (=1) must be 0 for none, or at least 2" in one
     none = fails("train", data, "--levels", "4", "--set", "model.clusters=3", "--steps", "1", "--out", "d")
     assert "need captions, and" in none
 

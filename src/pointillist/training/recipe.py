@@ -66,6 +66,13 @@ class ModelSection(BaseModel):
     init: str | None = None
     network: dict[str, Any] = Field(default_factory=dict)
 
+    @field_validator("clusters")
+    @classmethod
+    def _several(cls, clusters: int) -> int:
+        if clusters == 1:
+            raise ConfigError("`clusters` (=1) must be 0 for none, or at least 2.")
+        return clusters
+
     @field_validator("orders", mode="before")
     @classmethod
     def _known(cls, orders: Any) -> Any:
