@@ -157,14 +157,18 @@ def test_a_run_makes_clusters_first(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_two_processes_have_the_same_clusters(tmp_path: Path) -> None:
-    """One makes them."""
+    """Both make some, and those of the first are kept."""
     first, second = run_two_processes(
         "import sys; from pathlib import Path; from safetensors.torch import save_file; import os\n"
         "from tests.training.test_align import *\n"
-        "data = pairs(40); model = model_of(data)\n"
+        "data = pairs(40); model = model_of(data); rank = os.environ['RANK']\n"
+        "import pointillist.training.start as start; made, original = [], start.align\n"
+        "def other(model, data, config, report):\n"
+        "    made.append(original(model, data, config.model_copy(update={'seed': int(rank)}), report))\n"
+        "start.align = other\n"
         "settings = {'steps': 2, 'batch_size': 4, 'threads': 1}\n"
         "pt.train(model, data, config_of(3).model_copy(update=settings))\n"
-        "save_file(weights(model), Path(sys.argv[1]) / f\"rank-{os.environ['RANK']}.safetensors\")\n",
+        "save_file(weights(model), Path(sys.argv[1]) / f\"rank-{rank}.safetensors\"); assert made\n",
         tmp_path,
     )
     assert_same_weights(first, second)

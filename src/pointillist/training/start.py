@@ -24,17 +24,17 @@ FIRST_IMAGES = 64
 def make_clusters(
     model: PixelModel, data: ImageDataset, config: TrainConfig, accelerator: Accelerator, console: Console | None
 ) -> None:
-    """Make the clusters of a model that has none yet; see `training.align`. One process does, and all get them.
+    """Make the clusters of a model that has none yet; see `training.align`.
 
-    A run that is resumed does not come here: they are among its weights.
+    Every process does, as one that waited for minutes could be taken for lost, and those of the first are kept. A run
+    that is resumed does not come here: they are among its weights.
     """
     listener = cluster_listener(model)
     if listener is None or listener.fitted:
         return
     model.to(accelerator.device)
-    if accelerator.is_main_process:
-        with counting(console, "clusters") as report:
-            align(model, data, config, report)
+    with counting(console, "clusters") as report:
+        align(model, data, config, report)
     with torch.no_grad():
         for weight in listener.parameters():
             weight.copy_(broadcast(weight.detach().clone()))
