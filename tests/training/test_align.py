@@ -168,7 +168,7 @@ def test_two_processes_have_the_same_clusters(tmp_path: Path) -> None:
         "start.align = other\n"
         "settings = {'steps': 2, 'batch_size': 4, 'threads': 1}\n"
         "pt.train(model, data, config_of(3).model_copy(update=settings))\n"
-        "save_file(weights(model), Path(sys.argv[1]) / f\"rank-{rank}.safetensors\"); assert made\n",
+        'save_file(weights(model), Path(sys.argv[1]) / f"rank-{rank}.safetensors"); assert made\n',
         tmp_path,
     )
     assert_same_weights(first, second)
