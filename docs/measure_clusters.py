@@ -3,7 +3,7 @@
 640 training tiles are held out, split by name, as when `tiles` was chosen. Clusters are made on the others by the
 settings of `recipes/zoo/tiles.toml` (`training/align.py`), and the own name of each held-out tile is ranked among 50:
 by log p(k | c) of its cluster k, and by the vectors of caption and image themselves. Beside it, the mean of
--log p(k | c) told the own name, and of -log p(k) told nothing, in bits.
+-log p(k | c) told the own name, the label too, the label alone, and nothing, in bits.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import pointillist as pt
 from pointillist.clusters import cluster_listener
 from pointillist.data import ImageDataset
 from pointillist.fidelity import rank_captions
+from pointillist.telling import match_labels
 from pointillist.training.align import align
 from pointillist.training.recipe import RunConfig, read_toml
 
@@ -38,12 +39,14 @@ def main(data: str, counts: tuple[int, ...]) -> None:
     torch.set_num_threads(run.train.threads)
     x = named.batch(np.arange(len(named))).levels
     config = run.train.model_copy(update={"precision": "bf16"})
-    print("clusters | seconds | bits by name, told nothing | first of 50, in five, mean reciprocal rank: by cluster;")
-    print("         |         |                            | by vectors")
+    print("clusters | seconds | bits told name, name and label, label, nothing | first of 50, in five, mean reciprocal")
+    print("         |         |                                                | rank: by cluster; by vectors")
     for count in counts:
         started = time.perf_counter()
         torch.manual_seed(run.train.seed)
-        model = pt.build("pixelcnn", image=train.spec, preset="tiny", text=run.model.text, clusters=count)
+        model = pt.build(
+            "pixelcnn", image=train.spec, preset="tiny", text=run.model.text, classes=train.classes, clusters=count
+        )
         align(model, train, config)
         seconds = time.perf_counter() - started
         listener = cluster_listener(model)
@@ -52,13 +55,15 @@ def main(data: str, counts: tuple[int, ...]) -> None:
         names = sorted(set(named.texts))
         told, place = model.told(None, len(names), names), {name: i for i, name in enumerate(names)}
         prior, own = listener.log_prior(told), listener.of(x)
-        cost = -prior[[place[name] for name in named.texts], own].mean() / math.log(2)
-        unsaid = -listener.log_prior(model.told(None, 1))[0, own].mean() / math.log(2)
+        labels, size = match_labels(model, named), len(named)
+        asked = (None, named.texts), (labels, named.texts), (labels, None), (None, None)
+        priors = [listener.log_prior(model.told(label, size, texts)) for label, texts in asked]
+        costs = ", ".join(f"{-each.gather(1, own[:, None]).mean() / math.log(2):.2f}" for each in priors)
         with torch.no_grad():
             likeness = listener.vectors(x) @ listener.saying(*(told.parts[n].values for n in ("words", "text"))).T
 
         both = f"{ranked(named, prior[:, own].T, place)}; {ranked(named, likeness, place)}"
-        print(f"{count:8} | {seconds:7.0f} | {cost:.2f}, {unsaid:.2f} | {both}", flush=True)
+        print(f"{count:8} | {seconds:7.0f} | {costs} | {both}", flush=True)
 
 
 def ranked(named: ImageDataset, scores: torch.Tensor, place: dict[str, int]) -> str:

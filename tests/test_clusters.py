@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from pointillist.clusters import cluster_log_prob, draw_clusters, with_own_clust
 from pointillist.conditioning import CLUSTER, ClusterConfig, ClusterListener, TextConfig, Told
 from pointillist.drawing import guide
 from pointillist.errors import ConfigError
+from pointillist.finetune import initialise_from
 from pointillist.networks import names
 from pointillist.scoring import guided_totals
 from tests.laws.strategies import dirty, fitting_likelihoods
@@ -97,6 +99,69 @@ def test_guidance_is_of_the_cluster_too() -> None:
     assert torch.allclose(cluster_log_prob(model, told, 0.5), wanted)
     assert not torch.allclose(wanted, prior[0].gather(1, told.parts[CLUSTER].values[:, None])[:, 0])
     assert not torch.allclose(half, whole)
+
+
+def test_a_cluster_can_have_a_guidance_of_its_own() -> None:
+    """The second of a pair: of what is drawn, of what is scored, and of what is ranked; never of pixels."""
+    model = model_of()
+    x = torch.randint(0, 3, (4, 1, 3, 2))
+    told = with_own_cluster(model, told_of(model, 4), x)
+    low, high, apart, same = guided_totals(model, x, told, (0.5, 2.0, (0.5, 2.0), (0.5, 0.5)))
+    costs = cluster_log_prob(model, told, 2.0) - cluster_log_prob(model, told, 0.5)
+    assert torch.allclose(apart, low + costs.detach())
+    assert torch.equal(same, low)
+    assert not torch.allclose(apart, high)
+    found = pt.evaluate(model, x, "dog", "a red dragon", guidance=(0.5, 2.0)).per_image
+    np.testing.assert_allclose(found, -apart.detach().numpy(), rtol=1e-12)
+    sharp = pt.sample(model, 8, "dog", "a red dragon", seed=1, guidance=(1.0, 1000.0))
+    plain = pt.sample(model, 8, "dog", "a red dragon", seed=1, cluster=sharp.clusters)
+    assert sharp.clusters is not None
+    assert len(sharp.clusters.unique()) == 1
+    assert torch.equal(sharp.levels, plain.levels)
+    lifted = guide(*(listener_of(model).log_prior(each) for each in (told, told.untold())), 1000.0)[0].argmax()
+    assert int(sharp.clusters[0]) == int(lifted)
+    for wrong in ((1.0, -1.0), (math.inf, 1.0)):
+        with pytest.raises(pt.ConfigError, match="`guidance`"):
+            pt.sample(model, 1, "dog", "a red dragon", guidance=wrong)
+
+
+def test_a_label_tells_of_the_cluster_as_a_caption_does() -> None:
+    """The formula for each of the four; a painting by label alone draws from what it makes likely."""
+    model = model_of()
+    listener = listener_of(model)
+    assert listener.by_label is not None
+    assert listener.label_weight is not None
+    with torch.no_grad():
+        listener.by_label[2] = 0  # told none, as training leaves it
+        listener.by_label[1, 2] = 60.0
+        listener.label_weight.fill_(0.25)
+    nothing, caption, label, both = (
+        listener.log_prior(model.told(label, 1, text))[0]
+        for label, text in ((None, None), (None, "a red dragon"), ("cat", None), ("cat", "a red dragon"))
+    )
+    shares, more = listener.shares.double(), listener.by_label[0].double()
+    assert torch.allclose(nothing, shares.log_softmax(0))
+    assert torch.allclose(label, (shares + more).log_softmax(0))
+    assert torch.allclose(both, (caption + 0.25 * more).log_softmax(0))
+    assert not torch.allclose(caption, nothing)
+    painted = pt.sample(model, 6, "dog", seed=0).clusters
+    assert painted is not None
+    assert painted.tolist() == [2] * 6
+
+
+def test_what_labels_say_of_clusters_is_matched_by_name() -> None:
+    """In fine-tuning: a new class says nothing of them, and is named once."""
+    source = model_of()
+    model = pt.build(
+        "gated-pixelcnn", image=source.image, classes=["dog", "bird"], text=WORDS, clusters=SMALL, label_width=2,
+        likelihood=source.config.likelihood,
+    ).double()  # fmt: skip
+    notes = initialise_from(model, source)
+    ours, theirs = listener_of(model).by_label, listener_of(source).by_label
+    assert ours is not None
+    assert theirs is not None
+    assert torch.equal(ours, theirs[[1, 2, 2]])
+    assert [note for note in notes if "classes" in note] == ["classes kept: dog", "new classes: bird"]
 
 
 @pytest.mark.parametrize("name", names())

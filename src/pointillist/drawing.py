@@ -20,13 +20,22 @@ def guide(told: Float[Tensor, "b k"], untold: Float[Tensor, "b k"], guidance: fl
     return torch.lerp(untold, told, guidance).log_softmax(1)
 
 
-def check_guidance(guidance: float) -> None:
+Guidance = float | tuple[float, float]
+"""How much what is told counts: one number, or one for sub-pixels and one for the cluster of a model with clusters."""
+
+
+def guidances_of(guidance: Guidance) -> tuple[float, float]:
+    """Of sub-pixels, and of the cluster."""
+    return guidance if isinstance(guidance, tuple) else (guidance, guidance)
+
+
+def check_guidance(guidance: Guidance) -> None:
     """Refuse a guidance that is no number from 0.
 
     Raises:
         ConfigError: naming it.
     """
-    if not 0 <= guidance < math.inf:
+    if not all(0 <= each < math.inf for each in guidances_of(guidance)):
         raise ConfigError(f"`guidance` (={guidance}) must be 0 or more, and finite: 1 is the model itself.")
 
 

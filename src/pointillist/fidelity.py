@@ -15,6 +15,7 @@ from torch import Tensor
 from pointillist.clusters import with_own_cluster
 from pointillist.conditioning import CLUSTER, Told
 from pointillist.data import ImageDataset
+from pointillist.drawing import Guidance
 from pointillist.errors import ConfigError, DataError
 from pointillist.images import OPAQUE, ImageSpec
 from pointillist.pixel_model import PixelModel
@@ -68,7 +69,7 @@ def bits_saved(
     data: ImageDataset,
     *,
     batch_size: int = 64,
-    guidance: float = 1.0,
+    guidance: Guidance = 1.0,
     on_progress: Progress | None = None,
 ) -> dict[str, Share]:
     """What each condition of a data set saves, alone, and all together: bits of an image, against telling nothing.
@@ -105,7 +106,7 @@ def classify(
     data: ImageDataset,
     *,
     batch_size: int = 64,
-    guidance: float = 1.0,
+    guidance: Guidance = 1.0,
     on_progress: Progress | None = None,
 ) -> tuple[Ranking, Float[np.ndarray, "n k"]]:
     """Classes of images by Bayes' rule, all equally likely beforehand: `top1` is the accuracy; log p(x | c) in nats.
@@ -153,7 +154,7 @@ def rank_texts(
 def rank_texts_under(
     model: PixelModel,
     data: ImageDataset,
-    guidances: Sequence[float],
+    guidances: Sequence[Guidance],
     *,
     candidates: int = 50,
     draws: int = 1,
@@ -273,7 +274,9 @@ def _asked(model: PixelModel) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _nats(model: PixelModel, x: Int[Tensor, "b c h w"], told: Told, guidance: float = 1.0) -> Float[np.ndarray, " b"]:
+def _nats(
+    model: PixelModel, x: Int[Tensor, "b c h w"], told: Told, guidance: Guidance = 1.0
+) -> Float[np.ndarray, " b"]:
     (found,) = guided_totals(model, x, told, (guidance,))
     return found.numpy()
 

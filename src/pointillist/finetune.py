@@ -96,7 +96,7 @@ def _take_names(model: PixelModel, source: PixelModel) -> tuple[list[str], set[s
             notes += [f"{what} kept: {_some(kept)}"] if kept else []
             notes += [f"new {what}: {_some(new)}"] if new else []
             done |= {name for name, weight in model.named_parameters() if weight is ours}
-    return notes, done
+    return list(dict.fromkeys(notes)), done
 
 
 def _take_conditions(model: PixelModel, source: PixelModel) -> set[str]:

@@ -187,7 +187,7 @@ class ModelConfig(BaseModel):
         if self.text is not None and self.recall is not None:
             found["recall"] = RecallListener(self.recall, self.text, self.image)
         if self.text is not None and self.clusters is not None:
-            found[CLUSTER] = ClusterListener(self.clusters, self.text, self.image)
+            found[CLUSTER] = ClusterListener(self.clusters, self.text, self.classes, self.image)
         return found
 
     def describe_conditions(self) -> list[str]:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from pointillist.clusters import draw_clusters
 from pointillist.conditioning import CLUSTER, Further, Label, Told, labels_of, resolve_texts
-from pointillist.drawing import check_guidance, draw
+from pointillist.drawing import Guidance, check_guidance, draw, guidances_of
 from pointillist.engine.room import check_room
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import ImageSpec
@@ -86,7 +86,7 @@ def sample(
     n: int,
     label: Label = None,
     text: Any = None,
-    guidance: float = 1.0,
+    guidance: Guidance = 1.0,
     temperature: float = 1.0,
     top_p: float = 1.0,
     seed: int | None = None,
@@ -106,7 +106,8 @@ def sample(
         label, text, further: what is asked for, one for all or one an image; None paints without. See
             `PixelModel.told`.
         guidance: log p is proportional to log p_u + g (log p_c - log p_u), over the levels of each sub-pixel, with u
-            the model that is told nothing; 0 is unconditional, 1 the model.
+            the model that is told nothing; 0 is unconditional, 1 the model. A cluster is drawn alike, or with its own
+            guidance, the second of a pair.
         temperature: divides log p; 0 always takes the likeliest level.
         top_p: keeps the likeliest levels whose probabilities reach this sum.
         seed: image i depends on (seed, i) alone, not on `n` or `batch_size`; None takes a fresh one.
@@ -146,7 +147,7 @@ def stream(
     n: int,
     label: Label = None,
     text: Any = None,
-    guidance: float = 1.0,
+    guidance: Guidance = 1.0,
     temperature: float = 1.0,
     top_p: float = 1.0,
     seed: int | None = None,
@@ -180,8 +181,9 @@ def stream(
         first = (
             cluster_uniforms(seed or 0, range(start, stop)) if uniforms is None else u.reshape(len(u), -1).sum(1) % 1
         )
-        asked, nats = draw_clusters(model, told[start:stop], first, guidance, temperature, top_p)
-        chooser = Chooser(torch.from_numpy(u), guidance, temperature, top_p)
+        of_pixels, of_cluster = guidances_of(guidance)
+        asked, nats = draw_clusters(model, told[start:stop], first, of_cluster, temperature, top_p)
+        chooser = Chooser(torch.from_numpy(u), of_pixels, temperature, top_p)
         report = None if on_row is None else (lambda rows, levels, done=start: on_row(done, rows, levels))
         levels = _paint(model, asked, chooser, (height, width), engine, report, walk, threads)
         said = None if texts is None else tuple(texts[start:stop])
@@ -234,7 +236,7 @@ class Chooser:
 
 
 def check_numbers(
-    n: int, guidance: float, temperature: float, top_p: float, *, batch_size: int = 1, threads: int = 1
+    n: int, guidance: Guidance, temperature: float, top_p: float, *, batch_size: int = 1, threads: int = 1
 ) -> None:
     """Refuse what cannot be painted with; see `sample`.
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from pointillist.clusters import cluster_log_prob, with_own_cluster
 from pointillist.conditioning import Further, Label, Told
 from pointillist.data import ImageDataset
-from pointillist.drawing import check_guidance, guide
+from pointillist.drawing import Guidance, check_guidance, guidances_of, guide
 from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.ordering import Order
 from pointillist.pixel_model import PixelModel
@@ -51,7 +51,7 @@ class Evaluation:
     notes: tuple[str, ...] = ()
     order: str = "raster"
     by_order: Mapping[str, float] = field(default_factory=dict)
-    guidance: float = 1.0
+    guidance: Guidance = 1.0
 
     @classmethod
     def of(
@@ -61,7 +61,7 @@ class Evaluation:
         notes: tuple[str, ...] = (),
         order: str = "raster",
         by_order: Mapping[str, float] | None = None,
-        guidance: float = 1.0,
+        guidance: Guidance = 1.0,
     ) -> Evaluation:
         """From the negative log-likelihood of each image, in nats."""
         scale = dims * math.log(2)
@@ -102,7 +102,7 @@ def evaluate(
     seed: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
     order: str | None = None,
-    guidance: float = 1.0,
+    guidance: Guidance = 1.0,
     **further: Unpack[Further],
 ) -> Evaluation:
     """Likelihood of images, in float32 whatever the model was trained in; independent of `batch_size`.
@@ -190,12 +190,13 @@ def guided_log_probs(
 
 
 def guided_totals(
-    model: PixelModel, x: Int[Tensor, "b c h w"], told: Told, guidances: Sequence[float], order: Order | None = None
+    model: PixelModel, x: Int[Tensor, "b c h w"], told: Told, guidances: Sequence[Guidance], order: Order | None = None
 ) -> list[Float[Tensor, " b"]]:
     """Log-likelihood of each image under each of several guidances, in nats; a cluster that is told is paid for."""
-    found = guided_log_probs(model, x, told, guidances, order)
+    of_pixels, of_clusters = zip(*map(guidances_of, guidances), strict=True)
+    found = guided_log_probs(model, x, told, of_pixels, order)
     with torch.autocast(x.device.type, enabled=False):
-        costs = [cluster_log_prob(model, told, guidance) for guidance in guidances]
+        costs = [cluster_log_prob(model, told, guidance) for guidance in of_clusters]
     return [
         (nats.flatten(1).double().sum(1) + cost.to(nats.device)).cpu() for nats, cost in zip(found, costs, strict=True)
     ]

@@ -212,6 +212,19 @@ def test_clusters(tmp_path: Path) -> None:
     assert "`cluster` (=3) must be" in fails("sample", "m", "--cluster", "3", "--out", "b.npz")
     measured = json.loads(run("evaluate", "m", data, "--retrieval", "--candidates", "2", "--json").output)
     assert measured["told"] == ["words", "cluster"]
+    assert (measured["guidance"], measured["cluster_guidance"]) == (1, 1)
+    guided = ("--guidance", "0.1", "--cluster-guidance", "2")
+    run("sample", "m", "-n", "2", "--text", "red", *guided, "--seed", "1", "--out", "g.npz")
+    with np.load("g.npz") as written:
+        wanted = pt.sample(pt.load("m"), 2, text="red", guidance=(0.1, 2.0), seed=1)
+        assert np.array_equal(written["levels"], wanted.levels)
+    ranked = json.loads(run("evaluate", "m", data, *guided, "--retrieval", "--candidates", "2", "--json").output)
+    assert (ranked["guidance"], ranked["cluster_guidance"]) == (0.1, 2)
+    assert ranked["captions_by_model_itself"] == measured["captions"]
+    assert "0.1, of the cluster 2, where 1 is the model itself" in run("evaluate", "m", data, *guided).output
+    train(data, *options, "--steps", "1", "--out", "without")
+    for command in (("sample", "without", "--out", "w.npz"), ("evaluate", "without", data)):
+        assert "`--cluster-guidance` (=2) needs a model with clusters" in fails(*command, *guided)
     assert set(measured["bits_saved"]) == {"text", "everything"}
     few = fails("train", data, *options, "--set", "model.clusters=99", "--steps", "1", "--out", "c")
     assert "`clusters` (=99) need captions of at least 99 subjects" in few

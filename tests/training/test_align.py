@@ -39,8 +39,9 @@ def model_of(data: ImageDataset, clusters: int = 4, text: str = "learned") -> pt
     torch.manual_seed(0)
     config = ClusterConfig(count=clusters, width=4, size=16, hidden=32, channels=8)
     return pt.build(
-        "pixelcnn", image=data.spec, channels=6, layers=1, text=text, clusters=config, likelihood="mixture", mixtures=2
-    )
+        "pixelcnn", image=data.spec, classes=data.classes, channels=6, layers=1, text=text, clusters=config,
+        likelihood="mixture", mixtures=2,
+    )  # fmt: skip
 
 
 def listener_of(model: pt.PixelModel) -> ClusterListener:
@@ -115,6 +116,37 @@ def test_captions_are_calibrated_by_towers_that_have_not_seen_them(monkeypatch: 
     known = {id(tower): seen for tower, seen in trained}
     assert all(known[id(tower)] | names == every and not known[id(tower)] & names for tower, names in read)
     assert set.union(*(names for _, names in read)) == every
+
+
+def test_labels_are_counted_and_weighed_beside_captions() -> None:
+    """They change nothing of what captions say; a class in few clusters makes these likely, alone or with a caption."""
+    plain = pairs(120)
+    colours = [text.split()[0] for text in plain.texts or ()]
+    classes = sorted(COLOURS)
+    pictures = plain.batch(np.arange(len(plain))).levels.movedim(1, -1).numpy().astype(np.uint8)
+    labelled = ImageDataset.from_arrays(
+        pictures, labels=np.array([classes.index(c) for c in colours]), classes=classes, texts=plain.texts
+    )
+    model, without = model_of(labelled, clusters=8), model_of(plain, clusters=8)
+    for each, data in ((model, labelled), (without, plain)):
+        align(each, data, config_of())
+    known, other = weights(listener_of(model)), weights(listener_of(without))
+    assert_same_weights({n: known[n] for n in other if not n.startswith("embedding")},
+                        {n: w for n, w in other.items() if not n.startswith("embedding")})  # fmt: skip
+    listener = listener_of(model)
+    assert listener.by_label is not None
+    assert not listener.by_label[-1].any()
+    own = listener.of(labelled.batch(np.arange(len(labelled))).levels)
+    for label, colour in enumerate(classes):
+        counted = torch.bincount(own[torch.tensor([c == colour for c in colours])], minlength=8)
+        wanted = (counted + 8 * listener.shares.exp()) / (counted.sum() + 8)
+        prior = listener.log_prior(model.told(label, 1))[0].exp()
+        assert torch.allclose(prior.float(), wanted / wanted.sum(), atol=1e-6)
+    texts = [f"thing{i}" for i in range(4)]  # which say nothing of the colour
+    told, untold = (listener.log_prior(model.told(label, 4, texts)) for label in (list(range(4)), None))
+    right = torch.stack([torch.bincount(own[torch.tensor([c == name for c in colours])], minlength=8) > 5
+                         for name in classes])  # fmt: skip
+    assert bool(((told.exp() * right).sum(1) > (untold.exp() * right).sum(1)).all())
 
 
 def test_a_run_makes_clusters_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,6 +92,10 @@ Guidance = Annotated[
         metavar="X", help="Measure what `sample --guidance X` draws from: below 1 believes what is told less."
     ),
 ]
+ClusterGuidance = Annotated[
+    float | None,
+    typer.Option(metavar="X", help="The same for the cluster of a model with clusters; else as --guidance."),
+]
 Weights = Annotated[str | None, typer.Option(metavar="KIND", help=ROUNDED)]
 Force = Annotated[bool, typer.Option("--force", metavar=FLAG, help="Replace the CSV that is there.")]
 
@@ -110,6 +114,7 @@ def evaluate(
     device: Device = "auto",
     order: Order = None,
     guidance: Guidance = 1.0,
+    cluster_guidance: ClusterGuidance = None,
     retrieval: Retrieval = False,
     candidates: Candidates = 50,
     draws: Draws = 1,
@@ -122,6 +127,7 @@ def evaluate(
     import torch
 
     from pointillist.cli import fidelity
+    from pointillist.cli.asking import guidance_of
     from pointillist.data import load_data
     from pointillist.errors import ConfigError
     from pointillist.factory import load
@@ -140,8 +146,9 @@ def evaluate(
     name, images = choose(splits, split)
     images = some(images, limit)
     started = time.perf_counter()
+    believed = guidance_of(scorer, guidance, cluster_guidance)
     with Bar("scoring", len(images)) as bar:
-        how: dict[str, Any] = {"order": order, "guidance": guidance, "batch_size": batch_size}
+        how: dict[str, Any] = {"order": order, "guidance": believed, "batch_size": batch_size}
         result = score(scorer, images, text=text, on_progress=bar.follow, **how)
     seconds = time.perf_counter() - started
     if per_image is not None:
@@ -149,7 +156,7 @@ def evaluate(
     facts = describe(scorer, images, name, result, options)
     if retrieval:
         with torch.autocast(scorer.device.type, torch.bfloat16, enabled=precision == "bf16"):
-            facts |= fidelity.worth(scorer, images, splits.train, candidates, draws, batch_size, guidance)
+            facts |= fidelity.worth(scorer, images, splits.train, candidates, draws, batch_size, believed)
         facts["worth_in"] = precision
     if copies:
         facts["copies"] = fidelity.copies(scorer, splits, images, name, copies)

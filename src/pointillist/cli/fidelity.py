@@ -8,6 +8,7 @@ from pointillist.cli.output import Bar
 
 if TYPE_CHECKING:
     from pointillist.data import DataSplits, ImageDataset
+    from pointillist.drawing import Guidance
     from pointillist.factory import PretrainedPixelModel
     from pointillist.fidelity import Ranking, Share
 
@@ -19,13 +20,14 @@ def worth(
     candidates: int,
     draws: int,
     batch_size: int,
-    guidance: float = 1.0,
+    guidance: Guidance = 1.0,
 ) -> dict[str, Any]:
     """Bits an image that each condition saves; classes by Bayes' rule; the true caption among others.
 
     Under guidance, captions are ranked by the model itself as well, which costs nothing. They are also ranked without
     the model, by the training images of similar captions, where those are at hand.
     """
+    from pointillist.drawing import guidances_of
     from pointillist.fidelity import bits_saved, classify, rank_texts_under
 
     facts: dict[str, Any] = {}
@@ -39,13 +41,12 @@ def worth(
     if draws and model.config.text is not None and images.texts is not None:
         fitting = min(candidates, len(set(images.texts)))
         if fitting > 1:
-            how, guidances = {"candidates": fitting, "draws": draws}, sorted({1.0, guidance})
+            how, itself = {"candidates": fitting, "draws": draws}, guidances_of(guidance) == (1, 1)
+            guidances: list[Guidance] = [guidance] if itself else [guidance, 1.0]
             with Bar("ranking", len(images)) as bar:
                 ranked = rank_texts_under(model, images, guidances, on_progress=bar.follow, **how)
-            named = dict(zip(guidances, map(_ranking, ranked), strict=True))
-            facts["captions"] = named[guidance]
-            if guidance != 1:
-                facts["captions_by_model_itself"] = named[1.0]
+            for what, ranking in zip(("captions", "captions_by_model_itself"), ranked, strict=False):
+                facts[what] = _ranking(ranking)
             if train is not None and train is not images and train.texts is not None:
                 from pointillist.opponents import rank_by_neighbours
 

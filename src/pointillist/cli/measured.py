@@ -19,6 +19,10 @@ def describe(
     model: PretrainedPixelModel, images: ImageDataset, split: str, result: Evaluation, options: DataOptions
 ) -> dict[str, Any]:
     """Everything that must be known to compare the figure with another."""
+    from pointillist.conditioning import CLUSTER
+    from pointillist.drawing import guidances_of
+
+    guidance, of_cluster = guidances_of(result.guidance)
     told = bool(model.config.classes) and images.labels is not None
     ours, theirs = model.image, images.spec
     sizes = f"images of {theirs.height}x{theirs.width}, where the model was trained on {ours.height}x{ours.width}"
@@ -35,7 +39,8 @@ def describe(
         "labels": "used" if told else "not used" if model.config.classes else "none",
         "told": told_of(model, images),
         "order": result.order,
-        "guidance": result.guidance,
+        "guidance": guidance,
+        **({"cluster_guidance": of_cluster} if CLUSTER in model.listeners else {}),
         "nats_by_order": dict(result.by_order),
         "notes": notes,
     }
@@ -74,7 +79,11 @@ def say(
         *([("told", ", ".join(facts["told"]))] if set(facts["told"]) - {"label"} else []),
         *(("", note) for note in facts["notes"]),
         ("order", _order_text(result)),
-        *([("guidance", f"{result.guidance:g}, where 1 is the model itself")] if result.guidance != 1 else []),
+        *(
+            [("guidance", _guidance_text(facts))]
+            if {facts["guidance"], facts.get("cluster_guidance", 1)} != {1}
+            else []
+        ),
         ("bits/dim", f"{result.bits_per_dim:.4f}{sure}"),
         ("nats", f"{result.nats:.3f} an image of {result.dims:,} dims"),
         *lines_of(facts),
@@ -83,6 +92,13 @@ def say(
     if per_image is not None:
         lines.append(("written", str(per_image)))
     print_facts(lines)
+
+
+def _guidance_text(facts: dict[str, Any]) -> str:
+    """How much what is told counts."""
+    of_cluster = facts.get("cluster_guidance", facts["guidance"])
+    apart = f", of the cluster {of_cluster:g}" if of_cluster != facts["guidance"] else ""
+    return f"{facts['guidance']:g}{apart}, where 1 is the model itself"
 
 
 def _order_text(result: Evaluation) -> str:

@@ -77,6 +77,9 @@ TopP = Annotated[float, _option(value="X", text="Keep the likeliest levels up to
 Guidance = Annotated[
     float, _option(value="X", text="Stress what is asked; 0 ignores it, 1 is the model.", panel=_PAINT)
 ]
+ClusterGuidance = Annotated[
+    float | None, _option(value="X", text="The same for the cluster alone; else as --guidance.", panel=_PAINT)
+]
 Seed = Annotated[int | None, _option(value="N", text="The same seed paints the same images.", panel=_PAINT, low=0)]
 Size = Annotated[
     str | None, _option(value="SIZE", text="Another size, 32 or 48x64, where the model allows it.", panel=_PAINT)
@@ -113,6 +116,7 @@ def sample(
     temperature: Temperature = 1.0,
     top_p: TopP = 1.0,
     guidance: Guidance = 1.0,
+    cluster_guidance: ClusterGuidance = None,
     seed: Seed = None,
     size: Size = None,
     engine: Engine = "auto",
@@ -130,7 +134,7 @@ def sample(
     as_json: Json = False,
 ) -> None:
     """Paint new images with a model."""
-    from pointillist.cli.asking import asked, each_label, each_text, given_hint
+    from pointillist.cli.asking import asked, each_label, each_text, given_hint, guidance_of
     from pointillist.cli.writers import check_target
     from pointillist.data import parse_size
     from pointillist.data.palette import read_palette
@@ -159,7 +163,8 @@ def sample(
     if animate is not None:
         check_animation(animate, kind, force)
     settings = {
-        "n": total, "label": labels, "guidance": guidance, "temperature": temperature, "top_p": top_p,
+        "n": total, "label": labels, "temperature": temperature, "top_p": top_p,
+        "guidance": guidance_of(painter, guidance, cluster_guidance),
         "engine": chosen.engine, "threads": threads,
         "seed": secrets.randbelow(2**31) if seed is None else seed, "size": wanted, "batch_size": batch_size,
         "text": prompts, **asked(attribute or [], vector), "cluster": cluster, **given_hint(painter, hint, hint_of),

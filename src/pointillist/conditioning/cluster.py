@@ -3,14 +3,16 @@
     log p(k, x | c) = log p(k | c) + log p(x | k, c),    k = argmax_j z(x) . m_j
 
 with z the vector of an image, m_j the mean of a cluster and p(k | c) a softmax over what the vector of a caption has in
-common with each mean (`towers.py`). What a caption says of a whole image, such as that it is a potion, is a few bits,
-which the likelihoods of a thousand pixels hide; here they stand by themselves. p(k, x | c) is exact, sums to 1 over all
-pairs, and is never more than p(x | c), its sum over k. As the upper codes of VQ-VAE-2 (Razavi et al. 2019, arXiv
-1906.00446) k tells the whole before its parts; but it is one code, learned from captions and not from pixels.
+common with each mean (`towers.py`), and over how much likelier a label makes the cluster. What a caption says of a
+whole image, such as that it is a potion, is a few bits, which the likelihoods of a thousand pixels hide; here they
+stand by themselves. p(k, x | c) is exact, sums to 1 over all pairs, and is never more than p(x | c), its sum over k. As
+the upper codes of VQ-VAE-2 (Razavi et al. 2019, arXiv 1906.00446) k tells the whole before its parts; but it is one
+code, learned from captions and not from pixels.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -47,14 +49,14 @@ class ClusterConfig(BaseModel):
 
 
 class ClusterListener(Listener):
-    """A learned vector for each cluster and one for none; and which cluster an image has, or a caption makes likely.
+    """A learned vector for each cluster and one for none; and which cluster an image has, or what is told makes likely.
 
     What tells clusters apart gets no gradient here: it is made before the training (`training.align`).
     """
 
-    def __init__(self, config: ClusterConfig, text: TextConfig, image: ImageSpec) -> None:
+    def __init__(self, config: ClusterConfig, text: TextConfig, classes: Sequence[str], image: ImageSpec) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.classes = config, tuple(classes)
         self.vector_width = config.width
         self.embedding = nn.Embedding(config.count + 1, config.width)
         self.seeing = ImageTower(image, config.channels, config.size)
@@ -64,6 +66,10 @@ class ClusterListener(Listener):
         self.shares = nn.Parameter(torch.zeros(config.count))  # log p(k) of an image without a caption
         self.lifts = nn.Parameter(torch.zeros(config.count))
         self.sharpness = nn.Parameter(torch.zeros(1))
+        self.by_label = self.label_weight = None
+        if classes:  # log p(k | label) - log p(k), 0 for none; and how much of it holds where a caption is known too
+            self.by_label = nn.Parameter(torch.zeros(len(classes) + 1, config.count))
+            self.label_weight = nn.Parameter(torch.zeros(1))
         for name, weight in self.named_parameters():
             weight.requires_grad_(name.startswith("embedding"))
         self.train()
@@ -102,9 +108,19 @@ class ClusterListener(Listener):
 
     @torch.no_grad()
     def log_prior(self, told: Told) -> Float[Tensor, "b k"]:
-        """log p(k | c) of images that are told this; where no caption is known, log p(k), in nats."""
+        """log p(k | c) of images that are told this caption and label, either or none, in nats."""
         device = self.means.device
         said = [told.parts[name] for name in ("words", "text") if name in told.parts]
         words, text = (told.parts[n].values.to(device) if n in told.parts else None for n in ("words", "text"))
         logits = self.sharpness * self.saying(words, text) @ self.means.T + self.lifts
-        return torch.where(said[0].known.to(device)[:, None], logits, self.shares).double().log_softmax(1)
+        known = said[0].known.to(device)[:, None]
+        logits = torch.where(known, logits, self.shares)
+        if self.by_label is not None and self.label_weight is not None:
+            label = told.parts["label"]
+            rows = torch.where(label.known, label.values, len(self.classes)).to(device)
+            logits = logits + self.by_label[rows] * torch.where(known, self.label_weight, 1.0)
+        return logits.double().log_softmax(1)
+
+    def tables(self) -> dict[str, tuple[Tensor, tuple[str, ...]]]:
+        """What each class makes likely."""
+        return {} if self.by_label is None else {"classes": (self.by_label, self.classes)}

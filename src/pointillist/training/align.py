@@ -6,6 +6,7 @@ over a batch of captions a and images b of different subjects (Radford et al. 20
 then kept, and parted by k-means on the sphere. Captions that were trained on are nearer to their images than new ones
 can be, so p(k | c) is fitted to what captions say to networks that have not seen their subject (Wolpert, Stacked
 Generalization, 1992): the caption's half is trained anew, once without each fold of the subjects, and once with all.
+Labels are few, so p(k | label) is what was counted; how much of it counts beside a caption is fitted in the same way.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from pointillist.clusters import cluster_listener
-from pointillist.conditioning import CaptionTower, ClusterListener, ImageTower, prompts_of, subject
+from pointillist.conditioning import NO_LABEL, CaptionTower, ClusterListener, ImageTower, prompts_of, subject
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError
 from pointillist.pixel_model import PixelModel
+from pointillist.telling import match_labels
 from pointillist.text import features, places_of
 from pointillist.training.augment import coloured, reworded, shift_images
 from pointillist.training.config import TrainConfig
@@ -120,13 +122,16 @@ def align(model: PixelModel, data: ImageDataset, config: TrainConfig, report: Re
         last = _caption_tower(model)
         _fit(last, None, kept, captions, groups, steps, draws, step_done)
         listener.saying.load_state_dict(last.state_dict())
+    labels = match_labels(model, data)
     captioned = torch.from_numpy(np.sort(np.concatenate(groups)))
     means = _k_means(vectors, clusters, draws)
     own = (vectors @ means.T).argmax(1)
     with torch.no_grad():
         listener.means.copy_(means)
         listener.shares.copy_(torch.log((torch.bincount(own, minlength=clusters) + 1) / (len(own) + clusters)))
-    _calibrate(listener, said[:, captioned], own[captioned])
+        if listener.by_label is not None:
+            listener.by_label.copy_(_by_label(listener.shares, own, labels, len(listener.classes)))
+    _calibrate(listener, said[:, captioned], own[captioned], labels[captioned])
 
 
 def _image_tower(model: PixelModel) -> ImageTower:
@@ -237,10 +242,27 @@ def _k_means(vectors: Float[Tensor, "n d"], count: int, draws: np.random.Generat
     return means
 
 
-def _calibrate(listener: ClusterListener, said: Float[Tensor, "ways n d"], own: Int[Tensor, " n"]) -> None:
-    """Fit p(k | c) = softmax_k(s a . m_k + b_k) to captions of subjects that were not seen."""
+def _by_label(
+    shares: Float[Tensor, " k"], own: Int[Tensor, " n"], labels: Int[Tensor, " n"], classes: int
+) -> Float[Tensor, "classes1 k"]:
+    """log p(k | label) - log p(k), each counted with as many images more as there are clusters, of all labels alike."""
+    shares, count = shares.cpu().double(), len(shares)
+    found = torch.zeros(classes + 1, count)
+    for label in range(classes):
+        counted = torch.bincount(own[labels == label], minlength=count)
+        found[label] = torch.log((counted + count * shares.exp()) / (counted.sum() + count)) - shares
+    return found
+
+
+def _calibrate(
+    listener: ClusterListener, said: Float[Tensor, "ways n d"], own: Int[Tensor, " n"], labels: Int[Tensor, " n"]
+) -> None:
+    """Fit p(k | c) = softmax_k(s a . m_k + b_k) to captions of subjects that were not seen; then w, of labels.
+
+    Told a label too, it is softmax_k(s a . m_k + b_k + w (log p(k | label) - log p(k))).
+    """
     device = listener.means.device
-    said, own = said.to(device), own.to(device).expand(len(said), -1)
+    said, own, labels = said.to(device), own.to(device).expand(len(said), -1), labels.to(device)
     likeness = said @ listener.means.detach().T
     sharpness = nn.Parameter(torch.full((1,), math.exp(SHARP), device=device))
     lifts = nn.Parameter(listener.shares.detach().clone())
@@ -254,3 +276,18 @@ def _calibrate(listener: ClusterListener, said: Float[Tensor, "ways n d"], own: 
     with torch.no_grad():
         listener.sharpness.copy_(sharpness)
         listener.lifts.copy_(lifts)
+    labelled = labels != NO_LABEL
+    if listener.by_label is None or listener.label_weight is None or not labelled.any():
+        return
+    logits = (likeness * sharpness + lifts).detach()[:, labelled]
+    ratio = listener.by_label.detach()[labels[labelled]]
+    weight = nn.Parameter(torch.ones(1, device=device))
+    optimiser = torch.optim.Adam([weight], lr=0.02)
+    with torch.enable_grad():
+        for _ in range(CALIBRATION):
+            loss = F.cross_entropy((logits + weight * ratio).flatten(0, 1), own[:, labelled].flatten())
+            optimiser.zero_grad()
+            torch.autograd.backward(loss)
+            optimiser.step()
+    with torch.no_grad():
+        listener.label_weight.copy_(weight)
