@@ -22,13 +22,14 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from pointillist.clusters import cluster_listener
-from pointillist.conditioning import NO_LABEL, CaptionTower, ClusterListener, ImageTower, prompts_of, subject
+from pointillist.conditioning import CaptionTower, ImageTower, prompts_of, subject
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError
 from pointillist.pixel_model import PixelModel
 from pointillist.telling import match_labels
 from pointillist.text import features, places_of
 from pointillist.training.augment import coloured, reworded, shift_images
+from pointillist.training.calibrate import SHARP, calibrate, count_labels
 from pointillist.training.config import TrainConfig
 
 FOLDS = 5
@@ -37,8 +38,8 @@ WAYS = np.array([0.4, 0.3, 0.15, 0.15])
 BATCH, READ = 256, 512
 """Pairs of a step in which images are seen, and in which captions alone are read."""
 RATE, DECAY, WARMUP = 2e-3, 0.05, 0.1
-SHARP, SHARPEST = math.log(15.0), math.log(100.0)
-ROUNDS, CALIBRATION = 50, 300
+SHARPEST = math.log(100.0)
+ROUNDS = 50
 SEEING = 10
 """Steps without images that take as long as one with them."""
 
@@ -129,9 +130,8 @@ def align(model: PixelModel, data: ImageDataset, config: TrainConfig, report: Re
     with torch.no_grad():
         listener.means.copy_(means)
         listener.shares.copy_(torch.log((torch.bincount(own, minlength=clusters) + 1) / (len(own) + clusters)))
-        if listener.by_label is not None:
-            listener.by_label.copy_(_by_label(listener.shares, own, labels, len(listener.classes)))
-    _calibrate(listener, said[:, captioned], own[captioned], labels[captioned])
+    count_labels(listener, own, labels)
+    calibrate(listener, said[:, captioned], own[captioned], labels[captioned])
 
 
 def _image_tower(model: PixelModel) -> ImageTower:
@@ -240,54 +240,3 @@ def _k_means(vectors: Float[Tensor, "n d"], count: int, draws: np.random.Generat
         sums[empty] = vectors[likeness.argsort()[: int(empty.sum())]]  # what is farthest from its mean
         means = F.normalize(sums, dim=1)
     return means
-
-
-def _by_label(
-    shares: Float[Tensor, " k"], own: Int[Tensor, " n"], labels: Int[Tensor, " n"], classes: int
-) -> Float[Tensor, "classes1 k"]:
-    """log p(k | label) - log p(k), each counted with as many images more as there are clusters, of all labels alike."""
-    shares, count = shares.cpu().double(), len(shares)
-    found = torch.zeros(classes + 1, count)
-    for label in range(classes):
-        counted = torch.bincount(own[labels == label], minlength=count)
-        found[label] = torch.log((counted + count * shares.exp()) / (counted.sum() + count)) - shares
-    return found
-
-
-def _calibrate(
-    listener: ClusterListener, said: Float[Tensor, "ways n d"], own: Int[Tensor, " n"], labels: Int[Tensor, " n"]
-) -> None:
-    """Fit p(k | c) = softmax_k(s a . m_k + b_k) to captions of subjects that were not seen; then w, of labels.
-
-    Told a label too, it is softmax_k(s a . m_k + b_k + w (log p(k | label) - log p(k))).
-    """
-    device = listener.means.device
-    said, own, labels = said.to(device), own.to(device).expand(len(said), -1), labels.to(device)
-    likeness = said @ listener.means.detach().T
-    sharpness = nn.Parameter(torch.full((1,), math.exp(SHARP), device=device))
-    lifts = nn.Parameter(listener.shares.detach().clone())
-    optimiser = torch.optim.Adam([{"params": [sharpness], "lr": 0.1}, {"params": [lifts], "lr": 0.01}])
-    with torch.enable_grad():
-        for _ in range(CALIBRATION):
-            loss = F.cross_entropy((likeness * sharpness + lifts).flatten(0, 1), own.flatten())
-            optimiser.zero_grad()
-            torch.autograd.backward(loss)
-            optimiser.step()
-    with torch.no_grad():
-        listener.sharpness.copy_(sharpness)
-        listener.lifts.copy_(lifts)
-    labelled = labels != NO_LABEL
-    if listener.by_label is None or listener.label_weight is None or not labelled.any():
-        return
-    logits = (likeness * sharpness + lifts).detach()[:, labelled]
-    ratio = listener.by_label.detach()[labels[labelled]]
-    weight = nn.Parameter(torch.ones(1, device=device))
-    optimiser = torch.optim.Adam([weight], lr=0.02)
-    with torch.enable_grad():
-        for _ in range(CALIBRATION):
-            loss = F.cross_entropy((logits + weight * ratio).flatten(0, 1), own[:, labelled].flatten())
-            optimiser.zero_grad()
-            torch.autograd.backward(loss)
-            optimiser.step()
-    with torch.no_grad():
-        listener.label_weight.copy_(weight)
