@@ -74,6 +74,7 @@ def facts(text: str) -> dict[str, Any]:
     """The figures in what `evaluate` prints for people, where long lines go on under themselves."""
     text = re.sub(r"\n +", " ", text)
     found: dict[str, Any] = {"bits_saved": dict(re.findall(r"^saved by (\w+)\s+(-?[\d.]+)", text, re.MULTILINE))}
+    found |= dict(re.findall(r"^(guidance)\s+(.+), where 1 is the model itself", text, re.MULTILINE))
     found |= dict(re.findall(r"^(bits/dim|images)\s+([\d.,]+)", text, re.MULTILINE))
     own, *others = re.split(r"^(by the model itself|without a model)", text, flags=re.MULTILINE)
     for ending, part in (("", own), *zip(others[::2], others[1::2], strict=True)):
@@ -109,11 +110,12 @@ def tiles() -> list[Row]:
             beside(f"{codec('tiles', 'xz -9e, primed')} xz primed with the training tiles"),
         ),
         (
-            "name among 50, by likelihood under guidance 0.5: first / in five / mean reciprocal rank",
+            f"name among 50, by likelihood under guidance {look_up(guided, 'guidance') or OPEN}: "
+            "first / in five / mean reciprocal rank",
             ranks(look_up(guided, "captions")),
             ".37 / .58 / .46; .50 / .70 / .60",
             beside(
-                f"{ranks(look_up(guided, 'captions by the model itself'))} by the model itself (guidance 1); "
+                f"{ranks(look_up(guided, 'captions by the model itself'))} by the model itself (1 of all); "
                 f"{ranks(look_up(guided, 'captions without a model'))} without a model"
             ),
         ),
