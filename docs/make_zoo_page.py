@@ -115,7 +115,7 @@ def tiles() -> list[Row]:
             ranks(look_up(guided, "captions")),
             ".37 / .58 / .46; .50 / .70 / .60",
             beside(
-                f"{ranks(look_up(guided, 'captions by the model itself'))} by the model itself (1 of all); "
+                f"{ranks(look_up(guided, 'captions by the model itself'))} by the model itself (guidance 1); "
                 f"{ranks(look_up(guided, 'captions without a model'))} without a model"
             ),
         ),

@@ -136,7 +136,8 @@ def test_the_page_says_what_was_measured(
         ("--guidance 0.5 --retrieval", 0.8, {name: _ranking(first) for name, first in ranked.items()}),
         ("--retrieval", 0.9137, {"bits_saved": {"text": _share(30.2)}}),
     ):
-        print_facts([("bits/dim", f"{bits}   (95 % interval 0.7 to 1)"), *lines_of(figures)])
+        guided = [("guidance", "0.5, of the cluster 1, where 1 is the model itself")] if "--guidance" in option else []
+        print_facts([*guided, ("bits/dim", f"{bits}   (95 % interval 0.7 to 1)"), *lines_of(figures)])
         command = f"pointillist evaluate tiles tiles.npz --split test {option}"
         card += f"\n```text\n$ {command}\n{capsys.readouterr().out.strip()}\n```\n\nMore.\n"
     (tmp_path / "tiles").mkdir()
@@ -144,6 +145,7 @@ def test_the_page_says_what_was_measured(
     page = maker.page()
     assert "| 0.914 |" in page
     assert "| 0.400 / 0.500 / 0.450 |" in page
+    assert "by likelihood under guidance 0.5, of the cluster 1: first" in page
     by_itself = "0.350 / 0.450 / 0.400 by the model itself (guidance 1)"
     assert f"| {by_itself}; 0.300 / 0.400 / 0.350 without a model |" in page
     assert maker.figures("tiles")["bits_saved"] == {"text": "30.20"}
