@@ -120,7 +120,7 @@ def test_a_cluster_can_have_a_guidance_of_its_own() -> None:
     assert torch.equal(sharp.levels, plain.levels)
     lifted = guide(*(listener_of(model).log_prior(each) for each in (told, told.untold())), 1000.0)[0].argmax()
     assert int(sharp.clusters[0]) == int(lifted)
-    for wrong in ((1.0, -1.0), (math.inf, 1.0)):
+    for wrong in ((1.0, -1.0), (math.inf, 1.0), (1.0,), (1.0, 1.0, 1.0), [1.0, 2.0]):
         with pytest.raises(pt.ConfigError, match="`guidance`"):
             pt.sample(model, 1, "dog", "a red dragon", guidance=wrong)
 

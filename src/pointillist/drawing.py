@@ -6,6 +6,7 @@ Nothing is asked back from a device, so that an engine on a GPU may capture it.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -30,11 +31,13 @@ def guidances_of(guidance: Guidance) -> tuple[float, float]:
 
 
 def check_guidance(guidance: Guidance) -> None:
-    """Refuse a guidance that is no number from 0.
+    """Refuse a guidance that is no number from 0, and no pair of them.
 
     Raises:
         ConfigError: naming it.
     """
+    if isinstance(guidance, Sequence) and not (isinstance(guidance, tuple) and len(guidance) == 2):
+        raise ConfigError(f"`guidance` (={guidance}) must be a number, or a pair: of pixels, and of the cluster.")
     if not all(0 <= each < math.inf for each in guidances_of(guidance)):
         raise ConfigError(f"`guidance` (={guidance}) must be 0 or more, and finite: 1 is the model itself.")
 

@@ -140,13 +140,13 @@ def evaluate(
         raise ConfigError(f"`--precision` (={precision!r}) must be fp32 or bf16.")
     scorer = with_weights(load(model), weights)
     scorer.to(resolve_device(device)).to(memory_format=torch.channels_last)
+    believed = guidance_of(scorer, guidance, cluster_guidance)  # refused before images are read
     options = reading(scorer, data, sets or [], labels=not no_labels)
     classes = scorer.config.classes if options.labels else ()
     splits = load_data(data, options, spec=scorer.image, classes=classes)
     name, images = choose(splits, split)
     images = some(images, limit)
     started = time.perf_counter()
-    believed = guidance_of(scorer, guidance, cluster_guidance)
     with Bar("scoring", len(images)) as bar:
         how: dict[str, Any] = {"order": order, "guidance": believed, "batch_size": batch_size}
         result = score(scorer, images, text=text, on_progress=bar.follow, **how)

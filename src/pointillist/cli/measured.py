@@ -79,11 +79,7 @@ def say(
         *([("told", ", ".join(facts["told"]))] if set(facts["told"]) - {"label"} else []),
         *(("", note) for note in facts["notes"]),
         ("order", _order_text(result)),
-        *(
-            [("guidance", _guidance_text(facts))]
-            if {facts["guidance"], facts.get("cluster_guidance", 1)} != {1}
-            else []
-        ),
+        *([("guidance", guided)] if (guided := _guidance_text(result)) else []),
         ("bits/dim", f"{result.bits_per_dim:.4f}{sure}"),
         ("nats", f"{result.nats:.3f} an image of {result.dims:,} dims"),
         *lines_of(facts),
@@ -94,11 +90,15 @@ def say(
     print_facts(lines)
 
 
-def _guidance_text(facts: dict[str, Any]) -> str:
-    """How much what is told counts."""
-    of_cluster = facts.get("cluster_guidance", facts["guidance"])
-    apart = f", of the cluster {of_cluster:g}" if of_cluster != facts["guidance"] else ""
-    return f"{facts['guidance']:g}{apart}, where 1 is the model itself"
+def _guidance_text(result: Evaluation) -> str:
+    """How much what is told counts; nothing for the model itself."""
+    from pointillist.drawing import guidances_of
+
+    guidance, of_cluster = guidances_of(result.guidance)
+    if guidance == of_cluster == 1:
+        return ""
+    apart = f", of the cluster {of_cluster:g}" if of_cluster != guidance else ""
+    return f"{guidance:g}{apart}, where 1 is the model itself"
 
 
 def _order_text(result: Evaluation) -> str:

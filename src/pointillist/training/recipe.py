@@ -34,7 +34,7 @@ class ModelSection(BaseModel):
         text: how captions are heard: `use`, `learned`, `use+learned`, `minilm:FOLDER`, `clip:FOLDER`, each also
             with `+tokens` (cross-attention), or `off`; `auto` is `use` where the images have captions.
         clusters: how many looks images are told apart by, learned from captions and images; 0 for none. Before its
-            first pixel an image gets one, which its caption makes likely.
+            first pixel an image gets one, which its caption and label make likely.
         recall: how many training images a caption brings to mind, those of the captions nearest to it; 0 for none.
         copying: whether it sees where these agree with what is painted, and may copy from them.
         attribute_width, vector_width, hint_width, text_width: features of each condition.
