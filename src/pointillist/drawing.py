@@ -6,7 +6,6 @@ Nothing is asked back from a device, so that an engine on a GPU may capture it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -21,25 +20,14 @@ def guide(told: Float[Tensor, "b k"], untold: Float[Tensor, "b k"], guidance: fl
     return torch.lerp(untold, told, guidance).log_softmax(1)
 
 
-Guidance = float | tuple[float, float]
-"""How much what is told counts: one number, or one for sub-pixels and one for the cluster of a model with clusters."""
-
-
-def guidances_of(guidance: Guidance) -> tuple[float, float]:
-    """Of sub-pixels, and of the cluster."""
-    return guidance if isinstance(guidance, tuple) else (guidance, guidance)
-
-
-def check_guidance(guidance: Guidance) -> None:
-    """Refuse a guidance that is no number from 0, and no pair of them.
+def check_guidance(guidance: float) -> None:
+    """Refuse a guidance that is no number from 0.
 
     Raises:
         ConfigError: naming it.
     """
-    if isinstance(guidance, Sequence) and not (isinstance(guidance, tuple) and len(guidance) == 2):
-        raise ConfigError(f"`guidance` (={guidance}) must be a number, or a pair: of pixels, and of the cluster.")
-    if not all(0 <= each < math.inf for each in guidances_of(guidance)):
-        raise ConfigError(f"`guidance` (={guidance}) must be 0 or more, and finite: 1 is the model itself.")
+    if not (isinstance(guidance, (int, float)) and 0 <= guidance < math.inf):
+        raise ConfigError(f"`guidance` (={guidance}) must be a number, 0 or more, and finite: 1 is the model itself.")
 
 
 def sharpen(log_probs: Float[Tensor, "b k"], temperature: float, top_p: float) -> Float[Tensor, "b k"]:

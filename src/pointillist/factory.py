@@ -21,7 +21,7 @@ from pointillist.checkpoint import (
     read_tensors,
     write_model,
 )
-from pointillist.conditioning import AttributesConfig, ClusterConfig, HintConfig, RecallConfig, TextConfig, VectorConfig
+from pointillist.conditioning import AttributesConfig, HintConfig, TextConfig, VectorConfig
 from pointillist.errors import CheckpointError, ConfigError
 from pointillist.images import ImageSpec
 from pointillist.likelihoods import LikelihoodName
@@ -83,8 +83,6 @@ def build(
     vector: int | VectorConfig | None = None,
     hint: int | str | ImageSpec | HintConfig | None = None,
     text: bool | str | TextConfig = False,
-    recall: RecallConfig | None = None,
-    clusters: int | ClusterConfig | None = None,
     likelihood: LikelihoodName = "auto",
     mixtures: int | None = None,
     position_width: int = 0,
@@ -107,9 +105,6 @@ def build(
             integers, or how it is made of an image: `lowres:2`, `grey`, `outline`, `half:left`.
         text: how it listens to prompts: `use` (also True), `learned`, `use+learned`, `minilm:FOLDER`,
             `clip:FOLDER`; with `+tokens` every site also asks the tokens one by one (cross-attention).
-        recall: the images that a prompt brings to mind; `model.listeners["recall"].remember(levels)` gives them.
-        clusters: how many looks images are told apart by, which `train` learns from captions and images; see
-            `conditioning.cluster`.
         likelihood, mixtures, position_width, label_width, level_width: see `ModelConfig`.
         orders: in which it is trained, by name; also a text with commas, and `raster-all` or `s-curve-all` for eight.
         settings: settings of the network, such as `channels=64, layers=12`.
@@ -134,8 +129,6 @@ def build(
             "mixtures": 10 if mixtures is None else mixtures,
             "classes": _named(classes),
             **conditions(image, attributes, vector, hint, text),
-            "recall": recall,
-            "clusters": {"count": clusters} if isinstance(clusters, int) else clusters,
             "position_width": position_width,
             "label_width": label_width,
             "level_width": level_width,
@@ -198,10 +191,10 @@ def load(source: str | Path, **hub: Any) -> PretrainedPixelModel:
         expected = _expected_shapes(config)
     except ConfigError as error:
         raise CheckpointError(f"{folder / CONFIG} does not describe a model of this release: {error}") from error
-    _compare_shapes(expected, expanded_shapes(layout, expected), folder)
+    _compare_shapes(expected, expanded_shapes(layout), folder)
     check_settings(folder, record)
     model = PretrainedPixelModel(config, training=training)
-    model.load_state_dict(expand(read_tensors(folder / WEIGHTS), expected))
+    model.load_state_dict(expand(read_tensors(folder / WEIGHTS)))
     if (folder / CARD).is_file():
         model.card = (folder / CARD).read_text(encoding="utf-8", errors="replace")
     return model.eval()

@@ -12,10 +12,8 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-from pointillist.clusters import with_own_cluster
-from pointillist.conditioning import CLUSTER, Told
+from pointillist.conditioning import Told
 from pointillist.data import ImageDataset
-from pointillist.drawing import Guidance
 from pointillist.errors import ConfigError, DataError
 from pointillist.images import OPAQUE, ImageSpec
 from pointillist.pixel_model import PixelModel
@@ -69,7 +67,7 @@ def bits_saved(
     data: ImageDataset,
     *,
     batch_size: int = 64,
-    guidance: Guidance = 1.0,
+    guidance: float = 1.0,
     on_progress: Progress | None = None,
 ) -> dict[str, Share]:
     """What each condition of a data set saves, alone, and all together: bits of an image, against telling nothing.
@@ -106,7 +104,7 @@ def classify(
     data: ImageDataset,
     *,
     batch_size: int = 64,
-    guidance: Guidance = 1.0,
+    guidance: float = 1.0,
     on_progress: Progress | None = None,
 ) -> tuple[Ranking, Float[np.ndarray, "n k"]]:
     """Classes of images by Bayes' rule, all equally likely beforehand: `top1` is the accuracy; log p(x | c) in nats.
@@ -126,7 +124,7 @@ def classify(
             x = model.check(data.batch(index).levels)
             size = (x.shape[2], x.shape[3])
             for label in range(classes):
-                told = with_own_cluster(model, model.told(label, len(x), size=size), x)
+                told = model.told(label, len(x), size=size)
                 scores[index, label] = _nats(model, x, told, guidance)
             if on_progress is not None:
                 on_progress(int(index[-1]) + 1, len(data))
@@ -154,7 +152,7 @@ def rank_texts(
 def rank_texts_under(
     model: PixelModel,
     data: ImageDataset,
-    guidances: Sequence[Guidance],
+    guidances: Sequence[float],
     *,
     candidates: int = 50,
     draws: int = 1,
@@ -177,7 +175,7 @@ def rank_texts_under(
         found = []
         for part in told:
             seen = x.expand(len(part), -1, -1, -1)
-            found.append(guided_totals(model, seen, with_own_cluster(model, part, seen), guidances))
+            found.append(guided_totals(model, seen, part, guidances))
         return np.concatenate([np.stack([nats.numpy() for nats in part]) for part in found], 1)
 
     with evaluating(model):
@@ -265,17 +263,16 @@ def _background(x: Int[Tensor, "n c h w"], spec: ImageSpec) -> Bool[Tensor, "n h
 
 
 def _asked(model: PixelModel) -> dict[str, tuple[str, ...]]:
-    """Conditions by the name under which they are told, and the parts of each; a cluster is the image's own."""
+    """Conditions by the name under which they are told, and the parts of each."""
     found: dict[str, tuple[str, ...]] = {}
     for name, listener in model.listeners.items():
         asks = listener.asks or name
-        if name != CLUSTER:
-            found[asks] = (*found.get(asks, ()), name)
+        found[asks] = (*found.get(asks, ()), name)
     return found
 
 
 def _nats(
-    model: PixelModel, x: Int[Tensor, "b c h w"], told: Told, guidance: Guidance = 1.0
+    model: PixelModel, x: Int[Tensor, "b c h w"], told: Told, guidance: float = 1.0
 ) -> Float[np.ndarray, " b"]:
     (found,) = guided_totals(model, x, told, (guidance,))
     return found.numpy()

@@ -7,18 +7,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
 from pointillist.conditioning import (
-    CLUSTER,
     AttributesConfig,
     AttributesListener,
-    ClusterConfig,
-    ClusterListener,
     EncodedTokensListener,
     HintConfig,
     HintListener,
     LabelListener,
     Listener,
-    RecallConfig,
-    RecallListener,
     TextConfig,
     TextListener,
     VectorConfig,
@@ -29,7 +24,7 @@ from pointillist.conditioning import (
 from pointillist.errors import ConfigError, sentence
 from pointillist.images import ImageSpec
 from pointillist.likelihoods import LikelihoodName, build_likelihood
-from pointillist.networks import BackboneConfig, can_copy, config_from_dict, entry, names
+from pointillist.networks import BackboneConfig, config_from_dict, entry, names
 from pointillist.ordering import order_named, order_names
 
 # what no machine can hold is refused before memory is taken for it: settings may come from a file
@@ -48,8 +43,6 @@ class ModelConfig(BaseModel):
         classes: names of the labels it takes; empty for none.
         label_width: features of a label's vector.
         attributes, vector, hint, text: the other conditions that it listens to; None where it does not.
-        clusters: the looks that images are told apart by; None where they are not.
-        recall: the training images that a prompt brings to mind; None where it does not.
         position_width: features of a learned map of positions; 0 for none. With it the image size is fixed.
         level_width: features of the embedding of an unordered level.
         orders: the orders that it is trained on, the usual one first; see `ordering`. With several it is told which.
@@ -68,8 +61,6 @@ class ModelConfig(BaseModel):
     vector: VectorConfig | None = None
     hint: HintConfig | None = None
     text: TextConfig | None = None
-    recall: RecallConfig | None = None
-    clusters: ClusterConfig | None = None
     position_width: int = Field(0, ge=0, le=1024)
     level_width: int = Field(16, ge=1, le=1024)
     orders: tuple[str, ...] = ("raster",)
@@ -108,30 +99,6 @@ class ModelConfig(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _can_recall(self) -> ModelConfig:
-        if self.recall is not None and self.text is None:
-            raise ConfigError("`recall` needs a model that listens to text: give `text`, for example `use+learned`.")
-        if self.clusters is not None and self.text is None:
-            raise ConfigError("`clusters` needs a model that listens to text: give `text`, for example `use+learned`.")
-        return self
-
-    @model_validator(mode="after")
-    def _can_copy(self) -> ModelConfig:
-        image = self.image
-        likelihood = build_likelihood(self.likelihood, image, self.mixtures)
-        if self.copied and (image.channels > 1 or image.levels > 256 or likelihood.name != "categorical"):
-            raise ConfigError(
-                f"`copying` is of levels by name: images of {image.channels} channel(s) and {image.levels:,} levels "
-                f"with a {likelihood.name} likelihood cannot be copied; use one channel, at most 256 levels and "
-                "`likelihood = categorical`, or leave it out."
-            )
-        if self.copied and not can_copy(entry(self.model_type).backbone):
-            raise ConfigError(
-                f"`copying` needs a network that paints in one walk, not {self.model_type}: leave it out."
-            )
-        return self
-
-    @model_validator(mode="after")
     def _can_follow(self) -> ModelConfig:
         curves = [name for name in self.orders if order_named(name).snake]
         if curves and not entry(self.model_type).backbone.masks_locally:
@@ -141,11 +108,6 @@ class ModelConfig(BaseModel):
                 f"raster order, or the model {local}."
             )
         return self
-
-    @property
-    def copied(self) -> int:
-        """How many images the network may copy from; 0 for none."""
-        return self.recall.count if self.recall is not None and self.recall.copying else 0
 
     @property
     def order_width(self) -> int:
@@ -184,10 +146,6 @@ class ModelConfig(BaseModel):
             found["words"] = WordsListener(self.text)
         if self.text is not None and self.text.tokens:
             found["tokens"] = (EncodedTokensListener if self.text.token_size else WordTokensListener)(self.text)
-        if self.text is not None and self.recall is not None:
-            found["recall"] = RecallListener(self.recall, self.text, self.image)
-        if self.text is not None and self.clusters is not None:
-            found[CLUSTER] = ClusterListener(self.clusters, self.text, self.classes, self.image)
         return found
 
     def describe_conditions(self) -> list[str]:
@@ -204,8 +162,5 @@ class ModelConfig(BaseModel):
             said.append(f"hint ({made}{self.hint.channels} channel(s) of {kind})")
         if self.text is not None:
             heard = [self.text.encoder, "learned" * self.text.learned, "tokens" * bool(self.text.tokens)]
-            heard += [] if self.recall is None else [f"{self.recall.count} images that it recalls"]
             said.append(f"text ({' + '.join(filter(None, heard))})")
-        if self.clusters is not None:
-            said.append(f"cluster ({self.clusters.count})")
         return said

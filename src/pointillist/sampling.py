@@ -14,9 +14,8 @@ from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor
 
-from pointillist.clusters import draw_clusters
-from pointillist.conditioning import CLUSTER, Further, Label, Told, labels_of, resolve_texts
-from pointillist.drawing import Guidance, check_guidance, draw, guidances_of
+from pointillist.conditioning import Further, Label, Told, labels_of, resolve_texts
+from pointillist.drawing import check_guidance, draw
 from pointillist.engine.room import check_room
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import ImageSpec
@@ -45,7 +44,6 @@ class Samples:
         engine: what painted them.
         order: in which their sub-pixels were painted.
         texts: the prompt of each; None where there was none.
-        clusters: of a model that has some, which each has, `[n]`; -1 for none.
     """
 
     levels: Int[Tensor, "n c h w"]
@@ -56,7 +54,6 @@ class Samples:
     engine: str = "step"
     order: str = "raster"
     texts: tuple[str, ...] | None = None
-    clusters: Int[Tensor, " n"] | None = None
 
     def __len__(self) -> int:
         return len(self.levels)
@@ -86,7 +83,7 @@ def sample(
     n: int,
     label: Label = None,
     text: Any = None,
-    guidance: Guidance = 1.0,
+    guidance: float = 1.0,
     temperature: float = 1.0,
     top_p: float = 1.0,
     seed: int | None = None,
@@ -106,8 +103,7 @@ def sample(
         label, text, further: what is asked for, one for all or one an image; None paints without. See
             `PixelModel.told`.
         guidance: log p is proportional to log p_u + g (log p_c - log p_u), over the levels of each sub-pixel, with u
-            the model that is told nothing; 0 is unconditional, 1 the model. A cluster is drawn alike, or with its own
-            guidance, the second of a pair.
+            the model that is told nothing; 0 is unconditional, 1 the model.
         temperature: divides log p; 0 always takes the likeliest level.
         top_p: keeps the likeliest levels whose probabilities reach this sum.
         seed: image i depends on (seed, i) alone, not on `n` or `batch_size`; None takes a fresh one.
@@ -138,7 +134,6 @@ def sample(
         parts[0].engine,
         parts[0].order,
         None if parts[0].texts is None else tuple(text for p in parts for text in p.texts or ()),
-        torch.cat([p.clusters for p in parts if p.clusters is not None]),
     )
 
 
@@ -147,7 +142,7 @@ def stream(
     n: int,
     label: Label = None,
     text: Any = None,
-    guidance: Guidance = 1.0,
+    guidance: float = 1.0,
     temperature: float = 1.0,
     top_p: float = 1.0,
     seed: int | None = None,
@@ -177,18 +172,11 @@ def stream(
     for start in range(0, n, batch_size):
         stop = min(n, start + batch_size)
         u = seeded_uniforms(seed or 0, range(start, stop), shape) if uniforms is None else uniforms[start:stop]
-        # of uniforms that are given, what is left of their sum: uniform, and as good as independent of each
-        first = (
-            cluster_uniforms(seed or 0, range(start, stop)) if uniforms is None else u.reshape(len(u), -1).sum(1) % 1
-        )
-        of_pixels, of_cluster = guidances_of(guidance)
-        asked, nats = draw_clusters(model, told[start:stop], first, of_cluster, temperature, top_p)
-        chooser = Chooser(torch.from_numpy(u), of_pixels, temperature, top_p)
+        chooser = Chooser(torch.from_numpy(u), guidance, temperature, top_p)
         report = None if on_row is None else (lambda rows, levels, done=start: on_row(done, rows, levels))
-        levels = _paint(model, asked, chooser, (height, width), engine, report, walk, threads)
+        levels = _paint(model, told[start:stop], chooser, (height, width), engine, report, walk, threads)
         said = None if texts is None else tuple(texts[start:stop])
-        nats, clusters = nats + chooser.nats, labels_of(asked.parts.get(CLUSTER), len(asked))
-        yield Samples(levels, nats, image, labels[start:stop], seed, engine, walk.name, said, clusters)
+        yield Samples(levels, chooser.nats, image, labels[start:stop], seed, engine, walk.name, said)
 
 
 def _paint(
@@ -236,7 +224,7 @@ class Chooser:
 
 
 def check_numbers(
-    n: int, guidance: Guidance, temperature: float, top_p: float, *, batch_size: int = 1, threads: int = 1
+    n: int, guidance: float, temperature: float, top_p: float, *, batch_size: int = 1, threads: int = 1
 ) -> None:
     """Refuse what cannot be painted with; see `sample`.
 
@@ -266,11 +254,6 @@ def resolve_uniforms(seed: int | None, uniforms: Any, shape: tuple[int, ...]) ->
     if array.size and not (array.min() >= 0 and array.max() < 1):
         raise ConfigError(f"`uniforms` from {array.min():g} to {array.max():g} must lie in [0, 1).")
     return None, array
-
-
-def cluster_uniforms(seed: int, images: Iterable[int]) -> Float[np.ndarray, " n"]:
-    """What draws the clusters of some images of a seed: numbers of their own."""
-    return np.array([np.random.default_rng([seed, i, 1]).random() for i in images])
 
 
 def seeded_uniforms(seed: int, images: Iterable[int], shape: tuple[int, ...]) -> Float[np.ndarray, "n c h w"]:

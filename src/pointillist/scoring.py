@@ -13,10 +13,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pointillist.clusters import cluster_log_prob, with_own_cluster
 from pointillist.conditioning import Further, Label, Told
 from pointillist.data import ImageDataset
-from pointillist.drawing import Guidance, check_guidance, guidances_of, guide
+from pointillist.drawing import check_guidance, guide
 from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.ordering import Order
 from pointillist.pixel_model import PixelModel
@@ -51,7 +50,7 @@ class Evaluation:
     notes: tuple[str, ...] = ()
     order: str = "raster"
     by_order: Mapping[str, float] = field(default_factory=dict)
-    guidance: Guidance = 1.0
+    guidance: float = 1.0
 
     @classmethod
     def of(
@@ -61,7 +60,7 @@ class Evaluation:
         notes: tuple[str, ...] = (),
         order: str = "raster",
         by_order: Mapping[str, float] | None = None,
-        guidance: Guidance = 1.0,
+        guidance: float = 1.0,
     ) -> Evaluation:
         """From the negative log-likelihood of each image, in nats."""
         scale = dims * math.log(2)
@@ -102,13 +101,10 @@ def evaluate(
     seed: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
     order: str | None = None,
-    guidance: Guidance = 1.0,
+    guidance: float = 1.0,
     **further: Unpack[Further],
 ) -> Evaluation:
     """Likelihood of images, in float32 whatever the model was trained in; independent of `batch_size`.
-
-    A model with clusters is told that of each image, and the image pays for it: log p(k, x), which is exact, and never
-    more than log p(x); see `conditioning.cluster`.
 
     Args:
         x: a data set, or levels `n c h w`. A data set brings its own conditions, matched by name.
@@ -141,7 +137,6 @@ def evaluate(
             if told is not None:
                 mine = Told(len(part), {n: (mine if n in own else told).parts[n] for n in mine.parts})
             part = model.check(part)
-            mine = with_own_cluster(model, mine, part)
             for row, walk in zip(every, walks, strict=True):
                 (nats,) = guided_totals(model, part, mine, (guidance,), walk)
                 row[start:stop] = -nats.numpy()
@@ -190,16 +185,11 @@ def guided_log_probs(
 
 
 def guided_totals(
-    model: PixelModel, x: Int[Tensor, "b c h w"], told: Told, guidances: Sequence[Guidance], order: Order | None = None
+    model: PixelModel, x: Int[Tensor, "b c h w"], told: Told, guidances: Sequence[float], order: Order | None = None
 ) -> list[Float[Tensor, " b"]]:
-    """Log-likelihood of each image under each of several guidances, in nats; a cluster that is told is paid for."""
-    of_pixels, of_clusters = zip(*map(guidances_of, guidances), strict=True)
-    found = guided_log_probs(model, x, told, of_pixels, order)
-    with torch.autocast(x.device.type, enabled=False):
-        costs = [cluster_log_prob(model, told, guidance) for guidance in of_clusters]
-    return [
-        (nats.flatten(1).double().sum(1) + cost.to(nats.device)).cpu() for nats, cost in zip(found, costs, strict=True)
-    ]
+    """Log-likelihood of each image under each of several guidances, in nats."""
+    found = guided_log_probs(model, x, told, guidances, order)
+    return [nats.flatten(1).double().sum(1).cpu() for nats in found]
 
 
 def combine(nats: Float[np.ndarray, "o n"], order: str) -> Float[np.ndarray, " n"]:

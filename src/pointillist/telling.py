@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -10,15 +9,11 @@ import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
 
-from pointillist.clusters import cluster_listener
 from pointillist.conditioning import (
-    CLUSTER,
     NO_LABEL,
-    ClusterListener,
     Derivation,
     HintListener,
     Part,
-    RecallListener,
     TextListener,
     Told,
     label_part,
@@ -53,8 +48,6 @@ class Telling:
                 )
             parts["vector"] = model.listeners["vector"].resolve(columns.vectors, count, (1, 1))
         self._told = Told(count, parts)
-        self._texts = data.texts
-        self._looked_at: dict[bytes, int] = {}
         self._brings_hints = columns.hints is not None
         self._derives = model.config.hint is not None and model.config.hint.derive is not None
         if model.config.hint is not None and self._brings_hints and not self._derives:
@@ -62,37 +55,16 @@ class Telling:
         if data.texts is not None:
             prepare_texts(model, data.texts)
 
-    def __call__(self, index: np.ndarray, batch: Batch, about: Sequence[str] | None = None) -> Told:
-        """What `batch`, the images at `index`, is told.
-
-        Args:
-            about: captions whose subjects it does not recall; None for those of the data set.
-        """
+    def __call__(self, index: np.ndarray, batch: Batch) -> Told:
+        """What `batch`, the images at `index`, is told."""
         told = self._told[index]
         parts = dict(told.parts)
         for name, listener in self._model.listeners.items():
-            if isinstance(listener, RecallListener):
-                # by its own caption, however it is said this time, an image would recall itself
-                if about is None and self._texts is not None:
-                    about = [self._texts[int(i)] for i in index]
-                parts[name] = listener.resolve(batch.texts, told.count, (1, 1), without=about)
-            elif (listener.asks or name) == "text":
+            if (listener.asks or name) == "text":
                 parts[name] = listener.resolve(batch.texts, told.count, (1, 1))
         if self._model.config.hint is not None:
             parts["hint"] = self._hint(batch)
-        clusters = cluster_listener(self._model)
-        if clusters is not None:
-            parts[CLUSTER] = label_part(self._clusters(clusters, batch.levels))
         return Told(told.count, parts)
-
-    def _clusters(self, listener: ClusterListener, x: Int[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
-        """Those of images, each looked at once: a training reads an image many times."""
-        keys = [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in x.numpy()]
-        new = [i for i, key in enumerate(keys) if key not in self._looked_at]
-        if new:
-            found = listener.of(x[new]).tolist()
-            self._looked_at |= dict(zip((keys[i] for i in new), found, strict=True))
-        return torch.tensor([self._looked_at[key] for key in keys])
 
     def _hint(self, batch: Batch) -> Part:
         listener = self._model.listeners["hint"]

@@ -1,4 +1,4 @@
-"""What `sample` is asked for beside labels: attributes, a vector, a hint, guidance, as typed."""
+"""What `sample` is asked for beside labels: attributes, a vector, a hint, as typed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
-    from pointillist.drawing import Guidance
     from pointillist.pixel_model import PixelModel
 
 
@@ -28,21 +27,6 @@ def asked(attributes: list[str], vector: Path | None) -> dict[str, Any]:
     if vector is not None:
         found["vector"] = _array(vector, "--vector")
     return found
-
-
-def guidance_of(model: PixelModel, guidance: float, of_cluster: float | None) -> Guidance:
-    """`--guidance` and `--cluster-guidance`, which is as the first where it isn't typed.
-
-    Raises:
-        ConfigError: for a cluster of a model without.
-    """
-    from pointillist.clusters import cluster_listener
-
-    if of_cluster is None:
-        return guidance
-    if cluster_listener(model) is None:
-        raise ConfigError(f"`--cluster-guidance` (={of_cluster:g}) needs a model with clusters: leave it out.")
-    return guidance, of_cluster
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -92,10 +92,6 @@ Guidance = Annotated[
         metavar="X", help="Measure what `sample --guidance X` draws from: below 1 believes what is told less."
     ),
 ]
-ClusterGuidance = Annotated[
-    float | None,
-    typer.Option(metavar="X", help="The same for the cluster of a model with clusters; else as --guidance."),
-]
 Weights = Annotated[str | None, typer.Option(metavar="KIND", help=ROUNDED)]
 Force = Annotated[bool, typer.Option("--force", metavar=FLAG, help="Replace the CSV that is there.")]
 
@@ -114,7 +110,6 @@ def evaluate(
     device: Device = "auto",
     order: Order = None,
     guidance: Guidance = 1.0,
-    cluster_guidance: ClusterGuidance = None,
     retrieval: Retrieval = False,
     candidates: Candidates = 50,
     draws: Draws = 1,
@@ -127,8 +122,8 @@ def evaluate(
     import torch
 
     from pointillist.cli import fidelity
-    from pointillist.cli.asking import guidance_of
     from pointillist.data import load_data
+    from pointillist.drawing import check_guidance
     from pointillist.errors import ConfigError
     from pointillist.factory import load
     from pointillist.scoring import evaluate as score
@@ -140,7 +135,7 @@ def evaluate(
         raise ConfigError(f"`--precision` (={precision!r}) must be fp32 or bf16.")
     scorer = with_weights(load(model), weights)
     scorer.to(resolve_device(device)).to(memory_format=torch.channels_last)
-    believed = guidance_of(scorer, guidance, cluster_guidance)  # refused before images are read
+    check_guidance(guidance)  # refused before images are read
     options = reading(scorer, data, sets or [], labels=not no_labels)
     classes = scorer.config.classes if options.labels else ()
     splits = load_data(data, options, spec=scorer.image, classes=classes)
@@ -148,7 +143,7 @@ def evaluate(
     images = some(images, limit)
     started = time.perf_counter()
     with Bar("scoring", len(images)) as bar:
-        how: dict[str, Any] = {"order": order, "guidance": believed, "batch_size": batch_size}
+        how: dict[str, Any] = {"order": order, "guidance": guidance, "batch_size": batch_size}
         result = score(scorer, images, text=text, on_progress=bar.follow, **how)
     seconds = time.perf_counter() - started
     if per_image is not None:
@@ -156,7 +151,7 @@ def evaluate(
     facts = describe(scorer, images, name, result, options)
     if retrieval:
         with torch.autocast(scorer.device.type, torch.bfloat16, enabled=precision == "bf16"):
-            facts |= fidelity.worth(scorer, images, splits.train, candidates, draws, batch_size, believed)
+            facts |= fidelity.worth(scorer, images, candidates, draws, batch_size, guidance)
         facts["worth_in"] = precision
     if copies:
         facts["copies"] = fidelity.copies(scorer, splits, images, name, copies)

@@ -8,7 +8,6 @@ from pointillist.cli.output import Bar
 
 if TYPE_CHECKING:
     from pointillist.data import DataSplits, ImageDataset
-    from pointillist.drawing import Guidance
     from pointillist.factory import PretrainedPixelModel
     from pointillist.fidelity import Ranking, Share
 
@@ -16,18 +15,15 @@ if TYPE_CHECKING:
 def worth(
     model: PretrainedPixelModel,
     images: ImageDataset,
-    train: ImageDataset | None,
     candidates: int,
     draws: int,
     batch_size: int,
-    guidance: Guidance = 1.0,
+    guidance: float = 1.0,
 ) -> dict[str, Any]:
     """Bits an image that each condition saves; classes by Bayes' rule; the true caption among others.
 
-    Under guidance, captions are ranked by the model itself as well, which costs nothing. They are also ranked without
-    the model, by the training images of similar captions, where those are at hand.
+    Under guidance, captions are ranked by the model itself as well, which costs nothing.
     """
-    from pointillist.drawing import guidances_of
     from pointillist.fidelity import bits_saved, classify, rank_texts_under
 
     facts: dict[str, Any] = {}
@@ -41,18 +37,12 @@ def worth(
     if draws and model.config.text is not None and images.texts is not None:
         fitting = min(candidates, len(set(images.texts)))
         if fitting > 1:
-            how, itself = {"candidates": fitting, "draws": draws}, guidances_of(guidance) == (1, 1)
-            guidances: list[Guidance] = [guidance] if itself else [guidance, 1.0]
+            guidances = [guidance] if guidance == 1 else [guidance, 1.0]
             with Bar("ranking", len(images)) as bar:
+                how = {"candidates": fitting, "draws": draws}
                 ranked = rank_texts_under(model, images, guidances, on_progress=bar.follow, **how)
             for what, ranking in zip(("captions", "captions_by_model_itself"), ranked, strict=False):
                 facts[what] = _ranking(ranking)
-            if train is not None and train is not images and train.texts is not None:
-                from pointillist.opponents import rank_by_neighbours
-
-                with Bar("retrieving", len(images)) as bar:
-                    retrieved = rank_by_neighbours(train, images, on_progress=bar.follow, **how)
-                facts["captions_without_model"] = _ranking(retrieved)
     return facts
 
 
@@ -95,7 +85,6 @@ def lines_of(facts: dict[str, Any]) -> list[tuple[str, str]]:
         lines.append(("", "these and what follows are computed in bf16"))
     others = {
         "captions_by_model_itself": ("by the model itself", "without guidance"),
-        "captions_without_model": ("without a model", "by the training images of the five nearest captions"),
     }
     for what in ("classes", "captions", *others):
         if what in facts:

@@ -16,16 +16,13 @@ def heard(section: ModelSection, data: ImageDataset, source: PretrainedPixelMode
     """Keywords of `build` for what a model listens to beside labels; data that lack one need not unteach it.
 
     Raises:
-        ConfigError: if a hint is to be made of the images, and the data bring hints too; if captions are missing.
+        ConfigError: if a hint is to be made of the images, and the data bring hints too.
     """
     from pointillist.conditioning import (
         AttributesConfig,
-        ClusterConfig,
         HintConfig,
-        RecallConfig,
         TextConfig,
         VectorConfig,
-        worth_remembering,
     )
 
     columns, before = data.columns, None if source is None else source.config
@@ -46,38 +43,8 @@ def heard(section: ModelSection, data: ImageDataset, source: PretrainedPixelMode
     text = section.text if section.text != "auto" else "use" if data.texts is not None and before is None else "off"
     if text != "off":
         found["text"] = TextConfig.of(text, section.text_width, section.text_dropout)
-    if section.copying and not section.recall:
-        raise ConfigError("`copying` is from images that captions recall: give `recall`, such as 12, or leave it out.")
-    if section.recall:
-        if data.texts is None:
-            raise ConfigError(f"`recall` (={section.recall}) is by captions, and {data.name} has none: leave it out.")
-        captions = tuple(data.texts[place] for place in worth_remembering(data.texts))
-        found["recall"] = RecallConfig(
-            captions=captions, count=section.recall, width=section.hint_width, copying=section.copying
-        )
-    if section.clusters:
-        if data.texts is None:
-            raise ConfigError(
-                f"`clusters` (={section.clusters}) need captions, and {data.name} has none: leave it out."
-            )
-        found["clusters"] = ClusterConfig(count=section.clusters, width=section.label_width)
     if before is not None:
-        for name in ("attributes", "vector", "hint", "text", "recall", "clusters"):
+        for name in ("attributes", "vector", "hint", "text"):
             if name not in found and getattr(before, name) is not None:
                 found[name] = getattr(before, name)
     return found
-
-
-def remember(
-    model: PretrainedPixelModel, section: ModelSection, data: ImageDataset, source: PretrainedPixelModel | None
-) -> None:
-    """Give a new model the images that its prompts bring to mind: training images, or those that its source recalls."""
-    from pointillist.conditioning import RecallListener, worth_remembering
-
-    listener, before = model.listeners.get("recall"), None if source is None else source.listeners.get("recall")
-    if not isinstance(listener, RecallListener):
-        return
-    if section.recall:
-        listener.remember(data.batch(worth_remembering(data.texts or ())).levels)
-    elif isinstance(before, RecallListener):
-        listener.remember(before.levels)

@@ -19,10 +19,6 @@ def describe(
     model: PretrainedPixelModel, images: ImageDataset, split: str, result: Evaluation, options: DataOptions
 ) -> dict[str, Any]:
     """Everything that must be known to compare the figure with another."""
-    from pointillist.conditioning import CLUSTER
-    from pointillist.drawing import guidances_of
-
-    guidance, of_cluster = guidances_of(result.guidance)
     told = bool(model.config.classes) and images.labels is not None
     ours, theirs = model.image, images.spec
     sizes = f"images of {theirs.height}x{theirs.width}, where the model was trained on {ours.height}x{ours.width}"
@@ -39,8 +35,7 @@ def describe(
         "labels": "used" if told else "not used" if model.config.classes else "none",
         "told": told_of(model, images),
         "order": result.order,
-        "guidance": guidance,
-        **({"cluster_guidance": of_cluster} if CLUSTER in model.listeners else {}),
+        "guidance": result.guidance,
         "nats_by_order": dict(result.by_order),
         "notes": notes,
     }
@@ -59,8 +54,6 @@ def told_of(model: PretrainedPixelModel, images: ImageDataset) -> list[str]:
         "text": images.texts is not None,
         "words": images.texts is not None,
         "tokens": images.texts is not None,
-        "recall": images.texts is not None,
-        "cluster": True,  # its own
         "hint": made,
     }
     return [name for name in model.listeners if known[name]]
@@ -92,13 +85,7 @@ def say(
 
 def _guidance_text(result: Evaluation) -> str:
     """How much what is told counts; nothing for the model itself."""
-    from pointillist.drawing import guidances_of
-
-    guidance, of_cluster = guidances_of(result.guidance)
-    if guidance == of_cluster == 1:
-        return ""
-    apart = f", of the cluster {of_cluster:g}" if of_cluster != guidance else ""
-    return f"{guidance:g}{apart}, where 1 is the model itself"
+    return "" if result.guidance == 1 else f"{result.guidance:g}, where 1 is the model itself"
 
 
 def _order_text(result: Evaluation) -> str:

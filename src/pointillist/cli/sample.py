@@ -60,9 +60,6 @@ Texts = Annotated[list[str] | None, _option("--text", value="PROMPT", text="What
 Attributes = Annotated[
     list[str] | None, _option("--attribute", value="NAME=VALUE", text="Such as hair=red; repeatable.", panel=_PAINT)
 ]
-Cluster = Annotated[
-    int | None, _option(value="N", text="Of a model with clusters, paint this one; else drawn.", panel=_PAINT, low=0)
-]
 Vector = Annotated[Path | None, _option(value="NPY", text="Numbers, one row for all images or one each.", panel=_PAINT)]
 Hint = Annotated[
     Path | None, _option(value="IMAGE", text="What is known beforehand: a picture, or an .npy.", panel=_PAINT)
@@ -76,9 +73,6 @@ Temperature = Annotated[
 TopP = Annotated[float, _option(value="X", text="Keep the likeliest levels up to this probability.", panel=_PAINT)]
 Guidance = Annotated[
     float, _option(value="X", text="Stress what is asked; 0 ignores it, 1 is the model.", panel=_PAINT)
-]
-ClusterGuidance = Annotated[
-    float | None, _option(value="X", text="The same for the cluster alone; else as --guidance.", panel=_PAINT)
 ]
 Seed = Annotated[int | None, _option(value="N", text="The same seed paints the same images.", panel=_PAINT, low=0)]
 Size = Annotated[
@@ -109,14 +103,12 @@ def sample(
     label: Labels = None,
     text: Texts = None,
     attribute: Attributes = None,
-    cluster: Cluster = None,
     vector: Vector = None,
     hint: Hint = None,
     hint_of: HintOf = None,
     temperature: Temperature = 1.0,
     top_p: TopP = 1.0,
     guidance: Guidance = 1.0,
-    cluster_guidance: ClusterGuidance = None,
     seed: Seed = None,
     size: Size = None,
     engine: Engine = "auto",
@@ -134,7 +126,7 @@ def sample(
     as_json: Json = False,
 ) -> None:
     """Paint new images with a model."""
-    from pointillist.cli.asking import asked, each_label, each_text, given_hint, guidance_of
+    from pointillist.cli.asking import asked, each_label, each_text, given_hint
     from pointillist.cli.writers import check_target
     from pointillist.data import parse_size
     from pointillist.data.palette import read_palette
@@ -164,10 +156,10 @@ def sample(
         check_animation(animate, kind, force)
     settings = {
         "n": total, "label": labels, "temperature": temperature, "top_p": top_p,
-        "guidance": guidance_of(painter, guidance, cluster_guidance),
+        "guidance": guidance,
         "engine": chosen.engine, "threads": threads,
         "seed": secrets.randbelow(2**31) if seed is None else seed, "size": wanted, "batch_size": batch_size,
-        "text": prompts, **asked(attribute or [], vector), "cluster": cluster, **given_hint(painter, hint, hint_of),
+        "text": prompts, **asked(attribute or [], vector), **given_hint(painter, hint, hint_of),
         "order": painter.order(order).name,
     }  # fmt: skip
     prepare_texts(painter, prompts or ())

@@ -189,7 +189,7 @@ def _model(
 ) -> tuple[PretrainedPixelModel, list[str]]:
     import torch
 
-    from pointillist.cli.listening import heard, remember
+    from pointillist.cli.listening import heard
     from pointillist.factory import build
     from pointillist.finetune import initialise_from
 
@@ -213,8 +213,7 @@ def _model(
         orders=section.orders,
         **section.network,
     )
-    notes = [] if source is None else initialise_from(model, source)  # first, as it says what does not fit
-    remember(model, section, splits.train, source)
+    notes = [] if source is None else initialise_from(model, source)
     return model, notes
 
 

@@ -1,42 +1,32 @@
 """What a painting listens to: each condition in a file of its own, all of them brought to one `nn.Condition`."""
 
 from pointillist.conditioning.attributes import AttributesConfig, AttributesListener
-from pointillist.conditioning.cluster import ClusterConfig, ClusterListener
 from pointillist.conditioning.derive import Derivation
 from pointillist.conditioning.hint import HintConfig, HintListener
 from pointillist.conditioning.label import NO_LABEL, Label, LabelListener, label_part, labels_of, resolve_labels
 from pointillist.conditioning.listener import Listener
 from pointillist.conditioning.order import OrderVectors
 from pointillist.conditioning.position import PositionMap
-from pointillist.conditioning.recall import RecallConfig, RecallListener, subject, worth_remembering
 from pointillist.conditioning.text import TextConfig, TextListener, WordsListener, prompts_of, resolve_texts
 from pointillist.conditioning.tokens import EncodedTokensListener, TokensListener, WordTokensListener
-from pointillist.conditioning.told import CLUSTER, Further, Part, Told, not_heard
-from pointillist.conditioning.towers import CaptionTower, ImageTower
+from pointillist.conditioning.told import Further, Part, Told, not_heard
 from pointillist.conditioning.vector import VectorConfig, VectorListener
 
 __all__ = [
-    "CLUSTER",
     "NO_LABEL",
     "AttributesConfig",
     "AttributesListener",
-    "CaptionTower",
-    "ClusterConfig",
-    "ClusterListener",
     "Derivation",
     "EncodedTokensListener",
     "Further",
     "HintConfig",
     "HintListener",
-    "ImageTower",
     "Label",
     "LabelListener",
     "Listener",
     "OrderVectors",
     "Part",
     "PositionMap",
-    "RecallConfig",
-    "RecallListener",
     "TextConfig",
     "TextListener",
     "TokensListener",
@@ -51,6 +41,4 @@ __all__ = [
     "prompts_of",
     "resolve_labels",
     "resolve_texts",
-    "subject",
-    "worth_remembering",
 ]

@@ -13,9 +13,6 @@ from torch import Tensor
 
 from pointillist.errors import ConfigError
 
-CLUSTER = "cluster"
-"""The part that is of the image itself: known, as its first pixel is, whether or not anything is told."""
-
 
 class Further(TypedDict, total=False):
     """Conditions beside `label` and `text`, as a user gives them: one for all images, or one each.
@@ -25,13 +22,11 @@ class Further(TypedDict, total=False):
         vector: floats `[d]` or `[n d]`.
         hint: an image on the same grid, `[c h w]` or `[n c h w]`: levels, or floats where the model takes floats; or
             pictures (PIL).
-        cluster: its number, for models that have clusters; None draws one.
     """
 
     attributes: Mapping[str, Any] | None
     vector: Any
     hint: Any
-    cluster: Any
 
 
 @dataclass(frozen=True)
@@ -76,16 +71,13 @@ class Told:
         return Told(self.count, {n: p.hidden(where[n]) if n in where else p for n, p in self.parts.items()})
 
     def untold(self) -> Told:
-        """The same images, told nothing; a cluster, which is their own, stays."""
-        return Told(
-            self.count,
-            {n: p if n == CLUSTER else Part(p.values, torch.zeros_like(p.known)) for n, p in self.parts.items()},
-        )
+        """The same images, told nothing."""
+        return Told(self.count, {n: Part(p.values, torch.zeros_like(p.known)) for n, p in self.parts.items()})
 
     @property
     def anything(self) -> bool:
         """Whether any image is told anything."""
-        return any(bool(p.known.any()) for name, p in self.parts.items() if name != CLUSTER)
+        return any(bool(p.known.any()) for p in self.parts.values())
 
     @classmethod
     def together(cls, several: Sequence[Told]) -> Told:

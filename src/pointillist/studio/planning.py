@@ -10,12 +10,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pointillist.clusters import draw_clusters, with_own_cluster
 from pointillist.conditioning import Told
 from pointillist.errors import DataError
 from pointillist.ordering import Order
 from pointillist.pixel_model import PixelModel
-from pointillist.sampling import cluster_uniforms, seeded_uniforms
+from pointillist.sampling import seeded_uniforms
 from pointillist.studio import messages as m
 from pointillist.studio.reading import check_pixels, levels_of, mask_of, told_of
 from pointillist.studio.refusals import too_large
@@ -75,11 +74,6 @@ def plan(model: PixelModel, request: m.PaintRequest, limits: m.Limits) -> Plan:
         start = Known(levels, torch.from_numpy(mask))
     told = Told.together([told_of(model, canvas.told, size) for canvas in request.canvases])
     canvases = [c.model_copy(update={"seed": _seed(c)}) for c in request.canvases]
-    if start is None:
-        first = np.concatenate([cluster_uniforms(c.seed or 0, [c.index]) for c in canvases])
-        told, _ = draw_clusters(model, told, first, request.guidance, request.temperature, request.top_p)
-    else:  # the picture that is there has one already
-        told = with_own_cluster(model, told, start.levels.expand(len(canvases), -1, -1, -1))
     filled = request.model_copy(
         update={"canvases": canvases, "order": order.name, "size": list(size), "engine": engine}
     )

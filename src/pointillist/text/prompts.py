@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from pointillist.checkpoint import replacing
-from pointillist.text.encoder import ManyEncoder, TextEncoder, TokenEncoder
+from pointillist.text.encoder import TextEncoder, TokenEncoder
 
 CACHE = "POINTILLIST_CACHE"
 MAX_PROMPTS = 100_000  # in memory: 200 MB of 512 numbers
@@ -54,26 +54,16 @@ class Prompts:
         distinct = sorted({clean(text) for text in texts} - self._known.keys())
         if not distinct:
             return
-        vectors = self._kept(distinct, "", self)
+        vectors = self._kept(distinct)
         self._known.update(zip(distinct, vectors, strict=True))
 
-    def to_search(self, texts: Iterable[str]) -> np.ndarray:
-        """Vectors `float32 [n size]` to search among, from a file if they were made before.
-
-        Where the encoder can, they are made together, which takes a fifth of the time; their last bits may then differ
-        from those of `__call__`, which a model hears.
-        """
-        cleaned = [clean(text) for text in texts]
-        many = self.encoder.encode_many if isinstance(self.encoder, ManyEncoder) else self
-        return self._kept(cleaned, "together", many) if cleaned else np.zeros((0, self.encoder.size), np.float32)
-
-    def _kept(self, texts: list[str], how: str, make: Callable[[list[str]], np.ndarray]) -> np.ndarray:
+    def _kept(self, texts: list[str]) -> np.ndarray:
         """Vectors from a file, or made and written to it."""
-        key = hashlib.sha256("\n".join([self.encoder.fingerprint, how, *texts]).encode())
+        key = hashlib.sha256("\n".join([self.encoder.fingerprint, *texts]).encode())
         path = cache_folder() / "prompts" / f"{key.hexdigest()}.npy"
         vectors = _read(path, (len(texts), self.encoder.size))
         if vectors is None:
-            vectors = make(texts)
+            vectors = self(texts)
             with suppress(OSError):  # a full or read-only disk costs time, not the run
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with replacing(path) as temporary, temporary.open("wb") as file:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
 
 from pointillist.conditioning import Part, Told
 from pointillist.data import Batch
-from pointillist.images import ImageSpec
-from pointillist.text import reword, with_colour
+from pointillist.training.captions import CaptionSettings, augment_caption
 from pointillist.training.config import TrainConfig
 
-SPOKEN = ("text", "words", "tokens", "recall")
-"""Parts that are made of one caption: they are hidden together, and all but what is recalled now and then."""
+SPOKEN = ("text", "words", "tokens")
+"""Parts that are made of one caption: they are hidden together."""
 
 
 def hide(told: Told, keys: np.ndarray, seed: int, config: TrainConfig) -> Told:
@@ -40,43 +37,16 @@ def hide(told: Told, keys: np.ndarray, seed: int, config: TrainConfig) -> Told:
         column += width
     for name in spoken[1:]:
         where[name] = where[spoken[0]]
-    if "recall" in spoken and config.recall_alone:
-        alone = [np.random.default_rng([seed, int(key), 23]).random() < config.recall_alone for key in keys]
-        where |= {name: where[name] | torch.tensor(alone) for name in spoken if name != "recall"}
     return told.hidden(where)
 
 
-def mistold(batch: Batch, keys: np.ndarray, seed: int, share: float, texts: Sequence[str] | None) -> Batch:
-    """Captions, of which a share is that of any image: what is told may be wrong, and pixels so far may say so."""
-    if batch.texts is None or texts is None or not share:
-        return batch
-    each = zip(batch.texts, (np.random.default_rng([seed, int(key), 29]) for key in keys), strict=True)
-    told = (texts[int(draw.integers(len(texts)))] if draw.random() < share else text for text, draw in each)
-    return replace(batch, texts=tuple(told))
-
-
-def coloured(batch: Batch, keys: np.ndarray, seed: int, share: float, spec: ImageSpec) -> Batch:
-    """Captions of which a share is told the colour of the image; see `text.with_colour`."""
-    if batch.texts is None or not share:
-        return batch
-    told = [np.random.default_rng([seed, int(key), 19]).random() < share for key in keys]
-    pictures = spec.to_images(batch.levels)
-    each = zip(batch.texts, pictures, told, strict=True)
-    return replace(batch, texts=tuple(with_colour(text, picture) if tell else text for text, picture, tell in each))
-
-
-def reworded(batch: Batch, keys: np.ndarray, seed: int, config: TrainConfig) -> Batch:
-    """Captions in other words; see `text.reword`."""
-    how: dict[str, Any] = {
-        "templates": config.templates,
-        "synonyms": config.synonyms,
-        "dropout": config.word_dropout,
-        "part_dropout": config.part_dropout,
-    }
-    if batch.texts is None or not any(how.values()):
+def reworded(batch: Batch, keys: np.ndarray, seed: int, settings: CaptionSettings) -> Batch:
+    """Captions in other words; see `augment_caption`."""
+    if batch.texts is None or not settings.anything:
         return batch
     draws = [np.random.default_rng([seed, int(key), 13]) for key in keys]
-    return replace(batch, texts=tuple(reword(t, d, **how) for t, d in zip(batch.texts, draws, strict=True)))
+    texts = tuple(augment_caption(text, rng, settings) for text, rng in zip(batch.texts, draws, strict=True))
+    return replace(batch, texts=texts)
 
 
 def noisy(told: Told, keys: np.ndarray, seed: int, deviation: float) -> Told:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pointillist.errors import ConfigError, sentence
+from pointillist.training.captions import CaptionSettings
 
 OptimiserName = Literal["adam", "rmsprop"]
 ScheduleName = Literal["cosine", "exponential", "constant"]
@@ -30,14 +31,7 @@ class TrainConfig(BaseModel):
         label_dropout: share of labels that are hidden, so that the model also paints unasked.
         condition_dropout: share of every other condition, and of each attribute, that is hidden likewise.
         all_dropout: share of images from which everything is hidden, where there are several conditions.
-        wrong_captions: share of images that are told the caption of any image, so that the model learns to doubt.
-        recall_alone: share of captions that are told by the images that they recall, and not as text.
-        align_steps: steps in which captions and images learn what they share, for a model with clusters.
-        templates: ways to say a caption, one of which is drawn each time: `["{}", "a picture of {}"]`.
-        synonyms: other words for a word of a caption, each as likely as the word: `{"red": ["crimson"]}`.
-        word_dropout: share of captions of two words or more that lose one each time.
-        part_dropout: probability with which each part of a caption, between commas, is left out; one always stays.
-        colour_words: share of captions without a colour to which that of the image is added: a dragon is a red dragon.
+        captions: how captions are varied each time they are read, `[train.captions]`; see `CaptionSettings`.
         text_noise: length of the noise that is added to the vector of a prompt, whose length is 1.
         flip: mirror half of the images.
         shift: move each image by up to this many pixels each way; what comes in is the darkest level.
@@ -71,14 +65,7 @@ class TrainConfig(BaseModel):
     label_dropout: float = Field(0.1, ge=0, lt=1)
     condition_dropout: float = Field(0.1, ge=0, lt=1)
     all_dropout: float = Field(0.1, ge=0, lt=1)
-    wrong_captions: float = Field(0.0, ge=0, lt=1)
-    recall_alone: float = Field(0.0, ge=0, lt=1)
-    align_steps: int = Field(500, ge=1)
-    templates: tuple[str, ...] = ()
-    synonyms: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    word_dropout: float = Field(0.0, ge=0, lt=1)
-    part_dropout: float = Field(0.0, ge=0, lt=1)
-    colour_words: float = Field(0.0, ge=0, le=1)
+    captions: CaptionSettings = CaptionSettings()
     text_noise: float = Field(0.0, ge=0, le=10)
     flip: bool = False
     shift: int = Field(0, ge=0)

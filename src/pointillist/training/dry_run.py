@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,11 @@ import psutil
 import torch
 from rich.console import Console
 
-from pointillist.clusters import cluster_listener
-from pointillist.data import ImageDataset
 from pointillist.errors import TrainingError
 from pointillist.factory import PretrainedPixelModel
 from pointillist.machine import free_bytes
 from pointillist.memory import growth
 from pointillist.scoring import check_spec, evaluate
-from pointillist.training.align import FOLDS, SEEING, align
 from pointillist.training.batch_size import saved_bytes
 from pointillist.training.config import TrainConfig
 from pointillist.training.plan import describe, prepare, splits_of
@@ -33,8 +29,6 @@ from pointillist.training.run import Painter
 from pointillist.training.trainer import Trainer
 
 LEAST_STEPS, ENOUGH_SECONDS = 5, 5.0
-ALIGN_STEPS = 5
-"""Steps of each of the networks that make clusters."""
 SCORED = 64
 """Images that a validation is timed on."""
 
@@ -49,7 +43,6 @@ class Forecast:
         first_seconds: of the first step, which allocates and compiles.
         training_seconds: of all steps.
         pause_seconds: of all validations and sample sheets; saving is not counted.
-        cluster_seconds: before the first step, while clusters are made; 0 for a model without.
         peak_bytes: the most memory that the process (on a GPU: the device) held.
         free_bytes: what could be had before; None where the system does not tell.
     """
@@ -62,23 +55,21 @@ class Forecast:
     pause_seconds: float
     peak_bytes: int
     free_bytes: int | None
-    cluster_seconds: float = 0.0
 
     @property
     def hours(self) -> float:
         """Of the whole run."""
-        return (self.cluster_seconds + self.first_seconds + self.training_seconds + self.pause_seconds) / 3600
+        return (self.first_seconds + self.training_seconds + self.pause_seconds) / 3600
 
     def __str__(self) -> str:
         free = "" if self.free_bytes is None else f" of {self.free_bytes / 1e9:.1f} GB free"
         images = self.steps * self.batch_size
-        clusters = f", {spoken(self.cluster_seconds)} for clusters" if self.cluster_seconds else ""
         return "\n".join(
             [
                 f"speed      {self.images_per_second:,.1f} images/s; the first step takes {self.first_seconds:.1f} s",
                 f"memory     {self.peak_bytes / 1e9:.2f} GB at most{free}",
                 f"time       {spoken(self.hours * 3600)}: {spoken(self.training_seconds)} for {images:,} images, "
-                f"{spoken(self.pause_seconds)} for validation and sample sheets{clusters}",
+                f"{spoken(self.pause_seconds)} for validation and sample sheets",
             ]
         )
 
@@ -93,7 +84,7 @@ def forecast(
 ) -> Forecast:
     """Run the first steps of a training, and tell what the whole of it would cost.
 
-    Steps, those that make clusters, a validation and a sheet are those of `train`, on a copy of the model; nothing is
+    Steps, a validation and a sheet are those of `train`, on a copy of the model; nothing is
     written, the model stays as it is.
 
     Args:
@@ -120,7 +111,6 @@ def forecast(
     )
     try:
         with nullcontext() if console is None or not main else console.status("trying the first steps"):
-            clusters = _clusters(model, images, config) if main else 0.0
             trainer.begin()
             (first, seconds), peak = _peak(lambda: _steps(trainer), accelerator.device)
             pauses = trainer.pauses
@@ -131,7 +121,7 @@ def forecast(
         trainer.release()
         accelerator.end_training()
     size, total = trainer.batch_size, trainer.total
-    return Forecast(total, size, size / seconds, first, (total - 1) * seconds, paused, peak, free, clusters)
+    return Forecast(total, size, size / seconds, first, (total - 1) * seconds, paused, peak, free)
 
 
 def spoken(seconds: float) -> str:
@@ -141,20 +131,6 @@ def spoken(seconds: float) -> str:
     if seconds < 100 * 60:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
-
-
-def _clusters(model: PretrainedPixelModel, images: ImageDataset, config: TrainConfig) -> float:
-    """Seconds that it would take to make clusters, from a few steps; a model that wants some has them afterwards."""
-    listener = cluster_listener(model)
-    if listener is None or listener.fitted:
-        return 0.0
-    marks = [(0, time.perf_counter())]
-    tried = config.model_copy(update={"align_steps": min(ALIGN_STEPS, config.align_steps)})
-    found = _seconds(lambda: align(model, images, tried, lambda done, total: marks.append((done, time.perf_counter()))))
-    step = 0.0
-    for work, often in ((SEEING, 1), (1, FOLDS + 1)):
-        step += often * statistics.median(b[1] - a[1] for a, b in pairwise(marks) if b[0] - a[0] == work)
-    return found + step * (config.align_steps - tried.align_steps)
 
 
 def _steps(trainer: Trainer) -> tuple[float, float]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -74,17 +72,6 @@ class Journal:
         """One line for the reader."""
         if self.console is not None:
             self.console.print(text, highlight=False)
-
-
-@contextmanager
-def counting(console: Console | None, what: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar for work that calls back with what is done and what there is in all."""
-    if console is None:
-        yield lambda done, total: None
-        return
-    with _bar(what, console) as progress:
-        task = progress.add_task(what, total=None, status="")
-        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 def _bar(what: str, console: Console) -> Progress:

@@ -15,10 +15,9 @@ from torch import Tensor
 
 from pointillist.conditioning import Told
 from pointillist.data import ImageDataset
-from pointillist.errors import ConfigError
 from pointillist.pixel_model import PixelModel
 from pointillist.telling import Telling
-from pointillist.training.augment import coloured, hide, mistold, noisy, reworded, shifted
+from pointillist.training.augment import hide, noisy, reworded, shifted
 from pointillist.training.config import TrainConfig
 from pointillist.training.order import Order
 
@@ -46,19 +45,11 @@ class Reader:
         telling: what the images are told.
         order: in which they are read.
         waited: seconds for which `read` kept its caller waiting.
-
-    Raises:
-        ConfigError: if colours are to be named of images that have none.
     """
 
     def __init__(
         self, model: PixelModel, data: ImageDataset, config: TrainConfig, batch: int, *, process: int, processes: int
     ) -> None:
-        if config.colour_words and data.spec.palette is None and data.spec.channels < 3:
-            raise ConfigError(
-                f"`colour_words` (={config.colour_words:g}) adds the colours of images to captions, and the images of "
-                f"{data.name} have none: leave it at 0."
-            )
         self.data, self.config = data, config
         self.telling = Telling(model, data)
         self.order = Order(len(data), config.seed)
@@ -111,11 +102,8 @@ class Reader:
             batch = self.data.batch(index, seed=seed, flip=config.flip)
             if config.shift:
                 batch = shifted(batch, index, seed, config.shift)
-            batch = mistold(batch, index, seed, config.wrong_captions, self.data.texts)
-            about = batch.texts  # before it is said in other words
-            batch = coloured(batch, index, seed, config.colour_words, self.data.spec)
             levels.append(batch.levels)
-            heard = self.telling(index, reworded(batch, index, seed, config), about)
+            heard = self.telling(index, reworded(batch, index, seed, config.captions))
             told.append(hide(noisy(heard, index, seed, config.text_noise), index, seed, config))
             indices += index.tolist()
         return Part(torch.cat(levels), Told.together(told), indices)

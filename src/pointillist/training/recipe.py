@@ -17,6 +17,7 @@ from pointillist.errors import ConfigError
 from pointillist.likelihoods import LikelihoodName
 from pointillist.networks import entry
 from pointillist.ordering import order_names
+from pointillist.training.captions import CaptionSettings
 from pointillist.training.config import TrainConfig
 
 Tree = dict[str, Any]
@@ -33,10 +34,6 @@ class ModelSection(BaseModel):
             bring hints of their own instead (`data.hint_from`).
         text: how captions are heard: `use`, `learned`, `use+learned`, `minilm:FOLDER`, `clip:FOLDER`, each also
             with `+tokens` (cross-attention), or `off`; `auto` is `use` where the images have captions.
-        clusters: how many looks images are told apart by, learned from captions and images; 0 for none. Before its
-            first pixel an image gets one, which its caption and label make likely.
-        recall: how many training images a caption brings to mind, those of the captions nearest to it; 0 for none.
-        copying: whether it sees where these agree with what is painted, and may copy from them.
         attribute_width, vector_width, hint_width, text_width: features of each condition.
         text_dropout: probability, on the features of text, against learning captions by heart.
         init: a model whose weights are taken at the start (fine-tuning).
@@ -56,22 +53,12 @@ class ModelSection(BaseModel):
     text: str = "auto"
     text_width: int = Field(64, ge=1, le=8192)
     text_dropout: float = Field(0.1, ge=0, lt=1)
-    recall: int = Field(0, ge=0, le=64)
-    clusters: int = Field(0, ge=0, le=65_536)
-    copying: bool = False
     attribute_width: int = Field(16, ge=1, le=8192)
     vector_width: int = Field(64, ge=1, le=8192)
     hint_width: int = Field(32, ge=1, le=1024)
     orders: tuple[str, ...] = ("raster",)
     init: str | None = None
     network: dict[str, Any] = Field(default_factory=dict)
-
-    @field_validator("clusters")
-    @classmethod
-    def _several(cls, clusters: int) -> int:
-        if clusters == 1:
-            raise ConfigError("`clusters` (=1) must be 0 for none, or at least 2.")
-        return clusters
 
     @field_validator("orders", mode="before")
     @classmethod
@@ -119,6 +106,8 @@ class RunConfig(BaseModel):
         _check_keys(tree.get("model", {}), ModelSection.model_fields, "model.")
         _check_keys(tree.get("data", {}), DataSection.model_fields, "data.")
         _check_keys(tree.get("train", {}), TrainConfig.model_fields, "train.")
+        captions = tree.get("train", {}).get("captions", {})
+        _check_keys(captions, CaptionSettings.model_fields, "train.captions.")
         model: ModelSection = _section(ModelSection, tree, "model")
         _check_keys(model.network, entry(model.type).backbone.Config.model_fields, "model.network.")
         data: DataSection = _section(DataSection, tree, "data")

@@ -21,7 +21,6 @@ from pointillist.scoring import check_spec
 from pointillist.training.config import TrainConfig
 from pointillist.training.plan import describe, prepare, splits_of
 from pointillist.training.progress import Progress
-from pointillist.training.start import make_clusters
 from pointillist.training.trainer import Trainer
 
 Painter = Callable[[PretrainedPixelModel, Path, int], None]
@@ -86,8 +85,6 @@ def train(
         model.card = training_card(model, images, model.training_record)
         model.save_pretrained(folder)
 
-    if not resume:
-        make_clusters(model, images, config, accelerator, console if accelerator.is_main_process else None)
     painter = None if paint is None else (lambda folder, step: paint(model, folder, step))
     trainer = Trainer(model, images, splits.valid, config, accelerator, console=console, save_model=save, paint=painter)
     if resume:
