@@ -61,11 +61,11 @@ def test_rounding_again_changes_nothing(values: list[float], columns: bool) -> N
     """Any finite numbers, also tiny and huge ones, with outputs on the first axis or the last."""
     weight = torch.tensor(values).reshape((1, 16, 2) if columns else (2, 16))
     for stored in ({"w": weight}, compact({"w": weight})):
-        once = expand(stored, {})["w"]
+        once = expand(stored)["w"]
         rounded = from_int8(*to_int8(once))
         assert torch.equal(bits(from_int8(*to_int8(rounded))), bits(rounded))
         assert kind_of({"w": rounded}) == "int8"
-        assert torch.equal(bits(expand(compact({"w": rounded}), {})["w"]), bits(rounded))
+        assert torch.equal(bits(expand(compact({"w": rounded}))["w"]), bits(rounded))
 
 
 def test_outputs_have_scales_of_their_own() -> None:

@@ -18,7 +18,7 @@ from torch import nn
 import pointillist as pt
 from pointillist.conditioning import TextConfig
 from pointillist.conditioning.text import prompts_of
-from pointillist.text import NOTHING, Prompts, features, open_encoder, reword, with_colour, word_features
+from pointillist.text import NOTHING, Prompts, features, open_encoder, word_features
 
 SMALL = {"shape": (1, 3, 4), "levels": 4, "channels": 6, "layers": 1}
 
@@ -87,21 +87,6 @@ def test_words_and_their_pieces_have_buckets() -> None:
     assert len(a & b) > 5 > len(a & c)
     assert features("a b c d e", 10, 3).shape == (3,)
     assert (features(" ", 10, 3) == NOTHING).all()
-
-
-def test_captions_are_reworded() -> None:
-    """Every way is found, and no other; punctuation stays; by the draws alone."""
-
-    def ways(**how: Any) -> set[str]:
-        return {reword("a Red, dragon", np.random.default_rng(i), **how) for i in range(200)}
-
-    assert ways() == {"a Red, dragon"}
-    assert ways(synonyms={"red": ["crimson", "scarlet"]}) == {"a Red, dragon", "a crimson, dragon", "a scarlet, dragon"}
-    assert ways(templates=["{}", "picture of {}"]) == {"a Red, dragon", "picture of a Red, dragon"}
-    assert ways(dropout=0.5) == {"a Red, dragon", "Red, dragon", "a dragon", "a Red,"}
-    assert reword("dragon", np.random.default_rng(0), dropout=0.99) == "dragon"
-    assert ways(part_dropout=0.5) == {"a Red, dragon", "a Red", "dragon"}
-    assert reword("dragon", np.random.default_rng(0), part_dropout=0.99) == "dragon"
 
 
 def test_the_sentence_encoder_knows_what_is_alike() -> None:

@@ -6,6 +6,7 @@ Nothing is asked back from a device, so that an engine on a GPU may capture it.
 from __future__ import annotations
 
 import math
+from numbers import Real
 
 import torch
 from jaxtyping import Float, Int
@@ -26,8 +27,8 @@ def check_guidance(guidance: float) -> None:
     Raises:
         ConfigError: naming it.
     """
-    if not (isinstance(guidance, (int, float)) and 0 <= guidance < math.inf):
-        raise ConfigError(f"`guidance` (={guidance}) must be a number, 0 or more, and finite: 1 is the model itself.")
+    if not (isinstance(guidance, Real) and 0 <= guidance < math.inf):
+        raise ConfigError(f"`guidance` (={guidance}) must be 0 or more, and finite: 1 is the model itself.")
 
 
 def sharpen(log_probs: Float[Tensor, "b k"], temperature: float, top_p: float) -> Float[Tensor, "b k"]:

@@ -96,11 +96,11 @@ def test_text_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     words = ("--text-from", "path", "--text", "use+learned", "--no-labels")
     more = (
         "--set",
-        "train.word_dropout=0.5",
+        "train.captions.word_dropout=0.5",
         "--set",
         "train.text_noise=0.3",
         "--set",
-        'train.templates=["{}", "a {}"]',
+        'train.captions.templates=["{}", "a {}"]',
     )
     train(data, *words, *more, "--steps", "3", "--levels", "4", "--out", "m")
     run("train", "--resume", "--out", "m", "--steps", "5")
@@ -189,72 +189,3 @@ def test_some_images_are_measured(tmp_path: Path) -> None:
     assert few == again
     assert few["count"] == few["bits_saved"]["text"]["count"] == 5 < all_of_them["count"]
     assert "captions" not in few
-
-
-def test_clusters(tmp_path: Path) -> None:
-    """By a setting of a recipe: made first, drawn or asked for in painting, paid for in measuring, kept by `--init`."""
-    rng = np.random.default_rng(0)
-    names = np.array([f"{'red' if i % 2 else 'blue'} thing{i}" for i in range(24)])
-    np.savez(tmp_path / "named.npz", x=rng.integers(0, 4, (24, 6, 5), np.uint8), name=names)
-    data, options = tmp_path / "named.npz", ("--text-from", "name", "--text", "learned", "--levels", "4")
-    clusters = ("--set", "model.clusters=3", "--set", "train.align_steps=2")
-    train(data, *options, *clusters, "--steps", "2", "--out", "m")
-    means = pt.load("m").listeners["cluster"].means
-    assert means.any()
-    run("train", "--resume", "--out", "m", "--steps", "3")
-    train(data, *options, "--init", "m", "--steps", "1", "--out", "n")
-    for name in ("m", "n"):
-        assert torch.equal(pt.load(name).listeners["cluster"].means, means)
-    assert "cluster (3)" in " ".join(run("info", "m").output.split())
-    run("sample", "m", "-n", "2", "--text", "red", "--cluster", "2", "--seed", "1", "--out", "a.npz")
-    with np.load("a.npz") as written:
-        assert np.array_equal(written["levels"], pt.sample(pt.load("m"), 2, text="red", cluster=2, seed=1).levels)
-    assert "`cluster` (=3) must be" in fails("sample", "m", "--cluster", "3", "--out", "b.npz")
-    measured = json.loads(run("evaluate", "m", data, "--retrieval", "--candidates", "2", "--json").output)
-    assert measured["told"] == ["words", "cluster"]
-    assert (measured["guidance"], measured["cluster_guidance"]) == (1, 1)
-    guided = ("--guidance", "0.1", "--cluster-guidance", "2")
-    run("sample", "m", "-n", "2", "--text", "red", *guided, "--seed", "1", "--out", "g.npz")
-    with np.load("g.npz") as written:
-        wanted = pt.sample(pt.load("m"), 2, text="red", guidance=(0.1, 2.0), seed=1)
-        assert np.array_equal(written["levels"], wanted.levels)
-    ranked = json.loads(run("evaluate", "m", data, *guided, "--retrieval", "--candidates", "2", "--json").output)
-    assert (ranked["guidance"], ranked["cluster_guidance"]) == (0.1, 2)
-    assert ranked["captions_by_model_itself"] == measured["captions"]
-    assert "0.1, of the cluster 2, where 1 is the model itself" in run("evaluate", "m", data, *guided).output
-    train(data, *options, "--steps", "1", "--out", "without")
-    for command in (("sample", "without", "--out", "w.npz"), ("evaluate", "without", data)):
-        assert "`--cluster-guidance` (=2) needs a model with clusters" in fails(*command, *guided)
-    assert set(measured["bits_saved"]) == {"text", "everything"}
-    few = fails("train", data, *options, "--set", "model.clusters=99", "--steps", "1", "--out", "c")
-    assert "`clusters` (=99) need captions of at least 99 subjects" in few
-    one = fails("train", data, *options, "--set", "model.clusters=1", "--steps", "1", "--out", "c")
-    assert "`model.clusters` (=1) must be 0 for none, or at least 2" in one
-    none = fails("train", data, "--levels", "4", "--set", "model.clusters=3", "--steps", "1", "--out", "d")
-    assert "need captions, and" in none
-
-
-def test_images_that_are_recalled(tmp_path: Path) -> None:
-    """By a setting of a recipe; fine-tuning keeps them; without captions a sentence."""
-    data = write_images(tmp_path / "pets", count=10)
-    alone = fails("train", data, "--set", "model.copying=true", "--out", "c")
-    assert "`copying` is from images that captions recall" in alone
-    options = ("--set", "model.recall=2", "--text-from", "filename", "--text", "learned", "--levels", "4")
-    train(data, *options, "--steps", "2", "--out", "m")
-    model = pt.load("m")
-    assert model.config.recall is not None
-    assert model.config.recall.count == 2
-    remembered = model.listeners["recall"].levels
-    assert int(remembered.max()) > 0
-    run("train", "--resume", "--out", "m", "--steps", "3")
-    assert torch.equal(pt.load("m").listeners["recall"].levels, remembered)
-    assert "2 images that it recalls" in " ".join(run("info", "m").output.split())
-    run("sample", "m", "-n", "2", "--text", "cat", "--out", "d/")
-    measured = json.loads(run("evaluate", "m", data, "--json").output)
-    assert measured["told"] == ["label", "words", "recall"]
-    train(data, "--init", "m", "--steps", "1", "--out", "n")
-    assert torch.equal(pt.load("n").listeners["recall"].levels, remembered)
-    height, width = remembered.shape[2:]
-    told = fails("train", data, "--init", "m", "--size", f"{height // 2}x{width}", "--steps", "1", "--out", "p")
-    assert f"read them with `--size {height}x{width}`" in told
-    assert "is by captions" in fails("train", data, "--set", "model.recall=2", "--text", "learned", "--out", "o")

@@ -8,23 +8,18 @@ import numpy as np
 import torch
 
 from pointillist import scoring
-from pointillist.clusters import cluster_listener
 from pointillist.pixel_model import PixelModel
 
-from .strategies import log_prob_with, random_levels
+from .strategies import random_levels
 
 
 def check_evaluation(model: PixelModel, count: int = 11) -> None:
     """The result is that of one image at a time, for any batch size, whether it divides the count or not."""
     x = random_levels(model, count)
     labels = torch.arange(count) % len(model.config.classes) if model.config.classes else None
-    listener = cluster_listener(model)
     with scoring.evaluating(model):
         one_by_one = torch.cat([
-            -log_prob_with(
-                model, x[i : i + 1], None if listener is None else listener.of(x[i : i + 1]),
-                label=None if labels is None else labels[i],
-            ) for i in range(count)
+            -model.log_prob(x[i : i + 1], None if labels is None else labels[i]) for i in range(count)
         ])  # fmt: skip
     expected = one_by_one.double().numpy()
     for batch_size in (1, 3, 4, 10, 11, 64):
@@ -46,5 +41,4 @@ def check_known_entropy(model: PixelModel, count: int = 7) -> None:
         for parameter in model.parameters():
             parameter.zero_()
     found = scoring.evaluate(model, random_levels(model, count), batch_size=3)
-    first = 0.0 if model.config.clusters is None else math.log2(model.config.clusters.count) / found.dims
-    assert math.isclose(found.bits_per_dim, math.log2(model.image.levels) + first, rel_tol=1e-6)
+    assert math.isclose(found.bits_per_dim, math.log2(model.image.levels), rel_tol=1e-6)

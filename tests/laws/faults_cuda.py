@@ -29,20 +29,6 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Carried, "changed", lambda self: torch.zeros((), dtype=torch.bool))
 
 
-def _copied() -> None:
-    image = ImageSpec.infer((1, 40, 2), 2)  # rows of two levels are often guessed
-    how = {"likelihood": "categorical", "text": TEXTS[0], "recall": True, "copying": True}
-    for seed in (0, 2, 4, 7):
-        torch.manual_seed(seed)
-        model = dirty(make_model("pixelcnn", image, **how), 1.0)  # type: ignore[arg-type]
-        samplers.check_same_image(model, 40, 2, 1, seed, text="dragon")
-
-
-@fault("what is known after the draw is read as it was for the row before", _copied)
-def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(buffers, "carried", lambda program: set())
-
-
 @fault("a row is computed once from its guess", _same("pixelcnn"))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = painter.Easel.paint_together

@@ -18,7 +18,7 @@ from pointillist.unroll import ENGINES, Known, unroll
 
 from .causal import places
 from .likelihood import check_frequencies
-from .strategies import log_prob_with, random_levels
+from .strategies import random_levels
 from .walking import engine, walk
 
 DISTINCT = tuple(e for e in ENGINES if e != "auto")
@@ -59,16 +59,15 @@ def check_painted_by_full_forwards(model: PixelModel, height: int, width: int, c
     """The reference without engine, stage or known site: a full forward of everything for every sub-pixel, in order."""
     uniforms = torch.from_numpy(np.random.default_rng(seed).random((count, model.image.channels, height, width)))
     x = random_levels(model, count, height, width)  # what is not painted yet must not matter
-    one = None if model.config.clusters is None else 1
     with evaluating(model):
-        condition = model.condition(model.told(None, count, size=(height, width), cluster=one), count, (height, width))
+        condition = model.condition(model.told(None, count, size=(height, width)), count, (height, width))
         for site in model.places(height, width).argsort(axis=None):
             row, column = divmod(int(site), width)
             for channel in range(model.image.channels):
                 table = model.likelihood.conditional(model.params(x, condition), x, channel)[:, :, row, column]
                 x[:, channel, row, column] = inverse_cdf(table, uniforms[:, channel, row, column])
     for name in DISTINCT:
-        painted = sample(model, count, uniforms=uniforms, engine=name, size=(height, width), cluster=one)
+        painted = sample(model, count, uniforms=uniforms, engine=name, size=(height, width))
         assert torch.equal(painted.levels, x), f"{name} paints another image than full forwards"
 
 
@@ -80,8 +79,7 @@ def check_scored_as_painted(model: PixelModel, height: int, width: int, engine: 
     assert 0 <= int(painted.levels.min()) <= int(painted.levels.max()) < model.image.levels
     with torch.no_grad():
         asked = {name: how[name] for name in ("label", "text", "attributes", "vector", "hint") if name in how}
-        clusters = None if model.config.clusters is None else painted.clusters
-        expected = log_prob_with(model, painted.levels, clusters, **asked)
+        expected = model.log_prob(painted.levels, **asked)
     torch.testing.assert_close(painted.nats, expected.double(), rtol=1e-9, atol=1e-9)
 
 

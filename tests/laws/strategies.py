@@ -12,15 +12,11 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from pointillist.clusters import cluster_log_prob
 from pointillist.conditioning import (
     NO_LABEL,
     AttributesConfig,
-    ClusterConfig,
     HintConfig,
     Part,
-    RecallConfig,
-    RecallListener,
     TextConfig,
     Told,
     VectorConfig,
@@ -29,7 +25,7 @@ from pointillist.conditioning import (
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
 from pointillist.likelihoods import LikelihoodName, build_likelihood
-from pointillist.networks import can_copy, config_from_dict, entry, names
+from pointillist.networks import config_from_dict, entry, names
 from pointillist.ordering import ORDERS
 from pointillist.pixel_model import ModelConfig, PixelModel
 from pointillist.training.optim import AveragedWeights
@@ -39,8 +35,6 @@ Model = TypeVar("Model", bound=nn.Module)
 CLASSES = ("cat", "dog", "owl")
 ATTRIBUTES = AttributesConfig(values={"hair": ("red", "grey"), "eyes": ("0", "1", "2")}, width=2)
 VECTOR = VectorConfig(size=4, width=3)
-CLUSTERS = ClusterConfig(count=3, width=2, size=4, hidden=5, channels=2)
-RECALL = RecallConfig(captions=("red dragon", "a dragon", "blue"), count=2, width=3, layers=1, level_width=2)
 # words learned with the model; and beside them an encoder that no test opens: vectors stand for its prompts
 TEXTS = (
     TextConfig(learned=True, width=3, buckets=7, length=9),
@@ -138,9 +132,6 @@ def make_model(
     vector: bool = False,
     hint: HintConfig | None = None,
     text: TextConfig | None = None,
-    recall: bool = False,
-    copying: bool = False,
-    clusters: bool = False,
     mixtures: int = 2,
     orders: tuple[str, ...] = ("raster",),
 ) -> PixelModel:
@@ -163,18 +154,10 @@ def make_model(
         vector=VECTOR if vector else None,
         hint=hint,
         text=text,
-        recall=RECALL.model_copy(update={"copying": copying}) if recall else None,
-        clusters=CLUSTERS if clusters else None,
         level_width=3,
         orders=orders,
     )
-    model = PixelModel(config).double().eval()
-    if recall:
-        shape = (len(RECALL.captions), *image.shape)
-        recalling = model.listeners["recall"]
-        assert isinstance(recalling, RecallListener)
-        recalling.remember(torch.from_numpy(np.random.default_rng(0).integers(0, image.levels, shape)))
-    return model
+    return PixelModel(config).double().eval()
 
 
 def orders_of(name: str) -> st.SearchStrategy[tuple[str, ...]]:
@@ -208,13 +191,12 @@ def small_hint(hint: int | str | ImageSpec | None, image: ImageSpec) -> HintConf
 
 @st.composite
 def models(draw: Callable[..., Any], name: str | None = None, max_levels: int = 256, tokens: bool = True) -> PixelModel:
-    """A model of any kind, its weights in any state, in either mode; `tokens` and what is recalled no textbook has."""
+    """A model of any kind, its weights in any state, in either mode; `tokens` no textbook has."""
     chosen = draw(st.sampled_from(names())) if name is None else name
     image = draw(image_kinds(max_levels))
     torch.manual_seed(draw(st.integers(0, 2**20)))
     text = draw(st.sampled_from([None, *(text for text in TEXTS if tokens or not text.tokens)]))
     likelihood = draw(st.sampled_from(fitting_likelihoods(image)))
-    named = image.channels == 1 and likelihood == "categorical" and can_copy(entry(chosen).backbone)
     model = make_model(
         chosen,
         image,
@@ -226,9 +208,6 @@ def models(draw: Callable[..., Any], name: str | None = None, max_levels: int = 
         vector=draw(st.booleans()),
         hint=small_hint(draw(st.sampled_from([None, *fitting_hints(image)])), image),
         text=text,
-        recall=text is not None and tokens and draw(st.booleans()),
-        copying=named and draw(st.booleans()),
-        clusters=text is not None and tokens and draw(st.booleans()),
         orders=draw(orders_of(chosen)),
     )
     draw(st.sampled_from([fresh, dirty, loaded, averaged]))(model)
@@ -292,10 +271,6 @@ def random_told(model: PixelModel, count: int, height: int | None = None, width:
         states = torch.randn(*shape, config.text.token_size, dtype=torch.float64)
         words = torch.randint(-1, config.text.buckets, (*shape, config.text.pieces))
         values["tokens"] = states if config.text.token_size else words
-    if config.recall is not None:
-        values["recall"] = torch.randint(-1, len(config.recall.captions), (count, config.recall.count))
-    if config.clusters is not None:
-        values["cluster"] = torch.randint(0, config.clusters.count, (count,))
     return Told(count, {n: Part(values[n], torch.rand(parts[n].known.shape) < 0.7) for n in parts})
 
 
@@ -317,12 +292,6 @@ def random_asked(
         name: parts[name].values for name in ("vector", "hint") if name in parts and (sure or torch.rand(()) < 0.7)
     }
     return asked
-
-
-def log_prob_with(model: PixelModel, x: Tensor, cluster: Any, **asked: Any) -> Tensor:
-    """Log-likelihood of images and, where they are given, their clusters, in nats."""
-    told = model.told(count=len(x), size=(x.shape[2], x.shape[3]), cluster=cluster, **asked)
-    return model.log_prob(x, cluster=cluster, **asked) + cluster_log_prob(model, told)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pointillist.conditioning import TextConfig
 from pointillist.images import ImageSpec
-from pointillist.networks import can_copy, entry, names
+from pointillist.networks import names
 from pointillist.pixel_model import PixelModel
 
 from .conditions import (
@@ -33,12 +33,11 @@ def test_what_is_not_told_is_not_heard(name: str, data: st.DataObject) -> None:
     check_images_do_not_mix(model)
 
 
-def full(name: str, hint: object = 2, seed: int = 0, text: TextConfig = TEXTS[1], recall: bool = False) -> PixelModel:
+def full(name: str, hint: object = 2, seed: int = 0, text: TextConfig = TEXTS[1]) -> PixelModel:
     """A model that listens to everything, with RGB images of 3x3, and no rectifier that is off for good."""
     torch.manual_seed(seed)
     image = ImageSpec.infer((3, 3, 3), 4)
-    everything = {"labels": True, "attributes": True, "vector": True, "position": True, "text": text, "recall": recall}
-    everything["clusters"] = recall
+    everything = {"labels": True, "attributes": True, "vector": True, "position": True, "text": text}
     return dirty(make_model(name, image, {"channels": 8}, hint=small_hint(hint, image), **everything), 0.3)  # type: ignore[arg-type]
 
 
@@ -48,25 +47,6 @@ def test_every_condition_is_heard(name: str) -> None:
     for text in TEXTS[1:]:
         check_each_is_heard(full(name, text=text))
         check_gradients_reach(full(name, text=text))
-
-
-@pytest.mark.parametrize("name", names())
-def test_images_that_are_recalled_and_clusters_are_heard(name: str) -> None:
-    """Beside every other condition, and alone."""
-    model = full(name, seed=1, recall=True)
-    check_each_is_heard(model)
-    check_gradients_reach(model)
-
-
-@pytest.mark.parametrize("name", [name for name in names() if can_copy(entry(name).backbone)])
-def test_images_that_may_be_copied_are_heard(name: str) -> None:
-    """Where a network is shown where they agree with what is painted, and may point at them."""
-    torch.manual_seed(2)
-    image = ImageSpec.infer((1, 3, 3), 4)
-    kind = {"likelihood": "categorical", "text": TEXTS[1], "recall": True, "copying": True}
-    model = dirty(make_model(name, image, {"channels": 8}, labels=True, **kind), 0.3)  # type: ignore[arg-type]
-    check_each_is_heard(model)
-    check_gradients_reach(model)
 
 
 @pytest.mark.parametrize("hint", [h for h in HINTS if h != "grey"], ids=str)

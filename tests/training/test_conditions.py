@@ -7,11 +7,11 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.conditioning import Part, RecallConfig, Told
+from pointillist.conditioning import Part, Told
 from pointillist.data import Batch, Columns, ImageDataset
 from pointillist.finetune import initialise_from
 from pointillist.telling import Telling, hint_of
-from pointillist.training.augment import hide, mistold, shifted
+from pointillist.training.augment import hide, shifted
 from tests.laws.strategies import dirty, random_told
 
 
@@ -49,54 +49,6 @@ def test_what_is_hidden_depends_on_seed_and_image() -> None:
         assert torch.equal(found.known, whole.parts[name].known[20:30])
     again = hide(told(50), np.arange(50), 8, config)
     assert not torch.equal(again.parts["label"].known, whole.parts["label"].known)
-
-
-def test_captions_are_told_by_what_they_recall_alone() -> None:
-    """A share of those that are told at all; what is recalled is hidden as often as before."""
-    count = 4000
-    known = torch.ones(count, dtype=torch.bool)
-    spoken = Told(count, {name: Part(torch.zeros(count, 1), known) for name in ("text", "words", "recall")})
-    before = hide(spoken, np.arange(count), 1, pt.TrainConfig(condition_dropout=0.2)).parts
-    found = hide(spoken, np.arange(count), 1, pt.TrainConfig(condition_dropout=0.2, recall_alone=0.25)).parts
-    assert torch.equal(found["recall"].known, before["recall"].known)
-    assert torch.equal(found["text"].known, found["words"].known)
-    assert not (found["text"].known & ~found["recall"].known).any()
-    told = found["recall"].known
-    alone = (told & ~found["text"].known).sum() / told.sum()
-    assert abs(float(alone) - 0.25) < 4 * (0.25 * 0.75 / float(told.sum())) ** 0.5
-
-
-def test_some_images_are_told_the_caption_of_another() -> None:
-    """A share, by seed and image, drawn from all captions; the others keep their own. What is recalled follows."""
-    count, texts = 4000, tuple(f"thing {i}" for i in range(4000))
-    batch, keys = Batch(torch.zeros(count, 1, 1, 1), texts=texts), np.arange(count)
-    found = mistold(batch, keys, 3, 0.2, texts).texts
-    assert found is not None
-    wrong = np.array([ours != theirs for ours, theirs in zip(found, texts, strict=True)])
-    assert abs(wrong.mean() - 0.2) < 4 * (0.2 * 0.8 / count) ** 0.5
-    assert len({text for text, other in zip(found, wrong, strict=True) if other}) > 0.8 * wrong.sum()
-    part = Batch(batch.levels[20:30], texts=texts[20:30])
-    assert mistold(part, keys[20:30], 3, 0.2, texts).texts == found[20:30]
-    assert mistold(batch, keys, 4, 0.2, texts).texts != found
-    assert mistold(batch, keys, 3, 0.0, texts) is batch
-    assert mistold(Batch(batch.levels), keys, 3, 0.2, None).texts is None
-
-
-def test_what_is_recalled_leaves_out_the_subject_that_is_told() -> None:
-    """In training: of an image told another's caption, that one, as its own would show nothing of it."""
-    captions = ("red cat", "blue cat", "red dog")
-    recall = RecallConfig(captions=captions, count=2)
-    spec = pt.ImageSpec.infer((1, 2, 2), 3)
-    model = pt.build("pixelcnn", image=spec, channels=3, layers=1, recall=recall, text="learned")
-    x = np.zeros((3, 2, 2), np.uint8)
-    data = ImageDataset.from_arrays(x, texts=list(captions), options=pt.DataOptions(levels=3))
-    telling, index = Telling(model, data), np.arange(3)
-    batch = data.batch(index)
-    told = ("blue cat", "blue cat", "red dog")
-    wrong = Batch(batch.levels, texts=told)
-    found = telling(index, wrong, told).parts["recall"].values
-    assert [set(row.tolist()) for row in found] == [{0, 2}, {0, 2}, {0, 1}]
-    assert 1 in telling(index, wrong).parts["recall"].values[0].tolist()  # only its own is left out
 
 
 def test_hints_move_with_their_images() -> None:

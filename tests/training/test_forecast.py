@@ -11,9 +11,7 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.conditioning import ClusterConfig
 from pointillist.data import ImageDataset
-from pointillist.training.align import align
 from pointillist.training.dry_run import spoken
 from pointillist.training.pauses import Pauses
 
@@ -73,23 +71,6 @@ def test_a_forecast_reads() -> None:
     assert re.search(
         r"80\.0 images/s.*\n.*1\.50 GB at most of 20\.0 GB free\n.*4 min: 3 min for 16,000 images", str(found)
     )
-
-
-@pytest.mark.parametrize("align_steps", [1, 400])
-def test_making_clusters_is_counted(align_steps: int) -> None:
-    """Few of its steps are made; a model that has clusters needs none."""
-    texts = [f"{'dark' if i % 2 else 'bright'} thing{i}" for i in range(12)]
-    data = ImageDataset.from_arrays(np.arange(12 * 64, dtype=np.uint8).reshape(12, 8, 8), texts=texts)
-    config = ClusterConfig(count=2, width=4, size=8, hidden=8, channels=4)
-    model = pt.build("pixelcnn", image=data.spec, preset="tiny", text="learned", clusters=config)
-    before = weights(model)
-    found = pt.forecast(model, data, tiny_config(steps=3, align_steps=align_steps))
-    assert found.cluster_seconds > 0
-    assert found.hours * 3600 == pytest.approx(found.cluster_seconds + found.first_seconds + found.training_seconds)
-    assert "for clusters" in str(found)
-    assert_same_weights(weights(model), before)
-    align(model, data, tiny_config(align_steps=2))
-    assert pt.forecast(model, data, tiny_config(steps=3)).cluster_seconds == 0
 
 
 def test_networks_that_want_the_first_images_get_them() -> None:

@@ -80,37 +80,3 @@ def test_the_time_spent_waiting_is_known() -> None:
         ours.read(step, 0)
     assert ours.waited > 0
     ours.close()
-
-
-def painted_red(channels: int = 3) -> ImageDataset:
-    """Eight red pictures, one of which says so."""
-    values = np.zeros((8, channels, 4, 4), np.uint8)
-    values[:, 0] = 200
-    spec = pt.ImageSpec(channels=channels, height=4, width=4)
-    return ImageDataset(values, spec=spec, texts=("a dragon",) * 7 + ("a red dragon",), name="dragons")
-
-
-@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-def test_a_share_of_captions_is_told_the_colour(share: float) -> None:
-    """What it is depends on seed, epoch and image alone."""
-    data = painted_red()
-    model = pt.build("pixelcnn", image=data.spec, channels=4, layers=1, text="learned")
-    heard: list[str] = []
-    listener = model.listeners["words"]
-    resolve = listener.resolve
-    listener.resolve = lambda texts, *rest: heard.extend(texts) or resolve(texts, *rest)  # type: ignore[method-assign]
-    config = tiny_config(steps=40, batch_size=8, colour_words=share)
-    ours = Reader(model, data, config, 8, process=0, processes=1)
-    for step in range(40):
-        ours.read(step, 0)
-    ours.close()
-    assert set(heard) <= {"a dragon", "red a dragon", "a red dragon"}
-    found = heard.count("red a dragon") / (7 * 40)
-    assert found == share if share in (0, 1) else 0.4 < found < 0.6
-
-
-def test_images_without_colours_have_no_words_for_them() -> None:
-    data = painted_red(channels=1)
-    model = pt.build("pixelcnn", image=data.spec, channels=4, layers=1, text="learned")
-    with pytest.raises(pt.ConfigError, match=r"colour_words.*0\.5.*dragons have none: leave it at 0"):
-        Reader(model, data, tiny_config(colour_words=0.5), 8, process=0, processes=1)

@@ -37,9 +37,9 @@ def worth(
     if draws and model.config.text is not None and images.texts is not None:
         fitting = min(candidates, len(set(images.texts)))
         if fitting > 1:
+            how = {"candidates": fitting, "draws": draws}
             guidances = [guidance] if guidance == 1 else [guidance, 1.0]
             with Bar("ranking", len(images)) as bar:
-                how = {"candidates": fitting, "draws": draws}
                 ranked = rank_texts_under(model, images, guidances, on_progress=bar.follow, **how)
             for what, ranking in zip(("captions", "captions_by_model_itself"), ranked, strict=False):
                 facts[what] = _ranking(ranking)

@@ -45,14 +45,6 @@ class TokenEncoder(TextEncoder, Protocol):
         """States `float32 [t token_size]` of a prompt's tokens, in their order."""
 
 
-@runtime_checkable
-class ManyEncoder(TextEncoder, Protocol):
-    """One that is faster for many prompts together."""
-
-    def encode_many(self, texts: Sequence[str]) -> np.ndarray:
-        """Vectors `float32 [n size]`, whose last bits may depend on the other prompts."""
-
-
 @lru_cache(maxsize=8)
 def open_encoder(name: str) -> TextEncoder:
     """The encoder called `name`: `use`, `minilm:FOLDER`, or `clip:FOLDER`.

@@ -35,10 +35,5 @@ class UniversalSentenceEncoder:
 
     def encode(self, text: str) -> np.ndarray:
         """See `TextEncoder.encode`. One prompt at a time: in a batch the last bits would depend on the others."""
-        vector: np.ndarray = self.encode_many([text])[0]
-        return vector
-
-    def encode_many(self, texts: Sequence[str]) -> np.ndarray:
-        """See `ManyEncoder.encode_many`: each weight is read once for some tens of prompts."""
-        vectors: np.ndarray = np.asarray(self._encoder.encode(list(texts)), np.float32)
-        return vectors
+        vectors: np.ndarray = np.asarray(self._encoder.encode([text]), np.float32)
+        return vectors[0]
