@@ -76,7 +76,7 @@ def facts(text: str) -> dict[str, Any]:
     found: dict[str, Any] = {"bits_saved": dict(re.findall(r"^saved by (\w+)\s+(-?[\d.]+)", text, re.MULTILINE))}
     found |= dict(re.findall(r"^(guidance)\s+(.+), where 1 is the model itself", text, re.MULTILINE))
     found |= dict(re.findall(r"^(bits/dim|images)\s+([\d.,]+)", text, re.MULTILINE))
-    own, *others = re.split(r"^(by the model itself|without a model)", text, flags=re.MULTILINE)
+    own, *others = re.split(r"^(by the model itself)", text, flags=re.MULTILINE)
     for ending, part in (("", own), *zip(others[::2], others[1::2], strict=True)):
         for what, *ranked in re.findall(RANKED, part, re.MULTILINE):
             found[f"{what} {ending}".rstrip()] = dict(zip(("top1", "top5", "mrr"), ranked, strict=True))
@@ -114,10 +114,7 @@ def tiles() -> list[Row]:
             "first / in five / mean reciprocal rank",
             ranks(look_up(guided, "captions")),
             ".37 / .58 / .46; .50 / .70 / .60",
-            beside(
-                f"{ranks(look_up(guided, 'captions by the model itself'))} by the model itself (guidance 1); "
-                f"{ranks(look_up(guided, 'captions without a model'))} without a model"
-            ),
+            beside(f"{ranks(look_up(guided, 'captions by the model itself'))} by the model itself (guidance 1)"),
         ),
         (
             "bits a tile that its name saves, test; training",

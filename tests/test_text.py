@@ -269,32 +269,3 @@ def test_an_encoder_without_its_package_names_the_extra(
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(pt.PointillistError, match=rf"needs the extra `{kind}`: run `pip install"):
         open_encoder(f"{kind}:{tmp_path}")
-
-
-PAINTS = {
-    "red": (180, 30, 30), "orange": (250, 140, 20), "brown": (110, 70, 30), "yellow": (220, 210, 40),
-    "green": (40, 140, 50), "blue": (50, 60, 190), "purple": (130, 50, 160), "pink": (250, 190, 200),
-    "white": (240, 240, 240), "grey": (120, 120, 120), "black": (20, 20, 20),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("word", PAINTS)
-def test_a_caption_is_told_the_colour_of_what_is_seen(word: str) -> None:
-    """In its last part; what lies under transparent pixels is no matter."""
-    picture = np.zeros((6, 6, 4), np.uint8)
-    picture[..., :3] = (0, 255, 0) if word != "green" else (255, 0, 0)
-    picture[1:4, 1:5] = (*PAINTS[word], 255)
-    assert with_colour("dragon", picture) == f"{word} dragon"
-    assert with_colour("monster, old dragon", picture) == f"monster, {word} old dragon"
-    assert with_colour("dragon", picture[1:4, 1:5, :3]) == f"{word} dragon"
-
-
-def test_a_caption_with_a_colour_or_of_nothing_stays() -> None:
-    """Also one that is empty: it tells nothing."""
-    red = np.full((4, 4, 3), (180, 30, 30), np.uint8)
-    for caption in ("Blue dragon", "wall, crystal wall GREY", "", "  "):
-        assert with_colour(caption, red) == caption
-    empty = np.concatenate([red, np.zeros((4, 4, 1), np.uint8)], 2)
-    empty[0, :, 3] = 255
-    assert with_colour("dragon", empty) == "dragon"
-    assert with_colour("a hundred bluebells", red) == "red a hundred bluebells"  # words, not letters

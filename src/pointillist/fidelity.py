@@ -271,9 +271,7 @@ def _asked(model: PixelModel) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _nats(
-    model: PixelModel, x: Int[Tensor, "b c h w"], told: Told, guidance: float = 1.0
-) -> Float[np.ndarray, " b"]:
+def _nats(model: PixelModel, x: Int[Tensor, "b c h w"], told: Told, guidance: float = 1.0) -> Float[np.ndarray, " b"]:
     (found,) = guided_totals(model, x, told, (guidance,))
     return found.numpy()
 

@@ -10,13 +10,10 @@ from torch import Tensor
 
 from pointillist import drawing
 from pointillist.conditioning import HintListener, LabelListener, Part, Told, VectorListener
-from pointillist.images import ImageSpec
-from pointillist.pixel_model import PixelModel
 
 from . import conditions
-from .causal import check_no_leak
 from .faults import fault
-from .strategies import TEXTS, dirty, make_model
+from .strategies import dirty
 from .test_law_conditions import full
 
 

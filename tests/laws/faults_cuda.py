@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 import torch
 
-from pointillist.engine.cuda import buffers, painter
+from pointillist.engine.cuda import painter
 from pointillist.engine.cuda.buffers import Buffers, Rows
 from pointillist.engine.cuda.rows import Carried
 from pointillist.images import ImageSpec
 
 from . import samplers
 from .faults import fault
-from .strategies import TEXTS, dirty, make_model
+from .strategies import dirty, make_model
 
 
 def _same(name: str, height: int = 4, width: int = 6, order: str = "raster") -> Callable[[], None]:

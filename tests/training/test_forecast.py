@@ -6,12 +6,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
 import pointillist as pt
-from pointillist.data import ImageDataset
 from pointillist.training.dry_run import spoken
 from pointillist.training.pauses import Pauses
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -36,4 +35,5 @@ class UniversalSentenceEncoder:
     def encode(self, text: str) -> np.ndarray:
         """See `TextEncoder.encode`. One prompt at a time: in a batch the last bits would depend on the others."""
         vectors: np.ndarray = np.asarray(self._encoder.encode([text]), np.float32)
-        return vectors[0]
+        vector: np.ndarray = vectors[0]
+        return vector

@@ -224,11 +224,15 @@ def _section(kind: type[Any], tree: Mapping[str, Any], name: str) -> Any:
 
 def _sentence(error: ValidationError, section: str) -> str:
     faults = error.errors(include_url=False)
-    field = faults[0]["loc"][0]
-    rules = dict.fromkeys(
-        f["msg"].removeprefix("Input should be ").partition(", unable to")[0] for f in faults if f["loc"][0] == field
-    )
-    return f"`{section}.{field}` (={faults[0]['input']!r}) must be {' or '.join(rules)}."
+    place = _place(faults[0]["loc"])
+    messages = [fault["msg"] for fault in faults if _place(fault["loc"]) == place]
+    rules = dict.fromkeys(text.removeprefix("Input should be ").partition(", unable to")[0] for text in messages)
+    return f"`{section}.{place}` (={faults[0]['input']!r}) must be {' or '.join(rules)}."
+
+
+def _place(loc: tuple[int | str, ...]) -> str:
+    """The dotted key of a fault inside a section; alternatives of one type are part of the same setting."""
+    return ".".join(map(str, loc[: 2 if loc[0] == "captions" else 1]))
 
 
 def _without_none(tree: Tree) -> Tree:
