@@ -177,7 +177,7 @@ def test_files_that_are_no_weights(tensors: dict[str, Tensor], words: str, tmp_p
     kinds = {torch.int8: "I8", torch.uint8: "U8", torch.int64: "I64", torch.bool: "BOOL", torch.float64: "F64"}
     layout = {k: Stored(kinds.get(v.dtype, "F32"), tuple(v.shape)) for k, v in tensors.items()}
     with pytest.raises(pt.CheckpointError, match=words) as error:
-        expanded_shapes(layout, {})
+        expanded_shapes(layout)
     assert "\n" not in str(error.value)
     pt.build("pixelcnn", shape=(1, 4, 4), levels=4, preset="tiny").save_pretrained(tmp_path)
     write_tensors(tmp_path / WEIGHTS, tensors)

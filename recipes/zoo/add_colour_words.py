@@ -1,12 +1,12 @@
 """Write captions with colour words: `python recipes/zoo/add_colour_words.py SOURCE.npz TARGET.npz [TRANSPARENT]`.
 
-The result is a copy of the data set with one more array, `caption`: "subcategory, name" of each tile. A training caption
-that names no colour gets the colour of its tile, before the last part, with probability `SHARE`: "monsters, dragon"
-becomes "monsters, red dragon". A model trained on these captions learns what colour words mean.
+The result is a copy of the data set with one more array, `caption`: "subcategory, name" of each tile. A training
+caption that names no colour gets the colour of its tile, before the last part, with probability `SHARE`: "monsters,
+dragon" becomes "monsters, red dragon". A model trained on these captions learns what colour words mean.
 
-The input has the arrays `palette64` (`k 3` RGB or `k 4` RGBA), `index64` (`n h w`, entries of the palette), and one `subcategory`,
-`name` and `split` for each tile. TRANSPARENT is the palette entry that has no colour; without it, every entry of an RGB
-palette counts, the background too.
+The input has the arrays `palette64` (`k 3` RGB or `k 4` RGBA), `index64` (`n h w`, entries of the palette), and one
+`subcategory`, `name` and `split` for each tile. TRANSPARENT is the palette entry that has no colour; without it, every
+entry of an RGB palette counts, the background too.
 """
 
 from __future__ import annotations
