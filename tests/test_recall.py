@@ -14,10 +14,7 @@ from pointillist.checkpoint import WEIGHTS, write_tensors
 from pointillist.conditioning import RecallConfig, RecallListener, worth_remembering
 from pointillist.conditioning.recall import NOTHING, Memory
 from pointillist.data import ImageDataset
-from pointillist.explaining import integrated_gradients, layer_bits
 from pointillist.images import ImageSpec
-from pointillist.networks.copying import Agreement, Copying, Following
-from pointillist.passes import FullPass
 from pointillist.rounding import round_weights
 from pointillist.storing import RECALLED, compact
 from pointillist.telling import Telling
@@ -32,13 +29,11 @@ KINDS = {
 }
 
 
-def model_of(
-    kind: str = "palette", count: int = 2, *, copying: bool = False, **settings: Any
-) -> tuple[pt.PretrainedPixelModel, torch.Tensor]:
+def model_of(kind: str = "palette", count: int = 2, **settings: Any) -> tuple[pt.PretrainedPixelModel, torch.Tensor]:
     """A model that recalls, with weights that matter, and the images that it remembers."""
     torch.manual_seed(0)
     spec = KINDS[kind]
-    recall = RecallConfig(captions=CAPTIONS, count=count, width=6, copying=copying)
+    recall = RecallConfig(captions=CAPTIONS, count=count, width=6)
     settings = {"channels": 6, "layers": 2, "text": "learned", **settings}
     model = pt.build("gated-pixelcnn", image=spec, recall=recall, **settings)
     for parameter in model.parameters():
@@ -184,73 +179,3 @@ def test_what_is_remembered_and_what_comes_first() -> None:
     assert sorted(memory("red", 9).tolist()) == [0, 1, 2, 3, 4]
     assert sorted(memory("red", 9, without="red dragon").tolist()) == [0, 2, 3, 4]
     assert len(Memory(["a"], None)("a", 3, without="a")) == 0
-
-
-@pytest.mark.parametrize("order", ["raster", "raster-tr"])
-@pytest.mark.parametrize("engine", ["step", "cpu"])
-def test_what_is_recalled_may_be_copied(order: str, engine: str) -> None:
-    """By every engine alike; with gates wide open, and nothing else to say, the image that is recalled is painted."""
-    model, remembered = model_of("codes", copying=True, orders=("raster", "raster-tr"))
-    asked = {"text": ["red cat", "old house"], "seed": 3, "order": order}
-    painted = pt.sample(model, 2, engine=engine, **asked).levels
-    assert torch.equal(painted, pt.sample(model, 2, engine="naive", **asked).levels)
-    first = recalling(model).resolve(asked["text"], 2, (4, 5)).values[:, 0]
-    for parameter in model.backbone.parameters():
-        torch.nn.init.zeros_(parameter)
-    assert isinstance(model.backbone, Copying)
-    bias = model.backbone.get_parameter("network.output.bias")
-    bias.data[-2] = 50.0  # the gate of the first of two images
-    assert torch.equal(pt.sample(model, 2, engine=engine, **asked).levels, remembered[first])
-
-
-def test_gates_add_up_and_agreement_is_exact() -> None:
-    """A gate goes to the level of its image; what is not there points nowhere and agrees with nothing."""
-    levels = torch.tensor([2.0, 2, 0, NOTHING]).reshape(1, 4, 1, 1)
-    gates = torch.tensor([0.5, 1, -3, 8]).reshape(1, 4, 1, 1)
-    assert FullPass().point("gates", gates, levels, 3).flatten().tolist() == [-3.0, 0.0, 1.5]
-    for level, agree in ((2, [1, 1, 0, 0]), (0, [0, 0, 1, 0]), (1, [0, 0, 0, 0])):
-        x = torch.tensor([0.7, level]).reshape(1, 2, 1, 1)
-        assert Agreement()(x, FullPass(), levels).flatten().tolist() == [x[0, 0, 0, 0].item(), *agree]
-
-
-def test_shares_are_of_the_sites_before() -> None:
-    """Rows above and columns to the left, up to the reach; outside the image nothing agrees."""
-    same = torch.randint(0, 2, (1, 2, 5, 6)).float()
-    reach, each = 2, torch.eye(2)
-    found = Following(2)._share(same, FullPass(), reach, each)
-    for i, row, column in np.ndindex(2, 5, 6):
-        before = [(y, x) for y in range(row - reach, row) for x in range(column - reach, column + reach + 1)]
-        before += [(row, x) for x in range(column - reach, column)]
-        inside = [same[0, i, y, x] for y, x in before if 0 <= y < 5 and 0 <= x < 6]
-        torch.testing.assert_close(found[0, i, row, column], sum(inside, torch.zeros(())) / len(before))
-
-
-def test_all_images_are_followed_alike() -> None:
-    """Images in another order have their gates in that order."""
-    same = torch.randint(0, 2, (2, 3, 5, 6)).float()
-    following = Following(3)
-    assert torch.allclose(following(same, FullPass())[:, [2, 0, 1]], following(same[:, [2, 0, 1]], FullPass()))
-
-
-def test_what_cannot_be_copied_is_told() -> None:
-    """Several channels, too many levels, a likelihood without names, a network of two walks."""
-    recall = RecallConfig(captions=CAPTIONS, copying=True)
-    wide = ImageSpec(channels=1, height=4, width=5, levels=300, ordered=False)
-    for image, model, likelihood in (
-        (KINDS["rgb"], "pixelcnn", "auto"), (wide, "pixelcnn", "auto"),
-        (ImageSpec(channels=1, height=4, width=5, levels=2), "pixelcnn", "bernoulli"),
-    ):  # fmt: skip
-        with pytest.raises(pt.ConfigError, match="`copying` is of levels by name: images of"):
-            pt.build(model, image=image, recall=recall, text="learned", likelihood=likelihood)
-    with pytest.raises(pt.ConfigError, match="`copying` needs a network that paints in one walk, not multiscale"):
-        pt.build("multiscale-pixelrnn", image=KINDS["codes"], recall=recall, text="learned")
-
-
-def test_a_model_that_copies_is_explained() -> None:
-    """Its layers, what each pixel owes to those before it, and the page."""
-    model, remembered = model_of("codes", copying=True)
-    assert layer_bits(model, remembered[0], text="red cat").bits.shape[0] == 3
-    owed = integrated_gradients(model, remembered[0], 2, 3, text="red cat", baseline=remembered[1])
-    assert owed.values.shape == model.image.shape
-    assert not owed.values.reshape(-1)[2 * 5 + 3 :].any()
-    assert pt.explain(model, remembered[0], text="red cat").to_html().startswith("<!doctype html>")

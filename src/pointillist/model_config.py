@@ -29,7 +29,7 @@ from pointillist.conditioning import (
 from pointillist.errors import ConfigError, sentence
 from pointillist.images import ImageSpec
 from pointillist.likelihoods import LikelihoodName, build_likelihood
-from pointillist.networks import BackboneConfig, can_copy, config_from_dict, entry, names
+from pointillist.networks import BackboneConfig, config_from_dict, entry, names
 from pointillist.ordering import order_named, order_names
 
 # what no machine can hold is refused before memory is taken for it: settings may come from a file
@@ -116,22 +116,6 @@ class ModelConfig(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _can_copy(self) -> ModelConfig:
-        image = self.image
-        likelihood = build_likelihood(self.likelihood, image, self.mixtures)
-        if self.copied and (image.channels > 1 or image.levels > 256 or likelihood.name != "categorical"):
-            raise ConfigError(
-                f"`copying` is of levels by name: images of {image.channels} channel(s) and {image.levels:,} levels "
-                f"with a {likelihood.name} likelihood cannot be copied; use one channel, at most 256 levels and "
-                "`likelihood = categorical`, or leave it out."
-            )
-        if self.copied and not can_copy(entry(self.model_type).backbone):
-            raise ConfigError(
-                f"`copying` needs a network that paints in one walk, not {self.model_type}: leave it out."
-            )
-        return self
-
-    @model_validator(mode="after")
     def _can_follow(self) -> ModelConfig:
         curves = [name for name in self.orders if order_named(name).snake]
         if curves and not entry(self.model_type).backbone.masks_locally:
@@ -141,11 +125,6 @@ class ModelConfig(BaseModel):
                 f"raster order, or the model {local}."
             )
         return self
-
-    @property
-    def copied(self) -> int:
-        """How many images the network may copy from; 0 for none."""
-        return self.recall.count if self.recall is not None and self.recall.copying else 0
 
     @property
     def order_width(self) -> int:

@@ -17,7 +17,7 @@ from pointillist.images import ImageSpec
 from pointillist.layout import channels_last
 from pointillist.likelihoods import build_likelihood
 from pointillist.model_config import ModelConfig
-from pointillist.networks import Ports, Stage, entry, painting_order, with_copies
+from pointillist.networks import Ports, Stage, entry, painting_order
 from pointillist.nn import Condition, has_weight_norm, initialise_from_data, name_places
 from pointillist.ordering import Order, order_among
 from pointillist.passes import FullPass
@@ -47,7 +47,7 @@ class PixelModel(Watched):
         width = config.position_width
         self.position = PositionMap(width, image.height, image.width) if width else None
         self.told_order = OrderVectors(config.orders, config.order_width) if config.order_width else None
-        self.backbone = with_copies(entry(config.model_type).backbone, config.backbone, self.ports, config.copied)
+        self.backbone = entry(config.model_type).backbone(config.backbone, self.ports)
         name_places(self.backbone)
         self.site_by_site = False  # whether weights and maps lie so in memory: see layout.py
         self.fresh = True  # whether its weights are still those it was built with
@@ -82,8 +82,8 @@ class PixelModel(Watched):
 
     @property
     def level_width(self) -> int:
-        """Network values of one sub-pixel; where images are copied, the last is the level itself."""
-        return (1 if self.image.ordered else self.config.level_width) + bool(self.config.copied)
+        """Network values of one sub-pixel."""
+        return 1 if self.image.ordered else self.config.level_width
 
     @property
     def fixed_size(self) -> bool:
@@ -116,19 +116,15 @@ class PixelModel(Watched):
 
     def level_values(self) -> Float[Tensor, "k e"]:
         """What each level is written as on the canvas that the network reads."""
-        dtype, levels = next(self.parameters()).dtype, self.image.levels
         if self.embedding is not None:
-            values: Tensor = self.embedding.weight
-        else:
-            values = torch.linspace(-1.0, 1.0, levels, dtype=dtype, device=self.device)[:, None]
-        if not self.config.copied:
-            return values
-        return torch.cat([values, torch.arange(levels, dtype=dtype, device=self.device)[:, None]], 1)
+            return self.embedding.weight
+        dtype = next(self.parameters()).dtype
+        return torch.linspace(-1.0, 1.0, self.image.levels, dtype=dtype, device=self.device)[:, None]
 
     def canvas(self, x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b i h w"]:
         """Levels as the network reads them, `c * level_width` features, sub-pixel by sub-pixel."""
         values = self.level_values()
-        if values.shape[1] == 1:
+        if self.embedding is None:
             return values[:, 0][x]
         return values[x].permute(0, 1, 4, 2, 3).flatten(1, 2)
 

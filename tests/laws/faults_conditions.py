@@ -9,15 +9,11 @@ import torch
 from torch import Tensor
 
 from pointillist import drawing
-from pointillist.conditioning import HintListener, LabelListener, Part, RecallListener, Told, VectorListener
-from pointillist.images import ImageSpec
-from pointillist.networks.copying import Following
-from pointillist.pixel_model import PixelModel
+from pointillist.conditioning import HintListener, LabelListener, Part, Told, VectorListener
 
 from . import conditions
-from .causal import check_no_leak
 from .faults import fault
-from .strategies import TEXTS, dirty, make_model
+from .strategies import dirty
 from .test_law_conditions import full
 
 
@@ -99,20 +95,3 @@ def _(patch: pytest.MonkeyPatch) -> None:
         return kept(self, slice(0, index.stop - index.start) if isinstance(index, slice) else index)
 
     patch.setattr(Told, "__getitem__", item)
-
-
-def copying() -> PixelModel:
-    how = {"likelihood": "categorical", "text": TEXTS[0], "recall": True, "copying": True}
-    return dirty(make_model("gated-pixelcnn", ImageSpec.infer((1, 3, 4), 4), **how))  # type: ignore[arg-type]
-
-
-@fault("agreement is with the site that is painted, not with those before it", lambda: check_no_leak(copying(), 3, 4))
-def _(patch: pytest.MonkeyPatch) -> None:
-    kept = Following.forward
-    patch.setattr(Following, "forward", lambda self, same, ctx: kept(self, same, ctx) + same)
-
-
-@fault("an image that is not there points at level 0", lambda: conditions.check_nothing_hidden_is_heard(copying()))
-def _(patch: pytest.MonkeyPatch) -> None:
-    kept = RecallListener.recalled
-    patch.setattr(RecallListener, "recalled", lambda self, part: kept(self, Part(part.values, part.known | True)))

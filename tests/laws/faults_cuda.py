@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 import torch
 
-from pointillist.engine.cuda import buffers, painter
+from pointillist.engine.cuda import painter
 from pointillist.engine.cuda.buffers import Buffers, Rows
 from pointillist.engine.cuda.rows import Carried
 from pointillist.images import ImageSpec
 
 from . import samplers
 from .faults import fault
-from .strategies import TEXTS, dirty, make_model
+from .strategies import dirty, make_model
 
 
 def _same(name: str, height: int = 4, width: int = 6, order: str = "raster") -> Callable[[], None]:
@@ -27,20 +27,6 @@ def _same(name: str, height: int = 4, width: int = 6, order: str = "raster") -> 
 @fault("rows settle as soon as their levels do, though a recurrence has not", _same("diagonal-bilstm", 2, 12))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Carried, "changed", lambda self: torch.zeros((), dtype=torch.bool))
-
-
-def _copied() -> None:
-    image = ImageSpec.infer((1, 40, 2), 2)  # rows of two levels are often guessed
-    how = {"likelihood": "categorical", "text": TEXTS[0], "recall": True, "copying": True}
-    for seed in (0, 2, 4, 7):
-        torch.manual_seed(seed)
-        model = dirty(make_model("pixelcnn", image, **how), 1.0)  # type: ignore[arg-type]
-        samplers.check_same_image(model, 40, 2, 1, seed, text="dragon")
-
-
-@fault("what is known after the draw is read as it was for the row before", _copied)
-def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(buffers, "carried", lambda program: set())
 
 
 @fault("a row is computed once from its guess", _same("pixelcnn"))

@@ -29,7 +29,7 @@ from pointillist.conditioning import (
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
 from pointillist.likelihoods import LikelihoodName, build_likelihood
-from pointillist.networks import can_copy, config_from_dict, entry, names
+from pointillist.networks import config_from_dict, entry, names
 from pointillist.ordering import ORDERS
 from pointillist.pixel_model import ModelConfig, PixelModel
 from pointillist.training.optim import AveragedWeights
@@ -139,7 +139,6 @@ def make_model(
     hint: HintConfig | None = None,
     text: TextConfig | None = None,
     recall: bool = False,
-    copying: bool = False,
     clusters: bool = False,
     mixtures: int = 2,
     orders: tuple[str, ...] = ("raster",),
@@ -163,7 +162,7 @@ def make_model(
         vector=VECTOR if vector else None,
         hint=hint,
         text=text,
-        recall=RECALL.model_copy(update={"copying": copying}) if recall else None,
+        recall=RECALL if recall else None,
         clusters=CLUSTERS if clusters else None,
         level_width=3,
         orders=orders,
@@ -213,13 +212,11 @@ def models(draw: Callable[..., Any], name: str | None = None, max_levels: int = 
     image = draw(image_kinds(max_levels))
     torch.manual_seed(draw(st.integers(0, 2**20)))
     text = draw(st.sampled_from([None, *(text for text in TEXTS if tokens or not text.tokens)]))
-    likelihood = draw(st.sampled_from(fitting_likelihoods(image)))
-    named = image.channels == 1 and likelihood == "categorical" and can_copy(entry(chosen).backbone)
     model = make_model(
         chosen,
         image,
         draw(network_settings(chosen)),
-        likelihood=likelihood,
+        likelihood=draw(st.sampled_from(fitting_likelihoods(image))),
         labels=draw(st.booleans()),
         position=draw(st.booleans()),
         attributes=draw(st.booleans()),
@@ -227,7 +224,6 @@ def models(draw: Callable[..., Any], name: str | None = None, max_levels: int = 
         hint=small_hint(draw(st.sampled_from([None, *fitting_hints(image)])), image),
         text=text,
         recall=text is not None and tokens and draw(st.booleans()),
-        copying=named and draw(st.booleans()),
         clusters=text is not None and tokens and draw(st.booleans()),
         orders=draw(orders_of(chosen)),
     )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pointillist.conditioning import TextConfig
 from pointillist.images import ImageSpec
-from pointillist.networks import can_copy, entry, names
+from pointillist.networks import names
 from pointillist.pixel_model import PixelModel
 
 from .conditions import (
@@ -54,17 +54,6 @@ def test_every_condition_is_heard(name: str) -> None:
 def test_images_that_are_recalled_and_clusters_are_heard(name: str) -> None:
     """Beside every other condition, and alone."""
     model = full(name, seed=1, recall=True)
-    check_each_is_heard(model)
-    check_gradients_reach(model)
-
-
-@pytest.mark.parametrize("name", [name for name in names() if can_copy(entry(name).backbone)])
-def test_images_that_may_be_copied_are_heard(name: str) -> None:
-    """Where a network is shown where they agree with what is painted, and may point at them."""
-    torch.manual_seed(2)
-    image = ImageSpec.infer((1, 3, 3), 4)
-    kind = {"likelihood": "categorical", "text": TEXTS[1], "recall": True, "copying": True}
-    model = dirty(make_model(name, image, {"channels": 8}, labels=True, **kind), 0.3)  # type: ignore[arg-type]
     check_each_is_heard(model)
     check_gradients_reach(model)
 

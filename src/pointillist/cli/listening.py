@@ -46,15 +46,11 @@ def heard(section: ModelSection, data: ImageDataset, source: PretrainedPixelMode
     text = section.text if section.text != "auto" else "use" if data.texts is not None and before is None else "off"
     if text != "off":
         found["text"] = TextConfig.of(text, section.text_width, section.text_dropout)
-    if section.copying and not section.recall:
-        raise ConfigError("`copying` is from images that captions recall: give `recall`, such as 12, or leave it out.")
     if section.recall:
         if data.texts is None:
             raise ConfigError(f"`recall` (={section.recall}) is by captions, and {data.name} has none: leave it out.")
         captions = tuple(data.texts[place] for place in worth_remembering(data.texts))
-        found["recall"] = RecallConfig(
-            captions=captions, count=section.recall, width=section.hint_width, copying=section.copying
-        )
+        found["recall"] = RecallConfig(captions=captions, count=section.recall, width=section.hint_width)
     if section.clusters:
         if data.texts is None:
             raise ConfigError(

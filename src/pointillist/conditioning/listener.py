@@ -40,10 +40,6 @@ class Listener(nn.Module):
         """Features: `b d 1 1`, a map, or tokens. They do not depend on values that are not known."""
         raise NotImplementedError
 
-    def recalled(self, part: Part) -> Float[Tensor, "b k h w"] | None:
-        """Levels of images that the network may copy, -1 where there is none; None for a listener without any."""
-        return None
-
     def tables(self) -> dict[str, tuple[Tensor, tuple[str, ...]]]:
         """Vectors that belong to names, and the names; the last vector, beyond them, stands for "not told"."""
         return {}
@@ -58,12 +54,10 @@ def heard_by(listeners: Mapping[str, Listener], vector: int, map: int) -> Heard:
 
 def hear(listeners: Mapping[str, Listener], told: Told, maps: Sequence[Tensor]) -> Condition:
     """What is told, as features: vectors side by side, maps side by side with others behind them, and the tokens."""
-    recalled: Tensor | None = None
     heard: dict[str, list[Any]] = {"vector": [], "map": [], "tokens": []}
     for name, listener in listeners.items():
         kind = "vector" if listener.vector_width else "map" if listener.map_width else "tokens"
         heard[kind].append(listener(told.parts[name]))
-        recalled = listener.recalled(told.parts[name]) if recalled is None else recalled
     heard["map"] += maps
     vector, map = (torch.cat(heard[kind], 1) if heard[kind] else None for kind in ("vector", "map"))
-    return Condition(vector, map, heard["tokens"][0] if heard["tokens"] else None, recalled)
+    return Condition(vector, map, heard["tokens"][0] if heard["tokens"] else None)

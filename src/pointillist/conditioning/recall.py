@@ -39,7 +39,6 @@ class RecallConfig(BaseModel):
         width: features of the map that every layer hears.
         layers: 3x3 convolutions with residuals, at distances 1, 2, 4, 1, ...
         level_width: features of an unordered level that has no colour.
-        copying: whether the network is shown where an image agrees with what is painted, and may copy from it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,7 +48,6 @@ class RecallConfig(BaseModel):
     width: int = Field(32, ge=1, le=1024)
     layers: int = Field(3, ge=0, le=64)
     level_width: int = Field(8, ge=1, le=1024)
-    copying: bool = False
 
     @field_validator("captions")
     @classmethod
@@ -179,13 +177,6 @@ class RecallListener(Listener):
         known = part.known[:, None, None, None].expand(-1, 1, *seen.shape[2:])
         out: Tensor = self.reader(Part(seen, known))
         return out
-
-    def recalled(self, part: Part) -> Float[Tensor, "b k h w"] | None:
-        """The levels of the images that are found, -1 in place of an image that is not."""
-        if not self.config.copying:
-            return None
-        levels, there = self._found(part)
-        return torch.where(there[:, :, None, None], levels[:, :, 0], NOTHING).to(self.reader.first.weight.dtype)
 
     def _found(self, part: Part) -> tuple[Int[Tensor, "b k c h w"], Bool[Tensor, "b k"]]:
         there = (part.values != NOTHING) & part.known[:, None]

@@ -32,7 +32,6 @@ from pointillist.errors import ConfigError
 from pointillist.explaining.asking import Asked, Question
 from pointillist.explaining.charts import bars_chart
 from pointillist.explaining.scales import bits_top
-from pointillist.networks.copying import Copying
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN
 from pointillist.networks.pixel_rnn import PixelRNN
 from pointillist.networks.pixelcnn import PixelCNN
@@ -139,7 +138,7 @@ def _left_out(hooks: Hooks) -> Iterator[None]:
 
 def _layers(model: PixelModel) -> list[Hooks]:
     """For each layer, the hooks that leave it out."""
-    network = model.backbone.network if isinstance(model.backbone, Copying) else model.backbone
+    network = model.backbone
     if isinstance(network, GatedPixelCNN):
         return [[(layer, _no_skip)] for layer in network.layers]
     if isinstance(network, PixelSNAIL):

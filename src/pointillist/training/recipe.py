@@ -36,7 +36,6 @@ class ModelSection(BaseModel):
         clusters: how many looks images are told apart by, learned from captions and images; 0 for none. Before its
             first pixel an image gets one, which its caption and label make likely.
         recall: how many training images a caption brings to mind, those of the captions nearest to it; 0 for none.
-        copying: whether it sees where these agree with what is painted, and may copy from them.
         attribute_width, vector_width, hint_width, text_width: features of each condition.
         text_dropout: probability, on the features of text, against learning captions by heart.
         init: a model whose weights are taken at the start (fine-tuning).
@@ -58,7 +57,6 @@ class ModelSection(BaseModel):
     text_dropout: float = Field(0.1, ge=0, lt=1)
     recall: int = Field(0, ge=0, le=64)
     clusters: int = Field(0, ge=0, le=65_536)
-    copying: bool = False
     attribute_width: int = Field(16, ge=1, le=8192)
     vector_width: int = Field(64, ge=1, le=8192)
     hint_width: int = Field(32, ge=1, le=1024)
