@@ -81,16 +81,6 @@ class Pass(Protocol):
         Each image has at least one token. Queries stay at the site, so this reaches no other.
         """
 
-    def drawn(self, key: str, fn: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-        """`fn(x)` of the canvas `x`, at each site once that is drawn: for windows that end strictly before the site.
-
-        `fn` stays at the site: it takes no window. It may use conditions that it asks for itself.
-        """
-
-    def point(self, key: str, gates: Tensor, levels: Tensor, count: int) -> Tensor:
-        """Of `count` channels, each with the sum of the `gates` whose level it is: channel v gets all gates i where
-        `levels` i, a condition, is v. Levels below 0 point nowhere."""
-
 
 class FullPass:
     """All sites at once. Zero padding stands for everything outside the image.
@@ -178,15 +168,3 @@ class FullPass:
         """Softmax attention over tokens; see `attention.cross_attention`."""
         found = cross_attention(q, keys, values, there, heads)
         return channels_last(found) if self.site_by_site else found
-
-    def drawn(self, key: str, fn: Callable[[Tensor], Tensor], x: Float[Tensor, "b i h w"]) -> Float[Tensor, "b o h w"]:
-        """All sites are drawn."""
-        return fn(x)
-
-    def point(
-        self, key: str, gates: Float[Tensor, "b k h w"], levels: Float[Tensor, "b k h w"], count: int
-    ) -> Float[Tensor, "b count h w"]:
-        """Gates are added up where they point to."""
-        batch, _, height, width = gates.shape
-        out = gates.new_zeros(batch, count, height, width)
-        return out.scatter_add(1, levels.clamp(min=0).long(), gates * (levels >= 0))

@@ -116,16 +116,16 @@ class PixelModel(Watched):
 
     def level_values(self) -> Float[Tensor, "k e"]:
         """What each level is written as on the canvas that the network reads."""
-        dtype, levels = next(self.parameters()).dtype, self.image.levels
         if self.embedding is not None:
             values: Tensor = self.embedding.weight
             return values
-        return torch.linspace(-1.0, 1.0, levels, dtype=dtype, device=self.device)[:, None]
+        dtype = next(self.parameters()).dtype
+        return torch.linspace(-1.0, 1.0, self.image.levels, dtype=dtype, device=self.device)[:, None]
 
     def canvas(self, x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b i h w"]:
         """Levels as the network reads them, `c * level_width` features, sub-pixel by sub-pixel."""
         values = self.level_values()
-        if values.shape[1] == 1:
+        if self.embedding is None:
             return values[:, 0][x]
         return values[x].permute(0, 1, 4, 2, 3).flatten(1, 2)
 

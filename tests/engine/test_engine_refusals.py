@@ -159,13 +159,8 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "a query after the draw": (asked_late, "queries of `again` are known only after the draw"),
     "a window of keys": (
         lambda h, x, ctx: look(h, ctx, x, keys=lambda x: (over(x, ctx, up=0, left=1, right=0), x)),
-        "`second` reads its own site of a value that is known only after the draw.*strictly before",
+        "`second`.*only after the draw.*stays at the site",
     ),
-    "a drawn site at itself": (
-        lambda h, x, ctx: over(ctx.drawn("seen", lambda x: x + 1, x), ctx, up=0, left=1, right=0),
-        "`second` reads its own site of a value that is known only after the draw",
-    ),
-    "a drawn value": (lambda h, x, ctx: ctx.drawn("seen", lambda x: x, h), "`ctx.drawn` at `seen` is given a Symbol"),
     "a row that is not moved": (
         lambda h, x, ctx: not_moved(h, ctx, over(h, ctx, up=1, down=-1, left=1, right=1)),
         "`above` is a value of another row",

@@ -195,12 +195,11 @@ def models(draw: Callable[..., Any], name: str | None = None, max_levels: int = 
     image = draw(image_kinds(max_levels))
     torch.manual_seed(draw(st.integers(0, 2**20)))
     text = draw(st.sampled_from([None, *(text for text in TEXTS if tokens or not text.tokens)]))
-    likelihood = draw(st.sampled_from(fitting_likelihoods(image)))
     model = make_model(
         chosen,
         image,
         draw(network_settings(chosen)),
-        likelihood=likelihood,
+        likelihood=draw(st.sampled_from(fitting_likelihoods(image))),
         labels=draw(st.booleans()),
         position=draw(st.booleans()),
         attributes=draw(st.booleans()),

@@ -1,4 +1,4 @@
-"""What attention and windows of drawn sites are made of: checked, and the canvas as it is after the draw."""
+"""Inputs of attention, checked, and the canvas as it is after the draw."""
 
 from __future__ import annotations
 

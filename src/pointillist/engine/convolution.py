@@ -7,7 +7,6 @@ as masks make them, are dropped.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -47,7 +46,6 @@ def convolve(
     scale = x.map.scale * stride
     late = _taps(x, kernel, dilation)
     early = {tap: late.pop(tap) for tap in list(late) if _is_early(x, tap)}
-    check_drawn(x, late)
     for dy, dx in late:
         if dy > 0 or dx > 0:
             x.builder.refuse(
@@ -71,15 +69,6 @@ def convolve(
     # every weight is zero, as in a layer initialised to be the identity: only the bias is left
     constant = np.zeros(len(kernel)) if offset is None else offset
     return x.builder.emit("CONSTANT", channels=len(kernel), level=Level.ROW, scale=scale, constants=(constant,))
-
-
-def check_drawn(x: Window, taps: Iterable[Tap]) -> None:
-    """Refuse to read a value that is known only after the draw at its own site."""
-    if x.level == Level.AFTER and (0, 0) in taps:
-        x.builder.refuse(
-            f"The window `{x.key}` reads its own site of a value that is known only after the draw",
-            "End it strictly before the site (`right=-1`, `down=-1`), or mask these weights.",
-        )
 
 
 def linear(

@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from pointillist.engine.builder import Builder
-from pointillist.engine.convolution import Kernel, check_drawn, gather, linear, plain
+from pointillist.engine.convolution import Kernel, gather, linear, plain
 from pointillist.engine.program import Level, Tap, View
 from pointillist.engine.symbols import Symbol, Window, symbol_of
 
@@ -24,20 +24,18 @@ def neighbours(window: Window, weight: Tensor, bias: Tensor | None, dilation: in
         for j in range(2 * half + 1)
         if kernel[:, :, i, j].any()
     }
-    check_drawn(window, taps)
-    own = min(window.level, Level.PIXEL)  # sites before this one are drawn
     above = {tap: matrix for tap, matrix in taps.items() if tap[0] < 0}
     offset = None if bias is None else plain(bias)
     start = None
     if above:
         start = linear(builder, gather(window, above, Level.ROW), np.concatenate(list(above.values())), offset)
-    level = own if start is None else max(own, start.level)
+    level = window.level if start is None else max(window.level, start.level)
     output = builder.value(len(kernel), level, window.map.scale)
     for turn, side in ((0, -1), (1, 1)):
         known = {tap: matrix for tap, matrix in taps.items() if tap[0] == 0 and tap[1] * side >= 0}
-        known = known or {(0, side): np.zeros((kernel.shape[1], kernel.shape[0]))}
+        known = known or {(0, 0): np.zeros((kernel.shape[1], kernel.shape[0]))}
         with builder.turned(turn):
-            read = gather(window, known, own)
+            read = gather(window, known, window.level)
             matrix = np.concatenate(list(known.values()))
             _add(builder, output, read, matrix, offset if start is None else None, start)
     return symbol_of(builder, output)

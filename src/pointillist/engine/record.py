@@ -15,7 +15,6 @@ from pointillist.engine.builder import Builder
 from pointillist.engine.convolution import plain
 from pointillist.engine.fuse import fuse
 from pointillist.engine.neighbours import neighbours
-from pointillist.engine.pointing import point
 from pointillist.engine.program import FloatArray, Given, Level, Memory, Program, View
 from pointillist.engine.recurrent import below, recur
 from pointillist.engine.substeps import cut_into_steps
@@ -39,6 +38,11 @@ class RecordPass:
         extent = (up + down + 1, left + right + 1)
         if min(extent) < 1:
             builder.refuse(f"The window `{key}` spans {extent[0]}x{extent[1]} sites", "It must hold at least one site.")
+        if isinstance(x, Symbol) and x.content.level == Level.AFTER:
+            builder.refuse(
+                f"The window `{key}` is taken of a value that is known only after the draw",
+                "What `kv_fn` of `ctx.attend` computes stays at the site; attend to it.",
+            )
         if isinstance(x, Symbol) and x.content.level == Level.GIVEN:
             if (up, left, right, down) == (0, 0, 0, 0):
                 return x  # it is the same at every site; so is a map of one pixel
@@ -178,19 +182,6 @@ class RecordPass:
         found = builder.emit("CROSSATTEND", query, tokens, channels=channels, map=memory, key=key)
         return symbol_of(builder, found)
 
-    def drawn(self, key: str, fn: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-        """Run `fn` on the canvas as it is after the draw of a site; windows of the result refuse the site itself."""
-        builder = self._builder
-        builder.claim(key)
-        if not isinstance(x, Canvas):
-            builder.refuse(f"`ctx.drawn` at `{key}` is given a {type(x).__name__}", "Give it the canvas.")
-        return fn(drawn(builder, key, x))
-
-    def point(self, key: str, gates: Tensor, levels: Tensor, count: int) -> Tensor:
-        """Products with matrices of ones; see `pointing.point`."""
-        self._builder.claim(key)
-        return point(gates, levels, count)
-
     def _raster(self, method: str) -> None:
         if self.order.snake:
             self._builder.refuse(f"`ctx.{method}` cannot follow an S-curve", "Use `ctx.neighbours`.")
@@ -198,7 +189,7 @@ class RecordPass:
     def __getattr__(self, name: str) -> NoReturn:
         self._builder.refuse(
             f"`ctx.{name}` cannot be recorded",
-            "Use window, rows, finer, neighbours, given, below, recur, attend, cross_attend, drawn or point.",
+            "Use window, rows, finer, neighbours, given, below, recur, attend or cross_attend.",
         )
 
 

@@ -1,7 +1,6 @@
 """One file per paper, and the registry that lists them."""
 
 from pointillist.networks.backbone import Backbone, BackboneConfig, Ports
-from pointillist.networks.copying import Copying, can_copy, with_copies
 from pointillist.networks.diagonal_bilstm import DiagonalBiLSTM, DiagonalBiLSTMConfig
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN, GatedPixelCNNConfig
 from pointillist.networks.locally_masked_pixelcnn import LocallyMaskedPixelCNN, LocallyMaskedPixelCNNConfig
@@ -16,7 +15,6 @@ from pointillist.networks.stages import Stage, painting_order, run_stages
 __all__ = [
     "Backbone",
     "BackboneConfig",
-    "Copying",
     "DiagonalBiLSTM",
     "DiagonalBiLSTMConfig",
     "GatedPixelCNN",
@@ -36,11 +34,9 @@ __all__ = [
     "RowLSTM",
     "RowLSTMConfig",
     "Stage",
-    "can_copy",
     "config_from_dict",
     "entry",
     "names",
     "painting_order",
     "run_stages",
-    "with_copies",
 ]

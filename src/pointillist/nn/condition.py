@@ -18,18 +18,15 @@ from pointillist.passes import Pass
 
 @dataclass(frozen=True)
 class Condition:
-    """What is known before the first site: a vector for all sites, a map of values at each, tokens to ask, and images
-    that may be copied, as levels (-1 where there is none)."""
+    """What is known before the first site: a vector for all sites, a map of values at each, and tokens to ask."""
 
     vector: Float[Tensor, "b v 1 1"] | None = None
     map: Float[Tensor, "b m h w"] | None = None
     tokens: Tokens | None = None
-    recalled: Float[Tensor, "b k h w"] | None = None
 
     def turned(self, order: Order) -> Condition:
         """What is told on the turned canvas of an order: maps turn with the image."""
-        map, recalled = (None if part is None else order.turn(part) for part in (self.map, self.recalled))
-        return replace(self, map=map, recalled=recalled)
+        return self if self.map is None else replace(self, map=order.turn(self.map))
 
     def as_computed(self) -> Condition:
         """Under autocast, the map as all layers will take it, so that not each of them casts it for itself."""
@@ -41,9 +38,9 @@ class Condition:
     def image(self, index: int) -> Condition:
         """That of one image of the batch."""
         one = slice(index, index + 1)
-        vector, map, recalled = (None if p is None else p[one] for p in (self.vector, self.map, self.recalled))
+        vector, map = (None if part is None else part[one] for part in (self.vector, self.map))
         tokens = None if self.tokens is None else Tokens(self.tokens.states[one], self.tokens.there[one])
-        return Condition(vector, map, tokens, recalled)
+        return Condition(vector, map, tokens)
 
     @classmethod
     def together(cls, several: Sequence[Condition]) -> Condition:
@@ -51,12 +48,10 @@ class Condition:
         vectors = [one.vector for one in several if one.vector is not None]
         maps = [one.map for one in several if one.map is not None]
         tokens = [one.tokens for one in several if one.tokens is not None]
-        recalled = [one.recalled for one in several if one.recalled is not None]
         return cls(
             torch.cat(vectors) if vectors else None,
             torch.cat(maps) if maps else None,
             Tokens(torch.cat([t.states for t in tokens]), torch.cat([t.there for t in tokens])) if tokens else None,
-            torch.cat(recalled) if recalled else None,
         )
 
 

@@ -174,8 +174,8 @@ class Buffers:
 
 
 def carried(program: Program) -> set[Map]:
-    """Maps that a site reads before it writes them: what a recurrence takes along, and what is known after the draw."""
-    stores = {i.map: place for place, i in enumerate((*program.pixel, *program.after)) if i.opcode == "STORE"}
+    """Maps that the pixel part reads before it writes them: what a recurrence takes along from site to site."""
+    stores = {i.map: place for place, i in enumerate(program.pixel) if i.opcode == "STORE"}
     reads = [(place, i.map) for place, i in enumerate(program.pixel) if i.taps and i.map is not None]
     return {kept for place, kept in reads if stores.get(kept, -1) > place}
 
