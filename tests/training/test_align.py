@@ -19,6 +19,7 @@ from pointillist.training import Interrupted
 from pointillist.training import align as aligning
 from pointillist.training.align import align
 from pointillist.training.trainer import Trainer
+from tests.datasets import dataset_of
 
 from .helpers import assert_same_weights, run_two_processes, weights
 
@@ -32,7 +33,7 @@ def pairs(subjects: int, seed: int = 0) -> ImageDataset:
     noise = draws.integers(-20, 21, (subjects, 8, 8, 3))
     pictures = np.array([COLOURS[name] for name in colours])[:, None, None] + noise
     texts = [f"{name} thing{seed}x{i}" for i, name in enumerate(colours)]
-    return ImageDataset.from_arrays(pictures.clip(0, 255).astype(np.uint8), texts=texts)
+    return dataset_of(pictures.clip(0, 255).astype(np.uint8), texts=texts)
 
 
 def model_of(data: ImageDataset, clusters: int = 4, text: str = "learned") -> pt.PretrainedPixelModel:
@@ -124,7 +125,7 @@ def test_labels_are_counted_and_weighed_beside_captions() -> None:
     colours = [text.split()[0] for text in plain.texts or ()]
     classes = sorted(COLOURS)
     pictures = plain.batch(np.arange(len(plain))).levels.movedim(1, -1).numpy().astype(np.uint8)
-    labelled = ImageDataset.from_arrays(
+    labelled = dataset_of(
         pictures, labels=np.array([classes.index(c) for c in colours]), classes=classes, texts=plain.texts
     )
     model, without = model_of(labelled, clusters=8), model_of(plain, clusters=8)

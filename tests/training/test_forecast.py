@@ -12,10 +12,10 @@ import torch
 
 import pointillist as pt
 from pointillist.conditioning import ClusterConfig
-from pointillist.data import ImageDataset
 from pointillist.training.align import align
 from pointillist.training.dry_run import spoken
 from pointillist.training.pauses import Pauses
+from tests.datasets import dataset_of
 
 from .helpers import assert_same_weights, tiny_config, tiny_data, tiny_model, weights
 
@@ -79,7 +79,7 @@ def test_a_forecast_reads() -> None:
 def test_making_clusters_is_counted(align_steps: int) -> None:
     """Few of its steps are made; a model that has clusters needs none."""
     texts = [f"{'dark' if i % 2 else 'bright'} thing{i}" for i in range(12)]
-    data = ImageDataset.from_arrays(np.arange(12 * 64, dtype=np.uint8).reshape(12, 8, 8), texts=texts)
+    data = dataset_of(np.arange(12 * 64, dtype=np.uint8).reshape(12, 8, 8), texts=texts)
     config = ClusterConfig(count=2, width=4, size=8, hidden=8, channels=4)
     model = pt.build("pixelcnn", image=data.spec, preset="tiny", text="learned", clusters=config)
     before = weights(model)
