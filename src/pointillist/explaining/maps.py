@@ -12,8 +12,9 @@ from PIL import Image
 
 from pointillist.conditioning import Label
 from pointillist.explaining.asking import NATS, Asked, Question
+from pointillist.explaining.charts import running_chart
 from pointillist.explaining.scales import Z_TOP, bits_top
-from pointillist.pictures import heat_map, png_bytes
+from pointillist.pictures import Chart, heat_map, png_bytes
 from pointillist.pixel_model import PixelModel
 from pointillist.receptive import channel_names
 from pointillist.scoring import evaluating
@@ -141,6 +142,10 @@ class Running:
     bits: Float[np.ndarray, " n"]
     expected: Float[np.ndarray, " n"]
     deviation: Float[np.ndarray, " n"]
+
+    def chart(self) -> Chart:
+        """Bits paid along the order against those expected."""
+        return running_chart(self.bits, self.expected, self.deviation)
 
 
 def bit_maps(
