@@ -51,7 +51,8 @@ WhatIf = Annotated[
 ]
 Continuations = Annotated[int, typer.Option(min=0, metavar="N", help="Images painted on from each what-if.")]
 Looks = Annotated[
-    int | None, typer.Option(min=0, metavar="N", help="Pixels whose gradients are stored; else as many as fit.")
+    int | None,
+    typer.Option(min=0, metavar="N", help="Pixels whose gradients are stored; else what takes seconds."),
 ]
 Maps = Annotated[Path | None, typer.Option(metavar="DIR", help="Also write the views as PNG files.")]
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of continuations and of the calibration.")]

@@ -169,7 +169,7 @@ def distributions_of(
         check_site(asked.shape, row, column, channel)
     here = (slice(None), slice(None), slice(row, row + 1), slice(column, column + 1))
     with evaluating(asked.model):
-        params, x = asked.params()[here], asked.x[here]
+        params, x = asked.params[here], asked.x[here]
         return [_distribution(asked.model, params, x, (row, column, channel)) for channel in channels]
 
 

@@ -167,17 +167,15 @@ def maps_of(asked: Asked) -> BitMaps:
     """The maps of a question that is checked."""
     entropy, variance = np.zeros(asked.shape), np.zeros(asked.shape)
     with evaluating(asked.model):
-        params = asked.params()
-        surprise = asked.surprise(params, asked.x)[0].double().cpu().numpy()
         for channel in range(asked.shape[0]):
-            for rows, log_probs in asked.tables(params, channel):
+            for rows, log_probs in asked.tables(asked.params, channel):
                 bits = -log_probs.clamp(min=-1e4) / NATS
                 probs = log_probs.exp()
                 mean = (probs * bits).sum(0)
                 entropy[channel, rows] = mean.cpu().numpy()
                 variance[channel, rows] = (probs * (bits - mean) ** 2).sum(0).cpu().numpy()
     names = channel_names(asked.model)
-    return BitMaps(surprise, entropy, variance, asked.places, bits_top(asked.model), names)
+    return BitMaps(asked.bits, entropy, variance, asked.places, bits_top(asked.model), names)
 
 
 def _z(surprise: Any, entropy: Any, variance: Any) -> np.ndarray:

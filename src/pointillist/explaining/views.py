@@ -23,6 +23,8 @@ from pointillist.explaining.what_if import Place, WhatIf, what_if_of
 from pointillist.pictures import balance_colours, heat_colours, png_bytes, sheet
 
 _LOOKS = 800_000  # numbers of all gradient maps of a page: every pixel of a 28x28 image
+_WORK = 100_000_000_000  # weights times pixels times maps: a backward each, in all some seconds of one core
+_AT_LEAST = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +38,8 @@ class Views:
         changes: what to set for each "what if"; None for two telling ones.
         continuations: images painted on from each; 0 for none.
         seed: of the continuations.
-        looks: pixels whose gradients are shown; None for as many as fit on a page, the most surprising first.
+        looks: pixels whose gradients are shown, the most surprising first; None for as many as fit on a page and take
+            some seconds.
         on_progress: called with what is being done.
     """
 
@@ -79,9 +82,7 @@ class Views:
     @cached_property
     def sites(self) -> list[tuple[int, int]]:
         """The pixels whose gradients are shown, by row and column."""
-        _, height, width = self.asked.shape
-        room = max(1, _LOOKS // (height * width)) if self.looks is None else self.looks
-        return sorted(telling_sites(self.maps, room))
+        return sorted(telling_sites(self.maps, self._most_looks() if self.looks is None else self.looks))
 
     @cached_property
     def sizes(self) -> Float[np.ndarray, "n h w"]:
@@ -96,7 +97,7 @@ class Views:
         found = []
         for each in changes:
             self._say("what if")
-            found.append(what_if_of(self.asked, each, n=self.continuations, seed=self.seed))
+            found.append(what_if_of(self.asked, each, n=self.continuations, seed=self.seed, maps=self.maps))
         return found
 
     def at(self, row: int, column: int, channel: int = 0) -> LevelDistribution:
@@ -105,7 +106,7 @@ class Views:
 
     def what_if(self, changes: Mapping[Place, int], *, n: int = 4, seed: int = 0) -> WhatIf:
         """What follows from other levels; see `what_if`."""
-        return what_if_of(self.asked, changes, n=n, seed=seed)
+        return what_if_of(self.asked, changes, n=n, seed=seed, maps=self.maps)
 
     def image(self) -> Image.Image:
         """The image, its entropy, its surprise and the excess of each pixel side by side."""
@@ -124,6 +125,11 @@ class Views:
         found: dict[str, Any] = {"model": self.title, "shape": list(self.asked.shape), **self.maps.to_dict()}
         found |= {name: view.to_dict() for name, view in views.items() if view is not None}
         return {**found, "what_if": [view.to_dict() for view in self.what_ifs]}
+
+    def _most_looks(self) -> int:
+        _, height, width = self.asked.shape
+        weights = sum(weight.numel() for weight in self.asked.model.backbone.parameters())
+        return max(1, min(_LOOKS // (height * width), max(_AT_LEAST, _WORK // (weights * height * width))))
 
     def _say(self, what: str) -> None:
         if self.on_progress is not None:
