@@ -10,6 +10,7 @@ import pointillist as pt
 from pointillist.data import ImageDataset
 from pointillist.fidelity import Ranking, Share, _ranks, agreement, bits_saved, classify, rank_texts, rank_texts_under
 from pointillist.scoring import guided_log_prob
+from tests.datasets import dataset_of
 from tests.laws.strategies import dirty
 
 SPEC = pt.ImageSpec.infer((1, 3, 3), 4)
@@ -17,7 +18,7 @@ SPEC = pt.ImageSpec.infer((1, 3, 3), 4)
 
 def images(count: int, texts: list[str] | None = None) -> ImageDataset:
     x = np.random.default_rng(0).integers(0, 4, (count, 3, 3), np.uint8)
-    return ImageDataset.from_arrays(x, np.arange(count) % 3, texts=texts, classes=("b", "a", "c"), spec=SPEC)
+    return dataset_of(x, np.arange(count) % 3, texts=texts, classes=("b", "a", "c"), spec=SPEC)
 
 
 def model(**heard: object) -> pt.PixelModel:

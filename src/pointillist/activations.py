@@ -20,6 +20,7 @@ from pointillist.conditioning import Further, Label
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.networks.gated_pixelcnn import GatedLayer
 from pointillist.networks.pixelcnn_pp import CoarserPair, FinerPair, FirstPair, GatedPair
+from pointillist.pixel_model import PixelModel
 
 Change = Callable[[Tensor, str], Tensor | None]
 
@@ -65,98 +66,104 @@ def watching(network: nn.Module, see: Change) -> Iterator[None]:
         yield
 
 
-class Watched(nn.Module):
-    """Gives a model with a `backbone` the two methods with which one looks inside."""
+def run_with_cache(
+    model: PixelModel,
+    x: Int[Tensor, "b c h w"],
+    label: Label = None,
+    text: Any = None,
+    *,
+    names: str | Sequence[str] | None = None,
+    order: str | None = None,
+    **further: Unpack[Further],
+) -> tuple[Float[Tensor, "b p h w"], dict[str, Tensor]]:
+    """Run the network of a model on images and keep copies of what its layers gave.
 
-    def run_with_cache(
-        self,
-        x: Int[Tensor, "b c h w"],
-        label: Label = None,
-        text: Any = None,
-        *,
-        names: str | Sequence[str] | None = None,
-        order: str | None = None,
-        **further: Unpack[Further],
-    ) -> tuple[Float[Tensor, "b p h w"], dict[str, Tensor]]:
-        """The network's outputs for images, and copies of what its layers gave.
+    Args:
+        x, label, text, order, further: as for `log_prob`.
+        names: of the activations to keep, exact or with `*`, such as `layers.*.hook_skip`; None for all.
 
-        Args:
-            x, label, text, order, further: as for `log_prob`.
-            names: of the activations to keep, exact or with `*`, such as `layers.*.hook_skip`; None for all.
+    Returns:
+        the network's outputs, and the activations by name.
 
-        Raises:
-            ConfigError: also if a name fits no activation.
-            ShapeError, DataError: if `x` is not an image of this model.
-        """
-        wanted = [names] if isinstance(names, str) else names
-        cache: dict[str, Tensor] = {}
-        met: set[str] = set()
+    Raises:
+        ConfigError: also if a name fits no activation.
+        ShapeError, DataError: if `x` is not an image of this model.
+    """
+    wanted = [names] if isinstance(names, str) else names
+    cache: dict[str, Tensor] = {}
+    met: set[str] = set()
 
-        def see(value: Tensor, name: str) -> None:
-            met.add(name)
-            if wanted is None or any(fnmatchcase(name, pattern) for pattern in wanted):
-                cache[name] = value.detach().clone()
+    def see(value: Tensor, name: str) -> None:
+        met.add(name)
+        if wanted is None or any(fnmatchcase(name, pattern) for pattern in wanted):
+            cache[name] = value.detach().clone()
 
-        with torch.no_grad():
-            params = self._watched(see, x, label, text, order, **further)
-        for pattern in wanted or ():
-            _check_met(any(fnmatchcase(name, pattern) for name in met), pattern)
-        return params, cache
+    with torch.no_grad():
+        params = _watched(model, see, x, label, text, order, **further)
+    for pattern in wanted or ():
+        _check_met(any(fnmatchcase(name, pattern) for name in met), pattern)
+    return params, cache
 
-    def run_with_hooks(
-        self,
-        x: Int[Tensor, "b c h w"],
-        hooks: Mapping[str, Change],
-        label: Label = None,
-        text: Any = None,
-        *,
-        order: str | None = None,
-        **further: Unpack[Further],
-    ) -> Float[Tensor, "b p h w"]:
-        """The network's outputs, where hooks may replace activations: patching and ablation.
 
-        Args:
-            x, label, text, order, further: as for `log_prob`.
-            hooks: by the name of an activation; each gets value and name, and returns a new value of the same shape, or
-                None to leave it.
+def run_with_hooks(
+    model: PixelModel,
+    x: Int[Tensor, "b c h w"],
+    hooks: Mapping[str, Change],
+    label: Label = None,
+    text: Any = None,
+    *,
+    order: str | None = None,
+    **further: Unpack[Further],
+) -> Float[Tensor, "b p h w"]:
+    """Run the network of a model where hooks may replace activations: patching and ablation.
 
-        Raises:
-            ConfigError: also if there is no activation of a name.
-            ShapeError: also if a hook returns another shape.
-        """
-        met: set[str] = set()
+    Args:
+        x, label, text, order, further: as for `log_prob`.
+        hooks: by the name of an activation; each gets value and name, and returns a new value of the same shape, or
+            None to leave it.
 
-        def see(value: Tensor, name: str) -> Tensor | None:
-            if name not in hooks:
-                return None
-            met.add(name)
-            new = hooks[name](value, name)
-            if new is not None and new.shape != value.shape:
-                raise ShapeError(f"The hook of {name!r} gave shape {tuple(new.shape)}: give {tuple(value.shape)}.")
-            return new
+    Raises:
+        ConfigError: also if there is no activation of a name.
+        ShapeError: also if a hook returns another shape.
+    """
+    met: set[str] = set()
 
-        params = self._watched(see, x, label, text, order, **further)
-        for name in hooks:
-            _check_met(name in met, name)
-        return params
+    def see(value: Tensor, name: str) -> Tensor | None:
+        if name not in hooks:
+            return None
+        met.add(name)
+        new = hooks[name](value, name)
+        if new is not None and new.shape != value.shape:
+            raise ShapeError(f"The hook of {name!r} gave shape {tuple(new.shape)}: give {tuple(value.shape)}.")
+        return new
 
-    def _watched(
-        self, see: Change, x: Tensor, label: Label, text: Any, order: str | None, **further: Unpack[Further]
-    ) -> Tensor:
-        """Run once, without dropout."""
-        model: Any = self
-        training = self.training
-        self.eval()
-        try:
-            x = model.check(x)
-            told = model.told(label, len(x), text, size=(x.shape[2], x.shape[3]), **further)
-            with watching(model.backbone, see):
-                out: Tensor = model.params(x, model.condition(told, len(x)), model.order(order))
-                return out
-        finally:
-            self.train(training)
+    params = _watched(model, see, x, label, text, order, **further)
+    for name in hooks:
+        _check_met(name in met, name)
+    return params
+
+
+def _watched(
+    model: PixelModel,
+    see: Change,
+    x: Tensor,
+    label: Label,
+    text: Any,
+    order: str | None,
+    **further: Unpack[Further],
+) -> Float[Tensor, "b p h w"]:
+    """Run once, without dropout."""
+    training = model.training
+    model.eval()
+    try:
+        x = model.check(x)
+        told = model.told(label, len(x), text, size=(x.shape[2], x.shape[3]), **further)
+        with watching(model.backbone, see):
+            return model.params(x, model.condition(told, len(x)), model.order(order))
+    finally:
+        model.train(training)
 
 
 def _check_met(met: bool, name: str) -> None:
     if not met:
-        raise ConfigError(f"There is no activation {name!r}: `run_with_cache(x)` gives all of them by name.")
+        raise ConfigError(f"There is no activation {name!r}: `run_with_cache(model, x)` gives all of them by name.")

@@ -9,7 +9,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from pointillist.activations import Watched
 from pointillist.conditioning import Further, Label, Listener, OrderVectors, PositionMap, Told, not_heard
 from pointillist.conditioning.listener import hear, heard_by
 from pointillist.errors import DataError, ShapeError
@@ -27,7 +26,7 @@ __all__ = ["ModelConfig", "PixelModel"]
 Model = TypeVar("Model", bound="PixelModel")
 
 
-class PixelModel(Watched):
+class PixelModel(nn.Module):
     """A causal network with the likelihood of its outputs and its conditions.
 
     `forward(x, told)` is the log-likelihood, so that every training engine can wrap the model as it is.

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.datasets import dataset_of
 
 from pointillist.data import DataOptions, ImageDataset, load_data
 from pointillist.errors import ConfigError, DataError
@@ -22,7 +23,7 @@ def noise(*shape: int, top: int = 256, dtype: Any = np.uint8) -> np.ndarray:
 
 
 def read(x: Any, **options: Any) -> ImageDataset:
-    return ImageDataset.from_arrays(x, options=DataOptions(**options))
+    return dataset_of(x, options=DataOptions(**options))
 
 
 @pytest.mark.parametrize(
@@ -104,20 +105,20 @@ def test_floats_of_bytes_over_255_are_taken_back() -> None:
 
 def test_the_kind_of_a_model_goes_before_the_options() -> None:
     spec = ImageSpec(channels=1, height=9, width=9, levels=4, ordered=False, mode="grey")
-    data = ImageDataset.from_arrays(noise(2, 3, 5, 3), spec=spec)
+    data = dataset_of(noise(2, 3, 5, 3), spec=spec)
     assert data.spec == spec.resized(3, 5)
 
 
 def test_labels_and_texts_belong_to_images() -> None:
     x = noise(3, 2, 2)
-    data = ImageDataset.from_arrays(x, ["b", "a", "b"], texts=["x", "y", "z"])
+    data = dataset_of(x, ["b", "a", "b"], texts=["x", "y", "z"])
     assert (data.classes, data[0]["label"], data[2]["text"]) == (("a", "b"), 1, "z")
-    assert ImageDataset.from_arrays(x, [[0], [1], [2]]).classes == ("0", "1", "2")
+    assert dataset_of(x, [[0], [1], [2]]).classes == ("0", "1", "2")
     for labels, message in (([0, 1], r"3 images but 2 labels"), ([0, -1, 1], r"is -1"), ([0.5, 1, 2], r"float64")):
         with pytest.raises(DataError, match=message):
-            ImageDataset.from_arrays(x, labels)
+            dataset_of(x, labels)
     with pytest.raises(DataError, match=r"is 5, but there are 2 class names"):
-        ImageDataset.from_arrays(x, [0, 1, 5], classes=("a", "b"))
+        dataset_of(x, [0, 1, 5], classes=("a", "b"))
 
 
 def test_labels_are_numbered_by_the_classes_of_a_model(tmp_path: Path) -> None:

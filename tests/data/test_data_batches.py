@@ -9,12 +9,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.datasets import dataset_of
 
 from pointillist.data import DataOptions, DataSplits, ImageDataset, load_data
 from pointillist.errors import ConfigError, DataError
 
 X = np.random.default_rng(0).integers(0, 256, (20, 5, 7), dtype=np.uint8)
-DYNAMIC = ImageDataset.from_arrays(X, np.arange(20) % 3, options=DataOptions(binarise="dynamic"))
+DYNAMIC = dataset_of(X, np.arange(20) % 3, options=DataOptions(binarise="dynamic"))
 
 
 @settings(max_examples=30, deadline=None)
@@ -39,7 +40,7 @@ def test_a_copy_and_a_subset_draw_the_same() -> None:
 
 def test_the_seed_changes_the_draws_and_the_mean_is_the_intensity() -> None:
     x = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
-    data = ImageDataset.from_arrays(x, options=DataOptions(binarise="dynamic"))
+    data = dataset_of(x, options=DataOptions(binarise="dynamic"))
     draws = torch.cat([data.batch([0], seed=s).levels for s in range(400)]).double().reshape(400, -1)
     assert not torch.equal(draws[0], draws[1])
     assert (draws[:, 0] == 0).all()
@@ -52,7 +53,7 @@ def test_the_seed_changes_the_draws_and_the_mean_is_the_intensity() -> None:
 
 
 def test_flips_mirror_half_of_the_images() -> None:
-    data = ImageDataset.from_arrays(X)
+    data = dataset_of(X)
     flipped = 0
     for seed in range(20):
         batch = data.batch(range(20), seed=seed, flip=True).levels[:, 0].numpy()
@@ -64,7 +65,7 @@ def test_flips_mirror_half_of_the_images() -> None:
 
 
 def test_static_binarisation_is_a_threshold() -> None:
-    data = ImageDataset.from_arrays(X, options=DataOptions(binarise="static", threshold=100))
+    data = dataset_of(X, options=DataOptions(binarise="static", threshold=100))
     assert (data.batch(range(20), seed=9).levels[:, 0].numpy() == (X >= 100)).all()
     assert data.notes == ("static binarisation at 100",)
     digits = load_data("uci-digits", binarise="static").get("train")
@@ -75,10 +76,10 @@ def test_static_binarisation_is_a_threshold() -> None:
 def test_binary_images_stay_as_they_are_under_any_binarisation() -> None:
     x = (X > 99).astype(np.uint8)
     for how in ("static", "dynamic"):
-        data = ImageDataset.from_arrays(x, options=DataOptions.model_validate({"binarise": how}))
+        data = dataset_of(x, options=DataOptions.model_validate({"binarise": how}))
         assert (data.batch(range(20), seed=1).levels[:, 0].numpy() == x).all()
     with pytest.raises(ConfigError, match=r"`binarise` .*holds codes"):
-        ImageDataset.from_arrays(X.astype(np.int64), options=DataOptions(binarise="static"))
+        dataset_of(X.astype(np.int64), options=DataOptions(binarise="static"))
 
 
 def test_wrong_indices_and_seeds_are_named() -> None:

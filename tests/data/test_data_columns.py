@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from tests.datasets import dataset_of
 
 import pointillist as pt
-from pointillist.data import Columns, ImageDataset
+from pointillist.data import Columns
 
 
 def archive(folder: Path, **members: Any) -> Path:
@@ -131,7 +132,7 @@ def test_a_mirrored_image_has_a_mirrored_hint() -> None:
     """Drawn once for both."""
     x = np.random.default_rng(0).integers(0, 9, (20, 3, 4), np.uint8)
     columns = Columns(hints=x[:, None].astype(np.float32), vectors=np.zeros((20, 1), np.float32))
-    data = ImageDataset.from_arrays(x, columns=columns)
+    data = dataset_of(x, columns=columns)
     batch = data.subset(np.arange(5, 20)).batch(np.arange(15), seed=3, flip=True)
     assert batch.hints is not None
     assert np.array_equal(batch.hints.numpy(), batch.levels.numpy())

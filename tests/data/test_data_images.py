@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.datasets import dataset_of
 
-from pointillist.data import ImageDataset, load_data
+from pointillist.data import load_data
 from pointillist.data.channels import luma, on_white
 from pointillist.images import ImageSpec
 
@@ -20,7 +21,7 @@ def test_levels_to_images_to_levels_is_the_identity(levels: int) -> None:
     pictures = spec.to_images(x)
     assert pictures.dtype == np.uint8
     assert (spec.to_levels(pictures).numpy() == x).all()
-    read = ImageDataset.from_arrays(pictures, spec=spec) if levels == 256 else None
+    read = dataset_of(pictures, spec=spec) if levels == 256 else None
     assert read is None or (read.batch([0]).levels.numpy() == x).all()
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from tests.datasets import dataset_of
 
-from pointillist.data import DataOptions, ImageDataset, load_data
+from pointillist.data import DataOptions, load_data
 from pointillist.data.palette import learn_palette, read_palette
 from pointillist.errors import ConfigError, DataError
 
@@ -25,7 +26,7 @@ def sprites(n: int = 12, seed: int = 0) -> np.ndarray:
 
 def test_few_colours_are_kept_without_loss() -> None:
     x = sprites()
-    data = ImageDataset.from_arrays(x, options=DataOptions(palette=16))
+    data = dataset_of(x, options=DataOptions(palette=16))
     assert data.spec.palette is not None
     assert data.spec.palette[0] == (0, 0, 0, 0)
     assert set(data.spec.palette[1:]) == set(COLOURS)
@@ -36,7 +37,7 @@ def test_few_colours_are_kept_without_loss() -> None:
 
 def test_indexes_are_those_of_the_model() -> None:
     x = np.random.default_rng(1).integers(0, 256, (6, 5, 5, 4), dtype=np.uint8)
-    data = ImageDataset.from_arrays(x, options=DataOptions(palette=7))
+    data = dataset_of(x, options=DataOptions(palette=7))
     assert data.spec.levels <= 7
     assert (data.batch(range(6)).levels == data.spec.to_levels(x)).all()
     transparent = x[..., 3] < 128
@@ -45,7 +46,7 @@ def test_indexes_are_those_of_the_model() -> None:
 
 def test_a_learnt_palette_beats_median_cut() -> None:
     x = np.random.default_rng(2).integers(0, 256, (8, 16, 16, 3), dtype=np.uint8)
-    data = ImageDataset.from_arrays(x, options=DataOptions(palette=16))
+    data = dataset_of(x, options=DataOptions(palette=16))
     strip = Image.fromarray(x.reshape(-1, 16, 3))
     pillow = np.asarray(strip.quantize(16, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).convert("RGB"))
     ours = data.spec.to_images(data.batch(range(8)).levels)[..., :3]
@@ -73,7 +74,7 @@ def test_one_colour_still_makes_a_palette_of_two() -> None:
 def test_too_many_colours_without_a_number_are_refused() -> None:
     x = np.random.default_rng(3).integers(0, 256, (4, 16, 16, 3), dtype=np.uint8)
     with pytest.raises(DataError, match=r"more than the 256 colours.*`palette` 64"):
-        ImageDataset.from_arrays(x, options=DataOptions(mode="palette"))
+        dataset_of(x, options=DataOptions(mode="palette"))
 
 
 def write(path: Path) -> Path:
@@ -96,7 +97,7 @@ def test_palette_files_keep_their_order(tmp_path: Path, kind: str) -> None:
     palette = read_palette(write(tmp_path / f"p.{kind}"))
     assert [c[:3] for c in palette] == [c[:3] for c in COLOURS]
     assert palette[0][3] == 255
-    data = ImageDataset.from_arrays(sprites()[..., :3], options=DataOptions(palette=str(tmp_path / f"p.{kind}")))
+    data = dataset_of(sprites()[..., :3], options=DataOptions(palette=str(tmp_path / f"p.{kind}")))
     assert data.spec.palette == palette
 
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from pointillist.engine import Interpreter, record
+from pointillist.engine.listing import describe
 from pointillist.errors import CausalityError
 
 quick = settings(max_examples=15, deadline=None, derandomize=True)
@@ -168,7 +169,7 @@ def test_the_part_after_the_draw() -> None:
     assert after["LINEAR"] == 2
     assert all(memory.sites == 12 for memory in program.memories)
     for words in ("memory `attend.1`: 15 channels of 3 heads", "after the draw of each site", "attend", "remember"):
-        assert words in program.describe()
+        assert words in describe(program)
 
     def idle(x: Tensor, ctx: Any) -> Tensor:
         h = model(x, ctx)

@@ -11,7 +11,7 @@ from engine_teacher import check_equal
 from torch import Tensor
 
 from pointillist.engine import Interpreter, record
-from pointillist.engine.listing import flops, weight_bytes
+from pointillist.engine.listing import describe, flops, weight_bytes
 from pointillist.errors import CausalityError
 from pointillist.passes import FullPass
 
@@ -92,7 +92,7 @@ def test_coarse_instructions_cost_their_share() -> None:
     ]
     assert flops([coarse]) == (2 * 8 * 4 + 4) // 4
     assert weight_bytes(program, [coarse]) == 8 * 8 * 4 // 4
-    assert "bytes of weights a site" in program.describe()
+    assert "bytes of weights a site" in describe(program)
 
 
 def refused(fault: Any, message: str) -> None:

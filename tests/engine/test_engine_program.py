@@ -10,7 +10,7 @@ from engine_networks import Gated, Masked
 
 from pointillist.engine import Program, fuse, record
 from pointillist.engine.builder import Builder
-from pointillist.engine.listing import flops
+from pointillist.engine.listing import describe, flops
 from pointillist.engine.program import Value, View
 
 
@@ -87,6 +87,6 @@ def test_weights_hold_what_is_used() -> None:
 
 
 def test_listing_names_what_there_is() -> None:
-    text = gated(sub_steps=2).describe()
+    text = describe(gated(sub_steps=2))
     for words in ("given `label`: a vector of 2", "map `1.horizontal`", "once per row", "sub-step 1", "linear", "taps"):
         assert words in text

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 import pointillist as pt
+from pointillist.activations import run_with_cache, run_with_hooks
 from pointillist.explaining import condition_bits, layer_bits
 from pointillist.networks import names
 from pointillist.passes import FullPass
@@ -98,7 +99,7 @@ def test_bits_of_a_label() -> None:
 def test_the_cache_has_every_activation_by_name(name: str) -> None:
     model = tiny("rgb", name, labels=True)
     x = torch.randint(3, (2, *model.image.shape))
-    params, cache = model.run_with_cache(x, label=["cat", "owl"])
+    params, cache = run_with_cache(model, x, label=["cat", "owl"])
     assert torch.equal(params, model.params(x, model.condition(model.told(["cat", "owl"], 2), 2)))
     assert torch.equal(cache["hook_params"], params)
     assert torch.equal(cache["hook_canvas"], model.canvas(x))
@@ -115,25 +116,25 @@ def test_the_cache_has_every_activation_by_name(name: str) -> None:
 def test_names_of_several_maps_and_patterns() -> None:
     model = grey(3, 4)
     x = torch.zeros(1, 1, 3, 4, dtype=torch.int64)
-    _, cache = model.run_with_cache(x, names=["layers.*.hook_skip", "hook_params"])
+    _, cache = run_with_cache(model, x, names=["layers.*.hook_skip", "hook_params"])
     assert set(cache) == {"layers.0.hook_skip", "layers.1.hook_skip", "hook_params"}
     with pytest.raises(pt.ConfigError, match=r"'layers\.7\.hook_skip'"):
-        model.run_with_cache(x, names="layers.7.hook_skip")
+        run_with_cache(model, x, names="layers.7.hook_skip")
 
 
 def test_patching_brings_one_run_into_another() -> None:
     """All skips of a clean run, patched into a corrupt one, give the clean outputs; hooks are gone after a fault."""
     model = grey(3, 4)
     clean, corrupt = torch.zeros(1, 1, 3, 4, dtype=torch.int64), torch.full((1, 1, 3, 4), 4)
-    wanted, cache = model.run_with_cache(clean)
+    wanted, cache = run_with_cache(model, clean)
     hooks = {name: lambda value, name: cache[name] for name in cache if name.endswith("hook_skip")}
-    assert torch.equal(model.run_with_hooks(corrupt, hooks), wanted)
-    assert not torch.equal(model.run_with_hooks(corrupt, {}), wanted)
-    assert torch.equal(model.run_with_hooks(clean, {"hook_params": lambda value, name: None}), wanted)
-    doubled = model.run_with_hooks(clean, {"hook_canvas": lambda value, name: value * 2})
+    assert torch.equal(run_with_hooks(model, corrupt, hooks), wanted)
+    assert not torch.equal(run_with_hooks(model, corrupt, {}), wanted)
+    assert torch.equal(run_with_hooks(model, clean, {"hook_params": lambda value, name: None}), wanted)
+    doubled = run_with_hooks(model, clean, {"hook_canvas": lambda value, name: value * 2})
     assert not torch.equal(doubled, wanted)
     with pytest.raises(pt.ConfigError, match="'nowhere'"):
-        model.run_with_hooks(clean, {"nowhere": lambda value, name: None})
+        run_with_hooks(model, clean, {"nowhere": lambda value, name: None})
     with pytest.raises(pt.ShapeError, match="hook_params"):
-        model.run_with_hooks(clean, {"hook_params": lambda value, name: value[:, :1]})
+        run_with_hooks(model, clean, {"hook_params": lambda value, name: value[:, :1]})
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import pointillist as pt
+from pointillist.activations import run_with_cache
 from pointillist.explaining import bit_maps, calibration, continue_image, gradient, influence, layer_bits, what_if
 from tests.laws.strategies import dirty, make_model
 
@@ -38,7 +39,7 @@ def test_every_view_is_that_of_its_order(model: pt.PixelModel, order: str) -> No
     found = what_if(model, x, {(row, column): (int(x[0, row, column]) + 1) % 5}, n=2, order=order)
     assert not found.shift[0, ~later].any()
     assert np.array_equal(found.kept[0], ~later | (np.arange(12).reshape(3, 4) == row * 4 + column))
-    _, cache = model.run_with_cache(x[None], order=order)
+    _, cache = run_with_cache(model, x[None], order=order)
     assert cache["hook_canvas"].shape[2:] == ((4, 3) if "columns" in order else (3, 4))
 
 

@@ -8,10 +8,11 @@ import torch
 
 import pointillist as pt
 from pointillist.conditioning import Part, Told
-from pointillist.data import Batch, Columns, ImageDataset
+from pointillist.data import Batch, Columns
 from pointillist.finetune import initialise_from
 from pointillist.telling import Telling, hint_of
 from pointillist.training.augment import hide, shifted
+from tests.datasets import dataset_of
 from tests.laws.strategies import dirty, random_told
 
 
@@ -59,9 +60,7 @@ def test_hints_move_with_their_images() -> None:
     assert torch.equal(moved.hints, moved.levels.float())
     assert not torch.equal(moved.levels, x)
     model = pt.build("pixelcnn", shape=(1, 4, 5), levels=9, channels=3, layers=1, hint="lowres:2")
-    telling = Telling(
-        model, ImageDataset.from_arrays(x.numpy()[:, 0].astype(np.uint8), options=pt.DataOptions(levels=9))
-    )
+    telling = Telling(model, dataset_of(x.numpy()[:, 0].astype(np.uint8), options=pt.DataOptions(levels=9)))
     found = telling(np.arange(6), moved).parts["hint"]
     assert torch.equal(found.values, hint_of(model, moved.levels))
 
@@ -77,7 +76,7 @@ def test_a_data_set_of_another_kind_is_refused() -> None:
         (Columns({"hair": np.zeros(3, np.int64)}, {"hair": ("grey",)}), "hair 'grey'"),
         (Columns(hints=np.zeros((3, 2, 2, 2), np.float32)), "2 channel"),
     ):
-        data = ImageDataset.from_arrays(x, columns=columns, options=pt.DataOptions(levels=4))
+        data = dataset_of(x, columns=columns, options=pt.DataOptions(levels=4))
         with pytest.raises(pt.ConfigError, match=words):
             pt.evaluate(model, data)
 
@@ -88,7 +87,7 @@ def test_columns_are_matched_by_name() -> None:
         "pixelcnn", shape=(1, 2, 2), levels=4, channels=3, layers=1, attributes={"a": 2, "hair": ["x", "red"]}
     )
     columns = Columns({"hair": np.array([0, -1, 0])}, {"hair": ("red",)})
-    data = ImageDataset.from_arrays(np.zeros((3, 2, 2), np.uint8), columns=columns, options=pt.DataOptions(levels=4))
+    data = dataset_of(np.zeros((3, 2, 2), np.uint8), columns=columns, options=pt.DataOptions(levels=4))
     found = Telling(model, data)(np.arange(3), data.batch(np.arange(3))).parts["attributes"]
     assert found.known.tolist() == [[False, True], [False, False], [False, True]]
     assert found.values[found.known].tolist() == [1, 1]

@@ -12,6 +12,7 @@ import torch
 import pointillist as pt
 from pointillist.data import DataOptions, ImageDataset
 from pointillist.training.reading import Reader
+from tests.datasets import dataset_of
 
 from .helpers import tiny_config, tiny_data, tiny_model
 
@@ -73,7 +74,7 @@ def test_no_thread_is_left_behind() -> None:
 def test_the_time_spent_waiting_is_known() -> None:
     """Dynamic draws of large images, read for a model that asks at once: waiting is all there is."""
     images = np.random.default_rng(0).integers(0, 256, (64, 64, 64), dtype=np.uint8)
-    data = ImageDataset.from_arrays(images, options=DataOptions(binarise="dynamic"))
+    data = dataset_of(images, options=DataOptions(binarise="dynamic"))
     model = pt.build("pixelcnn", image=data.spec, channels=2, layers=1, head_channels=2)
     ours = Reader(model, data, tiny_config(steps=4, batch_size=32), 32, process=0, processes=1)
     for step in range(4):

@@ -51,7 +51,8 @@ WhatIf = Annotated[
 ]
 Continuations = Annotated[int, typer.Option(min=0, metavar="N", help="Images painted on from each what-if.")]
 Looks = Annotated[
-    int | None, typer.Option(min=0, metavar="N", help="Pixels whose gradients are stored; else as many as fit.")
+    int | None,
+    typer.Option(min=0, metavar="N", help="Pixels whose gradients are stored; else what takes seconds."),
 ]
 Maps = Annotated[Path | None, typer.Option(metavar="DIR", help="Also write the views as PNG files.")]
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of continuations and of the calibration.")]
@@ -217,12 +218,10 @@ def _teller(silent: bool) -> Any:
 
 def write_maps(found: Explanation, folder: Path, force: bool) -> list[str]:
     """Every view as a PNG file."""
-    from pointillist.explaining.charts import running_chart
-    from pointillist.pictures import Chart, save_png
+    from pointillist.pictures import save_png
 
     views: dict[str, Any] = {"overview": found.image(), "bits": found.maps.image(), "excess": found.maps.z_image()}
-    running: Chart = running_chart(found.maps.running)
-    views["running"] = running.image()
+    views["running"] = found.maps.running.chart().image()
     if found.conditions is not None:
         views |= {"told": found.conditions.image(), "labels": found.conditions.chart().image()}
     if found.layers is not None:

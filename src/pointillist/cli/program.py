@@ -23,7 +23,9 @@ def recorded(name: str, size: str | None, order: str | None) -> list[Program]:
 
 def program_text(programs: list[Program]) -> str:
     """Every instruction, part by part."""
-    return "\n\n".join(program.describe() for program in programs)
+    from pointillist.engine.listing import describe
+
+    return "\n\n".join(describe(program) for program in programs)
 
 
 def program_facts(programs: list[Program]) -> dict[str, Any]:

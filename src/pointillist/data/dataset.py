@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,12 +13,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from pointillist.data.columns import Columns
-from pointillist.data.options import Binarise, DataOptions
+from pointillist.data.options import Binarise
 from pointillist.errors import ConfigError, DataError
 from pointillist.images import ImageSpec
-
-if TYPE_CHECKING:
-    from pointillist.data.raw import Raw
 
 Indices = Sequence[int] | np.ndarray | Tensor
 
@@ -147,39 +144,6 @@ class ImageDataset(Dataset[dict[str, Any]]):
             rows=self._rows[index],
             columns=self.columns.take(index),
         )
-
-    @classmethod
-    def from_arrays(
-        cls,
-        x: np.ndarray | Tensor,
-        labels: Any = None,
-        *,
-        texts: Sequence[str] | None = None,
-        classes: Sequence[str] = (),
-        columns: Columns | None = None,
-        spec: ImageSpec | None = None,
-        options: DataOptions | None = None,
-        name: str = "arrays",
-    ) -> ImageDataset:
-        """Images from memory: integer arrays `n h w [c]` or tensors `n c h w`; no split is cut.
-
-        Args:
-            columns: attributes, vectors and hints.
-            spec: read `x` as this kind of image instead of by `options`; it fixes mode, levels, order and palette.
-
-        Raises:
-            DataError: if values, labels or captions do not fit together or do not fit `spec`.
-        """
-        from pointillist.data.arrays import raw_from_memory
-        from pointillist.data.reading import interpret
-
-        options = options or DataOptions()
-        raw: Raw = raw_from_memory(x, labels, texts=texts, classes=tuple(classes), options=options, name=name)
-        data = interpret(raw, options, spec=spec)
-        if columns is not None:
-            columns.check(len(data), (data.spec.height, data.spec.width), name)
-            data.columns = columns
-        return data
 
     def _checked(self, indices: Indices) -> np.ndarray:
         index = np.asarray(indices, np.int64).reshape(-1)

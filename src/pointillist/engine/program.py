@@ -240,9 +240,3 @@ class Program:
             yield f"sub-step {sub_step} of each site", step
         if self.after:
             yield "after the draw of each site", self.after
-
-    def describe(self) -> str:
-        """A readable listing with floating-point operations and bytes of weights per part."""
-        from pointillist.engine.listing import describe
-
-        return describe(self)

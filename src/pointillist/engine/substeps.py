@@ -7,34 +7,14 @@ compute only the channels that have just become known.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from pointillist.engine.builder import Builder
+from pointillist.engine.channel_needs import Needs
 from pointillist.engine.opcodes import OPCODES
-from pointillist.engine.program import Instruction, IntArray, Level, Map, Memory, Value, View
+from pointillist.engine.program import Instruction, Level, Memory, View
 from pointillist.errors import CausalityError
-
-
-@dataclass
-class Needs:
-    """How many sub-pixels of its own site each channel needs: of values, and of maps at the site itself."""
-
-    values: dict[Value, IntArray] = field(default_factory=dict)
-    maps: dict[Map, IntArray] = field(default_factory=dict)
-
-    def of(self, view: View) -> IntArray:
-        """Of the channels of a view; values of earlier levels need none."""
-        if view.value not in self.values:
-            return np.zeros(view.channels, np.int64)
-        return self.values[view.value][view.start : view.start + view.channels]
-
-    def note(self, view: View, needs: IntArray) -> None:
-        """Remember the needs of a view that has just been made."""
-        whole = self.values.setdefault(view.value, np.zeros(view.value.channels, np.int64))
-        part = slice(view.start, view.start + view.channels)
-        whole[part] = np.maximum(whole[part], needs)  # a value may be made one way in even rows, another in odd ones
 
 
 def cut_into_steps(builder: Builder, params: View) -> list[tuple[Instruction, ...]]:

@@ -91,10 +91,22 @@ class Asked:
         out: Tensor = self.model.outputs(canvas, self.condition(len(canvas)), self.order)
         return out
 
+    @cached_property
     def params(self) -> Float[Tensor, "1 p h w"]:
-        """Network outputs for the image."""
+        """Network outputs for the image, computed once."""
+        return self.run()
+
+    def run(self) -> Float[Tensor, "1 p h w"]:
+        """Run the network on the image anew: for hooks that change what it gives."""
         with evaluating(self.model):
             return self.outputs(self.model.canvas(self.x))
+
+    @cached_property
+    def bits(self) -> Float[np.ndarray, "c h w"]:
+        """Surprise of every sub-pixel of the image, in bits."""
+        with evaluating(self.model):
+            found: np.ndarray = self.surprise(self.params, self.x)[0].double().cpu().numpy()
+        return found
 
     @cached_property
     def places(self) -> Int[np.ndarray, "c h w"]:

@@ -26,7 +26,6 @@ from pointillist.receptive import channel_names
 from pointillist.scoring import evaluating
 
 _SITES = 32  # copies of an image that are computed at once, at most
-_NUMBERS = 20_000_000  # of their outputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +90,7 @@ def gradient_of(asked: Asked, row: int, column: int, channel: int | None = None)
     """The gradient of a question that is checked."""
     model = asked.model
     check_site(asked.shape, row, column, channel)
-    found = _gradients(asked, [(row, column)], channel)[0]
+    (found,) = _gradients(asked, [(row, column)], channel)
     if model.image.ordered:
         values, unit = found[:, 0] * (2 / (model.image.levels - 1)), "bits a level"
     else:
@@ -124,23 +123,21 @@ def gradient_sizes_of(asked: Asked, sites: list[tuple[int, int]] | None = None) 
     _, height, width = asked.shape
     sites = [(r, c) for r in range(height) for c in range(width)] if sites is None else sites
     found = np.zeros((len(sites), height, width), np.float32)
-    step = max(1, min(_SITES, _NUMBERS // (asked.model.likelihood.num_params * height * width)))
-    for start in range(0, len(sites), step):
-        part = _gradients(asked, sites[start : start + step], None)
-        found[start : start + step] = part.square().sum((1, 2)).sqrt().float().cpu().numpy()
+    for place, each in enumerate(_gradients(asked, sites, None)):
+        found[place] = each.square().sum((0, 1)).sqrt().float().cpu().numpy()
     return found
 
 
-def _gradients(asked: Asked, sites: list[tuple[int, int]], channel: int | None) -> Float[Tensor, "n c e h w"]:
-    """Gradients with respect to the canvas, a site for each copy of the image, all in one pass."""
-    model, count = asked.model, len(sites)
-    rows, columns = (torch.tensor(part, device=model.device) for part in zip(*sites, strict=True))
+def _gradients(asked: Asked, sites: list[tuple[int, int]], channel: int | None) -> Iterator[Float[Tensor, "c e h w"]]:
+    """Gradient with respect to the canvas for each site: one forward of the image, and a backward a site."""
+    model, channels = asked.model, slice(None) if channel is None else channel
     with _differentiating(model):
-        canvas = model.canvas(asked.x).detach().expand(count, -1, -1, -1).clone().requires_grad_()
-        bits = -asked.at(asked.outputs(canvas), rows, columns)
-        value = bits.sum() if channel is None else bits[:, channel].sum()
-        (found,) = torch.autograd.grad(value, canvas)
-    return found.reshape(count, asked.shape[0], model.level_width, *asked.shape[1:])
+        canvas = model.canvas(asked.x).detach().requires_grad_()
+        bits = -asked.surprise(asked.outputs(canvas), asked.x)[0]
+        for row, column in sites:
+            value = bits[channels, row, column].sum()
+            (found,) = torch.autograd.grad(value, canvas, retain_graph=True)
+            yield found.reshape(asked.shape[0], model.level_width, *asked.shape[1:])
 
 
 @contextmanager
@@ -248,7 +245,7 @@ def influence(
 def _likeliest_others(asked: Asked) -> Int[Tensor, "c h w"]:
     """At each sub-pixel the likeliest level that is not the one that is there."""
     found = torch.zeros(asked.x.shape[1:], dtype=torch.int64, device=asked.model.device)
-    params = asked.params()
+    params = asked.params
     for channel in range(asked.shape[0]):
         for rows, log_probs in asked.tables(params, channel):
             seen = asked.x[0, channel, rows][None]

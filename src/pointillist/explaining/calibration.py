@@ -24,7 +24,7 @@ from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, DataError
 from pointillist.explaining.charts import pit_chart, reliability_chart
 from pointillist.explaining.reading import Batches
-from pointillist.pictures import png_bytes
+from pointillist.pictures import Chart, png_bytes
 from pointillist.pixel_model import PixelModel
 from pointillist.receptive import channel_names
 from pointillist.scoring import evaluating
@@ -85,6 +85,10 @@ class Reliability:
         distance = np.abs(self.observed - self.predicted)[shown]
         return float((weight * distance).sum() / max(weight.sum(), 1e-300))
 
+    def chart(self) -> Chart:
+        """Observed frequencies against predicted probabilities."""
+        return reliability_chart(self.predicted, self.observed, self.band)
+
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
@@ -108,18 +112,15 @@ class Calibration:
     @property
     def pit_band(self) -> tuple[float, float]:
         """Around 1, the height of a flat histogram: all bars lie within with 95 %, if the model is right."""
-        if self.pit is None:
-            raise ConfigError("Unordered levels have no PIT: look at `reliability`.")
-        bins, count = self.pit.shape[1], max(1, int(self.pit.sum()))
+        pit = self._pit_counts()
+        bins, count = pit.shape[1], max(1, int(pit.sum()))
         half = _simultaneous(bins) * math.sqrt((bins - 1) / count)
         return max(0.0, 1 - half), 1 + half
 
     @property
     def pit_p_value(self) -> float:
         """Of the chi-square test that the histogram is flat: small where it is not."""
-        if self.pit is None:
-            raise ConfigError("Unordered levels have no PIT: look at `reliability`.")
-        counts = self.pit.sum(0)
+        counts = self._pit_counts().sum(0)
         expected = counts.sum() / len(counts)
         statistic = float(((counts - expected) ** 2).sum() / max(expected, 1e-300))
         half = torch.tensor([(len(counts) - 1) / 2, statistic / 2], dtype=torch.float64)
@@ -127,11 +128,24 @@ class Calibration:
 
     def image(self) -> Image.Image:
         """The PIT histogram; the reliability diagram where there is none."""
-        return self.reliability_image() if self.pit is None else pit_chart(self).image()
+        return self.reliability_image() if self.pit is None else self.pit_chart().image()
+
+    def pit_chart(self) -> Chart:
+        """The PIT histogram of all channels.
+
+        Raises:
+            ConfigError: if the levels are unordered.
+        """
+        return pit_chart(self._pit_counts().sum(0), self.pit_band)
 
     def reliability_image(self) -> Image.Image:
         """Observed frequencies against predicted probabilities."""
-        return reliability_chart(self.reliability).image()
+        return self.reliability.chart().image()
+
+    def _pit_counts(self) -> Int[np.ndarray, "c bins"]:
+        if self.pit is None:
+            raise ConfigError("Unordered levels have no PIT: look at `reliability`.")
+        return self.pit
 
     def to_dict(self) -> dict[str, Any]:
         """The numbers, as JSON can hold them."""

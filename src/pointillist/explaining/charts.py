@@ -1,64 +1,57 @@
-"""The charts of this room, each from the numbers of one view."""
+"""The charts of this room, each from arrays of one view."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from pointillist.pictures.chart import Axes, Chart, Dot, Kind, Mark, Path, Rect, Text, round_steps
-
-if TYPE_CHECKING:
-    from pointillist.explaining.calibration import Calibration, Reliability
-    from pointillist.explaining.distribution import LevelDistribution
-    from pointillist.explaining.maps import Running
 
 _WIDTH = 480.0
 _NICE = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
 _PARTS = 120  # points of a smooth curve
+_SHARE = 0.01  # of a mixture; smaller components are left out
 _NAMES = 26  # letters of a name that fit beside a bar
 
 
-def distribution_chart(view: LevelDistribution) -> Chart:
-    """Bars over the levels, the observed one in the accent colour; a mixture's components as lines."""
-    p = view.probs
+def distribution_chart(
+    p: Float[np.ndarray, " k"],
+    observed: int,
+    components: Float[np.ndarray, "m k"] | None = None,
+    *,
+    place: tuple[int, int, int],
+) -> Chart:
+    """Bars over the levels, the observed one in the accent colour; a mixture's components as lines.
+
+    Args:
+        p: probabilities.
+        observed: the level that is there.
+        components: share of each component of a mixture at each level.
+        place: row, column and channel, for the label.
+    """
     high = next(n for n in _NICE if n >= min(1.0, float(p.max())))
     axes = Axes(44, 14, _WIDTH - 8, 156, (0, len(p)), (0, high))
     marks: list[Mark] = axes.y_ticks([(high / 2, f"{high / 2:g}"), (high, f"{high:g}")])
     gap = 0.1 if len(p) <= 64 else 0.0
     for level, q in enumerate(p):
-        kind: Kind = "seen" if level == view.observed else "bar"
+        kind: Kind = "seen" if level == observed else "bar"
         marks.append(axes.bar(level + gap, level + 1 - gap, 0, max(float(q), high * 0.004), kind))
-    marks += _component_lines(view, axes, high)
-    x = axes.at_x(view.observed + 0.5)
+    for mass in () if components is None else components:
+        if mass.sum() >= _SHARE:
+            marks.append(axes.path([(k + 0.5, min(float(m), high)) for k, m in enumerate(mass)], "line"))
+    x = axes.at_x(observed + 0.5)
     marks.append(Path(((x, 158), (x - 5, 166), (x + 5, 166)), "seen", closed=True))
     ticks = sorted({0, (len(p) - 1) // 2, len(p) - 1})
     marks += [Path(((axes.left, 156), (axes.right, 156)), "axis")]
     marks += [Text(axes.at_x(level + 0.5), 181, str(level), kind="soft") for level in ticks]
     label = (
-        f"Probabilities of {len(p)} levels at row {view.row}, column {view.column}, channel {view.channel}: level "
-        f"{view.observed} was there, with probability {p[view.observed]:.3g}; the likeliest was {int(p.argmax())}"
+        f"Probabilities of {len(p)} levels at row {place[0]}, column {place[1]}, channel {place[2]}: level "
+        f"{observed} was there, with probability {p[observed]:.3g}; the likeliest was {int(p.argmax())}"
     )
     return Chart(_WIDTH, 188, label, tuple(marks))
-
-
-def _component_lines(view: LevelDistribution, axes: Axes, high: float) -> list[Mark]:
-    """Share of each component of a mixture at each level: the logistic's mass around it."""
-    parts = view.components
-    if parts is None:
-        return []
-    count = len(view.log_probs)
-    edges = np.arange(count + 1) - 0.5
-    edges[0], edges[-1] = -np.inf, np.inf
-    marks: list[Mark] = []
-    for weight, mean, scale in zip(parts.weight, parts.mean, parts.scale, strict=True):
-        if weight >= 0.01:
-            below = 0.5 * (1 + np.tanh((edges - mean) / scale / 2))  # the logistic's CDF
-            mass = weight * np.diff(below)
-            marks.append(axes.path([(k + 0.5, min(float(m), high)) for k, m in enumerate(mass)], "line"))
-    return marks
 
 
 def running_axes(count: int, high: float) -> Axes:
@@ -66,32 +59,32 @@ def running_axes(count: int, high: float) -> Axes:
     return Axes(52, 12, _WIDTH - 10, 210, (0, max(count, 1)), (0, high))
 
 
-def running_chart(running: Running) -> Chart:
+def running_chart(
+    bits: Float[np.ndarray, " n"], expected: Float[np.ndarray, " n"], deviation: Float[np.ndarray, " n"]
+) -> Chart:
     """Bits paid along the order against the sum of the entropies, with the 95 % band of their difference."""
-    count = len(running.bits) - 1
-    high = float(max(running.bits[-1], running.expected[-1] + 2 * running.deviation[-1], 1e-9))
+    count = len(bits) - 1
+    high = float(max(bits[-1], expected[-1] + 2 * deviation[-1], 1e-9))
     axes = running_axes(count, high)
     places = np.unique(np.linspace(0, count, min(count + 1, 4 * _PARTS)).round().astype(int))
-    upper = [(int(k), min(high, float(running.expected[k] + 1.96 * running.deviation[k]))) for k in places]
-    lower = [(int(k), max(0.0, float(running.expected[k] - 1.96 * running.deviation[k]))) for k in places]
+    upper = [(int(k), min(high, float(expected[k] + 1.96 * deviation[k]))) for k in places]
+    lower = [(int(k), max(0.0, float(expected[k] - 1.96 * deviation[k]))) for k in places]
     marks: list[Mark] = [axes.path([*upper, *lower[::-1]], "band", closed=True)]
     marks += axes.y_ticks([(t, f"{t:g}") for t in round_steps(0, high)])
     marks += axes.x_ticks([(t, f"{t:,.0f}") for t in round_steps(0, count)], "sub-pixels painted")
-    marks += [axes.path([(int(k), float(running.expected[k])) for k in places], "thin")]
-    marks += [axes.path([(int(k), float(running.bits[k])) for k in places], "strong")]
+    marks += [axes.path([(int(k), float(expected[k])) for k in places], "thin")]
+    marks += [axes.path([(int(k), float(bits[k])) for k in places], "strong")]
     label = (
-        f"Bits paid along the order of painting: {running.bits[-1]:.1f} after {count:,} sub-pixels, where "
-        f"{running.expected[-1]:.1f} were expected"
+        f"Bits paid along the order of painting: {bits[-1]:.1f} after {count:,} sub-pixels, where "
+        f"{expected[-1]:.1f} were expected"
     )
     return Chart(_WIDTH, 250, label, tuple(marks))
 
 
-def pit_chart(calibration: Calibration) -> Chart:
+def pit_chart(counts: Int[np.ndarray, " bins"], band: tuple[float, float]) -> Chart:
     """The histogram of the probability integral transform, with the band in which all its bars lie if it is flat."""
-    assert calibration.pit is not None
-    counts = calibration.pit.sum(0)
     share = counts / max(1, counts.sum()) * len(counts)
-    low, high = calibration.pit_band
+    low, high = band
     top = max(float(share.max()), high) * 1.08
     axes = Axes(44, 12, _WIDTH - 10, 190, (0, len(counts)), (0, top))
     marks: list[Mark] = [axes.bar(0, len(counts), low, high, "band")]
@@ -105,9 +98,16 @@ def pit_chart(calibration: Calibration) -> Chart:
     return Chart(_WIDTH, 230, label, tuple(marks))
 
 
-def reliability_chart(reliability: Reliability) -> Chart:
-    """Observed frequencies against predicted probabilities, both on a logit scale, with the band of each bin."""
-    shown = reliability.count > 0
+def reliability_chart(
+    predicted: Float[np.ndarray, " n"], observed: Float[np.ndarray, " n"], band: Float[np.ndarray, " n"]
+) -> Chart:
+    """Observed frequencies against predicted probabilities, both on a logit scale, with the band of each bin.
+
+    Args:
+        predicted, observed: NaN in a bin without forecasts, which is left out.
+        band: half its width; NaN where too few forecasts make one.
+    """
+    shown = ~np.isnan(predicted)
     ends = (0.0005, 0.9995)
     axes = Axes(52, 12, 300, 260, ends, ends, _logit, _logit)
 
@@ -119,7 +119,7 @@ def reliability_chart(reliability: Reliability) -> Chart:
     marks += axes.x_ticks([t for t in ticks if t[0] in (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)], "predicted")
     marks += [axes.path([(ends[0], ends[0]), (ends[1], ends[1])], "dash")]
     for k in np.flatnonzero(shown):
-        p, f, d = (float(a[k]) for a in (reliability.predicted, reliability.observed, reliability.band))
+        p, f, d = (float(a[k]) for a in (predicted, observed, band))
         x = axes.at_x(within(p))
         kind: Kind = "thin"  # too few came true, or were to, for a band
         if math.isfinite(d):

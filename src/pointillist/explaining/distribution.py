@@ -15,7 +15,7 @@ from pointillist.conditioning import Label
 from pointillist.explaining.asking import NATS, Asked, Question, check_site
 from pointillist.explaining.charts import distribution_chart
 from pointillist.likelihoods import DiscretizedLogisticMixture
-from pointillist.pictures import png_bytes
+from pointillist.pictures import Chart, png_bytes
 from pointillist.pixel_model import PixelModel
 from pointillist.scoring import evaluating
 
@@ -34,6 +34,14 @@ class Components:
     weight: Float[np.ndarray, " m"]
     mean: Float[np.ndarray, " m"]
     scale: Float[np.ndarray, " m"]
+
+    def shares(self, levels: int) -> Float[np.ndarray, "m k"]:
+        """Probability of each level by each component; the edge levels take the tails. Summed over `m`, the whole."""
+        edges = np.arange(levels + 1) - 0.5
+        edges[0], edges[-1] = -np.inf, np.inf
+        below = 0.5 * (1 + np.tanh((edges - self.mean[:, None]) / self.scale[:, None] / 2))  # the logistic's CDF
+        found: np.ndarray = self.weight[:, None] * np.diff(below)
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +107,12 @@ class LevelDistribution:
 
     def image(self) -> Image.Image:
         """Bars over the levels, the observed one marked."""
-        return distribution_chart(self).image()
+        return self.chart().image()
+
+    def chart(self) -> Chart:
+        """Bars over the levels; a mixture's components as lines."""
+        parts = None if self.components is None else self.components.shares(len(self.log_probs))
+        return distribution_chart(self.probs, self.observed, parts, place=(self.row, self.column, self.channel))
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, as JSON can hold it."""
@@ -156,7 +169,7 @@ def distributions_of(
         check_site(asked.shape, row, column, channel)
     here = (slice(None), slice(None), slice(row, row + 1), slice(column, column + 1))
     with evaluating(asked.model):
-        params, x = asked.params()[here], asked.x[here]
+        params, x = asked.params[here], asked.x[here]
         return [_distribution(asked.model, params, x, (row, column, channel)) for channel in channels]
 
 

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from PIL import Image
 
-from pointillist.conditioning import Label, Told, label_part
+from pointillist.conditioning import Label, Told, label_part, labels_of
 from pointillist.errors import ConfigError
 from pointillist.explaining.asking import Asked, Question
 from pointillist.explaining.charts import bars_chart
@@ -18,7 +18,6 @@ from pointillist.explaining.scales import bits_top
 from pointillist.pictures import Chart, heat_map, png_bytes
 from pointillist.pixel_model import PixelModel
 from pointillist.receptive import channel_names
-from pointillist.scoring import evaluating
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,20 +102,18 @@ def conditions_of(asked: Asked) -> ConditionBits:
     model, classes = asked.model, asked.model.config.classes
     if not model.listeners:
         raise ConfigError("This model listens to nothing, so there is no condition whose bits could be counted.")
-    with evaluating(model):
-        untold = _surprise(replace(asked, told=asked.told.untold()))
-        each = [_surprise(_labelled(asked, number)) for number in range(len(classes))]
-        bits = np.array([part.sum() for part in each])
-        told = each[int(bits.argmin())] if each and not asked.told.anything else _surprise(asked)
+    anything = asked.told.anything
+    untold = replace(asked, told=asked.told.untold()).bits if anything else asked.bits
+    each = [_labelled(asked, number).bits for number in range(len(classes))]
+    bits = np.array([part.sum() for part in each])
+    told = each[int(bits.argmin())] if each and not anything else asked.bits
     return ConditionBits(told, untold, classes, bits, bits_top(model), channel_names(model))
 
 
 def _labelled(asked: Asked, number: int) -> Asked:
-    """The same, told another label."""
+    """The same, told a label; itself if that is its own."""
+    told = asked.told.parts["label"]
+    if bool(told.known.all()) and int(labels_of(told, 1)[0]) == number:
+        return asked
     parts = {**asked.told.parts, "label": label_part(torch.tensor([number]))}
     return replace(asked, told=Told(1, parts))
-
-
-def _surprise(asked: Asked) -> np.ndarray:
-    found: np.ndarray = asked.surprise(asked.params(), asked.x)[0].double().cpu().numpy()
-    return found

@@ -1,139 +1,28 @@
-"""All views of one image together."""
+"""Everything about one image under a model, as a page."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any, Unpack
 
-import numpy as np
-from jaxtyping import Float
-from PIL import Image
-
 from pointillist.checkpoint import write_text
 from pointillist.conditioning import Label, Told
 from pointillist.explaining.asking import Asked, Question
-from pointillist.explaining.attribution import gradient_sizes_of
 from pointillist.explaining.calibration import Calibration
-from pointillist.explaining.distribution import LevelDistribution, distribution_of
-from pointillist.explaining.evidence import ConditionBits, conditions_of
-from pointillist.explaining.layers import LayerBits, has_layers, layers_of
-from pointillist.explaining.maps import BitMaps, maps_of, telling_sites
-from pointillist.explaining.scales import Z_TOP, picture_of
-from pointillist.explaining.what_if import Place, WhatIf, what_if_of
-from pointillist.pictures import balance_colours, heat_colours, png_bytes, sheet
+from pointillist.explaining.page import render
+from pointillist.explaining.views import Views
+from pointillist.explaining.what_if import Place
 from pointillist.pixel_model import PixelModel
 
-_LOOKS = 800_000  # numbers of all gradient maps of a page: every pixel of a 28x28 image
 
-
-@dataclass(frozen=True, eq=False)
-class Explanation:
-    """One image under a model, looked at from every side. Each view is computed when it is first asked for.
-
-    Attributes:
-        asked: the model, the image and what the model is told.
-        title: of the model.
-        calibration: of the model on other images; None where none were given.
-        changes: what to set for each "what if"; None for two telling ones.
-        continuations: images painted on from each; 0 for none.
-        seed: of the continuations.
-        looks: pixels whose gradients are shown; None for as many as fit on a page, the most surprising first.
-        on_progress: called with what is being done.
-    """
-
-    asked: Asked = field(repr=False)
-    title: str
-    calibration: Calibration | None = field(default=None, repr=False)
-    changes: tuple[Mapping[Place, int], ...] | None = field(default=None, repr=False)
-    continuations: int = 4
-    seed: int = 0
-    looks: int | None = None
-    on_progress: Callable[[str], None] | None = field(default=None, repr=False)
-
-    @property
-    def levels(self) -> np.ndarray:
-        """The image, `[c h w]`."""
-        return self.asked.levels
-
-    @cached_property
-    def maps(self) -> BitMaps:
-        """Surprise, entropy, variance and the running total."""
-        self._say("bits")
-        return maps_of(self.asked)
-
-    @cached_property
-    def conditions(self) -> ConditionBits | None:
-        """What being told saves; None for a model that listens to nothing."""
-        if not self.asked.model.listeners:
-            return None
-        self._say("conditions")
-        return conditions_of(self.asked)
-
-    @cached_property
-    def layers(self) -> LayerBits | None:
-        """Bits by layer; None where that is not defined."""
-        if not has_layers(self.asked.model):
-            return None
-        self._say("layers")
-        return layers_of(self.asked)
-
-    @cached_property
-    def sites(self) -> list[tuple[int, int]]:
-        """The pixels whose gradients are shown, by row and column."""
-        _, height, width = self.asked.shape
-        room = max(1, _LOOKS // (height * width)) if self.looks is None else self.looks
-        return sorted(telling_sites(self.maps, room))
-
-    @cached_property
-    def sizes(self) -> Float[np.ndarray, "n h w"]:
-        """What each of `sites` looked at."""
-        self._say("gradients")
-        return gradient_sizes_of(self.asked, self.sites)
-
-    @cached_property
-    def what_ifs(self) -> list[WhatIf]:
-        """What if some sub-pixel were another."""
-        changes = telling_changes(self) if self.changes is None else self.changes
-        found = []
-        for each in changes:
-            self._say("what if")
-            found.append(what_if_of(self.asked, each, n=self.continuations, seed=self.seed))
-        return found
-
-    def at(self, row: int, column: int, channel: int = 0) -> LevelDistribution:
-        """The distribution of a sub-pixel."""
-        return distribution_of(self.asked, row, column, channel)
-
-    def what_if(self, changes: Mapping[Place, int], *, n: int = 4, seed: int = 0) -> WhatIf:
-        """What follows from other levels; see `what_if`."""
-        return what_if_of(self.asked, changes, n=n, seed=seed)
-
-    def image(self) -> Image.Image:
-        """The image, its entropy, its surprise and the excess of each pixel side by side."""
-        image, maps = self.asked.model.image, self.maps
-        picture = picture_of(image, self.levels)
-        picture = picture[..., :3] if picture.shape[-1] >= 3 else picture[..., :1].repeat(3, -1)
-        top = maps.top * len(self.levels)
-        bits = [heat_colours(m.sum(0), top) for m in (maps.entropy, maps.surprise)]
-        parts = [picture, *bits, balance_colours(maps.pixel_z, Z_TOP)]
-        words = ["image", f"entropy, to {top:g} bits", f"surprise, {maps.bits:.1f} bits", "excess, in deviations"]
-        return sheet(np.stack(parts), captions=words, columns=4)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The numbers of the whole image, of every view."""
-        views = {"layers": self.layers, "conditions": self.conditions, "calibration": self.calibration}
-        found: dict[str, Any] = {"model": self.title, "shape": list(self.asked.shape), **self.maps.to_dict()}
-        found |= {name: view.to_dict() for name, view in views.items() if view is not None}
-        return {**found, "what_if": [view.to_dict() for view in self.what_ifs]}
+class Explanation(Views):
+    """All views of one image, and the page that shows them; in a notebook it shows itself."""
 
     def to_html(self) -> str:
         """The page: one file that needs nothing else."""
-        from pointillist.explaining.page import render
-
         return render(self)
 
     def save(self, path: str | Path) -> Path:
@@ -141,16 +30,9 @@ class Explanation:
         write_text(Path(path), self.to_html())
         return Path(path)
 
-    def _say(self, what: str) -> None:
-        if self.on_progress is not None:
-            self.on_progress(what)
-
     def _repr_html_(self) -> str:
         frame = 'style="width:100%;height:900px;border:1px solid #8884;border-radius:8px"'
         return f'<iframe srcdoc="{escape(self.to_html())}" {frame} title="{escape(self.title)}"></iframe>'
-
-    def _repr_png_(self) -> bytes:
-        return png_bytes(self.image())
 
 
 def explain(
@@ -187,14 +69,3 @@ def explain(
     return Explanation(
         asked, name or model.config.model_type, calibration, changes, continuations, seed, looks, on_progress
     )
-
-
-def telling_changes(explanation: Explanation) -> tuple[dict[Place, int], ...]:
-    """Two other levels, the likeliest, for the sub-pixel in the first half of the order that was most open."""
-    maps = explanation.maps
-    early = maps.places < (maps.places.max() + 1) // 2
-    open_most = np.where(early, maps.entropy, -1.0)
-    channel, row, column = (int(i) for i in np.unravel_index(int(open_most.argmax()), open_most.shape))
-    view = explanation.at(row, column, channel)
-    others = [level for level, _ in view.top(3) if level != view.observed][:2]
-    return tuple({(row, column, channel): level} for level in others)

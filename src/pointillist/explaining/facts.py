@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from pointillist._version import __version__
 from pointillist.conditioning import labels_of
-
-if TYPE_CHECKING:
-    from pointillist.explaining.explanation import Explanation
+from pointillist.explaining.views import Views
 
 _WORDS = (
     (-3.0, "far less surprising than the model foresaw: suspiciously plain"),
@@ -25,9 +22,9 @@ def verdict(z: float) -> str:
     return next((words for limit, words in _WORDS if z < limit), "far more surprising than the model foresaw")
 
 
-def told_words(explanation: Explanation) -> str:
+def told_words(views: Views) -> str:
     """What the model was told."""
-    told, model = explanation.asked.told, explanation.asked.model
+    told, model = views.asked.told, views.asked.model
     words = []
     for name, part in told.parts.items():
         if not bool(part.known.any()):
@@ -37,17 +34,17 @@ def told_words(explanation: Explanation) -> str:
     return ", ".join(words) or ("nothing" if told.parts else "nothing: it listens to nothing")
 
 
-def table_rows(explanation: Explanation, stored: str) -> Sequence[tuple[str, str]]:
+def table_rows(views: Views, stored: str) -> Sequence[tuple[str, str]]:
     """The facts at the end of a page."""
-    maps, model = explanation.maps, explanation.asked.model
-    channels, height, width = explanation.asked.shape
+    maps, model = views.maps, views.asked.model
+    channels, height, width = views.asked.shape
     order = "ordered" if model.image.ordered else "unordered"
     rows = [
         ("image", f"{height} x {width}, {channels} channel(s), {model.image.levels:,} {order} levels"),
-        ("model", f"{explanation.title}: {model.config.model_type}, {model.num_parameters:,} parameters"),
+        ("model", f"{views.title}: {model.config.model_type}, {model.num_parameters:,} parameters"),
         ("likelihood", model.likelihood.name),
-        ("told", told_words(explanation)),
-        ("order", (explanation.asked.order or model.order()).name),
+        ("told", told_words(views)),
+        ("order", (views.asked.order or model.order()).name),
         ("bits", f"{maps.bits:.4f}, that is {maps.bits_per_dim:.4f} bits/dim"),
         ("expected", f"{maps.expected:.4f} bits, deviation {float(maps.variance.sum()) ** 0.5:.4f}, z {maps.z:+.4f}"),
         ("stored here", stored),

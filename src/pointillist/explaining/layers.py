@@ -110,11 +110,11 @@ def layers_of(asked: Asked) -> LayerBits:
     layers = _layers(model)
     found = []
     with evaluating(model):
-        for depth in range(len(layers) + 1):
+        for depth in range(len(layers)):
             with _left_out([hook for layer in layers[depth:] for hook in layer]):
-                found.append(asked.surprise(asked.params(), asked.x)[0].double().cpu().numpy())
+                found.append(asked.surprise(asked.run(), asked.x)[0].double().cpu().numpy())
     names = ("no layer", *(f"layer {i + 1}" for i in range(len(layers))))
-    return LayerBits(np.stack(found), names, bits_top(model))
+    return LayerBits(np.stack([*found, asked.bits]), names, bits_top(model))
 
 
 def has_layers(model: PixelModel) -> bool:

@@ -12,8 +12,9 @@ from PIL import Image
 
 from pointillist.conditioning import Label
 from pointillist.explaining.asking import NATS, Asked, Question
+from pointillist.explaining.charts import running_chart
 from pointillist.explaining.scales import Z_TOP, bits_top
-from pointillist.pictures import heat_map, png_bytes
+from pointillist.pictures import Chart, heat_map, png_bytes
 from pointillist.pixel_model import PixelModel
 from pointillist.receptive import channel_names
 from pointillist.scoring import evaluating
@@ -142,6 +143,10 @@ class Running:
     expected: Float[np.ndarray, " n"]
     deviation: Float[np.ndarray, " n"]
 
+    def chart(self) -> Chart:
+        """Bits paid along the order against those expected."""
+        return running_chart(self.bits, self.expected, self.deviation)
+
 
 def bit_maps(
     model: PixelModel, image: Any, label: Label = None, text: Any = None, **further: Unpack[Question]
@@ -162,17 +167,15 @@ def maps_of(asked: Asked) -> BitMaps:
     """The maps of a question that is checked."""
     entropy, variance = np.zeros(asked.shape), np.zeros(asked.shape)
     with evaluating(asked.model):
-        params = asked.params()
-        surprise = asked.surprise(params, asked.x)[0].double().cpu().numpy()
         for channel in range(asked.shape[0]):
-            for rows, log_probs in asked.tables(params, channel):
+            for rows, log_probs in asked.tables(asked.params, channel):
                 bits = -log_probs.clamp(min=-1e4) / NATS
                 probs = log_probs.exp()
                 mean = (probs * bits).sum(0)
                 entropy[channel, rows] = mean.cpu().numpy()
                 variance[channel, rows] = (probs * (bits - mean) ** 2).sum(0).cpu().numpy()
     names = channel_names(asked.model)
-    return BitMaps(surprise, entropy, variance, asked.places, bits_top(asked.model), names)
+    return BitMaps(asked.bits, entropy, variance, asked.places, bits_top(asked.model), names)
 
 
 def _z(surprise: Any, entropy: Any, variance: Any) -> np.ndarray:

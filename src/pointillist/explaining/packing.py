@@ -55,7 +55,7 @@ class Packed:
 def pack(asked: Asked, limit: int = TABLE_BYTES) -> Packed:
     """The distributions of every sub-pixel, in at most about `limit` bytes."""
     with evaluating(asked.model):
-        params = asked.params()
+        params = asked.params
         if isinstance(asked.model.likelihood, DiscretizedLogisticMixture):
             packed = _mixture(asked.model.likelihood, params)
             if len(packed.data) <= limit:

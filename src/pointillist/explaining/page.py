@@ -6,7 +6,7 @@ import json
 from html import escape
 from importlib.resources import files
 from string import Template
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,42 +14,40 @@ from pointillist.explaining import sections
 from pointillist.explaining.facts import table_rows, told_words, verdict
 from pointillist.explaining.packing import TABLE_BYTES, pack, pack_arrays, pack_sizes
 from pointillist.explaining.scales import Z_TOP, picture_of
+from pointillist.explaining.views import Views
 from pointillist.images import as_pil
 from pointillist.pictures import balance_colours, heat_colours, html, png_bytes
-
-if TYPE_CHECKING:
-    from pointillist.explaining.explanation import Explanation
 
 _SCRIPTS = ("data.js", "draw.js", "page.js")
 PAGE_BYTES = 2_950_000  # of a page, some room for what the table says of itself left out
 _SMALL = 128  # pixels of the screen that the longer side of a small map takes
 
 
-def render(explanation: Explanation) -> str:
+def render(views: Views) -> str:
     """The page as HTML."""
     room = files("pointillist.explaining")
     read = {name: (room / name).read_text(encoding="utf-8") for name in ("page.html", "page.css", *_SCRIPTS)}
-    maps, (_, height, width) = explanation.maps, explanation.asked.shape
+    maps, (_, height, width) = views.maps, views.asked.shape
     parts = {
-        "title": escape(f"{explanation.title}: an image of {maps.bits:.0f} bits"),
+        "title": escape(f"{views.title}: an image of {maps.bits:.0f} bits"),
         "style": html.base_style() + read["page.css"],
         "width": str(width),
         "height": str(height),
         "k": str(max(1, round(_SMALL / max(height, width)))),
         "bits": f"{maps.bits:,.1f}",
-        "lead": _lead(explanation),
-        "tabs": _tabs(explanation),
-        "scales": _scales(explanation),
-        "look_left": _look(explanation) if len(maps.names) > 1 else "",
-        "look_right": _look(explanation) if len(maps.names) == 1 else "",  # where one chart leaves room
-        "sections": sections.all_of(explanation),
+        "lead": _lead(views),
+        "tabs": _tabs(views),
+        "scales": _scales(views),
+        "look_left": _look(views) if len(maps.names) > 1 else "",
+        "look_right": _look(views) if len(maps.names) == 1 else "",  # where one chart leaves room
+        "sections": sections.all_of(views),
         "script": "\n".join(read[name] for name in _SCRIPTS),
     }
-    data = _data(explanation)
+    data = _data(views)
     taken = sum(map(len, parts.values())) + len(read["page.html"]) + len(_json(data))
-    table = pack(explanation.asked, limit=min(TABLE_BYTES, (PAGE_BYTES - taken) * 3 // 4))  # base 64 takes 4 for 3
+    table = pack(views.asked, limit=min(TABLE_BYTES, (PAGE_BYTES - taken) * 3 // 4))  # base 64 takes 4 for 3
     parts["data"] = _json({**data, "table": table.to_dict()})
-    parts["table"] = html.table(table_rows(explanation, table.note))
+    parts["table"] = html.table(table_rows(views, table.note))
     return Template(read["page.html"]).substitute(parts)
 
 
@@ -57,9 +55,9 @@ def _json(data: dict[str, Any]) -> str:
     return json.dumps(data, separators=(",", ":")).replace("</", "<\\/")
 
 
-def _data(explanation: Explanation) -> dict[str, Any]:
+def _data(views: Views) -> dict[str, Any]:
     """What the script of the page works with, but for the distributions."""
-    asked, maps, image = explanation.asked, explanation.maps, explanation.asked.model.image
+    asked, maps, image = views.asked, views.maps, views.asked.model.image
     channels, height, width = asked.shape
     arrays: dict[str, np.ndarray] = {
         "x": asked.levels,
@@ -68,12 +66,12 @@ def _data(explanation: Explanation) -> dict[str, Any]:
         "variance": maps.variance,
         "places": maps.places.min(0) // channels,
     }
-    if explanation.conditions is not None:
-        arrays["saved"] = explanation.conditions.saved
+    if views.conditions is not None:
+        arrays["saved"] = views.conditions.saved
     ramp = np.linspace(0, 1, 256)
     looks = None
-    if explanation.sites:
-        looks = {"sites": [r * width + c for r, c in explanation.sites], **pack_sizes(explanation.sizes)}
+    if views.sites:
+        looks = {"sites": [r * width + c for r, c in views.sites], **pack_sizes(views.sizes)}
     open_most = int(maps.surprise.sum(0).argmax())
     return {
         "shape": [channels, height, width],
@@ -94,21 +92,21 @@ def _data(explanation: Explanation) -> dict[str, Any]:
     }
 
 
-def _lead(explanation: Explanation) -> str:
-    maps = explanation.maps
-    _, height, width = explanation.asked.shape
+def _lead(views: Views) -> str:
+    maps = views.maps
+    _, height, width = views.asked.shape
     deviation = float(np.sqrt(maps.variance.sum()))
     unit = "pixel" if len(maps.names) == 1 else "sub-pixel"
     return escape(
-        f"The model {explanation.title} was shown {height} \u00d7 {width} pixels one after the other and told "
-        f"{told_words(explanation)}. That is {maps.bits_per_dim:.2f} bits a {unit}. It foresaw {maps.expected:,.1f} "
+        f"The model {views.title} was shown {height} \u00d7 {width} pixels one after the other and told "
+        f"{told_words(views)}. That is {maps.bits_per_dim:.2f} bits a {unit}. It foresaw {maps.expected:,.1f} "
         f"\u00b1 {deviation:.1f} bits, from which this image is {abs(maps.z):.1f} deviations away: {verdict(maps.z)}."
     )
 
 
-def _tabs(explanation: Explanation) -> str:
+def _tabs(views: Views) -> str:
     words = [("image", "Image"), ("surprise", "Surprise"), ("entropy", "Entropy"), ("excess", "Excess")]
-    if explanation.conditions is not None:
+    if views.conditions is not None:
         words.append(("told", "Told"))
     return "".join(
         f'<button type="button" data-view="{key}" aria-pressed="{str(key == "image").lower()}">{word}</button>'
@@ -116,26 +114,26 @@ def _tabs(explanation: Explanation) -> str:
     )
 
 
-def _scales(explanation: Explanation) -> str:
+def _scales(views: Views) -> str:
     """Under the map: what its colours mean."""
-    top = explanation.maps.top * len(explanation.maps.names)
+    top = views.maps.top * len(views.maps.names)
     out = [
         '<div data-scale="image"><p>The image as it is.</p></div>',
-        '<div data-scale="surprise entropy" hidden>' + sections.bits_bar(explanation) + "</div>",
+        '<div data-scale="surprise entropy" hidden>' + sections.bits_bar(views) + "</div>",
         '<div data-scale="excess" hidden>'
         + html.balance_bar(Z_TOP, "deviations above the expected surprise")
         + "</div>",
     ]
-    if explanation.conditions is not None:
+    if views.conditions is not None:
         out.append('<div data-scale="told" hidden>' + html.balance_bar(top, "bits when told") + "</div>")
     return "".join(out)
 
 
-def _look(explanation: Explanation) -> str:
+def _look(views: Views) -> str:
     """Beside the map: what the pixel looked at."""
-    if not explanation.sites:
+    if not views.sites:
         return ""
-    count, pixels = len(explanation.sites), explanation.maps.surprise[0].size
+    count, pixels = len(views.sites), views.maps.surprise[0].size
     some = "" if count == pixels else f" Stored for the {count:,} most surprising pixels."
     return (
         '<div class="look"><div class="stage"><canvas id="look" aria-label="What the pixel looked at"></canvas>'

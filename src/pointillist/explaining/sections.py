@@ -4,27 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pointillist.explaining.charts import bars_chart, pit_chart, reliability_chart, running_axes, running_chart
+from pointillist.explaining.charts import bars_chart, running_axes
 from pointillist.explaining.evidence import ConditionBits
 from pointillist.explaining.scales import Z_TOP, picture_of
+from pointillist.explaining.views import Views
 from pointillist.explaining.what_if import WhatIf
 from pointillist.pictures import html
-
-if TYPE_CHECKING:
-    from pointillist.explaining.explanation import Explanation
 
 RUNNING_ENDS = running_axes(1, 1.0).left, running_axes(1, 1.0).right
 _POSTERIOR = 0.995  # above this a label is all but certain
 
 
-def all_of(explanation: Explanation) -> str:
-    """Every section that this explanation has."""
-    parts = [_small_maps(explanation), _running(explanation), _what_ifs(explanation), _conditions(explanation)]
-    return "".join([*parts, _layers(explanation), _calibration(explanation)])
+def all_of(views: Views) -> str:
+    """Every section that has something to show."""
+    parts = [_small_maps(views), _running(views), _what_ifs(views), _conditions(views)]
+    return "".join([*parts, _layers(views), _calibration(views)])
 
 
 def _section(title: str, words: str, body: str, kind: str = "") -> str:
@@ -35,24 +32,24 @@ def _figures(figures: Iterable[tuple[str, str]]) -> str:
     return "".join(f"<figure>{picture}<figcaption>{caption}</figcaption></figure>" for picture, caption in figures)
 
 
-def bits_bar(explanation: Explanation) -> str:
+def bits_bar(views: Views) -> str:
     """The scale of bits a pixel."""
-    maps = explanation.maps
+    maps = views.maps
     top = maps.top * len(maps.names)
     return html.scale_bar(top, bool((np.maximum(maps.surprise.sum(0), maps.entropy.sum(0)) > top).any()))
 
 
-def _small_maps(explanation: Explanation) -> str:
-    maps = explanation.maps
+def _small_maps(views: Views) -> str:
+    maps = views.maps
     top = maps.top * len(maps.names)
     figures = [
-        (html.pixels(picture_of(explanation.asked.model.image, explanation.levels), "The image"), "<b>image</b>"),
+        (html.pixels(picture_of(views.asked.model.image, views.levels), "The image"), "<b>image</b>"),
         (html.heat(maps.entropy.sum(0), top, "Entropy of each pixel"), f"<b>entropy</b><br>{maps.expected:,.1f} bits"),
         (html.heat(maps.surprise.sum(0), top, "Surprise at each pixel"), f"<b>surprise</b><br>{maps.bits:,.1f} bits"),
         (html.balance(maps.pixel_z, Z_TOP, "Excess of each pixel"), "<b>excess</b><br>in deviations"),
     ]
     body = f'<div class="small">{_figures(figures)}</div>'
-    body += f'<div class="scales two">{bits_bar(explanation)}{html.balance_bar(Z_TOP, "deviations")}</div>'
+    body += f'<div class="scales two">{bits_bar(views)}{html.balance_bar(Z_TOP, "deviations")}</div>'
     if len(maps.names) > 1:
         for what, each in (("surprise", maps.surprise), ("entropy", maps.entropy)):
             parts = (
@@ -68,9 +65,9 @@ def _small_maps(explanation: Explanation) -> str:
     return _section("Every map", words, body)
 
 
-def _running(explanation: Explanation) -> str:
-    maps = explanation.maps
-    chart = running_chart(maps.running).svg()
+def _running(views: Views) -> str:
+    maps = views.maps
+    chart = maps.running.chart().svg()
     cursor = '<line id="cursor" x1="-9" x2="-9" y1="12" y2="210"/></svg>'
     body = f'<div class="wide">{chart.removesuffix("</svg>")}{cursor}</div>'
     if len(maps.names) > 1:
@@ -84,13 +81,13 @@ def _running(explanation: Explanation) -> str:
     return _section("Where the bits go", words, body)
 
 
-def _what_ifs(explanation: Explanation) -> str:
-    if not explanation.what_ifs:
+def _what_ifs(views: Views) -> str:
+    if not views.what_ifs:
         return ""
     body, shown = "", []
-    for view in explanation.what_ifs:
+    for view in views.what_ifs:
         at = [(c.row, c.column, c.channel) for c in view.changes]
-        body += _question(explanation, view, again=at in shown)
+        body += _question(views, view, again=at in shown)
         shown.append(at)
     words = (
         "One level is set to another, all else stays. What comes later is expected differently; and painted on from "
@@ -99,9 +96,9 @@ def _what_ifs(explanation: Explanation) -> str:
     return _section("What if", words, body)
 
 
-def _question(explanation: Explanation, view: WhatIf, *, again: bool) -> str:
+def _question(views: Views, view: WhatIf, *, again: bool) -> str:
     """A change; `again` where the same place was changed above, so that the image as it was is there already."""
-    names, image = explanation.maps.names, explanation.asked.model.image
+    names, image = views.maps.names, views.asked.model.image
     words = []
     for c in view.changes:
         name = f", {names[c.channel]}" if names[c.channel] else ""
@@ -110,7 +107,7 @@ def _question(explanation: Explanation, view: WhatIf, *, again: bool) -> str:
     figures = [
         (html.pixels(picture_of(image, view.levels), "The image with the change"), "<b>changed</b>"),
         (
-            html.heat(shift, explanation.maps.top, "How far each later distribution moved"),
+            html.heat(shift, views.maps.top, "How far each later distribution moved"),
             f"<b>moved</b><br>{shift.sum():,.1f} bits of divergence",
         ),
     ]
@@ -129,13 +126,13 @@ def _question(explanation: Explanation, view: WhatIf, *, again: bool) -> str:
     return f'<div class="question">{asks}<div>{parts}</div></div>'
 
 
-def _conditions(explanation: Explanation) -> str:
-    view = explanation.conditions
+def _conditions(views: Views) -> str:
+    view = views.conditions
     if view is None:
         return ""
     saved = view.saved.sum(0)
-    top = explanation.maps.top * len(explanation.maps.names)
-    words = _worth(view, float(saved.sum()), told=explanation.asked.told.anything)
+    top = views.maps.top * len(views.maps.names)
+    words = _worth(view, float(saved.sum()), told=views.asked.told.anything)
     if view.classes:
         best = int(view.posterior.argmax())
         sure = float(view.posterior[best])
@@ -165,11 +162,11 @@ def _signed(value: float) -> str:
     return f"{value:+,.1f}".replace("-", "\u2212")
 
 
-def _layers(explanation: Explanation) -> str:
-    view = explanation.layers
+def _layers(views: Views) -> str:
+    view = views.layers
     if view is None:
         return ""
-    top = explanation.maps.top * len(explanation.maps.names)
+    top = views.maps.top * len(views.maps.names)
     figures = (
         (
             html.balance(-saved.sum(0), top, f"Bits that {name} saves"),
@@ -186,8 +183,8 @@ def _layers(explanation: Explanation) -> str:
     return _section("Layer by layer", words, body)
 
 
-def _calibration(explanation: Explanation) -> str:
-    view = explanation.calibration
+def _calibration(views: Views) -> str:
+    view = views.calibration
     if view is None:
         return ""
     r = view.reliability
@@ -195,7 +192,7 @@ def _calibration(explanation: Explanation) -> str:
     reliability = (
         f"<h2>Reliability</h2><p>Of all levels that were held so likely, how many came? Bands hold all points in 95 of "
         f"100 cases if the model is right; here {outside}. Mean distance {100 * r.error:.2f} %.</p>"
-        f'<div class="narrow">{reliability_chart(r).svg()}</div>'
+        f'<div class="narrow">{r.chart().svg()}</div>'
     )
     if view.pit is None:
         return f"<section>{reliability}</section>"
@@ -203,6 +200,6 @@ def _calibration(explanation: Explanation) -> str:
     pit = (
         f"<h2>Calibration</h2><p>Where what came lies within what was expected, over {view.images:,} images. A "
         f"right model gives a flat histogram, within the band in 95 of 100 cases: this one {flat} "
-        f"(p {view.pit_p_value:.2g}). A hump means too unsure, a bowl too sure of itself.</p>{pit_chart(view).svg()}"
+        f"(p {view.pit_p_value:.2g}). A hump means too unsure, a bowl too sure of itself.</p>{view.pit_chart().svg()}"
     )
     return f'<div class="pair"><section>{pit}</section><section>{reliability}</section></div>'

@@ -122,9 +122,15 @@ def what_if(
 
 
 def what_if_of(
-    asked: Asked, changes: Mapping[Place, int], *, n: int = 4, seed: int = 0, engine: str = "auto"
+    asked: Asked,
+    changes: Mapping[Place, int],
+    *,
+    n: int = 4,
+    seed: int = 0,
+    engine: str = "auto",
+    maps: BitMaps | None = None,
 ) -> WhatIf:
-    """What follows for a question that is checked."""
+    """What follows for a question that is checked; `maps` are its own, if they are known."""
     found = tuple(_change(asked, place, level) for place, level in changes.items())
     if all(change.level == change.was for change in found):
         raise ConfigError("`changes` must set at least one sub-pixel to another level than it has.")
@@ -140,7 +146,7 @@ def what_if_of(
     return WhatIf(
         changes=found,
         levels=changed.levels,
-        before=maps_of(asked),
+        before=maps_of(asked) if maps is None else maps,
         after=maps_of(changed),
         shift=_shift(asked, changed, first),
         kept=kept,
@@ -175,7 +181,7 @@ def _shift(asked: Asked, changed: Asked, first: int) -> np.ndarray:
     """KL divergence at every sub-pixel after the first change; what comes before it is 0 by construction."""
     shift = np.zeros(asked.shape)
     with evaluating(asked.model):
-        params = asked.params(), changed.params()
+        params = asked.params, changed.params
         for channel in range(asked.shape[0]):
             pairs = zip(asked.tables(params[0], channel), changed.tables(params[1], channel), strict=True)
             for (rows, usual), (_, moved) in pairs:

@@ -12,7 +12,7 @@ from pointillist.engine.weights import Weights
 
 if TYPE_CHECKING:
     from pointillist.engine.arrays import Arrays, MapStore
-    from pointillist.engine.substeps import Needs
+    from pointillist.engine.channel_needs import Needs
 
 
 @opcode

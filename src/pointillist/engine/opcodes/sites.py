@@ -13,7 +13,7 @@ from pointillist.engine.weights import Weights
 
 if TYPE_CHECKING:
     from pointillist.engine.arrays import Arrays
-    from pointillist.engine.substeps import Needs
+    from pointillist.engine.channel_needs import Needs
 
 
 class SiteOpcode(Opcode):

@@ -1,0 +1,34 @@
+"""Data sets of arrays in memory, for tests that need neither files nor splits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from pointillist.data import Columns, DataOptions, ImageDataset
+from pointillist.data.arrays import raw_from_memory
+from pointillist.data.reading import interpret
+from pointillist.images import ImageSpec
+
+
+def dataset_of(
+    x: np.ndarray | Tensor,
+    labels: Any = None,
+    *,
+    texts: Sequence[str] | None = None,
+    classes: Sequence[str] = (),
+    columns: Columns | None = None,
+    spec: ImageSpec | None = None,
+    options: DataOptions | None = None,
+) -> ImageDataset:
+    """Images of integer arrays `n h w [c]` or tensors `n c h w`, read as `spec` or by `options`, in one piece."""
+    options = options or DataOptions()
+    raw = raw_from_memory(x, labels, texts=texts, classes=tuple(classes), options=options, name="arrays")
+    data = interpret(raw, options, spec=spec)
+    if columns is not None:
+        columns.check(len(data), (data.spec.height, data.spec.width), data.name)
+        data.columns = columns
+    return data
