@@ -1,8 +1,8 @@
 """Write `docs/zoo.md`, the page of the models that ship: `python tools/make_zoo_page.py`.
 
 Every figure is read from a file that a command has written: the card of a shipped model (`tools/make_zoo.py`),
-`docs/zoo/codecs.json` (`benchmarks/measure_codecs.py`), `docs/zoo/tiles-prompts.json`
-(`benchmarks/measure_tiles.py`) and `docs/zoo/tiles-kinds.json` (`benchmarks/measure_kinds.py`). What no command has measured yet is left open.
+`docs/zoo/codecs.json` (`benchmarks/measure_codecs.py`), `docs/zoo/tiles-prompts.json` (`benchmarks/measure_tiles.py`)
+and `docs/zoo/tiles-kinds.json` (`benchmarks/measure_kinds.py`). What no command has measured yet is left open.
 """
 
 from __future__ import annotations
