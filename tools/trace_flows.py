@@ -30,7 +30,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
+from itertools import count
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -160,25 +162,18 @@ def studio_request() -> Callable[[], None]:
     paths = client.get("/api/openapi.json").json()["paths"]
     (path,) = [name for name, methods in paths.items() if "x-ndjson" in json.dumps(methods.get("post", {}))]
 
-    def run() -> None:
-        for body in BODIES:
-            answer = client.post(path.replace("{model}", "digits"), json=body)
-            if answer.status_code == 200:
-                if "finished" not in answer.text:
-                    raise SystemExit(f"The studio failed: {answer.text[-500:]}")
-                BODIES_THAT_WORK[:] = [body]
-                return
-        raise SystemExit(f"The studio refused {path}: {answer.text}")
-
-    run()
-    body = BODIES_THAT_WORK[0]
-    return lambda: _read(client, path.replace("{model}", "digits"), body)
+    path = path.replace("{model}", "digits")
+    refused = ""
+    for body in BODIES:
+        answer = client.post(path, json=body)
+        if answer.status_code == 200 and "finished" in answer.text:
+            return partial(_request, client, path, body)
+        refused = answer.text
+    raise SystemExit(f"The studio answers {path} with {refused[-500:]}")
 
 
-BODIES_THAT_WORK: list[dict[str, Any]] = []
-
-
-def _read(client: Any, path: str, body: dict[str, Any]) -> None:
+def _request(client: Any, path: str, body: dict[str, Any]) -> None:
+    """Send a request and read its answer to the end."""
     client.post(path, json=body).raise_for_status()
 
 
@@ -198,14 +193,17 @@ def flows(folder: Path) -> dict[str, Callable[[], Callable[[], None]]]:
     for name in ("a", "b"):
         pixels = np.random.default_rng(ord(name)).integers(0, 256, (28, 28)).astype(np.uint8)
         Image.fromarray(pixels).save(folder / "two" / f"{name}.png")
-    picture, out = str(folder / "two" / "a.png"), str(folder / "out")
-    sample = ("sample", "tiles", "--text", "red dragon", "--seed", "0", "--out", f"{out}.png")
-    runs = iter(range(9))
+    picture, runs = str(folder / "two" / "a.png"), count()
+
+    def fresh(suffix: str, *arguments: str) -> Callable[[], None]:
+        """A command that writes to another file or folder each time."""
+        return lambda: command(*arguments, "--out", str(folder / f"{next(runs)}{suffix}"))()
+
     return {
         "evaluate": lambda: command("evaluate", "digits", str(folder / "two")),
-        "sample": lambda: command(*sample),
-        "train": lambda: lambda: command("train", "uci-digits", "--steps", "1", "--out", f"{out}{next(runs)}")(),
-        "explain": lambda: command("explain", "digits", picture, "--out", f"{out}.html"),
+        "sample": lambda: fresh(".png", "sample", "tiles", "--text", "red dragon", "--seed", "0"),
+        "train": lambda: fresh("", "train", "uci-digits", "--steps", "1"),
+        "explain": lambda: fresh(".html", "explain", "digits", picture),
         "studio": studio_request,
     }
 
