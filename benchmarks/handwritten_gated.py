@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from handwritten_kernels import Array, F
-from handwritten_network import Weights, paint
 from numpy.typing import NDArray
 
 import pointillist as pt
+from handwritten_kernels import Array, F
+from handwritten_network import Weights, paint
 from pointillist.bench.subject import Subject
 from pointillist.bench.timing import Case, Times, interleave, spent
 from pointillist.machine import describe_machine, one_thread, today

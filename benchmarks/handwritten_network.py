@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+
 from handwritten_kernels import Array, F, add_product, add_products, compiled, draw, gate
 
 

@@ -1,19 +1,22 @@
-"""The scripts of `docs/`, which are no package, as modules."""
+"""The scripts of `tools/` and `benchmarks/`, which are no packages, as modules."""
 
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 from types import ModuleType
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+FOLDERS = (ROOT / "tools", ROOT / "benchmarks")
 
 
 def script(name: str) -> ModuleType:
-    """`docs/NAME.py`, run anew."""
-    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
+    """Run `tools/NAME.py` or `benchmarks/NAME.py` anew and return it as a module."""
+    (path,) = [found for folder in FOLDERS if (found := folder / f"{name}.py").is_file()]
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

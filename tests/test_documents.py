@@ -47,3 +47,8 @@ def test_recipes_are_valid(recipe: Path) -> None:
     from pointillist.training.recipe import RunConfig, read_toml
 
     assert RunConfig.from_dict(read_toml(recipe)).model.type
+
+
+def test_docs_hold_no_scripts() -> None:
+    """Generators are in `tools/`, measurements in `benchmarks/`."""
+    assert [path.name for path in sorted((ROOT / "docs").rglob("*.py")) if "_build" not in path.parts] == ["conf.py"]

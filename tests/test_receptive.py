@@ -185,7 +185,7 @@ def test_any_shape_makes_a_picture(shape: tuple[int, int, int]) -> None:
 
 
 def test_the_page_of_the_models_is_up_to_date() -> None:
-    """`python docs/make_models.py` was run after the last change of the registry; its pictures are small."""
+    """`python tools/make_models.py` was run after the last change of the registry; its pictures are small."""
     module = script("make_models")
     assert module.PAGE.read_text(encoding="utf-8") == module.page()
     for name in names():

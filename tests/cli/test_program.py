@@ -100,7 +100,7 @@ def test_our_own_faults_stay_tracebacks() -> None:
 
 
 def test_page_of_the_commands_is_up_to_date() -> None:
-    """`python docs/make_cli.py` was run after the last change of an option."""
+    """`python tools/make_cli.py` was run after the last change of an option."""
     module = script("make_cli")
     assert module.PAGE.read_text(encoding="utf-8") == module.page()
 

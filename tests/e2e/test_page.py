@@ -46,9 +46,9 @@ def test_files_are_small_and_name_no_other_host() -> None:
 
 
 def test_types_are_those_of_the_server() -> None:
-    """`messages.d.ts` is what docs/make_messages.py makes today."""
+    """`messages.d.ts` is what tools/make_messages.py makes today."""
     maker = script("make_messages")
-    assert maker.FILE.read_text(encoding="utf-8") == maker.text(), "run python docs/make_messages.py"
+    assert maker.FILE.read_text(encoding="utf-8") == maker.text(), "run python tools/make_messages.py"
 
 
 def test_what_is_wrong_with_a_model_is_said(browser: Browser, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Models that come with the package: a folder each, `model.safetensors`, `config.json` and a model card.
 
-`docs/make_zoo.py` makes such a folder of a finished run.
+`tools/make_zoo.py` makes such a folder of a finished run.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-// Made by docs/make_messages.py from the server's description: do not edit.
+// Made by tools/make_messages.py from the server's description: do not edit.
 declare namespace Api {
   interface Canvas {
     seed?: number | null;

@@ -1,8 +1,8 @@
-"""Write `docs/zoo.md`, the page of the models that ship: `python docs/make_zoo_page.py`.
+"""Write `docs/zoo.md`, the page of the models that ship: `python tools/make_zoo_page.py`.
 
-Every figure is read from a file that a command has written: the card of a shipped model (`docs/make_zoo.py`),
-`docs/zoo/codecs.json` (`docs/measure_codecs.py`), `docs/zoo/tiles-prompts.json` (`docs/measure_tiles.py`) and
-`docs/zoo/tiles-kinds.json` (`docs/measure_kinds.py`). What no command has measured yet is left open.
+Every figure is read from a file that a command has written: the card of a shipped model (`tools/make_zoo.py`),
+`docs/zoo/codecs.json` (`benchmarks/measure_codecs.py`), `docs/zoo/tiles-prompts.json` (`benchmarks/measure_tiles.py`)
+and `docs/zoo/tiles-kinds.json` (`benchmarks/measure_kinds.py`). What no command has measured yet is left open.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any
 from pointillist.checkpoint import write_text
 
 ROOT = Path(__file__).parents[1]
-PAGE = Path(__file__).with_name("zoo.md")
-MEASURED = Path(__file__).with_name("zoo")
+PAGE = Path(__file__).parents[1] / "docs" / "zoo.md"
+MEASURED = Path(__file__).parents[1] / "docs" / "zoo"
 ZOO = ROOT / "src" / "pointillist" / "zoo"
 OPEN = "not measured yet"
 HEAD = """# The models that ship
 
-<!-- Made by docs/make_zoo_page.py from measured figures: do not edit. -->
+<!-- Made by tools/make_zoo_page.py from measured figures: do not edit. -->
 
 `pointillist models` lists what this release holds; `pointillist sample tiles --text "orb spider" -n 8` paints. Each
 model has a card, `src/pointillist/zoo/NAME/README.md`: its data, licence, training, a sheet of samples, its limits.
@@ -30,10 +30,10 @@ CODECS = """## What codecs need
 
 Bits per dimension, in the form that the models code. Whole files, headers counted; the palette counts for no one, and
 neither do the weights of a model, which has seen the training images: its fair opponent is a codec that is primed with
-them. `python docs/measure_codecs.py FOLDER` measures it again.
+them. `python benchmarks/measure_codecs.py FOLDER` measures it again.
 """
 PROMPTS = """
-Colours and copies: `python docs/measure_tiles.py` ({}). Kinds: `python docs/measure_kinds.py`
+Colours and copies: `python benchmarks/measure_tiles.py` ({}). Kinds: `python benchmarks/measure_kinds.py`
 ({}). The rest is on the card, with its command.
 """
 RANKED = r"^(\w+) ranked\s+first ([\d.]+).*?in five ([\d.]+).*?mean reciprocal rank ([\d.]+)"

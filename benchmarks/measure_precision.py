@@ -1,4 +1,4 @@
-"""Training in float32 and bf16 beside the textbook network: `python docs/measure_precision.py [MODEL ...]`.
+"""Training in float32 and bf16 beside the textbook network: `python benchmarks/measure_precision.py [MODEL ...]`.
 
 The figures behind `training/precision.py`: images/s of batch 16, one thread, and the ratio of bf16 to float32 in the
 same rounds. 28x28 and 8x8 grey images.

@@ -1,4 +1,4 @@
-"""What the recipes of the papers cost on one GPU: `python docs/gpu_cost.py` writes `docs/gpu_cost.md` (some minutes).
+"""Cost of the papers' recipes on one GPU: `python benchmarks/gpu_cost.py` writes `docs/gpu_cost.md` (some minutes).
 
 Counted, not timed: we had no GPU. A training step of one image is run without numbers (fake tensors), and its matrix
 products and its kernels are counted. A step then takes the longer of two times: its arithmetic at a share of what the
@@ -20,13 +20,13 @@ import pointillist as pt
 from pointillist.training.presets import with_preset
 from pointillist.training.recipe import RunConfig, read_toml
 
-PAGE = Path(__file__).with_name("gpu_cost.md")
+PAGE = Path(__file__).parents[1] / "docs" / "gpu_cost.md"
 RECIPES = Path(__file__).parents[1] / "recipes" / "paper-cifar10"
 IMAGES = 50_000 - 1_000  # 1,000 are kept for validation
 PEAK, SHARE, START = 989e12, 0.3, 5e-6  # H100, dense bf16, products a second; of which reached; seconds a kernel
 HEAD = f"""# What the CIFAR-10 recipes of the papers cost
 
-<!-- Made by docs/gpu_cost.py: do not edit. -->
+<!-- Made by benchmarks/gpu_cost.py: do not edit. -->
 
 **Worked out, not measured**: we had no GPU. A training step of one image (forward and backward) is run without numbers
 and its arithmetic and its kernels are counted. Assumed: an H100 reaches {SHARE:.0%} of its {PEAK / 1e12:.0f} dense bf16

@@ -1,7 +1,7 @@
-"""Write `docs/speed.md` and its pictures from the figures in `docs/speed/`: `python docs/make_speed.py`.
+"""Write `docs/speed.md` and its pictures from the figures in `docs/speed/`: `python tools/make_speed.py`.
 
-    python docs/make_speed.py --measure             # first measure everything anew, which takes about an hour
-    python docs/make_speed.py --measure NAME NAME   # or some of it
+    python tools/make_speed.py --measure             # first measure everything anew, which takes about an hour
+    python tools/make_speed.py --measure NAME NAME   # or some of it
 
 Measure on a machine that does nothing else. Each file is what `pointillist bench ... --json` wrote.
 """
@@ -17,8 +17,8 @@ from typing import Any
 
 from pointillist.bench.plot import draw
 
-FOLDER = Path(__file__).with_name("speed")
-PAGE = Path(__file__).with_name("speed.md")
+FOLDER = Path(__file__).parents[1] / "docs" / "speed"
+PAGE = Path(__file__).parents[1] / "docs" / "speed.md"
 YARDSTICK = "handwritten"
 BASE = (
     "pixelcnn", "row-lstm", "diagonal-bilstm", "multiscale-pixelrnn", "pixelcnn-pp", "pixelsnail",
@@ -37,7 +37,7 @@ RUNS: dict[str, list[str]] = {
 }  # fmt: skip
 HEAD = """# Speed
 
-<!-- Made by docs/make_speed.py from docs/speed/*.json: do not edit. -->
+<!-- Made by tools/make_speed.py from docs/speed/*.json: do not edit. -->
 
 Painting against *naive* (the same weights, a full forward for every sub-pixel, in the faster memory layout, drawing
 included, extrapolated from 8 pixels) and against the *hardware floor* (the program's operations at the best float32

@@ -1,4 +1,4 @@
-"""Make a shipped model of a finished run: `python docs/make_zoo.py NAME RUN DATA`.
+"""Make a shipped model of a finished run: `python tools/make_zoo.py NAME RUN DATA`.
 
 Rounds the weights to int8, paints a sheet, measures what will ship (not the run) with the commands that the card names,
 and writes `src/pointillist/zoo/NAME`. What a person must say (data, licence, limits) is in `docs/zoo.toml`: look at the
@@ -26,7 +26,7 @@ from pointillist.rounding import round_weights
 from pointillist.telling import hint_of
 from pointillist.zoo import ZOO
 
-FACTS = Path(__file__).with_name("zoo.toml")
+FACTS = Path(__file__).parents[1] / "docs" / "zoo.toml"
 SHEET, EACH, TOGETHER = "samples.png", 4, 2
 
 

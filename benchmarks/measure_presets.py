@@ -1,9 +1,9 @@
-"""What training our presets costs on one thread: `python docs/measure_presets.py [WORD ...]`, 15 minutes for all.
+"""What training our presets costs on one thread: `python benchmarks/measure_presets.py [WORD ...]`, 15 minutes for all.
 
 Every row is measured in a process of its own, because a peak of memory does not come down, and kept at once in
 `docs/presets.jsonl`. A row that is there, of the same size, is not measured again, so a run that was stopped goes on;
 `--again` measures anew. Words choose rows: names of models, presets, images ("28 x 28 grey") and precisions. Run
-`python docs/make_models.py --text` afterwards.
+`python tools/make_models.py --text` afterwards.
 
 Speed is images a second of processor time over whole training steps (batch 16, forward, backward, Adam, average of
 weights), the median; on an idle machine that is wall time. Memory is the peak of the process over what it had before
@@ -30,7 +30,7 @@ from pointillist.machine import describe_machine, today
 from pointillist.networks import entry, names
 from pointillist.training.optim import AveragedWeights, build_optimiser
 
-ROWS = Path(__file__).with_name("presets.jsonl")
+ROWS = Path(__file__).parents[1] / "docs" / "presets.jsonl"
 IMAGES = {"28 x 28 grey": (1, 28, 28), "32 x 32 RGB": (3, 32, 32)}
 PRECISIONS = ("fp32", "bf16")
 BATCH, STEPS, SECONDS = 16, 3, 4.0

@@ -1,4 +1,4 @@
-"""Draw validation nats (or bits/dim) against images seen: `python docs/make_curve.py NAME "TITLE" RUN [RUN ...]`.
+"""Draw validation nats (or bits/dim) against images seen: `python tools/make_curve.py NAME "TITLE" RUN [RUN ...]`.
 
 Writes `docs/curves/NAME.svg` with a curve a run, named by the run's folder with its best value, and
 `docs/curves/RUN.jsonl`, the validation lines of each. `--bits` draws bits/dim.
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from html import escape
 from pathlib import Path
 
-FOLDER = Path(__file__).with_name("curves")
+FOLDER = Path(__file__).parents[1] / "docs" / "curves"
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 360, 56, 560, 48, 316
 COLOURS = ("#d9480f", "#1864ab", "#2b8a3e", "#862e9c", "#5c940d", "#c2255c", "#495057", "#0b7285")
 STYLE = "text{font:12px sans-serif;fill:#555} .t{font-size:14px;fill:#222} .g{stroke:#ddd} .c{fill:none;stroke-width:2}"

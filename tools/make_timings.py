@@ -1,4 +1,4 @@
-"""Time every command as a user waits for it, and write `docs/timings.md`: `python docs/make_timings.py`."""
+"""Time every command as a user waits for it, and write `docs/timings.md`: `python tools/make_timings.py`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 RUNS = 5
-PAGE = Path(__file__).with_name("timings.md")
+PAGE = Path(__file__).parents[1] / "docs" / "timings.md"
 
 
 def seconds(command: list[str], folder: str) -> float:
@@ -59,7 +59,7 @@ def main() -> None:
         "# How long each command takes\n\n"
         f"Median and range of {RUNS} runs (2 for `train`), each a whole process, one thread, second use, 8x8 digits.\n"
         f"{datetime.date.today().isoformat()}, {processor()}, Python {platform.python_version()}. Made by\n"
-        "`python docs/make_timings.py`. Rows in brackets are what Python and torch take by themselves.\n\n"
+        "`python tools/make_timings.py`. Rows in brackets are what Python and torch take by themselves.\n\n"
         f"| `pointillist` ... | seconds | range |\n|---|---|---|\n{table}\n",
         encoding="utf-8",
     )

@@ -1,6 +1,6 @@
 """Write `docs/cli.md` from the options the commands declare, which are what `--help` shows.
 
-Run `python docs/make_cli.py` after changing an option; a test compares the page with the program.
+Run `python tools/make_cli.py` after changing an option; a test compares the page with the program.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import typer.main
 
 from pointillist.cli import app
 
-PAGE = Path(__file__).with_name("cli.md")
+PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
 HEAD = """# The command line
 
-<!-- Made by docs/make_cli.py from the commands themselves: do not edit. -->
+<!-- Made by tools/make_cli.py from the commands themselves: do not edit. -->
 
 `pointillist COMMAND --help` shows the same in a terminal. `MODEL` is a model folder, a shipped name (`pointillist
 models` lists them) or a hub id, looked for in this order: a folder that holds a model wins over a shipped name. `DATA`

@@ -1,6 +1,6 @@
 """Write `src/pointillist/studio/page/messages.d.ts`, the types of the studio's messages, from its own description.
 
-Run `python docs/make_messages.py` after changing a message; a test compares the file with the server. `make page`
+Run `python tools/make_messages.py` after changing a message; a test compares the file with the server. `make page`
 checks the page's scripts against it, so that a field that is renamed on one side only does not pass.
 """
 
@@ -13,7 +13,7 @@ from pointillist.studio.app import create_app
 from pointillist.studio.room import Room
 
 FILE = Path(__file__).parents[1] / "src" / "pointillist" / "studio" / "page" / "messages.d.ts"
-HEAD = """// Made by docs/make_messages.py from the server's description: do not edit.
+HEAD = """// Made by tools/make_messages.py from the server's description: do not edit.
 declare namespace Api {"""
 
 

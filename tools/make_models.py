@@ -1,4 +1,4 @@
-"""Write `docs/models.md` and its pictures from the registry: `python docs/make_models.py` (about half a minute).
+"""Write `docs/models.md` and its pictures from the registry: `python tools/make_models.py` (about half a minute).
 
 Run it after adding a model; a test compares the page with the registry. `--text` leaves the pictures as they are.
 """
@@ -18,14 +18,14 @@ from pointillist.pictures import save_png
 
 Row = dict[str, Any]
 
-PAGE = Path(__file__).with_name("models.md")
+PAGE = Path(__file__).parents[1] / "docs" / "models.md"
 ROWS = PAGE.with_name("presets.jsonl")
 PICTURES = PAGE.with_name("pictures")
 ROW, COLUMN, PRESET = 20, 13, "small"
 BUSY = 1.5  # load average from which a measurement with one thread is not alone
 HEAD = f"""# The models
 
-<!-- Made by docs/make_models.py from the registry: do not edit. -->
+<!-- Made by tools/make_models.py from the registry: do not edit. -->
 
 The pictures show what a model **can** see, measured and not drawn by hand: the parameters of the orange site are
 differentiated with respect to every sub-pixel of the image, in float64 and at random weights. Blue pixels have an
@@ -44,7 +44,7 @@ Parameters are for 28 x 28 grey images with 256 levels; those of a paper's prese
 COSTS = """## What training costs
 
 Images a second of processor time on one thread, and the peak of memory, for whole training steps of 16 images with 256
-levels (forward, backward, Adam, average of weights). {where}. `python docs/measure_presets.py` measures it anew.
+levels (forward, backward, Adam, average of weights). {where}. `python benchmarks/measure_presets.py` measures it anew.
 
 {table}
 """

@@ -1,6 +1,6 @@
 """Memory and time of a training step of PixelSNAIL at 32x32 RGB, one thread, with our attention and with N x N weights.
 
-    python docs/measure_attention.py [ours|naive] [PRESET] [BATCH] [float32|bfloat16]
+    python benchmarks/measure_attention.py [ours|naive] [PRESET] [BATCH] [float32|bfloat16]
 
 Prints the peak of resident memory over what was there before the first step (weights, gradients and Adam's state
 included), and images a second of processor time. One measurement a process, because a peak does not come down.
