@@ -13,11 +13,12 @@ DOCS = Path(__file__).parents[1] / "docs"
 HEADS = {
     "decisions": """# Decisions
 
-What was decided, why, and the measurement behind it: one page each, never rewritten. A decision that no longer holds gets
-a new page, and its status names that page. Trials that were not kept are in [experiments](../experiments/index.md).
+What was decided, why, and the measurement behind it: one page each, never rewritten. A decision that no longer holds
+gets a new page, and its status names that page. Trials that were not kept are in
+[experiments](../experiments/index.md).
 
-A new page takes the next number and the same sections: context, options, measurement (with command, data, seed, hardware
-and date), decision, consequences. Then run `python tools/make_decisions_index.py`.
+A new page takes the next number and the same sections: context, options, measurement (with command, data, seed,
+hardware and date), decision, consequences. Then run `python tools/make_decisions_index.py`.
 """,
     "experiments": """# Experiments
 
