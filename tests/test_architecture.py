@@ -1,4 +1,4 @@
-"""The rules of `docs/architecture.md`, enforced: imports point down, files stay small, public names exist."""
+"""The rules of `docs/explanation/architecture.md`, enforced: imports point down, small files, public names."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_imports_point_down(path: Path) -> None:
     room = room_of(path)
     if path == ROOT / "__init__.py":
         return
-    assert room in LEVEL, f"{room} has no place in docs/architecture.md and ROWS"
+    assert room in LEVEL, f"{room} has no place in docs/explanation/architecture.md and ROWS"
     for other in imports_of(path) - {room}:
         if other in LEVEL and (room, other) not in ALLOWED:
             assert LEVEL[other] < LEVEL[room], f"{path.relative_to(ROOT)} imports {other}, which is not below {room}"
@@ -110,8 +110,8 @@ def test_public_names_exist() -> None:
 
 
 def test_every_room_is_described() -> None:
-    """`docs/architecture.md` names every room."""
-    page = (ROOT.parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    """`docs/explanation/architecture.md` names every room."""
+    page = (ROOT.parents[1] / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
     for room in LEVEL:
         if room not in {"_version", "__main__"}:
-            assert f"`{room}" in page, f"docs/architecture.md does not describe {room}"
+            assert f"`{room}" in page, f"docs/explanation/architecture.md does not describe {room}"

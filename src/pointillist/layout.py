@@ -1,7 +1,7 @@
 """In which order the numbers of a map lie in memory: channel by channel, or (`channels_last`) site by site.
 
 Convolutions on a CPU are faster site by site, and on either they are slow where both orders meet: a sum or a gradient
-of two maps in different orders takes ten times as long (`docs/architecture.md` has the measurement). So what enters a
+of two maps in different orders takes ten times as long (`docs/decisions`, 0018, has the measurement). So what enters a
 network lies as its weights do, and nothing on the way changes it.
 """
 

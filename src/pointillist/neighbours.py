@@ -1,6 +1,6 @@
 """Locally masked convolution: over those neighbours of a site that come before it on a curve (Jain et al. 2020).
 
-A mask for each site and tap would ask for an unfold (three to six times as slow, see `docs/architecture.md`). Along
+A mask for each site and tap would ask for an unfold (three to six times as slow, see `docs/decisions`, 0026). Along
 rows it factors: on the rows above every tap is known, in the raster and in the S-curve alike; on the own row the known
 side is the left one, or, in odd rows of the S-curve, the right one.
 """

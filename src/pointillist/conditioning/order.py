@@ -19,7 +19,7 @@ class OrderVectors(nn.Module):
         super().__init__()
         self.orders = tuple(orders)
         self.embedding = nn.Embedding(len(orders), width)
-        nn.init.zeros_(self.embedding.weight)  # random ones are noise for long: docs/architecture.md
+        nn.init.zeros_(self.embedding.weight)  # random ones are noise for long: docs/decisions, 0027
 
     def forward(self, condition: Condition, order: Order) -> Condition:
         """The condition, with the vector of the order beside its own."""

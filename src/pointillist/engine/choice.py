@@ -1,4 +1,4 @@
-"""Which engine `auto` is: the measured rules, in one place. The measurements are in docs/architecture.md.
+"""Which engine `auto` is: the measured rules, in one place. The measurements are in docs/decisions, 0023.
 
 The choice depends on what is installed, not on how large the job is or whether code is compiled already: the same seed
 then paints the same image every time, which two engines promise only up to rounding.

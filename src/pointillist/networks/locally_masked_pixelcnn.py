@@ -67,7 +67,7 @@ class LocalLayer(CausalLayer):
             out_groups=gated,
             strict=first,
             dilation=dilation,
-            knows=first,  # told again in every layer it learnt no more, and trained slower: docs/architecture.md
+            knows=first,  # told again in every layer it learnt no more, and trained slower: docs/decisions, 0028
         )
         self.condition = ConditionBias(ports.heard, gated)
         head = channel_groups(config.head_channels, ports.groups)

@@ -97,7 +97,7 @@ _ENTRIES = {
             summary="two stacks of gated convolutions, no blind spot (van den Oord et al. 2016b)",
             papers=GATED_PIXELCNN,
             presets={
-                # dilated, for context the size of the image from few layers: docs/architecture.md has the measurement
+                # dilated, for context the size of the image from few layers: measured in docs/decisions, 0002
                 "tiny": {"channels": 32, "layers": 6, "first_kernel": 5, "head_channels": 32, "dilations": (1, 2)},
                 "small": {"channels": 32, "layers": 12, "head_channels": 32, "dilations": (1, 2, 4, 8)},
                 "base": {"channels": 64, "layers": 12, "head_channels": 64, "dilations": (1, 2, 4, 8)},
@@ -154,7 +154,7 @@ _ENTRIES = {
             papers=PIXELCNN_PP,
             likelihood="mixture",
             presets={
-                # few layers may start strong: docs/architecture.md has the measurement
+                # few layers may start strong: measured in docs/decisions, 0008
                 "tiny": {"channels": 16, "layers": 1, "dropout": 0.0, "residual_scale": 1.0},
                 "small": {"channels": 32, "layers": 2, "dropout": 0.0, "residual_scale": 1.0},
                 "base": {"channels": 48, "layers": 2, "dropout": 0.0, "residual_scale": 1.0},

@@ -26,7 +26,7 @@ def resolve_device(device: str) -> torch.device:
 
 
 # On a CPU bf16 pays from so many numbers a map (channels x sites of an image) on; for models not named here, always.
-# Measured by `python benchmarks/measure_precision.py`; docs/architecture.md has the figures.
+# Measured by `python benchmarks/measure_precision.py`; docs/decisions, 0020, has the figures.
 WORTHWHILE = {"row-lstm": 2_000, "diagonal-bilstm": 6_000, "multiscale-pixelrnn": 6_000, "pixelsnail": 20_000}
 
 
