@@ -1,4 +1,4 @@
-"""Keep: pictures, animations, recipes, and the images of this sitting."""
+"""Save: pictures, animations, manifests, and the images of this session."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 import pointillist as pt
-from pointillist.studio.room import Room
+from pointillist.studio.service import StudioService
 from tests.e2e.helpers import DIGITS, grey, paint, pixels, saved, wait_until_painted
 
 
-def test_pictures_are_exact_and_enlarged(page: Page, room: Room, tmp_path: Path) -> None:
+def test_pictures_are_exact_and_enlarged(page: Page, service: StudioService, tmp_path: Path) -> None:
     """And the animation ends with the image."""
     paint(page, seed=8, label="2")
-    expected = grey(pt.sample(room.shelf[DIGITS].model, 1, label="2", seed=8).levels.numpy()[0, 0])
+    expected = grey(pt.sample(service.models[DIGITS].model, 1, label="2", seed=8).levels.numpy()[0, 0])
     exact = saved(page, "PNG", tmp_path)
     assert exact.name == "gated-pixelcnn-2-seed-8.png"
     np.testing.assert_array_equal(np.array(Image.open(exact).convert("L")), expected)
@@ -28,43 +28,43 @@ def test_pictures_are_exact_and_enlarged(page: Page, room: Room, tmp_path: Path)
         assert getattr(animation, "n_frames", 1) > 30
 
 
-def test_a_recipe_is_painted_again_and_the_page_says_whether_it_is_the_same(page: Page, tmp_path: Path) -> None:
+def test_a_manifest_is_reproduced_and_the_page_says_whether_it_is_the_same(page: Page, tmp_path: Path) -> None:
     """Identical to the bit; or, when it was changed by hand, different, and why."""
     paint(page, seed=8, count=2, label="2")
     page.locator("canvas.image").nth(1).focus()
-    recipe = saved(page, "Recipe", tmp_path)
+    manifest = saved(page, "Manifest", tmp_path)
     expected = pixels(page, 1)
     paint(page, seed=9)
-    opened(page, recipe)
+    opened(page, manifest)
     expect(page.get_by_role("alert")).to_have_text("Identical to the bit.")
     expect(page.locator(".verdict").first).to_have_class("verdict same")
     np.testing.assert_array_equal(pixels(page), expected)
-    other = json.loads(recipe.read_text())
-    other["request"]["canvases"][0]["seed"] = 12345
-    recipe.write_text(json.dumps(other))
-    opened(page, recipe)
+    other = json.loads(manifest.read_text())
+    other["request"]["samples"][0]["seed"] = 12345
+    manifest.write_text(json.dumps(other))
+    opened(page, manifest)
     expect(page.get_by_role("alert")).to_contain_text("The image differs")
     expect(page.locator(".verdict").first).to_have_text("differs")
-    recipe.write_text("{}")
-    opened(page, recipe)
-    expect(page.get_by_role("alert")).to_contain_text("not a recipe")
+    manifest.write_text("{}")
+    opened(page, manifest)
+    expect(page.get_by_role("alert")).to_contain_text("not a manifest")
 
 
-def test_the_images_of_this_sitting_come_back(page: Page) -> None:
+def test_the_images_of_this_session_come_back(page: Page) -> None:
     """With everything that is known of them."""
     paint(page, seed=1)
     first = pixels(page)
     paint(page, seed=2)
-    expect(page.locator(".kept li")).to_have_count(2)
-    page.locator(".kept button").nth(1).click()
+    expect(page.locator(".thumbnails li")).to_have_count(2)
+    page.locator(".thumbnails button").nth(1).click()
     wait_until_painted(page)
     np.testing.assert_array_equal(pixels(page), first)
-    expect(page.locator(".kept button").nth(1)).to_have_attribute("aria-pressed", "true")
-    expect(page.get_by_role("button", name="Recipe", exact=True)).to_be_enabled()
+    expect(page.locator(".thumbnails button").nth(1)).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("button", name="Manifest", exact=True)).to_be_enabled()
 
 
-def opened(page: Page, recipe: Path) -> None:
-    """Choose a recipe in the dialog of files."""
+def opened(page: Page, manifest: Path) -> None:
+    """Choose a manifest in the file dialog."""
     with page.expect_file_chooser() as found:
-        page.get_by_role("button", name="Open a recipe").click()
-    found.value.set_files(recipe)
+        page.get_by_role("button", name="Open a manifest").click()
+    found.value.set_files(manifest)

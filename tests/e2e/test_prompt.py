@@ -1,4 +1,4 @@
-"""Ask: everything that a model listens to has a field, and models are compared from the same random numbers."""
+"""Prompt: every condition has a field, and models are compared from the same random numbers."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 import pointillist as pt
-from pointillist.studio.room import Room
 from pointillist.studio.server import Server
+from pointillist.studio.service import StudioService
 from tests.e2e.helpers import choose_model, grey, opened, paint, pixels, wait_until_painted
 from tests.e2e.models import digits
 from tests.studio.helpers import coded, numbered, upscaler
@@ -20,16 +20,16 @@ from tests.studio.helpers import coded, numbered, upscaler
 
 @pytest.fixture(scope="module")
 def others() -> Iterator[Server]:
-    """Two models of one kind of image; one that is told attributes, a vector, a small picture, words; one, numbers;
-    one, codes."""
-    server = Server(Room([digits(), digits(), upscaler(), numbered(), coded()]))
+    """Two models of one kind of image; one conditioned on attributes, a vector, a small picture and words; one on
+    numbers; one on codes."""
+    server = Server(StudioService([digits(), digits(), upscaler(), numbered(), coded()]))
     server.start()
-    server.room.shelf.wait(600)
+    server.service.models.wait(600)
     yield server
     server.close()
 
 
-def test_everything_that_a_model_listens_to_has_a_field(browser: Browser, others: Server) -> None:
+def test_every_condition_has_a_field(browser: Browser, others: Server) -> None:
     """What is typed and chosen arrives as `sample` takes it."""
     small = np.array([[[0, 7], [3, 4]]])
     file = io.BytesIO()
@@ -39,24 +39,24 @@ def test_everything_that_a_model_listens_to_has_a_field(browser: Browser, others
         page.get_by_role("textbox", name="Text").fill("a red dragon")
         page.get_by_role("combobox", name="hair").select_option("blue")
         page.get_by_role("textbox", name="Vector").fill("0.5, -1, 3")
-        expect(page.locator(".ask")).to_contain_text("2 numbers are wanted")
+        expect(page.locator(".prompt-panel")).to_contain_text("Enter 2 numbers")
         page.get_by_role("textbox", name="Vector").fill("0.5, -1")
         with page.expect_file_chooser() as chooser:
             page.get_by_role("button", name="Choose a picture").click()
         chooser.value.set_files({"name": "small.png", "mimeType": "image/png", "buffer": file.getvalue()})
-        expect(page.locator(".ask")).to_contain_text("small.png")
+        expect(page.locator(".prompt-panel")).to_contain_text("small.png")
         page.get_by_label("Guidance, as a number").fill("2")
         paint(page, seed=2)
-        model = others.room.shelf["gated-pixelcnn-3"].model
-        told = {"attributes": {"hair": "blue"}, "vector": [0.5, -1], "hint": small, "text": "a red dragon"}
-        expected = pt.sample(model, 1, seed=2, guidance=2.0, **told).levels.numpy()
+        model = others.service.models["gated-pixelcnn-3"].model
+        conditions = {"attributes": {"hair": "blue"}, "vector": [0.5, -1], "hint": small, "text": "a red dragon"}
+        expected = pt.sample(model, 1, seed=2, guidance=2.0, **conditions).levels.numpy()
         np.testing.assert_array_equal(pixels(page)[..., 0], grey(expected[0, 0], 8))
         expect(page.locator(".words")).to_contain_text("“a red dragon”, blue, hint, vector")
 
 
 def test_a_hint_of_numbers(browser: Browser, others: Server) -> None:
     """One for each channel, typed; all of them, from a file of NumPy; what does not fit is said."""
-    model = others.room.shelf["pixelcnn"].model
+    model = others.service.models["pixelcnn"].model
     everywhere = np.full((2, 4, 4), 0.5, np.float32)
     everywhere[1] = -1
     anywhere = np.random.default_rng(0).normal(size=(2, 4, 4))
@@ -68,7 +68,7 @@ def test_a_hint_of_numbers(browser: Browser, others: Server) -> None:
         choose_model(page, "pixelcnn")
         field = page.get_by_role("textbox", name="Hint (numbers)")
         field.fill("0.5, -1, 3")
-        expect(page.locator(".ask")).to_contain_text("wants 2, one for each channel, or 2 × 4 × 4")
+        expect(page.locator(".prompt-panel")).to_contain_text("expects 2, one for each channel, or 2 × 4 × 4")
         field.fill("0.5, -1")
         paint(page, seed=2)
         expected = pt.sample(model, 1, seed=2, hint=everywhere).levels.numpy()
@@ -76,19 +76,19 @@ def test_a_hint_of_numbers(browser: Browser, others: Server) -> None:
         bring_numbers(page, "wrong.npy", wrong.getvalue())
         expect(page.get_by_role("alert")).to_contain_text("An array of shape [2, 3, 4] is not a hint")
         bring_numbers(page, "hint.npy", file.getvalue())
-        expect(page.locator(".ask")).to_contain_text("hint.npy")
+        expect(page.locator(".prompt-panel")).to_contain_text("hint.npy")
         paint(page, seed=2)
         expected = pt.sample(model, 1, seed=2, hint=anywhere.astype(np.float32)).levels.numpy()
         np.testing.assert_array_equal(pixels(page)[..., 0], grey(expected[0, 0], 8))
         bring_numbers(page, "hint.csv", "\n".join(map(str, everywhere.ravel())).encode())
-        expect(page.locator(".ask")).to_contain_text("hint.csv")
+        expect(page.locator(".prompt-panel")).to_contain_text("hint.csv")
         bring_numbers(page, "words.txt", b"none at all")
         expect(page.get_by_role("alert")).to_contain_text("numbers and nothing else")
 
 
 def test_a_hint_of_codes(browser: Browser, others: Server) -> None:
     """One for all places, typed, or each, from a file; what is no code of the model is said."""
-    model = others.room.shelf["pixelcnn-2"].model
+    model = others.service.models["pixelcnn-2"].model
     codes = np.random.default_rng(0).integers(0, 5, (1, 4, 4))
     file = io.BytesIO()
     np.save(file, codes)
@@ -101,9 +101,9 @@ def test_a_hint_of_codes(browser: Browser, others: Server) -> None:
             expected = pt.sample(model, 1, seed=2, hint=hint).levels.numpy()
             np.testing.assert_array_equal(pixels(page)[..., 0], grey(expected[0, 0], 8))
         field.fill("5")
-        expect(page.locator(".ask")).to_contain_text("whole numbers from 0 to 4")
+        expect(page.locator(".prompt-panel")).to_contain_text("whole numbers from 0 to 4")
         bring_numbers(page, "codes.npy", file.getvalue())
-        expect(page.locator(".ask")).to_contain_text("codes.npy")
+        expect(page.locator(".prompt-panel")).to_contain_text("codes.npy")
         paint(page, seed=2)
         np.testing.assert_array_equal(pixels(page)[..., 0], grey(expected[0, 0], 8))
 
@@ -125,7 +125,7 @@ def test_models_side_by_side(browser: Browser, others: Server) -> None:
         wait_until_painted(page, kept=2)
         shown = [pixels(page, place)[..., 0] for place in range(2)]
         for place, name in enumerate(("gated-pixelcnn", "gated-pixelcnn-2")):
-            expected = pt.sample(others.room.shelf[name].model, 1, seed=5).levels.numpy()
+            expected = pt.sample(others.service.models[name].model, 1, seed=5).levels.numpy()
             np.testing.assert_array_equal(shown[place], grey(expected[0, 0]))
         assert (shown[0] != shown[1]).any()
-        expect(page.locator(".board:not([hidden])")).to_have_count(2)
+        expect(page.locator(".canvas-view:not([hidden])")).to_have_count(2)

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, Response, expect
 
 import pointillist as pt
 from pointillist.explaining import continue_image, distribution, gradient, what_if
-from pointillist.studio.room import Room
+from pointillist.studio.service import StudioService
 from tests.e2e.helpers import (
     DIGITS,
     RGB,
@@ -25,25 +25,25 @@ from tests.e2e.helpers import (
 )
 
 
-def test_hovering_shows_a_distribution_that_sums_to_1(page: Page, room: Room) -> None:
+def test_hovering_shows_a_distribution_that_sums_to_1(page: Page, service: StudioService) -> None:
     """That of the model, bar by bar and in numbers."""
     paint(page, seed=5)
-    with page.expect_response(lambda response: asked(response) == (3, 4)) as found:
+    with page.expect_response(lambda response: pixel_of(response) == (3, 4)) as found:
         point(page, 3, 4)
-    (told,) = found.value.json()["channels"]
-    assert sum(told["probs"]) == pytest.approx(1, abs=1e-6)
-    levels = pt.sample(room.shelf[DIGITS].model, 1, seed=5).levels[0]
-    expected = distribution(room.shelf[DIGITS].model, levels, 3, 4)
-    np.testing.assert_allclose(told["probs"], expected.probs, atol=1e-5)
+    (channel,) = found.value.json()["channels"]
+    assert sum(channel["probs"]) == pytest.approx(1, abs=1e-6)
+    levels = pt.sample(service.models[DIGITS].model, 1, seed=5).levels[0]
+    expected = distribution(service.models[DIGITS].model, levels, 3, 4)
+    np.testing.assert_allclose(channel["probs"], expected.probs, atol=1e-5)
     expect(page.locator(".pixel h2")).to_have_text("Row 3, column 4")
     expect(page.locator(".pixel > .numbers")).to_contain_text(f"{expected.surprise:.2f} bits")
     shares = [bar_height(d) for d in bars(page)]
     assert sum(shares) * scale_top(page) == pytest.approx(1, abs=0.02)
 
 
-def test_a_held_pixel_can_be_another_and_is_repainted_from(page: Page, room: Room) -> None:
+def test_a_held_pixel_can_be_another_and_is_repainted_from(page: Page, service: StudioService) -> None:
     """All before it stays, it is what was chosen, and the rest is an exact sample given these."""
-    model = room.shelf[DIGITS].model
+    model = service.models[DIGITS].model
     paint(page, seed=5)
     page.mouse.click(*point(page, 2, 6))
     before = pt.sample(model, 1, seed=5).levels[0].numpy()
@@ -52,8 +52,8 @@ def test_a_held_pixel_can_be_another_and_is_repainted_from(page: Page, room: Roo
     level = int(re.findall(r"level (\d+)", name)[0])
     option.click()
     cost = what_if(model, before, {(2, 6): level}).bits_change
-    expect(page.locator(".cost")).to_contain_text(f"{abs(cost):.1f} bits {'less' if cost < 0 else 'more'}")
-    page.get_by_role("button", name="Moved").click()
+    expect(page.locator(".edit-cost")).to_contain_text(f"{abs(cost):.1f} bits {'less' if cost < 0 else 'more'}")
+    page.get_by_role("button", name="Shift").click()
     expect(page.locator("canvas.map").first).to_be_visible()
     page.get_by_label("Seed", exact=True).fill("9")
     page.get_by_role("button", name="Repaint from here").click()
@@ -67,12 +67,12 @@ def test_a_held_pixel_can_be_another_and_is_repainted_from(page: Page, room: Roo
     np.testing.assert_array_equal(pixels(page)[..., 0], grey(before[0]))
 
 
-def test_what_a_pixel_looked_at(page: Page, room: Room) -> None:
+def test_a_saliency_map(page: Page, service: StudioService) -> None:
     """The gradient lies over the image; nothing that comes later has a say."""
-    model = room.shelf[DIGITS].model
+    model = service.models[DIGITS].model
     paint(page, seed=5)
     page.mouse.click(*point(page, 3, 3))
-    page.get_by_role("button", name="Looked at").click()
+    page.get_by_role("button", name="Saliency").click()
     expect(page.locator(".legend")).to_contain_text("bits a level")
     shown = pixels_of(page.locator("canvas.map").first)[..., :3].astype(int)
     levels = pt.sample(model, 1, seed=5).levels[0]
@@ -83,22 +83,22 @@ def test_what_a_pixel_looked_at(page: Page, room: Room) -> None:
     alike = shown[np.sign(slopes) == np.sign(slopes[strongest])]  # red and blue do not end at one brightness
     assert np.abs(shown[strongest] - ground).sum() == np.abs(alike - ground).sum(-1).max()
     page.keyboard.press("Escape")
-    expect(page.get_by_role("button", name="Looked at")).to_be_hidden()
+    expect(page.get_by_role("button", name="Saliency")).to_be_hidden()
 
 
-def test_channels_are_asked_one_by_one(page: Page, room: Room) -> None:
+def test_channels_are_asked_one_by_one(page: Page, service: StudioService) -> None:
     """For colours: three distributions, each given the channels before it."""
     choose_model(page, RGB)
     paint(page, seed=2)
     point(page, 1, 2, (4, 5))
-    levels = pt.sample(room.shelf[RGB].model, 1, seed=2).levels[0]
+    levels = pt.sample(service.models[RGB].model, 1, seed=2).levels[0]
     for channel in range(3):
-        expected = distribution(room.shelf[RGB].model, levels, 1, 2, channel)
+        expected = distribution(service.models[RGB].model, levels, 1, 2, channel)
         expect(page.locator(".channel").nth(channel)).to_contain_text(f"Level {expected.observed} is there")
     assert canvas(page).get_attribute("aria-label")
 
 
-def asked(response: Response) -> tuple[int, int] | None:
+def pixel_of(response: Response) -> tuple[int, int] | None:
     """The pixel that an answer is about."""
     if not response.url.endswith("/pixel"):
         return None

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 import pointillist as pt
-from pointillist.studio.desk import Job
-from pointillist.studio.messages import Limits
-from pointillist.studio.room import Room
+from pointillist.studio.job_queue import QueueEntry
+from pointillist.studio.schemas import Limits
 from pointillist.studio.server import Server
-from tests.studio.helpers import SMALL, array, grey, images, labelled
+from pointillist.studio.service import StudioService
+from tests.studio.helpers import SMALL, decoded, grey, images, labelled
 
 SIDE = 64  # of a painting that takes long: 64 rows
-LONG = {"canvases": [{"seed": 0}], "size": [SIDE, SIDE], "engine": "step"}
+LONG = {"samples": [{"seed": 0}], "size": [SIDE, SIDE], "engine": "step"}
 
 
 class Watch:
@@ -30,15 +30,15 @@ class Watch:
         self.rows = 0
 
     def spy(self, monkeypatch: pytest.MonkeyPatch, pause: float = 0.02) -> None:
-        """Every row takes `pause` seconds longer, so that a painting lasts above a second on any machine."""
-        plain = Job.check
+        """Every row takes `pause` seconds longer, so that a painting lasts above a second on any environment."""
+        plain = QueueEntry.check
 
-        def check(job: Job) -> None:
+        def check(job: QueueEntry) -> None:
             self.rows += 1
             time.sleep(pause)
             plain(job)
 
-        monkeypatch.setattr(Job, "check", check)
+        monkeypatch.setattr(QueueEntry, "check", check)
 
 
 @pytest.fixture
@@ -51,9 +51,9 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     """Over a real socket, with two models."""
-    with_models = Server(Room([grey(), labelled()], SMALL))
+    with_models = Server(StudioService([grey(), labelled()], SMALL))
     with_models.start()
-    with_models.room.shelf.wait(600)
+    with_models.service.models.wait(600)
     yield with_models
     with_models.close()
 
@@ -65,7 +65,7 @@ class Browser:
         host, port = server.url.removeprefix("http://").rstrip("/").split(":")
         self.connection = http.client.HTTPConnection(host, int(port), timeout=30)
         body, headers = json.dumps(request), {"content-type": "application/json"}
-        self.connection.request("POST", f"/api/models/{model}/paint", body, headers)
+        self.connection.request("POST", f"/api/models/{model}/sample", body, headers)
         self.answer = self.connection.getresponse()
 
     def next(self) -> dict[str, Any]:
@@ -87,7 +87,7 @@ class Browser:
 def delete(server: Server, name: str) -> int:
     host, port = server.url.removeprefix("http://").rstrip("/").split(":")
     connection = http.client.HTTPConnection(host, int(port), timeout=30)
-    connection.request("DELETE", f"/api/paintings/{name}")
+    connection.request("DELETE", f"/api/jobs/{name}")
     status = connection.getresponse().status
     connection.close()
     return status
@@ -113,13 +113,13 @@ def assert_still(watch: Watch) -> None:
 def test_delete_stops_the_work(server: Server, watch: Watch) -> None:
     """Within a row; the stream says so; it is gone afterwards."""
     browser = Browser(server, LONG)
-    name = browser.next()["painting"]
+    name = browser.next()["job"]
     browser.until("pixels")
     assert delete(server, name) == 204
     last = browser.until("failed", "finished")
-    assert last == {"type": "failed", "error": "The painting was stopped.", "code": "stopped"}
+    assert last == {"type": "failed", "error": "The painting was stopped.", "code": "cancelled"}
     assert browser.answer.readline() == b""
-    wait_until(lambda: len(server.room.desk) == 0)
+    wait_until(lambda: len(server.service.queue) == 0)
     assert_still(watch)
     assert delete(server, name) == 404
     browser.close()
@@ -130,57 +130,57 @@ def test_closing_the_connection_stops_the_work(server: Server, watch: Watch) -> 
     browser = Browser(server, LONG)
     browser.until("pixels")
     browser.close()
-    assert wait_until(lambda: len(server.room.desk) == 0) < 1.0
+    assert wait_until(lambda: len(server.service.queue) == 0) < 1.0
     assert_still(watch)
 
 
-def test_a_repaint_that_nobody_waits_for_stops(server: Server, watch: Watch) -> None:
-    """The same for a recipe, which has no stream."""
+def test_a_reproduction_that_nobody_waits_for_stops(server: Server, watch: Watch) -> None:
+    """The same for a manifest, which has no stream."""
     host, port = server.url.removeprefix("http://").rstrip("/").split(":")
     connection = http.client.HTTPConnection(host, int(port), timeout=30)
-    machine = {"processor": "", "pointillist": "", "torch": "", "numpy": ""}
-    kept = {"model": {"name": "", "sha256": ""}, "machine": machine, "request": LONG, "sha256": ["0" * 64]}
+    environment = {"processor": "", "pointillist": "", "torch": "", "numpy": ""}
+    kept = {"model": {"name": "", "sha256": ""}, "environment": environment, "request": LONG, "sha256": ["0" * 64]}
     headers = {"content-type": "application/json"}
-    connection.request("POST", "/api/models/pixelcnn-pp/repaint", json.dumps({"recipe": kept}), headers)
+    connection.request("POST", "/api/models/pixelcnn-pp/reproduce", json.dumps({"manifest": kept}), headers)
     wait_until(lambda: watch.rows > 2)
     connection.close()
-    wait_until(lambda: len(server.room.desk) == 0)
+    wait_until(lambda: len(server.service.queue) == 0)
     assert_still(watch)
 
 
 def test_a_full_queue_says_when_to_come_again(server: Server, watch: Watch) -> None:
-    """429 with Retry-After; a painting that waits can be stopped, and then there is room."""
-    browsers = [Browser(server, LONG) for _ in range(SMALL.at_once + SMALL.waiting)]
+    """429 with Retry-After; a painting that waits can be stopped, and then there is a free slot."""
+    browsers = [Browser(server, LONG) for _ in range(SMALL.concurrent + SMALL.queued)]
     queued = [browser.next() for browser in browsers]
     assert [event["ahead"] for event in queued] == [0, 0, 1, 2]
     refused = Browser(server, LONG)
     assert refused.answer.status == 429
     assert int(refused.answer.headers["retry-after"]) >= 1
     assert refused.next()["code"] == "queue"
-    assert delete(server, queued[3]["painting"]) == 204
-    assert browsers[3].next()["code"] == "stopped"  # it never began
-    wait_until(lambda: len(server.room.desk) == 3)
+    assert delete(server, queued[3]["job"]) == 204
+    assert browsers[3].next()["code"] == "cancelled"  # it never began
+    wait_until(lambda: len(server.service.queue) == 3)
     late = Browser(server, LONG)
     assert late.next()["type"] == "queued"
     for browser in (*browsers, refused, late):
         browser.close()
-    wait_until(lambda: len(server.room.desk) == 0)
+    wait_until(lambda: len(server.service.queue) == 0)
     assert_still(watch)
 
 
 def test_a_painting_has_a_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sentence names the limit; a recipe over it is answered by a status."""
+    """The sentence names the limit."""
     Watch().spy(monkeypatch)
-    room = Room([grey()], SMALL.model_copy(update={"seconds": 0.3}))
-    server = Server(room)
+    service = StudioService([grey()], SMALL.model_copy(update={"timeout": 0.3}))
+    server = Server(service)
     server.start()
-    room.shelf.wait(600)
+    service.models.wait(600)
     try:
         browser = Browser(server, LONG)
         began = time.monotonic()
         last = browser.until("failed", "finished")
-        assert (last["type"], last["code"]) == ("failed", "time")
-        assert "longer than the 0.3 s" in last["error"]
+        assert (last["type"], last["code"]) == ("failed", "timeout")
+        assert "longer than the limit of 0.3 s" in last["error"]
         assert time.monotonic() - began < 2
         browser.close()
     finally:
@@ -189,13 +189,13 @@ def test_a_painting_has_a_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_two_sessions_share_a_model_and_do_not_mix(server: Server) -> None:
     """Painted at the same time, each is the image of its own seed, settings and label."""
-    room = server.room
+    service = server.service
     wanted = [
-        ("pixelcnn-pp", {"canvases": [{"seed": s}], "temperature": t, "size": [24, 24]})
+        ("pixelcnn-pp", {"samples": [{"seed": s}], "temperature": t, "size": [24, 24]})
         for s, t in ((1, 1.0), (2, 0.5), (3, 1.0))
     ]
     wanted += [
-        ("gated-pixelcnn", {"canvases": [{"seed": 4, "told": {"label": label}}], "size": [20, 20]})
+        ("gated-pixelcnn", {"samples": [{"seed": 4, "conditions": {"label": label}}], "size": [20, 20]})
         for label in ("cat", "dog")
     ]
     found: dict[int, np.ndarray] = {}
@@ -213,19 +213,19 @@ def test_two_sessions_share_a_model_and_do_not_mix(server: Server) -> None:
         for thread in threads:
             thread.join(60)
         for number, (name, request) in enumerate(together):
-            canvas = request["canvases"][0]
+            canvas = request["samples"][0]
             expected = pt.sample(
-                room.shelf[name].model, 1, seed=canvas["seed"], size=tuple(request["size"]),
-                temperature=request.get("temperature", 1.0), label=canvas.get("told", {}).get("label"),
+                service.models[name].model, 1, seed=canvas["seed"], size=tuple(request["size"]),
+                temperature=request.get("temperature", 1.0), label=canvas.get("conditions", {}).get("label"),
             )  # fmt: skip
             np.testing.assert_array_equal(found[number], expected.levels.numpy())
 
 
-def test_questions_are_answered_while_it_paints(server: Server, watch: Watch) -> None:
+def test_queries_are_answered_during_a_job(server: Server, watch: Watch) -> None:
     """A distribution does not wait for a painting."""
     browser = Browser(server, LONG)
     pixels = browser.until("pixels")
-    assert array(pixels["levels"]).shape[0] == 1
+    assert decoded(pixels["levels"]).shape[0] == 1
     host, port = server.url.removeprefix("http://").rstrip("/").split(":")
     connection = http.client.HTTPConnection(host, int(port), timeout=30)
     levels = {"dtype": "uint8", "shape": [1, 6, 6], "data": "A" * 48}
@@ -233,21 +233,21 @@ def test_questions_are_answered_while_it_paints(server: Server, watch: Watch) ->
     connection.request("POST", "/api/models/pixelcnn-pp/pixel", body, {"content-type": "application/json"})
     answer = json.loads(connection.getresponse().read())
     assert sum(answer["channels"][0]["probs"]) == pytest.approx(1, abs=1e-6)
-    assert len(server.room.desk) == 1
+    assert len(server.service.queue) == 1
     assert watch.rows < SIDE
     connection.close()
     browser.close()
-    wait_until(lambda: len(server.room.desk) == 0)
+    wait_until(lambda: len(server.service.queue) == 0)
 
 
 def test_closing_the_studio_ends_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also what waits; and no thread stays."""
     watch = Watch()
     watch.spy(monkeypatch)
-    limits: Limits = SMALL.model_copy(update={"at_once": 1})
-    server = Server(Room([grey()], limits))
+    limits: Limits = SMALL.model_copy(update={"concurrent": 1})
+    server = Server(StudioService([grey()], limits))
     server.start()
-    server.room.shelf.wait(600)
+    server.service.models.wait(600)
     first = Browser(server, LONG)
     first.until("pixels")
     second = Browser(server, LONG)
@@ -255,7 +255,7 @@ def test_closing_the_studio_ends_everything(monkeypatch: pytest.MonkeyPatch) -> 
     began = time.monotonic()
     server.close()
     assert time.monotonic() - began < 3
-    assert first.until("failed")["code"] == second.until("failed")["code"] == "stopped"
+    assert first.until("failed")["code"] == second.until("failed")["code"] == "cancelled"
     assert_still(watch)
     first.close()
     second.close()

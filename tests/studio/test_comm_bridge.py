@@ -1,4 +1,4 @@
-"""The studio by messages: an application behind them answers as it does over HTTP, several requests at once."""
+"""The studio over a comm: an application answers as it does over HTTP, several requests at once."""
 
 from __future__ import annotations
 
@@ -18,65 +18,65 @@ from hypothesis import strategies as st
 import pointillist as pt
 from pointillist.errors import ConfigError, MissingExtraError
 from pointillist.studio.app import create_app
-from pointillist.studio.bridge import Bridge
-from pointillist.studio.guard import App, Message, Receive, Scope, Send
-from pointillist.studio.room import Room
+from pointillist.studio.comm_bridge import CommBridge
+from pointillist.studio.security import App, Message, Receive, Scope, Send
+from pointillist.studio.service import StudioService
 from tests.studio.helpers import events, labelled
 
 SECONDS = 30
 
 
 class Page:
-    """The other side: asks, and gathers what it is told."""
+    """The other side: sends requests, and collects messages."""
 
     def __init__(self, app: App) -> None:
-        self._told: queue.Queue[tuple[dict[str, Any], list[bytes]]] = queue.Queue()
-        self.bridge = Bridge(app, lambda message, buffers: self._told.put((message, buffers)))
+        self._messages: queue.Queue[tuple[dict[str, Any], list[bytes]]] = queue.Queue()
+        self.bridge = CommBridge(app, lambda message, buffers: self._messages.put((message, buffers)))
 
-    def ask(self, name: str, method: str, address: str, body: bytes | None = None) -> None:
+    def request(self, name: str, method: str, address: str, body: bytes | None = None) -> None:
         """Send a request."""
-        message = {"type": "ask", "id": name, "method": method, "address": address, "content_type": "application/json"}
-        self.bridge.hear(message, [] if body is None else [memoryview(body)])
+        message = {"type": "request", "id": name, "method": method, "address": address, "content_type": "application/json"}
+        self.bridge.receive(message, [] if body is None else [memoryview(body)])
 
     def next(self) -> tuple[dict[str, Any], list[bytes]]:
-        """What is told next."""
-        return self._told.get(timeout=SECONDS)
+        """The next message."""
+        return self._messages.get(timeout=SECONDS)
 
     def answer(self, name: str) -> tuple[int, list[bytes]]:
         """The status and the parts of the one answer that comes, in their order."""
         found = [self.next()]
-        while found[-1][0]["type"] not in ("end", "broken"):
+        while found[-1][0]["type"] not in ("end", "error"):
             found.append(self.next())
         assert {message["id"] for message, _ in found} == {name}
-        assert [message["type"] for message, _ in found] == ["heard", "head", *["part"] * (len(found) - 3), "end"]
+        assert [message["type"] for message, _ in found] == ["accepted", "head", *["chunk"] * (len(found) - 3), "end"]
         return found[1][0]["status"], [buffer for _, buffers in found for buffer in buffers]
 
 
 @pytest.fixture
-def page(room: Room) -> Iterator[Page]:
+def page(service: StudioService) -> Iterator[Page]:
     """The studio's own application."""
-    found = Page(create_app(room))
+    found = Page(create_app(service))
     yield found
     found.bridge.close()
 
 
 def test_answers_are_those_of_http(page: Page, client: TestClient) -> None:
-    """What a question, a fault and a request of the wrong kind get."""
-    told = {"label": "dog"}
-    painting = client.post("/api/models/gated-pixelcnn/paint", json={"canvases": [{"seed": 3, "told": told}]})
+    """Those to a query, an error and an invalid request."""
+    conditions = {"label": "dog"}
+    painting = client.post("/api/models/gated-pixelcnn/sample", json={"samples": [{"seed": 3, "conditions": conditions}]})
     last = events(painting.text)[-1]
     assert last["type"] == "finished", last
     image = last["images"][0]["levels"]
     questions: list[tuple[str, str, Any]] = [
-        ("GET", "/api/hello", None),
-        ("POST", "/api/models/gated-pixelcnn/score", {"levels": image, "told": told}),
-        ("POST", "/api/models/gated-pixelcnn/picture?role=image&resize=area", {"no": "picture"}),
+        ("GET", "/api/info", None),
+        ("POST", "/api/models/gated-pixelcnn/score", {"levels": image, "conditions": conditions}),
+        ("POST", "/api/models/gated-pixelcnn/upload?role=image&resize=area", {"no": "picture"}),
         ("POST", "/api/models/nobody/score", {"levels": image}),
-        ("DELETE", "/api/paintings/none", None),
+        ("DELETE", "/api/jobs/none", None),
     ]
     for number, (method, address, content) in enumerate(questions):
         body = None if content is None else json.dumps(content).encode()
-        page.ask(str(number), method, address, body)
+        page.request(str(number), method, address, body)
         status, parts = page.answer(str(number))
         expected = client.request(method, address, content=body, headers={"content-type": "application/json"})
         assert (status, json.loads(b"".join(parts))) == (expected.status_code, expected.json())
@@ -84,16 +84,16 @@ def test_answers_are_those_of_http(page: Page, client: TestClient) -> None:
 
 def test_a_painting_comes_event_by_event(page: Page, client: TestClient) -> None:
     """The same image as over HTTP, and no event waits for the last."""
-    body = {"canvases": [{"seed": 5}]}
-    page.ask("one", "POST", "/api/models/gated-pixelcnn/paint", json.dumps(body).encode())
+    body = {"samples": [{"seed": 5}]}
+    page.request("one", "POST", "/api/models/gated-pixelcnn/sample", json.dumps(body).encode())
     status, parts = page.answer("one")
     assert status == 200
     assert len(parts) >= 4  # queued, started, pixels, finished
-    told = events(b"".join(parts).decode())
-    assert told[-1]["type"] == "finished", told[-1]
-    expected = events(client.post("/api/models/gated-pixelcnn/paint", json=body).text)
-    assert told[-1]["images"] == expected[-1]["images"]
-    assert [event["type"] for event in told] == ["queued", "started", *["pixels"] * (len(told) - 3), "finished"]
+    streamed = events(b"".join(parts).decode())
+    assert streamed[-1]["type"] == "finished", streamed[-1]
+    expected = events(client.post("/api/models/gated-pixelcnn/sample", json=body).text)
+    assert streamed[-1]["images"] == expected[-1]["images"]
+    assert [event["type"] for event in streamed] == ["queued", "started", *["pixels"] * (len(streamed) - 3), "finished"]
 
 
 @settings(max_examples=30, deadline=None)
@@ -113,7 +113,7 @@ def test_bytes_arrive_as_they_were_sent(body: bytes, path: str, query: str) -> N
 
     page = Page(echo)
     try:
-        page.ask("x", "PUT", f"/{path.replace('%', '%25')}?{query}", body)
+        page.request("x", "PUT", f"/{path.replace('%', '%25')}?{query}", body)
         assert page.answer("x") == (299, [body] if body else [])
     finally:
         page.bridge.close()
@@ -136,30 +136,30 @@ def test_several_are_answered_at_once_and_one_can_be_stopped() -> None:
             await send({"type": "http.response.body", "body": b"short"})
 
     page = Page(app)
-    page.ask("long", "GET", "/endless")
-    assert [page.next()[0]["type"] for _ in range(3)] == ["heard", "head", "part"]
-    page.ask("short", "GET", "/")
+    page.request("long", "GET", "/endless")
+    assert [page.next()[0]["type"] for _ in range(3)] == ["accepted", "head", "chunk"]
+    page.request("short", "GET", "/")
     assert page.answer("short") == (200, [b"short"])
     assert not ended.is_set()
-    page.bridge.hear({"type": "stop", "id": "long"})
+    page.bridge.receive({"type": "cancel", "id": "long"})
     assert ended.wait(SECONDS)
     page.bridge.close()
 
 
-def test_a_fault_of_the_application_is_an_answer_too(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_of_the_application_is_a_response_too(caplog: pytest.LogCaptureFixture) -> None:
     """Nobody waits for ever, and the log says what it was; later requests are answered."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         raise RuntimeError("out of paint")
 
     page = Page(app)
-    page.ask("a", "GET", "/")
-    assert [page.next()[0]["type"] for _ in range(2)] == ["heard", "broken"]
+    page.request("a", "GET", "/")
+    assert [page.next()[0]["type"] for _ in range(2)] == ["accepted", "error"]
     assert "out of paint" in caplog.text
-    page.bridge.hear({"type": "stop"})
-    page.bridge.hear({"id": 3})
-    page.ask("b", "GET", "/")
-    assert [page.next()[0]["type"] for _ in range(2)] == ["heard", "broken"]
+    page.bridge.receive({"type": "cancel"})
+    page.bridge.receive({"id": 3})
+    page.request("b", "GET", "/")
+    assert [page.next()[0]["type"] for _ in range(2)] == ["accepted", "error"]
     page.bridge.close()
 
 
@@ -173,12 +173,12 @@ def test_closing_ends_what_is_at_work() -> None:
         await asyncio.sleep(0.01)
 
     page = Page(app)
-    page.ask("a", "GET", "/")
-    assert page.next()[0]["type"] == "heard"
+    page.request("a", "GET", "/")
+    assert page.next()[0]["type"] == "accepted"
     page.bridge.close()
     assert [event["type"] for event in seen] == ["http.disconnect"]
     page.bridge.close()
-    page.ask("b", "GET", "/")
+    page.request("b", "GET", "/")
     assert "studio bridge" not in {thread.name for thread in threading.enumerate()}
 
 

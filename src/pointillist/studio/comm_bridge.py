@@ -1,8 +1,8 @@
-"""The studio without a port: an ASGI application that is asked by messages, as those of a notebook's comm.
+"""A bridge from a notebook's comm to an ASGI application, so that the studio needs no port.
 
-A page sends `ask` (`id`, `method`, `address`, `content_type`, and the body as a buffer) and `stop` (`id`). It is told
-`heard` at once, then `head` (`status`, `content_type`), any number of `part`, each with one buffer, and `end`; or
-`broken`, where there is no answer. After a `stop` nothing more need come.
+The page sends `request` (`id`, `method`, `address`, `content_type`, and the body as a buffer) and `cancel` (`id`). The
+bridge sends `accepted` at once, then `head` (`status`, `content_type`), any number of `chunk`, each with one buffer,
+and `end`; or `error` if there is no response. After `cancel` no further message is required.
 """
 
 from __future__ import annotations
@@ -14,75 +14,75 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from pointillist.studio.guard import App, Message
+from pointillist.studio.security import App, Message
 
 LOG = logging.getLogger("pointillist.studio")
-_CLOSE = 10.0  # seconds that answers may take to end
+_CLOSE_TIMEOUT = 10.0  # seconds for open responses to end
 
-Tell = Callable[[dict[str, Any], list[bytes]], None]
+SendMessage = Callable[[dict[str, Any], list[bytes]], None]
 
 
-class Bridge:
-    """Carries requests to an application that runs in a thread of its own, so that several are answered at once.
+class CommBridge:
+    """Forwards requests to an application, which runs in its own thread and handles several at once.
 
     Args:
-        app: the application; its life cycle is not managed.
-        tell: sends a message with its buffers to the page, from any thread.
+        app: the application; its lifespan is not managed.
+        send: sends a message with its buffers to the page, from any thread.
     """
 
-    def __init__(self, app: App, tell: Tell) -> None:
-        self._app, self._tell = app, tell
-        self._asked: dict[str, asyncio.Event] = {}  # of the loop's thread; set: the page no longer wants it
+    def __init__(self, app: App, send: SendMessage) -> None:
+        self._app, self._send = app, send
+        self._cancelled: dict[str, asyncio.Event] = {}  # by request; used in the loop's thread only
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="studio bridge", daemon=True)
         self._thread.start()
 
-    def hear(self, message: dict[str, Any], buffers: Sequence[bytes | memoryview] = ()) -> None:
-        """A message of the page, in any thread; returns at once. What is no such message is not answered."""
-        name, kind = message.get("id"), message.get("type")
-        if not isinstance(name, str) or self._loop.is_closed():
+    def receive(self, message: dict[str, Any], buffers: Sequence[bytes | memoryview] = ()) -> None:
+        """Handle a message of the page, in any thread; return at once. Unknown messages are ignored."""
+        id_, kind = message.get("id"), message.get("type")
+        if not isinstance(id_, str) or self._loop.is_closed():
             return
-        if kind == "stop":
-            self._loop.call_soon_threadsafe(self._stop, name)
-        elif kind == "ask":
-            self._tell({"type": "heard", "id": name}, [])
+        if kind == "cancel":
+            self._loop.call_soon_threadsafe(self._cancel, id_)
+        elif kind == "request":
+            self._send({"type": "accepted", "id": id_}, [])
             body = bytes(buffers[0]) if buffers else b""
-            self._loop.call_soon_threadsafe(self._ask, name, message, body)
+            self._loop.call_soon_threadsafe(self._start, id_, message, body)
 
     def close(self) -> None:
-        """End all answers, and the thread."""
+        """End all responses, and the thread."""
         if self._loop.is_closed():
             return
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(_CLOSE)
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(_CLOSE_TIMEOUT)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(_CLOSE)
+        self._thread.join(_CLOSE_TIMEOUT)
         self._loop.close()
 
-    def _ask(self, name: str, message: dict[str, Any], body: bytes) -> None:
-        task = self._loop.create_task(self._answer(name, message, body))
+    def _start(self, id_: str, message: dict[str, Any], body: bytes) -> None:
+        task = self._loop.create_task(self._respond(id_, message, body))
         self._tasks.add(task)  # the loop alone would let it be collected
         task.add_done_callback(self._tasks.discard)
 
-    def _stop(self, name: str) -> None:
-        if name in self._asked:
-            self._asked[name].set()
+    def _cancel(self, id_: str) -> None:
+        if id_ in self._cancelled:
+            self._cancelled[id_].set()
 
     async def _end(self) -> None:
-        for gone in self._asked.values():
-            gone.set()
+        for cancelled in self._cancelled.values():
+            cancelled.set()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_CLOSE / 2)
+            await asyncio.wait(self._tasks, timeout=_CLOSE_TIMEOUT / 2)
 
-    async def _answer(self, name: str, message: dict[str, Any], body: bytes) -> None:
-        gone = self._asked[name] = asyncio.Event()
-        last = "broken"
-        waiting = [body]
+    async def _respond(self, id_: str, message: dict[str, Any], body: bytes) -> None:
+        cancelled = self._cancelled[id_] = asyncio.Event()
+        last = "error"
+        unread = [body]
 
         async def receive() -> Message:
-            if waiting:
-                return {"type": "http.request", "body": waiting.pop(), "more_body": False}
-            await gone.wait()
+            if unread:
+                return {"type": "http.request", "body": unread.pop(), "more_body": False}
+            await cancelled.wait()
             return {"type": "http.disconnect"}
 
         async def send(event: Message) -> None:
@@ -90,10 +90,10 @@ class Bridge:
             if event["type"] == "http.response.start":
                 headers = {key.lower(): value for key, value in event.get("headers", [])}
                 content_type = headers.get(b"content-type", b"").decode("latin-1")
-                self._tell({"type": "head", "id": name, "status": event["status"], "content_type": content_type}, [])
+                self._send({"type": "head", "id": id_, "status": event["status"], "content_type": content_type}, [])
                 return
             if event.get("body"):
-                self._tell({"type": "part", "id": name}, [event["body"]])
+                self._send({"type": "chunk", "id": id_}, [event["body"]])
             if not event.get("more_body"):
                 last = "end"
 
@@ -102,12 +102,12 @@ class Bridge:
         except Exception as error:
             LOG.error("a request failed", exc_info=error)
         finally:
-            del self._asked[name]
-            self._tell({"type": last, "id": name}, [])
+            del self._cancelled[id_]
+            self._send({"type": last, "id": id_}, [])
 
 
 def _scope(message: dict[str, Any]) -> dict[str, Any]:
-    """A request as ASGI describes it: from this machine, and from the page itself."""
+    """Convert a request to an ASGI scope, as if it came from the page on this machine."""
     path, _, query = str(message.get("address", "")).partition("?")
     content_type = str(message.get("content_type", "")).encode("latin-1", "replace")
     return {

@@ -1,4 +1,4 @@
-"""The desk where paintings are handed in: a queue, a few workers, and a way to stop each by its name."""
+"""A job queue for sampling requests, with cancellation."""
 
 from __future__ import annotations
 
@@ -10,150 +10,160 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from pointillist.errors import EngineError, PointillistError
-from pointillist.studio import messages as m
-from pointillist.studio.painting import paint
-from pointillist.studio.planning import Plan
-from pointillist.studio.refusals import Refused
+from pointillist.studio import schemas
+from pointillist.studio.errors import RequestError
+from pointillist.studio.jobs import SamplingJob
+from pointillist.studio.sampling import run_job
 
 LOG = logging.getLogger("pointillist.studio")
-_RETRY = 5  # seconds after which a full queue may have room
+_RETRY_AFTER = 5  # seconds until a full queue may have a free slot
 
-Listen = Callable[[m.Queued | m.Started | m.Pixels | m.Finished | m.Failed], None]
-Finish = Callable[[Plan, list[m.Painted]], m.Recipe]
+AnyEvent = schemas.Queued | schemas.Started | schemas.Pixels | schemas.Finished | schemas.Failed
+EventHandler = Callable[[AnyEvent], None]
+MakeManifest = Callable[[SamplingJob, list[schemas.SampledImage]], schemas.SampleManifest]
 
 
-class Stopped(PointillistError):  # noqa: N818  (not a fault)
-    """Work that was told to end; `code` says why."""
+class JobCancelled(PointillistError):  # noqa: N818  (not an error)
+    """Raised in a worker to end a job; `code` is that of the `Failed` event."""
 
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(sentence)
         self.code = code
 
 
-class Job:
-    """A painting that waits or is at work.
+class QueueEntry:
+    """A job that is queued or running.
 
     Args:
-        listen: called with every event, `Queued` from the thread that hands it in and the others from a worker.
+        job: the work to do.
+        on_event: called with every event, with `Queued` in the thread that submits the job and with the others in a
+            worker thread.
+        timeout: seconds that the job may run.
     """
 
-    def __init__(self, plan: Plan, listen: Listen, seconds: float) -> None:
-        self.name = secrets.token_urlsafe(12)
-        self.plan, self.listen = plan, listen
-        self._seconds, self._until = seconds, float("inf")
-        self._stop = threading.Event()
+    def __init__(self, job: SamplingJob, on_event: EventHandler, timeout: float) -> None:
+        self.id = secrets.token_urlsafe(12)
+        self.job, self.on_event = job, on_event
+        self._timeout, self._deadline = timeout, float("inf")
+        self._cancelled = threading.Event()
 
-    def stop(self) -> None:
-        """End it after the row at hand."""
-        self._stop.set()
+    def cancel(self) -> None:
+        """Ask the job to end after the current row."""
+        self._cancelled.set()
 
     def begin(self) -> None:
-        """Its time starts."""
-        self._until = time.monotonic() + self._seconds
+        """Start the job's time.
+
+        Raises:
+            JobCancelled: if the job was cancelled meanwhile.
+        """
+        self._deadline = time.monotonic() + self._timeout
         self.check()
 
     def check(self) -> None:
-        """Called after every row.
+        """Check whether the job may go on; called after every row.
 
         Raises:
-            Stopped: if it is to end.
+            JobCancelled: if the job was cancelled, or its time is over.
         """
-        if self._stop.is_set():
-            raise Stopped("stopped", "The painting was stopped.")
-        if time.monotonic() > self._until:
-            raise Stopped(
-                "time",
-                f"The painting took longer than the {self._seconds:g} s that one may take: ask for fewer canvases or a "
-                "smaller size, or start the studio with a longer `--seconds`.",
+        if self._cancelled.is_set():
+            raise JobCancelled("cancelled", "The painting was stopped.")
+        if time.monotonic() > self._deadline:
+            raise JobCancelled(
+                "timeout",
+                f"The painting took longer than the limit of {self._timeout:g} s: ask for fewer canvases or a smaller "
+                "size, or start the studio with a longer `--seconds`.",
             )
 
 
-class Desk:
-    """Takes paintings and carries them out.
+class JobQueue:
+    """Runs sampling jobs in worker threads.
 
     Args:
-        limits: how many wait, how many are at work, and for how long.
-        recipe: makes the recipe of a painting that is finished.
-        threads: how many share the canvases of one painting.
+        limits: how many jobs wait, how many run, and for how long.
+        make_manifest: makes the manifest of a finished job.
+        threads: number of threads that share the samples of a job.
     """
 
-    def __init__(self, limits: m.Limits, recipe: Finish, threads: int | None = None) -> None:
-        self._limits, self._recipe, self._threads = limits, recipe, threads
-        self._pool = ThreadPoolExecutor(limits.at_once, "painting")
+    def __init__(self, limits: schemas.Limits, make_manifest: MakeManifest, threads: int | None = None) -> None:
+        self._limits, self._make_manifest, self._threads = limits, make_manifest, threads
+        self._pool = ThreadPoolExecutor(limits.concurrent, "sampling")
         self._lock = threading.Lock()
         self._closed = False
-        self._jobs: dict[str, tuple[Job, Future[None]]] = {}
+        self._entries: dict[str, tuple[QueueEntry, Future[None]]] = {}
 
-    def hand_in(self, plan: Plan, listen: Listen) -> Job:
-        """Put a painting in the queue.
+    def submit(self, job: SamplingJob, on_event: EventHandler) -> QueueEntry:
+        """Put a job into the queue.
 
         Raises:
-            Refused: if as many wait as may.
+            RequestError: if the queue is full or closed.
         """
-        job = Job(plan, listen, self._limits.seconds)
+        entry = QueueEntry(job, on_event, self._limits.timeout)
         with self._lock:
             if self._closed:
-                raise Refused(503, "loading", "The studio is closing.", retry=_RETRY)
-            ahead = max(0, len(self._jobs) - self._limits.at_once + 1)
-            if ahead > self._limits.waiting:
-                raise Refused(
-                    429, "queue", f"{self._limits.waiting} paintings wait already: try again in a moment.", retry=_RETRY
-                )
-            listen(m.Queued(painting=job.name, ahead=ahead))
-            future = self._pool.submit(self._work, job)
-            self._jobs[job.name] = (job, future)
-        future.add_done_callback(lambda _: self._forget(job.name))
-        return job
+                raise RequestError(503, "loading", "The studio is closing.", retry_after=_RETRY_AFTER)
+            ahead = max(0, len(self._entries) - self._limits.concurrent + 1)
+            if ahead > self._limits.queued:
+                sentence = f"{self._limits.queued} paintings are already queued: try again in a moment."
+                raise RequestError(429, "queue", sentence, retry_after=_RETRY_AFTER)
+            on_event(schemas.Queued(job=entry.id, ahead=ahead))
+            future = self._pool.submit(self._run, entry)
+            self._entries[entry.id] = (entry, future)
+        future.add_done_callback(lambda _: self._remove(entry.id))
+        return entry
 
-    def stop(self, name: str) -> bool:
-        """Stop a painting; whether there was one of this name."""
+    def cancel(self, id_: str) -> bool:
+        """Cancel a job; return false if there is none with this id."""
         with self._lock:
-            found = self._jobs.get(name)
+            found = self._entries.get(id_)
         if found is None:
             return False
-        job, future = found
-        job.stop()
+        entry, future = found
+        entry.cancel()
         if future.cancel():  # it was still waiting
-            job.listen(m.Failed(error="The painting was stopped.", code="stopped"))
+            entry.on_event(schemas.Failed(error="The painting was stopped.", code="cancelled"))
         return True
 
     def __len__(self) -> int:
-        """How many wait or are at work."""
+        """Number of jobs that are queued or running."""
         with self._lock:
-            return len(self._jobs)
+            return len(self._entries)
 
     def close(self) -> None:
-        """Stop everything, and wait until it has ended."""
+        """Cancel all jobs, and wait until they have ended."""
         with self._lock:
             self._closed = True
-            names = list(self._jobs)
-        for name in names:
-            self.stop(name)
+            ids = list(self._entries)
+        for id_ in ids:
+            self.cancel(id_)
         self._pool.shutdown()
 
-    def _forget(self, name: str) -> None:
+    def _remove(self, id_: str) -> None:
         with self._lock:
-            self._jobs.pop(name, None)
+            self._entries.pop(id_, None)
 
-    def _work(self, job: Job) -> None:
+    def _run(self, entry: QueueEntry) -> None:
         try:
-            job.begin()
+            entry.begin()
             started = time.perf_counter()
-            images = paint(job.plan, job.listen, job.check, self._threads)
+            images = run_job(entry.job, entry.on_event, entry.check, self._threads)
             seconds = time.perf_counter() - started
-            job.listen(m.Finished(seconds=seconds, images=images, recipe=self._recipe(job.plan, images)))
+            manifest = self._make_manifest(entry.job, images)
+            entry.on_event(schemas.Finished(seconds=seconds, images=images, manifest=manifest))
         except Exception as error:
-            job.listen(failed(error))
+            entry.on_event(failed_event(error))
 
 
-def failed(error: Exception) -> m.Failed:
-    """What is said of a painting that did not succeed; a fault of ours goes to the log."""
-    if isinstance(error, Stopped):
-        return m.Failed(error=str(error), code=error.code)
+def failed_event(error: Exception) -> schemas.Failed:
+    """Make the event for a job that failed; internal errors are logged."""
+    if isinstance(error, JobCancelled):
+        return schemas.Failed(error=str(error), code=error.code)
     if isinstance(error, PointillistError):
         changed = isinstance(error, EngineError) and "have changed" in str(error)
-        return m.Failed(error=str(error), code="changed" if changed else "invalid")
+        return schemas.Failed(error=str(error), code="changed" if changed else "invalid")
     if isinstance(error, MemoryError):
-        return m.Failed(error="The memory is not enough: ask for fewer canvases or a smaller size.", code="invalid")
-    LOG.error("a painting failed", exc_info=error)
-    return m.Failed(error=f"The studio failed ({type(error).__name__}): its terminal says more.", code="internal")
+        sentence = "There is not enough memory: ask for fewer canvases or a smaller size."
+        return schemas.Failed(error=sentence, code="invalid")
+    LOG.error("a sampling job failed", exc_info=error)
+    sentence = f"The studio failed ({type(error).__name__}): its terminal says more."
+    return schemas.Failed(error=sentence, code="internal")

@@ -1,4 +1,4 @@
-"""The models of a studio: loaded one after the other in the background, ready when they have drawn first pixels."""
+"""The models of a studio: loaded one after the other in the background, ready once they have been warmed up."""
 
 from __future__ import annotations
 
@@ -18,154 +18,159 @@ from pointillist.explaining.asking import Asked
 from pointillist.explaining.maps import maps_of
 from pointillist.factory import load
 from pointillist.pixel_model import PixelModel
-from pointillist.studio import messages as m
-from pointillist.studio.describing import details_of
-from pointillist.studio.painting import paint
-from pointillist.studio.planning import plan
-from pointillist.studio.refusals import Refused
+from pointillist.studio import schemas
+from pointillist.studio.errors import RequestError
+from pointillist.studio.jobs import make_job
+from pointillist.studio.model_details import model_details
+from pointillist.studio.sampling import run_job
 
 LOG = logging.getLogger("pointillist.studio")
-_RETRY = 1
+_RETRY_AFTER = 1  # seconds
 
 
-class Entry:
-    """One model.
+class PooledModel:
+    """A model of the pool.
 
     Attributes:
-        asking: held while it answers a question: gradients switch flags of the weights for a moment.
+        id: identifier in paths.
+        name: name to display.
+        query_lock: held during a query: gradients change flags of the weights for a moment.
     """
 
     def __init__(self, id_: str, name: str, source: str | PixelModel) -> None:
         self.id, self.name, self._source = id_, name, source
-        self.asking = threading.Lock()
-        self._info = m.ModelInfo(id=id_, name=name, state="waiting", step=None, error=None, details=None)
+        self.query_lock = threading.Lock()
+        self._info = schemas.ModelInfo(id=id_, name=name, state="waiting", step=None, error=None, details=None)
         self._model: PixelModel | None = None
-        self._read, self._over = threading.Event(), threading.Event()
+        self._weights_read, self._settled = threading.Event(), threading.Event()
 
     @property
-    def info(self) -> m.ModelInfo:
-        """How far it is."""
+    def info(self) -> schemas.ModelInfo:
+        """Loading state."""
         return self._info
 
     @property
     def model(self) -> PixelModel:
-        """The model.
+        """The model itself.
 
         Raises:
-            Refused: if it is not ready.
+            RequestError: if it is not ready.
         """
         if self._info.state == "failed":
-            raise Refused(503, "failed", self._info.error or "The model could not be loaded.")
+            raise RequestError(503, "failed", self._info.error or "The model could not be loaded.")
         if self._model is None:
-            raise Refused(503, "loading", f"{self.name} is still loading: try again in a moment.", retry=_RETRY)
+            sentence = f"{self.name} is still loading: try again in a moment."
+            raise RequestError(503, "loading", sentence, retry_after=_RETRY_AFTER)
         return self._model
 
     @property
     def sha256(self) -> str:
-        """Its hash, once it is ready."""
+        """Hash of the model, once it is ready."""
         assert self._info.details is not None
         return self._info.details.sha256
 
-    def load(self, limits: m.Limits) -> None:
-        """Make it ready; a fault is kept as a sentence."""
+    def load(self, limits: schemas.Limits) -> None:
+        """Load and warm up the model; an error is stored as a sentence."""
         try:
             self._load(limits)
         except PointillistError as error:
-            self._say("failed", error=str(error))
+            self._update("failed", error=str(error))
         except Exception as error:
             LOG.error("%s could not be loaded", self.name, exc_info=error)
-            self._say("failed", error=f"It could not be loaded ({type(error).__name__}): the terminal says more.")
+            self._update("failed", error=f"It could not be loaded ({type(error).__name__}): the terminal says more.")
         finally:
-            self._read.set()
-            self._over.set()
+            self._weights_read.set()
+            self._settled.set()
 
-    def is_there(self) -> bool:
-        """Whether its weights could be read, as soon as that is known."""
-        self._read.wait()
+    def wait_for_weights(self) -> bool:
+        """Wait until the weights are read or loading failed; return true if they were read."""
+        self._weights_read.wait()
         return self._info.state != "failed"
 
-    def wait(self, seconds: float | None = None) -> None:
-        """Until it is ready or failed."""
-        self._over.wait(seconds)
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until the model is ready or failed, at most `timeout` seconds."""
+        self._settled.wait(timeout)
 
-    def _load(self, limits: m.Limits) -> None:
-        self._say("loading", step="reading weights")
-        # a copy: what happens to the model of a notebook later does not reach the studio
+    def _load(self, limits: schemas.Limits) -> None:
+        self._update("loading", step="reading weights")
+        # a copy: later changes to the model of a notebook do not reach the studio
         model = load(self._source) if isinstance(self._source, str) else copy.deepcopy(self._source)
         model.eval().requires_grad_(False)
-        details = details_of(model)
-        self._say("loading", step="preparing the engine")
-        self._read.set()
-        _warm(model, limits)
+        details = model_details(model)
+        self._update("loading", step="preparing the engine")
+        self._weights_read.set()
+        _warm_up(model, limits)
         self._model = model
         self._info = self._info.model_copy(update={"state": "ready", "step": None, "details": details})
 
-    def _say(self, state: m.State, step: str | None = None, error: str | None = None) -> None:
+    def _update(self, state: schemas.State, step: str | None = None, error: str | None = None) -> None:
         self._info = self._info.model_copy(update={"state": state, "step": step, "error": error})
 
 
-class _Warm(Exception):  # noqa: N818
-    """It has drawn enough."""
+class _WarmupDone(Exception):  # noqa: N818
+    """Raised to end the warm-up run."""
 
 
-def _warm(model: PixelModel, limits: m.Limits) -> None:
+def _warm_up(model: PixelModel, limits: schemas.Limits) -> None:
     """Do once what the first user would wait for: compiled code, the text encoder, torch's own preparations."""
     text = "a" if model.config.text is not None else None
-    request = m.PaintRequest(canvases=[m.Canvas(seed=0, told=m.Told(text=text))])
+    spec = schemas.SampleSpec(seed=0, conditions=schemas.ConditionValues(text=text))
+    request = schemas.SampleRequest(samples=[spec])
 
-    def enough() -> None:
-        raise _Warm
+    def end() -> None:
+        raise _WarmupDone
 
-    with contextlib.suppress(_Warm):
-        paint(plan(model, request, limits), lambda event: None, enough)
+    with contextlib.suppress(_WarmupDone):
+        run_job(make_job(model, request, limits), lambda event: None, end)
     image = model.image
     zeros = torch.zeros(1, *image.shape, dtype=torch.int64)
     maps_of(Asked(model, zeros, model.told(None, 1), model.order()))
 
 
-class Shelf:
+class ModelPool:
     """The models, in the order in which they were named.
 
     Args:
         sources: names, folders or hub ids; or models.
+        limits: limits for the warm-up run.
     """
 
-    def __init__(self, sources: Sequence[str | PixelModel], limits: m.Limits) -> None:
+    def __init__(self, sources: Sequence[str | PixelModel], limits: schemas.Limits) -> None:
         self._limits = limits
-        self.entries: dict[str, Entry] = {}
+        self.entries: dict[str, PooledModel] = {}
         for source in sources:
-            name = short_name(source)
-            id_ = _free(re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII).strip("-.") or "model", self.entries)
-            self.entries[id_] = Entry(id_, name, source)
+            name = display_name(source)
+            id_ = _unique(re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII).strip("-.") or "model", self.entries)
+            self.entries[id_] = PooledModel(id_, name, source)
         self._thread = threading.Thread(target=self._load, name="loading models", daemon=True)
 
     def start(self) -> None:
         """Begin to load."""
         self._thread.start()
 
-    def wait(self, seconds: float | None = None) -> None:
-        """Until all are ready or failed."""
-        until = None if seconds is None else time.monotonic() + seconds
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until all models are ready or failed, at most `timeout` seconds."""
+        deadline = None if timeout is None else time.monotonic() + timeout
         for entry in self.entries.values():
-            entry.wait(None if until is None else max(0.0, until - time.monotonic()))
+            entry.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
 
-    def __getitem__(self, id_: str) -> Entry:
-        """A model by its id.
+    def __getitem__(self, id_: str) -> PooledModel:
+        """Look up a model by its id.
 
         Raises:
-            Refused: if there is none.
+            RequestError: if there is none.
         """
         if id_ not in self.entries:
-            raise Refused(404, "missing", f"There is no model {id_[:100]!r} here: ask /api/hello which there are.")
+            raise RequestError(404, "not_found", f"There is no model {id_[:100]!r} here: /api/info lists the models.")
         return self.entries[id_]
 
     @property
     def failed(self) -> bool:
-        """Whether all have failed."""
+        """Whether all models failed."""
         return all(info.state == "failed" for info in self.infos())
 
-    def infos(self) -> list[m.ModelInfo]:
-        """How far each is."""
+    def infos(self) -> list[schemas.ModelInfo]:
+        """Loading state of each model."""
         return [entry.info for entry in self.entries.values()]
 
     def _load(self) -> None:
@@ -173,17 +178,17 @@ class Shelf:
             entry.load(self._limits)
 
 
-def short_name(source: str | PixelModel) -> str:
-    """What people call a model."""
+def display_name(source: str | PixelModel) -> str:
+    """Name a model for people: its folder's name, or its network."""
     if isinstance(source, PixelModel):
         return source.config.model_type
     path = Path(source)
     return (path.resolve().name if path.exists() else source) or source
 
 
-def _free(wanted: str, taken: dict[str, Entry]) -> str:
+def _unique(id_: str, taken: dict[str, PooledModel]) -> str:
     number = 2
-    found = wanted
-    while found in taken:
-        found, number = f"{wanted}-{number}", number + 1
-    return found
+    unique = id_
+    while unique in taken:
+        unique, number = f"{id_}-{number}", number + 1
+    return unique

@@ -1,4 +1,4 @@
-"""Recipes: everything that a painting depends on, and painting it again to see whether the same comes out."""
+"""Manifests: record everything that determines sampled images, sample them again, and compare."""
 
 from __future__ import annotations
 
@@ -13,103 +13,111 @@ from pointillist._version import __version__
 from pointillist.errors import DataError, sentence
 from pointillist.machine import processor
 from pointillist.pixel_model import PixelModel
-from pointillist.studio import messages as m
-from pointillist.studio.painting import paint
-from pointillist.studio.planning import Plan, plan
+from pointillist.studio import schemas
+from pointillist.studio.jobs import SamplingJob, make_job
+from pointillist.studio.sampling import run_job
 
 MAX_BYTES = 64 * 2**20
 
 
-def this_machine() -> m.Machine:
-    """What the bits of an image may depend on, beside the recipe."""
-    return m.Machine(
+def current_environment() -> schemas.Environment:
+    """Describe the processor and versions, on which the bits of an image may depend."""
+    return schemas.Environment(
         processor=processor()[:500], pointillist=__version__, torch=str(torch.__version__), numpy=np.__version__
     )
 
 
-def recipe_of(name: str, sha256: str, painting: Plan, images: list[m.Painted]) -> m.Recipe:
-    """How images that were painted can be painted again."""
-    return m.Recipe(
-        model=m.PaintingModel(name=name[:500], sha256=sha256),
-        machine=this_machine(),
-        request=painting.request,
+def make_manifest(
+    name: str, sha256: str, job: SamplingJob, images: list[schemas.SampledImage]
+) -> schemas.SampleManifest:
+    """Make the manifest of sampled images; `name` and `sha256` are those of the model."""
+    return schemas.SampleManifest(
+        model=schemas.ManifestModel(name=name[:500], sha256=sha256),
+        environment=current_environment(),
+        request=job.request,
         sha256=[image.sha256 for image in images],
     )
 
 
-def read_recipe(path: str | Path) -> m.Recipe:
-    """A recipe from a file.
+def read_manifest(path: str | Path) -> schemas.SampleManifest:
+    """Read a manifest from a file.
 
     Raises:
-        DataError: if it is not one.
+        DataError: if it is not a manifest.
     """
     path = Path(path)
     if path.stat().st_size > MAX_BYTES:
-        raise DataError(f"{path} has {path.stat().st_size:,} bytes, over the limit of {MAX_BYTES:,} of a recipe.")
+        raise DataError(f"{path} has {path.stat().st_size:,} bytes, over the limit of {MAX_BYTES:,} of a manifest.")
     try:
-        return m.Recipe.model_validate_json(path.read_bytes())
+        return schemas.SampleManifest.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise DataError(f"{path} is not a recipe: {sentence(error, 'a recipe')}") from error
+        raise DataError(f"{path} is not a manifest: {sentence(error, 'a manifest')}") from error
 
 
-def repaint(
+def reproduce(
     model: PixelModel,
     sha256: str,
-    recipe: m.Recipe,
-    limits: m.Limits,
+    manifest: schemas.SampleManifest,
+    limits: schemas.Limits,
     check: Callable[[], None] = lambda: None,
     threads: int | None = None,
-) -> m.Repainted:
-    """Paint a recipe again, and compare.
+) -> schemas.ReproduceResult:
+    """Sample the images of a manifest again, and compare.
 
     Args:
-        sha256: of the model.
-        check: called after every row; what it raises ends the work.
+        model: the model to sample from.
+        sha256: hash of the model.
+        manifest: the images to reproduce.
+        limits: limits of the job.
+        check: called after every row; an exception that it raises ends the work.
+        threads: number of threads that share the samples.
 
     Raises:
-        Refused, ConfigError, ShapeError, DataError, EngineError: as `plan` and `paint`.
+        RequestError, ConfigError, ShapeError, DataError, EngineError: as `make_job` and `run_job`.
     """
-    again = planned(model, recipe, limits)
-    return compared(sha256, recipe, paint(again, lambda event: None, check, threads))
+    job = job_from_manifest(model, manifest, limits)
+    return compare(sha256, manifest, run_job(job, lambda event: None, check, threads))
 
 
-def planned(model: PixelModel, recipe: m.Recipe, limits: m.Limits) -> Plan:
-    """The painting of a recipe, checked.
+def job_from_manifest(model: PixelModel, manifest: schemas.SampleManifest, limits: schemas.Limits) -> SamplingJob:
+    """Make the job that samples the images of a manifest again.
 
     Raises:
-        DataError: if the recipe does not hold together; others as `plan`.
+        DataError: if the manifest is inconsistent; others as `make_job`.
     """
-    if len(recipe.sha256) != len(recipe.request.canvases):
+    samples = manifest.request.samples
+    if len(manifest.sha256) != len(samples):
         raise DataError(
-            f"The recipe has {len(recipe.sha256)} hashes for {len(recipe.request.canvases)} canvases: keep one of each."
+            f"The manifest has {len(manifest.sha256)} hashes for {len(samples)} samples: keep one hash for each."
         )
-    if any(canvas.seed is None for canvas in recipe.request.canvases):
-        raise DataError("The recipe has a canvas without a seed, so that nothing says what it looked like.")
-    return plan(model, recipe.request, limits)
+    if any(spec.seed is None for spec in samples):
+        raise DataError("The manifest has a sample without a seed, so its image cannot be reproduced.")
+    return make_job(model, manifest.request, limits)
 
 
-def compared(sha256: str, recipe: m.Recipe, images: list[m.Painted]) -> m.Repainted:
-    """What came out, beside what the recipe says."""
-    identical = [image.sha256 == wanted for image, wanted in zip(images, recipe.sha256, strict=True)]
-    same_model, same_machine = sha256 == recipe.model.sha256, this_machine() == recipe.machine
-    return m.Repainted(
+def compare(
+    sha256: str, manifest: schemas.SampleManifest, images: list[schemas.SampledImage]
+) -> schemas.ReproduceResult:
+    """Compare sampled images with a manifest; `sha256` is the hash of the model that sampled them."""
+    identical = [image.sha256 == expected for image, expected in zip(images, manifest.sha256, strict=True)]
+    same_model = sha256 == manifest.model.sha256
+    same_environment = current_environment() == manifest.environment
+    return schemas.ReproduceResult(
         identical=identical,
         same_model=same_model,
-        same_machine=same_machine,
-        message=_verdict(identical, same_model, same_machine),
+        same_environment=same_environment,
+        message=_verdict(identical, same_model, same_environment),
         images=images,
     )
 
 
-def _verdict(identical: list[bool], same_model: bool, same_machine: bool) -> str:
+def _verdict(identical: list[bool], same_model: bool, same_environment: bool) -> str:
     count, equal = len(identical), sum(identical)
     if equal == count:
         return "Identical to the bit." if count == 1 else f"All {count} images are identical to the bit."
     which = "The image differs" if count == 1 else f"{count - equal} of {count} images differ"
     if not same_model:
-        return f"{which}: this is another model than that of the recipe."
-    if not same_machine:
-        return (
-            f"{which}: it was painted on another processor or with other versions, whose arithmetic rounds otherwise."
-        )
-    return f"{which}, although model, processor and versions are those of the recipe: the recipe was changed by hand."
+        return f"{which}: the model is not that of the manifest."
+    if not same_environment:
+        return f"{which}: the manifest comes from another processor or other versions, which round differently."
+    return f"{which}, although model, processor and versions are those of the manifest: it was edited by hand."

@@ -1,4 +1,4 @@
-"""A studio without its network: models, desk and limits, and what is done with a request."""
+"""The studio without HTTP: its models, job queue and limits, and the handling of requests."""
 
 from __future__ import annotations
 
@@ -9,90 +9,93 @@ from typing import TypeVar
 import torch
 
 from pointillist.pixel_model import PixelModel
-from pointillist.studio import messages as m
-from pointillist.studio.desk import Desk, Job, Listen
-from pointillist.studio.planning import Plan, plan
-from pointillist.studio.refusals import Refused
-from pointillist.studio.repainting import compared, planned, recipe_of
-from pointillist.studio.shelf import Shelf
+from pointillist.studio import schemas
+from pointillist.studio.errors import RequestError
+from pointillist.studio.job_queue import EventHandler, JobQueue, QueueEntry
+from pointillist.studio.jobs import SamplingJob, make_job
+from pointillist.studio.model_pool import ModelPool
+from pointillist.studio.reproduce import compare, job_from_manifest, make_manifest
 
-LIMITS = m.Limits(
-    body_bytes=16 * 2**20, picture_pixels=25_000_000, canvases=m.MAX_CANVASES, pixels=65_536, numbers=64_000_000,
-    waiting=8, at_once=2, seconds=300.0,
+LIMITS = schemas.Limits(
+    body_bytes=16 * 2**20, upload_pixels=25_000_000, samples=schemas.MAX_SAMPLES, pixels=65_536, numbers=64_000_000,
+    queued=8, concurrent=2, timeout=300.0,
 )  # fmt: skip
 
-_STATUS = {"stopped": 503, "time": 503, "internal": 500}  # of a painting that failed; others are the request's fault
+_STATUS = {"cancelled": 503, "timeout": 503, "internal": 500}  # of a failed job; other codes are the request's error
 
-Question = TypeVar("Question")
-Answer = TypeVar("Answer")
+RequestT = TypeVar("RequestT")
+ResultT = TypeVar("ResultT")
+Handler = Callable[[PixelModel, RequestT, schemas.Limits], ResultT]
 
 
-class Room:
-    """One studio.
+class StudioService:
+    """Models and jobs of a studio.
 
     Args:
         sources: names, folders or hub ids of models, or models.
-        limits: what it takes.
+        limits: limits of requests and jobs.
     """
 
-    def __init__(self, sources: Sequence[str | PixelModel], limits: m.Limits = LIMITS) -> None:
+    def __init__(self, sources: Sequence[str | PixelModel], limits: schemas.Limits = LIMITS) -> None:
         self.limits = limits
-        self.shelf = Shelf(sources, limits)
-        # counted here: a thread that starts while another paints would find the limit of that one
-        self.desk = Desk(limits, self._recipe, torch.get_num_threads())
+        self.models = ModelPool(sources, limits)
+        # counted here: a thread that starts while another samples would see the limit of that one
+        self.queue = JobQueue(limits, self._make_manifest, torch.get_num_threads())
 
-    def plan(self, model: str, request: m.PaintRequest) -> Plan:
-        """A painting of a model, checked."""
-        return plan(self.shelf[model].model, request, self.limits)
+    def make_job(self, model: str, request: schemas.SampleRequest) -> SamplingJob:
+        """Validate a request to sample from a model."""
+        return make_job(self.models[model].model, request, self.limits)
 
-    def paint(self, painting: Plan, listen: Listen) -> Job:
-        """Put it in the queue."""
-        return self.desk.hand_in(painting, listen)
+    def submit(self, job: SamplingJob, on_event: EventHandler) -> QueueEntry:
+        """Put a job into the queue."""
+        return self.queue.submit(job, on_event)
 
-    def make(
-        self, model: str, answer: Callable[[PixelModel, Question, m.Limits], Answer], question: Question
-    ) -> Answer:
-        """Do what needs no pass of the network, such as reading and writing pictures; several at a time."""
-        return answer(self.shelf[model].model, question, self.limits)
+    def convert(self, model: str, handler: Handler[RequestT, ResultT], request: RequestT) -> ResultT:
+        """Handle a request that needs no forward pass, such as reading and writing pictures; several run at a time."""
+        return handler(self.models[model].model, request, self.limits)
 
-    def ask(self, model: str, answer: Callable[[PixelModel, Question, m.Limits], Answer], question: Question) -> Answer:
-        """Answer a question about an image by passes of the network, one at a time."""
-        entry = self.shelf[model]
+    def query(self, model: str, handler: Handler[RequestT, ResultT], request: RequestT) -> ResultT:
+        """Handle a query about an image, which runs the network; one at a time for each model."""
+        entry = self.models[model]
         loaded = entry.model
-        with entry.asking:
-            return answer(loaded, question, self.limits)
+        with entry.query_lock:
+            return handler(loaded, request, self.limits)
 
-    def repaint(self, model: str, recipe: m.Recipe, stopped: Callable[[], bool] = lambda: False) -> m.Repainted:
-        """Paint a recipe in its turn, and compare.
+    def reproduce(
+        self, model: str, manifest: schemas.SampleManifest, is_cancelled: Callable[[], bool] = lambda: False
+    ) -> schemas.ReproduceResult:
+        """Sample the images of a manifest in a queued job, and compare.
 
         Raises:
-            Refused: if the queue is full, or it failed; `stopped` ends it.
+            RequestError: if the queue is full, the job failed, or `is_cancelled` returned true.
         """
-        entry = self.shelf[model]
-        last = self._wait(planned(entry.model, recipe, self.limits), stopped)
-        if isinstance(last, m.Failed):
-            raise Refused(_STATUS.get(last.code, 400), last.code, last.error)
-        return compared(entry.sha256, recipe, last.images)
+        entry = self.models[model]
+        last = self._run(job_from_manifest(entry.model, manifest, self.limits), is_cancelled)
+        if isinstance(last, schemas.Failed):
+            raise RequestError(_STATUS.get(last.code, 400), last.code, last.error)
+        return compare(entry.sha256, manifest, last.images)
 
-    def _wait(self, painting: Plan, stopped: Callable[[], bool]) -> m.Finished | m.Failed:
+    def _run(self, job: SamplingJob, is_cancelled: Callable[[], bool]) -> schemas.Finished | schemas.Failed:
+        """Run a job in the queue, and return its last event."""
         ended = threading.Event()
-        found: list[m.Finished | m.Failed] = []
+        last: list[schemas.Finished | schemas.Failed] = []
 
-        def listen(event: object) -> None:
-            if isinstance(event, m.Finished | m.Failed):
-                found.append(event)
+        def on_event(event: object) -> None:
+            if isinstance(event, schemas.Finished | schemas.Failed):
+                last.append(event)
                 ended.set()
 
-        job = self.desk.hand_in(painting, listen)
+        entry = self.queue.submit(job, on_event)
         while not ended.wait(0.1):
-            if stopped():
-                self.desk.stop(job.name)
-        return found[0]
+            if is_cancelled():
+                self.queue.cancel(entry.id)
+        return last[0]
 
     def close(self) -> None:
-        """End everything."""
-        self.desk.close()
+        """Cancel all jobs."""
+        self.queue.close()
 
-    def _recipe(self, painting: Plan, images: list[m.Painted]) -> m.Recipe:
-        entry = next(e for e in self.shelf.entries.values() if e.info.state == "ready" and e.model is painting.model)
-        return recipe_of(entry.name, entry.sha256, painting, images)
+    def _make_manifest(self, job: SamplingJob, images: list[schemas.SampledImage]) -> schemas.SampleManifest:
+        ready = (entry for entry in self.models.entries.values() if entry.info.state == "ready")
+        entry = next(entry for entry in ready if entry.model is job.model)
+        return make_manifest(entry.name, entry.sha256, job, images)

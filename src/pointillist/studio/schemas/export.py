@@ -1,4 +1,4 @@
-"""What is taken home: pictures, animations, and recipes that are painted again."""
+"""Requests for PNG and GIF files, and for reproducing the images of a manifest."""
 
 from __future__ import annotations
 
@@ -6,56 +6,56 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pointillist.studio.messages.base import Message, Name, Packed
-from pointillist.studio.messages.painting import MAX_CANVASES, Painted, Recipe
+from pointillist.studio.schemas.base import EncodedArray, Name, Schema
+from pointillist.studio.schemas.sampling import MAX_SAMPLES, SampledImage, SampleManifest
 
 
-class PngRequest(Message):
-    """An image as a PNG file, every pixel `scale` x `scale` (1 is exact)."""
+class PngRequest(Schema):
+    """Export an image as a PNG file, with `scale` x `scale` pixels for each pixel (1 is exact)."""
 
-    levels: Packed
+    levels: EncodedArray
     scale: int = Field(1, ge=1, le=64)
 
 
-class GifRequest(Message):
-    """Images of one size being painted side by side, as a looping GIF.
+class GifRequest(Schema):
+    """Export the generation of images of one size, side by side, as a looping GIF.
 
     Attributes:
-        images: levels `[c h w]` each.
-        order: in which they were painted; null for the model's usual one.
-        known: pixels that were there from the start, uint8 `[h w]`, 0 or 1; null for none.
-        frames: at most so many.
-        scale: pixels of the GIF for one of an image; null for what fits.
-        dark: whether the ground is dark.
+        images: levels `[c h w]` of each image.
+        order: the generation order; null for the model's default.
+        known: pixels that are present in the first frame, uint8 `[h w]`, 0 or 1; null for none.
+        frames: the largest number of frames.
+        scale: pixels of the GIF for each pixel of an image; null chooses a fitting scale.
+        dark: whether the background is dark.
     """
 
-    images: list[Packed] = Field(min_length=1, max_length=MAX_CANVASES)
+    images: list[EncodedArray] = Field(min_length=1, max_length=MAX_SAMPLES)
     order: Name | None = None
-    known: Packed | None = None
+    known: EncodedArray | None = None
     frames: int = Field(120, ge=2, le=400)
     scale: Annotated[int, Field(ge=1, le=64)] | None = None
     dark: bool = False
 
 
-class RepaintRequest(Message):
-    """A recipe to paint again with the model of the path."""
+class ReproduceRequest(Schema):
+    """Sample the images of a manifest again, with the model of the path."""
 
-    recipe: Recipe
+    manifest: SampleManifest
 
 
-class Repainted(Message):
-    """A recipe, painted again.
+class ReproduceResult(Schema):
+    """The images of a manifest, sampled again and compared.
 
     Attributes:
-        identical: of each image, whether it has the hash of the recipe: then it is equal to the bit.
-        same_model: whether the model is the one of the recipe, by its hash.
-        same_machine: whether processor and versions are those of the recipe.
-        message: one sentence that says plainly what came out.
-        images: as they came out here.
+        identical: for each image, whether its hash equals that of the manifest: the image is then equal to the bit.
+        same_model: whether the model has the hash of the manifest.
+        same_environment: whether processor and versions are those of the manifest.
+        message: the result in one sentence.
+        images: the images sampled now.
     """
 
     identical: list[bool]
     same_model: bool
-    same_machine: bool
+    same_environment: bool
     message: str
-    images: list[Painted]
+    images: list[SampledImage]

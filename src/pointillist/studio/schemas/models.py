@@ -1,4 +1,4 @@
-"""What the studio says of itself and of each of its models."""
+"""Description of the studio and of each of its models."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pointillist.images import Mode
-from pointillist.studio.messages.base import Message
+from pointillist.studio.schemas.base import Schema
 
 State = Literal["waiting", "loading", "ready", "failed"]
 Colour = Annotated[list[int], Field(min_length=4, max_length=4)]
 
 
-class ImageKind(Message):
-    """What the integers of an image mean.
+class ImageKind(Schema):
+    """The meaning of the integers of an image.
 
     Attributes:
         mode: `grey`, `rgb`, `rgba`, `palette` or `codes` (integers that are no picture).
-        channels, height, width: the usual grid, `c h w`.
-        levels: values of a sub-pixel, 0 to `levels - 1`.
-        ordered: whether a level is a quantity, or a name.
-        dtype: of its levels wherever they are sent: `uint8` to 256 levels, else `uint16`.
+        channels, height, width: the default size, `c h w`.
+        levels: number of values of a sub-pixel, 0 to `levels - 1`.
+        ordered: true if a level is a quantity, false if it is a category.
+        dtype: of encoded levels: `uint8` up to 256 levels, else `uint16`.
         palette: straight-alpha RGBA colours of the levels, 0 to 255, for `palette` only.
         values: the 8-bit value of each level of a channel, for `grey`, `rgb` and `rgba` only.
-        channel_names: for people; empty names where there is one channel.
+        channel_names: names to display; empty if there is one channel.
     """
 
     mode: Mode
@@ -39,21 +39,22 @@ class ImageKind(Message):
     channel_names: list[str]
 
 
-class TextKind(Message):
-    """How a model listens to text: `encoder` is that of frozen vectors, if any; `learned` whether it knows words."""
+class TextKind(Schema):
+    """Support for text: `encoder` names the frozen encoder, if any; `learned` is true if the model learns words."""
 
     encoder: str | None
     learned: bool
 
 
-class HintKind(Message):
-    """The hint that a model listens to.
+class HintKind(Schema):
+    """The hint image that a model is conditioned on.
 
     Attributes:
-        image: what its integers mean; null where it is float32 numbers. Its height and width are those of the hint
-            that is to be given for an image of the usual size.
-        channels: of the hint.
-        derive: how it is made of an image: `lowres:N`, `grey`, `outline`, `half:SIDE`; null where it comes by itself.
+        image: the meaning of its integers; null if the hint is float32 numbers. Height and width are those of the
+            hint for an image of the default size.
+        channels: number of channels of the hint.
+        derive: how the hint is derived from an image: `lowres:N`, `grey`, `outline`, `half:SIDE`; null if it is
+            independent data.
     """
 
     image: ImageKind | None
@@ -61,13 +62,13 @@ class HintKind(Message):
     derive: str | None
 
 
-class Conditions(Message):
-    """What a model listens to; empty or null where it does not.
+class SupportedConditions(Schema):
+    """The conditions that a model supports; empty or null for those that it does not.
 
     Attributes:
-        labels: names of the classes; the number of a class is its place.
+        labels: names of the classes, by class number.
         attributes: names of the values of each attribute.
-        vector: how many numbers.
+        vector: number of entries.
     """
 
     labels: list[str]
@@ -77,21 +78,22 @@ class Conditions(Message):
     hint: HintKind | None
 
 
-class Details(Message):
-    """What is known of a model that is ready.
+class ModelDetails(Schema):
+    """Description of a model that is ready.
 
     Attributes:
         network: such as `gated-pixelcnn`.
-        parameters: how many weights.
-        sha256: of weights and settings together, 64 hexadecimal digits.
-        image: the images that it paints.
-        fixed_size: whether it paints and reads its usual size only.
-        likelihood: `bernoulli`, `categorical` or `mixture`; `mixtures` components of the last, else 0.
-        conditions: what it listens to.
-        orders: that it can paint in, the usual one first; see `Order` in docs/studio_api.md.
-        bits_top: the value, in bits a sub-pixel, of the last colour of a map of entropy or surprise; the same for
+        parameters: number of parameters.
+        sha256: hash of weights and config together, 64 hexadecimal digits.
+        image: the images that the model samples.
+        fixed_size: whether the model supports its default size only.
+        likelihood: `bernoulli`, `categorical` or `mixture`.
+        mixtures: number of components of a mixture, else 0.
+        conditions: the supported conditions.
+        orders: the supported generation orders, the default first; see `Order` in docs/studio_api.md.
+        bits_top: upper end of the colour scale for maps of entropy and surprisal, in bits per sub-pixel; the same for
             all images of a model, so that maps can be compared.
-        engine: what `auto` stands for on this machine.
+        engine: the engine that `auto` selects on this machine.
     """
 
     network: str
@@ -101,22 +103,22 @@ class Details(Message):
     fixed_size: bool
     likelihood: Literal["bernoulli", "categorical", "mixture"]
     mixtures: int
-    conditions: Conditions
+    conditions: SupportedConditions
     orders: list[str]
     bits_top: float
     engine: str
 
 
-class ModelInfo(Message):
-    """One model of the studio.
+class ModelInfo(Schema):
+    """Loading state of a model of the studio.
 
     Attributes:
-        id: what paths call it; letters, digits, `-`, `_`, `.`.
-        name: for people.
-        state: `waiting` for its turn, `loading`, `ready`, or `failed`.
-        step: what is being done while it loads, a few words.
-        error: why it failed, one sentence.
-        details: once it is ready.
+        id: identifier in paths; letters, digits, `-`, `_`, `.`.
+        name: name to display.
+        state: `waiting`, `loading`, `ready` or `failed`.
+        step: the current step while loading, a few words.
+        error: why loading failed, one sentence.
+        details: description of the model once it is ready.
     """
 
     id: str
@@ -124,34 +126,35 @@ class ModelInfo(Message):
     state: State
     step: str | None
     error: str | None
-    details: Details | None
+    details: ModelDetails | None
 
 
-class Limits(Message):
-    """What the server takes.
+class Limits(Schema):
+    """Limits that the server enforces.
 
     Attributes:
-        body_bytes: of any request, a picture that is uploaded included.
-        picture_pixels: of such a picture, width times height, read from its header.
-        canvases: of one painting.
-        pixels: width times height of an image that is painted or asked about.
-        numbers: that a painting may hold: canvases x network outputs a pixel x pixels.
-        waiting: paintings in the queue; `at_once` are painted at the same time.
-        seconds: that one painting may take.
+        body_bytes: bytes of a request, uploads included.
+        upload_pixels: pixels of an uploaded picture, width times height, read from its header.
+        samples: images per job.
+        pixels: width times height of an image that is sampled or queried.
+        numbers: numbers that a job may hold: samples x network outputs per pixel x pixels.
+        queued: jobs in the queue.
+        concurrent: jobs that run at the same time.
+        timeout: seconds that a job may take.
     """
 
     body_bytes: int
-    picture_pixels: int
-    canvases: int
+    upload_pixels: int
+    samples: int
     pixels: int
     numbers: int
-    waiting: int
-    at_once: int
-    seconds: float
+    queued: int
+    concurrent: int
+    timeout: float
 
 
-class Hello(Message):
-    """What the studio is: its version, its limits and its models, in the order in which they were named."""
+class ServerInfo(Schema):
+    """Version, limits and models of the studio; models are in the order in which they were named."""
 
     version: str
     limits: Limits
