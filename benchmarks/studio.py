@@ -1,12 +1,13 @@
-"""How long the studio lets one wait, beside `sample`: `python benchmarks/studio.py [MODEL ...] [--rounds N]`.
+"""Latency of the studio compared with `sample`: `python benchmarks/studio.py [MODEL ...] [--rounds N]`.
 
-A server is started as `pointillist studio` does it, in its own process, with one thread. Then a painting over HTTP and
-`pt.sample` in this process (the same model, seeds, engine and threads; no process is started within a time) take turns:
+A server is started like `pointillist studio`, in its own process, with one thread. Then sampling over HTTP and
+`pt.sample` in this process (same model, seeds, engine and threads; no process is started within a measurement) alternate:
 
-- first pixel: from the click, that is from opening the connection, until the first event with pixels is here;
-- whole image: until the last event is here, against `sample`, on the wall and in CPU time of whichever process works.
+- first pixel: from opening the connection until the first event with pixels arrives;
+- whole image: until the last event arrives, compared with `sample`, in wall and CPU time of the process that works.
 
-A ratio is formed within a round; medians count. MODEL is a folder, a shipped name, or an untrained NAME[:PRESET].
+Ratios are formed within a round, and the table shows medians. MODEL is a folder, a shipped name, or an untrained
+NAME[:PRESET].
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ from pointillist.machine import describe_machine, describe_versions, today
 from pointillist.networks import names
 
 CANVASES = (1, 4)
-USUAL = ("gated-pixelcnn:tiny", "gated-pixelcnn:base", "pixelcnn-pp:tiny")
+DEFAULT_MODELS = ("gated-pixelcnn:tiny", "gated-pixelcnn:base", "pixelcnn-pp:tiny")
 
 
 @dataclass(frozen=True)
-class Waited:
-    """Seconds of one painting."""
+class Latency:
+    """Seconds of one job."""
 
     first: float
     whole: float
@@ -47,7 +48,7 @@ class Waited:
 
 
 class Server:
-    """A studio in a process of its own, and its models ready."""
+    """A studio in its own process, with its models ready."""
 
     def __init__(self, process: subprocess.Popen[str], address: str) -> None:
         self.process, self.address = psutil.Process(process.pid), urlsplit(address)
@@ -56,19 +57,19 @@ class Server:
 
     def models(self) -> list[dict[str, str]]:
         connection = self._connect()
-        connection.request("GET", "/api/hello")
+        connection.request("GET", "/api/info")
         found: list[dict[str, str]] = json.loads(connection.getresponse().read())["models"]
         failed = [model["error"] for model in found if model["state"] == "failed"]
         if failed:
             raise SystemExit(failed[0])
         return found
 
-    def paint(self, model: str, count: int, seed: int) -> Waited:
-        """Paint, and read events as they come."""
-        body = json.dumps({"canvases": [{"seed": seed, "index": index} for index in range(count)]})
+    def sample(self, model: str, count: int, seed: int) -> Latency:
+        """Sample, and read events as they arrive."""
+        body = json.dumps({"samples": [{"seed": seed, "index": index} for index in range(count)]})
         before, started = self._cpu(), time.perf_counter()
         connection = self._connect()
-        connection.request("POST", f"/api/models/{model}/paint", body, {"content-type": "application/json"})
+        connection.request("POST", f"/api/models/{model}/sample", body, {"content-type": "application/json"})
         answer, first, line = connection.getresponse(), 0.0, b""
         while b'"type":"finished"' not in line:
             line = answer.readline()
@@ -78,7 +79,7 @@ class Server:
                 raise SystemExit(f"The painting failed: {line.decode()}")
         whole = time.perf_counter() - started
         connection.close()
-        return Waited(first, whole, self._cpu() - before)
+        return Latency(first, whole, self._cpu() - before)
 
     def _connect(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection(self.address.hostname or "", self.address.port, timeout=600)
@@ -90,7 +91,7 @@ class Server:
 
 @contextmanager
 def studio(folders: list[str]) -> Iterator[Server]:
-    """A server, for as long as the block lasts."""
+    """Run a server within the block."""
     command = [sys.executable, "-m", "pointillist", "studio", *folders, "--no-browser"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
@@ -102,16 +103,16 @@ def studio(folders: list[str]) -> Iterator[Server]:
         process.wait(30)
 
 
-def sampled(model: pt.PixelModel, count: int, seed: int) -> Waited:
-    """The same images by `sample`."""
+def sampled(model: pt.PixelModel, count: int, seed: int) -> Latency:
+    """Time `sample` for the same images."""
     spent, started = time.process_time(), time.perf_counter()
     pt.sample(model, count, seed=seed)
     whole = time.perf_counter() - started
-    return Waited(whole, whole, time.process_time() - spent)
+    return Latency(whole, whole, time.process_time() - spent)
 
 
 def folder_of(name: str, parent: str) -> str:
-    """Where the model is; one that is not trained is built and saved."""
+    """Return the model's folder; build and save an untrained model first."""
     kind, _, preset = name.partition(":")
     if kind not in names():
         return name
@@ -121,13 +122,13 @@ def folder_of(name: str, parent: str) -> str:
     return folder
 
 
-def row(name: str, count: int, painted: list[Waited], plain: list[Waited]) -> str:
-    """One line of the table."""
-    pairs = list(zip(painted, plain, strict=True))
+def row(name: str, count: int, studio: list[Latency], direct: list[Latency]) -> str:
+    """Format a row of the table."""
+    pairs = list(zip(studio, direct, strict=True))
     wall, cpu = (Spread.of([getattr(p, what) / getattr(s, what) for p, s in pairs]) for what in ("whole", "cpu"))
     first, whole, alone = (
         Spread.of([1000 * seconds for seconds in found])
-        for found in ([p.first for p in painted], [p.whole for p in painted], [s.whole for s in plain])
+        for found in ([p.first for p in studio], [p.whole for p in studio], [s.whole for s in direct])
     )
     return (
         f"| `{name}` | {count} | {first.median:.0f} ({first.low:.0f} to {first.high:.0f}) | {whole.median:.0f} | "
@@ -138,9 +139,9 @@ def row(name: str, count: int, painted: list[Waited], plain: list[Waited]) -> st
 def main() -> None:
     """Measure, and print a table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", default=USUAL, metavar="MODEL")
+    parser.add_argument("models", nargs="*", default=DEFAULT_MODELS, metavar="MODEL")
     parser.add_argument("--rounds", type=int, default=9)
-    asked = parser.parse_args()
+    args = parser.parse_args()
     torch.set_num_threads(1)
     busy = psutil.cpu_percent(interval=1.0)
     print(f"{describe_machine()}; {describe_versions(pt.__version__)}; {today()}; {busy:.0f} % busy just before.\n")
@@ -149,15 +150,15 @@ def main() -> None:
     )
     print("|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as parent:
-        folders = [folder_of(name, parent) for name in asked.models]
+        folders = [folder_of(name, parent) for name in args.models]
         with studio(folders) as server:
-            for name, folder, shown in zip(asked.models, folders, server.models(), strict=True):
+            for name, folder, shown in zip(args.models, folders, server.models(), strict=True):
                 model = pt.load(folder)
                 for count in CANVASES:
                     sampled(model, count, 0)
                     rounds = [
-                        (server.paint(shown["id"], count, seed), sampled(model, count, seed))
-                        for seed in range(asked.rounds)
+                        (server.sample(shown["id"], count, seed), sampled(model, count, seed))
+                        for seed in range(args.rounds)
                     ]
                     print(row(name, count, *map(list, zip(*rounds, strict=True))), flush=True)
 

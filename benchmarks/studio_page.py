@@ -1,9 +1,9 @@
-"""How soon the studio's page shows a painting: from the click to the first pixel, and to the whole image.
+"""Latency of the studio's page: from the click to the first pixel, and to the whole image.
 
     python benchmarks/studio_page.py MODEL [--times 11]
 
-The page runs in Chromium, live; beside it the same image by `pointillist.sample` in this process, which opens its
-engine anew each time, as the command line does. Medians of milliseconds.
+The page runs in Chromium at live speed; the same image is sampled by `pointillist.sample` in this process, which opens
+its engine anew each time, like the command line. Times are medians in milliseconds.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import time
 from playwright.sync_api import Page, sync_playwright
 
 import pointillist as pt
-from pointillist.studio.room import Room
 from pointillist.studio.server import Server
+from pointillist.studio.service import StudioService
 
-# what the page shows, frame by frame, from the moment of the click
+# records what the page shows, frame by frame, from the click on
 WATCH = """(button) => new Promise((done) => {
   const scrub = document.querySelector(".scrub");
   const seen = {first: null};
@@ -41,14 +41,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model")
     parser.add_argument("--times", type=int, default=11)
-    asked = parser.parse_args()
-    room = Room([asked.model])
-    server = Server(room)
+    args = parser.parse_args()
+    service = StudioService([args.model])
+    server = Server(service)
     server.start()
-    room.shelf.wait()
-    model = pt.load(asked.model)
-    shown = []
-    alone = []
+    service.models.wait()
+    model = pt.load(args.model)
+    page_times = []
+    sample_times = []
     with sync_playwright() as driver:
         browser = driver.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
@@ -57,20 +57,20 @@ def main() -> None:
         page.goto(server.url)
         page.locator(".go button:enabled").wait_for()
         page.get_by_label("Speed", exact=True).select_option("Infinity")
-        for seed in range(asked.times):  # in turn, so that both meet the same machine
-            shown.append(painted(page, seed))
+        for seed in range(args.times):  # alternating, so that both run under the same conditions
+            page_times.append(time_page(page, seed))
             began = time.perf_counter()
             pt.sample(model, 1, seed=seed)
-            alone.append(1000 * (time.perf_counter() - began))
+            sample_times.append(1000 * (time.perf_counter() - began))
         browser.close()
     server.close()
-    first, whole = (statistics.median(column) for column in zip(*shown, strict=True))
-    sampled = statistics.median(alone)
+    first, whole = (statistics.median(column) for column in zip(*page_times, strict=True))
+    sampled = statistics.median(sample_times)
     print(f"click to first pixel {first:.0f} ms, to the whole image {whole:.0f} ms; sample {sampled:.0f} ms")
 
 
-def painted(page: Page, seed: int) -> tuple[float, float]:
-    """Milliseconds to the first pixel and to the whole."""
+def time_page(page: Page, seed: int) -> tuple[float, float]:
+    """Measure milliseconds to the first pixel and to the whole image."""
     page.get_by_label("Seed", exact=True).fill(str(seed))
     first, whole = page.locator(".go button").evaluate(WATCH)
     page.wait_for_timeout(100)

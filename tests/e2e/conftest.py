@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pointillist.studio.room import Room
 from pointillist.studio.server import Server
+from pointillist.studio.service import StudioService
 from tests.e2e.models import digits, slow
 from tests.studio.helpers import coloured, labelled
 
@@ -43,20 +43,20 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def room() -> Iterator[Room]:
-    """Four models with random weights: digits told a label, colours of a palette, RGB, and a slow one."""
-    found = Room([digits(), coloured(), labelled(), slow()])
+def service() -> Iterator[StudioService]:
+    """Four models with random weights: digits with labels, colours of a palette, RGB, and a slow one."""
+    found = StudioService([digits(), coloured(), labelled(), slow()])
     yield found
     found.close()
 
 
 @pytest.fixture(scope="session")
-def studio(room: Room) -> Iterator[Server]:
+def studio(service: StudioService) -> Iterator[Server]:
     """The studio, once its models are ready."""
-    server = Server(room)
+    server = Server(service)
     server.start()
-    room.shelf.wait(600)
-    assert [(info.state, info.error) for info in room.shelf.infos()] == [("ready", None)] * 4
+    service.models.wait(600)
+    assert [(info.state, info.error) for info in service.models.infos()] == [("ready", None)] * 4
     yield server
     server.close()
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from pointillist.studio.room import Room
+from pointillist.studio.service import StudioService
 
 SECONDS = 60_000  # milliseconds that something may take on a machine that is busy with other things
 expect.set_options(timeout=SECONDS)  # its own is 5 s, whatever a page's is
@@ -25,18 +25,18 @@ def opened(browser: Browser, url: str, **context: Any) -> Iterator[Page]:
     inside = browser.new_context(**{"viewport": {"width": 1280, "height": 720}, "accept_downloads": True, **context})
     page = inside.new_page()
     page.set_default_timeout(SECONDS)
-    asked: list[str] = []
-    faults: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    requests: list[str] = []
+    errors: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.goto(url)
     expect(page.get_by_role("button", name="Paint", exact=True)).to_be_enabled()
     yield page
     inside.close()
-    assert [one for one in asked if not one.startswith((url, "blob:", "data:"))] == []
-    # a fault that the server answers is also a line of the console
-    assert [one for one in faults if not one.startswith("Failed to load resource")] == []
+    assert [one for one in requests if not one.startswith((url, "blob:", "data:"))] == []
+    # an error response is also a line of the console
+    assert [one for one in errors if not one.startswith("Failed to load resource")] == []
 
 
 def choose_model(page: Page, model: str) -> None:
@@ -63,12 +63,12 @@ def paint(page: Page, seed: int = 3, count: int = 1, label: str | None = None) -
     if label is not None:
         choose(page, "Label", label)
     page.get_by_label("Speed", exact=True).select_option("Infinity")
-    before = page.locator(".kept canvas").count()
+    before = page.locator(".thumbnails canvas").count()
     page.get_by_role("button", name="Paint", exact=True).click()
     wait_until_painted(page, before + count)
 
 
-def wait_until_painted(page: Page, kept: int | None = None) -> None:
+def wait_until_painted(page: Page, saved: int | None = None) -> None:
     """Until nothing is at work and the hand is at the end.
 
     Args:
@@ -77,16 +77,16 @@ def wait_until_painted(page: Page, kept: int | None = None) -> None:
             taken for the one that comes.
     """
     if kept is not None:
-        expect(page.locator(".kept canvas")).to_have_count(kept)
+        expect(page.locator(".thumbnails canvas")).to_have_count(kept)
     expect(page.get_by_role("button", name="Paint", exact=True)).to_be_visible()
     expect(page.get_by_role("button", name="Play (space)")).to_be_visible()
-    expect(page.locator(".transport .count")).to_have_text(re.compile(r"^([\d,]+) / \1$"))
+    expect(page.locator(".player .count")).to_have_text(re.compile(r"^([\d,]+) / \1$"))
 
 
 def count(page: Page) -> tuple[int, int]:
     """Pixels that are shown, and pixels of the painting."""
-    expect(page.locator(".transport .count")).to_have_text(re.compile(r"^[\d,]+ / [\d,]+$"))
-    found = re.fullmatch(r"([\d,]+) / ([\d,]+)", page.locator(".transport .count").inner_text())
+    expect(page.locator(".player .count")).to_have_text(re.compile(r"^[\d,]+ / [\d,]+$"))
+    found = re.fullmatch(r"([\d,]+) / ([\d,]+)", page.locator(".player .count").inner_text())
     assert found
     shown, of = (int(part.replace(",", "")) for part in found.groups())
     return shown, of
@@ -94,7 +94,7 @@ def count(page: Page) -> tuple[int, int]:
 
 def canvas(page: Page, place: int = 0) -> Locator:
     """One of the canvases on the stage."""
-    return page.locator(".board:not([hidden]) canvas.image").nth(place)
+    return page.locator(".canvas-view:not([hidden]) canvas.image").nth(place)
 
 
 def pixels(page: Page, place: int = 0) -> np.ndarray:
@@ -135,7 +135,7 @@ def saved(page: Page, button: str, folder: Path) -> Path:
     return path
 
 
-def paint_and_stop(page: Page, room: Room) -> None:
+def paint_and_stop(page: Page, service: StudioService) -> None:
     """A painting is begun and stopped, on the page and on the server; some of it is there."""
     choose_model(page, SLOW)
     choose(page, "Canvases", "16")
@@ -144,22 +144,22 @@ def paint_and_stop(page: Page, room: Room) -> None:
     expect(page.get_by_label("Pixels painted")).not_to_have_value("0")
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("button", name="Paint", exact=True)).to_be_visible()
-    emptied(room)
+    emptied(service)
     shown, of = count(page)
     assert 0 < shown < of
 
 
-def at_work(page: Page, room: Room) -> None:
+def at_work(page: Page, service: StudioService) -> None:
     """One painting is at work, soon; the page goes on meanwhile, which may be what carries the request."""
     until = time.monotonic() + SECONDS / 1000
-    while len(room.desk) != 1 and time.monotonic() < until:
+    while len(service.queue) != 1 and time.monotonic() < until:
         page.wait_for_timeout(50)
-    assert len(room.desk) == 1
+    assert len(service.queue) == 1
 
 
-def emptied(room: Room) -> None:
+def emptied(service: StudioService) -> None:
     """Nothing is at work any more, soon."""
     until = time.monotonic() + SECONDS / 1000
-    while len(room.desk) and time.monotonic() < until:
+    while len(service.queue) and time.monotonic() < until:
         time.sleep(0.05)
-    assert len(room.desk) == 0
+    assert len(service.queue) == 0

@@ -10,8 +10,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, Route
 
-from pointillist.studio.bridge import Bridge
-from pointillist.studio.guard import App
+from pointillist.studio.comm_bridge import CommBridge
+from pointillist.studio.security import App
 from pointillist.studio.widget import module_text
 from tests.e2e.helpers import SECONDS
 
@@ -27,13 +27,13 @@ _HTML = """<!doctype html><title>Notebook</title>
 _HOST = """async ([text, height]) => {
   const base64 = (buffer) => btoa(Array.from(new Uint8Array(buffer), (byte) => String.fromCharCode(byte)).join(""));
   const view = (text) => new DataView(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
-  const hearing = new Set();
+  const listeners = new Set();
   window.cells = 0;
   document.addEventListener("keydown", (event) => event.key === "b" && window.cells++);
   const model = {
     get: (name) => (name === "height" ? height : undefined),
-    on: (event, hear) => hearing.add(hear),
-    off: (event, hear) => hearing.delete(hear),
+    on: (event, listener) => listeners.add(listener),
+    off: (event, listener) => listeners.delete(listener),
     send: (message, callbacks, buffers = []) => window.toKernel(message, buffers.map(base64)),
   };
   const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
@@ -41,7 +41,7 @@ _HOST = """async ([text, height]) => {
   (async () => {
     for (;;) {
       for (const [message, buffers] of await window.fromKernel())
-        hearing.forEach((hear) => hear(message, buffers.map(view)));
+        listeners.forEach((receive) => receive(message, buffers.map(view)));
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   })();
@@ -52,32 +52,32 @@ class Kernel:
     """The other end of the messages.
 
     Attributes:
-        busy: whether it hears nothing for now, as while a cell is running.
-        asked: what was asked, in this order.
+        busy: whether it handles no message for now, as while a cell is running.
+        requests: messages of the page, in this order.
     """
 
     def __init__(self, app: App) -> None:
         self.busy = False
-        self.asked: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
         self._late: list[tuple[dict[str, Any], list[bytes]]] = []
-        self._told: queue.SimpleQueue[tuple[dict[str, Any], list[bytes]]] = queue.SimpleQueue()
-        self.bridge = Bridge(app, lambda message, buffers: self._told.put((message, buffers)))
+        self._messages: queue.SimpleQueue[tuple[dict[str, Any], list[bytes]]] = queue.SimpleQueue()
+        self.bridge = CommBridge(app, lambda message, buffers: self._messages.put((message, buffers)))
 
-    def hear(self, source: Any, message: dict[str, Any], buffers: list[str]) -> None:
+    def receive(self, source: Any, message: dict[str, Any], buffers: list[str]) -> None:
         """From the page."""
-        self.asked.append(message)
+        self.requests.append(message)
         self._late.append((message, [base64.b64decode(buffer) for buffer in buffers]))
         self._work()
 
-    def tell(self, source: Any) -> list[tuple[dict[str, Any], list[str]]]:
+    def send(self, source: Any) -> list[tuple[dict[str, Any], list[str]]]:
         """All that is new for the page."""
         self._work()
-        told = [self._told.get() for _ in range(self._told.qsize())]
-        return [(message, [base64.b64encode(buffer).decode() for buffer in buffers]) for message, buffers in told]
+        messages = [self._messages.get() for _ in range(self._messages.qsize())]
+        return [(message, [base64.b64encode(buffer).decode() for buffer in buffers]) for message, buffers in messages]
 
     def _work(self) -> None:
         while self._late and not self.busy:
-            self.bridge.hear(*self._late.pop(0))
+            self.bridge.receive(*self._late.pop(0))
 
 
 @contextmanager
@@ -87,7 +87,7 @@ def shown(browser: Browser, app: App, width: int = 1280, height: int = 600) -> I
     page = inside.new_page()
     page.set_default_timeout(SECONDS)
     asked: list[str] = []
-    faults: list[str] = []
+    errors: list[str] = []
 
     def only_itself(route: Route) -> None:
         asked.append(route.request.url)
@@ -97,15 +97,15 @@ def shown(browser: Browser, app: App, width: int = 1280, height: int = 600) -> I
             route.abort()
 
     inside.route("**/*", only_itself)
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     kernel = Kernel(app)
-    page.expose_binding("toKernel", kernel.hear)
-    page.expose_binding("fromKernel", kernel.tell)
+    page.expose_binding("toKernel", kernel.receive)
+    page.expose_binding("fromKernel", kernel.send)
     page.goto(ADDRESS)
     page.evaluate(_HOST, [module_text(), height])
     yield page, kernel
     inside.close()
     kernel.bridge.close()
     assert [url for url in asked if not url.startswith("blob:")] == [ADDRESS]
-    assert faults == []
+    assert errors == []

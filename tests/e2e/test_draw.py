@@ -11,13 +11,13 @@ from playwright.sync_api import Page, expect
 
 import pointillist as pt
 from pointillist.explaining import continue_image
-from pointillist.studio.room import Room
+from pointillist.studio.service import StudioService
 from tests.e2e.helpers import DIGITS, RGB, choose_model, grey, paint, pixels, point, wait_until_painted
 
 
-def test_erase_and_continue(page: Page, room: Room) -> None:
+def test_erase_and_continue(page: Page, service: StudioService) -> None:
     """What is left is kept; the rest is drawn from the model, given what is before it."""
-    model = room.shelf[DIGITS].model
+    model = service.models[DIGITS].model
     paint(page, seed=4)
     page.keyboard.press("e")
     page.get_by_label("Size of the brush").fill("3")
@@ -34,7 +34,7 @@ def test_erase_and_continue(page: Page, room: Room) -> None:
     before = pt.sample(model, 1, seed=4).levels[0].numpy()
     expected = continue_image(model, before, known, 1, seed=6).levels[0].numpy()
     np.testing.assert_array_equal(pixels(page)[..., 0], grey(expected[0]))
-    assert page.locator(".transport .count").inner_text() == "18 / 18"
+    assert page.locator(".player .count").inner_text() == "18 / 18"
 
 
 def test_the_pencil_draws_levels_and_undo_takes_them_back(page: Page) -> None:
@@ -62,20 +62,20 @@ def test_the_pencil_draws_levels_and_undo_takes_them_back(page: Page) -> None:
     expect(page.get_by_role("button", name="Level 9", exact=True)).to_have_attribute("aria-pressed", "true")
 
 
-def test_a_drawn_image_is_questioned_and_continued(page: Page, room: Room) -> None:
+def test_a_drawn_image_is_continued(page: Page, service: StudioService) -> None:
     """With the keyboard alone: two pixels, then the model does the rest, and the colours are those that were drawn."""
     choose_model(page, RGB)
     page.keyboard.press("b")
     page.locator(".ink input").nth(0).fill("3")
     page.locator(".ink input").nth(1).fill("0")
     page.locator(".ink input").nth(2).fill("1")
-    page.locator(".board:not([hidden]) canvas.image").first.focus()
+    page.locator(".canvas-view:not([hidden]) canvas.image").first.focus()
     for key in ("ArrowRight", "Enter", "ArrowRight", "Enter"):
         page.keyboard.press(key)
     page.get_by_label("Seed", exact=True).fill("2")
     page.get_by_role("button", name="Continue", exact=True).click()
     wait_until_painted(page, kept=1)
-    model = room.shelf[RGB].model
+    model = service.models[RGB].model
     levels, known = np.zeros((3, 4, 5), np.int64), np.zeros((4, 5), bool)
     known[0, :2] = True
     levels[:, 0, :2] = np.array([3, 0, 1])[:, None]
@@ -87,7 +87,7 @@ def test_a_picture_is_dropped(page: Page) -> None:
     """One of the right size is there at once, with its bits, and can be gone through."""
     levels = np.arange(64).reshape(8, 8) % 17
     drop(page, grey(levels), "eight.png")
-    expect(page.locator(".transport .count")).to_have_text("64 / 64")
+    expect(page.locator(".player .count")).to_have_text("64 / 64")
     np.testing.assert_array_equal(pixels(page)[..., 0], grey(levels))
     page.keyboard.press("3")
     expect(page.locator("canvas.map").first).to_be_visible()
@@ -110,18 +110,18 @@ def test_a_picture_of_another_size_is_offered_to_be_resized(page: Page) -> None:
     np.testing.assert_array_equal(pixels(page)[..., 0], np.tile(np.repeat([0, 255], 4), (8, 1)))
 
 
-def test_a_picture_may_keep_its_size(page: Page, room: Room) -> None:
+def test_a_picture_may_keep_its_size(page: Page, service: StudioService) -> None:
     """Where the model paints any."""
     drop(page, np.full((6, 12), 255, np.uint8), "small.png")
     page.get_by_role("button", name="Keep its size").click()
-    expect(page.locator(".transport .count")).to_have_text("72 / 72")
+    expect(page.locator(".player .count")).to_have_text("72 / 72")
     assert pixels(page).shape == (6, 12, 4)
 
 
-def test_what_is_no_picture_is_refused_in_a_sentence(page: Page) -> None:
+def test_other_files_are_rejected_in_a_sentence(page: Page) -> None:
     """And the message can be closed."""
     dropped(page, b"words", "notes.txt", "text/plain")
-    expect(page.get_by_role("alert")).to_contain_text("no PNG, JPEG, GIF, WebP or BMP")
+    expect(page.get_by_role("alert")).to_contain_text("not a readable PNG, JPEG, GIF, WebP or BMP")
     page.get_by_role("button", name="Close the message").click()
     expect(page.get_by_role("alert")).to_be_hidden()
 
@@ -135,7 +135,7 @@ def drop(page: Page, array: np.ndarray, name: str) -> None:
 
 def dropped(page: Page, data: bytes, name: str, kind: str) -> None:
     """A file onto the canvas."""
-    page.locator(".stage").evaluate(
+    page.locator(".canvas-grid").evaluate(
         """(stage, [text, name, type]) => {
           const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
           const dataTransfer = new DataTransfer();

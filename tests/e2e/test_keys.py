@@ -7,7 +7,7 @@ import re
 from playwright.sync_api import Page, expect
 
 from pointillist.explaining import what_if
-from pointillist.studio.room import Room
+from pointillist.studio.service import StudioService
 from tests.e2e.helpers import DIGITS, canvas, paint, pixels
 
 
@@ -26,9 +26,9 @@ def test_pixels_are_chosen_and_keys_are_listed(page: Page) -> None:
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
-def test_any_level_is_chosen_in_the_chart(page: Page, room: Room) -> None:
+def test_any_level_is_chosen_in_the_chart(page: Page, service: StudioService) -> None:
     """Not the likeliest few only: the chart is a slider."""
-    model = room.shelf[DIGITS].model
+    model = service.models[DIGITS].model
     paint(page, seed=5)
     levels = model.to_levels(pixels(page)[None, ..., :1])[0]
     walk(page, "ArrowRight", "ArrowDown", "Enter")
@@ -40,7 +40,7 @@ def test_any_level_is_chosen_in_the_chart(page: Page, room: Room) -> None:
     level = 0 if there else 16
     expect(chart).to_have_attribute("aria-valuetext", re.compile(rf"Level {level}\b"))
     cost = what_if(model, levels, {(1, 0): level}).bits_change
-    expect(page.locator(".cost")).to_contain_text(f"{abs(cost):.1f} bits {'less' if cost < 0 else 'more'}")
+    expect(page.locator(".edit-cost")).to_contain_text(f"{abs(cost):.1f} bits {'less' if cost < 0 else 'more'}")
     page.keyboard.press("5")
     expect(page.locator(".legend")).to_contain_text("distributions move")
     page.keyboard.press("ArrowUp" if there else "ArrowDown")
@@ -70,12 +70,12 @@ def test_the_view_follows_the_cursor_and_canvases_take_turns(page: Page) -> None
         page.keyboard.press("ArrowRight")
         page.keyboard.press("ArrowDown")
     expect(page.locator(".pixel h2")).to_have_text("Row 7, column 7")
-    expect(page.locator(".board:not([hidden]) .mark.hover")).to_be_in_viewport(ratio=0.9)
+    expect(page.locator(".canvas-view:not([hidden]) .mark.hover")).to_be_in_viewport(ratio=0.9)
     page.keyboard.press("0")
     paint(page, count=4)
     for key, place in (("n", 1), ("n", 2), ("Shift+N", 1), ("Shift+N", 0), ("Shift+N", 3)):
         page.keyboard.press(key)
-        expect(page.locator(".board").nth(place)).to_have_class("board in-hand")
+        expect(page.locator(".canvas-view").nth(place)).to_have_class("canvas-view active")
 
 
 def test_a_picture_is_opened(page: Page) -> None:

@@ -14,8 +14,8 @@ pytest.importorskip("anywidget", reason="the studio in a notebook needs the extr
 import pointillist as pt
 from pointillist.explaining import distribution
 from pointillist.studio.app import create_app
-from pointillist.studio.room import Room
 from pointillist.studio.server import Server
+from pointillist.studio.service import StudioService
 from tests.e2e.helpers import (
     DIGITS,
     at_work,
@@ -34,15 +34,15 @@ from tests.e2e.notebook import Kernel, shown
 @pytest.fixture
 def notebook(browser: Browser, studio: Server) -> Iterator[tuple[Page, Kernel]]:
     """The studio shown by a cell, ready."""
-    with shown(browser, create_app(studio.room)) as (page, kernel):
+    with shown(browser, create_app(studio.service)) as (page, kernel):
         expect(page.get_by_role("button", name="Paint", exact=True)).to_be_enabled()
         yield page, kernel
 
 
-def test_paint_hover_and_keep(notebook: tuple[Page, Kernel], room: Room, tmp_path: Path) -> None:
+def test_paint_hover_and_keep(notebook: tuple[Page, Kernel], service: StudioService, tmp_path: Path) -> None:
     """Images of `sample`, the distribution under the pointer, a file and back: text, streams and bytes both ways."""
     page, kernel = notebook
-    model = room.shelf[DIGITS].model
+    model = service.models[DIGITS].model
     paint(page, seed=7, count=2, label="3")
     expected = pt.sample(model, 2, label="3", seed=7).levels.numpy()
     for place in range(2):
@@ -58,23 +58,23 @@ def test_paint_hover_and_keep(notebook: tuple[Page, Kernel], room: Room, tmp_pat
     chooser.value.set_files(exact)
     expect(page.locator(".words")).not_to_contain_text("seed")
     np.testing.assert_array_equal(pixels(page)[..., 0], grey(levels[0].numpy()))
-    assert {message["address"].rpartition("/")[2] for message in kernel.asked} >= {"hello", "paint", "pixel", "png"}
+    assert {message["address"].rpartition("/")[2] for message in kernel.requests} >= {"info", "sample", "pixel", "png"}
 
 
-def test_a_painting_is_stopped_while_others_are_asked(notebook: tuple[Page, Kernel], room: Room) -> None:
+def test_a_painting_is_stopped_while_others_are_asked(notebook: tuple[Page, Kernel], service: StudioService) -> None:
     """The stream arrives piece by piece; the work ends with it, and so it does when the output is cleared."""
     page, kernel = notebook
-    paint_and_stop(page, room)
-    (painting,) = [message["id"] for message in kernel.asked if message.get("address", "").endswith("/paint")]
-    assert {"type": "stop", "id": painting} in kernel.asked
+    paint_and_stop(page, service)
+    (painting,) = [message["id"] for message in kernel.requests if message.get("address", "").endswith("/sample")]
+    assert {"type": "cancel", "id": painting} in kernel.requests
     page.get_by_role("button", name="Paint", exact=True).click()
-    at_work(page, room)  # the count may still be that of the painting before
+    at_work(page, service)  # the count may still be that of the painting before
     page.evaluate("() => window.end()")
-    emptied(room)
+    emptied(service)
     expect(page.locator(".studio")).to_have_count(0)
 
 
-def test_a_busy_kernel_is_said_and_nothing_is_lost(notebook: tuple[Page, Kernel], room: Room) -> None:
+def test_a_busy_kernel_is_said_and_nothing_is_lost(notebook: tuple[Page, Kernel], service: StudioService) -> None:
     """What was asked meanwhile is answered afterwards."""
     page, kernel = notebook
     expect(page.locator(".silent")).to_be_hidden()
@@ -86,7 +86,7 @@ def test_a_busy_kernel_is_said_and_nothing_is_lost(notebook: tuple[Page, Kernel]
     kernel.busy = False
     wait_until_painted(page, kept=1)
     expect(page.locator(".silent")).to_be_hidden()
-    expected = pt.sample(room.shelf[DIGITS].model, 1, seed=4).levels.numpy()
+    expected = pt.sample(service.models[DIGITS].model, 1, seed=4).levels.numpy()
     np.testing.assert_array_equal(pixels(page)[..., 0], grey(expected[0, 0]))
 
 
@@ -114,9 +114,9 @@ def test_neither_style_nor_keys_mix_with_the_notebook(notebook: tuple[Page, Kern
 
 def test_a_narrow_cell_is_laid_out_as_a_phone(browser: Browser, studio: Server) -> None:
     """However wide the window is, the place counts."""
-    with shown(browser, create_app(studio.room), width=700) as (page, _):
+    with shown(browser, create_app(studio.service), width=700) as (page, _):
         expect(page.get_by_role("button", name="Paint", exact=True)).to_be_enabled()
         expect(page.get_by_role("navigation", name="Panels")).to_be_visible()
-        page.get_by_role("navigation", name="Panels").get_by_role("button", name="Keep").click()
+        page.get_by_role("navigation", name="Panels").get_by_role("button", name="Save").click()
         expect(page.get_by_role("button", name="PNG", exact=True)).to_be_visible()
         expect(page.get_by_role("group", name="Label")).to_be_hidden()

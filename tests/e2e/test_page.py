@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, Response, expect
 
 import pointillist
-from pointillist.studio.room import Room
 from pointillist.studio.server import Server
+from pointillist.studio.service import StudioService
 from tests.e2e.helpers import opened, paint, point
 from tests.e2e.models import digits
 
@@ -32,7 +32,7 @@ def test_the_page_weighs_less_than_300_kb(browser: Browser, studio: Server) -> N
     expect(page.get_by_role("button", name="Paint", exact=True)).to_be_enabled()
     sizes = {answer.url: len(answer.body()) for answer in answers}
     page.close()
-    assert {Path(url).name for url in sizes} >= {"studio.js", "studio.css", "hello"}
+    assert {Path(url).name for url in sizes} >= {"studio.js", "studio.css", "info"}
     assert sum(sizes.values()) < MOST
 
 
@@ -53,7 +53,7 @@ def test_types_are_those_of_the_server() -> None:
 
 def test_what_is_wrong_with_a_model_is_said(browser: Browser, tmp_path: Path) -> None:
     """A model that cannot be loaded has its sentence; the others work, and the sentence can be put away."""
-    server = Server(Room([str(tmp_path / "nothing"), digits()]))
+    server = Server(StudioService([str(tmp_path / "nothing"), digits()]))
     server.start()
     try:
         with opened(browser, server.url) as page:
@@ -67,7 +67,7 @@ def test_what_is_wrong_with_a_model_is_said(browser: Browser, tmp_path: Path) ->
 
 def test_without_a_model_nothing_can_be_painted(browser: Browser, tmp_path: Path) -> None:
     """And the page says why."""
-    server = Server(Room([str(tmp_path / "nothing")]))
+    server = Server(StudioService([str(tmp_path / "nothing")]))
     server.start()
     try:
         page = browser.new_page()
@@ -100,9 +100,9 @@ def test_it_fits_a_phone_in_light_and_dark(browser: Browser, studio: Server, sch
         expect(page.get_by_role("button", name="Repaint from here")).to_be_visible()
         expect(page.get_by_role("group", name="Label")).to_be_hidden()
         page.locator(".likeliest button:not(.there)").first.click()
-        expect(page.get_by_role("button", name="Moved")).to_be_visible()
+        expect(page.get_by_role("button", name="Shift")).to_be_visible()
         assert page.evaluate("() => document.scrollingElement.scrollWidth") == 390
-        page.get_by_role("navigation", name="Panels").get_by_role("button", name="Keep").click()
+        page.get_by_role("navigation", name="Panels").get_by_role("button", name="Save").click()
         expect(page.get_by_role("button", name="PNG", exact=True)).to_be_visible()
         assert page.evaluate("() => document.scrollingElement.scrollWidth") == 390
         assert brightness(page) == (scheme == "light")
@@ -119,8 +119,8 @@ def test_nothing_sticks_out_of_its_column(browser: Browser, studio: Server, widt
         paint(page)
         page.mouse.click(*point(page, 2, 2))
         expect(page.get_by_role("button", name="Repaint from here")).to_be_visible()
-        expect(page.get_by_text("What it looked at")).to_be_visible()
-        for column in (".panel.ask", ".panel.pixel", ".transport", ".toolbar"):
+        expect(page.get_by_role("heading", name="Saliency")).to_be_visible()
+        for column in (".panel.prompt", ".panel.pixel", ".player", ".toolbar"):
             found = page.locator(column).evaluate(
                 "column => [...column.querySelectorAll('*')].filter((el) => el.offsetParent"
                 " && el.getBoundingClientRect().right > column.getBoundingClientRect().right).map((el) => el.outerHTML)"

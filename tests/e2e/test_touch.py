@@ -56,7 +56,7 @@ def test_two_fingers_zoom_and_move(phone: Page) -> None:
     assert moved["y"] - zoomed["y"] == pytest.approx(30, abs=2)
     touch("touchEnd", (x - 90, y + 30))
     touch("touchEnd")
-    expect(phone.locator(".mark.pin")).to_be_hidden()
+    expect(phone.locator(".mark.held")).to_be_hidden()
     assert phone.evaluate("() => [window.scrollY, visualViewport.scale]") == [0, 1]
     phone.get_by_role("button", name="Fit (0)").click()
     assert place(phone) == before

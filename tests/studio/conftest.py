@@ -8,21 +8,21 @@ import pytest
 from fastapi.testclient import TestClient
 
 from pointillist.studio.app import create_app
-from pointillist.studio.room import Room
+from pointillist.studio.service import StudioService
 from tests.studio import helpers
 
 
 @pytest.fixture(scope="session")
-def room() -> Iterator[Room]:
-    """Four models: gated-pixelcnn (RGB, labels), pixelcnn-pp (mixture), locally-masked-pixelcnn (palette), and one told
-    everything."""
-    found = helpers.room(helpers.labelled(), helpers.grey(), helpers.coloured(), helpers.upscaler())
-    assert [(info.state, info.error) for info in found.shelf.infos()] == [("ready", None)] * 4
+def service() -> Iterator[StudioService]:
+    """Four models: gated-pixelcnn (RGB, labels), pixelcnn-pp (mixture), locally-masked-pixelcnn (palette), and one
+    with all other conditions."""
+    found = helpers.service(helpers.labelled(), helpers.grey(), helpers.coloured(), helpers.upscaler())
+    assert [(info.state, info.error) for info in found.models.infos()] == [("ready", None)] * 4
     yield found
     found.close()
 
 
 @pytest.fixture(scope="session")
-def client(room: Room) -> TestClient:
+def client(service: StudioService) -> TestClient:
     """Its HTTP interface, without a network."""
-    return TestClient(create_app(room), base_url=helpers.HOST, raise_server_exceptions=False)
+    return TestClient(create_app(service), base_url=helpers.HOST, raise_server_exceptions=False)

@@ -1,4 +1,4 @@
-"""A small studio for the tests, and what its answers say."""
+"""A small studio for the tests, and its decoded responses."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 
 import pointillist as pt
 from pointillist.images import ImageSpec
-from pointillist.studio.messages import Limits, Packed
-from pointillist.studio.room import LIMITS, Room
+from pointillist.studio.schemas import EncodedArray, Limits
+from pointillist.studio.service import LIMITS, StudioService
 from tests.laws.strategies import dirty
 
 HOST = "http://localhost"
-SMALL = LIMITS.model_copy(update={"body_bytes": 200_000, "picture_pixels": 10_000, "pixels": 4096, "waiting": 2})
+SMALL = LIMITS.model_copy(update={"body_bytes": 200_000, "upload_pixels": 10_000, "pixels": 4096, "queued": 2})
 PALETTE = tuple((i * 60, 255 - i * 60, 20, 0 if i == 0 else 255) for i in range(4))
 
 
@@ -38,7 +38,7 @@ def coloured() -> pt.PixelModel:
 
 
 def upscaler() -> pt.PixelModel:
-    """Everything else that a model listens to: attributes, a vector, a small picture, words."""
+    """All other conditions: attributes, a vector, a small picture, words."""
     return dirty(
         pt.build(
             "gated-pixelcnn", shape=(1, 4, 4), levels=8, channels=4, layers=2, head_channels=4,
@@ -48,21 +48,21 @@ def upscaler() -> pt.PixelModel:
 
 
 def numbered() -> pt.PixelModel:
-    """Told two numbers at every place."""
+    """Conditioned on two numbers at every position."""
     return dirty(pt.build("pixelcnn", shape=(1, 4, 4), levels=8, channels=4, layers=1, hint=2))
 
 
 def coded() -> pt.PixelModel:
-    """Told one of five codes at every place."""
+    """Conditioned on one of five codes at every position."""
     codes = ImageSpec(channels=1, height=4, width=4, levels=5, ordered=False, mode="codes")
     return dirty(pt.build("pixelcnn", shape=(1, 4, 4), levels=8, channels=4, layers=1, hint=codes))
 
 
-def room(*models: pt.PixelModel, limits: Limits = SMALL) -> Room:
+def service(*models: pt.PixelModel, limits: Limits = SMALL) -> StudioService:
     """A studio whose models are ready."""
-    found = Room(models, limits)
-    found.shelf.start()
-    found.shelf.wait(600)
+    found = StudioService(models, limits)
+    found.models.start()
+    found.models.wait(600)
     return found
 
 
@@ -71,16 +71,16 @@ def events(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def array(packed: dict[str, Any]) -> np.ndarray:
+def decoded(encoded: dict[str, Any]) -> np.ndarray:
     """An array of an answer."""
-    return Packed.model_validate(packed).array()
+    return EncodedArray.model_validate(encoded).array()
 
 
-def packed(values: Any, dtype: Any = "uint8") -> dict[str, Any]:
+def encoded(values: Any, dtype: Any = "uint8") -> dict[str, Any]:
     """An array of a request."""
-    return Packed.of(np.asarray(values), dtype).model_dump()
+    return EncodedArray.of(np.asarray(values), dtype).model_dump()
 
 
 def images(finished: dict[str, Any]) -> np.ndarray:
     """The levels of all images, `[n c h w]`."""
-    return np.stack([array(image["levels"]) for image in finished["images"]]).astype(np.int64)
+    return np.stack([decoded(image["levels"]) for image in finished["images"]]).astype(np.int64)

@@ -1,7 +1,7 @@
-"""The HTTP interface, fuzzed from its own description: no fault of ours, and every answer as described.
+"""The HTTP interface, fuzzed from its own description: no internal error, and every response as described.
 
 Two runs: requests as the description allows and forbids them, most of which the rules of a model refuse; and the same
-with arrays, places and labels that fit the model, which reach the painter and the network with everything else odd.
+with arrays, positions and labels that fit the model, which reach the sampler and the network with everything else odd.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from pointillist.studio import messages as m
+from pointillist.studio import schemas
 from pointillist.studio.app import create_app
-from pointillist.studio.room import Room
+from pointillist.studio.service import StudioService
 from tests.studio import helpers
-from tests.studio.helpers import packed
+from tests.studio.helpers import encoded
 
-LIMITS = helpers.SMALL.model_copy(update={"pixels": 48, "seconds": 60.0})
+LIMITS = helpers.SMALL.model_copy(update={"pixels": 48, "timeout": 60.0})
 # 503 is what a model that is not ready answers, and here all are
 CHECKS = [
     status_code_conformance, content_type_conformance, response_headers_conformance, response_schema_conformance,
     negative_data_rejection, allow_header_conformance,
 ]  # fmt: skip
 SEEDED = GenerationConfig(deterministic=True, database="none", no_shrink=True)
-EVENTS: TypeAdapter[Any] = TypeAdapter(m.Event)
+EVENTS: TypeAdapter[Any] = TypeAdapter(schemas.Event)
 
 
 def always_up(app: Any) -> Any:
@@ -57,20 +57,20 @@ def always_up(app: Any) -> Any:
     return answer
 
 
-def application(room: Room) -> Any:
-    return always_up(create_app(room, frozenset({HOST})))
+def application(service: StudioService) -> Any:
+    return always_up(create_app(service, frozenset({HOST})))
 
 
 CONFIG = SchemathesisConfig(projects=ProjectsConfig(default=ProjectConfig(generation=SEEDED)))
-SCHEMA = schemathesis.openapi.from_asgi("/api/openapi.json", application(Room([], LIMITS)), config=CONFIG)
+SCHEMA = schemathesis.openapi.from_asgi("/api/openapi.json", application(StudioService([], LIMITS)), config=CONFIG)
 ADDRESSES = [(path, method) for path, ways in SCHEMA.raw_schema["paths"].items() for method in ways]
 every_address = pytest.mark.parametrize(("path", "method"), ADDRESSES, ids=lambda part: part)
 
 
 @pytest.fixture(scope="module")
-def small_room() -> Iterator[Room]:
-    found = helpers.room(helpers.labelled(), helpers.grey(), helpers.coloured(), helpers.upscaler(), limits=LIMITS)
-    assert [info.error for info in found.shelf.infos()] == [None] * 4
+def small_service() -> Iterator[StudioService]:
+    found = helpers.service(helpers.labelled(), helpers.grey(), helpers.coloured(), helpers.upscaler(), limits=LIMITS)
+    assert [info.error for info in found.models.infos()] == [None] * 4
     yield found
     found.close()
 
@@ -90,99 +90,101 @@ def check(case: Case, app: Any) -> None:
     answer = case.call(app=app)
     assert answer.status_code < 500, answer.text
     case.validate_response(answer, checks=CHECKS)
-    if answer.status_code == 200 and case.path.endswith("/paint"):
+    if answer.status_code == 200 and case.path.endswith("/sample"):
         found = [EVENTS.validate_json(line) for line in answer.content.splitlines()]
         assert [event.type for event in found[:1]] == ["queued"]
         assert found[-1].type == "finished", found[-1]
 
 
-def aimed(case: Case, room: Room) -> str | None:
+def aimed(case: Case, service: StudioService) -> str | None:
     """Point the case at one of the models, most of the time."""
-    names = [*room.shelf.entries, None]
+    names = [*service.models.entries, None]
     name = names[number_of(case) % len(names)]
     if name is not None and "model" in case.path_parameters:
         case.path_parameters["model"] = name
     return name
 
 
-def listens(room: Room, model: str) -> set[str]:
-    """To what a model listens."""
-    details = room.shelf[model].info.details
+def supported_conditions(service: StudioService, model: str) -> set[str]:
+    """Names of the conditions that a model supports."""
+    details = service.models[model].info.details
     assert details is not None
     found = details.conditions.model_dump()
     found["label"] = found.pop("labels")
     return {name for name, value in found.items() if value}
 
 
-def complete(recipe: dict[str, Any]) -> dict[str, Any]:
-    """A recipe that holds together: a seed and a hash for each canvas."""
-    request = recipe.get("request")
-    if isinstance(request, dict) and isinstance(request.get("canvases"), list):
-        canvases = [{**c, "seed": c.get("seed") or 0} if isinstance(c, dict) else c for c in request["canvases"]]
-        return {**recipe, "request": {**request, "canvases": canvases}, "sha256": ["0" * 64] * len(canvases)}
-    return recipe
+def complete(manifest: dict[str, Any]) -> dict[str, Any]:
+    """A consistent manifest: a seed and a hash for each sample."""
+    request = manifest.get("request")
+    if isinstance(request, dict) and isinstance(request.get("samples"), list):
+        samples = [{**c, "seed": c.get("seed") or 0} if isinstance(c, dict) else c for c in request["samples"]]
+        return {**manifest, "request": {**request, "samples": samples}, "sha256": ["0" * 64] * len(samples)}
+    return manifest
 
 
-def fitted(value: Any, room: Room, model: str, key: str = "") -> Any:
-    """The value, with arrays, places and labels that the model takes."""
-    spec = room.shelf[model].model.image
+def fitted(value: Any, service: StudioService, model: str, key: str = "") -> Any:
+    """The value, with arrays, positions and labels that the model takes."""
+    spec = service.models[model].model.image
     if isinstance(value, dict) and {"dtype", "shape", "data"} <= set(value):
         if key == "known":
-            return packed(np.arange(spec.height * spec.width).reshape(spec.height, spec.width) % 3 == 0)
+            return encoded(np.arange(spec.height * spec.width).reshape(spec.height, spec.width) % 3 == 0)
         if key == "hint":
-            return packed(np.arange(4).reshape(1, 2, 2))
-        return packed(np.arange(np.prod(spec.shape)).reshape(spec.shape) % spec.levels)
+            return encoded(np.arange(4).reshape(1, 2, 2))
+        return encoded(np.arange(np.prod(spec.shape)).reshape(spec.shape) % spec.levels)
     if isinstance(value, dict):
-        taken = {name: one for name, one in value.items() if key != "told" or name in listens(room, model)}
-        found = {name: fitted(one, room, model, name) for name, one in taken.items()}
-        return complete(found) if key == "recipe" else found
+        taken = {name: one for name, one in value.items() if key != "conditions" or name in supported_conditions(service, model)}
+        found = {name: fitted(one, service, model, name) for name, one in taken.items()}
+        return complete(found) if key == "manifest" else found
     if isinstance(value, list) and key == "size":
         return [spec.height, spec.width]
     if isinstance(value, list) and key == "vector":
         return value[:2]
     if isinstance(value, list):
-        return [fitted(one, room, model, key) for one in value]
+        return [fitted(one, service, model, key) for one in value]
     most = {"row": 4, "column": 4, "channel": spec.channels, "level": spec.levels, "label": 3, "scale": 8}.get(key)
     if isinstance(value, int) and not isinstance(value, bool) and most is not None:
         return value % most
     if key == "order" and isinstance(value, str):
-        return room.shelf[model].model.config.orders[0]
+        return service.models[model].model.config.orders[0]
     return value
 
 
-def wild(case: Case, room: Room) -> None:
+def wild(case: Case, service: StudioService) -> None:
     """As it was made."""
-    aimed(case, room)
+    aimed(case, service)
 
 
-def likely(case: Case, room: Room) -> None:
+def likely(case: Case, service: StudioService) -> None:
     """With what fits a model in its place."""
-    name = aimed(case, room)
+    name = aimed(case, service)
     if name is not None and isinstance(case.body, dict):
-        case.body = fitted(case.body, room, name)
+        case.body = fitted(case.body, service, name)
 
 
-def fuzz(path: str, method: str, room: Room, examples: int, *ways: Callable[[Case, Room], None]) -> None:
+def fuzz(
+    path: str, method: str, service: StudioService, examples: int, *ways: Callable[[Case, StudioService], None]
+) -> None:
     """So many requests, the same at every run."""
-    app = application(room)
+    app = application(service)
 
     @settings(max_examples=examples, derandomize=True, deadline=None)
     @given(cases(path, method))
     def run(case: Case) -> None:
-        ways[number_of(case) % len(ways)](case, room)
+        ways[number_of(case) % len(ways)](case, service)
         check(case, app)
 
     run()
 
 
 @every_address
-def test_any_request_is_answered_as_described(path: str, method: str, small_room: Room) -> None:
+def test_any_request_is_answered_as_described(path: str, method: str, small_service: StudioService) -> None:
     """Few of each address."""
-    fuzz(path, method, small_room, 15, wild, likely)
+    fuzz(path, method, small_service, 15, wild, likely)
 
 
 @pytest.mark.slow
 @every_address
-def test_very_many_requests_are_answered_as_described(path: str, method: str, small_room: Room) -> None:
+def test_very_many_requests_are_answered_as_described(path: str, method: str, small_service: StudioService) -> None:
     """Hours of a curious stranger, in minutes."""
-    fuzz(path, method, small_room, 2000, wild, likely, likely)
+    fuzz(path, method, small_service, 2000, wild, likely, likely)

@@ -12,33 +12,32 @@ import torch
 from fastapi.testclient import TestClient
 
 import pointillist as pt
-from pointillist.studio import shelf
 from pointillist.studio.app import create_app
-from pointillist.studio.room import Room
-from tests.studio.helpers import HOST, SMALL, array, events, grey, labelled, packed
+from pointillist.studio.service import StudioService
+from tests.studio.helpers import HOST, SMALL, decoded, encoded, events, grey, labelled
 
-SCORE = {"levels": packed(np.zeros((1, 6, 6)))}
+SCORE = {"levels": encoded(np.zeros((1, 6, 6)))}
 
 
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Models wait for it before they are warmed up."""
-    found, plain = threading.Event(), shelf._warm
+    found, plain = threading.Event(), model_pool._warm_up
 
-    def warm(model: pt.PixelModel, limits: object) -> None:
+    def warm_up(model: pt.PixelModel, limits: object) -> None:
         assert found.wait(30)
         plain(model, SMALL)
 
-    monkeypatch.setattr(shelf, "_warm", warm)
+    monkeypatch.setattr(model_pool, "_warm_up", warm_up)
     yield found
     found.set()
 
 
 def test_a_model_that_loads_says_so_and_is_ready_later(gate: threading.Event) -> None:
-    """503 with Retry-After, and the steps in `Hello`; the next one waits for its turn."""
-    room = Room([grey(), labelled()], SMALL)
-    with TestClient(create_app(room), base_url=HOST) as client:
-        first, second = client.get("/api/hello").json()["models"]
+    """503 with Retry-After, and the steps in `ServerInfo`; the next one waits for its turn."""
+    service = StudioService([grey(), labelled()], SMALL)
+    with TestClient(create_app(service), base_url=HOST) as client:
+        first, second = client.get("/api/info").json()["models"]
         assert first["state"] in ("waiting", "loading")
         assert (second["state"], second["details"]) == ("waiting", None)
         answer = client.post("/api/models/pixelcnn-pp/score", json=SCORE)
@@ -46,8 +45,8 @@ def test_a_model_that_loads_says_so_and_is_ready_later(gate: threading.Event) ->
         assert int(answer.headers["retry-after"]) >= 1
         assert answer.json() == {"error": "pixelcnn-pp is still loading: try again in a moment.", "code": "loading"}
         gate.set()
-        room.shelf.wait(600)
-        states = [(one["state"], one["step"], one["error"]) for one in client.get("/api/hello").json()["models"]]
+        service.models.wait(600)
+        states = [(one["state"], one["step"], one["error"]) for one in client.get("/api/info").json()["models"]]
         assert states == [("ready", None, None)] * 2
         assert client.post("/api/models/pixelcnn-pp/score", json=SCORE).status_code == 200
 
@@ -55,10 +54,10 @@ def test_a_model_that_loads_says_so_and_is_ready_later(gate: threading.Event) ->
 def test_a_model_that_fails_says_why_and_the_others_go_on(tmp_path: Path) -> None:
     """The sentence of `pt.load`; asking again would not help, so nothing says to."""
     (tmp_path / "config.json").write_text("{}")
-    room = Room([str(tmp_path), str(tmp_path / "nowhere"), grey()], SMALL)
-    with TestClient(create_app(room), base_url=HOST) as client:
-        room.shelf.wait(600)
-        models = client.get("/api/hello").json()["models"]
+    service = StudioService([str(tmp_path), str(tmp_path / "nowhere"), grey()], SMALL)
+    with TestClient(create_app(service), base_url=HOST) as client:
+        service.models.wait(600)
+        models = client.get("/api/info").json()["models"]
         assert [one["state"] for one in models] == ["failed", "failed", "ready"]
         for one in models[:2]:
             answer = client.post(f"/api/models/{one['id']}/score", json=SCORE)
@@ -68,32 +67,32 @@ def test_a_model_that_fails_says_why_and_the_others_go_on(tmp_path: Path) -> Non
             assert "retry-after" not in answer.headers
 
 
-def test_details_describe_the_model(client: TestClient, room: Room) -> None:
+def test_details_describe_the_model(client: TestClient, service: StudioService) -> None:
     """Every model of the studio, in the order in which it was named, in its own words."""
-    found = client.get("/api/hello").json()
+    found = client.get("/api/info").json()
     assert found["version"] == pt.__version__
     assert [one["id"] for one in found["models"]] == [
         "gated-pixelcnn", "pixelcnn-pp", "locally-masked-pixelcnn", "gated-pixelcnn-2",
     ]  # fmt: skip
-    rgb, mixture, palette, told = (one["details"] for one in found["models"])
+    rgb, mixture, palette, other = (one["details"] for one in found["models"])
     assert rgb["image"]["values"] == [0, 85, 170, 255]
     assert rgb["conditions"]["labels"] == ["cat", "dog", "cow"]
     assert (mixture["likelihood"], mixture["mixtures"]) == ("mixture", 2)
     assert len(palette["image"]["palette"]) == 4
     assert palette["orders"] == ["s-curve", "raster-bl"]
-    assert told["conditions"]["attributes"] == {"hair": ["red", "blue"]}
-    assert (told["conditions"]["hint"]["image"]["height"], told["conditions"]["vector"]) == (2, 2)
-    for one, details in zip(found["models"], (rgb, mixture, palette, told), strict=True):
-        assert details["parameters"] == room.shelf[one["id"]].model.num_parameters
+    assert other["conditions"]["attributes"] == {"hair": ["red", "blue"]}
+    assert (other["conditions"]["hint"]["image"]["height"], other["conditions"]["vector"]) == (2, 2)
+    for one, details in zip(found["models"], (rgb, mixture, palette, other), strict=True):
+        assert details["parameters"] == service.models[one["id"]].model.num_parameters
         assert len(details["sha256"]) == 64
 
 
 def test_a_model_of_a_notebook_can_change_without_reaching_the_studio() -> None:
     """It was copied."""
     model = grey()
-    room = Room([model], SMALL)
-    with TestClient(create_app(room), base_url=HOST) as client:
-        room.shelf.wait(600)
+    service = StudioService([model], SMALL)
+    with TestClient(create_app(service), base_url=HOST) as client:
+        service.models.wait(600)
         before = client.post("/api/models/pixelcnn-pp/score", json=SCORE).json()
         with torch.no_grad():
             for parameter in model.parameters():
@@ -102,7 +101,7 @@ def test_a_model_of_a_notebook_can_change_without_reaching_the_studio() -> None:
 
 
 def test_nothing_is_written_on_the_disk(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Paint, ask, keep, repaint and bring, with every way to open a file for writing watched."""
+    """Sample, query, export, reproduce and upload, with every way to open a file for writing watched."""
     import builtins
     import os
     import tempfile
@@ -125,19 +124,19 @@ def test_nothing_is_written_on_the_disk(client: TestClient, monkeypatch: pytest.
     monkeypatch.setattr(os, "open", watched_os)
     monkeypatch.setattr(tempfile, "mkstemp", lambda *args, **named: written.append("mkstemp") or 1 / 0)
     address = "/api/models/gated-pixelcnn"
-    finished = events(client.post(f"{address}/paint", json={"canvases": [{"told": {"label": 1}}]}).text)[-1]
+    finished = events(client.post(f"{address}/sample", json={"samples": [{"conditions": {"label": 1}}]}).text)[-1]
     levels = finished["images"][0]["levels"]
     # each to another level than was painted, which differs from run to run
-    there = array(levels)[0, 0, :3].tolist()
-    changes = [{"row": 0, "column": column, "level": 1 - min(level, 1)} for column, level in enumerate(there)]
-    asked = [
+    there = decoded(levels)[0, 0, :3].tolist()
+    edits = [{"row": 0, "column": column, "level": 1 - min(level, 1)} for column, level in enumerate(there)]
+    requests = [
         ("score", {"levels": levels}), ("pixel", {"levels": levels, "row": 1, "column": 1}),
-        ("look", {"levels": levels, "row": 1, "column": 1}), ("gif", {"images": [levels]}),
-        ("change", {"levels": levels, "changes": changes}),
-        ("repaint", {"recipe": finished["recipe"]}), ("png", {"levels": levels}),
+        ("saliency", {"levels": levels, "row": 1, "column": 1}), ("gif", {"images": [levels]}),
+        ("edit", {"levels": levels, "edits": edits}),
+        ("reproduce", {"manifest": finished["manifest"]}), ("png", {"levels": levels}),
     ]  # fmt: skip
-    for what, question in asked:
-        answer = client.post(f"{address}/{what}", json=question)
+    for route, body in requests:
+        answer = client.post(f"{address}/{route}", json=body)
         assert answer.status_code == 200, answer.text
-    assert client.post(f"{address}/picture", content=answer.content).status_code == 200
+    assert client.post(f"{address}/upload", content=answer.content).status_code == 200
     assert written == []

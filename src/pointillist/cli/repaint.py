@@ -12,7 +12,7 @@ from pointillist.cli.settings import FLAG
 
 if TYPE_CHECKING:
     from pointillist.pixel_model import PixelModel
-    from pointillist.studio.messages import Recipe, Repainted
+    from pointillist.studio.schemas import ReproduceResult, SampleManifest
 
 EPILOG = """Examples:
 
@@ -33,26 +33,25 @@ def repaint(model: Model, recipe: File, out: Out = None, force: Force = False, a
     """Paint a recipe again, and compare it with the image it was made of. Exit code 1 if it differs."""
     from pointillist.errors import ConfigError
     from pointillist.factory import load
-    from pointillist.studio.describing import sha256_of
-    from pointillist.studio.repainting import read_recipe
-    from pointillist.studio.repainting import repaint as paint_again
-    from pointillist.studio.room import LIMITS
+    from pointillist.studio.model_details import model_sha256
+    from pointillist.studio.reproduce import read_manifest, reproduce
+    from pointillist.studio.service import LIMITS
 
     if out is not None and out.suffix.lower() != ".png":
         raise ConfigError(f"`--out` (={out}) must end in .png.")
     if out is not None:
         refuse_existing(out, force)
-    asked = read_recipe(recipe)
-    painter = load(model)
-    found = paint_again(painter, sha256_of(painter), asked, LIMITS)
+    manifest = read_manifest(recipe)
+    loaded = load(model)
+    found = reproduce(loaded, model_sha256(loaded), manifest, LIMITS)
     if out is not None:
-        _write(painter, found, out)
-    _say(asked, found, out, as_json)
+        _write(loaded, found, out)
+    _print(manifest, found, out, as_json)
     if not all(found.identical):
         raise typer.Exit(1)
 
 
-def _write(model: PixelModel, found: Repainted, out: Path) -> None:
+def _write(model: PixelModel, found: ReproduceResult, out: Path) -> None:
     """One image exactly, several as a sheet."""
     import numpy as np
 
@@ -63,13 +62,13 @@ def _write(model: PixelModel, found: Repainted, out: Path) -> None:
     save_png(as_pil(arrays[0]) if len(arrays) == 1 else sheet(np.stack(arrays)), out)
 
 
-def _say(asked: Recipe, found: Repainted, out: Path | None, as_json: bool) -> None:
+def _print(manifest: SampleManifest, found: ReproduceResult, out: Path | None, as_json: bool) -> None:
     if as_json:
         print_json({**found.model_dump(exclude={"images"}), "out": None if out is None else str(out)})
         return
     facts = [
         ("result", found.message),
-        ("model", f"{asked.model.name}, {'the same' if found.same_model else 'another'}"),
+        ("model", f"{manifest.model.name}, {'the same' if found.same_model else 'another'}"),
     ]
     facts += [] if out is None else [("written", str(out))]
     print_facts(facts)

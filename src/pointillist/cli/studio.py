@@ -13,8 +13,8 @@ import typer
 from pointillist.cli.settings import FLAG
 
 if TYPE_CHECKING:
-    from pointillist.studio.room import Room
     from pointillist.studio.server import Server
+    from pointillist.studio.service import StudioService
 
 EPILOG = """Examples:
 
@@ -51,41 +51,41 @@ def studio(
     if not sources:
         raise ConfigError("`MODEL` is missing, and no model is shipped: name one, for example `studio runs/digits`.")
     try:
-        from pointillist.studio.room import LIMITS, Room
         from pointillist.studio.server import Server, is_loopback
+        from pointillist.studio.service import LIMITS, StudioService
     except ImportError as error:
         raise MissingExtraError("The studio", "studio") from error
-    room = Room(sources, LIMITS.model_copy(update={"seconds": seconds}))
-    server = Server(room, host, port)
+    service = StudioService(sources, LIMITS.model_copy(update={"timeout": seconds}))
+    server = Server(service, host, port)
     if not is_loopback(host):
         typer.echo(
             f"Warning: {host} can be reached from other machines, and there is no password: whoever finds the address "
             "can use these models and this processor.",
             err=True,
         )
-    server.run(lambda: _started(server, room, browser=not no_browser))
-    if room.shelf.failed:
+    server.run(lambda: _started(server, service, browser=not no_browser))
+    if service.models.failed:
         raise ConfigError("No model could be loaded, so there is nothing to paint with: name another, or train one.")
 
 
-def _started(server: Server, room: Room, *, browser: bool) -> None:
+def _started(server: Server, service: StudioService, *, browser: bool) -> None:
     """Say where it is, show it, and say how the models come along."""
     typer.echo(f"studio     {server.url}   (Ctrl-C ends it)")
-    threading.Thread(target=_tell, args=[server, room], daemon=True).start()
-    if browser and _has_screen() and any(entry.is_there() for entry in room.shelf.entries.values()):
+    threading.Thread(target=_tell, args=[server, service], daemon=True).start()
+    if browser and _has_screen() and any(entry.wait_for_weights() for entry in service.models.entries.values()):
         webbrowser.open(server.url)
 
 
-def _tell(server: Server, room: Room) -> None:
+def _tell(server: Server, service: StudioService) -> None:
     """A line for each model that is ready or failed; the end, if all have."""
-    for entry in room.shelf.entries.values():
+    for entry in service.models.entries.values():
         entry.wait()
         if entry.info.error:
             typer.echo(f"failed     {entry.name}: {entry.info.error}", err=True)
         else:
             typer.echo(f"ready      {entry.name}")
-    if room.shelf.failed:
-        server.end()
+    if service.models.failed:
+        server.stop()
 
 
 def _has_screen() -> bool:

@@ -1,4 +1,4 @@
-"""The studio: a local page on which one paints, asks and looks, and the server behind it."""
+"""The studio: a local page to sample images, query them and inspect any pixel, and the server behind it."""
 
 from pointillist.studio.notebook import Studio
 

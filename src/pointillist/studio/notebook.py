@@ -1,4 +1,4 @@
-"""The studio in a notebook: its page in the output of a cell, its server in this process, no port between them."""
+"""The studio in a notebook: its page in the output of a cell, its application in this process, without a port."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from pointillist.pixel_model import PixelModel
 
 
 class Studio:
-    """A studio for models, until `close`. The last line of a cell shows it.
+    """A studio that runs until `close`; as the last expression of a cell it shows itself.
 
-    What the page asks goes through the notebook's own connection, so it works wherever the notebook does: in a browser
-    on another machine, behind a hub, in an editor. The models load and paint in threads of the kernel. While a cell is
-    running, the kernel may hear the page only when that cell is done.
+    Requests of the page go through the notebook's own connection, so it works wherever the notebook does: in a browser
+    on another machine, behind a hub, in an editor. The models load and run in threads of the kernel. While a cell is
+    running, the kernel may handle messages of the page only when that cell is done.
 
     Args:
-        models: models, or what `pointillist.load` takes. Each is copied: what happens to it later does not reach the
+        models: models, or sources that `pointillist.load` accepts. Each is copied, so later changes do not reach the
             studio.
-        height: of the page, in pixels of the screen.
+        height: of the page, in screen pixels.
 
     Attributes:
-        widget: the anywidget, for layouts of ipywidgets and for `marimo.ui.anywidget`.
+        widget: the anywidget, for use in layouts of ipywidgets and for `marimo.ui.anywidget`.
 
     Raises:
-        MissingExtraError: without the extra `notebook`.
+        MissingExtraError: if the extra `notebook` is not installed.
         ConfigError: if there is no model.
     """
 
@@ -34,22 +34,22 @@ class Studio:
             raise ConfigError("`models` are missing: give at least one model, or the name of one.")
         try:
             from pointillist.studio.app import create_app
-            from pointillist.studio.room import Room
+            from pointillist.studio.service import StudioService
             from pointillist.studio.widget import Widget
         except ImportError as error:
             raise MissingExtraError("The studio in a notebook", "notebook") from error
-        self._room = Room(models)
-        self.widget = Widget(create_app(self._room), height)
-        self._room.shelf.start()
+        self._service = StudioService(models)
+        self.widget = Widget(create_app(self._service), height)
+        self._service.models.start()
 
-    def wait(self, seconds: float | None = None) -> Studio:
-        """Until all models are ready or failed, or so many seconds have passed."""
-        self._room.shelf.wait(seconds)
+    def wait(self, timeout: float | None = None) -> Studio:
+        """Wait until all models are ready or failed, at most `timeout` seconds."""
+        self._service.models.wait(timeout)
         return self
 
     def close(self) -> None:
-        """End it, and everything that it paints."""
-        self._room.close()  # first, so that streams end by themselves
+        """End the studio and cancel its jobs."""
+        self._service.close()  # first, so that streams end by themselves
         self.widget.bridge.close()
         self.widget.close()
 
@@ -62,8 +62,8 @@ class Studio:
         self.close()
 
     def __repr__(self) -> str:
-        names = ", ".join(entry.name for entry in self._room.shelf.entries.values())
+        names = ", ".join(entry.name for entry in self._service.models.entries.values())
         return f"Studio({names})"
 
-    def _repr_mimebundle_(self, **wanted: Any) -> Any:
-        return self.widget._repr_mimebundle_(**wanted)
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        return self.widget._repr_mimebundle_(**options)

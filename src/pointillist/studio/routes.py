@@ -1,4 +1,4 @@
-"""The addresses of the studio; docs/studio_api.md says how they go together."""
+"""HTTP routes of the studio; docs/studio_api.md explains how they work together."""
 
 from __future__ import annotations
 
@@ -9,92 +9,91 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from pointillist._version import __version__
-from pointillist.studio import asking, bringing, keeping
-from pointillist.studio import messages as m
-from pointillist.studio.refusals import Refused
-from pointillist.studio.room import Room
-from pointillist.studio.streaming import hanging_up, stream
+from pointillist.studio import export, queries, schemas, upload
+from pointillist.studio.errors import RequestError
+from pointillist.studio.service import StudioService
+from pointillist.studio.streaming import disconnect_event, stream_job
 
-Model = Annotated[str, Path(max_length=200, description="The `id` of a model in `Hello`.")]
+Model = Annotated[str, Path(max_length=200, description="The `id` of a model in `ServerInfo`.")]
 Side = Annotated[int | None, Query(ge=1, le=4096)]
 
-_FAULTS = {
-    400: "A value that the model refuses.",
+_ERRORS = {
+    400: "A value that the model does not support.",
     403: "The request comes from another page.",
-    404: "No such model or painting.",
-    413: "Over a limit of `Hello.limits`.",
+    404: "No such model or job.",
+    413: "Over a limit of `ServerInfo.limits`.",
     421: "`Host` is not a name of the server.",
-    422: "The body is not the message that belongs here.",
-    429: "As many paintings wait as may.",
+    422: "The body does not match the schema.",
+    429: "The queue is full.",
     503: "The model is not ready.",
 }
-FAULTS: dict[int | str, dict[str, Any]] = {
-    status: {"model": m.Fault, "description": text} for status, text in _FAULTS.items()
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"model": schemas.ErrorResponse, "description": text} for status, text in _ERRORS.items()
 }
-router = APIRouter(prefix="/api", responses=FAULTS)
+router = APIRouter(prefix="/api", responses=RESPONSES)
 
 
-def _room(request: Request) -> Room:
-    room: Room = request.app.state.room
-    return room
+def _service(request: Request) -> StudioService:
+    service: StudioService = request.app.state.service
+    return service
 
 
-def _json(message: m.Message) -> Response:
-    # as it is: it was checked when it was made
+def _json(message: schemas.Schema) -> Response:
+    # without validation: the message was validated when it was made
     return Response(message.model_dump_json(), media_type="application/json")
 
 
-@router.get("/hello", response_model=m.Hello, summary="The studio and its models")
-def hello(request: Request) -> Response:
-    """Version, limits, and how far each model is."""
-    room = _room(request)
-    return _json(m.Hello(version=__version__, limits=room.limits, models=room.shelf.infos()))
+@router.get("/info", response_model=schemas.ServerInfo, summary="The studio and its models")
+def info(request: Request) -> Response:
+    """Return version, limits, and the state of each model."""
+    service = _service(request)
+    return _json(schemas.ServerInfo(version=__version__, limits=service.limits, models=service.models.infos()))
 
 
 @router.post(
-    "/models/{model}/paint", summary="Paint", response_class=StreamingResponse,
-    responses={200: {"description": "Events, one a line.", "content": {"application/x-ndjson": {}}}},
+    "/models/{model}/sample", summary="Sample images", response_class=StreamingResponse,
+    responses={200: {"description": "Events, one per line.", "content": {"application/x-ndjson": {}}}},
 )  # fmt: skip
-async def paint(model: Model, body: m.PaintRequest, request: Request) -> Response:
-    """A stream of events: queued, started, pixels many times, and finished or failed."""
-    room = _room(request)
-    painting = await run_in_threadpool(room.plan, model, body)
-    return stream(room, painting, request)
+async def sample(model: Model, body: schemas.SampleRequest, request: Request) -> Response:
+    """Stream events: queued, started, pixels many times, and finished or failed."""
+    service = _service(request)
+    job = await run_in_threadpool(service.make_job, model, body)
+    return stream_job(service, job, request)
 
 
-@router.delete("/paintings/{painting}", status_code=204, summary="Stop a painting")
-def stop(painting: Annotated[str, Path(max_length=200)], request: Request) -> Response:
-    """By the name that its first event told."""
-    if not _room(request).desk.stop(painting):
-        raise Refused(404, "missing", f"There is no painting {painting[:100]!r} at work: it may be finished.")
+@router.delete("/jobs/{job}", status_code=204, summary="Cancel a job")
+def cancel(job: Annotated[str, Path(max_length=200)], request: Request) -> Response:
+    """Cancel a job by the id in its first event."""
+    if not _service(request).queue.cancel(job):
+        raise RequestError(404, "not_found", f"There is no job {job[:100]!r} in the queue: it may be finished.")
     return Response(status_code=204)
 
 
-@router.post("/models/{model}/score", response_model=m.Maps, summary="An image in bits")
-def score(model: Model, body: m.ImageQuestion, request: Request) -> Response:
-    """Maps of entropy and surprise, and totals."""
-    return _json(_room(request).ask(model, asking.score, body))
+@router.post("/models/{model}/score", response_model=schemas.SurprisalMaps, summary="An image in bits")
+def score(model: Model, body: schemas.ImageQuery, request: Request) -> Response:
+    """Compute maps of entropy and surprisal, and totals."""
+    return _json(_service(request).query(model, queries.score, body))
 
 
-@router.post("/models/{model}/pixel", response_model=m.PixelAnswer, summary="The distributions of a pixel")
-def pixel(model: Model, body: m.PixelQuestion, request: Request) -> Response:
-    """Of each channel, given all sub-pixels before it."""
-    return _json(_room(request).ask(model, asking.pixel, body))
+@router.post("/models/{model}/pixel", response_model=schemas.PixelDistribution, summary="The distributions of a pixel")
+def pixel(model: Model, body: schemas.PixelQuery, request: Request) -> Response:
+    """Compute the distribution of each channel, given all sub-pixels before it."""
+    return _json(_service(request).query(model, queries.pixel, body))
 
 
-@router.post("/models/{model}/look", response_model=m.Look, summary="What a pixel looked at")
-def look(model: Model, body: m.LookQuestion, request: Request) -> Response:
-    """The gradient of its log-probability on every sub-pixel before it."""
-    return _json(_room(request).ask(model, asking.look, body))
+@router.post("/models/{model}/saliency", response_model=schemas.Saliency, summary="The saliency map of a pixel")
+def saliency(model: Model, body: schemas.SaliencyQuery, request: Request) -> Response:
+    """Compute the gradient of a pixel's log-probability with respect to every sub-pixel before it."""
+    return _json(_service(request).query(model, queries.saliency, body))
 
 
-@router.post("/models/{model}/change", response_model=m.ChangeAnswer, summary="What if")
-def change(model: Model, body: m.ChangeQuestion, request: Request) -> Response:
-    """What it costs to set sub-pixels to other levels, and which distributions move."""
-    return _json(_room(request).ask(model, asking.change, body))
+@router.post("/models/{model}/edit", response_model=schemas.EditEffect, summary="The effect of edits")
+def edit(model: Model, body: schemas.EditQuery, request: Request) -> Response:
+    """Compute the change in bits if sub-pixels are set to other levels, and the shift of later distributions."""
+    return _json(_service(request).query(model, queries.edit, body))
 
 
-_PICTURE = {
+_PICTURE_BODY = {
     "requestBody": {
         "required": True,
         "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("image/png", "image/jpeg")},
@@ -103,48 +102,54 @@ _PICTURE = {
 
 
 @router.post(
-    "/models/{model}/picture", response_model=m.Picture, summary="Bring a picture", openapi_extra=_PICTURE,
-    responses={409: {"model": m.Fault, "description": "Of another size: what is offered."},
-               415: {"model": m.Fault, "description": "No picture that can be read."}},
+    "/models/{model}/upload", response_model=schemas.UploadedImage, summary="Upload a picture",
+    openapi_extra=_PICTURE_BODY,
+    responses={409: {"model": schemas.ErrorResponse, "description": "Of another size: the resize methods."},
+               415: {"model": schemas.ErrorResponse, "description": "Not a readable picture."}},
 )  # fmt: skip
-async def picture(
+async def upload_picture(
     model: Model,
     request: Request,
-    role: Annotated[bringing.Role, Query()] = "image",
+    role: Annotated[upload.Role, Query()] = "image",
     height: Side = None,
     width: Side = None,
-    resize: Annotated[bringing.Resize, Query()] = "no",
-    fit: Annotated[bringing.Fit, Query()] = "crop",
+    resize: Annotated[upload.Resize, Query()] = "no",
+    fit: Annotated[upload.Fit, Query()] = "crop",
 ) -> Response:
-    """The bytes of a file, in the levels of the model."""
+    """Convert the bytes of a picture file to the levels of the model."""
     if (height is None) != (width is None):
-        raise Refused(400, "invalid", "`height` and `width` go together: give both or neither.")
+        raise RequestError(400, "invalid", "`height` and `width` go together: give both or neither.")
     size = None if height is None or width is None else (height, width)
-    wish, body = bringing.Wish(role, size, resize, fit), await request.body()
-    read = lambda loaded, asked, limits: bringing.picture(loaded, body, asked, limits)  # noqa: E731
-    return _json(await run_in_threadpool(_room(request).make, model, read, wish))
+    body = await request.body()
+
+    def read(loaded: Any, options: upload.UploadOptions, limits: schemas.Limits) -> schemas.UploadedImage:
+        return upload.read_upload(loaded, body, options, limits)
+
+    options = upload.UploadOptions(role, size, resize, fit)
+    return _json(await run_in_threadpool(_service(request).convert, model, read, options))
 
 
 @router.post(
-    "/models/{model}/png", summary="Keep an image", response_class=Response,
+    "/models/{model}/png", summary="Export an image", response_class=Response,
     responses={200: {"description": "The file.", "content": {"image/png": {}}}},
 )  # fmt: skip
-def png(model: Model, body: m.PngRequest, request: Request) -> Response:
-    """As a PNG file, exact or enlarged."""
-    return Response(_room(request).make(model, keeping.png, body), media_type="image/png")
+def png(model: Model, body: schemas.PngRequest, request: Request) -> Response:
+    """Export an image as a PNG file, exact or enlarged."""
+    return Response(_service(request).convert(model, export.png, body), media_type="image/png")
 
 
 @router.post(
-    "/models/{model}/gif", summary="Keep a painting", response_class=Response,
+    "/models/{model}/gif", summary="Export an animation", response_class=Response,
     responses={200: {"description": "The file.", "content": {"image/gif": {}}}},
 )  # fmt: skip
-def gif(model: Model, body: m.GifRequest, request: Request) -> Response:
-    """As a GIF of how it was painted."""
-    return Response(_room(request).make(model, keeping.gif, body), media_type="image/gif")
+def gif(model: Model, body: schemas.GifRequest, request: Request) -> Response:
+    """Export the generation of images as a GIF file."""
+    return Response(_service(request).convert(model, export.gif, body), media_type="image/gif")
 
 
-@router.post("/models/{model}/repaint", response_model=m.Repainted, summary="Paint a recipe again")
-async def repaint(model: Model, body: m.RepaintRequest, request: Request) -> Response:
-    """And say whether it is the same to the bit."""
-    async with hanging_up(request) as gone:
-        return _json(await run_in_threadpool(_room(request).repaint, model, body.recipe, gone.is_set))
+@router.post("/models/{model}/reproduce", response_model=schemas.ReproduceResult, summary="Reproduce a manifest")
+async def reproduce(model: Model, body: schemas.ReproduceRequest, request: Request) -> Response:
+    """Sample the images of a manifest again, and report whether they are identical to the bit."""
+    async with disconnect_event(request) as disconnected:
+        result = await run_in_threadpool(_service(request).reproduce, model, body.manifest, disconnected.is_set)
+    return _json(result)

@@ -1,4 +1,4 @@
-"""The studio on the network: one port of this machine, in the foreground or in a thread."""
+"""HTTP server of the studio: one port of this machine, in the foreground or in a thread."""
 
 from __future__ import annotations
 
@@ -13,74 +13,79 @@ from fastapi import FastAPI
 
 from pointillist.errors import ConfigError
 from pointillist.studio.app import create_app
-from pointillist.studio.guard import LOOPBACK
-from pointillist.studio.room import Room
+from pointillist.studio.security import LOOPBACK
+from pointillist.studio.service import StudioService
 
-_START = 30.0  # seconds that a server may take until it listens
+_START_TIMEOUT = 30.0  # seconds until a server must listen
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens; port 0 is any that is free.
+def bind(host: str, port: int) -> socket.socket:
+    """Bind a socket; port 0 chooses a free port.
 
     Raises:
-        ConfigError: if it cannot.
+        ConfigError: if the address cannot be used.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    found = socket.socket(family, socket.SOCK_STREAM)
+    bound = socket.socket(family, socket.SOCK_STREAM)
     try:
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind((host, port))
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
     except (OSError, OverflowError) as error:
-        found.close()
+        bound.close()
         raise ConfigError(
-            f"Nothing can listen at {host}, port {port} ({error}): leave `--port` out for one that is free."
+            f"The server cannot listen at {host}, port {port} ({error}): leave `--port` out to use a free one."
         ) from error
-    return found
+    return bound
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a server there."""
+    """Return true if only this machine can reach a server at `host`."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 
 
-def address(host: str, port: int) -> str:
-    """Where a browser finds it."""
+def url_of(host: str, port: int) -> str:
+    """Make the URL for a browser."""
     name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
     return f"http://{name}:{port}/"
 
 
-def application(room: Room, host: str) -> FastAPI:
-    """The application for a server at `host`."""
+def application(service: StudioService, host: str) -> FastAPI:
+    """Make the application for a server at `host`."""
     if is_loopback(host):
-        return create_app(room, LOOPBACK | {host})
+        return create_app(service, LOOPBACK | {host})
     names = {host.lower(), socket.gethostname().lower(), *LOOPBACK}
-    return create_app(room, frozenset(names), any_address=True)
+    return create_app(service, frozenset(names), any_address=True)
 
 
 class Server:
     """A server that runs until it is closed.
 
+    Args:
+        service: models and jobs.
+        host: address to listen at.
+        port: 0 chooses a free port.
+
     Attributes:
-        url: where it is.
+        url: address for a browser.
     """
 
-    def __init__(self, room: Room, host: str = "127.0.0.1", port: int = 0) -> None:
-        self.room = room
-        self._socket = listen(host, port)
-        self.url = address(host, self._socket.getsockname()[1])
+    def __init__(self, service: StudioService, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.service = service
+        self._socket = bind(host, port)
+        self.url = url_of(host, self._socket.getsockname()[1])
         config = uvicorn.Config(
-            application(room, host), log_level="warning", access_log=False, server_header=False,
+            application(service, host), log_level="warning", access_log=False, server_header=False,
             timeout_graceful_shutdown=2, lifespan="on", ws="none",
         )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._thread: threading.Thread | None = None
 
-    def run(self, started: Callable[[], None] = lambda: None) -> None:
-        """Serve until Ctrl-C; `started` is called once it listens."""
-        threading.Thread(target=self._tell, args=[started], daemon=True).start()
+    def run(self, on_started: Callable[[], None] = lambda: None) -> None:
+        """Serve until Ctrl-C; call `on_started` once the server listens."""
+        threading.Thread(target=self._notify, args=[on_started], daemon=True).start()
         try:
             self._server.run([self._socket])
         finally:
@@ -90,34 +95,34 @@ class Server:
         """Serve in a thread.
 
         Raises:
-            ConfigError: if it does not start.
+            ConfigError: if the server does not start.
         """
-        # signals are the main thread's, which goes on
+        # signals belong to the main thread, which goes on
         self._thread = threading.Thread(target=self._server.run, args=[[self._socket]], name="studio", daemon=True)
         self._thread.start()
         if not self._wait():
-            raise ConfigError("The studio did not start: see what it wrote on the terminal.")
+            raise ConfigError("The studio did not start: see its messages in the terminal.")
 
-    def end(self) -> None:
-        """Let `run` return, soon."""
+    def stop(self) -> None:
+        """Make `run` return soon."""
         self._server.should_exit = True
 
     def close(self) -> None:
-        """End it, and everything that it paints."""
-        self.room.close()  # first, so that streams end by themselves
-        self.end()
+        """Stop the server and cancel its jobs."""
+        self.service.close()  # first, so that streams end by themselves
+        self.stop()
         if self._thread is not None:
             self._thread.join(10)
         self._socket.close()
 
     def _wait(self) -> bool:
-        until = time.monotonic() + _START
-        while not self._server.started and time.monotonic() < until:
+        deadline = time.monotonic() + _START_TIMEOUT
+        while not self._server.started and time.monotonic() < deadline:
             if self._thread is not None and not self._thread.is_alive():
                 return False
             time.sleep(0.01)
         return self._server.started
 
-    def _tell(self, started: Callable[[], None]) -> None:
+    def _notify(self, on_started: Callable[[], None]) -> None:
         if self._wait():
-            started()
+            on_started()

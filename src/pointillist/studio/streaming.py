@@ -1,4 +1,4 @@
-"""The stream of a painting: events from a worker's thread to a connection, and the end of the work when it closes."""
+"""Event streams: events from a worker thread to a connection; closing the connection cancels the job."""
 
 from __future__ import annotations
 
@@ -12,79 +12,80 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from pointillist.studio import messages as m
-from pointillist.studio.desk import Listen
-from pointillist.studio.planning import Plan
-from pointillist.studio.room import Room
+from pointillist.studio import schemas
+from pointillist.studio.job_queue import AnyEvent, EventHandler
+from pointillist.studio.jobs import SamplingJob
+from pointillist.studio.service import StudioService
 
-TYPE = "application/x-ndjson"
-_LOOK = 0.1  # seconds between looks whether the other side is still there
+MEDIA_TYPE = "application/x-ndjson"
+_POLL_INTERVAL = 0.1  # seconds between checks whether the client is still connected
 
 
-def stream(room: Room, painting: Plan, request: Request) -> StreamingResponse:
-    """Hand the painting in, and answer with its events, one a line.
+def stream_job(service: StudioService, job: SamplingJob, request: Request) -> StreamingResponse:
+    """Submit a job, and respond with its events, one per line.
 
     Raises:
-        Refused: if the queue is full.
+        RequestError: if the queue is full.
     """
-    waiting: asyncio.Queue[tuple[bytes, bool]] = asyncio.Queue()
-    job = room.paint(painting, _listener(waiting))
-    return _Stream(_lines(waiting, request), lambda: room.desk.stop(job.name))
+    lines: asyncio.Queue[tuple[bytes, bool]] = asyncio.Queue()
+    entry = service.submit(job, _event_handler(lines))
+    return _CancellingResponse(_read_lines(lines, request), lambda: service.queue.cancel(entry.id))
 
 
-class _Stream(StreamingResponse):
-    """An answer whose work is told to end with it, also where nobody was there for its first line."""
+class _CancellingResponse(StreamingResponse):
+    """A stream that cancels its job when it ends, even if the client left before the first line."""
 
-    def __init__(self, lines: AsyncIterator[bytes], stop: Callable[[], object]) -> None:
-        super().__init__(lines, media_type=TYPE)
-        self._stop = stop
+    def __init__(self, lines: AsyncIterator[bytes], cancel: Callable[[], object]) -> None:
+        super().__init__(lines, media_type=MEDIA_TYPE)
+        self._cancel = cancel
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._stop()
+            self._cancel()
 
 
 @asynccontextmanager
-async def hanging_up(request: Request) -> AsyncIterator[threading.Event]:
-    """An event that is set, within the block, as soon as the other side is gone."""
-    gone = threading.Event()
+async def disconnect_event(request: Request) -> AsyncIterator[threading.Event]:
+    """Yield an event that is set, within the block, as soon as the client disconnects."""
+    disconnected = threading.Event()
 
-    async def watch() -> None:
+    async def poll() -> None:
         while not await request.is_disconnected():
-            await asyncio.sleep(_LOOK)
-        gone.set()
+            await asyncio.sleep(_POLL_INTERVAL)
+        disconnected.set()
 
-    watching = asyncio.create_task(watch())
+    polling = asyncio.create_task(poll())
     try:
-        yield gone
+        yield disconnected
     finally:
-        watching.cancel()
+        polling.cancel()
 
 
-def _listener(waiting: asyncio.Queue[tuple[bytes, bool]]) -> Listen:
+def _event_handler(lines: asyncio.Queue[tuple[bytes, bool]]) -> EventHandler:
     loop = asyncio.get_running_loop()
 
-    def listen(event: m.Queued | m.Started | m.Pixels | m.Finished | m.Failed) -> None:
-        line = event.model_dump_json().encode() + b"\n"  # by the worker, not by the loop that serves all
+    def on_event(event: AnyEvent) -> None:
+        line = event.model_dump_json().encode() + b"\n"  # in the worker, not in the loop that serves all clients
         if not loop.is_closed():
-            loop.call_soon_threadsafe(waiting.put_nowait, (line, isinstance(event, m.Finished | m.Failed)))
+            is_last = isinstance(event, schemas.Finished | schemas.Failed)
+            loop.call_soon_threadsafe(lines.put_nowait, (line, is_last))
 
-    return listen
+    return on_event
 
 
-async def _lines(waiting: asyncio.Queue[tuple[bytes, bool]], request: Request) -> AsyncIterator[bytes]:
-    looked = time.monotonic()
+async def _read_lines(lines: asyncio.Queue[tuple[bytes, bool]], request: Request) -> AsyncIterator[bytes]:
+    polled = time.monotonic()
     while True:
-        if time.monotonic() - looked > _LOOK:
+        if time.monotonic() - polled > _POLL_INTERVAL:
             if await request.is_disconnected():
                 return
-            looked = time.monotonic()
+            polled = time.monotonic()
         try:
-            line, last = await asyncio.wait_for(waiting.get(), _LOOK)
+            line, is_last = await asyncio.wait_for(lines.get(), _POLL_INTERVAL)
         except TimeoutError:
             continue
         yield line
-        if last:
+        if is_last:
             return

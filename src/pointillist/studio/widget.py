@@ -1,4 +1,4 @@
-"""The page of the studio as a notebook widget: its modules and its style in one text, its requests by messages."""
+"""The page of the studio as a notebook widget: one ES module with all scripts and the style, requests over a comm."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ import anywidget
 import traitlets
 from fastapi import FastAPI
 
-from pointillist.studio.bridge import Bridge
+from pointillist.studio.comm_bridge import CommBridge
 
 PAGE = files("pointillist.studio").joinpath("page")
 _IMPORT = re.compile(r'^import .* from "\./([\w-]+\.js)";$', re.MULTILINE)
 
-# every module becomes a blob of the page that shows it, with the addresses of those it imports: no network is needed
+# every module becomes a blob URL of the page that shows it, with its imports linked to other blobs: no network needed
 _START = """
-const sources = %(sources)s, style = %(style)s, made = {};
+const sources = %(sources)s, style = %(style)s, urls = {};
 for (const [name, text] of sources) {
   let linked = text;
-  for (const [other, url] of Object.entries(made)) linked = linked.replaceAll(`from "./${other}";`, `from "${url}";`);
-  made[name] = URL.createObjectURL(new Blob([linked], { type: "text/javascript" }));
+  for (const [other, url] of Object.entries(urls)) linked = linked.replaceAll(`from "./${other}";`, `from "${url}";`);
+  urls[name] = URL.createObjectURL(new Blob([linked], { type: "text/javascript" }));
 }
-const { render } = await import(made["widget.js"]);
-Object.values(made).forEach((url) => URL.revokeObjectURL(url));
-export default { render: (where) => render(where, style) };
+const { render } = await import(urls["widget.js"]);
+Object.values(urls).forEach((url) => URL.revokeObjectURL(url));
+export default { render: (context) => render(context, style) };
 """
 
 
 def module_text() -> str:
-    """One module that brings all others, each after those that it imports, and the style."""
+    """Join all scripts of the page, each after its imports, and the style to one module."""
     texts: dict[str, str] = {}
     unread = ["widget.js"]
     while unread:
@@ -46,15 +46,15 @@ def module_text() -> str:
 
 
 class Widget(anywidget.AnyWidget):
-    """Shows the page, and carries its requests to an application."""
+    """Shows the page, and forwards its requests to an application."""
 
     _esm = module_text()
-    height = traitlets.Int(760, help="pixels of the screen; a narrow one takes more").tag(sync=True)
+    height = traitlets.Int(760, help="screen pixels; narrow cells take more").tag(sync=True)
 
     def __init__(self, app: FastAPI, height: int) -> None:
         super().__init__(height=height)
-        self.bridge = Bridge(app, self.send)
-        self.on_msg(self._hear)
+        self.bridge = CommBridge(app, self.send)
+        self.on_msg(self._receive)
 
-    def _hear(self, widget: Any, message: dict[str, Any], buffers: list[memoryview]) -> None:
-        self.bridge.hear(message, buffers)
+    def _receive(self, widget: Any, message: dict[str, Any], buffers: list[memoryview]) -> None:
+        self.bridge.receive(message, buffers)

@@ -1,0 +1,113 @@
+"""Conversion between schemas and the package's own objects: levels, masks, conditions."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from pointillist.conditioning import Told
+from pointillist.errors import DataError, ShapeError
+from pointillist.explaining import Asked
+from pointillist.nn import Condition
+from pointillist.pixel_model import PixelModel
+from pointillist.studio import schemas
+from pointillist.studio.errors import too_large
+
+
+def decode_levels(model: PixelModel, encoded: schemas.EncodedArray, limits: schemas.Limits) -> Int[Tensor, "1 c h w"]:
+    """Decode the levels of an image.
+
+    Raises:
+        RequestError: if there are too many pixels.
+        ShapeError, DataError: if it is not an image of the model.
+    """
+    if len(encoded.shape) != 3:
+        raise ShapeError(f"`levels` of shape {encoded.shape} must be [{model.image.channels}, height, width].")
+    check_pixels(encoded.shape[1], encoded.shape[2], limits)
+    if encoded.dtype == "float32":
+        raise DataError("`levels` must be uint8 or uint16, not float32: they are integers.")
+    return model.check(torch.from_numpy(encoded.array().astype(np.int64))[None])
+
+
+def check_pixels(height: int, width: int, limits: schemas.Limits) -> None:
+    """Check the size of an image.
+
+    Raises:
+        RequestError: if it has too many pixels.
+        ShapeError: if it has none.
+    """
+    if min(height, width) < 1:
+        raise ShapeError(f"An image of {height}x{width} must have at least one pixel.")
+    if height * width > limits.pixels:
+        raise too_large(f"Pixels of {height}x{width}", height * width, limits.pixels, "take a smaller image")
+
+
+def decode_mask(encoded: schemas.EncodedArray, height: int, width: int, name: str = "known") -> Bool[np.ndarray, "h w"]:
+    """Decode a mask.
+
+    Raises:
+        ShapeError, DataError: if it is not a mask of that size.
+    """
+    if encoded.dtype != "uint8" or encoded.shape != [height, width]:
+        raise ShapeError(f"`{name}` ({encoded.dtype}, {encoded.shape}) must be uint8 of shape [{height}, {width}].")
+    mask = encoded.array()
+    if mask.max() > 1:
+        raise DataError(f"`{name}` (up to {mask.max()}) must hold 0 and 1 only.")
+    return mask.astype(bool)
+
+
+def decode_conditions(model: PixelModel, values: schemas.ConditionValues, size: tuple[int, int]) -> Told:
+    """Decode the conditions of an image of size `height, width`.
+
+    Raises:
+        ConfigError, ShapeError, DataError: if the model does not support them.
+    """
+    further: dict[str, Any] = {"attributes": values.attributes, "vector": values.vector}
+    further["hint"] = None if values.hint is None else _decode_hint(model, values.hint)
+    return model.told(values.label, 1, values.text, size=size, **further)
+
+
+def _decode_hint(model: PixelModel, encoded: schemas.EncodedArray) -> np.ndarray:
+    if len(encoded.shape) != 3:
+        raise ShapeError(f"`hint` of shape {encoded.shape} must be [channels, height, width].")
+    config = model.config.hint
+    if config is not None and (config.image is None) != (encoded.dtype == "float32"):
+        expected = "float32 numbers" if config.image is None else "levels, uint8 or uint16"
+        raise DataError(f"`hint` ({encoded.dtype}) must be {expected}.")
+    array = encoded.array()
+    return array if encoded.dtype == "float32" else array.astype(np.int64)
+
+
+def decode_query(model: PixelModel, query: schemas.ImageQuery, limits: schemas.Limits) -> Asked:
+    """Decode an image, its conditions and its order.
+
+    Raises:
+        RequestError, ConfigError, ShapeError, DataError: naming what is wrong.
+    """
+    x = decode_levels(model, query.levels, limits)
+    conditions = decode_conditions(model, query.conditions, (x.shape[2], x.shape[3]))
+    return Asked(model, x, conditions, model.order(query.order))
+
+
+def encode_each(model: PixelModel, conditions: Told) -> Condition:
+    """Encode the conditions of a batch image by image: torch may round the same image differently in another batch."""
+    return Condition.together([model.condition(conditions[i : i + 1], 1) for i in range(len(conditions))])
+
+
+def level_dtype(levels: int) -> Literal["uint8", "uint16"]:
+    """Return the dtype of encoded levels."""
+    return "uint8" if levels <= 256 else "uint16"
+
+
+def encode_levels(model: PixelModel, levels: Tensor | np.ndarray) -> schemas.EncodedArray:
+    """Encode levels."""
+    return schemas.EncodedArray.of(np.asarray(levels), level_dtype(model.image.levels))
+
+
+def encode_floats(values: Tensor | np.ndarray) -> schemas.EncodedArray:
+    """Encode a map of numbers as float32."""
+    return schemas.EncodedArray.of(np.asarray(values), "float32")

@@ -1,0 +1,68 @@
+"""Export of images as PNG and GIF bytes; nothing is written to disk."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from pointillist.errors import ConfigError, ShapeError
+from pointillist.images import as_pil
+from pointillist.pictures import MAX_FRAME_PIXELS, gif_bytes, png_bytes
+from pointillist.pictures.colour import PAPER
+from pointillist.pixel_model import PixelModel
+from pointillist.studio import schemas
+from pointillist.studio.conversion import decode_levels, decode_mask
+from pointillist.studio.errors import too_large
+
+_MAX_SIDE = 4096
+_DARK = (24, 24, 28)
+
+
+def png(model: PixelModel, request: schemas.PngRequest, limits: schemas.Limits) -> bytes:
+    """Export an image as a PNG file.
+
+    Raises:
+        ConfigError: if the levels are no picture.
+        RequestError: if the file would be too large.
+    """
+    array = _picture(model, request.levels, limits)
+    height, width = (side * request.scale for side in array.shape[:2])
+    if max(height, width) > _MAX_SIDE:
+        raise too_large("The longer side of the PNG", max(height, width), _MAX_SIDE, "choose a smaller `scale`")
+    image = as_pil(array)
+    return png_bytes(image.resize((width, height), Image.Resampling.NEAREST))
+
+
+def gif(model: PixelModel, request: schemas.GifRequest, limits: schemas.Limits) -> bytes:
+    """Export the generation of images as an animation.
+
+    Raises:
+        ConfigError, ShapeError: if the images cannot be shown together.
+        RequestError: if a frame would be too large.
+    """
+    arrays = [_picture(model, encoded, limits) for encoded in request.images]
+    if len({array.shape for array in arrays}) > 1:
+        raise ShapeError("`images` must all have one size.")
+    height, width = arrays[0].shape[:2]
+    pixels = len(arrays) * height * width * (request.scale or 1) ** 2
+    if pixels > MAX_FRAME_PIXELS:
+        raise too_large("Pixels of a frame", pixels, MAX_FRAME_PIXELS, "take fewer images or a smaller `scale`")
+    ranks = model.places(height, width, model.order(request.order))
+    start = 0
+    if request.known is not None:
+        known = decode_mask(request.known, height, width)
+        start = int(known.sum())
+        ranks = np.argsort(np.argsort(np.where(known, ranks - ranks.size, ranks), axis=None)).reshape(ranks.shape)
+    background = _DARK if request.dark else PAPER
+    return gif_bytes(
+        np.stack(arrays), order=ranks, start=start, frames=request.frames, scale=request.scale, background=background
+    )
+
+
+def _picture(model: PixelModel, encoded: schemas.EncodedArray, limits: schemas.Limits) -> np.ndarray:
+    """Convert levels to a picture, uint8 `h w c`."""
+    levels = decode_levels(model, encoded, limits)
+    if model.image.mode == "codes":
+        raise ConfigError("A grid of codes is not a picture: it cannot be exported as one.")
+    picture: np.ndarray = model.image.to_images(levels.cpu())[0]
+    return picture

@@ -1,0 +1,120 @@
+"""Sampling jobs: requests that are validated and completed, ready to run."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from pointillist.conditioning import Told
+from pointillist.errors import DataError
+from pointillist.ordering import Order
+from pointillist.pixel_model import PixelModel
+from pointillist.sampling import seeded_uniforms
+from pointillist.studio import schemas
+from pointillist.studio.conversion import check_pixels, decode_conditions, decode_levels, decode_mask
+from pointillist.studio.errors import too_large
+from pointillist.unroll import Known, resolve_engine
+
+_SEEDS = 2**31
+
+
+@dataclass(frozen=True)
+class SamplingJob:
+    """A valid request to sample images.
+
+    Attributes:
+        model: the model to sample from.
+        request: the request, with every seed, the order, the size and the engine filled in.
+        conditions: the conditions of the samples.
+        start: levels and mask to continue; None for an empty canvas.
+        order: the generation order.
+        sequence: the pixels to sample, `row * width + column`, in generation order.
+    """
+
+    model: PixelModel
+    request: schemas.SampleRequest
+    conditions: Told
+    start: Known | None
+    order: Order
+    sequence: Int[np.ndarray, " n"]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        assert self.request.size is not None
+        height, width = self.request.size
+        return height, width
+
+    def uniforms(self) -> Float[Tensor, "n c h w"]:
+        """Make the random numbers of every sample, by its seed and index."""
+        shape = (self.model.image.channels, *self.size)
+        uniforms = [seeded_uniforms(spec.seed or 0, [spec.index], shape) for spec in self.request.samples]
+        return torch.from_numpy(np.concatenate(uniforms))
+
+
+def make_job(model: PixelModel, request: schemas.SampleRequest, limits: schemas.Limits) -> SamplingJob:
+    """Validate a request against a model and the limits, and fill in what it leaves open.
+
+    Raises:
+        RequestError: if it is too large.
+        ConfigError, ShapeError, DataError, EngineError: naming what the model does not support.
+    """
+    order, engine = model.order(request.order), resolve_engine(request.engine, model.device)
+    levels = None if request.start is None else decode_levels(model, request.start.levels, limits)
+    size = _size(model, request, levels)
+    _check_numbers(model, request, size, limits)
+    start = None
+    if levels is not None and request.start is not None:
+        mask = decode_mask(request.start.known, *size)
+        if mask.all():
+            raise DataError("`known` keeps every pixel, so there is nothing to paint: leave at least one out.")
+        start = Known(levels, torch.from_numpy(mask))
+    conditions = Told.together([decode_conditions(model, spec.conditions, size) for spec in request.samples])
+    samples = [spec.model_copy(update={"seed": _seed(spec)}) for spec in request.samples]
+    filled = request.model_copy(update={"samples": samples, "order": order.name, "size": list(size), "engine": engine})
+    return SamplingJob(model, filled, conditions, start, order, _sequence(model, size, order, start))
+
+
+def _seed(spec: schemas.SampleSpec) -> int:
+    return secrets.randbelow(_SEEDS) if spec.seed is None else spec.seed
+
+
+def _size(model: PixelModel, request: schemas.SampleRequest, start: Tensor | None) -> tuple[int, int]:
+    if start is not None:
+        size = (start.shape[2], start.shape[3])
+    else:
+        height, width = request.size or (model.image.height, model.image.width)
+        size = (height, width)
+    model.check_size(*size)
+    return size
+
+
+def _check_numbers(
+    model: PixelModel, request: schemas.SampleRequest, size: tuple[int, int], limits: schemas.Limits
+) -> None:
+    """Check the number of samples, and the numbers that the job holds in memory."""
+    check_pixels(*size, limits)
+    samples = len(request.samples)
+    if samples > limits.samples:
+        raise too_large("The number of samples", samples, limits.samples, "ask for fewer")
+    image = model.image
+    per_pixel = model.likelihood.num_params + (2 * image.channels * image.levels if request.distributions else 0)
+    numbers = samples * per_pixel * size[0] * size[1]
+    if numbers > limits.numbers:
+        remedy = "ask for fewer samples, a smaller size, or no distributions"
+        raise too_large("The numbers of this job", numbers, limits.numbers, remedy)
+
+
+def _sequence(model: PixelModel, size: tuple[int, int], order: Order, start: Known | None) -> np.ndarray:
+    """List unknown pixels in generation order."""
+    pixels: Int[np.ndarray, " n"] = np.argsort(model.places(*size, order), axis=None, kind="stable")
+    if start is None:
+        return pixels
+    unknown: Bool[np.ndarray, " n"] = ~start.mask.numpy().ravel()
+    left: Int[np.ndarray, " n"] = pixels[unknown[pixels]]
+    return left

@@ -1,0 +1,76 @@
+"""Description of a model for the page: image kind, supported conditions, hash."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pointillist.checkpoint import fingerprint
+from pointillist.explaining.scales import bits_top
+from pointillist.images import ImageSpec, dequantise
+from pointillist.model_config import ModelConfig
+from pointillist.pixel_model import PixelModel
+from pointillist.receptive import channel_names
+from pointillist.runners import resolve_engine
+from pointillist.studio import schemas
+from pointillist.studio.conversion import level_dtype
+
+_PICTURE_MODES = ("grey", "rgb", "rgba")
+
+
+def model_details(model: PixelModel) -> schemas.ModelDetails:
+    """Describe a model."""
+    config = model.config
+    return schemas.ModelDetails(
+        network=config.model_type,
+        parameters=model.num_parameters,
+        sha256=model_sha256(model),
+        image=image_kind(model.image, channel_names(model)),
+        fixed_size=model.fixed_size,
+        likelihood=model.likelihood.name,  # type: ignore[arg-type]
+        mixtures=getattr(model.likelihood, "mixtures", 0),
+        conditions=_supported_conditions(config),
+        orders=list(config.orders),
+        bits_top=bits_top(model),
+        engine=resolve_engine("auto", model.device),
+    )
+
+
+def model_sha256(model: PixelModel) -> str:
+    """Hash weights and config together."""
+    return fingerprint(model.state_dict(), model.config.model_dump(mode="json", exclude_defaults=True))
+
+
+def image_kind(image: ImageSpec, names: tuple[str, ...]) -> schemas.ImageKind:
+    """Describe the integers of an image; `names` are those of its channels."""
+    values = dequantise(np.arange(image.levels), image.levels).tolist() if image.mode in _PICTURE_MODES else None
+    return schemas.ImageKind(
+        mode=image.mode, channels=image.channels, height=image.height, width=image.width, levels=image.levels,
+        ordered=image.ordered, dtype=level_dtype(image.levels), values=values, channel_names=list(names),
+        palette=None if image.palette is None else [list(colour) for colour in image.palette],
+    )  # fmt: skip
+
+
+def hint_image(config: ModelConfig) -> ImageSpec | None:
+    """Return the image spec of the hint for an image of the default size; None if it has no levels, or is missing."""
+    hint = config.hint
+    if hint is None or hint.image is None:
+        return None
+    height, width = config.image.height, config.image.width
+    kind, _, factor = (hint.derive or "").partition(":")
+    if kind == "lowres":
+        height, width = (-(-side // int(factor)) for side in (height, width))
+    return hint.image.resized(height, width)
+
+
+def _supported_conditions(config: ModelConfig) -> schemas.SupportedConditions:
+    hint, image = config.hint, hint_image(config)
+    kind = None if image is None else image_kind(image, tuple(f"channel {c}" for c in range(image.channels)))
+    attributes = {} if config.attributes is None else config.attributes.values
+    text = config.text
+    return schemas.SupportedConditions(
+        labels=list(config.classes),
+        attributes={name: list(values) for name, values in attributes.items()},
+        vector=None if config.vector is None else config.vector.size,
+        text=None if text is None else schemas.TextKind(encoder=text.encoder or None, learned=text.learned),
+        hint=None if hint is None else schemas.HintKind(image=kind, channels=hint.channels, derive=hint.derive),
+    )

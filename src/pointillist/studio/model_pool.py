@@ -1,0 +1,194 @@
+"""The models of a studio: loaded one after the other in the background, ready once they have been warmed up."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import logging
+import re
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from pointillist.errors import PointillistError
+from pointillist.explaining.asking import Asked
+from pointillist.explaining.maps import maps_of
+from pointillist.factory import load
+from pointillist.pixel_model import PixelModel
+from pointillist.studio import schemas
+from pointillist.studio.errors import RequestError
+from pointillist.studio.jobs import make_job
+from pointillist.studio.model_details import model_details
+from pointillist.studio.sampling import run_job
+
+LOG = logging.getLogger("pointillist.studio")
+_RETRY_AFTER = 1  # seconds
+
+
+class PooledModel:
+    """A model of the pool.
+
+    Attributes:
+        id: identifier in paths.
+        name: name to display.
+        query_lock: held during a query: gradients change flags of the weights for a moment.
+    """
+
+    def __init__(self, id_: str, name: str, source: str | PixelModel) -> None:
+        self.id, self.name, self._source = id_, name, source
+        self.query_lock = threading.Lock()
+        self._info = schemas.ModelInfo(id=id_, name=name, state="waiting", step=None, error=None, details=None)
+        self._model: PixelModel | None = None
+        self._weights_read, self._settled = threading.Event(), threading.Event()
+
+    @property
+    def info(self) -> schemas.ModelInfo:
+        """Loading state."""
+        return self._info
+
+    @property
+    def model(self) -> PixelModel:
+        """The model itself.
+
+        Raises:
+            RequestError: if it is not ready.
+        """
+        if self._info.state == "failed":
+            raise RequestError(503, "failed", self._info.error or "The model could not be loaded.")
+        if self._model is None:
+            sentence = f"{self.name} is still loading: try again in a moment."
+            raise RequestError(503, "loading", sentence, retry_after=_RETRY_AFTER)
+        return self._model
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the model, once it is ready."""
+        assert self._info.details is not None
+        return self._info.details.sha256
+
+    def load(self, limits: schemas.Limits) -> None:
+        """Load and warm up the model; an error is stored as a sentence."""
+        try:
+            self._load(limits)
+        except PointillistError as error:
+            self._update("failed", error=str(error))
+        except Exception as error:
+            LOG.error("%s could not be loaded", self.name, exc_info=error)
+            self._update("failed", error=f"It could not be loaded ({type(error).__name__}): the terminal says more.")
+        finally:
+            self._weights_read.set()
+            self._settled.set()
+
+    def wait_for_weights(self) -> bool:
+        """Wait until the weights are read or loading failed; return true if they were read."""
+        self._weights_read.wait()
+        return self._info.state != "failed"
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until the model is ready or failed, at most `timeout` seconds."""
+        self._settled.wait(timeout)
+
+    def _load(self, limits: schemas.Limits) -> None:
+        self._update("loading", step="reading weights")
+        # a copy: later changes to the model of a notebook do not reach the studio
+        model = load(self._source) if isinstance(self._source, str) else copy.deepcopy(self._source)
+        model.eval().requires_grad_(False)
+        details = model_details(model)
+        self._update("loading", step="preparing the engine")
+        self._weights_read.set()
+        _warm_up(model, limits)
+        self._model = model
+        self._info = self._info.model_copy(update={"state": "ready", "step": None, "details": details})
+
+    def _update(self, state: schemas.State, step: str | None = None, error: str | None = None) -> None:
+        self._info = self._info.model_copy(update={"state": state, "step": step, "error": error})
+
+
+class _WarmupDone(Exception):  # noqa: N818
+    """Raised to end the warm-up run."""
+
+
+def _warm_up(model: PixelModel, limits: schemas.Limits) -> None:
+    """Do once what the first user would wait for: compiled code, the text encoder, torch's own preparations."""
+    text = "a" if model.config.text is not None else None
+    spec = schemas.SampleSpec(seed=0, conditions=schemas.ConditionValues(text=text))
+    request = schemas.SampleRequest(samples=[spec])
+
+    def end() -> None:
+        raise _WarmupDone
+
+    with contextlib.suppress(_WarmupDone):
+        run_job(make_job(model, request, limits), lambda event: None, end)
+    image = model.image
+    zeros = torch.zeros(1, *image.shape, dtype=torch.int64)
+    maps_of(Asked(model, zeros, model.told(None, 1), model.order()))
+
+
+class ModelPool:
+    """The models, in the order in which they were named.
+
+    Args:
+        sources: names, folders or hub ids; or models.
+        limits: limits for the warm-up run.
+    """
+
+    def __init__(self, sources: Sequence[str | PixelModel], limits: schemas.Limits) -> None:
+        self._limits = limits
+        self.entries: dict[str, PooledModel] = {}
+        for source in sources:
+            name = display_name(source)
+            id_ = _unique(re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII).strip("-.") or "model", self.entries)
+            self.entries[id_] = PooledModel(id_, name, source)
+        self._thread = threading.Thread(target=self._load, name="loading models", daemon=True)
+
+    def start(self) -> None:
+        """Begin to load."""
+        self._thread.start()
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until all models are ready or failed, at most `timeout` seconds."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        for entry in self.entries.values():
+            entry.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
+
+    def __getitem__(self, id_: str) -> PooledModel:
+        """Look up a model by its id.
+
+        Raises:
+            RequestError: if there is none.
+        """
+        if id_ not in self.entries:
+            raise RequestError(404, "not_found", f"There is no model {id_[:100]!r} here: /api/info lists the models.")
+        return self.entries[id_]
+
+    @property
+    def failed(self) -> bool:
+        """Whether all models failed."""
+        return all(info.state == "failed" for info in self.infos())
+
+    def infos(self) -> list[schemas.ModelInfo]:
+        """Loading state of each model."""
+        return [entry.info for entry in self.entries.values()]
+
+    def _load(self) -> None:
+        for entry in self.entries.values():
+            entry.load(self._limits)
+
+
+def display_name(source: str | PixelModel) -> str:
+    """Name a model for people: its folder's name, or its network."""
+    if isinstance(source, PixelModel):
+        return source.config.model_type
+    path = Path(source)
+    return (path.resolve().name if path.exists() else source) or source
+
+
+def _unique(id_: str, taken: dict[str, PooledModel]) -> str:
+    number = 2
+    unique = id_
+    while unique in taken:
+        unique, number = f"{id_}-{number}", number + 1
+    return unique

@@ -1,0 +1,100 @@
+"""Results of queries: numbers of `pointillist.explaining` in the studio's schemas."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from pointillist.drawing import guide, sharpen
+from pointillist.explaining.asking import Asked
+from pointillist.explaining.attribution import gradient_of
+from pointillist.explaining.distribution import Components, LevelDistribution, distributions_of
+from pointillist.explaining.maps import maps_of
+from pointillist.explaining.what_if import Place, what_if_of
+from pointillist.pixel_model import PixelModel
+from pointillist.receptive import channel_names
+from pointillist.studio import schemas
+from pointillist.studio.conversion import decode_query, encode_floats, encode_levels
+
+_TOP = 16
+_MAX_BITS = 1e6  # surprisal of an impossible level: JSON has no infinity
+
+
+def score(model: PixelModel, query: schemas.ImageQuery, limits: schemas.Limits) -> schemas.SurprisalMaps:
+    """Compute surprisal and entropy of every sub-pixel of an image, in bits."""
+    maps = maps_of(decode_query(model, query, limits))
+    pixels = np.argsort(maps.places[0], axis=None)
+    return schemas.SurprisalMaps(
+        surprisal=encode_floats(maps.surprise), entropy=encode_floats(maps.entropy), bits=maps.bits,
+        bits_per_dim=maps.bits_per_dim, expected=maps.expected, z=maps.z, sequence=pixels.tolist(),
+    )  # fmt: skip
+
+
+def pixel(model: PixelModel, query: schemas.PixelQuery, limits: schemas.Limits) -> schemas.PixelDistribution:
+    """Compute the distributions of the sub-pixels of a pixel."""
+    image = decode_query(model, query, limits)
+    found = distributions_of(image, query.row, query.column)
+    sampling = _sampling_probs(image, query, found)
+    names = channel_names(model)
+    channels = [_sub_pixel(one, name, probs) for one, name, probs in zip(found, names, sampling, strict=True)]
+    return schemas.PixelDistribution(row=query.row, column=query.column, channels=channels)
+
+
+def _sampling_probs(
+    image: Asked, query: schemas.PixelQuery, found: list[LevelDistribution]
+) -> list[list[float] | None]:
+    """Apply guidance, temperature and top-p to the distribution of each channel."""
+    if query.guidance == query.temperature == query.top_p == 1:
+        return [None] * len(found)
+    log_probs = [torch.from_numpy(one.log_probs)[None] for one in found]
+    if query.guidance != 1 and image.told.anything:
+        unconditional = distributions_of(replace(image, told=image.told.untold()), query.row, query.column)
+        pairs = zip(log_probs, unconditional, strict=True)
+        log_probs = [guide(c, torch.from_numpy(u.log_probs)[None], query.guidance) for c, u in pairs]
+    sharpened = [sharpen(one, query.temperature, query.top_p)[0].exp() for one in log_probs]
+    return [(p / p.sum()).tolist() for p in sharpened]
+
+
+def _sub_pixel(found: LevelDistribution, name: str, sampling_probs: list[float] | None) -> schemas.SubPixel:
+    quantiles = found.quantiles
+    return schemas.SubPixel(
+        channel=found.channel,
+        name=name,
+        observed=found.observed,
+        probs=found.probs.tolist(),
+        sampling_probs=sampling_probs,
+        entropy=found.entropy,
+        surprisal=min(found.surprise, _MAX_BITS),
+        rank=found.rank,
+        mean=found.mean,
+        quantiles=None if quantiles is None else {f"{q:g}": level for q, level in quantiles.items()},
+        top=[schemas.LevelProb(level=level, prob=prob) for level, prob in found.top(_TOP)],
+        components=None if found.components is None else _components(found.components),
+    )
+
+
+def _components(parts: Components) -> list[schemas.Component]:
+    order = np.argsort(-parts.weight, kind="stable")
+    columns = zip(parts.weight[order].tolist(), parts.mean[order].tolist(), parts.scale[order].tolist(), strict=True)
+    return [schemas.Component(weight=weight, mean=mean, scale=scale) for weight, mean, scale in columns]
+
+
+def saliency(model: PixelModel, query: schemas.SaliencyQuery, limits: schemas.Limits) -> schemas.Saliency:
+    """Compute the influence of each sub-pixel on a pixel."""
+    found = gradient_of(decode_query(model, query, limits), query.row, query.column, query.channel)
+    top = float(np.abs(found.values).max(initial=0.0))
+    return schemas.Saliency(values=encode_floats(found.values), signed=found.signed, unit=found.unit, top=top)
+
+
+def edit(model: PixelModel, query: schemas.EditQuery, limits: schemas.Limits) -> schemas.EditEffect:
+    """Compute the effect of setting sub-pixels to other levels."""
+    image = decode_query(model, query, limits)
+    edits: dict[Place, int] = {(one.row, one.column, one.channel): one.level for one in query.edits}
+    found = what_if_of(image, edits, n=0)
+    return schemas.EditEffect(
+        levels=encode_levels(model, found.levels), bits_before=found.before.bits, bits_after=found.after.bits,
+        bits_change=found.bits_change, surprisal=encode_floats(found.after.surprise),
+        shift=encode_floats(found.shift),
+    )  # fmt: skip

@@ -1,0 +1,123 @@
+"""Manifests: record everything that determines sampled images, sample them again, and compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+
+from pointillist._version import __version__
+from pointillist.errors import DataError, sentence
+from pointillist.machine import processor
+from pointillist.pixel_model import PixelModel
+from pointillist.studio import schemas
+from pointillist.studio.jobs import SamplingJob, make_job
+from pointillist.studio.sampling import run_job
+
+MAX_BYTES = 64 * 2**20
+
+
+def current_environment() -> schemas.Environment:
+    """Describe the processor and versions, on which the bits of an image may depend."""
+    return schemas.Environment(
+        processor=processor()[:500], pointillist=__version__, torch=str(torch.__version__), numpy=np.__version__
+    )
+
+
+def make_manifest(
+    name: str, sha256: str, job: SamplingJob, images: list[schemas.SampledImage]
+) -> schemas.SampleManifest:
+    """Make the manifest of sampled images; `name` and `sha256` are those of the model."""
+    return schemas.SampleManifest(
+        model=schemas.ManifestModel(name=name[:500], sha256=sha256),
+        environment=current_environment(),
+        request=job.request,
+        sha256=[image.sha256 for image in images],
+    )
+
+
+def read_manifest(path: str | Path) -> schemas.SampleManifest:
+    """Read a manifest from a file.
+
+    Raises:
+        DataError: if it is not a manifest.
+    """
+    path = Path(path)
+    if path.stat().st_size > MAX_BYTES:
+        raise DataError(f"{path} has {path.stat().st_size:,} bytes, over the limit of {MAX_BYTES:,} of a manifest.")
+    try:
+        return schemas.SampleManifest.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise DataError(f"{path} is not a manifest: {sentence(error, 'a manifest')}") from error
+
+
+def reproduce(
+    model: PixelModel,
+    sha256: str,
+    manifest: schemas.SampleManifest,
+    limits: schemas.Limits,
+    check: Callable[[], None] = lambda: None,
+    threads: int | None = None,
+) -> schemas.ReproduceResult:
+    """Sample the images of a manifest again, and compare.
+
+    Args:
+        model: the model to sample from.
+        sha256: hash of the model.
+        manifest: the images to reproduce.
+        limits: limits of the job.
+        check: called after every row; an exception that it raises ends the work.
+        threads: number of threads that share the samples.
+
+    Raises:
+        RequestError, ConfigError, ShapeError, DataError, EngineError: as `make_job` and `run_job`.
+    """
+    job = job_from_manifest(model, manifest, limits)
+    return compare(sha256, manifest, run_job(job, lambda event: None, check, threads))
+
+
+def job_from_manifest(model: PixelModel, manifest: schemas.SampleManifest, limits: schemas.Limits) -> SamplingJob:
+    """Make the job that samples the images of a manifest again.
+
+    Raises:
+        DataError: if the manifest is inconsistent; others as `make_job`.
+    """
+    samples = manifest.request.samples
+    if len(manifest.sha256) != len(samples):
+        raise DataError(
+            f"The manifest has {len(manifest.sha256)} hashes for {len(samples)} samples: keep one hash for each."
+        )
+    if any(spec.seed is None for spec in samples):
+        raise DataError("The manifest has a sample without a seed, so its image cannot be reproduced.")
+    return make_job(model, manifest.request, limits)
+
+
+def compare(
+    sha256: str, manifest: schemas.SampleManifest, images: list[schemas.SampledImage]
+) -> schemas.ReproduceResult:
+    """Compare sampled images with a manifest; `sha256` is the hash of the model that sampled them."""
+    identical = [image.sha256 == expected for image, expected in zip(images, manifest.sha256, strict=True)]
+    same_model = sha256 == manifest.model.sha256
+    same_environment = current_environment() == manifest.environment
+    return schemas.ReproduceResult(
+        identical=identical,
+        same_model=same_model,
+        same_environment=same_environment,
+        message=_verdict(identical, same_model, same_environment),
+        images=images,
+    )
+
+
+def _verdict(identical: list[bool], same_model: bool, same_environment: bool) -> str:
+    count, equal = len(identical), sum(identical)
+    if equal == count:
+        return "Identical to the bit." if count == 1 else f"All {count} images are identical to the bit."
+    which = "The image differs" if count == 1 else f"{count - equal} of {count} images differ"
+    if not same_model:
+        return f"{which}: the model is not that of the manifest."
+    if not same_environment:
+        return f"{which}: the manifest comes from another processor or other versions, which round differently."
+    return f"{which}, although model, processor and versions are those of the manifest: it was edited by hand."

@@ -1,0 +1,119 @@
+"""Shared parts of all schemas: strict validation, arrays as base64, condition values and errors."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from pointillist.errors import DataError, ShapeError
+
+MAX_SAFE = 2**53 - 1  # the largest integer that a browser's numbers hold exactly
+MAX_SIDE = 4096
+
+Dtype = Literal["uint8", "uint16", "float32"]
+
+
+def _reject_surrogates(text: str) -> str:
+    """Reject half of a character (a surrogate): JSON can hold it, but nothing can write or encode it."""
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("half of a character is no text")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_reject_surrogates)]
+Name = Annotated[Text, Field(max_length=500)]
+# a list: a tuple has no description that OpenAPI 3.1 allows
+Pair = Annotated[list[int], Field(min_length=2, max_length=2)]
+Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
+Index = Annotated[int, Field(ge=0, lt=MAX_SIDE)]
+
+
+class Schema(BaseModel):
+    """Base class of all schemas; unknown fields are rejected."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=(), allow_inf_nan=False)
+
+
+class EncodedArray(Schema):
+    """An array of numbers: row-major, little-endian, as base64 (RFC 4648, with padding).
+
+    Attributes:
+        dtype: `uint8`, `uint16` or `float32`.
+        shape: the axes; their product times the size of a number is the number of bytes.
+        data: the bytes.
+    """
+
+    dtype: Dtype
+    shape: list[Annotated[int, Field(ge=0, le=MAX_SIDE * MAX_SIDE)]] = Field(max_length=4)
+    data: str
+
+    @classmethod
+    def of(cls, array: np.ndarray, dtype: Dtype) -> EncodedArray:
+        """Encode an array, whose numbers must fit `dtype`."""
+        raw = np.ascontiguousarray(array).astype(np.dtype(dtype).newbyteorder("<")).tobytes()
+        return cls(dtype=dtype, shape=list(array.shape), data=base64.b64encode(raw).decode("ascii"))
+
+    def array(self) -> np.ndarray:
+        """Decode the array.
+
+        Raises:
+            DataError: if `data` is not base64.
+            ShapeError: if the number of bytes does not match `shape`.
+        """
+        kind = np.dtype(self.dtype).newbyteorder("<")
+        try:
+            raw = base64.b64decode(self.data, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise DataError(f"`data` of an array is not base64 ({error}).") from error
+        expected = math.prod(self.shape) * kind.itemsize
+        if len(raw) != expected:
+            raise ShapeError(
+                f"`data` of an array has {len(raw)} bytes, but shape {self.shape} of {self.dtype} takes {expected}."
+            )
+        array: np.ndarray = np.frombuffer(raw, kind).reshape(self.shape).astype(self.dtype)
+        return array
+
+
+class ConditionValues(Schema):
+    """The conditions of one image; null means unconditional. A model rejects conditions that it does not support.
+
+    Attributes:
+        label: number or name of a class.
+        text: a prompt.
+        attributes: number or name of a value, by the name of the attribute; attributes left out are unconditional.
+        vector: as many finite numbers as `ModelDetails.conditions.vector` says.
+        hint: levels `[c h w]` of the hint's own kind (uint8 or uint16), or float32 numbers if the hint has no levels.
+    """
+
+    label: int | Name | None = None
+    text: Annotated[Text, Field(max_length=2000)] | None = None
+    attributes: dict[Name, int | Name | None] | None = Field(None, max_length=256)
+    vector: list[float] | None = Field(None, max_length=65_536)
+    hint: EncodedArray | None = None
+
+
+class ErrorResponse(Schema):
+    """The body of every response with a status of 400 or above.
+
+    Attributes:
+        error: one sentence: name, value, rule, remedy.
+        code: the kind of error, for programs; see docs/studio_api.md.
+        size: height and width of the picture, with code `size`.
+        expected_size: height and width that the model expects, with code `size`.
+        resize: the available resize methods, with code `size`.
+    """
+
+    error: str
+    code: str
+    size: Pair | None = None
+    expected_size: Pair | None = None
+    resize: list[str] | None = None
+
+    def body(self) -> dict[str, Any]:
+        """Convert to JSON values, without the fields that are null."""
+        return self.model_dump(mode="json", exclude_none=True)

@@ -1,0 +1,61 @@
+"""Requests for PNG and GIF files, and for reproducing the images of a manifest."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from pointillist.studio.schemas.base import EncodedArray, Name, Schema
+from pointillist.studio.schemas.sampling import MAX_SAMPLES, SampledImage, SampleManifest
+
+
+class PngRequest(Schema):
+    """Export an image as a PNG file, with `scale` x `scale` pixels for each pixel (1 is exact)."""
+
+    levels: EncodedArray
+    scale: int = Field(1, ge=1, le=64)
+
+
+class GifRequest(Schema):
+    """Export the generation of images of one size, side by side, as a looping GIF.
+
+    Attributes:
+        images: levels `[c h w]` of each image.
+        order: the generation order; null for the model's default.
+        known: pixels that are present in the first frame, uint8 `[h w]`, 0 or 1; null for none.
+        frames: the largest number of frames.
+        scale: pixels of the GIF for each pixel of an image; null chooses a fitting scale.
+        dark: whether the background is dark.
+    """
+
+    images: list[EncodedArray] = Field(min_length=1, max_length=MAX_SAMPLES)
+    order: Name | None = None
+    known: EncodedArray | None = None
+    frames: int = Field(120, ge=2, le=400)
+    scale: Annotated[int, Field(ge=1, le=64)] | None = None
+    dark: bool = False
+
+
+class ReproduceRequest(Schema):
+    """Sample the images of a manifest again, with the model of the path."""
+
+    manifest: SampleManifest
+
+
+class ReproduceResult(Schema):
+    """The images of a manifest, sampled again and compared.
+
+    Attributes:
+        identical: for each image, whether its hash equals that of the manifest: the image is then equal to the bit.
+        same_model: whether the model has the hash of the manifest.
+        same_environment: whether processor and versions are those of the manifest.
+        message: the result in one sentence.
+        images: the images sampled now.
+    """
+
+    identical: list[bool]
+    same_model: bool
+    same_environment: bool
+    message: str
+    images: list[SampledImage]

@@ -1,0 +1,161 @@
+"""Description of the studio and of each of its models."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pointillist.images import Mode
+from pointillist.studio.schemas.base import Schema
+
+State = Literal["waiting", "loading", "ready", "failed"]
+Colour = Annotated[list[int], Field(min_length=4, max_length=4)]
+
+
+class ImageKind(Schema):
+    """The meaning of the integers of an image.
+
+    Attributes:
+        mode: `grey`, `rgb`, `rgba`, `palette` or `codes` (integers that are no picture).
+        channels, height, width: the default size, `c h w`.
+        levels: number of values of a sub-pixel, 0 to `levels - 1`.
+        ordered: true if a level is a quantity, false if it is a category.
+        dtype: of encoded levels: `uint8` up to 256 levels, else `uint16`.
+        palette: straight-alpha RGBA colours of the levels, 0 to 255, for `palette` only.
+        values: the 8-bit value of each level of a channel, for `grey`, `rgb` and `rgba` only.
+        channel_names: names to display; empty if there is one channel.
+    """
+
+    mode: Mode
+    channels: int
+    height: int
+    width: int
+    levels: int
+    ordered: bool
+    dtype: Literal["uint8", "uint16"]
+    palette: list[Colour] | None
+    values: list[int] | None
+    channel_names: list[str]
+
+
+class TextKind(Schema):
+    """Support for text: `encoder` names the frozen encoder, if any; `learned` is true if the model learns words."""
+
+    encoder: str | None
+    learned: bool
+
+
+class HintKind(Schema):
+    """The hint image that a model is conditioned on.
+
+    Attributes:
+        image: the meaning of its integers; null if the hint is float32 numbers. Height and width are those of the
+            hint for an image of the default size.
+        channels: number of channels of the hint.
+        derive: how the hint is derived from an image: `lowres:N`, `grey`, `outline`, `half:SIDE`; null if it is
+            independent data.
+    """
+
+    image: ImageKind | None
+    channels: int
+    derive: str | None
+
+
+class SupportedConditions(Schema):
+    """The conditions that a model supports; empty or null for those that it does not.
+
+    Attributes:
+        labels: names of the classes, by class number.
+        attributes: names of the values of each attribute.
+        vector: number of entries.
+    """
+
+    labels: list[str]
+    attributes: dict[str, list[str]]
+    vector: int | None
+    text: TextKind | None
+    hint: HintKind | None
+
+
+class ModelDetails(Schema):
+    """Description of a model that is ready.
+
+    Attributes:
+        network: such as `gated-pixelcnn`.
+        parameters: number of parameters.
+        sha256: hash of weights and config together, 64 hexadecimal digits.
+        image: the images that the model samples.
+        fixed_size: whether the model supports its default size only.
+        likelihood: `bernoulli`, `categorical` or `mixture`.
+        mixtures: number of components of a mixture, else 0.
+        conditions: the supported conditions.
+        orders: the supported generation orders, the default first; see `Order` in docs/studio_api.md.
+        bits_top: upper end of the colour scale for maps of entropy and surprisal, in bits per sub-pixel; the same for
+            all images of a model, so that maps can be compared.
+        engine: the engine that `auto` selects on this machine.
+    """
+
+    network: str
+    parameters: int
+    sha256: str
+    image: ImageKind
+    fixed_size: bool
+    likelihood: Literal["bernoulli", "categorical", "mixture"]
+    mixtures: int
+    conditions: SupportedConditions
+    orders: list[str]
+    bits_top: float
+    engine: str
+
+
+class ModelInfo(Schema):
+    """Loading state of a model of the studio.
+
+    Attributes:
+        id: identifier in paths; letters, digits, `-`, `_`, `.`.
+        name: name to display.
+        state: `waiting`, `loading`, `ready` or `failed`.
+        step: the current step while loading, a few words.
+        error: why loading failed, one sentence.
+        details: description of the model once it is ready.
+    """
+
+    id: str
+    name: str
+    state: State
+    step: str | None
+    error: str | None
+    details: ModelDetails | None
+
+
+class Limits(Schema):
+    """Limits that the server enforces.
+
+    Attributes:
+        body_bytes: bytes of a request, uploads included.
+        upload_pixels: pixels of an uploaded picture, width times height, read from its header.
+        samples: images per job.
+        pixels: width times height of an image that is sampled or queried.
+        numbers: numbers that a job may hold: samples x network outputs per pixel x pixels.
+        queued: jobs in the queue.
+        concurrent: jobs that run at the same time.
+        timeout: seconds that a job may take.
+    """
+
+    body_bytes: int
+    upload_pixels: int
+    samples: int
+    pixels: int
+    numbers: int
+    queued: int
+    concurrent: int
+    timeout: float
+
+
+class ServerInfo(Schema):
+    """Version, limits and models of the studio; models are in the order in which they were named."""
+
+    version: str
+    limits: Limits
+    models: list[ModelInfo]

@@ -1,0 +1,192 @@
+"""Queries about an image, sampled or uploaded, and their results."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pointillist.studio.schemas.base import ConditionValues, EncodedArray, Index, Name, Schema
+
+
+class ImageQuery(Schema):
+    """An image and its conditions.
+
+    Attributes:
+        levels: `[c h w]`.
+        conditions: the conditions of the image.
+        order: the generation order; null for the model's default.
+    """
+
+    levels: EncodedArray
+    conditions: ConditionValues = ConditionValues()
+    order: Name | None = None
+
+
+class SurprisalMaps(Schema):
+    """An image in bits.
+
+    Attributes:
+        surprisal: -log2 of the probability of each sub-pixel given those before it, float32 `[c h w]`.
+        entropy: entropy of the distribution of each sub-pixel, float32 `[c h w]`.
+        bits: of the whole image: the sum of `surprisal`.
+        bits_per_dim: `bits` per sub-pixel.
+        expected: the sum of `entropy`.
+        z: (bits - expected) in standard deviations under the model: about -2 to 2 for typical images.
+        sequence: all pixels in generation order, `row * width + column`.
+    """
+
+    surprisal: EncodedArray
+    entropy: EncodedArray
+    bits: float
+    bits_per_dim: float
+    expected: float
+    z: float
+    sequence: list[int]
+
+
+class PixelQuery(ImageQuery):
+    """A pixel of an image, and sampling settings.
+
+    Attributes:
+        row, column: from 0, from the top left.
+        guidance, temperature, top_p: as in `SampleRequest`; used for `sampling_probs` of the result.
+    """
+
+    row: Index
+    column: Index
+    guidance: float = Field(1.0, ge=0, le=1000)
+    temperature: float = Field(1.0, ge=0, le=1000)
+    top_p: float = Field(1.0, gt=0, le=1)
+
+
+class Component(Schema):
+    """A logistic of a mixture: weight, and mean and scale in levels (a mean may lie outside the range of levels)."""
+
+    weight: float
+    mean: float
+    scale: float
+
+
+class LevelProb(Schema):
+    """A level and its probability."""
+
+    level: int
+    prob: float
+
+
+class SubPixel(Schema):
+    """The distribution of a sub-pixel, given all sub-pixels before it as they are in the image.
+
+    Attributes:
+        channel: index of the channel.
+        name: name of the channel to display.
+        observed: the level of the image.
+        probs: the probability of every level; they sum to 1.
+        sampling_probs: the same after guidance, temperature and top-p; null if all three are 1.
+        entropy: in bits.
+        surprisal: of the observed level, in bits.
+        rank: 1 plus the number of levels that are more likely than the observed one.
+        mean: the expected level; null if levels are categories.
+        quantiles: the levels at which the cumulative probability reaches 0.05, 0.25, 0.5, 0.75 and 0.95, keyed by that
+            number as text; null if levels are categories.
+        top: the most likely levels, at most 16, in descending order.
+        components: components of a mixture, in descending order of weight; null for other likelihoods.
+    """
+
+    channel: int
+    name: str
+    observed: int
+    probs: list[float]
+    sampling_probs: list[float] | None
+    entropy: float
+    surprisal: float
+    rank: int
+    mean: float | None
+    quantiles: dict[str, int] | None
+    top: list[LevelProb]
+    components: list[Component] | None
+
+
+class PixelDistribution(Schema):
+    """The distributions of the sub-pixels of a pixel, channel by channel."""
+
+    row: int
+    column: int
+    channels: list[SubPixel]
+
+
+class SaliencyQuery(ImageQuery):
+    """A pixel, or one of its sub-pixels, to explain; a null channel means the whole pixel."""
+
+    row: Index
+    column: Index
+    channel: Index | None = None
+
+
+class Saliency(Schema):
+    """A saliency map: the influence of each sub-pixel on the probability of a pixel.
+
+    Attributes:
+        values: for every sub-pixel, the gradient of the pixel's log-probability, float32 `[c h w]`; 0 for sub-pixels
+            that come later, and outside the receptive field.
+        signed: whether negative values lower the probability; false if levels are categories.
+        unit: unit of the values, to display.
+        top: the largest absolute value.
+    """
+
+    values: EncodedArray
+    signed: bool
+    unit: str
+    top: float
+
+
+class Edit(Schema):
+    """A sub-pixel and its new level."""
+
+    row: Index
+    column: Index
+    channel: Index = 0
+    level: Annotated[int, Field(ge=0, lt=65_536)]
+
+
+class EditQuery(ImageQuery):
+    """Sub-pixels to set to other levels: 1 to 64 edits, at least one of which changes the image."""
+
+    edits: list[Edit] = Field(min_length=1, max_length=64)
+
+
+class EditEffect(Schema):
+    """The effect of edits, all else being equal.
+
+    Attributes:
+        levels: the edited image, `[c h w]`.
+        bits_before, bits_after: of the whole image.
+        bits_change: their difference.
+        surprisal: of the edited image, in bits, float32 `[c h w]`.
+        shift: Kullback-Leibler divergence between the distributions of each sub-pixel before and after, in bits,
+            float32 `[c h w]`; 0 up to the first edit.
+    """
+
+    levels: EncodedArray
+    bits_before: float
+    bits_after: float
+    bits_change: float
+    surprisal: EncodedArray
+    shift: EncodedArray
+
+
+class UploadedImage(Schema):
+    """An uploaded picture, in the levels of the model.
+
+    Attributes:
+        levels: `[c h w]`.
+        resized: how its size was changed: `nearest`, `area`, or null.
+        exact: whether the levels represent every pixel of the (resized) picture exactly, with no colour rounded.
+        note: what was changed, one sentence to display; null if nothing.
+    """
+
+    levels: EncodedArray
+    resized: Literal["nearest", "area"] | None
+    exact: bool
+    note: str | None

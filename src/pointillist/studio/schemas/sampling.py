@@ -1,0 +1,196 @@
+"""A sampling request, and the events of its stream."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from pointillist.errors import ConfigError
+from pointillist.studio.schemas.base import MAX_SAFE, ConditionValues, EncodedArray, Name, Schema, Side
+
+MAX_SAMPLES = 16
+
+Seed = Annotated[int, Field(ge=0, le=MAX_SAFE)]
+Engine = Literal["auto", "cpu", "cuda", "cuda-jacobi", "step"]
+
+
+class StartImage(Schema):
+    """A partly known image to continue, the same for all samples.
+
+    Attributes:
+        levels: `[c h w]`; only known pixels are read.
+        known: pixels that are kept, uint8 `[h w]`, 0 or 1. At least one must be 0.
+    """
+
+    levels: EncodedArray
+    known: EncodedArray
+
+
+class SampleSpec(Schema):
+    """Random numbers and conditions of one image.
+
+    Attributes:
+        seed: null lets the server choose one. The same seed and index give the same uniforms, position by position,
+            whatever the model (for images of that shape), the settings and the conditions.
+        index: index of the image for that seed: image `index` of `pointillist sample --seed`.
+        conditions: the conditions of the image.
+    """
+
+    seed: Seed | None = None
+    index: Annotated[int, Field(ge=0, le=MAX_SAFE)] = 0
+    conditions: ConditionValues = ConditionValues()
+
+
+class SampleRequest(Schema):
+    """A request to sample images.
+
+    Attributes:
+        samples: 1 to 16 images, sampled together.
+        guidance: 0 or more: 0 is unconditional, 1 is the model, above strengthens the conditions.
+        temperature: 0 or more: 0 takes the most likely level, 1 is the model.
+        top_p: above 0, at most 1: keep the most likely levels up to this total probability; 1 keeps all.
+        order: a supported generation order; null for the default.
+        size: height and width; null for the default size, or that of `start`.
+        start: an image to continue; null starts from an empty canvas.
+        engine: `auto` except in experiments.
+        distributions: whether the stream also carries the distribution of every sub-pixel.
+    """
+
+    samples: list[SampleSpec] = Field(min_length=1, max_length=MAX_SAMPLES)
+    guidance: float = Field(1.0, ge=0, le=1000)
+    temperature: float = Field(1.0, ge=0, le=1000)
+    top_p: float = Field(1.0, gt=0, le=1)
+    order: Name | None = None
+    size: list[Side] | None = Field(None, min_length=2, max_length=2)
+    start: StartImage | None = None
+    engine: Engine = "auto"
+    distributions: bool = False
+
+    @model_validator(mode="after")
+    def _check_size(self) -> SampleRequest:
+        if self.size is not None and self.start is not None and self.start.levels.shape[1:] != self.size:
+            raise ConfigError("`size` must be left out, or be the size of `start`.")
+        return self
+
+
+class Queued(Schema):
+    """First event, sent at once: the job's id, with which it can be cancelled, and the number of jobs ahead of it."""
+
+    type: Literal["queued"] = "queued"
+    job: str
+    ahead: int
+
+
+class Started(Schema):
+    """Second event: sampling begins.
+
+    Attributes:
+        engine, order: the engine and generation order in use.
+        height, width: size of the images.
+        seeds: the seed of each sample.
+        sequence: the pixels to sample in generation order, `row * width + column`. Known pixels are left out.
+    """
+
+    type: Literal["started"] = "started"
+    engine: str
+    order: str
+    height: int
+    width: int
+    seeds: list[int]
+    sequence: list[int]
+
+
+class Pixels(Schema):
+    """Consecutive pixels of all samples, from position `first` of `Started.sequence`.
+
+    Attributes:
+        first: position in the sequence; always the number of pixels sent before.
+        count: number of pixels, at least 1; `n` in the shapes below.
+        levels: the sampled levels, `[samples n c]`.
+        entropy: entropy of each sub-pixel's distribution, in bits, float32 `[samples n c]`.
+        surprisal: surprisal of the sampled levels, in bits, float32 `[samples n c]`.
+        probs: with `distributions`, the probability of every level, uint16 `[samples n c * levels]`: 65,535 times the
+            probability, rounded. Channels are in order, each conditioned on the channels of the pixel before it.
+
+    All three are the model's own: with the conditions of the sample, at guidance 1, temperature 1 and top-p 1.
+    """
+
+    type: Literal["pixels"] = "pixels"
+    first: int
+    count: int
+    levels: EncodedArray
+    entropy: EncodedArray
+    surprisal: EncodedArray
+    probs: EncodedArray | None = None
+
+
+class SampledImage(Schema):
+    """A finished image.
+
+    Attributes:
+        levels: `[c h w]`.
+        bits: negative log-likelihood of the whole image, known pixels included, at guidance 1.
+        bits_per_dim: the same per sub-pixel.
+        sha256: hash of the bytes of `levels` as encoded, 64 hexadecimal digits.
+    """
+
+    levels: EncodedArray
+    bits: float
+    bits_per_dim: float
+    sha256: str
+
+
+class ManifestModel(Schema):
+    """The model of a manifest: its display name, and the hash of weights and config."""
+
+    name: Name
+    sha256: Name
+
+
+class Environment(Schema):
+    """Processor and versions that sampled an image, as far as its bits may depend on them."""
+
+    processor: Name
+    pointillist: Name
+    torch: Name
+    numpy: Name
+
+
+class SampleManifest(Schema):
+    """Everything that determines sampled images, and their hashes. It can be sent, or saved to a file, as it is.
+
+    Attributes:
+        format, version: of this kind of file.
+        model: the model that sampled the images.
+        environment: where they were sampled.
+        request: the request, with every seed, order, size and engine filled in.
+        sha256: the hash of each image; see `SampledImage.sha256`.
+    """
+
+    format: Literal["pointillist-manifest"] = "pointillist-manifest"
+    version: Literal[1] = 1
+    model: ManifestModel
+    environment: Environment
+    request: SampleRequest
+    sha256: list[Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = Field(min_length=1, max_length=MAX_SAMPLES)
+
+
+class Finished(Schema):
+    """Last event of a job that succeeded: seconds since `started`, the images, and the manifest to reproduce them."""
+
+    type: Literal["finished"] = "finished"
+    seconds: float
+    images: list[SampledImage]
+    manifest: SampleManifest
+
+
+class Failed(Schema):
+    """Last event of a job that failed: a sentence, and `cancelled`, `timeout`, `changed`, `invalid` or `internal`."""
+
+    type: Literal["failed"] = "failed"
+    error: str
+    code: str
+
+
+Event = Annotated[Queued | Started | Pixels | Finished | Failed, Field(discriminator="type")]

@@ -1,0 +1,153 @@
+"""Watch and ask: what is asked for is painted pixel by pixel, and the hand can stop, step and go back."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from playwright.sync_api import Browser, Page, expect
+
+import pointillist as pt
+from pointillist.studio.server import Server
+from pointillist.studio.service import StudioService
+from tests.e2e.helpers import (
+    COLOURS,
+    DIGITS,
+    SLOW,
+    choose,
+    choose_model,
+    count,
+    emptied,
+    grey,
+    opened,
+    paint,
+    paint_and_stop,
+    pixels,
+    pixels_of,
+    wait_until_painted,
+)
+
+
+def test_paint_shows_the_images_of_sample(page: Page, service: StudioService) -> None:
+    """Four canvases of a label and a seed are those of the command line, to the last level."""
+    paint(page, seed=7, count=4, label="3")
+    samples = pt.sample(service.models[DIGITS].model, 4, label="3", seed=7)
+    expected = samples.levels.numpy()
+    expect(page.locator(".image-summary .numbers")).to_contain_text(f"{-float(samples.nats[0]) / math.log(2):.1f} bits")
+    for place in range(4):
+        shown = pixels(page, place)
+        np.testing.assert_array_equal(shown[..., 0], grey(expected[place, 0]))
+        assert (shown[..., 3] == 255).all()
+
+
+def test_a_palette_is_shown_in_its_colours(page: Page, service: StudioService) -> None:
+    """And what can be seen through lies over a checkerboard, so that it is not taken for unpainted."""
+    choose_model(page, COLOURS)
+    paint(page, seed=1)
+    model = service.models[COLOURS].model
+    levels = pt.sample(model, 1, seed=1).levels.numpy()[0, 0]
+    palette = np.array(model.image.palette)
+    shown = pixels(page)
+    assert shown.shape == (8, 8, 4)  # twice as fine as the image
+    solid = (levels > 0).repeat(2, 0).repeat(2, 1)
+    np.testing.assert_array_equal(shown[solid], palette[levels].repeat(2, 0).repeat(2, 1)[solid])
+    assert (shown[..., 3] == 255).all()
+
+
+def test_the_hand_plays_pauses_steps_and_goes_back(page: Page) -> None:
+    """Slower than it comes: the newest pixel's distribution goes along."""
+    page.get_by_label("Speed", exact=True).select_option("16")
+    page.get_by_role("button", name="Paint", exact=True).click()
+    page.get_by_role("button", name="Pause (space)").click()
+    expect(page.get_by_role("button", name="Play (space)")).to_be_visible()  # and with it the count of that moment
+    expect(page.get_by_role("button", name="Manifest", exact=True)).to_be_enabled()  # all has arrived
+    first, of = count(page)
+    assert 0 <= first < of == 64
+    for _ in range(3):
+        page.keyboard.press(".")
+    expect(page.locator(".player .count")).to_have_text(f"{first + 3} / 64")
+    last = first + 2
+    expect(page.locator(".pixel h2")).to_have_text(f"Row {last // 8}, column {last % 8}")
+    expect(page.locator(".channel .chart").first).to_be_visible()
+    assert (pixels(page)[..., 3] == 255).sum() == first + 3
+    page.keyboard.press("Home")
+    expect(page.locator(".player .count")).to_have_text("0 / 64")
+    assert (pixels(page)[..., 3] == 0).all()
+    page.get_by_label("Pixels painted").fill("40")
+    expect(page.locator(".player .count")).to_have_text("40 / 64")
+    assert (pixels(page)[..., 3] == 255).sum() == 40
+    page.keyboard.press("End")
+    wait_until_painted(page)
+
+
+def test_stop_ends_the_work_and_keeps_what_is_there(page: Page, service: StudioService) -> None:
+    """On the page and on the server; the model can then continue."""
+    paint_and_stop(page, service)
+    expect(page.get_by_role("button", name="Continue", exact=True)).to_be_visible()
+
+
+def test_closing_the_tab_stops_the_work(browser: Browser, studio: Server, service: StudioService) -> None:
+    """Nobody paints for a page that is gone."""
+    with opened(browser, studio.url) as page:
+        choose_model(page, SLOW)
+        choose(page, "Canvases", "16")
+        page.get_by_role("button", name="Paint", exact=True).click()
+        expect(page.get_by_label("Pixels painted")).not_to_have_value("0")
+        assert len(service.queue) == 1
+    emptied(service)
+
+
+def test_settings_side_by_side_share_their_random_numbers(page: Page, service: StudioService) -> None:
+    """One image for each value, as that value alone would paint it."""
+    page.get_by_label("Compare").select_option("temperature")
+    page.get_by_label("Values of temperature").fill("0.4, 1")
+    page.get_by_label("Seed", exact=True).fill("11")
+    page.get_by_label("Speed", exact=True).select_option("Infinity")
+    page.get_by_role("button", name="Paint", exact=True).click()
+    wait_until_painted(page, kept=2)
+    for place, temperature in enumerate((0.4, 1.0)):
+        expected = pt.sample(service.models[DIGITS].model, 1, seed=11, temperature=temperature).levels.numpy()
+        np.testing.assert_array_equal(pixels(page, place)[..., 0], grey(expected[0, 0]))
+        expect(page.locator(".caption").nth(place)).to_contain_text(f"temperature {temperature:g}")
+
+
+def test_what_is_written_stays_while_its_neighbours_change(page: Page) -> None:
+    """The choices beside it are made anew whenever another model is ready; whoever chooses there keeps the place."""
+    seed, compare = page.get_by_label("Seed", exact=True), page.get_by_label("Compare")
+    seed.press_sequentially("12")
+    compare.evaluate("list => { list.value = 'temperature'; list.dispatchEvent(new Event('change')) }")
+    expect(page.get_by_label("Values of temperature")).to_be_visible()
+    expect(seed).to_be_focused()
+    page.keyboard.type("3")
+    expect(seed).to_have_value("123")
+    compare.focus()
+    compare.select_option("top_p")
+    expect(page.get_by_label("Values of top-p")).to_be_visible()
+    expect(compare).to_be_focused()
+
+
+def test_maps_lie_over_the_image_and_say_their_scale(page: Page) -> None:
+    """Surprise and entropy come with the stream."""
+    paint(page)
+    for name in ("Entropy", "Surprise"):
+        page.get_by_role("button", name=name).click()
+        expect(page.locator("canvas.map").first).to_be_visible()
+        expect(page.locator(".legend")).to_contain_text("bits")
+        assert (pixels_of(page.locator("canvas.map").first)[..., 3] == 255).all()
+    page.keyboard.press("1")
+    expect(page.locator("canvas.map").first).to_be_hidden()
+
+
+def test_two_pages_do_not_mix(browser: Browser, studio: Server, page: Page, service: StudioService) -> None:
+    """Two browsers paint with one model at the same time, each its own."""
+    with opened(browser, studio.url) as other:
+        for one, seed in ((page, 21), (other, 22)):
+            one.get_by_label("Seed", exact=True).fill(str(seed))
+            one.get_by_label("Speed", exact=True).select_option("Infinity")
+        for one in (page, other):
+            one.get_by_role("button", name="Paint", exact=True).click()
+        for one, seed in ((page, 21), (other, 22)):
+            wait_until_painted(one, kept=1)
+            expected = pt.sample(service.models[DIGITS].model, 1, seed=seed).levels.numpy()
+            np.testing.assert_array_equal(pixels(one)[..., 0], grey(expected[0, 0]))
+            expect(one.locator(".thumbnails li")).to_have_count(1)

@@ -1,0 +1,123 @@
+"""Question: any pixel tells what the model held possible there, and can be another."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, Response, expect
+
+import pointillist as pt
+from pointillist.explaining import continue_image, distribution, gradient, what_if
+from pointillist.studio.service import StudioService
+from tests.e2e.helpers import (
+    DIGITS,
+    RGB,
+    canvas,
+    choose_model,
+    grey,
+    paint,
+    pixels,
+    pixels_of,
+    point,
+    wait_until_painted,
+)
+
+
+def test_hovering_shows_a_distribution_that_sums_to_1(page: Page, service: StudioService) -> None:
+    """That of the model, bar by bar and in numbers."""
+    paint(page, seed=5)
+    with page.expect_response(lambda response: pixel_of(response) == (3, 4)) as found:
+        point(page, 3, 4)
+    (channel,) = found.value.json()["channels"]
+    assert sum(channel["probs"]) == pytest.approx(1, abs=1e-6)
+    levels = pt.sample(service.models[DIGITS].model, 1, seed=5).levels[0]
+    expected = distribution(service.models[DIGITS].model, levels, 3, 4)
+    np.testing.assert_allclose(channel["probs"], expected.probs, atol=1e-5)
+    expect(page.locator(".pixel h2")).to_have_text("Row 3, column 4")
+    expect(page.locator(".pixel > .numbers")).to_contain_text(f"{expected.surprise:.2f} bits")
+    shares = [bar_height(d) for d in bars(page)]
+    assert sum(shares) * scale_top(page) == pytest.approx(1, abs=0.02)
+
+
+def test_a_held_pixel_can_be_another_and_is_repainted_from(page: Page, service: StudioService) -> None:
+    """All before it stays, it is what was chosen, and the rest is an exact sample given these."""
+    model = service.models[DIGITS].model
+    paint(page, seed=5)
+    page.mouse.click(*point(page, 2, 6))
+    before = pt.sample(model, 1, seed=5).levels[0].numpy()
+    option = page.locator(".likeliest button:not(.there)").first
+    name = option.get_attribute("aria-label") or ""
+    level = int(re.findall(r"level (\d+)", name)[0])
+    option.click()
+    cost = what_if(model, before, {(2, 6): level}).bits_change
+    expect(page.locator(".edit-cost")).to_contain_text(f"{abs(cost):.1f} bits {'less' if cost < 0 else 'more'}")
+    page.get_by_role("button", name="Shift").click()
+    expect(page.locator("canvas.map").first).to_be_visible()
+    page.get_by_label("Seed", exact=True).fill("9")
+    page.get_by_role("button", name="Repaint from here").click()
+    wait_until_painted(page, kept=2)
+    known = np.arange(64).reshape(8, 8) <= 2 * 8 + 6
+    changed = before.copy()
+    changed[0, 2, 6] = level
+    expected = continue_image(model, changed, known, 1, seed=9).levels[0].numpy()
+    np.testing.assert_array_equal(pixels(page)[..., 0], grey(expected[0]))
+    page.keyboard.press("Control+z")
+    np.testing.assert_array_equal(pixels(page)[..., 0], grey(before[0]))
+
+
+def test_a_saliency_map(page: Page, service: StudioService) -> None:
+    """The gradient lies over the image; nothing that comes later has a say."""
+    model = service.models[DIGITS].model
+    paint(page, seed=5)
+    page.mouse.click(*point(page, 3, 3))
+    page.get_by_role("button", name="Saliency").click()
+    expect(page.locator(".legend")).to_contain_text("bits a level")
+    shown = pixels_of(page.locator("canvas.map").first)[..., :3].astype(int)
+    levels = pt.sample(model, 1, seed=5).levels[0]
+    slopes = gradient(model, levels, 3, 3).values[0]
+    ground = shown[7, 7]
+    assert (shown[np.arange(64).reshape(8, 8) >= 3 * 8 + 3] == ground).all()
+    strongest = np.unravel_index(np.abs(slopes).argmax(), slopes.shape)
+    alike = shown[np.sign(slopes) == np.sign(slopes[strongest])]  # red and blue do not end at one brightness
+    assert np.abs(shown[strongest] - ground).sum() == np.abs(alike - ground).sum(-1).max()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Saliency")).to_be_hidden()
+
+
+def test_channels_are_asked_one_by_one(page: Page, service: StudioService) -> None:
+    """For colours: three distributions, each given the channels before it."""
+    choose_model(page, RGB)
+    paint(page, seed=2)
+    point(page, 1, 2, (4, 5))
+    levels = pt.sample(service.models[RGB].model, 1, seed=2).levels[0]
+    for channel in range(3):
+        expected = distribution(service.models[RGB].model, levels, 1, 2, channel)
+        expect(page.locator(".channel").nth(channel)).to_contain_text(f"Level {expected.observed} is there")
+    assert canvas(page).get_attribute("aria-label")
+
+
+def pixel_of(response: Response) -> tuple[int, int] | None:
+    """The pixel that an answer is about."""
+    if not response.url.endswith("/pixel"):
+        return None
+    question = response.request.post_data_json
+    return question["row"], question["column"]
+
+
+def bars(page: Page) -> list[str]:
+    """The outlines of all bars of the first chart."""
+    outlines = page.locator(".channel .chart").first.locator("path.bar")
+    paths = outlines.evaluate_all("all => all.map((e) => e.getAttribute('d'))")
+    return [bar for path in paths if path for bar in path.split("M") if bar]
+
+
+def bar_height(outline: str) -> float:
+    """As a share of the chart's height."""
+    return -float(re.findall(r"v(-[\d.]+)h", outline)[0]) / 90
+
+
+def scale_top(page: Page) -> float:
+    """The probability at the top of the chart."""
+    return float(page.locator(".channel .chart").first.locator("text").nth(1).text_content() or 0)

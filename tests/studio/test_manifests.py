@@ -1,0 +1,106 @@
+"""Manifests: reproduced to the bit here; differences are named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from fastapi.testclient import TestClient
+
+from tests.studio.helpers import encoded, events, images
+
+
+def manifest(client: TestClient, **request: Any) -> dict[str, Any]:
+    """The end of a painting."""
+    body = {"samples": [{"index": i, "conditions": {"label": "dog"}} for i in range(2)], "temperature": 0.8, **request}
+    found = events(client.post("/api/models/gated-pixelcnn/sample", json=body).text)[-1]
+    assert found["type"] == "finished", found
+    return found
+
+
+def again(client: TestClient, kept: dict[str, Any], model: str = "gated-pixelcnn") -> dict[str, Any]:
+    """The result of reproducing a manifest."""
+    answer = client.post(f"/api/models/{model}/reproduce", json={"manifest": kept})
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_a_manifest_is_complete(client: TestClient) -> None:
+    """Seeds, order, size and engine are filled in, though none was asked for; it is reproduced to the bit."""
+    known = np.arange(20).reshape(4, 5) % 2
+    finished = manifest(client, start={"levels": encoded(np.ones((3, 4, 5))), "known": encoded(known)})
+    request = finished["manifest"]["request"]
+    assert all(sample["seed"] is not None for sample in request["samples"])
+    assert (request["order"], request["size"]) == ("raster", [4, 5])
+    assert request["engine"] in ("cpu", "step")
+    found = again(client, finished["manifest"])
+    assert found["identical"] == [True, True]
+    assert found["same_model"]
+    assert found["same_environment"]
+    assert found["message"] == "All 2 images are identical to the bit."
+    assert images(found).tolist() == images(finished).tolist()
+
+
+def test_one_sample_of_several_can_be_kept(client: TestClient) -> None:
+    """As the documentation says: that sample alone, its hash alone; it does not depend on those beside it."""
+    finished = manifest(client)
+    kept = finished["manifest"]
+    kept["request"]["samples"], kept["sha256"] = kept["request"]["samples"][1:], kept["sha256"][1:]
+    found = again(client, kept)
+    assert found["message"] == "Identical to the bit."
+    assert images(found).tolist() == images(finished)[1:].tolist()
+
+
+def test_a_changed_hash_is_noticed(client: TestClient) -> None:
+    """Model and environment are the same, so somebody changed the file."""
+    kept = manifest(client)["manifest"]
+    kept["sha256"][1] = "0" * 64
+    found = again(client, kept)
+    assert found["identical"] == [True, False]
+    assert found["message"].startswith("1 of 2 images differ, although")
+
+
+def test_a_changed_setting_is_noticed(client: TestClient) -> None:
+    """The image is another one."""
+    kept = manifest(client, temperature=1.0)["manifest"]
+    kept["request"]["temperature"] = 0.0
+    assert again(client, kept)["identical"] != [True, True]
+
+
+def test_other_weights_are_named(client: TestClient) -> None:
+    """It is painted all the same, if the images are of the same kind."""
+    kept = manifest(client)["manifest"]
+    kept["model"]["sha256"] = "f" * 64
+    found = again(client, kept)
+    assert not found["same_model"]
+    assert found["identical"] == [True, True]  # the hash of the image decides
+    kept["sha256"] = ["0" * 64] * 2
+    assert again(client, kept)["message"] == "2 of 2 images differ: the model is not that of the manifest."
+
+
+def test_another_version_is_named(client: TestClient) -> None:
+    """Another torch may round otherwise."""
+    kept = manifest(client)["manifest"]
+    kept["environment"]["torch"], kept["sha256"] = "1.0.0", ["0" * 64] * 2
+    found = again(client, kept)
+    assert found["same_model"]
+    assert not found["same_environment"]
+    assert "other versions" in found["message"]
+
+
+def test_an_inconsistent_manifest_is_rejected(client: TestClient) -> None:
+    """Of another kind of image, with a hash too many, without a seed, or of another version of the format."""
+    kept = manifest(client)["manifest"]
+    samples = kept["request"]["samples"]
+    seedless = [{**samples[0], "seed": None}, samples[1]]
+    for faulty, model, status, words in [
+        (kept, "pixelcnn-pp", 400, "label"),
+        ({**kept, "sha256": kept["sha256"] * 2}, "gated-pixelcnn", 400, "4 hashes for 2 samples"),
+        ({**kept, "request": {**kept["request"], "samples": seedless}}, "gated-pixelcnn", 400, "without a seed"),
+        ({**kept, "version": 2}, "gated-pixelcnn", 422, "version"),
+        ({**kept, "sha256": ["zz", "zz"]}, "gated-pixelcnn", 422, "sha256"),
+    ]:
+        answer = client.post(f"/api/models/{model}/reproduce", json={"manifest": faulty})
+        assert answer.status_code == status, answer.text
+        assert words in answer.json()["error"]

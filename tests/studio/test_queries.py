@@ -1,0 +1,185 @@
+"""Queries about an image: the results are those of brute force and of `explaining`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from fastapi.testclient import TestClient
+
+import pointillist as pt
+from pointillist.explaining import bit_maps, gradient, what_if
+from pointillist.pixel_model import PixelModel
+from pointillist.studio.service import StudioService
+from tests.studio.helpers import decoded, encoded
+
+MODELS = ["gated-pixelcnn", "pixelcnn-pp", "locally-masked-pixelcnn"]
+
+
+def image_of(model: PixelModel, seed: int = 0) -> np.ndarray:
+    """Random levels."""
+    return np.random.default_rng(seed).integers(0, model.image.levels, model.image.shape)
+
+
+def query(client: TestClient, model: str, what: str, levels: Any, **question: Any) -> dict[str, Any]:
+    """An answer that is a success."""
+    answer = client.post(f"/api/models/{model}/{what}", json={"levels": encoded(levels), **question})
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def enumerated(model: PixelModel, levels: np.ndarray, place: tuple[int, int, int], **conditions: Any) -> np.ndarray:
+    """The distribution of a sub-pixel (channel, row, column), by trying every level there."""
+    every = torch.from_numpy(levels).expand(model.image.levels, *levels.shape).clone()
+    every[:, *place] = torch.arange(model.image.levels)
+    with torch.no_grad():
+        return model.log_prob_map(every, **conditions)[:, *place].exp().numpy()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_score_is_the_likelihood(client: TestClient, service: StudioService, name: str) -> None:
+    """Surprise is -log2 p, entropy that of `entropy_map`; totals are their sums; the sequence is the order."""
+    model = service.models[name].model
+    levels = image_of(model)
+    found = query(client, name, "score", levels)
+    x = torch.from_numpy(levels)[None]
+    surprise = -model.log_prob_map(x)[0].detach().numpy() / math.log(2)
+    np.testing.assert_allclose(decoded(found["surprisal"]), surprise, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(decoded(found["entropy"]), pt.entropy_map(model, x)[0].numpy(), rtol=1e-4, atol=1e-5)
+    assert found["bits"] == pytest.approx(surprise.sum(), rel=1e-5)
+    assert found["bits_per_dim"] == pytest.approx(found["bits"] / levels.size)
+    assert found["expected"] == pytest.approx(decoded(found["entropy"]).sum(), rel=1e-4)
+    assert found["z"] == pytest.approx(bit_maps(model, levels).z)
+    places = model.places(*levels.shape[1:])
+    assert (places.ravel()[found["sequence"]] == np.arange(places.size)).all()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_distribution_is_what_trying_every_level_gives(client: TestClient, service: StudioService, name: str) -> None:
+    """It sums to 1; entropy, surprise, rank, mean and quantiles are those of its numbers."""
+    model = service.models[name].model
+    levels = image_of(model)
+    answer = query(client, name, "pixel", levels, row=2, column=3)
+    assert [c["channel"] for c in answer["channels"]] == list(range(model.image.channels))
+    for found in answer["channels"]:
+        probs = np.array(found["probs"])
+        expected = enumerated(model, levels, (found["channel"], 2, 3))
+        np.testing.assert_allclose(probs, expected, rtol=1e-3, atol=1e-6)
+        assert probs.sum() == pytest.approx(1, abs=1e-6)
+        observed = int(levels[found["channel"], 2, 3])
+        assert found["observed"] == observed
+        assert found["surprisal"] == pytest.approx(-np.log2(probs[observed]), abs=1e-4)
+        assert found["entropy"] == pytest.approx(-(probs * np.log2(probs.clip(1e-30))).sum(), abs=1e-4)
+        assert found["rank"] == 1 + (probs > probs[observed]).sum()
+        assert found["top"][0] == {"level": int(probs.argmax()), "prob": pytest.approx(probs.max())}
+        assert found["sampling_probs"] is None
+        if model.image.ordered:
+            assert found["mean"] == pytest.approx((probs * np.arange(len(probs))).sum(), rel=1e-4)
+            assert found["quantiles"]["0.5"] == int(np.searchsorted(probs.cumsum(), 0.5))
+        else:
+            assert found["mean"] is None
+            assert found["quantiles"] is None
+    assert (answer["channels"][0]["components"] is not None) == (name == "pixelcnn-pp")
+
+
+def test_sampling_probs_are_what_guidance_temperature_and_top_p_make_of_it(client: TestClient, service: StudioService) -> None:
+    """By their definitions, from the distributions with and without the label."""
+    model = service.models["gated-pixelcnn"].model
+    levels = image_of(model)
+    settings = {"guidance": 3.0, "temperature": 0.5, "top_p": 0.8}
+    found = query(client, "gated-pixelcnn", "pixel", levels, row=1, column=1, conditions={"label": "cow"}, **settings)
+    for channel, answer in enumerate(found["channels"]):
+        conditional = enumerated(model, levels, (channel, 1, 1), label="cow")
+        unconditional = enumerated(model, levels, (channel, 1, 1))
+        guided = (unconditional * (conditional / unconditional) ** 3) ** 2  # 2 = 1 / temperature
+        guided /= guided.sum()
+        order = np.argsort(-guided)
+        kept = order[: 1 + int((guided[order].cumsum() < 0.8).sum())]
+        expected = np.zeros_like(guided)
+        expected[kept] = guided[kept] / guided[kept].sum()
+        np.testing.assert_allclose(answer["sampling_probs"], expected, rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(answer["probs"], conditional, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_it_depends_on_earlier_pixels_only(client: TestClient, service: StudioService, name: str) -> None:
+    """The gradient of `explaining`; zero where the network cannot have looked."""
+    model = service.models[name].model
+    levels = image_of(model)
+    found = query(client, name, "saliency", levels, row=2, column=3)
+    values = decoded(found["values"])
+    expected = gradient(model, levels, 2, 3)
+    np.testing.assert_allclose(values, expected.values, rtol=1e-4, atol=1e-6)
+    assert found["top"] == pytest.approx(np.abs(values).max())
+    assert found["signed"] == model.image.ordered
+    places = model.places(*levels.shape[1:])
+    assert (values[:, places > places[2, 3]] == 0).all()
+    assert (values != 0).any()
+
+
+def test_an_edit_costs_what_the_likelihood_says(client: TestClient, service: StudioService) -> None:
+    """Bits before and after by `log_prob`; the shift by the divergence of enumerated distributions."""
+    model = service.models["gated-pixelcnn"].model
+    levels = image_of(model)
+    edits = [{"row": 1, "column": 2, "channel": 0, "level": int(levels[0, 1, 2] + 1) % 4}]
+    found = query(client, "gated-pixelcnn", "edit", levels, edits=edits)
+    changed = levels.copy()
+    changed[0, 1, 2] = edits[0]["level"]
+    np.testing.assert_array_equal(decoded(found["levels"]), changed)
+    both = torch.from_numpy(np.stack([levels, changed]))
+    before, after = (-model.log_prob(both) / math.log(2)).tolist()
+    assert found["bits_before"] == pytest.approx(before, rel=1e-5)
+    assert found["bits_after"] == pytest.approx(after, rel=1e-5)
+    assert found["bits_change"] == pytest.approx(after - before, rel=1e-3, abs=1e-3)
+    shift = decoded(found["shift"])
+    np.testing.assert_allclose(shift, what_if(model, levels, {(1, 2, 0): edits[0]["level"]}, n=0).shift, atol=1e-5)
+    p, q = (enumerated(model, x, (1, 1, 2)) for x in (levels, changed))
+    assert shift[1, 1, 2] == pytest.approx((p * np.log2(p / q)).sum(), rel=1e-2, abs=1e-5)
+    places = model.places(*levels.shape[1:])
+    assert (shift[:, places < places[1, 2]] == 0).all()
+
+
+def test_conditions_change_the_bits(client: TestClient, service: StudioService) -> None:
+    """An image with a label has the bits of the model conditioned on that label."""
+    model = service.models["gated-pixelcnn"].model
+    levels = image_of(model)
+    bits = [query(client, "gated-pixelcnn", "score", levels, conditions={"label": label})["bits"] for label in ("cat", "dog")]
+    x = torch.from_numpy(levels)[None]
+    expected = [-float(model.log_prob(x, label=label)) / math.log(2) for label in ("cat", "dog")]
+    assert bits == pytest.approx(expected, rel=1e-5)
+    assert bits[0] != pytest.approx(bits[1], rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("what", "question", "status", "words"),
+    [
+        ("pixel", {"row": 4, "column": 0}, 400, "row"),
+        ("pixel", {"row": -1, "column": 0}, 422, "row"),
+        ("pixel", {"column": 0}, 422, "row"),
+        ("saliency", {"row": 0, "column": 0, "channel": 3}, 400, "channel"),
+        ("edit", {"edits": []}, 422, "edits"),
+        ("edit", {"edits": [{"row": 0, "column": 0, "level": 4}]}, 400, "level"),
+        ("edit", {"edits": [{"row": 9, "column": 0, "level": 1}]}, 400, "row"),
+        ("score", {"order": "raster-bl"}, 400, "order"),
+        ("score", {"conditions": {"label": "horse"}}, 400, "no class 'horse'"),
+    ],
+)
+def test_invalid_queries_are_rejected_in_a_sentence(
+    client: TestClient, what: str, question: dict[str, Any], status: int, words: str
+) -> None:
+    """It names the field."""
+    levels = encoded(np.zeros((3, 4, 5)))
+    answer = client.post(f"/api/models/gated-pixelcnn/{what}", json={"levels": levels, **question})
+    assert answer.status_code == status, answer.text
+    assert words in answer.json()["error"]
+
+
+def test_an_edit_that_changes_nothing_is_rejected(client: TestClient) -> None:
+    """The answer would be zeros that mean nothing."""
+    question = {"levels": encoded(np.zeros((3, 4, 5))), "edits": [{"row": 0, "column": 0, "level": 0}]}
+    answer = client.post("/api/models/gated-pixelcnn/edit", json=question)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid")

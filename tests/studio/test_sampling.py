@@ -1,0 +1,187 @@
+"""Sampling over HTTP: the images of `sample` to the bit, in order, with the numbers of the model."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from fastapi.testclient import TestClient
+
+import pointillist as pt
+from pointillist.explaining import bit_maps, continue_image
+from pointillist.pixel_model import PixelModel
+from pointillist.studio import schemas
+from pointillist.studio.errors import RequestError
+from pointillist.studio.jobs import make_job
+from pointillist.studio.service import StudioService
+from tests.studio.helpers import decoded, encoded, events, images
+
+BYTES = {"dtype": "uint8", "shape": [3, 4, 5], "data": ""}
+
+
+def painted(client: TestClient, model: str, **request: Any) -> list[dict[str, Any]]:
+    """The events of a painting that succeeded."""
+    answer = client.post(f"/api/models/{model}/sample", json={"samples": [{"seed": 0}], **request})
+    assert answer.status_code == 200, answer.text
+    found = events(answer.text)
+    assert [e["type"] for e in found[:2]] == ["queued", "started"]
+    assert {e["type"] for e in found[2:-1]} == {"pixels"}
+    assert found[-1]["type"] == "finished", found[-1]
+    return found
+
+
+def start(levels: Any, known: Any, dtype: str = "uint8") -> dict[str, Any]:
+    """A request to go on from an image."""
+    return {"start": {"levels": encoded(levels, dtype), "known": encoded(known)}}
+
+
+def model_of(service: StudioService, name: str) -> PixelModel:
+    return service.models[name].model
+
+
+def test_four_samples_are_the_images_of_sample(client: TestClient, service: StudioService) -> None:
+    """By seed and index, whatever is painted beside them."""
+    samples = [{"seed": 7, "index": i, "conditions": {"label": "dog"}} for i in range(4)]
+    settings = {"guidance": 2.0, "temperature": 0.7, "top_p": 0.9}
+    finished = painted(client, "gated-pixelcnn", samples=samples, **settings)[-1]
+    expected = pt.sample(model_of(service, "gated-pixelcnn"), 4, label="dog", seed=7, **settings)
+    np.testing.assert_array_equal(images(finished), expected.levels.numpy())
+    bits = [image["bits"] for image in finished["images"]]
+    np.testing.assert_allclose(bits, -expected.nats.numpy() / math.log(2), rtol=1e-5)
+
+
+@pytest.mark.parametrize("engine", ["cpu", "step"])
+@pytest.mark.parametrize(
+    ("model", "request_"),
+    [
+        ("gated-pixelcnn", {"size": [3, 7]}),
+        ("pixelcnn-pp", {}),
+        ("locally-masked-pixelcnn", {"order": "raster-bl"}),
+        ("locally-masked-pixelcnn", {}),
+    ],
+)
+def test_the_stream_is_the_image(
+    client: TestClient, service: StudioService, model: str, request_: dict[str, Any], engine: str
+) -> None:
+    """Pixels come once each, in order; put where `sequence` says they make the image, with its entropy and surprise."""
+    found = painted(client, model, engine=engine, **request_)
+    started, pixels, finished = found[1], found[2:-1], found[-1]
+    size = (started["height"], started["width"])
+    assert [e["first"] for e in pixels] == np.cumsum([0, *(e["count"] for e in pixels[:-1])]).tolist()
+    assert sorted(started["sequence"]) == list(range(size[0] * size[1]))
+    loaded = model_of(service, model)
+    places = loaded.places(*size, loaded.order(request_.get("order")))
+    assert (places.ravel()[started["sequence"]] == np.arange(places.size)).all()
+    maps = bit_maps(loaded, images(finished)[0], order=request_.get("order"))
+    for name, expected in (("levels", images(finished)[0]), ("entropy", maps.entropy), ("surprisal", maps.surprise)):
+        streamed = np.concatenate([decoded(e[name])[0] for e in pixels])  # [n, c]
+        seen = np.zeros_like(streamed)
+        seen[started["sequence"]] = streamed
+        np.testing.assert_allclose(seen.T.reshape(expected.shape), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_distributions_are_those_of_the_model(client: TestClient) -> None:
+    """65,535 times each probability, channel by channel; with the conditions of the sample."""
+    samples = [{"seed": 1, "conditions": {"label": 0}}, {"seed": 1}]
+    found = painted(client, "gated-pixelcnn", samples=samples, distributions=True)
+    probs = np.concatenate([decoded(e["probs"]) for e in found[2:-1]], 1).reshape(2, 20, 3, 4) / 65_535
+    np.testing.assert_allclose(probs.sum(-1), 1, atol=4e-5)
+    for index, spec in enumerate(samples):
+        question = {
+            "levels": found[-1]["images"][index]["levels"],
+            "conditions": spec.get("conditions", {}),
+            "row": 2,
+            "column": 3,
+        }
+        answer = client.post("/api/models/gated-pixelcnn/pixel", json=question).json()
+        np.testing.assert_allclose(probs[index, 13], [c["probs"] for c in answer["channels"]], atol=2e-5)
+
+
+@pytest.mark.parametrize("model", ["gated-pixelcnn", "locally-masked-pixelcnn"])
+def test_known_pixels_are_kept_and_the_rest_is_continued(
+    client: TestClient, service: StudioService, model: str
+) -> None:
+    """As `continue_image` does, from the same uniforms; the stream has the unknown ones only."""
+    loaded = model_of(service, model)
+    shape = loaded.image.shape
+    rng = np.random.default_rng(0)
+    levels, known = rng.integers(0, 4, shape), rng.random(shape[1:]) < 0.5
+    samples = [{"seed": 5, "index": i} for i in range(2)]
+    found = painted(client, model, samples=samples, **start(levels, known))
+    expected = continue_image(loaded, levels, known, 2, seed=5)
+    np.testing.assert_array_equal(images(found[-1]), expected.levels.numpy())
+    assert sorted(found[1]["sequence"]) == np.flatnonzero(~known).tolist()
+    bits = [image["bits"] for image in found[-1]["images"]]
+    np.testing.assert_allclose(bits, -expected.nats.numpy() / math.log(2), rtol=1e-5)
+
+
+def test_all_conditions(client: TestClient, service: StudioService) -> None:
+    """Attributes, a vector, a small picture and words arrive as `sample` takes them."""
+    small = np.array([[[0, 7], [3, 4]]])
+    conditions = {"attributes": {"hair": "blue"}, "vector": [0.5, -1], "hint": encoded(small), "text": "a red dragon"}
+    finished = painted(client, "gated-pixelcnn-2", samples=[{"seed": 2, "conditions": conditions}])[-1]
+    expected = pt.sample(model_of(service, "gated-pixelcnn-2"), 1, seed=2, **{**conditions, "hint": small})
+    np.testing.assert_array_equal(images(finished), expected.levels.numpy())
+    unconditional = painted(client, "gated-pixelcnn-2", samples=[{"seed": 2}])[-1]
+    assert unconditional["images"][0]["sha256"] != finished["images"][0]["sha256"]
+
+
+def test_a_seed_is_chosen_and_reported_if_none_is_given(client: TestClient, service: StudioService) -> None:
+    """So that a lucky image can be painted again."""
+    found = painted(client, "gated-pixelcnn", samples=[{}, {}])
+    first, second = found[1]["seeds"]
+    assert first != second
+    again = pt.sample(model_of(service, "gated-pixelcnn"), 1, seed=second).levels
+    assert torch.equal(again[0], torch.from_numpy(images(found[-1])[1]))
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "words"),
+    [
+        ({"samples": []}, 422, "samples"),
+        ({"samples": [{"seed": -1}]}, 422, "seed"),
+        ({"samples": [{"seed": 2**53}]}, 422, "seed"),
+        ({"samples": [{}] * 17}, 422, "samples"),
+        ({"guidance": -1}, 422, "guidance"),
+        ({"top_p": 0}, 422, "top_p"),
+        ({"colour": "red"}, 422, "colour"),
+        ({"engine": "naive"}, 422, "engine"),
+        ({"order": "spiral"}, 400, "spiral"),
+        ({"order": "raster-bl"}, 400, "is not one of this model's"),
+        ({"samples": [{"conditions": {"label": "horse"}}]}, 400, "no class 'horse'"),
+        ({"samples": [{"conditions": {"text": "a horse"}}]}, 400, "does not listen to text"),
+        ({"size": [65, 64]}, 413, "over the limit of 4,096"),
+        ({"size": [0, 4]}, 422, "size"),
+        (start(np.zeros((3, 4, 5)), np.ones((4, 5))), 400, "nothing to paint"),
+        (start(np.zeros((3, 4, 5)), np.ones((4, 4))), 400, r"\[4, 5\]"),
+        (start(np.full((3, 4, 5), 4), np.zeros((4, 5))), 400, "lie in 0 to 3"),
+        (start(np.zeros((1, 4, 5)), np.zeros((4, 5))), 400, "must be"),
+        (start(np.zeros((3, 4, 5)), np.full((4, 5), 2)), 400, "0 and 1"),
+        (start(np.zeros((3, 4, 5)), np.zeros((4, 5)), "float32"), 400, "float32"),
+        ({"start": {"levels": {**BYTES, "data": "AAAA"}, "known": BYTES}}, 400, "has 3 bytes.* takes 60"),
+        ({"start": {"levels": {**BYTES, "data": "?"}, "known": BYTES}}, 400, "base64"),
+    ],
+)
+def test_invalid_requests_are_rejected_in_a_sentence(
+    client: TestClient, request_: dict[str, Any], status: int, words: str
+) -> None:
+    """Before the stream begins."""
+    answer = client.post("/api/models/gated-pixelcnn/sample", json={"samples": [{}], **request_})
+    assert answer.status_code == status, answer.text
+    body = answer.json()
+    assert body["error"].endswith(".")
+    assert body["code"] == {400: "invalid", 413: "too_large", 422: "validation"}[status]
+    assert re.search(words, body["error"])
+
+
+def test_a_job_that_would_fill_the_memory_is_rejected(service: StudioService) -> None:
+    """By the numbers that it would hold."""
+    tight = service.limits.model_copy(update={"numbers": 400})
+    request = schemas.SampleRequest(samples=[schemas.SampleSpec()])
+    make_job(model_of(service, "gated-pixelcnn"), request, tight)
+    with pytest.raises(RequestError, match="over the limit of 400"):
+        make_job(model_of(service, "gated-pixelcnn"), request.model_copy(update={"distributions": True}), tight)
