@@ -12,7 +12,6 @@ import torch
 import pointillist as pt
 from pointillist.training.dry_run import spoken
 from pointillist.training.pauses import Pauses
-from tests.datasets import dataset_of
 
 from .helpers import assert_same_weights, tiny_config, tiny_data, tiny_model, weights
 
