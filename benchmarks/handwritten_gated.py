@@ -26,11 +26,11 @@ from numpy.typing import NDArray
 import pointillist as pt
 from handwritten_kernels import Array, F
 from handwritten_network import Weights, paint
-from pointillist.bench.subject import Subject
-from pointillist.bench.timing import Case, Times, interleave, spent
-from pointillist.machine import describe_machine, one_thread, today
+from pointillist.bench.timing import Case, Times, cpu_time, interleave
+from pointillist.bench.workload import Workload
+from pointillist.model.inference import inference_mode
 from pointillist.networks import GatedPixelCNNConfig
-from pointillist.scoring import evaluating
+from pointillist.system.hardware import describe_machine, single_threaded, today
 
 
 def pack(model: pt.PixelModel) -> Weights:
@@ -94,7 +94,7 @@ class Handwritten:
         levels = np.zeros(uniforms.shape, np.int64)
         kept = (*uniforms.shape, self.weights.output_bias.size) if keep_logits else (0, 0, 0, 0)
         logits = np.zeros(kept, F)
-        with one_thread():
+        with single_threaded():
             paint(self.weights, uniforms, levels, logits)
         return levels, logits
 
@@ -107,7 +107,7 @@ def check(model: pt.PixelModel, batch: int, height: int, width: int, seed: int =
     uniforms = np.random.default_rng(seed).random((batch, height, width))
     levels, logits = Handwritten(model).sample(uniforms, keep_logits=True)
     x = torch.from_numpy(levels)[:, None]
-    with evaluating(model):
+    with inference_mode(model):
         params = model.params(x, model.condition(None, batch))
         cdf = model.likelihood.conditional(params, x, 0).double().exp().cumsum(1)
     below = torch.cat([torch.zeros_like(cdf[:, :1]), cdf[:, :-1]], 1).gather(1, x)[:, 0].numpy()
@@ -119,9 +119,9 @@ def check(model: pt.PixelModel, batch: int, height: int, width: int, seed: int =
 def compare(model: pt.PixelModel, batch: int, engines: list[str], repeats: int) -> dict[str, Times]:
     """Seconds an image of the hand-written sampler and of engines, in turn; opening an engine is left out."""
     size = (model.image.height, model.image.width)
-    subject, sampler = Subject(model, size), Handwritten(model)
+    subject, sampler = Workload(model, size), Handwritten(model)
     uniforms = np.random.default_rng(1).random((batch, *size))
-    cases: dict[str, Case] = {"handwritten": lambda: spent(lambda: sampler.sample(uniforms)) / batch}
+    cases: dict[str, Case] = {"handwritten": lambda: cpu_time(lambda: sampler.sample(uniforms)) / batch}
     for name in engines:
         subject.paint(name, batch)  # warm up
         cases[name] = lambda e=name: subject.paint(e, batch)  # type: ignore[misc]
@@ -150,7 +150,7 @@ def main() -> None:
     for batch in args.batch:
         worst = check(model, batch, args.size, args.size)
         print(f"batch {batch}: logits within {worst:.1e} of the full pass")
-        with one_thread():
+        with single_threaded():
             found = compare(model, batch, args.engines, args.repeats)
         for name, times in found.items():
             ms, ratio = times.spread.times(1e3), times.over(found["handwritten"])

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 import pointillist as pt
-from pointillist import passes
+from pointillist.nn import passes
 
 
 def naive(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:

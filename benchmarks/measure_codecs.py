@@ -29,10 +29,10 @@ import numpy as np
 from PIL import Image
 
 import pointillist as pt
-from pointillist.checkpoint import write_text
+from pointillist.checkpoint.files import write_text
 from pointillist.images import ImageSpec
-from pointillist.machine import describe_machine, today
-from pointillist.training.recipe import RunConfig
+from pointillist.system.hardware import describe_machine, today
+from pointillist.training.run_config import RunConfig
 
 ROOT = Path(__file__).parents[1]
 FILE = Path(__file__).parents[1] / "docs" / "zoo" / "codecs.json"

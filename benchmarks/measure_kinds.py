@@ -26,9 +26,9 @@ import torch
 from torch import Tensor, nn
 
 import pointillist as pt
-from pointillist.cli.evaluate import reading
+from pointillist.cli.evaluate import resolve_data_options
 from pointillist.data import ImageDataset
-from pointillist.machine import describe_machine, today
+from pointillist.system.hardware import describe_machine, today
 
 # kind: a pattern of "category: folder, name"; a tile is of a kind if it fits that pattern alone
 KINDS = {
@@ -161,7 +161,7 @@ def measure(
 def main(source: str, data: str) -> None:
     """Print what a model does."""
     model = pt.load(source)
-    options = reading(model, data, ["data.text_from=subcategory,name"], labels=True)
+    options = resolve_data_options(model, data, ["data.text_from=subcategory,name"], labels=True)
     splits = pt.load_data(data, options, spec=model.image, classes=model.config.classes)
     where = {"model": Path(source).name, "seed": 0, "date": today(), "machine": describe_machine()}
     print(json.dumps({**where, **measure(model, splits)}, indent=2))

@@ -11,10 +11,10 @@ import sys
 import torch
 
 import pointillist as pt
-from pointillist.bench.timing import Case, interleave, spent
-from pointillist.bench.training import VARIANTS, Step
-from pointillist.machine import one_thread
+from pointillist.bench.timing import Case, cpu_time, interleave
+from pointillist.bench.training import VARIANTS, StepRunner
 from pointillist.networks import entry, names
+from pointillist.system.hardware import single_threaded
 
 BATCH, REPEATS = 16, 7
 
@@ -26,10 +26,10 @@ def measure(name: str, preset: str, size: int, levels: int) -> str:
     x = torch.randint(0, levels, (BATCH, 1, size, size))
     cases: dict[str, Case] = {}
     for variant in (VARIANTS[0], VARIANTS[3], VARIANTS[4]):
-        step = Step(model, variant, x)
+        step = StepRunner(model, variant, x)
         step()
         step()
-        cases[variant.name] = lambda s=step: spent(s)  # type: ignore[misc]
+        cases[variant.name] = lambda s=step: cpu_time(s)  # type: ignore[misc]
     textbook, full, half = interleave(cases, REPEATS).values()
     speeds = " ".join(f"{BATCH / times.spread.median:8,.1f}" for times in (textbook, full, half))
     ratio = full.over(half)
@@ -40,7 +40,7 @@ def measure(name: str, preset: str, size: int, levels: int) -> str:
 
 if __name__ == "__main__":
     print(f"{'model':24} {'preset':6} {'':3} {'textbook':>8} {'fp32':>8} {'bf16':>8}   images/s")
-    with one_thread():
+    with single_threaded():
         for chosen in sys.argv[1:] or names():
             for size, preset in ((28, "tiny"), (28, "small"), (8, "tiny"), (8, "small")):
                 if preset in entry(chosen).presets:

@@ -23,10 +23,10 @@ import numpy as np
 import torch
 
 import pointillist as pt
-from pointillist.cli.evaluate import reading
-from pointillist.fidelity import agreement
+from pointillist.cli.evaluate import resolve_data_options
+from pointillist.evaluation.conditioning import nearest_training_match
 from pointillist.images import OPAQUE
-from pointillist.machine import describe_machine, today
+from pointillist.system.hardware import describe_machine, today
 
 COLOURS = {
     "red": (111, 31, 24),
@@ -94,14 +94,14 @@ def measure(model: pt.PixelModel, splits: pt.DataSplits, *, seed: int = 0) -> di
 def copies(model: pt.PixelModel, levels: torch.Tensor, tiles: torch.Tensor) -> dict[str, float]:
     """The share that is almost empty, and that agrees with a training tile."""
     opaque = (rgba_of(model, levels)[..., 3] >= OPAQUE).sum((1, 2))
-    near = agreement(levels, tiles, model.image)[0]
+    near = nearest_training_match(levels, tiles, model.image)[0]
     return {"almost_empty": float((opaque < ALMOST_EMPTY).mean()), "copies": float((near >= COPY).mean())}
 
 
 def main(source: str, data: str) -> None:
     """Print what a model does."""
     model = pt.load(source)
-    options = reading(model, data, ["data.text_from=name"], labels=True)
+    options = resolve_data_options(model, data, ["data.text_from=name"], labels=True)
     splits = pt.load_data(data, options, spec=model.image, classes=model.config.classes)
     where = {"model": Path(source).name, "seed": 0, "date": today(), "machine": describe_machine()}
     print(json.dumps({**where, **measure(model, splits)}, indent=2))

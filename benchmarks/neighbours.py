@@ -20,8 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pointillist.neighbours import local_convolution
-from pointillist.ordering import order_named
+from pointillist.nn.functional.local_conv import local_convolution
+from pointillist.ordering import get_order
 
 Convolution = Callable[[Tensor, Tensor, Tensor, int], Tensor]
 
@@ -42,7 +42,7 @@ def unfolded(x: Tensor, kernel: Tensor, bias: Tensor, dilation: int) -> Tensor:
     """Every neighbourhood written out, times the mask, times the kernel."""
     size, (height, width) = kernel.shape[2], x.shape[2:]
     reach = size // 2 * dilation
-    places = order_named("s-curve").places(height, width)
+    places = get_order("s-curve").places(height, width)
     around = np.pad(places, reach, constant_values=height * width)
     rows, columns = np.indices((height, width))
     seen = [around[rows + i * dilation, columns + j * dilation] <= places for i in range(size) for j in range(size)]

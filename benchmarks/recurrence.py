@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pointillist.nn import RecurrentLayer
-from pointillist.passes import FullPass
+from pointillist.nn.passes import FullPass
 
 
 class Row(nn.Module):

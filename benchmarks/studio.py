@@ -1,7 +1,7 @@
 """Latency of the studio compared with `sample`: `python benchmarks/studio.py [MODEL ...] [--rounds N]`.
 
 A server is started like `pointillist studio`, in its own process, with one thread. Then sampling over HTTP and
-`pt.sample` in this process (same model, seeds, engine and threads; no process is started within a measurement) alternate:
+`pt.sample` in this process alternate (same model, seeds, engine and threads; no process starts within a measurement):
 
 - first pixel: from opening the connection until the first event with pixels arrives;
 - whole image: until the last event arrives, compared with `sample`, in wall and CPU time of the process that works.
@@ -30,9 +30,9 @@ import psutil
 import torch
 
 import pointillist as pt
-from pointillist.bench.timing import Spread
-from pointillist.machine import describe_machine, describe_versions, today
+from pointillist.bench.timing import MedianRange
 from pointillist.networks import names
+from pointillist.system.hardware import describe_machine, describe_versions, today
 
 CANVASES = (1, 4)
 DEFAULT_MODELS = ("gated-pixelcnn:tiny", "gated-pixelcnn:base", "pixelcnn-pp:tiny")
@@ -125,9 +125,9 @@ def folder_of(name: str, parent: str) -> str:
 def row(name: str, count: int, studio: list[Latency], direct: list[Latency]) -> str:
     """Format a row of the table."""
     pairs = list(zip(studio, direct, strict=True))
-    wall, cpu = (Spread.of([getattr(p, what) / getattr(s, what) for p, s in pairs]) for what in ("whole", "cpu"))
+    wall, cpu = (MedianRange.of([getattr(p, what) / getattr(s, what) for p, s in pairs]) for what in ("whole", "cpu"))
     first, whole, alone = (
-        Spread.of([1000 * seconds for seconds in found])
+        MedianRange.of([1000 * seconds for seconds in found])
         for found in ([p.first for p in studio], [p.whole for p in studio], [s.whole for s in direct])
     )
     return (

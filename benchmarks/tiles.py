@@ -15,10 +15,10 @@ import torch
 from numba import njit
 from threadpoolctl import threadpool_limits
 
-from pointillist.engine.cpu import machine
-from pointillist.engine.cpu.packing import panels
-from pointillist.engine.cpu.table import aligned
-from pointillist.engine.cpu.target import lanes
+from pointillist.engine.cpu import vm
+from pointillist.engine.cpu.bytecode import aligned
+from pointillist.engine.cpu.cpu_features import lanes
+from pointillist.engine.cpu.weight_packing import panels
 
 ROUNDS, OPERATIONS = 5, 4e8
 SHAPES = ((1, 64, 128), (1, 128, 128), (4, 128, 128), (16, 64, 128), (16, 128, 128), (28, 192, 128), (448, 192, 128))
@@ -29,7 +29,7 @@ def repeat(s: Any, w: Any, rows: int, k: int, n: int, times: int) -> None:
     """y = x @ matrix, over and over; x lies at the start of s, zeros and y behind it."""
     zeros = rows * k
     for _ in range(times):
-        machine.matrix(s, 0, k, w, 0, 0, zeros + n, n, zeros, 0, rows, k, n, 0, 0, 0)
+        vm.matrix(s, 0, k, w, 0, 0, zeros + n, n, zeros, 0, rows, k, n, 0, 0, 0)
 
 
 def rate(work: Callable[[int], object], operations: int) -> float:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from pointillist.data import Columns, DataOptions, ImageDataset
-from pointillist.data.arrays import raw_from_memory
-from pointillist.data.reading import interpret
+from pointillist.data import Annotations, DataOptions, ImageDataset
+from pointillist.data.levels import interpret
+from pointillist.data.numpy_files import raw_from_memory
 from pointillist.images import ImageSpec
 
 
@@ -20,7 +20,7 @@ def dataset_of(
     *,
     texts: Sequence[str] | None = None,
     classes: Sequence[str] = (),
-    columns: Columns | None = None,
+    columns: Annotations | None = None,
     spec: ImageSpec | None = None,
     options: DataOptions | None = None,
 ) -> ImageDataset:

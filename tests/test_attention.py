@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from pointillist import attention
-from pointillist.attention import cross_attention, strict_attention
+from pointillist.nn.functional import attention
+from pointillist.nn.functional.attention import cross_attention, strict_attention
 from tests.laws.attention import check_is_a_mean, naive
 
 SIZES = [(1, 1), (1, 2), (2, 1), (1, 7), (7, 1), (3, 4), (4, 3)]

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.catalogue import KINDS, ModelSummary, preset_image
+from pointillist.model.listing import KINDS, ModelSummary, preset_image
 from pointillist.networks import entry, names
 
 
 @pytest.fixture(scope="module")
 def summaries() -> dict[str, ModelSummary]:
-    return {summary.name: summary for summary in pt.models()}
+    return {summary.name: summary for summary in pt.list_models()}
 
 
 def test_every_network_is_listed_with_its_sizes(summaries: dict[str, ModelSummary]) -> None:

@@ -15,8 +15,8 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist import checkpoint
-from pointillist.checkpoint import CARD, CONFIG, WEIGHTS, read_config, replacing, write_tensors, write_text
+from pointillist.checkpoint import files as checkpoint
+from pointillist.checkpoint.files import CARD, CONFIG, WEIGHTS, atomic_path, read_config, write_tensors, write_text
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +212,7 @@ def test_a_failing_write_leaves_the_old_file(folder: Path, monkeypatch: pytest.M
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
 
     def interrupted() -> None:
-        with replacing(folder / "new") as temporary:
+        with atomic_path(folder / "new") as temporary:
             temporary.write_text("half")
             raise KeyboardInterrupt
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from pointillist.conditioning import NO_LABEL, LabelListener, PositionMap, label_part, resolve_labels
+from pointillist.conditioning import NO_LABEL, LabelEncoder, PositionEmbedding, label_input, resolve_labels
 from pointillist.errors import ConfigError, ShapeError
 
 CLASSES = ("cat", "dog", "7")
@@ -73,15 +73,15 @@ def test_one_label_for_all_can_be_written_to() -> None:
 
 def test_no_label_has_a_vector_of_its_own() -> None:
     """Index `classes`; labels have theirs."""
-    listener = LabelListener(("a", "b", "c"), 5)
-    found = listener(label_part(torch.tensor([0, NO_LABEL, 2])))
+    listener = LabelEncoder(("a", "b", "c"), 5)
+    found = listener(label_input(torch.tensor([0, NO_LABEL, 2])))
     assert found.shape == (3, 5, 1, 1)
     assert torch.equal(found[:, :, 0, 0], listener.embedding.weight[[0, 3, 2]])
 
 
 def test_positions_are_the_same_for_every_image() -> None:
     """One learned vector a site."""
-    positions = PositionMap(2, 3, 4)
+    positions = PositionEmbedding(2, 3, 4)
     found = positions(5)
     assert found.shape == (5, 2, 3, 4)
     assert torch.equal(found[0], found[4])

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 import pointillist as pt
-from pointillist.demo import Demo, asked, run_demo
+from pointillist.demo import DemoResult, prompt_samples, run_demo
 from pointillist.demo import run as demo_run
-from pointillist.demo.facts import frequency_bits
+from pointillist.demo.results import frequency_bits
 from pointillist.demo.workspace import Workspace
 from pointillist.errors import ConfigError
 from pointillist.training import Interrupted, train
@@ -24,7 +24,7 @@ SMALL = {"channels": 8, "layers": 2, "head_channels": 8, "first_kernel": 3}
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> DemoResult:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(demo_run, "_MODEL", SMALL)
         return run_demo(tmp_path_factory.mktemp("demo") / "out", steps=6, threads=1, command="pointillist demo <&>")
@@ -53,7 +53,7 @@ class Reader(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def page(demo: Demo) -> str:
+def page(demo: DemoResult) -> str:
     return demo.workspace.page.read_text(encoding="utf-8")
 
 
@@ -66,9 +66,9 @@ def tags(page: str) -> list[tuple[str, dict[str, str | None]]]:
     return reader.seen
 
 
-def test_all_files_are_there(demo: Demo) -> None:
+def test_all_files_are_there(demo: DemoResult) -> None:
     place = demo.workspace
-    prompted = [place.asked(folder.name) for folder in asked.prompted()]
+    prompted = [place.asked(folder.name) for folder in prompt_samples.prompted()]
     assert prompted
     for path in (place.page, place.results, place.sheet, place.painting, place.maps, *prompted):
         assert path.stat().st_size > 500
@@ -78,7 +78,7 @@ def test_all_files_are_there(demo: Demo) -> None:
     assert place.page.stat().st_size < 1_000_000
 
 
-def test_the_numbers_are_those_of_evaluate(demo: Demo, page: str) -> None:
+def test_the_numbers_are_those_of_evaluate(demo: DemoResult, page: str) -> None:
     facts = demo.facts
     model = pt.load(demo.workspace.model)
     evaluation = pt.evaluate(model, pt.load_data("uci-digits").get("test"))
@@ -95,7 +95,7 @@ def test_the_numbers_are_those_of_evaluate(demo: Demo, page: str) -> None:
     assert json.loads(demo.workspace.results.read_text())["bits_per_dim"] == facts.bits_per_dim
 
 
-def test_the_model_survives_disk_and_the_samplers_agree(demo: Demo) -> None:
+def test_the_model_survives_disk_and_the_samplers_agree(demo: DemoResult) -> None:
     assert demo.facts.reloaded_equal
     assert demo.facts.cross_check.equal
     assert demo.facts.cross_check.images == 4
@@ -123,22 +123,24 @@ def test_what_a_user_gives_is_escaped(page: str) -> None:
     assert "demo <&>" not in page
 
 
-def test_new_digits_stand_under_their_class(demo: Demo, tags: list[tuple[str, dict[str, str | None]]]) -> None:
+def test_new_digits_stand_under_their_class(demo: DemoResult, tags: list[tuple[str, dict[str, str | None]]]) -> None:
     alts = [a["alt"] for tag, a in tags if tag == "img" and "new images" in (a.get("alt") or "")]
     assert alts == [f"8 new images painted for the class {name}" for name in range(10)]
 
 
-def test_paintings_from_prompts_are_shown(demo: Demo, tags: list[tuple[str, dict[str, str | None]]], page: str) -> None:
+def test_paintings_from_prompts_are_shown(
+    demo: DemoResult, tags: list[tuple[str, dict[str, str | None]]], page: str
+) -> None:
     """By each shipped model that listens to text, with the command that paints them; a sentence where there is none."""
     shown = [a["alt"] for tag, a in tags if tag == "img" and "paintings of each" in (a.get("alt") or "")]
-    assert len(shown) == len(asked.prompted()) == len(demo.prompted)
+    assert len(shown) == len(prompt_samples.prompted()) == len(demo.prompted)
     assert all(file.is_file() for file in demo.prompted.values())
     assert "pointillist sample tiles --text" in page
-    assert asked.NONE in asked.section({}, 0)
-    assert asked.NONE not in page
+    assert prompt_samples.NONE in prompt_samples.section({}, 0)
+    assert prompt_samples.NONE not in page
 
 
-def test_again_replaces_its_own_files_only(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_again_replaces_its_own_files_only(demo: DemoResult, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo_run, "_MODEL", SMALL)
     folder = demo.workspace.folder
     (folder / "mine.txt").write_text("kept")
@@ -148,7 +150,7 @@ def test_again_replaces_its_own_files_only(demo: Demo, monkeypatch: pytest.Monke
     assert again.facts.bits_per_dim == json.loads(before)["bits_per_dim"]
 
 
-def test_an_interrupted_demo_goes_on(tmp_path: Path, demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_demo_goes_on(tmp_path: Path, demo: DemoResult, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo_run, "_MODEL", SMALL)
     resumed = []
 

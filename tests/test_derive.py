@@ -6,9 +6,9 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.conditioning import Derivation, HintConfig
+from pointillist.conditioning import HintConfig, HintPreprocessor
 from pointillist.images import ImageSpec
-from pointillist.telling import hint_of
+from pointillist.model.dataset_conditions import derive_hint
 
 GREY = ImageSpec.infer((1, 3, 5), 256)
 RGB = ImageSpec.infer((3, 3, 5), 256)
@@ -19,7 +19,7 @@ CLEAR = ImageSpec(
 
 
 def made(text: str, x: torch.Tensor, image: ImageSpec) -> torch.Tensor:
-    return Derivation.parse(text).of(x, image)
+    return HintPreprocessor.parse(text).of(x, image)
 
 
 def test_low_resolution_is_the_mean_of_blocks_on_the_full_grid() -> None:
@@ -68,14 +68,14 @@ def test_outline_is_where_the_figure_ends() -> None:
 )
 def test_half_is_known_and_the_rest_is_not(side: str, sites: list[int]) -> None:
     """The smaller half of an odd side."""
-    known = Derivation.parse(f"half:{side}").known(torch.ones(2, 1, 3, 5, dtype=torch.bool))
+    known = HintPreprocessor.parse(f"half:{side}").known(torch.ones(2, 1, 3, 5, dtype=torch.bool))
     assert known[1].flatten().nonzero()[:, 0].tolist() == sites
 
 
 @pytest.mark.parametrize("text", ["", "lowres", "lowres:1", "lowres:x", "half", "half:up", "grey:2", "edges"])
 def test_what_is_none_of_them_is_refused(text: str) -> None:
     with pytest.raises(pt.ConfigError, match="must be lowres:N"):
-        Derivation.parse(text)
+        HintPreprocessor.parse(text)
 
 
 def test_what_cannot_be_made_is_refused() -> None:
@@ -89,7 +89,7 @@ def test_a_small_image_is_brought_to_the_grid() -> None:
     """As given, or already enlarged; another size is refused; what it makes itself is the same."""
     model = pt.build("gated-pixelcnn", shape=(1, 3, 5), levels=8, channels=4, layers=1, hint="lowres:2")
     x = torch.randint(0, 8, (2, 1, 3, 5))
-    whole = hint_of(model, x)
+    whole = derive_hint(model, x)
     small = whole[:, :, ::2, ::2]
     assert torch.equal(model.log_prob(x, hint=small), model.log_prob(x, hint=whole))
     with pytest.raises(pt.ShapeError, match=r"must be 2x3, or 3x5"):

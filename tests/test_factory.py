@@ -11,9 +11,9 @@ import torch
 from hypothesis import given
 
 import pointillist as pt
-from pointillist.factory import default_card
+from pointillist.model.pixel_model import ModelConfig, PixelModel
+from pointillist.model.pretrained import default_card
 from pointillist.networks import names
-from pointillist.pixel_model import ModelConfig, PixelModel
 from tests.laws.strategies import dirty, models, random_asked, random_levels
 
 

@@ -8,8 +8,17 @@ import torch
 
 import pointillist as pt
 from pointillist.data import ImageDataset
-from pointillist.fidelity import Ranking, Share, _ranks, agreement, bits_saved, classify, rank_texts, rank_texts_under
-from pointillist.scoring import guided_log_prob
+from pointillist.evaluation.conditioning import (
+    MeanWithCI,
+    RetrievalMetrics,
+    _ranks,
+    bayes_classify,
+    caption_retrieval,
+    conditional_gain,
+    nearest_training_match,
+    rank_texts_under,
+)
+from pointillist.evaluation.likelihood import guided_log_prob
 from tests.datasets import dataset_of
 from tests.laws.strategies import dirty
 
@@ -29,7 +38,7 @@ def test_bits_saved_are_differences_of_scores() -> None:
     """Alone, and together; against telling nothing."""
     data = images(7)
     one = model(classes=["a", "b", "c"], hint="half:left")
-    found = bits_saved(one, data, batch_size=3)
+    found = conditional_gain(one, data, batch_size=3)
     assert set(found) == {"label", "hint", "everything"}
     x = data.batch(range(7)).levels
     nothing = one.log_prob(x)
@@ -42,43 +51,43 @@ def test_bits_saved_are_differences_of_scores() -> None:
         np.testing.assert_allclose(share.value, wanted.mean(), rtol=1e-5, atol=1e-6)
         assert share.interval[0] < share.value < share.interval[1]
     with pytest.raises(pt.DataError, match="tells this model nothing"):
-        bits_saved(model(vector=2), data)
+        conditional_gain(model(vector=2), data)
 
 
 def test_classes_are_those_of_the_highest_likelihood() -> None:
     """Numbers are matched by name."""
     data = images(9)
     one = model(classes=["a", "b", "c"])
-    ranking, scores = classify(one, data, batch_size=4)
+    ranking, scores = bayes_classify(one, data, batch_size=4)
     x = data.batch(range(9)).levels
     table = torch.stack([one.log_prob(x, name) for name in ("a", "b", "c")], 1).detach()
     np.testing.assert_allclose(scores, table.numpy(), rtol=1e-5)
     truth = np.array([1, 0, 2] * 3)
     assert ranking.top1.value == np.mean(table.argmax(1).numpy() == truth)
     with pytest.raises(pt.ConfigError, match="labels"):
-        classify(model(), data)
+        bayes_classify(model(), data)
 
 
 def test_ranks_and_their_means() -> None:
     """Equal scores share a rank: a model that ignores its condition is at chance, not at the top."""
     scores = np.array([[3.0, 1, 2], [1, 2, 3], [1, 1, 1], [1, 1, 0]])
     assert _ranks(scores, np.zeros(4, int)).tolist() == [1, 3, 2, 1.5]
-    found = Ranking.of(np.array([[1.0, 3.0], [2.0, 6.0]]), 10)
+    found = RetrievalMetrics.of(np.array([[1.0, 3.0], [2.0, 6.0]]), 10)
     assert (found.top1.value, found.top5.value) == (0.25, 0.75)
     assert found.mrr.value == pytest.approx((1 + 1 / 3 + 1 / 2 + 1 / 6) / 4)
-    assert Share.of(np.array([1.0])).count == 1
+    assert MeanWithCI.of(np.array([1.0])).count == 1
 
 
 def test_captions_are_ranked_by_likelihood() -> None:
     """Among captions that differ from the true one; the draw is that of the seed; too few are refused."""
     texts = ["red", "green", "blue", "red", "wall", "sky"]
     data, one = images(6, texts), model(text="learned")
-    found = rank_texts(one, data, candidates=5, draws=2)
+    found = caption_retrieval(one, data, candidates=5, draws=2)
     x = data.batch(range(6)).levels
     table = torch.stack([one.log_prob(x, text=text) for text in sorted(set(texts))], 1).detach().numpy()
     truth = [sorted(set(texts)).index(text) for text in texts]
     assert np.array_equal(found.ranks, np.stack([_ranks(table, truth)] * 2, 1))  # all five of them
-    again = [rank_texts(one, data, candidates=3, seed=s).ranks for s in (1, 1)]
+    again = [caption_retrieval(one, data, candidates=3, seed=s).ranks for s in (1, 1)]
     assert np.array_equal(*again)
     under = rank_texts_under(one, data, (0.5, 1.0), candidates=5, draws=2)
     assert np.array_equal(under[1].ranks, found.ranks)
@@ -88,9 +97,9 @@ def test_captions_are_ranked_by_likelihood() -> None:
         half.append(guided_log_prob(one, x, told, 0.5).flatten(1).sum(1).detach().numpy())
     assert np.array_equal(under[0].ranks, np.stack([_ranks(np.stack(half, 1), truth)] * 2, 1))
     with pytest.raises(pt.DataError, match="5 different captions"):
-        rank_texts(one, data, candidates=6)
+        caption_retrieval(one, data, candidates=6)
     with pytest.raises(pt.ConfigError, match="listens to text"):
-        rank_texts(model(), data)
+        caption_retrieval(model(), data)
 
 
 def test_copies_are_found() -> None:
@@ -99,17 +108,17 @@ def test_copies_are_found() -> None:
     spec = pt.ImageSpec(channels=1, height=2, width=3, levels=3, ordered=False, mode="palette", palette=palette)
     known = torch.tensor([[[1, 0, 0], [2, 0, 0]], [[1, 1, 1], [1, 1, 1]]])[:, None]
     asked = torch.tensor([[[0, 0, 1], [0, 0, 2]], [[2, 0, 0], [2, 0, 0]], [[1, 1, 1], [1, 1, 2]]])[:, None]
-    share, which = agreement(asked, known, spec)
+    share, which = nearest_training_match(asked, known, spec)
     np.testing.assert_allclose(share, [1, 0.5, 5 / 6])
     assert which.tolist() == [0, 0, 1]
     plain = pt.ImageSpec.infer((1, 2, 3), 3)
-    np.testing.assert_allclose(agreement(asked[1:2], known, plain)[0], [5 / 6])
+    np.testing.assert_allclose(nearest_training_match(asked[1:2], known, plain)[0], [5 / 6])
     colours = pt.ImageSpec.infer((3, 2, 3), 300)
     rgb = torch.cat([known, known, known], 1) * 140  # a pixel agrees where all its channels do
     other = rgb.clone()
     other[:, 1, 0, 0], other[:, 2, 0, 0] = 256, 255
     steps: list[tuple[int, int]] = []
-    found = agreement(other, rgb, colours, lambda done, total: steps.append((done, total)))
+    found = nearest_training_match(other, rgb, colours, lambda done, total: steps.append((done, total)))
     np.testing.assert_allclose(found[0], [5 / 6, 5 / 6])
     assert found[1].tolist() == [0, 1]
     assert steps == [(1, 2), (2, 2)]

@@ -11,8 +11,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import pointillist as pt
-from pointillist.layout import channels_last, is_site_by_site
 from pointillist.networks import names
+from pointillist.nn.functional.memory_format import channels_last, is_channels_last
 
 BATCH = 7  # no weight has so many outputs
 
@@ -86,9 +86,9 @@ def test_results_do_not_depend_on_the_layout(name: str, channels: int) -> None:
 
 def test_a_map_of_one_channel_is_laid_out_too() -> None:
     x = torch.randn(2, 1, 3, 4, requires_grad=True)
-    assert not is_site_by_site(x)
+    assert not is_channels_last(x)
     y = channels_last(x)
-    assert is_site_by_site(y)
+    assert is_channels_last(y)
     assert channels_last(y) is y
     assert torch.equal(x, y)
     y.sum().backward()

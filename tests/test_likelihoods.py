@@ -7,9 +7,7 @@ import math
 import pytest
 import torch
 
-from pointillist.errors import ConfigError, ShapeError
-from pointillist.images import ImageSpec
-from pointillist.likelihoods import (
+from pointillist.distributions.likelihoods import (
     Bernoulli,
     Categorical,
     DiscretizedLogisticMixture,
@@ -17,6 +15,8 @@ from pointillist.likelihoods import (
     bits_per_dim,
     build_likelihood,
 )
+from pointillist.errors import ConfigError, ShapeError
+from pointillist.images import ImageSpec
 
 
 @pytest.mark.parametrize(

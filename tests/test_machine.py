@@ -7,14 +7,14 @@ import threading
 import torch
 from threadpoolctl import threadpool_info
 
-from pointillist.machine import describe_machine, one_thread
+from pointillist.system.hardware import describe_machine, single_threaded
 
 
 def test_one_thread_within_the_block_only() -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        with one_thread():
+        with single_threaded():
             assert torch.get_num_threads() == 1
             told = torch.__config__.parallel_info()
             assert "mkl_get_max_threads() : 1" in told or not torch.backends.mkl.is_available()
@@ -31,14 +31,14 @@ def test_threads_that_overlap_in_the_block_leave_the_limit_as_it_was() -> None:
     inside, leave, found = threading.Event(), threading.Event(), []
 
     def second() -> None:
-        with one_thread():
+        with single_threaded():
             inside.set()
             leave.wait(10)
         found.append(torch.get_num_threads())
 
     try:
         thread = threading.Thread(target=second)
-        with one_thread():
+        with single_threaded():
             thread.start()
             assert inside.wait(10)
         leave.set()
@@ -54,8 +54,8 @@ def test_the_block_within_the_block() -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        with one_thread():
-            with one_thread():
+        with single_threaded():
+            with single_threaded():
                 pass
             assert torch.get_num_threads() == 1
     finally:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mpmath import mpf
 
-from pointillist.likelihoods import DiscretizedLogisticMixture
+from pointillist.distributions.likelihoods import DiscretizedLogisticMixture
 
 DIGITS = 60
 NARROWEST = -7  # log-scales below are clamped, as in the authors' code

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
-from pointillist.networks import Ports, config_from_dict, entry, names
+from pointillist.networks import BackboneDims, config_from_dict, entry, names
 from tests.laws.strategies import make_model
 
 
@@ -26,7 +26,7 @@ def test_every_preset_builds(name: str) -> None:
     for preset in entry(name).preset_names:
         config = config_from_dict(name, {}, preset)
         with torch.device("meta"):
-            backbone = entry(name).backbone(config, Ports(groups=3, canvas=3, params=768))
+            backbone = entry(name).backbone(config, BackboneDims(groups=3, canvas=3, params=768))
         sizes.append(sum(p.numel() for p in backbone.parameters()))
         assert config_from_dict(name, {"dropout": 0.25}, preset).model_dump()["dropout"] == 0.25
     assert sizes[:3] == sorted(sizes[:3])

@@ -11,17 +11,17 @@ from pointillist.nn import (
     CausalLayer,
     Condition,
     ConditionBias,
-    Heard,
+    ConditionDims,
     HorizontalConv2d,
     MaskedConv2d,
     PointwiseConv2d,
     VerticalConv2d,
+    channel_causal_mask,
     channel_groups,
     gate,
-    name_places,
-    see_before,
+    name_scopes,
 )
-from pointillist.passes import FullPass
+from pointillist.nn.passes import FullPass
 
 
 def test_channel_groups_are_contiguous_and_even() -> None:
@@ -43,14 +43,14 @@ def test_too_few_features_for_the_sub_pixels_are_refused() -> None:
 def test_see_before() -> None:
     """Mask A, mask B, and None where nothing is masked."""
     groups = channel_groups(3, 3)
-    strict, loose = see_before(groups, groups, strict=True), see_before(groups, groups, strict=False)
+    strict, loose = channel_causal_mask(groups, groups, strict=True), channel_causal_mask(groups, groups, strict=False)
     assert strict is not None
     assert loose is not None
     assert torch.equal(strict, torch.ones(3, 3).tril(-1))
     assert torch.equal(loose, torch.ones(3, 3).tril())
     one = channel_groups(4, 1)
-    assert see_before(one, one, strict=False) is None
-    nothing = see_before(one, one, strict=True)
+    assert channel_causal_mask(one, one, strict=False) is None
+    nothing = channel_causal_mask(one, one, strict=True)
     assert nothing is not None
     assert not nothing.any()
 
@@ -121,10 +121,10 @@ def test_masks_are_not_part_of_a_checkpoint() -> None:
 def test_a_condition_is_a_bias_and_absent_without_one() -> None:
     """V h and V * s are added; a model without conditions adds nothing and has no weights for it."""
     x = torch.randn(2, 4, 3, 3)
-    none = ConditionBias(Heard(), torch.zeros(4).long())
+    none = ConditionBias(ConditionDims(), torch.zeros(4).long())
     assert none(x, FullPass(), Condition()) is x
     assert list(none.parameters()) == []
-    both = ConditionBias(Heard(3, 2), torch.zeros(4).long())
+    both = ConditionBias(ConditionDims(3, 2), torch.zeros(4).long())
     vector, positions = torch.randn(2, 3, 1, 1), torch.randn(2, 2, 3, 3)
     found = both(x, FullPass(), Condition(vector, positions))
     assert both.vector is not None
@@ -138,13 +138,13 @@ def test_every_layer_knows_its_place() -> None:
     """Keys are module paths, so they are the same for two copies of a model; an unplaced layer has a key of its own."""
     root = torch.nn.ModuleDict(
         {
-            "a": ConditionBias(Heard(1), torch.zeros(2).long()),
-            "b": torch.nn.Sequential(ConditionBias(Heard(1), torch.zeros(2).long())),
+            "a": ConditionBias(ConditionDims(1), torch.zeros(2).long()),
+            "b": torch.nn.Sequential(ConditionBias(ConditionDims(1), torch.zeros(2).long())),
         }
     )
     first, second = (m for m in root.modules() if isinstance(m, CausalLayer))
     assert first.key() != second.key()
-    name_places(root)
+    name_scopes(root)
     assert [first.key(), second.key("vector")] == ["a", "b.0.vector"]
 
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pointillist as pt
-from pointillist.ordering import ORDERS, RASTER, Order, order_named, order_names
-from pointillist.training.order import order_of_step
+from pointillist.ordering import ORDERS, RASTER, PixelOrder, get_order, parse_orders
+from pointillist.training.epoch_sampler import order_of_step
 from tests.laws.strategies import dirty, make_model
 
 sizes = st.tuples(st.integers(1, 5), st.integers(1, 5))
@@ -37,7 +37,7 @@ def test_a_walk_is_the_one_of_its_name(name: str, places: list[list[int]]) -> No
     assert ORDERS[name].places(2, 3).tolist() == places
 
 
-def walked(order: Order, height: int, width: int) -> list[tuple[int, int]]:
+def walked(order: PixelOrder, height: int, width: int) -> list[tuple[int, int]]:
     """The sites of an image in an order, written out from its name alone."""
     rows = list(range(height))[:: -1 if order.name.endswith(("-bl", "-br")) else 1]
     columns = list(range(width))[:: -1 if order.name.endswith(("-tr", "-br")) else 1]
@@ -72,14 +72,14 @@ def test_the_sixteen_walks_differ() -> None:
 
 def test_names_can_be_lists_texts_and_groups() -> None:
     """As settings and options give them."""
-    assert order_names("raster, s-curve-tr") == order_names(["raster", "s-curve-tr"]) == ("raster", "s-curve-tr")
-    assert order_names("s-curve-all") == tuple(name for name, order in ORDERS.items() if order.snake)
-    assert len(order_names("raster-all")) == 8
+    assert parse_orders("raster, s-curve-tr") == parse_orders(["raster", "s-curve-tr"]) == ("raster", "s-curve-tr")
+    assert parse_orders("s-curve-all") == tuple(name for name, order in ORDERS.items() if order.snake)
+    assert len(parse_orders("raster-all")) == 8
     for wrong, words in (("rastre", "no order 'rastre'"), ("", "no order ''"), ("raster,raster", "none twice")):
         with pytest.raises(pt.ConfigError, match=words):
-            order_names(wrong)
+            parse_orders(wrong)
     with pytest.raises(pt.ConfigError, match="at least one"):
-        order_names([])
+        parse_orders([])
 
 
 def test_a_model_refuses_orders_it_does_not_know() -> None:
@@ -108,7 +108,7 @@ def test_a_model_of_several_orders_is_told_which() -> None:
 def test_rows_are_reported_as_they_are_painted(name: str) -> None:
     """Lines of the walk, with the levels of the image as it stands, whatever the orientation."""
     model = dirty(make_model("pixelcnn", pt.ImageSpec.infer((1, 2, 3), 7), orders=(name,)))
-    order, seen = order_named(name), []
+    order, seen = get_order(name), []
     painted = pt.sample(
         model, 2, seed=0, batch_size=2, on_row=lambda done, lines, levels: seen.append((lines, levels.clone()))
     )
@@ -122,7 +122,7 @@ def test_rows_are_reported_as_they_are_painted(name: str) -> None:
 
 def test_the_order_of_a_step_is_a_function_of_seed_and_step() -> None:
     """Each order once a round, rounds shuffled, seeds differ."""
-    names = order_names("raster-all")
+    names = parse_orders("raster-all")
     steps = [order_of_step(names, 3, step) for step in range(80)]
     assert all(sorted(steps[i : i + 8]) == sorted(names) for i in range(0, 80, 8))
     assert len({tuple(steps[i : i + 8]) for i in range(0, 80, 8)}) > 8
@@ -132,7 +132,7 @@ def test_the_order_of_a_step_is_a_function_of_seed_and_step() -> None:
 
 def test_an_animation_shows_the_order(tmp_path: Any) -> None:
     """`places` is what `animate` takes."""
-    from pointillist.pictures import animate
+    from pointillist.visualization import animate
 
     images = np.zeros((1, 3, 4, 1), np.uint8)
     assert animate(images, tmp_path / "a.gif", order=ORDERS["s-curve-columns-br"].places(3, 4)).exists()

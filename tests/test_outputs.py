@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from pointillist.images import ImageSpec
-from pointillist.pixel_model import PixelModel
-from pointillist.sampling import Chooser
-from pointillist.scoring import evaluating
-from pointillist.unroll import Known, unroll
+from pointillist.model.inference import inference_mode
+from pointillist.model.pixel_model import PixelModel
+from pointillist.sampling.api import UniformSampler
+from pointillist.sampling.loop import ObservedPixels, autoregressive_loop
 from tests.laws.strategies import make_model
 
 RGB = ImageSpec.infer((3, 4, 5), 4)
@@ -27,18 +27,18 @@ CASES: dict[str, tuple[str, ImageSpec, dict[str, Any]]] = {
 
 
 def _painted(
-    model: PixelModel, engine: str, known: Known | None, guidance: float = 1.0
+    model: PixelModel, engine: str, known: ObservedPixels | None, guidance: float = 1.0
 ) -> tuple[torch.Tensor, torch.Tensor, list[int]]:
     """Levels, outputs, and how many pixels had outputs after each row."""
     channels, height, width = model.image.shape
     told = model.told(1 if model.config.classes else None, 2)
-    chooser = Chooser(torch.rand(2, channels, height, width, dtype=torch.float64), guidance, 1.0, 1.0)
+    chooser = UniformSampler(torch.rand(2, channels, height, width, dtype=torch.float64), guidance, 1.0, 1.0)
     carried = chooser.carry(told)
     turned = model.order().turned_size(height, width)
     outputs = torch.full((2, model.likelihood.num_params, *turned), torch.nan, dtype=torch.float64)
     seen: list[int] = []
-    with evaluating(model):
-        levels = unroll(
+    with inference_mode(model):
+        levels = autoregressive_loop(
             model, model.condition(carried, len(carried)), chooser, len(carried), height, width, engine,
             on_row=lambda rows, x: seen.append(int((~outputs[0, 0].isnan()).sum())), known=known, outputs=outputs,
         )  # fmt: skip
@@ -53,7 +53,7 @@ def test_outputs_are_those_of_the_full_pass(case: str, engine: str) -> None:
     model = make_model(name, image, **further)
     levels, outputs, seen = _painted(model, engine, None)
     told = model.told(1 if model.config.classes else None, 2)
-    with evaluating(model):
+    with inference_mode(model):
         expected = model.params(levels, model.condition(told, 2), model.order())
     torch.testing.assert_close(outputs, expected, rtol=0, atol=1e-9)
     assert seen == sorted(seen)
@@ -66,7 +66,7 @@ def test_known_sites_have_none(engine: str) -> None:
     """Nothing was asked there."""
     model = make_model("gated-pixelcnn", RGB, labels=True)
     mask = torch.from_numpy(np.random.default_rng(0).random((4, 5)) < 0.5)
-    known = Known(torch.randint(4, (4, 3, 4, 5)), mask)
+    known = ObservedPixels(torch.randint(4, (4, 3, 4, 5)), mask)
     _, outputs, _ = _painted(model, engine, known, guidance=2.0)
     assert outputs.isnan().all(1).equal(mask.expand(2, -1, -1))
     assert outputs[:, :, ~mask].isfinite().all()
@@ -77,6 +77,6 @@ def test_under_guidance_they_are_those_of_the_images_that_are_told(engine: str) 
     """Not those of their untold twins."""
     model = make_model("gated-pixelcnn", RGB, labels=True)
     levels, outputs, _ = _painted(model, engine, None, guidance=3.0)
-    with evaluating(model):
+    with inference_mode(model):
         expected = model.params(levels, model.condition(model.told(1, 2), 2))
     torch.testing.assert_close(outputs, expected, rtol=0, atol=1e-9)

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from pointillist.errors import ConfigError, ShapeError
-from pointillist.pictures import animate, heat_colours, heat_map, png_bytes, save_png, sheet
-from pointillist.pictures.colour import NO_VALUE, PAPER
-from pointillist.pictures.grid import MAX_IMAGES, MAX_PIXELS, plan
+from pointillist.visualization import animate, heat_map, image_grid, png_bytes, save_png, sequential_colors
+from pointillist.visualization.colour import NO_VALUE, PAPER
+from pointillist.visualization.grid import MAX_IMAGES, MAX_PIXELS, plan_grid
 
 SHAPES = [(1, 8, 8, 1), (7, 5, 9, 3), (3, 1, 60, 1), (2, 300, 1, 3), (4, 16, 12, 4), (90, 8, 8, 1), (2, 700, 900, 3)]
 
@@ -26,8 +26,8 @@ def test_every_pixel_of_a_sheet_is_a_square_of_its_own_colour(shape: tuple[int, 
     images = noise(*shape)
     if shape[-1] == 4:
         images[..., 3] = 255
-    grid = plan(len(images), *shape[1:3])
-    picture = np.asarray(sheet(images))
+    grid = plan_grid(len(images), *shape[1:3])
+    picture = np.asarray(image_grid(images))
     assert picture.shape == (grid.size[1], grid.size[0], 3)
     for index in range(len(images)):
         left, top = grid.corner(index)
@@ -39,45 +39,45 @@ def test_every_pixel_of_a_sheet_is_a_square_of_its_own_colour(shape: tuple[int, 
 
 def test_a_sheet_keeps_to_what_is_asked() -> None:
     images = noise(6, 4, 4, 1)
-    assert sheet(images, columns=6, scale=3).size == plan(6, 4, 4, columns=6, scale=3).size
-    assert sheet(images, columns=100).size == sheet(images, columns=6).size
-    assert sheet(images[..., 0]).size == sheet(images).size
-    assert sheet(noise(2, 4, 4, 2)).mode == "RGB"
+    assert image_grid(images, columns=6, scale=3).size == plan_grid(6, 4, 4, columns=6, scale=3).size
+    assert image_grid(images, columns=100).size == image_grid(images, columns=6).size
+    assert image_grid(images[..., 0]).size == image_grid(images).size
+    assert image_grid(noise(2, 4, 4, 2)).mode == "RGB"
 
 
 def test_transparent_parts_show_a_checkerboard() -> None:
-    picture = np.asarray(sheet(np.zeros((1, 4, 4, 4), np.uint8), scale=12, background=(1, 2, 3)))
+    picture = np.asarray(image_grid(np.zeros((1, 4, 4, 4), np.uint8), scale=12, background=(1, 2, 3)))
     inside = picture[(picture != (1, 2, 3)).any(-1)]
     assert {tuple(c) for c in inside.tolist()} == {(255, 255, 255), (212, 212, 212)}
 
 
 def test_thousands_of_images_are_laid_out_within_the_limits() -> None:
-    grid = plan(50_000, 8, 8)
+    grid = plan_grid(50_000, 8, 8)
     assert grid.count == MAX_IMAGES
     assert grid.footer > 0
-    huge = plan(40, 2000, 3000)
+    huge = plan_grid(40, 2000, 3000)
     assert huge.size[0] * huge.size[1] <= MAX_PIXELS
     assert huge.scale == 1
-    assert sheet(np.zeros((1500, 2, 2, 1), np.uint8)).height == plan(1500, 2, 2).size[1]
+    assert image_grid(np.zeros((1500, 2, 2, 1), np.uint8)).height == plan_grid(1500, 2, 2).size[1]
 
 
 def test_captions_are_drawn_below_and_cut_where_they_are_long() -> None:
     images = np.zeros((2, 8, 8, 1), np.uint8)
-    plain, named = sheet(images, columns=2), sheet(images, columns=2, captions=["zero", "x" * 300])
+    plain, named = image_grid(images, columns=2), image_grid(images, columns=2, captions=["zero", "x" * 300])
     assert named.height > plain.height
     assert named.width < 500
     with pytest.raises(ShapeError, match="1 captions for 2 images"):
-        sheet(images, captions=["one"])
+        image_grid(images, captions=["one"])
 
 
 @pytest.mark.parametrize("bad", [np.zeros((0, 8, 8, 1), np.uint8), np.zeros((1, 8, 8, 1)), np.zeros(4, np.uint8)])
 def test_what_is_no_picture_is_refused(bad: np.ndarray) -> None:
     with pytest.raises(ShapeError, match="must be uint8"):
-        sheet(bad)
+        image_grid(bad)
 
 
 def test_png_is_the_picture_and_is_replaced_whole(tmp_path: Path) -> None:
-    picture = sheet(noise(3, 5, 5, 3))
+    picture = image_grid(noise(3, 5, 5, 3))
     path = save_png(picture, tmp_path / "a" / "b.png")
     assert path.read_bytes() == png_bytes(picture)
     with Image.open(io.BytesIO(png_bytes(picture))) as again:
@@ -97,9 +97,9 @@ def frames_of(path: Path) -> list[np.ndarray]:
 def test_an_animation_paints_one_pixel_a_frame_and_ends_with_the_sheet(tmp_path: Path) -> None:
     images = noise(5, 4, 6, 1) // 16 * 16
     path = animate(images, tmp_path / "a.gif", scale=8)
-    frames, grid = frames_of(path), plan(5, 4, 6, scale=8)
+    frames, grid = frames_of(path), plan_grid(5, 4, 6, scale=8)
     assert len(frames) == 4 * 6 + 1
-    assert (frames[-1] == np.asarray(sheet(images, scale=8))).all()
+    assert (frames[-1] == np.asarray(image_grid(images, scale=8))).all()
     corners = np.array(
         [[frames[k][grid.corner(2)[1] + 3, grid.corner(2)[0] + 3 + 8 * x] for x in range(3)] for k in (0, 2, 5)]
     )
@@ -123,7 +123,7 @@ def test_an_animation_of_colours_and_many_pixels_stays_small(tmp_path: Path) -> 
 def test_an_animation_follows_an_order(tmp_path: Path) -> None:
     images = np.full((1, 2, 2, 1), 200, np.uint8)
     frames = frames_of(animate(images, tmp_path / "a.gif", order=np.array([[3, 2], [1, 0]]), scale=10))
-    left, top = plan(1, 2, 2, scale=10).corner(0)
+    left, top = plan_grid(1, 2, 2, scale=10).corner(0)
     assert frames[1][top + 15, left + 15].tolist() == [200, 200, 200]
     assert frames[1][top + 3, left + 3].tolist() != [200, 200, 200]
     with pytest.raises(ShapeError, match="must hold each of 0 to 3 once"):
@@ -148,23 +148,25 @@ def lightness(colour: np.ndarray) -> float:
 
 
 def test_heat_climbs_in_even_steps_of_lightness() -> None:
-    ramp = heat_colours(np.linspace(0, 4, 65), 4.0) / 255
+    ramp = sequential_colors(np.linspace(0, 4, 65), 4.0) / 255
     steps = np.diff([lightness(c) for c in ramp])
     assert (steps > 0).all()
     assert steps.max() < 3 * steps.mean()
-    assert (heat_colours(np.array([-1.0, 0.0]), 4.0) == heat_colours(np.array([0.0, 0.0]), 4.0)).all()
-    assert (heat_colours(np.array([4.0, 99.0, np.inf]), 4.0)[0] == heat_colours(np.array([4.0, 99.0]), 4.0)[1]).all()
-    assert tuple(heat_colours(np.array(np.nan), 4.0).tolist()) == NO_VALUE
+    assert (sequential_colors(np.array([-1.0, 0.0]), 4.0) == sequential_colors(np.array([0.0, 0.0]), 4.0)).all()
+    assert (
+        sequential_colors(np.array([4.0, 99.0, np.inf]), 4.0)[0] == sequential_colors(np.array([4.0, 99.0]), 4.0)[1]
+    ).all()
+    assert tuple(sequential_colors(np.array(np.nan), 4.0).tolist()) == NO_VALUE
 
 
 def test_a_heat_map_has_a_scale_that_does_not_depend_on_the_values() -> None:
     low, high = np.zeros((2, 8, 8)), np.full((2, 8, 8), 3.9)
     a, b = (np.asarray(heat_map(v, top=4, columns=2)) for v in (low, high))
-    grid = plan(2, 8, 8, columns=2)
+    grid = plan_grid(2, 8, 8, columns=2)
     assert (a[grid.size[1] :] == b[grid.size[1] :]).all()
     bar = a[grid.size[1] + 8]
     inside = bar[(bar != PAPER).any(-1)]
-    assert (inside == heat_colours(np.linspace(0, 4, len(inside)), 4.0)).all()
+    assert (inside == sequential_colors(np.linspace(0, 4, len(inside)), 4.0)).all()
     over = np.asarray(heat_map(high + 1, top=4, columns=2))
     assert (over[grid.size[1] :] != b[grid.size[1] :]).any()  # the label says "or more"
     for bad in (0.0, float("nan")):

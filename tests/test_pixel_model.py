@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.pixel_model import ModelConfig
+from pointillist.model.pixel_model import ModelConfig
 
 
 def config(**changes: Any) -> dict[str, Any]:

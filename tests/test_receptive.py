@@ -15,9 +15,9 @@ from PIL import Image
 import pointillist as pt
 from pointillist.networks import names
 from pointillist.nn import causal
-from pointillist.passes import FullPass
-from pointillist.pictures.colour import ACCENT
-from pointillist.pictures.field import LATER, LEAKED, MISSED, SEEN
+from pointillist.nn.passes import FullPass
+from pointillist.visualization.colour import ACCENT
+from pointillist.visualization.receptive_field import LATER, LEAKED, MISSED, SEEN
 from tests.laws.causal import dependencies, places
 from tests.laws.context import declared
 from tests.laws.strategies import make_model
@@ -166,8 +166,8 @@ def test_the_picture_has_the_colour_of_each_kind() -> None:
 
 def test_a_leak_is_found_and_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mask that lets a sub-pixel see itself, planted: counted, told, and in a colour of its own."""
-    see_before = causal.see_before
-    monkeypatch.setattr(causal, "see_before", lambda out, into, *, strict: see_before(out, into, strict=False))
+    see_before = causal.channel_causal_mask
+    monkeypatch.setattr(causal, "channel_causal_mask", lambda out, into, *, strict: see_before(out, into, strict=False))
     field = pt.receptive_field(make_model("pixelcnn", pt.ImageSpec.infer((1, 4, 5), 2)), 2, 1)
     assert field.num_leaked == 1
     assert "and 1 that are not earlier" in str(field)

@@ -15,10 +15,10 @@ from safetensors import safe_open
 from torch import Tensor
 
 import pointillist as pt
-from pointillist.checkpoint import CONFIG, WEIGHTS, Stored, write_tensors
+from pointillist.checkpoint.encoding import decode_tensors, encode_tensors, expanded_shapes
+from pointillist.checkpoint.files import CONFIG, WEIGHTS, TensorInfo, write_tensors
+from pointillist.checkpoint.quantization import KINDS, from_int8, is_matrix, kind_of, to_int8
 from pointillist.networks import names
-from pointillist.rounding import KINDS, from_int8, is_matrix, kind_of, to_int8
-from pointillist.storing import compact, expand, expanded_shapes
 
 from .laws.strategies import models
 
@@ -60,12 +60,12 @@ def test_int8_is_what_its_equation_says(seed: int) -> None:
 def test_rounding_again_changes_nothing(values: list[float], columns: bool) -> None:
     """Any finite numbers, also tiny and huge ones, with outputs on the first axis or the last."""
     weight = torch.tensor(values).reshape((1, 16, 2) if columns else (2, 16))
-    for stored in ({"w": weight}, compact({"w": weight})):
-        once = expand(stored)["w"]
+    for stored in ({"w": weight}, encode_tensors({"w": weight})):
+        once = decode_tensors(stored)["w"]
         rounded = from_int8(*to_int8(once))
         assert torch.equal(bits(from_int8(*to_int8(rounded))), bits(rounded))
         assert kind_of({"w": rounded}) == "int8"
-        assert torch.equal(bits(expand(compact({"w": rounded}))["w"]), bits(rounded))
+        assert torch.equal(bits(decode_tensors(encode_tensors({"w": rounded}))["w"]), bits(rounded))
 
 
 def test_outputs_have_scales_of_their_own() -> None:
@@ -109,7 +109,7 @@ def test_every_model_comes_back_to_the_bit(name: str, kind: str, tmp_path: Path)
     torch.manual_seed(0)
     model = pt.build(name, shape=(1, 8, 8), levels=4, preset="tiny", classes=3, text="learned", position_width=2)
     before = {k: v.clone() for k, v in model.state_dict().items()}
-    rounded = pt.round_weights(model, kind)
+    rounded = pt.quantize_weights(model, kind)
     assert all(torch.equal(bits(v), bits(before[k])) for k, v in model.state_dict().items())
     assert any(not torch.equal(v, before[k]) for k, v in rounded.state_dict().items())
     assert all(is_matrix(k, v.shape) or torch.equal(v, before[k]) for k, v in rounded.state_dict().items())
@@ -128,14 +128,14 @@ def test_every_model_comes_back_to_the_bit(name: str, kind: str, tmp_path: Path)
 @given(model=models(max_levels=17), kind=st.sampled_from(KINDS))
 def test_any_model_can_be_rounded(model: pt.PixelModel, kind: str) -> None:
     """Also in float64, with the same values."""
-    rounded = pt.round_weights(model, kind).state_dict()
-    narrow = pt.round_weights(model.float(), kind).state_dict()
+    rounded = pt.quantize_weights(model, kind).state_dict()
+    narrow = pt.quantize_weights(model.float(), kind).state_dict()
     assert all(torch.equal(bits(v), bits(narrow[k])) for k, v in rounded.items() if is_matrix(k, v.shape))
 
 
 def test_a_model_that_is_trained_further_is_saved_whole(tmp_path: Path) -> None:
     """Nothing remembers that it once was rounded: its weights tell."""
-    rounded = pt.round_weights(pt.build("pixelcnn", shape=(1, 4, 4), levels=4, preset="tiny"), "int8")
+    rounded = pt.quantize_weights(pt.build("pixelcnn", shape=(1, 4, 4), levels=4, preset="tiny"), "int8")
     with torch.no_grad():
         rounded.backbone.head.weight[0, 0] += 1e-3  # type: ignore[operator, union-attr, index]
     assert kind_of(rounded.state_dict()) == "float32"
@@ -148,11 +148,11 @@ def test_wrong_requests() -> None:
     """Another kind, and weights that are not numbers."""
     model = pt.build("pixelcnn", shape=(1, 4, 4), levels=4, preset="tiny")
     with pytest.raises(pt.ConfigError, match="rounded to int8 or bf16"):
-        pt.round_weights(model, "int4")
+        pt.quantize_weights(model, "int4")
     with torch.no_grad():
         model.backbone.head.weight[0, 0] = torch.nan  # type: ignore[operator, union-attr, index]
     with pytest.raises(pt.ConfigError, match=r"`backbone\.head\.weight` are not finite"):
-        pt.round_weights(model, "int8")
+        pt.quantize_weights(model, "int8")
 
 
 Q, S = torch.zeros(4, 16, dtype=torch.int8), torch.ones(4)
@@ -175,7 +175,7 @@ Q, S = torch.zeros(4, 16, dtype=torch.int8), torch.ones(4)
 def test_files_that_are_no_weights(tensors: dict[str, Tensor], words: str, tmp_path: Path) -> None:
     """Before anything is read: types and scales."""
     kinds = {torch.int8: "I8", torch.uint8: "U8", torch.int64: "I64", torch.bool: "BOOL", torch.float64: "F64"}
-    layout = {k: Stored(kinds.get(v.dtype, "F32"), tuple(v.shape)) for k, v in tensors.items()}
+    layout = {k: TensorInfo(kinds.get(v.dtype, "F32"), tuple(v.shape)) for k, v in tensors.items()}
     with pytest.raises(pt.CheckpointError, match=words) as error:
         expanded_shapes(layout)
     assert "\n" not in str(error.value)
@@ -187,9 +187,9 @@ def test_files_that_are_no_weights(tensors: dict[str, Tensor], words: str, tmp_p
 
 def test_damaged_compact_files_are_refused(tmp_path: Path) -> None:
     """Scales that are missing, of another length, or where the settings promise another shape; a changed bit."""
-    rounded = pt.round_weights(pt.build("pixelcnn", shape=(1, 4, 4), levels=4, preset="tiny"), "int8")
+    rounded = pt.quantize_weights(pt.build("pixelcnn", shape=(1, 4, 4), levels=4, preset="tiny"), "int8")
     rounded.save_pretrained(tmp_path)
-    whole = compact(rounded.state_dict())
+    whole = encode_tensors(rounded.state_dict())
     name = "backbone.head.weight"
 
     def refused(change: dict[str, Any], words: str) -> None:

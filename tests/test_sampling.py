@@ -10,8 +10,8 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.sampling import stream
-from pointillist.unroll import open_engine
+from pointillist.sampling.api import stream
+from pointillist.sampling.loop import create_stepper
 from tests.laws.strategies import dirty
 
 
@@ -129,4 +129,4 @@ def test_what_no_machine_can_hold_is_refused_before_memory_is_taken(engine: str)
 def test_an_unknown_engine_lists_the_known_ones(model: pt.PixelModel) -> None:
     """Also at the lower level."""
     with pytest.raises(pt.EngineError, match="choose one of"):
-        open_engine(model, model.condition(None, 1), 1, 2, 2, "warp")
+        create_stepper(model, model.condition(None, 1), 1, 2, 2, "warp")

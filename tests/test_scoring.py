@@ -9,8 +9,9 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.scoring import Evaluation, entropy_map, evaluating
-from pointillist.telling import match_labels
+from pointillist.evaluation.likelihood import Evaluation, entropy_map
+from pointillist.model.dataset_conditions import match_labels
+from pointillist.model.inference import inference_mode
 from tests.laws.strategies import dirty
 
 
@@ -104,7 +105,7 @@ def test_the_mode_is_given_back_also_after_an_error(training: bool) -> None:
     model = labelled().train(training)
 
     def fail() -> None:
-        with evaluating(model):
+        with inference_mode(model):
             assert not model.training
             assert torch.is_inference_mode_enabled()
             raise RuntimeError("stop")

@@ -17,8 +17,14 @@ from torch import nn
 
 import pointillist as pt
 from pointillist.conditioning import TextConfig
-from pointillist.conditioning.text import prompts_of
-from pointillist.text import NOTHING, Prompts, features, open_encoder, word_features
+from pointillist.conditioning.text import embedding_cache
+from pointillist.conditioning.text_encoders import (
+    PAD,
+    EmbeddingCache,
+    hash_ngrams_per_word,
+    hashed_ngrams,
+    open_encoder,
+)
 
 SMALL = {"shape": (1, 3, 4), "levels": 4, "channels": 6, "layers": 1}
 
@@ -41,13 +47,13 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A cache of its own for every test."""
     monkeypatch.setenv("POINTILLIST_CACHE", str(tmp_path / "cache"))
     yield tmp_path / "cache"
-    prompts_of.cache_clear()
+    embedding_cache.cache_clear()
 
 
 def test_each_prompt_is_encoded_once(cache: Path) -> None:
     """In a process, and in files for the captions of a data set; a damaged or unwritable file is made again."""
     captions = [f"tile {i}" for i in range(100)]
-    first, second, third, fourth = (Prompts(Counting()) for _ in range(4))
+    first, second, third, fourth = (EmbeddingCache(Counting()) for _ in range(4))
     first.prepare(captions)
     wanted = first(["Tile  7", "tile 3", "new"])
     assert len(first.encoder.asked) == 101  # type: ignore[attr-defined]
@@ -67,7 +73,7 @@ def test_each_prompt_is_encoded_once(cache: Path) -> None:
 
 def test_a_single_prompt_is_kept(cache: Path) -> None:
     """The next process that is asked for it does not open the encoder; nothing is written where nothing is asked."""
-    first, second = Prompts(Counting()), Prompts(Counting())
+    first, second = EmbeddingCache(Counting()), EmbeddingCache(Counting())
     first.prepare([])
     assert not cache.exists()
     first.prepare(["Orb spider"])
@@ -78,25 +84,25 @@ def test_a_single_prompt_is_kept(cache: Path) -> None:
 
 def test_words_and_their_pieces_have_buckets() -> None:
     """The same on every machine; capitals and spaces do not matter; related words share some; the rest is empty."""
-    found = features("Orb  spider", 4096, 40)
+    found = hashed_ngrams("Orb  spider", 4096, 40)
     assert found[:4].tolist() == [3599, 2692, 1088, 2257]
     assert [zlib.crc32(f) % 4096 for f in (b"orb", b"spider", b"#<or", b"#orb")] == found[:4].tolist()
-    assert np.array_equal(found, features("orb spider", 4096, 40))
-    assert (found[found.tolist().index(NOTHING) :] == NOTHING).all()
-    a, b, c = ({n for n in features(word, 4096, 40) if n != NOTHING} for word in ("spiders", "spider", "wall"))
+    assert np.array_equal(found, hashed_ngrams("orb spider", 4096, 40))
+    assert (found[found.tolist().index(PAD) :] == PAD).all()
+    a, b, c = ({n for n in hashed_ngrams(word, 4096, 40) if n != PAD} for word in ("spiders", "spider", "wall"))
     assert len(a & b) > 5 > len(a & c)
-    assert features("a b c d e", 10, 3).shape == (3,)
-    assert (features(" ", 10, 3) == NOTHING).all()
+    assert hashed_ngrams("a b c d e", 10, 3).shape == (3,)
+    assert (hashed_ngrams(" ", 10, 3) == PAD).all()
 
 
 def test_the_sentence_encoder_knows_what_is_alike() -> None:
     """Vectors of length 1; a paraphrase is nearer than another thing; one prompt does not depend on others."""
-    prompts = Prompts(open_encoder("use"))
+    prompts = EmbeddingCache(open_encoder("use"))
     a, b, c = prompts(["a red dragon", "a crimson dragon", "stone wall"])
     assert a.shape == (512,)
     assert abs(float(a @ a) - 1) < 1e-5
     assert a @ b > 0.6 > a @ c + 0.2
-    assert np.array_equal(Prompts(open_encoder("use"))(["a red dragon"])[0], a)
+    assert np.array_equal(EmbeddingCache(open_encoder("use"))(["a red dragon"])[0], a)
 
 
 @pytest.mark.parametrize("text", ["use", "learned", "use+learned"])
@@ -204,12 +210,12 @@ def test_sites_ask_the_tokens_of_a_prompt(text: str) -> None:
 
 def test_words_have_places_and_pieces() -> None:
     """A row of buckets for each word, in its order; the bag of all is that of `features`."""
-    found = word_features("Red red-dragon", 1000, 2, 30)
+    found = hash_ngrams_per_word("Red red-dragon", 1000, 2, 30)
     assert found.shape == (2, 30)
     assert found[0].tolist() == found[1].tolist()
-    whole = word_features("red dragon", 1000, 4, 30)
-    assert (whole[2:] == NOTHING).all()
-    assert set(whole.flatten().tolist()) - {NOTHING} == set(features("red dragon", 1000, 99).tolist()) - {NOTHING}
+    whole = hash_ngrams_per_word("red dragon", 1000, 4, 30)
+    assert (whole[2:] == PAD).all()
+    assert set(whole.flatten().tolist()) - {PAD} == set(hashed_ngrams("red dragon", 1000, 99).tolist()) - {PAD}
 
 
 def check_tokens_are_heard(encoder: str) -> None:

@@ -10,11 +10,17 @@ import torch
 import torch.nn.functional as F
 
 import pointillist as pt
-from pointillist.finetune import initialise_from
 from pointillist.images import ImageSpec
-from pointillist.nn import FinerConv2d, NormalisedConv2d, NormalisedPointwiseConv2d, channel_groups, name_places
-from pointillist.passes import FullPass
-from pointillist.pixel_model import PixelModel
+from pointillist.model.finetune import initialise_from
+from pointillist.model.pixel_model import PixelModel
+from pointillist.nn import (
+    NormalisedConv2d,
+    NormalisedConvTranspose2d,
+    NormalisedPointwiseConv2d,
+    channel_groups,
+    name_scopes,
+)
+from pointillist.nn.passes import FullPass
 from tests.laws.causal import check_batch, check_no_leak
 from tests.laws.strategies import dirty, make_model, random_levels
 from tests.training.helpers import assert_same_weights, weights
@@ -53,8 +59,10 @@ def test_weights_have_the_length_of_their_gain() -> None:
 @pytest.mark.parametrize("right", [0, 1])
 def test_the_transposed_convolution_is_that_of_torch(right: int) -> None:
     """`conv_transpose2d` of stride 2, cropped to start at the first coarse site, for even and odd sides."""
-    layer = FinerConv2d(torch.zeros(4, dtype=torch.int64), torch.zeros(3, dtype=torch.int64), right=right).double()
-    name_places(torch.nn.ModuleDict({"layer": layer}))
+    layer = NormalisedConvTranspose2d(
+        torch.zeros(4, dtype=torch.int64), torch.zeros(3, dtype=torch.int64), right=right
+    ).double()
+    name_scopes(torch.nn.ModuleDict({"layer": layer}))
     dirty(layer)
     for height, width in ((6, 8), (5, 7), (1, 4), (3, 1)):
         x = torch.randn(2, 4, -(-height // 2), -(-width // 2)).double()

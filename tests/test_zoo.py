@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 
 import pointillist as pt
 from pointillist import zoo
+from pointillist.checkpoint.meta_init import meta_init
+from pointillist.checkpoint.quantization import kind_of
 from pointillist.cli.app import app
 from pointillist.networks import names
-from pointillist.rounding import kind_of
-from pointillist.skeleton import without_numbers
 
 from .scripts import script
 
@@ -37,7 +37,7 @@ def test_a_name_is_a_model(tiles: pt.PretrainedPixelModel) -> None:
     """With the weights and the card of its folder; a name that is none is refused with those that are."""
     found = pt.load("tiles")
     assert all(torch.equal(a, b) for a, b in zip(found.state_dict().values(), tiles.state_dict().values(), strict=True))
-    (entry,) = pt.shipped()
+    (entry,) = pt.list_pretrained()
     assert (entry.name, entry.summary, entry.model) == ("tiles", "4x4 tiles from a prompt", "gated-pixelcnn")
     with pytest.raises(pt.CheckpointError, match=r"no model 'tile'.*shipped name \(tiles\)"):
         pt.load("tile")
@@ -68,7 +68,7 @@ def test_commands_take_the_name(tiles: pt.PretrainedPixelModel) -> None:
 
 def test_every_shipped_model_paints() -> None:
     """Those that are really in the package: a title and a licence on the card, and a picture."""
-    for model in pt.shipped():
+    for model in pt.list_pretrained():
         card = (model.folder / "README.md").read_text(encoding="utf-8")
         assert f"# {model.name}: " in card
         assert "license:" in card
@@ -80,7 +80,7 @@ def test_every_shipped_model_paints() -> None:
 def test_a_model_without_numbers_has_the_shapes_of_one_with_them(name: str) -> None:
     """Every tensor of every network, with every condition, and none of them takes memory."""
     settings = {"preset": "tiny", "classes": 3, "text": "learned", "hint": "lowres:2", "position_width": 2}
-    with without_numbers():
+    with meta_init():
         bare = pt.build(name, shape=(3, 8, 8), orders="raster-all", **settings)
     real = pt.build(name, shape=(3, 8, 8), orders="raster-all", **settings)
     assert all(tensor.is_meta for tensor in bare.state_dict().values())
@@ -134,4 +134,4 @@ def test_a_run_becomes_a_shipped_model(tmp_path: Path, monkeypatch: pytest.Monke
     )
     assert f"{pt.evaluate(model, splits.get('test')).bits_per_dim:.4f}" in card
     monkeypatch.setattr(zoo, "ZOO", tmp_path / "zoo")
-    assert [entry.summary for entry in pt.shipped()] == ["little things"]
+    assert [entry.summary for entry in pt.list_pretrained()] == ["little things"]

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pointillist as pt
-from pointillist.catalogue import ModelSummary
+from pointillist.model.listing import ModelSummary
 from pointillist.networks import entry, names
-from pointillist.pictures import save_png
+from pointillist.visualization import save_png
 
 Row = dict[str, Any]
 
@@ -60,7 +60,7 @@ papers' own PDFs: what comes from write-ups or from memory, and what we had to c
 
 def page() -> str:
     """The whole page."""
-    summaries = pt.models()
+    summaries = pt.list_models()
     return "\n".join([HEAD, costs(), *map(_section, summaries), papers()])
 
 
@@ -129,7 +129,7 @@ def _settings(settings: Mapping[str, Any]) -> str:
 
 def draw() -> None:
     """The picture of each model."""
-    for summary in pt.models():
+    for summary in pt.list_models():
         order = "s-curve" if "S-curve" in summary.orders else "raster"
         model = pt.build(summary.name, shape=(1, 28, 28), preset=PRESET, orders=order)
         field = pt.receptive_field(model, ROW, COLUMN, name=f"{summary.name} {PRESET}")

@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 
 import pointillist as pt
-from pointillist.checkpoint import CARD, WEIGHTS, write_text
-from pointillist.pictures import save_png, sheet
-from pointillist.rounding import round_weights
-from pointillist.telling import hint_of
+from pointillist.checkpoint.files import CARD, WEIGHTS, write_text
+from pointillist.checkpoint.quantization import quantize_weights
+from pointillist.model.dataset_conditions import derive_hint
+from pointillist.visualization import image_grid, save_png
 from pointillist.zoo import ZOO
 
 FACTS = Path(__file__).parents[1] / "docs" / "zoo.toml"
@@ -34,7 +34,7 @@ def ship(name: str, run: Path, data: str, zoo: Path = ZOO) -> Path:
     """Write the folder of a shipped model; returns it."""
     about = tomllib.loads(FACTS.read_text(encoding="utf-8"))[name]
     trained = pt.load(run)
-    model = round_weights(trained, "int8")
+    model = quantize_weights(trained, "int8")
     model.training_record = public(trained.training_record)
     folder = zoo / name
     model.save_pretrained(folder)
@@ -65,16 +65,16 @@ def paint(model: pt.PixelModel, about: dict[str, Any], data: str) -> Any:
         each = [one for one in asked for _ in range(EACH)]
         told = {"text" if "prompts" in about else "label": each}
         painted = pt.sample(model, len(each), **told, **how).array
-        return sheet(painted, captions=each, columns=2 * EACH)
+        return image_grid(painted, captions=each, columns=2 * EACH)
     settings = model.training_record["record"]["data"]
     options = {k: v for k, v in settings.items() if k != "source"}
     tiles = pt.load_data(data, pt.DataOptions(**options), spec=model.image, classes=model.config.classes).get("test")
     x = tiles.batch(np.random.default_rng(0).permutation(len(tiles))[:8]).levels
-    hints = hint_of(model, x).repeat_interleave(EACH, 0)
+    hints = derive_hint(model, x).repeat_interleave(EACH, 0)
     painted = pt.sample(model, len(hints), hint=hints, **how).array
     rows = [np.concatenate([model.to_images(x[i : i + 1]), painted[i * EACH : (i + 1) * EACH]]) for i in range(len(x))]
     captions = ["real", *["painted"] * EACH] * len(x)
-    return sheet(np.concatenate(rows), captions=captions, columns=2 * (1 + EACH))
+    return image_grid(np.concatenate(rows), captions=captions, columns=2 * (1 + EACH))
 
 
 def measured(folder: Path, data: str, options: list[str]) -> str:

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pointillist.checkpoint import write_text
+from pointillist.checkpoint.files import write_text
 
 ROOT = Path(__file__).parents[1]
 PAGE = Path(__file__).parents[1] / "docs" / "zoo.md"

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 from pointillist._version import __version__
 
 if TYPE_CHECKING:
+    from pointillist.analysis import Explanation, explain
+    from pointillist.analysis.receptive_field import ReceptiveField, receptive_field
+    from pointillist.checkpoint.quantization import quantize_weights
     from pointillist.data import DataOptions, DataSplits, ImageDataset, load_data
     from pointillist.errors import (
         CausalityError,
@@ -22,22 +25,19 @@ if TYPE_CHECKING:
         ShapeError,
         TrainingError,
     )
-    from pointillist.explaining import Explanation, explain
-    from pointillist.factory import PretrainedPixelModel, build, load
+    from pointillist.evaluation.likelihood import Evaluation, entropy_map, evaluate
     from pointillist.images import ImageSpec
-    from pointillist.pixel_model import PixelModel
-    from pointillist.receptive import ReceptiveField, receptive_field
-    from pointillist.rounding import round_weights
-    from pointillist.sampling import Samples, sample
-    from pointillist.scoring import Evaluation, entropy_map, evaluate
+    from pointillist.model.pixel_model import PixelModel
+    from pointillist.model.pretrained import PretrainedPixelModel, build, load
+    from pointillist.sampling.api import Samples, sample
     from pointillist.studio import Studio
-    from pointillist.training import Forecast, TrainConfig, TrainResult, forecast, train
-    from pointillist.zoo import ShippedModel, shipped
+    from pointillist.training import CostEstimate, TrainConfig, TrainResult, estimate_cost, train
+    from pointillist.zoo import BundledModel, list_pretrained
 
 _HOMES = {
-    "pointillist.catalogue": ("models",),
-    "pointillist.explaining": ("Explanation", "explain"),
-    "pointillist.factory": ("PretrainedPixelModel", "build", "load"),
+    "pointillist.model.listing": ("list_models",),
+    "pointillist.analysis": ("Explanation", "explain"),
+    "pointillist.model.pretrained": ("PretrainedPixelModel", "build", "load"),
     "pointillist.data": ("DataOptions", "DataSplits", "ImageDataset", "load_data"),
     "pointillist.errors": (
         "CausalityError",
@@ -50,28 +50,29 @@ _HOMES = {
         "TrainingError",
     ),
     "pointillist.images": ("ImageSpec",),
-    "pointillist.pixel_model": ("PixelModel",),
-    "pointillist.receptive": ("ReceptiveField", "receptive_field"),
-    "pointillist.rounding": ("round_weights",),
-    "pointillist.sampling": ("Samples", "sample"),
-    "pointillist.scoring": ("Evaluation", "entropy_map", "evaluate"),
+    "pointillist.model.pixel_model": ("PixelModel",),
+    "pointillist.analysis.receptive_field": ("ReceptiveField", "receptive_field"),
+    "pointillist.checkpoint.quantization": ("quantize_weights",),
+    "pointillist.sampling.api": ("Samples", "sample"),
+    "pointillist.evaluation.likelihood": ("Evaluation", "entropy_map", "evaluate"),
     "pointillist.studio": ("Studio",),
-    "pointillist.training": ("Forecast", "TrainConfig", "TrainResult", "forecast", "train"),
-    "pointillist.zoo": ("ShippedModel", "shipped"),
+    "pointillist.training": ("CostEstimate", "TrainConfig", "TrainResult", "estimate_cost", "train"),
+    "pointillist.zoo": ("BundledModel", "list_pretrained"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "BundledModel",
     "CausalityError",
     "CheckpointError",
     "ConfigError",
+    "CostEstimate",
     "DataError",
     "DataOptions",
     "DataSplits",
     "EngineError",
     "Evaluation",
     "Explanation",
-    "Forecast",
     "ImageDataset",
     "ImageSpec",
     "PixelModel",
@@ -80,7 +81,6 @@ __all__ = [
     "ReceptiveField",
     "Samples",
     "ShapeError",
-    "ShippedModel",
     "Studio",
     "TrainConfig",
     "TrainResult",
@@ -88,16 +88,16 @@ __all__ = [
     "__version__",
     "build",
     "entropy_map",
+    "estimate_cost",
     "evaluate",
     "explain",
-    "forecast",
+    "list_models",
+    "list_pretrained",
     "load",
     "load_data",
-    "models",
+    "quantize_weights",
     "receptive_field",
-    "round_weights",
     "sample",
-    "shipped",
     "train",
 ]
 

@@ -198,3 +198,13 @@ def _as_uint8(images: Any, spec: ImageSpec) -> np.ndarray:
     if array.ndim != 4 or array.shape[-1] != channels:
         raise DataError(f"Pictures of shape {array.shape} must be (n, h, w, {channels}) for a {spec.mode} model.")
     return clean_alpha(array) if spec.mode == "rgba" else array
+
+
+_CHANNEL_NAMES = {"grey": ("",), "rgb": ("red", "green", "blue"), "rgba": ("red", "green", "blue", "alpha")}
+
+
+def channel_names(spec: ImageSpec) -> tuple[str, ...]:
+    """Names of the channels, for labels; empty where there is one."""
+    count = spec.channels
+    numbered = ("",) if count == 1 else tuple(f"channel {c}" for c in range(count))
+    return _CHANNEL_NAMES.get(spec.mode, numbered)

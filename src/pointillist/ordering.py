@@ -20,7 +20,7 @@ from pointillist.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class Order:
+class PixelOrder:
     """One of the sixteen orders.
 
     Attributes:
@@ -82,12 +82,12 @@ ORDERS = {
     for curve, columns, (corner, bottom, right) in product(
         CURVES, (False, True), (("", False, False), ("-tr", False, True), ("-bl", True, False), ("-br", True, True))
     )
-    for order in [Order(f"{curve}{'-columns' * columns}{corner}", curve == "s-curve", columns, bottom, right)]
+    for order in [PixelOrder(f"{curve}{'-columns' * columns}{corner}", curve == "s-curve", columns, bottom, right)]
 }
 RASTER = ORDERS["raster"]
 
 
-def order_named(name: str) -> Order:
+def get_order(name: str) -> PixelOrder:
     """The order called `name`.
 
     Raises:
@@ -101,18 +101,18 @@ def order_named(name: str) -> Order:
     return ORDERS[name]
 
 
-def order_among(known: Sequence[str], name: str | None = None) -> Order:
+def resolve_order(known: Sequence[str], name: str | None = None) -> PixelOrder:
     """One of the orders that a model knows; without a name, the first.
 
     Raises:
         ConfigError: if it is not among them.
     """
-    if name is not None and order_named(name).name not in known:
+    if name is not None and get_order(name).name not in known:
         raise ConfigError(f"`order` (={name!r}) is not one of this model's: it was trained on {', '.join(known)}.")
-    return order_named(known[0] if name is None else name)
+    return get_order(known[0] if name is None else name)
 
 
-def order_names(words: str | Iterable[str]) -> tuple[str, ...]:
+def parse_orders(words: str | Iterable[str]) -> tuple[str, ...]:
     """Names of orders, from a list or a text with commas; `raster-all` and `s-curve-all` stand for eight each.
 
     Raises:
@@ -123,7 +123,7 @@ def order_names(words: str | Iterable[str]) -> tuple[str, ...]:
     for word in (str(part).strip() for part in parts):
         curve = word.removesuffix("-all")
         every = [n for n, o in ORDERS.items() if o.snake == (curve == "s-curve")]
-        found += every if curve != word and curve in CURVES else [order_named(word).name]
+        found += every if curve != word and curve in CURVES else [get_order(word).name]
     if not found or len(set(found)) != len(found):
         raise ConfigError(f"`orders` (={', '.join(found) or 'none'}) must name at least one order, and none twice.")
     return tuple(found)

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 import pointillist as pt
-from pointillist.bench.peaks import Peaks
+from pointillist.bench.roofline import Peaks
 from pointillist.bench.sampling import available, measure_painting
-from pointillist.bench.subject import Subject
 from pointillist.bench.training import measure_training
-from pointillist.machine import one_thread
+from pointillist.bench.workload import Workload
+from pointillist.system.hardware import single_threaded
 
 from ..cli.helpers import fails, run
 
@@ -87,8 +87,8 @@ def test_wrong_arguments_are_a_sentence(arguments: list[str], words: str) -> Non
 
 def test_painting_has_not_collapsed() -> None:
     """Ratios in one run, so that a slow machine does not matter; half of the floor, so that a noisy one does not."""
-    subject = Subject(pt.build("gated-pixelcnn", shape=(1, 28, 28)).eval(), (28, 28))
-    with one_thread():
+    subject = Workload(pt.build("gated-pixelcnn", shape=(1, 28, 28)).eval(), (28, 28))
+    with single_threaded():
         engines = available(subject, tuple(COLLAPSED))[0]
         rows = measure_painting(subject, 1, engines, Peaks(100.0, 100.0, {}, {}), repeats=2)
     for row in rows[1:]:
@@ -98,7 +98,7 @@ def test_painting_has_not_collapsed() -> None:
 
 def test_training_has_not_collapsed() -> None:
     """Sliced, channels_last float32 over the textbook network: the floor is 1.2 times."""
-    with one_thread():
+    with single_threaded():
         rows = measure_training(pt.build("gated-pixelcnn", shape=(1, 28, 28), layers=3), 4, repeats=2)
     found = {row.variant: row.over_textbook.median for row in rows}
     assert found["sliced, NHWC"] > 1.2 / 2, found

@@ -15,13 +15,13 @@ import pointillist as pt
 from pointillist.bench import plot
 from pointillist.bench.cost import Cost, cost_of
 from pointillist.bench.naive import PIXELS, _paint, _parts, naive_cases
-from pointillist.bench.peaks import Peaks
+from pointillist.bench.roofline import Peaks
 from pointillist.bench.sampling import available
-from pointillist.bench.subject import Subject
-from pointillist.bench.timing import Spread, Times, interleave
+from pointillist.bench.timing import MedianRange, Times, interleave
+from pointillist.bench.workload import Workload
 from pointillist.errors import ConfigError
-from pointillist.memory import growth
-from pointillist.runners import record_model
+from pointillist.sampling.engines import record_model
+from pointillist.system.memory import measure_peak_memory
 
 
 def test_cases_take_turns_and_ratios_are_formed_within_a_turn() -> None:
@@ -38,9 +38,9 @@ def test_cases_take_turns_and_ratios_are_formed_within_a_turn() -> None:
 
     found = interleave({"slow": case("slow", 8.0), "fast": case("fast", 2.0)}, 3)
     assert order == ["slow", "fast"] * 3
-    assert found["slow"].over(found["fast"]) == Spread(4.0, 4.0, 4.0)
-    assert found["fast"].spread == Spread(6.0, 2.0, 6.0)
-    assert Spread(1.0, 0.5, 2.0).times(1e3) == Spread(1000.0, 500.0, 2000.0)
+    assert found["slow"].over(found["fast"]) == MedianRange(4.0, 4.0, 4.0)
+    assert found["fast"].spread == MedianRange(6.0, 2.0, 6.0)
+    assert MedianRange(1.0, 0.5, 2.0).times(1e3) == MedianRange(1000.0, 500.0, 2000.0)
     assert Times((1.0, 9.0, 2.0)).less(1.0).divided(2) == Times((0.0, 4.0, 0.5))
 
 
@@ -48,7 +48,7 @@ def test_the_cost_of_a_program_is_the_formula_of_its_network() -> None:
     """Products of `gated-pixelcnn`, counted by hand, are what is counted but for sums and gates (under 3 percent)."""
     d, layers, levels, height, width = 64, 3, 256, 5, 7
     model = pt.build("gated-pixelcnn", shape=(1, height, width), levels=levels, channels=d, layers=layers).eval()
-    (program,) = Subject(model, (height, width)).programs()
+    (program,) = Workload(model, (height, width)).programs()
     cost, sites = cost_of(program), height * width
     row = 21 * 2 * d + (layers - 1) * 6 * d * 2 * d + layers * 4 * d * d
     pixel = 3 * 2 * d + (layers - 1) * 4 * d * d + layers * 2 * d * d - d * d + d * d + d * levels
@@ -60,7 +60,7 @@ def test_the_cost_of_a_program_is_the_formula_of_its_network() -> None:
 
 def test_a_coarse_grid_counts_by_its_own_sites() -> None:
     model = pt.build("pixelcnn-pp", shape=(1, 7, 9), channels=8, layers=1, dropout=0.0).eval()
-    (program,) = Subject(model, (7, 9)).programs()
+    (program,) = Workload(model, (7, 9)).programs()
     coarse = [i for i in program.row if i.scale == 2 and i.opcode == "LINEAR"]
     assert coarse
     whole = cost_of(program)
@@ -101,10 +101,10 @@ def test_memory_that_is_taken_and_freed_is_seen() -> None:
         time.sleep(0.1)  # numpy lets no other thread run, and the one that looks may wait long on a busy machine
         return float(ones.sum())
 
-    total, seen = growth(work)
+    total, seen = measure_peak_memory(work)
     assert total == size / 8
     assert 0.8 * size < seen < 3 * size
-    assert growth(lambda: None)[1] < size / 4
+    assert measure_peak_memory(lambda: None)[1] < size / 4
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -119,12 +119,12 @@ def test_naive_asks_a_full_forward_for_every_sub_pixel(channels: int, monkeypatc
         return forward(self, x, ctx, condition)
 
     monkeypatch.setattr(type(model.backbone), "forward", counted)
-    (sites,) = _parts(Subject(model, (4, 5)))
+    (sites,) = _parts(Workload(model, (4, 5)))
     assert len(sites) == 20
-    _paint(Subject(model, (4, 5)), 2, sites[:3])
+    _paint(Workload(model, (4, 5)), 2, sites[:3])
     assert seen == [(2, channels, 4, 5)] * (3 * channels)
     seen.clear()
-    cases = naive_cases(Subject(model, (4, 5)), 2)
+    cases = naive_cases(Workload(model, (4, 5)), 2)
     assert set(cases) == {"naive NCHW", "naive channels_last"}
     seen.clear()
     assert cases["naive NCHW"]() > 0
@@ -132,7 +132,7 @@ def test_naive_asks_a_full_forward_for_every_sub_pixel(channels: int, monkeypatc
 
 
 def test_only_engines_that_are_there() -> None:
-    subject = Subject(pt.build("pixelcnn", shape=(1, 2, 2), levels=2, channels=4, layers=1).eval(), (2, 2))
+    subject = Workload(pt.build("pixelcnn", shape=(1, 2, 2), levels=2, channels=4, layers=1).eval(), (2, 2))
     assert available(subject, ["naive", "step"]) == (["step"], [])
     assert "step" in available(subject, None)[0]
     with pytest.raises(ConfigError, match="warp"):
@@ -157,7 +157,7 @@ def test_the_plot_shows_every_engine_and_the_floor() -> None:
 
 def test_torch_is_left_as_it_was() -> None:
     before = torch.get_num_threads()
-    subject = Subject(pt.build("pixelcnn", shape=(1, 2, 2), levels=2, channels=4, layers=1).eval(), (2, 2))
+    subject = Workload(pt.build("pixelcnn", shape=(1, 2, 2), levels=2, channels=4, layers=1).eval(), (2, 2))
     from pointillist.bench.sampling import measure_threads
 
     (row,) = measure_threads(subject, 2, ["step"], Peaks(1.0, 1.0, {}, {}), threads=2, repeats=1)
@@ -168,11 +168,11 @@ def test_torch_is_left_as_it_was() -> None:
 
 def test_the_best_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """The largest of what was measured, of sizes on this side of impossible."""
-    from pointillist.bench import peaks
+    from pointillist.bench import roofline
 
-    monkeypatch.setattr(peaks, "SHAPES", ((64, 64, 64), (256, 128, 64)))
-    monkeypatch.setattr(peaks, "KILOBYTES", (16, 256))
-    found = peaks.measure_peaks()
+    monkeypatch.setattr(roofline, "SHAPES", ((64, 64, 64), (256, 128, 64)))
+    monkeypatch.setattr(roofline, "KILOBYTES", (16, 256))
+    found = roofline.measure_peaks()
     assert set(found.products) == {"64x64x64", "256x128x64"}
     assert found.gflops == max(found.products.values())
     assert found.gigabytes == max(found.reads.values())

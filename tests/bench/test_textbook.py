@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.bench.textbook import as_textbook
-from pointillist.bench.training import VARIANTS, Step
+from pointillist.bench.textbook import as_dense_masked
+from pointillist.bench.training import VARIANTS, StepRunner
 from pointillist.errors import EngineError
 from pointillist.networks import entry, names
 from pointillist.nn import CausalConv2d
@@ -27,7 +27,7 @@ def test_same_function_with_kernels_of_full_size(name: str, channels: int) -> No
     model = pt.build(name, shape=(channels, 7, 6), levels=5, **SMALL).double().eval()
     if not any(isinstance(layer, CausalConv2d) for layer in model.modules()):
         pytest.skip(f"{name} has no sliced kernel")
-    other = as_textbook(model)
+    other = as_dense_masked(model)
     kernels = [layer.weight.shape[2:] for layer in other.modules() if isinstance(layer, CausalConv2d)]
     assert any(kernel != (1, 1) for kernel in kernels)
     assert all(side % 2 for kernel in kernels for side in kernel)
@@ -40,7 +40,7 @@ def test_same_function_with_kernels_of_full_size(name: str, channels: int) -> No
 
 def test_masked_taps_learn_nothing() -> None:
     model = pt.build("gated-pixelcnn", shape=(1, 5, 5), levels=4, channels=4, layers=2, head_channels=4)
-    other = as_textbook(model).train()
+    other = as_dense_masked(model).train()
     other(torch.randint(4, (2, 1, 5, 5))).sum().backward()
     for layer in other.modules():
         if isinstance(layer, CausalConv2d):
@@ -54,7 +54,7 @@ def test_another_network_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     model = pt.build("pixelcnn", shape=(1, 5, 5), levels=4, channels=4, layers=1, head_channels=4)
     monkeypatch.setattr(CausalConv2d, "masked_weight", lambda self: self.weight)
     with pytest.raises(EngineError, match="differs"):
-        as_textbook(model)
+        as_dense_masked(model)
 
 
 def test_all_variants_take_the_same_step() -> None:
@@ -64,7 +64,7 @@ def test_all_variants_take_the_same_step() -> None:
     x = torch.randint(4, (3, 1, 6, 6))
     losses = {}
     for variant in VARIANTS:
-        step = Step(model, variant, x)
+        step = StepRunner(model, variant, x)
         for _ in range(3):
             step()
         with torch.no_grad():

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 import pointillist as pt
-from pointillist.conditioning.text import prompts_of
-from pointillist.telling import hint_of
-from pointillist.text.use import UniversalSentenceEncoder
+from pointillist.conditioning.text import embedding_cache
+from pointillist.conditioning.text_encoders.universal_sentence_encoder import UniversalSentenceEncoder
+from pointillist.model.dataset_conditions import derive_hint
 
 from .helpers import fails, run, train, write_images
 
@@ -64,7 +64,7 @@ def test_image_to_image(hint: str, tmp_path: Path) -> None:
     image = next(Path(data).rglob("*.png"))
     run("sample", "m", "-n", "2", "--seed", "4", "--hint-of", image, "--out", "of.npz")
     ours = pt.load("m")
-    given = hint_of(ours, ours.image.to_levels(Image.open(image)))
+    given = derive_hint(ours, ours.image.to_levels(Image.open(image)))
     with np.load("of.npz") as found:
         np.testing.assert_array_equal(found["levels"], pt.sample(ours, 2, seed=4, hint=given).levels.numpy())
     assert "drop one of them" in fails("sample", "m", "--hint", "given.png", "--hint-of", image)
@@ -107,11 +107,11 @@ def test_text_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert model.config.text is not None
     assert (model.config.text.encoder, model.config.text.learned) == ("use", True)
     asked = ("-n", "2", "--text", "cat", "--text", "a dog", "--guidance", "2", "--seed", "1")
-    prompts_of.cache_clear()  # as another process
+    embedding_cache.cache_clear()  # as another process
     run("sample", "m", *asked, "--out", "d/")
     rows = [json.loads(line) for line in Path("d/metadata.jsonl").read_text().splitlines()]
     assert [row["text"] for row in rows] == ["cat", "cat", "a dog", "a dog"]
-    prompts_of.cache_clear()  # as one more, which finds the vectors of the same prompts
+    embedding_cache.cache_clear()  # as one more, which finds the vectors of the same prompts
     with monkeypatch.context() as patch:
         patch.setattr(UniversalSentenceEncoder, "encode", None)
         run("sample", "m", *asked, "--out", "e/")

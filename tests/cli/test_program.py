@@ -13,7 +13,7 @@ import typer.main
 from pointillist import __version__
 from pointillist.cli import app
 from pointillist.cli.app import COMMANDS
-from pointillist.cli.failures import fault_of
+from pointillist.cli.errors import user_message
 from pointillist.errors import ConfigError
 
 from ..scripts import script
@@ -73,7 +73,7 @@ def test_a_keyboard_interrupt_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> 
     def stop() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pointillist.catalogue.models", stop)
+    monkeypatch.setattr("pointillist.model.listing.list_models", stop)
     result = CliRunner().invoke(app, ["models"])
     assert result.exit_code == 130
     assert "stopped" in result.output
@@ -89,14 +89,14 @@ def test_a_keyboard_interrupt_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> 
     ],
 )
 def test_faults_are_sentences(error: Exception, words: list[str]) -> None:
-    told = fault_of(error)
+    told = user_message(error)
     assert told is not None
     assert all(word in told for word in words)
 
 
 def test_our_own_faults_stay_tracebacks() -> None:
-    assert fault_of(KeyError("x")) is None
-    assert fault_of(BrokenPipeError(errno.EPIPE, "Broken pipe")) is None
+    assert user_message(KeyError("x")) is None
+    assert user_message(BrokenPipeError(errno.EPIPE, "Broken pipe")) is None
 
 
 def test_page_of_the_commands_is_up_to_date() -> None:

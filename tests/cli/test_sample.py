@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import pointillist as pt
-from pointillist.cli.asking import each_label
+from pointillist.cli.condition_options import each_label
 from pointillist.cli.sample import sheet_columns
 
 from .helpers import fails, files_in, run

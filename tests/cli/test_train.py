@@ -16,7 +16,7 @@ import pytest
 
 import pointillist as pt
 from pointillist.cli.settings import SETTINGS
-from pointillist.training.recipe import RunConfig
+from pointillist.training.run_config import RunConfig
 
 from .helpers import TINY, fails, files_in, run, train, write_images
 

@@ -12,7 +12,7 @@ from PIL import Image
 from tests.datasets import dataset_of
 
 import pointillist as pt
-from pointillist.data import Columns
+from pointillist.data import Annotations
 
 
 def archive(folder: Path, **members: Any) -> Path:
@@ -131,7 +131,7 @@ def test_faults_of_a_folder_are_named(tmp_path: Path) -> None:
 def test_a_mirrored_image_has_a_mirrored_hint() -> None:
     """Drawn once for both."""
     x = np.random.default_rng(0).integers(0, 9, (20, 3, 4), np.uint8)
-    columns = Columns(hints=x[:, None].astype(np.float32), vectors=np.zeros((20, 1), np.float32))
+    columns = Annotations(hints=x[:, None].astype(np.float32), vectors=np.zeros((20, 1), np.float32))
     data = dataset_of(x, columns=columns)
     batch = data.subset(np.arange(5, 20)).batch(np.arange(15), seed=3, flip=True)
     assert batch.hints is not None

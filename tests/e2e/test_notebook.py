@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 pytest.importorskip("anywidget", reason="the studio in a notebook needs the extra `notebook`")
 
 import pointillist as pt
-from pointillist.explaining import distribution
+from pointillist.analysis import distribution
 from pointillist.studio.app import create_app
 from pointillist.studio.server import Server
 from pointillist.studio.service import StudioService

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, Response, expect
 
 import pointillist as pt
-from pointillist.explaining import continue_image, distribution, gradient, what_if
+from pointillist.analysis import counterfactual, distribution, gradient, inpaint
 from pointillist.studio.service import StudioService
 from tests.e2e.helpers import (
     DIGITS,
@@ -51,7 +51,7 @@ def test_a_held_pixel_can_be_another_and_is_repainted_from(page: Page, service: 
     name = option.get_attribute("aria-label") or ""
     level = int(re.findall(r"level (\d+)", name)[0])
     option.click()
-    cost = what_if(model, before, {(2, 6): level}).bits_change
+    cost = counterfactual(model, before, {(2, 6): level}).bits_change
     expect(page.locator(".edit-cost")).to_contain_text(f"{abs(cost):.1f} bits {'less' if cost < 0 else 'more'}")
     page.get_by_role("button", name="Shift").click()
     expect(page.locator("canvas.map").first).to_be_visible()
@@ -61,7 +61,7 @@ def test_a_held_pixel_can_be_another_and_is_repainted_from(page: Page, service: 
     known = np.arange(64).reshape(8, 8) <= 2 * 8 + 6
     changed = before.copy()
     changed[0, 2, 6] = level
-    expected = continue_image(model, changed, known, 1, seed=9).levels[0].numpy()
+    expected = inpaint(model, changed, known, 1, seed=9).levels[0].numpy()
     np.testing.assert_array_equal(pixels(page)[..., 0], grey(expected[0]))
     page.keyboard.press("Control+z")
     np.testing.assert_array_equal(pixels(page)[..., 0], grey(before[0]))

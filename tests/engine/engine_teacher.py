@@ -11,21 +11,22 @@ from engine_tape import Tapes
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pointillist.engine import Interpreter, Program, record
-from pointillist.engine.cpu import CpuEngine
+from pointillist.engine import Interpreter, Program
+from pointillist.engine.cpu import CpuStepper
 from pointillist.engine.cuda import CudaEngine
-from pointillist.engine.walk import Walk
-from pointillist.passes import FullPass
+from pointillist.engine.recording import record
+from pointillist.engine.stepper import ProgramStepper
+from pointillist.nn.passes import FullPass
 
-Engine = Callable[[Program, int, Mapping[str, NDArray[Any]] | None], Walk]
+Engine = Callable[[Program, int, Mapping[str, NDArray[Any]] | None], ProgramStepper]
 
 
-def cuda_on_cpu(program: Program, batch: int, given: Mapping[str, NDArray[Any]] | None = None) -> Walk:
+def cuda_on_cpu(program: Program, batch: int, given: Mapping[str, NDArray[Any]] | None = None) -> ProgramStepper:
     """The CUDA engine on tensors of this processor; what is done again is repeated from a tape, as from a graph."""
     return CudaEngine(program, batch, given, device=torch.device("cpu"), capture=Tapes())
 
 
-ENGINES: dict[str, Engine] = {"step": Interpreter, "cpu": CpuEngine, "cuda": cuda_on_cpu}
+ENGINES: dict[str, Engine] = {"step": Interpreter, "cpu": CpuStepper, "cuda": cuda_on_cpu}
 
 
 def teacher_forced(

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from pointillist.engine import Interpreter, record
-from pointillist.engine.listing import describe
+from pointillist.engine import Interpreter
+from pointillist.engine.disassembly import describe
+from pointillist.engine.recording import record
 from pointillist.errors import CausalityError
 
 quick = settings(max_examples=15, deadline=None, derandomize=True)

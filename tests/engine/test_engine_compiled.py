@@ -16,12 +16,12 @@ from numba.core.codegen import CPUCodeLibrary, JITCPUCodegen
 from numpy.typing import NDArray
 
 import pointillist as pt
-from pointillist.engine import room
-from pointillist.engine.choice import ON_GPU
-from pointillist.engine.cpu import Draw, Painter, ahead, jit, linking
-from pointillist.engine.painting import Painting
+from pointillist.engine import memory_check
+from pointillist.engine.batch import SampleBatch
+from pointillist.engine.cpu import CpuSampler, DrawSpec, jit, numba_linking, precompile
+from pointillist.engine.selection import ON_GPU
 from pointillist.errors import EngineError
-from pointillist.runners import WHOLE, open_engine, record_stage
+from pointillist.sampling.engines import WHOLE_IMAGE_ENGINES, create_stepper, record_stage
 
 SHAPE = (1, 6, 7)
 
@@ -32,7 +32,7 @@ def model() -> pt.PixelModel:
     return pt.build("gated-pixelcnn", shape=SHAPE, levels=5, channels=8, layers=2, classes=3).eval()
 
 
-@pytest.mark.parametrize("engine", WHOLE)
+@pytest.mark.parametrize("engine", WHOLE_IMAGE_ENGINES)
 def test_rows_are_reported_in_order_with_what_is_painted(model: pt.PixelModel, engine: str) -> None:
     """Nothing below the row that is reported, whatever has been painted meanwhile."""
     seen: list[tuple[int, torch.Tensor]] = []
@@ -58,13 +58,13 @@ def test_an_interrupt_stops_all_threads(error: type[BaseException]) -> None:
     (stage,) = model.stages(height, width)
     program = record_stage(model, stage, model.condition(None, 1), height, width, model.order())
     shape = (4, 1, height, width)
-    painting = Painting(np.zeros(shape, np.int64), np.zeros(shape, bool), np.random.random(shape), np.zeros(4))
+    painting = SampleBatch(np.zeros(shape, np.int64), np.zeros(shape, bool), np.random.random(shape), np.zeros(4))
 
     def stop(rows: int) -> None:
         raise error("enough")
 
     threads = threading.active_count()
-    painter = Painter(program, Draw("categorical", model.level_values().numpy(), 1), threads=2)
+    painter = CpuSampler(program, DrawSpec("categorical", model.level_values().numpy(), 1), threads=2)
     with pytest.raises(error, match="enough"):
         painter.paint(painting, stop)
     assert painting.levels[:, :, 0].any()
@@ -79,11 +79,11 @@ def test_arrays_of_another_shape_are_refused(wrong: str) -> None:
     (stage,) = model.stages(3, 5)
     program = record_stage(model, stage, model.condition(None, 1), 3, 5, model.order())
     shape = (2, 1, 3, 5)
-    painting = Painting(
+    painting = SampleBatch(
         np.zeros(shape, np.int64), np.zeros(shape, bool), np.random.random(shape), np.zeros(2),
         np.zeros((2, 3, 5, 4), program.dtype),
     )  # fmt: skip
-    painter = Painter(program, Draw("categorical", model.level_values().numpy(), 1))
+    painter = CpuSampler(program, DrawSpec("categorical", model.level_values().numpy(), 1))
     painter.paint(painting)
     assert painting.params is not None
     assert painting.params.any(axis=-1).all()
@@ -129,7 +129,7 @@ def test_changed_weights_are_noticed(model: pt.PixelModel, engine: str) -> None:
 
     def walk(change: Any) -> None:
         with torch.no_grad():
-            walker = open_engine(model, model.condition(None, 2), 2, 2, 3, engine)
+            walker = create_stepper(model, model.condition(None, 2), 2, 2, 3, engine)
             for site in range(6):
                 if site == 1:
                     change()
@@ -152,7 +152,7 @@ def test_changed_weights_are_noticed(model: pt.PixelModel, engine: str) -> None:
 @pytest.mark.parametrize("engine", ["cpu", "cuda", "step"])
 def test_what_does_not_fit_is_refused(model: pt.PixelModel, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a sentence, before memory is taken."""
-    monkeypatch.setattr(room, "available_bytes", lambda: 20_000)
+    monkeypatch.setattr(memory_check, "available_bytes", lambda: 20_000)
     with pytest.raises(EngineError, match=r"Painting 64 images of 6x7 at once needs 0\.\d GiB.*lower `batch_size`"):
         pt.sample(model, 64, seed=0, engine=engine)
 
@@ -164,7 +164,7 @@ def twice(x: NDArray[np.float64]) -> float:
 
 def compiled(x: float) -> float:
     """Compiled as the machine is."""
-    result: float = jit.Entry(twice, typed_by=0)(np.array([x], np.float64))
+    result: float = jit.CachedJit(twice, typed_by=0)(np.array([x], np.float64))
     return result
 
 
@@ -172,7 +172,7 @@ def test_compiled_code_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(jit, "cache_folder", lambda: tmp_path)
     assert compiled(3) == 6
     assert list(tmp_path.rglob("*.nbc"))
-    again = jit.Entry(twice, typed_by=0)
+    again = jit.CachedJit(twice, typed_by=0)
     assert again(np.array([4.0])) == 8
     assert again._compiled.stats.cache_hits  # type: ignore[attr-defined]  # of numba
 
@@ -243,16 +243,16 @@ def test_a_change_of_any_source_file_has_its_own_folder(tmp_path: Path, monkeypa
 @pytest.fixture
 def painted_types(monkeypatch: pytest.MonkeyPatch) -> set[tuple[Any, ...]]:
     """The types of arguments that whole paintings are called with from now on."""
-    from pointillist.engine.cpu import painter
+    from pointillist.engine.cpu import sampler
 
     types: set[tuple[Any, ...]] = set()
-    paint = painter.paint
+    paint = sampler.paint
 
     def noted(*arguments: Any) -> None:
         types.add(tuple(typeof(argument) for argument in arguments))
         paint(*arguments)
 
-    monkeypatch.setattr(painter, "paint", noted)
+    monkeypatch.setattr(sampler, "paint", noted)
     return types
 
 
@@ -267,8 +267,8 @@ def test_every_batch_is_of_one_type(model: pt.PixelModel, painted_types: set[Any
 
 def test_only_releases_of_numba_that_were_tried_are_reached_into() -> None:
     """Others compile as they always do."""
-    assert all(map(linking.known_numba, ("0.64.0", "0.68.1")))
-    assert not any(map(linking.known_numba, ("0.63.1", "0.69.0rc1", "1.0.0")))
+    assert all(map(numba_linking.known_numba, ("0.64.0", "0.68.1")))
+    assert not any(map(numba_linking.known_numba, ("0.63.1", "0.69.0rc1", "1.0.0")))
 
 
 def test_numba_is_as_it_was_after_compiling() -> None:
@@ -277,7 +277,7 @@ def test_numba_is_as_it_was_after_compiling() -> None:
 
     def compiles() -> None:
         thread = threading.Thread(target=lambda: found.append(numba.njit(lambda x: x + 1)(4)))
-        with linking.only_linked("paint"):
+        with numba_linking.link_only("paint"):
             thread.start()
             thread.join()
             raise KeyError
@@ -292,7 +292,7 @@ def test_numba_is_as_it_was_after_compiling() -> None:
 
 def test_what_is_compiled_ahead_is_what_paints(model: pt.PixelModel, painted_types: set[Any]) -> None:
     """Arguments have the types of a painting's."""
-    ahead.paint_a_pixel()
+    precompile.paint_a_pixel()
     pt.sample(model, 2, seed=0, engine="cpu")
     assert len(painted_types) == 1
 
@@ -305,11 +305,11 @@ def test_another_process_compiles_ahead(monkeypatch: pytest.MonkeyPatch, tmp_pat
         started.append(command)
         raise OSError
 
-    monkeypatch.setattr(ahead.subprocess, "Popen", start)
-    monkeypatch.setattr(ahead, "cache_folder", lambda: tmp_path)
-    ahead.compile_ahead()
-    assert [command[1:] for command in started] == [["-m", ahead.__name__]]
+    monkeypatch.setattr(precompile.subprocess, "Popen", start)
+    monkeypatch.setattr(precompile, "cache_folder", lambda: tmp_path)
+    precompile.precompile_in_background()
+    assert [command[1:] for command in started] == [["-m", precompile.__name__]]
     (tmp_path / "cpu").mkdir()
     (tmp_path / "cpu" / "paint.paint-61.py311.nbi").touch()
-    ahead.compile_ahead()
+    precompile.precompile_in_background()
     assert len(started) == 1

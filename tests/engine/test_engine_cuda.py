@@ -16,13 +16,14 @@ from engine_teacher import teacher_forced
 from torch import Tensor
 
 import pointillist as pt
-from pointillist.engine import Program, choice, record
-from pointillist.engine.choice import ON_GPU, choose_engine, gpu
-from pointillist.engine.cuda import CudaEngine, CudaPainter, rows
+from pointillist.engine import Program, selection
+from pointillist.engine.cuda import CudaEngine, CudaSampler, rows
 from pointillist.engine.cuda.buffers import Buffers
-from pointillist.engine.cuda.replay import Replay
+from pointillist.engine.cuda.graphs import GraphCache
+from pointillist.engine.recording import record
+from pointillist.engine.selection import ON_GPU, choose_engine, gpu
 from pointillist.networks import names
-from pointillist.runners import open_engine, record_model
+from pointillist.sampling.engines import create_stepper, record_model
 
 SHAPE, CPU = (3, 9, 3), torch.device("cpu")
 needs_gpu = pytest.mark.skipif(
@@ -100,7 +101,7 @@ def test_graphs_are_captured_at_the_second_use(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(torch.cuda, "device", lambda chosen: nullcontext())
     monkeypatch.setattr(torch.cuda, "CUDAGraph", FakeGraph)
     monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: "pool")
-    replay = Replay(torch.device("cuda"))
+    replay = GraphCache(torch.device("cuda"))
     with replay.here():
         for _ in range(3):
             replay.run("piece", lambda: events.append("work"))
@@ -136,7 +137,7 @@ def test_a_row_with_its_draws_is_replayed(
 ) -> None:
     """Guidance, temperature and top-p too: the image and the nats of the compiled machine, and known sites are kept."""
     tapes = Tapes()
-    monkeypatch.setattr("pointillist.engine.cuda.CudaPainter", partial(CudaPainter, capture=tapes))
+    monkeypatch.setattr("pointillist.engine.cuda.CudaSampler", partial(CudaSampler, capture=tapes))
     levels = 2 if likelihood == "bernoulli" else 5
     model = pt.build(name, shape=(channels, 10, 3), levels=levels, preset="tiny", likelihood=likelihood, classes=2)
     model.double().eval()
@@ -149,9 +150,9 @@ def test_a_row_with_its_draws_is_replayed(
 
 def test_rows_that_settle_early_take_few_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Passes are counted: two a row where nothing depends on neighbours, at most one a sub-pixel anywhere."""
-    made: list[CudaPainter] = []
+    made: list[CudaSampler] = []
     monkeypatch.setattr(
-        "pointillist.engine.cuda.CudaPainter", lambda *a, **k: made.append(CudaPainter(*a, **k)) or made[-1]
+        "pointillist.engine.cuda.CudaSampler", lambda *a, **k: made.append(CudaSampler(*a, **k)) or made[-1]
     )
     height, width = 6, 8
     model = pt.build("gated-pixelcnn", shape=(1, height, width), levels=4, channels=8, layers=2).double().eval()
@@ -189,13 +190,13 @@ def test_what_its_device_cannot_hold_is_refused(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(pt.EngineError, match=r"Painting 64 images of 6x7 at once needs 0\.\d GiB.*lower `batch_size`"):
         pt.sample(model, 64, seed=0, engine="cuda")
     with pytest.raises(pt.EngineError, match="Painting 64 images of 6x7"), torch.no_grad():
-        open_engine(model, model.condition(None, 64), 64, 6, 7, "cuda")
+        create_stepper(model, model.condition(None, 64), 64, 6, 7, "cuda")
     assert len(asked) == 2
 
 
 def test_without_a_gpu_it_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     """In Python and on the command line alike, before anything is read or painted."""
-    monkeypatch.setattr(choice, "gpu", gpu)
+    monkeypatch.setattr(selection, "gpu", gpu)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     model = pt.build("pixelcnn", shape=(1, 2, 2), levels=2, channels=4, layers=1)
     for engine in ON_GPU:

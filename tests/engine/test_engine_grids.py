@@ -10,10 +10,11 @@ import torch.nn.functional as F
 from engine_teacher import check_equal
 from torch import Tensor
 
-from pointillist.engine import Interpreter, record
-from pointillist.engine.listing import describe, flops, weight_bytes
+from pointillist.engine import Interpreter
+from pointillist.engine.disassembly import describe, flops, weight_bytes
+from pointillist.engine.recording import record
 from pointillist.errors import CausalityError
-from pointillist.passes import FullPass
+from pointillist.nn.passes import FullPass
 
 SIZES = [(1, 1), (1, 7), (6, 1), (2, 2), (3, 5), (4, 4), (5, 6), (7, 9)]
 torch.manual_seed(0)

@@ -9,7 +9,8 @@ import pytest
 import torch
 from engine_networks import Gated
 
-from pointillist.engine import Interpreter, Program, record
+from pointillist.engine import Interpreter, Program
+from pointillist.engine.recording import record
 from pointillist.errors import EngineError
 
 

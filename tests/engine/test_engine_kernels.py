@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from numba import njit
 from numpy.typing import NDArray
 
-from pointillist.engine.cpu import machine
+from pointillist.engine.cpu import vm
+from pointillist.engine.cpu.bytecode import aligned
+from pointillist.engine.cpu.cpu_features import MAX_LANES, PANEL, lanes
+from pointillist.engine.cpu.dequantize import STRIP
 from pointillist.engine.cpu.elementwise import CODES, FUNCTIONS
-from pointillist.engine.cpu.packing import panels
 from pointillist.engine.cpu.product import product as product_alone
-from pointillist.engine.cpu.storage import Storage, smallest
-from pointillist.engine.cpu.table import aligned
-from pointillist.engine.cpu.target import MAX_LANES, PANEL, lanes
-from pointillist.engine.cpu.unpack import STRIP
+from pointillist.engine.cpu.weight_formats import WeightFormat, smallest
+from pointillist.engine.cpu.weight_packing import panels
 
 Array = NDArray[np.floating[Any]]
 
@@ -27,7 +27,7 @@ Array = NDArray[np.floating[Any]]
 @njit  # type: ignore[untyped-decorator]
 def pointwise(kind: int, s: Array, y: int, x: int, z: int, count: int) -> None:
     """Called from Python."""
-    machine.pointwise(kind, s, y, x, z, count)
+    vm.pointwise(kind, s, y, x, z, count)
 
 
 @njit  # type: ignore[untyped-decorator]
@@ -36,7 +36,7 @@ def product(
     storage: int = 0, scales: int = 0, scratch: int = 0,
 ) -> None:  # fmt: skip
     """Called from Python, with a packed matrix at the start of `w`."""
-    machine.matrix(s, x, x_row, w, 0, 0, y, y_row, z, z_row, rows, k, n, storage, scales, scratch)
+    vm.matrix(s, x, x_row, w, 0, 0, y, y_row, z, z_row, rows, k, n, storage, scales, scratch)
 
 
 REFERENCES: dict[str, Callable[[Array, Array], Array]] = {
@@ -125,20 +125,20 @@ def test_products(rows: int, k: int, n: int, gap: int, dtype: str) -> None:
     rows=st.integers(1, 14),
     k=st.integers(1, 3 * STRIP),
     n=st.integers(1, 200),
-    storage=st.sampled_from([Storage.INT8, Storage.BF16]),
+    storage=st.sampled_from([WeightFormat.INT8, WeightFormat.BF16]),
 )
-def test_products_of_small_numbers(rows: int, k: int, n: int, storage: Storage) -> None:
+def test_products_of_small_numbers(rows: int, k: int, n: int, storage: WeightFormat) -> None:
     """What is stored in one or two bytes gives the bits of the same matrix in four; nothing else is written."""
     random = np.random.default_rng(rows * k + n)
     matrix = random.integers(-127, 128, size=(k, n)) * np.exp(3 * random.normal(size=n)).astype(np.float32)
-    if storage == Storage.BF16:
+    if storage == WeightFormat.BF16:
         matrix = random.normal(size=(k, n)).astype(np.float32)
         matrix = (matrix.view(np.uint32) & 0xFFFF0000).view(np.float32)
-    matrix = (matrix if storage == Storage.BF16 else _short(matrix)).astype(np.float32)
+    matrix = (matrix if storage == WeightFormat.BF16 else _short(matrix)).astype(np.float32)
     found = smallest(matrix)
     assert found.storage == storage
     packed, small = (panels(m, lanes(4)).view(np.float32) for m in (matrix, found.numbers))
-    assert small.nbytes * {Storage.INT8: 4, Storage.BF16: 2}[storage] == packed.nbytes
+    assert small.nbytes * {WeightFormat.INT8: 4, WeightFormat.BF16: 2}[storage] == packed.nbytes
     y, z = rows * k, rows * (k + n)
     scales = -(-(z + n) // MAX_LANES) * MAX_LANES
     scratch = scales + -(-n // MAX_LANES) * MAX_LANES

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from pointillist.engine.cpu.lower import LOWERINGS
 from pointillist.engine.cuda.kernels import KERNELS
 from pointillist.engine.opcodes import OPCODES
-from pointillist.recurrence import Cell
+from pointillist.nn.functional.recurrence import LSTMCellParams
 
 SIZE = (4, 5)
 torch.manual_seed(0)
@@ -25,7 +25,7 @@ QUARTERS = torch.randn(24, 6, 2, 2, dtype=torch.float64)
 POINT = nn.Conv2d(6, 6, 1, dtype=torch.float64)
 CHANNEL = torch.randn(1, 6, 1, 1, dtype=torch.float64)
 VECTOR = torch.randn(2, 6, 1, 1, dtype=torch.float64)
-CELL = Cell("diagonals", *(torch.randn(*shape, dtype=torch.float64) for shape in ((2, 2, 8), (2,), (2,))))
+CELL = LSTMCellParams("diagonals", *(torch.randn(*shape, dtype=torch.float64) for shape in ((2, 2, 8), (2,), (2,))))
 GATES = nn.Conv2d(6, 8, 1, dtype=torch.float64)
 SPATIAL = torch.randn(2, 6, *SIZE, dtype=torch.float64)
 

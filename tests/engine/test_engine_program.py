@@ -8,10 +8,11 @@ import pytest
 import torch
 from engine_networks import Gated, Masked
 
-from pointillist.engine import Program, fuse, record
-from pointillist.engine.builder import Builder
-from pointillist.engine.listing import describe, flops
+from pointillist.engine import Program
+from pointillist.engine.disassembly import describe, flops
 from pointillist.engine.program import Value, View
+from pointillist.engine.recording import optimize, record
+from pointillist.engine.recording.builder import Builder
 
 
 def gated(sub_steps: int = 1) -> Program:
@@ -62,7 +63,7 @@ def test_sub_steps_share_the_work() -> None:
 
 def test_a_deeper_network_is_not_rewritten_in_more_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Readers of values are counted a number of times that does not depend on the layers: recording stays linear."""
-    count = fuse._uses
+    count = optimize._uses
     counts: list[View] = []
     rounds: list[int] = []
 
@@ -70,7 +71,7 @@ def test_a_deeper_network_is_not_rewritten_in_more_rounds(monkeypatch: pytest.Mo
         counts.append(params)
         return count(builder, params)
 
-    monkeypatch.setattr(fuse, "_uses", counted)
+    monkeypatch.setattr(optimize, "_uses", counted)
     for layers in (2, 6):
         model = Gated(8, layers, sub_steps=1).eval()
         counts.clear()

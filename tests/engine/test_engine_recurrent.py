@@ -12,9 +12,10 @@ import torch.nn.functional as F
 from engine_teacher import check_equal
 from torch import Tensor
 
-from pointillist.engine import Program, record
+from pointillist.engine import Program
+from pointillist.engine.recording import record
 from pointillist.errors import CausalityError
-from pointillist.recurrence import Cell
+from pointillist.nn.functional.recurrence import LSTMCellParams
 
 SIZES = [(4, 5), (1, 1), (1, 4), (4, 1), (3, 2)]
 KINDS: list[Literal["rows", "diagonals"]] = ["rows", "diagonals"]
@@ -26,9 +27,9 @@ def numbers(*shape: int) -> Tensor:
     return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
 
-def cell(along: Literal["rows", "diagonals"]) -> Cell:
+def cell(along: Literal["rows", "diagonals"]) -> LSTMCellParams:
     """Two features, an initial state, three or two taps."""
-    return Cell(along, numbers(3 if along == "rows" else 2, 2, 8), numbers(2), numbers(2) + 1)
+    return LSTMCellParams(along, numbers(3 if along == "rows" else 2, 2, 8), numbers(2), numbers(2) + 1)
 
 
 def pixel(x: Tensor, ctx: Any) -> Tensor:

@@ -12,14 +12,14 @@ import torch.nn.functional as F
 from engine_networks import Gated, Masked
 from torch import Tensor, nn
 
-from pointillist.engine import record
+from pointillist.engine.recording import record
 from pointillist.errors import CausalityError
-from pointillist.recurrence import Cell
+from pointillist.nn.functional.recurrence import LSTMCellParams
 
 Fault = Callable[[Tensor, Tensor, Any], Any]
 FIRST = torch.randn(4, 1, 1, 2)
 FEATURE = torch.randn(4, 4, 2, 3)
-CELL = Cell("diagonals", torch.randn(2, 1, 4), torch.zeros(1), torch.zeros(1))
+CELL = LSTMCellParams("diagonals", torch.randn(2, 1, 4), torch.zeros(1), torch.zeros(1))
 
 
 def feature(x: Tensor, ctx: Any) -> Tensor:

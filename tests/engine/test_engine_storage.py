@@ -9,13 +9,13 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.engine.cpu import CpuEngine, packing
-from pointillist.engine.cpu.packing import Packing
-from pointillist.engine.cpu.storage import Storage, smallest
+from pointillist.checkpoint.quantization import KINDS, from_int8, to_int8
+from pointillist.engine.cpu import CpuStepper, weight_packing
+from pointillist.engine.cpu.weight_formats import WeightFormat, smallest
+from pointillist.engine.cpu.weight_packing import Packing
 from pointillist.engine.program import FloatArray
 from pointillist.networks import names
-from pointillist.rounding import KINDS, from_int8, to_int8
-from pointillist.runners import record_model
+from pointillist.sampling.engines import record_model
 
 ALWAYS, NEVER = 0.0, float("inf")
 
@@ -36,7 +36,7 @@ def test_whole_numbers_are_found(seed: int) -> None:
     matrix[::2, 6] *= -0.0
     for part in (matrix, matrix[:7], matrix[50:], matrix[:, 2:4]):
         found = smallest(part)
-        assert found.storage == Storage.INT8
+        assert found.storage == WeightFormat.INT8
         assert found.numbers.dtype == np.int8
         assert np.array_equal(found.numbers * found.scales, part)
 
@@ -46,7 +46,7 @@ def test_upper_halves_are_found() -> None:
     matrix = torch.randn(40, 9, generator=torch.Generator().manual_seed(0)).bfloat16().float().numpy()
     matrix[2] = -0.0
     found = smallest(matrix)
-    assert found.storage == Storage.BF16
+    assert found.storage == WeightFormat.BF16
     back = (found.numbers.astype(np.uint32) << 16).view(np.float32)
     assert np.array_equal(back.view(np.int32), matrix.view(np.int32))
 
@@ -64,7 +64,7 @@ def test_what_is_neither_stays(change: str) -> None:
     else:
         matrix[90 if change == "late nan" else 1, 4] = np.inf if change == "inf" else np.nan
     found = smallest(matrix)
-    assert found.storage == Storage.FLOAT
+    assert found.storage == WeightFormat.FLOAT
     assert found.numbers is matrix
 
 
@@ -75,14 +75,14 @@ def test_a_model_paints_the_same_bits(name: str, kind: str, monkeypatch: pytest.
     torch.manual_seed(0)
     shape: tuple[int, int, int] = (3, 5, 6) if name == "gated-pixelcnn" else (1, 5, 6)
     model: Any = pt.build(name, shape=shape, levels=8, preset="tiny", classes=2).eval()
-    model = pt.round_weights(model, kind).eval()
+    model = pt.quantize_weights(model, kind).eval()
     painted, params, sizes = {}, {}, {}
     for share in (ALWAYS, NEVER):
-        monkeypatch.setattr(packing, "CACHE_SHARE", share)
+        monkeypatch.setattr(weight_packing, "CACHE_SHARE", share)
         painted[share] = pt.sample(model, 5, label=1, seed=3, engine="cpu")
         alone = pt.sample(model, 1, label=1, seed=3, engine="cpu")
         assert torch.equal(alone.levels[0], painted[share].levels[0])
-        engine = CpuEngine(record_model(model, (5, 6))[-1], 2)
+        engine = CpuStepper(record_model(model, (5, 6))[-1], 2)
         params[share], sizes[share] = engine.params(), engine._weights.size
     assert torch.equal(painted[ALWAYS].levels, painted[NEVER].levels)
     assert torch.equal(painted[ALWAYS].nats, painted[NEVER].nats)
@@ -93,11 +93,11 @@ def test_a_model_paints_the_same_bits(name: str, kind: str, monkeypatch: pytest.
 
 def test_small_matrices_stay_floats(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where they fit into the cache; the rows and the sites are each counted by themselves."""
-    model = pt.round_weights(pt.build("gated-pixelcnn", shape=(1, 5, 6), levels=8, channels=64, layers=2), "int8")
+    model = pt.quantize_weights(pt.build("gated-pixelcnn", shape=(1, 5, 6), levels=8, channels=64, layers=2), "int8")
     (program,) = record_model(model.eval(), (5, 6))
 
-    def stored(cache: int) -> tuple[set[Storage], set[Storage]]:
-        monkeypatch.setattr(packing, "CACHE_BYTES", cache)
+    def stored(cache: int) -> tuple[set[WeightFormat], set[WeightFormat]]:
+        monkeypatch.setattr(weight_packing, "CACHE_BYTES", cache)
         packed = Packing(program)
         found = []
         for part in (program.row, program.steps[0]):
@@ -105,8 +105,8 @@ def test_small_matrices_stay_floats(monkeypatch: pytest.MonkeyPatch) -> None:
             found.append({packed.place(block, 0, block.shape[0]).storage for block in blocks})
         return found[0], found[1]
 
-    assert stored(2**30) == ({Storage.FLOAT}, {Storage.FLOAT})
-    assert Storage.INT8 in stored(2**10)[1]
+    assert stored(2**30) == ({WeightFormat.FLOAT}, {WeightFormat.FLOAT})
+    assert WeightFormat.INT8 in stored(2**10)[1]
     row, site = stored(2**18)
-    assert Storage.INT8 in row
-    assert site == {Storage.FLOAT}
+    assert WeightFormat.INT8 in row
+    assert site == {WeightFormat.FLOAT}

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 import pointillist as pt
+from pointillist.distributions.likelihoods import LikelihoodName
 from pointillist.images import ImageSpec
-from pointillist.likelihoods import LikelihoodName
-from pointillist.pixel_model import PixelModel
+from pointillist.model.pixel_model import PixelModel
 from tests.laws.strategies import dirty, make_model
 
 # grey, RGB by sub-pixels, RGB tied by a mixture, names without an order

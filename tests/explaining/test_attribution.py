@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import pointillist as pt
+from pointillist.analysis import distribution, gradient, gradient_sizes, integrated_gradients, perturbation_influence
 from pointillist.errors import MissingExtraError
-from pointillist.explaining import distribution, gradient, gradient_sizes, influence, integrated_gradients
 from pointillist.networks import names
 
 from .helpers import grey, tiny
@@ -29,8 +29,8 @@ def test_nothing_outside_the_receptive_field(kind: str, name: str) -> None:
         site = (height - 1, width - 1, channel)
         field = pt.receptive_field(model, *site)
         assert not gradient(model, x, *site).values[~field.depends].any()
-        assert not influence(model, x, *site).values[~field.earlier].any()
-        assert np.allclose(influence(model, x, *site).values[~field.depends], 0, atol=1e-12)
+        assert not perturbation_influence(model, x, *site).values[~field.earlier].any()
+        assert np.allclose(perturbation_influence(model, x, *site).values[~field.depends], 0, atol=1e-12)
         if CAPTUM:
             assert not integrated_gradients(model, x, *site, steps=2).values[~field.depends].any()
 
@@ -46,9 +46,9 @@ def test_the_gradient_is_the_slope() -> None:
             found = model.likelihood.log_prob(model.outputs_of(canvas), x[None])[0, :, 0, 1] / np.log(2)
         return float(found.sum() if channel is None else found[channel])
 
-    from pointillist.explaining.asking import Asked
+    from pointillist.analysis.query import ImageQuery
 
-    model.outputs_of = Asked.of(model, x).outputs  # type: ignore[assignment]
+    model.outputs_of = ImageQuery.of(model, x).outputs  # type: ignore[assignment]
     for channel in (None, 0, 2):
         wanted = np.zeros(model.image.shape)
         for place in np.ndindex(*model.image.shape):
@@ -113,7 +113,7 @@ def test_influence_is_the_divergence_of_a_changed_image(kind: str) -> None:
     channels, height, width = model.image.shape
     site = (height - 1, width - 1, channels - 1)
     usual = distribution(model, x, *site).probs
-    found = influence(model, x, *site)
+    found = perturbation_influence(model, x, *site)
     for c, r, w in np.argwhere(found.values):
         view = distribution(model, x, r, w, c)
         other = next(level for level, _ in view.top(3) if level != view.observed)

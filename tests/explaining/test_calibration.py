@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.explaining import calibration, distribution
+from pointillist.analysis import calibration, distribution
 
 from .helpers import every_image, grey, tiny
 

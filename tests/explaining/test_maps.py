@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 
 import pointillist as pt
-from pointillist.explaining import bit_maps, distribution
-from pointillist.explaining.scales import bits_top
+from pointillist.analysis import distribution, surprisal_maps
+from pointillist.analysis.color_scales import color_scale_max
 from pointillist.networks import names
-from pointillist.pictures import balance_colours
+from pointillist.visualization import diverging_colors
 
 from .helpers import KINDS, conditional_by_enumeration, every_image, grey, tiny
 
@@ -24,7 +24,7 @@ def test_every_distribution_is_that_of_enumeration(kind: str) -> None:
     """Probabilities, entropy, variance and surprise at every sub-pixel."""
     model = tiny(kind)
     x = torch.randint(model.image.levels, model.image.shape)
-    maps = bit_maps(model, x)
+    maps = surprisal_maps(model, x)
     for place in np.ndindex(*model.image.shape):
         c, r, w = place
         p = conditional_by_enumeration(model, x.numpy(), place)
@@ -45,7 +45,7 @@ def test_the_excess_has_mean_0_and_the_said_variance(kind: str) -> None:
     model = tiny(kind)
     images = every_image(model)
     p = model.log_prob(images).detach().exp().numpy()
-    maps = [bit_maps(model, x) for x in images]
+    maps = [surprisal_maps(model, x) for x in images]
     excess = np.array([m.bits - m.expected for m in maps])
     assert (p * excess).sum() == pytest.approx(0, abs=1e-9)
     assert (p * excess**2).sum() == pytest.approx((p * [m.variance.sum() for m in maps]).sum(), abs=1e-9)
@@ -56,7 +56,7 @@ def test_the_excess_has_mean_0_and_the_said_variance(kind: str) -> None:
 def test_the_running_total_ends_at_the_bits_of_evaluate(name: str) -> None:
     model = pt.build(name, shape=(3, 4, 5), levels=8, preset="tiny", classes=2)
     x = torch.randint(8, (1, 3, 4, 5))
-    maps = bit_maps(model, x, label=1)
+    maps = surprisal_maps(model, x, label=1)
     wanted = pt.evaluate(model, x, label=1)
     assert maps.running.bits[-1] == pytest.approx(wanted.bits_per_dim * 60, rel=1e-6)
     assert maps.bits_per_dim == pytest.approx(wanted.bits_per_dim, rel=1e-6)
@@ -68,14 +68,14 @@ def test_the_running_total_ends_at_the_bits_of_evaluate(name: str) -> None:
 
 def test_the_running_total_follows_the_order_of_painting() -> None:
     model = tiny("rgb")
-    maps = bit_maps(model, torch.zeros(3, 1, 2, dtype=torch.int64))
+    maps = surprisal_maps(model, torch.zeros(3, 1, 2, dtype=torch.int64))
     walked = [maps.surprise[c, 0, w] for w in range(2) for c in range(3)]
     assert np.allclose(np.diff(maps.running.bits), walked)
     assert np.allclose(maps.running.deviation[-1] ** 2, maps.variance.sum())
 
 
 def test_mean_and_quantiles_of_a_known_distribution() -> None:
-    from pointillist.explaining import LevelDistribution
+    from pointillist.analysis import LevelDistribution
 
     p = np.array([0.05, 0.2, 0.5, 0.2, 0.05])
     view = LevelDistribution(0, 0, 0, np.log(p), 3, True)
@@ -107,15 +107,15 @@ def test_any_kind_of_image_may_be_given(tmp_path: object) -> None:
     levels = model.to_levels(picture)
     path = f"{tmp_path}/a.png"
     picture.save(path)
-    wanted = bit_maps(model, levels).bits
+    wanted = surprisal_maps(model, levels).bits
     for image in (levels[0], levels.numpy(), picture, path):
-        assert bit_maps(model, image).bits == wanted
+        assert surprisal_maps(model, image).bits == wanted
     with pytest.raises(pt.ShapeError, match="2 images"):
-        bit_maps(model, torch.zeros(2, 1, 3, 4, dtype=torch.int64))
+        surprisal_maps(model, torch.zeros(2, 1, 3, 4, dtype=torch.int64))
     with pytest.raises(pt.DataError, match="cannot be read"):
-        bit_maps(model, f"{tmp_path}/b.png")
+        surprisal_maps(model, f"{tmp_path}/b.png")
     with pytest.raises(pt.ConfigError, match="label"):
-        bit_maps(model, levels, label=1)
+        surprisal_maps(model, levels, label=1)
     with pytest.raises(pt.ConfigError, match=r"`row` \(=3\) must lie in 0 to 2"):
         distribution(model, levels, 3, 0)
 
@@ -123,22 +123,22 @@ def test_any_kind_of_image_may_be_given(tmp_path: object) -> None:
 def test_the_scale_belongs_to_the_model() -> None:
     """Not to an image: whole bits, wide enough for what is usual, at most all levels equally likely."""
     model = pt.build("pixelcnn", shape=(1, 4, 4), levels=200, preset="tiny")
-    assert bits_top(model) == 8
+    assert color_scale_max(model) == 8
     model.training_record = {"valid_bits_per_dim": 0.9}
-    assert bits_top(model) == 4
+    assert color_scale_max(model) == 4
     model.training_record = {"valid_bits_per_dim": 5.0}
-    assert bits_top(model) == 8
+    assert color_scale_max(model) == 8
     model.training_record = {"valid_bits_per_dim": float("nan")}
-    assert bits_top(model) == 8
+    assert color_scale_max(model) == 8
 
 
 def test_results_show_themselves() -> None:
     model = tiny("mixture")
     x = torch.randint(3, model.image.shape)
-    maps = bit_maps(model, x)
+    maps = surprisal_maps(model, x)
     for data in (maps._repr_png_(), distribution(model, x, 0, 0, 1)._repr_png_()):
         with Image.open(io.BytesIO(data)) as picture:
             assert picture.width > 100
     assert maps.z_image().size[0] > 100
     assert maps.to_dict()["bits"] == maps.bits
-    assert tuple(balance_colours(np.array([-9.0, 0, 9]), 1)[1]) == (240, 238, 233)
+    assert tuple(diverging_colors(np.array([-9.0, 0, 9]), 1)[1]) == (240, 238, 233)

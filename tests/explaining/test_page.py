@@ -20,9 +20,10 @@ import torch
 from PIL import Image
 
 import pointillist as pt
-from pointillist.explaining import calibration, condition_bits, packing
-from pointillist.explaining.asking import Asked
-from pointillist.likelihoods import LikelihoodName
+from pointillist.analysis import calibration, condition_gain
+from pointillist.analysis.query import ImageQuery
+from pointillist.analysis.report import encoding
+from pointillist.distributions.likelihoods import LikelihoodName
 from tests.laws.strategies import dirty, make_model
 
 from .helpers import KINDS, grey, tiny
@@ -84,10 +85,10 @@ def test_a_page_of_the_largest_kind_stays_under_3_mb() -> None:
 
 def test_a_mixture_of_the_largest_kind_has_room() -> None:
     """The parameters of 64 x 64 mixtures of 10, as noise."""
-    asked = Asked.of(large("mixture"), torch.randint(256, (3, 64, 64)))
-    packed = packing.pack(asked)
+    asked = ImageQuery.of(large("mixture"), torch.randint(256, (3, 64, 64)))
+    packed = encoding.pack(asked)
     assert packed.kind == "mixture"
-    assert len(packed.data) <= packing.TABLE_BYTES
+    assert len(packed.data) <= encoding.TABLE_BYTES
 
 
 def large(likelihood: LikelihoodName) -> pt.PixelModel:
@@ -105,7 +106,7 @@ def test_unused_room_is_not_taken() -> None:
 def described(model: pt.PixelModel, x: torch.Tensor) -> list[dict[str, Any]]:
     """What the page's own script makes of every sub-pixel, run by Node."""
     page = pt.explain(model, x, continuations=0, looks=0).to_html()
-    script = (files("pointillist.explaining") / "data.js").read_text(encoding="utf-8")
+    script = (files("pointillist.analysis") / "data.js").read_text(encoding="utf-8")
     channels, height, width = model.image.shape
     run = f"""
 const page = {json.dumps(page_data(page))};
@@ -130,7 +131,7 @@ unpackArrays(page.arrays).then(async (arrays) => {{
 def test_the_script_reads_what_was_packed(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Probabilities, mean, quantiles and components of every sub-pixel, as the library has them."""
     if kind == "many":  # so many levels that only the likeliest are stored
-        monkeypatch.setattr(packing, "_RAW_BYTES", 0)
+        monkeypatch.setattr(encoding, "_RAW_BYTES", 0)
         model = grey(2, 3, 300)
     else:
         model = tiny(kind)
@@ -140,7 +141,7 @@ def test_the_script_reads_what_was_packed(kind: str, monkeypatch: pytest.MonkeyP
     for row, column, channel in np.ndindex(*np.array(model.image.shape)[[1, 2, 0]]):
         view, found = explanation.at(row, column, channel), next(told)
         levels = found["levels"] or range(model.image.levels)
-        within = packing._error(float(-np.log2(view.probs.min()))) + 1e-6  # none is stored less exactly than the least
+        within = encoding._error(float(-np.log2(view.probs.min()))) + 1e-6  # none is stored less exactly than the least
         assert np.allclose(found["probs"], view.probs[list(levels)], rtol=within, atol=0)
         assert found["surprise"] == pytest.approx(view.surprise, rel=1e-6)
         if view.mean is None:
@@ -195,19 +196,19 @@ def test_a_browser_shows_the_pixel_that_the_address_names(kind: str, tmp_path: P
 
 def test_eight_bits_are_as_near_as_the_page_says() -> None:
     p = np.exp2(-np.linspace(0, 30, 10_000))
-    back = np.exp2(-packing.MAX_BITS * (packing.as_bytes(np.log(p)) / 255.0) ** 2)
+    back = np.exp2(-encoding.MAX_BITS * (encoding.as_bytes(np.log(p)) / 255.0) ** 2)
     worst = np.abs(back / p - 1)
-    assert worst[np.log2(p) > -1].max() < packing._error(1.0) + 1e-9
-    assert worst[np.log2(p) > -8].max() < packing._error(8.0) + 1e-9
+    assert worst[np.log2(p) > -1].max() < encoding._error(1.0) + 1e-9
+    assert worst[np.log2(p) > -8].max() < encoding._error(8.0) + 1e-9
 
 
 def test_gradients_are_packed_over_four_decades() -> None:
     sizes = np.array([[[0, 1, 0.01], [1e-9, 0.5, 1e-4]]], np.float32)
-    data = packing.pack_sizes(sizes)
+    data = encoding.pack_sizes(sizes)
     found = np.frombuffer(zlib.decompress(base64.b64decode(data["data"])), np.uint8)
     assert found.tolist() == [0, 255, 128, 1, 236, 1]
     assert data["top"] == [1.0]
-    assert packing.pack_sizes(np.zeros((1, 2, 2), np.float32))["top"] == [0.0]
+    assert encoding.pack_sizes(np.zeros((1, 2, 2), np.float32))["top"] == [0.0]
 
 
 def test_every_model_has_a_page_of_what_it_has() -> None:
@@ -227,7 +228,7 @@ def test_what_being_told_is_worth_in_words() -> None:
     """Told a label, a misleading one, and nothing."""
     model = tiny("grey", labels=True)
     x = torch.randint(3, model.image.shape)
-    names = [model.config.classes[i] for i in np.argsort(condition_bits(model, x).class_bits)]
+    names = [model.config.classes[i] for i in np.argsort(condition_gain(model, x).class_bits)]
     pages = [pt.explain(model, x, label, continuations=0, looks=0).to_html() for label in (names[0], names[-1], None)]
     assert "What the model is told saves" in pages[0]
     assert "misleads it" in pages[1]
@@ -262,6 +263,6 @@ def test_an_explanation_shows_itself_and_saves(tmp_path: Path) -> None:
 
 def test_the_limit_decides_what_is_stored() -> None:
     model = grey(4, 4, 64)
-    asked = Asked.of(model, torch.randint(64, model.image.shape))
-    assert packing.pack(asked).kind == "levels"
-    assert packing.pack(asked, limit=100).kind == "likeliest"
+    asked = ImageQuery.of(model, torch.randint(64, model.image.shape))
+    assert encoding.pack(asked).kind == "levels"
+    assert encoding.pack(asked, limit=100).kind == "likeliest"

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.explaining import bit_maps, continue_image, distribution, what_if
+from pointillist.analysis import counterfactual, distribution, inpaint, surprisal_maps
 
 from .helpers import grey, tiny
 
@@ -19,7 +19,7 @@ def test_bits_and_distributions_of_the_changed_image(kind: str) -> None:
     model = tiny(kind)
     x = torch.zeros(model.image.shape, dtype=torch.int64)
     channels, height, width = model.image.shape
-    found = what_if(model, x, {(0, 0, channels - 1): 2}, n=0)
+    found = counterfactual(model, x, {(0, 0, channels - 1): 2}, n=0)
     changed = x.clone()
     changed[channels - 1, 0, 0] = 2
     assert np.array_equal(found.levels, changed)
@@ -40,7 +40,7 @@ def test_continuations_keep_what_is_known_and_draw_the_rest(kind: str, engine: s
     """Each drawn level is that of its uniform, in the distribution given all before it."""
     model = tiny(kind)
     x = torch.ones(model.image.shape, dtype=torch.int64)
-    found = what_if(model, x, {(0, 0, 0): 2}, n=3, seed=5, engine=engine)
+    found = counterfactual(model, x, {(0, 0, 0): 2}, n=3, seed=5, engine=engine)
     for painted, image in ((found.as_it_was, x), (found.as_changed, torch.from_numpy(found.levels))):
         assert painted is not None
         assert (painted.levels[:, found.kept] == image[found.kept]).all()
@@ -63,12 +63,12 @@ def test_with_nothing_known_it_is_sampling() -> None:
     settings = {"label": [0, 1, 2], "seed": 3, "guidance": 1.7, "temperature": 0.8, "top_p": 0.9}
     nothing = np.zeros((4, 3), bool)
     wanted = pt.sample(model, 3, **settings)
-    found = continue_image(model, x, nothing, 3, **settings)
+    found = inpaint(model, x, nothing, 3, **settings)
     assert torch.equal(found.levels, wanted.levels)
     assert torch.allclose(found.nats, wanted.nats)
     u = np.random.default_rng(0).random((2, 1, 4, 3))
-    assert torch.equal(continue_image(model, x, nothing, 2, uniforms=u).levels, pt.sample(model, 2, uniforms=u).levels)
-    everything = continue_image(model, x, ~nothing, 2)
+    assert torch.equal(inpaint(model, x, nothing, 2, uniforms=u).levels, pt.sample(model, 2, uniforms=u).levels)
+    everything = inpaint(model, x, ~nothing, 2)
     assert not everything.levels.any()
 
 
@@ -77,7 +77,7 @@ def test_a_hole_is_painted_over() -> None:
     x = torch.randint(5, model.image.shape)
     known = np.ones((4, 4), bool)
     known[1:3, 1:3] = False
-    found = continue_image(model, x, known, 4, seed=0).levels
+    found = inpaint(model, x, known, 4, seed=0).levels
     assert (found[:, :, known] == x[:, known]).all()
     assert len({tuple(image[:, ~known].ravel().tolist()) for image in found}) > 1
 
@@ -92,15 +92,15 @@ def test_faults_are_sentences() -> None:
         ({}, "another level"),
     ):
         with pytest.raises(pt.ConfigError, match=words):
-            what_if(model, x, changes)
+            counterfactual(model, x, changes)
     with pytest.raises(pt.ConfigError, match="No continuations"):
-        what_if(model, x, {(0, 0, 0): 1}, n=0).picture()
+        counterfactual(model, x, {(0, 0, 0): 1}, n=0).picture()
     with pytest.raises(pt.ShapeError, match="`known`"):
-        continue_image(model, x, np.ones((2, 2), bool))
+        inpaint(model, x, np.ones((2, 2), bool))
     with pytest.raises(pt.ShapeError, match="`uniforms`"):
-        continue_image(model, x, np.ones((1, 2), bool), 2, uniforms=np.zeros((1, 3, 1, 2)))
+        inpaint(model, x, np.ones((1, 2), bool), 2, uniforms=np.zeros((1, 3, 1, 2)))
     with pytest.raises(pt.ConfigError, match=r"`n` \(=0\)"):
-        continue_image(model, x, np.ones((1, 2), bool), 0)
+        inpaint(model, x, np.ones((1, 2), bool), 0)
 
 
 WRONG: dict[str, Any] = {
@@ -116,16 +116,16 @@ def test_painting_on_refuses_what_sampling_refuses(name: str) -> None:
     with pytest.raises(pt.ConfigError, match=f"`{name}`") as sampled:
         pt.sample(model, 1, **{name: WRONG[name]})
     with pytest.raises(pt.ConfigError) as continued:
-        continue_image(model, x, np.zeros((1, 2), bool), 1, **{name: WRONG[name]})
+        inpaint(model, x, np.zeros((1, 2), bool), 1, **{name: WRONG[name]})
     assert str(continued.value) == str(sampled.value)
     if name == "seed":
         with pytest.raises(pt.ConfigError, match="`seed`"):
-            what_if(model, x, {(0, 0): 1}, seed=-1)
+            counterfactual(model, x, {(0, 0): 1}, seed=-1)
 
 
 def test_results_show_themselves() -> None:
     model = grey(3, 3)
     x = torch.zeros(model.image.shape, dtype=torch.int64)
-    assert what_if(model, x, {(1, 1): 2}, n=2)._repr_png_().startswith(b"\x89PNG")
-    assert what_if(model, x, {(1, 1): 2}, n=0)._repr_png_().startswith(b"\x89PNG")
-    assert bit_maps(model, x).bits > 0
+    assert counterfactual(model, x, {(1, 1): 2}, n=2)._repr_png_().startswith(b"\x89PNG")
+    assert counterfactual(model, x, {(1, 1): 2}, n=0)._repr_png_().startswith(b"\x89PNG")
+    assert surprisal_maps(model, x).bits > 0

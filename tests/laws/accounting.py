@@ -7,8 +7,8 @@ import math
 import numpy as np
 import torch
 
-from pointillist import scoring
-from pointillist.pixel_model import PixelModel
+from pointillist.evaluation import likelihood
+from pointillist.model.pixel_model import PixelModel
 
 from .strategies import random_levels
 
@@ -17,13 +17,13 @@ def check_evaluation(model: PixelModel, count: int = 11) -> None:
     """The result is that of one image at a time, for any batch size, whether it divides the count or not."""
     x = random_levels(model, count)
     labels = torch.arange(count) % len(model.config.classes) if model.config.classes else None
-    with scoring.evaluating(model):
+    with inference.inference_mode(model):
         one_by_one = torch.cat([
             -model.log_prob(x[i : i + 1], None if labels is None else labels[i]) for i in range(count)
         ])  # fmt: skip
     expected = one_by_one.double().numpy()
     for batch_size in (1, 3, 4, 10, 11, 64):
-        found = scoring.evaluate(model, x, labels, batch_size=batch_size)
+        found = likelihood.evaluate(model, x, labels, batch_size=batch_size)
         assert found.count == count
         assert found.dims == x[0].numel()
         np.testing.assert_allclose(found.per_image, expected, rtol=1e-5)
@@ -40,5 +40,5 @@ def check_known_entropy(model: PixelModel, count: int = 7) -> None:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.zero_()
-    found = scoring.evaluate(model, random_levels(model, count), batch_size=3)
+    found = likelihood.evaluate(model, random_levels(model, count), batch_size=3)
     assert math.isclose(found.bits_per_dim, math.log2(model.image.levels), rel_tol=1e-6)

@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from pointillist.passes import FullPass
-from pointillist.pixel_model import PixelModel
+from pointillist.model.pixel_model import PixelModel
+from pointillist.nn.passes import FullPass
 
 from .strategies import random_told
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from pointillist import drawing, likelihoods
+from pointillist.distributions import likelihoods, sampling_transforms
 
 
 def tables(count: int = 50, levels: int = 7) -> torch.Tensor:
@@ -21,21 +21,23 @@ def check_temperature() -> None:
     for temperature in (0.25, 0.7, 1.0, 3.0):
         power = table.exp() ** (1 / temperature)
         expected = power / power.sum(1, keepdim=True)
-        torch.testing.assert_close(drawing.sharpen(table, temperature, 1.0).exp(), expected)
+        torch.testing.assert_close(sampling_transforms.apply_temperature_top_p(table, temperature, 1.0).exp(), expected)
     for temperature in (0.0, 1e-40):
-        cold = drawing.sharpen(table, temperature, 1.0).exp()
+        cold = sampling_transforms.apply_temperature_top_p(table, temperature, 1.0).exp()
         assert torch.equal(cold.argmax(1), table.argmax(1))
         assert bool((cold.amax(1) == 1).all())
-    tiny = drawing.sharpen(table.float(), 5e-324, 1.0)  # 0 in this precision
-    assert torch.equal(tiny, drawing.sharpen(table.float(), 0.0, 1.0))
-    assert torch.allclose(drawing.sharpen(table, float("inf"), 1.0).exp(), torch.full_like(table, 1 / 7))
+    tiny = sampling_transforms.apply_temperature_top_p(table.float(), 5e-324, 1.0)  # 0 in this precision
+    assert torch.equal(tiny, sampling_transforms.apply_temperature_top_p(table.float(), 0.0, 1.0))
+    assert torch.allclose(
+        sampling_transforms.apply_temperature_top_p(table, float("inf"), 1.0).exp(), torch.full_like(table, 1 / 7)
+    )
 
 
 def check_top_p() -> None:
     """The smallest set of likeliest levels that reaches the sum is kept, in its proportions; the rest is impossible."""
     table = tables()
     for top_p in (0.05, 0.5, 0.9, 0.999):
-        kept = drawing.sharpen(table, 1.0, top_p).exp()
+        kept = sampling_transforms.apply_temperature_top_p(table, 1.0, top_p).exp()
         assert torch.allclose(kept.sum(1), torch.ones(len(kept), dtype=kept.dtype))
         for before, after in zip(table.exp(), kept, strict=True):
             inside = after > 0
@@ -45,8 +47,8 @@ def check_top_p() -> None:
             assert not inside.all() or needed >= len(before)
             assert inside.all() or before[inside].min() >= before[~inside].max(), "a likelier level was cut"
             torch.testing.assert_close(after[inside], before[inside] / before[inside].sum())
-    assert torch.equal(drawing.sharpen(table, 1.0, 1.0), table)
-    least = drawing.sharpen(table.float(), 1.0, 5e-324).exp()  # 0 in this precision
+    assert torch.equal(sampling_transforms.apply_temperature_top_p(table, 1.0, 1.0), table)
+    least = sampling_transforms.apply_temperature_top_p(table.float(), 1.0, 5e-324).exp()  # 0 in this precision
     assert torch.equal(least.amax(1), torch.ones(len(table)))
     assert torch.equal(least.argmax(1), table.argmax(1))
 
@@ -57,12 +59,12 @@ def check_guidance() -> None:
     for guidance in (0.0, 0.5, 1.0, 2.0, 7.5):
         power = untold.exp() ** (1 - guidance) * told.exp() ** guidance
         expected = power / power.sum(1, keepdim=True)
-        torch.testing.assert_close(drawing.guide(told, untold, guidance).exp(), expected)
-    torch.testing.assert_close(drawing.guide(told, untold, 0.0), untold)
-    torch.testing.assert_close(drawing.guide(told, untold, 1.0), told)
-    torch.testing.assert_close(drawing.guide(told, told, 5.0), told)
-    twice = drawing.guide(drawing.guide(told, untold, 2.0), untold, 1.5)
-    torch.testing.assert_close(twice, drawing.guide(told, untold, 3.0))
+        torch.testing.assert_close(sampling_transforms.apply_guidance(told, untold, guidance).exp(), expected)
+    torch.testing.assert_close(sampling_transforms.apply_guidance(told, untold, 0.0), untold)
+    torch.testing.assert_close(sampling_transforms.apply_guidance(told, untold, 1.0), told)
+    torch.testing.assert_close(sampling_transforms.apply_guidance(told, told, 5.0), told)
+    twice = sampling_transforms.apply_guidance(sampling_transforms.apply_guidance(told, untold, 2.0), untold, 1.5)
+    torch.testing.assert_close(twice, sampling_transforms.apply_guidance(told, untold, 3.0))
 
 
 def check_inverse_cdf() -> None:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from pointillist.pixel_model import PixelModel
+from pointillist.model.pixel_model import PixelModel
 
 from .strategies import dirty, random_levels, random_told
 from .walking import naive_on, walk

@@ -8,19 +8,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pointillist import drawing
-from pointillist.conditioning import Part, Told
-from pointillist.likelihoods import inverse_cdf
-from pointillist.pixel_model import PixelModel
-from pointillist.sampling import Chooser, sample
-from pointillist.scoring import evaluate, evaluating, guided_log_prob
-from pointillist.unroll import Site, unroll
+from pointillist.conditioning import ConditionInputs, MaskedValue
+from pointillist.distributions import sampling_transforms
+from pointillist.distributions.likelihoods import inverse_cdf
+from pointillist.evaluation.likelihood import evaluate, guided_log_prob
+from pointillist.model.inference import inference_mode
+from pointillist.model.pixel_model import PixelModel
+from pointillist.sampling.api import UniformSampler, sample
+from pointillist.sampling.loop import Site, autoregressive_loop
 
 from .samplers import DISTINCT
 from .strategies import dirty, random_asked, random_levels, random_told, replaced
 
 
-def params_of(model: PixelModel, told: Told, canvas: Tensor) -> Tensor:
+def params_of(model: PixelModel, told: ConditionInputs, canvas: Tensor) -> Tensor:
     """Outputs of the network for a canvas under conditions."""
     return model.outputs(canvas, model.condition(told, len(told)))
 
@@ -43,11 +44,11 @@ def check_nothing_hidden_is_heard(model: PixelModel) -> None:
                 noise = torch.full_like(part.values, torch.nan)
             else:
                 noise = other.parts[name].values
-            spoilt = Part(torch.where(wide, part.values, noise), known)
-            after = params_of(model, Told(count, {**told.parts, name: spoilt}), canvas)
+            spoilt = MaskedValue(torch.where(wide, part.values, noise), known)
+            after = params_of(model, ConditionInputs(count, {**told.parts, name: spoilt}), canvas)
             assert torch.equal(before, after), f"values of `{name}` are heard where they are not known"
-            unheard = Told(count, {**told.parts, name: Part(noise, torch.zeros_like(known))})
-            hidden = Told(count, {**told.parts, name: part.hidden(torch.ones(count, dtype=torch.bool))})
+            unheard = ConditionInputs(count, {**told.parts, name: MaskedValue(noise, torch.zeros_like(known))})
+            hidden = ConditionInputs(count, {**told.parts, name: part.hidden(torch.ones(count, dtype=torch.bool))})
             assert torch.equal(params_of(model, unheard, canvas), params_of(model, hidden, canvas))
 
 
@@ -69,9 +70,9 @@ def _same(model: PixelModel, name: str, others: bool) -> Tensor:
     values = {n: p.values for n, p in told.parts.items()}
     known = {n: torch.full_like(p.known, others or n == name) for n, p in told.parts.items()}
     moved = other.parts[name].values if values[name].is_floating_point() else (values[name] + 1) % 2
-    one = Told(2, {n: Part(values[n], known[n]) for n in values})
-    two = Told(2, {**one.parts, name: Part(moved, known[name])})
-    none = Told(2, {**one.parts, name: Part(moved, torch.zeros_like(known[name]))})
+    one = ConditionInputs(2, {n: MaskedValue(values[n], known[n]) for n in values})
+    two = ConditionInputs(2, {**one.parts, name: MaskedValue(moved, known[name])})
+    none = ConditionInputs(2, {**one.parts, name: MaskedValue(moved, torch.zeros_like(known[name]))})
     canvas = random_canvas(model, 2)
     with torch.no_grad():
         a, b, c = (params_of(model, t, canvas).flatten(1) for t in (one, two, none))
@@ -86,9 +87,9 @@ def check_gradients_reach(model: PixelModel) -> None:
     parts = {}
     for name, part in told.parts.items():
         rows = half.reshape(-1, *[1] * (part.known.ndim - 1))
-        parts[name] = Part(part.values, rows.expand_as(part.known))
+        parts[name] = MaskedValue(part.values, rows.expand_as(part.known))
     x = random_levels(model, count)
-    loss = -model(x, Told(count, parts)).sum()
+    loss = -model(x, ConditionInputs(count, parts)).sum()
     for name, listener in model.listeners.items():
         weights = {name: weight for name, weight in listener.named_parameters() if weight.requires_grad}
         gradients = torch.autograd.grad(loss, list(weights.values()), retain_graph=True, allow_unused=True)
@@ -101,7 +102,7 @@ def check_gradients_reach(model: PixelModel) -> None:
 def check_images_do_not_mix(model: PixelModel) -> None:
     """What one image is told does not reach another."""
     told, other, canvas = random_told(model, 3), random_told(model, 3), random_canvas(model, 3)
-    mixed = Told.together([told[:1], other[1:]])
+    mixed = ConditionInputs.together([told[:1], other[1:]])
     with torch.no_grad():
         a, b = params_of(model, told, canvas), params_of(model, mixed, canvas)
     torch.testing.assert_close(a[0], b[0], rtol=1e-12, atol=1e-12)
@@ -112,7 +113,7 @@ def check_guidance_is_the_formula(model: PixelModel, guidance: float) -> None:
     count, (height, width) = 2, (model.image.height, model.image.width)
     told = model.told(count=count, size=(height, width), **random_asked(model, count, sure=True))
     x = random_levels(model, count)
-    chooser = Chooser(torch.rand(count, *x.shape[1:], dtype=torch.float64), guidance, 1.0, 1.0)
+    chooser = UniformSampler(torch.rand(count, *x.shape[1:], dtype=torch.float64), guidance, 1.0, 1.0)
     chooser.guided = True
     tables: list[Tensor] = []
     wanted = torch.zeros(x.shape, dtype=torch.float64)
@@ -132,9 +133,9 @@ def check_guidance_is_the_formula(model: PixelModel, guidance: float) -> None:
         wanted[:, site.channel, site.row, site.column] = drawn.gather(1, levels[:, None])[:, 0]
         return levels.repeat(2)
 
-    with evaluating(model), replaced(drawing, "inverse_cdf", spy):
-        both = Told.together([told, told.untold()])
-        unroll(model, model.condition(both, 2 * count), choose, 2 * count, height, width, "step")
+    with inference_mode(model), replaced(sampling_transforms, "inverse_cdf", spy):
+        both = ConditionInputs.together([told, told.untold()])
+        autoregressive_loop(model, model.condition(both, 2 * count), choose, 2 * count, height, width, "step")
         torch.testing.assert_close(guided_log_prob(model, x, told, guidance), wanted, rtol=1e-9, atol=1e-9)
         one = x[:1].expand(count, -1, -1, -1)  # is told nothing once
         each = guided_log_prob(model, one.contiguous(), told, guidance)

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import (
     DiagonalBiLSTMConfig,
     GatedPixelCNNConfig,
@@ -22,7 +23,6 @@ from pointillist.networks import (
     RowLSTMConfig,
 )
 from pointillist.networks.pixel_rnn import PixelRNNConfig
-from pointillist.pixel_model import PixelModel
 
 from . import textbook_pixelcnn_pp
 from .causal import dependencies, places

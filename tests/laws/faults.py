@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from pointillist.images import ImageSpec
-from pointillist.pixel_model import PixelModel
+from pointillist.model.pixel_model import PixelModel
 
 from .strategies import dirty, make_model
 

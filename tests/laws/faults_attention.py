@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from pointillist import passes
 from pointillist.engine.opcodes import attention as opcodes
 from pointillist.networks import pixelsnail
+from pointillist.nn import passes
 
 from .attention import as_map, by_head, check_first_site, check_is_a_mean, naive
 from .causal import check_batch, check_no_leak

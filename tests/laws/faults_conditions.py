@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from pointillist import drawing
-from pointillist.conditioning import HintListener, LabelListener, Part, Told, VectorListener
+from pointillist.conditioning import ConditionInputs, ImageConditionEncoder, LabelEncoder, MaskedValue, VectorEncoder
+from pointillist.distributions import sampling_transforms
 
 from . import conditions
 from .faults import fault
@@ -27,41 +27,41 @@ def hidden() -> None:
 
 @fault("a hint is heard where it is not known", hidden)
 def _(patch: pytest.MonkeyPatch) -> None:
-    def forward(self: HintListener, part: Part) -> Tensor:
+    def forward(self: ImageConditionEncoder, part: MaskedValue) -> Tensor:
         x = self._heard(part.values, torch.ones_like(part.known))
         h = self.first(torch.cat([x, part.known.to(x.dtype)], 1))
         for layer in self.layers:
             h = h + layer(torch.relu(h))
         return h
 
-    patch.setattr(HintListener, "forward", forward)
+    patch.setattr(ImageConditionEncoder, "forward", forward)
 
 
 @fault("what is not known is multiplied by zero, which leaves NaN", hidden)
 def _(patch: pytest.MonkeyPatch) -> None:
-    def forward(self: VectorListener, part: Part) -> Tensor:
+    def forward(self: VectorEncoder, part: MaskedValue) -> Tensor:
         known = part.known[:, None].double()
         heard = self.second(torch.nn.functional.silu(self.first(part.values * known)))
         return (heard * known + self.absent * (1 - known))[:, :, None, None]
 
-    patch.setattr(VectorListener, "forward", forward)
+    patch.setattr(VectorEncoder, "forward", forward)
 
 
 @fault("no vector is a vector of zeros", lambda: conditions.check_gradients_reach(listening()))
 def _(patch: pytest.MonkeyPatch) -> None:
-    def forward(self: VectorListener, part: Part) -> Tensor:
+    def forward(self: VectorEncoder, part: MaskedValue) -> Tensor:
         values = torch.where(part.known[:, None], part.values, 0.0).double()
         return self.second(torch.nn.functional.silu(self.first(values)))[:, :, None, None]
 
-    patch.setattr(VectorListener, "forward", forward)
+    patch.setattr(VectorEncoder, "forward", forward)
 
 
 @fault("no label is class 0", lambda: conditions.check_each_is_heard(full("gated-pixelcnn", None), points=1))
 def _(patch: pytest.MonkeyPatch) -> None:
-    def forward(self: LabelListener, part: Part) -> Tensor:
+    def forward(self: LabelEncoder, part: MaskedValue) -> Tensor:
         return self.embedding(part.values * part.known)[:, :, None, None]
 
-    patch.setattr(LabelListener, "forward", forward)
+    patch.setattr(LabelEncoder, "forward", forward)
 
 
 @fault(
@@ -69,29 +69,29 @@ def _(patch: pytest.MonkeyPatch) -> None:
     lambda: conditions.check_ends_of_guidance(dirty(listening(), 0.7)),
 )
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = Told.untold
+    kept = ConditionInputs.untold
 
-    def untold(self: Told) -> Told:
-        return Told(self.count, {**kept(self).parts, "hint": self.parts["hint"]})
+    def untold(self: ConditionInputs) -> ConditionInputs:
+        return ConditionInputs(self.count, {**kept(self).parts, "hint": self.parts["hint"]})
 
-    patch.setattr(Told, "untold", untold)
+    patch.setattr(ConditionInputs, "untold", untold)
 
 
 @fault("guidance mixes probabilities", lambda: conditions.check_guidance_is_the_formula(listening(), 0.5))
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(drawing, "guide", lambda told, untold, g: torch.lerp(untold.exp(), told.exp(), g).log())
+    patch.setattr(sampling_transforms, "apply_guidance", lambda c, u, g: torch.lerp(u.exp(), c.exp(), g).log())
 
 
 @fault("guidance is not renormalised", lambda: conditions.check_guidance_is_the_formula(listening(), 2.5))
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(drawing, "guide", lambda told, untold, g: torch.lerp(untold, told, g))
+    patch.setattr(sampling_transforms, "apply_guidance", lambda c, u, g: torch.lerp(u, c, g))
 
 
 @fault("every batch is told what the first one is", lambda: conditions.check_batches(listening()))
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = Told.__getitem__
+    kept = ConditionInputs.__getitem__
 
-    def item(self: Told, index: Any) -> Told:
+    def item(self: ConditionInputs, index: Any) -> ConditionInputs:
         return kept(self, slice(0, index.stop - index.start) if isinstance(index, slice) else index)
 
-    patch.setattr(Told, "__getitem__", item)
+    patch.setattr(ConditionInputs, "__getitem__", item)

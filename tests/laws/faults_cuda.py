@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from pointillist.engine.cuda import painter
-from pointillist.engine.cuda.buffers import Buffers, Rows
-from pointillist.engine.cuda.rows import Carried
+from pointillist.engine.cuda import sampler
+from pointillist.engine.cuda.buffers import Buffers, FeatureMapRows
+from pointillist.engine.cuda.rows import RowCarry
 from pointillist.images import ImageSpec
 
 from . import samplers
@@ -26,18 +26,18 @@ def _same(name: str, height: int = 4, width: int = 6, order: str = "raster") -> 
 
 @fault("rows settle as soon as their levels do, though a recurrence has not", _same("diagonal-bilstm", 2, 12))
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Carried, "changed", lambda self: torch.zeros((), dtype=torch.bool))
+    patch.setattr(RowCarry, "changed", lambda self: torch.zeros((), dtype=torch.bool))
 
 
 @fault("a row is computed once from its guess", _same("pixelcnn"))
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = painter.Easel.paint_together
+    kept = sampler.RowWorkspace.paint_together
 
     def once(self: Any, row: int) -> None:
         kept(self, row)
         self.changed.zero_()
 
-    patch.setattr(painter.Easel, "paint_together", once)
+    patch.setattr(sampler.RowWorkspace, "paint_together", once)
 
 
 @fault("a site attends to itself", _same("pixelsnail"))
@@ -53,9 +53,9 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @fault("rows above are forgotten", _same("gated-pixelcnn"))
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Rows, "shift", lambda self: None)
+    patch.setattr(FeatureMapRows, "shift", lambda self: None)
 
 
 @fault("an S-curve is walked as a raster", _same("locally-masked-pixelcnn", order="s-curve"))
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(painter, "columns_in_order", lambda program, row: range(program.width))
+    patch.setattr(sampler, "columns_in_order", lambda program, row: range(program.width))

@@ -12,11 +12,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from pointillist import drawing, likelihoods, sampling, scoring
-from pointillist.engine.interpreter import Interpreter
+from pointillist.distributions import likelihoods, sampling_transforms
+from pointillist.distributions.likelihoods import DiscretizedLogisticMixture
 from pointillist.engine.naive import NaiveEngine
+from pointillist.engine.numpy.interpreter import Interpreter
+from pointillist.evaluation import likelihood as evaluation
 from pointillist.images import ImageSpec
-from pointillist.likelihoods import DiscretizedLogisticMixture
+from pointillist.sampling import api as sampling
 
 from . import accounting, bending, likelihood, samplers
 from .faults import fault, tiny
@@ -99,7 +101,7 @@ def _scored(engine: str, **how: Any) -> None:
 
 @fault("P12: the likeliest level is taken, not drawn", lambda: _painted("naive"))
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(drawing, "inverse_cdf", lambda log_probs, uniforms: log_probs.argmax(1))
+    patch.setattr(sampling_transforms, "inverse_cdf", lambda log_probs, uniforms: log_probs.argmax(1))
 
 
 def _painted(engine: str) -> None:
@@ -115,7 +117,11 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @fault("P12: temperature multiplies", bending.check_temperature)
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(drawing, "sharpen", lambda log_probs, temperature, top_p: (log_probs * temperature).log_softmax(1))
+    patch.setattr(
+        sampling_transforms,
+        "apply_temperature_top_p",
+        lambda log_probs, t, top_p: (log_probs * t).log_softmax(1),
+    )
 
 
 @fault("P12: top-p drops the level that crosses the sum", bending.check_top_p)
@@ -125,27 +131,27 @@ def _(patch: pytest.MonkeyPatch) -> None:
         cut = torch.zeros_like(log_probs, dtype=torch.bool).scatter(1, index, ordered.exp().cumsum(1) > top_p)
         return log_probs.masked_fill(cut, -torch.inf).log_softmax(1)
 
-    patch.setattr(drawing, "sharpen", sharpen)
+    patch.setattr(sampling_transforms, "apply_temperature_top_p", sharpen)
 
 
 @fault("P12: guidance is not renormalised", bending.check_guidance)
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(drawing, "guide", lambda told, untold, guidance: torch.lerp(untold, told, guidance))
+    patch.setattr(sampling_transforms, "apply_guidance", lambda c, u, guidance: torch.lerp(u, c, guidance))
 
 
 @fault("painted images are scored with bent probabilities", lambda: _scored("naive", label="dog", guidance=3.0))
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = sampling.Chooser.__call__
+    kept = sampling.UniformSampler.__call__
 
     def bent(self: Any, site: Any, log_probs: Tensor) -> Tensor:
         levels = kept(self, site, log_probs)
         count = len(self.uniforms)
         told = log_probs[:count]
-        wanted = drawing.guide(told, log_probs[count:], self.guidance)
+        wanted = sampling_transforms.apply_guidance(told, log_probs[count:], self.guidance)
         self.nats += (wanted - told).gather(1, levels[:count, None])[:, 0]
         return levels
 
-    patch.setattr(sampling.Chooser, "__call__", bent)
+    patch.setattr(sampling.UniformSampler, "__call__", bent)
 
 
 @fault("P13: the fast engine remembers something else than what was drawn", lambda: _equal(1))
@@ -168,34 +174,36 @@ def _evaluated() -> None:
 
 @fault("P10: the last, partial batch is dropped", _evaluated)
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = scoring._source
+    kept = evaluation._source
 
     def source(*args: Any) -> Any:
         read, count, notes = kept(*args)
         return read, count // 4 * 4, notes
 
-    patch.setattr(scoring, "_source", source)
+    patch.setattr(evaluation, "_source", source)
 
 
 @fault("P10: means of unequal batches are averaged", _evaluated)
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = scoring.Evaluation.of
+    kept = evaluation.Evaluation.of
 
-    def of(per_image: np.ndarray, dims: int, notes: tuple[str, ...] = (), *order: Any) -> scoring.Evaluation:
+    def of(per_image: np.ndarray, dims: int, notes: tuple[str, ...] = (), *order: Any) -> evaluation.Evaluation:
         means = np.array([per_image[i : i + 4].mean() for i in range(0, len(per_image), 4)])
         whole, wrong = kept(per_image, dims, notes), kept(means, dims, notes)
-        return scoring.Evaluation(wrong.nats, wrong.bits_per_dim, whole.interval, whole.count, dims, per_image, notes)
+        return evaluation.Evaluation(
+            wrong.nats, wrong.bits_per_dim, whole.interval, whole.count, dims, per_image, notes
+        )
 
-    patch.setattr(scoring.Evaluation, "of", of)
+    patch.setattr(evaluation.Evaluation, "of", of)
 
 
 @fault("P10: nats are reported as bits", lambda: accounting.check_known_entropy(tiny("pixelcnn")))
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = scoring.Evaluation.of
+    kept = evaluation.Evaluation.of
 
-    def of(per_image: np.ndarray, dims: int, notes: tuple[str, ...] = (), *order: Any) -> scoring.Evaluation:
+    def of(per_image: np.ndarray, dims: int, notes: tuple[str, ...] = (), *order: Any) -> evaluation.Evaluation:
         whole = kept(per_image, dims, notes)
         mean = whole.nats / dims
-        return scoring.Evaluation(whole.nats, mean, whole.interval, whole.count, dims, per_image, notes)
+        return evaluation.Evaluation(whole.nats, mean, whole.interval, whole.count, dims, per_image, notes)
 
-    patch.setattr(scoring.Evaluation, "of", of)
+    patch.setattr(evaluation.Evaluation, "of", of)

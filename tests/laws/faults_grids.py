@@ -13,10 +13,10 @@ from torch import Tensor
 from pointillist.engine.opcodes import grids
 from pointillist.engine.program import Program
 from pointillist.images import ImageSpec
+from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import pixelcnn_pp
 from pointillist.nn import weight_norm
-from pointillist.passes import FullPass
-from pointillist.pixel_model import PixelModel
+from pointillist.nn.passes import FullPass
 
 from .causal import check_batch, check_no_leak
 from .context import check_context
@@ -63,9 +63,9 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @fault("the second stream hears the coarse site to the right", law(check_no_leak))
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = weight_norm.FinerConv2d.__init__
+    kept = weight_norm.NormalisedConvTranspose2d.__init__
     patch.setattr(
-        weight_norm.FinerConv2d,
+        weight_norm.NormalisedConvTranspose2d,
         "__init__",
         lambda self, inputs, outputs, *, right: kept(self, inputs, outputs, right=1),
     )
@@ -79,7 +79,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
         whole = torch.zeros(1, 1, 2 * x.shape[2], 2 * x.shape[3])
         return kept(self, key, x, whole)[:, :, -like.shape[2] :, -like.shape[3] :]
 
-    patch.setattr(FullPass, "finer", from_the_end)
+    patch.setattr(FullPass, "upsample", from_the_end)
 
 
 @fault("rows and columns are swapped on the way up", law(check_textbook))
@@ -87,18 +87,18 @@ def _(patch: pytest.MonkeyPatch) -> None:
     kept = FullPass.finer
     patch.setattr(
         FullPass,
-        "finer",
+        "upsample",
         lambda self, key, x, like: kept(self, key, torch.cat([x.chunk(4, 1)[i] for i in (0, 2, 1, 3)], 1), like),
     )
 
 
 def _without_mirrors(patch: pytest.MonkeyPatch) -> None:
-    kept = pixelcnn_pp.GatedPair.forward
+    kept = pixelcnn_pp.GatedResidualPair.forward
 
     def alone(self: Any, pair: Any, mirror: Any, ctx: Any, told: Any) -> Any:
         return kept(self, pair, None if mirror is None else tuple(0 * m for m in mirror), ctx, told)
 
-    patch.setattr(pixelcnn_pp.GatedPair, "forward", alone)
+    patch.setattr(pixelcnn_pp.GatedResidualPair, "forward", alone)
 
 
 fault("the shortcuts are missing, so that the nearest sites are not seen", law(check_context))(_without_mirrors)
@@ -134,28 +134,28 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @fault("P3: the kernels have no mask at their own site", law(check_no_leak, 3))
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = pixelcnn_pp.see_before
+    kept = pixelcnn_pp.channel_causal_mask
     patch.setattr(
         pixelcnn_pp,
-        "see_before",
+        "channel_causal_mask",
         lambda outputs, inputs, *, strict: kept(outputs, inputs, strict=True) if strict else None,
     )
 
 
 @fault("P3: on the way up the coarse site mixes the sub-pixels", law(check_no_leak, 3))
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(weight_norm, "see_before", lambda outputs, inputs, *, strict: None)
+    patch.setattr(weight_norm, "channel_causal_mask", lambda outputs, inputs, *, strict: None)
 
 
 @fault("P3: the first layer is strict for all sub-pixels, so that blue does not see green", law(check_context, 3))
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = pixelcnn_pp.see_before
+    kept = pixelcnn_pp.channel_causal_mask
 
     def blind(outputs: Tensor, inputs: Tensor, *, strict: bool) -> Any:
         found = kept(outputs, inputs, strict=strict)
         return torch.zeros_like(found) if strict and found is not None else found
 
-    patch.setattr(pixelcnn_pp, "see_before", blind)
+    patch.setattr(pixelcnn_pp, "channel_causal_mask", blind)
 
 
 # ---- weight normalisation ----

@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from pointillist import unroll
 from pointillist.images import ImageSpec
-from pointillist.networks import multiscale, stages
+from pointillist.model.pixel_model import PixelModel
+from pointillist.networks import multiscale_pixelrnn, stages
 from pointillist.nn import Condition
-from pointillist.passes import FullPass
-from pointillist.pixel_model import PixelModel
+from pointillist.nn.passes import FullPass
+from pointillist.sampling import loop
 
 from . import context, samplers, textbook
 from .causal import check_no_leak
@@ -77,7 +77,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
         told = lambda coarse, condition: last.told(first.grid(x + _next(x)), condition)  # noqa: E731
         return kept((first, replace(last, told=told)), x, ctx, condition)
 
-    patch.setattr(multiscale, "run_stages", peeking)
+    patch.setattr(multiscale_pixelrnn, "run_stages", peeking)
 
 
 @fault("copied pixels are counted twice: by the large network too", normalised)
@@ -104,24 +104,24 @@ def _(patch: pytest.MonkeyPatch) -> None:
         params: Tensor = last.network(x, ctx, last.told(first.grid(x), condition))
         return params
 
-    patch.setattr(multiscale, "run_stages", last_only)
+    patch.setattr(multiscale_pixelrnn, "run_stages", last_only)
 
 
 @fault("copied pixels are drawn again in the large pass", scored_as_painted())
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = unroll._walk
+    kept = loop._walk
 
     def forgetful(model: Any, engine: Any, choose: Any, known: Any, *how: Any) -> None:
         kept(model, engine, choose, replace(known, mask=torch.zeros_like(known.mask)), *how)
 
-    patch.setattr(unroll, "_walk", forgetful)
+    patch.setattr(loop, "_walk", forgetful)
 
 
 @fault("copied pixels are kept, but the engine is told zeros", scored_as_painted())
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = unroll._keep
+    kept = loop._keep
     patch.setattr(
-        unroll, "_keep", lambda model, engine, values, pixel: kept(model, engine, values, torch.zeros_like(pixel))
+        loop, "_keep", lambda model, engine, values, pixel: kept(model, engine, values, torch.zeros_like(pixel))
     )
 
 
@@ -129,16 +129,16 @@ if compiled is not None:
 
     @fault("copied pixels are drawn again in the large pass (compiled)", compiled)
     def _(patch: pytest.MonkeyPatch) -> None:
-        kept = unroll.paint_stage
+        kept = loop.sample_stage
 
         def forgetful(model: Any, stage: Any, told: Any, draws: Any, levels: Any, known: Any, *how: Any) -> None:
             kept(model, stage, told, draws, levels, torch.zeros_like(known), *how)
 
-        patch.setattr(unroll, "paint_stage", forgetful)
+        patch.setattr(loop, "sample_stage", forgetful)
 
     @fault("copied pixels are kept, but the compiled engine is told zeros", compiled)
     def _(patch: pytest.MonkeyPatch) -> None:
-        kept = unroll.paint_stage
+        kept = loop.sample_stage
 
         def told_zeros(model: Any, stage: Any, told: Any, draws: Any, levels: Tensor, known: Tensor, *how: Any) -> None:
             before, mask = levels.clone(), known.clone()
@@ -146,19 +146,19 @@ if compiled is not None:
             kept(model, stage, told, draws, levels, known, *how)
             levels[:, :, mask] = before[:, :, mask]
 
-        patch.setattr(unroll, "paint_stage", told_zeros)
+        patch.setattr(loop, "sample_stage", told_zeros)
 
 
 @fault("the map is laid against the end of sides that the factor does not divide", paper((4, 5), 3))
 @fault("the map is laid against the end, as sets", lambda: context.check_context(pair((2, 9), 2, "rows"), 2, 9))
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = multiscale.Upsampler.forward
+    kept = multiscale_pixelrnn.Upsampler.forward
 
     def at_the_end(self: Any, small: Tensor, height: int, width: int) -> Tensor:
         whole = kept(self, small, 99, 99)
         return whole[:, :, whole.shape[2] - height :, whole.shape[3] - width :]
 
-    patch.setattr(multiscale.Upsampler, "forward", at_the_end)
+    patch.setattr(multiscale_pixelrnn.Upsampler, "forward", at_the_end)
 
 
 @fault("the small grid begins at the last row that fits, not at row 0", paper((4, 5), 3))
@@ -177,10 +177,10 @@ def _(patch: pytest.MonkeyPatch) -> None:
         height, width = (-(-n // self.factor) for n in told.shape[2:])
         return replace(condition, map=told[:, :, :height, :width])
 
-    patch.setattr(multiscale.MultiscalePixelRNN, "_told_small", corner)
+    patch.setattr(multiscale_pixelrnn.MultiscalePixelRNN, "_told_small", corner)
 
 
 @fault("the large image is not told of the small one", lambda: context.check_context(pair(), 4, 5))
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = multiscale.Upsampler.forward
-    patch.setattr(multiscale.Upsampler, "forward", lambda self, *how: kept(self, *how) * 0)
+    kept = multiscale_pixelrnn.Upsampler.forward
+    patch.setattr(multiscale_pixelrnn.Upsampler, "forward", lambda self, *how: kept(self, *how) * 0)

@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pointillist.images import ImageSpec
+from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import gated_pixelcnn
 from pointillist.nn import causal, condition
-from pointillist.nn.masks import see_before
-from pointillist.pixel_model import PixelModel
+from pointillist.nn.masks import channel_causal_mask
 
 from . import context, textbook
 from .causal import check_batch, check_no_leak
@@ -38,12 +38,20 @@ def deep_context(name: str, channels: int = 1, layers: int = 5) -> Law:
 @fault("P3/P5: the first layer sees its own sub-pixel (pixelcnn)", no_leak("pixelcnn"))
 @fault("P3/P5: the first layer sees its own sub-pixel (gated)", no_leak("gated-pixelcnn"))
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(causal, "see_before", lambda outputs, inputs, *, strict: see_before(outputs, inputs, strict=False))
+    patch.setattr(
+        causal,
+        "channel_causal_mask",
+        lambda out, into, *, strict: channel_causal_mask(out, into, strict=False),
+    )
 
 
 @fault("P7: the mask is reversed", no_leak("pixelcnn"))
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(causal, "see_before", lambda outputs, inputs, *, strict: see_before(-outputs, -inputs, strict=strict))
+    patch.setattr(
+        causal,
+        "channel_causal_mask",
+        lambda out, into, *, strict: channel_causal_mask(-out, -into, strict=strict),
+    )
 
 
 @fault("P7: mask B loses the whole centre row", deep_context("pixelcnn"))
@@ -105,7 +113,11 @@ def _(patch: pytest.MonkeyPatch) -> None:
 @fault("P5: mask A also on the 1x1 layers, so that the first row stops", deep_context("gated-pixelcnn"))
 @fault("P3: mask A in every layer, so that blue does not see green", deep_context("pixelcnn", channels=3))
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(causal, "see_before", lambda outputs, inputs, *, strict: see_before(outputs, inputs, strict=True))
+    patch.setattr(
+        causal,
+        "channel_causal_mask",
+        lambda out, into, *, strict: channel_causal_mask(out, into, strict=True),
+    )
 
 
 @fault("P5: the link to the horizontal stack is taken after the gate", lambda: textbook.check_textbook(_gated(), 3, 4))

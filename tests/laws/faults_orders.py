@@ -10,12 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from pointillist import neighbours, passes, scoring
-from pointillist.engine import interpreter
-from pointillist.engine.builder import Builder
-from pointillist.nn import condition
-from pointillist.ordering import Order
-from pointillist.passes import FullPass
+from pointillist.engine.numpy import interpreter
+from pointillist.engine.recording.builder import Builder
+from pointillist.evaluation import likelihood
+from pointillist.nn import condition, passes
+from pointillist.nn.functional import local_conv
+from pointillist.nn.passes import FullPass
+from pointillist.ordering import PixelOrder
 
 from . import causal, context, orders, samplers, textbook
 from .faults import Law, fault
@@ -50,7 +51,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @fault("a map condition is flipped top to bottom instead of left to right", turned("raster-tr"))
 def _(patch: pytest.MonkeyPatch) -> None:
-    def wrong(self: Any, order: Order) -> Any:
+    def wrong(self: Any, order: PixelOrder) -> Any:
         return self if self.map is None else condition.replace(self, map=self.map.flip(2))
 
     patch.setattr(condition.Condition, "turned", wrong)
@@ -58,10 +59,10 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @fault("a transposed order is turned back by its mirror image", turned("raster-columns-tr"))
 def _(patch: pytest.MonkeyPatch) -> None:
-    def wrong(self: Order, x: Tensor) -> Tensor:
+    def wrong(self: PixelOrder, x: Tensor) -> Tensor:
         return (x.transpose(-2, -1) if self.columns else x).flip(-2)
 
-    patch.setattr(Order, "turn_back", wrong)
+    patch.setattr(PixelOrder, "turn_back", wrong)
 
 
 @fault("kernels do not turn with the canvas", paper("s-curve-columns"))
@@ -70,7 +71,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         FullPass,
         "neighbours",
-        lambda self, key, x, weight, bias, dilation=1: neighbours.local_convolution(
+        lambda self, key, x, weight, bias, dilation=1: local_conv.local_convolution(
             x, weight, bias, dilation, snake=self.order.snake
         ),
     )
@@ -81,7 +82,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         FullPass,
         "neighbours",
-        lambda self, key, x, weight, bias, dilation=1: neighbours.local_convolution(
+        lambda self, key, x, weight, bias, dilation=1: local_conv.local_convolution(
             x, self.order.turn_back(weight), bias, dilation, snake=self.order.snake
         ),
     )
@@ -89,7 +90,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @fault("the tap mask has the wrong parity", no_leak())
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = neighbours.local_convolution
+    kept = local_conv.local_convolution
 
     def mirrored(x: Tensor, kernel: Tensor, bias: Any, dilation: int, *, snake: bool) -> Tensor:
         return (
@@ -153,7 +154,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @fault("sites are told in the orientation of the turned canvas", lambda: _conditionals("raster-tr"))
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Order, "site", lambda self, row, column, height, width: (row, column))
+    patch.setattr(PixelOrder, "site", lambda self, row, column, height, width: (row, column))
 
 
 def _conditionals(name: str) -> None:
@@ -162,10 +163,12 @@ def _conditionals(name: str) -> None:
 
 @fault("the average over orders is the mean of log-likelihoods", lambda: orders.check_average(("raster", "raster-tr")))
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(scoring, "combine", lambda nats, order: np.mean(nats, 0))
+    patch.setattr(likelihood, "combine_orders", lambda nats, order: np.mean(nats, 0))
 
 
 @fault("the average over orders adds probabilities", lambda: orders.check_average(("raster", "raster-tr")))
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = scoring.combine
-    patch.setattr(scoring, "combine", lambda nats, order: kept(nats, order) - (order == "average") * np.log(len(nats)))
+    kept = likelihood.combine_orders
+    patch.setattr(
+        likelihood, "combine_orders", lambda nats, order: kept(nats, order) - (order == "average") * np.log(len(nats))
+    )

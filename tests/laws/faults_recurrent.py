@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pointillist import passes, recurrence
 from pointillist.images import ImageSpec
 from pointillist.networks import row_lstm
-from pointillist.nn import causal, channel_groups, recurrent
-from pointillist.recurrence import Cell, scan
+from pointillist.nn import causal, channel_groups, passes, recurrent
+from pointillist.nn.functional import recurrence
+from pointillist.nn.functional.recurrence import LSTMCellParams, scan
 
 from . import context, textbook
 from . import recurrent as laws
@@ -43,7 +43,7 @@ def paper(name: str) -> Law:
 def other_taps(kind: str, taps: tuple[tuple[int, int], ...], reverse: bool, outside: float = 0.0) -> Any:
     """`scan`, where cells of one kind and direction read these sites instead of their own."""
 
-    def wrong(cell: Cell, x: Tensor, *, reverse: bool = False, _reverse: bool = reverse) -> Tensor:
+    def wrong(cell: LSTMCellParams, x: Tensor, *, reverse: bool = False, _reverse: bool = reverse) -> Tensor:
         if cell.along != kind or reverse != _reverse:
             return scan(cell, x, reverse=reverse)
         matrices = dict(zip(taps, cell.weight, strict=True))
@@ -165,7 +165,11 @@ def _(patch: pytest.MonkeyPatch) -> None:
 @fault("initial states are not used", paper("diagonal-bilstm"))
 @fault("initial states are not used (row)", paper("row-lstm"))
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(recurrent, "Cell", lambda along, weight, hidden, memory: Cell(along, weight, hidden * 0, memory * 0))
+    patch.setattr(
+        recurrent,
+        "LSTMCellParams",
+        lambda along, weight, h, c: LSTMCellParams(along, weight, h * 0, c * 0),
+    )
 
 
 @fault("P14: height and width are swapped", no_leak("row-lstm", 1))

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pointillist.likelihoods import DiscretizedLogisticMixture, Likelihood, inverse_cdf
-from pointillist.pixel_model import PixelModel
+from pointillist.distributions.likelihoods import DiscretizedLogisticMixture, Likelihood, inverse_cdf
+from pointillist.model.pixel_model import PixelModel
 
 from .strategies import random_asked
 

@@ -18,18 +18,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pointillist.conditioning import Told
+from pointillist.conditioning import ConditionInputs
+from pointillist.distributions.likelihoods import inverse_cdf
 from pointillist.engine import Program
-from pointillist.engine.cpu import CpuEngine, Draw, Painter
-from pointillist.engine.cuda import CudaPainter
-from pointillist.engine.painting import Painting
-from pointillist.likelihoods import inverse_cdf
+from pointillist.engine.batch import SampleBatch
+from pointillist.engine.cpu import CpuSampler, CpuStepper, DrawSpec
+from pointillist.engine.cuda import CudaSampler
+from pointillist.model.inference import inference_mode
+from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import Stage
 from pointillist.nn import Condition
-from pointillist.pixel_model import PixelModel
-from pointillist.runners import record_stage
-from pointillist.sampling import sample
-from pointillist.scoring import evaluating
+from pointillist.sampling.api import sample
+from pointillist.sampling.engines import record_stage
 
 TOLERANCE = 1e-5
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -65,15 +65,17 @@ def machine_params(model: PixelModel, part: Recorded, images: slice = slice(None
     """Parameters `[b p h w]` from one compiled call over known images."""
     x = part.x[images].numpy()
     likelihood = model.likelihood
-    draw = Draw(likelihood.name, model.level_values().detach().numpy(), x.shape[1], getattr(likelihood, "mixtures", 0))
+    draw = DrawSpec(
+        likelihood.name, model.level_values().detach().numpy(), x.shape[1], getattr(likelihood, "mixtures", 0)
+    )
     rows = {key: given.default for key, given in part.program.givens.items()}
     given = {key: v[images].reshape(-1, v.shape[-1]) if v.ndim == 2 else v[images] for key, v in rows.items()}
     given = {k: np.moveaxis(v, -1, 1) if v.ndim == 4 else v for k, v in given.items() if len(rows[k]) > 1}
-    painting = Painting(
+    painting = SampleBatch(
         levels=x.copy(), known=np.ones(x.shape, bool), uniforms=np.zeros(x.shape), nats=np.zeros(len(x)),
         params=np.full((len(x), *x.shape[2:], part.program.params.channels), np.nan, part.program.dtype),
     )  # fmt: skip
-    Painter(part.program, draw, given, threads=threads).paint(painting)
+    CpuSampler(part.program, draw, given, threads=threads).paint(painting)
     assert np.array_equal(painting.levels, x), "known levels were painted over"
     assert not painting.nats.any(), "known levels cost nats"
     found = painting.params
@@ -84,7 +86,7 @@ def machine_params(model: PixelModel, part: Recorded, images: slice = slice(None
 def device_params(model: PixelModel, part: Recorded, *, jacobi: bool) -> np.ndarray:
     """The same by the CUDA engine, on a GPU or else on tensors of this processor."""
     x = part.x.numpy()
-    painting = Painting(
+    painting = SampleBatch(
         x.copy(), np.ones(x.shape, bool), np.zeros(x.shape), np.zeros(len(x)),
         np.full((len(x), *x.shape[2:], part.program.params.channels), np.nan, part.program.dtype),
     )  # fmt: skip
@@ -93,7 +95,7 @@ def device_params(model: PixelModel, part: Recorded, *, jacobi: bool) -> np.ndar
         return torch.zeros_like(uniforms, dtype=torch.int64), torch.ones_like(uniforms)
 
     values = model.level_values().detach().numpy()
-    painter = CudaPainter(part.program, choose, values, DEVICE, jacobi=jacobi)
+    painter = CudaSampler(part.program, choose, values, DEVICE, jacobi=jacobi)
     painter.paint(painting)
     assert painter.passes <= part.program.height * (1 if not jacobi else part.program.width * part.program.sub_steps)
     assert np.array_equal(painting.levels, x), "known levels were painted over"
@@ -102,13 +104,13 @@ def device_params(model: PixelModel, part: Recorded, *, jacobi: bool) -> np.ndar
     return np.moveaxis(painting.params, -1, 1)
 
 
-def check_machine_equals_full(model: PixelModel, x: Tensor, told: Told) -> None:
+def check_machine_equals_full(model: PixelModel, x: Tensor, told: ConditionInputs) -> None:
     """Parameters of every site, to 1e-5; the same bits for each image alone, in two threads, and stopping at sites.
 
     The CUDA engine is held to the same parameters, whether it goes from site to site or iterates over rows.
     """
     doubled = copy.deepcopy(model).double()
-    with evaluating(model), evaluating(doubled):
+    with inference_mode(model), inference_mode(doubled):
         condition = model.condition(told, len(x))
         full = model.order().turn(model.params(x, condition))
         exact = model.order().turn(doubled.params(x, doubled.condition(told, len(x))))
@@ -132,7 +134,7 @@ def check_machine_equals_full(model: PixelModel, x: Tensor, told: Told) -> None:
 def stopping_params(model: PixelModel, part: Recorded) -> np.ndarray:
     """Parameters `[b p h w]` from an engine that stops at each site."""
     program, groups = part.program, model.ports.groups
-    engine = CpuEngine(program, len(part.x))
+    engine = CpuStepper(program, len(part.x))
     canvas = model.canvas(part.x).unflatten(1, (groups, -1)).numpy()
     found = np.full((len(part.x), groups, program.params.channels // groups, *part.x.shape[2:]), np.nan, program.dtype)
     while not engine.done:
@@ -149,7 +151,7 @@ def check_draws(model: PixelModel, count: int, seed: int, engine: str, threads: 
     painted = sample(model, count, uniforms=uniforms, engine=engine, threads=threads, **asked)
     x, at_edges = painted.levels, 0
     doubled = copy.deepcopy(model).double()
-    with evaluating(model), evaluating(doubled):
+    with inference_mode(model), inference_mode(doubled):
         told = model.told(count=count, **asked)
         params, exact = (m.params(x, m.condition(told, count)) for m in (model, doubled))
         nats, true = torch.zeros(2, count, dtype=torch.float64)

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pointillist.evaluation.likelihood import evaluate
 from pointillist.images import ImageSpec
-from pointillist.neighbours import local_convolution
-from pointillist.ordering import order_named
-from pointillist.pixel_model import PixelModel
-from pointillist.scoring import evaluate
+from pointillist.model.pixel_model import PixelModel
+from pointillist.nn.functional.local_conv import local_convolution
+from pointillist.ordering import get_order
 
 from .strategies import dirty, make_model, random_levels
 
@@ -31,7 +31,7 @@ def local_model(
 
 def check_raster_of_the_turned_image(name: str, height: int, width: int) -> None:
     """The definition of the eight rasters, with learned positions that turn too: same weights, other orientation."""
-    order = order_named(name)
+    order = get_order(name)
     image = ImageSpec.infer((2, height, width), 5)
     turned = ImageSpec.infer((2, *order.turned_size(height, width)), 5)
     model = dirty(make_model("gated-pixelcnn", image, position=True, labels=True, orders=(name,)))
@@ -66,7 +66,7 @@ def by_mask(x: Tensor, kernel: Tensor, bias: Tensor, dilation: int, *, snake: bo
     """The paper's way: unfold, times a mask of each site and tap, times the kernel."""
     size, (height, width) = kernel.shape[2], x.shape[2:]
     reach = size // 2 * dilation
-    places = order_named("s-curve" if snake else "raster").places(height, width)
+    places = get_order("s-curve" if snake else "raster").places(height, width)
     around = np.pad(places, reach, constant_values=height * width)
     rows, columns = np.indices((height, width))
     mask = np.stack(

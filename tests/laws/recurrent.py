@@ -7,8 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from pointillist.passes import FullPass
-from pointillist.recurrence import Cell
+from pointillist.nn.functional.recurrence import LSTMCellParams
+from pointillist.nn.passes import FullPass
 
 Along = Literal["rows", "diagonals"]
 Site = tuple[int, int]
@@ -49,20 +49,20 @@ def walk(
     return torch.stack([states[site][0] for site in sites], 2).unflatten(2, (height, width))
 
 
-def random_cell(along: Along, channels: int = 3, num_taps: int = 3) -> Cell:
+def random_cell(along: Along, channels: int = 3, num_taps: int = 3) -> LSTMCellParams:
     """Random numbers in float64, the initial state too."""
     num_taps = num_taps if along == "rows" else 2
     weight = torch.randn(num_taps, channels, 4 * channels, dtype=torch.float64, requires_grad=True)
     hidden, memory = torch.randn(2, channels, dtype=torch.float64)
-    return Cell(along, weight, hidden.requires_grad_(), memory.requires_grad_())
+    return LSTMCellParams(along, weight, hidden.requires_grad_(), memory.requires_grad_())
 
 
-def recur(cell: Cell, gates: Tensor, *, reverse: bool = False) -> Tensor:
+def recur(cell: LSTMCellParams, gates: Tensor, *, reverse: bool = False) -> Tensor:
     """The layer in a full pass."""
     return FullPass().recur("key", cell, gates, reverse=reverse)
 
 
-def check_walk(cell: Cell, gates: Tensor, *, reverse: bool) -> None:
+def check_walk(cell: LSTMCellParams, gates: Tensor, *, reverse: bool) -> None:
     """All sites at once equal one site after the other, in values and in every gradient."""
     gates = gates.requires_grad_()
     matrices = dict(zip(cell.taps(reverse=reverse), cell.weight, strict=True))
@@ -92,7 +92,7 @@ def check_outside_is_zero() -> None:
     A site with output and write gates closed, and forget gates too, has hidden and memory zero: the same as no site.
     """
     cell = random_cell("diagonals")
-    cell = Cell("diagonals", cell.weight, cell.hidden * 0, cell.memory * 0)
+    cell = LSTMCellParams("diagonals", cell.weight, cell.hidden * 0, cell.memory * 0)
     gates = torch.randn(2, 12, 3, 4, dtype=torch.float64)
     framed = torch.full((2, 12, 5, 5), -1e3, dtype=torch.float64)
     framed[:, :, 1:4, 1:] = gates

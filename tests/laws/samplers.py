@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pointillist.conditioning import Told
-from pointillist.likelihoods import inverse_cdf
-from pointillist.pixel_model import PixelModel
-from pointillist.sampling import sample
-from pointillist.scoring import evaluating
-from pointillist.unroll import ENGINES, Known, unroll
+from pointillist.conditioning import ConditionInputs
+from pointillist.distributions.likelihoods import inverse_cdf
+from pointillist.model.inference import inference_mode
+from pointillist.model.pixel_model import PixelModel
+from pointillist.sampling.api import sample
+from pointillist.sampling.loop import ENGINES, ObservedPixels, autoregressive_loop
 
 from .causal import places
 from .likelihood import check_frequencies
@@ -27,12 +27,12 @@ WALKING = tuple(e for e in DISTINCT if e != "cuda-jacobi")
 
 
 def check_engine_equals_full(
-    model: PixelModel, height: int, width: int, told: Told | None = None, count: int = 2
+    model: PixelModel, height: int, width: int, told: ConditionInputs | None = None, count: int = 2
 ) -> None:
     """Teacher-forced: at every sub-pixel of true images the engine's parameters are those of the full pass."""
     x = random_levels(model, count, height, width)
     groups = model.ports.groups
-    with evaluating(model):
+    with inference_mode(model):
         condition = model.condition(told, count, (height, width))
         full = model.params(x, condition).unflatten(1, (groups, -1)).numpy()
         for name in WALKING:
@@ -59,7 +59,7 @@ def check_painted_by_full_forwards(model: PixelModel, height: int, width: int, c
     """The reference without engine, stage or known site: a full forward of everything for every sub-pixel, in order."""
     uniforms = torch.from_numpy(np.random.default_rng(seed).random((count, model.image.channels, height, width)))
     x = random_levels(model, count, height, width)  # what is not painted yet must not matter
-    with evaluating(model):
+    with inference_mode(model):
         condition = model.condition(model.told(None, count, size=(height, width)), count, (height, width))
         for site in model.places(height, width).argsort(axis=None):
             row, column = divmod(int(site), width)
@@ -105,10 +105,10 @@ def check_unroll_is_given_conditionals(model: PixelModel, height: int, width: in
         found[:, site.channel, site.row, site.column] = log_probs.gather(1, true[:, None])[:, 0]
         return true
 
-    with evaluating(model):
+    with inference_mode(model):
         condition = model.condition(None, 2, (height, width))
         for name in WALKING:
-            assert torch.equal(unroll(model, condition, choose, 2, height, width, name), x)
+            assert torch.equal(autoregressive_loop(model, condition, choose, 2, height, width, name), x)
             torch.testing.assert_close(found, model.log_prob_map(x), rtol=1e-9, atol=1e-9)
 
 
@@ -126,9 +126,11 @@ def check_known_is_kept(model: PixelModel, height: int, width: int) -> None:
             asked.append((site.row, site.column, site.channel))
             return true
 
-        with evaluating(model):
+        with inference_mode(model):
             condition = model.condition(None, 2, (height, width))
-            painted = unroll(model, condition, choose, 2, height, width, name, known=Known(noise, mask))
+            painted = autoregressive_loop(
+                model, condition, choose, 2, height, width, name, known=ObservedPixels(noise, mask)
+            )
             assert torch.equal(painted, x)
             torch.testing.assert_close(found, model.log_prob_map(x) * ~mask, rtol=1e-9, atol=1e-9)
         channels = range(model.image.channels)

@@ -14,20 +14,20 @@ from torch import Tensor, nn
 from pointillist.conditioning import (
     NO_LABEL,
     AttributesConfig,
+    ConditionInputs,
     HintConfig,
-    Part,
+    MaskedValue,
     TextConfig,
-    Told,
     VectorConfig,
-    labels_of,
+    labels_from_input,
 )
+from pointillist.distributions.likelihoods import LikelihoodName, build_likelihood
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
-from pointillist.likelihoods import LikelihoodName, build_likelihood
+from pointillist.model.pixel_model import ModelConfig, PixelModel
 from pointillist.networks import config_from_dict, entry, names
 from pointillist.ordering import ORDERS
-from pointillist.pixel_model import ModelConfig, PixelModel
-from pointillist.training.optim import AveragedWeights
+from pointillist.training.optim import ExponentialMovingAverage
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -232,7 +232,7 @@ def loaded(model: nn.Module) -> None:
 
 def averaged(model: nn.Module) -> None:
     """The average of two sets of random weights."""
-    average = AveragedWeights(model, 0.5)
+    average = ExponentialMovingAverage(model, 0.5)
     dirty(model)
     average.update(100)
     average.copy_to_model()
@@ -244,7 +244,7 @@ def random_levels(model: PixelModel, count: int, height: int | None = None, widt
     return torch.randint(0, image.levels, (count, image.channels, height or image.height, width or image.width))
 
 
-def random_told(model: PixelModel, count: int, height: int | None = None, width: int | None = None) -> Told:
+def random_told(model: PixelModel, count: int, height: int | None = None, width: int | None = None) -> ConditionInputs:
     """Random values of everything that a model listens to, and each known or not at random."""
     height, width = height or model.image.height, width or model.image.width
     config, parts = model.config, dict(model.told(None, count, size=(height, width)).parts)
@@ -269,7 +269,7 @@ def random_told(model: PixelModel, count: int, height: int | None = None, width:
         states = torch.randn(*shape, config.text.token_size, dtype=torch.float64)
         words = torch.randint(-1, config.text.buckets, (*shape, config.text.pieces))
         values["tokens"] = states if config.text.token_size else words
-    return Told(count, {n: Part(values[n], torch.rand(parts[n].known.shape) < 0.7) for n in parts})
+    return ConditionInputs(count, {n: MaskedValue(values[n], torch.rand(parts[n].known.shape) < 0.7) for n in parts})
 
 
 def random_asked(
@@ -279,7 +279,7 @@ def random_asked(
     parts = random_told(model, count, height, width).parts
     asked: dict[str, Any] = {}
     if "label" in parts:
-        asked["label"] = labels_of(parts["label"], count)
+        asked["label"] = labels_from_input(parts["label"], count)
     if "attributes" in parts:
         numbers = torch.where(parts["attributes"].known, parts["attributes"].values, NO_LABEL)
         asked["attributes"] = {name: numbers[:, i] for i, name in enumerate(ATTRIBUTES.values)}

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 
 from pointillist.images import ImageSpec
+from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import names
-from pointillist.pixel_model import PixelModel
 
 from .accounting import check_evaluation, check_known_entropy
 from .bending import check_guidance, check_inverse_cdf, check_temperature, check_top_p

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from pointillist.conditioning import TextConfig
 from pointillist.images import ImageSpec
+from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import names
-from pointillist.pixel_model import PixelModel
 
 from .conditions import (
     check_batches,

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointillist.factory import build
 from pointillist.images import ImageSpec
+from pointillist.model.pretrained import build
 from pointillist.networks import names
 
 from .causal import dependencies, places

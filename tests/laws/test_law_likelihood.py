@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pointillist.distributions.likelihoods import DiscretizedLogisticMixture, LikelihoodName, build_likelihood
 from pointillist.images import ImageSpec
-from pointillist.likelihoods import DiscretizedLogisticMixture, LikelihoodName, build_likelihood
 from pointillist.networks import names
 
 from .likelihood import check_likelihood, check_mixture_values, check_normalised

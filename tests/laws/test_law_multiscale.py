@@ -9,10 +9,10 @@ import torch
 
 from pointillist.errors import EngineError
 from pointillist.images import ImageSpec
+from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import MultiscalePixelRNN, painting_order
-from pointillist.passes import FullPass
-from pointillist.pixel_model import PixelModel
-from pointillist.unroll import open_engine, unroll
+from pointillist.nn.passes import FullPass
+from pointillist.sampling.loop import autoregressive_loop, create_stepper
 
 from .causal import dependencies, places
 from .context import check_context, complete, heard
@@ -123,7 +123,9 @@ def test_rows_are_reported_in_rows_of_the_image() -> None:
     rows: list[int] = []
     zeros = lambda site, log_probs: torch.zeros(1, dtype=torch.int64)  # noqa: E731
     with torch.inference_mode():
-        unroll(model, model.condition(None, 1), zeros, 1, 4, 4, on_row=lambda done, levels: rows.append(done))
+        autoregressive_loop(
+            model, model.condition(None, 1), zeros, 1, 4, 4, on_row=lambda done, levels: rows.append(done)
+        )
     assert rows == sorted(rows)
     assert rows == [0, 1, 1, 2, 3, 4]
 
@@ -132,4 +134,4 @@ def test_an_engine_is_opened_a_stage_at_a_time() -> None:
     """A sentence, not a network recorded in the wrong order."""
     model = multiscale((1, 4, 4))
     with pytest.raises(EngineError, match="paints in 2 stages"):
-        open_engine(model, model.condition(None, 1), 1, 4, 4)
+        create_stepper(model, model.condition(None, 1), 1, 4, 4)

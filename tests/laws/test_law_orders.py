@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from pointillist.engine import record
+from pointillist.engine.recording import record
 from pointillist.errors import CausalityError
 from pointillist.images import ImageSpec
 from pointillist.networks import entry, names
-from pointillist.ordering import ORDERS, order_named, order_names
-from pointillist.passes import Pass
-from pointillist.recurrence import Cell
+from pointillist.nn.functional.recurrence import LSTMCellParams
+from pointillist.nn.passes import Pass
+from pointillist.ordering import ORDERS, get_order, parse_orders
 
 from .causal import check_no_leak, dependencies, places
 from .context import check_context, complete
@@ -24,7 +24,7 @@ from .samplers import check_engine_equals_full, check_same_image, check_scored_a
 from .strategies import SIZES, dirty, make_model
 from .textbook import check_textbook
 
-RASTERS, CURVES = order_names("raster-all"), order_names("s-curve-all")
+RASTERS, CURVES = parse_orders("raster-all"), parse_orders("s-curve-all")
 
 
 @given(name=st.sampled_from(RASTERS), size=st.sampled_from(SIZES), seed=st.integers(0, 99))
@@ -106,8 +106,8 @@ def test_what_cannot_follow_a_curve_is_refused_by_name(method: str) -> None:
             return torch.conv2d(ctx.window("w", x, up=0, left=1, right=-1), torch.ones(1, 1, 1, 1))
         h = ctx.neighbours("n", x, wide, None)
         if method == "`ctx.recur`":
-            return ctx.recur("r", Cell("diagonals", one[:, :2], one[0, 0, :2], one[0, 0, :2]), h)
+            return ctx.recur("r", LSTMCellParams("diagonals", one[:, :2], one[0, 0, :2], one[0, 0, :2]), h)
         return ctx.attend("a", h, lambda h: (h, h), (h,), 1)
 
     with pytest.raises(CausalityError, match=method):
-        record(forward, sub_steps=1, canvas_width=1, height=3, width=4, order=order_named("s-curve"))
+        record(forward, sub_steps=1, canvas_width=1, height=3, width=4, order=get_order("s-curve"))

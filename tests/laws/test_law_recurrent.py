@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointillist.images import ImageSpec
-from pointillist.passes import FullPass
+from pointillist.nn.passes import FullPass
 
 from .causal import check_no_leak, dependencies, places
 from .context import check_context, complete

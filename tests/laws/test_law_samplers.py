@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pointillist.images import ImageSpec
 from pointillist.networks import names
-from pointillist.sampling import sample
+from pointillist.sampling.api import sample
 
 from .samplers import (
     DISTINCT,

@@ -11,14 +11,14 @@ import math
 import pytest
 import torch
 
-from pointillist.factory import build
+from pointillist.distributions.likelihoods import DiscretizedLogisticMixture, LikelihoodName
+from pointillist.evaluation.likelihood import evaluate
 from pointillist.images import ImageSpec
-from pointillist.likelihoods import DiscretizedLogisticMixture, LikelihoodName
+from pointillist.model.pretrained import build
 from pointillist.networks import names
 from pointillist.nn import MaskedConv2d, channel_groups
-from pointillist.sampling import sample
-from pointillist.scoring import evaluate
-from pointillist.training.optim import AveragedWeights
+from pointillist.sampling.api import sample
+from pointillist.training.optim import ExponentialMovingAverage
 
 from .accounting import check_evaluation, check_known_entropy
 from .attention import check_first_site, check_is_a_mean
@@ -92,7 +92,7 @@ def test_p8_masks_hold_before_the_first_step_after_loading_and_under_an_average(
     loaded(model)
     check_no_leak(model, 3, 3)
     assert not [key for key in model.state_dict() if key.endswith("mask")]
-    average = AveragedWeights(model, 0.9)
+    average = ExponentialMovingAverage(model, 0.9)
     dirty(model, 3.0)
     average.update(1000)
     with average.applied():

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import (
     GatedPixelCNNConfig,
     LocallyMaskedPixelCNNConfig,
@@ -20,7 +21,6 @@ from pointillist.networks import (
     PixelSNAILConfig,
 )
 from pointillist.networks.pixel_rnn import PixelRNNConfig
-from pointillist.pixel_model import PixelModel
 
 from . import textbook_multiscale, textbook_pixelcnn_pp, textbook_rnn
 from .strategies import random_levels, random_told

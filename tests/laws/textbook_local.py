@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pointillist.networks import LocallyMaskedPixelCNNConfig, Ports
-from pointillist.pixel_model import PixelModel
+from pointillist.model.pixel_model import PixelModel
+from pointillist.networks import BackboneDims, LocallyMaskedPixelCNNConfig
 
 from .textbook_taps import at, conditioned, mix, rules
 
@@ -63,7 +63,7 @@ def locally_masked_pixelcnn(model: PixelModel, x: Tensor, vector: Tensor | None,
     return order.turn(z)
 
 
-def local_parameters(net: LocallyMaskedPixelCNNConfig, ports: Ports) -> int:
+def local_parameters(net: LocallyMaskedPixelCNNConfig, ports: BackboneDims) -> int:
     """By formula, from settings alone, but for the two layers of the head."""
     d, condition = net.channels, 2 * net.channels * (ports.heard.vector + ports.heard.map)
     first = 2 * d * ((ports.canvas + 1) * net.first_kernel**2 + 1)

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import MultiscalePixelRNNConfig
-from pointillist.pixel_model import PixelModel
 
 from . import textbook_rnn
 from .textbook_taps import convolve, mix

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import PixelCNNPPConfig
-from pointillist.pixel_model import PixelModel
 
 from .causal import places
 from .textbook_taps import conditioned, group, mix

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pointillist.networks import PixelSNAILConfig, Ports
-from pointillist.pixel_model import PixelModel
+from pointillist.model.pixel_model import PixelModel
+from pointillist.networks import BackboneDims, PixelSNAILConfig
 
 from .textbook_taps import conditioned, convolve, group, mix, rules
 
@@ -93,7 +93,7 @@ def pixelsnail(model: PixelModel, x: Tensor, vector: Tensor | None, positions: T
     return one(elu(h), net.output, [group(i, params, groups) for i in range(params)], features)
 
 
-def pixelsnail_parameters(net: PixelSNAILConfig, ports: Ports) -> int:
+def pixelsnail_parameters(net: PixelSNAILConfig, ports: BackboneDims) -> int:
     """By formula, from settings alone."""
     d, condition = net.channels, ports.heard.vector + ports.heard.map
     keys, values = (n * net.heads * ports.groups for n in (net.key_channels, net.value_channels))

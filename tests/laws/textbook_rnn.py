@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pointillist.networks import DiagonalBiLSTMConfig, Ports, RowLSTMConfig
+from pointillist.model.pixel_model import PixelModel
+from pointillist.networks import BackboneDims, DiagonalBiLSTMConfig, RowLSTMConfig
 from pointillist.networks.pixel_rnn import PixelRNNConfig
-from pointillist.pixel_model import PixelModel
 
 from .recurrent import walk
 from .textbook_taps import conditioned, convolve, mix, rules
@@ -51,7 +51,7 @@ def pixel_rnn(model: PixelModel, x: Tensor, vector: Tensor | None, positions: Te
 
 
 def network(
-    net: Any, config: PixelRNNConfig, ports: Ports, x: Tensor, vector: Tensor | None, positions: Tensor | None
+    net: Any, config: PixelRNNConfig, ports: BackboneDims, x: Tensor, vector: Tensor | None, positions: Tensor | None
 ) -> Tensor:
     """Figure 5, right: mask A, recurrent layers with residual and skip connections, head."""
     groups, params = ports.groups, ports.params

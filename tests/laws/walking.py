@@ -9,18 +9,18 @@ import numpy as np
 from torch import Tensor
 
 from pointillist.engine.naive import NaiveEngine
+from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import Stage
 from pointillist.nn import Condition
-from pointillist.pixel_model import PixelModel
-from pointillist.unroll import SiteEngine, open_engine
+from pointillist.sampling.loop import Stepper, create_stepper
 
-Open = Callable[[PixelModel, Stage, Condition, Tensor], SiteEngine]
+Open = Callable[[PixelModel, Stage, Condition, Tensor], Stepper]
 """Opens an engine for a stage: the model, the stage, what its network is told, and the canvas of true images."""
 
 
 def engine(name: str) -> Open:
     """The engine called `name`."""
-    return lambda model, stage, told, canvas: open_engine(
+    return lambda model, stage, told, canvas: create_stepper(
         model, told, len(canvas), *canvas.shape[2:], name, stage=stage, order=model.order()
     )
 
@@ -28,7 +28,7 @@ def engine(name: str) -> Open:
 def naive_on(fill: Callable[[Tensor], Tensor]) -> Open:
     """The naive engine, with something else than zeros at unknown sites."""
 
-    def opened(model: PixelModel, stage: Stage, told: Condition, canvas: Tensor) -> SiteEngine:
+    def opened(model: PixelModel, stage: Stage, told: Condition, canvas: Tensor) -> Stepper:
         filled = fill(stage.grid(canvas))
         return NaiveEngine(lambda x, ctx: stage.network(x, ctx, told), filled, model.ports.groups, model.order())
 

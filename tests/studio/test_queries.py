@@ -11,8 +11,8 @@ import torch
 from fastapi.testclient import TestClient
 
 import pointillist as pt
-from pointillist.explaining import bit_maps, gradient, what_if
-from pointillist.pixel_model import PixelModel
+from pointillist.analysis import counterfactual, gradient, surprisal_maps
+from pointillist.model.pixel_model import PixelModel
 from pointillist.studio.service import StudioService
 from tests.studio.helpers import decoded, encoded
 
@@ -53,7 +53,7 @@ def test_score_is_the_likelihood(client: TestClient, service: StudioService, nam
     assert found["bits"] == pytest.approx(surprise.sum(), rel=1e-5)
     assert found["bits_per_dim"] == pytest.approx(found["bits"] / levels.size)
     assert found["expected"] == pytest.approx(decoded(found["entropy"]).sum(), rel=1e-4)
-    assert found["z"] == pytest.approx(bit_maps(model, levels).z)
+    assert found["z"] == pytest.approx(surprisal_maps(model, levels).z)
     places = model.places(*levels.shape[1:])
     assert (places.ravel()[found["sequence"]] == np.arange(places.size)).all()
 
@@ -138,7 +138,9 @@ def test_an_edit_costs_what_the_likelihood_says(client: TestClient, service: Stu
     assert found["bits_after"] == pytest.approx(after, rel=1e-5)
     assert found["bits_change"] == pytest.approx(after - before, rel=1e-3, abs=1e-3)
     shift = decoded(found["shift"])
-    np.testing.assert_allclose(shift, what_if(model, levels, {(1, 2, 0): edits[0]["level"]}, n=0).shift, atol=1e-5)
+    np.testing.assert_allclose(
+        shift, counterfactual(model, levels, {(1, 2, 0): edits[0]["level"]}, n=0).shift, atol=1e-5
+    )
     p, q = (enumerated(model, x, (1, 1, 2)) for x in (levels, changed))
     assert shift[1, 1, 2] == pytest.approx((p * np.log2(p / q)).sum(), rel=1e-2, abs=1e-5)
     places = model.places(*levels.shape[1:])

@@ -12,8 +12,8 @@ import torch
 from fastapi.testclient import TestClient
 
 import pointillist as pt
-from pointillist.explaining import bit_maps, continue_image
-from pointillist.pixel_model import PixelModel
+from pointillist.analysis import inpaint, surprisal_maps
+from pointillist.model.pixel_model import PixelModel
 from pointillist.studio import schemas
 from pointillist.studio.errors import RequestError
 from pointillist.studio.jobs import make_job
@@ -76,7 +76,7 @@ def test_the_stream_is_the_image(
     loaded = model_of(service, model)
     places = loaded.places(*size, loaded.order(request_.get("order")))
     assert (places.ravel()[started["sequence"]] == np.arange(places.size)).all()
-    maps = bit_maps(loaded, images(finished)[0], order=request_.get("order"))
+    maps = surprisal_maps(loaded, images(finished)[0], order=request_.get("order"))
     for name, expected in (("levels", images(finished)[0]), ("entropy", maps.entropy), ("surprisal", maps.surprise)):
         streamed = np.concatenate([decoded(e[name])[0] for e in pixels])  # [n, c]
         seen = np.zeros_like(streamed)
@@ -105,14 +105,14 @@ def test_distributions_are_those_of_the_model(client: TestClient) -> None:
 def test_known_pixels_are_kept_and_the_rest_is_continued(
     client: TestClient, service: StudioService, model: str
 ) -> None:
-    """As `continue_image` does, from the same uniforms; the stream has the unknown ones only."""
+    """As `inpaint` does, from the same uniforms; the stream has the unknown ones only."""
     loaded = model_of(service, model)
     shape = loaded.image.shape
     rng = np.random.default_rng(0)
     levels, known = rng.integers(0, 4, shape), rng.random(shape[1:]) < 0.5
     samples = [{"seed": 5, "index": i} for i in range(2)]
     found = painted(client, model, samples=samples, **start(levels, known))
-    expected = continue_image(loaded, levels, known, 2, seed=5)
+    expected = inpaint(loaded, levels, known, 2, seed=5)
     np.testing.assert_array_equal(images(found[-1]), expected.levels.numpy())
     assert sorted(found[1]["sequence"]) == np.flatnonzero(~known).tolist()
     bits = [image["bits"] for image in found[-1]["images"]]

@@ -11,9 +11,9 @@ import torch
 
 import pointillist as pt
 from pointillist.data import Batch
-from pointillist.training.augment import reworded
+from pointillist.training.augmentation import reworded
 from pointillist.training.captions import CaptionSettings, augment_caption
-from pointillist.training.recipe import RunConfig, assign, parse_assignment, read_toml
+from pointillist.training.run_config import RunConfig, assign, parse_assignment, read_toml
 
 
 def variant(text: str, seed: int = 0, **settings: Any) -> str:

@@ -7,21 +7,21 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.conditioning import Part, Told
-from pointillist.data import Batch, Columns
-from pointillist.finetune import initialise_from
-from pointillist.telling import Telling, hint_of
-from pointillist.training.augment import hide, shifted
+from pointillist.conditioning import ConditionInputs, MaskedValue
+from pointillist.data import Annotations, Batch
+from pointillist.model.dataset_conditions import DatasetConditions, derive_hint
+from pointillist.model.finetune import initialise_from
+from pointillist.training.augmentation import drop_conditions, shifted
 from tests.datasets import dataset_of
 from tests.laws.strategies import dirty, random_told
 
 
-def told(count: int) -> Told:
+def told(count: int) -> ConditionInputs:
     known = torch.ones(count, dtype=torch.bool)
-    return Told(count, {
-        "label": Part(torch.zeros(count, dtype=torch.int64), known),
-        "attributes": Part(torch.zeros(count, 2, dtype=torch.int64), known[:, None].expand(-1, 2)),
-        "hint": Part(torch.zeros(count, 1, 2, 2), known.reshape(-1, 1, 1, 1).expand(-1, 1, 2, 2)),
+    return ConditionInputs(count, {
+        "label": MaskedValue(torch.zeros(count, dtype=torch.int64), known),
+        "attributes": MaskedValue(torch.zeros(count, 2, dtype=torch.int64), known[:, None].expand(-1, 2)),
+        "hint": MaskedValue(torch.zeros(count, 1, 2, 2), known.reshape(-1, 1, 1, 1).expand(-1, 1, 2, 2)),
     })  # fmt: skip
 
 
@@ -29,7 +29,7 @@ def test_conditions_are_hidden_by_themselves_and_all_at_once() -> None:
     """Shares as asked, within four deviations; independent of one another but for the draws of "all"."""
     count = 4000
     config = pt.TrainConfig(label_dropout=0.3, condition_dropout=0.2, all_dropout=0.1)
-    found = hide(told(count), np.arange(count), 1, config).parts
+    found = drop_conditions(told(count), np.arange(count), 1, config).parts
     label, attributes = ~found["label"].known, ~found["attributes"].known
     hint = ~found["hint"].known.flatten(1)
     assert torch.equal(hint.all(1), hint.any(1))  # a hint as a whole
@@ -44,11 +44,11 @@ def test_conditions_are_hidden_by_themselves_and_all_at_once() -> None:
 def test_what_is_hidden_depends_on_seed_and_image() -> None:
     """Not on the batch."""
     config = pt.TrainConfig(label_dropout=0.5, condition_dropout=0.5)
-    whole = hide(told(50), np.arange(50), 7, config)
-    part = hide(told(50)[20:30], np.arange(20, 30), 7, config)
+    whole = drop_conditions(told(50), np.arange(50), 7, config)
+    part = drop_conditions(told(50)[20:30], np.arange(20, 30), 7, config)
     for name, found in part.parts.items():
         assert torch.equal(found.known, whole.parts[name].known[20:30])
-    again = hide(told(50), np.arange(50), 8, config)
+    again = drop_conditions(told(50), np.arange(50), 8, config)
     assert not torch.equal(again.parts["label"].known, whole.parts["label"].known)
 
 
@@ -60,9 +60,9 @@ def test_hints_move_with_their_images() -> None:
     assert torch.equal(moved.hints, moved.levels.float())
     assert not torch.equal(moved.levels, x)
     model = pt.build("pixelcnn", shape=(1, 4, 5), levels=9, channels=3, layers=1, hint="lowres:2")
-    telling = Telling(model, dataset_of(x.numpy()[:, 0].astype(np.uint8), options=pt.DataOptions(levels=9)))
+    telling = DatasetConditions(model, dataset_of(x.numpy()[:, 0].astype(np.uint8), options=pt.DataOptions(levels=9)))
     found = telling(np.arange(6), moved).parts["hint"]
-    assert torch.equal(found.values, hint_of(model, moved.levels))
+    assert torch.equal(found.values, derive_hint(model, moved.levels))
 
 
 def test_a_data_set_of_another_kind_is_refused() -> None:
@@ -72,9 +72,9 @@ def test_a_data_set_of_another_kind_is_refused() -> None:
     )
     x = np.zeros((3, 2, 2), np.uint8)
     for columns, words in (
-        (Columns(vectors=np.zeros((3, 5), np.float32)), "have 5 numbers, and the model takes 2"),
-        (Columns({"hair": np.zeros(3, np.int64)}, {"hair": ("grey",)}), "hair 'grey'"),
-        (Columns(hints=np.zeros((3, 2, 2, 2), np.float32)), "2 channel"),
+        (Annotations(vectors=np.zeros((3, 5), np.float32)), "have 5 numbers, and the model takes 2"),
+        (Annotations({"hair": np.zeros(3, np.int64)}, {"hair": ("grey",)}), "hair 'grey'"),
+        (Annotations(hints=np.zeros((3, 2, 2, 2), np.float32)), "2 channel"),
     ):
         data = dataset_of(x, columns=columns, options=pt.DataOptions(levels=4))
         with pytest.raises(pt.ConfigError, match=words):
@@ -86,9 +86,9 @@ def test_columns_are_matched_by_name() -> None:
     model = pt.build(
         "pixelcnn", shape=(1, 2, 2), levels=4, channels=3, layers=1, attributes={"a": 2, "hair": ["x", "red"]}
     )
-    columns = Columns({"hair": np.array([0, -1, 0])}, {"hair": ("red",)})
+    columns = Annotations({"hair": np.array([0, -1, 0])}, {"hair": ("red",)})
     data = dataset_of(np.zeros((3, 2, 2), np.uint8), columns=columns, options=pt.DataOptions(levels=4))
-    found = Telling(model, data)(np.arange(3), data.batch(np.arange(3))).parts["attributes"]
+    found = DatasetConditions(model, data)(np.arange(3), data.batch(np.arange(3))).parts["attributes"]
     assert found.known.tolist() == [[False, True], [False, False], [False, True]]
     assert found.values[found.known].tolist() == [1, 1]
 

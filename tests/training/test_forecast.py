@@ -1,4 +1,4 @@
-"""`forecast`: what a run would cost, without making it."""
+"""`estimate_cost`: what a run would cost, without making it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.training.dry_run import spoken
-from pointillist.training.pauses import Pauses
+from pointillist.training.estimate import format_duration
+from pointillist.training.intervals import Intervals
 
 from .helpers import assert_same_weights, tiny_config, tiny_data, tiny_model, weights
 
@@ -25,7 +25,7 @@ def test_a_forecast_counts_what_the_run_would_do(tmp_path: Path) -> None:
     def paint(copy: pt.PretrainedPixelModel, folder: Path, step: int) -> None:
         painted.append(folder)
 
-    found = pt.forecast(model, data, tiny_config(tmp_path / "run", steps=1000), paint=paint)
+    found = pt.estimate_cost(model, data, tiny_config(tmp_path / "run", steps=1000), paint=paint)
     assert (found.steps, found.batch_size) == (1000, 4)
     assert found.training_seconds == pytest.approx(999 * 4 / found.images_per_second)
     assert found.hours * 3600 == pytest.approx(found.first_seconds + found.training_seconds + found.pause_seconds)
@@ -40,32 +40,32 @@ def test_a_forecast_counts_what_the_run_would_do(tmp_path: Path) -> None:
 
 def test_without_validation_and_sheets_there_are_no_pauses() -> None:
     data = tiny_data()
-    found = pt.forecast(tiny_model(data.train), data.train, tiny_config(steps=3))
+    found = pt.estimate_cost(tiny_model(data.train), data.train, tiny_config(steps=3))
     assert found.pause_seconds == 0
     assert found.steps == 3
 
 
 def test_a_batch_that_cannot_fit_is_refused_before_it_is_tried(monkeypatch: Any) -> None:
     data = tiny_data()
-    monkeypatch.setattr("pointillist.training.dry_run.free_bytes", lambda device: 1_000_000)
-    monkeypatch.setattr("pointillist.training.dry_run._steps", lambda trainer: pytest.fail("it was tried"))
+    monkeypatch.setattr("pointillist.training.estimate.free_bytes", lambda device: 1_000_000)
+    monkeypatch.setattr("pointillist.training.estimate._steps", lambda trainer: pytest.fail("it was tried"))
     with pytest.raises(pt.TrainingError, match=r"40 images at once .* take at most \d+ with `--batch-size`"):
-        pt.forecast(tiny_model(data.train), data, tiny_config(batch_size=40))
+        pt.estimate_cost(tiny_model(data.train), data, tiny_config(batch_size=40))
 
 
 def test_pauses_counted_are_those_that_fall_due() -> None:
     for total, settings in [(8, {}), (97, {"evaluate_every": 10}), (3, {"save_every": 50}), (40, {"sample_every": 40})]:
-        pauses = Pauses.of(tiny_config(**{"evaluate_every": 0, "save_every": 0, **settings}), total)
+        pauses = Intervals.of(tiny_config(**{"evaluate_every": 0, "save_every": 0, **settings}), total)
         for every in (pauses.validate, pauses.save, pauses.paint):
             assert pauses.count(every) == sum(pauses.due(every, step) for step in range(1, total + 1))
 
 
 def test_durations_are_said_as_one_would() -> None:
-    assert [spoken(s) for s in (3.4, 99, 300, 7200)] == ["3 s", "99 s", "5 min", "2.0 h"]
+    assert [format_duration(s) for s in (3.4, 99, 300, 7200)] == ["3 s", "99 s", "5 min", "2.0 h"]
 
 
 def test_a_forecast_reads() -> None:
-    found = pt.Forecast(1000, 16, 80.0, 2.0, 199.8, 30.0, 1_500_000_000, 20_000_000_000)
+    found = pt.CostEstimate(1000, 16, 80.0, 2.0, 199.8, 30.0, 1_500_000_000, 20_000_000_000)
     assert re.search(
         r"80\.0 images/s.*\n.*1\.50 GB at most of 20\.0 GB free\n.*4 min: 3 min for 16,000 images", str(found)
     )
@@ -76,6 +76,6 @@ def test_networks_that_want_the_first_images_get_them() -> None:
     data = tiny_data()
     torch.manual_seed(0)
     model = pt.build("pixelcnn-pp", image=data.train.spec, preset="tiny")
-    found = pt.forecast(model, data.train, tiny_config(steps=1))
+    found = pt.estimate_cost(model, data.train, tiny_config(steps=1))
     assert found.steps == 1
     assert model.wants_first_batch

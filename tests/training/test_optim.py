@@ -15,7 +15,7 @@ from pointillist.networks import entry, names
 from pointillist.training import Interrupted
 from pointillist.training.optim import build_optimiser
 from pointillist.training.presets import with_preset
-from pointillist.training.recipe import RunConfig
+from pointillist.training.run_config import RunConfig
 from pointillist.training.schedule import learning_rate
 
 from .helpers import assert_same_weights, tiny_config, tiny_data, tiny_model, weights

@@ -13,7 +13,7 @@ import pointillist as pt
 from pointillist.networks import entry
 from pointillist.training import Interrupted
 from pointillist.training.presets import with_preset
-from pointillist.training.recipe import RunConfig, read_toml
+from pointillist.training.run_config import RunConfig, read_toml
 
 from ..scripts import script
 from .helpers import assert_same_weights

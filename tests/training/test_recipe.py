@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointillist.errors import ConfigError
-from pointillist.training.recipe import RunConfig, assign, merge, parse_assignment, parse_value, read_toml
+from pointillist.training.run_config import RunConfig, assign, merge, parse_assignment, parse_value, read_toml
 
 
 def test_what_is_written_is_read_again() -> None:

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 import pointillist as pt
 from pointillist.networks import names
 from pointillist.training import batch_size, precision
-from pointillist.training.augment import shift_images
+from pointillist.training.augmentation import shift_images
 from pointillist.training.batch_size import largest_batch
-from pointillist.training.journal import Guard
-from pointillist.training.optim import AveragedWeights, build_optimiser
-from pointillist.training.order import Order
+from pointillist.training.epoch_sampler import EpochSampler
+from pointillist.training.logging import DivergenceGuard
+from pointillist.training.optim import ExponentialMovingAverage, build_optimiser
 from pointillist.training.precision import resolve_device, resolve_precision
 from pointillist.training.schedule import learning_rate
 
@@ -43,12 +43,12 @@ def test_the_loss_falls_and_the_best_model_is_kept(tmp_path: Path) -> None:
 @given(st.integers(1, 40), st.integers(1, 30), st.integers(0, 5))
 def test_order_shows_every_image_once_an_epoch(images: int, batch: int, seed: int) -> None:
     """Batches may straddle epochs; none is dropped, and position alone decides."""
-    order = Order(images, seed)
+    order = EpochSampler(images, seed)
     read = [pair for start in range(0, 3 * images, batch) for pair in order.read(start, batch)]
     flat = [(epoch, int(i)) for epoch, index in read for i in index][: 3 * images]
     for epoch in range(3):
         assert sorted(i for e, i in flat if e == epoch) == list(range(images))
-    again = Order(images, seed).read(images, images)
+    again = EpochSampler(images, seed).read(images, images)
     assert [int(i) for _, index in again for i in index] == [i for e, i in flat if e == 1]
 
 
@@ -88,7 +88,7 @@ def test_embeddings_and_biases_do_not_decay() -> None:
 def test_average_is_applied_only_within_the_block() -> None:
     """After the block the model has its own weights again."""
     model = torch.nn.Linear(2, 2)
-    average = AveragedWeights(model, 0.5)
+    average = ExponentialMovingAverage(model, 0.5)
     own = model.weight.detach().clone() + 1
     with torch.no_grad():
         model.weight.copy_(own)
@@ -111,7 +111,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
 
 def test_a_diverging_loss_stops_the_run() -> None:
     """Far worse than guessing, for a whole window."""
-    guard = Guard(levels=2, window=5)
+    guard = DivergenceGuard(levels=2, window=5)
     for _ in range(20):
         guard.check(1.0, 1, [0], "none")
     guard.check(4.0, 2, [0], "none")

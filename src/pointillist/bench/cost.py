@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pointillist.bench.peaks import Peaks
+from pointillist.bench.roofline import Peaks
 from pointillist.engine import Program
 from pointillist.engine.opcodes import OPCODES
 from pointillist.engine.program import Instruction

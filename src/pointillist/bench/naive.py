@@ -7,24 +7,24 @@ import copy
 import torch
 from torch import Tensor
 
-from pointillist.bench.subject import Subject
-from pointillist.bench.timing import Case, spent
-from pointillist.sampling import Chooser
-from pointillist.scoring import evaluating
-from pointillist.unroll import Known, unroll
+from pointillist.bench.timing import Case, cpu_time
+from pointillist.bench.workload import Workload
+from pointillist.model.inference import inference_mode
+from pointillist.sampling.api import UniformSampler
+from pointillist.sampling.loop import ObservedPixels, autoregressive_loop
 
 PIXELS = 8
 LAYOUTS = {"NCHW": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
-def naive_cases(subject: Subject, batch: int) -> dict[str, Case]:
+def naive_cases(subject: Workload, batch: int) -> dict[str, Case]:
     """The naive sampler in each memory layout: a case gives the seconds of an image. The faster one is the baseline."""
     return {f"naive {name}": _case(subject, batch, layout) for name, layout in LAYOUTS.items()}
 
 
-def _case(subject: Subject, batch: int, layout: torch.memory_format) -> Case:
+def _case(subject: Workload, batch: int, layout: torch.memory_format) -> Case:
     model = copy.deepcopy(subject.model).to(memory_format=layout)
-    ours = Subject(model, subject.size)
+    ours = Workload(model, subject.size)
     parts = _parts(ours)
 
     def case() -> float:
@@ -35,7 +35,7 @@ def _case(subject: Subject, batch: int, layout: torch.memory_format) -> Case:
     return case
 
 
-def _parts(subject: Subject) -> list[Tensor]:
+def _parts(subject: Workload) -> list[Tensor]:
     """The sites that each stage of the model paints, `[n, 2]`."""
     size = subject.order.turned_size(*subject.size)
     known = torch.zeros(size, dtype=torch.bool)
@@ -48,7 +48,7 @@ def _parts(subject: Subject) -> list[Tensor]:
     return parts
 
 
-def _seconds_a_site(subject: Subject, batch: int, sites: Tensor) -> float:
+def _seconds_a_site(subject: Workload, batch: int, sites: Tensor) -> float:
     """What some more sites take: walking over sites that are known takes the same with few and with more."""
     few = min(PIXELS, len(sites) - 1)
     if not few:
@@ -56,15 +56,15 @@ def _seconds_a_site(subject: Subject, batch: int, sites: Tensor) -> float:
     return (_paint(subject, batch, sites[: 1 + few]) - _paint(subject, batch, sites[:1])) / few
 
 
-def _paint(subject: Subject, batch: int, sites: Tensor) -> float:
+def _paint(subject: Workload, batch: int, sites: Tensor) -> float:
     """Seconds of painting these sites of a batch of images, of which all others are known."""
     model, size = subject.model, subject.size
     mask = torch.ones(size, dtype=torch.bool)
     mask[sites[:, 0], sites[:, 1]] = False
     shape = (batch, model.image.channels, *size)
-    known = Known(torch.zeros(shape, dtype=torch.int64), mask)
+    known = ObservedPixels(torch.zeros(shape, dtype=torch.int64), mask)
     uniforms = torch.rand(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    chooser = Chooser(uniforms, guidance=1.0, temperature=1.0, top_p=1.0)
-    with evaluating(model):
+    chooser = UniformSampler(uniforms, guidance=1.0, temperature=1.0, top_p=1.0)
+    with inference_mode(model):
         condition = model.condition(None, batch, size)
-        return spent(lambda: unroll(model, condition, chooser, batch, *size, "naive", known=known))
+        return cpu_time(lambda: autoregressive_loop(model, condition, chooser, batch, *size, "naive", known=known))

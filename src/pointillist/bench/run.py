@@ -12,24 +12,24 @@ import torch
 
 from pointillist._version import __version__
 from pointillist.bench.cost import Cost
-from pointillist.bench.peaks import Peaks, measure_peaks
+from pointillist.bench.roofline import Peaks, measure_peaks
 from pointillist.bench.sampling import (
-    Painted,
+    SamplingTime,
     available,
     measure_painting,
     measure_recording,
     measure_threads,
 )
-from pointillist.bench.start import Started, measure_start
-from pointillist.bench.subject import Subject
-from pointillist.bench.timing import Spread
-from pointillist.bench.training import Trained, measure_training
-from pointillist.machine import describe_machine, describe_versions, one_thread, today
-from pointillist.pixel_model import PixelModel
+from pointillist.bench.startup import StartupTime, measure_start
+from pointillist.bench.timing import MedianRange
+from pointillist.bench.training import TrainingTime, measure_training
+from pointillist.bench.workload import Workload
+from pointillist.model.pixel_model import PixelModel
+from pointillist.system.hardware import describe_machine, describe_versions, single_threaded, today
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class BenchConfig:
     """What to measure.
 
     Attributes:
@@ -54,7 +54,7 @@ class Plan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class BenchReport:
     """What was found; `plain` is JSON.
 
     Attributes:
@@ -75,10 +75,10 @@ class Report:
     busy: float
     peaks: Peaks
     cost: Cost
-    recording: Spread
-    painting: list[Painted]
-    starts: list[Started]
-    training: list[Trained]
+    recording: MedianRange
+    painting: list[SamplingTime]
+    starts: list[StartupTime]
+    training: list[TrainingTime]
     skipped: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -87,7 +87,7 @@ class Report:
         return asdict(self)
 
 
-def bench(model: PixelModel, name: str, plan: Plan, on_case: Callable[[str], None] | None = None) -> Report:
+def bench(model: PixelModel, name: str, plan: BenchConfig, on_case: Callable[[str], None] | None = None) -> BenchReport:
     """Measure a model on this machine, one thread unless asked for more.
 
     Args:
@@ -100,8 +100,8 @@ def bench(model: PixelModel, name: str, plan: Plan, on_case: Callable[[str], Non
     started = time.perf_counter()
     busy = psutil.cpu_percent(interval=0.5) / 100
     model.eval()
-    subject = Subject(model, plan.size)
-    with one_thread():
+    subject = Workload(model, plan.size)
+    with single_threaded():
         say("machine")
         peaks = measure_peaks()
         engines, skipped = available(subject, plan.engines)
@@ -112,11 +112,11 @@ def bench(model: PixelModel, name: str, plan: Plan, on_case: Callable[[str], Non
             for row in measure_painting(subject, batch, engines, peaks, repeats=plan.repeats, on_case=say)
         ]
     painting += _threads(subject, engines, peaks, plan, say)
-    with one_thread():
+    with single_threaded():
         starts = [measure_start(model, plan.size, engine) for engine in engines] if plan.start else []
         training = _training(model, plan, say)
     spec = model.image
-    return Report(
+    return BenchReport(
         name=name,
         parameters=model.num_parameters,
         image=f"{plan.size[0]}x{plan.size[1]} {spec.mode}, {spec.levels} levels, {model.likelihood.name}",
@@ -138,8 +138,8 @@ def bench(model: PixelModel, name: str, plan: Plan, on_case: Callable[[str], Non
 
 
 def _threads(
-    subject: Subject, engines: Sequence[str], peaks: Peaks, plan: Plan, say: Callable[[str], None]
-) -> list[Painted]:
+    subject: Workload, engines: Sequence[str], peaks: Peaks, plan: BenchConfig, say: Callable[[str], None]
+) -> list[SamplingTime]:
     """Every number of threads above one, at the largest batch."""
     return [
         row
@@ -151,7 +151,7 @@ def _threads(
     ]
 
 
-def _training(model: PixelModel, plan: Plan, say: Callable[[str], None]) -> list[Trained]:
+def _training(model: PixelModel, plan: BenchConfig, say: Callable[[str], None]) -> list[TrainingTime]:
     if not plan.training:
         return []
     torch.manual_seed(0)

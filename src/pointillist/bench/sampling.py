@@ -8,19 +8,19 @@ from dataclasses import dataclass
 import torch
 
 from pointillist.bench.naive import PIXELS, naive_cases
-from pointillist.bench.peaks import Peaks
-from pointillist.bench.subject import Subject
-from pointillist.bench.timing import Case, Spread, interleave, spent
-from pointillist.engine.choice import ON_GPU
+from pointillist.bench.roofline import Peaks
+from pointillist.bench.timing import Case, MedianRange, cpu_time, interleave
+from pointillist.bench.workload import Workload
+from pointillist.engine.selection import ON_GPU
 from pointillist.errors import ConfigError, EngineError
-from pointillist.memory import growth
-from pointillist.unroll import ENGINES
+from pointillist.sampling.loop import ENGINES
+from pointillist.system.memory import measure_peak_memory
 
 OnCase = Callable[[str], None] | None
 
 
 @dataclass(frozen=True)
-class Painted:
+class SamplingTime:
     """How long one engine takes at one batch size.
 
     Attributes:
@@ -37,16 +37,16 @@ class Painted:
     engine: str
     batch: int
     threads: int
-    milliseconds: Spread
-    over_naive: Spread | None
-    over_one_thread: Spread | None
+    milliseconds: MedianRange
+    over_naive: MedianRange | None
+    over_one_thread: MedianRange | None
     over_floor: float
     opening: float | None
     megabytes: float | None
     note: str = ""
 
 
-def available(subject: Subject, names: Sequence[str] | None) -> tuple[list[str], list[str]]:
+def available(subject: Workload, names: Sequence[str] | None) -> tuple[list[str], list[str]]:
     """The engines, besides naive, that run a model here, and a sentence for each that does not.
 
     Raises:
@@ -66,19 +66,19 @@ def available(subject: Subject, names: Sequence[str] | None) -> tuple[list[str],
     return runs, refused
 
 
-def measure_recording(subject: Subject, repeats: int) -> Spread:
+def measure_recording(subject: Workload, repeats: int) -> MedianRange:
     """Milliseconds of recording the model once."""
     subject.programs()
-    seconds = [spent(subject.programs) for _ in range(repeats)]
-    return Spread.of(seconds).times(1e3)
+    seconds = [cpu_time(subject.programs) for _ in range(repeats)]
+    return MedianRange.of(seconds).times(1e3)
 
 
 def measure_painting(
-    subject: Subject, batch: int, engines: Sequence[str], peaks: Peaks, *, repeats: int = 5, on_case: OnCase = None
-) -> list[Painted]:
+    subject: Workload, batch: int, engines: Sequence[str], peaks: Peaks, *, repeats: int = 5, on_case: OnCase = None
+) -> list[SamplingTime]:
     """Time naive and the engines in turn, at one batch size, by one thread."""
     floor = subject.cost().floor(peaks, batch)
-    megabytes = {e: growth(lambda e=e: subject.paint(e, batch))[1] / 1e6 for e in engines}  # type: ignore[misc]
+    megabytes = {e: measure_peak_memory(lambda e=e: subject.paint(e, batch))[1] / 1e6 for e in engines}  # type: ignore[misc]
     cases: dict[str, Case] = naive_cases(subject, batch)
     layouts = list(cases)
     for name in engines:
@@ -89,20 +89,20 @@ def measure_painting(
     naive = found[layout]
     note = f"{layout.removeprefix('naive ')}, from {PIXELS} pixels"
     slow = naive.spread
-    rows = [Painted("naive", batch, 1, slow.times(1e3), None, None, slow.median / floor, None, None, note)]
+    rows = [SamplingTime("naive", batch, 1, slow.times(1e3), None, None, slow.median / floor, None, None, note)]
     for name in engines:
         opening = found[f"open {name}"].spread.median
         pure = found[name].less(opening).divided(batch)
         ms, faster, distance = pure.spread.times(1e3), naive.over(pure), pure.spread.median / floor
         note = "on a GPU, by the clock on the wall" if name in ON_GPU else ""
-        rows.append(Painted(name, batch, 1, ms, faster, None, distance, 1e3 * opening, megabytes[name], note))
+        rows.append(SamplingTime(name, batch, 1, ms, faster, None, distance, 1e3 * opening, megabytes[name], note))
     return rows
 
 
 def measure_threads(
-    subject: Subject, batch: int, engines: Sequence[str], peaks: Peaks, *, threads: int, repeats: int = 5,
+    subject: Workload, batch: int, engines: Sequence[str], peaks: Peaks, *, threads: int, repeats: int = 5,
     on_case: OnCase = None,
-) -> list[Painted]:  # fmt: skip
+) -> list[SamplingTime]:  # fmt: skip
     """Time engines by one thread and by several in turn, by the clock on the wall; not those of a GPU."""
     engines = [e for e in engines if e not in ON_GPU]
     floor = subject.cost().floor(peaks, batch)
@@ -119,7 +119,7 @@ def measure_threads(
         opening = found[f"open {name}"].spread.median
         one, several = (found[f"{name} {count}"].less(opening).divided(batch) for count in (1, threads))
         ms, distance, gain = several.spread.times(1e3), several.spread.median / floor, one.over(several)
-        rows.append(Painted(name, batch, threads, ms, None, gain, distance, 1e3 * opening, None, "wall time"))
+        rows.append(SamplingTime(name, batch, threads, ms, None, gain, distance, 1e3 * opening, None, "wall time"))
     return rows
 
 

@@ -15,15 +15,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pointillist.errors import EngineError
+from pointillist.model.inference import inference_mode
+from pointillist.model.pixel_model import PixelModel
 from pointillist.nn import CausalConv2d
-from pointillist.passes import Pass
-from pointillist.pixel_model import PixelModel
-from pointillist.scoring import evaluating
+from pointillist.nn.passes import Pass
 
 TOLERANCE = 1e-3  # of parameters in float32, relative to their size: sums are taken in another order
 
 
-def as_textbook(model: PixelModel) -> PixelModel:
+def as_dense_masked(model: PixelModel) -> PixelModel:
     """A copy of a model in which every sliced kernel is a masked one of full size.
 
     Raises:
@@ -66,7 +66,7 @@ def _compare(model: PixelModel, other: PixelModel) -> None:
     image = model.image
     generator = torch.Generator().manual_seed(0)
     x = torch.randint(image.levels, (2, *image.shape), generator=generator).to(model.device)
-    with evaluating(model), evaluating(other):
+    with inference_mode(model), inference_mode(other):
         expected, found = (m.params(x, m.condition(None, 2)) for m in (model, other))
     difference = float((expected - found).abs().max())
     if not difference <= TOLERANCE * max(1.0, float(expected.abs().max())):

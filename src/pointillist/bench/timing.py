@@ -16,7 +16,7 @@ Case = Callable[[], float]
 
 
 @dataclass(frozen=True)
-class Spread:
+class MedianRange:
     """The median of some rounds, and their range."""
 
     median: float
@@ -24,13 +24,13 @@ class Spread:
     high: float
 
     @classmethod
-    def of(cls, values: list[float] | tuple[float, ...]) -> Spread:
+    def of(cls, values: list[float] | tuple[float, ...]) -> MedianRange:
         """From one value a round."""
         return cls(statistics.median(values), min(values), max(values))
 
-    def times(self, factor: float) -> Spread:
+    def times(self, factor: float) -> MedianRange:
         """The same in another unit."""
-        return Spread(self.median * factor, self.low * factor, self.high * factor)
+        return MedianRange(self.median * factor, self.low * factor, self.high * factor)
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ class Times:
     seconds: tuple[float, ...]
 
     @property
-    def spread(self) -> Spread:
+    def spread(self) -> MedianRange:
         """Over the rounds, in seconds."""
-        return Spread.of(self.seconds)
+        return MedianRange.of(self.seconds)
 
     def less(self, seconds: float) -> Times:
         """Without a part that takes so many seconds in every round."""
@@ -52,12 +52,12 @@ class Times:
         """For one of `count` things that were made."""
         return Times(tuple(value / count for value in self.seconds))
 
-    def over(self, other: Times) -> Spread:
+    def over(self, other: Times) -> MedianRange:
         """How many times as long as another case it takes, round by round."""
-        return Spread.of([a / b for a, b in zip(self.seconds, other.seconds, strict=True)])
+        return MedianRange.of([a / b for a, b in zip(self.seconds, other.seconds, strict=True)])
 
 
-def spent(work: Callable[[], object], threads: int = 1, *, wall: bool = False) -> float:
+def cpu_time(work: Callable[[], object], threads: int = 1, *, wall: bool = False) -> float:
     """Seconds that some work takes, by this many threads; `wall` also times one thread by the clock on the wall."""
     now = time.perf_counter if wall or threads > 1 else time.process_time
     started = now()

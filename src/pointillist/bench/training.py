@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pointillist.bench.textbook import as_textbook
-from pointillist.bench.timing import Case, Spread, interleave, spent
-from pointillist.memory import growth
-from pointillist.pixel_model import PixelModel
+from pointillist.bench.textbook import as_dense_masked
+from pointillist.bench.timing import Case, MedianRange, cpu_time, interleave
+from pointillist.model.pixel_model import PixelModel
+from pointillist.system.memory import measure_peak_memory
 from pointillist.training.config import TrainConfig
-from pointillist.training.optim import AveragedWeights, build_optimiser
+from pointillist.training.optim import ExponentialMovingAverage, build_optimiser
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ COMPILED = (
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingTime:
     """How fast one variant trains.
 
     Attributes:
@@ -56,23 +56,23 @@ class Trained:
 
     variant: str
     batch: int
-    images_per_second: Spread
-    over_textbook: Spread
+    images_per_second: MedianRange
+    over_textbook: MedianRange
     megabytes: float
     first_seconds: float
 
 
-class Step:
+class StepRunner:
     """A training step of a copy of a model, on images that stay the same."""
 
     def __init__(self, model: PixelModel, variant: Variant, x: Tensor) -> None:
         config = TrainConfig()
         self.variant, self.x, self.clip, self.count = variant, x, config.clip, 0
-        ours = as_textbook(model) if variant.textbook else copy.deepcopy(model)
+        ours = as_dense_masked(model) if variant.textbook else copy.deepcopy(model)
         layout = torch.channels_last if variant.channels_last else torch.contiguous_format
         self.model = ours.to(memory_format=layout).train()
         self.optimiser = build_optimiser(self.model, config)
-        self.average = AveragedWeights(self.model, config.ema)
+        self.average = ExponentialMovingAverage(self.model, config.ema)
         self.network: Any = torch.compile(self.model) if variant.compiled else self.model
 
     def __call__(self) -> None:
@@ -95,25 +95,25 @@ def measure_training(
     repeats: int = 5,
     threads: int = 1,
     on_case: Callable[[str], None] | None = None,
-) -> list[Trained]:
+) -> list[TrainingTime]:
     """Time all variants in turn, on random images of the model's kind."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randint(model.image.levels, (batch, *model.image.shape), generator=generator).to(model.device)
-    steps = {v.name: Step(model, v, x) for v in (*VARIANTS, *(COMPILED if compiled else ()))}
+    steps = {v.name: StepRunner(model, v, x) for v in (*VARIANTS, *(COMPILED if compiled else ()))}
     first: dict[str, tuple[float, float]] = {}
     for name, step in steps.items():
         started = time.perf_counter()
-        _, size = growth(step)
+        _, size = measure_peak_memory(step)
         first[name] = (time.perf_counter() - started, size / 1e6)
         step()  # once more: the optimiser's moments are made in the first step
-    cases: dict[str, Case] = {name: lambda s=step: spent(s, threads) for name, step in steps.items()}  # type: ignore[misc]
+    cases: dict[str, Case] = {name: lambda s=step: cpu_time(s, threads) for name, step in steps.items()}  # type: ignore[misc]
     found = interleave(cases, repeats, on_case)
     slow = found[VARIANTS[0].name]
     return [
-        Trained(
+        TrainingTime(
             name,
             batch,
-            Spread.of([batch / seconds for seconds in times.seconds]),
+            MedianRange.of([batch / seconds for seconds in times.seconds]),
             slow.over(times),
             first[name][1],
             first[name][0],

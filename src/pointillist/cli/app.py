@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from pointillist._version import __version__
-from pointillist.cli.failures import EXIT_STOPPED, fault_of, say_fault
+from pointillist.cli.errors import EXIT_STOPPED, print_error, user_message
 
 COMMANDS = {
     "demo": "See it all",
@@ -70,13 +70,13 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            say_fault("stopped.", label="")
+            print_error("stopped.", label="")
             raise typer.Exit(EXIT_STOPPED) from None
         except Exception as error:
-            fault = fault_of(error)
+            fault = user_message(error)
             if fault is None or os.environ.get(_DEBUG, "0") not in ("", "0"):
                 raise
-            say_fault(fault)
+            print_error(fault)
             raise typer.Exit(2) from None
 
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from pointillist.checkpoint import write_text
+from pointillist.checkpoint.files import write_text
 from pointillist.cli.writers import as_files
-from pointillist.pictures import save_png
+from pointillist.visualization import save_png
 
 if TYPE_CHECKING:
-    from pointillist.sampling import Samples
+    from pointillist.sampling.api import Samples
 
 
 def write_atlas(out: Path, parts: Iterable[Samples], classes: Sequence[str], columns: int | None) -> None:

@@ -13,9 +13,9 @@ from pointillist.cli.weights import HELP as ROUNDED
 from pointillist.cli.weights import with_weights
 
 if TYPE_CHECKING:
-    from pointillist.bench import Plan, Report
-    from pointillist.bench.timing import Spread
-    from pointillist.factory import PretrainedPixelModel
+    from pointillist.bench import BenchConfig, BenchReport
+    from pointillist.bench.timing import MedianRange
+    from pointillist.model.pretrained import PretrainedPixelModel
 
 EPILOG = """Examples:
 
@@ -85,10 +85,10 @@ def bench(
     force: Force = False,
 ) -> None:
     """Measure how fast this machine paints and trains, against naive and the hardware."""
-    from pointillist.bench import Plan
+    from pointillist.bench import BenchConfig
     from pointillist.bench import bench as measure
     from pointillist.bench.plot import draw
-    from pointillist.checkpoint import write_text
+    from pointillist.checkpoint.files import write_text
     from pointillist.data import parse_size
 
     for path in (as_json, plot):
@@ -97,7 +97,7 @@ def bench(
     wanted = None if size is None else parse_size(size)
     subject, name = _model(model, sets or [], wanted, levels, mode)
     subject, name = with_weights(subject, weights), f"{name} {weights or ''}".rstrip()
-    plan = Plan(
+    plan = BenchConfig(
         size=wanted or (subject.image.height, subject.image.width),
         batches=_numbers("--batch", batch),
         engines=None if engines is None else tuple(part.strip() for part in engines.split(",")),
@@ -121,7 +121,7 @@ def bench(
     say(report)
 
 
-def _measured(measure: Any, subject: PretrainedPixelModel, name: str, plan: Plan) -> Report:
+def _measured(measure: Any, subject: PretrainedPixelModel, name: str, plan: BenchConfig) -> BenchReport:
     """The report; a bar shows that something goes on."""
     done = 0
     with Bar("measuring", 0) as bar:
@@ -131,7 +131,7 @@ def _measured(measure: Any, subject: PretrainedPixelModel, name: str, plan: Plan
             done += 1
             bar.show(done)
 
-        report: Report = measure(subject, name, plan, on_case)
+        report: BenchReport = measure(subject, name, plan, on_case)
     return report
 
 
@@ -156,10 +156,10 @@ def _model(
     import torch
 
     from pointillist.errors import ConfigError
-    from pointillist.factory import build, load
     from pointillist.images import ImageSpec
+    from pointillist.model.pretrained import build, load
     from pointillist.networks import names
-    from pointillist.training.recipe import RunConfig, assign, parse_assignment
+    from pointillist.training.run_config import RunConfig, assign, parse_assignment
 
     kind, _, preset = name.partition(":")
     if kind not in names() or Path(name).exists():
@@ -189,7 +189,7 @@ def _model(
     return model, f"{name}{f' ({changed})' if changed else ''}"
 
 
-def say(report: Report) -> None:
+def say(report: BenchReport) -> None:
     """The report for people."""
     peaks, cost = report.peaks, report.cost
     rows, pixels = cost.row_flops / 1e6, cost.pixel_flops / 1e6
@@ -236,7 +236,7 @@ def say(report: Report) -> None:
         typer.echo("NHWC: channels_last. First s: wall time of the first step.")
 
 
-def _ratio(found: Spread | None, digits: int) -> tuple[str, str]:
+def _ratio(found: MedianRange | None, digits: int) -> tuple[str, str]:
     """Median and range, for two columns."""
     if found is None:
         return "", ""

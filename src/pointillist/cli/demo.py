@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from pointillist.demo import Demo
+    from pointillist.demo import DemoResult
 
 EPILOG = "Example:\n\n  pointillist demo --out demo"
 
@@ -26,7 +26,7 @@ def demo(
 
     Takes one to two minutes on two cores. Ctrl-C saves the training; the same command goes on with it.
     """
-    from pointillist.cli.failures import EXIT_STOPPED
+    from pointillist.cli.errors import EXIT_STOPPED
     from pointillist.cli.output import console, print_facts
     from pointillist.demo import run_demo
     from pointillist.demo.run import STEPS
@@ -46,7 +46,7 @@ def demo(
     print_facts(_where(made))
 
 
-def _where(made: Demo) -> list[tuple[str, str]]:
+def _where(made: DemoResult) -> list[tuple[str, str]]:
     """What came out, and where it is."""
     place, facts = made.workspace, made.facts
     low, high = facts.interval

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pointillist.cli.measured import describe, say, write_csv
+from pointillist.cli.measured import describe, print_report, write_csv
 from pointillist.cli.output import Bar, print_json, refuse_existing
 from pointillist.cli.settings import FLAG
 from pointillist.cli.weights import HELP as ROUNDED
@@ -16,7 +16,7 @@ from pointillist.cli.weights import with_weights
 
 if TYPE_CHECKING:
     from pointillist.data import DataOptions, DataSplits, ImageDataset
-    from pointillist.factory import PretrainedPixelModel
+    from pointillist.model.pretrained import PretrainedPixelModel
 
 EPILOG = """Examples:
 
@@ -123,10 +123,10 @@ def evaluate(
 
     from pointillist.cli import fidelity
     from pointillist.data import load_data
-    from pointillist.drawing import check_guidance
+    from pointillist.distributions.sampling_transforms import check_guidance
     from pointillist.errors import ConfigError
-    from pointillist.factory import load
-    from pointillist.scoring import evaluate as score
+    from pointillist.evaluation.likelihood import evaluate as score
+    from pointillist.model.pretrained import load
     from pointillist.training.precision import resolve_device
 
     if per_image is not None:
@@ -136,11 +136,11 @@ def evaluate(
     scorer = with_weights(load(model), weights)
     scorer.to(resolve_device(device)).to(memory_format=torch.channels_last)
     check_guidance(guidance)  # refused before images are read
-    options = reading(scorer, data, sets or [], labels=not no_labels)
+    options = resolve_data_options(scorer, data, sets or [], labels=not no_labels)
     classes = scorer.config.classes if options.labels else ()
     splits = load_data(data, options, spec=scorer.image, classes=classes)
-    name, images = choose(splits, split)
-    images = some(images, limit)
+    name, images = select_split(splits, split)
+    images = limit_images(images, limit)
     started = time.perf_counter()
     with Bar("scoring", len(images)) as bar:
         how: dict[str, Any] = {"order": order, "guidance": guidance, "batch_size": batch_size}
@@ -151,25 +151,25 @@ def evaluate(
     facts = describe(scorer, images, name, result, options)
     if retrieval:
         with torch.autocast(scorer.device.type, torch.bfloat16, enabled=precision == "bf16"):
-            facts |= fidelity.worth(scorer, images, candidates, draws, batch_size, guidance)
+            facts |= fidelity.condition_metrics(scorer, images, candidates, draws, batch_size, guidance)
         facts["worth_in"] = precision
     if copies:
         facts["copies"] = fidelity.copies(scorer, splits, images, name, copies)
     if as_json:
         print_json({"model": model, "data": data, **facts, "seconds": round(seconds, 3)})
     else:
-        say(model, images, result, facts, seconds, per_image)
+        print_report(model, images, result, facts, seconds, per_image)
 
 
-def reading(model: PretrainedPixelModel, data: str, sets: list[str], *, labels: bool) -> DataOptions:
+def resolve_data_options(model: PretrainedPixelModel, data: str, sets: list[str], *, labels: bool) -> DataOptions:
     """How the model's own training images were read, as far as it applies to `data`.
 
     Raises:
         ConfigError: if a setting of `sets` is wrong, or is not about reading images.
     """
-    from pointillist.cli.runs import recorded_settings
     from pointillist.errors import ConfigError
-    from pointillist.training.recipe import RunConfig, assign, parse_assignment
+    from pointillist.training.run_config import RunConfig, assign, parse_assignment
+    from pointillist.training.run_folder import recorded_settings
 
     record = recorded_settings(model).get("data", {})
     same = _same_source(record.get("source"), data)
@@ -194,7 +194,7 @@ def _same_source(recorded: str | None, data: str) -> bool:
     return recorded == data or (Path(data).exists() and Path(recorded).resolve() == Path(data).resolve())
 
 
-def choose(splits: DataSplits, split: str | None) -> tuple[str, ImageDataset]:
+def select_split(splits: DataSplits, split: str | None) -> tuple[str, ImageDataset]:
     """The part to measure, and what to call it.
 
     Raises:
@@ -210,7 +210,7 @@ def choose(splits: DataSplits, split: str | None) -> tuple[str, ImageDataset]:
     return name, splits.get(name)
 
 
-def some(images: ImageDataset, limit: int | None) -> ImageDataset:
+def limit_images(images: ImageDataset, limit: int | None) -> ImageDataset:
     """At most `limit` of the images, the same ones each time, in their order."""
     if limit is None or limit >= len(images):
         return images

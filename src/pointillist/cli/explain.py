@@ -12,9 +12,9 @@ from pointillist.cli.output import print_facts, print_json, refuse_existing, siz
 from pointillist.cli.settings import FLAG
 
 if TYPE_CHECKING:
+    from pointillist.analysis import Explanation
     from pointillist.data import ImageDataset
-    from pointillist.explaining import Explanation
-    from pointillist.factory import PretrainedPixelModel
+    from pointillist.model.pretrained import PretrainedPixelModel
 
 EPILOG = """Examples:
 
@@ -87,9 +87,9 @@ def explain(
     force: Force = False,
 ) -> None:
     """Show what a model made of one image, pixel by pixel, on a page that needs nothing else."""
-    from pointillist.cli.asking import asked
-    from pointillist.explaining import explain as look
-    from pointillist.factory import load
+    from pointillist.analysis import explain as look
+    from pointillist.cli.condition_options import parse_conditions
+    from pointillist.model.pretrained import load
     from pointillist.training.precision import resolve_device
 
     _check(out, maps, label, no_labels, force)
@@ -97,9 +97,11 @@ def explain(
     scorer = load(model)
     scorer.to(resolve_device(device))
     name, images = _images(scorer, image, split, sets or [], labels=not no_labels)
-    number = pick(images, index)
-    given = {"label": label, "text": text, **asked(attributes or [], None)}
-    x, told = one(scorer, images, number, {key: value for key, value in given.items() if value is not None})
+    number = resolve_index(images, index)
+    given = {"label": label, "text": text, **parse_conditions(attributes or [], None)}
+    x, told = query_from_dataset(
+        scorer, images, number, {key: value for key, value in given.items() if value is not None}
+    )
     found = look(
         scorer, x, told=told, name=Path(model).name, changes=changes, continuations=continuations, seed=seed,
         looks=looks, order=order,
@@ -145,15 +147,15 @@ def _images(
     model: PretrainedPixelModel, source: str, split: str | None, sets: list[str], *, labels: bool
 ) -> tuple[str, ImageDataset]:
     """The images of a source, read as the model's own."""
-    from pointillist.cli.evaluate import choose, reading
+    from pointillist.cli.evaluate import resolve_data_options, select_split
     from pointillist.data import load_data
 
-    options = reading(model, source, sets, labels=labels)
+    options = resolve_data_options(model, source, sets, labels=labels)
     classes = model.config.classes if options.labels else ()
-    return choose(load_data(source, options, spec=model.image, classes=classes), split)
+    return select_split(load_data(source, options, spec=model.image, classes=classes), split)
 
 
-def pick(images: ImageDataset, index: int | None) -> int:
+def resolve_index(images: ImageDataset, index: int | None) -> int:
     """The image that is meant.
 
     Raises:
@@ -169,21 +171,23 @@ def pick(images: ImageDataset, index: int | None) -> int:
     return index or 0
 
 
-def one(model: PretrainedPixelModel, images: ImageDataset, number: int, given: dict[str, Any]) -> tuple[Any, Any]:
+def query_from_dataset(
+    model: PretrainedPixelModel, images: ImageDataset, number: int, given: dict[str, Any]
+) -> tuple[Any, Any]:
     """Levels of an image, and what the model is told of it: what was typed, and else what the data say."""
     import numpy as np
 
-    from pointillist.conditioning import Told
-    from pointillist.scoring import check_spec
-    from pointillist.telling import Telling
+    from pointillist.conditioning import ConditionInputs
+    from pointillist.evaluation.likelihood import check_spec
+    from pointillist.model.dataset_conditions import DatasetConditions
 
     check_spec(model, images)
     index = np.array([number])
     batch = images.batch(index, seed=0)
-    told = Telling(model, images)(index, batch)
+    told = DatasetConditions(model, images)(index, batch)
     height, width = batch.levels.shape[2:]
     typed = model.told(**given, count=1, size=(height, width))
-    told = Told(1, {name: (typed if name in given else told).parts[name] for name in typed.parts})
+    told = ConditionInputs(1, {name: (typed if name in given else told).parts[name] for name in typed.parts})
     return batch.levels[0], told
 
 
@@ -197,7 +201,7 @@ def _calibration(
     order: str | None,
 ) -> Any:
     """Of the images that the one was taken from, or of others; None unless asked for."""
-    from pointillist.explaining import calibration
+    from pointillist.analysis import calibration
 
     if count is None and source is None:
         return None
@@ -218,7 +222,7 @@ def _teller(silent: bool) -> Any:
 
 def write_maps(found: Explanation, folder: Path, force: bool) -> list[str]:
     """Every view as a PNG file."""
-    from pointillist.pictures import save_png
+    from pointillist.visualization import save_png
 
     views: dict[str, Any] = {"overview": found.image(), "bits": found.maps.image(), "excess": found.maps.z_image()}
     views["running"] = found.maps.running.chart().image()
@@ -236,12 +240,12 @@ def write_maps(found: Explanation, folder: Path, force: bool) -> list[str]:
 
 
 def _say(found: Explanation, out: Path, pictures: list[str]) -> None:
-    from pointillist.explaining.facts import told_words, verdict
+    from pointillist.analysis.report.facts import describe_conditions, describe_z
 
     maps = found.maps
     lines = [
-        ("bits", f"{maps.bits:.2f} ({maps.bits_per_dim:.4f} bits/dim), told {told_words(found)}"),
-        ("expected", f"{maps.expected:.2f}, so {maps.z:+.2f} deviations off: {verdict(maps.z)}"),
+        ("bits", f"{maps.bits:.2f} ({maps.bits_per_dim:.4f} bits/dim), told {describe_conditions(found)}"),
+        ("expected", f"{maps.expected:.2f}, so {maps.z:+.2f} deviations off: {describe_z(maps.z)}"),
     ]
     if found.conditions is not None:
         lines.append(("told", f"saves {found.conditions.saved.sum():.2f} bits"))

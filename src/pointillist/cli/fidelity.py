@@ -8,11 +8,11 @@ from pointillist.cli.output import Bar
 
 if TYPE_CHECKING:
     from pointillist.data import DataSplits, ImageDataset
-    from pointillist.factory import PretrainedPixelModel
-    from pointillist.fidelity import Ranking, Share
+    from pointillist.evaluation.conditioning import MeanWithCI, RetrievalMetrics
+    from pointillist.model.pretrained import PretrainedPixelModel
 
 
-def worth(
+def condition_metrics(
     model: PretrainedPixelModel,
     images: ImageDataset,
     candidates: int,
@@ -24,15 +24,15 @@ def worth(
 
     Under guidance, captions are ranked by the model itself as well, which costs nothing.
     """
-    from pointillist.fidelity import bits_saved, classify, rank_texts_under
+    from pointillist.evaluation.conditioning import bayes_classify, conditional_gain, rank_texts_under
 
     facts: dict[str, Any] = {}
     with Bar("saving", len(images)) as bar:
-        saved = bits_saved(model, images, batch_size=batch_size, guidance=guidance, on_progress=bar.follow)
+        saved = conditional_gain(model, images, batch_size=batch_size, guidance=guidance, on_progress=bar.follow)
     facts["bits_saved"] = {name: _share(share) for name, share in saved.items()}
     if model.config.classes and images.labels is not None:
         with Bar("classifying", len(images)) as bar:
-            ranking, _ = classify(model, images, batch_size=batch_size, guidance=guidance, on_progress=bar.follow)
+            ranking, _ = bayes_classify(model, images, batch_size=batch_size, guidance=guidance, on_progress=bar.follow)
         facts["classes"] = _ranking(ranking)
     if draws and model.config.text is not None and images.texts is not None:
         fitting = min(candidates, len(set(images.texts)))
@@ -55,8 +55,8 @@ def copies(model: PretrainedPixelModel, splits: DataSplits, images: ImageDataset
     import numpy as np
 
     from pointillist.errors import DataError
-    from pointillist.fidelity import agreement
-    from pointillist.sampling import sample
+    from pointillist.evaluation.conditioning import nearest_training_match
+    from pointillist.sampling.api import sample
 
     train = splits.get("train")
     if split in ("train", "all"):
@@ -68,7 +68,7 @@ def copies(model: PretrainedPixelModel, splits: DataSplits, images: ImageDataset
     near = {}
     for name, levels in (("samples", sample(model, n, seed=0).levels), ("held_out", held)):
         with Bar("comparing", len(levels)) as bar:
-            near[name] = agreement(levels, known, model.image, bar.follow)[0]
+            near[name] = nearest_training_match(levels, known, model.image, bar.follow)[0]
     return {
         name: {"count": len(found), "median": float(np.median(found)), "above_0.9": float((found >= 0.9).mean())}
         for name, found in near.items()
@@ -106,11 +106,11 @@ def _percent(share: dict[str, Any]) -> str:
     return f"{share['value']:.3f} ({low:.3f} to {high:.3f})"
 
 
-def _share(share: Share) -> dict[str, Any]:
+def _share(share: MeanWithCI) -> dict[str, Any]:
     return {"value": share.value, "interval_95": list(share.interval), "count": share.count}
 
 
-def _ranking(ranking: Ranking) -> dict[str, Any]:
+def _ranking(ranking: RetrievalMetrics) -> dict[str, Any]:
     return {
         "top1": _share(ranking.top1),
         "top5": _share(ranking.top5),

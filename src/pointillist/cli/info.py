@@ -12,7 +12,7 @@ from pointillist.cli.settings import FLAG
 
 if TYPE_CHECKING:
     from pointillist.data import DataSplits
-    from pointillist.factory import PretrainedPixelModel
+    from pointillist.model.pretrained import PretrainedPixelModel
 
 EPILOG = """Examples:
 
@@ -65,7 +65,7 @@ def info(
         _list_program(name, size, order, as_json, bool(sets) or site is not None or out is not None or force)
         return
     if site is not None:
-        from pointillist.cli.field import field_facts
+        from pointillist.cli.info_receptive_field import field_facts
 
         if sets or is_data(name):
             raise ConfigError(f"`--receptive-field` (={site!r}) is about a model, not about images: name a model.")
@@ -89,7 +89,7 @@ def info(
 
 def _list_program(name: str, size: str | None, order: str | None, as_json: bool, more: bool) -> None:
     """The listing, or as JSON what it costs."""
-    from pointillist.cli.program import program_facts, program_text, recorded
+    from pointillist.cli.info_program import program_facts, program_text, recorded
     from pointillist.errors import ConfigError
 
     if more or is_data(name):
@@ -118,10 +118,10 @@ def is_data(name: str) -> bool:
 
 def model_facts(name: str) -> dict[str, Any]:
     """Everything in a model folder."""
-    from pointillist.checkpoint import CONFIG, WEIGHTS
-    from pointillist.cli.runs import recorded_settings
-    from pointillist.factory import load
-    from pointillist.rounding import kind_of
+    from pointillist.checkpoint.files import CONFIG, WEIGHTS
+    from pointillist.checkpoint.quantization import kind_of
+    from pointillist.model.pretrained import load
+    from pointillist.training.run_folder import recorded_settings
     from pointillist.zoo import resolve
 
     model = load(name)
@@ -162,7 +162,7 @@ def _described(model: PretrainedPixelModel) -> dict[str, Any]:
 def data_facts(name: str, sets: list[str]) -> dict[str, Any]:
     """What `load_data` reads from a source, without a model."""
     from pointillist.data import load_data
-    from pointillist.training.recipe import RunConfig, assign, parse_assignment
+    from pointillist.training.run_config import RunConfig, assign, parse_assignment
 
     tree: dict[str, Any] = {"data": {}}
     for key, value in map(parse_assignment, sets):
@@ -216,7 +216,7 @@ def text_of(key: str, value: Any) -> str:
 
 def _changed(settings: dict[str, Any]) -> str:
     """The settings of a run that differ from the defaults; the network has its own line."""
-    from pointillist.training.recipe import RunConfig
+    from pointillist.training.run_config import RunConfig
 
     usual = dict(_pairs(RunConfig.from_dict({}).to_dict()))
     lines = [f"{key} = {_word(value)}" for key, value in _pairs(settings) if usual.get(key) != value]

@@ -11,8 +11,8 @@ from pointillist.cli.output import print_facts
 
 if TYPE_CHECKING:
     from pointillist.data import DataOptions, ImageDataset
-    from pointillist.factory import PretrainedPixelModel
-    from pointillist.scoring import Evaluation
+    from pointillist.evaluation.likelihood import Evaluation
+    from pointillist.model.pretrained import PretrainedPixelModel
 
 
 def describe(
@@ -33,7 +33,7 @@ def describe(
         "levels": model.image.levels,
         "binarise": options.binarise,
         "labels": "used" if told else "not used" if model.config.classes else "none",
-        "told": told_of(model, images),
+        "told": active_conditions(model, images),
         "order": result.order,
         "guidance": result.guidance,
         "nats_by_order": dict(result.by_order),
@@ -41,7 +41,7 @@ def describe(
     }
 
 
-def told_of(model: PretrainedPixelModel, images: ImageDataset) -> list[str]:
+def active_conditions(model: PretrainedPixelModel, images: ImageDataset) -> list[str]:
     """Which conditions the model is told, of those it listens to."""
     config, columns = model.config, images.columns
     made = config.hint is not None and (config.hint.derive is not None or columns.hints is not None)
@@ -59,7 +59,7 @@ def told_of(model: PretrainedPixelModel, images: ImageDataset) -> list[str]:
     return [name for name in model.listeners if known[name]]
 
 
-def say(
+def print_report(
     model: str, images: ImageDataset, result: Evaluation, facts: dict[str, Any], seconds: float, per_image: Path | None
 ) -> None:
     """The result for people."""
@@ -100,9 +100,9 @@ def write_csv(path: Path, result: Evaluation) -> None:
     """One line an image, in the order of the data set."""
     import math
 
-    from pointillist.checkpoint import replacing
+    from pointillist.checkpoint.files import atomic_path
 
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["index", "nats", "bits_per_dim"])
         for index, nats in enumerate(result.per_image.tolist()):

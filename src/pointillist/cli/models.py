@@ -11,7 +11,7 @@ from pointillist.cli.output import print_facts, print_json, print_table, size_te
 from pointillist.cli.settings import FLAG
 
 if TYPE_CHECKING:
-    from pointillist.catalogue import ModelSummary
+    from pointillist.model.listing import ModelSummary
 
 PAPER = "paper-"
 
@@ -26,11 +26,11 @@ def models(as_json: Annotated[bool, typer.Option("--json", metavar=FLAG, help="P
     """List the models that can be trained, and those that ship with the package."""
     from dataclasses import asdict
 
-    from pointillist.catalogue import models as all_models
-    from pointillist.zoo import shipped
+    from pointillist.model.listing import list_models as all_models
+    from pointillist.zoo import list_pretrained
 
     summaries = all_models()
-    ready = shipped()
+    ready = list_pretrained()
     if as_json:
         trained = [{**asdict(model), "folder": str(model.folder)} for model in ready]
         print_json({"models": [asdict(summary) for summary in summaries], "shipped": trained})

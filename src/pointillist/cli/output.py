@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 import textwrap
@@ -20,11 +19,6 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 PATIENCE = 2.0  # seconds before a progress bar appears
-
-
-def is_main() -> bool:
-    """Whether this is the process that speaks: the first one under torchrun."""
-    return os.environ.get("RANK", "0") == "0"
 
 
 def console(*, stderr: bool = False) -> Console:

@@ -19,7 +19,7 @@ from pointillist.cli.weights import with_weights
 
 if TYPE_CHECKING:
     from pointillist.cli.writers import Totals
-    from pointillist.factory import PretrainedPixelModel
+    from pointillist.model.pretrained import PretrainedPixelModel
 
 EPILOG = """Examples:
 
@@ -126,21 +126,21 @@ def sample(
     as_json: Json = False,
 ) -> None:
     """Paint new images with a model."""
-    from pointillist.cli.asking import asked, each_label, each_text, given_hint
+    from pointillist.cli.condition_options import each_label, each_text, parse_conditions, parse_hint
     from pointillist.cli.writers import check_target
     from pointillist.data import parse_size
     from pointillist.data.palette import read_palette
-    from pointillist.factory import load
-    from pointillist.runners import choose_engine
-    from pointillist.telling import prepare_texts
+    from pointillist.model.dataset_conditions import precompute_text_embeddings
+    from pointillist.model.pretrained import load
+    from pointillist.sampling.engines import choose_engine
     from pointillist.training.precision import resolve_device
 
     first = choose_engine(engine)  # refused before the model is read
     kind, path = target(out, form)
     if first.engine == "cpu" and device == "cpu":
-        from pointillist.engine.cpu.ahead import compile_ahead
+        from pointillist.engine.cpu.precompile import precompile_in_background
 
-        compile_ahead()  # takes seconds at the first use ever, in which the model is opened and prompts are encoded
+        precompile_in_background()  # takes seconds at the first use ever
     wanted = None if size is None else parse_size(size)
     painter = with_weights(load(model), weights)
     painter.to(resolve_device(device))
@@ -159,10 +159,10 @@ def sample(
         "guidance": guidance,
         "engine": chosen.engine, "threads": threads,
         "seed": secrets.randbelow(2**31) if seed is None else seed, "size": wanted, "batch_size": batch_size,
-        "text": prompts, **asked(attribute or [], vector), **given_hint(painter, hint, hint_of),
+        "text": prompts, **parse_conditions(attribute or [], vector), **parse_hint(painter, hint, hint_of),
         "order": painter.order(order).name,
     }  # fmt: skip
-    prepare_texts(painter, prompts or ())
+    precompute_text_embeddings(painter, prompts or ())
     if verbose:
         logging.basicConfig(format="%(message)s")
         logging.getLogger("pointillist").setLevel(logging.INFO)
@@ -224,7 +224,7 @@ def _paint(
     """Paint batch by batch into the file or folder, and say what came out."""
     from pointillist.cli import writers
     from pointillist.cli.atlas import write_atlas
-    from pointillist.sampling import stream
+    from pointillist.sampling.api import stream
 
     started = time.perf_counter()
     totals = writers.Totals()
@@ -247,7 +247,7 @@ def _paint(
         else:
             array, captions = writers.write_sheet(path, parts, classes, columns)
             if animate is not None:
-                from pointillist.pictures import animate as write_animation
+                from pointillist.visualization import animate as write_animation
 
                 places = painter.places(height, width, order)
                 write_animation(array, animate, order=places, captions=captions, columns=columns)

@@ -127,7 +127,7 @@ def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def given(options: dict[str, Any]) -> Iterator[tuple[Setting, Any]]:
     """The options that were typed, with the value of their setting."""
-    from pointillist.training.recipe import parse_value
+    from pointillist.training.run_config import parse_value
 
     for setting in SETTINGS:
         value = options.get(setting.name)
@@ -138,3 +138,12 @@ def given(options: dict[str, Any]) -> Iterator[tuple[Setting, Any]]:
         if setting.raw:
             value = parse_value(value)
         yield setting, (not value) if setting.negated else value
+
+
+def typed_settings(source: str | None, sets: list[str], options: dict[str, Any]) -> list[tuple[str, str, Any]]:
+    """Spelling, dotted key and value of everything on the command line, the strongest last."""
+    from pointillist.training.run_config import parse_assignment
+
+    typed = [] if source is None else [("DATA", "data.source", source)]
+    typed += [(setting.flags.split("/")[0], setting.key, value) for setting, value in given(options)]
+    return typed + [(f"--set {key}", key, value) for key, value in map(parse_assignment, sets)]

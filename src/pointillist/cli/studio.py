@@ -45,9 +45,9 @@ def studio(
     A model that cannot be loaded is said, and the others work; without any the studio ends.
     """
     from pointillist.errors import ConfigError, MissingExtraError
-    from pointillist.zoo import shipped
+    from pointillist.zoo import list_pretrained
 
-    sources = models or [model.name for model in shipped()]
+    sources = models or [model.name for model in list_pretrained()]
     if not sources:
         raise ConfigError("`MODEL` is missing, and no model is shipped: name one, for example `studio runs/digits`.")
     try:

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pointillist.cli.failures import EXIT_STOPPED, say_fault
-from pointillist.cli.output import console, is_main
-from pointillist.cli.settings import FLAG, with_settings
+from pointillist.cli.errors import EXIT_STOPPED, print_error
+from pointillist.cli.output import console
+from pointillist.cli.settings import FLAG, typed_settings, with_settings
+from pointillist.system.processes import is_main_process
 
 if TYPE_CHECKING:
     from pointillist.data import DataSplits
-    from pointillist.factory import PretrainedPixelModel
-    from pointillist.training.recipe import RunConfig
+    from pointillist.model.pretrained import PretrainedPixelModel
+    from pointillist.training.run_config import RunConfig
 
 EPILOG = """Examples:
 
@@ -77,8 +78,8 @@ def train(
     one prints. Settings: defaults < --init < --preset < --config < options <
     --set; the preset of a paper brings its optimiser along.
     """
-    from pointillist.cli.runs import new_run, resumed_run, typed_settings
     from pointillist.errors import ConfigError
+    from pointillist.training.run_folder import new_run, resumed_run
 
     typed = typed_settings(data, sets or [], options)
     if out is not None:
@@ -99,21 +100,21 @@ def train(
 
 def _forecast(run: RunConfig, source: PretrainedPixelModel | None) -> None:
     """Read the images, make the model, try the first steps."""
-    from pointillist.training import forecast
+    from pointillist.training import estimate_cost
 
     _check_source(run)
     splits = _read(run, source, resume=False)
     model, _ = _model(run, splits, source)
-    found = forecast(model, splits, run.train, console=console() if is_main() else None, paint=paint_sheet)
-    if is_main():
+    found = estimate_cost(model, splits, run.train, console=console() if is_main_process() else None, paint=paint_sheet)
+    if is_main_process():
         typer.echo(str(found))
 
 
 def _train(run: RunConfig, source: PretrainedPixelModel | None, resume: bool) -> None:
     """Read the images, make the model, run the loop."""
-    from pointillist.cli.runs import check_new_folder, run_folder
     from pointillist.training import Interrupted
     from pointillist.training import train as train_model
+    from pointillist.training.run_folder import check_new_folder, run_folder
 
     _check_source(run)
     run = _with_folder(run)
@@ -124,7 +125,7 @@ def _train(run: RunConfig, source: PretrainedPixelModel | None, resume: bool) ->
     splits = _read(run, source, resume)
     model, notes = _model(run, splits, source)
     run = _resolved(run, model)
-    screen = console() if is_main() else None
+    screen = console() if is_main_process() else None
     if screen is not None:
         for line in [*_world(), *(f"init       {note}" for note in notes)]:
             screen.print(line)
@@ -134,16 +135,16 @@ def _train(run: RunConfig, source: PretrainedPixelModel | None, resume: bool) ->
                 model, splits, run.train, resume=resume, console=screen, record=_record(run), paint=paint_sheet
             )
     except Interrupted:
-        say_fault(f"stopped; the state is saved. Go on with: pointillist train --resume --out {out}", label="")
+        print_error(f"stopped; the state is saved. Go on with: pointillist train --resume --out {out}", label="")
         raise typer.Exit(EXIT_STOPPED) from None
     except KeyboardInterrupt:
         if not (out / "state").exists():
             raise
-        say_fault(
+        print_error(
             f"stopped at once. Go on from the last saved state with: pointillist train --resume --out {out}", label=""
         )
         raise typer.Exit(EXIT_STOPPED) from None
-    if is_main():
+    if is_main_process():
         _say_result(out, result.steps, result.valid_bits_per_dim, bool(model.config.classes))
 
 
@@ -165,7 +166,7 @@ def _check_source(run: RunConfig) -> None:
 
 def _read(run: RunConfig, source: PretrainedPixelModel | None, resume: bool) -> DataSplits:
     """The images; for fine-tuning read as the source's kind, unless another was asked for."""
-    from pointillist.checkpoint import read_config
+    from pointillist.checkpoint.files import read_config
     from pointillist.data import load_data
     from pointillist.errors import DataError
     from pointillist.images import ImageSpec
@@ -189,9 +190,9 @@ def _model(
 ) -> tuple[PretrainedPixelModel, list[str]]:
     import torch
 
-    from pointillist.cli.listening import heard
-    from pointillist.factory import build
-    from pointillist.finetune import initialise_from
+    from pointillist.model.finetune import initialise_from
+    from pointillist.model.pretrained import build
+    from pointillist.training.from_config import infer_condition_configs
 
     assert splits.train is not None
     section = run.model
@@ -209,7 +210,7 @@ def _model(
         position_width=section.position_width,
         label_width=section.label_width,
         level_width=section.level_width,
-        **heard(section, splits.train, source),
+        **infer_condition_configs(section, splits.train, source),
         orders=section.orders,
         **section.network,
     )
@@ -237,15 +238,15 @@ def _world() -> list[str]:
 
 def paint_sheet(model: Any, folder: Path, step: int) -> None:
     """A sheet of samples along the way: two of each class, or sixteen."""
-    from pointillist.pictures import save_png, sheet
-    from pointillist.sampling import sample
+    from pointillist.sampling.api import sample
+    from pointillist.visualization import image_grid, save_png
 
     if model.image.levels > 256:
         return  # codes are no picture
     classes = list(model.config.classes)[:8]
     labels = [name for name in classes for _ in range(2)] or None
     samples = sample(model, len(labels) if labels else 16, labels, seed=0)
-    save_png(sheet(samples.array, captions=labels), folder / f"step-{step:07d}.png")
+    save_png(image_grid(samples.array, captions=labels), folder / f"step-{step:07d}.png")
 
 
 def _say_result(out: Path, steps: int, bits: float, labels: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pointillist.factory import PretrainedPixelModel
+    from pointillist.model.pretrained import PretrainedPixelModel
 
 HELP = "Round the matrices first: int8 or bf16."
 
@@ -16,6 +16,6 @@ def with_weights(model: PretrainedPixelModel, kind: str | None) -> PretrainedPix
     Raises:
         ConfigError: for another kind.
     """
-    from pointillist.rounding import round_weights
+    from pointillist.checkpoint.quantization import quantize_weights
 
-    return model if kind is None else round_weights(model, kind)
+    return model if kind is None else quantize_weights(model, kind)

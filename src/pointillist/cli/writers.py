@@ -14,13 +14,13 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from pointillist.checkpoint import replacing
+from pointillist.checkpoint.files import atomic_path
 from pointillist.cli.output import refuse_existing
 from pointillist.errors import ConfigError
 
 if TYPE_CHECKING:
     from pointillist.images import ImageSpec
-    from pointillist.sampling import Samples
+    from pointillist.sampling.api import Samples
 
 MAX_SHEET = 1024
 LIST = "metadata.jsonl"
@@ -72,7 +72,7 @@ def write_sheet(
     out: Path, parts: Iterable[Samples], classes: Names, columns: int | None
 ) -> tuple[np.ndarray, list[str] | None]:
     """One PNG, with the class or the prompt below each where it was asked for; both go on to an animation."""
-    from pointillist.pictures import save_png, sheet
+    from pointillist.visualization import image_grid, save_png
 
     pictures: list[np.ndarray] = []
     names: list[str] = []
@@ -82,7 +82,7 @@ def write_sheet(
         names += shown if any(shown) or part.texts is None else part.texts
     array = np.concatenate(pictures)
     captions = names if any(names) else None
-    save_png(sheet(array, captions=captions, columns=columns), out)
+    save_png(image_grid(array, captions=captions, columns=columns), out)
     return array, captions
 
 
@@ -114,7 +114,7 @@ def write_npz(out: Path, parts: Iterable[Samples], total: int, image: ImageSpec,
     dtype = np.dtype(np.uint8 if image.levels <= 256 else np.uint16)
     labels, nats = np.empty(total, np.int64), np.empty(total, np.float64)
     done = 0
-    with replacing(out) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+    with atomic_path(out) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         with _member(archive, "levels", (total, *image.shape), dtype) as file:
             for part in parts:
                 file.write(part.levels.numpy().astype(dtype).tobytes())

@@ -1,44 +1,50 @@
 """What a painting listens to: each condition in a file of its own, all of them brought to one `nn.Condition`."""
 
-from pointillist.conditioning.attributes import AttributesConfig, AttributesListener
-from pointillist.conditioning.derive import Derivation
-from pointillist.conditioning.hint import HintConfig, HintListener
-from pointillist.conditioning.label import NO_LABEL, Label, LabelListener, label_part, labels_of, resolve_labels
-from pointillist.conditioning.listener import Listener
-from pointillist.conditioning.order import OrderVectors
-from pointillist.conditioning.position import PositionMap
-from pointillist.conditioning.text import TextConfig, TextListener, WordsListener, prompts_of, resolve_texts
-from pointillist.conditioning.tokens import EncodedTokensListener, TokensListener, WordTokensListener
-from pointillist.conditioning.told import Further, Part, Told, not_heard
-from pointillist.conditioning.vector import VectorConfig, VectorListener
+from pointillist.conditioning.attributes import AttributeEncoder, AttributesConfig
+from pointillist.conditioning.encoder import ConditionEncoder
+from pointillist.conditioning.image import HintConfig, ImageConditionEncoder
+from pointillist.conditioning.image_preprocessors import HintPreprocessor
+from pointillist.conditioning.inputs import ConditionInputs, ConditionKwargs, MaskedValue, unsupported_condition
+from pointillist.conditioning.label import NO_LABEL, Label, LabelEncoder, label_input, labels_from_input, resolve_labels
+from pointillist.conditioning.order_embedding import OrderEmbedding
+from pointillist.conditioning.position_embedding import PositionEmbedding
+from pointillist.conditioning.text import (
+    HashedNgramEncoder,
+    SentenceEncoder,
+    TextConfig,
+    embedding_cache,
+    parse_prompts,
+)
+from pointillist.conditioning.tokens import FrozenTokenEncoder, HashedTokenEncoder, TokenSequenceEncoder
+from pointillist.conditioning.vector import VectorConfig, VectorEncoder
 
 __all__ = [
     "NO_LABEL",
+    "AttributeEncoder",
     "AttributesConfig",
-    "AttributesListener",
-    "Derivation",
-    "EncodedTokensListener",
-    "Further",
+    "ConditionEncoder",
+    "ConditionInputs",
+    "ConditionKwargs",
+    "FrozenTokenEncoder",
+    "HashedNgramEncoder",
+    "HashedTokenEncoder",
     "HintConfig",
-    "HintListener",
+    "HintPreprocessor",
+    "ImageConditionEncoder",
     "Label",
-    "LabelListener",
-    "Listener",
-    "OrderVectors",
-    "Part",
-    "PositionMap",
+    "LabelEncoder",
+    "MaskedValue",
+    "OrderEmbedding",
+    "PositionEmbedding",
+    "SentenceEncoder",
     "TextConfig",
-    "TextListener",
-    "TokensListener",
-    "Told",
+    "TokenSequenceEncoder",
     "VectorConfig",
-    "VectorListener",
-    "WordTokensListener",
-    "WordsListener",
-    "label_part",
-    "labels_of",
-    "not_heard",
-    "prompts_of",
+    "VectorEncoder",
+    "embedding_cache",
+    "label_input",
+    "labels_from_input",
+    "parse_prompts",
     "resolve_labels",
-    "resolve_texts",
+    "unsupported_condition",
 ]

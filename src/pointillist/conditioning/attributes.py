@@ -10,9 +10,9 @@ from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
-from pointillist.conditioning.label import label_part, resolve_labels
-from pointillist.conditioning.listener import Listener
-from pointillist.conditioning.told import Part
+from pointillist.conditioning.encoder import ConditionEncoder
+from pointillist.conditioning.inputs import MaskedValue
+from pointillist.conditioning.label import label_input, resolve_labels
 from pointillist.errors import ConfigError
 
 MAX_ATTRIBUTES = 256
@@ -41,7 +41,7 @@ class AttributesConfig(BaseModel):
         return self
 
 
-class AttributesListener(Listener):
+class AttributeEncoder(ConditionEncoder):
     """A learned vector for each value of each attribute, and one for not knowing it, side by side."""
 
     def __init__(self, config: AttributesConfig) -> None:
@@ -50,7 +50,7 @@ class AttributesListener(Listener):
         self.vector_width = config.width * len(config.values)
         self.embeddings = nn.ModuleList(nn.Embedding(len(names) + 1, config.width) for names in config.values.values())
 
-    def resolve(self, asked: Mapping[str, Any] | None, count: int, size: tuple[int, int]) -> Part:
+    def resolve(self, asked: Mapping[str, Any] | None, count: int, size: tuple[int, int]) -> MaskedValue:
         """Values by attribute, one for all images or one each; an attribute that is not named is not told."""
         if asked is not None and not isinstance(asked, Mapping):
             raise ConfigError(f"`attributes` (={asked!r}) must be a mapping, for example {self._example()}.")
@@ -59,9 +59,9 @@ class AttributesListener(Listener):
         if unknown:
             raise ConfigError(f"There is no attribute {unknown[0]!r}: choose one of {', '.join(self.values)}.")
         columns = [resolve_labels(asked.get(name), names, count, name) for name, names in self.values.items()]
-        return label_part(torch.stack(columns, 1))
+        return label_input(torch.stack(columns, 1))
 
-    def forward(self, part: Part) -> Float[Tensor, "b d 1 1"]:
+    def forward(self, part: MaskedValue) -> Float[Tensor, "b d 1 1"]:
         """The vectors of all attributes."""
         found = []
         for column, (table, names) in enumerate(zip(self.embeddings, self.values.values(), strict=True)):

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from pointillist.conditioning.listener import Listener
-from pointillist.conditioning.told import Part
+from pointillist.conditioning.encoder import ConditionEncoder
+from pointillist.conditioning.inputs import MaskedValue
 from pointillist.errors import ConfigError, ShapeError
 
 NO_LABEL = -1
@@ -20,7 +20,7 @@ NO_LABEL = -1
 Label = int | str | Sequence[int | str] | Tensor | None
 
 
-class LabelListener(Listener):
+class LabelEncoder(ConditionEncoder):
     """A learned vector for each class and one for no label, which hidden labels train."""
 
     def __init__(self, classes: Sequence[str], width: int) -> None:
@@ -29,11 +29,11 @@ class LabelListener(Listener):
         self.vector_width = width
         self.embedding = nn.Embedding(len(self.classes) + 1, width)
 
-    def resolve(self, asked: Label, count: int, size: tuple[int, int]) -> Part:
+    def resolve(self, asked: Label, count: int, size: tuple[int, int]) -> MaskedValue:
         """See `resolve_labels`."""
-        return label_part(resolve_labels(asked, self.classes, count))
+        return label_input(resolve_labels(asked, self.classes, count))
 
-    def forward(self, part: Part) -> Float[Tensor, "b d 1 1"]:
+    def forward(self, part: MaskedValue) -> Float[Tensor, "b d 1 1"]:
         """The vector of each label."""
         index = torch.where(part.known, part.values, len(self.classes))
         out: Tensor = self.embedding(index)[:, :, None, None]
@@ -44,12 +44,12 @@ class LabelListener(Listener):
         return {"label": (self.embedding.weight, self.classes)}
 
 
-def label_part(numbers: Int[Tensor, "b ..."]) -> Part:
+def label_input(numbers: Int[Tensor, "b ..."]) -> MaskedValue:
     """Labels in [0, classes), or `NO_LABEL`, as a part of what is told."""
-    return Part(numbers, numbers != NO_LABEL)
+    return MaskedValue(numbers, numbers != NO_LABEL)
 
 
-def labels_of(part: Part | None, count: int) -> Int[Tensor, " b"]:
+def labels_from_input(part: MaskedValue | None, count: int) -> Int[Tensor, " b"]:
     """The other way: numbers, `NO_LABEL` where there is none."""
     return torch.full((count,), NO_LABEL) if part is None else torch.where(part.known, part.values, NO_LABEL)
 

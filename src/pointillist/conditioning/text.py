@@ -13,11 +13,11 @@ from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
-from pointillist.conditioning.listener import Listener
-from pointillist.conditioning.told import Part
+from pointillist.conditioning.encoder import ConditionEncoder
+from pointillist.conditioning.inputs import MaskedValue
+from pointillist.conditioning.text_encoders import PAD, EmbeddingCache, TokenEncoder, hash_ngrams, open_encoder
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.nn.dropout import Dropout
-from pointillist.text import NOTHING, Prompts, TokenEncoder, features, open_encoder
 
 LEARNED, TOKENS = "learned", "tokens"
 WORDS, STATES = 16, 32  # tokens that are heard of a prompt: learned words, states of an encoder
@@ -91,7 +91,7 @@ class TextConfig(BaseModel):
 
 
 @lru_cache(maxsize=8)
-def prompts_of(encoder: str, fingerprint: str) -> Prompts:
+def embedding_cache(encoder: str, fingerprint: str) -> EmbeddingCache:
     """The vectors of an encoder, if it is the one that a model was trained with.
 
     Raises:
@@ -103,10 +103,10 @@ def prompts_of(encoder: str, fingerprint: str) -> Prompts:
             f"The text encoder {encoder!r} installed here (weights {opened.fingerprint[:8]}) is not the one this "
             f"model was trained with ({fingerprint[:8]}): install that one, or train with this one."
         )
-    return Prompts(opened)
+    return EmbeddingCache(opened)
 
 
-def resolve_texts(asked: Any, count: int) -> list[str] | None:
+def parse_prompts(asked: Any, count: int) -> list[str] | None:
     """Prompts of `count` images: one for all or one each; None, and "" for an image, is no prompt.
 
     Raises:
@@ -125,7 +125,7 @@ def resolve_texts(asked: Any, count: int) -> list[str] | None:
     return filled * count if len(filled) == 1 else filled
 
 
-class TextListener(Listener):
+class SentenceEncoder(ConditionEncoder):
     """Two layers over the vector of a frozen encoder, which is no part of the model's file."""
 
     asks = "text"
@@ -140,23 +140,23 @@ class TextListener(Listener):
         self.absent = nn.Parameter(nn.init.normal_(torch.empty(config.width), std=0.1))
 
     @property
-    def prompts(self) -> Prompts:
+    def prompts(self) -> EmbeddingCache:
         """The vectors of prompts."""
-        return prompts_of(self.config.encoder, self.config.fingerprint)
+        return embedding_cache(self.config.encoder, self.config.fingerprint)
 
-    def resolve(self, asked: str | Sequence[str] | None, count: int, size: tuple[int, int]) -> Part:
+    def resolve(self, asked: str | Sequence[str] | None, count: int, size: tuple[int, int]) -> MaskedValue:
         """Vectors of prompts."""
-        texts = resolve_texts(asked, count)
+        texts = parse_prompts(asked, count)
         if texts is None:
-            return Part(torch.zeros(1, self.config.size).expand(count, -1), torch.zeros(count, dtype=torch.bool))
+            return MaskedValue(torch.zeros(1, self.config.size).expand(count, -1), torch.zeros(count, dtype=torch.bool))
         known = torch.tensor([bool(text.strip()) for text in texts])
         values = torch.zeros(count, self.config.size)
         if bool(known.any()):
             vectors = self.prompts([text for text, there in zip(texts, known, strict=True) if there])
             values[known] = torch.from_numpy(vectors)
-        return Part(values, known)
+        return MaskedValue(values, known)
 
-    def forward(self, part: Part) -> Float[Tensor, "b d 1 1"]:
+    def forward(self, part: MaskedValue) -> Float[Tensor, "b d 1 1"]:
         """Features of each prompt. Vectors of length 1 are brought to numbers of about 1."""
         known = part.known[:, None]
         values = torch.where(known, part.values.to(self.absent.dtype), 0.0) * self.config.size**0.5
@@ -164,7 +164,7 @@ class TextListener(Listener):
         return torch.where(known, heard, self.absent)[:, :, None, None]
 
 
-class WordsListener(Listener):
+class HashedNgramEncoder(ConditionEncoder):
     """The mean of learned vectors of words and character n-grams: knows the jargon of its captions, and its pieces."""
 
     asks = "text"
@@ -178,20 +178,20 @@ class WordsListener(Listener):
         self.dropout = Dropout(config.dropout)
         self.absent = nn.Parameter(nn.init.normal_(torch.empty(config.width), std=0.1))
 
-    def resolve(self, asked: str | Sequence[str] | None, count: int, size: tuple[int, int]) -> Part:
+    def resolve(self, asked: str | Sequence[str] | None, count: int, size: tuple[int, int]) -> MaskedValue:
         """Buckets of words and n-grams."""
-        texts = resolve_texts(asked, count)
+        texts = parse_prompts(asked, count)
         config = self.config
         if texts is None:
-            nothing = torch.full((1, config.length), NOTHING)
-            return Part(nothing.expand(count, -1), torch.zeros(count, dtype=torch.bool))
-        found = torch.from_numpy(np.stack([features(text, config.buckets, config.length) for text in texts]))
-        return Part(found, (found != NOTHING).any(1))
+            nothing = torch.full((1, config.length), PAD)
+            return MaskedValue(nothing.expand(count, -1), torch.zeros(count, dtype=torch.bool))
+        found = torch.from_numpy(np.stack([hash_ngrams(text, config.buckets, config.length) for text in texts]))
+        return MaskedValue(found, (found != PAD).any(1))
 
-    def forward(self, part: Part) -> Float[Tensor, "b d 1 1"]:
+    def forward(self, part: MaskedValue) -> Float[Tensor, "b d 1 1"]:
         """Features of each prompt."""
         known = part.known[:, None]
-        read = (part.values != NOTHING) & known
+        read = (part.values != PAD) & known
         vectors = self.embedding(torch.where(read, part.values, 0)) * read[:, :, None]
         total = vectors.sum(1) / read.sum(1, keepdim=True).clamp(min=1) ** 0.5  # of n independent vectors: size 1
         heard = self.out(self.dropout(total))

@@ -10,8 +10,8 @@ from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from pointillist.conditioning.listener import Listener
-from pointillist.conditioning.told import Part
+from pointillist.conditioning.encoder import ConditionEncoder
+from pointillist.conditioning.inputs import MaskedValue
 from pointillist.errors import DataError, ShapeError
 
 
@@ -24,7 +24,7 @@ class VectorConfig(BaseModel):
     width: int = Field(64, ge=1, le=8192)
 
 
-class VectorListener(Listener):
+class VectorEncoder(ConditionEncoder):
     """Two linear layers over the vector; a learned vector of features where there is none."""
 
     def __init__(self, config: VectorConfig) -> None:
@@ -35,10 +35,10 @@ class VectorListener(Listener):
         self.second = nn.Linear(config.width, config.width)
         self.absent = nn.Parameter(nn.init.normal_(torch.empty(config.width), std=0.1))
 
-    def resolve(self, asked: Any, count: int, size: tuple[int, int]) -> Part:
+    def resolve(self, asked: Any, count: int, size: tuple[int, int]) -> MaskedValue:
         """Finite floats `[d]` or `[n d]`."""
         if asked is None:
-            return Part(torch.zeros(count, self.size), torch.zeros(count, dtype=torch.bool))
+            return MaskedValue(torch.zeros(count, self.size), torch.zeros(count, dtype=torch.bool))
         values = torch.as_tensor(asked, dtype=torch.float32)
         values = values[None] if values.ndim == 1 else values
         if values.ndim != 2 or values.shape[1] != self.size or len(values) not in (1, count):
@@ -48,9 +48,9 @@ class VectorListener(Listener):
             )
         if not bool(values.isfinite().all()):
             raise DataError("`vector` holds a number that is not finite: leave such images out, or replace it.")
-        return Part(values.expand(count, -1), torch.ones(count, dtype=torch.bool))
+        return MaskedValue(values.expand(count, -1), torch.ones(count, dtype=torch.bool))
 
-    def forward(self, part: Part) -> Float[Tensor, "b d 1 1"]:
+    def forward(self, part: MaskedValue) -> Float[Tensor, "b d 1 1"]:
         """Features of each vector."""
         known = part.known[:, None]
         values = torch.where(known, part.values.to(self.absent.dtype), 0.0)

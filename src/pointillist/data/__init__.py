@@ -1,8 +1,17 @@
 """Images in: one reader for folders, arrays, Parquet, hub data sets, torch data sets and built-in names."""
 
-from pointillist.data.columns import Columns
+from pointillist.data.columns import Annotations
 from pointillist.data.dataset import Batch, ImageDataset
 from pointillist.data.load import DataSplits, builtin_names, load_data
 from pointillist.data.options import DataOptions, parse_size
 
-__all__ = ["Batch", "Columns", "DataOptions", "DataSplits", "ImageDataset", "builtin_names", "load_data", "parse_size"]
+__all__ = [
+    "Annotations",
+    "Batch",
+    "DataOptions",
+    "DataSplits",
+    "ImageDataset",
+    "builtin_names",
+    "load_data",
+    "parse_size",
+]

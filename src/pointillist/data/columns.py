@@ -12,7 +12,7 @@ from pointillist.images import ImageSpec
 
 
 @dataclass(frozen=True)
-class Columns:
+class Annotations:
     """One entry for each image.
 
     Attributes:
@@ -45,9 +45,9 @@ class Columns:
                 f"{size[0]}x{size[1]}: bring them to one size."
             )
 
-    def take(self, index: np.ndarray) -> Columns:
+    def take(self, index: np.ndarray) -> Annotations:
         """The entries of some images."""
-        return Columns(
+        return Annotations(
             {name: column[index] for name, column in self.attributes.items()},
             self.values,
             None if self.vectors is None else self.vectors[index],

@@ -12,7 +12,7 @@ from jaxtyping import Int64, Shaped
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from pointillist.data.columns import Columns
+from pointillist.data.columns import Annotations
 from pointillist.data.options import Binarise
 from pointillist.errors import ConfigError, DataError
 from pointillist.images import ImageSpec
@@ -41,7 +41,7 @@ class ImageDataset(Dataset[dict[str, Any]]):
         labels: `int64 [n]`, or None.
         texts: one caption for each image, or None.
         classes: names of the labels; empty where there are none.
-        columns: what else is said about the images; see `Columns`.
+        columns: what else is said about the images; see `Annotations`.
         name: what to call the data set in messages.
         notes: how the source was read, one short sentence each.
         binarise: `dynamic` data sets keep 8-bit intensities and draw their two levels in `batch`.
@@ -59,7 +59,7 @@ class ImageDataset(Dataset[dict[str, Any]]):
         notes: Sequence[str] = (),
         binarise: Binarise = "none",
         rows: np.ndarray | None = None,
-        columns: Columns | None = None,
+        columns: Annotations | None = None,
     ) -> None:
         """Wrap `values` (unsigned integers `n c h w`); `rows` picks some of them without a copy."""
         if values.ndim != 4 or values.shape[1:] != spec.shape:
@@ -73,7 +73,7 @@ class ImageDataset(Dataset[dict[str, Any]]):
                 raise DataError(
                     f"{name} has {len(self._rows):,} images but {len(column):,} {what}: give one for each image."
                 )
-        self.columns = columns or Columns()
+        self.columns = columns or Annotations()
         self.columns.check(len(self._rows), (spec.height, spec.width), name)
         self.spec = spec
         self.labels = None if labels is None else np.asarray(labels, np.int64)

@@ -47,7 +47,7 @@ _COLOUR = ("RGB", "RGBX", "P", "CMYK", "YCbCr", "LAB", "HSV")
 
 
 @dataclass(frozen=True)
-class Item:
+class ImageSource:
     """One image to read: a name for messages, and how to open it (lazily)."""
 
     name: str
@@ -77,7 +77,7 @@ class Decoded:
     notes: tuple[str, ...]
 
 
-def decode(items: Sequence[Item], options: DataOptions, name: str) -> Decoded:
+def decode(items: Sequence[ImageSource], options: DataOptions, name: str) -> Decoded:
     """Read all images into one array, at one size.
 
     Raises:
@@ -94,7 +94,7 @@ def decode(items: Sequence[Item], options: DataOptions, name: str) -> Decoded:
     codes = options.mode == "codes"
     channels = 1 if codes else max((h.channels for h in headers.values()), default=1)
     dtype = np.uint16 if codes and any(h.deep for h in headers.values()) else np.uint8
-    memory.require(
+    memory.check_memory(
         len(headers) * channels * height * width * np.dtype(dtype).itemsize,
         f"{name} ({len(headers):,} images of {height}x{width} with {channels} channel(s))",
         "choose a smaller `size` or fewer images",
@@ -117,7 +117,7 @@ def decode(items: Sequence[Item], options: DataOptions, name: str) -> Decoded:
     return Decoded(values[: len(kept)], np.array(kept), "levels" if codes else "pictures", bilevel, notes)
 
 
-def probe(item: Item) -> Header:
+def probe(item: ImageSource) -> Header:
     """Size and kind of an image from its header.
 
     Raises:
@@ -146,7 +146,7 @@ def probe(item: Item) -> Header:
         )
 
 
-def read(item: Item, channels: int, codes: bool) -> np.ndarray:
+def read(item: ImageSource, channels: int, codes: bool) -> np.ndarray:
     """The first frame of an image, upright, as integers `h w c`; with `codes` its raw numbers or palette indexes."""
     with _opened(item) as opened:
         turn = _TURNS.get(_orientation(opened))
@@ -167,7 +167,7 @@ def read(item: Item, channels: int, codes: bool) -> np.ndarray:
 
 
 @contextmanager
-def _opened(item: Item) -> Iterator[Image.Image]:
+def _opened(item: ImageSource) -> Iterator[Image.Image]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # odd metadata is not the user's concern
         warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -181,7 +181,7 @@ def _opened(item: Item) -> Iterator[Image.Image]:
 
 
 @contextmanager
-def _blaming(item: Item, options: DataOptions, bad: list[str]) -> Iterator[None]:
+def _blaming(item: ImageSource, options: DataOptions, bad: list[str]) -> Iterator[None]:
     """Name the file in every error; with `skip_bad`, remember it and go on."""
     try:
         yield
@@ -220,7 +220,7 @@ def _is_deep(image: Image.Image) -> bool:
     return any(";16" in str(mode) for mode in raw_modes)
 
 
-def _common_size(items: Sequence[Item], headers: dict[int, Header], name: str) -> tuple[int, int]:
+def _common_size(items: Sequence[ImageSource], headers: dict[int, Header], name: str) -> tuple[int, int]:
     first = next(iter(headers), None)
     if first is None:
         return 1, 1
@@ -234,7 +234,7 @@ def _common_size(items: Sequence[Item], headers: dict[int, Header], name: str) -
     return headers[first].size
 
 
-def _require_exact(items: Sequence[Item], headers: dict[int, Header], size: tuple[int, int]) -> None:
+def _require_exact(items: Sequence[ImageSource], headers: dict[int, Header], size: tuple[int, int]) -> None:
     for i, header in headers.items():
         if header.size != size:
             raise DataError(

@@ -12,22 +12,22 @@ import numpy as np
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from pointillist.data.arrays import raw_from_memory, read_npy, read_npz
+from pointillist.data.annotations import refuse_extras
 from pointillist.data.dataset import ImageDataset
-from pointillist.data.extras import refuse_extras
-from pointillist.data.folder import EXTENSIONS, read_folder, read_image, walk
-from pointillist.data.items import read_items
+from pointillist.data.image_folder import EXTENSIONS, read_folder, read_image, walk
+from pointillist.data.levels import interpret, pinned
+from pointillist.data.numpy_files import raw_from_memory, read_npy, read_npz
 from pointillist.data.options import DataOptions
-from pointillist.data.raw import SPLITS, Raw, split_name
-from pointillist.data.reading import interpret, pinned
+from pointillist.data.parquet import read_hub, read_parquet
+from pointillist.data.raw import SPLITS, RawImages, split_name
 from pointillist.data.shipped import uci_digits
 from pointillist.data.splits import complete_splits
 from pointillist.data.standard import ENVIRONMENT, HUB_NAMES, local_folder, read_standard
-from pointillist.data.tables import read_hub, read_parquet
+from pointillist.data.torch_dataset import read_items
 from pointillist.errors import DataError
 from pointillist.images import ImageSpec
 
-_SHIPPED: dict[str, Callable[[], Raw]] = {"uci-digits": uci_digits}
+_SHIPPED: dict[str, Callable[[], RawImages]] = {"uci-digits": uci_digits}
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(:[\w.-]+)?")
 
 
@@ -125,7 +125,7 @@ def _complete(
     return complete_splits(given, labels, count, *fractions, options.seed, together)
 
 
-def _together(raw: Raw, options: DataOptions) -> np.ndarray | None:
+def _together(raw: RawImages, options: DataOptions) -> np.ndarray | None:
     """What keeps images on one side of a cut."""
     if options.split_by is None:
         return None
@@ -144,7 +144,7 @@ def _parts(whole: ImageDataset, split: np.ndarray, notes: tuple[str, ...]) -> Da
     return DataSplits(**{name: whole.subset(index) for name, index in rows.items() if len(index)})
 
 
-def _read(source: Any, options: DataOptions) -> Raw:
+def _read(source: Any, options: DataOptions) -> RawImages:
     if isinstance(source, (np.ndarray, Tensor)):
         return raw_from_memory(source, options=options, name="the array")
     if isinstance(source, (str, Path)):
@@ -156,7 +156,7 @@ def _read(source: Any, options: DataOptions) -> Raw:
     )
 
 
-def _read_named(source: str, options: DataOptions) -> Raw:
+def _read_named(source: str, options: DataOptions) -> RawImages:
     if source in _SHIPPED:
         return _SHIPPED[source]()
     name, colon, rest = source.partition(":")
@@ -175,7 +175,7 @@ def _read_named(source: str, options: DataOptions) -> Raw:
     return _read_path(path, options)
 
 
-def _standard_from_hub(name: str, options: DataOptions) -> Raw:
+def _standard_from_hub(name: str, options: DataOptions) -> RawImages:
     remedy = (
         f"check the network, or put the standard files of {name} in a folder and give {name}:FOLDER, or set "
         f"{ENVIRONMENT} to the folder that holds {name}/"
@@ -183,7 +183,7 @@ def _standard_from_hub(name: str, options: DataOptions) -> Raw:
     return read_hub(HUB_NAMES[name], options, remedy)
 
 
-def _read_path(path: Path, options: DataOptions) -> Raw:
+def _read_path(path: Path, options: DataOptions) -> RawImages:
     suffix = path.suffix.lower()
     if path.is_dir():
         kinds = {p.suffix.lower() for p in walk(path)}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pointillist.errors import DataError
-from pointillist.machine import available_bytes
+from pointillist.system.hardware import available_bytes
 
 USABLE = 0.8  # the rest is for the program, the model and the system
 
 
-def require(needed: int, what: str, remedy: str) -> None:
+def check_memory(needed: int, what: str, remedy: str) -> None:
     """Refuse `what` if it takes more than 80 % of the available memory.
 
     Raises:

@@ -8,7 +8,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-from pointillist.data.extras import Extras
+from pointillist.data.annotations import RawAnnotations
 from pointillist.errors import DataError
 
 SPLITS = ("train", "valid", "test")
@@ -21,7 +21,7 @@ SPLIT_ALIASES = {
 
 
 @runtime_checkable
-class Readable(Protocol):
+class BinaryReader(Protocol):
     """A file, or a member of an archive."""
 
     def read(self, size: int = -1, /) -> bytes:
@@ -29,7 +29,7 @@ class Readable(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Raw:
+class RawImages:
     """Images of one source, all of one size.
 
     Attributes:
@@ -56,7 +56,7 @@ class Raw:
     classes: tuple[str, ...] = ()
     palette: tuple[tuple[int, int, int, int], ...] | None = None
     levels: int | None = None
-    extras: Extras = field(default_factory=Extras)
+    extras: RawAnnotations = field(default_factory=RawAnnotations)
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pointillist.data import memory
-from pointillist.data.raw import Raw, Readable
+from pointillist.data.raw import BinaryReader, RawImages
 from pointillist.errors import DataError
 
 HUB_NAMES = {"mnist": "ylecun/mnist", "fashion-mnist": "zalando-datasets/fashion_mnist", "cifar10": "uoft-cs/cifar10"}
@@ -35,7 +35,7 @@ def local_folder(name: str) -> Path | None:
     return folder if folder is not None and folder.is_dir() else None
 
 
-def read_standard(name: str, folder: Path) -> Raw:
+def read_standard(name: str, folder: Path) -> RawImages:
     """The data set `name` from its standard files in `folder`, with its own train and test split.
 
     Raises:
@@ -46,7 +46,7 @@ def read_standard(name: str, folder: Path) -> Raw:
     parts = {}
     for split in ("train", "test"):
         parts[split] = _cifar_part(folder, split) if name == "cifar10" else _idx_part(name, folder, split)
-    return Raw(
+    return RawImages(
         values=np.concatenate([values for values, _ in parts.values()]),
         kind="pictures",
         name=name,
@@ -88,7 +88,7 @@ def read_idx(path: Path) -> np.ndarray:
                 raise DataError(f"{path} is not an IDX file of unsigned bytes: download it again.")
             shape = struct.unpack(f">{axes}I", file.read(4 * axes))
             size = int(np.prod(shape, dtype=object))
-            memory.require(size, str(path), "check the file")
+            memory.check_memory(size, str(path), "check the file")
             data = file.read(size + 1)
     except (OSError, EOFError, struct.error, zlib.error) as error:
         raise DataError(f"{path} is damaged ({error}): download it again.") from error
@@ -129,7 +129,7 @@ def _cifar_file(folder: Path, file_name: str) -> np.ndarray:
     raise DataError(f"{folder} has no {file_name}: put the binary version of CIFAR-10 (cifar-10-binary.tar.gz) there.")
 
 
-def _cifar_records(file: Readable, name: str) -> np.ndarray:
+def _cifar_records(file: BinaryReader, name: str) -> np.ndarray:
     data = file.read(10_000 * _CIFAR_RECORD + 1)
     if not data or len(data) % _CIFAR_RECORD or max(data[::_CIFAR_RECORD]) > 9:
         raise DataError(f"{name} is not a batch of CIFAR-10 in its binary version: download it again.")

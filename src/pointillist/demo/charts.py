@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from pointillist.demo.facts import ClassBits
-from pointillist.demo.looks import PixelView
+from pointillist.demo.figure_data import PixelView
+from pointillist.demo.results import ClassBits
 
 _WIDTH = 480
 _NICE = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)

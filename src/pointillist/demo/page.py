@@ -10,17 +10,17 @@ from string import Template
 from typing import Any
 
 from pointillist.demo import charts
-from pointillist.demo.facts import NOT_SAME, SAME, Facts
-from pointillist.demo.looks import Looks
+from pointillist.demo.figure_data import FigureData
+from pointillist.demo.results import NOT_SAME, SAME, DemoResults
 from pointillist.images import ImageSpec
-from pointillist.pictures import html
+from pointillist.visualization import html
 
 _NAMES = "ABCDEFGH"
 
 
 def render(
-    facts: Facts,
-    looks: Looks,
+    facts: DemoResults,
+    looks: FigureData,
     metrics: Sequence[dict[str, Any]],
     painting: bytes,
     image: ImageSpec,
@@ -58,7 +58,7 @@ def render(
     )
 
 
-def _numbers(facts: Facts) -> dict[str, str]:
+def _numbers(facts: DemoResults) -> dict[str, str]:
     """Numbers that stand in sentences."""
     dims = facts.height * facts.width
     bits = facts.bits_per_dim * dims
@@ -88,7 +88,7 @@ def _numbers(facts: Facts) -> dict[str, str]:
     }
 
 
-def _ruler(facts: Facts) -> str:
+def _ruler(facts: DemoResults) -> str:
     """Three ways to guess, as bars of bits/dim."""
     rows = (
         ("every level equally likely", facts.uniform_bits, ""),
@@ -103,7 +103,7 @@ def _ruler(facts: Facts) -> str:
     )
 
 
-def _samples(looks: Looks) -> str:
+def _samples(looks: FigureData) -> str:
     painted = looks.painted
     array = painted.array
     out = []
@@ -118,7 +118,7 @@ def _samples(looks: Looks) -> str:
     return "".join(out)
 
 
-def _cross_check(facts: Facts) -> str:
+def _cross_check(facts: DemoResults) -> str:
     check = facts.cross_check
     verdict = "the same, pixel for pixel" if check.equal else "not all the same: please report this"
     return (
@@ -128,7 +128,7 @@ def _cross_check(facts: Facts) -> str:
     )
 
 
-def _maps(looks: Looks, image: ImageSpec, top: float) -> str:
+def _maps(looks: FigureData, image: ImageSpec, top: float) -> str:
     pictures = image.to_images(looks.shown)
     dims = image.dims
     out = []
@@ -146,14 +146,14 @@ def _maps(looks: Looks, image: ImageSpec, top: float) -> str:
     return "".join(out)
 
 
-def _marked(looks: Looks, image: ImageSpec) -> str:
+def _marked(looks: FigureData, image: ImageSpec) -> str:
     grey = image.to_images(looks.shown[looks.pixels_of : looks.pixels_of + 1])[0, ..., 0]
     names = _NAMES[: len(looks.pixels)]
     label = f"Test image, class {looks.shown_names[looks.pixels_of]}, with the pixels {', '.join(names)} marked"
     return charts.marked_image(grey, looks.pixels, names, label)
 
 
-def _pixels(looks: Looks) -> str:
+def _pixels(looks: FigureData) -> str:
     out = []
     for name, view in zip(_NAMES, looks.pixels, strict=False):
         place = f"row {view.row + 1}, column {view.column + 1}"
@@ -164,7 +164,7 @@ def _pixels(looks: Looks) -> str:
     return "".join(out)
 
 
-def _table(facts: Facts) -> str:
+def _table(facts: DemoResults) -> str:
     low, high = facts.interval
     rows = (
         (

@@ -13,21 +13,21 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from pointillist import pictures
+from pointillist import visualization
 from pointillist._version import __version__
-from pointillist.checkpoint import write_text
+from pointillist.checkpoint.files import write_text
 from pointillist.data import DataSplits, ImageDataset, load_data
-from pointillist.demo import asked
-from pointillist.demo.facts import NOT_SAME, SAME, Facts, class_bits, frequency_bits
-from pointillist.demo.looks import Looks, cross_check, look
+from pointillist.demo import prompt_samples
+from pointillist.demo.figure_data import FigureData, collect_figure_data, cross_check
 from pointillist.demo.page import render
+from pointillist.demo.results import NOT_SAME, SAME, DemoResults, class_bits, frequency_bits
 from pointillist.demo.workspace import Workspace
 from pointillist.errors import ConfigError
-from pointillist.factory import PretrainedPixelModel, build, load
-from pointillist.machine import describe_machine, describe_versions, today
-from pointillist.pixel_model import PixelModel
-from pointillist.scoring import Evaluation, evaluate
-from pointillist.telling import match_labels
+from pointillist.evaluation.likelihood import Evaluation, evaluate
+from pointillist.model.dataset_conditions import match_labels
+from pointillist.model.pixel_model import PixelModel
+from pointillist.model.pretrained import PretrainedPixelModel, build, load
+from pointillist.system.hardware import describe_machine, describe_versions, today
 from pointillist.training import TrainConfig, train
 
 DATA = "uci-digits"
@@ -41,7 +41,7 @@ _TRAINING: dict[str, Any] = {"batch_size": 32, "lr": 2e-3, "ema": 0.999, "precis
 
 
 @dataclass(frozen=True)
-class Demo:
+class DemoResult:
     """What a demo made.
 
     Attributes:
@@ -51,7 +51,7 @@ class Demo:
     """
 
     workspace: Workspace
-    facts: Facts
+    facts: DemoResults
     prompted: dict[str, Path]
 
 
@@ -63,7 +63,7 @@ def run_demo(
     threads: int = 1,
     console: Console | None = None,
     command: str | None = None,
-) -> Demo:
+) -> DemoResult:
     """Run the whole demo into a folder; an interrupted one with the same settings goes on where it stopped.
 
     Args:
@@ -93,13 +93,13 @@ def run_demo(
     }
     loaded, looks, facts = _measured(place, splits, model, run, _teller(console))
     sheets = _asked(place, seed, _teller(console))
-    _publish(place, loaded, looks, facts, asked.section(sheets, seed))
-    return Demo(place, facts, sheets)
+    _publish(place, loaded, looks, facts, prompt_samples.section(sheets, seed))
+    return DemoResult(place, facts, sheets)
 
 
 def _measured(
     place: Workspace, splits: DataSplits, model: PretrainedPixelModel, run: dict[str, Any], say: Callable[[str], None]
-) -> tuple[PixelModel, Looks, Facts]:
+) -> tuple[PixelModel, FigureData, DemoResults]:
     """Evaluate, save and reload, paint and compare: the reloaded model, what to show, and the numbers."""
     test = splits.get("test")
     say(f"evaluate   {len(test)} test images that training has not seen")
@@ -108,8 +108,8 @@ def _measured(
     loaded, equal = _saved_and_reloaded(place, model, test)
     say(f"reload     {place.model}: {SAME if equal else NOT_SAME}")
     say(f"paint      {PER_CLASS} digits of each class; {len(_SHOWN)} test digits looked into")
-    looks = look(loaded, test, seed=run["seed"], per_class=PER_CLASS, classes_shown=_SHOWN)
-    facts = Facts(
+    looks = collect_figure_data(loaded, test, seed=run["seed"], per_class=PER_CLASS, classes_shown=_SHOWN)
+    facts = DemoResults(
         **run,
         **_sizes(loaded, splits),
         bits_per_dim=evaluation.bits_per_dim,
@@ -208,30 +208,32 @@ def _context(model: PretrainedPixelModel, splits: DataSplits, evaluation: Evalua
 def _asked(place: Workspace, seed: int, say: Callable[[str], None]) -> dict[str, Path]:
     """Write sheets of paintings from prompts; their files by the name of the shipped model."""
     sheets = {}
-    for folder in asked.prompted():
+    for folder in prompt_samples.prompted():
         say(f"paint      from prompts: {folder.name}")
         sheets[folder.name] = place.asked(folder.name)
-        pictures.save_png(asked.paint(folder, seed), sheets[folder.name])
+        visualization.save_png(prompt_samples.paint(folder, seed), sheets[folder.name])
     if not sheets:
-        say(f"paint      nothing from prompts: {asked.NONE}")
+        say(f"paint      nothing from prompts: {prompt_samples.NONE}")
     return sheets
 
 
-def _publish(place: Workspace, model: PixelModel, looks: Looks, facts: Facts, prompted: str) -> None:
+def _publish(place: Workspace, model: PixelModel, looks: FigureData, facts: DemoResults, prompted: str) -> None:
     """The pictures, the numbers and the page; the page comes last, so that what it names is there."""
     image = model.image
     painted, classes = looks.painted, model.config.classes
     by_row = [c * looks.per_class + r for r in range(looks.per_class) for c in range(len(classes))]
     names = [classes[int(painted.labels[i])] for i in by_row]
-    pictures.save_png(pictures.sheet(painted.array[by_row], captions=names, columns=len(classes)), place.sheet)
+    visualization.save_png(
+        visualization.image_grid(painted.array[by_row], captions=names, columns=len(classes)), place.sheet
+    )
     first = painted.array[:: looks.per_class]
     order = model.places(image.height, image.width)
-    pictures.animate(first, place.painting, order=order, columns=5, scale=12, background=_NIGHT)
+    visualization.animate(first, place.painting, order=order, columns=5, scale=12, background=_NIGHT)
     shown = [f"{kind} {name}" for kind in ("entropy", "surprise") for name in looks.shown_names]
     maps = np.concatenate([looks.entropy, looks.surprise])
     top = heat_top(image.levels)
-    heat = pictures.heat_map(maps, top=top, captions=shown, columns=len(looks.shown_names))
-    pictures.save_png(heat, place.maps)
+    heat = visualization.heat_map(maps, top=top, captions=shown, columns=len(looks.shown_names))
+    visualization.save_png(heat, place.maps)
     write_text(place.results, facts.to_json())
     lines = (place.run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     metrics = [json.loads(line) for line in lines]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pointillist.checkpoint import write_text
+from pointillist.checkpoint.files import write_text
 from pointillist.errors import ConfigError
 
 _STAMP = "demo.json"

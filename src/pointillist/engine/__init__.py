@@ -7,8 +7,8 @@ channel masks and cuts the pixel part. The result is a `Program`: plain data tha
 A new torch function is a handler; a new opcode is a class in `opcodes`; a new primitive is a method of `RecordPass`.
 """
 
-from pointillist.engine.interpreter import Interpreter
+from pointillist.engine.numpy.interpreter import Interpreter
 from pointillist.engine.program import Program
-from pointillist.engine.record import RecordPass, record
+from pointillist.engine.recording.record import RecordPass, record
 
 __all__ = ["Interpreter", "Program", "RecordPass", "record"]

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pointillist.layout import is_site_by_site
-from pointillist.ordering import RASTER, Order
-from pointillist.passes import FullPass, Pass
+from pointillist.nn.functional.memory_format import is_channels_last
+from pointillist.nn.passes import FullPass, Pass
+from pointillist.ordering import RASTER, PixelOrder
 
 
 class NaiveEngine:
@@ -24,11 +24,11 @@ class NaiveEngine:
     """
 
     def __init__(
-        self, forward: Callable[[Tensor, Pass], Tensor], canvas: Tensor, sub_steps: int, order: Order = RASTER
+        self, forward: Callable[[Tensor, Pass], Tensor], canvas: Tensor, sub_steps: int, order: PixelOrder = RASTER
     ) -> None:
         self._forward = forward
         self._canvas = canvas.clone()
-        self._pass = FullPass(order, site_by_site=is_site_by_site(canvas))
+        self._pass = FullPass(order, site_by_site=is_channels_last(canvas))
         self._width = canvas.shape[1] // sub_steps
         self._order = order
         height, width = canvas.shape[2:]

@@ -23,7 +23,7 @@ Tap = tuple[int, int]
 """An offset `(rows down, columns right)` from the site at hand."""
 
 
-class Level(IntEnum):
+class Phase(IntEnum):
     """When a value is known; an instruction runs at the highest level of its inputs."""
 
     GIVEN = 0
@@ -42,7 +42,7 @@ class Value:
 
     index: int
     channels: int
-    level: Level
+    level: Phase
     depth: int = 0
     """How many rows above the site at hand it belongs: in `ctx.below` one more than outside."""
     scale: int = 1
@@ -58,7 +58,7 @@ class View:
     channels: int
 
     @property
-    def level(self) -> Level:
+    def level(self) -> Phase:
         """The level of the value seen."""
         return self.value.level
 
@@ -87,7 +87,7 @@ class View:
 
 
 @dataclass(eq=False)
-class Map:
+class FeatureMap:
     """A value at many sites, indexed by site: the current row, `up` finished rows, and zeros beyond the border.
 
     The reach grows while instructions that read the map are recorded. It counts sites of the map's own grid.
@@ -112,7 +112,7 @@ class Map:
 
 
 @dataclass(eq=False)
-class Memory(Map):
+class KeyValueCache(FeatureMap):
     """Keys and values that are looked up: the keys of all heads, then the values of all heads.
 
     Of every site that is drawn; or of the tokens of a prompt, which are given, so that nothing is kept.
@@ -135,7 +135,7 @@ class Memory(Map):
 
 
 @dataclass(frozen=True)
-class Given:
+class ConditionInput:
     """A condition known before the first site, with the tensor seen while recording as its default."""
 
     kind: Literal["vector", "map"]
@@ -145,7 +145,7 @@ class Given:
 
 
 @dataclass(frozen=True)
-class Block:
+class WeightSlice:
     """Where an array lies in the packed weights."""
 
     offset: int
@@ -162,13 +162,13 @@ class Instruction:
     """One row of the table. What the fields mean to an opcode is said in its class in `opcodes`."""
 
     opcode: str
-    level: Level
+    level: Phase
     output: View | None
     inputs: tuple[View, ...]
     place: str
     """The latest key of the forward when this was recorded, for listings and error messages."""
-    constants: tuple[Block, ...] = ()
-    map: Map | None = None
+    constants: tuple[WeightSlice, ...] = ()
+    map: FeatureMap | None = None
     taps: tuple[Tap, ...] = ()
     key: str = ""
     head: int = 0
@@ -201,10 +201,10 @@ class Program:
     sub_steps: int
     canvas_width: int
     """Floats that one sub-pixel writes to the canvas."""
-    canvas: Map
-    maps: tuple[Map, ...]
-    memories: tuple[Memory, ...]
-    givens: dict[str, Given]
+    canvas: FeatureMap
+    maps: tuple[FeatureMap, ...]
+    memories: tuple[KeyValueCache, ...]
+    givens: dict[str, ConditionInput]
     weights: FloatArray
     once: tuple[Instruction, ...]
     row: tuple[Instruction, ...]
@@ -228,7 +228,7 @@ class Program:
         """After how many rows, and columns, the same instructions run again: the scale of the coarsest grid, or 2."""
         return max([2 if self.snake else 1, *(i.scale for _, part in self.parts() for i in part)])
 
-    def constant(self, block: Block) -> FloatArray:
+    def constant(self, block: WeightSlice) -> FloatArray:
         """An array from the packed weights."""
         return self.weights[block.offset : block.offset + block.size].reshape(block.shape)
 

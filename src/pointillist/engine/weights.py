@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.engine.program import Block, FloatArray, Instruction
+from pointillist.engine.program import FloatArray, Instruction, WeightSlice
 
 
 class Weights:
@@ -19,12 +19,12 @@ class Weights:
         self.dtype = dtype
         self._arrays: list[FloatArray] = []
 
-    def pack(self, array: NDArray[Any]) -> Block:
+    def pack(self, array: NDArray[Any]) -> WeightSlice:
         """Keep an array; its block is numbered, not yet placed."""
         self._arrays.append(np.array(array, dtype=self.dtype, order="C"))
-        return Block(len(self._arrays) - 1, array.shape)
+        return WeightSlice(len(self._arrays) - 1, array.shape)
 
-    def read(self, block: Block) -> FloatArray:
+    def read(self, block: WeightSlice) -> FloatArray:
         """The array of a block that is not yet placed."""
         return self._arrays[block.offset]
 
@@ -32,14 +32,14 @@ class Weights:
         self, lists: Iterable[tuple[Instruction, ...]]
     ) -> tuple[FloatArray, tuple[tuple[Instruction, ...], ...]]:
         """Lay out the arrays still in use one after the other, and point the instructions at their places."""
-        placed: dict[int, Block] = {}
+        placed: dict[int, WeightSlice] = {}
         kept: list[FloatArray] = []
         end = 0
 
-        def place(block: Block) -> Block:
+        def place(block: WeightSlice) -> WeightSlice:
             nonlocal end
             if block.offset not in placed:
-                placed[block.offset] = Block(end, block.shape)
+                placed[block.offset] = WeightSlice(end, block.shape)
                 kept.append(self.read(block).reshape(-1))
                 end += block.size
             return placed[block.offset]

@@ -1,10 +1,10 @@
 """One file per paper, and the registry that lists them."""
 
-from pointillist.networks.backbone import Backbone, BackboneConfig, Ports
+from pointillist.networks.backbone import Backbone, BackboneConfig, BackboneDims
 from pointillist.networks.diagonal_bilstm import DiagonalBiLSTM, DiagonalBiLSTMConfig
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN, GatedPixelCNNConfig
 from pointillist.networks.locally_masked_pixelcnn import LocallyMaskedPixelCNN, LocallyMaskedPixelCNNConfig
-from pointillist.networks.multiscale import MultiscalePixelRNN, MultiscalePixelRNNConfig
+from pointillist.networks.multiscale_pixelrnn import MultiscalePixelRNN, MultiscalePixelRNNConfig
 from pointillist.networks.pixelcnn import PixelCNN, PixelCNNConfig
 from pointillist.networks.pixelcnn_pp import PixelCNNPP, PixelCNNPPConfig
 from pointillist.networks.pixelsnail import PixelSNAIL, PixelSNAILConfig
@@ -15,6 +15,7 @@ from pointillist.networks.stages import Stage, painting_order, run_stages
 __all__ = [
     "Backbone",
     "BackboneConfig",
+    "BackboneDims",
     "DiagonalBiLSTM",
     "DiagonalBiLSTMConfig",
     "GatedPixelCNN",
@@ -30,7 +31,6 @@ __all__ = [
     "PixelCNNPPConfig",
     "PixelSNAIL",
     "PixelSNAILConfig",
-    "Ports",
     "RowLSTM",
     "RowLSTMConfig",
     "Stage",

@@ -10,12 +10,12 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from pointillist.networks.stages import Stage
-from pointillist.nn import Condition, Heard
-from pointillist.passes import Pass
+from pointillist.nn import Condition, ConditionDims
+from pointillist.nn.passes import Pass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ports:
+class BackboneDims:
     """How many numbers go in and come out at each site.
 
     Attributes:
@@ -29,7 +29,7 @@ class Ports:
     groups: int
     canvas: int
     params: int
-    heard: Heard = field(default_factory=Heard)
+    heard: ConditionDims = field(default_factory=ConditionDims)
 
 
 class BackboneConfig(BaseModel):

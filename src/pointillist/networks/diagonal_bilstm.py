@@ -22,10 +22,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pointillist.networks.backbone import Ports
+from pointillist.networks.backbone import BackboneDims
 from pointillist.networks.pixel_rnn import PixelRNN, PixelRNNConfig, RecurrentBlock, gate_groups
 from pointillist.nn import CausalConv2d, Condition, ConditionBias, PointwiseConv2d, RecurrentLayer, channel_groups
-from pointillist.passes import Pass
+from pointillist.nn.passes import Pass
 
 
 class DiagonalBiLSTMConfig(PixelRNNConfig):
@@ -41,7 +41,7 @@ class DiagonalBiLSTMConfig(PixelRNNConfig):
 class DiagonalBiLSTMBlock(RecurrentBlock):
     """Left to right, plus right to left one row above."""
 
-    def __init__(self, config: DiagonalBiLSTMConfig, ports: Ports, *, first: bool) -> None:
+    def __init__(self, config: DiagonalBiLSTMConfig, ports: BackboneDims, *, first: bool) -> None:
         super().__init__()
         wide, gates = channel_groups(2 * config.channels, ports.groups), gate_groups(config, ports)
         self.left_input = PointwiseConv2d(wide, gates)
@@ -77,6 +77,6 @@ class DiagonalBiLSTM(PixelRNN):
 
     Config = DiagonalBiLSTMConfig
 
-    def __init__(self, config: DiagonalBiLSTMConfig, ports: Ports) -> None:
+    def __init__(self, config: DiagonalBiLSTMConfig, ports: BackboneDims) -> None:
         blocks = [DiagonalBiLSTMBlock(config, ports, first=index == 0) for index in range(config.layers)]
         super().__init__(config, ports, blocks)

@@ -24,7 +24,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from pointillist.networks.backbone import Backbone, BackboneConfig, Ports
+from pointillist.networks.backbone import Backbone, BackboneConfig, BackboneDims
 from pointillist.nn import (
     CausalLayer,
     Condition,
@@ -36,7 +36,7 @@ from pointillist.nn import (
     gate,
 )
 from pointillist.nn.dropout import Dropout
-from pointillist.passes import Pass
+from pointillist.nn.passes import Pass
 
 
 class GatedPixelCNNConfig(BackboneConfig):
@@ -65,7 +65,9 @@ class GatedPixelCNNConfig(BackboneConfig):
 class GatedLayer(CausalLayer):
     """One layer of both stacks (figure 2)."""
 
-    def __init__(self, config: GatedPixelCNNConfig, ports: Ports, *, first: bool, last: bool, dilation: int) -> None:
+    def __init__(
+        self, config: GatedPixelCNNConfig, ports: BackboneDims, *, first: bool, last: bool, dilation: int
+    ) -> None:
         super().__init__()
         d = config.channels
         features = channel_groups(d, ports.groups)
@@ -108,7 +110,7 @@ class GatedPixelCNN(Backbone):
 
     Config = GatedPixelCNNConfig
 
-    def __init__(self, config: GatedPixelCNNConfig, ports: Ports) -> None:
+    def __init__(self, config: GatedPixelCNNConfig, ports: BackboneDims) -> None:
         super().__init__()
         end = config.layers - 1
         dilations = [1] + [config.dilations[i % len(config.dilations)] for i in range(end)]

@@ -25,10 +25,18 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from pointillist.networks.backbone import Backbone, BackboneConfig, Ports
-from pointillist.nn import CausalLayer, Condition, ConditionBias, LocalConv2d, PointwiseConv2d, channel_groups, gate
+from pointillist.networks.backbone import Backbone, BackboneConfig, BackboneDims
+from pointillist.nn import (
+    CausalLayer,
+    Condition,
+    ConditionBias,
+    LocallyMaskedConv2d,
+    PointwiseConv2d,
+    channel_groups,
+    gate,
+)
 from pointillist.nn.dropout import Dropout
-from pointillist.passes import Pass
+from pointillist.nn.passes import Pass
 
 
 class LocallyMaskedPixelCNNConfig(BackboneConfig):
@@ -56,12 +64,12 @@ class LocalLayer(CausalLayer):
     """A locally masked convolution, a gate, and a 1x1 layer to the residual and to the head."""
 
     def __init__(
-        self, config: LocallyMaskedPixelCNNConfig, ports: Ports, *, first: bool, last: bool, dilation: int
+        self, config: LocallyMaskedPixelCNNConfig, ports: BackboneDims, *, first: bool, last: bool, dilation: int
     ) -> None:
         super().__init__()
         features = channel_groups(config.channels, ports.groups)
         gated = torch.cat([features, features])  # each half of a gate has the groups of its result
-        self.convolution = LocalConv2d(
+        self.convolution = LocallyMaskedConv2d(
             config.first_kernel if first else config.kernel,
             in_groups=channel_groups(ports.canvas, ports.groups) if first else features,
             out_groups=gated,
@@ -92,7 +100,7 @@ class LocallyMaskedPixelCNN(Backbone):
     Config = LocallyMaskedPixelCNNConfig
     masks_locally = True
 
-    def __init__(self, config: LocallyMaskedPixelCNNConfig, ports: Ports) -> None:
+    def __init__(self, config: LocallyMaskedPixelCNNConfig, ports: BackboneDims) -> None:
         super().__init__()
         end = config.layers - 1
         dilations = [1] + [config.dilations[i % len(config.dilations)] for i in range(end)]

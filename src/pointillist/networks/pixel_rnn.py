@@ -14,10 +14,10 @@ from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 
-from pointillist.networks.backbone import Backbone, BackboneConfig, Ports
+from pointillist.networks.backbone import Backbone, BackboneConfig, BackboneDims
 from pointillist.nn import CausalLayer, Condition, MaskedConv2d, PointwiseConv2d, channel_groups
 from pointillist.nn.dropout import Dropout
-from pointillist.passes import Pass
+from pointillist.nn.passes import Pass
 
 
 class PixelRNNConfig(BackboneConfig):
@@ -42,7 +42,7 @@ class PixelRNNConfig(BackboneConfig):
     dropout: float = Field(0.0, ge=0.0, lt=1.0)
 
 
-def gate_groups(config: PixelRNNConfig, ports: Ports) -> Int[Tensor, " g"]:
+def gate_groups(config: PixelRNNConfig, ports: BackboneDims) -> Int[Tensor, " g"]:
     """The group of each of 4h gates: each quarter has the groups of the state that it makes."""
     return torch.cat([channel_groups(config.channels, ports.groups)] * 4)
 
@@ -60,7 +60,7 @@ class RecurrentBlock(CausalLayer):
 class PixelRNN(Backbone):
     """Mask A layer, recurrent layers in residual blocks, two 1x1 layers, output."""
 
-    def __init__(self, config: PixelRNNConfig, ports: Ports, blocks: Sequence[RecurrentBlock]) -> None:
+    def __init__(self, config: PixelRNNConfig, ports: BackboneDims, blocks: Sequence[RecurrentBlock]) -> None:
         super().__init__()
         narrow = channel_groups(config.channels, ports.groups)
         wide = channel_groups(2 * config.channels, ports.groups)

@@ -21,10 +21,10 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from pointillist.networks.backbone import Backbone, BackboneConfig, Ports
+from pointillist.networks.backbone import Backbone, BackboneConfig, BackboneDims
 from pointillist.nn import CausalLayer, Condition, ConditionBias, MaskedConv2d, PointwiseConv2d, channel_groups
 from pointillist.nn.dropout import Dropout
-from pointillist.passes import Pass
+from pointillist.nn.passes import Pass
 
 
 class PixelCNNConfig(BackboneConfig):
@@ -51,7 +51,7 @@ class PixelCNNConfig(BackboneConfig):
 class ResidualBlock(CausalLayer):
     """2h -> h -> masked k x k -> 2h, added to its input (figure 5)."""
 
-    def __init__(self, config: PixelCNNConfig, ports: Ports) -> None:
+    def __init__(self, config: PixelCNNConfig, ports: BackboneDims) -> None:
         super().__init__()
         wide = channel_groups(2 * config.channels, ports.groups)
         narrow = channel_groups(config.channels, ports.groups)
@@ -76,7 +76,7 @@ class PixelCNN(Backbone):
 
     Config = PixelCNNConfig
 
-    def __init__(self, config: PixelCNNConfig, ports: Ports) -> None:
+    def __init__(self, config: PixelCNNConfig, ports: BackboneDims) -> None:
         super().__init__()
         wide = channel_groups(2 * config.channels, ports.groups)
         head = channel_groups(config.head_channels, ports.groups)

@@ -36,18 +36,18 @@ from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 
-from pointillist.networks.backbone import Backbone, BackboneConfig, Ports
+from pointillist.networks.backbone import Backbone, BackboneConfig, BackboneDims
 from pointillist.nn import (
     Condition,
     ConditionBias,
-    FinerConv2d,
     NormalisedConv2d,
+    NormalisedConvTranspose2d,
     NormalisedPointwiseConv2d,
+    channel_causal_mask,
     channel_groups,
-    see_before,
 )
 from pointillist.nn.dropout import Dropout
-from pointillist.passes import Pass
+from pointillist.nn.passes import Pass
 
 Pair = tuple[Tensor, Tensor]
 """Features of both streams: of the rows above, and of all before the site."""
@@ -88,7 +88,7 @@ class Stream:
         self, inputs: Int[Tensor, " i"], outputs: Int[Tensor, " o"], *, stride: int = 1, target: float = 1.0
     ) -> NormalisedConv2d:
         """The 2x3 or 2x2 convolution of this stream, over its own row and the one above."""
-        site = see_before(outputs, inputs, strict=False)
+        site = channel_causal_mask(outputs, inputs, strict=False)
         mask = None
         if site is not None:
             mask = torch.ones(len(outputs), len(inputs), 2, 2 + self.right)
@@ -107,7 +107,12 @@ class GatedLayer(nn.Module):
     """
 
     def __init__(
-        self, stream: Stream, shortcut: Int[Tensor, " s"] | None, config: PixelCNNPPConfig, ports: Ports, scale: int
+        self,
+        stream: Stream,
+        shortcut: Int[Tensor, " s"] | None,
+        config: PixelCNNPPConfig,
+        ports: BackboneDims,
+        scale: int,
     ) -> None:
         super().__init__()
         self.first = stream.convolution(stream.activated, stream.features)
@@ -130,14 +135,14 @@ class GatedLayer(nn.Module):
         return out
 
 
-class GatedPair(nn.Module):
+class GatedResidualPair(nn.Module):
     """A gated layer of each stream; the second one hears the first.
 
     On the way up (`mirrors`) both also hear their mirror images on the way down.
     """
 
     def __init__(
-        self, above: Stream, before: Stream, config: PixelCNNPPConfig, ports: Ports, *, scale: int, mirrors: bool
+        self, above: Stream, before: Stream, config: PixelCNNPPConfig, ports: BackboneDims, *, scale: int, mirrors: bool
     ) -> None:
         super().__init__()
         heard = torch.cat([above.features, before.features]) if mirrors else above.features
@@ -151,7 +156,7 @@ class GatedPair(nn.Module):
         return above, self.before(pair[1], heard, ctx, condition)
 
 
-class CoarserPair(nn.Module):
+class DownsampleBlock(nn.Module):
     """A convolution of stride 2 in each stream: a coarse site is where its finest site is, and knows no more."""
 
     def __init__(self, above: Stream, before: Stream) -> None:
@@ -164,30 +169,30 @@ class CoarserPair(nn.Module):
         return self.above(pair[0], ctx), self.before(pair[1], ctx)
 
 
-class FinerPair(nn.Module):
+class UpsampleBlock(nn.Module):
     """A transposed convolution of stride 2 in each stream."""
 
     def __init__(self, above: Stream, before: Stream) -> None:
         super().__init__()
-        self.above = FinerConv2d(above.features, above.features, right=above.right)
-        self.before = FinerConv2d(before.features, before.features, right=before.right)
+        self.above = NormalisedConvTranspose2d(above.features, above.features, right=above.right)
+        self.before = NormalisedConvTranspose2d(before.features, before.features, right=before.right)
 
     def forward(self, pair: Pair, like: Pair, ctx: Pass) -> Pair:
         """Both streams on the grid of `like`."""
         return self.above(pair[0], ctx, like[0]), self.before(pair[1], ctx, like[1])
 
 
-class FirstPair(nn.Module):
+class InputBlock(nn.Module):
     """The strict layers that read the image: two rows above; one row above, and what is left of the site."""
 
-    def __init__(self, above: Stream, before: Stream, ports: Ports) -> None:
+    def __init__(self, above: Stream, before: Stream, ports: BackboneDims) -> None:
         super().__init__()
         inputs = channel_groups(ports.canvas, ports.groups)
         d = len(before.features)
         self.rows = NormalisedConv2d(ports.canvas, d, up=2, down=-1, left=1, right=1)
         self.row = NormalisedConv2d(ports.canvas, d, up=1, down=-1, left=1, right=1)
         # of its own site a feature sees the sub-pixels before its own; where there is but one, the tap is sliced away
-        site = see_before(before.features, inputs, strict=True) if ports.groups > 1 else None
+        site = channel_causal_mask(before.features, inputs, strict=True) if ports.groups > 1 else None
         mask = None
         if site is not None:
             mask = torch.ones(d, ports.canvas, 2, 2)
@@ -204,7 +209,7 @@ class PixelCNNPP(Backbone):
 
     Config = PixelCNNPPConfig
 
-    def __init__(self, config: PixelCNNPPConfig, ports: Ports) -> None:
+    def __init__(self, config: PixelCNNPPConfig, ports: BackboneDims) -> None:
         super().__init__()
         d, grids = config.channels, range(config.resolutions)
         features = channel_groups(d, ports.groups)
@@ -212,17 +217,17 @@ class PixelCNNPP(Backbone):
 
         def block(grid: int, count: int, *, mirrors: bool) -> nn.ModuleList:
             return nn.ModuleList(
-                GatedPair(above, before, config, ports, scale=2**grid, mirrors=mirrors) for _ in range(count)
+                GatedResidualPair(above, before, config, ports, scale=2**grid, mirrors=mirrors) for _ in range(count)
             )
 
-        self.first = FirstPair(above, before, ports)
+        self.first = InputBlock(above, before, ports)
         self.down = nn.ModuleList(block(grid, config.layers, mirrors=False) for grid in grids)
-        self.coarser = nn.ModuleList(CoarserPair(above, before) for _ in grids[1:])
+        self.coarser = nn.ModuleList(DownsampleBlock(above, before) for _ in grids[1:])
         # the finer blocks on the way up also mirror what the block on the way down begins with
         self.up = nn.ModuleList(
             block(grid, config.layers + (grid < grids[-1]), mirrors=True) for grid in reversed(grids)
         )
-        self.finer = nn.ModuleList(FinerPair(above, before) for _ in grids[1:])
+        self.finer = nn.ModuleList(UpsampleBlock(above, before) for _ in grids[1:])
         self.output = NormalisedPointwiseConv2d(features, channel_groups(ports.params, ports.groups))
 
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b p h w"]:

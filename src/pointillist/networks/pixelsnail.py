@@ -28,7 +28,7 @@ from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 
-from pointillist.networks.backbone import Backbone, BackboneConfig, Ports
+from pointillist.networks.backbone import Backbone, BackboneConfig, BackboneDims
 from pointillist.nn import (
     CausalLayer,
     Condition,
@@ -40,7 +40,7 @@ from pointillist.nn import (
     channel_groups,
 )
 from pointillist.nn.dropout import Dropout
-from pointillist.passes import Pass
+from pointillist.nn.passes import Pass
 
 
 class PixelSNAILConfig(BackboneConfig):
@@ -85,7 +85,7 @@ class GatedResidual(CausalLayer):
 
     def __init__(
         self,
-        ports: Ports,
+        ports: BackboneDims,
         groups: Int[Tensor, " d"],
         dropout: float,
         *,
@@ -119,7 +119,7 @@ class GatedResidual(CausalLayer):
 class AttentionBlock(CausalLayer):
     """Gated residual convolutions, then attention to what they, and the pixels, were at earlier sites."""
 
-    def __init__(self, config: PixelSNAILConfig, ports: Ports) -> None:
+    def __init__(self, config: PixelSNAILConfig, ports: BackboneDims) -> None:
         super().__init__()
         features = channel_groups(config.channels, ports.groups)
         self.heads = config.heads * ports.groups
@@ -159,7 +159,7 @@ class PixelSNAIL(Backbone):
 
     Config = PixelSNAILConfig
 
-    def __init__(self, config: PixelSNAILConfig, ports: Ports) -> None:
+    def __init__(self, config: PixelSNAILConfig, ports: BackboneDims) -> None:
         super().__init__()
         canvas = channel_groups(ports.canvas, ports.groups)
         features = channel_groups(config.channels, ports.groups)

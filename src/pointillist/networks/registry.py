@@ -8,15 +8,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from pointillist.distributions.likelihoods import LikelihoodName
 from pointillist.errors import ConfigError, sentence
 from pointillist.images import ImageSpec
-from pointillist.likelihoods import LikelihoodName
 from pointillist.networks.backbone import Backbone, BackboneConfig
 from pointillist.networks.diagonal_bilstm import DiagonalBiLSTM
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN
 from pointillist.networks.locally_masked_pixelcnn import LocallyMaskedPixelCNN
-from pointillist.networks.multiscale import MultiscalePixelRNN
-from pointillist.networks.papers import (
+from pointillist.networks.multiscale_pixelrnn import MultiscalePixelRNN
+from pointillist.networks.paper_presets import (
     DIAGONAL_BILSTM,
     GATED_PIXELCNN,
     MULTISCALE_PIXELRNN,
@@ -25,7 +25,7 @@ from pointillist.networks.papers import (
     PIXELSNAIL,
     ROW_LSTM,
     PaperPreset,
-    twice,
+    two_scale_settings,
 )
 from pointillist.networks.pixelcnn import PixelCNN
 from pointillist.networks.pixelcnn_pp import PixelCNNPP
@@ -142,9 +142,14 @@ _ENTRIES = {
             summary="a small image first, then a PixelRNN that is told of it (van den Oord et al. 2016a)",
             papers=MULTISCALE_PIXELRNN,
             presets={
-                "tiny": {**twice(channels=8, layers=2), "first_kernel": 5, "head_channels": 32, "dilations": (1, 2)},
-                "small": {**twice(channels=16, layers=4), "head_channels": 32},
-                "base": {**twice(channels=32, layers=7), "head_channels": 64},
+                "tiny": {
+                    **two_scale_settings(channels=8, layers=2),
+                    "first_kernel": 5,
+                    "head_channels": 32,
+                    "dilations": (1, 2),
+                },
+                "small": {**two_scale_settings(channels=16, layers=4), "head_channels": 32},
+                "base": {**two_scale_settings(channels=32, layers=7), "head_channels": 64},
             },
         ),
         ModelEntry(

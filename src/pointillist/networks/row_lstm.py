@@ -20,10 +20,10 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from pointillist.networks.backbone import Ports
+from pointillist.networks.backbone import BackboneDims
 from pointillist.networks.pixel_rnn import PixelRNN, PixelRNNConfig, RecurrentBlock, gate_groups
 from pointillist.nn import Condition, ConditionBias, HorizontalConv2d, RecurrentLayer, channel_groups
-from pointillist.passes import Pass
+from pointillist.nn.passes import Pass
 
 
 class RowLSTMConfig(PixelRNNConfig):
@@ -39,7 +39,7 @@ class RowLSTMConfig(PixelRNNConfig):
 class RowLSTMBlock(RecurrentBlock):
     """Input to gates, then row by row."""
 
-    def __init__(self, config: RowLSTMConfig, ports: Ports) -> None:
+    def __init__(self, config: RowLSTMConfig, ports: BackboneDims) -> None:
         super().__init__()
         wide, gates = channel_groups(2 * config.channels, ports.groups), gate_groups(config, ports)
         self.input = HorizontalConv2d(
@@ -62,5 +62,5 @@ class RowLSTM(PixelRNN):
 
     Config = RowLSTMConfig
 
-    def __init__(self, config: RowLSTMConfig, ports: Ports) -> None:
+    def __init__(self, config: RowLSTMConfig, ports: BackboneDims) -> None:
         super().__init__(config, ports, [RowLSTMBlock(config, ports) for _ in range(config.layers)])

@@ -15,12 +15,12 @@ import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pointillist.layout import channels_last
 from pointillist.nn import Condition
-from pointillist.passes import FullPass, Pass
+from pointillist.nn.functional.memory_format import channels_last
+from pointillist.nn.passes import FullPass, Pass
 
 Network = Callable[[Tensor, Pass, Condition], Tensor]
-Told = Callable[[Tensor | None, Condition], Condition]
+StageCondition = Callable[[Tensor | None, Condition], Condition]
 
 
 def only_the_condition(coarse: Tensor | None, condition: Condition) -> Condition:
@@ -42,7 +42,7 @@ class Stage:
 
     network: Network
     step: int = 1
-    told: Told = only_the_condition
+    told: StageCondition = only_the_condition
 
     def grid(self, t: Tensor) -> Tensor:
         """The sites of the grid, of a tensor over the sites `... h w` of the image. A view."""

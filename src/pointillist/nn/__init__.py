@@ -1,5 +1,7 @@
 """Causal layers: everything that may see more than its own site does so through a `Pass`."""
 
+from pointillist.nn.activation import gate
+from pointillist.nn.base import CausalLayer, name_scopes
 from pointillist.nn.causal import (
     CausalConv2d,
     CornerConv2d,
@@ -8,16 +10,14 @@ from pointillist.nn.causal import (
     PointwiseConv2d,
     VerticalConv2d,
 )
-from pointillist.nn.condition import Condition, ConditionBias, Heard
-from pointillist.nn.gates import gate
-from pointillist.nn.layer import CausalLayer, name_places
-from pointillist.nn.local import LocalConv2d
-from pointillist.nn.masks import channel_groups, see_before
+from pointillist.nn.condition import Condition, ConditionBias, ConditionDims
+from pointillist.nn.cross_attention import CrossAttention, Tokens
+from pointillist.nn.local_conv import LocallyMaskedConv2d
+from pointillist.nn.masks import channel_causal_mask, channel_groups
 from pointillist.nn.recurrent import RecurrentLayer
-from pointillist.nn.tokens import TokenAttention, Tokens
 from pointillist.nn.weight_norm import (
-    FinerConv2d,
     NormalisedConv2d,
+    NormalisedConvTranspose2d,
     NormalisedPointwiseConv2d,
     has_weight_norm,
     initialise_from_data,
@@ -28,23 +28,23 @@ __all__ = [
     "CausalLayer",
     "Condition",
     "ConditionBias",
+    "ConditionDims",
     "CornerConv2d",
-    "FinerConv2d",
-    "Heard",
+    "CrossAttention",
     "HorizontalConv2d",
-    "LocalConv2d",
+    "LocallyMaskedConv2d",
     "MaskedConv2d",
     "NormalisedConv2d",
+    "NormalisedConvTranspose2d",
     "NormalisedPointwiseConv2d",
     "PointwiseConv2d",
     "RecurrentLayer",
-    "TokenAttention",
     "Tokens",
     "VerticalConv2d",
+    "channel_causal_mask",
     "channel_groups",
     "gate",
     "has_weight_norm",
     "initialise_from_data",
-    "name_places",
-    "see_before",
+    "name_scopes",
 ]

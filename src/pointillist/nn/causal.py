@@ -12,9 +12,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from pointillist.errors import ConfigError
-from pointillist.nn.layer import CausalLayer
-from pointillist.nn.masks import channel_groups, see_before
-from pointillist.passes import Pass
+from pointillist.nn.base import CausalLayer
+from pointillist.nn.masks import channel_causal_mask, channel_groups
+from pointillist.nn.passes import Pass
 
 
 class CausalConv2d(CausalLayer):
@@ -81,7 +81,7 @@ class MaskedConv2d(CausalConv2d):
         half = _half(kernel_size)
         mask = torch.ones(out_channels, in_channels, half + 1, kernel_size)
         mask[:, :, half, half + 1 :] = 0
-        site = see_before(out_groups, in_groups, strict=strict)
+        site = channel_causal_mask(out_groups, in_groups, strict=strict)
         mask[:, :, half, half] = 1.0 if site is None else site
         super().__init__(in_channels, out_channels, up=half, left=half, right=half, mask=mask)
 
@@ -112,7 +112,7 @@ class HorizontalConv2d(CausalConv2d):
         dilation: int = 1,
     ) -> None:
         half = _half(kernel_size) * dilation
-        site = see_before(out_groups, in_groups, strict=strict)
+        site = channel_causal_mask(out_groups, in_groups, strict=strict)
         if strict and int(in_groups.min()) >= int(
             out_groups.max()
         ):  # nothing of the own site may be seen: slice the tap away
@@ -135,7 +135,7 @@ class CornerConv2d(CausalConv2d):
         self, kernel_size: int, *, in_groups: Int[Tensor, " i"], out_groups: Int[Tensor, " o"], bias: bool = True
     ) -> None:
         half = _half(kernel_size)
-        site = see_before(out_groups, in_groups, strict=False)
+        site = channel_causal_mask(out_groups, in_groups, strict=False)
         mask = None
         if site is not None:
             mask = torch.ones(len(out_groups), len(in_groups), half + 1, half + 1)
@@ -153,7 +153,7 @@ class PointwiseConv2d(nn.Module):
         convolution = nn.Conv2d(len(in_groups), len(out_groups), 1, bias=bias)
         self.weight = convolution.weight
         self.bias = convolution.bias
-        site = see_before(out_groups, in_groups, strict=False)
+        site = channel_causal_mask(out_groups, in_groups, strict=False)
         self.register_buffer("mask", None if site is None else site[:, :, None, None], persistent=False)
 
     def masked_weight(self) -> Float[Tensor, "o i 1 1"]:

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from pointillist.nn.layer import CausalLayer
-from pointillist.nn.tokens import TokenAttention, Tokens
-from pointillist.ordering import Order
-from pointillist.passes import Pass
+from pointillist.nn.base import CausalLayer
+from pointillist.nn.cross_attention import CrossAttention, Tokens
+from pointillist.nn.passes import Pass
+from pointillist.ordering import PixelOrder
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Condition:
     map: Float[Tensor, "b m h w"] | None = None
     tokens: Tokens | None = None
 
-    def turned(self, order: Order) -> Condition:
+    def turned(self, order: PixelOrder) -> Condition:
         """What is told on the turned canvas of an order: maps turn with the image."""
         return self if self.map is None else replace(self, map=order.turn(self.map))
 
@@ -56,7 +56,7 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Heard:
+class ConditionDims:
     """Features of each part of a condition; 0 where a model has none."""
 
     vector: int = 0
@@ -64,7 +64,7 @@ class Heard:
     tokens: int = 0
 
     @property
-    def without_tokens(self) -> Heard:
+    def without_tokens(self) -> ConditionDims:
         """For a layer beside one that asks the tokens."""
         return replace(self, tokens=0)
 
@@ -78,12 +78,12 @@ class ConditionBias(CausalLayer):
         scale: the grid of the layer: a map is read at every `scale`-th row and column.
     """
 
-    def __init__(self, heard: Heard, groups: Int[Tensor, " d"], *, scale: int = 1) -> None:
+    def __init__(self, heard: ConditionDims, groups: Int[Tensor, " d"], *, scale: int = 1) -> None:
         super().__init__()
         self.scale = scale
         self.vector = nn.Conv2d(heard.vector, len(groups), 1, bias=False) if heard.vector else None
         self.map = nn.Conv2d(heard.map, len(groups), 1, bias=False) if heard.map else None
-        self.tokens = TokenAttention(heard.tokens, groups) if heard.tokens else None
+        self.tokens = CrossAttention(heard.tokens, groups) if heard.tokens else None
 
     def forward(self, x: Float[Tensor, "b d h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b d h w"]:
         """`x` plus what the condition adds; unchanged where the model has none."""

@@ -28,7 +28,7 @@ def channel_groups(channels: int, groups: int) -> Int[Tensor, " d"]:
     return torch.arange(channels, device="cpu") * groups // channels  # also when the model is built on "meta"
 
 
-def see_before(
+def channel_causal_mask(
     out_groups: Int[Tensor, " o"], in_groups: Int[Tensor, " i"], *, strict: bool
 ) -> Float[Tensor, "o i"] | None:
     """Mask of a site's own tap: 1 where an output may read an input. None where every entry is 1."""

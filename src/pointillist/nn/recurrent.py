@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pointillist.nn.layer import CausalLayer
-from pointillist.passes import Pass
-from pointillist.recurrence import Cell
+from pointillist.nn.base import CausalLayer
+from pointillist.nn.functional.recurrence import LSTMCellParams
+from pointillist.nn.passes import Pass
 
 
 class RecurrentLayer(CausalLayer):
@@ -21,7 +21,7 @@ class RecurrentLayer(CausalLayer):
 
     Args:
         channels: features of the state.
-        along: `rows` or `diagonals`, see `recurrence.Cell`.
+        along: `rows` or `diagonals`, see `recurrence.LSTMCellParams`.
         kernel_size: taps on the row above, odd, where it runs along rows.
         reverse: whether it runs from right to left.
     """
@@ -41,5 +41,5 @@ class RecurrentLayer(CausalLayer):
     def forward(self, gates: Float[Tensor, "b _ h w"], ctx: Pass) -> Float[Tensor, "b d h w"]:
         """The hidden features, from what the input adds to the gates o, f, i, g."""
         return ctx.recur(
-            self.key(), Cell(self.along, self.weight, self.hidden, self.memory), gates, reverse=self.reverse
+            self.key(), LSTMCellParams(self.along, self.weight, self.hidden, self.memory), gates, reverse=self.reverse
         )

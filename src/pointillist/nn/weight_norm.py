@@ -15,10 +15,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from pointillist.nn.base import CausalLayer
 from pointillist.nn.causal import CausalConv2d, PointwiseConv2d
-from pointillist.nn.layer import CausalLayer
-from pointillist.nn.masks import see_before
-from pointillist.passes import Pass
+from pointillist.nn.masks import channel_causal_mask
+from pointillist.nn.passes import Pass
 
 TINY = 1e-12  # a direction of zeros stays zero
 LEAST_SPREAD = 1e-3  # an output that hardly varies over the first images is not scaled up
@@ -82,7 +82,7 @@ class NormalisedPointwiseConv2d(PointwiseConv2d, WeightNormalised):
         return self.normalised(super().masked_weight())
 
 
-class FinerConv2d(CausalLayer, WeightNormalised):
+class NormalisedConvTranspose2d(CausalLayer, WeightNormalised):
     """A transposed convolution of stride 2 with normalised weights: from a coarse grid to the one twice as fine.
 
     Kernel and result are those of the shifted transposed convolutions of PixelCNN++: 2x3 (`right=1`), where a site in
@@ -102,7 +102,7 @@ class FinerConv2d(CausalLayer, WeightNormalised):
         convolution = nn.Conv2d(len(in_groups), len(out_groups), (2, 2 + right))
         self.weight = convolution.weight
         self.bias = convolution.bias
-        site = see_before(out_groups, in_groups, strict=False)
+        site = channel_causal_mask(out_groups, in_groups, strict=False)
         mask = None
         if site is not None:
             mask = torch.ones(self.weight.shape)

@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from pointillist.conditioning import Told
+from pointillist.analysis import ImageQuery
+from pointillist.conditioning import ConditionInputs
 from pointillist.errors import DataError, ShapeError
-from pointillist.explaining import Asked
+from pointillist.model.pixel_model import PixelModel
 from pointillist.nn import Condition
-from pointillist.pixel_model import PixelModel
 from pointillist.studio import schemas
 from pointillist.studio.errors import too_large
 
@@ -60,7 +60,7 @@ def decode_mask(encoded: schemas.EncodedArray, height: int, width: int, name: st
     return mask.astype(bool)
 
 
-def decode_conditions(model: PixelModel, values: schemas.ConditionValues, size: tuple[int, int]) -> Told:
+def decode_conditions(model: PixelModel, values: schemas.ConditionValues, size: tuple[int, int]) -> ConditionInputs:
     """Decode the conditions of an image of size `height, width`.
 
     Raises:
@@ -82,7 +82,7 @@ def _decode_hint(model: PixelModel, encoded: schemas.EncodedArray) -> np.ndarray
     return array if encoded.dtype == "float32" else array.astype(np.int64)
 
 
-def decode_query(model: PixelModel, query: schemas.ImageQuery, limits: schemas.Limits) -> Asked:
+def decode_query(model: PixelModel, query: schemas.ImageQuery, limits: schemas.Limits) -> ImageQuery:
     """Decode an image, its conditions and its order.
 
     Raises:
@@ -90,10 +90,10 @@ def decode_query(model: PixelModel, query: schemas.ImageQuery, limits: schemas.L
     """
     x = decode_levels(model, query.levels, limits)
     conditions = decode_conditions(model, query.conditions, (x.shape[2], x.shape[3]))
-    return Asked(model, x, conditions, model.order(query.order))
+    return ImageQuery(model, x, conditions, model.order(query.order))
 
 
-def encode_each(model: PixelModel, conditions: Told) -> Condition:
+def encode_each(model: PixelModel, conditions: ConditionInputs) -> Condition:
     """Encode the conditions of a batch image by image: torch may round the same image differently in another batch."""
     return Condition.together([model.condition(conditions[i : i + 1], 1) for i in range(len(conditions))])
 

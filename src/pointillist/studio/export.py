@@ -7,12 +7,12 @@ from PIL import Image
 
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import as_pil
-from pointillist.pictures import MAX_FRAME_PIXELS, gif_bytes, png_bytes
-from pointillist.pictures.colour import PAPER
-from pointillist.pixel_model import PixelModel
+from pointillist.model.pixel_model import PixelModel
 from pointillist.studio import schemas
 from pointillist.studio.conversion import decode_levels, decode_mask
 from pointillist.studio.errors import too_large
+from pointillist.visualization import MAX_FRAME_PIXELS, gif_bytes, png_bytes
+from pointillist.visualization.colour import PAPER
 
 _MAX_SIDE = 4096
 _DARK = (24, 24, 28)

@@ -10,15 +10,15 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pointillist.conditioning import Told
+from pointillist.conditioning import ConditionInputs
 from pointillist.errors import DataError
-from pointillist.ordering import Order
-from pointillist.pixel_model import PixelModel
-from pointillist.sampling import seeded_uniforms
+from pointillist.model.pixel_model import PixelModel
+from pointillist.ordering import PixelOrder
+from pointillist.sampling.api import seeded_uniforms
+from pointillist.sampling.loop import ObservedPixels, resolve_engine
 from pointillist.studio import schemas
 from pointillist.studio.conversion import check_pixels, decode_conditions, decode_levels, decode_mask
 from pointillist.studio.errors import too_large
-from pointillist.unroll import Known, resolve_engine
 
 _SEEDS = 2**31
 
@@ -38,9 +38,9 @@ class SamplingJob:
 
     model: PixelModel
     request: schemas.SampleRequest
-    conditions: Told
-    start: Known | None
-    order: Order
+    conditions: ConditionInputs
+    start: ObservedPixels | None
+    order: PixelOrder
     sequence: Int[np.ndarray, " n"]
 
     @property
@@ -73,8 +73,8 @@ def make_job(model: PixelModel, request: schemas.SampleRequest, limits: schemas.
         mask = decode_mask(request.start.known, *size)
         if mask.all():
             raise DataError("`known` keeps every pixel, so there is nothing to paint: leave at least one out.")
-        start = Known(levels, torch.from_numpy(mask))
-    conditions = Told.together([decode_conditions(model, spec.conditions, size) for spec in request.samples])
+        start = ObservedPixels(levels, torch.from_numpy(mask))
+    conditions = ConditionInputs.together([decode_conditions(model, spec.conditions, size) for spec in request.samples])
     samples = [spec.model_copy(update={"seed": _seed(spec)}) for spec in request.samples]
     filled = request.model_copy(update={"samples": samples, "order": order.name, "size": list(size), "engine": engine})
     return SamplingJob(model, filled, conditions, start, order, _sequence(model, size, order, start))
@@ -110,7 +110,7 @@ def _check_numbers(
         raise too_large("The numbers of this job", numbers, limits.numbers, remedy)
 
 
-def _sequence(model: PixelModel, size: tuple[int, int], order: Order, start: Known | None) -> np.ndarray:
+def _sequence(model: PixelModel, size: tuple[int, int], order: PixelOrder, start: ObservedPixels | None) -> np.ndarray:
     """List unknown pixels in generation order."""
     pixels: Int[np.ndarray, " n"] = np.argsort(model.places(*size, order), axis=None, kind="stable")
     if start is None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from pointillist.checkpoint import fingerprint
-from pointillist.explaining.scales import bits_top
+from pointillist.analysis.color_scales import color_scale_max
+from pointillist.analysis.receptive_field import channel_names
+from pointillist.checkpoint.files import fingerprint
 from pointillist.images import ImageSpec, dequantise
-from pointillist.model_config import ModelConfig
-from pointillist.pixel_model import PixelModel
-from pointillist.receptive import channel_names
-from pointillist.runners import resolve_engine
+from pointillist.model.config import ModelConfig
+from pointillist.model.pixel_model import PixelModel
+from pointillist.sampling.engines import resolve_engine
 from pointillist.studio import schemas
 from pointillist.studio.conversion import level_dtype
 
@@ -30,7 +30,7 @@ def model_details(model: PixelModel) -> schemas.ModelDetails:
         mixtures=getattr(model.likelihood, "mixtures", 0),
         conditions=_supported_conditions(config),
         orders=list(config.orders),
-        bits_top=bits_top(model),
+        bits_top=color_scale_max(model),
         engine=resolve_engine("auto", model.device),
     )
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import torch
 
+from pointillist.analysis.query import ImageQuery
+from pointillist.analysis.surprisal import maps_of
 from pointillist.errors import PointillistError
-from pointillist.explaining.asking import Asked
-from pointillist.explaining.maps import maps_of
-from pointillist.factory import load
-from pointillist.pixel_model import PixelModel
+from pointillist.model.pixel_model import PixelModel
+from pointillist.model.pretrained import load
 from pointillist.studio import schemas
 from pointillist.studio.errors import RequestError
 from pointillist.studio.jobs import make_job
@@ -124,7 +124,7 @@ def _warm_up(model: PixelModel, limits: schemas.Limits) -> None:
         run_job(make_job(model, request, limits), lambda event: None, end)
     image = model.image
     zeros = torch.zeros(1, *image.shape, dtype=torch.int64)
-    maps_of(Asked(model, zeros, model.told(None, 1), model.order()))
+    maps_of(ImageQuery(model, zeros, model.told(None, 1), model.order()))
 
 
 class ModelPool:

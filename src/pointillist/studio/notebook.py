@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any
 
 from pointillist.errors import ConfigError, MissingExtraError
-from pointillist.pixel_model import PixelModel
+from pointillist.model.pixel_model import PixelModel
 
 
 class Studio:

@@ -1,4 +1,4 @@
-"""Results of queries: numbers of `pointillist.explaining` in the studio's schemas."""
+"""Results of queries: numbers of `pointillist.analysis` in the studio's schemas."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from pointillist.drawing import guide, sharpen
-from pointillist.explaining.asking import Asked
-from pointillist.explaining.attribution import gradient_of
-from pointillist.explaining.distribution import Components, LevelDistribution, distributions_of
-from pointillist.explaining.maps import maps_of
-from pointillist.explaining.what_if import Place, what_if_of
-from pointillist.pixel_model import PixelModel
-from pointillist.receptive import channel_names
+from pointillist.analysis.attribution import gradient_of
+from pointillist.analysis.counterfactual import Place, what_if_of
+from pointillist.analysis.distribution import LevelDistribution, MixtureComponents, distributions_of
+from pointillist.analysis.query import ImageQuery
+from pointillist.analysis.receptive_field import channel_names
+from pointillist.analysis.surprisal import maps_of
+from pointillist.distributions.sampling_transforms import apply_guidance, apply_temperature_top_p
+from pointillist.model.pixel_model import PixelModel
 from pointillist.studio import schemas
 from pointillist.studio.conversion import decode_query, encode_floats, encode_levels
 
@@ -43,7 +43,7 @@ def pixel(model: PixelModel, query: schemas.PixelQuery, limits: schemas.Limits) 
 
 
 def _sampling_probs(
-    image: Asked, query: schemas.PixelQuery, found: list[LevelDistribution]
+    image: ImageQuery, query: schemas.PixelQuery, found: list[LevelDistribution]
 ) -> list[list[float] | None]:
     """Apply guidance, temperature and top-p to the distribution of each channel."""
     if query.guidance == query.temperature == query.top_p == 1:
@@ -52,8 +52,8 @@ def _sampling_probs(
     if query.guidance != 1 and image.told.anything:
         unconditional = distributions_of(replace(image, told=image.told.untold()), query.row, query.column)
         pairs = zip(log_probs, unconditional, strict=True)
-        log_probs = [guide(c, torch.from_numpy(u.log_probs)[None], query.guidance) for c, u in pairs]
-    sharpened = [sharpen(one, query.temperature, query.top_p)[0].exp() for one in log_probs]
+        log_probs = [apply_guidance(c, torch.from_numpy(u.log_probs)[None], query.guidance) for c, u in pairs]
+    sharpened = [apply_temperature_top_p(one, query.temperature, query.top_p)[0].exp() for one in log_probs]
     return [(p / p.sum()).tolist() for p in sharpened]
 
 
@@ -75,7 +75,7 @@ def _sub_pixel(found: LevelDistribution, name: str, sampling_probs: list[float] 
     )
 
 
-def _components(parts: Components) -> list[schemas.Component]:
+def _components(parts: MixtureComponents) -> list[schemas.Component]:
     order = np.argsort(-parts.weight, kind="stable")
     columns = zip(parts.weight[order].tolist(), parts.mean[order].tolist(), parts.scale[order].tolist(), strict=True)
     return [schemas.Component(weight=weight, mean=mean, scale=scale) for weight, mean, scale in columns]

@@ -11,11 +11,11 @@ from pydantic import ValidationError
 
 from pointillist._version import __version__
 from pointillist.errors import DataError, sentence
-from pointillist.machine import processor
-from pointillist.pixel_model import PixelModel
+from pointillist.model.pixel_model import PixelModel
 from pointillist.studio import schemas
 from pointillist.studio.jobs import SamplingJob, make_job
 from pointillist.studio.sampling import run_job
+from pointillist.system.hardware import processor
 
 MAX_BYTES = 64 * 2**20
 

@@ -12,13 +12,13 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-from pointillist.engine.room import check_room
-from pointillist.sampling import Chooser
-from pointillist.scoring import evaluating
+from pointillist.engine.memory_check import check_memory
+from pointillist.model.inference import inference_mode
+from pointillist.sampling.api import UniformSampler
+from pointillist.sampling.loop import ObservedPixels, autoregressive_loop
 from pointillist.studio import schemas
 from pointillist.studio.conversion import encode_each, encode_floats, encode_levels
 from pointillist.studio.jobs import SamplingJob
-from pointillist.unroll import Known, unroll
 
 EVENT_INTERVAL = 0.03  # seconds between events: as often as a screen shows something new
 _EVENT_NUMBERS, _BLOCK_NUMBERS = 4_000_000, 100_000  # probabilities per event, and per block of work
@@ -42,17 +42,17 @@ def run_job(
     """
     model, (height, width), request = job.model, job.size, job.request
     count = len(request.samples)
-    chooser = Chooser(job.uniforms(), request.guidance, request.temperature, request.top_p)
+    chooser = UniformSampler(job.uniforms(), request.guidance, request.temperature, request.top_p)
     carried = chooser.carry(job.conditions)
     raster_size = job.order.turned_size(height, width)
-    check_room(count * model.likelihood.num_params * height * width * 8, count, height, width)
+    check_memory(count * model.likelihood.num_params * height * width * 8, count, height, width)
     dtype = next(model.parameters()).dtype
     outputs = torch.full((count, *raster_size, model.likelihood.num_params), torch.nan, dtype=dtype)
     emit(_started_event(job))
     batcher = _EventBatcher(job, outputs, emit, check)
     known = None if job.start is None else _expanded(job.start, len(carried))
-    with evaluating(model):
-        levels = unroll(
+    with inference_mode(model):
+        levels = autoregressive_loop(
             model, encode_each(model, carried), chooser, len(carried), height, width, request.engine,
             on_row=batcher.on_row, known=known, order=job.order, threads=threads,
             outputs=outputs.movedim(-1, 1),
@@ -78,8 +78,8 @@ def _started_event(job: SamplingJob) -> schemas.Started:
     )  # fmt: skip
 
 
-def _expanded(start: Known, count: int) -> Known:
-    return Known(start.levels.cpu().expand(count, -1, -1, -1), start.mask)
+def _expanded(start: ObservedPixels, count: int) -> ObservedPixels:
+    return ObservedPixels(start.levels.cpu().expand(count, -1, -1, -1), start.mask)
 
 
 def _nats(job: SamplingJob, levels: Int[Tensor, "n c h w"]) -> Float[Tensor, " n"]:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import torch
 
-from pointillist.pixel_model import PixelModel
+from pointillist.model.pixel_model import PixelModel
 from pointillist.studio import schemas
 from pointillist.studio.errors import RequestError
 from pointillist.studio.job_queue import EventHandler, JobQueue, QueueEntry

@@ -10,12 +10,12 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from pointillist.data.decode import BROKEN, Item, probe, read
+from pointillist.data.decode import BROKEN, ImageSource, probe, read
 from pointillist.data.options import DataOptions
 from pointillist.data.resize import fitted
 from pointillist.errors import ConfigError, DataError
 from pointillist.images import ImageSpec
-from pointillist.pixel_model import PixelModel
+from pointillist.model.pixel_model import PixelModel
 from pointillist.studio import schemas
 from pointillist.studio.conversion import check_pixels, level_dtype
 from pointillist.studio.errors import RequestError, too_large
@@ -86,7 +86,7 @@ def _spec(model: PixelModel, role: Role) -> ImageSpec:
 
 def _decode(body: bytes, channels: int, limits: schemas.Limits) -> np.ndarray:
     """Decode the pixels, uint8 `h w c`; the header is checked before any pixel is decoded."""
-    item = Item("The picture", lambda: Image.open(io.BytesIO(body), formats=FORMATS))
+    item = ImageSource("The picture", lambda: Image.open(io.BytesIO(body), formats=FORMATS))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns at a limit far above ours

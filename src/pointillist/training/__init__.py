@@ -1,8 +1,8 @@
 """Training that one can leave alone."""
 
+from pointillist.training.api import TrainResult, train
 from pointillist.training.config import TrainConfig
-from pointillist.training.dry_run import Forecast, forecast
+from pointillist.training.estimate import CostEstimate, estimate_cost
 from pointillist.training.interrupt import Interrupted
-from pointillist.training.run import TrainResult, train
 
-__all__ = ["Forecast", "Interrupted", "TrainConfig", "TrainResult", "forecast", "train"]
+__all__ = ["CostEstimate", "Interrupted", "TrainConfig", "TrainResult", "estimate_cost", "train"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pointillist.machine import free_bytes
-from pointillist.pixel_model import PixelModel
+from pointillist.model.pixel_model import PixelModel
+from pointillist.system.hardware import free_bytes
 
 SHARE = 0.5  # of free memory: the rest is for weights, their moments, and what other layers need for a moment
 LARGEST = 256

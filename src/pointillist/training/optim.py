@@ -54,7 +54,7 @@ def build_optimiser(model: nn.Module, config: TrainConfig) -> torch.optim.Optimi
     return OPTIMISERS[config.optimiser]([g for g in groups if g["params"]], config)
 
 
-class AveragedWeights:
+class ExponentialMovingAverage:
     """An exponential moving average of a model's weights. Masks are buffers, so they are not averaged and not lost."""
 
     def __init__(self, model: nn.Module, decay: float) -> None:

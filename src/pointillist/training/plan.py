@@ -9,7 +9,7 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 
 from pointillist.data import DataSplits, ImageDataset, load_data
-from pointillist.factory import PretrainedPixelModel
+from pointillist.model.pretrained import PretrainedPixelModel
 from pointillist.training.batch_size import largest_batch
 from pointillist.training.config import TrainConfig
 from pointillist.training.precision import resolve_device, resolve_precision

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from pointillist.errors import ConfigError
-from pointillist.pixel_model import PixelModel
+from pointillist.model.pixel_model import PixelModel
 
 
 def resolve_device(device: str) -> torch.device:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pointillist.networks import entry
-from pointillist.training.recipe import UNSET, ModelSection, Tree, merge
+from pointillist.training.run_config import UNSET, ModelSection, Tree, merge
 
 
 def with_preset(tree: Tree) -> Tree:

@@ -7,15 +7,21 @@ import torch
 from accelerate.utils import broadcast
 
 from pointillist.data import ImageDataset
-from pointillist.pixel_model import PixelModel
-from pointillist.telling import Telling
-from pointillist.training.optim import AveragedWeights
-from pointillist.training.order import Order
+from pointillist.model.dataset_conditions import DatasetConditions
+from pointillist.model.pixel_model import PixelModel
+from pointillist.training.epoch_sampler import EpochSampler
+from pointillist.training.optim import ExponentialMovingAverage
 
 FIRST_IMAGES = 64
 
 
-def initialise(model: PixelModel, data: ImageDataset, telling: Telling, order: Order, average: AveragedWeights) -> None:
+def initialise(
+    model: PixelModel,
+    data: ImageDataset,
+    telling: DatasetConditions,
+    order: EpochSampler,
+    average: ExponentialMovingAverage,
+) -> None:
     """Call `model.initialise` with the first images of the run, and let all processes start from the same weights.
 
     The images do not depend on the batch size or on how a step is shared out. A run that is resumed does not come here.

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pointillist.checkpoint import read_tensors, write_tensors, write_text
+from pointillist.checkpoint.files import read_tensors, write_tensors, write_text
 from pointillist.data import ImageDataset
 from pointillist.errors import CheckpointError, TrainingError
 

@@ -16,18 +16,18 @@ from accelerate import Accelerator
 from rich.console import Console
 
 from pointillist.data import ImageDataset
+from pointillist.distributions.likelihoods import bits_per_dim
 from pointillist.errors import ConfigError, TrainingError
-from pointillist.likelihoods import bits_per_dim
-from pointillist.pixel_model import PixelModel
-from pointillist.scoring import evaluate
+from pointillist.evaluation.likelihood import evaluate
+from pointillist.model.pixel_model import PixelModel
+from pointillist.training.batches import BatchPrefetcher
 from pointillist.training.config import TrainConfig
+from pointillist.training.epoch_sampler import order_of_step
 from pointillist.training.interrupt import Interrupted, StopRequest
-from pointillist.training.journal import Guard, Journal
-from pointillist.training.optim import AveragedWeights, build_optimiser
-from pointillist.training.order import order_of_step
-from pointillist.training.pauses import Pauses
-from pointillist.training.progress import Progress
-from pointillist.training.reading import Reader
+from pointillist.training.intervals import Intervals
+from pointillist.training.logging import DivergenceGuard, MetricsLogger
+from pointillist.training.loop_state import TrainerState
+from pointillist.training.optim import ExponentialMovingAverage, build_optimiser
 from pointillist.training.schedule import learning_rate
 from pointillist.training.start import initialise
 from pointillist.training.state import fingerprint, load_state, restore_optimiser, save_state
@@ -45,7 +45,7 @@ class Trainer:
         accelerator: Accelerator,
         *,
         console: Console | None,
-        save_model: Callable[[Path, Progress], None],
+        save_model: Callable[[Path, TrainerState], None],
         paint: Callable[[Path, int], None] | None,
     ) -> None:
         if config.precision == "auto":
@@ -63,11 +63,11 @@ class Trainer:
                 f"try {parts * max(1, self.batch_size // parts)}."
             )
         self.total = config.total_steps(len(train), self.batch_size)
-        self.pauses = Pauses.of(config, self.total)
+        self.pauses = Intervals.of(config, self.total)
         self.model = model.to(accelerator.device).to(memory_format=torch.channels_last)
         processes = {"process": accelerator.process_index, "processes": accelerator.num_processes}
-        self.reader = Reader(model, train, config, self.batch_size, **processes)
-        self.average = AveragedWeights(model, config.ema)
+        self.reader = BatchPrefetcher(model, train, config, self.batch_size, **processes)
+        self.average = ExponentialMovingAverage(model, config.ema)
         optimiser = build_optimiser(model, config)
         self.names = {id(p): name for name, p in model.named_parameters()}
         self.optimiser = optimiser
@@ -75,15 +75,15 @@ class Trainer:
         self.network: Any
         self.prepared: Any
         self.network, self.prepared = accelerator.prepare(compiled, optimiser)
-        self.guard = Guard(model.image.levels)
-        self.progress = Progress()
+        self.guard = DivergenceGuard(model.image.levels)
+        self.progress = TrainerState()
         self.last_good = "none yet"
         self.stop = StopRequest()
         self._fingerprint = fingerprint(train)
 
     # -- the loop
 
-    def run(self) -> Progress:
+    def run(self) -> TrainerState:
         """Train to the last step.
 
         Raises:
@@ -118,7 +118,7 @@ class Trainer:
             initialise(self.model, self.train_data, self.reader.telling, self.reader.order, self.average)
         self.model.train()
 
-    def _pauses(self, journal: Journal) -> None:
+    def _pauses(self, journal: MetricsLogger) -> None:
         """Validation, checkpoints and sheets, where they are due; and a stop, where it was asked for."""
         pauses, step, out = self.pauses, self.progress.step, self.config.out
         stopping = self._stop_everywhere()
@@ -167,7 +167,7 @@ class Trainer:
 
     # -- pauses
 
-    def _validate(self, journal: Journal) -> None:
+    def _validate(self, journal: MetricsLogger) -> None:
         """Bits/dim of the averaged weights on validation images, shared out over the processes."""
         accelerator, mine = self.accelerator, self.validation_images()
         with self.average.applied():
@@ -241,7 +241,7 @@ class Trainer:
                 parameter.copy_(tensors["weights"][name])
                 self.average.average[name].copy_(tensors["average"][name])
         restore_optimiser(self.optimiser, self.names, tensors)
-        self.progress = Progress(**{k: record[k] for k in ("step", "best", "best_step", "last")})
+        self.progress = TrainerState(**{k: record[k] for k in ("step", "best", "best_step", "last")})
         self.last_good = str(self.config.out / "state")
 
     # -- plumbing
@@ -252,11 +252,11 @@ class Trainer:
         self.network = self.prepared = None
         self.accelerator.free_memory()
 
-    def _journal(self) -> Journal:
+    def _journal(self) -> MetricsLogger:
         main = self.accelerator.is_main_process
         console = self.console if main else None
         out = self.config.out if main else None
-        return Journal(out, self.total, self.progress.step, console, self.config.tensorboard and main)
+        return MetricsLogger(out, self.total, self.progress.step, console, self.config.tensorboard and main)
 
     def _stop_everywhere(self) -> bool:
         """Whether any process was asked to stop: all must leave at the same step."""

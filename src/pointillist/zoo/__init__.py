@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pointillist.checkpoint import CARD, CONFIG, WEIGHTS, read_config
+from pointillist.checkpoint.files import CARD, CONFIG, WEIGHTS, read_config
 
 ZOO = Path(__file__).parent
 
 
 @dataclass(frozen=True)
-class ShippedModel:
+class BundledModel:
     """A model that comes with the package.
 
     Attributes:
@@ -32,7 +32,7 @@ class ShippedModel:
     folder: Path
 
 
-def shipped() -> list[ShippedModel]:
+def list_pretrained() -> list[BundledModel]:
     """Every model that comes with the package, by name."""
     return [_described(path.parent) for path in sorted(ZOO.glob(f"*/{WEIGHTS}"))]
 
@@ -50,10 +50,10 @@ def resolve(source: str) -> Path | None:
     return path if path.exists() else None
 
 
-def _described(folder: Path) -> ShippedModel:
+def _described(folder: Path) -> BundledModel:
     card = (folder / CARD).read_text(encoding="utf-8")
     title = next((line[2:] for line in card.splitlines() if line.startswith("# ")), folder.name)
     summary = title.removeprefix(f"{folder.name}: ")
-    return ShippedModel(
+    return BundledModel(
         folder.name, summary, str(read_config(folder)["model_type"]), (folder / WEIGHTS).stat().st_size, folder
     )

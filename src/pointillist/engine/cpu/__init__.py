@@ -1,6 +1,6 @@
 """Programs compiled: one machine, in numba, for every model, shape and batch."""
 
-from pointillist.engine.cpu.painter import Draw, Painter
-from pointillist.engine.cpu.run import CpuEngine
+from pointillist.engine.cpu.sampler import CpuSampler, DrawSpec
+from pointillist.engine.cpu.stepper import CpuStepper
 
-__all__ = ["CpuEngine", "Draw", "Painter"]
+__all__ = ["CpuSampler", "CpuStepper", "DrawSpec"]

@@ -10,7 +10,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from pointillist.engine.cpu.vectors import I64, Vectors
+from pointillist.engine.cpu.simd import I64, Vectors
 
 Function = Callable[[Vectors, Any, Any], Any]
 

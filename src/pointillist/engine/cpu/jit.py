@@ -22,7 +22,7 @@ from filelock import FileLock
 from numba import njit
 from numba.core import config, event
 
-from pointillist.engine.cpu.linking import only_linked
+from pointillist.engine.cpu.numba_linking import link_only
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 LONGEST_WAIT = 300
@@ -41,11 +41,11 @@ def entry(typed_by: int) -> Callable[[FunctionT], FunctionT]:
     """Compile, when first called, a function that Python calls; it runs without holding Python's lock.
 
     Args:
-        typed_by: see `Entry`.
+        typed_by: see `CachedJit`.
     """
 
     def compiled(function: FunctionT) -> FunctionT:
-        made: Any = functools.update_wrapper(Entry(inspect.unwrap(function), typed_by), function)
+        made: Any = functools.update_wrapper(CachedJit(inspect.unwrap(function), typed_by), function)
         called: FunctionT = made
         return called
 
@@ -63,7 +63,7 @@ def cache_folder() -> Path:
     return Path(config.CACHE_DIR or user / "pointillist") / f"machine-{source.hexdigest()[:16]}"
 
 
-class Entry:
+class CachedJit:
     """A function that is compiled, or read from disk, at its first call.
 
     Args:
@@ -86,7 +86,7 @@ class Entry:
         if number in self._ready:
             return self._compiled(*arguments)
         try:
-            with self._alone(), only_linked(self._function.__name__):
+            with self._alone(), link_only(self._function.__name__):
                 result = self._compiled(*arguments)
         except Exception as error:
             if not self._kept:

@@ -8,18 +8,18 @@ from typing import TypeVar
 
 import numpy as np
 
-from pointillist.engine.cpu import table as t
+from pointillist.engine.cpu import bytecode as t
+from pointillist.engine.cpu.allocation import BufferPlan
+from pointillist.engine.cpu.bytecode import Bytecode, Code, Operand
+from pointillist.engine.cpu.cpu_features import MAX_LANES, PANEL
+from pointillist.engine.cpu.dequantize import STRIP
 from pointillist.engine.cpu.elementwise import CODES
-from pointillist.engine.cpu.lifetimes import Lifetimes
-from pointillist.engine.cpu.packing import Packed, Packing
-from pointillist.engine.cpu.places import Places
-from pointillist.engine.cpu.table import Code, Place, Table
-from pointillist.engine.cpu.target import MAX_LANES, PANEL
-from pointillist.engine.cpu.unpack import STRIP
-from pointillist.engine.program import Instruction, Memory, Program
+from pointillist.engine.cpu.liveness import LiveRanges
+from pointillist.engine.cpu.weight_packing import Packed, Packing
+from pointillist.engine.program import Instruction, KeyValueCache, Program
 from pointillist.errors import EngineError
 
-Lowering = Callable[["Lower", Instruction], None]
+Lowering = Callable[["BytecodeCompiler", Instruction], None]
 LoweringT = TypeVar("LoweringT", bound=Lowering)
 LOWERINGS: dict[str, Lowering] = {}
 _OPERANDS = (t.Y, t.X, t.Z)
@@ -35,12 +35,12 @@ def lowers(*opcodes: str) -> Callable[[LoweringT], LoweringT]:
     return register
 
 
-class Lower:
+class BytecodeCompiler:
     """Writes the table of a program."""
 
     def __init__(self, program: Program, batch: int, packing: Packing) -> None:
         self.program, self.batch, self.packing = program, batch, packing
-        self.places = Places(program, batch)
+        self.places = BufferPlan(program, batch)
         self.rows: list[dict[int, int]] = []
         self.patches: list[list[int]] = []
         self.whole_row = False
@@ -48,9 +48,9 @@ class Lower:
         self.once = False
         """Whether they run before the first row."""
 
-    def table(self) -> Table:
+    def table(self) -> Bytecode:
         """All parts, one after the other."""
-        lifetimes = Lifetimes(self.places)
+        lifetimes = LiveRanges(self.places)
         parts: list[tuple[int, int]] = []
         for number, part in enumerate(self.places.parts):
             self.once, self.whole_row = number == 0, number == 1
@@ -68,12 +68,12 @@ class Lower:
         code = np.zeros((len(self.rows), t.FIELDS), np.int64)
         for row, fields in zip(code, self.rows, strict=True):
             row[list(fields)] = list(fields.values())
-        return Table(
+        return Bytecode(
             self.batch, code, np.array(self.patches, np.int64).reshape(-1, 7), np.array(parts, np.int64), draw,
             self.places.arena.size, tuple(self.places.constants), self.places.givens, self.program.snake,
         )  # fmt: skip
 
-    def row(self, instruction: Instruction, code: int, operands: dict[int, Place], **fields: int) -> dict[int, int]:
+    def row(self, instruction: Instruction, code: int, operands: dict[int, Operand], **fields: int) -> dict[int, int]:
         """Write a row for an instruction; return it, for what is special to it."""
         scale = instruction.scale
         row = {t.CODE: code, t.MASK: scale - 1, t.SHIFT: scale.bit_length() - 1}
@@ -88,7 +88,7 @@ class Lower:
         self.rows.append(row)
         return row
 
-    def patch(self, field: int, place: Place) -> None:
+    def patch(self, field: int, place: Operand) -> None:
         """Note that a field of the row to come changes with the row of the image."""
         ring = place.ring
         if ring is not None and ring.slots > 1:
@@ -96,7 +96,7 @@ class Lower:
             self.patches.append([len(self.rows), field, *numbers])
 
     def elementwise(
-        self, instruction: Instruction, name: str, out: Place, *inputs: Place, count: int
+        self, instruction: Instruction, name: str, out: Operand, *inputs: Operand, count: int
     ) -> dict[int, int]:
         """`out = f(inputs)`, for all images (and columns) in as few and as long loops as their places allow."""
         operands = (out, *inputs)
@@ -110,7 +110,9 @@ class Lower:
         row = self.row(instruction, CODES[name], dict(zip(_OPERANDS, operands, strict=False)), N=count)
         return self._loops(row, outer, inner, steps)
 
-    def product(self, instruction: Instruction, out: Place, x: Place, start: Place, w: Packed, k: int, n: int) -> None:
+    def product(
+        self, instruction: Instruction, out: Operand, x: Operand, start: Operand, w: Packed, k: int, n: int
+    ) -> None:
         """`out = start + x @ matrix`; images and columns are the rows of one product where their places allow."""
         operands = (out, x, start)
         outer, inner = self.batch, self.places.columns(instruction.scale) if self.whole_row else 1
@@ -150,7 +152,7 @@ class Lower:
         self.rows.append(fields)
         return len(self.rows) - 1
 
-    def memory(self, instruction: Instruction) -> Memory:
+    def memory(self, instruction: Instruction) -> KeyValueCache:
         """The memory that an instruction reads or fills."""
-        assert isinstance(instruction.map, Memory)
+        assert isinstance(instruction.map, KeyValueCache)
         return instruction.map

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
-from pointillist.engine.cpu import table as t
-from pointillist.engine.cpu.packing import panels
-from pointillist.engine.cpu.paint import run_part
-from pointillist.engine.cpu.target import lanes
+from pointillist.engine.cpu import bytecode as t
+from pointillist.engine.cpu.cpu_features import lanes
+from pointillist.engine.cpu.sample_loop import run_part
+from pointillist.engine.cpu.weight_packing import panels
 
 
 def product(x: Float[np.ndarray, "m k"], w: Float[np.ndarray, "k n"]) -> Callable[[], Float[np.ndarray, "m n"]]:

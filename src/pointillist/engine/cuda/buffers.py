@@ -14,14 +14,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pointillist.engine.arrays import conditions
-from pointillist.engine.program import Block, Instruction, Level, Map, Memory, Program, Value, View
+from pointillist.engine.numpy.arrays import conditions
+from pointillist.engine.program import FeatureMap, Instruction, KeyValueCache, Phase, Program, Value, View, WeightSlice
 
 
-class Rows:
+class FeatureMapRows:
     """The rows of a map that are still needed, `[up + 1, b, left + width + right, c]`; the last is the current one."""
 
-    def __init__(self, kept: Map, batch: int, width: int, like: Tensor) -> None:
+    def __init__(self, kept: FeatureMap, batch: int, width: int, like: Tensor) -> None:
         self.kept, self.width = kept, -(-width // kept.scale)
         self.rows = like.new_zeros(kept.up + 1, batch, kept.left + self.width + kept.right, kept.channels)
         if kept.before is not None:
@@ -46,13 +46,13 @@ class Rows:
             self.rows[row].copy_(self.rows[row + 1])
 
 
-class Recall:
+class KeyValueBuffer:
     """What a memory keeps of every site, head by head: keys `[heads, b, 1 + sites, k]` and values likewise.
 
     The first slot holds zeros. It is what the first site attends to, which has no site before it.
     """
 
-    def __init__(self, memory: Memory, batch: int, like: Tensor) -> None:
+    def __init__(self, memory: KeyValueCache, batch: int, like: Tensor) -> None:
         shape = (memory.heads, batch, 1 + memory.sites)
         self.keys = like.new_zeros(*shape, memory.key_width)
         self.values = like.new_zeros(*shape, memory.value_width)
@@ -72,8 +72,10 @@ class Buffers:
     ) -> None:
         self.program, self.batch, self.row = program, batch, 0
         self.weights = upload(program.weights, device)
-        self.maps = {kept: Rows(kept, batch, program.width, self.weights) for kept in program.maps}
-        self.memories: dict[Map, Recall] = {m: Recall(m, batch, self.weights) for m in program.memories}
+        self.maps = {kept: FeatureMapRows(kept, batch, program.width, self.weights) for kept in program.maps}
+        self.memories: dict[FeatureMap, KeyValueBuffer] = {
+            m: KeyValueBuffer(m, batch, self.weights) for m in program.memories
+        }
         self.given = {key: upload(array, device) for key, array in conditions(program, batch, given or {}).items()}
         self.slots = torch.zeros(program.width, dtype=torch.int64, device=device)
         sites = 1 + program.height * program.width if program.memories else 0
@@ -81,7 +83,7 @@ class Buffers:
         self.carried = carried(program)
         self._values: dict[Value, Tensor] = {}
         self._read_only: set[Value] = set()
-        self._homes: dict[Value, Map] = {}
+        self._homes: dict[Value, FeatureMap] = {}
         self._lie_elsewhere()
         self._lie_in_maps()
 
@@ -104,7 +106,7 @@ class Buffers:
         What is the same at every site of an image has one column.
         """
         whole = self._whole(view.value)[..., view.start : view.start + view.channels]
-        if column is None or view.level == Level.GIVEN:
+        if column is None or view.level == Phase.GIVEN:
             return whole
         return whole[:, column // view.scale : column // view.scale + 1]
 
@@ -114,7 +116,7 @@ class Buffers:
             raise ValueError(f"{instruction.opcode} has no result")
         return self.read(instruction.output, column)
 
-    def constant(self, block: Block) -> Tensor:
+    def constant(self, block: WeightSlice) -> Tensor:
         """An array from the packed weights."""
         return self.weights[block.offset : block.offset + block.size].view(block.shape)
 
@@ -122,7 +124,7 @@ class Buffers:
         """Whether a value lies somewhere already, so that nothing computes it."""
         return value in self._read_only
 
-    def is_home(self, view: View, kept: Map) -> bool:
+    def is_home(self, view: View, kept: FeatureMap) -> bool:
         """Whether a view is computed in its place in a map."""
         return self._homes.get(view.value) is kept
 
@@ -132,7 +134,7 @@ class Buffers:
 
     def _whole(self, value: Value) -> Tensor:
         if value not in self._values:
-            columns = 1 if value.level == Level.GIVEN else self.columns(value.scale)
+            columns = 1 if value.level == Phase.GIVEN else self.columns(value.scale)
             self._values[value] = self.weights.new_zeros(self.batch, columns, value.channels)
         return self._values[value]
 
@@ -150,13 +152,13 @@ class Buffers:
 
     def _found(self, instruction: Instruction) -> Tensor | None:
         assert instruction.output is not None
-        if instruction.opcode == "GIVEN" and instruction.level == Level.GIVEN:
+        if instruction.opcode == "GIVEN" and instruction.level == Phase.GIVEN:
             return self.given[instruction.key]
         if instruction.opcode == "CONSTANT":
             columns = self.columns(instruction.scale)
             return self.constant(instruction.constants[0]).expand(self.batch, columns, -1)
         kept, taps = instruction.map, [dx for _, dx in instruction.taps]
-        if instruction.opcode != "GATHER" or instruction.level < Level.PIXEL or kept is None or kept in self.carried:
+        if instruction.opcode != "GATHER" or instruction.level < Phase.PIXEL or kept is None or kept in self.carried:
             return None
         if taps != list(range(taps[0], taps[0] + len(taps))):
             return None
@@ -168,12 +170,12 @@ class Buffers:
             (view,), kept = store.inputs, store.map
             if kept is None or not view.is_whole or view.value in self._values or kept in self.carried:
                 continue
-            if view.level == Level.PIXEL:
+            if view.level == Phase.PIXEL:
                 self._homes[view.value] = kept
                 self._values[view.value] = self.maps[kept].at(0, 0)
 
 
-def carried(program: Program) -> set[Map]:
+def carried(program: Program) -> set[FeatureMap]:
     """Maps that the pixel part reads before it writes them: what a recurrence takes along from site to site."""
     stores = {i.map: place for place, i in enumerate(program.pixel) if i.opcode == "STORE"}
     reads = [(place, i.map) for place, i in enumerate(program.pixel) if i.taps and i.map is not None]

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from pointillist.engine.cuda.buffers import Buffers, Rows
+from pointillist.engine.cuda.buffers import Buffers, FeatureMapRows
 from pointillist.engine.opcodes.sites import map_of
-from pointillist.engine.program import Instruction, Memory
+from pointillist.engine.program import Instruction, KeyValueCache
 
 Kernel = Callable[[Buffers, Instruction, int | None], None]
 KERNELS: dict[str, Kernel] = {}
@@ -114,7 +114,7 @@ def _gather(buffers: Buffers, instruction: Instruction, column: int | None) -> N
         torch.cat(parts, -1, out=buffers.write(instruction, column))
 
 
-def _at(rows: Rows, dy: int, dx: int, scale: int, column: int | None) -> Tensor:
+def _at(rows: FeatureMapRows, dy: int, dx: int, scale: int, column: int | None) -> Tensor:
     """The sites of a map that lie `(dy, dx)` from those of a grid, which may be coarser than its own."""
     sites = rows.at(dy, dx)
     if column is None:
@@ -193,8 +193,8 @@ def _cross_attend(buffers: Buffers, instruction: Instruction, column: int | None
     _split(buffers.write(instruction, column), heads, memory.value_width).copy_(found.transpose(1, 2))
 
 
-def _memory(instruction: Instruction) -> Memory:
-    if not isinstance(instruction.map, Memory):
+def _memory(instruction: Instruction) -> KeyValueCache:
+    if not isinstance(instruction.map, KeyValueCache):
         raise ValueError(f"{instruction.opcode} without a memory")
     return instruction.map
 

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from pointillist.engine.cuda.buffers import Buffers
+from pointillist.engine.memory_check import check_memory, program_memory_bytes
 from pointillist.engine.program import Program
-from pointillist.engine.room import check_room, table_bytes
-from pointillist.machine import free_bytes
+from pointillist.system.hardware import free_bytes
 
 
 def kind_of_row(program: Program, row: int) -> int:
@@ -30,7 +30,7 @@ def shift(buffers: Buffers, row: int) -> None:
             rows.shift()
 
 
-class Carried:
+class RowCarry:
     """What sites of a row leave to later ones beside the canvas: states of recurrences, and memories.
 
     When a row is computed again and again, these are of the time before; it is settled when they too stay.
@@ -64,5 +64,5 @@ def check_device_room(program: Program, batch: int, device: torch.device, more: 
     Raises:
         EngineError: naming both numbers, and the remedy.
     """
-    needed = table_bytes(program, batch, columns=program.width) + more
-    check_room(needed, batch, program.height, program.width, free_bytes(device))
+    needed = program_memory_bytes(program, batch, columns=program.width) + more
+    check_memory(needed, batch, program.height, program.width, free_bytes(device))

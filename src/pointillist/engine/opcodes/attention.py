@@ -10,19 +10,19 @@ import numpy as np
 
 from pointillist.engine.opcodes.base import Call, Opcode, opcode
 from pointillist.engine.opcodes.sites import SiteOpcode
-from pointillist.engine.program import FloatArray, Instruction, IntArray, Map, Memory, View
+from pointillist.engine.program import FeatureMap, FloatArray, Instruction, IntArray, KeyValueCache, View
 from pointillist.engine.weights import Weights
 
 if TYPE_CHECKING:
-    from pointillist.engine.arrays import Arrays
-    from pointillist.engine.channel_needs import Needs
+    from pointillist.engine.channel_dependencies import ChannelDependencies
+    from pointillist.engine.numpy.arrays import InterpreterState
 
 
 @opcode
-class Remember(SiteOpcode):
+class StoreKV(SiteOpcode):
     """memory[site] = x, after the draw of the site"""
 
-    def bind(self, instruction: Instruction, arrays: Arrays, column: int | None) -> list[Call]:
+    def bind(self, instruction: Instruction, arrays: InterpreterState, column: int | None) -> list[Call]:
         return [
             partial(
                 _remember, arrays, _memory(instruction), _column(column), arrays.read(instruction.inputs[0], column)
@@ -30,10 +30,10 @@ class Remember(SiteOpcode):
         ]
 
 
-class _LookUp(Opcode):
+class _AttentionOpcode(Opcode):
     """What both kinds of attention have in common: a query for each head, and an answer."""
 
-    def needs(self, instruction: Instruction, needs: Needs, weights: Weights) -> IntArray:
+    def needs(self, instruction: Instruction, needs: ChannelDependencies, weights: Weights) -> IntArray:
         memory = _memory(instruction)
         of_heads = needs.of(instruction.inputs[0]).reshape(-1, memory.key_width).max(axis=1)
         return np.repeat(of_heads, memory.value_width)
@@ -63,10 +63,10 @@ class _LookUp(Opcode):
 
 
 @opcode
-class Attend(_LookUp):
+class Attend(_AttentionOpcode):
     """out = softmax(x . key / sqrt(d)) value over all earlier sites, head by head; 0 at the first site"""
 
-    def bind(self, instruction: Instruction, arrays: Arrays, column: int | None) -> list[Call]:
+    def bind(self, instruction: Instruction, arrays: InterpreterState, column: int | None) -> list[Call]:
         query, out = arrays.read(instruction.inputs[0], column), arrays.write(instruction, column)
         return [partial(_attend, arrays, _memory(instruction), instruction.head, _column(column), query, out)]
 
@@ -76,21 +76,21 @@ class Attend(_LookUp):
 
 
 @opcode
-class CrossAttend(_LookUp):
+class CrossAttend(_AttentionOpcode):
     """out = softmax(x . key / sqrt(d) + bias) value over the tokens of a prompt, head by head
 
     The second input holds the biases (0, or minus infinity where there is no token), the keys, feature by feature, and
     the values, token by token.
     """
 
-    def bind(self, instruction: Instruction, arrays: Arrays, column: int | None) -> list[Call]:
+    def bind(self, instruction: Instruction, arrays: InterpreterState, column: int | None) -> list[Call]:
         query, told = (arrays.read(view, column) for view in instruction.inputs)
         out = arrays.write(instruction, column)
         return [partial(_cross_attend, _memory(instruction), instruction.head, query, told, out)]
 
 
-def _memory(instruction: Instruction) -> Memory:
-    if not isinstance(instruction.map, Memory):
+def _memory(instruction: Instruction) -> KeyValueCache:
+    if not isinstance(instruction.map, KeyValueCache):
         raise ValueError(f"{instruction.opcode} without a memory")
     return instruction.map
 
@@ -101,11 +101,13 @@ def _column(column: int | None) -> int:
     return column
 
 
-def _remember(arrays: Arrays, memory: Map, column: int, x: FloatArray) -> None:
+def _remember(arrays: InterpreterState, memory: FeatureMap, column: int, x: FloatArray) -> None:
     np.copyto(arrays.memories[memory][:, arrays.row * arrays.program.width + column], x)
 
 
-def _attend(arrays: Arrays, memory: Memory, head: int, column: int, query: FloatArray, out: FloatArray) -> None:
+def _attend(
+    arrays: InterpreterState, memory: KeyValueCache, head: int, column: int, query: FloatArray, out: FloatArray
+) -> None:
     site = arrays.row * arrays.program.width + column
     if site == 0:
         out[...] = 0
@@ -122,7 +124,7 @@ def _attend(arrays: Arrays, memory: Memory, head: int, column: int, query: Float
     np.copyto(out, (weights @ _by_head(values, heads)).reshape(out.shape))
 
 
-def _cross_attend(memory: Memory, head: int, query: FloatArray, told: FloatArray, out: FloatArray) -> None:
+def _cross_attend(memory: KeyValueCache, head: int, query: FloatArray, told: FloatArray, out: FloatArray) -> None:
     batch, tokens, heads = len(query), memory.sites, query.shape[-1] // memory.key_width
     told, chosen = told.reshape(batch, -1), slice(head, head + heads)
     bias, keys, values = np.split(told, [tokens, tokens * (1 + memory.keys)], axis=1)

@@ -13,8 +13,8 @@ from pointillist.engine.program import FloatArray, Instruction, IntArray, View
 from pointillist.engine.weights import Weights
 
 if TYPE_CHECKING:
-    from pointillist.engine.arrays import Arrays
-    from pointillist.engine.channel_needs import Needs
+    from pointillist.engine.channel_dependencies import ChannelDependencies
+    from pointillist.engine.numpy.arrays import InterpreterState
 
 Call = Callable[[], Any]
 
@@ -25,7 +25,7 @@ class Opcode:
     can_narrow = True
     """Whether an instruction can be cut to a run of its channels."""
 
-    def bind(self, instruction: Instruction, arrays: Arrays, column: int | None) -> list[Call]:
+    def bind(self, instruction: Instruction, arrays: InterpreterState, column: int | None) -> list[Call]:
         """The calls that compute the output; `column` is None outside the pixel part."""
         inputs = [arrays.read(view, column) for view in instruction.inputs]
         constants = [arrays.program.constant(block) for block in instruction.constants]
@@ -35,7 +35,7 @@ class Opcode:
         """The calls of an elementwise opcode, which may write to `out` before they have read everything."""
         raise NotImplementedError
 
-    def needs(self, instruction: Instruction, needs: Needs, weights: Weights) -> IntArray:
+    def needs(self, instruction: Instruction, needs: ChannelDependencies, weights: Weights) -> IntArray:
         """How many sub-pixels of its own site each output channel needs."""
         found: IntArray = np.max([needs.of(view) for view in instruction.inputs], axis=0)
         return found

@@ -11,38 +11,38 @@ from pointillist.engine.program import FloatArray, Instruction, IntArray
 from pointillist.engine.weights import Weights
 
 if TYPE_CHECKING:
-    from pointillist.engine.arrays import Arrays, MapStore
-    from pointillist.engine.channel_needs import Needs
+    from pointillist.engine.channel_dependencies import ChannelDependencies
+    from pointillist.engine.numpy.arrays import FeatureMapBuffer, InterpreterState
 
 
 @opcode
-class Finer(SiteOpcode):
+class Upsample(SiteOpcode):
     """out = a quarter of the channels of the coarse site that covers this one.
 
     The quarters belong, in order, to the coarse site itself and to the sites right of it, below it, and both.
     """
 
-    def bind(self, instruction: Instruction, arrays: Arrays, column: int | None) -> list[Call]:
+    def bind(self, instruction: Instruction, arrays: InterpreterState, column: int | None) -> list[Call]:
         store, out = arrays.maps[map_of(instruction)], arrays.write(instruction, column)
         if column is None:
             return [partial(_row, arrays, store, instruction.scale, out)]
         right = column // instruction.scale % 2
         return [partial(_site, arrays, store.site(column), right, instruction.scale, out)]
 
-    def needs(self, instruction: Instruction, needs: Needs, weights: Weights) -> IntArray:
+    def needs(self, instruction: Instruction, needs: ChannelDependencies, weights: Weights) -> IntArray:
         assert instruction.output is not None
         # only the first quarter is read at the site where it is made; the others are read later, when all is known
         return needs.maps[map_of(instruction)][: instruction.output.channels]
 
 
-def _row(arrays: Arrays, store: MapStore, scale: int, out: FloatArray) -> None:
+def _row(arrays: InterpreterState, store: FeatureMapBuffer, scale: int, out: FloatArray) -> None:
     coarse, size = store.at(arrays.row, 0, 0), out.shape[-1]
     first = arrays.row // scale % 2 * 2 * size
     out[:, 0::2] = coarse[..., first : first + size]
     out[:, 1::2] = coarse[:, : out.shape[1] // 2, first + size : first + 2 * size]
 
 
-def _site(arrays: Arrays, coarse: FloatArray, right: int, scale: int, out: FloatArray) -> None:
+def _site(arrays: InterpreterState, coarse: FloatArray, right: int, scale: int, out: FloatArray) -> None:
     size = out.shape[-1]
     first = (arrays.row // scale % 2 * 2 + right) * size
     out[:] = coarse[:, first : first + size]

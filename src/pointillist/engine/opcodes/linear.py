@@ -13,8 +13,8 @@ from pointillist.engine.program import FloatArray, Instruction, IntArray, View
 from pointillist.engine.weights import Weights
 
 if TYPE_CHECKING:
-    from pointillist.engine.arrays import Arrays
-    from pointillist.engine.channel_needs import Needs
+    from pointillist.engine.channel_dependencies import ChannelDependencies
+    from pointillist.engine.numpy.arrays import InterpreterState
 
 
 @opcode
@@ -24,13 +24,13 @@ class Linear(Opcode):
     In the row part it is one matrix product over the whole row.
     """
 
-    def bind(self, instruction: Instruction, arrays: Arrays, column: int | None) -> list[Call]:
+    def bind(self, instruction: Instruction, arrays: InterpreterState, column: int | None) -> list[Call]:
         x, *start = (arrays.read(view, column) for view in instruction.inputs)
         matrix, *bias = (arrays.program.constant(block) for block in instruction.constants)
         out = arrays.write(instruction, column)
         return [_product(_flat(x), matrix, _flat(out)), *(partial(np.add, out, term, out) for term in (*bias, *start))]
 
-    def needs(self, instruction: Instruction, needs: Needs, weights: Weights) -> IntArray:
+    def needs(self, instruction: Instruction, needs: ChannelDependencies, weights: Weights) -> IntArray:
         x, *start = instruction.inputs
         matrix = weights.read(instruction.constants[0])
         found: IntArray = ((matrix != 0) * needs.of(x)[:, None]).max(axis=0)

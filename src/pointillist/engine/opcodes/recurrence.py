@@ -13,14 +13,14 @@ from pointillist.engine.opcodes.sites import SiteOpcode
 from pointillist.engine.program import FloatArray, Instruction
 
 if TYPE_CHECKING:
-    from pointillist.engine.arrays import Arrays
+    from pointillist.engine.numpy.arrays import InterpreterState
 
 
 @opcode
-class Below(SiteOpcode):
+class ShiftDown(SiteOpcode):
     """out = x, which belongs to the row above; zero at the first row, above which there is none"""
 
-    def bind(self, instruction: Instruction, arrays: Arrays, column: int | None) -> list[Call]:
+    def bind(self, instruction: Instruction, arrays: InterpreterState, column: int | None) -> list[Call]:
         x, out = arrays.read(instruction.inputs[0], column), arrays.write(instruction, column)
         return [partial(_move_down, arrays, instruction.first_row, x, out)]
 
@@ -32,7 +32,7 @@ class Scan(SiteOpcode):
     The constants are the matrix and the initial hidden and memory; the tap says on which side the site before lies.
     """
 
-    def bind(self, instruction: Instruction, arrays: Arrays, column: int | None) -> list[Call]:
+    def bind(self, instruction: Instruction, arrays: InterpreterState, column: int | None) -> list[Call]:
         x, out = arrays.read(instruction.inputs[0], None), arrays.write(instruction, None)
         matrix, hidden, memory = (arrays.program.constant(block) for block in instruction.constants)
         ((_, side),) = instruction.taps
@@ -44,7 +44,7 @@ class Scan(SiteOpcode):
         return 2 * matrix.size + 4 * matrix.shape[1]
 
 
-def _move_down(arrays: Arrays, depth: int, x: FloatArray, out: FloatArray) -> None:
+def _move_down(arrays: InterpreterState, depth: int, x: FloatArray, out: FloatArray) -> None:
     if arrays.row == depth:
         out.fill(0)
     else:

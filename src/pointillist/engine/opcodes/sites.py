@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pointillist.engine.opcodes.base import Call, Opcode, copy_of, opcode
-from pointillist.engine.program import FloatArray, Instruction, IntArray, Level, Map, Tap
+from pointillist.engine.program import FeatureMap, FloatArray, Instruction, IntArray, Phase, Tap
 from pointillist.engine.weights import Weights
 
 if TYPE_CHECKING:
-    from pointillist.engine.arrays import Arrays
-    from pointillist.engine.channel_needs import Needs
+    from pointillist.engine.channel_dependencies import ChannelDependencies
+    from pointillist.engine.numpy.arrays import InterpreterState
 
 
 class SiteOpcode(Opcode):
@@ -29,7 +29,7 @@ class SiteOpcode(Opcode):
 class Store(SiteOpcode):
     """map[site] = x; nothing to do where x is computed in its place in the map"""
 
-    def bind(self, instruction: Instruction, arrays: Arrays, column: int | None) -> list[Call]:
+    def bind(self, instruction: Instruction, arrays: InterpreterState, column: int | None) -> list[Call]:
         (view,), kept = instruction.inputs, map_of(instruction)
         if column is None:
             return [copy_of(arrays.read(view, None), arrays.maps[kept].at(0, 0, 0))]
@@ -37,7 +37,7 @@ class Store(SiteOpcode):
             return []
         return [copy_of(arrays.read(view, column), arrays.maps[kept].site(column))]
 
-    def needs(self, instruction: Instruction, needs: Needs, weights: Weights) -> IntArray:
+    def needs(self, instruction: Instruction, needs: ChannelDependencies, weights: Weights) -> IntArray:
         found = needs.of(instruction.inputs[0])
         needs.maps[map_of(instruction)] = found
         return found
@@ -51,7 +51,7 @@ class Gather(SiteOpcode):
     Taps count sites of the map's grid, which may be finer than that of the result.
     """
 
-    def bind(self, instruction: Instruction, arrays: Arrays, column: int | None) -> list[Call]:
+    def bind(self, instruction: Instruction, arrays: InterpreterState, column: int | None) -> list[Call]:
         kept, taps = map_of(instruction), instruction.taps
         if column is None:
             step = instruction.scale // kept.scale
@@ -64,19 +64,19 @@ class Gather(SiteOpcode):
         store = arrays.maps[kept]
         return [copy_of(store.site(column, dx), part) for part, dx in zip(parts, columns, strict=True)]
 
-    def needs(self, instruction: Instruction, needs: Needs, weights: Weights) -> IntArray:
+    def needs(self, instruction: Instruction, needs: ChannelDependencies, weights: Weights) -> IntArray:
         kept = map_of(instruction)
         elsewhere = np.zeros(kept.channels, np.int64)
         return np.concatenate([needs.maps[kept] if tap == (0, 0) else elsewhere for tap in instruction.taps])
 
 
 @opcode
-class Given(SiteOpcode):
+class Input(SiteOpcode):
     """out = a condition: the vector of the image, or the current row of the map"""
 
-    def bind(self, instruction: Instruction, arrays: Arrays, column: int | None) -> list[Call]:
+    def bind(self, instruction: Instruction, arrays: InterpreterState, column: int | None) -> list[Call]:
         condition, out = arrays.given[instruction.key], arrays.write(instruction, column)
-        if instruction.level == Level.GIVEN:
+        if instruction.level == Phase.GIVEN:
             return [partial(np.copyto, out, condition)]
         return [partial(_copy_row, arrays, condition, instruction.first_row, out)]
 
@@ -85,23 +85,23 @@ class Given(SiteOpcode):
 class Constant(SiteOpcode):
     """out = one constant per channel, at every site"""
 
-    def bind(self, instruction: Instruction, arrays: Arrays, column: int | None) -> list[Call]:
+    def bind(self, instruction: Instruction, arrays: InterpreterState, column: int | None) -> list[Call]:
         constant = arrays.program.constant(instruction.constants[0])
         return [partial(np.copyto, arrays.write(instruction, column), constant)]
 
 
-def map_of(instruction: Instruction) -> Map:
+def map_of(instruction: Instruction) -> FeatureMap:
     """The map that an instruction reads or writes."""
     if instruction.map is None:
         raise ValueError(f"{instruction.opcode} without a map")
     return instruction.map
 
 
-def _gather_row(arrays: Arrays, kept: Map, taps: tuple[Tap, ...], step: int, out: FloatArray) -> None:
+def _gather_row(arrays: InterpreterState, kept: FeatureMap, taps: tuple[Tap, ...], step: int, out: FloatArray) -> None:
     store, size = arrays.maps[kept], kept.channels
     for i, (dy, dx) in enumerate(taps):
         np.copyto(out[..., i * size : (i + 1) * size], store.at(arrays.row, dy, dx)[:, ::step])
 
 
-def _copy_row(arrays: Arrays, condition: FloatArray, depth: int, out: FloatArray) -> None:
+def _copy_row(arrays: InterpreterState, condition: FloatArray, depth: int, out: FloatArray) -> None:
     np.copyto(out, condition[:, arrays.row - depth])

@@ -1,4 +1,4 @@
-// Levels as colours, and maps of bits as colours: the scales are those of `pointillist.pictures`.
+// Levels as colours, and maps of bits as colours: the scales are those of `pointillist.visualization`.
 
 /** @typedef {[number, number, number, number]} Rgba */
 

@@ -1,0 +1,47 @@
+"""Look inside: what a model made of an image, pixel by pixel, as arrays, pictures and one page."""
+
+from pointillist.analysis.attribution import (
+    Attribution,
+    gradient,
+    gradient_sizes,
+    integrated_gradients,
+    perturbation_influence,
+)
+from pointillist.analysis.calibration import Calibration, Reliability, calibration
+from pointillist.analysis.condition_gain import ConditionGain, condition_gain
+from pointillist.analysis.counterfactual import Counterfactual, PixelEdit, what_if
+from pointillist.analysis.distribution import LevelDistribution, MixtureComponents, distribution
+from pointillist.analysis.logit_lens import LogitLens, logit_lens
+from pointillist.analysis.query import ImageQuery, QueryKwargs
+from pointillist.analysis.report.explanation import Explanation, explain
+from pointillist.analysis.surprisal import CumulativeBits, SurprisalMaps, surprisal_maps
+from pointillist.sampling.completion import inpaint
+
+__all__ = [
+    "Attribution",
+    "Calibration",
+    "ConditionGain",
+    "Counterfactual",
+    "CumulativeBits",
+    "Explanation",
+    "ImageQuery",
+    "LevelDistribution",
+    "LogitLens",
+    "MixtureComponents",
+    "PixelEdit",
+    "QueryKwargs",
+    "Reliability",
+    "SurprisalMaps",
+    "calibration",
+    "condition_gain",
+    "distribution",
+    "explain",
+    "gradient",
+    "gradient_sizes",
+    "inpaint",
+    "integrated_gradients",
+    "logit_lens",
+    "perturbation_influence",
+    "surprisal_maps",
+    "what_if",
+]

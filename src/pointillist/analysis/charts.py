@@ -1,0 +1,162 @@
+"""The charts of this room, each from arrays of one view."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from pointillist.visualization.chart import Axes, Chart, Dot, Kind, Mark, Path, Rect, Text, round_steps
+
+_WIDTH = 480.0
+_NICE = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
+_PARTS = 120  # points of a smooth curve
+_SHARE = 0.01  # of a mixture; smaller components are left out
+_NAMES = 26  # letters of a name that fit beside a bar
+
+
+def distribution_chart(
+    p: Float[np.ndarray, " k"],
+    observed: int,
+    components: Float[np.ndarray, "m k"] | None = None,
+    *,
+    place: tuple[int, int, int],
+) -> Chart:
+    """Bars over the levels, the observed one in the accent colour; a mixture's components as lines.
+
+    Args:
+        p: probabilities.
+        observed: the level that is there.
+        components: share of each component of a mixture at each level.
+        place: row, column and channel, for the label.
+    """
+    high = next(n for n in _NICE if n >= min(1.0, float(p.max())))
+    axes = Axes(44, 14, _WIDTH - 8, 156, (0, len(p)), (0, high))
+    marks: list[Mark] = axes.y_ticks([(high / 2, f"{high / 2:g}"), (high, f"{high:g}")])
+    gap = 0.1 if len(p) <= 64 else 0.0
+    for level, q in enumerate(p):
+        kind: Kind = "seen" if level == observed else "bar"
+        marks.append(axes.bar(level + gap, level + 1 - gap, 0, max(float(q), high * 0.004), kind))
+    for mass in () if components is None else components:
+        if mass.sum() >= _SHARE:
+            marks.append(axes.path([(k + 0.5, min(float(m), high)) for k, m in enumerate(mass)], "line"))
+    x = axes.at_x(observed + 0.5)
+    marks.append(Path(((x, 158), (x - 5, 166), (x + 5, 166)), "seen", closed=True))
+    ticks = sorted({0, (len(p) - 1) // 2, len(p) - 1})
+    marks += [Path(((axes.left, 156), (axes.right, 156)), "axis")]
+    marks += [Text(axes.at_x(level + 0.5), 181, str(level), kind="soft") for level in ticks]
+    label = (
+        f"Probabilities of {len(p)} levels at row {place[0]}, column {place[1]}, channel {place[2]}: level "
+        f"{observed} was there, with probability {p[observed]:.3g}; the likeliest was {int(p.argmax())}"
+    )
+    return Chart(_WIDTH, 188, label, tuple(marks))
+
+
+def running_axes(count: int, high: float) -> Axes:
+    """Where a sub-pixel of the order, and bits, lie on the chart of the running total."""
+    return Axes(52, 12, _WIDTH - 10, 210, (0, max(count, 1)), (0, high))
+
+
+def running_chart(
+    bits: Float[np.ndarray, " n"], expected: Float[np.ndarray, " n"], deviation: Float[np.ndarray, " n"]
+) -> Chart:
+    """Bits paid along the order against the sum of the entropies, with the 95 % band of their difference."""
+    count = len(bits) - 1
+    high = float(max(bits[-1], expected[-1] + 2 * deviation[-1], 1e-9))
+    axes = running_axes(count, high)
+    places = np.unique(np.linspace(0, count, min(count + 1, 4 * _PARTS)).round().astype(int))
+    upper = [(int(k), min(high, float(expected[k] + 1.96 * deviation[k]))) for k in places]
+    lower = [(int(k), max(0.0, float(expected[k] - 1.96 * deviation[k]))) for k in places]
+    marks: list[Mark] = [axes.path([*upper, *lower[::-1]], "band", closed=True)]
+    marks += axes.y_ticks([(t, f"{t:g}") for t in round_steps(0, high)])
+    marks += axes.x_ticks([(t, f"{t:,.0f}") for t in round_steps(0, count)], "sub-pixels painted")
+    marks += [axes.path([(int(k), float(expected[k])) for k in places], "thin")]
+    marks += [axes.path([(int(k), float(bits[k])) for k in places], "strong")]
+    label = (
+        f"Bits paid along the order of painting: {bits[-1]:.1f} after {count:,} sub-pixels, where "
+        f"{expected[-1]:.1f} were expected"
+    )
+    return Chart(_WIDTH, 250, label, tuple(marks))
+
+
+def pit_chart(counts: Int[np.ndarray, " bins"], band: tuple[float, float]) -> Chart:
+    """The histogram of the probability integral transform, with the band in which all its bars lie if it is flat."""
+    share = counts / max(1, counts.sum()) * len(counts)
+    low, high = band
+    top = max(float(share.max()), high) * 1.08
+    axes = Axes(44, 12, _WIDTH - 10, 190, (0, len(counts)), (0, top))
+    marks: list[Mark] = [axes.bar(0, len(counts), low, high, "band")]
+    marks += axes.y_ticks([(t, f"{t:g}") for t in round_steps(0, top, 4)])
+    for k, value in enumerate(share):
+        marks.append(axes.bar(k + 0.06, k + 0.94, 0, float(value), "bar" if low <= value <= high else "bad"))
+    marks += [axes.path([(0, 1), (len(counts), 1)], "dash")]
+    ticks = [(len(counts) * k / 4, f"{k / 4:g}") for k in range(5)]
+    marks += axes.x_ticks(ticks, "share of the distribution below the pixel")
+    label = f"PIT histogram of {int(counts.sum()):,} sub-pixels, from {share.min():.3f} to {share.max():.3f}; flat is 1"
+    return Chart(_WIDTH, 230, label, tuple(marks))
+
+
+def reliability_chart(
+    predicted: Float[np.ndarray, " n"], observed: Float[np.ndarray, " n"], band: Float[np.ndarray, " n"]
+) -> Chart:
+    """Observed frequencies against predicted probabilities, both on a logit scale, with the band of each bin.
+
+    Args:
+        predicted, observed: NaN in a bin without forecasts, which is left out.
+        band: half its width; NaN where too few forecasts make one.
+    """
+    shown = ~np.isnan(predicted)
+    ends = (0.0005, 0.9995)
+    axes = Axes(52, 12, 300, 260, ends, ends, _logit, _logit)
+
+    def within(p: float) -> float:
+        return min(max(p, ends[0]), ends[1])
+
+    ticks = [(p, f"{100 * p:g} %") for p in (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)]
+    marks: list[Mark] = axes.y_ticks(ticks)
+    marks += axes.x_ticks([t for t in ticks if t[0] in (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)], "predicted")
+    marks += [axes.path([(ends[0], ends[0]), (ends[1], ends[1])], "dash")]
+    for k in np.flatnonzero(shown):
+        p, f, d = (float(a[k]) for a in (predicted, observed, band))
+        x = axes.at_x(within(p))
+        kind: Kind = "thin"  # too few came true, or were to, for a band
+        if math.isfinite(d):
+            top, bottom = axes.at_y(within(p + d)), axes.at_y(within(p - d))
+            marks.append(Rect(x - 5, top, 10, bottom - top, "band"))
+            kind = "good" if abs(f - p) <= d else "bad"
+        marks.append(Dot(x, axes.at_y(within(f)), 3.6, kind))
+    label = f"How often a level came against how likely it was held, in {int(shown.sum())} bins of probability"
+    return Chart(310, 300, label, tuple(marks))
+
+
+def bars_chart(rows: Sequence[tuple[str, float]], unit: str, *, marked: int | None = None, label: str = "") -> Chart:
+    """A bar a row, from zero to either side, with its number."""
+    step, left, right = 24.0, 130.0, _WIDTH - 62
+    low = min(0.0, *(v for _, v in rows))
+    high = max(0.0, *(v for _, v in rows), low + 1e-9)
+    if low < 0:
+        left += 50
+    axes = Axes(left, 6, right, 6 + step * len(rows), (low, high), (0, 1))
+    marks: list[Mark] = []
+    zero = axes.at_x(0)
+    for index, (name, value) in enumerate(rows):
+        y = 6 + step * index
+        a, b = sorted((zero, axes.at_x(value)))
+        kind: Kind = "seen" if index == marked else "bar"
+        marks.append(Rect(a, y + 5, max(b - a, 0.8), step - 10, kind))
+        short = name if len(name) <= _NAMES else name[: _NAMES - 1] + "\u2026"
+        marks.append(Text(120, y + 16, short, "end"))
+        if value >= 0:
+            marks.append(Text(b + 6, y + 16, f"{value:,.1f}", "start", "soft"))
+        else:
+            marks.append(Text(a - 6, y + 16, f"\u2212{-value:,.1f}", "end", "soft"))
+    marks.append(Path(((zero, 6), (zero, axes.bottom)), "axis"))
+    marks.append(Text((left + right) / 2, axes.bottom + 18, unit, kind="soft"))
+    words = label or f"{unit}: " + ", ".join(f"{name} {value:.1f}" for name, value in rows)
+    return Chart(_WIDTH, axes.bottom + 26, words, tuple(marks))
+
+
+def _logit(p: float) -> float:
+    return math.log(p / (1 - p))

@@ -1,0 +1,1 @@
+"""The report of one image as a self-contained page."""

@@ -1,0 +1,123 @@
+"""What `sample` is asked for beside labels: attributes, a vector, a hint, as typed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pointillist.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
+    from pointillist.model.pixel_model import PixelModel
+
+
+def parse_conditions(attributes: list[str], vector: Path | None) -> dict[str, Any]:
+    """Keywords of `sample`; nothing for what was not typed.
+
+    Raises:
+        ConfigError, DataError: if it is not written as it must be, or cannot be read.
+    """
+    found: dict[str, Any] = {}
+    if attributes:
+        found["attributes"] = dict(_pair(text) for text in attributes)
+    if vector is not None:
+        found["vector"] = _array(vector, "--vector")
+    return found
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip() or not value.strip():
+        raise ConfigError(f"`--attribute` (={text!r}) must be NAME=VALUE, for example hair=red.")
+    return name.strip(), value.strip()
+
+
+def _array(path: Path, option: str) -> np.ndarray:
+    import numpy as np
+
+    try:
+        array: np.ndarray = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"`{option}` (={path}) cannot be read as .npy: write it with numpy.save.") from error
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
+        raise DataError(f"`{option}` (={path}) must hold one array of numbers: write it with numpy.save.")
+    return array
+
+
+def parse_hint(model: PixelModel, given: Path | None, made_of: Path | None) -> dict[str, Any]:
+    """The keyword `hint` of `sample`: as it is, or made of an image by the rule that the model was trained with.
+
+    Raises:
+        ConfigError: if both are given, or the model has no such rule.
+        DataError, ShapeError: if it cannot be read, or has another size.
+    """
+    from pointillist.model.dataset_conditions import hint_preprocessor
+
+    if made_of is None:
+        if given is None:
+            return {}
+        return {"hint": _array(given, "--hint") if given.suffix.lower() == ".npy" else _picture(given, "--hint")}
+    if given is not None:
+        raise ConfigError(f"`--hint-of` (={made_of}) makes what `--hint` (={given}) gives: drop one of them.")
+    picture = _picture(made_of, "--hint-of")
+    rule = hint_preprocessor(model)  # before the size, which does not matter to a model that takes no hint
+    levels = model.image.to_levels(picture)
+    model.check_size(*levels.shape[2:])
+    return {"hint": rule.of(levels, model.image)}
+
+
+def _picture(path: Path, option: str) -> Image.Image:
+    from PIL import Image
+
+    from pointillist.data.decode import BROKEN, MAX_PIXELS
+
+    try:
+        with Image.open(path) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise DataError(f"`{option}` (={path}) has more than {MAX_PIXELS:,} pixels: shrink it first.")
+            picture.load()
+            return picture.copy()
+    except BROKEN as error:
+        if isinstance(error, DataError):
+            raise
+        remedy = "give a picture or an .npy" if option == "--hint" else "give a picture"
+        raise DataError(f"`{option}` (={path}) cannot be read as an image: {remedy}.") from error
+
+
+def each_label(given: Sequence[str], classes: Sequence[str], n: int) -> list[int] | None:
+    """The label of each image: `n` times each one given, in the order given.
+
+    Raises:
+        ConfigError: if there is no such class.
+    """
+    from pointillist.conditioning import resolve_labels
+
+    names: list[str] = []
+    for text in given:
+        if text == "each" and classes and text not in classes:
+            names += classes
+        else:
+            names += [text] if text in classes else [part.strip() for part in text.split(",") if part.strip()]
+    if not given:
+        return None
+    numbers: list[int] = resolve_labels(names, classes, len(names)).tolist()
+    return [number for number in numbers for _ in range(n)]
+
+
+def each_text(given: Sequence[str], labels: list[int] | None, n: int) -> list[str] | None:
+    """The prompt of each image: `n` times each one given; one for all beside labels.
+
+    Raises:
+        ConfigError: for several prompts beside labels.
+    """
+    if not given:
+        return None
+    if labels is not None:
+        if len(given) > 1:
+            raise ConfigError(f"`--text` (={given[1]!r}) can be given once beside `--label`: paint the others apart.")
+        return list(given) * len(labels)
+    return [text for text in given for _ in range(n)]

@@ -1,0 +1,81 @@
+"""`pointillist info MODEL --receptive-field`: measure what a site sees, and draw it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pointillist.cli.output import refuse_existing
+
+if TYPE_CHECKING:
+    from pointillist.model.pretrained import PretrainedPixelModel
+
+_PAINTED = 8  # images of its own over which a trained model is asked how strongly it listens
+_SIZE = (28, 28)
+
+
+def field_facts(
+    name: str, site: str, out: Path, size: str | None, force: bool, order: str | None = None
+) -> dict[str, Any]:
+    """Write the picture of a receptive field, and say what is on it.
+
+    Raises:
+        ConfigError: naming what is wrong with the site, the model or the file.
+    """
+    from pointillist.analysis.receptive_field import receptive_field
+    from pointillist.data import parse_size
+    from pointillist.errors import ConfigError
+    from pointillist.model.arguments import check_site
+    from pointillist.sampling.api import sample
+    from pointillist.visualization import save_png
+
+    row, column, channel = parse_site(site)
+    if out.suffix.lower() != ".png":
+        raise ConfigError(f"`--out` (={out}) must end in .png: the receptive field is a picture.")
+    refuse_existing(out, force)
+    wanted = None if size is None else parse_size(size)
+    model, title, trained = named_model(name, wanted, order)
+    place = check_site(model, row, column, channel, wanted)
+    images = sample(model, _PAINTED, seed=0, size=wanted, order=order).levels if trained else None
+    field = receptive_field(model, *place, size=wanted, images=images, name=title, order=order)
+    save_png(field.image(), out)
+    return {
+        "model": title,
+        "site": list(field.site),
+        "seen": field.num_seen,
+        "earlier": field.num_earlier,
+        "missing": field.num_missing,
+        "leaked": field.num_leaked,
+        "in_words": str(field),
+        "picture": str(out),
+    }
+
+
+def parse_site(text: str) -> tuple[int, int, int | None]:
+    """`"12,7"` to row, column and no channel; `"12,7,2"` to all three.
+
+    Raises:
+        ConfigError: if `text` is neither.
+    """
+    from pointillist.errors import ConfigError
+
+    match = re.fullmatch(r"\s*(\d{1,6})\s*,\s*(\d{1,6})\s*(?:,\s*(\d{1,6})\s*)?", text)
+    if match is None:
+        raise ConfigError(
+            f"`--receptive-field` (={text!r}) must be ROW,COLUMN or ROW,COLUMN,CHANNEL, from 0, for example 12,7."
+        )
+    return int(match[1]), int(match[2]), None if match[3] is None else int(match[3])
+
+
+def named_model(name: str, size: tuple[int, int] | None, order: str | None) -> tuple[PretrainedPixelModel, str, bool]:
+    """A trained model, or an untrained one by `name[:preset]`; with its title, and whether it is trained."""
+    from pointillist.model.pretrained import build, load
+    from pointillist.networks import names
+
+    kind, _, preset = name.partition(":")
+    if kind in names() and not Path(name).exists():
+        model = build(kind, shape=(1, *(size or _SIZE)), preset=preset or None, orders=order or "raster")
+        return model, f"{kind} {preset}".strip(), False
+    model = load(name)
+    return model, f"{Path(name).name} ({model.config.model_type})", bool(model.training_record)

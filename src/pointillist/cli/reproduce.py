@@ -1,0 +1,74 @@
+"""`pointillist repaint`: paint a recipe of the studio again, and say whether the same came out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pointillist.cli.output import print_facts, print_json, refuse_existing
+from pointillist.cli.settings import FLAG
+
+if TYPE_CHECKING:
+    from pointillist.model.pixel_model import PixelModel
+    from pointillist.studio.schemas import ReproduceResult, SampleManifest
+
+EPILOG = """Examples:
+
+  pointillist repaint runs/digits seven.json
+
+  pointillist repaint runs/digits seven.json --out seven.png"""
+
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a shipped name, or a hub id.")]
+File = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe that the studio has written.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", "-o", metavar="PNG", help="Also write the image, or a sheet of several.")
+]
+Json = Annotated[bool, typer.Option("--json", metavar=FLAG, help="Print the result as JSON.")]
+Force = Annotated[bool, typer.Option("--force", metavar=FLAG, help="Replace what is there.")]
+
+
+def repaint(model: Model, recipe: File, out: Out = None, force: Force = False, as_json: Json = False) -> None:
+    """Paint a recipe again, and compare it with the image it was made of. Exit code 1 if it differs."""
+    from pointillist.errors import ConfigError
+    from pointillist.model.pretrained import load
+    from pointillist.studio.model_details import model_sha256
+    from pointillist.studio.reproduce import read_manifest, reproduce
+    from pointillist.studio.service import LIMITS
+
+    if out is not None and out.suffix.lower() != ".png":
+        raise ConfigError(f"`--out` (={out}) must end in .png.")
+    if out is not None:
+        refuse_existing(out, force)
+    manifest = read_manifest(recipe)
+    loaded = load(model)
+    found = reproduce(loaded, model_sha256(loaded), manifest, LIMITS)
+    if out is not None:
+        _write(loaded, found, out)
+    _print(manifest, found, out, as_json)
+    if not all(found.identical):
+        raise typer.Exit(1)
+
+
+def _write(model: PixelModel, found: ReproduceResult, out: Path) -> None:
+    """One image exactly, several as a sheet."""
+    import numpy as np
+
+    from pointillist.images import as_pil
+    from pointillist.visualization import image_grid, save_png
+
+    arrays = [model.image.to_images(image.levels.array()[None].astype(np.int64))[0] for image in found.images]
+    save_png(as_pil(arrays[0]) if len(arrays) == 1 else image_grid(np.stack(arrays)), out)
+
+
+def _print(manifest: SampleManifest, found: ReproduceResult, out: Path | None, as_json: bool) -> None:
+    if as_json:
+        print_json({**found.model_dump(exclude={"images"}), "out": None if out is None else str(out)})
+        return
+    facts = [
+        ("result", found.message),
+        ("model", f"{manifest.model.name}, {'the same' if found.same_model else 'another'}"),
+    ]
+    facts += [] if out is None else [("written", str(out))]
+    print_facts(facts)

@@ -1,0 +1,150 @@
+"""Hints that are made of the image itself, by name: every one a fixed function of its levels."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Int, Shaped
+from torch import Tensor
+
+from pointillist.errors import ConfigError, ShapeError
+from pointillist.images import OPAQUE, ImageSpec, dequantise
+
+SIDES = ("left", "right", "top", "bottom")
+EDGE = 64  # of 255: two neighbours that differ by more in brightness have an edge between them
+_NAMES = "lowres:N (2 or more), grey, outline, or half:left (right, top, bottom)"
+
+
+@dataclass(frozen=True)
+class HintPreprocessor:
+    """How a hint is made.
+
+    Attributes:
+        kind: `lowres` (means of N x N blocks, or their first pixel where levels are names, on the full grid), `grey`
+            (brightness), `outline` (where the figure, or a region of like brightness, ends), `half` (one half of it).
+        factor: of `lowres`.
+        side: of `half`, the side that is known.
+    """
+
+    kind: str
+    factor: int = 1
+    side: str = "left"
+
+    @classmethod
+    def parse(cls, text: str) -> HintPreprocessor:
+        """`lowres:2`, `grey`, `outline`, `half:left` and so on.
+
+        Raises:
+            ConfigError: if it is none of them.
+        """
+        kind, _, rest = text.partition(":")
+        if kind == "lowres" and re.fullmatch("[1-9][0-9]{0,3}", rest) and int(rest) > 1:
+            return cls(kind, factor=int(rest))
+        if kind == "half" and rest in SIDES:
+            return cls(kind, side=rest)
+        if kind in ("grey", "outline") and not rest:
+            return cls(kind)
+        raise ConfigError(f"`hint` (={text!r}) must be {_NAMES}.")
+
+    def image_of(self, image: ImageSpec) -> ImageSpec:
+        """What the integers of the hint mean.
+
+        Raises:
+            ConfigError: if it cannot be made of such images.
+        """
+        if self.kind in ("grey", "outline"):
+            if image.mode == "codes" or (self.kind == "grey" and image.mode == "grey"):
+                raise ConfigError(f"`hint` (={self.kind!r}) cannot be made of {image.mode} images: choose another.")
+            levels = 2 if self.kind == "outline" else 256 if image.mode == "palette" else image.levels
+            return ImageSpec(channels=1, height=image.height, width=image.width, levels=levels, mode="grey")
+        return image
+
+    def of(self, x: Int[Tensor, "b c h w"], image: ImageSpec) -> Int[Tensor, "b d h w"]:
+        """The hint of images, on their grid."""
+        if self.kind == "lowres":
+            return self.enlarged(_shrunk(x, self.factor, image.ordered), (x.shape[2], x.shape[3]))
+        if self.kind == "grey":
+            scale = self.image_of(image).levels - 1
+            return ((brightness(x, image) * scale * 2 + 255) // 510)[:, None]
+        return outline(x, image)[:, None].long() if self.kind == "outline" else x
+
+    def enlarged(self, small: Shaped[Tensor, "b c h w"], size: tuple[int, int]) -> Shaped[Tensor, "b c h2 w2"]:
+        """A small image of `lowres` brought to the full grid; what has its size already stays as it is.
+
+        Raises:
+            ShapeError: for any other size.
+        """
+        if self.kind != "lowres" or tuple(small.shape[2:]) == size:
+            return small
+        wanted = tuple(-(-n // self.factor) for n in size)
+        if tuple(small.shape[2:]) != wanted:
+            raise ShapeError(
+                f"`hint` of {small.shape[2]}x{small.shape[3]} must be {wanted[0]}x{wanted[1]}, or {size[0]}x{size[1]} "
+                "already enlarged."
+            )
+        rows, columns = (torch.arange(n) // self.factor for n in size)
+        return small[:, :, rows][:, :, :, columns]
+
+    def known(self, everywhere: Bool[Tensor, "b 1 h w"]) -> Bool[Tensor, "b 1 h w"]:
+        """Which sites are told: all, or those of the half (the smaller one, where a side is odd)."""
+        if self.kind != "half":
+            return everywhere
+        known = torch.zeros_like(everywhere)
+        height, width = known.shape[2:]
+        if self.side in ("left", "right"):
+            half = slice(0, width // 2) if self.side == "left" else slice(width - width // 2, width)
+            known[..., half] = everywhere[..., half]
+        else:
+            half = slice(0, height // 2) if self.side == "top" else slice(height - height // 2, height)
+            known[:, :, half] = everywhere[:, :, half]
+        return known
+
+
+def _shrunk(x: Int[Tensor, "b c h w"], factor: int, ordered: bool) -> Int[Tensor, "b c h2 w2"]:
+    """Means of blocks, rounded half up; blocks at the far sides may be smaller. Names: the first of each block."""
+    if not ordered:
+        return x[:, :, ::factor, ::factor]
+    height, width = x.shape[2:]
+    padding = (0, -width % factor, 0, -height % factor)
+    whole = torch.ones(1, 1, height, width, dtype=torch.float64, device=x.device)
+    totals, counts = (F.avg_pool2d(F.pad(t.double(), padding), factor, divisor_override=1) for t in (x, whole))
+    return (totals / counts + 0.5).floor().long()
+
+
+def _colours(x: Int[Tensor, "b c h w"], image: ImageSpec) -> Int[Tensor, "b e h w"]:
+    """8-bit values of each channel; a palette index gives RGBA."""
+    if image.mode == "palette":
+        return torch.tensor(image.palette, dtype=torch.int64, device=x.device)[x[:, 0]].permute(0, 3, 1, 2)
+    table = torch.from_numpy(dequantise(np.arange(image.levels), image.levels).astype(np.int64)).to(x.device)
+    return table[x]
+
+
+def brightness(x: Int[Tensor, "b c h w"], image: ImageSpec) -> Int[Tensor, "b h w"]:
+    """0 to 255: ITU-R BT.601 luma in integers, (299 R + 587 G + 114 B) / 1000; what is transparent is black."""
+    colours = _colours(x, image)
+    if colours.shape[1] < 3:
+        return colours[:, 0]
+    luma = (299 * colours[:, 0] + 587 * colours[:, 1] + 114 * colours[:, 2] + 500) // 1000
+    return luma if colours.shape[1] == 3 else torch.where(colours[:, 3] < OPAQUE, 0, luma)
+
+
+def outline(x: Int[Tensor, "b c h w"], image: ImageSpec) -> Bool[Tensor, "b h w"]:
+    """Sites at an edge.
+
+    In an image with transparent sites: opaque ones that touch a transparent one, or the border of the image, on one of
+    four sides. In others: sites much brighter or darker than the one below or to the right (`EDGE`).
+    """
+    luma, colours = brightness(x, image), _colours(x, image)
+    edges = torch.zeros_like(luma, dtype=torch.bool)
+    edges[:, :-1] |= (luma[:, 1:] - luma[:, :-1]).abs() > EDGE
+    edges[:, :, :-1] |= (luma[:, :, 1:] - luma[:, :, :-1]).abs() > EDGE
+    if colours.shape[1] < 4:
+        return edges
+    solid = colours[:, 3] >= OPAQUE
+    around = F.pad(solid, (1, 1, 1, 1))
+    inside = around[:, :-2, 1:-1] & around[:, 2:, 1:-1] & around[:, 1:-1, :-2] & around[:, 1:-1, 2:]
+    return torch.where(solid.flatten(1).all(1)[:, None, None], edges, solid & ~inside)

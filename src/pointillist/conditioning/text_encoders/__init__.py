@@ -1,0 +1,16 @@
+"""Text: encoders of prompts behind one protocol, and their vectors kept."""
+
+from pointillist.conditioning.text_encoders.base import TextEncoder, TokenEncoder, open_encoder
+from pointillist.conditioning.text_encoders.embedding_cache import EmbeddingCache, normalize_text
+from pointillist.conditioning.text_encoders.hashed_ngrams import PAD, hash_ngrams, hash_ngrams_per_word
+
+__all__ = [
+    "PAD",
+    "EmbeddingCache",
+    "TextEncoder",
+    "TokenEncoder",
+    "hash_ngrams",
+    "hash_ngrams_per_word",
+    "normalize_text",
+    "open_encoder",
+]

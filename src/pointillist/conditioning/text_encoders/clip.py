@@ -1,0 +1,60 @@
+"""The text half of CLIP (Radford et al. 2021) from a folder, through `transformers`: a vector, or token states.
+
+The folder holds `model.safetensors`, `config.json` and `tokenizer.json`, as CLIP models are published; the weights of
+the image half may be among them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from pointillist.conditioning.text_encoders.local_folder import CONFIG, LocalEncoder
+from pointillist.errors import ConfigError, MissingExtraError
+
+
+class CLIPText:
+    """A CLIP text model: the projection of its last state, brought to length 1, is the vector.
+
+    Raises:
+        ConfigError: if the folder does not hold one.
+        MissingExtraError: without `transformers`.
+    """
+
+    def __init__(self, folder: str) -> None:
+        try:
+            from transformers import CLIPTextModelWithProjection
+        except ImportError as error:
+            raise MissingExtraError("The text encoder `clip`", "clip") from error
+        found = LocalEncoder.of("clip", folder)
+        settings = found.config.get("text_config", found.config)
+        if not str(found.config.get("model_type", "")).startswith("clip"):
+            raise ConfigError(
+                f"`clip:{folder}` holds a {found.config.get('model_type', 'model of no kind')!r} in its {CONFIG}: give "
+                "the folder of a CLIP model."
+            )
+        self.name = f"clip:{folder}"
+        self.fingerprint = found.fingerprint
+        self.tokenizer = found.tokenizer("clip", int(settings.get("max_position_embeddings", 77)))
+        opener: Any = CLIPTextModelWithProjection
+        self.model = opener.from_pretrained(
+            found.path, local_files_only=True, use_safetensors=True, dtype=torch.float32
+        ).eval()
+        self.size = int(self.model.config.projection_dim)
+        self.token_size = int(self.model.config.hidden_size)
+
+    def encode(self, text: str) -> np.ndarray:
+        """See `TextEncoder.encode`."""
+        vector = self._forward(text).text_embeds[0]
+        return np.asarray(torch.nn.functional.normalize(vector, dim=0).numpy())
+
+    def tokens(self, text: str) -> np.ndarray:
+        """See `TokenEncoder.tokens`: after the last layer and its norm."""
+        return np.asarray(self._forward(text).last_hidden_state[0].numpy())
+
+    def _forward(self, text: str) -> Any:
+        ids = torch.tensor([self.tokenizer.encode(text).ids])
+        with torch.inference_mode():
+            return self.model(input_ids=ids)

@@ -1,0 +1,92 @@
+"""Vectors of prompts, each made once: in memory, and for a command's prompts or a data set's captions in a file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from pointillist.checkpoint.files import atomic_path
+from pointillist.conditioning.text_encoders.base import TextEncoder, TokenEncoder
+
+CACHE = "POINTILLIST_CACHE"
+MAX_PROMPTS = 100_000  # in memory: 200 MB of 512 numbers
+MAX_TOKENIZED = 10_000  # 150 MB of 10 tokens of 384 numbers
+
+
+class EmbeddingCache:
+    """Cache of text embeddings, keyed by normalized text: spacing and capitals do not matter."""
+
+    def __init__(self, encoder: TextEncoder) -> None:
+        self.encoder = encoder
+        self._known: dict[str, np.ndarray] = {}
+        self._tokens: dict[str, np.ndarray] = {}
+
+    def __call__(self, texts: Iterable[str]) -> np.ndarray:
+        """Vectors `float32 [n size]`."""
+        cleaned = [normalize_text(text) for text in texts]
+        if len(self._known) > MAX_PROMPTS:
+            self._known.clear()
+        for text in cleaned:
+            if text not in self._known:
+                self._known[text] = self.encoder.encode(text)
+        return np.stack([self._known[text] for text in cleaned]) if cleaned else np.zeros((0, self.encoder.size))
+
+    def tokens(self, text: str) -> np.ndarray:
+        """States `float32 [t d]` of the tokens of a text, of an encoder that gives them."""
+        assert isinstance(self.encoder, TokenEncoder)
+        text = normalize_text(text)
+        if len(self._tokens) > MAX_TOKENIZED:
+            self._tokens.clear()
+        if text not in self._tokens:
+            self._tokens[text] = self.encoder.tokens(text)
+        return self._tokens[text]
+
+    def prepare(self, texts: Iterable[str]) -> None:
+        """Have the vectors of these texts, from a file if they were made before; what cannot be kept is made again.
+
+        One text is worth a file: opening an encoder takes a second, encoding a text 2 ms.
+        """
+        distinct = sorted({normalize_text(text) for text in texts} - self._known.keys())
+        if not distinct:
+            return
+        vectors = self._kept(distinct)
+        self._known.update(zip(distinct, vectors, strict=True))
+
+    def _kept(self, texts: list[str]) -> np.ndarray:
+        """Vectors from a file, or made and written to it."""
+        key = hashlib.sha256("\n".join([self.encoder.fingerprint, *texts]).encode())
+        path = cache_folder() / "prompts" / f"{key.hexdigest()}.npy"
+        vectors = _read(path, (len(texts), self.encoder.size))
+        if vectors is None:
+            vectors = self(texts)
+            with suppress(OSError):  # a full or read-only disk costs time, not the run
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with atomic_path(path) as temporary, temporary.open("wb") as file:
+                    np.save(file, vectors)
+        return vectors
+
+
+def normalize_text(text: str) -> str:
+    """Lower case, single spaces."""
+    return " ".join(text.lower().split())
+
+
+def cache_folder() -> Path:
+    """Where files go that can be made again: `POINTILLIST_CACHE`, or the user's cache."""
+    asked = os.environ.get(CACHE)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return Path(asked) if asked else (Path(base) if base else Path.home() / ".cache") / "pointillist"
+
+
+def _read(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
+    """The vectors in a file, if it is whole."""
+    try:
+        vectors: np.ndarray = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return vectors if vectors.shape == shape and vectors.dtype == np.float32 and np.isfinite(vectors).all() else None

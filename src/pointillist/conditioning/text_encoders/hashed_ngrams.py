@@ -1,0 +1,42 @@
+"""Words and pieces of words as numbers, for text that is learned with the model: no vocabulary, so no unknown word."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from pointillist.conditioning.text_encoders.embedding_cache import normalize_text
+
+PAD = -1
+
+
+def hash_ngrams(text: str, buckets: int, length: int, grams: Sequence[int] = (3, 4, 5)) -> np.ndarray:
+    """Bucket of each word and of each of its character n-grams, `int64 [length]`; `PAD` fills the rest.
+
+    A word is marked at both ends, so that "cat" at its start is another n-gram than inside it. CRC-32 puts a feature
+    into its bucket on every machine alike.
+    """
+    words = re.findall(r"\w+", normalize_text(text))  # first, as the end is cut off
+    return _buckets([*words, *(piece for word in words for piece in _pieces(word, grams))], buckets, length)
+
+
+def hash_ngrams_per_word(
+    text: str, buckets: int, words: int, pieces: int, grams: Sequence[int] = (3, 4, 5)
+) -> np.ndarray:
+    """The same of each word by itself: bucket of the word and of its n-grams, `int64 [words pieces]`."""
+    found = re.findall(r"\w+", normalize_text(text))[:words]
+    rows = [_buckets([word, *_pieces(word, grams)], buckets, pieces) for word in found]
+    return np.stack(rows + [np.full(pieces, PAD)] * (words - len(rows)))
+
+
+def _pieces(word: str, grams: Sequence[int]) -> list[str]:
+    marked = f"<{word}>"
+    return [f"#{marked[i : i + n]}" for n in grams for i in range(len(marked) - n + 1)]
+
+
+def _buckets(found: Sequence[str], buckets: int, length: int) -> np.ndarray:
+    numbers = [zlib.crc32(feature.encode()) % buckets for feature in dict.fromkeys(found)][:length]
+    return np.array(numbers + [PAD] * (length - len(numbers)), np.int64)

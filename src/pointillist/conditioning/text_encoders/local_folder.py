@@ -1,0 +1,58 @@
+"""A text encoder in a folder, as it is published: weights, settings and tokenizer, none of which can run code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pointillist.errors import ConfigError, MissingExtraError
+
+CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
+
+
+@dataclass(frozen=True)
+class LocalEncoder:
+    """An encoder that is not opened yet.
+
+    Attributes:
+        path: the folder.
+        config: its settings.
+        fingerprint: SHA-256 of tokenizer and weights.
+    """
+
+    path: Path
+    config: dict[str, Any]
+    fingerprint: str
+
+    @classmethod
+    def of(cls, kind: str, folder: str) -> LocalEncoder:
+        """What `kind:folder` names.
+
+        Raises:
+            ConfigError: if files are missing.
+        """
+        path = Path(folder).expanduser()
+        missing = [name for name in (CONFIG, TOKENIZER, WEIGHTS) if not (path / name).is_file()]
+        if not folder or missing:
+            raise ConfigError(f"`{kind}:{folder}` must name a folder with {', '.join(missing)}: download it.")
+        config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
+        digest = hashlib.sha256((path / TOKENIZER).read_bytes() + (path / WEIGHTS).read_bytes())
+        return cls(path, config, digest.hexdigest())
+
+    def tokenizer(self, kind: str, longest: int) -> Any:
+        """What cuts a prompt into at most `longest` tokens.
+
+        Raises:
+            MissingExtraError: without `tokenizers`.
+        """
+        try:
+            from tokenizers import Tokenizer
+        except ImportError as error:
+            raise MissingExtraError(f"The text encoder `{kind}`", kind) from error
+        found = Tokenizer.from_file(str(self.path / TOKENIZER))
+        found.no_padding()
+        found.enable_truncation(longest)
+        return found

@@ -1,0 +1,230 @@
+"""Folders of images in the Hugging Face `imagefolder` layout.
+
+    folder/cat.png                        flat
+    folder/dog/1.png                      class folders: the label is the name of the parent folder
+    folder/metadata.jsonl (or .csv)       `file_name` with `text` or `label` columns; only files it lists are read
+    folder/train/..., folder/test/...     any of these, once for each split
+
+As there, class folders count only where all images lie equally deep in at least two of them and there is no metadata,
+and names that begin with a dot or two underscores are hidden. Differs: folders are splits only if all of them
+have names of splits, so that a class may be called `train`; one image a row (`file_name`), no `metadata.parquet`.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pointillist.data.annotations import Row, extras_of_folder
+from pointillist.data.decode import ImageSource, decode
+from pointillist.data.options import DataOptions
+from pointillist.data.raw import SPLIT_ALIASES, RawImages
+from pointillist.errors import DataError
+
+_KINDS = "png jpg jpeg jpe jfif gif bmp dib tif tiff webp ppm pgm pbm pnm tga ico jp2 pcx avif"
+EXTENSIONS = frozenset("." + kind for kind in _KINDS.split())
+_METADATA = ("metadata.jsonl", "metadata.csv")
+TEXT_COLUMNS = ("text", "caption", "texts", "captions")
+LABEL_COLUMNS = ("label", "labels", "class")
+
+
+def read_folder(folder: Path, options: DataOptions) -> RawImages:
+    """All images of a folder, in alphabetical order of their paths.
+
+    Raises:
+        DataError: if there are none, one cannot be read, or the metadata do not fit the files.
+    """
+    folder = Path(os.path.normpath(folder))
+    paths = sorted(walk(folder), key=lambda p: p.relative_to(folder).as_posix())
+    images = [p for p in paths if p.suffix.lower() in EXTENSIONS]
+    if not images:
+        raise DataError(
+            f"{folder} holds no images: put PNG or JPEG files in it (one folder for each class), or give an .npz."
+        )
+    rows = _metadata_rows(folder, [p for p in paths if p.name in _METADATA], options)
+    notes: list[str] = []
+    if rows is not None:
+        listed = [p for p in images if p in rows]
+        if len(listed) < len(images):
+            notes.append(f"{len(images) - len(listed):,} image(s) that the metadata do not list were left out")
+        images = sorted({*listed, *rows}, key=lambda p: p.relative_to(folder).as_posix())
+        if not images:
+            raise DataError(f"The metadata of {folder} list no images: give each one a row with its `file_name`.")
+    splits = _split_of_folders(folder, images)
+    items = [ImageSource(str(p), partial(Image.open, p)) for p in images]
+    decoded = decode(items, options, str(folder))
+    kept = [images[i] for i in decoded.kept]
+    return RawImages(
+        values=decoded.values,
+        kind=decoded.kind,
+        name=folder.name or str(folder),
+        labels=_labels(kept, rows, folder, splits, options, images),
+        texts=_texts(kept, rows, folder, options),
+        split=None if splits is None else np.array([splits[p] for p in kept]),
+        levels=decoded.levels,
+        extras=extras_of_folder(folder, kept, rows, decoded.values.shape[2:], options),
+        notes=(*notes, *decoded.notes),
+    )
+
+
+def read_image(path: Path, options: DataOptions) -> RawImages:
+    """A single file as a data set of one image."""
+    decoded = decode([ImageSource(path.name, lambda: Image.open(path))], options, path.name)
+    texts = (_from_file_name(path),) if options.text_from == "filename" else None
+    return RawImages(
+        values=decoded.values,
+        kind=decoded.kind,
+        name=path.name,
+        texts=texts,
+        levels=decoded.levels,
+        notes=decoded.notes,
+    )
+
+
+def walk(folder: Path) -> Iterable[Path]:
+    """All files below `folder` that are not hidden; links are followed, but no folder is entered twice."""
+    seen: set[str] = set()
+    for where, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(where)
+        folders[:] = [] if real in seen else sorted(f for f in folders if not f.startswith((".", "__")))
+        if real not in seen:
+            seen.add(real)
+            yield from (Path(where, f) for f in files if not f.startswith((".", "__")))
+
+
+def _split_of_folders(folder: Path, images: list[Path]) -> dict[Path, str] | None:
+    parts = {p: p.relative_to(folder).parts for p in images}
+    tops = {p: names[0].lower() if len(names) > 1 else "" for p, names in parts.items()}
+    if not all(top in SPLIT_ALIASES for top in tops.values()):
+        return None
+    return {p: SPLIT_ALIASES[top] for p, top in tops.items()}
+
+
+def _labels(
+    kept: list[Path],
+    rows: dict[Path, Row] | None,
+    folder: Path,
+    splits: dict[Path, str] | None,
+    options: DataOptions,
+    images: list[Path],
+) -> np.ndarray | None:
+    if not options.labels:
+        return None
+    if rows is not None:
+        return _column_of_labels(kept, rows, options)
+    shallow = 2 if splits is not None else 1
+    depths = {len(p.relative_to(folder).parts) for p in images}
+    names = {p.parent.name for p in images}
+    if len(depths) > 1 or min(depths) <= shallow or len(names) < 2:
+        if options.label_from:
+            raise DataError(
+                f"`label_from` (={options.label_from!r}) needs a metadata.jsonl or .csv in {folder}: add one."
+            )
+        return None
+    return np.array([p.parent.name for p in kept])
+
+
+def _column_of_labels(kept: list[Path], rows: dict[Path, Row], options: DataOptions) -> np.ndarray | None:
+    column = _column_name(rows, (options.label_from,) if options.label_from else LABEL_COLUMNS, options.label_from)
+    if column is None:
+        return None
+    found = [rows[p].get(column) for p in kept]
+    for path, value in zip(kept, found, strict=True):
+        if value is None or value == "" or isinstance(value, (list, dict, float)):
+            raise DataError(f"{path.name} has the {column} {value!r} in the metadata: give a name or a number from 0.")
+    texts = [str(v) for v in found]
+    if all(isinstance(v, int) and not isinstance(v, bool) for v in found) or all(
+        re.fullmatch(r"\d{1,9}", t) for t in texts
+    ):
+        return np.array([int(t) for t in texts], np.int64)
+    return np.array(texts)
+
+
+def _texts(
+    kept: list[Path], rows: dict[Path, Row] | None, folder: Path, options: DataOptions
+) -> tuple[str, ...] | None:
+    if options.text_from == "filename":
+        return tuple(_from_file_name(p) for p in kept)
+    if options.text_from == "path":
+        return tuple(_from_path(p.relative_to(folder)) for p in kept)
+    wanted = options.text_columns
+    names = [_column_name(rows or {}, (name,), name) for name in wanted] or [
+        _column_name(rows or {}, TEXT_COLUMNS, None)
+    ]
+    if rows is None or names == [None]:
+        return None
+    found = [[rows[p].get(str(name)) for name in names] for p in kept]
+    return tuple(", ".join(str(part) for part in parts if part is not None) for parts in found)
+
+
+def _column_name(rows: dict[Path, Row], names: tuple[str, ...], required: str | None) -> str | None:
+    there = {key for row in rows.values() for key in row}
+    found = next((n for n in names if n in there), None)
+    if required and found is None:
+        columns = ", ".join(sorted(there)) or "no metadata at all"
+        raise DataError(f"The column {required!r} is not in the metadata, which have: {columns}.")
+    return found
+
+
+def _from_file_name(path: Path) -> str:
+    return _words(path.stem)
+
+
+def _from_path(path: Path) -> str:
+    """Folders, but for those of splits, and the file name."""
+    parts = path.with_suffix("").parts
+    return _words(" ".join(parts[1:] if len(parts) > 1 and parts[0].lower() in SPLIT_ALIASES else parts))
+
+
+def _words(text: str) -> str:
+    return " ".join(re.split(r"[\s_\-]+", text)).strip()
+
+
+def _metadata_rows(folder: Path, files: list[Path], options: DataOptions) -> dict[Path, Row] | None:
+    """The row of each listed image; None where there is no metadata file."""
+    if not files:
+        return None
+    rows: dict[Path, Row] = {}
+    for file in sorted(files, key=lambda f: len(f.parts)):  # the nearest file above an image has the last word
+        for number, row in enumerate(_parse(file), 1):
+            name = row.get("file_name")
+            if not isinstance(name, str) or not name:
+                raise DataError(f"Row {number} of {file} has no `file_name`: name the image, relative to that file.")
+            # by name, not by where links lead: links are the user's own
+            path = Path(os.path.normpath(file.parent / name.replace("\\", "/")))
+            if not path.is_relative_to(os.path.normpath(folder)):
+                raise DataError(f"Row {number} of {file} names {name!r}, outside {folder}: name files inside it.")
+            if not path.is_file() and not options.skip_bad:
+                raise DataError(
+                    f"Row {number} of {file} names {name!r}, which is not there: add the file or drop the row."
+                )
+            rows[path] = row
+    return rows
+
+
+def _parse(file: Path) -> Iterable[Row]:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file} cannot be read as UTF-8 text ({error}): save it as UTF-8.") from error
+    if file.suffix == ".csv":
+        yield from csv.DictReader(text.splitlines(keepends=True))
+        return
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise DataError(f"Line {number} of {file} is not JSON ({error}): write one object a line.") from error
+        if not isinstance(row, dict):
+            raise DataError(f"Line {number} of {file} is not a JSON object: write {{'file_name': ..., 'text': ...}}.")
+        yield row

@@ -1,0 +1,287 @@
+"""From pixels as found to levels: which kind of image, how many levels, and what was decided, said in notes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from pydantic import ValidationError
+
+from pointillist.data.channels import to_channels, zero_transparent
+from pointillist.data.dataset import ImageDataset
+from pointillist.data.options import DataOptions, sentence
+from pointillist.data.palette import Palette, apply_palette, learn_palette, read_palette
+from pointillist.data.raw import RawImages, encode_labels
+from pointillist.data.resize import fitted, natural_resample
+from pointillist.errors import ConfigError, DataError
+from pointillist.images import CHANNELS, ImageSpec, Mode, dequantise, quantise
+
+_PICTURE_MODES: dict[int, Mode] = {1: "grey", 3: "rgb", 4: "rgba"}
+
+
+@dataclass(frozen=True)
+class QuantisedImages:
+    """Integers `n c h w` in [0, count), and how they came about."""
+
+    values: np.ndarray
+    count: int
+    palette: Palette | None
+    notes: tuple[str, ...]
+
+
+def pinned(options: DataOptions, spec: ImageSpec | None) -> DataOptions:
+    """`options` with the kind of image, levels and order of a model's `spec`."""
+    if spec is None:
+        return options
+    kind = {"mode": spec.mode, "ordered": spec.ordered, "palette": None, "levels": spec.levels}
+    return options.changed(**kind)
+
+
+def interpret(
+    raw: RawImages,
+    options: DataOptions,
+    *,
+    spec: ImageSpec | None = None,
+    classes: Sequence[str] = (),
+    train: np.ndarray | None = None,
+) -> ImageDataset:
+    """The data set of all images of `raw`.
+
+    Args:
+        spec: read as this kind of image (of any size) instead of by `options`.
+        classes: number the labels by these names.
+        train: `bool [n]`, the images that a palette may be learnt from.
+
+    Raises:
+        DataError, ConfigError: if the images are not what the options, or `spec`, say.
+    """
+    options = pinned(options, spec)
+    mode = _mode(raw, options)
+    if options.binarise != "none" and mode not in ("grey", "rgb", "rgba"):
+        raise ConfigError(
+            f"`binarise` (={options.binarise!r}) needs grey or RGB intensities, and {raw.name} holds {mode}."
+        )
+    raw = _sized(raw, options)
+    if mode == "palette":
+        levels = _as_palette(raw, options, spec, train)
+    elif mode == "codes":
+        levels = _as_codes(raw, options)
+    else:
+        levels = _as_picture(raw, options, CHANNELS[mode])
+    labels, names = _numbered(raw, tuple(classes)) if options.labels else (None, ())
+    return ImageDataset(
+        levels.values,
+        _spec_of(levels, mode, options.ordered),
+        labels=labels,
+        texts=raw.texts,
+        classes=names,
+        name=raw.name,
+        notes=(*raw.notes, *levels.notes),
+        binarise=options.binarise,
+        columns=raw.extras.columns(options, raw.name),
+    )
+
+
+def _spec_of(levels: QuantisedImages, mode: Mode, ordered: bool | None) -> ImageSpec:
+    if mode == "palette" and ordered:
+        raise ConfigError("`ordered` (=True) cannot be with a palette, whose levels are names: leave it out.")
+    _, channels, height, width = levels.values.shape
+    try:
+        return ImageSpec(
+            channels=channels,
+            height=height,
+            width=width,
+            levels=levels.count,
+            ordered=mode in ("grey", "rgb", "rgba") if ordered is None else ordered,
+            mode=mode,
+            palette=levels.palette,
+        )
+    except ValidationError as error:
+        raise ConfigError(sentence(error)) from None
+
+
+def _mode(raw: RawImages, options: DataOptions) -> Mode:
+    if options.palette is not None or raw.palette is not None:
+        return "palette"
+    if options.mode != "auto":
+        return options.mode
+    if raw.kind == "levels" or raw.values.dtype not in (np.uint8, np.bool_):
+        return "codes"
+    channels = raw.values.shape[1]
+    if channels == 4 and raw.kind == "pictures" and bool((raw.values[:, 3] == 255).all()):
+        return "rgb"  # an alpha that says nothing would only flatter the bits per dimension
+    return _PICTURE_MODES.get(channels, "codes")
+
+
+def _sized(raw: RawImages, options: DataOptions) -> RawImages:
+    """`raw` at `options.size`; files were resized when they were decoded."""
+    if options.size is None or raw.values.shape[2:] == options.size:
+        return raw
+    if options.fit == "exact":
+        h, w = raw.values.shape[2:]
+        raise DataError(
+            f"The images of {raw.name} are {h}x{w}, not `size` {options.size}: choose `fit` crop, pad or stretch."
+        )
+    as_integers = raw.kind != "pictures" and _holds_levels(raw, options)
+    chosen = options.changed(resample="nearest") if as_integers and options.resample == "auto" else options
+    if as_integers and natural_resample(chosen) != "nearest":
+        raise ConfigError(f"`resample` (={chosen.resample!r}) would average the levels of {raw.name}: use 'nearest'.")
+    values = np.stack([fitted(v.transpose(1, 2, 0), chosen).transpose(2, 0, 1) for v in raw.values])
+    note = f"images brought to {options.size[0]}x{options.size[1]} ({options.fit}, {natural_resample(chosen)})"
+    return replace(raw, values=values, notes=(*raw.notes, note))
+
+
+def _holds_levels(raw: RawImages, options: DataOptions) -> bool:
+    """Whether the integers are levels, to be kept as they are, rather than 8-bit pictures."""
+    if raw.kind != "integers" or options.values != "auto":
+        return raw.kind == "levels" or options.values == "levels"
+    if raw.values.dtype == np.bool_ or raw.values.dtype != np.uint8 or options.mode == "codes":
+        return True
+    if raw.levels is not None or (options.mode == "palette" and raw.values.shape[1] == 1 and options.palette is None):
+        return True
+    top = int(raw.values.max())
+    wanted = None if options.binarise != "none" else options.levels
+    return top <= 1 if wanted is None else top < wanted
+
+
+def _as_codes(raw: RawImages, options: DataOptions) -> QuantisedImages:
+    if raw.kind == "pictures" and raw.levels is None:
+        raise DataError(
+            f"{raw.name} holds pictures: codes are read from integer arrays, or from files with `mode` 'codes'."
+        )
+    count = options.levels or raw.levels or max(2, int(raw.values.max()) + 1)
+    note = f"{count:,} levels, kept as they are"
+    if raw.kind == "integers" and options.mode == "auto":
+        note += "; read as codes, pass `mode` grey or rgb if they are a picture"
+    return QuantisedImages(_checked(raw, count), count, None, (note,))
+
+
+def _as_palette(
+    raw: RawImages, options: DataOptions, spec: ImageSpec | None, train: np.ndarray | None
+) -> QuantisedImages:
+    """Indexes as they are where the source has a palette beside them; pictures by the nearest colour otherwise."""
+    given = raw.palette or (spec.palette if spec else None)
+    notes: tuple[str, ...] = ()
+    if isinstance(options.palette, str) and raw.palette is None:
+        given = read_palette(options.palette)
+    if given is not None and options.transparent is not None:
+        given = _cleared(given, options.transparent)
+    indexed = raw.values.shape[1] == 1 and raw.kind != "pictures" and options.values != "pictures"
+    if given is not None and indexed:
+        return QuantisedImages(
+            _checked(raw, len(given)), len(given), given, (f"indexes into a palette of {len(given)} colours",)
+        )
+    if raw.values.dtype != np.uint8 or raw.values.shape[1] not in (1, 3, 4):
+        raise DataError(
+            f"{raw.name} holds indexes without colours: give the palette as a file or as a member of the archive."
+        )
+    rgba = to_channels(raw.values, 4)
+    if given is None:
+        colours = options.palette if isinstance(options.palette, int) else None
+        given, note = learn_palette(rgba if train is None else rgba[train], colours)
+        notes = (note,)
+    if options.levels not in (None, len(given)):
+        raise ConfigError(
+            f"`levels` (={options.levels}) differs from the {len(given)} colours of the palette: leave it out."
+        )
+    return QuantisedImages(apply_palette(rgba, given), len(given), given, notes)
+
+
+def _cleared(palette: Palette, entry: int) -> Palette:
+    """The same colours, one of them transparent."""
+    if not 0 <= entry < len(palette):
+        raise ConfigError(f"`transparent` (={entry}) must be one of the {len(palette)} colours of the palette, from 0.")
+    return tuple((0, 0, 0, 0) if number == entry else colour for number, colour in enumerate(palette))
+
+
+def _as_picture(raw: RawImages, options: DataOptions, channels: int) -> QuantisedImages:
+    if _holds_levels(raw, options):
+        found = _kept_levels(raw, options, channels)
+    else:
+        found = _quantised(raw, options, channels)
+    return found if options.binarise == "none" else _binarised(found, options)
+
+
+def _kept_levels(raw: RawImages, options: DataOptions, channels: int) -> QuantisedImages:
+    if raw.values.shape[1] != channels:
+        raise DataError(
+            f"{raw.name} has levels with {raw.values.shape[1]} channel(s), which are kept as they "
+            f"are: `mode` {options.mode!r} cannot convert them, so choose another."
+        )
+    wanted = None if options.binarise != "none" else options.levels
+    count = wanted or raw.levels or max(2, int(raw.values.max()) + 1)
+    return QuantisedImages(_checked(raw, count), count, None, (f"{count} levels, kept as they are",))
+
+
+def _quantised(raw: RawImages, options: DataOptions, channels: int) -> QuantisedImages:
+    values = raw.values
+    low, top = int(values.min()), int(values.max())
+    if values.dtype != np.uint8:
+        if low < 0 or top > 255:
+            raise DataError(
+                f"{raw.name} has values from {low} to {top}: pictures have 0 to 255, so say `values` 'levels'."
+            )
+        values = values.astype(np.uint8)
+    if values.shape[1] not in (1, 3, 4):
+        raise DataError(
+            f"{raw.name} has {values.shape[1]} channels: pictures have 1, 3 or 4, so read it with `mode` 'codes'."
+        )
+    notes: tuple[str, ...] = ()
+    if values.shape[1] == 4 and channels < 4 and bool((values[:, 3] < 255).any()):
+        notes += ("transparency laid on white",)
+    values = to_channels(values, channels)
+    if channels == 4:
+        values = zero_transparent(values)
+    binary = raw.levels == 2 and channels == raw.values.shape[1]  # files of one bit a pixel
+    count = (None if options.binarise != "none" else options.levels) or (2 if binary else 256)
+    if count > 256:
+        raise ConfigError(
+            f"`levels` (={count}) must be at most 256 for the 8-bit pictures of {raw.name}: choose fewer."
+        )
+    if count < 256:
+        values = quantise(np.arange(256, dtype=np.uint8), count)[values]
+        notes += (f"8-bit values quantised to {count} levels",)
+    elif raw.kind == "integers" and top < 64:
+        notes += (
+            f"read as 8-bit pictures though no value exceeds {top}: if these are levels, pass `levels` {top + 1}",
+        )
+    return QuantisedImages(values, count, None, notes)
+
+
+def _binarised(found: QuantisedImages, options: DataOptions) -> QuantisedImages:
+    """Two levels by a threshold; or intensities, from which batches draw."""
+    if found.count > 256:
+        raise ConfigError(f"`binarise` (={options.binarise!r}) needs 8-bit intensities, not {found.count:,} levels.")
+    intensities = dequantise(np.arange(found.count), found.count)
+    notes = tuple(n for n in found.notes if "kept as they are" not in n)
+    if options.binarise == "static":
+        note = f"static binarisation at {options.threshold}"
+        return QuantisedImages(
+            (intensities >= options.threshold).astype(np.uint8)[found.values], 2, None, (*notes, note)
+        )
+    note = "dynamic binarisation, drawn anew for each seed"
+    return QuantisedImages(intensities[found.values], 2, None, (*notes, note))
+
+
+def _checked(raw: RawImages, count: int) -> np.ndarray:
+    """The integers of `raw` as the smallest unsigned type, all in [0, count)."""
+    low, top = int(raw.values.min()), int(raw.values.max())
+    if low < 0 or top >= count:
+        raise DataError(
+            f"{raw.name} has the value {low if low < 0 else top}, outside the levels [0, {count:,}): "
+            + ("shift the values to start at 0." if low < 0 else f"pass `levels` {top + 1} or more, or another `mode`.")
+        )
+    if count > 65_536:
+        raise DataError(f"{raw.name} has {count:,} levels, more than 65,536: code the values in fewer.")
+    return raw.values.astype(np.uint8 if count <= 256 else np.uint16, copy=False)
+
+
+def _numbered(raw: RawImages, classes: tuple[str, ...]) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """Labels by the names of `classes` where given, else by the source's own."""
+    if raw.labels is None:
+        return None, ()
+    if not classes or not raw.classes or raw.labels.dtype.kind == "U":
+        return encode_labels(raw.labels, classes or raw.classes, raw.name)
+    own, names = encode_labels(raw.labels, raw.classes, raw.name)
+    return encode_labels(np.array(names)[own], classes, raw.name)

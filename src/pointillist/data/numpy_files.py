@@ -1,0 +1,280 @@
+"""Arrays: from memory, `.npy` and `.npz`. Never pickle, and never more than memory holds."""
+
+from __future__ import annotations
+
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from functools import partial
+from lzma import LZMAError
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from pointillist.data import memory
+from pointillist.data.annotations import extras_of_members
+from pointillist.data.options import DataOptions
+from pointillist.data.palette import check_palette
+from pointillist.data.raw import SPLIT_ALIASES, BinaryReader, RawImages, split_name
+from pointillist.errors import DataError
+
+IMAGE_STEMS = ("x", "images", "image", "data", "levels", "arr_0")
+LABEL_STEMS = ("y", "labels", "label")
+TEXT_STEMS = ("text", "texts", "caption", "captions")
+# what numpy and zipfile raise on damaged files; numpy parses the header of an array as Python text
+_BROKEN = (
+    *(OSError, ValueError, EOFError, KeyError, RuntimeError, SyntaxError, TypeError, OverflowError),
+    *(zipfile.BadZipFile, zlib.error, LZMAError, tokenize.TokenError),
+)
+
+
+def raw_from_memory(
+    x: np.ndarray | Tensor,
+    labels: Any = None,
+    *,
+    texts: Sequence[str] | None = None,
+    classes: tuple[str, ...] = (),
+    options: DataOptions,
+    name: str,
+) -> RawImages:
+    """Images of an array `n h w [c]` or a tensor `n c h w`."""
+    first = isinstance(x, Tensor)
+    array = x.detach().cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)
+    values, notes = channels_first(array, name, known_first=first, codes=options.mode == "codes")
+    if isinstance(labels, Tensor):
+        labels = labels.detach().cpu().numpy()
+    column = None if labels is None or not options.labels else np.asarray(labels)
+    captions = None if texts is None else tuple(str(t) for t in texts)
+    return RawImages(
+        values=values, kind="integers", name=name, labels=column, texts=captions, classes=classes, notes=notes
+    )
+
+
+def channels_first(
+    array: np.ndarray, name: str, *, known_first: bool = False, codes: bool = False
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Integers `n c h w` of `n h w`, `n h w c` or `n c h w`, and a note where that had to be guessed.
+
+    Raises:
+        DataError: for another number of axes, an empty array, or values that are no integers.
+    """
+    notes: tuple[str, ...] = ()
+    if array.ndim not in (3, 4) or 0 in array.shape:
+        raise DataError(
+            f"{name} has shape {array.shape}: images must be an array (n, h, w) or (n, h, w, c), so reshape it."
+        )
+    if array.dtype.kind == "f":
+        array, notes = _from_unit_floats(array, name), ("values in [0, 1] times 255",)
+    if array.dtype.kind not in "iub":
+        raise DataError(f"{name} has values of type {array.dtype}: images must be integers, for example uint8.")
+    if array.ndim == 3:
+        return array[:, None], notes
+    last, second = array.shape[3], array.shape[1]
+    if known_first:
+        return array, notes
+    if not codes and last > 4 and second in (1, 3, 4):
+        return array, (*notes, f"shape {array.shape} read as (n, c, h, w)")
+    return np.ascontiguousarray(array.transpose(0, 3, 1, 2)), notes
+
+
+def _from_unit_floats(array: np.ndarray, name: str) -> np.ndarray:
+    """Floats that are 8-bit values over 255, as `ToTensor` makes them, back to those values without loss."""
+    scaled = array.astype(np.float64) * 255
+    rounded = np.rint(scaled)
+    if (
+        not np.isfinite(scaled).all()
+        or rounded.min() < 0
+        or rounded.max() > 255
+        or np.abs(scaled - rounded).max() > 0.02
+    ):
+        low, high = float(array.min()), float(array.max())
+        raise DataError(
+            f"{name} has {array.dtype} values from {low:g} to {high:g}: images must be integers, or "
+            "8-bit values over 255, so leave out scaling and normalisation."
+        )
+    return rounded.astype(np.uint8)
+
+
+def read_npy(path: Path, options: DataOptions) -> RawImages:
+    """One array of images."""
+    try:
+        with path.open("rb") as file:
+            _check_header(file, str(path))
+        array = np.load(path, allow_pickle=False)
+    except _BROKEN as error:
+        raise _unreadable(path, error) from error
+    return raw_from_memory(array, options=options, name=path.name)
+
+
+class Archive:
+    """Members of an `.npz`, read one at a time, each only after its header is found harmless."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            with zipfile.ZipFile(path) as file:
+                self.names = tuple(n.removesuffix(".npy") for n in file.namelist() if n.endswith(".npy"))
+        except _BROKEN as error:
+            raise _unreadable(path, error) from error
+
+    def read(self, member: str) -> np.ndarray:
+        """The array called `member`.
+
+        Raises:
+            DataError: if it is damaged, made of Python objects, or larger than memory.
+        """
+        try:
+            with zipfile.ZipFile(self.path) as file:
+                with file.open(member + ".npy") as stream:
+                    _check_header(stream, f"{self.path.name}:{member}")
+                with file.open(member + ".npy") as stream:
+                    array: np.ndarray = np.lib.format.read_array(stream, allow_pickle=False)
+                    return array
+        except _BROKEN as error:
+            raise _unreadable(self.path, error) from error
+
+    def find(self, stems: Sequence[str]) -> dict[str, str]:
+        """`{split: member}` of the first stem there is: `x` as split "", `x_train`/`train_x` and so on."""
+        for stem in stems:
+            found = {"": stem} if stem in self.names else {}
+            for alias, split in SPLIT_ALIASES.items():
+                for member in (f"{stem}_{alias}", f"{alias}_{stem}"):
+                    if not found.get("") and member in self.names:
+                        found.setdefault(split, member)
+            if found:
+                return found
+        return {}
+
+
+def read_npz(path: Path, options: DataOptions) -> RawImages:
+    """Images with labels, captions and splits: `x`, `y`, `text`, `split`, or `x_train`, `y_train`, `x_test` and so on.
+
+    Raises:
+        DataError: naming the members, if it is not clear which of them holds the images.
+    """
+    archive = Archive(path)
+    images = _image_members(archive, options)
+    parts = {split: archive.read(member) for split, member in images.items()}
+    codes = options.mode == "codes"
+    blocks: list[np.ndarray] = []
+    notes: dict[str, None] = {}  # each once, in order
+    for split, part in parts.items():
+        block, said = channels_first(part, f"{path.name}:{images[split]}", codes=codes)
+        blocks.append(block)
+        notes.update(dict.fromkeys(said))
+    shapes = {b.shape[1:] for b in blocks}
+    if len(shapes) > 1:
+        raise DataError(f"The splits of {path.name} have images of shapes {sorted(shapes)} (c, h, w): they must agree.")
+    counts = {split: len(b) for split, b in zip(parts, blocks, strict=True)}
+    label_stems = (options.label_from,) if options.label_from else LABEL_STEMS
+    labels = _column(archive, counts, label_stems, required=options.label_from) if options.labels else None
+    columns = [_column(archive, counts, (name,), required=name) for name in options.text_columns]
+    texts = columns or [_column(archive, counts, TEXT_STEMS)]
+    palette, kept = None, options.split_by
+    if isinstance(options.palette, str) and options.palette in archive.names:
+        palette = check_palette(archive.read(options.palette), f"{path.name}:{options.palette}")
+    names = archive.read("classes") if "classes" in archive.names and options.labels else np.array([])
+    return RawImages(
+        values=blocks[0] if len(blocks) == 1 else np.concatenate(blocks),
+        kind="integers",
+        name=path.name,
+        labels=labels,
+        texts=None if texts[0] is None else tuple(", ".join(map(str, said)) for said in zip(*texts, strict=True)),
+        split=_splits(archive, counts),
+        together=_column(archive, counts, (kept,), required=kept) if kept not in (None, "text") else None,
+        classes=tuple(str(c) for c in names.tolist()) if labels is not None and labels.dtype.kind != "U" else (),
+        palette=palette,
+        extras=extras_of_members(partial(_joined, archive, counts), options, path.name),
+        notes=tuple(notes),
+    )
+
+
+def _image_members(archive: Archive, options: DataOptions) -> dict[str, str]:
+    if options.array is not None:
+        found = archive.find((options.array,))
+    else:
+        found = archive.find(IMAGE_STEMS)
+        found = found or ({"": archive.names[0]} if len(archive.names) == 1 else {})
+    if not found:
+        wrong = f"has no array {options.array!r}" if options.array else "does not say which array holds the images"
+        raise DataError(
+            f"{archive.path.name} {wrong}: choose one of its members with `array`: "
+            f"{', '.join(archive.names) or '(none)'}."
+        )
+    return found
+
+
+def _column(
+    archive: Archive, counts: Mapping[str, int], stems: Sequence[str], required: str | None = None
+) -> np.ndarray | None:
+    """Labels or captions of all splits, in their order; None where a split has none."""
+    members = archive.find(stems)
+    if not all(split in members for split in counts):
+        if required:
+            raise DataError(
+                f"{archive.path.name} has no {required!r} for every split: its members are {', '.join(archive.names)}."
+            )
+        return None
+    parts = []
+    for split, count in counts.items():
+        part = archive.read(members[split])
+        part = part[:, 0] if part.ndim == 2 and part.shape[1] == 1 else part
+        if part.ndim != 1 or len(part) != count:
+            raise DataError(
+                f"{archive.path.name}:{members[split]} has shape {part.shape}: "
+                f"it must have one entry for each of the {count:,} images."
+            )
+        parts.append(part)
+    return np.concatenate(parts)
+
+
+def _joined(archive: Archive, counts: Mapping[str, int], stem: str, axes: int | None) -> np.ndarray:
+    """A member for all splits, in their order; None is any number of axes."""
+    members = archive.find((stem,))
+    if not all(split in members for split in counts):
+        raise DataError(
+            f"{archive.path.name} has no {stem!r} for every split: its members are {', '.join(archive.names)}."
+        )
+    parts = [archive.read(members[split]) for split in counts]
+    for split, part in zip(counts, parts, strict=True):
+        if (axes is not None and part.ndim != axes) or len(part) != counts[split]:
+            raise DataError(
+                f"{archive.path.name}:{members[split]} has shape {part.shape}: it must have one entry for each of the "
+                f"{counts[split]:,} images{'' if axes is None else f', in {axes} axes'}."
+            )
+    return np.concatenate(parts)
+
+
+def _splits(archive: Archive, counts: Mapping[str, int]) -> np.ndarray | None:
+    if "" not in counts:
+        return np.repeat(list(counts), list(counts.values()))
+    if "split" not in archive.names:
+        return None
+    column = archive.read("split")
+    spelled = {s: split_name(str(s), archive.path.name) for s in np.unique(column).tolist()}
+    return np.array([spelled[s] for s in column.tolist()])
+
+
+def _check_header(stream: BinaryReader, name: str) -> None:
+    """Look at the type and size an `.npy` claims, before numpy allocates it."""
+    version = np.lib.format.read_magic(stream)
+    reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = reader(stream)
+    if dtype.hasobject:
+        raise DataError(
+            f"{name} holds Python objects, stored as pickle, which could run code: save plain numbers or strings."
+        )
+    size = int(np.prod([int(s) for s in shape], dtype=object)) * dtype.itemsize if shape else dtype.itemsize
+    memory.check_memory(size, name, "store fewer images, or a smaller type such as uint8")
+
+
+def _unreadable(path: Path, error: BaseException) -> DataError:
+    if isinstance(error, DataError):
+        return error
+    reason = (str(error).splitlines() or [""])[0][:100] or type(error).__name__
+    return DataError(
+        f"{path} cannot be read as {path.suffix[1:]} ({reason}): write it again with numpy.savez_compressed."
+    )

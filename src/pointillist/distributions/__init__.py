@@ -1,0 +1,1 @@
+"""Output distributions of a pixel, and the transforms that sampling applies to them."""

@@ -1,0 +1,135 @@
+"""Whole images in compiled code: a batch shared out over threads, with progress, and stopped within a site."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointillist.engine.batch import SampleBatch
+from pointillist.engine.cpu.bytecode import Bytecode
+from pointillist.engine.cpu.inverse_cdf import BERNOULLI, CATEGORICAL, MIXTURE
+from pointillist.engine.cpu.lower import BytecodeCompiler
+from pointillist.engine.cpu.sample_loop import DONE, STOP, paint
+from pointillist.engine.cpu.weight_packing import Packing
+from pointillist.engine.memory_check import check_memory
+from pointillist.engine.numpy.arrays import conditions
+from pointillist.engine.program import FloatArray, IntArray, Program
+
+KINDS = {"bernoulli": BERNOULLI, "categorical": CATEGORICAL, "mixture": MIXTURE}
+POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class DrawSpec:
+    """What is drawn at a site.
+
+    Attributes:
+        kind: `bernoulli`, `categorical` or `mixture`.
+        values: what each level is written as on the canvas, `[levels, e]`.
+        channels: of a pixel.
+        mixtures: components of a mixture.
+        guided: whether every image is carried twice, told and, in the second half of the batch, untold.
+    """
+
+    kind: str
+    values: FloatArray
+    channels: int
+    mixtures: int = 0
+    guidance: float = 1.0
+    temperature: float = 1.0
+    top_p: float = 1.0
+    guided: bool = False
+
+    def settings(self) -> tuple[IntArray, NDArray[np.float64]]:
+        """As the machine takes them: `how` and `bend`."""
+        bent = self.guided or self.temperature != 1 or self.top_p < 1
+        how = [KINDS[self.kind], len(self.values), self.channels, self.mixtures, self.guided, bent]
+        return np.array(how, np.int64), np.array([self.guidance, self.temperature, self.top_p], np.float64)
+
+
+class CpuSampler:
+    """A program ready to paint batches.
+
+    Args:
+        program: what `record` returned.
+        draw: how levels are drawn from its parameters.
+        given: conditions by key, for the whole engine batch; the default is what was seen when recording.
+        threads: how many share a batch.
+    """
+
+    def __init__(
+        self, program: Program, draw: DrawSpec, given: Mapping[str, NDArray[Any]] | None = None, threads: int = 1
+    ) -> None:
+        self.program, self.draw, self.given, self.threads = program, draw, given or {}, threads
+        self._packing = Packing(program)
+        self._tables: dict[int, Bytecode] = {}
+
+    def paint(self, painting: SampleBatch, on_row: Callable[[int], None] | None = None) -> None:
+        """Fill in what is not known. An exception, also of `on_row` (called with the rows done), stops all threads."""
+        painting.check(self.program.params.channels)
+        count, copies = len(painting.levels), 2 if self.draw.guided else 1
+        edges = np.linspace(0, count, min(self.threads, count) + 1).astype(int).tolist()
+        slices = [slice(a, b) for a, b in pairwise(edges)]
+        tables = [self._table(copies * (part.stop - part.start)) for part in slices]
+        check_memory(
+            sum(table.numbers for table in tables) * self.program.dtype.itemsize,
+            count,
+            self.program.height,
+            self.program.width,
+        )
+        given = conditions(self.program, copies * count, self.given)
+        weights = self._packing.array  # laid out here, once, and not by each thread
+        signals = [np.zeros(2, np.int64) for _ in slices]
+        with ThreadPoolExecutor(len(slices)) as pool:
+            try:
+                jobs = [
+                    pool.submit(self._run, table, weights, painting, part, self._rows(given, part, count), signal)
+                    for table, part, signal in zip(tables, slices, signals, strict=True)
+                ]
+                self._watch(jobs, signals, on_row)
+            finally:
+                for signal in signals:
+                    signal[STOP] = 1
+
+    def _watch(self, jobs: list[Any], signals: list[IntArray], on_row: Callable[[int], None] | None) -> None:
+        """Wait; Python's lock is free, so that an interrupt arrives, and rows are reported as they are finished."""
+        reported, pending = 0, set(jobs)
+        while pending:
+            done, pending = wait(pending, timeout=POLL_SECONDS)
+            for job in done:
+                job.result()
+            finished = min(int(signal[DONE]) for signal in signals)
+            while on_row is not None and reported < finished:
+                reported += 1
+                on_row(reported)
+
+    def _table(self, batch: int) -> Bytecode:
+        if batch not in self._tables:
+            self._tables[batch] = BytecodeCompiler(self.program, batch, self._packing).table()
+        return self._tables[batch]
+
+    def _rows(self, given: dict[str, FloatArray], part: slice, count: int) -> dict[str, FloatArray]:
+        """The conditions of a slice of the images, and of their untold twins."""
+        twin = slice(count + part.start, count + part.stop)
+        parts = (part, twin) if self.draw.guided else (part,)
+        return {key: np.concatenate([array[p] for p in parts]) for key, array in given.items()}
+
+    def _run(
+        self, table: Bytecode, weights: FloatArray, painting: SampleBatch, part: slice, given: dict[str, FloatArray],
+        signal: IntArray,
+    ) -> None:  # fmt: skip
+        how, bend = self.draw.settings()
+        memory = table.memory(self.program.dtype, given)
+        nothing = np.zeros((len(painting.levels), 0, 0, 0), self.program.dtype)
+        params = nothing if painting.params is None else painting.params
+        paint(
+            table.code.copy(), table.patches, table.parts, table.draw, memory, weights, how, bend,
+            self.draw.values, painting.levels[part], painting.known[part], painting.uniforms[part],
+            painting.nats[part], params[part], signal, table.snake,
+        )  # fmt: skip

@@ -1,0 +1,1 @@
+"""The numpy interpreter of recorded programs."""

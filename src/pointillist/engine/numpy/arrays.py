@@ -1,0 +1,169 @@
+"""Where a program's values and maps live while the interpreter runs it.
+
+Layout is `[b, column, channel]`: a site is `[b, c]`, a row is `[b, width, c]`, a run of sites to the left of a site is
+`[b, taps * c]` without a copy, and a vector condition `[b, 1, c]` broadcasts over a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointillist.engine.program import ConditionInput, FeatureMap, FloatArray, Instruction, Phase, Program, Value, View
+from pointillist.errors import EngineError
+
+
+class FeatureMapBuffer:
+    """The rows of a map that are still needed. Indexed by site: writing a site again changes nothing else.
+
+    Attributes:
+        line: the current row with its margins, `[b, left + width + right, c]`.
+        finished: the rows above, row r in slot `r % up`.
+
+    Rows and columns are given as those of the image; offsets, and what is kept, count sites of the map's own grid.
+    """
+
+    def __init__(self, kept: FeatureMap, batch: int, width: int, dtype: np.dtype[Any]) -> None:
+        self.up, self.left, self.width, self.scale = kept.up, kept.left, -(-width // kept.scale), kept.scale
+        shape = (batch, kept.left + self.width + kept.right, kept.channels)
+        self.line = np.zeros(shape, dtype)
+        self.finished = np.zeros((kept.up, *shape), dtype)
+        if kept.before is not None:
+            self.line[:, : kept.left] = self.finished[:, :, : kept.left] = kept.before
+        if kept.above is not None:
+            inside = slice(kept.left, kept.left + width)
+            self.line[:, inside] = self.finished[:, :, inside] = kept.above
+
+    def at(self, row: int, dy: int, dx: int) -> FloatArray:
+        """The sites that lie `(dy, dx)` from the sites of a row, `[b, width, c]`."""
+        source = self.finished[(row // self.scale + dy) % self.up] if dy else self.line
+        return source[:, self.left + dx : self.left + dx + self.width]
+
+    def site(self, column: int, dx: int = 0) -> FloatArray:
+        """One site of the current row, `dx` sites right of a column, `[b, c]`."""
+        return self.line[:, self.left + column // self.scale + dx]
+
+    def finish(self, row: int) -> None:
+        """The current row is complete; a coarse row is, when the next one is about to begin."""
+        if self.up and (row + 1) % self.scale == 0:
+            self.finished[row // self.scale % self.up] = self.line
+
+
+class InterpreterState:
+    """The arrays of one run: maps, conditions, and a buffer per value."""
+
+    def __init__(self, program: Program, batch: int, given: Mapping[str, NDArray[Any]] | None = None) -> None:
+        self.program = program
+        self.batch = batch
+        self.row = 0
+        self.maps = {kept: FeatureMapBuffer(kept, batch, program.width, program.dtype) for kept in program.maps}
+        self.memories: dict[FeatureMap, FloatArray] = {
+            kept: np.zeros((batch, kept.sites, kept.channels), program.dtype) for kept in program.memories
+        }
+        self.given = conditions(program, batch, given or {})
+        self._buffers = self._row_buffers()
+        self._homes = self._find_homes()
+        self._gathered: dict[Value, tuple[FeatureMap, int]] = {}
+
+    def read(self, view: View, column: int | None) -> FloatArray:
+        """A view as an instruction sees it: at a column, or over a row (or image) where column is None."""
+        return self._whole(view.value, column)[..., view.start : view.start + view.channels]
+
+    def write(self, instruction: Instruction, column: int | None) -> FloatArray:
+        """Where the instruction leaves its result."""
+        if instruction.output is None:
+            raise ValueError(f"{instruction.opcode} has no result")
+        return self.read(instruction.output, column)
+
+    def moves(self, view: View) -> bool:
+        """Whether `read` gives another array at every column."""
+        value = view.value
+        return view.level == Phase.ROW or value in self._homes or value in self._gathered
+
+    def lie_in_map(self, gather: Instruction, kept: FeatureMap, first: int) -> None:
+        """What is gathered is a run of sites of a map, the first one `first` columns from the site at hand: no copy."""
+        if gather.output is not None:
+            self._gathered[gather.output.value] = (kept, first)
+
+    def is_home(self, view: View, kept: FeatureMap) -> bool:
+        """Whether a view is computed in its place in the map."""
+        return self._homes.get(view.value) is kept
+
+    def _row_buffers(self) -> dict[Value, FloatArray]:
+        """Buffers of the row part: large, so reused once nobody reads them, to stay in the processor's cache."""
+        program = self.program
+        last = {view.value: index for index, i in enumerate(program.row) for view in i.views}
+        last.update((view.value, len(program.row)) for i in (*program.pixel, *program.after) for view in i.views)
+        last[program.params.value] = len(program.row)
+        buffers: dict[Value, FloatArray] = {}
+        free: dict[tuple[int, ...], list[FloatArray]] = {}
+        for index, instruction in enumerate(program.row):
+            output = instruction.output
+            if output is not None and output.value not in buffers:
+                shape = (self.batch, -(-program.width // output.scale), output.value.channels)
+                buffers[output.value] = free[shape].pop() if free.get(shape) else np.zeros(shape, program.dtype)
+            for value in {view.value for view in instruction.views}:
+                if last[value] == index and value in buffers:
+                    free.setdefault(buffers[value].shape, []).append(buffers[value])
+        return buffers
+
+    def _find_homes(self) -> dict[Value, FeatureMap]:
+        """A whole value at level PIXEL that a map keeps is computed in the map, not copied into it."""
+        stores = [i for i in self.program.pixel if i.opcode == "STORE" and i.inputs[0].is_whole]
+        homes: dict[Value, FeatureMap] = {}
+        for store in stores:
+            if store.map is not None:
+                homes.setdefault(store.inputs[0].value, store.map)
+        return homes
+
+    def _whole(self, value: Value, column: int | None) -> FloatArray:
+        if column is not None and value in self._homes:
+            return self.maps[self._homes[value]].site(column)
+        if column is not None and value in self._gathered:
+            kept, first = self._gathered[value]
+            store = self.maps[kept]
+            start = store.left + column // store.scale + first
+            sites = store.line[:, start : start + value.channels // kept.channels]
+            return sites.reshape(self.batch, value.channels)
+        buffer = self._buffers.get(value)
+        if buffer is None:
+            columns = () if value.level >= Phase.PIXEL else (1,)
+            buffer = np.zeros((self.batch, *columns, value.channels), self.program.dtype)
+            self._buffers[value] = buffer
+        if column is None or value.level >= Phase.PIXEL:
+            return buffer
+        return buffer[:, column // value.scale if value.level == Phase.ROW else 0]
+
+
+def conditions(program: Program, batch: int, given: Mapping[str, NDArray[Any]]) -> dict[str, FloatArray]:
+    """Each condition as `[b, 1, c]` or `[b, height, width, c]`."""
+    unknown = set(given) - set(program.givens)
+    if unknown:
+        raise EngineError(
+            f"The conditions {sorted(unknown)} are not part of this program, which takes {sorted(program.givens)}."
+        )
+    return {key: _condition(key, program.givens[key], batch, given.get(key), program) for key in program.givens}
+
+
+def _condition(
+    key: str, expected: ConditionInput, batch: int, value: NDArray[Any] | None, program: Program
+) -> FloatArray:
+    if value is None:
+        array: NDArray[Any] = expected.default
+    elif value.ndim == 4:
+        array = value[:, :, 0, 0] if expected.kind == "vector" else value.transpose(0, 2, 3, 1)
+    else:
+        array = value
+    size = () if expected.kind == "vector" else (program.height, program.width)
+    if array.shape[1:] != (*size, expected.channels) or array.shape[0] not in (1, batch):
+        shape = [batch, expected.channels, *(size or (1, 1))]
+        found = expected.default.shape[0] if value is None else list(value.shape)
+        raise EngineError(
+            f"The condition `{key}` has {'a default for a batch of' if value is None else 'shape'} {found}, "
+            f"but a batch of {batch} needs {shape}: pass it in `given`."
+        )
+    sites = array[:, None] if expected.kind == "vector" else array
+    return np.ascontiguousarray(np.broadcast_to(sites, (batch, *sites.shape[1:])), dtype=program.dtype)

@@ -1,0 +1,1 @@
+"""Record a network into a program and optimize it."""

@@ -1,0 +1,35 @@
+"""Inputs of attention, checked, and the canvas as it is after the draw."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from pointillist.engine.program import Phase, View
+from pointillist.engine.recording.builder import Builder
+from pointillist.engine.recording.symbols import Canvas, Symbol, symbol_of
+
+
+def drawn(builder: Builder, key: str, t: Tensor) -> Tensor:
+    """What a key may be made of: a recorded value, or the canvas as it is after the draw of the site."""
+    if isinstance(t, Canvas):
+        canvas = builder.canvas
+        return symbol_of(
+            builder,
+            builder.emit(
+                "GATHER", channels=canvas.channels, level=Phase.AFTER, map=canvas, taps=((0, 0),), key=f"{key} (drawn)"
+            ),
+        )
+    if not isinstance(t, Symbol):
+        builder.refuse(f"`{key}` makes keys from a {type(t).__name__}", "Use the canvas, or recorded values.")
+    return t
+
+
+def attention_operand(builder: Builder, key: str, t: Tensor, heads: int, *, on_any_grid: bool = False) -> View:
+    """Queries, keys or values that so many heads can share."""
+    if not isinstance(t, Symbol):
+        builder.refuse(f"`{key}` is given a {type(t).__name__}", "Queries, keys and values are recorded values.")
+    if t.content.channels % heads:
+        builder.refuse(f"{t.content.channels} channels meet {heads} heads in `{key}`", "Use a multiple of the heads.")
+    if not on_any_grid:
+        builder.finest(key, t.content)
+    return t.content

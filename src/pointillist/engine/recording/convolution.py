@@ -1,0 +1,123 @@
+"""A convolution, cut by when its taps are known.
+
+Taps on finished rows (and, of a value known a row at a time, on its own row) become one matrix product over the whole
+row; the rest of the current row becomes a product at each site that starts from it. Taps whose weights are all zero,
+as masks make them, are dropped.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pointillist.engine.program import Phase, Tap, View
+from pointillist.engine.recording.builder import Builder
+from pointillist.engine.recording.symbols import Recorded, Symbol, Window
+
+Kernel = NDArray[Any]
+
+
+def to_numpy(parameter: Tensor) -> Kernel:
+    """The numbers of a parameter, wherever it lies and in whatever precision."""
+    values = parameter.detach().cpu()
+    known = values.dtype in (torch.float32, torch.float64)  # numpy has no bfloat16
+    array: Kernel = (values if known else values.float()).numpy()
+    return array
+
+
+def convolve(
+    x: Symbol | Window, weight: Tensor, bias: Tensor | None, dilation: tuple[int, int], stride: int = 1
+) -> View:
+    """Record a VALID convolution of a window, or a 1x1 convolution of a value.
+
+    With a stride, taps still count sites of the grid that is read, and the result lies on the coarser grid.
+    """
+    if isinstance(weight, Recorded) or isinstance(bias, Recorded):
+        x.builder.refuse("The weight of a convolution is a recorded value", "Weights must be parameters.")
+    kernel = to_numpy(weight)
+    offset = None if bias is None else to_numpy(bias)
+    _check_shape(x, kernel, dilation)
+    if isinstance(x, Symbol):
+        return linear(x.builder, x.content, kernel[:, :, 0, 0].T, offset)
+    scale = x.map.scale * stride
+    late = _taps(x, kernel, dilation)
+    early = {tap: late.pop(tap) for tap in list(late) if _is_early(x, tap)}
+    for dy, dx in late:
+        if dy > 0 or dx > 0:
+            x.builder.refuse(
+                f"The window `{x.key}` reads an unknown site: tap ({dy}, {dx}) (rows down, columns right)",
+                "Shrink the window (`right=0` or -1, `down=0` or -1), or mask these weights.",
+            )
+        if dx < 0 and x.builder.snake:
+            x.builder.refuse(
+                f"The window `{x.key}` reads the left neighbour, which an S-curve does not know in odd rows",
+                "Use `ctx.neighbours`.",
+            )
+    partial = None
+    if early:
+        partial = linear(x.builder, gather(x, early, Phase.ROW, scale), np.concatenate(list(early.values())), offset)
+    if late:
+        matrix = np.concatenate(list(late.values()))
+        gathered = gather(x, late, Phase.PIXEL, scale)
+        return linear(x.builder, gathered, matrix, offset if partial is None else None, start=partial)
+    if partial is not None:
+        return partial
+    # every weight is zero, as in a layer initialised to be the identity: only the bias is left
+    constant = np.zeros(len(kernel)) if offset is None else offset
+    return x.builder.emit("CONSTANT", channels=len(kernel), level=Phase.ROW, scale=scale, constants=(constant,))
+
+
+def linear(
+    builder: Builder, x: View, matrix: Kernel, bias: NDArray[Any] | None = None, start: View | None = None
+) -> View:
+    """Record `start + x @ matrix + bias`."""
+    inputs = (x,) if start is None else (x, start)
+    constants = (matrix,) if bias is None else (matrix, bias)
+    return builder.emit("LINEAR", *inputs, channels=matrix.shape[1], constants=constants)
+
+
+def _check_shape(x: Symbol | Window, kernel: Kernel, dilation: tuple[int, int]) -> None:
+    size = kernel.shape[2:]
+    channels = x.content.channels if isinstance(x, Symbol) else x.map.channels
+    if kernel.shape[1] != channels:
+        x.builder.refuse(
+            f"A convolution of {kernel.shape[1]} input channels reads {channels} channels", "Make the counts equal."
+        )
+    if isinstance(x, Symbol):
+        if size != (1, 1):
+            x.builder.refuse(
+                f"A {size[0]}x{size[1]} convolution is applied to a plain value, which is one site",
+                "Reach its neighbours through `ctx.window`.",
+            )
+        return
+    span = tuple((k - 1) * step + 1 for k, step in zip(size, dilation, strict=True))
+    if span != x.extent:
+        x.builder.refuse(
+            f"A kernel that spans {span[0]}x{span[1]} sites reads the window `{x.key}` of {x.extent[0]}x{x.extent[1]}",
+            "The window must fit the kernel: up + down = dilation * (kernel - 1), and so for left + right.",
+        )
+
+
+def _taps(x: Window, kernel: Kernel, dilation: tuple[int, int]) -> dict[Tap, Kernel]:
+    """The matrix `[input channels, output channels]` of each tap that has a non-zero weight."""
+    return {
+        (x.top + i * dilation[0], x.leftmost + j * dilation[1]): kernel[:, :, i, j].T
+        for i in range(kernel.shape[2])
+        for j in range(kernel.shape[3])
+        if kernel[:, :, i, j].any()
+    }
+
+
+def _is_early(x: Window, tap: Tap) -> bool:
+    return tap[0] < 0 or (tap[0] == 0 and x.level <= Phase.ROW)
+
+
+def gather(x: Window, taps: dict[Tap, Kernel], level: Phase, scale: int | None = None) -> View:
+    """Read the channels of the map of a window at each tap."""
+    scale = x.map.scale if scale is None else scale
+    channels = len(taps) * x.map.channels
+    return x.builder.emit("GATHER", channels=channels, level=level, scale=scale, map=x.map, taps=tuple(taps), key=x.key)

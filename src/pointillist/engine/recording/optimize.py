@@ -1,0 +1,177 @@
+"""Rewrites that make a program faster and mean the same. Each is one function over the builder's lists."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from pointillist.engine.program import Instruction, Phase, Value, View, WeightSlice
+from pointillist.engine.recording.builder import Builder
+
+
+def fuse(builder: Builder, params: View) -> None:
+    """Apply all rewrites."""
+    eliminate_dead_code(builder, params)
+    fuse_gates(builder, params)
+    fuse_sums(builder, params)
+    hoist_biases(builder, params)
+    eliminate_common_subexpressions(builder, params)
+
+
+def eliminate_dead_code(builder: Builder, params: View) -> None:
+    """Drop instructions whose results nobody reads, such as the last layer's unused residual."""
+    live: set[object] = {params.value}
+    known = 0
+    while known < len(live):  # again, because maps and memories may be read at a site before the next one fills them
+        known = len(live)
+        for level in sorted(Phase, reverse=True):
+            for instruction in reversed(builder.code[level]):
+                if _makes(instruction) in live:
+                    live.update(view.value for view in instruction.inputs)
+                    live.add(instruction.map)
+    for level in Phase:
+        builder.code[level] = [i for i in builder.code[level] if _makes(i) in live]
+
+
+def _makes(instruction: Instruction) -> object:
+    """The value that it computes, or the map that it fills."""
+    return instruction.map if instruction.output is None else instruction.output.value
+
+
+def fuse_gates(builder: Builder, params: View) -> None:
+    """`tanh(a) * sigmoid(b)` becomes GATE(a, b)."""
+    for level in Phase:
+        makers, uses = _makers(builder.code[level]), _uses(builder, params)
+        gone: set[Instruction] = set()
+        rewritten = []
+        for instruction in builder.code[level]:
+            gate = None
+            if instruction.opcode == "MULTIPLY":
+                factors = [f for view in instruction.inputs if view.is_whole for f in makers.get(view.value, [])]
+                by_name = {f.opcode: f for f in factors if f.output and uses[f.output.value] == 1}
+                if {"TANH", "SIGMOID"} == set(by_name):
+                    gate = (by_name["TANH"], by_name["SIGMOID"])
+            if gate is not None:
+                gone.update(gate)
+                instruction = replace(instruction, opcode="GATE", inputs=(gate[0].inputs[0], gate[1].inputs[0]))
+            rewritten.append(instruction)
+        builder.code[level] = [i for i in rewritten if i not in gone]
+
+
+def fuse_sums(builder: Builder, params: View) -> None:
+    """`linear(x) + y` becomes one LINEAR that starts from y; what is known early is added early.
+
+    A LINEAR that already starts from an early value gets the sum of both, computed at the earlier level.
+    """
+    for level in sorted(Phase, reverse=True):  # sums move to earlier levels, which are rewritten afterwards
+        code, uses = builder.code[level], _uses(builder, params)
+        makers = _makers(code)
+        gone: set[Instruction] = set()
+        rewritten = [[instruction] for instruction in code]
+        for index, instruction in enumerate(code):
+            if instruction.opcode != "ADD":
+                continue
+            for term, other in (instruction.inputs, instruction.inputs[::-1]):
+                linears = makers.get(term.value, [])
+                if not _are_linear(linears) or not term.is_whole or uses[term.value] != 1:
+                    continue
+                start = _add_early(builder, linears[0], other, level)
+                if start is None:
+                    continue
+                gone.update(linears)
+                sums = [replace(i, output=instruction.output, inputs=(i.inputs[0], start)) for i in linears]
+                rewritten[index] = sums
+                if instruction.output is not None:
+                    makers[instruction.output.value] = sums
+                break
+        builder.code[level] = [i for cell in rewritten for i in cell if i not in gone]
+
+
+def _are_linear(makers: list[Instruction]) -> bool:
+    """Whether a value is made by LINEARs: one, or one for even and one for odd rows, with the same start."""
+    return bool(makers) and all(i.opcode == "LINEAR" and i.inputs[1:] == makers[0].inputs[1:] for i in makers)
+
+
+def _add_early(builder: Builder, linear: Instruction, other: View, level: Phase) -> View | None:
+    """What `linear + other` may start from, or None where the two cannot be joined."""
+    if len(linear.inputs) == 1:
+        return other
+    start = linear.inputs[1]
+    if max(start.level, other.level) == level:
+        return None
+    return builder.emit("ADD", start, other, channels=other.channels)
+
+
+def hoist_biases(builder: Builder, params: View) -> None:
+    """A LINEAR that starts from an early value leaves its bias to the earlier level, where it is added less often."""
+    uses = _uses(builder, params)  # no value that is there already gets another number of readers
+    for level in sorted(Phase, reverse=True):
+        for index, instruction in enumerate(builder.code[level]):
+            if instruction.opcode != "LINEAR" or len(instruction.inputs) < 2 or len(instruction.constants) < 2:
+                continue
+            x, start = instruction.inputs
+            if start.level < level:
+                shifted = _shift(builder, start, instruction.constants[1], uses)
+                builder.code[level][index] = replace(
+                    instruction, inputs=(x, shifted), constants=instruction.constants[:1]
+                )
+
+
+def _shift(builder: Builder, view: View, bias: WeightSlice, uses: Counter[Value]) -> View:
+    """`view + bias`: in the LINEAR that makes the view where nobody else reads it, else by a SHIFT."""
+    code, array = builder.code[view.level], builder.weights.read(bias)
+    makers = [i for i in code if i.output is not None and i.output.value is view.value]
+    if len(makers) != 1 or makers[0].opcode != "LINEAR" or not view.is_whole or uses[view.value] != 1:
+        return builder.emit("SHIFT", view, channels=view.channels, constants=(array,))
+    (maker,) = makers
+    matrix, *own = maker.constants
+    total = array + sum(builder.weights.read(block) for block in own)
+    code[code.index(maker)] = replace(maker, constants=(matrix, builder.weights.pack(total)))
+    return view
+
+
+def eliminate_common_subexpressions(builder: Builder, params: View) -> None:
+    """What is computed twice from the same values, such as the activation before two layers, is computed once."""
+    for level in Phase:
+        first: dict[object, View] = {}
+        instead: dict[Value, View] = {}
+        kept = []
+        for instruction in builder.code[level]:
+            instruction = _reading(instruction, instead)
+            output = instruction.output
+            plain = not instruction.constants and instruction.map is None and instruction.opcode != "GIVEN"
+            wanted = output is not None and output.is_whole and output.value is not params.value
+            if output is not None and wanted and plain and instruction.turn is None:
+                same = first.setdefault((instruction.opcode, instruction.inputs, output.value.depth), output)
+                if same is not output:
+                    instead[output.value] = same
+                    continue
+            kept.append(instruction)
+        builder.code[level] = kept
+        for later in Phase:
+            if later > level:
+                builder.code[later] = [_reading(i, instead) for i in builder.code[later]]
+
+
+def _reading(instruction: Instruction, instead: dict[Value, View]) -> Instruction:
+    """The instruction, with other values as its inputs."""
+    if not any(view.value in instead for view in instruction.inputs):
+        return instruction
+    inputs = (replace(v, value=instead[v.value].value) if v.value in instead else v for v in instruction.inputs)
+    return replace(instruction, inputs=tuple(inputs))
+
+
+def _makers(code: list[Instruction]) -> dict[Value, list[Instruction]]:
+    """The instructions that make each value whole: one, or one for even and one for odd rows."""
+    found: dict[Value, list[Instruction]] = {}
+    for instruction in code:
+        if instruction.output is not None and instruction.output.is_whole:
+            found.setdefault(instruction.output.value, []).append(instruction)
+    return found
+
+
+def _uses(builder: Builder, params: View) -> Counter[Value]:
+    """How often each value is read."""
+    counts = Counter(view.value for code in builder.code.values() for i in code for view in i.inputs)
+    counts[params.value] += 1
+    return counts

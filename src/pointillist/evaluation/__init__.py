@@ -1,0 +1,1 @@
+"""Measure a model: likelihood, what conditions save, memorization."""

@@ -1,0 +1,1 @@
+"""The pixel model: its configuration, conditions of a data set, loading and saving."""

@@ -1,0 +1,95 @@
+"""What can be built: every model with its sizes, and what it takes, found by building it without weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from pointillist.checkpoint.meta_init import meta_init
+from pointillist.distributions.likelihoods import LikelihoodName
+from pointillist.errors import ConfigError
+from pointillist.images import ImageSpec
+from pointillist.model.pretrained import PretrainedPixelModel, build
+from pointillist.networks import ModelEntry, entry, names
+
+SHAPE, LEVELS = (1, 28, 28), 256  # what sizes of ours are counted for; a paper's are for the images of the paper
+KINDS: Mapping[str, ImageSpec] = {
+    "binary": ImageSpec.infer((1, 8, 8), 2),
+    "grey, RGB, RGBA": ImageSpec.infer((3, 8, 8)),
+    "palette, codes": ImageSpec(channels=1, height=8, width=8, levels=4, ordered=False),
+}
+# what a model may be told beside the image, and the smallest settings that ask for it
+_TOLD: Mapping[str, Mapping[str, Any]] = {
+    "labels": {"classes": 2},
+    "attributes": {"attributes": {"hair": 2}},
+    "a vector": {"vector": 2},
+    "a hint (an image on the same grid)": {"hint": 1},
+    "text": {"text": "learned"},
+    "its tokens (cross-attention)": {"text": "learned+tokens"},
+    "learned positions (they fix the size)": {"position_width": 2},
+}
+_ORDERS = {"raster": "raster", "S-curve": "s-curve"}  # each from four corners, along rows or columns: eight of a kind
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """A model of `pointillist models`.
+
+    Attributes:
+        name, summary: what it is called, and what it is.
+        presets: parameters of each of its sizes.
+        training: settings of the training (`TrainConfig`) that come with a preset; those of papers have some.
+        conditions: what it may be told beside the image.
+        likelihoods: for each kind of image, those that fit.
+        orders: the kinds of order in which it can paint.
+    """
+
+    name: str
+    summary: str
+    presets: dict[str, int]
+    training: dict[str, dict[str, Any]]
+    conditions: tuple[str, ...]
+    likelihoods: dict[str, tuple[str, ...]]
+    orders: tuple[str, ...]
+
+
+def list_models() -> list[ModelSummary]:
+    """Every model that can be built."""
+    return [
+        ModelSummary(
+            name=name,
+            summary=entry(name).summary,
+            presets={preset: _untrained(name, preset).num_parameters for preset in entry(name).preset_names},
+            training={preset: dict(paper.train) for preset, paper in entry(name).papers.items()},
+            conditions=tuple(what for what, settings in _TOLD.items() if _builds(name, **settings)),
+            likelihoods={kind: _fitting(name, image) for kind, image in KINDS.items()},
+            orders=tuple(kind for kind, order in _ORDERS.items() if _builds(name, orders=order)),
+        )
+        for name in names()
+    ]
+
+
+def preset_image(model: ModelEntry, preset: str) -> ImageSpec:
+    """The images for which the parameters of a preset are counted."""
+    paper = model.paper(preset)
+    return ImageSpec.infer(SHAPE, LEVELS) if paper is None else ImageSpec.infer(paper.shape, paper.levels)
+
+
+def _untrained(name: str, preset: str) -> PretrainedPixelModel:
+    with meta_init():  # no memory is taken for its weights
+        return build(name, image=preset_image(entry(name), preset), preset=preset)
+
+
+def _fitting(name: str, image: ImageSpec) -> tuple[str, ...]:
+    known = [n for n in get_args(LikelihoodName) if n != "auto"]
+    return tuple(n for n in known if _builds(name, image=image, likelihood=n))
+
+
+def _builds(name: str, **settings: Any) -> bool:
+    try:
+        with meta_init():
+            build(name, preset="tiny", layers=1, **{"image": KINDS["binary"], **settings})
+    except ConfigError:
+        return False
+    return True

@@ -1,0 +1,178 @@
+"""The papers' own sizes, and how their authors trained them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaperPreset:
+    """A model as in its paper, with the optimiser and schedule of its authors.
+
+    Attributes:
+        shape, levels: the images of the paper.
+        network: settings of the network.
+        model: other settings of the model, `[model]` of a run file.
+        train: settings of the training, `[train]` of a run file.
+        source: where the figures come from.
+        unverified: what we could not check against the paper or its code, or what neither says, with our stand-in.
+    """
+
+    shape: tuple[int, int, int] = (3, 32, 32)
+    levels: int = 256
+    network: Settings
+    model: Settings = field(default_factory=dict)
+    train: Settings
+    source: str
+    unverified: tuple[str, ...] = ()
+
+
+_PIXEL_RNN = "van den Oord et al. 2016a, table 1 and section 5, as quoted by write-ups of the paper"
+_HAND_SET = (
+    "the figures are from write-ups, not from the paper itself",
+    "the learning rate was set by hand and is not published: 1e-3, constant, is ours; so are 0.99, the decay of "
+    "RMSProp, and the gradient clipped at 1",
+)
+_RMSPROP: Settings = MappingProxyType(
+    {
+        "optimiser": "rmsprop", "lr": 1e-3, "beta2": 0.99, "weight_decay": 0.0, "clip": 1.0,
+        "schedule": "constant", "warmup": 0, "ema": 0.0, "batch_size": 16,
+    }
+)  # fmt: skip
+
+PIXELCNN = {
+    "paper-cifar10": PaperPreset(
+        network={"channels": 128, "layers": 15, "head_channels": 1024},
+        train=_RMSPROP,
+        source=_PIXEL_RNN,
+        unverified=(*_HAND_SET, "skip connections to the head, which the paper has in its PixelRNNs"),
+    ),
+}
+
+ROW_LSTM = {
+    "paper-cifar10": PaperPreset(
+        network={"channels": 128, "layers": 12, "head_channels": 1024},
+        train=_RMSPROP,
+        source=_PIXEL_RNN,
+        unverified=_HAND_SET,
+    ),
+    "paper-imagenet32": PaperPreset(
+        network={"channels": 384, "layers": 12, "head_channels": 1024},
+        train={**_RMSPROP, "batch_size": 64},
+        source=_PIXEL_RNN,
+        unverified=(*_HAND_SET, "the batch of 64"),
+    ),
+}
+
+DIAGONAL_BILSTM = {
+    "paper-mnist": PaperPreset(
+        shape=(1, 28, 28),
+        levels=2,
+        network={"channels": 16, "layers": 7, "head_channels": 32, "border": False},
+        train=_RMSPROP,
+        source=_PIXEL_RNN,
+        unverified=_HAND_SET,
+    ),
+    "paper-cifar10": PaperPreset(
+        network={"channels": 128, "layers": 12, "head_channels": 1024, "border": False},
+        train=_RMSPROP,
+        source=_PIXEL_RNN,
+        unverified=_HAND_SET,
+    ),
+}
+
+
+def two_scale_settings(channels: int, layers: int) -> dict[str, Any]:
+    """Both networks of a multi-scale model of one size, and the map between them."""
+    small = {"small_channels": channels, "small_layers": layers}
+    return {"channels": channels, "layers": layers, **small, "map_channels": channels}
+
+
+_ROWS = {"along": "rows", "small_along": "rows", "head_channels": 1024}
+_PAIR = (
+    *_HAND_SET,
+    "no source gives the sizes of the multi-scale models: both networks have those of the Row LSTM for these images, "
+    "the small one half the side; the upsampling network is ours",
+)
+
+MULTISCALE_PIXELRNN = {
+    "paper-imagenet32": PaperPreset(
+        network={**_ROWS, **two_scale_settings(channels=384, layers=12)},
+        train={**_RMSPROP, "batch_size": 64},
+        source=_PIXEL_RNN,
+        unverified=(*_PAIR, "the batch of 64"),
+    ),
+    "paper-imagenet64": PaperPreset(
+        shape=(3, 64, 64),
+        network={**_ROWS, **two_scale_settings(channels=512, layers=4), "residual": False},
+        train={**_RMSPROP, "batch_size": 32},
+        source=_PIXEL_RNN,
+        unverified=(*_PAIR, "the batch of 32"),
+    ),
+}
+
+_GATED = {"channels": 384, "layers": 20, "first_kernel": 7, "kernel": 5, "head_channels": 1024}
+_GATED_UNVERIFIED = (
+    "20 layers of 384 with 5x5 kernels are from write-ups; the first kernel (7x7) and the head (1,024) are those of "
+    "PixelCNN, the same authors' model before it",
+    "the optimiser is not published: RMSProp as for PixelCNN",
+)
+
+GATED_PIXELCNN = {
+    "paper-cifar10": PaperPreset(
+        network=_GATED,
+        train=_RMSPROP,
+        source="van den Oord et al. 2016b, section 3.1, as quoted by write-ups of the paper",
+        unverified=(*_GATED_UNVERIFIED, "no size is published for CIFAR-10: this is the model for ImageNet"),
+    ),
+    "paper-imagenet32": PaperPreset(
+        network=_GATED,
+        train={**_RMSPROP, "batch_size": 128, "steps": 200_000},
+        source="van den Oord et al. 2016b, section 3.1, as quoted by write-ups of the paper",
+        unverified=(*_GATED_UNVERIFIED, "200,000 updates and the batch of 128 are from memory"),
+    ),
+}
+
+# both codes divide no gradient by the batch, which Adam does not notice, and clip none
+_ADAM: Settings = MappingProxyType(
+    {
+        "optimiser": "adam", "lr": 1e-3, "beta1": 0.95, "beta2": 0.9995, "weight_decay": 0.0, "clip": 0.0,
+        "schedule": "exponential", "warmup": 0,
+    }
+)  # fmt: skip
+
+PIXELCNN_PP = {
+    "paper-cifar10": PaperPreset(
+        network={"channels": 160, "layers": 5, "resolutions": 3, "dropout": 0.5, "residual_scale": 0.1},
+        model={"mixtures": 10},
+        train={**_ADAM, "lr_decay": 0.999995, "ema": 0.9995, "batch_size": 128},
+        source="the defaults of the authors' code (openai/pixel-cnn, train.py: 16 images on each of 8 GPUs)",
+        unverified=("a write-up of the paper has 192 filters, where the code has 160",),
+    ),
+}
+
+_SNAIL = {"channels": 256, "blocks": 12, "layers": 4, "key_channels": 16, "value_channels": 128}
+_SNAIL_SOURCE = "the authors' released commands (neocxi/pixelsnail-public, README.md and the defaults of train.py)"
+_SNAIL_BATCH = "the authors have 8 images on each GPU, and do not say how many GPUs: the batch of 64 assumes 8"
+
+PIXELSNAIL = {
+    "paper-cifar10": PaperPreset(
+        network={**_SNAIL, "dropout": 0.5},
+        model={"mixtures": 10},
+        train={**_ADAM, "lr_decay": 0.999998, "ema": 0.9995, "batch_size": 64},
+        source=_SNAIL_SOURCE,
+        unverified=(_SNAIL_BATCH,),
+    ),
+    "paper-imagenet32": PaperPreset(
+        network={**_SNAIL, "dropout": 0.0},
+        model={"mixtures": 32},
+        train={**_ADAM, "lr_decay": 0.999998, "ema": 0.9997, "batch_size": 64},
+        source=_SNAIL_SOURCE,
+        unverified=(_SNAIL_BATCH,),
+    ),
+}

@@ -1,0 +1,1 @@
+"""The machine at hand: its processor, threads and memory."""

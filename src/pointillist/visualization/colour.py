@@ -1,0 +1,98 @@
+"""Colours: what lies under and around the images, and the map from numbers to colours."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import ImageColor
+
+from pointillist.errors import ShapeError
+
+Colour = tuple[int, int, int]
+PAPER: Colour = (246, 244, 240)
+INK: Colour = (38, 36, 42)
+CHALK: Colour = (222, 220, 226)
+ACCENT: Colour = (232, 83, 42)
+NO_VALUE: Colour = (128, 132, 128)
+_CHECKER = ((255, 255, 255), (212, 212, 212))
+_CHECK = 6  # edge of a field of the checkerboard, in pixels of the enlarged picture
+
+# night blue, violet, rose, orange, straw: lightness (CIE L*) climbs in even steps, so that equal distances in bits
+# look equally large, also in grey print and with any kind of colour blindness
+_HEAT = ((12, 10, 34), (64, 24, 96), (128, 37, 112), (197, 60, 92), (240, 108, 58), (251, 172, 68), (252, 240, 178))
+
+
+def sequential_colors(values: np.ndarray, top: float) -> np.ndarray:
+    """Numbers from 0 to `top` as uint8 RGB, one axis more; what lies outside takes the end's colour, NaN a grey."""
+    return _along(_HEAT, np.asarray(values, np.float64) / top)
+
+
+def _along(anchors: tuple[Colour, ...], share: np.ndarray) -> np.ndarray:
+    """Colours at shares of the way from the first anchor to the last."""
+    table = np.asarray(anchors, np.float64)
+    with np.errstate(invalid="ignore"):
+        place = np.clip(share, 0, 1) * (len(table) - 1)
+    known = np.isfinite(place)
+    steps = np.arange(len(table))
+    colour = np.stack([np.interp(np.where(known, place, 0), steps, table[:, k]) for k in range(3)], -1)
+    return np.where(known[..., None], np.rint(colour), np.asarray(NO_VALUE)).astype(np.uint8)
+
+
+# deep blue over paper to deep red: both ends are equally dark, and zero is the ground
+_BALANCE = (
+    (13, 52, 110),
+    (41, 107, 178),
+    (133, 178, 220),
+    (240, 238, 233),
+    (236, 160, 128),
+    (204, 75, 52),
+    (122, 16, 32),
+)
+
+
+def diverging_colors(values: np.ndarray, top: float) -> np.ndarray:
+    """Numbers from -`top` to `top` as uint8 RGB, one axis more; the ends and NaN as in `sequential_colors`."""
+    return _along(_BALANCE, (np.asarray(values, np.float64) / top + 1) / 2)
+
+
+def as_colour(value: str | Colour) -> Colour:
+    """A colour by name, `#rrggbb` or numbers."""
+    if isinstance(value, str):
+        return ImageColor.getrgb(value)[:3]
+    return value
+
+
+def text_colour(background: Colour) -> Colour:
+    """What can be read on a background."""
+    r, g, b = background
+    return INK if 0.299 * r + 0.587 * g + 0.114 * b > 140 else CHALK
+
+
+def as_batch(images: np.ndarray) -> np.ndarray:
+    """uint8 `n h w [c]` with 1, 3 or 4 channels; any other channel count shows its first.
+
+    Raises:
+        ShapeError: if it is no batch of pictures.
+    """
+    images = np.asarray(images)
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.ndim != 4 or images.dtype != np.uint8 or 0 in images.shape:
+        raise ShapeError(
+            f"Pictures of shape {images.shape} and type {images.dtype} must be uint8 (n, h, w, c) and not empty: "
+            "convert levels with `model.to_images`."
+        )
+    return images if images.shape[-1] in (1, 3, 4) else images[..., :1]
+
+
+def enlarged(image: np.ndarray, scale: int) -> np.ndarray:
+    """One picture `h w c` as RGB, each pixel a square of `scale`; transparent parts lie over a checkerboard."""
+    big = image.repeat(scale, 0).repeat(scale, 1)
+    if big.shape[-1] == 1:
+        return big.repeat(3, -1)
+    if big.shape[-1] == 3:
+        return big
+    rows, columns = np.indices(big.shape[:2]) // _CHECK
+    under = np.asarray(_CHECKER)[(rows + columns) % 2]
+    alpha = big[..., 3:].astype(np.int64)
+    mixed: np.ndarray = (big[..., :3] * alpha + under * (255 - alpha) + 127) // 255
+    return mixed.astype(np.uint8)

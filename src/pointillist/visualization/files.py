@@ -1,0 +1,25 @@
+"""Pictures as bytes and files."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from PIL import Image
+
+from pointillist.checkpoint.files import atomic_path
+
+
+def png_bytes(image: Image.Image) -> bytes:
+    """The picture as a PNG file."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def save_png(image: Image.Image, path: str | Path) -> Path:
+    """Write a PNG; the file appears whole or not at all."""
+    path = Path(path)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(png_bytes(image))
+    return path

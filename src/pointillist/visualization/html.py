@@ -1,0 +1,97 @@
+"""Small pieces of HTML, with every text escaped, and the style that pages share."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable
+from html import escape
+from importlib.resources import files
+
+import numpy as np
+from PIL import Image
+
+from pointillist.images import as_pil
+from pointillist.visualization.colour import diverging_colors, sequential_colors
+from pointillist.visualization.files import png_bytes
+
+_TICKS = 8  # parts of a scale, at most
+
+
+def base_style() -> str:
+    """The style sheet that pages share."""
+    return (files("pointillist.visualization") / "base.css").read_text(encoding="utf-8")
+
+
+def data_uri(data: bytes, kind: str) -> str:
+    """A file inside the page."""
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def last_frame(gif: bytes) -> str:
+    """The end of an animation as a still, for readers who want no motion."""
+    with Image.open(io.BytesIO(gif)) as film:
+        film.seek(getattr(film, "n_frames", 1) - 1)
+        return data_uri(png_bytes(film.convert("RGB")), "png")
+
+
+def pixels(array: np.ndarray, alt: str) -> str:
+    """A picture `h w c`, one pixel a pixel; the page enlarges it by whole numbers."""
+    height, width = array.shape[:2]
+    source = data_uri(png_bytes(as_pil(array)), "png")
+    return (
+        f'<img class="px" style="--w:{width};--h:{height}" width="{width}" height="{height}" '
+        f'src="{source}" alt="{escape(alt)}">'
+    )
+
+
+def heat(values: np.ndarray, top: float, alt: str) -> str:
+    """A map `h w` of bits."""
+    return pixels(sequential_colors(values, top), alt)
+
+
+def balance(values: np.ndarray, top: float, alt: str) -> str:
+    """A map `h w` of numbers above and below zero."""
+    return pixels(diverging_colors(values, top), alt)
+
+
+def balance_bar(top: float, unit: str) -> str:
+    """The colours from -`top` to `top`, with numbers under them."""
+    ramp = data_uri(png_bytes(as_pil(diverging_colors(np.linspace(-top, top, 256)[None], top))), "png")
+    marks = "".join(
+        f"<span><b>{tick}</b></span>" for tick in (f"\u2212{top:g} or less", f"0 {escape(unit)}", f"{top:g} or more")
+    )
+    return (
+        f'<div class="scale"><img src="{ramp}" alt="Colour scale from {-top:g}, blue, to {top:g} {escape(unit)}, red">'
+        f"<div>{marks}</div></div>"
+    )
+
+
+def scale_bar(top: float, over: bool) -> str:
+    """The colours from 0 to `top` bits, with numbers under them."""
+    ramp = data_uri(png_bytes(as_pil(sequential_colors(np.linspace(0, top, 256)[None], top))), "png")
+    step = next(k for k in range(1, int(top) + 1) if top % k == 0 and top / k <= _TICKS)
+    ticks = [f"{k}" for k in range(0, int(top) + 1, step)]
+    ticks[-1] += " bits or more" if over else " bits"
+    marks = "".join(f"<span><b>{escape(tick)}</b></span>" for tick in ticks)
+    return (
+        f'<div class="scale"><img src="{ramp}" alt="Colour scale from 0 bits, dark, to {top:g} bits, bright">'
+        f"<div>{marks}</div></div>"
+    )
+
+
+def strip(images: Iterable[np.ndarray]) -> np.ndarray:
+    """Pictures `h w c` one below the other as RGBA, a transparent line of one pixel between them."""
+    rows: list[np.ndarray] = []
+    for image in images:
+        rgba = np.empty((*image.shape[:2], 4), np.uint8)
+        rgba[..., :3], rgba[..., 3] = image[..., :3], 255
+        rows += [np.zeros((1, image.shape[1], 4), np.uint8)] if rows else []
+        rows.append(rgba)
+    return np.concatenate(rows)
+
+
+def table(rows: Iterable[tuple[str, str]]) -> str:
+    """Names and values."""
+    body = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in rows)
+    return f"<dl class='facts'>{body}</dl>"
