@@ -21,7 +21,7 @@ from pointillist.engine.cuda import CudaEngine, CudaSampler, rows
 from pointillist.engine.cuda.buffers import Buffers
 from pointillist.engine.cuda.graphs import GraphCache
 from pointillist.engine.recording import record
-from pointillist.engine.selection import ON_GPU, choose_engine, gpu
+from pointillist.engine.selection import GPU_ENGINES, choose_engine, gpu
 from pointillist.networks import names
 from pointillist.sampling.engines import create_stepper, record_model
 
@@ -120,7 +120,7 @@ def test_graphs_are_captured_at_the_second_use(monkeypatch: pytest.MonkeyPatch) 
     assert events == 2 * ["on the stream", "begin pool thread_local", "end"]
 
 
-@pytest.mark.parametrize("engine", ON_GPU)
+@pytest.mark.parametrize("engine", GPU_ENGINES)
 @pytest.mark.parametrize(
     ("name", "likelihood", "channels"),
     [
@@ -172,7 +172,7 @@ def test_rows_that_settle_early_take_few_passes(monkeypatch: pytest.MonkeyPatch)
 
 
 @needs_gpu
-@pytest.mark.parametrize("engine", ON_GPU)
+@pytest.mark.parametrize("engine", GPU_ENGINES)
 @pytest.mark.parametrize("name", names())
 def test_a_gpu_paints_the_same(name: str, engine: str) -> None:
     model = pt.build(name, shape=SHAPE, levels=4, preset="tiny").double().eval()
@@ -199,7 +199,7 @@ def test_without_a_gpu_it_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(selection, "gpu", gpu)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     model = pt.build("pixelcnn", shape=(1, 2, 2), levels=2, channels=4, layers=1)
-    for engine in ON_GPU:
+    for engine in GPU_ENGINES:
         with pytest.raises(pt.EngineError, match=f"`engine` .='{engine}'. needs a GPU .* use 'cpu' or 'auto'"):
             pt.sample(model, 1, engine=engine)
 

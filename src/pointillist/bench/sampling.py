@@ -11,7 +11,7 @@ from pointillist.bench.naive import PIXELS, naive_cases
 from pointillist.bench.roofline import Peaks
 from pointillist.bench.timing import Case, MedianRange, cpu_time, interleave
 from pointillist.bench.workload import Workload
-from pointillist.engine.selection import ON_GPU
+from pointillist.engine.selection import GPU_ENGINES
 from pointillist.errors import ConfigError, EngineError
 from pointillist.sampling.loop import ENGINES
 from pointillist.system.memory import measure_peak_memory
@@ -94,7 +94,7 @@ def measure_painting(
         opening = found[f"open {name}"].spread.median
         pure = found[name].less(opening).divided(batch)
         ms, faster, distance = pure.spread.times(1e3), naive.over(pure), pure.spread.median / floor
-        note = "on a GPU, by the clock on the wall" if name in ON_GPU else ""
+        note = "on a GPU, by the clock on the wall" if name in GPU_ENGINES else ""
         rows.append(SamplingTime(name, batch, 1, ms, faster, None, distance, 1e3 * opening, megabytes[name], note))
     return rows
 
@@ -104,7 +104,7 @@ def measure_threads(
     on_case: OnCase = None,
 ) -> list[SamplingTime]:  # fmt: skip
     """Time engines by one thread and by several in turn, by the clock on the wall; not those of a GPU."""
-    engines = [e for e in engines if e not in ON_GPU]
+    engines = [e for e in engines if e not in GPU_ENGINES]
     floor = subject.cost().floor(peaks, batch)
 
     def painting(engine: str, count: int) -> Case:

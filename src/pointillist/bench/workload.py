@@ -12,7 +12,7 @@ from pointillist.bench.cost import Cost, cost_of
 from pointillist.bench.timing import cpu_time
 from pointillist.engine import Program
 from pointillist.engine.recording import record
-from pointillist.engine.selection import ON_GPU
+from pointillist.engine.selection import GPU_ENGINES
 from pointillist.model.inference import inference_mode
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import Stage
@@ -66,7 +66,7 @@ class Workload:
     def paint(self, engine: str, batch: int, threads: int = 1) -> float:
         """Seconds of painting a batch, as a user calls it."""
         work = lambda: sample(self.model, batch, seed=1, engine=engine, size=self.size, batch_size=batch)  # noqa: E731
-        return cpu_time(work, threads, wall=engine in ON_GPU)
+        return cpu_time(work, threads, wall=engine in GPU_ENGINES)
 
     def open(self, engine: str, batch: int, threads: int = 1) -> float:
         """Seconds until an engine stands at the first site, added up over the stages."""
@@ -77,7 +77,7 @@ class Workload:
 
         with inference_mode(self.model):
             for stage, told, _ in self.stages(batch):
-                total += cpu_time(lambda s=stage, t=told: one(s, t), threads, wall=engine in ON_GPU)  # type: ignore[misc]
+                total += cpu_time(lambda s=stage, t=told: one(s, t), threads, wall=engine in GPU_ENGINES)  # type: ignore[misc]
         return total
 
 

@@ -13,8 +13,8 @@ import torch
 
 from pointillist.errors import EngineError
 
-ON_GPU = ("cuda", "cuda-jacobi")
-ENGINES = ("auto", "cpu", *ON_GPU, "step", "naive")
+GPU_ENGINES = ("cuda", "cuda-jacobi")
+ENGINES = ("auto", "cpu", *GPU_ENGINES, "step", "naive")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def choose_engine(asked: str, device: torch.device | None = None) -> EngineChoic
     compiler = find_spec("numba") is not None
     if asked == "cpu" and not compiler:
         raise EngineError("`engine` 'cpu' needs numba, which is not installed: run `pip install numba`, or use 'step'.")
-    if asked in ON_GPU:
+    if asked in GPU_ENGINES:
         gpu(asked, device)
     if asked != "auto":
         return EngineChoice(asked, "as asked")
