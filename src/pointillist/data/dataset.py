@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,12 +22,23 @@ Indices = Sequence[int] | np.ndarray | Tensor
 
 @dataclass(frozen=True)
 class Batch:
-    """Some images: `levels` in [0, spec.levels), with labels, captions and hints where the data set has them."""
+    """Some images with their annotations.
+
+    Attributes:
+        levels: integers in [0, spec.levels).
+        labels: numbers of the classes in `classes`, -1 for none; None where the data set has no labels.
+        texts: captions; None where the data set has none.
+        hints: conditioning images; None where the data set has none.
+        classes: names of the classes of the data set.
+        columns: other annotations of these images, without their hints.
+    """
 
     levels: Int64[Tensor, "b c h w"]
     labels: Int64[Tensor, " b"] | None = None
     texts: tuple[str, ...] | None = None
     hints: Shaped[Tensor, "b d h w"] | None = None
+    classes: tuple[str, ...] = ()
+    columns: Annotations = field(default_factory=Annotations)
 
     def __len__(self) -> int:
         return len(self.levels)
@@ -127,7 +138,8 @@ class ImageDataset(Dataset[dict[str, Any]]):
                 value[...] = _bernoulli(value, seed, int(row))
         labels = None if self.labels is None else torch.from_numpy(self.labels[index])
         texts = None if self.texts is None else tuple(self.texts[i] for i in index)
-        return Batch(torch.from_numpy(values.astype(np.int64)), labels, texts, _tensor(hints))
+        columns = replace(self.columns, hints=None).take(index)
+        return Batch(torch.from_numpy(values.astype(np.int64)), labels, texts, _tensor(hints), self.classes, columns)
 
     def subset(self, indices: Indices, name: str | None = None) -> ImageDataset:
         """Some of the images, sharing this one's memory; dynamic draws stay those of the image."""
