@@ -107,7 +107,7 @@ def test_the_last_layer_of_every_network_stays(name: str) -> None:
 def test_every_model_comes_back_to_the_bit(name: str, kind: str, tmp_path: Path) -> None:
     """Rounded, saved small, loaded: the same weights and the same likelihoods, and the model given stays as it was."""
     torch.manual_seed(0)
-    model = pt.build(name, shape=(1, 8, 8), levels=4, preset="tiny", classes=3, text="learned", position_width=2)
+    model = pt.build(name, shape=(1, 8, 8), levels=4, preset="tiny", classes=3, text="learned", position_channels=2)
     before = {k: v.clone() for k, v in model.state_dict().items()}
     rounded = pt.quantize_weights(model, kind)
     assert all(torch.equal(bits(v), bits(before[k])) for k, v in model.state_dict().items())

@@ -49,7 +49,7 @@ def test_data_of_another_kind_is_refused() -> None:
     """Levels that mean something else; another size of a model with positions."""
     with pytest.raises(pt.DataError, match=r"levels 4 where the model has 5.*--levels"):
         pt.evaluate(labelled(), dataset(levels=4))
-    fixed = pt.build("pixelcnn", shape=(1, 2, 2), levels=5, channels=3, layers=1, position_width=1)
+    fixed = pt.build("pixelcnn", shape=(1, 2, 2), levels=5, channels=3, layers=1, position_channels=1)
     with pytest.raises(pt.ShapeError, match="Size 3x2 does not fit"):
         pt.evaluate(fixed, dataset())
 
@@ -128,7 +128,7 @@ def test_entropy_map() -> None:
     x = torch.randint(0, 5, (2, 3, 2, 2))
     found = entropy_map(model, x)
     assert found.shape == x.shape
-    params = model.params(x, model.condition(None, 2))
+    params = model.params(x, model.encode(None, 2))
     table = model.likelihood.conditional(params, x, 1).detach()
     torch.testing.assert_close(found[:, 1], -(table.exp() * table).sum(1) / math.log(2))
     flat = pt.build("pixelcnn", shape=(1, 2, 2), levels=8, channels=3, layers=1)

@@ -221,8 +221,8 @@ def test_words_have_places_and_pieces() -> None:
 def check_tokens_are_heard(encoder: str) -> None:
     """A model of the token states of an encoder: told, it says something else than untold, and saves no encoder."""
     model = pt.build("pixelcnn", **SMALL, text=f"{encoder}+tokens").eval()  # type: ignore[arg-type]
-    assert model.config.text is not None
-    assert model.config.text.token_size
+    assert model.config.condition(TextConfig) is not None
+    assert model.config.condition(TextConfig).token_size
     x = torch.zeros(2, 1, 3, 4, dtype=torch.int64)
     told, untold = model.log_prob(x, text=["a red dragon", ""]).tolist()
     assert told != untold
@@ -256,8 +256,8 @@ def test_clip_is_read_from_a_folder(tmp_path: Path) -> None:
     np.testing.assert_allclose(encoder.encode("a red cat and more"), expected.numpy(), atol=1e-6)
     check_tokens_are_heard(name)
     model = pt.build("pixelcnn", **SMALL, text=name)  # type: ignore[arg-type]
-    assert model.config.text is not None
-    assert model.config.text.fingerprint == encoder.fingerprint
+    assert model.config.condition(TextConfig) is not None
+    assert model.config.condition(TextConfig).fingerprint == encoder.fingerprint
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
     with pytest.raises(pt.ConfigError, match="holds a 'bert'"):
         open_encoder(f"clip:{tmp_path}/.")

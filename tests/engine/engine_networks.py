@@ -115,7 +115,7 @@ class Gated(nn.Module):
     def forward(self, x: Tensor, ctx: Any, vector: Tensor | None = None, spatial: Tensor | None = None) -> Tensor:
         """Canvas to parameters."""
         condition = None if vector is None else ctx.given("label", vector)
-        bias = [0.0 if layer.condition is None else layer.condition(condition) for layer in self.layers]
+        bias = [0.0 if layer.condition is None else layer.encode(condition) for layer in self.layers]
 
         def vertical(x: Tensor) -> tuple[Tensor, ...]:
             links, v = [], x

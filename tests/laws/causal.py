@@ -26,20 +26,20 @@ def difference(a: Tensor, b: Tensor) -> float:
 
 def places(model: PixelModel, height: int, width: int) -> list[tuple[int, int, int]]:
     """Every (row, column, sub-pixel), in the order in which they are painted. Coupled channels are one sub-pixel."""
-    sites = np.argsort(model.places(height, width), axis=None)
-    return [(int(s) // width, int(s) % width, g) for s in sites for g in range(model.ports.groups)]
+    sites = np.argsort(model.generation_rank(height, width), axis=None)
+    return [(int(s) // width, int(s) % width, g) for s in sites for g in range(model.dims.groups)]
 
 
 def in_order(model: PixelModel, t: Float[Tensor, "b _ h w"]) -> Float[Tensor, "s b e"]:
     """Values of a canvas or parameters as a list of sub-pixels, in the order of painting."""
     row, column, group = torch.tensor(places(model, *t.shape[2:])).T
-    return t.unflatten(1, (model.ports.groups, -1))[:, group, :, row, column]
+    return t.unflatten(1, (model.dims.groups, -1))[:, group, :, row, column]
 
 
 def out_of_order(model: PixelModel, t: Float[Tensor, "s b e"], height: int, width: int) -> Float[Tensor, "b _ h w"]:
     """The inverse of `in_order`."""
     row, column, group = torch.tensor(places(model, height, width)).T
-    canvas = t.new_empty(t.shape[1], model.ports.groups, t.shape[2], height, width)
+    canvas = t.new_empty(t.shape[1], model.dims.groups, t.shape[2], height, width)
     canvas[:, group, :, row, column] = t
     return canvas.flatten(1, 2)
 
@@ -50,9 +50,9 @@ def jacobian(model: PixelModel, height: int, width: int) -> Float[Tensor, "s s"]
     One forward and one backward: image i of a batch asks about sub-pixel i.
     """
     order = places(model, height, width)
-    count, groups = len(order), model.ports.groups
-    condition = model.condition(random_told(model, count, height, width), count)
-    canvas = torch.randn(count, model.ports.canvas, height, width, dtype=torch.float64, requires_grad=True)
+    count, groups = len(order), model.dims.groups
+    condition = model.encode(random_told(model, count, height, width), count)
+    canvas = torch.randn(count, model.dims.canvas, height, width, dtype=torch.float64, requires_grad=True)
     params = model.outputs(canvas, condition).unflatten(1, (groups, -1))
     row, column, group = torch.tensor(order).T
     asked = params[torch.arange(count), group, :, row, column]  # [s, p / groups]
@@ -79,8 +79,8 @@ def check_no_leak(model: PixelModel, height: int, width: int) -> None:
 
 def check_batch(model: PixelModel, height: int, width: int) -> None:
     """Images of a batch do not mix."""
-    canvas = torch.randn(3, model.ports.canvas, height, width, dtype=torch.float64, requires_grad=True)
-    params = model.outputs(canvas, model.condition(random_told(model, 3, height, width), 3))
+    canvas = torch.randn(3, model.dims.canvas, height, width, dtype=torch.float64, requires_grad=True)
+    params = model.outputs(canvas, model.encode(random_told(model, 3, height, width), 3))
     (gradient,) = torch.autograd.grad((params[1] * torch.randn_like(params[1])).sum(), canvas)
     assert not gradient[[0, 2]].any(), "an image of a batch depends on another one"
 
@@ -88,9 +88,9 @@ def check_batch(model: PixelModel, height: int, width: int) -> None:
 def check_poison(model: PixelModel, height: int, width: int) -> None:
     """Changing a sub-pixel and all later ones, by millions, does not change the parameters up to it."""
     count = 2
-    condition = model.condition(random_told(model, count, height, width), count)
+    condition = model.encode(random_told(model, count, height, width), count)
     order = places(model, height, width)
-    canvas = torch.randn(count, model.ports.canvas, height, width, dtype=torch.float64)
+    canvas = torch.randn(count, model.dims.canvas, height, width, dtype=torch.float64)
 
     def params(x: Tensor) -> Tensor:
         torch.manual_seed(1)  # the same dropout
@@ -110,7 +110,7 @@ def check_poison(model: PixelModel, height: int, width: int) -> None:
 def check_filling(model: PixelModel, height: int, width: int) -> None:
     """What the naive engine's canvas holds at unknown pixels does not change what it says."""
     x = random_levels(model, 2, height, width)
-    condition = model.condition(random_told(model, 2, height, width), 2)
+    condition = model.encode(random_told(model, 2, height, width), 2)
     empty = walk(model, condition, x, naive_on(torch.zeros_like))
     filled = walk(model, condition, x, naive_on(lambda canvas: torch.randn_like(canvas) * 100))
     for (site, said), (_, again) in zip(empty, filled, strict=True):

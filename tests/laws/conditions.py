@@ -23,11 +23,11 @@ from .strategies import dirty, random_asked, random_levels, random_told, replace
 
 def params_of(model: PixelModel, told: ConditionInputs, canvas: Tensor) -> Tensor:
     """Outputs of the network for a canvas under conditions."""
-    return model.outputs(canvas, model.condition(told, len(told)))
+    return model.outputs(canvas, model.encode(told, len(told)))
 
 
 def random_canvas(model: PixelModel, count: int) -> Tensor:
-    return torch.randn(count, model.ports.canvas, model.image.height, model.image.width, dtype=torch.float64)
+    return torch.randn(count, model.dims.canvas, model.image.height, model.image.width, dtype=torch.float64)
 
 
 def check_nothing_hidden_is_heard(model: PixelModel) -> None:
@@ -48,7 +48,7 @@ def check_nothing_hidden_is_heard(model: PixelModel) -> None:
             after = params_of(model, ConditionInputs(count, {**told.parts, name: spoilt}), canvas)
             assert torch.equal(before, after), f"values of `{name}` are heard where they are not known"
             unheard = ConditionInputs(count, {**told.parts, name: MaskedValue(noise, torch.zeros_like(known))})
-            hidden = ConditionInputs(count, {**told.parts, name: part.hidden(torch.ones(count, dtype=torch.bool))})
+            hidden = ConditionInputs(count, {**told.parts, name: part.dropped(torch.ones(count, dtype=torch.bool))})
             assert torch.equal(params_of(model, unheard, canvas), params_of(model, hidden, canvas))
 
 
@@ -57,7 +57,7 @@ def check_each_is_heard(model: PixelModel, points: int = 4) -> None:
 
     Over several random weights, as a rectifier may be off for some of them.
     """
-    for name in model.listeners:
+    for name in model.conditions.encoders:
         for others in (True, False):
             same = torch.stack([_same(dirty(model, 0.3), name, others) for _ in range(points)]).all(0)
             for pair, images in zip(("two values", "a value and none", "another and none"), same.T, strict=True):
@@ -90,7 +90,7 @@ def check_gradients_reach(model: PixelModel) -> None:
         parts[name] = MaskedValue(part.values, rows.expand_as(part.known))
     x = random_levels(model, count)
     loss = -model(x, ConditionInputs(count, parts)).sum()
-    for name, listener in model.listeners.items():
+    for name, listener in model.conditions.encoders.items():
         weights = {name: weight for name, weight in listener.named_parameters() if weight.requires_grad}
         gradients = torch.autograd.grad(loss, list(weights.values()), retain_graph=True, allow_unused=True)
         for weight, gradient in zip(weights, gradients, strict=True):
@@ -102,7 +102,7 @@ def check_gradients_reach(model: PixelModel) -> None:
 def check_images_do_not_mix(model: PixelModel) -> None:
     """What one image is told does not reach another."""
     told, other, canvas = random_told(model, 3), random_told(model, 3), random_canvas(model, 3)
-    mixed = ConditionInputs.together([told[:1], other[1:]])
+    mixed = ConditionInputs.concat([told[:1], other[1:]])
     with torch.no_grad():
         a, b = params_of(model, told, canvas), params_of(model, mixed, canvas)
     torch.testing.assert_close(a[0], b[0], rtol=1e-12, atol=1e-12)
@@ -111,7 +111,7 @@ def check_images_do_not_mix(model: PixelModel) -> None:
 def check_guidance_is_the_formula(model: PixelModel, guidance: float) -> None:
     """Draws are from log p_u + g (log p_c - log p_u), renormalised, at every sub-pixel; images are scored so."""
     count, (height, width) = 2, (model.image.height, model.image.width)
-    told = model.told(count=count, size=(height, width), **random_asked(model, count, sure=True))
+    told = model.conditions.inputs(count=count, size=(height, width), **random_asked(model, count, sure=True))
     x = random_levels(model, count)
     chooser = UniformSampler(torch.rand(count, *x.shape[1:], dtype=torch.float64), guidance, 1.0, 1.0)
     chooser.guided = True
@@ -134,8 +134,8 @@ def check_guidance_is_the_formula(model: PixelModel, guidance: float) -> None:
         return levels.repeat(2)
 
     with inference_mode(model), replaced(sampling_transforms, "inverse_cdf", spy):
-        both = ConditionInputs.together([told, told.untold()])
-        autoregressive_loop(model, model.condition(both, 2 * count), choose, 2 * count, height, width, "step")
+        both = ConditionInputs.concat([told, told.unconditional()])
+        autoregressive_loop(model, model.encode(both, 2 * count), choose, 2 * count, height, width, "step")
         torch.testing.assert_close(guided_log_prob(model, x, told, guidance), wanted, rtol=1e-9, atol=1e-9)
         one = x[:1].expand(count, -1, -1, -1)  # is told nothing once
         each = guided_log_prob(model, one.contiguous(), told, guidance)

@@ -31,9 +31,9 @@ def check_engine_equals_full(
 ) -> None:
     """Teacher-forced: at every sub-pixel of true images the engine's parameters are those of the full pass."""
     x = random_levels(model, count, height, width)
-    groups = model.ports.groups
+    groups = model.dims.groups
     with inference_mode(model):
-        condition = model.condition(told, count, (height, width))
+        condition = model.encode(told, count, (height, width))
         full = model.params(x, condition).unflatten(1, (groups, -1)).numpy()
         for name in WALKING:
             sites = []
@@ -60,8 +60,8 @@ def check_painted_by_full_forwards(model: PixelModel, height: int, width: int, c
     uniforms = torch.from_numpy(np.random.default_rng(seed).random((count, model.image.channels, height, width)))
     x = random_levels(model, count, height, width)  # what is not painted yet must not matter
     with inference_mode(model):
-        condition = model.condition(model.told(None, count, size=(height, width)), count, (height, width))
-        for site in model.places(height, width).argsort(axis=None):
+        condition = model.encode(model.conditions.inputs(None, count, size=(height, width)), count, (height, width))
+        for site in model.generation_rank(height, width).argsort(axis=None):
             row, column = divmod(int(site), width)
             for channel in range(model.image.channels):
                 table = model.likelihood.conditional(model.params(x, condition), x, channel)[:, :, row, column]
@@ -106,7 +106,7 @@ def check_unroll_is_given_conditionals(model: PixelModel, height: int, width: in
         return true
 
     with inference_mode(model):
-        condition = model.condition(None, 2, (height, width))
+        condition = model.encode(None, 2, (height, width))
         for name in WALKING:
             assert torch.equal(autoregressive_loop(model, condition, choose, 2, height, width, name), x)
             torch.testing.assert_close(found, model.log_prob_map(x), rtol=1e-9, atol=1e-9)
@@ -127,13 +127,13 @@ def check_known_is_kept(model: PixelModel, height: int, width: int) -> None:
             return true
 
         with inference_mode(model):
-            condition = model.condition(None, 2, (height, width))
+            condition = model.encode(None, 2, (height, width))
             painted = autoregressive_loop(
                 model, condition, choose, 2, height, width, name, known=ObservedPixels(noise, mask)
             )
             assert torch.equal(painted, x)
             torch.testing.assert_close(found, model.log_prob_map(x) * ~mask, rtol=1e-9, atol=1e-9)
         channels = range(model.image.channels)
-        order = model.places(height, width).argsort(axis=None)
+        order = model.generation_rank(height, width).argsort(axis=None)
         sites = [(int(s) // width, int(s) % width) for s in order if not mask.flatten()[s]]
         assert asked == [(*site, channel) for site in sites for channel in channels]

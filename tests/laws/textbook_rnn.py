@@ -47,7 +47,7 @@ def pixel_rnn(model: PixelModel, x: Tensor, vector: Tensor | None, positions: Te
     """One of the two, by itself."""
     config = model.config.backbone
     assert isinstance(config, PixelRNNConfig)
-    return network(model.backbone, config, model.ports, x, vector, positions)
+    return network(model.backbone, config, model.dims, x, vector, positions)
 
 
 def network(

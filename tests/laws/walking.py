@@ -30,7 +30,7 @@ def naive_on(fill: Callable[[Tensor], Tensor]) -> Open:
 
     def opened(model: PixelModel, stage: Stage, told: Condition, canvas: Tensor) -> Stepper:
         filled = fill(stage.grid(canvas))
-        return NaiveEngine(lambda x, ctx: stage.network(x, ctx, told), filled, model.ports.groups, model.order())
+        return NaiveEngine(lambda x, ctx: stage.network(x, ctx, told), filled, model.dims.groups, model.order())
 
     return opened
 
@@ -42,10 +42,10 @@ def walk(
 
     Every sub-pixel is then told the true value, also those that an earlier stage has painted, which are not asked.
     """
-    groups = model.ports.groups
-    share = model.ports.params // groups
+    groups = model.dims.groups
+    share = model.dims.params // groups
     order = model.order()
-    canvas, condition = order.turn(model.canvas(x).detach()), model.in_order(condition, order)
+    canvas, condition = order.turn(model.canvas(x).detach()), model.conditions.to_raster_frame(condition, order)
     height, width = canvas.shape[2:]
     known = np.zeros((height, width), bool)
     coarse: Tensor | None = None

@@ -54,7 +54,7 @@ def test_score_is_the_likelihood(client: TestClient, service: StudioService, nam
     assert found["bits_per_dim"] == pytest.approx(found["bits"] / levels.size)
     assert found["expected"] == pytest.approx(decoded(found["entropy"]).sum(), rel=1e-4)
     assert found["z"] == pytest.approx(surprisal_maps(model, levels).z)
-    places = model.places(*levels.shape[1:])
+    places = model.generation_rank(*levels.shape[1:])
     assert (places.ravel()[found["sequence"]] == np.arange(places.size)).all()
 
 
@@ -118,7 +118,7 @@ def test_it_depends_on_earlier_pixels_only(client: TestClient, service: StudioSe
     np.testing.assert_allclose(values, expected.values, rtol=1e-4, atol=1e-6)
     assert found["top"] == pytest.approx(np.abs(values).max())
     assert found["signed"] == model.image.ordered
-    places = model.places(*levels.shape[1:])
+    places = model.generation_rank(*levels.shape[1:])
     assert (values[:, places > places[2, 3]] == 0).all()
     assert (values != 0).any()
 
@@ -143,7 +143,7 @@ def test_an_edit_costs_what_the_likelihood_says(client: TestClient, service: Stu
     )
     p, q = (enumerated(model, x, (1, 1, 2)) for x in (levels, changed))
     assert shift[1, 1, 2] == pytest.approx((p * np.log2(p / q)).sum(), rel=1e-2, abs=1e-5)
-    places = model.places(*levels.shape[1:])
+    places = model.generation_rank(*levels.shape[1:])
     assert (shift[:, places < places[1, 2]] == 0).all()
 
 

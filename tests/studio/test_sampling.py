@@ -74,7 +74,7 @@ def test_the_stream_is_the_image(
     assert [e["first"] for e in pixels] == np.cumsum([0, *(e["count"] for e in pixels[:-1])]).tolist()
     assert sorted(started["sequence"]) == list(range(size[0] * size[1]))
     loaded = model_of(service, model)
-    places = loaded.places(*size, loaded.order(request_.get("order")))
+    places = loaded.generation_rank(*size, loaded.order(request_.get("order")))
     assert (places.ravel()[started["sequence"]] == np.arange(places.size)).all()
     maps = surprisal_maps(loaded, images(finished)[0], order=request_.get("order"))
     for name, expected in (("levels", images(finished)[0]), ("entropy", maps.entropy), ("surprisal", maps.surprise)):

@@ -140,7 +140,7 @@ def _gradients(
         for row, column in sites:
             value = bits[channels, row, column].sum()
             (found,) = torch.autograd.grad(value, canvas, retain_graph=True)
-            yield found.reshape(asked.shape[0], model.level_width, *asked.shape[1:])
+            yield found.reshape(asked.shape[0], model.config.level_width, *asked.shape[1:])
 
 
 @contextmanager
@@ -205,7 +205,7 @@ def integrated_gradients(
             canvas, other, n_steps=steps, method="gausslegendre", internal_batch_size=_SITES,
             return_convergence_delta=True,
         )  # fmt: skip
-    values = found.reshape(asked.shape[0], model.level_width, *asked.shape[1:]).sum(1).double().cpu().numpy()
+    values = found.reshape(asked.shape[0], model.config.level_width, *asked.shape[1:]).sum(1).double().cpu().numpy()
     site, names = (row, column, channel), channel_names(model.image)
     return Attribution(values, True, "integrated gradients", "bits", site, float(gap), names)
 

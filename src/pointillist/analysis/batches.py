@@ -46,15 +46,15 @@ class BatchedOutputs:
         if self._levels.ndim != 4:
             raise ShapeError(f"Levels of shape {tuple(self._levels.shape)} must be (n, c, h, w).")
         self.count, _, self.height, self.width = self._levels.shape
-        self._told = model.told(label, self.count, text, size=(self.height, self.width), **further)
+        self._told = model.conditions.inputs(label, self.count, text, size=(self.height, self.width), **further)
 
     def outputs(self, start: int, stop: int) -> tuple[Int[Tensor, "b c h w"], Float[Tensor, "b p h w"]]:
         """Levels of some images, checked, and the network's outputs for them."""
         index = np.arange(start, min(stop, self.count))
         if self._data is not None:
             batch = self._data.batch(index, seed=self._seed)
-            levels, told = batch.levels, self._telling(index, batch)
+            levels, told = batch.levels, self._telling(batch)
         else:
             levels, told = self._levels[start:stop], self._told[index]
         x = self._model.check(levels)
-        return x, self._model.params(x, self._model.condition(told, len(x)), self._order)
+        return x, self._model.params(x, self._model.encode(told, len(x)), self._order)

@@ -100,10 +100,10 @@ def condition_gain(
 def conditions_of(asked: ImageQuery) -> ConditionGain:
     """Bits with and without the conditions of a question that is checked."""
     model, classes = asked.model, asked.model.config.classes
-    if not model.listeners:
+    if not model.conditions.encoders:
         raise ConfigError("This model listens to nothing, so there is no condition whose bits could be counted.")
-    anything = asked.told.anything
-    untold = replace(asked, told=asked.told.untold()).bits if anything else asked.bits
+    anything = asked.told.is_conditional
+    untold = replace(asked, told=asked.told.unconditional()).bits if anything else asked.bits
     each = [_labelled(asked, number).bits for number in range(len(classes))]
     bits = np.array([part.sum() for part in each])
     told = each[int(bits.argmin())] if each and not anything else asked.bits

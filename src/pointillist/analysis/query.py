@@ -61,7 +61,7 @@ class ImageQuery:
             ShapeError, DataError, ConfigError: if the model does not take this image or these conditions.
         """
         x = one_image(model, image)
-        told = model.told(label, 1, text, size=(x.shape[2], x.shape[3]), **further)
+        told = model.conditions.inputs(label, 1, text, size=(x.shape[2], x.shape[3]), **further)
         return cls(model, x, told, model.order(order))
 
     @property
@@ -82,7 +82,7 @@ class ImageQuery:
 
     def condition(self, count: int) -> Condition:
         """What the network is told, for `count` images like this one."""
-        return self.model.condition(self.told[np.zeros(count, np.int64)], count)
+        return self.model.encode(self.told[np.zeros(count, np.int64)], count)
 
     def outputs(self, canvas: Float[Tensor, "b i h w"]) -> Float[Tensor, "b p h w"]:
         """Network outputs for any canvases of the size of the image."""
@@ -110,7 +110,9 @@ class ImageQuery:
     def places(self) -> Int[np.ndarray, "c h w"]:
         """The place of each sub-pixel in the order of painting, from 0."""
         channels, height, width = self.shape
-        return self.model.places(height, width, self.order)[None] * channels + np.arange(channels)[:, None, None]
+        return (
+            self.model.generation_rank(height, width, self.order)[None] * channels + np.arange(channels)[:, None, None]
+        )
 
     def earlier(self, row: int, column: int, channel: int) -> Bool[np.ndarray, "c h w"]:
         """What the network may know at a sub-pixel; of a coupled pixel, only what is before it."""

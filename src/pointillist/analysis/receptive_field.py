@@ -17,6 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from pointillist.errors import ShapeError
+from pointillist.images import channel_names
 from pointillist.model.arguments import check_site
 from pointillist.model.pixel_model import PixelModel
 from pointillist.ordering import PixelOrder
@@ -138,7 +139,7 @@ def _earlier(
 ) -> np.ndarray:
     """Bool `c h w`: what is painted before a site, channels of a pixel in turn."""
     channel, row, column = site
-    own, place = np.indices(shape)[0], model.places(*shape[1:], order)[None]
+    own, place = np.indices(shape)[0], model.generation_rank(*shape[1:], order)[None]
     here = place[0, row, column]
     before: np.ndarray = (place < here) | ((place == here) & (own < (0 if model.likelihood.coupled else channel)))
     return before
@@ -171,10 +172,10 @@ def _gradient(
 ) -> np.ndarray:
     """Bool `c h w`: where the gradient of the site's parameters is not zero, for any of a few random canvases."""
     channel, row, column = site
-    groups, (channels, height, width) = model.ports.groups, shape
-    canvas = torch.randn(_CANVASES, model.ports.canvas, height, width, generator=random, dtype=torch.float64)
+    groups, (channels, height, width) = model.dims.groups, shape
+    canvas = torch.randn(_CANVASES, model.dims.canvas, height, width, generator=random, dtype=torch.float64)
     canvas.requires_grad_()
-    outputs: Tensor = model.outputs(canvas, model.condition(None, _CANVASES, (height, width)), order)
+    outputs: Tensor = model.outputs(canvas, model.encode(None, _CANVASES, (height, width)), order)
     asked = outputs.reshape(_CANVASES, groups, -1, height, width)[:, channel if groups > 1 else 0, :, row, column]
     weights = torch.randn(asked.shape, generator=random, dtype=torch.float64)
     found: np.ndarray = _of_canvas((asked * weights).sum(), canvas, channels).amax(0).numpy() != 0
@@ -198,7 +199,7 @@ def _strength(
         )
     channel, row, column = site
     canvas = model.canvas(x).detach().requires_grad_()
-    params = model.outputs(canvas, model.condition(None, len(x), size), order)
+    params = model.outputs(canvas, model.encode(None, len(x), size), order)
     nats = model.likelihood.log_prob(params, x)[:, channel, row, column].sum()
     return _of_canvas(nats, canvas, x.shape[1]).mean(0).numpy()
 

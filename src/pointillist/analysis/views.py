@@ -66,7 +66,7 @@ class Views:
     @cached_property
     def conditions(self) -> ConditionGain | None:
         """What being told saves; None for a model that listens to nothing."""
-        if not self.asked.model.listeners:
+        if not self.asked.model.conditions.encoders:
             return None
         self._say("conditions")
         return conditions_of(self.asked)

@@ -66,5 +66,5 @@ def _paint(subject: Workload, batch: int, sites: Tensor) -> float:
     uniforms = torch.rand(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     chooser = UniformSampler(uniforms, guidance=1.0, temperature=1.0, top_p=1.0)
     with inference_mode(model):
-        condition = model.condition(None, batch, size)
+        condition = model.encode(None, batch, size)
         return cpu_time(lambda: autoregressive_loop(model, condition, chooser, batch, *size, "naive", known=known))

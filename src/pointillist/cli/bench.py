@@ -15,7 +15,7 @@ from pointillist.cli.weights import with_weights
 if TYPE_CHECKING:
     from pointillist.bench import BenchConfig, BenchReport
     from pointillist.bench.timing import MedianRange
-    from pointillist.model.pretrained import PretrainedPixelModel
+    from pointillist.model.pixel_model import PixelModel
 
 EPILOG = """Examples:
 
@@ -121,7 +121,7 @@ def bench(
     say(report)
 
 
-def _measured(measure: Any, subject: PretrainedPixelModel, name: str, plan: BenchConfig) -> BenchReport:
+def _measured(measure: Any, subject: PixelModel, name: str, plan: BenchConfig) -> BenchReport:
     """The report; a bar shows that something goes on."""
     done = 0
     with Bar("measuring", 0) as bar:
@@ -149,9 +149,7 @@ def _numbers(flag: str, text: str) -> tuple[int, ...]:
     return tuple(map(int, parts))
 
 
-def _model(
-    name: str, sets: list[str], size: tuple[int, int] | None, levels: int, mode: str
-) -> tuple[PretrainedPixelModel, str]:
+def _model(name: str, sets: list[str], size: tuple[int, int] | None, levels: int, mode: str) -> tuple[PixelModel, str]:
     """A trained model, or an untrained one with the settings asked for; and what to call it."""
     import torch
 
@@ -182,7 +180,7 @@ def _model(
         preset=section.preset,
         likelihood=section.likelihood,
         mixtures=section.mixtures,
-        position_width=section.position_width,
+        position_channels=section.position_channels,
         **section.network,
     )
     changed = ", ".join(text.removeprefix("model.network.").removeprefix("model.") for text in sets)

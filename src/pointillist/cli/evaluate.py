@@ -16,7 +16,7 @@ from pointillist.cli.weights import with_weights
 
 if TYPE_CHECKING:
     from pointillist.data import DataOptions, DataSplits, ImageDataset
-    from pointillist.model.pretrained import PretrainedPixelModel
+    from pointillist.model.pixel_model import PixelModel
 
 EPILOG = """Examples:
 
@@ -161,7 +161,7 @@ def evaluate(
         print_report(model, images, result, facts, seconds, per_image)
 
 
-def resolve_data_options(model: PretrainedPixelModel, data: str, sets: list[str], *, labels: bool) -> DataOptions:
+def resolve_data_options(model: PixelModel, data: str, sets: list[str], *, labels: bool) -> DataOptions:
     """How the model's own training images were read, as far as it applies to `data`.
 
     Raises:

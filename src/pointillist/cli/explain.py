@@ -14,7 +14,7 @@ from pointillist.cli.settings import FLAG
 if TYPE_CHECKING:
     from pointillist.analysis import Explanation
     from pointillist.data import ImageDataset
-    from pointillist.model.pretrained import PretrainedPixelModel
+    from pointillist.model.pixel_model import PixelModel
 
 EPILOG = """Examples:
 
@@ -144,7 +144,7 @@ def _check(out: Path, maps: Path | None, label: str | None, no_labels: bool, for
 
 
 def _images(
-    model: PretrainedPixelModel, source: str, split: str | None, sets: list[str], *, labels: bool
+    model: PixelModel, source: str, split: str | None, sets: list[str], *, labels: bool
 ) -> tuple[str, ImageDataset]:
     """The images of a source, read as the model's own."""
     from pointillist.cli.evaluate import resolve_data_options, select_split
@@ -171,9 +171,7 @@ def resolve_index(images: ImageDataset, index: int | None) -> int:
     return index or 0
 
 
-def query_from_dataset(
-    model: PretrainedPixelModel, images: ImageDataset, number: int, given: dict[str, Any]
-) -> tuple[Any, Any]:
+def query_from_dataset(model: PixelModel, images: ImageDataset, number: int, given: dict[str, Any]) -> tuple[Any, Any]:
     """Levels of an image, and what the model is told of it: what was typed, and else what the data say."""
     import numpy as np
 
@@ -184,15 +182,15 @@ def query_from_dataset(
     check_spec(model, images)
     index = np.array([number])
     batch = images.batch(index, seed=0)
-    told = DatasetConditions(model, images)(index, batch)
+    told = DatasetConditions(model, images)(batch)
     height, width = batch.levels.shape[2:]
-    typed = model.told(**given, count=1, size=(height, width))
+    typed = model.conditions.inputs(**given, count=1, size=(height, width))
     told = ConditionInputs(1, {name: (typed if name in given else told).parts[name] for name in typed.parts})
     return batch.levels[0], told
 
 
 def _calibration(
-    model: PretrainedPixelModel,
+    model: PixelModel,
     images: ImageDataset,
     count: int | None,
     source: str | None,

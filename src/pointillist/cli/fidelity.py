@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pointillist.cli.output import Bar
+from pointillist.conditioning import TextConfig
 
 if TYPE_CHECKING:
     from pointillist.data import DataSplits, ImageDataset
     from pointillist.evaluation.conditioning import MeanWithCI, RetrievalMetrics
-    from pointillist.model.pretrained import PretrainedPixelModel
+    from pointillist.model.pixel_model import PixelModel
 
 
 def condition_metrics(
-    model: PretrainedPixelModel,
+    model: PixelModel,
     images: ImageDataset,
     candidates: int,
     draws: int,
@@ -34,7 +35,7 @@ def condition_metrics(
         with Bar("classifying", len(images)) as bar:
             ranking, _ = bayes_classify(model, images, batch_size=batch_size, guidance=guidance, on_progress=bar.follow)
         facts["classes"] = _ranking(ranking)
-    if draws and model.config.text is not None and images.texts is not None:
+    if draws and model.config.condition(TextConfig) is not None and images.texts is not None:
         fitting = min(candidates, len(set(images.texts)))
         if fitting > 1:
             how = {"candidates": fitting, "draws": draws}
@@ -46,7 +47,7 @@ def condition_metrics(
     return facts
 
 
-def copies(model: PretrainedPixelModel, splits: DataSplits, images: ImageDataset, split: str, n: int) -> dict[str, Any]:
+def copies(model: PixelModel, splits: DataSplits, images: ImageDataset, split: str, n: int) -> dict[str, Any]:
     """How near `n` samples come to training images, against how near images that were held out come.
 
     Raises:

@@ -12,11 +12,11 @@ from pointillist.cli.output import print_facts
 if TYPE_CHECKING:
     from pointillist.data import DataOptions, ImageDataset
     from pointillist.evaluation.likelihood import Evaluation
-    from pointillist.model.pretrained import PretrainedPixelModel
+    from pointillist.model.pixel_model import PixelModel
 
 
 def describe(
-    model: PretrainedPixelModel, images: ImageDataset, split: str, result: Evaluation, options: DataOptions
+    model: PixelModel, images: ImageDataset, split: str, result: Evaluation, options: DataOptions
 ) -> dict[str, Any]:
     """Everything that must be known to compare the figure with another."""
     told = bool(model.config.classes) and images.labels is not None
@@ -41,22 +41,10 @@ def describe(
     }
 
 
-def active_conditions(model: PretrainedPixelModel, images: ImageDataset) -> list[str]:
-    """Which conditions the model is told, of those it listens to."""
-    config, columns = model.config, images.columns
-    made = config.hint is not None and (config.hint.derive is not None or columns.hints is not None)
-    known = {
-        "label": images.labels is not None,
-        "attributes": any(
-            name in columns.attributes for name in (config.attributes.values if config.attributes else ())
-        ),
-        "vector": columns.vectors is not None,
-        "text": images.texts is not None,
-        "words": images.texts is not None,
-        "tokens": images.texts is not None,
-        "hint": made,
-    }
-    return [name for name in model.listeners if known[name]]
+def active_conditions(model: PixelModel, images: ImageDataset) -> list[str]:
+    """Conditions of the model that the images are annotated with, by the name of the encoder."""
+    inputs = model.conditions.from_batch(images.batch(range(min(len(images), 256))))
+    return [name for name, value in inputs.parts.items() if value.known.any()]
 
 
 def print_report(

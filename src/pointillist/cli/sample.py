@@ -19,7 +19,7 @@ from pointillist.cli.weights import with_weights
 
 if TYPE_CHECKING:
     from pointillist.cli.writers import Totals
-    from pointillist.model.pretrained import PretrainedPixelModel
+    from pointillist.model.pixel_model import PixelModel
 
 EPILOG = """Examples:
 
@@ -212,7 +212,7 @@ def check_animation(path: Path, kind: str, force: bool) -> None:
 
 
 def _paint(
-    painter: PretrainedPixelModel,
+    painter: PixelModel,
     settings: dict[str, Any],
     kind: str,
     path: Path,
@@ -249,7 +249,7 @@ def _paint(
             if animate is not None:
                 from pointillist.visualization import animate as write_animation
 
-                places = painter.places(height, width, order)
+                places = painter.generation_rank(height, width, order)
                 write_animation(array, animate, order=places, captions=captions, columns=columns)
     report(totals, settings, path, animate, time.perf_counter() - started, as_json)
 

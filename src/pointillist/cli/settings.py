@@ -92,11 +92,11 @@ SETTINGS = (
     Setting("--likelihood", "model.likelihood", _choice("Likelihood", "auto", "bernoulli", "categorical", "mixture"),
             MODEL, "bernoulli, categorical, mixture or auto.", "auto", metavar="NAME"),
     Setting("--mixtures", "model.mixtures", int, MODEL, "Components of a mixture.", "10", metavar="N"),
-    Setting("--positions", "model.position_width", int, MODEL, "Features of learned positions; they fix the size.", "0",
+    Setting("--positions", "model.position_channels", int, MODEL, "Features of learned positions; they fix the size.", "0",
             metavar="N"),
-    Setting("--text", "model.text", str, MODEL, "How captions are heard: use, learned, use+learned, each +tokens, off. "
+    Setting("--text", "model.conditions.text.encoder", str, MODEL, "How captions are heard: use, learned, use+learned, each +tokens, off. "
             "Default: use, where there are any.", metavar="HOW"),
-    Setting("--hint", "model.hint", str, MODEL,
+    Setting("--hint", "model.conditions.hint.rule", str, MODEL,
             "Give it beforehand, made of the image: lowres:2, grey, outline, half:left.", metavar="WHAT"),
     Setting("--orders", "model.orders", str, MODEL, "Orders to train on, with commas; raster-all, s-curve-all. "
             "Default: raster.", metavar="NAMES"),

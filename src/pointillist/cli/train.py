@@ -15,7 +15,7 @@ from pointillist.system.processes import is_main_process
 
 if TYPE_CHECKING:
     from pointillist.data import DataSplits
-    from pointillist.model.pretrained import PretrainedPixelModel
+    from pointillist.model.pixel_model import PixelModel
     from pointillist.training.run_config import RunConfig
 
 EPILOG = """Examples:
@@ -98,7 +98,7 @@ def train(
         _train(run, source, resume)
 
 
-def _forecast(run: RunConfig, source: PretrainedPixelModel | None) -> None:
+def _forecast(run: RunConfig, source: PixelModel | None) -> None:
     """Read the images, make the model, try the first steps."""
     from pointillist.training import estimate_cost
 
@@ -110,7 +110,7 @@ def _forecast(run: RunConfig, source: PretrainedPixelModel | None) -> None:
         typer.echo(str(found))
 
 
-def _train(run: RunConfig, source: PretrainedPixelModel | None, resume: bool) -> None:
+def _train(run: RunConfig, source: PixelModel | None, resume: bool) -> None:
     """Read the images, make the model, run the loop."""
     from pointillist.training import Interrupted
     from pointillist.training import train as train_model
@@ -164,7 +164,7 @@ def _check_source(run: RunConfig) -> None:
         raise ConfigError("DATA is missing: give a folder, a file or a name, or `source` under [data] in the settings.")
 
 
-def _read(run: RunConfig, source: PretrainedPixelModel | None, resume: bool) -> DataSplits:
+def _read(run: RunConfig, source: PixelModel | None, resume: bool) -> DataSplits:
     """The images; for fine-tuning read as the source's kind, unless another was asked for."""
     from pointillist.checkpoint.files import read_config
     from pointillist.data import load_data
@@ -185,32 +185,26 @@ def _read(run: RunConfig, source: PretrainedPixelModel | None, resume: bool) -> 
     return splits
 
 
-def _model(
-    run: RunConfig, splits: DataSplits, source: PretrainedPixelModel | None
-) -> tuple[PretrainedPixelModel, list[str]]:
+def _model(run: RunConfig, splits: DataSplits, source: PixelModel | None) -> tuple[PixelModel, list[str]]:
     import torch
 
     from pointillist.model.finetune import initialise_from
     from pointillist.model.pretrained import build
-    from pointillist.training.from_config import infer_condition_configs
+    from pointillist.training.from_config import infer_conditions
 
     assert splits.train is not None
     section = run.model
-    classes = splits.train.classes if splits.train.labels is not None else ()
-    if not classes and source is not None:
-        classes = source.config.classes  # unlabelled images teach nothing about classes, and need not unteach them
     torch.manual_seed(run.train.seed)
     model = build(
         section.type,
         image=splits.train.spec,
         preset=section.preset,
-        classes=classes,
+        conditions=infer_conditions(section.conditions, splits.train, source),
         likelihood=section.likelihood,
         mixtures=section.mixtures,
-        position_width=section.position_width,
-        label_width=section.label_width,
-        level_width=section.level_width,
-        **infer_condition_configs(section, splits.train, source),
+        position_channels=section.position_channels,
+        order_channels=section.order_channels,
+        level_channels=section.level_channels,
         orders=section.orders,
         **section.network,
     )
@@ -218,7 +212,7 @@ def _model(
     return model, notes
 
 
-def _resolved(run: RunConfig, model: PretrainedPixelModel) -> RunConfig:
+def _resolved(run: RunConfig, model: PixelModel) -> RunConfig:
     """The run with every setting of its network written out, whatever presets become later."""
     network = {k: v for k, v in model.config.backbone.model_dump(mode="json").items() if v is not None}
     return run.model_copy(update={"model": run.model.model_copy(update={"network": network})})

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pointillist.model.pretrained import PretrainedPixelModel
+    from pointillist.model.pixel_model import PixelModel
 
 HELP = "Round the matrices first: int8 or bf16."
 
 
-def with_weights(model: PretrainedPixelModel, kind: str | None) -> PretrainedPixelModel:
+def with_weights(model: PixelModel, kind: str | None) -> PixelModel:
     """The model as asked for; as it is, if nothing was.
 
     Raises:

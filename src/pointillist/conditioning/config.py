@@ -22,6 +22,8 @@ class ConditionConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     kind: ClassVar[str]
+    added_by_finetuning: ClassVar[bool] = True
+    """Whether annotated images add the condition to a fine-tuned model that did not have it."""
 
     @classmethod
     def of(cls, value: Any, image: ImageSpec) -> Self:

@@ -111,6 +111,6 @@ class ConditionInputs:
 def unsupported_condition(name: str, value: Any) -> ConfigError:
     """Error for a condition that a model was not trained with."""
     if name == "text":
-        return ConfigError(f"`text` (={value!r}) cannot be used: this model was trained without captions. Leave it out.")
+        return ConfigError(f"`text` (={value!r}) cannot be used: this model was trained without text. Leave it out.")
     what, shown = ("labels", f" (={value!r})") if name == "label" else (f"`{name}`", "")
     return ConfigError(f"`{name}`{shown} cannot be used: this model was trained without {what}. Leave it out.")

@@ -50,6 +50,7 @@ class TextConfig(ConditionConfig):
     """
 
     kind: ClassVar[str] = "text"
+    added_by_finetuning: ClassVar[bool] = False
 
     encoder: str = "use"
     fingerprint: str = ""
@@ -97,10 +98,14 @@ class TextConfig(ConditionConfig):
         Raises:
             ConfigError, MissingExtraError: if there is no such encoder, or it is not installed.
         """
+        if self.fingerprint:
+            return self
         parts = self.parts
-        if sum(part not in (LEARNED, TOKENS) for part in parts) > 1 or len(set(parts)) < len(parts) or parts == (TOKENS,):
+        frozen = [part for part in parts if part not in (LEARNED, TOKENS)]
+        if len(frozen) > 1 or len(set(parts)) < len(parts) or parts == (TOKENS,):
             raise ConfigError(
-                f"`text` (={self.encoder!r}) may name one encoder, and `{LEARNED}` and `{TOKENS}` beside it: use+learned."
+                f"`text` (={self.encoder!r}) may name one encoder, with `{LEARNED}` and `{TOKENS}` beside it: "
+                "for example use+learned."
             )
         encoder = open_encoder(self.frozen) if self.frozen else None
         found: dict[str, Any] = {}
@@ -122,7 +127,8 @@ class TextConfig(ConditionConfig):
             raise ConfigError("`text` needs an encoder, or `learned`: choose use, learned or use+learned.")
         if bool(self.frozen) != bool(self.size and self.fingerprint):
             raise ConfigError("A text encoder comes with its `size` and `fingerprint`: make the model with `build`.")
-        if bool(self.num_tokens) != (TOKENS in self.parts) or (self.num_tokens and not (self.token_size or self.learned)):
+        made = self.token_size or self.learned
+        if bool(self.num_tokens) != (TOKENS in self.parts) or (self.num_tokens and not made):
             raise ConfigError("`num_tokens` are those of an encoder or learned words: make the model with `build`.")
 
     def encoders(self, image: ImageSpec) -> dict[str, ConditionEncoder]:
@@ -172,7 +178,9 @@ class SentenceEncoder(PromptEncoder):
         """Look up the vectors of prompts."""
         texts = parse_prompts(value, batch_size)
         if texts is None:
-            return MaskedValue(torch.zeros(1, self.config.size).expand(batch_size, -1), torch.zeros(batch_size, dtype=torch.bool))
+            return MaskedValue(
+                torch.zeros(1, self.config.size).expand(batch_size, -1), torch.zeros(batch_size, dtype=torch.bool)
+            )
         known = torch.tensor([bool(text.strip()) for text in texts])
         values = torch.zeros(batch_size, self.config.size)
         if bool(known.any()):
@@ -277,7 +285,8 @@ class HashedTokenEncoder(TokenSequenceEncoder):
         """Hash each word and its n-grams into buckets, `[n t f]`."""
         config, texts = self.config, parse_prompts(value, batch_size)
         found = [
-            hash_ngrams_per_word(text, config.buckets, config.num_tokens, config.pieces) for text in texts or [""] * batch_size
+            hash_ngrams_per_word(text, config.buckets, config.num_tokens, config.pieces)
+            for text in texts or [""] * batch_size
         ]
         values = torch.from_numpy(np.stack(found))
         return MaskedValue(values, (values != PAD).any(2))

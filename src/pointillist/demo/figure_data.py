@@ -92,7 +92,7 @@ def _pixels(model: PixelModel, levels: torch.Tensor, label: torch.Tensor) -> tup
     """Four telling pixels: a foreseen bright one, an even choice, the most uncertain, and the greatest surprise."""
     with inference_mode(model):
         log_probs = model.likelihood.conditional(
-            model.params(levels, model.condition(model.told(label), 1)), levels, 0
+            model.params(levels, model.encode(model.conditions.inputs(label), 1)), levels, 0
         )[0]
     p = log_probs.double().exp().numpy()
     p /= p.sum(0)

@@ -26,7 +26,7 @@ from pointillist.errors import ConfigError
 from pointillist.evaluation.likelihood import Evaluation, evaluate
 from pointillist.model.dataset_conditions import match_labels
 from pointillist.model.pixel_model import PixelModel
-from pointillist.model.pretrained import PretrainedPixelModel, build, load
+from pointillist.model.pretrained import build, load
 from pointillist.system.hardware import describe_machine, describe_versions, today
 from pointillist.training import TrainConfig, train
 
@@ -98,7 +98,7 @@ def run_demo(
 
 
 def _measured(
-    place: Workspace, splits: DataSplits, model: PretrainedPixelModel, run: dict[str, Any], say: Callable[[str], None]
+    place: Workspace, splits: DataSplits, model: PixelModel, run: dict[str, Any], say: Callable[[str], None]
 ) -> tuple[PixelModel, FigureData, DemoResults]:
     """Evaluate, save and reload, paint and compare: the reloaded model, what to show, and the numbers."""
     test = splits.get("test")
@@ -125,7 +125,7 @@ def _measured(
 
 def _trained(
     place: Workspace, splits: DataSplits, seed: int, steps: int, threads: int, console: Console | None
-) -> tuple[PretrainedPixelModel, float]:
+) -> tuple[PixelModel, float]:
     """The trained model, and the seconds that took, over all sittings."""
     settings = {
         "data": DATA,
@@ -155,9 +155,7 @@ def _trained(
     return model, seconds
 
 
-def _saved_and_reloaded(
-    place: Workspace, model: PretrainedPixelModel, test: ImageDataset
-) -> tuple[PretrainedPixelModel, bool]:
+def _saved_and_reloaded(place: Workspace, model: PixelModel, test: ImageDataset) -> tuple[PixelModel, bool]:
     """Write the model's own folder and read it back; whether it scores a batch of images to the very same bit."""
     load(place.run).save_pretrained(place.model)  # with the record of the best step, not of the last
     loaded = load(place.model)
@@ -191,7 +189,7 @@ def _circumstances() -> dict[str, Any]:
     }
 
 
-def _context(model: PretrainedPixelModel, splits: DataSplits, evaluation: Evaluation) -> dict[str, Any]:
+def _context(model: PixelModel, splits: DataSplits, evaluation: Evaluation) -> dict[str, Any]:
     """What the score is compared with, and the score of each class."""
     train_part, test = splits.get("train"), splits.get("test")
     levels = model.image.levels
@@ -227,7 +225,7 @@ def _publish(place: Workspace, model: PixelModel, looks: FigureData, facts: Demo
         visualization.image_grid(painted.array[by_row], captions=names, columns=len(classes)), place.sheet
     )
     first = painted.array[:: looks.per_class]
-    order = model.places(image.height, image.width)
+    order = model.generation_rank(image.height, image.width)
     visualization.animate(first, place.painting, order=order, columns=5, scale=12, background=_NIGHT)
     shown = [f"{kind} {name}" for kind in ("entropy", "surprise") for name in looks.shown_names]
     maps = np.concatenate([looks.entropy, looks.surprise])

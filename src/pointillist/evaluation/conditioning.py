@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-from pointillist.conditioning import ConditionInputs
+from pointillist.conditioning import ConditionInputs, TextConfig
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, DataError
 from pointillist.evaluation.likelihood import Z95, check_spec, guided_log_likelihoods
@@ -86,13 +86,13 @@ def conditional_gain(
         for start in range(0, len(data), batch_size):
             index = np.arange(start, min(len(data), start + batch_size))
             batch = data.batch(index)
-            told, x = telling(index, batch), model.check(batch.levels)
+            told, x = telling(batch), model.check(batch.levels)
             heard |= {name for name in names if any(told.parts[part].known.any() for part in names[name])}
-            nothing = _nats(model, x, told.untold())
+            nothing = _nats(model, x, told.unconditional())
             for name in (*names, "everything"):
                 kept = names.get(name, tuple(told.parts))
                 alone = ConditionInputs(
-                    len(told), {n: (told if n in kept else told.untold()).parts[n] for n in told.parts}
+                    len(told), {n: (told if n in kept else told.unconditional()).parts[n] for n in told.parts}
                 )
                 found[name].append((_nats(model, x, alone, guidance) - nothing) / math.log(2))
             if on_progress is not None:
@@ -127,7 +127,7 @@ def bayes_classify(
             x = model.check(data.batch(index).levels)
             size = (x.shape[2], x.shape[3])
             for label in range(classes):
-                told = model.told(label, len(x), size=size)
+                told = model.conditions.inputs(label, len(x), size=size)
                 scores[index, label] = _nats(model, x, told, guidance)
             if on_progress is not None:
                 on_progress(int(index[-1]) + 1, len(data))
@@ -167,14 +167,14 @@ def rank_texts_under(
     Raises:
         ConfigError, DataError: as `caption_retrieval`.
     """
-    if model.config.text is None or data.texts is None:
+    if model.config.condition(TextConfig) is None or data.texts is None:
         raise ConfigError("Ranking captions needs a model that listens to text, and images with captions.")
     check_spec(model, data)
 
     def scores(i: int, asked: Sequence[str]) -> np.ndarray:
         x = model.check(data.batch([i]).levels)
         parts = [asked[start : start + candidates] for start in range(0, len(asked), candidates)]
-        told = [model.told(None, len(part), part, size=(x.shape[2], x.shape[3])) for part in parts]
+        told = [model.conditions.inputs(None, len(part), part, size=(x.shape[2], x.shape[3])) for part in parts]
         found = []
         for part in told:
             seen = x.expand(len(part), -1, -1, -1)
@@ -268,8 +268,8 @@ def _background(x: Int[Tensor, "n c h w"], spec: ImageSpec) -> Bool[Tensor, "n h
 def _asked(model: PixelModel) -> dict[str, tuple[str, ...]]:
     """Conditions by the name under which they are told, and the parts of each."""
     found: dict[str, tuple[str, ...]] = {}
-    for name, listener in model.listeners.items():
-        asks = listener.asks or name
+    for name, listener in model.conditions.encoders.items():
+        asks = listener.keyword
         found[asks] = (*found.get(asks, ()), name)
     return found
 

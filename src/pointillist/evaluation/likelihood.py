@@ -111,9 +111,9 @@ def evaluate(
     if count == 0:
         raise DataError("There is no image to evaluate: the data set is empty.")
     _, channels, height, width = read(0, 1)[0].shape
-    asked = model.told(label, count, text, size=(height, width), **further)
+    asked = model.conditions.inputs(label, count, text, size=(height, width), **further)
     given = {name for name, value in {"label": label, "text": text, **further}.items() if value is not None}
-    own = {name for name, listener in model.listeners.items() if (listener.asks or name) in given}
+    own = {name for name, listener in model.conditions.encoders.items() if listener.keyword in given}
     walks = [model.order(order)] if order not in ("average", "each") else list(map(model.order, model.config.orders))
     every = np.empty((len(walks), count), np.float64)
     with inference_mode(model):
@@ -159,11 +159,11 @@ def guided_log_probs(
     order: PixelOrder | None = None,
 ) -> list[Float[Tensor, "b c h w"]]:
     """`guided_log_prob` under each of several guidances, for the time of one."""
-    likelihood, params = model.likelihood, model.params(x, model.condition(told, len(x)), order)
+    likelihood, params = model.likelihood, model.params(x, model.encode(told, len(x)), order)
     # one image, seen by as many conditions as there are rows, is told nothing once
     alone = x[:1] if len(x) and not x.stride(0) else x
     if set(guidances) != {1}:
-        untold = model.params(alone, model.condition(told[: len(alone)].untold(), len(alone)), order)
+        untold = model.params(alone, model.encode(told[: len(alone)].unconditional(), len(alone)), order)
     found = []
     with torch.autocast(x.device.type, enabled=False):
         for guidance in guidances:
@@ -218,8 +218,8 @@ def entropy_map(
     """How uncertain the model is at each sub-pixel, given the true ones before it in an order, in bits."""
     with inference_mode(model):
         x = model.check(x)
-        told = model.told(label, len(x), text, size=(x.shape[2], x.shape[3]), **further)
-        params = model.params(x, model.condition(told, len(x)), model.order(order))
+        told = model.conditions.inputs(label, len(x), text, size=(x.shape[2], x.shape[3]), **further)
+        params = model.params(x, model.encode(told, len(x)), model.order(order))
         maps = [model.likelihood.entropy(params, x, channel) for channel in range(x.shape[1])]
         return torch.stack(maps, 1) / math.log(2)
 
@@ -236,7 +236,7 @@ def _source(model: PixelModel, x: Any, seed: int) -> tuple[ReadBatch, int, tuple
         def read(start: int, stop: int) -> tuple[Tensor, ConditionInputs | None]:
             index = np.arange(start, stop)
             batch = x.batch(index, seed=seed)
-            return batch.levels, telling(index, batch)
+            return batch.levels, telling(batch)
 
         return read, len(x), x.notes
     levels = torch.as_tensor(x)

@@ -157,9 +157,9 @@ def _watched(
     model.eval()
     try:
         x = model.check(x)
-        told = model.told(label, len(x), text, size=(x.shape[2], x.shape[3]), **further)
+        told = model.conditions.inputs(label, len(x), text, size=(x.shape[2], x.shape[3]), **further)
         with with_hooks(model.backbone, see):
-            return model.params(x, model.condition(told, len(x)), model.order(order))
+            return model.params(x, model.encode(told, len(x)), model.order(order))
     finally:
         model.train(training)
 

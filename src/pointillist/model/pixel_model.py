@@ -172,9 +172,7 @@ class PixelModel(nn.Module, ModelHubMixin):
         """Network outputs `b p h w` for complete images."""
         return self.outputs(self.canvas(x), condition, order)
 
-    def encode(
-        self, inputs: ConditionInputs | None, count: int, size: tuple[int, int] | None = None
-    ) -> Condition:
+    def encode(self, inputs: ConditionInputs | None, count: int, size: tuple[int, int] | None = None) -> Condition:
         """Encode the conditions of `count` images on the model's device; None is unconditional."""
         found: Condition = self.conditions(inputs, count, size, self.device)
         return found

@@ -164,7 +164,7 @@ def stream(
         raise ConfigError(f"`size` (={height}x{width}) must be positive in both directions.")
     model.check_size(height, width)
     shape = (model.image.channels, height, width)
-    told = model.told(label, n, text, size=(height, width), **further)
+    told = model.conditions.inputs(label, n, text, size=(height, width), **further)
     labels, texts = labels_from_input(told.parts.get("label"), n), parse_prompts(text, n)
     seed, uniforms = resolve_uniforms(seed, uniforms, (n, *shape))
     image, walk = model.image.resized(height, width), model.order(order)
@@ -192,7 +192,7 @@ def _paint(
     """One batch."""
     count, carried = len(told), chooser.carry(told)
     with inference_mode(model):
-        condition = model.condition(carried, len(carried))
+        condition = model.encode(carried, len(carried))
         return autoregressive_loop(
             model, condition, chooser, len(carried), *size, engine, report, order=order, threads=threads
         )[:count]
@@ -212,8 +212,8 @@ class UniformSampler:
 
         Both see the same levels. Call it before the first site.
         """
-        self.guided = self.guidance != 1.0 and told.anything
-        return ConditionInputs.together([told, told.untold()]) if self.guided else told
+        self.guided = self.guidance != 1.0 and told.is_conditional
+        return ConditionInputs.concat([told, told.unconditional()]) if self.guided else told
 
     def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
         """Levels for the engine's batch: the images, and once more the images where they are carried twice."""

@@ -58,7 +58,7 @@ def inpaint(
     x = one_image(model, image)
     check_numbers(n, guidance, temperature, top_p)
     shape = tuple(x.shape[1:])
-    told = model.told(label, n, text, size=(x.shape[2], x.shape[3]), **further)
+    told = model.conditions.inputs(label, n, text, size=(x.shape[2], x.shape[3]), **further)
     seed, given = resolve_uniforms(seed, uniforms, (n, *shape))
     u = seeded_uniforms(seed or 0, range(n), shape) if given is None else given
     chooser = UniformSampler(torch.from_numpy(u), guidance, temperature, top_p)
@@ -83,11 +83,11 @@ def continued(
     kept = ObservedPixels(levels.expand(len(carried), -1, -1, -1), torch.from_numpy(known.all(0)))
     choose = ConditionalSampler(chooser, levels, known)
     with inference_mode(model):
-        condition = model.condition(carried, len(carried))
+        condition = model.encode(carried, len(carried))
         painted = autoregressive_loop(model, condition, choose, len(carried), *size, engine, known=kept, order=order)[
             :count
         ]
-        nats = model.told_log_prob(painted.to(model.device), told, order).flatten(1).sum(1).double().cpu()
+        nats = model.log_prob_map_given(painted.to(model.device), told, order).flatten(1).sum(1).double().cpu()
     labels = labels_from_input(told.parts.get("label"), count)
     return Samples(painted, nats, model.image.resized(*size), labels, None, engine, (order or model.order()).name)
 

@@ -122,10 +122,10 @@ def create_stepper(
         )
     rows, columns = _grid(stages[0], height, width)
     if engine == "naive":
-        channels, dtype = model.ports.canvas, next(model.parameters()).dtype
+        channels, dtype = model.dims.canvas, next(model.parameters()).dtype
         canvas = torch.zeros(batch, channels, rows, columns, dtype=dtype, device=model.device)
         canvas = channels_last(canvas) if model.site_by_site else canvas
-        return NaiveEngine(_forward(stages[0], condition), canvas, model.ports.groups, order)
+        return NaiveEngine(_forward(stages[0], condition), canvas, model.dims.groups, order)
     program = record_stage(model, stages[0], condition, height, width, order)
     if engine == "step":
         return GuardedStepper(Interpreter(program, batch), model)
@@ -173,7 +173,7 @@ def record_stage(
         CausalityError: if it cannot be recorded.
     """
     rows, columns = _grid(stage, height, width)
-    groups, channels = model.ports.groups, model.ports.canvas
+    groups, channels = model.dims.groups, model.dims.canvas
     with torch.no_grad():
         return record(
             _forward(stage, condition), sub_steps=groups, canvas_width=channels // groups, height=rows, width=columns,
@@ -190,7 +190,7 @@ def record_model(model: PixelModel, size: tuple[int, int], order: str | None = N
     """
     walk = model.order(order)
     rows, columns = walk.turned_size(*size)
-    condition = model.in_order(model.condition(None, 1, size), walk)
+    condition = model.conditions.to_raster_frame(model.encode(None, 1, size), walk)
     coarse: Tensor | None = None
     programs = []
     with torch.no_grad():
@@ -262,7 +262,7 @@ def _compiled(model: PixelModel, program: Program, draws: InverseCdfSampler, thr
     from pointillist.engine.cpu import CpuSampler, DrawSpec
 
     how = DrawSpec(
-        model.likelihood.name, model.level_values().detach().cpu().numpy(), model.image.channels,
+        model.likelihood.name, model.level_embeddings().detach().cpu().numpy(), model.image.channels,
         getattr(model.likelihood, "mixtures", 0), draws.guidance, draws.temperature, draws.top_p, draws.guided,
     )  # fmt: skip
     return CpuSampler(program, how, threads=threads)
@@ -281,7 +281,7 @@ def _on_gpu(model: PixelModel, program: Program, draws: InverseCdfSampler, engin
         return found[0].view_as(uniforms), found[1].view_as(uniforms)
 
     return CudaSampler(
-        program, choose, model.level_values().detach().cpu().numpy(), selection.gpu(engine, model.device),
+        program, choose, model.level_embeddings().detach().cpu().numpy(), selection.gpu(engine, model.device),
         copies=1 + draws.guided, jacobi=engine == "cuda-jacobi",
     )  # fmt: skip
 

@@ -109,7 +109,7 @@ def autoregressive_loop(
     """
     engine, cores = resolve_engine(engine, model.device), torch.get_num_threads()
     order = model.order() if order is None else order
-    condition = model.in_order(condition, order)
+    condition = model.conditions.to_raster_frame(condition, order)
     rows, columns = order.turned_size(height, width)
     levels = torch.zeros(batch, model.image.channels, rows, columns, dtype=torch.int64)
     done = torch.zeros(rows, columns, dtype=torch.bool)
@@ -157,7 +157,7 @@ def _walk(
 
     Levels are chosen where they are not known, and known afterwards: `known` is changed in place, and so are `outputs`.
     """
-    values = model.level_values().detach().cpu().numpy()
+    values = model.level_embeddings().detach().cpu().numpy()
     height, width = known.mask.shape
     for row in range(0, height, step):
         for column in order.row(row, width)[::step]:

@@ -11,9 +11,9 @@ from pointillist.analysis.attribution import gradient_of
 from pointillist.analysis.counterfactual import Place, what_if_of
 from pointillist.analysis.distribution import LevelDistribution, MixtureComponents, distributions_of
 from pointillist.analysis.query import ImageQuery
-from pointillist.analysis.receptive_field import channel_names
 from pointillist.analysis.surprisal import maps_of
 from pointillist.distributions.sampling_transforms import apply_guidance, apply_temperature_top_p
+from pointillist.images import channel_names
 from pointillist.model.pixel_model import PixelModel
 from pointillist.studio import schemas
 from pointillist.studio.conversion import decode_query, encode_floats, encode_levels
@@ -37,7 +37,7 @@ def pixel(model: PixelModel, query: schemas.PixelQuery, limits: schemas.Limits) 
     image = decode_query(model, query, limits)
     found = distributions_of(image, query.row, query.column)
     sampling = _sampling_probs(image, query, found)
-    names = channel_names(model)
+    names = channel_names(model.image)
     channels = [_sub_pixel(one, name, probs) for one, name, probs in zip(found, names, sampling, strict=True)]
     return schemas.PixelDistribution(row=query.row, column=query.column, channels=channels)
 
@@ -49,8 +49,8 @@ def _sampling_probs(
     if query.guidance == query.temperature == query.top_p == 1:
         return [None] * len(found)
     log_probs = [torch.from_numpy(one.log_probs)[None] for one in found]
-    if query.guidance != 1 and image.told.anything:
-        unconditional = distributions_of(replace(image, told=image.told.untold()), query.row, query.column)
+    if query.guidance != 1 and image.told.is_conditional:
+        unconditional = distributions_of(replace(image, told=image.told.unconditional()), query.row, query.column)
         pairs = zip(log_probs, unconditional, strict=True)
         log_probs = [apply_guidance(c, torch.from_numpy(u.log_probs)[None], query.guidance) for c, u in pairs]
     sharpened = [apply_temperature_top_p(one, query.temperature, query.top_p)[0].exp() for one in log_probs]

@@ -17,13 +17,15 @@ from pointillist._version import __version__
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, TrainingError
 from pointillist.evaluation.likelihood import check_spec
-from pointillist.model.pretrained import PretrainedPixelModel, default_card, load
+from pointillist.model.card import default_card
+from pointillist.model.pixel_model import PixelModel
+from pointillist.model.pretrained import load
 from pointillist.training.config import TrainConfig
 from pointillist.training.loop_state import TrainerState
 from pointillist.training.plan import describe, prepare, splits_of
 from pointillist.training.trainer import Trainer
 
-Painter = Callable[[PretrainedPixelModel, Path, int], None]
+Painter = Callable[[PixelModel, Path, int], None]
 
 
 @dataclass(frozen=True)
@@ -37,14 +39,14 @@ class TrainResult:
         folder: the run's folder, or None.
     """
 
-    model: PretrainedPixelModel
+    model: PixelModel
     steps: int
     valid_bits_per_dim: float
     folder: Path | None
 
 
 def train(
-    model: PretrainedPixelModel,
+    model: PixelModel,
     data: Any,
     config: TrainConfig | dict[str, Any] | None = None,
     *,
@@ -124,7 +126,7 @@ def _outcome(progress: TrainerState) -> dict[str, Any]:
     }
 
 
-def _take_best(model: PretrainedPixelModel, trainer: Trainer, config: TrainConfig) -> None:
+def _take_best(model: PixelModel, trainer: Trainer, config: TrainConfig) -> None:
     """Give the model, on every process, the weights a user should have: those in the run's folder."""
     trainer.average.copy_to_model()
     if config.out is not None and trainer.accelerator.is_main_process:
@@ -138,7 +140,7 @@ def _take_best(model: PretrainedPixelModel, trainer: Trainer, config: TrainConfi
             parameter.copy_(broadcast(parameter.detach().clone()))
 
 
-def training_card(model: PretrainedPixelModel, images: ImageDataset, training: dict[str, Any]) -> str:
+def training_card(model: PixelModel, images: ImageDataset, training: dict[str, Any]) -> str:
     """The model card of a trained model."""
     bits = training["valid_bits_per_dim"]
     lines = [
@@ -155,4 +157,4 @@ def training_card(model: PretrainedPixelModel, images: ImageDataset, training: d
         "",
         "The resolved settings are in `config.json` under `training`.",
     ]
-    return default_card(model) + "\n" + "\n".join(lines) + "\n"
+    return default_card(model.config, model.likelihood.name, model.num_parameters) + "\n" + "\n".join(lines) + "\n"

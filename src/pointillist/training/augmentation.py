@@ -37,7 +37,7 @@ def drop_conditions(told: ConditionInputs, keys: np.ndarray, seed: int, config: 
         column += width
     for name in spoken[1:]:
         where[name] = where[spoken[0]]
-    return told.hidden(where)
+    return told.dropped(where)
 
 
 def reworded(batch: Batch, keys: np.ndarray, seed: int, settings: CaptionSettings) -> Batch:

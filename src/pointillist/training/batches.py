@@ -103,9 +103,9 @@ class BatchPrefetcher:
             if config.shift:
                 batch = shifted(batch, index, seed, config.shift)
             levels.append(batch.levels)
-            heard = self.telling(index, reworded(batch, index, seed, config.captions))
+            heard = self.telling(reworded(batch, index, seed, config.captions))
             told.append(
                 drop_conditions(noise_text_embeddings(heard, index, seed, config.text_noise), index, seed, config)
             )
             indices += index.tolist()
-        return MicroBatch(torch.cat(levels), ConditionInputs.together(told), indices)
+        return MicroBatch(torch.cat(levels), ConditionInputs.concat(told), indices)

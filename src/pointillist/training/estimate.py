@@ -19,7 +19,7 @@ from rich.console import Console
 
 from pointillist.errors import TrainingError
 from pointillist.evaluation.likelihood import check_spec, evaluate
-from pointillist.model.pretrained import PretrainedPixelModel
+from pointillist.model.pixel_model import PixelModel
 from pointillist.system.hardware import free_bytes
 from pointillist.system.memory import measure_peak_memory
 from pointillist.training.api import Painter
@@ -76,7 +76,7 @@ class CostEstimate:
 
 
 def estimate_cost(
-    model: PretrainedPixelModel,
+    model: PixelModel,
     data: Any,
     config: TrainConfig | dict[str, Any] | None = None,
     *,
@@ -154,7 +154,7 @@ def _validation(trainer: Trainer) -> float:
     return _seconds(lambda: evaluate(trainer.model, part)) * len(images) / len(part)
 
 
-def _sheet(model: PretrainedPixelModel, paint: Painter) -> float:
+def _sheet(model: PixelModel, paint: Painter) -> float:
     """Seconds of one sheet, with code compiled."""
     with tempfile.TemporaryDirectory() as folder:
         paint(model, Path(folder), 0)
@@ -177,7 +177,7 @@ def _peak(work: Callable[[], tuple[float, float]], device: torch.device) -> tupl
     return work(), torch.cuda.max_memory_allocated(device)
 
 
-def _check_fits(model: PretrainedPixelModel, images: int, free: int | None) -> None:
+def _check_fits(model: PixelModel, images: int, free: int | None) -> None:
     needed = images * saved_bytes(model)
     if free is not None and needed > free:
         raise TrainingError(

@@ -1,52 +1,36 @@
-"""What a new model listens to: what its images are told, or what the model that it starts from listened to."""
+"""Conditions of a new model: what its images are annotated with, or what the model that it starts from has."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from pointillist.errors import ConfigError
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pointillist.conditioning import ConditionConfig
     from pointillist.data import ImageDataset
-    from pointillist.model.pretrained import PretrainedPixelModel
-    from pointillist.training.run_config import ModelSection
+    from pointillist.model.pixel_model import PixelModel
 
 
-def infer_condition_configs(
-    section: ModelSection, data: ImageDataset, source: PretrainedPixelModel | None
-) -> dict[str, Any]:
-    """Keywords of `build` for what a model listens to beside labels; data that lack one need not unteach it.
+def infer_conditions(
+    settings: Mapping[str, ConditionConfig], data: ImageDataset, source: PixelModel | None
+) -> dict[str, ConditionConfig]:
+    """Complete the settings of each kind of condition from the training images.
+
+    Data without an annotation keep the condition of the source: they need not unteach it.
+
+    Args:
+        settings: by kind, as in `[model.conditions]`; a kind that is left out takes its defaults.
+        data: the training images.
+        source: the model that a fine-tuned one starts from.
 
     Raises:
-        ConfigError: if a hint is to be made of the images, and the data bring hints too.
+        ConfigError: if settings do not fit the data.
     """
-    from pointillist.conditioning import (
-        AttributesConfig,
-        HintConfig,
-        TextConfig,
-        VectorConfig,
-    )
+    from pointillist.conditioning import condition_kinds
 
-    columns, before = data.columns, None if source is None else source.config
-    found: dict[str, Any] = {}
-    if columns.attributes:
-        found["attributes"] = AttributesConfig(values=dict(columns.values), width=section.attribute_width)
-    if columns.vectors is not None:
-        found["vector"] = VectorConfig(size=columns.vectors.shape[1], width=section.vector_width)
-    if section.hint is not None:
-        if columns.hints is not None:
-            raise ConfigError(
-                f"`hint` (={section.hint!r}) is made of the images, and `hint_from` brings one: drop one."
-            )
-        found["hint"] = HintConfig.derived(section.hint, data.spec).model_copy(update={"width": section.hint_width})
-    elif columns.hints is not None:
-        channels = columns.hints.shape[1]
-        found["hint"] = HintConfig(channels=channels, image=columns.hint_spec, width=section.hint_width)
-    text = section.text if section.text != "auto" else "use" if data.texts is not None and before is None else "off"
-    if text != "off":
-        found["text"] = TextConfig.of(text, section.text_width, section.text_dropout)
-    if before is not None:
-        for name in ("attributes", "vector", "hint", "text"):
-            if name not in found and getattr(before, name) is not None:
-                found[name] = getattr(before, name)
-    return found
+    known = {} if source is None else source.config.conditions
+    found: dict[str, ConditionConfig | None] = {}
+    for kind, config in condition_kinds().items():
+        if kind in settings or kind in known or source is None or config.added_by_finetuning:
+            found[kind] = config.infer(settings.get(kind, known.get(kind)), data)
+    return {kind: complete for kind, complete in found.items() if complete is not None}

@@ -9,7 +9,7 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 
 from pointillist.data import DataSplits, ImageDataset, load_data
-from pointillist.model.pretrained import PretrainedPixelModel
+from pointillist.model.pixel_model import PixelModel
 from pointillist.training.batch_size import largest_batch
 from pointillist.training.config import TrainConfig
 from pointillist.training.precision import resolve_device, resolve_precision
@@ -24,7 +24,7 @@ def splits_of(data: Any) -> DataSplits:
     return load_data(data)
 
 
-def prepare(model: PretrainedPixelModel, config: TrainConfig) -> tuple[Accelerator, TrainConfig, str]:
+def prepare(model: PixelModel, config: TrainConfig) -> tuple[Accelerator, TrainConfig, str]:
     """Device, precision and batch size, resolved; and why this precision."""
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -42,7 +42,7 @@ def prepare(model: PretrainedPixelModel, config: TrainConfig) -> tuple[Accelerat
 
 
 def describe(
-    model: PretrainedPixelModel, splits: DataSplits, config: TrainConfig, why: str, accelerator: Accelerator
+    model: PixelModel, splits: DataSplits, config: TrainConfig, why: str, accelerator: Accelerator
 ) -> list[str]:
     """What is about to run, in a few lines."""
     images, valid = splits.get("train"), splits.valid

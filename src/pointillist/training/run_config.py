@@ -13,10 +13,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from pointillist.data import DataOptions, parse_size
-from pointillist.distributions.likelihoods import LikelihoodName
 from pointillist.errors import ConfigError
+from pointillist.model.config import ModelSettings
 from pointillist.networks import entry
-from pointillist.ordering import parse_orders
 from pointillist.training.captions import CaptionSettings
 from pointillist.training.config import TrainConfig
 
@@ -24,47 +23,19 @@ Tree = dict[str, Any]
 UNSET = "none"  # TOML has no null: this word empties a setting that may be empty
 
 
-class ModelSection(BaseModel):
-    """`[model]`: what is built.
+class ModelSection(ModelSettings):
+    """`[model]`: the model that is built.
 
     Attributes:
         type, preset: a name and a size from `pointillist models`.
-        likelihood, mixtures, position_width, label_width, level_width, orders: see `ModelConfig`.
-        hint: what it is given beforehand, made of the image: `lowres:2`, `grey`, `outline` or `half:left`; data may
-            bring hints of their own instead (`data.hint_from`).
-        text: how captions are heard: `use`, `learned`, `use+learned`, `minilm:FOLDER`, `clip:FOLDER`, each also
-            with `+tokens` (cross-attention), or `off`; `auto` is `use` where the images have captions.
-        attribute_width, vector_width, hint_width, text_width: features of each condition.
-        text_dropout: probability, on the features of text, against learning captions by heart.
         init: a model whose weights are taken at the start (fine-tuning).
         network: settings of the network; they override the preset.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     type: str = "gated-pixelcnn"
     preset: str | None = None
-    likelihood: LikelihoodName = "auto"
-    mixtures: int = Field(10, ge=1, le=1024)
-    position_width: int = Field(0, ge=0, le=1024)
-    label_width: int = Field(64, ge=1, le=8192)
-    level_width: int = Field(16, ge=1, le=1024)
-    hint: str | None = None
-    text: str = "auto"
-    text_width: int = Field(64, ge=1, le=8192)
-    text_dropout: float = Field(0.1, ge=0, lt=1)
-    attribute_width: int = Field(16, ge=1, le=8192)
-    vector_width: int = Field(64, ge=1, le=8192)
-    hint_width: int = Field(32, ge=1, le=1024)
-    orders: tuple[str, ...] = ("raster",)
     init: str | None = None
     network: dict[str, Any] = Field(default_factory=dict)
-
-    @field_validator("orders", mode="before")
-    @classmethod
-    def _known(cls, orders: Any) -> Any:
-        """A list of names, or a text with commas."""
-        return parse_orders(orders)
 
 
 class DataSection(DataOptions):

@@ -12,7 +12,7 @@ from pointillist.errors import ConfigError
 from pointillist.system.processes import is_main_process
 
 if TYPE_CHECKING:
-    from pointillist.model.pretrained import PretrainedPixelModel
+    from pointillist.model.pixel_model import PixelModel
     from pointillist.training.run_config import RunConfig, Tree
 
 RUN_FILE = "run.toml"
@@ -26,7 +26,7 @@ RESUMABLE = {
 INHERITED = ("size", "fit", "resample", "binarise", "threshold")
 
 
-def new_run(config: Path | None, typed: list[tuple[str, str, Any]]) -> tuple[RunConfig, PretrainedPixelModel | None]:
+def new_run(config: Path | None, typed: list[tuple[str, str, Any]]) -> tuple[RunConfig, PixelModel | None]:
     """The settings of a new run, and the model it starts from: defaults < init < preset < TOML < options < `--set`.
 
     Raises:
@@ -53,21 +53,22 @@ def new_run(config: Path | None, typed: list[tuple[str, str, Any]]) -> tuple[Run
     return RunConfig.from_dict(merge(inherited, chosen)), source
 
 
-def inherited_settings(source: PretrainedPixelModel) -> Tree:
+def inherited_settings(source: PixelModel) -> Tree:
     """Settings that a fine-tuned model takes over from its source."""
     config = source.config
     model = {
         "type": config.model_type,
         "network": {k: v for k, v in config.backbone.model_dump(mode="json").items() if v is not None},
-        **{k: getattr(config, k) for k in ("likelihood", "mixtures", "position_width", "label_width", "level_width")},
+        **{
+            k: getattr(config, k)
+            for k in ("likelihood", "mixtures", "position_channels", "order_channels", "level_channels")
+        },
     }
-    if config.hint is not None and config.hint.derive is not None:
-        model["hint"] = config.hint.derive
     data = recorded_settings(source).get("data", {})
     return {"model": model, "data": {k: data[k] for k in INHERITED if k in data}}
 
 
-def recorded_settings(model: PretrainedPixelModel) -> Tree:
+def recorded_settings(model: PixelModel) -> Tree:
     """The settings of the run that made a model; empty where there is no record."""
     record = model.training_record.get("record", {})
     return record if isinstance(record, dict) else {}

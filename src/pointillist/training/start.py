@@ -26,11 +26,11 @@ def initialise(
 
     The images do not depend on the batch size or on how a step is shared out. A run that is resumed does not come here.
     """
-    if not model.wants_first_batch:
+    if not model.needs_data_init:
         return
     index = np.concatenate([part for _, part in order.read(0, min(FIRST_IMAGES, len(data)))])
     batch = data.batch(index)
-    model.initialise(batch.levels.to(model.device), telling(index, batch))
+    model.initialise(batch.levels.to(model.device), telling(batch))
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(broadcast(parameter.detach().clone()))

@@ -132,7 +132,7 @@ def _conditions(views: Views) -> str:
         return ""
     saved = view.saved.sum(0)
     top = views.maps.top * len(views.maps.names)
-    words = _worth(view, float(saved.sum()), told=views.asked.told.anything)
+    words = _worth(view, float(saved.sum()), told=views.asked.told.is_conditional)
     if view.classes:
         best = int(view.posterior.argmax())
         sure = float(view.posterior[best])
