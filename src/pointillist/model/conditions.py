@@ -38,7 +38,10 @@ class ModelConditions(nn.Module):
         super().__init__()
         image = config.image
         kinds = [settings.encoders(image) for settings in config.conditions.values()]
-        self._encoders = nn.ModuleDict({name: encoder for kind in kinds for name, encoder in kind.items()})
+        encoders = {name: encoder for kind in kinds for name, encoder in kind.items()}
+        self._names = tuple(encoders)
+        for name, encoder in encoders.items():
+            self.add_module(name, encoder)
         channels = config.position_channels
         self.position = PositionEmbedding(channels, image.height, image.width) if channels else None
         several = len(config.orders) > 1
@@ -48,7 +51,7 @@ class ModelConditions(nn.Module):
     @property
     def encoders(self) -> dict[str, ConditionEncoder]:
         """Encoders by name, in the order of their features."""
-        return dict(self._encoders.items())  # type: ignore[arg-type]
+        return {name: self.get_submodule(name) for name in self._names}  # type: ignore[misc]
 
     @property
     def dims(self) -> ConditionDims:
