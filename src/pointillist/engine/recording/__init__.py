@@ -1,1 +1,5 @@
 """Record a network into a program and optimize it."""
+
+from pointillist.engine.recording.record import RecordPass, record
+
+__all__ = ["RecordPass", "record"]
