@@ -58,14 +58,14 @@ class PixelModel(nn.Module, ModelHubMixin):
         self.conditions = ModelConditions(config)
         self.backbone = entry(config.model_type).backbone(config.backbone, self.dims)
         name_scopes(self.backbone)
-        self.site_by_site = False  # memory format of weights and maps: see nn/functional/memory_format.py
+        self.channels_last = False  # memory format of weights and maps: see nn/functional/memory_format.py
         self.initialised = False  # True once the weights were trained, loaded or set from data
         self.register_load_state_dict_post_hook(lambda model, _: setattr(model, "initialised", True))  # type: ignore
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """As `nn.Module.to`; a memory format is remembered, for weights of one tap or one channel do not show it."""
         if "memory_format" in kwargs:
-            self.site_by_site = kwargs["memory_format"] == torch.channels_last
+            self.channels_last = kwargs["memory_format"] == torch.channels_last
         return super().to(*args, **kwargs)
 
     def save_pretrained(
@@ -163,8 +163,8 @@ class PixelModel(nn.Module, ModelHubMixin):
     ) -> Float[Tensor, "b p h w"]:
         """Network outputs at every pixel of an image, each from the pixels before it in the order."""
         order = self.order() if order is None else order
-        turned = channels_last(order.turn(canvas)) if self.site_by_site else order.turn(canvas)
-        ctx = FullPass(order, site_by_site=self.site_by_site)
+        turned = channels_last(order.turn(canvas)) if self.channels_last else order.turn(canvas)
+        ctx = FullPass(order, channels_last=self.channels_last)
         out: Tensor = self.backbone(turned, ctx, self.conditions.to_raster_frame(condition, order).as_computed())
         return order.turn_back(out)
 
