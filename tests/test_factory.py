@@ -75,7 +75,7 @@ def test_settings_are_plain_json(tmp_path: Path) -> None:
     model.save_pretrained(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     assert (config["format"], config["format_version"]) == ("pointillist", 1)
-    assert config["classes"] == ["\u732b", "dog"]
+    assert config["conditions"]["label"]["classes"] == ["\u732b", "dog"]
     card = (tmp_path / "README.md").read_text()
     assert card == default_card(model.config, model.likelihood.name, model.num_parameters)
     assert card.startswith("---\nlibrary_name: pointillist\n")

@@ -29,7 +29,7 @@ def test_settings_survive_a_dictionary() -> None:
         ({"model_type": "pixelrnn"}, "no model 'pixelrnn'"),
         ({"extra": 1}, "`extra` is not a model setting"),
         ({"mixtures": 0}, "`mixtures`"),
-        ({"classes": ["a", "b", "a"]}, "must differ"),
+        ({"conditions": {"label": {"classes": ["a", "b", "a"]}}}, "must differ"),
         ({"likelihood": "gaussian"}, "`likelihood`"),
         ({"likelihood": "bernoulli"}, r"`levels` \(=4\) must be 2"),
         ({"order_channels": -1}, "`order_channels`"),
@@ -84,7 +84,7 @@ def test_what_it_cannot_take_is_refused() -> None:
     """Text, labels, sizes."""
     model = pt.build("pixelcnn", shape=(1, 2, 2), levels=4, channels=3, layers=1)
     x = torch.zeros(1, 1, 2, 2, dtype=torch.int64)
-    with pytest.raises(pt.ConfigError, match="does not listen to text"):
+    with pytest.raises(pt.ConfigError, match="trained without text"):
         model.log_prob(x, text="a cat")  # type: ignore[arg-type]
     with pytest.raises(pt.ConfigError, match="trained without labels"):
         model.log_prob(x, label=0)

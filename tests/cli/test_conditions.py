@@ -126,7 +126,7 @@ def test_text_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     plain = ("--levels", "4", "--steps", "1", "--text-from", "filename")
     train(data, *plain, "--text", "off", "--out", "n")
     assert pt.load("n").config.condition(TextConfig) is None
-    assert "does not listen to text" in fails("sample", "n", "--text", "cat")
+    assert "trained without text" in fails("sample", "n", "--text", "cat")
 
 
 def test_conditions_are_measured(tmp_path: Path) -> None:

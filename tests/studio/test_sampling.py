@@ -153,7 +153,7 @@ def test_a_seed_is_chosen_and_reported_if_none_is_given(client: TestClient, serv
         ({"order": "spiral"}, 400, "spiral"),
         ({"order": "raster-bl"}, 400, "is not one of this model's"),
         ({"samples": [{"conditions": {"label": "horse"}}]}, 400, "no class 'horse'"),
-        ({"samples": [{"conditions": {"text": "a horse"}}]}, 400, "does not listen to text"),
+        ({"samples": [{"conditions": {"text": "a horse"}}]}, 400, "trained without text"),
         ({"size": [65, 64]}, 413, "over the limit of 4,096"),
         ({"size": [0, 4]}, 422, "size"),
         (start(np.zeros((3, 4, 5)), np.ones((4, 5))), 400, "nothing to paint"),
