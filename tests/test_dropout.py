@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from pointillist.nn.dropout import Dropout
+from pointillist.nn.activation import Dropout
 
 
 def scales(x: Tensor, p: float) -> Tensor:

@@ -34,7 +34,7 @@ sizes = st.tuples(st.integers(1, 5), st.integers(1, 5))
 )
 def test_a_walk_is_the_one_of_its_name(name: str, places: list[list[int]]) -> None:
     """Written out for 2x3 images."""
-    assert ORDERS[name].places(2, 3).tolist() == places
+    assert ORDERS[name].rank(2, 3).tolist() == places
 
 
 def walked(order: PixelOrder, height: int, width: int) -> list[tuple[int, int]]:
@@ -43,8 +43,8 @@ def walked(order: PixelOrder, height: int, width: int) -> list[tuple[int, int]]:
     columns = list(range(width))[:: -1 if order.name.endswith(("-tr", "-br")) else 1]
     across = "-columns" in order.name
     lines, line = (columns, rows) if across else (rows, columns)
-    snake = order.name.startswith("s-curve")
-    sites = [(a, b) for n, a in enumerate(lines) for b in (line[::-1] if snake and n % 2 else line)]
+    s_curve = order.name.startswith("s-curve")
+    sites = [(a, b) for n, a in enumerate(lines) for b in (line[::-1] if s_curve and n % 2 else line)]
     return [(b, a) if across else (a, b) for a, b in sites]
 
 
@@ -52,28 +52,28 @@ def walked(order: PixelOrder, height: int, width: int) -> list[tuple[int, int]]:
 def test_sites_turn_as_images_do(name: str, size: tuple[int, int]) -> None:
     """`walk` agrees with the name; the turned image of places is the plain curve; turning back undoes it."""
     order, (height, width) = ORDERS[name], size
-    assert list(order.walk(height, width)) == walked(order, height, width)
-    places = torch.from_numpy(order.places(height, width))
-    turned = order.turn(places)
-    curve = ORDERS["s-curve" if order.snake else "raster"]
-    assert tuple(turned.shape) == order.turned_size(height, width)
-    assert torch.equal(turned, torch.from_numpy(curve.places(*turned.shape)))
-    assert torch.equal(order.turn_back(turned), places)
+    assert list(order.sites(height, width)) == walked(order, height, width)
+    places = torch.from_numpy(order.rank(height, width))
+    turned = order.to_raster(places)
+    curve = ORDERS["s-curve" if order.s_curve else "raster"]
+    assert tuple(turned.shape) == order.raster_size(height, width)
+    assert torch.equal(turned, torch.from_numpy(curve.rank(*turned.shape)))
+    assert torch.equal(order.from_raster(turned), places)
 
 
 def test_the_sixteen_walks_differ() -> None:
     """And an S-curve never jumps: each site touches the one before it."""
-    walks = {name: list(order.walk(3, 4)) for name, order in ORDERS.items()}
+    walks = {name: list(order.sites(3, 4)) for name, order in ORDERS.items()}
     assert len(walks) == len(set(map(tuple, walks.values()))) == 16
     for name, walk in walks.items():
         jumps = max(abs(a[0] - b[0]) + abs(a[1] - b[1]) for a, b in itertools.pairwise(walk))
-        assert (jumps == 1) == ORDERS[name].snake
+        assert (jumps == 1) == ORDERS[name].s_curve
 
 
 def test_names_can_be_lists_texts_and_groups() -> None:
     """As settings and options give them."""
     assert parse_orders("raster, s-curve-tr") == parse_orders(["raster", "s-curve-tr"]) == ("raster", "s-curve-tr")
-    assert parse_orders("s-curve-all") == tuple(name for name, order in ORDERS.items() if order.snake)
+    assert parse_orders("s-curve-all") == tuple(name for name, order in ORDERS.items() if order.s_curve)
     assert len(parse_orders("raster-all")) == 8
     for wrong, words in (("rastre", "no order 'rastre'"), ("", "no order ''"), ("raster,raster", "none twice")):
         with pytest.raises(pt.ConfigError, match=words):
@@ -88,7 +88,7 @@ def test_a_model_refuses_orders_it_does_not_know() -> None:
     x = torch.zeros(1, 1, 3, 4, dtype=torch.int64)
     assert model.order().name == "raster-bl"
     for call in (model.log_prob, model.log_prob_map):
-        with pytest.raises(pt.ConfigError, match="trained on raster-bl, raster"):
+        with pytest.raises(pt.ConfigError, match="trained on: choose one of raster-bl, raster"):
             call(x, order="raster-tr")
     with pytest.raises(pt.ConfigError, match="There is no order 'up'"):
         pt.sample(model, 1, order="up")
@@ -112,10 +112,10 @@ def test_rows_are_reported_as_they_are_painted(name: str) -> None:
     painted = pt.sample(
         model, 2, seed=0, batch_size=2, on_row=lambda done, lines, levels: seen.append((lines, levels.clone()))
     )
-    lines, length = order.turned_size(2, 3)
+    lines, length = order.raster_size(2, 3)
     assert [count for count, _ in seen] == list(range(1, lines + 1))
     for count, levels in seen:
-        done = torch.from_numpy(order.places(2, 3)) < count * length
+        done = torch.from_numpy(order.rank(2, 3)) < count * length
         assert torch.equal(levels, painted.levels * done)
     assert painted.order == name
 
@@ -135,4 +135,4 @@ def test_an_animation_shows_the_order(tmp_path: Any) -> None:
     from pointillist.visualization import animate
 
     images = np.zeros((1, 3, 4, 1), np.uint8)
-    assert animate(images, tmp_path / "a.gif", order=ORDERS["s-curve-columns-br"].places(3, 4)).exists()
+    assert animate(images, tmp_path / "a.gif", order=ORDERS["s-curve-columns-br"].rank(3, 4)).exists()

@@ -17,7 +17,13 @@ from torch import Tensor
 import pointillist as pt
 from pointillist.checkpoint.encoding import decode_tensors, encode_tensors, expanded_shapes
 from pointillist.checkpoint.files import CONFIG, WEIGHTS, TensorInfo, write_tensors
-from pointillist.checkpoint.quantization import KINDS, from_int8, is_matrix, kind_of, to_int8
+from pointillist.checkpoint.quantization import (
+    QUANTIZED_DTYPES,
+    dequantize_int8,
+    is_quantizable,
+    quantize_int8,
+    weight_dtype,
+)
 from pointillist.networks import names
 
 from .laws.strategies import models
@@ -39,7 +45,7 @@ def bits(tensor: Tensor) -> Tensor:
 def test_int8_is_what_its_equation_says(seed: int) -> None:
     """Worked out weight by weight in Python's exact floats."""
     weight = matrix(seed, 3, 5, 2, 2, spread=4)
-    whole, scale = to_int8(weight)
+    whole, scale = quantize_int8(weight)
     for o in range(3):
         row = weight[o].flatten().tolist()
         usual = max(map(abs, row)) / 127
@@ -48,8 +54,10 @@ def test_int8_is_what_its_equation_says(seed: int) -> None:
         assert mantissa == int(mantissa), "17 bits"
         assert usual * (1 - 2**-16) < s <= usual * (1 + 2**-24)
         assert whole[o].flatten().tolist() == [round(w / s) for w in row]
-        assert from_int8(whole, scale)[o].flatten().tolist() == [q * s for q in whole[o].flatten().tolist()], "exact"
-    assert (from_int8(whole, scale) - weight).abs().flatten(1).amax(1).le(scale * 0.51).all()
+        assert dequantize_int8(whole, scale)[o].flatten().tolist() == [q * s for q in whole[o].flatten().tolist()], (
+            "exact"
+        )
+    assert (dequantize_int8(whole, scale) - weight).abs().flatten(1).amax(1).le(scale * 0.51).all()
     assert whole.abs().flatten(1).amax(1).eq(127).all()
 
 
@@ -62,29 +70,29 @@ def test_rounding_again_changes_nothing(values: list[float], columns: bool) -> N
     weight = torch.tensor(values).reshape((1, 16, 2) if columns else (2, 16))
     for stored in ({"w": weight}, encode_tensors({"w": weight})):
         once = decode_tensors(stored)["w"]
-        rounded = from_int8(*to_int8(once))
-        assert torch.equal(bits(from_int8(*to_int8(rounded))), bits(rounded))
-        assert kind_of({"w": rounded}) == "int8"
+        rounded = dequantize_int8(*quantize_int8(once))
+        assert torch.equal(bits(dequantize_int8(*quantize_int8(rounded))), bits(rounded))
+        assert weight_dtype({"w": rounded}) == "int8"
         assert torch.equal(bits(decode_tensors(encode_tensors({"w": rounded}))["w"]), bits(rounded))
 
 
 def test_outputs_have_scales_of_their_own() -> None:
     """In the kernels of recurrences, `[taps, in, out]`, they are the last axis; zeros and dust become zero."""
     weight = torch.ones(2, 9, 4) * torch.tensor([1.0, 1e-4, 0.0, 1e-38])
-    whole, scale = to_int8(weight)
+    whole, scale = quantize_int8(weight)
     assert scale.shape == (4,)
     assert torch.equal(whole.flatten(0, 1)[0], torch.tensor([127, 127, 0, 0], dtype=torch.int8))
-    assert torch.allclose(from_int8(whole, scale)[..., :2], weight[..., :2], rtol=1e-4)
+    assert torch.allclose(dequantize_int8(whole, scale)[..., :2], weight[..., :2], rtol=1e-4)
 
 
 def test_what_is_rounded() -> None:
     """Kernels and tables; not biases, gains, first states, maps of positions, kernels of few inputs."""
-    assert is_matrix("x", (64, 32, 1, 1))
-    assert is_matrix("x", (3, 32, 128))
-    assert is_matrix("x", (11, 64))
+    assert is_quantizable("x", (64, 32, 1, 1))
+    assert is_quantizable("x", (3, 32, 128))
+    assert is_quantizable("x", (11, 64))
     for shape in [(64,), (1, 4, 28, 28), (64, 1, 1, 3), (64, 4, 1, 1), (), (2, 0), (1, 10**9)]:
-        assert not is_matrix("x", shape), shape
-    assert not is_matrix("backbone.output.weight", (64, 32, 1, 1))
+        assert not is_quantizable("x", shape), shape
+    assert not is_quantizable("backbone.output.weight", (64, 32, 1, 1))
 
 
 @pytest.mark.parametrize("name", names())
@@ -102,7 +110,7 @@ def test_the_last_layer_of_every_network_stays(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", QUANTIZED_DTYPES)
 @pytest.mark.parametrize("name", names())
 def test_every_model_comes_back_to_the_bit(name: str, kind: str, tmp_path: Path) -> None:
     """Rounded, saved small, loaded: the same weights and the same likelihoods, and the model given stays as it was."""
@@ -112,11 +120,11 @@ def test_every_model_comes_back_to_the_bit(name: str, kind: str, tmp_path: Path)
     rounded = pt.quantize_weights(model, kind)
     assert all(torch.equal(bits(v), bits(before[k])) for k, v in model.state_dict().items())
     assert any(not torch.equal(v, before[k]) for k, v in rounded.state_dict().items())
-    assert all(is_matrix(k, v.shape) or torch.equal(v, before[k]) for k, v in rounded.state_dict().items())
+    assert all(is_quantizable(k, v.shape) or torch.equal(v, before[k]) for k, v in rounded.state_dict().items())
     rounded.save_pretrained(tmp_path)
     again = pt.load(tmp_path)
     assert all(torch.equal(bits(v), bits(again.state_dict()[k])) for k, v in rounded.state_dict().items())
-    assert kind_of(again.state_dict()) == kind != kind_of(before)
+    assert weight_dtype(again.state_dict()) == kind != weight_dtype(before)
     x = torch.randint(0, 4, (2, 1, 8, 8))
     assert torch.equal(again.log_prob(x), rounded.eval().log_prob(x))
     full = 4 * sum(v.numel() for v in before.values())
@@ -125,12 +133,12 @@ def test_every_model_comes_back_to_the_bit(name: str, kind: str, tmp_path: Path)
     assert stored < {"int8": 0.36, "bf16": 0.56}[kind] * full
 
 
-@given(model=models(max_levels=17), kind=st.sampled_from(KINDS))
+@given(model=models(max_levels=17), kind=st.sampled_from(QUANTIZED_DTYPES))
 def test_any_model_can_be_rounded(model: pt.PixelModel, kind: str) -> None:
     """Also in float64, with the same values."""
     rounded = pt.quantize_weights(model, kind).state_dict()
     narrow = pt.quantize_weights(model.float(), kind).state_dict()
-    assert all(torch.equal(bits(v), bits(narrow[k])) for k, v in rounded.items() if is_matrix(k, v.shape))
+    assert all(torch.equal(bits(v), bits(narrow[k])) for k, v in rounded.items() if is_quantizable(k, v.shape))
 
 
 def test_a_model_that_is_trained_further_is_saved_whole(tmp_path: Path) -> None:
@@ -138,7 +146,7 @@ def test_a_model_that_is_trained_further_is_saved_whole(tmp_path: Path) -> None:
     rounded = pt.quantize_weights(pt.build("pixelcnn", shape=(1, 4, 4), levels=4, preset="tiny"), "int8")
     with torch.no_grad():
         rounded.backbone.head.weight[0, 0] += 1e-3  # type: ignore[operator, union-attr, index]
-    assert kind_of(rounded.state_dict()) == "float32"
+    assert weight_dtype(rounded.state_dict()) == "float32"
     rounded.save_pretrained(tmp_path)
     again = pt.load(tmp_path)
     assert all(torch.equal(bits(v), bits(again.state_dict()[k])) for k, v in rounded.state_dict().items())
@@ -147,7 +155,7 @@ def test_a_model_that_is_trained_further_is_saved_whole(tmp_path: Path) -> None:
 def test_wrong_requests() -> None:
     """Another kind, and weights that are not numbers."""
     model = pt.build("pixelcnn", shape=(1, 4, 4), levels=4, preset="tiny")
-    with pytest.raises(pt.ConfigError, match="rounded to int8 or bf16"):
+    with pytest.raises(pt.ConfigError, match="quantized to int8 or bf16"):
         pt.quantize_weights(model, "int4")
     with torch.no_grad():
         model.backbone.head.weight[0, 0] = torch.nan  # type: ignore[operator, union-attr, index]
@@ -164,7 +172,7 @@ Q, S = torch.zeros(4, 16, dtype=torch.int8), torch.ones(4)
         ({"w": Q}, "have the scales None"),
         ({"w": Q, "w_scale": torch.ones(3)}, r"need F32 \(4,\)"),
         ({"w": Q, "w_scale": torch.ones(4, 1)}, r"need F32 \(4,\)"),
-        ({"w": Q, "w_scale": S.double()}, r"have the scales F64 \(4,\), and need F32"),
+        ({"w": Q, "w_scale": S.double()}, r"have the scales F64 \(4,\) but need F32"),
         ({"w": Q[:, 0], "w_scale": S}, "have the scales"),
         ({"w": Q[:, :2], "w_scale": S}, "have the scales"),
         ({"w": Q.to(torch.uint8)}, "of type U8"),
