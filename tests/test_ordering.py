@@ -50,7 +50,7 @@ def sites_by_name(order: PixelOrder, height: int, width: int) -> list[tuple[int,
 
 @given(name=st.sampled_from(list(ORDERS)), size=sizes)
 def test_the_raster_frame(name: str, size: tuple[int, int]) -> None:
-    """`sites` agrees with the name; ranks in the raster frame are the plain curve; `from_raster` inverts `to_raster`."""
+    """`sites` agrees with the name, ranks in the raster frame with the curve; `from_raster` inverts `to_raster`."""
     order, (height, width) = ORDERS[name], size
     assert list(order.sites(height, width)) == sites_by_name(order, height, width)
     rank = torch.from_numpy(order.rank(height, width))

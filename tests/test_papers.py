@@ -31,7 +31,7 @@ def pixelcnn(layers: int, h: int, top: int, c: int, params: int) -> int:
 
 
 def row_lstm(layers: int, h: int, top: int, c: int, params: int) -> int:
-    """1x3 mask B from 2h to 4 gates (2 taps are left), 1x3 from state to gates, learned initial hidden and cell state."""
+    """1x3 mask B from 2h to 4 gates (2 taps are left), 1x3 from state to gates, learned initial states."""
     block = conv(2 * h, 4 * h, 2) + conv(h, 4 * h, 3, bias=False) + 2 * h + conv(h, 2 * h) + conv(h, top, bias=False)
     return conv(c, 2 * h, 4 * 7) + layers * block + head(2 * h, top, params)
 

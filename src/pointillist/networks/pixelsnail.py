@@ -183,7 +183,7 @@ class PixelSNAIL(Backbone):
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b p h w"]:
         """Compute the parameters of each pixel; see `Backbone.forward`."""
         grid = positions(x.shape[2], x.shape[3], self.output.weight)
-        background = ctx.given("background", grid.expand(x.shape[0], -1, -1, -1))  # (b, 2, h, w)
+        background = ctx.external("background", grid.expand(x.shape[0], -1, -1, -1))  # (b, 2, h, w)
         h = self.above(x, ctx) + self.before(x, ctx)  # (b, d, h, w)
         for block in self.blocks:
             h = block(x, h, background, ctx, condition)

@@ -108,10 +108,10 @@ class ConditionBias(CausalLayer):
         """Return `x` plus the contribution of the condition; `x` itself if the model has no condition."""
         if self.vector is not None:
             assert condition.vector is not None
-            x = x + self.vector(ctx.given(self.key("vector"), condition.vector))
+            x = x + self.vector(ctx.external(self.key("vector"), condition.vector))
         if self.map is not None:
             assert condition.map is not None
-            map = ctx.given(self.key("map"), condition.map)
+            map = ctx.external(self.key("map"), condition.map)
             if self.scale > 1:
                 map = ctx.window(self.key("sites"), map, up=0, left=0, right=0)
             x = x + F.conv2d(map, self.map.weight, stride=self.scale)

@@ -77,4 +77,4 @@ class LocallyMaskedConv2d(CausalLayer):
             return out
         ones = torch.ones(1, 1, *x.shape[2:], dtype=self.known.dtype, device=self.known.device)
         unmasked = FullPass(ctx.order).neighbours("", ones, self.known, None, dilation=self.dilation)
-        return out + ctx.given(self.key("known"), unmasked)
+        return out + ctx.external(self.key("known"), unmasked)
