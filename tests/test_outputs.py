@@ -34,7 +34,7 @@ def _painted(
     told = model.conditions.inputs(1 if model.config.classes else None, 2)
     chooser = UniformSampler(torch.rand(2, channels, height, width, dtype=torch.float64), guidance, 1.0, 1.0)
     carried = chooser.carry(told)
-    turned = model.order().turned_size(height, width)
+    turned = model.order().raster_size(height, width)
     outputs = torch.full((2, model.likelihood.num_params, *turned), torch.nan, dtype=torch.float64)
     seen: list[int] = []
     with inference_mode(model):
@@ -42,7 +42,7 @@ def _painted(
             model, model.encode(carried, len(carried)), chooser, len(carried), height, width, engine,
             on_row=lambda rows, x: seen.append(int((~outputs[0, 0].isnan()).sum())), known=known, outputs=outputs,
         )  # fmt: skip
-    return levels[:2], model.order().turn_back(outputs), seen
+    return levels[:2], model.order().from_raster(outputs), seen
 
 
 @pytest.mark.parametrize("engine", ["cpu", "cuda", "cuda-jacobi", "numpy"])

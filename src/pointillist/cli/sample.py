@@ -231,7 +231,7 @@ def _paint(
     total, batch = settings["n"], settings["batch_size"]
     height, width = settings["size"] or (painter.image.height, painter.image.width)
     order = painter.order(settings["order"])
-    lines = order.turned_size(height, width)[0]
+    lines = order.raster_size(height, width)[0]
     classes = painter.config.classes if settings["label"] is not None else ()
     with Bar("painting", -(-total // batch) * lines) as bar:
         on_row = lambda done, rows, levels: bar.show(done // batch * lines + rows)  # noqa: E731

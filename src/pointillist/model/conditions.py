@@ -123,5 +123,5 @@ class ModelConditions(nn.Module):
 
     def to_raster_frame(self, condition: Condition, order: PixelOrder) -> Condition:
         """Turn a condition into the raster frame of an order, with the embedding of the order if there are several."""
-        turned = condition.turned(order)
+        turned = condition.in_raster_frame(order)
         return turned if self.order is None else self.order(turned, order)

@@ -19,7 +19,7 @@ from pointillist.model.card import default_card
 from pointillist.model.conditions import ModelConditions
 from pointillist.model.config import ModelConfig
 from pointillist.model.files import find_model, read_model, write_model
-from pointillist.networks import BackboneDims, Stage, entry, painting_order
+from pointillist.networks import BackboneDims, Stage, entry
 from pointillist.nn import Condition, has_weight_norm, initialise_from_data, name_scopes
 from pointillist.nn.functional.memory_format import channels_last
 from pointillist.nn.passes import FullPass
@@ -102,7 +102,7 @@ class PixelModel(nn.Module, ModelHubMixin):
             groups=1 if self.likelihood.coupled else image.channels,
             canvas=image.channels * self.config.level_width,
             params=self.likelihood.num_params,
-            heard=self.conditions.dims,
+            condition=self.conditions.dims,
         )
 
     @property
@@ -132,11 +132,11 @@ class PixelModel(nn.Module, ModelHubMixin):
     def generation_rank(self, height: int, width: int, order: PixelOrder | None = None) -> Int[np.ndarray, "h w"]:
         """Rank of each pixel in the generation order, from 0."""
         order = self.order() if order is None else order
-        if order.snake:  # networks that follow it have one stage
-            return order.places(height, width)
-        turned = order.turned_size(height, width)
-        place = torch.from_numpy(painting_order(self.stages(*turned), *turned))
-        found: np.ndarray = order.turn_back(place).numpy()
+        if order.s_curve:  # networks that follow it have one stage
+            return order.rank(height, width)
+        turned = order.raster_size(height, width)
+        place = torch.from_numpy(sampling_order(self.stages(*turned), *turned))
+        found: np.ndarray = order.from_raster(place).numpy()
         return found
 
     def level_embeddings(self) -> Float[Tensor, "k e"]:
@@ -163,10 +163,10 @@ class PixelModel(nn.Module, ModelHubMixin):
     ) -> Float[Tensor, "b p h w"]:
         """Network outputs at every pixel of an image, each from the pixels before it in the order."""
         order = self.order() if order is None else order
-        turned = channels_last(order.turn(canvas)) if self.channels_last else order.turn(canvas)
+        turned = channels_last(order.to_raster(canvas)) if self.channels_last else order.to_raster(canvas)
         ctx = FullPass(order, channels_last=self.channels_last)
         out: Tensor = self.backbone(turned, ctx, self.conditions.to_raster_frame(condition, order).as_computed())
-        return order.turn_back(out)
+        return order.from_raster(out)
 
     def params(self, x: Int[Tensor, "b c h w"], condition: Condition, order: PixelOrder | None = None) -> Tensor:
         """Network outputs `b p h w` for complete images."""

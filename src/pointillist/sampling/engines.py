@@ -189,13 +189,13 @@ def record_model(model: PixelModel, size: tuple[int, int], order: str | None = N
         ConfigError: if the model does not know the order.
     """
     walk = model.order(order)
-    rows, columns = walk.turned_size(*size)
+    rows, columns = walk.raster_size(*size)
     condition = model.conditions.to_raster_frame(model.encode(None, 1, size), walk)
     coarse: Tensor | None = None
     programs = []
     with torch.no_grad():
         for stage in model.stages(rows, columns):
-            programs.append(record_stage(model, stage, stage.told(coarse, condition), rows, columns, walk))
+            programs.append(record_stage(model, stage, stage.condition(coarse, condition), rows, columns, walk))
             levels = torch.zeros(1, model.image.channels, rows, columns, dtype=torch.int64, device=model.device)
             coarse = model.canvas(stage.grid(levels))
     return programs
@@ -233,7 +233,7 @@ def sample_stage(
     painting = SampleBatch(
         levels=targets[:count].numpy().copy(),
         known=np.broadcast_to(mask.numpy(), targets[:count].shape).copy(),  # without a copy one image's is read-only
-        uniforms=np.ascontiguousarray(stage.grid(order.turn(draws.uniforms)).double().numpy()),
+        uniforms=np.ascontiguousarray(stage.grid(order.to_raster(draws.uniforms)).double().numpy()),
         nats=np.zeros(count),
     )
     program = record_stage(model, stage, condition, known.shape[0], known.shape[1], order)
