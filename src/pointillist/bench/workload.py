@@ -52,7 +52,7 @@ class Workload:
         with inference_mode(model), torch.no_grad():
             return [
                 record(
-                    _forward(stage, told), sub_steps=groups, canvas_width=model.dims.canvas // groups,
+                    _forward(stage, told), num_sub_steps=groups, canvas_width=model.dims.canvas // groups,
                     height=grid.shape[2], width=grid.shape[3], dtype=next(model.parameters()).dtype, order=self.order,
                 )
                 for stage, told, grid in self.stages(batch)

@@ -14,7 +14,7 @@ from pointillist.conditioning.image import HintConfig
 from pointillist.conditioning.label import LabelConfig
 from pointillist.conditioning.text import TextConfig
 from pointillist.conditioning.vector import VectorConfig
-from pointillist.errors import ConfigError, sentence
+from pointillist.errors import ConfigError, format_validation_error
 
 _KINDS: dict[str, type[ConditionConfig]] = {
     config.kind: config for config in (LabelConfig, AttributesConfig, VectorConfig, HintConfig, TextConfig)
@@ -69,4 +69,4 @@ def _parsed(kind: str, settings: Any) -> ConditionConfig:
     try:
         return config(**settings)
     except ValidationError as error:
-        raise ConfigError(sentence(error, f"a setting of the condition {kind}")) from error
+        raise ConfigError(format_validation_error(error, f"a setting of the condition {kind}")) from error

@@ -27,8 +27,7 @@ from pointillist.conditioning.text_encoders import (
 from pointillist.data import Batch, ImageDataset
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
-from pointillist.nn import Tokens
-from pointillist.nn.dropout import Dropout
+from pointillist.nn import Dropout, Tokens
 
 LEARNED, TOKENS, OFF = "learned", "tokens", "off"
 WORDS, STATES = 16, 32  # tokens of a prompt that are read: learned words, states of an encoder
