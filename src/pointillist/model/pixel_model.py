@@ -19,7 +19,7 @@ from pointillist.model.card import default_card
 from pointillist.model.conditions import ModelConditions
 from pointillist.model.config import ModelConfig
 from pointillist.model.files import find_model, read_model, write_model
-from pointillist.networks import BackboneDims, Stage, entry
+from pointillist.networks import BackboneDims, Stage, entry, sampling_order
 from pointillist.nn import Condition, has_weight_norm, initialise_from_data, name_scopes
 from pointillist.nn.functional.memory_format import channels_last
 from pointillist.nn.passes import FullPass
