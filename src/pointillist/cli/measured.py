@@ -36,7 +36,7 @@ def describe(
         "told": active_conditions(model, images),
         "order": result.order,
         "guidance": result.guidance,
-        "nats_by_order": dict(result.by_order),
+        "nats_by_order": dict(result.nats_by_order),
         "notes": notes,
     }
 
@@ -93,7 +93,7 @@ def _order_text(result: Evaluation) -> str:
     if result.order not in ("average", "each"):
         return result.order
     how = {"average": "likelihood averaged over orders", "each": "mean of the nats of each order"}[result.order]
-    return "\n".join([how, *(f"{nats:.3f} nats by {name}" for name, nats in result.by_order.items())])
+    return "\n".join([how, *(f"{nats:.3f} nats by {name}" for name, nats in result.nats_by_order.items())])
 
 
 def write_csv(path: Path, result: Evaluation) -> None:
@@ -105,5 +105,5 @@ def write_csv(path: Path, result: Evaluation) -> None:
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["index", "nats", "bits_per_dim"])
-        for index, nats in enumerate(result.per_image.tolist()):
+        for index, nats in enumerate(result.nats_per_image.tolist()):
             writer.writerow([index, f"{nats:.6f}", f"{nats / (result.dims * math.log(2)):.6f}"])
