@@ -250,7 +250,7 @@ def _log_likelihood(
 
 
 def _ranks(scores: Float[np.ndarray, "n k"], truth: Sequence[int] | np.ndarray) -> Float[np.ndarray, " n"]:
-    """Rank the true candidate, from 1: one more than those with a higher score, plus half of those with an equal one."""
+    """Rank the true candidate, from 1: one more than the number of higher scores, plus half of the equal ones."""
     own = scores[np.arange(len(scores)), truth][:, None]
     equal = (scores == own).sum(1) - 1
     ranks: np.ndarray = 1 + (scores > own).sum(1) + equal / 2
