@@ -1,4 +1,4 @@
-"""Sample images: draw every level by inverse CDF from given uniforms, so that any two engines can be compared."""
+"""Sample images. Levels are drawn by inverse CDF from given uniforms, so that any two engines can be compared."""
 
 from __future__ import annotations
 
