@@ -38,13 +38,13 @@ def _case(subject: Workload, batch: int, layout: torch.memory_format) -> Case:
 
 def _parts(subject: Workload) -> list[Tensor]:
     """The sites that each stage of the model paints, `[n, 2]`."""
-    size = subject.order.turned_size(*subject.size)
+    size = subject.order.raster_size(*subject.size)
     known = torch.zeros(size, dtype=torch.bool)
     parts = []
     for stage in subject.model.stages(*size):
         now = known.clone()
         stage.grid(now)[:] = True
-        parts.append(subject.order.turn_back(now & ~known).nonzero())
+        parts.append(subject.order.from_raster(now & ~known).nonzero())
         known = now
     return parts
 

@@ -68,7 +68,7 @@ TopP = Annotated[float, _option(value="X", text="Nucleus sampling: keep the most
 Guidance = Annotated[float, _option(value="X", text="Classifier-free guidance scale (0 = unconditional, 1 = off).")]
 Seed = Annotated[int | None, _option(value="N", text="The same seed gives the same images.", low=0)]
 Size = Annotated[str | None, _option(value="SIZE", text="Another size, 32 or 48x64, where the model allows it.")]
-Engine = Annotated[str, _option(value="NAME", text="auto, cpu, cuda, cuda-jacobi, step or naive.")]
+Engine = Annotated[str, _option(value="NAME", text="auto, cpu, cuda, cuda-jacobi, numpy or naive.")]
 Device = Annotated[str, _option(value="NAME", text="Device of the model: cpu, cuda or auto.")]
 Threads = Annotated[int | None, _option(value="N", text="Threads that share a batch on engine cpu.", low=1)]
 Verbose = Annotated[bool, _option("--verbose", value=FLAG, text="Print which engine was chosen, and why.")]
@@ -157,7 +157,7 @@ def sample(
     if verbose:
         logging.basicConfig(format="%(message)s")
         logging.getLogger("pointillist").setLevel(logging.INFO)
-        typer.echo(f"engine     {chosen.engine}: {chosen.why}", err=as_json)
+        typer.echo(f"engine     {chosen.engine}: {chosen.reason}", err=as_json)
     columns = sheet_columns(n, total // n)
     _sample(loaded, settings, kind, path, animate, columns, colours, as_json)
 
@@ -222,7 +222,7 @@ def _sample(
     total, batch = settings["n"], settings["batch_size"]
     height, width = settings["size"] or (model.image.height, model.image.width)
     order = model.order(settings["order"])
-    lines = order.turned_size(height, width)[0]
+    lines = order.raster_size(height, width)[0]
     classes = model.config.classes if settings["label"] is not None else ()
     with Bar("sampling", -(-total // batch) * lines) as bar:
         on_row = lambda done, rows, levels: bar.show(done // batch * lines + rows)  # noqa: E731

@@ -36,7 +36,7 @@ class SamplingConfig:
             model itself. See `apply_guidance`.
         temperature: divides the log-probabilities; 0 takes the most probable level. See `apply_temperature_top_p`.
         top_p: nucleus sampling (Holtzman et al. 2020): keep the most probable levels that reach this sum.
-        engine: `auto`, `cpu`, `cuda`, `cuda-jacobi`, `step` or `naive`; see `create_stepper`.
+        engine: `auto`, `cpu`, `cuda`, `cuda-jacobi`, `numpy` or `naive`; see `create_stepper`.
         order: name of one of the model's generation orders; None for its first. Uniforms belong to pixel positions,
             whatever the order.
         threads: number of threads that share a batch on engine `cpu`; None for as many as torch uses.
@@ -74,8 +74,11 @@ class SamplingConfig:
 
         Raises:
             ConfigError: if a setting is out of range.
+            TypeError: for a keyword that is neither.
         """
         settings: Mapping[str, Any] = keywords
         sampling = {name: value for name, value in settings.items() if name in cls.__dataclass_fields__}
         conditions = {name: value for name, value in settings.items() if name not in sampling}
+        for name in conditions.keys() - ConditionKwargs.__annotations__.keys():
+            raise TypeError(f"Sampling got an unexpected keyword argument {name!r}.")
         return cls(**sampling), cast(ConditionKwargs, conditions)

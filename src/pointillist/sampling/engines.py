@@ -13,10 +13,10 @@ from torch import Tensor
 from pointillist.distributions.sampling_transforms import sample_level
 from pointillist.engine import selection
 from pointillist.engine.batch import SampleBatch
-from pointillist.engine.naive import NaiveEngine
+from pointillist.engine.naive import NaiveStepper
 from pointillist.engine.numpy.interpreter import Interpreter
 from pointillist.engine.program import Program
-from pointillist.engine.recording.record import record
+from pointillist.engine.recording import record
 from pointillist.engine.selection import ENGINES, GPU_ENGINES, choose_engine
 from pointillist.engine.staleness import WeightVersionCheck
 from pointillist.engine.stepper import ProgramStepper
@@ -104,10 +104,10 @@ def create_stepper(
     """Open an engine at the first pixel of `batch` images; it visits pixels in the raster frame of the order.
 
     Args:
-        condition: condition of the stage's network (`Stage.told`), in the raster frame (`model.in_order`).
+        condition: condition of the stage's network (`Stage.condition`), in the raster frame (`model.in_order`).
         height, width: size of the raster frame.
         engine: `cpu` runs the recorded program compiled; `cuda` on a GPU (so does `cuda-jacobi`, which differs for
-            whole images only); `step` replays it in numpy; `naive` runs a full forward for every sub-pixel; `auto`
+            whole images only); `numpy` interprets it; `naive` runs a full forward for every sub-pixel; `auto`
             chooses.
         stage: one of `model.stages`, whose grid is visited; None for the only one.
         order: generation order; only its curve matters in the raster frame.
@@ -127,15 +127,15 @@ def create_stepper(
     if engine == "naive":
         channels, dtype = model.ports.canvas, next(model.parameters()).dtype
         canvas = torch.zeros(batch, channels, rows, columns, dtype=dtype, device=model.device)
-        canvas = channels_last(canvas) if model.site_by_site else canvas
-        return NaiveEngine(_forward(stages[0], condition), canvas, model.ports.groups, order)
+        canvas = channels_last(canvas) if model.channels_last else canvas
+        return NaiveStepper(_forward(stages[0], condition), canvas, model.ports.groups, order)
     program = record_stage(model, stages[0], condition, height, width, order)
-    if engine == "step":
+    if engine == "numpy":
         return GuardedStepper(Interpreter(program, batch), model)
     if engine in GPU_ENGINES:
-        from pointillist.engine.cuda import CudaEngine
+        from pointillist.engine.cuda import CudaStepper
 
-        return GuardedStepper(CudaEngine(program, batch, device=selection.gpu(engine, model.device)), model)
+        return GuardedStepper(CudaStepper(program, batch, device=selection.select_gpu(engine, model.device)), model)
     from pointillist.engine.cpu import CpuStepper
 
     return GuardedStepper(CpuStepper(program, batch), model)
@@ -179,8 +179,8 @@ def record_stage(
     groups, channels = model.ports.groups, model.ports.canvas
     with torch.no_grad():
         return record(
-            _forward(stage, condition), sub_steps=groups, canvas_width=channels // groups, height=rows, width=columns,
-            dtype=next(model.parameters()).dtype, order=order,
+            _forward(stage, condition), num_sub_steps=groups, canvas_width=channels // groups, height=rows,
+            width=columns, dtype=next(model.parameters()).dtype, order=order,
         )  # fmt: skip
 
 
@@ -195,13 +195,13 @@ def record_model(model: PixelModel, size: tuple[int, int], order: str | None = N
         record_model(pt.load("digits"), (28, 28))[0].describe()
     """
     pixel_order = model.order(order)
-    rows, columns = pixel_order.turned_size(*size)
+    rows, columns = pixel_order.raster_size(*size)
     condition = model.in_order(model.condition(None, 1, size), pixel_order)
     coarse: Tensor | None = None
     programs = []
     with torch.no_grad():
         for stage in model.stages(rows, columns):
-            programs.append(record_stage(model, stage, stage.told(coarse, condition), rows, columns, pixel_order))
+            programs.append(record_stage(model, stage, stage.condition(coarse, condition), rows, columns, pixel_order))
             levels = torch.zeros(1, model.image.channels, rows, columns, dtype=torch.int64, device=model.device)
             coarse = model.canvas(stage.grid(levels))
     return programs
@@ -231,7 +231,7 @@ def sample_stage(
     batch = SampleBatch(
         levels=targets[:count].numpy().copy(),
         known=np.broadcast_to(mask.numpy(), targets[:count].shape).copy(),  # without a copy one image's is read-only
-        uniforms=np.ascontiguousarray(stage.grid(state.order.turn(sampler.uniforms)).double().numpy()),
+        uniforms=np.ascontiguousarray(stage.grid(state.order.to_raster(sampler.uniforms)).double().numpy()),
         nats=np.zeros(count),
     )
     program = record_stage(model, stage, condition, state.known.shape[0], state.known.shape[1], state.order)
@@ -249,9 +249,9 @@ def sample_stage(
         state.report()
 
     if config.engine == "cpu":
-        _cpu_sampler(model, program, sampler, config.threads or 1).paint(batch, finished)
+        _cpu_sampler(model, program, sampler, config.threads or 1).sample(batch, finished)
     else:
-        _cuda_sampler(model, program, sampler, config.engine).paint(batch, finished)
+        _cuda_sampler(model, program, sampler, config.engine).sample(batch, finished)
     sampler.nats += torch.from_numpy(batch.nats)
 
 
@@ -278,7 +278,7 @@ def _cuda_sampler(model: PixelModel, program: Program, sampler: InverseCdfSample
         return found[0].view_as(uniforms), found[1].view_as(uniforms)
 
     return CudaSampler(
-        program, choose, model.level_values().detach().cpu().numpy(), selection.gpu(engine, model.device),
+        program, choose, model.level_values().detach().cpu().numpy(), selection.select_gpu(engine, model.device),
         copies=1 + sampler.guided, jacobi=engine == "cuda-jacobi",
     )  # fmt: skip
 

@@ -105,12 +105,12 @@ def autoregressive_loop(
     )
     batch, height, width = shape
     order = model.order(config.order)
-    rows, columns = order.turned_size(height, width)
+    rows, columns = order.raster_size(height, width)
     levels = torch.zeros(batch, model.image.channels, rows, columns, dtype=torch.int64)
     mask = torch.zeros(rows, columns, dtype=torch.bool)
     if known is not None:
-        mask |= order.turn(known.mask)
-        levels[:, :, mask] = order.turn(known.levels)[:, :, mask]
+        mask |= order.to_raster(known.mask)
+        levels[:, :, mask] = order.to_raster(known.levels)[:, :, mask]
     state = SamplingState(order=order, levels=levels, known=mask, outputs=outputs, on_row=on_row)
     condition, coarse = model.in_order(condition, order), None
     # the work of one pixel is far too small to share: with two threads, and another program busy beside it,
@@ -120,7 +120,7 @@ def autoregressive_loop(
             if not stage.grid(mask).all():
                 _run_stage(model, stage, _stage_condition(stage, coarse, condition), choose, state, config)
             coarse = model.canvas(stage.grid(levels).to(model.device))
-    return order.turn_back(levels)
+    return order.from_raster(levels)
 
 
 def _run_stage(
@@ -137,7 +137,7 @@ def _run_stage(
         return
     batch, (rows, columns), order = len(state.levels), state.known.shape, state.order
     stepper = create_stepper(model, condition, batch, rows, columns, config.engine, stage=stage, order=order)
-    height, width = order.turned_size(rows, columns)
+    height, width = order.raster_size(rows, columns)
 
     def choose_in_image(site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
         return choose(Site(*order.site(site.row, site.column, height, width), site.channel), log_probs)
@@ -148,8 +148,8 @@ def _run_stage(
 def _stage_condition(stage: Stage, coarse: Tensor | None, condition: Condition) -> Condition:
     """Build the condition of a stage image by image: torch may round the same image otherwise in another batch."""
     if coarse is None:
-        return stage.told(coarse, condition)
-    return Condition.together([stage.told(coarse[i : i + 1], condition.image(i)) for i in range(len(coarse))])
+        return stage.condition(coarse, condition)
+    return Condition.concat([stage.condition(coarse[i : i + 1], condition.image(i)) for i in range(len(coarse))])
 
 
 def _step_stage(model: PixelModel, stepper: Stepper, choose: ChooseLevel, state: SamplingState, step: int) -> None:

@@ -35,4 +35,4 @@ class SamplingState:
     def report(self) -> None:
         """Call `on_row` with the rows done: pixels known, in rows of the raster frame."""
         if self.on_row is not None:
-            self.on_row(int(self.known.sum()) // self.known.shape[1], self.order.turn_back(self.levels))
+            self.on_row(int(self.known.sum()) // self.known.shape[1], self.order.from_raster(self.levels))
