@@ -109,19 +109,21 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @fault("copied pixels are drawn again in the large pass", scored_as_painted())
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = loop._walk
+    kept = loop._step_stage
 
-    def forgetful(model: Any, engine: Any, choose: Any, known: Any, *how: Any) -> None:
-        kept(model, engine, choose, replace(known, mask=torch.zeros_like(known.mask)), *how)
+    def forgetful(model: Any, stepper: Any, choose: Any, state: Any, step: int) -> None:
+        kept(model, stepper, choose, replace(state, known=torch.zeros_like(state.known)), step)
 
-    patch.setattr(loop, "_walk", forgetful)
+    patch.setattr(loop, "_step_stage", forgetful)
 
 
 @fault("copied pixels are kept, but the engine is told zeros", scored_as_painted())
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = loop._keep
+    kept = loop._observe_pixel
     patch.setattr(
-        loop, "_keep", lambda model, engine, values, pixel: kept(model, engine, values, torch.zeros_like(pixel))
+        loop,
+        "_observe_pixel",
+        lambda model, engine, values, pixel: kept(model, engine, values, torch.zeros_like(pixel)),
     )
 
 
@@ -131,8 +133,8 @@ if compiled is not None:
     def _(patch: pytest.MonkeyPatch) -> None:
         kept = loop.sample_stage
 
-        def forgetful(model: Any, stage: Any, told: Any, draws: Any, levels: Any, known: Any, *how: Any) -> None:
-            kept(model, stage, told, draws, levels, torch.zeros_like(known), *how)
+        def forgetful(model: Any, stage: Any, condition: Any, sampler: Any, state: Any, config: Any) -> None:
+            kept(model, stage, condition, sampler, replace(state, known=torch.zeros_like(state.known)), config)
 
         patch.setattr(loop, "sample_stage", forgetful)
 
@@ -140,11 +142,11 @@ if compiled is not None:
     def _(patch: pytest.MonkeyPatch) -> None:
         kept = loop.sample_stage
 
-        def told_zeros(model: Any, stage: Any, told: Any, draws: Any, levels: Tensor, known: Tensor, *how: Any) -> None:
-            before, mask = levels.clone(), known.clone()
-            levels[:, :, known] = 0
-            kept(model, stage, told, draws, levels, known, *how)
-            levels[:, :, mask] = before[:, :, mask]
+        def told_zeros(model: Any, stage: Any, condition: Any, sampler: Any, state: Any, config: Any) -> None:
+            before, mask = state.levels.clone(), state.known.clone()
+            state.levels[:, :, mask] = 0
+            kept(model, stage, condition, sampler, state, config)
+            state.levels[:, :, mask] = before[:, :, mask]
 
         patch.setattr(loop, "sample_stage", told_zeros)
 

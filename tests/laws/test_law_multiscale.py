@@ -124,7 +124,7 @@ def test_rows_are_reported_in_rows_of_the_image() -> None:
     zeros = lambda site, log_probs: torch.zeros(1, dtype=torch.int64)  # noqa: E731
     with torch.inference_mode():
         autoregressive_loop(
-            model, model.condition(None, 1), zeros, 1, 4, 4, on_row=lambda done, levels: rows.append(done)
+            model, model.condition(None, 1), zeros, (1, 4, 4), on_row=lambda done, levels: rows.append(done)
         )
     assert rows == sorted(rows)
     assert rows == [0, 1, 1, 2, 3, 4]
