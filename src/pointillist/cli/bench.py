@@ -14,7 +14,7 @@ from pointillist.cli.output import (
     print_json,
     print_table,
     quantized,
-    refuse_existing,
+    reject_existing,
 )
 from pointillist.cli.settings import FLAG
 
@@ -99,7 +99,7 @@ def bench(
 
     for path in (as_json, plot):
         if path is not None and str(path) != "-":
-            refuse_existing(path, force)
+            reject_existing(path, force)
     wanted = None if size is None else parse_size(size)
     subject, name = _model(model, sets or [], wanted, levels, mode)
     subject, name = quantized(subject, quantize), f"{name} {quantize or ''}".rstrip()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pointillist.cli import evaluation_report as report
-from pointillist.cli.output import QUANTIZE_HELP, Bar, print_json, quantized, refuse_existing
+from pointillist.cli.output import QUANTIZE_HELP, Bar, print_json, quantized, reject_existing
 from pointillist.cli.settings import FLAG
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def evaluate(
     from pointillist.training.precision import resolve_device
 
     if per_image is not None:
-        refuse_existing(per_image, force)
+        reject_existing(per_image, force)
     if precision not in ("fp32", "bf16"):
         raise ConfigError(f"`--precision` (={precision!r}) must be fp32 or bf16.")
     loaded = quantized(load(model), quantize)
