@@ -77,6 +77,6 @@ def test_a_receptive_field_under_an_order() -> None:
         ).stdout
     )  # fmt: skip
     assert (told["earlier"], told["missing"], told["leaked"]) == (12, 0, 0)
-    assert "s-curve-br" in told["in_words"]
+    assert "s-curve-br" in told["summary"]
     other = ("info", "pixelcnn:tiny", "--receptive-field", "1,2", "--order", "s-curve", "--force")
     assert "masks locally" in fails(*other)

@@ -12,7 +12,7 @@ import torch
 from fastapi.testclient import TestClient
 
 import pointillist as pt
-from pointillist.analysis import inpaint, surprisal_maps
+from pointillist.analysis import ImageQuery, inpaint, surprisal_maps
 from pointillist.model.pixel_model import PixelModel
 from pointillist.studio import schemas
 from pointillist.studio.errors import RequestError
@@ -76,8 +76,8 @@ def test_the_stream_is_the_image(
     loaded = model_of(service, model)
     places = loaded.places(*size, loaded.order(request_.get("order")))
     assert (places.ravel()[started["sequence"]] == np.arange(places.size)).all()
-    maps = surprisal_maps(loaded, images(finished)[0], order=request_.get("order"))
-    for name, expected in (("levels", images(finished)[0]), ("entropy", maps.entropy), ("surprisal", maps.surprise)):
+    maps = surprisal_maps(ImageQuery.of(loaded, images(finished)[0], order=request_.get("order")))
+    for name, expected in (("levels", images(finished)[0]), ("entropy", maps.entropy), ("surprisal", maps.surprisal)):
         streamed = np.concatenate([decoded(e[name])[0] for e in pixels])  # [n, c]
         seen = np.zeros_like(streamed)
         seen[started["sequence"]] = streamed

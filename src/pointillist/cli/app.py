@@ -23,11 +23,11 @@ COMMANDS = {
     "repaint": "Models",
     "evaluate": "Models",
     "compact": "Models",
-    "explain": "Look",
-    "studio": "Look",
-    "info": "Look",
-    "models": "Look",
-    "bench": "Look",
+    "explain": "Inspect",
+    "studio": "Inspect",
+    "info": "Inspect",
+    "models": "Inspect",
+    "bench": "Inspect",
 }
 _DEBUG = "POINTILLIST_DEBUG"
 

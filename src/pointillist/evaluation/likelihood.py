@@ -206,24 +206,6 @@ def combine_orders(nats: Float[np.ndarray, "o n"], order: str) -> Float[np.ndarr
     return total
 
 
-def entropy_map(
-    model: PixelModel,
-    x: Int[Tensor, "b c h w"],
-    label: Label = None,
-    text: Any = None,
-    *,
-    order: str | None = None,
-    **further: Unpack[ConditionKwargs],
-) -> Float[Tensor, "b c h w"]:
-    """How uncertain the model is at each sub-pixel, given the true ones before it in an order, in bits."""
-    with inference_mode(model):
-        x = model.check(x)
-        told = model.told(label, len(x), text, size=(x.shape[2], x.shape[3]), **further)
-        params = model.params(x, model.condition(told, len(x)), model.order(order))
-        maps = [model.likelihood.entropy(params, x, channel) for channel in range(x.shape[1])]
-        return torch.stack(maps, 1) / math.log(2)
-
-
 ReadBatch = Callable[[int, int], tuple[Tensor, ConditionInputs | None]]
 
 
