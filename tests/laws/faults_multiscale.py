@@ -44,7 +44,7 @@ def paper(size: tuple[int, int] = (4, 5), factor: int = 2, **how: Any) -> Law:
     return lambda: textbook.check_textbook(pair(size, factor, **how), *size)
 
 
-def scored_as_painted(engine: str = "step") -> Law:
+def scored_as_painted(engine: str = "numpy") -> Law:
     return lambda: samplers.check_scored_as_painted(pair(), 4, 5, engine)
 
 

@@ -110,4 +110,4 @@ def test_what_cannot_follow_a_curve_is_refused_by_name(method: str) -> None:
         return ctx.attend("a", h, lambda h: (h, h), (h,), 1)
 
     with pytest.raises(CausalityError, match=method):
-        record(forward, sub_steps=1, canvas_width=1, height=3, width=4, order=get_order("s-curve"))
+        record(forward, num_sub_steps=1, canvas_width=1, height=3, width=4, order=get_order("s-curve"))

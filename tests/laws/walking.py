@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 from torch import Tensor
 
-from pointillist.engine.naive import NaiveEngine
+from pointillist.engine.naive import NaiveStepper
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import Stage
 from pointillist.nn import Condition
@@ -30,7 +30,7 @@ def naive_on(fill: Callable[[Tensor], Tensor]) -> Open:
 
     def opened(model: PixelModel, stage: Stage, told: Condition, canvas: Tensor) -> Stepper:
         filled = fill(stage.grid(canvas))
-        return NaiveEngine(lambda x, ctx: stage.network(x, ctx, told), filled, model.ports.groups, model.order())
+        return NaiveStepper(lambda x, ctx: stage.network(x, ctx, told), filled, model.ports.groups, model.order())
 
     return opened
 
