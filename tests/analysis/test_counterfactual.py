@@ -85,7 +85,7 @@ def test_a_hole_is_painted_over() -> None:
 
 def test_faults_are_sentences() -> None:
     model, x = tiny("rgb"), torch.zeros(3, 1, 2, dtype=torch.int64)
-    for changes, words in (
+    for edits, words in (
         ({(0, 0): 1}, "must name a channel too"),
         ({(0, 0, 0): 3}, "level from 0 to 2"),
         ({(0, 2, 0): 1}, "`column`"),
@@ -93,8 +93,8 @@ def test_faults_are_sentences() -> None:
         ({}, "another level"),
     ):
         with pytest.raises(pt.ConfigError, match=words):
-            counterfactual(ImageQuery.of(model, x), changes)
-    with pytest.raises(pt.ConfigError, match="No continuations"):
+            counterfactual(ImageQuery.of(model, x), edits)
+    with pytest.raises(pt.ConfigError, match="no continuations"):
         counterfactual(ImageQuery.of(model, x), {(0, 0, 0): 1}, n=0).continuations_image()
     with pytest.raises(pt.ShapeError, match="`known`"):
         inpaint(model, x, np.ones((2, 2), bool))

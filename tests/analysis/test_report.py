@@ -116,7 +116,7 @@ decodeArrays(page.arrays).then(async (arrays) => {{
     const d = ask(site, c);
     out.push({{ probs: Array.from(d.probs), levels: d.levels, mean: d.mean, quantiles: d.quantiles, rest: d.rest,
       parts: d.parts.map((p) => [p.weight, p.mean, p.scale]),
-      surprise: arrays.surprisal[c * {height * width} + site] }});
+      surprisal: arrays.surprisal[c * {height * width} + site] }});
   }}
   console.log(JSON.stringify(out));
 }});"""

@@ -23,7 +23,7 @@ from pointillist.analysis.surprisal import SurprisalMaps, most_surprising_pixels
 from pointillist.visualization import diverging_colors, image_grid, png_bytes, sequential_colors
 
 _MAX_GRADIENT_VALUES = 800_000  # of all gradient maps on a page: every pixel of a 28x28 image
-_MAX_WORK = 100_000_000_000  # weights times pixels times maps: one backward per map, some seconds of one core in all
+_MAX_WORK = 60_000_000_000  # weights times pixels times maps: one backward per map, some seconds of one core in all
 _MIN_ATTRIBUTIONS = 16
 
 
