@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.analysis import ImageQuery, counterfactual, distribution, inpaint, surprisal_maps
+from pointillist.analysis import ImageQuery, counterfactual, distribution, surprisal_maps
 
 from .helpers import grey, tiny
 
@@ -64,12 +64,12 @@ def test_with_nothing_known_it_is_sampling() -> None:
     settings = {"label": [0, 1, 2], "seed": 3, "guidance": 1.7, "temperature": 0.8, "top_p": 0.9}
     nothing = np.zeros((4, 3), bool)
     wanted = pt.sample(model, 3, **settings)
-    found = inpaint(model, x, nothing, 3, **settings)
+    found = pt.inpaint(model, x, nothing, 3, **settings)
     assert torch.equal(found.levels, wanted.levels)
     assert torch.allclose(found.nats, wanted.nats)
     u = np.random.default_rng(0).random((2, 1, 4, 3))
-    assert torch.equal(inpaint(model, x, nothing, 2, uniforms=u).levels, pt.sample(model, 2, uniforms=u).levels)
-    everything = inpaint(model, x, ~nothing, 2)
+    assert torch.equal(pt.inpaint(model, x, nothing, 2, uniforms=u).levels, pt.sample(model, 2, uniforms=u).levels)
+    everything = pt.inpaint(model, x, ~nothing, 2)
     assert not everything.levels.any()
 
 
@@ -78,7 +78,7 @@ def test_a_hole_is_painted_over() -> None:
     x = torch.randint(5, model.image.shape)
     known = np.ones((4, 4), bool)
     known[1:3, 1:3] = False
-    found = inpaint(model, x, known, 4, seed=0).levels
+    found = pt.inpaint(model, x, known, 4, seed=0).levels
     assert (found[:, :, known] == x[:, known]).all()
     assert len({tuple(image[:, ~known].ravel().tolist()) for image in found}) > 1
 
@@ -97,11 +97,11 @@ def test_faults_are_sentences() -> None:
     with pytest.raises(pt.ConfigError, match="no continuations"):
         counterfactual(ImageQuery.of(model, x), {(0, 0, 0): 1}, n=0).continuations_image()
     with pytest.raises(pt.ShapeError, match="`known`"):
-        inpaint(model, x, np.ones((2, 2), bool))
+        pt.inpaint(model, x, np.ones((2, 2), bool))
     with pytest.raises(pt.ShapeError, match="`uniforms`"):
-        inpaint(model, x, np.ones((1, 2), bool), 2, uniforms=np.zeros((1, 3, 1, 2)))
+        pt.inpaint(model, x, np.ones((1, 2), bool), 2, uniforms=np.zeros((1, 3, 1, 2)))
     with pytest.raises(pt.ConfigError, match=r"`n` \(=0\)"):
-        inpaint(model, x, np.ones((1, 2), bool), 0)
+        pt.inpaint(model, x, np.ones((1, 2), bool), 0)
 
 
 WRONG: dict[str, Any] = {
@@ -117,7 +117,7 @@ def test_painting_on_refuses_what_sampling_refuses(name: str) -> None:
     with pytest.raises(pt.ConfigError, match=f"`{name}`") as sampled:
         pt.sample(model, 1, **{name: WRONG[name]})
     with pytest.raises(pt.ConfigError) as continued:
-        inpaint(model, x, np.zeros((1, 2), bool), 1, **{name: WRONG[name]})
+        pt.inpaint(model, x, np.zeros((1, 2), bool), 1, **{name: WRONG[name]})
     assert str(continued.value) == str(sampled.value)
     if name == "seed":
         with pytest.raises(pt.ConfigError, match="`seed`"):

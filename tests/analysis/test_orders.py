@@ -12,7 +12,6 @@ from pointillist.analysis import (
     calibration,
     counterfactual,
     gradient,
-    inpaint,
     logit_lens,
     perturbation_influence,
     surprisal_maps,
@@ -35,7 +34,7 @@ def test_every_view_is_that_of_its_order(model: pt.PixelModel, order: str) -> No
         wanted = -model.log_prob_map(x[None], order=order)[0].numpy() / np.log(2)
     maps = surprisal_maps(ImageQuery.of(model, x, order=order))
     assert np.allclose(maps.surprisal, wanted)
-    walk = list(model.order(order).walk(3, 4))
+    walk = list(model.order(order).sites(3, 4))
     assert np.allclose(np.diff(maps.cumulative.bits), [wanted[0][site] for site in walk])
     assert np.allclose(logit_lens(ImageQuery.of(model, x, order=order)).surprisal[-1], wanted)
     row, column = walk[7]
@@ -55,7 +54,7 @@ def test_every_view_is_that_of_its_order(model: pt.PixelModel, order: str) -> No
 @pytest.mark.parametrize("order", ORDERS)
 def test_painting_on_and_calibration_follow_the_order(model: pt.PixelModel, order: str) -> None:
     nothing = np.zeros((3, 4), bool)
-    painted = inpaint(model, torch.zeros(1, 3, 4, dtype=torch.int64), nothing, 2, seed=1, order=order)
+    painted = pt.inpaint(model, torch.zeros(1, 3, 4, dtype=torch.int64), nothing, 2, seed=1, order=order)
     assert torch.equal(painted.levels, pt.sample(model, 2, seed=1, order=order).levels)
     assert painted.order == order
     assert torch.allclose(painted.nats, pt.sample(model, 2, seed=1, order=order).nats)

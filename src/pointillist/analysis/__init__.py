@@ -20,7 +20,6 @@ from pointillist.analysis.logit_lens import LogitLens, logit_lens
 from pointillist.analysis.query import ImageQuery, QueryKwargs
 from pointillist.analysis.report.explanation import Explanation, explain
 from pointillist.analysis.surprisal import CumulativeBits, SurprisalMaps, surprisal_maps
-from pointillist.sampling.completion import inpaint
 
 __all__ = [
     "Attribution",
@@ -44,7 +43,6 @@ __all__ = [
     "explain",
     "gradient",
     "gradient_sizes",
-    "inpaint",
     "integrated_gradients",
     "logit_lens",
     "perturbation_influence",

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int
 from PIL import Image
 
@@ -17,8 +16,9 @@ from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec, channel_names
 from pointillist.model.arguments import check_site
 from pointillist.model.inference import inference_mode
-from pointillist.sampling.api import Samples, UniformSampler, seeded_uniforms
-from pointillist.sampling.completion import continued
+from pointillist.sampling.api import Samples, seeded_uniforms
+from pointillist.sampling.completion import complete
+from pointillist.sampling.config import SamplingConfig
 from pointillist.visualization import heat_map, image_grid, png_bytes
 
 SitePosition = tuple[int, int] | tuple[int, int, int]  # row, column and, where there are several, channel
@@ -151,9 +151,9 @@ def _continuations(
     """Sample the rest of an image `n` times."""
     if n <= 0:
         return None
-    chooser = UniformSampler(torch.from_numpy(seeded_uniforms(seed, range(n), query.shape)), 1.0, 1.0, 1.0)
-    conditions = query.conditions[np.zeros(n, np.int64)]
-    return replace(continued(query.model, query.x, fixed, conditions, chooser, engine, query.order), seed=seed)
+    uniforms, conditions = seeded_uniforms(seed, range(n), query.shape), query.conditions[np.zeros(n, np.int64)]
+    config = SamplingConfig(engine=engine, order=query.order.name)
+    return replace(complete(query.model, query.x, fixed, conditions, uniforms, config), seed=seed)
 
 
 def _edit(query: ImageQuery, position: SitePosition, level: int) -> PixelEdit:

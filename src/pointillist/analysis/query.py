@@ -43,14 +43,14 @@ class ImageQuery:
         model: the model; its weights must not change during the life of the query, which keeps results.
         x: levels of the image, `[1 c h w]`.
         conditions: conditions on the image, a batch of one.
-        order: the generation order; None for the model's first.
+        order: the generation order, `model.order()` for the model's first.
         prompt: the text among the conditions, as written; None if there is none or it is not known.
     """
 
     model: PixelModel
     x: Int[Tensor, "1 c h w"]
     conditions: ConditionInputs
-    order: PixelOrder | None = None
+    order: PixelOrder
     prompt: str | None = None
     _results: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
 

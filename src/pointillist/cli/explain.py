@@ -195,23 +195,12 @@ def query_from_dataset(
     model: PretrainedPixelModel, images: ImageDataset, number: int, typed: dict[str, Any], order: str | None
 ) -> ImageQuery:
     """Make a query about an image of a data set; conditions that were typed take precedence over those of the data."""
-    import numpy as np
-
     from pointillist.analysis.query import ImageQuery
-    from pointillist.conditioning import ConditionInputs
-    from pointillist.evaluation.likelihood import check_spec
-    from pointillist.model.dataset_conditions import DatasetConditions
+    from pointillist.model.batches import BatchReader
 
-    check_spec(model, images)
-    index = np.array([number])
-    batch = images.batch(index, seed=0)
-    from_data = DatasetConditions(model, images)(index, batch)
-    height, width = batch.levels.shape[2:]
-    given = model.told(**typed, count=1, size=(height, width))
-    parts = {name: (given if name in typed else from_data).parts[name] for name in given.parts}
-    caption = batch.texts[0] if batch.texts is not None else None
-    prompt = typed.get("text", caption)
-    return ImageQuery(model, model.check(batch.levels), ConditionInputs(1, parts), model.order(order), prompt)
+    x, conditions = BatchReader(model, images.subset([number]), **typed).read(0, 1)
+    caption = None if images.texts is None else images.texts[number]
+    return ImageQuery(model, x, conditions, model.order(order), typed.get("text", caption))
 
 
 def _calibration(

@@ -127,7 +127,7 @@ class FullPass:
         dilation: int = 1,
     ) -> Float[Tensor, "b o h w"]:
         """The kernel is turned as the canvas is; see `neighbours.local_convolution`."""
-        return local_convolution(x, self.order.turn(weight), bias, dilation, snake=self.order.snake)
+        return local_convolution(x, self.order.to_raster(weight), bias, dilation, s_curve=self.order.s_curve)
 
     def external(self, key: str, t: Tensor) -> Tensor:
         """The condition itself; broadcasting does the rest."""

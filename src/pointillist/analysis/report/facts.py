@@ -57,7 +57,7 @@ def table_rows(views: Views, stored: str) -> Sequence[tuple[str, str]]:
         ("model", f"{views.title}: {model.config.model_type}, {model.num_parameters:,} parameters"),
         ("likelihood", model.likelihood.name),
         ("conditions", describe_conditions(views)),
-        ("order", (views.query.order or model.order()).name),
+        ("order", views.query.order.name),
         ("bits", f"{maps.bits:.4f}, that is {maps.bits_per_dim:.4f} bits/dim"),
         ("expected", f"{maps.expected:.4f} bits, standard deviation {maps.std:.4f}, z-score {maps.z_score:+.4f}"),
         ("stored here", stored),
