@@ -1,4 +1,4 @@
-"""The interface of `evaluate` and `entropy_map`; their values are tested in `laws/`."""
+"""The interface of `evaluate`; its values are tested in `laws/`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.evaluation.likelihood import Evaluation, entropy_map
+from pointillist.evaluation.likelihood import Evaluation
 from pointillist.model.dataset_conditions import match_labels
 from pointillist.model.inference import inference_mode
 from tests.laws.strategies import dirty
@@ -120,21 +120,3 @@ def test_dropout_is_off_while_evaluating() -> None:
     model = dirty(pt.build("pixelcnn", shape=(1, 3, 2), levels=5, channels=4, layers=2, dropout=0.5)).train()
     x = torch.randint(0, 5, (4, 1, 3, 2))
     assert np.array_equal(pt.evaluate(model, x).nats_per_image, pt.evaluate(model, x).nats_per_image)
-
-
-def test_entropy_map() -> None:
-    """The entropy of each conditional in bits: log2(levels) where every level is equally likely."""
-    model = dirty(pt.build("gated-pixelcnn", shape=(3, 2, 2), levels=5, channels=4, layers=1, likelihood="mixture"))
-    x = torch.randint(0, 5, (2, 3, 2, 2))
-    found = entropy_map(model, x)
-    assert found.shape == x.shape
-    params = model.params(x, model.condition(None, 2))
-    table = model.likelihood.conditional(params, x, 1).detach()
-    torch.testing.assert_close(found[:, 1], -(table.exp() * table).sum(1) / math.log(2))
-    flat = pt.build("pixelcnn", shape=(1, 2, 2), levels=8, channels=3, layers=1)
-    with torch.no_grad():
-        for parameter in flat.parameters():
-            parameter.zero_()
-    torch.testing.assert_close(
-        entropy_map(flat, torch.zeros(1, 1, 2, 2, dtype=torch.int64)), torch.full((1, 1, 2, 2), 3.0)
-    )

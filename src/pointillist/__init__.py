@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         ShapeError,
         TrainingError,
     )
-    from pointillist.evaluation.likelihood import Evaluation, entropy_map, evaluate
+    from pointillist.evaluation.likelihood import Evaluation, evaluate
     from pointillist.images import ImageSpec
     from pointillist.model.pixel_model import PixelModel
     from pointillist.model.pretrained import PretrainedPixelModel, build, load
@@ -58,7 +58,7 @@ _HOMES = {
     "pointillist.sampling.api": ("Samples", "sample"),
     "pointillist.sampling.completion": ("inpaint",),
     "pointillist.sampling.config": ("SamplingConfig",),
-    "pointillist.evaluation.likelihood": ("Evaluation", "entropy_map", "evaluate"),
+    "pointillist.evaluation.likelihood": ("Evaluation", "evaluate"),
     "pointillist.studio": ("Studio",),
     "pointillist.training": ("CostEstimate", "TrainConfig", "TrainResult", "estimate_cost", "train"),
     "pointillist.zoo": ("BundledModel", "list_pretrained"),
@@ -92,7 +92,6 @@ __all__ = [
     "TrainingError",
     "__version__",
     "build",
-    "entropy_map",
     "estimate_cost",
     "evaluate",
     "explain",

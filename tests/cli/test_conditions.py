@@ -35,7 +35,7 @@ def test_everything_at_once(archive: Path) -> None:
     train(archive, *columns, "--steps", "2", "--out", "m")
     run("train", "--resume", "--out", "m", "--steps", "4")
     facts = json.loads(run("info", "m", "--json").output)
-    assert [text.split(" (")[0] for text in facts["listens_to"]] == ["label", "attribute hair", "vector", "hint"]
+    assert [text.split(" (")[0] for text in facts["conditions"]] == ["label", "attribute hair", "vector", "hint"]
     assert "attribute hair" in Path("m/README.md").read_text()
     np.save("v.npy", np.ones(3))
     Image.fromarray(np.zeros((5, 6), np.uint8)).save("rough.png")
