@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pointillist.engine.program import ConditionInput, FloatArray, KeyValueCache, Phase, Program, View
+from pointillist.engine.recording import torch_functions  # noqa: F401 (it registers the handlers)
 from pointillist.engine.recording.attention import attention_operand, drawn
 from pointillist.engine.recording.builder import Builder
 from pointillist.engine.recording.channel_split import split_by_channel
