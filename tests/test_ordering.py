@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import pointillist as pt
 from pointillist.ordering import ORDERS, RASTER, PixelOrder, get_order, parse_orders
 from pointillist.training.epoch_sampler import order_of_step
-from tests.laws.strategies import dirty, make_model
+from tests.laws.strategies import make_model, randomise_weights
 
 sizes = st.tuples(st.integers(1, 5), st.integers(1, 5))
 
@@ -98,7 +98,7 @@ def test_a_model_refuses_orders_it_does_not_know() -> None:
 
 def test_a_model_of_several_orders_is_told_which() -> None:
     """The vector of the order is heard, beside that of the label."""
-    model = dirty(make_model("pixelcnn", pt.ImageSpec.infer((1, 1, 1), 3), labels=True, orders=("raster", "raster-tr")))
+    model = randomise_weights(make_model("pixelcnn", pt.ImageSpec.infer((1, 1, 1), 3), labels=True, orders=("raster", "raster-tr")))
     x = torch.zeros(1, 1, 1, 1, dtype=torch.int64)  # one site: without being told, both orders are the same
     assert model.log_prob(x, "dog") != model.log_prob(x, "dog", order="raster-tr")
     assert model.log_prob(x, "dog") != model.log_prob(x, "cat")
@@ -107,7 +107,7 @@ def test_a_model_of_several_orders_is_told_which() -> None:
 @pytest.mark.parametrize("name", ["raster", "raster-columns-br", "raster-bl"])
 def test_rows_are_reported_as_they_are_painted(name: str) -> None:
     """Lines of the walk, with the levels of the image as it stands, whatever the orientation."""
-    model = dirty(make_model("pixelcnn", pt.ImageSpec.infer((1, 2, 3), 7), orders=(name,)))
+    model = randomise_weights(make_model("pixelcnn", pt.ImageSpec.infer((1, 2, 3), 7), orders=(name,)))
     order, seen = get_order(name), []
     painted = pt.sample(
         model, 2, seed=0, batch_size=2, on_row=lambda done, lines, levels: seen.append((lines, levels.clone()))

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from pointillist.model.pixel_model import PixelModel
 
-from .strategies import dirty, random_levels, random_told
-from .walking import naive_on, walk
+from .strategies import random_inputs, random_levels, randomise_weights
+from .teacher_forcing import naive_engine_filled_by, teacher_forced
 
 # the kernels behind a convolution round the last bit by where its memory lies (seen: 1.1e-16, once in 300 models)
 ROUNDING = 1e-13
@@ -51,7 +51,7 @@ def jacobian(model: PixelModel, height: int, width: int) -> Float[Tensor, "s s"]
     """
     order = places(model, height, width)
     count, groups = len(order), model.ports.groups
-    condition = model.condition(random_told(model, count, height, width), count)
+    condition = model.condition(random_inputs(model, count, height, width), count)
     canvas = torch.randn(count, model.ports.canvas, height, width, dtype=torch.float64, requires_grad=True)
     params = model.outputs(canvas, condition).unflatten(1, (groups, -1))
     row, column, group = torch.tensor(order).T
@@ -63,9 +63,9 @@ def jacobian(model: PixelModel, height: int, width: int) -> Float[Tensor, "s s"]
 
 def dependencies(model: PixelModel, height: int, width: int, points: int = 32) -> Bool[Tensor, "s s"]:
     """Which sub-pixel can depend on which: a union over random weights, as a rectifier may be off for some of them."""
-    found = jacobian(dirty(model), height, width) != 0
+    found = jacobian(randomise_weights(model), height, width) != 0
     for _ in range(points - 1):
-        found |= jacobian(dirty(model), height, width) != 0
+        found |= jacobian(randomise_weights(model), height, width) != 0
     return found
 
 
@@ -80,15 +80,15 @@ def check_no_leak(model: PixelModel, height: int, width: int) -> None:
 def check_batch(model: PixelModel, height: int, width: int) -> None:
     """Images of a batch do not mix."""
     canvas = torch.randn(3, model.ports.canvas, height, width, dtype=torch.float64, requires_grad=True)
-    params = model.outputs(canvas, model.condition(random_told(model, 3, height, width), 3))
+    params = model.outputs(canvas, model.condition(random_inputs(model, 3, height, width), 3))
     (gradient,) = torch.autograd.grad((params[1] * torch.randn_like(params[1])).sum(), canvas)
     assert not gradient[[0, 2]].any(), "an image of a batch depends on another one"
 
 
-def check_poison(model: PixelModel, height: int, width: int) -> None:
+def check_later_values_do_not_matter(model: PixelModel, height: int, width: int) -> None:
     """Changing a sub-pixel and all later ones, by millions, does not change the parameters up to it."""
     count = 2
-    condition = model.condition(random_told(model, count, height, width), count)
+    condition = model.condition(random_inputs(model, count, height, width), count)
     order = places(model, height, width)
     canvas = torch.randn(count, model.ports.canvas, height, width, dtype=torch.float64)
 
@@ -100,9 +100,9 @@ def check_poison(model: PixelModel, height: int, width: int) -> None:
         before = params(canvas)
         assert difference(before, params(canvas)) < ROUNDING, "the same forward twice gives other values"
         for first in {0, len(order) // 2, len(order) - 1}:
-            spoilt = in_order(model, canvas)
-            spoilt[first:] = torch.randn_like(spoilt[first:]) * 1e6
-            again = params(out_of_order(model, spoilt, height, width))
+            perturbed = in_order(model, canvas)
+            perturbed[first:] = torch.randn_like(perturbed[first:]) * 1e6
+            again = params(out_of_order(model, perturbed, height, width))
             change = difference(before[: first + 1], again[: first + 1])
             assert change < ROUNDING, f"other values from {order[first]} on change parameters before by {change:.1e}"
 
@@ -110,9 +110,9 @@ def check_poison(model: PixelModel, height: int, width: int) -> None:
 def check_filling(model: PixelModel, height: int, width: int) -> None:
     """What the naive engine's canvas holds at unknown pixels does not change what it says."""
     x = random_levels(model, 2, height, width)
-    condition = model.condition(random_told(model, 2, height, width), 2)
-    empty = walk(model, condition, x, naive_on(torch.zeros_like))
-    filled = walk(model, condition, x, naive_on(lambda canvas: torch.randn_like(canvas) * 100))
+    condition = model.condition(random_inputs(model, 2, height, width), 2)
+    empty = teacher_forced(model, condition, x, naive_engine_filled_by(torch.zeros_like))
+    filled = teacher_forced(model, condition, x, naive_engine_filled_by(lambda canvas: torch.randn_like(canvas) * 100))
     for (site, said), (_, again) in zip(empty, filled, strict=True):
         change = difference(torch.from_numpy(said), torch.from_numpy(again))
         assert change < ROUNDING, f"the filling of unknown pixels matters at {site}"
@@ -122,7 +122,7 @@ def check_causal(model: PixelModel, height: int, width: int) -> None:
     """All of the above, in the mode and with the weights that the model has."""
     check_no_leak(model, height, width)
     check_batch(model, height, width)
-    check_poison(model, height, width)
+    check_later_values_do_not_matter(model, height, width)
     if not model.training:
         check_filling(model, min(height, 3), min(width, 3)) if not model.fixed_size else check_filling(
             model, height, width

@@ -17,8 +17,8 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.api import UniformSampler, sample
 from pointillist.sampling.loop import Site, autoregressive_loop
 
-from .samplers import DISTINCT
-from .strategies import dirty, random_asked, random_levels, random_told, replaced
+from .samplers import DISTINCT_ENGINES
+from .strategies import random_conditions, random_inputs, random_levels, randomise_weights, replaced
 
 
 def params_of(model: PixelModel, told: ConditionInputs, canvas: Tensor) -> Tensor:
@@ -33,7 +33,7 @@ def random_canvas(model: PixelModel, count: int) -> Tensor:
 def check_nothing_hidden_is_heard(model: PixelModel) -> None:
     """Where a condition is not known, its values do not matter to the bit: not others, not NaN."""
     count = 3
-    told, other = random_told(model, count), random_told(model, count)
+    told, other = random_inputs(model, count), random_inputs(model, count)
     canvas = random_canvas(model, count)
     with torch.no_grad():
         before = params_of(model, told, canvas)
@@ -44,8 +44,8 @@ def check_nothing_hidden_is_heard(model: PixelModel) -> None:
                 noise = torch.full_like(part.values, torch.nan)
             else:
                 noise = other.parts[name].values
-            spoilt = MaskedValue(torch.where(wide, part.values, noise), known)
-            after = params_of(model, ConditionInputs(count, {**told.parts, name: spoilt}), canvas)
+            perturbed = MaskedValue(torch.where(wide, part.values, noise), known)
+            after = params_of(model, ConditionInputs(count, {**told.parts, name: perturbed}), canvas)
             assert torch.equal(before, after), f"values of `{name}` are heard where they are not known"
             unheard = ConditionInputs(count, {**told.parts, name: MaskedValue(noise, torch.zeros_like(known))})
             hidden = ConditionInputs(count, {**told.parts, name: part.hidden(torch.ones(count, dtype=torch.bool))})
@@ -59,14 +59,14 @@ def check_each_is_heard(model: PixelModel, points: int = 4) -> None:
     """
     for name in model.listeners:
         for others in (True, False):
-            same = torch.stack([_same(dirty(model, 0.3), name, others) for _ in range(points)]).all(0)
+            same = torch.stack([_same(randomise_weights(model, 0.3), name, others) for _ in range(points)]).all(0)
             for pair, images in zip(("two values", "a value and none", "another and none"), same.T, strict=True):
                 assert not bool(images.any()), f"`{name}`: {pair} give the same parameters, others told: {others}"
 
 
 def _same(model: PixelModel, name: str, others: bool) -> Tensor:
     """For each image, whether one and another value, one and none, another and none give equal parameters."""
-    told, other = random_told(model, 2), random_told(model, 2)
+    told, other = random_inputs(model, 2), random_inputs(model, 2)
     values = {n: p.values for n, p in told.parts.items()}
     known = {n: torch.full_like(p.known, others or n == name) for n, p in told.parts.items()}
     moved = other.parts[name].values if values[name].is_floating_point() else (values[name] + 1) % 2
@@ -82,7 +82,7 @@ def _same(model: PixelModel, name: str, others: bool) -> Tensor:
 def check_gradients_reach(model: PixelModel) -> None:
     """Every weight of every listener gets a gradient, those of "not told" from images that are not told."""
     count = 4
-    told = random_told(model, count)
+    told = random_inputs(model, count)
     half = torch.arange(count) < 2
     parts = {}
     for name, part in told.parts.items():
@@ -101,7 +101,7 @@ def check_gradients_reach(model: PixelModel) -> None:
 
 def check_images_do_not_mix(model: PixelModel) -> None:
     """What one image is told does not reach another."""
-    told, other, canvas = random_told(model, 3), random_told(model, 3), random_canvas(model, 3)
+    told, other, canvas = random_inputs(model, 3), random_inputs(model, 3), random_canvas(model, 3)
     mixed = ConditionInputs.together([told[:1], other[1:]])
     with torch.no_grad():
         a, b = params_of(model, told, canvas), params_of(model, mixed, canvas)
@@ -111,7 +111,7 @@ def check_images_do_not_mix(model: PixelModel) -> None:
 def check_guidance_is_the_formula(model: PixelModel, guidance: float) -> None:
     """Draws are from log p_u + g (log p_c - log p_u), renormalised, at every sub-pixel; images are scored so."""
     count, (height, width) = 2, (model.image.height, model.image.width)
-    told = model.told(count=count, size=(height, width), **random_asked(model, count, sure=True))
+    told = model.told(count=count, size=(height, width), **random_conditions(model, count, sure=True))
     x = random_levels(model, count)
     chooser = UniformSampler(torch.rand(count, *x.shape[1:], dtype=torch.float64), guidance, 1.0, 1.0)
     chooser.guided = True
@@ -144,9 +144,9 @@ def check_guidance_is_the_formula(model: PixelModel, guidance: float) -> None:
 
 def check_ends_of_guidance(model: PixelModel) -> None:
     """Guidance 1 is the model, image by image; 0 is the model that is told nothing, whatever is asked."""
-    asked = random_asked(model, 3, sure=True)
+    asked = random_conditions(model, 3, sure=True)
     how: dict[str, Any] = {"uniforms": np.random.default_rng(1).random((3, *model.image.shape))}
-    for engine in DISTINCT:
+    for engine in DISTINCT_ENGINES:
         how["engine"] = engine
         told, untold = sample(model, 3, **how, **asked), sample(model, 3, **how)
         assert torch.equal(sample(model, 3, guidance=1.0, **how, **asked).levels, told.levels)
@@ -159,7 +159,7 @@ def check_ends_of_guidance(model: PixelModel) -> None:
 
 def check_batches(model: PixelModel) -> None:
     """What an image is told does not depend on the batch it is painted or scored in."""
-    asked = random_asked(model, 4, sure=True)
+    asked = random_conditions(model, 4, sure=True)
     whole = sample(model, 4, seed=2, guidance=2.0, **asked)
     parts = sample(model, 4, seed=2, guidance=2.0, batch_size=3, **asked)
     assert torch.equal(whole.levels, parts.levels)

@@ -12,7 +12,7 @@ from torch import Tensor
 from pointillist.distributions.likelihoods import DiscretizedLogisticMixture, Likelihood, inverse_cdf
 from pointillist.model.pixel_model import PixelModel
 
-from .strategies import random_asked
+from .strategies import random_conditions
 
 
 def random_params(likelihood: Likelihood, count: int, scale: float = 1.5) -> Float[Tensor, "b p 1 1"]:
@@ -182,7 +182,7 @@ def check_normalised(model: PixelModel, height: int, width: int) -> None:
     image = model.image
     grid = itertools.product(range(image.levels), repeat=image.channels * height * width)
     every = torch.tensor(list(grid)).reshape(-1, image.channels, height, width)
-    asked = random_asked(model, 1, height, width)
+    asked = random_conditions(model, 1, height, width)
     with torch.no_grad():
         nats = model.log_prob(every, **asked)
         total = float(nats.exp().sum())

@@ -14,7 +14,7 @@ Along = Literal["rows", "diagonals"]
 Site = tuple[int, int]
 
 
-def walk(
+def site_by_site(
     gates: Tensor,
     matrices: dict[Site, Tensor],
     hidden: Tensor,
@@ -62,11 +62,11 @@ def recur(cell: LSTMCellParams, gates: Tensor, *, reverse: bool = False) -> Tens
     return FullPass().recur("key", cell, gates, reverse=reverse)
 
 
-def check_walk(cell: LSTMCellParams, gates: Tensor, *, reverse: bool) -> None:
+def check_site_by_site(cell: LSTMCellParams, gates: Tensor, *, reverse: bool) -> None:
     """All sites at once equal one site after the other, in values and in every gradient."""
     gates = gates.requires_grad_()
     matrices = dict(zip(cell.taps(reverse=reverse), cell.weight, strict=True))
-    slow = walk(gates, matrices, cell.hidden, cell.memory, cell.carry(reverse=reverse))
+    slow = site_by_site(gates, matrices, cell.hidden, cell.memory, cell.carry(reverse=reverse))
     fast = recur(cell, gates, reverse=reverse)
     assert fast.shape == slow.shape
     torch.testing.assert_close(fast, slow, rtol=1e-12, atol=1e-12)

@@ -19,10 +19,10 @@ from pointillist.sampling.loop import ENGINES, ObservedPixels, autoregressive_lo
 from .causal import places
 from .likelihood import check_frequencies
 from .strategies import random_levels
-from .walking import engine, walk
+from .teacher_forcing import engine, teacher_forced
 
-DISTINCT = tuple(e for e in ENGINES if e != "auto")
-WALKING = tuple(e for e in DISTINCT if e != "cuda-jacobi")
+DISTINCT_ENGINES = tuple(e for e in ENGINES if e != "auto")
+STEPPING_ENGINES = tuple(e for e in DISTINCT_ENGINES if e != "cuda-jacobi")
 """Those that walk in a way of their own, where they stop at each sub-pixel."""
 
 
@@ -35,9 +35,9 @@ def check_engine_equals_full(
     with inference_mode(model):
         condition = model.condition(told, count, (height, width))
         full = model.params(x, condition).unflatten(1, (groups, -1)).numpy()
-        for name in WALKING:
+        for name in STEPPING_ENGINES:
             sites = []
-            for (row, column, group), found in walk(model, condition, x, engine(name)):
+            for (row, column, group), found in teacher_forced(model, condition, x, engine(name)):
                 where = f"{name} at {(row, column, group)} of {height}x{width}"
                 np.testing.assert_allclose(found, full[:, group, :, row, column], rtol=1e-9, atol=1e-10, err_msg=where)
                 sites.append((row, column, group))
@@ -48,7 +48,9 @@ def check_same_image(model: PixelModel, height: int, width: int, count: int = 3,
     """From the same uniforms every engine paints the image of the naive one."""
     shape = (count, model.image.channels, height, width)
     uniforms = np.random.default_rng(seed).random(shape)
-    painted = {e: sample(model, count, uniforms=uniforms, engine=e, size=(height, width), **how) for e in DISTINCT}
+    painted = {
+        e: sample(model, count, uniforms=uniforms, engine=e, size=(height, width), **how) for e in DISTINCT_ENGINES
+    }
     reference = painted["naive"]
     for name, found in painted.items():
         assert torch.equal(found.levels, reference.levels), f"{name} and naive paint other images"
@@ -66,7 +68,7 @@ def check_painted_by_full_forwards(model: PixelModel, height: int, width: int, c
             for channel in range(model.image.channels):
                 table = model.likelihood.conditional(model.params(x, condition), x, channel)[:, :, row, column]
                 x[:, channel, row, column] = inverse_cdf(table, uniforms[:, channel, row, column])
-    for name in DISTINCT:
+    for name in DISTINCT_ENGINES:
         painted = sample(model, count, uniforms=uniforms, engine=name, size=(height, width))
         assert torch.equal(painted.levels, x), f"{name} paints another image than full forwards"
 
@@ -107,7 +109,7 @@ def check_unroll_is_given_conditionals(model: PixelModel, height: int, width: in
 
     with inference_mode(model):
         condition = model.condition(None, 2, (height, width))
-        for name in WALKING:
+        for name in STEPPING_ENGINES:
             assert torch.equal(autoregressive_loop(model, condition, choose, 2, height, width, name), x)
             torch.testing.assert_close(found, model.log_prob_map(x), rtol=1e-9, atol=1e-9)
 
@@ -116,7 +118,7 @@ def check_known_is_kept(model: PixelModel, height: int, width: int) -> None:
     """Known sites are kept and not asked; the others are asked once each, in order, and given their conditionals."""
     x, mask = random_levels(model, 2, height, width), torch.rand(height, width) < 0.5
     noise = torch.where(mask, x, random_levels(model, 2, height, width))  # what lies at unknown sites is not read
-    for name in WALKING:
+    for name in STEPPING_ENGINES:
         found = torch.zeros(x.shape, dtype=torch.float64)
         asked: list[tuple[int, int, int]] = []
 

@@ -208,15 +208,15 @@ def models(draw: Callable[..., Any], name: str | None = None, max_levels: int = 
         text=text,
         orders=draw(orders_of(chosen)),
     )
-    draw(st.sampled_from([fresh, dirty, loaded, averaged]))(model)
+    draw(st.sampled_from([keep_initial_weights, randomise_weights, load_random_weights, average_random_weights]))(model)
     return model.train(draw(st.booleans()))
 
 
-def fresh(model: PixelModel) -> None:
+def keep_initial_weights(model: PixelModel) -> None:
     """As built: a mask that is applied by the optimiser only would leak here."""
 
 
-def dirty(model: Model, scale: float = 0.5) -> Model:
+def randomise_weights(model: Model, scale: float = 0.5) -> Model:
     """Every weight random, also those under a mask."""
     with torch.no_grad():
         for parameter in model.parameters():
@@ -224,16 +224,16 @@ def dirty(model: Model, scale: float = 0.5) -> Model:
     return model
 
 
-def loaded(model: nn.Module) -> None:
+def load_random_weights(model: nn.Module) -> None:
     """Random weights from a checkpoint."""
     state = {k: torch.randn_like(v) * 0.5 if v.is_floating_point() else v for k, v in model.state_dict().items()}
     model.load_state_dict(state)
 
 
-def averaged(model: nn.Module) -> None:
+def average_random_weights(model: nn.Module) -> None:
     """The average of two sets of random weights."""
     average = ExponentialMovingAverage(model, 0.5)
-    dirty(model)
+    randomise_weights(model)
     average.update(100)
     average.copy_to_model()
 
@@ -244,8 +244,10 @@ def random_levels(model: PixelModel, count: int, height: int | None = None, widt
     return torch.randint(0, image.levels, (count, image.channels, height or image.height, width or image.width))
 
 
-def random_told(model: PixelModel, count: int, height: int | None = None, width: int | None = None) -> ConditionInputs:
-    """Random values of everything that a model listens to, and each known or not at random."""
+def random_inputs(
+    model: PixelModel, count: int, height: int | None = None, width: int | None = None
+) -> ConditionInputs:
+    """Draw a value of every condition of a model, each present or not at random."""
     height, width = height or model.image.height, width or model.image.width
     config, parts = model.config, dict(model.told(None, count, size=(height, width)).parts)
     values = {}
@@ -272,29 +274,36 @@ def random_told(model: PixelModel, count: int, height: int | None = None, width:
     return ConditionInputs(count, {n: MaskedValue(values[n], torch.rand(parts[n].known.shape) < 0.7) for n in parts})
 
 
-def random_asked(
-    model: PixelModel, count: int, height: int | None = None, width: int | None = None, *, sure: bool = False
+def random_conditions(
+    model: PixelModel,
+    count: int,
+    height: int | None = None,
+    width: int | None = None,
+    *,
+    sure: bool = False,
+    encoder: bool = False,
 ) -> dict[str, Any]:
-    """The same as a user asks it, in keywords of `log_prob` and `sample`: some conditions (or, `sure`, all of them)."""
-    parts = random_told(model, count, height, width).parts
-    asked: dict[str, Any] = {}
+    """Draw the same as keywords of `log_prob` and `sample`: some conditions or, if `sure`, all of them.
+
+    A model with a frozen text encoder gets prompts only if there is an `encoder`; see `random_text_encoder`.
+    """
+    parts, config = random_inputs(model, count, height, width).parts, model.config
+    found: dict[str, Any] = {}
     if "label" in parts:
-        asked["label"] = labels_from_input(parts["label"], count)
-    if "attributes" in parts:
+        found["label"] = labels_from_input(parts["label"], count)
+    if config.attributes is not None:
         numbers = torch.where(parts["attributes"].known, parts["attributes"].values, NO_LABEL)
-        asked["attributes"] = {name: numbers[:, i] for i, name in enumerate(ATTRIBUTES.values)}
-    if model.config.text is not None and not model.config.text.encoder and (sure or torch.rand(()) < 0.7):
+        found["attributes"] = {name: numbers[:, i] for i, name in enumerate(config.attributes.values)}
+    if config.text is not None and (encoder or not config.text.encoder) and (sure or torch.rand(()) < 0.7):
         words = ("red", "dragon", "a", "blue")
-        asked["text"] = [" ".join(words[i] for i in torch.randint(0, 4, (3,))) for _ in range(count)]
-    asked |= {
-        name: parts[name].values for name in ("vector", "hint") if name in parts and (sure or torch.rand(()) < 0.7)
-    }
-    return asked
+        found["text"] = [" ".join(words[i] for i in torch.randint(0, 4, (3,))) for _ in range(count)]
+    some = [name for name in ("vector", "hint") if name in parts and (sure or torch.rand(()) < 0.7)]
+    return found | {name: parts[name].values for name in some}
 
 
 @contextmanager
 def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
-    """A fault, planted for the length of a block."""
+    """Replace an attribute for the length of a block."""
     kept = owner.__dict__[name]
     setattr(owner, name, value)
     try:

@@ -21,7 +21,7 @@ from .conditions import (
     check_images_do_not_mix,
     check_nothing_hidden_is_heard,
 )
-from .strategies import HINTS, TEXTS, dirty, make_model, models, small_hint
+from .strategies import HINTS, TEXTS, make_model, models, randomise_weights, small_hint
 
 
 @pytest.mark.parametrize("name", names())
@@ -38,7 +38,7 @@ def full(name: str, hint: object = 2, seed: int = 0, text: TextConfig = TEXTS[1]
     torch.manual_seed(seed)
     image = ImageSpec.infer((3, 3, 3), 4)
     everything = {"labels": True, "attributes": True, "vector": True, "position": True, "text": text}
-    return dirty(make_model(name, image, {"channels": 8}, hint=small_hint(hint, image), **everything), 0.3)  # type: ignore[arg-type]
+    return randomise_weights(make_model(name, image, {"channels": 8}, hint=small_hint(hint, image), **everything), 0.3)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", names())

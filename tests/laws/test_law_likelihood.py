@@ -12,7 +12,7 @@ from pointillist.images import ImageSpec
 from pointillist.networks import names
 
 from .likelihood import check_likelihood, check_mixture_values, check_normalised
-from .strategies import dirty, fitting_likelihoods, make_model, small_hint
+from .strategies import fitting_likelihoods, make_model, randomise_weights, small_hint
 
 CASES = [
     (name, channels, levels)
@@ -55,7 +55,7 @@ def test_all_images_together_have_probability_one(name: str, ordered: bool) -> N
                 name, image, {"layers": 2}, likelihood=likelihood, labels=labels, position=position,
                 attributes=labels, vector=not labels, hint=hint,
             )  # fmt: skip
-            check_normalised(dirty(model), height, width)
+            check_normalised(randomise_weights(model), height, width)
 
 
 @pytest.mark.slow
@@ -67,7 +67,7 @@ def test_all_images_of_two_by_two_rgb_and_three_levels(name: str, labels: bool) 
         image = ImageSpec(channels=channels, height=2, width=2, levels=levels)
         for likelihood in fitting_likelihoods(image):
             for _ in range(4):
-                check_normalised(dirty(make_model(name, image, likelihood=likelihood, labels=labels)), 2, 2)
+                check_normalised(randomise_weights(make_model(name, image, likelihood=likelihood, labels=labels)), 2, 2)
 
 
 def test_edge_levels_own_the_tails() -> None:

@@ -18,14 +18,14 @@ from .causal import dependencies, places
 from .context import check_context, complete, heard
 from .likelihood import check_normalised
 from .samplers import check_painted_by_full_forwards, check_scored_as_painted
-from .strategies import dirty, make_model, random_levels
+from .strategies import make_model, random_levels, randomise_weights
 
 NAME = "multiscale-pixelrnn"
 BOTH = list(itertools.product(["diagonals", "rows"], ["diagonals", "rows"]))
 
 
 def multiscale(shape: tuple[int, int, int], levels: int = 3, **settings: object) -> PixelModel:
-    model = dirty(make_model(NAME, ImageSpec.infer(shape, levels), {"layers": 2, **settings}))
+    model = randomise_weights(make_model(NAME, ImageSpec.infer(shape, levels), {"layers": 2, **settings}))
     assert isinstance(model.backbone, MultiscalePixelRNN)
     return model
 

@@ -12,8 +12,8 @@ from pointillist.nn.passes import FullPass
 
 from .causal import check_no_leak, dependencies, places
 from .context import check_context, complete
-from .recurrent import check_mirror, check_outside_is_zero, check_walk, random_cell, recur
-from .strategies import SIZES, dirty, make_model
+from .recurrent import check_mirror, check_outside_is_zero, check_site_by_site, random_cell, recur
+from .strategies import SIZES, make_model, randomise_weights
 
 
 @given(
@@ -29,7 +29,7 @@ def test_rows_and_diagonals_equal_one_site_after_the_other(
     """Values and gradients, also of the initial state and at every odd size."""
     torch.manual_seed(seed)
     cell = random_cell(along, 3, num_taps)  # type: ignore[arg-type]
-    check_walk(cell, torch.randn(2, 12, *size, dtype=torch.float64), reverse=reverse)
+    check_site_by_site(cell, torch.randn(2, 12, *size, dtype=torch.float64), reverse=reverse)
 
 
 def test_right_to_left_is_the_mirror_of_left_to_right() -> None:
@@ -116,4 +116,4 @@ def test_without_border_only_the_last_sub_pixel_of_the_row_above_is_unseen(chann
 def test_p1_no_row_below_is_read(name: str) -> None:
     """Every pixel of small non-square images, with weights that saturate no gate."""
     for height, width in ((4, 3), (3, 5)):
-        check_no_leak(dirty(make_model(name, ImageSpec.infer((1, height, width), 2)), 0.2), height, width)
+        check_no_leak(randomise_weights(make_model(name, ImageSpec.infer((1, height, width), 2)), 0.2), height, width)

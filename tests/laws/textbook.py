@@ -23,7 +23,7 @@ from pointillist.networks import (
 from pointillist.networks.pixel_rnn import PixelRNNConfig
 
 from . import textbook_multiscale, textbook_pixelcnn_pp, textbook_rnn
-from .strategies import random_levels, random_told
+from .strategies import random_inputs, random_levels
 from .textbook_local import local_parameters, locally_masked_pixelcnn
 from .textbook_pixelsnail import pixelsnail, pixelsnail_parameters
 from .textbook_taps import conditioned, convolve, mix, rules
@@ -112,7 +112,7 @@ TEXTBOOK: dict[str, Callable[..., Tensor]] = {
 
 def check_textbook(model: PixelModel, height: int, width: int) -> None:
     """The network computes what its paper says, to rounding, in float64."""
-    x, told = random_levels(model, 2, height, width), random_told(model, 2, height, width)
+    x, told = random_levels(model, 2, height, width), random_inputs(model, 2, height, width)
     with torch.no_grad():
         condition, order = model.condition(told, 2), model.order()
         found = order.turn(model.params(x, condition))

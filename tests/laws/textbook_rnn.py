@@ -11,7 +11,7 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import BackboneDims, DiagonalBiLSTMConfig, RowLSTMConfig
 from pointillist.networks.pixel_rnn import PixelRNNConfig
 
-from .recurrent import walk
+from .recurrent import site_by_site
 from .textbook_taps import conditioned, convolve, mix, rules
 
 
@@ -22,7 +22,7 @@ def row_state(block: Any, x: Tensor, canvas: Tensor, told: tuple[Any, Any], conf
     gates = convolve(x, block.input, [(0, dx + half, 0, dx) for dx in range(-half, 1)], own)
     gates = conditioned(gates, block.condition, *told)
     matrices = {(-1, dx): block.state.weight[dx + half] for dx in range(-half, half + 1)}
-    return walk(gates, matrices, block.state.hidden, block.state.memory, carry=(-1, 0))
+    return site_by_site(gates, matrices, block.state.hidden, block.state.memory, carry=(-1, 0))
 
 
 def diagonal_state(block: Any, x: Tensor, canvas: Tensor, told: tuple[Any, Any], config: Any, groups: int) -> Tensor:
@@ -36,7 +36,7 @@ def diagonal_state(block: Any, x: Tensor, canvas: Tensor, told: tuple[Any, Any],
         if name == "right" and block.pixel is not None:
             gates = gates + mix(canvas, block.pixel.weight[:, :, 0, 0], None)
         matrices = {(-1, 0): state.weight[0], (0, side): state.weight[1]}
-        found = walk(gates, matrices, state.hidden, state.memory, carry=(0, side))
+        found = site_by_site(gates, matrices, state.hidden, state.memory, carry=(0, side))
         if name == "right":
             found = torch.cat([torch.zeros_like(found[:, :, :1]), found[:, :, :-1]], 2)
         total = total + found

@@ -1,4 +1,4 @@
-"""Faults of masks, stacks, shapes and norms.
+"""Mutants of masks, stacks, shapes and norms.
 
 Numbers P3, P4, ... are those of the pitfalls that this project collected from published code.
 """
@@ -20,8 +20,8 @@ from pointillist.nn.masks import channel_causal_mask
 
 from . import context, textbook
 from .causal import check_batch, check_no_leak
-from .faults import Law, fault, tiny
-from .strategies import loaded, make_model
+from .mutants import Law, mutant, tiny
+from .strategies import load_random_weights, make_model
 
 
 def no_leak(name: str, channels: int = 3, mode: bool = False) -> Law:
@@ -35,8 +35,8 @@ def deep_context(name: str, channels: int = 1, layers: int = 5) -> Law:
 # ---- masks ----
 
 
-@fault("P3/P5: the first layer sees its own sub-pixel (pixelcnn)", no_leak("pixelcnn"))
-@fault("P3/P5: the first layer sees its own sub-pixel (gated)", no_leak("gated-pixelcnn"))
+@mutant("P3/P5: the first layer sees its own sub-pixel (pixelcnn)", no_leak("pixelcnn"))
+@mutant("P3/P5: the first layer sees its own sub-pixel (gated)", no_leak("gated-pixelcnn"))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         causal,
@@ -45,7 +45,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     )
 
 
-@fault("P7: the mask is reversed", no_leak("pixelcnn"))
+@mutant("P7: the mask is reversed", no_leak("pixelcnn"))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         causal,
@@ -54,7 +54,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     )
 
 
-@fault("P7: mask B loses the whole centre row", deep_context("pixelcnn"))
+@mutant("P7: mask B loses the whole centre row", deep_context("pixelcnn"))
 def _(patch: pytest.MonkeyPatch) -> None:
     def without_centre_row(self: causal.CausalConv2d) -> Tensor:
         used = kept(self).clone()
@@ -69,11 +69,13 @@ def _(patch: pytest.MonkeyPatch) -> None:
 def _after_loading() -> None:
     for name in ("pixelcnn", "gated-pixelcnn"):
         model = make_model(name, ImageSpec.infer((3, 3, 4), 4))
-        loaded(model)
+        load_random_weights(model)
         check_no_leak(model, 3, 4)
 
 
-@fault("P8: the mask is applied to the first weights only, and lost when weights are loaded", _after_loading)
+@mutant(
+    "P8: the mask is applied to the first weights only, and lost when weights are load_random_weights", _after_loading
+)
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = causal.CausalConv2d.__init__
 
@@ -86,13 +88,13 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(causal.CausalConv2d, "__init__", masked_once)
 
 
-@fault("P3: 1x1 layers mix the sub-pixels", no_leak("gated-pixelcnn"))
-@fault("P3: 1x1 layers mix the sub-pixels (pixelcnn)", no_leak("pixelcnn"))
+@mutant("P3: 1x1 layers mix the sub-pixels", no_leak("gated-pixelcnn"))
+@mutant("P3: 1x1 layers mix the sub-pixels (pixelcnn)", no_leak("pixelcnn"))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(causal.PointwiseConv2d, "forward", lambda self, x: F.conv2d(x, self.weight, self.bias))
 
 
-@fault("P3: the halves of a gate are interleaved, so its groups break", no_leak("gated-pixelcnn"))
+@mutant("P3: the halves of a gate are interleaved, so its groups break", no_leak("gated-pixelcnn"))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(gated_pixelcnn, "gate", lambda x: torch.tanh(x[:, 0::2]) * torch.sigmoid(x[:, 1::2]))
 
@@ -100,7 +102,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 # ---- stacks ----
 
 
-@fault("P4: the vertical stack is strict in every layer", deep_context("gated-pixelcnn"))
+@mutant("P4: the vertical stack is strict in every layer", deep_context("gated-pixelcnn"))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = causal.VerticalConv2d.__init__
 
@@ -110,8 +112,8 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(causal.VerticalConv2d, "__init__", strict)
 
 
-@fault("P5: mask A also on the 1x1 layers, so that the first row stops", deep_context("gated-pixelcnn"))
-@fault("P3: mask A in every layer, so that blue does not see green", deep_context("pixelcnn", channels=3))
+@mutant("P5: mask A also on the 1x1 layers, so that the first row stops", deep_context("gated-pixelcnn"))
+@mutant("P3: mask A in every layer, so that blue does not see green", deep_context("pixelcnn", channels=3))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         causal,
@@ -120,7 +122,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     )
 
 
-@fault("P5: the link to the horizontal stack is taken after the gate", lambda: textbook.check_textbook(_gated(), 3, 4))
+@mutant("P5: the link to the horizontal stack is taken after the gate", lambda: textbook.check_textbook(_gated(), 3, 4))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = gated_pixelcnn.GatedLayer.forward
 
@@ -133,7 +135,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(gated_pixelcnn.GatedLayer, "forward", late_link)
 
 
-@fault("P5: the first layer adds the raw image to its output", no_leak("gated-pixelcnn"))
+@mutant("P5: the first layer adds the raw image to its output", no_leak("gated-pixelcnn"))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = gated_pixelcnn.GatedLayer.forward
 
@@ -148,7 +150,7 @@ def _gated() -> PixelModel:
     return tiny("gated-pixelcnn", labels=True)
 
 
-@fault("labels do not reach the gates", lambda: textbook.check_textbook(_gated(), 3, 4))
+@mutant("labels do not reach the gates", lambda: textbook.check_textbook(_gated(), 3, 4))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(condition.ConditionBias, "forward", lambda self, x, ctx, told: x)
 
@@ -158,9 +160,9 @@ def _sizes() -> None:
         textbook.check_parameter_count(tiny(name))
 
 
-@fault("P15: the 3x3 layers are silently 1x1 (parameters)", _sizes)
-@fault("P15: the 3x3 layers are silently 1x1 (context of pixelcnn)", deep_context("pixelcnn"))
-@fault("P15: the 3x3 layers are silently 1x1 (context of gated-pixelcnn)", deep_context("gated-pixelcnn"))
+@mutant("P15: the 3x3 layers are silently 1x1 (parameters)", _sizes)
+@mutant("P15: the 3x3 layers are silently 1x1 (context of pixelcnn)", deep_context("pixelcnn"))
+@mutant("P15: the 3x3 layers are silently 1x1 (context of gated-pixelcnn)", deep_context("gated-pixelcnn"))
 def _(patch: pytest.MonkeyPatch) -> None:
     for layer in (causal.MaskedConv2d, causal.VerticalConv2d, causal.HorizontalConv2d):
         patch.setattr(layer, "__init__", _one_by_one(layer.__init__))
@@ -176,7 +178,7 @@ def _one_by_one(kept: Any) -> Any:
 # ---- shapes and norms ----
 
 
-@fault("P14: height and width are swapped", no_leak("gated-pixelcnn", channels=1))
+@mutant("P14: height and width are swapped", no_leak("gated-pixelcnn", channels=1))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = gated_pixelcnn.GatedPixelCNN.forward
     patch.setattr(
@@ -186,8 +188,8 @@ def _(patch: pytest.MonkeyPatch) -> None:
     )
 
 
-@fault("P9: batch norm, in training", no_leak("pixelcnn", channels=1, mode=True))
-@fault("P9: batch norm mixes images", lambda: check_batch(tiny("gated-pixelcnn").train(), 3, 4))
+@mutant("P9: batch norm, in training", no_leak("pixelcnn", channels=1, mode=True))
+@mutant("P9: batch norm mixes images", lambda: check_batch(tiny("gated-pixelcnn").train(), 3, 4))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = causal.PointwiseConv2d.forward
 
@@ -197,7 +199,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(causal.PointwiseConv2d, "forward", normed)
 
 
-@fault("P9: a norm over all sites, also in evaluation", no_leak("pixelcnn", channels=1))
+@mutant("P9: a norm over all sites, also in evaluation", no_leak("pixelcnn", channels=1))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = causal.PointwiseConv2d.forward
     patch.setattr(

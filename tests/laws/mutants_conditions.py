@@ -1,4 +1,4 @@
-"""Faults of conditions."""
+"""Mutants of conditions."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pointillist.conditioning import ConditionInputs, ImageConditionEncoder, Lab
 from pointillist.distributions import sampling_transforms
 
 from . import conditions
-from .faults import fault
-from .strategies import dirty
+from .mutants import mutant
+from .strategies import randomise_weights
 from .test_law_conditions import full
 
 
@@ -25,7 +25,7 @@ def hidden() -> None:
     conditions.check_nothing_hidden_is_heard(listening())
 
 
-@fault("a hint is heard where it is not known", hidden)
+@mutant("a hint is heard where it is not known", hidden)
 def _(patch: pytest.MonkeyPatch) -> None:
     def forward(self: ImageConditionEncoder, part: MaskedValue) -> Tensor:
         x = self._heard(part.values, torch.ones_like(part.known))
@@ -37,7 +37,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ImageConditionEncoder, "forward", forward)
 
 
-@fault("what is not known is multiplied by zero, which leaves NaN", hidden)
+@mutant("what is not known is multiplied by zero, which leaves NaN", hidden)
 def _(patch: pytest.MonkeyPatch) -> None:
     def forward(self: VectorEncoder, part: MaskedValue) -> Tensor:
         known = part.known[:, None].double()
@@ -47,7 +47,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(VectorEncoder, "forward", forward)
 
 
-@fault("no vector is a vector of zeros", lambda: conditions.check_gradients_reach(listening()))
+@mutant("no vector is a vector of zeros", lambda: conditions.check_gradients_reach(listening()))
 def _(patch: pytest.MonkeyPatch) -> None:
     def forward(self: VectorEncoder, part: MaskedValue) -> Tensor:
         values = torch.where(part.known[:, None], part.values, 0.0).double()
@@ -56,7 +56,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(VectorEncoder, "forward", forward)
 
 
-@fault("no label is class 0", lambda: conditions.check_each_is_heard(full("gated-pixelcnn", None), points=1))
+@mutant("no label is class 0", lambda: conditions.check_each_is_heard(full("gated-pixelcnn", None), points=1))
 def _(patch: pytest.MonkeyPatch) -> None:
     def forward(self: LabelEncoder, part: MaskedValue) -> Tensor:
         return self.embedding(part.values * part.known)[:, :, None, None]
@@ -64,9 +64,9 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(LabelEncoder, "forward", forward)
 
 
-@fault(
+@mutant(
     "the untold twin of guidance still knows the hint",
-    lambda: conditions.check_ends_of_guidance(dirty(listening(), 0.7)),
+    lambda: conditions.check_ends_of_guidance(randomise_weights(listening(), 0.7)),
 )
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = ConditionInputs.untold
@@ -77,17 +77,17 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ConditionInputs, "untold", untold)
 
 
-@fault("guidance mixes probabilities", lambda: conditions.check_guidance_is_the_formula(listening(), 0.5))
+@mutant("guidance mixes probabilities", lambda: conditions.check_guidance_is_the_formula(listening(), 0.5))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sampling_transforms, "apply_guidance", lambda c, u, g: torch.lerp(u.exp(), c.exp(), g).log())
 
 
-@fault("guidance is not renormalised", lambda: conditions.check_guidance_is_the_formula(listening(), 2.5))
+@mutant("guidance is not renormalised", lambda: conditions.check_guidance_is_the_formula(listening(), 2.5))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sampling_transforms, "apply_guidance", lambda c, u, g: torch.lerp(u, c, g))
 
 
-@fault("every batch is told what the first one is", lambda: conditions.check_batches(listening()))
+@mutant("every batch is told what the first one is", lambda: conditions.check_batches(listening()))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = ConditionInputs.__getitem__
 
