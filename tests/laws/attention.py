@@ -1,4 +1,4 @@
-"""The law of attention: over earlier sites only, exactly normalised; the first site has no key and is finite (P16)."""
+"""Properties of attention: over earlier sites only, normalised; the first site has no key and is finite (P16)."""
 
 from __future__ import annotations
 

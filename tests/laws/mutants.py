@@ -13,7 +13,7 @@ from pointillist.model.pixel_model import PixelModel
 from .strategies import make_model, randomise_weights
 
 Plant = Callable[[pytest.MonkeyPatch], None]
-Law = Callable[[], None]
+Property = Callable[[], None]
 
 
 class Mutant(NamedTuple):
@@ -21,17 +21,17 @@ class Mutant(NamedTuple):
 
     name: str
     plant: Plant
-    law: Law
+    check: Property
 
 
 MUTANTS: list[Mutant] = []
 
 
-def mutant(name: str, law: Law) -> Callable[[Plant], Plant]:
+def mutant(name: str, check: Property) -> Callable[[Plant], Plant]:
     """Register a mutant."""
 
     def register(plant: Plant) -> Plant:
-        MUTANTS.append(Mutant(name, plant, law))
+        MUTANTS.append(Mutant(name, plant, check))
         return plant
 
     return register

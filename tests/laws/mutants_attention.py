@@ -39,12 +39,12 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(passes, "strict_attention", partial(naive, careless=True))
 
 
-@mutant("P16: the same, hidden in the forward and alive in the gradient", _no_leak)
+@mutant("P16: the same, invisible in the forward and alive in the gradient", _no_leak)
 def _(patch: pytest.MonkeyPatch) -> None:
-    def hidden(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
+    def invisible(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
         return naive(q, k, v, heads, careless=True).nan_to_num()
 
-    patch.setattr(passes, "strict_attention", hidden)
+    patch.setattr(passes, "strict_attention", invisible)
 
 
 @mutant("P16: the weights are normalised over the future too", _no_leak)
@@ -95,7 +95,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(passes, "strict_attention", together)
 
 
-@mutant("P3: what a late sub-pixel asked for is told to an early one", lambda: _no_leak(3))
+@mutant("P3: the query of a late sub-pixel reaches an early one", lambda: _no_leak(3))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = pixelsnail.GatedResidual.__init__
 
@@ -105,7 +105,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(pixelsnail.GatedResidual, "__init__", shared)
 
 
-@mutant("P3: every sub-pixel may ask with all features", lambda: _no_leak(3))
+@mutant("P3: every sub-pixel may query with all features", lambda: _no_leak(3))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = pixelsnail.AttentionBlock.__init__
 
@@ -116,7 +116,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(pixelsnail.AttentionBlock, "__init__", unmasked)
 
 
-@mutant("engine: a site is remembered one site late", _equal)
+@mutant("engine: keys are stored one site late", _equal)
 def _(patch: pytest.MonkeyPatch) -> None:
     kept, last = opcodes._remember, {}
 

@@ -53,11 +53,11 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Buffers, "begin", begin)
 
 
-@mutant("rows above are forgotten", _same("gated-pixelcnn"))
+@mutant("rows above are lost", _same("gated-pixelcnn"))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(FeatureMapRows, "shift", lambda self: None)
 
 
-@mutant("an S-curve is walked as a raster", _same("locally-masked-pixelcnn", order="s-curve"))
+@mutant("an S-curve is sampled as a raster", _same("locally-masked-pixelcnn", order="s-curve"))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sampler, "columns_in_order", lambda program, row: range(program.width))

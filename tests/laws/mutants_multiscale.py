@@ -20,7 +20,7 @@ from pointillist.sampling import loop
 from . import context, samplers, textbook
 from .causal import check_no_leak
 from .likelihood import check_normalised
-from .mutants import Law, mutant
+from .mutants import Property, mutant
 from .strategies import make_model, randomise_weights
 
 NAME = "multiscale-pixelrnn"
@@ -40,24 +40,24 @@ def normalised() -> None:
     check_normalised(pair((2, 3)), 2, 3)
 
 
-def paper(size: tuple[int, int] = (4, 5), factor: int = 2, **how: Any) -> Law:
+def paper(size: tuple[int, int] = (4, 5), factor: int = 2, **how: Any) -> Property:
     return lambda: textbook.check_textbook(pair(size, factor, **how), *size)
 
 
-def scored_as_painted(engine: str = "step") -> Law:
-    return lambda: samplers.check_scored_as_painted(pair(), 4, 5, engine)
+def scored_as_sampled(engine: str = "step") -> Property:
+    return lambda: samplers.check_scored_as_sampled(pair(), 4, 5, engine)
 
 
-compiled = scored_as_painted("cpu") if find_spec("numba") else None
+compiled = scored_as_sampled("cpu") if find_spec("numba") else None
 
 
 def _next(t: Tensor) -> Tensor:
-    """What stands right of each site; the last column twice."""
+    """Shift by one column to the left; the last column stands twice."""
     return torch.cat([t[..., 1:], t[..., -1:]], -1)
 
 
-@mutant("the small image is an average, not a sample: it holds pixels that are painted later", no_leak)
-@mutant("the small image is an average, not a sample: nobody knows it when it is painted", scored_as_painted())
+@mutant("the small image is an average, not a sample: it holds pixels that are sampled later", no_leak)
+@mutant("the small image is an average, not a sample: nobody knows it when it is sampled", scored_as_sampled())
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = stages.Stage.grid
 
@@ -81,7 +81,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 
 @mutant("copied pixels are counted twice: by the large network too", normalised)
-@mutant("copied pixels are counted twice: but painted once", scored_as_painted())
+@mutant("copied pixels are counted twice: but sampled once", scored_as_sampled())
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = PixelModel.log_prob_map
 
@@ -96,8 +96,8 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(PixelModel, "log_prob_map", twice)
 
 
-@mutant("copied pixels are scored by the large network, which was told them", normalised)
-@mutant("copied pixels are scored by the large network, which was told them (leak)", no_leak)
+@mutant("copied pixels are scored by the large network, which is conditioned on them", normalised)
+@mutant("copied pixels are scored by the large network, which is conditioned on them (leak)", no_leak)
 def _(patch: pytest.MonkeyPatch) -> None:
     def last_only(own: Any, x: Tensor, ctx: Any, condition: Condition) -> Tensor:
         first, last = own
@@ -107,7 +107,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(multiscale_pixelrnn, "run_stages", last_only)
 
 
-@mutant("copied pixels are drawn again in the large pass", scored_as_painted())
+@mutant("copied pixels are drawn again in the large pass", scored_as_sampled())
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = loop._walk
 
@@ -117,7 +117,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(loop, "_walk", forgetful)
 
 
-@mutant("copied pixels are kept, but the engine is told zeros", scored_as_painted())
+@mutant("copied pixels are kept, but the engine gets zeros", scored_as_sampled())
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = loop._keep
     patch.setattr(
@@ -131,22 +131,24 @@ if compiled is not None:
     def _(patch: pytest.MonkeyPatch) -> None:
         kept = loop.sample_stage
 
-        def forgetful(model: Any, stage: Any, told: Any, draws: Any, levels: Any, known: Any, *how: Any) -> None:
-            kept(model, stage, told, draws, levels, torch.zeros_like(known), *how)
+        def forgetful(model: Any, stage: Any, condition: Any, draws: Any, levels: Any, known: Any, *how: Any) -> None:
+            kept(model, stage, condition, draws, levels, torch.zeros_like(known), *how)
 
         patch.setattr(loop, "sample_stage", forgetful)
 
-    @mutant("copied pixels are kept, but the compiled engine is told zeros", compiled)
+    @mutant("copied pixels are kept, but the compiled engine gets zeros", compiled)
     def _(patch: pytest.MonkeyPatch) -> None:
         kept = loop.sample_stage
 
-        def told_zeros(model: Any, stage: Any, told: Any, draws: Any, levels: Tensor, known: Tensor, *how: Any) -> None:
+        def observe_zeros(
+            model: Any, stage: Any, condition: Any, draws: Any, levels: Tensor, known: Tensor, *how: Any
+        ) -> None:
             before, mask = levels.clone(), known.clone()
             levels[:, :, known] = 0
-            kept(model, stage, told, draws, levels, known, *how)
+            kept(model, stage, condition, draws, levels, known, *how)
             levels[:, :, mask] = before[:, :, mask]
 
-        patch.setattr(loop, "sample_stage", told_zeros)
+        patch.setattr(loop, "sample_stage", observe_zeros)
 
 
 @mutant("the map is laid against the end of sides that the factor does not divide", paper((4, 5), 3))
@@ -169,18 +171,18 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(stages.Stage, "grid", from_the_end)
 
 
-@mutant("the small image is told the corner of a map, not its sites", paper(position=True))
+@mutant("the small image gets the corner of a map, not its sites", paper(position=True))
 def _(patch: pytest.MonkeyPatch) -> None:
     def corner(self: Any, coarse: Tensor | None, condition: Condition) -> Condition:
-        told = condition.map
-        assert told is not None
-        height, width = (-(-n // self.factor) for n in told.shape[2:])
-        return replace(condition, map=told[:, :, :height, :width])
+        features = condition.map
+        assert features is not None
+        height, width = (-(-n // self.factor) for n in features.shape[2:])
+        return replace(condition, map=features[:, :, :height, :width])
 
     patch.setattr(multiscale_pixelrnn.MultiscalePixelRNN, "_told_small", corner)
 
 
-@mutant("the large image is not told of the small one", lambda: context.check_context(pair(), 4, 5))
+@mutant("the large image is not conditioned on the small one", lambda: context.check_context(pair(), 4, 5))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = multiscale_pixelrnn.Upsampler.forward
     patch.setattr(multiscale_pixelrnn.Upsampler, "forward", lambda self, *how: kept(self, *how) * 0)

@@ -20,15 +20,15 @@ from pointillist.nn.masks import channel_causal_mask
 
 from . import context, textbook
 from .causal import check_batch, check_no_leak
-from .mutants import Law, mutant, tiny
+from .mutants import Property, mutant, tiny
 from .strategies import load_random_weights, make_model
 
 
-def no_leak(name: str, channels: int = 3, mode: bool = False) -> Law:
+def no_leak(name: str, channels: int = 3, mode: bool = False) -> Property:
     return lambda: check_no_leak(tiny(name, channels).train(mode), 3, 4)
 
 
-def deep_context(name: str, channels: int = 1, layers: int = 5) -> Law:
+def deep_context(name: str, channels: int = 1, layers: int = 5) -> Property:
     return lambda: context.check_context(tiny(name, channels, layers=layers), 3, 4)
 
 
@@ -73,9 +73,7 @@ def _after_loading() -> None:
         check_no_leak(model, 3, 4)
 
 
-@mutant(
-    "P8: the mask is applied to the first weights only, and lost when weights are load_random_weights", _after_loading
-)
+@mutant("P8: the mask is applied to the first weights only, and lost when weights are loaded", _after_loading)
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = causal.CausalConv2d.__init__
 
@@ -126,11 +124,11 @@ def _(patch: pytest.MonkeyPatch) -> None:
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = gated_pixelcnn.GatedLayer.forward
 
-    def late_link(self: Any, vertical: Tensor, horizontal: Tensor, ctx: Any, told: Any) -> Any:
+    def late_link(self: Any, vertical: Tensor, horizontal: Tensor, ctx: Any, features: Any) -> Any:
         link = self.link.forward
         with pytest.MonkeyPatch.context() as inner:
             inner.setattr(self.link, "forward", lambda rows: link(gated_pixelcnn.gate(rows).repeat(1, 2, 1, 1)))
-            return kept(self, vertical, horizontal, ctx, told)
+            return kept(self, vertical, horizontal, ctx, features)
 
     patch.setattr(gated_pixelcnn.GatedLayer, "forward", late_link)
 
@@ -139,8 +137,8 @@ def _(patch: pytest.MonkeyPatch) -> None:
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = gated_pixelcnn.GatedLayer.forward
 
-    def residual_of_image(self: Any, vertical: Tensor, horizontal: Tensor, ctx: Any, told: Any) -> Any:
-        above, residual, skip = kept(self, vertical, horizontal, ctx, told)
+    def residual_of_image(self: Any, vertical: Tensor, horizontal: Tensor, ctx: Any, features: Any) -> Any:
+        above, residual, skip = kept(self, vertical, horizontal, ctx, features)
         return above, residual + horizontal.mean(1, keepdim=True), skip
 
     patch.setattr(gated_pixelcnn.GatedLayer, "forward", residual_of_image)
@@ -152,7 +150,7 @@ def _gated() -> PixelModel:
 
 @mutant("labels do not reach the gates", lambda: textbook.check_textbook(_gated(), 3, 4))
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(condition.ConditionBias, "forward", lambda self, x, ctx, told: x)
+    patch.setattr(condition.ConditionBias, "forward", lambda self, x, ctx, features: x)
 
 
 def _sizes() -> None:
@@ -184,7 +182,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         gated_pixelcnn.GatedPixelCNN,
         "forward",
-        lambda self, x, ctx, told: kept(self, x.transpose(2, 3), ctx, told).transpose(2, 3),
+        lambda self, x, ctx, features: kept(self, x.transpose(2, 3), ctx, features).transpose(2, 3),
     )
 
 

@@ -19,23 +19,23 @@ from pointillist.nn.passes import FullPass
 from pointillist.ordering import PixelOrder
 
 from . import causal, context, orders, samplers, textbook
-from .mutants import Law, mutant
+from .mutants import Property, mutant
 from .orders import local_model
 
 
-def turned(name: str) -> Law:
+def turned(name: str) -> Property:
     return lambda: orders.check_raster_of_the_turned_image(name, 3, 4)
 
 
-def paper(name: str) -> Law:
+def paper(name: str) -> Property:
     return lambda: textbook.check_textbook(local_model(name), 3, 4)
 
 
-def engines(name: str) -> Law:
+def engines(name: str) -> Property:
     return lambda: samplers.check_engine_equals_full(local_model(name), 3, 4)
 
 
-def no_leak(name: str = "s-curve") -> Law:
+def no_leak(name: str = "s-curve") -> Property:
     return lambda: causal.check_no_leak(local_model(name), 3, 4)
 
 
@@ -139,7 +139,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Builder, "turned", lambda self, turn: nullcontext())
 
 
-@mutant("an engine walks every row from left to right", engines("s-curve-br"))
+@mutant("an engine runs every row from left to right", engines("s-curve-br"))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = interpreter.Interpreter._advance
 
@@ -152,13 +152,13 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(interpreter.Interpreter, "_advance", left_to_right)
 
 
-@mutant("sites are told in the orientation of the turned canvas", lambda: _conditionals("raster-tr"))
+@mutant("sites are given in the orientation of the turned canvas", lambda: _conditionals("raster-tr"))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(PixelOrder, "site", lambda self, row, column, height, width: (row, column))
 
 
 def _conditionals(name: str) -> None:
-    samplers.check_unroll_is_given_conditionals(local_model(name, height=3, width=3), 3, 3)
+    samplers.check_loop_gets_conditionals(local_model(name, height=3, width=3), 3, 3)
 
 
 @mutant("the average over orders is the mean of log-likelihoods", lambda: orders.check_average(("raster", "raster-tr")))

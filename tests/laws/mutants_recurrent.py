@@ -19,24 +19,24 @@ from pointillist.nn.functional import recurrence
 from pointillist.nn.functional.recurrence import LSTMCellParams, scan
 
 from . import context, textbook
-from . import recurrent as laws
-from .mutants import Law, mutant, tiny
+from . import recurrent as properties
+from .mutants import Property, mutant, tiny
 from .mutants_network import no_leak
 from .recurrent import site_by_site
 from .strategies import make_model
 
 
-def one_layer(name: str, channels: int = 1) -> Law:
+def one_layer(name: str, channels: int = 1) -> Property:
     return lambda: context.check_context(tiny(name, channels, layers=1), 3, 4)
 
 
-def wide_layer(name: str) -> Law:
+def wide_layer(name: str) -> Property:
     """On an image so wide that the first kernel does not reach what the recurrence loses."""
     image = ImageSpec.infer((1, 6, 7), 4)
     return lambda: context.check_context(make_model(name, image, {"layers": 1}), 6, 7)
 
 
-def paper(name: str) -> Law:
+def paper(name: str) -> Property:
     return lambda: textbook.check_textbook(tiny(name, layers=1), 3, 4)
 
 
@@ -86,13 +86,13 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 
 @mutant("P2: the right-to-left map is not flipped back (context)", wide_layer("diagonal-bilstm"))
-@mutant("P2: the right-to-left map is not flipped back (mirror)", laws.check_mirror)
+@mutant("P2: the right-to-left map is not flipped back (mirror)", properties.check_mirror)
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(passes, "scan", lambda cell, x, *, reverse: scan(cell, x.flip(3) if reverse else x))
 
 
 @mutant("cells outside the image get a state from a bias", paper("diagonal-bilstm"))
-@mutant("cells outside the image get a state from a bias (border)", laws.check_outside_is_zero)
+@mutant("cells outside the image get a state from a bias (border)", properties.check_outside_is_zero)
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(passes, "scan", other_taps("diagonals", ((-1, 0), (0, -1)), reverse=False, outside=0.3))
 

@@ -106,7 +106,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 def _sampled(engine: str) -> None:
     model = randomise_weights(make_model("pixelcnn", ImageSpec.infer((1, 1, 3), 3)))
-    samplers.check_painted_frequencies(model, 1, 3, engine)
+    samplers.check_sample_frequencies(model, 1, 3, engine)
 
 
 @mutant("P12: uniforms are clipped", sampling_transforms_law.check_inverse_cdf)
@@ -146,9 +146,9 @@ def _(patch: pytest.MonkeyPatch) -> None:
     def guided(self: Any, site: Any, log_probs: Tensor) -> Tensor:
         levels = kept(self, site, log_probs)
         count = len(self.uniforms)
-        told = log_probs[:count]
-        wanted = sampling_transforms.apply_guidance(told, log_probs[count:], self.guidance)
-        self.nats += (wanted - told).gather(1, levels[:count, None])[:, 0]
+        conditional = log_probs[:count]
+        wanted = sampling_transforms.apply_guidance(conditional, log_probs[count:], self.guidance)
+        self.nats += (wanted - conditional).gather(1, levels[:count, None])[:, 0]
         return levels
 
     patch.setattr(sampling.UniformSampler, "__call__", guided)

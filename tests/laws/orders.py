@@ -1,4 +1,4 @@
-"""Laws of orders: what it means to paint in one, and that kernels, maps and sites turn as images do."""
+"""Properties of generation orders: their definition, and that kernels, maps and sites turn as images do."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ def by_mask(x: Tensor, kernel: Tensor, bias: Tensor, dilation: int, *, snake: bo
     """The paper's way: unfold, times a mask of each site and tap, times the kernel."""
     size, (height, width) = kernel.shape[2], x.shape[2:]
     reach = size // 2 * dilation
-    places = get_order("s-curve" if snake else "raster").places(height, width)
-    around = np.pad(places, reach, constant_values=height * width)
+    rank = get_order("s-curve" if snake else "raster").places(height, width)
+    around = np.pad(rank, reach, constant_values=height * width)
     rows, columns = np.indices((height, width))
     mask = np.stack(
-        [around[rows + i * dilation, columns + j * dilation] <= places for i in range(size) for j in range(size)]
+        [around[rows + i * dilation, columns + j * dilation] <= rank for i in range(size) for j in range(size)]
     ).reshape(1, 1, size * size, height * width)
     patches = torch.nn.functional.unfold(x, size, dilation=dilation, padding=reach)
     seen = patches.unflatten(1, (x.shape[1], size * size)) * torch.from_numpy(mask)

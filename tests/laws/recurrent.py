@@ -1,4 +1,4 @@
-"""Laws of recurrent layers alone: what lies beyond the border; right to left is the mirror of left to right."""
+"""Properties of recurrent layers alone: zeros beyond the border; right to left is the mirror of left to right."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def site_by_site(
     carry: Site,
     outside: float = 0.0,
 ) -> Tensor:
-    """An LSTM from site to site: `matrices` by the neighbour that they read, the memory of the neighbour `carry`.
+    """Run an LSTM from site to site: `matrices` by the neighbour that they read, the memory of the neighbour `carry`.
 
     Outside the image lies `outside`, and in the direction of `carry` the initial state.
     """

@@ -34,14 +34,14 @@ Model = TypeVar("Model", bound=nn.Module)
 CLASSES = ("cat", "dog", "owl")
 ATTRIBUTES = AttributesConfig(values={"hair": ("red", "grey"), "eyes": ("0", "1", "2")}, width=2)
 VECTOR = VectorConfig(size=4, width=3)
-# words learned with the model; and beside them an encoder that no test opens: vectors stand for its prompts
+# words learned with the model; and a frozen encoder, for which `random_text_encoder` stands in
 TEXTS = (
     TextConfig(learned=True, width=3, buckets=7, length=9),
     TextConfig(learned=True, encoder="use", fingerprint="0" * 64, size=5, width=3, buckets=7, length=9),
     TextConfig(learned=True, width=3, buckets=7, length=9, tokens=4, pieces=3),
     TextConfig(encoder="use", fingerprint="0" * 64, size=5, width=3, tokens=3, token_size=6),
 )
-# floats, ordered levels, names; and hints that are made of the image itself, where its kind allows it
+# floats, ordered and unordered levels; and hints that are made of the image itself, where its kind allows it
 HINTS: tuple[int | str | ImageSpec, ...] = (
     2,
     ImageSpec(channels=1, height=1, width=1, levels=5),
@@ -108,7 +108,7 @@ def image_kinds(draw: Callable[..., Any], max_levels: int = 256) -> ImageSpec:
 
 
 def fitting_likelihoods(image: ImageSpec) -> list[LikelihoodName]:
-    """Every likelihood that does not refuse the image."""
+    """List every likelihood that accepts the image."""
     out = []
     for name in LIKELIHOODS:
         try:
@@ -160,14 +160,14 @@ def make_model(
 
 
 def orders_of(name: str) -> st.SearchStrategy[tuple[str, ...]]:
-    """One order, or several of which the first is the one that laws look at: any that the network can follow."""
+    """Draw one order, or several of which the first is the one that is checked: any that the network can follow."""
     local = entry(name).backbone.masks_locally
     known = [order.name for order in ORDERS.values() if local or not order.snake]
     return st.lists(st.sampled_from(known), min_size=1, max_size=3, unique=True).map(tuple)
 
 
 def fitting_hints(image: ImageSpec) -> list[int | str | ImageSpec]:
-    """Every hint that such images can be given."""
+    """List every hint that such images can have."""
     out = []
     for hint in HINTS:
         try:
@@ -179,7 +179,7 @@ def fitting_hints(image: ImageSpec) -> list[int | str | ImageSpec]:
 
 
 def small_hint(hint: int | str | ImageSpec | None, image: ImageSpec) -> HintConfig | None:
-    """A hint of few features."""
+    """Build a hint of few features."""
     small = {"width": 3, "layers": 2, "level_width": 2}
     if isinstance(hint, str):
         return HintConfig.derived(hint, image).model_copy(update=small)
@@ -190,7 +190,7 @@ def small_hint(hint: int | str | ImageSpec | None, image: ImageSpec) -> HintConf
 
 @st.composite
 def models(draw: Callable[..., Any], name: str | None = None, max_levels: int = 256, tokens: bool = True) -> PixelModel:
-    """A model of any kind, its weights in any state, in either mode; `tokens` no textbook has."""
+    """Draw a model of any kind, its weights in any state, in either mode; no textbook network has `tokens`."""
     chosen = draw(st.sampled_from(names())) if name is None else name
     image = draw(image_kinds(max_levels))
     torch.manual_seed(draw(st.integers(0, 2**20)))
@@ -213,11 +213,11 @@ def models(draw: Callable[..., Any], name: str | None = None, max_levels: int = 
 
 
 def keep_initial_weights(model: PixelModel) -> None:
-    """As built: a mask that is applied by the optimiser only would leak here."""
+    """Keep the weights as built: a mask that is applied by the optimiser only would leak here."""
 
 
 def randomise_weights(model: Model, scale: float = 0.5) -> Model:
-    """Every weight random, also those under a mask."""
+    """Make every weight random, also those under a mask."""
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(torch.randn_like(parameter) * scale)
@@ -225,13 +225,13 @@ def randomise_weights(model: Model, scale: float = 0.5) -> Model:
 
 
 def load_random_weights(model: nn.Module) -> None:
-    """Random weights from a checkpoint."""
+    """Load random weights as from a checkpoint."""
     state = {k: torch.randn_like(v) * 0.5 if v.is_floating_point() else v for k, v in model.state_dict().items()}
     model.load_state_dict(state)
 
 
 def average_random_weights(model: nn.Module) -> None:
-    """The average of two sets of random weights."""
+    """Take the average of two sets of random weights."""
     average = ExponentialMovingAverage(model, 0.5)
     randomise_weights(model)
     average.update(100)
@@ -239,7 +239,7 @@ def average_random_weights(model: nn.Module) -> None:
 
 
 def random_levels(model: PixelModel, count: int, height: int | None = None, width: int | None = None) -> Tensor:
-    """Random images of a model's kind."""
+    """Draw random images of a model's kind."""
     image = model.image
     return torch.randint(0, image.levels, (count, image.channels, height or image.height, width or image.width))
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pointillist.images import ImageSpec
 from pointillist.networks import names
 
-from .causal import check_causal, check_no_leak, dependencies, in_order, out_of_order, places
+from .causal import check_causal, check_no_leak, dependencies, in_order, out_of_order, sub_pixels
 from .strategies import fitting_likelihoods, make_model, models, randomise_weights
 
 
@@ -29,14 +29,14 @@ def test_sub_pixels_of_a_site_see_those_before_them(name: str, channels: int) ->
     image = ImageSpec(channels=channels, height=2, width=2, levels=4)
     model = randomise_weights(make_model(name, image, {"channels": 7}))
     seen = dependencies(model, 2, 2)
-    own = torch.tensor([[a[:2] == b[:2] for b in places(model, 2, 2)] for a in places(model, 2, 2)])
+    own = torch.tensor([[a[:2] == b[:2] for b in sub_pixels(model, 2, 2)] for a in sub_pixels(model, 2, 2)])
     earlier = torch.ones_like(seen).tril(-1)
     assert torch.equal(seen & own, earlier & own)
 
 
 @pytest.mark.parametrize("name", names())
 def test_coupled_likelihoods_are_blind_to_the_whole_pixel(name: str) -> None:
-    """Where the likelihood ties the channels of a pixel itself, the network sees none of them."""
+    """Check that the network sees no channel of a pixel whose channels the likelihood couples."""
     image = ImageSpec.infer((3, 3, 2), 8)
     for likelihood in fitting_likelihoods(image):
         model = randomise_weights(make_model(name, image, likelihood=likelihood))
@@ -53,7 +53,7 @@ def test_unknown_rows_may_hold_nan(name: str) -> None:
     model = randomise_weights(make_model(name, ImageSpec.infer((3, 4, 3), 4)))
     canvas = torch.randn(1, 3, 4, 3, dtype=torch.float64)
     clean = in_order(model, model.outputs(canvas, model.condition(None, 1)))
-    order = places(model, 4, 3)
+    order = sub_pixels(model, 4, 3)
     for first in (i for i in range(1, len(order)) if order[i][0] != order[i - 1][0]):  # a row begins
         perturbed = in_order(model, canvas)
         perturbed[first:] = torch.nan

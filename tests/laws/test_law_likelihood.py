@@ -1,4 +1,4 @@
-"""Every likelihood obeys its law, and every model is normalised over all images."""
+"""Every likelihood has its properties, and every model is normalised over all images."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("name", "channels", "levels"), CASES)
-def test_likelihood_obeys_its_law(name: LikelihoodName, channels: int, levels: int) -> None:
+def test_likelihood_has_its_properties(name: LikelihoodName, channels: int, levels: int) -> None:
     """`check_likelihood`, for every likelihood, channel count and level count that fit."""
     image = ImageSpec(channels=channels, height=1, width=1, levels=levels)
     check_likelihood(build_likelihood(name, image, mixtures=3))

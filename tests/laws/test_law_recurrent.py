@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pointillist.images import ImageSpec
 from pointillist.nn.passes import FullPass
 
-from .causal import check_no_leak, dependencies, places
+from .causal import check_no_leak, dependencies, sub_pixels
 from .context import check_context, complete
 from .recurrent import check_mirror, check_outside_is_zero, check_site_by_site, random_cell, recur
 from .strategies import SIZES, make_model, randomise_weights
@@ -74,7 +74,7 @@ def test_p6_the_context_of_row_lstm_is_the_triangle_of_the_paper(layers: int, fi
     """To the right a column more for each row up (two for kernel 5), at any depth; to the left what the input reads."""
     settings = {"layers": layers, "first_kernel": first_kernel, "kernel": kernel}
     model = make_model("row-lstm", ImageSpec.infer((1, 4, 15), 2), settings)
-    order = places(model, 4, 15)
+    order = sub_pixels(model, 4, 15)
     row, column = 3, 7
     seen = dependencies(model, 4, 15)[order.index((row, column, 0))]
     found = {(y - row, x - column) for (y, x, _), sees in zip(order, seen.tolist(), strict=True) if sees}
@@ -104,7 +104,7 @@ def test_without_border_only_the_last_sub_pixel_of_the_row_above_is_unseen(chann
     """The paper's layout, at any depth: nothing right of that pixel could tell the row below of it."""
     image = ImageSpec.infer((channels, 3, 6), 3)
     model = make_model("diagonal-bilstm", image, {"layers": 4, "first_kernel": 3, "border": False})
-    seen, order = dependencies(model, 3, 6), places(model, 3, 6)
+    seen, order = dependencies(model, 3, 6), sub_pixels(model, 3, 6)
     everything = torch.from_numpy(complete(model, 3, 6))
     missing = {(order[i], order[j]) for i, j in (everything & ~seen).nonzero().tolist()}
     last = channels - 1

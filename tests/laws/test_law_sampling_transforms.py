@@ -16,10 +16,10 @@ from .sampling_transforms_law import check_guidance, check_inverse_cdf, check_te
 from .strategies import make_model, models, randomise_weights
 
 
-@pytest.mark.parametrize("law", [check_guidance, check_inverse_cdf, check_temperature, check_top_p])
-def test_probabilities_are_transformed_as_defined(law: Callable[[], None]) -> None:
-    """Each law as its docstring says."""
-    law()
+@pytest.mark.parametrize("check", [check_guidance, check_inverse_cdf, check_temperature, check_top_p])
+def test_probabilities_are_transformed_as_defined(check: Callable[[], None]) -> None:
+    """Run each check."""
+    check()
 
 
 @given(model=models(max_levels=17))

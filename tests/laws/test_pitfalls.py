@@ -1,7 +1,7 @@
 """One test for each pitfall of published code that touches today's models, named after its number.
 
 The survey has nineteen. P1, P2 and P6 are about recurrent models: `test_law_recurrent.py`. P17 is about coding, P18
-about anomaly scores: their tests come with those rooms.
+about anomaly scores: their tests come with those packages.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from pointillist.sampling.api import sample
 from pointillist.training.optim import ExponentialMovingAverage
 
 from .attention import check_first_site, check_is_a_mean
-from .causal import check_batch, check_causal, check_no_leak, dependencies, places
+from .causal import check_batch, check_causal, check_no_leak, dependencies, sub_pixels
 from .context import check_context, complete
 from .evaluation_law import check_evaluation, check_known_entropy
 from .likelihood import check_consistent, check_extremes, check_half_precision, check_joint
-from .samplers import STEPPING_ENGINES, check_painted_frequencies, check_same_image, check_scored_as_painted
+from .samplers import STEPPING_ENGINES, check_same_image, check_sample_frequencies, check_scored_as_sampled
 from .strategies import FEWER, SIZES, load_random_weights, make_model, random_levels, randomise_weights
 from .teacher_forcing import engine, teacher_forced
 from .textbook import check_parameter_count, check_textbook
@@ -46,7 +46,7 @@ def test_p3_groups_survive_widths_that_do_not_divide(name: str, width: int) -> N
     model = randomise_weights(make_model(name, ImageSpec.infer((3, 2, 2), 4), settings))
     check_no_leak(model, 2, 2)
     seen = dependencies(model, 2, 2)
-    order = places(model, 2, 2)
+    order = sub_pixels(model, 2, 2)
     red, green, blue = (order.index((1, 1, g)) for g in range(3))
     assert not seen[red, red:].any()
     assert seen[green, red]
@@ -85,7 +85,7 @@ def test_p7_mask_tables_are_exact() -> None:
 
 @every_network
 def test_p8_masks_hold_before_the_first_step_after_loading_and_under_an_average(name: str) -> None:
-    """Whatever touches the weights, also those under a mask."""
+    """Check masks after every change of the weights, also of those under a mask."""
     image = ImageSpec.infer((3, 3, 3), 4)
     model = make_model(name, image)
     check_no_leak(model, 3, 3)
@@ -147,8 +147,8 @@ def test_p11_the_loss_is_float32_under_autocast(name: str) -> None:
 def test_p12_the_sampler_draws_from_the_likelihood(name: str) -> None:
     """On the grid, at the right frequency, and scored as it was drawn."""
     model = randomise_weights(make_model(name, ImageSpec.infer((3, 1, 1), 3), likelihood="mixture"))
-    check_painted_frequencies(model, 1, 1, "auto")
-    check_scored_as_painted(model, 2, 3, temperature=0.5)
+    check_sample_frequencies(model, 1, 1, "auto")
+    check_scored_as_sampled(model, 2, 3, temperature=0.5)
 
 
 @every_network
@@ -244,7 +244,7 @@ def test_p16_one_attention_reaches_every_earlier_pixel(channels: int, blocks: in
 
 @every_network
 def test_p19_causality_is_judged_by_zero_gradients_not_by_small_differences(name: str) -> None:
-    """Huge, tiny and float32 weights change no verdict; engines in float32 are compared with room for rounding."""
+    """Huge, tiny and float32 weights change no verdict; engines in float32 are compared up to rounding."""
     image = ImageSpec.infer((3, 3, 4), 4)
     for scale in (1e-3, 0.5, 20.0):
         check_no_leak(randomise_weights(make_model(name, image), scale), 3, 4)
