@@ -61,7 +61,7 @@ def test_commands_take_the_name(tiles: pt.PretrainedPixelModel) -> None:
     assert "4x4 tiles from a prompt" in listed
     assert "pointillist sample tiles" in listed
     assert "text (learned)" in CliRunner().invoke(app, ["info", "tiles"]).stdout
-    painted = CliRunner().invoke(app, ["sample", "tiles", "--text", "orb spider", "-n", "2", "--engine", "step"])
+    painted = CliRunner().invoke(app, ["sample", "tiles", "--text", "orb spider", "-n", "2", "--engine", "numpy"])
     assert painted.exit_code == 0, painted.output
     assert Path("samples.png").is_file()
 
@@ -72,7 +72,7 @@ def test_every_shipped_model_paints() -> None:
         card = (model.folder / "README.md").read_text(encoding="utf-8")
         assert f"# {model.name}: " in card
         assert "license:" in card
-        painted = pt.sample(pt.load(model.name), 1, seed=0, engine="step")
+        painted = pt.sample(pt.load(model.name), 1, seed=0, engine="numpy")
         assert painted.levels.unique().numel() > 1
 
 

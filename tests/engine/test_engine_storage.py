@@ -36,7 +36,7 @@ def test_whole_numbers_are_found(seed: int) -> None:
     matrix[::2, 6] *= -0.0
     for part in (matrix, matrix[:7], matrix[50:], matrix[:, 2:4]):
         found = smallest(part)
-        assert found.storage == WeightFormat.INT8
+        assert found.weight_format == WeightFormat.INT8
         assert found.numbers.dtype == np.int8
         assert np.array_equal(found.numbers * found.scales, part)
 
@@ -46,7 +46,7 @@ def test_upper_halves_are_found() -> None:
     matrix = torch.randn(40, 9, generator=torch.Generator().manual_seed(0)).bfloat16().float().numpy()
     matrix[2] = -0.0
     found = smallest(matrix)
-    assert found.storage == WeightFormat.BF16
+    assert found.weight_format == WeightFormat.BF16
     back = (found.numbers.astype(np.uint32) << 16).view(np.float32)
     assert np.array_equal(back.view(np.int32), matrix.view(np.int32))
 
@@ -64,7 +64,7 @@ def test_what_is_neither_stays(change: str) -> None:
     else:
         matrix[90 if change == "late nan" else 1, 4] = np.inf if change == "inf" else np.nan
     found = smallest(matrix)
-    assert found.storage == WeightFormat.FLOAT
+    assert found.weight_format == WeightFormat.FLOAT
     assert found.numbers is matrix
 
 
@@ -100,9 +100,9 @@ def test_small_matrices_stay_floats(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(weight_packing, "CACHE_BYTES", cache)
         packed = Packing(program)
         found = []
-        for part in (program.row, program.steps[0]):
+        for part in (program.per_row, program.sub_steps[0]):
             blocks = [i.constants[0] for i in part if i.opcode == "LINEAR"]
-            found.append({packed.place(block, 0, block.shape[0]).storage for block in blocks})
+            found.append({packed.place(block, 0, block.shape[0]).weight_format for block in blocks})
         return found[0], found[1]
 
     assert stored(2**30) == ({WeightFormat.FLOAT}, {WeightFormat.FLOAT})

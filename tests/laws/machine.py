@@ -68,14 +68,14 @@ def machine_params(model: PixelModel, part: Recorded, images: slice = slice(None
     draw = DrawSpec(
         likelihood.name, model.level_values().detach().numpy(), x.shape[1], getattr(likelihood, "mixtures", 0)
     )
-    rows = {key: given.default for key, given in part.program.givens.items()}
+    rows = {key: given.default for key, given in part.program.inputs.items()}
     given = {key: v[images].reshape(-1, v.shape[-1]) if v.ndim == 2 else v[images] for key, v in rows.items()}
     given = {k: np.moveaxis(v, -1, 1) if v.ndim == 4 else v for k, v in given.items() if len(rows[k]) > 1}
     painting = SampleBatch(
         levels=x.copy(), known=np.ones(x.shape, bool), uniforms=np.zeros(x.shape), nats=np.zeros(len(x)),
         params=np.full((len(x), *x.shape[2:], part.program.params.channels), np.nan, part.program.dtype),
     )  # fmt: skip
-    CpuSampler(part.program, draw, given, threads=threads).paint(painting)
+    CpuSampler(part.program, draw, given, threads=threads).sample(painting)
     assert np.array_equal(painting.levels, x), "known levels were painted over"
     assert not painting.nats.any(), "known levels cost nats"
     found = painting.params
@@ -96,8 +96,10 @@ def device_params(model: PixelModel, part: Recorded, *, jacobi: bool) -> np.ndar
 
     values = model.level_values().detach().numpy()
     painter = CudaSampler(part.program, choose, values, DEVICE, jacobi=jacobi)
-    painter.paint(painting)
-    assert painter.passes <= part.program.height * (1 if not jacobi else part.program.width * part.program.sub_steps)
+    painter.sample(painting)
+    assert painter.num_iterations <= part.program.height * (
+        1 if not jacobi else part.program.width * part.program.num_sub_steps
+    )
     assert np.array_equal(painting.levels, x), "known levels were painted over"
     assert not painting.nats.any(), "known levels cost nats"
     assert painting.params is not None

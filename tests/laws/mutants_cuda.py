@@ -33,13 +33,13 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @mutant("a row is computed once from its guess", _same("pixelcnn"))
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = sampler.RowWorkspace.paint_together
+    kept = sampler.RowWorkspace.iterate
 
     def once(self: Any, row: int) -> None:
         kept(self, row)
         self.changed.zero_()
 
-    patch.setattr(sampler.RowWorkspace, "paint_together", once)
+    patch.setattr(sampler.RowWorkspace, "iterate", once)
 
 
 @mutant("a site attends to itself", _same("pixelsnail"))
@@ -48,7 +48,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
     def begin(self: Any, row: int) -> None:
         kept(self, row)
-        self.hidden.scatter_(1, self.slots[:, None], False)
+        self.masked_slots.scatter_(1, self.slots[:, None], False)
 
     patch.setattr(Buffers, "begin", begin)
 

@@ -75,7 +75,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @mutant("an odd side is cut off at its beginning", property_of(check_no_leak))
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = FullPass.finer
+    kept = FullPass.upsample
 
     def from_the_end(self: Any, key: str, x: Tensor, like: Tensor) -> Tensor:
         whole = torch.zeros(1, 1, 2 * x.shape[2], 2 * x.shape[3])
@@ -86,7 +86,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @mutant("rows and columns are swapped on the way up", property_of(check_textbook))
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = FullPass.finer
+    kept = FullPass.upsample
     patch.setattr(
         FullPass,
         "upsample",

@@ -44,7 +44,7 @@ def paper(size: tuple[int, int] = (4, 5), factor: int = 2, **how: Any) -> Proper
     return lambda: textbook.check_textbook(pair(size, factor, **how), *size)
 
 
-def scored_as_sampled(engine: str = "step") -> Property:
+def scored_as_sampled(engine: str = "numpy") -> Property:
     return lambda: samplers.check_scored_as_sampled(pair(), 4, 5, engine)
 
 

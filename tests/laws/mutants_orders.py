@@ -136,7 +136,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @mutant("an engine uses the taps of both parities in every row", engines("s-curve"))
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Builder, "turned", lambda self, turn: nullcontext())
+    patch.setattr(Builder, "for_row_parity", lambda self, turn: nullcontext())
 
 
 @mutant("an engine runs every row from left to right", engines("s-curve-br"))

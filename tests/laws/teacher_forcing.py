@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 from torch import Tensor
 
-from pointillist.engine.naive import NaiveEngine
+from pointillist.engine.naive import NaiveStepper
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import Stage
 from pointillist.nn import Condition
@@ -31,7 +31,7 @@ def naive_engine_filled_by(fill: Callable[[Tensor], Tensor]) -> StepperFactory:
     def opened(model: PixelModel, stage: Stage, condition: Condition, canvas: Tensor) -> Stepper:
         filled = fill(stage.grid(canvas))
         network = stage.network
-        return NaiveEngine(lambda x, ctx: network(x, ctx, condition), filled, model.ports.groups, model.order())
+        return NaiveStepper(lambda x, ctx: network(x, ctx, condition), filled, model.ports.groups, model.order())
 
     return opened
 

@@ -112,4 +112,4 @@ def test_error_names_the_layer_that_cannot_follow_a_curve(method: str) -> None:
         return ctx.attend("a", h, lambda h: (h, h), (h,), 1)
 
     with pytest.raises(CausalityError, match=method):
-        record(forward, sub_steps=1, canvas_width=1, height=3, width=4, order=get_order("s-curve"))
+        record(forward, num_sub_steps=1, canvas_width=1, height=3, width=4, order=get_order("s-curve"))

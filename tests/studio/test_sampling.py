@@ -54,7 +54,7 @@ def test_four_samples_are_the_images_of_sample(client: TestClient, service: Stud
     np.testing.assert_allclose(bits, -expected.nats.numpy() / math.log(2), rtol=1e-5)
 
 
-@pytest.mark.parametrize("engine", ["cpu", "step"])
+@pytest.mark.parametrize("engine", ["cpu", "numpy"])
 @pytest.mark.parametrize(
     ("model", "request_"),
     [

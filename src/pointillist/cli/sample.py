@@ -166,7 +166,7 @@ def sample(
     if verbose:
         logging.basicConfig(format="%(message)s")
         logging.getLogger("pointillist").setLevel(logging.INFO)
-        typer.echo(f"engine     {chosen.engine}: {chosen.why}", err=as_json)
+        typer.echo(f"engine     {chosen.engine}: {chosen.reason}", err=as_json)
     columns = sheet_columns(n, total // n)
     _paint(painter, settings, kind, path, animate, columns, colours, as_json)
 

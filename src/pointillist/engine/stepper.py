@@ -1,4 +1,4 @@
-"""The walk of an engine that stops at each sub-pixel: where it is, what has run there, and what it may be asked."""
+"""Base class of the steppers of programs: the current site, and which parts have run there."""
 
 from __future__ import annotations
 
@@ -12,15 +12,19 @@ from pointillist.errors import EngineError
 
 
 class ProgramStepper(ABC):
-    """Parameters at one site after the other, row by row, sub-pixel by sub-pixel.
+    """Give the parameters at one site after the other, row by row, sub-pixel by sub-pixel.
 
-    Ask for `params()`, choose a sub-pixel, tell its canvas values to `observe()`, until `done`. Asking twice changes
-    nothing; a site may also be observed without asking (a pixel that is known already).
+    Call `params()`, choose a level of the sub-pixel, pass its canvas values to `observe()`, until `done`. A second call
+    of `params()` gives the same bits. A known sub-pixel may be observed without a call of `params()`.
+
+        while not stepper.done:
+            stepper.observe(choose(stepper.params()))
 
     Attributes:
-        program: what `record` returned.
-        batch: how many images are painted together.
-        site: row, column and sub-step at hand.
+        program: the program, from `record`.
+        batch: number of images that are sampled together.
+        site: the current row, column and sub-step.
+        done: True after the last sub-pixel.
     """
 
     def __init__(self, program: Program, batch: int) -> None:
@@ -32,14 +36,22 @@ class ProgramStepper(ABC):
         self._has_run = False
 
     def params(self) -> FloatArray:
-        """The parameters `[b, p]` at the current site; only the slice of the current sub-step is meaningful."""
+        """Compute the parameters `[b, p]` at the current site. Only the slice of the current sub-step is meaningful.
+
+        Raises:
+            EngineError: if the image is complete.
+        """
         if self.done:
             raise EngineError("The image is complete: there is no site left to ask about.")
         self._run()
         return self._read_params()
 
     def observe(self, values: NDArray[Any]) -> None:
-        """Write the canvas values `[b, canvas_width]` of the sub-pixel just chosen, and move to the next one."""
+        """Write the canvas values `[b, canvas_width]` of the sub-pixel just chosen, and move to the next one.
+
+        Raises:
+            EngineError: if the image is complete, or the values have another shape.
+        """
         if self.done:
             raise EngineError("The image is complete: there is no site left to observe.")
         if values.shape != (self.batch, self.program.canvas_width):
@@ -50,27 +62,27 @@ class ProgramStepper(ABC):
         if not self._has_run:
             self._run()
         self._write(values, self.site[2] * self.program.canvas_width)
-        if self.site[2] == self.program.sub_steps - 1:
-            self._run_after()
+        if self.site[2] == self.program.num_sub_steps - 1:
+            self._run_post_draw()
         self._advance()
 
     def _run(self) -> None:
         if not self._row_begun:
             self._run_row()
             self._row_begun = True
-        self._run_step()
+        self._run_sub_step()
         self._has_run = True
 
     def _advance(self) -> None:
         row, column, sub_step = self.site
         self._has_run = False
         sub_step += 1
-        if sub_step == self.program.sub_steps:
+        if sub_step == self.program.num_sub_steps:
             column, sub_step = column + self._stride, 0
         if not 0 <= column < self.program.width:
             self._end_row()
             row += 1
-            self._stride = -1 if self.program.snake and row % 2 else 1
+            self._stride = -1 if self.program.s_curve and row % 2 else 1
             column = 0 if self._stride > 0 else self.program.width - 1
             self._row_begun = False
         self.site = (row, column, sub_step)
@@ -81,20 +93,20 @@ class ProgramStepper(ABC):
         """Run the row part."""
 
     @abstractmethod
-    def _run_step(self) -> None:
-        """Run the sub-step of the site at hand."""
+    def _run_sub_step(self) -> None:
+        """Run the current sub-step."""
 
     @abstractmethod
-    def _run_after(self) -> None:
-        """Run what comes after the draw of the site at hand."""
+    def _run_post_draw(self) -> None:
+        """Run the part after the draw of the current site."""
 
     @abstractmethod
     def _read_params(self) -> FloatArray:
-        """A copy of the parameters at the site at hand."""
+        """Copy the parameters at the current site."""
 
     @abstractmethod
     def _write(self, values: NDArray[Any], first: int) -> None:
-        """Put values in the canvas at the site at hand, from its channel `first` on."""
+        """Write values to the canvas at the current site, from its channel `first` on."""
 
     def _end_row(self) -> None:  # noqa: B027  (most engines index rows, and have nothing to do)
-        """The current row is complete."""
+        """Finish the current row."""

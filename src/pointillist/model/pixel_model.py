@@ -56,14 +56,14 @@ class PixelModel(nn.Module):
         self.told_order = OrderEmbedding(config.orders, config.order_width) if config.order_width else None
         self.backbone = entry(config.model_type).backbone(config.backbone, self.ports)
         name_scopes(self.backbone)
-        self.site_by_site = False  # whether weights and maps lie so in memory: see layout.py
+        self.channels_last = False  # whether weights and maps lie so in memory: see layout.py
         self.fresh = True  # whether its weights are still those it was built with
         self.register_load_state_dict_post_hook(lambda model, _: setattr(model, "fresh", False))  # type: ignore
 
     def to(self: Model, *args: Any, **kwargs: Any) -> Model:
         """As `nn.Module.to`; a memory format is remembered, for weights of one tap or one channel do not show it."""
         if "memory_format" in kwargs:
-            self.site_by_site = kwargs["memory_format"] == torch.channels_last
+            self.channels_last = kwargs["memory_format"] == torch.channels_last
         return super().to(*args, **kwargs)
 
     @property
@@ -187,8 +187,8 @@ class PixelModel(nn.Module):
     ) -> Float[Tensor, "b p h w"]:
         """Network outputs at every site of an image, each from the sites before it in the order."""
         order = self.order() if order is None else order
-        turned = channels_last(order.turn(canvas)) if self.site_by_site else order.turn(canvas)
-        ctx = FullPass(order, site_by_site=self.site_by_site)
+        turned = channels_last(order.turn(canvas)) if self.channels_last else order.turn(canvas)
+        ctx = FullPass(order, channels_last=self.channels_last)
         out: Tensor = self.backbone(turned, ctx, self.in_order(condition, order).as_computed())
         return order.turn_back(out)
 

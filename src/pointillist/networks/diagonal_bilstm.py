@@ -68,7 +68,7 @@ class DiagonalBiLSTMBlock(RecurrentBlock):
             return (self.right(gates, ctx),)
 
         left: Tensor = self.left(self.left_condition(self.left_input(x), ctx, condition), ctx)
-        (above,) = ctx.below(self.key("below"), right, x, canvas)
+        (above,) = ctx.shift_down(self.key("below"), right, x, canvas)
         return left + above
 
 

@@ -173,7 +173,7 @@ class PixelSNAIL(Backbone):
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b p h w"]:
         """Parameters of each site; see `Backbone.forward`."""
         place = positions(x.shape[2], x.shape[3], self.output.weight)
-        background = ctx.given("background", place.expand(x.shape[0], -1, -1, -1))
+        background = ctx.external("background", place.expand(x.shape[0], -1, -1, -1))
         h = self.above(x, ctx) + self.before(x, ctx)
         for block in self.blocks:
             h = block(x, h, background, ctx, condition)

@@ -58,7 +58,7 @@ def run_stages(
     step = 1
     for stage in stages:
         canvas = stage.grid(x)
-        if isinstance(ctx, FullPass) and ctx.site_by_site:
+        if isinstance(ctx, FullPass) and ctx.channels_last:
             canvas = channels_last(canvas)  # a grid of every second site has gaps
         params = stage.network(canvas, ctx, stage.told(coarse, condition))
         if found is not None:

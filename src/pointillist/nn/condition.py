@@ -89,10 +89,10 @@ class ConditionBias(CausalLayer):
         """`x` plus what the condition adds; unchanged where the model has none."""
         if self.vector is not None:
             assert condition.vector is not None
-            x = x + self.vector(ctx.given(self.key("vector"), condition.vector))
+            x = x + self.vector(ctx.external(self.key("vector"), condition.vector))
         if self.map is not None:
             assert condition.map is not None
-            told = ctx.given(self.key("map"), condition.map)
+            told = ctx.external(self.key("map"), condition.map)
             if self.scale > 1:
                 told = ctx.window(self.key("sites"), told, up=0, left=0, right=0)
             x = x + F.conv2d(told, self.map.weight, stride=self.scale)

@@ -66,4 +66,4 @@ class LocallyMaskedConv2d(CausalLayer):
             return out
         ones = torch.ones(1, 1, *x.shape[2:], dtype=self.known.dtype, device=self.known.device)
         told = FullPass(ctx.order).neighbours("", ones, self.known, None, dilation=self.dilation)
-        return out + ctx.given(self.key("known"), told)
+        return out + ctx.external(self.key("known"), told)

@@ -130,7 +130,7 @@ class NormalisedConvTranspose2d(CausalLayer, WeightNormalised):
         if self.right:
             x = ctx.window(self.key("coarse"), x, up=0, left=0, right=1)
         assert self.bias is not None
-        return ctx.finer(self.key(), F.conv2d(x, self.kernel(), self.bias.repeat(4)), like)
+        return ctx.upsample(self.key(), F.conv2d(x, self.kernel(), self.bias.repeat(4)), like)
 
 
 def initialise_from_data(root: nn.Module, run: Callable[[], object]) -> None:
