@@ -28,28 +28,23 @@ TRANSFORMED: Mapping[str, float] = {"guidance": 2.0, "temperature": 0.8, "top_p"
 
 
 def check_one_likelihood(
-    model: PixelModel,
-    conditions: Mapping[str, Any],
-    count: int = 2,
-    *,
-    rtol: float = EXACT,
-    engine: str = "auto",
+    model: PixelModel, conditions: Mapping[str, Any], count: int = 2, *, rtol: float = EXACT
 ) -> None:
     """Check random images and samples in each of the model's orders: all functions give one number for each image.
 
-    `.nats` is the log-likelihood at guidance 1 and temperature 1, however the image was sampled.
+    `.nats` is the log-likelihood at guidance 1 and temperature 1, however the image was sampled. The engine is the
+    usual one: `check_scored_as_sampled` and `check_same_image` compare the others with it.
 
     Args:
         conditions: keywords of `log_prob` for `count` images, each a value for each image.
         rtol: relative tolerance.
-        engine: of `sample`.
     """
     for order in model.config.orders:
         how = {**conditions, "order": order}
         check_scores_agree(model, random_levels(model, count), how, rtol)
-        samples = sample(model, count, seed=1, engine=engine, **how)
+        samples = sample(model, count, seed=1, **how)
         _same("`log_prob_map` of samples", check_scores_agree(model, samples.levels, how, rtol), samples.nats, rtol)
-        samples = sample(model, count, seed=2, engine=engine, **TRANSFORMED, **how)
+        samples = sample(model, count, seed=2, **TRANSFORMED, **how)
         _same("`sample` with guidance", _log_prob(model, samples.levels, how), samples.nats, rtol)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointillist.images import ImageSpec
@@ -16,7 +16,6 @@ from pointillist.networks import names
 from pointillist.zoo import list_pretrained
 
 from .one_likelihood import SINGLE, check_data_set, check_one_likelihood
-from .samplers import DISTINCT_ENGINES
 from .strategies import HINTS, TEXTS, make_model, models, random_conditions, randomise_weights, small_hint
 from .text_encoder import random_text_encoder
 
@@ -33,14 +32,14 @@ ALONE: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", names())
+@settings(max_examples=8)
 @given(data=st.data())
 def test_every_function_reports_one_likelihood(name: str, data: st.DataObject) -> None:
-    """Check any combination of conditions, kind of image, likelihood, orders, engine and weights."""
+    """Check any combination of conditions, kind of image, likelihood, orders and weights."""
     model = data.draw(models(name, max_levels=5)).eval()
-    engine = data.draw(st.sampled_from(DISTINCT_ENGINES))
     with random_text_encoder(model.config.text):
         conditions = random_conditions(model, 2, sure=data.draw(st.booleans()), encoder=True)
-        check_one_likelihood(model, conditions, engine=engine)
+        check_one_likelihood(model, conditions)
 
 
 @pytest.mark.parametrize("condition", list(ALONE))
