@@ -11,7 +11,9 @@ def digits() -> pt.PixelModel:
     """8x8, 17 levels, ten labels."""
     image = ImageSpec(channels=1, height=8, width=8, levels=17, mode="grey")
     classes = [str(label) for label in range(10)]
-    return randomise_weights(pt.build("gated-pixelcnn", image=image, classes=classes, channels=8, layers=2, head_channels=8))
+    return randomise_weights(
+        pt.build("gated-pixelcnn", image=image, classes=classes, channels=8, layers=2, head_channels=8)
+    )
 
 
 def slow() -> pt.PixelModel:

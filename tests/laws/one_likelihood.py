@@ -55,7 +55,7 @@ def check_scores_agree(model: PixelModel, x: Tensor, how: Mapping[str, Any], rto
         maps = model.log_prob_map(x, **how)
     _same("`log_prob_map`", nats, maps.double().flatten(1).sum(1), rtol)
     found = evaluate(model, x, batch_size=max(1, len(x) - 1), **how)
-    _same("`evaluate`", nats, -found.per_image, rtol)
+    _same("`evaluate`", nats, -found.nats_per_image, rtol)
     _same("the mean of `evaluate`", nats.mean(), -found.nats, rtol)
     _same("bits per dimension of `evaluate`", nats.mean() / math.log(2), -found.bits_per_dim * x[0].numel(), rtol)
     explained = [explain(model, x[i], **_of_image(how, i)).maps.bits for i in range(len(x))]
@@ -70,7 +70,7 @@ def check_data_set(model: PixelModel, count: int = 5, rtol: float = EXACT) -> No
     texts = [f"a red dragon, number {i}" for i in range(count)]
     data = dataset_of(x, labels, texts=texts, classes=classes, spec=model.image)
     nats = _log_prob(model, x, {"label": labels, "text": texts})
-    _same("`evaluate` of a data set", nats, -evaluate(model, data, batch_size=2).per_image, rtol)
+    _same("`evaluate` of a data set", nats, -evaluate(model, data, batch_size=2).nats_per_image, rtol)
     index = np.arange(count)
     inputs = DatasetConditions(model, data)(index, data.batch(index, seed=0))
     explained = [explain(model, x[i], told=inputs[i : i + 1]).maps.bits for i in range(count)]

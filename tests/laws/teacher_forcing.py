@@ -47,12 +47,12 @@ def teacher_forced(
     groups = model.ports.groups
     share = model.ports.params // groups
     order = model.order()
-    canvas, condition = order.turn(model.canvas(x).detach()), model.in_order(condition, order)
+    canvas, condition = order.to_raster(model.canvas(x).detach()), model.in_order(condition, order)
     height, width = canvas.shape[2:]
     known = np.zeros((height, width), bool)
     coarse: Tensor | None = None
     for stage in model.stages(height, width):
-        stepper = opened(model, stage, stage.told(coarse, condition), canvas)
+        stepper = opened(model, stage, stage.condition(coarse, condition), canvas)
         sites = [(y, x) for y in range(0, height, stage.step) for x in order.row(y, width)[:: stage.step]]
         for (row, column), group in product(sites, range(groups)):
             site = (*order.site(row, column, *x.shape[2:]), group)

@@ -21,7 +21,9 @@ PALETTE = tuple((i * 60, 255 - i * 60, 20, 0 if i == 0 else 255) for i in range(
 def labelled() -> pt.PixelModel:
     """RGB, 4 levels, three classes."""
     settings = {"channels": 4, "layers": 2, "head_channels": 4}
-    return randomise_weights(pt.build("gated-pixelcnn", shape=(3, 4, 5), levels=4, classes=["cat", "dog", "cow"], **settings))
+    return randomise_weights(
+        pt.build("gated-pixelcnn", shape=(3, 4, 5), levels=4, classes=["cat", "dog", "cow"], **settings)
+    )
 
 
 def grey(height: int = 6, width: int = 6) -> pt.PixelModel:

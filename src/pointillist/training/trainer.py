@@ -171,7 +171,7 @@ class Trainer:
         """Bits/dim of the averaged weights on validation images, shared out over the processes."""
         accelerator, mine = self.accelerator, self.validation_images()
         with self.average.applied():
-            nats = evaluate(self.model, mine).per_image if len(mine) else np.zeros(0)
+            nats = evaluate(self.model, mine).nats_per_image if len(mine) else np.zeros(0)
         sums = torch.tensor([nats.sum(), len(nats)], dtype=torch.float64, device=accelerator.device)
         total, images = accelerator.reduce(sums, "sum").tolist()
         bits = bits_per_dim(total / images, self.model.image.dims)

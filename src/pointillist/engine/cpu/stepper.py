@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointillist.engine.cpu import bytecode as bc
-from pointillist.engine.cpu import lowering_rules  # noqa: F401 (it registers the rules)
 from pointillist.engine.cpu.lower import BytecodeCompiler
 from pointillist.engine.cpu.sample_loop import run_part
 from pointillist.engine.cpu.weight_packing import Packing
