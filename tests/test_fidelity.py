@@ -19,7 +19,7 @@ from pointillist.evaluation.conditioning import (
 from pointillist.evaluation.likelihood import guided_log_prob
 from pointillist.evaluation.memorization import nearest_training_match
 from tests.datasets import dataset_of
-from tests.laws.strategies import dirty
+from tests.laws.strategies import randomise_weights
 
 SPEC = pt.ImageSpec.infer((1, 3, 3), 4)
 
@@ -30,7 +30,7 @@ def images(count: int, texts: list[str] | None = None) -> ImageDataset:
 
 
 def model(**conditions: object) -> pt.PixelModel:
-    return dirty(pt.build("gated-pixelcnn", image=SPEC, channels=6, layers=2, **conditions), 0.4).eval()  # type: ignore[arg-type]
+    return randomise_weights(pt.build("gated-pixelcnn", image=SPEC, channels=6, layers=2, **conditions), 0.4).eval()  # type: ignore[arg-type]
 
 
 def test_bits_saved_are_differences_of_scores() -> None:

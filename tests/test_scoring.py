@@ -12,12 +12,12 @@ import pointillist as pt
 from pointillist.evaluation.likelihood import Evaluation
 from pointillist.model.dataset_conditions import match_labels
 from pointillist.model.inference import inference_mode
-from tests.laws.strategies import dirty
+from tests.laws.strategies import randomise_weights
 
 
 def labelled(classes: tuple[str, ...] = ("cat", "dog")) -> pt.PixelModel:
     """A labelled grey model of 3x2 images with 5 levels."""
-    return dirty(pt.build("pixelcnn", shape=(1, 3, 2), levels=5, channels=4, layers=1, classes=classes))
+    return randomise_weights(pt.build("pixelcnn", shape=(1, 3, 2), levels=5, channels=4, layers=1, classes=classes))
 
 
 def dataset(classes: tuple[str, ...] = ("dog", "cat"), levels: int = 5, count: int = 7) -> pt.ImageDataset:
@@ -117,6 +117,8 @@ def test_the_mode_is_restored_also_after_an_error(training: bool) -> None:
 
 def test_dropout_is_off_while_evaluating() -> None:
     """A model in training mode is evaluated as it will be used."""
-    model = dirty(pt.build("pixelcnn", shape=(1, 3, 2), levels=5, channels=4, layers=2, dropout=0.5)).train()
+    model = randomise_weights(
+        pt.build("pixelcnn", shape=(1, 3, 2), levels=5, channels=4, layers=2, dropout=0.5)
+    ).train()
     x = torch.randint(0, 5, (4, 1, 3, 2))
     assert np.array_equal(pt.evaluate(model, x).nats_per_image, pt.evaluate(model, x).nats_per_image)

@@ -13,7 +13,7 @@ from pointillist.model.dataset_conditions import DatasetConditions, derive_hint
 from pointillist.model.finetune import initialise_from
 from pointillist.training.augmentation import drop_conditions, shifted
 from tests.datasets import dataset_of
-from tests.laws.strategies import dirty, random_told
+from tests.laws.strategies import random_inputs, randomise_weights
 
 
 def told(count: int) -> ConditionInputs:
@@ -98,14 +98,14 @@ def test_a_new_condition_starts_without_effect(kind: str) -> None:
     """Fine-tuned from an unconditional model, or from one with labels, a model paints as that one until trained."""
     shape = {"shape": (1, 4, 3), "levels": 5, "channels": 6, "layers": 1}
     x = torch.randint(0, 5, (3, 1, 4, 3))
-    plain = dirty(pt.build(kind, **shape), 0.3).eval()
+    plain = randomise_weights(pt.build(kind, **shape), 0.3).eval()
     rich = pt.build(kind, **shape, classes=["b", "c"], vector=2, hint="lowres:2", position_width=2).eval()
     notes = initialise_from(rich, plain)
-    torch.testing.assert_close(rich(x, random_told(rich, 3)), plain.log_prob(x))
+    torch.testing.assert_close(rich(x, random_inputs(rich, 3)), plain.log_prob(x))
     assert any("new weights" in note for note in notes)
-    labelled = dirty(pt.build(kind, **shape, classes=["a", "b"]), 0.3).eval()
+    labelled = randomise_weights(pt.build(kind, **shape, classes=["a", "b"]), 0.3).eval()
     initialise_from(rich, labelled)
-    told = random_told(rich, 3).hidden({"label": torch.ones(3, dtype=torch.bool)})
+    told = random_inputs(rich, 3).hidden({"label": torch.ones(3, dtype=torch.bool)})
     torch.testing.assert_close(rich(x, told), labelled.log_prob(x))
     torch.testing.assert_close(rich.log_prob(x, "b"), labelled.log_prob(x, "b"))
     torch.testing.assert_close(rich.log_prob(x, "c"), labelled.log_prob(x))  # a new class starts as none

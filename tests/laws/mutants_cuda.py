@@ -1,4 +1,4 @@
-"""Faults of the CUDA engine, planted in the functions that it runs on any device."""
+"""Mutants of the CUDA engine, planted in the functions that it runs on any device."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ from pointillist.engine.cuda.rows import RowCarry
 from pointillist.images import ImageSpec
 
 from . import samplers
-from .faults import fault
-from .strategies import dirty, make_model
+from .mutants import mutant
+from .strategies import make_model, randomise_weights
 
 
 def _same(name: str, height: int = 4, width: int = 6, order: str = "raster") -> Callable[[], None]:
     """One image from all engines."""
     image = ImageSpec.infer((1, 3, 4), 4)
-    return lambda: samplers.check_same_image(dirty(make_model(name, image, orders=(order,))), height, width, count=2)
+    return lambda: samplers.check_same_image(
+        randomise_weights(make_model(name, image, orders=(order,))), height, width, count=2
+    )
 
 
-@fault("rows settle as soon as their levels do, though a recurrence has not", _same("diagonal-bilstm", 2, 12))
+@mutant("rows settle as soon as their levels do, though a recurrence has not", _same("diagonal-bilstm", 2, 12))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(RowCarry, "changed", lambda self: torch.zeros((), dtype=torch.bool))
 
 
-@fault("a row is computed once from its guess", _same("pixelcnn"))
+@mutant("a row is computed once from its guess", _same("pixelcnn"))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = sampler.RowWorkspace.iterate
 
@@ -40,7 +42,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sampler.RowWorkspace, "iterate", once)
 
 
-@fault("a site attends to itself", _same("pixelsnail"))
+@mutant("a site attends to itself", _same("pixelsnail"))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = Buffers.begin
 
@@ -51,11 +53,11 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Buffers, "begin", begin)
 
 
-@fault("rows above are forgotten", _same("gated-pixelcnn"))
+@mutant("rows above are lost", _same("gated-pixelcnn"))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(FeatureMapRows, "shift", lambda self: None)
 
 
-@fault("an S-curve is walked as a raster", _same("locally-masked-pixelcnn", order="s-curve"))
+@mutant("an S-curve is sampled as a raster", _same("locally-masked-pixelcnn", order="s-curve"))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sampler, "columns_in_order", lambda program, row: range(program.width))

@@ -1,4 +1,4 @@
-"""The law of evaluation: every image is counted once, and bits are bits (P10)."""
+"""Properties of evaluation: every image is counted once, and bits are bits (P10)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import numpy as np
 import torch
 
 from pointillist.evaluation import likelihood
+from pointillist.model import inference
 from pointillist.model.pixel_model import PixelModel
 
 from .strategies import random_levels
 
 
 def check_evaluation(model: PixelModel, count: int = 11) -> None:
-    """The result is that of one image at a time, for any batch size, whether it divides the count or not."""
+    """Check that the result is that of one image at a time, for any batch size, whether it divides the count or not."""
     x = random_levels(model, count)
     labels = torch.arange(count) % len(model.config.classes) if model.config.classes else None
     with inference.inference_mode(model):
@@ -36,7 +37,7 @@ def check_evaluation(model: PixelModel, count: int = 11) -> None:
 
 
 def check_known_entropy(model: PixelModel, count: int = 7) -> None:
-    """With all weights zero every level is equally likely: exactly log2(levels) bits per dimension."""
+    """Check that all weights zero give exactly log2(levels) bits per dimension: every level is equally likely."""
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.zero_()

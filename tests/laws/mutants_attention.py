@@ -1,4 +1,4 @@
-"""Faults of attention (P16)."""
+"""Mutants of attention (P16)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pointillist.nn import passes
 from .attention import as_map, by_head, check_first_site, check_is_a_mean, naive
 from .causal import check_batch, check_no_leak
 from .context import check_context
-from .faults import fault, tiny
+from .mutants import mutant, tiny
 from .samplers import check_engine_equals_full
 from .textbook import check_textbook
 
@@ -29,26 +29,26 @@ def _equal(channels: int = 1) -> None:
     check_engine_equals_full(tiny("pixelsnail", channels), 3, 4)
 
 
-@fault("P16: a site attends to itself", _no_leak)
+@mutant("P16: a site attends to itself", _no_leak)
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(passes, "strict_attention", partial(naive, gap=0))
 
 
-@fault("P16: the first site is a softmax of nothing", lambda: check_first_site(tiny("pixelsnail"), 3, 4))
+@mutant("P16: the first site is a softmax of nothing", lambda: check_first_site(tiny("pixelsnail"), 3, 4))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(passes, "strict_attention", partial(naive, careless=True))
 
 
-@fault("P16: the same, hidden in the forward and alive in the gradient", _no_leak)
+@mutant("P16: the same, invisible in the forward and alive in the gradient", _no_leak)
 def _(patch: pytest.MonkeyPatch) -> None:
-    def hidden(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
+    def invisible(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
         return naive(q, k, v, heads, careless=True).nan_to_num()
 
-    patch.setattr(passes, "strict_attention", hidden)
+    patch.setattr(passes, "strict_attention", invisible)
 
 
-@fault("P16: the weights are normalised over the future too", _no_leak)
-@fault("P16: weights do not sum to one", check_is_a_mean)
+@mutant("P16: the weights are normalised over the future too", _no_leak)
+@mutant("P16: weights do not sum to one", check_is_a_mean)
 def _(patch: pytest.MonkeyPatch) -> None:
     def dropped_after_softmax(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
         weights = (by_head(q, heads) @ by_head(k, heads).transpose(2, 3)).softmax(3).tril(-1)
@@ -57,18 +57,18 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(passes, "strict_attention", dropped_after_softmax)
 
 
-@fault("P16: the denominator is never zero because a small number is added", check_is_a_mean)
+@mutant("P16: the denominator is never zero because a small number is added", check_is_a_mean)
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = passes.strict_attention
     patch.setattr(passes, "strict_attention", lambda q, k, v, heads: kept(q, k, v, heads) / (1 + 1e-6))
 
 
-@fault("P16: keys are one site late", lambda: check_context(tiny("pixelsnail", 1), 3, 4))
+@mutant("P16: keys are one site late", lambda: check_context(tiny("pixelsnail", 1), 3, 4))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(passes, "strict_attention", partial(naive, gap=2))
 
 
-@fault("P16: columns are scanned before rows", _no_leak)
+@mutant("P16: columns are scanned before rows", _no_leak)
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = passes.strict_attention
     patch.setattr(
@@ -78,13 +78,13 @@ def _(patch: pytest.MonkeyPatch) -> None:
     )
 
 
-@fault("P16: scores are not scaled", lambda: check_textbook(tiny("pixelsnail"), 3, 4))
+@mutant("P16: scores are not scaled", lambda: check_textbook(tiny("pixelsnail"), 3, 4))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = passes.strict_attention
     patch.setattr(passes, "strict_attention", lambda q, k, v, heads: kept(q * 2, k, v, heads))
 
 
-@fault("the images of a batch are attended to as one", lambda: check_batch(tiny("pixelsnail", 1), 3, 4))
+@mutant("the images of a batch are attended to as one", lambda: check_batch(tiny("pixelsnail", 1), 3, 4))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = passes.strict_attention
 
@@ -95,7 +95,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(passes, "strict_attention", together)
 
 
-@fault("P3: what a late sub-pixel asked for is told to an early one", lambda: _no_leak(3))
+@mutant("P3: the query of a late sub-pixel reaches an early one", lambda: _no_leak(3))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = pixelsnail.GatedResidual.__init__
 
@@ -105,7 +105,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(pixelsnail.GatedResidual, "__init__", shared)
 
 
-@fault("P3: every sub-pixel may ask with all features", lambda: _no_leak(3))
+@mutant("P3: every sub-pixel may query with all features", lambda: _no_leak(3))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = pixelsnail.AttentionBlock.__init__
 
@@ -116,7 +116,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(pixelsnail.AttentionBlock, "__init__", unmasked)
 
 
-@fault("engine: a site is remembered one site late", _equal)
+@mutant("engine: keys are stored one site late", _equal)
 def _(patch: pytest.MonkeyPatch) -> None:
     kept, last = opcodes._store_kv, {}
 
@@ -127,7 +127,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(opcodes, "_store_kv", late)
 
 
-@fault("engine: the first head answers for all", lambda: _equal(3))
+@mutant("engine: the first head answers for all", lambda: _equal(3))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = opcodes._attend
 

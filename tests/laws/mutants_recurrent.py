@@ -1,4 +1,4 @@
-"""Faults of recurrent layers, as published PixelRNNs have them.
+"""Mutants of recurrent layers, as published PixelRNNs have them.
 
 Numbers P1, P2, ... are those of the pitfalls that this project collected from published code.
 """
@@ -19,24 +19,24 @@ from pointillist.nn.functional import recurrence
 from pointillist.nn.functional.recurrence import LSTMCellParams, scan
 
 from . import context, textbook
-from . import recurrent as laws
-from .faults import Law, fault, tiny
-from .faults_network import no_leak
-from .recurrent import walk
+from . import recurrent as properties
+from .mutants import Property, mutant, tiny
+from .mutants_network import no_leak
+from .recurrent import site_by_site
 from .strategies import make_model
 
 
-def one_layer(name: str, channels: int = 1) -> Law:
+def one_layer(name: str, channels: int = 1) -> Property:
     return lambda: context.check_context(tiny(name, channels, layers=1), 3, 4)
 
 
-def wide_layer(name: str) -> Law:
+def wide_layer(name: str) -> Property:
     """On an image so wide that the first kernel does not reach what the recurrence loses."""
     image = ImageSpec.infer((1, 6, 7), 4)
     return lambda: context.check_context(make_model(name, image, {"layers": 1}), 6, 7)
 
 
-def paper(name: str) -> Law:
+def paper(name: str) -> Property:
     return lambda: textbook.check_textbook(tiny(name, layers=1), 3, 4)
 
 
@@ -47,7 +47,7 @@ def other_taps(kind: str, taps: tuple[tuple[int, int], ...], reverse: bool, outs
         if cell.along != kind or reverse != _reverse:
             return scan(cell, x, reverse=reverse)
         matrices = dict(zip(taps, cell.weight, strict=True))
-        return walk(x, matrices, cell.initial_hidden, cell.initial_cell, cell.carry(reverse=reverse), outside)
+        return site_by_site(x, matrices, cell.initial_hidden, cell.initial_cell, cell.carry(reverse=reverse), outside)
 
     return wrong
 
@@ -55,13 +55,13 @@ def other_taps(kind: str, taps: tuple[tuple[int, int], ...], reverse: bool, outs
 # ---- Diagonal BiLSTM ----
 
 
-@fault("P1: padding after, so that the column convolution reads the row below", no_leak("diagonal-bilstm", 1))
+@mutant("P1: padding after, so that the column convolution reads the row below", no_leak("diagonal-bilstm", 1))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(passes, "scan", other_taps("diagonals", ((1, -2), (0, -1)), reverse=False))
 
 
-@fault("P1: a sigmoid on all four gates", paper("diagonal-bilstm"))
-@fault("P1: a sigmoid on all four gates (row)", paper("row-lstm"))
+@mutant("P1: a sigmoid on all four gates", paper("diagonal-bilstm"))
+@mutant("P1: a sigmoid on all four gates (row)", paper("row-lstm"))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = recurrence.lstm
     # 2 sigmoid(2 x) - 1 = tanh(x): what is left of it is a sigmoid
@@ -72,7 +72,7 @@ def _sigmoid_last(pre: Tensor, d: int) -> Tensor:
     return torch.cat([pre[:, : 3 * d], torch.atanh(torch.sigmoid(pre[:, 3 * d :]) * (1 - 1e-9))], 1)
 
 
-@fault("P2: the last row of the right-to-left map is zeroed, the map not moved down", no_leak("diagonal-bilstm", 1))
+@mutant("P2: the last row of the right-to-left map is zeroed, the map not moved down", no_leak("diagonal-bilstm", 1))
 def _(patch: pytest.MonkeyPatch) -> None:
     def zeroed(self: Any, key: str, fn: Any, *inputs: Tensor) -> tuple[Tensor, ...]:
         return tuple(F.pad(out[:, :, :-1], (0, 0, 0, 1)) for out in fn(*inputs))
@@ -80,24 +80,24 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(passes.FullPass, "below", zeroed)
 
 
-@fault("P2: the skewed map is flipped, so that its diagonals leave a wedge", wide_layer("diagonal-bilstm"))
+@mutant("P2: the skewed map is flipped, so that its diagonals leave a wedge", wide_layer("diagonal-bilstm"))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(passes, "scan", other_taps("diagonals", ((-1, 2), (0, 1)), reverse=True))
 
 
-@fault("P2: the right-to-left map is not flipped back (context)", wide_layer("diagonal-bilstm"))
-@fault("P2: the right-to-left map is not flipped back (mirror)", laws.check_mirror)
+@mutant("P2: the right-to-left map is not flipped back (context)", wide_layer("diagonal-bilstm"))
+@mutant("P2: the right-to-left map is not flipped back (mirror)", properties.check_mirror)
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(passes, "scan", lambda cell, x, *, reverse: scan(cell, x.flip(3) if reverse else x))
 
 
-@fault("cells outside the image get a state from a bias", paper("diagonal-bilstm"))
-@fault("cells outside the image get a state from a bias (border)", laws.check_outside_is_zero)
+@mutant("cells outside the image get a state from a bias", paper("diagonal-bilstm"))
+@mutant("cells outside the image get a state from a bias (border)", properties.check_outside_is_zero)
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(passes, "scan", other_taps("diagonals", ((-1, 0), (0, -1)), reverse=False, outside=0.3))
 
 
-@fault("the last pixel of the row above is unseen", one_layer("diagonal-bilstm"))
+@mutant("the last pixel of the row above is unseen", one_layer("diagonal-bilstm"))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = causal.CausalConv2d.forward
 
@@ -111,12 +111,12 @@ def _(patch: pytest.MonkeyPatch) -> None:
 # ---- Row LSTM ----
 
 
-@fault("P6: the state-to-state convolution is padded on the left only", one_layer("row-lstm"))
+@mutant("P6: the state-to-state convolution is padded on the left only", one_layer("row-lstm"))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(passes, "scan", other_taps("rows", ((-1, -2), (-1, -1), (-1, 0)), reverse=False))
 
 
-@fault("P6: padded on the left and masked: the site's own column is never read", one_layer("row-lstm"))
+@mutant("P6: padded on the left and masked: the site's own column is never read", one_layer("row-lstm"))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = causal.HorizontalConv2d.forward
 
@@ -133,13 +133,13 @@ def _groups_over_all_gates(config: Any, ports: Any) -> Tensor:
     return channel_groups(4 * config.channels, ports.groups)
 
 
-@fault("P3: sub-pixels are grouped over all four gates, not in each", no_leak("row-lstm"))
+@mutant("P3: sub-pixels are grouped over all four gates, not in each", no_leak("row-lstm"))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(row_lstm, "gate_groups", _groups_over_all_gates)
 
 
-@fault("P3: the gates are interleaved, so their groups break", no_leak("row-lstm"))
-@fault("P3: the gates are interleaved, so their groups break (diagonal)", no_leak("diagonal-bilstm"))
+@mutant("P3: the gates are interleaved, so their groups break", no_leak("row-lstm"))
+@mutant("P3: the gates are interleaved, so their groups break (diagonal)", no_leak("diagonal-bilstm"))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = recurrence.lstm
     patch.setattr(
@@ -147,12 +147,12 @@ def _(patch: pytest.MonkeyPatch) -> None:
     )
 
 
-@fault("P3: input-to-state forgets the groups (diagonal)", no_leak("diagonal-bilstm"))
+@mutant("P3: input-to-state forgets the groups (diagonal)", no_leak("diagonal-bilstm"))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(causal.PointwiseConv2d, "forward", lambda self, x: F.conv2d(x, self.weight, self.bias))
 
 
-@fault("P3: input-to-state forgets the groups", no_leak("row-lstm"))
+@mutant("P3: input-to-state forgets the groups", no_leak("row-lstm"))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = causal.HorizontalConv2d.masked_weight
     patch.setattr(
@@ -162,8 +162,8 @@ def _(patch: pytest.MonkeyPatch) -> None:
     )
 
 
-@fault("initial states are not used", paper("diagonal-bilstm"))
-@fault("initial states are not used (row)", paper("row-lstm"))
+@mutant("initial states are not used", paper("diagonal-bilstm"))
+@mutant("initial states are not used (row)", paper("row-lstm"))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         recurrent,
@@ -172,8 +172,8 @@ def _(patch: pytest.MonkeyPatch) -> None:
     )
 
 
-@fault("P14: height and width are swapped", no_leak("row-lstm", 1))
-@fault("P14: height and width are swapped (diagonal)", no_leak("diagonal-bilstm", 1))
+@mutant("P14: height and width are swapped", no_leak("row-lstm", 1))
+@mutant("P14: height and width are swapped (diagonal)", no_leak("diagonal-bilstm", 1))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         passes,
@@ -186,8 +186,8 @@ def _sizes() -> None:
     textbook.check_parameter_count(tiny("row-lstm"))
 
 
-@fault("P15: the row above is read through one tap only (parameters)", _sizes)
-@fault("P15: the row above is read through one tap only (context)", one_layer("row-lstm"))
+@mutant("P15: the row above is read through one tap only (parameters)", _sizes)
+@mutant("P15: the row above is read through one tap only (context)", one_layer("row-lstm"))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = recurrent.RecurrentLayer.__init__
 

@@ -1,4 +1,4 @@
-"""Faults of conditions."""
+"""Mutants of conditions."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from pointillist.conditioning import ConditionInputs, ImageConditionEncoder, Lab
 from pointillist.distributions import sampling_transforms
 
 from . import conditions
-from .faults import fault
-from .strategies import dirty
-from .test_law_conditions import full
+from .mutants import mutant
+from .strategies import randomise_weights
+from .test_law_conditions import with_every_condition
 
 
-def listening(hint: Any = 2) -> Any:
-    return full("gated-pixelcnn", hint).eval()
+def conditioned(hint: Any = 2) -> Any:
+    return with_every_condition("gated-pixelcnn", hint).eval()
 
 
-def hidden() -> None:
-    conditions.check_nothing_hidden_is_heard(listening())
+def absent() -> None:
+    conditions.check_absent_values_do_not_matter(conditioned())
 
 
-@fault("a hint is heard where it is not known", hidden)
+@mutant("a hint matters where it is not known", absent)
 def _(patch: pytest.MonkeyPatch) -> None:
     def forward(self: ImageConditionEncoder, part: MaskedValue) -> Tensor:
         x = self._heard(part.values, torch.ones_like(part.known))
@@ -37,17 +37,17 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ImageConditionEncoder, "forward", forward)
 
 
-@fault("what is not known is multiplied by zero, which leaves NaN", hidden)
+@mutant("unknown values are multiplied by zero, which leaves NaN", absent)
 def _(patch: pytest.MonkeyPatch) -> None:
     def forward(self: VectorEncoder, part: MaskedValue) -> Tensor:
         known = part.known[:, None].double()
-        heard = self.second(torch.nn.functional.silu(self.first(part.values * known)))
-        return (heard * known + self.absent * (1 - known))[:, :, None, None]
+        features = self.second(torch.nn.functional.silu(self.first(part.values * known)))
+        return (features * known + self.absent * (1 - known))[:, :, None, None]
 
     patch.setattr(VectorEncoder, "forward", forward)
 
 
-@fault("no vector is a vector of zeros", lambda: conditions.check_gradients_reach(listening()))
+@mutant("no vector is a vector of zeros", lambda: conditions.check_gradients_reach(conditioned()))
 def _(patch: pytest.MonkeyPatch) -> None:
     def forward(self: VectorEncoder, part: MaskedValue) -> Tensor:
         values = torch.where(part.known[:, None], part.values, 0.0).double()
@@ -56,7 +56,10 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(VectorEncoder, "forward", forward)
 
 
-@fault("no label is class 0", lambda: conditions.check_each_is_heard(full("gated-pixelcnn", None), points=1))
+@mutant(
+    "no label is class 0",
+    lambda: conditions.check_each_condition_matters(with_every_condition("gated-pixelcnn", None), points=1),
+)
 def _(patch: pytest.MonkeyPatch) -> None:
     def forward(self: LabelEncoder, part: MaskedValue) -> Tensor:
         return self.embedding(part.values * part.known)[:, :, None, None]
@@ -64,30 +67,30 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(LabelEncoder, "forward", forward)
 
 
-@fault(
-    "the untold twin of guidance still knows the hint",
-    lambda: conditions.check_ends_of_guidance(dirty(listening(), 0.7)),
+@mutant(
+    "the unconditional half of guidance still knows the hint",
+    lambda: conditions.check_ends_of_guidance(randomise_weights(conditioned(), 0.7)),
 )
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = ConditionInputs.untold
 
-    def untold(self: ConditionInputs) -> ConditionInputs:
+    def unconditional(self: ConditionInputs) -> ConditionInputs:
         return ConditionInputs(self.count, {**kept(self).parts, "hint": self.parts["hint"]})
 
-    patch.setattr(ConditionInputs, "untold", untold)
+    patch.setattr(ConditionInputs, "untold", unconditional)
 
 
-@fault("guidance mixes probabilities", lambda: conditions.check_guidance_is_the_formula(listening(), 0.5))
+@mutant("guidance mixes probabilities", lambda: conditions.check_guidance_is_the_formula(conditioned(), 0.5))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sampling_transforms, "apply_guidance", lambda c, u, g: torch.lerp(u.exp(), c.exp(), g).log())
 
 
-@fault("guidance is not renormalised", lambda: conditions.check_guidance_is_the_formula(listening(), 2.5))
+@mutant("guidance is not renormalised", lambda: conditions.check_guidance_is_the_formula(conditioned(), 2.5))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sampling_transforms, "apply_guidance", lambda c, u, g: torch.lerp(u, c, g))
 
 
-@fault("every batch is told what the first one is", lambda: conditions.check_batches(listening()))
+@mutant("every batch gets the conditions of the first one", lambda: conditions.check_batches(conditioned()))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = ConditionInputs.__getitem__
 

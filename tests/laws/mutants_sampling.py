@@ -1,4 +1,4 @@
-"""Faults of likelihoods, samplers and evaluation.
+"""Mutants of likelihoods, samplers and evaluation.
 
 Numbers P3, P4, ... are those of the pitfalls that this project collected from published code.
 """
@@ -21,9 +21,9 @@ from pointillist.evaluation import likelihood as evaluation
 from pointillist.images import ImageSpec
 from pointillist.sampling import api as sampling
 
-from . import accounting, bending, likelihood, samplers
-from .faults import fault, tiny
-from .strategies import dirty, make_model
+from . import evaluation_law, likelihood, samplers, sampling_transforms_law
+from .mutants import mutant, tiny
+from .strategies import make_model, randomise_weights
 
 
 def mixture(channels: int = 3, levels: int = 8) -> DiscretizedLogisticMixture:
@@ -50,23 +50,23 @@ def _components(bits: int | None, *, tails: bool) -> Any:
     return components
 
 
-@fault("P11: the edge levels do not own the tails", lambda: likelihood.check_joint(mixture()))
+@mutant("P11: the edge levels do not own the tails", lambda: likelihood.check_joint(mixture()))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(DiscretizedLogisticMixture, "_components", _components(None, tails=False))
 
 
-@fault("P11: the bin width of 8 bits at every depth", lambda: likelihood.check_consistent(mixture(1, 32)))
+@mutant("P11: the bin width of 8 bits at every depth", lambda: likelihood.check_consistent(mixture(1, 32)))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(DiscretizedLogisticMixture, "_components", _components(8, tails=True))
 
 
-@fault("P11: far bins are differences of equal numbers, clamped", lambda: likelihood.check_extremes(mixture(1, 256)))
+@mutant("P11: far bins are differences of equal numbers, clamped", lambda: likelihood.check_extremes(mixture(1, 256)))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(DiscretizedLogisticMixture, "_components", _components(None, tails=True))
 
 
-@fault("P11: gamma b for gamma g (published values)", lambda: likelihood.check_mixture_values(mixture()))
-@fault("P11: gamma b for gamma g (later channels)", lambda: likelihood.check_later_channels_are_not_used(mixture()))
+@mutant("P11: gamma b for gamma g (published values)", lambda: likelihood.check_mixture_values(mixture()))
+@mutant("P11: gamma b for gamma g (later channels)", lambda: likelihood.check_later_channels_are_not_used(mixture()))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = DiscretizedLogisticMixture._mean_and_scale
 
@@ -76,8 +76,8 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(DiscretizedLogisticMixture, "_mean_and_scale", own_value)
 
 
-@fault("P12: channels are drawn with the prior weights of the mixture", lambda: likelihood.check_consistent(mixture()))
-@fault("P12: the same, seen in draws", lambda: likelihood.check_draws(mixture(3, 4), 20_000))
+@mutant("P12: channels are drawn with the prior weights of the mixture", lambda: likelihood.check_consistent(mixture()))
+@mutant("P12: the same, seen in draws", lambda: likelihood.check_draws(mixture(3, 4), 20_000))
 def _(patch: pytest.MonkeyPatch) -> None:
     def prior(self: Any, params: Tensor, x: Tensor, channel: int) -> Tensor:
         weights = params[:, : self.mixtures].log_softmax(1).unsqueeze(2)
@@ -90,33 +90,33 @@ def _(patch: pytest.MonkeyPatch) -> None:
 # ---- samplers ----
 
 
-@fault("P12: what was drawn is not rounded to a level before it is fed back", lambda: _scored(engine="naive"))
+@mutant("P12: what was drawn is not rounded to a level before it is fed back", lambda: _scored(engine="naive"))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = NaiveStepper.observe
     patch.setattr(NaiveStepper, "observe", lambda self, values: kept(self, values + 0.1))
 
 
 def _scored(engine: str, **how: Any) -> None:
-    samplers.check_scored_as_painted(tiny("gated-pixelcnn", labels=True), 3, 4, engine=engine, **how)
+    samplers.check_scored_as_sampled(tiny("gated-pixelcnn", labels=True), 3, 4, engine=engine, **how)
 
 
-@fault("P12: the likeliest level is taken, not drawn", lambda: _painted("naive"))
+@mutant("P12: the likeliest level is taken, not drawn", lambda: _sampled("naive"))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sampling_transforms, "inverse_cdf", lambda log_probs, uniforms: log_probs.argmax(1))
 
 
-def _painted(engine: str) -> None:
-    model = dirty(make_model("pixelcnn", ImageSpec.infer((1, 1, 3), 3)))
-    samplers.check_painted_frequencies(model, 1, 3, engine)
+def _sampled(engine: str) -> None:
+    model = randomise_weights(make_model("pixelcnn", ImageSpec.infer((1, 1, 3), 3)))
+    samplers.check_sample_frequencies(model, 1, 3, engine)
 
 
-@fault("P12: uniforms are clipped", bending.check_inverse_cdf)
+@mutant("P12: uniforms are clipped", sampling_transforms_law.check_inverse_cdf)
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = likelihoods.inverse_cdf
     patch.setattr(likelihoods, "inverse_cdf", lambda log_probs, u: kept(log_probs, u.clamp(1e-5, 1 - 1e-5)))
 
 
-@fault("P12: temperature multiplies", bending.check_temperature)
+@mutant("P12: temperature multiplies", sampling_transforms_law.check_temperature)
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         sampling_transforms,
@@ -125,7 +125,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     )
 
 
-@fault("P12: top-p drops the level that crosses the sum", bending.check_top_p)
+@mutant("P12: top-p drops the level that crosses the sum", sampling_transforms_law.check_top_p)
 def _(patch: pytest.MonkeyPatch) -> None:
     def sharpen(log_probs: Tensor, temperature: float, top_p: float) -> Tensor:
         ordered, index = log_probs.sort(dim=1, descending=True)
@@ -135,28 +135,28 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sampling_transforms, "apply_temperature_top_p", sharpen)
 
 
-@fault("P12: guidance is not renormalised", bending.check_guidance)
+@mutant("P12: guidance is not renormalised", sampling_transforms_law.check_guidance)
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sampling_transforms, "apply_guidance", lambda c, u, guidance: torch.lerp(u, c, guidance))
 
 
-@fault("painted images are scored with bent probabilities", lambda: _scored("naive", label="dog", guidance=3.0))
+@mutant("samples are scored with the guided probabilities", lambda: _scored("naive", label="dog", guidance=3.0))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = sampling.UniformSampler.__call__
 
-    def bent(self: Any, site: Any, log_probs: Tensor) -> Tensor:
+    def guided(self: Any, site: Any, log_probs: Tensor) -> Tensor:
         levels = kept(self, site, log_probs)
         count = len(self.uniforms)
-        told = log_probs[:count]
-        wanted = sampling_transforms.apply_guidance(told, log_probs[count:], self.guidance)
-        self.nats += (wanted - told).gather(1, levels[:count, None])[:, 0]
+        conditional = log_probs[:count]
+        wanted = sampling_transforms.apply_guidance(conditional, log_probs[count:], self.guidance)
+        self.nats += (wanted - conditional).gather(1, levels[:count, None])[:, 0]
         return levels
 
-    patch.setattr(sampling.UniformSampler, "__call__", bent)
+    patch.setattr(sampling.UniformSampler, "__call__", guided)
 
 
-@fault("P13: the fast engine remembers something else than what was drawn", lambda: _equal(1))
-@fault("P13: the same, seen in the image", lambda: samplers.check_same_image(tiny("pixelcnn"), 3, 4))
+@mutant("P13: the fast engine stores something else than what was drawn", lambda: _equal(1))
+@mutant("P13: the same, seen in the image", lambda: samplers.check_same_image(tiny("pixelcnn"), 3, 4))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = Interpreter.observe
     patch.setattr(Interpreter, "observe", lambda self, values: kept(self, values * (self.site[1] > 0)))
@@ -170,10 +170,10 @@ def _equal(channels: int) -> None:
 
 
 def _evaluated() -> None:
-    accounting.check_evaluation(tiny("pixelcnn", channels=1))
+    evaluation_law.check_evaluation(tiny("pixelcnn", channels=1))
 
 
-@fault("P10: the last, partial batch is dropped", _evaluated)
+@mutant("P10: the last, partial batch is dropped", _evaluated)
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = evaluation.BatchReader
 
@@ -185,7 +185,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(evaluation, "BatchReader", reader)
 
 
-@fault("P10: means of unequal batches are averaged", _evaluated)
+@mutant("P10: means of unequal batches are averaged", _evaluated)
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = evaluation.Evaluation.of
 
@@ -197,7 +197,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(evaluation.Evaluation, "of", of)
 
 
-@fault("P10: nats are reported as bits", lambda: accounting.check_known_entropy(tiny("pixelcnn")))
+@mutant("P10: nats are reported as bits", lambda: evaluation_law.check_known_entropy(tiny("pixelcnn")))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = evaluation.Evaluation.of
 

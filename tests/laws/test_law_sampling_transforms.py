@@ -1,4 +1,4 @@
-"""Guidance, temperature, top-p, the inverse CDF, and the accounting of evaluation."""
+"""Guidance, temperature, top-p, the inverse CDF, and evaluation."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import names
 
-from .accounting import check_evaluation, check_known_entropy
-from .bending import check_guidance, check_inverse_cdf, check_temperature, check_top_p
-from .strategies import dirty, make_model, models
+from .evaluation_law import check_evaluation, check_known_entropy
+from .sampling_transforms_law import check_guidance, check_inverse_cdf, check_temperature, check_top_p
+from .strategies import make_model, models, randomise_weights
 
 
-@pytest.mark.parametrize("law", [check_guidance, check_inverse_cdf, check_temperature, check_top_p])
-def test_probabilities_are_bent_as_defined(law: Callable[[], None]) -> None:
-    """Each law as its docstring says."""
-    law()
+@pytest.mark.parametrize("check", [check_guidance, check_inverse_cdf, check_temperature, check_top_p])
+def test_probabilities_are_transformed_as_defined(check: Callable[[], None]) -> None:
+    """Run each check."""
+    check()
 
 
 @given(model=models(max_levels=17))
 def test_every_image_is_counted_once(model: PixelModel) -> None:
     """For any model: independent of the batch size, equal to one image at a time; the mode of the model is kept."""
     mode = model.training
-    check_evaluation(dirty(model, 0.3))
+    check_evaluation(randomise_weights(model, 0.3))
     assert model.training == mode
 
 

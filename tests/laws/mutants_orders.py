@@ -1,4 +1,4 @@
-"""Faults of orders: what is turned the wrong way, or not at all, and S-curves that see what they should not."""
+"""Mutants of orders: maps turned the wrong way, or not at all, and S-curves that see what they should not."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from pointillist.nn.passes import FullPass
 from pointillist.ordering import PixelOrder
 
 from . import causal, context, orders, samplers, textbook
-from .faults import Law, fault
+from .mutants import Property, mutant
 from .orders import local_model
 
 
-def turned(name: str) -> Law:
+def turned(name: str) -> Property:
     return lambda: orders.check_raster_of_the_turned_image(name, 3, 4)
 
 
-def paper(name: str) -> Law:
+def paper(name: str) -> Property:
     return lambda: textbook.check_textbook(local_model(name), 3, 4)
 
 
-def engines(name: str) -> Law:
+def engines(name: str) -> Property:
     return lambda: samplers.check_engine_equals_full(local_model(name), 3, 4)
 
 
-def no_leak(name: str = "s-curve") -> Law:
+def no_leak(name: str = "s-curve") -> Property:
     return lambda: causal.check_no_leak(local_model(name), 3, 4)
 
 
@@ -44,12 +44,12 @@ def all_earlier() -> None:
     context.check_context(model, 3, 4, torch.from_numpy(context.complete(model, 3, 4)))
 
 
-@fault("a map condition does not turn with the image", turned("raster-tr"))
+@mutant("a map condition does not turn with the image", turned("raster-tr"))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(condition.Condition, "in_raster_frame", lambda self, order: self)
 
 
-@fault("a map condition is flipped top to bottom instead of left to right", turned("raster-tr"))
+@mutant("a map condition is flipped top to bottom instead of left to right", turned("raster-tr"))
 def _(patch: pytest.MonkeyPatch) -> None:
     def wrong(self: Any, order: PixelOrder) -> Any:
         return self if self.map is None else condition.replace(self, map=self.map.flip(2))
@@ -57,7 +57,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(condition.Condition, "in_raster_frame", wrong)
 
 
-@fault("a transposed order is turned back by its mirror image", turned("raster-columns-tr"))
+@mutant("a transposed order is turned back by its mirror image", turned("raster-columns-tr"))
 def _(patch: pytest.MonkeyPatch) -> None:
     def wrong(self: PixelOrder, x: Tensor) -> Tensor:
         return (x.transpose(-2, -1) if self.columns else x).flip(-2)
@@ -65,8 +65,8 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(PixelOrder, "from_raster", wrong)
 
 
-@fault("kernels do not turn with the canvas", paper("s-curve-columns"))
-@fault("kernels do not turn with the canvas (mirrored)", paper("raster-tr"))
+@mutant("kernels do not turn with the canvas", paper("s-curve-columns"))
+@mutant("kernels do not turn with the canvas (mirrored)", paper("raster-tr"))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         FullPass,
@@ -77,7 +77,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     )
 
 
-@fault("kernels turn the wrong way round", paper("s-curve-columns-tr"))
+@mutant("kernels turn the wrong way round", paper("s-curve-columns-tr"))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         FullPass,
@@ -88,7 +88,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     )
 
 
-@fault("the tap mask has the wrong parity", no_leak())
+@mutant("the tap mask has the wrong parity", no_leak())
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = local_conv.local_convolution
 
@@ -119,27 +119,27 @@ def _own_row(reads: Any) -> Any:
     return convolution
 
 
-@fault("both neighbours of the own row are read", no_leak())
+@mutant("both neighbours of the own row are read", no_leak())
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(passes, "local_convolution", _own_row(lambda j, half, odd: True))
 
 
-@fault("odd rows are read as even ones", no_leak("s-curve-columns-bl"))
+@mutant("odd rows are read as even ones", no_leak("s-curve-columns-bl"))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(passes, "local_convolution", _own_row(lambda j, half, odd: j <= half))
 
 
-@fault("no neighbour of the own row is read, so that nothing leaks and much is missing", all_earlier)
+@mutant("no neighbour of the own row is read, so that nothing leaks and much is missing", all_earlier)
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(passes, "local_convolution", _own_row(lambda j, half, odd: j == half))
 
 
-@fault("an engine uses the taps of both parities in every row", engines("s-curve"))
+@mutant("an engine uses the taps of both parities in every row", engines("s-curve"))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Builder, "for_row_parity", lambda self, turn: nullcontext())
 
 
-@fault("an engine walks every row from left to right", engines("s-curve-br"))
+@mutant("an engine runs every row from left to right", engines("s-curve-br"))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = interpreter.Interpreter._advance
 
@@ -152,21 +152,21 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(interpreter.Interpreter, "_advance", left_to_right)
 
 
-@fault("sites are told in the orientation of the turned canvas", lambda: _conditionals("raster-tr"))
+@mutant("sites are given in the orientation of the turned canvas", lambda: _conditionals("raster-tr"))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(PixelOrder, "site", lambda self, row, column, height, width: (row, column))
 
 
 def _conditionals(name: str) -> None:
-    samplers.check_unroll_is_given_conditionals(local_model(name, height=3, width=3), 3, 3)
+    samplers.check_loop_gets_conditionals(local_model(name, height=3, width=3), 3, 3)
 
 
-@fault("the average over orders is the mean of log-likelihoods", lambda: orders.check_average(("raster", "raster-tr")))
+@mutant("the average over orders is the mean of log-likelihoods", lambda: orders.check_average(("raster", "raster-tr")))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(likelihood, "combine_orders", lambda nats, order: np.mean(nats, 0))
 
 
-@fault("the average over orders adds probabilities", lambda: orders.check_average(("raster", "raster-tr")))
+@mutant("the average over orders adds probabilities", lambda: orders.check_average(("raster", "raster-tr")))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = likelihood.combine_orders
     patch.setattr(

@@ -1,4 +1,4 @@
-"""Faults of a model that paints a small image first, and the rest told of it."""
+"""Mutants of a model that samples a small image first, and the rest conditioned on it."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from pointillist.sampling import loop
 
 from . import context, samplers, textbook
 from .causal import check_no_leak
-from .faults import Law, fault
 from .likelihood import check_normalised
-from .strategies import dirty, make_model
+from .mutants import Property, mutant
+from .strategies import make_model, randomise_weights
 
 NAME = "multiscale-pixelrnn"
 
 
 def pair(size: tuple[int, int] = (4, 5), factor: int = 2, along: str = "diagonals", **how: Any) -> PixelModel:
-    """A dirty model of grey images with three levels, whose map does not reach all of the small image."""
+    """A randomise_weights model of grey images with three levels, whose map does not reach all of the small image."""
     settings = {"factor": factor, "dilations": (), "layers": 1, "small_layers": 1, "along": along, "row_kernel": 1}
-    return dirty(make_model(NAME, ImageSpec.infer((1, *size), 3), settings, **how))
+    return randomise_weights(make_model(NAME, ImageSpec.infer((1, *size), 3), settings, **how))
 
 
 def no_leak() -> None:
@@ -40,24 +40,24 @@ def normalised() -> None:
     check_normalised(pair((2, 3)), 2, 3)
 
 
-def paper(size: tuple[int, int] = (4, 5), factor: int = 2, **how: Any) -> Law:
+def paper(size: tuple[int, int] = (4, 5), factor: int = 2, **how: Any) -> Property:
     return lambda: textbook.check_textbook(pair(size, factor, **how), *size)
 
 
-def scored_as_painted(engine: str = "numpy") -> Law:
-    return lambda: samplers.check_scored_as_painted(pair(), 4, 5, engine)
+def scored_as_sampled(engine: str = "numpy") -> Property:
+    return lambda: samplers.check_scored_as_sampled(pair(), 4, 5, engine)
 
 
-compiled = scored_as_painted("cpu") if find_spec("numba") else None
+compiled = scored_as_sampled("cpu") if find_spec("numba") else None
 
 
 def _next(t: Tensor) -> Tensor:
-    """What stands right of each site; the last column twice."""
+    """Shift by one column to the left; the last column stands twice."""
     return torch.cat([t[..., 1:], t[..., -1:]], -1)
 
 
-@fault("the small image is an average, not a sample: it holds pixels that are painted later", no_leak)
-@fault("the small image is an average, not a sample: nobody knows it when it is painted", scored_as_painted())
+@mutant("the small image is an average, not a sample: it holds pixels that are sampled later", no_leak)
+@mutant("the small image is an average, not a sample: nobody knows it when it is sampled", scored_as_sampled())
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = stages.Stage.grid
 
@@ -67,8 +67,8 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(stages.Stage, "grid", averaged)
 
 
-@fault("the map is computed from the whole image", no_leak)
-@fault("the map is computed from the whole image (sum over all images)", normalised)
+@mutant("the map is computed from the whole image", no_leak)
+@mutant("the map is computed from the whole image (sum over all images)", normalised)
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = stages.run_stages
 
@@ -80,8 +80,8 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(multiscale_pixelrnn, "run_stages", peeking)
 
 
-@fault("copied pixels are counted twice: by the large network too", normalised)
-@fault("copied pixels are counted twice: but painted once", scored_as_painted())
+@mutant("copied pixels are counted twice: by the large network too", normalised)
+@mutant("copied pixels are counted twice: but sampled once", scored_as_sampled())
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = PixelModel.log_prob_map
 
@@ -96,8 +96,8 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(PixelModel, "log_prob_map", twice)
 
 
-@fault("copied pixels are scored by the large network, which was told them", normalised)
-@fault("copied pixels are scored by the large network, which was told them (leak)", no_leak)
+@mutant("copied pixels are scored by the large network, which is conditioned on them", normalised)
+@mutant("copied pixels are scored by the large network, which is conditioned on them (leak)", no_leak)
 def _(patch: pytest.MonkeyPatch) -> None:
     def last_only(own: Any, x: Tensor, ctx: Any, condition: Condition) -> Tensor:
         first, last = own
@@ -107,7 +107,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(multiscale_pixelrnn, "run_stages", last_only)
 
 
-@fault("copied pixels are drawn again in the large pass", scored_as_painted())
+@mutant("copied pixels are drawn again in the large pass", scored_as_sampled())
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = loop._step_stage
 
@@ -117,7 +117,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(loop, "_step_stage", forgetful)
 
 
-@fault("copied pixels are kept, but the engine is told zeros", scored_as_painted())
+@mutant("copied pixels are kept, but the engine gets zeros", scored_as_sampled())
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = loop._observe_pixel
     patch.setattr(
@@ -129,7 +129,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 if compiled is not None:
 
-    @fault("copied pixels are drawn again in the large pass (compiled)", compiled)
+    @mutant("copied pixels are drawn again in the large pass (compiled)", compiled)
     def _(patch: pytest.MonkeyPatch) -> None:
         kept = loop.sample_stage
 
@@ -138,21 +138,21 @@ if compiled is not None:
 
         patch.setattr(loop, "sample_stage", forgetful)
 
-    @fault("copied pixels are kept, but the compiled engine is told zeros", compiled)
+    @mutant("copied pixels are kept, but the compiled engine gets zeros", compiled)
     def _(patch: pytest.MonkeyPatch) -> None:
         kept = loop.sample_stage
 
-        def told_zeros(model: Any, stage: Any, condition: Any, sampler: Any, state: Any, config: Any) -> None:
+        def observe_zeros(model: Any, stage: Any, condition: Any, sampler: Any, state: Any, config: Any) -> None:
             before, mask = state.levels.clone(), state.known.clone()
             state.levels[:, :, mask] = 0
             kept(model, stage, condition, sampler, state, config)
             state.levels[:, :, mask] = before[:, :, mask]
 
-        patch.setattr(loop, "sample_stage", told_zeros)
+        patch.setattr(loop, "sample_stage", observe_zeros)
 
 
-@fault("the map is laid against the end of sides that the factor does not divide", paper((4, 5), 3))
-@fault("the map is laid against the end, as sets", lambda: context.check_context(pair((2, 9), 2, "rows"), 2, 9))
+@mutant("the map is laid against the end of sides that the factor does not divide", paper((4, 5), 3))
+@mutant("the map is laid against the end, as sets", lambda: context.check_context(pair((2, 9), 2, "rows"), 2, 9))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = multiscale_pixelrnn.Upsampler.forward
 
@@ -163,7 +163,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(multiscale_pixelrnn.Upsampler, "forward", at_the_end)
 
 
-@fault("the small grid begins at the last row that fits, not at row 0", paper((4, 5), 3))
+@mutant("the small grid begins at the last row that fits, not at row 0", paper((4, 5), 3))
 def _(patch: pytest.MonkeyPatch) -> None:
     def from_the_end(self: Any, t: Tensor) -> Tensor:
         return t.flip(-1, -2)[..., :: self.step, :: self.step].flip(-1, -2)
@@ -171,18 +171,18 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(stages.Stage, "grid", from_the_end)
 
 
-@fault("the small image is told the corner of a map, not its sites", paper(position=True))
+@mutant("the small image gets the corner of a map, not its sites", paper(position=True))
 def _(patch: pytest.MonkeyPatch) -> None:
     def corner(self: Any, coarse: Tensor | None, condition: Condition) -> Condition:
-        told = condition.map
-        assert told is not None
-        height, width = (-(-n // self.factor) for n in told.shape[2:])
-        return replace(condition, map=told[:, :, :height, :width])
+        features = condition.map
+        assert features is not None
+        height, width = (-(-n // self.factor) for n in features.shape[2:])
+        return replace(condition, map=features[:, :, :height, :width])
 
     patch.setattr(multiscale_pixelrnn.MultiscalePixelRNN, "_small_condition", corner)
 
 
-@fault("the large image is not told of the small one", lambda: context.check_context(pair(), 4, 5))
+@mutant("the large image is not conditioned on the small one", lambda: context.check_context(pair(), 4, 5))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = multiscale_pixelrnn.Upsampler.forward
     patch.setattr(multiscale_pixelrnn.Upsampler, "forward", lambda self, *how: kept(self, *how) * 0)

@@ -1,4 +1,4 @@
-"""The law of bent probabilities: guidance, temperature and top-p act on probabilities of levels; draws invert a CDF."""
+"""Properties of guidance, temperature, top-p and the inverse CDF, which act on log-probabilities of levels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pointillist.distributions import likelihoods, sampling_transforms
 
 
 def tables(count: int = 50, levels: int = 7) -> torch.Tensor:
-    """Log-probabilities of random distributions, some of them nearly certain."""
+    """Draw log-probabilities of random distributions, some of them nearly certain."""
     logits = (
         torch.randn(count, levels, dtype=torch.float64) * torch.linspace(0.1, 8, count, dtype=torch.float64)[:, None]
     )
@@ -16,7 +16,7 @@ def tables(count: int = 50, levels: int = 7) -> torch.Tensor:
 
 
 def check_temperature() -> None:
-    """p^(1/T), renormalised: at 1 the model, at 0 its best level, at infinity all levels alike (P12)."""
+    """Check p^(1/T), renormalised: at 1 the model, at 0 its best level, at infinity all levels alike (P12)."""
     table = tables()
     for temperature in (0.25, 0.7, 1.0, 3.0):
         power = table.exp() ** (1 / temperature)
@@ -34,7 +34,7 @@ def check_temperature() -> None:
 
 
 def check_top_p() -> None:
-    """The smallest set of likeliest levels that reaches the sum is kept, in its proportions; the rest is impossible."""
+    """Check that the smallest set of likeliest levels that reaches the sum is kept, and nothing else is possible."""
     table = tables()
     for top_p in (0.05, 0.5, 0.9, 0.999):
         kept = sampling_transforms.apply_temperature_top_p(table, 1.0, top_p).exp()
@@ -54,21 +54,25 @@ def check_top_p() -> None:
 
 
 def check_guidance() -> None:
-    """log p_u + g (log p_c - log p_u), renormalised: 0 is untold, 1 is told, and steps of g add up."""
-    told, untold = tables(), tables().flip(0)
+    """Check log p_u + g (log p_c - log p_u), renormalised: 0 is unconditional, 1 conditional, and steps of g add up."""
+    conditional, unconditional = tables(), tables().flip(0)
     for guidance in (0.0, 0.5, 1.0, 2.0, 7.5):
-        power = untold.exp() ** (1 - guidance) * told.exp() ** guidance
+        power = unconditional.exp() ** (1 - guidance) * conditional.exp() ** guidance
         expected = power / power.sum(1, keepdim=True)
-        torch.testing.assert_close(sampling_transforms.apply_guidance(told, untold, guidance).exp(), expected)
-    torch.testing.assert_close(sampling_transforms.apply_guidance(told, untold, 0.0), untold)
-    torch.testing.assert_close(sampling_transforms.apply_guidance(told, untold, 1.0), told)
-    torch.testing.assert_close(sampling_transforms.apply_guidance(told, told, 5.0), told)
-    twice = sampling_transforms.apply_guidance(sampling_transforms.apply_guidance(told, untold, 2.0), untold, 1.5)
-    torch.testing.assert_close(twice, sampling_transforms.apply_guidance(told, untold, 3.0))
+        torch.testing.assert_close(
+            sampling_transforms.apply_guidance(conditional, unconditional, guidance).exp(), expected
+        )
+    torch.testing.assert_close(sampling_transforms.apply_guidance(conditional, unconditional, 0.0), unconditional)
+    torch.testing.assert_close(sampling_transforms.apply_guidance(conditional, unconditional, 1.0), conditional)
+    torch.testing.assert_close(sampling_transforms.apply_guidance(conditional, conditional, 5.0), conditional)
+    twice = sampling_transforms.apply_guidance(
+        sampling_transforms.apply_guidance(conditional, unconditional, 2.0), unconditional, 1.5
+    )
+    torch.testing.assert_close(twice, sampling_transforms.apply_guidance(conditional, unconditional, 3.0))
 
 
 def check_inverse_cdf() -> None:
-    """The level whose interval of the CDF holds the uniform, to the very ends of [0, 1); never an impossible one."""
+    """Check that the level is the one whose interval of the CDF holds the uniform, to the very ends of [0, 1)."""
     almost_one = 1 - 2.0**-53
     probs = torch.tensor([[0.0, 0.25, 0.0, 0.75, 0.0], [1.0, 0, 0, 0, 0], [0, 0, 0, 0, 1.0]], dtype=torch.float64)
     for uniform, expected in (

@@ -1,4 +1,4 @@
-"""Faults of masks, stacks, shapes and norms.
+"""Mutants of masks, stacks, shapes and norms.
 
 Numbers P3, P4, ... are those of the pitfalls that this project collected from published code.
 """
@@ -20,23 +20,23 @@ from pointillist.nn.base import channel_causal_mask
 
 from . import context, textbook
 from .causal import check_batch, check_no_leak
-from .faults import Law, fault, tiny
-from .strategies import loaded, make_model
+from .mutants import Property, mutant, tiny
+from .strategies import load_random_weights, make_model
 
 
-def no_leak(name: str, channels: int = 3, mode: bool = False) -> Law:
+def no_leak(name: str, channels: int = 3, mode: bool = False) -> Property:
     return lambda: check_no_leak(tiny(name, channels).train(mode), 3, 4)
 
 
-def deep_context(name: str, channels: int = 1, layers: int = 5) -> Law:
+def deep_context(name: str, channels: int = 1, layers: int = 5) -> Property:
     return lambda: context.check_context(tiny(name, channels, layers=layers), 3, 4)
 
 
 # ---- masks ----
 
 
-@fault("P3/P5: the first layer sees its own sub-pixel (pixelcnn)", no_leak("pixelcnn"))
-@fault("P3/P5: the first layer sees its own sub-pixel (gated)", no_leak("gated-pixelcnn"))
+@mutant("P3/P5: the first layer sees its own sub-pixel (pixelcnn)", no_leak("pixelcnn"))
+@mutant("P3/P5: the first layer sees its own sub-pixel (gated)", no_leak("gated-pixelcnn"))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         causal,
@@ -45,7 +45,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     )
 
 
-@fault("P7: the mask is reversed", no_leak("pixelcnn"))
+@mutant("P7: the mask is reversed", no_leak("pixelcnn"))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         causal,
@@ -54,7 +54,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     )
 
 
-@fault("P7: mask B loses the whole centre row", deep_context("pixelcnn"))
+@mutant("P7: mask B loses the whole centre row", deep_context("pixelcnn"))
 def _(patch: pytest.MonkeyPatch) -> None:
     def without_centre_row(self: causal.CausalConv2d) -> Tensor:
         used = kept(self).clone()
@@ -69,11 +69,11 @@ def _(patch: pytest.MonkeyPatch) -> None:
 def _after_loading() -> None:
     for name in ("pixelcnn", "gated-pixelcnn"):
         model = make_model(name, ImageSpec.infer((3, 3, 4), 4))
-        loaded(model)
+        load_random_weights(model)
         check_no_leak(model, 3, 4)
 
 
-@fault("P8: the mask is applied to the first weights only, and lost when weights are loaded", _after_loading)
+@mutant("P8: the mask is applied to the first weights only, and lost when weights are loaded", _after_loading)
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = causal.CausalConv2d.__init__
 
@@ -86,13 +86,13 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(causal.CausalConv2d, "__init__", masked_once)
 
 
-@fault("P3: 1x1 layers mix the sub-pixels", no_leak("gated-pixelcnn"))
-@fault("P3: 1x1 layers mix the sub-pixels (pixelcnn)", no_leak("pixelcnn"))
+@mutant("P3: 1x1 layers mix the sub-pixels", no_leak("gated-pixelcnn"))
+@mutant("P3: 1x1 layers mix the sub-pixels (pixelcnn)", no_leak("pixelcnn"))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(causal.PointwiseConv2d, "forward", lambda self, x: F.conv2d(x, self.weight, self.bias))
 
 
-@fault("P3: the halves of a gate are interleaved, so its groups break", no_leak("gated-pixelcnn"))
+@mutant("P3: the halves of a gate are interleaved, so its groups break", no_leak("gated-pixelcnn"))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(gated_pixelcnn, "gate", lambda x: torch.tanh(x[:, 0::2]) * torch.sigmoid(x[:, 1::2]))
 
@@ -100,7 +100,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 # ---- stacks ----
 
 
-@fault("P4: the vertical stack is strict in every layer", deep_context("gated-pixelcnn"))
+@mutant("P4: the vertical stack is strict in every layer", deep_context("gated-pixelcnn"))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = causal.VerticalConv2d.__init__
 
@@ -110,8 +110,8 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(causal.VerticalConv2d, "__init__", strict)
 
 
-@fault("P5: mask A also on the 1x1 layers, so that the first row stops", deep_context("gated-pixelcnn"))
-@fault("P3: mask A in every layer, so that blue does not see green", deep_context("pixelcnn", channels=3))
+@mutant("P5: mask A also on the 1x1 layers, so that the first row stops", deep_context("gated-pixelcnn"))
+@mutant("P3: mask A in every layer, so that blue does not see green", deep_context("pixelcnn", channels=3))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         causal,
@@ -120,25 +120,25 @@ def _(patch: pytest.MonkeyPatch) -> None:
     )
 
 
-@fault("P5: the link to the horizontal stack is taken after the gate", lambda: textbook.check_textbook(_gated(), 3, 4))
+@mutant("P5: the link to the horizontal stack is taken after the gate", lambda: textbook.check_textbook(_gated(), 3, 4))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = gated_pixelcnn.GatedLayer.forward
 
-    def late_link(self: Any, vertical: Tensor, horizontal: Tensor, ctx: Any, told: Any) -> Any:
+    def late_link(self: Any, vertical: Tensor, horizontal: Tensor, ctx: Any, features: Any) -> Any:
         link = self.link.forward
         with pytest.MonkeyPatch.context() as inner:
             inner.setattr(self.link, "forward", lambda rows: link(gated_pixelcnn.gate(rows).repeat(1, 2, 1, 1)))
-            return kept(self, vertical, horizontal, ctx, told)
+            return kept(self, vertical, horizontal, ctx, features)
 
     patch.setattr(gated_pixelcnn.GatedLayer, "forward", late_link)
 
 
-@fault("P5: the first layer adds the raw image to its output", no_leak("gated-pixelcnn"))
+@mutant("P5: the first layer adds the raw image to its output", no_leak("gated-pixelcnn"))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = gated_pixelcnn.GatedLayer.forward
 
-    def residual_of_image(self: Any, vertical: Tensor, horizontal: Tensor, ctx: Any, told: Any) -> Any:
-        above, residual, skip = kept(self, vertical, horizontal, ctx, told)
+    def residual_of_image(self: Any, vertical: Tensor, horizontal: Tensor, ctx: Any, features: Any) -> Any:
+        above, residual, skip = kept(self, vertical, horizontal, ctx, features)
         return above, residual + horizontal.mean(1, keepdim=True), skip
 
     patch.setattr(gated_pixelcnn.GatedLayer, "forward", residual_of_image)
@@ -148,9 +148,9 @@ def _gated() -> PixelModel:
     return tiny("gated-pixelcnn", labels=True)
 
 
-@fault("labels do not reach the gates", lambda: textbook.check_textbook(_gated(), 3, 4))
+@mutant("labels do not reach the gates", lambda: textbook.check_textbook(_gated(), 3, 4))
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(condition.ConditionBias, "forward", lambda self, x, ctx, told: x)
+    patch.setattr(condition.ConditionBias, "forward", lambda self, x, ctx, features: x)
 
 
 def _sizes() -> None:
@@ -158,9 +158,9 @@ def _sizes() -> None:
         textbook.check_parameter_count(tiny(name))
 
 
-@fault("P15: the 3x3 layers are silently 1x1 (parameters)", _sizes)
-@fault("P15: the 3x3 layers are silently 1x1 (context of pixelcnn)", deep_context("pixelcnn"))
-@fault("P15: the 3x3 layers are silently 1x1 (context of gated-pixelcnn)", deep_context("gated-pixelcnn"))
+@mutant("P15: the 3x3 layers are silently 1x1 (parameters)", _sizes)
+@mutant("P15: the 3x3 layers are silently 1x1 (context of pixelcnn)", deep_context("pixelcnn"))
+@mutant("P15: the 3x3 layers are silently 1x1 (context of gated-pixelcnn)", deep_context("gated-pixelcnn"))
 def _(patch: pytest.MonkeyPatch) -> None:
     for layer in (causal.MaskedConv2d, causal.VerticalConv2d, causal.HorizontalConv2d):
         patch.setattr(layer, "__init__", _one_by_one(layer.__init__))
@@ -176,18 +176,18 @@ def _one_by_one(kept: Any) -> Any:
 # ---- shapes and norms ----
 
 
-@fault("P14: height and width are swapped", no_leak("gated-pixelcnn", channels=1))
+@mutant("P14: height and width are swapped", no_leak("gated-pixelcnn", channels=1))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = gated_pixelcnn.GatedPixelCNN.forward
     patch.setattr(
         gated_pixelcnn.GatedPixelCNN,
         "forward",
-        lambda self, x, ctx, told: kept(self, x.transpose(2, 3), ctx, told).transpose(2, 3),
+        lambda self, x, ctx, features: kept(self, x.transpose(2, 3), ctx, features).transpose(2, 3),
     )
 
 
-@fault("P9: batch norm, in training", no_leak("pixelcnn", channels=1, mode=True))
-@fault("P9: batch norm mixes images", lambda: check_batch(tiny("gated-pixelcnn").train(), 3, 4))
+@mutant("P9: batch norm, in training", no_leak("pixelcnn", channels=1, mode=True))
+@mutant("P9: batch norm mixes images", lambda: check_batch(tiny("gated-pixelcnn").train(), 3, 4))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = causal.PointwiseConv2d.forward
 
@@ -197,7 +197,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(causal.PointwiseConv2d, "forward", normed)
 
 
-@fault("P9: a norm over all sites, also in evaluation", no_leak("pixelcnn", channels=1))
+@mutant("P9: a norm over all sites, also in evaluation", no_leak("pixelcnn", channels=1))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = causal.PointwiseConv2d.forward
     patch.setattr(

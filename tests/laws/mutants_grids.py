@@ -1,4 +1,4 @@
-"""Faults of coarse grids, shifted convolutions, shortcuts and weight normalisation (PixelCNN++)."""
+"""Mutants of coarse grids, shifted convolutions, shortcuts and weight normalisation (PixelCNN++)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from pointillist.nn.passes import FullPass
 
 from .causal import check_batch, check_no_leak
 from .context import check_context
-from .faults import Law, fault
+from .mutants import Property, mutant
 from .samplers import check_engine_equals_full, check_same_image
-from .strategies import dirty, make_model, random_levels
+from .strategies import make_model, random_levels, randomise_weights
 from .textbook import check_parameter_count, check_textbook
 
 ODD = (5, 7)
@@ -30,18 +30,18 @@ ODD = (5, 7)
 
 def deep(channels: int = 1, **settings: Any) -> PixelModel:
     """Three grids, odd sides."""
-    return dirty(make_model("pixelcnn-pp", ImageSpec.infer((channels, *ODD), 4), settings, labels=True))
+    return randomise_weights(make_model("pixelcnn-pp", ImageSpec.infer((channels, *ODD), 4), settings, labels=True))
 
 
-def law(check: Callable[..., None], channels: int = 1, **settings: Any) -> Law:
-    """A law of the size that it is drawn for."""
+def property_of(check: Callable[..., None], channels: int = 1, **settings: Any) -> Property:
+    """Check a deep model at odd sides."""
     return lambda: check(deep(channels, **settings), *ODD)
 
 
 # ---- coarse sites know too much, or too little ----
 
 
-@fault("P5: the first layer sees its own pixel", law(check_no_leak))
+@mutant("P5: the first layer sees its own pixel", property_of(check_no_leak))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = weight_norm.NormalisedConv2d.__init__
 
@@ -51,7 +51,9 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(weight_norm.NormalisedConv2d, "__init__", wider)
 
 
-@fault("a strided convolution is padded on both sides, so that coarse sites know the row below", law(check_no_leak))
+@mutant(
+    "a strided convolution is padded on both sides, so that coarse sites know the row below", property_of(check_no_leak)
+)
 def _(patch: pytest.MonkeyPatch) -> None:
     def same(self: Any, key: str, x: Tensor, *, up: int, left: int, right: int, down: int = 0) -> Tensor:
         if (up, left, right, down) == (1, 1, 0, 0):
@@ -61,7 +63,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(FullPass, "window", same)
 
 
-@fault("the second stream hears the coarse site to the right", law(check_no_leak))
+@mutant("the second stream reads the coarse site to the right", property_of(check_no_leak))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = weight_norm.NormalisedConvTranspose2d.__init__
     patch.setattr(
@@ -71,7 +73,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     )
 
 
-@fault("an odd side is cut off at its beginning", law(check_no_leak))
+@mutant("an odd side is cut off at its beginning", property_of(check_no_leak))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = FullPass.upsample
 
@@ -82,7 +84,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(FullPass, "upsample", from_the_end)
 
 
-@fault("rows and columns are swapped on the way up", law(check_textbook))
+@mutant("rows and columns are swapped on the way up", property_of(check_textbook))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = FullPass.upsample
     patch.setattr(
@@ -95,26 +97,30 @@ def _(patch: pytest.MonkeyPatch) -> None:
 def _without_mirrors(patch: pytest.MonkeyPatch) -> None:
     kept = pixelcnn_pp.GatedResidualPair.forward
 
-    def alone(self: Any, pair: Any, mirror: Any, ctx: Any, told: Any) -> Any:
-        return kept(self, pair, None if mirror is None else tuple(0 * m for m in mirror), ctx, told)
+    def alone(self: Any, pair: Any, mirror: Any, ctx: Any, features: Any) -> Any:
+        return kept(self, pair, None if mirror is None else tuple(0 * m for m in mirror), ctx, features)
 
     patch.setattr(pixelcnn_pp.GatedResidualPair, "forward", alone)
 
 
-fault("the shortcuts are missing, so that the nearest sites are not seen", law(check_context))(_without_mirrors)
+mutant("the shortcuts are missing, so that the nearest sites are not seen", property_of(check_context))(
+    _without_mirrors
+)
 
 
-@fault("the second stream does not hear the first", law(check_context))
+@mutant("the second stream does not read the first", property_of(check_context))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = pixelcnn_pp.GatedLayer.forward
     patch.setattr(
         pixelcnn_pp.GatedLayer,
         "forward",
-        lambda self, x, heard, ctx, told: kept(self, x, None if heard is None else 0 * heard, ctx, told),
+        lambda self, x, other_stream, ctx, features: kept(
+            self, x, None if other_stream is None else 0 * other_stream, ctx, features
+        ),
     )
 
 
-@fault("P15: one grid only, whatever was asked for", lambda: check_parameter_count(deep()))
+@mutant("P15: one grid only, whatever was conditions for", lambda: check_parameter_count(deep()))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = pixelcnn_pp.PixelCNNPP.__init__
 
@@ -127,12 +133,12 @@ def _(patch: pytest.MonkeyPatch) -> None:
 # ---- sub-pixels ----
 
 
-@fault("P3: concatenated ELUs are interleaved, so the groups break", law(check_no_leak, 3))
+@mutant("P3: concatenated ELUs are interleaved, so the groups break", property_of(check_no_leak, 3))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(pixelcnn_pp, "concat_elu", lambda x: F.elu(torch.stack([x, -x], 2).flatten(1, 2)))
 
 
-@fault("P3: the kernels have no mask at their own site", law(check_no_leak, 3))
+@mutant("P3: the kernels have no mask at their own site", property_of(check_no_leak, 3))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = pixelcnn_pp.channel_causal_mask
     patch.setattr(
@@ -142,12 +148,14 @@ def _(patch: pytest.MonkeyPatch) -> None:
     )
 
 
-@fault("P3: on the way up the coarse site mixes the sub-pixels", law(check_no_leak, 3))
+@mutant("P3: on the way up the coarse site mixes the sub-pixels", property_of(check_no_leak, 3))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(weight_norm, "channel_causal_mask", lambda outputs, inputs, *, strict: None)
 
 
-@fault("P3: the first layer is strict for all sub-pixels, so that blue does not see green", law(check_context, 3))
+@mutant(
+    "P3: the first layer is strict for all sub-pixels, so that blue does not see green", property_of(check_context, 3)
+)
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = pixelcnn_pp.channel_causal_mask
 
@@ -161,7 +169,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 # ---- weight normalisation ----
 
 
-@fault("weights under a mask are part of the length", law(check_textbook, 3))
+@mutant("weights under a mask are part of the length", property_of(check_textbook, 3))
 def _(patch: pytest.MonkeyPatch) -> None:
     def late(self: Any) -> Tensor:
         weight: Tensor = self.normalised(self.weight)
@@ -176,7 +184,7 @@ def _after_the_first_batch() -> None:
     check_batch(model, *ODD)
 
 
-@fault("P9: outputs are normalised over every batch, not only the first", _after_the_first_batch)
+@mutant("P9: outputs are normalised over every batch, not only the first", _after_the_first_batch)
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = weight_norm.NormalisedConv2d.forward
 
@@ -190,19 +198,19 @@ def _(patch: pytest.MonkeyPatch) -> None:
 # ---- the engine ----
 
 
-@fault("P13: what lies on a coarse grid is computed in every row", law(check_engine_equals_full))
+@mutant("P13: what lies on a coarse grid is computed in every row", property_of(check_engine_equals_full))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Program, "period", 1)
 
 
-@fault("P13: a fine site reads the wrong quarter", law(check_engine_equals_full))
-@fault("P13: a fine site reads the wrong quarter (painted)", law(check_same_image))
+@mutant("P13: a fine site reads the wrong quarter", property_of(check_engine_equals_full))
+@mutant("P13: a fine site reads the wrong quarter (sampled)", property_of(check_same_image))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = grids._site
     patch.setattr(grids, "_site", lambda arrays, coarse, right, scale, out: kept(arrays, coarse, 1 - right, scale, out))
 
 
-@fault("P13: only even widths are read back right", law(check_engine_equals_full))
+@mutant("P13: only even widths are read back right", property_of(check_engine_equals_full))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = grids._row
 
