@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pointillist.model.pretrained import PretrainedPixelModel, build, load
     from pointillist.sampling.api import Samples, sample
     from pointillist.studio import Studio
-    from pointillist.training import CostEstimate, TrainConfig, TrainResult, estimate_cost, train
+    from pointillist.training import CostEstimate, TrainConfig, TrainResult, estimate_cost, train, train_from_config
     from pointillist.zoo import BundledModel, list_pretrained
 
 _HOMES = {
@@ -56,7 +56,14 @@ _HOMES = {
     "pointillist.sampling.api": ("Samples", "sample"),
     "pointillist.evaluation.likelihood": ("Evaluation", "entropy_map", "evaluate"),
     "pointillist.studio": ("Studio",),
-    "pointillist.training": ("CostEstimate", "TrainConfig", "TrainResult", "estimate_cost", "train"),
+    "pointillist.training": (
+        "CostEstimate",
+        "TrainConfig",
+        "TrainResult",
+        "estimate_cost",
+        "train",
+        "train_from_config",
+    ),
     "pointillist.zoo": ("BundledModel", "list_pretrained"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -99,6 +106,7 @@ __all__ = [
     "receptive_field",
     "sample",
     "train",
+    "train_from_config",
 ]
 
 

@@ -93,7 +93,7 @@ def test_resume_refuses_what_would_make_it_another_run(model: Path) -> None:
     before = (model / "run.toml").read_bytes()
     told = fails("train", "--resume", "--out", model, "--lr", "0.1")
     assert "`--lr` (=0.1)" in told
-    assert "--init" in told
+    assert "--init-from" in told
     assert "`--config`" in fails("train", "--resume", "--out", model, "--config", "x.toml")
     assert "--out" in fails("train", "--resume")
     assert "nowhere holds no run" in fails("train", "--resume", "--out", "nowhere")
@@ -103,7 +103,7 @@ def test_resume_refuses_what_would_make_it_another_run(model: Path) -> None:
 def test_fine_tuning_keeps_vectors_of_known_classes(model: Path) -> None:
     data = write_images(Path("more"), ("bird", "cat"))
     shown = run(
-        "train", data, "--init", model, "--out", "tuned", "--steps", "1", "--lr", "1e-12", "--threads", "1"
+        "train", data, "--init-from", model, "--out", "tuned", "--steps", "1", "--lr", "1e-12", "--threads", "1"
     ).output
     assert "classes kept: cat" in shown
     assert "new classes: bird" in shown
@@ -128,14 +128,14 @@ def test_fine_tuning_keeps_vectors_of_known_classes(model: Path) -> None:
 def test_fine_tuning_refuses_what_does_not_fit(model: Path, pets: Path, options: list[str], words: list[str]) -> None:
     keep = [] if "--levels" in options else ["--levels", "8"]
     mode = [] if "--mode" in options else ["--mode", "grey"]
-    told = fails("train", pets, "--init", model, "--out", "t", "--steps", "1", *keep, *mode, *options)
+    told = fails("train", pets, "--init-from", model, "--out", "t", "--steps", "1", *keep, *mode, *options)
     assert all(word in told for word in words), told
     assert files_in(Path()) == []
 
 
 def test_fine_tuning_refuses_another_size_with_learned_positions(sprites: Path) -> None:
     data = write_images(Path("wide"), size=(4, 4))
-    told = fails("train", data, "--init", sprites, "--out", "t", "--steps", "1")
+    told = fails("train", data, "--init-from", sprites, "--out", "t", "--steps", "1")
     assert "5x6" in told
     assert "4x4" in told
     assert not Path("t").exists()
@@ -164,8 +164,8 @@ def test_fine_tuning_refuses_another_size_with_learned_positions(sprites: Path) 
         (["--palette", "4", "--likelihood", "mixture"], ["mixture"]),
         (["--config", "missing.toml"], ["missing.toml"]),
         (["--device", "cuda:77"], ["cuda:77"]),
-        (["--init", "missing"], ["'missing'", "folder"]),
-        (["--batch-size", "5", "--accumulate", "2"], ["`batch_size` (=5)", "try 4"]),
+        (["--init-from", "missing"], ["'missing'", "folder"]),
+        (["--batch-size", "5", "--grad-accumulation", "2"], ["`batch_size` (=5)", "try 4"]),
     ],
 )
 def test_wrong_settings_are_sentences_and_leave_nothing(pets: Path, options: list[str], words: list[str]) -> None:
@@ -188,7 +188,7 @@ def test_missing_and_broken_images(pets: Path) -> None:
 def test_a_folder_that_is_taken_is_refused(model: Path, pets: Path) -> None:
     assert "--resume" in fails("train", pets, "--out", model)
     pt.load(model).save_pretrained("plain")
-    assert "--init plain" in fails("train", pets, "--out", "plain")
+    assert "--init-from plain" in fails("train", pets, "--out", "plain")
     Path("file").write_text("")
     assert "is a file" in fails("train", pets, "--out", "file")
     assert "file" in fails("train", pets, "--out", "file/below")

@@ -255,7 +255,7 @@ def check_spec(model: PixelModel, data: ImageDataset) -> None:
     for what, option in (
         ("channels", "--mode"),
         ("levels", "--levels"),
-        ("ordered", "--unordered"),
+        ("ordered", "--categorical-levels"),
         ("palette", "--palette"),
     ):
         a, b = getattr(ours, what), getattr(theirs, what)

@@ -18,7 +18,7 @@ class PaperPreset:
         shape, levels: the images of the paper.
         network: settings of the network.
         model: other settings of the model, `[model]` of a run file.
-        train: settings of the training, `[train]` of a run file.
+        train: settings of the training by dotted key, `[train]` of a run file.
         source: where the figures come from.
         unverified: what we could not check against the paper or its code, or what neither says, with our stand-in.
     """
@@ -40,8 +40,9 @@ _HAND_SET = (
 )
 _RMSPROP: Settings = MappingProxyType(
     {
-        "optimiser": "rmsprop", "lr": 1e-3, "beta2": 0.99, "weight_decay": 0.0, "clip": 1.0,
-        "schedule": "constant", "warmup": 0, "ema": 0.0, "batch_size": 16,
+        "optimizer.name": "rmsprop", "optimizer.lr": 1e-3, "optimizer.beta2": 0.99, "optimizer.weight_decay": 0.0,
+        "optimizer.clip": 1.0, "optimizer.ema": 0.0, "schedule.name": "constant", "schedule.warmup": 0,
+        "batch_size": 16,
     }
 )  # fmt: skip
 
@@ -141,8 +142,8 @@ GATED_PIXELCNN = {
 # both codes divide no gradient by the batch, which Adam does not notice, and clip none
 _ADAM: Settings = MappingProxyType(
     {
-        "optimiser": "adam", "lr": 1e-3, "beta1": 0.95, "beta2": 0.9995, "weight_decay": 0.0, "clip": 0.0,
-        "schedule": "exponential", "warmup": 0,
+        "optimizer.name": "adam", "optimizer.lr": 1e-3, "optimizer.beta1": 0.95, "optimizer.beta2": 0.9995,
+        "optimizer.weight_decay": 0.0, "optimizer.clip": 0.0, "schedule.name": "exponential", "schedule.warmup": 0,
     }
 )  # fmt: skip
 
@@ -150,7 +151,7 @@ PIXELCNN_PP = {
     "paper-cifar10": PaperPreset(
         network={"channels": 160, "layers": 5, "resolutions": 3, "dropout": 0.5, "residual_scale": 0.1},
         model={"mixtures": 10},
-        train={**_ADAM, "lr_decay": 0.999995, "ema": 0.9995, "batch_size": 128},
+        train={**_ADAM, "schedule.lr_decay": 0.999995, "optimizer.ema": 0.9995, "batch_size": 128},
         source="the defaults of the authors' code (openai/pixel-cnn, train.py: 16 images on each of 8 GPUs)",
         unverified=("a write-up of the paper has 192 filters, where the code has 160",),
     ),
@@ -164,14 +165,14 @@ PIXELSNAIL = {
     "paper-cifar10": PaperPreset(
         network={**_SNAIL, "dropout": 0.5},
         model={"mixtures": 10},
-        train={**_ADAM, "lr_decay": 0.999998, "ema": 0.9995, "batch_size": 64},
+        train={**_ADAM, "schedule.lr_decay": 0.999998, "optimizer.ema": 0.9995, "batch_size": 64},
         source=_SNAIL_SOURCE,
         unverified=(_SNAIL_BATCH,),
     ),
     "paper-imagenet32": PaperPreset(
         network={**_SNAIL, "dropout": 0.0},
         model={"mixtures": 32},
-        train={**_ADAM, "lr_decay": 0.999998, "ema": 0.9997, "batch_size": 64},
+        train={**_ADAM, "schedule.lr_decay": 0.999998, "optimizer.ema": 0.9997, "batch_size": 64},
         source=_SNAIL_SOURCE,
         unverified=(_SNAIL_BATCH,),
     ),
