@@ -196,9 +196,9 @@ def test_settings_are_nested_or_dotted() -> None:
     nested = pt.TrainConfig.from_dict({"steps": 3, "optimizer": {"lr": 1e-3, "ema": 0.5}})
     assert nested == pt.TrainConfig.from_dict({"steps": 3, "optimizer.lr": 1e-3, "optimizer": {"ema": 0.5}})
     assert (nested.optimizer.lr, nested.optimizer.ema, nested.optimizer.beta1) == (1e-3, 0.5, 0.9)
-    with pytest.raises(pt.ConfigError, match="`lr` is not a setting: did you mean `optimizer.lr`"):
+    with pytest.raises(pt.ConfigError, match=r"`lr` is not a setting: did you mean `optimizer\.lr`"):
         pt.TrainConfig.from_dict({"lr": 1e-3})
-    with pytest.raises(pt.ConfigError, match="`optimizer` .*must hold settings"):
+    with pytest.raises(pt.ConfigError, match=r"`optimizer` .*must hold settings"):
         pt.TrainConfig.from_dict({"optimizer": 3})
     changed = nested.updated(out=None, machine={"tensorboard": True})
     assert (changed.machine.tensorboard, changed.optimizer) == (True, nested.optimizer)

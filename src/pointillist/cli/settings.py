@@ -29,6 +29,7 @@ class Setting:
         panel: heading of the help page.
         metavar: name of the value on the help page.
         negated: True if the flag sets the setting to False.
+        description: help of a negated flag, whose field is described the other way round.
     """
 
     flags: str
@@ -36,6 +37,7 @@ class Setting:
     panel: str
     metavar: str = FLAG
     negated: bool = False
+    description: str | None = None
 
     @property
     def name(self) -> str:
@@ -50,11 +52,18 @@ class Setting:
     @property
     def help(self) -> str:
         """Description and default of the field."""
-        field = self.field
-        if field.default in (None, False, True, (), ""):
-            return field.description
-        default = ",".join(field.default) if isinstance(field.default, tuple) else field.default
-        return f"{field.description} Default: {f'{default:g}' if isinstance(default, float) else default}."
+        default = self.field.default
+        text = self.description or self.field.description
+        if default is None or default == () or isinstance(default, bool):
+            return text
+        shown = (
+            ",".join(default)
+            if isinstance(default, tuple)
+            else f"{default:g}"
+            if isinstance(default, float)
+            else default
+        )
+        return f"{text} Default: {shown}."
 
     @property
     def parameter(self) -> inspect.Parameter:
@@ -84,7 +93,13 @@ SETTINGS = (
     Setting("--mode", "data.mode", IMAGES, "KIND"),
     Setting("--palette", "data.palette", IMAGES, "N|FILE"),
     Setting("--levels", "data.levels", IMAGES, "N"),
-    Setting("--categorical-levels", "data.ordered", IMAGES, negated=True),
+    Setting(
+        "--categorical-levels",
+        "data.ordered",
+        IMAGES,
+        negated=True,
+        description="Treat levels as categories (tiles, codes) without an order.",
+    ),
     Setting("--binarise", "data.binarise", IMAGES, "HOW"),
     Setting("--flip", "train.augmentation.flip", IMAGES),
     Setting("--random-shift", "train.augmentation.random_shift", IMAGES, "N"),

@@ -109,9 +109,10 @@ class MachineConfig(_Settings):
     """Settings of the hardware and the log, which leave the model as it is: `[train.machine]`.
 
     Attributes:
-        precision: fp32, bf16, or auto: bf16 where the hardware is fast at it. Evaluation always uses fp32.
+        precision: Precision of training: fp32, bf16 or auto (bf16 where the hardware is fast at it). Evaluation always
+            uses fp32.
         compile: Use `torch.compile`.
-        device: cpu, cuda, or auto: a GPU if there is one.
+        device: Device: cpu, cuda or auto (a GPU if there is one).
         threads: CPU threads; 0 leaves the number to torch.
         tensorboard: Also write TensorBoard files (extra `tensorboard`).
     """
@@ -133,7 +134,7 @@ class TrainConfig(_Settings):
     Attributes:
         epochs: Passes over the training images.
         steps: Optimiser steps; overrides `epochs`.
-        batch_size: Images per step over all processes, or auto: the most that fit in memory.
+        batch_size: Images per step over all processes, or auto (the most that fit in memory).
         grad_accumulation: Micro-batches per step, to save memory.
         seed: Random seed of weights, order, augmentation and dropout.
         out: Folder of the run; none writes nothing.

@@ -67,7 +67,8 @@ class CostEstimate:
         images = self.steps * self.batch_size
         return "\n".join(
             [
-                f"speed      {self.images_per_second:,.1f} images/s; the first step takes {self.first_step_seconds:.1f} s",
+                f"speed      {self.images_per_second:,.1f} images/s; the first step takes "
+                f"{self.first_step_seconds:.1f} s",
                 f"memory     {self.peak_bytes / 1e9:.2f} GB at most{free}",
                 f"time       {format_duration(self.hours * 3600)}: "
                 f"{format_duration(self.training_seconds)} for {images:,} images, "

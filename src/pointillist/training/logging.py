@@ -123,7 +123,10 @@ class DivergenceGuard:
             TrainingError: naming the step, the images and the last checkpoint.
         """
         listed = ", ".join(map(str, images[:8])) + (", ..." if len(images) > 8 else "")
-        where = f"at step {step:,} (images {listed}); the last good checkpoint is {last_checkpoint}. Lower `lr` or use fp32."
+        where = (
+            f"at step {step:,} (images {listed}); the last good checkpoint is {last_checkpoint}. "
+            "Lower `optimizer.lr` or use fp32."
+        )
         if not math.isfinite(bits):
             raise TrainingError(f"The loss became {bits} {where}")
         self.recent.append(bits)

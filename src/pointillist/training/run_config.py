@@ -20,8 +20,8 @@ class ModelSection(BaseModel):
 
     Attributes:
         type: Name of a model from `pointillist models`.
-        preset: tiny, small, base, or the preset of a paper (see `pointillist models`).
-        likelihood: bernoulli, categorical, mixture or auto.
+        preset: Size of the network: tiny, small, base, or the preset of a paper (see `pointillist models`).
+        likelihood: Output distribution: bernoulli, categorical, mixture or auto.
         mixtures: Components of a mixture.
         position_width: Channels of learned positions; they fix the size of the images.
         label_width, level_width: see `ModelConfig`.
