@@ -15,10 +15,9 @@ from pointillist.evaluation.conditioning import (
     bayes_classify,
     caption_retrieval,
     conditional_gain,
-    nearest_training_match,
-    rank_texts_under,
 )
 from pointillist.evaluation.likelihood import guided_log_prob
+from pointillist.evaluation.memorization import nearest_training_match
 from tests.datasets import dataset_of
 from tests.laws.strategies import dirty
 
@@ -50,7 +49,7 @@ def test_bits_saved_are_differences_of_scores() -> None:
         wanted = ((told[name] - nothing) / np.log(2)).detach().numpy()
         np.testing.assert_allclose(share.value, wanted.mean(), rtol=1e-5, atol=1e-6)
         assert share.interval[0] < share.value < share.interval[1]
-    with pytest.raises(pt.DataError, match="tells this model nothing"):
+    with pytest.raises(pt.DataError, match="has no condition of this model"):
         conditional_gain(model(vector=2), data)
 
 
@@ -82,14 +81,14 @@ def test_captions_are_ranked_by_likelihood() -> None:
     """Among captions that differ from the true one; the draw is that of the seed; too few are refused."""
     texts = ["red", "green", "blue", "red", "wall", "sky"]
     data, one = images(6, texts), model(text="learned")
-    found = caption_retrieval(one, data, candidates=5, draws=2)
+    (found,) = caption_retrieval(one, data, candidates=5, repeats=2)
     x = data.batch(range(6)).levels
     table = torch.stack([one.log_prob(x, text=text) for text in sorted(set(texts))], 1).detach().numpy()
     truth = [sorted(set(texts)).index(text) for text in texts]
     assert np.array_equal(found.ranks, np.stack([_ranks(table, truth)] * 2, 1))  # all five of them
-    again = [caption_retrieval(one, data, candidates=3, seed=s).ranks for s in (1, 1)]
+    again = [caption_retrieval(one, data, candidates=3, seed=s)[0].ranks for s in (1, 1)]
     assert np.array_equal(*again)
-    under = rank_texts_under(one, data, (0.5, 1.0), candidates=5, draws=2)
+    under = caption_retrieval(one, data, guidances=(0.5, 1.0), candidates=5, repeats=2)
     assert np.array_equal(under[1].ranks, found.ranks)
     x, half = one.check(x), []
     for text in sorted(set(texts)):
@@ -98,7 +97,7 @@ def test_captions_are_ranked_by_likelihood() -> None:
     assert np.array_equal(under[0].ranks, np.stack([_ranks(np.stack(half, 1), truth)] * 2, 1))
     with pytest.raises(pt.DataError, match="5 different captions"):
         caption_retrieval(one, data, candidates=6)
-    with pytest.raises(pt.ConfigError, match="listens to text"):
+    with pytest.raises(pt.ConfigError, match="conditioned on text"):
         caption_retrieval(model(), data)
 
 

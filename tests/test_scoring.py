@@ -34,9 +34,9 @@ def test_a_data_set_brings_its_own_labels_by_name() -> None:
     levels = data.batch(range(7)).levels
     by_hand = pt.evaluate(model, levels, [1, 0, 1, 0, 1, 0, 1])
     found = pt.evaluate(model, data)
-    np.testing.assert_array_equal(found.per_image, by_hand.per_image)
+    np.testing.assert_array_equal(found.nats_per_image, by_hand.nats_per_image)
     assert found.notes == ("as told",)
-    assert not np.allclose(found.per_image, pt.evaluate(model, data, label=0).per_image)
+    assert not np.allclose(found.nats_per_image, pt.evaluate(model, data, label=0).nats_per_image)
 
 
 def test_an_unknown_class_is_refused() -> None:
@@ -119,7 +119,7 @@ def test_dropout_is_off_while_evaluating() -> None:
     """A model in training mode is evaluated as it will be used."""
     model = dirty(pt.build("pixelcnn", shape=(1, 3, 2), levels=5, channels=4, layers=2, dropout=0.5)).train()
     x = torch.randint(0, 5, (4, 1, 3, 2))
-    assert np.array_equal(pt.evaluate(model, x).per_image, pt.evaluate(model, x).per_image)
+    assert np.array_equal(pt.evaluate(model, x).nats_per_image, pt.evaluate(model, x).nats_per_image)
 
 
 def test_entropy_map() -> None:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from pointillist.model.pixel_model import PixelModel
     from pointillist.model.pretrained import PretrainedPixelModel, build, load
     from pointillist.sampling.api import Samples, sample
+    from pointillist.sampling.completion import inpaint
+    from pointillist.sampling.config import SamplingConfig
     from pointillist.studio import Studio
     from pointillist.training import CostEstimate, TrainConfig, TrainResult, estimate_cost, train, train_from_config
     from pointillist.zoo import BundledModel, list_pretrained
@@ -54,6 +56,8 @@ _HOMES = {
     "pointillist.analysis.receptive_field": ("ReceptiveField", "receptive_field"),
     "pointillist.checkpoint.quantization": ("quantize_weights",),
     "pointillist.sampling.api": ("Samples", "sample"),
+    "pointillist.sampling.completion": ("inpaint",),
+    "pointillist.sampling.config": ("SamplingConfig",),
     "pointillist.evaluation.likelihood": ("Evaluation", "entropy_map", "evaluate"),
     "pointillist.studio": ("Studio",),
     "pointillist.training": (
@@ -87,6 +91,7 @@ __all__ = [
     "PretrainedPixelModel",
     "ReceptiveField",
     "Samples",
+    "SamplingConfig",
     "ShapeError",
     "Studio",
     "TrainConfig",
@@ -98,6 +103,7 @@ __all__ = [
     "estimate_cost",
     "evaluate",
     "explain",
+    "inpaint",
     "list_models",
     "list_pretrained",
     "load",

@@ -26,7 +26,7 @@ def check_evaluation(model: PixelModel, count: int = 11) -> None:
         found = likelihood.evaluate(model, x, labels, batch_size=batch_size)
         assert found.count == count
         assert found.dims == x[0].numel()
-        np.testing.assert_allclose(found.per_image, expected, rtol=1e-5)
+        np.testing.assert_allclose(found.nats_per_image, expected, rtol=1e-5)
         assert math.isclose(found.nats, expected.mean(), rel_tol=1e-5)
         assert math.isclose(found.bits_per_dim, expected.sum() / math.log(2) / x.numel(), rel_tol=1e-5)
         low, high = found.interval

@@ -15,6 +15,7 @@ from pointillist.evaluation.likelihood import evaluate, guided_log_prob
 from pointillist.model.inference import inference_mode
 from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.api import UniformSampler, sample
+from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.loop import Site, autoregressive_loop
 
 from .samplers import DISTINCT
@@ -113,7 +114,7 @@ def check_guidance_is_the_formula(model: PixelModel, guidance: float) -> None:
     count, (height, width) = 2, (model.image.height, model.image.width)
     told = model.told(count=count, size=(height, width), **random_asked(model, count, sure=True))
     x = random_levels(model, count)
-    chooser = UniformSampler(torch.rand(count, *x.shape[1:], dtype=torch.float64), guidance, 1.0, 1.0)
+    chooser = UniformSampler(torch.rand(count, *x.shape[1:], dtype=torch.float64), SamplingConfig(guidance=guidance))
     chooser.guided = True
     tables: list[Tensor] = []
     wanted = torch.zeros(x.shape, dtype=torch.float64)
@@ -135,7 +136,9 @@ def check_guidance_is_the_formula(model: PixelModel, guidance: float) -> None:
 
     with inference_mode(model), replaced(sampling_transforms, "inverse_cdf", spy):
         both = ConditionInputs.together([told, told.untold()])
-        autoregressive_loop(model, model.condition(both, 2 * count), choose, 2 * count, height, width, "step")
+        autoregressive_loop(
+            model, model.condition(both, 2 * count), choose, (2 * count, height, width), SamplingConfig(engine="numpy")
+        )
         torch.testing.assert_close(guided_log_prob(model, x, told, guidance), wanted, rtol=1e-9, atol=1e-9)
         one = x[:1].expand(count, -1, -1, -1)  # is told nothing once
         each = guided_log_prob(model, one.contiguous(), told, guidance)
@@ -163,6 +166,6 @@ def check_batches(model: PixelModel) -> None:
     whole = sample(model, 4, seed=2, guidance=2.0, **asked)
     parts = sample(model, 4, seed=2, guidance=2.0, batch_size=3, **asked)
     assert torch.equal(whole.levels, parts.levels)
-    scores = [evaluate(model, whole.levels, batch_size=n, **asked).per_image for n in (4, 3)]
+    scores = [evaluate(model, whole.levels, batch_size=n, **asked).nats_per_image for n in (4, 3)]
     np.testing.assert_allclose(scores[0], scores[1], rtol=1e-9)
     np.testing.assert_allclose(scores[0], -whole.nats.numpy(), rtol=1e-9)

@@ -5,6 +5,7 @@ Numbers P3, P4, ... are those of the pitfalls that this project collected from p
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from pointillist.distributions import likelihoods, sampling_transforms
 from pointillist.distributions.likelihoods import DiscretizedLogisticMixture
-from pointillist.engine.naive import NaiveEngine
+from pointillist.engine.naive import NaiveStepper
 from pointillist.engine.numpy.interpreter import Interpreter
 from pointillist.evaluation import likelihood as evaluation
 from pointillist.images import ImageSpec
@@ -91,8 +92,8 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @fault("P12: what was drawn is not rounded to a level before it is fed back", lambda: _scored(engine="naive"))
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = NaiveEngine.observe
-    patch.setattr(NaiveEngine, "observe", lambda self, values: kept(self, values + 0.1))
+    kept = NaiveStepper.observe
+    patch.setattr(NaiveStepper, "observe", lambda self, values: kept(self, values + 0.1))
 
 
 def _scored(engine: str, **how: Any) -> None:
@@ -174,25 +175,24 @@ def _evaluated() -> None:
 
 @fault("P10: the last, partial batch is dropped", _evaluated)
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = evaluation._source
+    kept = evaluation.BatchReader
 
-    def source(*args: Any) -> Any:
-        read, count, notes = kept(*args)
-        return read, count // 4 * 4, notes
+    def reader(*args: Any, **kwargs: Any) -> Any:
+        found = kept(*args, **kwargs)
+        found.count = found.count // 4 * 4
+        return found
 
-    patch.setattr(evaluation, "_source", source)
+    patch.setattr(evaluation, "BatchReader", reader)
 
 
 @fault("P10: means of unequal batches are averaged", _evaluated)
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = evaluation.Evaluation.of
 
-    def of(per_image: np.ndarray, dims: int, notes: tuple[str, ...] = (), *order: Any) -> evaluation.Evaluation:
-        means = np.array([per_image[i : i + 4].mean() for i in range(0, len(per_image), 4)])
-        whole, wrong = kept(per_image, dims, notes), kept(means, dims, notes)
-        return evaluation.Evaluation(
-            wrong.nats, wrong.bits_per_dim, whole.interval, whole.count, dims, per_image, notes
-        )
+    def of(nats: np.ndarray, dims: int, **facts: Any) -> evaluation.Evaluation:
+        means = np.array([nats[i : i + 4].mean() for i in range(0, len(nats), 4)])
+        wrong = kept(means, dims)
+        return replace(kept(nats, dims, **facts), nats=wrong.nats, bits_per_dim=wrong.bits_per_dim)
 
     patch.setattr(evaluation.Evaluation, "of", of)
 
@@ -201,9 +201,8 @@ def _(patch: pytest.MonkeyPatch) -> None:
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = evaluation.Evaluation.of
 
-    def of(per_image: np.ndarray, dims: int, notes: tuple[str, ...] = (), *order: Any) -> evaluation.Evaluation:
-        whole = kept(per_image, dims, notes)
-        mean = whole.nats / dims
-        return evaluation.Evaluation(whole.nats, mean, whole.interval, whole.count, dims, per_image, notes)
+    def of(nats: np.ndarray, dims: int, **facts: Any) -> evaluation.Evaluation:
+        whole = kept(nats, dims, **facts)
+        return replace(whole, bits_per_dim=whole.nats / dims)
 
     patch.setattr(evaluation.Evaluation, "of", of)

@@ -33,13 +33,13 @@ def check_raster_of_the_turned_image(name: str, height: int, width: int) -> None
     """The definition of the eight rasters, with learned positions that turn too: same weights, other orientation."""
     order = get_order(name)
     image = ImageSpec.infer((2, height, width), 5)
-    turned = ImageSpec.infer((2, *order.turned_size(height, width)), 5)
+    turned = ImageSpec.infer((2, *order.raster_size(height, width)), 5)
     model = dirty(make_model("gated-pixelcnn", image, position=True, labels=True, orders=(name,)))
     raster = make_model("gated-pixelcnn", turned, position=True, labels=True)
     state = model.state_dict()
-    raster.load_state_dict({**state, "position.map": order.turn(state["position.map"])})
+    raster.load_state_dict({**state, "position.map": order.to_raster(state["position.map"])})
     x = random_levels(model, 2)
-    expected = order.turn_back(raster.log_prob_map(order.turn(x), "dog"))
+    expected = order.from_raster(raster.log_prob_map(order.to_raster(x), "dog"))
     torch.testing.assert_close(model.log_prob_map(x, "dog"), expected)
 
 
@@ -50,23 +50,23 @@ def check_average(names: tuple[str, ...], model_name: str = "pixelcnn") -> None:
     found = evaluate(model, every, order="average", batch_size=7)
     with torch.no_grad():
         nats = torch.stack([model.log_prob(every, order=name) for name in names])
-    np.testing.assert_allclose(-found.per_image, nats.logsumexp(0) - math.log(len(names)), rtol=1e-12)
-    assert abs(np.exp(-found.per_image).sum() - 1) < 1e-12
+    np.testing.assert_allclose(-found.nats_per_image, nats.logsumexp(0) - math.log(len(names)), rtol=1e-12)
+    assert abs(np.exp(-found.nats_per_image).sum() - 1) < 1e-12
     each = evaluate(model, every, order="each")
-    np.testing.assert_allclose(each.per_image, -nats.mean(0), rtol=1e-12)
-    assert (each.per_image >= found.per_image - 1e-12).all()
-    np.testing.assert_allclose(list(each.by_order.values()), -nats.mean(1), rtol=1e-12)
+    np.testing.assert_allclose(each.nats_per_image, -nats.mean(0), rtol=1e-12)
+    assert (each.nats_per_image >= found.nats_per_image - 1e-12).all()
+    np.testing.assert_allclose(list(each.nats_by_order.values()), -nats.mean(1), rtol=1e-12)
     for name, row in zip(names, nats, strict=True):
         one = evaluate(model, every, order=name)
-        assert (one.order, list(one.by_order)) == (name, [name])
-        np.testing.assert_allclose(one.per_image, -row, rtol=1e-12)
+        assert (one.order, list(one.nats_by_order)) == (name, [name])
+        np.testing.assert_allclose(one.nats_per_image, -row, rtol=1e-12)
 
 
-def by_mask(x: Tensor, kernel: Tensor, bias: Tensor, dilation: int, *, snake: bool) -> Tensor:
+def by_mask(x: Tensor, kernel: Tensor, bias: Tensor, dilation: int, *, s_curve: bool) -> Tensor:
     """The paper's way: unfold, times a mask of each site and tap, times the kernel."""
     size, (height, width) = kernel.shape[2], x.shape[2:]
     reach = size // 2 * dilation
-    places = get_order("s-curve" if snake else "raster").places(height, width)
+    places = get_order("s-curve" if s_curve else "raster").rank(height, width)
     around = np.pad(places, reach, constant_values=height * width)
     rows, columns = np.indices((height, width))
     mask = np.stack(
@@ -78,13 +78,13 @@ def by_mask(x: Tensor, kernel: Tensor, bias: Tensor, dilation: int, *, snake: bo
     return out.unflatten(2, (height, width))
 
 
-def check_masked(size: tuple[int, int], kernel_size: int, dilation: int, *, snake: bool) -> None:
+def check_masked(size: tuple[int, int], kernel_size: int, dilation: int, *, s_curve: bool) -> None:
     """Values and gradients of the factored convolution are those of the mask."""
     x = torch.randn(2, 3, *size, dtype=torch.float64, requires_grad=True)
     kernel = torch.randn(4, 3, kernel_size, kernel_size, dtype=torch.float64, requires_grad=True)
     bias = torch.randn(4, dtype=torch.float64, requires_grad=True)
-    found = local_convolution(x, kernel, bias, dilation, snake=snake)
-    expected = by_mask(x, kernel, bias, dilation, snake=snake)
+    found = local_convolution(x, kernel, bias, dilation, s_curve=s_curve)
+    expected = by_mask(x, kernel, bias, dilation, s_curve=s_curve)
     torch.testing.assert_close(found, expected)
     weights = torch.randn_like(found)
     for a, b in zip(

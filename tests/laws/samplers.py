@@ -14,6 +14,7 @@ from pointillist.distributions.likelihoods import inverse_cdf
 from pointillist.model.inference import inference_mode
 from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.api import sample
+from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.loop import ENGINES, ObservedPixels, autoregressive_loop
 
 from .causal import places
@@ -108,7 +109,9 @@ def check_unroll_is_given_conditionals(model: PixelModel, height: int, width: in
     with inference_mode(model):
         condition = model.condition(None, 2, (height, width))
         for name in WALKING:
-            assert torch.equal(autoregressive_loop(model, condition, choose, 2, height, width, name), x)
+            assert torch.equal(
+                autoregressive_loop(model, condition, choose, (2, height, width), SamplingConfig(engine=name)), x
+            )
             torch.testing.assert_close(found, model.log_prob_map(x), rtol=1e-9, atol=1e-9)
 
 
@@ -129,7 +132,12 @@ def check_known_is_kept(model: PixelModel, height: int, width: int) -> None:
         with inference_mode(model):
             condition = model.condition(None, 2, (height, width))
             painted = autoregressive_loop(
-                model, condition, choose, 2, height, width, name, known=ObservedPixels(noise, mask)
+                model,
+                condition,
+                choose,
+                (2, height, width),
+                SamplingConfig(engine=name),
+                known=ObservedPixels(noise, mask),
             )
             assert torch.equal(painted, x)
             torch.testing.assert_close(found, model.log_prob_map(x) * ~mask, rtol=1e-9, atol=1e-9)

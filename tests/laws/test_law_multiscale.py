@@ -10,7 +10,7 @@ import torch
 from pointillist.errors import EngineError
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
-from pointillist.networks import MultiscalePixelRNN, painting_order
+from pointillist.networks import MultiscalePixelRNN, sampling_order
 from pointillist.nn.passes import FullPass
 from pointillist.sampling.loop import autoregressive_loop, create_stepper
 
@@ -74,7 +74,7 @@ def test_the_order_of_painting(factor: int, size: tuple[int, int], order: list[l
     """The small image in its rows, then what is left, in rows."""
     model = multiscale((1, *size), factor=factor)
     assert model.places(*size).tolist() == order
-    assert painting_order(model.stages(*size), *size).tolist() == order
+    assert sampling_order(model.stages(*size), *size).tolist() == order
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_rows_are_reported_in_rows_of_the_image() -> None:
     zeros = lambda site, log_probs: torch.zeros(1, dtype=torch.int64)  # noqa: E731
     with torch.inference_mode():
         autoregressive_loop(
-            model, model.condition(None, 1), zeros, 1, 4, 4, on_row=lambda done, levels: rows.append(done)
+            model, model.condition(None, 1), zeros, (1, 4, 4), on_row=lambda done, levels: rows.append(done)
         )
     assert rows == sorted(rows)
     assert rows == [0, 1, 1, 2, 3, 4]

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Unpack
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float
 from PIL import Image
 
@@ -19,8 +18,9 @@ from pointillist.images import ImageSpec, channel_names
 from pointillist.model.arguments import check_site
 from pointillist.model.inference import inference_mode
 from pointillist.model.pixel_model import PixelModel
-from pointillist.sampling.api import Samples, UniformSampler, seeded_uniforms
-from pointillist.sampling.completion import continued
+from pointillist.sampling.api import Samples, seeded_uniforms
+from pointillist.sampling.completion import complete
+from pointillist.sampling.config import SamplingConfig
 from pointillist.visualization import heat_map, image_grid, png_bytes
 
 Place = tuple[int, int] | tuple[int, int, int]
@@ -159,8 +159,9 @@ def what_if_of(
 
 def _goes_on(asked: ImageQuery, kept: Bool[np.ndarray, "c h w"], n: int, seed: int, engine: str) -> Samples:
     """Continuations of an image from what is kept."""
-    chooser = UniformSampler(torch.from_numpy(seeded_uniforms(seed, range(n), asked.shape)), 1.0, 1.0, 1.0)
-    found = continued(asked.model, asked.x, kept, asked.told[np.zeros(n, np.int64)], chooser, engine, asked.order)
+    uniforms = seeded_uniforms(seed, range(n), asked.shape)
+    config = SamplingConfig(engine=engine, order=asked.order.name)
+    found = complete(asked.model, asked.x, kept, asked.told[np.zeros(n, np.int64)], uniforms, config)
     return replace(found, seed=seed)
 
 

@@ -41,19 +41,19 @@ class Cost:
 
 def cost_of(program: Program) -> Cost:
     """The operations of all sites of an image, and the weights of all rows and sites."""
-    pixel = [*(i for step in program.steps for i in step), *program.after]
+    pixel = [*(i for step in program.sub_steps for i in step), *program.post_draw]
     return Cost(
-        _flops(program, program.row) + _once(program),
+        _flops(program, program.per_row) + _once(program),
         _flops(program, pixel),
-        sum(_bytes(i) * _rows(program, i) for i in program.row) + sum(map(_bytes, program.once)),
+        sum(_bytes(i) * _rows(program, i) for i in program.per_row) + sum(map(_bytes, program.per_image)),
         sum(_bytes(i) * _sites(program, i) for i in pixel),
     )
 
 
 def _rows(program: Program, instruction: Instruction) -> int:
     """How many rows it runs in: those of its grid, or along an S-curve those of one parity."""
-    if instruction.turn is not None:
-        return (program.height + 1 - instruction.turn) // 2
+    if instruction.row_parity is not None:
+        return (program.height + 1 - instruction.row_parity) // 2
     return -(-program.height // instruction.scale)
 
 
@@ -66,7 +66,7 @@ def _flops(program: Program, part: Iterable[Instruction]) -> float:
 
 
 def _once(program: Program) -> float:
-    return sum(OPCODES[i.opcode].flops(i) for i in program.once)
+    return sum(OPCODES[i.opcode].flops(i) for i in program.per_image)
 
 
 def _bytes(instruction: Instruction) -> int:

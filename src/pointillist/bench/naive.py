@@ -11,6 +11,7 @@ from pointillist.bench.timing import Case, cpu_time
 from pointillist.bench.workload import Workload
 from pointillist.model.inference import inference_mode
 from pointillist.sampling.api import UniformSampler
+from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.loop import ObservedPixels, autoregressive_loop
 
 PIXELS = 8
@@ -37,13 +38,13 @@ def _case(subject: Workload, batch: int, layout: torch.memory_format) -> Case:
 
 def _parts(subject: Workload) -> list[Tensor]:
     """The sites that each stage of the model paints, `[n, 2]`."""
-    size = subject.order.turned_size(*subject.size)
+    size = subject.order.raster_size(*subject.size)
     known = torch.zeros(size, dtype=torch.bool)
     parts = []
     for stage in subject.model.stages(*size):
         now = known.clone()
         stage.grid(now)[:] = True
-        parts.append(subject.order.turn_back(now & ~known).nonzero())
+        parts.append(subject.order.from_raster(now & ~known).nonzero())
         known = now
     return parts
 
@@ -64,7 +65,7 @@ def _paint(subject: Workload, batch: int, sites: Tensor) -> float:
     shape = (batch, model.image.channels, *size)
     known = ObservedPixels(torch.zeros(shape, dtype=torch.int64), mask)
     uniforms = torch.rand(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    chooser = UniformSampler(uniforms, guidance=1.0, temperature=1.0, top_p=1.0)
+    chooser, naive = UniformSampler(uniforms), SamplingConfig(engine="naive")
     with inference_mode(model):
         condition = model.condition(None, batch, size)
-        return cpu_time(lambda: autoregressive_loop(model, condition, chooser, batch, *size, "naive", known=known))
+        return cpu_time(lambda: autoregressive_loop(model, condition, chooser, (batch, *size), naive, known=known))

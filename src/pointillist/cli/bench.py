@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pointillist.cli.output import Bar, print_facts, print_json, print_table, refuse_existing
+from pointillist.cli.output import (
+    QUANTIZE_HELP,
+    Bar,
+    print_facts,
+    print_json,
+    print_table,
+    quantized,
+    refuse_existing,
+)
 from pointillist.cli.settings import FLAG
-from pointillist.cli.weights import HELP as ROUNDED
-from pointillist.cli.weights import with_weights
 
 if TYPE_CHECKING:
     from pointillist.bench import BenchConfig, BenchReport
@@ -25,7 +31,7 @@ EPILOG = """Examples:
 
   pointillist bench runs/digits --engines naive,step --training 0
 
-  pointillist bench --set model.network.channels=128 --weights int8
+  pointillist bench --set model.network.channels=128 --quantize int8
 
   pointillist bench --threads 1,2 --json speed.json
 
@@ -51,7 +57,7 @@ Sets = Annotated[
 Size = Annotated[str | None, _option(value="SIZE", text="28 or 48x64; else the model's own, or 28.", panel=_WHAT)]
 Levels = Annotated[int, _option(value="N", text="Of an untrained model.", panel=_WHAT, low=2)]
 Mode = Annotated[str, _option(value="KIND", text="Of an untrained model: grey, rgb or rgba.", panel=_WHAT)]
-Weights = Annotated[str | None, _option(value="KIND", text=ROUNDED, panel=_WHAT)]
+Quantize = Annotated[str | None, _option(value="KIND", text=QUANTIZE_HELP, panel=_WHAT)]
 Batch = Annotated[str, _option(value="N,N", text="Images painted at once.", panel=_WHAT)]
 Engines = Annotated[str | None, _option(value="NAME,NAME", text="Else all that run here.", panel=_WHAT)]
 Threads = Annotated[str, _option(value="N,N", text="More than one are compared with one.", panel=_WHAT)]
@@ -72,7 +78,7 @@ def bench(
     size: Size = None,
     levels: Levels = 256,
     mode: Mode = "grey",
-    weights: Weights = None,
+    quantize: Quantize = None,
     batch: Batch = "1,16",
     engines: Engines = None,
     threads: Threads = "1",
@@ -96,7 +102,7 @@ def bench(
             refuse_existing(path, force)
     wanted = None if size is None else parse_size(size)
     subject, name = _model(model, sets or [], wanted, levels, mode)
-    subject, name = with_weights(subject, weights), f"{name} {weights or ''}".rstrip()
+    subject, name = quantized(subject, quantize), f"{name} {quantize or ''}".rstrip()
     plan = BenchConfig(
         size=wanted or (subject.image.height, subject.image.width),
         batches=_numbers("--batch", batch),

@@ -175,20 +175,10 @@ def query_from_dataset(
     model: PretrainedPixelModel, images: ImageDataset, number: int, given: dict[str, Any]
 ) -> tuple[Any, Any]:
     """Levels of an image, and what the model is told of it: what was typed, and else what the data say."""
-    import numpy as np
+    from pointillist.model.batches import BatchReader
 
-    from pointillist.conditioning import ConditionInputs
-    from pointillist.evaluation.likelihood import check_spec
-    from pointillist.model.dataset_conditions import DatasetConditions
-
-    check_spec(model, images)
-    index = np.array([number])
-    batch = images.batch(index, seed=0)
-    told = DatasetConditions(model, images)(index, batch)
-    height, width = batch.levels.shape[2:]
-    typed = model.told(**given, count=1, size=(height, width))
-    told = ConditionInputs(1, {name: (typed if name in given else told).parts[name] for name in typed.parts})
-    return batch.levels[0], told
+    levels, inputs = BatchReader(model, images.subset([number]), **given).read(0, 1)
+    return levels[0], inputs
 
 
 def _calibration(

@@ -102,7 +102,7 @@ def class_bits(evaluation: Evaluation, labels: np.ndarray, classes: tuple[str, .
     """An evaluation, class by class; classes without an image are left out."""
     out = []
     for number, name in enumerate(classes):
-        mine = evaluation.per_image[labels == number]
+        mine = evaluation.nats_per_image[labels == number]
         if len(mine):
             part = Evaluation.of(mine, evaluation.dims)
             out.append(ClassBits(name, part.count, part.bits_per_dim, part.interval))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from pointillist.analysis.color_scales import color_scale_max
-from pointillist.analysis.receptive_field import channel_names
 from pointillist.checkpoint.files import fingerprint
-from pointillist.images import ImageSpec, dequantise
+from pointillist.images import ImageSpec, channel_names, dequantise
 from pointillist.model.config import ModelConfig
 from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.engines import resolve_engine

@@ -11,9 +11,9 @@ from pointillist.analysis.attribution import gradient_of
 from pointillist.analysis.counterfactual import Place, what_if_of
 from pointillist.analysis.distribution import LevelDistribution, MixtureComponents, distributions_of
 from pointillist.analysis.query import ImageQuery
-from pointillist.analysis.receptive_field import channel_names
 from pointillist.analysis.surprisal import maps_of
 from pointillist.distributions.sampling_transforms import apply_guidance, apply_temperature_top_p
+from pointillist.images import channel_names
 from pointillist.model.pixel_model import PixelModel
 from pointillist.studio import schemas
 from pointillist.studio.conversion import decode_query, encode_floats, encode_levels

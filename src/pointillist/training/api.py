@@ -16,7 +16,7 @@ from rich.console import Console
 from pointillist._version import __version__
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, TrainingError
-from pointillist.evaluation.likelihood import check_spec
+from pointillist.model.batches import check_spec
 from pointillist.model.pretrained import PretrainedPixelModel, default_card, load
 from pointillist.training.config import TrainConfig
 from pointillist.training.loop_state import TrainerState

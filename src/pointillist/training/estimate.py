@@ -18,7 +18,8 @@ import torch
 from rich.console import Console
 
 from pointillist.errors import TrainingError
-from pointillist.evaluation.likelihood import check_spec, evaluate
+from pointillist.evaluation.likelihood import evaluate
+from pointillist.model.batches import check_spec
 from pointillist.model.pretrained import PretrainedPixelModel
 from pointillist.system.hardware import free_bytes
 from pointillist.system.memory import measure_peak_memory
