@@ -69,7 +69,7 @@ class Setting:
     def parameter(self) -> inspect.Parameter:
         """The parameter as typer reads it from a signature."""
         # brackets are markup on the help page
-        help_text = self.help.replace("[", r"\[")
+        help_text = self.help.replace("[", "(").replace("]", ")")
         option = typer.Option(
             self.flags, help=help_text, rich_help_panel=self.panel, metavar=self.metavar, show_default=False
         )
