@@ -46,7 +46,8 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").rglob("*.toml")), ids=lambda p: p.name)
 def test_recipes_are_valid(recipe: Path) -> None:
     """Every recipe names only settings that exist, in range."""
-    from pointillist.training.run_config import RunConfig, read_toml
+    from pointillist.training.run_config import RunConfig
+    from pointillist.training.settings_tree import read_toml
 
     assert RunConfig.from_dict(read_toml(recipe)).model.type
 

@@ -165,7 +165,8 @@ def _model(
     from pointillist.images import ImageSpec
     from pointillist.model.pretrained import build, load
     from pointillist.networks import names
-    from pointillist.training.run_config import RunConfig, assign, parse_assignment
+    from pointillist.training.run_config import RunConfig
+    from pointillist.training.settings_tree import assign, parse_assignment
 
     kind, _, preset = name.partition(":")
     if kind not in names() or Path(name).exists():

@@ -114,7 +114,7 @@ def evaluate(
     from pointillist.errors import ConfigError
     from pointillist.evaluation.likelihood import evaluate as evaluate_likelihood
     from pointillist.model.pretrained import load
-    from pointillist.training.precision import resolve_device
+    from pointillist.training.setup import resolve_device
 
     if per_image is not None:
         reject_existing(per_image, force)
@@ -158,8 +158,9 @@ def resolve_data_options(model: PretrainedPixelModel, data: str, sets: list[str]
         ConfigError: if a setting of `sets` is wrong, or is not about reading images.
     """
     from pointillist.errors import ConfigError
-    from pointillist.training.run_config import RunConfig, assign, parse_assignment
+    from pointillist.training.run_config import RunConfig
     from pointillist.training.run_folder import recorded_settings
+    from pointillist.training.settings_tree import assign, parse_assignment
 
     record = recorded_settings(model).get("data", {})
     same = _same_source(record.get("source"), data)

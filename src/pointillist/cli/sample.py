@@ -124,7 +124,7 @@ def sample(
     from pointillist.model.dataset_conditions import precompute_text_embeddings
     from pointillist.model.pretrained import load
     from pointillist.sampling.engines import choose_engine
-    from pointillist.training.precision import resolve_device
+    from pointillist.training.setup import resolve_device
 
     first = choose_engine(engine)  # an error before the model is read
     kind, path = target(out, form)
