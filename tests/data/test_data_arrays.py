@@ -156,13 +156,13 @@ def test_members_are_chosen_by_name(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"choose one of its members with `array`: rgb16, rgb24"):
         load_data(tmp_path / "a.npz")
     with pytest.raises(DataError, match=r"no array 'rgb99'.*rgb24"):
-        load_data(tmp_path / "a.npz", array="rgb99")
-    data = load_data(tmp_path / "a.npz", array="rgb24", text_from="name", label_from="group", valid_fraction=0).get(
+        load_data(tmp_path / "a.npz", npz_key="rgb99")
+    data = load_data(tmp_path / "a.npz", npz_key="rgb24", caption_column="name", label_column="group", valid_fraction=0).get(
         "train"
     )
     assert (data.spec.shape, data.texts, data.classes) == ((3, 4, 4), ("u", "v", "w"), ("p", "q"))
     with pytest.raises(DataError, match=r"no 'title' for every split"):
-        load_data(tmp_path / "a.npz", array="rgb24", text_from="title")
+        load_data(tmp_path / "a.npz", npz_key="rgb24", caption_column="title")
 
 
 def test_a_bare_array_file(tmp_path: Path) -> None:

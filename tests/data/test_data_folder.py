@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from pointillist.data import load_data
-from pointillist.data import memory as memory_module
 from pointillist.errors import DataError
+from pointillist.system import memory as memory_module
 
 
 def paint(path: Path, value: Any = 0, size: tuple[int, int] = (4, 3), mode: str = "RGB") -> Path:
@@ -104,7 +104,7 @@ def test_metadata_in_each_split_with_named_labels(tmp_path: Path) -> None:
     for split, label in (("train", "cat"), ("test", "dog")):
         paint(tmp_path / split / "x.png")
         (tmp_path / split / "metadata.jsonl").write_text(json.dumps({"file_name": "x.png", "kind": label}))
-    splits = load_data(tmp_path, label_from="kind")
+    splits = load_data(tmp_path, label_column="kind")
     assert splits.get("test").classes == ("cat", "dog")
     assert splits.get("test")[0]["label"] == 1
 
@@ -130,14 +130,14 @@ def test_wrong_metadata_are_named(tmp_path: Path, line: str, message: str) -> No
 def test_missing_columns_are_named(tmp_path: Path) -> None:
     paint(tmp_path / "a.png")
     (tmp_path / "metadata.jsonl").write_text('{"file_name": "a.png", "title": "x"}')
-    assert all_of(tmp_path, text_from="title").texts == ("x",)
+    assert all_of(tmp_path, caption_column="title").texts == ("x",)
     with pytest.raises(DataError, match=r"'caption' is not in the metadata, which have: file_name, title"):
-        all_of(tmp_path, text_from="caption")
+        all_of(tmp_path, caption_column="caption")
 
 
 def test_file_names_can_be_captions(tmp_path: Path) -> None:
     paint(tmp_path / "red_kite-shield 2.png")
-    assert all_of(tmp_path, text_from="filename").texts == ("red kite shield 2",)
+    assert all_of(tmp_path, caption_column="filename").texts == ("red kite shield 2",)
 
 
 def test_mixed_sizes_name_the_first_two_and_the_option(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_mixed_sizes_name_the_first_two_and_the_option(tmp_path: Path) -> None:
     assert data.spec.shape == (3, 3, 4)
     assert "1 of 3 images brought to 3x4 (crop, area)" in data.notes
     with pytest.raises(DataError, match=r"c.png is 6x5 .*crop, pad or stretch"):
-        all_of(tmp_path, size=(3, 4), fit="exact")
+        all_of(tmp_path, size=(3, 4), resize_mode="exact")
 
 
 @pytest.mark.parametrize("damage", ["empty", "text", "cut"])

@@ -10,7 +10,7 @@ from PIL import Image
 from tests.datasets import dataset_of
 
 from pointillist.data import load_data
-from pointillist.data.channels import luma, on_white
+from pointillist.data.pixels import luma, on_white
 from pointillist.images import ImageSpec
 
 

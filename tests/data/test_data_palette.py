@@ -131,18 +131,18 @@ def archive(path: Path, **more: Any) -> Path:
 
 
 def test_indexes_beside_their_palette_are_kept(tmp_path: Path) -> None:
-    data = load_data(archive(tmp_path / "a.npz"), array="index", palette="colours").get("train")
+    data = load_data(archive(tmp_path / "a.npz"), npz_key="index", palette="colours").get("train")
     assert data.spec.palette == COLOURS
     assert data[0]["levels"].flatten().tolist() == [0, 1, 2, 1]
-    again = load_data(tmp_path / "a.npz", array="index", spec=data.spec).get("train")
+    again = load_data(tmp_path / "a.npz", npz_key="index", spec=data.spec).get("train")
     assert again.spec == data.spec
-    clear = load_data(tmp_path / "a.npz", array="index", palette="colours", transparent=1).get("train")
+    clear = load_data(tmp_path / "a.npz", npz_key="index", palette="colours", transparent_index=1).get("train")
     assert clear.spec.palette == (COLOURS[0], (0, 0, 0, 0), COLOURS[2])
-    assert load_data(tmp_path / "a.npz", array="index", palette="colours", transparent=1, spec=clear.spec).get("train")
-    with pytest.raises(ConfigError, match=r"`transparent` \(=3\) must be one of the 3 colours"):
-        load_data(tmp_path / "a.npz", array="index", palette="colours", transparent=3)
+    assert load_data(tmp_path / "a.npz", npz_key="index", palette="colours", transparent_index=1, spec=clear.spec).get("train")
+    with pytest.raises(ConfigError, match=r"`transparent_index` \(=3\) must be one of the 3 colours"):
+        load_data(tmp_path / "a.npz", npz_key="index", palette="colours", transparent_index=3)
     with pytest.raises(ConfigError, match=r"`ordered` \(=True\) cannot be with a palette"):
-        load_data(tmp_path / "a.npz", array="index", palette="colours", ordered=True)
+        load_data(tmp_path / "a.npz", npz_key="index", palette="colours", ordered=True)
 
 
 def test_an_index_beyond_the_palette_is_named(tmp_path: Path) -> None:

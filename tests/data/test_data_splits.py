@@ -96,7 +96,7 @@ def test_a_member_or_the_captions_say_what_belongs_together(tmp_path: Path) -> N
     x = np.arange(80, dtype=np.uint8).reshape(20, 2, 2)
     np.savez(tmp_path / "x.npz", x=x, name=names, text=names, folder=np.array(["f"] * 20))
     for by in ("name", "text"):
-        splits = load_data(tmp_path / "x.npz", split_by=by, valid_fraction=0.25, text_from="folder,name")
+        splits = load_data(tmp_path / "x.npz", group_by=by, valid_fraction=0.25, caption_column="folder,name")
         train, valid = splits.get("train"), splits.get("valid")
         assert (len(train), len(valid)) == (15, 5)
         assert train.texts is not None
@@ -104,6 +104,6 @@ def test_a_member_or_the_captions_say_what_belongs_together(tmp_path: Path) -> N
         assert set(valid.texts).isdisjoint(train.texts)
         assert valid.texts[0].startswith("f, ")
     with pytest.raises(DataError, match=r"no 'kind' for every split"):
-        load_data(tmp_path / "x.npz", split_by="kind")
-    with pytest.raises(DataError, match=r"`split_by` \(='text'\) is not in"):
-        load_data(x, split_by="text")
+        load_data(tmp_path / "x.npz", group_by="kind")
+    with pytest.raises(DataError, match=r"`group_by` \(='text'\) is not in"):
+        load_data(x, group_by="text")

@@ -79,10 +79,10 @@ def test_plain_bytes_and_broken_cells(tmp_path: Path, offline: Any) -> None:
     offline.Dataset.from_dict(rows).to_parquet(tmp_path / "a.parquet")
     with pytest.raises(DataError, match=r"a.parquet:all\[1\] cannot be read as an image"):
         load_data(tmp_path / "a.parquet")
-    data = load_data(tmp_path / "a.parquet", skip_bad=True, text_from="name").get("train")
+    data = load_data(tmp_path / "a.parquet", skip_bad=True, caption_column="name").get("train")
     assert data.texts == ("a",)
     with pytest.raises(DataError, match=r"no column 'title': its columns are image, name"):
-        load_data(tmp_path / "a.parquet", text_from="title")
+        load_data(tmp_path / "a.parquet", caption_column="title")
 
 
 def test_a_table_without_images_is_named(tmp_path: Path, offline: Any) -> None:

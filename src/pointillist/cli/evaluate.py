@@ -33,7 +33,7 @@ EPILOG = """Examples:
   pointillist evaluate runs/mine held-out/ --json"""
 
 # how images become levels travels to every data set; how a source is cut and named belongs to that source alone
-_READING = ("size", "fit", "resample", "binarise", "threshold")
+_READING = ("size", "resize_mode", "resample", "binarise", "threshold")
 
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a shipped name, or a hub id.")]

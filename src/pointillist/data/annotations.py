@@ -12,15 +12,59 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pointillist.data.columns import Annotations
 from pointillist.data.decode import ImageSource, decode
 from pointillist.data.options import DataOptions
-from pointillist.data.resize import fitted
+from pointillist.data.pixels import fitted
 from pointillist.errors import DataError
 from pointillist.images import ImageSpec, Mode
 
 _PICTURES: dict[int, Mode] = {1: "grey", 3: "rgb", 4: "rgba"}
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """One entry for each image.
+
+    Attributes:
+        attributes: `int64 [n]` by name, -1 where an image has none; `values` holds the names of their numbers.
+        vectors: `float32 [n d]`.
+        hints: `n c h w` on the grid of the images: integers, which `hint_spec` explains, or floats.
+    """
+
+    attributes: Mapping[str, np.ndarray] = field(default_factory=dict)
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    vectors: np.ndarray | None = None
+    hints: np.ndarray | None = None
+    hint_spec: ImageSpec | None = None
+
+    def check(self, count: int, size: tuple[int, int], name: str) -> None:
+        """Refuse columns that do not belong to `count` images of a size.
+
+        Raises:
+            DataError: naming the first that does not.
+        """
+        found = {**self.attributes, "vectors": self.vectors, "hints": self.hints}
+        for what, column in found.items():
+            if column is not None and len(column) != count:
+                raise DataError(f"{name} has {count:,} images but {len(column):,} {what}: give one for each image.")
+        if self.vectors is not None and (self.vectors.ndim != 2 or not np.isfinite(self.vectors).all()):
+            raise DataError(f"The vectors of {name} must be finite numbers [n, d], not of shape {self.vectors.shape}.")
+        if self.hints is not None and self.hints.shape[2:] != size:
+            raise DataError(
+                f"The hints of {name} are {'x'.join(map(str, self.hints.shape[2:]))} and its images "
+                f"{size[0]}x{size[1]}: bring them to one size."
+            )
+
+    def take(self, index: np.ndarray) -> Annotations:
+        """The entries of some images."""
+        return Annotations(
+            {name: column[index] for name, column in self.attributes.items()},
+            self.values,
+            None if self.vectors is None else self.vectors[index],
+            None if self.hints is None else self.hints[index],
+            self.hint_spec,
+        )
 
 
 @dataclass(frozen=True)
@@ -62,13 +106,13 @@ class RawAnnotations:
 
 def extras_of_members(read: Callable[[str, int | None], np.ndarray], options: DataOptions, name: str) -> RawAnnotations:
     """Members of an archive; `read(stem, axes)` gives one for all images."""
-    attributes = {what: read(what, 1) for what in options.attributes}
-    vectors = None if options.vector_from is None else read(options.vector_from, 2)
-    if options.hint_from is None:
+    attributes = {what: read(what, 1) for what in options.attribute_columns}
+    vectors = None if options.vector_column is None else read(options.vector_column, 2)
+    if options.hint_column is None:
         return RawAnnotations(attributes, vectors)
-    hints = read(options.hint_from, None)
+    hints = read(options.hint_column, None)
     if hints.ndim not in (3, 4) or hints.dtype.kind not in "fiub":
-        raise DataError(f"The hints {options.hint_from!r} of {name} have shape {hints.shape}: give (n, h, w[, c]).")
+        raise DataError(f"The hints {options.hint_column!r} of {name} have shape {hints.shape}: give (n, h, w[, c]).")
     hints = hints[:, None] if hints.ndim == 3 else np.ascontiguousarray(hints.transpose(0, 3, 1, 2))
     return RawAnnotations(attributes, vectors, hints)
 
@@ -77,14 +121,14 @@ def extras_of_folder(
     folder: Path, kept: Sequence[Path], rows: Mapping[Path, Row] | None, size: tuple[int, int], options: DataOptions
 ) -> RawAnnotations:
     """Columns of the metadata, and the folder of hints, which has a file of the same name for each image."""
-    if rows is None and (options.attributes or options.vector_from):
-        asked = options.attributes[0] if options.attributes else options.vector_from
+    if rows is None and (options.attribute_columns or options.vector_column):
+        asked = options.attribute_columns[0] if options.attribute_columns else options.vector_column
         raise DataError(f"The column {asked!r} needs a metadata.jsonl or .csv in {folder}: add one.")
-    attributes = {what: _column(kept, rows or {}, what) for what in options.attributes}
+    attributes = {what: _column(kept, rows or {}, what) for what in options.attribute_columns}
     vectors = None
-    if options.vector_from is not None:
-        vectors = _vectors(kept, rows or {}, options.vector_from)
-    hints = None if options.hint_from is None else _paired(folder, kept, size, options)
+    if options.vector_column is not None:
+        vectors = _vectors(kept, rows or {}, options.vector_column)
+    hints = None if options.hint_column is None else _paired(folder, kept, size, options)
     return RawAnnotations(attributes, vectors, hints)
 
 
@@ -94,8 +138,8 @@ def refuse_extras(options: DataOptions, name: str) -> None:
     Raises:
         DataError: if the options ask for any.
     """
-    if options.attributes or options.vector_from or options.hint_from:
-        asked = options.attributes[0] if options.attributes else options.vector_from or options.hint_from
+    if options.attribute_columns or options.vector_column or options.hint_column:
+        asked = options.attribute_columns[0] if options.attribute_columns else options.vector_column or options.hint_column
         raise DataError(
             f"{asked!r} cannot be read from {name}: attributes, vectors and hints come from an .npz, or from a folder "
             "with metadata.jsonl."
@@ -143,9 +187,9 @@ def _vectors(kept: Sequence[Path], rows: Mapping[Path, Row], what: str) -> np.nd
 
 def _paired(folder: Path, kept: Sequence[Path], size: tuple[int, int], options: DataOptions) -> np.ndarray:
     """The hint of each image: the file of the same name (its ending may differ), in the same subfolder."""
-    root = Path(os.path.normpath(str(options.hint_from)))
+    root = Path(os.path.normpath(str(options.hint_column)))
     if not root.is_dir():
-        raise DataError(f"`hint_from` (={options.hint_from!r}) is no folder: give the folder of hints beside {folder}.")
+        raise DataError(f"`hint_column` (={options.hint_column!r}) is no folder: give the folder of hints beside {folder}.")
     if root == folder or root.is_relative_to(folder):
         raise DataError(f"The folder of hints {root} lies inside {folder}, whose images are painted: move it out.")
     files = {path.relative_to(root).with_suffix(""): path for path in sorted(root.rglob("*")) if path.is_file()}
@@ -157,7 +201,7 @@ def _paired(folder: Path, kept: Sequence[Path], size: tuple[int, int], options: 
         items.append(ImageSource(str(found), partial(Image.open, found)))
     how: dict[str, Any] = {"mode": "auto", "palette": None, "levels": None, "skip_bad": False, "binarise": "none"}
     if options.size is None:  # a smaller hint, such as a thumbnail, is copied up
-        how |= {"size": size, "fit": "stretch", "resample": "nearest"}
+        how |= {"size": size, "resize_mode": "stretch", "resample": "nearest"}
     return decode(items, options.changed(**how), str(root)).values
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Int64, Shaped
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from pointillist.data.columns import Annotations
+from pointillist.data.annotations import Annotations
 from pointillist.data.options import Binarise
 from pointillist.errors import ConfigError, DataError
 from pointillist.images import ImageSpec

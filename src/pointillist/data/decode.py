@@ -13,10 +13,10 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from pointillist.data import memory
 from pointillist.data.options import DataOptions
-from pointillist.data.resize import fitted, natural_resample
+from pointillist.data.pixels import fitted, natural_resample
 from pointillist.errors import ConfigError, DataError
+from pointillist.system import memory
 
 MAX_PIXELS = 64_000_000  # below Pillow's own warning; a file of 2 kB can claim to be larger than memory
 # what Pillow's decoders raise on damaged files
@@ -89,7 +89,7 @@ def decode(items: Sequence[ImageSource], options: DataOptions, name: str) -> Dec
         with _blaming(item, options, bad):
             headers[i] = probe(item)
     height, width = options.size or _common_size(items, headers, name)
-    if options.size and options.fit == "exact":
+    if options.size and options.resize_mode == "exact":
         _require_exact(items, headers, options.size)
     codes = options.mode == "codes"
     channels = 1 if codes else max((h.channels for h in headers.values()), default=1)
@@ -239,7 +239,7 @@ def _require_exact(items: Sequence[ImageSource], headers: dict[int, Header], siz
         if header.size != size:
             raise DataError(
                 f"{items[i].name} is {header.size[0]}x{header.size[1]} (height x width), not the `size` "
-                f"{size[0]}x{size[1]}: choose `fit` crop, pad or stretch to resize it."
+                f"{size[0]}x{size[1]}: choose `resize_mode` crop, pad or stretch to resize it."
             )
 
 
@@ -251,7 +251,7 @@ def _notes(
         notes.append(f"{len(bad):,} unreadable file(s) skipped, the first: {bad[0]}")
     resized = sum(h.size != size for h in headers)
     if resized:
-        how = f"{options.fit}, {natural_resample(options)}"
+        how = f"{options.resize_mode}, {natural_resample(options)}"
         notes.append(f"{resized:,} of {len(headers):,} images brought to {size[0]}x{size[1]} ({how})")
     deep = sum(h.deep for h in headers)
     if deep and options.mode != "codes":

@@ -78,7 +78,7 @@ def read_folder(folder: Path, options: DataOptions) -> RawImages:
 def read_image(path: Path, options: DataOptions) -> RawImages:
     """A single file as a data set of one image."""
     decoded = decode([ImageSource(path.name, lambda: Image.open(path))], options, path.name)
-    texts = (_from_file_name(path),) if options.text_from == "filename" else None
+    texts = (_from_file_name(path),) if options.caption_column == "filename" else None
     return RawImages(
         values=decoded.values,
         kind=decoded.kind,
@@ -124,16 +124,16 @@ def _labels(
     depths = {len(p.relative_to(folder).parts) for p in images}
     names = {p.parent.name for p in images}
     if len(depths) > 1 or min(depths) <= shallow or len(names) < 2:
-        if options.label_from:
+        if options.label_column:
             raise DataError(
-                f"`label_from` (={options.label_from!r}) needs a metadata.jsonl or .csv in {folder}: add one."
+                f"`label_column` (={options.label_column!r}) needs a metadata.jsonl or .csv in {folder}: add one."
             )
         return None
     return np.array([p.parent.name for p in kept])
 
 
 def _column_of_labels(kept: list[Path], rows: dict[Path, Row], options: DataOptions) -> np.ndarray | None:
-    column = _column_name(rows, (options.label_from,) if options.label_from else LABEL_COLUMNS, options.label_from)
+    column = _column_name(rows, (options.label_column,) if options.label_column else LABEL_COLUMNS, options.label_column)
     if column is None:
         return None
     found = [rows[p].get(column) for p in kept]
@@ -151,11 +151,11 @@ def _column_of_labels(kept: list[Path], rows: dict[Path, Row], options: DataOpti
 def _texts(
     kept: list[Path], rows: dict[Path, Row] | None, folder: Path, options: DataOptions
 ) -> tuple[str, ...] | None:
-    if options.text_from == "filename":
+    if options.caption_column == "filename":
         return tuple(_from_file_name(p) for p in kept)
-    if options.text_from == "path":
+    if options.caption_column == "path":
         return tuple(_from_path(p.relative_to(folder)) for p in kept)
-    wanted = options.text_columns
+    wanted = options.caption_columns
     names = [_column_name(rows or {}, (name,), name) for name in wanted] or [
         _column_name(rows or {}, TEXT_COLUMNS, None)
     ]

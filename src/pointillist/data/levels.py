@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from pydantic import ValidationError
 
-from pointillist.data.channels import to_channels, zero_transparent
 from pointillist.data.dataset import ImageDataset
 from pointillist.data.options import DataOptions, sentence
 from pointillist.data.palette import Palette, apply_palette, learn_palette, read_palette
+from pointillist.data.pixels import fitted, natural_resample, to_channels, zero_transparent
 from pointillist.data.raw import RawImages, encode_labels
-from pointillist.data.resize import fitted, natural_resample
 from pointillist.errors import ConfigError, DataError
 from pointillist.images import CHANNELS, ImageSpec, Mode, dequantise, quantise
 
@@ -118,17 +117,17 @@ def _sized(raw: RawImages, options: DataOptions) -> RawImages:
     """`raw` at `options.size`; files were resized when they were decoded."""
     if options.size is None or raw.values.shape[2:] == options.size:
         return raw
-    if options.fit == "exact":
+    if options.resize_mode == "exact":
         h, w = raw.values.shape[2:]
         raise DataError(
-            f"The images of {raw.name} are {h}x{w}, not `size` {options.size}: choose `fit` crop, pad or stretch."
+            f"The images of {raw.name} are {h}x{w}, not `size` {options.size}: choose `resize_mode` crop, pad or stretch."
         )
     as_integers = raw.kind != "pictures" and _holds_levels(raw, options)
     chosen = options.changed(resample="nearest") if as_integers and options.resample == "auto" else options
     if as_integers and natural_resample(chosen) != "nearest":
         raise ConfigError(f"`resample` (={chosen.resample!r}) would average the levels of {raw.name}: use 'nearest'.")
     values = np.stack([fitted(v.transpose(1, 2, 0), chosen).transpose(2, 0, 1) for v in raw.values])
-    note = f"images brought to {options.size[0]}x{options.size[1]} ({options.fit}, {natural_resample(chosen)})"
+    note = f"images brought to {options.size[0]}x{options.size[1]} ({options.resize_mode}, {natural_resample(chosen)})"
     return replace(raw, values=values, notes=(*raw.notes, note))
 
 
@@ -165,8 +164,8 @@ def _as_palette(
     notes: tuple[str, ...] = ()
     if isinstance(options.palette, str) and raw.palette is None:
         given = read_palette(options.palette)
-    if given is not None and options.transparent is not None:
-        given = _cleared(given, options.transparent)
+    if given is not None and options.transparent_index is not None:
+        given = _cleared(given, options.transparent_index)
     indexed = raw.values.shape[1] == 1 and raw.kind != "pictures" and options.values != "pictures"
     if given is not None and indexed:
         return QuantisedImages(
@@ -191,7 +190,7 @@ def _as_palette(
 def _cleared(palette: Palette, entry: int) -> Palette:
     """The same colours, one of them transparent."""
     if not 0 <= entry < len(palette):
-        raise ConfigError(f"`transparent` (={entry}) must be one of the {len(palette)} colours of the palette, from 0.")
+        raise ConfigError(f"`transparent_index` (={entry}) must be one of the {len(palette)} colours of the palette, from 0.")
     return tuple((0, 0, 0, 0) if number == entry else colour for number, colour in enumerate(palette))
 
 

@@ -20,9 +20,8 @@ from pointillist.data.numpy_files import raw_from_memory, read_npy, read_npz
 from pointillist.data.options import DataOptions
 from pointillist.data.parquet import read_hub, read_parquet
 from pointillist.data.raw import SPLITS, RawImages, split_name
-from pointillist.data.shipped import uci_digits
 from pointillist.data.splits import complete_splits
-from pointillist.data.standard import ENVIRONMENT, HUB_NAMES, local_folder, read_standard
+from pointillist.data.standard import ENVIRONMENT, HUB_NAMES, local_folder, read_standard, uci_digits
 from pointillist.data.torch_dataset import read_items
 from pointillist.errors import DataError
 from pointillist.images import ImageSpec
@@ -127,12 +126,12 @@ def _complete(
 
 def _together(raw: RawImages, options: DataOptions) -> np.ndarray | None:
     """What keeps images on one side of a cut."""
-    if options.split_by is None:
+    if options.group_by is None:
         return None
-    found = np.array(raw.texts) if options.split_by == "text" and raw.texts is not None else raw.together
+    found = np.array(raw.texts) if options.group_by == "text" and raw.texts is not None else raw.together
     if found is None:
         raise DataError(
-            f"`split_by` (={options.split_by!r}) is not in {raw.name}: give a member of an .npz, or `text` where there "
+            f"`group_by` (={options.group_by!r}) is not in {raw.name}: give a member of an .npz, or `text` where there "
             "are captions."
         )
     return found

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from pointillist.data import memory
 from pointillist.data.annotations import extras_of_members
 from pointillist.data.options import DataOptions
 from pointillist.data.palette import check_palette
 from pointillist.data.raw import SPLIT_ALIASES, BinaryReader, RawImages, split_name
 from pointillist.errors import DataError
+from pointillist.system import memory
 
 IMAGE_STEMS = ("x", "images", "image", "data", "levels", "arr_0")
 LABEL_STEMS = ("y", "labels", "label")
@@ -169,11 +169,11 @@ def read_npz(path: Path, options: DataOptions) -> RawImages:
     if len(shapes) > 1:
         raise DataError(f"The splits of {path.name} have images of shapes {sorted(shapes)} (c, h, w): they must agree.")
     counts = {split: len(b) for split, b in zip(parts, blocks, strict=True)}
-    label_stems = (options.label_from,) if options.label_from else LABEL_STEMS
-    labels = _column(archive, counts, label_stems, required=options.label_from) if options.labels else None
-    columns = [_column(archive, counts, (name,), required=name) for name in options.text_columns]
+    label_stems = (options.label_column,) if options.label_column else LABEL_STEMS
+    labels = _column(archive, counts, label_stems, required=options.label_column) if options.labels else None
+    columns = [_column(archive, counts, (name,), required=name) for name in options.caption_columns]
     texts = columns or [_column(archive, counts, TEXT_STEMS)]
-    palette, kept = None, options.split_by
+    palette, kept = None, options.group_by
     if isinstance(options.palette, str) and options.palette in archive.names:
         palette = check_palette(archive.read(options.palette), f"{path.name}:{options.palette}")
     names = archive.read("classes") if "classes" in archive.names and options.labels else np.array([])
@@ -193,15 +193,15 @@ def read_npz(path: Path, options: DataOptions) -> RawImages:
 
 
 def _image_members(archive: Archive, options: DataOptions) -> dict[str, str]:
-    if options.array is not None:
-        found = archive.find((options.array,))
+    if options.npz_key is not None:
+        found = archive.find((options.npz_key,))
     else:
         found = archive.find(IMAGE_STEMS)
         found = found or ({"": archive.names[0]} if len(archive.names) == 1 else {})
     if not found:
-        wrong = f"has no array {options.array!r}" if options.array else "does not say which array holds the images"
+        wrong = f"has no array {options.npz_key!r}" if options.npz_key else "does not say which array holds the images"
         raise DataError(
-            f"{archive.path.name} {wrong}: choose one of its members with `array`: "
+            f"{archive.path.name} {wrong}: choose one of its members with `npz_key`: "
             f"{', '.join(archive.names) or '(none)'}."
         )
     return found

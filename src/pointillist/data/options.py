@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, mo
 from pointillist.errors import ConfigError
 from pointillist.images import MAX_LEVELS
 
-Fit = Literal["crop", "stretch", "pad", "exact"]
+ResizeMode = Literal["crop", "stretch", "pad", "exact"]
 Resample = Literal["auto", "area", "nearest", "bicubic", "lanczos"]
 ReadMode = Literal["auto", "grey", "rgb", "rgba", "palette", "codes"]
 Values = Literal["auto", "pictures", "levels"]
@@ -22,7 +22,7 @@ class DataOptions(BaseModel):
 
     Attributes:
         size: `(height, width)` in pixels that every image is brought to; None keeps the images' own (common) size.
-        fit: how an image of another size gets there: `crop` scales to cover and cuts the centre, `pad` scales to fit
+        resize_mode: how an image of another size gets there: `crop` scales to cover and cuts the centre, `pad` scales to fit
             inside and fills with zeros, `stretch` ignores the aspect, `exact` refuses.
         resample: `area` averages the covered pixels (no ringing, no aliasing), `nearest` picks one (pixel art),
             `bicubic` and `lanczos` are sharper and overshoot; `auto` is `area`, but `nearest` for palettes and codes.
@@ -30,7 +30,7 @@ class DataOptions(BaseModel):
         mode: kind of image; `auto` takes the smallest of grey, RGB and RGBA that holds every image.
         palette: a number of colours (2 to 256) learnt from the training images, or a palette: a file (indexed PNG or
             GIF, `.gpl`, `.hex`, `.txt`, `.json`) or a member of the same `.npz`. Implies mode `palette`.
-        transparent: the entry of the palette that is transparent, where the palette itself does not say.
+        transparent_index: the entry of the palette that is transparent, where the palette itself does not say.
         levels: values a sub-pixel can take, 2 to 256 (65,536 for codes). None: 256 for pictures, 2 where every value
             of an array is 0 or 1, the largest value plus one for codes.
         ordered: False treats levels as names (learned embedding). None: grey, RGB and RGBA are ordered, others not.
@@ -40,15 +40,15 @@ class DataOptions(BaseModel):
             whenever the seed of a batch changes. Both give 2 levels.
         threshold: 1 to 255, for static binarisation.
         labels: whether labels are read.
-        label_from, text_from: column or member that holds them; captions may be put together of several, as
-            `subcategory,name`, with commas between; `text_from="filename"` makes them of file names, `path` of folders
+        label_column, caption_column: column or member that holds them; captions may be put together of several, as
+            `subcategory,name`, with commas between; `caption_column="filename"` makes them of file names, `path` of folders
             and file names.
-        attributes: names of columns (of metadata) or members (of an `.npz`) that hold categories, such as hair colour.
-        vector_from: column or member that holds a vector of numbers for each image.
-        hint_from: member that holds an image for each image, `n h w [c]`, or a folder of files of the same names.
-        array: member of an `.npz` to read, or its stem (`x` for `x_train`, `x_test`).
+        attribute_columns: names of columns (of metadata) or members (of an `.npz`) that hold categories, such as hair colour.
+        vector_column: column or member that holds a vector of numbers for each image.
+        hint_column: member that holds an image for each image, `n h w [c]`, or a folder of files of the same names.
+        npz_key: member of an `.npz` to read, or its stem (`x` for `x_train`, `x_test`).
         valid_fraction, test_fraction: parts in [0, 1) cut off where the source has no such split.
-        split_by: `text`, or a member of an `.npz`: images for which it is the same stay on one side of the cut.
+        group_by: `text`, or a member of an `.npz`: images for which it is the same stay on one side of the cut.
         seed: of the cut.
         skip_bad: skip (and count) images that cannot be read, instead of stopping.
     """
@@ -56,26 +56,26 @@ class DataOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     size: tuple[int, int] | None = None
-    fit: Fit = "crop"
+    resize_mode: ResizeMode = "crop"
     resample: Resample = "auto"
     mode: ReadMode = "auto"
     palette: int | str | None = None
-    transparent: int | None = None
+    transparent_index: int | None = None
     levels: int | None = None
     ordered: bool | None = None
     values: Values = "auto"
     binarise: Binarise = "none"
     threshold: int = 128
     labels: bool = True
-    label_from: str | None = None
-    text_from: str | None = None
-    attributes: tuple[str, ...] = ()
-    vector_from: str | None = None
-    hint_from: str | None = None
-    array: str | None = None
+    label_column: str | None = None
+    caption_column: str | None = None
+    attribute_columns: tuple[str, ...] = ()
+    vector_column: str | None = None
+    hint_column: str | None = None
+    npz_key: str | None = None
     valid_fraction: float = 0.1
     test_fraction: float = 0.0
-    split_by: str | None = None
+    group_by: str | None = None
     seed: int = 0
     skip_bad: bool = False
 
@@ -87,7 +87,7 @@ class DataOptions(BaseModel):
             except ValidationError as error:
                 raise ConfigError(sentence(error)) from None
 
-    @field_validator("attributes", mode="before")
+    @field_validator("attribute_columns", mode="before")
     @classmethod
     def _listed(cls, names: Any) -> Any:
         """`"hair,eyes"` says the same as `["hair", "eyes"]`."""
@@ -132,9 +132,9 @@ class DataOptions(BaseModel):
         return None
 
     @property
-    def text_columns(self) -> tuple[str, ...]:
+    def caption_columns(self) -> tuple[str, ...]:
         """The columns or members that make a caption."""
-        return tuple(part.strip() for part in (self.text_from or "").split(",") if part.strip())
+        return tuple(part.strip() for part in (self.caption_column or "").split(",") if part.strip())
 
     def changed(self, **overrides: Any) -> DataOptions:
         """A copy with some options replaced, checked again.

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pointillist.data import memory
 from pointillist.data.decode import ImageSource, decode
 from pointillist.data.image_folder import LABEL_COLUMNS, TEXT_COLUMNS
 from pointillist.data.options import DataOptions
 from pointillist.data.raw import SPLIT_ALIASES, RawImages
 from pointillist.errors import DataError, MissingExtraError
+from pointillist.system import memory
 
 IMAGE_COLUMNS = ("image", "img", "images", "picture", "png", "jpg")
 
@@ -94,10 +94,10 @@ def _from_splits(tables: Mapping[str, Any], name: str, options: DataOptions) -> 
     used = {split: tables[split] for split in (known or tables)}
     first = next(iter(used.values()))
     image = _column(first, IMAGE_COLUMNS, "Image", name, required=True)
-    label = _column(first, (options.label_from,) if options.label_from else LABEL_COLUMNS, "ClassLabel", name)
-    text = _column(first, (options.text_from,) if options.text_from else TEXT_COLUMNS, None, name)
-    if (options.label_from and label is None) or (options.text_from and text is None):
-        asked = options.label_from if label is None and options.label_from else options.text_from
+    label = _column(first, (options.label_column,) if options.label_column else LABEL_COLUMNS, "ClassLabel", name)
+    text = _column(first, (options.caption_column,) if options.caption_column else TEXT_COLUMNS, None, name)
+    if (options.label_column and label is None) or (options.caption_column and text is None):
+        asked = options.label_column if label is None and options.label_column else options.caption_column
         raise DataError(f"{name} has no column {asked!r}: its columns are {', '.join(first.column_names)}.")
     items: list[ImageSource] = []
     for split, table in used.items():

@@ -7,13 +7,15 @@ import os
 import struct
 import tarfile
 import zlib
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 
-from pointillist.data import memory
 from pointillist.data.raw import BinaryReader, RawImages
+from pointillist.data.splits import cut
 from pointillist.errors import DataError
+from pointillist.system import memory
 
 HUB_NAMES = {"mnist": "ylecun/mnist", "fashion-mnist": "zalando-datasets/fashion_mnist", "cifar10": "uoft-cs/cifar10"}
 CLASSES = {
@@ -24,8 +26,25 @@ CLASSES = {
     "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
 }  # fmt: skip
 ENVIRONMENT = "POINTILLIST_DATA"
+DIGITS_TEST_IMAGES = 360
 _CIFAR_RECORD = 1 + 3 * 32 * 32
 _CIFAR_PARTS = {"train": tuple(f"data_batch_{i}.bin" for i in range(1, 6)), "test": ("test_batch.bin",)}
+
+
+def uci_digits() -> RawImages:
+    """1,797 digits in the order of the file; 360 of them, stratified by label with seed 0, are the test split."""
+    with (files("pointillist.data") / "builtin" / "uci_digits.npz").open("rb") as file, np.load(file) as archive:
+        values, labels = archive["x"][:, None], archive["y"].astype(np.int64)
+    test = cut(labels, len(labels), DIGITS_TEST_IMAGES, seed=0)
+    return RawImages(
+        values=values,
+        kind="integers",
+        name="uci-digits",
+        labels=labels,
+        split=np.where(test, "test", "train"),
+        classes=tuple("0123456789"),
+        levels=17,
+    )
 
 
 def local_folder(name: str) -> Path | None:

@@ -43,7 +43,7 @@ def read_items(source: Any, options: DataOptions, name: str) -> RawImages:
     else:
         values, notes = channels_first(*_stacked(images, name), codes=options.mode == "codes")
         raw = RawImages(values=values, kind="integers", name=name, notes=notes)
-    for option, column in (("label_from", labels), ("text_from", texts)):
+    for option, column in (("label_column", labels), ("caption_column", texts)):
         wanted = getattr(options, option)
         if wanted and column[0] is None:
             raise DataError(
@@ -63,8 +63,8 @@ def _parts(item: Any, name: str, options: DataOptions) -> tuple[Any, Any, Any]:
         image_key = next((k for k in (*IMAGE_COLUMNS, "x", "levels") if k in item), None)
         if image_key is None:
             raise DataError(f"{name} has the keys {', '.join(map(str, item))}: the image must be under 'image'.")
-        label_names = (options.label_from,) if options.label_from else LABEL_COLUMNS
-        text_names = (options.text_from,) if options.text_from else TEXT_COLUMNS
+        label_names = (options.label_column,) if options.label_column else LABEL_COLUMNS
+        text_names = (options.caption_column,) if options.caption_column else TEXT_COLUMNS
         return item[image_key], _first(item, label_names), _first(item, text_names)
     if isinstance(item, (tuple, list)) and len(item) in (1, 2, 3):
         image, *rest = item

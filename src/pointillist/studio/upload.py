@@ -12,7 +12,7 @@ from PIL import Image
 
 from pointillist.data.decode import BROKEN, ImageSource, probe, read
 from pointillist.data.options import DataOptions
-from pointillist.data.resize import fitted
+from pointillist.data.pixels import fitted
 from pointillist.errors import ConfigError, DataError
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
@@ -124,7 +124,7 @@ def _resize(array: np.ndarray, spec: ImageSpec, size: tuple[int, int], options: 
         )
     if options.resize not in methods:
         raise ConfigError("`resize` (='area') would average levels that are categories: use 'nearest'.")
-    return fitted(array, DataOptions(size=size, fit=options.fit, resample=options.resize))
+    return fitted(array, DataOptions(size=size, resize_mode=options.fit, resample=options.resize))
 
 
 def _is_exact(spec: ImageSpec, levels: np.ndarray, array: np.ndarray) -> bool:

@@ -36,7 +36,7 @@ def infer_condition_configs(
     if section.hint is not None:
         if columns.hints is not None:
             raise ConfigError(
-                f"`hint` (={section.hint!r}) is made of the images, and `hint_from` brings one: drop one."
+                f"`hint` (={section.hint!r}) is made of the images, and `hint_column` brings one: drop one."
             )
         found["hint"] = HintConfig.derived(section.hint, data.spec).model_copy(update={"width": section.hint_width})
     elif columns.hints is not None:

@@ -31,7 +31,7 @@ class ModelSection(BaseModel):
         type, preset: a name and a size from `pointillist models`.
         likelihood, mixtures, position_width, label_width, level_width, orders: see `ModelConfig`.
         hint: what it is given beforehand, made of the image: `lowres:2`, `grey`, `outline` or `half:left`; data may
-            bring hints of their own instead (`data.hint_from`).
+            bring hints of their own instead (`data.hint_column`).
         text: how captions are heard: `use`, `learned`, `use+learned`, `minilm:FOLDER`, `clip:FOLDER`, each also
             with `+tokens` (cross-attention), or `off`; `auto` is `use` where the images have captions.
         attribute_width, vector_width, hint_width, text_width: features of each condition.

@@ -23,7 +23,7 @@ RESUMABLE = {
     *(f"train.{name}" for name in ("evaluate_every", "save_every", "sample_every", "valid_images")),
 }
 # how a fine-tuned model's first images were read is how its next ones are read, unless said otherwise
-INHERITED = ("size", "fit", "resample", "binarise", "threshold")
+INHERITED = ("size", "resize_mode", "resample", "binarise", "threshold")
 
 
 def new_run(config: Path | None, typed: list[tuple[str, str, Any]]) -> tuple[RunConfig, PretrainedPixelModel | None]:

@@ -1,4 +1,4 @@
-"""Bringing one picture to a given size, without ringing, aliasing or colour bleeding out of transparent pixels."""
+"""Convert the channels and the size of 8-bit pixel arrays."""
 
 from __future__ import annotations
 
@@ -8,12 +8,52 @@ from PIL import Image
 from pointillist.data.options import DataOptions
 from pointillist.errors import ConfigError
 
+CHUNK = 1024  # images converted at a time, to bound the memory of the wide integers in between
 _FILTERS = {
     "area": Image.Resampling.BOX,
     "nearest": Image.Resampling.NEAREST,
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
+
+
+def to_channels(values: np.ndarray, channels: int) -> np.ndarray:
+    """8-bit pictures `n c h w` with 1, 3 or 4 channels to `channels` of them.
+
+    Transparency is laid on white where the result has none; grey is the ITU-R 601 luma, as Pillow computes it.
+    """
+    if values.shape[1] == channels:
+        return values
+    out = np.empty((len(values), channels, *values.shape[2:]), np.uint8)
+    for start in range(0, len(values), CHUNK):
+        part = values[start : start + CHUNK]
+        if part.shape[1] == 4 and channels < 4:
+            part = on_white(part)
+        if channels == 1:
+            out[start : start + CHUNK] = luma(part) if part.shape[1] == 3 else part
+        elif channels == 3:
+            out[start : start + CHUNK] = part
+        else:
+            out[start : start + CHUNK, :3] = part
+            out[start : start + CHUNK, 3] = 255
+    return out
+
+
+def on_white(rgba: np.ndarray) -> np.ndarray:
+    """RGBA `n 4 h w` laid on a white ground, `n 3 h w`."""
+    alpha = rgba[:, 3:].astype(np.uint32)
+    return ((rgba[:, :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
+def luma(rgb: np.ndarray) -> np.ndarray:
+    """RGB `n 3 h w` to grey `n 1 h w`; weights 0.299, 0.587, 0.114 in 16-bit fixed point."""
+    red, green, blue = (rgb[:, i].astype(np.uint32) for i in range(3))
+    return ((19595 * red + 38470 * green + 7471 * blue + 32768) >> 16).astype(np.uint8)[:, None]
+
+
+def zero_transparent(rgba: np.ndarray) -> np.ndarray:
+    """RGBA `n 4 h w` with the colour of fully transparent pixels set to zero: one picture, one code."""
+    return np.where(rgba[:, 3:] == 0, np.uint8(0), rgba)
 
 
 def natural_resample(options: DataOptions) -> str:
@@ -24,7 +64,7 @@ def natural_resample(options: DataOptions) -> str:
 
 
 def fitted(array: np.ndarray, options: DataOptions) -> np.ndarray:
-    """One image `h w c` (uint8, or wider integers with `nearest`) at `options.size`, by `fit` and `resample`.
+    """One image `h w c` (uint8, or wider integers with `nearest`) at `options.size`, by `resize_mode` and `resample`.
 
     Raises:
         ConfigError: if codes are to be averaged.
@@ -36,9 +76,9 @@ def fitted(array: np.ndarray, options: DataOptions) -> np.ndarray:
     resample = natural_resample(options)
     if array.dtype != np.uint8 and resample != "nearest":
         raise ConfigError(f"`resample` (={resample!r}) would average codes, which are names: use 'nearest'.")
-    if options.fit == "stretch":
+    if options.resize_mode == "stretch":
         return _resized(array, height, width, resample)
-    if options.fit == "crop":
+    if options.resize_mode == "crop":
         # largest centred window of the wanted aspect
         window_h, window_w = min(h, max(1, round(w * height / width))), min(w, max(1, round(h * width / height)))
         top, left = (h - window_h) // 2, (w - window_w) // 2
