@@ -68,7 +68,7 @@ def tags(page: str) -> list[tuple[str, dict[str, str | None]]]:
 
 def test_all_files_are_there(demo: DemoResult) -> None:
     place = demo.workspace
-    prompted = [place.asked(folder.name) for folder in prompt_samples.prompted()]
+    prompted = [place.asked(folder.name) for folder in prompt_samples.find_prompt_models()]
     assert prompted
     for path in (place.page, place.results, place.sheet, place.painting, place.maps, *prompted):
         assert path.stat().st_size > 500
@@ -133,7 +133,7 @@ def test_paintings_from_prompts_are_shown(
 ) -> None:
     """By each shipped model that listens to text, with the command that paints them; a sentence where there is none."""
     shown = [a["alt"] for tag, a in tags if tag == "img" and "paintings of each" in (a.get("alt") or "")]
-    assert len(shown) == len(prompt_samples.prompted()) == len(demo.prompted)
+    assert len(shown) == len(prompt_samples.find_prompt_models()) == len(demo.prompted)
     assert all(file.is_file() for file in demo.prompted.values())
     assert "pointillist sample tiles --text" in page
     assert prompt_samples.NONE in prompt_samples.section({}, 0)

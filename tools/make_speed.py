@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pointillist.bench.plot import draw
+from pointillist.bench.plot import plot_report
 
 FOLDER = Path(__file__).parents[1] / "docs" / "speed"
 PAGE = Path(__file__).parents[1] / "docs" / "speed.md"
@@ -184,5 +184,5 @@ if __name__ == "__main__":
         measure([a for a in sys.argv[1:] if a != "--measure"])
     for known in RUNS:
         if (FOLDER / f"{known}.json").exists():
-            (FOLDER / f"{known}.svg").write_text(draw(read(known)), encoding="utf-8")
+            (FOLDER / f"{known}.svg").write_text(plot_report(read(known)), encoding="utf-8")
     PAGE.write_text(page(), encoding="utf-8")

@@ -9,7 +9,7 @@ import pytest
 
 import pointillist as pt
 from pointillist.bench.roofline import Peaks
-from pointillist.bench.sampling import available, measure_painting
+from pointillist.bench.sampling import available_engines, measure_sampling
 from pointillist.bench.training import measure_training
 from pointillist.bench.workload import Workload
 from pointillist.system.hardware import single_threaded
@@ -89,8 +89,8 @@ def test_painting_has_not_collapsed() -> None:
     """Ratios in one run, so that a slow machine does not matter; half of the floor, so that a noisy one does not."""
     subject = Workload(pt.build("gated-pixelcnn", shape=(1, 28, 28)).eval(), (28, 28))
     with single_threaded():
-        engines = available(subject, tuple(COLLAPSED))[0]
-        rows = measure_painting(subject, 1, engines, Peaks(100.0, 100.0, {}, {}), repeats=2)
+        engines = available_engines(subject, tuple(COLLAPSED))[0]
+        rows = measure_sampling(subject, 1, engines, Peaks(100.0, 100.0, {}, {}), repeats=2)
     for row in rows[1:]:
         assert row.over_naive is not None
         assert row.over_naive.median > COLLAPSED[row.engine], row

@@ -13,10 +13,10 @@ import torch
 
 import pointillist as pt
 from pointillist.bench import plot
-from pointillist.bench.cost import Cost, cost_of
+from pointillist.bench.cost import Cost, program_cost
 from pointillist.bench.naive import PIXELS, _paint, _parts, naive_cases
 from pointillist.bench.roofline import Peaks
-from pointillist.bench.sampling import available
+from pointillist.bench.sampling import available_engines
 from pointillist.bench.timing import MedianRange, Times, interleave
 from pointillist.bench.workload import Workload
 from pointillist.errors import ConfigError
@@ -49,7 +49,7 @@ def test_the_cost_of_a_program_is_the_formula_of_its_network() -> None:
     d, layers, levels, height, width = 64, 3, 256, 5, 7
     model = pt.build("gated-pixelcnn", shape=(1, height, width), levels=levels, channels=d, layers=layers).eval()
     (program,) = Workload(model, (height, width)).programs()
-    cost, sites = cost_of(program), height * width
+    cost, sites = program_cost(program), height * width
     row = 21 * 2 * d + (layers - 1) * 6 * d * 2 * d + layers * 4 * d * d
     pixel = 3 * 2 * d + (layers - 1) * 4 * d * d + layers * 2 * d * d - d * d + d * d + d * levels
     assert cost.row_flops == pytest.approx(2 * row * sites, rel=0.03)
@@ -63,8 +63,8 @@ def test_a_coarse_grid_counts_by_its_own_sites() -> None:
     (program,) = Workload(model, (7, 9)).programs()
     coarse = [i for i in program.row if i.scale == 2 and i.opcode == "LINEAR"]
     assert coarse
-    whole = cost_of(program)
-    without = cost_of(_only(program, [i for i in program.row if i not in coarse]))
+    whole = program_cost(program)
+    without = program_cost(_only(program, [i for i in program.row if i not in coarse]))
     assert whole.row_flops - without.row_flops >= sum(2 * i.constants[0].size * 4 * 5 for i in coarse)
     assert whole.row_bytes - without.row_bytes == sum(4 * b.size * 4 for i in coarse for b in i.constants)
 
@@ -75,7 +75,7 @@ def test_an_s_curve_counts_what_a_raster_does(size: tuple[int, int]) -> None:
     model = pt.build(
         "locally-masked-pixelcnn", shape=(1, *size), preset="tiny", orders="raster,s-curve", head_channels=8
     ).eval()
-    costs = [[cost_of(program) for program in record_model(model, size, name)] for name in ("raster", "s-curve")]
+    costs = [[program_cost(program) for program in record_model(model, size, name)] for name in ("raster", "s-curve")]
     assert costs[0] == costs[1]
 
 
@@ -133,10 +133,10 @@ def test_naive_asks_a_full_forward_for_every_sub_pixel(channels: int, monkeypatc
 
 def test_only_engines_that_are_there() -> None:
     subject = Workload(pt.build("pixelcnn", shape=(1, 2, 2), levels=2, channels=4, layers=1).eval(), (2, 2))
-    assert available(subject, ["naive", "step"]) == (["step"], [])
-    assert "step" in available(subject, None)[0]
+    assert available_engines(subject, ["naive", "step"]) == (["step"], [])
+    assert "step" in available_engines(subject, None)[0]
     with pytest.raises(ConfigError, match="warp"):
-        available(subject, ["warp"])
+        available_engines(subject, ["warp"])
 
 
 def test_the_plot_shows_every_engine_and_the_floor() -> None:
@@ -148,7 +148,7 @@ def test_the_plot_shows_every_engine_and_the_floor() -> None:
         for batch in (1, 16)
         for engine, threads, ms in (("naive", 1, 1e4), ("step", 1, 123.0), ("step", 2, 77.0))
     ]  # fmt: skip
-    drawn = plot.draw({"name": "a <model>", "image": "28x28", "painting": rows})
+    drawn = plot.plot_report({"name": "a <model>", "image": "28x28", "painting": rows})
     texts = ["".join(e.itertext()) for e in ElementTree.fromstring(drawn).iter() if e.tag.endswith("text")]
     assert texts.count("naive") == texts.count("step") == texts.count("floor") == 2
     assert "123.0 (81 times)" in texts

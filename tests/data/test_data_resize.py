@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointillist.data import DataOptions
-from pointillist.data.pixels import fitted
+from pointillist.data.pixels import resize_image
 
 
 def resize(array: np.ndarray, height: int, width: int, **options: Any) -> np.ndarray:
-    return fitted(array, DataOptions(size=(height, width), **options))
+    return resize_image(array, DataOptions(size=(height, width), **options))
 
 
 def test_area_averages_and_rounds() -> None:
@@ -32,7 +32,10 @@ def test_averages_are_linear_in_alpha_and_take_no_hidden_colour() -> None:
 def test_nearest_takes_the_pixel_under_each_centre() -> None:
     array = np.arange(9, dtype=np.uint16).reshape(1, 9, 1) * 300
     assert resize(array, 1, 3, resize_mode="stretch", resample="nearest").flatten().tolist() == [300, 1200, 2100]
-    assert resize(array, 2, 18, resize_mode="stretch", resample="nearest")[:, ::2, 0].tolist() == [array.flatten().tolist()] * 2
+    assert (
+        resize(array, 2, 18, resize_mode="stretch", resample="nearest")[:, ::2, 0].tolist()
+        == [array.flatten().tolist()] * 2
+    )
 
 
 def test_crop_and_pad_keep_the_aspect_and_are_centred() -> None:

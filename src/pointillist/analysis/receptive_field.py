@@ -20,7 +20,7 @@ from pointillist.errors import ShapeError
 from pointillist.model.arguments import check_site
 from pointillist.model.pixel_model import PixelModel
 from pointillist.ordering import PixelOrder
-from pointillist.visualization import field_picture, png_bytes
+from pointillist.visualization import plot_receptive_field, png_bytes
 
 _CANVASES = 4  # images a draw of weights: each opens other rectifiers
 _QUIET = 6  # draws in a row that show nothing new end the search
@@ -80,7 +80,7 @@ class ReceptiveField:
     def image(self) -> Image.Image:
         """The field as a picture: one map for each channel, below them (or beside one) the strength."""
         row, column, channel = self.site
-        return field_picture(
+        return plot_receptive_field(
             self.depends, self.earlier, (channel, row, column),
             strength=self.strength, caption=str(self), names=self.channel_names,
         )  # fmt: skip

@@ -39,7 +39,7 @@ class Cost:
         )
 
 
-def cost_of(program: Program) -> Cost:
+def program_cost(program: Program) -> Cost:
     """The operations of all sites of an image, and the weights of all rows and sites."""
     pixel = [*(i for step in program.steps for i in step), *program.after]
     return Cost(

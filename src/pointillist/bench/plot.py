@@ -15,7 +15,7 @@ Bar = tuple[str, float, str]
 """Name, milliseconds, what is written beside it."""
 
 
-def draw(report: dict[str, Any]) -> str:
+def plot_report(report: dict[str, Any]) -> str:
     """The painting times of `Report.plain()` by batch size, one thread, with the floor of the machine below each."""
     groups = _groups(report)
     values = [ms for _, bars in groups for _, ms, _ in bars]

@@ -15,12 +15,12 @@ from pointillist.bench.cost import Cost
 from pointillist.bench.roofline import Peaks, measure_peaks
 from pointillist.bench.sampling import (
     SamplingTime,
-    available,
-    measure_painting,
+    available_engines,
+    measure_sampling,
     measure_recording,
     measure_threads,
 )
-from pointillist.bench.startup import StartupTime, measure_start
+from pointillist.bench.startup import StartupTime, measure_startup
 from pointillist.bench.timing import MedianRange
 from pointillist.bench.training import TrainingTime, measure_training
 from pointillist.bench.workload import Workload
@@ -104,16 +104,16 @@ def bench(model: PixelModel, name: str, plan: BenchConfig, on_case: Callable[[st
     with single_threaded():
         say("machine")
         peaks = measure_peaks()
-        engines, skipped = available(subject, plan.engines)
+        engines, skipped = available_engines(subject, plan.engines)
         recording, cost = measure_recording(subject, plan.repeats), subject.cost()
         painting = [
             row
             for batch in plan.batches
-            for row in measure_painting(subject, batch, engines, peaks, repeats=plan.repeats, on_case=say)
+            for row in measure_sampling(subject, batch, engines, peaks, repeats=plan.repeats, on_case=say)
         ]
     painting += _threads(subject, engines, peaks, plan, say)
     with single_threaded():
-        starts = [measure_start(model, plan.size, engine) for engine in engines] if plan.start else []
+        starts = [measure_startup(model, plan.size, engine) for engine in engines] if plan.start else []
         training = _training(model, plan, say)
     spec = model.image
     return BenchReport(

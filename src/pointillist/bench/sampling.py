@@ -46,7 +46,7 @@ class SamplingTime:
     note: str = ""
 
 
-def available(subject: Workload, names: Sequence[str] | None) -> tuple[list[str], list[str]]:
+def available_engines(subject: Workload, names: Sequence[str] | None) -> tuple[list[str], list[str]]:
     """The engines, besides naive, that run a model here, and a sentence for each that does not.
 
     Raises:
@@ -73,7 +73,7 @@ def measure_recording(subject: Workload, repeats: int) -> MedianRange:
     return MedianRange.of(seconds).times(1e3)
 
 
-def measure_painting(
+def measure_sampling(
     subject: Workload, batch: int, engines: Sequence[str], peaks: Peaks, *, repeats: int = 5, on_case: OnCase = None
 ) -> list[SamplingTime]:
     """Time naive and the engines in turn, at one batch size, by one thread."""

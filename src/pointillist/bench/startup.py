@@ -44,7 +44,7 @@ class StartupTime:
     later_use: float
 
 
-def measure_start(model: PixelModel, size: tuple[int, int], engine: str) -> StartupTime:
+def measure_startup(model: PixelModel, size: tuple[int, int], engine: str) -> StartupTime:
     """Paint an image with untrained weights in two fresh processes, one after the other.
 
     Raises:

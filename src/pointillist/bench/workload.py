@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pointillist.bench.cost import Cost, cost_of
+from pointillist.bench.cost import Cost, program_cost
 from pointillist.bench.timing import cpu_time
 from pointillist.engine import Program
 from pointillist.engine.recording import record
@@ -60,7 +60,7 @@ class Workload:
 
     def cost(self) -> Cost:
         """Operations and bytes of all stages."""
-        first, *rest = map(cost_of, self.programs())
+        first, *rest = map(program_cost, self.programs())
         return sum(rest, first)
 
     def paint(self, engine: str, batch: int, threads: int = 1) -> float:

@@ -87,7 +87,7 @@ def bench(
     """Measure how fast this machine paints and trains, against naive and the hardware."""
     from pointillist.bench import BenchConfig
     from pointillist.bench import bench as measure
-    from pointillist.bench.plot import draw
+    from pointillist.bench.plot import plot_report
     from pointillist.checkpoint.files import write_text
     from pointillist.data import parse_size
 
@@ -110,7 +110,7 @@ def bench(
     report = _measured(measure, subject, name, plan)
     plain = report.plain()
     if plot is not None:
-        write_text(plot, draw(plain))
+        write_text(plot, plot_report(plain))
     if as_json is not None and str(as_json) == "-":
         print_json(plain)
         return

@@ -43,7 +43,7 @@ def describe(
 
 def active_conditions(model: PretrainedPixelModel, images: ImageDataset) -> list[str]:
     """Which conditions the model is told, of those it listens to."""
-    config, columns = model.config, images.columns
+    config, columns = model.config, images.annotations
     made = config.hint is not None and (config.hint.derive is not None or columns.hints is not None)
     known = {
         "label": images.labels is not None,

@@ -1,4 +1,4 @@
-"""Images in: one reader for folders, arrays, Parquet, hub data sets, torch data sets and built-in names."""
+"""Read images from folders, arrays, Parquet files, hub data sets, torch data sets and built-in names."""
 
 from pointillist.data.annotations import Annotations
 from pointillist.data.dataset import Batch, ImageDataset

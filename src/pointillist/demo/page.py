@@ -48,7 +48,7 @@ def render(
         samples=_samples(looks),
         cross_check=_cross_check(facts),
         maps=_maps(looks, image, top),
-        scale=html.scale_bar(top, bool((looks.surprise > top).any() or (looks.entropy > top).any())),
+        scale=html.sequential_scale(top, bool((looks.surprise > top).any() or (looks.entropy > top).any())),
         digit=_marked(looks, image),
         pixels=_pixels(looks),
         curve=charts.training_curve(metrics),
@@ -109,7 +109,7 @@ def _samples(looks: FigureData) -> str:
     out = []
     for start in range(0, len(painted), looks.per_class):
         name = str(int(painted.labels[start]))
-        picture = html.strip(array[start : start + looks.per_class])
+        picture = html.stack_images(array[start : start + looks.per_class])
         bits = float(painted.bits_per_dim[start : start + looks.per_class].mean())
         alt = f"{looks.per_class} new images painted for the class {name}"
         out.append(
@@ -137,10 +137,10 @@ def _maps(looks: FigureData, image: ImageSpec, top: float) -> str:
         out.append(
             "<figure>"
             + html.pixels(pictures[i], f"Test image, class {name}")
-            + html.heat(
+            + html.sequential_map(
                 looks.entropy[i], top, f"Entropy of each pixel of that {name}, mean {looks.entropy[i].mean():.2f} bits"
             )
-            + html.heat(looks.surprise[i], top, f"Surprise at each pixel of that {name}, {total:.0f} bits in all")
+            + html.sequential_map(looks.surprise[i], top, f"Surprise at each pixel of that {name}, {total:.0f} bits in all")
             + f"<figcaption><b>{total:.0f}</b> bits<small>{total / dims:.2f} a pixel</small></figcaption></figure>"
         )
     return "".join(out)

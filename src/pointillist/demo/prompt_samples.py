@@ -20,12 +20,12 @@ EACH, GUIDANCE = 4, 2.0
 NONE = "no model of this release listens to text"
 
 
-def prompted() -> list[Path]:
+def find_prompt_models() -> list[Path]:
     """Folders of the shipped models that paint from prompts."""
     return [model.folder for model in list_pretrained() if model.name in PROMPTS]
 
 
-def paint(folder: Path, seed: int) -> Image.Image:
+def sample_prompts(folder: Path, seed: int) -> Image.Image:
     """A sheet of `EACH` paintings of each prompt of a model."""
     texts = [prompt for prompt in PROMPTS[folder.name] for _ in range(EACH)]
     painted = sample(load(folder), len(texts), text=texts, guidance=GUIDANCE, seed=seed)

@@ -98,7 +98,7 @@ class DemoResults:
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
 
 
-def class_bits(evaluation: Evaluation, labels: np.ndarray, classes: tuple[str, ...]) -> tuple[ClassBits, ...]:
+def score_classes(evaluation: Evaluation, labels: np.ndarray, classes: tuple[str, ...]) -> tuple[ClassBits, ...]:
     """An evaluation, class by class; classes without an image are left out."""
     out = []
     for number, name in enumerate(classes):

@@ -20,7 +20,7 @@ from pointillist.data import DataSplits, ImageDataset, load_data
 from pointillist.demo import prompt_samples
 from pointillist.demo.figure_data import FigureData, collect_figure_data, cross_check
 from pointillist.demo.page import render
-from pointillist.demo.results import NOT_SAME, SAME, DemoResults, class_bits, frequency_bits
+from pointillist.demo.results import NOT_SAME, SAME, DemoResults, score_classes, frequency_bits
 from pointillist.demo.workspace import Workspace
 from pointillist.errors import ConfigError
 from pointillist.evaluation.likelihood import Evaluation, evaluate
@@ -201,17 +201,17 @@ def _context(model: PretrainedPixelModel, splits: DataSplits, evaluation: Evalua
         "valid_bits_per_dim": float(model.training_record["valid_bits_per_dim"]),
         "uniform_bits": float(torch.tensor(levels, dtype=torch.float64).log2()),
         "frequency_bits": frequency_bits(seen, unseen, levels),
-        "per_class": class_bits(evaluation, match_labels(model, test).numpy(), model.config.classes),
+        "per_class": score_classes(evaluation, match_labels(model, test).numpy(), model.config.classes),
     }
 
 
 def _asked(place: Workspace, seed: int, say: Callable[[str], None]) -> dict[str, Path]:
     """Write sheets of paintings from prompts; their files by the name of the shipped model."""
     sheets = {}
-    for folder in prompt_samples.prompted():
+    for folder in prompt_samples.find_prompt_models():
         say(f"paint      from prompts: {folder.name}")
         sheets[folder.name] = place.asked(folder.name)
-        visualization.save_png(prompt_samples.paint(folder, seed), sheets[folder.name])
+        visualization.save_png(prompt_samples.sample_prompts(folder, seed), sheets[folder.name])
     if not sheets:
         say(f"paint      nothing from prompts: {prompt_samples.NONE}")
     return sheets

@@ -27,7 +27,7 @@ def infer_condition_configs(
         VectorConfig,
     )
 
-    columns, before = data.columns, None if source is None else source.config
+    columns, before = data.annotations, None if source is None else source.config
     found: dict[str, Any] = {}
     if columns.attributes:
         found["attributes"] = AttributesConfig(values=dict(columns.values), width=section.attribute_width)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from pointillist.visualization.colour import PAPER, Colour, as_batch, as_colour, enlarged, text_colour
+from pointillist.visualization.colour import PAPER, Colour, check_images, as_colour, enlarge, text_colour
 from pointillist.visualization.grid import Grid, font, plan_grid
 
 
@@ -31,7 +31,7 @@ def image_grid(
     Raises:
         ShapeError, ConfigError: if images, captions and settings do not fit together.
     """
-    images = as_batch(images)
+    images = check_images(images)
     grid = plan_grid(len(images), *images.shape[1:3], captions=captions, columns=columns, scale=scale)
     return compose(images, grid, captions, as_colour(background))
 
@@ -43,22 +43,22 @@ def compose(images: np.ndarray, grid: Grid, captions: Sequence[str] | None, back
     canvas[:] = background
     for index in range(grid.count):
         left, top = grid.corner(index)
-        canvas[top : top + grid.height, left : left + grid.width] = enlarged(images[index], grid.scale)
+        canvas[top : top + grid.height, left : left + grid.width] = enlarge(images[index], grid.scale)
     picture = Image.fromarray(canvas)
     draw = ImageDraw.Draw(picture)
     colour = text_colour(background)
     for index in range(grid.count if captions is not None else 0):
         left, top = grid.corner(index)
-        text = fitted((captions or ())[index], grid.cell_width)
+        text = truncate_text((captions or ())[index], grid.cell_width)
         where = (left + grid.width / 2, top + grid.height + 4)
         draw.text(where, text, colour, font(), anchor="ma")
     if grid.footer:
-        text = fitted(f"and {len(images) - grid.count:,} more", width - 2 * grid.margin)
+        text = truncate_text(f"and {len(images) - grid.count:,} more", width - 2 * grid.margin)
         draw.text((grid.margin, height - grid.margin - grid.footer + 9), text, colour, font(), anchor="la")
     return picture
 
 
-def fitted(text: str, width: int) -> str:
+def truncate_text(text: str, width: int) -> str:
     """The text, or its beginning and an ellipsis, within `width` pixels."""
     text = " ".join(text.split())
     if font().getlength(text) <= width:

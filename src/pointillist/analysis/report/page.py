@@ -121,11 +121,11 @@ def _scales(views: Views) -> str:
         '<div data-scale="image"><p>The image as it is.</p></div>',
         '<div data-scale="surprise entropy" hidden>' + sections.bits_bar(views) + "</div>",
         '<div data-scale="excess" hidden>'
-        + html.balance_bar(Z_TOP, "deviations above the expected surprise")
+        + html.diverging_scale(Z_TOP, "deviations above the expected surprise")
         + "</div>",
     ]
     if views.conditions is not None:
-        out.append('<div data-scale="told" hidden>' + html.balance_bar(top, "bits when told") + "</div>")
+        out.append('<div data-scale="told" hidden>' + html.diverging_scale(top, "bits when told") + "</div>")
     return "".join(out)
 
 

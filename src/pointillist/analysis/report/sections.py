@@ -36,7 +36,7 @@ def bits_bar(views: Views) -> str:
     """The scale of bits a pixel."""
     maps = views.maps
     top = maps.top * len(maps.names)
-    return html.scale_bar(top, bool((np.maximum(maps.surprise.sum(0), maps.entropy.sum(0)) > top).any()))
+    return html.sequential_scale(top, bool((np.maximum(maps.surprise.sum(0), maps.entropy.sum(0)) > top).any()))
 
 
 def _small_maps(views: Views) -> str:
@@ -44,16 +44,16 @@ def _small_maps(views: Views) -> str:
     top = maps.top * len(maps.names)
     figures = [
         (html.pixels(picture_of(views.asked.model.image, views.levels), "The image"), "<b>image</b>"),
-        (html.heat(maps.entropy.sum(0), top, "Entropy of each pixel"), f"<b>entropy</b><br>{maps.expected:,.1f} bits"),
-        (html.heat(maps.surprise.sum(0), top, "Surprise at each pixel"), f"<b>surprise</b><br>{maps.bits:,.1f} bits"),
-        (html.balance(maps.pixel_z, Z_TOP, "Excess of each pixel"), "<b>excess</b><br>in deviations"),
+        (html.sequential_map(maps.entropy.sum(0), top, "Entropy of each pixel"), f"<b>entropy</b><br>{maps.expected:,.1f} bits"),
+        (html.sequential_map(maps.surprise.sum(0), top, "Surprise at each pixel"), f"<b>surprise</b><br>{maps.bits:,.1f} bits"),
+        (html.diverging_map(maps.pixel_z, Z_TOP, "Excess of each pixel"), "<b>excess</b><br>in deviations"),
     ]
     body = f'<div class="small">{_figures(figures)}</div>'
-    body += f'<div class="scales two">{bits_bar(views)}{html.balance_bar(Z_TOP, "deviations")}</div>'
+    body += f'<div class="scales two">{bits_bar(views)}{html.diverging_scale(Z_TOP, "deviations")}</div>'
     if len(maps.names) > 1:
         for what, each in (("surprise", maps.surprise), ("entropy", maps.entropy)):
             parts = (
-                (html.heat(m, maps.top, f"{what} of {name}"), f"<b>{escape(name)}</b><br>{m.sum():,.1f} bits")
+                (html.sequential_map(m, maps.top, f"{what} of {name}"), f"<b>{escape(name)}</b><br>{m.sum():,.1f} bits")
                 for name, m in zip(maps.names, each, strict=True)
             )
             body += f'<div class="small"><p class="row-name">{what}, sub-pixel by sub-pixel</p>{_figures(parts)}</div>'
@@ -107,7 +107,7 @@ def _question(views: Views, view: Counterfactual, *, again: bool) -> str:
     figures = [
         (html.pixels(picture_of(image, view.levels), "The image with the change"), "<b>changed</b>"),
         (
-            html.heat(shift, views.maps.top, "How far each later distribution moved"),
+            html.sequential_map(shift, views.maps.top, "How far each later distribution moved"),
             f"<b>moved</b><br>{shift.sum():,.1f} bits of divergence",
         ),
     ]
@@ -139,7 +139,7 @@ def _conditions(views: Views) -> str:
         share = f"{100 * sure:.0f} %" if sure < _POSTERIOR else "all but certain"
         words += f". If every label were equally likely, {escape(view.classes[best])} would now be {share}"
     figure = (
-        html.balance(-saved, top, "Bits more or fewer at each pixel"),
+        html.diverging_map(-saved, top, "Bits more or fewer at each pixel"),
         "blue: being told saves bits; red: it costs",
     )
     body = f'<div class="beside"><div class="small">{_figures([figure])}</div><div>{view.chart().svg()}</div></div>'
@@ -169,7 +169,7 @@ def _layers(views: Views) -> str:
     top = views.maps.top * len(views.maps.names)
     figures = (
         (
-            html.balance(-saved.sum(0), top, f"Bits that {name} saves"),
+            html.diverging_map(-saved.sum(0), top, f"Bits that {name} saves"),
             f"<b>{escape(name)}</b><br>{_signed(-saved.sum())} bits",
         )
         for name, saved in zip(view.names[1:], view.saved, strict=True)
