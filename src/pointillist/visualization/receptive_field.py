@@ -9,8 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from pointillist.visualization.colour import ACCENT, INK, PAPER, Colour, sequential_colors
-from pointillist.visualization.grid import font
-from pointillist.visualization.image_grid import truncate_text
+from pointillist.visualization.image_grid import font, truncate_text
 
 SEEN: Colour = (44, 110, 158)
 MISSED: Colour = (232, 224, 208)
