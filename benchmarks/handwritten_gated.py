@@ -139,7 +139,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=28)
     parser.add_argument("--levels", type=int, default=256)
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 16])
-    parser.add_argument("--engines", nargs="*", default=["cpu", "step"])
+    parser.add_argument("--engines", nargs="*", default=["cpu", "numpy"])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", type=Path, help="also write the figures")
     args = parser.parse_args()

@@ -108,7 +108,7 @@ def test_what_is_not_there_gives_one_sentence(load: Any, source: str, words: str
 
 def test_folders_and_files_that_are_no_model(tmp_path: Path) -> None:
     """Each with what to give instead."""
-    with pytest.raises(pt.CheckpointError, match=r"holds no config\.json"):
+    with pytest.raises(pt.CheckpointError, match=r"contains no config\.json"):
         pt.load(tmp_path)
     (tmp_path / "a.txt").write_text("x")
     with pytest.raises(pt.CheckpointError, match="is a file: give the model folder"):

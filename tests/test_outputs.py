@@ -34,7 +34,7 @@ def _painted(
     told = model.told(1 if model.config.classes else None, 2)
     chooser = UniformSampler(torch.rand(2, channels, height, width, dtype=torch.float64), guidance, 1.0, 1.0)
     carried = chooser.carry(told)
-    turned = model.order().turned_size(height, width)
+    turned = model.order().raster_size(height, width)
     outputs = torch.full((2, model.likelihood.num_params, *turned), torch.nan, dtype=torch.float64)
     seen: list[int] = []
     with inference_mode(model):
@@ -42,10 +42,10 @@ def _painted(
             model, model.condition(carried, len(carried)), chooser, len(carried), height, width, engine,
             on_row=lambda rows, x: seen.append(int((~outputs[0, 0].isnan()).sum())), known=known, outputs=outputs,
         )  # fmt: skip
-    return levels[:2], model.order().turn_back(outputs), seen
+    return levels[:2], model.order().from_raster(outputs), seen
 
 
-@pytest.mark.parametrize("engine", ["cpu", "cuda", "cuda-jacobi", "step"])
+@pytest.mark.parametrize("engine", ["cpu", "cuda", "cuda-jacobi", "numpy"])
 @pytest.mark.parametrize("case", CASES)
 def test_outputs_are_those_of_the_full_pass(case: str, engine: str) -> None:
     """At every site, from whichever stage it was drawn in, with rows reported after they are there."""
@@ -61,7 +61,7 @@ def test_outputs_are_those_of_the_full_pass(case: str, engine: str) -> None:
     assert seen[-1] == image.height * image.width
 
 
-@pytest.mark.parametrize("engine", ["cpu", "cuda", "cuda-jacobi", "step"])
+@pytest.mark.parametrize("engine", ["cpu", "cuda", "cuda-jacobi", "numpy"])
 def test_known_sites_have_none(engine: str) -> None:
     """Nothing was asked there."""
     model = make_model("gated-pixelcnn", RGB, labels=True)
@@ -72,7 +72,7 @@ def test_known_sites_have_none(engine: str) -> None:
     assert outputs[:, :, ~mask].isfinite().all()
 
 
-@pytest.mark.parametrize("engine", ["cpu", "cuda", "cuda-jacobi", "step"])
+@pytest.mark.parametrize("engine", ["cpu", "cuda", "cuda-jacobi", "numpy"])
 def test_under_guidance_they_are_those_of_the_images_that_are_told(engine: str) -> None:
     """Not those of their untold twins."""
     model = make_model("gated-pixelcnn", RGB, labels=True)

@@ -58,7 +58,7 @@ def test_weights_have_the_length_of_their_gain() -> None:
 
 @pytest.mark.parametrize("right", [0, 1])
 def test_the_transposed_convolution_is_that_of_torch(right: int) -> None:
-    """`conv_transpose2d` of stride 2, cropped to start at the first coarse site, for even and odd sides."""
+    """`conv_transpose2d` of stride 2, cropped to start at the first coarse pixel, for even and odd sides."""
     layer = NormalisedConvTranspose2d(
         torch.zeros(4, dtype=torch.int64), torch.zeros(3, dtype=torch.int64), right=right
     ).double()
@@ -74,7 +74,7 @@ def test_the_transposed_convolution_is_that_of_torch(right: int) -> None:
 
 
 @pytest.mark.parametrize("likelihood", ["categorical", "mixture"])
-def test_after_it_every_layer_makes_what_was_asked_for(likelihood: Any) -> None:
+def test_after_it_every_layer_has_its_target_deviation(likelihood: Any) -> None:
     """Mean 0 and deviation `target` over the batch, layer after layer, in the network as it is then."""
     model, x = model_and_images(likelihood)
     model.train()
@@ -147,7 +147,7 @@ def test_laws_hold_after_it_also_for_images_of_one_colour() -> None:
 
 
 def test_the_first_loss_is_moderate() -> None:
-    """What it is for: a deep network starts near the loss of guessing, and its gradients are alive."""
+    """The purpose: a deep network starts near the loss of a uniform guess, with gradients that do not vanish."""
     model, x = model_and_images("mixture", layers=2)
     model.initialise(x)
     loss = -model(x).mean() / x[0].numel()

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import pointillist as pt
 from pointillist import zoo
 from pointillist.checkpoint.meta_init import meta_init
-from pointillist.checkpoint.quantization import kind_of
+from pointillist.checkpoint.quantization import weight_dtype
 from pointillist.cli.app import app
 from pointillist.networks import names
 
@@ -51,7 +51,7 @@ def test_a_model_folder_of_that_name_wins_and_another_folder_does_not(tiles: pt.
     other.save_pretrained("tiles")
     assert pt.load("tiles").config.model_type == "pixelcnn"
     Path("tiles/config.json").unlink()
-    with pytest.raises(pt.CheckpointError, match=r"holds no config.json"):
+    with pytest.raises(pt.CheckpointError, match=r"contains no config.json"):
         pt.load("tiles")
 
 
@@ -61,7 +61,7 @@ def test_commands_take_the_name(tiles: pt.PretrainedPixelModel) -> None:
     assert "4x4 tiles from a prompt" in listed
     assert "pointillist sample tiles" in listed
     assert "text (learned)" in CliRunner().invoke(app, ["info", "tiles"]).stdout
-    painted = CliRunner().invoke(app, ["sample", "tiles", "--text", "orb spider", "-n", "2", "--engine", "step"])
+    painted = CliRunner().invoke(app, ["sample", "tiles", "--text", "orb spider", "-n", "2", "--engine", "numpy"])
     assert painted.exit_code == 0, painted.output
     assert Path("samples.png").is_file()
 
@@ -72,7 +72,7 @@ def test_every_shipped_model_paints() -> None:
         card = (model.folder / "README.md").read_text(encoding="utf-8")
         assert f"# {model.name}: " in card
         assert "license:" in card
-        painted = pt.sample(pt.load(model.name), 1, seed=0, engine="step")
+        painted = pt.sample(pt.load(model.name), 1, seed=0, engine="numpy")
         assert painted.levels.unique().numel() > 1
 
 
@@ -128,7 +128,7 @@ def test_a_run_becomes_a_shipped_model(tmp_path: Path, monkeypatch: pytest.Monke
     assert "private" not in card + config
     assert "# little: little things" in card
     model = pt.load(folder)
-    assert kind_of(model.state_dict()) == "int8"
+    assert weight_dtype(model.state_dict()) == "int8"
     splits = pt.load_data(
         data, npz_key="index", palette="palette", transparent_index=0, caption_column="name", spec=model.image, valid_fraction=0.1
     )

@@ -18,7 +18,7 @@ from ..cli.helpers import fails, run
 
 TINY = ["--set", "model.network.channels=4", "--set", "model.network.layers=2", "--size", "4x3", "--repeats", "1"]
 # half of the speedups that issue and design require for 64 channels, 12 layers, 28x28, 256 levels, batch 1
-COLLAPSED = {"step": 70 / 2, "cpu": 300 / 2}
+COLLAPSED = {"numpy": 70 / 2, "cpu": 300 / 2}
 
 
 @pytest.fixture(autouse=True)
@@ -48,10 +48,10 @@ def test_everything_is_reported(tmp_path: Path) -> None:
         assert word in shown
     found = json.loads(file.read_text())
     assert [(r["engine"], r["batch"], r["threads"]) for r in found["sampling"]] == [
-        ("naive", 1, 1), ("step", 1, 1), ("naive", 3, 1), ("step", 3, 1), ("step", 3, 2),
+        ("naive", 1, 1), ("numpy", 1, 1), ("naive", 3, 1), ("numpy", 3, 1), ("numpy", 3, 2),
     ]  # fmt: skip
     assert found["sampling"][1]["over_naive"]["median"] > 0
-    assert found["startup"][0]["engine"] == "step"
+    assert found["startup"][0]["engine"] == "numpy"
     assert found["training"][0]["variant"] == "dense masked"
     assert found["cost"]["pixel_flops"] > 0
     assert picture.read_text().startswith("<svg")

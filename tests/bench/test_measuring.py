@@ -61,10 +61,10 @@ def test_the_cost_of_a_program_is_the_formula_of_its_network() -> None:
 def test_a_coarse_grid_counts_by_its_own_sites() -> None:
     model = pt.build("pixelcnn-pp", shape=(1, 7, 9), channels=8, layers=1, dropout=0.0).eval()
     (program,) = Workload(model, (7, 9)).programs()
-    coarse = [i for i in program.row if i.scale == 2 and i.opcode == "LINEAR"]
+    coarse = [i for i in program.per_row if i.scale == 2 and i.opcode == "LINEAR"]
     assert coarse
     whole = program_cost(program)
-    without = program_cost(_only(program, [i for i in program.row if i not in coarse]))
+    without = program_cost(_only(program, [i for i in program.per_row if i not in coarse]))
     assert whole.row_flops - without.row_flops >= sum(2 * i.constants[0].size * 4 * 5 for i in coarse)
     assert whole.row_bytes - without.row_bytes == sum(4 * b.size * 4 for i in coarse for b in i.constants)
 
@@ -133,8 +133,8 @@ def test_naive_asks_a_full_forward_for_every_sub_pixel(channels: int, monkeypatc
 
 def test_only_engines_that_are_there() -> None:
     workload = Workload(pt.build("pixelcnn", shape=(1, 2, 2), levels=2, channels=4, layers=1).eval(), (2, 2))
-    assert available_engines(workload, ["naive", "step"]) == (["step"], [])
-    assert "step" in available_engines(workload, None)[0]
+    assert available_engines(workload, ["naive", "numpy"]) == (["numpy"], [])
+    assert "numpy" in available_engines(workload, None)[0]
     with pytest.raises(ConfigError, match="warp"):
         available_engines(workload, ["warp"])
 
@@ -146,11 +146,11 @@ def test_the_plot_shows_every_engine_and_the_bound() -> None:
             "over_naive": None if engine == "naive" else {"median": 1e4 / ms}, "over_roofline": ms / 20,
         }
         for batch in (1, 16)
-        for engine, threads, ms in (("naive", 1, 1e4), ("step", 1, 123.0), ("step", 2, 77.0))
+        for engine, threads, ms in (("naive", 1, 1e4), ("numpy", 1, 123.0), ("numpy", 2, 77.0))
     ]  # fmt: skip
     drawn = plot.plot_report({"name": "a <model>", "image": "28x28", "sampling": rows})
     texts = ["".join(e.itertext()) for e in ElementTree.fromstring(drawn).iter() if e.tag.endswith("text")]
-    assert texts.count("naive") == texts.count("step") == texts.count("roofline") == 2
+    assert texts.count("naive") == texts.count("numpy") == texts.count("roofline") == 2
     assert "123.0 (81 times)" in texts
     assert not any("77" in text for text in texts)  # more threads are another comparison
 
@@ -160,7 +160,7 @@ def test_torch_is_left_as_it_was() -> None:
     workload = Workload(pt.build("pixelcnn", shape=(1, 2, 2), levels=2, channels=4, layers=1).eval(), (2, 2))
     from pointillist.bench.sampling import measure_threads
 
-    (row,) = measure_threads(workload, 2, ["step"], Peaks(1.0, 1.0, {}, {}), threads=2, repeats=1)
+    (row,) = measure_threads(workload, 2, ["numpy"], Peaks(1.0, 1.0, {}, {}), threads=2, repeats=1)
     assert torch.get_num_threads() == before
     assert row.threads == 2
     assert row.over_one_thread is not None

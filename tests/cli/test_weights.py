@@ -42,4 +42,4 @@ def test_what_is_there_is_not_replaced(model: Path, tmp_path: Path) -> None:
     assert "size" in run("compact", model, "--weights", "bf16", "--out", tmp_path / "small", "--force").output
     assert (tmp_path / "small" / "model.safetensors").read_bytes() != before
     for command in (["compact", model, "--out", "x"], ["sample", model]):
-        assert "rounded to int8 or bf16" in fails(*command, "--weights", "int4")
+        assert "quantized to int8 or bf16" in fails(*command, "--weights", "int4")

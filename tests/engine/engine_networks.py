@@ -33,21 +33,21 @@ class GatedLayer(nn.Module):
     own_out: Tensor
 
     def __init__(
-        self, name: str, in_channels: int, channels: int, sub_steps: int, condition: int, dilation: int
+        self, name: str, in_channels: int, channels: int, num_sub_steps: int, condition: int, dilation: int
     ) -> None:
         super().__init__()
         self.name, self.first, self.dilation = name, name == "0", dilation
-        self.sub_steps, self.channels, self.in_channels = sub_steps, channels, in_channels
+        self.num_sub_steps, self.channels, self.in_channels = num_sub_steps, channels, in_channels
         self.vertical = nn.Conv2d(in_channels, 2 * channels, (3, 7) if self.first else (2, 3), dilation=self._step())
-        width = (4 if sub_steps > 1 else 3) if self.first else 2
+        width = (4 if num_sub_steps > 1 else 3) if self.first else 2
         self.horizontal = nn.Conv2d(in_channels, 2 * channels, (1, width))
         self.link = nn.Conv2d(2 * channels, 2 * channels, 1)
         self.out = nn.Conv2d(channels, 2 * channels, 1)
         self.condition = nn.Conv2d(condition, 2 * channels, 1) if condition else None
-        twice = groups(channels, sub_steps).repeat(2)
-        inputs = groups(in_channels, sub_steps)
+        twice = groups(channels, num_sub_steps).repeat(2)
+        inputs = groups(in_channels, num_sub_steps)
         self.register_buffer("own", allowed(twice, inputs, strict=self.first))
-        self.register_buffer("own_out", allowed(twice, groups(channels, sub_steps), strict=False)[:, :, None, None])
+        self.register_buffer("own_out", allowed(twice, groups(channels, num_sub_steps), strict=False)[:, :, None, None])
 
     def _step(self) -> int:
         return 1 if self.first else self.dilation
@@ -67,9 +67,9 @@ class GatedLayer(nn.Module):
         mask = torch.ones_like(weight)
         mask[:, :, 0, -1] = self.own
         if self.first:
-            right = 0 if self.sub_steps > 1 else -1
+            right = 0 if self.num_sub_steps > 1 else -1
             window = ctx.window(key, h, up=0, left=3, right=right)
-            return F.conv2d(window, weight * mask if self.sub_steps > 1 else weight, bias)
+            return F.conv2d(window, weight * mask if self.num_sub_steps > 1 else weight, bias)
         step = self.dilation
         return F.conv2d(ctx.window(key, h, up=0, left=step, right=0), weight * mask, bias, dilation=(1, step))
 
@@ -90,7 +90,7 @@ class Gated(nn.Module):
         channels: int = 12,
         layers: int = 3,
         *,
-        sub_steps: int = 1,
+        num_sub_steps: int = 1,
         canvas_width: int = 1,
         levels: int = 5,
         vector: int = 0,
@@ -99,22 +99,23 @@ class Gated(nn.Module):
         use_rows: bool = True,
     ) -> None:
         super().__init__()
-        self.sub_steps, self.use_rows = sub_steps, use_rows
-        canvas = sub_steps * canvas_width
+        self.num_sub_steps, self.use_rows = num_sub_steps, use_rows
+        canvas = num_sub_steps * canvas_width
         self.layers = [
-            GatedLayer(str(i), channels if i else canvas, channels, sub_steps, vector, dilation) for i in range(layers)
+            GatedLayer(str(i), channels if i else canvas, channels, num_sub_steps, vector, dilation)
+            for i in range(layers)
         ]
         self.registered = nn.ModuleList(self.layers)
         self.spatial = nn.Conv2d(spatial, channels, 1) if spatial else None
         self.head1 = nn.Conv2d(channels, channels, 1)
-        self.head2 = nn.Conv2d(channels, levels * sub_steps, 1)
-        hidden, params = groups(channels, sub_steps), groups(levels * sub_steps, sub_steps)
+        self.head2 = nn.Conv2d(channels, levels * num_sub_steps, 1)
+        hidden, params = groups(channels, num_sub_steps), groups(levels * num_sub_steps, num_sub_steps)
         self.register_buffer("mask1", allowed(hidden, hidden, strict=False)[:, :, None, None])
         self.register_buffer("mask2", allowed(params, hidden, strict=False)[:, :, None, None])
 
     def forward(self, x: Tensor, ctx: Any, vector: Tensor | None = None, spatial: Tensor | None = None) -> Tensor:
         """Canvas to parameters."""
-        condition = None if vector is None else ctx.given("label", vector)
+        condition = None if vector is None else ctx.external("label", vector)
         bias = [0.0 if layer.condition is None else layer.condition(condition) for layer in self.layers]
 
         def vertical(x: Tensor) -> tuple[Tensor, ...]:
@@ -133,7 +134,7 @@ class Gated(nn.Module):
             residual, skip = layer.grouped_out(gate(pre))
             h = residual if h is None else h + residual
             if self.spatial is not None and layer.first:
-                h = h + self.spatial(ctx.given("map", spatial))
+                h = h + self.spatial(ctx.external("map", spatial))
             skips = skip if skips is None else skips + skip
         assert skips is not None
         y = torch.relu(F.conv2d(torch.relu(skips), self.head1.weight * self.mask1, self.head1.bias))
@@ -144,21 +145,21 @@ class Masked(nn.Module):
     """Residual PixelCNN with k x k masked kernels and sub-pixel groups."""
 
     def __init__(
-        self, channels: int = 9, layers: int = 2, *, sub_steps: int = 3, canvas_width: int = 1, levels: int = 4
+        self, channels: int = 9, layers: int = 2, *, num_sub_steps: int = 3, canvas_width: int = 1, levels: int = 4
     ) -> None:
         super().__init__()
-        self.sub_steps = sub_steps
-        self.first = nn.Conv2d(sub_steps * canvas_width, channels, (3, 5))
+        self.num_sub_steps = num_sub_steps
+        self.first = nn.Conv2d(num_sub_steps * canvas_width, channels, (3, 5))
         self.layers = [nn.Conv2d(channels, channels, (2, 3)) for _ in range(layers)]
         self.registered = nn.ModuleList(self.layers)
-        self.head = nn.Conv2d(channels, levels * sub_steps, 1)
+        self.head = nn.Conv2d(channels, levels * num_sub_steps, 1)
 
     def masked(self, conv: nn.Conv2d, *, strict: bool) -> Tensor:
         """The weight times its causal mask."""
         mask = torch.ones_like(conv.weight)
         centre = conv.weight.shape[3] // 2
         mask[:, :, -1, centre + 1 :] = 0
-        outputs, inputs = (groups(n, self.sub_steps) for n in conv.weight.shape[:2])
+        outputs, inputs = (groups(n, self.num_sub_steps) for n in conv.weight.shape[:2])
         mask[:, :, -1, centre] = allowed(outputs, inputs, strict=strict)
         return conv.weight * mask
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pointillist.engine import Interpreter, Program
 from pointillist.engine.cpu import CpuStepper
-from pointillist.engine.cuda import CudaEngine
+from pointillist.engine.cuda import CudaStepper
 from pointillist.engine.recording import record
 from pointillist.engine.stepper import ProgramStepper
 from pointillist.nn.passes import FullPass
@@ -23,10 +23,10 @@ Engine = Callable[[Program, int, Mapping[str, NDArray[Any]] | None], ProgramStep
 
 def cuda_on_cpu(program: Program, batch: int, given: Mapping[str, NDArray[Any]] | None = None) -> ProgramStepper:
     """The CUDA engine on tensors of this processor; what is done again is repeated from a tape, as from a graph."""
-    return CudaEngine(program, batch, given, device=torch.device("cpu"), capture=Tapes())
+    return CudaStepper(program, batch, given, device=torch.device("cpu"), capture=Tapes())
 
 
-ENGINES: dict[str, Engine] = {"step": Interpreter, "cpu": CpuStepper, "cuda": cuda_on_cpu}
+ENGINES: dict[str, Engine] = {"numpy": Interpreter, "cpu": CpuStepper, "cuda": cuda_on_cpu}
 
 
 def teacher_forced(
@@ -40,7 +40,7 @@ def teacher_forced(
     """The parameters `[b p h w]` that an engine gives at each site of `canvas`, asked `ask` times at each."""
     batch, _, height, width = canvas.shape
     result = np.full((batch, program.params.channels, height, width), np.nan)
-    group, size = program.params.channels // program.sub_steps, program.canvas_width
+    group, size = program.params.channels // program.num_sub_steps, program.canvas_width
     walker = engine(program, batch, given)
     while not walker.done:
         row, column, sub = walker.site
@@ -52,14 +52,14 @@ def teacher_forced(
 
 
 def check_equal(
-    forward: Callable[[Any, Any], Tensor], canvas: Tensor, *, sub_steps: int = 1, tolerance: float = 1e-10
+    forward: Callable[[Any, Any], Tensor], canvas: Tensor, *, num_sub_steps: int = 1, tolerance: float = 1e-10
 ) -> Program:
     """Record `forward`, and require every engine to agree with FullPass at every site; return the program."""
     _, channels, height, width = canvas.shape
     program = record(
         forward,
-        sub_steps=sub_steps,
-        canvas_width=channels // sub_steps,
+        num_sub_steps=num_sub_steps,
+        canvas_width=channels // num_sub_steps,
         height=height,
         width=width,
         dtype=canvas.dtype,

@@ -27,11 +27,11 @@ class Attentive(nn.Module):
     """A strict convolution, then twice an attention whose keys hold the canvas; heads are grouped by sub-pixel."""
 
     def __init__(
-        self, *, sub_steps: int = 1, canvas_width: int = 1, heads: int = 1, key: int = 3, value: int = 2
+        self, *, num_sub_steps: int = 1, canvas_width: int = 1, heads: int = 1, key: int = 3, value: int = 2
     ) -> None:
         super().__init__()
-        self.sub_steps, self.heads = sub_steps, sub_steps * heads
-        canvas, d = sub_steps * canvas_width, 4 * sub_steps
+        self.num_sub_steps, self.heads = num_sub_steps, num_sub_steps * heads
+        canvas, d = num_sub_steps * canvas_width, 4 * num_sub_steps
         self.first = nn.Conv2d(canvas, d, (2, 3))
         self.kv = nn.ModuleList(nn.Conv2d(canvas + d, self.heads * (key + value), 1) for _ in range(2))
         self.q = nn.ModuleList(nn.Conv2d(d, self.heads * key, 1) for _ in range(2))
@@ -40,7 +40,7 @@ class Attentive(nn.Module):
 
     def masked(self, conv: nn.Conv2d, *, strict: bool = False) -> Tensor:
         """The weight times its mask of sub-pixels at the last tap of the kernel's middle column."""
-        outputs, inputs = (groups(n, self.sub_steps) for n in conv.weight.shape[:2])
+        outputs, inputs = (groups(n, self.num_sub_steps) for n in conv.weight.shape[:2])
         mask = torch.ones_like(conv.weight)
         mask[:, :, -1, conv.weight.shape[3] // 2 + 1 :] = 0
         mask[:, :, -1, conv.weight.shape[3] // 2] = allowed(outputs, inputs, strict=strict)
@@ -71,7 +71,7 @@ def recorded(model: Attentive, height: int, width: int, canvas_width: int = 1) -
     """Its program in float64."""
     return record(
         model,
-        sub_steps=model.sub_steps,
+        num_sub_steps=model.num_sub_steps,
         canvas_width=canvas_width,
         height=height,
         width=width,
@@ -83,15 +83,17 @@ def recorded(model: Attentive, height: int, width: int, canvas_width: int = 1) -
 @given(
     size=st.tuples(st.integers(1, 6), st.integers(1, 6)),
     batch=st.integers(1, 4),
-    sub_steps=st.integers(1, 4),
+    num_sub_steps=st.integers(1, 4),
     canvas_width=st.sampled_from([1, 3]),
     heads=st.integers(1, 3),
     seed=st.integers(0, 99),
 )
-def test_attention(size: tuple[int, int], batch: int, sub_steps: int, canvas_width: int, heads: int, seed: int) -> None:
+def test_attention(
+    size: tuple[int, int], batch: int, num_sub_steps: int, canvas_width: int, heads: int, seed: int
+) -> None:
     torch.manual_seed(seed)
-    model = Attentive(sub_steps=sub_steps, canvas_width=canvas_width, heads=heads).double().eval()
-    check_equal(model, picture(batch, sub_steps * canvas_width, size), sub_steps=sub_steps)
+    model = Attentive(num_sub_steps=num_sub_steps, canvas_width=canvas_width, heads=heads).double().eval()
+    check_equal(model, picture(batch, num_sub_steps * canvas_width, size), num_sub_steps=num_sub_steps)
 
 
 @pytest.mark.parametrize("what", ["a vector", "a map", "rows above", "the row so far", "the pixel"])
@@ -104,8 +106,8 @@ def test_keys_of_every_level(what: str) -> None:
         rows = F.conv2d(ctx.window("above", x, up=1, down=-1, left=1, right=1), above)
         left = F.conv2d(ctx.window("left", x, up=0, left=1, right=-1), one)
         keys = {
-            "a vector": lambda: ctx.given("told", torch.linspace(-1, 1, 4).double().view(1, 4, 1, 1)),
-            "a map": lambda: ctx.given("told", torch.linspace(-1, 1, 48).double().view(1, 4, 3, 4)),
+            "a vector": lambda: ctx.external("told", torch.linspace(-1, 1, 4).double().view(1, 4, 1, 1)),
+            "a map": lambda: ctx.external("told", torch.linspace(-1, 1, 48).double().view(1, 4, 3, 4)),
             "rows above": lambda: rows,
             "the row so far": lambda: left,
             "the pixel": lambda: x,
@@ -130,8 +132,8 @@ def test_queries_known_a_row_at_a_time() -> None:
 
 def test_a_repeated_question_gets_the_same_bits() -> None:
     torch.manual_seed(0)
-    for sub_steps in (1, 3):
-        model, canvas = Attentive(sub_steps=sub_steps).double().eval(), picture(3, sub_steps, (3, 4))
+    for num_sub_steps in (1, 3):
+        model, canvas = Attentive(num_sub_steps=num_sub_steps).double().eval(), picture(3, num_sub_steps, (3, 4))
         once, thrice = (teacher_forced(recorded(model, 3, 4), canvas, ask=ask) for ask in (1, 3))
         assert (once == thrice).all()
 
@@ -150,7 +152,7 @@ def test_images_of_a_batch_do_not_mix() -> None:
 def test_a_site_may_be_observed_without_being_asked_about() -> None:
     """A pixel that is known already is remembered all the same."""
     torch.manual_seed(0)
-    model, canvas = Attentive(sub_steps=2).double().eval(), picture(1, 2, (2, 3))
+    model, canvas = Attentive(num_sub_steps=2).double().eval(), picture(1, 2, (2, 3))
     program = recorded(model, 2, 3)
     asked, silent = Interpreter(program, 1), Interpreter(program, 1)
     for row, column, sub in np.ndindex(2, 3, 2):
@@ -163,12 +165,12 @@ def test_a_site_may_be_observed_without_being_asked_about() -> None:
 
 def test_the_part_after_the_draw() -> None:
     """Keys of what nobody reads are not made; each site is remembered once."""
-    model = Attentive(sub_steps=3).double().eval()
+    model = Attentive(num_sub_steps=3).double().eval()
     program = recorded(model, 3, 4)
-    after = Counter(i.opcode for i in program.after)
-    assert after["REMEMBER"] == len(program.memories) == 2
+    after = Counter(i.opcode for i in program.post_draw)
+    assert after["STORE_KV"] == len(program.kv_caches) == 2
     assert after["LINEAR"] == 2
-    assert all(memory.sites == 12 for memory in program.memories)
+    assert all(memory.sites == 12 for memory in program.kv_caches)
     for words in ("memory `attend.1`: 15 channels of 3 heads", "after the draw of each site", "attend", "remember"):
         assert words in describe(program)
 
@@ -177,14 +179,14 @@ def test_the_part_after_the_draw() -> None:
         ctx.attend("unread", h, lambda h: (h, h), (h,), 1)
         return h
 
-    unread = record(idle, sub_steps=3, canvas_width=1, height=3, width=4)
+    unread = record(idle, num_sub_steps=3, canvas_width=1, height=3, width=4)
     assert len(unread.memories) == 2
-    assert len(unread.after) == len(program.after)
+    assert len(unread.after) == len(program.post_draw)
 
 
 def test_each_head_is_computed_at_one_sub_step() -> None:
-    program = recorded(Attentive(sub_steps=3, heads=2).double().eval(), 3, 4)
-    for step, code in enumerate(program.steps):
+    program = recorded(Attentive(num_sub_steps=3, heads=2).double().eval(), 3, 4)
+    for step, code in enumerate(program.sub_steps):
         attended = [i for i in code if i.opcode == "ATTEND"]
         assert [i.head for i in attended] == [2 * step, 2 * step]
         assert all(i.output is not None and i.output.channels == 4 for i in attended)
@@ -192,7 +194,7 @@ def test_each_head_is_computed_at_one_sub_step() -> None:
 
 def test_a_query_that_knows_too_much_is_refused() -> None:
     """A wrong mask of sub-pixels is followed back through the attention to the window that brought it in."""
-    model = Attentive(sub_steps=2)
+    model = Attentive(num_sub_steps=2)
     sound = model.masked
 
     def faulty(conv: nn.Conv2d, *, strict: bool = False) -> Tensor:
@@ -200,7 +202,7 @@ def test_a_query_that_knows_too_much_is_refused() -> None:
 
     model.masked = faulty  # type: ignore[method-assign]
     with pytest.raises(CausalityError, match=r"sub-pixel 0 depend on sub-pixel 0 .*`first`.*channel mask"):
-        record(model, sub_steps=2, canvas_width=1, height=3, width=3)
+        record(model, num_sub_steps=2, canvas_width=1, height=3, width=3)
 
 
 def test_tokens_that_do_not_fit_are_refused() -> None:
@@ -214,7 +216,7 @@ def test_tokens_that_do_not_fit_are_refused() -> None:
             query = F.conv2d(ctx.window("a", x, up=0, left=2, right=-1), point)
             return ctx.cross_attend("cross", query, *told, heads)
 
-        return record(forward, sub_steps=1, canvas_width=1, height=2, width=2)
+        return record(forward, num_sub_steps=1, canvas_width=1, height=2, width=2)
 
     assert ask(4, 2, *tokens).params.channels == 6
     for channels, heads, words in (

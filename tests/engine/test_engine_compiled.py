@@ -66,7 +66,7 @@ def test_an_interrupt_stops_all_threads(error: type[BaseException]) -> None:
     threads = threading.active_count()
     painter = CpuSampler(program, DrawSpec("categorical", model.level_values().numpy(), 1), threads=2)
     with pytest.raises(error, match="enough"):
-        painter.paint(painting, stop)
+        painter.sample(painting, stop)
     assert painting.levels[:, :, 0].any()
     assert not painting.levels[:, :, -1].any()
     assert threading.active_count() == threads
@@ -84,12 +84,12 @@ def test_arrays_of_another_shape_are_refused(wrong: str) -> None:
         np.zeros((2, 3, 5, 4), program.dtype),
     )  # fmt: skip
     painter = CpuSampler(program, DrawSpec("categorical", model.level_values().numpy(), 1))
-    painter.paint(painting)
+    painter.sample(painting)
     assert painting.params is not None
     assert painting.params.any(axis=-1).all()
     setattr(painting, wrong, np.moveaxis(getattr(painting, wrong)[..., None], -2, 0).copy())
     with pytest.raises(ValueError, match=f"`{wrong}` .* must have the shape"):
-        painter.paint(painting)
+        painter.sample(painting)
 
 
 @pytest.mark.parametrize("engine", GPU_ENGINES)
@@ -123,7 +123,7 @@ def test_two_models_paint_at_once() -> None:
         assert torch.equal(levels, alone[index])
 
 
-@pytest.mark.parametrize("engine", ["cpu", "cuda", "step"])
+@pytest.mark.parametrize("engine", ["cpu", "cuda", "numpy"])
 def test_changed_weights_are_noticed(model: pt.PixelModel, engine: str) -> None:
     """At the next row, however they were changed."""
 
@@ -149,7 +149,7 @@ def test_changed_weights_are_noticed(model: pt.PixelModel, engine: str) -> None:
             walk(change)
 
 
-@pytest.mark.parametrize("engine", ["cpu", "cuda", "step"])
+@pytest.mark.parametrize("engine", ["cpu", "cuda", "numpy"])
 def test_what_does_not_fit_is_refused(model: pt.PixelModel, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a sentence, before memory is taken."""
     monkeypatch.setattr(memory_check, "available_bytes", lambda: 20_000)
@@ -246,13 +246,13 @@ def painted_types(monkeypatch: pytest.MonkeyPatch) -> set[tuple[Any, ...]]:
     from pointillist.engine.cpu import sampler
 
     types: set[tuple[Any, ...]] = set()
-    paint = sampler.paint
+    paint = sampler.sample_images
 
     def noted(*arguments: Any) -> None:
         types.add(tuple(typeof(argument) for argument in arguments))
         paint(*arguments)
 
-    monkeypatch.setattr(sampler, "paint", noted)
+    monkeypatch.setattr(sampler, "sample_images", noted)
     return types
 
 
@@ -277,7 +277,7 @@ def test_numba_is_as_it_was_after_compiling() -> None:
 
     def compiles() -> None:
         thread = threading.Thread(target=lambda: found.append(numba.njit(lambda x: x + 1)(4)))
-        with numba_linking.link_only("paint"):
+        with numba_linking.link_only("sample_images"):
             thread.start()
             thread.join()
             raise KeyError
@@ -292,7 +292,7 @@ def test_numba_is_as_it_was_after_compiling() -> None:
 
 def test_what_is_compiled_ahead_is_what_paints(model: pt.PixelModel, painted_types: set[Any]) -> None:
     """Arguments have the types of a painting's."""
-    precompile.paint_a_pixel()
+    precompile.sample_one_pixel()
     pt.sample(model, 2, seed=0, engine="cpu")
     assert len(painted_types) == 1
 
@@ -310,6 +310,6 @@ def test_another_process_compiles_ahead(monkeypatch: pytest.MonkeyPatch, tmp_pat
     precompile.precompile_in_background()
     assert [command[1:] for command in started] == [["-m", precompile.__name__]]
     (tmp_path / "cpu").mkdir()
-    (tmp_path / "cpu" / "paint.paint-61.py311.nbi").touch()
+    (tmp_path / "cpu" / "sample_loop.sample_images-61.py311.nbi").touch()
     precompile.precompile_in_background()
     assert len(started) == 1

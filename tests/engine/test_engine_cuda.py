@@ -17,11 +17,11 @@ from torch import Tensor
 
 import pointillist as pt
 from pointillist.engine import Program, selection
-from pointillist.engine.cuda import CudaEngine, CudaSampler, rows
+from pointillist.engine.cuda import CudaSampler, CudaStepper, rows
 from pointillist.engine.cuda.buffers import Buffers
 from pointillist.engine.cuda.graphs import GraphCache
 from pointillist.engine.recording import record
-from pointillist.engine.selection import GPU_ENGINES, choose_engine, gpu
+from pointillist.engine.selection import GPU_ENGINES, choose_engine, select_gpu
 from pointillist.networks import names
 from pointillist.sampling.engines import create_stepper, record_model
 
@@ -39,7 +39,7 @@ def program_of(name: str) -> Program:
 
 
 def canvas_of(program: Program, batch: int = 2) -> Tensor:
-    return torch.randn(batch, program.sub_steps * program.canvas_width, *SHAPE[1:], dtype=torch.float64)
+    return torch.randn(batch, program.num_sub_steps * program.canvas_width, *SHAPE[1:], dtype=torch.float64)
 
 
 @pytest.mark.parametrize("name", names())
@@ -48,7 +48,7 @@ def test_what_is_replayed_is_what_was_captured(name: str) -> None:
     program, tapes = program_of(name), Tapes()
     canvas = canvas_of(program)
     found, expected = (
-        teacher_forced(program, canvas, engine=partial(CudaEngine, device=CPU, capture=capture))
+        teacher_forced(program, canvas, engine=partial(CudaStepper, device=CPU, capture=capture))
         for capture in (tapes, None)
     )
     assert np.array_equal(found, expected)
@@ -102,7 +102,7 @@ def test_graphs_are_captured_at_the_second_use(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(torch.cuda, "CUDAGraph", FakeGraph)
     monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: "pool")
     replay = GraphCache(torch.device("cuda"))
-    with replay.here():
+    with replay.active():
         for _ in range(3):
             replay.run("piece", lambda: events.append("work"))
     captured = ["on the stream", "begin pool thread_local", "work", "end"]
@@ -162,13 +162,13 @@ def test_rows_that_settle_early_take_few_passes(monkeypatch: pytest.MonkeyPatch)
     images = [pt.sample(model, 2, seed=1, engine=e).levels for e in ("cuda-jacobi", "cuda", "cpu")]
     assert torch.equal(images[0], images[1])
     assert torch.equal(images[0], images[2])
-    assert 2 * height < made[0].passes <= width * height
-    assert made[1].passes == height
+    assert 2 * height < made[0].num_iterations <= width * height
+    assert made[1].num_iterations == height
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.zero_()
     pt.sample(model, 2, seed=1, engine="cuda-jacobi")
-    assert made[2].passes == 2 * height
+    assert made[2].num_iterations == 2 * height
 
 
 @needs_gpu
@@ -176,7 +176,7 @@ def test_rows_that_settle_early_take_few_passes(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("name", names())
 def test_a_gpu_paints_the_same(name: str, engine: str) -> None:
     model = pt.build(name, shape=SHAPE, levels=4, preset="tiny").double().eval()
-    found, expected = (pt.sample(model, 3, seed=1, engine=e) for e in (engine, "step"))
+    found, expected = (pt.sample(model, 3, seed=1, engine=e) for e in (engine, "numpy"))
     assert torch.equal(found.levels, expected.levels)
     torch.testing.assert_close(found.nats, expected.nats)
 
@@ -196,7 +196,7 @@ def test_what_its_device_cannot_hold_is_refused(monkeypatch: pytest.MonkeyPatch)
 
 def test_without_a_gpu_it_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     """In Python and on the command line alike, before anything is read or painted."""
-    monkeypatch.setattr(selection, "gpu", gpu)
+    monkeypatch.setattr(selection, "select_gpu", select_gpu)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     model = pt.build("pixelcnn", shape=(1, 2, 2), levels=2, channels=4, layers=1)
     for engine in GPU_ENGINES:
@@ -207,7 +207,7 @@ def test_without_a_gpu_it_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None
 def test_auto_is_cuda_where_the_model_lies_on_a_gpu() -> None:
     assert choose_engine("auto", torch.device("cuda", 1)).engine == "cuda"
     assert choose_engine("auto", CPU).engine == "cpu"
-    assert gpu("cuda", torch.device("cuda", 1)) == torch.device("cuda", 1)
+    assert select_gpu("cuda", torch.device("cuda", 1)) == torch.device("cuda", 1)
 
 
 @needs_gpu
@@ -215,13 +215,13 @@ def test_auto_is_cuda_where_the_model_lies_on_a_gpu() -> None:
 def test_a_gpu_computes_the_same(name: str) -> None:
     program = program_of(name)
     canvas = canvas_of(program)
-    found = teacher_forced(program, canvas, engine=partial(CudaEngine, device=torch.device("cuda")))
+    found = teacher_forced(program, canvas, engine=partial(CudaStepper, device=torch.device("cuda")))
     np.testing.assert_allclose(found, teacher_forced(program, canvas), rtol=1e-9, atol=1e-9)
 
 
 def test_float32_is_not_rounded_to_tf32() -> None:
     """Whatever the process has asked of torch, and afterwards it has what it asked."""
-    program = record(Gated(8).eval(), sub_steps=1, canvas_width=1, height=2, width=3)
+    program = record(Gated(8).eval(), num_sub_steps=1, canvas_width=1, height=2, width=3)
     products, seen = torch.backends.cuda.matmul, set()
 
     def spy(work: Any) -> Any:
@@ -233,7 +233,7 @@ def test_float32_is_not_rounded_to_tf32() -> None:
         teacher_forced(
             program,
             torch.zeros(1, 1, 2, 3),
-            engine=partial(CudaEngine, device=CPU, capture=spy),
+            engine=partial(CudaStepper, device=CPU, capture=spy),
         )
         assert products.allow_tf32
     finally:

@@ -40,15 +40,15 @@ def two_streams(x: Tensor, ctx: Any, levels: int, vector: Tensor, spatial: Tenso
         kept.append((down, own))
         down = F.conv2d(ctx.window(f"d{i}", torch.tanh(down), up=1, left=1, right=1), DOWN[i], BIAS, stride=2)
         own = F.conv2d(ctx.window(f"r{i}", torch.tanh(own), up=1, left=1, right=0), RIGHT[i], BIAS, stride=2)
-        own = own + F.conv2d(down, LINK) + ctx.given(f"v{i}", vector)
-        at_sites = ctx.window(f"m{i}", ctx.given(f"s{i}", spatial), up=0, left=0, right=0)
+        own = own + F.conv2d(down, LINK) + ctx.external(f"v{i}", vector)
+        at_sites = ctx.window(f"m{i}", ctx.external(f"s{i}", spatial), up=0, left=0, right=0)
         own = own + F.conv2d(at_sites, LINK, stride=2 ** (i + 1))
         own = own + F.conv2d(ctx.window(f"c{i}", torch.tanh(own), up=1, left=1, right=0), RIGHT[2 + i])
     for i in reversed(range(levels)):
         like_down, like = kept.pop()
         spread = F.conv2d(ctx.window(f"sd{i}", down, up=0, left=0, right=1), SPREAD_DOWN[i])
-        down = ctx.finer(f"fd{i}", spread, like_down)
-        own = ctx.finer(f"fr{i}", F.conv2d(torch.tanh(own), SPREAD[i]), like) + torch.tanh(like) + like_down
+        down = ctx.upsample(f"fd{i}", spread, like_down)
+        own = ctx.upsample(f"fr{i}", F.conv2d(torch.tanh(own), SPREAD[i]), like) + torch.tanh(like) + like_down
         own = own + F.conv2d(torch.tanh(down), LINK)
     return own
 
@@ -68,7 +68,7 @@ def test_finer_interleaves_the_quarters(height: int, width: int) -> None:
     like = torch.zeros(1, 3, height, width)
     coarse = torch.arange(4 * 2 * -(-height // 2) * -(-width // 2)).float()
     coarse = coarse.reshape(1, 8, -(-height // 2), -(-width // 2))
-    fine = FullPass().finer("f", coarse, like)
+    fine = FullPass().upsample("f", coarse, like)
     assert fine.shape == (1, 2, height, width)
     for row in range(height):
         for column in range(width):
@@ -81,16 +81,16 @@ def test_coarse_instructions_cost_their_share() -> None:
     """A strided convolution runs at a quarter of the sites, and the listing says so."""
     program = record(
         lambda x, ctx: two_streams(x, ctx, 1, random(1, 4, 1, 1), random(1, 4, 8, 8)),
-        sub_steps=1,
+        num_sub_steps=1,
         canvas_width=1,
         height=8,
         width=8,
         dtype=torch.float64,
     )
     assert {i.scale for _, part in program.parts() for i in part} == {1, 2}
-    (coarse,) = [i for i in program.pixel if i.opcode == "LINEAR" and i.scale == 2 and i.constants[0].shape == (8, 4)][
-        :1
-    ]
+    (coarse,) = [
+        i for i in program.per_site if i.opcode == "LINEAR" and i.scale == 2 and i.constants[0].shape == (8, 4)
+    ][:1]
     assert flops([coarse]) == (2 * 8 * 4 + 4) // 4
     assert weight_bytes(program, [coarse]) == 8 * 8 * 4 // 4
     assert "bytes of weights a site" in describe(program)
@@ -106,17 +106,17 @@ def refused(fault: Any, message: str) -> None:
         return out
 
     with pytest.raises(CausalityError, match=f"(?s){message}"):
-        record(forward, sub_steps=1, canvas_width=1, height=1, width=1, dtype=torch.float64)
+        record(forward, num_sub_steps=1, canvas_width=1, height=1, width=1, dtype=torch.float64)
 
 
 def test_grids_do_not_mix() -> None:
     """Also where both have one site, so that shapes cannot tell them apart."""
     refused(lambda h, c, x, ctx: h + c, "grids of every 1 and of every 2.*ctx.finer")
     refused(lambda h, c, x, ctx: torch.cat([h, c], 1), "grids of every 1 and of every 2.*ctx.finer")
-    refused(lambda h, c, x, ctx: ctx.finer("f", h, c), "`f` does not go from a grid.*stride 2")
-    refused(lambda h, c, x, ctx: ctx.finer("f", c[:, :3], h), "3 channels are spread at `f`")
-    refused(lambda h, c, x, ctx: ctx.finer("f", x, h), "`f` with other than recorded values")
-    refused(lambda h, c, x, ctx: ctx.finer("second", c, h), "`second` is used twice")
+    refused(lambda h, c, x, ctx: ctx.upsample("f", h, c), "`f` does not go from a grid.*stride 2")
+    refused(lambda h, c, x, ctx: ctx.upsample("f", c[:, :3], h), "3 channels are spread at `f`")
+    refused(lambda h, c, x, ctx: ctx.upsample("f", x, h), "`f` with other than recorded values")
+    refused(lambda h, c, x, ctx: ctx.upsample("second", c, h), "`second` is used twice")
     refused(
         lambda h, c, x, ctx: F.conv2d(ctx.window("f", h, up=0, left=0, right=1), random(4, 4, 1, 2), stride=2),
         r"`f` reads an unknown site: tap \(0, 1\)",

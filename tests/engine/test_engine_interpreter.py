@@ -17,9 +17,9 @@ from pointillist.errors import EngineError
 @pytest.fixture
 def program() -> Program:
     torch.manual_seed(0)
-    model = Gated(6, sub_steps=2, canvas_width=3, vector=3).eval()
+    model = Gated(6, num_sub_steps=2, canvas_width=3, vector=3).eval()
     vector = torch.randn(2, 3, 1, 1)
-    return record(lambda x, ctx: model(x, ctx, vector), sub_steps=2, canvas_width=3, height=2, width=3)
+    return record(lambda x, ctx: model(x, ctx, vector), num_sub_steps=2, canvas_width=3, height=2, width=3)
 
 
 def test_sites_come_in_raster_order_sub_pixel_by_sub_pixel(program: Program) -> None:

@@ -33,10 +33,10 @@ def pointwise(kind: int, s: Array, y: int, x: int, z: int, count: int) -> None:
 @njit  # type: ignore[untyped-decorator]
 def product(
     s: Array, x: int, x_row: int, w: Array, y: int, y_row: int, z: int, z_row: int, rows: int, k: int, n: int,
-    storage: int = 0, scales: int = 0, scratch: int = 0,
+    weight_format: int = 0, scales: int = 0, scratch: int = 0,
 ) -> None:  # fmt: skip
     """Called from Python, with a packed matrix at the start of `w`."""
-    vm.matrix(s, x, x_row, w, 0, 0, y, y_row, z, z_row, rows, k, n, storage, scales, scratch)
+    vm.matrix(s, x, x_row, w, 0, 0, y, y_row, z, z_row, rows, k, n, weight_format, scales, scratch)
 
 
 REFERENCES: dict[str, Callable[[Array, Array], Array]] = {
@@ -125,20 +125,20 @@ def test_products(rows: int, k: int, n: int, gap: int, dtype: str) -> None:
     rows=st.integers(1, 14),
     k=st.integers(1, 3 * STRIP),
     n=st.integers(1, 200),
-    storage=st.sampled_from([WeightFormat.INT8, WeightFormat.BF16]),
+    weight_format=st.sampled_from([WeightFormat.INT8, WeightFormat.BF16]),
 )
-def test_products_of_small_numbers(rows: int, k: int, n: int, storage: WeightFormat) -> None:
+def test_products_of_small_numbers(rows: int, k: int, n: int, weight_format: WeightFormat) -> None:
     """What is stored in one or two bytes gives the bits of the same matrix in four; nothing else is written."""
     random = np.random.default_rng(rows * k + n)
     matrix = random.integers(-127, 128, size=(k, n)) * np.exp(3 * random.normal(size=n)).astype(np.float32)
-    if storage == WeightFormat.BF16:
+    if weight_format == WeightFormat.BF16:
         matrix = random.normal(size=(k, n)).astype(np.float32)
         matrix = (matrix.view(np.uint32) & 0xFFFF0000).view(np.float32)
-    matrix = (matrix if storage == WeightFormat.BF16 else _short(matrix)).astype(np.float32)
+    matrix = (matrix if weight_format == WeightFormat.BF16 else _short(matrix)).astype(np.float32)
     found = smallest(matrix)
-    assert found.storage == storage
+    assert found.weight_format == weight_format
     packed, small = (panels(m, lanes(4)).view(np.float32) for m in (matrix, found.numbers))
-    assert small.nbytes * {WeightFormat.INT8: 4, WeightFormat.BF16: 2}[storage] == packed.nbytes
+    assert small.nbytes * {WeightFormat.INT8: 4, WeightFormat.BF16: 2}[weight_format] == packed.nbytes
     y, z = rows * k, rows * (k + n)
     scales = -(-(z + n) // MAX_LANES) * MAX_LANES
     scratch = scales + -(-n // MAX_LANES) * MAX_LANES
@@ -148,7 +148,7 @@ def test_products_of_small_numbers(rows: int, k: int, n: int, storage: WeightFor
         s[scales : scales + n] = found.scales
     expected = s.copy()
     product(expected, 0, k, packed, y, n, z, 0, rows, k, n)
-    product(s, 0, k, small, y, n, z, 0, rows, k, n, int(storage), scales, scratch)
+    product(s, 0, k, small, y, n, z, 0, rows, k, n, int(weight_format), scales, scratch)
     assert np.array_equal(expected[:scratch].view(np.int32), s[:scratch].view(np.int32))
 
 

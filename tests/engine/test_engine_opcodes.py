@@ -61,13 +61,15 @@ ON_A_VALUE: dict[str, Callable[[Tensor, Any], Tensor]] = {
     "LINEAR": lambda h, ctx: POINT(torch.tanh(h)),
     "GATHER": lambda h, ctx: F.conv2d(ctx.window("gather", h, up=0, left=1, right=0), PAIR),
     "STORE": lambda h, ctx: F.conv2d(ctx.window("a", h[:, :3], up=0, left=2, right=0), PAIR[:, :3], dilation=(1, 2)),
-    "GIVEN": lambda h, ctx: h * ctx.given("vector", VECTOR) + torch.tanh(ctx.given("map", SPATIAL)),
-    "BELOW": lambda h, ctx: h + ctx.below("below", lambda h: (1 + torch.tanh(h),), h)[0],
-    "SCAN": lambda h, ctx: ctx.below("below", lambda h: (ctx.recur("a", CELL, GATES(h), reverse=True),), h)[0],
+    "INPUT": lambda h, ctx: h * ctx.external("vector", VECTOR) + torch.tanh(ctx.external("map", SPATIAL)),
+    "SHIFT_DOWN": lambda h, ctx: h + ctx.shift_down("below", lambda h: (1 + torch.tanh(h),), h)[0],
+    "SCAN": lambda h, ctx: ctx.shift_down("below", lambda h: (ctx.recur("a", CELL, GATES(h), reverse=True),), h)[0],
     "ATTEND": lambda h, ctx: ctx.attend("attend", h, lambda h: (h, torch.tanh(h)), (torch.relu(h),), 2),
-    "REMEMBER": lambda h, ctx: ctx.attend("attend", h, lambda h: (h, h[:, :3]), (h,), 3),
-    "CROSSATTEND": lambda h, ctx: ctx.cross_attend("cross", h, *TOKENS, 3),
-    "FINER": lambda h, ctx: ctx.finer("b", F.conv2d(ctx.window("a", h, up=1, left=1, right=0), QUARTERS, stride=2), h),
+    "STORE_KV": lambda h, ctx: ctx.attend("attend", h, lambda h: (h, h[:, :3]), (h,), 3),
+    "CROSS_ATTEND": lambda h, ctx: ctx.cross_attend("cross", h, *TOKENS, 3),
+    "UPSAMPLE": lambda h, ctx: ctx.upsample(
+        "b", F.conv2d(ctx.window("a", h, up=1, left=1, right=0), QUARTERS, stride=2), h
+    ),
     "CONSTANT": lambda h, ctx: (
         h + F.conv2d(ctx.window("a", h, up=0, left=1, right=0), 0 * PAIR, torch.ones(6).double())
     ),

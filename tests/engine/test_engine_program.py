@@ -15,15 +15,17 @@ from pointillist.engine.recording import optimize, record
 from pointillist.engine.recording.builder import Builder
 
 
-def gated(sub_steps: int = 1) -> Program:
+def gated(num_sub_steps: int = 1) -> Program:
     """Two stacks of three layers with a label."""
-    model, vector = Gated(8, 3, sub_steps=sub_steps, vector=2).eval(), torch.randn(1, 2, 1, 1)
-    return record(lambda x, ctx: model(x, ctx, vector), sub_steps=sub_steps, canvas_width=1, height=4, width=4)
+    model, vector = Gated(8, 3, num_sub_steps=num_sub_steps, vector=2).eval(), torch.randn(1, 2, 1, 1)
+    return record(lambda x, ctx: model(x, ctx, vector), num_sub_steps=num_sub_steps, canvas_width=1, height=4, width=4)
 
 
 def test_each_part_runs_where_its_inputs_are_known() -> None:
     program = gated()
-    once, row, pixel = (Counter(i.opcode for i in part) for part in (program.once, program.row, program.pixel))
+    once, row, pixel = (
+        Counter(i.opcode for i in part) for part in (program.per_image, program.per_row, program.per_site)
+    )
     assert once["LINEAR"] == 3  # the projections of the label
     assert row["LINEAR"] == 6  # vertical convolutions and links; an upper tap of nothing else
     assert row["GATE"] == 2  # the last vertical gate is not read
@@ -35,12 +37,12 @@ def test_sums_and_gates_are_fused() -> None:
     program = gated()
     opcodes = Counter(i.opcode for _, part in program.parts() for i in part)
     assert not opcodes["TANH"] + opcodes["SIGMOID"] + opcodes["MULTIPLY"]
-    assert all(i.opcode != "SHIFT" for i in program.pixel)
-    assert Counter(i.opcode for i in program.pixel)["ADD"] == 3  # one residual and two skips: halves of a value
+    assert all(i.opcode != "SHIFT" for i in program.per_site)
+    assert Counter(i.opcode for i in program.per_site)["ADD"] == 3  # one residual and two skips: halves of a value
 
 
 def test_a_value_is_kept_in_one_map_however_often_it_is_windowed() -> None:
-    model = Masked(6, 1, sub_steps=1).eval()
+    model = Masked(6, 1, num_sub_steps=1).eval()
 
     def twice(x: torch.Tensor, ctx: object) -> torch.Tensor:
         h = torch.relu(model(x, ctx))
@@ -48,17 +50,17 @@ def test_a_value_is_kept_in_one_map_however_often_it_is_windowed() -> None:
         a = torch.conv2d(ctx.window("a", h, up=0, left=1, right=0), weight)  # type: ignore[attr-defined]
         return a + torch.conv2d(ctx.window("b", h, up=0, left=2, right=-1), weight)  # type: ignore[attr-defined]
 
-    program = record(twice, sub_steps=1, canvas_width=1, height=3, width=3)
+    program = record(twice, num_sub_steps=1, canvas_width=1, height=3, width=3)
     assert len(program.maps) == 3
     assert program.maps[2].left == 2
 
 
 def test_sub_steps_share_the_work() -> None:
     """Each channel is computed at one sub-step: all of them together cost no more than one whole site."""
-    program = gated(sub_steps=3)
-    assert len(program.steps) == 3
-    assert sum(map(flops, program.steps)) <= flops(program.pixel)
-    assert all(flops(step) < 0.6 * flops(program.pixel) for step in program.steps)
+    program = gated(num_sub_steps=3)
+    assert len(program.sub_steps) == 3
+    assert sum(map(flops, program.sub_steps)) <= flops(program.per_site)
+    assert all(flops(step) < 0.6 * flops(program.per_site) for step in program.sub_steps)
 
 
 def test_a_deeper_network_is_not_rewritten_in_more_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,9 +75,9 @@ def test_a_deeper_network_is_not_rewritten_in_more_rounds(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(optimize, "_uses", counted)
     for layers in (2, 6):
-        model = Gated(8, layers, sub_steps=1).eval()
+        model = Gated(8, layers, num_sub_steps=1).eval()
         counts.clear()
-        record(model, sub_steps=1, canvas_width=1, height=3, width=3)
+        record(model, num_sub_steps=1, canvas_width=1, height=3, width=3)
         rounds.append(len(counts))
     assert rounds[0] == rounds[1] > 0
 
@@ -88,6 +90,6 @@ def test_weights_hold_what_is_used() -> None:
 
 
 def test_listing_names_what_there_is() -> None:
-    text = describe(gated(sub_steps=2))
-    for words in ("given `label`: a vector of 2", "map `1.horizontal`", "once per row", "sub-step 1", "linear", "taps"):
+    text = describe(gated(num_sub_steps=2))
+    for words in ("input `label`: a vector of 2", "map `1.horizontal`", "once per row", "sub-step 1", "linear", "taps"):
         assert words in text

@@ -51,7 +51,7 @@ def kernel(h: Tensor, key: str, ctx: Any, outputs: int) -> Tensor:
 
 def told(h: Tensor, x: Tensor, ctx: Any) -> Tensor:
     """With a vector and a map of conditions."""
-    return h + ctx.given("v", numbers(1, 8, 1, 1)) * ctx.given("m", numbers(1, 8, *x.shape[2:]))
+    return h + ctx.external("v", numbers(1, 8, 1, 1)) * ctx.external("m", numbers(1, 8, *x.shape[2:]))
 
 
 Forward = Callable[[Tensor, Tensor, Any], Tensor]
@@ -65,16 +65,16 @@ def recurrent(along: Literal["rows", "diagonals"], *, reverse: bool) -> dict[str
         return out
 
     return {
-        "alone": lambda h, x, ctx: ctx.below("below", lambda h: (recur(h, ctx),), h)[0],
-        "told": lambda h, x, ctx: ctx.below("below", lambda h: (recur(told(h, x, ctx), ctx),), h)[0],
-        "with the canvas": lambda h, x, ctx: ctx.below(
+        "alone": lambda h, x, ctx: ctx.shift_down("below", lambda h: (recur(h, ctx),), h)[0],
+        "told": lambda h, x, ctx: ctx.shift_down("below", lambda h: (recur(told(h, x, ctx), ctx),), h)[0],
+        "with the canvas": lambda h, x, ctx: ctx.shift_down(
             "below", lambda h, x: (recur(h + kernel(x, "canvas", ctx, 8), ctx),), h, x
         )[0],
-        "between kernels": lambda h, x, ctx: ctx.below(
+        "between kernels": lambda h, x, ctx: ctx.shift_down(
             "below", lambda h: (kernel(recur(kernel(h, "first", ctx, 8), ctx), "last", ctx, 3),), h
         )[0],
-        "two rows above": lambda h, x, ctx: ctx.below(
-            "outer", lambda h: ctx.below("inner", lambda h: (recur(h, ctx) + 0.5,), h + 1), h
+        "two rows above": lambda h, x, ctx: ctx.shift_down(
+            "outer", lambda h: ctx.shift_down("inner", lambda h: (recur(h, ctx) + 0.5,), h + 1), h
         )[0],
     }
 
@@ -97,13 +97,13 @@ def test_site_by_site(start: Any, along: Any, reverse: bool, size: tuple[int, in
 
 def test_below_is_zero_at_the_first_row_whatever_the_function_is_there() -> None:
     program = check_equal(
-        lambda x, ctx: ctx.below("b", lambda h: (torch.tanh(h) + 1, h), pixel(x, ctx))[0], numbers(2, 1, 3, 4)
+        lambda x, ctx: ctx.shift_down("b", lambda h: (torch.tanh(h) + 1, h), pixel(x, ctx))[0], numbers(2, 1, 3, 4)
     )
-    assert Counter(i.opcode for i in program.row)["BELOW"] == 1  # nobody reads the other result
+    assert Counter(i.opcode for i in program.per_row)["SHIFT_DOWN"] == 1  # nobody reads the other result
 
 
 def recorded(forward: Callable[[Tensor, Any], Tensor]) -> Program:
-    return record(forward, sub_steps=1, canvas_width=1, height=4, width=5, dtype=torch.float64)
+    return record(forward, num_sub_steps=1, canvas_width=1, height=4, width=5, dtype=torch.float64)
 
 
 def test_the_row_above_is_read_a_row_at_a_time() -> None:
@@ -120,8 +120,8 @@ def test_the_row_above_is_read_a_row_at_a_time() -> None:
 def test_a_finished_row_is_scanned_at_once() -> None:
     """Nothing of the right-to-left map is left to do at a site."""
     program = recorded(recurrent_alone)
-    assert Counter(i.opcode for i in program.row)["SCAN"] == 1
-    assert {i.opcode for i in program.pixel} == {"GATHER", "LINEAR", "STORE"}
+    assert Counter(i.opcode for i in program.per_row)["SCAN"] == 1
+    assert {i.opcode for i in program.per_site} == {"GATHER", "LINEAR", "STORE"}
 
 
 def recurrent_alone(x: Tensor, ctx: Any) -> Tensor:
@@ -135,24 +135,30 @@ REFUSED: dict[str, tuple[Forward, str]] = {
         "`a` runs from right to left.*ctx.below",
     ),
     "other channels": (lambda h, x, ctx: ctx.recur("a", cell("rows"), h[:, :4]), "`a` gets 4 channels.*8"),
-    "a vector": (lambda h, x, ctx: ctx.recur("a", cell("rows"), ctx.given("v", numbers(1, 8, 1, 1))), "`a`.*map"),
+    "a vector": (lambda h, x, ctx: ctx.recur("a", cell("rows"), ctx.external("v", numbers(1, 8, 1, 1))), "`a`.*map"),
     "the canvas": (lambda h, x, ctx: ctx.recur("a", cell("rows"), x), "`a` runs over a Canvas"),
     "key twice": (
         lambda h, x, ctx: ctx.recur("a", cell("rows"), h) + ctx.recur("a", cell("rows"), h),
         "`a` is used twice",
     ),
-    "captured": (lambda h, x, ctx: ctx.below("b", lambda y: (y + h,), h)[0], "another row.*`b`.*input"),
-    "captured and joined": (lambda h, x, ctx: ctx.below("b", lambda y: (torch.cat([y, h], 1),), h)[0], "another row"),
+    "captured": (lambda h, x, ctx: ctx.shift_down("b", lambda y: (y + h,), h)[0], "another row.*`b`.*input"),
+    "captured and joined": (
+        lambda h, x, ctx: ctx.shift_down("b", lambda y: (torch.cat([y, h], 1),), h)[0],
+        "another row",
+    ),
     "captured and kept": (
-        lambda h, x, ctx: ctx.below("b", lambda y: (kernel(h, "k", ctx, 2),), h)[0],
+        lambda h, x, ctx: ctx.shift_down("b", lambda y: (kernel(h, "k", ctx, 2),), h)[0],
         "another row",
     ),
     "carried out": (lambda h, x, ctx: carried_out(h, ctx), "another row"),
-    "no tuple": (lambda h, x, ctx: ctx.below("b", torch.tanh, h)[0], "`b` returns no tuple"),
-    "a tensor in": (lambda h, x, ctx: ctx.below("b", lambda y: (y,), numbers(1, 1, 4, 5))[0], "`b` is given a Tensor"),
-    "a tensor out": (lambda h, x, ctx: ctx.below("b", lambda y: (numbers(1, 1, 4, 5),), h)[0], "result.*`b`"),
+    "no tuple": (lambda h, x, ctx: ctx.shift_down("b", torch.tanh, h)[0], "`b` returns no tuple"),
+    "a tensor in": (
+        lambda h, x, ctx: ctx.shift_down("b", lambda y: (y,), numbers(1, 1, 4, 5))[0],
+        "`b` is given a Tensor",
+    ),
+    "a tensor out": (lambda h, x, ctx: ctx.shift_down("b", lambda y: (numbers(1, 1, 4, 5),), h)[0], "result.*`b`"),
     "the canvas of this row": (
-        lambda h, x, ctx: ctx.below(
+        lambda h, x, ctx: ctx.shift_down(
             "b", lambda x: (F.conv2d(ctx.window("k", x, up=0, down=1, left=1, right=-1), numbers(1, 1, 2, 1)),), x
         )[0],
         "`b` is not a recorded value of the row above.*down=0",
@@ -163,7 +169,7 @@ REFUSED: dict[str, tuple[Forward, str]] = {
 def carried_out(h: Tensor, ctx: Any) -> Tensor:
     """A value of the row above that leaves without being moved down."""
     kept: list[Tensor] = []
-    ctx.below("b", lambda y: kept.append(torch.tanh(y)) or (y,), h)  # type: ignore[func-returns-value]
+    ctx.shift_down("b", lambda y: kept.append(torch.tanh(y)) or (y,), h)  # type: ignore[func-returns-value]
     return kept[0] + h
 
 

@@ -68,7 +68,7 @@ def look(h: Tensor, ctx: Any, *z: Tensor, keys: Any = lambda t: (t, t), heads: i
 
 def not_moved(h: Tensor, ctx: Any, outer: Tensor) -> Tensor:
     """A function that returns what it was not given."""
-    return ctx.below("above", lambda h: (outer,), h)[0]
+    return ctx.shift_down("above", lambda h: (outer,), h)[0]
 
 
 def coarse(h: Tensor, ctx: Any) -> Tensor:
@@ -91,10 +91,10 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "rows without a tuple": (lambda h, x, ctx: ctx.rows("above", torch.tanh, h)[0], "`above`.*tuple"),
     "key twice": (lambda h, x, ctx: over(h, ctx, "first", up=0, left=1, right=0), "`first` is used twice.*own key"),
     "given twice": (lambda h, x, ctx: list(map(ctx.given, "cc", [torch.ones(1, 4, 1, 1)] * 2)), "`c` is used twice"),
-    "given of a wrong size": (lambda h, x, ctx: ctx.given("c", torch.ones(1, 4, 9, 9)), r"`c`.*\[b d 4 5\]"),
-    "given a value": (lambda h, x, ctx: ctx.given("c", h), "`c` is a recorded value"),
+    "given of a wrong size": (lambda h, x, ctx: ctx.external("c", torch.ones(1, 4, 9, 9)), r"`c`.*\[b d 4 5\]"),
+    "given a value": (lambda h, x, ctx: ctx.external("c", h), "`c` is a recorded value"),
     "window of a vector": (
-        lambda h, x, ctx: over(ctx.given("c", torch.ones(1, 4, 1, 1)), ctx, up=0, left=1, right=0),
+        lambda h, x, ctx: over(ctx.external("c", torch.ones(1, 4, 1, 1)), ctx, up=0, left=1, right=0),
         "`second`.*1x1",
     ),
     "window of nothing": (lambda h, x, ctx: over(h, ctx, up=0, left=0, right=-1), "`second`.*1x0"),
@@ -140,7 +140,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "batch of conditions": (lambda h, x, ctx: h + torch.ones(2, 4, 1, 1), "ctx.given"),
     "tensor joined": (lambda h, x, ctx: torch.cat([h, torch.ones(1, 4, 4, 5)], 1), "ctx.given"),
     "vector joined": (
-        lambda h, x, ctx: torch.cat([h, ctx.given("c", torch.ones(1, 4, 1, 1))], 1),
+        lambda h, x, ctx: torch.cat([h, ctx.external("c", torch.ones(1, 4, 1, 1))], 1),
         "vector is joined.*`c`.*1x1",
     ),
     "exact gelu": (lambda h, x, ctx: F.gelu(h), "gelu.*`first`.*tanh"),
@@ -166,19 +166,19 @@ FAULTS: dict[str, tuple[Fault, str]] = {
         "`above` is a value of another row",
     ),
     "attention in the row above": (
-        lambda h, x, ctx: ctx.below("above", lambda h: (look(h, ctx, h),), h)[0],
-        "`look` runs inside `ctx.below`",
+        lambda h, x, ctx: ctx.shift_down("above", lambda h: (look(h, ctx, h),), h)[0],
+        "`look` runs inside `ctx.shift_down`",
     ),
     "recurrence on a coarse grid": (lambda h, x, ctx: ctx.recur("again", CELL, coarse(h, ctx)), "`again`.*coarse grid"),
     "attention on a coarse grid": (lambda h, x, ctx: look(coarse(h, ctx), ctx, h), "`look`.*coarse grid"),
     "attention to a coarse grid": (lambda h, x, ctx: look(h, ctx, coarse(h, ctx)), "`look`.*coarse grid"),
     "the coarse row above": (
-        lambda h, x, ctx: ctx.below("above", lambda h: (h,), coarse(h, ctx))[0],
+        lambda h, x, ctx: ctx.shift_down("above", lambda h: (h,), coarse(h, ctx))[0],
         "`above`.*coarse grid",
     ),
     "a coarse grid of the row above": (
-        lambda h, x, ctx: ctx.below("above", lambda h: (ctx.finer("fine", coarse(h, ctx), h),), h)[0],
-        "coarse grid is used inside `ctx.below`",
+        lambda h, x, ctx: ctx.shift_down("above", lambda h: (ctx.upsample("fine", coarse(h, ctx), h),), h)[0],
+        "coarse grid is used inside `ctx.shift_down`",
     ),
     "unknown primitive": (lambda h, x, ctx: ctx.teleport("key", h), "ctx.teleport"),
     "no result": (lambda h, x, ctx: None, "forward returned"),
@@ -189,12 +189,12 @@ FAULTS: dict[str, tuple[Fault, str]] = {
 def test_fault_is_refused(name: str) -> None:
     fault, message = FAULTS[name]
     with pytest.raises(CausalityError, match=f"(?s){message}"):
-        record(lambda x, ctx: fault(feature(x, ctx), x, ctx), sub_steps=1, canvas_width=1, height=4, width=5)
+        record(lambda x, ctx: fault(feature(x, ctx), x, ctx), num_sub_steps=1, canvas_width=1, height=4, width=5)
 
 
 @pytest.mark.parametrize("layer", ["first", "layers.1"])
 def test_wrong_channel_mask_names_the_sub_pixels_and_the_layer(layer: str) -> None:
-    model = Masked(sub_steps=3)
+    model = Masked(num_sub_steps=3)
     sound = model.masked
 
     def faulty(conv: nn.Conv2d, *, strict: bool) -> Tensor:
@@ -205,21 +205,21 @@ def test_wrong_channel_mask_names_the_sub_pixels_and_the_layer(layer: str) -> No
 
     model.masked = faulty  # type: ignore[method-assign]
     with pytest.raises(CausalityError, match=f"(?s)sub-pixel 0 depend on sub-pixel [01].*`{layer}`.*channel mask"):
-        record(model, sub_steps=3, canvas_width=1, height=3, width=3)
+        record(model, num_sub_steps=3, canvas_width=1, height=3, width=3)
 
 
 def test_wrong_mask_of_the_head() -> None:
-    model = Gated(sub_steps=2)
+    model = Gated(num_sub_steps=2)
     model.mask2[:] = 1.0
     with pytest.raises(CausalityError, match=r"sub-pixel 0 depend on sub-pixel 0 .*`0\.horizontal`"):
-        record(model, sub_steps=2, canvas_width=1, height=3, width=3)
+        record(model, num_sub_steps=2, canvas_width=1, height=3, width=3)
 
 
 def test_parameters_must_divide_among_sub_steps() -> None:
     with pytest.raises(CausalityError, match="4 parameters for 3 sub-steps"):
         record(
             lambda x, ctx: F.conv2d(ctx.window("a", x, up=0, left=1, right=-1), torch.ones(4, 3, 1, 1)),
-            sub_steps=3,
+            num_sub_steps=3,
             canvas_width=1,
             height=2,
             width=2,
@@ -232,7 +232,7 @@ def test_masked_taps_are_no_fault() -> None:
     weight[:, :, 1, 2] = 0
     program = record(
         lambda x, ctx: F.conv2d(ctx.window("second", feature(x, ctx), up=1, left=1, right=1), weight),
-        sub_steps=1,
+        num_sub_steps=1,
         canvas_width=1,
         height=4,
         width=5,

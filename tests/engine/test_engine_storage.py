@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.checkpoint.quantization import KINDS, from_int8, to_int8
+from pointillist.checkpoint.quantization import QUANTIZED_DTYPES, dequantize_int8, quantize_int8
 from pointillist.engine.cpu import CpuStepper, weight_packing
 from pointillist.engine.cpu.weight_formats import WeightFormat, smallest
 from pointillist.engine.cpu.weight_packing import Packing
@@ -24,7 +24,7 @@ def rounded(seed: int, k: int, n: int) -> FloatArray:
     """A matrix `[k, n]` as an int8 model has it, with columns of very different sizes."""
     random = np.random.default_rng(seed)
     weight = torch.from_numpy(random.normal(size=(n, k)) * np.exp(4 * random.normal(size=(n, 1)))).float()
-    return np.ascontiguousarray(from_int8(*to_int8(weight)).numpy().T)
+    return np.ascontiguousarray(dequantize_int8(*quantize_int8(weight)).numpy().T)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -36,7 +36,7 @@ def test_whole_numbers_are_found(seed: int) -> None:
     matrix[::2, 6] *= -0.0
     for part in (matrix, matrix[:7], matrix[50:], matrix[:, 2:4]):
         found = smallest(part)
-        assert found.storage == WeightFormat.INT8
+        assert found.weight_format == WeightFormat.INT8
         assert found.numbers.dtype == np.int8
         assert np.array_equal(found.numbers * found.scales, part)
 
@@ -46,7 +46,7 @@ def test_upper_halves_are_found() -> None:
     matrix = torch.randn(40, 9, generator=torch.Generator().manual_seed(0)).bfloat16().float().numpy()
     matrix[2] = -0.0
     found = smallest(matrix)
-    assert found.storage == WeightFormat.BF16
+    assert found.weight_format == WeightFormat.BF16
     back = (found.numbers.astype(np.uint32) << 16).view(np.float32)
     assert np.array_equal(back.view(np.int32), matrix.view(np.int32))
 
@@ -64,11 +64,11 @@ def test_what_is_neither_stays(change: str) -> None:
     else:
         matrix[90 if change == "late nan" else 1, 4] = np.inf if change == "inf" else np.nan
     found = smallest(matrix)
-    assert found.storage == WeightFormat.FLOAT
+    assert found.weight_format == WeightFormat.FLOAT
     assert found.numbers is matrix
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", QUANTIZED_DTYPES)
 @pytest.mark.parametrize("name", names())
 def test_a_model_paints_the_same_bits(name: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whole images and single sites, whichever way matrices are stored, at any batch size."""
@@ -100,9 +100,9 @@ def test_small_matrices_stay_floats(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(weight_packing, "CACHE_BYTES", cache)
         packed = Packing(program)
         found = []
-        for part in (program.row, program.steps[0]):
+        for part in (program.per_row, program.sub_steps[0]):
             blocks = [i.constants[0] for i in part if i.opcode == "LINEAR"]
-            found.append({packed.place(block, 0, block.shape[0]).storage for block in blocks})
+            found.append({packed.place(block, 0, block.shape[0]).weight_format for block in blocks})
         return found[0], found[1]
 
     assert stored(2**30) == ({WeightFormat.FLOAT}, {WeightFormat.FLOAT})

@@ -34,7 +34,7 @@ def test_every_view_is_that_of_its_order(model: pt.PixelModel, order: str) -> No
         wanted = -model.log_prob_map(x[None], order=order)[0].numpy() / np.log(2)
     maps = surprisal_maps(model, x, order=order)
     assert np.allclose(maps.surprise, wanted)
-    walk = list(model.order(order).walk(3, 4))
+    walk = list(model.order(order).sites(3, 4))
     assert np.allclose(np.diff(maps.running.bits), [wanted[0][site] for site in walk])
     assert np.allclose(logit_lens(model, x, order=order).surprise[-1], wanted)
     row, column = walk[7]

@@ -35,7 +35,7 @@ def test_bits_and_distributions_of_the_changed_image(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["grey", "rgb", "mixture"])
-@pytest.mark.parametrize("engine", ["step", "naive"])
+@pytest.mark.parametrize("engine", ["numpy", "naive"])
 def test_continuations_keep_what_is_known_and_draw_the_rest(kind: str, engine: str) -> None:
     """Each drawn level is that of its uniform, in the distribution given all before it."""
     model = tiny(kind)

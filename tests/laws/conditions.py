@@ -135,7 +135,7 @@ def check_guidance_is_the_formula(model: PixelModel, guidance: float) -> None:
 
     with inference_mode(model), replaced(sampling_transforms, "inverse_cdf", spy):
         both = ConditionInputs.together([told, told.untold()])
-        autoregressive_loop(model, model.condition(both, 2 * count), choose, 2 * count, height, width, "step")
+        autoregressive_loop(model, model.condition(both, 2 * count), choose, 2 * count, height, width, "numpy")
         torch.testing.assert_close(guided_log_prob(model, x, told, guidance), wanted, rtol=1e-9, atol=1e-9)
         one = x[:1].expand(count, -1, -1, -1)  # is told nothing once
         each = guided_log_prob(model, one.contiguous(), told, guidance)

@@ -237,7 +237,7 @@ DECLARED: dict[str, Callable[[PixelModel, int, int], Sees]] = {
 def declared(model: PixelModel, height: int, width: int) -> Bool[Tensor, "s s"]:
     """The declared context of each sub-pixel, in order: settings speak of the turned canvas."""
     rule = DECLARED.get(model.config.model_type, complete)
-    return torch.from_numpy(rule(model, *model.order().turned_size(height, width)))
+    return torch.from_numpy(rule(model, *model.order().raster_size(height, width)))
 
 
 def check_context(model: PixelModel, height: int, width: int, expected: Bool[Tensor, "s s"] | None = None) -> None:

@@ -118,13 +118,13 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @fault("engine: a site is remembered one site late", _equal)
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept, last = opcodes._remember, {}
+    kept, last = opcodes._store_kv, {}
 
     def late(arrays: Any, memory: Any, column: int, x: Any) -> None:
         kept(arrays, memory, column, last.get(memory, x * 0))
         last[memory] = x.copy()
 
-    patch.setattr(opcodes, "_remember", late)
+    patch.setattr(opcodes, "_store_kv", late)
 
 
 @fault("engine: the first head answers for all", lambda: _equal(3))

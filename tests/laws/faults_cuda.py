@@ -31,13 +31,13 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @fault("a row is computed once from its guess", _same("pixelcnn"))
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = sampler.RowWorkspace.paint_together
+    kept = sampler.RowWorkspace.iterate
 
     def once(self: Any, row: int) -> None:
         kept(self, row)
         self.changed.zero_()
 
-    patch.setattr(sampler.RowWorkspace, "paint_together", once)
+    patch.setattr(sampler.RowWorkspace, "iterate", once)
 
 
 @fault("a site attends to itself", _same("pixelsnail"))
@@ -46,7 +46,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
     def begin(self: Any, row: int) -> None:
         kept(self, row)
-        self.hidden.scatter_(1, self.slots[:, None], False)
+        self.masked_slots.scatter_(1, self.slots[:, None], False)
 
     patch.setattr(Buffers, "begin", begin)
 

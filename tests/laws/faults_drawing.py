@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pointillist.distributions import likelihoods, sampling_transforms
 from pointillist.distributions.likelihoods import DiscretizedLogisticMixture
-from pointillist.engine.naive import NaiveEngine
+from pointillist.engine.naive import NaiveStepper
 from pointillist.engine.numpy.interpreter import Interpreter
 from pointillist.evaluation import likelihood as evaluation
 from pointillist.images import ImageSpec
@@ -91,8 +91,8 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @fault("P12: what was drawn is not rounded to a level before it is fed back", lambda: _scored(engine="naive"))
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = NaiveEngine.observe
-    patch.setattr(NaiveEngine, "observe", lambda self, values: kept(self, values + 0.1))
+    kept = NaiveStepper.observe
+    patch.setattr(NaiveStepper, "observe", lambda self, values: kept(self, values + 0.1))
 
 
 def _scored(engine: str, **how: Any) -> None:

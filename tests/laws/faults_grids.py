@@ -73,7 +73,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @fault("an odd side is cut off at its beginning", law(check_no_leak))
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = FullPass.finer
+    kept = FullPass.upsample
 
     def from_the_end(self: Any, key: str, x: Tensor, like: Tensor) -> Tensor:
         whole = torch.zeros(1, 1, 2 * x.shape[2], 2 * x.shape[3])
@@ -84,7 +84,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @fault("rows and columns are swapped on the way up", law(check_textbook))
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = FullPass.finer
+    kept = FullPass.upsample
     patch.setattr(
         FullPass,
         "upsample",

@@ -44,7 +44,7 @@ def paper(size: tuple[int, int] = (4, 5), factor: int = 2, **how: Any) -> Law:
     return lambda: textbook.check_textbook(pair(size, factor, **how), *size)
 
 
-def scored_as_painted(engine: str = "step") -> Law:
+def scored_as_painted(engine: str = "numpy") -> Law:
     return lambda: samplers.check_scored_as_painted(pair(), 4, 5, engine)
 
 
@@ -74,8 +74,8 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
     def peeking(own: Any, x: Tensor, ctx: Any, condition: Condition) -> Tensor:
         first, last = own
-        told = lambda coarse, condition: last.told(first.grid(x + _next(x)), condition)  # noqa: E731
-        return kept((first, replace(last, told=told)), x, ctx, condition)
+        told = lambda coarse, condition: last.condition(first.grid(x + _next(x)), condition)  # noqa: E731
+        return kept((first, replace(last, condition=told)), x, ctx, condition)
 
     patch.setattr(multiscale_pixelrnn, "run_stages", peeking)
 
@@ -89,7 +89,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
         nats = kept(self, x, *how, **further)
         last = self.stages(*x.shape[2:])[-1]
         coarse = self.stages(*x.shape[2:])[0].grid(self.canvas(x))
-        params = last.network(self.canvas(x), FullPass(), last.told(coarse, self.condition(None, len(x))))
+        params = last.network(self.canvas(x), FullPass(), last.condition(coarse, self.condition(None, len(x))))
         nats[:, :, ::2, ::2] += self.likelihood.log_prob(params, x)[:, :, ::2, ::2]
         return nats
 
@@ -101,7 +101,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 def _(patch: pytest.MonkeyPatch) -> None:
     def last_only(own: Any, x: Tensor, ctx: Any, condition: Condition) -> Tensor:
         first, last = own
-        params: Tensor = last.network(x, ctx, last.told(first.grid(x), condition))
+        params: Tensor = last.network(x, ctx, last.condition(first.grid(x), condition))
         return params
 
     patch.setattr(multiscale_pixelrnn, "run_stages", last_only)
@@ -177,7 +177,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
         height, width = (-(-n // self.factor) for n in told.shape[2:])
         return replace(condition, map=told[:, :, :height, :width])
 
-    patch.setattr(multiscale_pixelrnn.MultiscalePixelRNN, "_told_small", corner)
+    patch.setattr(multiscale_pixelrnn.MultiscalePixelRNN, "_small_condition", corner)
 
 
 @fault("the large image is not told of the small one", lambda: context.check_context(pair(), 4, 5))

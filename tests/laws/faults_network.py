@@ -16,7 +16,7 @@ from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import gated_pixelcnn
 from pointillist.nn import causal, condition
-from pointillist.nn.masks import channel_causal_mask
+from pointillist.nn.base import channel_causal_mask
 
 from . import context, textbook
 from .causal import check_batch, check_no_leak

@@ -46,7 +46,7 @@ def all_earlier() -> None:
 
 @fault("a map condition does not turn with the image", turned("raster-tr"))
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(condition.Condition, "turned", lambda self, order: self)
+    patch.setattr(condition.Condition, "in_raster_frame", lambda self, order: self)
 
 
 @fault("a map condition is flipped top to bottom instead of left to right", turned("raster-tr"))
@@ -54,7 +54,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     def wrong(self: Any, order: PixelOrder) -> Any:
         return self if self.map is None else condition.replace(self, map=self.map.flip(2))
 
-    patch.setattr(condition.Condition, "turned", wrong)
+    patch.setattr(condition.Condition, "in_raster_frame", wrong)
 
 
 @fault("a transposed order is turned back by its mirror image", turned("raster-columns-tr"))
@@ -62,7 +62,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     def wrong(self: PixelOrder, x: Tensor) -> Tensor:
         return (x.transpose(-2, -1) if self.columns else x).flip(-2)
 
-    patch.setattr(PixelOrder, "turn_back", wrong)
+    patch.setattr(PixelOrder, "from_raster", wrong)
 
 
 @fault("kernels do not turn with the canvas", paper("s-curve-columns"))
@@ -72,7 +72,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
         FullPass,
         "neighbours",
         lambda self, key, x, weight, bias, dilation=1: local_conv.local_convolution(
-            x, weight, bias, dilation, snake=self.order.snake
+            x, weight, bias, dilation, s_curve=self.order.s_curve
         ),
     )
 
@@ -83,7 +83,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
         FullPass,
         "neighbours",
         lambda self, key, x, weight, bias, dilation=1: local_conv.local_convolution(
-            x, self.order.turn_back(weight), bias, dilation, snake=self.order.snake
+            x, self.order.from_raster(weight), bias, dilation, s_curve=self.order.s_curve
         ),
     )
 
@@ -92,11 +92,11 @@ def _(patch: pytest.MonkeyPatch) -> None:
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = local_conv.local_convolution
 
-    def mirrored(x: Tensor, kernel: Tensor, bias: Any, dilation: int, *, snake: bool) -> Tensor:
+    def mirrored(x: Tensor, kernel: Tensor, bias: Any, dilation: int, *, s_curve: bool) -> Tensor:
         return (
-            kept(x.flip(3), kernel.flip(3), bias, dilation, snake=snake).flip(3)
-            if snake
-            else kept(x, kernel, bias, dilation, snake=snake)
+            kept(x.flip(3), kernel.flip(3), bias, dilation, s_curve=s_curve).flip(3)
+            if s_curve
+            else kept(x, kernel, bias, dilation, s_curve=s_curve)
         )
 
     patch.setattr(passes, "local_convolution", mirrored)
@@ -105,7 +105,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 def _own_row(reads: Any) -> Any:
     """The own row, of which `reads(column of the kernel, half, odd row)` says what is read."""
 
-    def convolution(x: Tensor, kernel: Tensor, bias: Any, dilation: int, *, snake: bool) -> Tensor:
+    def convolution(x: Tensor, kernel: Tensor, bias: Any, dilation: int, *, s_curve: bool) -> Tensor:
         half, rows = kernel.shape[2] // 2, torch.arange(x.shape[2])
         reach = half * dilation
         pad = torch.nn.functional.pad(x, (reach, reach, reach, 0))
@@ -136,7 +136,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @fault("an engine uses the taps of both parities in every row", engines("s-curve"))
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Builder, "turned", lambda self, turn: nullcontext())
+    patch.setattr(Builder, "for_row_parity", lambda self, turn: nullcontext())
 
 
 @fault("an engine walks every row from left to right", engines("s-curve-br"))

@@ -47,7 +47,7 @@ def other_taps(kind: str, taps: tuple[tuple[int, int], ...], reverse: bool, outs
         if cell.along != kind or reverse != _reverse:
             return scan(cell, x, reverse=reverse)
         matrices = dict(zip(taps, cell.weight, strict=True))
-        return walk(x, matrices, cell.hidden, cell.memory, cell.carry(reverse=reverse), outside)
+        return walk(x, matrices, cell.initial_hidden, cell.initial_cell, cell.carry(reverse=reverse), outside)
 
     return wrong
 

@@ -50,12 +50,12 @@ class Recorded:
 def recorded(model: PixelModel, condition: Condition, x: Tensor) -> Iterator[Recorded]:
     """The stages, each told what it would be told."""
     order = model.order()
-    turned, told = order.turn(x), model.in_order(condition, order)
+    turned, told = order.to_raster(x), model.in_order(condition, order)
     height, width = turned.shape[2:]
     known = torch.zeros(height, width, dtype=torch.bool)
     coarse = None
     for stage in model.stages(height, width):
-        program = record_stage(model, stage, stage.told(coarse, told), height, width, order)
+        program = record_stage(model, stage, stage.condition(coarse, told), height, width, order)
         yield Recorded(stage, program, stage.grid(turned).contiguous(), ~stage.grid(known))
         coarse = model.canvas(stage.grid(turned))
         known[:: stage.step, :: stage.step] = True
@@ -68,14 +68,14 @@ def machine_params(model: PixelModel, part: Recorded, images: slice = slice(None
     draw = DrawSpec(
         likelihood.name, model.level_values().detach().numpy(), x.shape[1], getattr(likelihood, "mixtures", 0)
     )
-    rows = {key: given.default for key, given in part.program.givens.items()}
+    rows = {key: given.default for key, given in part.program.inputs.items()}
     given = {key: v[images].reshape(-1, v.shape[-1]) if v.ndim == 2 else v[images] for key, v in rows.items()}
     given = {k: np.moveaxis(v, -1, 1) if v.ndim == 4 else v for k, v in given.items() if len(rows[k]) > 1}
     painting = SampleBatch(
         levels=x.copy(), known=np.ones(x.shape, bool), uniforms=np.zeros(x.shape), nats=np.zeros(len(x)),
         params=np.full((len(x), *x.shape[2:], part.program.params.channels), np.nan, part.program.dtype),
     )  # fmt: skip
-    CpuSampler(part.program, draw, given, threads=threads).paint(painting)
+    CpuSampler(part.program, draw, given, threads=threads).sample(painting)
     assert np.array_equal(painting.levels, x), "known levels were painted over"
     assert not painting.nats.any(), "known levels cost nats"
     found = painting.params
@@ -96,8 +96,10 @@ def device_params(model: PixelModel, part: Recorded, *, jacobi: bool) -> np.ndar
 
     values = model.level_values().detach().numpy()
     painter = CudaSampler(part.program, choose, values, DEVICE, jacobi=jacobi)
-    painter.paint(painting)
-    assert painter.passes <= part.program.height * (1 if not jacobi else part.program.width * part.program.sub_steps)
+    painter.sample(painting)
+    assert painter.num_iterations <= part.program.height * (
+        1 if not jacobi else part.program.width * part.program.num_sub_steps
+    )
     assert np.array_equal(painting.levels, x), "known levels were painted over"
     assert not painting.nats.any(), "known levels cost nats"
     assert painting.params is not None
@@ -112,8 +114,8 @@ def check_machine_equals_full(model: PixelModel, x: Tensor, told: ConditionInput
     doubled = copy.deepcopy(model).double()
     with inference_mode(model), inference_mode(doubled):
         condition = model.condition(told, len(x))
-        full = model.order().turn(model.params(x, condition))
-        exact = model.order().turn(doubled.params(x, doubled.condition(told, len(x))))
+        full = model.order().to_raster(model.params(x, condition))
+        exact = model.order().to_raster(doubled.params(x, doubled.condition(told, len(x))))
         for part in recorded(model, condition, x):
             found = machine_params(model, part)
             new = part.new.numpy()

@@ -33,13 +33,13 @@ def check_raster_of_the_turned_image(name: str, height: int, width: int) -> None
     """The definition of the eight rasters, with learned positions that turn too: same weights, other orientation."""
     order = get_order(name)
     image = ImageSpec.infer((2, height, width), 5)
-    turned = ImageSpec.infer((2, *order.turned_size(height, width)), 5)
+    turned = ImageSpec.infer((2, *order.raster_size(height, width)), 5)
     model = dirty(make_model("gated-pixelcnn", image, position=True, labels=True, orders=(name,)))
     raster = make_model("gated-pixelcnn", turned, position=True, labels=True)
     state = model.state_dict()
-    raster.load_state_dict({**state, "position.map": order.turn(state["position.map"])})
+    raster.load_state_dict({**state, "position.map": order.to_raster(state["position.map"])})
     x = random_levels(model, 2)
-    expected = order.turn_back(raster.log_prob_map(order.turn(x), "dog"))
+    expected = order.from_raster(raster.log_prob_map(order.to_raster(x), "dog"))
     torch.testing.assert_close(model.log_prob_map(x, "dog"), expected)
 
 
@@ -62,11 +62,11 @@ def check_average(names: tuple[str, ...], model_name: str = "pixelcnn") -> None:
         np.testing.assert_allclose(one.per_image, -row, rtol=1e-12)
 
 
-def by_mask(x: Tensor, kernel: Tensor, bias: Tensor, dilation: int, *, snake: bool) -> Tensor:
+def by_mask(x: Tensor, kernel: Tensor, bias: Tensor, dilation: int, *, s_curve: bool) -> Tensor:
     """The paper's way: unfold, times a mask of each site and tap, times the kernel."""
     size, (height, width) = kernel.shape[2], x.shape[2:]
     reach = size // 2 * dilation
-    places = get_order("s-curve" if snake else "raster").places(height, width)
+    places = get_order("s-curve" if s_curve else "raster").rank(height, width)
     around = np.pad(places, reach, constant_values=height * width)
     rows, columns = np.indices((height, width))
     mask = np.stack(
@@ -78,13 +78,13 @@ def by_mask(x: Tensor, kernel: Tensor, bias: Tensor, dilation: int, *, snake: bo
     return out.unflatten(2, (height, width))
 
 
-def check_masked(size: tuple[int, int], kernel_size: int, dilation: int, *, snake: bool) -> None:
+def check_masked(size: tuple[int, int], kernel_size: int, dilation: int, *, s_curve: bool) -> None:
     """Values and gradients of the factored convolution are those of the mask."""
     x = torch.randn(2, 3, *size, dtype=torch.float64, requires_grad=True)
     kernel = torch.randn(4, 3, kernel_size, kernel_size, dtype=torch.float64, requires_grad=True)
     bias = torch.randn(4, dtype=torch.float64, requires_grad=True)
-    found = local_convolution(x, kernel, bias, dilation, snake=snake)
-    expected = by_mask(x, kernel, bias, dilation, snake=snake)
+    found = local_convolution(x, kernel, bias, dilation, s_curve=s_curve)
+    expected = by_mask(x, kernel, bias, dilation, s_curve=s_curve)
     torch.testing.assert_close(found, expected)
     weights = torch.randn_like(found)
     for a, b in zip(

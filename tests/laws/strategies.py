@@ -162,7 +162,7 @@ def make_model(
 def orders_of(name: str) -> st.SearchStrategy[tuple[str, ...]]:
     """One order, or several of which the first is the one that laws look at: any that the network can follow."""
     local = entry(name).backbone.masks_locally
-    known = [order.name for order in ORDERS.values() if local or not order.snake]
+    known = [order.name for order in ORDERS.values() if local or not order.s_curve]
     return st.lists(st.sampled_from(known), min_size=1, max_size=3, unique=True).map(tuple)
 
 

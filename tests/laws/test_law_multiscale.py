@@ -10,7 +10,7 @@ import torch
 from pointillist.errors import EngineError
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
-from pointillist.networks import MultiscalePixelRNN, painting_order
+from pointillist.networks import MultiscalePixelRNN, sampling_order
 from pointillist.nn.passes import FullPass
 from pointillist.sampling.loop import autoregressive_loop, create_stepper
 
@@ -74,7 +74,7 @@ def test_the_order_of_painting(factor: int, size: tuple[int, int], order: list[l
     """The small image in its rows, then what is left, in rows."""
     model = multiscale((1, *size), factor=factor)
     assert model.places(*size).tolist() == order
-    assert painting_order(model.stages(*size), *size).tolist() == order
+    assert sampling_order(model.stages(*size), *size).tolist() == order
 
 
 @pytest.mark.parametrize(

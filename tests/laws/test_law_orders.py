@@ -38,15 +38,15 @@ def test_an_order_is_the_raster_of_the_turned_image(name: str, size: tuple[int, 
     size=st.sampled_from([*SIZES, (6, 7)]),
     kernel_size=st.sampled_from([1, 3, 5]),
     dilation=st.integers(1, 3),
-    snake=st.booleans(),
+    s_curve=st.booleans(),
     seed=st.integers(0, 99),
 )
 def test_the_factored_convolution_is_the_masked_one(
-    size: tuple[int, int], kernel_size: int, dilation: int, snake: bool, seed: int
+    size: tuple[int, int], kernel_size: int, dilation: int, s_curve: bool, seed: int
 ) -> None:
     """Equal to an unfold times mask[site, tap], also where the kernel is larger than the image."""
     torch.manual_seed(seed)
-    check_masked(size, kernel_size, dilation, snake=snake)
+    check_masked(size, kernel_size, dilation, s_curve=s_curve)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -83,7 +83,7 @@ def test_one_set_of_weights_obeys_the_laws_in_every_order(name: str) -> None:
 @pytest.mark.parametrize("network", names())
 def test_all_images_have_probability_one_in_every_order(network: str, levels: int) -> None:
     """2x2 images, one set of weights, each of its orders: 1 within 1e-12."""
-    known = tuple(n for n, o in ORDERS.items() if entry(network).backbone.masks_locally or not o.snake)
+    known = tuple(n for n, o in ORDERS.items() if entry(network).backbone.masks_locally or not o.s_curve)
     image = ImageSpec.infer((1, 2, 2), levels)
     for name in known:
         check_normalised(dirty(make_model(network, image, {"layers": 2}, orders=(name, *(set(known) - {name})))), 2, 2)
@@ -110,4 +110,4 @@ def test_what_cannot_follow_a_curve_is_refused_by_name(method: str) -> None:
         return ctx.attend("a", h, lambda h: (h, h), (h,), 1)
 
     with pytest.raises(CausalityError, match=method):
-        record(forward, sub_steps=1, canvas_width=1, height=3, width=4, order=get_order("s-curve"))
+        record(forward, num_sub_steps=1, canvas_width=1, height=3, width=4, order=get_order("s-curve"))

@@ -61,10 +61,10 @@ def test_an_empty_batch_has_an_empty_state() -> None:
 def test_below_moves_down_by_one_row() -> None:
     """Zeros at row 0, also where the function is not zero there, and for one row."""
     x = torch.randn(1, 2, 3, 4)
-    (out,) = FullPass().below("key", lambda x: (x + 1,), x)
+    (out,) = FullPass().shift_down("key", lambda x: (x + 1,), x)
     assert torch.equal(out[:, :, 1:], x[:, :, :2] + 1)
     assert not out[:, :, 0].any()
-    (out,) = FullPass().below("key", lambda x: (x + 1,), x[:, :, :1])
+    (out,) = FullPass().shift_down("key", lambda x: (x + 1,), x[:, :, :1])
     assert not out.any()
 
 

@@ -115,10 +115,10 @@ def check_textbook(model: PixelModel, height: int, width: int) -> None:
     x, told = random_levels(model, 2, height, width), random_told(model, 2, height, width)
     with torch.no_grad():
         condition, order = model.condition(told, 2), model.order()
-        found = order.turn(model.params(x, condition))
-        heard, (rows, columns) = model.in_order(condition, order), order.turned_size(height, width)
+        found = order.to_raster(model.params(x, condition))
+        heard, (rows, columns) = model.in_order(condition, order), order.raster_size(height, width)
         vector = None if heard.vector is None else heard.vector.expand(2, -1, rows, columns)
-        expected = TEXTBOOK[model.config.model_type](model, order.turn(model.canvas(x)), vector, heard.map)
+        expected = TEXTBOOK[model.config.model_type](model, order.to_raster(model.canvas(x)), vector, heard.map)
     assert found.shape == expected.shape
     assert torch.allclose(found, expected, rtol=1e-10, atol=1e-10), float((found - expected).abs().max())
 
@@ -148,7 +148,7 @@ def count_parameters(model: PixelModel) -> int:
     """Parameters by formula, from settings alone (P15)."""
     config, image, ports = model.config, model.image, model.ports
     net = config.backbone
-    canvas, out, cond = ports.canvas, ports.params, ports.heard.vector + ports.heard.map
+    canvas, out, cond = ports.canvas, ports.params, ports.condition.vector + ports.condition.map
     total = count_heard(model)
     total += config.position_width * image.height * image.width
     total += len(config.orders) * config.label_width if len(config.orders) > 1 else 0

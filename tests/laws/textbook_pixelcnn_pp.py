@@ -209,7 +209,7 @@ def count_weights(model: PixelModel) -> int:
     """By formula; every output of a convolution has a length and a bias beside its direction."""
     config, ports = model.config.backbone, model.ports
     assert isinstance(config, PixelCNNPPConfig)
-    d, taps, cond = config.channels, 6 + 4, 2 * (ports.heard.vector + ports.heard.map)
+    d, taps, cond = config.channels, 6 + 4, 2 * (ports.condition.vector + ports.condition.map)
 
     def gated(count: int, shortcuts: int) -> int:
         """Pairs: convolutions 2d -> d and 2d -> 2d, 1x1 layers 2d a shortcut, and the condition, in both streams."""

@@ -95,7 +95,7 @@ def pixelsnail(model: PixelModel, x: Tensor, vector: Tensor | None, positions: T
 
 def pixelsnail_parameters(net: PixelSNAILConfig, ports: BackboneDims) -> int:
     """By formula, from settings alone."""
-    d, condition = net.channels, ports.heard.vector + ports.heard.map
+    d, condition = net.channels, ports.condition.vector + ports.condition.map
     keys, values = (n * net.heads * ports.groups for n in (net.key_channels, net.value_channels))
 
     def residual(width: int, taps: int = 1, side: int = 0) -> int:

@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 from torch import Tensor
 
-from pointillist.engine.naive import NaiveEngine
+from pointillist.engine.naive import NaiveStepper
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import Stage
 from pointillist.nn import Condition
@@ -30,7 +30,7 @@ def naive_on(fill: Callable[[Tensor], Tensor]) -> Open:
 
     def opened(model: PixelModel, stage: Stage, told: Condition, canvas: Tensor) -> Stepper:
         filled = fill(stage.grid(canvas))
-        return NaiveEngine(lambda x, ctx: stage.network(x, ctx, told), filled, model.ports.groups, model.order())
+        return NaiveStepper(lambda x, ctx: stage.network(x, ctx, told), filled, model.ports.groups, model.order())
 
     return opened
 
@@ -45,12 +45,12 @@ def walk(
     groups = model.ports.groups
     share = model.ports.params // groups
     order = model.order()
-    canvas, condition = order.turn(model.canvas(x).detach()), model.in_order(condition, order)
+    canvas, condition = order.to_raster(model.canvas(x).detach()), model.in_order(condition, order)
     height, width = canvas.shape[2:]
     known = np.zeros((height, width), bool)
     coarse: Tensor | None = None
     for stage in model.stages(height, width):
-        walker = opened(model, stage, stage.told(coarse, condition), canvas)
+        walker = opened(model, stage, stage.condition(coarse, condition), canvas)
         sites = [(y, x) for y in range(0, height, stage.step) for x in order.row(y, width)[:: stage.step]]
         for (row, column), group in product(sites, range(groups)):
             site = (*order.site(row, column, *x.shape[2:]), group)

@@ -20,7 +20,7 @@ from pointillist.studio.service import StudioService
 from tests.studio.helpers import SMALL, decoded, grey, images, labelled
 
 SIDE = 64  # of a painting that takes long: 64 rows
-LONG = {"samples": [{"seed": 0}], "size": [SIDE, SIDE], "engine": "step"}
+LONG = {"samples": [{"seed": 0}], "size": [SIDE, SIDE], "engine": "numpy"}
 
 
 class Watch:

@@ -44,19 +44,19 @@ def program_cost(program: Program) -> Cost:
 
     program_cost(program).roofline_seconds(measure_peaks(), batch=16)
     """
-    pixel = [*(i for step in program.steps for i in step), *program.after]
+    pixel = [*(i for step in program.sub_steps for i in step), *program.post_draw]
     return Cost(
-        _flops(program, program.row) + _once(program),
+        _flops(program, program.per_row) + _once(program),
         _flops(program, pixel),
-        sum(_bytes(i) * _rows(program, i) for i in program.row) + sum(map(_bytes, program.once)),
+        sum(_bytes(i) * _rows(program, i) for i in program.per_row) + sum(map(_bytes, program.per_image)),
         sum(_bytes(i) * _sites(program, i) for i in pixel),
     )
 
 
 def _rows(program: Program, instruction: Instruction) -> int:
     """Count the rows in which an instruction runs: those of its grid, or along an S-curve those of one parity."""
-    if instruction.turn is not None:
-        return (program.height + 1 - instruction.turn) // 2
+    if instruction.row_parity is not None:
+        return (program.height + 1 - instruction.row_parity) // 2
     return -(-program.height // instruction.scale)
 
 
@@ -69,7 +69,7 @@ def _flops(program: Program, part: Iterable[Instruction]) -> float:
 
 
 def _once(program: Program) -> float:
-    return sum(OPCODES[i.opcode].flops(i) for i in program.once)
+    return sum(OPCODES[i.opcode].flops(i) for i in program.per_image)
 
 
 def _bytes(instruction: Instruction) -> int:

@@ -37,13 +37,13 @@ def _case(workload: Workload, batch: int, layout: torch.memory_format) -> Case:
 
 def _parts(workload: Workload) -> list[Tensor]:
     """Return the sites that each stage of the model samples, `[n, 2]`."""
-    size = workload.order.turned_size(*workload.size)
+    size = workload.order.raster_size(*workload.size)
     known = torch.zeros(size, dtype=torch.bool)
     parts = []
     for stage in workload.model.stages(*size):
         now = known.clone()
         stage.grid(now)[:] = True
-        parts.append(workload.order.turn_back(now & ~known).nonzero())
+        parts.append(workload.order.from_raster(now & ~known).nonzero())
         known = now
     return parts
 

@@ -38,12 +38,12 @@ class Workload:
     def stages(self, batch: int) -> Iterator[tuple[Stage, Condition, Tensor]]:
         """Yield each stage, its condition for a batch, and an empty canvas of its grid `[b, i, h, w]`."""
         model = self.model
-        rows, columns = self.order.turned_size(*self.size)
+        rows, columns = self.order.raster_size(*self.size)
         condition = model.in_order(model.condition(None, batch, self.size), self.order)
         empty, coarse = torch.zeros(batch, model.ports.canvas, rows, columns, device=model.device), None
         for stage in model.stages(rows, columns):
             grid = stage.grid(empty)
-            yield stage, stage.told(coarse, condition), grid
+            yield stage, stage.condition(coarse, condition), grid
             coarse = grid
 
     def programs(self, batch: int = 1) -> list[Program]:
@@ -70,7 +70,7 @@ class Workload:
 
     def time_setup(self, engine: str, batch: int, threads: int = 1) -> float:
         """Time until an engine can sample the first site, in seconds, summed over the stages."""
-        total, (rows, columns) = 0.0, self.order.turned_size(*self.size)
+        total, (rows, columns) = 0.0, self.order.raster_size(*self.size)
 
         def prepare(stage: Stage, condition: Condition) -> None:
             create_stepper(self.model, condition, batch, rows, columns, engine, stage=stage, order=self.order)

@@ -119,7 +119,7 @@ def is_data(name: str) -> bool:
 def model_facts(name: str) -> dict[str, Any]:
     """Everything in a model folder."""
     from pointillist.checkpoint.files import CONFIG, WEIGHTS
-    from pointillist.checkpoint.quantization import kind_of
+    from pointillist.checkpoint.quantization import weight_dtype
     from pointillist.model.pretrained import load
     from pointillist.training.run_folder import recorded_settings
     from pointillist.zoo import resolve
@@ -131,7 +131,7 @@ def model_facts(name: str) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "model": config.model_type,
         "parameters": model.num_parameters,
-        "weights": kind_of(model.state_dict()),
+        "weights": weight_dtype(model.state_dict()),
         "image": _described(model),
         "likelihood": model.likelihood.name,
         "classes": list(config.classes),

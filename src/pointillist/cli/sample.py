@@ -166,7 +166,7 @@ def sample(
     if verbose:
         logging.basicConfig(format="%(message)s")
         logging.getLogger("pointillist").setLevel(logging.INFO)
-        typer.echo(f"engine     {chosen.engine}: {chosen.why}", err=as_json)
+        typer.echo(f"engine     {chosen.engine}: {chosen.reason}", err=as_json)
     columns = sheet_columns(n, total // n)
     _paint(painter, settings, kind, path, animate, columns, colours, as_json)
 
@@ -231,7 +231,7 @@ def _paint(
     total, batch = settings["n"], settings["batch_size"]
     height, width = settings["size"] or (painter.image.height, painter.image.width)
     order = painter.order(settings["order"])
-    lines = order.turned_size(height, width)[0]
+    lines = order.raster_size(height, width)[0]
     classes = painter.config.classes if settings["label"] is not None else ()
     with Bar("painting", -(-total // batch) * lines) as bar:
         on_row = lambda done, rows, levels: bar.show(done // batch * lines + rows)  # noqa: E731

@@ -9,6 +9,6 @@ A new torch function is a handler; a new opcode is a class in `opcodes`; a new p
 
 from pointillist.engine.numpy.interpreter import Interpreter
 from pointillist.engine.program import Program
-from pointillist.engine.recording.record import RecordPass, record
+from pointillist.engine.recording import RecordPass, record
 
 __all__ = ["Interpreter", "Program", "RecordPass", "record"]

@@ -34,7 +34,7 @@ def costs(program: Program) -> list[PartCost]:
     """Every part, in the order in which they run."""
     found = []
     for name, part in program.parts():
-        unit = "image" if part is program.once else "row" if part is program.row else "site"
+        unit = "image" if part is program.per_image else "row" if part is program.per_row else "site"
         times = {"image": 1, "row": program.height, "site": program.height * program.width}[unit]
         wide = program.width if unit == "row" else 1
         found.append(PartCost(name, unit, times, len(part), flops(part) * wide, weight_bytes(program, part)))
@@ -43,18 +43,18 @@ def costs(program: Program) -> list[PartCost]:
 
 def describe(program: Program) -> str:
     """All instructions, one a line, with floating-point operations and weight bytes of each part."""
-    walk = ", odd rows from right to left," if program.snake else ""
+    direction = ", odd rows from right to left," if program.s_curve else ""
     lines = [
-        f"{program.height}x{program.width} sites{walk} of {program.sub_steps} sub-steps, {program.dtype}, "
+        f"{program.height}x{program.width} sites{direction} of {program.num_sub_steps} sub-steps, {program.dtype}, "
         f"{program.params.channels} parameters in {program.params}, {program.weights.nbytes:,} bytes of weights"
     ]
     for kept in program.maps:
         reach = f"{kept.up} up, {kept.left} left, {kept.right} right"
         lines.append(f"map {kept.name}: {kept.channels} channels, reach {reach}")
-    for memory in program.memories:
-        lines.append(f"memory {memory.name}: {memory.channels} channels of {memory.heads} heads, at every site")
-    for key, given in program.givens.items():
-        lines.append(f"given `{key}`: a {given.kind} of {given.channels} channels")
+    for cache in program.kv_caches:
+        lines.append(f"KV cache {cache.name}: {cache.channels} channels of {cache.num_heads} heads, at every site")
+    for key, condition in program.inputs.items():
+        lines.append(f"input `{key}`: a {condition.kind} of {condition.channels} channels")
     for part, (_, code) in zip(costs(program), program.parts(), strict=True):
         lines.append(
             f"{part.name}: {part.instructions} instructions, {part.operations:,} operations and {part.bytes:,} bytes "
@@ -82,14 +82,14 @@ def weight_bytes(program: Program, part: Iterable[Instruction]) -> int:
     """Bytes of weights read by a part: per row for the row part, per site for the pixel part, on average."""
     numbers = 0.0
     for instruction in part:
-        share = _share_of_rows(instruction) / (1 if part is program.row else instruction.scale)
+        share = _share_of_rows(instruction) / (1 if part is program.per_row else instruction.scale)
         numbers += share * sum(block.size for block in instruction.constants)
     return program.dtype.itemsize * round(numbers)
 
 
 def _share_of_rows(instruction: Instruction) -> float:
     """Those of a coarse grid, or of one parity."""
-    return 1 / instruction.scale if instruction.turn is None else 1 / 2
+    return 1 / instruction.scale if instruction.row_parity is None else 1 / 2
 
 
 def _line(instruction: Instruction) -> str:
@@ -99,9 +99,9 @@ def _line(instruction: Instruction) -> str:
         words.append(f"map {instruction.map.name}")
     if instruction.taps:
         words.append("taps " + " ".join(f"({dy},{dx})" for dy, dx in instruction.taps))
-    if instruction.turn is not None:
-        words.append(f"in {('even', 'odd')[instruction.turn]} rows")
-    if instruction.opcode == "GIVEN":
+    if instruction.row_parity is not None:
+        words.append(f"in {('even', 'odd')[instruction.row_parity]} rows")
+    if instruction.opcode == "INPUT":
         words.append(f"`{instruction.key}`")
     target = "" if instruction.output is None else f"{instruction.output} = "
     return target + " ".join(words)

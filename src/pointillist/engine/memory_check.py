@@ -31,9 +31,9 @@ def program_memory_bytes(program: Program, batch: int, columns: int = 1) -> int:
     for kept in program.maps:
         sites = kept.left + -(-program.width // kept.scale) + kept.right
         numbers += (kept.up + 1) * sites * kept.channels
-    numbers += sum(memory.sites * memory.channels for memory in program.memories)
-    for given in program.givens.values():
-        numbers += given.channels * (1 if given.kind == "vector" else program.height * program.width)
+    numbers += sum(cache.length * cache.channels for cache in program.kv_caches)
+    for condition in program.inputs.values():
+        numbers += condition.channels * (1 if condition.kind == "vector" else program.height * program.width)
     values = {view.value for _, part in program.parts() for i in part for view in i.views}
-    numbers += sum(v.channels * (program.width if v.level == Phase.ROW else columns) for v in values)
+    numbers += sum(v.channels * (program.width if v.phase == Phase.ROW else columns) for v in values)
     return batch * numbers * program.dtype.itemsize

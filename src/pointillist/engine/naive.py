@@ -13,26 +13,26 @@ from pointillist.nn.passes import FullPass, Pass
 from pointillist.ordering import RASTER, PixelOrder
 
 
-class NaiveEngine:
-    """Walks the sites in their order, `sub_steps` times each; same calls as `Interpreter`.
+class NaiveStepper:
+    """Walks the sites in their order, `num_sub_steps` times each; same calls as `Interpreter`.
 
     Args:
         forward: canvas `b i h w` and pass to parameters `b p h w`.
         canvas: a canvas of zeros, whose shape, dtype and device are used.
-        sub_steps: how often a site is asked before it is complete.
+        num_sub_steps: how often a site is asked before it is complete.
         order: the order whose turned canvas this is.
     """
 
     def __init__(
-        self, forward: Callable[[Tensor, Pass], Tensor], canvas: Tensor, sub_steps: int, order: PixelOrder = RASTER
+        self, forward: Callable[[Tensor, Pass], Tensor], canvas: Tensor, num_sub_steps: int, order: PixelOrder = RASTER
     ) -> None:
         self._forward = forward
         self._canvas = canvas.clone()
-        self._pass = FullPass(order, site_by_site=is_channels_last(canvas))
-        self._width = canvas.shape[1] // sub_steps
+        self._pass = FullPass(order, channels_last=is_channels_last(canvas))
+        self._width = canvas.shape[1] // num_sub_steps
         self._order = order
         height, width = canvas.shape[2:]
-        self._sites = ((y, x, k) for y in range(height) for x in order.row(y, width) for k in range(sub_steps))
+        self._sites = ((y, x, k) for y in range(height) for x in order.row(y, width) for k in range(num_sub_steps))
         self.site: tuple[int, int, int] = (0, 0, 0)
         self.done = False
         self._next()
@@ -44,7 +44,7 @@ class NaiveEngine:
             return self._forward(self._canvas, self._pass)[:, :, row, column].cpu().numpy()
 
     def observe(self, values: np.ndarray) -> None:
-        """Write the canvas values `[b, i / sub_steps]` of the sub-pixel just chosen, and move on."""
+        """Write the canvas values `[b, i / num_sub_steps]` of the sub-pixel just chosen, and move on."""
         row, column, sub = self.site
         part = slice(sub * self._width, (sub + 1) * self._width)
         self._canvas[:, part, row, column] = torch.from_numpy(values).to(self._canvas)

@@ -1,7 +1,7 @@
 """What a recorded network is: a table of instructions over values and maps. Plain data, no torch, nothing that runs.
 
 A *value* is a number of channels at one site; a *map* keeps a value at many sites, so that another site can read it.
-Each instruction runs at the level at which its inputs are known: once per image, once per row (for the whole row), or
+Each instruction runs at the phase at which its inputs are known: once per image, once per row (for the whole row), or
 at every site, where a site with several sub-pixels takes several sub-steps. What lies on a coarse grid, of every second
 (fourth, ...) row and column, runs at the sites of that grid only.
 """
@@ -24,27 +24,27 @@ Tap = tuple[int, int]
 
 
 class Phase(IntEnum):
-    """When a value is known; an instruction runs at the highest level of its inputs."""
+    """When a value is known; an instruction runs at the highest phase of its inputs."""
 
-    GIVEN = 0
+    IMAGE = 0
     """Before the first site: depends on vector conditions only. One value per image, no height or width."""
     ROW = 1
     """When the row above is finished: depends on finished rows and conditions. Computed a row at a time."""
-    PIXEL = 2
+    SITE = 2
     """When the sites to the left are known, and some of the sub-pixels of its own site."""
-    AFTER = 3
+    POST_DRAW = 3
     """When its own site is drawn: whole. What later sites attend to."""
 
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """A number of channels per site (or per image, at level GIVEN)."""
+    """A number of channels per site (or per image, at phase GIVEN)."""
 
     index: int
     channels: int
-    level: Phase
+    phase: Phase
     depth: int = 0
-    """How many rows above the site at hand it belongs: in `ctx.below` one more than outside."""
+    """How many rows above the site at hand it belongs: in `ctx.shift_down` one more than outside."""
     scale: int = 1
     """Its grid: it exists in rows and columns that are multiples of this."""
 
@@ -58,9 +58,9 @@ class View:
     channels: int
 
     @property
-    def level(self) -> Phase:
-        """The level of the value seen."""
-        return self.value.level
+    def phase(self) -> Phase:
+        """The phase of the value seen."""
+        return self.value.phase
 
     @property
     def scale(self) -> int:
@@ -99,12 +99,12 @@ class FeatureMap:
     up: int = 0
     left: int = 0
     right: int = 0
-    above: FloatArray | None = None
+    initial_above: FloatArray | None = None
     """What lies above the first row, one number a channel; None for zeros."""
-    before: FloatArray | None = None
+    initial_left: FloatArray | None = None
     """What lies left of the first column; None for zeros."""
 
-    def reach(self, taps: tuple[Tap, ...]) -> None:
+    def extend(self, taps: tuple[Tap, ...]) -> None:
         """Make room for these taps."""
         self.up = max(self.up, *(-dy for dy, _ in taps))
         self.left = max(self.left, *(-dx for _, dx in taps))
@@ -118,20 +118,20 @@ class KeyValueCache(FeatureMap):
     Of every site that is drawn; or of the tokens of a prompt, which are given, so that nothing is kept.
     """
 
-    sites: int = 0
-    heads: int = 1
-    keys: int = 0
+    length: int = 0
+    num_heads: int = 1
+    key_channels: int = 0
     """Channels of all keys."""
 
     @property
     def key_width(self) -> int:
         """Channels of one key of one head."""
-        return self.keys // self.heads
+        return self.key_channels // self.num_heads
 
     @property
     def value_width(self) -> int:
         """Channels of one value of one head."""
-        return (self.channels - self.keys) // self.heads
+        return (self.channels - self.key_channels) // self.num_heads
 
 
 @dataclass(frozen=True)
@@ -162,10 +162,10 @@ class Instruction:
     """One row of the table. What the fields mean to an opcode is said in its class in `opcodes`."""
 
     opcode: str
-    level: Phase
+    phase: Phase
     output: View | None
     inputs: tuple[View, ...]
-    place: str
+    scope: str
     """The latest key of the forward when this was recorded, for listings and error messages."""
     constants: tuple[WeightSlice, ...] = ()
     map: FeatureMap | None = None
@@ -173,7 +173,7 @@ class Instruction:
     key: str = ""
     head: int = 0
     """The first head of a memory that is computed."""
-    turn: int | None = None
+    row_parity: int | None = None
     """The parity of the rows in which it runs, 0 or 1; None for every row. Only a program that snakes has others."""
 
     @property
@@ -198,24 +198,24 @@ class Program:
 
     height: int
     width: int
-    sub_steps: int
+    num_sub_steps: int
     canvas_width: int
     """Floats that one sub-pixel writes to the canvas."""
     canvas: FeatureMap
     maps: tuple[FeatureMap, ...]
-    memories: tuple[KeyValueCache, ...]
-    givens: dict[str, ConditionInput]
+    kv_caches: tuple[KeyValueCache, ...]
+    inputs: dict[str, ConditionInput]
     weights: FloatArray
-    once: tuple[Instruction, ...]
-    row: tuple[Instruction, ...]
-    pixel: tuple[Instruction, ...]
+    per_image: tuple[Instruction, ...]
+    per_row: tuple[Instruction, ...]
+    per_site: tuple[Instruction, ...]
     """A whole site at once, as an engine that sees whole maps runs it."""
-    steps: tuple[tuple[Instruction, ...], ...]
+    sub_steps: tuple[tuple[Instruction, ...], ...]
     """The pixel part, cut into the channels that become known at each sub-step."""
-    after: tuple[Instruction, ...]
+    post_draw: tuple[Instruction, ...]
     """What is kept of a site for later ones, once all its sub-pixels are drawn."""
     params: View
-    snake: bool = False
+    s_curve: bool = False
     """Whether odd rows are walked from right to left. Maps are indexed by site, so nothing else changes."""
 
     @property
@@ -226,7 +226,7 @@ class Program:
     @cached_property
     def period(self) -> int:
         """After how many rows, and columns, the same instructions run again: the scale of the coarsest grid, or 2."""
-        return max([2 if self.snake else 1, *(i.scale for _, part in self.parts() for i in part)])
+        return max([2 if self.s_curve else 1, *(i.scale for _, part in self.parts() for i in part)])
 
     def constant(self, block: WeightSlice) -> FloatArray:
         """An array from the packed weights."""
@@ -234,9 +234,9 @@ class Program:
 
     def parts(self) -> Iterator[tuple[str, tuple[Instruction, ...]]]:
         """The named lists of instructions, in the order in which they run."""
-        yield "once per image", self.once
-        yield "once per row", self.row
-        for sub_step, step in enumerate(self.steps):
+        yield "once per image", self.per_image
+        yield "once per row", self.per_row
+        for sub_step, step in enumerate(self.sub_steps):
             yield f"sub-step {sub_step} of each site", step
-        if self.after:
-            yield "after the draw of each site", self.after
+        if self.post_draw:
+            yield "after the draw of each site", self.post_draw

@@ -14,7 +14,7 @@ import torch
 from pointillist.errors import EngineError
 
 GPU_ENGINES = ("cuda", "cuda-jacobi")
-ENGINES = ("auto", "cpu", *GPU_ENGINES, "step", "naive")
+ENGINES = ("auto", "cpu", *GPU_ENGINES, "numpy", "naive")
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,10 @@ class EngineChoice:
     """An engine, and why it was taken."""
 
     engine: str
-    why: str
+    reason: str
 
 
-def choose_engine(asked: str, device: torch.device | None = None) -> EngineChoice:
+def choose_engine(name: str, device: torch.device | None = None) -> EngineChoice:
     """The engine that a name stands for.
 
     Args:
@@ -34,25 +34,27 @@ def choose_engine(asked: str, device: torch.device | None = None) -> EngineChoic
     Raises:
         EngineError: if there is no such engine, or it needs what is not there.
     """
-    if asked not in ENGINES:
-        raise EngineError(f"`engine` (={asked!r}) is not there: choose one of {', '.join(ENGINES)}.")
+    if name not in ENGINES:
+        raise EngineError(f"`engine` (={name!r}) is not there: choose one of {', '.join(ENGINES)}.")
     compiler = find_spec("numba") is not None
-    if asked == "cpu" and not compiler:
-        raise EngineError("`engine` 'cpu' needs numba, which is not installed: run `pip install numba`, or use 'step'.")
-    if asked in GPU_ENGINES:
-        gpu(asked, device)
-    if asked != "auto":
-        return EngineChoice(asked, "as asked")
+    if name == "cpu" and not compiler:
+        raise EngineError(
+            "`engine` 'cpu' needs numba, which is not installed: run `pip install numba`, or use 'numpy'."
+        )
+    if name in GPU_ENGINES:
+        select_gpu(name, device)
+    if name != "auto":
+        return EngineChoice(name, "as requested")
     if device is not None and device.type == "cuda":
         return EngineChoice("cuda", "the model lies on a GPU; how fast it is there was not measured yet")
     if not compiler:
         return EngineChoice(
-            "step", "numba is not installed, without which nothing can be compiled; 'cpu' would be faster"
+            "numpy", "numba is not installed, without which nothing can be compiled; 'cpu' would be faster"
         )
     return EngineChoice("cpu", "compiled code was the fastest for every model and batch size that was measured")
 
 
-def gpu(asked: str, device: torch.device | None = None) -> torch.device:
+def select_gpu(name: str, device: torch.device | None = None) -> torch.device:
     """The GPU on which a model is run: its own, or the first one.
 
     Raises:
@@ -61,5 +63,5 @@ def gpu(asked: str, device: torch.device | None = None) -> torch.device:
     if device is not None and device.type == "cuda":
         return device
     if not torch.cuda.is_available():
-        raise EngineError(f"`engine` (={asked!r}) needs a GPU that torch can use, and finds none: use 'cpu' or 'auto'.")
+        raise EngineError(f"`engine` (={name!r}) needs a GPU that torch can use, and finds none: use 'cpu' or 'auto'.")
     return torch.device("cuda", torch.cuda.current_device())

@@ -50,27 +50,27 @@ class ProgramStepper(ABC):
         if not self._has_run:
             self._run()
         self._write(values, self.site[2] * self.program.canvas_width)
-        if self.site[2] == self.program.sub_steps - 1:
-            self._run_after()
+        if self.site[2] == self.program.num_sub_steps - 1:
+            self._run_post_draw()
         self._advance()
 
     def _run(self) -> None:
         if not self._row_begun:
             self._run_row()
             self._row_begun = True
-        self._run_step()
+        self._run_sub_step()
         self._has_run = True
 
     def _advance(self) -> None:
         row, column, sub_step = self.site
         self._has_run = False
         sub_step += 1
-        if sub_step == self.program.sub_steps:
+        if sub_step == self.program.num_sub_steps:
             column, sub_step = column + self._stride, 0
         if not 0 <= column < self.program.width:
             self._end_row()
             row += 1
-            self._stride = -1 if self.program.snake and row % 2 else 1
+            self._stride = -1 if self.program.s_curve and row % 2 else 1
             column = 0 if self._stride > 0 else self.program.width - 1
             self._row_begun = False
         self.site = (row, column, sub_step)
@@ -81,11 +81,11 @@ class ProgramStepper(ABC):
         """Run the row part."""
 
     @abstractmethod
-    def _run_step(self) -> None:
+    def _run_sub_step(self) -> None:
         """Run the sub-step of the site at hand."""
 
     @abstractmethod
-    def _run_after(self) -> None:
+    def _run_post_draw(self) -> None:
         """Run what comes after the draw of the site at hand."""
 
     @abstractmethod

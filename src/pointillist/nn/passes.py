@@ -38,7 +38,7 @@ class Pass(Protocol):
     def rows(self, key: str, fn: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
         """`fn(*inputs)`, asserted to depend on finished rows only, so that it may be computed a row at a time."""
 
-    def finer(self, key: str, x: Tensor, like: Tensor) -> Tensor:
+    def upsample(self, key: str, x: Tensor, like: Tensor) -> Tensor:
         """Values `b 4d` of a coarse grid, brought to the grid of `like`, which is twice as fine, as `b d`.
 
         A coarse grid of an image of n rows has ceil(n / 2) rows, those at rows 0, 2, 4, ...; columns likewise. It is
@@ -53,10 +53,10 @@ class Pass(Protocol):
         weights in every order that knows it. Weights of the site itself must keep the groups of sub-pixels.
         """
 
-    def given(self, key: str, t: Tensor) -> Tensor:
+    def external(self, key: str, t: Tensor) -> Tensor:
         """A condition known before the first site: a vector `b d 1 1` or a map `b d h w`."""
 
-    def below(self, key: str, fn: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
+    def shift_down(self, key: str, fn: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
         """`fn(*inputs)`, moved down by one row (zeros above): at a site, what `fn` gives at the site above it.
 
         Inside `fn` the row is finished, so all of it may be read, also right of the site and the site itself. It may
@@ -75,7 +75,7 @@ class Pass(Protocol):
         stays at the site: it takes no window.
         """
 
-    def cross_attend(self, key: str, q: Tensor, keys: Tensor, values: Tensor, there: Tensor, heads: int) -> Tensor:
+    def cross_attend(self, key: str, q: Tensor, keys: Tensor, values: Tensor, mask: Tensor, heads: int) -> Tensor:
         """Attend to the tokens of a prompt, known before the first site: `b t d`, and which of them are there.
 
         Each image has at least one token. Queries stay at the site, so this reaches no other.
@@ -87,12 +87,12 @@ class FullPass:
 
     Args:
         order: the order whose turned canvas the network is given.
-        site_by_site: whether maps lie so in memory (`layout.py`): what begins here, or is made anew, is laid so.
+        channels_last: whether maps lie so in memory (`layout.py`): what begins here, or is made anew, is laid so.
     """
 
-    def __init__(self, order: PixelOrder = RASTER, *, site_by_site: bool = False) -> None:
+    def __init__(self, order: PixelOrder = RASTER, *, channels_last: bool = False) -> None:
         self.order = order
-        self.site_by_site = site_by_site
+        self.channels_last = channels_last
 
     def window(
         self, key: str, x: Float[Tensor, "b d h w"], *, up: int, left: int, right: int, down: int = 0
@@ -104,14 +104,14 @@ class FullPass:
         """Just `fn(*inputs)`; the promise is checked when the pass is recorded."""
         return fn(*inputs)
 
-    def finer(
+    def upsample(
         self, key: str, x: Float[Tensor, "b d4 h2 w2"], like: Float[Tensor, "b d2 h w"]
     ) -> Float[Tensor, "b d h w"]:
         """Interleave the quarters, and cut off what lies outside an odd side."""
         height, width = like.shape[2:]
         batch, channels, rows, columns = x.shape
         quarters = x.reshape(batch, 2, 2, channels // 4, rows, columns)
-        if self.site_by_site:
+        if self.channels_last:
             spread = quarters.permute(0, 4, 1, 5, 2, 3).reshape(batch, 2 * rows, 2 * columns, -1).permute(0, 3, 1, 2)
         else:
             spread = quarters.permute(0, 3, 4, 1, 5, 2).reshape(batch, -1, 2 * rows, 2 * columns)
@@ -127,13 +127,13 @@ class FullPass:
         dilation: int = 1,
     ) -> Float[Tensor, "b o h w"]:
         """The kernel is turned as the canvas is; see `neighbours.local_convolution`."""
-        return local_convolution(x, self.order.turn(weight), bias, dilation, snake=self.order.snake)
+        return local_convolution(x, self.order.to_raster(weight), bias, dilation, s_curve=self.order.s_curve)
 
-    def given(self, key: str, t: Tensor) -> Tensor:
+    def external(self, key: str, t: Tensor) -> Tensor:
         """The condition itself; broadcasting does the rest."""
-        return channels_last(t) if self.site_by_site and t.shape[2:] != (1, 1) else t
+        return channels_last(t) if self.channels_last and t.shape[2:] != (1, 1) else t
 
-    def below(self, key: str, fn: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
+    def shift_down(self, key: str, fn: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
         """All rows of `fn(*inputs)` but the last, under a row of zeros."""
         return tuple(F.pad(output, (0, 0, 1, -1)) for output in fn(*inputs))
 
@@ -142,7 +142,7 @@ class FullPass:
     ) -> Float[Tensor, "b d h w"]:
         """Row by row, or diagonal by diagonal; see `recurrence.scan`."""
         found = scan(cell, x, reverse=reverse)
-        return channels_last(found) if self.site_by_site else found
+        return channels_last(found) if self.channels_last else found
 
     def attend(
         self,
@@ -154,7 +154,7 @@ class FullPass:
     ) -> Float[Tensor, "b v h w"]:
         """Exact softmax attention, a row of queries at a time; see `attention.strict_attention`."""
         found = strict_attention(q, *kv_fn(*z), heads)
-        return channels_last(found) if self.site_by_site else found
+        return channels_last(found) if self.channels_last else found
 
     def cross_attend(
         self,
@@ -162,9 +162,9 @@ class FullPass:
         q: Float[Tensor, "b k h w"],
         keys: Float[Tensor, "b t k"],
         values: Float[Tensor, "b t v"],
-        there: Bool[Tensor, "b t"],
+        mask: Bool[Tensor, "b t"],
         heads: int,
     ) -> Float[Tensor, "b v h w"]:
         """Softmax attention over tokens; see `attention.cross_attention`."""
-        found = cross_attention(q, keys, values, there, heads)
-        return channels_last(found) if self.site_by_site else found
+        found = cross_attention(q, keys, values, mask, heads)
+        return channels_last(found) if self.channels_last else found

@@ -51,7 +51,7 @@ class Samples:
     image: ImageSpec
     labels: Int[Tensor, " n"]
     seed: int | None
-    engine: str = "step"
+    engine: str = "numpy"
     order: str = "raster"
     texts: tuple[str, ...] | None = None
 
@@ -108,7 +108,7 @@ def sample(
         top_p: keeps the likeliest levels whose probabilities reach this sum.
         seed: image i depends on (seed, i) alone, not on `n` or `batch_size`; None takes a fresh one.
         uniforms: in [0, 1), one a sub-pixel, instead of a seed.
-        engine: `auto`, `cpu`, `cuda`, `cuda-jacobi`, `step` or `naive`; see `runners.open_engine`.
+        engine: `auto`, `cpu`, `cuda`, `cuda-jacobi`, `numpy` or `naive`; see `engines.create_stepper`.
         on_row: called after each row of a stage (each column, where the order goes along columns) with images finished
             before this batch, rows done (sites, in rows of the turned canvas), and the batch's levels.
         size: `(height, width)` instead of the model's own.

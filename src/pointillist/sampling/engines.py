@@ -13,10 +13,10 @@ from torch import Tensor
 from pointillist.distributions.sampling_transforms import sample_level
 from pointillist.engine import selection
 from pointillist.engine.batch import SampleBatch
-from pointillist.engine.naive import NaiveEngine
+from pointillist.engine.naive import NaiveStepper
 from pointillist.engine.numpy.interpreter import Interpreter
 from pointillist.engine.program import Program
-from pointillist.engine.recording.record import record
+from pointillist.engine.recording import record
 from pointillist.engine.selection import ENGINES, GPU_ENGINES, choose_engine
 from pointillist.engine.staleness import WeightVersionCheck
 from pointillist.engine.stepper import ProgramStepper
@@ -105,7 +105,7 @@ def create_stepper(
         condition: what the network of the stage is told (`Stage.told`), on the turned canvas (`model.in_order`).
         height, width: of the turned canvas.
         engine: `cpu` runs the recorded program compiled; `cuda` on a GPU (so does `cuda-jacobi`, which differs for
-            whole images only); `step` replays it in numpy; `naive` runs a full forward for every sub-pixel; `auto`
+            whole images only); `numpy` interprets it; `naive` runs a full forward for every sub-pixel; `auto`
             chooses.
         stage: the one of `model.stages` whose grid is walked; None for the only one.
         order: of which the curve matters here.
@@ -124,15 +124,15 @@ def create_stepper(
     if engine == "naive":
         channels, dtype = model.ports.canvas, next(model.parameters()).dtype
         canvas = torch.zeros(batch, channels, rows, columns, dtype=dtype, device=model.device)
-        canvas = channels_last(canvas) if model.site_by_site else canvas
-        return NaiveEngine(_forward(stages[0], condition), canvas, model.ports.groups, order)
+        canvas = channels_last(canvas) if model.channels_last else canvas
+        return NaiveStepper(_forward(stages[0], condition), canvas, model.ports.groups, order)
     program = record_stage(model, stages[0], condition, height, width, order)
-    if engine == "step":
+    if engine == "numpy":
         return GuardedStepper(Interpreter(program, batch), model)
     if engine in GPU_ENGINES:
-        from pointillist.engine.cuda import CudaEngine
+        from pointillist.engine.cuda import CudaStepper
 
-        return GuardedStepper(CudaEngine(program, batch, device=selection.gpu(engine, model.device)), model)
+        return GuardedStepper(CudaStepper(program, batch, device=selection.select_gpu(engine, model.device)), model)
     from pointillist.engine.cpu import CpuStepper
 
     return GuardedStepper(CpuStepper(program, batch), model)
@@ -176,7 +176,7 @@ def record_stage(
     groups, channels = model.ports.groups, model.ports.canvas
     with torch.no_grad():
         return record(
-            _forward(stage, condition), sub_steps=groups, canvas_width=channels // groups, height=rows, width=columns,
+            _forward(stage, condition), num_sub_steps=groups, canvas_width=channels // groups, height=rows, width=columns,
             dtype=next(model.parameters()).dtype, order=order,
         )  # fmt: skip
 
@@ -189,13 +189,13 @@ def record_model(model: PixelModel, size: tuple[int, int], order: str | None = N
         ConfigError: if the model does not know the order.
     """
     walk = model.order(order)
-    rows, columns = walk.turned_size(*size)
+    rows, columns = walk.raster_size(*size)
     condition = model.in_order(model.condition(None, 1, size), walk)
     coarse: Tensor | None = None
     programs = []
     with torch.no_grad():
         for stage in model.stages(rows, columns):
-            programs.append(record_stage(model, stage, stage.told(coarse, condition), rows, columns, walk))
+            programs.append(record_stage(model, stage, stage.condition(coarse, condition), rows, columns, walk))
             levels = torch.zeros(1, model.image.channels, rows, columns, dtype=torch.int64, device=model.device)
             coarse = model.canvas(stage.grid(levels))
     return programs
@@ -233,7 +233,7 @@ def sample_stage(
     painting = SampleBatch(
         levels=targets[:count].numpy().copy(),
         known=np.broadcast_to(mask.numpy(), targets[:count].shape).copy(),  # without a copy one image's is read-only
-        uniforms=np.ascontiguousarray(stage.grid(order.turn(draws.uniforms)).double().numpy()),
+        uniforms=np.ascontiguousarray(stage.grid(order.to_raster(draws.uniforms)).double().numpy()),
         nats=np.zeros(count),
     )
     program = record_stage(model, stage, condition, known.shape[0], known.shape[1], order)
@@ -252,9 +252,9 @@ def sample_stage(
             on_row()
 
     if engine == "cpu":
-        _compiled(model, program, draws, threads).paint(painting, finished)
+        _compiled(model, program, draws, threads).sample(painting, finished)
     else:
-        _on_gpu(model, program, draws, engine).paint(painting, finished)
+        _on_gpu(model, program, draws, engine).sample(painting, finished)
     draws.nats += torch.from_numpy(painting.nats)
 
 
@@ -281,7 +281,7 @@ def _on_gpu(model: PixelModel, program: Program, draws: InverseCdfSampler, engin
         return found[0].view_as(uniforms), found[1].view_as(uniforms)
 
     return CudaSampler(
-        program, choose, model.level_values().detach().cpu().numpy(), selection.gpu(engine, model.device),
+        program, choose, model.level_values().detach().cpu().numpy(), selection.select_gpu(engine, model.device),
         copies=1 + draws.guided, jacobi=engine == "cuda-jacobi",
     )  # fmt: skip
 

@@ -110,13 +110,13 @@ def autoregressive_loop(
     engine, cores = resolve_engine(engine, model.device), torch.get_num_threads()
     order = model.order() if order is None else order
     condition = model.in_order(condition, order)
-    rows, columns = order.turned_size(height, width)
+    rows, columns = order.raster_size(height, width)
     levels = torch.zeros(batch, model.image.channels, rows, columns, dtype=torch.int64)
     done = torch.zeros(rows, columns, dtype=torch.bool)
     if known is not None:
-        done |= order.turn(known.mask)
-        levels[:, :, done] = order.turn(known.levels)[:, :, done]
-    report = None if on_row is None else (lambda: on_row(int(done.sum()) // columns, order.turn_back(levels)))
+        done |= order.to_raster(known.mask)
+        levels[:, :, done] = order.to_raster(known.levels)[:, :, done]
+    report = None if on_row is None else (lambda: on_row(int(done.sum()) // columns, order.from_raster(levels)))
     chosen = lambda site, tables: choose(Site(*order.site(site.row, site.column, height, width), site.channel), tables)  # noqa: E731
     coarse: Tensor | None = None
     # what is computed for one site is far too small to share: with two threads, and another program busy beside it,
@@ -133,14 +133,14 @@ def autoregressive_loop(
                     walker = create_stepper(model, told, batch, rows, columns, engine, stage=stage, order=order)
                     _walk(model, walker, chosen, ObservedPixels(levels, done), stage.step, order, report, outputs)
             coarse = model.canvas(stage.grid(levels).to(model.device))
-    return order.turn_back(levels)
+    return order.from_raster(levels)
 
 
 def _told(stage: Stage, coarse: Tensor | None, condition: Condition) -> Condition:
     """What a stage is told, made image by image: torch may round the same image otherwise in another batch."""
     if coarse is None:
-        return stage.told(coarse, condition)
-    return Condition.together([stage.told(coarse[i : i + 1], condition.image(i)) for i in range(len(coarse))])
+        return stage.condition(coarse, condition)
+    return Condition.concat([stage.condition(coarse[i : i + 1], condition.image(i)) for i in range(len(coarse))])
 
 
 def _walk(

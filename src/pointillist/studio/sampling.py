@@ -44,7 +44,7 @@ def run_job(
     count = len(request.samples)
     chooser = UniformSampler(job.uniforms(), request.guidance, request.temperature, request.top_p)
     carried = chooser.carry(job.conditions)
-    raster_size = job.order.turned_size(height, width)
+    raster_size = job.order.raster_size(height, width)
     check_memory(count * model.likelihood.num_params * height * width * 8, count, height, width)
     dtype = next(model.parameters()).dtype
     outputs = torch.full((count, *raster_size, model.likelihood.num_params), torch.nan, dtype=dtype)
@@ -97,7 +97,7 @@ class _EventBatcher:
         self._job, self._outputs, self._emit, self._check = job, outputs.flatten(1, 2), emit, check
         pixels = torch.arange(job.size[0] * job.size[1]).reshape(job.size)
         raster_index = torch.empty(pixels.numel(), dtype=torch.int64)
-        raster_index[job.order.turn(pixels).flatten()] = torch.arange(pixels.numel())
+        raster_index[job.order.to_raster(pixels).flatten()] = torch.arange(pixels.numel())
         self._sequence = torch.from_numpy(job.sequence)
         self._raster_indices = raster_index[self._sequence]  # index of each pixel of the sequence in `outputs`
         # probabilities of a pixel of all samples; each component of a mixture has its own table

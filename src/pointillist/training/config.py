@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pointillist.errors import ConfigError, sentence
+from pointillist.errors import ConfigError, format_validation_error
 from pointillist.training.captions import CaptionSettings
 
 OptimiserName = Literal["adam", "rmsprop"]
@@ -91,7 +91,7 @@ class TrainConfig(BaseModel):
         try:
             return cls(**data)
         except ValidationError as error:
-            raise ConfigError(sentence(error, "a training setting")) from error
+            raise ConfigError(format_validation_error(error, "a training setting")) from error
 
     def total_steps(self, images: int, batch: int) -> int:
         """Number of optimiser steps for a training set of `images`."""

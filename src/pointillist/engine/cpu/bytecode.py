@@ -24,23 +24,23 @@ X, X_OUTER, X_INNER, X_COLUMN = 13, 14, 15, 16
 Z, Z_OUTER, Z_INNER, Z_COLUMN = 17, 18, 19, 20
 A, B, C = 21, 22, 23
 D = 27
-FIRST, LAST, TURN = 24, 25, 26
-"""The rows of the image at which it runs; TURN is 0 for even rows, 1 for odd ones, `ANY_TURN` for both."""
+FIRST, LAST, PARITY = 24, 25, 26
+"""The rows of the image at which it runs; PARITY is 0 for even rows, 1 for odd ones, `ANY_PARITY` for both."""
 FIELDS = 32  # whole lines of cache
 
-EVERY_ROW, ANY_TURN = 2**62, -1
+EVERY_ROW, ANY_PARITY = 2**62, -1
 
 
 class Code(IntEnum):
     """What a row does. Below `PRODUCT`: a function of `elementwise`."""
 
     PRODUCT = 100
-    FINER = 101
+    UPSAMPLE = 101
     SCAN = 102
-    REMEMBER = 103
+    STORE_KV = 103
     ATTEND = 104
-    CROSSATTEND = 105
-    NOTHING = 106
+    CROSS_ATTEND = 105
+    DRAW_OPERANDS = 106
     """Only holds operands, which the draw uses."""
 
 
@@ -59,8 +59,8 @@ class Operand:
     """Where the channels of a value lie: the first image and column, and the distance to the next of each."""
 
     start: int
-    image: int
-    column: int
+    image_stride: int
+    column_stride: int
     ring: Ring | None = None
 
     def narrow(self, channels: int) -> Operand:
@@ -74,10 +74,10 @@ class Arena:
     def __init__(self) -> None:
         self.size = 0
 
-    def take(self, numbers: int) -> int:
+    def allocate(self, count: int) -> int:
         """The place of so many numbers."""
         start = self.size
-        self.size += -(-numbers // MAX_LANES) * MAX_LANES
+        self.size += -(-count // MAX_LANES) * MAX_LANES
         return start
 
 
@@ -88,7 +88,7 @@ class Bytecode:
     Attributes:
         code: a row for each instruction, `[rows, FIELDS]`.
         patches: `[patches, 7]`: row of the table, field, start, and the four numbers of a `Ring`.
-        parts: first and last row of each part, `[3 + sub_steps, 2]`: once, row, the sub-steps, after the draw.
+        parts: first and last row of each part, `[3 + num_sub_steps, 2]`: once, row, the sub-steps, after the draw.
         draw: the row that holds, as Y, the canvas and, as X, the parameters of the site at hand.
         numbers: how many numbers the flat array has.
         constants: what the array holds before the first row, with the place where it begins; all else is zero.
@@ -100,16 +100,16 @@ class Bytecode:
     code: IntArray
     patches: IntArray
     parts: IntArray
-    draw: int
-    numbers: int
+    draw_row: int
+    size: int
     constants: tuple[tuple[int, FloatArray], ...]
-    givens: dict[str, int]
-    snake: bool
+    inputs: dict[str, int]
+    s_curve: bool
 
-    def memory(self, dtype: np.dtype[Any], conditions: Mapping[str, FloatArray]) -> FloatArray:
+    def initial_memory(self, dtype: np.dtype[Any], conditions: Mapping[str, FloatArray]) -> FloatArray:
         """The flat array as it is before the first row."""
-        array = aligned(self.numbers, dtype)
-        known = [(self.givens[key], numbers) for key, numbers in conditions.items()]
+        array = aligned(self.size, dtype)
+        known = [(self.inputs[key], numbers) for key, numbers in conditions.items()]
         for start, numbers in (*self.constants, *known):
             array[start : start + numbers.size] = numbers.reshape(-1)
         return array

@@ -18,7 +18,7 @@ STRIP = 64
 
 @intrinsic
 def unpack(
-    typing: Any, storage: Any, s: Any, y: Any, w: Any, w0: Any, w_first: Any, rows: Any, vectors: Any, scales: Any
+    typing: Any, weight_format: Any, s: Any, y: Any, w: Any, w0: Any, w_first: Any, rows: Any, vectors: Any, scales: Any
 ) -> Any:
     """`s[y:]` = so many rows of a panel, as floats.
 
@@ -29,13 +29,13 @@ def unpack(
     signature = types.void(size, s, size, w, size, size, size, size, size)
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        storage, _, y, _, w0, w_first, rows, vectors, scales = arguments
+        weight_format, _, y, _, w0, w_first, rows, vectors, scales = arguments
         target, matrix = (context.make_array(signature.args[i])(context, builder, arguments[i]).data for i in (1, 3))
         vec = Vectors(builder, signature.args[1].dtype)
         panel = builder.gep(matrix, [w0])
         to, scale = builder.gep(target, [y]), builder.gep(target, [scales])
         end = builder.append_basic_block("done")
-        choice = builder.switch(builder.add(builder.mul(storage, I64(PANEL)), vectors), end)
+        choice = builder.switch(builder.add(builder.mul(weight_format, I64(PANEL)), vectors), end)
         for kind in (WeightFormat.BF16, WeightFormat.INT8):
             for count in range(1, PANEL + 1):
                 block = builder.append_basic_block("unpack")
@@ -52,7 +52,7 @@ def unpack(
 def _rows(
     vec: Vectors, kind: WeightFormat, vectors: int, to: Any, panel: Any, first: Any, rows: Any, scale: Any
 ) -> None:
-    """The loop for a kind of storage and so many vectors a row."""
+    """The loop for a kind of weight_format and so many vectors a row."""
     build, bits = vec.builder, 8 if kind == WeightFormat.INT8 else 16
     small = build.gep(build.bitcast(panel, ir.IntType(bits).as_pointer()), [first])
     scales = [vec.load(build.gep(scale, [I64(v * vec.lanes)])) for v in range(vectors)] if bits == 8 else []

@@ -12,90 +12,89 @@ from typing import Any
 import numpy as np
 
 from pointillist.engine.cpu.jit import inner
-from pointillist.engine.cpu.mixture import invert, mixture_log_prob, mixture_table, prepare
-from pointillist.engine.cpu.numbers import log_sigmoid
+from pointillist.engine.cpu.mixture import invert, log_sigmoid, mixture_log_prob, mixture_log_probs, prepare
 from pointillist.engine.cpu.softmax import exp_and_sum, largest
 
 Array = Any  # numba finds the types
 
-# `how`: what is drawn
-KIND, LEVELS, CHANNELS, MIXTURES, GUIDED, BENT = range(6)
+# `spec`: what is drawn
+KIND, LEVELS, CHANNELS, MIXTURES, GUIDED, TRANSFORMED = range(6)
 BERNOULLI, CATEGORICAL, MIXTURE = range(3)
-# `bend`: what is done to the probabilities
+# `transform`: what is done to the probabilities
 GUIDANCE, TEMPERATURE, TOP_P = range(3)
 
 
 @inner
-def log_table(s: Array, p: int, channel: int, before: Array, how: Array, parts: Array, table: Array) -> None:
+def level_log_probs(s: Array, p: int, channel: int, before: Array, spec: Array, parts: Array, log_probs: Array) -> None:
     """Log-probabilities of all levels of a channel, whose parameters begin at p, given the channels before it."""
-    levels = how[LEVELS]
-    if how[KIND] == BERNOULLI:
+    levels = spec[LEVELS]
+    if spec[KIND] == BERNOULLI:
         logit = float(s[p + channel])
-        table[0], table[1] = log_sigmoid(-logit), log_sigmoid(logit)
-    elif how[KIND] == CATEGORICAL:
+        log_probs[0], log_probs[1] = log_sigmoid(-logit), log_sigmoid(logit)
+    elif spec[KIND] == CATEGORICAL:
         for k in range(levels):
-            table[k] = s[p + channel * levels + k]
-        log_softmax(table, levels)
+            log_probs[k] = s[p + channel * levels + k]
+        log_softmax(log_probs, levels)
     else:
-        prepare(s, p, channel, before, how, parts)
-        mixture_table(how, parts, table)
+        prepare(s, p, channel, before, spec, parts)
+        mixture_log_probs(spec, parts, log_probs)
 
 
 @inner
-def highest(table: Array, count: int) -> Any:
+def highest(log_probs: Array, count: int) -> Any:
     """The largest number."""
-    best = table[0]
+    best = log_probs[0]
     for k in range(1, count):
-        best = max(best, table[k])
+        best = max(best, log_probs[k])
     return best
 
 
 @inner
-def log_softmax(table: Array, count: int) -> None:
+def log_softmax(log_probs: Array, count: int) -> None:
     """Renormalise log-probabilities."""
-    best, total = highest(table, count), 0.0
+    best, total = highest(log_probs, count), 0.0
     for k in range(count):
-        total += math.exp(table[k] - best)
+        total += math.exp(log_probs[k] - best)
     shift = best + math.log(total)
     for k in range(count):
-        table[k] -= shift
+        log_probs[k] -= shift
 
 
 @inner
 def apply_guidance_temperature_top_p(
-    told: Array, untold: Array, guided: bool, bend: Array, count: int, order: Array, kept: Array
+    conditional: Array, unconditional: Array, guided: bool, transform: Array, count: int, order: Array, kept: Array
 ) -> None:
-    """Guidance, temperature and top-p, in this order, on the log-probabilities `told`."""
+    """Guidance, temperature and top-p, in this order, on the log-probabilities `conditional`."""
     if guided:
         for k in range(count):
-            told[k] = untold[k] + bend[GUIDANCE] * (told[k] - untold[k])
-        log_softmax(told, count)
-    temperature = bend[TEMPERATURE]
+            conditional[k] = unconditional[k] + transform[GUIDANCE] * (conditional[k] - unconditional[k])
+        log_softmax(conditional, count)
+    temperature = transform[TEMPERATURE]
     if temperature == 0:
-        best = highest(told, count)
+        best = highest(conditional, count)
         first = 0
-        while told[first] < best:
+        while conditional[first] < best:
             first += 1
         for k in range(count):
-            told[k] = 0.0 if k == first else -np.inf
+            conditional[k] = 0.0 if k == first else -np.inf
         return
     if temperature != 1:
-        best = highest(told, count)
+        best = highest(conditional, count)
         for k in range(count):
-            told[k] = (told[k] - best) / temperature
-        log_softmax(told, count)
-    if bend[TOP_P] < 1:
-        argsort_descending(told, count, order, kept)
+            conditional[k] = (conditional[k] - best) / temperature
+        log_softmax(conditional, count)
+    if transform[TOP_P] < 1:
+        argsort_descending(conditional, count, order, kept)
         before = 0.0
         for i in range(count):
-            probability = math.exp(told[order[i]])
-            if before >= bend[TOP_P]:
-                told[order[i]] = -np.inf
+            probability = math.exp(conditional[order[i]])
+            if before >= transform[TOP_P]:
+                conditional[order[i]] = -np.inf
             before += probability
 
 
 @inner
-def argsort_descending(table: Array, count: int, order: Array, spare: Array) -> None:
+def argsort_descending(log_probs: Array, count: int, order: Array, spare: Array) -> None:
     """The levels in falling order of their probability, equal ones as they come: a merge sort."""
     for k in range(count):
         order[k] = k
@@ -105,7 +104,7 @@ def argsort_descending(table: Array, count: int, order: Array, spare: Array) -> 
             i, middle = start, min(start + width, count)
             j, end = middle, min(start + 2 * width, count)
             for k in range(start, end):
-                if i < middle and (j >= end or table[order[i]] >= table[order[j]]):
+                if i < middle and (j >= end or log_probs[order[i]] >= log_probs[order[j]]):
                     spare[k] = order[i]
                     i += 1
                 else:
@@ -139,42 +138,44 @@ def pick(probabilities: Array, count: int, total: float, uniform: float) -> int:
 
 @inner
 def draw(
-    s: Array, p: int, untold: int, channel: int, before: Array, uniform: float, how: Array, bend: Array,
+    s: Array, p: int, unconditional: int, channel: int, before: Array, uniform: float, spec: Array, transform: Array,
     scratch: Array, order: Array,
 ) -> int:  # fmt: skip
-    """A level of a channel of one image; `untold` is where the parameters without label are."""
-    levels = how[LEVELS]
-    if how[BENT]:
-        log_table(s, p, channel, before, how, scratch[2:], scratch[0])
-        if how[GUIDED]:
-            log_table(s, untold, channel, before, how, scratch[2:], scratch[1])
-        apply_guidance_temperature_top_p(scratch[0], scratch[1], how[GUIDED] != 0, bend, levels, order[0], order[1])
+    """A level of a channel of one image; `unconditional` is where the parameters without label are."""
+    levels = spec[LEVELS]
+    if spec[TRANSFORMED]:
+        level_log_probs(s, p, channel, before, spec, scratch[2:], scratch[0])
+        if spec[GUIDED]:
+            level_log_probs(s, unconditional, channel, before, spec, scratch[2:], scratch[1])
+        apply_guidance_temperature_top_p(
+            scratch[0], scratch[1], spec[GUIDED] != 0, transform, levels, order[0], order[1]
+        )
         total = 0.0
         for k in range(levels):
             scratch[0, k] = math.exp(scratch[0, k])
             total += scratch[0, k]
         return pick(scratch[0], levels, total, uniform)
-    if how[KIND] == BERNOULLI:
+    if spec[KIND] == BERNOULLI:
         zero = math.exp(log_sigmoid(-float(s[p + channel])))
         return 0 if zero > uniform * (zero + math.exp(log_sigmoid(float(s[p + channel])))) else 1
-    if how[KIND] == CATEGORICAL:
+    if spec[KIND] == CATEGORICAL:
         softmax(s, p + channel * levels, levels, scratch)
         return pick(scratch[0], levels, scratch[1, 0], uniform)
-    prepare(s, p, channel, before, how, scratch[2:])
-    return invert(how, scratch[2:], uniform)
+    prepare(s, p, channel, before, spec, scratch[2:])
+    return invert(spec, scratch[2:], uniform)
 
 
 @inner
-def log_prob(s: Array, p: int, channel: int, before: Array, level: int, how: Array, scratch: Array) -> Any:
+def log_prob(s: Array, p: int, channel: int, before: Array, level: int, spec: Array, scratch: Array) -> Any:
     """Log-probability of a level, just drawn, under the model as it is, in nats."""
-    if how[KIND] == BERNOULLI:
+    if spec[KIND] == BERNOULLI:
         logit = float(s[p + channel])
         return log_sigmoid(logit if level else -logit)
-    if how[KIND] == CATEGORICAL:
-        first = p + channel * how[LEVELS]
-        if how[BENT]:
-            softmax(s, first, how[LEVELS], scratch)
+    if spec[KIND] == CATEGORICAL:
+        first = p + channel * spec[LEVELS]
+        if spec[TRANSFORMED]:
+            softmax(s, first, spec[LEVELS], scratch)
         return float(s[first + level]) - scratch[1, 1] - math.log(scratch[1, 0])
-    if how[BENT]:
-        prepare(s, p, channel, before, how, scratch[2:])
-    return mixture_log_prob(level, how, scratch[2:])
+    if spec[TRANSFORMED]:
+        prepare(s, p, channel, before, spec, scratch[2:])
+    return mixture_log_prob(level, spec, scratch[2:])

@@ -8,13 +8,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from pointillist.engine.cpu import bytecode as t
-from pointillist.engine.cpu.allocation import BufferPlan
+from pointillist.engine.cpu import bytecode as bc
+from pointillist.engine.cpu.allocation import BufferPlan, LiveRanges
 from pointillist.engine.cpu.bytecode import Bytecode, Code, Operand
 from pointillist.engine.cpu.cpu_features import MAX_LANES, PANEL
 from pointillist.engine.cpu.dequantize import STRIP
 from pointillist.engine.cpu.elementwise import CODES
-from pointillist.engine.cpu.liveness import LiveRanges
 from pointillist.engine.cpu.weight_packing import Packed, Packing
 from pointillist.engine.program import Instruction, KeyValueCache, Program
 from pointillist.errors import EngineError
@@ -22,7 +21,7 @@ from pointillist.errors import EngineError
 Lowering = Callable[["BytecodeCompiler", Instruction], None]
 LoweringT = TypeVar("LoweringT", bound=Lowering)
 LOWERINGS: dict[str, Lowering] = {}
-_OPERANDS = (t.Y, t.X, t.Z)
+_OPERANDS = (bc.Y, bc.X, bc.Z)
 
 
 def lowers(*opcodes: str) -> Callable[[LoweringT], LoweringT]:
@@ -40,7 +39,7 @@ class BytecodeCompiler:
 
     def __init__(self, program: Program, batch: int, packing: Packing) -> None:
         self.program, self.batch, self.packing = program, batch, packing
-        self.places = BufferPlan(program, batch)
+        self.buffers = BufferPlan(program, batch)
         self.rows: list[dict[int, int]] = []
         self.patches: list[list[int]] = []
         self.whole_row = False
@@ -48,51 +47,51 @@ class BytecodeCompiler:
         self.once = False
         """Whether they run before the first row."""
 
-    def table(self) -> Bytecode:
+    def compile(self) -> Bytecode:
         """All parts, one after the other."""
-        lifetimes = LiveRanges(self.places)
+        live_ranges = LiveRanges(self.buffers)
         parts: list[tuple[int, int]] = []
-        for number, part in enumerate(self.places.parts):
+        for number, part in enumerate(self.buffers.parts):
             self.once, self.whole_row = number == 0, number == 1
             begin = len(self.rows)
             for position, instruction in enumerate(part):
                 if instruction.opcode not in LOWERINGS:
                     raise EngineError(
-                        f"The CPU engine has no `{instruction.opcode}`, which this program uses: choose `step`."
+                        f"The CPU engine has no `{instruction.opcode}`, which this program uses: choose `numpy`."
                     )
-                lifetimes.begin(instruction)
+                live_ranges.begin(instruction)
                 LOWERINGS[instruction.opcode](self, instruction)
-                lifetimes.end(instruction, (number, position))
+                live_ranges.end(instruction, (number, position))
             parts.append((begin, len(self.rows)))
-        draw = self._draw()
-        code = np.zeros((len(self.rows), t.FIELDS), np.int64)
+        draw = self._draw_row()
+        code = np.zeros((len(self.rows), bc.FIELDS), np.int64)
         for row, fields in zip(code, self.rows, strict=True):
             row[list(fields)] = list(fields.values())
         return Bytecode(
             self.batch, code, np.array(self.patches, np.int64).reshape(-1, 7), np.array(parts, np.int64), draw,
-            self.places.arena.size, tuple(self.places.constants), self.places.givens, self.program.snake,
+            self.buffers.arena.size, tuple(self.buffers.constants), self.buffers.inputs, self.program.s_curve,
         )  # fmt: skip
 
     def row(self, instruction: Instruction, code: int, operands: dict[int, Operand], **fields: int) -> dict[int, int]:
         """Write a row for an instruction; return it, for what is special to it."""
         scale = instruction.scale
-        row = {t.CODE: code, t.MASK: scale - 1, t.SHIFT: scale.bit_length() - 1}
-        row |= {t.FIRST: 0 if self.once else instruction.first_row, t.LAST: t.EVERY_ROW}
-        row[t.TURN] = t.ANY_TURN if instruction.turn is None else instruction.turn
-        row |= {getattr(t, name): value for name, value in fields.items()}
-        for field, place in operands.items():
-            row |= {field: place.start, field + 1: place.image, field + 2: place.column}
+        row = {bc.CODE: code, bc.MASK: scale - 1, bc.SHIFT: scale.bit_length() - 1}
+        row |= {bc.FIRST: 0 if self.once else instruction.first_row, bc.LAST: bc.EVERY_ROW}
+        row[bc.PARITY] = bc.ANY_PARITY if instruction.row_parity is None else instruction.row_parity
+        row |= {getattr(bc, name): value for name, value in fields.items()}
+        for field, operand in operands.items():
+            row |= {field: operand.start, field + 1: operand.image_stride, field + 2: operand.column_stride}
             if not self.whole_row:
-                row[field + 3] = place.column
-            self.patch(field, place)
+                row[field + 3] = operand.column_stride
+            self.patch(field, operand)
         self.rows.append(row)
         return row
 
-    def patch(self, field: int, place: Operand) -> None:
+    def patch(self, field: int, operand: Operand) -> None:
         """Note that a field of the row to come changes with the row of the image."""
-        ring = place.ring
+        ring = operand.ring
         if ring is not None and ring.slots > 1:
-            numbers = (place.start, ring.scale, ring.offset, ring.slots, ring.size)
+            numbers = (operand.start, ring.scale, ring.offset, ring.slots, ring.size)
             self.patches.append([len(self.rows), field, *numbers])
 
     def elementwise(
@@ -100,8 +99,8 @@ class BytecodeCompiler:
     ) -> dict[int, int]:
         """`out = f(inputs)`, for all images (and columns) in as few and as long loops as their places allow."""
         operands = (out, *inputs)
-        outer, inner = self.batch, self.places.columns(instruction.scale) if self.whole_row else 1
-        steps = [[place.image, place.column] for place in operands]
+        outer, inner = self.batch, self.buffers.columns(instruction.scale) if self.whole_row else 1
+        steps = [[operand.image_stride, operand.column_stride] for operand in operands]
         if inner == 1 or all(column == count for _, column in steps):
             count *= inner
             outer, inner, steps = 1, outer, [[0, image] for image, _ in steps]
@@ -115,44 +114,44 @@ class BytecodeCompiler:
     ) -> None:
         """`out = start + x @ matrix`; images and columns are the rows of one product where their places allow."""
         operands = (out, x, start)
-        outer, inner = self.batch, self.places.columns(instruction.scale) if self.whole_row else 1
-        steps = [[place.image, place.column] for place in operands]
+        outer, inner = self.batch, self.buffers.columns(instruction.scale) if self.whole_row else 1
+        steps = [[operand.image_stride, operand.column_stride] for operand in operands]
         if inner == 1:
             outer, inner, steps = 1, outer, [[0, image] for image, _ in steps]
         elif all(image == inner * column for image, column in steps):
             outer, inner = 1, outer * inner
         row = self.row(instruction, Code.PRODUCT, dict(zip(_OPERANDS, operands, strict=True)), N=n, K=k, W=w.start)
-        if w.storage:
-            row |= {t.A: w.storage, t.C: self._scratch}
+        if w.weight_format:
+            row |= {bc.A: w.weight_format, bc.C: self._scratch}
         if w.scales is not None:
-            row[t.B] = self.places.constant(w.scales)
+            row[bc.B] = self.buffers.add_constant(w.scales)
         self._loops(row, outer, inner, steps)
 
     @cached_property
     def _scratch(self) -> int:
         """Where strips of matrices are unpacked, each for as long as it is multiplied."""
-        return self.places.arena.take(STRIP * PANEL * MAX_LANES)
+        return self.buffers.arena.allocate(STRIP * PANEL * MAX_LANES)
 
     @staticmethod
     def _loops(row: dict[int, int], outer: int, inner: int, steps: Iterable[Iterable[int]]) -> dict[int, int]:
-        row |= {t.OUTER: outer, t.INNER: inner}
+        row |= {bc.OUTER: outer, bc.INNER: inner}
         for field, (by_outer, by_inner) in zip(_OPERANDS, steps, strict=False):
             row |= {field + 1: by_outer, field + 2: by_inner}
         return row
 
-    def _draw(self) -> int:
+    def _draw_row(self) -> int:
         """The row that tells the draw where the canvas and the parameters are."""
-        canvas, params = self.places.at(self.program.canvas, 0, 0), self.places.place(self.program.params)
+        canvas, params = self.buffers.map_operand(self.program.canvas, 0, 0), self.buffers.operand(self.program.params)
         self.whole_row = False
-        for field, place in ((t.Y, canvas), (t.X, params)):
-            self.patch(field, place)
-        fields = {t.CODE: int(Code.NOTHING)}
-        for field, place in ((t.Y, canvas), (t.X, params)):
-            fields |= {field: place.start, field + 1: place.image, field + 3: place.column}
+        for field, operand in ((bc.Y, canvas), (bc.X, params)):
+            self.patch(field, operand)
+        fields = {bc.CODE: int(Code.DRAW_OPERANDS)}
+        for field, operand in ((bc.Y, canvas), (bc.X, params)):
+            fields |= {field: operand.start, field + 1: operand.image_stride, field + 3: operand.column_stride}
         self.rows.append(fields)
         return len(self.rows) - 1
 
-    def memory(self, instruction: Instruction) -> KeyValueCache:
+    def kv_cache(self, instruction: Instruction) -> KeyValueCache:
         """The memory that an instruction reads or fills."""
         assert isinstance(instruction.map, KeyValueCache)
         return instruction.map

@@ -9,28 +9,42 @@ import math
 from typing import Any
 
 from pointillist.engine.cpu.jit import inner
-from pointillist.engine.cpu.numbers import log_sigmoid, sigmoid
 
 Array = Any  # numba finds the types
 
-_LEVELS, _CHANNELS, _MIXTURES = 1, 2, 3  # of `how`, see draw.py
+_LEVELS, _CHANNELS, _MIXTURES = 1, 2, 3  # of `spec`, see draw.py
 WEIGHTS, MEANS, INVERSES = range(3)
 """Rows of `parts`."""
 MIN_LOG_SCALE = -7.0  # as in likelihoods.py
 
 
 @inner
-def prepare(s: Array, p: int, channel: int, before: Array, how: Array, parts: Array) -> None:
+def log_sigmoid(x: float) -> float:
+    """log(1 / (1 + e^-x)), for any x."""
+    return -math.log1p(math.exp(-x)) if x >= 0 else x - math.log1p(math.exp(x))
+
+
+@inner
+def sigmoid(x: float) -> float:
+    """1 / (1 + e^-x), for any x."""
+    if x >= 0:
+        return 1.0 / (1.0 + math.exp(-x))
+    power = math.exp(x)
+    return power / (1.0 + power)
+
+
+@inner
+def prepare(s: Array, p: int, channel: int, before: Array, spec: Array, parts: Array) -> None:
     """Fill in the parts of a channel, given the channels before it."""
-    mixtures = how[_MIXTURES]
+    mixtures = spec[_MIXTURES]
     best = -math.inf
     for m in range(mixtures):
         weight = float(s[p + m])
         for earlier in range(channel):
-            mean, inverse = _shape(s, p, earlier, before, how, m)
-            weight += _component(before[earlier], mean, inverse, how)
+            mean, inverse = _shape(s, p, earlier, before, spec, m)
+            weight += _component(before[earlier], mean, inverse, spec)
         parts[WEIGHTS, m] = weight
-        parts[MEANS, m], parts[INVERSES, m] = _shape(s, p, channel, before, how, m)
+        parts[MEANS, m], parts[INVERSES, m] = _shape(s, p, channel, before, spec, m)
         best = max(best, weight)
     total = 0.0
     for m in range(mixtures):
@@ -41,40 +55,40 @@ def prepare(s: Array, p: int, channel: int, before: Array, how: Array, parts: Ar
 
 
 @inner
-def _shape(s: Array, p: int, channel: int, before: Array, how: Array, m: int) -> tuple[float, float]:
+def _shape(s: Array, p: int, channel: int, before: Array, spec: Array, m: int) -> tuple[float, float]:
     """Mean, shifted by the channels before it, and inverse scale of a component."""
-    mixtures, channels = how[_MIXTURES], how[_CHANNELS]
+    mixtures, channels = spec[_MIXTURES], spec[_CHANNELS]
     mean = float(s[p + mixtures * (1 + channel) + m])
     log_scale = max(float(s[p + mixtures * (1 + channels + channel) + m]), MIN_LOG_SCALE)
     first = p + mixtures * (1 + 2 * channels + channel * (channel - 1) // 2) + m
     for earlier in range(channel):
-        mean += math.tanh(float(s[first + mixtures * earlier])) * _scaled(before[earlier], how)
+        mean += math.tanh(float(s[first + mixtures * earlier])) * _scaled(before[earlier], spec)
     return mean, math.exp(-log_scale)
 
 
 @inner
-def _scaled(level: int, how: Array) -> Any:
-    return level * (2.0 / (how[_LEVELS] - 1)) - 1.0
+def _scaled(level: int, spec: Array) -> Any:
+    return level * (2.0 / (spec[_LEVELS] - 1)) - 1.0
 
 
 @inner
-def _component(level: int, mean: float, inverse: float, how: Array) -> float:
+def _component(level: int, mean: float, inverse: float, spec: Array) -> float:
     """Log-probability of a level under one component; the edge levels own the tails."""
-    distance = (_scaled(level, how) - mean) * inverse
-    half = inverse / (how[_LEVELS] - 1)
+    distance = (_scaled(level, spec) - mean) * inverse
+    half = inverse / (spec[_LEVELS] - 1)
     if level == 0:
         return log_sigmoid(distance + half)
-    if level == how[_LEVELS] - 1:
+    if level == spec[_LEVELS] - 1:
         return log_sigmoid(half - distance)
     return log_sigmoid(distance + half) + log_sigmoid(half - distance) + math.log(-math.expm1(-2 * half))
 
 
 @inner
-def mixture_log_prob(level: int, how: Array, parts: Array) -> float:
+def mixture_log_prob(level: int, spec: Array, parts: Array) -> float:
     """Log-probability of one level, in nats."""
     best, total = -math.inf, 0.0
-    for m in range(how[_MIXTURES]):
-        term = parts[WEIGHTS, m] + _component(level, parts[MEANS, m], parts[INVERSES, m], how)
+    for m in range(spec[_MIXTURES]):
+        term = parts[WEIGHTS, m] + _component(level, parts[MEANS, m], parts[INVERSES, m], spec)
         if term > best:
             total, best = total * math.exp(best - term) + 1.0, term
         else:
@@ -83,22 +97,22 @@ def mixture_log_prob(level: int, how: Array, parts: Array) -> float:
 
 
 @inner
-def mixture_table(how: Array, parts: Array, table: Array) -> None:
+def mixture_log_probs(spec: Array, parts: Array, log_probs: Array) -> None:
     """Log-probabilities of all levels."""
-    for level in range(how[_LEVELS]):
-        table[level] = mixture_log_prob(level, how, parts)
+    for level in range(spec[_LEVELS]):
+        log_probs[level] = mixture_log_prob(level, spec, parts)
 
 
 @inner
-def invert(how: Array, parts: Array, uniform: float) -> int:
+def invert(spec: Array, parts: Array, uniform: float) -> int:
     """The first level whose cumulative probability exceeds the uniform, by bisection."""
-    low, high = 0, how[_LEVELS] - 1
-    bin_width = 1.0 / (how[_LEVELS] - 1)
+    low, high = 0, spec[_LEVELS] - 1
+    bin_width = 1.0 / (spec[_LEVELS] - 1)
     while low < high:
         middle = (low + high) // 2
-        upper = _scaled(middle, how) + bin_width
+        upper = _scaled(middle, spec) + bin_width
         cumulative = 0.0
-        for m in range(how[_MIXTURES]):
+        for m in range(spec[_MIXTURES]):
             share = sigmoid((upper - parts[MEANS, m]) * parts[INVERSES, m])
             cumulative += math.exp(parts[WEIGHTS, m]) * share
         if cumulative > uniform:

@@ -15,12 +15,12 @@ import torch
 from pointillist.engine.batch import SampleBatch
 from pointillist.engine.cpu.jit import announce, cache_folder
 from pointillist.engine.cpu.sampler import CpuSampler, DrawSpec
-from pointillist.engine.recording.record import record
+from pointillist.engine.recording import record
 
 
 def precompile_in_background() -> None:
     """Start to compile what paints images, unless it is kept on disk. Who paints before it is done waits for it."""
-    if any(cache_folder().rglob("paint.paint-*.nbi")):  # the index that numba keeps of the function
+    if any(cache_folder().rglob("sample_loop.sample_images-*.nbi")):  # the index that numba keeps of the function
         return
     announce()
     nowhere = subprocess.DEVNULL
@@ -28,20 +28,20 @@ def precompile_in_background() -> None:
         subprocess.Popen([sys.executable, "-m", __name__], stdin=nowhere, stdout=nowhere, stderr=nowhere)
 
 
-def paint_a_pixel() -> None:
+def sample_one_pixel() -> None:
     """Paint the smallest image there is."""
     black = torch.zeros(2, 1, 1, 1)
     program = record(
         lambda canvas, ctx: torch.conv2d(ctx.window("left", canvas, up=0, left=1, right=-1), black),
-        sub_steps=1,
+        num_sub_steps=1,
         canvas_width=1,
         height=1,
         width=1,
     )
     pixel = np.zeros((1, 1, 1, 1), np.int64)
     draw = DrawSpec("categorical", np.zeros((2, 1), np.float32), channels=1)
-    CpuSampler(program, draw).paint(SampleBatch(pixel, pixel.astype(bool), pixel.astype(np.float64), np.zeros(1)))
+    CpuSampler(program, draw).sample(SampleBatch(pixel, pixel.astype(bool), pixel.astype(np.float64), np.zeros(1)))
 
 
 if __name__ == "__main__":
-    paint_a_pixel()
+    sample_one_pixel()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
-from pointillist.engine.cpu import bytecode as t
+from pointillist.engine.cpu import bytecode as bc
 from pointillist.engine.cpu.cpu_features import lanes
 from pointillist.engine.cpu.sample_loop import run_part
 from pointillist.engine.cpu.weight_packing import panels
@@ -16,17 +16,17 @@ from pointillist.engine.cpu.weight_packing import panels
 def product(x: Float[np.ndarray, "m k"], w: Float[np.ndarray, "k n"]) -> Callable[[], Float[np.ndarray, "m n"]]:
     """A call that computes x w again each time, in a table of one row; what it returns is written over by the next."""
     (m, k), n = x.shape, w.shape[1]
-    arena = t.Arena()
-    source, target, zeros = (arena.take(size) for size in (m * k, m * n, n))
-    memory = t.aligned(arena.size, x.dtype)
+    arena = bc.Arena()
+    source, target, zeros = (arena.allocate(size) for size in (m * k, m * n, n))
+    memory = bc.aligned(arena.size, x.dtype)
     memory[source : source + m * k] = x.reshape(-1)
     packed = panels(w, lanes(x.itemsize))
-    weights = t.aligned(packed.size, x.dtype)
+    weights = bc.aligned(packed.size, x.dtype)
     weights[: packed.size] = packed
-    code, patches = np.zeros((1, t.FIELDS), np.int64), np.zeros((0, 7), np.int64)
+    code, patches = np.zeros((1, bc.FIELDS), np.int64), np.zeros((0, 7), np.int64)
     line = code[0]
-    line[[t.CODE, t.ACTIVE, t.OUTER, t.INNER, t.K, t.N]] = t.Code.PRODUCT, 1, 1, m, k, n
-    line[[t.X, t.X_INNER, t.Y, t.Y_INNER, t.Z]] = source, k, target, n, zeros
+    line[[bc.CODE, bc.ACTIVE, bc.OUTER, bc.INNER, bc.K, bc.N]] = bc.Code.PRODUCT, 1, 1, m, k, n
+    line[[bc.X, bc.X_INNER, bc.Y, bc.Y_INNER, bc.Z]] = source, k, target, n, zeros
 
     def run() -> Float[np.ndarray, "m n"]:
         run_part(code, patches, 0, 1, memory, weights, 0, 0, 1, False)

@@ -15,10 +15,10 @@ from pointillist.engine.batch import SampleBatch
 from pointillist.engine.cpu.bytecode import Bytecode
 from pointillist.engine.cpu.inverse_cdf import BERNOULLI, CATEGORICAL, MIXTURE
 from pointillist.engine.cpu.lower import BytecodeCompiler
-from pointillist.engine.cpu.sample_loop import DONE, STOP, paint
+from pointillist.engine.cpu.sample_loop import DONE, STOP, sample_images
 from pointillist.engine.cpu.weight_packing import Packing
 from pointillist.engine.memory_check import check_memory
-from pointillist.engine.numpy.arrays import conditions
+from pointillist.engine.numpy.arrays import prepare_inputs
 from pointillist.engine.program import FloatArray, IntArray, Program
 
 KINDS = {"bernoulli": BERNOULLI, "categorical": CATEGORICAL, "mixture": MIXTURE}
@@ -48,9 +48,9 @@ class DrawSpec:
 
     def settings(self) -> tuple[IntArray, NDArray[np.float64]]:
         """As the machine takes them: `how` and `bend`."""
-        bent = self.guided or self.temperature != 1 or self.top_p < 1
-        how = [KINDS[self.kind], len(self.values), self.channels, self.mixtures, self.guided, bent]
-        return np.array(how, np.int64), np.array([self.guidance, self.temperature, self.top_p], np.float64)
+        transformed = self.guided or self.temperature != 1 or self.top_p < 1
+        spec = [KINDS[self.kind], len(self.values), self.channels, self.mixtures, self.guided, transformed]
+        return np.array(spec, np.int64), np.array([self.guidance, self.temperature, self.top_p], np.float64)
 
 
 class CpuSampler:
@@ -59,38 +59,40 @@ class CpuSampler:
     Args:
         program: what `record` returned.
         draw: how levels are drawn from its parameters.
-        given: conditions by key, for the whole engine batch; the default is what was seen when recording.
+        inputs: conditions by key, for the whole engine batch; the default is what was seen when recording.
         threads: how many share a batch.
     """
 
     def __init__(
-        self, program: Program, draw: DrawSpec, given: Mapping[str, NDArray[Any]] | None = None, threads: int = 1
+        self, program: Program, draw: DrawSpec, inputs: Mapping[str, NDArray[Any]] | None = None, threads: int = 1
     ) -> None:
-        self.program, self.draw, self.given, self.threads = program, draw, given or {}, threads
+        self.program, self.draw, self.inputs, self.threads = program, draw, inputs or {}, threads
         self._packing = Packing(program)
-        self._tables: dict[int, Bytecode] = {}
+        self._bytecodes: dict[int, Bytecode] = {}
 
-    def paint(self, painting: SampleBatch, on_row: Callable[[int], None] | None = None) -> None:
+    def sample(self, batch: SampleBatch, on_row: Callable[[int], None] | None = None) -> None:
         """Fill in what is not known. An exception, also of `on_row` (called with the rows done), stops all threads."""
-        painting.check(self.program.params.channels)
-        count, copies = len(painting.levels), 2 if self.draw.guided else 1
+        batch.check(self.program.params.channels)
+        count, copies = len(batch.levels), 2 if self.draw.guided else 1
         edges = np.linspace(0, count, min(self.threads, count) + 1).astype(int).tolist()
         slices = [slice(a, b) for a, b in pairwise(edges)]
-        tables = [self._table(copies * (part.stop - part.start)) for part in slices]
+        bytecodes = [self._bytecode(copies * (part.stop - part.start)) for part in slices]
         check_memory(
-            sum(table.numbers for table in tables) * self.program.dtype.itemsize,
+            sum(bytecode.size for bytecode in bytecodes) * self.program.dtype.itemsize,
             count,
             self.program.height,
             self.program.width,
         )
-        given = conditions(self.program, copies * count, self.given)
+        inputs = prepare_inputs(self.program, copies * count, self.inputs)
         weights = self._packing.array  # laid out here, once, and not by each thread
         signals = [np.zeros(2, np.int64) for _ in slices]
         with ThreadPoolExecutor(len(slices)) as pool:
             try:
                 jobs = [
-                    pool.submit(self._run, table, weights, painting, part, self._rows(given, part, count), signal)
-                    for table, part, signal in zip(tables, slices, signals, strict=True)
+                    pool.submit(
+                        self._run, bytecode, weights, batch, part, self._slice_inputs(inputs, part, count), signal
+                    )
+                    for bytecode, part, signal in zip(bytecodes, slices, signals, strict=True)
                 ]
                 self._watch(jobs, signals, on_row)
             finally:
@@ -109,27 +111,27 @@ class CpuSampler:
                 reported += 1
                 on_row(reported)
 
-    def _table(self, batch: int) -> Bytecode:
-        if batch not in self._tables:
-            self._tables[batch] = BytecodeCompiler(self.program, batch, self._packing).table()
-        return self._tables[batch]
+    def _bytecode(self, batch: int) -> Bytecode:
+        if batch not in self._bytecodes:
+            self._bytecodes[batch] = BytecodeCompiler(self.program, batch, self._packing).compile()
+        return self._bytecodes[batch]
 
-    def _rows(self, given: dict[str, FloatArray], part: slice, count: int) -> dict[str, FloatArray]:
+    def _slice_inputs(self, inputs: dict[str, FloatArray], part: slice, count: int) -> dict[str, FloatArray]:
         """The conditions of a slice of the images, and of their untold twins."""
-        twin = slice(count + part.start, count + part.stop)
-        parts = (part, twin) if self.draw.guided else (part,)
-        return {key: np.concatenate([array[p] for p in parts]) for key, array in given.items()}
+        unconditional = slice(count + part.start, count + part.stop)
+        parts = (part, unconditional) if self.draw.guided else (part,)
+        return {key: np.concatenate([array[p] for p in parts]) for key, array in inputs.items()}
 
     def _run(
-        self, table: Bytecode, weights: FloatArray, painting: SampleBatch, part: slice, given: dict[str, FloatArray],
+        self, bytecode: Bytecode, weights: FloatArray, batch: SampleBatch, part: slice, inputs: dict[str, FloatArray],
         signal: IntArray,
     ) -> None:  # fmt: skip
-        how, bend = self.draw.settings()
-        memory = table.memory(self.program.dtype, given)
-        nothing = np.zeros((len(painting.levels), 0, 0, 0), self.program.dtype)
-        params = nothing if painting.params is None else painting.params
-        paint(
-            table.code.copy(), table.patches, table.parts, table.draw, memory, weights, how, bend,
-            self.draw.values, painting.levels[part], painting.known[part], painting.uniforms[part],
-            painting.nats[part], params[part], signal, table.snake,
+        spec, transform = self.draw.settings()
+        memory = bytecode.initial_memory(self.program.dtype, inputs)
+        nothing = np.zeros((len(batch.levels), 0, 0, 0), self.program.dtype)
+        params = nothing if batch.params is None else batch.params
+        sample_images(
+            bytecode.code.copy(), bytecode.patches, bytecode.parts, bytecode.draw_row, memory, weights, spec, transform,
+            self.draw.values, batch.levels[part], batch.known[part], batch.uniforms[part],
+            batch.nats[part], params[part], signal, bytecode.s_curve,
         )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pointillist.engine.cpu import bytecode as t
+from pointillist.engine.cpu import bytecode as bc
 from pointillist.engine.cpu.cpu_features import PANEL, TILE_ROWS, lanes
 from pointillist.engine.cpu.dequantize import STRIP, unpack
 from pointillist.engine.cpu.elementwise import CODES, apply
@@ -22,8 +22,9 @@ def constant(number: int) -> Any:
     return np.int64(number)
 
 
-PRODUCT, FINER, SCAN, REMEMBER, ATTEND, CROSSATTEND = (
-    int(c) for c in (t.Code.PRODUCT, t.Code.FINER, t.Code.SCAN, t.Code.REMEMBER, t.Code.ATTEND, t.Code.CROSSATTEND)
+PRODUCT, UPSAMPLE, SCAN, STORE_KV, ATTEND, CROSS_ATTEND = (
+    int(c)
+    for c in (bc.Code.PRODUCT, bc.Code.UPSAMPLE, bc.Code.SCAN, bc.Code.STORE_KV, bc.Code.ATTEND, bc.Code.CROSS_ATTEND)
 )
 ADD, MULTIPLY, TANH, SIGMOID = (constant(CODES[name]) for name in ("ADD", "MULTIPLY", "TANH", "SIGMOID"))
 NONE, ONE = constant(0), constant(1)
@@ -38,8 +39,8 @@ def begin_row(code: Array, patches: Array, row: int) -> None:
     """Put in the places that change from row to row, and note which instructions run."""
     for i in range(code.shape[0]):
         line = code[i]
-        turn = line[t.TURN] < 0 or line[t.TURN] == row & 1
-        line[t.ACTIVE] = turn and line[t.FIRST] <= row and row <= line[t.LAST] and (row & line[t.MASK]) == 0
+        runs = line[bc.PARITY] < 0 or line[bc.PARITY] == row & 1
+        line[bc.ACTIVE] = runs and line[bc.FIRST] <= row and row <= line[bc.LAST] and (row & line[bc.MASK]) == 0
     for i in range(patches.shape[0]):
         at, field, start, scale, offset, slots, size = patches[i]
         code[at, field] = start + (row // scale + offset) % slots * size
@@ -48,14 +49,14 @@ def begin_row(code: Array, patches: Array, row: int) -> None:
 @inner
 def matrix(
     s: Array, x: int, x_row: int, weights: Array, w: int, w_row: int, y: int, y_row: int, z: int, z_row: int,
-    rows: int, k: int, n: int, storage: int, scales: int, scratch: int,
+    rows: int, k: int, n: int, weight_format: int, scales: int, scratch: int,
 ) -> None:  # fmt: skip
     """y = z + x @ matrix. `w_row` is the distance between the matrix's rows, or 0 where it is packed in panels.
 
     What is stored in fewer bytes is unpacked into scratch, strip by strip; the sum goes on from strip to strip.
     """
     width = LANES4 if s.itemsize == 4 else LANES8
-    source, longest = s if storage else weights, STRIP if storage else k
+    source, longest = s if weight_format else weights, STRIP if weight_format else k
     j = 0
     while j < n:
         left = n - j
@@ -65,8 +66,8 @@ def matrix(
         begin, begin_row, first = z, z_row, 0
         while first < k:
             depth = min(longest, k - first)
-            if storage:
-                unpack(storage, s, scratch, weights, w, j * k + first * step, depth, vectors, scales + j)
+            if weight_format:
+                unpack(weight_format, s, scratch, weights, w, j * k + first * step, depth, vectors, scales + j)
                 at = scratch
             m = 0
             while m < rows:
@@ -95,12 +96,12 @@ def pointwise(kind: int, s: Array, y: int, x: int, z: int, count: int) -> None:
 @inner
 def upsample(s: Array, line: Array, y: int, x: int, column: int) -> None:
     """Copy the quarter that belongs to each site."""
-    n = line[t.N]
-    for b in range(line[t.OUTER]):
-        for i in range(line[t.INNER]):
+    n = line[bc.N]
+    for b in range(line[bc.OUTER]):
+        for i in range(line[bc.INNER]):
             site = column + i
-            source = x + b * line[t.X_OUTER] + (site >> 1) * line[t.X_INNER] + line[t.A] + (site & 1) * n
-            target = y + b * line[t.Y_OUTER] + i * line[t.Y_INNER]
+            source = x + b * line[bc.X_OUTER] + (site >> 1) * line[bc.X_INNER] + line[bc.A] + (site & 1) * n
+            target = y + b * line[bc.Y_OUTER] + i * line[bc.Y_INNER]
             for j in range(n):
                 s[target + j] = s[source + j]
 
@@ -108,22 +109,22 @@ def upsample(s: Array, line: Array, y: int, x: int, column: int) -> None:
 @inner
 def scan(s: Array, weights: Array, line: Array) -> None:
     """An LSTM along the row, from the side that Z tells (0 left, 1 right); A is scratch, B and C the first state."""
-    d, images, y, x = line[t.N], line[t.OUTER], line[t.Y], line[t.X]
-    gates = line[t.A]
+    d, images, y, x = line[bc.N], line[bc.OUTER], line[bc.Y], line[bc.X]
+    gates = line[bc.A]
     memory = gates + images * 4 * d
     for b in range(images):
         for j in range(d):
-            s[memory + b * d + j] = s[line[t.C] + j]
-    hidden, hidden_row = line[t.B], NONE
-    for i in range(line[t.INNER]):
-        column = line[t.INNER] - 1 - i if line[t.Z] else i
-        pre, out = x + column * line[t.X_INNER], y + column * line[t.Y_INNER]
+            s[memory + b * d + j] = s[line[bc.C] + j]
+    hidden, hidden_row = line[bc.B], NONE
+    for i in range(line[bc.INNER]):
+        column = line[bc.INNER] - 1 - i if line[bc.Z] else i
+        pre, out = x + column * line[bc.X_INNER], y + column * line[bc.Y_INNER]
         matrix(
-            s, hidden, hidden_row, weights, line[t.W], NONE, gates, 4 * d, pre, line[t.X_OUTER], images, d, 4 * d,
+            s, hidden, hidden_row, weights, line[bc.W], NONE, gates, 4 * d, pre, line[bc.X_OUTER], images, d, 4 * d,
             NONE, NONE, NONE,
         )  # fmt: skip
         for b in range(images):
-            g, kept, to = gates + b * 4 * d, memory + b * d, out + b * line[t.Y_OUTER]
+            g, kept, to = gates + b * 4 * d, memory + b * d, out + b * line[bc.Y_OUTER]
             pointwise(SIGMOID, s, g, g, g, 3 * d)  # o, f, i
             pointwise(TANH, s, g + 3 * d, g + 3 * d, g, d)
             pointwise(MULTIPLY, s, kept, kept, g + d, d)
@@ -131,18 +132,18 @@ def scan(s: Array, weights: Array, line: Array) -> None:
             pointwise(ADD, s, kept, kept, g + 2 * d, d)
             pointwise(TANH, s, g + d, kept, g, d)
             pointwise(MULTIPLY, s, to, g, g + d, d)
-        hidden, hidden_row = out, line[t.Y_OUTER]
+        hidden, hidden_row = out, line[bc.Y_OUTER]
 
 
 @inner
 def store_kv(s: Array, line: Array, x: int, site: int) -> None:
     """Keep the keys, feature by feature, and the values of a site."""
-    k, n = line[t.K], line[t.N]
-    for b in range(line[t.OUTER]):
-        source, keys = x + b * line[t.X_OUTER], line[t.Y] + b * line[t.Y_OUTER] + site
-        values = line[t.Z] + b * line[t.Z_OUTER] + site * n
+    k, n = line[bc.K], line[bc.N]
+    for b in range(line[bc.OUTER]):
+        source, keys = x + b * line[bc.X_OUTER], line[bc.Y] + b * line[bc.Y_OUTER] + site
+        values = line[bc.Z] + b * line[bc.Z_OUTER] + site * n
         for j in range(k):
-            s[keys + j * line[t.Y_INNER]] = s[source + j]
+            s[keys + j * line[bc.Y_INNER]] = s[source + j]
         for j in range(n):
             s[values + j] = s[source + k + j]
 
@@ -153,21 +154,21 @@ def attend(s: Array, line: Array, y: int, x: int, sites: int) -> None:
 
     W is scratch, Z_COLUMN a place of zeros.
     """
-    k, n, scores, zeros = line[t.K], line[t.N], line[t.W], line[t.Z_COLUMN]
+    k, n, scores, zeros = line[bc.K], line[bc.N], line[bc.W], line[bc.Z_COLUMN]
     scale = s.dtype.type(1 / np.sqrt(k))
-    for b in range(line[t.OUTER]):
-        for head in range(line[t.INNER]):
-            out = y + b * line[t.Y_OUTER] + head * n
-            query = x + b * line[t.X_OUTER] + head * k
-            keys = line[t.Z] + b * line[t.Z_OUTER] + head * k * line[t.Z_INNER]
-            values = line[t.A] + b * line[t.B] + head * n
+    for b in range(line[bc.OUTER]):
+        for head in range(line[bc.INNER]):
+            out = y + b * line[bc.Y_OUTER] + head * n
+            query = x + b * line[bc.X_OUTER] + head * k
+            keys = line[bc.Z] + b * line[bc.Z_OUTER] + head * k * line[bc.Z_INNER]
+            values = line[bc.A] + b * line[bc.B] + head * n
             if sites == 0:
                 for j in range(n):
                     s[out + j] = 0
                 continue
-            product(s, query, keys, line[t.Z_INNER], scores, zeros, k, sites)
+            product(s, query, keys, line[bc.Z_INNER], scores, zeros, k, sites)
             total = exp_and_sum(s, scores, s, scores, sites, largest(s, scores, sites), scale)
-            product(s, scores, values, line[t.C], out, zeros, sites, n)
+            product(s, scores, values, line[bc.C], out, zeros, sites, n)
             share = 1 / total
             for j in range(n):
                 s[out + j] *= share
@@ -179,19 +180,19 @@ def cross_attend(s: Array, line: Array, y: int, x: int) -> None:
 
     Z_COLUMN is the place of the biases, W scratch, D a place of zeros.
     """
-    k, n, tokens, scores = line[t.K], line[t.N], line[t.Z_INNER], line[t.W]
+    k, n, tokens, scores = line[bc.K], line[bc.N], line[bc.Z_INNER], line[bc.W]
     scale = s.dtype.type(1 / np.sqrt(k))
-    for b in range(line[t.OUTER]):
-        told = b * line[t.Z_OUTER]
-        bias = line[t.Z_COLUMN] + told
-        for i in range(line[t.INNER]):
-            for head in range(line[t.B]):
-                query = x + b * line[t.X_OUTER] + i * line[t.X_INNER] + head * k
-                out = y + b * line[t.Y_OUTER] + i * line[t.Y_INNER] + head * n
-                keys, values = line[t.Z] + told + head * k * tokens, line[t.A] + told + head * n
+    for b in range(line[bc.OUTER]):
+        base = b * line[bc.Z_OUTER]
+        bias = line[bc.Z_COLUMN] + base
+        for i in range(line[bc.INNER]):
+            for head in range(line[bc.B]):
+                query = x + b * line[bc.X_OUTER] + i * line[bc.X_INNER] + head * k
+                out = y + b * line[bc.Y_OUTER] + i * line[bc.Y_INNER] + head * n
+                keys, values = line[bc.Z] + base + head * k * tokens, line[bc.A] + base + head * n
                 product(s, query, keys, tokens, scores, bias, k, tokens)
                 total = exp_and_sum(s, scores, s, scores, tokens, largest(s, scores, tokens), scale)
-                product(s, scores, values, line[t.C], out, line[t.D], tokens, n)
+                product(s, scores, values, line[bc.C], out, line[bc.D], tokens, n)
                 share = 1 / total
                 for j in range(n):
                     s[out + j] *= share
@@ -202,35 +203,35 @@ def execute(code: Array, first: int, last: int, s: Array, weights: Array, row: i
     """Run rows `first` to `last` of the table at a site, or, with column 0, over a whole row."""
     for i in range(first, last):
         line = code[i]
-        if line[t.ACTIVE] == 0 or column & line[t.MASK]:
+        if line[bc.ACTIVE] == 0 or column & line[bc.MASK]:
             continue
-        at = column >> line[t.SHIFT]
+        at = column >> line[bc.SHIFT]
         y, x, z = (
-            line[t.Y] + at * line[t.Y_COLUMN],
-            line[t.X] + at * line[t.X_COLUMN],
-            line[t.Z] + at * line[t.Z_COLUMN],
+            line[bc.Y] + at * line[bc.Y_COLUMN],
+            line[bc.X] + at * line[bc.X_COLUMN],
+            line[bc.Z] + at * line[bc.Z_COLUMN],
         )
-        kind = line[t.CODE]
+        kind = line[bc.CODE]
         if kind == PRODUCT:
-            for m in range(line[t.OUTER]):
+            for m in range(line[bc.OUTER]):
                 matrix(
-                    s, x + m * line[t.X_OUTER], line[t.X_INNER], weights, line[t.W], NONE, y + m * line[t.Y_OUTER],
-                    line[t.Y_INNER], z + m * line[t.Z_OUTER], line[t.Z_INNER], line[t.INNER], line[t.K], line[t.N],
-                    line[t.A], line[t.B], line[t.C],
+                    s, x + m * line[bc.X_OUTER], line[bc.X_INNER], weights, line[bc.W], NONE, y + m * line[bc.Y_OUTER],
+                    line[bc.Y_INNER], z + m * line[bc.Z_OUTER], line[bc.Z_INNER], line[bc.INNER], line[bc.K], line[bc.N],
+                    line[bc.A], line[bc.B], line[bc.C],
                 )  # fmt: skip
         elif kind < PRODUCT:
-            for m in range(line[t.OUTER]):
-                to, of, by = y + m * line[t.Y_OUTER], x + m * line[t.X_OUTER], z + m * line[t.Z_OUTER]
-                for _ in range(line[t.INNER]):
-                    pointwise(kind, s, to, of, by, line[t.N])
-                    to, of, by = to + line[t.Y_INNER], of + line[t.X_INNER], by + line[t.Z_INNER]
-        elif kind == FINER:
-            upsample(s, line, y, line[t.X], at)
+            for m in range(line[bc.OUTER]):
+                to, of, by = y + m * line[bc.Y_OUTER], x + m * line[bc.X_OUTER], z + m * line[bc.Z_OUTER]
+                for _ in range(line[bc.INNER]):
+                    pointwise(kind, s, to, of, by, line[bc.N])
+                    to, of, by = to + line[bc.Y_INNER], of + line[bc.X_INNER], by + line[bc.Z_INNER]
+        elif kind == UPSAMPLE:
+            upsample(s, line, y, line[bc.X], at)
         elif kind == SCAN:
             scan(s, weights, line)
-        elif kind == REMEMBER:
+        elif kind == STORE_KV:
             store_kv(s, line, x, row * width + column)
         elif kind == ATTEND:
             attend(s, line, y, x, row * width + column)
-        elif kind == CROSSATTEND:
+        elif kind == CROSS_ATTEND:
             cross_attend(s, line, y, x)

@@ -32,7 +32,7 @@ class WeightFormat(IntEnum):
 class QuantizedMatrix:
     """A matrix `[k, n]` as it is kept: floats, the upper halves of floats, or whole numbers with a scale a column."""
 
-    storage: WeightFormat
+    weight_format: WeightFormat
     numbers: NDArray[np.generic]
     scales: FloatArray | None = None
 

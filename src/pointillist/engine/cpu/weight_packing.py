@@ -28,7 +28,7 @@ class Packed:
     """
 
     start: int
-    storage: WeightFormat
+    weight_format: WeightFormat
     scales: FloatArray | None
 
 
@@ -41,12 +41,12 @@ class Packing:
     def __init__(self, program: Program) -> None:
         self.program = program
         self._small: set[WeightSlice] = set()
-        for part in (program.row, [i for step in (*program.steps, program.after) for i in step]):
+        for part in (program.per_row, [i for step in (*program.sub_steps, program.post_draw) for i in step]):
             blocks = {i.constants[0] for i in part if i.opcode == "LINEAR"}
             if sum(block.size for block in blocks) * program.dtype.itemsize > CACHE_SHARE * CACHE_BYTES:
                 self._small |= blocks
         self._stored: dict[WeightSlice, QuantizedMatrix] = {}
-        self._places: dict[tuple[WeightSlice, int, int], int] = {}
+        self._offsets: dict[tuple[WeightSlice, int, int], int] = {}
         self._parts: list[FloatArray] = []
         self._size = 0
         self._array: FloatArray | None = None
@@ -55,14 +55,14 @@ class Packing:
         """Where rows `first` to `first + count` of a matrix lie."""
         stored = self._matrix(block)
         key = (block, first, count)
-        if key not in self._places:
+        if key not in self._offsets:
             part = panels(stored.numbers[first : first + count], lanes(self.program.dtype.itemsize))
             part = part.view(self.program.dtype)
-            self._places[key] = self._size
+            self._offsets[key] = self._size
             self._parts.append(part)
             self._size += part.size
             self._array = None
-        return Packed(self._places[key], stored.storage, stored.scales)
+        return Packed(self._offsets[key], stored.weight_format, stored.scales)
 
     def _matrix(self, block: WeightSlice) -> QuantizedMatrix:
         if block not in self._stored:

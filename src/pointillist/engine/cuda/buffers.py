@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pointillist.engine.numpy.arrays import conditions
+from pointillist.engine.numpy.arrays import prepare_inputs
 from pointillist.engine.program import FeatureMap, Instruction, KeyValueCache, Phase, Program, Value, View, WeightSlice
 
 
@@ -24,10 +24,10 @@ class FeatureMapRows:
     def __init__(self, kept: FeatureMap, batch: int, width: int, like: Tensor) -> None:
         self.kept, self.width = kept, -(-width // kept.scale)
         self.rows = like.new_zeros(kept.up + 1, batch, kept.left + self.width + kept.right, kept.channels)
-        if kept.before is not None:
-            self.rows[:, :, : kept.left] = upload(kept.before, like.device)
-        if kept.above is not None:
-            self.rows[:, :, kept.left : kept.left + self.width] = upload(kept.above, like.device)
+        if kept.initial_left is not None:
+            self.rows[:, :, : kept.left] = upload(kept.initial_left, like.device)
+        if kept.initial_above is not None:
+            self.rows[:, :, kept.left : kept.left + self.width] = upload(kept.initial_above, like.device)
 
     def at(self, dy: int, dx: int) -> Tensor:
         """The sites that lie `(dy, dx)` from the sites of the current row, `[b, width, c]`."""
@@ -52,10 +52,10 @@ class KeyValueBuffer:
     The first slot holds zeros. It is what the first site attends to, which has no site before it.
     """
 
-    def __init__(self, memory: KeyValueCache, batch: int, like: Tensor) -> None:
-        shape = (memory.heads, batch, 1 + memory.sites)
-        self.keys = like.new_zeros(*shape, memory.key_width)
-        self.values = like.new_zeros(*shape, memory.value_width)
+    def __init__(self, cache: KeyValueCache, batch: int, like: Tensor) -> None:
+        shape = (cache.num_heads, batch, 1 + cache.length)
+        self.keys = like.new_zeros(*shape, cache.key_width)
+        self.values = like.new_zeros(*shape, cache.value_width)
 
 
 class Buffers:
@@ -68,37 +68,39 @@ class Buffers:
     """
 
     def __init__(
-        self, program: Program, batch: int, device: torch.device, given: Mapping[str, NDArray[Any]] | None = None
+        self, program: Program, batch: int, device: torch.device, inputs: Mapping[str, NDArray[Any]] | None = None
     ) -> None:
         self.program, self.batch, self.row = program, batch, 0
         self.weights = upload(program.weights, device)
         self.maps = {kept: FeatureMapRows(kept, batch, program.width, self.weights) for kept in program.maps}
-        self.memories: dict[FeatureMap, KeyValueBuffer] = {
-            m: KeyValueBuffer(m, batch, self.weights) for m in program.memories
+        self.kv_caches: dict[FeatureMap, KeyValueBuffer] = {
+            m: KeyValueBuffer(m, batch, self.weights) for m in program.kv_caches
         }
-        self.given = {key: upload(array, device) for key, array in conditions(program, batch, given or {}).items()}
+        self.inputs = {
+            key: upload(array, device) for key, array in prepare_inputs(program, batch, inputs or {}).items()
+        }
         self.slots = torch.zeros(program.width, dtype=torch.int64, device=device)
-        sites = 1 + program.height * program.width if program.memories else 0
-        self.hidden = torch.zeros(program.width, sites, dtype=torch.bool, device=device)
-        self.carried = carried(program)
+        sites = 1 + program.height * program.width if program.kv_caches else 0
+        self.masked_slots = torch.zeros(program.width, sites, dtype=torch.bool, device=device)
+        self.recurrent_maps = recurrent_maps(program)
         self._values: dict[Value, Tensor] = {}
         self._read_only: set[Value] = set()
-        self._homes: dict[Value, FeatureMap] = {}
-        self._lie_elsewhere()
-        self._lie_in_maps()
+        self._computed_in_map: dict[Value, FeatureMap] = {}
+        self._alias_reads()
+        self._alias_stored_values()
 
     def begin(self, row: int) -> None:
         """Put in what changes from row to row: its conditions, and its place among all sites."""
         self.row = row
-        for instruction in self.program.row:
-            if instruction.opcode == "GIVEN" and row >= instruction.first_row:
-                condition = self.given[instruction.key][:, row - instruction.first_row]
+        for instruction in self.program.per_row:
+            if instruction.opcode == "INPUT" and row >= instruction.first_row:
+                condition = self.inputs[instruction.key][:, row - instruction.first_row]
                 self.write(instruction, None).copy_(condition)
-        if self.memories:
-            width, slots = len(self.slots), torch.arange(self.hidden.shape[1], device=self.slots.device)
+        if self.kv_caches:
+            width, slots = len(self.slots), torch.arange(self.masked_slots.shape[1], device=self.slots.device)
             torch.arange(row * width + 1, (row + 1) * width + 1, out=self.slots)
-            torch.ge(slots, self.slots[:, None], out=self.hidden)
-            self.hidden[:, 0] = self.slots > 1
+            torch.ge(slots, self.slots[:, None], out=self.masked_slots)
+            self.masked_slots[:, 0] = self.slots > 1
 
     def read(self, view: View, column: int | None) -> Tensor:
         """A view at a column, `[b, 1, c]`, or over the row, `[b, columns, c]`, where column is None.
@@ -106,7 +108,7 @@ class Buffers:
         What is the same at every site of an image has one column.
         """
         whole = self._whole(view.value)[..., view.start : view.start + view.channels]
-        if column is None or view.level == Phase.GIVEN:
+        if column is None or view.phase == Phase.IMAGE:
             return whole
         return whole[:, column // view.scale : column // view.scale + 1]
 
@@ -124,9 +126,9 @@ class Buffers:
         """Whether a value lies somewhere already, so that nothing computes it."""
         return value in self._read_only
 
-    def is_home(self, view: View, kept: FeatureMap) -> bool:
+    def is_computed_in_map(self, view: View, kept: FeatureMap) -> bool:
         """Whether a view is computed in its place in a map."""
-        return self._homes.get(view.value) is kept
+        return self._computed_in_map.get(view.value) is kept
 
     def columns(self, scale: int) -> int:
         """Columns of a grid."""
@@ -134,51 +136,56 @@ class Buffers:
 
     def _whole(self, value: Value) -> Tensor:
         if value not in self._values:
-            columns = 1 if value.level == Phase.GIVEN else self.columns(value.scale)
+            columns = 1 if value.phase == Phase.IMAGE else self.columns(value.scale)
             self._values[value] = self.weights.new_zeros(self.batch, columns, value.channels)
         return self._values[value]
 
-    def _lie_elsewhere(self) -> None:
+    def _alias_reads(self) -> None:
         """Vector conditions, constants, and runs of neighbours on the current row are read where they lie.
 
         But what is carried along a row is copied, as it is written by what is computed from it.
         """
-        parts = (self.program.once, self.program.row, self.program.pixel, self.program.after)
+        parts = (self.program.per_image, self.program.per_row, self.program.per_site, self.program.post_draw)
         for instruction in (i for part in parts for i in part if i.output is not None):
-            found = self._found(instruction)
+            found = self._alias_of(instruction)
             if found is not None and instruction.output is not None:
                 self._values[instruction.output.value] = found
                 self._read_only.add(instruction.output.value)
 
-    def _found(self, instruction: Instruction) -> Tensor | None:
+    def _alias_of(self, instruction: Instruction) -> Tensor | None:
         assert instruction.output is not None
-        if instruction.opcode == "GIVEN" and instruction.level == Phase.GIVEN:
-            return self.given[instruction.key]
+        if instruction.opcode == "INPUT" and instruction.phase == Phase.IMAGE:
+            return self.inputs[instruction.key]
         if instruction.opcode == "CONSTANT":
             columns = self.columns(instruction.scale)
             return self.constant(instruction.constants[0]).expand(self.batch, columns, -1)
         kept, taps = instruction.map, [dx for _, dx in instruction.taps]
-        if instruction.opcode != "GATHER" or instruction.level < Phase.PIXEL or kept is None or kept in self.carried:
+        if (
+            instruction.opcode != "GATHER"
+            or instruction.phase < Phase.SITE
+            or kept is None
+            or kept in self.recurrent_maps
+        ):
             return None
         if taps != list(range(taps[0], taps[0] + len(taps))):
             return None
         return self.maps[kept].runs(taps[0], len(taps), instruction.scale // kept.scale)
 
-    def _lie_in_maps(self) -> None:
-        """A whole value at level PIXEL that a map keeps is computed in the map, not copied into it."""
-        for store in (i for i in self.program.pixel if i.opcode == "STORE"):
+    def _alias_stored_values(self) -> None:
+        """A whole value at phase PIXEL that a map keeps is computed in the map, not copied into it."""
+        for store in (i for i in self.program.per_site if i.opcode == "STORE"):
             (view,), kept = store.inputs, store.map
-            if kept is None or not view.is_whole or view.value in self._values or kept in self.carried:
+            if kept is None or not view.is_whole or view.value in self._values or kept in self.recurrent_maps:
                 continue
-            if view.level == Phase.PIXEL:
-                self._homes[view.value] = kept
+            if view.phase == Phase.SITE:
+                self._computed_in_map[view.value] = kept
                 self._values[view.value] = self.maps[kept].at(0, 0)
 
 
-def carried(program: Program) -> set[FeatureMap]:
+def recurrent_maps(program: Program) -> set[FeatureMap]:
     """Maps that the pixel part reads before it writes them: what a recurrence takes along from site to site."""
-    stores = {i.map: place for place, i in enumerate(program.pixel) if i.opcode == "STORE"}
-    reads = [(place, i.map) for place, i in enumerate(program.pixel) if i.taps and i.map is not None]
+    stores = {i.map: place for place, i in enumerate(program.per_site) if i.opcode == "STORE"}
+    reads = [(place, i.map) for place, i in enumerate(program.per_site) if i.taps and i.map is not None]
     return {kept for place, kept in reads if stores.get(kept, -1) > place}
 
 

@@ -47,7 +47,7 @@ class GraphCache:
         self._kept[key]()
 
     @contextmanager
-    def here(self) -> Iterator[None]:
+    def active(self) -> Iterator[None]:
         """Within the block torch computes without gradients, in full float32, and on the stream of the captures."""
         with torch.inference_mode(), full_float32():
             if self._stream is None:
@@ -62,7 +62,7 @@ class GraphCache:
 
 @contextmanager
 def full_float32() -> Iterator[None]:
-    """Within the block products on a GPU are not rounded to TF32, whatever was asked of torch."""
+    """Within the block products on a GPU are not rounded to TF32, whatever was queries of torch."""
     products = torch.backends.cuda.matmul
     name, full = ("fp32_precision", "ieee") if hasattr(products, "fp32_precision") else ("allow_tf32", False)
     before = getattr(products, name)
@@ -81,7 +81,7 @@ class CudaGraphs:
         self._pool = torch.cuda.graph_pool_handle()
 
     def __call__(self, work: Work) -> Work:
-        """Capture the work; nothing is computed before the first replay.
+        """Capture the work; nothing is computed before the first graphs.
 
         Not by `torch.cuda.graph`, which waits for the device and collects garbage before every capture.
         """

@@ -18,13 +18,13 @@ Kernel = Callable[[Buffers, Instruction, int | None], None]
 KERNELS: dict[str, Kernel] = {}
 
 
-def run_once(buffers: Buffers) -> None:
+def run_per_image(buffers: Buffers) -> None:
     """Run what is computed once an image."""
-    for instruction in buffers.program.once:
+    for instruction in buffers.program.per_image:
         KERNELS[instruction.opcode](buffers, instruction, None)
 
 
-def run(buffers: Buffers, part: Sequence[Instruction], row: int, column: int | None) -> None:
+def run_part(buffers: Buffers, part: Sequence[Instruction], row: int, column: int | None) -> None:
     """Run a part of the program in a row: at a column, or at all columns together where column is None.
 
     What lies on a coarse grid, or is for rows of one parity, runs at its own sites only, and what belongs to a row
@@ -34,11 +34,11 @@ def run(buffers: Buffers, part: Sequence[Instruction], row: int, column: int | N
         scale = instruction.scale
         if row % scale or (column or 0) % scale or row < instruction.first_row:
             continue
-        if instruction.turn in (None, row % 2):
+        if instruction.row_parity in (None, row % 2):
             KERNELS[instruction.opcode](buffers, instruction, column)
 
 
-def computes(*opcodes: str) -> Callable[[Kernel], Kernel]:
+def kernel_for(*opcodes: str) -> Callable[[Kernel], Kernel]:
     """Enter the kernel of opcodes into the table."""
 
     def entered(kernel: Kernel) -> Kernel:
@@ -68,14 +68,14 @@ ELEMENTWISE: dict[str, Callable[..., object]] = {
 }
 
 
-@computes(*ELEMENTWISE)
+@kernel_for(*ELEMENTWISE)
 def _elementwise(buffers: Buffers, instruction: Instruction, column: int | None) -> None:
     inputs = [buffers.read(view, column) for view in instruction.inputs]
     constants = map(buffers.constant, instruction.constants)
     ELEMENTWISE[instruction.opcode](*inputs, *constants, out=buffers.write(instruction, column))
 
 
-@computes("LINEAR")
+@kernel_for("LINEAR")
 def _linear(buffers: Buffers, instruction: Instruction, column: int | None) -> None:
     x, *start = (buffers.read(view, column) for view in instruction.inputs)
     matrix, *bias = map(buffers.constant, instruction.constants)
@@ -94,19 +94,19 @@ def _product(rows: Tensor, matrix: Tensor, begin: Tensor | None, out: Tensor | N
     return torch.mm(rows, matrix, out=out) if begin is None else torch.addmm(begin, rows, matrix, out=out)
 
 
-@computes("GIVEN", "CONSTANT")
-def _nothing(buffers: Buffers, instruction: Instruction, column: int | None) -> None:
+@kernel_for("INPUT", "CONSTANT")
+def _aliased(buffers: Buffers, instruction: Instruction, column: int | None) -> None:
     """It is in its place since `Buffers.begin`, or for good."""
 
 
-@computes("STORE")
+@kernel_for("STORE")
 def _store(buffers: Buffers, instruction: Instruction, column: int | None) -> None:
     (view,), kept = instruction.inputs, map_of(instruction)
-    if not buffers.is_home(view, kept):
+    if not buffers.is_computed_in_map(view, kept):
         _at(buffers.maps[kept], 0, 0, view.scale, column).copy_(buffers.read(view, column))
 
 
-@computes("GATHER")
+@kernel_for("GATHER")
 def _gather(buffers: Buffers, instruction: Instruction, column: int | None) -> None:
     kept = buffers.maps[map_of(instruction)]
     if instruction.output is not None and not buffers.is_set(instruction.output.value):
@@ -122,8 +122,8 @@ def _at(rows: FeatureMapRows, dy: int, dx: int, scale: int, column: int | None) 
     return sites[:, column // rows.kept.scale : column // rows.kept.scale + 1]
 
 
-@computes("BELOW")
-def _below(buffers: Buffers, instruction: Instruction, column: int | None) -> None:
+@kernel_for("SHIFT_DOWN")
+def _shift_down(buffers: Buffers, instruction: Instruction, column: int | None) -> None:
     out = buffers.write(instruction, column)
     if buffers.row == instruction.first_row:
         out.zero_()
@@ -131,8 +131,8 @@ def _below(buffers: Buffers, instruction: Instruction, column: int | None) -> No
         out.copy_(buffers.read(instruction.inputs[0], column))
 
 
-@computes("FINER")
-def _finer(buffers: Buffers, instruction: Instruction, column: int | None) -> None:
+@kernel_for("UPSAMPLE")
+def _upsample(buffers: Buffers, instruction: Instruction, column: int | None) -> None:
     coarse, out = buffers.maps[map_of(instruction)].at(0, 0), buffers.write(instruction, column)
     scale, size = instruction.scale, out.shape[-1]
     quarters = _split(coarse, 2, 2, size)[:, :, buffers.row // scale % 2]  # [b, coarse columns, 2, size]
@@ -142,7 +142,7 @@ def _finer(buffers: Buffers, instruction: Instruction, column: int | None) -> No
         out.copy_(quarters[:, column // (2 * scale), column // scale % 2, None])
 
 
-@computes("SCAN")
+@kernel_for("SCAN")
 def _scan(buffers: Buffers, instruction: Instruction, column: int | None) -> None:
     x, out = buffers.read(instruction.inputs[0], None), buffers.write(instruction, None)
     matrix, hidden, memory = map(buffers.constant, instruction.constants)
@@ -155,47 +155,47 @@ def _scan(buffers: Buffers, instruction: Instruction, column: int | None) -> Non
         state = torch.mul(gates[:, :d], torch.tanh(memory), out=out[:, at])
 
 
-@computes("REMEMBER")
-def _remember(buffers: Buffers, instruction: Instruction, column: int | None) -> None:
-    memory, x = _memory(instruction), buffers.read(instruction.inputs[0], column)
+@kernel_for("STORE_KV")
+def _store_kv(buffers: Buffers, instruction: Instruction, column: int | None) -> None:
+    cache, x = _kv_cache(instruction), buffers.read(instruction.inputs[0], column)
     slots = buffers.slots if column is None else buffers.slots[column : column + 1]
-    kept = buffers.memories[memory]
-    kept.keys.index_copy_(2, slots, _by_head(x[..., : memory.keys], memory.heads))
-    kept.values.index_copy_(2, slots, _by_head(x[..., memory.keys :], memory.heads))
+    kept = buffers.kv_caches[cache]
+    kept.keys.index_copy_(2, slots, _by_head(x[..., : cache.key_channels], cache.num_heads))
+    kept.values.index_copy_(2, slots, _by_head(x[..., cache.key_channels :], cache.num_heads))
 
 
-@computes("ATTEND")
+@kernel_for("ATTEND")
 def _attend(buffers: Buffers, instruction: Instruction, column: int | None) -> None:
     """Over the slots of all sites, where those that are not earlier weigh nothing: one shape at every site."""
-    memory, query = _memory(instruction), buffers.read(instruction.inputs[0], column)
-    heads = query.shape[-1] // memory.key_width
-    kept, part = buffers.memories[memory], slice(instruction.head, instruction.head + heads)
-    asked = _by_head(query, heads).flatten(0, 1) * memory.key_width**-0.5
-    scores = asked @ kept.keys[part].flatten(0, 1).mT  # [heads * b, columns, slots]
-    scores.masked_fill_(buffers.hidden if column is None else buffers.hidden[column], -torch.inf)
+    cache, query = _kv_cache(instruction), buffers.read(instruction.inputs[0], column)
+    heads = query.shape[-1] // cache.key_width
+    kept, part = buffers.kv_caches[cache], slice(instruction.head, instruction.head + heads)
+    queries = _by_head(query, heads).flatten(0, 1) * cache.key_width**-0.5
+    scores = queries @ kept.keys[part].flatten(0, 1).mT  # [heads * b, columns, slots]
+    scores.masked_fill_(buffers.masked_slots if column is None else buffers.masked_slots[column], -torch.inf)
     found = scores.softmax(2) @ kept.values[part].flatten(0, 1)
     out = buffers.write(instruction, column)
-    _split(out, heads, memory.value_width).copy_(found.view(heads, -1, *found.shape[1:]).permute(1, 2, 0, 3))
+    _split(out, heads, cache.value_width).copy_(found.view(heads, -1, *found.shape[1:]).permute(1, 2, 0, 3))
 
 
-@computes("CROSSATTEND")
+@kernel_for("CROSS_ATTEND")
 def _cross_attend(buffers: Buffers, instruction: Instruction, column: int | None) -> None:
-    memory = _memory(instruction)
-    query, told = (buffers.read(view, column) for view in instruction.inputs)
-    heads, tokens = query.shape[-1] // memory.key_width, memory.sites
+    cache = _kv_cache(instruction)
+    query, packed = (buffers.read(view, column) for view in instruction.inputs)
+    heads, tokens = query.shape[-1] // cache.key_width, cache.length
     part = slice(instruction.head, instruction.head + heads)
-    sizes = [tokens, tokens * memory.keys, tokens * (memory.channels - memory.keys)]
-    bias, keys, values = torch.functional.split(told[:, 0], sizes, 1)
-    keys = _split(keys, memory.heads, memory.key_width, tokens)[:, part]  # [b, heads, k, tokens]
-    values = _split(values, tokens, memory.heads, memory.value_width)[:, :, part].transpose(1, 2)
-    asked = _by_head(query, heads).transpose(0, 1) * memory.key_width**-0.5  # [b, heads, columns, k]
-    found = (asked @ keys + bias[:, None, None]).softmax(3) @ values
-    _split(buffers.write(instruction, column), heads, memory.value_width).copy_(found.transpose(1, 2))
+    sizes = [tokens, tokens * cache.key_channels, tokens * (cache.channels - cache.key_channels)]
+    bias, keys, values = torch.functional.split(packed[:, 0], sizes, 1)
+    keys = _split(keys, cache.num_heads, cache.key_width, tokens)[:, part]  # [b, heads, k, tokens]
+    values = _split(values, tokens, cache.num_heads, cache.value_width)[:, :, part].transpose(1, 2)
+    queries = _by_head(query, heads).transpose(0, 1) * cache.key_width**-0.5  # [b, heads, columns, k]
+    found = (queries @ keys + bias[:, None, None]).softmax(3) @ values
+    _split(buffers.write(instruction, column), heads, cache.value_width).copy_(found.transpose(1, 2))
 
 
-def _memory(instruction: Instruction) -> KeyValueCache:
+def _kv_cache(instruction: Instruction) -> KeyValueCache:
     if not isinstance(instruction.map, KeyValueCache):
-        raise ValueError(f"{instruction.opcode} without a memory")
+        raise ValueError(f"{instruction.opcode} without a KV cache")
     return instruction.map
 
 

@@ -11,16 +11,16 @@ from pointillist.engine.program import Program
 from pointillist.system.hardware import free_bytes
 
 
-def kind_of_row(program: Program, row: int) -> int:
+def row_kind(program: Program, row: int) -> int:
     """Rows of one kind are the same work: the first ones, above which there are none, are each of their own kind."""
-    first = max((i.first_row for i in program.row), default=0)
+    first = max((i.first_row for i in program.per_row), default=0)
     return row if row < first else first + (row - first) % program.period
 
 
 def columns_in_order(program: Program, row: int) -> range:
     """The columns of a row, as they are walked."""
     columns = range(program.width)
-    return columns[::-1] if program.snake and row % 2 else columns
+    return columns[::-1] if program.s_curve and row % 2 else columns
 
 
 def shift(buffers: Buffers, row: int) -> None:
@@ -40,7 +40,7 @@ class RowCarry:
         self._buffers = buffers
         self._kept: list[Tensor] = []
 
-    def keep(self) -> None:
+    def snapshot(self) -> None:
         """Remember what is left now."""
         self._kept = [part.clone() for part in self._parts()]
 
@@ -53,12 +53,12 @@ class RowCarry:
 
     def _parts(self) -> list[Tensor]:
         buffers = self._buffers
-        states = [buffers.maps[kept].at(0, 0) for kept in buffers.program.maps if kept in buffers.carried]
-        recalled = [part for memory in buffers.memories.values() for part in (memory.keys, memory.values)]
-        return states + [part.index_select(2, buffers.slots) for part in recalled]
+        states = [buffers.maps[kept].at(0, 0) for kept in buffers.program.maps if kept in buffers.recurrent_maps]
+        cached = [part for cache in buffers.kv_caches.values() for part in (cache.keys, cache.values)]
+        return states + [part.index_select(2, buffers.slots) for part in cached]
 
 
-def check_device_room(program: Program, batch: int, device: torch.device, more: int = 0) -> None:
+def check_device_memory(program: Program, batch: int, device: torch.device, more: int = 0) -> None:
     """Refuse to take more memory of a device than is free; `more` are bytes beside those of the table.
 
     Raises:

@@ -13,8 +13,8 @@ from torch import Tensor
 from pointillist.engine.batch import SampleBatch
 from pointillist.engine.cuda.buffers import Buffers, upload
 from pointillist.engine.cuda.graphs import Capture, GraphCache
-from pointillist.engine.cuda.kernels import run, run_once
-from pointillist.engine.cuda.rows import RowCarry, check_device_room, columns_in_order, kind_of_row, shift
+from pointillist.engine.cuda.kernels import run_part, run_per_image
+from pointillist.engine.cuda.rows import RowCarry, check_device_memory, columns_in_order, row_kind, shift
 from pointillist.engine.program import FloatArray, Program
 
 _log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 Choose = Callable[[Tensor, Tensor, int, Tensor], tuple[Tensor, Tensor]]
 """Draws a channel at some sites: from parameters `[b, p, sites]`, the levels of the sites `[n, c, sites]`, the channel
 and uniforms `[n, sites]`, the levels drawn and their nats, `[n, sites]` each. The engine's batch b holds n images once,
-or twice: told and then untold."""
+or twice: packed and then untold."""
 
 
 class CudaSampler:
@@ -37,7 +37,7 @@ class CudaSampler:
         jacobi: whether all sites of a row are computed together from a guess, the row above, again and again until
             nothing changes (the Jacobi iteration of Song et al. 2021, row by row). What does not change any more is
             what sites drawn one after the other give: every site has seen exactly the sites before it.
-        given: conditions by key, for the whole engine batch; the default is what was seen when recording.
+        inputs: conditions by key, for the whole engine batch; the default is what was seen when recording.
         capture: see `GraphCache`.
 
     Attributes:
@@ -46,119 +46,121 @@ class CudaSampler:
 
     def __init__(
         self, program: Program, choose: Choose, values: FloatArray, device: torch.device, *, copies: int = 1,
-        jacobi: bool = False, given: Mapping[str, NDArray[Any]] | None = None, capture: Capture | None = None,
+        jacobi: bool = False, inputs: Mapping[str, NDArray[Any]] | None = None, capture: Capture | None = None,
     ) -> None:  # fmt: skip
-        self.program, self.device, self.passes = program, device, 0
+        self.program, self.device, self.num_iterations = program, device, 0
         self._choose, self._values, self._copies, self._jacobi = choose, values, copies, jacobi
-        self._given, self._capture = given, capture
+        self._inputs, self._capture = inputs, capture
 
-    def paint(self, painting: SampleBatch, on_row: Callable[[int], None] | None = None) -> None:
+    def sample(self, batch: SampleBatch, on_row: Callable[[int], None] | None = None) -> None:
         """Fill in what is not known. An exception, also of `on_row` (called with the rows done), stops it."""
-        arrays = (painting.levels, painting.known, painting.uniforms)
-        batch = self._copies * len(painting.levels)
-        check_device_room(self.program, batch, self.device, sum(array.nbytes for array in arrays))
-        replay = GraphCache(self.device, self._capture)
-        with replay.here():
-            easel = RowWorkspace(self.program, batch, self._choose, self._values, self.device, self._given, painting)
+        arrays = (batch.levels, batch.known, batch.uniforms)
+        size = self._copies * len(batch.levels)
+        check_device_memory(self.program, size, self.device, sum(array.nbytes for array in arrays))
+        graphs = GraphCache(self.device, self._capture)
+        with graphs.active():
+            workspace = RowWorkspace(self.program, size, self._choose, self._values, self.device, self._inputs, batch)
             for row in range(self.program.height):
-                easel.begin(row)
-                self._paint_row(replay, easel, row)
-                easel.take_down(painting, row)
+                workspace.begin(row)
+                self._sample_row(graphs, workspace, row)
+                workspace.download(batch, row)
                 if on_row is not None:
                     on_row(row + 1)
-            painting.nats += easel.nats.cpu().numpy()
+            batch.nats += workspace.nats.cpu().numpy()
         _log.info(
             "Painted %d rows of %d sites in %d passes over a row, %d images at once.",
-            self.program.height, self.program.width, self.passes, len(painting.levels),
+            self.program.height, self.program.width, self.num_iterations, len(batch.levels),
         )  # fmt: skip
 
-    def _paint_row(self, replay: GraphCache, easel: RowWorkspace, row: int) -> None:
-        kind = kind_of_row(self.program, row)
+    def _sample_row(self, graphs: GraphCache, workspace: RowWorkspace, row: int) -> None:
+        kind = row_kind(self.program, row)
         if not self._jacobi:
-            self.passes += 1
-            replay.run(kind, lambda: easel.paint_in_turn(row))
+            self.num_iterations += 1
+            graphs.run(kind, lambda: workspace.sample_sequentially(row))
             return
-        replay.run(("guess", kind), lambda: easel.guess(row))
-        for _ in range(self.program.width * self.program.sub_steps):  # the first i sub-pixels are right after pass i
-            self.passes += 1
-            replay.run(("pass", kind), lambda: easel.paint_together(row))
-            if not easel.changed.item():
+        graphs.run(("guess", kind), lambda: workspace.guess(row))
+        for _ in range(
+            self.program.width * self.program.num_sub_steps
+        ):  # the first i sub-pixels are right after pass i
+            self.num_iterations += 1
+            graphs.run(("pass", kind), lambda: workspace.iterate(row))
+            if not workspace.changed.item():
                 break
-        replay.run(("close", kind), lambda: easel.close_row(row))
+        graphs.run(("close", kind), lambda: workspace.close_row(row))
 
 
 class RowWorkspace:
     """The row at hand: its levels, what is known of them, its uniforms; and the images above it."""
 
     def __init__(
-        self, program: Program, batch: int, choose: Choose, values: FloatArray, device: torch.device,
-        given: Mapping[str, NDArray[Any]] | None, painting: SampleBatch,
+        self, program: Program, size: int, choose: Choose, values: FloatArray, device: torch.device,
+        inputs: Mapping[str, NDArray[Any]] | None, batch: SampleBatch,
     ) -> None:  # fmt: skip
         self.program, self._choose = program, choose
-        self.buffers = Buffers(program, batch, device, given)
+        self.buffers = Buffers(program, size, device, inputs)
         self._values = upload(values, device).to(self.buffers.weights)
         self._canvas = self.buffers.maps[program.canvas].at(0, 0)
-        self._carried = RowCarry(self.buffers)
-        self._images = [upload(a, device) for a in (painting.levels, painting.known, painting.uniforms)]
+        self._carry = RowCarry(self.buffers)
+        self._images = [upload(a, device) for a in (batch.levels, batch.known, batch.uniforms)]
         self.levels, self.known, self.uniforms = (torch.zeros_like(image[:, :, 0]) for image in self._images)
         self.row_nats = torch.zeros_like(self.uniforms)
         self.nats = self.row_nats.new_zeros(len(self.levels))
         self.changed = torch.zeros((), dtype=torch.bool, device=device)
-        run_once(self.buffers)
+        run_per_image(self.buffers)
 
     def begin(self, row: int) -> None:
-        """Put in what the row is told; where its levels are not known, those of the row above stay, as a guess."""
+        """Put in what the row is packed; where its levels are not known, those of the row above stay, as a guess."""
         self.buffers.begin(row)
         levels, known, uniforms = (image[:, :, row] for image in self._images)
         self.known.copy_(known)
         self.uniforms.copy_(uniforms)
         torch.where(known, levels, self.levels, out=self.levels)
 
-    def paint_in_turn(self, row: int) -> None:
+    def sample_sequentially(self, row: int) -> None:
         """All of a row, one site after the other."""
-        run(self.buffers, self.program.row, row, None)
+        run_part(self.buffers, self.program.per_row, row, None)
         for column in columns_in_order(self.program, row):
-            self._paint_site(row, column)
+            self._sample_site(row, column)
         self.close_row(row)
 
     def guess(self, row: int) -> None:
         """What is computed once a row; and the network is shown the levels that are there."""
-        run(self.buffers, self.program.row, row, None)
+        run_part(self.buffers, self.program.per_row, row, None)
         for channel in range(self.levels.shape[1]):
             self._write(channel, None)
 
-    def paint_together(self, row: int) -> None:
+    def iterate(self, row: int) -> None:
         """All sites from what is left of them now; `changed` tells whether anything is another one then."""
         before = self.levels.clone()
-        self._carried.keep()
-        run(self.buffers, self.program.pixel, row, None)  # all sub-pixels at once, from what is there
+        self._carry.snapshot()
+        run_part(self.buffers, self.program.per_site, row, None)  # all sub-pixels at once, from what is there
         for channel in range(self.levels.shape[1]):
             self._draw(channel, None)
             self._write(channel, None)
-        run(self.buffers, self.program.after, row, None)
-        self.changed.copy_((self.levels != before).any() | self._carried.changed())
+        run_part(self.buffers, self.program.post_draw, row, None)
+        self.changed.copy_((self.levels != before).any() | self._carry.changed())
 
     def close_row(self, row: int) -> None:
         """The row is complete."""
         self.nats += self.row_nats.sum((1, 2))
         shift(self.buffers, row)
 
-    def take_down(self, painting: SampleBatch, row: int) -> None:
+    def download(self, batch: SampleBatch, row: int) -> None:
         """Bring the row to Python."""
-        painting.levels[:, :, row] = self.levels.cpu().numpy()
-        if painting.params is not None:
+        batch.levels[:, :, row] = self.levels.cpu().numpy()
+        if batch.params is not None:
             params = self.buffers.read(self.program.params, None)[: len(self.levels)]
-            painting.params[:, row] = params.cpu().numpy()
+            batch.params[:, row] = params.cpu().numpy()
 
-    def _paint_site(self, row: int, column: int) -> None:
+    def _sample_site(self, row: int, column: int) -> None:
         """Sub-step after sub-step; a single one gives the parameters of all channels."""
         channels = range(self.levels.shape[1])
-        for number, step in enumerate(self.program.steps):
-            run(self.buffers, step, row, column)
-            for channel in channels if len(self.program.steps) == 1 else (number,):
+        for number, step in enumerate(self.program.sub_steps):
+            run_part(self.buffers, step, row, column)
+            for channel in channels if len(self.program.sub_steps) == 1 else (number,):
                 self._draw(channel, column)
                 self._write(channel, column)
-        run(self.buffers, self.program.after, row, column)
+        run_part(self.buffers, self.program.post_draw, row, column)
 
     def _draw(self, channel: int, column: int | None) -> None:
         at = slice(None) if column is None else slice(column, column + 1)

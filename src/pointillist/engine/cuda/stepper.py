@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 
 from pointillist.engine.cuda.buffers import Buffers
 from pointillist.engine.cuda.graphs import Capture, GraphCache
-from pointillist.engine.cuda.kernels import run, run_once
-from pointillist.engine.cuda.rows import check_device_room, kind_of_row, shift
+from pointillist.engine.cuda.kernels import run_part, run_per_image
+from pointillist.engine.cuda.rows import check_device_memory, row_kind, shift
 from pointillist.engine.program import FloatArray, Program
 from pointillist.engine.stepper import ProgramStepper
 
 
-class CudaEngine(ProgramStepper):
+class CudaStepper(ProgramStepper):
     """The walk in torch on a device.
 
     Args:
         program: what `record` returned.
         batch: how many images are painted together.
-        given: conditions by key; the default is what was seen when recording.
+        inputs: conditions by key; the default is what was seen when recording.
         device: the GPU; any other device computes the same, uncaptured.
         capture: see `GraphCache`.
     """
@@ -31,48 +31,48 @@ class CudaEngine(ProgramStepper):
         self,
         program: Program,
         batch: int,
-        given: Mapping[str, NDArray[Any]] | None = None,
+        inputs: Mapping[str, NDArray[Any]] | None = None,
         *,
         device: torch.device,
         capture: Capture | None = None,
     ) -> None:
         super().__init__(program, batch)
-        check_device_room(program, batch, device)
-        self._replay = GraphCache(device, capture)
-        with self._replay.here():
-            self._buffers = Buffers(program, batch, device, given)
-            run_once(self._buffers)
+        check_device_memory(program, batch, device)
+        self._graphs = GraphCache(device, capture)
+        with self._graphs.active():
+            self._buffers = Buffers(program, batch, device, inputs)
+            run_per_image(self._buffers)
 
     def _run_row(self) -> None:
         row = self.site[0]
-        with self._replay.here():
+        with self._graphs.active():
             self._buffers.begin(row)
-            key = ("row", kind_of_row(self.program, row))
-            self._replay.run(key, lambda: run(self._buffers, self.program.row, row, None))
+            key = ("row", row_kind(self.program, row))
+            self._graphs.run(key, lambda: run_part(self._buffers, self.program.per_row, row, None))
 
-    def _run_step(self) -> None:
-        self._run_site(self.site[2], self.program.steps[self.site[2]])
+    def _run_sub_step(self) -> None:
+        self._run_site(self.site[2], self.program.sub_steps[self.site[2]])
 
-    def _run_after(self) -> None:
-        self._run_site(self.program.sub_steps, self.program.after)
+    def _run_post_draw(self) -> None:
+        self._run_site(self.program.num_sub_steps, self.program.post_draw)
 
     def _run_site(self, number: int, part: Any) -> None:
         row, column, _ = self.site
-        with self._replay.here():
-            key = ("site", kind_of_row(self.program, row), column, number)
-            self._replay.run(key, lambda: run(self._buffers, part, row, column))
+        with self._graphs.active():
+            key = ("site", row_kind(self.program, row), column, number)
+            self._graphs.run(key, lambda: run_part(self._buffers, part, row, column))
 
     def _read_params(self) -> FloatArray:
-        with self._replay.here():
+        with self._graphs.active():
             found: FloatArray = self._buffers.read(self.program.params, self.site[1])[:, 0].cpu().numpy().copy()
             return found
 
     def _write(self, values: NDArray[Any], first: int) -> None:
-        with self._replay.here():
+        with self._graphs.active():
             site = self._buffers.maps[self.program.canvas].at(0, 0)[:, self.site[1]]
             site[:, first : first + self.program.canvas_width] = torch.as_tensor(values).to(site)
 
     def _end_row(self) -> None:
         row = self.site[0]
-        with self._replay.here():
-            self._replay.run(("end", kind_of_row(self.program, row)), lambda: shift(self._buffers, row))
+        with self._graphs.active():
+            self._graphs.run(("end", row_kind(self.program, row)), lambda: shift(self._buffers, row))

@@ -31,11 +31,11 @@ class FeatureMapBuffer:
         shape = (batch, kept.left + self.width + kept.right, kept.channels)
         self.line = np.zeros(shape, dtype)
         self.finished = np.zeros((kept.up, *shape), dtype)
-        if kept.before is not None:
-            self.line[:, : kept.left] = self.finished[:, :, : kept.left] = kept.before
-        if kept.above is not None:
+        if kept.initial_left is not None:
+            self.line[:, : kept.left] = self.finished[:, :, : kept.left] = kept.initial_left
+        if kept.initial_above is not None:
             inside = slice(kept.left, kept.left + width)
-            self.line[:, inside] = self.finished[:, :, inside] = kept.above
+            self.line[:, inside] = self.finished[:, :, inside] = kept.initial_above
 
     def at(self, row: int, dy: int, dx: int) -> FloatArray:
         """The sites that lie `(dy, dx)` from the sites of a row, `[b, width, c]`."""
@@ -55,17 +55,17 @@ class FeatureMapBuffer:
 class InterpreterState:
     """The arrays of one run: maps, conditions, and a buffer per value."""
 
-    def __init__(self, program: Program, batch: int, given: Mapping[str, NDArray[Any]] | None = None) -> None:
+    def __init__(self, program: Program, batch: int, inputs: Mapping[str, NDArray[Any]] | None = None) -> None:
         self.program = program
         self.batch = batch
         self.row = 0
         self.maps = {kept: FeatureMapBuffer(kept, batch, program.width, program.dtype) for kept in program.maps}
-        self.memories: dict[FeatureMap, FloatArray] = {
-            kept: np.zeros((batch, kept.sites, kept.channels), program.dtype) for kept in program.memories
+        self.kv_caches: dict[FeatureMap, FloatArray] = {
+            kept: np.zeros((batch, kept.length, kept.channels), program.dtype) for kept in program.kv_caches
         }
-        self.given = conditions(program, batch, given or {})
+        self.inputs = prepare_inputs(program, batch, inputs or {})
         self._buffers = self._row_buffers()
-        self._homes = self._find_homes()
+        self._computed_in_map = self._find_stored_values()
         self._gathered: dict[Value, tuple[FeatureMap, int]] = {}
 
     def read(self, view: View, column: int | None) -> FloatArray:
@@ -78,29 +78,31 @@ class InterpreterState:
             raise ValueError(f"{instruction.opcode} has no result")
         return self.read(instruction.output, column)
 
-    def moves(self, view: View) -> bool:
+    def varies_by_column(self, view: View) -> bool:
         """Whether `read` gives another array at every column."""
         value = view.value
-        return view.level == Phase.ROW or value in self._homes or value in self._gathered
+        return view.phase == Phase.ROW or value in self._computed_in_map or value in self._gathered
 
-    def lie_in_map(self, gather: Instruction, kept: FeatureMap, first: int) -> None:
+    def alias_map(self, gather: Instruction, kept: FeatureMap, first: int) -> None:
         """What is gathered is a run of sites of a map, the first one `first` columns from the site at hand: no copy."""
         if gather.output is not None:
             self._gathered[gather.output.value] = (kept, first)
 
-    def is_home(self, view: View, kept: FeatureMap) -> bool:
+    def is_computed_in_map(self, view: View, kept: FeatureMap) -> bool:
         """Whether a view is computed in its place in the map."""
-        return self._homes.get(view.value) is kept
+        return self._computed_in_map.get(view.value) is kept
 
     def _row_buffers(self) -> dict[Value, FloatArray]:
         """Buffers of the row part: large, so reused once nobody reads them, to stay in the processor's cache."""
         program = self.program
-        last = {view.value: index for index, i in enumerate(program.row) for view in i.views}
-        last.update((view.value, len(program.row)) for i in (*program.pixel, *program.after) for view in i.views)
-        last[program.params.value] = len(program.row)
+        last = {view.value: index for index, i in enumerate(program.per_row) for view in i.views}
+        last.update(
+            (view.value, len(program.per_row)) for i in (*program.per_site, *program.post_draw) for view in i.views
+        )
+        last[program.params.value] = len(program.per_row)
         buffers: dict[Value, FloatArray] = {}
         free: dict[tuple[int, ...], list[FloatArray]] = {}
-        for index, instruction in enumerate(program.row):
+        for index, instruction in enumerate(program.per_row):
             output = instruction.output
             if output is not None and output.value not in buffers:
                 shape = (self.batch, -(-program.width // output.scale), output.value.channels)
@@ -110,18 +112,18 @@ class InterpreterState:
                     free.setdefault(buffers[value].shape, []).append(buffers[value])
         return buffers
 
-    def _find_homes(self) -> dict[Value, FeatureMap]:
-        """A whole value at level PIXEL that a map keeps is computed in the map, not copied into it."""
-        stores = [i for i in self.program.pixel if i.opcode == "STORE" and i.inputs[0].is_whole]
-        homes: dict[Value, FeatureMap] = {}
+    def _find_stored_values(self) -> dict[Value, FeatureMap]:
+        """A whole value at phase PIXEL that a map keeps is computed in the map, not copied into it."""
+        stores = [i for i in self.program.per_site if i.opcode == "STORE" and i.inputs[0].is_whole]
+        found: dict[Value, FeatureMap] = {}
         for store in stores:
             if store.map is not None:
-                homes.setdefault(store.inputs[0].value, store.map)
-        return homes
+                found.setdefault(store.inputs[0].value, store.map)
+        return found
 
     def _whole(self, value: Value, column: int | None) -> FloatArray:
-        if column is not None and value in self._homes:
-            return self.maps[self._homes[value]].site(column)
+        if column is not None and value in self._computed_in_map:
+            return self.maps[self._computed_in_map[value]].site(column)
         if column is not None and value in self._gathered:
             kept, first = self._gathered[value]
             store = self.maps[kept]
@@ -130,22 +132,22 @@ class InterpreterState:
             return sites.reshape(self.batch, value.channels)
         buffer = self._buffers.get(value)
         if buffer is None:
-            columns = () if value.level >= Phase.PIXEL else (1,)
+            columns = () if value.phase >= Phase.SITE else (1,)
             buffer = np.zeros((self.batch, *columns, value.channels), self.program.dtype)
             self._buffers[value] = buffer
-        if column is None or value.level >= Phase.PIXEL:
+        if column is None or value.phase >= Phase.SITE:
             return buffer
-        return buffer[:, column // value.scale if value.level == Phase.ROW else 0]
+        return buffer[:, column // value.scale if value.phase == Phase.ROW else 0]
 
 
-def conditions(program: Program, batch: int, given: Mapping[str, NDArray[Any]]) -> dict[str, FloatArray]:
+def prepare_inputs(program: Program, batch: int, inputs: Mapping[str, NDArray[Any]]) -> dict[str, FloatArray]:
     """Each condition as `[b, 1, c]` or `[b, height, width, c]`."""
-    unknown = set(given) - set(program.givens)
+    unknown = set(inputs) - set(program.inputs)
     if unknown:
         raise EngineError(
-            f"The conditions {sorted(unknown)} are not part of this program, which takes {sorted(program.givens)}."
+            f"The conditions {sorted(unknown)} are not part of this program, which takes {sorted(program.inputs)}."
         )
-    return {key: _condition(key, program.givens[key], batch, given.get(key), program) for key in program.givens}
+    return {key: _condition(key, program.inputs[key], batch, inputs.get(key), program) for key in program.inputs}
 
 
 def _condition(
@@ -163,7 +165,7 @@ def _condition(
         found = expected.default.shape[0] if value is None else list(value.shape)
         raise EngineError(
             f"The condition `{key}` has {'a default for a batch of' if value is None else 'shape'} {found}, "
-            f"but a batch of {batch} needs {shape}: pass it in `given`."
+            f"but a batch of {batch} needs {shape}: pass it in `inputs`."
         )
     sites = array[:, None] if expected.kind == "vector" else array
     return np.ascontiguousarray(np.broadcast_to(sites, (batch, *sites.shape[1:])), dtype=program.dtype)

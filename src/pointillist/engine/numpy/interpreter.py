@@ -21,19 +21,19 @@ class Interpreter(ProgramStepper):
     Args:
         program: what `record` returned.
         batch: how many images are painted together.
-        given: conditions by key, `[b d]` or `[b d 1 1]` or `[b d h w]`; the default is what was seen when recording.
+        inputs: conditions by key, `[b d]` or `[b d 1 1]` or `[b d h w]`; the default is what was seen when recording.
     """
 
-    def __init__(self, program: Program, batch: int, given: Mapping[str, NDArray[Any]] | None = None) -> None:
+    def __init__(self, program: Program, batch: int, inputs: Mapping[str, NDArray[Any]] | None = None) -> None:
         super().__init__(program, batch)
         self._period = program.period
         check_memory(program_memory_bytes(program, batch), batch, program.height, program.width)
-        self._arrays = InterpreterState(program, batch, given)
-        self._row_calls = _bind_rows(program.row, self._arrays)
-        self._step_calls = [_bind_columns(step, self._arrays) for step in program.steps]
-        self._after_calls = _bind_columns(program.after, self._arrays)
-        for instruction in program.once:
-            for call in OPCODES[instruction.opcode].bind(instruction, self._arrays, None):
+        self._state = InterpreterState(program, batch, inputs)
+        self._row_calls = _bind_rows(program.per_row, self._state)
+        self._sub_step_calls = [_bind_columns(step, self._state) for step in program.sub_steps]
+        self._post_draw_calls = _bind_columns(program.post_draw, self._state)
+        for instruction in program.per_image:
+            for call in OPCODES[instruction.opcode].bind(instruction, self._state, None):
                 call()
 
     def _run_row(self) -> None:
@@ -42,60 +42,60 @@ class Interpreter(ProgramStepper):
         for call in self._row_calls[row if row < first else first + (row - first) % self._period]:
             call()
 
-    def _run_step(self) -> None:
+    def _run_sub_step(self) -> None:
         row, column, sub_step = self.site
-        for call in self._step_calls[sub_step][row % self._period][column]:
+        for call in self._sub_step_calls[sub_step][row % self._period][column]:
             call()
 
-    def _run_after(self) -> None:
+    def _run_post_draw(self) -> None:
         row, column, _ = self.site
-        for call in self._after_calls[row % self._period][column]:
+        for call in self._post_draw_calls[row % self._period][column]:
             call()
 
     def _read_params(self) -> FloatArray:
-        return np.array(self._arrays.read(self.program.params, self.site[1]))
+        return np.array(self._state.read(self.program.params, self.site[1]))
 
     def _write(self, values: NDArray[Any], first: int) -> None:
-        site = self._arrays.maps[self.program.canvas].site(self.site[1])
+        site = self._state.maps[self.program.canvas].site(self.site[1])
         site[:, first : first + self.program.canvas_width] = values
 
     def _end_row(self) -> None:
         row = self.site[0]
-        for store in self._arrays.maps.values():
+        for store in self._state.maps.values():
             store.finish(row)
-        self._arrays.row = row + 1
+        self._state.row = row + 1
 
 
-def _bind_rows(part: tuple[Instruction, ...], arrays: InterpreterState) -> list[list[Call]]:
+def _bind_rows(part: tuple[Instruction, ...], state: InterpreterState) -> list[list[Call]]:
     """The calls of the row part at row 0, 1, ...; the last ones, a period of coarse grids, are repeated in later rows.
 
     What lies on a coarse grid, or is for rows of one parity, runs in its rows only, and what belongs to a row above not
     before there is one.
     """
     first = max((i.first_row for i in part), default=0)
-    rows: list[list[Call]] = [[] for _ in range(first + arrays.program.period)]
+    rows: list[list[Call]] = [[] for _ in range(first + state.program.period)]
     for instruction in part:
-        calls = OPCODES[instruction.opcode].bind(instruction, arrays, None)
+        calls = OPCODES[instruction.opcode].bind(instruction, state, None)
         for row in range(instruction.first_row, len(rows)):
-            if row % instruction.scale == 0 and instruction.turn in (None, row % 2):
+            if row % instruction.scale == 0 and instruction.row_parity in (None, row % 2):
                 rows[row].extend(calls)
     return rows
 
 
-def _bind_columns(step: tuple[Instruction, ...], arrays: InterpreterState) -> list[list[list[Call]]]:
-    """The calls of a sub-step, or of the part after the draw, at each phase and column.
+def _bind_columns(step: tuple[Instruction, ...], state: InterpreterState) -> list[list[list[Call]]]:
+    """The calls of a sub-step, or of the part after the draw, at each row and column.
 
     Calls on the same arrays at every column are made once.
     """
-    program = arrays.program
-    phases: list[list[list[Call]]] = [[[] for _ in range(program.width)] for _ in range(program.period)]
+    program = state.program
+    by_row: list[list[list[Call]]] = [[[] for _ in range(program.width)] for _ in range(program.period)]
     for instruction in step:
         opcode = OPCODES[instruction.opcode]
-        same = instruction.map is None and not any(arrays.moves(view) for view in instruction.views)
-        shared = opcode.bind(instruction, arrays, 0) if same else []
+        same = instruction.map is None and not any(state.varies_by_column(view) for view in instruction.views)
+        shared = opcode.bind(instruction, state, 0) if same else []
         for column in range(0, program.width, instruction.scale):
-            calls = shared if same else opcode.bind(instruction, arrays, column)
-            for phase in range(0, program.period, instruction.scale):
-                if instruction.turn in (None, phase % 2):
-                    phases[phase][column].extend(calls)
-    return phases
+            calls = shared if same else opcode.bind(instruction, state, column)
+            for row in range(0, program.period, instruction.scale):
+                if instruction.row_parity in (None, row % 2):
+                    by_row[row][column].extend(calls)
+    return by_row

@@ -8,24 +8,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pointillist.engine.opcodes.base import Call, Opcode, opcode
+from pointillist.engine.opcodes.base import Call, ChannelDependencies, Opcode, opcode
 from pointillist.engine.opcodes.sites import SiteOpcode
 from pointillist.engine.program import FeatureMap, FloatArray, Instruction, IntArray, KeyValueCache, View
 from pointillist.engine.weights import Weights
 
 if TYPE_CHECKING:
-    from pointillist.engine.channel_dependencies import ChannelDependencies
     from pointillist.engine.numpy.arrays import InterpreterState
 
 
 @opcode
-class StoreKV(SiteOpcode):
+class StoreKv(SiteOpcode):
     """memory[site] = x, after the draw of the site"""
 
-    def bind(self, instruction: Instruction, arrays: InterpreterState, column: int | None) -> list[Call]:
+    def bind(self, instruction: Instruction, state: InterpreterState, column: int | None) -> list[Call]:
         return [
             partial(
-                _remember, arrays, _memory(instruction), _column(column), arrays.read(instruction.inputs[0], column)
+                _store_kv, state, _kv_cache(instruction), _column(column), state.read(instruction.inputs[0], column)
             )
         ]
 
@@ -34,23 +33,23 @@ class _AttentionOpcode(Opcode):
     """What both kinds of attention have in common: a query for each head, and an answer."""
 
     def needs(self, instruction: Instruction, needs: ChannelDependencies, weights: Weights) -> IntArray:
-        memory = _memory(instruction)
-        of_heads = needs.of(instruction.inputs[0]).reshape(-1, memory.key_width).max(axis=1)
-        return np.repeat(of_heads, memory.value_width)
+        cache = _kv_cache(instruction)
+        of_heads = needs.of(instruction.inputs[0]).reshape(-1, cache.key_width).max(axis=1)
+        return np.repeat(of_heads, cache.value_width)
 
     def sources(self, instruction: Instruction, channel: int, weights: Weights) -> list[View]:
-        memory = _memory(instruction)
-        first = channel // memory.value_width * memory.key_width
-        return [instruction.inputs[0].narrow(first + i, 1) for i in range(memory.key_width)]
+        cache = _kv_cache(instruction)
+        first = channel // cache.value_width * cache.key_width
+        return [instruction.inputs[0].narrow(first + i, 1) for i in range(cache.key_width)]
 
     def narrow(self, instruction: Instruction, start: int, channels: int, weights: Weights) -> Instruction:
-        memory = _memory(instruction)
-        first, count = start // memory.value_width, channels // memory.value_width  # runs are of whole heads
+        cache = _kv_cache(instruction)
+        first, count = start // cache.value_width, channels // cache.value_width  # runs are of whole heads
         return replace(
             instruction,
             output=None if instruction.output is None else instruction.output.narrow(start, channels),
             inputs=(
-                instruction.inputs[0].narrow(first * memory.key_width, count * memory.key_width),
+                instruction.inputs[0].narrow(first * cache.key_width, count * cache.key_width),
                 *instruction.inputs[1:],
             ),
             head=instruction.head + first,
@@ -58,17 +57,17 @@ class _AttentionOpcode(Opcode):
 
     def flops(self, instruction: Instruction) -> int:
         """A multiplication and an addition for each key and value that is looked at."""
-        memory = _memory(instruction)
-        return 2 * (instruction.inputs[0].channels + super().flops(instruction)) * memory.sites
+        cache = _kv_cache(instruction)
+        return 2 * (instruction.inputs[0].channels + super().flops(instruction)) * cache.length
 
 
 @opcode
 class Attend(_AttentionOpcode):
     """out = softmax(x . key / sqrt(d)) value over all earlier sites, head by head; 0 at the first site"""
 
-    def bind(self, instruction: Instruction, arrays: InterpreterState, column: int | None) -> list[Call]:
-        query, out = arrays.read(instruction.inputs[0], column), arrays.write(instruction, column)
-        return [partial(_attend, arrays, _memory(instruction), instruction.head, _column(column), query, out)]
+    def bind(self, instruction: Instruction, state: InterpreterState, column: int | None) -> list[Call]:
+        query, out = state.read(instruction.inputs[0], column), state.write(instruction, column)
+        return [partial(_attend, state, _kv_cache(instruction), instruction.head, _column(column), query, out)]
 
     def flops(self, instruction: Instruction) -> int:
         """At an average site, which has half of all sites before it."""
@@ -83,15 +82,15 @@ class CrossAttend(_AttentionOpcode):
     the values, token by token.
     """
 
-    def bind(self, instruction: Instruction, arrays: InterpreterState, column: int | None) -> list[Call]:
-        query, told = (arrays.read(view, column) for view in instruction.inputs)
-        out = arrays.write(instruction, column)
-        return [partial(_cross_attend, _memory(instruction), instruction.head, query, told, out)]
+    def bind(self, instruction: Instruction, state: InterpreterState, column: int | None) -> list[Call]:
+        query, packed = (state.read(view, column) for view in instruction.inputs)
+        out = state.write(instruction, column)
+        return [partial(_cross_attend, _kv_cache(instruction), instruction.head, query, packed, out)]
 
 
-def _memory(instruction: Instruction) -> KeyValueCache:
+def _kv_cache(instruction: Instruction) -> KeyValueCache:
     if not isinstance(instruction.map, KeyValueCache):
-        raise ValueError(f"{instruction.opcode} without a memory")
+        raise ValueError(f"{instruction.opcode} without a KV cache")
     return instruction.map
 
 
@@ -101,37 +100,37 @@ def _column(column: int | None) -> int:
     return column
 
 
-def _remember(arrays: InterpreterState, memory: FeatureMap, column: int, x: FloatArray) -> None:
-    np.copyto(arrays.memories[memory][:, arrays.row * arrays.program.width + column], x)
+def _store_kv(state: InterpreterState, cache: FeatureMap, column: int, x: FloatArray) -> None:
+    np.copyto(state.kv_caches[cache][:, state.row * state.program.width + column], x)
 
 
 def _attend(
-    arrays: InterpreterState, memory: KeyValueCache, head: int, column: int, query: FloatArray, out: FloatArray
+    state: InterpreterState, cache: KeyValueCache, head: int, column: int, query: FloatArray, out: FloatArray
 ) -> None:
-    site = arrays.row * arrays.program.width + column
+    site = state.row * state.program.width + column
     if site == 0:
         out[...] = 0
         return
-    heads = query.shape[-1] // memory.key_width
-    first = memory.keys + head * memory.value_width
-    kept = arrays.memories[memory][:, :site]
-    keys = kept[..., head * memory.key_width : (head + heads) * memory.key_width]
-    values = kept[..., first : first + heads * memory.value_width]
-    asked = query.reshape(len(query), heads, 1, -1) * np.array(memory.key_width**-0.5, query.dtype)
-    scores = asked @ _by_head(keys, heads).swapaxes(2, 3)  # [b, heads, 1, sites]
+    heads = query.shape[-1] // cache.key_width
+    first = cache.key_channels + head * cache.value_width
+    kept = state.kv_caches[cache][:, :site]
+    keys = kept[..., head * cache.key_width : (head + heads) * cache.key_width]
+    values = kept[..., first : first + heads * cache.value_width]
+    queries = query.reshape(len(query), heads, 1, -1) * np.array(cache.key_width**-0.5, query.dtype)
+    scores = queries @ _by_head(keys, heads).swapaxes(2, 3)  # [b, heads, 1, sites]
     weights = np.exp(scores - scores.max(axis=3, keepdims=True))
     weights /= weights.sum(axis=3, keepdims=True)
     np.copyto(out, (weights @ _by_head(values, heads)).reshape(out.shape))
 
 
-def _cross_attend(memory: KeyValueCache, head: int, query: FloatArray, told: FloatArray, out: FloatArray) -> None:
-    batch, tokens, heads = len(query), memory.sites, query.shape[-1] // memory.key_width
-    told, chosen = told.reshape(batch, -1), slice(head, head + heads)
-    bias, keys, values = np.split(told, [tokens, tokens * (1 + memory.keys)], axis=1)
-    keys = keys.reshape(batch, memory.heads, memory.key_width, tokens)[:, chosen]
-    values = values.reshape(batch, tokens, memory.heads, memory.value_width)[:, :, chosen].swapaxes(1, 2)
-    asked = query.reshape(batch, -1, heads, memory.key_width).swapaxes(1, 2)  # [b, heads, columns, k]
-    scores = asked * np.array(memory.key_width**-0.5, query.dtype) @ keys + bias[:, None, None]
+def _cross_attend(cache: KeyValueCache, head: int, query: FloatArray, packed: FloatArray, out: FloatArray) -> None:
+    batch, tokens, heads = len(query), cache.length, query.shape[-1] // cache.key_width
+    packed, chosen = packed.reshape(batch, -1), slice(head, head + heads)
+    bias, keys, values = np.split(packed, [tokens, tokens * (1 + cache.key_channels)], axis=1)
+    keys = keys.reshape(batch, cache.num_heads, cache.key_width, tokens)[:, chosen]
+    values = values.reshape(batch, tokens, cache.num_heads, cache.value_width)[:, :, chosen].swapaxes(1, 2)
+    queries = query.reshape(batch, -1, heads, cache.key_width).swapaxes(1, 2)  # [b, heads, columns, k]
+    scores = queries * np.array(cache.key_width**-0.5, query.dtype) @ keys + bias[:, None, None]
     weights = np.exp(scores - scores.max(axis=3, keepdims=True))
     weights /= weights.sum(axis=3, keepdims=True)
     np.copyto(out, (weights @ values).swapaxes(1, 2).reshape(out.shape))

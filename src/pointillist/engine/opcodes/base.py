@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pointillist.engine.program import FloatArray, Instruction, IntArray, View
+from pointillist.engine.program import FeatureMap, FloatArray, Instruction, IntArray, Value, View
 from pointillist.engine.weights import Weights
 
 if TYPE_CHECKING:
-    from pointillist.engine.channel_dependencies import ChannelDependencies
     from pointillist.engine.numpy.arrays import InterpreterState
 
 Call = Callable[[], Any]
+
+
+@dataclass
+class ChannelDependencies:
+    """How many sub-pixels of its own site each channel needs: of values, and of maps at the site itself."""
+
+    values: dict[Value, IntArray] = field(default_factory=dict)
+    maps: dict[FeatureMap, IntArray] = field(default_factory=dict)
+
+    def of(self, view: View) -> IntArray:
+        """Of the channels of a view; values of earlier levels need none."""
+        if view.value not in self.values:
+            return np.zeros(view.channels, np.int64)
+        return self.values[view.value][view.start : view.start + view.channels]
+
+    def note(self, view: View, needs: IntArray) -> None:
+        """Remember the needs of a view that has just been made."""
+        whole = self.values.setdefault(view.value, np.zeros(view.value.channels, np.int64))
+        part = slice(view.start, view.start + view.channels)
+        whole[part] = np.maximum(whole[part], needs)  # a value may be made one way in even rows, another in odd ones
 
 
 class Opcode:
@@ -25,11 +45,11 @@ class Opcode:
     can_narrow = True
     """Whether an instruction can be cut to a run of its channels."""
 
-    def bind(self, instruction: Instruction, arrays: InterpreterState, column: int | None) -> list[Call]:
+    def bind(self, instruction: Instruction, state: InterpreterState, column: int | None) -> list[Call]:
         """The calls that compute the output; `column` is None outside the pixel part."""
-        inputs = [arrays.read(view, column) for view in instruction.inputs]
-        constants = [arrays.program.constant(block) for block in instruction.constants]
-        return self.calls(arrays.write(instruction, column), *inputs, *constants)
+        inputs = [state.read(view, column) for view in instruction.inputs]
+        constants = [state.program.constant(block) for block in instruction.constants]
+        return self.calls(state.write(instruction, column), *inputs, *constants)
 
     def calls(self, out: FloatArray, *inputs: FloatArray) -> list[Call]:
         """The calls of an elementwise opcode, which may write to `out` before they have read everything."""
@@ -64,7 +84,7 @@ OPCODES: dict[str, Opcode] = {}
 
 def opcode(kind: type[Opcode]) -> type[Opcode]:
     """Enter an opcode into the table, under its class name in capitals."""
-    OPCODES[kind.__name__.upper()] = kind()
+    OPCODES[re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).upper()] = kind()
     return kind
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pointillist.engine.opcodes.base import Call, opcode
+from pointillist.engine.opcodes.base import Call, ChannelDependencies, opcode
 from pointillist.engine.opcodes.sites import SiteOpcode, map_of
 from pointillist.engine.program import FloatArray, Instruction, IntArray
 from pointillist.engine.weights import Weights
 
 if TYPE_CHECKING:
-    from pointillist.engine.channel_dependencies import ChannelDependencies
     from pointillist.engine.numpy.arrays import FeatureMapBuffer, InterpreterState
 
 
@@ -22,12 +21,12 @@ class Upsample(SiteOpcode):
     The quarters belong, in order, to the coarse site itself and to the sites right of it, below it, and both.
     """
 
-    def bind(self, instruction: Instruction, arrays: InterpreterState, column: int | None) -> list[Call]:
-        store, out = arrays.maps[map_of(instruction)], arrays.write(instruction, column)
+    def bind(self, instruction: Instruction, state: InterpreterState, column: int | None) -> list[Call]:
+        store, out = state.maps[map_of(instruction)], state.write(instruction, column)
         if column is None:
-            return [partial(_row, arrays, store, instruction.scale, out)]
+            return [partial(_row, state, store, instruction.scale, out)]
         right = column // instruction.scale % 2
-        return [partial(_site, arrays, store.site(column), right, instruction.scale, out)]
+        return [partial(_site, state, store.site(column), right, instruction.scale, out)]
 
     def needs(self, instruction: Instruction, needs: ChannelDependencies, weights: Weights) -> IntArray:
         assert instruction.output is not None
@@ -35,14 +34,14 @@ class Upsample(SiteOpcode):
         return needs.maps[map_of(instruction)][: instruction.output.channels]
 
 
-def _row(arrays: InterpreterState, store: FeatureMapBuffer, scale: int, out: FloatArray) -> None:
-    coarse, size = store.at(arrays.row, 0, 0), out.shape[-1]
-    first = arrays.row // scale % 2 * 2 * size
+def _row(state: InterpreterState, store: FeatureMapBuffer, scale: int, out: FloatArray) -> None:
+    coarse, size = store.at(state.row, 0, 0), out.shape[-1]
+    first = state.row // scale % 2 * 2 * size
     out[:, 0::2] = coarse[..., first : first + size]
     out[:, 1::2] = coarse[:, : out.shape[1] // 2, first + size : first + 2 * size]
 
 
-def _site(arrays: InterpreterState, coarse: FloatArray, right: int, scale: int, out: FloatArray) -> None:
+def _site(state: InterpreterState, coarse: FloatArray, right: int, scale: int, out: FloatArray) -> None:
     size = out.shape[-1]
-    first = (arrays.row // scale % 2 * 2 + right) * size
+    first = (state.row // scale % 2 * 2 + right) * size
     out[:] = coarse[:, first : first + size]

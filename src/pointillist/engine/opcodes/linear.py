@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pointillist.engine.opcodes.base import Call, Opcode, opcode
+from pointillist.engine.opcodes.base import Call, ChannelDependencies, Opcode, opcode
 from pointillist.engine.program import FloatArray, Instruction, IntArray, View
 from pointillist.engine.weights import Weights
 
 if TYPE_CHECKING:
-    from pointillist.engine.channel_dependencies import ChannelDependencies
     from pointillist.engine.numpy.arrays import InterpreterState
 
 
@@ -24,10 +23,10 @@ class Linear(Opcode):
     In the row part it is one matrix product over the whole row.
     """
 
-    def bind(self, instruction: Instruction, arrays: InterpreterState, column: int | None) -> list[Call]:
-        x, *start = (arrays.read(view, column) for view in instruction.inputs)
-        matrix, *bias = (arrays.program.constant(block) for block in instruction.constants)
-        out = arrays.write(instruction, column)
+    def bind(self, instruction: Instruction, state: InterpreterState, column: int | None) -> list[Call]:
+        x, *start = (state.read(view, column) for view in instruction.inputs)
+        matrix, *bias = (state.program.constant(block) for block in instruction.constants)
+        out = state.write(instruction, column)
         return [_product(_flat(x), matrix, _flat(out)), *(partial(np.add, out, term, out) for term in (*bias, *start))]
 
     def needs(self, instruction: Instruction, needs: ChannelDependencies, weights: Weights) -> IntArray:

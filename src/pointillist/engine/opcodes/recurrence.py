@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class ShiftDown(SiteOpcode):
     """out = x, which belongs to the row above; zero at the first row, above which there is none"""
 
-    def bind(self, instruction: Instruction, arrays: InterpreterState, column: int | None) -> list[Call]:
-        x, out = arrays.read(instruction.inputs[0], column), arrays.write(instruction, column)
-        return [partial(_move_down, arrays, instruction.first_row, x, out)]
+    def bind(self, instruction: Instruction, state: InterpreterState, column: int | None) -> list[Call]:
+        x, out = state.read(instruction.inputs[0], column), state.write(instruction, column)
+        return [partial(_shift_down, state, instruction.first_row, x, out)]
 
 
 @opcode
@@ -32,9 +32,9 @@ class Scan(SiteOpcode):
     The constants are the matrix and the initial hidden and memory; the tap says on which side the site before lies.
     """
 
-    def bind(self, instruction: Instruction, arrays: InterpreterState, column: int | None) -> list[Call]:
-        x, out = arrays.read(instruction.inputs[0], None), arrays.write(instruction, None)
-        matrix, hidden, memory = (arrays.program.constant(block) for block in instruction.constants)
+    def bind(self, instruction: Instruction, state: InterpreterState, column: int | None) -> list[Call]:
+        x, out = state.read(instruction.inputs[0], None), state.write(instruction, None)
+        matrix, hidden, memory = (state.program.constant(block) for block in instruction.constants)
         ((_, side),) = instruction.taps
         columns = range(x.shape[1])
         return [partial(_scan, x, matrix, hidden, memory, columns if side < 0 else columns[::-1], out)]
@@ -44,8 +44,8 @@ class Scan(SiteOpcode):
         return 2 * matrix.size + 4 * matrix.shape[1]
 
 
-def _move_down(arrays: InterpreterState, depth: int, x: FloatArray, out: FloatArray) -> None:
-    if arrays.row == depth:
+def _shift_down(state: InterpreterState, depth: int, x: FloatArray, out: FloatArray) -> None:
+    if state.row == depth:
         out.fill(0)
     else:
         np.copyto(out, x)

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pointillist.engine.opcodes.base import Call, Opcode, copy_of, opcode
+from pointillist.engine.opcodes.base import Call, ChannelDependencies, Opcode, copy_of, opcode
 from pointillist.engine.program import FeatureMap, FloatArray, Instruction, IntArray, Phase, Tap
 from pointillist.engine.weights import Weights
 
 if TYPE_CHECKING:
-    from pointillist.engine.channel_dependencies import ChannelDependencies
     from pointillist.engine.numpy.arrays import InterpreterState
 
 
@@ -29,13 +28,13 @@ class SiteOpcode(Opcode):
 class Store(SiteOpcode):
     """map[site] = x; nothing to do where x is computed in its place in the map"""
 
-    def bind(self, instruction: Instruction, arrays: InterpreterState, column: int | None) -> list[Call]:
+    def bind(self, instruction: Instruction, state: InterpreterState, column: int | None) -> list[Call]:
         (view,), kept = instruction.inputs, map_of(instruction)
         if column is None:
-            return [copy_of(arrays.read(view, None), arrays.maps[kept].at(0, 0, 0))]
-        if arrays.is_home(view, kept):
+            return [copy_of(state.read(view, None), state.maps[kept].at(0, 0, 0))]
+        if state.is_computed_in_map(view, kept):
             return []
-        return [copy_of(arrays.read(view, column), arrays.maps[kept].site(column))]
+        return [copy_of(state.read(view, column), state.maps[kept].site(column))]
 
     def needs(self, instruction: Instruction, needs: ChannelDependencies, weights: Weights) -> IntArray:
         found = needs.of(instruction.inputs[0])
@@ -51,17 +50,17 @@ class Gather(SiteOpcode):
     Taps count sites of the map's grid, which may be finer than that of the result.
     """
 
-    def bind(self, instruction: Instruction, arrays: InterpreterState, column: int | None) -> list[Call]:
+    def bind(self, instruction: Instruction, state: InterpreterState, column: int | None) -> list[Call]:
         kept, taps = map_of(instruction), instruction.taps
         if column is None:
             step = instruction.scale // kept.scale
-            return [partial(_gather_row, arrays, kept, taps, step, arrays.write(instruction, None))]
+            return [partial(_gather_row, state, kept, taps, step, state.write(instruction, None))]
         columns = [dx for _, dx in taps]
         if columns == list(range(columns[0], columns[0] + len(columns))):
-            arrays.lie_in_map(instruction, kept, columns[0])
+            state.alias_map(instruction, kept, columns[0])
             return []
-        parts = np.split(arrays.write(instruction, column), len(columns), axis=-1)
-        store = arrays.maps[kept]
+        parts = np.split(state.write(instruction, column), len(columns), axis=-1)
+        store = state.maps[kept]
         return [copy_of(store.site(column, dx), part) for part, dx in zip(parts, columns, strict=True)]
 
     def needs(self, instruction: Instruction, needs: ChannelDependencies, weights: Weights) -> IntArray:
@@ -74,20 +73,20 @@ class Gather(SiteOpcode):
 class Input(SiteOpcode):
     """out = a condition: the vector of the image, or the current row of the map"""
 
-    def bind(self, instruction: Instruction, arrays: InterpreterState, column: int | None) -> list[Call]:
-        condition, out = arrays.given[instruction.key], arrays.write(instruction, column)
-        if instruction.level == Phase.GIVEN:
+    def bind(self, instruction: Instruction, state: InterpreterState, column: int | None) -> list[Call]:
+        condition, out = state.inputs[instruction.key], state.write(instruction, column)
+        if instruction.phase == Phase.IMAGE:
             return [partial(np.copyto, out, condition)]
-        return [partial(_copy_row, arrays, condition, instruction.first_row, out)]
+        return [partial(_copy_row, state, condition, instruction.first_row, out)]
 
 
 @opcode
 class Constant(SiteOpcode):
     """out = one constant per channel, at every site"""
 
-    def bind(self, instruction: Instruction, arrays: InterpreterState, column: int | None) -> list[Call]:
-        constant = arrays.program.constant(instruction.constants[0])
-        return [partial(np.copyto, arrays.write(instruction, column), constant)]
+    def bind(self, instruction: Instruction, state: InterpreterState, column: int | None) -> list[Call]:
+        constant = state.program.constant(instruction.constants[0])
+        return [partial(np.copyto, state.write(instruction, column), constant)]
 
 
 def map_of(instruction: Instruction) -> FeatureMap:
@@ -97,11 +96,11 @@ def map_of(instruction: Instruction) -> FeatureMap:
     return instruction.map
 
 
-def _gather_row(arrays: InterpreterState, kept: FeatureMap, taps: tuple[Tap, ...], step: int, out: FloatArray) -> None:
-    store, size = arrays.maps[kept], kept.channels
+def _gather_row(state: InterpreterState, kept: FeatureMap, taps: tuple[Tap, ...], step: int, out: FloatArray) -> None:
+    store, size = state.maps[kept], kept.channels
     for i, (dy, dx) in enumerate(taps):
-        np.copyto(out[..., i * size : (i + 1) * size], store.at(arrays.row, dy, dx)[:, ::step])
+        np.copyto(out[..., i * size : (i + 1) * size], store.at(state.row, dy, dx)[:, ::step])
 
 
-def _copy_row(arrays: InterpreterState, condition: FloatArray, depth: int, out: FloatArray) -> None:
-    np.copyto(out, condition[:, arrays.row - depth])
+def _copy_row(state: InterpreterState, condition: FloatArray, depth: int, out: FloatArray) -> None:
+    np.copyto(out, condition[:, state.row - depth])

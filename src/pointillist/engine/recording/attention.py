@@ -9,27 +9,32 @@ from pointillist.engine.recording.builder import Builder
 from pointillist.engine.recording.symbols import Canvas, Symbol, symbol_of
 
 
-def drawn(builder: Builder, key: str, t: Tensor) -> Tensor:
+def canvas_after_draw(builder: Builder, key: str, t: Tensor) -> Tensor:
     """What a key may be made of: a recorded value, or the canvas as it is after the draw of the site."""
     if isinstance(t, Canvas):
         canvas = builder.canvas
         return symbol_of(
             builder,
             builder.emit(
-                "GATHER", channels=canvas.channels, level=Phase.AFTER, map=canvas, taps=((0, 0),), key=f"{key} (drawn)"
+                "GATHER",
+                channels=canvas.channels,
+                phase=Phase.POST_DRAW,
+                map=canvas,
+                taps=((0, 0),),
+                key=f"{key} (after draw)",
             ),
         )
     if not isinstance(t, Symbol):
-        builder.refuse(f"`{key}` makes keys from a {type(t).__name__}", "Use the canvas, or recorded values.")
+        builder.reject(f"`{key}` makes keys from a {type(t).__name__}", "Use the canvas, or recorded values.")
     return t
 
 
 def attention_operand(builder: Builder, key: str, t: Tensor, heads: int, *, on_any_grid: bool = False) -> View:
     """Queries, keys or values that so many heads can share."""
     if not isinstance(t, Symbol):
-        builder.refuse(f"`{key}` is given a {type(t).__name__}", "Queries, keys and values are recorded values.")
+        builder.reject(f"`{key}` is given a {type(t).__name__}", "Queries, keys and values are recorded values.")
     if t.content.channels % heads:
-        builder.refuse(f"{t.content.channels} channels meet {heads} heads in `{key}`", "Use a multiple of the heads.")
+        builder.reject(f"{t.content.channels} channels meet {heads} heads in `{key}`", "Use a multiple of the heads.")
     if not on_any_grid:
-        builder.finest(key, t.content)
+        builder.require_finest_grid(key, t.content)
     return t.content

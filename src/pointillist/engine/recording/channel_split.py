@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pointillist.engine.channel_dependencies import ChannelDependencies
 from pointillist.engine.opcodes import OPCODES
+from pointillist.engine.opcodes.base import ChannelDependencies
 from pointillist.engine.program import Instruction, KeyValueCache, Phase, View
 from pointillist.engine.recording.builder import Builder
 from pointillist.errors import CausalityError
@@ -23,39 +23,39 @@ def split_by_channel(builder: Builder, params: View) -> list[tuple[Instruction, 
     Raises:
         CausalityError: if a channel needs the whole site, or parameters need a sub-pixel that is not drawn yet.
     """
-    code = builder.code[Phase.PIXEL]
+    code = builder.code[Phase.SITE]
     needs = infer_needs(builder, code)
     _check_masks(builder, code, needs, params)
     return [
         tuple(piece for instruction in code for piece in _pieces(builder, instruction, needs, sub_step))
-        for sub_step in range(builder.sub_steps)
+        for sub_step in range(builder.num_sub_steps)
     ]
 
 
 def infer_needs(builder: Builder, code: list[Instruction]) -> ChannelDependencies:
     """Walk the pixel part once."""
     needs = ChannelDependencies()
-    needs.maps[builder.canvas] = np.repeat(np.arange(builder.sub_steps) + 1, builder.canvas_width)
+    needs.maps[builder.canvas] = np.repeat(np.arange(builder.num_sub_steps) + 1, builder.canvas_width)
     for index, instruction in enumerate(code):
         opcode = OPCODES[instruction.opcode]
         found = opcode.needs(instruction, needs, builder.weights)
         if instruction.output is None:
             continue
         needs.note(instruction.output, found)
-        if opcode.can_narrow and found.max() >= builder.sub_steps:
+        if opcode.can_narrow and found.max() >= builder.num_sub_steps:
             channel = instruction.output.narrow(int(found.argmax()), 1)
             window = _path(builder, code[: index + 1], needs, channel)[-1]
             raise CausalityError(
                 f"The window {window} reads an unknown site: tap (0, 0) is its own site, whose "
-                f"sub-pixel {builder.sub_steps - 1}, the last one, is never known while it is drawn. "
+                f"sub-pixel {builder.num_sub_steps - 1}, the last one, is never known while it is drawn. "
                 "End the window at right=-1, or mask the weights of the last tap by channel groups."
             )
     return needs
 
 
 def _check_masks(builder: Builder, code: list[Instruction], needs: ChannelDependencies, params: View) -> None:
-    group = params.channels // builder.sub_steps
-    for sub_step in range(builder.sub_steps):
+    group = params.channels // builder.num_sub_steps
+    for sub_step in range(builder.num_sub_steps):
         view = params.narrow(sub_step * group, group)
         worst = int(needs.of(view).argmax())
         if needs.of(view)[worst] > sub_step:

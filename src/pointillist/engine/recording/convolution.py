@@ -37,7 +37,7 @@ def convolve(
     With a stride, taps still count sites of the grid that is read, and the result lies on the coarser grid.
     """
     if isinstance(weight, Recorded) or isinstance(bias, Recorded):
-        x.builder.refuse("The weight of a convolution is a recorded value", "Weights must be parameters.")
+        x.builder.reject("The weight of a convolution is a recorded value", "Weights must be parameters.")
     kernel = to_numpy(weight)
     offset = None if bias is None else to_numpy(bias)
     _check_shape(x, kernel, dilation)
@@ -48,12 +48,12 @@ def convolve(
     early = {tap: late.pop(tap) for tap in list(late) if _is_early(x, tap)}
     for dy, dx in late:
         if dy > 0 or dx > 0:
-            x.builder.refuse(
+            x.builder.reject(
                 f"The window `{x.key}` reads an unknown site: tap ({dy}, {dx}) (rows down, columns right)",
                 "Shrink the window (`right=0` or -1, `down=0` or -1), or mask these weights.",
             )
-        if dx < 0 and x.builder.snake:
-            x.builder.refuse(
+        if dx < 0 and x.builder.s_curve:
+            x.builder.reject(
                 f"The window `{x.key}` reads the left neighbour, which an S-curve does not know in odd rows",
                 "Use `ctx.neighbours`.",
             )
@@ -62,13 +62,13 @@ def convolve(
         partial = linear(x.builder, gather(x, early, Phase.ROW, scale), np.concatenate(list(early.values())), offset)
     if late:
         matrix = np.concatenate(list(late.values()))
-        gathered = gather(x, late, Phase.PIXEL, scale)
+        gathered = gather(x, late, Phase.SITE, scale)
         return linear(x.builder, gathered, matrix, offset if partial is None else None, start=partial)
     if partial is not None:
         return partial
     # every weight is zero, as in a layer initialised to be the identity: only the bias is left
     constant = np.zeros(len(kernel)) if offset is None else offset
-    return x.builder.emit("CONSTANT", channels=len(kernel), level=Phase.ROW, scale=scale, constants=(constant,))
+    return x.builder.emit("CONSTANT", channels=len(kernel), phase=Phase.ROW, scale=scale, constants=(constant,))
 
 
 def linear(
@@ -84,19 +84,19 @@ def _check_shape(x: Symbol | Window, kernel: Kernel, dilation: tuple[int, int]) 
     size = kernel.shape[2:]
     channels = x.content.channels if isinstance(x, Symbol) else x.map.channels
     if kernel.shape[1] != channels:
-        x.builder.refuse(
+        x.builder.reject(
             f"A convolution of {kernel.shape[1]} input channels reads {channels} channels", "Make the counts equal."
         )
     if isinstance(x, Symbol):
         if size != (1, 1):
-            x.builder.refuse(
+            x.builder.reject(
                 f"A {size[0]}x{size[1]} convolution is applied to a plain value, which is one site",
                 "Reach its neighbours through `ctx.window`.",
             )
         return
     span = tuple((k - 1) * step + 1 for k, step in zip(size, dilation, strict=True))
     if span != x.extent:
-        x.builder.refuse(
+        x.builder.reject(
             f"A kernel that spans {span[0]}x{span[1]} sites reads the window `{x.key}` of {x.extent[0]}x{x.extent[1]}",
             "The window must fit the kernel: up + down = dilation * (kernel - 1), and so for left + right.",
         )
@@ -113,11 +113,11 @@ def _taps(x: Window, kernel: Kernel, dilation: tuple[int, int]) -> dict[Tap, Ker
 
 
 def _is_early(x: Window, tap: Tap) -> bool:
-    return tap[0] < 0 or (tap[0] == 0 and x.level <= Phase.ROW)
+    return tap[0] < 0 or (tap[0] == 0 and x.phase <= Phase.ROW)
 
 
-def gather(x: Window, taps: dict[Tap, Kernel], level: Phase, scale: int | None = None) -> View:
+def gather(x: Window, taps: dict[Tap, Kernel], phase: Phase, scale: int | None = None) -> View:
     """Read the channels of the map of a window at each tap."""
     scale = x.map.scale if scale is None else scale
     channels = len(taps) * x.map.channels
-    return x.builder.emit("GATHER", channels=channels, level=level, scale=scale, map=x.map, taps=tuple(taps), key=x.key)
+    return x.builder.emit("GATHER", channels=channels, phase=phase, scale=scale, map=x.map, taps=tuple(taps), key=x.key)

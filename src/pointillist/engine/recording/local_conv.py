@@ -15,7 +15,7 @@ from pointillist.engine.recording.convolution import Kernel, gather, linear, to_
 from pointillist.engine.recording.symbols import Symbol, Window, symbol_of
 
 
-def neighbours(window: Window, weight: Tensor, bias: Tensor | None, dilation: int) -> Symbol:
+def record_local_convolution(window: Window, weight: Tensor, bias: Tensor | None, dilation: int) -> Symbol:
     """Record a convolution on the turned canvas of an S-curve, over the window of its upper half and own row."""
     builder, kernel, half = window.builder, to_numpy(weight), weight.shape[2] // 2
     taps: dict[Tap, Kernel] = {
@@ -29,13 +29,13 @@ def neighbours(window: Window, weight: Tensor, bias: Tensor | None, dilation: in
     start = None
     if above:
         start = linear(builder, gather(window, above, Phase.ROW), np.concatenate(list(above.values())), offset)
-    level = window.level if start is None else max(window.level, start.level)
-    output = builder.value(len(kernel), level, window.map.scale)
-    for turn, side in ((0, -1), (1, 1)):
+    phase = window.phase if start is None else max(window.phase, start.phase)
+    output = builder.value(len(kernel), phase, window.map.scale)
+    for parity, side in ((0, -1), (1, 1)):
         known = {tap: matrix for tap, matrix in taps.items() if tap[0] == 0 and tap[1] * side >= 0}
         known = known or {(0, 0): np.zeros((kernel.shape[1], kernel.shape[0]))}
-        with builder.turned(turn):
-            read = gather(window, known, window.level)
+        with builder.for_row_parity(parity):
+            read = gather(window, known, window.phase)
             matrix = np.concatenate(list(known.values()))
             _add(builder, output, read, matrix, offset if start is None else None, start)
     return symbol_of(builder, output)

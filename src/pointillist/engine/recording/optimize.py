@@ -9,7 +9,7 @@ from pointillist.engine.program import Instruction, Phase, Value, View, WeightSl
 from pointillist.engine.recording.builder import Builder
 
 
-def fuse(builder: Builder, params: View) -> None:
+def optimize_program(builder: Builder, params: View) -> None:
     """Apply all rewrites."""
     eliminate_dead_code(builder, params)
     fuse_gates(builder, params)
@@ -24,13 +24,13 @@ def eliminate_dead_code(builder: Builder, params: View) -> None:
     known = 0
     while known < len(live):  # again, because maps and memories may be read at a site before the next one fills them
         known = len(live)
-        for level in sorted(Phase, reverse=True):
-            for instruction in reversed(builder.code[level]):
+        for phase in sorted(Phase, reverse=True):
+            for instruction in reversed(builder.code[phase]):
                 if _makes(instruction) in live:
                     live.update(view.value for view in instruction.inputs)
                     live.add(instruction.map)
-    for level in Phase:
-        builder.code[level] = [i for i in builder.code[level] if _makes(i) in live]
+    for phase in Phase:
+        builder.code[phase] = [i for i in builder.code[phase] if _makes(i) in live]
 
 
 def _makes(instruction: Instruction) -> object:
@@ -40,11 +40,11 @@ def _makes(instruction: Instruction) -> object:
 
 def fuse_gates(builder: Builder, params: View) -> None:
     """`tanh(a) * sigmoid(b)` becomes GATE(a, b)."""
-    for level in Phase:
-        makers, uses = _makers(builder.code[level]), _uses(builder, params)
+    for phase in Phase:
+        makers, uses = _makers(builder.code[phase]), _uses(builder, params)
         gone: set[Instruction] = set()
         rewritten = []
-        for instruction in builder.code[level]:
+        for instruction in builder.code[phase]:
             gate = None
             if instruction.opcode == "MULTIPLY":
                 factors = [f for view in instruction.inputs if view.is_whole for f in makers.get(view.value, [])]
@@ -55,16 +55,16 @@ def fuse_gates(builder: Builder, params: View) -> None:
                 gone.update(gate)
                 instruction = replace(instruction, opcode="GATE", inputs=(gate[0].inputs[0], gate[1].inputs[0]))
             rewritten.append(instruction)
-        builder.code[level] = [i for i in rewritten if i not in gone]
+        builder.code[phase] = [i for i in rewritten if i not in gone]
 
 
 def fuse_sums(builder: Builder, params: View) -> None:
     """`linear(x) + y` becomes one LINEAR that starts from y; what is known early is added early.
 
-    A LINEAR that already starts from an early value gets the sum of both, computed at the earlier level.
+    A LINEAR that already starts from an early value gets the sum of both, computed at the earlier phase.
     """
-    for level in sorted(Phase, reverse=True):  # sums move to earlier levels, which are rewritten afterwards
-        code, uses = builder.code[level], _uses(builder, params)
+    for phase in sorted(Phase, reverse=True):  # sums move to earlier levels, which are rewritten afterwards
+        code, uses = builder.code[phase], _uses(builder, params)
         makers = _makers(code)
         gone: set[Instruction] = set()
         rewritten = [[instruction] for instruction in code]
@@ -75,7 +75,7 @@ def fuse_sums(builder: Builder, params: View) -> None:
                 linears = makers.get(term.value, [])
                 if not _are_linear(linears) or not term.is_whole or uses[term.value] != 1:
                     continue
-                start = _add_early(builder, linears[0], other, level)
+                start = _add_early(builder, linears[0], other, phase)
                 if start is None:
                     continue
                 gone.update(linears)
@@ -84,7 +84,7 @@ def fuse_sums(builder: Builder, params: View) -> None:
                 if instruction.output is not None:
                     makers[instruction.output.value] = sums
                 break
-        builder.code[level] = [i for cell in rewritten for i in cell if i not in gone]
+        builder.code[phase] = [i for cell in rewritten for i in cell if i not in gone]
 
 
 def _are_linear(makers: list[Instruction]) -> bool:
@@ -92,34 +92,34 @@ def _are_linear(makers: list[Instruction]) -> bool:
     return bool(makers) and all(i.opcode == "LINEAR" and i.inputs[1:] == makers[0].inputs[1:] for i in makers)
 
 
-def _add_early(builder: Builder, linear: Instruction, other: View, level: Phase) -> View | None:
+def _add_early(builder: Builder, linear: Instruction, other: View, phase: Phase) -> View | None:
     """What `linear + other` may start from, or None where the two cannot be joined."""
     if len(linear.inputs) == 1:
         return other
     start = linear.inputs[1]
-    if max(start.level, other.level) == level:
+    if max(start.phase, other.phase) == phase:
         return None
     return builder.emit("ADD", start, other, channels=other.channels)
 
 
 def hoist_biases(builder: Builder, params: View) -> None:
-    """A LINEAR that starts from an early value leaves its bias to the earlier level, where it is added less often."""
+    """A LINEAR that starts from an early value leaves its bias to the earlier phase, where it is added less often."""
     uses = _uses(builder, params)  # no value that is there already gets another number of readers
-    for level in sorted(Phase, reverse=True):
-        for index, instruction in enumerate(builder.code[level]):
+    for phase in sorted(Phase, reverse=True):
+        for index, instruction in enumerate(builder.code[phase]):
             if instruction.opcode != "LINEAR" or len(instruction.inputs) < 2 or len(instruction.constants) < 2:
                 continue
             x, start = instruction.inputs
-            if start.level < level:
+            if start.phase < phase:
                 shifted = _shift(builder, start, instruction.constants[1], uses)
-                builder.code[level][index] = replace(
+                builder.code[phase][index] = replace(
                     instruction, inputs=(x, shifted), constants=instruction.constants[:1]
                 )
 
 
 def _shift(builder: Builder, view: View, bias: WeightSlice, uses: Counter[Value]) -> View:
     """`view + bias`: in the LINEAR that makes the view where nobody else reads it, else by a SHIFT."""
-    code, array = builder.code[view.level], builder.weights.read(bias)
+    code, array = builder.code[view.phase], builder.weights.read(bias)
     makers = [i for i in code if i.output is not None and i.output.value is view.value]
     if len(makers) != 1 or makers[0].opcode != "LINEAR" or not view.is_whole or uses[view.value] != 1:
         return builder.emit("SHIFT", view, channels=view.channels, constants=(array,))
@@ -132,24 +132,24 @@ def _shift(builder: Builder, view: View, bias: WeightSlice, uses: Counter[Value]
 
 def eliminate_common_subexpressions(builder: Builder, params: View) -> None:
     """What is computed twice from the same values, such as the activation before two layers, is computed once."""
-    for level in Phase:
+    for phase in Phase:
         first: dict[object, View] = {}
         instead: dict[Value, View] = {}
         kept = []
-        for instruction in builder.code[level]:
+        for instruction in builder.code[phase]:
             instruction = _reading(instruction, instead)
             output = instruction.output
-            plain = not instruction.constants and instruction.map is None and instruction.opcode != "GIVEN"
+            plain = not instruction.constants and instruction.map is None and instruction.opcode != "INPUT"
             wanted = output is not None and output.is_whole and output.value is not params.value
-            if output is not None and wanted and plain and instruction.turn is None:
+            if output is not None and wanted and plain and instruction.row_parity is None:
                 same = first.setdefault((instruction.opcode, instruction.inputs, output.value.depth), output)
                 if same is not output:
                     instead[output.value] = same
                     continue
             kept.append(instruction)
-        builder.code[level] = kept
+        builder.code[phase] = kept
         for later in Phase:
-            if later > level:
+            if later > phase:
                 builder.code[later] = [_reading(i, instead) for i in builder.code[later]]
 
 

@@ -14,7 +14,7 @@ from pointillist.engine.recording.symbols import Canvas, Symbol, symbol_of
 from pointillist.nn.functional.recurrence import LSTMCellParams, lstm
 
 
-def below(
+def shift_down(
     builder: Builder, key: str, fn: Callable[..., tuple[Tensor, ...]], inputs: tuple[Tensor, ...]
 ) -> tuple[Tensor, ...]:
     """Record `fn` over the finished row above: its inputs enter from there, its results are zero at the first row.
@@ -27,35 +27,35 @@ def below(
     outputs = fn(*(_above(builder, key, x) for x in kept))
     builder.depth -= 1
     if not isinstance(outputs, tuple):
-        builder.refuse(f"The function of `ctx.below` at `{key}` returns no tuple", "Return `(y,)`.")
+        builder.reject(f"The function of `ctx.shift_down` at `{key}` returns no tuple", "Return `(y,)`.")
     return tuple(_moved(builder, key, output) for output in outputs)
 
 
 def recur(builder: Builder, key: str, cell: LSTMCellParams, x: Tensor, *, reverse: bool) -> Tensor:
     """Record an LSTM over sites; taps on the row above become one product over the row."""
-    if not isinstance(x, Symbol) or x.content.level == Phase.GIVEN:
-        builder.refuse(
+    if not isinstance(x, Symbol) or x.content.phase == Phase.IMAGE:
+        builder.reject(
             f"The recurrence `{key}` runs over a {type(x).__name__} without sites", "Give it a recorded map."
         )
-    builder.finest(key, x.content)
-    channels = 4 * len(cell.hidden)
+    builder.require_finest_grid(key, x.content)
+    channels = 4 * len(cell.initial_hidden)
     if x.content.channels != channels:
-        builder.refuse(
+        builder.reject(
             f"The recurrence `{key}` gets {x.content.channels} channels", f"It needs {channels}, one for each gate."
         )
-    if x.content.level == Phase.PIXEL and reverse and cell.along == "diagonals":
-        builder.refuse(
+    if x.content.phase == Phase.SITE and reverse and cell.along == "diagonals":
+        builder.reject(
             f"The recurrence `{key}` runs from right to left in the row that is being drawn",
-            "Run it in the row above, inside `ctx.below`.",
+            "Run it in the row above, inside `ctx.shift_down`.",
         )
-    if x.content.level == Phase.ROW and cell.along == "diagonals":
+    if x.content.phase == Phase.ROW and cell.along == "diagonals":
         return _scan(builder, key, cell, x, reverse=reverse)
     return _step(builder, key, cell, x, reverse=reverse)
 
 
 def _step(builder: Builder, key: str, cell: LSTMCellParams, x: Symbol, *, reverse: bool) -> Symbol:
     """One site, from what maps keep of its neighbours."""
-    hidden, memory = (_state(builder, cell, start) for start in (cell.hidden, cell.memory))
+    hidden, memory = (_state(builder, cell, start) for start in (cell.initial_hidden, cell.initial_cell))
     pre: Tensor = x
     for above in (True, False):
         pairs = zip(cell.taps(reverse=reverse), to_numpy(cell.weight), strict=True)
@@ -63,8 +63,8 @@ def _step(builder: Builder, key: str, cell: LSTMCellParams, x: Symbol, *, revers
         if taps:
             pre = pre + _read(builder, key, hidden, taps)
     carry = cell.carry(reverse=reverse)
-    level = Phase.ROW if carry[0] < 0 else Phase.PIXEL
-    kept = builder.emit("GATHER", channels=memory.channels, level=level, map=memory, taps=(carry,), key=key)
+    phase = Phase.ROW if carry[0] < 0 else Phase.SITE
+    kept = builder.emit("GATHER", channels=memory.channels, phase=phase, map=memory, taps=(carry,), key=key)
     results = lstm(pre, symbol_of(builder, kept))
     for result, state in zip(results, (hidden, memory), strict=True):
         builder.store(content(result), state)
@@ -74,13 +74,13 @@ def _step(builder: Builder, key: str, cell: LSTMCellParams, x: Symbol, *, revers
 def _scan(builder: Builder, key: str, cell: LSTMCellParams, x: Symbol, *, reverse: bool) -> Symbol:
     """A whole row, whose input is known: the tap on the row above first, then along the row."""
     above, beside = to_numpy(cell.weight)
-    hidden = builder.state(len(cell.hidden))
+    hidden = builder.state_map(len(cell.initial_hidden))
     pre = x + _read(builder, key, hidden, {(-1, 0): above})
     result = builder.emit(
         "SCAN",
         content(pre),
         channels=hidden.channels,
-        constants=(beside, to_numpy(cell.hidden), to_numpy(cell.memory)),
+        constants=(beside, to_numpy(cell.initial_hidden), to_numpy(cell.initial_cell)),
         taps=(cell.carry(reverse=reverse),),
     )
     builder.store(result, hidden)
@@ -95,47 +95,47 @@ def content(x: Tensor) -> View:
 
 def _state(builder: Builder, cell: LSTMCellParams, start: Tensor) -> FeatureMap:
     """A map with the initial state where the memory comes from."""
-    state, numbers = builder.state(len(start)), to_numpy(start).astype(builder.weights.dtype)
+    state, numbers = builder.state_map(len(start)), to_numpy(start).astype(builder.weights.dtype)
     if cell.along == "rows":
-        state.above = numbers
+        state.initial_above = numbers
     else:
-        state.before = numbers
+        state.initial_left = numbers
     return state
 
 
 def _read(builder: Builder, key: str, kept: FeatureMap, taps: dict[Tap, Kernel]) -> Symbol:
     """The sum over taps of a matrix times what the map keeps there."""
-    level = Phase.ROW if all(dy < 0 for dy, _ in taps) else Phase.PIXEL
+    phase = Phase.ROW if all(dy < 0 for dy, _ in taps) else Phase.SITE
     channels = len(taps) * kept.channels
-    read = builder.emit("GATHER", channels=channels, level=level, map=kept, taps=tuple(taps), key=key)
+    read = builder.emit("GATHER", channels=channels, phase=phase, map=kept, taps=tuple(taps), key=key)
     return symbol_of(builder, linear(builder, read, np.concatenate(list(taps.values()))))
 
 
 def _keep(builder: Builder, key: str, x: Tensor) -> Canvas | Symbol | FeatureMap:
     """An input of `below`, before the row changes: a value of sites is kept until the next row."""
-    if isinstance(x, Canvas) or (isinstance(x, Symbol) and x.content.level == Phase.GIVEN):
+    if isinstance(x, Canvas) or (isinstance(x, Symbol) and x.content.phase == Phase.IMAGE):
         return x
     if not isinstance(x, Symbol):
-        builder.refuse(
-            f"`ctx.below` at `{key}` is given a {type(x).__name__}", "Give it recorded values or the canvas."
+        builder.reject(
+            f"`ctx.shift_down` at `{key}` is given a {type(x).__name__}", "Give it recorded values or the canvas."
         )
-    builder.finest(key, x.content)
-    return builder.stored(x.content)
+    builder.require_finest_grid(key, x.content)
+    return builder.stored_map(x.content)
 
 
 def _above(builder: Builder, key: str, x: Canvas | Symbol | FeatureMap) -> Canvas | Symbol:
     if not isinstance(x, FeatureMap):
         return x
-    view = builder.emit("GATHER", channels=x.channels, level=Phase.ROW, map=x, taps=((-1, 0),), key=key)
+    view = builder.emit("GATHER", channels=x.channels, phase=Phase.ROW, map=x, taps=((-1, 0),), key=key)
     return symbol_of(builder, view)
 
 
 def _moved(builder: Builder, key: str, output: Tensor) -> Symbol:
-    if not isinstance(output, Symbol) or output.content.level == Phase.PIXEL:
-        builder.refuse(
-            f"A result of `ctx.below` at `{key}` is not a recorded value of the row above",
+    if not isinstance(output, Symbol) or output.content.phase == Phase.SITE:
+        builder.reject(
+            f"A result of `ctx.shift_down` at `{key}` is not a recorded value of the row above",
             "Let it depend on the row above only (down=0), through the inputs of the function.",
         )
-    if output.content.level > Phase.GIVEN and output.content.value.depth != builder.depth + 1:
-        builder.refuse(f"A result of `ctx.below` at `{key}` is a value of another row", "Pass it as an input.")
-    return symbol_of(builder, builder.moved_down(output.content))
+    if output.content.phase > Phase.IMAGE and output.content.value.depth != builder.depth + 1:
+        builder.reject(f"A result of `ctx.shift_down` at `{key}` is a value of another row", "Pass it as an input.")
+    return symbol_of(builder, builder.shift_down(output.content))

@@ -46,16 +46,16 @@ class Recorded(Tensor):
             with torch._C.DisableTorchFunctionSubclass():
                 return func(*args, **kwargs)
         for argument in _recorded(args, kwargs):
-            argument.admit(func)
+            argument.check(func)
         handler = HANDLERS.get(func)
         if handler is None:
             first = next(_recorded(args, kwargs))
-            first.builder.refuse(
+            first.builder.reject(
                 f"`{function_name(func)}` cannot be replayed site by site", _remedy(function_name(func))
             )
         return handler(*args, **kwargs)
 
-    def admit(self, func: Any) -> None:
+    def check(self, func: Any) -> None:
         """Refuse functions that may not be called on this kind of symbol."""
 
     def __repr__(self, **_: Any) -> str:  # type: ignore[override]  # torch is annotated wrongly
@@ -72,9 +72,9 @@ class Symbol(Recorded):
 class Canvas(Recorded):
     """The picture being painted. It can only be looked at through a window."""
 
-    def admit(self, func: Any) -> None:
+    def check(self, func: Any) -> None:
         """Nothing is admitted."""
-        self.builder.refuse(
+        self.builder.reject(
             f"`{function_name(func)}` is called on the canvas, which a forward may read only through `ctx.window`",
             "Take a window first and convolve it; scale the canvas where it is written.",
         )
@@ -85,17 +85,17 @@ class Window(Recorded):
 
     key: str
     map: FeatureMap
-    level: Phase
+    phase: Phase
     top: int
     """Row offset of the first row of the kernel."""
     leftmost: int
     extent: tuple[int, int]
     """Rows and columns that the kernel must span."""
 
-    def admit(self, func: Any) -> None:
+    def check(self, func: Any) -> None:
         """Only a convolution."""
         if func is not torch.conv2d:
-            self.builder.refuse(
+            self.builder.reject(
                 f"`{function_name(func)}` is called on the window `{self.key}`, which only a convolution may read",
                 "Apply it before the window or after the convolution.",
             )
@@ -114,7 +114,7 @@ def make(kind: type[RecordedT], builder: Builder, channels: int, height: int, wi
 
 def symbol_of(builder: Builder, view: View) -> Symbol:
     """The symbol of a view."""
-    size = (1, 1) if view.level == Phase.GIVEN else (-(-builder.height // view.scale), -(-builder.width // view.scale))
+    size = (1, 1) if view.phase == Phase.IMAGE else (-(-builder.height // view.scale), -(-builder.width // view.scale))
     symbol = make(Symbol, builder, view.channels, *size)
     symbol.content = view
     return symbol

@@ -20,7 +20,7 @@ from pointillist.engine.recording.symbols import Symbol, Window, records, symbol
 
 def _no_inplace(x: Symbol, name: str, inplace: bool) -> None:
     if inplace:
-        x.builder.refuse(f"`{name}` has inplace=True", "A value is never changed in place: use inplace=False.")
+        x.builder.reject(f"`{name}` has inplace=True", "A value is never changed in place: use inplace=False.")
 
 
 def _unary(opcode: str, x: Symbol) -> Symbol:
@@ -47,14 +47,14 @@ def _relu(x: Symbol, inplace: bool = False) -> Symbol:
 def _elu(x: Symbol, alpha: float | int = 1.0, inplace: bool = False) -> Symbol:
     _no_inplace(x, "elu", inplace)
     if alpha != 1.0:
-        x.builder.refuse(f"`elu` has alpha={alpha}", "Only alpha=1 has an opcode.")
+        x.builder.reject(f"`elu` has alpha={alpha}", "Only alpha=1 has an opcode.")
     return _unary("ELU", x)
 
 
 @records(F.gelu)
 def _gelu(x: Symbol, *, approximate: str = "none") -> Symbol:
     if approximate != "tanh":
-        x.builder.refuse(f"`gelu` has approximate='{approximate}'", "Use approximate='tanh': numpy has no erf.")
+        x.builder.reject(f"`gelu` has approximate='{approximate}'", "Use approximate='tanh': numpy has no erf.")
     return _unary("GELU", x)
 
 
@@ -92,7 +92,7 @@ def _rsub(a: Symbol, b: Any) -> Symbol:
 @records(torch.div, Tensor.div, torch.true_divide, Tensor.__truediv__)
 def _div(a: Symbol, b: Any) -> Symbol:
     if isinstance(b, Symbol):
-        b.builder.refuse("A division by a recorded value has no opcode", "Multiply by a value instead.")
+        b.builder.reject("A division by a recorded value has no opcode", "Multiply by a value instead.")
     inverse: Any = 1.0 / b
     return _mul(a, inverse)
 
@@ -108,7 +108,7 @@ def _binary(opcode: str, with_constant: str, a: Any, b: Any) -> Symbol:
             return a  # what an optional term looks like when it is absent
         return symbol_of(builder, builder.emit(with_constant, a.content, channels=channels, constants=(constant,)))
     if b.content.channels != channels:
-        builder.refuse(
+        builder.reject(
             f"Values of {channels} and of {b.content.channels} channels are combined",
             "Channels are never broadcast: make the counts equal.",
         )
@@ -120,12 +120,12 @@ def _per_channel(builder: Builder, constant: Any, channels: int) -> NDArray[Any]
     if array.size == 1:
         return np.full(channels, array.reshape(()))
     if array.ndim < 3 or array.shape[-2:] != (1, 1) or array.size != array.shape[-3]:
-        builder.refuse(
+        builder.reject(
             f"A tensor of shape {list(array.shape)} meets a recorded value",
-            "Only numbers and per-channel parameters `[1 c 1 1]` are constants: pass conditions through `ctx.given`.",
+            "Only numbers and per-channel parameters `[1 c 1 1]` are constants: pass conditions through `ctx.external`.",
         )
     if array.size != channels:
-        builder.refuse(f"A parameter of {array.size} channels meets a value of {channels}", "Make the counts equal.")
+        builder.reject(f"A parameter of {array.size} channels meets a value of {channels}", "Make the counts equal.")
     return array.reshape(channels)
 
 
@@ -141,12 +141,12 @@ def _conv2d(
 ) -> Symbol:
     strides = set(stride) if isinstance(stride, (tuple, list)) else {stride}
     # a window may be taken at every n-th site, and a vector is the same at all of them
-    anywhere = isinstance(x, Window) or x.content.level == Phase.GIVEN
+    anywhere = isinstance(x, Window) or x.content.phase == Phase.IMAGE
     apart = strides.pop() if anywhere and len(strides) == 1 else 1
     for name, setting, allowed in (("stride", stride, apart), ("padding", padding, 0), ("groups", groups, 1)):
         values = set(setting) if isinstance(setting, (tuple, list)) else {setting}
         if not values <= {allowed, "valid"}:
-            x.builder.refuse(
+            x.builder.reject(
                 f"A convolution has {name}={setting}",
                 "Neighbours are reached through `ctx.window`, then a VALID convolution of one group; only there may "
                 "it have a stride.",
@@ -157,7 +157,7 @@ def _conv2d(
 
 def _channels_only(x: Symbol, name: str, dim: int) -> None:
     if dim not in (1, -3):
-        x.builder.refuse(f"`{name}` has dim={dim}", "Only channels (dim=1) can be joined or cut.")
+        x.builder.reject(f"`{name}` has dim={dim}", "Only channels (dim=1) can be joined or cut.")
 
 
 @records(torch.cat, torch.concat, torch.concatenate)
@@ -166,10 +166,10 @@ def _cat(tensors: Sequence[Any], dim: int = 1) -> Symbol:
     _channels_only(first, "cat", dim)
     for tensor in tensors:
         if not isinstance(tensor, Symbol):
-            first.builder.refuse("A plain tensor is joined to recorded values", "Pass it through `ctx.given` first.")
+            first.builder.reject("A plain tensor is joined to recorded values", "Pass it through `ctx.external` first.")
         if tensor.shape[2:] != first.shape[2:]:
-            first.builder.refuse("A vector is joined to maps", "Project it with a 1x1 convolution and add it.")
-    return symbol_of(first.builder, first.builder.join([t.content for t in tensors]))
+            first.builder.reject("A vector is joined to maps", "Project it with a 1x1 convolution and add it.")
+    return symbol_of(first.builder, first.builder.concatenate([t.content for t in tensors]))
 
 
 def _cut(x: Symbol, sizes: Sequence[int]) -> tuple[Symbol, ...]:
@@ -185,7 +185,7 @@ def _split(x: Symbol, split_size: int | Sequence[int], dim: int = 0) -> tuple[Sy
         size = split_size
         split_size = [min(size, channels - start) for start in range(0, channels, size)]
     if sum(split_size) != channels:
-        x.builder.refuse(f"A value of {channels} channels is split into {list(split_size)}", "Split all of them.")
+        x.builder.reject(f"A value of {channels} channels is split into {list(split_size)}", "Split all of them.")
     return _cut(x, split_size)
 
 
@@ -207,23 +207,23 @@ def _getitem(x: Symbol, index: Any) -> Symbol:
     if parts[-1] is Ellipsis:
         parts.pop()
     if len(parts) < 2 or not isinstance(parts[1], slice) or any(p != whole for p in (parts[0], *parts[2:])):
-        x.builder.refuse(f"The index {index} picks sites", "Only channels can be sliced: `x[:, a:b]`.")
+        x.builder.reject(f"The index {index} picks sites", "Only channels can be sliced: `x[:, a:b]`.")
     start, stop, step = parts[1].indices(x.content.channels)
     if step != 1 or stop <= start:
-        x.builder.refuse(f"The channel slice {parts[1]} is empty or strided", "Take a run of channels: `x[:, a:b]`.")
+        x.builder.reject(f"The channel slice {parts[1]} is empty or strided", "Take a run of channels: `x[:, a:b]`.")
     return symbol_of(x.builder, x.content.narrow(start, stop - start))
 
 
 @records(F.dropout, F.dropout2d, F.alpha_dropout, F.feature_alpha_dropout)
 def _dropout(x: Symbol, p: float = 0.5, training: bool = True, inplace: bool = False) -> Symbol:
     if training and p > 0:
-        x.builder.refuse("Dropout is in training mode", "Call `model.eval()` before recording.")
+        x.builder.reject("Dropout is in training mode", "Call `model.eval()` before recording.")
     return x
 
 
 @records(F.batch_norm)
 def _batch_norm(x: Symbol, *args: Any, **kwargs: Any) -> Symbol:
-    x.builder.refuse("Batch norm mixes images in training mode and has no opcode", "Use weight norm instead.")
+    x.builder.reject("Batch norm mixes images in training mode and has no opcode", "Use weight norm instead.")
 
 
 @records(Tensor.contiguous)

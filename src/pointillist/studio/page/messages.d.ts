@@ -204,7 +204,7 @@ declare namespace Api {
     order?: string | null;
     size?: [number, number] | null;
     start?: StartImage | null;
-    engine?: "auto" | "cpu" | "cuda" | "cuda-jacobi" | "step";
+    engine?: "auto" | "cpu" | "cuda" | "cuda-jacobi" | "numpy";
     distributions?: boolean;
   }
   interface SampleSpec {
