@@ -52,10 +52,15 @@ def config_field(key: str) -> ConfigField:
         class_name = ast.unparse(_fields(file, class_name)[group].annotation)
     node = _fields(file, class_name)[name]
     kinds = _union(node.annotation, file)
-    kind: Any = kinds[0] if len(kinds) == 1 else str
-    if isinstance(kind, tuple):
-        kind = StrEnum(name.capitalize(), {value: value for value in kind})  # type: ignore[misc]
-    return ConfigField(kind, len(kinds) > 1, _default(node.value), _descriptions(file, class_name)[name])
+    found: Any = kinds[0] if len(kinds) == 1 else str
+    if isinstance(found, tuple):
+        found = _choice(name, found)
+    return ConfigField(found, len(kinds) > 1, _default(node.value), _descriptions(file, class_name)[name])
+
+
+def _choice(name: str, values: tuple[str, ...]) -> Any:
+    """Make an enumeration of the values, which is how typer lists choices."""
+    return StrEnum(name.capitalize(), {value: value for value in values})
 
 
 @cache

@@ -31,7 +31,7 @@ EPILOG = """Examples:
   pointillist evaluate runs/mine held-out/ --json"""
 
 # settings of how images become levels apply to every data set; those of how a source is split and named do not
-_READING = ("size", "fit", "resample", "binarise", "threshold")
+_READING = ("size", "resize_mode", "resample", "binarise", "threshold")
 _METRICS = "Condition metrics"
 
 

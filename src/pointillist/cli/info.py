@@ -177,9 +177,9 @@ def data_facts(name: str, sets: list[str]) -> dict[str, Any]:
         "classes": list(first.classes),
         "images_per_class": _counts(splits),
         "captions": first.texts is not None,
-        "attributes": {name: list(values) for name, values in first.columns.values.items()},
-        "vector": None if first.columns.vectors is None else first.columns.vectors.shape[1],
-        "hint": None if first.columns.hints is None else list(first.columns.hints.shape[1:]),
+        "attributes": {name: list(values) for name, values in first.annotations.values.items()},
+        "vector": None if first.annotations.vectors is None else first.annotations.vectors.shape[1],
+        "hint": None if first.annotations.hints is None else list(first.annotations.hints.shape[1:]),
         "notes": list(first.notes),
     }
 

@@ -249,7 +249,7 @@ def infer_condition_configs(
     Raises:
         ConfigError: if a hint is derived from the images, and the data have hints too.
     """
-    columns, before = data.columns, None if source is None else source.config
+    columns, before = data.annotations, None if source is None else source.config
     found: dict[str, Any] = {}
     if columns.attributes:
         found["attributes"] = AttributesConfig(values=dict(columns.values), width=section.attribute_width)
@@ -258,7 +258,7 @@ def infer_condition_configs(
     if section.hint is not None:
         if columns.hints is not None:
             raise ConfigError(
-                f"`hint` (={section.hint!r}) is derived from the images, and `hint_from` gives hints: drop one."
+                f"`hint` (={section.hint!r}) is derived from the images, and `hint_column` gives hints: drop one."
             )
         found["hint"] = HintConfig.derived(section.hint, data.spec).model_copy(update={"width": section.hint_width})
     elif columns.hints is not None:

@@ -25,7 +25,7 @@ RESUMABLE = {
     *(f"train.intervals.{name}" for name in IntervalsConfig.model_fields),
 }
 """Settings that may change when a run is resumed: its length, hardware and intervals."""
-INHERITED = ("size", "fit", "resample", "binarise", "threshold")
+INHERITED = ("size", "resize_mode", "resample", "binarise", "threshold")
 """Data settings that a fine-tuned model takes over from its source, unless they are given."""
 
 

@@ -1,4 +1,4 @@
-"""The textbook network computes the same with masked kernels of full size: a fair baseline."""
+"""The dense masked network computes the same with masked kernels of full size: a fair baseline."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.bench.textbook import as_dense_masked
+from pointillist.bench.dense_masked import as_dense_masked
 from pointillist.bench.training import VARIANTS, StepRunner
 from pointillist.errors import EngineError
 from pointillist.networks import entry, names
@@ -50,7 +50,7 @@ def test_masked_taps_learn_nothing() -> None:
 
 
 def test_another_network_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A textbook network with a mask of ones sees the future, and is no baseline."""
+    """A dense masked network with a mask of ones sees the future, and is no baseline."""
     model = pt.build("pixelcnn", shape=(1, 5, 5), levels=4, channels=4, layers=1, head_channels=4)
     monkeypatch.setattr(CausalConv2d, "masked_weight", lambda self: self.weight)
     with pytest.raises(EngineError, match="differs"):
