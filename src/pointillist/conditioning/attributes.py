@@ -51,9 +51,9 @@ class AttributesConfig(ConditionConfig):
     @classmethod
     def infer(cls, settings: Self | None, data: ImageDataset) -> Self | None:
         """Take the attributes of the data set."""
-        if not data.columns.attributes:
+        if not data.annotations.attributes:
             return settings if settings is not None and settings.values else None
-        return (settings or cls()).model_copy(update={"values": dict(data.columns.values)})
+        return (settings or cls()).model_copy(update={"values": dict(data.annotations.values)})
 
     def check_complete(self) -> None:
         """Check that there are attributes."""
@@ -96,9 +96,9 @@ class AttributeEncoder(ConditionEncoder):
         columns = []
         for name, values in self.values.items():
             numbers = torch.full((len(batch),), NO_LABEL)
-            if name in batch.columns.attributes:
-                rows = match_names(batch.columns.values[name], values, f"The {name}")
-                numbers = rows[torch.from_numpy(batch.columns.attributes[name])]
+            if name in batch.annotations.attributes:
+                rows = match_names(batch.annotations.values[name], values, f"The {name}")
+                numbers = rows[torch.from_numpy(batch.annotations.attributes[name])]
             columns.append(numbers)
         return label_input(torch.stack(columns, 1))
 

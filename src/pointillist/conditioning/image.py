@@ -31,7 +31,8 @@ class HintConfig(ConditionConfig):
     """An image on the grid of each image.
 
     Attributes:
-        rule: how the hint is made from the image itself, such as `lowres:2`; None where the data bring their own.
+        rule: Rule that derives the conditioning image from the image: lowres:2, grey, outline or half:left. None
+            where the data bring their own.
         channels: channels of the hint; from `rule` or the training images if left out.
         image: meaning of its integers; None for floats; likewise.
         width: features of the map that enters every layer.
@@ -68,7 +69,7 @@ class HintConfig(ConditionConfig):
     @classmethod
     def infer(cls, settings: Self | None, data: ImageDataset) -> Self | None:
         """Take the kind of the hints of the data set, or of those that the rule makes of its images."""
-        hints = data.columns.hints
+        hints = data.annotations.hints
         if settings is not None and settings.rule is not None:
             if hints is not None:
                 raise ConfigError(
@@ -78,7 +79,7 @@ class HintConfig(ConditionConfig):
             return settings._made_from(data.spec)
         if hints is None:
             return settings if settings is not None and settings.channels else None
-        kind = {"channels": hints.shape[1], "image": data.columns.hint_spec}
+        kind = {"channels": hints.shape[1], "image": data.annotations.hint_spec}
         return (settings or cls()).model_copy(update=kind)
 
     def _made_from(self, image: ImageSpec) -> Self:
@@ -151,7 +152,7 @@ class ImageConditionEncoder(ConditionEncoder):
             return self.masked(self.preprocessor.of(x.cpu(), self.target))
         if batch.hints is None:
             return self.parse(None, len(x), (x.shape[2], x.shape[3]))
-        ours, theirs = (self.config.channels, self.config.image), (batch.hints.shape[1], batch.columns.hint_spec)
+        ours, theirs = (self.config.channels, self.config.image), (batch.hints.shape[1], batch.annotations.hint_spec)
         if _kind(*ours) != _kind(*theirs):
             raise ConfigError(
                 f"The hints of the images have {_words(*theirs)}, and the model takes {_words(*ours)}: convert them."

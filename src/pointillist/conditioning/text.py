@@ -37,8 +37,9 @@ class TextConfig(ConditionConfig):
     """A caption for each image.
 
     Attributes:
-        encoder: `use`, `minilm:FOLDER` or `clip:FOLDER`; `learned` for words and character n-grams that are learned
-            with the model; joined by `+`: `use+learned`; with `+tokens` also cross-attention; `off` for none.
+        encoder: Text encoder: use, learned, use+learned, minilm:FOLDER, clip:FOLDER, each also with +tokens
+            (cross-attention), or off; use where the images have captions. Learned are embeddings of words and
+            character n-grams.
         fingerprint: SHA-256 of the weights of the frozen encoder; `size`: numbers of its vectors. Filled in.
         width: features of each encoding.
         buckets, length: embeddings of words and n-grams, and how many of a prompt are read.

@@ -39,7 +39,7 @@ class VectorConfig(ConditionConfig):
     @classmethod
     def infer(cls, settings: Self | None, data: ImageDataset) -> Self | None:
         """Take the size of the vectors of the data set."""
-        vectors = data.columns.vectors
+        vectors = data.annotations.vectors
         if vectors is None:
             return settings if settings is not None and settings.size else None
         return (settings or cls()).model_copy(update={"size": vectors.shape[1]})
@@ -89,7 +89,7 @@ class VectorEncoder(ConditionEncoder):
 
     def from_batch(self, batch: Batch) -> MaskedValue:
         """Take the vectors of a batch."""
-        vectors = batch.columns.vectors
+        vectors = batch.annotations.vectors
         if vectors is not None and vectors.shape[1] != self.size:
             raise ConfigError(
                 f"The vectors of the images have {vectors.shape[1]} numbers, and the model takes {self.size}: "

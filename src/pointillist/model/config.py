@@ -24,13 +24,13 @@ class ModelSettings(BaseModel):
     """Settings of a model beside its network: the same in `config.json` and under `[model]` of a run file.
 
     Attributes:
-        likelihood: `auto`, `bernoulli`, `categorical` or `mixture`.
-        mixtures: components of a mixture.
-        conditions: settings of each condition, by its kind.
-        position_channels: features of a learned map of pixel positions; 0 for none. It fixes the size of images.
-        order_channels: features of the embedding of the generation order, if there are several.
-        level_channels: features of the embedding of an unordered level.
-        orders: generation orders that it is trained on, the usual one first; see `ordering`.
+        likelihood: Output distribution: bernoulli, categorical, mixture or auto.
+        mixtures: Components of a mixture.
+        conditions: Settings of each condition, by its kind.
+        position_channels: Channels of learned positions; they fix the size of the images.
+        order_channels: Channels of the embedding of the generation order, if there are several.
+        level_channels: Channels of the embedding of an unordered level.
+        orders: Pixel generation orders to train on, separated by commas; raster-all and s-curve-all are eight each.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
