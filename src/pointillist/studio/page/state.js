@@ -118,8 +118,8 @@ export class State {
   /** Number of pixels that can be shown now. */
   get arrived() {
     const late = this.canvases.map((canvas) => (canvas.trace && !canvas.trace.over ? canvas.trace.arrived : Infinity));
-    const there = Math.max(0, ...this.canvases.map((canvas) => canvas.trace?.arrived ?? 0));
-    return Math.min(there, ...late);
+    const arrived = Math.max(0, ...this.canvases.map((canvas) => canvas.trace?.arrived ?? 0));
+    return Math.min(arrived, ...late);
   }
 
   /** Playback speed in pixels per second. */

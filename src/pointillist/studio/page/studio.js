@@ -55,7 +55,7 @@ function render({ model, el }) {
 
   const middle = html("main", { className: "middle" }, toolbar.el, canvasGrid.el, controls.el, notifications.el);
   root.append(header.el, middle, tabs.el, promptPanel.el, pixelPanel.el, gallery.el);
-  el.classList.add("studio-place");
+  el.classList.add("studio-container");
   el.replaceChildren(root);
   state.listeners.push(() => parts.forEach((part) => part.update()));
   const over = new AbortController();
