@@ -1,7 +1,7 @@
 """Latency of the studio compared with `sample`: `python benchmarks/studio.py [MODEL ...] [--rounds N]`.
 
 A server is started like `pointillist studio`, in its own process, with one thread. Then sampling over HTTP and
-`pt.sample` in this process (same model, seeds, engine and threads; no process is started within a measurement) alternate:
+`pt.sample` in this process (same model, seeds, engine and threads; no process starts within a measurement) alternate:
 
 - first pixel: from opening the connection until the first event with pixels arrives;
 - whole image: until the last event arrives, compared with `sample`, in wall and CPU time of the process that works.
