@@ -86,9 +86,7 @@ def test_a_distribution_is_what_trying_every_level_gives(client: TestClient, ser
     assert (answer["channels"][0]["components"] is not None) == (name == "pixelcnn-pp")
 
 
-def test_sampling_probs_are_what_guidance_temperature_and_top_p_make_of_it(
-    client: TestClient, service: StudioService
-) -> None:
+def test_sampling_probs_apply_guidance_temperature_and_top_p(client: TestClient, service: StudioService) -> None:
     """By their definitions, from the distributions with and without the label."""
     model = service.models["gated-pixelcnn"].model
     levels = image_of(model)
@@ -151,10 +149,10 @@ def test_conditions_change_the_bits(client: TestClient, service: StudioService) 
     """An image with a label has the bits of the model conditioned on that label."""
     model = service.models["gated-pixelcnn"].model
     levels = image_of(model)
-    bits = [
-        query(client, "gated-pixelcnn", "score", levels, conditions={"label": label})["bits"]
-        for label in ("cat", "dog")
+    answers = [
+        query(client, "gated-pixelcnn", "score", levels, conditions={"label": label}) for label in ("cat", "dog")
     ]
+    bits = [answer["bits"] for answer in answers]
     x = torch.from_numpy(levels)[None]
     expected = [-float(model.log_prob(x, label=label)) / math.log(2) for label in ("cat", "dog")]
     assert bits == pytest.approx(expected, rel=1e-5)
