@@ -13,13 +13,13 @@ import pointillist as pt
 from pointillist.sampling.api import stream
 from pointillist.sampling.config import SamplingConfig, SamplingKwargs
 from pointillist.sampling.loop import create_stepper
-from tests.laws.strategies import dirty
+from tests.laws.strategies import randomise_weights
 
 
 @pytest.fixture
 def model() -> pt.PixelModel:
     """A labelled RGB model."""
-    return dirty(
+    return randomise_weights(
         pt.build("gated-pixelcnn", shape=(3, 3, 4), levels=4, channels=4, layers=2, head_channels=4, classes=3)
     )
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pointillist.sampling.completion import inpaint
     from pointillist.sampling.config import SamplingConfig
     from pointillist.studio import Studio
-    from pointillist.training import CostEstimate, TrainConfig, TrainResult, estimate_cost, train
+    from pointillist.training import CostEstimate, TrainConfig, TrainResult, estimate_cost, train, train_from_config
     from pointillist.zoo import BundledModel, list_pretrained
 
 _HOMES = {
@@ -60,7 +60,14 @@ _HOMES = {
     "pointillist.sampling.config": ("SamplingConfig",),
     "pointillist.evaluation.likelihood": ("Evaluation", "evaluate"),
     "pointillist.studio": ("Studio",),
-    "pointillist.training": ("CostEstimate", "TrainConfig", "TrainResult", "estimate_cost", "train"),
+    "pointillist.training": (
+        "CostEstimate",
+        "TrainConfig",
+        "TrainResult",
+        "estimate_cost",
+        "train",
+        "train_from_config",
+    ),
     "pointillist.zoo": ("BundledModel", "list_pretrained"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -104,6 +111,7 @@ __all__ = [
     "receptive_field",
     "sample",
     "train",
+    "train_from_config",
 ]
 
 

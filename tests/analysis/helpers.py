@@ -12,7 +12,7 @@ import pointillist as pt
 from pointillist.distributions.likelihoods import LikelihoodName
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
-from tests.laws.strategies import dirty, make_model
+from tests.laws.strategies import make_model, randomise_weights
 
 # grey, RGB by sub-pixels, RGB tied by a mixture, names without an order
 KINDS: dict[str, tuple[ImageSpec, LikelihoodName]] = {
@@ -27,13 +27,13 @@ KINDS: dict[str, tuple[ImageSpec, LikelihoodName]] = {
 def tiny(kind: str, name: str = "gated-pixelcnn", *, labels: bool = False) -> PixelModel:
     """A model of a kind with random weights, in float64."""
     image, likelihood = KINDS[kind]
-    return dirty(make_model(name, image, {"layers": 2}, likelihood=likelihood, labels=labels))
+    return randomise_weights(make_model(name, image, {"layers": 2}, likelihood=likelihood, labels=labels))
 
 
 def grey(height: int, width: int, levels: int = 5, name: str = "gated-pixelcnn", **more: object) -> PixelModel:
     """A grey model of a size."""
     image = pt.ImageSpec.infer((1, height, width), levels)
-    return dirty(make_model(name, image, {"layers": 2}, **more))  # type: ignore[arg-type]
+    return randomise_weights(make_model(name, image, {"layers": 2}, **more))  # type: ignore[arg-type]
 
 
 def every_image(model: PixelModel) -> Tensor:

@@ -12,7 +12,7 @@ from pointillist.analysis import ImageQuery, condition_gain, logit_lens
 from pointillist.model.hooks import run_with_cache, run_with_hooks
 from pointillist.networks import names
 from pointillist.nn.passes import FullPass
-from tests.laws.strategies import dirty, make_model
+from tests.laws.strategies import make_model, randomise_weights
 
 from .helpers import grey, tiny
 
@@ -23,7 +23,7 @@ DEFINED = {"pixelcnn", "gated-pixelcnn", "row-lstm", "diagonal-bilstm", "pixelsn
 @pytest.mark.parametrize("skip", [True, False])
 def test_the_last_depth_is_the_model_and_savings_add_up(name: str, skip: bool) -> None:
     image = pt.ImageSpec.infer((3, 3, 4), 4)
-    model = dirty(make_model(name, image, {"layers": 3, "blocks": 3, "skip": skip}))
+    model = randomise_weights(make_model(name, image, {"layers": 3, "blocks": 3, "skip": skip}))
     x = torch.randint(4, image.shape)
     found = logit_lens(ImageQuery.of(model, x))
     with torch.no_grad():

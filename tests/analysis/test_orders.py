@@ -17,14 +17,14 @@ from pointillist.analysis import (
     surprisal_maps,
 )
 from pointillist.model.hooks import run_with_cache
-from tests.laws.strategies import dirty, make_model
+from tests.laws.strategies import make_model, randomise_weights
 
 ORDERS = ("raster", "raster-bl", "raster-columns-tr")
 
 
 @pytest.fixture
 def model() -> pt.PixelModel:
-    return dirty(make_model("pixelcnn", pt.ImageSpec.infer((1, 3, 4), 5), {"layers": 2}, orders=ORDERS))
+    return randomise_weights(make_model("pixelcnn", pt.ImageSpec.infer((1, 3, 4), 5), {"layers": 2}, orders=ORDERS))
 
 
 @pytest.mark.parametrize("order", ORDERS)

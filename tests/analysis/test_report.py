@@ -24,7 +24,7 @@ from pointillist.analysis import calibration, condition_gain
 from pointillist.analysis.query import ImageQuery
 from pointillist.analysis.report import encoding
 from pointillist.distributions.likelihoods import LikelihoodName
-from tests.laws.strategies import dirty, make_model
+from tests.laws.strategies import make_model, randomise_weights
 
 from .helpers import KINDS, grey, tiny
 
@@ -94,7 +94,7 @@ def test_a_mixture_of_the_largest_kind_has_room() -> None:
 def large(likelihood: LikelihoodName) -> pt.PixelModel:
     settings = {"channels": 6, "layers": 1, "head_channels": 6}
     image = pt.ImageSpec.infer((3, 64, 64), 256)
-    return dirty(make_model("pixelcnn", image, settings, mixtures=10, likelihood=likelihood)).float()
+    return randomise_weights(make_model("pixelcnn", image, settings, mixtures=10, likelihood=likelihood)).float()
 
 
 def test_unused_room_is_not_taken() -> None:

@@ -21,7 +21,7 @@ from pointillist.images import channel_names
 from pointillist.model.arguments import check_site
 from pointillist.model.pixel_model import PixelModel
 from pointillist.ordering import PixelOrder
-from pointillist.visualization import field_picture, png_bytes
+from pointillist.visualization import plot_receptive_field, png_bytes
 
 _INPUTS = 4  # random network inputs for each set of weights: each opens other rectifiers
 _PATIENCE = 6  # sets of weights in a row that add nothing end the search
@@ -81,7 +81,7 @@ class ReceptiveField:
     def image(self) -> Image.Image:
         """Draw one map for each channel, and below them (or beside a single one) the strength."""
         row, column, channel = self.site
-        return field_picture(
+        return plot_receptive_field(
             self.depends, self.earlier, (channel, row, column),
             strength=self.strength, caption=str(self), names=self.channel_names,
         )  # fmt: skip

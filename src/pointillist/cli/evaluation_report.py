@@ -47,7 +47,7 @@ def describe(
 
 def active_conditions(model: PretrainedPixelModel, images: ImageDataset) -> list[str]:
     """List the conditions of the model that the data set has."""
-    config, columns = model.config, images.columns
+    config, columns = model.config, images.annotations
     attributes = config.attributes.values if config.attributes else ()
     present = {
         "label": images.labels is not None,

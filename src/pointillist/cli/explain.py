@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pointillist.cli.output import print_facts, print_json, refuse_existing, size_text
+from pointillist.cli.output import print_facts, print_json, reject_existing, size_text
 from pointillist.cli.settings import FLAG
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def explain(
     from pointillist.analysis import Explanation
     from pointillist.cli.condition_options import parse_conditions
     from pointillist.model.pretrained import load
-    from pointillist.training.precision import resolve_device
+    from pointillist.training.setup import resolve_device
 
     _check(out, maps, label, no_labels, force)
     edits = tuple(parse_edit(text) for text in what_if) if what_if else None
@@ -158,7 +158,7 @@ def _check(out: Path, maps: Path | None, label: str | None, no_labels: bool, for
         raise ConfigError(f"`--out` (={out}) must end in .html: the report is a page.")
     if label is not None and no_labels:
         raise ConfigError(f"`--label` (={label}) and `--no-labels` contradict each other: leave one out.")
-    refuse_existing(out, force)
+    reject_existing(out, force)
     if maps is not None and maps.exists() and (not maps.is_dir() or (any(maps.iterdir()) and not force)):
         raise ConfigError(f"`--maps` (={maps}) must be a new or empty folder: add `--force` to write into it.")
 

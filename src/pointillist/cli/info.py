@@ -162,7 +162,8 @@ def _described(model: PretrainedPixelModel) -> dict[str, Any]:
 def data_facts(name: str, sets: list[str]) -> dict[str, Any]:
     """Describe the images that `load_data` reads from a source."""
     from pointillist.data import load_data
-    from pointillist.training.run_config import RunConfig, assign, parse_assignment
+    from pointillist.training.run_config import RunConfig
+    from pointillist.training.settings_tree import assign, parse_assignment
 
     tree: dict[str, Any] = {"data": {}}
     for key, value in map(parse_assignment, sets):
@@ -176,9 +177,9 @@ def data_facts(name: str, sets: list[str]) -> dict[str, Any]:
         "classes": list(first.classes),
         "images_per_class": _counts(splits),
         "captions": first.texts is not None,
-        "attributes": {name: list(values) for name, values in first.columns.values.items()},
-        "vector": None if first.columns.vectors is None else first.columns.vectors.shape[1],
-        "hint": None if first.columns.hints is None else list(first.columns.hints.shape[1:]),
+        "attributes": {name: list(values) for name, values in first.annotations.values.items()},
+        "vector": None if first.annotations.vectors is None else first.annotations.vectors.shape[1],
+        "hint": None if first.annotations.hints is None else list(first.annotations.hints.shape[1:]),
         "notes": list(first.notes),
     }
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pointillist.cli.output import refuse_existing
+from pointillist.cli.output import reject_existing
 
 if TYPE_CHECKING:
     from pointillist.model.pretrained import PretrainedPixelModel
@@ -33,7 +33,7 @@ def field_facts(
     row, column, channel = parse_site(site)
     if out.suffix.lower() != ".png":
         raise ConfigError(f"`--out` (={out}) must end in .png: the receptive field is a picture.")
-    refuse_existing(out, force)
+    reject_existing(out, force)
     wanted = None if size is None else parse_size(size)
     model, title, trained = named_model(name, wanted, order)
     position = check_site(model, row, column, channel, wanted)
