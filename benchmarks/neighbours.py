@@ -42,7 +42,7 @@ def unfolded(x: Tensor, kernel: Tensor, bias: Tensor, dilation: int) -> Tensor:
     """Every neighbourhood written out, times the mask, times the kernel."""
     size, (height, width) = kernel.shape[2], x.shape[2:]
     reach = size // 2 * dilation
-    places = get_order("s-curve").places(height, width)
+    places = get_order("s-curve").rank(height, width)
     around = np.pad(places, reach, constant_values=height * width)
     rows, columns = np.indices((height, width))
     seen = [around[rows + i * dilation, columns + j * dilation] <= places for i in range(size) for j in range(size)]
@@ -87,8 +87,8 @@ def tap_by_tap(x: Tensor, kernel: Tensor, bias: Tensor, dilation: int) -> Tensor
 
 
 WAYS: dict[str, Convolution] = {
-    "ours": lambda *a: local_convolution(*a, snake=True),
-    "raster": lambda *a: local_convolution(*a, snake=False),
+    "ours": lambda *a: local_convolution(*a, s_curve=True),
+    "raster": lambda *a: local_convolution(*a, s_curve=False),
     "unfold": unfolded,
     "strided": strided,
     "both": both,

@@ -114,15 +114,15 @@ def test_nothing_of_the_size_n_by_n_is_kept_for_the_gradient() -> None:
     assert sum(kept) > sites * sites
 
 
-def test_tokens_are_asked_by_the_formula() -> None:
-    """softmax(q . k / sqrt(d)) v, one image, site and head at a time; tokens that are not there weigh nothing."""
+def test_cross_attention_is_its_formula() -> None:
+    """softmax(q . k / sqrt(d)) v, one image, pixel and head at a time; padding has no weight."""
     torch.manual_seed(0)
     q, k, v = torch.randn(2, 6, 2, 3).double(), torch.randn(2, 4, 6).double(), torch.randn(2, 4, 10).double()
-    there = torch.tensor([[True, True, False, True], [True, False, False, False]])
-    found = cross_attention(q, k, v, there, 2)
+    mask = torch.tensor([[True, True, False, True], [True, False, False, False]])
+    found = cross_attention(q, k, v, mask, 2)
     for b, row, column, head in torch.cartesian_prod(*map(torch.arange, (2, 2, 3, 2))).tolist():
-        one, d, e = there[b], slice(3 * head, 3 * head + 3), slice(5 * head, 5 * head + 5)
+        one, d, e = mask[b], slice(3 * head, 3 * head + 3), slice(5 * head, 5 * head + 5)
         weights = (k[b, one][:, d] @ q[b, d, row, column] / 3**0.5).softmax(0)
         torch.testing.assert_close(found[b, e, row, column], weights @ v[b, one][:, e], rtol=1e-12, atol=1e-12)
-    spoilt = torch.where(there[:, :, None], v, 1e6)
-    torch.testing.assert_close(cross_attention(q, k, spoilt, there, 2), found, rtol=0, atol=0)
+    spoilt = torch.where(mask[:, :, None], v, 1e6)
+    torch.testing.assert_close(cross_attention(q, k, spoilt, mask, 2), found, rtol=0, atol=0)

@@ -1,4 +1,4 @@
-"""A model folder is read safely, whatever it holds, and written whole or not at all."""
+"""Reading a model folder is safe for any contents, and writing is atomic."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def folder(whole: Path, tmp_path: Path) -> Path:
 
 
 def is_refused(folder: Path) -> bool:
-    """Whether the folder is refused by a CheckpointError; any other exception goes through."""
+    """Check that the folder is rejected by a CheckpointError; any other exception goes through."""
     try:
         pt.load(folder)
     except pt.CheckpointError:
@@ -47,7 +47,7 @@ def is_refused(folder: Path) -> bool:
 
 
 @pytest.mark.parametrize("name", [WEIGHTS, CONFIG])
-def test_every_cut_is_refused(folder: Path, name: str) -> None:
+def test_every_cut_is_rejected(folder: Path, name: str) -> None:
     """A file that ends early is never a model."""
     data = (folder / name).read_bytes()
     for length in range(len(data) - (1 if name == CONFIG else 0)):  # the last newline of the settings is no loss
@@ -87,7 +87,7 @@ def test_every_flipped_bit_gives_the_named_error(folder: Path, name: str) -> Non
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".pth", ".bin", ".ckpt", ".pkl"])
-def test_pickles_are_refused_and_never_opened(tmp_path: Path, suffix: str) -> None:
+def test_pickles_are_rejected_and_never_opened(tmp_path: Path, suffix: str) -> None:
     """A pickle runs code when it is opened."""
 
     class Bomb:
@@ -96,10 +96,10 @@ def test_pickles_are_refused_and_never_opened(tmp_path: Path, suffix: str) -> No
 
     path = tmp_path / f"model{suffix}"
     path.write_bytes(pickle.dumps(Bomb()))
-    with pytest.raises(pt.CheckpointError, match=r"is a pickle, which can run code .* is refused"):
+    with pytest.raises(pt.CheckpointError, match=r"is a pickle, which can run code .* is rejected"):
         pt.load(path)
     path.rename(tmp_path / f"pytorch_model{suffix}")
-    with pytest.raises(pt.CheckpointError, match=r"holds no config\.json"):
+    with pytest.raises(pt.CheckpointError, match=r"contains no config\.json"):
         pt.load(tmp_path)
     assert not (tmp_path / "ran").exists()
 
@@ -148,7 +148,7 @@ RGB = {"channels": 3, "height": 2, "width": 2, "levels": 2, "mode": "rgb"}
         lambda c: c.update(format_version=2),
     ],
 )
-def test_hostile_settings_are_refused_without_taking_memory(
+def test_hostile_settings_are_rejected_without_taking_memory(
     folder: Path, change: Callable[[dict[str, Any]], Any]
 ) -> None:
     """Huge, not a number, unknown, of another type, or not those of the weights."""
@@ -173,7 +173,7 @@ def test_hostile_settings_are_refused_without_taking_memory(
     ],
     ids=range(11),
 )  # fmt: skip
-def test_what_is_no_settings_file_is_refused(folder: Path, text: bytes) -> None:
+def test_what_is_no_settings_file_is_rejected(folder: Path, text: bytes) -> None:
     """Not JSON, too deep, too long, not a table."""
     (folder / CONFIG).write_bytes(text)
     with pytest.raises(pt.CheckpointError):
@@ -222,7 +222,7 @@ def test_a_failing_write_leaves_the_old_file(folder: Path, monkeypatch: pytest.M
     assert len(list(folder.iterdir())) == 3
 
 
-def test_a_new_folder_without_weights_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_folder_without_weights_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The weights are written last, so a writer that was killed leaves no model."""
 
     def fail(*_: Any) -> None:
@@ -232,7 +232,7 @@ def test_a_new_folder_without_weights_is_refused(tmp_path: Path, monkeypatch: py
     model = pt.build("pixelcnn", shape=(1, 2, 2), levels=2, channels=1, layers=1)
     with pytest.raises(OSError):  # noqa: PT011 (any)
         model.save_pretrained(tmp_path / "new")
-    with pytest.raises(pt.CheckpointError, match=r"holds no model\.safetensors"):
+    with pytest.raises(pt.CheckpointError, match=r"contains no model\.safetensors"):
         pt.load(tmp_path / "new")
 
 

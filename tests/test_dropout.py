@@ -1,4 +1,4 @@
-"""Dropout with cheap draws: what torch's does, in any layout, from torch's own generator."""
+"""Dropout with a cheaper random mask behaves like torch's, in any memory format and from torch's generator."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from pointillist.nn.dropout import Dropout
+from pointillist.nn.activation import Dropout
 
 
 def scales(x: Tensor, p: float) -> Tensor:
-    """What numbers are multiplied by."""
+    """The factor of each element."""
     return Dropout(p)(x) / x
 
 
@@ -31,20 +31,20 @@ def test_numbers_are_dropped_or_scaled(p: float, size: int, seed: int) -> None:
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.85])
-def test_shares_are_right_at_every_place(p: float) -> None:
-    """Also at each of the four places of a random number, and beside one another; draws of two calls differ."""
+def test_shares_are_right_in_every_lane(p: float) -> None:
+    """Also in each of the four lanes of a random number, and for neighbours; two calls differ."""
     torch.manual_seed(0)
     kept = scales(torch.ones(400_000), p) > 0
-    for place in range(4):
-        assert abs(kept[place::4].float().mean() - (1 - p)) < 0.006
-        both = (kept[place::4] & kept.roll(-1)[place::4]).float().mean()
+    for lane in range(4):
+        assert abs(kept[lane::4].float().mean() - (1 - p)) < 0.006
+        both = (kept[lane::4] & kept.roll(-1)[lane::4]).float().mean()
         assert abs(both - (1 - p) ** 2) < 0.006
     assert not torch.equal(kept, scales(torch.ones(400_000), p) > 0)
     assert (kept & (scales(torch.ones(400_000), p) > 0)).float().mean() - (1 - p) ** 2 < 0.004
 
 
-def test_any_layout_and_precision() -> None:
-    """The layout stays; an input with gaps or repeats is taken as it looks."""
+def test_any_memory_format_and_precision() -> None:
+    """The memory format stays; an input may have gaps or repeats."""
     x = torch.rand(2, 6, 5, 4) + 1
     for given_ in (
         x, x.to(memory_format=torch.channels_last), x[:, ::2], x[:1].expand(3, -1, -1, -1), x.bfloat16(), x.double()

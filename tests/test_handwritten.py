@@ -1,4 +1,4 @@
-"""The hand-written sampler of `benchmarks/` paints what the full pass says: a yardstick must measure the same thing."""
+"""The hand-written sampler of `benchmarks/` agrees with the full pass: a yardstick must measure the same thing."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def model(levels: int, channels: int = 12, layers: int = 3, **settings: Any) -> 
 @pytest.mark.slow
 @pytest.mark.parametrize("levels", [2, 7, 256])
 @pytest.mark.parametrize("settings", [{}, {"first_kernel": 3, "kernel": 5, "layers": 2}])
-def test_paints_what_the_full_pass_says(handwritten: Any, levels: int, settings: dict[str, int]) -> None:
-    """Logits at every site, every draw, and the naive sampler's picture from the same uniforms."""
+def test_samples_as_the_full_pass(handwritten: Any, levels: int, settings: dict[str, int]) -> None:
+    """Logits at every pixel, every draw, and the image of the naive sampler from the same uniforms."""
     ours = model(levels, **settings)
     for batch, height, width in ((1, 6, 7), (2, 1, 1), (17, 5, 3)):
         assert handwritten.check(ours, batch, height, width) < 1e-5
@@ -63,6 +63,6 @@ def test_a_wrong_weight_is_noticed(handwritten: Any, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.slow
 @pytest.mark.parametrize("settings", [{"dilations": (1, 2)}, {"classes": 3}, {"vertical_residual": True}])
-def test_refuses_what_it_was_not_written_for(handwritten: Any, settings: dict[str, Any]) -> None:
+def test_rejects_what_it_was_not_written_for(handwritten: Any, settings: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="hand-written"):
         handwritten.pack(model(4, **settings))

@@ -1,4 +1,4 @@
-"""Maps lie in memory as the weights do, from the canvas to the gradients, and results do not depend on it."""
+"""Feature maps have the memory format of the weights, from the canvas to the gradients; results do not depend on it."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from pointillist.nn.functional.memory_format import channels_last, is_channels_l
 BATCH = 7  # no weight has so many outputs
 
 
-def lies(t: Any) -> str:
-    """`C` site by site, `N` channel by channel, or nothing where both are the same or neither is true."""
+def format_of(t: Any) -> str:
+    """`C` for channels last, `N` for NCHW, or nothing if both or neither apply."""
     if not isinstance(t, Tensor) or t.ndim != 4 or len(t) != BATCH or t.shape[1] == 1 or t.shape[2:] == (1, 1):
         return ""
     return "N" if t.is_contiguous() else "C" if t.is_contiguous(memory_format=torch.channels_last) else ""
 
 
 class Meetings(TorchDispatchMode):
-    """Notes every function that is given two maps of one shape that lie differently."""
+    """Records every function that gets two maps of one shape in different memory formats."""
 
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        maps = [t for t in tree_leaves((args, kwargs)) if lies(t)]
+        maps = [t for t in tree_leaves((args, kwargs)) if format_of(t)]
         for shape in {t.shape for t in maps}:
-            if len({lies(t) for t in maps if t.shape == shape}) > 1 and "copy_" not in str(func):
+            if len({format_of(t) for t in maps if t.shape == shape}) > 1 and "copy_" not in str(func):
                 self.found.append(f"{func} {tuple(shape)}")
         return func(*args, **(kwargs or {}))
 
@@ -46,8 +46,8 @@ def build(name: str, channels: int, **settings: Any) -> pt.PixelModel:
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", names())
-def test_no_two_layouts_meet(name: str, channels: int) -> None:
-    """Forward and backward, in the layout that training uses: where two met, an operation took ten times as long."""
+def test_no_two_memory_formats_meet(name: str, channels: int) -> None:
+    """Forward and backward, in the memory format of training: where two met, an operation took ten times as long."""
     model = build(name, channels).to(memory_format=torch.channels_last).train()
     x = torch.randint(5, (BATCH, channels, 9, 10))
     with Meetings() as meetings:
@@ -55,7 +55,7 @@ def test_no_two_layouts_meet(name: str, channels: int) -> None:
     assert meetings.found == []
 
 
-def test_the_meeting_of_two_layouts_is_noticed() -> None:
+def test_the_meeting_of_two_memory_formats_is_noticed() -> None:
     a = torch.zeros(BATCH, 3, 4, 5)
     with Meetings() as meetings:
         a + channels_last(a)
@@ -65,7 +65,7 @@ def test_the_meeting_of_two_layouts_is_noticed() -> None:
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", names())
-def test_results_do_not_depend_on_the_layout(name: str, channels: int) -> None:
+def test_results_do_not_depend_on_the_memory_format(name: str, channels: int) -> None:
     model = build(name, channels, classes=2).double().eval()
     x = torch.randint(5, (3, channels, 9, 10))
     told = model.told([0, 1, 0], 3)
@@ -84,7 +84,7 @@ def test_results_do_not_depend_on_the_layout(name: str, channels: int) -> None:
     assert torch.equal(*(pt.sample(m, 2, seed=0, engine="naive").levels for m in (model, other)))
 
 
-def test_a_map_of_one_channel_is_laid_out_too() -> None:
+def test_a_map_of_one_channel_has_a_memory_format_too() -> None:
     x = torch.randn(2, 1, 3, 4, requires_grad=True)
     assert not is_channels_last(x)
     y = channels_last(x)

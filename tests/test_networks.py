@@ -68,21 +68,21 @@ def test_a_wrong_setting_is_named(name: str, settings: dict[str, Any], words: st
 
 @pytest.mark.parametrize("dilations", [(), (0,), (1, -1), ("two",)])
 def test_dilations_must_be_positive(dilations: tuple[Any, ...]) -> None:
-    """A step of zero or backwards is refused when the settings are read."""
+    """A step of zero or backwards is rejected when the settings are read."""
     with pytest.raises(ConfigError, match="dilations"):
         config_from_dict("gated-pixelcnn", {"dilations": dilations})
 
 
 @pytest.mark.parametrize(("name", "field"), having("channels", "head_channels"))
-def test_fewer_features_than_sub_pixels_are_refused(name: str, field: str) -> None:
-    """RGB needs a feature for each of R, G and B in every layer, or blue would not see green."""
+def test_fewer_features_than_sub_pixels_are_rejected(name: str, field: str) -> None:
+    """RGB needs a feature for each of R, G and B in every layer, or blue would not read green."""
     with pytest.raises(ConfigError, match="cannot carry 3 sub-pixels"):
         make_model(name, ImageSpec.infer((3, 2, 2), 4), {field: 1})
     make_model(name, ImageSpec.infer((1, 2, 2), 4), {field: 1})
 
 
 @pytest.mark.parametrize(("name", "field"), having("kernel", "first_kernel"))
-def test_even_kernels_are_refused(name: str, field: str) -> None:
+def test_even_kernels_are_rejected(name: str, field: str) -> None:
     """A causal kernel needs a centre."""
     with pytest.raises(ConfigError, match="must be odd"):
         make_model(name, ImageSpec.infer((1, 2, 2), 4), {field: 4})

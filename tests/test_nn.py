@@ -1,4 +1,4 @@
-"""Causal layers, masks, conditions and the keys of places."""
+"""Causal layers, masks, conditions and the keys of layers."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def test_channel_groups_are_contiguous_and_even() -> None:
         assert sizes.max() - sizes.min() <= 1
 
 
-def test_too_few_features_for_the_sub_pixels_are_refused() -> None:
+def test_too_few_features_for_the_sub_pixels_are_rejected() -> None:
     """A group without a feature would hide its sub-pixel from the next ones."""
     with pytest.raises(ConfigError, match="2 features cannot carry 3 sub-pixels"):
         channel_groups(2, 3)
 
 
-def test_see_before() -> None:
+def test_channel_causal_mask() -> None:
     """Mask A, mask B, and None where nothing is masked."""
     groups = channel_groups(3, 3)
     strict, loose = channel_causal_mask(groups, groups, strict=True), channel_causal_mask(groups, groups, strict=False)
@@ -55,7 +55,7 @@ def test_see_before() -> None:
     assert not nothing.any()
 
 
-def test_masks_of_a_measured_model_take_no_memory() -> None:
+def test_masks_on_the_meta_device_take_no_memory() -> None:
     """Under the meta device (as when a checkpoint's shapes are compared) a mask has no storage."""
     with torch.device("meta"):
         groups = channel_groups(300, 3)
@@ -66,7 +66,7 @@ def test_masks_of_a_measured_model_take_no_memory() -> None:
 
 
 @pytest.mark.parametrize("size", [2, 4])
-def test_even_kernels_are_refused(size: int) -> None:
+def test_even_kernels_are_rejected(size: int) -> None:
     """Error: name, value, rule, remedy."""
     groups = channel_groups(2, 1)
     with pytest.raises(ConfigError, match=rf"`kernel_size` \(={size}\) must be odd.*Try {size + 1}"):
@@ -75,8 +75,8 @@ def test_even_kernels_are_refused(size: int) -> None:
         MaskedConv2d(2, 2, size, in_groups=groups, out_groups=groups, strict=True)
 
 
-def test_kernels_are_sliced_to_the_taps_that_can_be_seen() -> None:
-    """No weight is stored for rows below, and none for the own site where it may not be seen at all."""
+def test_kernels_are_sliced_to_the_taps_that_may_be_read() -> None:
+    """No weight is stored for rows below, and none for the pixel itself if it may not be read at all."""
     one = channel_groups(2, 1)
     assert MaskedConv2d(2, 2, 5, in_groups=one, out_groups=one, strict=True).weight.shape == (2, 2, 3, 5)
     assert VerticalConv2d(2, 2, 5, strict=True).weight.shape == (2, 2, 2, 5)
@@ -134,8 +134,8 @@ def test_a_condition_is_a_bias_and_absent_without_one() -> None:
     torch.testing.assert_close(found, expected)
 
 
-def test_every_layer_knows_its_place() -> None:
-    """Keys are module paths, so they are the same for two copies of a model; an unplaced layer has a key of its own."""
+def test_keys_are_module_paths() -> None:
+    """Two copies of a model have the same keys; a layer without a scope has a key of its own."""
     root = torch.nn.ModuleDict(
         {
             "a": ConditionBias(ConditionDims(1), torch.zeros(2).long()),

@@ -1,4 +1,4 @@
-"""Orders: sixteen walks, what turns an image to each, and the likelihood by one order or averaged over several."""
+"""Generation orders: the sixteen curves, the raster frame, and models that support several orders."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 import pointillist as pt
 from pointillist.ordering import ORDERS, RASTER, PixelOrder, get_order, parse_orders
-from pointillist.training.epoch_sampler import order_of_step
-from tests.laws.strategies import dirty, make_model
+from pointillist.training.batches import order_of_step
+from tests.laws.strategies import make_model, randomise_weights
 
 sizes = st.tuples(st.integers(1, 5), st.integers(1, 5))
 
 
 @pytest.mark.parametrize(
-    ("name", "places"),
+    ("name", "rank"),
     [
         ("raster", [[0, 1, 2], [3, 4, 5]]),
         ("raster-tr", [[2, 1, 0], [5, 4, 3]]),
@@ -32,48 +32,48 @@ sizes = st.tuples(st.integers(1, 5), st.integers(1, 5))
         ("s-curve-columns-tr", [[4, 3, 0], [5, 2, 1]]),
     ],
 )
-def test_a_walk_is_the_one_of_its_name(name: str, places: list[list[int]]) -> None:
+def test_an_order_is_the_one_of_its_name(name: str, rank: list[list[int]]) -> None:
     """Written out for 2x3 images."""
-    assert ORDERS[name].places(2, 3).tolist() == places
+    assert ORDERS[name].rank(2, 3).tolist() == rank
 
 
-def walked(order: PixelOrder, height: int, width: int) -> list[tuple[int, int]]:
-    """The sites of an image in an order, written out from its name alone."""
+def sites_by_name(order: PixelOrder, height: int, width: int) -> list[tuple[int, int]]:
+    """The pixel positions of an image in an order, derived from its name alone."""
     rows = list(range(height))[:: -1 if order.name.endswith(("-bl", "-br")) else 1]
     columns = list(range(width))[:: -1 if order.name.endswith(("-tr", "-br")) else 1]
     across = "-columns" in order.name
     lines, line = (columns, rows) if across else (rows, columns)
-    snake = order.name.startswith("s-curve")
-    sites = [(a, b) for n, a in enumerate(lines) for b in (line[::-1] if snake and n % 2 else line)]
+    s_curve = order.name.startswith("s-curve")
+    sites = [(a, b) for n, a in enumerate(lines) for b in (line[::-1] if s_curve and n % 2 else line)]
     return [(b, a) if across else (a, b) for a, b in sites]
 
 
 @given(name=st.sampled_from(list(ORDERS)), size=sizes)
-def test_sites_turn_as_images_do(name: str, size: tuple[int, int]) -> None:
-    """`walk` agrees with the name; the turned image of places is the plain curve; turning back undoes it."""
+def test_the_raster_frame(name: str, size: tuple[int, int]) -> None:
+    """`sites` agrees with the name, ranks in the raster frame with the curve; `from_raster` inverts `to_raster`."""
     order, (height, width) = ORDERS[name], size
-    assert list(order.walk(height, width)) == walked(order, height, width)
-    places = torch.from_numpy(order.places(height, width))
-    turned = order.turn(places)
-    curve = ORDERS["s-curve" if order.snake else "raster"]
-    assert tuple(turned.shape) == order.turned_size(height, width)
-    assert torch.equal(turned, torch.from_numpy(curve.places(*turned.shape)))
-    assert torch.equal(order.turn_back(turned), places)
+    assert list(order.sites(height, width)) == sites_by_name(order, height, width)
+    rank = torch.from_numpy(order.rank(height, width))
+    raster = order.to_raster(rank)
+    curve = ORDERS["s-curve" if order.s_curve else "raster"]
+    assert tuple(raster.shape) == order.raster_size(height, width)
+    assert torch.equal(raster, torch.from_numpy(curve.rank(*raster.shape)))
+    assert torch.equal(order.from_raster(raster), rank)
 
 
-def test_the_sixteen_walks_differ() -> None:
-    """And an S-curve never jumps: each site touches the one before it."""
-    walks = {name: list(order.walk(3, 4)) for name, order in ORDERS.items()}
-    assert len(walks) == len(set(map(tuple, walks.values()))) == 16
-    for name, walk in walks.items():
-        jumps = max(abs(a[0] - b[0]) + abs(a[1] - b[1]) for a, b in itertools.pairwise(walk))
-        assert (jumps == 1) == ORDERS[name].snake
+def test_the_sixteen_orders_differ() -> None:
+    """And an S-curve never jumps: consecutive positions are neighbours."""
+    curves = {name: list(order.sites(3, 4)) for name, order in ORDERS.items()}
+    assert len(curves) == len(set(map(tuple, curves.values()))) == 16
+    for name, sites in curves.items():
+        jumps = max(abs(a[0] - b[0]) + abs(a[1] - b[1]) for a, b in itertools.pairwise(sites))
+        assert (jumps == 1) == ORDERS[name].s_curve
 
 
-def test_names_can_be_lists_texts_and_groups() -> None:
+def test_orders_are_parsed_from_lists_texts_and_groups() -> None:
     """As settings and options give them."""
     assert parse_orders("raster, s-curve-tr") == parse_orders(["raster", "s-curve-tr"]) == ("raster", "s-curve-tr")
-    assert parse_orders("s-curve-all") == tuple(name for name, order in ORDERS.items() if order.snake)
+    assert parse_orders("s-curve-all") == tuple(name for name, order in ORDERS.items() if order.s_curve)
     assert len(parse_orders("raster-all")) == 8
     for wrong, words in (("rastre", "no order 'rastre'"), ("", "no order ''"), ("raster,raster", "none twice")):
         with pytest.raises(pt.ConfigError, match=words):
@@ -82,13 +82,13 @@ def test_names_can_be_lists_texts_and_groups() -> None:
         parse_orders([])
 
 
-def test_a_model_refuses_orders_it_does_not_know() -> None:
-    """In one sentence; other networks than those that mask locally cannot follow an S-curve."""
+def test_a_model_rejects_orders_that_it_was_not_trained_on() -> None:
+    """In one sentence; only networks that mask locally support an S-curve."""
     model = pt.build("pixelcnn", shape=(1, 3, 4), levels=2, preset="tiny", orders="raster-bl,raster")
     x = torch.zeros(1, 1, 3, 4, dtype=torch.int64)
     assert model.order().name == "raster-bl"
     for call in (model.log_prob, model.log_prob_map):
-        with pytest.raises(pt.ConfigError, match="trained on raster-bl, raster"):
+        with pytest.raises(pt.ConfigError, match="trained on: choose one of raster-bl, raster"):
             call(x, order="raster-tr")
     with pytest.raises(pt.ConfigError, match="There is no order 'up'"):
         pt.sample(model, 1, order="up")
@@ -96,28 +96,30 @@ def test_a_model_refuses_orders_it_does_not_know() -> None:
         pt.build("pixelcnn", shape=(1, 3, 4), orders="s-curve")
 
 
-def test_a_model_of_several_orders_is_told_which() -> None:
-    """The vector of the order is heard, beside that of the label."""
-    model = dirty(make_model("pixelcnn", pt.ImageSpec.infer((1, 1, 1), 3), labels=True, orders=("raster", "raster-tr")))
-    x = torch.zeros(1, 1, 1, 1, dtype=torch.int64)  # one site: without being told, both orders are the same
+def test_a_model_of_several_orders_is_conditioned_on_the_order() -> None:
+    """The order has an embedding, beside that of the label."""
+    model = randomise_weights(
+        make_model("pixelcnn", pt.ImageSpec.infer((1, 1, 1), 3), labels=True, orders=("raster", "raster-tr"))
+    )
+    x = torch.zeros(1, 1, 1, 1, dtype=torch.int64)  # one pixel: without the condition both orders are the same
     assert model.log_prob(x, "dog") != model.log_prob(x, "dog", order="raster-tr")
     assert model.log_prob(x, "dog") != model.log_prob(x, "cat")
 
 
 @pytest.mark.parametrize("name", ["raster", "raster-columns-br", "raster-bl"])
-def test_rows_are_reported_as_they_are_painted(name: str) -> None:
-    """Lines of the walk, with the levels of the image as it stands, whatever the orientation."""
-    model = dirty(make_model("pixelcnn", pt.ImageSpec.infer((1, 2, 3), 7), orders=(name,)))
+def test_rows_are_reported_as_they_are_sampled(name: str) -> None:
+    """Rows of the raster frame, with the levels in the orientation of the image."""
+    model = randomise_weights(make_model("pixelcnn", pt.ImageSpec.infer((1, 2, 3), 7), orders=(name,)))
     order, seen = get_order(name), []
-    painted = pt.sample(
+    samples = pt.sample(
         model, 2, seed=0, batch_size=2, on_row=lambda done, lines, levels: seen.append((lines, levels.clone()))
     )
-    lines, length = order.turned_size(2, 3)
+    lines, length = order.raster_size(2, 3)
     assert [count for count, _ in seen] == list(range(1, lines + 1))
     for count, levels in seen:
-        done = torch.from_numpy(order.places(2, 3)) < count * length
-        assert torch.equal(levels, painted.levels * done)
-    assert painted.order == name
+        done = torch.from_numpy(order.rank(2, 3)) < count * length
+        assert torch.equal(levels, samples.levels * done)
+    assert samples.order == name
 
 
 def test_the_order_of_a_step_is_a_function_of_seed_and_step() -> None:
@@ -131,8 +133,8 @@ def test_the_order_of_a_step_is_a_function_of_seed_and_step() -> None:
 
 
 def test_an_animation_shows_the_order(tmp_path: Any) -> None:
-    """`places` is what `animate` takes."""
+    """`animate` takes the rank of each pixel."""
     from pointillist.visualization import animate
 
     images = np.zeros((1, 3, 4, 1), np.uint8)
-    assert animate(images, tmp_path / "a.gif", order=ORDERS["s-curve-columns-br"].places(3, 4)).exists()
+    assert animate(images, tmp_path / "a.gif", order=ORDERS["s-curve-columns-br"].rank(3, 4)).exists()

@@ -1,4 +1,4 @@
-"""The sizes of the papers: how many weights, worked out by hand from the paper's table, and what a site sees."""
+"""The presets of the papers: number of weights, derived by hand from the tables of the papers, and receptive field."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def pixelcnn(layers: int, h: int, top: int, c: int, params: int) -> int:
 
 
 def row_lstm(layers: int, h: int, top: int, c: int, params: int) -> int:
-    """1x3 mask B from 2h to 4 gates (2 taps are left), 1x3 from state to gates, learned start of state and memory."""
+    """1x3 mask B from 2h to 4 gates (2 taps are left), 1x3 from state to gates, learned initial states."""
     block = conv(2 * h, 4 * h, 2) + conv(h, 4 * h, 3, bias=False) + 2 * h + conv(h, 2 * h) + conv(h, top, bias=False)
     return conv(c, 2 * h, 4 * 7) + layers * block + head(2 * h, top, params)
 
@@ -52,7 +52,7 @@ def multiscale(layers: int, h: int, top: int, c: int, params: int) -> int:
 def gated_pixelcnn(layers: int, d: int, kernel: int, top: int, c: int, params: int) -> int:
     """Both stacks of `layers` layers, the first one strict and 7x7, the last one without a residual."""
     half = kernel // 2
-    own = 3 if c == 1 else 4  # to the left of the site, and, where channels are painted in turn, of the site itself
+    own = 3 if c == 1 else 4  # to the left of the pixel, and, if channels are sampled in turn, of the pixel itself
     first = conv(c, 2 * d, 3 * 7) + conv(c, 2 * d, own)
     later = conv(d, 2 * d, (half + 1) * kernel) + conv(d, 2 * d, half + 1)
     after = conv(2 * d, 2 * d) + conv(d, d + top)
@@ -118,7 +118,7 @@ def test_the_sizes_of_released_models() -> None:
 
 
 def complete(up: int, right: int) -> bool:
-    """Every earlier site."""
+    """Every earlier pixel."""
     return up > 0 or right < 0
 
 
@@ -149,7 +149,7 @@ CONTEXT: dict[str, Callable[[int, int], bool]] = {
 
 
 @pytest.mark.parametrize("name", sorted({name for name, preset in PAPERS if preset == "paper-cifar10"}))
-def test_a_site_sees_what_the_paper_says(name: str) -> None:
+def test_the_receptive_field_is_that_of_the_paper(name: str) -> None:
     """Measured with the layers and kernels of the paper, and few features, at one site of a 32 x 32 image."""
     few = dict.fromkeys(("channels", "head_channels", "value_channels"), 6)
     known = entry(name).backbone.Config.model_fields
@@ -161,8 +161,8 @@ def test_a_site_sees_what_the_paper_says(name: str) -> None:
     assert np.array_equal(pt.receptive_field(model, ROW, COLUMN).depends[0], np.array(wanted))
 
 
-def test_the_large_network_of_the_multiscale_model_sees_the_small_image_and_a_triangle() -> None:
-    """All of the small image, wherever it stands, and of the rest what a Row LSTM of 12 layers sees."""
+def test_the_large_network_of_the_multiscale_model_reads_the_small_image_and_a_triangle() -> None:
+    """All of the small image, before and after the pixel, and the rest of the triangle of a Row LSTM with 12 layers."""
     few = {"channels": 6, "head_channels": 6, "small_channels": 6, "map_channels": 6}
     model = pt.build("multiscale-pixelrnn", shape=(1, SIZE, SIZE), levels=4, preset="paper-imagenet32", **few)
     found = pt.receptive_field(model, ROW, COLUMN)

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import pointillist as pt
 from pointillist import zoo
 from pointillist.checkpoint.meta_init import meta_init
-from pointillist.checkpoint.quantization import kind_of
+from pointillist.checkpoint.quantization import weight_dtype
 from pointillist.cli.app import app
 from pointillist.networks import names
 
@@ -51,7 +51,7 @@ def test_a_model_folder_of_that_name_wins_and_another_folder_does_not(tiles: pt.
     other.save_pretrained("tiles")
     assert pt.load("tiles").config.model_type == "pixelcnn"
     Path("tiles/config.json").unlink()
-    with pytest.raises(pt.CheckpointError, match=r"holds no config.json"):
+    with pytest.raises(pt.CheckpointError, match=r"contains no config.json"):
         pt.load("tiles")
 
 
@@ -112,9 +112,20 @@ def test_a_run_becomes_a_shipped_model(tmp_path: Path, monkeypatch: pytest.Monke
     palette = np.array([[0, 0, 0], [200, 0, 0], [0, 200, 0], [0, 0, 200]], np.uint8)
     np.savez(data, index=x, palette=palette, name=names, split=np.repeat(["train", "test"], 10))
     run = tmp_path / "run"
-    options = ["--set", "data.array=index", "--set", "data.palette=palette", "--set", "data.transparent=0"]
-    options += ["--text-from", "name", "--text", "learned", "--preset", "tiny", "--steps", "2", "--out", str(run)]
-    trained = CliRunner().invoke(app, ["train", str(data), *options, "--set", "train.threads=1"])
+    options = ["--set", "data.array=index", "--set", "data.palette=palette", "--set", "data.transparent_index=0"]
+    options += [
+        "--caption-column",
+        "name",
+        "--text-encoder",
+        "learned",
+        "--preset",
+        "tiny",
+        "--steps",
+        "2",
+        "--out",
+        str(run),
+    ]
+    trained = CliRunner().invoke(app, ["train", str(data), *options, "--set", "train.machine.threads=1"])
     assert trained.exit_code == 0, trained.output
     facts = tmp_path / "zoo.toml"
     facts.write_text(
@@ -128,9 +139,15 @@ def test_a_run_becomes_a_shipped_model(tmp_path: Path, monkeypatch: pytest.Monke
     assert "private" not in card + config
     assert "# little: little things" in card
     model = pt.load(folder)
-    assert kind_of(model.state_dict()) == "int8"
+    assert weight_dtype(model.state_dict()) == "int8"
     splits = pt.load_data(
-        data, array="index", palette="palette", transparent=0, text_from="name", spec=model.image, valid_fraction=0.1
+        data,
+        npz_key="index",
+        palette="palette",
+        transparent_index=0,
+        caption_column="name",
+        spec=model.image,
+        valid_fraction=0.1,
     )
     assert f"{pt.evaluate(model, splits.get('test')).bits_per_dim:.4f}" in card
     monkeypatch.setattr(zoo, "ZOO", tmp_path / "zoo")

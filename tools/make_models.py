@@ -1,6 +1,6 @@
-"""Write `docs/models.md` and its pictures from the registry: `python tools/make_models.py` (about half a minute).
+"""Write `docs/models.md` and its figures from the registry: `python tools/make_models.py` (about half a minute).
 
-Run it after adding a model; a test compares the page with the registry. `--text` leaves the pictures as they are.
+Run it after adding a model; a test compares the page with the registry. `--text` writes only the page.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ PAGE = Path(__file__).parents[1] / "docs" / "models.md"
 ROWS = PAGE.with_name("presets.jsonl")
 PICTURES = PAGE.with_name("pictures")
 ROW, COLUMN, PRESET = 20, 13, "small"
-BUSY = 1.5  # load average from which a measurement with one thread is not alone
+BUSY = 1.5  # load average from which other work ran beside a measurement with one thread
 HEAD = f"""# The models
 
 <!-- Made by tools/make_models.py from the registry: do not edit. -->
 
-The pictures show what a model **can** see, measured and not drawn by hand: the parameters of the orange site are
-differentiated with respect to every sub-pixel of the image, in float64 and at random weights. Blue pixels have an
-influence, hatched ones come earlier but have none, dark ones are painted later. Site ({ROW}, {COLUMN}) of 28 x 28 grey
-pixels, preset `{PRESET}`, in raster order, or in an S-curve where a model can follow it. For any model and site, also
-for a trained one with how strongly it listens:
+The figures show the receptive field of each model, measured and not drawn by hand: the parameters of the orange pixel
+are differentiated with respect to every sub-pixel of the image, in float64 and at random weights. Blue pixels have an
+influence, hatched ones come earlier but have none, dark ones are sampled later. Pixel ({ROW}, {COLUMN}) of a 28 x 28
+grey image, preset `{PRESET}`, in raster order, or in an S-curve if the model supports it. The same figure for any model
+and pixel; for a trained model it also shows the strength of the influence:
 
 ```bash
 pointillist info pixelcnn:small --receptive-field 12,7 --out field.png
@@ -39,33 +39,34 @@ pointillist info locally-masked-pixelcnn:small --receptive-field 12,7 --order s-
 pointillist info runs/digits --receptive-field 4,4
 ```
 
-Parameters are for 28 x 28 grey images with 256 levels; those of a paper's preset for the images of the paper.
+Parameters are counted for 28 x 28 grey images with 256 levels; those of a paper's preset for the images of the paper.
 """
-COSTS = """## What training costs
+COSTS = """## Cost of training
 
-Images a second of processor time on one thread, and the peak of memory, for whole training steps of 16 images with 256
-levels (forward, backward, Adam, average of weights). {where}. `python benchmarks/measure_presets.py` measures it anew.
+Images per second of processor time on one thread, and peak memory, for whole training steps of 16 images with 256
+levels (forward, backward, Adam, average of weights). {where}. `python benchmarks/measure_presets.py` repeats the
+measurement.
 
 {table}
 """
-PAPERS = """## The sizes of the papers
+PAPERS = """## Presets of the papers
 
-`--preset paper-...` gives a network its paper's size, and a training its authors' optimiser, schedule, batch and
-average of weights; settings in a file or on the command line win over both. Their numbers of parameters are worked out
-by hand in `tests/test_papers.py`, and what a site sees is measured there; [comparisons.md](comparisons.md) has them
-beside released models. We have read the authors' code where there is some (PixelCNN++, PixelSNAIL), but none of the
-papers' own PDFs: what comes from write-ups or from memory, and what we had to choose, is marked.
+`--preset paper-...` selects the network size of a paper and the optimiser, schedule, batch size and weight averaging of
+its authors; settings in a run config or on the command line override both. `tests/test_papers.py` derives their numbers
+of parameters by hand and measures their receptive fields; [comparisons.md](comparisons.md) compares them with released
+models. We have read the authors' code where it is public (PixelCNN++, PixelSNAIL), but none of the papers' own PDFs:
+figures from write-ups or from memory, and our own choices, are marked.
 """
 
 
 def page() -> str:
-    """The whole page."""
+    """Write the whole page."""
     summaries = pt.list_models()
     return "\n".join([HEAD, costs(), *map(_section, summaries), papers()])
 
 
 def costs() -> str:
-    """What training each of our presets costs, as `measure_presets.py` found it."""
+    """Write the table of training costs from the results of `measure_presets.py`."""
     lines = ROWS.read_text(encoding="utf-8").splitlines() if ROWS.exists() else []
     every: list[Row] = [json.loads(line) for line in lines]
     found: dict[tuple[str, str], dict[tuple[str, str], Row]] = {}
@@ -102,22 +103,22 @@ def _section(summary: ModelSummary) -> str:
 | likelihoods | {likelihoods} |
 | orders | {"; ".join(f"{kind}, from each corner, along rows or columns (8)" for kind in summary.orders)} |
 
-![What {name} sees from one site](pictures/{name}.png)
+![Receptive field of {name}](pictures/{name}.png)
 """
 
 
 def papers() -> str:
-    """The presets of the papers: settings, training, source, and what is not verified."""
+    """Write the presets of the papers: settings, training, source, and unverified figures."""
     parts = [PAPERS]
     for name in names():
         for preset, paper in entry(name).papers.items():
             shape = " x ".join(map(str, paper.shape[1:])) + (" RGB" if paper.shape[0] == 3 else "")
-            told = [("network", paper.network), ("model", paper.model), ("training", paper.train)]
-            lines = [f"| {what} | {_settings(settings)} |" for what, settings in told if settings]
+            parts_of = [("network", paper.network), ("model", paper.model), ("training", paper.train)]
+            lines = [f"| {name_of} | {_settings(settings)} |" for name_of, settings in parts_of if settings]
             parts.append(
                 f"### `{name}` {preset}\n\n| | |\n|---|---|\n| images | {shape}, {paper.levels} levels |\n"
                 + "\n".join([*lines, f"| source | {paper.source} |"])
-                + "".join(f"\n| **not verified** | {fault} |" for fault in paper.unverified)
+                + "".join(f"\n| **not verified** | {figure} |" for figure in paper.unverified)
                 + "\n"
             )
     return "\n".join(parts)
@@ -128,7 +129,7 @@ def _settings(settings: Mapping[str, Any]) -> str:
 
 
 def draw() -> None:
-    """The picture of each model."""
+    """Draw the receptive field of each model."""
     for summary in pt.list_models():
         order = "s-curve" if "S-curve" in summary.orders else "raster"
         model = pt.build(summary.name, shape=(1, 28, 28), preset=PRESET, orders=order)

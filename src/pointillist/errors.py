@@ -1,16 +1,16 @@
-"""Errors a user can cause. Each message is one sentence: what, the value, the rule, the remedy."""
+"""Errors that a user can cause. Each message is one sentence: name, value, rule, remedy."""
 
 from typing import Any
 
 
 class PointillistError(Exception):
-    """Base of every error this package raises on purpose; the command line prints it and exits with code 2."""
+    """Base of all errors that this package raises on purpose; the command line prints them and exits with code 2."""
 
 
 class ConfigError(PointillistError):
-    """A setting has a value that its rule forbids.
+    """A setting has an invalid value.
 
-    Not a ValueError: pydantic would wrap that, and the sentence would be lost in its report.
+    Not a `ValueError`: pydantic would wrap it, and the sentence would be lost in its report.
     """
 
 
@@ -19,7 +19,7 @@ class ShapeError(PointillistError, ValueError):
 
 
 class DataError(PointillistError, ValueError):
-    """Images, labels or captions cannot be read or do not belong together."""
+    """Images, labels or captions cannot be read, or do not match each other."""
 
 
 class CheckpointError(PointillistError):
@@ -27,29 +27,39 @@ class CheckpointError(PointillistError):
 
 
 class CausalityError(PointillistError):
-    """A layer reads a site that is not known yet, or does what cannot be replayed site by site."""
+    """A layer reads a pixel that is not sampled yet, or contains an operation that cannot run pixel by pixel."""
 
 
 class EngineError(PointillistError):
-    """A sampler was asked for that is not there or cannot run this model."""
+    """A sampling engine does not exist, is not available, or cannot run this model."""
 
 
 class TrainingError(PointillistError):
-    """Training cannot go on: the loss is not finite or diverges, or a run cannot be resumed."""
+    """Training cannot continue: the loss is not finite or diverges, or a run cannot be resumed."""
 
 
 class MissingExtraError(PointillistError, ImportError):
-    """An optional dependency is not installed."""
+    """An optional dependency is not installed.
+
+    Args:
+        feature: what needs it, as the subject of the message.
+        extra: name of the extra that installs it.
+    """
 
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(f"{feature} needs the extra `{extra}`: run `pip install 'pointillist[{extra}]'`.")
 
 
-def sentence(error: Any, what: str) -> str:
-    """A pydantic ValidationError as one sentence: the first fault, its value and its rule."""
-    fault = error.errors()[0]
-    where = ".".join(str(part) for part in fault["loc"]) or what
-    if fault["type"] == "extra_forbidden":
+def format_validation_error(error: Any, what: str) -> str:
+    """Format a pydantic `ValidationError` as one sentence: the name, value and rule of its first error.
+
+    Args:
+        error: the error.
+        what: description of the settings with an article, for example "a setting of pixelcnn".
+    """
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or what
+    if first["type"] == "extra_forbidden":
         return f"`{where}` is not {what}: check its spelling."
-    message = str(fault["msg"])
-    return f"`{where}` (={fault.get('input')!r}) is not valid for {what}: {message[0].lower()}{message[1:]}."
+    message = str(first["msg"])
+    return f"`{where}` (={first.get('input')!r}) is not valid for {what}: {message[0].lower()}{message[1:]}."

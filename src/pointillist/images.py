@@ -1,4 +1,4 @@
-"""An image is a grid of integers: what its levels mean, and how pictures become levels and back."""
+"""Images as grids of integer levels: their meaning, and conversion from and to 8-bit pictures."""
 
 from __future__ import annotations
 
@@ -22,14 +22,20 @@ OPAQUE = 128  # an alpha below this is "transparent" in a palette image
 
 
 class ImageSpec(BaseModel):
-    """What the integers of an image mean.
+    """The shape of an image, and the meaning of its integers.
 
     Attributes:
-        channels, height, width: the grid, `c h w`.
-        levels: number of values a sub-pixel can take, 2 to 65,536; a picture (8 bits) has at most 256.
+        channels, height, width: shape of the grid, `c h w`.
+        levels: number of values of a sub-pixel, 2 to 65,536; at most 256 for a picture (8 bits).
         ordered: whether a level is a quantity (grey, RGB) or a name (palette index, tile, code).
         mode: `grey`, `rgb`, `rgba`, `palette` or `codes` (a grid of integers that is not a picture by itself).
-        palette: RGBA colours of the levels, for `palette` only.
+        palette: RGBA colour of each level, for `palette` only.
+
+    Example:
+        ```python
+        image = ImageSpec.infer((3, 32, 32))
+        image.mode, image.dims  # ("rgb", 3072)
+        ```
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,7 +68,11 @@ class ImageSpec(BaseModel):
 
     @classmethod
     def infer(cls, shape: Sequence[int], levels: int = 256, ordered: bool = True) -> ImageSpec:
-        """The natural reading of `(c, h, w)`: 1, 3, 4 ordered channels are grey, RGB, RGBA; anything else is codes."""
+        """Infer the mode from a shape `(c, h, w)`: 1, 3, 4 ordered channels are grey, RGB, RGBA, all else is codes.
+
+        Raises:
+            ConfigError: if the shape does not have three positive sides.
+        """
         if len(shape) != 3:
             raise ConfigError(f"`shape` (={tuple(shape)}) must be (channels, height, width), for example (1, 28, 28).")
         c, h, w = (int(n) for n in shape)
@@ -76,18 +86,21 @@ class ImageSpec(BaseModel):
 
     @property
     def dims(self) -> int:
-        """Number of sub-pixels: what "per dimension" divides by."""
+        """Number of sub-pixels: the divisor of bits per dimension."""
         return self.channels * self.height * self.width
 
     def resized(self, height: int, width: int) -> ImageSpec:
-        """The same kind of image on another grid."""
+        """Return the same kind of image with another height and width."""
         return self.model_copy(update={"height": height, "width": width})
 
     def recoloured(self, palette: Sequence[Sequence[int]]) -> ImageSpec:
-        """The same levels in other colours, RGB or RGBA, one for each; what is transparent stays so.
+        """Replace the palette; transparent levels stay transparent.
+
+        Args:
+            palette: an RGB or RGBA colour for each level, 0 to 255.
 
         Raises:
-            ConfigError: if there is no palette to change, or there are too few colours.
+            ConfigError: if the image has no palette, or there are too few colours.
         """
         if self.palette is None:
             raise ConfigError(f"`palette` cannot recolour {self.mode} images: it takes a model of palette images.")
@@ -98,7 +111,10 @@ class ImageSpec(BaseModel):
         return ImageSpec(**{**self.model_dump(), "palette": mixed})
 
     def to_levels(self, images: Any) -> Int[Tensor, "b c h w"]:
-        """Pictures to levels: uint8 arrays `n h w [c]` or one `h w [c]`, a PIL image, or a list of them.
+        """Convert pictures to levels.
+
+        Args:
+            images: uint8 arrays `n h w [c]`, one array `h w [c]`, a PIL image, or a list of PIL images.
 
         Raises:
             DataError: if the pictures have another mode, channel count or dtype.
@@ -110,7 +126,12 @@ class ImageSpec(BaseModel):
         return torch.from_numpy(quantise(array, self.levels).transpose(0, 3, 1, 2).astype(np.int64))
 
     def to_images(self, levels: Int[Tensor, "b c h w"] | np.ndarray) -> np.ndarray:
-        """Levels to uint8 pictures `n h w c` (palette images as RGBA). The inverse of `to_levels` on every level."""
+        """Convert levels to uint8 pictures `n h w c` (RGBA for palette images); `to_levels` inverts it.
+
+        Raises:
+            ShapeError: if `levels` is not a batch with the channels of the image.
+            ConfigError: if there are more than 256 levels, which no picture can show.
+        """
         x = np.asarray(levels)
         if x.ndim != 4 or x.shape[1] != self.channels:
             raise ShapeError(f"Levels of shape {x.shape} must be (n, {self.channels}, h, w).")
@@ -124,12 +145,12 @@ class ImageSpec(BaseModel):
         return dequantise(x, self.levels).transpose(0, 2, 3, 1)
 
     def to_pil(self, levels: Int[Tensor, "b c h w"] | np.ndarray) -> list[Image.Image]:
-        """Levels to PIL images; channel counts that are no picture are shown as their first channel."""
+        """Convert levels to PIL images; the first channel represents codes with several channels."""
         return [as_pil(a) for a in self.to_images(levels)]
 
 
 def quantise(values: np.ndarray, levels: int) -> np.ndarray:
-    """8-bit values to levels: `v >> (8 - bits)` for powers of two, `round(v (L-1) / 255)` otherwise."""
+    """Quantise 8-bit values to levels: `v >> (8 - bits)` for powers of two, `round(v (L-1) / 255)` otherwise."""
     if levels & (levels - 1) == 0:
         return (values >> (8 - (levels.bit_length() - 1))).astype(np.uint8)
     # round half up in integers: no level depends on the platform's floating point
@@ -137,12 +158,20 @@ def quantise(values: np.ndarray, levels: int) -> np.ndarray:
 
 
 def dequantise(x: np.ndarray, levels: int) -> np.ndarray:
-    """Levels to 8-bit values, `round(255 l / (L-1))`; `quantise` takes every one back to its level."""
+    """Convert levels to 8-bit values, `round(255 l / (L-1))`; `quantise` inverts it."""
     return ((x.astype(np.int64) * 510 + (levels - 1)) // (2 * (levels - 1))).astype(np.uint8)
 
 
 def nearest_colour(rgba: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:
-    """Index of the nearest palette colour (squared RGB distance); transparent pixels take the transparent entry."""
+    """Find the nearest palette colour (squared RGB distance); transparent pixels take the transparent entry.
+
+    Args:
+        rgba: uint8 pixels `... 4`.
+        palette: RGBA colours.
+
+    Returns:
+        Indices into the palette, `...`.
+    """
     table = np.asarray(palette, np.int64)
     clear = np.flatnonzero(table[:, 3] < OPAQUE)
     solid = np.flatnonzero(table[:, 3] >= OPAQUE)
@@ -162,17 +191,17 @@ def nearest_colour(rgba: np.ndarray, palette: Sequence[Sequence[int]]) -> np.nda
 
 
 def clean_alpha(rgba: np.ndarray) -> np.ndarray:
-    """Straight alpha with the colour of fully transparent pixels set to zero, so that one picture has one code."""
+    """Set the colour of fully transparent pixels to zero, so that a picture has only one encoding."""
     return np.where(rgba[..., 3:] == 0, np.uint8(0), rgba)
 
 
 def as_pil(array: np.ndarray) -> Image.Image:
-    """One uint8 picture `h w c` as PIL; a channel count that is no picture shows its first channel."""
+    """Convert a uint8 picture `h w c` to PIL; without 3 or 4 channels, show the first one."""
     return Image.fromarray(array if array.shape[-1] in (3, 4) else np.ascontiguousarray(array[..., 0]))
 
 
 def _as_uint8(images: Any, spec: ImageSpec) -> np.ndarray:
-    """Anything picture-like to uint8 `n h w c` in the channels of `spec` (palette images: RGBA)."""
+    """Convert arrays and PIL images to uint8 `n h w c` with the channels of `spec` (RGBA for palette images)."""
     if isinstance(images, Image.Image):
         images = [images]
     if isinstance(images, (list, tuple)) and images and isinstance(images[0], Image.Image):
@@ -204,7 +233,7 @@ _CHANNEL_NAMES = {"grey": ("",), "rgb": ("red", "green", "blue"), "rgba": ("red"
 
 
 def channel_names(spec: ImageSpec) -> tuple[str, ...]:
-    """Names of the channels, for labels; empty where there is one."""
+    """Names of the channels for labels; an empty name if there is only one."""
     count = spec.channels
     numbered = ("",) if count == 1 else tuple(f"channel {c}" for c in range(count))
     return _CHANNEL_NAMES.get(spec.mode, numbered)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.checkpoint.quantization import KINDS, from_int8, to_int8
+from pointillist.checkpoint.quantization import QUANTIZED_DTYPES, dequantize_int8, quantize_int8
 from pointillist.engine.cpu import CpuStepper, weight_packing
 from pointillist.engine.cpu.weight_formats import WeightFormat, smallest
 from pointillist.engine.cpu.weight_packing import Packing
@@ -24,7 +24,7 @@ def rounded(seed: int, k: int, n: int) -> FloatArray:
     """A matrix `[k, n]` as an int8 model has it, with columns of very different sizes."""
     random = np.random.default_rng(seed)
     weight = torch.from_numpy(random.normal(size=(n, k)) * np.exp(4 * random.normal(size=(n, 1)))).float()
-    return np.ascontiguousarray(from_int8(*to_int8(weight)).numpy().T)
+    return np.ascontiguousarray(dequantize_int8(*quantize_int8(weight)).numpy().T)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -68,7 +68,7 @@ def test_what_is_neither_stays(change: str) -> None:
     assert found.numbers is matrix
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", QUANTIZED_DTYPES)
 @pytest.mark.parametrize("name", names())
 def test_a_model_paints_the_same_bits(name: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whole images and single sites, whichever way matrices are stored, at any batch size."""

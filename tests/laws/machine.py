@@ -50,12 +50,12 @@ class Recorded:
 def recorded(model: PixelModel, condition: Condition, x: Tensor) -> Iterator[Recorded]:
     """The stages, each told what it would be told."""
     order = model.order()
-    turned, told = order.turn(x), model.in_order(condition, order)
+    turned, told = order.to_raster(x), model.in_order(condition, order)
     height, width = turned.shape[2:]
     known = torch.zeros(height, width, dtype=torch.bool)
     coarse = None
     for stage in model.stages(height, width):
-        program = record_stage(model, stage, stage.told(coarse, told), height, width, order)
+        program = record_stage(model, stage, stage.condition(coarse, told), height, width, order)
         yield Recorded(stage, program, stage.grid(turned).contiguous(), ~stage.grid(known))
         coarse = model.canvas(stage.grid(turned))
         known[:: stage.step, :: stage.step] = True
@@ -114,8 +114,8 @@ def check_machine_equals_full(model: PixelModel, x: Tensor, told: ConditionInput
     doubled = copy.deepcopy(model).double()
     with inference_mode(model), inference_mode(doubled):
         condition = model.condition(told, len(x))
-        full = model.order().turn(model.params(x, condition))
-        exact = model.order().turn(doubled.params(x, doubled.condition(told, len(x))))
+        full = model.order().to_raster(model.params(x, condition))
+        exact = model.order().to_raster(doubled.params(x, doubled.condition(told, len(x))))
         for part in recorded(model, condition, x):
             found = machine_params(model, part)
             new = part.new.numpy()

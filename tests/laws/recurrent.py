@@ -1,4 +1,4 @@
-"""Laws of recurrent layers alone: what lies beyond the border; right to left is the mirror of left to right."""
+"""Properties of recurrent layers alone: zeros beyond the border; right to left is the mirror of left to right."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Along = Literal["rows", "diagonals"]
 Site = tuple[int, int]
 
 
-def walk(
+def site_by_site(
     gates: Tensor,
     matrices: dict[Site, Tensor],
     hidden: Tensor,
@@ -22,7 +22,7 @@ def walk(
     carry: Site,
     outside: float = 0.0,
 ) -> Tensor:
-    """An LSTM from site to site: `matrices` by the neighbour that they read, the memory of the neighbour `carry`.
+    """Run an LSTM from site to site: `matrices` by the neighbour that they read, the memory of the neighbour `carry`.
 
     Outside the image lies `outside`, and in the direction of `carry` the initial state.
     """
@@ -62,16 +62,16 @@ def recur(cell: LSTMCellParams, gates: Tensor, *, reverse: bool = False) -> Tens
     return FullPass().recur("key", cell, gates, reverse=reverse)
 
 
-def check_walk(cell: LSTMCellParams, gates: Tensor, *, reverse: bool) -> None:
+def check_site_by_site(cell: LSTMCellParams, gates: Tensor, *, reverse: bool) -> None:
     """All sites at once equal one site after the other, in values and in every gradient."""
     gates = gates.requires_grad_()
     matrices = dict(zip(cell.taps(reverse=reverse), cell.weight, strict=True))
-    slow = walk(gates, matrices, cell.hidden, cell.memory, cell.carry(reverse=reverse))
+    slow = site_by_site(gates, matrices, cell.initial_hidden, cell.initial_cell, cell.carry(reverse=reverse))
     fast = recur(cell, gates, reverse=reverse)
     assert fast.shape == slow.shape
     torch.testing.assert_close(fast, slow, rtol=1e-12, atol=1e-12)
     towards = torch.randn_like(slow)
-    of = [gates, cell.weight, cell.hidden, cell.memory]
+    of = [gates, cell.weight, cell.initial_hidden, cell.initial_cell]
     for a, b in zip(*(torch.autograd.grad((y * towards).sum(), of) for y in (fast, slow)), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-11)
 
@@ -92,7 +92,7 @@ def check_outside_is_zero() -> None:
     A site with output and write gates closed, and forget gates too, has hidden and memory zero: the same as no site.
     """
     cell = random_cell("diagonals")
-    cell = LSTMCellParams("diagonals", cell.weight, cell.hidden * 0, cell.memory * 0)
+    cell = LSTMCellParams("diagonals", cell.weight, cell.initial_hidden * 0, cell.initial_cell * 0)
     gates = torch.randn(2, 12, 3, 4, dtype=torch.float64)
     framed = torch.full((2, 12, 5, 5), -1e3, dtype=torch.float64)
     framed[:, :, 1:4, 1:] = gates

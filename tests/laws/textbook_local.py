@@ -19,7 +19,7 @@ def masked_convolution(
 ) -> Tensor:
     """Each site uses the taps at earlier places; of its own site what `own` allows.
 
-    The first layer is told, by a kernel of its own, which taps those are.
+    A kernel of its own tells the first layer which taps those are.
     """
     half = layer.weight.shape[2] // 2
     total = layer.bias[:, None, None].expand(len(x), -1, *x.shape[2:])
@@ -41,8 +41,8 @@ def locally_masked_pixelcnn(model: PixelModel, x: Tensor, vector: Tensor | None,
     """In the orientation of the image, from the places of its sites in the order."""
     config, net, groups, order = model.config.backbone, model.backbone, model.ports.groups, model.order()
     assert isinstance(config, LocallyMaskedPixelCNNConfig)
-    x, vector, positions = (None if t is None else order.turn_back(t) for t in (x, vector, positions))  # type: ignore[assignment]
-    places = torch.from_numpy(order.places(*x.shape[2:]))
+    x, vector, positions = (None if t is None else order.from_raster(t) for t in (x, vector, positions))  # type: ignore[assignment]
+    places = torch.from_numpy(order.rank(*x.shape[2:]))
     d, head, params = config.channels, config.head_channels, model.ports.params
     total: Tensor = torch.zeros(())
     for index, layer in enumerate(net.layers):
@@ -60,12 +60,12 @@ def locally_masked_pixelcnn(model: PixelModel, x: Tensor, vector: Tensor | None,
             x = y if first else x + y  # never from the raw image
     z = mix(total.clamp(min=0), net.head.weight[:, :, 0, 0], net.head.bias, rules(groups, head, head)[1])
     z = mix(z.clamp(min=0), net.output.weight[:, :, 0, 0], net.output.bias, rules(groups, params, head)[1])
-    return order.turn(z)
+    return order.to_raster(z)
 
 
 def local_parameters(net: LocallyMaskedPixelCNNConfig, ports: BackboneDims) -> int:
     """By formula, from settings alone, but for the two layers of the head."""
-    d, condition = net.channels, 2 * net.channels * (ports.heard.vector + ports.heard.map)
+    d, condition = net.channels, 2 * net.channels * (ports.condition.vector + ports.condition.map)
     first = 2 * d * ((ports.canvas + 1) * net.first_kernel**2 + 1)
     later = 2 * d * (d * net.kernel**2 + 1)
     out = net.layers * (d + 1) * net.head_channels + (net.layers - 1) * (d + 1) * d

@@ -1,1 +1,1 @@
-"""Files of models: safetensors, config.json, compact weights. Nothing in them can run code."""
+"""Model folders: safe files, quantization of weights, and construction without memory."""

@@ -1,6 +1,6 @@
-"""How the tensors of a model lie in its file: rounded matrices as what gives them back.
+"""Encode quantized weights compactly for a file: int8 with scales, or bf16.
 
-Only the file differs: what is read again is the model to the bit.
+Encoding is lossless: decoding gives the weights of the model to the bit.
 """
 
 from __future__ import annotations
@@ -11,56 +11,69 @@ import torch
 from torch import Tensor
 
 from pointillist.checkpoint.files import TensorInfo
-from pointillist.checkpoint.quantization import from_int8, is_matrix, kind_of, output_axis, to_int8
+from pointillist.checkpoint.quantization import (
+    dequantize_int8,
+    is_quantizable,
+    output_axis,
+    quantize_int8,
+    weight_dtype,
+)
 from pointillist.errors import CheckpointError
 
 _SCALE = "_scale"
 
 
 def encode_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors of a model as they are stored: those of a rounded one in int8 (with `NAME_scale`) or bf16."""
-    kind = kind_of(tensors)
+    """Encode the tensors of a model: quantized matrices as int8 with scales (`NAME_scale`), or as bf16.
+
+    Example:
+        ```python
+        model = quantize_weights(model, "int8")
+        encode_tensors(model.state_dict())  # about a quarter of the bytes
+        ```
+    """
+    dtype = weight_dtype(tensors)
     stored: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
-        if kind == "int8" and is_matrix(name, tensor.shape):
-            stored[name], stored[name + _SCALE] = to_int8(tensor)
+        if dtype == "int8" and is_quantizable(name, tensor.shape):
+            stored[name], stored[name + _SCALE] = quantize_int8(tensor)
         else:
-            stored[name] = tensor.bfloat16() if kind == "bf16" and is_matrix(name, tensor.shape) else tensor
+            stored[name] = tensor.bfloat16() if dtype == "bf16" and is_quantizable(name, tensor.shape) else tensor
     return stored
 
 
 def decode_tensors(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of a model, to the bit, from those of `encode_tensors`."""
+    """Decode the tensors of `encode_tensors`, to the bit."""
     found: dict[str, Tensor] = {}
     scales = {name + _SCALE for name, tensor in stored.items() if tensor.dtype == torch.int8}
     for name, tensor in stored.items():
         if tensor.dtype == torch.int8:
-            found[name] = from_int8(tensor, stored[name + _SCALE])
+            found[name] = dequantize_int8(tensor, stored[name + _SCALE])
         elif name not in scales:
             found[name] = tensor.float()
     return found
 
 
 def expanded_shapes(stored: Mapping[str, TensorInfo]) -> dict[str, tuple[int, ...]]:
-    """The shapes that `decode_tensors` will give, before anything is read.
+    """Compute the shapes that `decode_tensors` will return, from the header of a file.
 
     Raises:
-        CheckpointError: if a tensor is of a type that no weights have, or int8 without the scales that belong to it.
+        CheckpointError: if a tensor has a type that weights cannot have, or is int8 without matching scales.
     """
     shapes = {name: tensor.shape for name, tensor in stored.items()}
     for name, tensor in stored.items():
-        if tensor.kind == "I8":
+        if tensor.dtype == "I8":
             scale = stored.get(name + _SCALE)
             wanted = TensorInfo("F32", tensor.shape[output_axis(len(tensor.shape)) :][:1])
-            if not is_matrix(name, tensor.shape) or scale != wanted:
+            if not is_quantizable(name, tensor.shape) or scale != wanted:
                 raise CheckpointError(
-                    f"The int8 weights `{name}` {tensor.shape} have the scales {scale}, and need {wanted}: "
+                    f"The int8 weights `{name}` {tensor.shape} have the scales {scale} but need {wanted}: "
                     "copy the whole folder again."
                 )
             del shapes[name + _SCALE]
-        elif tensor.kind not in ("F64", "F32", "F16", "BF16"):
+        elif tensor.dtype not in ("F64", "F32", "F16", "BF16"):
             raise CheckpointError(
-                f"The weights `{name}` are of type {tensor.kind}, not floating point or int8 with scales: "
+                f"The weights `{name}` are of type {tensor.dtype}, not floating point or int8 with scales: "
                 "copy the whole folder again."
             )
     return shapes

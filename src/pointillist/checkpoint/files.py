@@ -1,8 +1,8 @@
-"""A model folder: `model.safetensors` + `config.json` + a model card. Bytes only; what they mean is `pixel_model.py`'s.
+"""Read and write the files of a model folder: `model.safetensors`, `config.json` and a model card.
 
-Nothing here can execute code from a file: weights are safetensors, settings are JSON, and sizes are compared with what
-the settings promise before anything is allocated. Every file is written aside and renamed, so a reader sees an old
-folder or a new one, never half.
+`model/pretrained.py` builds models from them. Reading a file cannot execute code: weights are safetensors, settings are
+JSON, and shapes are compared with the settings before anything is allocated. Every file is written under a temporary
+name and renamed, so a reader finds either the old file or the new one, never a part.
 """
 
 from __future__ import annotations
@@ -28,25 +28,37 @@ WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 CARD = "README.md"
 FORMAT_VERSION = 1
-SEALS = "pointillist"
+METADATA_KEY = "pointillist"
 MAX_CONFIG_BYTES = 16 * 1024 * 1024
 _PICKLES = {".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle"}
 
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """A tensor as a file describes it: the name of its type (`F32`, `BF16`, `I8`, ...) and its shape."""
+    """The header entry of a tensor in a safetensors file.
 
-    kind: str
+    Attributes:
+        dtype: safetensors name of its type, for example `F32`, `BF16` or `I8`.
+        shape: its shape.
+    """
+
+    dtype: str
     shape: tuple[int, ...]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.shape}"
+        return f"{self.dtype} {self.shape}"
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that replaces it, atomically, when the block ends well."""
+    """Yield a temporary path next to `path`, and atomically replace `path` by it if the block raises nothing.
+
+    Example:
+        ```python
+        with atomic_path(Path("out.json")) as temporary:
+            temporary.write_text("{}")
+        ```
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     os.close(handle)
@@ -61,22 +73,32 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], **seals: str) -> None:
-    """Tensors to a safetensors file with a checksum, atomically."""
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], **metadata: str) -> None:
+    """Write tensors to a safetensors file atomically, with their checksum and more metadata in its header."""
     stored = {name: t.detach().contiguous().cpu() for name, t in tensors.items()}
     with atomic_path(path) as temporary:
-        # one key: the library writes several in random order, and the same weights would not give the same bytes
-        save_file(stored, temporary, {SEALS: json.dumps({"sha256": _digest(stored), **seals}, sort_keys=True)})
+        # a single key: the library writes several in random order, so equal weights would not give equal bytes
+        header = json.dumps({"sha256": _digest(stored), **metadata}, sort_keys=True)
+        save_file(stored, temporary, {METADATA_KEY: header})
 
 
 def write_text(path: Path, text: str) -> None:
-    """Text to a file, atomically."""
+    """Write text to a file atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_model(folder: Path, tensors: Mapping[str, Tensor], config: Mapping[str, Any], card: str) -> None:
-    """A model folder. The weights go last and name their settings: new settings beside old weights are refused."""
+    """Write a model folder.
+
+    The weights are written last and contain a hash of the settings, so new settings next to old weights are rejected.
+
+    Args:
+        folder: created if necessary.
+        tensors: weights, as returned by `encode_tensors`.
+        config: the settings, JSON values.
+        card: the model card, Markdown.
+    """
     config = {"format": "pointillist", "format_version": FORMAT_VERSION, **config}
     write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
     write_text(folder / CARD, card)
@@ -84,21 +106,21 @@ def write_model(folder: Path, tensors: Mapping[str, Tensor], config: Mapping[str
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """The settings of a model folder.
+    """Read the settings of a model folder.
 
     Raises:
-        CheckpointError: if this is not a folder of ours, or it is damaged or of a newer format.
+        CheckpointError: if the folder is not a Pointillist model, is damaged, or has another format version.
     """
     path = folder / CONFIG
     if folder.is_file():
         if folder.suffix in _PICKLES:
             raise CheckpointError(
-                f"{folder} is a pickle, which can run code when it is opened, and is refused: "
-                f"give the model folder that holds {WEIGHTS} and {CONFIG}."
+                f"{folder} is a pickle, which can run code when it is opened, and is rejected: "
+                f"give the model folder that contains {WEIGHTS} and {CONFIG}."
             )
-        raise CheckpointError(f"{folder} is a file: give the model folder that holds {WEIGHTS} and {CONFIG}.")
+        raise CheckpointError(f"{folder} is a file: give the model folder that contains {WEIGHTS} and {CONFIG}.")
     if not path.is_file():
-        raise CheckpointError(f"{folder} holds no {CONFIG}: give a folder that `pointillist train --out` has written.")
+        raise CheckpointError(f"{folder} contains no {CONFIG}: give a folder written by `pointillist train --out`.")
     if path.stat().st_size > MAX_CONFIG_BYTES:
         raise CheckpointError(f"{path} has {path.stat().st_size:,} bytes, over the limit of {MAX_CONFIG_BYTES:,}.")
     try:
@@ -116,7 +138,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def read_tensor_info(path: Path) -> dict[str, TensorInfo]:
-    """Names, types and shapes of the tensors in a safetensors file, without loading any.
+    """Read names, types and shapes of the tensors in a safetensors file, without loading any tensor.
 
     Raises:
         CheckpointError: if the file is missing, a pickle, or damaged.
@@ -127,58 +149,63 @@ def read_tensor_info(path: Path) -> dict[str, TensorInfo]:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """All tensors of a safetensors file, if their checksum is right (a file of another tool may have none).
+    """Read all tensors of a safetensors file and verify their checksum (a file of another tool may have none).
 
     Raises:
-        CheckpointError: as `read_tensor_info`; also if a bit has changed.
+        CheckpointError: if the file is missing, a pickle, or damaged, or its checksum is wrong.
     """
     with _opened(path) as file:
-        # copies: the library maps the file, and a file that shrinks later would take the process with it
+        # copied, because the library maps the file into memory, and a file that shrinks later would crash the process
         tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a dict)
-        promised = _seals(file).get("sha256")
-    if promised is not None and promised != _digest(tensors):
+        expected = _metadata(file).get("sha256")
+    if expected is not None and expected != _digest(tensors):
         raise CheckpointError(f"{path} is damaged (its checksum is wrong): copy or download it again.")
     return tensors
 
 
 def check_config_hash(folder: Path, config: Mapping[str, Any]) -> None:
-    """Refuse weights that were written with other settings, as when a save over another model was cut short.
+    """Reject weights that were written with other settings, for example by an interrupted save over another model.
 
     Raises:
-        CheckpointError: if they were.
+        CheckpointError: if the hash in the weights is not that of `config`.
     """
     with _opened(folder / WEIGHTS) as file:
-        promised = _seals(file).get("settings")
-    if promised is not None and promised != _settings_digest(config):
+        expected = _metadata(file).get("settings")
+    if expected is not None and expected != _settings_digest(config):
         raise CheckpointError(
-            f"{folder / WEIGHTS} was written with other settings than {CONFIG} holds: copy the whole folder again."
+            f"{folder / WEIGHTS} was written with other settings than those in {CONFIG}: copy the whole folder again."
         )
 
 
-def _seals(file: Any) -> dict[str, str]:
-    """What we wrote into the header of a file; nothing in a file of another tool."""
+def _metadata(file: Any) -> dict[str, str]:
+    """Read our metadata from the header of a file; empty for a file of another tool."""
     try:
-        seals = json.loads((file.metadata() or {}).get(SEALS, "{}"))
+        metadata = json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))
     except ValueError:
-        return {"sha256": "unreadable"}  # equal to no checksum: the file is refused as damaged
-    return seals if isinstance(seals, dict) else {"sha256": "unreadable"}
+        return {"sha256": "unreadable"}  # equals no checksum: the file is rejected as damaged
+    return metadata if isinstance(metadata, dict) else {"sha256": "unreadable"}
 
 
 def _settings_digest(config: Mapping[str, Any]) -> str:
-    """SHA-256 of what the weights depend on: the settings of the model, not its training or its names."""
+    """SHA-256 of the settings that the weights depend on: not of the training or of class names."""
     own = {k: v for k, v in config.items() if k not in ("format", "format_version", "training", "classes")}
     return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()
 
 
 def fingerprint(tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> str:
-    """SHA-256 of a model: of its weights, and of its settings but for those that are as usual."""
+    """Compute the SHA-256 of a model.
+
+    Args:
+        tensors: its weights.
+        config: its settings without defaults.
+    """
     settings = json.dumps(config, sort_keys=True)
     on_cpu = {name: t.detach().contiguous().cpu() for name, t in tensors.items()}
     return hashlib.sha256(f"{_digest(on_cpu)} {settings}".encode()).hexdigest()
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 over names, types, shapes and bytes."""
+    """SHA-256 of names, types, shapes and bytes."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         t = tensors[name]
@@ -191,8 +218,8 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
 def _opened(path: Path) -> Iterator[Any]:
     if not path.is_file():
         pickles = sorted(p.name for p in path.parent.glob("*") if p.suffix in _PICKLES)
-        hint = f"; {pickles[0]} is a pickle, which is refused because it can run code" if pickles else ""
-        raise CheckpointError(f"{path.parent} holds no {path.name}{hint}: copy the whole model folder.")
+        hint = f"; {pickles[0]} is a pickle, which is rejected because it can run code" if pickles else ""
+        raise CheckpointError(f"{path.parent} contains no {path.name}{hint}: copy the whole model folder.")
     try:
         with safe_open(path, framework="pt") as file:
             yield file

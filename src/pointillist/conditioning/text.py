@@ -17,7 +17,7 @@ from pointillist.conditioning.encoder import ConditionEncoder
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.text_encoders import PAD, EmbeddingCache, TokenEncoder, hash_ngrams, open_encoder
 from pointillist.errors import ConfigError, ShapeError
-from pointillist.nn.dropout import Dropout
+from pointillist.nn.activation import Dropout
 
 LEARNED, TOKENS = "learned", "tokens"
 WORDS, STATES = 16, 32  # tokens that are heard of a prompt: learned words, states of an encoder

@@ -15,7 +15,7 @@ from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.text import TextConfig, embedding_cache, parse_prompts
 from pointillist.conditioning.text_encoders import PAD, hash_ngrams_per_word
 from pointillist.nn import Tokens
-from pointillist.nn.dropout import Dropout
+from pointillist.nn.activation import Dropout
 
 
 class TokenSequenceEncoder(ConditionEncoder):

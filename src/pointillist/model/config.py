@@ -22,7 +22,7 @@ from pointillist.conditioning import (
     VectorEncoder,
 )
 from pointillist.distributions.likelihoods import LikelihoodName, build_likelihood
-from pointillist.errors import ConfigError, sentence
+from pointillist.errors import ConfigError, format_validation_error
 from pointillist.images import ImageSpec
 from pointillist.networks import BackboneConfig, config_from_dict, entry, names
 from pointillist.ordering import get_order, parse_orders
@@ -100,7 +100,7 @@ class ModelConfig(BaseModel):
 
     @model_validator(mode="after")
     def _can_follow(self) -> ModelConfig:
-        curves = [name for name in self.orders if get_order(name).snake]
+        curves = [name for name in self.orders if get_order(name).s_curve]
         if curves and not entry(self.model_type).backbone.masks_locally:
             local = ", ".join(name for name in names() if entry(name).backbone.masks_locally)
             raise ConfigError(
@@ -125,9 +125,9 @@ class ModelConfig(BaseModel):
             return cls(**data)
         except ValidationError as error:
             cause = error.errors()[0].get("ctx", {}).get("error")  # a rule of ours is a sentence already
-            raise (
-                cause if isinstance(cause, ConfigError) else ConfigError(sentence(error, "a model setting"))
-            ) from error
+            if isinstance(cause, ConfigError):
+                raise cause from error
+            raise ConfigError(format_validation_error(error, "a model setting")) from error
 
     def listeners(self) -> dict[str, ConditionEncoder]:
         """A new listener for each condition, by the name under which it is told; its place in the checkpoint."""

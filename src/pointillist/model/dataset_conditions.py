@@ -33,7 +33,7 @@ class DatasetConditions:
 
     def __init__(self, model: PixelModel, data: ImageDataset) -> None:
         self._model = model
-        count, columns = len(data), data.columns
+        count, columns = len(data), data.annotations
         parts: dict[str, MaskedValue] = {}
         if model.config.classes:
             parts["label"] = label_input(match_labels(model, data))
@@ -122,7 +122,7 @@ def match_labels(model: PixelModel, data: ImageDataset) -> Int[Tensor, " n"]:
     if unknown:
         raise ConfigError(
             f"Class {unknown[0]!r} of {data.name} is not one of the model's ({', '.join(classes[:8])}...): "
-            "evaluate without labels, or fine-tune with `--init`."
+            "evaluate without labels, or fine-tune with `--init-from`."
         )
     table = np.array([classes.index(name) for name in data.classes], np.int64)
     return torch.from_numpy(table[data.labels])
@@ -133,25 +133,25 @@ def _attributes(known: dict[str, tuple[str, ...]], data: ImageDataset) -> Masked
     columns = []
     for name, values in known.items():
         numbers = np.full(len(data), NO_LABEL)
-        if name in data.columns.attributes:
-            theirs = data.columns.values[name]
+        if name in data.annotations.attributes:
+            theirs = data.annotations.values[name]
             unknown = [value for value in theirs if value not in values]
             if unknown:
                 raise ConfigError(
                     f"The {name} {unknown[0]!r} of {data.name} is not one of the model's ({', '.join(values[:8])}): "
-                    "leave the attribute out, or fine-tune with `--init`."
+                    "leave the attribute out, or fine-tune with `--init-from`."
                 )
             table = np.array([*(values.index(value) for value in theirs), NO_LABEL], np.int64)
-            numbers = table[data.columns.attributes[name]]  # -1, for not known, is the last entry
+            numbers = table[data.annotations.attributes[name]]  # -1, for not known, is the last entry
         columns.append(numbers)
     return label_input(torch.from_numpy(np.stack(columns, 1)))
 
 
 def _check_hints(model: PixelModel, data: ImageDataset) -> None:
-    config, hints = model.config.hint, data.columns.hints
+    config, hints = model.config.hint, data.annotations.hints
     assert config is not None
     assert hints is not None
-    ours, theirs = _kind(config.channels, config.image), _kind(hints.shape[1], data.columns.hint_spec)
+    ours, theirs = _kind(config.channels, config.image), _kind(hints.shape[1], data.annotations.hint_spec)
     if ours != theirs:
         raise ConfigError(
             f"The hints of {data.name} have {_words(theirs)}, and the model takes {_words(ours)}: convert them."

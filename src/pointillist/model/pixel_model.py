@@ -23,7 +23,7 @@ from pointillist.distributions.likelihoods import build_likelihood
 from pointillist.errors import DataError, ShapeError
 from pointillist.images import ImageSpec
 from pointillist.model.config import ModelConfig
-from pointillist.networks import BackboneDims, Stage, entry, painting_order
+from pointillist.networks import BackboneDims, Stage, entry, sampling_order
 from pointillist.nn import Condition, has_weight_norm, initialise_from_data, name_scopes
 from pointillist.nn.functional.memory_format import channels_last
 from pointillist.nn.passes import FullPass
@@ -74,7 +74,7 @@ class PixelModel(nn.Module):
             groups=1 if self.likelihood.coupled else image.channels,
             canvas=image.channels * self.level_width,
             params=self.likelihood.num_params,
-            heard=condition_dims(self.listeners, self.config.order_width, self.config.position_width),
+            condition=condition_dims(self.listeners, self.config.order_width, self.config.position_width),
         )
 
     @property
@@ -114,11 +114,11 @@ class PixelModel(nn.Module):
     def places(self, height: int, width: int, order: PixelOrder | None = None) -> Int[np.ndarray, "h w"]:
         """The place of each site in the order of painting, from 0."""
         order = self.order() if order is None else order
-        if order.snake:  # networks that follow it have one stage
-            return order.places(height, width)
-        turned = order.turned_size(height, width)
-        place = torch.from_numpy(painting_order(self.stages(*turned), *turned))
-        found: np.ndarray = order.turn_back(place).numpy()
+        if order.s_curve:  # networks that follow it have one stage
+            return order.rank(height, width)
+        turned = order.raster_size(height, width)
+        place = torch.from_numpy(sampling_order(self.stages(*turned), *turned))
+        found: np.ndarray = order.from_raster(place).numpy()
         return found
 
     def level_values(self) -> Float[Tensor, "k e"]:
@@ -179,7 +179,7 @@ class PixelModel(nn.Module):
 
     def in_order(self, condition: Condition, order: PixelOrder) -> Condition:
         """A condition as the network gets it on the turned canvas; with several orders it is told which this is."""
-        turned = condition.turned(order)
+        turned = condition.in_raster_frame(order)
         return turned if self.told_order is None else self.told_order(turned, order)
 
     def outputs(
@@ -187,10 +187,10 @@ class PixelModel(nn.Module):
     ) -> Float[Tensor, "b p h w"]:
         """Network outputs at every site of an image, each from the sites before it in the order."""
         order = self.order() if order is None else order
-        turned = channels_last(order.turn(canvas)) if self.channels_last else order.turn(canvas)
+        turned = channels_last(order.to_raster(canvas)) if self.channels_last else order.to_raster(canvas)
         ctx = FullPass(order, channels_last=self.channels_last)
         out: Tensor = self.backbone(turned, ctx, self.in_order(condition, order).as_computed())
-        return order.turn_back(out)
+        return order.from_raster(out)
 
     def params(self, x: Int[Tensor, "b c h w"], condition: Condition, order: PixelOrder | None = None) -> Tensor:
         """Network outputs `b p h w` for images whose sites are all known."""

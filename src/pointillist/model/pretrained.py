@@ -52,7 +52,7 @@ class PretrainedPixelModel(PixelModel, ModelHubMixin):
     ) -> str | None:
         """Write `model.safetensors`, `config.json` and the model card; each file appears whole or not at all.
 
-        A rounded model (`round_weights`) is written in as few bytes as give its weights back to the bit.
+        A rounded model (`quantize_weights`) is written in as few bytes as give its weights back to the bit.
         """
         folder = Path(save_directory)
         config: dict[str, Any] = self.config.model_dump(mode="json")

@@ -1,4 +1,4 @@
-"""One file per paper, and the registry that lists them."""
+"""The networks, one file per paper, and their registry."""
 
 from pointillist.networks.backbone import Backbone, BackboneConfig, BackboneDims
 from pointillist.networks.diagonal_bilstm import DiagonalBiLSTM, DiagonalBiLSTMConfig
@@ -10,7 +10,7 @@ from pointillist.networks.pixelcnn_pp import PixelCNNPP, PixelCNNPPConfig
 from pointillist.networks.pixelsnail import PixelSNAIL, PixelSNAILConfig
 from pointillist.networks.registry import ModelEntry, config_from_dict, entry, names
 from pointillist.networks.row_lstm import RowLSTM, RowLSTMConfig
-from pointillist.networks.stages import Stage, painting_order, run_stages
+from pointillist.networks.stages import Stage, run_stages, sampling_order
 
 __all__ = [
     "Backbone",
@@ -37,6 +37,6 @@ __all__ = [
     "config_from_dict",
     "entry",
     "names",
-    "painting_order",
     "run_stages",
+    "sampling_order",
 ]

@@ -1,57 +1,142 @@
-"""What every network of the family has in common: its ports, its settings, its forward."""
+"""The base class of networks, their dimensions and settings, and the parts that several networks share."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import cycle, islice
 from typing import ClassVar
 
-from jaxtyping import Float
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from pointillist.networks.stages import Stage
-from pointillist.nn import Condition, ConditionDims
+from pointillist.nn import Condition, ConditionDims, MaskedConv2d, PointwiseConv2d, channel_groups
 from pointillist.nn.passes import Pass
 
 
 @dataclass(frozen=True, kw_only=True)
 class BackboneDims:
-    """How many numbers go in and come out at each site.
+    """Input and output dimensions of a network.
 
     Attributes:
-        groups: sub-pixels that are painted one after the other at a site: the image channels, or 1 where the
-            likelihood couples them and the network is blind to the whole pixel.
-        canvas: network values of a site, over all groups.
-        params: outputs of a site, over all groups.
-        heard: features of the condition.
+        groups: sub-pixels that are sampled in turn at each pixel: the number of image channels, or 1 if the likelihood
+            couples the channels and the network predicts them together.
+        canvas: input features of each pixel, over all groups.
+        params: outputs for each pixel, over all groups.
+        condition: features of the condition.
     """
 
     groups: int
     canvas: int
     params: int
-    heard: ConditionDims = field(default_factory=ConditionDims)
+    condition: ConditionDims = field(default_factory=ConditionDims)
 
 
 class BackboneConfig(BaseModel):
-    """Settings of a network; a frozen, keyword-only record whose defaults are a sensible middle size."""
+    """Settings of a network; a frozen, keyword-only record whose defaults describe a network of medium size."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Backbone(nn.Module):
-    """A causal network: canvas to parameters, `forward(x, ctx, condition)`, written once for every way to run it."""
+    """A causal network from a canvas to parameters, written once for training and for every sampling engine.
+
+    Example:
+        ```python
+        network = PixelCNN(PixelCNNConfig(), BackboneDims(groups=1, canvas=1, params=256))
+        network(torch.randn(2, 1, 28, 28), FullPass(), Condition()).shape  # (2, 256, 28, 28)
+        ```
+    """
 
     Config: ClassVar[type[BackboneConfig]]
     masks_locally: ClassVar[bool] = False
-    """Whether it reads other sites through `ctx.neighbours` only, and so can follow any curve, not just the raster."""
+    """True if it reads other pixels only through `ctx.neighbours`, and so can follow an S-curve, not just a raster."""
 
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b p h w"]:
-        """Parameters of the distribution of each site, from the sites before it."""
+        """Compute the parameters of the distribution of each pixel from the pixels before it.
+
+        Args:
+            x: the canvas, `i = dims.canvas` features of each pixel.
+            ctx: how the network is run; the only access to other pixels.
+            condition: the encoded condition.
+
+        Returns:
+            `p = dims.params` numbers for each pixel.
+        """
         raise NotImplementedError
 
     def stages(self, height: int, width: int) -> tuple[Stage, ...]:
-        """How an image of this size is painted: row by row with this network, unless it says otherwise.
+        """Return the stages in which an image of this size is sampled; by default a single one with this network.
 
-        Where there are several stages, `forward` is `run_stages` of them, and engines record each one by itself.
+        With several stages, `forward` is `run_stages` of them, and engines record each one separately.
         """
         return (Stage(self),)
+
+
+def layer_dilations(dilations: Sequence[int], layers: int) -> list[int]:
+    """Dilation of each layer: 1 for the first one, then `dilations`, repeated as often as needed.
+
+    Example:
+        ```python
+        layer_dilations((1, 2, 4), 6)  # [1, 1, 2, 4, 1, 2]
+        ```
+    """
+    return [1, *islice(cycle(dilations), layers - 1)]
+
+
+def masked_stem(channels: int, kernel_size: int, dims: BackboneDims) -> MaskedConv2d:
+    """Build the mask A convolution that reads the canvas (van den Oord et al. 2016a, table 1)."""
+    return MaskedConv2d(
+        dims.canvas,
+        channels,
+        kernel_size,
+        in_groups=channel_groups(dims.canvas, dims.groups),
+        out_groups=channel_groups(channels, dims.groups),
+        strict=True,
+    )
+
+
+class ResidualSkip(PointwiseConv2d):
+    """A 1x1 convolution from the features of a layer to its residual and to its skip output, in one product.
+
+    Args:
+        features: sub-pixel of each feature, see `channel_groups`.
+        head: sub-pixel of each feature of the skip output.
+        residual: whether the input of the layer is added; not in the first layer, whose input is the raw image, which
+            would leak the pixel itself.
+        last: whether this is the last layer, whose residual nobody reads.
+    """
+
+    def __init__(self, features: Int[Tensor, " d"], head: Int[Tensor, " s"], *, residual: bool, last: bool) -> None:
+        sizes = [0 if last else len(features), len(head)]
+        super().__init__(features, torch.cat([features[: sizes[0]], head]))
+        self.sizes = sizes
+        self.residual = residual and not last
+
+    def split(self, h: Float[Tensor, "b d h w"], x: Float[Tensor, "b i h w"]) -> tuple[Tensor, Tensor]:
+        """Compute the next features from `h` and the layer's input `x`, and the skip output."""
+        out = self(h)  # (b, d + s, h, w)
+        residual, skip = out.split(self.sizes, 1) if self.sizes[0] else (x, out)
+        return x + residual if self.residual else residual, skip
+
+
+class ResidualHead(Backbone):
+    """A backbone that ends with two 1x1 convolutions, each after a ReLU (van den Oord et al. 2016a, table 1)."""
+
+    head: PointwiseConv2d
+    output: PointwiseConv2d
+
+    def add_head(self, head_channels: int, dims: BackboneDims) -> None:
+        """Create the last two layers; to be called last, so that weights are drawn in the order of the forward."""
+        head = channel_groups(head_channels, dims.groups)
+        self.head = PointwiseConv2d(head, head)
+        self.output = PointwiseConv2d(head, channel_groups(dims.params, dims.groups))
+
+    def project(self, h: Float[Tensor, "b d h w"]) -> Float[Tensor, "b p h w"]:
+        """Compute the parameters of each pixel from the sum of the skip outputs."""
+        out: Tensor = self.output(F.relu(self.head(F.relu(h))))
+        return out

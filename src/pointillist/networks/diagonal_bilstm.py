@@ -2,18 +2,18 @@
 
 Van den Oord, Kalchbrenner, Kavukcuoglu: Pixel Recurrent Neural Networks, ICML 2016 (arXiv 1601.06759), section 3.2.
 
-Adds to Row LSTM: the map is skewed, so that an LSTM takes a whole diagonal in one step, each site from the one to its
-left and the one above (figure 3). A second one runs from right to left; its map is moved down by one row, so that it
-holds nothing of the future, and added. Together they see **every** earlier pixel, from the first layer on.
+Adds to Row LSTM: the map is skewed, so that an LSTM computes a whole diagonal in one step, each pixel from the one to
+its left and the one above (figure 3). A second LSTM runs from right to left; its map is shifted down by one row, so
+that it contains no later pixel, and added. Together they read **every** earlier pixel, from the first layer on.
 
-Not implemented: multi-scale (`multiscale.py`, a model of its own).
+Not implemented: multi-scale (`multiscale_pixelrnn.py`, a model of its own).
 Differs from the paper: conditions (the paper has none) enter as a bias of the gates; optional dropout. The
-right-to-left map is computed from finished rows, so its input is not masked among sub-pixels. Of the skewed map only
-the cells inside the image exist: no bias can give a state to the others, which count as zero, or, left of the first
-column (of the last one, from right to left), as the learned initial state. And `border`: mask A hides a pixel from the
-features at its own site, so at the right end of the row above, where no site follows, nothing would tell the rows
-below of that pixel: in the paper's layout the last sub-pixel of the row above is unseen by all sites that the first
-kernel does not bring near it. The first right-to-left map therefore also reads the pixel at its site.
+right-to-left map is computed from complete rows, so its input is not masked among sub-pixels. Only the part of the
+skewed map inside the image is computed: no bias can give a state to the rest, which is zero, or the learned initial
+state left of the first column (right of the last one, from right to left). And `border`: mask A hides a pixel from the
+features of this pixel. At the right end of the row above no pixel follows that could pass it on to the rows below, so
+in the paper's architecture its last sub-pixel reaches only the pixels within the first kernel. The first right-to-left
+map therefore also reads the pixel itself.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ class DiagonalBiLSTMConfig(PixelRNNConfig):
     """Settings of Diagonal BiLSTM; the paper has 7 layers of 16 (MNIST) and 12 of 128 (CIFAR-10).
 
     Attributes:
-        border: whether the last pixel of the row above is seen from everywhere; False is the paper's layout.
+        border: whether the last pixel of the row above reaches every later pixel; False is the paper's architecture.
     """
 
     border: bool = True
 
 
 class DiagonalBiLSTMBlock(RecurrentBlock):
-    """Left to right, plus right to left one row above."""
+    """An LSTM from left to right, plus one from right to left, shifted down by one row."""
 
-    def __init__(self, config: DiagonalBiLSTMConfig, ports: BackboneDims, *, first: bool) -> None:
+    def __init__(self, config: DiagonalBiLSTMConfig, dims: BackboneDims, *, first: bool) -> None:
         super().__init__()
-        wide, gates = channel_groups(2 * config.channels, ports.groups), gate_groups(config, ports)
+        wide, gates = channel_groups(2 * config.channels, dims.groups), gate_groups(config, dims)
         self.left_input = PointwiseConv2d(wide, gates)
-        self.left_condition = ConditionBias(ports.heard, gates)
+        self.left_condition = ConditionBias(dims.condition, gates)
         self.left = RecurrentLayer(config.channels, "diagonals")
-        self.right_input = nn.Conv2d(len(wide), len(gates), 1)  # rows above are known whole: no mask
-        self.right_condition = ConditionBias(ports.heard.without_tokens, torch.zeros_like(gates))
+        self.right_input = nn.Conv2d(len(wide), len(gates), 1)  # the rows above are complete: no mask
+        self.right_condition = ConditionBias(dims.condition.without_tokens, torch.zeros_like(gates))
         self.right = RecurrentLayer(config.channels, "diagonals", reverse=True)
         self.pixel = (
-            CausalConv2d(ports.canvas, len(gates), up=0, left=0, right=0, bias=False)
+            CausalConv2d(dims.canvas, len(gates), up=0, left=0, right=0, bias=False)
             if config.border and first
             else None
         )
@@ -59,7 +59,7 @@ class DiagonalBiLSTMBlock(RecurrentBlock):
     def forward(
         self, x: Float[Tensor, "b d h w"], canvas: Tensor, ctx: Pass, condition: Condition
     ) -> Float[Tensor, "b e h w"]:
-        """The sum of both states at each site."""
+        """Compute the sum of both hidden states of each pixel."""
 
         def right(x: Tensor, canvas: Tensor) -> tuple[Tensor, ...]:
             gates = self.right_condition(self.right_input(x), ctx, condition)
@@ -77,6 +77,6 @@ class DiagonalBiLSTM(PixelRNN):
 
     Config = DiagonalBiLSTMConfig
 
-    def __init__(self, config: DiagonalBiLSTMConfig, ports: BackboneDims) -> None:
-        blocks = [DiagonalBiLSTMBlock(config, ports, first=index == 0) for index in range(config.layers)]
-        super().__init__(config, ports, blocks)
+    def __init__(self, config: DiagonalBiLSTMConfig, dims: BackboneDims) -> None:
+        blocks = [DiagonalBiLSTMBlock(config, dims, first=index == 0) for index in range(config.layers)]
+        super().__init__(config, dims, blocks)

@@ -2,23 +2,23 @@
 
 Van den Oord, Kalchbrenner, Kavukcuoglu: Pixel Recurrent Neural Networks, ICML 2016 (arXiv 1601.06759), section 3.5.
 
-Adds to the PixelRNNs: a small image first. It is the large one at every `factor`-th row and column, painted by an
-unconditional PixelRNN. A convolutional network with a transposed convolution spreads it over the large grid, and a
-conditional PixelRNN, which hears that map in the gates of every layer (an unmasked 1x1 convolution to 4h), paints the
-rest. So a pixel knows the whole scene in coarse before any detail is painted.
+Adds to the PixelRNNs: a small image is sampled first. It is the large one at every `factor`-th row and column, modelled
+by an unconditional PixelRNN. A convolutional network with a transposed convolution upsamples it to the large grid. A
+conditional PixelRNN, which takes this map as a bias in the gates of every layer (an unmasked 1x1 convolution to 4h),
+models the rest. The whole scene is therefore known at low resolution before any detail is sampled.
 
 The likelihood is that of the pair, and exact: log p(x) = log p(small) + the sum over all other sub-pixels of
-log p(sub-pixel | the small image, what comes before it in the large one). A pixel of the small image is not painted a
-second time: the large network reads it where it stands, and it costs nothing there.
+log p(sub-pixel | the small image, the earlier pixels of the large one). A pixel of the small image is not sampled a
+second time: the large network reads it at its position, where it adds nothing to the likelihood.
 
-Its context: every pixel of the small image as far as the upsampling network reaches (`reach`, in pixels of the small
-image to each side), wherever it stands, and of the others what the large PixelRNN sees of earlier ones.
+Its context: every pixel of the small image within reach of the upsampling network, before or after the pixel in the
+image, and the earlier other pixels that the large PixelRNN reads.
 
 Not implemented: more than two scales; several conditional networks.
-Differs from the paper: there the conditional network models the whole large image; here the copied pixels are left
-out, or the pair would not be a distribution over images. The paper does not say how the upsampling network is built:
-ours has dilated residual convolutions, so that it can see all of the small image, and one transposed convolution.
-Both networks may be told labels and maps (the paper has none).
+Differs from the paper: there the conditional network models the whole large image; here the pixels of the small image
+are left out, because otherwise the pair would not be a distribution over images. The paper does not describe the
+upsampling network: ours has dilated residual convolutions, so that it can read all of the small image, and one
+transposed convolution. Both networks may be conditioned on labels and maps (the paper has no conditions).
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ Along = Literal["diagonals", "rows"]
 
 
 class MultiscalePixelRNNConfig(PixelRNNConfig):
-    """Settings of a multi-scale PixelRNN. Those of `PixelRNNConfig` are the large network's.
+    """Settings of a multi-scale PixelRNN; those of `PixelRNNConfig` are for the large network.
 
     Attributes:
-        factor: the small image has every so many rows and columns; any size will do, as ceil(n / factor).
+        factor: the small image has every `factor`-th row and column; a side of n becomes ceil(n / factor).
         along, small_along: `diagonals` for Diagonal BiLSTM or `rows` for Row LSTM, in the large and the small network.
-        small_channels, small_layers: those of the small network; all else is as in the large one.
+        small_channels, small_layers: `channels` and `layers` of the small network, which is otherwise as the large one.
         map_channels: features of the upsampling network and of its map.
-        dilations: of its residual 3x3 convolutions on the small grid; their sum, and 1, is how far it sees there.
+        dilations: dilations of its residual 3x3 convolutions on the small grid; it reaches their sum plus 1 pixels.
         border: see `DiagonalBiLSTMConfig`.
         row_kernel: `kernel` of `RowLSTMConfig`.
     """
@@ -69,12 +69,12 @@ class MultiscalePixelRNNConfig(PixelRNNConfig):
 
     @property
     def large(self) -> PixelRNNConfig:
-        """The settings of the network of the large image."""
+        """Settings of the network for the large image."""
         return self._network(self.along, self.channels, self.layers)
 
     @property
     def small(self) -> PixelRNNConfig:
-        """The settings of the network of the small image."""
+        """Settings of the network for the small image."""
         return self._network(self.small_along, self.small_channels, self.small_layers)
 
     def _network(self, along: Along, channels: int, layers: int) -> PixelRNNConfig:
@@ -86,11 +86,17 @@ class MultiscalePixelRNNConfig(PixelRNNConfig):
 
 
 class Upsampler(nn.Module):
-    """From the small image to a map of the large grid. All of it is known by then: nothing is masked.
+    """A network from the small image, which is completely known, to a map on the large grid; nothing is masked.
 
-    The transposed convolution has `2 factor - 1` taps a side, centred: a site of the large grid reads the small pixels
-    less than `factor` rows and columns away, at most two a side, as linear interpolation does; one on the small grid
-    reads its own.
+    The transposed convolution has `2 factor - 1` centred taps on each axis. A pixel of the large grid reads the small
+    pixels less than `factor` rows and columns away, at most two on each axis, as linear interpolation does. A pixel on
+    the small grid reads itself.
+
+    Args:
+        in_channels: features of the small canvas.
+        channels: features of the network and of its map.
+        factor: ratio of the sides of the two grids.
+        dilations: dilations of the residual convolutions.
     """
 
     def __init__(self, in_channels: int, channels: int, factor: int, dilations: tuple[int, ...]) -> None:
@@ -103,52 +109,52 @@ class Upsampler(nn.Module):
         )
 
     def forward(self, small: Float[Tensor, "b i h2 w2"], height: int, width: int) -> Float[Tensor, "b m h w"]:
-        """The map; what lies outside sides that the factor does not divide is cut off."""
-        x = self.first(small)
+        """Compute the map, cropped to `height x width`."""
+        x = self.first(small)  # (b, m, h2, w2)
         for block in self.blocks:
             x = x + block(F.relu(x))
-        spread: Tensor = self.spread(F.relu(x))
+        spread: Tensor = self.spread(F.relu(x))  # (b, m, factor * h2, factor * w2)
         return spread[:, :, :height, :width]
 
 
 class MultiscalePixelRNN(Backbone):
-    """A PixelRNN for the small image, and one that is told of it for the rest."""
+    """A PixelRNN for the small image, and one that is conditioned on it for the rest."""
 
     Config = MultiscalePixelRNNConfig
 
-    def __init__(self, config: MultiscalePixelRNNConfig, ports: BackboneDims) -> None:
+    def __init__(self, config: MultiscalePixelRNNConfig, dims: BackboneDims) -> None:
         super().__init__()
         self.factor = config.factor
-        self.small = _pixel_rnn(config.small, ports)
-        self.upsampler = Upsampler(ports.canvas, config.map_channels, config.factor, config.dilations)
+        self.small = _pixel_rnn(config.small, dims)
+        self.upsampler = Upsampler(dims.canvas, config.map_channels, config.factor, config.dilations)
         self.large = _pixel_rnn(
-            config.large, replace(ports, heard=replace(ports.heard, map=ports.heard.map + config.map_channels))
+            config.large, replace(dims, condition=replace(dims.condition, map=dims.condition.map + config.map_channels))
         )
 
     def stages(self, height: int, width: int) -> tuple[Stage, ...]:
-        """The small image, then what is left of the large one."""
-        large = partial(self._told_large, height=height, width=width)
-        return (Stage(self.small, self.factor, self._told_small), Stage(self.large, 1, large))
+        """Return two stages: the small image, then the rest of the large one."""
+        large = partial(self._large_condition, height=height, width=width)
+        return (Stage(self.small, self.factor, self._small_condition), Stage(self.large, 1, large))
 
-    def _told_small(self, coarse: Tensor | None, condition: Condition) -> Condition:
-        """The condition of the image, its map at the sites of the small one."""
+    def _small_condition(self, coarse: Tensor | None, condition: Condition) -> Condition:
+        """Restrict the map of the condition to the small grid."""
         if condition.map is None:
             return condition
         return replace(condition, map=condition.map[:, :, :: self.factor, :: self.factor])
 
-    def _told_large(self, coarse: Tensor | None, condition: Condition, *, height: int, width: int) -> Condition:
-        """The condition of the image, its map joined with that of the small one."""
+    def _large_condition(self, coarse: Tensor | None, condition: Condition, *, height: int, width: int) -> Condition:
+        """Concatenate the map of the condition and the upsampled small image."""
         assert coarse is not None
-        spread = self.upsampler(coarse, height, width)
-        return replace(condition, map=spread if condition.map is None else torch.cat([condition.map, spread], 1))
+        upsampled = self.upsampler(coarse, height, width)  # (b, m, h, w)
+        return replace(condition, map=upsampled if condition.map is None else torch.cat([condition.map, upsampled], 1))
 
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b p h w"]:
-        """Parameters of each site, those on the small grid from the small network; see `Backbone.forward`."""
+        """Compute the parameters of each pixel, on the small grid with the small network; see `Backbone.forward`."""
         return run_stages(self.stages(*x.shape[2:]), x, ctx, condition)
 
 
-def _pixel_rnn(config: PixelRNNConfig, ports: BackboneDims) -> PixelRNN:
+def _pixel_rnn(config: PixelRNNConfig, dims: BackboneDims) -> PixelRNN:
     if isinstance(config, RowLSTMConfig):
-        return RowLSTM(config, ports)
+        return RowLSTM(config, dims)
     assert isinstance(config, DiagonalBiLSTMConfig)
-    return DiagonalBiLSTM(config, ports)
+    return DiagonalBiLSTM(config, dims)

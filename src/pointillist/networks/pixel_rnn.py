@@ -1,4 +1,4 @@
-"""What the two PixelRNNs have in common: first layer, residual stack, skip connections, head.
+"""The common part of both PixelRNNs: first layer, residual stack, skip connections, head.
 
 Van den Oord, Kalchbrenner, Kavukcuoglu: Pixel Recurrent Neural Networks, ICML 2016 (arXiv 1601.06759), section 3,
 figure 5 and table 1. The recurrent layers are in `row_lstm.py` and `diagonal_bilstm.py`.
@@ -14,9 +14,8 @@ from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 
-from pointillist.networks.backbone import Backbone, BackboneConfig, BackboneDims
-from pointillist.nn import CausalLayer, Condition, MaskedConv2d, PointwiseConv2d, channel_groups
-from pointillist.nn.dropout import Dropout
+from pointillist.networks.backbone import BackboneConfig, BackboneDims, ResidualHead, masked_stem
+from pointillist.nn import CausalLayer, Condition, Dropout, PointwiseConv2d, channel_groups
 from pointillist.nn.passes import Pass
 
 
@@ -26,69 +25,61 @@ class PixelRNNConfig(BackboneConfig):
     Attributes:
         channels: h, the features of a state; the residual stream has 2h.
         layers: number of recurrent layers.
-        first_kernel: odd size of the mask A kernel.
+        first_kernel: size of the mask A kernel, odd.
         head_channels: features of each of the two layers before the output.
-        residual: whether a layer's input is added to its output (figure 5).
+        residual: whether the input of a layer is added to its output (figure 5).
         skip: whether every layer also feeds the head.
-        dropout: probability, on the state that leaves a layer.
+        dropout: probability, on the hidden state of a layer.
     """
 
     channels: int = Field(64, ge=1, le=8192)
     layers: int = Field(6, ge=1, le=512)
-    first_kernel: int = Field(7, ge=3, le=63)  # the strict layer needs a neighbour
+    first_kernel: int = Field(7, ge=3, le=63)  # a strict layer needs a neighbour
     head_channels: int = Field(64, ge=1, le=8192)
     residual: bool = True
     skip: bool = True
     dropout: float = Field(0.0, ge=0.0, lt=1.0)
 
 
-def gate_groups(config: PixelRNNConfig, ports: BackboneDims) -> Int[Tensor, " g"]:
-    """The group of each of 4h gates: each quarter has the groups of the state that it makes."""
-    return torch.cat([channel_groups(config.channels, ports.groups)] * 4)
+def gate_groups(config: PixelRNNConfig, dims: BackboneDims) -> Int[Tensor, " g"]:
+    """Assign each of the 4h gates to a group: each quarter has the groups of the state."""
+    return torch.cat([channel_groups(config.channels, dims.groups)] * 4)
 
 
 class RecurrentBlock(CausalLayer):
-    """A recurrent layer from 2h features to a state of h."""
+    """A recurrent layer from 2h features to a hidden state of h features."""
 
     def forward(
         self, x: Float[Tensor, "b d h w"], canvas: Tensor, ctx: Pass, condition: Condition
     ) -> Float[Tensor, "b e h w"]:
-        """The state at each site; `canvas` is what the model reads."""
+        """Compute the hidden state of each pixel; `canvas` is the input of the network."""
         raise NotImplementedError
 
 
-class PixelRNN(Backbone):
-    """Mask A layer, recurrent layers in residual blocks, two 1x1 layers, output."""
+class PixelRNN(ResidualHead):
+    """A mask A convolution, recurrent layers in residual blocks, and 1x1 layers to the output."""
 
-    def __init__(self, config: PixelRNNConfig, ports: BackboneDims, blocks: Sequence[RecurrentBlock]) -> None:
+    def __init__(self, config: PixelRNNConfig, dims: BackboneDims, blocks: Sequence[RecurrentBlock]) -> None:
         super().__init__()
-        narrow = channel_groups(config.channels, ports.groups)
-        wide = channel_groups(2 * config.channels, ports.groups)
-        head = channel_groups(config.head_channels, ports.groups)
+        narrow = channel_groups(config.channels, dims.groups)
+        wide = channel_groups(2 * config.channels, dims.groups)
+        head = channel_groups(config.head_channels, dims.groups)
         self.residual = config.residual
-        self.first = MaskedConv2d(
-            ports.canvas,
-            2 * config.channels,
-            config.first_kernel,
-            in_groups=channel_groups(ports.canvas, ports.groups),
-            out_groups=wide,
-            strict=True,
-        )
+        self.first = masked_stem(2 * config.channels, config.first_kernel, dims)
         self.blocks = nn.ModuleList(blocks)
         self.expands = nn.ModuleList(PointwiseConv2d(narrow, wide) for _ in blocks)
         self.skips = nn.ModuleList(PointwiseConv2d(narrow, head, bias=False) for _ in blocks) if config.skip else None
         self.dropout = Dropout(config.dropout)
         self.last = PointwiseConv2d(wide, head)
-        self.head = PointwiseConv2d(head, head)
-        self.output = PointwiseConv2d(head, channel_groups(ports.params, ports.groups))
+        self.add_head(config.head_channels, dims)
 
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b p h w"]:
-        """Parameters of each site; see `Backbone.forward`."""
-        h = self.first(x, ctx)
-        total: Tensor | None = None
+        """Compute the parameters of each pixel; see `Backbone.forward`."""
+        h = self.first(x, ctx)  # (b, 2d, h, w)
+        total: Tensor | None = None  # sum of the skip outputs, (b, s, h, w)
         for index, block in enumerate(self.blocks):
-            state = self.dropout(block(h, x, ctx, condition))
-            out = self.expands[index](state)
+            state = self.dropout(block(h, x, ctx, condition))  # (b, d, h, w)
+            out = self.expands[index](state)  # (b, 2d, h, w)
             h = h + out if self.residual else out
             if self.skips is not None:
                 skip = self.skips[index](state)
@@ -96,5 +87,4 @@ class PixelRNN(Backbone):
         y = self.last(F.relu(h))
         if total is not None:
             y = y + total
-        params: Tensor = self.output(F.relu(self.head(F.relu(y))))
-        return params
+        return self.project(y)

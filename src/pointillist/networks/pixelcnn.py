@@ -2,28 +2,35 @@
 
 Van den Oord, Kalchbrenner, Kavukcuoglu: Pixel Recurrent Neural Networks, ICML 2016 (arXiv 1601.06759), section 3.4.
 
-Adds to what came before: masked convolutions in place of a recurrence, so that all sites train in parallel; residual
-blocks (figure 5, left); a softmax over levels; channels painted in turn, by masks on the features (section 3.1).
+Adds to what came before: masked convolutions in place of a recurrence, so that all pixels train in parallel; residual
+blocks (figure 5, left); a softmax over levels; channels that are sampled in turn, by masks on the features (section
+3.1).
 
-Its context has a **blind spot**: a stack of masked k x k kernels never sees a wedge to the upper right of the site.
+Its context has a **blind spot**: a stack of masked k x k kernels never reads a wedge to the upper right of the pixel.
 This is part of the model, documented and tested; `gated-pixelcnn` removes it.
 
-Not implemented: multi-scale (`multiscale.py`, a model of its own).
+Not implemented: multi-scale (`multiscale_pixelrnn.py`, a model of its own).
 Differs from the paper: skip connections to the head can be switched off; conditions (the paper has none) enter as a
 bias, and through a 1x1 convolution for maps, before the masked convolution of every block; optional dropout.
 """
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from pointillist.networks.backbone import Backbone, BackboneConfig, BackboneDims
-from pointillist.nn import CausalLayer, Condition, ConditionBias, MaskedConv2d, PointwiseConv2d, channel_groups
-from pointillist.nn.dropout import Dropout
+from pointillist.networks.backbone import BackboneConfig, BackboneDims, ResidualHead, masked_stem
+from pointillist.nn import (
+    CausalLayer,
+    Condition,
+    ConditionBias,
+    Dropout,
+    MaskedConv2d,
+    PointwiseConv2d,
+    channel_groups,
+)
 from pointillist.nn.passes import Pass
 
 
@@ -33,7 +40,7 @@ class PixelCNNConfig(BackboneConfig):
     Attributes:
         channels: h; the residual stream has 2h features.
         layers: number of residual blocks.
-        first_kernel, kernel: odd kernel sizes of the mask A layer and of the blocks.
+        first_kernel, kernel: kernel sizes of the mask A layer and of the blocks, odd.
         head_channels: features of each of the two layers before the output.
         skip: whether every block also feeds the head.
         dropout: probability, inside each block.
@@ -41,7 +48,7 @@ class PixelCNNConfig(BackboneConfig):
 
     channels: int = Field(64, ge=1, le=8192)
     layers: int = Field(12, ge=1, le=512)
-    first_kernel: int = Field(7, ge=3, le=63)  # the strict layer needs a neighbour
+    first_kernel: int = Field(7, ge=3, le=63)  # a strict layer needs a neighbour
     kernel: int = Field(3, ge=1, le=63)
     head_channels: int = Field(64, ge=1, le=8192)
     skip: bool = True
@@ -51,55 +58,47 @@ class PixelCNNConfig(BackboneConfig):
 class ResidualBlock(CausalLayer):
     """2h -> h -> masked k x k -> 2h, added to its input (figure 5)."""
 
-    def __init__(self, config: PixelCNNConfig, ports: BackboneDims) -> None:
+    def __init__(self, config: PixelCNNConfig, dims: BackboneDims) -> None:
         super().__init__()
-        wide = channel_groups(2 * config.channels, ports.groups)
-        narrow = channel_groups(config.channels, ports.groups)
+        wide = channel_groups(2 * config.channels, dims.groups)
+        narrow = channel_groups(config.channels, dims.groups)
         self.reduce = PointwiseConv2d(wide, narrow)
         self.masked = MaskedConv2d(
             config.channels, config.channels, config.kernel, in_groups=narrow, out_groups=narrow, strict=False
         )
         self.expand = PointwiseConv2d(narrow, wide)
-        self.condition = ConditionBias(ports.heard, narrow)
+        self.condition = ConditionBias(dims.condition, narrow)
         self.dropout = Dropout(config.dropout)
 
     def forward(self, x: Float[Tensor, "b d h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b d h w"]:
-        """One block."""
-        h = self.condition(self.reduce(F.relu(x)), ctx, condition)
-        h = self.dropout(F.relu(self.masked(F.relu(h), ctx)))
-        out: Tensor = x + self.expand(h)
+        """Compute the next features of the residual stream."""
+        h = self.condition(self.reduce(F.relu(x)), ctx, condition)  # (b, d / 2, h, w)
+        h = self.dropout(F.relu(self.masked(F.relu(h), ctx)))  # (b, d / 2, h, w)
+        out: Tensor = x + self.expand(h)  # (b, d, h, w)
         return out
 
 
-class PixelCNN(Backbone):
-    """Mask A layer, residual mask B blocks, two 1x1 layers, output."""
+class PixelCNN(ResidualHead):
+    """A mask A convolution, residual mask B blocks, and 1x1 layers to the output."""
 
     Config = PixelCNNConfig
 
-    def __init__(self, config: PixelCNNConfig, ports: BackboneDims) -> None:
+    def __init__(self, config: PixelCNNConfig, dims: BackboneDims) -> None:
         super().__init__()
-        wide = channel_groups(2 * config.channels, ports.groups)
-        head = channel_groups(config.head_channels, ports.groups)
-        self.first = MaskedConv2d(
-            ports.canvas,
-            2 * config.channels,
-            config.first_kernel,
-            in_groups=channel_groups(ports.canvas, ports.groups),
-            out_groups=wide,
-            strict=True,
-        )
-        self.blocks = nn.ModuleList(ResidualBlock(config, ports) for _ in range(config.layers))
+        wide = channel_groups(2 * config.channels, dims.groups)
+        head = channel_groups(config.head_channels, dims.groups)
+        self.first = masked_stem(2 * config.channels, config.first_kernel, dims)
+        self.blocks = nn.ModuleList(ResidualBlock(config, dims) for _ in range(config.layers))
         self.skips = (
             nn.ModuleList(PointwiseConv2d(wide, head, bias=False) for _ in self.blocks) if config.skip else None
         )
         self.last = PointwiseConv2d(wide, head)
-        self.head = PointwiseConv2d(head, head)
-        self.output = PointwiseConv2d(head, channel_groups(ports.params, ports.groups))
+        self.add_head(config.head_channels, dims)
 
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b p h w"]:
-        """Parameters of each site; see `Backbone.forward`."""
-        h = self.first(x, ctx)
-        total: Tensor | None = None
+        """Compute the parameters of each pixel; see `Backbone.forward`."""
+        h = self.first(x, ctx)  # (b, 2d, h, w)
+        total: Tensor | None = None  # sum of the skip outputs, (b, s, h, w)
         for index, block in enumerate(self.blocks):
             h = block(h, ctx, condition)
             if self.skips is not None:
@@ -108,5 +107,4 @@ class PixelCNN(Backbone):
         h = self.last(F.relu(h))
         if total is not None:
             h = h + total
-        out: Tensor = self.output(F.relu(self.head(torch.relu(h))))
-        return out
+        return self.project(h)

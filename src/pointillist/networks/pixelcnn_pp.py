@@ -3,27 +3,28 @@
 Salimans, Karpathy, Chen, Kingma: PixelCNN++, ICLR 2017 (arXiv 1701.05517).
 
 Adds to Gated PixelCNN: a mixture of discretised logistics in place of a softmax, conditioned on whole pixels, with the
-channels of a pixel tied by the mixture (section 2.1, 2.2; `likelihoods.py`); down- and up-sampling by convolutions of
-stride 2 in place of ever more layers (2.3); shortcuts from each layer on the way down to its mirror image on the way up
-(2.4); dropout (2.5). As in the released code: two streams, one of the rows above (2x3 kernels, shifted down) and one of
-the row so far too (2x2 kernels, shifted down and right), which hears the first through a 1x1 layer; gated residual
-layers with concatenated ELUs; weight normalisation, initialised from a first batch.
+channels of a pixel coupled by the mixture (sections 2.1, 2.2; `likelihoods.py`); down- and up-sampling by convolutions
+of stride 2 in place of ever more layers (2.3); shortcuts from each layer on the way down to its counterpart on the way
+up (2.4); dropout (2.5). As in the released code: two streams, one over the rows above (2x3 kernels, shifted down) and
+one that also covers the row so far (2x2 kernels, shifted down and right) and reads the first one through a 1x1 layer;
+gated residual layers with concatenated ELUs; weight normalisation, initialised from a first batch.
 
 Sizes of the paper (CIFAR-10): 6 blocks (32, 16, 8, 8, 16, 32) of 5 layers, 160 filters in the released code, 10
 mixtures, dropout 0.5; the defaults below.
 
-Its context is every earlier site within reach: there is no wedge that depth cannot fill, as in PixelCNN. But the coarse
-grids hear of an odd row only when the next one begins, so within it, and to the far right of the row above it, sites
-are reached through the finest layers alone. With the paper's sizes those 23 columns away or more are not seen: 1,440
-of the 523,776 pairs of sites of a 32x32 image (tested).
+Its context is every earlier pixel within reach; unlike PixelCNN, there is no wedge that depth cannot fill. But the
+coarse grids read an odd row only once the next one begins. Within this row, and to the far right of the row above it,
+pixels are reached through the finest layers alone. With the paper's sizes those 23 columns away or more are not
+reached: 1,440 of the 523,776 pairs of pixels of a 32x32 image (tested).
 
 Not implemented: an auto-encoder or continuous likelihood (the ablations of section 3.4).
-Differs from the paper: no constant channel of ones is joined to the image, so there are 11 x 160 weights less; a row
-or column is strict by a sliced kernel, not by shifting results, so a bias is never shifted; a side that does not divide
-by 4 is rounded up on each coarse grid, whose sites are every second row and column from 0 on; with a likelihood that
-does not tie the channels, the features of the second stream keep the order of the sub-pixels, and its first layer reads
-those of its own site before them; label vectors and maps enter as a bias in every layer of both streams, after its
-second convolution; the first batch is seen without dropout, and outputs that hardly vary on it are not scaled up.
+Differs from the paper: no constant channel of ones is joined to the image, so there are 11 x 160 weights fewer; a row
+or column is made strict by slicing the kernel, not by shifting results, so a bias is never shifted; a side that is not
+divisible by 4 is rounded up on each coarse grid, which has every second row and column from 0 on; with a likelihood
+that does not couple the channels, the features of the second stream respect the order of the sub-pixels, and its first
+layer reads the earlier ones of the pixel itself; label vectors and maps enter as a bias in every layer of both streams,
+after its second convolution; the first batch is passed without dropout, and outputs that hardly vary on it are not
+scaled up.
 """
 
 from __future__ import annotations
@@ -40,17 +41,17 @@ from pointillist.networks.backbone import Backbone, BackboneConfig, BackboneDims
 from pointillist.nn import (
     Condition,
     ConditionBias,
+    Dropout,
     NormalisedConv2d,
     NormalisedConvTranspose2d,
     NormalisedPointwiseConv2d,
     channel_causal_mask,
     channel_groups,
 )
-from pointillist.nn.dropout import Dropout
 from pointillist.nn.passes import Pass
 
 Pair = tuple[Tensor, Tensor]
-"""Features of both streams: of the rows above, and of all before the site."""
+"""Features of both streams: of the rows above, and of all pixels before."""
 
 
 class PixelCNNPPConfig(BackboneConfig):
@@ -58,10 +59,10 @@ class PixelCNNPPConfig(BackboneConfig):
 
     Attributes:
         channels: features of each stream.
-        layers: gated layers of each block; there is a block down and a block up at each resolution.
-        resolutions: how many grids there are, each half as high and wide as the one before.
+        layers: gated layers in each block; there is one block down and one block up at each resolution.
+        resolutions: number of grids, each half as high and wide as the one before.
         dropout: probability, inside each gated layer.
-        residual_scale: deviation of what the second convolution of each gated layer makes of the first batch.
+        residual_scale: standard deviation of the second convolution of each gated layer over the first batch.
     """
 
     channels: int = Field(160, ge=1, le=8192)
@@ -72,12 +73,17 @@ class PixelCNNPPConfig(BackboneConfig):
 
 
 def concat_elu(x: Float[Tensor, "b d h w"]) -> Float[Tensor, "b 2*d h w"]:
-    """elu of x and of -x."""
+    """Concatenate elu(x) and elu(-x) (as in the released code)."""
     return F.elu(torch.cat([x, -x], 1))
 
 
 class Stream:
-    """What tells the two streams apart: how far right their kernels see, and which sub-pixels their features know."""
+    """One of the two streams.
+
+    Args:
+        right: columns to the right of a pixel that its kernels read: 1 (rows above) or 0 (all pixels before).
+        features: sub-pixel of each feature, see `channel_groups`.
+    """
 
     def __init__(self, right: int, features: Int[Tensor, " d"]) -> None:
         self.right = right
@@ -87,7 +93,7 @@ class Stream:
     def convolution(
         self, inputs: Int[Tensor, " i"], outputs: Int[Tensor, " o"], *, stride: int = 1, target: float = 1.0
     ) -> NormalisedConv2d:
-        """The 2x3 or 2x2 convolution of this stream, over its own row and the one above."""
+        """Build the 2x3 or 2x2 convolution of this stream, over the row of the pixel and the one above."""
         site = channel_causal_mask(outputs, inputs, strict=False)
         mask = None
         if site is not None:
@@ -99,11 +105,13 @@ class Stream:
 
 
 class GatedLayer(nn.Module):
-    """x + a sigmoid(b), with a and b from two convolutions of x and a 1x1 layer over what comes by a shortcut.
+    """x + a sigmoid(b), with a and b from two convolutions of x, and a 1x1 layer over a shortcut in between.
 
     Args:
-        shortcut: the sub-pixels known to the features that come by the shortcut; None where there is none.
-        scale: the grid: every `scale`-th row and column of the image.
+        stream: the stream of the layer.
+        shortcut: sub-pixel of each feature of the shortcut; None if there is no shortcut.
+        config, dims: those of the network.
+        scale: the grid has every `scale`-th row and column of the image.
     """
 
     def __init__(
@@ -111,7 +119,7 @@ class GatedLayer(nn.Module):
         stream: Stream,
         shortcut: Int[Tensor, " s"] | None,
         config: PixelCNNPPConfig,
-        ports: BackboneDims,
+        dims: BackboneDims,
         scale: int,
     ) -> None:
         super().__init__()
@@ -120,44 +128,44 @@ class GatedLayer(nn.Module):
         self.link = (
             None if shortcut is None else NormalisedPointwiseConv2d(torch.cat([shortcut, shortcut]), stream.features)
         )
-        self.condition = ConditionBias(ports.heard, stream.activated, scale=scale)
+        self.condition = ConditionBias(dims.condition, stream.activated, scale=scale)
         self.dropout = Dropout(config.dropout)
 
     def forward(self, x: Tensor, shortcut: Tensor | None, ctx: Pass, condition: Condition) -> Tensor:
-        """One layer."""
-        h = self.first(concat_elu(x), ctx)
+        """Compute the next features `[b d h w]` of the stream."""
+        h = self.first(concat_elu(x), ctx)  # (b, d, h, w)
         if self.link is not None:
             assert shortcut is not None
             h = h + self.link(concat_elu(shortcut))
-        h = self.second(self.dropout(concat_elu(h)), ctx)
+        h = self.second(self.dropout(concat_elu(h)), ctx)  # (b, 2d, h, w)
         values, gates = self.condition(h, ctx, condition).chunk(2, 1)
         out: Tensor = x + values * torch.sigmoid(gates)
         return out
 
 
 class GatedResidualPair(nn.Module):
-    """A gated layer of each stream; the second one hears the first.
+    """A gated layer of each stream; the second stream reads the first one.
 
-    On the way up (`mirrors`) both also hear their mirror images on the way down.
+    On the way up (`mirrors`) both also read their counterparts on the way down.
     """
 
     def __init__(
-        self, above: Stream, before: Stream, config: PixelCNNPPConfig, ports: BackboneDims, *, scale: int, mirrors: bool
+        self, above: Stream, before: Stream, config: PixelCNNPPConfig, dims: BackboneDims, *, scale: int, mirrors: bool
     ) -> None:
         super().__init__()
-        heard = torch.cat([above.features, before.features]) if mirrors else above.features
-        self.above = GatedLayer(above, above.features if mirrors else None, config, ports, scale)
-        self.before = GatedLayer(before, heard, config, ports, scale)
+        shortcut = torch.cat([above.features, before.features]) if mirrors else above.features
+        self.above = GatedLayer(above, above.features if mirrors else None, config, dims, scale)
+        self.before = GatedLayer(before, shortcut, config, dims, scale)
 
     def forward(self, pair: Pair, mirror: Pair | None, ctx: Pass, condition: Condition) -> Pair:
-        """The next features of both streams."""
+        """Compute the next features of both streams."""
         above = self.above(pair[0], None if mirror is None else mirror[0], ctx, condition)
-        heard = above if mirror is None else torch.cat([above, mirror[1]], 1)
-        return above, self.before(pair[1], heard, ctx, condition)
+        shortcut = above if mirror is None else torch.cat([above, mirror[1]], 1)
+        return above, self.before(pair[1], shortcut, ctx, condition)
 
 
 class DownsampleBlock(nn.Module):
-    """A convolution of stride 2 in each stream: a coarse site is where its finest site is, and knows no more."""
+    """A convolution of stride 2 in each stream; a coarse pixel has the position and context of its top left pixel."""
 
     def __init__(self, above: Stream, before: Stream) -> None:
         super().__init__()
@@ -165,7 +173,7 @@ class DownsampleBlock(nn.Module):
         self.before = before.convolution(before.features, before.features, stride=2)
 
     def forward(self, pair: Pair, ctx: Pass) -> Pair:
-        """Both streams at every second row and column."""
+        """Downsample both streams to every second row and column."""
         return self.above(pair[0], ctx), self.before(pair[1], ctx)
 
 
@@ -178,60 +186,60 @@ class UpsampleBlock(nn.Module):
         self.before = NormalisedConvTranspose2d(before.features, before.features, right=before.right)
 
     def forward(self, pair: Pair, like: Pair, ctx: Pass) -> Pair:
-        """Both streams on the grid of `like`."""
+        """Upsample both streams to the grid of `like`."""
         return self.above(pair[0], ctx, like[0]), self.before(pair[1], ctx, like[1])
 
 
 class InputBlock(nn.Module):
-    """The strict layers that read the image: two rows above; one row above, and what is left of the site."""
+    """The strict layers that read the canvas: two rows above; one row above and the pixels to the left."""
 
-    def __init__(self, above: Stream, before: Stream, ports: BackboneDims) -> None:
+    def __init__(self, above: Stream, before: Stream, dims: BackboneDims) -> None:
         super().__init__()
-        inputs = channel_groups(ports.canvas, ports.groups)
+        inputs = channel_groups(dims.canvas, dims.groups)
         d = len(before.features)
-        self.rows = NormalisedConv2d(ports.canvas, d, up=2, down=-1, left=1, right=1)
-        self.row = NormalisedConv2d(ports.canvas, d, up=1, down=-1, left=1, right=1)
-        # of its own site a feature sees the sub-pixels before its own; where there is but one, the tap is sliced away
-        site = channel_causal_mask(before.features, inputs, strict=True) if ports.groups > 1 else None
+        self.rows = NormalisedConv2d(dims.canvas, d, up=2, down=-1, left=1, right=1)
+        self.row = NormalisedConv2d(dims.canvas, d, up=1, down=-1, left=1, right=1)
+        # at its own pixel a feature reads the sub-pixels before its own; if there is only one, the tap is sliced away
+        site = channel_causal_mask(before.features, inputs, strict=True) if dims.groups > 1 else None
         mask = None
         if site is not None:
-            mask = torch.ones(d, ports.canvas, 2, 2)
+            mask = torch.ones(d, dims.canvas, 2, 2)
             mask[:, :, 1, 1] = site
-        self.left = NormalisedConv2d(ports.canvas, d, up=1, left=1, right=-1 if mask is None else 0, mask=mask)
+        self.left = NormalisedConv2d(dims.canvas, d, up=1, left=1, right=-1 if mask is None else 0, mask=mask)
 
     def forward(self, x: Tensor, ctx: Pass) -> Pair:
-        """The first features of both streams."""
+        """Compute the first features of both streams."""
         return self.rows(x, ctx), self.row(x, ctx) + self.left(x, ctx)
 
 
 class PixelCNNPP(Backbone):
-    """A block of pairs at each grid on the way down, as many on the way up, and a 1x1 layer to the output."""
+    """A block of gated pairs at each grid on the way down, another one on the way up, and a 1x1 layer to the output."""
 
     Config = PixelCNNPPConfig
 
-    def __init__(self, config: PixelCNNPPConfig, ports: BackboneDims) -> None:
+    def __init__(self, config: PixelCNNPPConfig, dims: BackboneDims) -> None:
         super().__init__()
         d, grids = config.channels, range(config.resolutions)
-        features = channel_groups(d, ports.groups)
+        features = channel_groups(d, dims.groups)
         above, before = Stream(1, torch.zeros_like(features)), Stream(0, features)
 
         def block(grid: int, count: int, *, mirrors: bool) -> nn.ModuleList:
             return nn.ModuleList(
-                GatedResidualPair(above, before, config, ports, scale=2**grid, mirrors=mirrors) for _ in range(count)
+                GatedResidualPair(above, before, config, dims, scale=2**grid, mirrors=mirrors) for _ in range(count)
             )
 
-        self.first = InputBlock(above, before, ports)
+        self.first = InputBlock(above, before, dims)
         self.down = nn.ModuleList(block(grid, config.layers, mirrors=False) for grid in grids)
         self.coarser = nn.ModuleList(DownsampleBlock(above, before) for _ in grids[1:])
-        # the finer blocks on the way up also mirror what the block on the way down begins with
+        # the finer blocks on the way up also mirror the input of their counterparts on the way down
         self.up = nn.ModuleList(
             block(grid, config.layers + (grid < grids[-1]), mirrors=True) for grid in reversed(grids)
         )
         self.finer = nn.ModuleList(UpsampleBlock(above, before) for _ in grids[1:])
-        self.output = NormalisedPointwiseConv2d(features, channel_groups(ports.params, ports.groups))
+        self.output = NormalisedPointwiseConv2d(features, channel_groups(dims.params, dims.groups))
 
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b p h w"]:
-        """Parameters of each site; see `Backbone.forward`."""
+        """Compute the parameters of each pixel; see `Backbone.forward`."""
         pair = self.first(x, ctx)
         mirrors = [pair]
         for grid, block in enumerate(_blocks(self.down)):

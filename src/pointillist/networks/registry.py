@@ -1,4 +1,4 @@
-"""Every model of the family: its name, its network, its one-line description and its sizes."""
+"""The registry of models: name, network, summary and presets of each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pointillist.distributions.likelihoods import LikelihoodName
-from pointillist.errors import ConfigError, sentence
+from pointillist.errors import ConfigError, format_validation_error
 from pointillist.images import ImageSpec
 from pointillist.networks.backbone import Backbone, BackboneConfig
 from pointillist.networks.diagonal_bilstm import DiagonalBiLSTM
@@ -35,12 +35,15 @@ from pointillist.networks.row_lstm import RowLSTM
 
 @dataclass(frozen=True, kw_only=True)
 class ModelEntry:
-    """A model of the family.
+    """A model of the registry.
 
     Attributes:
+        name: as in `pointillist.build(name)`.
+        backbone: class of the network.
+        summary: description in one line.
         presets: settings of the network in three sizes for a laptop.
-        papers: sizes of the papers, with the training of their authors.
-        likelihood: what `auto` means with one of its presets, for ordered levels of more than two.
+        papers: presets of the papers, with the training settings of their authors.
+        likelihood: likelihood of its presets for images with more than two ordered levels.
     """
 
     name: str
@@ -52,11 +55,11 @@ class ModelEntry:
 
     @property
     def preset_names(self) -> list[str]:
-        """All presets: ours, then the papers'."""
+        """Names of all presets: ours, then those of the papers."""
         return [*self.presets, *self.papers]
 
     def network_settings(self, preset: str) -> Mapping[str, Any]:
-        """Settings of the network in a preset.
+        """Return the settings of the network in a preset.
 
         Raises:
             ConfigError: if there is no such preset.
@@ -65,7 +68,7 @@ class ModelEntry:
         return self.presets[preset] if paper is None else paper.network
 
     def paper(self, preset: str) -> PaperPreset | None:
-        """The preset of a paper; None for one of ours.
+        """Return the preset of a paper; None for one of ours.
 
         Raises:
             ConfigError: if there is no such preset.
@@ -75,11 +78,11 @@ class ModelEntry:
         return self.papers.get(preset)
 
     def preset_likelihood(self, image: ImageSpec) -> LikelihoodName:
-        """The likelihood that its presets choose for an image."""
+        """Return the likelihood that its presets choose for an image."""
         return self.likelihood if image.ordered and image.levels > 2 else "auto"
 
     def preset_mixtures(self, preset: str) -> int | None:
-        """The components of a mixture in a preset; None where it does not say.
+        """Return the number of mixture components of a preset; None if it does not set one.
 
         Raises:
             ConfigError: if there is no such preset.
@@ -128,7 +131,7 @@ _ENTRIES = {
         ModelEntry(
             name="diagonal-bilstm",
             backbone=DiagonalBiLSTM,
-            summary="two LSTMs over diagonals, which see every earlier pixel (van den Oord et al. 2016a)",
+            summary="two LSTMs over diagonals, which read every earlier pixel (van den Oord et al. 2016a)",
             papers=DIAGONAL_BILSTM,
             presets={
                 "tiny": {"channels": 8, "layers": 2, "first_kernel": 5, "head_channels": 32},
@@ -139,7 +142,7 @@ _ENTRIES = {
         ModelEntry(
             name="multiscale-pixelrnn",
             backbone=MultiscalePixelRNN,
-            summary="a small image first, then a PixelRNN that is told of it (van den Oord et al. 2016a)",
+            summary="a small image first, then a PixelRNN conditioned on it (van den Oord et al. 2016a)",
             papers=MULTISCALE_PIXELRNN,
             presets={
                 "tiny": {
@@ -159,7 +162,7 @@ _ENTRIES = {
             papers=PIXELCNN_PP,
             likelihood="mixture",
             presets={
-                # few layers may start strong: measured in docs/decisions, 0008
+                # with few layers, residuals may start at full scale: measured in docs/decisions, 0008
                 "tiny": {"channels": 16, "layers": 1, "dropout": 0.0, "residual_scale": 1.0},
                 "small": {"channels": 32, "layers": 2, "dropout": 0.0, "residual_scale": 1.0},
                 "base": {"channels": 48, "layers": 2, "dropout": 0.0, "residual_scale": 1.0},
@@ -192,15 +195,20 @@ _ENTRIES = {
 
 
 def names() -> list[str]:
-    """The names of all models."""
+    """List the names of all models."""
     return list(_ENTRIES)
 
 
 def entry(name: str) -> ModelEntry:
-    """The model called `name`.
+    """Look up a model by name.
 
     Raises:
-        ConfigError: if there is none.
+        ConfigError: if there is no such model.
+
+    Example:
+        ```python
+        entry("pixelcnn").preset_names  # ["tiny", "small", "base", "paper-cifar10"]
+        ```
     """
     if name not in _ENTRIES:
         raise ConfigError(f"There is no model {name!r}: choose one of {', '.join(_ENTRIES)}.")
@@ -208,14 +216,19 @@ def entry(name: str) -> ModelEntry:
 
 
 def config_from_dict(name: str, settings: Mapping[str, Any], preset: str | None = None) -> BackboneConfig:
-    """The settings of a model: its preset (if any), overridden by `settings`.
+    """Build the settings of a network from a preset, if any, overridden by `settings`.
 
     Raises:
         ConfigError: if the model, the preset or a setting does not exist, or a value is out of range.
+
+    Example:
+        ```python
+        config_from_dict("pixelcnn", {"layers": 4}, preset="tiny").channels  # 16
+        ```
     """
     model = entry(name)
     base = {} if preset is None else model.network_settings(preset)
     try:
         return model.backbone.Config(**{**base, **settings})
     except ValidationError as error:
-        raise ConfigError(sentence(error, f"a setting of {name}")) from error
+        raise ConfigError(format_validation_error(error, f"a setting of {name}")) from error

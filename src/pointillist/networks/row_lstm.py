@@ -2,16 +2,16 @@
 
 Van den Oord, Kalchbrenner, Kavukcuoglu: Pixel Recurrent Neural Networks, ICML 2016 (arXiv 1601.06759), section 3.1.
 
-Adds to what came before: an LSTM that takes a whole row in one step. The input-to-state part is a masked 1 x k
-convolution of the whole map at once; the state-to-state part a 1 x k convolution of the row above, centred on the
-site (eq. 3). Residual and skip connections (section 3.3, figure 5). The state above the first row is learned.
+Adds to what came before: an LSTM that computes a whole row in one step. The input-to-state part is a masked 1 x k
+convolution of the whole map at once. The state-to-state part is a 1 x k convolution of the row above, centred on the
+pixel (eq. 3). Residual and skip connections (section 3.3, figure 5). The state above the first row is learned.
 
-Its context is a **triangle**: with k = 3 it sees one column more to the right for each row up, however many layers.
-This is part of the model, documented and tested; `diagonal-bilstm` sees everything.
+Its context is a **triangle**: with k = 3 it grows by one column to the right for each row up, for any number of layers.
+This is part of the model, documented and tested; the context of `diagonal-bilstm` is complete.
 
-Not implemented: multi-scale (`multiscale.py`, a model of its own).
+Not implemented: multi-scale (`multiscale_pixelrnn.py`, a model of its own).
 Differs from the paper: conditions (the paper has none) enter as a bias of the gates; optional dropout. The state is
-never masked, because it comes from a finished row; only the input-to-state part keeps the groups of sub-pixels.
+never masked, because it comes from a complete row; only the input-to-state part respects the channel groups.
 """
 
 from __future__ import annotations
@@ -30,29 +30,29 @@ class RowLSTMConfig(PixelRNNConfig):
     """Settings of Row LSTM; the paper has 12 layers of 128 (CIFAR-10).
 
     Attributes:
-        kernel: odd width of the input-to-state and of the state-to-state convolution.
+        kernel: width of the input-to-state and of the state-to-state convolution, odd.
     """
 
     kernel: int = Field(3, ge=1, le=63)
 
 
 class RowLSTMBlock(RecurrentBlock):
-    """Input to gates, then row by row."""
+    """The input-to-state convolution, then the LSTM row by row."""
 
-    def __init__(self, config: RowLSTMConfig, ports: BackboneDims) -> None:
+    def __init__(self, config: RowLSTMConfig, dims: BackboneDims) -> None:
         super().__init__()
-        wide, gates = channel_groups(2 * config.channels, ports.groups), gate_groups(config, ports)
+        wide, gates = channel_groups(2 * config.channels, dims.groups), gate_groups(config, dims)
         self.input = HorizontalConv2d(
             len(wide), len(gates), config.kernel, in_groups=wide, out_groups=gates, strict=False
         )
-        self.condition = ConditionBias(ports.heard, gates)
+        self.condition = ConditionBias(dims.condition, gates)
         self.state = RecurrentLayer(config.channels, "rows", kernel_size=config.kernel)
 
     def forward(
         self, x: Float[Tensor, "b d h w"], canvas: Tensor, ctx: Pass, condition: Condition
     ) -> Float[Tensor, "b e h w"]:
-        """The state at each site."""
-        gates = self.condition(self.input(x, ctx), ctx, condition)
+        """Compute the hidden state of each pixel."""
+        gates = self.condition(self.input(x, ctx), ctx, condition)  # (b, 4e, h, w)
         out: Tensor = self.state(gates, ctx)
         return out
 
@@ -62,5 +62,5 @@ class RowLSTM(PixelRNN):
 
     Config = RowLSTMConfig
 
-    def __init__(self, config: RowLSTMConfig, ports: BackboneDims) -> None:
-        super().__init__(config, ports, [RowLSTMBlock(config, ports) for _ in range(config.layers)])
+    def __init__(self, config: RowLSTMConfig, dims: BackboneDims) -> None:
+        super().__init__(config, dims, [RowLSTMBlock(config, dims) for _ in range(config.layers)])

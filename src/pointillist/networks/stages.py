@@ -1,9 +1,9 @@
-"""An image is painted in stages: one for most networks, several for one that paints a coarse image first.
+"""Sampling in stages: a single one for most networks, several for a network that samples a coarse image first.
 
-A stage walks, row by row, over a grid of the image. Its grid holds that of the stage before, whose sites are known by
-then: the network reads them as it reads any earlier site, but it is not asked about them. So a site belongs to the
-first stage whose grid has it, is drawn once and counted once, and the order of painting is: all sites of the first
-grid, then those that are new in the second.
+A stage visits a grid of the image row by row. Its grid contains the grid of the stage before, whose pixels are known by
+then. The network reads them like any earlier pixel, but does not predict them. A pixel therefore belongs to the first
+stage whose grid contains it, and is sampled once and scored once. The generation order is all pixels of the first grid,
+then the new pixels of the second.
 """
 
 from __future__ import annotations
@@ -21,46 +21,55 @@ from pointillist.nn.passes import FullPass, Pass
 
 Network = Callable[[Tensor, Pass, Condition], Tensor]
 StageCondition = Callable[[Tensor | None, Condition], Condition]
+"""Builds the condition of a stage from the canvas of the grid before and the condition of the image."""
 
 
-def only_the_condition(coarse: Tensor | None, condition: Condition) -> Condition:
-    """What the network of a single stage is told: the condition of the image, as it is."""
+def same_condition(coarse: Tensor | None, condition: Condition) -> Condition:
+    """Return the condition of the image unchanged: the condition of a single stage."""
     return condition
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A walk over a grid of the image.
+    """A raster scan over a grid of the image.
 
     Attributes:
-        network: canvas of the grid, pass and condition to the parameters of the grid; causal row by row.
-        step: the grid has every `step`-th row and column of the image, from 0 on. It divides that of the stage before.
-        told: what the network is told: made of the canvas of the grid of the stage before (None for the first stage),
-            every site of which is known, and of the condition of the image, whose maps have the size of the image. It
-            is shown nothing else, so that nothing else can leak.
+        network: from the canvas of the grid, a pass and a condition to the parameters of the grid; causal in raster
+            order.
+        step: the grid has every `step`-th row and column of the image, from 0 on; divides the step of the stage before.
+        condition: builds the condition of the network from the canvas of the grid of the stage before (None for the
+            first stage), all of whose pixels are known, and the condition of the image, whose map has the size of the
+            image. Nothing else reaches the network, so nothing else can leak.
     """
 
     network: Network
     step: int = 1
-    told: StageCondition = only_the_condition
+    condition: StageCondition = same_condition
 
     def grid(self, t: Tensor) -> Tensor:
-        """The sites of the grid, of a tensor over the sites `... h w` of the image. A view."""
+        """Return the pixels of the grid of a tensor over the pixels `... h w` of the image, as a view."""
         return t[..., :: self.step, :: self.step]
 
 
 def run_stages(
     stages: Sequence[Stage], x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition
 ) -> Float[Tensor, "b p h w"]:
-    """Parameters of all sites of images that are known whole, each from the stage that it belongs to."""
+    """Compute the parameters of all pixels of complete images, each pixel by the stage that it belongs to.
+
+    Args:
+        stages: the stages, coarsest grid first; the last one has step 1.
+        x: the canvas of the whole image.
+        ctx: how the networks are run.
+        condition: the condition of the image.
+    """
     coarse: Tensor | None = None
     found: Tensor | None = None
     step = 1
     for stage in stages:
         canvas = stage.grid(x)
         if isinstance(ctx, FullPass) and ctx.channels_last:
-            canvas = channels_last(canvas)  # a grid of every second site has gaps
-        params = stage.network(canvas, ctx, stage.told(coarse, condition))
+            canvas = channels_last(canvas)  # a strided grid has gaps
+        params = stage.network(canvas, ctx, stage.condition(coarse, condition))
         if found is not None:
             ratio = step // stage.step
             params = params.clone()
@@ -70,11 +79,11 @@ def run_stages(
     return found
 
 
-def painting_order(stages: Sequence[Stage], height: int, width: int) -> Int[np.ndarray, "h w"]:
-    """The place of each site in the order of painting, from 0."""
-    place = np.full((height, width), -1)
+def sampling_order(stages: Sequence[Stage], height: int, width: int) -> Int[np.ndarray, "h w"]:
+    """Rank of each pixel in the order in which the stages sample an image, from 0."""
+    rank = np.full((height, width), -1)
     for stage in stages:
-        part = place[:: stage.step, :: stage.step]
+        part = rank[:: stage.step, :: stage.step]
         new = part < 0
-        part[new] = place.max() + 1 + np.arange(new.sum())
-    return place
+        part[new] = rank.max() + 1 + np.arange(new.sum())
+    return rank

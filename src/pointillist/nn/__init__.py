@@ -1,7 +1,7 @@
-"""Causal layers: everything that may see more than its own site does so through a `Pass`."""
+"""Causal layers. A layer reads other pixel positions only through a `Pass`."""
 
-from pointillist.nn.activation import gate
-from pointillist.nn.base import CausalLayer, name_scopes
+from pointillist.nn.activation import Dropout, gate
+from pointillist.nn.base import CausalLayer, channel_causal_mask, channel_groups, name_scopes
 from pointillist.nn.causal import (
     CausalConv2d,
     CornerConv2d,
@@ -13,7 +13,6 @@ from pointillist.nn.causal import (
 from pointillist.nn.condition import Condition, ConditionBias, ConditionDims
 from pointillist.nn.cross_attention import CrossAttention, Tokens
 from pointillist.nn.local_conv import LocallyMaskedConv2d
-from pointillist.nn.masks import channel_causal_mask, channel_groups
 from pointillist.nn.recurrent import RecurrentLayer
 from pointillist.nn.weight_norm import (
     NormalisedConv2d,
@@ -31,6 +30,7 @@ __all__ = [
     "ConditionDims",
     "CornerConv2d",
     "CrossAttention",
+    "Dropout",
     "HorizontalConv2d",
     "LocallyMaskedConv2d",
     "MaskedConv2d",

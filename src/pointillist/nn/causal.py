@@ -1,7 +1,7 @@
-"""Causal convolutions. Kernels are sliced to the taps that can be seen; a mask is used only inside the last row.
+"""Causal convolutions. Kernels are sliced to the taps that may be read; a mask is needed only inside the last row.
 
-The mask multiplies the weight that is used, at every call, so it cannot be lost: not before the first step, not after
-loading weights, not under an average of weights.
+The mask multiplies the weight in every call. It can therefore not be lost: neither before the first training step, nor
+after loading weights, nor by averaging weights.
 """
 
 from __future__ import annotations
@@ -12,21 +12,26 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from pointillist.errors import ConfigError
-from pointillist.nn.base import CausalLayer
-from pointillist.nn.masks import channel_causal_mask, channel_groups
+from pointillist.nn.base import CausalLayer, channel_causal_mask
 from pointillist.nn.passes import Pass
 
 
 class CausalConv2d(CausalLayer):
-    """A convolution over the rows `-up..down` and columns `-left..right` around a site, in steps of `dilation`.
+    """A convolution over the rows `-up..down` and columns `-left..right` around a pixel.
 
     Args:
-        in_channels, out_channels: feature counts.
-        up, down, left, right: the reach of the kernel, in sites; `down` and `right` may be -1 (strictly before).
-        dilation: distance between taps; must divide the reach.
-        stride: the result is made at every so many rows and columns only, from row 0 and column 0 on.
-        mask: which weights may be used, broadcastable to the kernel, or None for all of them.
-        bias: whether a bias is added.
+        in_channels, out_channels: numbers of features.
+        up, down, left, right: reach of the kernel in pixels; `down` and `right` may be -1 (strictly before the pixel).
+        dilation: distance between taps in pixels; must divide the reach.
+        stride: distance between outputs in pixels; the first lies at row 0 and column 0.
+        mask: 1 for weights that may be used, else 0, broadcastable to the kernel; None to use all.
+        bias: whether to add a bias.
+
+    Example:
+        ```python
+        layer = CausalConv2d(1, 8, up=1, left=1, right=-1)  # the row above and the pixel to the left
+        layer(torch.randn(2, 1, 5, 5), FullPass()).shape  # (2, 8, 5, 5)
+        ```
     """
 
     mask: Tensor | None
@@ -56,17 +61,35 @@ class CausalConv2d(CausalLayer):
         self.register_buffer("mask", mask, persistent=False)
 
     def masked_weight(self) -> Float[Tensor, "o i kh kw"]:
-        """The kernel that is used."""
+        """Return the kernel with its mask applied."""
         return self.weight if self.mask is None else self.weight * self.mask
 
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass) -> Float[Tensor, "b o h2 w2"]:
-        """Convolve the window of each site, or of every `stride`-th row and column."""
+        """Convolve the window of each pixel, or of the pixels at every `stride`-th row and column."""
         window = ctx.window(self.key(), x, **self.reach)
         return F.conv2d(window, self.masked_weight(), self.bias, stride=self.stride, dilation=self.dilation)
 
 
 class MaskedConv2d(CausalConv2d):
-    """The k x k masked convolution of PixelCNN, mask A (`strict`) or B; rows below the site are sliced away."""
+    """The k x k masked convolution of PixelCNN (van den Oord et al. 2016a, section 3.1).
+
+    Rows below the pixel are sliced away.
+
+    Args:
+        in_channels, out_channels: numbers of features.
+        kernel_size: k, odd.
+        in_groups, out_groups: sub-pixel of each feature, see `channel_groups`.
+        strict: mask A; otherwise mask B.
+
+    Raises:
+        ConfigError: if `kernel_size` is even.
+
+    Example:
+        ```python
+        groups = channel_groups(6, 3)
+        layer = MaskedConv2d(6, 6, 3, in_groups=groups, out_groups=groups, strict=False)
+        ```
+    """
 
     def __init__(
         self,
@@ -87,7 +110,17 @@ class MaskedConv2d(CausalConv2d):
 
 
 class VerticalConv2d(CausalConv2d):
-    """The convolution of the vertical stack: whole rows. `strict` reads only rows above; otherwise its own row too."""
+    """The convolution of the vertical stack: whole rows (van den Oord et al. 2016b, section 2.2).
+
+    Args:
+        in_channels, out_channels: numbers of features.
+        kernel_size: odd.
+        strict: read only the rows above; otherwise the row of the pixel too.
+        dilation: distance between taps in pixels.
+
+    Raises:
+        ConfigError: if `kernel_size` is even.
+    """
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: int, *, strict: bool, dilation: int = 1
@@ -98,7 +131,18 @@ class VerticalConv2d(CausalConv2d):
 
 
 class HorizontalConv2d(CausalConv2d):
-    """The convolution of the horizontal stack: the site's own row, up to the site (or, if `strict`, before it)."""
+    """The convolution of the horizontal stack: the row of the pixel up to the pixel (van den Oord et al. 2016b).
+
+    Args:
+        in_channels, out_channels: numbers of features.
+        kernel_size: odd.
+        in_groups, out_groups: sub-pixel of each feature, see `channel_groups`.
+        strict: at the pixel itself, read only earlier sub-pixels; otherwise the sub-pixel of the feature too.
+        dilation: distance between taps in pixels.
+
+    Raises:
+        ConfigError: if `kernel_size` is even.
+    """
 
     def __init__(
         self,
@@ -113,9 +157,8 @@ class HorizontalConv2d(CausalConv2d):
     ) -> None:
         half = _half(kernel_size) * dilation
         site = channel_causal_mask(out_groups, in_groups, strict=strict)
-        if strict and int(in_groups.min()) >= int(
-            out_groups.max()
-        ):  # nothing of the own site may be seen: slice the tap away
+        # where nothing at the pixel itself may be read, its tap is sliced away
+        if strict and int(in_groups.min()) >= int(out_groups.max()):
             super().__init__(in_channels, out_channels, up=0, left=half, right=-1, dilation=dilation)
             return
         mask = None
@@ -126,9 +169,17 @@ class HorizontalConv2d(CausalConv2d):
 
 
 class CornerConv2d(CausalConv2d):
-    """A convolution over rows up to its own and columns up to its own: the upper left corner of a kernel.
+    """A convolution over the upper left corner of a kernel: rows and columns up to those of the pixel (mask B).
 
-    The corner of a 3x3 kernel has 2x2 taps. The input keeps the groups already, so the own site may be read (mask B).
+    The corner of a 3x3 kernel has 2x2 taps.
+
+    Args:
+        kernel_size: size of the whole kernel, odd.
+        in_groups, out_groups: sub-pixel of each feature, see `channel_groups`.
+        bias: whether to add a bias.
+
+    Raises:
+        ConfigError: if `kernel_size` is even.
     """
 
     def __init__(
@@ -144,7 +195,12 @@ class CornerConv2d(CausalConv2d):
 
 
 class PointwiseConv2d(nn.Module):
-    """A 1x1 convolution that keeps the groups: an output reads only groups up to its own (mask B)."""
+    """A 1x1 convolution with mask B: an output reads only groups up to its own.
+
+    Args:
+        in_groups, out_groups: sub-pixel of each feature, see `channel_groups`.
+        bias: whether to add a bias.
+    """
 
     mask: Tensor | None
 
@@ -157,11 +213,11 @@ class PointwiseConv2d(nn.Module):
         self.register_buffer("mask", None if site is None else site[:, :, None, None], persistent=False)
 
     def masked_weight(self) -> Float[Tensor, "o i 1 1"]:
-        """The weights that are used."""
+        """Return the weights with their mask applied."""
         return self.weight if self.mask is None else self.weight * self.mask
 
     def forward(self, x: Float[Tensor, "b i h w"]) -> Float[Tensor, "b o h w"]:
-        """Mix the features of each site."""
+        """Mix the features of each pixel."""
         return F.conv2d(x, self.masked_weight(), self.bias)
 
 
@@ -171,14 +227,3 @@ def _half(kernel_size: int) -> int:
             f"`kernel_size` (={kernel_size}) must be odd: a causal kernel needs a centre. Try {kernel_size + 1}."
         )
     return kernel_size // 2
-
-
-__all__ = [
-    "CausalConv2d",
-    "CornerConv2d",
-    "HorizontalConv2d",
-    "MaskedConv2d",
-    "PointwiseConv2d",
-    "VerticalConv2d",
-    "channel_groups",
-]

@@ -1,7 +1,7 @@
-"""Tokens of a prompt, and the layer through which every site asks them: cross-attention (Vaswani et al. 2017).
+"""Cross-attention from pixels to the tokens of a prompt (Vaswani et al. 2017).
 
-Keys and values are made of the tokens once an image; a site makes a query of its own features. Where the sub-pixels of
-a site are painted in turn, each has heads of its own, whose query knows no later one.
+Keys and values are computed from the tokens once an image, and each pixel computes a query from its features. If the
+sub-pixels of a pixel are sampled in turn, each has heads of its own, whose queries depend on no later sub-pixel.
 """
 
 from __future__ import annotations
@@ -17,38 +17,50 @@ from pointillist.nn.causal import PointwiseConv2d
 from pointillist.nn.passes import Pass
 
 HEADS, HEAD_WIDTH = 2, 16
-"""Of each sub-pixel that is painted in turn."""
+"""Heads, and features of a head, for each sub-pixel that is sampled in turn."""
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """What a prompt is heard as, one token after the other; of each image at least one is there."""
+    """An encoded prompt.
+
+    Attributes:
+        states: features of each token, `[b t d]`.
+        mask: True for tokens, False for padding, `[b t]`; each image has at least one token.
+    """
 
     states: Float[Tensor, "b t d"]
-    there: Bool[Tensor, "b t"]
+    mask: Bool[Tensor, "b t"]
 
 
 class CrossAttention(CausalLayer):
-    """What each site is answered by the tokens.
+    """Cross-attention from the features of each pixel to tokens.
 
     Args:
         width: features of a token.
-        groups: the sub-pixel of each feature that asks, and that is answered.
+        groups: sub-pixel of each input feature, and of each output feature, see `channel_groups`.
+
+    Example:
+        ```python
+        layer = CrossAttention(32, channel_groups(8, 1))
+        tokens = Tokens(torch.randn(2, 6, 32), torch.ones(2, 6, dtype=torch.bool))
+        layer(torch.randn(2, 8, 5, 5), FullPass(), tokens).shape  # (2, 8, 5, 5)
+        ```
     """
 
     def __init__(self, width: int, groups: Int[Tensor, " d"]) -> None:
         super().__init__()
-        turns = int(groups.max()) + 1
-        self.heads = turns * HEADS
-        asked = torch.arange(turns, device="cpu").repeat_interleave(HEADS * HEAD_WIDTH)
-        self.query = PointwiseConv2d(groups, asked, bias=False)
-        self.keys = nn.Linear(width, len(asked), bias=False)
-        self.values = nn.Linear(width, len(asked))
-        self.out = PointwiseConv2d(asked, groups, bias=False)
+        num_groups = int(groups.max()) + 1
+        self.heads = num_groups * HEADS
+        head_groups = torch.arange(num_groups, device="cpu").repeat_interleave(HEADS * HEAD_WIDTH)
+        self.query = PointwiseConv2d(groups, head_groups, bias=False)
+        self.keys = nn.Linear(width, len(head_groups), bias=False)
+        self.values = nn.Linear(width, len(head_groups))
+        self.out = PointwiseConv2d(head_groups, groups, bias=False)
 
     def forward(self, x: Float[Tensor, "b d h w"], ctx: Pass, tokens: Tokens) -> Float[Tensor, "b d h w"]:
-        """The answers, brought to the features of `x`."""
-        keys, values = self.keys(tokens.states), self.values(tokens.states)
-        found = ctx.cross_attend(self.key("tokens"), self.query(x), keys, values, tokens.there, self.heads)
-        out: Tensor = self.out(found)
+        """Attend to the tokens; the result is added to `x` by the caller."""
+        keys, values = self.keys(tokens.states), self.values(tokens.states)  # (b, t, heads * width)
+        attended = ctx.cross_attend(self.key("tokens"), self.query(x), keys, values, tokens.mask, self.heads)
+        out: Tensor = self.out(attended)
         return out

@@ -1,4 +1,4 @@
-"""The locally masked convolution of Jain et al. 2020: one kernel, of which a site uses the taps that it knows."""
+"""Locally masked convolution (Jain et al. 2020): one kernel, masked at each pixel to the taps that come earlier."""
 
 from __future__ import annotations
 
@@ -7,22 +7,33 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from pointillist.errors import ConfigError
-from pointillist.nn.base import CausalLayer
-from pointillist.nn.masks import channel_causal_mask
+from pointillist.nn.base import CausalLayer, channel_causal_mask
 from pointillist.nn.passes import FullPass, Pass
 
 
 class LocallyMaskedConv2d(CausalLayer):
-    """A k x k convolution over what comes before a site, and over the sub-pixels of the site before the feature's own.
+    """A k x k convolution over the pixels that come before each pixel in the generation order, and the pixel itself.
 
-    The kernel has the orientation of the image: the left neighbour meets the same weights in every order that knows it.
+    The kernel has the orientation of the image: the left neighbour is multiplied by the same weights in every order in
+    which it comes earlier.
 
     Args:
-        kernel_size: odd, at least 3 where the layer is strict.
-        in_groups, out_groups: the sub-pixel of each feature.
-        strict: mask A on the site itself, else mask B.
-        dilation: distance between taps.
-        knows: whether the layer is told which taps are known, by a kernel of its own over a map of ones.
+        kernel_size: k, odd; at least 3 if the layer is strict.
+        in_groups, out_groups: sub-pixel of each feature, see `channel_groups`.
+        strict: mask A at the pixel itself; otherwise mask B.
+        dilation: distance between taps in pixels.
+        mask_weight: whether a kernel of its own, over a map of ones, represents the mask at each pixel
+            (`mask_weight` in the authors' code).
+
+    Raises:
+        ConfigError: if `kernel_size` is even.
+
+    Example:
+        ```python
+        groups = channel_groups(8, 1)
+        layer = LocallyMaskedConv2d(3, in_groups=groups, out_groups=groups, strict=True)
+        layer(torch.randn(2, 8, 5, 5), FullPass(get_order("s-curve"))).shape  # (2, 8, 5, 5)
+        ```
     """
 
     mask: Tensor | None
@@ -35,7 +46,7 @@ class LocallyMaskedConv2d(CausalLayer):
         out_groups: Int[Tensor, " o"],
         strict: bool,
         dilation: int = 1,
-        knows: bool = True,
+        mask_weight: bool = True,
     ) -> None:
         super().__init__()
         if kernel_size % 2 == 0:
@@ -53,17 +64,17 @@ class LocallyMaskedConv2d(CausalLayer):
             mask = torch.ones(self.weight.shape)
             mask[:, :, half, half] = site
         self.register_buffer("mask", mask, persistent=False)
-        self.known = nn.Parameter(torch.zeros(len(out_groups), 1, kernel_size, kernel_size)) if knows else None
+        self.known = nn.Parameter(torch.zeros(len(out_groups), 1, kernel_size, kernel_size)) if mask_weight else None
 
     def masked_weight(self) -> Float[Tensor, "o i k k"]:
-        """The kernel of which the known taps are used."""
+        """Return the kernel with the channel mask applied; the mask over taps depends on the pixel."""
         return self.weight if self.mask is None else self.weight * self.mask
 
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass) -> Float[Tensor, "b o h w"]:
-        """Convolve what is known around each site."""
+        """Convolve the earlier pixels around each pixel."""
         out = ctx.neighbours(self.key(), x, self.masked_weight(), self.bias, dilation=self.dilation)
         if self.known is None:
             return out
         ones = torch.ones(1, 1, *x.shape[2:], dtype=self.known.dtype, device=self.known.device)
-        told = FullPass(ctx.order).neighbours("", ones, self.known, None, dilation=self.dilation)
-        return out + ctx.external(self.key("known"), told)
+        unmasked = FullPass(ctx.order).neighbours("", ones, self.known, None, dilation=self.dilation)
+        return out + ctx.external(self.key("known"), unmasked)

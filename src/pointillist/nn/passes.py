@@ -176,7 +176,7 @@ class FullPass:
         dilation: int = 1,
     ) -> Float[Tensor, "b o h w"]:
         """Convolve with the kernel in the raster frame of the order; see `local_conv.local_convolution`."""
-        return local_convolution(x, self.order.turn(weight), bias, dilation, snake=self.order.snake)
+        return local_convolution(x, self.order.to_raster(weight), bias, dilation, s_curve=self.order.s_curve)
 
     def external(self, key: str, t: Tensor) -> Tensor:
         """Return the condition itself; it broadcasts over the sites."""

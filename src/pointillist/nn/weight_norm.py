@@ -1,7 +1,7 @@
-"""Weight normalisation: every output of a layer has a direction and a length, w = g v / |v|.
+"""Weight normalisation, w = g v / |v| for each output of a layer.
 
-Salimans and Kingma, Weight Normalization, NeurIPS 2016. Masked weights are no part of the direction. What is used, and
-recorded, is the plain weight `w`, made anew at every call.
+Salimans and Kingma, Weight Normalization, NeurIPS 2016 (arXiv 1602.07868). Masked weights are not part of the direction
+v. Every call computes the plain weight w, which is what a layer uses and what a program records.
 """
 
 from __future__ import annotations
@@ -15,21 +15,20 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from pointillist.nn.base import CausalLayer
+from pointillist.nn.base import CausalLayer, channel_causal_mask
 from pointillist.nn.causal import CausalConv2d, PointwiseConv2d
-from pointillist.nn.masks import channel_causal_mask
 from pointillist.nn.passes import Pass
 
-TINY = 1e-12  # a direction of zeros stays zero
-LEAST_SPREAD = 1e-3  # an output that hardly varies over the first images is not scaled up
+TINY = 1e-12  # keeps a direction of zeros at zero
+MIN_DEVIATION = 1e-3  # an output that hardly varies over the first batch is not scaled up
 
 
 class WeightNormalised(nn.Module):
-    """What layers with a direction and a length have in common; the direction is the weight of the plain layer.
+    """Mixin for layers with normalised weights; the direction v is the weight of the plain layer.
 
     Attributes:
-        gain: g, the length of each output's weights.
-        target: standard deviation that `initialise` gives each output.
+        gain: g, the norm of the weights of each output.
+        target: standard deviation of each output after `initialise_from_data`.
     """
 
     gain: nn.Parameter
@@ -37,21 +36,21 @@ class WeightNormalised(nn.Module):
     target: float
 
     def add_gain(self, weight: Tensor, target: float) -> None:
-        """Start with the weights as they are."""
+        """Create the gain such that the normalised weights equal `weight`."""
         self.gain = nn.Parameter(weight.detach().flatten(1).norm(dim=1))
         self.target = target
 
     def normalised(self, v: Float[Tensor, "o i kh kw"]) -> Float[Tensor, "o i kh kw"]:
-        """g v / |v| (eq. 2)."""
-        lengths = (v * v).sum((1, 2, 3), keepdim=True)
-        return v * (self.gain[:, None, None, None] * torch.rsqrt(lengths + TINY))
+        """Compute g v / |v| (eq. 2)."""
+        squared_norm = (v * v).sum((1, 2, 3), keepdim=True)
+        return v * (self.gain[:, None, None, None] * torch.rsqrt(squared_norm + TINY))
 
     def fit(self, output: Float[Tensor, "b o h w"]) -> Float[Tensor, "b o h w"]:
-        """Give `output` mean 0 and deviation `target` by changing length and bias (eq. 5, 6); return it."""
+        """Set gain and bias such that `output` has mean 0 and standard deviation `target` (eq. 5, 6); return it."""
         assert self.bias is not None
         precise = torch.promote_types(output.dtype, torch.float32)
         deviation, mean = torch.std_mean(output.to(precise), (0, 2, 3), correction=0)
-        scale = torch.where(deviation > LEAST_SPREAD, self.target / deviation, 1.0).to(output.dtype)
+        scale = torch.where(deviation > MIN_DEVIATION, self.target / deviation, 1.0).to(output.dtype)
         mean = mean.to(output.dtype)
         self.gain.mul_(scale)
         self.bias.sub_(mean).mul_(scale)
@@ -59,39 +58,45 @@ class WeightNormalised(nn.Module):
 
 
 class NormalisedConv2d(CausalConv2d, WeightNormalised):
-    """A causal convolution with normalised weights; `reach` is that of `CausalConv2d`."""
+    """A causal convolution with normalised weights.
+
+    Args:
+        in_channels, out_channels: numbers of features.
+        target: standard deviation of each output after `initialise_from_data`.
+        reach: the other arguments of `CausalConv2d`.
+    """
 
     def __init__(self, in_channels: int, out_channels: int, *, target: float = 1.0, **reach: Any) -> None:
         super().__init__(in_channels, out_channels, **reach)
         self.add_gain(super().masked_weight(), target)
 
     def masked_weight(self) -> Float[Tensor, "o i kh kw"]:
-        """The kernel that is used."""
+        """Return the normalised kernel."""
         return self.normalised(super().masked_weight())
 
 
 class NormalisedPointwiseConv2d(PointwiseConv2d, WeightNormalised):
-    """A 1x1 convolution that keeps the groups, with normalised weights."""
+    """A 1x1 convolution with mask B and normalised weights; arguments as `PointwiseConv2d`."""
 
     def __init__(self, in_groups: Int[Tensor, " i"], out_groups: Int[Tensor, " o"]) -> None:
         super().__init__(in_groups, out_groups)
         self.add_gain(super().masked_weight(), 1.0)
 
     def masked_weight(self) -> Float[Tensor, "o i 1 1"]:
-        """The weights that are used."""
+        """Return the normalised weights."""
         return self.normalised(super().masked_weight())
 
 
 class NormalisedConvTranspose2d(CausalLayer, WeightNormalised):
-    """A transposed convolution of stride 2 with normalised weights: from a coarse grid to the one twice as fine.
+    """A transposed convolution of stride 2 with normalised weights: from a coarse grid to one twice as fine.
 
-    Kernel and result are those of the shifted transposed convolutions of PixelCNN++: 2x3 (`right=1`), where a site in
-    an odd column also hears the coarse site to its right, or 2x2 (`right=0`). It is computed as a convolution on the
-    coarse grid that makes four features for each, one a place under the coarse site.
+    Kernel and result are those of the shifted transposed convolutions of PixelCNN++. The kernel is 2x3 (`right=1`),
+    where a pixel in an odd column also reads the coarse pixel to its right, or 2x2 (`right=0`). The layer is computed
+    as a convolution on the coarse grid with four times the outputs, one for each of the four pixels below a coarse one.
 
     Args:
-        in_groups, out_groups: the sub-pixel of each feature; only at the coarse site itself do they matter.
-        right: whether the coarse site to the right is read; only where it is known, that is, for finished rows.
+        in_groups, out_groups: sub-pixel of each feature; they matter only at the coarse pixel itself.
+        right: 1 to read the coarse pixel to the right, which only finished rows may do; else 0.
     """
 
     mask: Tensor | None
@@ -114,9 +119,9 @@ class NormalisedConvTranspose2d(CausalLayer, WeightNormalised):
         return self.weight if self.mask is None else self.weight * self.mask
 
     def kernel(self) -> Float[Tensor, "o4 i 1 taps"]:
-        """The kernel on the coarse grid: its outputs are those of the site, the one right of it, below it, and both."""
+        """Build the kernel on the coarse grid: outputs for the pixel, the one to its right, below it, and both."""
         weight = self.normalised(self._masked())
-        if self.right:  # the left column of the 2x3 kernel is how a coarse site reaches the odd column before it
+        if self.right:  # through its left column, the 2x3 kernel takes a coarse pixel to the odd column before it
             before, own, after = weight.unsqueeze(-1).unbind(3)  # o i 2 1
             even = torch.cat([own, torch.zeros_like(own)], -1)
             both = torch.stack([even, torch.cat([after, before], -1)])  # columns, o i rows taps
@@ -126,7 +131,7 @@ class NormalisedConvTranspose2d(CausalLayer, WeightNormalised):
     def forward(
         self, x: Float[Tensor, "b i h2 w2"], ctx: Pass, like: Float[Tensor, "b d h w"]
     ) -> Float[Tensor, "b o h w"]:
-        """`x` at the sites of `like`."""
+        """Upsample `x` to the grid of `like`."""
         if self.right:
             x = ctx.window(self.key("coarse"), x, up=0, left=0, right=1)
         assert self.bias is not None
@@ -134,9 +139,18 @@ class NormalisedConvTranspose2d(CausalLayer, WeightNormalised):
 
 
 def initialise_from_data(root: nn.Module, run: Callable[[], object]) -> None:
-    """Scale every weight-normalised layer under `root` by what it makes while `run` runs the network once (section 3).
+    """Initialise every weight-normalised layer under `root` from data (section 3).
 
-    Layer by layer, in the order of the forward: the next one sees what is already scaled.
+    Layers are scaled one after the other, as the forward reaches them: each one reads outputs that are already scaled.
+
+    Args:
+        root: the network.
+        run: runs the network once on a batch of images.
+
+    Example:
+        ```python
+        initialise_from_data(model, lambda: model(x))
+        ```
     """
     with ExitStack() as stack, torch.no_grad():
         for module in root.modules():
@@ -147,5 +161,5 @@ def initialise_from_data(root: nn.Module, run: Callable[[], object]) -> None:
 
 
 def has_weight_norm(root: nn.Module) -> bool:
-    """Whether any layer under `root` is initialised from data."""
+    """Check whether any layer under `root` is weight-normalised, and so initialised from data."""
     return any(isinstance(module, WeightNormalised) for module in root.modules())

@@ -95,7 +95,7 @@ def decode_query(model: PixelModel, query: schemas.ImageQuery, limits: schemas.L
 
 def encode_each(model: PixelModel, conditions: ConditionInputs) -> Condition:
     """Encode the conditions of a batch image by image: torch may round the same image differently in another batch."""
-    return Condition.together([model.condition(conditions[i : i + 1], 1) for i in range(len(conditions))])
+    return Condition.concat([model.condition(conditions[i : i + 1], 1) for i in range(len(conditions))])
 
 
 def level_dtype(levels: int) -> Literal["uint8", "uint16"]:

@@ -10,7 +10,7 @@ import torch
 from pydantic import ValidationError
 
 from pointillist._version import __version__
-from pointillist.errors import DataError, sentence
+from pointillist.errors import DataError, format_validation_error
 from pointillist.model.pixel_model import PixelModel
 from pointillist.studio import schemas
 from pointillist.studio.jobs import SamplingJob, make_job
@@ -51,7 +51,7 @@ def read_manifest(path: str | Path) -> schemas.SampleManifest:
     try:
         return schemas.SampleManifest.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise DataError(f"{path} is not a manifest: {sentence(error, 'a manifest')}") from error
+        raise DataError(f"{path} is not a manifest: {format_validation_error(error, 'a manifest')}") from error
 
 
 def reproduce(

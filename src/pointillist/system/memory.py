@@ -11,7 +11,11 @@ from typing import TypeVar
 
 import psutil
 
+from pointillist.errors import DataError
+from pointillist.system.hardware import available_bytes
+
 T = TypeVar("T")
+USABLE = 0.8  # the rest is for the program, the model and the system
 _PAUSE = 0.002  # seconds between two looks
 
 
@@ -40,3 +44,17 @@ def measure_peak_memory(work: Callable[[], T]) -> tuple[T, int]:
         done.set()
         watcher.join()
     return result, max(0, max(highest, process.memory_info().rss) - before)
+
+
+def check_memory(needed: int, what: str, remedy: str) -> None:
+    """Refuse `what` if it takes more than 80 % of the available memory.
+
+    Raises:
+        DataError: with the estimate, what there is, and the remedy.
+    """
+    available = available_bytes()
+    if available is not None and needed > USABLE * available:
+        raise DataError(
+            f"{what} would take {needed / 2**30:,.1f} GiB of memory, but only {USABLE:.0%} of the available "
+            f"{available / 2**30:,.1f} GiB may be used: {remedy}."
+        )

@@ -13,9 +13,8 @@ from PIL import Image
 
 from pointillist.checkpoint.files import atomic_path
 from pointillist.errors import ConfigError, ShapeError
-from pointillist.visualization.colour import ACCENT, INK, PAPER, Colour, as_batch, as_colour, text_colour
-from pointillist.visualization.grid import Grid, plan_grid
-from pointillist.visualization.image_grid import compose
+from pointillist.visualization.colour import ACCENT, INK, PAPER, Colour, as_colour, check_images, text_colour
+from pointillist.visualization.image_grid import Grid, compose, plan_grid
 
 MAX_FRAMES = 400
 _MAX_IMAGES = 64
@@ -68,7 +67,7 @@ def gif_bytes(
     Raises:
         ShapeError, ConfigError: if images, captions and settings do not fit together.
     """
-    images = as_batch(images)
+    images = check_images(images)
     height, width = images.shape[1:3]
     _check(frames, hold, start, height * width)
     place = _places(order, height, width)

@@ -67,7 +67,7 @@ def text_colour(background: Colour) -> Colour:
     return INK if 0.299 * r + 0.587 * g + 0.114 * b > 140 else CHALK
 
 
-def as_batch(images: np.ndarray) -> np.ndarray:
+def check_images(images: np.ndarray) -> np.ndarray:
     """uint8 `n h w [c]` with 1, 3 or 4 channels; any other channel count shows its first.
 
     Raises:
@@ -84,7 +84,7 @@ def as_batch(images: np.ndarray) -> np.ndarray:
     return images if images.shape[-1] in (1, 3, 4) else images[..., :1]
 
 
-def enlarged(image: np.ndarray, scale: int) -> np.ndarray:
+def enlarge(image: np.ndarray, scale: int) -> np.ndarray:
     """One picture `h w c` as RGB, each pixel a square of `scale`; transparent parts lie over a checkerboard."""
     big = image.repeat(scale, 0).repeat(scale, 1)
     if big.shape[-1] == 1:

@@ -9,8 +9,7 @@ from PIL import Image, ImageDraw
 
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.visualization.colour import PAPER, Colour, as_colour, diverging_colors, sequential_colors, text_colour
-from pointillist.visualization.grid import CAPTION, font
-from pointillist.visualization.image_grid import image_grid
+from pointillist.visualization.image_grid import CAPTION, font, image_grid
 
 _BAR = 12  # height of the scale bar
 _BAR_WIDTH = 260

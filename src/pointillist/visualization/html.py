@@ -45,17 +45,17 @@ def pixels(array: np.ndarray, alt: str) -> str:
     )
 
 
-def heat(values: np.ndarray, top: float, alt: str) -> str:
+def sequential_map(values: np.ndarray, top: float, alt: str) -> str:
     """A map `h w` of bits."""
     return pixels(sequential_colors(values, top), alt)
 
 
-def balance(values: np.ndarray, top: float, alt: str) -> str:
+def diverging_map(values: np.ndarray, top: float, alt: str) -> str:
     """A map `h w` of numbers above and below zero."""
     return pixels(diverging_colors(values, top), alt)
 
 
-def balance_bar(top: float, unit: str) -> str:
+def diverging_scale(top: float, unit: str) -> str:
     """The colours from -`top` to `top`, with numbers under them."""
     ramp = data_uri(png_bytes(as_pil(diverging_colors(np.linspace(-top, top, 256)[None], top))), "png")
     marks = "".join(
@@ -67,7 +67,7 @@ def balance_bar(top: float, unit: str) -> str:
     )
 
 
-def scale_bar(top: float, over: bool) -> str:
+def sequential_scale(top: float, over: bool) -> str:
     """The colours from 0 to `top` bits, with numbers under them."""
     ramp = data_uri(png_bytes(as_pil(sequential_colors(np.linspace(0, top, 256)[None], top))), "png")
     step = next(k for k in range(1, int(top) + 1) if top % k == 0 and top / k <= _TICKS)
@@ -80,7 +80,7 @@ def scale_bar(top: float, over: bool) -> str:
     )
 
 
-def strip(images: Iterable[np.ndarray]) -> np.ndarray:
+def stack_images(images: Iterable[np.ndarray]) -> np.ndarray:
     """Pictures `h w c` one below the other as RGBA, a transparent line of one pixel between them."""
     rows: list[np.ndarray] = []
     for image in images:

@@ -9,8 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from pointillist.visualization.colour import ACCENT, INK, PAPER, Colour, sequential_colors
-from pointillist.visualization.grid import font
-from pointillist.visualization.image_grid import fitted
+from pointillist.visualization.image_grid import font, truncate_text
 
 SEEN: Colour = (44, 110, 158)
 MISSED: Colour = (232, 224, 208)
@@ -23,7 +22,7 @@ _NARROWEST = 430  # room for the legend
 _COLUMNS = 4
 
 
-def field_picture(
+def plot_receptive_field(
     depends: np.ndarray,
     earlier: np.ndarray,
     site: tuple[int, int, int],
@@ -58,7 +57,7 @@ def field_picture(
     foot = _LINE * (2 + leaks) + (52 if strength is not None else 0)
     picture = Image.new("RGB", (width, below + foot + _SIDE - 6), PAPER)
     picture.paste(body, ((width - body.width) // 2, _SIDE))
-    _draw_legend(picture, below, fitted(caption, width - 2 * _SIDE), leaks)
+    _draw_legend(picture, below, truncate_text(caption, width - 2 * _SIDE), leaks)
     if strength is not None:
         _draw_ramp(picture, below + _LINE * (2 + leaks) + 6, float(strength.max()))
     return picture
@@ -75,7 +74,7 @@ def _arranged(maps: list[np.ndarray], titles: Sequence[str], columns: int) -> Im
         down, across = divmod(index, columns)
         x, y = across * (wide + _GAP), down * (high + _GAP)
         if title:
-            draw.text((x + wide / 2, y), fitted(text, wide + _GAP), INK, font(), anchor="ma")
+            draw.text((x + wide / 2, y), truncate_text(text, wide + _GAP), INK, font(), anchor="ma")
         picture.paste(Image.fromarray(tile), (x, y + title))
     return picture
 

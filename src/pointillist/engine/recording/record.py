@@ -98,11 +98,11 @@ class RecordPass:
 
     def neighbours(self, key: str, x: Tensor, weight: Tensor, bias: Tensor | None, *, dilation: int = 1) -> Tensor:
         """Convolve a window. The taps on the current row depend on the order; see `record_local_convolution`."""
-        kernel, half = self.order.turn(weight), weight.shape[2] // 2
+        kernel, half = self.order.to_raster(weight), weight.shape[2] // 2
         reach = half * dilation
         window = self.window(key, x, up=reach, left=reach, right=reach)
         assert isinstance(window, Window)
-        if self.order.snake:
+        if self.order.s_curve:
             return record_local_convolution(window, kernel, bias, dilation)
         taps = torch.ones(half + 1, 2 * half + 1, dtype=kernel.dtype, device=kernel.device)
         taps[half, half + 1 :] = 0
@@ -186,7 +186,7 @@ class RecordPass:
         return symbol_of(builder, found)
 
     def _raster(self, method: str) -> None:
-        if self.order.snake:
+        if self.order.s_curve:
             self._builder.reject(f"`ctx.{method}` cannot follow an S-curve", "Use `ctx.neighbours`.")
 
     def __getattr__(self, name: str) -> NoReturn:
@@ -228,7 +228,7 @@ def record(
         height=height,
         width=width,
         dtype=np.dtype(np.float64 if dtype == torch.float64 else np.float32),
-        s_curve=order.snake,
+        s_curve=order.s_curve,
     )
     canvas = make(Canvas, builder, num_sub_steps * canvas_width, height, width)
     with torch.no_grad():

@@ -38,7 +38,7 @@ def recur(builder: Builder, key: str, cell: LSTMCellParams, x: Tensor, *, revers
             f"The recurrence `{key}` runs over a {type(x).__name__} without sites", "Give it a recorded map."
         )
     builder.require_finest_grid(key, x.content)
-    channels = 4 * len(cell.hidden)
+    channels = 4 * len(cell.initial_hidden)
     if x.content.channels != channels:
         builder.reject(
             f"The recurrence `{key}` gets {x.content.channels} channels", f"It needs {channels}, one for each gate."
@@ -55,7 +55,7 @@ def recur(builder: Builder, key: str, cell: LSTMCellParams, x: Tensor, *, revers
 
 def _step(builder: Builder, key: str, cell: LSTMCellParams, x: Symbol, *, reverse: bool) -> Symbol:
     """Record the cell of one site, with the states of its neighbours from feature maps."""
-    hidden, cell_state = (_state(builder, cell, start) for start in (cell.hidden, cell.memory))
+    hidden, cell_state = (_state(builder, cell, start) for start in (cell.initial_hidden, cell.initial_cell))
     pre: Tensor = x
     for above in (True, False):
         pairs = zip(cell.taps(reverse=reverse), to_numpy(cell.weight), strict=True)
@@ -74,13 +74,13 @@ def _step(builder: Builder, key: str, cell: LSTMCellParams, x: Symbol, *, revers
 def _scan(builder: Builder, key: str, cell: LSTMCellParams, x: Symbol, *, reverse: bool) -> Symbol:
     """Record the cells of a row whose input is known: the tap on the row above first, then a scan along the row."""
     above, beside = to_numpy(cell.weight)
-    hidden = builder.state_map(len(cell.hidden))
+    hidden = builder.state_map(len(cell.initial_hidden))
     pre = x + _read(builder, key, hidden, {(-1, 0): above})
     result = builder.emit(
         "SCAN",
         content(pre),
         channels=hidden.channels,
-        constants=(beside, to_numpy(cell.hidden), to_numpy(cell.memory)),
+        constants=(beside, to_numpy(cell.initial_hidden), to_numpy(cell.initial_cell)),
         taps=(cell.carry(reverse=reverse),),
     )
     builder.store(result, hidden)

@@ -1,9 +1,10 @@
-"""Exact causal attention whose memory grows with the number of sites, not with its square; and attention to tokens.
+"""Exact causal attention with memory linear in the number of pixels, and cross-attention to tokens.
 
-Site i attends to sites before i, in raster order, never to itself; the first site has nothing to attend to and gets
-zeros. Scores are computed for one row of queries at a time, against the keys before the end of that row, and computed
-again for the gradient; of the N x N weights nothing is kept but the log-normaliser of each query. Keys of later rows
-are sliced away, not multiplied by zero, so that NaN at unknown rows cannot reach a site.
+Pixel i attends to the pixels before i in raster order, never to itself. The first pixel has nothing to attend to and
+gets zeros. Scores are computed for one row of queries at a time, against the keys before the end of that row, and
+recomputed for the gradient (compare Rabe and Staats 2021, arXiv 2112.05682). Of the N x N weights only the
+log-normaliser of each query is stored. Keys of later rows are sliced away, not multiplied by zero, so that NaN in
+unknown rows cannot reach a pixel.
 """
 
 from __future__ import annotations
@@ -18,20 +19,27 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 MAX_QUERIES = 256
-"""Queries that are scored together at most, for images of very long rows."""
+"""Maximal number of queries in a block, for images with very long rows."""
 
 
 def strict_attention(
     q: Float[Tensor, "b k h w"], k: Float[Tensor, "#b k #h #w"], v: Float[Tensor, "#b v #h #w"], heads: int
 ) -> Float[Tensor, "b v h w"]:
-    """softmax(q . k / sqrt(d)) v over the sites strictly before each site, in raster order; zeros at the first site.
+    """Compute softmax(q . k / sqrt(d)) v over the pixels strictly before each pixel, in raster order.
 
-    Scores and their normaliser are at least float32, also under autocast; the rest is as precise as `v`.
+    The result is zero at the first pixel. Scores and their normaliser are at least float32, also under autocast; the
+    rest has the precision of `v`.
 
     Args:
-        q, k: queries and keys, `d` features for each of the heads, one head after the other.
-        v: values, some features for each head.
-        heads: how many; divides the features of all three.
+        q, k: queries and keys, `d` features for each head, one head after the other.
+        v: values, one head after the other.
+        heads: number of heads; divides the features of all three.
+
+    Example:
+        ```python
+        q, k, v = torch.randn(3, 2, 16, 8, 8).unbind()
+        strict_attention(q, k, v, heads=2).shape  # (2, 16, 8, 8)
+        ```
     """
     height, width = q.shape[2:]
     k, v = (t.expand(len(q), -1, height, width) for t in (k, v))  # conditions may be one for all
@@ -45,26 +53,34 @@ def cross_attention(
     q: Float[Tensor, "b k h w"],
     k: Float[Tensor, "b t k"],
     v: Float[Tensor, "b t v"],
-    there: Bool[Tensor, "b t"],
+    mask: Bool[Tensor, "b t"],
     heads: int,
 ) -> Float[Tensor, "b v h w"]:
-    """softmax(q . k / sqrt(d)) v over the tokens that are there; of each image at least one is.
+    """Compute softmax(q . k / sqrt(d)) v over the tokens of each image.
 
-    In float32 or finer: on a CPU half precision takes three times as long.
+    Computed in float32 or finer: on a CPU half precision takes three times as long.
 
     Args:
-        q, k, v: queries, keys, values, `d` features for each of the heads, one head after the other.
-        heads: how many; divides the features of all three.
+        q, k, v: queries, keys, values, `d` features for each head, one head after the other.
+        mask: True for tokens, False for padding; each image has at least one token.
+        heads: number of heads; divides the features of all three.
+
+    Example:
+        ```python
+        q, tokens = torch.randn(2, 16, 8, 8), torch.randn(2, 5, 16)
+        cross_attention(q, tokens, tokens, torch.ones(2, 5, dtype=torch.bool), heads=2).shape  # (2, 16, 8, 8)
+        ```
     """
-    queries, dtype = q.flatten(2).transpose(1, 2), torch.promote_types(q.dtype, torch.float32)
-    asked, keys, values = (t.to(dtype).reshape(*t.shape[:2], heads, -1).transpose(1, 2) for t in (queries, k, v))
+    dtype = torch.promote_types(q.dtype, torch.float32)
+    flat = q.flatten(2).transpose(1, 2)  # (b, h * w, k)
+    queries, keys, values = (t.to(dtype).reshape(*t.shape[:2], heads, -1).transpose(1, 2) for t in (flat, k, v))
     with torch.autocast(q.device.type, enabled=False):
-        found = F.scaled_dot_product_attention(asked, keys, values, attn_mask=there[:, None, None])
+        found = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask[:, None, None])
     return found.to(q.dtype).transpose(1, 2).flatten(2).transpose(1, 2).reshape(len(q), -1, *q.shape[2:])
 
 
 class _StrictAttention(torch.autograd.Function):
-    """Of `q`, `k` `[n, sites, d]` and `v` `[n, sites, e]`, whose sites lie in rows of `width`."""
+    """Strict attention of `q`, `k` `[n, pixels, d]` and `v` `[n, pixels, e]`, with rows of `width` pixels."""
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, width: int) -> Tensor:
@@ -87,25 +103,26 @@ class _StrictAttention(torch.autograd.Function):
         scale = q.shape[2] ** -0.5
         with torch.autocast(q.device.type, enabled=False):
             for start, stop in _blocks(q.shape[1], ctx.width):
-                ours = grad[:, start:stop]
+                block_grad = grad[:, start:stop]
                 weights = _scores(q, k, start, stop).sub_(norm[:, start:stop, None]).exp_()
-                grad_v[:, : stop - 1] += weights.to(v.dtype).transpose(1, 2) @ ours
-                # the derivative of a softmax: each weight times how far its value lies from the mean of values
-                mean = (ours * out[:, start:stop]).sum(2, keepdim=True, dtype=norm.dtype)
-                pull = (ours @ v[:, : stop - 1].transpose(1, 2)).to(norm.dtype).sub_(mean).mul_(weights).mul_(scale)
-                grad_q[:, start:stop] = pull @ k[:, : stop - 1].to(norm.dtype)
-                grad_k[:, : stop - 1] += pull.transpose(1, 2) @ q[:, start:stop].to(norm.dtype)
+                grad_v[:, : stop - 1] += weights.to(v.dtype).transpose(1, 2) @ block_grad
+                # the gradient of a softmax: each weight times the distance of its value from the mean value
+                mean = (block_grad * out[:, start:stop]).sum(2, keepdim=True, dtype=norm.dtype)
+                grad_scores = (block_grad @ v[:, : stop - 1].transpose(1, 2)).to(norm.dtype)
+                grad_scores.sub_(mean).mul_(weights).mul_(scale)
+                grad_q[:, start:stop] = grad_scores @ k[:, : stop - 1].to(norm.dtype)
+                grad_k[:, : stop - 1] += grad_scores.transpose(1, 2) @ q[:, start:stop].to(norm.dtype)
         return grad_q.to(q.dtype), grad_k.to(k.dtype), grad_v.to(v.dtype), None
 
 
 def _accurate(dtype: torch.dtype) -> torch.dtype:
-    """At least float32: half precision would round scores by a hundredth."""
+    """Promote to at least float32: half precision would round scores by a hundredth."""
     return torch.promote_types(dtype, torch.float32)
 
 
-def _blocks(sites: int, width: int) -> Iterator[tuple[int, int]]:
-    """Runs of queries, each inside a row. The first site is left out: it has no key."""
-    for row in range(0, sites, width):
+def _blocks(pixels: int, width: int) -> Iterator[tuple[int, int]]:
+    """Yield blocks of queries, each inside a row. The first pixel is left out: it has no key."""
+    for row in range(0, pixels, width):
         for start in range(row, row + width, MAX_QUERIES):
             stop = min(start + MAX_QUERIES, row + width)
             if stop > 1:
@@ -113,11 +130,11 @@ def _blocks(sites: int, width: int) -> Iterator[tuple[int, int]]:
 
 
 def _scores(q: Tensor, k: Tensor, start: int, stop: int) -> Tensor:
-    """Scores `[n, stop - start, stop - 1]` of some queries against all keys before the last of them."""
+    """Compute scores `[n, stop - start, stop - 1]` of a block of queries against all keys before its last query."""
     dtype = _accurate(q.dtype)
     scores: Tensor = (q[:, start:stop].to(dtype) * q.shape[2] ** -0.5) @ k[:, : stop - 1].to(dtype).transpose(1, 2)
     count = stop - start
-    if count > 1:  # among the queries themselves: query i sees the keys before i
-        unseen = torch.ones(count, count - 1, dtype=torch.bool, device=q.device).triu()
-        scores[:, :, start:].masked_fill_(unseen, -torch.inf)
+    if count > 1:  # inside the block: query i attends to the keys before i
+        not_before = torch.ones(count, count - 1, dtype=torch.bool, device=q.device).triu()
+        scores[:, :, start:].masked_fill_(not_before, -torch.inf)
     return scores

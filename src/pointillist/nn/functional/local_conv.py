@@ -1,8 +1,8 @@
-"""Locally masked convolution: over those neighbours of a site that come before it on a curve (Jain et al. 2020).
+"""Locally masked convolution: over the neighbours of a pixel that come before it on a curve (Jain et al. 2020).
 
-A mask for each site and tap would ask for an unfold (three to six times as slow, see `docs/decisions`, 0026). Along
-rows it factors: on the rows above every tap is known, in the raster and in the S-curve alike; on the own row the known
-side is the left one, or, in odd rows of the S-curve, the right one.
+A mask over taps for each pixel would need an unfold (three to six times as slow, see `docs/decisions`, 0026). Along
+rows the mask factorises. Every tap on the rows above is known, in the raster and in the S-curve alike. On the row of
+the pixel the left side is known, or, in odd rows of the S-curve, the right side.
 """
 
 from __future__ import annotations
@@ -19,19 +19,28 @@ def local_convolution(
     bias: Float[Tensor, " o"] | None,
     dilation: int,
     *,
-    snake: bool,
+    s_curve: bool,
 ) -> Float[Tensor, "b o h w"]:
-    """`kernel`, in steps of `dilation`, over the earlier sites around each site, and over the site itself.
+    """Convolve the pixels that come before each pixel on the curve, and the pixel itself.
 
     Args:
-        kernel: odd, in the orientation of the turned canvas; taps that are never known are not read.
-        snake: whether odd rows are walked from right to left.
+        x: features in the raster frame.
+        kernel: odd, in the orientation of the raster frame; taps that are never known are not read.
+        bias: one number for each output, or None.
+        dilation: distance between taps in pixels.
+        s_curve: whether odd rows run from right to left.
+
+    Example:
+        ```python
+        x, kernel = torch.randn(2, 3, 8, 8), torch.randn(4, 3, 3, 3)
+        local_convolution(x, kernel, None, 1, s_curve=True).shape  # (2, 4, 8, 8)
+        ```
     """
     half = kernel.shape[2] // 2
     reach, height = half * dilation, x.shape[2]
     if half == 0:
         return F.conv2d(x, kernel, bias)
-    if not snake:
+    if not s_curve:
         known = torch.ones(half + 1, 2 * half + 1, dtype=kernel.dtype, device=kernel.device)
         known[half, half + 1 :] = 0
         return F.conv2d(F.pad(x, (reach, reach, reach, 0)), kernel[:, :, : half + 1] * known, bias, dilation=dilation)
