@@ -24,7 +24,7 @@ import torch
 
 import pointillist as pt
 from pointillist.cli.evaluate import resolve_data_options
-from pointillist.evaluation.conditioning import nearest_training_match
+from pointillist.evaluation.memorization import nearest_training_match
 from pointillist.images import OPAQUE
 from pointillist.system.hardware import describe_machine, today
 

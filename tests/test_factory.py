@@ -14,7 +14,7 @@ import pointillist as pt
 from pointillist.model.pixel_model import ModelConfig, PixelModel
 from pointillist.model.pretrained import default_card
 from pointillist.networks import names
-from tests.laws.strategies import dirty, models, random_asked, random_levels
+from tests.laws.strategies import models, random_conditions, random_levels, randomise_weights
 
 
 @pytest.mark.parametrize("name", names())
@@ -64,7 +64,7 @@ def test_a_round_trip_is_exact(tmp_path_factory: pytest.TempPathFactory, model: 
         assert again.card == "# A card\n"
         assert again.state_dict().keys() == saved.state_dict().keys()
         assert all(torch.equal(v, again.state_dict()[k]) for k, v in saved.state_dict().items())
-    x, asked = random_levels(model, 2), random_asked(model, 2)
+    x, asked = random_levels(model, 2), random_conditions(model, 2)
     assert torch.equal(again.log_prob(x, **asked), saved.eval().log_prob(x, **asked))
 
 
@@ -84,7 +84,7 @@ def test_settings_are_plain_json(tmp_path: Path) -> None:
 def test_saving_over_a_folder_replaces_it(tmp_path: Path) -> None:
     """The new model, whole."""
     for layers in (1, 2):
-        model = dirty(pt.build("pixelcnn", shape=(1, 2, 2), levels=2, channels=2, layers=layers))
+        model = randomise_weights(pt.build("pixelcnn", shape=(1, 2, 2), levels=2, channels=2, layers=layers))
         model.save_pretrained(tmp_path)
         assert pt.load(tmp_path).num_parameters == model.num_parameters
 

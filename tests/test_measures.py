@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pointillist as pt
-from pointillist.cli.fidelity import lines_of
+from pointillist.cli.evaluation_report import metrics_lines
 from pointillist.cli.output import print_facts
 from pointillist.data import ImageDataset
 from pointillist.images import ImageSpec
@@ -130,14 +130,14 @@ def test_the_page_says_what_was_measured(
     monkeypatch.setattr(maker, "MEASURED", tmp_path)
     assert "| bits/pixel of the 707 test tiles, told name and category | not measured yet |" in maker.page()
     assert "primed |" not in maker.page()
-    ranked = {"captions": 0.4, "captions_by_model_itself": 0.35}
+    ranked = {"caption_retrieval": 0.4, "caption_retrieval_unguided": 0.35}
     card = "# tiles\n"
     for option, bits, figures in (
-        ("--guidance 0.5 --retrieval", 0.8, {name: _ranking(first) for name, first in ranked.items()}),
-        ("--retrieval", 0.9137, {"bits_saved": {"text": _share(30.2)}}),
+        ("--guidance 0.5 --condition-metrics", 0.8, {name: _ranking(first) for name, first in ranked.items()}),
+        ("--condition-metrics", 0.9137, {"bits_saved": {"text": _share(30.2)}}),
     ):
         guided = [("guidance", "0.5, where 1 is the model itself")] if "--guidance" in option else []
-        print_facts([*guided, ("bits/dim", f"{bits}   (95 % interval 0.7 to 1)"), *lines_of(figures)])
+        print_facts([*guided, ("bits/dim", f"{bits}   (95 % interval 0.7 to 1)"), *metrics_lines(figures)])
         command = f"pointillist evaluate tiles tiles.npz --split test {option}"
         card += f"\n```text\n$ {command}\n{capsys.readouterr().out.strip()}\n```\n\nMore.\n"
     (tmp_path / "tiles").mkdir()

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import pointillist as pt
 from pointillist.ordering import ORDERS, RASTER, PixelOrder, get_order, parse_orders
-from pointillist.training.epoch_sampler import order_of_step
-from tests.laws.strategies import dirty, make_model
+from pointillist.training.batches import order_of_step
+from tests.laws.strategies import make_model, randomise_weights
 
 sizes = st.tuples(st.integers(1, 5), st.integers(1, 5))
 
@@ -98,7 +98,9 @@ def test_a_model_rejects_orders_that_it_was_not_trained_on() -> None:
 
 def test_a_model_of_several_orders_is_conditioned_on_the_order() -> None:
     """The order has an embedding, beside that of the label."""
-    model = dirty(make_model("pixelcnn", pt.ImageSpec.infer((1, 1, 1), 3), labels=True, orders=("raster", "raster-tr")))
+    model = randomise_weights(
+        make_model("pixelcnn", pt.ImageSpec.infer((1, 1, 1), 3), labels=True, orders=("raster", "raster-tr"))
+    )
     x = torch.zeros(1, 1, 1, 1, dtype=torch.int64)  # one pixel: without the condition both orders are the same
     assert model.log_prob(x, "dog") != model.log_prob(x, "dog", order="raster-tr")
     assert model.log_prob(x, "dog") != model.log_prob(x, "cat")
@@ -107,7 +109,7 @@ def test_a_model_of_several_orders_is_conditioned_on_the_order() -> None:
 @pytest.mark.parametrize("name", ["raster", "raster-columns-br", "raster-bl"])
 def test_rows_are_reported_as_they_are_sampled(name: str) -> None:
     """Rows of the raster frame, with the levels in the orientation of the image."""
-    model = dirty(make_model("pixelcnn", pt.ImageSpec.infer((1, 2, 3), 7), orders=(name,)))
+    model = randomise_weights(make_model("pixelcnn", pt.ImageSpec.infer((1, 2, 3), 7), orders=(name,)))
     order, seen = get_order(name), []
     samples = pt.sample(
         model, 2, seed=0, batch_size=2, on_row=lambda done, lines, levels: seen.append((lines, levels.clone()))

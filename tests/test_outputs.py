@@ -12,6 +12,7 @@ from pointillist.images import ImageSpec
 from pointillist.model.inference import inference_mode
 from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.api import UniformSampler
+from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.loop import ObservedPixels, autoregressive_loop
 from tests.laws.strategies import make_model
 
@@ -32,14 +33,15 @@ def _painted(
     """Levels, outputs, and how many pixels had outputs after each row."""
     channels, height, width = model.image.shape
     told = model.told(1 if model.config.classes else None, 2)
-    chooser = UniformSampler(torch.rand(2, channels, height, width, dtype=torch.float64), guidance, 1.0, 1.0)
-    carried = chooser.carry(told)
+    config = SamplingConfig(guidance=guidance, engine=engine)
+    chooser = UniformSampler(torch.rand(2, channels, height, width, dtype=torch.float64), config)
+    carried = chooser.duplicate_for_guidance(told)
     turned = model.order().raster_size(height, width)
     outputs = torch.full((2, model.likelihood.num_params, *turned), torch.nan, dtype=torch.float64)
     seen: list[int] = []
     with inference_mode(model):
         levels = autoregressive_loop(
-            model, model.condition(carried, len(carried)), chooser, len(carried), height, width, engine,
+            model, model.condition(carried, len(carried)), chooser, (len(carried), height, width), config,
             on_row=lambda rows, x: seen.append(int((~outputs[0, 0].isnan()).sum())), known=known, outputs=outputs,
         )  # fmt: skip
     return levels[:2], model.order().from_raster(outputs), seen

@@ -1,4 +1,4 @@
-"""The surface of `sample`: its arguments, its errors, its result. What it draws is in `laws/`."""
+"""The interface of `sample`: arguments, errors, result. What it draws is tested in `laws/`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ import torch
 
 import pointillist as pt
 from pointillist.sampling.api import stream
+from pointillist.sampling.config import SamplingConfig, SamplingKwargs
 from pointillist.sampling.loop import create_stepper
-from tests.laws.strategies import dirty
+from tests.laws.strategies import randomise_weights
 
 
 @pytest.fixture
 def model() -> pt.PixelModel:
     """A labelled RGB model."""
-    return dirty(
+    return randomise_weights(
         pt.build("gated-pixelcnn", shape=(3, 3, 4), levels=4, channels=4, layers=2, head_channels=4, classes=3)
     )
 
@@ -47,13 +48,13 @@ def model() -> pt.PixelModel:
     ],
 )
 def test_a_wrong_argument_is_named(model: pt.PixelModel, arguments: dict[str, Any], error: type, words: str) -> None:
-    """One sentence, before anything is painted."""
+    """One sentence, before sampling."""
     with pytest.raises(error, match=words):
         pt.sample(model, **{"n": 2, **arguments})
 
 
 def test_result(model: pt.PixelModel) -> None:
-    """Levels, pictures, likelihoods, labels, seed."""
+    """Levels, images, likelihoods, labels, seed."""
     found = pt.sample(model, 3, label=[0, "1", -1], seed=7)
     assert len(found) == 3
     assert found.levels.shape == (3, 3, 3, 4)
@@ -71,8 +72,8 @@ def test_result(model: pt.PixelModel) -> None:
     )
 
 
-def test_without_a_seed_every_call_differs_and_says_its_seed(model: pt.PixelModel) -> None:
-    """So that a lucky image can be painted again."""
+def test_without_a_seed_every_call_differs_and_returns_its_seed(model: pt.PixelModel) -> None:
+    """So that an image can be sampled again."""
     first, second = pt.sample(model, 2), pt.sample(model, 2)
     assert first.seed != second.seed
     assert torch.equal(pt.sample(model, 2, seed=first.seed).levels, first.levels)
@@ -90,13 +91,13 @@ def test_rows_are_reported_as_they_are_finished(model: pt.PixelModel) -> None:
 
 
 def test_stream_gives_the_same_images_in_batches(model: pt.PixelModel) -> None:
-    """Lazily: the second batch is painted when it is asked for."""
+    """Lazily: the second batch is sampled when it is consumed."""
     parts = list(stream(model, 5, seed=3, batch_size=2))
     assert [len(p) for p in parts] == [2, 2, 1]
     assert torch.equal(torch.cat([p.levels for p in parts]), pt.sample(model, 5, seed=3).levels)
 
 
-def test_the_model_is_left_as_it_was(model: pt.PixelModel) -> None:
+def test_the_model_is_unchanged(model: pt.PixelModel) -> None:
     """Mode and weights; sampling does not touch the global random state."""
     model.train()
     before = {k: v.clone() for k, v in model.state_dict().items()}
@@ -124,6 +125,27 @@ def test_what_no_machine_can_hold_is_refused_before_memory_is_taken(engine: str)
     free = pt.build("pixelcnn", shape=(1, 4, 4), levels=2, channels=3, layers=1)
     with pytest.raises(pt.EngineError, match="GiB are free: lower `batch_size` or the size"):
         pt.sample(free, 1, size=(1_000_000, 1_000_000), engine=engine)
+
+
+def test_settings_are_declared_alike() -> None:
+    """The keywords of `sample` are the fields of `SamplingConfig`; another keyword is a TypeError."""
+    assert SamplingKwargs.__annotations__.keys() == SamplingConfig.__dataclass_fields__.keys()
+    config, conditions = SamplingConfig.split({"guidance": 2.0, "order": "raster", "hint": 1})
+    assert (config, conditions) == (SamplingConfig(guidance=2.0, order="raster"), {"hint": 1})
+    with pytest.raises(TypeError, match="guidence"):
+        pt.sample(pt.build("pixelcnn", shape=(1, 2, 2), levels=2, channels=3, layers=1), 1, guidence=2.0)  # type: ignore[call-arg]
+
+
+def test_completions_come_in_batches(model: pt.PixelModel) -> None:
+    """The same images whatever the batch size; known pixels stay."""
+    x = pt.sample(model, 1, seed=0).levels[0]
+    known = np.zeros((3, 4), bool)
+    known[0] = True
+    found = [pt.inpaint(model, x, known, n=3, label=1, seed=2, batch_size=size) for size in (2, 3)]
+    assert torch.equal(found[0].levels, found[1].levels)
+    torch.testing.assert_close(found[0].nats, found[1].nats)
+    assert (found[0].levels[:, :, 0] == x[:, 0]).all()
+    assert len(found[0]) == 3
 
 
 def test_an_unknown_engine_lists_the_known_ones(model: pt.PixelModel) -> None:

@@ -22,7 +22,7 @@ from pointillist.nn import (
 )
 from pointillist.nn.passes import FullPass
 from tests.laws.causal import check_batch, check_no_leak
-from tests.laws.strategies import dirty, make_model, random_levels
+from tests.laws.strategies import make_model, random_levels, randomise_weights
 from tests.training.helpers import assert_same_weights, weights
 
 SHAPE = (3, 8, 10)
@@ -46,7 +46,7 @@ def test_weights_have_the_length_of_their_gain() -> None:
     for layer in layers:
         before = layer.weight.detach() if layer.mask is None else layer.weight.detach() * layer.mask
         assert torch.allclose(layer.masked_weight(), before, atol=1e-6)  # starts as the plain layer
-        dirty(layer, 3.0)
+        randomise_weights(layer, 3.0)
         lengths = layer.masked_weight().flatten(1).norm(dim=1)
         assert torch.allclose(lengths, layer.gain.abs(), rtol=1e-4)
         with torch.no_grad():
@@ -63,7 +63,7 @@ def test_the_transposed_convolution_is_that_of_torch(right: int) -> None:
         torch.zeros(4, dtype=torch.int64), torch.zeros(3, dtype=torch.int64), right=right
     ).double()
     name_scopes(torch.nn.ModuleDict({"layer": layer}))
-    dirty(layer)
+    randomise_weights(layer)
     for height, width in ((6, 8), (5, 7), (1, 4), (3, 1)):
         x = torch.randn(2, 4, -(-height // 2), -(-width // 2)).double()
         weight = layer.normalised(layer.weight).transpose(0, 1)

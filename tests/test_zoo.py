@@ -112,9 +112,20 @@ def test_a_run_becomes_a_shipped_model(tmp_path: Path, monkeypatch: pytest.Monke
     palette = np.array([[0, 0, 0], [200, 0, 0], [0, 200, 0], [0, 0, 200]], np.uint8)
     np.savez(data, index=x, palette=palette, name=names, split=np.repeat(["train", "test"], 10))
     run = tmp_path / "run"
-    options = ["--set", "data.npz_key=index", "--set", "data.palette=palette", "--set", "data.transparent_index=0"]
-    options += ["--text-from", "name", "--text", "learned", "--preset", "tiny", "--steps", "2", "--out", str(run)]
-    trained = CliRunner().invoke(app, ["train", str(data), *options, "--set", "train.threads=1"])
+    options = ["--set", "data.array=index", "--set", "data.palette=palette", "--set", "data.transparent_index=0"]
+    options += [
+        "--caption-column",
+        "name",
+        "--text-encoder",
+        "learned",
+        "--preset",
+        "tiny",
+        "--steps",
+        "2",
+        "--out",
+        str(run),
+    ]
+    trained = CliRunner().invoke(app, ["train", str(data), *options, "--set", "train.machine.threads=1"])
     assert trained.exit_code == 0, trained.output
     facts = tmp_path / "zoo.toml"
     facts.write_text(
@@ -130,7 +141,13 @@ def test_a_run_becomes_a_shipped_model(tmp_path: Path, monkeypatch: pytest.Monke
     model = pt.load(folder)
     assert weight_dtype(model.state_dict()) == "int8"
     splits = pt.load_data(
-        data, npz_key="index", palette="palette", transparent_index=0, caption_column="name", spec=model.image, valid_fraction=0.1
+        data,
+        npz_key="index",
+        palette="palette",
+        transparent_index=0,
+        caption_column="name",
+        spec=model.image,
+        valid_fraction=0.1,
     )
     assert f"{pt.evaluate(model, splits.get('test')).bits_per_dim:.4f}" in card
     monkeypatch.setattr(zoo, "ZOO", tmp_path / "zoo")

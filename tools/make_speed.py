@@ -63,7 +63,7 @@ Processor time, one thread of an AMD EPYC (Zen 5, 1 MiB of second-level cache, 3
   nearer: 19.7, 17.9, 18.0, 23.2 and 32.5. Smaller parts read the weights of a site (2 MB) more often, and not even one
   image's keys and values fit beside them into the second-level cache: the gain is a tenth at most. Rows of weights,
   keys and values fetched 8 or 16 ahead: 19.4 and 19.1, where it was 19.2. Neither is in the engine.
-- `pixelcnn-pp` base lies in memory as float32 also with `--weights int8`: what a product uses is a stored matrix times
+- `pixelcnn-pp` base lies in memory as float32 also with `--quantize int8`: what a product uses is a stored matrix times
   the scale of its weight normalisation, which has 24 bits, so that no column is whole numbers times one scale. It would
   not gain here: batch 1 takes 15.3 in float32, 17.3 in int8, 18.1 in bf16, all matrices forced to each.
 """

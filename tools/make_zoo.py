@@ -155,7 +155,7 @@ rounded to int8, {(folder / WEIGHTS).stat().st_size / 1e6:.1f} MB; every figure 
 
 {figures}
 
-"Saved by" are bits an image that a condition is worth. "Samples to train" compares samples with training images, pixel
+"Saved by" are the bits an image that a condition saves. "Samples to train" compares samples with training images, pixel
 by pixel and without the background, "held out to train" does so for unseen images: samples that agree more are copies.
 
 ## Limits

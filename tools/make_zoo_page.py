@@ -62,7 +62,7 @@ def beside(text: str) -> str:
     return "" if OPEN in text else text
 
 
-def figures(name: str, option: str = "--retrieval") -> Any:
+def figures(name: str, option: str = "--condition-metrics") -> Any:
     """What `evaluate` found of a shipped model, of the first run on its card with an option; under guidance if that."""
     card = ZOO / name / "README.md"
     runs = re.findall(r"```text\n\$ (.*)\n((?:.+\n)+)```", card.read_text(encoding="utf-8") if card.is_file() else "")

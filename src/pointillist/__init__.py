@@ -25,13 +25,15 @@ if TYPE_CHECKING:
         ShapeError,
         TrainingError,
     )
-    from pointillist.evaluation.likelihood import Evaluation, entropy_map, evaluate
+    from pointillist.evaluation.likelihood import Evaluation, evaluate
     from pointillist.images import ImageSpec
     from pointillist.model.pixel_model import PixelModel
     from pointillist.model.pretrained import PretrainedPixelModel, build, load
     from pointillist.sampling.api import Samples, sample
+    from pointillist.sampling.completion import inpaint
+    from pointillist.sampling.config import SamplingConfig
     from pointillist.studio import Studio
-    from pointillist.training import CostEstimate, TrainConfig, TrainResult, estimate_cost, train
+    from pointillist.training import CostEstimate, TrainConfig, TrainResult, estimate_cost, train, train_from_config
     from pointillist.zoo import BundledModel, list_pretrained
 
 _HOMES = {
@@ -54,9 +56,18 @@ _HOMES = {
     "pointillist.analysis.receptive_field": ("ReceptiveField", "receptive_field"),
     "pointillist.checkpoint.quantization": ("quantize_weights",),
     "pointillist.sampling.api": ("Samples", "sample"),
-    "pointillist.evaluation.likelihood": ("Evaluation", "entropy_map", "evaluate"),
+    "pointillist.sampling.completion": ("inpaint",),
+    "pointillist.sampling.config": ("SamplingConfig",),
+    "pointillist.evaluation.likelihood": ("Evaluation", "evaluate"),
     "pointillist.studio": ("Studio",),
-    "pointillist.training": ("CostEstimate", "TrainConfig", "TrainResult", "estimate_cost", "train"),
+    "pointillist.training": (
+        "CostEstimate",
+        "TrainConfig",
+        "TrainResult",
+        "estimate_cost",
+        "train",
+        "train_from_config",
+    ),
     "pointillist.zoo": ("BundledModel", "list_pretrained"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -80,6 +91,7 @@ __all__ = [
     "PretrainedPixelModel",
     "ReceptiveField",
     "Samples",
+    "SamplingConfig",
     "ShapeError",
     "Studio",
     "TrainConfig",
@@ -87,10 +99,10 @@ __all__ = [
     "TrainingError",
     "__version__",
     "build",
-    "entropy_map",
     "estimate_cost",
     "evaluate",
     "explain",
+    "inpaint",
     "list_models",
     "list_pretrained",
     "load",
@@ -99,6 +111,7 @@ __all__ = [
     "receptive_field",
     "sample",
     "train",
+    "train_from_config",
 ]
 
 

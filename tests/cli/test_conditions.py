@@ -1,4 +1,4 @@
-"""Conditions on the command line, from images to painted ones: attributes, a vector, a hint of each origin."""
+"""Conditions on the command line, from training to samples: attributes, a vector, a hint of each origin."""
 
 from __future__ import annotations
 
@@ -30,74 +30,76 @@ def archive(tmp_path: Path) -> Path:
 
 
 def test_everything_at_once(archive: Path) -> None:
-    """Train, resume, look, paint, measure, fine-tune."""
-    told = ("--attributes", "hair", "--vector-from", "v", "--hint-from", "rough", "--levels", "8")
-    train(archive, *told, "--steps", "2", "--out", "m")
+    """Train, resume, inspect, sample, evaluate, fine-tune."""
+    columns = ("--attribute-columns", "hair", "--vector-column", "v", "--hint-column", "rough", "--levels", "8")
+    train(archive, *columns, "--steps", "2", "--out", "m")
     run("train", "--resume", "--out", "m", "--steps", "4")
     facts = json.loads(run("info", "m", "--json").output)
-    assert [text.split(" (")[0] for text in facts["listens_to"]] == ["label", "attribute hair", "vector", "hint"]
+    assert [text.split(" (")[0] for text in facts["conditions"]] == ["label", "attribute hair", "vector", "hint"]
     assert "attribute hair" in Path("m/README.md").read_text()
     np.save("v.npy", np.ones(3))
     Image.fromarray(np.zeros((5, 6), np.uint8)).save("rough.png")
     asked = ("--attribute", "hair=red", "--vector", "v.npy", "--hint", "rough.png")
     run("sample", "m", "-n", "2", "--label", "0", *asked, "--guidance", "2", "--seed", "1", "--out", "a.npz")
-    painted = pt.sample(
+    expected = pt.sample(
         pt.load("m"), 2, 0, attributes={"hair": "red"}, vector=np.ones(3), hint=np.zeros((1, 5, 6), np.uint8),
         guidance=2.0, seed=1,
     )  # fmt: skip
     with np.load("a.npz") as written:
-        assert np.array_equal(written["levels"], painted.levels.numpy())
+        assert np.array_equal(written["levels"], expected.levels.numpy())
     measured = json.loads(run("evaluate", "m", archive, "--json").output)
-    assert measured["told"] == ["label", "attributes", "vector", "hint"]
-    train(archive, *told[:2], "--levels", "8", "--init", "m", "--steps", "1", "--out", "n")
+    assert measured["conditions"] == ["label", "attributes", "vector", "hint"]
+    train(archive, *columns[:2], "--levels", "8", "--init-from", "m", "--steps", "1", "--out", "n")
     assert pt.load("n").config.hint == pt.load("m").config.hint
 
 
 @pytest.mark.parametrize("hint", ["lowres:2", "grey", "outline", "half:left"])
 def test_image_to_image(hint: str, tmp_path: Path) -> None:
-    """The hint is made of the images in training and measuring, and given in painting."""
+    """The hint is derived from the images in training and evaluation, and given in sampling."""
     data = write_images(tmp_path / "pets")
-    train(data, "--hint", hint, "--levels", "4", "--steps", "1", "--no-labels", "--out", "m")
-    assert json.loads(run("evaluate", "m", data, "--json").output)["told"] == ["hint"]
+    train(data, "--hint-rule", hint, "--levels", "4", "--steps", "1", "--no-labels", "--out", "m")
+    assert json.loads(run("evaluate", "m", data, "--json").output)["conditions"] == ["hint"]
     Image.fromarray(np.zeros((3, 3, 3) if hint == "lowres:2" else (5, 6, 3), np.uint8)).save("given.png")
     run("sample", "m", "-n", "1", "--hint", "given.png", "--out", "out.png")
     image = next(Path(data).rglob("*.png"))
-    run("sample", "m", "-n", "2", "--seed", "4", "--hint-of", image, "--out", "of.npz")
+    run("sample", "m", "-n", "2", "--seed", "4", "--hint-from-image", image, "--out", "of.npz")
     ours = pt.load("m")
     given = derive_hint(ours, ours.image.to_levels(Image.open(image)))
     with np.load("of.npz") as found:
         np.testing.assert_array_equal(found["levels"], pt.sample(ours, 2, seed=4, hint=given).levels.numpy())
-    assert "drop one of them" in fails("sample", "m", "--hint", "given.png", "--hint-of", image)
+    assert "drop one of them" in fails("sample", "m", "--hint", "given.png", "--hint-from-image", image)
 
 
 def test_what_is_not_right_is_a_sentence(archive: Path, model: Path) -> None:
     """Options and files."""
-    train(archive, "--attributes", "hair", "--levels", "8", "--steps", "1", "--out", "m")
+    train(archive, "--attribute-columns", "hair", "--levels", "8", "--steps", "1", "--out", "m")
     assert "NAME=VALUE" in fails("sample", "m", "--attribute", "red")
     assert "no hair 'pink'" in fails("sample", "m", "--attribute", "hair=pink")
     assert "no attribute 'eyes'" in fails("sample", "m", "--attribute", "eyes=blue")
     Path("bad.npy").write_bytes(b"x")
     assert "cannot be read as .npy" in fails("sample", "m", "--vector", "bad.npy")
     assert "cannot be read as an image" in fails("sample", "m", "--hint", "bad.npy2")
-    assert "(=none.png) cannot be read as an image: give a picture." in fails("sample", "m", "--hint-of", "none.png")
+    assert "(=none.png) cannot be read as an image: give a picture." in fails(
+        "sample", "m", "--hint-from-image", "none.png"
+    )
     Image.fromarray(np.zeros((5, 6, 3), np.uint8)).save("small.png")
-    assert "takes no hint" in fails("sample", "m", "--hint-of", "small.png")
+    assert "takes no hint" in fails("sample", "m", "--hint-from-image", "small.png")
     np.save("v.npy", np.ones(3))
     assert "trained without `vector`" in fails("sample", model, "--vector", "v.npy")
-    assert "must be lowres:N" in fails("train", archive, "--hint", "edges")
-    assert "drop one" in fails("train", archive, "--hint", "outline", "--hint-from", "rough", "--out", "z")
+    assert "must be lowres:N" in fails("train", archive, "--hint-rule", "edges")
+    assert "drop one" in fails("train", archive, "--hint-rule", "outline", "--hint-column", "rough", "--out", "z")
 
 
 def test_text_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Captions of files, reworded in training; prompts in painting and measuring."""
+    """Captions of files, reworded in training; prompts in sampling and evaluation."""
     monkeypatch.setenv("POINTILLIST_CACHE", str(tmp_path / "cache"))
     data = write_images(tmp_path / "pets")
-    words = ("--text-from", "path", "--text", "use+learned", "--no-labels")
+    words = ("--caption-column", "path", "--text-encoder", "use+learned", "--no-labels")
     more = (
         "--set",
         "train.captions.word_dropout=0.5",
         "--set",
-        "train.text_noise=0.3",
+        "train.augmentation.text_embedding_noise=0.3",
         "--set",
         'train.captions.templates=["{}", "a {}"]',
     )
@@ -118,27 +120,38 @@ def test_text_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     first, second = ([path.read_bytes() for path in sorted(Path(folder).iterdir())] for folder in "de")
     assert first == second
     measured = json.loads(run("evaluate", "m", data, "--json").output)
-    assert measured["told"] == ["text", "words"]
+    assert measured["conditions"] == ["text", "words"]
     other = json.loads(run("evaluate", "m", data, "--text", "wall", "--json").output)
     assert measured["bits_per_dim"] != other["bits_per_dim"]
     assert "text (use + learned)" in run("info", "m").output
-    plain = ("--levels", "4", "--steps", "1", "--text-from", "filename")
-    train(data, *plain, "--text", "off", "--out", "n")
+    plain = ("--levels", "4", "--steps", "1", "--caption-column", "filename")
+    train(data, *plain, "--text-encoder", "off", "--out", "n")
     assert pt.load("n").config.text is None
     assert "does not listen to text" in fails("sample", "n", "--text", "cat")
 
 
 def test_conditions_are_measured(tmp_path: Path) -> None:
-    """In words and in JSON: what each saves, classes, captions, copies."""
+    """In words and in JSON: bits saved, classes, captions, memorization."""
     data = write_images(tmp_path / "pets", count=10)
-    options = ("--set", "data.valid_fraction=0.3", "--text-from", "filename", "--text", "learned")
+    options = ("--set", "data.valid_fraction=0.3", "--caption-column", "filename", "--text-encoder", "learned")
     train(data, *options, "--levels", "4", "--steps", "2", "--out", "m")
-    how = ("evaluate", "m", data, "--split", "valid", "--retrieval", "--candidates", "3", "--copies", "4")
+    how = (
+        "evaluate",
+        "m",
+        data,
+        "--split",
+        "valid",
+        "--condition-metrics",
+        "--retrieval-candidates",
+        "3",
+        "--memorization",
+        "4",
+    )
     facts = json.loads(run(*how, "--json").output)
     assert set(facts["bits_saved"]) == {"label", "text", "everything"}
-    assert (facts["classes"]["candidates"], facts["captions"]["candidates"]) == (2, 3)
+    assert (facts["classes"]["candidates"], facts["caption_retrieval"]["candidates"]) == (2, 3)
     assert facts["classes"]["top1"]["count"] == facts["count"] == 6
-    assert 0 <= facts["copies"]["samples"]["median"] <= 1
+    assert 0 <= facts["memorization"]["samples"]["median"] <= 1
     shown = " ".join(run(*how).output.split())
     for words in (
         "saved by label",
@@ -148,27 +161,27 @@ def test_conditions_are_measured(tmp_path: Path) -> None:
         "chance of the first 0.333",
     ):
         assert words in shown
-    assert "choose another `--split`" in fails("evaluate", "m", data, "--split", "train", "--copies", "4")
-    half, unasked = (json.loads(run(*how[:-2], "--guidance", g, "--json").output) for g in ("0.5", "0"))
+    assert "choose another `--split`" in fails("evaluate", "m", data, "--split", "train", "--memorization", "4")
+    half, unguided = (json.loads(run(*how[:-2], "--guidance", g, "--json").output) for g in ("0.5", "0"))
     assert (facts["guidance"], half["guidance"]) == (1, 0.5)
-    assert half["captions_by_model_itself"] == facts["captions"]
-    assert "captions_by_model_itself" not in facts
-    assert len({told["nats"] for told in (facts, half, unasked)}) == 3
-    saved = [told["bits_saved"]["everything"]["value"] for told in (facts, half, unasked)]
+    assert half["caption_retrieval_unguided"] == facts["caption_retrieval"]
+    assert "caption_retrieval_unguided" not in facts
+    assert len({found["nats"] for found in (facts, half, unguided)}) == 3
+    saved = [found["bits_saved"]["everything"]["value"] for found in (facts, half, unguided)]
     assert saved[0] != saved[1]
-    assert abs(saved[2]) < 1e-3  # told or not, the model is told nothing
-    assert unasked["captions"]["mrr"]["value"] == pytest.approx(1 / 2)  # nothing to tell captions apart by
+    assert abs(saved[2]) < 1e-3  # at guidance 0 the model is unconditional
+    assert unguided["caption_retrieval"]["mrr"]["value"] == pytest.approx(1 / 2)  # nothing to tell captions apart by
     assert "0.5, where 1 is the model itself" in run(*how[:-2], "--guidance", "0.5").output
     assert "`guidance` (=-1.0) must be 0 or more" in fails("evaluate", "m", data, "--guidance", "-1")
 
 
-def test_what_conditions_are_worth_can_be_computed_in_bf16(tmp_path: Path) -> None:
-    """Near the same, and said; bits/dim stay those of fp32."""
+def test_condition_metrics_can_be_computed_in_bf16(tmp_path: Path) -> None:
+    """Nearly the same, and reported; bits/dim stay those of fp32."""
     data = write_images(tmp_path / "pets", count=10)
     train(data, "--set", "data.valid_fraction=0.3", "--levels", "4", "--steps", "2", "--out", "m")
-    how = ("evaluate", "m", data, "--split", "valid", "--retrieval")
+    how = ("evaluate", "m", data, "--split", "valid", "--condition-metrics")
     plain, fast = (json.loads(run(*how, "--precision", p, "--json").output) for p in ("fp32", "bf16"))
-    assert (plain["worth_in"], fast["worth_in"]) == ("fp32", "bf16")
+    assert (plain["metrics_precision"], fast["metrics_precision"]) == ("fp32", "bf16")
     assert plain["bits_per_dim"] == fast["bits_per_dim"]
     ours, theirs = (facts["bits_saved"]["label"]["value"] for facts in (plain, fast))
     assert ours != theirs
@@ -177,14 +190,16 @@ def test_what_conditions_are_worth_can_be_computed_in_bf16(tmp_path: Path) -> No
     assert "must be fp32 or bf16" in fails("evaluate", "m", data, "--precision", "half")
 
 
-def test_some_images_are_measured(tmp_path: Path) -> None:
-    """The same ones each time; no caption is ranked where none is drawn."""
+def test_some_images_are_evaluated(tmp_path: Path) -> None:
+    """The same ones each time; no caption is ranked without repeats."""
     data = write_images(tmp_path / "pets", count=10)
-    options = ("--set", "data.valid_fraction=0.3", "--text-from", "filename", "--text", "learned")
+    options = ("--set", "data.valid_fraction=0.3", "--caption-column", "filename", "--text-encoder", "learned")
     train(data, *options, "--levels", "4", "--steps", "2", "--out", "m")
-    how = ("evaluate", "m", data, "--split", "train", "--retrieval", "--draws", "0", "--json")
-    few, again, all_of_them = (json.loads(run(*how, *more).output) for more in (("--limit", "5"), ("--limit", "5"), ()))
+    how = ("evaluate", "m", data, "--split", "train", "--condition-metrics", "--retrieval-repeats", "0", "--json")
+    few, again, all_of_them = (
+        json.loads(run(*how, *more).output) for more in (("--max-images", "5"), ("--max-images", "5"), ())
+    )
     del few["seconds"], again["seconds"]
     assert few == again
     assert few["count"] == few["bits_saved"]["text"]["count"] == 5 < all_of_them["count"]
-    assert "captions" not in few
+    assert "caption_retrieval" not in few

@@ -21,26 +21,26 @@ def evaluated(*args: object) -> dict[str, object]:
 
 
 def test_the_held_out_part_of_its_own_images(model: Path, pets: Path) -> None:
-    told = evaluated(model, pets)
+    found = evaluated(model, pets)
     splits = pt.load_data(str(pets), mode="grey", levels=8)
     assert splits.valid is not None
     expected = pt.evaluate(pt.load(model), splits.valid)
-    assert told["split"] == "valid"
-    assert told["count"] == len(splits.valid)
-    assert told["bits_per_dim"] == pytest.approx(expected.bits_per_dim)
-    assert told["labels"] == "used"
-    assert told["levels"] == 8
+    assert found["split"] == "valid"
+    assert found["count"] == len(splits.valid)
+    assert found["bits_per_dim"] == pytest.approx(expected.bits_per_dim)
+    assert found["labels"] == "used"
+    assert found["levels"] == 8
 
 
 def test_other_images_are_measured_as_a_whole(model: Path) -> None:
     other = write_images(Path("other"), count=3)
-    told = evaluated(model, other)
-    assert (told["split"], told["count"]) == ("all", 6)
+    found = evaluated(model, other)
+    assert (found["split"], found["count"]) == ("all", 6)
     data = pt.load_data("other", mode="grey", levels=8, valid_fraction=0.0).train
     assert data is not None
     x = data.batch(range(6)).levels
     expected = -pt.load(model).log_prob(x, data.labels.tolist()).mean()
-    assert told["nats"] == pytest.approx(float(expected.detach()), rel=1e-5)
+    assert found["nats"] == pytest.approx(float(expected.detach()), rel=1e-5)
 
 
 def test_batch_size_does_not_matter_and_labels_do(model: Path, pets: Path) -> None:
@@ -60,9 +60,9 @@ def test_text_names_everything_that_matters(model: Path, pets: Path) -> None:
 def test_per_image_counts_every_image_once(model: Path, pets: Path) -> None:
     run("evaluate", model, pets, "--split", "train", "--per-image", "out.csv")
     rows = list(csv.DictReader(Path("out.csv").read_text(encoding="utf-8").splitlines()))
-    told = evaluated(model, pets, "--split", "train")
-    assert [int(r["index"]) for r in rows] == list(range(int(str(told["count"]))))
-    assert np.mean([float(r["nats"]) for r in rows]) == pytest.approx(told["nats"], abs=1e-5)
+    found = evaluated(model, pets, "--split", "train")
+    assert [int(r["index"]) for r in rows] == list(range(int(str(found["count"]))))
+    assert np.mean([float(r["nats"]) for r in rows]) == pytest.approx(found["nats"], abs=1e-5)
     assert float(rows[0]["bits_per_dim"]) == pytest.approx(float(rows[0]["nats"]) / (30 * math.log(2)), abs=1e-5)
     assert "--force" in fails("evaluate", model, pets, "--per-image", "out.csv")
 
@@ -71,17 +71,17 @@ def test_binarisation_travels_with_the_model() -> None:
     array = np.random.default_rng(0).integers(0, 256, (20, 4, 4), dtype=np.uint8)
     np.savez("x.npz", x_train=array, x_test=array[:6])
     train("x.npz", "--binarise", "static", "--steps", "1", "--out", "r")
-    told = evaluated("r", "x.npz")
-    assert (told["split"], told["count"], told["levels"], told["binarise"]) == ("test", 6, 2, "static")
+    found = evaluated("r", "x.npz")
+    assert (found["split"], found["count"], found["levels"], found["binarise"]) == ("test", 6, 2, "static")
     np.save("y.npy", array[:7])
     assert evaluated("r", "y.npy")["count"] == 7
 
 
 def test_sampled_archives_can_be_measured(model: Path) -> None:
     for label in (["--label", "cat"], []):
-        told = json.loads(run("sample", model, "-n", "3", *label, "--out", "x.npz", "--json", "--force").stdout)
+        found = json.loads(run("sample", model, "-n", "3", *label, "--out", "x.npz", "--json", "--force").stdout)
         scored = evaluated(model, "x.npz")
-        assert scored["bits_per_dim"] == pytest.approx(told["bits_per_dim"], rel=1e-4)
+        assert scored["bits_per_dim"] == pytest.approx(found["bits_per_dim"], rel=1e-4)
         assert scored["labels"] == ("used" if label else "not used")
 
 
@@ -108,10 +108,10 @@ def test_info_of_a_model(model: Path, pets: Path) -> None:
     for word in ("gated-pixelcnn", "categorical", "2: cat, dog", "5 x 6", "8 ordered levels", "channels 4", "kB"):
         assert word in shown
     assert "train.steps = 5" in shown
-    told = json.loads(run("info", model, "--json").stdout)
-    assert told["parameters"] == pt.load(model).num_parameters
-    assert told["trained_on"] == str(pets)
-    assert told["settings"]["train"]["steps"] == 5
+    found = json.loads(run("info", model, "--json").stdout)
+    assert found["parameters"] == pt.load(model).num_parameters
+    assert found["trained_on"] == str(pets)
+    assert found["settings"]["train"]["steps"] == 5
 
 
 def test_info_of_an_untrained_model() -> None:
@@ -123,9 +123,9 @@ def test_info_of_images(pets: Path) -> None:
     shown = run("info", pets, "--set", "data.size=4").output
     for word in ("rgb, 4 x 4", "cat 8, dog 8", "train", "valid"):
         assert word in shown
-    told = json.loads(run("info", "uci-digits", "--json").stdout)
-    assert told["splits"]["test"] == 360
-    assert told["image"]["levels"] == 17
+    found = json.loads(run("info", "uci-digits", "--json").stdout)
+    assert found["splits"]["test"] == 360
+    assert found["image"]["levels"] == 17
 
 
 def test_faults_of_info(model: Path) -> None:
@@ -141,22 +141,22 @@ def test_receptive_field_of_an_untrained_model() -> None:
     assert "pixelcnn small, site (12, 7): sees 204 of 343 earlier pixels" in " ".join(shown.split())
     assert Path("field.png").read_bytes().startswith(b"\x89PNG")
     assert "--force" in fails("info", "pixelcnn:small", "--receptive-field", "1,1")
-    told = json.loads(
+    found = json.loads(
         run("info", "row-lstm:tiny", "--receptive-field", "2, 3", "--size", "5x6", "--force", "--json").stdout
     )
-    assert told["site"] == [2, 3, 0]
-    assert told["earlier"] == 15
-    assert told["seen"] + told["missing"] == 15
-    assert told["leaked"] == 0
+    assert found["site"] == [2, 3, 0]
+    assert found["earlier"] == 15
+    assert found["seen"] + found["missing"] == 15
+    assert found["leaked"] == 0
 
 
 def test_receptive_field_of_a_trained_model(model: Path, sprites: Path) -> None:
     """Drawn twice as wide: also how strongly, over images of its own."""
     from PIL import Image
 
-    told = json.loads(run("info", model, "--receptive-field", "3,2,0", "--out", "a/one.png", "--json").stdout)
+    found = json.loads(run("info", model, "--receptive-field", "3,2,0", "--out", "a/one.png", "--json").stdout)
     field = pt.receptive_field(pt.load(model), 3, 2)
-    assert (told["seen"], told["missing"]) == (field.num_seen, field.num_missing)
+    assert (found["seen"], found["missing"]) == (field.num_seen, field.num_missing)
     with Image.open("a/one.png") as picture:
         assert picture.width > 2 * 6 * 24
     run("info", sprites, "--receptive-field", "0,0", "--out", "two.png")
@@ -180,8 +180,8 @@ def test_the_program_of_a_model(model: Path, pets: Path) -> None:
     shown = run("info", "pixelcnn:tiny", "--program", "--size", "8x6").output
     assert "8x6 sites of 1 sub-steps" in shown
     assert "once per row: 14 instructions, 59,904 operations and 20,224 bytes of weights a row" in shown
-    told = json.loads(run("info", "pixelcnn:tiny", "--program", "--size", "8x6", "--json").stdout)
-    (stage,) = told["stages"]
+    found = json.loads(run("info", "pixelcnn:tiny", "--program", "--size", "8x6", "--json").stdout)
+    (stage,) = found["stages"]
     assert (stage["height"], stage["width"]) == (8, 6)
     assert stage["operations"] == sum(part["operations"] * part["times"] for part in stage["parts"])
     assert run("info", model, "--program").output.count("once per row") == 1

@@ -36,16 +36,16 @@ def test_orders_are_kept_with_the_model(curved: Path) -> None:
 
 def test_painting_in_an_order(curved: Path) -> None:
     """What the library paints; an animation of the walk; other orders are refused."""
-    told = json.loads(
+    found = json.loads(
         run(
             "sample", curved, "-n", "2", "--seed", "1", "--order", "raster-columns-br", "--out", "a.npz", "--json"
         ).stdout
     )
-    assert told["order"] == "raster-columns-br"
-    painted = pt.sample(pt.load(curved), 2, seed=1, order="raster-columns-br")
+    assert found["order"] == "raster-columns-br"
+    expected = pt.sample(pt.load(curved), 2, seed=1, order="raster-columns-br")
     with np.load("a.npz") as archive:
-        assert np.array_equal(archive["levels"], painted.levels.numpy())
-        assert np.allclose(archive["nats"], painted.nats.numpy())
+        assert np.array_equal(archive["levels"], expected.levels.numpy())
+        assert np.allclose(archive["nats"], expected.nats.numpy())
     assert "order s-curve" in run("sample", curved, "-n", "1", "--animate", "a.gif").output
     assert Path("a.gif").exists()
     assert "trained on s-curve, raster-columns-br" in fails("sample", curved, "--order", "raster", "--force")
@@ -70,13 +70,13 @@ def test_measuring_by_one_order_each_and_their_average(curved: Path, pets: Path)
 
 def test_a_receptive_field_under_an_order() -> None:
     """Of an untrained model, in any order that it can follow."""
-    told = json.loads(
+    found = json.loads(
         run(
             "info", "locally-masked-pixelcnn:tiny", "--receptive-field", "1,2", "--size", "4x5",
             "--order", "s-curve-br", "--json",
         ).stdout
     )  # fmt: skip
-    assert (told["earlier"], told["missing"], told["leaked"]) == (12, 0, 0)
-    assert "s-curve-br" in told["in_words"]
+    assert (found["earlier"], found["missing"], found["leaked"]) == (12, 0, 0)
+    assert "s-curve-br" in found["summary"]
     other = ("info", "pixelcnn:tiny", "--receptive-field", "1,2", "--order", "s-curve", "--force")
     assert "masks locally" in fails(*other)

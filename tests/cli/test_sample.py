@@ -18,7 +18,7 @@ from .helpers import fails, files_in, run
 
 def test_sheet_by_default(model: Path) -> None:
     shown = run("sample", model, "-n", "3", "--seed", "1").output
-    for word in ("painted    3 images", "bits/dim", "seed       1", "samples.png", "engine"):
+    for word in ("sampled    3 images", "bits/dim", "seed       1", "samples.png", "engine"):
         assert word in shown
     with Image.open("samples.png") as picture:
         assert picture.format == "PNG"
@@ -39,12 +39,12 @@ def test_same_seed_same_bytes(model: Path) -> None:
 
 def test_archive_holds_what_the_library_paints(model: Path) -> None:
     run("sample", model, "-n", "5", "--label", "dog,0", "--seed", "2", "--out", "x.npz", "--batch-size", "3")
-    painted = pt.sample(pt.load(model), 10, [1] * 5 + [0] * 5, seed=2)
+    expected = pt.sample(pt.load(model), 10, [1] * 5 + [0] * 5, seed=2)
     with np.load("x.npz") as archive:
         assert archive["levels"].dtype == np.uint8
-        assert np.array_equal(archive["levels"], painted.levels.numpy())
-        assert np.array_equal(archive["labels"], painted.labels.numpy())
-        assert np.allclose(archive["nats"], painted.nats.numpy())
+        assert np.array_equal(archive["levels"], expected.levels.numpy())
+        assert np.array_equal(archive["labels"], expected.labels.numpy())
+        assert np.allclose(archive["nats"], expected.nats.numpy())
         assert archive["classes"].tolist() == ["cat", "dog"]
     run("sample", model, "-n", "2", "--out", "y.npz")
     with np.load("y.npz") as archive:
@@ -53,40 +53,40 @@ def test_archive_holds_what_the_library_paints(model: Path) -> None:
 
 def test_files_are_exact_and_can_be_read_as_a_data_set(model: Path) -> None:
     run("sample", model, "-n", "2", "--label", "each", "--seed", "3", "--out", "folder")
-    painted = pt.sample(pt.load(model), 4, [0, 0, 1, 1], seed=3)
+    expected = pt.sample(pt.load(model), 4, [0, 0, 1, 1], seed=3)
     with Image.open("folder/00002.png") as picture:
         assert picture.size == (6, 5)
-        assert np.array_equal(np.asarray(picture), painted.array[2, ..., 0])
-    data = pt.load_data("folder", spec=painted.image, valid_fraction=0.0).train
+        assert np.array_equal(np.asarray(picture), expected.array[2, ..., 0])
+    data = pt.load_data("folder", spec=expected.image, valid_fraction=0.0).train
     assert data is not None
-    assert np.array_equal(data.batch(range(4)).levels, painted.levels)
+    assert np.array_equal(data.batch(range(4)).levels, expected.levels)
     assert data.classes == ("cat", "dog")
 
 
 def test_palette_files_are_indexed(sprites: Path) -> None:
     run("sample", sprites, "-n", "2", "--seed", "1", "--out", "out/")
-    painted = pt.sample(pt.load(sprites), 2, seed=1)
+    expected = pt.sample(pt.load(sprites), 2, seed=1)
     with Image.open("out/00000.png") as picture:
         assert picture.mode == "P"
-        assert np.array_equal(np.asarray(picture), painted.levels[0, 0])
-        assert np.array_equal(np.asarray(picture.convert("RGBA")), painted.array[0])
+        assert np.array_equal(np.asarray(picture), expected.levels[0, 0])
+        assert np.array_equal(np.asarray(picture.convert("RGBA")), expected.array[0])
 
 
 def test_another_size_where_the_model_allows_it(model: Path, sprites: Path) -> None:
     run("sample", model, "-n", "1", "--size", "3x7", "--out", "small/")
     with Image.open("small/00000.png") as picture:
         assert picture.size == (7, 3)
-    told = fails("sample", sprites, "--size", "3x7")
-    assert "3x7" in told
-    assert "5x6" in told
+    found = fails("sample", sprites, "--size", "3x7")
+    assert "3x7" in found
+    assert "5x6" in found
     assert not Path("samples.png").exists()
 
 
 def test_json_report(model: Path) -> None:
-    told = json.loads(run("sample", model, "-n", "2", "--seed", "4", "--json").stdout)
-    painted = pt.sample(pt.load(model), 2, seed=4)
-    assert told["bits_per_dim"] == pytest.approx(float(painted.bits_per_dim.mean()))
-    assert (told["count"], told["seed"], told["out"]) == (2, 4, "samples.png")
+    found = json.loads(run("sample", model, "-n", "2", "--seed", "4", "--json").stdout)
+    expected = pt.sample(pt.load(model), 2, seed=4)
+    assert found["bits_per_dim"] == pytest.approx(float(expected.bits_per_dim.mean()))
+    assert (found["count"], found["seed"], found["out"]) == (2, 4, "samples.png")
 
 
 def test_nothing_is_replaced_silently(model: Path) -> None:
@@ -123,8 +123,8 @@ def test_nothing_is_replaced_silently(model: Path) -> None:
     ],
 )
 def test_wrong_options_are_sentences_and_leave_nothing(model: Path, options: list[str], words: list[str]) -> None:
-    told = fails("sample", model, *options)
-    assert all(word in told for word in words), told
+    found = fails("sample", model, *options)
+    assert all(word in found for word in words), found
     assert files_in(Path()) == []
 
 
@@ -187,14 +187,14 @@ def test_a_palette_model_keeps_its_indexes_and_may_change_its_colours(tmp_path: 
         "--out",
         "a.png",
     )
-    painted = pt.sample(pt.load("m"), 6, [0, 0, 0, 1, 1, 1], seed=1)
+    expected = pt.sample(pt.load("m"), 6, [0, 0, 0, 1, 1, 1], seed=1)
     with Image.open("a.png") as sheet:
         assert sheet.mode == "P"
         indexes, colours = np.asarray(sheet), np.asarray(sheet.convert("RGBA"))
     frames = json.loads(Path("a.json").read_text())["frames"]
     assert [frame["label"] for frame in frames.values()] == ["a", "a", "a", "b", "b", "b"]
     wanted = np.array([(0, 0, 0, 0), (64, 80, 96, 255), (112, 128, 144, 255)])
-    for frame, levels in zip(frames.values(), painted.levels[:, 0].numpy(), strict=True):
+    for frame, levels in zip(frames.values(), expected.levels[:, 0].numpy(), strict=True):
         x, y, w, h = (frame["frame"][key] for key in "xywh")
         assert np.array_equal(indexes[y : y + h, x : x + w], levels)
         shown = colours[y : y + h, x : x + w]
@@ -225,7 +225,7 @@ def test_engines_and_threads(model: Path, caplog: pytest.LogCaptureFixture) -> N
 
 
 def test_a_device_that_is_not_there_is_refused(model: Path) -> None:
-    """Before anything is painted; `cpu` paints as ever."""
+    """Before sampling; `cpu` samples as ever."""
     assert "cuda:9" in fails("sample", model, "-n", "1", "--device", "cuda:9")
     assert not Path("samples.png").exists()
     run("sample", model, "-n", "1", "--seed", "1", "--device", "cpu", "--out", "a.npz")

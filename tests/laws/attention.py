@@ -1,4 +1,4 @@
-"""The law of attention: over earlier sites only, exactly normalised; the first site has no key and is finite (P16)."""
+"""Properties of attention: over earlier sites only, normalised; the first site has no key and is finite (P16)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from pointillist.model.pixel_model import PixelModel
 from pointillist.nn.passes import FullPass
 
-from .strategies import random_told
+from .strategies import random_inputs
 
 
 def by_head(x: Tensor, heads: int) -> Tensor:
@@ -39,7 +39,7 @@ def naive(q: Tensor, k: Tensor, v: Tensor, heads: int, gap: int = 1, *, careless
 def check_first_site(model: PixelModel, height: int, width: int) -> None:
     """Parameters are finite at every site, also the first, and so are all gradients."""
     canvas = torch.randn(2, model.ports.canvas, height, width, dtype=torch.float64, requires_grad=True)
-    params = model.outputs(canvas, model.condition(random_told(model, 2, height, width), 2))
+    params = model.outputs(canvas, model.condition(random_inputs(model, 2, height, width), 2))
     assert bool(params.isfinite().all()), "a parameter is not finite"
     inputs = [canvas, *model.backbone.parameters()]
     gradients = torch.autograd.grad(params.square().sum(), inputs, allow_unused=True)

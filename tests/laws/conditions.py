@@ -1,4 +1,4 @@
-"""The laws of conditions: each one matters, what is not told does not, and guidance is what it says."""
+"""Properties of conditions: each one matters, an absent one does not, and guidance follows its formula."""
 
 from __future__ import annotations
 
@@ -15,60 +15,61 @@ from pointillist.evaluation.likelihood import evaluate, guided_log_prob
 from pointillist.model.inference import inference_mode
 from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.api import UniformSampler, sample
+from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.loop import Site, autoregressive_loop
 
-from .samplers import DISTINCT
-from .strategies import dirty, random_asked, random_levels, random_told, replaced
+from .samplers import DISTINCT_ENGINES
+from .strategies import random_conditions, random_inputs, random_levels, randomise_weights, replaced
 
 
-def params_of(model: PixelModel, told: ConditionInputs, canvas: Tensor) -> Tensor:
-    """Outputs of the network for a canvas under conditions."""
-    return model.outputs(canvas, model.condition(told, len(told)))
+def params_of(model: PixelModel, inputs: ConditionInputs, canvas: Tensor) -> Tensor:
+    """Compute the outputs of the network for a canvas under conditions."""
+    return model.outputs(canvas, model.condition(inputs, len(inputs)))
 
 
 def random_canvas(model: PixelModel, count: int) -> Tensor:
     return torch.randn(count, model.ports.canvas, model.image.height, model.image.width, dtype=torch.float64)
 
 
-def check_nothing_hidden_is_heard(model: PixelModel) -> None:
-    """Where a condition is not known, its values do not matter to the bit: not others, not NaN."""
+def check_absent_values_do_not_matter(model: PixelModel) -> None:
+    """Check that the values of an absent condition do not matter to the bit: not others, not NaN."""
     count = 3
-    told, other = random_told(model, count), random_told(model, count)
+    inputs, other = random_inputs(model, count), random_inputs(model, count)
     canvas = random_canvas(model, count)
     with torch.no_grad():
-        before = params_of(model, told, canvas)
-        for name, part in told.parts.items():
+        before = params_of(model, inputs, canvas)
+        for name, part in inputs.parts.items():
             known = part.known
             wide = known.reshape(*known.shape, *[1] * (part.values.ndim - known.ndim))
             if part.values.is_floating_point():
                 noise = torch.full_like(part.values, torch.nan)
             else:
                 noise = other.parts[name].values
-            spoilt = MaskedValue(torch.where(wide, part.values, noise), known)
-            after = params_of(model, ConditionInputs(count, {**told.parts, name: spoilt}), canvas)
-            assert torch.equal(before, after), f"values of `{name}` are heard where they are not known"
-            unheard = ConditionInputs(count, {**told.parts, name: MaskedValue(noise, torch.zeros_like(known))})
-            hidden = ConditionInputs(count, {**told.parts, name: part.hidden(torch.ones(count, dtype=torch.bool))})
-            assert torch.equal(params_of(model, unheard, canvas), params_of(model, hidden, canvas))
+            perturbed = MaskedValue(torch.where(wide, part.values, noise), known)
+            after = params_of(model, ConditionInputs(count, {**inputs.parts, name: perturbed}), canvas)
+            assert torch.equal(before, after), f"values of `{name}` matter where they are absent"
+            absent = ConditionInputs(count, {**inputs.parts, name: MaskedValue(noise, torch.zeros_like(known))})
+            dropped = ConditionInputs(count, {**inputs.parts, name: part.hidden(torch.ones(count, dtype=torch.bool))})
+            assert torch.equal(params_of(model, absent, canvas), params_of(model, dropped, canvas))
 
 
-def check_each_is_heard(model: PixelModel, points: int = 4) -> None:
-    """Each condition changes the parameters of every image by itself, with the others told and with them hidden.
+def check_each_condition_matters(model: PixelModel, points: int = 4) -> None:
+    """Check that each condition changes the parameters of every image, with the others present and absent.
 
     Over several random weights, as a rectifier may be off for some of them.
     """
     for name in model.listeners:
         for others in (True, False):
-            same = torch.stack([_same(dirty(model, 0.3), name, others) for _ in range(points)]).all(0)
+            same = torch.stack([_same(randomise_weights(model, 0.3), name, others) for _ in range(points)]).all(0)
             for pair, images in zip(("two values", "a value and none", "another and none"), same.T, strict=True):
-                assert not bool(images.any()), f"`{name}`: {pair} give the same parameters, others told: {others}"
+                assert not bool(images.any()), f"`{name}`: {pair} give the same parameters, others present: {others}"
 
 
 def _same(model: PixelModel, name: str, others: bool) -> Tensor:
-    """For each image, whether one and another value, one and none, another and none give equal parameters."""
-    told, other = random_told(model, 2), random_told(model, 2)
-    values = {n: p.values for n, p in told.parts.items()}
-    known = {n: torch.full_like(p.known, others or n == name) for n, p in told.parts.items()}
+    """Compare the parameters of each image under one and another value, one and none, another and none."""
+    inputs, other = random_inputs(model, 2), random_inputs(model, 2)
+    values = {n: p.values for n, p in inputs.parts.items()}
+    known = {n: torch.full_like(p.known, others or n == name) for n, p in inputs.parts.items()}
     moved = other.parts[name].values if values[name].is_floating_point() else (values[name] + 1) % 2
     one = ConditionInputs(2, {n: MaskedValue(values[n], known[n]) for n in values})
     two = ConditionInputs(2, {**one.parts, name: MaskedValue(moved, known[name])})
@@ -80,18 +81,18 @@ def _same(model: PixelModel, name: str, others: bool) -> Tensor:
 
 
 def check_gradients_reach(model: PixelModel) -> None:
-    """Every weight of every listener gets a gradient, those of "not told" from images that are not told."""
+    """Check that every weight of every encoder gets a gradient, from images with and without the condition."""
     count = 4
-    told = random_told(model, count)
+    inputs = random_inputs(model, count)
     half = torch.arange(count) < 2
     parts = {}
-    for name, part in told.parts.items():
+    for name, part in inputs.parts.items():
         rows = half.reshape(-1, *[1] * (part.known.ndim - 1))
         parts[name] = MaskedValue(part.values, rows.expand_as(part.known))
     x = random_levels(model, count)
     loss = -model(x, ConditionInputs(count, parts)).sum()
-    for name, listener in model.listeners.items():
-        weights = {name: weight for name, weight in listener.named_parameters() if weight.requires_grad}
+    for name, encoder in model.listeners.items():
+        weights = {name: weight for name, weight in encoder.named_parameters() if weight.requires_grad}
         gradients = torch.autograd.grad(loss, list(weights.values()), retain_graph=True, allow_unused=True)
         for weight, gradient in zip(weights, gradients, strict=True):
             assert gradient is not None, f"{name}.{weight} is not used"
@@ -100,20 +101,20 @@ def check_gradients_reach(model: PixelModel) -> None:
 
 
 def check_images_do_not_mix(model: PixelModel) -> None:
-    """What one image is told does not reach another."""
-    told, other, canvas = random_told(model, 3), random_told(model, 3), random_canvas(model, 3)
-    mixed = ConditionInputs.together([told[:1], other[1:]])
+    """Check that the conditions of one image do not reach another."""
+    inputs, other, canvas = random_inputs(model, 3), random_inputs(model, 3), random_canvas(model, 3)
+    mixed = ConditionInputs.together([inputs[:1], other[1:]])
     with torch.no_grad():
-        a, b = params_of(model, told, canvas), params_of(model, mixed, canvas)
+        a, b = params_of(model, inputs, canvas), params_of(model, mixed, canvas)
     torch.testing.assert_close(a[0], b[0], rtol=1e-12, atol=1e-12)
 
 
 def check_guidance_is_the_formula(model: PixelModel, guidance: float) -> None:
-    """Draws are from log p_u + g (log p_c - log p_u), renormalised, at every sub-pixel; images are scored so."""
+    """Check that draws and scores are from log p_u + g (log p_c - log p_u), renormalised, at every sub-pixel."""
     count, (height, width) = 2, (model.image.height, model.image.width)
-    told = model.told(count=count, size=(height, width), **random_asked(model, count, sure=True))
+    inputs = model.told(count=count, size=(height, width), **random_conditions(model, count, sure=True))
     x = random_levels(model, count)
-    chooser = UniformSampler(torch.rand(count, *x.shape[1:], dtype=torch.float64), guidance, 1.0, 1.0)
+    chooser = UniformSampler(torch.rand(count, *x.shape[1:], dtype=torch.float64), SamplingConfig(guidance=guidance))
     chooser.guided = True
     tables: list[Tensor] = []
     wanted = torch.zeros(x.shape, dtype=torch.float64)
@@ -123,8 +124,8 @@ def check_guidance_is_the_formula(model: PixelModel, guidance: float) -> None:
         return inverse_cdf(log_probs, uniforms)
 
     def choose(site: Site, log_probs: Tensor) -> Tensor:
-        told_log, untold_log = log_probs[:count], log_probs[count:]
-        mixed = untold_log + guidance * (told_log - untold_log)
+        conditional_log, unconditional_log = log_probs[:count], log_probs[count:]
+        mixed = unconditional_log + guidance * (conditional_log - unconditional_log)
         tables.append(mixed - mixed.logsumexp(1, keepdim=True))
         chooser(site, log_probs)
         drawn = tables.pop()
@@ -134,35 +135,37 @@ def check_guidance_is_the_formula(model: PixelModel, guidance: float) -> None:
         return levels.repeat(2)
 
     with inference_mode(model), replaced(sampling_transforms, "inverse_cdf", spy):
-        both = ConditionInputs.together([told, told.untold()])
-        autoregressive_loop(model, model.condition(both, 2 * count), choose, 2 * count, height, width, "numpy")
-        torch.testing.assert_close(guided_log_prob(model, x, told, guidance), wanted, rtol=1e-9, atol=1e-9)
-        one = x[:1].expand(count, -1, -1, -1)  # is told nothing once
-        each = guided_log_prob(model, one.contiguous(), told, guidance)
-        torch.testing.assert_close(guided_log_prob(model, one, told, guidance), each, rtol=1e-9, atol=1e-9)
+        both = ConditionInputs.together([inputs, inputs.untold()])
+        autoregressive_loop(
+            model, model.condition(both, 2 * count), choose, (2 * count, height, width), SamplingConfig(engine="numpy")
+        )
+        torch.testing.assert_close(guided_log_prob(model, x, inputs, guidance), wanted, rtol=1e-9, atol=1e-9)
+        one = x[:1].expand(count, -1, -1, -1)  # one unconditional pass serves both
+        each = guided_log_prob(model, one.contiguous(), inputs, guidance)
+        torch.testing.assert_close(guided_log_prob(model, one, inputs, guidance), each, rtol=1e-9, atol=1e-9)
 
 
 def check_ends_of_guidance(model: PixelModel) -> None:
-    """Guidance 1 is the model, image by image; 0 is the model that is told nothing, whatever is asked."""
-    asked = random_asked(model, 3, sure=True)
+    """Check that guidance 1 is the conditional model, image by image, and 0 the unconditional one."""
+    conditions = random_conditions(model, 3, sure=True)
     how: dict[str, Any] = {"uniforms": np.random.default_rng(1).random((3, *model.image.shape))}
-    for engine in DISTINCT:
+    for engine in DISTINCT_ENGINES:
         how["engine"] = engine
-        told, untold = sample(model, 3, **how, **asked), sample(model, 3, **how)
-        assert torch.equal(sample(model, 3, guidance=1.0, **how, **asked).levels, told.levels)
-        zero = sample(model, 3, guidance=0.0, **how, **asked)
-        assert torch.equal(zero.levels, untold.levels), "guidance 0 does not paint as if nothing were asked"
+        conditional, unconditional = sample(model, 3, **how, **conditions), sample(model, 3, **how)
+        assert torch.equal(sample(model, 3, guidance=1.0, **how, **conditions).levels, conditional.levels)
+        zero = sample(model, 3, guidance=0.0, **how, **conditions)
+        assert torch.equal(zero.levels, unconditional.levels), "guidance 0 is not the unconditional model"
         with torch.no_grad():
-            scored = model.log_prob(zero.levels, **asked)
+            scored = model.log_prob(zero.levels, **conditions)
         torch.testing.assert_close(zero.nats, scored.double(), rtol=1e-9, atol=1e-9)
 
 
 def check_batches(model: PixelModel) -> None:
-    """What an image is told does not depend on the batch it is painted or scored in."""
-    asked = random_asked(model, 4, sure=True)
-    whole = sample(model, 4, seed=2, guidance=2.0, **asked)
-    parts = sample(model, 4, seed=2, guidance=2.0, batch_size=3, **asked)
+    """Check that the conditions of an image do not depend on the batch it is sampled or scored in."""
+    conditions = random_conditions(model, 4, sure=True)
+    whole = sample(model, 4, seed=2, guidance=2.0, **conditions)
+    parts = sample(model, 4, seed=2, guidance=2.0, batch_size=3, **conditions)
     assert torch.equal(whole.levels, parts.levels)
-    scores = [evaluate(model, whole.levels, batch_size=n, **asked).per_image for n in (4, 3)]
+    scores = [evaluate(model, whole.levels, batch_size=n, **conditions).nats_per_image for n in (4, 3)]
     np.testing.assert_allclose(scores[0], scores[1], rtol=1e-9)
     np.testing.assert_allclose(scores[0], -whole.nats.numpy(), rtol=1e-9)

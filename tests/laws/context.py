@@ -1,4 +1,4 @@
-"""What each network is declared to see, worked out again from its settings alone, by recursion over kernel taps.
+"""Declared context of each network, worked out again from its settings alone, by recursion over kernel taps.
 
 A network that is not listed here is held to the complete context: every earlier sub-pixel, given enough layers.
 """
@@ -25,31 +25,31 @@ from pointillist.networks import (
 from pointillist.networks.pixel_rnn import PixelRNNConfig
 
 from . import textbook_pixelcnn_pp
-from .causal import dependencies, places
+from .causal import dependencies, sub_pixels
 
-Place = tuple[int, int, int]
+Position = tuple[int, int, int]
 Rule = Callable[[int, int, int, int], bool]
 Sees = np.ndarray  # bool [place, place]: which feature group of a site reads which
 
 
 def complete(model: PixelModel, height: int, width: int) -> Sees:
     """Every earlier sub-pixel."""
-    count = len(places(model, height, width))
+    count = len(sub_pixels(model, height, width))
     return np.tril(np.ones((count, count), bool), -1)
 
 
 def taps(model: PixelModel, height: int, width: int, rule: Rule) -> Sees:
-    """`rule(dy, dx, own group, other group)` as a table over all pairs of places of a canvas walked as a raster."""
+    """`rule(dy, dx, own group, other group)` as a table over all pairs of sub-pixels of a canvas in raster order."""
     return table(raster(model, height, width), rule)
 
 
-def raster(model: PixelModel, height: int, width: int) -> list[Place]:
+def raster(model: PixelModel, height: int, width: int) -> list[Position]:
     """Every (row, column, group) of a canvas, row by row."""
     return [(y, x, g) for y in range(height) for x in range(width) for g in range(model.ports.groups)]
 
 
-def table(order: list[Place], rule: Rule) -> Sees:
-    """The same over any list of places."""
+def table(order: list[Position], rule: Rule) -> Sees:
+    """Tabulate a rule over any list of sub-pixels."""
     return np.array([[rule(b[0] - a[0], b[1] - a[1], a[2], b[2]) for b in order] for a in order], bool)
 
 
@@ -125,16 +125,16 @@ def always(inner: Sees, step: Sees) -> Sees:
 
 
 def pixel_rnn(model: PixelModel, height: int, width: int) -> Sees:
-    """One of the two, by itself."""
+    """Compute the context of a Row LSTM or Diagonal BiLSTM by itself."""
     config = model.config.backbone
     assert isinstance(config, PixelRNNConfig)
     return pixel_rnn_over(raster(model, height, width), config)
 
 
-def pixel_rnn_over(order: list[Place], config: PixelRNNConfig, told: Sees | None = None) -> Sees:
+def pixel_rnn_over(order: list[Position], config: PixelRNNConfig, conditioned: Sees | None = None) -> Sees:
     """A mask A kernel, then in each layer the input of the site and the states of its neighbours.
 
-    `told` is what the map of a condition knows at each site; it enters the gates of every layer.
+    `conditioned` is the context of the map of a condition at each site; it enters the gates of every layer.
     """
     half = config.first_kernel // 2
 
@@ -149,19 +149,19 @@ def pixel_rnn_over(order: list[Place], config: PixelRNNConfig, told: Sees | None
     mix = table(order, lambda dy, dx, own, other: dy == dx == 0 and other <= own)
     seen = table(order, first)
     total = np.zeros_like(seen)
-    told = total if told is None else told
+    conditioned = total if conditioned is None else conditioned
     for layer in range(config.layers):
         if isinstance(config, RowLSTMConfig):
             reach = range(-(config.kernel // 2), config.kernel // 2 + 1)
             left = [(0, dx) for dx in reach if dx < 0]
-            state = always(then(mix | sites(*left), seen) | told, sites(*((-1, dx) for dx in reach)))
+            state = always(then(mix | sites(*left), seen) | conditioned, sites(*((-1, dx) for dx in reach)))
         else:
             assert isinstance(config, DiagonalBiLSTMConfig)
-            whole = then(sites((0, 0)), seen) | told
+            whole = then(sites((0, 0)), seen) | conditioned
             if config.border and layer == 0:
                 whole = whole | sites((0, 0))
             right = then(sites((-1, 0)), always(whole, sites((-1, 0), (0, 1))))
-            state = always(then(mix, seen) | told, sites((-1, 0), (0, -1))) | right
+            state = always(then(mix, seen) | conditioned, sites((-1, 0), (0, -1))) | right
         out = then(mix, state)
         seen = seen | out if config.residual else out
         total = total | out if config.skip else total
@@ -169,14 +169,14 @@ def pixel_rnn_over(order: list[Place], config: PixelRNNConfig, told: Sees | None
 
 
 def locally_masked(model: PixelModel, height: int, width: int) -> Sees:
-    """Kernels over the places around a site that come before it on the curve, whatever it is."""
+    """Combine kernels over the sites around a site that come before it on the curve."""
     config, order = model.config.backbone, model.order()
     assert isinstance(config, LocallyMaskedPixelCNNConfig)
-    walk = [(y, x, g) for y in range(height) for x in order.row(y, width) for g in range(model.ports.groups)]
+    sites = [(y, x, g) for y in range(height) for x in order.row(y, width) for g in range(model.ports.groups)]
 
     def kernel(size: int, step: int, *, strict: bool) -> Sees:
-        seen = np.zeros((len(walk), len(walk)), bool)
-        for (i, (y, x, own)), (j, (v, u, other)) in product(enumerate(walk), repeat=2):
+        seen = np.zeros((len(sites), len(sites)), bool)
+        for (i, (y, x, own)), (j, (v, u, other)) in product(enumerate(sites), repeat=2):
             if (y, x) == (v, u):
                 seen[i, j] = other < own if strict else other <= own
             else:
@@ -184,7 +184,7 @@ def locally_masked(model: PixelModel, height: int, width: int) -> Sees:
                 seen[i, j] = j < i and near and (v - y) % step == 0 and (u - x) % step == 0
         return seen
 
-    mix = then(np.eye(len(walk), dtype=bool), kernel(1, 1, strict=False))
+    mix = then(np.eye(len(sites), dtype=bool), kernel(1, 1, strict=False))
     seen = total = then(mix, kernel(config.first_kernel, 1, strict=True))
     for layer in range(config.layers - 1):
         step = config.dilations[layer % len(config.dilations)]
@@ -194,25 +194,25 @@ def locally_masked(model: PixelModel, height: int, width: int) -> Sees:
 
 
 def multiscale(model: PixelModel, height: int, width: int) -> Sees:
-    """The small network on its own grid; the large one told of all small pixels that its map hears of."""
+    """Combine the small network on its own grid with the large one, whose map reads some small pixels."""
     config = model.config.backbone
     assert isinstance(config, MultiscalePixelRNNConfig)
     s, sites = config.factor, raster(model, height, width)
     coarse = [(y // s, x // s, g) for y, x, g in sites if y % s == x % s == 0]
     order = sorted(sites, key=lambda site: (site[0] % s > 0 or site[1] % s > 0, site))  # the small image first
-    rows, columns = (heard(config, -(-n // s)) for n in (height, width))
-    told = np.array(
+    rows, columns = (upsampler_reach(config, -(-n // s)) for n in (height, width))
+    conditioned = np.array(
         [[b[0] % s == b[1] % s == 0 and b[0] // s in rows(a[0]) and b[1] // s in columns(a[1]) for b in order]
          for a in order], bool,
     )  # fmt: skip
-    seen = pixel_rnn_over(order, config.large, told)
+    seen = pixel_rnn_over(order, config.large, conditioned)
     seen[: len(coarse)] = False
     seen[: len(coarse), : len(coarse)] = pixel_rnn_over(coarse, config.small)
     return seen
 
 
-def heard(config: MultiscalePixelRNNConfig, count: int) -> Callable[[int], set[int]]:
-    """Which of `count` small rows (or columns) the map hears of at a large one: kernel after kernel, from the end."""
+def upsampler_reach(config: MultiscalePixelRNNConfig, count: int) -> Callable[[int], set[int]]:
+    """Find which of `count` small rows (or columns) the map reads at a large one: kernel after kernel, from the end."""
 
     def rows(large: int) -> set[int]:
         found = {i for i in range(count) if abs(large - config.factor * i) < config.factor}
@@ -235,7 +235,7 @@ DECLARED: dict[str, Callable[[PixelModel, int, int], Sees]] = {
 
 
 def declared(model: PixelModel, height: int, width: int) -> Bool[Tensor, "s s"]:
-    """The declared context of each sub-pixel, in order: settings speak of the turned canvas."""
+    """The declared context of each sub-pixel, in order: settings describe the turned canvas."""
     rule = DECLARED.get(model.config.model_type, complete)
     return torch.from_numpy(rule(model, *model.order().raster_size(height, width)))
 
@@ -244,7 +244,7 @@ def check_context(model: PixelModel, height: int, width: int, expected: Bool[Ten
     """Each sub-pixel can see exactly what is declared: nothing more, and nothing less."""
     expected = declared(model, height, width) if expected is None else expected
     found = dependencies(model, height, width)
-    order = places(model, height, width)
+    order = sub_pixels(model, height, width)
     missing = [f"{order[i]} of {order[j]}" for i, j in (expected & ~found).nonzero().tolist()]
     extra = [f"{order[i]} of {order[j]}" for i, j in (found & ~expected).nonzero().tolist()]
     assert not missing, f"{len(missing)} dependencies are missing: {missing[:4]}"

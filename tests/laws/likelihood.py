@@ -1,4 +1,4 @@
-"""The law of likelihoods: one distribution, whichever way it is asked for."""
+"""The law of likelihoods: one distribution, whichever way it is conditions for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from pointillist.distributions.likelihoods import DiscretizedLogisticMixture, Likelihood, inverse_cdf
 from pointillist.model.pixel_model import PixelModel
 
-from .strategies import random_asked
+from .strategies import random_conditions
 
 
 def random_params(likelihood: Likelihood, count: int, scale: float = 1.5) -> Float[Tensor, "b p 1 1"]:
@@ -83,7 +83,7 @@ def check_frequencies(drawn: Int[Tensor, " n"], probs: Float[Tensor, " k"]) -> N
     used = expected > 0
     freedom = max(1, int(used.sum()) - 1)
     statistic = float(((counts - expected)[used] ** 2 / expected[used]).sum())
-    # mean `freedom`, variance twice that: five standard deviations, with room for few outcomes
+    # mean `freedom`, variance twice that: five standard deviations, and a margin for few outcomes
     assert statistic < freedom + 5 * math.sqrt(2 * freedom) + 5, f"chi-square {statistic:.1f} at {freedom} degrees"
 
 
@@ -124,7 +124,7 @@ def check_half_precision(likelihood: Likelihood) -> None:
 
 
 def check_likelihood(likelihood: Likelihood) -> None:
-    """All of the above; what enumerates pixels only where there are few."""
+    """Check all of the above; enumerate pixels only where there are few."""
     check_consistent(likelihood)
     check_later_channels_are_not_used(likelihood)
     check_extremes(likelihood)
@@ -178,14 +178,14 @@ def check_mixture_values(likelihood: DiscretizedLogisticMixture) -> None:
 
 
 def check_normalised(model: PixelModel, height: int, width: int) -> None:
-    """Brute force: the probabilities of **all** images of a size sum to one, whatever is asked."""
+    """Brute force: the probabilities of **all** images of a size sum to one, whatever is conditions."""
     image = model.image
     grid = itertools.product(range(image.levels), repeat=image.channels * height * width)
     every = torch.tensor(list(grid)).reshape(-1, image.channels, height, width)
-    asked = random_asked(model, 1, height, width)
+    conditions = random_conditions(model, 1, height, width)
     with torch.no_grad():
-        nats = model.log_prob(every, **asked)
+        nats = model.log_prob(every, **conditions)
         total = float(nats.exp().sum())
-        maps = model.log_prob_map(every[:5], **asked)
+        maps = model.log_prob_map(every[:5], **conditions)
     assert abs(total - 1) < 1e-12, f"all {len(every)} images together have probability {total!r}"
     torch.testing.assert_close(maps.flatten(1).sum(1), nats[:5])

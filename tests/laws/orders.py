@@ -1,4 +1,4 @@
-"""Laws of orders: what it means to paint in one, and that kernels, maps and sites turn as images do."""
+"""Properties of generation orders: their definition, and that kernels, maps and sites turn as images do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.nn.functional.local_conv import local_convolution
 from pointillist.ordering import get_order
 
-from .strategies import dirty, make_model, random_levels
+from .strategies import make_model, random_levels, randomise_weights
 
 LOCAL = "locally-masked-pixelcnn"
 
@@ -23,10 +23,12 @@ LOCAL = "locally-masked-pixelcnn"
 def local_model(
     orders: str | tuple[str, ...], channels: int = 1, height: int = 3, width: int = 4, layers: int = 3
 ) -> PixelModel:
-    """A dirty model that masks locally."""
+    """A randomise_weights model that masks locally."""
     image = ImageSpec.infer((channels, height, width), 3)
     settings = {"layers": layers, "dilations": (1, 2)}
-    return dirty(make_model(LOCAL, image, settings, orders=(orders,) if isinstance(orders, str) else orders))
+    return randomise_weights(
+        make_model(LOCAL, image, settings, orders=(orders,) if isinstance(orders, str) else orders)
+    )
 
 
 def check_raster_of_the_turned_image(name: str, height: int, width: int) -> None:
@@ -34,7 +36,7 @@ def check_raster_of_the_turned_image(name: str, height: int, width: int) -> None
     order = get_order(name)
     image = ImageSpec.infer((2, height, width), 5)
     turned = ImageSpec.infer((2, *order.raster_size(height, width)), 5)
-    model = dirty(make_model("gated-pixelcnn", image, position=True, labels=True, orders=(name,)))
+    model = randomise_weights(make_model("gated-pixelcnn", image, position=True, labels=True, orders=(name,)))
     raster = make_model("gated-pixelcnn", turned, position=True, labels=True)
     state = model.state_dict()
     raster.load_state_dict({**state, "position.map": order.to_raster(state["position.map"])})
@@ -45,32 +47,32 @@ def check_raster_of_the_turned_image(name: str, height: int, width: int) -> None
 
 def check_average(names: tuple[str, ...], model_name: str = "pixelcnn") -> None:
     """Exactly log mean p: all images together have probability one; `each` is the mean of logs, and never better."""
-    model = dirty(make_model(model_name, ImageSpec.infer((1, 2, 2), 3), orders=names))
+    model = randomise_weights(make_model(model_name, ImageSpec.infer((1, 2, 2), 3), orders=names))
     every = torch.tensor(list(itertools.product(range(3), repeat=4))).reshape(-1, 1, 2, 2)
     found = evaluate(model, every, order="average", batch_size=7)
     with torch.no_grad():
         nats = torch.stack([model.log_prob(every, order=name) for name in names])
-    np.testing.assert_allclose(-found.per_image, nats.logsumexp(0) - math.log(len(names)), rtol=1e-12)
-    assert abs(np.exp(-found.per_image).sum() - 1) < 1e-12
+    np.testing.assert_allclose(-found.nats_per_image, nats.logsumexp(0) - math.log(len(names)), rtol=1e-12)
+    assert abs(np.exp(-found.nats_per_image).sum() - 1) < 1e-12
     each = evaluate(model, every, order="each")
-    np.testing.assert_allclose(each.per_image, -nats.mean(0), rtol=1e-12)
-    assert (each.per_image >= found.per_image - 1e-12).all()
-    np.testing.assert_allclose(list(each.by_order.values()), -nats.mean(1), rtol=1e-12)
+    np.testing.assert_allclose(each.nats_per_image, -nats.mean(0), rtol=1e-12)
+    assert (each.nats_per_image >= found.nats_per_image - 1e-12).all()
+    np.testing.assert_allclose(list(each.nats_by_order.values()), -nats.mean(1), rtol=1e-12)
     for name, row in zip(names, nats, strict=True):
         one = evaluate(model, every, order=name)
-        assert (one.order, list(one.by_order)) == (name, [name])
-        np.testing.assert_allclose(one.per_image, -row, rtol=1e-12)
+        assert (one.order, list(one.nats_by_order)) == (name, [name])
+        np.testing.assert_allclose(one.nats_per_image, -row, rtol=1e-12)
 
 
 def by_mask(x: Tensor, kernel: Tensor, bias: Tensor, dilation: int, *, s_curve: bool) -> Tensor:
     """The paper's way: unfold, times a mask of each site and tap, times the kernel."""
     size, (height, width) = kernel.shape[2], x.shape[2:]
     reach = size // 2 * dilation
-    places = get_order("s-curve" if s_curve else "raster").rank(height, width)
-    around = np.pad(places, reach, constant_values=height * width)
+    rank = get_order("s-curve" if s_curve else "raster").rank(height, width)
+    around = np.pad(rank, reach, constant_values=height * width)
     rows, columns = np.indices((height, width))
     mask = np.stack(
-        [around[rows + i * dilation, columns + j * dilation] <= places for i in range(size) for j in range(size)]
+        [around[rows + i * dilation, columns + j * dilation] <= rank for i in range(size) for j in range(size)]
     ).reshape(1, 1, size * size, height * width)
     patches = torch.nn.functional.unfold(x, size, dilation=dilation, padding=reach)
     seen = patches.unflatten(1, (x.shape[1], size * size)) * torch.from_numpy(mask)

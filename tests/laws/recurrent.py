@@ -1,4 +1,4 @@
-"""Laws of recurrent layers alone: what lies beyond the border; right to left is the mirror of left to right."""
+"""Properties of recurrent layers alone: zeros beyond the border; right to left is the mirror of left to right."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Along = Literal["rows", "diagonals"]
 Site = tuple[int, int]
 
 
-def walk(
+def site_by_site(
     gates: Tensor,
     matrices: dict[Site, Tensor],
     hidden: Tensor,
@@ -22,7 +22,7 @@ def walk(
     carry: Site,
     outside: float = 0.0,
 ) -> Tensor:
-    """An LSTM from site to site: `matrices` by the neighbour that they read, the memory of the neighbour `carry`.
+    """Run an LSTM from site to site: `matrices` by the neighbour that they read, the memory of the neighbour `carry`.
 
     Outside the image lies `outside`, and in the direction of `carry` the initial state.
     """
@@ -62,11 +62,11 @@ def recur(cell: LSTMCellParams, gates: Tensor, *, reverse: bool = False) -> Tens
     return FullPass().recur("key", cell, gates, reverse=reverse)
 
 
-def check_walk(cell: LSTMCellParams, gates: Tensor, *, reverse: bool) -> None:
+def check_site_by_site(cell: LSTMCellParams, gates: Tensor, *, reverse: bool) -> None:
     """All sites at once equal one site after the other, in values and in every gradient."""
     gates = gates.requires_grad_()
     matrices = dict(zip(cell.taps(reverse=reverse), cell.weight, strict=True))
-    slow = walk(gates, matrices, cell.initial_hidden, cell.initial_cell, cell.carry(reverse=reverse))
+    slow = site_by_site(gates, matrices, cell.initial_hidden, cell.initial_cell, cell.carry(reverse=reverse))
     fast = recur(cell, gates, reverse=reverse)
     assert fast.shape == slow.shape
     torch.testing.assert_close(fast, slow, rtol=1e-12, atol=1e-12)

@@ -34,14 +34,14 @@ Model = TypeVar("Model", bound=nn.Module)
 CLASSES = ("cat", "dog", "owl")
 ATTRIBUTES = AttributesConfig(values={"hair": ("red", "grey"), "eyes": ("0", "1", "2")}, width=2)
 VECTOR = VectorConfig(size=4, width=3)
-# words learned with the model; and beside them an encoder that no test opens: vectors stand for its prompts
+# words learned with the model; and a frozen encoder, for which `random_text_encoder` stands in
 TEXTS = (
     TextConfig(learned=True, width=3, buckets=7, length=9),
     TextConfig(learned=True, encoder="use", fingerprint="0" * 64, size=5, width=3, buckets=7, length=9),
     TextConfig(learned=True, width=3, buckets=7, length=9, tokens=4, pieces=3),
     TextConfig(encoder="use", fingerprint="0" * 64, size=5, width=3, tokens=3, token_size=6),
 )
-# floats, ordered levels, names; and hints that are made of the image itself, where its kind allows it
+# floats, ordered and unordered levels; and hints that are made of the image itself, where its kind allows it
 HINTS: tuple[int | str | ImageSpec, ...] = (
     2,
     ImageSpec(channels=1, height=1, width=1, levels=5),
@@ -108,7 +108,7 @@ def image_kinds(draw: Callable[..., Any], max_levels: int = 256) -> ImageSpec:
 
 
 def fitting_likelihoods(image: ImageSpec) -> list[LikelihoodName]:
-    """Every likelihood that does not refuse the image."""
+    """List every likelihood that accepts the image."""
     out = []
     for name in LIKELIHOODS:
         try:
@@ -160,14 +160,14 @@ def make_model(
 
 
 def orders_of(name: str) -> st.SearchStrategy[tuple[str, ...]]:
-    """One order, or several of which the first is the one that laws look at: any that the network can follow."""
+    """Draw one order, or several of which the first is the one that is checked: any that the network can follow."""
     local = entry(name).backbone.masks_locally
     known = [order.name for order in ORDERS.values() if local or not order.s_curve]
     return st.lists(st.sampled_from(known), min_size=1, max_size=3, unique=True).map(tuple)
 
 
 def fitting_hints(image: ImageSpec) -> list[int | str | ImageSpec]:
-    """Every hint that such images can be given."""
+    """List every hint that such images can have."""
     out = []
     for hint in HINTS:
         try:
@@ -179,7 +179,7 @@ def fitting_hints(image: ImageSpec) -> list[int | str | ImageSpec]:
 
 
 def small_hint(hint: int | str | ImageSpec | None, image: ImageSpec) -> HintConfig | None:
-    """A hint of few features."""
+    """Build a hint of few features."""
     small = {"width": 3, "layers": 2, "level_width": 2}
     if isinstance(hint, str):
         return HintConfig.derived(hint, image).model_copy(update=small)
@@ -190,7 +190,7 @@ def small_hint(hint: int | str | ImageSpec | None, image: ImageSpec) -> HintConf
 
 @st.composite
 def models(draw: Callable[..., Any], name: str | None = None, max_levels: int = 256, tokens: bool = True) -> PixelModel:
-    """A model of any kind, its weights in any state, in either mode; `tokens` no textbook has."""
+    """Draw a model of any kind, its weights in any state, in either mode; no textbook network has `tokens`."""
     chosen = draw(st.sampled_from(names())) if name is None else name
     image = draw(image_kinds(max_levels))
     torch.manual_seed(draw(st.integers(0, 2**20)))
@@ -208,44 +208,46 @@ def models(draw: Callable[..., Any], name: str | None = None, max_levels: int = 
         text=text,
         orders=draw(orders_of(chosen)),
     )
-    draw(st.sampled_from([fresh, dirty, loaded, averaged]))(model)
+    draw(st.sampled_from([keep_initial_weights, randomise_weights, load_random_weights, average_random_weights]))(model)
     return model.train(draw(st.booleans()))
 
 
-def fresh(model: PixelModel) -> None:
-    """As built: a mask that is applied by the optimiser only would leak here."""
+def keep_initial_weights(model: PixelModel) -> None:
+    """Keep the weights as built: a mask that is applied by the optimiser only would leak here."""
 
 
-def dirty(model: Model, scale: float = 0.5) -> Model:
-    """Every weight random, also those under a mask."""
+def randomise_weights(model: Model, scale: float = 0.5) -> Model:
+    """Make every weight random, also those under a mask."""
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(torch.randn_like(parameter) * scale)
     return model
 
 
-def loaded(model: nn.Module) -> None:
-    """Random weights from a checkpoint."""
+def load_random_weights(model: nn.Module) -> None:
+    """Load random weights as from a checkpoint."""
     state = {k: torch.randn_like(v) * 0.5 if v.is_floating_point() else v for k, v in model.state_dict().items()}
     model.load_state_dict(state)
 
 
-def averaged(model: nn.Module) -> None:
-    """The average of two sets of random weights."""
+def average_random_weights(model: nn.Module) -> None:
+    """Take the average of two sets of random weights."""
     average = ExponentialMovingAverage(model, 0.5)
-    dirty(model)
+    randomise_weights(model)
     average.update(100)
     average.copy_to_model()
 
 
 def random_levels(model: PixelModel, count: int, height: int | None = None, width: int | None = None) -> Tensor:
-    """Random images of a model's kind."""
+    """Draw random images of a model's kind."""
     image = model.image
     return torch.randint(0, image.levels, (count, image.channels, height or image.height, width or image.width))
 
 
-def random_told(model: PixelModel, count: int, height: int | None = None, width: int | None = None) -> ConditionInputs:
-    """Random values of everything that a model listens to, and each known or not at random."""
+def random_inputs(
+    model: PixelModel, count: int, height: int | None = None, width: int | None = None
+) -> ConditionInputs:
+    """Draw a value of every condition of a model, each present or not at random."""
     height, width = height or model.image.height, width or model.image.width
     config, parts = model.config, dict(model.told(None, count, size=(height, width)).parts)
     values = {}
@@ -272,29 +274,36 @@ def random_told(model: PixelModel, count: int, height: int | None = None, width:
     return ConditionInputs(count, {n: MaskedValue(values[n], torch.rand(parts[n].known.shape) < 0.7) for n in parts})
 
 
-def random_asked(
-    model: PixelModel, count: int, height: int | None = None, width: int | None = None, *, sure: bool = False
+def random_conditions(
+    model: PixelModel,
+    count: int,
+    height: int | None = None,
+    width: int | None = None,
+    *,
+    sure: bool = False,
+    encoder: bool = False,
 ) -> dict[str, Any]:
-    """The same as a user asks it, in keywords of `log_prob` and `sample`: some conditions (or, `sure`, all of them)."""
-    parts = random_told(model, count, height, width).parts
-    asked: dict[str, Any] = {}
+    """Draw the same as keywords of `log_prob` and `sample`: some conditions or, if `sure`, all of them.
+
+    A model with a frozen text encoder gets prompts only if there is an `encoder`; see `random_text_encoder`.
+    """
+    parts, config = random_inputs(model, count, height, width).parts, model.config
+    found: dict[str, Any] = {}
     if "label" in parts:
-        asked["label"] = labels_from_input(parts["label"], count)
-    if "attributes" in parts:
+        found["label"] = labels_from_input(parts["label"], count)
+    if config.attributes is not None:
         numbers = torch.where(parts["attributes"].known, parts["attributes"].values, NO_LABEL)
-        asked["attributes"] = {name: numbers[:, i] for i, name in enumerate(ATTRIBUTES.values)}
-    if model.config.text is not None and not model.config.text.encoder and (sure or torch.rand(()) < 0.7):
+        found["attributes"] = {name: numbers[:, i] for i, name in enumerate(config.attributes.values)}
+    if config.text is not None and (encoder or not config.text.encoder) and (sure or torch.rand(()) < 0.7):
         words = ("red", "dragon", "a", "blue")
-        asked["text"] = [" ".join(words[i] for i in torch.randint(0, 4, (3,))) for _ in range(count)]
-    asked |= {
-        name: parts[name].values for name in ("vector", "hint") if name in parts and (sure or torch.rand(()) < 0.7)
-    }
-    return asked
+        found["text"] = [" ".join(words[i] for i in torch.randint(0, 4, (3,))) for _ in range(count)]
+    some = [name for name in ("vector", "hint") if name in parts and (sure or torch.rand(()) < 0.7)]
+    return found | {name: parts[name].values for name in some}
 
 
 @contextmanager
 def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
-    """A fault, planted for the length of a block."""
+    """Replace an attribute for the length of a block."""
     kept = owner.__dict__[name]
     setattr(owner, name, value)
     try:

@@ -13,53 +13,53 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import names
 
 from .conditions import (
+    check_absent_values_do_not_matter,
     check_batches,
-    check_each_is_heard,
+    check_each_condition_matters,
     check_ends_of_guidance,
     check_gradients_reach,
     check_guidance_is_the_formula,
     check_images_do_not_mix,
-    check_nothing_hidden_is_heard,
 )
-from .strategies import HINTS, TEXTS, dirty, make_model, models, small_hint
+from .strategies import HINTS, TEXTS, make_model, models, randomise_weights, small_hint
 
 
 @pytest.mark.parametrize("name", names())
 @given(data=st.data())
-def test_what_is_not_told_is_not_heard(name: str, data: st.DataObject) -> None:
-    """Any combination, image kind, odd size: nothing depends on values that are hidden."""
+def test_absent_conditions_do_not_matter(name: str, data: st.DataObject) -> None:
+    """Any combination, image kind, odd size: nothing depends on the values of absent conditions."""
     model = data.draw(models(name, max_levels=5)).eval()
-    check_nothing_hidden_is_heard(model)
+    check_absent_values_do_not_matter(model)
     check_images_do_not_mix(model)
 
 
-def full(name: str, hint: object = 2, seed: int = 0, text: TextConfig = TEXTS[1]) -> PixelModel:
-    """A model that listens to everything, with RGB images of 3x3, and no rectifier that is off for good."""
+def with_every_condition(name: str, hint: object = 2, seed: int = 0, text: TextConfig = TEXTS[1]) -> PixelModel:
+    """Build a model with every condition, RGB images of 3x3, and no rectifier that is always off."""
     torch.manual_seed(seed)
     image = ImageSpec.infer((3, 3, 3), 4)
     everything = {"labels": True, "attributes": True, "vector": True, "position": True, "text": text}
-    return dirty(make_model(name, image, {"channels": 8}, hint=small_hint(hint, image), **everything), 0.3)  # type: ignore[arg-type]
+    return randomise_weights(make_model(name, image, {"channels": 8}, hint=small_hint(hint, image), **everything), 0.3)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", names())
-def test_every_condition_is_heard(name: str) -> None:
-    """Each by itself changes each image, among the others and alone; gradients reach every weight of its listener."""
+def test_every_condition_matters(name: str) -> None:
+    """Check that each condition changes each image, among others and alone, and trains every weight of its encoder."""
     for text in TEXTS[1:]:
-        check_each_is_heard(full(name, text=text))
-        check_gradients_reach(full(name, text=text))
+        check_each_condition_matters(with_every_condition(name, text=text))
+        check_gradients_reach(with_every_condition(name, text=text))
 
 
 @pytest.mark.parametrize("hint", [h for h in HINTS if h != "grey"], ids=str)
-def test_every_kind_of_hint_is_heard(hint: object) -> None:
+def test_every_kind_of_hint_matters(hint: object) -> None:
     """Floats, ordered levels, names, and those made of the image."""
-    check_each_is_heard(full("gated-pixelcnn", hint))
-    check_gradients_reach(full("gated-pixelcnn", hint))
+    check_each_condition_matters(with_every_condition("gated-pixelcnn", hint))
+    check_gradients_reach(with_every_condition("gated-pixelcnn", hint))
 
 
 @pytest.mark.parametrize("name", names())
 def test_guidance_is_exact(name: str) -> None:
     """With every condition at once: the formula at every sub-pixel, and its ends image by image, in every engine."""
-    model = full(name, text=TEXTS[2]).eval()
+    model = with_every_condition(name, text=TEXTS[2]).eval()
     for guidance in (0.0, 0.5, 2.5):
         check_guidance_is_the_formula(model, guidance)
     check_ends_of_guidance(model)

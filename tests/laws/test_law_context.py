@@ -11,7 +11,7 @@ from pointillist.images import ImageSpec
 from pointillist.model.pretrained import build
 from pointillist.networks import names
 
-from .causal import dependencies, places
+from .causal import dependencies, sub_pixels
 from .context import check_context, complete, declared
 from .strategies import make_model, network_settings, orders_of
 
@@ -45,7 +45,7 @@ def test_the_blind_spot_of_pixelcnn_is_there_and_is_a_wedge() -> None:
     model = make_model("pixelcnn", ImageSpec.infer((1, 4, 7), 2), {"layers": 12, "first_kernel": 3, "channels": 8})
     check_context(model, 4, 7)
     seen = dependencies(model, 4, 7)
-    order = places(model, 4, 7)
+    order = sub_pixels(model, 4, 7)
     me = order.index((3, 1, 0))
     blind = {order[j][:2] for j in range(me) if not seen[me, j]}
     assert blind == {(y, x) for y in range(3) for x in range(7) if x - 1 > 3 - y}
@@ -60,10 +60,10 @@ def test_the_blind_spot_of_pixelcnn_is_there_and_is_a_wedge() -> None:
     ],
 )
 def test_receptive_field_of_one_layer(name: str, settings: dict[str, int], expected: set[tuple[int, int]]) -> None:
-    """The kernel that was asked for is the kernel that is there (P15)."""
+    """The kernel that was conditions for is the kernel that is there (P15)."""
     model = make_model(name, ImageSpec.infer((1, 5, 7), 2), settings)
     seen = dependencies(model, 5, 7)
-    order = places(model, 5, 7)
+    order = sub_pixels(model, 5, 7)
     me = order.index((3, 3, 0))
     field = {(order[j][0] - 3, order[j][1] - 3) for j in range(len(order)) if seen[me, j]}
     reach = settings["first_kernel"] // 2
@@ -82,9 +82,9 @@ def test_declared_contexts_disagree_where_they_should() -> None:
 
 
 def test_the_reach_of_pixelcnn_pp_at_the_size_of_its_paper() -> None:
-    """All earlier pixels of 32x32, but for those far away in the pair of rows that no coarse grid has heard of yet.
+    """All earlier pixels of 32x32, but for those far away in the pair of rows that no coarse grid covers yet.
 
-    By the recursion to which measured sets are held.
+    By the recursion that measured sets are compared with.
     """
     with torch.device("meta"):
         model = build("pixelcnn-pp", shape=(3, 32, 32), preset="paper-cifar10")

@@ -1,4 +1,4 @@
-"""Every likelihood obeys its law, and every model is normalised over all images."""
+"""Every likelihood has its properties, and every model is normalised over all images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pointillist.images import ImageSpec
 from pointillist.networks import names
 
 from .likelihood import check_likelihood, check_mixture_values, check_normalised
-from .strategies import dirty, fitting_likelihoods, make_model, small_hint
+from .strategies import fitting_likelihoods, make_model, randomise_weights, small_hint
 
 CASES = [
     (name, channels, levels)
@@ -23,7 +23,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("name", "channels", "levels"), CASES)
-def test_likelihood_obeys_its_law(name: LikelihoodName, channels: int, levels: int) -> None:
+def test_likelihood_has_its_properties(name: LikelihoodName, channels: int, levels: int) -> None:
     """`check_likelihood`, for every likelihood, channel count and level count that fit."""
     image = ImageSpec(channels=channels, height=1, width=1, levels=levels)
     check_likelihood(build_likelihood(name, image, mixtures=3))
@@ -55,7 +55,7 @@ def test_all_images_together_have_probability_one(name: str, ordered: bool) -> N
                 name, image, {"layers": 2}, likelihood=likelihood, labels=labels, position=position,
                 attributes=labels, vector=not labels, hint=hint,
             )  # fmt: skip
-            check_normalised(dirty(model), height, width)
+            check_normalised(randomise_weights(model), height, width)
 
 
 @pytest.mark.slow
@@ -67,7 +67,7 @@ def test_all_images_of_two_by_two_rgb_and_three_levels(name: str, labels: bool) 
         image = ImageSpec(channels=channels, height=2, width=2, levels=levels)
         for likelihood in fitting_likelihoods(image):
             for _ in range(4):
-                check_normalised(dirty(make_model(name, image, likelihood=likelihood, labels=labels)), 2, 2)
+                check_normalised(randomise_weights(make_model(name, image, likelihood=likelihood, labels=labels)), 2, 2)
 
 
 def test_edge_levels_own_the_tails() -> None:

@@ -12,7 +12,7 @@ from pointillist.networks import names
 from pointillist.sampling.engines import WHOLE_IMAGE_ENGINES
 
 from .machine import check_draws, check_machine_equals_full
-from .strategies import models, random_asked, random_levels, random_told
+from .strategies import models, random_conditions, random_inputs, random_levels
 
 
 def calm(model: PixelModel) -> PixelModel:
@@ -30,7 +30,7 @@ def test_every_site_has_the_parameters_of_the_full_pass(name: str, data: st.Data
     """Batches of 1 to 17; whatever the batch, the threads, and whether it stops, the bits are the same."""
     model = calm(data.draw(models(name)))
     count = data.draw(st.integers(1, 17))
-    check_machine_equals_full(model, random_levels(model, count), random_told(model, count))
+    check_machine_equals_full(model, random_levels(model, count), random_inputs(model, count))
 
 
 @pytest.mark.parametrize("name", names())
@@ -41,7 +41,7 @@ def test_every_draw_is_that_of_the_full_pass(name: str, data: st.DataObject) -> 
     model = calm(data.draw(models(name)))
     count = data.draw(st.integers(1, 17))
     seed, threads = data.draw(st.integers(0, 99)), data.draw(st.integers(1, 3))
-    asked = random_asked(model, count)
+    asked = random_conditions(model, count)
     for engine in WHOLE_IMAGE_ENGINES:
         at_edges = check_draws(model, count, seed, engine, threads, **asked)
         assert at_edges <= 1 + count * model.image.channels * model.image.height * model.image.width // 100

@@ -1,4 +1,4 @@
-"""The multi-scale PixelRNN: the pair of images is one distribution, and what each network hears is what it may."""
+"""The multi-scale PixelRNN: the pair of images is one distribution, and each network reads only what it may."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from pointillist.networks import MultiscalePixelRNN, sampling_order
 from pointillist.nn.passes import FullPass
 from pointillist.sampling.loop import autoregressive_loop, create_stepper
 
-from .causal import dependencies, places
-from .context import check_context, complete, heard
+from .causal import dependencies, sub_pixels
+from .context import check_context, complete, upsampler_reach
 from .likelihood import check_normalised
-from .samplers import check_painted_by_full_forwards, check_scored_as_painted
-from .strategies import dirty, make_model, random_levels
+from .samplers import check_sampled_by_full_forwards, check_scored_as_sampled
+from .strategies import make_model, random_levels, randomise_weights
 
 NAME = "multiscale-pixelrnn"
 BOTH = list(itertools.product(["diagonals", "rows"], ["diagonals", "rows"]))
 
 
 def multiscale(shape: tuple[int, int, int], levels: int = 3, **settings: object) -> PixelModel:
-    model = dirty(make_model(NAME, ImageSpec.infer(shape, levels), {"layers": 2, **settings}))
+    model = randomise_weights(make_model(NAME, ImageSpec.infer(shape, levels), {"layers": 2, **settings}))
     assert isinstance(model.backbone, MultiscalePixelRNN)
     return model
 
@@ -70,7 +70,7 @@ def test_the_log_probability_is_that_of_the_small_image_plus_the_rest() -> None:
         (3, (1, 1), [[0]]),
     ],
 )
-def test_the_order_of_painting(factor: int, size: tuple[int, int], order: list[list[int]]) -> None:
+def test_the_generation_order(factor: int, size: tuple[int, int], order: list[list[int]]) -> None:
     """The small image in its rows, then what is left, in rows."""
     model = multiscale((1, *size), factor=factor)
     assert model.places(*size).tolist() == order
@@ -86,24 +86,24 @@ def test_every_earlier_sub_pixel_is_seen(channels: int, factor: int, size: tuple
     check_context(model, *size, torch.from_numpy(complete(model, *size)))
 
 
-def test_the_map_hears_of_later_rows_as_far_as_it_reaches() -> None:
+def test_the_map_reads_later_rows_as_far_as_it_reaches() -> None:
     """Below and to the right of the site small pixels are seen, four columns of them here, and nothing else."""
     model = multiscale((1, 3, 11), dilations=(), layers=1, along="rows", row_kernel=1)
-    order = places(model, 3, 11)
+    order = sub_pixels(model, 3, 11)
     seen = dependencies(model, 3, 11)[order.index((1, 3, 0))]
     found = {order[int(i)][:2] for i in seen.nonzero()}
     assert {site for site in found if site > (1, 3)} == {(2, x) for x in (0, 2, 4, 6)}
     assert {(y, x) for y, x in found if y == 0} == {(0, x) for x in (0, 2, 3, 4, 6)}  # (0, 3) by the first kernel
-    assert heard(model.config.backbone, 6)(3) == {0, 1, 2, 3}  # type: ignore[arg-type]
+    assert upsampler_reach(model.config.backbone, 6)(3) == {0, 1, 2, 3}  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("along", "small_along"), BOTH)
-def test_odd_and_thin_images_are_painted_by_their_own_distribution(along: str, small_along: str) -> None:
+def test_odd_and_thin_images_are_sampled_from_their_own_distribution(along: str, small_along: str) -> None:
     """Engines, full forwards and the score agree where the small grid has ceil(n / factor) rows, and for one pixel."""
     for factor, size in ((2, (3, 5)), (4, (5, 2)), (3, (1, 4)), (5, (3, 3)), (2, (1, 1))):
         model = multiscale((2, *size), 4, factor=factor, along=along, small_along=small_along)
-        check_painted_by_full_forwards(model, *size)
-        check_scored_as_painted(model, *size)
+        check_sampled_by_full_forwards(model, *size)
+        check_scored_as_sampled(model, *size)
 
 
 def test_one_loss_trains_both_networks() -> None:
@@ -118,13 +118,13 @@ def test_one_loss_trains_both_networks() -> None:
 
 
 def test_rows_are_reported_in_rows_of_the_image() -> None:
-    """What a progress bar counts grows to the height, through both stages."""
+    """Check that the count of a progress bar grows to the height, through both stages."""
     model = multiscale((1, 4, 4))
     rows: list[int] = []
     zeros = lambda site, log_probs: torch.zeros(1, dtype=torch.int64)  # noqa: E731
     with torch.inference_mode():
         autoregressive_loop(
-            model, model.condition(None, 1), zeros, 1, 4, 4, on_row=lambda done, levels: rows.append(done)
+            model, model.condition(None, 1), zeros, (1, 4, 4), on_row=lambda done, levels: rows.append(done)
         )
     assert rows == sorted(rows)
     assert rows == [0, 1, 1, 2, 3, 4]

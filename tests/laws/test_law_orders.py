@@ -16,12 +16,12 @@ from pointillist.nn.functional.recurrence import LSTMCellParams
 from pointillist.nn.passes import Pass
 from pointillist.ordering import ORDERS, get_order, parse_orders
 
-from .causal import check_no_leak, dependencies, places
+from .causal import check_no_leak, dependencies, sub_pixels
 from .context import check_context, complete
 from .likelihood import check_normalised
 from .orders import LOCAL, check_average, check_masked, check_raster_of_the_turned_image, local_model
-from .samplers import check_engine_equals_full, check_same_image, check_scored_as_painted
-from .strategies import SIZES, dirty, make_model
+from .samplers import check_engine_equals_full, check_same_image, check_scored_as_sampled
+from .strategies import SIZES, make_model, randomise_weights
 from .textbook import check_textbook
 
 RASTERS, CURVES = parse_orders("raster-all"), parse_orders("s-curve-all")
@@ -29,7 +29,7 @@ RASTERS, CURVES = parse_orders("raster-all"), parse_orders("s-curve-all")
 
 @given(name=st.sampled_from(RASTERS), size=st.sampled_from(SIZES), seed=st.integers(0, 99))
 def test_an_order_is_the_raster_of_the_turned_image(name: str, size: tuple[int, int], seed: int) -> None:
-    """Whatever the size, with map conditions."""
+    """Check any size, with map conditions."""
     torch.manual_seed(seed)
     check_raster_of_the_turned_image(name, *size)
 
@@ -61,21 +61,21 @@ def test_an_s_curve_sees_exactly_the_earlier_sites(name: str, channels: int) -> 
 def test_a_raster_of_one_stack_keeps_the_blind_spot_of_pixelcnn() -> None:
     """However deep: one column more to the right for each row up."""
     model = make_model(LOCAL, ImageSpec.infer((1, 4, 7), 2), {"layers": 8, "channels": 8, "dilations": (1,)})
-    seen, order = dependencies(model, 4, 7), places(model, 4, 7)
+    seen, order = dependencies(model, 4, 7), sub_pixels(model, 4, 7)
     me = order.index((3, 1, 0))
     blind = {order[j][:2] for j in range(me) if not seen[me, j]}
     assert blind == {(y, x) for y in range(3) for x in range(7) if x - 1 > 3 - y}
 
 
 @pytest.mark.parametrize("name", list(ORDERS))
-def test_one_set_of_weights_obeys_the_laws_in_every_order(name: str) -> None:
-    """Causal, every engine equal, scored as painted, and the one of the paper: on RGB, neither square nor even."""
+def test_one_set_of_weights_has_the_properties_in_every_order(name: str) -> None:
+    """Check causality, engines, scores and the textbook version on RGB images that are neither square nor even."""
     several = (name, *(other for other in ("raster", "s-curve") if other != name))
     model = local_model(several, channels=3)
     check_no_leak(model, 3, 4)
     check_engine_equals_full(model, 3, 4)
     check_same_image(model, 3, 4)
-    check_scored_as_painted(model, 3, 4)
+    check_scored_as_sampled(model, 3, 4)
     check_textbook(model, 3, 4)
 
 
@@ -86,7 +86,9 @@ def test_all_images_have_probability_one_in_every_order(network: str, levels: in
     known = tuple(n for n, o in ORDERS.items() if entry(network).backbone.masks_locally or not o.s_curve)
     image = ImageSpec.infer((1, 2, 2), levels)
     for name in known:
-        check_normalised(dirty(make_model(network, image, {"layers": 2}, orders=(name, *(set(known) - {name})))), 2, 2)
+        check_normalised(
+            randomise_weights(make_model(network, image, {"layers": 2}, orders=(name, *(set(known) - {name})))), 2, 2
+        )
 
 
 @pytest.mark.parametrize(("network", "names"), [("pixelcnn", RASTERS), (LOCAL, CURVES), (LOCAL, ("raster", "s-curve"))])
@@ -96,7 +98,7 @@ def test_the_average_over_orders_is_a_likelihood(network: str, names: tuple[str,
 
 
 @pytest.mark.parametrize("method", ["left neighbour", "`ctx.recur`", "`ctx.attend`"])
-def test_what_cannot_follow_a_curve_is_refused_by_name(method: str) -> None:
+def test_error_names_the_layer_that_cannot_follow_a_curve(method: str) -> None:
     """A raster primitive on the canvas of an S-curve, recorded."""
     wide, one = torch.ones(8, 1, 3, 3), torch.ones(2, 4, 8)
     wide[:, :, 1, 1] = 0

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from pointillist.images import ImageSpec
 from pointillist.nn.passes import FullPass
 
-from .causal import check_no_leak, dependencies, places
+from .causal import check_no_leak, dependencies, sub_pixels
 from .context import check_context, complete
-from .recurrent import check_mirror, check_outside_is_zero, check_walk, random_cell, recur
-from .strategies import SIZES, dirty, make_model
+from .recurrent import check_mirror, check_outside_is_zero, check_site_by_site, random_cell, recur
+from .strategies import SIZES, make_model, randomise_weights
 
 
 @given(
@@ -29,7 +29,7 @@ def test_rows_and_diagonals_equal_one_site_after_the_other(
     """Values and gradients, also of the initial state and at every odd size."""
     torch.manual_seed(seed)
     cell = random_cell(along, 3, num_taps)  # type: ignore[arg-type]
-    check_walk(cell, torch.randn(2, 12, *size, dtype=torch.float64), reverse=reverse)
+    check_site_by_site(cell, torch.randn(2, 12, *size, dtype=torch.float64), reverse=reverse)
 
 
 def test_right_to_left_is_the_mirror_of_left_to_right() -> None:
@@ -74,7 +74,7 @@ def test_p6_the_context_of_row_lstm_is_the_triangle_of_the_paper(layers: int, fi
     """To the right a column more for each row up (two for kernel 5), at any depth; to the left what the input reads."""
     settings = {"layers": layers, "first_kernel": first_kernel, "kernel": kernel}
     model = make_model("row-lstm", ImageSpec.infer((1, 4, 15), 2), settings)
-    order = places(model, 4, 15)
+    order = sub_pixels(model, 4, 15)
     row, column = 3, 7
     seen = dependencies(model, 4, 15)[order.index((row, column, 0))]
     found = {(y - row, x - column) for (y, x, _), sees in zip(order, seen.tolist(), strict=True) if sees}
@@ -104,7 +104,7 @@ def test_without_border_only_the_last_sub_pixel_of_the_row_above_is_unseen(chann
     """The paper's layout, at any depth: nothing right of that pixel could tell the row below of it."""
     image = ImageSpec.infer((channels, 3, 6), 3)
     model = make_model("diagonal-bilstm", image, {"layers": 4, "first_kernel": 3, "border": False})
-    seen, order = dependencies(model, 3, 6), places(model, 3, 6)
+    seen, order = dependencies(model, 3, 6), sub_pixels(model, 3, 6)
     everything = torch.from_numpy(complete(model, 3, 6))
     missing = {(order[i], order[j]) for i, j in (everything & ~seen).nonzero().tolist()}
     last = channels - 1
@@ -116,4 +116,4 @@ def test_without_border_only_the_last_sub_pixel_of_the_row_above_is_unseen(chann
 def test_p1_no_row_below_is_read(name: str) -> None:
     """Every pixel of small non-square images, with weights that saturate no gate."""
     for height, width in ((4, 3), (3, 5)):
-        check_no_leak(dirty(make_model(name, ImageSpec.infer((1, height, width), 2)), 0.2), height, width)
+        check_no_leak(randomise_weights(make_model(name, ImageSpec.infer((1, height, width), 2)), 0.2), height, width)

@@ -15,16 +15,16 @@ from pointillist.networks import names
 from pointillist.sampling.api import sample
 
 from .samplers import (
-    DISTINCT,
+    DISTINCT_ENGINES,
     check_engine_equals_full,
     check_known_is_kept,
-    check_painted_by_full_forwards,
-    check_painted_frequencies,
+    check_loop_gets_conditionals,
     check_same_image,
-    check_scored_as_painted,
-    check_unroll_is_given_conditionals,
+    check_sample_frequencies,
+    check_sampled_by_full_forwards,
+    check_scored_as_sampled,
 )
-from .strategies import dirty, fitting_likelihoods, make_model, models, random_asked, random_told
+from .strategies import fitting_likelihoods, make_model, models, random_conditions, random_inputs, randomise_weights
 
 
 @pytest.mark.parametrize("name", names())
@@ -32,12 +32,12 @@ from .strategies import dirty, fitting_likelihoods, make_model, models, random_a
 def test_every_engine_equals_the_full_pass(name: str, data: st.DataObject) -> None:
     """Parameters at every sub-pixel, teacher-forced, to 1e-10 in float64, for any model there is."""
     model = data.draw(models(name, max_levels=17)).eval()
-    check_engine_equals_full(model, model.image.height, model.image.width, random_told(model, 2))
+    check_engine_equals_full(model, model.image.height, model.image.width, random_inputs(model, 2))
 
 
 @pytest.mark.parametrize("name", names())
 @given(data=st.data())
-def test_every_engine_paints_the_same_image(name: str, data: st.DataObject) -> None:
+def test_every_engine_gives_the_same_image(name: str, data: st.DataObject) -> None:
     """With every condition, guidance, temperature and top-p, at any size (P13)."""
     model = data.draw(models(name, max_levels=5)).eval()
     how: dict[str, Any] = {
@@ -45,61 +45,61 @@ def test_every_engine_paints_the_same_image(name: str, data: st.DataObject) -> N
         "top_p": data.draw(st.sampled_from([0.4, 1.0])),
         "guidance": data.draw(st.sampled_from([0.0, 0.5, 1.0, 3.0])),
         "seed": data.draw(st.integers(0, 99)),
-        **random_asked(model, 3),
+        **random_conditions(model, 3),
     }
     check_same_image(model, model.image.height, model.image.width, **how)
 
 
 @given(data=st.data())
-def test_every_engine_paints_what_full_forwards_paint(data: st.DataObject) -> None:
-    """Whatever stages the painting of a model has."""
+def test_every_engine_gives_the_image_of_full_forwards(data: st.DataObject) -> None:
+    """Check any model, in one stage or several."""
     model = data.draw(models(max_levels=5)).eval()
-    check_painted_by_full_forwards(model, model.image.height, model.image.width)
+    check_sampled_by_full_forwards(model, model.image.height, model.image.width)
 
 
 @pytest.mark.parametrize("name", names())
 @given(data=st.data())
-def test_painted_images_are_scored_as_they_were_painted(name: str, data: st.DataObject) -> None:
-    """On the grid, and `.nats` equals `log_prob`, whatever bent the probabilities while painting."""
+def test_samples_are_scored_as_they_were_drawn(name: str, data: st.DataObject) -> None:
+    """Check that `.nats` equals `log_prob`, however the probabilities were transformed."""
     model = data.draw(models(name, max_levels=5)).eval()
     how: dict[str, Any] = {"temperature": data.draw(st.sampled_from([0.7, 1.0])), "top_p": 0.9}
-    how |= {"guidance": data.draw(st.sampled_from([0.0, 1.0, 2.0])), **random_asked(model, 4)}
-    check_scored_as_painted(model, model.image.height, model.image.width, **how)
+    how |= {"guidance": data.draw(st.sampled_from([0.0, 1.0, 2.0])), **random_conditions(model, 4)}
+    check_scored_as_sampled(model, model.image.height, model.image.width, **how)
 
 
-@pytest.mark.parametrize("engine", DISTINCT)
+@pytest.mark.parametrize("engine", DISTINCT_ENGINES)
 @pytest.mark.parametrize(("shape", "levels"), [((1, 1, 3), 2), ((3, 1, 1), 3), ((2, 2, 1), 3)])
 @pytest.mark.parametrize("name", names())
-def test_images_are_painted_as_often_as_they_are_likely(
+def test_images_are_sampled_as_often_as_they_are_likely(
     name: str, shape: tuple[int, int, int], levels: int, engine: str
 ) -> None:
     """Chi-square of 3,000 images of two or three pixels against `exp(log_prob)`, every likelihood."""
     image = ImageSpec.infer(shape, levels)
     for likelihood in fitting_likelihoods(image):
-        model = dirty(make_model(name, image, {"layers": 2}, likelihood=likelihood))
-        check_painted_frequencies(model, *shape[1:], engine)
+        model = randomise_weights(make_model(name, image, {"layers": 2}, likelihood=likelihood))
+        check_sample_frequencies(model, *shape[1:], engine)
 
 
 @pytest.mark.parametrize("name", names())
-def test_the_loop_hands_out_the_conditionals_of_the_score(name: str) -> None:
-    """Sampling and scoring use one table (so will completion, coding and explaining)."""
+def test_the_loop_uses_the_conditionals_of_the_score(name: str) -> None:
+    """Check that sampling and scoring use one table, as completion and explain do."""
     for shape in ((1, 3, 2), (3, 2, 3)):
         image = ImageSpec.infer(shape, 4)
         for likelihood in fitting_likelihoods(image):
-            check_unroll_is_given_conditionals(dirty(make_model(name, image, likelihood=likelihood)), *shape[1:])
+            check_loop_gets_conditionals(randomise_weights(make_model(name, image, likelihood=likelihood)), *shape[1:])
 
 
 @given(data=st.data())
 def test_what_is_known_is_kept(data: st.DataObject) -> None:
-    """Any set of sites, for any model: completion, and the second stage of a model, stand on it."""
+    """Check any set of sites, for any model: completion and the second stage of a model need it."""
     model = data.draw(models(max_levels=5)).eval()
     check_known_is_kept(model, model.image.height, model.image.width)
 
 
-@pytest.mark.parametrize("engine", DISTINCT)
+@pytest.mark.parametrize("engine", DISTINCT_ENGINES)
 def test_an_image_depends_on_seed_and_index_only(engine: str) -> None:
     """Image i is the same for any `n` and any `batch_size` (P13)."""
-    model = dirty(make_model("gated-pixelcnn", ImageSpec.infer((1, 3, 4), 4), labels=True))
+    model = randomise_weights(make_model("gated-pixelcnn", ImageSpec.infer((1, 3, 4), 4), labels=True))
     labels = [0, 1, 2, 1, 0]
     whole = sample(model, 5, labels, seed=4, engine=engine, guidance=2.0)
     for n, batch_size in ((5, 1), (5, 2), (3, 2), (1, 64)):
@@ -112,13 +112,13 @@ def test_an_image_depends_on_seed_and_index_only(engine: str) -> None:
 
 
 @pytest.mark.parametrize("name", names())
-def test_guidance_one_is_the_model_and_zero_is_the_untold_one(name: str) -> None:
+def test_guidance_one_is_the_model_and_zero_is_unconditional(name: str) -> None:
     """The ends of the scale, image by image."""
-    model = dirty(make_model(name, ImageSpec.infer((1, 4, 3), 5), labels=True), 0.35)
-    told, untold = sample(model, 6, "dog", seed=1), sample(model, 6, seed=1)
-    assert torch.equal(sample(model, 6, "dog", seed=1, guidance=1.0).levels, told.levels)
+    model = randomise_weights(make_model(name, ImageSpec.infer((1, 4, 3), 5), labels=True), 0.35)
+    conditional, unconditional = sample(model, 6, "dog", seed=1), sample(model, 6, seed=1)
+    assert torch.equal(sample(model, 6, "dog", seed=1, guidance=1.0).levels, conditional.levels)
     zero = sample(model, 6, "dog", seed=1, guidance=0.0)
-    assert torch.equal(zero.levels, untold.levels)
+    assert torch.equal(zero.levels, unconditional.levels)
     torch.testing.assert_close(zero.nats, model.log_prob(zero.levels, "dog").detach())
-    assert not torch.allclose(told.nats, model.log_prob(told.levels).detach().double(), rtol=1e-3)
-    assert torch.equal(sample(model, 6, seed=1, guidance=3.0).levels, untold.levels)  # nothing told, nothing to follow
+    assert not torch.allclose(conditional.nats, model.log_prob(conditional.levels).detach().double(), rtol=1e-3)
+    assert torch.equal(sample(model, 6, seed=1, guidance=3.0).levels, unconditional.levels)  # nothing to follow

@@ -1,27 +1,28 @@
-"""The laws have teeth: each known fault, planted in our own code, breaks the law that is there to catch it."""
+"""Mutation tests: each known error, planted in our own code, makes the property test fail that is there to catch it."""
 
 from __future__ import annotations
 
 import pytest
 
-from . import (  # noqa: F401 (they fill FAULTS)
-    faults_attention,
-    faults_conditions,
-    faults_cuda,
-    faults_drawing,
-    faults_grids,
-    faults_multiscale,
-    faults_network,
-    faults_orders,
-    faults_recurrent,
+from . import (  # noqa: F401 (they fill MUTANTS)
+    mutants_attention,
+    mutants_conditions,
+    mutants_cuda,
+    mutants_grids,
+    mutants_likelihood,
+    mutants_multiscale,
+    mutants_network,
+    mutants_orders,
+    mutants_recurrent,
+    mutants_sampling,
 )
-from .faults import FAULTS, Fault
+from .mutants import MUTANTS, Mutant
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=[f.name for f in FAULTS])
-def test_the_law_fails_on_the_fault(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The law holds, the fault is planted, the law fails."""
-    fault.law()
-    fault.plant(monkeypatch)
+@pytest.mark.parametrize("mutant", MUTANTS, ids=[m.name for m in MUTANTS])
+def test_the_property_test_fails_on_the_mutant(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The property holds, the error is planted, the property test fails."""
+    mutant.check()
+    mutant.plant(monkeypatch)
     with pytest.raises(AssertionError):
-        fault.law()
+        mutant.check()

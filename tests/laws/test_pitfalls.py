@@ -1,7 +1,7 @@
 """One test for each pitfall of published code that touches today's models, named after its number.
 
 The survey has nineteen. P1, P2 and P6 are about recurrent models: `test_law_recurrent.py`. P17 is about coding, P18
-about anomaly scores: their tests come with those rooms.
+about anomaly scores: their tests come with those packages.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from pointillist.nn import MaskedConv2d, channel_groups
 from pointillist.sampling.api import sample
 from pointillist.training.optim import ExponentialMovingAverage
 
-from .accounting import check_evaluation, check_known_entropy
 from .attention import check_first_site, check_is_a_mean
-from .causal import check_batch, check_causal, check_no_leak, dependencies, places
+from .causal import check_batch, check_causal, check_no_leak, dependencies, sub_pixels
 from .context import check_context, complete
+from .evaluation_law import check_evaluation, check_known_entropy
 from .likelihood import check_consistent, check_extremes, check_half_precision, check_joint
-from .samplers import WALKING, check_painted_frequencies, check_same_image, check_scored_as_painted
-from .strategies import FEWER, SIZES, dirty, loaded, make_model, random_levels
+from .samplers import STEPPING_ENGINES, check_same_image, check_sample_frequencies, check_scored_as_sampled
+from .strategies import FEWER, SIZES, load_random_weights, make_model, random_levels, randomise_weights
+from .teacher_forcing import engine, teacher_forced
 from .textbook import check_parameter_count, check_textbook
-from .walking import engine, walk
 
 every_network = pytest.mark.parametrize("name", names())
 
@@ -43,10 +43,10 @@ def test_p3_groups_survive_widths_that_do_not_divide(name: str, width: int) -> N
         "layers": 1 if width > 99 and name in FEWER else 2,
         "resolutions": 2,
     }
-    model = dirty(make_model(name, ImageSpec.infer((3, 2, 2), 4), settings))
+    model = randomise_weights(make_model(name, ImageSpec.infer((3, 2, 2), 4), settings))
     check_no_leak(model, 2, 2)
     seen = dependencies(model, 2, 2)
-    order = places(model, 2, 2)
+    order = sub_pixels(model, 2, 2)
     red, green, blue = (order.index((1, 1, g)) for g in range(3))
     assert not seen[red, red:].any()
     assert seen[green, red]
@@ -65,9 +65,9 @@ def test_p5_the_first_row_sees_its_past_and_the_first_layer_not_itself() -> None
     image = ImageSpec.infer((1, 1, 6), 4)
     model = make_model("gated-pixelcnn", image, {"layers": 6})
     assert torch.equal(dependencies(model, 1, 6), torch.ones(6, 6, dtype=torch.bool).tril(-1))
-    one = dirty(make_model("gated-pixelcnn", ImageSpec.infer((3, 3, 3), 4), {"layers": 1}))
+    one = randomise_weights(make_model("gated-pixelcnn", ImageSpec.infer((3, 3, 3), 4), {"layers": 1}))
     check_no_leak(one, 3, 3)
-    check_textbook(dirty(make_model("gated-pixelcnn", image, labels=True)), 1, 6)
+    check_textbook(randomise_weights(make_model("gated-pixelcnn", image, labels=True)), 1, 6)
 
 
 def test_p7_mask_tables_are_exact() -> None:
@@ -85,15 +85,15 @@ def test_p7_mask_tables_are_exact() -> None:
 
 @every_network
 def test_p8_masks_hold_before_the_first_step_after_loading_and_under_an_average(name: str) -> None:
-    """Whatever touches the weights, also those under a mask."""
+    """Check masks after every change of the weights, also of those under a mask."""
     image = ImageSpec.infer((3, 3, 3), 4)
     model = make_model(name, image)
     check_no_leak(model, 3, 3)
-    loaded(model)
+    load_random_weights(model)
     check_no_leak(model, 3, 3)
     assert not [key for key in model.state_dict() if key.endswith("mask")]
     average = ExponentialMovingAverage(model, 0.9)
-    dirty(model, 3.0)
+    randomise_weights(model, 3.0)
     average.update(1000)
     with average.applied():
         check_no_leak(model, 3, 3)
@@ -108,7 +108,7 @@ def test_p8_masks_hold_before_the_first_step_after_loading_and_under_an_average(
 def test_p9_training_mode_is_causal_and_images_do_not_mix(name: str) -> None:
     """No statistics over sites or over the batch, in either mode."""
     for mode in (True, False):
-        model = dirty(make_model(name, ImageSpec.infer((3, 3, 3), 4), {"dropout": 0.5})).train(mode)
+        model = randomise_weights(make_model(name, ImageSpec.infer((3, 3, 3), 4), {"dropout": 0.5})).train(mode)
         check_causal(model, 3, 3)
         check_batch(model, 3, 3)
 
@@ -116,7 +116,7 @@ def test_p9_training_mode_is_causal_and_images_do_not_mix(name: str) -> None:
 @every_network
 def test_p10_every_image_counts_once(name: str) -> None:
     """155 of 156 batches, a dropped remainder or a mean of means would show."""
-    check_evaluation(dirty(make_model(name, ImageSpec.infer((1, 3, 3), 4))), count=11)
+    check_evaluation(randomise_weights(make_model(name, ImageSpec.infer((1, 3, 3), 4))), count=11)
     check_known_entropy(make_model(name, ImageSpec.infer((1, 3, 3), 256)))
 
 
@@ -146,18 +146,20 @@ def test_p11_the_loss_is_float32_under_autocast(name: str) -> None:
 @every_network
 def test_p12_the_sampler_draws_from_the_likelihood(name: str) -> None:
     """On the grid, at the right frequency, and scored as it was drawn."""
-    model = dirty(make_model(name, ImageSpec.infer((3, 1, 1), 3), likelihood="mixture"))
-    check_painted_frequencies(model, 1, 1, "auto")
-    check_scored_as_painted(model, 2, 3, temperature=0.5)
+    model = randomise_weights(make_model(name, ImageSpec.infer((3, 1, 1), 3), likelihood="mixture"))
+    check_sample_frequencies(model, 1, 1, "auto")
+    check_scored_as_sampled(model, 2, 3, temperature=0.5)
 
 
 @every_network
 @pytest.mark.parametrize("count", [1, 5])
 def test_p13_the_fast_sampler_is_the_naive_one(name: str, count: int) -> None:
     """Borders, odd sizes, batches larger and smaller than before, every condition: the same image."""
-    model = dirty(make_model(name, ImageSpec.infer((2, 4, 5), 3), {"kernel": 5}, labels=True, position=True))
+    model = randomise_weights(
+        make_model(name, ImageSpec.infer((2, 4, 5), 3), {"kernel": 5}, labels=True, position=True)
+    )
     check_same_image(model, 4, 5, count, label="owl", guidance=2.0)
-    free = dirty(make_model(name, ImageSpec.infer((2, 4, 5), 3), labels=True))
+    free = randomise_weights(make_model(name, ImageSpec.infer((2, 4, 5), 3), labels=True))
     for height, width in ((1, 1), (1, 7), (6, 1), (3, 4)):
         check_same_image(free, height, width, count)
 
@@ -166,7 +168,9 @@ def test_p13_the_fast_sampler_is_the_naive_one(name: str, count: int) -> None:
 def test_p14_height_and_width_are_not_swapped(name: str) -> None:
     """One row, one column, one pixel, odd and non-square sizes, smaller than the kernel."""
     for height, width in (*SIZES, (2, 7), (7, 2)):
-        model = dirty(make_model(name, ImageSpec.infer((1, height, width), 3), {"first_kernel": 7}, position=True))
+        model = randomise_weights(
+            make_model(name, ImageSpec.infer((1, height, width), 3), {"first_kernel": 7}, position=True)
+        )
         check_no_leak(model, height, width)
         check_textbook(model, height, width)
         assert sample(model, 2, seed=0).levels.shape == (2, 1, height, width)
@@ -224,7 +228,7 @@ def test_p16_attention_is_strict_and_the_first_pixel_is_finite(channels: int, li
     check_is_a_mean()
     for height, width in (*SIZES, (1, 2), (2, 1)):
         image = ImageSpec.infer((channels, height, width), 4)
-        model = dirty(make_model("pixelsnail", image, {"heads": 2}, likelihood=likelihood, labels=True))
+        model = randomise_weights(make_model("pixelsnail", image, {"heads": 2}, likelihood=likelihood, labels=True))
         check_first_site(model, height, width)
         check_no_leak(model, height, width)
         check_first_site(model.float().double().train(), height, width)
@@ -240,15 +244,15 @@ def test_p16_one_attention_reaches_every_earlier_pixel(channels: int, blocks: in
 
 @every_network
 def test_p19_causality_is_judged_by_zero_gradients_not_by_small_differences(name: str) -> None:
-    """Huge, tiny and float32 weights change no verdict; engines in float32 are compared with room for rounding."""
+    """Huge, tiny and float32 weights change no verdict; engines in float32 are compared up to rounding."""
     image = ImageSpec.infer((3, 3, 4), 4)
     for scale in (1e-3, 0.5, 20.0):
-        check_no_leak(dirty(make_model(name, image), scale), 3, 4)
-    model = dirty(make_model(name, image), 0.3).float()
+        check_no_leak(randomise_weights(make_model(name, image), scale), 3, 4)
+    model = randomise_weights(make_model(name, image), 0.3).float()
     x = random_levels(model, 1)
     with torch.inference_mode():
         condition = model.condition(None, 1)
         full = model.params(x, condition).unflatten(1, (3, -1)).numpy()
-        for name in WALKING:
-            for (row, column, sub), found in walk(model, condition, x, engine(name)):
+        for name in STEPPING_ENGINES:
+            for (row, column, sub), found in teacher_forced(model, condition, x, engine(name)):
                 assert math.isclose(float(abs(found - full[:, sub, :, row, column]).max()), 0, abs_tol=1e-5)

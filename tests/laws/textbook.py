@@ -1,6 +1,6 @@
 """Each network once more, as in a textbook: taps one by one, rules for groups written out, no `Pass` and no layers.
 
-Only the weights come from the model. A network without an entry here has no second opinion, and adds one with its file.
+Only the weights come from the model. A network without an entry here has no second implementation to compare with.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pointillist.networks import (
 from pointillist.networks.pixel_rnn import PixelRNNConfig
 
 from . import textbook_multiscale, textbook_pixelcnn_pp, textbook_rnn
-from .strategies import random_levels, random_told
+from .strategies import random_inputs, random_levels
 from .textbook_local import local_parameters, locally_masked_pixelcnn
 from .textbook_pixelsnail import pixelsnail, pixelsnail_parameters
 from .textbook_taps import conditioned, convolve, mix, rules
@@ -112,19 +112,19 @@ TEXTBOOK: dict[str, Callable[..., Tensor]] = {
 
 def check_textbook(model: PixelModel, height: int, width: int) -> None:
     """The network computes what its paper says, to rounding, in float64."""
-    x, told = random_levels(model, 2, height, width), random_told(model, 2, height, width)
+    x, inputs = random_levels(model, 2, height, width), random_inputs(model, 2, height, width)
     with torch.no_grad():
-        condition, order = model.condition(told, 2), model.order()
+        condition, order = model.condition(inputs, 2), model.order()
         found = order.to_raster(model.params(x, condition))
-        heard, (rows, columns) = model.in_order(condition, order), order.raster_size(height, width)
-        vector = None if heard.vector is None else heard.vector.expand(2, -1, rows, columns)
-        expected = TEXTBOOK[model.config.model_type](model, order.to_raster(model.canvas(x)), vector, heard.map)
+        features, (rows, columns) = model.in_order(condition, order), order.raster_size(height, width)
+        vector = None if features.vector is None else features.vector.expand(2, -1, rows, columns)
+        expected = TEXTBOOK[model.config.model_type](model, order.to_raster(model.canvas(x)), vector, features.map)
     assert found.shape == expected.shape
     assert torch.allclose(found, expected, rtol=1e-10, atol=1e-10), float((found - expected).abs().max())
 
 
-def count_heard(model: PixelModel) -> int:
-    """Weights of the listeners."""
+def count_encoder_weights(model: PixelModel) -> int:
+    """Count the weights of the condition encoders."""
     config = model.config
     total = (len(config.classes) + 1) * config.label_width if config.classes else 0
     if config.attributes is not None:
@@ -149,7 +149,7 @@ def count_parameters(model: PixelModel) -> int:
     config, image, ports = model.config, model.image, model.ports
     net = config.backbone
     canvas, out, cond = ports.canvas, ports.params, ports.condition.vector + ports.condition.map
-    total = count_heard(model)
+    total = count_encoder_weights(model)
     total += config.position_width * image.height * image.width
     total += len(config.orders) * config.label_width if len(config.orders) > 1 else 0
     total += 0 if image.ordered else image.levels * config.level_width

@@ -19,7 +19,7 @@ def masked_convolution(
 ) -> Tensor:
     """Each site uses the taps at earlier places; of its own site what `own` allows.
 
-    The first layer is told, by a kernel of its own, which taps those are.
+    A kernel of its own tells the first layer which taps those are.
     """
     half = layer.weight.shape[2] // 2
     total = layer.bias[:, None, None].expand(len(x), -1, *x.shape[2:])

@@ -27,8 +27,8 @@ def multiscale(model: PixelModel, x: Tensor, vector: Tensor | None, positions: T
     small = small_of(x)
     assert small is not None
     spread = upsampled(net.upsampler, small, config, *x.shape[2:])
-    told = spread if positions is None else torch.cat([positions, spread], 1)
-    out = textbook_rnn.network(net.large, config.large, ports, x, vector, told)
+    position_map = spread if positions is None else torch.cat([positions, spread], 1)
+    out = textbook_rnn.network(net.large, config.large, ports, x, vector, position_map)
     first = textbook_rnn.network(net.small, config.small, ports, small, small_of(vector), small_of(positions))
     for row in range(0, x.shape[2], s):
         for column in range(0, x.shape[3], s):

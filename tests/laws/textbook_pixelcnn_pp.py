@@ -12,7 +12,7 @@ from torch import Tensor
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import PixelCNNPPConfig
 
-from .causal import places
+from .causal import sub_pixels
 from .textbook_taps import conditioned, group, mix
 
 Tap = tuple[int, int, int, int]  # row and column of the kernel, and the site they look at
@@ -88,19 +88,21 @@ def pixelcnn_pp(model: PixelModel, x: Tensor, vector: Tensor | None, positions: 
     def upto(outputs: list[int], inputs: list[int]) -> Rule | None:
         return lambda o, i: inputs[i] <= outputs[o]
 
-    def gated(x: Tensor, layer: Any, heard: Tensor | None, known: list[int], taps: list[Tap], scale: int) -> Tensor:
+    def gated(
+        x: Tensor, layer: Any, other_stream: Tensor | None, known: list[int], taps: list[Tap], scale: int
+    ) -> Tensor:
         rules = (
             (None, None) if taps is ABOVE else (upto(of_feature, of_feature * 2), upto(of_feature * 2, of_feature * 2))
         )
         h = convolve(elus(x), layer.first, taps, (1, 1), rules[0], 1)
-        if heard is not None:
+        if other_stream is not None:
             rule = None if taps is ABOVE else upto(of_feature, known * 2)
             weight = normalised(layer.link, (0, 0), rule)[:, :, 0, 0]
-            h = h + mix(elus(heard), weight, layer.link.bias)
+            h = h + mix(elus(other_stream), weight, layer.link.bias)
         h = convolve(elus(h), layer.second, taps, (1, 1), rules[1], 1)
-        told = None if vector is None else vector[:, :, ::scale, ::scale]
+        features = None if vector is None else vector[:, :, ::scale, ::scale]
         where = None if positions is None else positions[:, :, ::scale, ::scale]
-        h = conditioned(h, layer.condition, told, where)
+        h = conditioned(h, layer.condition, features, where)
         return x + h[:, :d] / (1 + torch.exp(-h[:, d:]))
 
     first, own = net.first, [0] * d
@@ -144,11 +146,11 @@ def sees(model: PixelModel, height: int, width: int) -> np.ndarray:
     """Sets of sub-pixels, `[row, column, group, sub-pixel]` on each grid, through the taps of every layer."""
     config, groups = model.config.backbone, model.ports.groups
     assert isinstance(config, PixelCNNPPConfig)
-    count = len(places(model, height, width))
+    count = len(sub_pixels(model, height, width))
     canvas = np.eye(count, dtype=bool).reshape(height, width, groups, count)
 
     def look(x: np.ndarray, taps: Iterable[Tap], *, step: int = 1, strict: bool = False) -> np.ndarray:
-        """Of other sites all is known; of the own one, the groups up to (or strictly before) the feature's."""
+        """Allow all groups of other sites, and those up to (or strictly before) the feature's of its own."""
         rows, columns = range(0, x.shape[0], step), range(0, x.shape[1], step)
         out = np.zeros((len(rows), len(columns), *x.shape[2:]), bool)
         for i, row in enumerate(rows):
@@ -163,8 +165,8 @@ def sees(model: PixelModel, height: int, width: int) -> np.ndarray:
                         out[i, j, k] |= there[: k if strict else k + 1].any(0)
         return out
 
-    def layer(x: np.ndarray, heard: np.ndarray | None, taps: list[Tap]) -> np.ndarray:
-        once = look(x, taps) | (False if heard is None else look(heard, [(0, 0, 0, 0)]))
+    def layer(x: np.ndarray, other_stream: np.ndarray | None, taps: list[Tap]) -> np.ndarray:
+        once = look(x, taps) | (False if other_stream is None else look(other_stream, [(0, 0, 0, 0)]))
         return x | look(once, taps)
 
     def finer(x: np.ndarray, like: np.ndarray, right: int) -> np.ndarray:
@@ -213,7 +215,7 @@ def count_weights(model: PixelModel) -> int:
 
     def gated(count: int, shortcuts: int) -> int:
         """Pairs: convolutions 2d -> d and 2d -> 2d, 1x1 layers 2d a shortcut, and the condition, in both streams."""
-        links = 2 if shortcuts == 3 else 1  # on the way down only one stream hears the other
+        links = 2 if shortcuts == 3 else 1  # on the way down only one stream reads the other
         return count * (
             taps * (2 * d * d + 4 * d * d) + 2 * 6 * d + shortcuts * 2 * d * d + links * 2 * d + 2 * d * cond
         )

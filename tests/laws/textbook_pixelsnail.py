@@ -26,7 +26,12 @@ def one(x: Tensor, layer: Any, outputs: Groups, inputs: Groups) -> Tensor:
 
 
 def gated(
-    x: Tensor, block: Any, groups: Groups, told: tuple[Any, Any], half: int | None = None, side: Any = None
+    x: Tensor,
+    block: Any,
+    groups: Groups,
+    condition_features: tuple[Any, Any],
+    half: int | None = None,
+    side: Any = None,
 ) -> Tensor:
     """x + a sigmoid(b); convolutions over the corner of a kernel, or 1x1."""
 
@@ -39,7 +44,7 @@ def gated(
     h = layer(elu(x), block.first, groups)
     if side is not None:
         h = h + one(elu(side[0]), block.side, groups, side[1])
-    h = conditioned(layer(elu(h), block.second, groups + groups), block.condition, *told)
+    h = conditioned(layer(elu(h), block.second, groups + groups), block.condition, *condition_features)
     values, gates = h[:, : len(groups)], h[:, len(groups) :]
     return x + values / (1 + torch.exp(-gates))
 
@@ -63,7 +68,7 @@ def pixelsnail(model: PixelModel, x: Tensor, vector: Tensor | None, positions: T
     """Chen et al. 2018, section 2 and figure 3."""
     config, net, groups = model.config.backbone, model.backbone, model.ports.groups
     assert isinstance(config, PixelSNAILConfig)
-    told = (vector, positions)
+    condition_features = (vector, positions)
     d, params, heads = config.channels, model.ports.params, config.heads * groups
     features = [group(i, d, groups) for i in range(d)]
     height, width = x.shape[2:]
@@ -78,18 +83,18 @@ def pixelsnail(model: PixelModel, x: Tensor, vector: Tensor | None, positions: T
     h = h + convolve(x, net.before, before, rules(groups, d, x.shape[1])[0])
     for block in net.blocks:
         for residual in block.residuals:
-            h = gated(h, residual, features, told, corner)
+            h = gated(h, residual, features, condition_features, corner)
         whole = [0] * (x.shape[1] + d + 2)
-        content = gated(torch.cat([x, h, place], 1), block.content, whole, told)
+        content = gated(torch.cat([x, h, place], 1), block.content, whole, condition_features)
         cut = heads * config.key_channels
         kept = one(content, block.keys_values, [0] * (cut + heads * config.value_channels), whole)
         asking = [*features, 0, 0]
-        question = gated(torch.cat([h, place], 1), block.question, asking, told)
-        asked = [i // (config.heads * config.key_channels) for i in range(cut)]
-        query = one(question, block.query, asked, asking)
+        question = gated(torch.cat([h, place], 1), block.question, asking, condition_features)
+        query_groups = [i // (config.heads * config.key_channels) for i in range(cut)]
+        query = one(question, block.query, query_groups, asking)
         found = attend(query, kept[:, :cut], kept[:, cut:], heads)
         answered = [i // (config.heads * config.value_channels) for i in range(found.shape[1])]
-        h = gated(h, block.answer, features, told, side=(found, answered))
+        h = gated(h, block.answer, features, condition_features, side=(found, answered))
     return one(elu(h), net.output, [group(i, params, groups) for i in range(params)], features)
 
 

@@ -11,32 +11,34 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import BackboneDims, DiagonalBiLSTMConfig, RowLSTMConfig
 from pointillist.networks.pixel_rnn import PixelRNNConfig
 
-from .recurrent import walk
+from .recurrent import site_by_site
 from .textbook_taps import conditioned, convolve, mix, rules
 
 
-def row_state(block: Any, x: Tensor, canvas: Tensor, told: tuple[Any, Any], config: Any, groups: int) -> Tensor:
+def row_state(block: Any, x: Tensor, canvas: Tensor, features: tuple[Any, Any], config: Any, groups: int) -> Tensor:
     """Van den Oord et al. 2016a, section 3.1."""
     d, half = config.channels, config.kernel // 2
     own = rules(groups, 4 * d, 2 * d, halves=4)[1]
     gates = convolve(x, block.input, [(0, dx + half, 0, dx) for dx in range(-half, 1)], own)
-    gates = conditioned(gates, block.condition, *told)
+    gates = conditioned(gates, block.condition, *features)
     matrices = {(-1, dx): block.state.weight[dx + half] for dx in range(-half, half + 1)}
-    return walk(gates, matrices, block.state.hidden, block.state.memory, carry=(-1, 0))
+    return site_by_site(gates, matrices, block.state.hidden, block.state.memory, carry=(-1, 0))
 
 
-def diagonal_state(block: Any, x: Tensor, canvas: Tensor, told: tuple[Any, Any], config: Any, groups: int) -> Tensor:
+def diagonal_state(
+    block: Any, x: Tensor, canvas: Tensor, features: tuple[Any, Any], config: Any, groups: int
+) -> Tensor:
     """Van den Oord et al. 2016a, section 3.2, without a skewed map: the neighbours are above and beside."""
     own = rules(groups, 4 * config.channels, 2 * config.channels, halves=4)[1]
     total: Tensor = torch.zeros(())
     for name, side in (("left", -1), ("right", 1)):
         layer, state = getattr(block, f"{name}_input"), getattr(block, name)
         gates = mix(x, layer.weight[:, :, 0, 0], layer.bias, own if name == "left" else None)
-        gates = conditioned(gates, getattr(block, f"{name}_condition"), *told)
+        gates = conditioned(gates, getattr(block, f"{name}_condition"), *features)
         if name == "right" and block.pixel is not None:
             gates = gates + mix(canvas, block.pixel.weight[:, :, 0, 0], None)
         matrices = {(-1, 0): state.weight[0], (0, side): state.weight[1]}
-        found = walk(gates, matrices, state.hidden, state.memory, carry=(0, side))
+        found = site_by_site(gates, matrices, state.hidden, state.memory, carry=(0, side))
         if name == "right":
             found = torch.cat([torch.zeros_like(found[:, :, :1]), found[:, :, :-1]], 2)
         total = total + found
@@ -44,7 +46,7 @@ def diagonal_state(block: Any, x: Tensor, canvas: Tensor, told: tuple[Any, Any],
 
 
 def pixel_rnn(model: PixelModel, x: Tensor, vector: Tensor | None, positions: Tensor | None) -> Tensor:
-    """One of the two, by itself."""
+    """Compute a Row LSTM or a Diagonal BiLSTM by itself."""
     config = model.config.backbone
     assert isinstance(config, PixelRNNConfig)
     return network(model.backbone, config, model.ports, x, vector, positions)

@@ -1,4 +1,4 @@
-"""What the textbook versions of networks are made of: taps one by one, rules for groups written out."""
+"""Parts of the textbook networks: taps one by one, rules for groups written out."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import pointillist as pt
 from pointillist.images import ImageSpec
 from pointillist.studio.schemas import EncodedArray, Limits
 from pointillist.studio.service import LIMITS, StudioService
-from tests.laws.strategies import dirty
+from tests.laws.strategies import randomise_weights
 
 HOST = "http://localhost"
 SMALL = LIMITS.model_copy(update={"body_bytes": 200_000, "upload_pixels": 10_000, "pixels": 4096, "queued": 2})
@@ -21,25 +21,27 @@ PALETTE = tuple((i * 60, 255 - i * 60, 20, 0 if i == 0 else 255) for i in range(
 def labelled() -> pt.PixelModel:
     """RGB, 4 levels, three classes."""
     settings = {"channels": 4, "layers": 2, "head_channels": 4}
-    return dirty(pt.build("gated-pixelcnn", shape=(3, 4, 5), levels=4, classes=["cat", "dog", "cow"], **settings))
+    return randomise_weights(
+        pt.build("gated-pixelcnn", shape=(3, 4, 5), levels=4, classes=["cat", "dog", "cow"], **settings)
+    )
 
 
 def grey(height: int = 6, width: int = 6) -> pt.PixelModel:
     """Grey, a mixture of logistics."""
     settings = {"channels": 4, "layers": 1, "likelihood": "mixture", "mixtures": 2}
-    return dirty(pt.build("pixelcnn-pp", shape=(1, height, width), levels=256, **settings))
+    return randomise_weights(pt.build("pixelcnn-pp", shape=(1, height, width), levels=256, **settings))
 
 
 def coloured() -> pt.PixelModel:
     """A palette with a transparent colour, two orders."""
     image = ImageSpec(channels=1, height=4, width=4, levels=4, ordered=False, mode="palette", palette=PALETTE)
     settings = {"channels": 4, "layers": 2}
-    return dirty(pt.build("locally-masked-pixelcnn", image=image, orders="s-curve,raster-bl", **settings))
+    return randomise_weights(pt.build("locally-masked-pixelcnn", image=image, orders="s-curve,raster-bl", **settings))
 
 
 def upscaler() -> pt.PixelModel:
     """All other conditions: attributes, a vector, a small picture, words."""
-    return dirty(
+    return randomise_weights(
         pt.build(
             "gated-pixelcnn", shape=(1, 4, 4), levels=8, channels=4, layers=2, head_channels=4,
             attributes={"hair": ["red", "blue"]}, vector=2, hint="lowres:2", text="learned",
@@ -49,13 +51,13 @@ def upscaler() -> pt.PixelModel:
 
 def numbered() -> pt.PixelModel:
     """Conditioned on two numbers at every position."""
-    return dirty(pt.build("pixelcnn", shape=(1, 4, 4), levels=8, channels=4, layers=1, hint=2))
+    return randomise_weights(pt.build("pixelcnn", shape=(1, 4, 4), levels=8, channels=4, layers=1, hint=2))
 
 
 def coded() -> pt.PixelModel:
     """Conditioned on one of five codes at every position."""
     codes = ImageSpec(channels=1, height=4, width=4, levels=5, ordered=False, mode="codes")
-    return dirty(pt.build("pixelcnn", shape=(1, 4, 4), levels=8, channels=4, layers=1, hint=codes))
+    return randomise_weights(pt.build("pixelcnn", shape=(1, 4, 4), levels=8, channels=4, layers=1, hint=codes))
 
 
 def service(*models: pt.PixelModel, limits: Limits = SMALL) -> StudioService:

@@ -11,6 +11,7 @@ from pointillist.bench.timing import Case, cpu_time
 from pointillist.bench.workload import Workload
 from pointillist.model.inference import inference_mode
 from pointillist.sampling.api import UniformSampler
+from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.loop import ObservedPixels, autoregressive_loop
 
 PIXELS = 8
@@ -64,7 +65,7 @@ def _time_sites(workload: Workload, batch: int, sites: Tensor) -> float:
     shape = (batch, model.image.channels, *size)
     known = ObservedPixels(torch.zeros(shape, dtype=torch.int64), mask)
     uniforms = torch.rand(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    chooser = UniformSampler(uniforms, guidance=1.0, temperature=1.0, top_p=1.0)
+    chooser, naive = UniformSampler(uniforms), SamplingConfig(engine="naive")
     with inference_mode(model):
         condition = model.condition(None, batch, size)
-        return cpu_time(lambda: autoregressive_loop(model, condition, chooser, batch, *size, "naive", known=known))
+        return cpu_time(lambda: autoregressive_loop(model, condition, chooser, (batch, *size), naive, known=known))

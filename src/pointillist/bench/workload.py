@@ -52,7 +52,7 @@ class Workload:
         with inference_mode(model), torch.no_grad():
             return [
                 record(
-                    _forward(stage, condition), sub_steps=groups, canvas_width=model.ports.canvas // groups,
+                    _forward(stage, condition), num_sub_steps=groups, canvas_width=model.ports.canvas // groups,
                     height=grid.shape[2], width=grid.shape[3], dtype=next(model.parameters()).dtype, order=self.order,
                 )
                 for stage, condition, grid in self.stages(batch)

@@ -1,4 +1,4 @@
-"""The `pointillist` program: finds a command, runs it, and turns every fault into one sentence.
+"""The `pointillist` program: find a command, run it, and turn every user error into one sentence.
 
 Nothing heavy is imported here or at the top of a command's file, so that `--help` answers at once.
 """
@@ -17,30 +17,30 @@ from pointillist._version import __version__
 from pointillist.cli.errors import EXIT_STOPPED, print_error, user_message
 
 COMMANDS = {
-    "demo": "See it all",
+    "demo": "Demo",
     "train": "Models",
     "sample": "Models",
-    "repaint": "Models",
+    "reproduce": "Models",
     "evaluate": "Models",
-    "compact": "Models",
-    "explain": "Look",
-    "studio": "Look",
-    "info": "Look",
-    "models": "Look",
-    "bench": "Look",
+    "quantize": "Models",
+    "explain": "Inspect",
+    "studio": "Inspect",
+    "info": "Inspect",
+    "models": "Inspect",
+    "bench": "Inspect",
 }
 _DEBUG = "POINTILLIST_DEBUG"
 
 
 class Commands(TyperGroup):
-    """The commands, each built from its own file on demand."""
+    """A group of commands, each built from its own file on demand."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Names in the order of the help page."""
+        """List the names in the order of the help page."""
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command called `cmd_name`, or None."""
+        """Return the command called `cmd_name`, or None."""
         if cmd_name not in COMMANDS:
             return None
         if cmd_name not in self.commands:
@@ -52,31 +52,31 @@ class Commands(TyperGroup):
         return self.commands[cmd_name]
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """As typer does; a misspelt name is compared with all commands, not only with those already built."""
+        """Resolve as typer does; a misspelt name is compared with all commands, not only with those already built."""
         if args and args[0] not in COMMANDS:
             for name in COMMANDS:
                 self.get_command(ctx, name)
         return super().resolve_command(ctx, args)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """`--debug` may stand anywhere."""
+        """Accept `--debug` anywhere among the arguments."""
         if "--debug" in args:
             os.environ[_DEBUG] = "1"
             args = [a for a in args if a != "--debug"]
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; a fault that a user can cause ends it with one sentence and exit code 2."""
+        """Run the command; an error that a user can cause ends it with one sentence and exit code 2."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
             print_error("stopped.", label="")
             raise typer.Exit(EXIT_STOPPED) from None
         except Exception as error:
-            fault = user_message(error)
-            if fault is None or os.environ.get(_DEBUG, "0") not in ("", "0"):
+            sentence = user_message(error)
+            if sentence is None or os.environ.get(_DEBUG, "0") not in ("", "0"):
                 raise
-            print_error(fault)
+            print_error(sentence)
             raise typer.Exit(2) from None
 
 
@@ -94,8 +94,8 @@ app = typer.Typer(
 )
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(shown: bool) -> None:
+    if shown:
         typer.echo(f"pointillist {__version__}")
         raise typer.Exit
 
@@ -103,7 +103,7 @@ def _version(asked: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
     debug: Annotated[
         bool, typer.Option("--debug", help=f"Show the traceback of an error (or set {_DEBUG}=1).")
@@ -113,5 +113,5 @@ def _options(
 
 
 def main() -> None:
-    """The entry point of the `pointillist` script."""
+    """Run the `pointillist` script."""
     app(prog_name="pointillist")

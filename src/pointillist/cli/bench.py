@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pointillist.cli.output import Bar, print_facts, print_json, print_table, refuse_existing
+from pointillist.cli.output import (
+    QUANTIZE_HELP,
+    Bar,
+    print_facts,
+    print_json,
+    print_table,
+    quantized,
+    reject_existing,
+)
 from pointillist.cli.settings import FLAG
-from pointillist.cli.weights import HELP as ROUNDED
-from pointillist.cli.weights import with_weights
 
 if TYPE_CHECKING:
     from pointillist.bench import BenchConfig, BenchReport
@@ -25,7 +31,7 @@ EPILOG = """Examples:
 
   pointillist bench runs/digits --engines naive,numpy --train-batch-size 0
 
-  pointillist bench --set model.network.channels=128 --weights int8
+  pointillist bench --set model.network.channels=128 --quantize int8
 
   pointillist bench --threads 1,2 --json speed.json
 
@@ -53,7 +59,7 @@ Sets = Annotated[
 Size = Annotated[str | None, _option(value="SIZE", text="28 or 48x64; by default the model's own, or 28.", panel=_WHAT)]
 Levels = Annotated[int, _option(value="N", text="Levels of an untrained model.", panel=_WHAT, low=2)]
 Mode = Annotated[str, _option(value="KIND", text="Mode of an untrained model: grey, rgb or rgba.", panel=_WHAT)]
-Weights = Annotated[str | None, _option(value="KIND", text=ROUNDED, panel=_WHAT)]
+Quantize = Annotated[str | None, _option(value="KIND", text=QUANTIZE_HELP, panel=_WHAT)]
 BatchSizes = Annotated[str, _option(value="N,N", text="Images sampled at once.", panel=_WHAT)]
 Engines = Annotated[str | None, _option(value="NAME,NAME", text="By default all that run here.", panel=_WHAT)]
 Threads = Annotated[str, _option(value="N,N", text="Numbers above one are compared with one thread.", panel=_WHAT)]
@@ -76,7 +82,7 @@ def bench(
     size: Size = None,
     levels: Levels = 256,
     mode: Mode = "grey",
-    weights: Weights = None,
+    quantize: Quantize = None,
     batch_sizes: BatchSizes = "1,16",
     engines: Engines = None,
     threads: Threads = "1",
@@ -97,10 +103,10 @@ def bench(
 
     for path in (as_json, plot):
         if path is not None and str(path) != "-":
-            refuse_existing(path, force)
+            reject_existing(path, force)
     wanted = None if size is None else parse_size(size)
     workload, name = _model(model, sets or [], wanted, levels, mode)
-    workload, name = with_weights(workload, weights), f"{name} {weights or ''}".rstrip()
+    workload, name = quantized(workload, quantize), f"{name} {quantize or ''}".rstrip()
     config = BenchConfig(
         size=wanted or (workload.image.height, workload.image.width),
         batch_sizes=_numbers("--batch-sizes", batch_sizes),
@@ -163,7 +169,8 @@ def _model(
     from pointillist.images import ImageSpec
     from pointillist.model.pretrained import build, load
     from pointillist.networks import names
-    from pointillist.training.run_config import RunConfig, assign, parse_assignment
+    from pointillist.training.run_config import RunConfig
+    from pointillist.training.settings_tree import assign, parse_assignment
 
     kind, _, preset = name.partition(":")
     if kind not in names() or Path(name).exists():

@@ -1,4 +1,4 @@
-"""What `sample` is asked for beside labels: attributes, a vector, a hint, as typed."""
+"""Parse the conditions of the command line: labels, prompts, attributes, a vector, a hint."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def parse_conditions(attributes: list[str], vector: Path | None) -> dict[str, Any]:
-    """Keywords of `sample`; nothing for what was not typed.
+    """Parse attributes and a vector into keywords of `sample`; options that were not typed are left out.
 
     Raises:
-        ConfigError, DataError: if it is not written as it must be, or cannot be read.
+        ConfigError, DataError: if an option has the wrong form, or a file cannot be read.
     """
     found: dict[str, Any] = {}
     if attributes:
@@ -48,8 +48,8 @@ def _array(path: Path, option: str) -> np.ndarray:
     return array
 
 
-def parse_hint(model: PixelModel, given: Path | None, made_of: Path | None) -> dict[str, Any]:
-    """The keyword `hint` of `sample`: as it is, or made of an image by the rule that the model was trained with.
+def parse_hint(model: PixelModel, hint: Path | None, image: Path | None) -> dict[str, Any]:
+    """Parse the keyword `hint` of `sample`: a file, or derived from an image by the rule the model was trained with.
 
     Raises:
         ConfigError: if both are given, or the model has no such rule.
@@ -57,13 +57,13 @@ def parse_hint(model: PixelModel, given: Path | None, made_of: Path | None) -> d
     """
     from pointillist.model.dataset_conditions import hint_preprocessor
 
-    if made_of is None:
-        if given is None:
+    if image is None:
+        if hint is None:
             return {}
-        return {"hint": _array(given, "--hint") if given.suffix.lower() == ".npy" else _picture(given, "--hint")}
-    if given is not None:
-        raise ConfigError(f"`--hint-of` (={made_of}) makes what `--hint` (={given}) gives: drop one of them.")
-    picture = _picture(made_of, "--hint-of")
+        return {"hint": _array(hint, "--hint") if hint.suffix.lower() == ".npy" else _picture(hint, "--hint")}
+    if hint is not None:
+        raise ConfigError(f"`--hint-from-image` (={image}) derives what `--hint` (={hint}) gives: drop one of them.")
+    picture = _picture(image, "--hint-from-image")
     rule = hint_preprocessor(model)  # before the size, which does not matter to a model that takes no hint
     levels = model.image.to_levels(picture)
     model.check_size(*levels.shape[2:])
@@ -89,7 +89,7 @@ def _picture(path: Path, option: str) -> Image.Image:
 
 
 def each_label(given: Sequence[str], classes: Sequence[str], n: int) -> list[int] | None:
-    """The label of each image: `n` times each one given, in the order given.
+    """Repeat each given label `n` times, in the order given.
 
     Raises:
         ConfigError: if there is no such class.
@@ -109,7 +109,7 @@ def each_label(given: Sequence[str], classes: Sequence[str], n: int) -> list[int
 
 
 def each_text(given: Sequence[str], labels: list[int] | None, n: int) -> list[str] | None:
-    """The prompt of each image: `n` times each one given; one for all beside labels.
+    """Repeat each given prompt `n` times; beside labels, one prompt for all images.
 
     Raises:
         ConfigError: for several prompts beside labels.
@@ -118,6 +118,6 @@ def each_text(given: Sequence[str], labels: list[int] | None, n: int) -> list[st
         return None
     if labels is not None:
         if len(given) > 1:
-            raise ConfigError(f"`--text` (={given[1]!r}) can be given once beside `--label`: paint the others apart.")
+            raise ConfigError(f"`--text` (={given[1]!r}) can be given once beside `--label`: sample the others apart.")
         return list(given) * len(labels)
     return [text for text in given for _ in range(n)]

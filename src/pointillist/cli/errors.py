@@ -1,4 +1,4 @@
-"""Faults that a user can cause, as one sentence each. Faults of ours stay tracebacks."""
+"""Errors that a user can cause, as one sentence each. Other errors stay tracebacks."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _REMEDIES = {
     errno.ENOSPC: "free some space, or write to another disk",
     errno.EDQUOT: "free some space, or write to another disk",
     errno.EFBIG: "free some space, or write to another disk",
-    errno.EACCES: "choose a place you may write to",
-    errno.EPERM: "choose a place you may write to",
-    errno.EROFS: "choose a place you may write to",
+    errno.EACCES: "choose a folder you may write to",
+    errno.EPERM: "choose a folder you may write to",
+    errno.EROFS: "choose a folder you may write to",
     errno.ENOENT: "check the path",
     errno.ENOTDIR: "a part of the path is a file, so choose another",
     errno.EEXIST: "a file is where a folder should be, so choose another path",
@@ -26,7 +26,7 @@ _REMEDIES = {
 
 
 def user_message(error: BaseException) -> str | None:
-    """The sentence for an error that a user can cause; None for any other."""
+    """Return the sentence for an error that a user can cause; None for any other."""
     if isinstance(error, PointillistError):
         return str(error)
     if isinstance(error, OSError) and error.errno not in (None, errno.EPIPE):
@@ -42,6 +42,6 @@ def user_message(error: BaseException) -> str | None:
 
 
 def print_error(sentence: str, label: str = "Error: ") -> None:
-    """One sentence on stderr; under torchrun, with the process it comes from."""
+    """Print one sentence on stderr; under torchrun, with the rank of the process."""
     rank = os.environ.get("RANK", "0")
     typer.echo(f"{label if rank == '0' else f'process {rank}: '}{sentence}", err=True)

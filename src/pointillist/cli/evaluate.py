@@ -1,4 +1,4 @@
-"""`pointillist evaluate`: how likely images are under a model."""
+"""`pointillist evaluate`: the likelihood of images under a model."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pointillist.cli.measured import describe, print_report, write_csv
-from pointillist.cli.output import Bar, print_json, refuse_existing
+from pointillist.cli import evaluation_report as report
+from pointillist.cli.output import QUANTIZE_HELP, Bar, print_json, quantized, reject_existing
 from pointillist.cli.settings import FLAG
-from pointillist.cli.weights import HELP as ROUNDED
-from pointillist.cli.weights import with_weights
 
 if TYPE_CHECKING:
     from pointillist.data import DataOptions, DataSplits, ImageDataset
@@ -26,81 +24,71 @@ EPILOG = """Examples:
 
   pointillist evaluate runs/mine held-out/ --per-image nats.csv
 
-  pointillist evaluate runs/tiles tiles/ --retrieval --copies 64
+  pointillist evaluate runs/tiles tiles/ --condition-metrics --memorization 64
 
-  pointillist evaluate runs/tiles tiles/ --retrieval --guidance 0.5
+  pointillist evaluate runs/tiles tiles/ --condition-metrics --guidance 0.5
 
   pointillist evaluate runs/mine held-out/ --json"""
 
-# how images become levels travels to every data set; how a source is cut and named belongs to that source alone
+# settings of how images become levels apply to every data set; those of how a source is split and named do not
 _READING = ("size", "resize_mode", "resample", "binarise", "threshold")
+_METRICS = "Condition metrics"
 
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a shipped name, or a hub id.")]
+def _metric(*flags: str, value: str = FLAG, text: str, low: int | None = None) -> Any:
+    return typer.Option(*flags, metavar=value, help=text, rich_help_panel=_METRICS, min=low)
+
+
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a bundled name, or a hub id.")]
 Data = Annotated[str, typer.Argument(metavar="DATA", help="Images, as for train; read as the model's own kind.")]
 Split = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="train, valid, test or all. Default: test, else valid, else all."),
 ]
-Limit = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Measure N images of the part, drawn at random with seed 0.")
+MaxImages = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Evaluate at most N images, drawn at random with seed 0.")
 ]
 BatchSize = Annotated[int, typer.Option(min=1, metavar="N", help="Images at once; the result does not change.")]
 PerImage = Annotated[Path | None, typer.Option(metavar="CSV", help="Also write nats and bits/dim of each image.")]
 Json = Annotated[bool, typer.Option("--json", metavar=FLAG, help="Print JSON, and nothing else, on stdout.")]
-Text = Annotated[str | None, typer.Option(metavar="PROMPT", help="Tell the model this of every image.")]
-_WORTH = "What conditions are worth"
-Retrieval = Annotated[
-    bool,
-    typer.Option(
-        "--retrieval", metavar=FLAG, rich_help_panel=_WORTH, help="Bits saved, classes by Bayes' rule, captions ranked."
-    ),
+Text = Annotated[str | None, typer.Option(metavar="PROMPT", help="Condition every image on this prompt.")]
+ConditionMetrics = Annotated[
+    bool, _metric("--condition-metrics", text="Bits saved by each condition, Bayes classification, caption retrieval.")
 ]
 Candidates = Annotated[
-    int, typer.Option(min=2, metavar="N", rich_help_panel=_WORTH, help="Captions that the true one is ranked among.")
+    int, _metric("--retrieval-candidates", value="N", text="Captions to rank, the true one included.", low=2)
 ]
-Draws = Annotated[
-    int,
-    typer.Option(min=0, metavar="N", rich_help_panel=_WORTH, help="Draws of the other captions; 0 ranks none."),
+Repeats = Annotated[
+    int, _metric("--retrieval-repeats", value="N", text="Draws of the other captions; 0 ranks none.", low=0)
 ]
-Copies = Annotated[
-    int, typer.Option(min=0, metavar="N", rich_help_panel=_WORTH, help="Compare N samples with training images.")
-]
+Memorization = Annotated[int, _metric(value="N", text="Compare N samples with training images.", low=0)]
 Precision = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME",
-        rich_help_panel=_WORTH,
-        help="fp32, or bf16 (half the time): of what this panel names. Bits/dim are always of fp32.",
-    ),
+    str, _metric(value="NAME", text="fp32, or bf16 (half the time), of these metrics. Bits/dim are always fp32.")
 ]
-NoLabels = Annotated[bool, typer.Option("--no-labels", metavar=FLAG, help="Do not tell the model the labels.")]
+NoLabels = Annotated[bool, typer.Option("--no-labels", metavar=FLAG, help="Do not condition on labels.")]
 Sets = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Read otherwise, such as data.size=32; repeatable."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a data setting, such as data.size=32; repeatable."),
 ]
 Device = Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda, or auto.")]
 Order = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="An order of the model; average (over its orders, exact), or each. Default: its first."
+        metavar="NAME", help="Pixel generation order; average (over its orders, exact), or each. Default: its first."
     ),
 ]
 Guidance = Annotated[
-    float,
-    typer.Option(
-        metavar="X", help="Measure what `sample --guidance X` draws from: below 1 believes what is told less."
-    ),
+    float, typer.Option(metavar="X", help="Evaluate the guided distribution with scale X (0 = unconditional, 1 = off).")
 ]
-Weights = Annotated[str | None, typer.Option(metavar="KIND", help=ROUNDED)]
-Force = Annotated[bool, typer.Option("--force", metavar=FLAG, help="Replace the CSV that is there.")]
+Quantize = Annotated[str | None, typer.Option(metavar="KIND", help=QUANTIZE_HELP)]
+Force = Annotated[bool, typer.Option("--force", metavar=FLAG, help="Replace an existing CSV.")]
 
 
 def evaluate(
     model: Model,
     data: Data,
     split: Split = None,
-    limit: Limit = None,
+    max_images: MaxImages = None,
     batch_size: BatchSize = 64,
     per_image: PerImage = None,
     as_json: Json = False,
@@ -110,71 +98,74 @@ def evaluate(
     device: Device = "auto",
     order: Order = None,
     guidance: Guidance = 1.0,
-    retrieval: Retrieval = False,
-    candidates: Candidates = 50,
-    draws: Draws = 1,
-    copies: Copies = 0,
+    condition_metrics: ConditionMetrics = False,
+    retrieval_candidates: Candidates = 50,
+    retrieval_repeats: Repeats = 1,
+    memorization: Memorization = 0,
     precision: Precision = "fp32",
-    weights: Weights = None,
+    quantize: Quantize = None,
     force: Force = False,
 ) -> None:
-    """Measure a model on images it has not seen, in bits/dim and nats."""
+    """Evaluate a model on images it has not seen, in bits/dim and nats."""
     import torch
 
-    from pointillist.cli import fidelity
     from pointillist.data import load_data
     from pointillist.distributions.sampling_transforms import check_guidance
     from pointillist.errors import ConfigError
-    from pointillist.evaluation.likelihood import evaluate as score
+    from pointillist.evaluation.likelihood import evaluate as evaluate_likelihood
     from pointillist.model.pretrained import load
-    from pointillist.training.precision import resolve_device
+    from pointillist.training.setup import resolve_device
 
     if per_image is not None:
-        refuse_existing(per_image, force)
+        reject_existing(per_image, force)
     if precision not in ("fp32", "bf16"):
         raise ConfigError(f"`--precision` (={precision!r}) must be fp32 or bf16.")
-    scorer = with_weights(load(model), weights)
-    scorer.to(resolve_device(device)).to(memory_format=torch.channels_last)
-    check_guidance(guidance)  # refused before images are read
-    options = resolve_data_options(scorer, data, sets or [], labels=not no_labels)
-    classes = scorer.config.classes if options.labels else ()
-    splits = load_data(data, options, spec=scorer.image, classes=classes)
+    loaded = quantized(load(model), quantize)
+    loaded.to(resolve_device(device)).to(memory_format=torch.channels_last)
+    check_guidance(guidance)  # before images are read
+    options = resolve_data_options(loaded, data, sets or [], labels=not no_labels)
+    classes = loaded.config.classes if options.labels else ()
+    splits = load_data(data, options, spec=loaded.image, classes=classes)
     name, images = select_split(splits, split)
-    images = limit_images(images, limit)
+    images = limit_images(images, max_images)
     started = time.perf_counter()
-    with Bar("scoring", len(images)) as bar:
-        how: dict[str, Any] = {"order": order, "guidance": guidance, "batch_size": batch_size}
-        result = score(scorer, images, text=text, on_progress=bar.follow, **how)
+    with Bar("evaluating", len(images)) as bar:
+        settings: dict[str, Any] = {"order": order, "guidance": guidance, "batch_size": batch_size}
+        result = evaluate_likelihood(loaded, images, text=text, on_progress=bar.follow, **settings)
     seconds = time.perf_counter() - started
     if per_image is not None:
-        write_csv(per_image, result)
-    facts = describe(scorer, images, name, result, options)
-    if retrieval:
-        with torch.autocast(scorer.device.type, torch.bfloat16, enabled=precision == "bf16"):
-            facts |= fidelity.condition_metrics(scorer, images, candidates, draws, batch_size, guidance)
-        facts["worth_in"] = precision
-    if copies:
-        facts["copies"] = fidelity.copies(scorer, splits, images, name, copies)
+        report.write_csv(per_image, result)
+    facts = report.describe(loaded, images, name, result, options)
+    if condition_metrics:
+        with torch.autocast(loaded.device.type, torch.bfloat16, enabled=precision == "bf16"):
+            facts |= report.condition_metrics(
+                loaded, images, candidates=retrieval_candidates, repeats=retrieval_repeats, batch_size=batch_size,
+                guidance=guidance,
+            )  # fmt: skip
+        facts["metrics_precision"] = precision
+    if memorization:
+        facts["memorization"] = report.memorization(loaded, splits, images, name, memorization)
     if as_json:
         print_json({"model": model, "data": data, **facts, "seconds": round(seconds, 3)})
     else:
-        print_report(model, images, result, facts, seconds, per_image)
+        report.print_report(model, images, result, facts, seconds, per_image)
 
 
 def resolve_data_options(model: PretrainedPixelModel, data: str, sets: list[str], *, labels: bool) -> DataOptions:
-    """How the model's own training images were read, as far as it applies to `data`.
+    """Resolve how to read `data`: as the model's own training images, as far as that applies.
 
     Raises:
         ConfigError: if a setting of `sets` is wrong, or is not about reading images.
     """
     from pointillist.errors import ConfigError
-    from pointillist.training.run_config import RunConfig, assign, parse_assignment
+    from pointillist.training.run_config import RunConfig
     from pointillist.training.run_folder import recorded_settings
+    from pointillist.training.settings_tree import assign, parse_assignment
 
     record = recorded_settings(model).get("data", {})
     same = _same_source(record.get("source"), data)
     own = {k: v for k, v in record.items() if k != "source" and (same or k in _READING)}
-    if not same:  # another source is held out as a whole: nothing of it was trained on
+    if not same:  # another source is held out as a whole
         own |= {"valid_fraction": 0.0, "test_fraction": 0.0}
     if not labels:
         own["labels"] = False
@@ -189,16 +180,16 @@ def resolve_data_options(model: PretrainedPixelModel, data: str, sets: list[str]
 def _same_source(recorded: str | None, data: str) -> bool:
     if recorded is None:
         return False
-    if Path(recorded).name == recorded and not Path(recorded).exists():  # a shipped model does not tell the folder
+    if Path(recorded).name == recorded and not Path(recorded).exists():  # a bundled model does not record the folder
         return recorded == Path(data).name
     return recorded == data or (Path(data).exists() and Path(recorded).resolve() == Path(data).resolve())
 
 
 def select_split(splits: DataSplits, split: str | None) -> tuple[str, ImageDataset]:
-    """The part to measure, and what to call it.
+    """Return the name of the split to evaluate, and its images.
 
     Raises:
-        DataError: if there is no such part.
+        DataError: if there is no such split.
     """
     from pointillist.errors import DataError
 
@@ -211,7 +202,7 @@ def select_split(splits: DataSplits, split: str | None) -> tuple[str, ImageDatas
 
 
 def limit_images(images: ImageDataset, limit: int | None) -> ImageDataset:
-    """At most `limit` of the images, the same ones each time, in their order."""
+    """Return at most `limit` of the images, always the same ones, in their order."""
     if limit is None or limit >= len(images):
         return images
     import numpy as np

@@ -1,4 +1,4 @@
-"""What the commands share when they print."""
+"""Output that the commands share: JSON, facts, tables, progress bars; and `--quantize`."""
 
 from __future__ import annotations
 
@@ -18,18 +18,21 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
-PATIENCE = 2.0  # seconds before a progress bar appears
+    from pointillist.model.pretrained import PretrainedPixelModel
+
+PROGRESS_DELAY_S = 2.0  # before a progress bar appears
+QUANTIZE_HELP = "Quantize the matrices first: int8 or bf16."
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A terminal, or whatever stands in for one. Lines are never broken: the terminal does that."""
+    """Return a terminal on stdout or stderr. It does not break lines: the terminal does."""
     from rich.console import Console
 
     return Console(stderr=stderr, soft_wrap=True, highlight=False)
 
 
 def print_json(value: Any) -> None:
-    """A value for programs; NaN, which JSON does not know, is null."""
+    """Print a value as JSON; numbers that are not finite become null."""
     typer.echo(json.dumps(_finite(value), indent=2, ensure_ascii=False))
 
 
@@ -44,21 +47,21 @@ def _finite(value: Any) -> Any:
 
 
 def print_facts(facts: Iterable[tuple[str, str]]) -> None:
-    """Lines of name and value; long values go on under themselves."""
+    """Print lines of name and value; long values are wrapped in their column."""
     facts = list(facts)
     indent = max(len(name) for name, _ in facts) + 2
-    room = max(30, shutil.get_terminal_size().columns - indent)
+    width = max(30, shutil.get_terminal_size().columns - indent)
     for name, value in facts:
-        lines = [part for line in value.splitlines() for part in textwrap.wrap(line, room, break_long_words=False)] or [
-            ""
-        ]
+        lines = [
+            part for line in value.splitlines() for part in textwrap.wrap(line, width, break_long_words=False)
+        ] or [""]
         typer.echo(f"{name:<{indent}}{lines[0]}")
         for line in lines[1:]:
             typer.echo(" " * indent + line)
 
 
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> None:
-    """A plain table; columns in `right` are aligned to the right."""
+    """Print a plain table; columns in `right` are aligned to the right."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -74,14 +77,14 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Sequ
 
 
 def _plain(text: str) -> Any:
-    """Text that is shown as it is: brackets in a file name are no markup."""
+    """Wrap text that is shown as it is: brackets in a file name are no markup."""
     from rich.text import Text
 
     return Text(text)
 
 
 def size_text(count: int) -> str:
-    """Bytes for people."""
+    """Format a number of bytes."""
     size = float(count)
     for unit in ("bytes", "kB", "MB", "GB"):
         if size < 1000 or unit == "GB":
@@ -91,20 +94,20 @@ def size_text(count: int) -> str:
 
 
 def shape_text(image: Any) -> str:
-    """An image kind in words."""
+    """Format a kind of image."""
     order = "ordered" if image.ordered else "unordered"
     return f"{image.mode}, {image.height} x {image.width}, {image.channels} channel(s), {image.levels:,} {order} levels"
 
 
 def names_text(names: Sequence[str], most: int = 20) -> str:
-    """How many names, and the first of them."""
+    """Format the number of names, and the first of them."""
     if not names:
         return "none"
     return f"{len(names)}: {', '.join(names[:most])}{', ...' if len(names) > most else ''}"
 
 
-def refuse_existing(path: Path, force: bool) -> None:
-    """Refuse to replace a file that is already there.
+def reject_existing(path: Path, force: bool) -> None:
+    """Reject a path that exists, unless `force` is set.
 
     Raises:
         ConfigError: naming `--force`.
@@ -117,11 +120,27 @@ def refuse_existing(path: Path, force: bool) -> None:
         raise ConfigError(f"{path} is already there: add `--force` to replace it, or give another path.")
 
 
-class Bar:
-    """A progress bar that appears only if the work takes longer than two seconds, and only in a terminal."""
+def quantized(model: PretrainedPixelModel, kind: str | None) -> PretrainedPixelModel:
+    """Return the model with quantized matrices (`int8` or `bf16`); the model itself for None.
 
-    def __init__(self, what: str, total: int) -> None:
-        self.what, self.total = what, total
+    Raises:
+        ConfigError: for another kind.
+    """
+    from pointillist.checkpoint.quantization import quantize_weights
+
+    return model if kind is None else quantize_weights(model, kind)
+
+
+class Bar:
+    """A progress bar that appears only if the work takes longer than `PROGRESS_DELAY_S`, and only in a terminal.
+
+    Example:
+        with Bar("evaluating", len(images)) as bar:
+            evaluate(model, images, on_progress=bar.follow)
+    """
+
+    def __init__(self, description: str, total: int) -> None:
+        self.description, self.total = description, total
         self._started = time.monotonic()
         self._progress: Progress | None = None
         self._task: TaskID | None = None
@@ -136,16 +155,16 @@ class Bar:
             self._progress.stop()
 
     def show(self, done: int) -> None:
-        """`done` of the total are finished."""
+        """Show that `done` of the total are finished."""
         if self._progress is None:
-            if time.monotonic() - self._started < PATIENCE or not sys.stderr.isatty():
+            if time.monotonic() - self._started < PROGRESS_DELAY_S or not sys.stderr.isatty():
                 return
             self._open()
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, completed=done)
 
     def follow(self, done: int, total: int) -> None:
-        """`show`, as an `on_progress`: the total is known."""
+        """Show progress, with the signature of `on_progress`; the total is known."""
         self.show(done)
 
     def _open(self) -> None:
@@ -170,4 +189,4 @@ class Bar:
             transient=True,
         )
         self._progress.start()
-        self._task = self._progress.add_task(self.what, total=self.total)
+        self._task = self._progress.add_task(self.description, total=self.total)

@@ -1,4 +1,4 @@
-"""`pointillist repaint`: paint a recipe of the studio again, and say whether the same came out."""
+"""`pointillist reproduce`: sample again from a manifest of the studio, and compare to the bit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pointillist.cli.output import print_facts, print_json, refuse_existing
+from pointillist.cli.output import print_facts, print_json, reject_existing
 from pointillist.cli.settings import FLAG
 
 if TYPE_CHECKING:
@@ -16,43 +16,43 @@ if TYPE_CHECKING:
 
 EPILOG = """Examples:
 
-  pointillist repaint runs/digits seven.json
+  pointillist reproduce runs/digits seven.json
 
-  pointillist repaint runs/digits seven.json --out seven.png"""
+  pointillist reproduce runs/digits seven.json --out seven.png"""
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a shipped name, or a hub id.")]
-File = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe that the studio has written.")]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a bundled name, or a hub id.")]
+Manifest = Annotated[Path, typer.Argument(metavar="MANIFEST", help="A manifest that the studio has written.")]
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", metavar="PNG", help="Also write the image, or a sheet of several.")
 ]
 Json = Annotated[bool, typer.Option("--json", metavar=FLAG, help="Print the result as JSON.")]
-Force = Annotated[bool, typer.Option("--force", metavar=FLAG, help="Replace what is there.")]
+Force = Annotated[bool, typer.Option("--force", metavar=FLAG, help="Replace an existing file.")]
 
 
-def repaint(model: Model, recipe: File, out: Out = None, force: Force = False, as_json: Json = False) -> None:
-    """Paint a recipe again, and compare it with the image it was made of. Exit code 1 if it differs."""
+def reproduce(model: Model, manifest: Manifest, out: Out = None, force: Force = False, as_json: Json = False) -> None:
+    """Sample again from a manifest, and compare with its image. Exit code 1 if they differ."""
     from pointillist.errors import ConfigError
     from pointillist.model.pretrained import load
+    from pointillist.studio import reproduce as studio
     from pointillist.studio.model_details import model_sha256
-    from pointillist.studio.reproduce import read_manifest, reproduce
     from pointillist.studio.service import LIMITS
 
     if out is not None and out.suffix.lower() != ".png":
         raise ConfigError(f"`--out` (={out}) must end in .png.")
     if out is not None:
-        refuse_existing(out, force)
-    manifest = read_manifest(recipe)
+        reject_existing(out, force)
+    record = studio.read_manifest(manifest)
     loaded = load(model)
-    found = reproduce(loaded, model_sha256(loaded), manifest, LIMITS)
+    found = studio.reproduce(loaded, model_sha256(loaded), record, LIMITS)
     if out is not None:
         _write(loaded, found, out)
-    _print(manifest, found, out, as_json)
+    _print(record, found, out, as_json)
     if not all(found.identical):
         raise typer.Exit(1)
 
 
 def _write(model: PixelModel, found: ReproduceResult, out: Path) -> None:
-    """One image exactly, several as a sheet."""
+    """Write one image as it is, several as a sheet."""
     import numpy as np
 
     from pointillist.images import as_pil

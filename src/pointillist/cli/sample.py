@@ -1,4 +1,4 @@
-"""`pointillist sample`: paint new images."""
+"""`pointillist sample`: sample new images."""
 
 from __future__ import annotations
 
@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pointillist.cli.output import Bar, print_json, refuse_existing
+from pointillist.cli.output import QUANTIZE_HELP, Bar, print_json, quantized, reject_existing
 from pointillist.cli.settings import FLAG
-from pointillist.cli.weights import HELP as ROUNDED
-from pointillist.cli.weights import with_weights
 
 if TYPE_CHECKING:
     from pointillist.cli.writers import Totals
@@ -39,62 +37,55 @@ EPILOG = """Examples:
 
   pointillist sample runs/upscaler -n 4 --hint small.png
 
-  pointillist sample outline-to-tile -n 4 --hint-of sprite.png
+  pointillist sample outline-to-tile -n 4 --hint-from-image sprite.png
 
   pointillist sample runs/digits -n 100000 --out digits.npz"""
 
-_PAINT, _WRITE = "Painting", "Writing"
+_SAMPLING, _OUTPUT = "Sampling", "Output"
 
 
-def _option(*flags: str, value: str, text: str, panel: str | None = None, low: int | None = None) -> Any:
+def _option(*flags: str, value: str, text: str, panel: str | None = _SAMPLING, low: int | None = None) -> Any:
     return typer.Option(*flags, metavar=value, help=text, rich_help_panel=panel, min=low)
 
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a shipped name, or a hub id.")]
-Count = Annotated[int, _option("-n", value="N", text="How many images; of each label, if labels are given.", low=1)]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a bundled name, or a hub id.")]
+Count = Annotated[int, _option("-n", value="N", text="Images; of each label, if labels are given.", panel=None, low=1)]
 Labels = Annotated[
     list[str] | None,
-    _option("--label", value="LABEL", text="Name or number, several with commas, or each for all.", panel=_PAINT),
+    _option("--label", value="LABEL", text="Name or number, several with commas, or each for all."),
 ]
-Texts = Annotated[list[str] | None, _option("--text", value="PROMPT", text="What to paint; repeatable.", panel=_PAINT)]
+Texts = Annotated[list[str] | None, _option("--text", value="PROMPT", text="Prompt; repeatable.")]
 Attributes = Annotated[
-    list[str] | None, _option("--attribute", value="NAME=VALUE", text="Such as hair=red; repeatable.", panel=_PAINT)
+    list[str] | None, _option("--attribute", value="NAME=VALUE", text="Such as hair=red; repeatable.")
 ]
-Vector = Annotated[Path | None, _option(value="NPY", text="Numbers, one row for all images or one each.", panel=_PAINT)]
-Hint = Annotated[
-    Path | None, _option(value="IMAGE", text="What is known beforehand: a picture, or an .npy.", panel=_PAINT)
+Vector = Annotated[Path | None, _option(value="NPY", text="Condition vector: one row for all images or one each.")]
+Hint = Annotated[Path | None, _option(value="IMAGE", text="Condition image: a picture, or an .npy.")]
+HintFromImage = Annotated[
+    Path | None, _option("--hint-from-image", value="IMAGE", text="An image to derive the hint from.")
 ]
-HintOf = Annotated[
-    Path | None, _option("--hint-of", value="IMAGE", text="An image, of which the model makes its hint.", panel=_PAINT)
-]
-Temperature = Annotated[
-    float, _option(value="X", text="Below 1 is calmer, above is wilder; 0 takes the likeliest.", panel=_PAINT)
-]
-TopP = Annotated[float, _option(value="X", text="Keep the likeliest levels up to this probability.", panel=_PAINT)]
-Guidance = Annotated[
-    float, _option(value="X", text="Stress what is asked; 0 ignores it, 1 is the model.", panel=_PAINT)
-]
-Seed = Annotated[int | None, _option(value="N", text="The same seed paints the same images.", panel=_PAINT, low=0)]
-Size = Annotated[
-    str | None, _option(value="SIZE", text="Another size, 32 or 48x64, where the model allows it.", panel=_PAINT)
-]
-Engine = Annotated[str, _option(value="NAME", text="auto, cpu, cuda, cuda-jacobi, step or naive.", panel=_PAINT)]
-Device = Annotated[str, _option(value="NAME", text="Where the model lies: cpu, cuda or auto.", panel=_PAINT)]
-Threads = Annotated[int | None, _option(value="N", text="How many share a batch on engine cpu.", panel=_PAINT, low=1)]
-Verbose = Annotated[bool, _option("--verbose", value=FLAG, text="Say which engine was picked, and why.", panel=_PAINT)]
+Temperature = Annotated[float, _option(value="X", text="Sampling temperature; 0 = argmax.")]
+TopP = Annotated[float, _option(value="X", text="Nucleus sampling: keep the most probable levels up to this sum.")]
+Guidance = Annotated[float, _option(value="X", text="Classifier-free guidance scale (0 = unconditional, 1 = off).")]
+Seed = Annotated[int | None, _option(value="N", text="The same seed gives the same images.", low=0)]
+Size = Annotated[str | None, _option(value="SIZE", text="Another size, 32 or 48x64, where the model allows it.")]
+Engine = Annotated[str, _option(value="NAME", text="auto, cpu, cuda, cuda-jacobi, numpy or naive.")]
+Device = Annotated[str, _option(value="NAME", text="Device of the model: cpu, cuda or auto.")]
+Threads = Annotated[int | None, _option(value="N", text="Threads that share a batch on engine cpu.", low=1)]
+Verbose = Annotated[bool, _option("--verbose", value=FLAG, text="Print which engine was chosen, and why.")]
 Order = Annotated[
-    str | None, _option("--order", value="NAME", text="Paint in this order, one the model knows.", panel=_PAINT)
+    str | None,
+    _option("--order", value="NAME", text="Pixel generation order, one the model was trained on."),
 ]
-Weights = Annotated[str | None, _option(value="KIND", text=ROUNDED, panel=_PAINT)]
-BatchSize = Annotated[int, _option(value="N", text="Images painted at once.", panel=_PAINT, low=1)]
-Out = Annotated[str, _option("--out", "-o", value="PATH", text="A sheet NAME.png, DIR/ or NAME.npz.", panel=_WRITE)]
+Quantize = Annotated[str | None, _option(value="KIND", text=QUANTIZE_HELP)]
+BatchSize = Annotated[int, _option(value="N", text="Images sampled at once.", low=1)]
+Out = Annotated[str, _option("--out", "-o", value="PATH", text="A sheet NAME.png, DIR/ or NAME.npz.", panel=_OUTPUT)]
 Format = Annotated[
-    str | None, _option("--format", value="KIND", text="sheet, files, npz, or atlas (PNG and JSON).", panel=_WRITE)
+    str | None, _option("--format", value="KIND", text="sheet, files, npz, or atlas (PNG and JSON).", panel=_OUTPUT)
 ]
-Palette = Annotated[Path | None, _option(value="FILE", text="Other colours for a palette model.", panel=_WRITE)]
-Animate = Annotated[Path | None, _option(value="GIF", text="Also show them being painted.", panel=_WRITE)]
-Force = Annotated[bool, _option("--force", value=FLAG, text="Replace what is there.", panel=_WRITE)]
-Json = Annotated[bool, _option("--json", value=FLAG, text="Print the result as JSON.", panel=_WRITE)]
+Palette = Annotated[Path | None, _option(value="FILE", text="Other colours for a palette model.", panel=_OUTPUT)]
+Animate = Annotated[Path | None, _option(value="GIF", text="Also write an animation of the sampling.", panel=_OUTPUT)]
+Force = Annotated[bool, _option("--force", value=FLAG, text="Replace existing files.", panel=_OUTPUT)]
+Json = Annotated[bool, _option("--json", value=FLAG, text="Print the result as JSON.", panel=_OUTPUT)]
 
 
 def sample(
@@ -105,7 +96,7 @@ def sample(
     attribute: Attributes = None,
     vector: Vector = None,
     hint: Hint = None,
-    hint_of: HintOf = None,
+    hint_from_image: HintFromImage = None,
     temperature: Temperature = 1.0,
     top_p: TopP = 1.0,
     guidance: Guidance = 1.0,
@@ -116,7 +107,7 @@ def sample(
     threads: Threads = None,
     verbose: Verbose = False,
     order: Order = None,
-    weights: Weights = None,
+    quantize: Quantize = None,
     batch_size: BatchSize = 64,
     out: Out = "samples.png",
     form: Format = None,
@@ -125,7 +116,7 @@ def sample(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Paint new images with a model."""
+    """Sample new images from a model."""
     from pointillist.cli.condition_options import each_label, each_text, parse_conditions, parse_hint
     from pointillist.cli.writers import check_target
     from pointillist.data import parse_size
@@ -133,46 +124,46 @@ def sample(
     from pointillist.model.dataset_conditions import precompute_text_embeddings
     from pointillist.model.pretrained import load
     from pointillist.sampling.engines import choose_engine
-    from pointillist.training.precision import resolve_device
+    from pointillist.training.setup import resolve_device
 
-    first = choose_engine(engine)  # refused before the model is read
+    first = choose_engine(engine)  # an error before the model is read
     kind, path = target(out, form)
     if first.engine == "cpu" and device == "cpu":
         from pointillist.engine.cpu.precompile import precompile_in_background
 
         precompile_in_background()  # takes seconds at the first use ever
-    wanted = None if size is None else parse_size(size)
-    painter = with_weights(load(model), weights)
-    painter.to(resolve_device(device))
-    chosen = choose_engine(engine, painter.device)
-    labels = each_label(label or [], painter.config.classes, n)
+    shape = None if size is None else parse_size(size)
+    loaded = quantized(load(model), quantize)
+    loaded.to(resolve_device(device))
+    chosen = choose_engine(engine, loaded.device)
+    labels = each_label(label or [], loaded.config.classes, n)
     prompts = each_text(text or [], labels, n)
     total = len(labels or prompts or range(n))
-    check_target(path, kind, total, painter.image, force)
+    check_target(path, kind, total, loaded.image, force)
     colours = None if palette is None else read_palette(palette)
     if colours is not None:
-        painter.image.recoloured(colours)  # refused before anything is painted
+        loaded.image.recoloured(colours)  # an error before sampling
     if animate is not None:
         check_animation(animate, kind, force)
-    settings = {
+    settings: dict[str, Any] = {
         "n": total, "label": labels, "temperature": temperature, "top_p": top_p,
         "guidance": guidance,
         "engine": chosen.engine, "threads": threads,
-        "seed": secrets.randbelow(2**31) if seed is None else seed, "size": wanted, "batch_size": batch_size,
-        "text": prompts, **parse_conditions(attribute or [], vector), **parse_hint(painter, hint, hint_of),
-        "order": painter.order(order).name,
+        "seed": secrets.randbelow(2**31) if seed is None else seed, "size": shape, "batch_size": batch_size,
+        "text": prompts, **parse_conditions(attribute or [], vector), **parse_hint(loaded, hint, hint_from_image),
+        "order": loaded.order(order).name,
     }  # fmt: skip
-    precompute_text_embeddings(painter, prompts or ())
+    precompute_text_embeddings(loaded, prompts or ())
     if verbose:
         logging.basicConfig(format="%(message)s")
         logging.getLogger("pointillist").setLevel(logging.INFO)
         typer.echo(f"engine     {chosen.engine}: {chosen.reason}", err=as_json)
     columns = sheet_columns(n, total // n)
-    _paint(painter, settings, kind, path, animate, columns, colours, as_json)
+    _sample(loaded, settings, kind, path, animate, columns, colours, as_json)
 
 
 def target(out: str, form: str | None) -> tuple[str, Path]:
-    """What to write, and where: by the ending of the path, or as asked.
+    """Resolve the format and path of the output: by the ending of the path, or as given.
 
     Raises:
         ConfigError: for another format.
@@ -189,7 +180,7 @@ def target(out: str, form: str | None) -> tuple[str, Path]:
 
 
 def sheet_columns(n: int, labels: int) -> int | None:
-    """Columns of a sheet on which the images of a label stay side by side; None where that would be too long a line."""
+    """Return the columns of a sheet that keep the images of a label side by side; None where rows would be too long."""
     if n > 24 or labels == 1:
         return None
     fitting = [n * k for k in range(1, labels + 1) if labels % k == 0]
@@ -197,7 +188,7 @@ def sheet_columns(n: int, labels: int) -> int | None:
 
 
 def check_animation(path: Path, kind: str, force: bool) -> None:
-    """Refuse an animation that could not be made.
+    """Reject an animation that could not be written.
 
     Raises:
         ConfigError: naming the remedy.
@@ -208,11 +199,11 @@ def check_animation(path: Path, kind: str, force: bool) -> None:
         raise ConfigError("`--animate` goes with a sheet: leave out `--out`, or give NAME.png.")
     if path.suffix.lower() != ".gif":
         raise ConfigError(f"`--animate` (={path}) must end in .gif.")
-    refuse_existing(path, force)
+    reject_existing(path, force)
 
 
-def _paint(
-    painter: PretrainedPixelModel,
+def _sample(
+    model: PretrainedPixelModel,
     settings: dict[str, Any],
     kind: str,
     path: Path,
@@ -221,7 +212,7 @@ def _paint(
     colours: Sequence[Sequence[int]] | None,
     as_json: bool,
 ) -> None:
-    """Paint batch by batch into the file or folder, and say what came out."""
+    """Sample batch by batch into the file or folder, and report the result."""
     from pointillist.cli import writers
     from pointillist.cli.atlas import write_atlas
     from pointillist.sampling.api import stream
@@ -229,19 +220,19 @@ def _paint(
     started = time.perf_counter()
     totals = writers.Totals()
     total, batch = settings["n"], settings["batch_size"]
-    height, width = settings["size"] or (painter.image.height, painter.image.width)
-    order = painter.order(settings["order"])
+    height, width = settings["size"] or (model.image.height, model.image.width)
+    order = model.order(settings["order"])
     lines = order.raster_size(height, width)[0]
-    classes = painter.config.classes if settings["label"] is not None else ()
-    with Bar("painting", -(-total // batch) * lines) as bar:
+    classes = model.config.classes if settings["label"] is not None else ()
+    with Bar("sampling", -(-total // batch) * lines) as bar:
         on_row = lambda done, rows, levels: bar.show(done // batch * lines + rows)  # noqa: E731
-        parts = totals.through(stream(painter, **settings, on_row=on_row))
+        parts = totals.through(stream(model, **settings, on_row=on_row))
         if colours is not None:
             parts = (part.recoloured(colours) for part in parts)
         if kind == "atlas":
             write_atlas(path, parts, classes, columns)
         elif kind == "npz":
-            writers.write_npz(path, parts, total, painter.image.resized(height, width), classes)
+            writers.write_npz(path, parts, total, model.image.resized(height, width), classes)
         elif kind == "files":
             writers.write_files(path, parts, total, classes)
         else:
@@ -249,15 +240,15 @@ def _paint(
             if animate is not None:
                 from pointillist.visualization import animate as write_animation
 
-                places = painter.places(height, width, order)
-                write_animation(array, animate, order=places, captions=captions, columns=columns)
+                ranks = model.places(height, width, order)
+                write_animation(array, animate, order=ranks, captions=captions, columns=columns)
     report(totals, settings, path, animate, time.perf_counter() - started, as_json)
 
 
 def report(
     totals: Totals, settings: dict[str, Any], path: Path, animate: Path | None, seconds: float, as_json: bool
 ) -> None:
-    """What was painted, how likely it is, and where it is."""
+    """Print the number of images, their bits/dim, and where they are."""
     bits = totals.array
     if as_json:
         print_json(
@@ -277,7 +268,7 @@ def report(
         return
     spread = f" ({bits.min():.4f} to {bits.max():.4f})" if len(bits) > 1 else ""
     count = f"{len(bits):,} image{'s' if len(bits) != 1 else ''}"
-    typer.echo(f"painted    {count} in {seconds:.1f} s, engine {settings['engine']}, order {settings['order']}")
+    typer.echo(f"sampled    {count} in {seconds:.1f} s, engine {settings['engine']}, order {settings['order']}")
     typer.echo(f"bits/dim   {bits.mean():.4f}{spread}, under the model as it is")
     typer.echo(f"seed       {settings['seed']}")
     typer.echo(f"written    {path}")

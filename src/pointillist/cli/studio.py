@@ -1,4 +1,4 @@
-"""`pointillist studio`: a local page to paint in."""
+"""`pointillist studio`: a local page to sample, query and edit images."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ EPILOG = """Examples:
   pointillist studio runs/digits --port 8000 --no-browser"""
 
 Models = Annotated[
-    list[str] | None, typer.Argument(metavar="MODEL", help="Models to paint with; else those that are shipped.")
+    list[str] | None, typer.Argument(metavar="MODEL", help="Models to paint with. Default: the bundled ones.")
 ]
-Host = Annotated[str, typer.Option(metavar="HOST", help="Where it listens. Default: for this machine only.")]
-Port = Annotated[int, typer.Option(metavar="N", min=0, max=65_535, help="Default: one that is free.")]
-NoBrowser = Annotated[bool, typer.Option("--no-browser", metavar=FLAG, help="Open no browser, print the address only.")]
-Seconds = Annotated[float, typer.Option(metavar="X", min=1, help="Longest time for one painting.")]
+Host = Annotated[str, typer.Option(metavar="HOST", help="Address of the server. Default: this machine only.")]
+Port = Annotated[int, typer.Option(metavar="N", min=0, max=65_535, help="Port. Default: a free one.")]
+NoBrowser = Annotated[bool, typer.Option("--no-browser", metavar=FLAG, help="Print the address, open no browser.")]
+Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=1, help="Longest time for one image.")]
 
 
 def studio(
@@ -38,29 +38,31 @@ def studio(
     host: Host = "127.0.0.1",
     port: Port = 0,
     no_browser: NoBrowser = False,
-    seconds: Seconds = 300.0,
+    timeout: Timeout = 300.0,
 ) -> None:
-    """Paint, ask and look on a local page, until Ctrl-C. Nothing leaves this machine, and nothing is kept on it.
+    """Paint, query and edit images on a local page, until Ctrl-C.
 
-    A model that cannot be loaded is said, and the others work; without any the studio ends.
+    Nothing leaves this machine, and nothing is stored on it. A model that
+    cannot be loaded is reported, and the others work; the studio ends if
+    none can be loaded.
     """
     from pointillist.errors import ConfigError, MissingExtraError
     from pointillist.zoo import list_pretrained
 
     sources = models or [model.name for model in list_pretrained()]
     if not sources:
-        raise ConfigError("`MODEL` is missing, and no model is shipped: name one, for example `studio runs/digits`.")
+        raise ConfigError("`MODEL` is missing, and no model is bundled: name one, for example `studio runs/digits`.")
     try:
         from pointillist.studio.server import Server, is_loopback
         from pointillist.studio.service import LIMITS, StudioService
     except ImportError as error:
         raise MissingExtraError("The studio", "studio") from error
-    service = StudioService(sources, LIMITS.model_copy(update={"timeout": seconds}))
+    service = StudioService(sources, LIMITS.model_copy(update={"timeout": timeout}))
     server = Server(service, host, port)
     if not is_loopback(host):
         typer.echo(
             f"Warning: {host} can be reached from other machines, and there is no password: whoever finds the address "
-            "can use these models and this processor.",
+            "can use these models and this CPU.",
             err=True,
         )
     server.run(lambda: _started(server, service, browser=not no_browser))
@@ -69,15 +71,15 @@ def studio(
 
 
 def _started(server: Server, service: StudioService, *, browser: bool) -> None:
-    """Say where it is, show it, and say how the models come along."""
+    """Print the address, open the browser, and report the models as they are loaded."""
     typer.echo(f"studio     {server.url}   (Ctrl-C ends it)")
-    threading.Thread(target=_tell, args=[server, service], daemon=True).start()
+    threading.Thread(target=_report_models, args=[server, service], daemon=True).start()
     if browser and _has_screen() and any(entry.wait_for_weights() for entry in service.models.entries.values()):
         webbrowser.open(server.url)
 
 
-def _tell(server: Server, service: StudioService) -> None:
-    """A line for each model that is ready or failed; the end, if all have."""
+def _report_models(server: Server, service: StudioService) -> None:
+    """Print a line for each model that is ready or failed; stop the server if all failed."""
     for entry in service.models.entries.values():
         entry.wait()
         if entry.info.error:
@@ -89,5 +91,5 @@ def _tell(server: Server, service: StudioService) -> None:
 
 
 def _has_screen() -> bool:
-    """Whether a browser that is opened is not one in this terminal."""
+    """Return whether a graphical browser can be opened, and not one in this terminal."""
     return sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

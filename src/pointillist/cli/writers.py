@@ -1,4 +1,4 @@
-"""Where painted images go: one sheet, single files, or an archive. All of them appear whole or not at all."""
+"""Write samples as one sheet, single files, or an archive; each appears whole or not at all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from pointillist.checkpoint.files import atomic_path
-from pointillist.cli.output import refuse_existing
+from pointillist.cli.output import reject_existing
 from pointillist.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,25 +29,25 @@ Names = Sequence[str]
 
 
 class Totals:
-    """Bits/dim of what went by."""
+    """Bits/dim of the samples that passed through."""
 
     def __init__(self) -> None:
         self.bits: list[np.ndarray] = []
 
     def through(self, parts: Iterable[Samples]) -> Iterator[Samples]:
-        """The same parts, taken note of."""
+        """Yield the same parts, and record their bits/dim."""
         for part in parts:
             self.bits.append(part.bits_per_dim.numpy())
             yield part
 
     @property
     def array(self) -> np.ndarray:
-        """Of all images, `[n]`."""
+        """Bits/dim of all images, `[n]`."""
         return np.concatenate(self.bits)
 
 
 def check_target(out: Path, kind: str, total: int, image: ImageSpec, force: bool) -> None:
-    """Refuse, before anything is painted, what could not be written.
+    """Reject, before sampling, what could not be written.
 
     Raises:
         ConfigError: naming the remedy.
@@ -61,9 +61,9 @@ def check_target(out: Path, kind: str, total: int, image: ImageSpec, force: bool
     if kind in ("sheet", "atlas") and out.suffix.lower() != ".png":
         raise ConfigError(f"`--out` (={out}) must end in .png for a sheet: or give DIR/ for files, or NAME.npz.")
     if kind == "atlas":
-        refuse_existing(out.with_suffix(".json"), force)
+        reject_existing(out.with_suffix(".json"), force)
     if kind != "files":
-        refuse_existing(out, force)
+        reject_existing(out, force)
     elif out.exists() and (not out.is_dir() or any(out.iterdir())) and not force:
         raise ConfigError(f"{out} is already there: add `--force` to replace the samples in it, or give another path.")
 
@@ -71,7 +71,7 @@ def check_target(out: Path, kind: str, total: int, image: ImageSpec, force: bool
 def write_sheet(
     out: Path, parts: Iterable[Samples], classes: Names, columns: int | None
 ) -> tuple[np.ndarray, list[str] | None]:
-    """One PNG, with the class or the prompt below each where it was asked for; both go on to an animation."""
+    """Write one PNG, with the class or prompt below each image; return the images and captions for an animation."""
     from pointillist.visualization import image_grid, save_png
 
     pictures: list[np.ndarray] = []
@@ -87,7 +87,7 @@ def write_sheet(
 
 
 def write_files(out: Path, parts: Iterable[Samples], total: int, classes: Names) -> None:
-    """A folder of PNGs in their exact size, and a list of them that `load_data` reads."""
+    """Write a folder of PNGs in their exact size, and a list of them that `load_data` reads."""
     digits = max(5, len(str(total - 1)))
     with _folder(out) as folder, (folder / LIST).open("w", encoding="utf-8") as listing:
         index = 0
@@ -107,9 +107,9 @@ def write_files(out: Path, parts: Iterable[Samples], total: int, classes: Names)
 
 
 def write_npz(out: Path, parts: Iterable[Samples], total: int, image: ImageSpec, classes: Names) -> None:
-    """`levels [n c h w]` and `nats [n]`, with `labels [n]` and `classes` where labels were asked for.
+    """Write `levels [n c h w]` and `nats [n]`, with `labels [n]` and `classes` where labels were given.
 
-    Chunk by chunk: memory grows by 16 bytes an image.
+    The archive is written batch by batch: memory grows by 16 bytes an image.
     """
     dtype = np.dtype(np.uint8 if image.levels <= 256 else np.uint16)
     labels, nats = np.empty(total, np.int64), np.empty(total, np.float64)
@@ -128,7 +128,7 @@ def write_npz(out: Path, parts: Iterable[Samples], total: int, image: ImageSpec,
 
 
 def as_files(part: Samples) -> list[Image.Image]:
-    """Pictures for files: palette images keep their indexes and colours."""
+    """Return PIL images for files; palette images keep their indexes and colours."""
     image = part.image
     if image.mode != "palette":
         return part.images
@@ -145,7 +145,7 @@ def as_files(part: Samples) -> list[Image.Image]:
 
 @contextmanager
 def _member(archive: zipfile.ZipFile, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterator[IO[bytes]]:
-    """A `.npy` member of known shape, open for its values."""
+    """Open a `.npy` member of known shape for its values."""
     info = zipfile.ZipInfo(f"{name}.npy", _EPOCH)
     info.compress_type = zipfile.ZIP_DEFLATED
     with archive.open(info, "w", force_zip64=True) as file:
@@ -156,7 +156,7 @@ def _member(archive: zipfile.ZipFile, name: str, shape: tuple[int, ...], dtype: 
 
 @contextmanager
 def _folder(out: Path) -> Iterator[Path]:
-    """A folder beside `out` whose files move there when the block ends well, in place of samples from before."""
+    """Yield a folder beside `out`; if the block succeeds, its files replace the samples in `out`."""
     out.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:

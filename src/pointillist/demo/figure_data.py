@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 
@@ -10,11 +9,11 @@ import numpy as np
 import torch
 
 from pointillist.analysis.distribution import LevelDistribution, distribution
+from pointillist.analysis.query import ImageQuery
+from pointillist.analysis.surprisal import surprisal_maps
 from pointillist.data import ImageDataset
 from pointillist.demo.results import CrossCheck
-from pointillist.evaluation.likelihood import entropy_map
 from pointillist.model.dataset_conditions import match_labels
-from pointillist.model.inference import inference_mode
 from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.api import Samples, sample
 
@@ -58,10 +57,12 @@ def collect_figure_data(
     samples = sample(model, len(labels), label=labels, seed=seed)
     numbers = match_labels(model, test).numpy()
     index = np.array([int(np.flatnonzero(numbers == c)[0]) for c in classes_shown if (numbers == c).any()])
-    levels, label = test.batch(index).levels, torch.from_numpy(numbers[index])
-    with inference_mode(model):
-        surprisal = -model.log_prob_map(levels, label).sum(1).double().numpy() / math.log(2)
-    entropy = entropy_map(model, levels, label).sum(1).double().numpy()
+    levels = test.batch(index).levels
+    queries = [ImageQuery.of(model, x, label) for x, label in zip(levels, numbers[index].tolist(), strict=True)]
+    maps = [surprisal_maps(query) for query in queries]
+    entropy, surprisal = (
+        np.stack([m.sum(0) for m in each]) for each in zip(*((m.entropy, m.surprisal) for m in maps), strict=True)
+    )
     chosen = len(index) // 2
     positions = choose_pixels(levels[chosen, 0].numpy(), entropy[chosen], surprisal[chosen], model.image.levels)
     return FigureData(
@@ -71,7 +72,7 @@ def collect_figure_data(
         image_classes=tuple(classes[numbers[i]] for i in index),
         entropy=entropy,
         surprisal=surprisal,
-        pixels=tuple(distribution(model, levels[chosen], *position, label=label[chosen]) for position in positions),
+        pixels=tuple(distribution(queries[chosen], *position) for position in positions),
         pixels_of=chosen,
     )
 

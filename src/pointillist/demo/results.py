@@ -97,7 +97,7 @@ def score_classes(evaluation: Evaluation, labels: np.ndarray, classes: tuple[str
     """Split an evaluation by class; classes without an image are left out."""
     out = []
     for number, name in enumerate(classes):
-        part_nats = evaluation.per_image[labels == number]
+        part_nats = evaluation.nats_per_image[labels == number]
         if len(part_nats):
             part = Evaluation.of(part_nats, evaluation.dims)
             out.append(ClassBits(name, part.count, part.bits_per_dim, part.interval))

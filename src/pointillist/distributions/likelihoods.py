@@ -1,7 +1,7 @@
-"""What a network's output means: the exact distribution of each sub-pixel given those before it.
+"""Output distributions: the exact distribution of each sub-pixel given those before it.
 
-A likelihood owns both directions, `log_prob` of all sites at once and `conditional`, the table of one sub-pixel that
-every sampler, coder and viewer draws from; the law tests hold them to the same distribution.
+A likelihood owns both directions: `log_prob` of all pixels at once, and `conditional`, the log-probabilities of all
+levels of one sub-pixel, which every sampler, coder and view uses. Property tests hold both to the same distribution.
 """
 
 from __future__ import annotations
@@ -27,9 +27,14 @@ class Likelihood(ABC):
     """Distribution over levels, given `num_params` network outputs a pixel.
 
     Attributes:
-        coupled: whether the channels of a pixel are tied by the likelihood itself. The network is then blind to the
-            whole pixel; otherwise it is asked once per sub-pixel, and group `c` of its outputs belongs to channel `c`.
+        coupled: whether the likelihood itself couples the channels of a pixel. The network then sees no channel of the
+            pixel; otherwise it runs once per sub-pixel, and group `c` of its outputs belongs to channel `c`.
         num_params: `p`, network outputs per pixel, over all channels.
+
+    Example:
+        likelihood = Categorical(channels=3, levels=256)
+        params = torch.zeros(1, likelihood.num_params, 8, 8)
+        likelihood.log_prob(params, torch.zeros(1, 3, 8, 8, dtype=torch.int64))  # -log 256 everywhere
     """
 
     name: str
@@ -42,11 +47,11 @@ class Likelihood(ABC):
     @property
     @abstractmethod
     def num_params(self) -> int:
-        """Network outputs per pixel, over all channels."""
+        """Number of network outputs per pixel, over all channels."""
 
     @abstractmethod
     def log_prob(self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """Log-probability of each sub-pixel given those before it, in nats.
+        """Compute the log-probability of each sub-pixel given those before it, in nats.
 
         Args:
             params: output of the network.
@@ -60,23 +65,27 @@ class Likelihood(ABC):
     def conditional(
         self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"], channel: int
     ) -> Float[Tensor, "b k h w"]:
-        """Log-probabilities of all levels of one channel, in nats, given `x[:, :channel]` of the same pixel."""
+        """Compute the log-probabilities of all levels of one channel, in nats, given `x[:, :channel]` of the pixel.
+
+        Raises:
+            ShapeError: if `params` and `x` disagree on b, h or w.
+        """
 
     def probs(
         self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"], channel: int
     ) -> Float[Tensor, "b k h w"]:
-        """Probabilities of all levels of one channel, for sums over them: in float32 good to about 1e-6."""
+        """Compute the probabilities of all levels of one channel, for sums over them: float32 is good to 1e-6."""
         return self.conditional(params, x, channel).exp()
 
     def entropy(
         self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"], channel: int
     ) -> Float[Tensor, "b h w"]:
-        """Expected surprise of one channel given `x[:, :channel]` of the same pixel, in nats."""
-        found: Tensor = torch.special.entr(self.probs(params, x, channel)).sum(1)
-        return found
+        """Compute the entropy of one channel given `x[:, :channel]` of the same pixel, in nats: -sum_k p_k log p_k."""
+        entropy: Tensor = torch.special.entr(self.probs(params, x, channel)).sum(1)
+        return entropy
 
     def _check(self, params: Tensor, x: Tensor) -> Tensor:
-        """The parameters in at least float32: a likelihood is never computed in half precision."""
+        """Return the parameters in at least float32: a likelihood is never computed in half precision."""
         if params.shape[1] != self.num_params or params.shape[0] != x.shape[0] or params.shape[2:] != x.shape[2:]:
             raise ShapeError(
                 f"Parameters {tuple(params.shape)} do not fit levels {tuple(x.shape)}: "
@@ -86,7 +95,7 @@ class Likelihood(ABC):
 
 
 class Bernoulli(Likelihood):
-    """Two levels, one logit a sub-pixel: p(1) = sigmoid(logit)."""
+    """A Bernoulli distribution of two levels, with one logit a sub-pixel: p(1) = sigmoid(logit)."""
 
     name = "bernoulli"
 
@@ -100,20 +109,20 @@ class Bernoulli(Likelihood):
         return self.channels
 
     def log_prob(self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """log sigmoid(+-logit), in nats."""
+        """Compute log sigmoid(logit) for level 1 and log sigmoid(-logit) for level 0, in nats."""
         logits = self._check(params, x)
         return F.logsigmoid(torch.where(x > 0, logits, -logits))
 
     def conditional(
         self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"], channel: int
     ) -> Float[Tensor, "b k h w"]:
-        """Log-probabilities of levels 0 and 1, in nats."""
+        """Compute the log-probabilities of levels 0 and 1, in nats."""
         logit = self._check(params, x)[:, channel]
         return torch.stack([F.logsigmoid(-logit), F.logsigmoid(logit)], 1)
 
 
 class Categorical(Likelihood):
-    """A softmax over all levels of each sub-pixel (van den Oord et al. 2016a, section 3.1)."""
+    """A softmax over all levels of each sub-pixel (van den Oord et al. 2016, arXiv 1601.06759, section 2.2)."""
 
     name = "categorical"
 
@@ -122,10 +131,10 @@ class Categorical(Likelihood):
         return self.channels * self.levels
 
     def log_prob(self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """log softmax at the true level, in nats."""
+        """Compute the log softmax at the true level, in nats."""
         logits = self._check(params, x)
         if not logits.is_contiguous() and logits.is_contiguous(memory_format=torch.channels_last):
-            # the levels of a sub-pixel lie side by side: no copy, and a gradient that lies as the map does
+            # the levels of a sub-pixel are contiguous: no copy, and a gradient in the same memory format
             rows, levels = logits.permute(0, 2, 3, 1), x.permute(0, 2, 3, 1)
             nats = F.cross_entropy(rows.reshape(-1, self.levels), levels.reshape(-1), reduction="none")
             return -nats.view(levels.shape).permute(0, 3, 1, 2)
@@ -135,19 +144,29 @@ class Categorical(Likelihood):
     def conditional(
         self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"], channel: int
     ) -> Float[Tensor, "b k h w"]:
-        """log softmax over the levels of `channel`, in nats."""
+        """Compute the log softmax over the levels of `channel`, in nats."""
         logits = self._check(params, x)[:, channel * self.levels : (channel + 1) * self.levels]
         return logits.log_softmax(1)
 
 
 class DiscretizedLogisticMixture(Likelihood):
-    """A mixture of logistics, integrated over each level's bin (Salimans et al. 2017, eq. 1 to 3).
+    """A mixture of logistics, integrated over each level's bin (Salimans et al. 2017, arXiv 1701.05517, eq. 1 to 3).
 
-    One set of mixture weights a pixel; in component m the mean of a channel is shifted linearly by the channels before
-    it (eq. 3; its printed `gamma b` is `gamma g`). So the channels of a pixel are coupled, and a sub-pixel is drawn and
-    scored from p(x_c | x_<c) = sum_m w_m p_m(x_c), with w_m proportional to pi_m times p_m of the channels before.
-    The edge levels own the tails. Parameters: weights `m`, then means and log-scales `c m` each, couplings
-    `c(c-1)/2 m`.
+    With levels scaled to [-1, 1], a bin of half-width d around x has in component m the probability (eq. 2)
+
+        p_m(x) = sigmoid((x + d - mu_m) / s_m) - sigmoid((x - d - mu_m) / s_m)
+
+    The bins of the lowest and highest level extend to infinity. A pixel has one set of mixture weights pi_m. In each
+    component, the channels before it shift the mean of a channel linearly (eq. 3; its printed `gamma b` is `gamma g`).
+    So the channels of a pixel are coupled, and the distribution of a sub-pixel is
+
+        p(x_c | x_<c) = sum_m w_m p_m(x_c),   w_m proportional to pi_m times p_m of the channels before c
+
+    Parameters: weights `m`, then means and log-scales `c m` each, then couplings `c(c-1)/2 m`.
+
+    Example:
+        likelihood = DiscretizedLogisticMixture(channels=3, levels=256, mixtures=10)
+        likelihood.num_params  # 100
     """
 
     name = "mixture"
@@ -164,8 +183,8 @@ class DiscretizedLogisticMixture(Likelihood):
         return self.mixtures * (1 + 2 * self.channels + self.channels * (self.channels - 1) // 2)
 
     def log_prob(self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """log p(x_c | x_<c), in nats: the difference of two running log-mixtures."""
-        params = self._check(params, x).contiguous()  # its parts meet maps of levels, which lie so
+        """Compute log p(x_c | x_<c), in nats, as the difference of two cumulative log-mixtures."""
+        params = self._check(params, x).contiguous()  # in the memory format of the levels
         joint = [params[:, : self.mixtures].log_softmax(1)]
         for channel in range(self.channels):
             component = self._components(params, x, channel, x[:, channel : channel + 1])[:, :, 0]
@@ -177,40 +196,40 @@ class DiscretizedLogisticMixture(Likelihood):
     def conditional(
         self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"], channel: int
     ) -> Float[Tensor, "b k h w"]:
-        """The mixture of `channel` tabulated over all levels, in nats."""
+        """Compute the log-probabilities of the mixture of `channel` over all levels, in nats."""
         params = self._check(params, x)
         levels = torch.arange(self.levels, device=x.device).view(1, -1, 1, 1)
-        table = self._components(params, x, channel, levels)
-        return (self._weights(params, x, channel).unsqueeze(2) + table).logsumexp(1)
+        log_probs = self._components(params, x, channel, levels)
+        return (self._weights(params, x, channel).unsqueeze(2) + log_probs).logsumexp(1)
 
     def probs(
         self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"], channel: int
     ) -> Float[Tensor, "b k h w"]:
-        """Differences of the cumulative mixture at the edges between levels: a third of the work of `conditional`."""
+        """Compute differences of the CDF at the edges between levels: a third of the work of `conditional`."""
         params = self._check(params, x)
         mean, log_scale = self._mean_and_scale(params, x, channel)
         edges = self._scaled(torch.arange(self.levels - 1, device=x.device) + 0.5, params.dtype).view(-1, 1, 1)
         below = (edges - mean.unsqueeze(2)).mul_(torch.exp(-log_scale).unsqueeze(2)).sigmoid_()
         cdf = torch.einsum("bmhw,bmkhw->bkhw", self._weights(params, x, channel).exp(), below)
-        none, whole = torch.zeros_like(cdf[:, :1]), torch.ones_like(cdf[:, :1])
-        return torch.cat([cdf, whole], 1).sub_(torch.cat([none, cdf], 1)).clamp_(min=0)
+        zero, one = torch.zeros_like(cdf[:, :1]), torch.ones_like(cdf[:, :1])
+        return torch.cat([cdf, one], 1).sub_(torch.cat([zero, cdf], 1)).clamp_(min=0)
 
     def components(
         self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"], channel: int
     ) -> tuple[Float[Tensor, "b m h w"], Float[Tensor, "b m h w"], Float[Tensor, "b m h w"]]:
-        """Log-weight, mean and log-scale of each component of a channel, given those before it; levels on [-1, 1]."""
+        """Return log-weight, mean and log-scale of each component of a channel given those before it, on [-1, 1]."""
         params = self._check(params, x)
         return self._weights(params, x, channel), *self._mean_and_scale(params, x, channel)
 
     def _weights(self, params: Tensor, x: Tensor, channel: int) -> Tensor:
-        """Log-weights `b m h w` of the components of one channel: pi_m times p_m of the channels before it."""
+        """Return log-weights `[b m h w]` of the components of one channel: pi_m times p_m of the channels before it."""
         weights = params[:, : self.mixtures].log_softmax(1)
         for before in range(channel):
             weights = weights + self._components(params, x, before, x[:, before : before + 1])[:, :, 0]
         return weights.log_softmax(1)
 
     def _components(self, params: Tensor, x: Tensor, channel: int, values: Tensor) -> Tensor:
-        """log p_m(values) of one channel given `x[:, :channel]`, `b m k h w`, for `values` `b k h w` or `1 k 1 1`."""
+        """Compute log p_m(values) `[b m k h w]` of one channel given `x[:, :channel]`; `values` are `[b k h w]`."""
         mean, log_scale = self._mean_and_scale(params, x, channel)
         inverse = torch.exp(-log_scale).unsqueeze(2)
         bin_width = 2.0 / (self.levels - 1)  # levels lie on [-1, 1]
@@ -220,11 +239,11 @@ class DiscretizedLogisticMixture(Likelihood):
         # sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(b - a)), exactly: no fallback for far or narrow bins
         inner = F.logsigmoid(upper) + F.logsigmoid(-lower) + torch.log(-torch.expm1(-2 * half))
         level = values.unsqueeze(1)
-        table = torch.where(level == 0, F.logsigmoid(upper), inner)
-        return torch.where(level == self.levels - 1, F.logsigmoid(-lower), table)
+        with_lowest = torch.where(level == 0, F.logsigmoid(upper), inner)
+        return torch.where(level == self.levels - 1, F.logsigmoid(-lower), with_lowest)
 
     def _mean_and_scale(self, params: Tensor, x: Tensor, channel: int) -> tuple[Tensor, Tensor]:
-        """Mean, shifted by the channels before it, and log-scale of each component of one channel, `b m h w` each."""
+        """Return mean, shifted by the channels before it, and log-scale of each component, `[b m h w]`."""
         m, c = self.mixtures, self.channels
         mean = params[:, m * (1 + channel) : m * (2 + channel)]
         log_scale = params[:, m * (1 + c + channel) : m * (2 + c + channel)].clamp(min=MIN_LOG_SCALE)
@@ -239,7 +258,7 @@ class DiscretizedLogisticMixture(Likelihood):
 
 
 def build_likelihood(name: LikelihoodName, image: ImageSpec, mixtures: int = 10) -> Likelihood:
-    """The likelihood called `name`; `auto` is Bernoulli for two ordered levels and Categorical otherwise.
+    """Build the likelihood called `name`; `auto` is Bernoulli for two ordered levels and Categorical otherwise.
 
     Raises:
         ConfigError: if the likelihood does not fit the image.
@@ -259,10 +278,13 @@ def build_likelihood(name: LikelihoodName, image: ImageSpec, mixtures: int = 10)
 
 
 def inverse_cdf(log_probs: Float[Tensor, "b k"], uniforms: Float[Tensor, " b"]) -> Int[Tensor, " b"]:
-    """The smallest level whose cumulative probability exceeds its uniform in [0, 1): one draw per row.
+    """Draw one level per row by inverse CDF: the smallest level whose cumulative probability exceeds its uniform.
 
-    Computed in float64, so that samplers that agree on the probabilities agree on the image. A level of probability
-    zero is never drawn.
+    The sum is float64, so that engines that agree on the probabilities agree on the image. A level of probability zero
+    is never drawn.
+
+    Example:
+        inverse_cdf(torch.tensor([[0.25, 0.75]]).log(), torch.tensor([0.3]))  # [1]
     """
     cdf = log_probs.double().exp().cumsum(1)
     total = cdf[:, -1:]
@@ -272,5 +294,5 @@ def inverse_cdf(log_probs: Float[Tensor, "b k"], uniforms: Float[Tensor, " b"]) 
 
 
 def bits_per_dim(nats: Number, dims: int) -> Number:
-    """Negative log-likelihood in nats per image to bits per sub-pixel."""
+    """Convert a negative log-likelihood in nats per image to bits per sub-pixel: nats / (dims log 2)."""
     return nats / (dims * math.log(2.0))

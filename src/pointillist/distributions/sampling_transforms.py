@@ -1,6 +1,10 @@
-"""From the log-probabilities of a sub-pixel to its level: guidance, temperature, top-p, and a draw by inverse CDF.
+"""Transforms of log-probabilities for sampling: guidance, temperature, top-p, and a draw by inverse CDF.
 
-Nothing is asked back from a device, so that an engine on a GPU may capture it.
+No function reads a value back from a device, so that an engine may capture it in a CUDA graph.
+
+References:
+    Ho & Salimans 2022, "Classifier-Free Diffusion Guidance", arXiv 2207.12598.
+    Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration", arXiv 1904.09751 (top-p).
 """
 
 from __future__ import annotations
@@ -16,23 +20,48 @@ from pointillist.distributions.likelihoods import inverse_cdf
 from pointillist.errors import ConfigError
 
 
-def apply_guidance(told: Float[Tensor, "b k"], untold: Float[Tensor, "b k"], guidance: float) -> Float[Tensor, "b k"]:
-    """log p_u + g (log p_c - log p_u), renormalised over the levels, in nats."""
-    return torch.lerp(untold, told, guidance).log_softmax(1)
+def apply_guidance(
+    conditional: Float[Tensor, "b k"], unconditional: Float[Tensor, "b k"], guidance: float
+) -> Float[Tensor, "b k"]:
+    """Combine conditional and unconditional log-probabilities by classifier-free guidance, in nats.
+
+        log p = log p_u + g (log p_c - log p_u) + const
+
+    renormalised over the levels (Ho & Salimans 2022, eq. 6, written with g = 1 + w). g = 0 gives p_u, g = 1 gives p_c,
+    and g > 1 strengthens the conditioning.
+
+    Args:
+        conditional: log p_c of the levels of a sub-pixel.
+        unconditional: log p_u of the same levels.
+        guidance: the scale g.
+
+    Example:
+        apply_guidance(log_p_c, log_p_u, 2.0).exp().sum(1)  # 1 in every row
+    """
+    return torch.lerp(unconditional, conditional, guidance).log_softmax(1)
 
 
 def check_guidance(guidance: float) -> None:
-    """Refuse a guidance that is no number from 0.
+    """Check that a guidance scale is finite and not negative.
 
     Raises:
-        ConfigError: naming it.
+        ConfigError: naming the value.
     """
     if not (isinstance(guidance, Real) and 0 <= guidance < math.inf):
         raise ConfigError(f"`guidance` (={guidance}) must be 0 or more, and finite: 1 is the model itself.")
 
 
 def apply_temperature_top_p(log_probs: Float[Tensor, "b k"], temperature: float, top_p: float) -> Float[Tensor, "b k"]:
-    """Temperature, then top-p, on log-probabilities in nats; levels that are cut get minus infinity."""
+    """Apply temperature, then top-p, to log-probabilities in nats.
+
+    Temperature T gives p_k proportional to p_k ** (1 / T); T = 0 puts all probability on the most probable level.
+    Top-p keeps the smallest set of most probable levels whose probabilities reach `top_p` (Holtzman et al. 2020,
+    eq. 2 and 3), and renormalises. Levels outside it get minus infinity.
+
+    Example:
+        log_probs = torch.tensor([[0.5, 0.3, 0.2]]).log()
+        apply_temperature_top_p(log_probs, temperature=1.0, top_p=0.8).exp()  # [[0.625, 0.375, 0.0]]
+    """
     if temperature < torch.finfo(log_probs.dtype).tiny:  # 0, or as good as 0 in this precision
         best = torch.full_like(log_probs, -torch.inf)
         return best.scatter(1, log_probs.argmax(1, keepdim=True), 0.0)
@@ -43,7 +72,7 @@ def apply_temperature_top_p(log_probs: Float[Tensor, "b k"], temperature: float,
         ordered, index = log_probs.sort(dim=1, descending=True, stable=True)
         before = ordered.exp().cumsum(1) - ordered.exp()
         over = before >= top_p
-        over[:, 0] = False  # the likeliest stays, also where `top_p` is too small for its precision
+        over[:, 0] = False  # the most probable level stays, also where `top_p` is too small for its precision
         cut = torch.zeros_like(log_probs, dtype=torch.bool).scatter(1, index, over)
         log_probs = log_probs.masked_fill(cut, -torch.inf).log_softmax(1)
     return log_probs
@@ -58,13 +87,22 @@ def sample_level(
     *,
     guided: bool,
 ) -> tuple[Int[Tensor, " n"], Float[Tensor, " n"]]:
-    """A level for each uniform, and its log-probability under the model as it is, in nats, in float64.
+    """Draw a level for each uniform by inverse CDF, under guidance, temperature and top-p.
 
     Args:
-        log_probs: where `guided`, those of the images that are told, and then once more those that are untold.
+        log_probs: log-probabilities of the levels, in nats. Where `guided`, the first half of the batch is conditional
+            and the second half, of the same images, unconditional.
+        uniforms: one number in [0, 1) for each image.
+        guided: whether to apply guidance.
+
+    Returns:
+        the levels, and their log-probability under the model at guidance 1 and temperature 1, in nats, float64.
+
+    Example:
+        levels, nats = sample_level(log_probs, torch.rand(len(log_probs)), 1.0, 0.9, 1.0, guided=False)
     """
     count = len(uniforms)
-    model = log_probs[:count]
-    wanted = apply_guidance(model, log_probs[count:], guidance) if guided else model
-    levels = inverse_cdf(apply_temperature_top_p(wanted, temperature, top_p), uniforms)
-    return levels, model.gather(1, levels[:, None])[:, 0].double()
+    conditional = log_probs[:count]
+    guided_log_probs = apply_guidance(conditional, log_probs[count:], guidance) if guided else conditional
+    levels = inverse_cdf(apply_temperature_top_p(guided_log_probs, temperature, top_p), uniforms)
+    return levels, conditional.gather(1, levels[:, None])[:, 0].double()

@@ -1,10 +1,17 @@
 """Record a forward once, and run its program site by site.
 
-`record` runs the forward on `symbols`; each torch function has a handler in `functions`, each way to reach another site
-a method of `RecordPass`. They write instructions through a `Builder`; `fuse` rewrites them, `substeps` proves the
-channel masks and cuts the pixel part. The result is a `Program`: plain data that any engine can run.
+A site is a pixel position. `record` runs the forward on symbols. Each torch function has a handler in
+`recording/torch_functions.py`, and each way to reach another site is a method of `RecordPass`. The handlers write
+instructions through a `Builder`; `recording/optimize.py` rewrites them, and `recording/channel_split.py` proves the
+channel masks and cuts the work of a site into sub-steps. The result is a `Program`: plain data that any engine can run.
 
-A new torch function is a handler; a new opcode is a class in `opcodes`; a new primitive is a method of `RecordPass`.
+A new torch function is a handler, a new opcode a class in `opcodes`, and a new primitive a method of `RecordPass`.
+
+    program = record(network, num_sub_steps=1, canvas_width=1, height=8, width=8)
+    stepper = Interpreter(program, batch=4)
+    while not stepper.done:
+        params = stepper.params()  # [4, p]
+        stepper.observe(choose(params))  # [4, canvas_width]
 """
 
 from pointillist.engine.numpy.interpreter import Interpreter

@@ -1,4 +1,4 @@
-"""Images as an engine paints them whole: plain arrays that any engine takes and fills."""
+"""Hold a batch of images while an engine samples it: plain arrays that any engine fills."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pointillist.engine.program import FloatArray, IntArray
 
 @dataclass
 class SampleBatch:
-    """Images as they are painted.
+    """Images that are being sampled.
 
     Attributes:
-        levels: `[n, c, h, w]`; kept where `known`.
-        known: what is not drawn, and costs no nats, of the same shape.
+        levels: `[n, c, h, w]`; kept where `known`, filled elsewhere.
+        known: sub-pixels that are given, of the same shape. They are not drawn and add no nats.
         uniforms: in [0, 1), `[n, c, h, w]`.
-        nats: log-likelihood of each image under the model at guidance 1 and temperature 1, to which is added.
-        params: `[n, h, w, p]`, filled with the parameters of every site, or None.
+        nats: log-likelihood of each image `[n]` under the model at guidance 1 and temperature 1. The draws add to it.
+        params: `[n, h, w, p]`, filled with the parameters at every site, or None.
     """
 
     levels: IntArray
@@ -29,14 +29,17 @@ class SampleBatch:
     params: FloatArray | None = None
 
     def check(self, channels: int) -> None:
-        """Compiled code writes without looking at bounds: arrays of another shape are refused first.
+        """Check shapes, because compiled code writes without bounds checks.
+
+        Args:
+            channels: number of parameters at a site.
 
         Raises:
-            ValueError: naming the array.
+            ValueError: naming the array with a wrong shape.
         """
         shape = n, _, h, w = self.levels.shape
         wanted = {"known": shape, "uniforms": shape, "nats": (n,), "params": (n, h, w, channels)}
         for name, due in wanted.items():
             found = getattr(self, name)
             if found is not None and found.shape != due:
-                raise ValueError(f"`{name}` {found.shape} of a painting must have the shape {due}.")
+                raise ValueError(f"`{name}` {found.shape} of a batch must have the shape {due}.")

@@ -1,4 +1,4 @@
-"""A program as text, with what it costs."""
+"""Print a program as text, with the cost of each part."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from pointillist.engine.program import Instruction, Program
 
 @dataclass(frozen=True)
 class PartCost:
-    """What a part of a program costs.
+    """The cost of one part of a program.
 
     Attributes:
-        name: when it runs.
-        unit: `image`, `row` or `site`: what it runs once for.
-        times: how often that is, in an image.
-        instructions: how many.
-        operations: floating-point operations of one unit; what lies on a coarse grid counts by its share of the sites.
-        bytes: of weights that are read for one unit of all images of a batch.
+        name: when the part runs.
+        unit: `image`, `row` or `site`: what the part runs once for.
+        times: runs per image.
+        instructions: number of instructions.
+        operations: floating-point operations per unit. An instruction on a coarse grid counts by its share of the
+            sites.
+        bytes: bytes of weights read per unit, once for all images of a batch.
     """
 
     name: str
@@ -31,7 +32,7 @@ class PartCost:
 
 
 def costs(program: Program) -> list[PartCost]:
-    """Every part, in the order in which they run."""
+    """Compute the cost of every part, in the order in which the parts run."""
     found = []
     for name, part in program.parts():
         unit = "image" if part is program.per_image else "row" if part is program.per_row else "site"
@@ -42,15 +43,18 @@ def costs(program: Program) -> list[PartCost]:
 
 
 def describe(program: Program) -> str:
-    """All instructions, one a line, with floating-point operations and weight bytes of each part."""
+    """Disassemble a program: one instruction a line, with floating-point operations and weight bytes of each part.
+
+    print(describe(record(network, num_sub_steps=1, canvas_width=1, height=8, width=8)))
+    """
     direction = ", odd rows from right to left," if program.s_curve else ""
     lines = [
         f"{program.height}x{program.width} sites{direction} of {program.num_sub_steps} sub-steps, {program.dtype}, "
         f"{program.params.channels} parameters in {program.params}, {program.weights.nbytes:,} bytes of weights"
     ]
-    for kept in program.maps:
-        reach = f"{kept.up} up, {kept.left} left, {kept.right} right"
-        lines.append(f"map {kept.name}: {kept.channels} channels, reach {reach}")
+    for feature_map in program.maps:
+        reach = f"{feature_map.up} up, {feature_map.left} left, {feature_map.right} right"
+        lines.append(f"map {feature_map.name}: {feature_map.channels} channels, reach {reach}")
     for cache in program.kv_caches:
         lines.append(f"KV cache {cache.name}: {cache.channels} channels of {cache.num_heads} heads, at every site")
     for key, condition in program.inputs.items():
@@ -66,20 +70,20 @@ def describe(program: Program) -> str:
 
 
 def image_operations(program: Program) -> int:
-    """Floating-point operations of an image."""
+    """Count the floating-point operations of an image."""
     return sum(part.operations * part.times for part in costs(program))
 
 
 def flops(part: Iterable[Instruction]) -> int:
-    """Floating-point operations of a part: per site, or per image for the part that runs once.
+    """Count the floating-point operations of a part: per site, or per image for the part that runs once per image.
 
-    What lies on a coarse grid counts by its share of the sites, and what runs in every other row by half.
+    An instruction on a coarse grid counts by its share of the sites, one that runs in every other row by half.
     """
     return round(sum(OPCODES[i.opcode].flops(i) * _share_of_rows(i) / i.scale for i in part))
 
 
 def weight_bytes(program: Program, part: Iterable[Instruction]) -> int:
-    """Bytes of weights read by a part: per row for the row part, per site for the pixel part, on average."""
+    """Count the bytes of weights that a part reads: per row for the row part, per site on average elsewhere."""
     numbers = 0.0
     for instruction in part:
         share = _share_of_rows(instruction) / (1 if part is program.per_row else instruction.scale)
@@ -88,7 +92,7 @@ def weight_bytes(program: Program, part: Iterable[Instruction]) -> int:
 
 
 def _share_of_rows(instruction: Instruction) -> float:
-    """Those of a coarse grid, or of one parity."""
+    """Return the share of the rows in which an instruction runs: those of its grid, or of one parity."""
     return 1 / instruction.scale if instruction.row_parity is None else 1 / 2
 
 

@@ -1,4 +1,4 @@
-"""Whether what an engine needs fits in memory: asked before it is taken, so that a large job ends in a sentence."""
+"""Check that an engine's memory fits before it is allocated, so that a large job ends in a clear error."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from pointillist.system.hardware import available_bytes
 
 
 def check_memory(needed: int, batch: int, height: int, width: int, free: int | None = None) -> None:
-    """Refuse to take more bytes than are free: of a device, or else of this machine.
+    """Check that a number of bytes is free.
+
+    Args:
+        needed: bytes.
+        batch, height, width: number and size of the images, for the message.
+        free: free bytes of a device; None for those of this machine.
 
     Raises:
         EngineError: naming both numbers, and the remedy.
@@ -22,15 +27,16 @@ def check_memory(needed: int, batch: int, height: int, width: int, free: int | N
 
 
 def program_memory_bytes(program: Program, batch: int, columns: int = 1) -> int:
-    """What maps, memories, conditions and values take, if no buffer is used twice.
+    """Count the bytes of feature maps, KV caches, conditions and values, without reuse of any buffer.
 
     Args:
-        columns: for how many columns a value at a site is kept; one known a row at a time takes all.
+        batch: images sampled together.
+        columns: for how many columns the value of a site is kept. A value of the row phase takes all columns.
     """
     numbers = 0
-    for kept in program.maps:
-        sites = kept.left + -(-program.width // kept.scale) + kept.right
-        numbers += (kept.up + 1) * sites * kept.channels
+    for feature_map in program.maps:
+        sites = feature_map.left + -(-program.width // feature_map.scale) + feature_map.right
+        numbers += (feature_map.up + 1) * sites * feature_map.channels
     numbers += sum(cache.length * cache.channels for cache in program.kv_caches)
     for condition in program.inputs.values():
         numbers += condition.channels * (1 if condition.kind == "vector" else program.height * program.width)

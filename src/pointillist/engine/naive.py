@@ -1,4 +1,4 @@
-"""The reference sampler: a full forward over the whole image for every sub-pixel. Slow, and obviously right."""
+"""Reference stepper: a full forward over the whole image for every sub-pixel. Slow, but simple to verify."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ from pointillist.ordering import RASTER, PixelOrder
 
 
 class NaiveStepper:
-    """Walks the sites in their order, `num_sub_steps` times each; same calls as `Interpreter`.
+    """Step through the sites in their order, `num_sub_steps` times each, with the methods of `ProgramStepper`.
 
     Args:
-        forward: canvas `b i h w` and pass to parameters `b p h w`.
-        canvas: a canvas of zeros, whose shape, dtype and device are used.
-        num_sub_steps: how often a site is asked before it is complete.
-        order: the order whose turned canvas this is.
+        forward: from a canvas `b i h w` and a pass to parameters `b p h w`.
+        canvas: a canvas of zeros in the raster frame of the order. Its shape, dtype and device are used.
+        num_sub_steps: sub-pixels of a site.
+        order: the generation order.
+
+    Attributes:
+        site: the current row, column and sub-step.
+        done: True after the last sub-pixel.
     """
 
     def __init__(
@@ -38,13 +42,13 @@ class NaiveStepper:
         self._next()
 
     def params(self) -> np.ndarray:
-        """Parameters `[b, p]` at the current site."""
+        """Compute the parameters `[b, p]` at the current site."""
         row, column, _ = self.site
         with torch.inference_mode():
             return self._forward(self._canvas, self._pass)[:, :, row, column].cpu().numpy()
 
     def observe(self, values: np.ndarray) -> None:
-        """Write the canvas values `[b, i / num_sub_steps]` of the sub-pixel just chosen, and move on."""
+        """Write the canvas values `[b, i / num_sub_steps]` of the sub-pixel just chosen, and move to the next one."""
         row, column, sub = self.site
         part = slice(sub * self._width, (sub + 1) * self._width)
         self._canvas[:, part, row, column] = torch.from_numpy(values).to(self._canvas)

@@ -1,9 +1,9 @@
-"""What a recorded network is: a table of instructions over values and maps. Plain data, no torch, nothing that runs.
+"""Data model of a recorded network: instructions over values and feature maps. Plain data; nothing here runs.
 
-A *value* is a number of channels at one site; a *map* keeps a value at many sites, so that another site can read it.
-Each instruction runs at the phase at which its inputs are known: once per image, once per row (for the whole row), or
-at every site, where a site with several sub-pixels takes several sub-steps. What lies on a coarse grid, of every second
-(fourth, ...) row and column, runs at the sites of that grid only.
+A *value* is a number of channels at one site. A *feature map* keeps a value at many sites, so that other sites can read
+it. Each instruction runs in the phase in which its inputs are known: once per image, once per row (for the whole row),
+at every site, or after the draw of a site. A site with several sub-pixels takes several sub-steps. An instruction on a
+coarse grid, of every second (fourth, ...) row and column, runs at the sites of that grid only.
 """
 
 from __future__ import annotations
@@ -20,38 +20,38 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.int64]
 Tap = tuple[int, int]
-"""An offset `(rows down, columns right)` from the site at hand."""
+"""A kernel tap: an offset `(rows down, columns right)` from the current site."""
 
 
 class Phase(IntEnum):
-    """When a value is known; an instruction runs at the highest phase of its inputs."""
+    """When a value is known. An instruction runs in the latest phase of its inputs."""
 
     IMAGE = 0
-    """Before the first site: depends on vector conditions only. One value per image, no height or width."""
+    """Before the first site: depends on vector conditions only. One value per image, without height and width."""
     ROW = 1
     """When the row above is finished: depends on finished rows and conditions. Computed a row at a time."""
     SITE = 2
-    """When the sites to the left are known, and some of the sub-pixels of its own site."""
+    """When the sites to the left are known, and some of the sub-pixels of the site itself."""
     POST_DRAW = 3
-    """When its own site is drawn: whole. What later sites attend to."""
+    """When the site itself is drawn. Later sites attend to it."""
 
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """A number of channels per site (or per image, at phase GIVEN)."""
+    """A number of channels per site (or per image, in phase IMAGE)."""
 
     index: int
     channels: int
     phase: Phase
     depth: int = 0
-    """How many rows above the site at hand it belongs: in `ctx.shift_down` one more than outside."""
+    """Rows between the current row and the row of the value: the number of `ctx.shift_down` around it."""
     scale: int = 1
-    """Its grid: it exists in rows and columns that are multiples of this."""
+    """Grid spacing: the value exists in rows and columns that are multiples of it."""
 
 
 @dataclass(frozen=True)
 class View:
-    """A run of channels of a value: what `chunk`, `split` and slicing make. Nothing is copied."""
+    """A range of channels of a value, as `chunk`, `split` and slicing make it. Nothing is copied."""
 
     value: Value
     start: int
@@ -59,26 +59,26 @@ class View:
 
     @property
     def phase(self) -> Phase:
-        """The phase of the value seen."""
+        """Phase of the value."""
         return self.value.phase
 
     @property
     def scale(self) -> int:
-        """The grid of the value seen."""
+        """Grid spacing of the value."""
         return self.value.scale
 
     @property
     def is_whole(self) -> bool:
-        """Whether all channels of the value are seen."""
+        """True if the view has all channels of the value."""
         return self.channels == self.value.channels
 
     def covers(self, other: View) -> bool:
-        """Whether it sees all that the other view sees."""
+        """Return True if the view contains the other view."""
         end, other_end = self.start + self.channels, other.start + other.channels
         return self.value is other.value and self.start <= other.start and other_end <= end
 
     def narrow(self, start: int, channels: int) -> View:
-        """The run of `channels` that begins at `start` of this view."""
+        """Return the view of `channels` channels that begins at channel `start` of this view."""
         return View(self.value, self.start + start, channels)
 
     def __str__(self) -> str:
@@ -88,9 +88,12 @@ class View:
 
 @dataclass(eq=False)
 class FeatureMap:
-    """A value at many sites, indexed by site: the current row, `up` finished rows, and zeros beyond the border.
+    """A value at many sites: the current row, `up` finished rows, and zeros beyond the border.
 
-    The reach grows while instructions that read the map are recorded. It counts sites of the map's own grid.
+    The extent grows while instructions that read the map are recorded. It counts sites of the map's own grid.
+
+    Attributes:
+        up, left, right: rows above and columns beside a site that some instruction reads.
     """
 
     name: str
@@ -100,12 +103,12 @@ class FeatureMap:
     left: int = 0
     right: int = 0
     initial_above: FloatArray | None = None
-    """What lies above the first row, one number a channel; None for zeros."""
+    """Values above the first row, one per channel; None for zeros."""
     initial_left: FloatArray | None = None
-    """What lies left of the first column; None for zeros."""
+    """Values left of the first column, one per channel; None for zeros."""
 
     def extend(self, taps: tuple[Tap, ...]) -> None:
-        """Make room for these taps."""
+        """Extend the map so that it covers these taps."""
         self.up = max(self.up, *(-dy for dy, _ in taps))
         self.left = max(self.left, *(-dx for _, dx in taps))
         self.right = max(self.right, *(dx for _, dx in taps))
@@ -113,30 +116,34 @@ class FeatureMap:
 
 @dataclass(eq=False)
 class KeyValueCache(FeatureMap):
-    """Keys and values that are looked up: the keys of all heads, then the values of all heads.
+    """Keys and values that attention reads: the keys of all heads, then the values of all heads.
 
-    Of every site that is drawn; or of the tokens of a prompt, which are given, so that nothing is kept.
+    The entries are those of every drawn site, or of the tokens of a prompt; the latter are inputs, and nothing is
+    stored.
+
+    Attributes:
+        length: number of entries: sites of the image, or tokens.
     """
 
     length: int = 0
     num_heads: int = 1
     key_channels: int = 0
-    """Channels of all keys."""
+    """Channels of the keys of all heads."""
 
     @property
     def key_width(self) -> int:
-        """Channels of one key of one head."""
+        """Channels of a key of one head."""
         return self.key_channels // self.num_heads
 
     @property
     def value_width(self) -> int:
-        """Channels of one value of one head."""
+        """Channels of a value of one head."""
         return (self.channels - self.key_channels) // self.num_heads
 
 
 @dataclass(frozen=True)
 class ConditionInput:
-    """A condition known before the first site, with the tensor seen while recording as its default."""
+    """A condition that is known before the first site. Its default is the tensor seen while recording."""
 
     kind: Literal["vector", "map"]
     channels: int
@@ -146,7 +153,7 @@ class ConditionInput:
 
 @dataclass(frozen=True)
 class WeightSlice:
-    """Where an array lies in the packed weights."""
+    """Offset and shape of an array in the packed weights."""
 
     offset: int
     shape: tuple[int, ...]
@@ -159,42 +166,57 @@ class WeightSlice:
 
 @dataclass(frozen=True, eq=False)
 class Instruction:
-    """One row of the table. What the fields mean to an opcode is said in its class in `opcodes`."""
+    """One instruction. The class of its opcode in `opcodes` gives the meaning of the fields."""
 
     opcode: str
     phase: Phase
     output: View | None
     inputs: tuple[View, ...]
     scope: str
-    """The latest key of the forward when this was recorded, for listings and error messages."""
+    """The latest key of the forward at the time of recording, for listings and error messages."""
     constants: tuple[WeightSlice, ...] = ()
     map: FeatureMap | None = None
     taps: tuple[Tap, ...] = ()
     key: str = ""
     head: int = 0
-    """The first head of a memory that is computed."""
+    """The first head of a KV cache that is computed."""
     row_parity: int | None = None
-    """The parity of the rows in which it runs, 0 or 1; None for every row. Only a program that snakes has others."""
+    """The parity of the rows in which it runs, 0 or 1; None for every row. Set only in programs of an S-curve."""
 
     @property
     def scale(self) -> int:
-        """The grid at whose sites it runs."""
+        """Grid spacing of the sites at which it runs."""
         return (self.output or self.inputs[0]).scale
 
     @property
     def views(self) -> tuple[View, ...]:
-        """All that it reads and makes."""
+        """All views that it reads and writes."""
         return self.inputs if self.output is None else (*self.inputs, self.output)
 
     @property
     def first_row(self) -> int:
-        """The first row at which it runs: what belongs to a row above cannot be computed before there is one."""
+        """The first row at which it runs. A value of a row above does not exist in the rows before."""
         return self.views[-1].value.depth
 
 
 @dataclass(frozen=True)
 class Program:
-    """A recorded forward: what to run once per image, per row, at each sub-step of each site, and after its draw."""
+    """A recorded forward, as the instructions of each phase.
+
+        program = record(network, num_sub_steps=3, canvas_width=1, height=8, width=8)
+        program.num_sub_steps  # 3
+        len(program.per_row)  # instructions that run once per row
+
+    Attributes:
+        height, width: sites of the image.
+        num_sub_steps: sub-pixels of a site that are drawn one after the other.
+        canvas: the feature map of the image itself.
+        maps: all feature maps, with the canvas.
+        inputs: conditions by key.
+        weights: packed weights, flat.
+        per_image, per_row: instructions that run once per image and once per row.
+        params: the view of the parameters.
+    """
 
     height: int
     width: int
@@ -209,31 +231,31 @@ class Program:
     per_image: tuple[Instruction, ...]
     per_row: tuple[Instruction, ...]
     per_site: tuple[Instruction, ...]
-    """A whole site at once, as an engine that sees whole maps runs it."""
+    """Instructions of a whole site, for engines that compute all sub-steps at once."""
     sub_steps: tuple[tuple[Instruction, ...], ...]
-    """The pixel part, cut into the channels that become known at each sub-step."""
+    """The same, cut into the channels that become known at each sub-step."""
     post_draw: tuple[Instruction, ...]
-    """What is kept of a site for later ones, once all its sub-pixels are drawn."""
+    """Instructions that run after the draw of a site, and store what later sites attend to."""
     params: View
     s_curve: bool = False
-    """Whether odd rows are walked from right to left. Maps are indexed by site, so nothing else changes."""
+    """True if odd rows run from right to left. Maps are indexed by site, so nothing else changes."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The precision in which the program runs."""
+        """The precision of the program."""
         return self.weights.dtype
 
     @cached_property
     def period(self) -> int:
-        """After how many rows, and columns, the same instructions run again: the scale of the coarsest grid, or 2."""
+        """Rows (and columns) after which instructions repeat: the coarsest grid spacing, or 2 on an S-curve."""
         return max([2 if self.s_curve else 1, *(i.scale for _, part in self.parts() for i in part)])
 
     def constant(self, block: WeightSlice) -> FloatArray:
-        """An array from the packed weights."""
+        """Return an array of the packed weights."""
         return self.weights[block.offset : block.offset + block.size].reshape(block.shape)
 
     def parts(self) -> Iterator[tuple[str, tuple[Instruction, ...]]]:
-        """The named lists of instructions, in the order in which they run."""
+        """Yield the name and the instructions of each part, in the order in which the parts run."""
         yield "once per image", self.per_image
         yield "once per row", self.per_row
         for sub_step, step in enumerate(self.sub_steps):

@@ -1,7 +1,7 @@
-"""Which engine `auto` is: the measured rules, in one place. The measurements are in docs/decisions, 0023.
+"""Select an engine: the measured rules behind `auto`, in one place. The measurements are in docs/decisions, 0023.
 
-The choice depends on what is installed, not on how large the job is or whether code is compiled already: the same seed
-then paints the same image every time, which two engines promise only up to rounding.
+The choice depends on what is installed, not on the size of the job or on whether code is compiled already. So the same
+seed gives the same image every time; two engines promise that only up to rounding.
 """
 
 from __future__ import annotations
@@ -19,20 +19,28 @@ ENGINES = ("auto", "cpu", *GPU_ENGINES, "numpy", "naive")
 
 @dataclass(frozen=True)
 class EngineChoice:
-    """An engine, and why it was taken."""
+    """A selected engine, and the reason for it.
+
+    Attributes:
+        engine: one of `ENGINES`, but not `auto`.
+        reason: a clause that completes "cpu: ...".
+    """
 
     engine: str
     reason: str
 
 
 def choose_engine(name: str, device: torch.device | None = None) -> EngineChoice:
-    """The engine that a name stands for.
+    """Resolve the name of an engine.
 
     Args:
-        device: where the model lies; None for the main memory.
+        name: one of `ENGINES`.
+        device: the device of the model; None for main memory.
 
     Raises:
-        EngineError: if there is no such engine, or it needs what is not there.
+        EngineError: if there is no such engine, or something that it needs is missing.
+
+        choose_engine("auto").engine  # "cpu" where numba is installed
     """
     if name not in ENGINES:
         raise EngineError(f"`engine` (={name!r}) is not there: choose one of {', '.join(ENGINES)}.")
@@ -46,7 +54,7 @@ def choose_engine(name: str, device: torch.device | None = None) -> EngineChoice
     if name != "auto":
         return EngineChoice(name, "as requested")
     if device is not None and device.type == "cuda":
-        return EngineChoice("cuda", "the model lies on a GPU; how fast it is there was not measured yet")
+        return EngineChoice("cuda", "the model is on a GPU; its speed there is not measured yet")
     if not compiler:
         return EngineChoice(
             "numpy", "numba is not installed, without which nothing can be compiled; 'cpu' would be faster"
@@ -55,10 +63,14 @@ def choose_engine(name: str, device: torch.device | None = None) -> EngineChoice
 
 
 def select_gpu(name: str, device: torch.device | None = None) -> torch.device:
-    """The GPU on which a model is run: its own, or the first one.
+    """Select the GPU that runs a model: the model's own, or the first one.
+
+    Args:
+        name: the requested engine, for the error message.
+        device: the device of the model; None for main memory.
 
     Raises:
-        EngineError: if there is none.
+        EngineError: if torch finds no GPU.
     """
     if device is not None and device.type == "cuda":
         return device

@@ -1,4 +1,4 @@
-"""Whether the weights are still those that a program was recorded with: a program holds a copy of them."""
+"""Detect changed weights: a program holds a copy of the weights that it was recorded with."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pointillist.errors import EngineError
 
 
 class WeightVersionCheck:
-    """Remembers the state of tensors; torch counts every change in place.
+    """Compare the versions of tensors with those at construction. torch counts every change in place.
 
     Args:
-        tensors: parameters and buffers of a model. What was made in inference mode has no count, and is left out.
+        tensors: parameters and buffers of a model. Inference tensors have no version counter and are left out.
     """
 
     def __init__(self, tensors: Iterable[Tensor]) -> None:
@@ -21,10 +21,10 @@ class WeightVersionCheck:
         self._state = self._now()
 
     def check(self) -> None:
-        """Refuse to go on with old weights.
+        """Check that no tensor has changed.
 
         Raises:
-            EngineError: if a tensor was written to, or given other memory.
+            EngineError: if a tensor was written to, or has other memory.
         """
         if self._now() != self._state:
             raise EngineError(

@@ -1,4 +1,4 @@
-"""The walk of an engine that stops at each sub-pixel: where it is, what has run there, and what it may be asked."""
+"""Base class of the steppers of programs: the current site, and which parts have run there."""
 
 from __future__ import annotations
 
@@ -12,15 +12,19 @@ from pointillist.errors import EngineError
 
 
 class ProgramStepper(ABC):
-    """Parameters at one site after the other, row by row, sub-pixel by sub-pixel.
+    """Give the parameters at one site after the other, row by row, sub-pixel by sub-pixel.
 
-    Ask for `params()`, choose a sub-pixel, tell its canvas values to `observe()`, until `done`. Asking twice changes
-    nothing; a site may also be observed without asking (a pixel that is known already).
+    Call `params()`, choose a level of the sub-pixel, pass its canvas values to `observe()`, until `done`. A second call
+    of `params()` gives the same bits. A known sub-pixel may be observed without a call of `params()`.
+
+        while not stepper.done:
+            stepper.observe(choose(stepper.params()))
 
     Attributes:
-        program: what `record` returned.
-        batch: how many images are painted together.
-        site: row, column and sub-step at hand.
+        program: the program, from `record`.
+        batch: number of images that are sampled together.
+        site: the current row, column and sub-step.
+        done: True after the last sub-pixel.
     """
 
     def __init__(self, program: Program, batch: int) -> None:
@@ -32,14 +36,22 @@ class ProgramStepper(ABC):
         self._has_run = False
 
     def params(self) -> FloatArray:
-        """The parameters `[b, p]` at the current site; only the slice of the current sub-step is meaningful."""
+        """Compute the parameters `[b, p]` at the current site. Only the slice of the current sub-step is meaningful.
+
+        Raises:
+            EngineError: if the image is complete.
+        """
         if self.done:
             raise EngineError("The image is complete: there is no site left to ask about.")
         self._run()
         return self._read_params()
 
     def observe(self, values: NDArray[Any]) -> None:
-        """Write the canvas values `[b, canvas_width]` of the sub-pixel just chosen, and move to the next one."""
+        """Write the canvas values `[b, canvas_width]` of the sub-pixel just chosen, and move to the next one.
+
+        Raises:
+            EngineError: if the image is complete, or the values have another shape.
+        """
         if self.done:
             raise EngineError("The image is complete: there is no site left to observe.")
         if values.shape != (self.batch, self.program.canvas_width):
@@ -82,19 +94,19 @@ class ProgramStepper(ABC):
 
     @abstractmethod
     def _run_sub_step(self) -> None:
-        """Run the sub-step of the site at hand."""
+        """Run the current sub-step."""
 
     @abstractmethod
     def _run_post_draw(self) -> None:
-        """Run what comes after the draw of the site at hand."""
+        """Run the part after the draw of the current site."""
 
     @abstractmethod
     def _read_params(self) -> FloatArray:
-        """A copy of the parameters at the site at hand."""
+        """Copy the parameters at the current site."""
 
     @abstractmethod
     def _write(self, values: NDArray[Any], first: int) -> None:
-        """Put values in the canvas at the site at hand, from its channel `first` on."""
+        """Write values to the canvas at the current site, from its channel `first` on."""
 
     def _end_row(self) -> None:  # noqa: B027  (most engines index rows, and have nothing to do)
-        """The current row is complete."""
+        """Finish the current row."""

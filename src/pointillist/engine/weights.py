@@ -1,4 +1,4 @@
-"""The packed weights of a program: one flat array, and the blocks of it that instructions name."""
+"""Pack the weights of a program: one flat array, with slices that the instructions name."""
 
 from __future__ import annotations
 
@@ -13,30 +13,34 @@ from pointillist.engine.program import FloatArray, Instruction, WeightSlice
 
 
 class Weights:
-    """Collects arrays while a program is made. A block is final only after `compact`."""
+    """Collect arrays while a program is recorded. The offset of a slice is final only after `compact`."""
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
         self._arrays: list[FloatArray] = []
 
     def pack(self, array: NDArray[Any]) -> WeightSlice:
-        """Keep an array; its block is numbered, not yet placed."""
+        """Add an array. Its slice holds the number of the array, not yet an offset."""
         self._arrays.append(np.array(array, dtype=self.dtype, order="C"))
         return WeightSlice(len(self._arrays) - 1, array.shape)
 
     def read(self, block: WeightSlice) -> FloatArray:
-        """The array of a block that is not yet placed."""
+        """Return the array of a slice from `pack`."""
         return self._arrays[block.offset]
 
     def compact(
         self, lists: Iterable[tuple[Instruction, ...]]
     ) -> tuple[FloatArray, tuple[tuple[Instruction, ...], ...]]:
-        """Lay out the arrays still in use one after the other, and point the instructions at their places."""
+        """Lay out the arrays that are still in use, and replace the slices of the instructions by final ones.
+
+        Returns:
+            The flat array, and the lists of instructions.
+        """
         placed: dict[int, WeightSlice] = {}
         kept: list[FloatArray] = []
         end = 0
 
-        def place(block: WeightSlice) -> WeightSlice:
+        def final(block: WeightSlice) -> WeightSlice:
             nonlocal end
             if block.offset not in placed:
                 placed[block.offset] = WeightSlice(end, block.shape)
@@ -45,7 +49,7 @@ class Weights:
             return placed[block.offset]
 
         def move(i: Instruction) -> Instruction:
-            return replace(i, constants=tuple(map(place, i.constants))) if i.constants else i
+            return replace(i, constants=tuple(map(final, i.constants))) if i.constants else i
 
         moved = tuple(tuple(map(move, part)) for part in lists)
         return np.concatenate([*kept, np.zeros(0, self.dtype)]), moved

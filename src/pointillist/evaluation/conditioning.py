@@ -1,53 +1,50 @@
-"""What a condition is worth, by exact likelihood: bits saved, classes by Bayes' rule, prompts ranked; and copies."""
+"""Conditional metrics from the exact likelihood: bits saved by a condition, Bayes classification, caption retrieval."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, DataError
-from pointillist.evaluation.likelihood import Z95, check_spec, guided_log_likelihoods
-from pointillist.images import OPAQUE, ImageSpec
-from pointillist.model.dataset_conditions import DatasetConditions, match_labels
+from pointillist.evaluation.likelihood import Z95, Progress, guided_log_likelihoods
+from pointillist.model.batches import BatchReader, check_spec
+from pointillist.model.dataset_conditions import match_labels
 from pointillist.model.inference import inference_mode
 from pointillist.model.pixel_model import PixelModel
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class MeanWithCI:
-    """A mean over images with its 95 % interval (normal, over images); NaN for one image."""
+    """A mean over images with its 95 % confidence interval (normal, over images); NaN for one image."""
 
     value: float
     interval: tuple[float, float]
     count: int
 
     @classmethod
-    def of(cls, each: np.ndarray) -> MeanWithCI:
-        """From one number an image."""
-        mean = float(each.mean())
-        spread = Z95 * float(each.std(ddof=1)) / math.sqrt(len(each)) if len(each) > 1 else math.nan
-        return cls(mean, (mean - spread, mean + spread), len(each))
+    def of(cls, values: Float[np.ndarray, " n"]) -> MeanWithCI:
+        """Compute the mean of one number for each image."""
+        mean, count = float(values.mean()), len(values)
+        spread = Z95 * float(values.std(ddof=1)) / math.sqrt(count) if count > 1 else math.nan
+        return cls(mean, (mean - spread, mean + spread), count)
 
 
 @dataclass(frozen=True)
 class RetrievalMetrics:
-    """Where the true condition of each image stands among candidates, by log p(x | c).
+    """Rank of the true condition of each image among candidates, by log p(x | c).
 
     Attributes:
-        top1, top5, mrr: shares of images whose true condition is first, or among the first five; mean of 1 / rank.
-        candidates: how many there were for each image; chance is 1 / candidates for `top1`.
-        ranks: of each image (over all draws of candidates), from 1; equal scores share their mean rank.
+        top1, top5: shares of images whose true condition ranks first, or among the first five.
+        mrr: mean reciprocal rank.
+        candidates: number of candidates for each image; chance is 1 / candidates for `top1`.
+        ranks: rank of each image for each draw of candidates, from 1; equal scores share their mean rank.
     """
 
     top1: MeanWithCI
@@ -57,9 +54,9 @@ class RetrievalMetrics:
     ranks: np.ndarray = field(repr=False)
 
     @classmethod
-    def of(cls, ranks: Float[np.ndarray, "n draws"], candidates: int) -> RetrievalMetrics:
-        """From ranks; draws of one image are averaged first, as they are not independent."""
-        top1, top5, mrr = (MeanWithCI.of(each.mean(1)) for each in (ranks <= 1, ranks <= 5, 1 / ranks))
+    def of(cls, ranks: Float[np.ndarray, "n repeats"], candidates: int) -> RetrievalMetrics:
+        """Compute the metrics from ranks; repeats of one image are averaged first, as they are not independent."""
+        top1, top5, mrr = (MeanWithCI.of(values.mean(1)) for values in (ranks <= 1, ranks <= 5, 1 / ranks))
         return cls(top1, top5, mrr, candidates, ranks)
 
 
@@ -71,35 +68,41 @@ def conditional_gain(
     guidance: float = 1.0,
     on_progress: Progress | None = None,
 ) -> dict[str, MeanWithCI]:
-    """What each condition of a data set saves, alone, and all together: bits of an image, against telling nothing.
+    """Compute the bits an image that each condition of a data set saves, against the unconditional likelihood.
 
-    Here and below, `guidance` other than 1 measures the distribution that `sample` draws from with it.
+    Args:
+        guidance: guidance scale of the conditional distribution; see `guided_log_prob`.
+
+    Returns:
+        the gain log2 p(x | c) - log2 p(x) of each condition alone by its keyword, and of all as `everything`.
 
     Raises:
-        DataError: if the model is told nothing about these images.
+        DataError: if the data set has no condition of the model.
+
+    Example:
+        conditional_gain(model, data.test)["label"].value  # bits an image
     """
-    check_spec(model, data)
-    telling, names = DatasetConditions(model, data), _asked(model)
-    found: dict[str, list[np.ndarray]] = {name: [] for name in (*names, "everything")}
-    heard: set[str] = set()
+    reader, names = BatchReader(model, data), _conditions_by_keyword(model)
+    gains: dict[str, list[np.ndarray]] = {name: [] for name in (*names, "everything")}
+    used: set[str] = set()
     with inference_mode(model):
         for start in range(0, len(data), batch_size):
-            index = np.arange(start, min(len(data), start + batch_size))
-            batch = data.batch(index)
-            told, x = telling(index, batch), model.check(batch.levels)
-            heard |= {name for name in names if any(told.parts[part].known.any() for part in names[name])}
-            nothing = _nats(model, x, told.untold())
-            for name in (*names, "everything"):
-                kept = names.get(name, tuple(told.parts))
-                alone = ConditionInputs(
-                    len(told), {n: (told if n in kept else told.untold()).parts[n] for n in told.parts}
-                )
-                found[name].append((_nats(model, x, alone, guidance) - nothing) / math.log(2))
+            x, inputs = reader.read(start, start + batch_size)
+            dropped = inputs.untold()
+            used |= {name for name in names if any(inputs.parts[part].known.any() for part in names[name])}
+            baseline = _log_likelihood(model, x, dropped)
+            for name in gains:
+                kept = names.get(name, tuple(inputs.parts))
+                parts = {part: (inputs if part in kept else dropped).parts[part] for part in inputs.parts}
+                conditional = _log_likelihood(model, x, ConditionInputs(len(inputs), parts), guidance)
+                gains[name].append((conditional - baseline) / math.log(2))
             if on_progress is not None:
-                on_progress(int(index[-1]) + 1, len(data))
-    if not heard:
-        raise DataError(f"{data.name} tells this model nothing: read it with labels, captions or another condition.")
-    return {name: MeanWithCI.of(np.concatenate(each)) for name, each in found.items() if name in heard | {"everything"}}
+                on_progress(start + len(x), len(data))
+    if not used:
+        raise DataError(
+            f"{data.name} has no condition of this model: read it with labels, captions or another condition."
+        )
+    return {name: MeanWithCI.of(np.concatenate(g)) for name, g in gains.items() if name in used | {"everything"}}
 
 
 def bayes_classify(
@@ -110,10 +113,20 @@ def bayes_classify(
     guidance: float = 1.0,
     on_progress: Progress | None = None,
 ) -> tuple[RetrievalMetrics, Float[np.ndarray, "n k"]]:
-    """Classes of images by Bayes' rule, all equally likely beforehand: `top1` is the accuracy; log p(x | c) in nats.
+    """Classify images by Bayes' rule with a uniform prior: p(c | x) is proportional to p(x | c).
+
+    Args:
+        guidance: guidance scale of p(x | c); see `guided_log_prob`.
+
+    Returns:
+        metrics, of which `top1` is the accuracy, and log p(x | c) of every class in nats.
 
     Raises:
         ConfigError, DataError: if the model or the data have no labels.
+
+    Example:
+        metrics, log_likelihood = bayes_classify(model, data.test)
+        print(metrics.top1.value)
     """
     if not model.config.classes or data.labels is None:
         raise ConfigError("Classes need a model and images with labels: one of them has none.")
@@ -125,10 +138,9 @@ def bayes_classify(
         for start in range(0, len(data), batch_size):
             index = np.arange(start, min(len(data), start + batch_size))
             x = model.check(data.batch(index).levels)
-            size = (x.shape[2], x.shape[3])
             for label in range(classes):
-                told = model.told(label, len(x), size=size)
-                scores[index, label] = _nats(model, x, told, guidance)
+                inputs = model.told(label, len(x), size=(x.shape[2], x.shape[3]))
+                scores[index, label] = _log_likelihood(model, x, inputs, guidance)
             if on_progress is not None:
                 on_progress(int(index[-1]) + 1, len(data))
     return RetrievalMetrics.of(_ranks(scores, truth)[:, None], classes), scores
@@ -138,65 +150,64 @@ def caption_retrieval(
     model: PixelModel,
     data: ImageDataset,
     *,
+    guidances: Sequence[float] = (1.0,),
     candidates: int = 50,
-    draws: int = 1,
-    seed: int = 0,
-    on_progress: Progress | None = None,
-) -> RetrievalMetrics:
-    """Rank the caption of each image among others of the data set, drawn at random and all different from it.
-
-    Raises:
-        ConfigError, DataError: if the model does not listen to text, or the data have too few captions.
-    """
-    how: dict[str, Any] = {"candidates": candidates, "draws": draws, "seed": seed, "on_progress": on_progress}
-    return rank_texts_under(model, data, (1.0,), **how)[0]
-
-
-def rank_texts_under(
-    model: PixelModel,
-    data: ImageDataset,
-    guidances: Sequence[float],
-    *,
-    candidates: int = 50,
-    draws: int = 1,
+    repeats: int = 1,
     seed: int = 0,
     on_progress: Progress | None = None,
 ) -> list[RetrievalMetrics]:
-    """`caption_retrieval` by the likelihood under each of several guidances, for the time of one.
+    """Rank the caption of each image among other captions of the data set, by log p(x | caption).
+
+    Args:
+        guidances: guidance scales of the likelihood; several cost little more than one. See `guided_log_prob`.
+        candidates: number of captions to rank, the true one included; the others are drawn at random and differ.
+        repeats: number of draws of the other captions.
+        seed: seed of the draws.
+
+    Returns:
+        metrics for each guidance scale.
 
     Raises:
-        ConfigError, DataError: as `caption_retrieval`.
+        ConfigError, DataError: if the model is not conditioned on text, or the data have too few captions.
+
+    Example:
+        (metrics,) = caption_retrieval(model, data.test, candidates=50, repeats=3)
+        print(metrics.mrr.value, metrics.mrr.interval)
     """
     if model.config.text is None or data.texts is None:
-        raise ConfigError("Ranking captions needs a model that listens to text, and images with captions.")
+        raise ConfigError("Caption retrieval needs a model that is conditioned on text, and images with captions.")
     check_spec(model, data)
 
-    def scores(i: int, asked: Sequence[str]) -> np.ndarray:
+    def scores(i: int, captions: Sequence[str]) -> Float[np.ndarray, "g n"]:
         x = model.check(data.batch([i]).levels)
-        parts = [asked[start : start + candidates] for start in range(0, len(asked), candidates)]
-        told = [model.told(None, len(part), part, size=(x.shape[2], x.shape[3])) for part in parts]
+        batches = [captions[start : start + candidates] for start in range(0, len(captions), candidates)]
         found = []
-        for part in told:
-            seen = x.expand(len(part), -1, -1, -1)
-            found.append(guided_log_likelihoods(model, seen, part, guidances))
-        return np.concatenate([np.stack([nats.numpy() for nats in part]) for part in found], 1)
+        for batch in batches:
+            inputs = model.told(None, len(batch), batch, size=(x.shape[2], x.shape[3]))
+            nats = guided_log_likelihoods(model, x.expand(len(batch), -1, -1, -1), inputs, guidances)
+            found.append(np.stack([each.numpy() for each in nats]))
+        return np.concatenate(found, 1)
 
     with inference_mode(model):
-        return rank_captions(scores, data, candidates, draws, seed, on_progress)
+        return rank_captions(scores, data, candidates, repeats, seed, on_progress)
 
 
 def rank_captions(
-    scores: Callable[[int, Sequence[str]], np.ndarray],
+    scores: Callable[[int, Sequence[str]], Float[np.ndarray, "g n"]],
     data: ImageDataset,
     candidates: int,
-    draws: int,
+    repeats: int,
     seed: int,
     on_progress: Progress | None = None,
 ) -> list[RetrievalMetrics]:
-    """Rank captions by any scores of (image, captions); who ranks with the same seed is asked about the same ones.
+    """Rank captions by a score function. The same seed gives the same candidates.
 
     Args:
-        scores: gives `[k n]`, or `[n]`: a ranking for each of `k`.
+        scores: given the index of an image and its `n` captions, the true one first, returns scores `[g n]`: `g`
+            rankings.
+
+    Returns:
+        metrics for each of the `g` rankings.
 
     Raises:
         DataError: if there are too few captions.
@@ -208,81 +219,38 @@ def rank_captions(
     ranks: list[np.ndarray] = []
     for i, text in enumerate(data.texts):
         others = [other for other in distinct if other != text]
-        chosen = [
-            np.random.default_rng([seed, draw, i]).choice(len(others), candidates - 1, replace=False)
-            for draw in range(draws)
+        draws = [
+            np.random.default_rng([seed, repeat, i]).choice(len(others), candidates - 1, replace=False).tolist()
+            for repeat in range(repeats)
         ]
-        asked = {int(j): others[int(j)] for draw in chosen for j in draw}  # who is drawn twice is scored once
-        found = np.atleast_2d(scores(i, [text, *asked.values()]))
-        column = {j: place for place, j in enumerate(asked, 1)}
-        places = [[0, *(column[int(j)] for j in numbers)] for numbers in chosen]
-        ranks.append(np.stack([_ranks(found[:, row], np.zeros(len(found), np.int64)) for row in places], 1))
+        drawn = list(dict.fromkeys(number for draw in draws for number in draw))  # a caption drawn twice is scored once
+        found = scores(i, [text, *(others[number] for number in drawn)])
+        column = {number: index for index, number in enumerate(drawn, 1)}
+        truth = np.zeros(len(found), np.int64)
+        ranks.append(np.stack([_ranks(found[:, [0, *(column[j] for j in draw)]], truth) for draw in draws], 1))
         if on_progress is not None:
             on_progress(i + 1, len(data))
     return [RetrievalMetrics.of(each, candidates) for each in np.stack(ranks, 1)]
 
 
-def nearest_training_match(
-    images: Int[Tensor, "n c h w"],
-    known: Int[Tensor, "m c h w"],
-    spec: ImageSpec,
-    on_progress: Progress | None = None,
-) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
-    """The nearest of `known` images to each image: the share of its pixels that agree, and which it is.
-
-    Only pixels count that are not background in either image, where a palette or alpha tells what background is; a
-    known image also counts mirrored. Compare samples with images that were held out: more agreement means copying.
-    """
-    asked, there = _flat(images, spec), _flat(torch.cat([known, known.flip(3)]), spec)
-    best, which = np.empty(len(images)), np.empty(len(images), np.int64)
-    for i, (x, empty) in enumerate(zip(*asked, strict=True)):
-        same = there[0][:, 0] == x[0]
-        for channel in range(1, len(x)):
-            same &= there[0][:, channel] == x[channel]
-        counted = ~(there[1] & empty)
-        same &= counted
-        # a sum of bytes as int32 is several times as fast as one as int64
-        share = same.sum(1, dtype=np.int32) / np.maximum(counted.sum(1, dtype=np.int32), 1)
-        nearest = int(share.argmax())
-        best[i], which[i] = share[nearest], nearest % len(known)
-        if on_progress is not None:
-            on_progress(i + 1, len(images))
-    return best, which
-
-
-def _flat(x: Int[Tensor, "n c h w"], spec: ImageSpec) -> tuple[Shaped[np.ndarray, "n c s"], Bool[np.ndarray, "n s"]]:
-    """Levels in as few bytes as they need, and where background is."""
-    kind = np.uint8 if spec.levels <= 256 else np.uint16
-    return x.flatten(2).numpy().astype(kind), _background(x, spec).flatten(1).numpy()
-
-
-def _background(x: Int[Tensor, "n c h w"], spec: ImageSpec) -> Bool[Tensor, "n h w"]:
-    """Transparent sites `n h w`; none where the kind of image has no transparency."""
-    if spec.mode == "palette" and spec.palette is not None:
-        return torch.tensor([colour[3] < OPAQUE for colour in spec.palette])[x[:, 0]]
-    if spec.mode == "rgba":
-        return x[:, 3] * 255 < OPAQUE * (spec.levels - 1)
-    return torch.zeros(len(x), *x.shape[2:], dtype=torch.bool)
-
-
-def _asked(model: PixelModel) -> dict[str, tuple[str, ...]]:
-    """Conditions by the name under which they are told, and the parts of each."""
+def _conditions_by_keyword(model: PixelModel) -> dict[str, tuple[str, ...]]:
+    """Group the names of a model's conditions by the keyword that gives them."""
     found: dict[str, tuple[str, ...]] = {}
-    for name, listener in model.listeners.items():
-        asks = listener.asks or name
-        found[asks] = (*found.get(asks, ()), name)
+    for name, encoder in model.listeners.items():
+        keyword = encoder.asks or name
+        found[keyword] = (*found.get(keyword, ()), name)
     return found
 
 
-def _nats(
-    model: PixelModel, x: Int[Tensor, "b c h w"], told: ConditionInputs, guidance: float = 1.0
+def _log_likelihood(
+    model: PixelModel, x: Int[Tensor, "b c h w"], inputs: ConditionInputs, guidance: float = 1.0
 ) -> Float[np.ndarray, " b"]:
-    (found,) = guided_log_likelihoods(model, x, told, (guidance,))
+    (found,) = guided_log_likelihoods(model, x, inputs, (guidance,))
     return found.numpy()
 
 
 def _ranks(scores: Float[np.ndarray, "n k"], truth: Sequence[int] | np.ndarray) -> Float[np.ndarray, " n"]:
-    """The rank of the true one, from 1: one more than those above it, and half of those equal to it."""
+    """Rank the true candidate, from 1: one more than the number of higher scores, plus half of the equal ones."""
     own = scores[np.arange(len(scores)), truth][:, None]
     equal = (scores == own).sum(1) - 1
     ranks: np.ndarray = 1 + (scores > own).sum(1) + equal / 2

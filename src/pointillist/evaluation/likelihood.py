@@ -1,4 +1,4 @@
-"""How likely images are under a model: every image counted once, in nats and in bits per dimension."""
+"""Exact likelihood of images under a model, with or without guidance, in nats and in bits per dimension."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ from torch import Tensor
 from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
 from pointillist.data import ImageDataset
 from pointillist.distributions.sampling_transforms import apply_guidance, check_guidance
-from pointillist.errors import ConfigError, DataError, ShapeError
-from pointillist.model.dataset_conditions import DatasetConditions
+from pointillist.errors import ConfigError, DataError
+from pointillist.model.batches import BatchReader
 from pointillist.model.inference import inference_mode
 from pointillist.model.pixel_model import PixelModel
 from pointillist.ordering import PixelOrder
 
 Z95 = 1.959963984540054  # two-sided 95 % of a normal distribution
+Progress = Callable[[int, int], None]
+"""Called with the number of images done and the number in all."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """The likelihood of a set of images.
 
@@ -34,11 +36,11 @@ class Evaluation:
         interval: 95 % confidence interval of `bits_per_dim` (normal, over images); NaN for one image.
         count: number of images.
         dims: sub-pixels of an image.
-        per_image: negative log-likelihood of each image, in nats, `[count]`.
+        nats_per_image: negative log-likelihood of each image, in nats, `[count]`.
         notes: how the images were read (levels, binarisation, subsets).
-        order: what was asked for: the name of an order, `average` or `each`.
-        by_order: mean negative log-likelihood under each order that was run, in nats.
-        guidance: of the distribution that was measured; 1 is the model itself.
+        order: name of the generation order, or `average` or `each`; see `combine_orders`.
+        nats_by_order: mean negative log-likelihood under each order that was run, in nats.
+        guidance: guidance scale of the distribution that was evaluated; 1 is the model itself.
     """
 
     nats: float
@@ -46,29 +48,27 @@ class Evaluation:
     interval: tuple[float, float]
     count: int
     dims: int
-    per_image: np.ndarray = field(repr=False)
+    nats_per_image: np.ndarray = field(repr=False)
     notes: tuple[str, ...] = ()
     order: str = "raster"
-    by_order: Mapping[str, float] = field(default_factory=dict)
+    nats_by_order: Mapping[str, float] = field(default_factory=dict)
     guidance: float = 1.0
 
     @classmethod
-    def of(
-        cls,
-        per_image: np.ndarray,
-        dims: int,
-        notes: tuple[str, ...] = (),
-        order: str = "raster",
-        by_order: Mapping[str, float] | None = None,
-        guidance: float = 1.0,
-    ) -> Evaluation:
-        """From the negative log-likelihood of each image, in nats."""
-        scale = dims * math.log(2)
-        mean = float(per_image.mean())
-        spread = float(per_image.std(ddof=1)) / math.sqrt(len(per_image)) if len(per_image) > 1 else math.nan
-        interval = ((mean - Z95 * spread) / scale, (mean + Z95 * spread) / scale)
-        named = dict(by_order or {})
-        return cls(mean, mean / scale, interval, len(per_image), dims, per_image, notes, order, named, guidance)
+    def of(cls, nats_per_image: Float[np.ndarray, " n"], dims: int, **facts: Any) -> Evaluation:
+        """Compute the means from the negative log-likelihood of each image, in nats; `facts` are other fields."""
+        scale, count = dims * math.log(2), len(nats_per_image)
+        mean = float(nats_per_image.mean())
+        spread = float(nats_per_image.std(ddof=1)) / math.sqrt(count) if count > 1 else math.nan
+        return cls(
+            nats=mean,
+            bits_per_dim=mean / scale,
+            interval=((mean - Z95 * spread) / scale, (mean + Z95 * spread) / scale),
+            count=count,
+            dims=dims,
+            nats_per_image=nats_per_image,
+            **facts,
+        )
 
     def __str__(self) -> str:
         low, high = self.interval
@@ -86,84 +86,97 @@ def evaluate(
     *,
     batch_size: int = 64,
     seed: int = 0,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: Progress | None = None,
     order: str | None = None,
     guidance: float = 1.0,
     **further: Unpack[ConditionKwargs],
 ) -> Evaluation:
-    """Likelihood of images, in float32 whatever the model was trained in; independent of `batch_size`.
+    """Compute the likelihood of images, in float32 whatever the model was trained in, independent of `batch_size`.
 
     Args:
-        x: a data set, or levels `n c h w`. A data set brings its own conditions, matched by name.
+        x: a data set, or levels `[n c h w]`. A data set has its own conditions, matched by name.
         label, text, further: conditions of levels, or instead of those of the data set; see `PixelModel.told`.
-        seed: of dynamic binarisation, drawn once.
+        seed: seed of dynamic binarisation, which is drawn once.
         on_progress: called with images done and images in all.
-        order: one of the model's orders; None for the usual one; or `average`, or `each`; see `combine_orders`.
-        guidance: the likelihood is that of the distribution that `sample` draws from with it; see `guided_log_prob`.
+        order: one of the model's orders; None for its first; or `average` or `each`, see `combine_orders`.
+        guidance: guidance scale of the distribution to evaluate, as in `sample`; see `guided_log_prob`.
+
+    Returns:
+        mean and confidence interval, in nats and bits per dimension.
 
     Raises:
-        DataError, ShapeError, ConfigError: if the images or labels do not fit the model.
+        DataError, ShapeError, ConfigError: if the images or conditions do not fit the model.
+
+    Example:
+        data = pt.load_data("uci-digits")
+        print(pt.evaluate(pt.load("runs/digits"), data.test))
     """
     if batch_size < 1:
         raise ConfigError(f"`batch_size` (={batch_size}) must be at least 1.")
     check_guidance(guidance)
-    read, count, notes = _source(model, x, seed)
-    if count == 0:
+    reader = BatchReader(model, x, label, text, seed=seed, **further)
+    if reader.count == 0:
         raise DataError("There is no image to evaluate: the data set is empty.")
-    _, channels, height, width = read(0, 1)[0].shape
-    asked = model.told(label, count, text, size=(height, width), **further)
-    given = {name for name, value in {"label": label, "text": text, **further}.items() if value is not None}
-    own = {name for name, listener in model.listeners.items() if (listener.asks or name) in given}
-    walks = [model.order(order)] if order not in ("average", "each") else list(map(model.order, model.config.orders))
-    every = np.empty((len(walks), count), np.float64)
+    names = model.config.orders if order in ("average", "each") else (order,)
+    orders = [model.order(name) for name in names]
+    nats = np.empty((len(orders), reader.count), np.float64)
     with inference_mode(model):
-        for start in range(0, count, batch_size):
-            stop = min(count, start + batch_size)
-            part, told = read(start, stop)
-            mine = asked[start:stop]
-            if told is not None:
-                mine = ConditionInputs(len(part), {n: (mine if n in own else told).parts[n] for n in mine.parts})
-            part = model.check(part)
-            for row, walk in zip(every, walks, strict=True):
-                (nats,) = guided_log_likelihoods(model, part, mine, (guidance,), walk)
-                row[start:stop] = -nats.numpy()
+        for start in range(0, reader.count, batch_size):
+            stop = min(reader.count, start + batch_size)
+            levels, inputs = reader.read(start, stop)
+            for row, pixel_order in zip(nats, orders, strict=True):
+                (found,) = guided_log_likelihoods(model, levels, inputs, (guidance,), pixel_order)
+                row[start:stop] = -found.numpy()
             if on_progress is not None:
-                on_progress(stop, count)
-    name = walks[0].name if order is None else order
-    by_order = {walk.name: float(nats) for walk, nats in zip(walks, every.mean(1), strict=True)}
-    return Evaluation.of(combine_orders(every, name), channels * height * width, notes, name, by_order, guidance)
+                on_progress(stop, reader.count)
+    name = orders[0].name if order is None else order
+    by_order = {each.name: float(mean) for each, mean in zip(orders, nats.mean(1), strict=True)}
+    return Evaluation.of(
+        combine_orders(nats, name), model.image.channels * reader.height * reader.width,
+        notes=reader.notes, order=name, nats_by_order=by_order, guidance=guidance,
+    )  # fmt: skip
 
 
 def guided_log_prob(
     model: PixelModel,
     x: Int[Tensor, "b c h w"],
-    told: ConditionInputs,
+    inputs: ConditionInputs,
     guidance: float,
     order: PixelOrder | None = None,
 ) -> Float[Tensor, "b c h w"]:
-    """Log-probability of each sub-pixel given those before it, under guidance, in nats; images that are checked.
+    """Compute the log-probability of each sub-pixel given those before it, under guidance, in nats.
 
-    log p is proportional to log p_u + g (log p_c - log p_u) over the levels of each sub-pixel, as where `sample` paints
-    with guidance g, and normalised: 1 is the model itself, 0 the model told nothing. Less than 1 believes what is told
-    less than the model does.
+    log p is proportional to log p_u + g (log p_c - log p_u) over the levels of each sub-pixel, normalised: the
+    distribution that `sample` draws from with guidance g (Ho & Salimans 2022, arXiv 2207.12598). 1 is the model
+    itself, 0 the unconditional model. Scales below 1 weaken the conditioning.
+
+    Args:
+        x: levels that the model has checked (`PixelModel.check`).
+        inputs: conditions of the images.
+        order: generation order; None for the model's first.
+
+    Example:
+        x = model.check(levels)
+        guided_log_prob(model, x, model.told("cat", len(x)), guidance=0.5).sum((1, 2, 3))
     """
-    (found,) = guided_log_probs(model, x, told, (guidance,), order)
+    (found,) = guided_log_probs(model, x, inputs, (guidance,), order)
     return found
 
 
 def guided_log_probs(
     model: PixelModel,
     x: Int[Tensor, "b c h w"],
-    told: ConditionInputs,
+    inputs: ConditionInputs,
     guidances: Sequence[float],
     order: PixelOrder | None = None,
 ) -> list[Float[Tensor, "b c h w"]]:
-    """`guided_log_prob` under each of several guidances, for the time of one."""
-    likelihood, params = model.likelihood, model.params(x, model.condition(told, len(x)), order)
-    # one image, seen by as many conditions as there are rows, is told nothing once
-    alone = x[:1] if len(x) and not x.stride(0) else x
+    """Compute `guided_log_prob` under each of several guidance scales with two passes of the network."""
+    likelihood, params = model.likelihood, model.params(x, model.condition(inputs, len(x)), order)
+    # one image repeated for several conditions needs a single unconditional pass
+    distinct = x[:1] if len(x) and not x.stride(0) else x
     if set(guidances) != {1}:
-        untold = model.params(alone, model.condition(told[: len(alone)].untold(), len(alone)), order)
+        dropped = inputs[: len(distinct)].untold()
+        unconditional = model.params(distinct, model.condition(dropped, len(distinct)), order)
     found = []
     with torch.autocast(x.device.type, enabled=False):
         for guidance in guidances:
@@ -172,9 +185,9 @@ def guided_log_probs(
                 continue
             maps = []
             for channel in range(x.shape[1]):
-                ours = likelihood.conditional(params, x, channel)
-                theirs = likelihood.conditional(untold, alone, channel).expand_as(ours)
-                maps.append(apply_guidance(ours, theirs, guidance).gather(1, x[:, channel : channel + 1])[:, 0])
+                p_c = likelihood.conditional(params, x, channel)
+                p_u = likelihood.conditional(unconditional, distinct, channel).expand_as(p_c)
+                maps.append(apply_guidance(p_c, p_u, guidance).gather(1, x[:, channel : channel + 1])[:, 0])
             found.append(torch.stack(maps, 1))
     return found
 
@@ -182,21 +195,24 @@ def guided_log_probs(
 def guided_log_likelihoods(
     model: PixelModel,
     x: Int[Tensor, "b c h w"],
-    told: ConditionInputs,
+    inputs: ConditionInputs,
     guidances: Sequence[float],
     order: PixelOrder | None = None,
 ) -> list[Float[Tensor, " b"]]:
-    """Log-likelihood of each image under each of several guidances, in nats."""
-    found = guided_log_probs(model, x, told, guidances, order)
-    return [nats.flatten(1).double().sum(1).cpu() for nats in found]
+    """Compute the log-likelihood of each image under each of several guidance scales, in nats, float64 on the CPU."""
+    maps = guided_log_probs(model, x, inputs, guidances, order)
+    return [log_prob.flatten(1).double().sum(1).cpu() for log_prob in maps]
 
 
 def combine_orders(nats: Float[np.ndarray, "o n"], order: str) -> Float[np.ndarray, " n"]:
-    """Negative log-likelihoods of images under several orders as one for each image, in nats.
+    """Combine negative log-likelihoods under several orders into one for each image, in nats.
 
-    `average` is -log mean_o p_o(x), the exact likelihood of the mixture that first draws an order, each as likely, and
-    then paints by it: it is normalised, as every p_o is. `each` is the mean of -log p_o(x), which is never less
-    (Jensen): what an image costs if the order is drawn and told.
+    `average` is -log mean_o p_o(x): the exact likelihood of the mixture that first draws an order uniformly and then
+    samples in it. It is normalised, as every p_o is. `each` is the mean of -log p_o(x), never less than `average`
+    (Jensen): the cost of an image when its order is drawn and known.
+
+    Example:
+        combine_orders(np.array([[10.0], [12.0]]), "each")  # [11.0]
     """
     if order != "average":
         mean: np.ndarray = nats.mean(0)
@@ -204,62 +220,3 @@ def combine_orders(nats: Float[np.ndarray, "o n"], order: str) -> Float[np.ndarr
     least = nats.min(0)
     total: np.ndarray = least - np.log(np.exp(least - nats).mean(0))
     return total
-
-
-def entropy_map(
-    model: PixelModel,
-    x: Int[Tensor, "b c h w"],
-    label: Label = None,
-    text: Any = None,
-    *,
-    order: str | None = None,
-    **further: Unpack[ConditionKwargs],
-) -> Float[Tensor, "b c h w"]:
-    """How uncertain the model is at each sub-pixel, given the true ones before it in an order, in bits."""
-    with inference_mode(model):
-        x = model.check(x)
-        told = model.told(label, len(x), text, size=(x.shape[2], x.shape[3]), **further)
-        params = model.params(x, model.condition(told, len(x)), model.order(order))
-        maps = [model.likelihood.entropy(params, x, channel) for channel in range(x.shape[1])]
-        return torch.stack(maps, 1) / math.log(2)
-
-
-ReadBatch = Callable[[int, int], tuple[Tensor, ConditionInputs | None]]
-
-
-def _source(model: PixelModel, x: Any, seed: int) -> tuple[ReadBatch, int, tuple[str, ...]]:
-    """How to read images `start .. stop` and what they are told by themselves; how many there are; notes."""
-    if isinstance(x, ImageDataset):
-        check_spec(model, x)
-        telling = DatasetConditions(model, x)
-
-        def read(start: int, stop: int) -> tuple[Tensor, ConditionInputs | None]:
-            index = np.arange(start, stop)
-            batch = x.batch(index, seed=seed)
-            return batch.levels, telling(index, batch)
-
-        return read, len(x), x.notes
-    levels = torch.as_tensor(x)
-    if levels.ndim != 4:
-        raise ShapeError(f"Levels of shape {tuple(levels.shape)} must be (n, c, h, w).")
-    return lambda start, stop: (levels[start:stop], None), len(levels), ()
-
-
-def check_spec(model: PixelModel, data: ImageDataset) -> None:
-    """Refuse a data set whose integers mean something else than the model's.
-
-    Raises:
-        DataError: naming what differs and the option that mends it.
-    """
-    ours, theirs = model.image, data.spec
-    for what, option in (
-        ("channels", "--mode"),
-        ("levels", "--levels"),
-        ("ordered", "--unordered"),
-        ("palette", "--palette"),
-    ):
-        a, b = getattr(ours, what), getattr(theirs, what)
-        if a != b:
-            shown = f"{what} {b} where the model has {a}" if what != "palette" else "another palette than the model"
-            raise DataError(f"{data.name} has {shown}: read it with `{option}` to match.")
-    model.check_size(theirs.height, theirs.width)

@@ -1,9 +1,9 @@
-"""How a network is run: the same `forward(x, ctx)` on all sites at once, or recorded to be replayed site by site.
+"""Run a network: one `forward(x, ctx)`, on all sites at once, or recorded and then run site by site.
 
-A layer or model is written once as `forward(x, ctx)`. Everything that stays at a site (1x1 convolutions, gates,
-residuals) is plain PyTorch; only the methods of a `Pass` reach across sites. `FullPass` below computes all sites at
-once, for training and scoring; `engine.record.RecordPass` runs the same forward once on symbols and writes down the
-program that the sampling engines replay.
+A layer or model is written once as `forward(x, ctx)`. Operations within a site (1x1 convolutions, gates, residuals) are
+plain PyTorch; only the methods of a `Pass` reach other sites. A site is a pixel position. `FullPass` computes all sites
+at once, for training and evaluation. `RecordPass` (`engine/recording/record.py`) runs the same forward once on symbols,
+and writes the program that the sampling engines run.
 """
 
 from __future__ import annotations
@@ -24,70 +24,119 @@ from pointillist.ordering import RASTER, PixelOrder
 
 @runtime_checkable
 class Pass(Protocol):
-    """The only calls through which a layer may see a site other than its own. A key names a place: unique per call."""
+    """The methods through which a layer may read sites other than its own.
+
+    `key` names a scope, usually the module path. Each key may be used once in a forward.
+
+        def forward(self, x: Tensor, ctx: Pass) -> Tensor:
+            window = ctx.window(self.key(), x, up=1, left=1, right=1, down=-1)
+            return F.conv2d(window, self.weight)  # a kernel of 1 x 3 over the row above
+    """
 
     order: PixelOrder
-    """The order that the sites are painted in. Only `neighbours` may follow an S-curve."""
+    """The generation order of the sites. Only `neighbours` supports an S-curve."""
 
     def window(self, key: str, x: Tensor, *, up: int, left: int, right: int, down: int = 0) -> Tensor:
-        """Make a VALID convolution see rows `-up..down` and columns `-left..right` around each site.
+        """Pad `x` so that a VALID convolution covers rows `-up..down` and columns `-left..right` around each site.
 
         `down` and `right` may be -1: the window then ends strictly above, or strictly left of, the site.
+
+        Args:
+            x: `b d h w`, the canvas or a feature map.
+
+        Returns:
+            `b d (h + up + down) (w + left + right)`.
         """
 
     def rows(self, key: str, fn: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
-        """`fn(*inputs)`, asserted to depend on finished rows only, so that it may be computed a row at a time."""
+        """Run `fn(*inputs)`, which depends on finished rows only, so that an engine can compute it a row at a time.
+
+        Raises:
+            CausalityError: while recording, if a result depends on the current row.
+        """
 
     def upsample(self, key: str, x: Tensor, like: Tensor) -> Tensor:
-        """Values `b 4d` of a coarse grid, brought to the grid of `like`, which is twice as fine, as `b d`.
+        """Upsample a coarse grid `b 4d h/2 w/2` to the grid of `like`, twice as fine, as `b d h w` (a pixel shuffle).
 
-        A coarse grid of an image of n rows has ceil(n / 2) rows, those at rows 0, 2, 4, ...; columns likewise. It is
-        made by a convolution of stride 2 over a window. The four quarters of the channels of a coarse site belong, in
-        order, to the site itself and to those right of it, below it, and both.
+        A coarse grid of an image of n rows has ceil(n / 2) rows, those at rows 0, 2, 4, ...; columns likewise. A
+        convolution of stride 2 over a window makes it. The four quarters of the channels of a coarse site belong, in
+        order, to the site itself and to the sites right of it, below it, and both.
         """
 
     def neighbours(self, key: str, x: Tensor, weight: Tensor, bias: Tensor | None, *, dilation: int = 1) -> Tensor:
-        """A convolution over the sites around each site that come before it in the order, and over the site itself.
+        """Convolve each site with the sites around it that come before it in the order, and with the site itself.
 
-        `weight` is odd and has the orientation of the image, whatever the order: a neighbour to the left meets the same
-        weights in every order that knows it. Weights of the site itself must keep the groups of sub-pixels.
+        This is the locally masked convolution of Jain et al. 2020.
+
+        Args:
+            x: `b i h w`.
+            weight: `o i k k` with k odd, in the orientation of the image, whatever the order. A neighbour to the left
+                meets the same weights in every order in which it is known. The weights of the site itself must keep the
+                sub-pixel groups.
+            bias: `o`.
+
+        Returns:
+            `b o h w`.
         """
 
     def external(self, key: str, t: Tensor) -> Tensor:
-        """A condition known before the first site: a vector `b d 1 1` or a map `b d h w`."""
+        """Declare a condition that is known before the first site: a vector `b d 1 1` or a map `b d h w`."""
 
     def shift_down(self, key: str, fn: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
-        """`fn(*inputs)`, moved down by one row (zeros above): at a site, what `fn` gives at the site above it.
+        """Run `fn(*inputs)` and shift its results down by one row, with zeros above.
 
-        Inside `fn` the row is finished, so all of it may be read, also right of the site and the site itself. It may
-        use nothing from outside but `inputs`, vectors, and conditions that it asks for itself.
+        A site gets the result of the site above it.
+
+        Inside `fn` the row is finished, so all of it may be read, also right of the site and the site itself. From
+        outside, `fn` may use only `inputs`, vectors, and conditions that it declares itself.
         """
 
     def recur(self, key: str, cell: LSTMCellParams, x: Tensor, *, reverse: bool = False) -> Tensor:
-        """The hidden features of an LSTM over sites, whose gates get `x` from the site itself."""
+        """Run an LSTM over the sites (van den Oord et al. 2016a, section 3).
+
+        Args:
+            x: input part of the gates, `b 4d h w`.
+            reverse: run from right to left.
+
+        Returns:
+            Hidden features `b d h w`.
+        """
 
     def attend(
         self, key: str, q: Tensor, kv_fn: Callable[..., tuple[Tensor, Tensor]], z: tuple[Tensor, ...], heads: int
     ) -> Tensor:
         """Attend to the sites strictly before each site, in raster order; zeros at the first site.
 
-        `kv_fn(*z)` gives the keys and values of each site after its draw, so `z` may hold the canvas itself. `kv_fn`
-        stays at the site: it takes no window.
+        Args:
+            q: queries, `b k h w`.
+            kv_fn: from `z` to keys `b k h w` and values `b v h w` of each site after its draw, so `z` may hold the
+                canvas itself. It stays within the site: it takes no window.
+
+        Returns:
+            `b v h w`.
         """
 
     def cross_attend(self, key: str, q: Tensor, keys: Tensor, values: Tensor, mask: Tensor, heads: int) -> Tensor:
-        """Attend to the tokens of a prompt, known before the first site: `b t d`, and which of them are there.
+        """Attend to the tokens of a prompt, which are known before the first site.
 
-        Each image has at least one token. Queries stay at the site, so this reaches no other.
+        Args:
+            q: queries, `b k h w`.
+            keys, values: `b t k` and `b t v`.
+            mask: `b t`, True for tokens that exist; at least one in each image.
+
+        Returns:
+            `b v h w`.
         """
 
 
 class FullPass:
-    """All sites at once. Zero padding stands for everything outside the image.
+    """Compute all sites at once. Zero padding stands for everything outside the image.
+
+        params = model(canvas, FullPass())  # b p h w
 
     Args:
-        order: the order whose turned canvas the network is given.
-        channels_last: whether maps lie so in memory (`layout.py`): what begins here, or is made anew, is laid so.
+        order: the generation order whose raster frame the network gets.
+        channels_last: keep feature maps in this memory format (`functional/memory_format.py`).
     """
 
     def __init__(self, order: PixelOrder = RASTER, *, channels_last: bool = False) -> None:
@@ -101,13 +150,13 @@ class FullPass:
         return F.pad(x, (left, right, up, down))
 
     def rows(self, key: str, fn: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Just `fn(*inputs)`; the promise is checked when the pass is recorded."""
+        """Return `fn(*inputs)`. Recording checks the dependence on finished rows."""
         return fn(*inputs)
 
     def upsample(
         self, key: str, x: Float[Tensor, "b d4 h2 w2"], like: Float[Tensor, "b d2 h w"]
     ) -> Float[Tensor, "b d h w"]:
-        """Interleave the quarters, and cut off what lies outside an odd side."""
+        """Interleave the quarters, and crop to the size of `like`."""
         height, width = like.shape[2:]
         batch, channels, rows, columns = x.shape
         quarters = x.reshape(batch, 2, 2, channels // 4, rows, columns)
@@ -126,21 +175,21 @@ class FullPass:
         *,
         dilation: int = 1,
     ) -> Float[Tensor, "b o h w"]:
-        """The kernel is turned as the canvas is; see `neighbours.local_convolution`."""
+        """Convolve with the kernel in the raster frame of the order; see `local_conv.local_convolution`."""
         return local_convolution(x, self.order.to_raster(weight), bias, dilation, s_curve=self.order.s_curve)
 
     def external(self, key: str, t: Tensor) -> Tensor:
-        """The condition itself; broadcasting does the rest."""
+        """Return the condition itself; it broadcasts over the sites."""
         return channels_last(t) if self.channels_last and t.shape[2:] != (1, 1) else t
 
     def shift_down(self, key: str, fn: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
-        """All rows of `fn(*inputs)` but the last, under a row of zeros."""
+        """Pad a row of zeros above, and drop the last row."""
         return tuple(F.pad(output, (0, 0, 1, -1)) for output in fn(*inputs))
 
     def recur(
         self, key: str, cell: LSTMCellParams, x: Float[Tensor, "b _ h w"], *, reverse: bool = False
     ) -> Float[Tensor, "b d h w"]:
-        """Row by row, or diagonal by diagonal; see `recurrence.scan`."""
+        """Run row by row, or diagonal by diagonal; see `recurrence.scan`."""
         found = scan(cell, x, reverse=reverse)
         return channels_last(found) if self.channels_last else found
 
@@ -152,7 +201,7 @@ class FullPass:
         z: tuple[Tensor, ...],
         heads: int,
     ) -> Float[Tensor, "b v h w"]:
-        """Exact softmax attention, a row of queries at a time; see `attention.strict_attention`."""
+        """Compute exact softmax attention, a row of queries at a time; see `attention.strict_attention`."""
         found = strict_attention(q, *kv_fn(*z), heads)
         return channels_last(found) if self.channels_last else found
 
@@ -165,6 +214,6 @@ class FullPass:
         mask: Bool[Tensor, "b t"],
         heads: int,
     ) -> Float[Tensor, "b v h w"]:
-        """Softmax attention over tokens; see `attention.cross_attention`."""
+        """Compute softmax attention over tokens; see `attention.cross_attention`."""
         found = cross_attention(q, keys, values, mask, heads)
         return channels_last(found) if self.channels_last else found

@@ -1,4 +1,4 @@
-"""Painting new images: draws by inverse CDF from given uniforms, so that any two samplers can be compared."""
+"""Sample images. Levels are drawn by inverse CDF from given uniforms, so that any two engines can be compared."""
 
 from __future__ import annotations
 
@@ -14,36 +14,37 @@ from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor
 
-from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label, labels_from_input, parse_prompts
+from pointillist.conditioning import ConditionInputs, Label, labels_from_input, parse_prompts
 from pointillist.distributions.likelihoods import bits_per_dim
-from pointillist.distributions.sampling_transforms import check_guidance, sample_level
+from pointillist.distributions.sampling_transforms import sample_level
 from pointillist.engine.memory_check import check_memory
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import ImageSpec
 from pointillist.model.inference import inference_mode
 from pointillist.model.pixel_model import PixelModel
-from pointillist.ordering import PixelOrder
-from pointillist.sampling.loop import Site, autoregressive_loop, resolve_engine
+from pointillist.sampling.config import SampleKwargs, SamplingConfig
+from pointillist.sampling.loop import OnRow, Site, autoregressive_loop, resolve_engine
 
-# a sub-pixel, apart from the engine: its uniform, drawn, stacked and turned; its level, painted and turned back
+# per sub-pixel, apart from the engine: its uniform, stacked and in the raster frame; its level, in both frames
 _BYTES = 5 * 8
 
-OnRow = Callable[[int, int, Tensor], None]
+OnBatchRow = Callable[[int, int, Tensor], None]
+"""Called with the number of images finished before this batch, rows done, and the levels of the batch."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Samples:
-    """Painted images.
+    """Sampled images.
 
     Attributes:
         levels: integers `[n c h w]`.
         nats: log-likelihood of each image under the model at guidance 1 and temperature 1, in nats, `[n]`.
         image: what the integers mean.
-        labels: the label each was asked for, `[n]`; -1 for none.
-        seed: of the uniforms; None where they were given.
-        engine: what painted them.
-        order: in which their sub-pixels were painted.
-        texts: the prompt of each; None where there was none.
+        labels: label that each image is conditioned on, `[n]`; -1 for none.
+        seed: seed of the uniforms; None where they were given.
+        engine: engine that sampled them.
+        order: generation order.
+        texts: prompt of each image; None where there was none.
     """
 
     levels: Int[Tensor, "n c h w"]
@@ -51,8 +52,8 @@ class Samples:
     image: ImageSpec
     labels: Int[Tensor, " n"]
     seed: int | None
-    engine: str = "numpy"
-    order: str = "raster"
+    engine: str
+    order: str
     texts: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
@@ -60,16 +61,16 @@ class Samples:
 
     @property
     def array(self) -> np.ndarray:
-        """uint8 pictures `n h w c`."""
+        """uint8 images `[n h w c]`."""
         return self.image.to_images(self.levels)
 
     @property
     def images(self) -> list[Image.Image]:
-        """PIL pictures."""
+        """PIL images."""
         return self.image.to_pil(self.levels)
 
     def recoloured(self, palette: Sequence[Sequence[int]]) -> Samples:
-        """The same images in other colours; see `ImageSpec.recoloured`."""
+        """Return the same images with another palette; see `ImageSpec.recoloured`."""
         return replace(self, image=self.image.recoloured(palette))
 
     @property
@@ -77,64 +78,56 @@ class Samples:
         """Bits per sub-pixel of each image under the model."""
         return bits_per_dim(-self.nats, self.levels[0].numel())
 
+    @classmethod
+    def concat(cls, parts: Sequence[Samples]) -> Samples:
+        """Join batches of one model, sampled with the same settings."""
+        texts = [part.texts for part in parts if part.texts is not None]
+        return replace(
+            parts[0],
+            levels=torch.cat([part.levels for part in parts]),
+            nats=torch.cat([part.nats for part in parts]),
+            labels=torch.cat([part.labels for part in parts]),
+            texts=tuple(text for part in texts for text in part) if texts else None,
+        )
+
 
 def sample(
     model: PixelModel,
     n: int,
     label: Label = None,
     text: Any = None,
-    guidance: float = 1.0,
-    temperature: float = 1.0,
-    top_p: float = 1.0,
+    *,
     seed: int | None = None,
     uniforms: Float[Tensor, "n c h w"] | np.ndarray | None = None,
-    engine: str = "auto",
-    on_row: OnRow | None = None,
-    *,
     size: tuple[int, int] | None = None,
-    batch_size: int = 64,
-    order: str | None = None,
-    threads: int | None = None,
-    **further: Unpack[ConditionKwargs],
+    on_row: OnBatchRow | None = None,
+    **settings: Unpack[SampleKwargs],
 ) -> Samples:
-    """Paint `n` images.
+    """Sample `n` images.
 
     Args:
-        label, text, further: what is asked for, one for all or one an image; None paints without. See
+        label, text: conditions, one value for all images or one for each; None samples without. See
             `PixelModel.told`.
-        guidance: log p is proportional to log p_u + g (log p_c - log p_u), over the levels of each sub-pixel, with u
-            the model that is told nothing; 0 is unconditional, 1 the model.
-        temperature: divides log p; 0 always takes the likeliest level.
-        top_p: keeps the likeliest levels whose probabilities reach this sum.
-        seed: image i depends on (seed, i) alone, not on `n` or `batch_size`; None takes a fresh one.
-        uniforms: in [0, 1), one a sub-pixel, instead of a seed.
-        engine: `auto`, `cpu`, `cuda`, `cuda-jacobi`, `numpy` or `naive`; see `engines.create_stepper`.
-        on_row: called after each row of a stage (each column, where the order goes along columns) with images finished
-            before this batch, rows done (sites, in rows of the turned canvas), and the batch's levels.
+        seed: image i depends on (seed, i) alone, not on `n` or `batch_size`; None draws a new seed.
+        uniforms: numbers in [0, 1), one for each sub-pixel, instead of a seed.
         size: `(height, width)` instead of the model's own.
-        batch_size: images painted at once.
-        order: one of the model's orders; None for the usual one. Uniforms belong to places, whatever the order.
-        threads: how many share a batch on engine `cpu`; None for as many as torch uses.
+        on_row: called after each row of a stage (each column, where the order runs along columns) with the number of
+            images finished before this batch, the rows done (in rows of the raster frame), and the batch's levels.
+        settings: `guidance`, `temperature`, `top_p`, `engine`, `order`, `threads`, `batch_size` (see
+            `SamplingConfig`), and conditions beside `label` and `text` (see `ConditionKwargs`).
+
+    Returns:
+        the images, with their log-likelihood in nats.
 
     Raises:
         ConfigError, ShapeError, EngineError: naming the argument that is wrong.
+
+    Example:
+        model = pt.load("digits")
+        pt.sample(model, 16, label=3, guidance=2.0, seed=0).images[0].save("three.png")
     """
-    parts = list(
-        stream(
-            model, n, label, text, guidance, temperature, top_p, seed, uniforms, engine, on_row,
-            size=size, batch_size=batch_size, order=order, threads=threads, **further,
-        )
-    )  # fmt: skip
-    return Samples(
-        torch.cat([p.levels for p in parts]),
-        torch.cat([p.nats for p in parts]),
-        parts[0].image,
-        torch.cat([p.labels for p in parts]),
-        parts[0].seed,
-        parts[0].engine,
-        parts[0].order,
-        None if parts[0].texts is None else tuple(text for p in parts for text in p.texts or ()),
-    )
+    parts = stream(model, n, label, text, seed=seed, uniforms=uniforms, size=size, on_row=on_row, **settings)
+    return Samples.concat(list(parts))
 
 
 def stream(
@@ -142,81 +135,86 @@ def stream(
     n: int,
     label: Label = None,
     text: Any = None,
-    guidance: float = 1.0,
-    temperature: float = 1.0,
-    top_p: float = 1.0,
+    *,
     seed: int | None = None,
     uniforms: Float[Tensor, "n c h w"] | np.ndarray | None = None,
-    engine: str = "auto",
-    on_row: OnRow | None = None,
-    *,
     size: tuple[int, int] | None = None,
-    batch_size: int = 64,
-    order: str | None = None,
-    threads: int | None = None,
-    **further: Unpack[ConditionKwargs],
+    on_row: OnBatchRow | None = None,
+    **settings: Unpack[SampleKwargs],
 ) -> Iterator[Samples]:
-    """Like `sample`, in batches as they are finished, so that any number fits in memory."""
-    engine = resolve_engine(engine, model.device)
-    check_numbers(n, guidance, temperature, top_p, batch_size=batch_size, threads=1 if threads is None else threads)
+    """Sample like `sample`, and yield each batch when it is finished, so that any number of images fits in memory.
+
+    Example:
+        for batch in stream(model, 100_000, seed=0):
+            write(batch.array)
+    """
+    engine = resolve_engine(settings.get("engine", "auto"), model.device)
+    check_count(n)
+    config, conditions = SamplingConfig.split(settings)
     height, width = size or (model.image.height, model.image.width)
     if min(height, width) < 1:
         raise ConfigError(f"`size` (={height}x{width}) must be positive in both directions.")
     model.check_size(height, width)
     shape = (model.image.channels, height, width)
-    told = model.told(label, n, text, size=(height, width), **further)
-    labels, texts = labels_from_input(told.parts.get("label"), n), parse_prompts(text, n)
-    seed, uniforms = resolve_uniforms(seed, uniforms, (n, *shape))
-    image, walk = model.image.resized(height, width), model.order(order)
-    check_memory(math.prod(shape) * min(n, batch_size) * _BYTES, min(n, batch_size), height, width)
-    for start in range(0, n, batch_size):
-        stop = min(n, start + batch_size)
-        u = seeded_uniforms(seed or 0, range(start, stop), shape) if uniforms is None else uniforms[start:stop]
-        chooser = UniformSampler(torch.from_numpy(u), guidance, temperature, top_p)
+    inputs = model.told(label, n, text, size=(height, width), **conditions)
+    labels, texts = labels_from_input(inputs.parts.get("label"), n), parse_prompts(text, n)
+    seed, given = resolve_uniforms(seed, uniforms, (n, *shape))
+    config = replace(config, engine=engine, order=model.order(config.order).name)
+    count = min(n, config.batch_size)
+    check_memory(math.prod(shape) * count * _BYTES, count, height, width)
+    for start in range(0, n, config.batch_size):
+        stop = min(n, start + config.batch_size)
+        u = seeded_uniforms(seed or 0, range(start, stop), shape) if given is None else given[start:stop]
+        sampler = UniformSampler(torch.from_numpy(u), config)
         report = None if on_row is None else (lambda rows, levels, done=start: on_row(done, rows, levels))
-        levels = _paint(model, told[start:stop], chooser, (height, width), engine, report, walk, threads)
-        said = None if texts is None else tuple(texts[start:stop])
-        yield Samples(levels, chooser.nats, image, labels[start:stop], seed, engine, walk.name, said)
+        yield Samples(
+            levels=_sample_batch(model, inputs[start:stop], sampler, (height, width), report),
+            nats=sampler.nats,
+            image=model.image.resized(height, width),
+            labels=labels[start:stop],
+            seed=seed,
+            engine=engine,
+            order=config.order or "",
+            texts=None if texts is None else tuple(texts[start:stop]),
+        )
 
 
-def _paint(
-    model: PixelModel,
-    told: ConditionInputs,
-    chooser: UniformSampler,
-    size: tuple[int, int],
-    engine: str,
-    report: Any,
-    order: PixelOrder,
-    threads: int | None,
-) -> Tensor:
-    """One batch."""
-    count, carried = len(told), chooser.carry(told)
+def _sample_batch(
+    model: PixelModel, inputs: ConditionInputs, sampler: UniformSampler, size: tuple[int, int], on_row: OnRow | None
+) -> Int[Tensor, "n c h w"]:
+    batch = sampler.duplicate_for_guidance(inputs)
     with inference_mode(model):
-        condition = model.condition(carried, len(carried))
-        return autoregressive_loop(
-            model, condition, chooser, len(carried), *size, engine, report, order=order, threads=threads
-        )[:count]
+        condition = model.condition(batch, len(batch))
+        levels = autoregressive_loop(model, condition, sampler, (len(batch), *size), sampler.config, on_row=on_row)
+    return levels[: len(inputs)]
 
 
 class UniformSampler:
-    """Draws a level of every image at a site, and adds up what the model thinks of it."""
+    """Draw a level for every image at a pixel position, and add up its log-likelihood under the model.
 
-    def __init__(self, uniforms: Float[Tensor, "n c h w"], guidance: float, temperature: float, top_p: float) -> None:
+    Attributes:
+        uniforms: numbers in [0, 1), `[n c h w]`.
+        nats: log-likelihood of each image at guidance 1 and temperature 1, in nats, float64 `[n]`.
+        guided: whether the engine's batch holds every image twice, conditional and then unconditional.
+    """
+
+    def __init__(self, uniforms: Float[Tensor, "n c h w"], config: SamplingConfig | None = None) -> None:
         self.uniforms = uniforms
-        self.guidance, self.temperature, self.top_p = guidance, temperature, top_p
+        self.config = config or SamplingConfig()
+        self.guidance, self.temperature, self.top_p = self.config.guidance, self.config.temperature, self.config.top_p
         self.nats = torch.zeros(len(uniforms), dtype=torch.float64)
         self.guided = False
 
-    def carry(self, told: ConditionInputs) -> ConditionInputs:
-        """What the engine's batch is told: under guidance it holds every image twice, told and then untold.
+    def duplicate_for_guidance(self, inputs: ConditionInputs) -> ConditionInputs:
+        """Return the inputs of the engine's batch: under guidance, every image twice, the second time unconditional.
 
-        Both see the same levels. Call it before the first site.
+        Both copies see the same levels. Call it before the first pixel.
         """
-        self.guided = self.guidance != 1.0 and told.anything
-        return ConditionInputs.together([told, told.untold()]) if self.guided else told
+        self.guided = self.guidance != 1.0 and inputs.anything
+        return ConditionInputs.together([inputs, inputs.untold()]) if self.guided else inputs
 
     def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
-        """Levels for the engine's batch: the images, and once more the images where they are carried twice."""
+        """Choose levels `[b]` for the engine's batch: those of the images, and under guidance the same once more."""
         uniforms = self.uniforms[:, site.channel, site.row, site.column]
         levels, nats = sample_level(
             log_probs, uniforms, self.guidance, self.temperature, self.top_p, guided=self.guided
@@ -225,28 +223,21 @@ class UniformSampler:
         return levels.repeat(2) if self.guided else levels
 
 
-def check_numbers(
-    n: int, guidance: float, temperature: float, top_p: float, *, batch_size: int = 1, threads: int = 1
-) -> None:
-    """Refuse what cannot be painted with; see `sample`.
+def check_count(n: int) -> None:
+    """Reject a number of images below 1.
 
     Raises:
         ConfigError: naming the number.
     """
-    if min(n, batch_size, threads) < 1:
-        raise ConfigError(f"`n` (={n}), `batch_size` (={batch_size}) and `threads` (={threads}) must be at least 1.")
-    check_guidance(guidance)
-    if not temperature >= 0:
-        raise ConfigError(f"`temperature` (={temperature}) must be 0 or more: 1 is the model itself.")
-    if not 0 < top_p <= 1:
-        raise ConfigError(f"`top_p` (={top_p}) must lie above 0 and at most 1: 1 keeps every level.")
+    if n < 1:
+        raise ConfigError(f"`n` (={n}) must be at least 1.")
 
 
 def resolve_uniforms(seed: int | None, uniforms: Any, shape: tuple[int, ...]) -> tuple[int | None, np.ndarray | None]:
-    """What draws: a seed, a fresh one where none is given, or else uniforms of this shape.
+    """Return a seed and None, with a new seed where none is given; or None and the given uniforms of this shape.
 
     Raises:
-        ConfigError, ShapeError: if uniforms are out of range or of another shape.
+        ConfigError, ShapeError: if the uniforms are out of range or of another shape.
     """
     if uniforms is None:
         return secrets.randbelow(2**31) if seed is None else int(seed), None
@@ -259,7 +250,7 @@ def resolve_uniforms(seed: int | None, uniforms: Any, shape: tuple[int, ...]) ->
 
 
 def seeded_uniforms(seed: int, images: Iterable[int], shape: tuple[int, ...]) -> Float[np.ndarray, "n c h w"]:
-    """The uniforms of some images of a seed: image i depends on (seed, i) alone.
+    """Draw the uniforms of some images of a seed: image i depends on (seed, i) alone.
 
     Raises:
         ConfigError: if the seed is negative.

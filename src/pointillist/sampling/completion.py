@@ -1,4 +1,4 @@
-"""Painting on: some sub-pixels are kept as they are, the others are drawn in the order of painting."""
+"""Complete images: keep the known sub-pixels, and sample the others in generation order."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label, labels_from_input
+from pointillist.conditioning import ConditionInputs, Label, labels_from_input
 from pointillist.errors import ShapeError
 from pointillist.model.arguments import one_image
 from pointillist.model.inference import inference_mode
 from pointillist.model.pixel_model import PixelModel
-from pointillist.ordering import PixelOrder
-from pointillist.sampling.api import Samples, UniformSampler, check_numbers, resolve_uniforms, seeded_uniforms
+from pointillist.sampling.api import Samples, UniformSampler, check_count, resolve_uniforms, seeded_uniforms
+from pointillist.sampling.config import SampleKwargs, SamplingConfig
 from pointillist.sampling.loop import ObservedPixels, Site, autoregressive_loop, resolve_engine
 
 
@@ -28,82 +28,110 @@ def inpaint(
     label: Label = None,
     text: Any = None,
     *,
-    guidance: float = 1.0,
-    temperature: float = 1.0,
-    top_p: float = 1.0,
     seed: int | None = None,
     uniforms: Float[np.ndarray, "n c h w"] | Tensor | None = None,
-    engine: str = "auto",
-    order: str | None = None,
-    **further: Unpack[ConditionKwargs],
+    **settings: Unpack[SampleKwargs],
 ) -> Samples:
-    """Paint `n` images that keep what is known of one.
+    """Sample `n` completions of an image from its known pixels.
 
-    A drawn sub-pixel knows all that come before it in the order of painting, kept or drawn, and nothing that comes
-    after. So what is kept *after* a drawn sub-pixel had no say in it: exact where the unknown part comes last in the
-    order, and otherwise only a way to paint over a hole, whose far edge may not fit.
+    A sampled sub-pixel depends on all that come before it in generation order, known or sampled. It does not depend on
+    known sub-pixels that come after it. So the samples follow p(unknown | known) exactly where the unknown part comes
+    last in the order. Elsewhere a sampled region may not fit the known pixels behind it.
 
     Args:
-        image: levels `[c h w]`, a PIL picture or the path of one; read where it is known.
-        known: pixels or sub-pixels to keep.
-        label, text, further, guidance, temperature, top_p, seed, uniforms, engine, order: as for `sample`. The same
-            uniforms (or seed) draw the same levels from the same distributions, whatever is known.
+        image: levels `[c h w]`, a PIL image or a path; read where it is known.
+        known: pixels `[h w]` or sub-pixels `[c h w]` to keep, boolean.
+        n: number of completions.
+        label, text, seed, uniforms, settings: as for `sample`. The same uniforms (or seed) draw the same levels from
+            the same distributions, whatever is known.
 
     Returns:
-        the images; `nats` is the log-likelihood of each as a whole, kept sub-pixels included.
+        the images; `nats` is the log-likelihood of each whole image, known sub-pixels included.
 
     Raises:
         ShapeError, DataError, ConfigError, EngineError: naming the argument that is wrong.
+
+    Example:
+        known = np.zeros((28, 28), bool)
+        known[:14] = True
+        pt.inpaint(model, "half.png", known, n=4, seed=0).images[0].save("whole.png")
     """
     x = one_image(model, image)
-    check_numbers(n, guidance, temperature, top_p)
+    check_count(n)
+    config, conditions = SamplingConfig.split(settings)
     shape = tuple(x.shape[1:])
-    told = model.told(label, n, text, size=(x.shape[2], x.shape[3]), **further)
+    inputs = model.told(label, n, text, size=(x.shape[2], x.shape[3]), **conditions)
     seed, given = resolve_uniforms(seed, uniforms, (n, *shape))
     u = seeded_uniforms(seed or 0, range(n), shape) if given is None else given
-    chooser = UniformSampler(torch.from_numpy(u), guidance, temperature, top_p)
-    found = continued(model, x, _mask(known, shape), told, chooser, engine, model.order(order))
-    return replace(found, seed=seed)
+    return replace(complete(model, x, _mask(known, shape), inputs, u, config), seed=seed)
 
 
-def continued(
+def complete(
     model: PixelModel,
     x: Int[Tensor, "1 c h w"],
     known: Bool[np.ndarray, "c h w"],
-    told: ConditionInputs,
-    chooser: UniformSampler,
-    engine: str,
-    order: PixelOrder | None = None,
+    inputs: ConditionInputs,
+    uniforms: Float[np.ndarray, "n c h w"],
+    config: SamplingConfig,
 ) -> Samples:
-    """Paint as many images as are told something."""
-    size, count, engine = (x.shape[2], x.shape[3]), len(told), resolve_engine(engine, model.device)
-    carried = chooser.carry(told)
+    """Sample one completion for each image of `inputs`; arguments are checked before.
+
+    Raises:
+        ConfigError, EngineError: if the order or the engine cannot be used.
+    """
+    config = replace(config, engine=resolve_engine(config.engine, model.device), order=model.order(config.order).name)
+    starts = range(0, len(inputs), config.batch_size)
+    batches = [slice(start, start + config.batch_size) for start in starts]
+    return Samples.concat([_complete_batch(model, x, known, inputs[b], uniforms[b], config) for b in batches])
+
+
+def _complete_batch(
+    model: PixelModel,
+    x: Int[Tensor, "1 c h w"],
+    known: Bool[np.ndarray, "c h w"],
+    inputs: ConditionInputs,
+    uniforms: Float[np.ndarray, "n c h w"],
+    config: SamplingConfig,
+) -> Samples:
+    sampler = UniformSampler(torch.from_numpy(uniforms), config)
+    batch, size, order = sampler.duplicate_for_guidance(inputs), (x.shape[2], x.shape[3]), model.order(config.order)
     levels = x[0].cpu()
-    # pixels that are known whole cost nothing; `choose` keeps what is known of the others
-    kept = ObservedPixels(levels.expand(len(carried), -1, -1, -1), torch.from_numpy(known.all(0)))
-    choose = ConditionalSampler(chooser, levels, known)
+    # pixels that are known in all channels cost nothing; `ConditionalSampler` keeps the known channels of the others
+    kept = ObservedPixels(levels.expand(len(batch), -1, -1, -1), torch.from_numpy(known.all(0)))
+    choose = ConditionalSampler(sampler, levels, known)
     with inference_mode(model):
-        condition = model.condition(carried, len(carried))
-        painted = autoregressive_loop(model, condition, choose, len(carried), *size, engine, known=kept, order=order)[
-            :count
-        ]
-        nats = model.told_log_prob(painted.to(model.device), told, order).flatten(1).sum(1).double().cpu()
-    labels = labels_from_input(told.parts.get("label"), count)
-    return Samples(painted, nats, model.image.resized(*size), labels, None, engine, (order or model.order()).name)
+        condition = model.condition(batch, len(batch))
+        found = autoregressive_loop(model, condition, choose, (len(batch), *size), config, known=kept)[: len(inputs)]
+        nats = model.told_log_prob(found.to(model.device), inputs, order).flatten(1).sum(1).double().cpu()
+    return Samples(
+        levels=found,
+        nats=nats,
+        image=model.image.resized(*size),
+        labels=labels_from_input(inputs.parts.get("label"), len(inputs)),
+        seed=None,
+        engine=config.engine,
+        order=order.name,
+    )
 
 
 class ConditionalSampler:
-    """Takes the level of an image where it is known, and asks another chooser elsewhere."""
+    """Take the level of an image where it is known, and sample it elsewhere.
 
-    def __init__(self, chooser: UniformSampler, levels: Int[Tensor, "c h w"], known: Bool[np.ndarray, "c h w"]) -> None:
-        self.chooser, self.levels, self.known = chooser, levels, known
+    Args:
+        sampler: draws the levels that are not known.
+        levels: integers `[c h w]`, valid where `known` is set.
+        known: sub-pixels to keep.
+    """
+
+    def __init__(self, sampler: UniformSampler, levels: Int[Tensor, "c h w"], known: Bool[np.ndarray, "c h w"]) -> None:
+        self.sampler, self.levels, self.known = sampler, levels, known
 
     def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
-        """A level for each image of the engine's batch."""
-        place = (site.channel, site.row, site.column)
-        if self.known[place]:
-            return self.levels[place].expand(len(log_probs))
-        return self.chooser(site, log_probs)
+        """Choose a level for each image of the engine's batch."""
+        index = (site.channel, site.row, site.column)
+        if self.known[index]:
+            return self.levels[index].expand(len(log_probs))
+        return self.sampler(site, log_probs)
 
 
 def _mask(known: Any, shape: tuple[int, ...]) -> Bool[np.ndarray, "c h w"]:

@@ -1,4 +1,4 @@
-"""Which engine runs a model, and how: stopping at each sub-pixel, or painting a whole stage."""
+"""Choose and run an engine: step through sub-pixels, or sample a whole stage."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from pointillist.distributions.sampling_transforms import sample_level
@@ -27,6 +27,8 @@ from pointillist.nn import Condition
 from pointillist.nn.functional.memory_format import channels_last
 from pointillist.nn.passes import Pass
 from pointillist.ordering import RASTER, PixelOrder
+from pointillist.sampling.config import SamplingConfig
+from pointillist.sampling.state import SamplingState
 
 if TYPE_CHECKING:
     from pointillist.engine.cpu import CpuSampler
@@ -51,24 +53,24 @@ WHOLE_IMAGE_ENGINES = ("cpu", *GPU_ENGINES)
 
 @runtime_checkable
 class Stepper(Protocol):
-    """Anything that gives the parameters of one sub-pixel after the other."""
+    """A source of the network's outputs for one sub-pixel after the other."""
 
     def params(self) -> np.ndarray:
-        """Parameters `[b, p]` at the current sub-pixel; only its own share is promised."""
+        """Return parameters `[b, p]` at the current sub-pixel; only its own channel's share is defined."""
 
     def observe(self, values: np.ndarray) -> None:
-        """Take the canvas values `[b, e]` of the sub-pixel just chosen and move on."""
+        """Take the embedded level `[b, e]` of the sub-pixel just chosen, and advance."""
 
 
 @runtime_checkable
 class InverseCdfSampler(Protocol):
-    """Draws by inverse CDF from given uniforms, as plain numbers: an engine that paints whole images does it itself.
+    """A sampler by inverse CDF from given uniforms, as plain numbers: a whole-image engine draws the levels itself.
 
     Attributes:
         uniforms: in [0, 1), `[n c h w]`.
-        nats: log-likelihood of each image `[n]`, to which is added what was drawn.
-        guided: whether the engine's batch holds every image twice, told and then untold.
-        guidance, temperature, top_p: see `sampling.sample`.
+        nats: log-likelihood of each image in nats, `[n]`; the engine adds to it.
+        guided: whether the engine's batch holds every image twice, conditional and then unconditional.
+        guidance, temperature, top_p: see `SamplingConfig`.
     """
 
     uniforms: Float[Tensor, "n c h w"]
@@ -80,7 +82,7 @@ class InverseCdfSampler(Protocol):
 
 
 def resolve_engine(engine: str, device: torch.device | None = None) -> str:
-    """The engine that a name stands for, for a model on a device; `engine/choice.py` says why.
+    """Resolve the name of an engine for a model on a device, `auto` included; see `choose_engine`.
 
     Raises:
         EngineError: if there is no such engine.
@@ -99,16 +101,16 @@ def create_stepper(
     stage: Stage | None = None,
     order: PixelOrder = RASTER,
 ) -> Stepper:
-    """An engine at the first site of `batch` images, which walks their turned canvas.
+    """Open an engine at the first pixel of `batch` images; it visits pixels in the raster frame of the order.
 
     Args:
-        condition: what the network of the stage is told (`Stage.told`), on the turned canvas (`model.in_order`).
-        height, width: of the turned canvas.
+        condition: condition of the stage's network (`Stage.condition`), in the raster frame (`model.in_order`).
+        height, width: size of the raster frame.
         engine: `cpu` runs the recorded program compiled; `cuda` on a GPU (so does `cuda-jacobi`, which differs for
             whole images only); `numpy` interprets it; `naive` runs a full forward for every sub-pixel; `auto`
             chooses.
-        stage: the one of `model.stages` whose grid is walked; None for the only one.
-        order: of which the curve matters here.
+        stage: one of `model.stages`, whose grid is visited; None for the only one.
+        order: generation order; only its curve matters in the raster frame.
 
     Raises:
         EngineError: if there is no such engine, or the model has several stages and none is given.
@@ -118,7 +120,8 @@ def create_stepper(
     stages = model.stages(height, width) if stage is None else (stage,)
     if len(stages) > 1:
         raise EngineError(
-            f"{model.config.model_type} paints in {len(stages)} stages: open one of `model.stages`, or use `unroll`."
+            f"{model.config.model_type} paints in {len(stages)} stages: pass one of `model.stages` as `stage`, or use "
+            "`autoregressive_loop`."
         )
     rows, columns = _grid(stages[0], height, width)
     if engine == "naive":
@@ -139,23 +142,23 @@ def create_stepper(
 
 
 class GuardedStepper:
-    """An engine that runs a recorded program, and refuses to go on in a new row when the weights have changed.
+    """A stepper of a recorded program that raises an error at a new row when the weights have changed.
 
     Args:
-        engine: one that walks.
-        model: the one that was recorded.
+        engine: stepper to guard.
+        model: model that was recorded.
     """
 
     def __init__(self, engine: ProgramStepper, model: PixelModel) -> None:
         self.engine = engine
-        self._fresh = WeightVersionCheck([*model.parameters(), *model.buffers()])
+        self._weights = WeightVersionCheck([*model.parameters(), *model.buffers()])
         self._row = -1
 
     def params(self) -> np.ndarray:
         """See `Stepper`."""
         row = self.engine.site[0]
         if row != self._row:
-            self._fresh.check()
+            self._weights.check()
             self._row = row
         return self.engine.params()
 
@@ -167,7 +170,7 @@ class GuardedStepper:
 def record_stage(
     model: PixelModel, stage: Stage, condition: Condition, height: int, width: int, order: PixelOrder
 ) -> Program:
-    """The program of a stage, for a turned canvas of this size.
+    """Record the program of a stage, for a raster frame of this size.
 
     Raises:
         CausalityError: if it cannot be recorded.
@@ -176,26 +179,29 @@ def record_stage(
     groups, channels = model.ports.groups, model.ports.canvas
     with torch.no_grad():
         return record(
-            _forward(stage, condition), num_sub_steps=groups, canvas_width=channels // groups, height=rows, width=columns,
-            dtype=next(model.parameters()).dtype, order=order,
+            _forward(stage, condition), num_sub_steps=groups, canvas_width=channels // groups, height=rows,
+            width=columns, dtype=next(model.parameters()).dtype, order=order,
         )  # fmt: skip
 
 
 def record_model(model: PixelModel, size: tuple[int, int], order: str | None = None) -> list[Program]:
-    """The program of every stage, for images of this size that are told nothing.
+    """Record the program of every stage, for unconditional images of `size` (height, width).
 
     Raises:
         CausalityError: if it cannot be recorded.
-        ConfigError: if the model does not know the order.
+        ConfigError: if the model was not trained on the order.
+
+    Example:
+        record_model(pt.load("digits"), (28, 28))[0].describe()
     """
-    walk = model.order(order)
-    rows, columns = walk.raster_size(*size)
-    condition = model.in_order(model.condition(None, 1, size), walk)
+    pixel_order = model.order(order)
+    rows, columns = pixel_order.raster_size(*size)
+    condition = model.in_order(model.condition(None, 1, size), pixel_order)
     coarse: Tensor | None = None
     programs = []
     with torch.no_grad():
         for stage in model.stages(rows, columns):
-            programs.append(record_stage(model, stage, stage.condition(coarse, condition), rows, columns, walk))
+            programs.append(record_stage(model, stage, stage.condition(coarse, condition), rows, columns, pixel_order))
             levels = torch.zeros(1, model.image.channels, rows, columns, dtype=torch.int64, device=model.device)
             coarse = model.canvas(stage.grid(levels))
     return programs
@@ -205,89 +211,80 @@ def sample_stage(
     model: PixelModel,
     stage: Stage,
     condition: Condition,
-    draws: InverseCdfSampler,
-    levels: Int[Tensor, "b c h w"],
-    known: Bool[Tensor, "h w"],
-    order: PixelOrder,
-    engine: str,
-    threads: int,
-    on_row: Callable[[], None] | None,
-    outputs: Float[Tensor, "n p h w"] | None = None,
+    sampler: InverseCdfSampler,
+    state: SamplingState,
+    config: SamplingConfig,
 ) -> None:
-    """Paint a stage as a whole: fill in `levels` where it is not `known`, and mark it known, row by row.
+    """Sample a stage as a whole: fill `state` where it is not known, and mark it known, row by row.
 
     Args:
-        engine: one of `WHOLE_IMAGE_ENGINES`.
-        condition: what the network of the stage is told.
-        draws: in the orientation of the image; levels and what is known are on the turned canvas of the order.
-        threads: how many share the batch on `cpu`.
-        on_row: called after each row.
-        outputs: on the turned canvas, filled with the outputs of the network at each site of the stage that was not
-            known, row by row; of each image once, told.
+        condition: condition of the stage's network.
+        sampler: in the orientation of the image; the state is in the raster frame of its order.
+        state: of it, `outputs` get those of the conditional half of the batch.
+        config: `engine` is one of `WHOLE_IMAGE_ENGINES`; `threads` share the batch on `cpu`.
 
     Raises:
         CausalityError: if the stage cannot be recorded.
     """
-    count = len(draws.uniforms)
-    targets, mask = stage.grid(levels), stage.grid(known)
-    painting = SampleBatch(
+    count = len(sampler.uniforms)
+    targets, mask = stage.grid(state.levels), stage.grid(state.known)
+    batch = SampleBatch(
         levels=targets[:count].numpy().copy(),
         known=np.broadcast_to(mask.numpy(), targets[:count].shape).copy(),  # without a copy one image's is read-only
-        uniforms=np.ascontiguousarray(stage.grid(order.to_raster(draws.uniforms)).double().numpy()),
+        uniforms=np.ascontiguousarray(stage.grid(state.order.to_raster(sampler.uniforms)).double().numpy()),
         nats=np.zeros(count),
     )
-    program = record_stage(model, stage, condition, known.shape[0], known.shape[1], order)
-    if outputs is not None:
-        painting.params = np.empty((count, *mask.shape, model.likelihood.num_params), program.dtype)
+    program = record_stage(model, stage, condition, state.known.shape[0], state.known.shape[1], state.order)
+    if state.outputs is not None:
+        batch.params = np.empty((count, *mask.shape, model.likelihood.num_params), program.dtype)
     new = ~mask
 
     def finished(rows: int) -> None:
-        if outputs is not None and painting.params is not None:
-            row, fresh = stage.grid(outputs).movedim(1, -1)[:, rows - 1], new[rows - 1]
-            row[:, fresh] = torch.from_numpy(painting.params[:, rows - 1])[:, fresh]
-        part = torch.from_numpy(painting.levels[:, :, rows - 1])
-        targets[:, :, rows - 1] = part.repeat(len(levels) // count, 1, 1)
+        if state.outputs is not None and batch.params is not None:
+            row, fresh = stage.grid(state.outputs).movedim(1, -1)[:, rows - 1], new[rows - 1]
+            row[:, fresh] = torch.from_numpy(batch.params[:, rows - 1])[:, fresh]
+        part = torch.from_numpy(batch.levels[:, :, rows - 1])
+        targets[:, :, rows - 1] = part.repeat(len(state.levels) // count, 1, 1)
         mask[rows - 1] = True
-        if on_row is not None:
-            on_row()
+        state.report()
 
-    if engine == "cpu":
-        _compiled(model, program, draws, threads).sample(painting, finished)
+    if config.engine == "cpu":
+        _cpu_sampler(model, program, sampler, config.threads or 1).sample(batch, finished)
     else:
-        _on_gpu(model, program, draws, engine).sample(painting, finished)
-    draws.nats += torch.from_numpy(painting.nats)
+        _cuda_sampler(model, program, sampler, config.engine).sample(batch, finished)
+    sampler.nats += torch.from_numpy(batch.nats)
 
 
-def _compiled(model: PixelModel, program: Program, draws: InverseCdfSampler, threads: int) -> CpuSampler:
+def _cpu_sampler(model: PixelModel, program: Program, sampler: InverseCdfSampler, threads: int) -> CpuSampler:
     from pointillist.engine.cpu import CpuSampler, DrawSpec
 
-    how = DrawSpec(
+    spec = DrawSpec(
         model.likelihood.name, model.level_values().detach().cpu().numpy(), model.image.channels,
-        getattr(model.likelihood, "mixtures", 0), draws.guidance, draws.temperature, draws.top_p, draws.guided,
+        getattr(model.likelihood, "mixtures", 0), sampler.guidance, sampler.temperature, sampler.top_p, sampler.guided,
     )  # fmt: skip
-    return CpuSampler(program, how, threads=threads)
+    return CpuSampler(program, spec, threads=threads)
 
 
-def _on_gpu(model: PixelModel, program: Program, draws: InverseCdfSampler, engine: str) -> CudaSampler:
+def _cuda_sampler(model: PixelModel, program: Program, sampler: InverseCdfSampler, engine: str) -> CudaSampler:
     from pointillist.engine.cuda import CudaSampler
 
     def choose(params: Tensor, levels: Tensor, channel: int, uniforms: Tensor) -> tuple[Tensor, Tensor]:
         pixels = levels.repeat(len(params) // len(levels), 1, 1)
-        table = model.likelihood.conditional(params[:, :, None], pixels[:, :, None], channel)[:, :, 0]
+        log_probs = model.likelihood.conditional(params[:, :, None], pixels[:, :, None], channel)[:, :, 0]
         found = sample_level(
-            table.transpose(1, 2).flatten(0, 1), uniforms.flatten(), draws.guidance, draws.temperature, draws.top_p,
-            guided=draws.guided,
+            log_probs.transpose(1, 2).flatten(0, 1), uniforms.flatten(), sampler.guidance, sampler.temperature,
+            sampler.top_p, guided=sampler.guided,
         )  # fmt: skip
         return found[0].view_as(uniforms), found[1].view_as(uniforms)
 
     return CudaSampler(
         program, choose, model.level_values().detach().cpu().numpy(), selection.select_gpu(engine, model.device),
-        copies=1 + draws.guided, jacobi=engine == "cuda-jacobi",
+        copies=1 + sampler.guided, jacobi=engine == "cuda-jacobi",
     )  # fmt: skip
 
 
 def _grid(stage: Stage, height: int, width: int) -> tuple[int, int]:
-    """Rows and columns of a stage."""
+    """Return the rows and columns of a stage's grid."""
     return -(-height // stage.step), -(-width // stage.step)
 
 

@@ -1,14 +1,14 @@
-"""The one sequential loop: for each site, distribution, choose, observe.
+"""The one sequential loop: for each pixel position compute the distribution, choose a level, observe it.
 
-Sampling draws, an encoder takes the true value, a decoder pops it, a "what if" sets it: they differ in `choose` only.
-Observed pixels are kept and cost nothing (`ObservedPixels`): so the second stage of a model finds the pixels of the
-first one, and so an image is completed.
+A sampler draws the level, an encoder takes the true one, a decoder pops it, a counterfactual sets it: they differ in
+`choose` only. Observed pixels are kept and cost nothing (`ObservedPixels`): so the second stage of a model finds the
+pixels of the first one, and so an image is completed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from torch import Tensor
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import Stage
 from pointillist.nn import Condition
-from pointillist.ordering import PixelOrder
+from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.engines import (
     ENGINES,
     WHOLE_IMAGE_ENGINES,
@@ -28,6 +28,7 @@ from pointillist.sampling.engines import (
     resolve_engine,
     sample_stage,
 )
+from pointillist.sampling.state import OnRow, SamplingState
 from pointillist.system.hardware import single_threaded
 
 __all__ = [
@@ -45,7 +46,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Site:
-    """A sub-pixel: the place in the image and the channel."""
+    """A sub-pixel: its pixel position (row and column) and its channel."""
 
     row: int
     column: int
@@ -53,19 +54,15 @@ class Site:
 
 
 ChooseLevel = Callable[[Site, Float[Tensor, "b k"]], Int[Tensor, " b"]]
-OnRow = Callable[[int, Int[Tensor, "b c h w"]], None]
 
 
 @dataclass(frozen=True)
 class ObservedPixels:
-    """Sites whose levels are given: they are kept, `choose` is not asked, and they cost no nats.
-
-    Plain data, so that an engine that runs a whole stage in one call can take the same two arrays, of the sites of the
-    stage's grid (`Stage.grid` of each).
+    """Pixels whose levels are given: they are kept, `choose` is not called for them, and they cost no nats.
 
     Attributes:
         levels: int64 `[b c h w]`, read where `mask` is set.
-        mask: which sites are known, with all their channels, bool `[h w]`.
+        mask: pixel positions that are known, with all their channels, bool `[h w]`.
     """
 
     levels: Int[Tensor, "b c h w"]
@@ -76,136 +73,136 @@ def autoregressive_loop(
     model: PixelModel,
     condition: Condition,
     choose: ChooseLevel,
-    batch: int,
-    height: int,
-    width: int,
-    engine: str = "auto",
-    on_row: OnRow | None = None,
+    shape: tuple[int, int, int],
+    config: SamplingConfig | None = None,
+    *,
     known: ObservedPixels | None = None,
-    order: PixelOrder | None = None,
-    threads: int | None = None,
+    on_row: OnRow | None = None,
     outputs: Float[Tensor, "n p h2 w2"] | None = None,
 ) -> Int[Tensor, "b c h w"]:
-    """Walk all sites, stage by stage, and return the levels that were chosen.
+    """Visit all pixels in generation order, stage by stage, and return the chosen levels.
 
-    All of it happens on the turned canvas of the order; what comes in and goes out is in the orientation of the image.
+    The loop runs in the raster frame of the order; arguments and results are in the orientation of the image.
 
     Args:
-        condition: what the images are told.
-        choose: given the site (of the image) and the log-probabilities of its levels in nats, returns a level for each
-            image.
-        engine: see `create_stepper`.
-        on_row: called after each row of a stage with the rows done (sites painted, in rows of the turned canvas) and
-            the levels so far.
-        known: sites to be kept.
-        order: one of the model's orders; None for the usual one.
-        threads: how many share the batch on `cpu`, if `choose` only draws from uniforms (`InverseCdfSampler`). None
-            for as many as torch uses.
-        outputs: filled with the network's outputs of the first `n` images at each site that is not known, row by row,
-            before `on_row` is called. It alone is on the turned canvas.
+        condition: encoded conditions of the images.
+        choose: given a sub-pixel of the image and the log-probabilities `[b k]` of its levels in nats, returns a level
+            for each image. An `InverseCdfSampler` is run by the engine itself where the engine samples whole images.
+        shape: `(batch, height, width)`.
+        config: `engine`, `order` and `threads` are used.
+        known: pixels to keep.
+        on_row: called after each row of a stage with the rows done (in rows of the raster frame) and the levels so far.
+        outputs: filled with the network's outputs of the first `n` images at each pixel that is not known, row by row,
+            before `on_row` is called. It alone is in the raster frame.
 
     Raises:
         EngineError, CausalityError: as `create_stepper`.
+        ConfigError: if the model was not trained on the order.
     """
-    engine, cores = resolve_engine(engine, model.device), torch.get_num_threads()
-    order = model.order() if order is None else order
-    condition = model.in_order(condition, order)
+    config = config or SamplingConfig()
+    config = replace(
+        config, engine=resolve_engine(config.engine, model.device), threads=config.threads or torch.get_num_threads()
+    )
+    batch, height, width = shape
+    order = model.order(config.order)
     rows, columns = order.raster_size(height, width)
     levels = torch.zeros(batch, model.image.channels, rows, columns, dtype=torch.int64)
-    done = torch.zeros(rows, columns, dtype=torch.bool)
+    mask = torch.zeros(rows, columns, dtype=torch.bool)
     if known is not None:
-        done |= order.to_raster(known.mask)
-        levels[:, :, done] = order.to_raster(known.levels)[:, :, done]
-    report = None if on_row is None else (lambda: on_row(int(done.sum()) // columns, order.from_raster(levels)))
-    chosen = lambda site, tables: choose(Site(*order.site(site.row, site.column, height, width), site.channel), tables)  # noqa: E731
-    coarse: Tensor | None = None
-    # what is computed for one site is far too small to share: with two threads, and another program busy beside it,
+        mask |= order.to_raster(known.mask)
+        levels[:, :, mask] = order.to_raster(known.levels)[:, :, mask]
+    state = SamplingState(order=order, levels=levels, known=mask, outputs=outputs, on_row=on_row)
+    condition, coarse = model.in_order(condition, order), None
+    # the work of one pixel is far too small to share: with two threads, and another program busy beside it,
     # four 8x8 images took 0.64 s instead of 0.07 s
     with torch.inference_mode(), single_threaded():
         for stage in model.stages(rows, columns):
-            if not stage.grid(done).all():
-                told = _told(stage, coarse, condition)
-                if engine in WHOLE_IMAGE_ENGINES and isinstance(choose, InverseCdfSampler):
-                    sample_stage(
-                        model, stage, told, choose, levels, done, order, engine, threads or cores, report, outputs
-                    )
-                else:
-                    walker = create_stepper(model, told, batch, rows, columns, engine, stage=stage, order=order)
-                    _walk(model, walker, chosen, ObservedPixels(levels, done), stage.step, order, report, outputs)
+            if not stage.grid(mask).all():
+                _run_stage(model, stage, _stage_condition(stage, coarse, condition), choose, state, config)
             coarse = model.canvas(stage.grid(levels).to(model.device))
     return order.from_raster(levels)
 
 
-def _told(stage: Stage, coarse: Tensor | None, condition: Condition) -> Condition:
-    """What a stage is told, made image by image: torch may round the same image otherwise in another batch."""
+def _run_stage(
+    model: PixelModel,
+    stage: Stage,
+    condition: Condition,
+    choose: ChooseLevel,
+    state: SamplingState,
+    config: SamplingConfig,
+) -> None:
+    """Sample a stage as a whole where the engine and `choose` allow it, and otherwise pixel by pixel."""
+    if config.engine in WHOLE_IMAGE_ENGINES and isinstance(choose, InverseCdfSampler):
+        sample_stage(model, stage, condition, choose, state, config)
+        return
+    batch, (rows, columns), order = len(state.levels), state.known.shape, state.order
+    stepper = create_stepper(model, condition, batch, rows, columns, config.engine, stage=stage, order=order)
+    height, width = order.raster_size(rows, columns)
+
+    def choose_in_image(site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
+        return choose(Site(*order.site(site.row, site.column, height, width), site.channel), log_probs)
+
+    _step_stage(model, stepper, choose_in_image, state, stage.step)
+
+
+def _stage_condition(stage: Stage, coarse: Tensor | None, condition: Condition) -> Condition:
+    """Build the condition of a stage image by image: torch may round the same image otherwise in another batch."""
     if coarse is None:
         return stage.condition(coarse, condition)
     return Condition.concat([stage.condition(coarse[i : i + 1], condition.image(i)) for i in range(len(coarse))])
 
 
-def _walk(
-    model: PixelModel,
-    engine: Stepper,
-    choose: ChooseLevel,
-    known: ObservedPixels,
-    step: int,
-    order: PixelOrder,
-    report: Callable[[], None] | None,
-    outputs: Float[Tensor, "n p h w"] | None,
-) -> None:
-    """One stage, on the turned canvas.
-
-    Levels are chosen where they are not known, and known afterwards: `known` is changed in place, and so are `outputs`.
-    """
+def _step_stage(model: PixelModel, stepper: Stepper, choose: ChooseLevel, state: SamplingState, step: int) -> None:
+    """Run one stage pixel by pixel, in the raster frame; `state` is filled in place."""
     values = model.level_values().detach().cpu().numpy()
-    height, width = known.mask.shape
+    height, width = state.known.shape
     for row in range(0, height, step):
-        for column in order.row(row, width)[::step]:
-            if known.mask[row, column]:
-                _keep(model, engine, values, known.levels[:, :, row, column])
+        for column in state.order.row(row, width)[::step]:
+            if state.known[row, column]:
+                _observe_pixel(model, stepper, values, state.levels[:, :, row, column])
             else:
-                here = None if outputs is None else outputs[:, :, row, column]
-                known.levels[:, :, row, column] = _choose_pixel(model, engine, values, choose, row, column, here)
-                known.mask[row, column] = True
-        if report is not None:
-            report()
+                outputs = None if state.outputs is None else state.outputs[:, :, row, column]
+                state.levels[:, :, row, column] = _choose_pixel(
+                    model, stepper, values, choose, Site(row, column, 0), outputs
+                )
+                state.known[row, column] = True
+        state.report()
 
 
-def _keep(model: PixelModel, engine: Stepper, values: np.ndarray, pixel: Int[Tensor, "b c"]) -> None:
-    """Tell the engine a pixel that is known."""
-    told = values[pixel.numpy()]  # [b, c, e]
-    for part in [told.reshape(len(pixel), -1)] if model.likelihood.coupled else told.swapaxes(0, 1):
-        engine.observe(part)
+def _observe_pixel(model: PixelModel, stepper: Stepper, values: np.ndarray, pixel: Int[Tensor, "b c"]) -> None:
+    """Pass a known pixel to the stepper."""
+    embedded = values[pixel.numpy()]  # [b, c, e]
+    for part in [embedded.reshape(len(pixel), -1)] if model.likelihood.coupled else embedded.swapaxes(0, 1):
+        stepper.observe(part)
 
 
 def _choose_pixel(
     model: PixelModel,
-    engine: Stepper,
+    stepper: Stepper,
     values: np.ndarray,
     choose: ChooseLevel,
-    row: int,
-    column: int,
+    site: Site,
     outputs: Float[Tensor, "n p"] | None = None,
 ) -> Int[Tensor, "b c"]:
-    """Ask, choose and tell, sub-pixel by sub-pixel; a likelihood that couples them is told the pixel at once."""
+    """Choose the levels of a pixel, channel by channel; a likelihood that couples channels observes them at once."""
     likelihood = model.likelihood
-    params = torch.from_numpy(engine.params())[:, :, None, None]
+    params = torch.from_numpy(stepper.params())[:, :, None, None]
     pixel = torch.zeros(len(params), model.image.channels, 1, 1, dtype=torch.int64)
     for channel in range(model.image.channels):
         if channel and not likelihood.coupled:
-            params = torch.from_numpy(engine.params())[:, :, None, None]
+            params = torch.from_numpy(stepper.params())[:, :, None, None]
         if outputs is not None:
-            share = slice(None) if likelihood.coupled else _share(likelihood.num_params, channel, model.image.channels)
-            outputs[:, share] = params[: len(outputs), share, 0, 0]
+            own = slice(None) if likelihood.coupled else _own_outputs(likelihood.num_params, channel, pixel.shape[1])
+            outputs[:, own] = params[: len(outputs), own, 0, 0]
         log_probs = likelihood.conditional(params, pixel, channel)[:, :, 0, 0]
-        pixel[:, channel, 0, 0] = choose(Site(row, column, channel), log_probs)
+        pixel[:, channel, 0, 0] = choose(replace(site, channel=channel), log_probs)
         if not likelihood.coupled:
-            engine.observe(values[pixel[:, channel, 0, 0].numpy()])
+            stepper.observe(values[pixel[:, channel, 0, 0].numpy()])
     if likelihood.coupled:
-        engine.observe(values[pixel[:, :, 0, 0].numpy()].reshape(len(pixel), -1))
+        stepper.observe(values[pixel[:, :, 0, 0].numpy()].reshape(len(pixel), -1))
     return pixel[:, :, 0, 0]
 
 
-def _share(numbers: int, channel: int, channels: int) -> slice:
-    """Which of the outputs of a pixel belong to a channel."""
-    return slice(channel * numbers // channels, (channel + 1) * numbers // channels)
+def _own_outputs(num_params: int, channel: int, channels: int) -> slice:
+    """Slice of the outputs of a pixel that belongs to a channel."""
+    return slice(channel * num_params // channels, (channel + 1) * num_params // channels)

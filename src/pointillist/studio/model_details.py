@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from pointillist.analysis.color_scales import color_scale_max
-from pointillist.analysis.receptive_field import channel_names
 from pointillist.checkpoint.files import fingerprint
-from pointillist.images import ImageSpec, dequantise
+from pointillist.images import ImageSpec, channel_names, dequantise
 from pointillist.model.config import ModelConfig
 from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.engines import resolve_engine
@@ -24,7 +23,7 @@ def model_details(model: PixelModel) -> schemas.ModelDetails:
         network=config.model_type,
         parameters=model.num_parameters,
         sha256=model_sha256(model),
-        image=image_kind(model.image, channel_names(model)),
+        image=image_kind(model.image, channel_names(model.image)),
         fixed_size=model.fixed_size,
         likelihood=model.likelihood.name,  # type: ignore[arg-type]
         mixtures=getattr(model.likelihood, "mixtures", 0),

@@ -15,6 +15,7 @@ from torch import Tensor
 from pointillist.engine.memory_check import check_memory
 from pointillist.model.inference import inference_mode
 from pointillist.sampling.api import UniformSampler
+from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.loop import ObservedPixels, autoregressive_loop
 from pointillist.studio import schemas
 from pointillist.studio.conversion import encode_each, encode_floats, encode_levels
@@ -42,8 +43,12 @@ def run_job(
     """
     model, (height, width), request = job.model, job.size, job.request
     count = len(request.samples)
-    chooser = UniformSampler(job.uniforms(), request.guidance, request.temperature, request.top_p)
-    carried = chooser.carry(job.conditions)
+    config = SamplingConfig(
+        guidance=request.guidance, temperature=request.temperature, top_p=request.top_p, engine=request.engine,
+        order=job.order.name, threads=threads,
+    )  # fmt: skip
+    chooser = UniformSampler(job.uniforms(), config)
+    carried = chooser.duplicate_for_guidance(job.conditions)
     raster_size = job.order.raster_size(height, width)
     check_memory(count * model.likelihood.num_params * height * width * 8, count, height, width)
     dtype = next(model.parameters()).dtype
@@ -53,9 +58,8 @@ def run_job(
     known = None if job.start is None else _expanded(job.start, len(carried))
     with inference_mode(model):
         levels = autoregressive_loop(
-            model, encode_each(model, carried), chooser, len(carried), height, width, request.engine,
-            on_row=batcher.on_row, known=known, order=job.order, threads=threads,
-            outputs=outputs.movedim(-1, 1),
+            model, encode_each(model, carried), chooser, (len(carried), height, width), config,
+            known=known, on_row=batcher.on_row, outputs=outputs.movedim(-1, 1),
         )[:count]  # fmt: skip
         batcher.flush(levels)
         nats = chooser.nats if known is None else _nats(job, levels)

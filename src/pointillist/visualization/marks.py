@@ -31,7 +31,8 @@ Kind = Literal[
     "dot",
     "text",
     "soft",
-    "title", "whisker",
+    "title",
+    "whisker",
 ]
 Point = tuple[float, float]
 

@@ -1,4 +1,8 @@
-"""Where everything lies in the flat array: maps, memories, conditions and constants for good, values while needed."""
+"""Allocate the buffers of a program in one flat array.
+
+Feature maps, KV caches, inputs and constants are permanent (`BufferPlan`). Values share memory by their live ranges
+(`LiveRanges`), so that it stays in the CPU cache.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +16,14 @@ from pointillist.engine.cpu.cpu_features import MAX_LANES
 from pointillist.engine.program import FeatureMap, FloatArray, Instruction, KeyValueCache, Phase, Program, Value, View
 
 Operands = list[tuple[Operand, int]]
-"""Places with their numbers of channels, one after the other."""
+"""Operands and their numbers of channels, one after the other."""
 Moment = tuple[int, int]
-"""A part of the program, and an instruction in it."""
+"""The number of a part of the program, and of an instruction in it."""
 
 
 @dataclass(frozen=True)
 class KeyValueLayout:
-    """Keys lie feature by feature, `[b, keys, sites]`, values site by site, `[b, sites, values]`."""
+    """Offsets of a KV cache: keys feature by feature, `[b, keys, sites]`, values site by site, `[b, sites, values]`."""
 
     keys: int
     values: int
@@ -28,10 +32,10 @@ class KeyValueLayout:
 
 
 class BufferPlan:
-    """The places of one program for one batch size.
+    """Assign an operand to each value of a program, for one batch size.
 
-    What is gathered, a condition or a constant is read where it lies, without a copy. A value that a map keeps is
-    computed in the map.
+    A gathered value, an input or a constant is read where it is, without a copy. A value that a map stores is computed
+    in the map.
     """
 
     def __init__(self, program: Program, batch: int) -> None:
@@ -42,35 +46,35 @@ class BufferPlan:
         widest = max((i.output.channels for part in self.parts for i in part if i.output), default=1)
         sites = program.height * program.width if program.kv_caches else 0
         self.zeros = Operand(self.add_constant(np.zeros(max(widest, sites))), 0, 0)
-        self.maps = {kept: self._allocate_map(kept) for kept in program.maps}
-        self.kv_caches = {kept: self._allocate_kv_cache(kept) for kept in program.kv_caches}
+        self.maps = {feature_map: self._allocate_map(feature_map) for feature_map in program.maps}
+        self.kv_caches = {cache: self._allocate_kv_cache(cache) for cache in program.kv_caches}
         self.inputs = {key: self._allocate_input(key) for key in program.inputs}
         self.copied: set[Value] = set()
-        """What is gathered, and copied because its readers cannot read it in pieces."""
+        """Gathered values that are copied, because a reader needs them in one piece."""
         self._operands: dict[Value, Operands] = {}
         self._alias_reads()
         self._alias_stored_values()
 
     def add_constant(self, numbers: FloatArray) -> int:
-        """The place of numbers that never change."""
+        """Allocate numbers that never change; return their offset."""
         start = self.arena.allocate(numbers.size)
         self.constants.append((start, numbers))
         return start
 
     def columns(self, scale: int) -> int:
-        """Columns of a grid."""
+        """Return the number of columns of a grid."""
         return -(-self.program.width // scale)
 
     def is_allocated(self, value: Value) -> bool:
-        """Whether it has a place already."""
+        """Return True if a value has its operand."""
         return value in self._operands
 
     def size(self, value: Value) -> int:
-        """Numbers that a value takes: for a whole row, or for a site."""
+        """Return the numbers of a value: of a whole row in the row phase, else of a site."""
         return self.batch * value.channels * (self.columns(value.scale) if value.phase == Phase.ROW else 1)
 
     def allocate(self, value: Value, start: int | None = None) -> None:
-        """Let a value lie in room of its size that is free again, or in new room."""
+        """Assign a value to free memory at an offset, or to new memory."""
         start = self.arena.allocate(self.size(value)) if start is None else start
         if value.phase == Phase.ROW:
             self.assign(value, Operand(start, self.columns(value.scale) * value.channels, value.channels))
@@ -78,20 +82,20 @@ class BufferPlan:
             self.assign(value, Operand(start, value.channels, 0))
 
     def offset(self, value: Value) -> int:
-        """Where a value begins."""
+        """Return the offset of a value."""
         return self._operands[value][0][0].start
 
     def assign(self, value: Value, operand: Operand) -> None:
-        """Let a value lie at a place."""
+        """Assign a value to an operand."""
         self._operands[value] = [(operand, value.channels)]
 
     def operand(self, view: View) -> Operand:
-        """Where a view is read and written."""
+        """Return the operand of a view that is in one piece."""
         ((operand, _),) = self.operands(view)
         return operand
 
     def operands(self, view: View) -> Operands:
-        """Where the channels of a view lie: in one piece, or in several where they are gathered."""
+        """Return the operands of a view: one, or several where it is gathered."""
         found: Operands = []
         offset, end = 0, view.start + view.channels
         for operand, size in self._operands[view.value]:
@@ -101,27 +105,35 @@ class BufferPlan:
             offset += size
         return found
 
-    def map_operand(self, kept: FeatureMap, row: int, column: int, step: int = 1) -> Operand:
-        """A neighbour's place in a map, for sites that are `step` columns of the map apart."""
-        line = self._line(kept)
-        ring = Ring(kept.scale, row, kept.up + 1, self.batch * line)
-        return Operand(self.maps[kept] + (kept.left + column) * kept.channels, line, step * kept.channels, ring)
+    def map_operand(self, feature_map: FeatureMap, row: int, column: int, step: int = 1) -> Operand:
+        """Return the operand of a neighbour in a map, for sites that are `step` columns of the map apart."""
+        line = self._line(feature_map)
+        ring = Ring(feature_map.scale, row, feature_map.up + 1, self.batch * line)
+        return Operand(
+            self.maps[feature_map] + (feature_map.left + column) * feature_map.channels,
+            line,
+            step * feature_map.channels,
+            ring,
+        )
 
     def gather_operands(self, instruction: Instruction) -> Operands:
-        """The taps of a gather, neighbours joined."""
-        kept = instruction.map
-        assert kept is not None
+        """Return the operands of the taps of a gather, with adjacent taps joined."""
+        feature_map = instruction.map
+        assert feature_map is not None
         runs: list[list[int]] = []
         for row, column in instruction.taps:
             if runs and runs[-1][0] == row and runs[-1][1] + runs[-1][2] == column:
                 runs[-1][2] += 1
             else:
                 runs.append([row, column, 1])
-        step = instruction.scale // kept.scale
-        return [(self.map_operand(kept, row, column, step), count * kept.channels) for row, column, count in runs]
+        step = instruction.scale // feature_map.scale
+        return [
+            (self.map_operand(feature_map, row, column, step), count * feature_map.channels)
+            for row, column, count in runs
+        ]
 
     def _alias_reads(self) -> None:
-        """Gathers, conditions and constants; but a gather from several places only if matrix products alone read it."""
+        """Alias gathers, inputs and constants; a gather in several pieces only if matrix products alone read it."""
         readers: dict[Value, list[tuple[Instruction, View]]] = defaultdict(list)
         for instruction in (i for part in self.parts for i in part):
             for view in instruction.inputs:
@@ -144,12 +156,12 @@ class BufferPlan:
 
     def _alias_stored_values(self) -> None:
         for instruction in (i for part in self.parts for i in part if i.opcode == "STORE"):
-            (view,), kept = instruction.inputs, instruction.map
-            if kept is not None and view.is_whole and not self.is_allocated(view.value):
-                self.assign(view.value, self.map_operand(kept, 0, 0))
+            (view,), feature_map = instruction.inputs, instruction.map
+            if feature_map is not None and view.is_whole and not self.is_allocated(view.value):
+                self.assign(view.value, self.map_operand(feature_map, 0, 0))
 
     def _input_operand(self, instruction: Instruction) -> Operand:
-        """A vector, or the row of a map that belongs to the row at hand."""
+        """Return the operand of a vector, or of the current row of a map."""
         condition, start = self.program.inputs[instruction.key], self.inputs[instruction.key]
         if condition.kind == "vector":
             return Operand(start, condition.channels, 0)
@@ -161,33 +173,40 @@ class BufferPlan:
         sites = 1 if condition.kind == "vector" else self.program.height * self.program.width
         return self.arena.allocate(self.batch * sites * condition.channels)
 
-    def _line(self, kept: FeatureMap) -> int:
-        return (kept.left + self.columns(kept.scale) + kept.right) * kept.channels
+    def _line(self, feature_map: FeatureMap) -> int:
+        return (feature_map.left + self.columns(feature_map.scale) + feature_map.right) * feature_map.channels
 
-    def _allocate_map(self, kept: FeatureMap) -> int:
-        start = self.arena.allocate((kept.up + 1) * self.batch * self._line(kept))
-        if kept.initial_above is not None or kept.initial_left is not None:
-            shape = (kept.up + 1, self.batch, self._line(kept) // kept.channels, kept.channels)
+    def _allocate_map(self, feature_map: FeatureMap) -> int:
+        start = self.arena.allocate((feature_map.up + 1) * self.batch * self._line(feature_map))
+        if feature_map.initial_above is not None or feature_map.initial_left is not None:
+            shape = (
+                feature_map.up + 1,
+                self.batch,
+                self._line(feature_map) // feature_map.channels,
+                feature_map.channels,
+            )
             filled = np.zeros(shape, self.program.dtype)
-            if kept.initial_left is not None:
-                filled[:, :, : kept.left] = kept.initial_left
-            if kept.initial_above is not None:
-                filled[:, :, kept.left : kept.left + self.columns(kept.scale)] = kept.initial_above
+            if feature_map.initial_left is not None:
+                filled[:, :, : feature_map.left] = feature_map.initial_left
+            if feature_map.initial_above is not None:
+                filled[:, :, feature_map.left : feature_map.left + self.columns(feature_map.scale)] = (
+                    feature_map.initial_above
+                )
             self.constants.append((start, filled))
         return start
 
-    def _allocate_kv_cache(self, kept: KeyValueCache) -> KeyValueLayout:
-        sites = -(-kept.length // MAX_LANES) * MAX_LANES
-        keys = self.arena.allocate(self.batch * kept.key_channels * sites)
-        values = self.arena.allocate(self.batch * kept.length * (kept.channels - kept.key_channels))
+    def _allocate_kv_cache(self, cache: KeyValueCache) -> KeyValueLayout:
+        sites = -(-cache.length // MAX_LANES) * MAX_LANES
+        keys = self.arena.allocate(self.batch * cache.key_channels * sites)
+        values = self.arena.allocate(self.batch * cache.length * (cache.channels - cache.key_channels))
         return KeyValueLayout(keys, values, sites)
 
 
 class LiveRanges:
-    """Gives each value room before it is first made, and takes it back after its last use.
+    """Allocate each value before its first use, and free it after its last use.
 
-    What crosses from one part of the program to another keeps its room for good: a part is run at many columns, and
-    may be run again at one, before the next part.
+    A value that is live across parts of the program is never freed: a part runs at many columns, and may run again at
+    one before the next part.
     """
 
     def __init__(self, buffers: BufferPlan) -> None:
@@ -204,7 +223,7 @@ class LiveRanges:
         self._last[buffers.program.params.value] = (len(buffers.parts), 0)
 
     def begin(self, instruction: Instruction) -> None:
-        """Before an instruction: room for what it makes."""
+        """Allocate the output of an instruction that is about to run."""
         if instruction.output is None or self.buffers.is_allocated(instruction.output.value):
             return
         value = instruction.output.value
@@ -213,7 +232,7 @@ class LiveRanges:
         self._lent.add(value)
 
     def end(self, instruction: Instruction, moment: Moment) -> None:
-        """After it: back comes what nobody reads any more."""
+        """Free the values whose last use is this instruction."""
         for value in {view.value for view in instruction.views} & self._lent:
             if self._last[value] == moment and self._first[value] == moment[0]:
                 self._free[self.buffers.size(value)].append(self.buffers.offset(value))

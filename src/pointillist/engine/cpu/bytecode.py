@@ -1,7 +1,7 @@
-"""The flat form of a program: what the machine runs. Integers in rows, and no objects.
+"""Bytecode: the flat form of a program that the virtual machine runs. Rows of integers, without objects.
 
-A row of the table is an instruction over places in one flat array of numbers. An operand has a place and two strides:
-one for each of the two loops around the innermost one. `*_COLUMN` is added for every column of the grid.
+A row is an instruction over operands in one flat array of numbers. An operand has an offset and two strides, one for
+each of the two loops around the innermost loop. `*_COLUMN` is added for every column of the grid.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ A, B, C = 21, 22, 23
 D = 27
 FIRST, LAST, PARITY = 24, 25, 26
 """The rows of the image at which it runs; PARITY is 0 for even rows, 1 for odd ones, `ANY_PARITY` for both."""
-FIELDS = 32  # whole lines of cache
+FIELDS = 32  # whole cache lines
 
 EVERY_ROW, ANY_PARITY = 2**62, -1
 
 
 class Code(IntEnum):
-    """What a row does. Below `PRODUCT`: a function of `elementwise`."""
+    """Operation of a row. Codes below `PRODUCT` are functions of `elementwise`."""
 
     PRODUCT = 100
     UPSAMPLE = 101
@@ -41,12 +41,12 @@ class Code(IntEnum):
     ATTEND = 104
     CROSS_ATTEND = 105
     DRAW_OPERANDS = 106
-    """Only holds operands, which the draw uses."""
+    """No operation: holds the operands of the draw."""
 
 
 @dataclass(frozen=True)
 class Ring:
-    """A place that changes from row to row: slot `(row // scale + offset) % slots`, each of `size` numbers."""
+    """An offset that changes with the row: slot `(row // scale + offset) % slots`, each of `size` numbers."""
 
     scale: int
     offset: int
@@ -56,7 +56,7 @@ class Ring:
 
 @dataclass(frozen=True)
 class Operand:
-    """Where the channels of a value lie: the first image and column, and the distance to the next of each."""
+    """Address of the channels of a value: offset of the first image and column, and the stride of each."""
 
     start: int
     image_stride: int
@@ -64,18 +64,18 @@ class Operand:
     ring: Ring | None = None
 
     def narrow(self, channels: int) -> Operand:
-        """From a later channel on."""
+        """Return the operand from a later channel on."""
         return replace(self, start=self.start + channels)
 
 
 class Arena:
-    """Hands out places in the flat array, each at the start of a vector."""
+    """Allocate offsets in the flat array, each at the start of a vector."""
 
     def __init__(self) -> None:
         self.size = 0
 
     def allocate(self, count: int) -> int:
-        """The place of so many numbers."""
+        """Return the offset of so many numbers."""
         start = self.size
         self.size += -(-count // MAX_LANES) * MAX_LANES
         return start
@@ -83,17 +83,17 @@ class Arena:
 
 @dataclass(frozen=True)
 class Bytecode:
-    """A program for one batch size, apart from its matrices (`packing`).
+    """A program compiled for one batch size, without its matrices (`weight_packing`).
 
     Attributes:
-        code: a row for each instruction, `[rows, FIELDS]`.
-        patches: `[patches, 7]`: row of the table, field, start, and the four numbers of a `Ring`.
-        parts: first and last row of each part, `[3 + num_sub_steps, 2]`: once, row, the sub-steps, after the draw.
-        draw: the row that holds, as Y, the canvas and, as X, the parameters of the site at hand.
-        numbers: how many numbers the flat array has.
-        constants: what the array holds before the first row, with the place where it begins; all else is zero.
-        givens: where each condition begins, `[b, channels]` or `[b, height, width, channels]`.
-        snake: whether odd rows are walked from right to left.
+        code: one row per instruction, `[rows, FIELDS]`.
+        patches: `[patches, 7]`: row of the code, field, offset, and the four numbers of a `Ring`.
+        parts: first and last row of each part, `[3 + sub-steps, 2]`: per image, per row, the sub-steps, after the draw.
+        draw_row: the row whose Y is the canvas and whose X are the parameters of the current site.
+        size: numbers in the flat array.
+        constants: initial contents of the array, with their offsets; everything else is zero.
+        inputs: offset of each condition, `[b, channels]` or `[b, height, width, channels]`.
+        s_curve: True if odd rows run from right to left.
     """
 
     batch: int
@@ -107,7 +107,7 @@ class Bytecode:
     s_curve: bool
 
     def initial_memory(self, dtype: np.dtype[Any], conditions: Mapping[str, FloatArray]) -> FloatArray:
-        """The flat array as it is before the first row."""
+        """Allocate the flat array, with its contents before the first row."""
         array = aligned(self.size, dtype)
         known = [(self.inputs[key], numbers) for key, numbers in conditions.items()]
         for start, numbers in (*self.constants, *known):
@@ -116,7 +116,7 @@ class Bytecode:
 
 
 def aligned(size: int, dtype: np.dtype[Any]) -> FloatArray:
-    """Zeros that begin at a multiple of 64 bytes, and a vector more than asked for: the last one may be read whole."""
+    """Allocate zeros at a multiple of 64 bytes, with a spare vector, because the last one may be read whole."""
     spare = 64 // dtype.itemsize
     array: FloatArray = np.zeros(size + 2 * spare, dtype)
     first = -array.ctypes.data // dtype.itemsize % spare

@@ -1,4 +1,4 @@
-"""What the processor at hand can hold in its vector registers: how wide a vector is, how many rows a tile has."""
+"""Detect CPU features: SIMD width, rows of a GEMM tile, and cache size."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from llvmlite import binding
 from numba.core import config
 
 PANEL = 4
-"""Vectors side by side in a tile of a matrix product; weights are packed in panels of so many."""
+"""Vectors side by side in a tile of a matrix product. Weights are packed in panels of so many vectors."""
 
 
 def _features() -> set[str]:
-    """The instruction sets that numba compiles for; `NUMBA_CPU_NAME` and `NUMBA_CPU_FEATURES` replace the host's."""
+    """Return the instruction sets that numba compiles for; its environment variables override the host's."""
     if config.CPU_FEATURES is not None:
         return {name[1:] for name in config.CPU_FEATURES.split(",") if name.startswith("+")}
     if config.CPU_NAME is not None and config.CPU_NAME != "host":
@@ -21,9 +21,10 @@ def _features() -> set[str]:
 
 
 def _shape() -> tuple[int, tuple[int, ...]]:
-    """Bytes of a vector, and how many rows a tile may have.
+    """Return the bytes of a vector, and the possible numbers of rows of a tile.
 
-    The most that leave registers for a row of weights and an input, and few others: each is compiled.
+    The largest number leaves registers for a row of weights and an input. There are few others, because each is
+    compiled.
     """
     features = _features()
     if "avx512f" in features:
@@ -34,7 +35,7 @@ def _shape() -> tuple[int, tuple[int, ...]]:
 
 
 def _cache_bytes() -> int:
-    """The cache that a core has for itself, of the second level; 1 MiB where the system does not tell."""
+    """Return the size of a core's second-level cache; 1 MiB where the system does not report it."""
     try:
         size = Path("/sys/devices/system/cpu/cpu0/cache/index2/size").read_text().strip()
         return int(size.removesuffix("K")) * 1024
@@ -48,5 +49,5 @@ MAX_LANES = VECTOR_BYTES // 4
 
 
 def lanes(itemsize: int) -> int:
-    """Numbers in a vector."""
+    """Return the numbers in a vector."""
     return VECTOR_BYTES // itemsize

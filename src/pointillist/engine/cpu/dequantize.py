@@ -1,4 +1,4 @@
-"""From fewer bytes to floats: a strip of a packed matrix, which stays in the nearest cache while it is multiplied."""
+"""Dequantize a strip of a packed matrix, which stays in the first-level cache while it is multiplied."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from pointillist.engine.cpu.simd import I64, Vectors
 from pointillist.engine.cpu.weight_formats import WeightFormat
 
 STRIP = 64
-"""Rows of a panel that are unpacked at once."""
+"""Rows of a panel that are dequantized at once."""
 
 
 @intrinsic
 def unpack(
     typing: Any, weight_format: Any, s: Any, y: Any, w: Any, w0: Any, w_first: Any, rows: Any, vectors: Any, scales: Any
 ) -> Any:
-    """`s[y:]` = so many rows of a panel, as floats.
+    """Dequantize rows of a panel: `s[y:]` = `rows` rows, as floats.
 
-    The panel begins at `w[w0]`, with `w_first` small numbers before the row that is wanted first; `scales` is the place
-    in `s` of the scales of its columns.
+    The panel begins at `w[w0]`, with `w_first` small numbers before the first row to read. `scales` is the offset in
+    `s` of the scales of its columns.
     """
     size = types.intp
     signature = types.void(size, s, size, w, size, size, size, size, size)
@@ -52,7 +52,7 @@ def unpack(
 def _rows(
     vec: Vectors, kind: WeightFormat, vectors: int, to: Any, panel: Any, first: Any, rows: Any, scale: Any
 ) -> None:
-    """The loop for a kind of weight_format and so many vectors a row."""
+    """Emit the loop for a weight format and a number of vectors a row."""
     build, bits = vec.builder, 8 if kind == WeightFormat.INT8 else 16
     small = build.gep(build.bitcast(panel, ir.IntType(bits).as_pointer()), [first])
     scales = [vec.load(build.gep(scale, [I64(v * vec.lanes)])) for v in range(vectors)] if bits == 8 else []

@@ -1,4 +1,4 @@
-"""Functions that treat each number alone: y[i] = f(x[i], z[i]). A new one is an entry in `FUNCTIONS`."""
+"""Elementwise functions: y[i] = f(x[i], z[i]). A new one is an entry in `FUNCTIONS`."""
 
 from __future__ import annotations
 
@@ -58,16 +58,16 @@ TAKES_TWO = {"ADD", "MULTIPLY", "GATE"}
 
 @intrinsic
 def apply(typing: Any, code: Any, array: Any, y: Any, x: Any, z: Any, count: Any) -> Any:
-    """`array[y:y+count] = f(array[x:x+count], array[z:z+count])` with f = `FUNCTIONS[code]`.
+    """Compute `array[y:y+count] = f(array[x:x+count], array[z:z+count])` with f = `FUNCTIONS[code]`.
 
-    y may be x or z itself; else they do not overlap. What a function of one argument is given as z is not read.
+    y may equal x or z; otherwise they do not overlap. A function of one argument does not read z.
     """
     size = types.intp
     signature = types.void(size, array, size, size, size, size)
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data = context.make_array(signature.args[1])(context, builder, arguments[1]).data
-        places = [builder.gep(data, [at]) for at in arguments[2:5]]
+        pointers = [builder.gep(data, [at]) for at in arguments[2:5]]
         vec = Vectors(builder, signature.args[1].dtype)
         end = builder.append_basic_block("done")
         choice = builder.switch(arguments[0], end)
@@ -75,15 +75,15 @@ def apply(typing: Any, code: Any, array: Any, y: Any, x: Any, z: Any, count: Any
             block = builder.append_basic_block(name.lower())
             choice.add_case(ir.Constant(I64, number), block)
             builder.position_at_end(block)
-            _loop(vec, name, places, arguments[5], end)
+            _loop(vec, name, pointers, arguments[5], end)
         builder.position_at_end(end)
         return context.get_dummy_value()
 
     return signature, emit
 
 
-def _loop(vec: Vectors, name: str, places: list[Any], count: Any, end: Any) -> None:
-    """A vector at a time; of the last one, what is wanted."""
+def _loop(vec: Vectors, name: str, pointers: list[Any], count: Any, end: Any) -> None:
+    """Emit a loop over vectors, with a masked store of the last one."""
     build = vec.builder
     before, loop = build.block, build.append_basic_block("vectors")
     whole, rest = build.append_basic_block("whole"), build.append_basic_block("rest")
@@ -91,7 +91,7 @@ def _loop(vec: Vectors, name: str, places: list[Any], count: Any, end: Any) -> N
     build.position_at_end(loop)
     i = build.phi(I64)
     i.add_incoming(I64(0), before)
-    y, x, z = (build.gep(place, [i]) for place in places)
+    y, x, z = (build.gep(pointer, [i]) for pointer in pointers)
     result = FUNCTIONS[name](vec, vec.load(x), vec.load(z) if name in TAKES_TWO else None)
     following = build.add(i, I64(vec.lanes))
     build.cbranch(build.icmp_signed("<=", following, count), whole, rest)

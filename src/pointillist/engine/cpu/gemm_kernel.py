@@ -1,8 +1,8 @@
-"""The inner loop of every matrix product: a tile of a few rows and up to four vectors, kept in registers.
+"""GEMM micro-kernel: a tile of a few rows and up to four vectors, kept in registers.
 
     y[r] = z[r] + sum over k of x[r, k] w[k],   k upwards, one multiply-add after the other
 
-The order of the sum is the same for every tile, so a result does not depend on how many rows are computed together.
+The order of the sum is the same for every tile, so a result does not depend on the number of rows computed together.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pointillist.engine.cpu.simd import I64, Vectors
 
 @dataclass
 class Tile:
-    """The addresses and strides of one call, as values of the code that is emitted."""
+    """The addresses and strides of one call, as values of the emitted code."""
 
     x: Any
     x_row: Any
@@ -33,10 +33,10 @@ class Tile:
     depth: Any
     """Terms of the sum, at least one."""
     last: Any
-    """How many lanes of the last vector are wanted."""
+    """Lanes of the last vector that are stored."""
 
     def emit(self, vec: Vectors, rows: int, vectors: int) -> None:
-        """The loop for this many rows and vectors."""
+        """Emit the loop for this many rows and vectors."""
         build, block = vec.builder, range(rows)
         sums = [[vec.load(at) for at in _across(vec, self.z, self.z_row, r, vectors)] for r in block]
         inputs = [build.gep(self.x, [build.mul(self.x_row, I64(r))]) for r in block]
@@ -65,7 +65,7 @@ class Tile:
 
 
 def _across(vec: Vectors, start: Any, stride: Any, row: Any, vectors: int) -> list[Any]:
-    """The addresses of the vectors of a row."""
+    """Return the addresses of the vectors of a row."""
     build = vec.builder
     first = build.gep(start, [build.mul(stride, I64(row) if isinstance(row, int) else row)])
     return [build.gep(first, [I64(v * vec.lanes)]) for v in range(vectors)]
@@ -82,9 +82,9 @@ def tile(
     typing: Any, x: Any, x0: Any, x_row: Any, w: Any, w0: Any, w_row: Any, y: Any, y_row: Any, z: Any, z_row: Any,
     depth: Any, rows: Any, vectors: Any, last: Any,
 ) -> Any:  # fmt: skip
-    """One tile; `x0`, `y` and `z` are places in the array `x`, `w0` one in the array `w`.
+    """Compute one tile; `x0`, `y` and `z` are offsets in the array `x`, `w0` is one in the array `w`.
 
-    `rows` is one of `TILE_ROWS`, `vectors` 1 to `PANEL`, and `last` says how many lanes of the last vector are wanted.
+    `rows` is one of `TILE_ROWS`, `vectors` 1 to `PANEL`, and `last` the lanes of the last vector that are stored.
     """
     size = types.intp
     sizes = [size, size]

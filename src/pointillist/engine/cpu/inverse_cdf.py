@@ -1,7 +1,8 @@
-"""Draws: from parameters to a level, by inverting the cumulative distribution, in float64.
+"""Inverse-CDF sampling: from parameters to a level, in float64.
 
-What `likelihoods.py` says of one sub-pixel, and `sampling.py` of guidance, temperature and top-p, for one image at a
-time. Where nothing bends the probabilities, a mixture is inverted by bisection; else all levels are tabulated.
+This is `distributions/likelihoods.py` and `distributions/sampling_transforms.py` for one sub-pixel of one image.
+Without guidance, temperature and top-p a mixture is inverted by bisection; otherwise the probabilities of all levels
+are computed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pointillist.engine.cpu.softmax import exp_and_sum, largest
 
 Array = Any  # numba finds the types
 
-# `spec`: what is drawn
+# `spec`: the distribution
 KIND, LEVELS, CHANNELS, MIXTURES, GUIDED, TRANSFORMED = range(6)
 BERNOULLI, CATEGORICAL, MIXTURE = range(3)
 # `transform`: what is done to the probabilities
@@ -26,7 +27,7 @@ GUIDANCE, TEMPERATURE, TOP_P = range(3)
 
 @inner
 def level_log_probs(s: Array, p: int, channel: int, before: Array, spec: Array, parts: Array, log_probs: Array) -> None:
-    """Log-probabilities of all levels of a channel, whose parameters begin at p, given the channels before it."""
+    """Compute log-probabilities of all levels of a channel, given the channels before it; its parameters begin at p."""
     levels = spec[LEVELS]
     if spec[KIND] == BERNOULLI:
         logit = float(s[p + channel])
@@ -42,7 +43,7 @@ def level_log_probs(s: Array, p: int, channel: int, before: Array, spec: Array, 
 
 @inner
 def highest(log_probs: Array, count: int) -> Any:
-    """The largest number."""
+    """Return the largest number."""
     best = log_probs[0]
     for k in range(1, count):
         best = max(best, log_probs[k])
@@ -64,7 +65,7 @@ def log_softmax(log_probs: Array, count: int) -> None:
 def apply_guidance_temperature_top_p(
     conditional: Array, unconditional: Array, guided: bool, transform: Array, count: int, order: Array, kept: Array
 ) -> None:
-    """Guidance, temperature and top-p, in this order, on the log-probabilities `conditional`."""
+    """Apply guidance, temperature and top-p, in this order, to the log-probabilities `conditional`."""
     if guided:
         for k in range(count):
             conditional[k] = unconditional[k] + transform[GUIDANCE] * (conditional[k] - unconditional[k])
@@ -95,7 +96,7 @@ def apply_guidance_temperature_top_p(
 
 @inner
 def argsort_descending(log_probs: Array, count: int, order: Array, spare: Array) -> None:
-    """The levels in falling order of their probability, equal ones as they come: a merge sort."""
+    """Sort levels by falling probability, stable: a merge sort."""
     for k in range(count):
         order[k] = k
     width = 1
@@ -117,7 +118,7 @@ def argsort_descending(log_probs: Array, count: int, order: Array, spare: Array)
 
 @inner
 def softmax(s: Array, x: int, count: int, scratch: Array) -> None:
-    """Probabilities times their sum in the first row of the scratch; in the second, that sum and the largest number."""
+    """Write unnormalised probabilities to row 0 of the scratch, their sum and the largest logit to row 1."""
     best = float(largest(s, x, count))
     scratch[1, 1] = best
     scratch[1, 0] = exp_and_sum(scratch[0], 0, s, x, count, best, 1.0)
@@ -125,7 +126,7 @@ def softmax(s: Array, x: int, count: int, scratch: Array) -> None:
 
 @inner
 def pick(probabilities: Array, count: int, total: float, uniform: float) -> int:
-    """The first level whose cumulative probability exceeds the uniform's share of the total."""
+    """Return the first level whose cumulative probability exceeds the uniform times the total."""
     running, last, share = 0.0, 0, uniform * total
     for k in range(count):
         running += probabilities[k]
@@ -141,7 +142,7 @@ def draw(
     s: Array, p: int, unconditional: int, channel: int, before: Array, uniform: float, spec: Array, transform: Array,
     scratch: Array, order: Array,
 ) -> int:  # fmt: skip
-    """A level of a channel of one image; `unconditional` is where the parameters without label are."""
+    """Draw a level of a channel of one image; `unconditional` is the offset of the unconditional parameters."""
     levels = spec[LEVELS]
     if spec[TRANSFORMED]:
         level_log_probs(s, p, channel, before, spec, scratch[2:], scratch[0])
@@ -167,7 +168,7 @@ def draw(
 
 @inner
 def log_prob(s: Array, p: int, channel: int, before: Array, level: int, spec: Array, scratch: Array) -> Any:
-    """Log-probability of a level, just drawn, under the model as it is, in nats."""
+    """Return the log-probability of a level, just drawn, under the model without transforms, in nats."""
     if spec[KIND] == BERNOULLI:
         logit = float(s[p + channel])
         return log_sigmoid(logit if level else -logit)

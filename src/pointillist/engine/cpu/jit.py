@@ -1,8 +1,8 @@
-"""Compiling, once for all models, and keeping what was compiled on disk.
+"""Compile with numba, once for all models, and cache the machine code on disk.
 
-numba looks at the file of a function only to tell whether what it kept is stale, not at the files of the functions that
-are called. So each state of this package's source has a folder of its own. A folder that cannot be written or read is
-a sentence in the log, not an error: then the machine is compiled again in every process.
+numba checks the file of a function for changes, but not the files of the functions that it calls. So each state of this
+package's source has its own cache folder. A folder that cannot be written or read gives a warning in the log, not an
+error: then every process compiles again.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from pointillist.engine.cpu.numba_linking import link_only
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 LONGEST_WAIT = 300
-"""Seconds to wait for another process that compiles; then it is compiled here, and not kept."""
+"""Seconds to wait for another process that compiles. After that, compile here, without a cache."""
 _log = logging.getLogger(__name__)
 
 
 def inner(function: FunctionT) -> FunctionT:
-    """Compile a function that only compiled functions call, and that makes no arrays."""
-    plain = inspect.unwrap(function)  # without what checks types in tests
+    """Compile a function that only compiled functions call, and that allocates no arrays."""
+    plain = inspect.unwrap(function)  # without the type checks of tests
     compiled: FunctionT = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)(plain)
     return compiled
 
 
 def entry(typed_by: int) -> Callable[[FunctionT], FunctionT]:
-    """Compile, when first called, a function that Python calls; it runs without holding Python's lock.
+    """Compile, at its first call, a function that Python calls. It runs without the global interpreter lock.
 
     Args:
         typed_by: see `CachedJit`.
@@ -53,7 +53,7 @@ def entry(typed_by: int) -> Callable[[FunctionT], FunctionT]:
 
 
 def cache_folder() -> Path:
-    """Where compiled code is kept: in `NUMBA_CACHE_DIR` or the user's cache, for this source and this numba."""
+    """Return the folder of compiled code: in `NUMBA_CACHE_DIR` or the user's cache, for this source and this numba."""
     user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     if os.name == "nt":
         user = Path(os.environ.get("LOCALAPPDATA") or Path.home())
@@ -67,8 +67,8 @@ class CachedJit:
     """A function that is compiled, or read from disk, at its first call.
 
     Args:
-        function: what to compile.
-        typed_by: which argument is an array of the precision that it is compiled for.
+        function: the function to compile.
+        typed_by: index of the argument whose dtype is the precision to compile for.
     """
 
     def __init__(self, function: Callable[..., Any], typed_by: int) -> None:
@@ -91,13 +91,13 @@ class CachedJit:
         except Exception as error:
             if not self._kept:
                 raise
-            self._compile_again(error)  # whatever is wrong with files, this helps, or the error is raised once more
+            self._compile_again(error)  # helps against damaged files, or raises the error again
             result = self._compiled(*arguments)
         self._ready.add(number)
         return result
 
     def _alone(self) -> AbstractContextManager[Any]:
-        """While one process compiles, others that were started at the same time wait, and read what it has kept."""
+        """Let one process compile, while others that start at the same time wait and then read its cache."""
         if not self._kept:
             return nullcontext()
         folder = cache_folder()
@@ -123,19 +123,19 @@ def _kept_on_disk(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @functools.cache
 def announce() -> None:
-    """Say, once, that the machine is compiled."""
+    """Log, once, that the virtual machine is being compiled."""
     _log.warning("Compiling once, which takes some seconds: the CPU engine is kept in %s.", cache_folder())
 
 
 class _Announcement(event.Listener):  # type: ignore[misc]  # numba is not annotated
-    """Says that the machine is compiled, the first time that any of it is."""
+    """Announce the first compilation of any function of this package."""
 
     def on_start(self, event: Any) -> None:
         if event.data["dispatcher"].py_func.__module__.startswith(__package__):
             announce()
 
     def on_end(self, event: Any) -> None:
-        """Nothing to say."""
+        """Ignore the end."""
 
 
 event.register("numba:compile", _Announcement())

@@ -1,4 +1,4 @@
-"""From a program to a table: every instruction becomes a few rows, with the places of its operands."""
+"""Lower a program to bytecode: every instruction becomes a few rows, with the addresses of its operands."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _OPERANDS = (bc.Y, bc.X, bc.Z)
 
 
 def lowers(*opcodes: str) -> Callable[[LoweringT], LoweringT]:
-    """Register how these opcodes are lowered."""
+    """Register the lowering rule of these opcodes."""
 
     def register(lowering: LoweringT) -> LoweringT:
         LOWERINGS.update(dict.fromkeys(opcodes, lowering))
@@ -35,7 +35,10 @@ def lowers(*opcodes: str) -> Callable[[LoweringT], LoweringT]:
 
 
 class BytecodeCompiler:
-    """Writes the table of a program."""
+    """Compile a program to bytecode for one batch size.
+
+    bytecode = BytecodeCompiler(program, batch=4, packing=Packing(program)).compile()
+    """
 
     def __init__(self, program: Program, batch: int, packing: Packing) -> None:
         self.program, self.batch, self.packing = program, batch, packing
@@ -43,12 +46,16 @@ class BytecodeCompiler:
         self.rows: list[dict[int, int]] = []
         self.patches: list[list[int]] = []
         self.whole_row = False
-        """Whether the rows being written run over a whole row of the image."""
+        """True while the rows being emitted run over a whole row of the image."""
         self.once = False
-        """Whether they run before the first row."""
+        """True while they run before the first row."""
 
     def compile(self) -> Bytecode:
-        """All parts, one after the other."""
+        """Lower all parts, one after the other.
+
+        Raises:
+            EngineError: if an opcode has no lowering rule.
+        """
         live_ranges = LiveRanges(self.buffers)
         parts: list[tuple[int, int]] = []
         for number, part in enumerate(self.buffers.parts):
@@ -73,7 +80,7 @@ class BytecodeCompiler:
         )  # fmt: skip
 
     def row(self, instruction: Instruction, code: int, operands: dict[int, Operand], **fields: int) -> dict[int, int]:
-        """Write a row for an instruction; return it, for what is special to it."""
+        """Emit a row for an instruction; return it, so that special fields can be set."""
         scale = instruction.scale
         row = {bc.CODE: code, bc.MASK: scale - 1, bc.SHIFT: scale.bit_length() - 1}
         row |= {bc.FIRST: 0 if self.once else instruction.first_row, bc.LAST: bc.EVERY_ROW}
@@ -88,7 +95,7 @@ class BytecodeCompiler:
         return row
 
     def patch(self, field: int, operand: Operand) -> None:
-        """Note that a field of the row to come changes with the row of the image."""
+        """Note that a field of the next row changes with the row of the image."""
         ring = operand.ring
         if ring is not None and ring.slots > 1:
             numbers = (operand.start, ring.scale, ring.offset, ring.slots, ring.size)
@@ -97,7 +104,7 @@ class BytecodeCompiler:
     def elementwise(
         self, instruction: Instruction, name: str, out: Operand, *inputs: Operand, count: int
     ) -> dict[int, int]:
-        """`out = f(inputs)`, for all images (and columns) in as few and as long loops as their places allow."""
+        """Emit `out = f(inputs)`, for all images (and columns) in as few loops as the strides allow."""
         operands = (out, *inputs)
         outer, inner = self.batch, self.buffers.columns(instruction.scale) if self.whole_row else 1
         steps = [[operand.image_stride, operand.column_stride] for operand in operands]
@@ -112,7 +119,7 @@ class BytecodeCompiler:
     def product(
         self, instruction: Instruction, out: Operand, x: Operand, start: Operand, w: Packed, k: int, n: int
     ) -> None:
-        """`out = start + x @ matrix`; images and columns are the rows of one product where their places allow."""
+        """Emit `out = start + x @ matrix`; images and columns are rows of one product where the strides allow."""
         operands = (out, x, start)
         outer, inner = self.batch, self.buffers.columns(instruction.scale) if self.whole_row else 1
         steps = [[operand.image_stride, operand.column_stride] for operand in operands]
@@ -129,7 +136,7 @@ class BytecodeCompiler:
 
     @cached_property
     def _scratch(self) -> int:
-        """Where strips of matrices are unpacked, each for as long as it is multiplied."""
+        """Offset of the scratch memory where strips of matrices are dequantized."""
         return self.buffers.arena.allocate(STRIP * PANEL * MAX_LANES)
 
     @staticmethod
@@ -140,7 +147,7 @@ class BytecodeCompiler:
         return row
 
     def _draw_row(self) -> int:
-        """The row that tells the draw where the canvas and the parameters are."""
+        """Emit the row that holds the addresses of canvas and parameters; return its index."""
         canvas, params = self.buffers.map_operand(self.program.canvas, 0, 0), self.buffers.operand(self.program.params)
         self.whole_row = False
         for field, operand in ((bc.Y, canvas), (bc.X, params)):
@@ -152,6 +159,6 @@ class BytecodeCompiler:
         return len(self.rows) - 1
 
     def kv_cache(self, instruction: Instruction) -> KeyValueCache:
-        """The memory that an instruction reads or fills."""
+        """Return the KV cache of an instruction."""
         assert isinstance(instruction.map, KeyValueCache)
         return instruction.map

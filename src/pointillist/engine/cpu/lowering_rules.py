@@ -1,4 +1,4 @@
-"""How each opcode is lowered. One small function each; the meaning of an opcode is in `engine/opcodes`."""
+"""Lowering rules, one small function per opcode. The meaning of an opcode is in `engine/opcodes`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _with_constant(compiler: BytecodeCompiler, instruction: Instruction) -> None
 
 @lowers("LINEAR")
 def _linear(compiler: BytecodeCompiler, instruction: Instruction) -> None:
-    """One product for each piece of the input; the first starts from what is added, the others from the one before."""
+    """Emit a product per piece of the input; each starts from the one before, the first from the start."""
     view, *start = instruction.inputs
     matrix, *bias = instruction.constants
     out, n = compiler.buffers.operand(_output(instruction)), _output(instruction).channels
@@ -49,12 +49,12 @@ def _linear(compiler: BytecodeCompiler, instruction: Instruction) -> None:
 
 @lowers("INPUT", "CONSTANT")
 def _aliased(compiler: BytecodeCompiler, instruction: Instruction) -> None:
-    """It is read where it lies."""
+    """Emit nothing: the value is read where it is."""
 
 
 @lowers("GATHER")
 def _gather(compiler: BytecodeCompiler, instruction: Instruction) -> None:
-    """Copied only where a reader cannot read it in pieces."""
+    """Copy only where a reader needs the value in one piece."""
     if _output(instruction).value not in compiler.buffers.copied:
         return
     out = compiler.buffers.operand(_output(instruction))
@@ -65,9 +65,9 @@ def _gather(compiler: BytecodeCompiler, instruction: Instruction) -> None:
 
 @lowers("STORE")
 def _store(compiler: BytecodeCompiler, instruction: Instruction) -> None:
-    (view,), kept = instruction.inputs, instruction.map
-    assert kept is not None
-    operand, target = compiler.buffers.operand(view), compiler.buffers.map_operand(kept, 0, 0)
+    (view,), feature_map = instruction.inputs, instruction.map
+    assert feature_map is not None
+    operand, target = compiler.buffers.operand(view), compiler.buffers.map_operand(feature_map, 0, 0)
     if operand != target:
         compiler.elementwise(instruction, "COPY", target, operand, count=view.channels)
 
@@ -84,10 +84,10 @@ def _shift_down(compiler: BytecodeCompiler, instruction: Instruction) -> None:
 
 @lowers("UPSAMPLE")
 def _upsample(compiler: BytecodeCompiler, instruction: Instruction) -> None:
-    """The input is the first quarter at the coarse site; A tells how far the quarter of the row is from it."""
-    kept, out = instruction.map, _output(instruction)
-    assert kept is not None
-    operands = {bc.Y: compiler.buffers.operand(out), bc.X: compiler.buffers.map_operand(kept, 0, 0)}
+    """X is the first quarter at the coarse site; A is the distance to the quarters of the current row."""
+    feature_map, out = instruction.map, _output(instruction)
+    assert feature_map is not None
+    operands = {bc.Y: compiler.buffers.operand(out), bc.X: compiler.buffers.map_operand(feature_map, 0, 0)}
     compiler.patches.append([len(compiler.rows), bc.A, 0, instruction.scale, 0, 2, 2 * out.channels])
     inner = compiler.buffers.columns(instruction.scale) if compiler.whole_row else 1
     compiler.row(instruction, Code.UPSAMPLE, operands, N=out.channels, OUTER=compiler.batch, INNER=inner)
@@ -95,8 +95,8 @@ def _upsample(compiler: BytecodeCompiler, instruction: Instruction) -> None:
 
 @lowers("SCAN")
 def _scan(compiler: BytecodeCompiler, instruction: Instruction) -> None:
-    """Scratch holds the gates of all images, then their memories."""
-    matrix, hidden, memory = instruction.constants
+    """Scratch memory holds the gates of all images, then their cell states."""
+    matrix, hidden, cell_state = instruction.constants
     d = hidden.size
     ((_, side),) = instruction.taps
     operand, constant = compiler.buffers.operand, compiler.program.constant
@@ -105,7 +105,7 @@ def _scan(compiler: BytecodeCompiler, instruction: Instruction) -> None:
         instruction, Code.SCAN, operands,
         OUTER=compiler.batch, INNER=compiler.buffers.columns(1), N=d, K=d, W=compiler.packing.place(matrix, 0, d).start,
         A=compiler.buffers.arena.allocate(compiler.batch * 5 * d),
-        B=compiler.buffers.add_constant(constant(hidden)), C=compiler.buffers.add_constant(constant(memory)),
+        B=compiler.buffers.add_constant(constant(hidden)), C=compiler.buffers.add_constant(constant(cell_state)),
         Z=int(side > 0),
     )  # fmt: skip
 
@@ -113,19 +113,19 @@ def _scan(compiler: BytecodeCompiler, instruction: Instruction) -> None:
 @lowers("STORE_KV")
 def _store_kv(compiler: BytecodeCompiler, instruction: Instruction) -> None:
     cache = compiler.kv_cache(instruction)
-    kept = compiler.buffers.kv_caches[cache]
+    layout = compiler.buffers.kv_caches[cache]
     compiler.row(
         instruction, Code.STORE_KV, {bc.X: compiler.buffers.operand(instruction.inputs[0])},
         OUTER=compiler.batch, N=cache.channels - cache.key_channels, K=cache.key_channels,
-        Y=kept.keys, Y_OUTER=cache.key_channels * kept.sites, Y_INNER=kept.sites,
-        Z=kept.values, Z_OUTER=cache.length * (cache.channels - cache.key_channels),
+        Y=layout.keys, Y_OUTER=cache.key_channels * layout.sites, Y_INNER=layout.sites,
+        Z=layout.values, Z_OUTER=cache.length * (cache.channels - cache.key_channels),
     )  # fmt: skip
 
 
 @lowers("ATTEND")
 def _attend(compiler: BytecodeCompiler, instruction: Instruction) -> None:
     cache = compiler.kv_cache(instruction)
-    kept = compiler.buffers.kv_caches[cache]
+    layout = compiler.buffers.kv_caches[cache]
     values = cache.channels - cache.key_channels
     operands = {
         bc.Y: compiler.buffers.operand(_output(instruction)),
@@ -135,15 +135,15 @@ def _attend(compiler: BytecodeCompiler, instruction: Instruction) -> None:
         instruction, Code.ATTEND, operands,
         OUTER=compiler.batch, INNER=_output(instruction).channels // cache.value_width,
         N=cache.value_width, K=cache.key_width,
-        Z=kept.keys + instruction.head * cache.key_width * kept.sites, Z_OUTER=cache.key_channels * kept.sites,
-        Z_INNER=kept.sites, A=kept.values + instruction.head * cache.value_width, B=cache.length * values, C=values,
-        W=compiler.buffers.arena.allocate(kept.sites), Z_COLUMN=compiler.buffers.zeros.start,
+        Z=layout.keys + instruction.head * cache.key_width * layout.sites, Z_OUTER=cache.key_channels * layout.sites,
+        Z_INNER=layout.sites, A=layout.values + instruction.head * cache.value_width, B=cache.length * values, C=values,
+        W=compiler.buffers.arena.allocate(layout.sites), Z_COLUMN=compiler.buffers.zeros.start,
     )  # fmt: skip
 
 
 @lowers("CROSS_ATTEND")
 def _cross_attend(compiler: BytecodeCompiler, instruction: Instruction) -> None:
-    """The tokens of an image lie together: biases, keys feature by feature, values token by token."""
+    """The tokens of an image are packed as biases, keys feature by feature, values token by token."""
     cache, (query, tokens) = compiler.kv_cache(instruction), instruction.inputs
     base, count = compiler.buffers.operand(tokens), cache.length
     values = base.start + count * (1 + cache.key_channels)

@@ -1,6 +1,6 @@
-"""Draws from a discretised logistic mixture: `likelihoods.DiscretizedLogisticMixture`, for one sub-pixel.
+"""Sample a discretised logistic mixture: `likelihoods.DiscretizedLogisticMixture`, for one sub-pixel, in float64.
 
-`parts` holds what is known of the components of the sub-pixel at hand: log-weights, means and inverse scales.
+`parts` holds the components of the current sub-pixel: log-weights, means and inverse scales (Salimans et al. 2017).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pointillist.engine.cpu.jit import inner
 
 Array = Any  # numba finds the types
 
-_LEVELS, _CHANNELS, _MIXTURES = 1, 2, 3  # of `spec`, see draw.py
+_LEVELS, _CHANNELS, _MIXTURES = 1, 2, 3  # of `spec`, see inverse_cdf.py
 WEIGHTS, MEANS, INVERSES = range(3)
 """Rows of `parts`."""
 MIN_LOG_SCALE = -7.0  # as in likelihoods.py
@@ -20,13 +20,13 @@ MIN_LOG_SCALE = -7.0  # as in likelihoods.py
 
 @inner
 def log_sigmoid(x: float) -> float:
-    """log(1 / (1 + e^-x)), for any x."""
+    """Return log(1 / (1 + e^-x)), for any x."""
     return -math.log1p(math.exp(-x)) if x >= 0 else x - math.log1p(math.exp(x))
 
 
 @inner
 def sigmoid(x: float) -> float:
-    """1 / (1 + e^-x), for any x."""
+    """Return 1 / (1 + e^-x), for any x."""
     if x >= 0:
         return 1.0 / (1.0 + math.exp(-x))
     power = math.exp(x)
@@ -35,7 +35,7 @@ def sigmoid(x: float) -> float:
 
 @inner
 def prepare(s: Array, p: int, channel: int, before: Array, spec: Array, parts: Array) -> None:
-    """Fill in the parts of a channel, given the channels before it."""
+    """Compute the parts of a channel, given the channels before it."""
     mixtures = spec[_MIXTURES]
     best = -math.inf
     for m in range(mixtures):
@@ -56,7 +56,7 @@ def prepare(s: Array, p: int, channel: int, before: Array, spec: Array, parts: A
 
 @inner
 def _shape(s: Array, p: int, channel: int, before: Array, spec: Array, m: int) -> tuple[float, float]:
-    """Mean, shifted by the channels before it, and inverse scale of a component."""
+    """Return the mean, shifted by the channels before it, and the inverse scale of a component."""
     mixtures, channels = spec[_MIXTURES], spec[_CHANNELS]
     mean = float(s[p + mixtures * (1 + channel) + m])
     log_scale = max(float(s[p + mixtures * (1 + channels + channel) + m]), MIN_LOG_SCALE)
@@ -73,7 +73,7 @@ def _scaled(level: int, spec: Array) -> Any:
 
 @inner
 def _component(level: int, mean: float, inverse: float, spec: Array) -> float:
-    """Log-probability of a level under one component; the edge levels own the tails."""
+    """Return the log-probability of a level under one component; the edge levels take the tails."""
     distance = (_scaled(level, spec) - mean) * inverse
     half = inverse / (spec[_LEVELS] - 1)
     if level == 0:
@@ -85,7 +85,7 @@ def _component(level: int, mean: float, inverse: float, spec: Array) -> float:
 
 @inner
 def mixture_log_prob(level: int, spec: Array, parts: Array) -> float:
-    """Log-probability of one level, in nats."""
+    """Return the log-probability of one level, in nats."""
     best, total = -math.inf, 0.0
     for m in range(spec[_MIXTURES]):
         term = parts[WEIGHTS, m] + _component(level, parts[MEANS, m], parts[INVERSES, m], spec)
@@ -98,14 +98,14 @@ def mixture_log_prob(level: int, spec: Array, parts: Array) -> float:
 
 @inner
 def mixture_log_probs(spec: Array, parts: Array, log_probs: Array) -> None:
-    """Log-probabilities of all levels."""
+    """Compute the log-probabilities of all levels."""
     for level in range(spec[_LEVELS]):
         log_probs[level] = mixture_log_prob(level, spec, parts)
 
 
 @inner
 def invert(spec: Array, parts: Array, uniform: float) -> int:
-    """The first level whose cumulative probability exceeds the uniform, by bisection."""
+    """Return the first level whose cumulative probability exceeds the uniform, by bisection."""
     low, high = 0, spec[_LEVELS] - 1
     bin_width = 1.0 / (spec[_LEVELS] - 1)
     while low < high:

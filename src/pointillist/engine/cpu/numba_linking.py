@@ -1,9 +1,9 @@
-"""Functions that only compiled functions call are linked into them, not made into machine code of their own.
+"""Link inner functions into their callers, instead of compiling each to machine code of its own.
 
-numba optimises every function and turns it into machine code as if Python called it, and does it all once more in each
-function that calls it: of the seconds that the machine takes to compile, two fifths are for code that nobody runs. Here
-the code of an inner function stays as it came from numba, and is optimised where it is linked in. This reaches into
-numba; releases that nobody has tried it with compile as they always do.
+numba optimises every function and compiles it to machine code as if Python called it, and does so once more in each
+function that calls it. Two fifths of the compile time of the virtual machine go to code that never runs. Here the code
+of an inner function stays as numba made it, and is optimised where it is linked. This reaches into numba's internals;
+with an untested release of numba everything compiles as usual.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from numba.core.codegen import CPUCodeLibrary, JITCPUCodegen
 
 Method = Callable[..., None]
 TRIED = ((0, 64), (0, 68))
-"""The first and the last release of numba."""
+"""The first and the last tested release of numba."""
 _ONE = Lock()
 
 
 def known_numba(version: str = numba.__version__) -> bool:
-    """Whether this is a release in which functions can be linked only."""
+    """Return True for a tested release of numba."""
     release = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     return TRIED[0] <= release <= TRIED[1]
 
 
 @contextmanager
 def link_only(entry: str) -> Iterator[None]:
-    """While it is open, this thread makes machine code of the function called `entry` only.
+    """Compile only the function called `entry` to machine code in this thread, within the block.
 
-    Another one that wants the same waits; functions that other threads compile are left alone.
+    Another thread that enters the block waits. Functions that other threads compile are not affected.
     """
     if not known_numba():
         yield
@@ -47,7 +47,7 @@ def link_only(entry: str) -> Iterator[None]:
 
 
 def _for_entry(entry: str, thread: int, optimise: Method, finish: Method, set_env: Method) -> tuple[Method, ...]:
-    """The same three methods, which in a thread do nothing for functions that are not the entry."""
+    """Return the three methods, changed to skip functions other than the entry in this thread."""
 
     def inner(self: Any) -> bool:
         return get_ident() == thread and self.name != entry
@@ -63,7 +63,7 @@ def _for_entry(entry: str, thread: int, optimise: Method, finish: Method, set_en
             finish(self)
 
     def set_known(self: Any, name: str, environment: Any) -> None:
-        # what is only linked has no place for it, and no errors to tell
+        # a linked function has no such variable, and reports no errors
         if self._engine.get_global_value_address(name):
             set_env(self, name, environment)
 

@@ -1,6 +1,6 @@
-"""Compiling beside other work: a command that will paint opens its model and encodes its prompts meanwhile.
+"""Compile in the background, while a command that will sample opens its model and encodes its prompts.
 
-Another process does it. A thread would share Python's lock, and hold up what it should not.
+Another process does it. A thread would hold the global interpreter lock, and delay the command.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from pointillist.engine.recording import record
 
 
 def precompile_in_background() -> None:
-    """Start to compile what paints images, unless it is kept on disk. Who paints before it is done waits for it."""
-    if any(cache_folder().rglob("sample_loop.sample_images-*.nbi")):  # the index that numba keeps of the function
+    """Start to compile the sampler, unless it is cached. A caller that samples before the end waits for it."""
+    if any(cache_folder().rglob("sample_loop.sample_images-*.nbi")):  # numba's index of the function
         return
     announce()
     nowhere = subprocess.DEVNULL
-    with suppress(OSError):  # then it is compiled where an image is painted
+    with suppress(OSError):  # then the sampler compiles it
         subprocess.Popen([sys.executable, "-m", __name__], stdin=nowhere, stdout=nowhere, stderr=nowhere)
 
 
 def sample_one_pixel() -> None:
-    """Paint the smallest image there is."""
+    """Sample the smallest image there is."""
     black = torch.zeros(2, 1, 1, 1)
     program = record(
         lambda canvas, ctx: torch.conv2d(ctx.window("left", canvas, up=0, left=1, right=-1), black),

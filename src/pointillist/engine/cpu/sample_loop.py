@@ -1,4 +1,4 @@
-"""Entries into compiled code: a whole image in one call, or one part of a program at one site."""
+"""Entry points of compiled code: a whole image in one call, or one part of a program at one site."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pointillist.engine.cpu.vm import NONE, begin_row, execute
 Array = Any  # numba finds the types
 
 STOP, DONE = 0, 1
-"""Of `signal`: set to stop before the next site; rows that are finished."""
+"""Indices of `signal`: set STOP to stop before the next site; DONE counts finished rows."""
 
 
 @entry(typed_by=4)
@@ -22,7 +22,7 @@ def run_part(
     code: Array, patches: Array, first: int, last: int, s: Array, weights: Array, row: int, column: int, width: int,
     begin: bool,
 ) -> None:  # fmt: skip
-    """Run rows of the table, after the places of a new row of the image are put in."""
+    """Run rows of the code, after the addresses of a new row of the image are patched in."""
     if begin:
         begin_row(code, patches, row)
     execute(code, first, last, s, weights, row, column, width)
@@ -30,10 +30,10 @@ def run_part(
 
 @inner
 def draw_channel(
-    s: Array, line: Array, row: int, column: int, channel: int, spec: Array, transform: Array, levels: Array, known: Array,
-    uniforms: Array, nats: Array, scratch: Array, order: Array,
+    s: Array, line: Array, row: int, column: int, channel: int, spec: Array, transform: Array, levels: Array,
+    known: Array, uniforms: Array, nats: Array, scratch: Array, order: Array,
 ) -> None:  # fmt: skip
-    """Draw a channel of every image, or keep what is known of it, and add up its log-probability."""
+    """Draw a channel of every image, or keep its known level, and add its log-probability."""
     images = levels.shape[0]
     for b in range(images):
         p = line[bc.X] + column * line[bc.X_COLUMN] + b * line[bc.X_OUTER]
@@ -66,19 +66,19 @@ def sample_images(
     values: Array, levels: Array, known: Array, uniforms: Array, nats: Array, params: Array, signal: Array,
     s_curve: bool,
 ) -> None:  # fmt: skip
-    """Whole images.
+    """Sample whole images.
 
     Args:
-        code, patches, parts, drawn: of a `Table`.
+        code, patches, parts, draw_row: of a `Bytecode`.
         s, weights: its flat array, and its matrices.
-        spec, transform: what is drawn, and what is done to the probabilities; see draw.py.
-        values: what each level is on the canvas, `[levels, canvas_width]`.
-        levels: `[b, c, h, w]`, filled; where `known` (of the same shape) is set, they are kept, and cost no nats.
+        spec, transform: distribution, and guidance, temperature and top-p; see `inverse_cdf.py`.
+        values: canvas values of each level, `[levels, canvas_width]`.
+        levels: `[b, c, h, w]`, filled; where `known` (of the same shape) is set, they are kept, and add no nats.
         uniforms: in [0, 1), `[b, c, h, w]`.
-        nats: log-likelihood of each image, to which is added.
+        nats: log-likelihood of each image, to which the draws add.
         params: `[b, h, w, p]`, filled with the parameters, or empty.
         signal: STOP and DONE.
-        snake: whether odd rows are walked from right to left.
+        s_curve: True if odd rows run from right to left.
     """
     _, channels, height, width = levels.shape
     line = code[draw_row]

@@ -1,4 +1,4 @@
-"""Whole images in compiled code: a batch shared out over threads, with progress, and stopped within a site."""
+"""Sample whole images in compiled code: a batch is split over threads, with progress and interruption."""
 
 from __future__ import annotations
 
@@ -27,14 +27,15 @@ POLL_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class DrawSpec:
-    """What is drawn at a site.
+    """The distribution at a site, and the sampling transforms.
 
     Attributes:
         kind: `bernoulli`, `categorical` or `mixture`.
-        values: what each level is written as on the canvas, `[levels, e]`.
+        values: canvas values of each level, `[levels, e]`.
         channels: of a pixel.
         mixtures: components of a mixture.
-        guided: whether every image is carried twice, told and, in the second half of the batch, untold.
+        guidance, temperature, top_p: see `sampling.sample`.
+        guided: True if the batch holds every image twice, conditional and, in the second half, unconditional.
     """
 
     kind: str
@@ -47,19 +48,21 @@ class DrawSpec:
     guided: bool = False
 
     def settings(self) -> tuple[IntArray, NDArray[np.float64]]:
-        """As the machine takes them: `how` and `bend`."""
+        """Return the settings as the virtual machine takes them: `spec` and `transform`."""
         transformed = self.guided or self.temperature != 1 or self.top_p < 1
         spec = [KINDS[self.kind], len(self.values), self.channels, self.mixtures, self.guided, transformed]
         return np.array(spec, np.int64), np.array([self.guidance, self.temperature, self.top_p], np.float64)
 
 
 class CpuSampler:
-    """A program ready to paint batches.
+    """A program ready to sample batches on the CPU.
+
+        CpuSampler(program, DrawSpec("bernoulli", values, channels=1), threads=2).sample(batch)
 
     Args:
-        program: what `record` returned.
-        draw: how levels are drawn from its parameters.
-        inputs: conditions by key, for the whole engine batch; the default is what was seen when recording.
+        program: the program, from `record`.
+        draw: the distribution that its parameters give.
+        inputs: conditions by key, for the whole batch; the default is the tensor seen while recording.
         threads: how many share a batch.
     """
 
@@ -71,7 +74,16 @@ class CpuSampler:
         self._bytecodes: dict[int, Bytecode] = {}
 
     def sample(self, batch: SampleBatch, on_row: Callable[[int], None] | None = None) -> None:
-        """Fill in what is not known. An exception, also of `on_row` (called with the rows done), stops all threads."""
+        """Fill in the unknown sub-pixels of a batch.
+
+        Args:
+            batch: images, filled in place.
+            on_row: called with the number of finished rows. An exception stops all threads.
+
+        Raises:
+            EngineError: if the memory does not suffice, or an input does not fit.
+            ValueError: if an array of the batch has another shape.
+        """
         batch.check(self.program.params.channels)
         count, copies = len(batch.levels), 2 if self.draw.guided else 1
         edges = np.linspace(0, count, min(self.threads, count) + 1).astype(int).tolist()
@@ -84,7 +96,7 @@ class CpuSampler:
             self.program.width,
         )
         inputs = prepare_inputs(self.program, copies * count, self.inputs)
-        weights = self._packing.array  # laid out here, once, and not by each thread
+        weights = self._packing.array  # packed here once, not in each thread
         signals = [np.zeros(2, np.int64) for _ in slices]
         with ThreadPoolExecutor(len(slices)) as pool:
             try:
@@ -100,7 +112,7 @@ class CpuSampler:
                     signal[STOP] = 1
 
     def _watch(self, jobs: list[Any], signals: list[IntArray], on_row: Callable[[int], None] | None) -> None:
-        """Wait; Python's lock is free, so that an interrupt arrives, and rows are reported as they are finished."""
+        """Wait without the global interpreter lock, so that an interrupt arrives, and report finished rows."""
         reported, pending = 0, set(jobs)
         while pending:
             done, pending = wait(pending, timeout=POLL_SECONDS)
@@ -117,7 +129,7 @@ class CpuSampler:
         return self._bytecodes[batch]
 
     def _slice_inputs(self, inputs: dict[str, FloatArray], part: slice, count: int) -> dict[str, FloatArray]:
-        """The conditions of a slice of the images, and of their untold twins."""
+        """Return the inputs of a slice of the images, and of their unconditional copies."""
         unconditional = slice(count + part.start, count + part.stop)
         parts = (part, unconditional) if self.draw.guided else (part,)
         return {key: np.concatenate([array[p] for p in parts]) for key, array in inputs.items()}

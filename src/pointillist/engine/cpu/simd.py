@@ -1,9 +1,8 @@
-"""Vector code, emitted in LLVM's intermediate language: what the kernels are written with.
+"""SIMD operations, emitted as LLVM intermediate representation. The kernels are written with them.
 
-numba leaves it to LLVM to find vectors in a loop. It finds none in a loop that calls `tanh`, and keeps no block of a
-matrix product in registers. So the few inner loops are written with vectors outright. Every lane, also of the last,
-partly filled vector of a row, goes through the same operations: what a number becomes does not depend on where in a
-batch it stands.
+numba leaves it to LLVM to vectorise a loop. LLVM does not vectorise a loop that calls `tanh`, and keeps no block of a
+matrix product in registers. So the few inner loops use vectors explicitly. Every lane, also of the last, partly filled
+vector of a row, goes through the same operations: a result does not depend on the position in a batch.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ _TANH_Q = (1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03, 4.8
 
 
 class Vectors:
-    """Emits operations on vectors of one type.
+    """Emit operations on vectors of one type.
 
     Args:
-        builder: where the code goes.
+        builder: the LLVM builder.
         number: numba's float32 or float64.
     """
 
@@ -46,13 +45,13 @@ class Vectors:
         self._fma = cgutils.get_or_insert_function(builder.module, ir.FunctionType(self.type, [self.type] * 3), name)
 
     def constant(self, value: float) -> Any:
-        """A number in every lane."""
+        """Emit a constant in every lane."""
         if not self.double:
             value = struct.unpack("f", struct.pack("f", value))[0]
         return ir.Constant(self.type, [value] * self.lanes)
 
     def splat(self, value: Any) -> Any:
-        """One number, in every lane."""
+        """Emit one number in every lane."""
         nothing = ir.Constant(ir.VectorType(value.type, self.lanes), ir.Undefined)
         first = self.builder.insert_element(nothing, value, I32(0))
         return self.builder.shuffle_vector(
@@ -60,15 +59,15 @@ class Vectors:
         )
 
     def load(self, pointer: Any) -> Any:
-        """The numbers from a place on, wherever it lies."""
+        """Emit a load from an address, aligned or not."""
         return self.builder.load(self.builder.bitcast(pointer, self.type.as_pointer()), align=self.element_size)
 
     def load_int8(self, pointer: Any) -> Any:
-        """Whole numbers of one byte, as numbers."""
+        """Emit a load of int8, converted to floats."""
         return self.builder.sitofp(self._small(pointer, I8), self.type)
 
     def load_bf16(self, pointer: Any) -> Any:
-        """The upper halves of float32, as numbers."""
+        """Emit a load of bf16, the upper halves of float32, converted to floats."""
         wide = ir.VectorType(I32, self.lanes)
         whole = self.builder.zext(self._small(pointer, I16), wide)
         whole = self.builder.shl(whole, ir.Constant(wide, [16] * self.lanes))
@@ -80,24 +79,24 @@ class Vectors:
         return self.builder.load(self.builder.bitcast(pointer, kind.as_pointer()), align=number.width // 8)
 
     def store(self, value: Any, pointer: Any) -> None:
-        """Write all lanes."""
+        """Emit a store of all lanes."""
         self.builder.store(value, self.builder.bitcast(pointer, self.type.as_pointer()), align=self.element_size)
 
     def store_first(self, value: Any, pointer: Any, count: Any) -> None:
-        """Write the first `count` lanes; what lies behind them is written back as it was."""
+        """Emit a store of the first `count` lanes; the others are written back unchanged."""
         self.store(self.builder.select(self.is_first(count), value, self.load(pointer)), pointer)
 
     def is_first(self, count: Any) -> Any:
-        """Whether each lane is one of the first `count`."""
+        """Emit a mask of the first `count` lanes."""
         numbers = ir.Constant(ir.VectorType(I64, self.lanes), list(range(self.lanes)))
         return self.builder.icmp_signed("<", numbers, self.splat(count))
 
     def larger(self, a: Any, b: Any) -> Any:
-        """Of single numbers, or lane by lane."""
+        """Emit the maximum of numbers, or of vectors lane by lane."""
         return self.builder.select(self.builder.fcmp_ordered(">", a, b), a, b)
 
     def across(self, x: Any, combine: Callable[[Any, Any], Any]) -> Any:
-        """All lanes combined to one number, from the first to the last."""
+        """Emit a reduction of all lanes to one number, from the first to the last."""
         result = self.builder.extract_element(x, I32(0))
         for lane in range(1, self.lanes):
             result = combine(result, self.builder.extract_element(x, I32(lane)))
@@ -109,28 +108,28 @@ class Vectors:
         return 8 if self.double else 4
 
     def fma(self, a: Any, b: Any, c: Any) -> Any:
-        """a b + c, in one rounding where the processor can."""
+        """Emit a b + c, with one rounding where the processor has fused multiply-add."""
         return self.builder.call(self._fma, [a, b, c])
 
     def polynomial(self, x: Any, coefficients: tuple[float, ...]) -> Any:
-        """By Horner's rule, the highest power first."""
+        """Emit a polynomial by Horner's rule, the highest power first."""
         result = self.constant(coefficients[0])
         for coefficient in coefficients[1:]:
             result = self.fma(result, x, self.constant(coefficient))
         return result
 
     def clamp(self, x: Any, low: float, high: float) -> Any:
-        """x within bounds; not a number stays what it is."""
+        """Emit x clamped to bounds; NaN stays NaN."""
         build, bottom, top = self.builder, self.constant(low), self.constant(high)
         x = build.select(build.fcmp_ordered("<", x, bottom), bottom, x)
         return build.select(build.fcmp_ordered(">", x, top), top, x)
 
     def exp(self, x: Any) -> Any:
-        """e^x = 2^n e^r, with n whole and |r| < ln(2) / 2, by Taylor's series; exact to rounding."""
+        """Emit e^x = 2^n e^r, with n whole and |r| < ln(2) / 2, by Taylor's series; exact to rounding."""
         build = self.builder
         limit, digits, terms = (708.0, 52, 13) if self.double else (87.0, 23, 7)
         x = self.clamp(x, -limit, limit)
-        magic = self.constant(1.5 * 2.0**digits)  # a sum with it is rounded to whole numbers, found in its last bits
+        magic = self.constant(1.5 * 2.0**digits)  # adding it rounds to whole numbers, in the last bits
         shifted = self.fma(x, self.constant(1 / math.log(2)), magic)
         n = build.fsub(shifted, magic)
         high = 0.693145751953125  # ln 2 in few bits, so that the first product is exact
@@ -142,7 +141,7 @@ class Vectors:
         return build.select(build.fcmp_unordered("uno", x, x), x, power)
 
     def tanh_parts(self, x: Any) -> tuple[Any, Any]:
-        """tanh(x) as a numerator and a denominator, so that a product of two needs one division."""
+        """Emit tanh(x) as a numerator and a denominator, so that a product of two needs one division."""
         build, one = self.builder, self.constant(1.0)
         if self.double:
             x = self.clamp(x, -30.0, 30.0)
@@ -153,10 +152,10 @@ class Vectors:
         return build.fmul(self.polynomial(square, _TANH_P), x), self.polynomial(square, _TANH_Q)
 
     def tanh(self, x: Any) -> Any:
-        """The hyperbolic tangent."""
+        """Emit the hyperbolic tangent."""
         return self.builder.fdiv(*self.tanh_parts(x))
 
     def sigmoid_parts(self, x: Any) -> tuple[Any, Any]:
-        """1 / (1 + e^-x) = (1 + tanh(x / 2)) / 2, as a numerator and a denominator."""
+        """Emit 1 / (1 + e^-x) = (1 + tanh(x / 2)) / 2, as a numerator and a denominator."""
         top, bottom = self.tanh_parts(self.builder.fmul(x, self.constant(0.5)))
         return self.builder.fmul(self.builder.fadd(top, bottom), self.constant(0.5)), bottom

@@ -1,4 +1,4 @@
-"""The heart of every softmax: the largest of many numbers, and e^x of all of them with their sum."""
+"""Kernels of softmax: the maximum of many numbers, and their exponentials with the sum."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pointillist.engine.cpu.simd import I64, Vectors
 
 @intrinsic
 def largest(typing: Any, source: Any, x: Any, count: Any) -> Any:
-    """The largest of `source[x:x+count]`, of which there is at least one."""
+    """Return the maximum of `source[x:x+count]`, which has at least one number."""
     signature = source.dtype(source, types.intp, types.intp)
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -35,9 +35,10 @@ def largest(typing: Any, source: Any, x: Any, count: Any) -> Any:
 
 @intrinsic
 def exp_and_sum(typing: Any, out: Any, y: Any, source: Any, x: Any, count: Any, shift: Any, scale: Any) -> Any:
-    """`out[y:y+count] = exp((source[x:x+count] - shift) * scale)`; returns their sum.
+    """Compute `out[y:y+count] = exp((source[x:x+count] - shift) * scale)`; return their sum.
 
-    All in the precision of `out`, which is that of `source` or finer. Up to a vector more is written behind the last.
+    The precision is that of `out`, which is that of `source` or higher. Up to a vector more is written behind the last
+    number.
     """
     size, number = types.intp, out.dtype
     signature = number(out, size, source, size, size, number, number)
@@ -63,7 +64,7 @@ def exp_and_sum(typing: Any, out: Any, y: Any, source: Any, x: Any, count: Any, 
 
 
 def _over(vec: Vectors, count: Any, begin: Any, step: Callable[[Any, Any], Any]) -> Any:
-    """Go over `count` numbers, at least one, a vector at a time, and carry a vector along."""
+    """Emit a loop over `count` numbers, at least one, a vector at a time, with a carried vector."""
     build = vec.builder
     before, loop, end = build.block, build.append_basic_block("vectors"), build.append_basic_block("done")
     build.branch(loop)

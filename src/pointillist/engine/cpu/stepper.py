@@ -1,4 +1,4 @@
-"""The CPU engine as Python sees it."""
+"""Step through an image in compiled code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,16 @@ from pointillist.engine.stepper import ProgramStepper
 
 
 class CpuStepper(ProgramStepper):
-    """The walk in compiled code, with the bits of a whole painted image."""
+    """Step through an image in compiled code, with the bits of `CpuSampler`.
+
+    Args:
+        program: the program, from `record`.
+        batch: number of images that are sampled together.
+        inputs: conditions by key; the default is the tensor seen while recording.
+
+    Raises:
+        EngineError: if the memory does not suffice, or an input does not fit.
+    """
 
     def __init__(self, program: Program, batch: int, inputs: Mapping[str, NDArray[Any]] | None = None) -> None:
         super().__init__(program, batch)
@@ -51,14 +60,14 @@ class CpuStepper(ProgramStepper):
         self._sites(start, line[bc.Y_OUTER], self.program.canvas_width)[...] = values
 
     def _sites(self, start: int, image_stride: int, channels: int) -> FloatArray:
-        """A view of the channels of a site, `[b, channels]`."""
+        """Return a view of the channels of a site, `[b, channels]`."""
         size = self._memory.itemsize
         return np.lib.stride_tricks.as_strided(
             self._memory[start:], (self.batch, channels), (image_stride * size, size)
         )
 
     def _run_part(self, part: int, column: int | None = None, *, begin: bool = False) -> None:
-        """Run a part of the table at a column, by default that of the site at hand; `begin` first puts the row in."""
+        """Run a part at a column, by default the current one; `begin` first patches the addresses of the row."""
         first, last = self.bytecode.parts[part].tolist()
         row, here, _ = self.site
         run_part(

@@ -1,4 +1,4 @@
-"""The machine: runs rows of a table over the flat array. One compiled loop for every model, shape and batch."""
+"""Virtual machine: run bytecode over the flat array. One compiled loop for every model, image size and batch size."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Array = Any  # numba finds the types
 
 
 def constant(number: int) -> Any:
-    """What a compiled function may be called with: for each number of Python numba would compile it once more."""
+    """Convert to an argument of compiled functions; numba would compile again for each Python number."""
     return np.int64(number)
 
 
@@ -30,13 +30,13 @@ ADD, MULTIPLY, TANH, SIGMOID = (constant(CODES[name]) for name in ("ADD", "MULTI
 NONE, ONE = constant(0), constant(1)
 MOST_ROWS = TILE_ROWS[0]
 FEWER_ROWS = tuple(max(n for n in TILE_ROWS if n <= max(left, 1)) for left in range(MOST_ROWS))
-"""Rows of the next tile, where so many are left."""
+"""Rows of the next tile, by the number of rows left."""
 LANES4, LANES8 = lanes(4), lanes(8)
 
 
 @inner
 def begin_row(code: Array, patches: Array, row: int) -> None:
-    """Put in the places that change from row to row, and note which instructions run."""
+    """Patch the addresses that change from row to row, and mark the instructions that run."""
     for i in range(code.shape[0]):
         line = code[i]
         runs = line[bc.PARITY] < 0 or line[bc.PARITY] == row & 1
@@ -51,9 +51,9 @@ def matrix(
     s: Array, x: int, x_row: int, weights: Array, w: int, w_row: int, y: int, y_row: int, z: int, z_row: int,
     rows: int, k: int, n: int, weight_format: int, scales: int, scratch: int,
 ) -> None:  # fmt: skip
-    """y = z + x @ matrix. `w_row` is the distance between the matrix's rows, or 0 where it is packed in panels.
+    """Compute y = z + x @ matrix. `w_row` is the distance between the matrix's rows, or 0 where it is packed in panels.
 
-    What is stored in fewer bytes is unpacked into scratch, strip by strip; the sum goes on from strip to strip.
+    A quantized matrix is dequantized into scratch, strip by strip; the sum goes on from strip to strip.
     """
     width = LANES4 if s.itemsize == 4 else LANES8
     source, longest = s if weight_format else weights, STRIP if weight_format else k
@@ -83,13 +83,13 @@ def matrix(
 
 @inner
 def product(s: Array, x: int, w: int, w_row: int, y: int, z: int, k: int, n: int) -> None:
-    """y = z + x @ matrix for one row, all of them in the flat array."""
+    """Compute y = z + x @ matrix for one row, all of them in the flat array."""
     matrix(s, x, NONE, s, w, w_row, y, NONE, z, NONE, ONE, k, n, NONE, NONE, NONE)
 
 
 @inner
 def pointwise(kind: int, s: Array, y: int, x: int, z: int, count: int) -> None:
-    """A function of `elementwise`; emitted in this place only, because it is long."""
+    """Apply a function of `elementwise`. Its code is long, and emitted here only."""
     apply(kind, s, y, x, z, count)
 
 
@@ -108,13 +108,13 @@ def upsample(s: Array, line: Array, y: int, x: int, column: int) -> None:
 
 @inner
 def scan(s: Array, weights: Array, line: Array) -> None:
-    """An LSTM along the row, from the side that Z tells (0 left, 1 right); A is scratch, B and C the first state."""
+    """Run an LSTM along the row, from the side Z (0 left, 1 right); A is scratch, B and C the initial states."""
     d, images, y, x = line[bc.N], line[bc.OUTER], line[bc.Y], line[bc.X]
     gates = line[bc.A]
-    memory = gates + images * 4 * d
+    cell = gates + images * 4 * d
     for b in range(images):
         for j in range(d):
-            s[memory + b * d + j] = s[line[bc.C] + j]
+            s[cell + b * d + j] = s[line[bc.C] + j]
     hidden, hidden_row = line[bc.B], NONE
     for i in range(line[bc.INNER]):
         column = line[bc.INNER] - 1 - i if line[bc.Z] else i
@@ -124,7 +124,7 @@ def scan(s: Array, weights: Array, line: Array) -> None:
             NONE, NONE, NONE,
         )  # fmt: skip
         for b in range(images):
-            g, kept, to = gates + b * 4 * d, memory + b * d, out + b * line[bc.Y_OUTER]
+            g, kept, to = gates + b * 4 * d, cell + b * d, out + b * line[bc.Y_OUTER]
             pointwise(SIGMOID, s, g, g, g, 3 * d)  # o, f, i
             pointwise(TANH, s, g + 3 * d, g + 3 * d, g, d)
             pointwise(MULTIPLY, s, kept, kept, g + d, d)
@@ -137,7 +137,7 @@ def scan(s: Array, weights: Array, line: Array) -> None:
 
 @inner
 def store_kv(s: Array, line: Array, x: int, site: int) -> None:
-    """Keep the keys, feature by feature, and the values of a site."""
+    """Store the keys, feature by feature, and the values of a site."""
     k, n = line[bc.K], line[bc.N]
     for b in range(line[bc.OUTER]):
         source, keys = x + b * line[bc.X_OUTER], line[bc.Y] + b * line[bc.Y_OUTER] + site
@@ -150,9 +150,9 @@ def store_kv(s: Array, line: Array, x: int, site: int) -> None:
 
 @inner
 def attend(s: Array, line: Array, y: int, x: int, sites: int) -> None:
-    """softmax(query . key / sqrt(k)) value over the sites so far; zeros where there are none.
+    """Attend to the sites so far: softmax(query . key / sqrt(k)) value; zeros where there are none.
 
-    W is scratch, Z_COLUMN a place of zeros.
+    W is scratch, Z_COLUMN the offset of zeros.
     """
     k, n, scores, zeros = line[bc.K], line[bc.N], line[bc.W], line[bc.Z_COLUMN]
     scale = s.dtype.type(1 / np.sqrt(k))
@@ -176,9 +176,9 @@ def attend(s: Array, line: Array, y: int, x: int, sites: int) -> None:
 
 @inner
 def cross_attend(s: Array, line: Array, y: int, x: int) -> None:
-    """softmax(query . key / sqrt(k) + bias) value over Z_INNER tokens, at INNER columns, for B heads.
+    """Attend to Z_INNER tokens: softmax(query . key / sqrt(k) + bias) value, at INNER columns, for B heads.
 
-    Z_COLUMN is the place of the biases, W scratch, D a place of zeros.
+    Z_COLUMN is the offset of the biases, W scratch, D the offset of zeros.
     """
     k, n, tokens, scores = line[bc.K], line[bc.N], line[bc.Z_INNER], line[bc.W]
     scale = s.dtype.type(1 / np.sqrt(k))
@@ -200,7 +200,7 @@ def cross_attend(s: Array, line: Array, y: int, x: int) -> None:
 
 @inner
 def execute(code: Array, first: int, last: int, s: Array, weights: Array, row: int, column: int, width: int) -> None:
-    """Run rows `first` to `last` of the table at a site, or, with column 0, over a whole row."""
+    """Run rows `first` to `last` of the code at a site, or, with column 0, over a whole row."""
     for i in range(first, last):
         line = code[i]
         if line[bc.ACTIVE] == 0 or column & line[bc.MASK]:
@@ -216,8 +216,8 @@ def execute(code: Array, first: int, last: int, s: Array, weights: Array, row: i
             for m in range(line[bc.OUTER]):
                 matrix(
                     s, x + m * line[bc.X_OUTER], line[bc.X_INNER], weights, line[bc.W], NONE, y + m * line[bc.Y_OUTER],
-                    line[bc.Y_INNER], z + m * line[bc.Z_OUTER], line[bc.Z_INNER], line[bc.INNER], line[bc.K], line[bc.N],
-                    line[bc.A], line[bc.B], line[bc.C],
+                    line[bc.Y_INNER], z + m * line[bc.Z_OUTER], line[bc.Z_INNER], line[bc.INNER], line[bc.K],
+                    line[bc.N], line[bc.A], line[bc.B], line[bc.C],
                 )  # fmt: skip
         elif kind < PRODUCT:
             for m in range(line[bc.OUTER]):

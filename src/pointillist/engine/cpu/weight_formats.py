@@ -1,7 +1,7 @@
-"""Matrices in fewer bytes, where that changes nothing: the values of a rounded model (`rounding.py`), found by looking.
+"""Store matrices in fewer bytes without loss, by detecting the values of a quantized model.
 
-A column of float32 is whole numbers times one scale if all its values are multiples of their greatest common divisor,
-by 127 at most; a value is a bf16 if the lower half of its bits is zero. What is neither stays float32.
+A column of float32 is int8 with one scale if all its values are multiples of their greatest common divisor, by 127 at
+most. A value is a bf16 if the lower half of its bits is zero. Any other matrix stays float32.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from pointillist.engine.program import FloatArray
 LARGEST = 127
 _DIGITS = 24
 _WIDEST = 8  # powers of two between the values of a column: more cannot be whole numbers up to 127
-_FIRST_ROWS = 16  # mostly they tell
+_FIRST_ROWS = 16  # usually enough to decide
 
 
 class WeightFormat(IntEnum):
-    """How a matrix lies in memory."""
+    """Storage format of a matrix."""
 
     FLOAT = 0
     BF16 = 1
@@ -30,7 +30,13 @@ class WeightFormat(IntEnum):
 
 @dataclass(frozen=True)
 class QuantizedMatrix:
-    """A matrix `[k, n]` as it is kept: floats, the upper halves of floats, or whole numbers with a scale a column."""
+    """A stored matrix `[k, n]`.
+
+    Attributes:
+        weight_format: its format.
+        numbers: floats, the upper halves of floats, or int8.
+        scales: of the columns, for int8.
+    """
 
     weight_format: WeightFormat
     numbers: NDArray[np.generic]
@@ -38,7 +44,7 @@ class QuantizedMatrix:
 
 
 def smallest(matrix: FloatArray) -> QuantizedMatrix:
-    """The matrix in as few bytes as give it back to the bit."""
+    """Return the matrix in the smallest format that restores it to the bit."""
     if matrix.dtype == np.float32:
         found = _whole_numbers(matrix)
         if found is not None:
@@ -50,7 +56,7 @@ def smallest(matrix: FloatArray) -> QuantizedMatrix:
 
 
 def _whole_numbers(matrix: FloatArray) -> tuple[NDArray[np.int8], FloatArray] | None:
-    """Whole numbers and the scale of each column, or None. A zero may lose its sign, which no sum can tell."""
+    """Return int8 numbers and the scale of each column, or None. A zero may lose its sign, which changes no sum."""
     for rows in (_FIRST_ROWS, len(matrix)):
         scales = _divisors(matrix[:rows])
         if scales is None:
@@ -63,7 +69,7 @@ def _whole_numbers(matrix: FloatArray) -> tuple[NDArray[np.int8], FloatArray] | 
 
 
 def _divisors(matrix: FloatArray) -> FloatArray | None:
-    """The greatest common divisor of each column, or None where it is too small."""
+    """Return the greatest common divisor of each column, or None where it is too small."""
     digits, powers = np.frexp(matrix)
     used = matrix != 0
     least = np.where(used, powers, np.iinfo(powers.dtype).max).min(axis=0)

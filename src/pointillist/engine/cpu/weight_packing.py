@@ -1,4 +1,4 @@
-"""Matrices as the tiles read them: panels of up to four vectors, one after the other, each with all its rows."""
+"""Pack matrices as the tiles read them: panels of up to four vectors, one after the other, each with all its rows."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from pointillist.engine.cpu.weight_formats import QuantizedMatrix, WeightFormat,
 from pointillist.engine.program import FloatArray, Program, WeightSlice
 
 CACHE_SHARE = 0.75
-"""Matrices that are read together, once a row or once a site, and fill more of the cache are read faster in fewer
-bytes. Below, unpacking costs what it saves."""
+"""Share of the cache above which matrices are stored in fewer bytes.
+
+It counts the matrices that are read together, once a row or once a site. Below, dequantization costs what it saves.
+"""
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,9 @@ class Packed:
     """Some rows of a matrix in the packed array.
 
     Attributes:
-        start: where they begin.
-        scales: of the columns of the matrix, if they are whole numbers.
+        start: their offset.
+        weight_format: how the numbers are stored.
+        scales: scales of the columns of an int8 matrix.
     """
 
     start: int
@@ -33,9 +36,9 @@ class Packed:
 
 
 class Packing:
-    """Collects the matrices of a program, in the order in which they are first used, so that memory is read forwards.
+    """Pack the matrices of a program in the order of their first use, so that memory is read forwards.
 
-    It does not depend on the batch, so that tables of several batch sizes share it.
+    The result does not depend on the batch size, so the bytecodes of several batch sizes share it.
     """
 
     def __init__(self, program: Program) -> None:
@@ -52,7 +55,7 @@ class Packing:
         self._array: FloatArray | None = None
 
     def place(self, block: WeightSlice, first: int, count: int) -> Packed:
-        """Where rows `first` to `first + count` of a matrix lie."""
+        """Return the position of rows `first` to `first + count` of a matrix."""
         stored = self._matrix(block)
         key = (block, first, count)
         if key not in self._offsets:
@@ -74,7 +77,7 @@ class Packing:
 
     @property
     def array(self) -> FloatArray:
-        """All of them. What is smaller than a float lies in the bits of one."""
+        """The packed array. Numbers smaller than a float lie in the bits of floats."""
         if self._array is None:
             array = aligned(self._size, self.program.dtype)
             array[: self._size] = np.concatenate([np.zeros(0, self.program.dtype), *self._parts])
@@ -84,7 +87,7 @@ class Packing:
 
 
 def panels(matrix: NDArray[Any], width: int) -> NDArray[Any]:
-    """A matrix `[k, n]`, flat; columns of zeros fill its last vector of `width` numbers."""
+    """Pack a matrix `[k, n]`, flat; columns of zeros fill its last vector of `width` numbers."""
     padded = np.pad(matrix, ((0, 0), (0, -matrix.shape[1] % width)))
     parts = np.split(padded, range(PANEL * width, padded.shape[1], PANEL * width), axis=1)
     return np.concatenate([part.reshape(-1) for part in parts])

@@ -1,7 +1,7 @@
-"""Where a program's values and maps live on a device: buffers made once, whose addresses never change.
+"""Allocate the values and feature maps of a program on a device: static buffers, whose addresses never change.
 
-Layout is `[b, column, channel]`, a row for every value, so that one site and a whole row are views of the same buffer.
-What an instruction needs to know of the row is in buffers too (`begin`), so that it may be captured and replayed.
+The layout is `[b, column, channel]`, a row for every value, so that one site and a whole row are views of one buffer.
+What an instruction needs to know of the row is in buffers too (`begin`), so that it can be captured and replayed.
 """
 
 from __future__ import annotations
@@ -19,37 +19,41 @@ from pointillist.engine.program import FeatureMap, Instruction, KeyValueCache, P
 
 
 class FeatureMapRows:
-    """The rows of a map that are still needed, `[up + 1, b, left + width + right, c]`; the last is the current one."""
+    """The rows of a feature map that are still read, `[up + 1, b, left + width + right, c]`, the current one last."""
 
-    def __init__(self, kept: FeatureMap, batch: int, width: int, like: Tensor) -> None:
-        self.kept, self.width = kept, -(-width // kept.scale)
-        self.rows = like.new_zeros(kept.up + 1, batch, kept.left + self.width + kept.right, kept.channels)
-        if kept.initial_left is not None:
-            self.rows[:, :, : kept.left] = upload(kept.initial_left, like.device)
-        if kept.initial_above is not None:
-            self.rows[:, :, kept.left : kept.left + self.width] = upload(kept.initial_above, like.device)
+    def __init__(self, feature_map: FeatureMap, batch: int, width: int, like: Tensor) -> None:
+        self.feature_map, self.width = feature_map, -(-width // feature_map.scale)
+        self.rows = like.new_zeros(
+            feature_map.up + 1, batch, feature_map.left + self.width + feature_map.right, feature_map.channels
+        )
+        if feature_map.initial_left is not None:
+            self.rows[:, :, : feature_map.left] = upload(feature_map.initial_left, like.device)
+        if feature_map.initial_above is not None:
+            self.rows[:, :, feature_map.left : feature_map.left + self.width] = upload(
+                feature_map.initial_above, like.device
+            )
 
     def at(self, dy: int, dx: int) -> Tensor:
-        """The sites that lie `(dy, dx)` from the sites of the current row, `[b, width, c]`."""
-        first = self.kept.left + dx
-        return self.rows[self.kept.up + dy][:, first : first + self.width]
+        """Return the sites at offset `(dy, dx)` from the sites of the current row, `[b, width, c]`."""
+        first = self.feature_map.left + dx
+        return self.rows[self.feature_map.up + dy][:, first : first + self.width]
 
     def runs(self, dx: int, taps: int, step: int) -> Tensor:
-        """Runs of `taps` neighbours that begin `dx` right of every `step`-th site, `[b, sites, taps * c]`; no copy."""
-        line, size = self.rows[self.kept.up], self.kept.channels
+        """Return runs of `taps` neighbours from `dx` right of every `step`-th site, `[b, sites, taps * c]`; no copy."""
+        line, size = self.rows[self.feature_map.up], self.feature_map.channels
         shape = (line.shape[0], -(-self.width // step), taps * size)
-        return line[:, self.kept.left + dx :].as_strided(shape, (line.stride(0), step * size, 1))
+        return line[:, self.feature_map.left + dx :].as_strided(shape, (line.stride(0), step * size, 1))
 
     def shift(self) -> None:
-        """The current row is complete: each row moves up by one. It stays in its place as well, to be written over."""
-        for row in range(self.kept.up):
+        """Finish the current row: each row moves up by one. The current row stays, to be overwritten."""
+        for row in range(self.feature_map.up):
             self.rows[row].copy_(self.rows[row + 1])
 
 
 class KeyValueBuffer:
-    """What a memory keeps of every site, head by head: keys `[heads, b, 1 + sites, k]` and values likewise.
+    """The buffers of a KV cache, head by head: keys `[heads, b, 1 + sites, k]` and values likewise.
 
-    The first slot holds zeros. It is what the first site attends to, which has no site before it.
+    The first slot holds zeros. The first site, which has no site before it, attends to it.
     """
 
     def __init__(self, cache: KeyValueCache, batch: int, like: Tensor) -> None:
@@ -62,9 +66,10 @@ class Buffers:
     """The buffers of one run.
 
     Attributes:
-        row: the row at hand. Only `begin` and what Python decides by it may change between two replays.
-        slots: where a memory keeps the sites of the row, `[width]`.
-        hidden: which slots a site of the row may not attend to, `[width, 1 + sites]`.
+        row: the current row. Only `begin`, and Python decisions that depend on it, may differ between two replays.
+        slots: slots of a KV cache for the sites of the row, `[width]`.
+        masked_slots: slots that a site of the row may not attend to, `[width, 1 + sites]`.
+        recurrent_maps: see the function of that name.
     """
 
     def __init__(
@@ -72,7 +77,9 @@ class Buffers:
     ) -> None:
         self.program, self.batch, self.row = program, batch, 0
         self.weights = upload(program.weights, device)
-        self.maps = {kept: FeatureMapRows(kept, batch, program.width, self.weights) for kept in program.maps}
+        self.maps = {
+            feature_map: FeatureMapRows(feature_map, batch, program.width, self.weights) for feature_map in program.maps
+        }
         self.kv_caches: dict[FeatureMap, KeyValueBuffer] = {
             m: KeyValueBuffer(m, batch, self.weights) for m in program.kv_caches
         }
@@ -90,7 +97,7 @@ class Buffers:
         self._alias_stored_values()
 
     def begin(self, row: int) -> None:
-        """Put in what changes from row to row: its conditions, and its place among all sites."""
+        """Fill in what changes from row to row: conditions, and slots of the KV caches."""
         self.row = row
         for instruction in self.program.per_row:
             if instruction.opcode == "INPUT" and row >= instruction.first_row:
@@ -103,9 +110,9 @@ class Buffers:
             self.masked_slots[:, 0] = self.slots > 1
 
     def read(self, view: View, column: int | None) -> Tensor:
-        """A view at a column, `[b, 1, c]`, or over the row, `[b, columns, c]`, where column is None.
+        """Return a view at a column, `[b, 1, c]`, or over the row, `[b, columns, c]`, where column is None.
 
-        What is the same at every site of an image has one column.
+        A value of phase IMAGE has one column.
         """
         whole = self._whole(view.value)[..., view.start : view.start + view.channels]
         if column is None or view.phase == Phase.IMAGE:
@@ -113,25 +120,25 @@ class Buffers:
         return whole[:, column // view.scale : column // view.scale + 1]
 
     def write(self, instruction: Instruction, column: int | None) -> Tensor:
-        """Where an instruction leaves its result."""
+        """Return the buffer that an instruction writes its result to."""
         if instruction.output is None:
             raise ValueError(f"{instruction.opcode} has no result")
         return self.read(instruction.output, column)
 
     def constant(self, block: WeightSlice) -> Tensor:
-        """An array from the packed weights."""
+        """Return an array of the packed weights."""
         return self.weights[block.offset : block.offset + block.size].view(block.shape)
 
     def is_set(self, value: Value) -> bool:
-        """Whether a value lies somewhere already, so that nothing computes it."""
+        """Return True if a value is an alias, so that nothing computes it."""
         return value in self._read_only
 
-    def is_computed_in_map(self, view: View, kept: FeatureMap) -> bool:
-        """Whether a view is computed in its place in a map."""
-        return self._computed_in_map.get(view.value) is kept
+    def is_computed_in_map(self, view: View, feature_map: FeatureMap) -> bool:
+        """Return True if a view is computed in the map that stores it."""
+        return self._computed_in_map.get(view.value) is feature_map
 
     def columns(self, scale: int) -> int:
-        """Columns of a grid."""
+        """Return the number of columns of a grid."""
         return -(-self.program.width // scale)
 
     def _whole(self, value: Value) -> Tensor:
@@ -141,9 +148,9 @@ class Buffers:
         return self._values[value]
 
     def _alias_reads(self) -> None:
-        """Vector conditions, constants, and runs of neighbours on the current row are read where they lie.
+        """Read vector conditions, constants, and runs of neighbours on the current row where they are.
 
-        But what is carried along a row is copied, as it is written by what is computed from it.
+        Recurrent state is copied instead, because a value computed from it overwrites it.
         """
         parts = (self.program.per_image, self.program.per_row, self.program.per_site, self.program.post_draw)
         for instruction in (i for part in parts for i in part if i.output is not None):
@@ -159,36 +166,41 @@ class Buffers:
         if instruction.opcode == "CONSTANT":
             columns = self.columns(instruction.scale)
             return self.constant(instruction.constants[0]).expand(self.batch, columns, -1)
-        kept, taps = instruction.map, [dx for _, dx in instruction.taps]
+        feature_map, taps = instruction.map, [dx for _, dx in instruction.taps]
         if (
             instruction.opcode != "GATHER"
             or instruction.phase < Phase.SITE
-            or kept is None
-            or kept in self.recurrent_maps
+            or feature_map is None
+            or feature_map in self.recurrent_maps
         ):
             return None
         if taps != list(range(taps[0], taps[0] + len(taps))):
             return None
-        return self.maps[kept].runs(taps[0], len(taps), instruction.scale // kept.scale)
+        return self.maps[feature_map].runs(taps[0], len(taps), instruction.scale // feature_map.scale)
 
     def _alias_stored_values(self) -> None:
-        """A whole value at phase PIXEL that a map keeps is computed in the map, not copied into it."""
+        """Compute each whole value of phase SITE that a map stores in the map, without a copy."""
         for store in (i for i in self.program.per_site if i.opcode == "STORE"):
-            (view,), kept = store.inputs, store.map
-            if kept is None or not view.is_whole or view.value in self._values or kept in self.recurrent_maps:
+            (view,), feature_map = store.inputs, store.map
+            if (
+                feature_map is None
+                or not view.is_whole
+                or view.value in self._values
+                or feature_map in self.recurrent_maps
+            ):
                 continue
             if view.phase == Phase.SITE:
-                self._computed_in_map[view.value] = kept
-                self._values[view.value] = self.maps[kept].at(0, 0)
+                self._computed_in_map[view.value] = feature_map
+                self._values[view.value] = self.maps[feature_map].at(0, 0)
 
 
 def recurrent_maps(program: Program) -> set[FeatureMap]:
-    """Maps that the pixel part reads before it writes them: what a recurrence takes along from site to site."""
-    stores = {i.map: place for place, i in enumerate(program.per_site) if i.opcode == "STORE"}
-    reads = [(place, i.map) for place, i in enumerate(program.per_site) if i.taps and i.map is not None]
-    return {kept for place, kept in reads if stores.get(kept, -1) > place}
+    """Return the maps that the site part reads before it writes them: the state of recurrences."""
+    stores = {i.map: index for index, i in enumerate(program.per_site) if i.opcode == "STORE"}
+    reads = [(index, i.map) for index, i in enumerate(program.per_site) if i.taps and i.map is not None]
+    return {feature_map for index, feature_map in reads if stores.get(feature_map, -1) > index}
 
 
 def upload(array: NDArray[Any], device: torch.device) -> Tensor:
-    """An array on a device, in memory of its own."""
+    """Copy an array to a device."""
     return torch.tensor(np.ascontiguousarray(array), device=device)

@@ -1,7 +1,7 @@
-"""The one part that needs a GPU: pieces of work on static buffers are captured as CUDA graphs, and replayed.
+"""Capture work on static buffers as CUDA graphs, and replay it. Only this file needs a GPU.
 
-A piece is named by a key; with the same key it must be the same work. It runs directly the first time, is captured the
-second time, and replayed from then on. Elsewhere than on a GPU it runs directly, always: the same function.
+A key names a piece of work; the same key must mean the same work. It runs directly the first time, is captured the
+second time, and replayed from then on. On other devices it always runs directly: the same function.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ import torch
 
 Work = Callable[[], None]
 Capture = Callable[[Work], Work]
-"""Does the work once, perhaps later, and returns what repeats it."""
+"""A function that captures work, perhaps does it, and returns a function that repeats it."""
 
 _ONE_CAPTURE = threading.Lock()
-"""CUDA lets a process capture one graph at a time."""
+"""A lock, because CUDA lets a process capture one graph at a time."""
 
 
 class GraphCache:
-    """Pieces of work, replayed where that can be done.
+    """Run pieces of work, replayed where possible.
 
     Args:
-        device: where the buffers are.
-        capture: how a piece is captured; None for CUDA graphs on a GPU, and not at all elsewhere.
+        device: the device of the buffers.
+        capture: captures a piece of work; None for CUDA graphs on a GPU, and for no capture elsewhere.
     """
 
     def __init__(self, device: torch.device, capture: Capture | None = None) -> None:
@@ -37,7 +37,7 @@ class GraphCache:
         self._kept: dict[Hashable, Work] = {}
 
     def run(self, key: Hashable, work: Work) -> None:
-        """Do a piece of work; call it within `here`."""
+        """Run a piece of work; call it within `active`."""
         if self._capture is None or key not in self._seen:
             self._seen.add(key)
             work()
@@ -48,7 +48,7 @@ class GraphCache:
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """Within the block torch computes without gradients, in full float32, and on the stream of the captures."""
+        """Compute without gradients, in full float32, and on the stream of the captures, within the block."""
         with torch.inference_mode(), full_float32():
             if self._stream is None:
                 yield
@@ -62,7 +62,7 @@ class GraphCache:
 
 @contextmanager
 def full_float32() -> Iterator[None]:
-    """Within the block products on a GPU are not rounded to TF32, whatever was queries of torch."""
+    """Disable TF32 products on a GPU within the block, whatever the settings of torch."""
     products = torch.backends.cuda.matmul
     name, full = ("fp32_precision", "ieee") if hasattr(products, "fp32_precision") else ("allow_tf32", False)
     before = getattr(products, name)
@@ -74,16 +74,16 @@ def full_float32() -> Iterator[None]:
 
 
 class CudaGraphs:
-    """Captures on a stream. All graphs share one pool: what they leave in it is read by themselves only."""
+    """Capture on a stream. All graphs share one memory pool, because each reads only its own results in it."""
 
-    def __init__(self, stream: Any) -> None:  # a `torch.cuda.Stream`, of which there is none to test with without a GPU
+    def __init__(self, stream: Any) -> None:  # a `torch.cuda.Stream`; tests without a GPU fake it
         self._stream = stream
         self._pool = torch.cuda.graph_pool_handle()
 
     def __call__(self, work: Work) -> Work:
-        """Capture the work; nothing is computed before the first graphs.
+        """Capture the work; nothing is computed before the first replay.
 
-        Not by `torch.cuda.graph`, which waits for the device and collects garbage before every capture.
+        `torch.cuda.graph` is not used, because it synchronises the device and collects garbage before every capture.
         """
         graph = torch.cuda.CUDAGraph()
         with _ONE_CAPTURE, torch.cuda.stream(self._stream):

@@ -1,6 +1,6 @@
-"""Each opcode in torch, over one column or a whole row. The meaning of an opcode is in `engine/opcodes`.
+"""Kernels of the opcodes in torch, over one column or a whole row. The meaning of an opcode is in `engine/opcodes`.
 
-Nothing here asks a number back from the device or decides by one, so that all of it can be captured.
+No kernel reads a number back from the device or branches on one, so that all of them can be captured.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ KERNELS: dict[str, Kernel] = {}
 
 
 def run_per_image(buffers: Buffers) -> None:
-    """Run what is computed once an image."""
+    """Run the part of the program that runs once per image."""
     for instruction in buffers.program.per_image:
         KERNELS[instruction.opcode](buffers, instruction, None)
 
@@ -27,8 +27,8 @@ def run_per_image(buffers: Buffers) -> None:
 def run_part(buffers: Buffers, part: Sequence[Instruction], row: int, column: int | None) -> None:
     """Run a part of the program in a row: at a column, or at all columns together where column is None.
 
-    What lies on a coarse grid, or is for rows of one parity, runs at its own sites only, and what belongs to a row
-    above not before there is one.
+    Instructions on a coarse grid, or for one row parity, run at their own sites only. Instructions on a row above do
+    not run before there is one.
     """
     for instruction in part:
         scale = instruction.scale
@@ -39,7 +39,7 @@ def run_part(buffers: Buffers, part: Sequence[Instruction], row: int, column: in
 
 
 def kernel_for(*opcodes: str) -> Callable[[Kernel], Kernel]:
-    """Enter the kernel of opcodes into the table."""
+    """Register the kernel of opcodes."""
 
     def entered(kernel: Kernel) -> Kernel:
         KERNELS.update(dict.fromkeys(opcodes, kernel))
@@ -81,7 +81,7 @@ def _linear(buffers: Buffers, instruction: Instruction, column: int | None) -> N
     matrix, *bias = map(buffers.constant, instruction.constants)
     out = buffers.write(instruction, column)
     begin = start[0].expand_as(out).reshape(-1, out.shape[-1]) if start else (bias[0] if bias else None)
-    rows = x.reshape(-1, x.shape[-1])  # a copy only of a row of runs of neighbours
+    rows = x.reshape(-1, x.shape[-1])  # copies only a row of runs of neighbours
     flat = out[:, 0] if out.shape[1] == 1 else out.view(-1, out.shape[-1]) if out.is_contiguous() else None
     result = _product(rows, matrix, begin, flat)
     if flat is None:
@@ -96,30 +96,30 @@ def _product(rows: Tensor, matrix: Tensor, begin: Tensor | None, out: Tensor | N
 
 @kernel_for("INPUT", "CONSTANT")
 def _aliased(buffers: Buffers, instruction: Instruction, column: int | None) -> None:
-    """It is in its place since `Buffers.begin`, or for good."""
+    """Do nothing: `Buffers` has the value."""
 
 
 @kernel_for("STORE")
 def _store(buffers: Buffers, instruction: Instruction, column: int | None) -> None:
-    (view,), kept = instruction.inputs, map_of(instruction)
-    if not buffers.is_computed_in_map(view, kept):
-        _at(buffers.maps[kept], 0, 0, view.scale, column).copy_(buffers.read(view, column))
+    (view,), feature_map = instruction.inputs, map_of(instruction)
+    if not buffers.is_computed_in_map(view, feature_map):
+        _at(buffers.maps[feature_map], 0, 0, view.scale, column).copy_(buffers.read(view, column))
 
 
 @kernel_for("GATHER")
 def _gather(buffers: Buffers, instruction: Instruction, column: int | None) -> None:
-    kept = buffers.maps[map_of(instruction)]
+    feature_map = buffers.maps[map_of(instruction)]
     if instruction.output is not None and not buffers.is_set(instruction.output.value):
-        parts = [_at(kept, dy, dx, instruction.scale, column) for dy, dx in instruction.taps]
+        parts = [_at(feature_map, dy, dx, instruction.scale, column) for dy, dx in instruction.taps]
         torch.cat(parts, -1, out=buffers.write(instruction, column))
 
 
 def _at(rows: FeatureMapRows, dy: int, dx: int, scale: int, column: int | None) -> Tensor:
-    """The sites of a map that lie `(dy, dx)` from those of a grid, which may be coarser than its own."""
+    """Return the sites of a map at offset `(dy, dx)` from those of a grid, which may be coarser than the map's own."""
     sites = rows.at(dy, dx)
     if column is None:
-        return sites[:, :: scale // rows.kept.scale]
-    return sites[:, column // rows.kept.scale : column // rows.kept.scale + 1]
+        return sites[:, :: scale // rows.feature_map.scale]
+    return sites[:, column // rows.feature_map.scale : column // rows.feature_map.scale + 1]
 
 
 @kernel_for("SHIFT_DOWN")
@@ -145,35 +145,35 @@ def _upsample(buffers: Buffers, instruction: Instruction, column: int | None) ->
 @kernel_for("SCAN")
 def _scan(buffers: Buffers, instruction: Instruction, column: int | None) -> None:
     x, out = buffers.read(instruction.inputs[0], None), buffers.write(instruction, None)
-    matrix, hidden, memory = map(buffers.constant, instruction.constants)
+    matrix, hidden, cell_state = map(buffers.constant, instruction.constants)
     ((_, side),) = instruction.taps
     d, state, columns = len(hidden), hidden.expand(len(x), -1), range(x.shape[1])
     for at in columns if side < 0 else columns[::-1]:
         pre = torch.addmm(x[:, at], state, matrix)
         gates = torch.sigmoid(pre[:, : 3 * d])
-        memory = gates[:, d : 2 * d] * memory + gates[:, 2 * d :] * torch.tanh(pre[:, 3 * d :])
-        state = torch.mul(gates[:, :d], torch.tanh(memory), out=out[:, at])
+        cell_state = gates[:, d : 2 * d] * cell_state + gates[:, 2 * d :] * torch.tanh(pre[:, 3 * d :])
+        state = torch.mul(gates[:, :d], torch.tanh(cell_state), out=out[:, at])
 
 
 @kernel_for("STORE_KV")
 def _store_kv(buffers: Buffers, instruction: Instruction, column: int | None) -> None:
     cache, x = _kv_cache(instruction), buffers.read(instruction.inputs[0], column)
     slots = buffers.slots if column is None else buffers.slots[column : column + 1]
-    kept = buffers.kv_caches[cache]
-    kept.keys.index_copy_(2, slots, _by_head(x[..., : cache.key_channels], cache.num_heads))
-    kept.values.index_copy_(2, slots, _by_head(x[..., cache.key_channels :], cache.num_heads))
+    buffer = buffers.kv_caches[cache]
+    buffer.keys.index_copy_(2, slots, _by_head(x[..., : cache.key_channels], cache.num_heads))
+    buffer.values.index_copy_(2, slots, _by_head(x[..., cache.key_channels :], cache.num_heads))
 
 
 @kernel_for("ATTEND")
 def _attend(buffers: Buffers, instruction: Instruction, column: int | None) -> None:
-    """Over the slots of all sites, where those that are not earlier weigh nothing: one shape at every site."""
+    """Attend to the slots of all sites, with later ones masked: one shape at every site."""
     cache, query = _kv_cache(instruction), buffers.read(instruction.inputs[0], column)
     heads = query.shape[-1] // cache.key_width
-    kept, part = buffers.kv_caches[cache], slice(instruction.head, instruction.head + heads)
+    buffer, part = buffers.kv_caches[cache], slice(instruction.head, instruction.head + heads)
     queries = _by_head(query, heads).flatten(0, 1) * cache.key_width**-0.5
-    scores = queries @ kept.keys[part].flatten(0, 1).mT  # [heads * b, columns, slots]
+    scores = queries @ buffer.keys[part].flatten(0, 1).mT  # [heads * b, columns, slots]
     scores.masked_fill_(buffers.masked_slots if column is None else buffers.masked_slots[column], -torch.inf)
-    found = scores.softmax(2) @ kept.values[part].flatten(0, 1)
+    found = scores.softmax(2) @ buffer.values[part].flatten(0, 1)
     out = buffers.write(instruction, column)
     _split(out, heads, cache.value_width).copy_(found.view(heads, -1, *found.shape[1:]).permute(1, 2, 0, 3))
 
@@ -200,10 +200,10 @@ def _kv_cache(instruction: Instruction) -> KeyValueCache:
 
 
 def _by_head(x: Tensor, heads: int) -> Tensor:
-    """`[b, columns, heads * c]` as `[heads, b, columns, c]`."""
+    """Reshape `[b, columns, heads * c]` to `[heads, b, columns, c]`."""
     return _split(x, heads, x.shape[-1] // heads).permute(2, 0, 1, 3)
 
 
 def _split(x: Tensor, *sizes: int) -> Tensor:
-    """The channels as several dimensions, without a copy."""
+    """Split the channels into several dimensions, without a copy."""
     return x.view(*x.shape[:-1], *sizes)

@@ -1,4 +1,4 @@
-"""What rows have in common: which of them are the same work, how one is walked, what ends it, what all of it takes."""
+"""Rows on a device: which are the same work, the order of their columns, their carried state, and their memory."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ from pointillist.system.hardware import free_bytes
 
 
 def row_kind(program: Program, row: int) -> int:
-    """Rows of one kind are the same work: the first ones, above which there are none, are each of their own kind."""
+    """Return the kind of a row. Rows of one kind are the same work; each of the first rows is a kind of its own."""
     first = max((i.first_row for i in program.per_row), default=0)
     return row if row < first else first + (row - first) % program.period
 
 
 def columns_in_order(program: Program, row: int) -> range:
-    """The columns of a row, as they are walked."""
+    """Return the columns of a row, in generation order."""
     columns = range(program.width)
     return columns[::-1] if program.s_curve and row % 2 else columns
 
 
 def shift(buffers: Buffers, row: int) -> None:
-    """A row is complete; a coarse one is, when the next one is about to begin."""
-    for kept, rows in buffers.maps.items():
-        if (row + 1) % kept.scale == 0:
+    """Finish a row; a coarse row is finished when the next one is about to begin."""
+    for feature_map, rows in buffers.maps.items():
+        if (row + 1) % feature_map.scale == 0:
             rows.shift()
 
 
 class RowCarry:
-    """What sites of a row leave to later ones beside the canvas: states of recurrences, and memories.
+    """The state that sites of a row pass to later ones beside the canvas: states of recurrences, and KV caches.
 
-    When a row is computed again and again, these are of the time before; it is settled when they too stay.
+    During an iteration over the row this state is that of the previous iteration. The row has converged when it stays
+    too.
     """
 
     def __init__(self, buffers: Buffers) -> None:
@@ -41,11 +42,11 @@ class RowCarry:
         self._kept: list[Tensor] = []
 
     def snapshot(self) -> None:
-        """Remember what is left now."""
+        """Copy the current state."""
         self._kept = [part.clone() for part in self._parts()]
 
     def changed(self) -> Tensor:
-        """Whether anything is another one than when it was kept."""
+        """Return whether the state differs from the snapshot, as a tensor."""
         changed = self._buffers.weights.new_zeros((), dtype=torch.bool)
         for before, now in zip(self._kept, self._parts(), strict=True):
             changed = changed | (before != now).any()
@@ -53,13 +54,20 @@ class RowCarry:
 
     def _parts(self) -> list[Tensor]:
         buffers = self._buffers
-        states = [buffers.maps[kept].at(0, 0) for kept in buffers.program.maps if kept in buffers.recurrent_maps]
+        states = [
+            buffers.maps[feature_map].at(0, 0)
+            for feature_map in buffers.program.maps
+            if feature_map in buffers.recurrent_maps
+        ]
         cached = [part for cache in buffers.kv_caches.values() for part in (cache.keys, cache.values)]
         return states + [part.index_select(2, buffers.slots) for part in cached]
 
 
 def check_device_memory(program: Program, batch: int, device: torch.device, more: int = 0) -> None:
-    """Refuse to take more memory of a device than is free; `more` are bytes beside those of the table.
+    """Check that a program fits in the free memory of a device.
+
+    Args:
+        more: bytes beside those of the program.
 
     Raises:
         EngineError: naming both numbers, and the remedy.

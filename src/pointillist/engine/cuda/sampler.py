@@ -1,4 +1,4 @@
-"""Whole images on a device: a row at a time, each one piece of work, with the draws in it."""
+"""Sample whole images on a device: each row is one piece of work, with the draws in it."""
 
 from __future__ import annotations
 
@@ -20,28 +20,31 @@ from pointillist.engine.program import FloatArray, Program
 _log = logging.getLogger(__name__)
 
 Choose = Callable[[Tensor, Tensor, int, Tensor], tuple[Tensor, Tensor]]
-"""Draws a channel at some sites: from parameters `[b, p, sites]`, the levels of the sites `[n, c, sites]`, the channel
-and uniforms `[n, sites]`, the levels drawn and their nats, `[n, sites]` each. The engine's batch b holds n images once,
-or twice: packed and then untold."""
+"""Draws a channel at some sites: from parameters `[b, p, sites]`, levels of the sites `[n, c, sites]`, the channel and
+uniforms `[n, sites]` to the drawn levels and their nats, `[n, sites]` each. The batch b holds n images once, or twice:
+conditional and then unconditional.
+"""
 
 
 class CudaSampler:
-    """A program ready to paint batches.
+    """A program ready to sample batches on a device.
+
+        CudaSampler(program, choose, values, torch.device("cuda"), jacobi=True).sample(batch)
 
     Args:
-        program: what `record` returned.
-        choose: how levels are drawn from its parameters.
-        values: what each level is written as on the canvas, `[levels, e]`.
-        device: the GPU; any other device computes the same, uncaptured.
-        copies: how often the engine's batch holds every image.
-        jacobi: whether all sites of a row are computed together from a guess, the row above, again and again until
-            nothing changes (the Jacobi iteration of Song et al. 2021, row by row). What does not change any more is
-            what sites drawn one after the other give: every site has seen exactly the sites before it.
-        inputs: conditions by key, for the whole engine batch; the default is what was seen when recording.
+        program: the program, from `record`.
+        choose: draws levels from its parameters.
+        values: canvas values of each level, `[levels, e]`.
+        device: the GPU; any other device computes the same, without capture.
+        copies: number of copies of every image in the engine's batch.
+        jacobi: sample all sites of a row together, from a guess (the row above), and repeat until nothing changes (the
+            Jacobi iteration of Song et al. 2021, row by row). The fixed point is the result of site after site: every
+            site has read exactly the sites before it.
+        inputs: conditions by key, for the whole batch; the default is the tensor seen while recording.
         capture: see `GraphCache`.
 
     Attributes:
-        passes: how often rows were computed: once each, or with `jacobi` until they stay.
+        num_iterations: computations of a row so far: one for each row, or with `jacobi` until convergence.
     """
 
     def __init__(
@@ -53,7 +56,15 @@ class CudaSampler:
         self._inputs, self._capture = inputs, capture
 
     def sample(self, batch: SampleBatch, on_row: Callable[[int], None] | None = None) -> None:
-        """Fill in what is not known. An exception, also of `on_row` (called with the rows done), stops it."""
+        """Fill in the unknown sub-pixels of a batch.
+
+        Args:
+            batch: images, filled in place.
+            on_row: called with the number of finished rows. An exception stops the sampling.
+
+        Raises:
+            EngineError: if the memory of the device does not suffice, or an input does not fit.
+        """
         arrays = (batch.levels, batch.known, batch.uniforms)
         size = self._copies * len(batch.levels)
         check_device_memory(self.program, size, self.device, sum(array.nbytes for array in arrays))
@@ -68,7 +79,7 @@ class CudaSampler:
                     on_row(row + 1)
             batch.nats += workspace.nats.cpu().numpy()
         _log.info(
-            "Painted %d rows of %d sites in %d passes over a row, %d images at once.",
+            "Sampled %d rows of %d sites in %d iterations over a row, %d images at once.",
             self.program.height, self.program.width, self.num_iterations, len(batch.levels),
         )  # fmt: skip
 
@@ -79,9 +90,7 @@ class CudaSampler:
             graphs.run(kind, lambda: workspace.sample_sequentially(row))
             return
         graphs.run(("guess", kind), lambda: workspace.guess(row))
-        for _ in range(
-            self.program.width * self.program.num_sub_steps
-        ):  # the first i sub-pixels are right after pass i
+        for _ in range(self.program.width * self.program.num_sub_steps):  # iteration i settles sub-pixel i
             self.num_iterations += 1
             graphs.run(("pass", kind), lambda: workspace.iterate(row))
             if not workspace.changed.item():
@@ -90,7 +99,7 @@ class CudaSampler:
 
 
 class RowWorkspace:
-    """The row at hand: its levels, what is known of them, its uniforms; and the images above it."""
+    """The current row: its levels, known mask and uniforms; and the rows above it."""
 
     def __init__(
         self, program: Program, size: int, choose: Choose, values: FloatArray, device: torch.device,
@@ -109,7 +118,7 @@ class RowWorkspace:
         run_per_image(self.buffers)
 
     def begin(self, row: int) -> None:
-        """Put in what the row is packed; where its levels are not known, those of the row above stay, as a guess."""
+        """Load the row. Unknown levels keep those of the row above, as a guess."""
         self.buffers.begin(row)
         levels, known, uniforms = (image[:, :, row] for image in self._images)
         self.known.copy_(known)
@@ -117,23 +126,23 @@ class RowWorkspace:
         torch.where(known, levels, self.levels, out=self.levels)
 
     def sample_sequentially(self, row: int) -> None:
-        """All of a row, one site after the other."""
+        """Sample a row, one site after the other."""
         run_part(self.buffers, self.program.per_row, row, None)
         for column in columns_in_order(self.program, row):
             self._sample_site(row, column)
         self.close_row(row)
 
     def guess(self, row: int) -> None:
-        """What is computed once a row; and the network is shown the levels that are there."""
+        """Run the row part, and write the guessed levels to the canvas."""
         run_part(self.buffers, self.program.per_row, row, None)
         for channel in range(self.levels.shape[1]):
             self._write(channel, None)
 
     def iterate(self, row: int) -> None:
-        """All sites from what is left of them now; `changed` tells whether anything is another one then."""
+        """Sample all sites from the current levels; `changed` tells whether levels or state have changed."""
         before = self.levels.clone()
         self._carry.snapshot()
-        run_part(self.buffers, self.program.per_site, row, None)  # all sub-pixels at once, from what is there
+        run_part(self.buffers, self.program.per_site, row, None)  # all sub-pixels at once, from the current levels
         for channel in range(self.levels.shape[1]):
             self._draw(channel, None)
             self._write(channel, None)
@@ -141,19 +150,19 @@ class RowWorkspace:
         self.changed.copy_((self.levels != before).any() | self._carry.changed())
 
     def close_row(self, row: int) -> None:
-        """The row is complete."""
+        """Finish the row."""
         self.nats += self.row_nats.sum((1, 2))
         shift(self.buffers, row)
 
     def download(self, batch: SampleBatch, row: int) -> None:
-        """Bring the row to Python."""
+        """Copy the row to main memory."""
         batch.levels[:, :, row] = self.levels.cpu().numpy()
         if batch.params is not None:
             params = self.buffers.read(self.program.params, None)[: len(self.levels)]
             batch.params[:, row] = params.cpu().numpy()
 
     def _sample_site(self, row: int, column: int) -> None:
-        """Sub-step after sub-step; a single one gives the parameters of all channels."""
+        """Run sub-step after sub-step; a single one gives the parameters of all channels."""
         channels = range(self.levels.shape[1])
         for number, step in enumerate(self.program.sub_steps):
             run_part(self.buffers, step, row, column)
@@ -166,14 +175,14 @@ class RowWorkspace:
         at = slice(None) if column is None else slice(column, column + 1)
         uniforms, known = self.uniforms[:, channel, at], self.known[:, channel, at]
         params = self.buffers.read(self.program.params, column).transpose(1, 2)
-        params = params.expand(-1, -1, uniforms.shape[1])  # the same everywhere, if they do not depend on the image
+        params = params.expand(-1, -1, uniforms.shape[1])  # one column if they do not depend on the image
         drawn, nats = self._choose(params, self.levels[:, :, at], channel, uniforms)
         levels = self.levels[:, channel, at]
         levels.copy_(torch.where(known, levels, drawn))
         self.row_nats[:, channel, at] = nats.masked_fill(known, 0)
 
     def _write(self, channel: int, column: int | None) -> None:
-        """The levels of a channel, as the network reads them."""
+        """Write the levels of a channel to the canvas, as the network reads them."""
         at = slice(None) if column is None else slice(column, column + 1)
         levels, width = self.levels[:, channel, at], self._values.shape[1]
         values = self._values.index_select(0, levels.flatten()).view(*levels.shape, width)

@@ -1,4 +1,4 @@
-"""The walk on a device: stopping at each sub-pixel, with the parameters brought back to Python."""
+"""Step through an image on a device, with the parameters copied to main memory."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ from pointillist.engine.stepper import ProgramStepper
 
 
 class CudaStepper(ProgramStepper):
-    """The walk in torch on a device.
+    """Step through an image in torch on a device.
 
     Args:
-        program: what `record` returned.
-        batch: how many images are painted together.
-        inputs: conditions by key; the default is what was seen when recording.
-        device: the GPU; any other device computes the same, uncaptured.
+        program: the program, from `record`.
+        batch: number of images that are sampled together.
+        inputs: conditions by key; the default is the tensor seen while recording.
+        device: the GPU; any other device computes the same, without capture.
         capture: see `GraphCache`.
+
+    Raises:
+        EngineError: if the memory of the device does not suffice, or an input does not fit.
     """
 
     def __init__(

@@ -1,1 +1,1 @@
-"""The numpy interpreter of recorded programs."""
+"""Interpret recorded programs in numpy."""

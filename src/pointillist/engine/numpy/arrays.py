@@ -1,7 +1,7 @@
-"""Where a program's values and maps live while the interpreter runs it.
+"""Allocate the values and feature maps of a program for the interpreter.
 
-Layout is `[b, column, channel]`: a site is `[b, c]`, a row is `[b, width, c]`, a run of sites to the left of a site is
-`[b, taps * c]` without a copy, and a vector condition `[b, 1, c]` broadcasts over a row.
+The layout is `[b, column, channel]`: a site is `[b, c]`, a row is `[b, width, c]`, a run of sites to the left of a site
+is `[b, taps * c]` without a copy, and a vector condition `[b, 1, c]` broadcasts over a row.
 """
 
 from __future__ import annotations
@@ -17,51 +17,59 @@ from pointillist.errors import EngineError
 
 
 class FeatureMapBuffer:
-    """The rows of a map that are still needed. Indexed by site: writing a site again changes nothing else.
+    """The rows of a feature map that are still read, indexed by site: a repeated write of a site changes nothing else.
+
+    Rows and columns are given as those of the image. Offsets, and the buffer, count sites of the map's own grid.
 
     Attributes:
         line: the current row with its margins, `[b, left + width + right, c]`.
         finished: the rows above, row r in slot `r % up`.
-
-    Rows and columns are given as those of the image; offsets, and what is kept, count sites of the map's own grid.
     """
 
-    def __init__(self, kept: FeatureMap, batch: int, width: int, dtype: np.dtype[Any]) -> None:
-        self.up, self.left, self.width, self.scale = kept.up, kept.left, -(-width // kept.scale), kept.scale
-        shape = (batch, kept.left + self.width + kept.right, kept.channels)
+    def __init__(self, feature_map: FeatureMap, batch: int, width: int, dtype: np.dtype[Any]) -> None:
+        self.up, self.left, self.width, self.scale = (
+            feature_map.up,
+            feature_map.left,
+            -(-width // feature_map.scale),
+            feature_map.scale,
+        )
+        shape = (batch, feature_map.left + self.width + feature_map.right, feature_map.channels)
         self.line = np.zeros(shape, dtype)
-        self.finished = np.zeros((kept.up, *shape), dtype)
-        if kept.initial_left is not None:
-            self.line[:, : kept.left] = self.finished[:, :, : kept.left] = kept.initial_left
-        if kept.initial_above is not None:
-            inside = slice(kept.left, kept.left + width)
-            self.line[:, inside] = self.finished[:, :, inside] = kept.initial_above
+        self.finished = np.zeros((feature_map.up, *shape), dtype)
+        if feature_map.initial_left is not None:
+            self.line[:, : feature_map.left] = self.finished[:, :, : feature_map.left] = feature_map.initial_left
+        if feature_map.initial_above is not None:
+            inside = slice(feature_map.left, feature_map.left + width)
+            self.line[:, inside] = self.finished[:, :, inside] = feature_map.initial_above
 
     def at(self, row: int, dy: int, dx: int) -> FloatArray:
-        """The sites that lie `(dy, dx)` from the sites of a row, `[b, width, c]`."""
+        """Return the sites at offset `(dy, dx)` from the sites of a row, `[b, width, c]`."""
         source = self.finished[(row // self.scale + dy) % self.up] if dy else self.line
         return source[:, self.left + dx : self.left + dx + self.width]
 
     def site(self, column: int, dx: int = 0) -> FloatArray:
-        """One site of the current row, `dx` sites right of a column, `[b, c]`."""
+        """Return the site of the current row `dx` sites right of a column, `[b, c]`."""
         return self.line[:, self.left + column // self.scale + dx]
 
     def finish(self, row: int) -> None:
-        """The current row is complete; a coarse row is, when the next one is about to begin."""
+        """Finish the current row; a coarse row is finished when the next one is about to begin."""
         if self.up and (row + 1) % self.scale == 0:
             self.finished[row // self.scale % self.up] = self.line
 
 
 class InterpreterState:
-    """The arrays of one run: maps, conditions, and a buffer per value."""
+    """The arrays of one run: feature maps, conditions, and a buffer per value."""
 
     def __init__(self, program: Program, batch: int, inputs: Mapping[str, NDArray[Any]] | None = None) -> None:
         self.program = program
         self.batch = batch
         self.row = 0
-        self.maps = {kept: FeatureMapBuffer(kept, batch, program.width, program.dtype) for kept in program.maps}
+        self.maps = {
+            feature_map: FeatureMapBuffer(feature_map, batch, program.width, program.dtype)
+            for feature_map in program.maps
+        }
         self.kv_caches: dict[FeatureMap, FloatArray] = {
-            kept: np.zeros((batch, kept.length, kept.channels), program.dtype) for kept in program.kv_caches
+            cache: np.zeros((batch, cache.length, cache.channels), program.dtype) for cache in program.kv_caches
         }
         self.inputs = prepare_inputs(program, batch, inputs or {})
         self._buffers = self._row_buffers()
@@ -69,31 +77,31 @@ class InterpreterState:
         self._gathered: dict[Value, tuple[FeatureMap, int]] = {}
 
     def read(self, view: View, column: int | None) -> FloatArray:
-        """A view as an instruction sees it: at a column, or over a row (or image) where column is None."""
+        """Return a view at a column, or over a row (or image) where column is None."""
         return self._whole(view.value, column)[..., view.start : view.start + view.channels]
 
     def write(self, instruction: Instruction, column: int | None) -> FloatArray:
-        """Where the instruction leaves its result."""
+        """Return the array that an instruction writes its result to."""
         if instruction.output is None:
             raise ValueError(f"{instruction.opcode} has no result")
         return self.read(instruction.output, column)
 
     def varies_by_column(self, view: View) -> bool:
-        """Whether `read` gives another array at every column."""
+        """Return True if `read` gives another array at every column."""
         value = view.value
         return view.phase == Phase.ROW or value in self._computed_in_map or value in self._gathered
 
-    def alias_map(self, gather: Instruction, kept: FeatureMap, first: int) -> None:
-        """What is gathered is a run of sites of a map, the first one `first` columns from the site at hand: no copy."""
+    def alias_map(self, gather: Instruction, feature_map: FeatureMap, first: int) -> None:
+        """Read a gathered value without a copy: a run of sites of a map, from `first` columns right of the site."""
         if gather.output is not None:
-            self._gathered[gather.output.value] = (kept, first)
+            self._gathered[gather.output.value] = (feature_map, first)
 
-    def is_computed_in_map(self, view: View, kept: FeatureMap) -> bool:
-        """Whether a view is computed in its place in the map."""
-        return self._computed_in_map.get(view.value) is kept
+    def is_computed_in_map(self, view: View, feature_map: FeatureMap) -> bool:
+        """Return True if a view is computed in the map that stores it."""
+        return self._computed_in_map.get(view.value) is feature_map
 
     def _row_buffers(self) -> dict[Value, FloatArray]:
-        """Buffers of the row part: large, so reused once nobody reads them, to stay in the processor's cache."""
+        """Allocate the buffers of the row part. They are large, so dead ones are reused, to stay in the CPU cache."""
         program = self.program
         last = {view.value: index for index, i in enumerate(program.per_row) for view in i.views}
         last.update(
@@ -113,7 +121,7 @@ class InterpreterState:
         return buffers
 
     def _find_stored_values(self) -> dict[Value, FeatureMap]:
-        """A whole value at phase PIXEL that a map keeps is computed in the map, not copied into it."""
+        """Find the whole values of phase SITE that a map stores: they are computed in the map, without a copy."""
         stores = [i for i in self.program.per_site if i.opcode == "STORE" and i.inputs[0].is_whole]
         found: dict[Value, FeatureMap] = {}
         for store in stores:
@@ -125,10 +133,10 @@ class InterpreterState:
         if column is not None and value in self._computed_in_map:
             return self.maps[self._computed_in_map[value]].site(column)
         if column is not None and value in self._gathered:
-            kept, first = self._gathered[value]
-            store = self.maps[kept]
+            feature_map, first = self._gathered[value]
+            store = self.maps[feature_map]
             start = store.left + column // store.scale + first
-            sites = store.line[:, start : start + value.channels // kept.channels]
+            sites = store.line[:, start : start + value.channels // feature_map.channels]
             return sites.reshape(self.batch, value.channels)
         buffer = self._buffers.get(value)
         if buffer is None:
@@ -141,7 +149,14 @@ class InterpreterState:
 
 
 def prepare_inputs(program: Program, batch: int, inputs: Mapping[str, NDArray[Any]]) -> dict[str, FloatArray]:
-    """Each condition as `[b, 1, c]` or `[b, height, width, c]`."""
+    """Return each condition as `[b, 1, c]` or `[b, height, width, c]`.
+
+    Args:
+        inputs: conditions by key, `[b d]`, `[b d 1 1]` or `[b d h w]`; the default is the tensor seen while recording.
+
+    Raises:
+        EngineError: if a condition is unknown, or has another shape.
+    """
     unknown = set(inputs) - set(program.inputs)
     if unknown:
         raise EngineError(

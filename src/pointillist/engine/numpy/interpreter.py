@@ -1,4 +1,4 @@
-"""Run a program site by site in numpy: always available, and the readable meaning of what faster engines do."""
+"""Run a program site by site in numpy: available everywhere, and the reference for the faster engines."""
 
 from __future__ import annotations
 
@@ -16,12 +16,17 @@ from pointillist.engine.stepper import ProgramStepper
 
 
 class Interpreter(ProgramStepper):
-    """The walk in numpy.
+    """Step through an image in numpy.
+
+        stepper = Interpreter(program, batch=2, inputs={"label": vectors})  # vectors: [2, d]
 
     Args:
-        program: what `record` returned.
-        batch: how many images are painted together.
-        inputs: conditions by key, `[b d]` or `[b d 1 1]` or `[b d h w]`; the default is what was seen when recording.
+        program: the program, from `record`.
+        batch: number of images that are sampled together.
+        inputs: conditions by key, `[b d]`, `[b d 1 1]` or `[b d h w]`; the default is the tensor seen while recording.
+
+    Raises:
+        EngineError: if the memory does not suffice, or an input does not fit.
     """
 
     def __init__(self, program: Program, batch: int, inputs: Mapping[str, NDArray[Any]] | None = None) -> None:
@@ -38,7 +43,7 @@ class Interpreter(ProgramStepper):
 
     def _run_row(self) -> None:
         row = self.site[0]
-        first = len(self._row_calls) - self._period  # from here on rows repeat
+        first = len(self._row_calls) - self._period  # rows repeat from here on
         for call in self._row_calls[row if row < first else first + (row - first) % self._period]:
             call()
 
@@ -67,9 +72,9 @@ class Interpreter(ProgramStepper):
 
 
 def _bind_rows(part: tuple[Instruction, ...], state: InterpreterState) -> list[list[Call]]:
-    """The calls of the row part at row 0, 1, ...; the last ones, a period of coarse grids, are repeated in later rows.
+    """Bind the calls of the row part at row 0, 1, ...; the last ones, a period of coarse grids, repeat in later rows.
 
-    What lies on a coarse grid, or is for rows of one parity, runs in its rows only, and what belongs to a row above not
+    Instructions on a coarse grid, or for one row parity, run in their rows only. Instructions on a row above do not run
     before there is one.
     """
     first = max((i.first_row for i in part), default=0)
@@ -83,9 +88,9 @@ def _bind_rows(part: tuple[Instruction, ...], state: InterpreterState) -> list[l
 
 
 def _bind_columns(step: tuple[Instruction, ...], state: InterpreterState) -> list[list[list[Call]]]:
-    """The calls of a sub-step, or of the part after the draw, at each row and column.
+    """Bind the calls of a sub-step, or of the part after the draw, at each row of a period and each column.
 
-    Calls on the same arrays at every column are made once.
+    Calls on the same arrays at every column are bound once.
     """
     program = state.program
     by_row: list[list[list[Call]]] = [[[] for _ in range(program.width)] for _ in range(program.period)]

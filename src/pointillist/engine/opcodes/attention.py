@@ -1,4 +1,4 @@
-"""Opcodes of attention: to earlier sites, whose keys and values are kept once they are drawn, and to tokens."""
+"""Opcodes of attention: to earlier sites through a KV cache, and to tokens."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @opcode
 class StoreKv(SiteOpcode):
-    """memory[site] = x, after the draw of the site"""
+    """Store keys and values after the draw of a site: cache[site] = x."""
 
     def bind(self, instruction: Instruction, state: InterpreterState, column: int | None) -> list[Call]:
         return [
@@ -30,7 +30,7 @@ class StoreKv(SiteOpcode):
 
 
 class _AttentionOpcode(Opcode):
-    """What both kinds of attention have in common: a query for each head, and an answer."""
+    """Base class of both kinds of attention: a query and a result for each head."""
 
     def needs(self, instruction: Instruction, needs: ChannelDependencies, weights: Weights) -> IntArray:
         cache = _kv_cache(instruction)
@@ -56,30 +56,30 @@ class _AttentionOpcode(Opcode):
         )
 
     def flops(self, instruction: Instruction) -> int:
-        """A multiplication and an addition for each key and value that is looked at."""
+        """Count a multiplication and an addition for each channel of each key and value."""
         cache = _kv_cache(instruction)
         return 2 * (instruction.inputs[0].channels + super().flops(instruction)) * cache.length
 
 
 @opcode
 class Attend(_AttentionOpcode):
-    """out = softmax(x . key / sqrt(d)) value over all earlier sites, head by head; 0 at the first site"""
+    """Attend to all earlier sites: out = softmax(x . key / sqrt(d)) value, head by head; 0 at the first site."""
 
     def bind(self, instruction: Instruction, state: InterpreterState, column: int | None) -> list[Call]:
         query, out = state.read(instruction.inputs[0], column), state.write(instruction, column)
         return [partial(_attend, state, _kv_cache(instruction), instruction.head, _column(column), query, out)]
 
     def flops(self, instruction: Instruction) -> int:
-        """At an average site, which has half of all sites before it."""
+        """Count the operations of an average site, which has half of all sites before it."""
         return super().flops(instruction) // 2
 
 
 @opcode
 class CrossAttend(_AttentionOpcode):
-    """out = softmax(x . key / sqrt(d) + bias) value over the tokens of a prompt, head by head
+    """Attend to the tokens of a prompt: out = softmax(x . key / sqrt(d) + bias) value, head by head.
 
-    The second input holds the biases (0, or minus infinity where there is no token), the keys, feature by feature, and
-    the values, token by token.
+    The second input holds the biases (0, or minus infinity for padding), the keys, feature by feature, and the values,
+    token by token.
     """
 
     def bind(self, instruction: Instruction, state: InterpreterState, column: int | None) -> list[Call]:
@@ -113,9 +113,9 @@ def _attend(
         return
     heads = query.shape[-1] // cache.key_width
     first = cache.key_channels + head * cache.value_width
-    kept = state.kv_caches[cache][:, :site]
-    keys = kept[..., head * cache.key_width : (head + heads) * cache.key_width]
-    values = kept[..., first : first + heads * cache.value_width]
+    entries = state.kv_caches[cache][:, :site]
+    keys = entries[..., head * cache.key_width : (head + heads) * cache.key_width]
+    values = entries[..., first : first + heads * cache.value_width]
     queries = query.reshape(len(query), heads, 1, -1) * np.array(cache.key_width**-0.5, query.dtype)
     scores = queries @ _by_head(keys, heads).swapaxes(2, 3)  # [b, heads, 1, sites]
     weights = np.exp(scores - scores.max(axis=3, keepdims=True))
@@ -137,5 +137,5 @@ def _cross_attend(cache: KeyValueCache, head: int, query: FloatArray, packed: Fl
 
 
 def _by_head(x: FloatArray, heads: int) -> FloatArray:
-    """`[b, sites, heads * c]` as `[b, heads, sites, c]`, without a copy."""
+    """Reshape `[b, sites, heads * c]` to `[b, heads, sites, c]`, without a copy."""
     return x.reshape(*x.shape[:2], heads, -1).swapaxes(1, 2)

@@ -12,7 +12,7 @@ from pointillist.engine.program import FloatArray, Instruction
 
 @opcode
 class Copy(Opcode):
-    """out = x"""
+    """Copy: out = x."""
 
     def calls(self, out: FloatArray, *inputs: FloatArray) -> list[Call]:
         return [copy_of(inputs[0], out)]
@@ -20,7 +20,7 @@ class Copy(Opcode):
 
 @opcode
 class Add(Opcode):
-    """out = x + y"""
+    """Add two values: out = x + y."""
 
     def calls(self, out: FloatArray, *inputs: FloatArray) -> list[Call]:
         return [partial(np.add, *inputs, out)]
@@ -28,7 +28,7 @@ class Add(Opcode):
 
 @opcode
 class Multiply(Opcode):
-    """out = x * y"""
+    """Multiply two values: out = x * y."""
 
     def calls(self, out: FloatArray, *inputs: FloatArray) -> list[Call]:
         return [partial(np.multiply, *inputs, out)]
@@ -36,17 +36,17 @@ class Multiply(Opcode):
 
 @opcode
 class Shift(Add):
-    """out = x + constant, one per channel"""
+    """Add a constant per channel: out = x + constant."""
 
 
 @opcode
 class Scale(Multiply):
-    """out = x * constant, one per channel"""
+    """Multiply by a constant per channel: out = x * constant."""
 
 
 @opcode
 class Tanh(Opcode):
-    """out = tanh(x)"""
+    """Hyperbolic tangent: out = tanh(x)."""
 
     def calls(self, out: FloatArray, *inputs: FloatArray) -> list[Call]:
         return [partial(np.tanh, inputs[0], out)]
@@ -54,7 +54,7 @@ class Tanh(Opcode):
 
 @opcode
 class Sigmoid(Opcode):
-    """out = 1 / (1 + exp(-x)), as (1 + tanh(x / 2)) / 2, which cannot overflow"""
+    """Sigmoid: out = 1 / (1 + exp(-x)), as (1 + tanh(x / 2)) / 2, which cannot overflow."""
 
     def calls(self, out: FloatArray, *inputs: FloatArray) -> list[Call]:
         half, one = number(0.5, out), number(1, out)
@@ -68,7 +68,7 @@ class Sigmoid(Opcode):
 
 @opcode
 class Gate(Opcode):
-    """out = tanh(x) * sigmoid(y), the gate of van den Oord et al. 2016b, eq. 2"""
+    """Gate of van den Oord et al. 2016b, eq. 2: out = tanh(x) * sigmoid(y)."""
 
     def calls(self, out: FloatArray, *inputs: FloatArray) -> list[Call]:
         half, one, gate = number(0.5, out), number(1, out), np.empty_like(out)
@@ -87,7 +87,7 @@ class Gate(Opcode):
 
 @opcode
 class Relu(Opcode):
-    """out = max(x, 0)"""
+    """Rectifier: out = max(x, 0)."""
 
     def calls(self, out: FloatArray, *inputs: FloatArray) -> list[Call]:
         return [partial(np.maximum, inputs[0], number(0, out), out=out)]
@@ -95,7 +95,7 @@ class Relu(Opcode):
 
 @opcode
 class Elu(Opcode):
-    """out = x where x > 0, else exp(x) - 1"""
+    """ELU: out = x where x > 0, else exp(x) - 1."""
 
     def calls(self, out: FloatArray, *inputs: FloatArray) -> list[Call]:
         zero, low = number(0, out), np.empty_like(out)
@@ -109,7 +109,10 @@ class Elu(Opcode):
 
 @opcode
 class Gelu(Opcode):
-    """out = x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))), the tanh form of Hendrycks and Gimpel 2016"""
+    """GELU in its tanh form (Hendrycks and Gimpel 2016).
+
+    out = x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))
+    """
 
     def calls(self, out: FloatArray, *inputs: FloatArray) -> list[Call]:
         x, inner = inputs[0], np.empty_like(out)

@@ -1,4 +1,4 @@
-"""The opcode between grids: from the sites of a coarse grid to those of the grid that is twice as fine."""
+"""The opcode between grids: from a coarse grid to the grid twice as fine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @opcode
 class Upsample(SiteOpcode):
-    """out = a quarter of the channels of the coarse site that covers this one.
+    """Read a quarter of the channels of the coarse site that covers this one.
 
     The quarters belong, in order, to the coarse site itself and to the sites right of it, below it, and both.
     """
@@ -30,7 +30,7 @@ class Upsample(SiteOpcode):
 
     def needs(self, instruction: Instruction, needs: ChannelDependencies, weights: Weights) -> IntArray:
         assert instruction.output is not None
-        # only the first quarter is read at the site where it is made; the others are read later, when all is known
+        # only the first quarter is read at the site that makes it; the others are read at later sites
         return needs.maps[map_of(instruction)][: instruction.output.channels]
 
 

@@ -1,4 +1,4 @@
-"""The one opcode that mixes channels."""
+"""The opcode that mixes channels."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 @opcode
 class Linear(Opcode):
-    """out = x @ matrix [+ bias] [+ start]: the constants are a matrix and perhaps a bias, the inputs x and a start.
+    """Matrix product: out = x @ matrix [+ bias] [+ start].
 
-    In the row part it is one matrix product over the whole row.
+    The constants are the matrix and, optionally, a bias; the inputs are x and, optionally, a start. In the row part it
+    is one product over the whole row.
     """
 
     def bind(self, instruction: Instruction, state: InterpreterState, column: int | None) -> list[Call]:
@@ -42,7 +43,7 @@ class Linear(Opcode):
 
     def narrow(self, instruction: Instruction, start: int, channels: int, weights: Weights) -> Instruction:
         matrix, *bias = (weights.read(block)[..., start : start + channels] for block in instruction.constants)
-        used = np.flatnonzero(matrix.any(axis=1))  # rows of zeros at the ends are what masks leave
+        used = np.flatnonzero(matrix.any(axis=1))  # masks leave rows of zeros at the ends
         first, last = (int(used[0]), int(used[-1]) + 1) if used.size else (0, 1)
         x, *begin = instruction.inputs
         return replace(
@@ -57,10 +58,10 @@ class Linear(Opcode):
 
 
 def _flat(x: FloatArray) -> FloatArray:
-    """`[b, width, c]` as `[b * width, c]`; never a copy, because a row's buffer is contiguous over its sites."""
+    """Reshape `[b, width, c]` to `[b * width, c]`; never a copy, because rows are contiguous."""
     return x.reshape(-1, x.shape[-1])
 
 
 def _product(x: FloatArray, matrix: FloatArray, out: FloatArray) -> Call:
-    """The method `dot` is the quickest call (`np.dot` goes through Python), but writes to contiguous arrays only."""
+    """Return the fastest call: the method `dot`, which needs contiguous outputs, else `np.matmul`."""
     return partial(x.dot, matrix, out) if out.flags.c_contiguous else partial(np.matmul, x, matrix, out)

@@ -1,4 +1,4 @@
-"""Opcodes of recurrent layers that run over finished rows."""
+"""Opcodes of recurrent layers over finished rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @opcode
 class ShiftDown(SiteOpcode):
-    """out = x, which belongs to the row above; zero at the first row, above which there is none"""
+    """Shift down by one row: out = x of the row above; zero at the first row."""
 
     def bind(self, instruction: Instruction, state: InterpreterState, column: int | None) -> list[Call]:
         x, out = state.read(instruction.inputs[0], column), state.write(instruction, column)
@@ -27,17 +27,18 @@ class ShiftDown(SiteOpcode):
 
 @opcode
 class Scan(SiteOpcode):
-    """An LSTM along the row: pre = x + hidden of the site beside @ matrix; out = hidden (recurrence.py).
+    """Run an LSTM along the row: gates from x + hidden state of the site beside @ matrix; out = hidden state.
 
-    The constants are the matrix and the initial hidden and memory; the tap says on which side the site before lies.
+    The constants are the matrix and the initial hidden and cell states. The tap tells the side of the previous site.
+    See `nn/functional/recurrence.py`.
     """
 
     def bind(self, instruction: Instruction, state: InterpreterState, column: int | None) -> list[Call]:
         x, out = state.read(instruction.inputs[0], None), state.write(instruction, None)
-        matrix, hidden, memory = (state.program.constant(block) for block in instruction.constants)
+        matrix, hidden, cell_state = (state.program.constant(block) for block in instruction.constants)
         ((_, side),) = instruction.taps
         columns = range(x.shape[1])
-        return [partial(_scan, x, matrix, hidden, memory, columns if side < 0 else columns[::-1], out)]
+        return [partial(_scan, x, matrix, hidden, cell_state, columns if side < 0 else columns[::-1], out)]
 
     def flops(self, instruction: Instruction) -> int:
         matrix = instruction.constants[0]
@@ -52,13 +53,13 @@ def _shift_down(state: InterpreterState, depth: int, x: FloatArray, out: FloatAr
 
 
 def _scan(
-    x: FloatArray, matrix: FloatArray, hidden: FloatArray, memory: NDArray[Any], columns: range, out: FloatArray
+    x: FloatArray, matrix: FloatArray, hidden: FloatArray, cell_state: NDArray[Any], columns: range, out: FloatArray
 ) -> None:
     half, one, d = x.dtype.type(0.5), x.dtype.type(1), len(hidden)
     state = np.broadcast_to(hidden, out[:, 0].shape)
     for column in columns:
         pre = x[:, column] + state @ matrix
-        gates = (np.tanh(pre[:, : 3 * d] * half) + one) * half  # sigmoid, as in the opcode of that name
-        memory = gates[:, d : 2 * d] * memory + gates[:, 2 * d :] * np.tanh(pre[:, 3 * d :])
-        state = gates[:, :d] * np.tanh(memory)
+        gates = (np.tanh(pre[:, : 3 * d] * half) + one) * half  # sigmoid, as in SIGMOID
+        cell_state = gates[:, d : 2 * d] * cell_state + gates[:, 2 * d :] * np.tanh(pre[:, 3 * d :])
+        state = gates[:, :d] * np.tanh(cell_state)
         out[:, column] = state

@@ -1,4 +1,4 @@
-"""Opcodes that bring values from other sites and from outside, and keep them for other sites."""
+"""Opcodes that read other sites and inputs, and store values for other sites."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class SiteOpcode(Opcode):
-    """One that moves numbers and computes nothing, always all its channels."""
+    """Base class of opcodes that move numbers, always all channels, and compute nothing."""
 
     can_narrow = False
 
@@ -26,15 +26,15 @@ class SiteOpcode(Opcode):
 
 @opcode
 class Store(SiteOpcode):
-    """map[site] = x; nothing to do where x is computed in its place in the map"""
+    """Store in a map: map[site] = x. It does nothing if x is computed in the map itself."""
 
     def bind(self, instruction: Instruction, state: InterpreterState, column: int | None) -> list[Call]:
-        (view,), kept = instruction.inputs, map_of(instruction)
+        (view,), feature_map = instruction.inputs, map_of(instruction)
         if column is None:
-            return [copy_of(state.read(view, None), state.maps[kept].at(0, 0, 0))]
-        if state.is_computed_in_map(view, kept):
+            return [copy_of(state.read(view, None), state.maps[feature_map].at(0, 0, 0))]
+        if state.is_computed_in_map(view, feature_map):
             return []
-        return [copy_of(state.read(view, column), state.maps[kept].site(column))]
+        return [copy_of(state.read(view, column), state.maps[feature_map].site(column))]
 
     def needs(self, instruction: Instruction, needs: ChannelDependencies, weights: Weights) -> IntArray:
         found = needs.of(instruction.inputs[0])
@@ -44,34 +44,34 @@ class Store(SiteOpcode):
 
 @opcode
 class Gather(SiteOpcode):
-    """out = the channels of the map at each tap, one tap after the other.
+    """Read the channels of a map at each tap, one tap after the other.
 
-    In the pixel part all taps lie on the current row, and a run of neighbours is read where it lies, without a copy.
-    Taps count sites of the map's grid, which may be finer than that of the result.
+    At a site all taps lie on the current row, and adjacent taps are read in the map, without a copy. Taps count sites
+    of the map's grid, which may be finer than that of the result.
     """
 
     def bind(self, instruction: Instruction, state: InterpreterState, column: int | None) -> list[Call]:
-        kept, taps = map_of(instruction), instruction.taps
+        feature_map, taps = map_of(instruction), instruction.taps
         if column is None:
-            step = instruction.scale // kept.scale
-            return [partial(_gather_row, state, kept, taps, step, state.write(instruction, None))]
+            step = instruction.scale // feature_map.scale
+            return [partial(_gather_row, state, feature_map, taps, step, state.write(instruction, None))]
         columns = [dx for _, dx in taps]
         if columns == list(range(columns[0], columns[0] + len(columns))):
-            state.alias_map(instruction, kept, columns[0])
+            state.alias_map(instruction, feature_map, columns[0])
             return []
         parts = np.split(state.write(instruction, column), len(columns), axis=-1)
-        store = state.maps[kept]
+        store = state.maps[feature_map]
         return [copy_of(store.site(column, dx), part) for part, dx in zip(parts, columns, strict=True)]
 
     def needs(self, instruction: Instruction, needs: ChannelDependencies, weights: Weights) -> IntArray:
-        kept = map_of(instruction)
-        elsewhere = np.zeros(kept.channels, np.int64)
-        return np.concatenate([needs.maps[kept] if tap == (0, 0) else elsewhere for tap in instruction.taps])
+        feature_map = map_of(instruction)
+        elsewhere = np.zeros(feature_map.channels, np.int64)
+        return np.concatenate([needs.maps[feature_map] if tap == (0, 0) else elsewhere for tap in instruction.taps])
 
 
 @opcode
 class Input(SiteOpcode):
-    """out = a condition: the vector of the image, or the current row of the map"""
+    """Read a condition: the vector of the image, or the current row of the map."""
 
     def bind(self, instruction: Instruction, state: InterpreterState, column: int | None) -> list[Call]:
         condition, out = state.inputs[instruction.key], state.write(instruction, column)
@@ -82,7 +82,7 @@ class Input(SiteOpcode):
 
 @opcode
 class Constant(SiteOpcode):
-    """out = one constant per channel, at every site"""
+    """Fill with one constant per channel, at every site."""
 
     def bind(self, instruction: Instruction, state: InterpreterState, column: int | None) -> list[Call]:
         constant = state.program.constant(instruction.constants[0])
@@ -90,14 +90,20 @@ class Constant(SiteOpcode):
 
 
 def map_of(instruction: Instruction) -> FeatureMap:
-    """The map that an instruction reads or writes."""
+    """Return the feature map that an instruction reads or writes.
+
+    Raises:
+        ValueError: if it has none.
+    """
     if instruction.map is None:
         raise ValueError(f"{instruction.opcode} without a map")
     return instruction.map
 
 
-def _gather_row(state: InterpreterState, kept: FeatureMap, taps: tuple[Tap, ...], step: int, out: FloatArray) -> None:
-    store, size = state.maps[kept], kept.channels
+def _gather_row(
+    state: InterpreterState, feature_map: FeatureMap, taps: tuple[Tap, ...], step: int, out: FloatArray
+) -> None:
+    store, size = state.maps[feature_map], feature_map.channels
     for i, (dy, dx) in enumerate(taps):
         np.copyto(out[..., i * size : (i + 1) * size], store.at(state.row, dy, dx)[:, ::step])
 

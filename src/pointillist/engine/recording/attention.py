@@ -1,4 +1,4 @@
-"""Inputs of attention, checked, and the canvas as it is after the draw."""
+"""Check the operands of attention, and read the canvas after the draw."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from pointillist.engine.recording.symbols import Canvas, Symbol, symbol_of
 
 
 def canvas_after_draw(builder: Builder, key: str, t: Tensor) -> Tensor:
-    """What a key may be made of: a recorded value, or the canvas as it is after the draw of the site."""
+    """Return a source of keys and values: a recorded value, or the canvas after the draw of the site.
+
+    Raises:
+        CausalityError: if `t` is neither.
+    """
     if isinstance(t, Canvas):
         canvas = builder.canvas
         return symbol_of(
@@ -30,7 +34,11 @@ def canvas_after_draw(builder: Builder, key: str, t: Tensor) -> Tensor:
 
 
 def attention_operand(builder: Builder, key: str, t: Tensor, heads: int, *, on_any_grid: bool = False) -> View:
-    """Queries, keys or values that so many heads can share."""
+    """Return the view of queries, keys or values, once its channels can be shared by the heads.
+
+    Raises:
+        CausalityError: if `t` is not recorded, its channels are no multiple of the heads, or it lies on a coarse grid.
+    """
     if not isinstance(t, Symbol):
         builder.reject(f"`{key}` is given a {type(t).__name__}", "Queries, keys and values are recorded values.")
     if t.content.channels % heads:

@@ -1,4 +1,4 @@
-"""Where a recording is written down: values, maps, instructions, weights, in the order in which forward makes them."""
+"""Collect a recording: values, feature maps, instructions and weights, in the order of the forward."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pointillist.errors import CausalityError
 
 
 class Builder:
-    """The program so far."""
+    """The program under construction."""
 
     def __init__(
         self,
@@ -38,9 +38,9 @@ class Builder:
         self.code: dict[Phase, list[Instruction]] = {phase: [] for phase in Phase}
         self.scope = "the start of forward"
         self.depth = 0
-        """How many `ctx.shift_down` are being recorded, one inside the other."""
+        """Number of nested `ctx.shift_down` being recorded."""
         self.row_parity: int | None = None
-        """The parity of the rows for which is being recorded; None for all."""
+        """The parity of the rows that is being recorded; None for all rows."""
         self._keys: set[str] = set()
         self.kv_caches: list[KeyValueCache] = []
         self._maps: dict[View, FeatureMap] = {}
@@ -48,28 +48,40 @@ class Builder:
         self._num_values = 0
 
     def claim_key(self, key: str) -> None:
-        """Enter a place; each may be entered once."""
+        """Enter the scope of a key.
+
+        Raises:
+            CausalityError: if the key was used before.
+        """
         if key in self._keys:
             raise CausalityError(
-                f"The key `{key}` is used twice: a key names one place, where one map is kept. "
+                f"The key `{key}` is used twice: a key names one scope, with one feature map. "
                 "Give each call its own key, also where two calls share a layer."
             )
         self._keys.add(key)
         self.scope = f"`{key}`"
 
     def reject(self, what: str, remedy: str) -> NoReturn:
-        """Say what cannot be replayed, near which place, and what to do."""
+        """Raise an error that names the problem, the current scope, and the remedy.
+
+        Raises:
+            CausalityError: always.
+        """
         raise CausalityError(f"{what} (at or after {self.scope}). {remedy}")
 
     def value(self, channels: int, phase: Phase, scale: int) -> View:
-        """A new value."""
+        """Create a value, and return a view of all its channels."""
         self._num_values += 1
         if scale > 1 and self.depth:
             self.reject("A coarse grid is used inside `ctx.shift_down`", "Move the finest grid only.")
         return View(Value(self._num_values - 1, channels, phase, self.depth, scale), 0, channels)
 
     def common_scale(self, inputs: Sequence[View]) -> int:
-        """The scale of the one grid on which all inputs lie; what is the same at every site lies on any."""
+        """Return the spacing of the one grid on which all inputs lie. Values of phase IMAGE lie on any grid.
+
+        Raises:
+            CausalityError: if inputs lie on different grids.
+        """
         scales = {view.scale for view in inputs if view.phase > Phase.IMAGE}
         if len(scales) > 1:
             self.reject(
@@ -79,7 +91,11 @@ class Builder:
         return scales.pop() if scales else 1
 
     def require_finest_grid(self, key: str, view: View) -> None:
-        """Refuse a value of a coarse grid where sites are counted one by one."""
+        """Check that a value lies on the finest grid.
+
+        Raises:
+            CausalityError: if it lies on a coarse one.
+        """
         if view.scale > 1:
             self.reject(f"`{key}` is given a value of a coarse grid", "Bring it to the finest with `ctx.upsample`.")
 
@@ -91,11 +107,11 @@ class Builder:
         phase: Phase | None = None,
         scale: int | None = None,
         constants: tuple[NDArray[Any], ...] = (),
-        map: FeatureMap | None = None,  # the field of Instruction that it fills
+        map: FeatureMap | None = None,  # named like the field of Instruction
         taps: tuple[Tap, ...] = (),
         key: str = "",
     ) -> View:
-        """Write an instruction that makes a new value; return the value."""
+        """Emit an instruction that makes a new value; return a view of the value."""
         phase = max(view.phase for view in inputs) if phase is None else phase
         output = self.value(channels, phase, self.common_scale(inputs) if scale is None else scale)
         self.write(opcode, output, inputs, constants, map, taps, key)
@@ -111,7 +127,7 @@ class Builder:
         taps: tuple[Tap, ...] = (),
         key: str = "",
     ) -> None:
-        """Write an instruction that makes a value, at the phase of the value."""
+        """Emit an instruction that makes an existing value, in the phase of the value."""
         self._check_row(inputs)
         blocks = tuple(self.weights.pack(array) for array in constants)
         instruction = Instruction(
@@ -123,13 +139,13 @@ class Builder:
 
     @contextmanager
     def for_row_parity(self, parity: int) -> Iterator[None]:
-        """Within the block instructions are recorded for rows of one parity."""
+        """Record instructions for rows of one parity, within the block."""
         self.row_parity = parity
         yield
         self.row_parity = None
 
     def concatenate(self, views: list[View]) -> View:
-        """One value with the channels of all views, one after the other."""
+        """Make one value of the channels of all views, in their order."""
         self._check_row(views)
         phase = max(view.phase for view in views)
         output = self.value(sum(view.channels for view in views), phase, self.common_scale(views))
@@ -141,26 +157,26 @@ class Builder:
         return output
 
     def stored_map(self, view: View) -> FeatureMap:
-        """The map that keeps a view at every site; made when first asked for."""
+        """Return the feature map that stores a view at every site. The first call makes it."""
         self._check_row([view])
         if view not in self._maps:
-            kept = FeatureMap(self.scope, view.channels, view.scale)
-            self._maps[view] = kept
-            self.store(view, kept)
+            feature_map = FeatureMap(self.scope, view.channels, view.scale)
+            self._maps[view] = feature_map
+            self.store(view, feature_map)
         return self._maps[view]
 
     def state_map(self, channels: int) -> FeatureMap:
-        """A map that is read before it is written: what a recurrence keeps of the sites before."""
+        """Create a feature map that is read before it is written: the state of a recurrence."""
         self._states.append(FeatureMap(self.scope, channels))
         return self._states[-1]
 
-    def store(self, view: View, kept: FeatureMap) -> None:
-        """Keep a view in a map."""
+    def store(self, view: View, feature_map: FeatureMap) -> None:
+        """Store a view in a feature map."""
         self._check_row([view])
-        self.code[view.phase].append(Instruction("STORE", view.phase, None, (view,), self.scope, map=kept))
+        self.code[view.phase].append(Instruction("STORE", view.phase, None, (view,), self.scope, map=feature_map))
 
     def shift_down(self, view: View) -> View:
-        """A value of the row above, as one of this row."""
+        """Make a value of the current row from a value of the row above."""
         output = self.value(view.channels, Phase.ROW, view.scale)
         self.code[Phase.ROW].append(Instruction("SHIFT_DOWN", Phase.ROW, output, (view,), self.scope))
         return output
@@ -173,17 +189,17 @@ class Builder:
             )
 
     def kv_cache(self, keys: View, values: View, heads: int) -> KeyValueCache:
-        """The memory that keeps the keys and values of every site, once the site is drawn."""
-        kept = self.concatenate([keys, values])
+        """Create the KV cache that stores keys and values of every site after its draw."""
+        entries = self.concatenate([keys, values])
         sites = self.height * self.width
-        cache = KeyValueCache(self.scope, kept.channels, length=sites, num_heads=heads, key_channels=keys.channels)
+        cache = KeyValueCache(self.scope, entries.channels, length=sites, num_heads=heads, key_channels=keys.channels)
         self.kv_caches.append(cache)
         self.code[Phase.POST_DRAW].append(
-            Instruction("STORE_KV", Phase.POST_DRAW, None, (kept,), self.scope, map=cache)
+            Instruction("STORE_KV", Phase.POST_DRAW, None, (entries,), self.scope, map=cache)
         )
         return cache
 
     @property
     def maps(self) -> list[FeatureMap]:
-        """All maps, the canvas first."""
+        """All feature maps, the canvas first."""
         return [self.canvas, *self._maps.values(), *self._states]

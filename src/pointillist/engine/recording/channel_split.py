@@ -1,7 +1,7 @@
-"""Which sub-pixels of its own site each channel needs, inferred from the non-zero weights.
+"""Split the work of a site by channel: infer dependencies on its sub-pixels from the non-zero weights.
 
-This proves the channel masks (the parameters of sub-pixel k may need sub-pixels before k only), and lets each sub-step
-compute only the channels that have just become known.
+The result proves the channel masks: the parameters of sub-pixel k may depend on sub-pixels before k only. It also lets
+each sub-step compute only the channels that have just become known.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from pointillist.errors import CausalityError
 
 
 def split_by_channel(builder: Builder, params: View) -> list[tuple[Instruction, ...]]:
-    """The pixel part of each sub-step.
+    """Return the instructions of each sub-step.
 
     Raises:
-        CausalityError: if a channel needs the whole site, or parameters need a sub-pixel that is not drawn yet.
+        CausalityError: if a channel depends on the whole site, or parameters depend on a sub-pixel that is not drawn
+            yet.
     """
     code = builder.code[Phase.SITE]
     needs = infer_needs(builder, code)
@@ -33,7 +34,7 @@ def split_by_channel(builder: Builder, params: View) -> list[tuple[Instruction, 
 
 
 def infer_needs(builder: Builder, code: list[Instruction]) -> ChannelDependencies:
-    """Walk the pixel part once."""
+    """Propagate the dependencies through the instructions of a site, in one pass."""
     needs = ChannelDependencies()
     needs.maps[builder.canvas] = np.repeat(np.arange(builder.num_sub_steps) + 1, builder.canvas_width)
     for index, instruction in enumerate(code):
@@ -68,30 +69,30 @@ def _check_masks(builder: Builder, code: list[Instruction], needs: ChannelDepend
 
 
 def _path(builder: Builder, code: list[Instruction], needs: ChannelDependencies, channel: View) -> list[str]:
-    """The windows through which a channel came to need what it needs, first to last."""
-    places: list[str] = []
+    """Return the windows through which a channel depends on its site, first to last."""
+    windows: list[str] = []
     for instruction in reversed(code):
         target = instruction.output
         if target is None or not target.covers(channel):
             continue
         offset = channel.start - target.start
         if instruction.map is not None and not isinstance(instruction.map, KeyValueCache):
-            places.append(f"`{instruction.key}`")
-            kept = instruction.map
-            stores = (i.inputs[0] for i in code if i.opcode == "STORE" and i.map is kept)
-            sources = [stored.narrow(offset % kept.channels, 1) for stored in stores]
+            windows.append(f"`{instruction.key}`")
+            feature_map = instruction.map
+            stores = (i.inputs[0] for i in code if i.opcode == "STORE" and i.map is feature_map)
+            sources = [stored.narrow(offset % feature_map.channels, 1) for stored in stores]
         else:
             sources = OPCODES[instruction.opcode].sources(instruction, offset, builder.weights)
         if not sources:
             break
         channel = max(sources, key=lambda source: int(needs.of(source)[0]))
-    return places[::-1]
+    return windows[::-1]
 
 
 def _pieces(
     builder: Builder, instruction: Instruction, needs: ChannelDependencies, sub_step: int
 ) -> Iterator[Instruction]:
-    """An instruction, narrowed to the channels that become known at this sub-step."""
+    """Narrow an instruction to the channels that become known at this sub-step."""
     opcode = OPCODES[instruction.opcode]
     subject = instruction.output or instruction.inputs[0]
     if not opcode.can_narrow:
@@ -103,7 +104,7 @@ def _pieces(
 
 
 def _runs(chosen: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Start and length of each run of True."""
+    """Yield start and length of each run of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], chosen, [False]]).astype(np.int8)))
     for start, stop in edges.reshape(-1, 2).tolist():
         yield start, stop - start

@@ -1,8 +1,8 @@
-"""A convolution, cut by when its taps are known.
+"""Record a convolution, split by the phase in which its taps are known.
 
-Taps on finished rows (and, of a value known a row at a time, on its own row) become one matrix product over the whole
-row; the rest of the current row becomes a product at each site that starts from it. Taps whose weights are all zero,
-as masks make them, are dropped.
+Taps on finished rows (and, for a value of the row phase, on its own row) become one matrix product over the whole row.
+The rest of the current row becomes a product at each site that starts from it. Taps whose weights are all zero, as
+masks make them, are dropped.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Kernel = NDArray[Any]
 
 
 def to_numpy(parameter: Tensor) -> Kernel:
-    """The numbers of a parameter, wherever it lies and in whatever precision."""
+    """Copy a parameter to numpy, from any device and precision."""
     values = parameter.detach().cpu()
     known = values.dtype in (torch.float32, torch.float64)  # numpy has no bfloat16
     array: Kernel = (values if known else values.float()).numpy()
@@ -35,6 +35,14 @@ def convolve(
     """Record a VALID convolution of a window, or a 1x1 convolution of a value.
 
     With a stride, taps still count sites of the grid that is read, and the result lies on the coarser grid.
+
+    Args:
+        weight: `o i kh kw`.
+        bias: `o`.
+        dilation: rows and columns.
+
+    Raises:
+        CausalityError: if the kernel does not fit, or reads a site that is not known yet.
     """
     if isinstance(weight, Recorded) or isinstance(bias, Recorded):
         x.builder.reject("The weight of a convolution is a recorded value", "Weights must be parameters.")
@@ -103,7 +111,7 @@ def _check_shape(x: Symbol | Window, kernel: Kernel, dilation: tuple[int, int]) 
 
 
 def _taps(x: Window, kernel: Kernel, dilation: tuple[int, int]) -> dict[Tap, Kernel]:
-    """The matrix `[input channels, output channels]` of each tap that has a non-zero weight."""
+    """Return the matrix `[input channels, output channels]` of each tap that has a non-zero weight."""
     return {
         (x.top + i * dilation[0], x.leftmost + j * dilation[1]): kernel[:, :, i, j].T
         for i in range(kernel.shape[2])

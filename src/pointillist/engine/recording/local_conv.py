@@ -1,7 +1,8 @@
-"""How a locally masked convolution is recorded.
+"""Record a locally masked convolution.
 
-Rows above become one product over the row, as of any convolution. The own row becomes two pairs of GATHER and LINEAR
-that make the same value, one for even and one for odd rows (`Instruction.turn`), each with the taps that are known.
+Rows above become one product over the row, as in any convolution. The current row becomes two pairs of GATHER and
+LINEAR that make the same value, one for even and one for odd rows (`Instruction.row_parity`), each with the taps that
+are known.
 """
 
 from __future__ import annotations
@@ -16,7 +17,13 @@ from pointillist.engine.recording.symbols import Symbol, Window, symbol_of
 
 
 def record_local_convolution(window: Window, weight: Tensor, bias: Tensor | None, dilation: int) -> Symbol:
-    """Record a convolution on the turned canvas of an S-curve, over the window of its upper half and own row."""
+    """Record a convolution in the raster frame of an S-curve.
+
+    Args:
+        window: the rows above and the current row.
+        weight: `o i k k`, in the raster frame.
+        bias: `o`.
+    """
     builder, kernel, half = window.builder, to_numpy(weight), weight.shape[2] // 2
     taps: dict[Tap, Kernel] = {
         ((i - half) * dilation, (j - half) * dilation): kernel[:, :, i, j].T
@@ -42,7 +49,7 @@ def record_local_convolution(window: Window, weight: Tensor, bias: Tensor | None
 
 
 def _add(builder: Builder, output: View, read: View, matrix: Kernel, offset: Kernel | None, start: View | None) -> None:
-    """One of the LINEARs that make `output`."""
+    """Emit one of the LINEARs that make `output`."""
     inputs = (read,) if start is None else (read, start)
     constants = (matrix,) if offset is None else (matrix, offset)
     builder.write("LINEAR", output, inputs, constants)

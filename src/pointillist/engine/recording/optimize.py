@@ -1,4 +1,4 @@
-"""Rewrites that make a program faster and mean the same. Each is one function over the builder's lists."""
+"""Optimize a program without a change of meaning. Each pass is one function over the builder's instructions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pointillist.engine.recording.builder import Builder
 
 
 def optimize_program(builder: Builder, params: View) -> None:
-    """Apply all rewrites."""
+    """Run all passes."""
     eliminate_dead_code(builder, params)
     fuse_gates(builder, params)
     fuse_sums(builder, params)
@@ -19,10 +19,10 @@ def optimize_program(builder: Builder, params: View) -> None:
 
 
 def eliminate_dead_code(builder: Builder, params: View) -> None:
-    """Drop instructions whose results nobody reads, such as the last layer's unused residual."""
+    """Drop instructions whose results are not read, such as the last layer's unused residual."""
     live: set[object] = {params.value}
     known = 0
-    while known < len(live):  # again, because maps and memories may be read at a site before the next one fills them
+    while known < len(live):  # repeat: a map may be read before it is written
         known = len(live)
         for phase in sorted(Phase, reverse=True):
             for instruction in reversed(builder.code[phase]):
@@ -34,12 +34,12 @@ def eliminate_dead_code(builder: Builder, params: View) -> None:
 
 
 def _makes(instruction: Instruction) -> object:
-    """The value that it computes, or the map that it fills."""
+    """Return the value that an instruction computes, or the map that it fills."""
     return instruction.map if instruction.output is None else instruction.output.value
 
 
 def fuse_gates(builder: Builder, params: View) -> None:
-    """`tanh(a) * sigmoid(b)` becomes GATE(a, b)."""
+    """Fuse `tanh(a) * sigmoid(b)` into GATE(a, b)."""
     for phase in Phase:
         makers, uses = _makers(builder.code[phase]), _uses(builder, params)
         gone: set[Instruction] = set()
@@ -59,11 +59,11 @@ def fuse_gates(builder: Builder, params: View) -> None:
 
 
 def fuse_sums(builder: Builder, params: View) -> None:
-    """`linear(x) + y` becomes one LINEAR that starts from y; what is known early is added early.
+    """Fuse `linear(x) + y` into one LINEAR that starts from y, and add terms of an earlier phase in that phase.
 
-    A LINEAR that already starts from an early value gets the sum of both, computed at the earlier phase.
+    A LINEAR that already starts from an earlier value gets the sum of both, computed in the earlier phase.
     """
-    for phase in sorted(Phase, reverse=True):  # sums move to earlier levels, which are rewritten afterwards
+    for phase in sorted(Phase, reverse=True):  # sums move to earlier phases, rewritten afterwards
         code, uses = builder.code[phase], _uses(builder, params)
         makers = _makers(code)
         gone: set[Instruction] = set()
@@ -88,12 +88,12 @@ def fuse_sums(builder: Builder, params: View) -> None:
 
 
 def _are_linear(makers: list[Instruction]) -> bool:
-    """Whether a value is made by LINEARs: one, or one for even and one for odd rows, with the same start."""
+    """Return True if LINEARs make a value: one, or one each for even and odd rows with the same start."""
     return bool(makers) and all(i.opcode == "LINEAR" and i.inputs[1:] == makers[0].inputs[1:] for i in makers)
 
 
 def _add_early(builder: Builder, linear: Instruction, other: View, phase: Phase) -> View | None:
-    """What `linear + other` may start from, or None where the two cannot be joined."""
+    """Return the start of `linear + other`, or None where the two cannot be fused."""
     if len(linear.inputs) == 1:
         return other
     start = linear.inputs[1]
@@ -103,8 +103,8 @@ def _add_early(builder: Builder, linear: Instruction, other: View, phase: Phase)
 
 
 def hoist_biases(builder: Builder, params: View) -> None:
-    """A LINEAR that starts from an early value leaves its bias to the earlier phase, where it is added less often."""
-    uses = _uses(builder, params)  # no value that is there already gets another number of readers
+    """Hoist the bias of a LINEAR with an earlier start into the earlier phase, where it is added less often."""
+    uses = _uses(builder, params)  # no existing value changes its number of readers
     for phase in sorted(Phase, reverse=True):
         for index, instruction in enumerate(builder.code[phase]):
             if instruction.opcode != "LINEAR" or len(instruction.inputs) < 2 or len(instruction.constants) < 2:
@@ -118,7 +118,7 @@ def hoist_biases(builder: Builder, params: View) -> None:
 
 
 def _shift(builder: Builder, view: View, bias: WeightSlice, uses: Counter[Value]) -> View:
-    """`view + bias`: in the LINEAR that makes the view where nobody else reads it, else by a SHIFT."""
+    """Return `view + bias`: in the LINEAR that makes the view if this is its only reader, else by a SHIFT."""
     code, array = builder.code[view.phase], builder.weights.read(bias)
     makers = [i for i in code if i.output is not None and i.output.value is view.value]
     if len(makers) != 1 or makers[0].opcode != "LINEAR" or not view.is_whole or uses[view.value] != 1:
@@ -131,11 +131,11 @@ def _shift(builder: Builder, view: View, bias: WeightSlice, uses: Counter[Value]
 
 
 def eliminate_common_subexpressions(builder: Builder, params: View) -> None:
-    """What is computed twice from the same values, such as the activation before two layers, is computed once."""
+    """Compute equal expressions once, such as the activation before two layers."""
     for phase in Phase:
         first: dict[object, View] = {}
         instead: dict[Value, View] = {}
-        kept = []
+        unique = []
         for instruction in builder.code[phase]:
             instruction = _reading(instruction, instead)
             output = instruction.output
@@ -146,15 +146,15 @@ def eliminate_common_subexpressions(builder: Builder, params: View) -> None:
                 if same is not output:
                     instead[output.value] = same
                     continue
-            kept.append(instruction)
-        builder.code[phase] = kept
+            unique.append(instruction)
+        builder.code[phase] = unique
         for later in Phase:
             if later > phase:
                 builder.code[later] = [_reading(i, instead) for i in builder.code[later]]
 
 
 def _reading(instruction: Instruction, instead: dict[Value, View]) -> Instruction:
-    """The instruction, with other values as its inputs."""
+    """Replace the inputs of an instruction by other values."""
     if not any(view.value in instead for view in instruction.inputs):
         return instruction
     inputs = (replace(v, value=instead[v.value].value) if v.value in instead else v for v in instruction.inputs)
@@ -162,7 +162,7 @@ def _reading(instruction: Instruction, instead: dict[Value, View]) -> Instructio
 
 
 def _makers(code: list[Instruction]) -> dict[Value, list[Instruction]]:
-    """The instructions that make each value whole: one, or one for even and one for odd rows."""
+    """Return the instructions that make each value whole: one, or one each for even and odd rows."""
     found: dict[Value, list[Instruction]] = {}
     for instruction in code:
         if instruction.output is not None and instruction.output.is_whole:
@@ -171,7 +171,7 @@ def _makers(code: list[Instruction]) -> dict[Value, list[Instruction]]:
 
 
 def _uses(builder: Builder, params: View) -> Counter[Value]:
-    """How often each value is read."""
+    """Count the readers of each value."""
     counts = Counter(view.value for code in builder.code.values() for i in code for view in i.inputs)
     counts[params.value] += 1
     return counts

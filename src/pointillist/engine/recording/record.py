@@ -1,4 +1,4 @@
-"""Run a forward once on symbols, and make the program that engines replay site by site."""
+"""Run a forward once on symbols, and make the program that engines run site by site."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from pointillist.ordering import RASTER, PixelOrder
 
 
 class RecordPass:
-    """The methods of `Pass`, on symbols. Each writes instructions; a new way to reach across sites is a new method."""
+    """Implement `Pass` on symbols. Each method emits instructions; a new way to reach other sites is a new method."""
 
     def __init__(self, builder: Builder, order: PixelOrder) -> None:
         self._builder = builder
         self.order = order
 
     def window(self, key: str, x: Tensor, *, up: int, left: int, right: int, down: int = 0) -> Tensor:
-        """Keep `x` in a map; the convolution that reads the window decides which taps are gathered from it."""
+        """Store `x` in a feature map. The convolution that reads the window selects the taps to gather from it."""
         builder = self._builder
         builder.claim_key(key)
         extent = (up + down + 1, left + right + 1)
@@ -44,7 +44,7 @@ class RecordPass:
             )
         if isinstance(x, Symbol) and x.content.phase == Phase.IMAGE:
             if (up, left, right, down) == (0, 0, 0, 0):
-                return x  # it is the same at every site; so is a map of one pixel
+                return x  # a vector is the same at every site, and so is a map of one pixel
             builder.reject("A window is taken of a vector, which has no neighbours", "Use a map, or a 1x1 convolution.")
         if not isinstance(x, (Canvas, Symbol)):
             builder.reject(f"A window is taken of a {type(x).__name__}", "Take it of the canvas or a recorded value.")
@@ -52,13 +52,13 @@ class RecordPass:
         window = make(Window, builder, channels, height + extent[0] - 1, width + extent[1] - 1)
         window.key, window.extent, window.top, window.leftmost = key, extent, -up, -left
         if isinstance(x, Canvas):
-            window.top -= builder.depth  # the canvas is one for all rows; values inside `below` have maps of their own
+            window.top -= builder.depth  # all rows share the canvas
         window.map = builder.canvas if isinstance(x, Canvas) else builder.stored_map(x.content)
         window.phase = Phase.SITE if isinstance(x, Canvas) else x.content.phase
         return window
 
     def rows(self, key: str, fn: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Run `fn`; its results must be known when the row above is finished."""
+        """Run `fn`, and check that its results are known when the row above is finished."""
         self._builder.claim_key(key)
         outputs = fn(*inputs)
         if not isinstance(outputs, tuple):
@@ -72,7 +72,7 @@ class RecordPass:
         return outputs
 
     def upsample(self, key: str, x: Tensor, like: Tensor) -> Tensor:
-        """Keep `x` in a map, from which each site of the finer grid reads its own quarter of the channels."""
+        """Store `x` in a feature map, from which each site of the finer grid reads its quarter of the channels."""
         builder = self._builder
         builder.claim_key(key)
         if not isinstance(x, Symbol) or not isinstance(like, Symbol):
@@ -97,7 +97,7 @@ class RecordPass:
         return symbol_of(builder, content)
 
     def neighbours(self, key: str, x: Tensor, weight: Tensor, bias: Tensor | None, *, dilation: int = 1) -> Tensor:
-        """A convolution of a window, whose taps on the own row depend on the curve; see `neighbours.neighbours`."""
+        """Convolve a window. The taps on the current row depend on the order; see `record_local_convolution`."""
         kernel, half = self.order.to_raster(weight), weight.shape[2] // 2
         reach = half * dilation
         window = self.window(key, x, up=reach, left=reach, right=reach)
@@ -109,7 +109,7 @@ class RecordPass:
         return torch.conv2d(window, kernel[:, :, : half + 1] * taps, bias, dilation=dilation)
 
     def external(self, key: str, t: Tensor) -> Tensor:
-        """Make a place for the condition; `t` is its default."""
+        """Declare an input of the program; `t` is its default."""
         builder = self._builder
         builder.claim_key(key)
         if isinstance(t, Symbol):
@@ -128,12 +128,12 @@ class RecordPass:
         return symbol_of(builder, builder.emit("INPUT", channels=t.shape[1], phase=phase, key=key))
 
     def shift_down(self, key: str, fn: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Record `fn` for the site above; see `recurrent.below`."""
+        """Record `fn` for the site above; see `recurrence.shift_down`."""
         self._builder.claim_key(key)
         return shift_down(self._builder, key, fn, inputs)
 
     def recur(self, key: str, cell: LSTMCellParams, x: Tensor, *, reverse: bool = False) -> Tensor:
-        """Record one cell per site, or a whole row where the row is known; see `recurrent.recur`."""
+        """Record one cell per site, or a whole row where its input is known; see `recurrence.recur`."""
         self._builder.claim_key(key)
         self._raster("recur")
         return recur(self._builder, key, cell, x, reverse=reverse)
@@ -141,7 +141,7 @@ class RecordPass:
     def attend(
         self, key: str, q: Tensor, kv_fn: Callable[..., tuple[Tensor, Tensor]], z: tuple[Tensor, ...], heads: int
     ) -> Tensor:
-        """Keep `kv_fn(*z)` of each site once it is drawn, and let `q` attend to what was kept of earlier sites."""
+        """Store `kv_fn(*z)` of each site after its draw, and let `q` attend to the entries of earlier sites."""
         builder = self._builder
         builder.claim_key(key)
         self._raster("attend")
@@ -163,7 +163,7 @@ class RecordPass:
         return symbol_of(builder, found)
 
     def cross_attend(self, key: str, q: Tensor, keys: Tensor, values: Tensor, mask: Tensor, heads: int) -> Tensor:
-        """Make a place for the tokens, and let `q` attend to them; the order of their numbers is that of the opcode."""
+        """Declare the tokens as an input, packed as the opcode reads them, and let `q` attend to them."""
         builder = self._builder
         builder.claim_key(key)
         query, channels = attention_operand(builder, key, q, heads, on_any_grid=True), values.shape[2]
@@ -208,17 +208,19 @@ def record(
 ) -> Program:
     """Run `forward(canvas, ctx)` once on symbols and return its program.
 
+        program = record(network, num_sub_steps=1, canvas_width=1, height=8, width=8)
+
     Args:
         forward: the network, in evaluation mode. Its canvas has `num_sub_steps * canvas_width` channels. It returns `p`
             channels; sub-step k of a site uses channels `[k * p / num_sub_steps, (k + 1) * p / num_sub_steps)`.
         num_sub_steps: sub-pixels of a site, drawn one after the other.
         canvas_width: floats that one sub-pixel writes to the canvas: 1, or the size of an embedding.
-        height, width: of the image; known now, so that an engine can lay out its maps.
+        height, width: size of the image in the raster frame. It is fixed here, so that an engine can allocate its maps.
         dtype: float32, or float64 for proofs.
-        order: the order whose turned canvas has this size.
+        order: the generation order.
 
     Raises:
-        CausalityError: if forward reads what is not known yet, or does what cannot be replayed.
+        CausalityError: if the forward reads a site that is not known yet, or cannot be run site by site.
     """
     builder = Builder(
         num_sub_steps=num_sub_steps,
@@ -243,7 +245,7 @@ def record(
 
 
 def _assemble(builder: Builder, params: View) -> Program:
-    """Cut the pixel part into sub-steps, which proves the channel masks, and lay out the weights."""
+    """Split the sites into sub-steps, which proves the channel masks, and lay out the weights."""
     if params.phase == Phase.POST_DRAW:
         builder.reject("The parameters of a site are known only after its draw", "Use what `ctx.attend` returns.")
     sub_steps = split_by_channel(builder, params)
@@ -271,6 +273,6 @@ def _assemble(builder: Builder, params: View) -> Program:
 
 
 def _to_channels_last(t: Tensor, builder: Builder) -> FloatArray:
-    """`[n, d]` of a vector, `[n, height, width, d]` of a map."""
+    """Return `[n, d]` of a vector, `[n, height, width, d]` of a map."""
     array: FloatArray = to_numpy(t).astype(builder.weights.dtype)
     return array[:, :, 0, 0] if array.shape[2:] == (1, 1) else np.ascontiguousarray(array.transpose(0, 2, 3, 1))

@@ -1,4 +1,4 @@
-"""How an LSTM over sites, and a function moved down by one row, are recorded."""
+"""Record an LSTM over sites, and a function shifted down by one row."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from pointillist.nn.functional.recurrence import LSTMCellParams, lstm
 def shift_down(
     builder: Builder, key: str, fn: Callable[..., tuple[Tensor, ...]], inputs: tuple[Tensor, ...]
 ) -> tuple[Tensor, ...]:
-    """Record `fn` over the finished row above: its inputs enter from there, its results are zero at the first row.
+    """Record `fn` over the finished row above. Its inputs come from there, and its results are zero at the first row.
 
-    All of it runs in the row part, and not at the first row (`Instruction.first_row`), so that the maps which it keeps
-    look as they do above the image.
+    All of it runs in the row part, and not at the first row (`Instruction.first_row`), so that its feature maps hold
+    their initial values there, as above the image.
     """
-    kept = [_keep(builder, key, x) for x in inputs]
+    stored = [_keep(builder, key, x) for x in inputs]
     builder.depth += 1
-    outputs = fn(*(_above(builder, key, x) for x in kept))
+    outputs = fn(*(_above(builder, key, x) for x in stored))
     builder.depth -= 1
     if not isinstance(outputs, tuple):
         builder.reject(f"The function of `ctx.shift_down` at `{key}` returns no tuple", "Return `(y,)`.")
@@ -32,7 +32,7 @@ def shift_down(
 
 
 def recur(builder: Builder, key: str, cell: LSTMCellParams, x: Tensor, *, reverse: bool) -> Tensor:
-    """Record an LSTM over sites; taps on the row above become one product over the row."""
+    """Record an LSTM over sites. Its taps on the row above become one product over the row."""
     if not isinstance(x, Symbol) or x.content.phase == Phase.IMAGE:
         builder.reject(
             f"The recurrence `{key}` runs over a {type(x).__name__} without sites", "Give it a recorded map."
@@ -54,8 +54,8 @@ def recur(builder: Builder, key: str, cell: LSTMCellParams, x: Tensor, *, revers
 
 
 def _step(builder: Builder, key: str, cell: LSTMCellParams, x: Symbol, *, reverse: bool) -> Symbol:
-    """One site, from what maps keep of its neighbours."""
-    hidden, memory = (_state(builder, cell, start) for start in (cell.initial_hidden, cell.initial_cell))
+    """Record the cell of one site, with the states of its neighbours from feature maps."""
+    hidden, cell_state = (_state(builder, cell, start) for start in (cell.initial_hidden, cell.initial_cell))
     pre: Tensor = x
     for above in (True, False):
         pairs = zip(cell.taps(reverse=reverse), to_numpy(cell.weight), strict=True)
@@ -64,15 +64,15 @@ def _step(builder: Builder, key: str, cell: LSTMCellParams, x: Symbol, *, revers
             pre = pre + _read(builder, key, hidden, taps)
     carry = cell.carry(reverse=reverse)
     phase = Phase.ROW if carry[0] < 0 else Phase.SITE
-    kept = builder.emit("GATHER", channels=memory.channels, phase=phase, map=memory, taps=(carry,), key=key)
-    results = lstm(pre, symbol_of(builder, kept))
-    for result, state in zip(results, (hidden, memory), strict=True):
+    carried = builder.emit("GATHER", channels=cell_state.channels, phase=phase, map=cell_state, taps=(carry,), key=key)
+    results = lstm(pre, symbol_of(builder, carried))
+    for result, state in zip(results, (hidden, cell_state), strict=True):
         builder.store(content(result), state)
     return symbol_of(builder, content(results[0]))
 
 
 def _scan(builder: Builder, key: str, cell: LSTMCellParams, x: Symbol, *, reverse: bool) -> Symbol:
-    """A whole row, whose input is known: the tap on the row above first, then along the row."""
+    """Record the cells of a row whose input is known: the tap on the row above first, then a scan along the row."""
     above, beside = to_numpy(cell.weight)
     hidden = builder.state_map(len(cell.initial_hidden))
     pre = x + _read(builder, key, hidden, {(-1, 0): above})
@@ -88,13 +88,13 @@ def _scan(builder: Builder, key: str, cell: LSTMCellParams, x: Symbol, *, revers
 
 
 def content(x: Tensor) -> View:
-    """What a symbol stands for."""
+    """Return the view of a symbol."""
     assert isinstance(x, Symbol)
     return x.content
 
 
 def _state(builder: Builder, cell: LSTMCellParams, start: Tensor) -> FeatureMap:
-    """A map with the initial state where the memory comes from."""
+    """Create a feature map with the initial state outside the image."""
     state, numbers = builder.state_map(len(start)), to_numpy(start).astype(builder.weights.dtype)
     if cell.along == "rows":
         state.initial_above = numbers
@@ -103,16 +103,16 @@ def _state(builder: Builder, cell: LSTMCellParams, start: Tensor) -> FeatureMap:
     return state
 
 
-def _read(builder: Builder, key: str, kept: FeatureMap, taps: dict[Tap, Kernel]) -> Symbol:
-    """The sum over taps of a matrix times what the map keeps there."""
+def _read(builder: Builder, key: str, feature_map: FeatureMap, taps: dict[Tap, Kernel]) -> Symbol:
+    """Record the sum over taps of a matrix times the state there."""
     phase = Phase.ROW if all(dy < 0 for dy, _ in taps) else Phase.SITE
-    channels = len(taps) * kept.channels
-    read = builder.emit("GATHER", channels=channels, phase=phase, map=kept, taps=tuple(taps), key=key)
+    channels = len(taps) * feature_map.channels
+    read = builder.emit("GATHER", channels=channels, phase=phase, map=feature_map, taps=tuple(taps), key=key)
     return symbol_of(builder, linear(builder, read, np.concatenate(list(taps.values()))))
 
 
 def _keep(builder: Builder, key: str, x: Tensor) -> Canvas | Symbol | FeatureMap:
-    """An input of `below`, before the row changes: a value of sites is kept until the next row."""
+    """Store an input of `shift_down` until the next row."""
     if isinstance(x, Canvas) or (isinstance(x, Symbol) and x.content.phase == Phase.IMAGE):
         return x
     if not isinstance(x, Symbol):

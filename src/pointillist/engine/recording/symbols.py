@@ -1,7 +1,7 @@
-"""Symbols: tensors without values. Every torch function called on one passes through one door, where it is recorded.
+"""Symbols: tensors without values. `__torch_function__` records every torch function that is called on one.
 
 A symbol is a subclass of `Tensor` (so that annotations and `isinstance` hold) over a tensor without storage. A function
-that has no handler is refused by name: nothing can be computed, copied out or branched on by accident.
+without a handler raises an error that names it: nothing can be computed, copied out or branched on by accident.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ METADATA = {
 
 
 def records(*functions: Any) -> Callable[[HandlerT], HandlerT]:
-    """Register how calls of these torch functions on symbols are recorded."""
+    """Register a handler that records calls of these torch functions on symbols."""
 
     def register(handler: HandlerT) -> HandlerT:
         HANDLERS.update(dict.fromkeys(functions, handler))
@@ -33,7 +33,7 @@ def records(*functions: Any) -> Callable[[HandlerT], HandlerT]:
 
 
 class Recorded(Tensor):
-    """Base of all that a recorded forward handles in place of tensors."""
+    """Base class of everything that a recorded forward gets in place of tensors."""
 
     builder: Builder
 
@@ -56,24 +56,24 @@ class Recorded(Tensor):
         return handler(*args, **kwargs)
 
     def check(self, func: Any) -> None:
-        """Refuse functions that may not be called on this kind of symbol."""
+        """Reject functions that may not be called on this kind of symbol."""
 
     def __repr__(self, **_: Any) -> str:  # type: ignore[override]  # torch is annotated wrongly
         return f"{type(self).__name__}(shape={tuple(self.shape)})"
 
 
 class Symbol(Recorded):
-    """A value at the site at hand (or, from vector conditions only, of the image)."""
+    """A value at the current site (or of the image, in phase IMAGE)."""
 
     content: View
-    """Which channels of which value of the program it stands for."""
+    """The channels of the program's value that it stands for."""
 
 
 class Canvas(Recorded):
-    """The picture being painted. It can only be looked at through a window."""
+    """The image under construction. Only a window may read it."""
 
     def check(self, func: Any) -> None:
-        """Nothing is admitted."""
+        """Reject every function."""
         self.builder.reject(
             f"`{function_name(func)}` is called on the canvas, which a forward may read only through `ctx.window`",
             "Take a window first and convolve it; scale the canvas where it is written.",
@@ -81,7 +81,7 @@ class Canvas(Recorded):
 
 
 class Window(Recorded):
-    """What `ctx.window` returns: the surroundings of a site, to be consumed by a VALID convolution."""
+    """The result of `ctx.window`: the surroundings of a site, for one VALID convolution."""
 
     key: str
     map: FeatureMap
@@ -93,7 +93,7 @@ class Window(Recorded):
     """Rows and columns that the kernel must span."""
 
     def check(self, func: Any) -> None:
-        """Only a convolution."""
+        """Reject everything but a convolution."""
         if func is not torch.conv2d:
             self.builder.reject(
                 f"`{function_name(func)}` is called on the window `{self.key}`, which only a convolution may read",
@@ -105,7 +105,7 @@ RecordedT = TypeVar("RecordedT", bound=Recorded)
 
 
 def make(kind: type[RecordedT], builder: Builder, channels: int, height: int, width: int) -> RecordedT:
-    """A symbol of this kind with a shape and no storage."""
+    """Create a symbol of this kind with a shape and no storage."""
     dtype = torch.float64 if builder.weights.dtype.itemsize == 8 else torch.float32
     symbol: RecordedT = torch.empty(1, channels, height, width, dtype=dtype, device="meta").as_subclass(kind)
     symbol.builder = builder
@@ -113,7 +113,7 @@ def make(kind: type[RecordedT], builder: Builder, channels: int, height: int, wi
 
 
 def symbol_of(builder: Builder, view: View) -> Symbol:
-    """The symbol of a view."""
+    """Return the symbol of a view."""
     size = (1, 1) if view.phase == Phase.IMAGE else (-(-builder.height // view.scale), -(-builder.width // view.scale))
     symbol = make(Symbol, builder, view.channels, *size)
     symbol.content = view
@@ -121,13 +121,13 @@ def symbol_of(builder: Builder, view: View) -> Symbol:
 
 
 def function_name(func: Any) -> str:
-    """The name by which an author knows a torch function, method or attribute."""
+    """Return the name by which authors know a torch function, method or attribute."""
     name = getattr(func, "__name__", str(func))
     return str(func.__self__.__name__ if name in ("__get__", "__set__") else name)
 
 
 def _recorded(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[Recorded]:
-    """The symbols among the arguments, also inside lists."""
+    """Yield the symbols among the arguments, also inside lists."""
     for argument in (*args, *kwargs.values()):
         if isinstance(argument, Recorded):
             yield argument
@@ -158,4 +158,4 @@ def _remedy(name: str) -> str:
         return "A value is never changed in place: make a new one."
     if name in _REACHES:
         return "It may reach across sites or channels: use `ctx.window` (or another method of `ctx`) and a convolution."
-    return "Rewrite the layer with functions that are recorded (`engine/functions.py`), or add an opcode for it."
+    return "Use functions that have a handler (`engine/recording/torch_functions.py`), or add an opcode."

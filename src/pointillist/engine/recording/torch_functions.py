@@ -1,4 +1,4 @@
-"""How each torch function that a layer may call at a site is recorded. One small handler each."""
+"""Handlers that record torch functions within a site, one small function each."""
 
 from __future__ import annotations
 
@@ -98,14 +98,14 @@ def _div(a: Symbol, b: Any) -> Symbol:
 
 
 def _binary(opcode: str, with_constant: str, a: Any, b: Any) -> Symbol:
-    """Two recorded values, or a recorded value and a number or per-channel parameter, in either order."""
+    """Combine two values, or a value and a number or per-channel parameter, in either order."""
     if not isinstance(a, Symbol):
         return _binary(opcode, with_constant, b, a)
     builder, channels = a.builder, a.content.channels
     if not isinstance(b, Symbol):
         constant = _per_channel(builder, b, channels)
         if np.all(constant == (0 if with_constant == "SHIFT" else 1)):
-            return a  # what an optional term looks like when it is absent
+            return a  # an optional term that is absent
         return symbol_of(builder, builder.emit(with_constant, a.content, channels=channels, constants=(constant,)))
     if b.content.channels != channels:
         builder.reject(
@@ -122,7 +122,7 @@ def _per_channel(builder: Builder, constant: Any, channels: int) -> NDArray[Any]
     if array.ndim < 3 or array.shape[-2:] != (1, 1) or array.size != array.shape[-3]:
         builder.reject(
             f"A tensor of shape {list(array.shape)} meets a recorded value",
-            "Only numbers and per-channel parameters `[1 c 1 1]` are constants: pass conditions through `ctx.external`.",
+            "Only numbers and per-channel parameters `[1 c 1 1]` are constants: pass conditions via `ctx.external`.",
         )
     if array.size != channels:
         builder.reject(f"A parameter of {array.size} channels meets a value of {channels}", "Make the counts equal.")

@@ -1,0 +1,209 @@
+"""Report of `evaluate`: facts for JSON, text for people, a CSV with one line an image; and the optional metrics."""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pointillist.cli.output import Bar, print_facts
+
+if TYPE_CHECKING:
+    from pointillist.data import DataOptions, DataSplits, ImageDataset
+    from pointillist.evaluation.conditioning import MeanWithCI, RetrievalMetrics
+    from pointillist.evaluation.likelihood import Evaluation
+    from pointillist.model.pretrained import PretrainedPixelModel
+
+_UNGUIDED = "caption_retrieval_unguided"
+_RANKED = {"classes": "classes", "caption_retrieval": "captions", _UNGUIDED: "captions"}
+
+
+def describe(
+    model: PretrainedPixelModel, images: ImageDataset, split: str, result: Evaluation, options: DataOptions
+) -> dict[str, Any]:
+    """Collect everything that is needed to compare the result with another."""
+    labelled = bool(model.config.classes) and images.labels is not None
+    ours, theirs = model.image, images.spec
+    sizes = f"images of {theirs.height}x{theirs.width}, where the model was trained on {ours.height}x{ours.width}"
+    notes = [*result.notes, *([sizes] if ours.shape != theirs.shape else [])]
+    return {
+        "split": split,
+        "count": result.count,
+        "bits_per_dim": result.bits_per_dim,
+        "interval_95": list(result.interval),
+        "nats": result.nats,
+        "dims": result.dims,
+        "levels": model.image.levels,
+        "binarise": options.binarise,
+        "labels": "used" if labelled else "not used" if model.config.classes else "none",
+        "conditions": active_conditions(model, images),
+        "order": result.order,
+        "guidance": result.guidance,
+        "nats_by_order": dict(result.nats_by_order),
+        "notes": notes,
+    }
+
+
+def active_conditions(model: PretrainedPixelModel, images: ImageDataset) -> list[str]:
+    """List the conditions of the model that the data set has."""
+    config, columns = model.config, images.annotations
+    attributes = config.attributes.values if config.attributes else ()
+    present = {
+        "label": images.labels is not None,
+        "attributes": any(name in columns.attributes for name in attributes),
+        "vector": columns.vectors is not None,
+        "text": images.texts is not None,
+        "words": images.texts is not None,
+        "tokens": images.texts is not None,
+        "hint": config.hint is not None and (config.hint.derive is not None or columns.hints is not None),
+    }
+    return [name for name in model.listeners if present[name]]
+
+
+def condition_metrics(
+    model: PretrainedPixelModel,
+    images: ImageDataset,
+    *,
+    candidates: int,
+    repeats: int,
+    batch_size: int,
+    guidance: float = 1.0,
+) -> dict[str, Any]:
+    """Compute bits saved by each condition, Bayes classification and caption retrieval, as far as they apply.
+
+    Under guidance, captions are also ranked without it, from the same passes of the network.
+    """
+    from pointillist.evaluation.conditioning import bayes_classify, caption_retrieval, conditional_gain
+
+    facts: dict[str, Any] = {}
+    with Bar("bits saved", len(images)) as bar:
+        gains = conditional_gain(model, images, batch_size=batch_size, guidance=guidance, on_progress=bar.follow)
+    facts["bits_saved"] = {name: _mean(gain) for name, gain in gains.items()}
+    if model.config.classes and images.labels is not None:
+        with Bar("classifying", len(images)) as bar:
+            metrics, _ = bayes_classify(model, images, batch_size=batch_size, guidance=guidance, on_progress=bar.follow)
+        facts["classes"] = _retrieval(metrics)
+    if repeats and model.config.text is not None and images.texts is not None:
+        fitting = min(candidates, len(set(images.texts)))
+        if fitting > 1:
+            guidances = [guidance] if guidance == 1 else [guidance, 1.0]
+            with Bar("ranking", len(images)) as bar:
+                ranked = caption_retrieval(
+                    model, images, guidances=guidances, candidates=fitting, repeats=repeats, on_progress=bar.follow
+                )
+            for name, metrics in zip(("caption_retrieval", _UNGUIDED), ranked, strict=False):
+                facts[name] = _retrieval(metrics)
+    return facts
+
+
+def memorization(
+    model: PretrainedPixelModel, splits: DataSplits, images: ImageDataset, split: str, n: int
+) -> dict[str, Any]:
+    """Compare `n` samples with training images, and as many held-out images too.
+
+    Raises:
+        DataError: if there is no training part, or it is the part that is evaluated.
+    """
+    import numpy as np
+
+    from pointillist.errors import DataError
+    from pointillist.evaluation.memorization import nearest_training_match
+    from pointillist.sampling.api import sample
+
+    train = splits.get("train")
+    if split in ("train", "all"):
+        raise DataError(
+            "`--memorization` compares samples and held-out images with training images: choose another `--split`."
+        )
+    training = train.batch(np.arange(len(train))).levels
+    held_out = images.batch(np.random.default_rng(0).permutation(len(images))[:n]).levels
+    found = {}
+    for name, levels in (("samples", sample(model, n, seed=0).levels), ("held_out", held_out)):
+        with Bar("comparing", len(levels)) as bar:
+            share = nearest_training_match(levels, training, model.image, bar.follow)[0]
+        found[name] = {
+            "count": len(share), "median": float(np.median(share)), "above_0.9": float((share >= 0.9).mean())
+        }  # fmt: skip
+    return found
+
+
+def print_report(
+    model: str, images: ImageDataset, result: Evaluation, facts: dict[str, Any], seconds: float, per_image: Path | None
+) -> None:
+    """Print the result for people."""
+    low, high = result.interval
+    interval = f"   (95 % interval {low:.4f} to {high:.4f})" if low == low else ""
+    lines = [
+        ("model", model),
+        ("images", f"{result.count:,} of {images.name}, split {facts['split']}, each counted once"),
+        ("levels", f"{facts['levels']:,}, binarisation {facts['binarise']}, labels {facts['labels']}"),
+        *([("conditions", ", ".join(facts["conditions"]))] if set(facts["conditions"]) - {"label"} else []),
+        *(("", note) for note in facts["notes"]),
+        ("order", _order_text(result)),
+        *([("guidance", f"{result.guidance:g}, where 1 is the model itself")] if result.guidance != 1 else []),
+        ("bits/dim", f"{result.bits_per_dim:.4f}{interval}"),
+        ("nats", f"{result.nats:.3f} an image of {result.dims:,} dims"),
+        *metrics_lines(facts),
+        ("time", f"{seconds:.1f} s"),
+    ]
+    if per_image is not None:
+        lines.append(("written", str(per_image)))
+    print_facts(lines)
+
+
+def metrics_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """Format condition metrics and memorization for people."""
+    lines = []
+    for name, gain in facts.get("bits_saved", {}).items():
+        low, high = gain["interval_95"]
+        lines.append((f"saved by {name}", f"{gain['value']:.2f} bits an image (95 % {low:.2f} to {high:.2f})"))
+    if facts.get("metrics_precision") == "bf16":
+        lines.append(("", "these and what follows are computed in bf16"))
+    for key, name in _RANKED.items():
+        if key not in facts:
+            continue
+        if key == _UNGUIDED:
+            lines.append(("by the model itself", "without guidance"))
+        metrics = facts[key]
+        first, five, mean = (_mean_text(metrics[metric]) for metric in ("top1", "top5", "mrr"))
+        lines.append((f"{name} ranked", f"first {first}, in five {five}, of {metrics['candidates']}"))
+        lines.append(("", f"mean reciprocal rank {mean}; chance of the first {1 / metrics['candidates']:.3f}"))
+    for name, share in facts.get("memorization", {}).items():
+        text = (
+            f"median {share['median']:.3f} agree, {share['above_0.9']:.3f} at 0.9 or more ({share['count']:,} images)"
+        )
+        lines.append((f"{name.replace('_', ' ')} to train", text))
+    return lines
+
+
+def write_csv(path: Path, result: Evaluation) -> None:
+    """Write nats and bits per dimension of each image, in the order of the data set."""
+    from pointillist.checkpoint.files import atomic_path
+
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["index", "nats", "bits_per_dim"])
+        for index, nats in enumerate(result.nats_per_image.tolist()):
+            writer.writerow([index, f"{nats:.6f}", f"{nats / (result.dims * math.log(2)):.6f}"])
+
+
+def _order_text(result: Evaluation) -> str:
+    if result.order not in ("average", "each"):
+        return result.order
+    text = {"average": "likelihood averaged over orders", "each": "mean of the nats of each order"}[result.order]
+    return "\n".join([text, *(f"{nats:.3f} nats by {name}" for name, nats in result.nats_by_order.items())])
+
+
+def _mean_text(mean: dict[str, Any]) -> str:
+    low, high = mean["interval_95"]
+    return f"{mean['value']:.3f} ({low:.3f} to {high:.3f})"
+
+
+def _mean(mean: MeanWithCI) -> dict[str, Any]:
+    return {"value": mean.value, "interval_95": list(mean.interval), "count": mean.count}
+
+
+def _retrieval(metrics: RetrievalMetrics) -> dict[str, Any]:
+    means = {"top1": metrics.top1, "top5": metrics.top5, "mrr": metrics.mrr}
+    return {**{name: _mean(mean) for name, mean in means.items()}, "candidates": metrics.candidates}

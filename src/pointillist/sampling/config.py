@@ -1,0 +1,84 @@
+"""Settings of sampling: how levels are drawn, in which order, by which engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypedDict, cast
+
+from pointillist.conditioning import ConditionKwargs
+from pointillist.distributions.sampling_transforms import check_guidance
+from pointillist.errors import ConfigError
+
+
+class SamplingKwargs(TypedDict, total=False):
+    """The fields of `SamplingConfig` as keywords; a test holds both to the same names."""
+
+    guidance: float
+    temperature: float
+    top_p: float
+    engine: str
+    order: str | None
+    threads: int | None
+    batch_size: int
+
+
+class SampleKwargs(SamplingKwargs, ConditionKwargs, total=False):
+    """Keywords of `sample`, `stream` and `inpaint`: sampling settings, and conditions beside `label` and `text`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingConfig:
+    """How images are sampled.
+
+    Attributes:
+        guidance: classifier-free guidance scale (Ho & Salimans 2022, arXiv 2207.12598): 0 is unconditional, 1 the
+            model itself. See `apply_guidance`.
+        temperature: divides the log-probabilities; 0 takes the most probable level. See `apply_temperature_top_p`.
+        top_p: nucleus sampling (Holtzman et al. 2020): keep the most probable levels that reach this sum.
+        engine: `auto`, `cpu`, `cuda`, `cuda-jacobi`, `numpy` or `naive`; see `create_stepper`.
+        order: name of one of the model's generation orders; None for its first. Uniforms belong to pixel positions,
+            whatever the order.
+        threads: number of threads that share a batch on engine `cpu`; None for as many as torch uses.
+        batch_size: number of images sampled at once.
+
+    Raises:
+        ConfigError: naming the setting that is out of range.
+
+    Example:
+        SamplingConfig(guidance=2.0, top_p=0.95, order="s-curve")
+    """
+
+    guidance: float = 1.0
+    temperature: float = 1.0
+    top_p: float = 1.0
+    engine: str = "auto"
+    order: str | None = None
+    threads: int | None = None
+    batch_size: int = 64
+
+    def __post_init__(self) -> None:
+        check_guidance(self.guidance)
+        if not self.temperature >= 0:
+            raise ConfigError(f"`temperature` (={self.temperature}) must be 0 or more: 1 is the model itself.")
+        if not 0 < self.top_p <= 1:
+            raise ConfigError(f"`top_p` (={self.top_p}) must lie above 0 and at most 1: 1 keeps every level.")
+        for name in ("batch_size", "threads"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"`{name}` (={value}) must be at least 1.")
+
+    @classmethod
+    def split(cls, keywords: SampleKwargs) -> tuple[SamplingConfig, ConditionKwargs]:
+        """Separate the sampling settings from the conditions.
+
+        Raises:
+            ConfigError: if a setting is out of range.
+            TypeError: for a keyword that is neither.
+        """
+        settings: Mapping[str, Any] = keywords
+        sampling = {name: value for name, value in settings.items() if name in cls.__dataclass_fields__}
+        conditions = {name: value for name, value in settings.items() if name not in sampling}
+        for name in conditions.keys() - ConditionKwargs.__annotations__.keys():
+            raise TypeError(f"Sampling got an unexpected keyword argument {name!r}.")
+        return cls(**sampling), cast(ConditionKwargs, conditions)

@@ -1,0 +1,270 @@
+"""The page: it needs nothing but itself, stays small, and shows the numbers of the library."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import shutil
+import subprocess
+import zlib
+from html.parser import HTMLParser
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import pointillist as pt
+from pointillist.analysis import calibration, condition_gain
+from pointillist.analysis.query import ImageQuery
+from pointillist.analysis.report import encoding
+from pointillist.distributions.likelihoods import LikelihoodName
+from tests.laws.strategies import make_model, randomise_weights
+
+from .helpers import KINDS, grey, tiny
+
+LIMIT = 3_000_000
+# what makes a browser fetch: an address in an attribute or a style, or a call that loads
+OUTSIDE = (
+    r"https?:", r"[\"'(]//", r"@import", r"url\(", r"\bfetch\s*\(", r"XMLHttpRequest", r"sendBeacon", r"WebSocket",
+    r"\bimport\s*[({\"']", r"EventSource",
+)  # fmt: skip
+
+
+def page_data(page: str) -> dict[str, Any]:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
+    assert found is not None
+    data: dict[str, Any] = json.loads(found[1])
+    return data
+
+
+class Sources(HTMLParser):
+    """Everything that a page refers to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data", "action")]
+        assert tag not in ("iframe", "object", "embed", "base", "form")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_page_needs_nothing_else(kind: str) -> None:
+    model = tiny(kind, labels=True)
+    x = torch.randint(model.image.levels, model.image.shape)
+    page = pt.explain(model, x, "dog", name="<b>&", calibration=calibration(model, x[None])).to_html()
+    sources = Sources()
+    sources.feed(page)
+    assert sources.found
+    assert all(source.startswith("data:") for source in sources.found)
+    for pattern in OUTSIDE:
+        assert not re.search(pattern, page), f"{pattern} in the page"
+    assert "<b>&amp" not in page
+    assert "<b>&<" not in page
+    assert "&lt;b&gt;&amp;" in page
+    assert "$" not in re.sub(r"<script.*?</script>", "", page, flags=re.S)
+
+
+def test_a_page_of_the_largest_kind_stays_under_3_mb() -> None:
+    """64 x 64, RGB, 256 levels, noise in and out, which deflates worst."""
+    explanation = pt.explain(large("auto"), torch.randint(256, (3, 64, 64)), continuations=0)
+    assert len(explanation.sites) == 195
+    explanation.__dict__["gradient_sizes"] = np.exp(np.random.default_rng(0).normal(size=(195, 64, 64), scale=2))
+    page = explanation.to_html()
+    assert len(page.encode()) < LIMIT
+    assert page_data(page)["table"]["kind"] == "likeliest"
+    assert "too large for one page" in page
+
+
+def test_a_mixture_of_the_largest_kind_has_room() -> None:
+    """The parameters of 64 x 64 mixtures of 10, as noise."""
+    query = ImageQuery.of(large("mixture"), torch.randint(256, (3, 64, 64)))
+    packed = encoding.encode_distributions(query)
+    assert packed.kind == "mixture"
+    assert len(packed.data) <= encoding.TABLE_BYTES
+
+
+def large(likelihood: LikelihoodName) -> pt.PixelModel:
+    settings = {"channels": 6, "layers": 1, "head_channels": 6}
+    image = pt.ImageSpec.infer((3, 64, 64), 256)
+    return randomise_weights(make_model("pixelcnn", image, settings, mixtures=10, likelihood=likelihood)).float()
+
+
+def test_unused_room_is_not_taken() -> None:
+    model = grey(8, 8, 17)
+    page = pt.explain(model, torch.randint(17, model.image.shape)).to_html()
+    assert len(page) < 150_000
+
+
+def described(model: pt.PixelModel, x: torch.Tensor) -> list[dict[str, Any]]:
+    """What the page's own script makes of every sub-pixel, run by Node."""
+    page = pt.explain(model, x, continuations=0, max_attributions=0).to_html()
+    script = (files("pointillist.analysis.report") / "data.js").read_text(encoding="utf-8")
+    channels, height, width = model.image.shape
+    run = f"""
+const page = {json.dumps(page_data(page))};
+decodeArrays(page.arrays).then(async (arrays) => {{
+  const ask = await decodeDistributions(page, arrays), out = [];
+  for (let site = 0; site < {height * width}; site++) for (let c = 0; c < {channels}; c++) {{
+    const d = ask(site, c);
+    out.push({{ probs: Array.from(d.probs), levels: d.levels, mean: d.mean, quantiles: d.quantiles, rest: d.rest,
+      parts: d.parts.map((p) => [p.weight, p.mean, p.scale]),
+      surprisal: arrays.surprisal[c * {height * width} + site] }});
+  }}
+  console.log(JSON.stringify(out));
+}});"""
+    done = subprocess.run(["node", "-"], input=script + run, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed: the page's script is not run")
+@pytest.mark.parametrize("kind", [*KINDS, "many"])
+def test_the_script_reads_what_was_packed(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Probabilities, mean, quantiles and components of every sub-pixel, as the library has them."""
+    if kind == "many":  # so many levels that only the likeliest are stored
+        monkeypatch.setattr(encoding, "_RAW_BYTES", 0)
+        model = grey(2, 3, 300)
+    else:
+        model = tiny(kind)
+    x = torch.randint(model.image.levels, model.image.shape)
+    explanation = pt.explain(model, x)
+    told = iter(described(model, x))
+    for row, column, channel in np.ndindex(*np.array(model.image.shape)[[1, 2, 0]]):
+        view, found = explanation.distribution(row, column, channel), next(told)
+        levels = found["levels"] or range(model.image.levels)
+        within = encoding._error(float(-np.log2(view.probs.min()))) + 1e-6  # none is stored less exactly than the least
+        assert np.allclose(found["probs"], view.probs[list(levels)], rtol=within, atol=0)
+        assert found["surprisal"] == pytest.approx(view.surprisal, rel=1e-6)
+        if view.mean is None:
+            assert found["mean"] is None
+        else:
+            assert found["mean"] == pytest.approx(view.mean, rel=0.02, abs=0.02)
+            assert len(found["quantiles"]) == 5  # type: ignore[arg-type]
+        if view.components is not None:
+            wanted = (view.components.weight, view.components.mean, view.components.scale)
+            assert np.allclose(found["parts"], np.stack(wanted, 1), rtol=1e-3, atol=1e-3)
+        if kind == "many":
+            assert found["levels"] == [level for level, _ in view.top(16)]
+            assert view.quantiles is not None
+            assert [level for _, level in found["quantiles"]] == list(view.quantiles.values())
+            assert found["rest"] == pytest.approx(1 - sum(p for _, p in view.top(16)), abs=0.02)
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome") or ""
+
+
+def in_browser(address: str, profile: Path) -> str:
+    """The page after its script. The clock runs ahead of the threads that inflate: a busy machine needs more of it."""
+    quiet = ("--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}")
+    for budget in (5_000, 100_000, 2_000_000, 2_000_000):
+        command = [CHROMIUM, *quiet, f"--virtual-time-budget={budget}", "--dump-dom", address]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        if 'class="live"' in done.stdout:
+            return done.stdout
+    raise AssertionError(
+        f"the script of the page did not come to its end:\n{done.stdout[:3000]}\n{done.stderr[-2000:]}"
+    )
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed: the page is not opened in a browser")
+@pytest.mark.parametrize("kind", ["rgb", "mixture"])
+def test_a_browser_shows_the_pixel_that_the_address_names(kind: str, tmp_path: Path) -> None:
+    """From disk, with no fault of the script: the numbers of a pixel, sub-pixel by sub-pixel, and a picture."""
+    model = tiny(kind)
+    x = torch.randint(3, model.image.shape)
+    explanation = pt.explain(model, x)
+    page = explanation.save(tmp_path / "a.html")
+    row, column = model.image.height, model.image.width
+    shown = in_browser(f"{page.as_uri()}#{row},{column}", tmp_path / "profile")
+    assert f"Row {row}, column {column}" in shown
+    surprise = explanation.maps.surprisal[:, row - 1, column - 1]
+    assert f"<dt>surprise</dt><dd>{surprise.sum():.2f} bits</dd>" in shown
+    for channel, name in enumerate(("red", "green", "blue")):
+        view = explanation.distribution(row - 1, column - 1, channel)
+        assert f"{name}{', given the channels before' if channel else ''}" in shown
+        assert f"Level {view.observed} is there. Mean {view.mean:.1f}" in shown
+
+
+def test_eight_bits_are_as_near_as_the_page_says() -> None:
+    p = np.exp2(-np.linspace(0, 30, 10_000))
+    back = np.exp2(-encoding.MAX_BITS * (encoding.encode_log_probs(np.log(p)) / 255.0) ** 2)
+    worst = np.abs(back / p - 1)
+    assert worst[np.log2(p) > -1].max() < encoding._error(1.0) + 1e-9
+    assert worst[np.log2(p) > -8].max() < encoding._error(8.0) + 1e-9
+
+
+def test_gradients_are_packed_over_four_decades() -> None:
+    sizes = np.array([[[0, 1, 0.01], [1e-9, 0.5, 1e-4]]], np.float32)
+    data = encoding.encode_gradient_sizes(sizes)
+    found = np.frombuffer(zlib.decompress(base64.b64decode(data["data"])), np.uint8)
+    assert found.tolist() == [0, 255, 128, 1, 236, 1]
+    assert data["top"] == [1.0]
+    assert encoding.encode_gradient_sizes(np.zeros((1, 2, 2), np.float32))["top"] == [0.0]
+
+
+def test_every_model_has_a_page_of_what_it_has() -> None:
+    """Sections are there where a view is defined, and only there."""
+    for kind, name, labels, sections in (
+        ("grey", "gated-pixelcnn", True, {"Bits saved by the conditions", "Layer by layer"}),
+        ("mixture", "pixelcnn-pp", False, set()),
+        ("codes", "pixelsnail", False, {"Layer by layer"}),
+    ):
+        model = tiny(kind, name, labels=labels)
+        x = torch.zeros(model.image.shape, dtype=torch.int64)
+        page = pt.explain(model, x, continuations=0, max_attributions=0).to_html()
+        for title in ("Bits saved by the conditions", "Layer by layer", "Calibration"):
+            assert (f"<h2>{title}</h2>" in page) == (title in sections), title
+
+
+def test_what_being_told_is_worth_in_words() -> None:
+    """Told a label, a misleading one, and nothing."""
+    model = tiny("grey", labels=True)
+    x = torch.randint(3, model.image.shape)
+    names = [model.config.classes[i] for i in np.argsort(condition_gain(ImageQuery.of(model, x)).class_bits)]
+    few: dict[str, Any] = {"continuations": 0, "max_attributions": 0}
+    pages = [pt.explain(model, x, label, **few).to_html() for label in (names[0], names[-1], None)]
+    assert f"The conditions (label {names[0]}) save " in pages[0]
+    assert "mislead the model" in pages[1]
+    assert f"The image has no condition. The label that explains it best, {names[0]}, " in pages[2]
+
+
+def test_palettes_and_large_codes_have_pages() -> None:
+    colours = tuple((i * 20, 255 - i, i, 255 * (i > 0)) for i in range(6))
+    palette = pt.ImageSpec(channels=1, height=3, width=4, levels=6, ordered=False, mode="palette", palette=colours)
+    for image in (palette, pt.ImageSpec(channels=1, height=3, width=4, levels=1000, ordered=False)):
+        model = make_model("pixelcnn", image)
+        explanation = pt.explain(model, torch.randint(image.levels, image.shape))
+        assert "<h2>What if</h2>" in explanation.to_html()
+        with Image.open(io.BytesIO(explanation._repr_png_())) as picture:
+            assert picture.width > 200
+
+
+def test_an_explanation_shows_itself_and_saves(tmp_path: Path) -> None:
+    model = grey(3, 3, labels=True)
+    explanation = pt.explain(model, torch.randint(5, model.image.shape), "cat", edits=({(1, 1): 2},), seed=4)
+    path = explanation.save(tmp_path / "a.html")
+    assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert explanation._repr_html_().startswith('<iframe srcdoc="&lt;!doctype html')
+    numbers = explanation.to_dict()
+    json.dumps(numbers)
+    assert numbers["bits"] == explanation.maps.bits
+    assert numbers["counterfactuals"][0]["edits"][0]["level"] == 2
+    assert f"{explanation.maps.bits:,.1f}&nbsp;bits" in path.read_text(encoding="utf-8")
+    with pytest.raises(pt.ConfigError, match="'fish'"):
+        pt.explain(model, torch.zeros(1, 3, 3, dtype=torch.int64), "fish")
+
+
+def test_the_limit_decides_what_is_stored() -> None:
+    model = grey(4, 4, 64)
+    query = ImageQuery.of(model, torch.randint(64, model.image.shape))
+    assert encoding.encode_distributions(query).kind == "levels"
+    assert encoding.encode_distributions(query, limit=100).kind == "likeliest"

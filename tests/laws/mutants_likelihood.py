@@ -1,0 +1,110 @@
+"""Mutants that make one function report another likelihood than the model's."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from pointillist.analysis.query import ImageQuery
+from pointillist.conditioning import ConditionInputs, MaskedValue
+from pointillist.evaluation import likelihood
+from pointillist.model.pixel_model import PixelModel
+from pointillist.sampling.api import UniformSampler
+
+from .mutants import mutant
+from .one_likelihood import check_data_set, check_one_likelihood
+from .strategies import TEXTS, random_conditions
+from .test_law_one_likelihood import everything, small
+from .text_encoder import random_text_encoder
+
+
+def one_likelihood() -> None:
+    model = small("gated-pixelcnn", **everything())
+    check_one_likelihood(model, random_conditions(model, 2, sure=True))
+
+
+def of_data() -> None:
+    with random_text_encoder(TEXTS[1]):
+        check_data_set(small("pixelcnn", labels=True, text=TEXTS[1]))
+
+
+def unconditional() -> None:
+    check_one_likelihood(small("pixelcnn"), {})
+
+
+@mutant("the cost of a latent is added to the nats of samples alone", unconditional)
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = UniformSampler.__init__
+
+    def init(self: Any, *how: Any) -> None:
+        kept(self, *how)
+        self.nats -= math.log(8)
+
+    patch.setattr(UniformSampler, "__init__", init)
+
+
+@mutant("the cost of a latent is added to evaluation alone", unconditional)
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = likelihood.guided_log_likelihoods
+    patch.setattr(
+        likelihood, "guided_log_likelihoods", lambda *how, **more: [n - math.log(8) for n in kept(*how, **more)]
+    )
+
+
+@mutant("the cost of a latent is left out of the map alone", unconditional)
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = PixelModel.log_prob
+    patch.setattr(PixelModel, "log_prob", lambda self, *how, **more: kept(self, *how, **more) - math.log(8))
+
+
+def _without(inputs: ConditionInputs, name: str) -> ConditionInputs:
+    value = inputs.parts[name]
+    absent = MaskedValue(value.values, torch.zeros_like(value.known))
+    return ConditionInputs(len(inputs), {**inputs.parts, name: absent})
+
+
+@mutant("evaluation drops the label", one_likelihood)
+@mutant("evaluation of a data set drops the label", of_data)
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = likelihood.guided_log_likelihoods
+
+    def without_label(model: PixelModel, x: Tensor, inputs: ConditionInputs, *how: Any) -> list[Tensor]:
+        return kept(model, x, _without(inputs, "label"), *how)
+
+    patch.setattr(likelihood, "guided_log_likelihoods", without_label)
+
+
+@mutant("evaluation gives every image the hint of the first", one_likelihood)
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = likelihood.guided_log_likelihoods
+
+    def one_hint(model: PixelModel, x: Tensor, inputs: ConditionInputs, *how: Any) -> list[Tensor]:
+        value = inputs.parts["hint"]
+        first = MaskedValue(torch.ones_like(value.values), value.known)
+        return kept(model, x, ConditionInputs(len(inputs), {**inputs.parts, "hint": first}), *how)
+
+    patch.setattr(likelihood, "guided_log_likelihoods", one_hint)
+
+
+@mutant("explain ignores the text", one_likelihood)
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = ImageQuery.of
+    patch.setattr(ImageQuery, "of", lambda model, image, label=None, text=None, **how: kept(model, image, label, **how))
+
+
+@mutant(
+    "explain ignores the order", lambda: check_one_likelihood(small("pixelcnn", orders=("raster", "raster-tr")), {})
+)
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = ImageQuery.of
+    patch.setattr(ImageQuery, "of", lambda *image, order=None, **how: kept(*image, **how))
+
+
+@mutant("explain clips the surprisal of a sub-pixel", unconditional)
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = ImageQuery.surprise
+    patch.setattr(ImageQuery, "surprise", lambda self, *how: kept(self, *how).clamp(max=2.0))

@@ -1,0 +1,87 @@
+"""Images are read ahead, and nothing else changes."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import pointillist as pt
+from pointillist.data import DataOptions, ImageDataset
+from pointillist.training.batches import BatchPrefetcher
+from tests.datasets import dataset_of
+
+from .helpers import tiny_config, tiny_data, tiny_model
+
+
+def reader(**settings: Any) -> BatchPrefetcher:
+    data = tiny_data().train
+    config = tiny_config(**{"steps": 5, "batch_size": 8, **settings})
+    return BatchPrefetcher(tiny_model(data), data, config, 8, process=0, processes=1)
+
+
+def test_what_is_read_ahead_is_what_is_read_when_asked() -> None:
+    """In order, out of order, and twice: the same images, labels and hidden labels."""
+    settings = {
+        "grad_accumulation": 2,
+        "augmentation": {"flip": True, "random_shift": 1},
+        "condition_dropout.label": 0.5,
+    }
+    ahead, jumping = reader(**settings), reader(**settings)
+    indices = [(step, micro_step) for step in range(5) for micro_step in range(2)]
+    batches = {index: ahead.read(*index) for index in indices}
+    for index in [*reversed(indices), indices[3], indices[3]]:
+        found, expected = jumping.read(*index), batches[index]
+        assert torch.equal(found.levels, expected.levels)
+        assert found.indices == expected.indices
+        assert torch.equal(found.inputs.parts["label"].known, expected.inputs.parts["label"].known)
+    assert len({tuple(batch.indices) for batch in batches.values()}) == len(indices)
+    ahead.close()
+    jumping.close()
+
+
+def test_nothing_is_read_beyond_the_end() -> None:
+    ours = reader()
+    ours.read(4, 0)
+    assert ours._ahead is None
+    ours.close()
+
+
+def test_a_fault_of_an_image_is_raised_when_its_step_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The step before is finished first, so that its state can be saved."""
+    ours, batch = reader(), ImageDataset.batch
+    calls: list[str] = []
+
+    def failing(self: ImageDataset, *args: Any, **kwargs: Any) -> Any:
+        calls.append(threading.current_thread().name)
+        if len(calls) == 2:
+            raise pt.DataError("the second batch is damaged")
+        return batch(self, *args, **kwargs)
+
+    monkeypatch.setattr(ImageDataset, "batch", failing)
+    ours.read(0, 0)
+    with pytest.raises(pt.DataError, match="second batch"):
+        ours.read(1, 0)
+    assert calls[1].startswith("images")
+    ours.close()
+
+
+def test_no_thread_is_left_behind() -> None:
+    data = tiny_data()
+    pt.train(tiny_model(data.train), data, tiny_config(steps=2))
+    assert not [t for t in threading.enumerate() if t.name.startswith("images")]
+
+
+def test_the_time_spent_waiting_is_known() -> None:
+    """Dynamic draws of large images, read for a model that asks at once: waiting is all there is."""
+    images = np.random.default_rng(0).integers(0, 256, (64, 64, 64), dtype=np.uint8)
+    data = dataset_of(images, options=DataOptions(binarise="dynamic"))
+    model = pt.build("pixelcnn", image=data.spec, channels=2, layers=1, head_channels=2)
+    ours = BatchPrefetcher(model, data, tiny_config(steps=4, batch_size=32), 32, process=0, processes=1)
+    for step in range(4):
+        ours.read(step, 0)
+    assert ours.waited > 0
+    ours.close()

@@ -1,0 +1,108 @@
+"""The settings of a run as TOML: written, read again, overridden, refused by their dotted key."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pointillist.errors import ConfigError
+from pointillist.training.run_config import RunConfig
+from pointillist.training.settings_tree import assign, expand, flatten, merge, parse_assignment, parse_value, read_toml
+
+
+def test_what_is_written_is_read_again() -> None:
+    tree = {
+        "model": {"preset": "tiny", "network": {"channels": 8}},
+        "data": {"source": "a b", "size": "48x64", "palette": 16},
+        "train": {"steps": 3, "out": "runs/x", "batch_size": "auto"},
+    }
+    run = RunConfig.from_dict(tree)
+    assert run.data.size == (48, 64)
+    assert RunConfig.from_dict(tomllib.loads(run.to_toml("how to run it"))) == run
+    assert run.to_toml("one\ntwo").startswith("# one\n# two\n[model]")
+
+
+@pytest.mark.parametrize(("size", "expected"), [(32, (32, 32)), ("32", (32, 32)), ("4x6", (4, 6)), ([4, 6], (4, 6))])
+def test_any_spelling_of_a_size(size: Any, expected: tuple[int, int]) -> None:
+    assert RunConfig.from_dict({"data": {"size": size}}).data.size == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-3", 1e-3), ("true", True), ("[1, 2]", [1, 2]), ('"a"', "a"), ("cat", "cat"), ("48x64", "48x64"),
+        ("", ""), ("a=b", "a=b"), ("1\nx = 2", "1\nx = 2"),
+    ],
+)  # fmt: skip
+def test_values_are_toml_or_bare_words(text: str, value: Any) -> None:
+    assert parse_value(text) == value
+    assert parse_assignment(f"train.x={text}") == ("train.x", value.strip() if isinstance(value, str) else value)
+
+
+@given(st.text())
+def test_any_text_is_some_value(text: str) -> None:
+    parse_value(text)
+
+
+def test_later_trees_win_setting_by_setting() -> None:
+    first, second = {"a": {"x": 1, "y": [1]}}, {"a": {"x": 2}, "b": {}}
+    out = merge(first, second)
+    assert out == {"a": {"x": 2, "y": [1]}, "b": {}}
+    assign(out, "a.z.w", 5)
+    assert out["a"]["z"] == {"w": 5}
+    assert first == {"a": {"x": 1, "y": [1]}}
+
+
+@given(st.dictionaries(st.sampled_from(["a.x", "a.y.z", "b", "c.d"]), st.integers()))
+def test_dotted_keys_are_nested_tables(settings: dict[str, int]) -> None:
+    assert dict(flatten(expand(settings))) == settings
+
+
+def test_none_empties_what_may_be_empty() -> None:
+    run = RunConfig.from_dict({"train": {"steps": "none"}, "data": {"binarise": "none"}})
+    assert run.train.steps is None
+    assert run.data.binarise == "none"
+
+
+@pytest.mark.parametrize(
+    ("tree", "words"),
+    [
+        ({"trian": {}}, ["`trian`", "`train`"]),
+        ({"train": {"stpes": 1}}, ["`train.stpes`", "`train.steps`"]),
+        ({"train": {"zzz": 1}}, ["`train.zzz`", "choose one of epochs"]),
+        ({"train": 3}, ["`train` (=3)", "table"]),
+        ({"train": {"optimizer": {"clip": "x"}}}, ["`train.optimizer.clip` (='x')", "number"]),
+        ({"train": {"machine": {"precision": "fp8"}}}, ["`train.machine.precision` (='fp8')", "'fp32'"]),
+        ({"train": {"lr": 1}}, ["`train.lr`", "`train.optimizer.lr`"]),
+        ({"train": {"optimizer": {"lrr": 1}}}, ["`train.optimizer.lrr`", "`train.optimizer.lr`"]),
+        ({"train": {"optimizer": 1}}, ["`train.optimizer` (=1)", "table"]),
+        ({"model": {"mixtures": 0}}, ["`model.mixtures` (=0)", "greater than or equal to 1"]),
+        ({"model": {"network": {"layer": 1}}}, ["`model.network.layer`", "`model.network.layers`"]),
+        ({"model": {"network": 1}}, ["`model.network` (=1)"]),
+        ({"model": {"type": "nope"}}, ["'nope'"]),
+        ({"data": {"levels": 1}}, ["`data.levels` (=1)", "2 to"]),
+        ({"data": {"size": [0, 3]}}, ["`data.size`", "positive"]),
+        ({"data": {"size": True}}, ["`data.size` (=True)"]),
+        ({"data": {"resize_mode": "squeeze"}}, ["`data.resize_mode` (='squeeze')", "'crop'"]),
+    ],
+)
+def test_faults_name_the_dotted_key(tree: dict[str, Any], words: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        RunConfig.from_dict(tree)
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def test_files_that_are_no_settings(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no settings file"):
+        read_toml(tmp_path / "missing.toml")
+    (tmp_path / "bad.toml").write_bytes(b"\xff")
+    with pytest.raises(ConfigError, match="not valid TOML"):
+        read_toml(tmp_path / "bad.toml")
+    for text in ("x=1", "train.lr", "=3", "train.=3"):
+        with pytest.raises(ConfigError, match="--set"):
+            parse_assignment(text)
