@@ -1,4 +1,4 @@
-"""Cost of the papers' recipes on one GPU: `python benchmarks/gpu_cost.py` writes `docs/gpu_cost.md` (some minutes).
+"""Cost of the papers' recipes on one GPU: `python benchmarks/gpu_cost.py` writes `docs/evidence/gpu_cost.md` (some minutes).
 
 Counted, not timed: we had no GPU. A training step of one image is run without numbers (fake tensors), and its matrix
 products and its kernels are counted. A step then takes the longer of two times: its arithmetic at a share of what the
@@ -20,7 +20,7 @@ import pointillist as pt
 from pointillist.training.run_config import RunConfig, with_preset
 from pointillist.training.settings_tree import read_toml
 
-PAGE = Path(__file__).parents[1] / "docs" / "gpu_cost.md"
+PAGE = Path(__file__).parents[1] / "docs" / "evidence" / "gpu_cost.md"
 RECIPES = Path(__file__).parents[1] / "recipes" / "paper-cifar10"
 IMAGES = 50_000 - 1_000  # 1,000 are kept for validation
 PEAK, SHARE, START = 989e12, 0.3, 5e-6  # H100, dense bf16, products a second; of which reached; seconds a kernel

@@ -2,7 +2,7 @@
 
 It takes about four minutes of processor time for all sets. FOLDER holds `emoji_noto.npz` and `dcss_tiles32.npz`. The
 images are read as the recipe of the model reads them, so that codecs and model store the same numbers. A palette counts
-for neither. It needs the extra `codecs`, prints what it finds and keeps it in `docs/zoo/codecs.json`, from which
+for neither. It needs the extra `codecs`, prints what it finds and keeps it in `docs/evidence/zoo/codecs.json`, from which
 `tools/make_zoo_page.py` takes its figures.
 
 - order 0: the entropy of the levels of the set itself, each channel by itself; no table is counted.
@@ -35,7 +35,7 @@ from pointillist.system.hardware import describe_machine, today
 from pointillist.training.run_config import RunConfig
 
 ROOT = Path(__file__).parents[1]
-FILE = Path(__file__).parents[1] / "docs" / "zoo" / "codecs.json"
+FILE = Path(__file__).parents[1] / "docs" / "evidence" / "zoo" / "codecs.json"
 WIDTHS = (2, 8, 13, 27)
 # set: data, recipe, what is read otherwise
 SETS: dict[str, tuple[str, str, dict[str, Any]]] = {

@@ -1,7 +1,7 @@
 """What training our presets costs on one thread: `python benchmarks/measure_presets.py [WORD ...]`, 15 minutes for all.
 
 Every row is measured in a process of its own, because a peak of memory does not come down, and kept at once in
-`docs/presets.jsonl`. A row that is there, of the same size, is not measured again, so a run that was stopped goes on;
+`docs/evidence/presets.jsonl`. A row that is there, of the same size, is not measured again, so a run that was stopped goes on;
 `--again` measures anew. Words choose rows: names of models, presets, images ("28 x 28 grey") and precisions. Run
 `python tools/make_models.py --text` afterwards.
 
@@ -30,7 +30,7 @@ from pointillist.networks import entry, names
 from pointillist.system.hardware import describe_machine, today
 from pointillist.training.optim import ExponentialMovingAverage, build_optimizer
 
-ROWS = Path(__file__).parents[1] / "docs" / "presets.jsonl"
+ROWS = Path(__file__).parents[1] / "docs" / "evidence" / "presets.jsonl"
 IMAGES = {"28 x 28 grey": (1, 28, 28), "32 x 32 RGB": (3, 32, 32)}
 PRECISIONS = ("fp32", "bf16")
 BATCH, STEPS, SECONDS = 16, 3, 4.0

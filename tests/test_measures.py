@@ -125,7 +125,7 @@ def test_the_page_says_what_was_measured(
 ) -> None:
     """It is made of the files that are here; figures of a model appear as soon as they are there, and no others do."""
     maker = script("make_zoo_page")
-    assert (DOCS / "zoo.md").read_text(encoding="utf-8") == maker.page(), "run `python tools/make_zoo_page.py`"
+    assert (DOCS / "evidence" / "zoo.md").read_text(encoding="utf-8") == maker.page(), "run `python tools/make_zoo_page.py`"
     monkeypatch.setattr(maker, "ZOO", tmp_path)
     monkeypatch.setattr(maker, "MEASURED", tmp_path)
     assert "| bits/pixel of the 707 test tiles, told name and category | not measured yet |" in maker.page()

@@ -1,4 +1,4 @@
-"""Write `docs/cli.md` from the options the commands declare, which are what `--help` shows.
+"""Write `docs/reference/cli.md` from the options the commands declare, which are what `--help` shows.
 
 Run `python tools/make_cli.py` after changing an option; a test compares the page with the program.
 """
@@ -12,7 +12,7 @@ import typer.main
 
 from pointillist.cli import app
 
-PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "cli.md"
 HEAD = """# The command line
 
 <!-- Made by tools/make_cli.py from the commands themselves: do not edit. -->

@@ -1,7 +1,7 @@
 """Plot validation nats (or bits/dim) against images seen: `python tools/make_curve.py NAME "TITLE" RUN [RUN ...]`.
 
-Writes `docs/curves/NAME.svg` with a curve for each run, named by the run's folder with its best value, and
-`docs/curves/RUN.jsonl`, the validation lines of each. A run whose folder does not exist is read from that file.
+Writes `docs/evidence/curves/NAME.svg` with a curve for each run, named by the run's folder with its best value, and
+`docs/evidence/curves/RUN.jsonl`, the validation lines of each. A run whose folder does not exist is read from that file.
 `--bits` plots bits/dim.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from pointillist.visualization.chart import Axes, Chart, Mark, Text
 from pointillist.visualization.chart import Path as ChartPath
 
-FOLDER = Path(__file__).parents[1] / "docs" / "curves"
+FOLDER = Path(__file__).parents[1] / "docs" / "evidence" / "curves"
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 360, 56, 560, 48, 316
 COLORS = (
     (217, 72, 15), (24, 100, 171), (43, 138, 62), (134, 46, 156), (92, 148, 13), (194, 37, 92), (73, 80, 87),

@@ -1,4 +1,4 @@
-"""Write `docs/models.md` and its figures from the registry: `python tools/make_models.py` (about half a minute).
+"""Write `docs/reference/models.md` and its figures from the registry: `python tools/make_models.py` (about half a minute).
 
 Run it after adding a model; a test compares the page with the registry. `--text` writes only the page.
 """
@@ -18,9 +18,9 @@ from pointillist.visualization import save_png
 
 Row = dict[str, Any]
 
-PAGE = Path(__file__).parents[1] / "docs" / "models.md"
-ROWS = PAGE.with_name("presets.jsonl")
-PICTURES = PAGE.with_name("pictures")
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "models.md"
+ROWS = PAGE.parents[1] / "evidence" / "presets.jsonl"
+PICTURES = PAGE.parents[1] / "pictures"
 ROW, COLUMN, PRESET = 20, 13, "small"
 BUSY = 1.5  # load average from which other work ran beside a measurement with one thread
 HEAD = f"""# The models
@@ -53,7 +53,7 @@ PAPERS = """## Presets of the papers
 
 `--preset paper-...` selects the network size of a paper and the optimiser, schedule, batch size and weight averaging of
 its authors; settings in a run config or on the command line override both. `tests/test_papers.py` derives their numbers
-of parameters by hand and measures their receptive fields; [comparisons.md](comparisons.md) compares them with released
+of parameters by hand and measures their receptive fields; [comparisons](../evidence/comparisons.md) compares them with released
 models. We have read the authors' code where it is public (PixelCNN++, PixelSNAIL), but none of the papers' own PDFs:
 figures from write-ups or from memory, and our own choices, are marked.
 """
@@ -103,7 +103,7 @@ def _section(summary: ModelSummary) -> str:
 | likelihoods | {likelihoods} |
 | orders | {"; ".join(f"{kind}, from each corner, along rows or columns (8)" for kind in summary.orders)} |
 
-![Receptive field of {name}](pictures/{name}.png)
+![Receptive field of {name}](../pictures/{name}.png)
 """
 
 

@@ -1,4 +1,4 @@
-"""Write `docs/speed.md` and its pictures from the figures in `docs/speed/`: `python tools/make_speed.py`.
+"""Write `docs/evidence/speed.md` and its pictures from the figures in `docs/evidence/speed/`: `python tools/make_speed.py`.
 
     python tools/make_speed.py --measure             # first measure everything anew, which takes about an hour
     python tools/make_speed.py --measure NAME NAME   # or some of it
@@ -17,8 +17,8 @@ from typing import Any
 
 from pointillist.bench.plot import plot_report
 
-FOLDER = Path(__file__).parents[1] / "docs" / "speed"
-PAGE = Path(__file__).parents[1] / "docs" / "speed.md"
+FOLDER = Path(__file__).parents[1] / "docs" / "evidence" / "speed"
+PAGE = Path(__file__).parents[1] / "docs" / "evidence" / "speed.md"
 YARDSTICK = "handwritten"
 BASE = (
     "pixelcnn", "row-lstm", "diagonal-bilstm", "multiscale-pixelrnn", "pixelcnn-pp", "pixelsnail",
@@ -37,7 +37,7 @@ RUNS: dict[str, list[str]] = {
 }  # fmt: skip
 HEAD = """# Speed
 
-<!-- Made by tools/make_speed.py from docs/speed/*.json: do not edit. -->
+<!-- Made by tools/make_speed.py from docs/evidence/speed/*.json: do not edit. -->
 
 Sampling is compared with two references. *Naive* is a full forward for every sub-pixel with the same weights, in the
 faster memory layout, random draws included, extrapolated from 8 pixels. The *roofline bound* is the time of the

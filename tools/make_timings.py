@@ -1,4 +1,4 @@
-"""Time every command as a user waits for it, and write `docs/timings.md`: `python tools/make_timings.py`."""
+"""Time every command as a user waits for it, and write `docs/evidence/timings.md`: `python tools/make_timings.py`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 RUNS = 5
-PAGE = Path(__file__).parents[1] / "docs" / "timings.md"
+PAGE = Path(__file__).parents[1] / "docs" / "evidence" / "timings.md"
 
 
 def seconds(command: list[str], folder: str) -> float:

@@ -1,7 +1,7 @@
 """Make a shipped model of a finished run: `python tools/make_zoo.py NAME RUN DATA`.
 
 Rounds the weights to int8, paints a sheet, measures what will ship (not the run) with the commands that the card names,
-and writes `src/pointillist/zoo/NAME`. What a person must say (data, licence, limits) is in `docs/zoo.toml`: look at the
+and writes `src/pointillist/zoo/NAME`. What a person must say (data, licence, limits) is in `docs/evidence/zoo.toml`: look at the
 sheet and correct the limits. It measures two things at a time: set `OMP_NUM_THREADS` to half of the cores.
 """
 
@@ -26,7 +26,7 @@ from pointillist.model.dataset_conditions import derive_hint
 from pointillist.visualization import image_grid, save_png
 from pointillist.zoo import ZOO
 
-FACTS = Path(__file__).parents[1] / "docs" / "zoo.toml"
+FACTS = Path(__file__).parents[1] / "docs" / "evidence" / "zoo.toml"
 SHEET, EACH, TOGETHER = "samples.png", 4, 2
 
 

@@ -1,8 +1,8 @@
-"""Write `docs/zoo.md`, the page of the models that ship: `python tools/make_zoo_page.py`.
+"""Write `docs/evidence/zoo.md`, the page of the models that ship: `python tools/make_zoo_page.py`.
 
 Every figure is read from a file that a command has written: the card of a shipped model (`tools/make_zoo.py`),
-`docs/zoo/codecs.json` (`benchmarks/measure_codecs.py`), `docs/zoo/tiles-prompts.json` (`benchmarks/measure_tiles.py`)
-and `docs/zoo/tiles-kinds.json` (`benchmarks/measure_kinds.py`). What no command has measured yet is left open.
+`docs/evidence/zoo/codecs.json` (`benchmarks/measure_codecs.py`), `docs/evidence/zoo/tiles-prompts.json` (`benchmarks/measure_tiles.py`)
+and `docs/evidence/zoo/tiles-kinds.json` (`benchmarks/measure_kinds.py`). What no command has measured yet is left open.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 from pointillist.checkpoint.files import write_text
 
 ROOT = Path(__file__).parents[1]
-PAGE = Path(__file__).parents[1] / "docs" / "zoo.md"
-MEASURED = Path(__file__).parents[1] / "docs" / "zoo"
+PAGE = Path(__file__).parents[1] / "docs" / "evidence" / "zoo.md"
+MEASURED = Path(__file__).parents[1] / "docs" / "evidence" / "zoo"
 ZOO = ROOT / "src" / "pointillist" / "zoo"
 OPEN = "not measured yet"
 HEAD = """# The models that ship

@@ -148,7 +148,7 @@ def test_the_description_is_served(client: TestClient) -> None:
     assert "HTTPValidationError" not in json.dumps(found)
     from pathlib import Path
 
-    page = (Path(__file__).parents[2] / "docs" / "studio_api.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "studio_api.md").read_text(encoding="utf-8")
     for path, ways in found["paths"].items():
         for method in ways:
             assert f"| {method.upper()} `{path}` |" in page

@@ -9,7 +9,7 @@ from pointillist.studio.schemas import ErrorResponse
 
 
 class RequestError(PointillistError):
-    """A request that cannot be answered; see docs/studio_api.md.
+    """A request that cannot be answered; see docs/reference/studio_api.md.
 
     Args:
         status: HTTP status.

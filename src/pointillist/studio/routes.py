@@ -1,4 +1,4 @@
-"""HTTP routes of the studio; docs/studio_api.md explains how they work together."""
+"""HTTP routes of the studio; docs/reference/studio_api.md explains how they work together."""
 
 from __future__ import annotations
 

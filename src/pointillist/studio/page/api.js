@@ -74,7 +74,7 @@ export class Server {
 
   /**
    * Convert a picture file to the levels of a model.
-   * @param {string} model @param {Blob} file @param {Record<string, string>} options see docs/studio_api.md
+   * @param {string} model @param {Blob} file @param {Record<string, string>} options see docs/reference/studio_api.md
    * @returns {Promise<Api.UploadedImage>}
    */
   upload(model, file, options) {

@@ -1,4 +1,4 @@
-// Encoding and decoding of arrays: see `EncodedArray` in docs/studio_api.md.
+// Encoding and decoding of arrays: see `EncodedArray` in docs/reference/studio_api.md.
 
 const KINDS = { uint8: Uint8Array, uint16: Uint16Array, float32: Float32Array };
 const CHUNK = 0x8000; // arguments that every browser can pass to a function

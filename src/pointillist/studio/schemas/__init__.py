@@ -1,4 +1,4 @@
-"""Requests, responses and events of the studio's HTTP interface; docs/studio_api.md explains their use."""
+"""Requests, responses and events of the studio's HTTP interface; docs/reference/studio_api.md explains their use."""
 
 from pointillist.studio.schemas.base import ConditionValues, Dtype, EncodedArray, ErrorResponse, Schema
 from pointillist.studio.schemas.export import GifRequest, PngRequest, ReproduceRequest, ReproduceResult

@@ -102,7 +102,7 @@ class ErrorResponse(Schema):
 
     Attributes:
         error: one sentence: name, value, rule, remedy.
-        code: the kind of error, for programs; see docs/studio_api.md.
+        code: the kind of error, for programs; see docs/reference/studio_api.md.
         size: height and width of the picture, with code `size`.
         expected_size: height and width that the model expects, with code `size`.
         resize: the available resize methods, with code `size`.

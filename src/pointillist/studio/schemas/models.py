@@ -90,7 +90,7 @@ class ModelDetails(Schema):
         likelihood: `bernoulli`, `categorical` or `mixture`.
         mixtures: number of components of a mixture, else 0.
         conditions: the supported conditions.
-        orders: the supported generation orders, the default first; see `Order` in docs/studio_api.md.
+        orders: the supported generation orders, the default first; see `Order` in docs/reference/studio_api.md.
         bits_top: upper end of the colour scale for maps of entropy and surprisal, in bits per sub-pixel; the same for
             all images of a model, so that maps can be compared.
         engine: the engine that `auto` selects on this machine.
