@@ -1,8 +1,10 @@
-"""Cost of the papers' recipes on one GPU: `python benchmarks/gpu_cost.py` writes `docs/evidence/gpu_cost.md` (some minutes).
+"""Estimate the cost of the papers' models on one GPU, in some minutes: `python benchmarks/gpu_cost.py`.
 
-Counted, not timed: we had no GPU. A training step of one image is run without numbers (fake tensors), and its matrix
-products and its kernels are counted. A step then takes the longer of two times: its arithmetic at a share of what the
-GPU can do, or the start of its kernels, one after the other, which is what holds up a recurrence.
+It writes `docs/evidence/gpu_cost.md`.
+
+Counted, not timed: we had no GPU. A training step of one image is run on fake tensors, and its matrix products and its
+kernels are counted. A step takes the longer of two times: its arithmetic at a share of the peak of the GPU, or the
+launch of its kernels, one after the other, which limits recurrent layers.
 """
 
 from __future__ import annotations
@@ -24,27 +26,27 @@ PAGE = Path(__file__).parents[1] / "docs" / "evidence" / "gpu_cost.md"
 RECIPES = Path(__file__).parents[1] / "recipes" / "paper-cifar10"
 IMAGES = 50_000 - 1_000  # 1,000 are kept for validation
 PEAK, SHARE, START = 989e12, 0.3, 5e-6  # H100, dense bf16, products a second; of which reached; seconds a kernel
-HEAD = f"""# What the CIFAR-10 recipes of the papers cost
+HEAD = f"""# GPU cost of the papers' CIFAR-10 models
 
 <!-- Made by benchmarks/gpu_cost.py: do not edit. -->
 
-**Worked out, not measured**: we had no GPU. A training step of one image (forward and backward) is run without numbers
-and its arithmetic and its kernels are counted. Assumed: an H100 reaches {SHARE:.0%} of its {PEAK / 1e12:.0f} dense bf16
-TFLOP/s (2 FLOP a multiplication and addition), and starts a kernel every {START * 1e6:.0f} microseconds; a step takes
-the longer of the two. The optimiser, validation and reading are left out. All recipes run 200 epochs of 49,000 images,
-which is our choice (the default of the Flax port of PixelCNN++): the papers do not say how long they trained.
+**Estimated, not measured**: we had no GPU. A training step of one image (forward and backward) is run on fake tensors,
+and its arithmetic and its kernels are counted. The estimate assumes that an H100 reaches {SHARE:.0%} of its
+{PEAK / 1e12:.0f} dense bf16 TFLOP/s (2 FLOP per multiply-add), and launches a kernel every {START * 1e6:.0f} microseconds; a step takes
+the longer of the two. The optimiser, validation and data loading are left out. Every run config trains for 200 epochs
+of 49,000 images, which is our choice (the default of the Flax port of PixelCNN++): the papers do not give a number.
 
-The recipes were run here for two steps of one image at full size, on the CPU in bf16, straight and interrupted after
-the first step, saved and resumed: the states are equal to the bit (2026-11-25, one thread of a busy AMD EPYC, 20 to
-313 s each; `pytest -m slow tests/training/test_paper_recipes.py`). None was trained.
+Each run config was tested here for two steps of one image at full size, on the CPU in bf16, without a break and
+interrupted after the first step, saved and resumed: the states are equal to the bit (2026-11-25, one thread of a busy
+AMD EPYC, 20 to 313 s each; `pytest -m slow tests/training/test_paper_recipes.py`). No model was trained.
 
-| recipe | parameters | GFLOP an image | batch | steps | kernels a step | limited by | H100 hours |
+| run config | parameters | GFLOP per image | batch | steps | kernels per step | limited by | H100 hours |
 |---|---|---|---|---|---|---|---|
 """
 
 
 class Kernels(TorchDispatchMode):
-    """Counts operations that do something: those that only look at a tensor in another way start no kernel."""
+    """Count the operations that launch a kernel: all but views."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,7 +58,7 @@ class Kernels(TorchDispatchMode):
 
 
 def count(model: str, preset: str) -> tuple[int, int, int]:
-    """Parameters, FLOP and kernels of a training step of one 32 x 32 RGB image."""
+    """Count parameters, FLOP and kernels of a training step of one 32 x 32 RGB image."""
     net = pt.build(model, shape=(3, 32, 32), preset=preset).train()
     with FakeTensorMode(allow_non_fake_inputs=True):
         x = torch.zeros(1, 3, 32, 32, dtype=torch.int64)
@@ -66,7 +68,7 @@ def count(model: str, preset: str) -> tuple[int, int, int]:
 
 
 def row(path: Path) -> str:
-    """A line of the table."""
+    """Return a row of the table."""
     run = RunConfig.from_dict(with_preset(read_toml(path)))
     assert run.model.preset is not None
     parameters, flop, kernels = count(run.model.type, run.model.preset)
@@ -80,7 +82,7 @@ def row(path: Path) -> str:
 
 
 def main(chosen: list[str]) -> None:
-    """Count all recipes, or print the lines of some."""
+    """Write the page, or print the rows of the chosen run configs."""
     paths = sorted(p for p in RECIPES.glob("*.toml") if not chosen or p.stem in chosen)
     lines = []
     for path in paths:

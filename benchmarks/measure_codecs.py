@@ -1,9 +1,9 @@
-"""What codecs need for the test images of the shipped models: `python benchmarks/measure_codecs.py FOLDER [SET ...]`.
+"""Measure image codecs on the test images of the bundled models: `python benchmarks/measure_codecs.py FOLDER [SET ...]`.
 
 It takes about four minutes of processor time for all sets. FOLDER holds `emoji_noto.npz` and `dcss_tiles32.npz`. The
-images are read as the recipe of the model reads them, so that codecs and model store the same numbers. A palette counts
-for neither. It needs the extra `codecs`, prints what it finds and keeps it in `docs/evidence/zoo/codecs.json`, from which
-`tools/make_zoo_page.py` takes its figures.
+images are read as the run config of the model reads them, so that codecs and model store the same numbers. A palette
+counts for neither. The script needs the extra `codecs`. It prints the figures and stores them in
+`docs/evidence/zoo/codecs.json`; `tools/make_zoo_page.py` shows them.
 
 - order 0: the entropy of the levels of the set itself, each channel by itself; no table is counted.
 - PNG, WebP, JPEG XL: whole files, lossless, one an image, or one mosaic of all, of several widths; of palette images

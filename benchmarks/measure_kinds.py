@@ -1,6 +1,6 @@
 """Share of samples that are of the kind in the prompt: `python benchmarks/measure_kinds.py MODEL DATA` prints JSON.
 
-For the shipped model that is kept in `docs/evidence/zoo/tiles-kinds.json`, from which `tools/make_zoo_page.py` takes figures.
+The result of the bundled model is in `docs/evidence/zoo/tiles-kinds.json`; `tools/make_zoo_page.py` shows it.
 
 A small classifier learns 20 kinds of real training tiles, told by their folder and name. It then judges `EACH` samples
 of each of 8 prompts at guidance 2. Its accuracy on samples, over its accuracy on all real test tiles of the 20 kinds,

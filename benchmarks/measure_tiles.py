@@ -1,6 +1,6 @@
 """How well a sprite model obeys its prompts: `python benchmarks/measure_tiles.py MODEL DATA` prints JSON.
 
-For the shipped model that is kept in `docs/evidence/zoo/tiles-prompts.json`, from which `tools/make_zoo_page.py` takes figures.
+The result of the bundled model is in `docs/evidence/zoo/tiles-prompts.json`; `tools/make_zoo_page.py` shows it.
 
 Colours: 8 colour words x 6 nouns, none of which is a training name together, 4 samples of each. The mean colour of the
 opaque pixels of a sample is compared with the mean of the training tiles that have the word in their name, below; the

@@ -17,5 +17,5 @@ napoleon_use_ivar = True
 napoleon_use_rtype = False
 html_theme = "furo"
 html_title = f"Pointillist {release}"
-default_role = "code"  # what stands between single backticks in a docstring
+default_role = "code"  # for text between single backticks in a docstring
 smartquotes = False  # `--help` is two hyphens

@@ -125,10 +125,12 @@ def test_the_page_says_what_was_measured(
 ) -> None:
     """It is made of the files that are here; figures of a model appear as soon as they are there, and no others do."""
     maker = script("make_zoo_page")
-    assert (DOCS / "evidence" / "zoo.md").read_text(encoding="utf-8") == maker.page(), "run `python tools/make_zoo_page.py`"
+    assert (DOCS / "evidence" / "zoo.md").read_text(encoding="utf-8") == maker.page(), (
+        "run `python tools/make_zoo_page.py`"
+    )
     monkeypatch.setattr(maker, "ZOO", tmp_path)
     monkeypatch.setattr(maker, "MEASURED", tmp_path)
-    assert "| bits/pixel of the 707 test tiles, told name and category | not measured yet |" in maker.page()
+    assert "| bits/pixel of the 707 test tiles, given name and category | not measured yet |" in maker.page()
     assert "primed |" not in maker.page()
     ranked = {"caption_retrieval": 0.4, "caption_retrieval_unguided": 0.35}
     card = "# tiles\n"
@@ -145,8 +147,8 @@ def test_the_page_says_what_was_measured(
     page = maker.page()
     assert "| 0.914 |" in page
     assert "| 0.400 / 0.500 / 0.450 |" in page
-    assert "by likelihood under guidance 0.5: first" in page
-    by_itself = "0.350 / 0.450 / 0.400 by the model itself (guidance 1)"
+    assert "by likelihood at guidance 0.5: top-1" in page
+    by_itself = "0.350 / 0.450 / 0.400 at guidance 1"
     assert f"| {by_itself} |" in page
     assert maker.figures("tiles")["bits_saved"] == {"text": "30.20"}
 

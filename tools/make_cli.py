@@ -1,4 +1,4 @@
-"""Write `docs/reference/cli.md` from the options the commands declare, which are what `--help` shows.
+"""Write `docs/reference/cli.md` from the options of the commands, which `--help` shows too.
 
 Run `python tools/make_cli.py` after changing an option; a test compares the page with the program.
 """
@@ -15,19 +15,19 @@ from pointillist.cli import app
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "cli.md"
 HEAD = """# The command line
 
-<!-- Made by tools/make_cli.py from the commands themselves: do not edit. -->
+<!-- Made by tools/make_cli.py from the commands: do not edit. -->
 
-`pointillist COMMAND --help` shows the same in a terminal. `MODEL` is a model folder, a shipped name (`pointillist
-models` lists them) or a hub id, looked for in this order: a folder that holds a model wins over a shipped name. `DATA`
-is a folder of images, `.npz`, `.npy`, `.parquet`, `hf:NAME`, or a built-in name.
+`pointillist COMMAND --help` shows the same in a terminal. `MODEL` is a model folder, the name of a bundled model
+(`pointillist models` lists them) or a hub id, tried in this order. `DATA` is a folder of images, an `.npz`, `.npy` or
+`.parquet` file, `hf:NAME`, or a built-in name.
 
-Errors are one sentence on stderr and exit code 2, with nothing half-written; after Ctrl-C the exit code is 130.
+An error is one sentence on stderr with exit code 2, and leaves no partial files. After Ctrl-C the exit code is 130.
 `--debug` (or `POINTILLIST_DEBUG=1`) shows the traceback.
 """
 
 
 def page() -> str:
-    """The whole page."""
+    """Render the page."""
     root: Any = typer.main.get_command(app)
     return "\n".join([HEAD, *(_command(name, root.get_command(None, name)) for name in root.list_commands(None))])
 
@@ -67,7 +67,7 @@ def _table(title: str, params: list[Any]) -> str:
 
 
 def _help(param: Any) -> str:
-    """The help text, with the default that typer adds in a terminal."""
+    """Return the help text, with the default that typer adds in a terminal."""
     shown = param.show_default if param.param_type_name == "option" else False
     plain = isinstance(param.default, (int, float, str)) and not isinstance(param.default, bool)
     return f"{param.help} Default: {param.default}." if shown is True and plain else str(param.help)

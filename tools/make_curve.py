@@ -1,7 +1,7 @@
 """Plot validation nats (or bits/dim) against images seen: `python tools/make_curve.py NAME "TITLE" RUN [RUN ...]`.
 
 Writes `docs/evidence/curves/NAME.svg` with a curve for each run, named by the run's folder with its best value, and
-`docs/evidence/curves/RUN.jsonl`, the validation lines of each. A run whose folder does not exist is read from that file.
+`docs/evidence/curves/RUN.jsonl`, the validation lines of each. A run without a folder is read from that file.
 `--bits` plots bits/dim.
 """
 

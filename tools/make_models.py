@@ -1,6 +1,6 @@
-"""Write `docs/reference/models.md` and its figures from the registry: `python tools/make_models.py` (about half a minute).
+"""Write `docs/reference/models.md` and its figures from the registry: `python tools/make_models.py`.
 
-Run it after adding a model; a test compares the page with the registry. `--text` writes only the page.
+It takes about half a minute. Run it after adding a model; a test compares the page with the registry. `--text` writes only the page.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ PAPERS = """## Presets of the papers
 
 `--preset paper-...` selects the network size of a paper and the optimiser, schedule, batch size and weight averaging of
 its authors; settings in a run config or on the command line override both. `tests/test_papers.py` derives their numbers
-of parameters by hand and measures their receptive fields; [comparisons](../evidence/comparisons.md) compares them with released
-models. We have read the authors' code where it is public (PixelCNN++, PixelSNAIL), but none of the papers' own PDFs:
-figures from write-ups or from memory, and our own choices, are marked.
+of parameters by hand and measures their receptive fields; [Comparison](../evidence/comparisons.md) sets them beside
+released models. We have read the authors' code where it is public (PixelCNN++, PixelSNAIL), but none of the papers'
+own PDFs: figures from write-ups or from memory, and our own choices, are marked.
 """
 
 

@@ -1,4 +1,4 @@
-"""Write `docs/evidence/speed.md` and its pictures from the figures in `docs/evidence/speed/`: `python tools/make_speed.py`.
+"""Write `docs/evidence/speed.md` and its pictures from `docs/evidence/speed/`: `python tools/make_speed.py`.
 
     python tools/make_speed.py --measure             # first measure everything anew, which takes about an hour
     python tools/make_speed.py --measure NAME NAME   # or some of it
@@ -54,18 +54,18 @@ One thread is timed by its CPU time, except where threads are compared (wall tim
 formed within a round, and the median over rounds is reported with its range. Weights are random, which does not matter
 for time.
 """
-LIMITS = """## Tried, and left
+LIMITS = """## Tried and not kept
 
-Processor time, one thread of an AMD EPYC (Zen 5, 1 MiB of second-level cache, 32 MiB of third), machine busy; 28x28,
-256 levels, random weights, cases in turn, the least of 4 to 12 rounds, milliseconds an image; 2026-11-25.
+Processor time, one thread of an AMD EPYC (Zen 5, 1 MiB of L2 cache, 32 MiB of L3), machine busy; 28x28, 256 levels,
+random weights, cases interleaved, the minimum of 4 to 12 rounds, milliseconds per image; 2026-11-25.
 
-- `pixelsnail` base, batch 16, each row painted in parts of 16, 8, 4, 2 and 1 images, so that their keys and values are
-  nearer: 19.7, 17.9, 18.0, 23.2 and 32.5. Smaller parts read the weights of a site (2 MB) more often, and not even one
-  image's keys and values fit beside them into the second-level cache: the gain is a tenth at most. Rows of weights,
-  keys and values fetched 8 or 16 ahead: 19.4 and 19.1, where it was 19.2. Neither is in the engine.
-- `pixelcnn-pp` base lies in memory as float32 also with `--quantize int8`: what a product uses is a stored matrix times
-  the scale of its weight normalisation, which has 24 bits, so that no column is whole numbers times one scale. It would
-  not gain here: batch 1 takes 15.3 in float32, 17.3 in int8, 18.1 in bf16, all matrices forced to each.
+- `pixelsnail` base, batch 16, each row sampled in parts of 16, 8, 4, 2 and 1 images, so that keys and values stay in
+  cache: 19.7, 17.9, 18.0, 23.2 and 32.5. Smaller parts read the weights of a pixel (2 MB) more often, and beside them
+  not even the keys and values of one image fit into L2: the gain is a tenth at most. Prefetching rows of weights, keys
+  and values 8 or 16 ahead: 19.4 and 19.1, against 19.2. Neither is in the engine.
+- `pixelcnn-pp` base is kept in memory as float32 also with `--quantize int8`. Its products use a stored matrix times
+  the scale of its weight normalisation, which has 24 bits, so no column is integers times one scale. Quantized products
+  would be slower here: batch 1 takes 15.3 in float32, 17.3 in int8, 18.1 in bf16, with all matrices forced to each.
 """
 
 
@@ -113,11 +113,11 @@ def _section(name: str, r: dict[str, Any]) -> str:
         f"{r['recording']['median']:.1f} ms.",
         *(_startup(s) for s in r["startup"]),
         "",
-        "| engine | batch | threads | ms an image | over naive | over one thread | over the bound | setup, ms | MB |",
+        "| engine | batch | threads | ms per image | over naive | over one thread | over the bound | setup, ms | MB |",
         "|---|---|---|---|---|---|---|---|---|",
         *(_sampling(row) for row in r["sampling"]),
         "",
-        f"![milliseconds an image](speed/{name}.svg)",
+        f"![milliseconds per image](speed/{name}.svg)",
         "",
     ]  # fmt: skip
     if r["training"]:
@@ -160,7 +160,7 @@ def _yardstick(record: dict[str, Any]) -> str:
         "`gated-pixelcnn` only, in numba (`benchmarks/handwritten_gated.py`, equal to the full pass within 1e-5).",
         f"{record['date']}, {record['machine']}.",
         "",
-        "| sampler | batch | ms an image | times the hand-written one |",
+        "| sampler | batch | ms per image | times the hand-written one |",
         "|---|---|---|---|",
         *(
             _cells(r["engine"], r["batch"], f"{r['milliseconds']['median']:,.1f}", _ratio(r["over_handwritten"], 2))

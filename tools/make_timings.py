@@ -1,4 +1,4 @@
-"""Time every command as a user waits for it, and write `docs/evidence/timings.md`: `python tools/make_timings.py`."""
+"""Measure the wall time of every command, and write `docs/evidence/timings.md`: `python tools/make_timings.py`."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ PAGE = Path(__file__).parents[1] / "docs" / "evidence" / "timings.md"
 
 
 def seconds(command: list[str], folder: str) -> float:
-    """Wall time of one process, from start to end."""
+    """Measure the wall time of one process, in seconds."""
     started = time.perf_counter()
     subprocess.run(command, cwd=folder, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     return time.perf_counter() - started
 
 
 def processor() -> str:
-    """The name of the processor, where the system tells."""
+    """Return the name of the processor, if the system reports it."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
 
 
 def main() -> None:
-    """Train a small model once, then time what can be done with it."""
+    """Train a small model once, then time the commands that use it."""
     python = [sys.executable]
     tool = [*python, "-m", "pointillist"]
     with tempfile.TemporaryDirectory() as folder:
@@ -52,14 +52,14 @@ def main() -> None:
             "sample run -n 80 --label each": [*tool, "sample", "run0", "-n", "8", "--label", "each", "--force"],
         }
         for name, command in rest.items():
-            seconds(command, folder)  # a first run, not counted, fills the file cache
+            seconds(command, folder)  # a warm-up run fills the file cache
             rows.append((name, [seconds(command, folder) for _ in range(RUNS)]))
     table = "\n".join(f"| `{n}` | {statistics.median(t):.2f} | {min(t):.2f} to {max(t):.2f} |" for n, t in rows)
     PAGE.write_text(
-        "# How long each command takes\n\n"
-        f"Median and range of {RUNS} runs (2 for `train`), each a whole process, one thread, second use, 8x8 digits.\n"
+        "# Time of each command\n\n"
+        f"Median and range of {RUNS} runs (2 for `train`) after a warm-up: whole processes, one thread, 8x8 digits.\n"
         f"{datetime.date.today().isoformat()}, {processor()}, Python {platform.python_version()}. Made by\n"
-        "`python tools/make_timings.py`. Rows in brackets are what Python and torch take by themselves.\n\n"
+        "`python tools/make_timings.py`. Rows in brackets are Python and torch alone.\n\n"
         f"| `pointillist` ... | seconds | range |\n|---|---|---|\n{table}\n",
         encoding="utf-8",
     )

@@ -1,8 +1,9 @@
-"""Make a shipped model of a finished run: `python tools/make_zoo.py NAME RUN DATA`.
+"""Make a bundled model from a finished run: `python tools/make_zoo.py NAME RUN DATA`.
 
-Rounds the weights to int8, paints a sheet, measures what will ship (not the run) with the commands that the card names,
-and writes `src/pointillist/zoo/NAME`. What a person must say (data, licence, limits) is in `docs/evidence/zoo.toml`: look at the
-sheet and correct the limits. It measures two things at a time: set `OMP_NUM_THREADS` to half of the cores.
+Quantizes the weights to int8, samples a sheet, evaluates the quantized model (not the run) with the commands on its
+card, and writes `src/pointillist/zoo/NAME`. Facts that only a person knows (data, licence, limits) are in
+`docs/evidence/zoo.toml`: look at the sheet and correct the limits. Two evaluations run at a time: set
+`OMP_NUM_THREADS` to half of the cores.
 """
 
 from __future__ import annotations

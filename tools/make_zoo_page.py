@@ -1,8 +1,8 @@
-"""Write `docs/evidence/zoo.md`, the page of the models that ship: `python tools/make_zoo_page.py`.
+"""Write `docs/evidence/zoo.md`, the page of the bundled models: `python tools/make_zoo_page.py`.
 
-Every figure is read from a file that a command has written: the card of a shipped model (`tools/make_zoo.py`),
-`docs/evidence/zoo/codecs.json` (`benchmarks/measure_codecs.py`), `docs/evidence/zoo/tiles-prompts.json` (`benchmarks/measure_tiles.py`)
-and `docs/evidence/zoo/tiles-kinds.json` (`benchmarks/measure_kinds.py`). What no command has measured yet is left open.
+Every figure is read from a file that a command has written: the card of a bundled model (`tools/make_zoo.py`), and, in
+`docs/evidence/zoo`, `codecs.json` (`benchmarks/measure_codecs.py`), `tiles-prompts.json` (`benchmarks/measure_tiles.py`)
+and `tiles-kinds.json` (`benchmarks/measure_kinds.py`). Figures that no command has measured yet are left open.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ PAGE = Path(__file__).parents[1] / "docs" / "evidence" / "zoo.md"
 MEASURED = Path(__file__).parents[1] / "docs" / "evidence" / "zoo"
 ZOO = ROOT / "src" / "pointillist" / "zoo"
 OPEN = "not measured yet"
-HEAD = """# The models that ship
+HEAD = """# The bundled models
 
 <!-- Made by tools/make_zoo_page.py from measured figures: do not edit. -->
 
-`pointillist models` lists what this release holds; `pointillist sample tiles --text "orb spider" -n 8` paints. Each
-model has a card, `src/pointillist/zoo/NAME/README.md`: its data, licence, training, a sheet of samples, its limits.
+`pointillist models` lists the models that come with the package; `pointillist sample tiles --text "orb spider" -n 8`
+samples from one. Each has a card, `src/pointillist/zoo/NAME/README.md`: data, licence, training, samples, limits.
 """
-CODECS = """## What codecs need
+CODECS = """## Image codecs
 
-Bits per dimension, in the form that the models code. Whole files, headers counted; the palette counts for no one, and
-neither do the weights of a model, which has seen the training images: its fair opponent is a codec that is primed with
-them. `python benchmarks/measure_codecs.py FOLDER` measures it again.
+Bits per dimension on the same integers that the models are trained on. Whole files count, headers included. Palettes
+and the weights of models do not count. A model has seen the training images, so the fair baseline is a codec primed
+with them. `python benchmarks/measure_codecs.py FOLDER` repeats the measurement.
 """
 PROMPTS = """
 Colours and copies: `python benchmarks/measure_tiles.py` ({}). Kinds: `python benchmarks/measure_kinds.py`
@@ -41,29 +41,29 @@ Row = tuple[str, str, str, str]
 
 
 def read(path: Path) -> Any:
-    """What a command has measured; None if it hasn't run."""
+    """Read a measurement; None if its command has not run."""
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 def look_up(found: Any, *keys: str) -> Any:
-    """An entry of nested tables; None if there is none."""
+    """Return an entry of nested tables; None if there is none."""
     for key in keys:
         found = found.get(key) if isinstance(found, dict) else None
     return found
 
 
 def number(value: Any, pattern: str = "{:.3f}") -> str:
-    """A figure as text."""
+    """Format a figure."""
     return OPEN if value is None else pattern.format(float(value))
 
 
 def beside(text: str) -> str:
-    """What stands beside a figure, if all of it is measured."""
+    """Return the text beside a figure, if all of it is measured."""
     return "" if OPEN in text else text
 
 
 def figures(name: str, option: str = "--condition-metrics") -> Any:
-    """What `evaluate` found of a shipped model, of the first run on its card with an option; under guidance if that."""
+    """Return the figures of the first `evaluate` run on a card that has an option; guided runs only for that option."""
     card = ZOO / name / "README.md"
     runs = re.findall(r"```text\n\$ (.*)\n((?:.+\n)+)```", card.read_text(encoding="utf-8") if card.is_file() else "")
     own = [(command.split(), text) for command, text in runs if ("--guidance" in command) == (option == "--guidance")]
@@ -71,7 +71,7 @@ def figures(name: str, option: str = "--condition-metrics") -> Any:
 
 
 def facts(text: str) -> dict[str, Any]:
-    """The figures in what `evaluate` prints for people, where long lines go on under themselves."""
+    """Parse the figures that `evaluate` prints, where long lines continue indented."""
     text = re.sub(r"\n +", " ", text)
     found: dict[str, Any] = {"bits_saved": dict(re.findall(r"^saved by (\w+)\s+(-?[\d.]+)", text, re.MULTILINE))}
     found |= dict(re.findall(r"^(guidance)\s+(.+), where 1 is the model itself", text, re.MULTILINE))
@@ -84,58 +84,58 @@ def facts(text: str) -> dict[str, Any]:
 
 
 def bits(name: str) -> str:
-    """Bits/dim told the name and all else that is known, and by all orders together."""
+    """Return bits/dim given all conditions, in the first order and averaged over orders."""
     both = number(look_up(figures(name, "average"), "bits/dim"))
     return number(look_up(figures(name), "bits/dim")) + beside(f" ({both} averaged over both orders)")
 
 
 def ranks(found: Any) -> str:
-    """Top-1, top-5 and mean reciprocal rank."""
+    """Format top-1, top-5 and mean reciprocal rank."""
     keys = ("top1", "top5", "mrr")
     return " / ".join(number(look_up(found, key)) for key in keys) if found else OPEN
 
 
 def tiles() -> list[Row]:
-    """The aims of `tiles`, and what it does."""
+    """Return the figures of `tiles` beside their targets."""
     own, guided = figures("tiles"), figures("tiles", "--guidance")
     prompts, kinds = read(MEASURED / "tiles-prompts.json"), read(MEASURED / "tiles-kinds.json")
-    painted = look_up(prompts, "guidance 2")
-    worth = [number(look_up(run, "bits_saved", "text"), "{:.0f}") for run in (own, figures("tiles", "train"))]
-    shares = [number(look_up(painted, key), "{:.1%}") for key in ("almost_empty", "copies")]
+    guided_2 = look_up(prompts, "guidance 2")
+    saved = [number(look_up(run, "bits_saved", "text"), "{:.0f}") for run in (own, figures("tiles", "train"))]
+    shares = [number(look_up(guided_2, key), "{:.1%}") for key in ("almost_empty", "copies")]
     return [
         (
-            "bits/pixel of the 707 test tiles, told name and category",
+            "bits/pixel of the 707 test tiles, given name and category",
             bits("tiles"),
             "0.94; 0.88",
             beside(f"{codec('tiles', 'xz -9e, primed')} xz primed with the training tiles"),
         ),
         (
-            f"name among 50, by likelihood under guidance {look_up(guided, 'guidance') or OPEN}: "
-            "first / in five / mean reciprocal rank",
+            f"retrieval of the name among 50, by likelihood at guidance {look_up(guided, 'guidance') or OPEN}: "
+            "top-1 / top-5 / mean reciprocal rank",
             ranks(look_up(guided, "captions")),
             ".37 / .58 / .46; .50 / .70 / .60",
-            beside(f"{ranks(look_up(guided, 'captions by the model itself'))} by the model itself (guidance 1)"),
+            beside(f"{ranks(look_up(guided, 'captions by the model itself'))} at guidance 1"),
         ),
         (
-            "bits a tile that its name saves, test; training",
-            OPEN if OPEN in worth else "; ".join(worth),
+            "bits per tile saved by its name, test; training",
+            OPEN if OPEN in saved else "; ".join(saved),
             "30, 0.4 of train; 45, 0.6",
-            "in part as it paints worse told nothing: see the card",
+            "partly because its unconditional prediction is worse: see the card",
         ),
         (
-            "colour obeyed, unseen colour + noun, guidance 2",
-            number(look_up(painted, "share"), "{:.2f}"),
+            "prompted colour present, unseen colour + noun, guidance 2",
+            number(look_up(guided_2, "share"), "{:.2f}"),
             ".50; .60",
             beside(f"{number(look_up(prompts, 'real tiles', 'share'), '{:.2f}')} real tiles; chance .125"),
         ),
         (
             "almost empty; copies of a training tile, guidance 2",
-            "; ".join(shares) if painted else OPEN,
+            "; ".join(shares) if guided_2 else OPEN,
             "2 %, as real tiles; 1 %, 2 %",
             beside(f"{number(look_up(prompts, 'real tiles', 'copies'), '{:.1%}')} of real test tiles are such copies"),
         ),
         (
-            "kinds of 8 prompts that a classifier sees, over real test tiles",
+            "share of samples whose kind a classifier recognises (8 prompts), over that of real test tiles",
             number(look_up(kinds, "samples_over_test"), "{:.2f}"),
             "0.5; 0.8",
             beside(
@@ -147,7 +147,7 @@ def tiles() -> list[Row]:
 
 
 def others() -> list[Row]:
-    """The aims of the other models."""
+    """Return the figures of the other models."""
     digits, alone = figures("digits"), figures("digits", "--no-labels")
     sets = [codec("emoji", name) for name in ("xz -9e, primed", "xz -9e", "WebP lossless", "JPEG XL e9")]
     tile = figures("outline-to-tile")
@@ -162,16 +162,16 @@ def others() -> list[Row]:
             "`digits`: bits/dim of these digits, 4 bits deep",
             number(look_up(digits, "bits/dim"), "{:.4f}"),
             "",
-            beside(f"{number(look_up(alone, 'bits/dim'), '{:.4f}')} told no class"),
+            beside(f"{number(look_up(alone, 'bits/dim'), '{:.4f}')} without the class"),
         ),
         (
-            "`emoji`: bits/dim of the 169 test images, told name and category",
+            "`emoji`: bits/dim of the 169 test images, given name and category",
             bits("emoji"),
             "below every codec; 5 % below primed xz",
             beside("xz primed {}, xz {}, WebP {}, JPEG XL {}".format(*sets)),
         ),
         (
-            "`outline-to-tile`: bits/pixel of the 707 test tiles, told the outline",
+            "`outline-to-tile`: bits/pixel of the 707 test tiles, given the outline",
             number(look_up(tile, "bits/dim")),
             "",
             "",
@@ -180,49 +180,49 @@ def others() -> list[Row]:
 
 
 def codec(name: str, wanted: str) -> str:
-    """The best figure of a codec on a set."""
+    """Return the best figure of a codec on a data set."""
     rows = look_up(read(MEASURED / "codecs.json"), name, "rows") or ()
     return number(min((row["bits_per_dim"] for row in rows if title(row) == wanted), default=None))
 
 
 def title(row: dict[str, Any]) -> str:
-    """What a codec is called: one that is primed, or must write a file for each image, is a codec of its own."""
+    """Return the name of a codec: a primed one, or one file per image, is a codec of its own."""
     layout = row["layout"]
     how = ", primed" if layout.startswith("primed") else ", one file an image" if layout.startswith("one file") else ""
     return str(row["codec"]) + how
 
 
 def codecs() -> str:
-    """The table of all codecs."""
+    """Render the table of all codecs."""
     sets: dict[str, Any] = read(MEASURED / "codecs.json") or {}
     every = sorted({title(row) for found in sets.values() for row in found["rows"]})
     first = next(iter(sets), "")
     every.sort(key=lambda name: float(codec(first, name)) if codec(first, name) != OPEN else 99)
     lines = [f"| {name} | {' | '.join(codec(one, name) for one in sets)} |" for name in every]
     heads = "| codec, best of its layouts | " + " | ".join(sets) + " |\n|---" + "|---" * len(sets) + "|"
-    told = "\n".join(
+    details = "\n".join(
         f"- {name}: the {found['images']} test images of `{found['data']}`, {found['mode']} with {found['levels']} "
         f"levels; primed with {found['primed_with']:,} training images; {found['date']}, {found['machine']}; "
         + ", ".join(f"{package} {version}" for package, version in found["versions"].items())
         for name, found in sets.items()
     )
-    return "\n".join([CODECS, heads, *lines, "", told, ""])
+    return "\n".join([CODECS, heads, *lines, "", details, ""])
 
 
 def table(rows: list[Row]) -> str:
-    """Rows of figures, with what was aimed at: the least, and the goal."""
-    head = "| figure | shipped | aim: least; goal | beside it |\n|---|---|---|---|"
+    """Render rows of figures with their targets: minimum and goal."""
+    head = "| figure | value | target: minimum; goal | for comparison |\n|---|---|---|---|"
     return "\n".join([head, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
 def when(name: str) -> str:
-    """Date and machine of a measurement."""
+    """Return date and machine of a measurement."""
     found = read(MEASURED / name)
     return f"{found['date']}, {found['machine']}" if found else OPEN
 
 
 def page() -> str:
-    """The whole page."""
+    """Render the page."""
     return "\n".join(
         [
             HEAD,

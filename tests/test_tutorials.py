@@ -1,0 +1,96 @@
+"""The tutorials, the README and the notebook work as typed: their blocks run in order in an empty folder."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TUTORIALS = ROOT / "docs" / "tutorial"
+SMALLER = [  # so that a page takes seconds: fewer steps, images and files; nothing else changes
+    (r"--steps \d+", "--steps 2"),
+    (r'"steps": \d+', '"steps": 2'),
+    (r" -n \d+", " -n 1"),
+    (r'"train", \d+\), \("test", \d+', '"train", 12), ("test", 4'),
+]
+DRIVER = """
+import shlex, sys, json
+from pointillist.cli import app
+
+for number, (language, text) in enumerate(json.load(open("blocks.json"))):
+    if language == "python":
+        exec(compile(text, f"block {number}", "exec"), {})
+        continue
+    for line in text.splitlines():
+        words = shlex.split(line, comments=True)
+        if words:
+            assert words[0] == "pointillist", line
+            code = app(words[1:], standalone_mode=False)
+            assert not code, (line, code)
+"""
+
+
+def run_blocks(blocks: list[tuple[str, str]], folder: Path) -> None:
+    """Run Python and command-line blocks in order in one process whose working directory is `folder`."""
+    smaller = []
+    for language, text in blocks:
+        for pattern, replacement in SMALLER:
+            text = re.sub(pattern, replacement, text)
+        smaller.append((language, text))
+    (folder / "blocks.json").write_text(json.dumps(smaller), encoding="utf-8")
+    done = subprocess.run([sys.executable, "-c", DRIVER], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-3000:]
+
+
+def blocks_of(page: Path) -> list[tuple[str, str]]:
+    """Return the language and text of each `bash` and `python` block of a page."""
+    return re.findall(r"^```(bash|python)\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
+def test_first_model(tmp_path: Path) -> None:
+    """Train, sample, evaluate, explain and complete an image of a built-in data set."""
+    run_blocks(blocks_of(TUTORIALS / "first_model.md"), tmp_path)
+    names = ("digits.png", "digits.gif", "report.html", "three.png", "completed.png", "runs/digits/run.toml")
+    assert all((tmp_path / name).is_file() for name in names)
+
+
+@pytest.mark.slow
+def test_own_folder(tmp_path: Path) -> None:
+    """Train on class folders that the page writes."""
+    run_blocks(blocks_of(TUTORIALS / "own_folder.md"), tmp_path)
+    assert all((tmp_path / name).is_file() for name in ("shapes.png", "circle.png", "runs/slower/run.toml"))
+
+
+@pytest.mark.slow
+def test_text_to_image(tmp_path: Path) -> None:
+    """Sample from prompts of a bundled model, and of one trained on captions that the page writes."""
+    run_blocks(blocks_of(TUTORIALS / "text_to_image.md"), tmp_path)
+    assert all((tmp_path / name).is_file() for name in ("tiles.png", "circles.png", "squares.png"))
+
+
+@pytest.mark.slow
+def test_readme(tmp_path: Path) -> None:
+    """The commands of the README; `test_documents.py` runs its Python."""
+    commands = [block for block in blocks_of(ROOT / "README.md") if block[0] == "bash"]
+    assert len(commands) >= 1
+    run_blocks(commands, tmp_path)
+
+
+@pytest.mark.slow
+def test_notebook(tmp_path: Path) -> None:
+    """The cells of the notebook share their names."""
+    notebook = json.loads((TUTORIALS / "inside.ipynb").read_text(encoding="utf-8"))
+    cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert len(cells) >= 5
+    run_blocks([("python", "\n".join(cells))], tmp_path)
+
+
+def test_every_tutorial_is_run() -> None:
+    """A new page needs a test of its own here."""
+    pages = {path.name for path in TUTORIALS.iterdir() if path.suffix in {".md", ".ipynb"}}
+    assert pages == {"first_model.md", "own_folder.md", "text_to_image.md", "inside.ipynb"}
