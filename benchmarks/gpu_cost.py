@@ -32,9 +32,10 @@ HEAD = f"""# GPU cost of the papers' CIFAR-10 models
 
 **Estimated, not measured**: we had no GPU. A training step of one image (forward and backward) is run on fake tensors,
 and its arithmetic and its kernels are counted. The estimate assumes that an H100 reaches {SHARE:.0%} of its
-{PEAK / 1e12:.0f} dense bf16 TFLOP/s (2 FLOP per multiply-add), and launches a kernel every {START * 1e6:.0f} microseconds; a step takes
-the longer of the two. The optimiser, validation and data loading are left out. Every run config trains for 200 epochs
-of 49,000 images, which is our choice (the default of the Flax port of PixelCNN++): the papers do not give a number.
+{PEAK / 1e12:.0f} dense bf16 TFLOP/s (2 FLOP per multiply-add), and launches a kernel every {START * 1e6:.0f}
+microseconds; a step takes the longer of the two. The optimiser, validation and data loading are left out. Every run
+config trains for 200 epochs of 49,000 images, which is our choice (the default of the Flax port of PixelCNN++): the
+papers do not give a number.
 
 Each run config was tested here for two steps of one image at full size, on the CPU in bf16, without a break and
 interrupted after the first step, saved and resumed: the states are equal to the bit (2026-11-25, one thread of a busy

@@ -1,4 +1,4 @@
-"""Measure image codecs on the test images of the bundled models: `python benchmarks/measure_codecs.py FOLDER [SET ...]`.
+"""Measure image codecs on the test images of bundled models: `python benchmarks/measure_codecs.py FOLDER [SET ...]`.
 
 It takes about four minutes of processor time for all sets. FOLDER holds `emoji_noto.npz` and `dcss_tiles32.npz`. The
 images are read as the run config of the model reads them, so that codecs and model store the same numbers. A palette

@@ -1,8 +1,9 @@
-"""Measure the cost of training each preset on one thread: `python benchmarks/measure_presets.py [WORD ...]`, 15 minutes for all.
+"""Measure the cost of training each preset on one thread: `python benchmarks/measure_presets.py [WORD ...]`.
 
-Every row is measured in a process of its own, because peak memory does not come down, and stored at once in
-`docs/evidence/presets.jsonl`. An existing row of the same size is not measured again, so a stopped run can be continued;
-`--again` measures all. Words choose rows: names of models, presets, images ("28 x 28 grey") and precisions. Run
+All presets take 15 minutes. Every row is measured in a process of its own, because peak memory does not come down,
+and stored at once in `docs/evidence/presets.jsonl`. An existing row of the same size is not measured again, so a
+stopped run can be continued; `--again` measures all.
+Words choose rows: names of models, presets, images ("28 x 28 grey") and precisions. Run
 `python tools/make_models.py --text` afterwards.
 
 Speed is images a second of processor time over whole training steps (batch 16, forward, backward, Adam, average of

@@ -1,6 +1,7 @@
 """Write `docs/reference/models.md` and its figures from the registry: `python tools/make_models.py`.
 
-It takes about half a minute. Run it after adding a model; a test compares the page with the registry. `--text` writes only the page.
+It takes about half a minute. Run it after adding a model; a test compares the page with the registry. `--text` writes
+only the page.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Write `docs/evidence/zoo.md`, the page of the bundled models: `python tools/make_zoo_page.py`.
 
-Every figure is read from a file that a command has written: the card of a bundled model (`tools/make_zoo.py`), and, in
-`docs/evidence/zoo`, `codecs.json` (`benchmarks/measure_codecs.py`), `tiles-prompts.json` (`benchmarks/measure_tiles.py`)
-and `tiles-kinds.json` (`benchmarks/measure_kinds.py`). Figures that no command has measured yet are left open.
+Every figure is read from a file that a command has written: the card of a bundled model (`tools/make_zoo.py`) or, in
+`docs/evidence/zoo`, `codecs.json` (`benchmarks/measure_codecs.py`), `tiles-prompts.json`
+(`benchmarks/measure_tiles.py`) and `tiles-kinds.json` (`benchmarks/measure_kinds.py`).
+Figures that no command has measured yet are left open.
 """
 
 from __future__ import annotations
