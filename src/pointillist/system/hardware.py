@@ -52,7 +52,8 @@ def single_threaded() -> Iterator[None]:
         with single_threaded():
             model.log_prob(x)
 
-    Both limits are needed: threadpoolctl does not see the MKL inside torch, whose `exp` uses several threads even for 1,024 numbers.
+    Both limits are needed: threadpoolctl does not see the MKL inside torch, whose `exp` uses several threads even for
+    1,024 numbers.
     """
     _ONE_THREAD.enter()
     try:
