@@ -45,8 +45,8 @@ def pack(model: pt.PixelModel) -> Weights:
     if (
         set(config.dilations) != {1}
         or config.vertical_residual
-        or model.listeners
-        or model.position
+        or model.conditions.encoders
+        or model.conditions.position
         or config.layers < 2
     ):
         raise ValueError("The hand-written sampler knows two layers or more, no dilations and no conditions.")
@@ -66,7 +66,7 @@ def pack(model: pt.PixelModel) -> Weights:
         _stack(_vector(layer.out)[: config.channels] for layer in net.layers[:-1]),
         _matrix(later[-1].out), _stack(skips).sum(0),
         _matrix(net.head), _vector(net.head), _matrix(net.output), _vector(net.output),
-        model.level_values().detach().numpy()[:, 0].astype(F),
+        model.level_embeddings().detach().numpy()[:, 0].astype(F),
     )  # fmt: skip
 
 
@@ -108,7 +108,7 @@ def check(model: pt.PixelModel, batch: int, height: int, width: int, seed: int =
     levels, logits = Handwritten(model).sample(uniforms, keep_logits=True)
     x = torch.from_numpy(levels)[:, None]
     with inference_mode(model):
-        params = model.params(x, model.condition(None, batch))
+        params = model.params(x, model.encode(None, batch))
         cdf = model.likelihood.conditional(params, x, 0).double().exp().cumsum(1)
     below = torch.cat([torch.zeros_like(cdf[:, :1]), cdf[:, :-1]], 1).gather(1, x)[:, 0].numpy()
     upto = cdf.gather(1, x)[:, 0].numpy()

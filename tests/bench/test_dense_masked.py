@@ -34,7 +34,7 @@ def test_same_function_with_kernels_of_full_size(name: str, channels: int) -> No
     assert sum(p.numel() for p in other.parameters()) > model.num_parameters
     x = torch.randint(5, (2, channels, 7, 6))
     with torch.no_grad():
-        told = model.told([0, 2], 2)
+        told = model.conditions.inputs([0, 2], 2)
         torch.testing.assert_close(other(x, told), model(x, told), rtol=1e-10, atol=1e-10)
 
 

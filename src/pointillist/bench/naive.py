@@ -67,5 +67,5 @@ def _time_sites(workload: Workload, batch: int, sites: Tensor) -> float:
     uniforms = torch.rand(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     chooser, naive = UniformSampler(uniforms), SamplingConfig(engine="naive")
     with inference_mode(model):
-        condition = model.condition(None, batch, size)
+        condition = model.encode(None, batch, size)
         return cpu_time(lambda: autoregressive_loop(model, condition, chooser, (batch, *size), naive, known=known))

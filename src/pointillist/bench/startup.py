@@ -17,7 +17,8 @@ _PROGRAM = """
 import json, sys, time
 import torch
 import pointillist as pt
-from pointillist.model.pixel_model import ModelConfig, PixelModel
+from pointillist.model.config import ModelConfig
+from pointillist.model.pixel_model import PixelModel
 torch.set_num_threads(1)
 config, height, width, engine = json.load(open(sys.argv[1]))
 model = PixelModel(ModelConfig.from_dict(config)).eval()

@@ -11,7 +11,7 @@ from torch import Tensor
 from pointillist.bench.cost import Cost, program_cost
 from pointillist.bench.timing import cpu_time
 from pointillist.engine import Program
-from pointillist.engine.recording import record
+from pointillist.engine.recording.record import record
 from pointillist.engine.selection import GPU_ENGINES
 from pointillist.model.inference import inference_mode
 from pointillist.model.pixel_model import PixelModel
@@ -39,8 +39,8 @@ class Workload:
         """Yield each stage, its condition for a batch, and an empty canvas of its grid `[b, i, h, w]`."""
         model = self.model
         rows, columns = self.order.raster_size(*self.size)
-        condition = model.in_order(model.condition(None, batch, self.size), self.order)
-        empty, coarse = torch.zeros(batch, model.ports.canvas, rows, columns, device=model.device), None
+        condition = model.conditions.to_raster_frame(model.encode(None, batch, self.size), self.order)
+        empty, coarse = torch.zeros(batch, model.dims.canvas, rows, columns, device=model.device), None
         for stage in model.stages(rows, columns):
             grid = stage.grid(empty)
             yield stage, stage.condition(coarse, condition), grid
@@ -48,11 +48,11 @@ class Workload:
 
     def programs(self, batch: int = 1) -> list[Program]:
         """Record the program of each stage."""
-        model, groups = self.model, self.model.ports.groups
+        model, groups = self.model, self.model.dims.groups
         with inference_mode(model), torch.no_grad():
             return [
                 record(
-                    _forward(stage, condition), num_sub_steps=groups, canvas_width=model.ports.canvas // groups,
+                    _forward(stage, condition), num_sub_steps=groups, canvas_width=model.dims.canvas // groups,
                     height=grid.shape[2], width=grid.shape[3], dtype=next(model.parameters()).dtype, order=self.order,
                 )
                 for stage, condition, grid in self.stages(batch)

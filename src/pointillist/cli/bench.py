@@ -21,7 +21,7 @@ from pointillist.cli.settings import FLAG
 if TYPE_CHECKING:
     from pointillist.bench import BenchConfig, BenchReport
     from pointillist.bench.timing import MedianRange
-    from pointillist.model.pretrained import PretrainedPixelModel
+    from pointillist.model.pixel_model import PixelModel
 
 EPILOG = """Examples:
 
@@ -131,7 +131,7 @@ def bench(
     print_report(report)
 
 
-def _run(run_bench: Any, workload: PretrainedPixelModel, name: str, config: BenchConfig) -> BenchReport:
+def _run(run_bench: Any, workload: PixelModel, name: str, config: BenchConfig) -> BenchReport:
     """Run the benchmark behind a progress bar."""
     done = 0
     with Bar("measuring", 0) as bar:
@@ -159,9 +159,7 @@ def _numbers(flag: str, text: str) -> tuple[int, ...]:
     return tuple(map(int, parts))
 
 
-def _model(
-    name: str, sets: list[str], size: tuple[int, int] | None, levels: int, mode: str
-) -> tuple[PretrainedPixelModel, str]:
+def _model(name: str, sets: list[str], size: tuple[int, int] | None, levels: int, mode: str) -> tuple[PixelModel, str]:
     """Return a trained model, or an untrained one with the given settings, and its name in the report."""
     import torch
 
@@ -193,7 +191,7 @@ def _model(
         preset=section.preset,
         likelihood=section.likelihood,
         mixtures=section.mixtures,
-        position_width=section.position_width,
+        position_channels=section.position_channels,
         **section.network,
     )
     changed = ", ".join(text.removeprefix("model.network.").removeprefix("model.") for text in sets)

@@ -12,7 +12,7 @@ from pointillist.cli.settings import FLAG
 
 if TYPE_CHECKING:
     from pointillist.data import DataSplits
-    from pointillist.model.pretrained import PretrainedPixelModel
+    from pointillist.model.pixel_model import PixelModel
 
 EPILOG = """Examples:
 
@@ -153,7 +153,7 @@ def model_facts(name: str) -> dict[str, Any]:
     return facts
 
 
-def _described(model: PretrainedPixelModel) -> dict[str, Any]:
+def _described(model: PixelModel) -> dict[str, Any]:
     image = model.image.model_dump(mode="json", exclude={"palette"})
     image["text"] = shape_text(model.image)
     return image

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,19 +22,23 @@ Indices = Sequence[int] | np.ndarray | Tensor
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch of images, with labels, captions and hints where the data set has them.
+    """Some images with their annotations.
 
     Attributes:
-        levels: int64 `b c h w` in [0, spec.levels).
-        labels: int64 `b`, or None.
-        texts: one caption for each image, or None.
-        hints: `b d h w`, int64 or float32, or None.
+        levels: integers in [0, spec.levels).
+        labels: numbers of the classes in `classes`, -1 for none; None where the data set has no labels.
+        texts: captions; None where the data set has none.
+        hints: conditioning images; None where the data set has none.
+        classes: names of the classes of the data set.
+        annotations: other annotations of these images, without their hints.
     """
 
     levels: Int64[Tensor, "b c h w"]
     labels: Int64[Tensor, " b"] | None = None
     texts: tuple[str, ...] | None = None
     hints: Shaped[Tensor, "b d h w"] | None = None
+    classes: tuple[str, ...] = ()
+    annotations: Annotations = field(default_factory=Annotations)
 
     def __len__(self) -> int:
         return len(self.levels)
@@ -144,7 +148,10 @@ class ImageDataset(Dataset[dict[str, Any]]):
                 value[...] = _bernoulli(value, seed, int(row))
         labels = None if self.labels is None else torch.from_numpy(self.labels[index])
         texts = None if self.texts is None else tuple(self.texts[i] for i in index)
-        return Batch(torch.from_numpy(values.astype(np.int64)), labels, texts, _tensor(hints))
+        annotations = replace(self.annotations, hints=None).take(index)
+        return Batch(
+            torch.from_numpy(values.astype(np.int64)), labels, texts, _tensor(hints), self.classes, annotations
+        )
 
     def subset(self, indices: Indices, name: str | None = None) -> ImageDataset:
         """Return a data set of the images at `indices`, which shares memory with this one.

@@ -26,7 +26,7 @@ from pointillist.errors import ConfigError
 from pointillist.evaluation.likelihood import Evaluation, evaluate
 from pointillist.model.dataset_conditions import match_labels
 from pointillist.model.pixel_model import PixelModel
-from pointillist.model.pretrained import PretrainedPixelModel, build, load
+from pointillist.model.pretrained import build, load
 from pointillist.system.hardware import describe_machine, describe_versions, today
 from pointillist.training import TrainConfig, train
 
@@ -108,7 +108,7 @@ def run_demo(
 def _measured(
     workspace: Workspace,
     splits: DataSplits,
-    model: PretrainedPixelModel,
+    model: PixelModel,
     run: dict[str, Any],
     say: Callable[[str], None],
 ) -> tuple[PixelModel, FigureData, DemoResults]:
@@ -137,7 +137,7 @@ def _measured(
 
 def _trained(
     workspace: Workspace, splits: DataSplits, seed: int, steps: int, threads: int, console: Console | None
-) -> tuple[PretrainedPixelModel, float]:
+) -> tuple[PixelModel, float]:
     """Train the model; return it and the seconds of training, summed over interruptions."""
     settings = {
         "data": DATA,
@@ -170,9 +170,7 @@ def _trained(
     return model, seconds
 
 
-def _saved_and_reloaded(
-    workspace: Workspace, model: PretrainedPixelModel, test: ImageDataset
-) -> tuple[PretrainedPixelModel, bool]:
+def _saved_and_reloaded(workspace: Workspace, model: PixelModel, test: ImageDataset) -> tuple[PixelModel, bool]:
     """Save the model and load it again; return it, and True if a batch has equal log-likelihoods, to the bit."""
     load(workspace.run).save_pretrained(workspace.model)  # with the training record of the best step
     loaded = load(workspace.model)
@@ -206,7 +204,7 @@ def _circumstances() -> dict[str, Any]:
     }
 
 
-def _context(model: PretrainedPixelModel, splits: DataSplits, evaluation: Evaluation) -> dict[str, Any]:
+def _context(model: PixelModel, splits: DataSplits, evaluation: Evaluation) -> dict[str, Any]:
     """Return the baselines, the validation result, and bits/dim of each class."""
     train_part, test = splits.get("train"), splits.get("test")
     levels = model.image.levels
@@ -242,7 +240,7 @@ def _publish(workspace: Workspace, model: PixelModel, figures: FigureData, resul
         visualization.image_grid(samples.array[by_row], captions=names, columns=len(classes)), workspace.samples
     )
     first = samples.array[:: figures.per_class]
-    order = model.places(image.height, image.width)
+    order = model.generation_rank(image.height, image.width)
     visualization.animate(first, workspace.animation, order=order, columns=5, scale=12, background=_NIGHT)
     captions = [f"{kind} {name}" for kind in ("entropy", "surprisal") for name in figures.image_classes]
     maps = np.concatenate([figures.entropy, figures.surprisal])

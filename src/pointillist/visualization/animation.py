@@ -30,7 +30,7 @@ _KEEP: Colour = (0, 0, 0)
 def animate(images: np.ndarray, path: str | Path, **how: Any) -> Path:
     """Write a looping GIF: an empty image, then pixel after pixel with the newest one framed, then the finished image.
 
-        animate(samples.array, "samples.gif", order=model.places(28, 28), scale=8)
+        animate(samples.array, "samples.gif", order=model.generation_rank(28, 28), scale=8)
 
     Args:
         images, how: as for `gif_bytes`.

@@ -161,12 +161,12 @@ def _conditions(views: Views) -> str:
 def _saved_bits(views: Views, view: ConditionGain, total: float) -> str:
     """Describe the bits saved by the conditions; without any, those of the label that explains the image best."""
     unconditional = f"{view.unconditional.sum():,.1f}"
-    if view.classes and not views.query.conditions.anything:
+    if view.classes and not views.query.conditions.is_conditional:
         best = escape(view.classes[int(view.class_bits.argmin())])
         effect = f"saves {total:,.1f}" if total >= 0 else f"costs {-total:,.1f}"
         return f"The image has no condition. The label that explains it best, {best}, {effect} of {unconditional} bits."
     given = escape(describe_conditions(views))
-    if not views.query.conditions.anything:
+    if not views.query.conditions.is_conditional:
         return "The image has no condition, so none saves any bits."
     if total >= 0:
         return f"The conditions ({given}) save {total:,.1f} of {unconditional} bits."
