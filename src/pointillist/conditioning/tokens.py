@@ -76,7 +76,7 @@ class HashedTokenEncoder(TokenSequenceEncoder):
         found = [
             hash_ngrams_per_word(text, config.buckets, config.tokens, config.pieces) for text in texts or [""] * count
         ]
-        values = torch.from_numpy(np.stack(found))
+        values = torch.from_numpy(np.stack(found) if found else np.full((0, config.tokens, config.pieces), PAD))
         return MaskedValue(values, (values != PAD).any(2))
 
     def forward(self, part: MaskedValue) -> Tokens:
