@@ -28,7 +28,7 @@ import torch
 import pointillist as pt
 from pointillist.networks import entry, names
 from pointillist.system.hardware import describe_machine, today
-from pointillist.training.optim import ExponentialMovingAverage, build_optimiser
+from pointillist.training.optim import ExponentialMovingAverage, build_optimizer
 
 ROWS = Path(__file__).parents[1] / "docs" / "presets.jsonl"
 IMAGES = {"28 x 28 grey": (1, 28, 28), "32 x 32 RGB": (3, 32, 32)}
@@ -69,8 +69,8 @@ def measure(model: str, preset: str, image: str, precision: str) -> Row:
     before = peak()
     net = pt.build(model, shape=IMAGES[image], preset=preset).train()
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    config = pt.TrainConfig()
-    optimiser, average = build_optimiser(net, config), ExponentialMovingAverage(net, config.ema)
+    config = pt.TrainConfig().optimizer
+    optimiser, average = build_optimizer(net, config), ExponentialMovingAverage(net, config.ema)
     x = torch.randint(0, 256, (BATCH, *IMAGES[image]))
     seconds: list[float] = []
     while len(seconds) <= STEPS or sum(seconds) < SECONDS:

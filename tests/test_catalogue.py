@@ -26,7 +26,7 @@ def test_every_network_is_listed_with_its_sizes(summaries: dict[str, ModelSummar
             with torch.device("meta"):
                 model = pt.build(name, shape=paper.shape, levels=paper.levels, preset=preset)
             assert summary.presets[preset] == model.num_parameters
-            assert pt.TrainConfig.from_dict(summary.training[preset]).optimiser == paper.train["optimiser"]
+            assert pt.TrainConfig.from_dict(summary.training[preset]).optimizer.name == paper.train["optimizer.name"]
 
 
 def test_what_is_listed_can_be_built_and_the_rest_not(summaries: dict[str, ModelSummary]) -> None:

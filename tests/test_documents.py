@@ -24,12 +24,14 @@ def test_readme_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_python_of_the_pages_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every Python block of `docs/explain.md`."""
+    """Every Python block of `docs/how-to/explain.md`."""
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "explain.md").read_text(encoding="utf-8"), re.DOTALL)
+    blocks = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs" / "how-to" / "explain.md").read_text(encoding="utf-8"), re.DOTALL
+    )
     assert blocks
     for block in blocks:
-        exec(compile(block, "explain.md", "exec"), {})
+        exec(compile(block, "how-to/explain.md", "exec"), {})
     assert (tmp_path / "report.html").is_file()
 
 
@@ -44,7 +46,8 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").rglob("*.toml")), ids=lambda p: p.name)
 def test_recipes_are_valid(recipe: Path) -> None:
     """Every recipe names only settings that exist, in range."""
-    from pointillist.training.run_config import RunConfig, read_toml
+    from pointillist.training.run_config import RunConfig
+    from pointillist.training.settings_tree import read_toml
 
     assert RunConfig.from_dict(read_toml(recipe)).model.type
 

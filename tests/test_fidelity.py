@@ -1,4 +1,4 @@
-"""What conditions are worth: bits saved, classes by Bayes' rule, captions ranked, copies found."""
+"""Conditional metrics: bits saved, Bayes classification, caption retrieval; and memorization."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ def images(count: int, texts: list[str] | None = None) -> ImageDataset:
     return dataset_of(x, np.arange(count) % 3, texts=texts, classes=("b", "a", "c"), spec=SPEC)
 
 
-def model(**heard: object) -> pt.PixelModel:
-    return randomise_weights(pt.build("gated-pixelcnn", image=SPEC, channels=6, layers=2, **heard), 0.4).eval()  # type: ignore[arg-type]
+def model(**conditions: object) -> pt.PixelModel:
+    return randomise_weights(pt.build("gated-pixelcnn", image=SPEC, channels=6, layers=2, **conditions), 0.4).eval()  # type: ignore[arg-type]
 
 
 def test_bits_saved_are_differences_of_scores() -> None:
-    """Alone, and together; against telling nothing."""
+    """Alone, and together; against the unconditional likelihood."""
     data = images(7)
     one = model(classes=["a", "b", "c"], hint="half:left")
     found = conditional_gain(one, data, batch_size=3)
     assert set(found) == {"label", "hint", "everything"}
     x = data.batch(range(7)).levels
-    nothing = one.log_prob(x)
+    unconditional = one.log_prob(x)
     labels = [data.classes[i] for i in data.labels]  # type: ignore[union-attr]
-    told = {
+    conditional = {
         "label": one.log_prob(x, labels), "hint": one.log_prob(x, hint=x), "everything": one.log_prob(x, labels, hint=x)
     }  # fmt: skip
     for name, share in found.items():
-        wanted = ((told[name] - nothing) / np.log(2)).detach().numpy()
+        wanted = ((conditional[name] - unconditional) / np.log(2)).detach().numpy()
         np.testing.assert_allclose(share.value, wanted.mean(), rtol=1e-5, atol=1e-6)
         assert share.interval[0] < share.value < share.interval[1]
     with pytest.raises(pt.DataError, match="has no condition of this model"):
@@ -78,7 +78,7 @@ def test_ranks_and_their_means() -> None:
 
 
 def test_captions_are_ranked_by_likelihood() -> None:
-    """Among captions that differ from the true one; the draw is that of the seed; too few are refused."""
+    """Among captions that differ from the true one; the draw is that of the seed; too few are an error."""
     texts = ["red", "green", "blue", "red", "wall", "sky"]
     data, one = images(6, texts), model(text="learned")
     (found,) = caption_retrieval(one, data, candidates=5, repeats=2)
@@ -92,8 +92,8 @@ def test_captions_are_ranked_by_likelihood() -> None:
     assert np.array_equal(under[1].ranks, found.ranks)
     x, half = one.check(x), []
     for text in sorted(set(texts)):
-        told = one.told(None, 6, text, size=(3, 3))
-        half.append(guided_log_prob(one, x, told, 0.5).flatten(1).sum(1).detach().numpy())
+        inputs = one.told(None, 6, text, size=(3, 3))
+        half.append(guided_log_prob(one, x, inputs, 0.5).flatten(1).sum(1).detach().numpy())
     assert np.array_equal(under[0].ranks, np.stack([_ranks(np.stack(half, 1), truth)] * 2, 1))
     with pytest.raises(pt.DataError, match="5 different captions"):
         caption_retrieval(one, data, candidates=6)
@@ -106,12 +106,12 @@ def test_copies_are_found() -> None:
     palette = ((0, 0, 0, 0), (255, 0, 0, 255), (0, 0, 255, 255))
     spec = pt.ImageSpec(channels=1, height=2, width=3, levels=3, ordered=False, mode="palette", palette=palette)
     known = torch.tensor([[[1, 0, 0], [2, 0, 0]], [[1, 1, 1], [1, 1, 1]]])[:, None]
-    asked = torch.tensor([[[0, 0, 1], [0, 0, 2]], [[2, 0, 0], [2, 0, 0]], [[1, 1, 1], [1, 1, 2]]])[:, None]
-    share, which = nearest_training_match(asked, known, spec)
+    samples = torch.tensor([[[0, 0, 1], [0, 0, 2]], [[2, 0, 0], [2, 0, 0]], [[1, 1, 1], [1, 1, 2]]])[:, None]
+    share, which = nearest_training_match(samples, known, spec)
     np.testing.assert_allclose(share, [1, 0.5, 5 / 6])
     assert which.tolist() == [0, 0, 1]
     plain = pt.ImageSpec.infer((1, 2, 3), 3)
-    np.testing.assert_allclose(nearest_training_match(asked[1:2], known, plain)[0], [5 / 6])
+    np.testing.assert_allclose(nearest_training_match(samples[1:2], known, plain)[0], [5 / 6])
     colours = pt.ImageSpec.infer((3, 2, 3), 300)
     rgb = torch.cat([known, known, known], 1) * 140  # a pixel agrees where all its channels do
     other = rgb.clone()

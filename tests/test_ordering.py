@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import pointillist as pt
 from pointillist.ordering import ORDERS, RASTER, PixelOrder, get_order, parse_orders
-from pointillist.training.epoch_sampler import order_of_step
+from pointillist.training.batches import order_of_step
 from tests.laws.strategies import make_model, randomise_weights
 
 sizes = st.tuples(st.integers(1, 5), st.integers(1, 5))

@@ -1,4 +1,4 @@
-"""The surface of `evaluate` and `entropy_map`. That they count right is in `laws/`."""
+"""The interface of `evaluate`; its values are tested in `laws/`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.evaluation.likelihood import Evaluation, entropy_map
+from pointillist.evaluation.likelihood import Evaluation
 from pointillist.model.dataset_conditions import match_labels
 from pointillist.model.inference import inference_mode
 from tests.laws.strategies import randomise_weights
@@ -24,7 +24,7 @@ def dataset(classes: tuple[str, ...] = ("dog", "cat"), levels: int = 5, count: i
     """Images whose classes are numbered in another order than the model's."""
     values = np.random.default_rng(0).integers(0, levels, (count, 1, 3, 2), dtype=np.uint8)
     spec = pt.ImageSpec.infer((1, 3, 2), levels)
-    return pt.ImageDataset(values, spec, labels=np.arange(count) % len(classes), classes=classes, notes=("as told",))
+    return pt.ImageDataset(values, spec, labels=np.arange(count) % len(classes), classes=classes, notes=("a note",))
 
 
 def test_a_data_set_brings_its_own_labels_by_name() -> None:
@@ -35,17 +35,17 @@ def test_a_data_set_brings_its_own_labels_by_name() -> None:
     by_hand = pt.evaluate(model, levels, [1, 0, 1, 0, 1, 0, 1])
     found = pt.evaluate(model, data)
     np.testing.assert_array_equal(found.nats_per_image, by_hand.nats_per_image)
-    assert found.notes == ("as told",)
+    assert found.notes == ("a note",)
     assert not np.allclose(found.nats_per_image, pt.evaluate(model, data, label=0).nats_per_image)
 
 
-def test_an_unknown_class_is_refused() -> None:
+def test_an_unknown_class_is_an_error() -> None:
     """With the remedy."""
     with pytest.raises(pt.ConfigError, match="Class 'owl' of images is not one of the model's"):
         pt.evaluate(labelled(), dataset(("dog", "owl")))
 
 
-def test_data_of_another_kind_is_refused() -> None:
+def test_data_of_another_kind_is_an_error() -> None:
     """Levels that mean something else; another size of a model with positions."""
     with pytest.raises(pt.DataError, match=r"levels 4 where the model has 5.*--levels"):
         pt.evaluate(labelled(), dataset(levels=4))
@@ -54,7 +54,7 @@ def test_data_of_another_kind_is_refused() -> None:
         pt.evaluate(fixed, dataset())
 
 
-def test_what_is_not_a_batch_of_levels_is_refused() -> None:
+def test_what_is_not_a_batch_of_levels_is_an_error() -> None:
     """Shape, dtype, range, nothing at all."""
     model = labelled()
     zeros = torch.zeros(2, 1, 3, 2, dtype=torch.int64)
@@ -100,7 +100,7 @@ def test_progress_is_reported() -> None:
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_the_mode_is_given_back_also_after_an_error(training: bool) -> None:
+def test_the_mode_is_restored_also_after_an_error(training: bool) -> None:
     """Within the block: evaluation, no gradients."""
     model = labelled().train(training)
 
@@ -122,23 +122,3 @@ def test_dropout_is_off_while_evaluating() -> None:
     ).train()
     x = torch.randint(0, 5, (4, 1, 3, 2))
     assert np.array_equal(pt.evaluate(model, x).nats_per_image, pt.evaluate(model, x).nats_per_image)
-
-
-def test_entropy_map() -> None:
-    """The entropy of each conditional in bits: log2(levels) where every level is equally likely."""
-    model = randomise_weights(
-        pt.build("gated-pixelcnn", shape=(3, 2, 2), levels=5, channels=4, layers=1, likelihood="mixture")
-    )
-    x = torch.randint(0, 5, (2, 3, 2, 2))
-    found = entropy_map(model, x)
-    assert found.shape == x.shape
-    params = model.params(x, model.condition(None, 2))
-    table = model.likelihood.conditional(params, x, 1).detach()
-    torch.testing.assert_close(found[:, 1], -(table.exp() * table).sum(1) / math.log(2))
-    flat = pt.build("pixelcnn", shape=(1, 2, 2), levels=8, channels=3, layers=1)
-    with torch.no_grad():
-        for parameter in flat.parameters():
-            parameter.zero_()
-    torch.testing.assert_close(
-        entropy_map(flat, torch.zeros(1, 1, 2, 2, dtype=torch.int64)), torch.full((1, 1, 2, 2), 3.0)
-    )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         ShapeError,
         TrainingError,
     )
-    from pointillist.evaluation.likelihood import Evaluation, entropy_map, evaluate
+    from pointillist.evaluation.likelihood import Evaluation, evaluate
     from pointillist.images import ImageSpec
     from pointillist.model.pixel_model import PixelModel
     from pointillist.model.pretrained import PretrainedPixelModel, build, load
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pointillist.sampling.completion import inpaint
     from pointillist.sampling.config import SamplingConfig
     from pointillist.studio import Studio
-    from pointillist.training import CostEstimate, TrainConfig, TrainResult, estimate_cost, train
+    from pointillist.training import CostEstimate, TrainConfig, TrainResult, estimate_cost, train, train_from_config
     from pointillist.zoo import BundledModel, list_pretrained
 
 _HOMES = {
@@ -58,9 +58,16 @@ _HOMES = {
     "pointillist.sampling.api": ("Samples", "sample"),
     "pointillist.sampling.completion": ("inpaint",),
     "pointillist.sampling.config": ("SamplingConfig",),
-    "pointillist.evaluation.likelihood": ("Evaluation", "entropy_map", "evaluate"),
+    "pointillist.evaluation.likelihood": ("Evaluation", "evaluate"),
     "pointillist.studio": ("Studio",),
-    "pointillist.training": ("CostEstimate", "TrainConfig", "TrainResult", "estimate_cost", "train"),
+    "pointillist.training": (
+        "CostEstimate",
+        "TrainConfig",
+        "TrainResult",
+        "estimate_cost",
+        "train",
+        "train_from_config",
+    ),
     "pointillist.zoo": ("BundledModel", "list_pretrained"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -92,7 +99,6 @@ __all__ = [
     "TrainingError",
     "__version__",
     "build",
-    "entropy_map",
     "estimate_cost",
     "evaluate",
     "explain",
@@ -105,6 +111,7 @@ __all__ = [
     "receptive_field",
     "sample",
     "train",
+    "train_from_config",
 ]
 
 

@@ -38,5 +38,5 @@ def model(pets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sprites(pets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of those pictures in a palette of four colours, without labels and with learned positions."""
     out = tmp_path_factory.mktemp("runs") / "sprites"
-    train(pets, "--palette", "4", "--no-labels", "--positions", "2", "--steps", "3", "--out", out)
+    train(pets, "--palette", "4", "--no-labels", "--position-channels", "2", "--steps", "3", "--out", out)
     return out

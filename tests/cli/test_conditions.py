@@ -31,11 +31,11 @@ def archive(tmp_path: Path) -> Path:
 
 def test_everything_at_once(archive: Path) -> None:
     """Train, resume, inspect, sample, evaluate, fine-tune."""
-    columns = ("--attributes", "hair", "--vector-from", "v", "--hint-from", "rough", "--levels", "8")
+    columns = ("--attribute-columns", "hair", "--vector-column", "v", "--hint-column", "rough", "--levels", "8")
     train(archive, *columns, "--steps", "2", "--out", "m")
     run("train", "--resume", "--out", "m", "--steps", "4")
     facts = json.loads(run("info", "m", "--json").output)
-    assert [text.split(" (")[0] for text in facts["listens_to"]] == ["label", "attribute hair", "vector", "hint"]
+    assert [text.split(" (")[0] for text in facts["conditions"]] == ["label", "attribute hair", "vector", "hint"]
     assert "attribute hair" in Path("m/README.md").read_text()
     np.save("v.npy", np.ones(3))
     Image.fromarray(np.zeros((5, 6), np.uint8)).save("rough.png")
@@ -49,7 +49,7 @@ def test_everything_at_once(archive: Path) -> None:
         assert np.array_equal(written["levels"], expected.levels.numpy())
     measured = json.loads(run("evaluate", "m", archive, "--json").output)
     assert measured["conditions"] == ["label", "attributes", "vector", "hint"]
-    train(archive, *columns[:2], "--levels", "8", "--init", "m", "--steps", "1", "--out", "n")
+    train(archive, *columns[:2], "--levels", "8", "--init-from", "m", "--steps", "1", "--out", "n")
     assert pt.load("n").config.hint == pt.load("m").config.hint
 
 
@@ -57,7 +57,7 @@ def test_everything_at_once(archive: Path) -> None:
 def test_image_to_image(hint: str, tmp_path: Path) -> None:
     """The hint is derived from the images in training and evaluation, and given in sampling."""
     data = write_images(tmp_path / "pets")
-    train(data, "--hint", hint, "--levels", "4", "--steps", "1", "--no-labels", "--out", "m")
+    train(data, "--hint-rule", hint, "--levels", "4", "--steps", "1", "--no-labels", "--out", "m")
     assert json.loads(run("evaluate", "m", data, "--json").output)["conditions"] == ["hint"]
     Image.fromarray(np.zeros((3, 3, 3) if hint == "lowres:2" else (5, 6, 3), np.uint8)).save("given.png")
     run("sample", "m", "-n", "1", "--hint", "given.png", "--out", "out.png")
@@ -72,7 +72,7 @@ def test_image_to_image(hint: str, tmp_path: Path) -> None:
 
 def test_what_is_not_right_is_a_sentence(archive: Path, model: Path) -> None:
     """Options and files."""
-    train(archive, "--attributes", "hair", "--levels", "8", "--steps", "1", "--out", "m")
+    train(archive, "--attribute-columns", "hair", "--levels", "8", "--steps", "1", "--out", "m")
     assert "NAME=VALUE" in fails("sample", "m", "--attribute", "red")
     assert "no hair 'pink'" in fails("sample", "m", "--attribute", "hair=pink")
     assert "no attribute 'eyes'" in fails("sample", "m", "--attribute", "eyes=blue")
@@ -86,20 +86,20 @@ def test_what_is_not_right_is_a_sentence(archive: Path, model: Path) -> None:
     assert "takes no hint" in fails("sample", "m", "--hint-from-image", "small.png")
     np.save("v.npy", np.ones(3))
     assert "trained without `vector`" in fails("sample", model, "--vector", "v.npy")
-    assert "must be lowres:N" in fails("train", archive, "--hint", "edges")
-    assert "drop one" in fails("train", archive, "--hint", "outline", "--hint-from", "rough", "--out", "z")
+    assert "must be lowres:N" in fails("train", archive, "--hint-rule", "edges")
+    assert "drop one" in fails("train", archive, "--hint-rule", "outline", "--hint-column", "rough", "--out", "z")
 
 
 def test_text_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Captions of files, reworded in training; prompts in sampling and evaluation."""
     monkeypatch.setenv("POINTILLIST_CACHE", str(tmp_path / "cache"))
     data = write_images(tmp_path / "pets")
-    words = ("--text-from", "path", "--text", "use+learned", "--no-labels")
+    words = ("--caption-column", "path", "--text-encoder", "use+learned", "--no-labels")
     more = (
         "--set",
         "train.captions.word_dropout=0.5",
         "--set",
-        "train.text_noise=0.3",
+        "train.augmentation.text_embedding_noise=0.3",
         "--set",
         'train.captions.templates=["{}", "a {}"]',
     )
@@ -124,8 +124,8 @@ def test_text_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     other = json.loads(run("evaluate", "m", data, "--text", "wall", "--json").output)
     assert measured["bits_per_dim"] != other["bits_per_dim"]
     assert "text (use + learned)" in run("info", "m").output
-    plain = ("--levels", "4", "--steps", "1", "--text-from", "filename")
-    train(data, *plain, "--text", "off", "--out", "n")
+    plain = ("--levels", "4", "--steps", "1", "--caption-column", "filename")
+    train(data, *plain, "--text-encoder", "off", "--out", "n")
     assert pt.load("n").config.text is None
     assert "does not listen to text" in fails("sample", "n", "--text", "cat")
 
@@ -133,7 +133,7 @@ def test_text_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_conditions_are_measured(tmp_path: Path) -> None:
     """In words and in JSON: bits saved, classes, captions, memorization."""
     data = write_images(tmp_path / "pets", count=10)
-    options = ("--set", "data.valid_fraction=0.3", "--text-from", "filename", "--text", "learned")
+    options = ("--set", "data.valid_fraction=0.3", "--caption-column", "filename", "--text-encoder", "learned")
     train(data, *options, "--levels", "4", "--steps", "2", "--out", "m")
     how = (
         "evaluate",
@@ -193,7 +193,7 @@ def test_condition_metrics_can_be_computed_in_bf16(tmp_path: Path) -> None:
 def test_some_images_are_evaluated(tmp_path: Path) -> None:
     """The same ones each time; no caption is ranked without repeats."""
     data = write_images(tmp_path / "pets", count=10)
-    options = ("--set", "data.valid_fraction=0.3", "--text-from", "filename", "--text", "learned")
+    options = ("--set", "data.valid_fraction=0.3", "--caption-column", "filename", "--text-encoder", "learned")
     train(data, *options, "--levels", "4", "--steps", "2", "--out", "m")
     how = ("evaluate", "m", data, "--split", "train", "--condition-metrics", "--retrieval-repeats", "0", "--json")
     few, again, all_of_them = (

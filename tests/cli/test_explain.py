@@ -17,18 +17,19 @@ def test_a_picture_becomes_a_page(model: Path, pets: Path) -> None:
     picture = pets / "cat" / "0.png"
     shown = run("explain", model, picture, "--label", "cat", "-o", "out/a.html", "--continuations", "1").output
     assert Path("out/a.html").read_text(encoding="utf-8").startswith("<!doctype html>")
-    for word in ("bits/dim", "deviations", "label cat", "out/a.html"):
+    for word in ("bits/dim", "standard deviations", "label cat", "out/a.html"):
         assert word in shown
     told = json.loads(run("explain", model, picture, "--label", "cat", "--json", "--continuations", "0").stdout)
     scorer = pt.load(model)
     levels = pt.load_data(str(picture), spec=scorer.image).train.batch([0]).levels
     assert told["bits_per_dim"] == pytest.approx(pt.evaluate(scorer, levels, "cat").bits_per_dim, rel=1e-6)
-    assert told["conditions"]["told_bits"] == pytest.approx(told["bits"])
+    assert told["conditions"]["conditional_bits"] == pytest.approx(told["bits"])
     assert told["page"] == "report.html"
 
 
 def test_an_image_of_a_data_set_brings_its_label(model: Path, pets: Path) -> None:
-    arguments = (model, pets, "--split", "train", "--continuations", "0", "--looks", "2", "--force", "--json")
+    few = ("--continuations", "0", "--max-attributions", "2")
+    arguments = (model, pets, "--split", "train", *few, "--force", "--json")
     told = json.loads(run("explain", *arguments, "--index", "2").stdout)
     scorer, splits = pt.load(model), pt.load_data(str(pets), mode="grey", levels=8)
     data = splits.train
@@ -49,28 +50,28 @@ def scorer_bits(scorer: pt.PixelModel, data: pt.ImageDataset, label: str) -> flo
 def test_calibration_what_if_and_pictures(model: Path, pets: Path) -> None:
     shown = json.loads(
         run(
-            "explain", model, pets, "--split", "train", "--index", "1", "--calibrate", "6", "--maps", "maps",
+            "explain", model, pets, "--split", "train", "--index", "1", "--calibration-images", "6", "--maps", "maps",
             "--what-if", "1,2=7", "--what-if", "2,2,0=0", "--continuations", "2", "--json",
         ).stdout
     )  # fmt: skip
     assert shown["calibration"]["images"] == 6
-    assert [w["changes"][0]["level"] for w in shown["what_if"]] == [7, 0]
+    assert [each["edits"][0]["level"] for each in shown["counterfactuals"]] == [7, 0]
     names = {Path(name).name for name in shown["pictures"]}
-    assert {"overview.png", "bits.png", "running.png", "told.png", "layers.png", "what-if-2.png"} <= names
+    assert {"overview.png", "surprisal.png", "cumulative.png", "conditions.png", "layers.png", "what-if-2.png"} <= names
     for name in names:
         with Image.open(Path("maps") / name) as picture:
             assert picture.width > 50
     page = Path("report.html").read_text(encoding="utf-8")
     assert "<h2>Calibration</h2>" in page
     assert "What if row 2, column 3 were 7" in page
-    arguments = (model, pets / "dog" / "1.png", "--calibrate-on", pets, "--json", "--force")
+    arguments = (model, pets / "dog" / "1.png", "--calibration-data", pets, "--json", "--force")
     other = json.loads(run("explain", *arguments).stdout)
     assert other["calibration"]["images"] > 0
 
 
 def test_a_palette_model(sprites: Path, pets: Path) -> None:
     shown = run("explain", sprites, pets / "cat" / "1.png", "--continuations", "0").output
-    assert "listens to nothing" in shown
+    assert "unconditional" in shown
     assert Path("report.html").stat().st_size < 200_000
 
 

@@ -77,6 +77,6 @@ def test_a_receptive_field_under_an_order() -> None:
         ).stdout
     )  # fmt: skip
     assert (found["earlier"], found["missing"], found["leaked"]) == (12, 0, 0)
-    assert "s-curve-br" in found["in_words"]
+    assert "s-curve-br" in found["summary"]
     other = ("info", "pixelcnn:tiny", "--receptive-field", "1,2", "--order", "s-curve", "--force")
     assert "masks locally" in fails(*other)

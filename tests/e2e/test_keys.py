@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from pointillist.analysis import counterfactual
+from pointillist.analysis import ImageQuery, counterfactual
 from pointillist.studio.service import StudioService
 from tests.e2e.helpers import DIGITS, canvas, paint, pixels
 
@@ -39,7 +39,7 @@ def test_any_level_is_chosen_in_the_chart(page: Page, service: StudioService) ->
     page.keyboard.press("Home" if there else "End")
     level = 0 if there else 16
     expect(chart).to_have_attribute("aria-valuetext", re.compile(rf"Level {level}\b"))
-    cost = counterfactual(model, levels, {(1, 0): level}).bits_change
+    cost = counterfactual(ImageQuery.of(model, levels), {(1, 0): level}).bits_change
     expect(page.locator(".edit-cost")).to_contain_text(f"{abs(cost):.1f} bits {'less' if cost < 0 else 'more'}")
     page.keyboard.press("5")
     expect(page.locator(".legend")).to_contain_text("distributions move")

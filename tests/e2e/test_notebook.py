@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 pytest.importorskip("anywidget", reason="the studio in a notebook needs the extra `notebook`")
 
 import pointillist as pt
-from pointillist.analysis import distribution
+from pointillist.analysis import ImageQuery, distribution
 from pointillist.studio.app import create_app
 from pointillist.studio.server import Server
 from pointillist.studio.service import StudioService
@@ -50,7 +50,8 @@ def test_paint_hover_and_keep(notebook: tuple[Page, Kernel], service: StudioServ
     paint(page, seed=5, label="any")
     point(page, 3, 4)
     levels = pt.sample(model, 1, seed=5).levels[0]
-    expect(page.locator(".pixel > .numbers")).to_contain_text(f"{distribution(model, levels, 3, 4).surprise:.2f} bits")
+    surprisal = distribution(ImageQuery.of(model, levels), 3, 4).surprisal
+    expect(page.locator(".pixel > .numbers")).to_contain_text(f"{surprisal:.2f} bits")
     exact = saved(page, "PNG", tmp_path)
     assert exact.read_bytes().startswith(b"\x89PNG")
     with page.expect_file_chooser() as chooser:

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, Response, expect
 
 import pointillist as pt
-from pointillist.analysis import counterfactual, distribution, gradient, inpaint
+from pointillist.analysis import ImageQuery, counterfactual, distribution, gradient
 from pointillist.studio.service import StudioService
 from tests.e2e.helpers import (
     DIGITS,
@@ -33,10 +33,10 @@ def test_hovering_shows_a_distribution_that_sums_to_1(page: Page, service: Studi
     (channel,) = found.value.json()["channels"]
     assert sum(channel["probs"]) == pytest.approx(1, abs=1e-6)
     levels = pt.sample(service.models[DIGITS].model, 1, seed=5).levels[0]
-    expected = distribution(service.models[DIGITS].model, levels, 3, 4)
+    expected = distribution(ImageQuery.of(service.models[DIGITS].model, levels), 3, 4)
     np.testing.assert_allclose(channel["probs"], expected.probs, atol=1e-5)
     expect(page.locator(".pixel h2")).to_have_text("Row 3, column 4")
-    expect(page.locator(".pixel > .numbers")).to_contain_text(f"{expected.surprise:.2f} bits")
+    expect(page.locator(".pixel > .numbers")).to_contain_text(f"{expected.surprisal:.2f} bits")
     shares = [bar_height(d) for d in bars(page)]
     assert sum(shares) * scale_top(page) == pytest.approx(1, abs=0.02)
 
@@ -51,7 +51,7 @@ def test_a_held_pixel_can_be_another_and_is_repainted_from(page: Page, service: 
     name = option.get_attribute("aria-label") or ""
     level = int(re.findall(r"level (\d+)", name)[0])
     option.click()
-    cost = counterfactual(model, before, {(2, 6): level}).bits_change
+    cost = counterfactual(ImageQuery.of(model, before), {(2, 6): level}).bits_change
     expect(page.locator(".edit-cost")).to_contain_text(f"{abs(cost):.1f} bits {'less' if cost < 0 else 'more'}")
     page.get_by_role("button", name="Shift").click()
     expect(page.locator("canvas.map").first).to_be_visible()
@@ -61,7 +61,7 @@ def test_a_held_pixel_can_be_another_and_is_repainted_from(page: Page, service: 
     known = np.arange(64).reshape(8, 8) <= 2 * 8 + 6
     changed = before.copy()
     changed[0, 2, 6] = level
-    expected = inpaint(model, changed, known, 1, seed=9).levels[0].numpy()
+    expected = pt.inpaint(model, changed, known, 1, seed=9).levels[0].numpy()
     np.testing.assert_array_equal(pixels(page)[..., 0], grey(expected[0]))
     page.keyboard.press("Control+z")
     np.testing.assert_array_equal(pixels(page)[..., 0], grey(before[0]))
@@ -76,7 +76,7 @@ def test_a_saliency_map(page: Page, service: StudioService) -> None:
     expect(page.locator(".legend")).to_contain_text("bits a level")
     shown = pixels_of(page.locator("canvas.map").first)[..., :3].astype(int)
     levels = pt.sample(model, 1, seed=5).levels[0]
-    slopes = gradient(model, levels, 3, 3).values[0]
+    slopes = gradient(ImageQuery.of(model, levels), 3, 3).values[0]
     ground = shown[7, 7]
     assert (shown[np.arange(64).reshape(8, 8) >= 3 * 8 + 3] == ground).all()
     strongest = np.unravel_index(np.abs(slopes).argmax(), slopes.shape)
@@ -93,7 +93,7 @@ def test_channels_are_asked_one_by_one(page: Page, service: StudioService) -> No
     point(page, 1, 2, (4, 5))
     levels = pt.sample(service.models[RGB].model, 1, seed=2).levels[0]
     for channel in range(3):
-        expected = distribution(service.models[RGB].model, levels, 1, 2, channel)
+        expected = distribution(ImageQuery.of(service.models[RGB].model, levels), 1, 2, channel)
         expect(page.locator(".channel").nth(channel)).to_contain_text(f"Level {expected.observed} is there")
     assert canvas(page).get_attribute("aria-label")
 

@@ -21,9 +21,9 @@ from pointillist.nn.passes import FullPass
 Engine = Callable[[Program, int, Mapping[str, NDArray[Any]] | None], ProgramStepper]
 
 
-def cuda_on_cpu(program: Program, batch: int, given: Mapping[str, NDArray[Any]] | None = None) -> ProgramStepper:
+def cuda_on_cpu(program: Program, batch: int, inputs: Mapping[str, NDArray[Any]] | None = None) -> ProgramStepper:
     """The CUDA engine on tensors of this processor; what is done again is repeated from a tape, as from a graph."""
-    return CudaStepper(program, batch, given, device=torch.device("cpu"), capture=Tapes())
+    return CudaStepper(program, batch, inputs, device=torch.device("cpu"), capture=Tapes())
 
 
 ENGINES: dict[str, Engine] = {"numpy": Interpreter, "cpu": CpuStepper, "cuda": cuda_on_cpu}
@@ -32,22 +32,22 @@ ENGINES: dict[str, Engine] = {"numpy": Interpreter, "cpu": CpuStepper, "cuda": c
 def teacher_forced(
     program: Program,
     canvas: Tensor,
-    given: Mapping[str, NDArray[Any]] | None = None,
+    inputs: Mapping[str, NDArray[Any]] | None = None,
     *,
-    ask: int = 1,
+    repeats: int = 1,
     engine: Engine = Interpreter,
 ) -> NDArray[Any]:
-    """The parameters `[b p h w]` that an engine gives at each site of `canvas`, asked `ask` times at each."""
+    """Return the parameters `[b p h w]` at each site of `canvas`, computed `repeats` times at each."""
     batch, _, height, width = canvas.shape
     result = np.full((batch, program.params.channels, height, width), np.nan)
     group, size = program.params.channels // program.num_sub_steps, program.canvas_width
-    walker = engine(program, batch, given)
-    while not walker.done:
-        row, column, sub = walker.site
-        for _ in range(ask):
-            params = walker.params()
+    stepper = engine(program, batch, inputs)
+    while not stepper.done:
+        row, column, sub = stepper.site
+        for _ in range(repeats):
+            params = stepper.params()
         result[:, sub * group : (sub + 1) * group, row, column] = params[:, sub * group : (sub + 1) * group]
-        walker.observe(canvas[:, sub * size : (sub + 1) * size, row, column].numpy())
+        stepper.observe(canvas[:, sub * size : (sub + 1) * size, row, column].numpy())
     return result
 
 

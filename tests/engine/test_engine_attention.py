@@ -106,15 +106,15 @@ def test_keys_of_every_level(what: str) -> None:
         rows = F.conv2d(ctx.window("above", x, up=1, down=-1, left=1, right=1), above)
         left = F.conv2d(ctx.window("left", x, up=0, left=1, right=-1), one)
         keys = {
-            "a vector": lambda: ctx.external("told", torch.linspace(-1, 1, 4).double().view(1, 4, 1, 1)),
-            "a map": lambda: ctx.external("told", torch.linspace(-1, 1, 48).double().view(1, 4, 3, 4)),
+            "a vector": lambda: ctx.external("input", torch.linspace(-1, 1, 4).double().view(1, 4, 1, 1)),
+            "a map": lambda: ctx.external("input", torch.linspace(-1, 1, 48).double().view(1, 4, 3, 4)),
             "rows above": lambda: rows,
             "the row so far": lambda: left,
             "the pixel": lambda: x,
         }[what]()
         if what == "the pixel":
-            return left + ctx.attend("look", left, lambda t: (F.conv2d(t, one), F.conv2d(t, -one)), (keys,), 2)
-        return left + ctx.attend("look", left, lambda t: (t, torch.tanh(t)), (keys,), 2)
+            return left + ctx.attend("attend", left, lambda t: (F.conv2d(t, one), F.conv2d(t, -one)), (keys,), 2)
+        return left + ctx.attend("attend", left, lambda t: (t, torch.tanh(t)), (keys,), 2)
 
     check_equal(forward, picture(2, 1, (3, 4)))
 
@@ -125,7 +125,7 @@ def test_queries_known_a_row_at_a_time() -> None:
 
     def forward(x: Tensor, ctx: Any) -> Tensor:
         rows = F.conv2d(ctx.window("above", x, up=1, down=-1, left=1, right=1), above)
-        return ctx.attend("look", rows, lambda x: (F.conv2d(x, above[:, :, :, :1]),) * 2, (x,), 1)
+        return ctx.attend("attend", rows, lambda x: (F.conv2d(x, above[:, :, :, :1]),) * 2, (x,), 1)
 
     check_equal(forward, picture(2, 1, (3, 4)))
 
@@ -134,7 +134,7 @@ def test_a_repeated_question_gets_the_same_bits() -> None:
     torch.manual_seed(0)
     for num_sub_steps in (1, 3):
         model, canvas = Attentive(num_sub_steps=num_sub_steps).double().eval(), picture(3, num_sub_steps, (3, 4))
-        once, thrice = (teacher_forced(recorded(model, 3, 4), canvas, ask=ask) for ask in (1, 3))
+        once, thrice = (teacher_forced(recorded(model, 3, 4), canvas, repeats=repeats) for repeats in (1, 3))
         assert (once == thrice).all()
 
 
@@ -150,28 +150,28 @@ def test_images_of_a_batch_do_not_mix() -> None:
 
 
 def test_a_site_may_be_observed_without_being_asked_about() -> None:
-    """A pixel that is known already is remembered all the same."""
+    """A pixel that is known already is stored all the same."""
     torch.manual_seed(0)
     model, canvas = Attentive(num_sub_steps=2).double().eval(), picture(1, 2, (2, 3))
     program = recorded(model, 2, 3)
-    asked, silent = Interpreter(program, 1), Interpreter(program, 1)
+    computed, observed = Interpreter(program, 1), Interpreter(program, 1)
     for row, column, sub in np.ndindex(2, 3, 2):
-        expected = asked.params()
+        expected = computed.params()
         if (row, column, sub) == (1, 2, 1):
-            assert (silent.params() == expected).all()
-        for engine in (asked, silent):
+            assert (observed.params() == expected).all()
+        for engine in (computed, observed):
             engine.observe(canvas[:, sub : sub + 1, row, column].numpy())
 
 
 def test_the_part_after_the_draw() -> None:
-    """Keys of what nobody reads are not made; each site is remembered once."""
+    """Keys of unread values are not computed; each site is stored once."""
     model = Attentive(num_sub_steps=3).double().eval()
     program = recorded(model, 3, 4)
     after = Counter(i.opcode for i in program.post_draw)
     assert after["STORE_KV"] == len(program.kv_caches) == 2
     assert after["LINEAR"] == 2
-    assert all(memory.sites == 12 for memory in program.kv_caches)
-    for words in ("memory `attend.1`: 15 channels of 3 heads", "after the draw of each site", "attend", "remember"):
+    assert all(cache.length == 12 for cache in program.kv_caches)
+    for words in ("KV cache `attend.1`: 15 channels of 3 heads", "after the draw of each site", "attend", "store_kv"):
         assert words in describe(program)
 
     def idle(x: Tensor, ctx: Any) -> Tensor:
@@ -180,8 +180,8 @@ def test_the_part_after_the_draw() -> None:
         return h
 
     unread = record(idle, num_sub_steps=3, canvas_width=1, height=3, width=4)
-    assert len(unread.memories) == 2
-    assert len(unread.after) == len(program.post_draw)
+    assert len(unread.kv_caches) == 2
+    assert len(unread.post_draw) == len(program.post_draw)
 
 
 def test_each_head_is_computed_at_one_sub_step() -> None:
@@ -209,20 +209,20 @@ def test_tokens_that_do_not_fit_are_refused() -> None:
     """Queries and keys of one width, whole heads, tokens that are known beforehand."""
     tokens = (torch.ones(1, 2, 4), torch.ones(1, 2, 6), torch.ones(1, 2, dtype=torch.bool))
 
-    def ask(channels: int, heads: int, *told: Tensor) -> Any:
+    def cross(channels: int, heads: int, *packed: Tensor) -> Any:
         point = torch.ones(channels, 1, 1, 2)
 
         def forward(x: Tensor, ctx: Any) -> Any:
             query = F.conv2d(ctx.window("a", x, up=0, left=2, right=-1), point)
-            return ctx.cross_attend("cross", query, *told, heads)
+            return ctx.cross_attend("cross", query, *packed, heads)
 
         return record(forward, num_sub_steps=1, canvas_width=1, height=2, width=2)
 
-    assert ask(4, 2, *tokens).params.channels == 6
+    assert cross(4, 2, *tokens).params.channels == 6
     for channels, heads, words in (
         (8, 2, "Queries of 8, keys of 4"),
         (4, 4, "values of 6 channels"),
         (6, 4, "6 channels meet 4 heads"),
     ):
         with pytest.raises(CausalityError, match=words):
-            ask(channels, heads, *tokens)
+            cross(channels, heads, *tokens)

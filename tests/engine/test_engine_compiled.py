@@ -52,23 +52,23 @@ def test_rows_are_reported_in_order_with_what_is_painted(model: pt.PixelModel, e
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 def test_an_interrupt_stops_all_threads(error: type[BaseException]) -> None:
-    """Within a site, not at the end of a long painting: an image of 20,000 rows is left unfinished."""
+    """Within a site, not at the end of a long run: an image of 20,000 rows is left unfinished."""
     model = pt.build("pixelcnn", shape=(1, 8, 8), levels=4, channels=16, layers=2).eval()
     height, width = 20_000, 8
     (stage,) = model.stages(height, width)
     program = record_stage(model, stage, model.condition(None, 1), height, width, model.order())
     shape = (4, 1, height, width)
-    painting = SampleBatch(np.zeros(shape, np.int64), np.zeros(shape, bool), np.random.random(shape), np.zeros(4))
+    batch = SampleBatch(np.zeros(shape, np.int64), np.zeros(shape, bool), np.random.random(shape), np.zeros(4))
 
     def stop(rows: int) -> None:
         raise error("enough")
 
     threads = threading.active_count()
-    painter = CpuSampler(program, DrawSpec("categorical", model.level_values().numpy(), 1), threads=2)
+    sampler = CpuSampler(program, DrawSpec("categorical", model.level_values().numpy(), 1), threads=2)
     with pytest.raises(error, match="enough"):
-        painter.sample(painting, stop)
-    assert painting.levels[:, :, 0].any()
-    assert not painting.levels[:, :, -1].any()
+        sampler.sample(batch, stop)
+    assert batch.levels[:, :, 0].any()
+    assert not batch.levels[:, :, -1].any()
     assert threading.active_count() == threads
 
 
@@ -79,17 +79,17 @@ def test_arrays_of_another_shape_are_refused(wrong: str) -> None:
     (stage,) = model.stages(3, 5)
     program = record_stage(model, stage, model.condition(None, 1), 3, 5, model.order())
     shape = (2, 1, 3, 5)
-    painting = SampleBatch(
+    batch = SampleBatch(
         np.zeros(shape, np.int64), np.zeros(shape, bool), np.random.random(shape), np.zeros(2),
         np.zeros((2, 3, 5, 4), program.dtype),
     )  # fmt: skip
-    painter = CpuSampler(program, DrawSpec("categorical", model.level_values().numpy(), 1))
-    painter.sample(painting)
-    assert painting.params is not None
-    assert painting.params.any(axis=-1).all()
-    setattr(painting, wrong, np.moveaxis(getattr(painting, wrong)[..., None], -2, 0).copy())
+    sampler = CpuSampler(program, DrawSpec("categorical", model.level_values().numpy(), 1))
+    sampler.sample(batch)
+    assert batch.params is not None
+    assert batch.params.any(axis=-1).all()
+    setattr(batch, wrong, np.moveaxis(getattr(batch, wrong)[..., None], -2, 0).copy())
     with pytest.raises(ValueError, match=f"`{wrong}` .* must have the shape"):
-        painter.sample(painting)
+        sampler.sample(batch)
 
 
 @pytest.mark.parametrize("engine", GPU_ENGINES)
@@ -127,16 +127,16 @@ def test_two_models_paint_at_once() -> None:
 def test_changed_weights_are_noticed(model: pt.PixelModel, engine: str) -> None:
     """At the next row, however they were changed."""
 
-    def walk(change: Any) -> None:
+    def step_through(change: Any) -> None:
         with torch.no_grad():
-            walker = create_stepper(model, model.condition(None, 2), 2, 2, 3, engine)
+            stepper = create_stepper(model, model.condition(None, 2), 2, 2, 3, engine)
             for site in range(6):
                 if site == 1:
                     change()
-                walker.params()
-                walker.observe(np.zeros((2, 1), np.float32))
+                stepper.params()
+                stepper.observe(np.zeros((2, 1), np.float32))
 
-    walk(lambda: None)
+    step_through(lambda: None)
     first = next(model.parameters())
     state = {k: v.clone() for k, v in model.state_dict().items()}
     changes = [
@@ -146,7 +146,7 @@ def test_changed_weights_are_noticed(model: pt.PixelModel, engine: str) -> None:
     ]
     for change in changes:
         with pytest.raises(EngineError, match=r"weights of the model have changed.*open a new engine"):
-            walk(change)
+            step_through(change)
 
 
 @pytest.mark.parametrize("engine", ["cpu", "cuda", "numpy"])
@@ -163,7 +163,7 @@ def twice(x: NDArray[np.float64]) -> float:
 
 
 def compiled(x: float) -> float:
-    """Compiled as the machine is."""
+    """Compiled as the virtual machine is."""
     result: float = jit.CachedJit(twice, typed_by=0)(np.array([x], np.float64))
     return result
 
@@ -216,12 +216,12 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(
     monkeypatch.setattr(jit, "cache_folder", lambda: tmp_path / "file" / "cache")
     monkeypatch.setenv("NUMBA_CACHE_DIR", "")
     assert compiled(3) == 6
-    monkeypatch.setattr(jit, "_kept_on_disk", refuse)
+    monkeypatch.setattr(jit, "_kept_on_disk", fail)
     assert compiled(3) == 6
     assert "no locator available" in caplog.text
 
 
-def refuse(function: Any) -> Any:
+def fail(function: Any) -> Any:
     """What numba does where no folder at all can be written."""
     raise RuntimeError("cannot cache function 'twice': no locator available for file 'f.py'")
 
@@ -241,28 +241,28 @@ def test_a_change_of_any_source_file_has_its_own_folder(tmp_path: Path, monkeypa
 
 
 @pytest.fixture
-def painted_types(monkeypatch: pytest.MonkeyPatch) -> set[tuple[Any, ...]]:
-    """The types of arguments that whole paintings are called with from now on."""
-    from pointillist.engine.cpu import sampler
+def argument_types(monkeypatch: pytest.MonkeyPatch) -> set[tuple[Any, ...]]:
+    """The types of arguments that `sample_images` is called with from now on."""
+    from pointillist.engine.cpu import sampler as module
 
     types: set[tuple[Any, ...]] = set()
-    paint = sampler.sample_images
+    sample_images = module.sample_images
 
     def noted(*arguments: Any) -> None:
         types.add(tuple(typeof(argument) for argument in arguments))
-        paint(*arguments)
+        sample_images(*arguments)
 
-    monkeypatch.setattr(sampler, "sample_images", noted)
+    monkeypatch.setattr(module, "sample_images", noted)
     return types
 
 
-def test_every_batch_is_of_one_type(model: pt.PixelModel, painted_types: set[Any]) -> None:
+def test_every_batch_is_of_one_type(model: pt.PixelModel, argument_types: set[Any]) -> None:
     """Compiled code is compiled once for each type of its arguments: one image must not wait for that again."""
     for count in (1, 2, 5):
         for settings in ({}, {"label": 1, "guidance": 2.0}, {"temperature": 0.5}):
             pt.sample(model, count, seed=0, engine="cpu", **settings)
     pt.sample(model, 3, seed=0, engine="cpu", threads=2)
-    assert len(painted_types) == 1
+    assert len(argument_types) == 1
 
 
 def test_only_releases_of_numba_that_were_tried_are_reached_into() -> None:
@@ -290,15 +290,15 @@ def test_numba_is_as_it_was_after_compiling() -> None:
     assert after == before
 
 
-def test_what_is_compiled_ahead_is_what_paints(model: pt.PixelModel, painted_types: set[Any]) -> None:
-    """Arguments have the types of a painting's."""
+def test_what_is_compiled_ahead_is_what_paints(model: pt.PixelModel, argument_types: set[Any]) -> None:
+    """The arguments have the types of a later call."""
     precompile.sample_one_pixel()
     pt.sample(model, 2, seed=0, engine="cpu")
-    assert len(painted_types) == 1
+    assert len(argument_types) == 1
 
 
 def test_another_process_compiles_ahead(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Only if nothing is kept; that there is no process to be had is not told."""
+    """Only if nothing is kept; a failure to start a process is silent."""
     started: list[list[str]] = []
 
     def start(command: list[str], **_: Any) -> None:

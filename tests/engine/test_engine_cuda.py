@@ -75,7 +75,7 @@ def test_a_decision_of_python_shows() -> None:
 
 
 class FakeGraph:
-    """Notes what is asked of a CUDA graph."""
+    """Records the calls of a CUDA graph."""
 
     events: ClassVar[list[str]] = []
 
@@ -101,10 +101,10 @@ def test_graphs_are_captured_at_the_second_use(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(torch.cuda, "device", lambda chosen: nullcontext())
     monkeypatch.setattr(torch.cuda, "CUDAGraph", FakeGraph)
     monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: "pool")
-    replay = GraphCache(torch.device("cuda"))
-    with replay.active():
+    graphs = GraphCache(torch.device("cuda"))
+    with graphs.active():
         for _ in range(3):
-            replay.run("piece", lambda: events.append("work"))
+            graphs.run("piece", lambda: events.append("work"))
     captured = ["on the stream", "begin pool thread_local", "work", "end"]
     assert events == ["stream waits", "on the stream", "work", *captured, "replay", "replay", "outside waits"]
     events.clear()
@@ -113,10 +113,10 @@ def test_graphs_are_captured_at_the_second_use(monkeypatch: pytest.MonkeyPatch) 
         if events:
             raise RuntimeError("not permitted")
 
-    replay.run("other", fails)
+    graphs.run("other", fails)
     for _ in range(2):
         with pytest.raises(RuntimeError, match="not permitted"):
-            replay.run("other", fails)
+            graphs.run("other", fails)
     assert events == 2 * ["on the stream", "begin pool thread_local", "end"]
 
 
@@ -135,7 +135,7 @@ def test_graphs_are_captured_at_the_second_use(monkeypatch: pytest.MonkeyPatch) 
 def test_a_row_with_its_draws_is_replayed(
     name: str, likelihood: Any, channels: int, engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Guidance, temperature and top-p too: the image and the nats of the compiled machine, and known sites are kept."""
+    """Guidance, temperature and top-p too: the image and the nats of the compiled engine, and known sites are kept."""
     tapes = Tapes()
     monkeypatch.setattr("pointillist.engine.cuda.CudaSampler", partial(CudaSampler, capture=tapes))
     levels = 2 if likelihood == "bernoulli" else 5
@@ -148,8 +148,8 @@ def test_a_row_with_its_draws_is_replayed(
     assert tapes.replayed > tapes.captured > 0
 
 
-def test_rows_that_settle_early_take_few_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Passes are counted: two a row where nothing depends on neighbours, at most one a sub-pixel anywhere."""
+def test_rows_that_converge_early_take_few_iterations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Iterations are counted: two a row where nothing depends on neighbours, at most one a sub-pixel anywhere."""
     made: list[CudaSampler] = []
     monkeypatch.setattr(
         "pointillist.engine.cuda.CudaSampler", lambda *a, **k: made.append(CudaSampler(*a, **k)) or made[-1]
@@ -182,16 +182,16 @@ def test_a_gpu_paints_the_same(name: str, engine: str) -> None:
 
 
 def test_what_its_device_cannot_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the memory of the device, for painting and for walking, before any is taken."""
+    """By the memory of the device, for sampling and for stepping, before any is taken."""
     model = pt.build("pixelcnn", shape=(1, 6, 7), levels=4, channels=8, layers=2).eval()
-    asked: list[torch.device] = []
-    monkeypatch.setattr(rows, "free_bytes", lambda device: asked.append(device) or 20_000)
+    devices: list[torch.device] = []
+    monkeypatch.setattr(rows, "free_bytes", lambda device: devices.append(device) or 20_000)
     monkeypatch.setattr(Buffers, "__init__", lambda *a: pytest.fail("memory was taken"))
     with pytest.raises(pt.EngineError, match=r"Painting 64 images of 6x7 at once needs 0\.\d GiB.*lower `batch_size`"):
         pt.sample(model, 64, seed=0, engine="cuda")
     with pytest.raises(pt.EngineError, match="Painting 64 images of 6x7"), torch.no_grad():
         create_stepper(model, model.condition(None, 64), 64, 6, 7, "cuda")
-    assert len(asked) == 2
+    assert len(devices) == 2
 
 
 def test_without_a_gpu_it_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,7 +220,7 @@ def test_a_gpu_computes_the_same(name: str) -> None:
 
 
 def test_float32_is_not_rounded_to_tf32() -> None:
-    """Whatever the process has asked of torch, and afterwards it has what it asked."""
+    """Whatever the settings of torch, which are restored afterwards."""
     program = record(Gated(8).eval(), num_sub_steps=1, canvas_width=1, height=2, width=3)
     products, seen = torch.backends.cuda.matmul, set()
 

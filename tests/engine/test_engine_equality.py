@@ -87,7 +87,7 @@ def test_a_repeated_question_gets_the_same_bits() -> None:
         torch.manual_seed(0)
         model, canvas = Gated(8, num_sub_steps=num_sub_steps).eval(), picture(3, num_sub_steps, (4, 5), torch.float32)
         program = record(model, num_sub_steps=num_sub_steps, canvas_width=1, height=4, width=5)
-        once, thrice = (teacher_forced(program, canvas, ask=ask) for ask in (1, 3))
+        once, thrice = (teacher_forced(program, canvas, repeats=repeats) for repeats in (1, 3))
         assert (once == thrice).all()
 
 

@@ -1,4 +1,4 @@
-"""Coarse grids: strided windows, the way back, nested grids, odd sides, and what is refused."""
+"""Coarse grids: strided windows, the way back, nested grids, odd sides, and rejected uses."""
 
 from __future__ import annotations
 
@@ -96,13 +96,13 @@ def test_coarse_instructions_cost_their_share() -> None:
     assert "bytes of weights a site" in describe(program)
 
 
-def refused(fault: Any, message: str) -> None:
+def rejected(faulty: Any, message: str) -> None:
     """Recording ends in a sentence."""
 
     def forward(x: Tensor, ctx: Any) -> Tensor:
         h = F.conv2d(ctx.window("first", x, up=0, left=1, right=-1), random(4, 1, 1, 1))
         coarse = F.conv2d(ctx.window("second", h, up=1, left=1, right=0), RIGHT[0], stride=2)
-        out: Tensor = fault(h, coarse, x, ctx)
+        out: Tensor = faulty(h, coarse, x, ctx)
         return out
 
     with pytest.raises(CausalityError, match=f"(?s){message}"):
@@ -111,20 +111,20 @@ def refused(fault: Any, message: str) -> None:
 
 def test_grids_do_not_mix() -> None:
     """Also where both have one site, so that shapes cannot tell them apart."""
-    refused(lambda h, c, x, ctx: h + c, "grids of every 1 and of every 2.*ctx.finer")
-    refused(lambda h, c, x, ctx: torch.cat([h, c], 1), "grids of every 1 and of every 2.*ctx.finer")
-    refused(lambda h, c, x, ctx: ctx.upsample("f", h, c), "`f` does not go from a grid.*stride 2")
-    refused(lambda h, c, x, ctx: ctx.upsample("f", c[:, :3], h), "3 channels are spread at `f`")
-    refused(lambda h, c, x, ctx: ctx.upsample("f", x, h), "`f` with other than recorded values")
-    refused(lambda h, c, x, ctx: ctx.upsample("second", c, h), "`second` is used twice")
-    refused(
+    rejected(lambda h, c, x, ctx: h + c, "grids of every 1 and of every 2.*ctx.upsample")
+    rejected(lambda h, c, x, ctx: torch.cat([h, c], 1), "grids of every 1 and of every 2.*ctx.upsample")
+    rejected(lambda h, c, x, ctx: ctx.upsample("f", h, c), "`f` does not go from a grid.*stride 2")
+    rejected(lambda h, c, x, ctx: ctx.upsample("f", c[:, :3], h), "3 channels are spread at `f`")
+    rejected(lambda h, c, x, ctx: ctx.upsample("f", x, h), "`f` with other than recorded values")
+    rejected(lambda h, c, x, ctx: ctx.upsample("second", c, h), "`second` is used twice")
+    rejected(
         lambda h, c, x, ctx: F.conv2d(ctx.window("f", h, up=0, left=0, right=1), random(4, 4, 1, 2), stride=2),
         r"`f` reads an unknown site: tap \(0, 1\)",
     )
-    refused(
+    rejected(
         lambda h, c, x, ctx: F.conv2d(ctx.window("f", c, up=0, left=0, right=1), random(4, 4, 1, 2)),
         r"`f` reads an unknown site: tap \(0, 1\)",
     )
-    refused(
+    rejected(
         lambda h, c, x, ctx: F.conv2d(ctx.window("f", h, up=0, left=0, right=0), LINK, stride=(1, 2)), "stride=\\(1, 2"
     )

@@ -1,4 +1,4 @@
-"""The interpreter as an object: where it is, what it may be told, what it refuses."""
+"""The interpreter as an object: its position, its inputs, its errors."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def test_sites_come_in_raster_order_sub_pixel_by_sub_pixel(program: Program) -> 
 def test_a_site_that_is_not_asked_about_is_computed_all_the_same(program: Program) -> None:
     values = np.random.default_rng(0).normal(size=(12, 2, 3)).astype(np.float32)
     last = []
-    for ask in (True, False):
+    for compute in (True, False):
         interpreter = Interpreter(program, 2)
         for value in values[:-1]:
-            if ask:
+            if compute:
                 interpreter.params()
             interpreter.observe(value)
         last.append(interpreter.params())

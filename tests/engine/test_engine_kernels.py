@@ -1,4 +1,4 @@
-"""The inner loops of the compiled machine against numpy, and that a number's bits do not depend on its neighbours."""
+"""The inner loops of the virtual machine against numpy, and that a number's bits do not depend on its neighbours."""
 
 from __future__ import annotations
 

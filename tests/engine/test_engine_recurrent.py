@@ -1,4 +1,4 @@
-"""Recurrences and `below` in the engine: equal to the full pass, computed as early as can be, refused where unknown."""
+"""Recurrences and `shift_down` in the engine: equal to the full pass, computed early, rejected if unknown."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def kernel(h: Tensor, key: str, ctx: Any, outputs: int) -> Tensor:
     return F.conv2d(window, numbers(outputs, channels, 2, 3), numbers(outputs))
 
 
-def told(h: Tensor, x: Tensor, ctx: Any) -> Tensor:
+def conditioned(h: Tensor, x: Tensor, ctx: Any) -> Tensor:
     """With a vector and a map of conditions."""
     return h + ctx.external("v", numbers(1, 8, 1, 1)) * ctx.external("m", numbers(1, 8, *x.shape[2:]))
 
@@ -65,13 +65,13 @@ def recurrent(along: Literal["rows", "diagonals"], *, reverse: bool) -> dict[str
         return out
 
     return {
-        "alone": lambda h, x, ctx: ctx.shift_down("below", lambda h: (recur(h, ctx),), h)[0],
-        "told": lambda h, x, ctx: ctx.shift_down("below", lambda h: (recur(told(h, x, ctx), ctx),), h)[0],
+        "alone": lambda h, x, ctx: ctx.shift_down("above", lambda h: (recur(h, ctx),), h)[0],
+        "conditioned": lambda h, x, ctx: ctx.shift_down("above", lambda h: (recur(conditioned(h, x, ctx), ctx),), h)[0],
         "with the canvas": lambda h, x, ctx: ctx.shift_down(
-            "below", lambda h, x: (recur(h + kernel(x, "canvas", ctx, 8), ctx),), h, x
+            "above", lambda h, x: (recur(h + kernel(x, "canvas", ctx, 8), ctx),), h, x
         )[0],
         "between kernels": lambda h, x, ctx: ctx.shift_down(
-            "below", lambda h: (kernel(recur(kernel(h, "first", ctx, 8), ctx), "last", ctx, 3),), h
+            "above", lambda h: (kernel(recur(kernel(h, "first", ctx, 8), ctx), "last", ctx, 3),), h
         )[0],
         "two rows above": lambda h, x, ctx: ctx.shift_down(
             "outer", lambda h: ctx.shift_down("inner", lambda h: (recur(h, ctx) + 0.5,), h + 1), h
@@ -109,12 +109,12 @@ def recorded(forward: Callable[[Tensor, Any], Tensor]) -> Program:
 def test_the_row_above_is_read_a_row_at_a_time() -> None:
     """One cell a site: what remains is the input and the site beside."""
     rows = recorded(lambda x, ctx: ctx.recur("a", cell("rows"), pixel(x, ctx)))
-    assert Counter(i.opcode for i in rows.row)["LINEAR"] == 1  # three taps in one product
-    assert Counter(i.opcode for i in rows.pixel)["LINEAR"] == 1
+    assert Counter(i.opcode for i in rows.per_row)["LINEAR"] == 1  # three taps in one product
+    assert Counter(i.opcode for i in rows.per_site)["LINEAR"] == 1
     diagonals = recorded(lambda x, ctx: ctx.recur("a", cell("diagonals"), pixel(x, ctx)))
-    assert Counter(i.opcode for i in diagonals.row)["LINEAR"] == 1
-    assert Counter(i.opcode for i in diagonals.pixel)["LINEAR"] == 2
-    assert not Counter(i.opcode for i in diagonals.pixel)["SHIFT"]
+    assert Counter(i.opcode for i in diagonals.per_row)["LINEAR"] == 1
+    assert Counter(i.opcode for i in diagonals.per_site)["LINEAR"] == 2
+    assert not Counter(i.opcode for i in diagonals.per_site)["SHIFT"]
 
 
 def test_a_finished_row_is_scanned_at_once() -> None:
@@ -129,10 +129,10 @@ def recurrent_alone(x: Tensor, ctx: Any) -> Tensor:
     return recurrent("diagonals", reverse=True)["alone"](pixel(x, ctx), x, ctx)
 
 
-REFUSED: dict[str, tuple[Forward, str]] = {
+REJECTED: dict[str, tuple[Forward, str]] = {
     "right to left in the row being drawn": (
         lambda h, x, ctx: ctx.recur("a", cell("diagonals"), h, reverse=True),
-        "`a` runs from right to left.*ctx.below",
+        "`a` runs from right to left.*ctx.shift_down",
     ),
     "other channels": (lambda h, x, ctx: ctx.recur("a", cell("rows"), h[:, :4]), "`a` gets 4 channels.*8"),
     "a vector": (lambda h, x, ctx: ctx.recur("a", cell("rows"), ctx.external("v", numbers(1, 8, 1, 1))), "`a`.*map"),
@@ -173,8 +173,8 @@ def carried_out(h: Tensor, ctx: Any) -> Tensor:
     return kept[0] + h
 
 
-@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("name", REJECTED)
 def test_refused(name: str) -> None:
-    forward, message = REFUSED[name]
+    forward, message = REJECTED[name]
     with pytest.raises(CausalityError, match=f"(?s){message}"):
         recorded(lambda x, ctx: forward(pixel(x, ctx), x, ctx))

@@ -1,4 +1,4 @@
-"""Planted faults: each is refused while recording, by an error that names the place and the remedy."""
+"""Faulty networks: each is rejected while recording, by an error that names the scope and the remedy."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def over(h: Tensor, ctx: Any, key: str = "second", **reach: int) -> Tensor:
 
 
 def branch(h: Tensor) -> Tensor:
-    """A forward that looks at a value."""
+    """A forward that branches on a value."""
     return h if h.abs().max() > 0 else -h
 
 
@@ -46,7 +46,7 @@ def smuggled(h: Tensor, x: Tensor, ctx: Any) -> Tensor:
         kept.append(F.conv2d(x, torch.ones(4, 1, 1, 1)))
         return kept[0], kept[0]
 
-    return ctx.attend("look", h, keys, (x,), 1) + kept[0]
+    return ctx.attend("attend", h, keys, (x,), 1) + kept[0]
 
 
 def asked_late(h: Tensor, x: Tensor, ctx: Any) -> Tensor:
@@ -57,17 +57,17 @@ def asked_late(h: Tensor, x: Tensor, ctx: Any) -> Tensor:
         kept.append(F.conv2d(x, torch.ones(4, 1, 1, 1)))
         return kept[0], kept[0]
 
-    ctx.attend("look", h, keys, (x,), 1)
+    ctx.attend("attend", h, keys, (x,), 1)
     return ctx.attend("again", kept[0], lambda h: (h, h), (h,), 1)
 
 
-def look(h: Tensor, ctx: Any, *z: Tensor, keys: Any = lambda t: (t, t), heads: int = 1) -> Tensor:
+def attend(h: Tensor, ctx: Any, *z: Tensor, keys: Any = lambda t: (t, t), heads: int = 1) -> Tensor:
     """An attention."""
-    return ctx.attend("look", h, keys, z, heads)
+    return ctx.attend("attend", h, keys, z, heads)
 
 
 def not_moved(h: Tensor, ctx: Any, outer: Tensor) -> Tensor:
-    """A function that returns what it was not given."""
+    """A function that returns a value that is not among its inputs."""
     return ctx.shift_down("above", lambda h: (outer,), h)[0]
 
 
@@ -90,9 +90,9 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "rows of this row": (lambda h, x, ctx: ctx.rows("above", lambda h: (torch.tanh(h),), h)[0], "`above`.*down=-1"),
     "rows without a tuple": (lambda h, x, ctx: ctx.rows("above", torch.tanh, h)[0], "`above`.*tuple"),
     "key twice": (lambda h, x, ctx: over(h, ctx, "first", up=0, left=1, right=0), "`first` is used twice.*own key"),
-    "given twice": (lambda h, x, ctx: list(map(ctx.given, "cc", [torch.ones(1, 4, 1, 1)] * 2)), "`c` is used twice"),
-    "given of a wrong size": (lambda h, x, ctx: ctx.external("c", torch.ones(1, 4, 9, 9)), r"`c`.*\[b d 4 5\]"),
-    "given a value": (lambda h, x, ctx: ctx.external("c", h), "`c` is a recorded value"),
+    "input twice": (lambda h, x, ctx: list(map(ctx.external, "cc", [torch.ones(1, 4, 1, 1)] * 2)), "`c` is used twice"),
+    "input of a wrong size": (lambda h, x, ctx: ctx.external("c", torch.ones(1, 4, 9, 9)), r"`c`.*\[b d 4 5\]"),
+    "input from a value": (lambda h, x, ctx: ctx.external("c", h), "`c` is a recorded value"),
     "window of a vector": (
         lambda h, x, ctx: over(ctx.external("c", torch.ones(1, 4, 1, 1)), ctx, up=0, left=1, right=0),
         "`second`.*1x1",
@@ -136,9 +136,9 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "channels differ": (lambda h, x, ctx: h + h[:, :1], "4 and of 1 channels.*`first`"),
     "weights of other channels": (lambda h, x, ctx: F.conv2d(h, torch.ones(4, 3, 1, 1)), "3 input channels.*`first`"),
     "parameter of other channels": (lambda h, x, ctx: h * torch.ones(1, 3, 1, 1), "3 channels.*`first`"),
-    "spatial parameter": (lambda h, x, ctx: h + torch.ones(1, 4, 4, 5), "ctx.given"),
-    "batch of conditions": (lambda h, x, ctx: h + torch.ones(2, 4, 1, 1), "ctx.given"),
-    "tensor joined": (lambda h, x, ctx: torch.cat([h, torch.ones(1, 4, 4, 5)], 1), "ctx.given"),
+    "spatial parameter": (lambda h, x, ctx: h + torch.ones(1, 4, 4, 5), "ctx.external"),
+    "batch of conditions": (lambda h, x, ctx: h + torch.ones(2, 4, 1, 1), "ctx.external"),
+    "tensor joined": (lambda h, x, ctx: torch.cat([h, torch.ones(1, 4, 4, 5)], 1), "ctx.external"),
     "vector joined": (
         lambda h, x, ctx: torch.cat([h, ctx.external("c", torch.ones(1, 4, 1, 1))], 1),
         "vector is joined.*`c`.*1x1",
@@ -147,18 +147,18 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "elu alpha": (lambda h, x, ctx: F.elu(h, 0.5), "alpha=0.5.*`first`"),
     "division": (lambda h, x, ctx: h / h, "division.*`first`"),
     "recorded weight": (lambda h, x, ctx: F.conv2d(h, h), "weight.*`first`"),
-    "heads that do not divide": (lambda h, x, ctx: look(h, ctx, h, heads=3), "4 channels meet 3 heads in `look`"),
-    "keys of another size": (lambda h, x, ctx: look(h, ctx, h[:, :2]), "of 4 and keys of 2.*`look`"),
-    "keys of a tensor": (lambda h, x, ctx: look(h, ctx, torch.ones(1, 4, 4, 5)), "`look` makes keys from a Tensor"),
+    "heads that do not divide": (lambda h, x, ctx: attend(h, ctx, h, heads=3), "4 channels meet 3 heads in `attend`"),
+    "keys of another size": (lambda h, x, ctx: attend(h, ctx, h[:, :2]), "of 4 and keys of 2.*`attend`"),
+    "keys of a tensor": (lambda h, x, ctx: attend(h, ctx, torch.ones(1, 4, 4, 5)), "`attend` makes keys from a Tensor"),
     "keys that are a tensor": (
-        lambda h, x, ctx: look(h, ctx, h, keys=lambda h: (h, FIRST)),
-        "`look` is given a Tensor",
+        lambda h, x, ctx: attend(h, ctx, h, keys=lambda h: (h, FIRST)),
+        "`attend` is given a Tensor",
     ),
-    "queries of the canvas": (lambda h, x, ctx: look(x, ctx, h), "`look` is given a Canvas"),
-    "a key at its own site": (smuggled, "known only after its draw.*`look`.*ctx.attend"),
+    "queries of the canvas": (lambda h, x, ctx: attend(x, ctx, h), "`attend` is given a Canvas"),
+    "a key at its own site": (smuggled, "known only after its draw.*`attend`.*ctx.attend"),
     "a query after the draw": (asked_late, "queries of `again` are known only after the draw"),
     "a window of keys": (
-        lambda h, x, ctx: look(h, ctx, x, keys=lambda x: (over(x, ctx, up=0, left=1, right=0), x)),
+        lambda h, x, ctx: attend(h, ctx, x, keys=lambda x: (over(x, ctx, up=0, left=1, right=0), x)),
         "`second`.*only after the draw.*stays at the site",
     ),
     "a row that is not moved": (
@@ -166,12 +166,12 @@ FAULTS: dict[str, tuple[Fault, str]] = {
         "`above` is a value of another row",
     ),
     "attention in the row above": (
-        lambda h, x, ctx: ctx.shift_down("above", lambda h: (look(h, ctx, h),), h)[0],
-        "`look` runs inside `ctx.shift_down`",
+        lambda h, x, ctx: ctx.shift_down("above", lambda h: (attend(h, ctx, h),), h)[0],
+        "`attend` runs inside `ctx.shift_down`",
     ),
     "recurrence on a coarse grid": (lambda h, x, ctx: ctx.recur("again", CELL, coarse(h, ctx)), "`again`.*coarse grid"),
-    "attention on a coarse grid": (lambda h, x, ctx: look(coarse(h, ctx), ctx, h), "`look`.*coarse grid"),
-    "attention to a coarse grid": (lambda h, x, ctx: look(h, ctx, coarse(h, ctx)), "`look`.*coarse grid"),
+    "attention on a coarse grid": (lambda h, x, ctx: attend(coarse(h, ctx), ctx, h), "`attend`.*coarse grid"),
+    "attention to a coarse grid": (lambda h, x, ctx: attend(h, ctx, coarse(h, ctx)), "`attend`.*coarse grid"),
     "the coarse row above": (
         lambda h, x, ctx: ctx.shift_down("above", lambda h: (h,), coarse(h, ctx))[0],
         "`above`.*coarse grid",

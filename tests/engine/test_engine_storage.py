@@ -76,16 +76,16 @@ def test_a_model_paints_the_same_bits(name: str, kind: str, monkeypatch: pytest.
     shape: tuple[int, int, int] = (3, 5, 6) if name == "gated-pixelcnn" else (1, 5, 6)
     model: Any = pt.build(name, shape=shape, levels=8, preset="tiny", classes=2).eval()
     model = pt.quantize_weights(model, kind).eval()
-    painted, params, sizes = {}, {}, {}
+    sampled, params, sizes = {}, {}, {}
     for share in (ALWAYS, NEVER):
         monkeypatch.setattr(weight_packing, "CACHE_SHARE", share)
-        painted[share] = pt.sample(model, 5, label=1, seed=3, engine="cpu")
+        sampled[share] = pt.sample(model, 5, label=1, seed=3, engine="cpu")
         alone = pt.sample(model, 1, label=1, seed=3, engine="cpu")
-        assert torch.equal(alone.levels[0], painted[share].levels[0])
+        assert torch.equal(alone.levels[0], sampled[share].levels[0])
         engine = CpuStepper(record_model(model, (5, 6))[-1], 2)
         params[share], sizes[share] = engine.params(), engine._weights.size
-    assert torch.equal(painted[ALWAYS].levels, painted[NEVER].levels)
-    assert torch.equal(painted[ALWAYS].nats, painted[NEVER].nats)
+    assert torch.equal(sampled[ALWAYS].levels, sampled[NEVER].levels)
+    assert torch.equal(sampled[ALWAYS].nats, sampled[NEVER].nats)
     assert np.array_equal(params[ALWAYS].view(np.int32), params[NEVER].view(np.int32))
     if name != "pixelcnn-pp":  # its weights are normalised after the rounding
         assert sizes[ALWAYS] < {"int8": 0.8, "bf16": 0.9}[kind] * sizes[NEVER]

@@ -1,4 +1,4 @@
-"""The law of the compiled machine, in the single precision it is used in: it computes what the full pass computes.
+"""Property of the compiled engine, in single precision: it computes the parameters of the full pass.
 
 Whole images come from one compiled call; every site of them is compared with the full pass over the same image, and
 every draw with the distribution that the full pass gives there. A draw may be another one only where its uniform lies
@@ -68,17 +68,17 @@ def machine_params(model: PixelModel, part: Recorded, images: slice = slice(None
     draw = DrawSpec(
         likelihood.name, model.level_values().detach().numpy(), x.shape[1], getattr(likelihood, "mixtures", 0)
     )
-    rows = {key: given.default for key, given in part.program.inputs.items()}
-    given = {key: v[images].reshape(-1, v.shape[-1]) if v.ndim == 2 else v[images] for key, v in rows.items()}
-    given = {k: np.moveaxis(v, -1, 1) if v.ndim == 4 else v for k, v in given.items() if len(rows[k]) > 1}
-    painting = SampleBatch(
+    rows = {key: condition.default for key, condition in part.program.inputs.items()}
+    inputs = {key: v[images].reshape(-1, v.shape[-1]) if v.ndim == 2 else v[images] for key, v in rows.items()}
+    inputs = {k: np.moveaxis(v, -1, 1) if v.ndim == 4 else v for k, v in inputs.items() if len(rows[k]) > 1}
+    batch = SampleBatch(
         levels=x.copy(), known=np.ones(x.shape, bool), uniforms=np.zeros(x.shape), nats=np.zeros(len(x)),
         params=np.full((len(x), *x.shape[2:], part.program.params.channels), np.nan, part.program.dtype),
     )  # fmt: skip
-    CpuSampler(part.program, draw, given, threads=threads).sample(painting)
-    assert np.array_equal(painting.levels, x), "known levels were painted over"
-    assert not painting.nats.any(), "known levels cost nats"
-    found = painting.params
+    CpuSampler(part.program, draw, inputs, threads=threads).sample(batch)
+    assert np.array_equal(batch.levels, x), "known levels were overwritten"
+    assert not batch.nats.any(), "known levels cost nats"
+    found = batch.params
     assert found is not None
     return np.moveaxis(found, -1, 1)
 
@@ -86,7 +86,7 @@ def machine_params(model: PixelModel, part: Recorded, images: slice = slice(None
 def device_params(model: PixelModel, part: Recorded, *, jacobi: bool) -> np.ndarray:
     """The same by the CUDA engine, on a GPU or else on tensors of this processor."""
     x = part.x.numpy()
-    painting = SampleBatch(
+    batch = SampleBatch(
         x.copy(), np.ones(x.shape, bool), np.zeros(x.shape), np.zeros(len(x)),
         np.full((len(x), *x.shape[2:], part.program.params.channels), np.nan, part.program.dtype),
     )  # fmt: skip
@@ -95,15 +95,15 @@ def device_params(model: PixelModel, part: Recorded, *, jacobi: bool) -> np.ndar
         return torch.zeros_like(uniforms, dtype=torch.int64), torch.ones_like(uniforms)
 
     values = model.level_values().detach().numpy()
-    painter = CudaSampler(part.program, choose, values, DEVICE, jacobi=jacobi)
-    painter.sample(painting)
-    assert painter.num_iterations <= part.program.height * (
+    sampler = CudaSampler(part.program, choose, values, DEVICE, jacobi=jacobi)
+    sampler.sample(batch)
+    assert sampler.num_iterations <= part.program.height * (
         1 if not jacobi else part.program.width * part.program.num_sub_steps
     )
-    assert np.array_equal(painting.levels, x), "known levels were painted over"
-    assert not painting.nats.any(), "known levels cost nats"
-    assert painting.params is not None
-    return np.moveaxis(painting.params, -1, 1)
+    assert np.array_equal(batch.levels, x), "known levels were overwritten"
+    assert not batch.nats.any(), "known levels cost nats"
+    assert batch.params is not None
+    return np.moveaxis(batch.params, -1, 1)
 
 
 def check_machine_equals_full(model: PixelModel, x: Tensor, told: ConditionInputs) -> None:
@@ -146,15 +146,15 @@ def stopping_params(model: PixelModel, part: Recorded) -> np.ndarray:
     return found.reshape(len(found), -1, *found.shape[3:])
 
 
-def check_draws(model: PixelModel, count: int, seed: int, engine: str, threads: int, **asked: Any) -> int:
-    """Every draw of an engine is that of the full pass over the image, or lies at an edge; returns how many do."""
+def check_draws(model: PixelModel, count: int, seed: int, engine: str, threads: int, **settings: Any) -> int:
+    """Check that every draw is that of the full pass over the image, or lies at an edge; return the number at edges."""
     image = model.image
     uniforms = np.random.default_rng(seed).random((count, image.channels, image.height, image.width))
-    painted = sample(model, count, uniforms=uniforms, engine=engine, threads=threads, **asked)
-    x, at_edges = painted.levels, 0
+    sampled = sample(model, count, uniforms=uniforms, engine=engine, threads=threads, **settings)
+    x, at_edges = sampled.levels, 0
     doubled = copy.deepcopy(model).double()
     with inference_mode(model), inference_mode(doubled):
-        told = model.told(count=count, **asked)
+        told = model.told(count=count, **settings)
         params, exact = (m.params(x, m.condition(told, count)) for m in (model, doubled))
         nats, true = torch.zeros(2, count, dtype=torch.float64)
         for channel in range(image.channels):
@@ -170,5 +170,5 @@ def check_draws(model: PixelModel, count: int, seed: int, engine: str, threads: 
             for total, probs in ((nats, log_probs), (true, table)):
                 total += probs.gather(1, drawn[:, None]).double().reshape(count, -1).sum(1)
     allowed = max(TOLERANCE * x[0].numel(), 4 * float((nats - true).abs().max()))
-    torch.testing.assert_close(painted.nats, nats, rtol=TOLERANCE, atol=allowed)
+    torch.testing.assert_close(sampled.nats, nats, rtol=TOLERANCE, atol=allowed)
     return at_edges

@@ -10,8 +10,7 @@ import pytest
 import torch
 from fastapi.testclient import TestClient
 
-import pointillist as pt
-from pointillist.analysis import counterfactual, gradient, surprisal_maps
+from pointillist.analysis import ImageQuery, counterfactual, gradient, surprisal_maps
 from pointillist.model.pixel_model import PixelModel
 from pointillist.studio.service import StudioService
 from tests.studio.helpers import decoded, encoded
@@ -42,18 +41,19 @@ def enumerated(model: PixelModel, levels: np.ndarray, place: tuple[int, int, int
 
 @pytest.mark.parametrize("name", MODELS)
 def test_score_is_the_likelihood(client: TestClient, service: StudioService, name: str) -> None:
-    """Surprise is -log2 p, entropy that of `entropy_map`; totals are their sums; the sequence is the order."""
+    """Surprise is -log2 p, entropy that of `surprisal_maps`; totals are their sums; the sequence is the order."""
     model = service.models[name].model
     levels = image_of(model)
     found = query(client, name, "score", levels)
     x = torch.from_numpy(levels)[None]
     surprise = -model.log_prob_map(x)[0].detach().numpy() / math.log(2)
     np.testing.assert_allclose(decoded(found["surprisal"]), surprise, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(decoded(found["entropy"]), pt.entropy_map(model, x)[0].numpy(), rtol=1e-4, atol=1e-5)
+    entropy = surprisal_maps(ImageQuery.of(model, x)).entropy
+    np.testing.assert_allclose(decoded(found["entropy"]), entropy, rtol=1e-4, atol=1e-5)
     assert found["bits"] == pytest.approx(surprise.sum(), rel=1e-5)
     assert found["bits_per_dim"] == pytest.approx(found["bits"] / levels.size)
     assert found["expected"] == pytest.approx(decoded(found["entropy"]).sum(), rel=1e-4)
-    assert found["z"] == pytest.approx(surprisal_maps(model, levels).z)
+    assert found["z"] == pytest.approx(surprisal_maps(ImageQuery.of(model, levels)).z_score)
     places = model.places(*levels.shape[1:])
     assert (places.ravel()[found["sequence"]] == np.arange(places.size)).all()
 
@@ -114,7 +114,7 @@ def test_it_depends_on_earlier_pixels_only(client: TestClient, service: StudioSe
     levels = image_of(model)
     found = query(client, name, "saliency", levels, row=2, column=3)
     values = decoded(found["values"])
-    expected = gradient(model, levels, 2, 3)
+    expected = gradient(ImageQuery.of(model, levels), 2, 3)
     np.testing.assert_allclose(values, expected.values, rtol=1e-4, atol=1e-6)
     assert found["top"] == pytest.approx(np.abs(values).max())
     assert found["signed"] == model.image.ordered
@@ -139,7 +139,7 @@ def test_an_edit_costs_what_the_likelihood_says(client: TestClient, service: Stu
     assert found["bits_change"] == pytest.approx(after - before, rel=1e-3, abs=1e-3)
     shift = decoded(found["shift"])
     np.testing.assert_allclose(
-        shift, counterfactual(model, levels, {(1, 2, 0): edits[0]["level"]}, n=0).shift, atol=1e-5
+        shift, counterfactual(ImageQuery.of(model, levels), {(1, 2, 0): edits[0]["level"]}, n=0).shift, atol=1e-5
     )
     p, q = (enumerated(model, x, (1, 1, 2)) for x in (levels, changed))
     assert shift[1, 1, 2] == pytest.approx((p * np.log2(p / q)).sum(), rel=1e-2, abs=1e-5)

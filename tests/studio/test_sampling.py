@@ -12,7 +12,7 @@ import torch
 from fastapi.testclient import TestClient
 
 import pointillist as pt
-from pointillist.analysis import inpaint, surprisal_maps
+from pointillist.analysis import ImageQuery, surprisal_maps
 from pointillist.model.pixel_model import PixelModel
 from pointillist.studio import schemas
 from pointillist.studio.errors import RequestError
@@ -76,8 +76,8 @@ def test_the_stream_is_the_image(
     loaded = model_of(service, model)
     places = loaded.places(*size, loaded.order(request_.get("order")))
     assert (places.ravel()[started["sequence"]] == np.arange(places.size)).all()
-    maps = surprisal_maps(loaded, images(finished)[0], order=request_.get("order"))
-    for name, expected in (("levels", images(finished)[0]), ("entropy", maps.entropy), ("surprisal", maps.surprise)):
+    maps = surprisal_maps(ImageQuery.of(loaded, images(finished)[0], order=request_.get("order")))
+    for name, expected in (("levels", images(finished)[0]), ("entropy", maps.entropy), ("surprisal", maps.surprisal)):
         streamed = np.concatenate([decoded(e[name])[0] for e in pixels])  # [n, c]
         seen = np.zeros_like(streamed)
         seen[started["sequence"]] = streamed
@@ -112,7 +112,7 @@ def test_known_pixels_are_kept_and_the_rest_is_continued(
     levels, known = rng.integers(0, 4, shape), rng.random(shape[1:]) < 0.5
     samples = [{"seed": 5, "index": i} for i in range(2)]
     found = painted(client, model, samples=samples, **start(levels, known))
-    expected = inpaint(loaded, levels, known, 2, seed=5)
+    expected = pt.inpaint(loaded, levels, known, 2, seed=5)
     np.testing.assert_array_equal(images(found[-1]), expected.levels.numpy())
     assert sorted(found[1]["sequence"]) == np.flatnonzero(~known).tolist()
     bits = [image["bits"] for image in found[-1]["images"]]

@@ -34,8 +34,16 @@ def tiny_model(data: ImageDataset, seed: int = 0, **settings: Any) -> pt.Pretrai
 
 def tiny_config(out: Path | None = None, **settings: Any) -> pt.TrainConfig:
     """Eight steps of four images, evaluated and saved every second one."""
-    base = {"steps": 8, "batch_size": 4, "warmup": 2, "evaluate_every": 2, "save_every": 2, "precision": "fp32"}
-    return pt.TrainConfig.from_dict({**base, "out": out, "threads": 1, **settings})
+    base = {
+        "steps": 8,
+        "batch_size": 4,
+        "schedule.warmup": 2,
+        "intervals.evaluate": 2,
+        "intervals.save": 2,
+        "machine.precision": "fp32",
+        "machine.threads": 1,
+    }
+    return pt.TrainConfig.from_dict({**base, "out": out, **settings})
 
 
 def weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:

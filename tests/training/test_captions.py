@@ -11,9 +11,10 @@ import torch
 
 import pointillist as pt
 from pointillist.data import Batch
-from pointillist.training.augmentation import reworded
+from pointillist.training.augmentation import augment_captions
 from pointillist.training.captions import CaptionSettings, augment_caption
-from pointillist.training.run_config import RunConfig, assign, parse_assignment, read_toml
+from pointillist.training.run_config import RunConfig
+from pointillist.training.settings_tree import assign, parse_assignment, read_toml
 
 
 def variant(text: str, seed: int = 0, **settings: Any) -> str:
@@ -40,13 +41,13 @@ def test_a_variant_depends_on_seed_and_image_alone() -> None:
     texts = tuple(f"thing {i}, red" for i in range(50))
     batch, keys = Batch(torch.zeros(50, 1, 1, 1), texts=texts), np.arange(50)
     settings = CaptionSettings(word_dropout=0.5, part_dropout=0.3)
-    whole = reworded(batch, keys, 3, settings).texts
-    part = reworded(Batch(batch.levels[20:30], texts=texts[20:30]), keys[20:30], 3, settings).texts
+    whole = augment_captions(batch, keys, 3, settings).texts
+    part = augment_captions(Batch(batch.levels[20:30], texts=texts[20:30]), keys[20:30], 3, settings).texts
     assert whole is not None
     assert part == whole[20:30]
-    assert reworded(batch, keys, 4, settings).texts != whole
-    assert reworded(batch, keys, 3, CaptionSettings()) is batch
-    assert reworded(Batch(batch.levels), keys, 3, settings).texts is None
+    assert augment_captions(batch, keys, 4, settings).texts != whole
+    assert augment_captions(batch, keys, 3, CaptionSettings()) is batch
+    assert augment_captions(Batch(batch.levels), keys, 3, settings).texts is None
 
 
 def test_settings_of_captions_are_a_table(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from pointillist.conditioning import ConditionInputs, MaskedValue
 from pointillist.data import Annotations, Batch
 from pointillist.model.dataset_conditions import DatasetConditions, derive_hint
 from pointillist.model.finetune import initialise_from
-from pointillist.training.augmentation import drop_conditions, shifted
+from pointillist.training.augmentation import drop_conditions, shift_batch
+from pointillist.training.config import ConditionDropoutConfig
 from tests.datasets import dataset_of
 from tests.laws.strategies import random_inputs, randomise_weights
 
@@ -26,10 +27,10 @@ def told(count: int) -> ConditionInputs:
 
 
 def test_conditions_are_hidden_by_themselves_and_all_at_once() -> None:
-    """Shares as asked, within four deviations; independent of one another but for the draws of "all"."""
+    """Shares as asked, within four deviations; independent of one another but for the draws of "unconditional"."""
     count = 4000
-    config = pt.TrainConfig(label_dropout=0.3, condition_dropout=0.2, all_dropout=0.1)
-    found = drop_conditions(told(count), np.arange(count), 1, config).parts
+    dropout = ConditionDropoutConfig(label=0.3, other=0.2, unconditional=0.1)
+    found = drop_conditions(told(count), np.arange(count), 1, dropout).parts
     label, attributes = ~found["label"].known, ~found["attributes"].known
     hint = ~found["hint"].known.flatten(1)
     assert torch.equal(hint.all(1), hint.any(1))  # a hint as a whole
@@ -43,19 +44,19 @@ def test_conditions_are_hidden_by_themselves_and_all_at_once() -> None:
 
 def test_what_is_hidden_depends_on_seed_and_image() -> None:
     """Not on the batch."""
-    config = pt.TrainConfig(label_dropout=0.5, condition_dropout=0.5)
-    whole = drop_conditions(told(50), np.arange(50), 7, config)
-    part = drop_conditions(told(50)[20:30], np.arange(20, 30), 7, config)
+    dropout = ConditionDropoutConfig(label=0.5, other=0.5)
+    whole = drop_conditions(told(50), np.arange(50), 7, dropout)
+    part = drop_conditions(told(50)[20:30], np.arange(20, 30), 7, dropout)
     for name, found in part.parts.items():
         assert torch.equal(found.known, whole.parts[name].known[20:30])
-    again = drop_conditions(told(50), np.arange(50), 8, config)
+    again = drop_conditions(told(50), np.arange(50), 8, dropout)
     assert not torch.equal(again.parts["label"].known, whole.parts["label"].known)
 
 
 def test_hints_move_with_their_images() -> None:
     """A shift is drawn once; a hint that is made of the image is made of the moved one."""
     x = torch.randint(1, 9, (6, 1, 4, 5))
-    moved = shifted(Batch(x, hints=x.float()), np.arange(6), 3, 2)
+    moved = shift_batch(Batch(x, hints=x.float()), np.arange(6), 3, 2)
     assert moved.hints is not None
     assert torch.equal(moved.hints, moved.levels.float())
     assert not torch.equal(moved.levels, x)

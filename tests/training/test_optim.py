@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 import pointillist as pt
 from pointillist.networks import entry, names
 from pointillist.training import Interrupted
-from pointillist.training.optim import build_optimiser
-from pointillist.training.presets import with_preset
-from pointillist.training.run_config import RunConfig
-from pointillist.training.schedule import learning_rate
+from pointillist.training.config import OptimizerConfig, OptimizerName
+from pointillist.training.optim import build_optimizer, learning_rate
+from pointillist.training.run_config import RunConfig, with_preset
+from pointillist.training.settings_tree import flatten
 
 from .helpers import assert_same_weights, tiny_config, tiny_data, tiny_model, weights
 from .test_resume import interrupt_after, state_of
@@ -27,12 +27,13 @@ PAPERS = [(name, preset) for name in names() for preset in entry(name).papers]
 @given(st.integers(0, 10**6), st.floats(0.999, 1.0), st.integers(1, 10**6))
 def test_the_exponential_schedule_does_not_know_how_long_the_run_is(step: int, decay: float, total: int) -> None:
     """lr times decay^step (PixelCNN++: `lr *= decay` at each step)."""
-    config = pt.TrainConfig(lr=1e-3, schedule="exponential", lr_decay=decay, warmup=0)
+    schedule = {"name": "exponential", "lr_decay": decay, "warmup": 0}
+    config = pt.TrainConfig.from_dict({"optimizer.lr": 1e-3, "schedule": schedule})
     assert learning_rate(step, total, config) == pytest.approx(1e-3 * decay**step, rel=1e-9)
 
 
 def test_the_constant_schedule_warms_up_and_stays() -> None:
-    config = pt.TrainConfig(lr=1.0, schedule="constant", warmup=4)
+    config = pt.TrainConfig.from_dict({"optimizer.lr": 1.0, "schedule.name": "constant", "schedule.warmup": 4})
     assert [learning_rate(step, 100, config) for step in range(6)] == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
 
 
@@ -40,16 +41,16 @@ def one_step(steps: int = 3, **settings: Any) -> tuple[torch.Tensor, torch.Tenso
     """A weight of 2 x 2 before and after a few steps on fixed gradients."""
     layer = torch.nn.Linear(2, 2, bias=False)
     before = layer.weight.detach().clone()
-    optimiser = build_optimiser(layer, pt.TrainConfig(lr=0.1, beta1=0.8, beta2=0.9, **settings))
+    optimizer = build_optimizer(layer, OptimizerConfig(lr=0.1, beta1=0.8, beta2=0.9, **settings))
     for step in range(steps):
         layer.weight.grad = torch.full((2, 2), 1.0 + step)
-        optimiser.step()
+        optimizer.step()
     return before, layer.weight.detach()
 
 
 def test_rmsprop_is_the_published_rule() -> None:
     """v = 0.9 v + 0.1 g^2, w = w - lr g / sqrt(v); no momentum."""
-    before, after = one_step(optimiser="rmsprop", weight_decay=0.0)
+    before, after = one_step(name="rmsprop", weight_decay=0.0)
     wanted, square = before.clone(), 0.0
     for step in range(3):
         square = 0.9 * square + 0.1 * (1.0 + step) ** 2
@@ -67,12 +68,12 @@ def test_adam_is_the_published_rule() -> None:
     assert torch.allclose(after, wanted, atol=1e-6)
 
 
-@pytest.mark.parametrize("optimiser", ["adam", "rmsprop"])
-def test_weight_decay_is_apart_from_the_gradient(optimiser: str) -> None:
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
+def test_weight_decay_is_apart_from_the_gradient(optimizer: OptimizerName) -> None:
     """Without a gradient a weight shrinks by lr times the decay, whichever optimiser it is."""
     layer = torch.nn.Linear(2, 2, bias=False)
     before = layer.weight.detach().clone()
-    run = build_optimiser(layer, pt.TrainConfig(lr=0.1, weight_decay=0.5, optimiser=optimiser))
+    run = build_optimizer(layer, OptimizerConfig(lr=0.1, weight_decay=0.5, name=optimizer))
     layer.weight.grad = torch.zeros(2, 2)
     run.step()
     assert torch.allclose(layer.weight, before * 0.95)
@@ -84,7 +85,7 @@ def test_a_clip_of_zero_is_none() -> None:
     found = {}
     for clip in (0.0, 1e9, 1e-3):
         model = tiny_model(data.train)
-        pt.train(model, data, tiny_config(clip=clip, steps=3, weight_decay=0.0))
+        pt.train(model, data, tiny_config(steps=3, **{"optimizer.clip": clip, "optimizer.weight_decay": 0.0}))
         found[clip] = weights(model)
     assert_same_weights(found[0.0], found[1e9])
     assert not all(torch.equal(found[0.0][name], found[1e-3][name]) for name in found[0.0])
@@ -92,7 +93,13 @@ def test_a_clip_of_zero_is_none() -> None:
 
 def test_a_run_with_rmsprop_resumes_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its mean squares are kept and put back."""
-    data, how = tiny_data(), {"optimiser": "rmsprop", "schedule": "exponential", "lr_decay": 0.9, "lr": 1e-3}
+    data, how = (
+        tiny_data(),
+        {
+            "optimizer": {"name": "rmsprop", "lr": 1e-3},
+            "schedule": {"name": "exponential", "lr_decay": 0.9},
+        },
+    )
     pt.train(tiny_model(data.train), data, tiny_config(tmp_path / "a", **how))
     with monkeypatch.context() as patch:
         interrupt_after(patch, 4)
@@ -111,11 +118,13 @@ def test_the_preset_of_a_paper_brings_its_training_along(name: str, preset: str)
     assert paper is not None
     assert paper.source
     run = RunConfig.from_dict(with_preset({"model": {"type": name, "preset": preset}}))
-    for section, settings in ((run.model, paper.model), (run.train, paper.train)):
-        assert {key: getattr(section, key) for key in settings} == dict(settings)
-    given = {"model": {"type": name, "preset": preset, "mixtures": 3}, "train": {"lr": 0.5, "optimiser": "adam"}}
+    for section, settings in (("model", paper.model), ("train", paper.train)):
+        assert dict(flatten(run.to_dict()[section])).items() >= settings.items()
+    optimizer = {"lr": 0.5, "name": "adam"}
+    given = {"model": {"type": name, "preset": preset, "mixtures": 3}, "train": {"optimizer": optimizer}}
     run = RunConfig.from_dict(with_preset(given))
-    assert (run.model.mixtures, run.train.lr, run.train.optimiser) == (3, 0.5, "adam")
+    assert (run.model.mixtures, run.train.optimizer.lr, run.train.optimizer.name) == (3, 0.5, "adam")
+    assert run.train.optimizer.weight_decay == paper.train["optimizer.weight_decay"]
     assert run.train.batch_size == paper.train["batch_size"]
     with torch.device("meta"):
         model = pt.build(name, shape=(3, 32, 32), preset=preset)

@@ -48,7 +48,9 @@ def interrupt_after(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
 def test_resumed_equals_uninterrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, augmented: bool) -> None:
     """Ctrl-C at an odd step, then `resume`: weights, moments, average and metrics are those of a straight run."""
     data = tiny_data()
-    extra = {"flip": True, "shift": 1, "accumulate": 2} if augmented else {}
+    extra: dict[str, Any] = {}
+    if augmented:
+        extra = {"augmentation": {"flip": True, "random_shift": 1}, "grad_accumulation": 2}
     orders = "raster,raster-columns-br" if augmented else "raster"  # one of them a step, drawn from a counter
     straight = pt.train(tiny_model(data.train, orders=orders), data, tiny_config(tmp_path / "a", **extra))
     with monkeypatch.context() as patch:

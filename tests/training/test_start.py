@@ -26,17 +26,17 @@ def small_model(data: pt.ImageDataset, seed: int = 0, **settings: Any) -> pt.Pre
 def test_a_run_starts_from_its_first_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once for a fresh model; not for one that was trained already; the average starts from the same weights."""
     data, calls = tiny_data(), []
-    kept = trainer_module.initialise
+    kept = trainer_module.initialise_from_data
 
-    def spy(model: Any, train: Any, labels: Any, order: Any, average: Any) -> None:
+    def spy(model: Any, train: Any, batches: Any, average: Any) -> None:
         before = weights(model)
-        kept(model, train, labels, order, average)
+        kept(model, train, batches, average)
         changed = any(not torch.equal(before[k], v) for k, v in weights(model).items())
         calls.append(changed)
         for name, parameter in model.named_parameters():
             assert torch.equal(average.average[name], parameter)
 
-    monkeypatch.setattr(trainer_module, "initialise", spy)
+    monkeypatch.setattr(trainer_module, "initialise_from_data", spy)
     model = small_model(data.train)
     pt.train(model, data, tiny_config(steps=2))
     pt.train(model, data, tiny_config(steps=2))
@@ -61,7 +61,7 @@ def test_a_step_in_parts_starts_alike() -> None:
     results = []
     for parts in (1, 2):
         model = small_model(data.train, dropout=0.0)
-        pt.train(model, data, tiny_config(accumulate=parts, label_dropout=0.0, steps=3))
+        pt.train(model, data, tiny_config(steps=3, grad_accumulation=parts, **{"condition_dropout.label": 0.0}))
         results.append(torch.cat([p.flatten() for p in model.parameters()]))
     assert torch.allclose(results[0], results[1], atol=2e-5)
 
@@ -73,7 +73,7 @@ from tests.training.helpers import *
 from tests.training.test_start import small_model
 data = tiny_data()
 model = small_model(data.train, seed=int(os.environ["RANK"]), dropout=0.0)
-pt.train(model, data, tiny_config(steps=2, label_dropout=0.0))
+pt.train(model, data, tiny_config(steps=2, **{"condition_dropout.label": 0.0}))
 state = {k: v.contiguous() for k, v in model.named_parameters()}
 save_file(state, f"{sys.argv[1]}/rank-{os.environ['RANK']}.safetensors")
 """

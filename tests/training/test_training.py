@@ -14,14 +14,12 @@ from hypothesis import strategies as st
 
 import pointillist as pt
 from pointillist.networks import names
-from pointillist.training import batch_size, precision
+from pointillist.training import setup
 from pointillist.training.augmentation import shift_images
-from pointillist.training.batch_size import largest_batch
-from pointillist.training.epoch_sampler import EpochSampler
+from pointillist.training.batches import EpochSampler
 from pointillist.training.logging import DivergenceGuard
-from pointillist.training.optim import ExponentialMovingAverage, build_optimiser
-from pointillist.training.precision import resolve_device, resolve_precision
-from pointillist.training.schedule import learning_rate
+from pointillist.training.optim import ExponentialMovingAverage, build_optimizer, learning_rate
+from pointillist.training.setup import largest_batch_size, resolve_device, resolve_precision
 
 from .helpers import tiny_config, tiny_data, tiny_model
 
@@ -31,7 +29,11 @@ def test_the_loss_falls_and_the_best_model_is_kept(tmp_path: Path) -> None:
     data = tiny_data(images=200, valid=50)
     model = tiny_model(data.train, dropout=0.0)
     before = pt.evaluate(model, data.valid).bits_per_dim
-    result = pt.train(model, data, tiny_config(tmp_path / "a", steps=60, evaluate_every=10, batch_size=16, lr=1e-2))
+    result = pt.train(
+        model,
+        data,
+        tiny_config(tmp_path / "a", steps=60, batch_size=16, **{"intervals.evaluate": 10, "optimizer.lr": 1e-2}),
+    )
     assert result.valid_bits_per_dim < before - 0.5
     loaded = pt.load(tmp_path / "a")
     assert pt.evaluate(loaded, data.valid).bits_per_dim == pytest.approx(result.valid_bits_per_dim, abs=1e-6)
@@ -58,7 +60,7 @@ def test_steps_do_not_depend_on_parts(tmp_path: Path) -> None:
     results = []
     for parts in (1, 2, 4):
         model = tiny_model(data.train, dropout=0.0)
-        pt.train(model, data, tiny_config(accumulate=parts, label_dropout=0.0))
+        pt.train(model, data, tiny_config(grad_accumulation=parts, **{"condition_dropout.label": 0.0}))
         results.append(torch.cat([p.flatten() for p in model.parameters()]))
     assert torch.allclose(results[0], results[1], atol=2e-5)
     assert torch.allclose(results[0], results[2], atol=2e-5)
@@ -66,7 +68,7 @@ def test_steps_do_not_depend_on_parts(tmp_path: Path) -> None:
 
 def test_schedule_warms_up_and_ends_low() -> None:
     """Linear to the peak, cosine to `final_lr` times the peak."""
-    config = pt.TrainConfig(lr=1.0, warmup=10, final_lr=0.1)
+    config = pt.TrainConfig.from_dict({"optimizer.lr": 1.0, "schedule.warmup": 10, "schedule.final_lr": 0.1})
     rates = [learning_rate(step, 1000, config) for step in range(1000)]
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == pytest.approx(1.0)
@@ -78,7 +80,7 @@ def test_embeddings_and_biases_do_not_decay() -> None:
     """Weight decay is for kernels."""
     data = tiny_data()
     model = tiny_model(data.train)
-    decayed, free = build_optimiser(model, pt.TrainConfig()).param_groups
+    decayed, free = build_optimizer(model, pt.TrainConfig().optimizer).param_groups
     assert all(p.ndim >= 2 for p in decayed["params"])
     assert model.label is not None
     assert any(p is model.label.embedding.weight for p in free["params"])
@@ -134,7 +136,7 @@ def test_shifted_images_keep_their_shape(height: int, width: int, reach: int) ->
 def test_batch_size_auto_is_a_power_of_two() -> None:
     """The batch is found from what one image keeps for the backward pass."""
     model = tiny_model(tiny_data().train)
-    batch = largest_batch(model)
+    batch = largest_batch_size(model)
     assert batch & (batch - 1) == 0
     assert 1 <= batch <= 256
 
@@ -143,17 +145,17 @@ def test_batch_size_auto_fills_half_of_what_is_free(monkeypatch: pytest.MonkeyPa
     """Of the memory that the engines ask for too; the most that pays, where the system does not tell."""
     model = tiny_model(tiny_data().train)
     for images, batch in ((5, 4), (0, 1), (1000, 32)):
-        monkeypatch.setattr(batch_size, "free_bytes", lambda device, n=images: 2 * n * batch_size.saved_bytes(model))
-        assert largest_batch(model) == batch
-    monkeypatch.setattr(batch_size, "free_bytes", lambda device: None)
-    assert largest_batch(model) == 32
+        monkeypatch.setattr(setup, "free_bytes", lambda device, n=images: 2 * n * setup.activation_bytes(model))
+        assert largest_batch_size(model) == batch
+    monkeypatch.setattr(setup, "free_bytes", lambda device: None)
+    assert largest_batch_size(model) == 32
 
 
 def test_batch_size_must_fit_the_parts() -> None:
     """A step must split evenly over processes and parts."""
     data = tiny_data()
     with pytest.raises(pt.ConfigError, match="must be a multiple"):
-        pt.train(tiny_model(data.train), data, tiny_config(batch_size=4, accumulate=3))
+        pt.train(tiny_model(data.train), data, tiny_config(batch_size=4, grad_accumulation=3))
 
 
 def test_devices_and_precision() -> None:
@@ -164,35 +166,48 @@ def test_devices_and_precision() -> None:
     if not torch.cuda.is_available():
         with pytest.raises(pt.ConfigError, match="no GPU"):
             resolve_device("cuda")
-    assert resolve_precision("fp32", torch.device("cpu")) == ("fp32", "as asked")
+    assert resolve_precision("fp32", torch.device("cpu")) == ("fp32", "as set")
     assert resolve_precision("auto", torch.device("cpu"))[0] in ("fp32", "bf16")
 
 
 def test_precision_is_chosen_by_model_and_size(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the CPU has bf16, small recurrent and attending models still train in float32."""
-    monkeypatch.setattr(precision, "_cpu_has", lambda probe: probe == "_is_avx512_bf16_supported")
+    monkeypatch.setattr(setup, "_cpu_has", lambda probe: probe == "_is_avx512_bf16_supported")
     cpu = torch.device("cpu")
     small, large = (pt.build("pixelsnail", shape=(1, s, s), preset="tiny") for s in (8, 64))
     assert resolve_precision("auto", cpu, small) == ("fp32", "pixelsnail of this size is no faster in bf16")
     assert resolve_precision("auto", cpu, large) == ("bf16", "the CPU has AVX-512 bf16")
     assert resolve_precision("bf16", cpu, small)[0] == "bf16"
     assert resolve_precision("auto", cpu, pt.build("pixelcnn", shape=(1, 8, 8), preset="tiny"))[0] == "bf16"
-    assert set(precision.WORTHWHILE) <= set(names())
+    assert set(setup.MIN_BF16_ELEMENTS) <= set(names())
 
 
-@pytest.mark.parametrize("name", ["lr", "clip", "epochs"])
+@pytest.mark.parametrize("name", ["optimizer.lr", "optimizer.clip", "epochs"])
 def test_settings_are_checked(name: str) -> None:
-    """A setting out of range is one sentence with name and value."""
-    with pytest.raises(pt.ConfigError, match=f"`{name}`.*-1"):
+    """A setting out of range is one sentence with name and value; a misspelt one names the right one."""
+    with pytest.raises(pt.ConfigError, match=rf"`{name}` \(=-1\) must be greater than"):
         pt.TrainConfig.from_dict({name: -1})
-    with pytest.raises(pt.ConfigError, match="check its spelling"):
+    with pytest.raises(pt.ConfigError, match=f"`{name}x` is not a setting: did you mean `{name}`"):
         pt.TrainConfig.from_dict({name + "x": 1})
+
+
+def test_settings_are_nested_or_dotted() -> None:
+    """Both spellings give the same settings; the bare name of a nested setting is no setting."""
+    nested = pt.TrainConfig.from_dict({"steps": 3, "optimizer": {"lr": 1e-3, "ema": 0.5}})
+    assert nested == pt.TrainConfig.from_dict({"steps": 3, "optimizer.lr": 1e-3, "optimizer": {"ema": 0.5}})
+    assert (nested.optimizer.lr, nested.optimizer.ema, nested.optimizer.beta1) == (1e-3, 0.5, 0.9)
+    with pytest.raises(pt.ConfigError, match=r"`lr` is not a setting: did you mean `optimizer\.lr`"):
+        pt.TrainConfig.from_dict({"lr": 1e-3})
+    with pytest.raises(pt.ConfigError, match=r"`optimizer` .*must hold settings"):
+        pt.TrainConfig.from_dict({"optimizer": 3})
+    changed = nested.updated(out=None, machine={"tensorboard": True})
+    assert (changed.machine.tensorboard, changed.optimizer) == (True, nested.optimizer)
 
 
 def test_bf16_trains_and_evaluates_in_fp32(tmp_path: Path) -> None:
     """Under bf16 the weights stay float32 and the likelihood is computed in float32."""
     data = tiny_data()
-    result = pt.train(tiny_model(data.train), data, tiny_config(tmp_path / "a", precision="bf16"))
+    result = pt.train(tiny_model(data.train), data, tiny_config(tmp_path / "a", **{"machine.precision": "bf16"}))
     assert all(p.dtype == torch.float32 for p in result.model.parameters())
     assert math.isfinite(result.valid_bits_per_dim)
 

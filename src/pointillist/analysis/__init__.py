@@ -1,4 +1,4 @@
-"""Look inside: what a model made of an image, pixel by pixel, as arrays, pictures and one page."""
+"""Analysis of one image under a model, pixel by pixel: arrays, pictures and a report page."""
 
 from pointillist.analysis.attribution import (
     Attribution,
@@ -9,13 +9,17 @@ from pointillist.analysis.attribution import (
 )
 from pointillist.analysis.calibration import Calibration, Reliability, calibration
 from pointillist.analysis.condition_gain import ConditionGain, condition_gain
-from pointillist.analysis.counterfactual import Counterfactual, PixelEdit, what_if
-from pointillist.analysis.distribution import LevelDistribution, MixtureComponents, distribution
+from pointillist.analysis.counterfactual import Counterfactual, PixelEdit, counterfactual
+from pointillist.analysis.distribution import (
+    LevelDistribution,
+    MixtureComponents,
+    distribution,
+    pixel_distributions,
+)
 from pointillist.analysis.logit_lens import LogitLens, logit_lens
 from pointillist.analysis.query import ImageQuery, QueryKwargs
 from pointillist.analysis.report.explanation import Explanation, explain
 from pointillist.analysis.surprisal import CumulativeBits, SurprisalMaps, surprisal_maps
-from pointillist.sampling.completion import inpaint
 
 __all__ = [
     "Attribution",
@@ -34,14 +38,14 @@ __all__ = [
     "SurprisalMaps",
     "calibration",
     "condition_gain",
+    "counterfactual",
     "distribution",
     "explain",
     "gradient",
     "gradient_sizes",
-    "inpaint",
     "integrated_gradients",
     "logit_lens",
     "perturbation_influence",
+    "pixel_distributions",
     "surprisal_maps",
-    "what_if",
 ]

@@ -1,4 +1,4 @@
-"""Many images put before a model, batch by batch: a data set with its own conditions, or levels."""
+"""Outputs of a model for many images, batch by batch: a data set with its own conditions, or levels."""
 
 from __future__ import annotations
 
@@ -7,13 +7,21 @@ from typing import Any, Unpack
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pointillist.analysis.query import QueryKwargs
 from pointillist.conditioning import ConditionKwargs, Label
 from pointillist.model.batches import BatchReader
 from pointillist.model.pixel_model import PixelModel
 
 
+class BatchQueryKwargs(QueryKwargs, total=False):
+    """Conditions on images that are given as levels, and the order: as for `PixelModel.log_prob`."""
+
+    label: Label
+    text: Any
+
+
 class BatchedOutputs:
-    """Images of one size; conditions are those of a data set, or given with levels.
+    """Images of one size, with the conditions of their data set or those given with levels.
 
     Raises:
         ShapeError, DataError, ConfigError: if the model does not take them.
@@ -28,10 +36,10 @@ class BatchedOutputs:
         *,
         seed: int = 0,
         order: str | None = None,
-        **further: Unpack[ConditionKwargs],
+        **conditions: Unpack[ConditionKwargs],
     ) -> None:
         self._model, self._order = model, model.order(order)
-        self._reader = BatchReader(model, x, label, text, seed=seed, **further)
+        self._reader = BatchReader(model, x, label, text, seed=seed, **conditions)
         self.count, self.height, self.width = self._reader.count, self._reader.height, self._reader.width
 
     def outputs(self, start: int, stop: int) -> tuple[Int[Tensor, "b c h w"], Float[Tensor, "b p h w"]]:

@@ -1,8 +1,8 @@
-"""Whether a model's probabilities can be taken at their word: PIT histogram and reliability, with test bands.
+"""Calibration of a model's probabilities: PIT histogram and reliability diagram, with test bands.
 
 The PIT of a level x is F(x - 1) + v p(x) with v uniform in [0, 1): randomised, because levels are discrete (Smith 1985;
 Czado, Gneiting, Held 2009). If the model is right, the PITs of all sub-pixels are independent and uniform, whatever the
-images are, because each is taken given all sub-pixels before it (Rosenblatt 1952). So the band is exact.
+images are, because each is conditioned on all sub-pixels before it (Rosenblatt 1952). So the band is exact.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ from jaxtyping import Bool, Float, Int
 from PIL import Image
 from torch import Tensor
 
-from pointillist.analysis.batches import BatchedOutputs
+from pointillist.analysis.batches import BatchedOutputs, BatchQueryKwargs
 from pointillist.analysis.charts import pit_chart, reliability_chart
-from pointillist.conditioning import ConditionKwargs, Label
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, DataError
 from pointillist.images import channel_names
@@ -29,51 +28,51 @@ from pointillist.model.inference import inference_mode
 from pointillist.model.pixel_model import PixelModel
 from pointillist.visualization import Chart, png_bytes
 
-CONFIDENCE = 0.95  # that all bars of a right model lie in the band
-# of probabilities: fine at both ends, where most of them are
+CONFIDENCE = 0.95  # probability that all bars of a calibrated model lie in the band
+# edges of the bins of probability: fine at both ends, where most probabilities are
 _LOWER = (0.0, 1 / 4096, 1 / 1024, 1 / 256, 1 / 64, 1 / 16, 0.125, 0.25, 0.375)
 EDGES = (*_LOWER, 0.5, *(1 - edge for edge in reversed(_LOWER)))
-_VARIES = 2.0
+_MIN_STD = 2.0  # hits: a normal band needs at least this standard deviation
 _STREAM = 1  # not the uniforms with which `sample` draws images of the same seed: the PIT would follow them
-_NUMBERS = 8_000_000  # of a table that is held at once
+_TABLE_SIZE = 8_000_000  # probabilities held at once
 
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """How often levels came that were held so likely; `[bins]` each. Every level of every sub-pixel is one forecast.
+    """Observed frequency against predicted probability, `[bins]` each. Every level of every sub-pixel is one forecast.
 
     Attributes:
-        edges: of the bins of probability, `[bins + 1]`.
+        edges: edges of the bins of probability, `[bins + 1]`.
         count: forecasts in each bin.
-        predicted: their mean probability; NaN in an empty bin.
-        observed: the share of them that came true.
-        deviation: of that share, if the model is right. The forecasts of one sub-pixel exclude one another, which is
-            allowed for.
+        predicted: mean probability of the forecasts; NaN in an empty bin.
+        observed: share of the forecasts that came true.
+        std: standard deviation of that share for a calibrated model. It allows for the fact that the forecasts of one
+            sub-pixel exclude one another.
     """
 
     edges: Float[np.ndarray, " e"] = field(repr=False)
     count: Int[np.ndarray, " n"] = field(repr=False)
     predicted: Float[np.ndarray, " n"] = field(repr=False)
     observed: Float[np.ndarray, " n"] = field(repr=False)
-    deviation: Float[np.ndarray, " n"] = field(repr=False)
+    std: Float[np.ndarray, " n"] = field(repr=False)
 
     @property
     def judged(self) -> Bool[np.ndarray, " n"]:
-        """Bins in which the number that came true varies enough for a normal band: by at least 2."""
-        found: np.ndarray = np.nan_to_num(self.deviation * self.count) >= _VARIES
+        """Bins whose number of true forecasts has a standard deviation of at least 2, enough for a normal band."""
+        found: np.ndarray = np.nan_to_num(self.std * self.count) >= _MIN_STD
         return found
 
     @property
     def band(self) -> Float[np.ndarray, " n"]:
-        """Half the width of the band around `predicted` in which all judged bins lie with 95 %, if the model is right.
+        """Half the width of the band around `predicted` that holds all judged bins of a calibrated model with 95 %.
 
         NaN in bins that are not judged.
         """
-        return np.where(self.judged, self.deviation * _simultaneous(int(self.judged.sum())), np.nan)
+        return np.where(self.judged, self.std * _simultaneous(int(self.judged.sum())), np.nan)
 
     @property
     def num_outside(self) -> int:
-        """Judged bins outside their band: 0 with 95 %, if the model is right."""
+        """Number of judged bins outside their band: 0 with 95 % for a calibrated model."""
         judged = self.judged
         return int((np.abs(self.observed - self.predicted)[judged] > self.band[judged]).sum())
 
@@ -86,20 +85,20 @@ class Reliability:
         return float((weight * distance).sum() / max(weight.sum(), 1e-300))
 
     def chart(self) -> Chart:
-        """Observed frequencies against predicted probabilities."""
+        """Draw observed frequencies against predicted probabilities."""
         return reliability_chart(self.predicted, self.observed, self.band)
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Both tests of a model on some images.
+    """PIT histogram and reliability of a model on some images.
 
     Attributes:
         pit: counts of the PIT of each channel in equal bins, `[c bins]`; None for unordered levels, which have none.
-        reliability: of all levels of all sub-pixels.
-        images, dims: how many, and sub-pixels of each.
-        seed: of the randomisation.
-        names: of the channels.
+        reliability: reliability over all levels of all sub-pixels.
+        images, dims: number of images, and of sub-pixels of each.
+        seed: seed of the randomised PIT.
+        names: names of the channels.
     """
 
     pit: Int[np.ndarray, "c bins"] | None = field(repr=False)
@@ -111,7 +110,7 @@ class Calibration:
 
     @property
     def pit_band(self) -> tuple[float, float]:
-        """Around 1, the height of a flat histogram: all bars lie within with 95 %, if the model is right."""
+        """Band around 1, the height of a flat histogram, that holds all bars of a calibrated model with 95 %."""
         pit = self._pit_counts()
         bins, count = pit.shape[1], max(1, int(pit.sum()))
         half = _simultaneous(bins) * math.sqrt((bins - 1) / count)
@@ -119,7 +118,7 @@ class Calibration:
 
     @property
     def pit_p_value(self) -> float:
-        """Of the chi-square test that the histogram is flat: small where it is not."""
+        """P-value of the chi-square test that the histogram is flat: small where it is not."""
         counts = self._pit_counts().sum(0)
         expected = counts.sum() / len(counts)
         statistic = float(((counts - expected) ** 2).sum() / max(expected, 1e-300))
@@ -127,11 +126,11 @@ class Calibration:
         return float(torch.special.gammaincc(half[0], half[1]))
 
     def image(self) -> Image.Image:
-        """The PIT histogram; the reliability diagram where there is none."""
+        """Draw the PIT histogram; the reliability diagram where there is none."""
         return self.reliability_image() if self.pit is None else self.pit_chart().image()
 
     def pit_chart(self) -> Chart:
-        """The PIT histogram of all channels.
+        """Draw the PIT histogram of all channels.
 
         Raises:
             ConfigError: if the levels are unordered.
@@ -139,16 +138,16 @@ class Calibration:
         return pit_chart(self._pit_counts().sum(0), self.pit_band)
 
     def reliability_image(self) -> Image.Image:
-        """Observed frequencies against predicted probabilities."""
+        """Draw observed frequencies against predicted probabilities."""
         return self.reliability.chart().image()
 
     def _pit_counts(self) -> Int[np.ndarray, "c bins"]:
         if self.pit is None:
-            raise ConfigError("Unordered levels have no PIT: look at `reliability`.")
+            raise ConfigError("Unordered levels have no PIT: use `reliability`.")
         return self.pit
 
     def to_dict(self) -> dict[str, Any]:
-        """The numbers, as JSON can hold them."""
+        """Return the numbers, ready for JSON."""
         r = self.reliability
         shown = r.count > 0
         found: dict[str, Any] = {
@@ -174,49 +173,53 @@ class Calibration:
 def calibration(
     model: PixelModel,
     x: ImageDataset | Int[Tensor, "n c h w"] | np.ndarray,
-    label: Label = None,
-    text: Any = None,
     *,
     bins: int = 20,
     seed: int = 0,
     batch_size: int = 64,
     on_progress: Callable[[int, int], None] | None = None,
-    order: str | None = None,
-    **further: Unpack[ConditionKwargs],
+    **query: Unpack[BatchQueryKwargs],
 ) -> Calibration:
-    """Compare a model's probabilities with what came, over images it has not been trained on.
+    """Compare a model's probabilities with observed frequencies, over images it has not been trained on.
+
+    Czado, Gneiting, Held 2009, "Predictive model assessment for count data".
 
     Args:
         x: a data set, which brings its own conditions, or levels.
-        label, text, further: conditions of levels.
-        bins: of the PIT histogram.
-        seed: of the randomised PIT; image i depends on (seed, i) alone, not on `batch_size`.
-        on_progress: called with images done and images in all.
-        order: one of the model's orders; None for the usual one.
+        bins: bins of the PIT histogram.
+        seed: seed of the randomised PIT; image i depends on (seed, i) alone, not on `batch_size`.
+        on_progress: called with the number of images done and of all images.
+        query: `label`, `text` and further conditions on levels, and `order`, as for `PixelModel.log_prob`.
 
     Raises:
         ConfigError, DataError, ShapeError: if a setting or the images do not fit.
+
+    Example::
+
+        found = calibration(model, digits.test)
+        found.pit_p_value  # small for a model that is not calibrated
+        found.reliability.num_outside  # bins outside their 95 % band
     """
     if bins < 2 or batch_size < 1 or seed < 0:
         raise ConfigError(
             f"`bins` (={bins}) must be at least 2, `batch_size` (={batch_size}) at least 1, `seed` (={seed}) 0 or more."
         )
-    batches = BatchedOutputs(model, x, label, text, seed=seed, order=order, **further)
+    batches = BatchedOutputs(model, x, seed=seed, **query)
     if batches.count == 0:
-        raise DataError("There is no image to compare with: the data set is empty.")
+        raise DataError("The data set is empty: calibration needs at least one image.")
     image = model.image
     pit, sums = np.zeros((image.channels, bins), np.int64), _ReliabilityAccumulator()
-    step = max(1, min(batch_size, _NUMBERS // (image.levels * batches.height * batches.width)))
+    step = max(1, min(batch_size, _TABLE_SIZE // (image.levels * batches.height * batches.width)))
     with inference_mode(model):
         for start in range(0, batches.count, step):
             levels, params = batches.outputs(start, start + step)
             draws = [np.random.default_rng([seed, i, _STREAM]) for i in range(start, start + len(levels))]
             v = torch.from_numpy(np.stack([random.random(levels.shape[1:]) for random in draws]))
             for channel in range(image.channels):
-                probs, seen = _forecasts(model, params, levels, channel)
-                sums.add(probs, seen)
-                place = (_pit(probs, seen, v[:, channel].reshape(-1)) * bins).astype(np.int64)
-                pit[channel] += np.bincount(np.minimum(place, bins - 1), minlength=bins)
+                probs, observed = _forecasts(model, params, levels, channel)
+                sums.add(probs, observed)
+                bin_index = (_pit(probs, observed, v[:, channel].reshape(-1)) * bins).astype(np.int64)
+                pit[channel] += np.bincount(np.minimum(bin_index, bins - 1), minlength=bins)
             if on_progress is not None:
                 on_progress(start + len(levels), batches.count)
     dims = image.channels * batches.height * batches.width
@@ -227,22 +230,22 @@ def calibration(
 def _forecasts(
     model: PixelModel, params: Float[Tensor, "b p h w"], levels: Int[Tensor, "b c h w"], channel: int
 ) -> tuple[Float[Tensor, "n k"], Int[Tensor, "n 1"]]:
-    """Probabilities of all levels at every sub-pixel of a channel, in float64, and the level that came."""
+    """Return probabilities of all levels at every sub-pixel of a channel, in float64, and the observed level."""
     probs = model.likelihood.conditional(params, levels, channel).double().exp().movedim(1, -1)
     probs = (probs / probs.sum(-1, keepdim=True)).reshape(-1, model.image.levels)
     return probs.contiguous().cpu(), levels[:, channel].reshape(-1, 1).cpu()
 
 
-def _pit(probs: Float[Tensor, "n k"], seen: Int[Tensor, "n 1"], v: Float[Tensor, " n"]) -> np.ndarray:
-    """F(x - 1) + v p(x)."""
-    here = probs.gather(1, seen)[:, 0]
-    below = probs.cumsum(1).gather(1, seen)[:, 0] - here
+def _pit(probs: Float[Tensor, "n k"], observed: Int[Tensor, "n 1"], v: Float[Tensor, " n"]) -> np.ndarray:
+    """Compute F(x - 1) + v p(x)."""
+    here = probs.gather(1, observed)[:, 0]
+    below = probs.cumsum(1).gather(1, observed)[:, 0] - here
     found: np.ndarray = (below + v * here).clamp(0, 1).numpy()
     return found
 
 
 class _ReliabilityAccumulator:
-    """What the reliability of all forecasts is made of, bin by bin."""
+    """Sums over forecasts, bin by bin."""
 
     def __init__(self) -> None:
         self.edges = torch.tensor(EDGES, dtype=torch.float64)
@@ -250,19 +253,19 @@ class _ReliabilityAccumulator:
         self.count = np.zeros(bins, np.int64)
         self.hits, self.mass, self.variance = np.zeros(bins), np.zeros(bins), np.zeros(bins)
 
-    def add(self, probs: Float[Tensor, "n k"], seen: Int[Tensor, "n 1"]) -> None:
-        """The forecasts of some sub-pixels, and the level that came at each."""
-        place = torch.bucketize(probs, self.edges[1:-1], right=True)
-        came = place.gather(1, seen)[:, 0]
-        self.count += torch.bincount(place.reshape(-1), minlength=len(self.count)).numpy()
+    def add(self, probs: Float[Tensor, "n k"], observed: Int[Tensor, "n 1"]) -> None:
+        """Add the forecasts at some sub-pixels, and the observed level of each."""
+        bin_index = torch.bucketize(probs, self.edges[1:-1], right=True)
+        came = bin_index.gather(1, observed)[:, 0]
+        self.count += torch.bincount(bin_index.reshape(-1), minlength=len(self.count)).numpy()
         self.hits += torch.bincount(came, minlength=len(self.count)).numpy()
-        # the share of each sub-pixel's probability that lies in a bin: one of its levels there comes, or none does
-        share = torch.zeros(len(probs), len(self.count), dtype=torch.float64).scatter_add_(1, place, probs)
+        # the share of each sub-pixel's probability that lies in a bin: one of its levels there is observed, or none is
+        share = torch.zeros(len(probs), len(self.count), dtype=torch.float64).scatter_add_(1, bin_index, probs)
         self.mass += share.sum(0).numpy()
         self.variance += (share * (1 - share)).clamp(min=0).sum(0).numpy()
 
     def reliability(self) -> Reliability:
-        """Shares and their deviations."""
+        """Return the shares and their standard deviations."""
         count = np.where(self.count > 0, self.count, np.nan)
         return Reliability(
             np.asarray(EDGES), self.count, self.mass / count, self.hits / count, np.sqrt(self.variance) / count
@@ -270,5 +273,5 @@ class _ReliabilityAccumulator:
 
 
 def _simultaneous(tests: int) -> float:
-    """Deviations within which all of some tests lie with the confidence (Bonferroni)."""
+    """Return the number of standard deviations that holds all of some tests with the confidence (Bonferroni)."""
     return NormalDist().inv_cdf(1 - (1 - CONFIDENCE) / (2 * max(1, tests)))

@@ -1,4 +1,4 @@
-"""The charts of this room, each from arrays of one view."""
+"""Charts of the views, each drawn from arrays."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pointillist.visualization.chart import Axes, Chart, Dot, Kind, Mark, Path, 
 
 _WIDTH = 480.0
 _NICE = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
-_PARTS = 120  # points of a smooth curve
-_SHARE = 0.01  # of a mixture; smaller components are left out
-_NAMES = 26  # letters of a name that fit beside a bar
+_CURVE_POINTS = 120
+_MIN_WEIGHT = 0.01  # smaller components of a mixture are left out
+_MAX_NAME = 26  # letters of a name that fit beside a bar
 
 
 def distribution_chart(
@@ -22,15 +22,15 @@ def distribution_chart(
     observed: int,
     components: Float[np.ndarray, "m k"] | None = None,
     *,
-    place: tuple[int, int, int],
+    site: tuple[int, int, int],
 ) -> Chart:
-    """Bars over the levels, the observed one in the accent colour; a mixture's components as lines.
+    """Draw bars over the levels, the observed one in the accent colour, and a mixture's components as lines.
 
     Args:
         p: probabilities.
         observed: the level that is there.
-        components: share of each component of a mixture at each level.
-        place: row, column and channel, for the label.
+        components: probability of each level by each component of a mixture.
+        site: row, column and channel, for the label.
     """
     high = next(n for n in _NICE if n >= min(1.0, float(p.max())))
     axes = Axes(44, 14, _WIDTH - 8, 156, (0, len(p)), (0, high))
@@ -40,7 +40,7 @@ def distribution_chart(
         kind: Kind = "seen" if level == observed else "bar"
         marks.append(axes.bar(level + gap, level + 1 - gap, 0, max(float(q), high * 0.004), kind))
     for mass in () if components is None else components:
-        if mass.sum() >= _SHARE:
+        if mass.sum() >= _MIN_WEIGHT:
             marks.append(axes.path([(k + 0.5, min(float(m), high)) for k, m in enumerate(mass)], "line"))
     x = axes.at_x(observed + 0.5)
     marks.append(Path(((x, 158), (x - 5, 166), (x + 5, 166)), "seen", closed=True))
@@ -48,41 +48,41 @@ def distribution_chart(
     marks += [Path(((axes.left, 156), (axes.right, 156)), "axis")]
     marks += [Text(axes.at_x(level + 0.5), 181, str(level), kind="soft") for level in ticks]
     label = (
-        f"Probabilities of {len(p)} levels at row {place[0]}, column {place[1]}, channel {place[2]}: level "
+        f"Probabilities of {len(p)} levels at row {site[0]}, column {site[1]}, channel {site[2]}: level "
         f"{observed} was there, with probability {p[observed]:.3g}; the likeliest was {int(p.argmax())}"
     )
     return Chart(_WIDTH, 188, label, tuple(marks))
 
 
-def running_axes(count: int, high: float) -> Axes:
-    """Where a sub-pixel of the order, and bits, lie on the chart of the running total."""
+def cumulative_axes(count: int, high: float) -> Axes:
+    """Return the axes of the chart of cumulative bits: index in the order, and bits."""
     return Axes(52, 12, _WIDTH - 10, 210, (0, max(count, 1)), (0, high))
 
 
-def running_chart(
-    bits: Float[np.ndarray, " n"], expected: Float[np.ndarray, " n"], deviation: Float[np.ndarray, " n"]
+def cumulative_chart(
+    bits: Float[np.ndarray, " n"], expected: Float[np.ndarray, " n"], std: Float[np.ndarray, " n"]
 ) -> Chart:
-    """Bits paid along the order against the sum of the entropies, with the 95 % band of their difference."""
+    """Draw cumulative surprisal against cumulative entropy, with the 95 % band of their difference."""
     count = len(bits) - 1
-    high = float(max(bits[-1], expected[-1] + 2 * deviation[-1], 1e-9))
-    axes = running_axes(count, high)
-    places = np.unique(np.linspace(0, count, min(count + 1, 4 * _PARTS)).round().astype(int))
-    upper = [(int(k), min(high, float(expected[k] + 1.96 * deviation[k]))) for k in places]
-    lower = [(int(k), max(0.0, float(expected[k] - 1.96 * deviation[k]))) for k in places]
+    high = float(max(bits[-1], expected[-1] + 2 * std[-1], 1e-9))
+    axes = cumulative_axes(count, high)
+    indices = np.unique(np.linspace(0, count, min(count + 1, 4 * _CURVE_POINTS)).round().astype(int))
+    upper = [(int(k), min(high, float(expected[k] + 1.96 * std[k]))) for k in indices]
+    lower = [(int(k), max(0.0, float(expected[k] - 1.96 * std[k]))) for k in indices]
     marks: list[Mark] = [axes.path([*upper, *lower[::-1]], "band", closed=True)]
     marks += axes.y_ticks([(t, f"{t:g}") for t in round_steps(0, high)])
-    marks += axes.x_ticks([(t, f"{t:,.0f}") for t in round_steps(0, count)], "sub-pixels painted")
-    marks += [axes.path([(int(k), float(expected[k])) for k in places], "thin")]
-    marks += [axes.path([(int(k), float(bits[k])) for k in places], "strong")]
+    marks += axes.x_ticks([(t, f"{t:,.0f}") for t in round_steps(0, count)], "sub-pixels, in generation order")
+    marks += [axes.path([(int(k), float(expected[k])) for k in indices], "thin")]
+    marks += [axes.path([(int(k), float(bits[k])) for k in indices], "strong")]
     label = (
-        f"Bits paid along the order of painting: {bits[-1]:.1f} after {count:,} sub-pixels, where "
+        f"Cumulative bits along the generation order: {bits[-1]:.1f} after {count:,} sub-pixels, where "
         f"{expected[-1]:.1f} were expected"
     )
     return Chart(_WIDTH, 250, label, tuple(marks))
 
 
 def pit_chart(counts: Int[np.ndarray, " bins"], band: tuple[float, float]) -> Chart:
-    """The histogram of the probability integral transform, with the band in which all its bars lie if it is flat."""
+    """Draw the histogram of the probability integral transform, with the band that holds all bars if it is flat."""
     share = counts / max(1, counts.sum()) * len(counts)
     low, high = band
     top = max(float(share.max()), high) * 1.08
@@ -93,7 +93,7 @@ def pit_chart(counts: Int[np.ndarray, " bins"], band: tuple[float, float]) -> Ch
         marks.append(axes.bar(k + 0.06, k + 0.94, 0, float(value), "bar" if low <= value <= high else "bad"))
     marks += [axes.path([(0, 1), (len(counts), 1)], "dash")]
     ticks = [(len(counts) * k / 4, f"{k / 4:g}") for k in range(5)]
-    marks += axes.x_ticks(ticks, "share of the distribution below the pixel")
+    marks += axes.x_ticks(ticks, "probability integral transform of the observed level")
     label = f"PIT histogram of {int(counts.sum()):,} sub-pixels, from {share.min():.3f} to {share.max():.3f}; flat is 1"
     return Chart(_WIDTH, 230, label, tuple(marks))
 
@@ -101,11 +101,11 @@ def pit_chart(counts: Int[np.ndarray, " bins"], band: tuple[float, float]) -> Ch
 def reliability_chart(
     predicted: Float[np.ndarray, " n"], observed: Float[np.ndarray, " n"], band: Float[np.ndarray, " n"]
 ) -> Chart:
-    """Observed frequencies against predicted probabilities, both on a logit scale, with the band of each bin.
+    """Draw observed frequencies against predicted probabilities on logit scales, with the band of each bin.
 
     Args:
-        predicted, observed: NaN in a bin without forecasts, which is left out.
-        band: half its width; NaN where too few forecasts make one.
+        predicted, observed: the pairs; NaN in a bin without forecasts, which is left out.
+        band: half the width of the band; NaN in a bin that is not judged.
     """
     shown = ~np.isnan(predicted)
     ends = (0.0005, 0.9995)
@@ -121,18 +121,18 @@ def reliability_chart(
     for k in np.flatnonzero(shown):
         p, f, d = (float(a[k]) for a in (predicted, observed, band))
         x = axes.at_x(within(p))
-        kind: Kind = "thin"  # too few came true, or were to, for a band
+        kind: Kind = "thin"  # too few forecasts for a band
         if math.isfinite(d):
             top, bottom = axes.at_y(within(p + d)), axes.at_y(within(p - d))
             marks.append(Rect(x - 5, top, 10, bottom - top, "band"))
             kind = "good" if abs(f - p) <= d else "bad"
         marks.append(Dot(x, axes.at_y(within(f)), 3.6, kind))
-    label = f"How often a level came against how likely it was held, in {int(shown.sum())} bins of probability"
+    label = f"Observed frequency of levels against predicted probability, in {int(shown.sum())} bins"
     return Chart(310, 300, label, tuple(marks))
 
 
 def bars_chart(rows: Sequence[tuple[str, float]], unit: str, *, marked: int | None = None, label: str = "") -> Chart:
-    """A bar a row, from zero to either side, with its number."""
+    """Draw a bar for each row, from zero to either side, with its number."""
     step, left, right = 24.0, 130.0, _WIDTH - 62
     low = min(0.0, *(v for _, v in rows))
     high = max(0.0, *(v for _, v in rows), low + 1e-9)
@@ -146,7 +146,7 @@ def bars_chart(rows: Sequence[tuple[str, float]], unit: str, *, marked: int | No
         a, b = sorted((zero, axes.at_x(value)))
         kind: Kind = "seen" if index == marked else "bar"
         marks.append(Rect(a, y + 5, max(b - a, 0.8), step - 10, kind))
-        short = name if len(name) <= _NAMES else name[: _NAMES - 1] + "\u2026"
+        short = name if len(name) <= _MAX_NAME else name[: _MAX_NAME - 1] + "\u2026"
         marks.append(Text(120, y + 16, short, "end"))
         if value >= 0:
             marks.append(Text(b + 6, y + 16, f"{value:,.1f}", "start", "soft"))

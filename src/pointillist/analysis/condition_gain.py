@@ -1,9 +1,9 @@
-"""What being told is worth: bits it saves at each pixel, and how well each label explains the image."""
+"""Conditional gain: bits that the conditions save at each sub-pixel, and the bits of the image under every label."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Unpack
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,64 +12,64 @@ from PIL import Image
 
 from pointillist.analysis.charts import bars_chart
 from pointillist.analysis.color_scales import color_scale_max
-from pointillist.analysis.query import ImageQuery, QueryKwargs
-from pointillist.conditioning import ConditionInputs, Label, label_input, labels_from_input
+from pointillist.analysis.query import ImageQuery
+from pointillist.conditioning import ConditionInputs, label_input, labels_from_input
 from pointillist.errors import ConfigError
 from pointillist.images import channel_names
-from pointillist.model.pixel_model import PixelModel
 from pointillist.visualization import Chart, heat_map, png_bytes
 
 
 @dataclass(frozen=True, eq=False)
 class ConditionGain:
-    """Bits of an image with and without what the model is told.
+    """Bits of an image with and without its conditions.
 
     Attributes:
-        told, untold: surprise of every sub-pixel, in bits, `[c h w]`.
-        classes: names of the labels; empty for none.
-        class_bits: of the whole image, told each label and else the same, `[classes]`.
-        top: the value of the last colour of a scale, as in `BitMaps`.
-        names: of the channels.
+        conditional, unconditional: surprisal of every sub-pixel with and without the conditions, in bits, `[c h w]`.
+        classes: names of the labels; empty for a model without labels.
+        class_bits: bits of the whole image under each label, the other conditions unchanged, `[k]`.
+        color_max: value of the last colour of a scale, as in `SurprisalMaps`.
+        names: names of the channels.
     """
 
-    told: Float[np.ndarray, "c h w"] = field(repr=False)
-    untold: Float[np.ndarray, "c h w"] = field(repr=False)
+    conditional: Float[np.ndarray, "c h w"] = field(repr=False)
+    unconditional: Float[np.ndarray, "c h w"] = field(repr=False)
     classes: tuple[str, ...]
     class_bits: Float[np.ndarray, " k"]
-    top: float
+    color_max: float
     names: tuple[str, ...] = ()
 
     @property
     def saved(self) -> Float[np.ndarray, "c h w"]:
-        """What being told saves at each sub-pixel, in bits; below 0 where it misleads."""
-        found: np.ndarray = self.untold - self.told
-        return found
+        """Bits saved by the conditions at each sub-pixel; below 0 where they mislead."""
+        saved: np.ndarray = self.unconditional - self.conditional
+        return saved
 
     @property
     def posterior(self) -> Float[np.ndarray, " k"]:
-        """Probability of each label given the image, if all were equally likely before (Bayes)."""
-        p = np.exp2(self.class_bits.min(initial=np.inf) - self.class_bits)
-        share: np.ndarray = p / p.sum()
-        return share
+        """Probability of each label given the image, by Bayes' rule with a uniform prior."""
+        likelihood = np.exp2(self.class_bits.min(initial=np.inf) - self.class_bits)
+        posterior: np.ndarray = likelihood / likelihood.sum()
+        return posterior
 
     def image(self) -> Image.Image:
-        """What being told changes at each sub-pixel: blue where it saves bits, red where it costs."""
-        return heat_map(-self.saved, top=self.top, unit="bits more when told", captions=self.names, both=True)
+        """Draw the effect of the conditions at each sub-pixel: blue where they save bits, red where they cost bits."""
+        unit = "bits more with the conditions"
+        return heat_map(-self.saved, top=self.color_max, unit=unit, captions=self.names, both=True)
 
     def chart(self) -> Chart:
-        """Bits that each label would save; without labels, the bits of the image told and untold."""
+        """Draw the bits that each label saves; without labels, the bits with and without conditions."""
         if not self.classes:
-            rows = [("told nothing", float(self.untold.sum())), ("told", float(self.told.sum()))]
+            rows = [("unconditional", float(self.unconditional.sum())), ("conditional", float(self.conditional.sum()))]
             return bars_chart(rows, "bits of the image", marked=1)
-        saved = (self.untold.sum() - self.class_bits).tolist()
+        saved = (self.unconditional.sum() - self.class_bits).tolist()
         rows = list(zip(self.classes, saved, strict=True))
-        return bars_chart(rows, "bits that each label would save", marked=int(self.class_bits.argmin()))
+        return bars_chart(rows, "bits saved by each label", marked=int(self.class_bits.argmin()))
 
     def to_dict(self) -> dict[str, Any]:
-        """The numbers of the whole image."""
+        """Return the numbers of the whole image, ready for JSON."""
         return {
-            "told_bits": float(self.told.sum()),
-            "untold_bits": float(self.untold.sum()),
+            "conditional_bits": float(self.conditional.sum()),
+            "unconditional_bits": float(self.unconditional.sum()),
             "saved_bits": float(self.saved.sum()),
             "classes": list(self.classes),
             "class_bits": self.class_bits.tolist(),
@@ -80,40 +80,35 @@ class ConditionGain:
         return png_bytes(self.image())
 
 
-def condition_gain(
-    model: PixelModel, image: Any, label: Label = None, text: Any = None, **further: Unpack[QueryKwargs]
-) -> ConditionGain:
-    """What the conditions of an image save, and the bits of the image under every label.
+def condition_gain(query: ImageQuery) -> ConditionGain:
+    """Compute the bits that the conditions of an image save, and its bits under every label.
 
-    Args:
-        image: as for `bit_maps`.
-        label, text, further: what the model is told. If that is nothing and it knows labels: the label that explains
-            the image best.
+    Pointwise mutual information of image and conditions, sub-pixel by sub-pixel. Without any condition, a model with
+    labels is conditioned on the label under which the image takes the fewest bits.
 
     Raises:
-        ConfigError: if the model listens to nothing, or does not take these.
-        ShapeError, DataError: as `bit_maps`.
+        ConfigError: if the model is unconditional.
+
+    Example::
+
+        gain = condition_gain(ImageQuery.of(model, x, label="6"))
+        gain.saved.sum()  # bits saved by the label
+        gain.posterior  # probability of each label given the image
     """
-    return conditions_of(ImageQuery.of(model, image, label, text, **further))
-
-
-def conditions_of(asked: ImageQuery) -> ConditionGain:
-    """Bits with and without the conditions of a question that is checked."""
-    model, classes = asked.model, asked.model.config.classes
+    model, classes = query.model, query.model.config.classes
     if not model.listeners:
-        raise ConfigError("This model listens to nothing, so there is no condition whose bits could be counted.")
-    anything = asked.told.anything
-    untold = replace(asked, told=asked.told.untold()).bits if anything else asked.bits
-    each = [_labelled(asked, number).bits for number in range(len(classes))]
-    bits = np.array([part.sum() for part in each])
-    told = each[int(bits.argmin())] if each and not anything else asked.bits
-    return ConditionGain(told, untold, classes, bits, color_scale_max(model), channel_names(model.image))
+        raise ConfigError("This model is unconditional: it has no condition whose bits could be measured.")
+    by_label = [_with_label(query, label).surprisal for label in range(len(classes))]
+    class_bits = np.array([surprisal.sum() for surprisal in by_label])
+    best = by_label[int(class_bits.argmin())] if by_label and not query.conditions.anything else query.surprisal
+    names = channel_names(model.image)
+    return ConditionGain(best, query.unconditional().surprisal, classes, class_bits, color_scale_max(model), names)
 
 
-def _labelled(asked: ImageQuery, number: int) -> ImageQuery:
-    """The same, told a label; itself if that is its own."""
-    told = asked.told.parts["label"]
-    if bool(told.known.all()) and int(labels_from_input(told, 1)[0]) == number:
-        return asked
-    parts = {**asked.told.parts, "label": label_input(torch.tensor([number]))}
-    return replace(asked, told=ConditionInputs(1, parts))
+def _with_label(query: ImageQuery, label: int) -> ImageQuery:
+    """Return the query under a label; itself if it has that label."""
+    own = query.conditions.parts["label"]
+    if bool(own.known.all()) and int(labels_from_input(own, 1)[0]) == label:
+        return query
+    parts = {**query.conditions.parts, "label": label_input(torch.tensor([label]))}
+    return replace(query, conditions=ConditionInputs(1, parts))

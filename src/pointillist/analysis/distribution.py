@@ -1,10 +1,10 @@
-"""The distribution of one sub-pixel, and everything one may ask about it."""
+"""The conditional distribution of one sub-pixel: probabilities, mean, quantiles, rank, mixture components."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Unpack
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -12,8 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from pointillist.analysis.charts import distribution_chart
-from pointillist.analysis.query import NATS_PER_BIT, ImageQuery, QueryKwargs
-from pointillist.conditioning import Label
+from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
 from pointillist.distributions.likelihoods import DiscretizedLogisticMixture
 from pointillist.model.arguments import check_site
 from pointillist.model.inference import inference_mode
@@ -25,11 +24,11 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 @dataclass(frozen=True, eq=False)
 class MixtureComponents:
-    """The logistics of a mixture at one sub-pixel, given the channels before it; `[m]` each.
+    """Logistic components of a mixture at one sub-pixel, given the channels before it; `[m]` each.
 
     Attributes:
-        weight: their shares, which add up to 1.
-        mean, scale: in levels. A mean may lie outside of [0, levels): the edge levels take the tails.
+        weight: mixture weights, which sum to 1.
+        mean, scale: parameters in levels. A mean may lie outside [0, levels): the edge levels take the tails.
     """
 
     weight: Float[np.ndarray, " m"]
@@ -37,7 +36,7 @@ class MixtureComponents:
     scale: Float[np.ndarray, " m"]
 
     def shares(self, levels: int) -> Float[np.ndarray, "m k"]:
-        """Probability of each level by each component; the edge levels take the tails. Summed over `m`, the whole."""
+        """Return the probability of each level by each component; sums over `m` to the probability of the level."""
         edges = np.arange(levels + 1) - 0.5
         edges[0], edges[-1] = -np.inf, np.inf
         below = 0.5 * (1 + np.tanh((edges - self.mean[:, None]) / self.scale[:, None] / 2))  # the logistic's CDF
@@ -47,14 +46,14 @@ class MixtureComponents:
 
 @dataclass(frozen=True, eq=False)
 class LevelDistribution:
-    """What the model held possible at one sub-pixel, given the true ones before it.
+    """Distribution of one sub-pixel, given the true sub-pixels before it.
 
     Attributes:
-        row, column, channel: where.
-        log_probs: of each level, in nats, `[k]`.
+        row, column, channel: position of the sub-pixel.
+        log_probs: log-probability of each level, in nats, `[k]`.
         observed: the level that is there.
-        ordered: whether levels are quantities, so that they have a mean and quantiles.
-        components: of a mixture likelihood; None for the others.
+        ordered: whether levels are quantities, which have a mean and quantiles.
+        components: components of a mixture likelihood; None for other likelihoods.
     """
 
     row: int
@@ -67,34 +66,34 @@ class LevelDistribution:
 
     @property
     def probs(self) -> Float[np.ndarray, " k"]:
-        """Probabilities."""
+        """Probability of each level."""
         p = np.exp(self.log_probs)
         share: np.ndarray = p / p.sum()
         return share
 
     @property
-    def surprise(self) -> float:
-        """Of the observed level, in bits."""
+    def surprisal(self) -> float:
+        """Surprisal of the observed level, in bits."""
         return float(-self.log_probs[self.observed] / NATS_PER_BIT)
 
     @property
     def entropy(self) -> float:
-        """The expected surprise, in bits."""
+        """Expected surprisal, in bits."""
         return float(-(self.probs * np.maximum(self.log_probs, -1e4)).sum() / NATS_PER_BIT)
 
     @property
     def rank(self) -> int:
-        """How many levels were likelier than the observed one, plus 1."""
+        """Rank of the observed level by probability; 1 is the likeliest."""
         return int((self.log_probs > self.log_probs[self.observed]).sum()) + 1
 
     @property
     def mean(self) -> float | None:
-        """The expected level; None for unordered ones."""
+        """Expected level; None for unordered levels."""
         return float((self.probs * np.arange(len(self.log_probs))).sum()) if self.ordered else None
 
     @property
     def quantiles(self) -> dict[float, int] | None:
-        """The smallest level whose cumulative probability reaches each of `QUANTILES`; None for unordered levels."""
+        """Smallest level whose cumulative probability reaches each of `QUANTILES`; None for unordered levels."""
         if not self.ordered:
             return None
         cumulative = np.cumsum(self.probs)
@@ -102,28 +101,28 @@ class LevelDistribution:
         return {q: min(last, int(np.searchsorted(cumulative, q - 1e-12))) for q in QUANTILES}
 
     def top(self, count: int = 5) -> list[tuple[int, float]]:
-        """The likeliest levels and their probabilities."""
+        """Return the likeliest levels with their probabilities."""
         best = np.argsort(-self.log_probs, kind="stable")[:count]
         return [(int(level), float(self.probs[level])) for level in best]
 
     def image(self) -> Image.Image:
-        """Bars over the levels, the observed one marked."""
+        """Draw the probabilities, with the observed level marked."""
         return self.chart().image()
 
     def chart(self) -> Chart:
-        """Bars over the levels; a mixture's components as lines."""
+        """Draw the probabilities as bars, and a mixture's components as lines."""
         parts = None if self.components is None else self.components.shares(len(self.log_probs))
-        return distribution_chart(self.probs, self.observed, parts, place=(self.row, self.column, self.channel))
+        return distribution_chart(self.probs, self.observed, parts, site=(self.row, self.column, self.channel))
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, as JSON can hold it."""
+        """Return all numbers, ready for JSON."""
         parts = self.components
         return {
             "row": self.row,
             "column": self.column,
             "channel": self.channel,
             "observed": self.observed,
-            "surprise": self.surprise,
+            "surprisal": self.surprisal,
             "entropy": self.entropy,
             "rank": self.rank,
             "mean": self.mean,
@@ -138,40 +137,35 @@ class LevelDistribution:
         return png_bytes(self.image())
 
 
-def distribution(
-    model: PixelModel,
-    image: Any,
-    row: int,
-    column: int,
-    channel: int = 0,
-    label: Label = None,
-    text: Any = None,
-    **further: Unpack[QueryKwargs],
-) -> LevelDistribution:
-    """The distribution of one sub-pixel of an image. Arguments and errors as `bit_maps`.
+def distribution(query: ImageQuery, row: int, column: int, channel: int = 0) -> LevelDistribution:
+    """Return the distribution of one sub-pixel of an image.
+
+    Args:
+        row, column, channel: position of the sub-pixel, from 0.
 
     Raises:
-        ConfigError: also if the place is not in the image.
+        ConfigError: if the position lies outside the image.
+
+    Example::
+
+        found = distribution(ImageQuery.of(model, x, label="6"), 3, 4)
+        found.top(5)  # the five likeliest levels with their probabilities
+        found.surprisal  # bits
     """
-    return distribution_of(ImageQuery.of(model, image, label, text, **further), row, column, channel)
+    return pixel_distributions(query, row, column, [channel])[0]
 
 
-def distribution_of(asked: ImageQuery, row: int, column: int, channel: int = 0) -> LevelDistribution:
-    """The distribution at a place of a question that is checked."""
-    return distributions_of(asked, row, column, [channel])[0]
-
-
-def distributions_of(
-    asked: ImageQuery, row: int, column: int, channels: Sequence[int] | None = None
+def pixel_distributions(
+    query: ImageQuery, row: int, column: int, channels: Sequence[int] | None = None
 ) -> list[LevelDistribution]:
-    """The distributions of channels of a pixel, by default all, from one pass."""
-    channels = range(asked.shape[0]) if channels is None else channels
+    """Return the distributions of channels of one pixel, by default of all; see `distribution`."""
+    channels = range(query.shape[0]) if channels is None else channels
     for channel in channels:
-        check_site(asked.model, row, column, channel, asked.shape[1:])
+        check_site(query.model, row, column, channel, query.shape[1:])
     here = (slice(None), slice(None), slice(row, row + 1), slice(column, column + 1))
-    with inference_mode(asked.model):
-        params, x = asked.params[here], asked.x[here]
-        return [_distribution(asked.model, params, x, (row, column, channel)) for channel in channels]
+    with inference_mode(query.model):
+        params, x = query.params[here], query.x[here]
+        return [_distribution(query.model, params, x, (row, column, channel)) for channel in channels]
 
 
 def _distribution(

@@ -1,17 +1,17 @@
-"""Bits by layer: what the output head makes of a network whose later layers are left out, depth by depth.
+"""Logit lens: the output head read after each layer, with the later layers left out.
 
-The real forward runs at every depth; hooks replace what each later layer gives. "Left out" is defined for each network
-by its own way of adding up:
+After nostalgebraist 2020, "interpreting GPT: the logit lens". The real forward runs at every depth, and hooks replace
+the outputs of the later layers. "Left out" is defined for each network by the sums that its head reads:
 
-- `pixelcnn`, `row-lstm`, `diagonal-bilstm`: the residual stream passes as it came, and the layer adds nothing to the
-  sum of skip connections. The head reads both.
-- `gated-pixelcnn`: the layer adds nothing to the sum of skip outputs, which is all the head reads. Without any layer
-  that sum is zero: one distribution for every site.
-- `pixelsnail`: the residual stream passes as it came; a layer is a block of convolutions and attention.
+- `pixelcnn`, `row-lstm`, `diagonal-bilstm`: the layer passes the residual stream unchanged, and adds nothing to the sum
+  of skip connections. The head reads both.
+- `gated-pixelcnn`: the layer adds nothing to the sum of skip connections, which is all that the head reads. Without any
+  layer that sum is zero, and every pixel has the same distribution.
+- `pixelsnail`: the layer passes the residual stream unchanged; a layer is a block of convolutions and attention.
 
-Other networks are refused: PixelCNN++ has most layers on coarser grids, which the output cannot read, and a PixelRNN
-without residuals has no stream that could pass. The head was trained on the whole sum alone, so a depth may do worse
-than what its layers know, and a layer may "save" less than nothing.
+Other networks are rejected: most layers of PixelCNN++ work on coarser grids, which its head cannot read, and a PixelRNN
+without residual connections has no stream to pass. The head was trained on the whole sum alone. So an early reading may
+be worse than what the layers know, and a layer may save a negative number of bits.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Unpack
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,8 +29,7 @@ from torch import Tensor, nn
 
 from pointillist.analysis.charts import bars_chart
 from pointillist.analysis.color_scales import color_scale_max
-from pointillist.analysis.query import ImageQuery, QueryKwargs
-from pointillist.conditioning import Label
+from pointillist.analysis.query import ImageQuery
 from pointillist.errors import ConfigError
 from pointillist.model.inference import inference_mode
 from pointillist.model.pixel_model import PixelModel
@@ -46,79 +45,79 @@ Hooks = list[tuple[nn.Module, Hook]]
 
 @dataclass(frozen=True, eq=False)
 class LogitLens:
-    """What each layer saves of the bits of an image.
+    """Surprisal of an image as read after each layer.
 
     Attributes:
-        surprise: of every sub-pixel as read from each depth, in bits, `[layers + 1, c, h, w]`; the last is the model's.
-        names: of the depths; the first is without any layer.
-        top: the value of the last colour of a scale, as in `BitMaps`.
+        surprisal: surprisal of every sub-pixel at each depth, in bits, `[layers + 1, c, h, w]`; the last is the
+            model's.
+        names: names of the depths; the first is without any layer.
+        color_max: value of the last colour of a scale, as in `SurprisalMaps`.
     """
 
-    surprise: Float[np.ndarray, "n c h w"] = field(repr=False)
+    surprisal: Float[np.ndarray, "n c h w"] = field(repr=False)
     names: tuple[str, ...]
-    top: float
+    color_max: float
 
     @property
     def bits(self) -> Float[np.ndarray, " n"]:
-        """Of the whole image, as read from each depth."""
-        totals: np.ndarray = self.surprise.sum((1, 2, 3))
+        """Bits of the whole image at each depth."""
+        totals: np.ndarray = self.surprisal.sum((1, 2, 3))
         return totals
 
     @property
     def saved(self) -> Float[np.ndarray, "m c h w"]:
-        """By each layer, at every sub-pixel; they add up to the bits without any layer less those of the model."""
-        found: np.ndarray = self.surprise[:-1] - self.surprise[1:]
+        """Bits saved by each layer at every sub-pixel; they sum to the bits without any layer minus the model's."""
+        found: np.ndarray = self.surprisal[:-1] - self.surprisal[1:]
         return found
 
     def image(self) -> Image.Image:
-        """Bits of the image as read from each depth."""
+        """Draw the bits of the image at each depth."""
         return self.chart().image()
 
     def chart(self) -> Chart:
-        """A bar for each depth."""
+        """Draw a bar for each depth."""
         rows = list(zip(self.names, self.bits.tolist(), strict=True))
         return bars_chart(rows, "bits of the image, read after each layer", marked=len(rows) - 1)
 
     def saved_image(self) -> Image.Image:
-        """What each layer changes at every pixel: blue where it saves bits, red where it costs."""
-        maps, top = -self.saved.sum(1), self.top * self.saved.shape[1]
+        """Draw the effect of each layer at every pixel: blue where it saves bits, red where it costs bits."""
+        maps, top = -self.saved.sum(1), self.color_max * self.saved.shape[1]
         return heat_map(maps, top=top, unit="bits more with the layer", captions=self.names[1:], both=True)
 
     def to_dict(self) -> dict[str, Any]:
-        """Bits at each depth."""
+        """Return the bits at each depth, ready for JSON."""
         return {"depths": list(self.names), "bits": self.bits.tolist(), "saved": (-np.diff(self.bits)).tolist()}
 
     def _repr_png_(self) -> bytes:
         return png_bytes(self.image())
 
 
-def logit_lens(
-    model: PixelModel, image: Any, label: Label = None, text: Any = None, **further: Unpack[QueryKwargs]
-) -> LogitLens:
-    """Read the output head after every layer. Arguments as `bit_maps`.
+def logit_lens(query: ImageQuery) -> LogitLens:
+    """Read the output head after every layer.
 
     Raises:
-        ConfigError: also if layers of this network cannot be left out.
-        ShapeError, DataError: as `bit_maps`.
+        ConfigError: if layers of this network cannot be left out; see `has_logit_lens`.
+
+    Example::
+
+        lens = logit_lens(ImageQuery.of(model, x))
+        lens.bits  # of the image, at each depth
+        lens.saved  # by each layer [layers c h w]
     """
-    return layers_of(ImageQuery.of(model, image, label, text, **further))
-
-
-def layers_of(asked: ImageQuery) -> LogitLens:
-    """Bits by layer of a question that is checked."""
-    model = asked.model
+    model = query.model
     layers = _layers(model)
     found = []
     with inference_mode(model):
         for depth in range(len(layers)):
             with _left_out([hook for layer in layers[depth:] for hook in layer]):
-                found.append(asked.surprise(asked.run(), asked.x)[0].double().cpu().numpy())
+                params = query.run_network()
+                found.append(query.surprisal_of(params, query.x)[0].double().cpu().numpy())
     names = ("no layer", *(f"layer {i + 1}" for i in range(len(layers))))
-    return LogitLens(np.stack([*found, asked.bits]), names, color_scale_max(model))
+    return LogitLens(np.stack([*found, query.surprisal]), names, color_scale_max(model))
 
 
-def has_layers(model: PixelModel) -> bool:
-    """Whether `logit_lens` is defined for a model."""
+def has_logit_lens(model: PixelModel) -> bool:
+    """Return whether `logit_lens` is defined for a model."""
     try:
         return bool(_layers(model))
     except ConfigError:
@@ -127,7 +126,7 @@ def has_layers(model: PixelModel) -> bool:
 
 @contextmanager
 def _left_out(hooks: Hooks) -> Iterator[None]:
-    """Within the block each module gives what its hook makes of its inputs."""
+    """Replace the output of each module by that of its hook, within the block."""
     handles = [module.register_forward_hook(hook) for module, hook in hooks]
     try:
         yield
@@ -137,7 +136,7 @@ def _left_out(hooks: Hooks) -> Iterator[None]:
 
 
 def _layers(model: PixelModel) -> list[Hooks]:
-    """For each layer, the hooks that leave it out."""
+    """Return the hooks that leave out each layer."""
     network = model.backbone
     if isinstance(network, GatedPixelCNN):
         return [[(layer, _no_skip)] for layer in network.layers]
@@ -150,12 +149,12 @@ def _layers(model: PixelModel) -> list[Hooks]:
         skips = network.skips or [None] * len(network.blocks)
         return [_present((expand, _nothing), skip) for expand, skip in zip(network.expands, skips, strict=True)]
     reason = (
-        "without residuals there is no stream that passes a layer"
+        "without residual connections no stream passes a layer"
         if isinstance(network, PixelRNN)
-        else "its output cannot read what its inner layers hold"
+        else "its output head cannot read its inner layers"
     )
     raise ConfigError(
-        f"Bits by layer are not defined for this {model.config.model_type}: {reason}. Look at `run_with_cache` instead."
+        f"The logit lens is not defined for this {model.config.model_type}: {reason}. Use `run_with_cache` instead."
     )
 
 

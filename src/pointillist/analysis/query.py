@@ -1,11 +1,15 @@
-"""A model, an image and what the model is told of it: the one place of this room that knows how a model is asked."""
+"""An image query: a model, one image, the conditions on the image and the generation order.
+
+Every view of this package is a function of a query. The outputs of the network for the image are computed once per
+query, so that views of one query share them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Unpack
+from typing import Any, TypeVar, Unpack
 
 import numpy as np
 import torch
@@ -19,30 +23,36 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.nn import Condition
 from pointillist.ordering import PixelOrder
 
-NATS_PER_BIT = float(np.log(2.0))  # nats in a bit
-_NUMBERS = 4_000_000  # of a table that is held at once
+NATS_PER_BIT = float(np.log(2.0))
+_TABLE_SIZE = 4_000_000  # log-probabilities held at once
+
+T = TypeVar("T")
 
 
 class QueryKwargs(ConditionKwargs, total=False):
-    """Conditions beside `label` and `text`, and `order`: one of the model's orders; None for the usual one."""
+    """Conditions besides `label` and `text`, and `order`: one of the model's orders; None for its first."""
 
     order: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ImageQuery:
-    """One image put before a model.
+    """One image under a model; `ImageQuery.of` checks the arguments and makes one.
 
     Attributes:
-        x: its levels, `[1 c h w]`.
-        told: what the model is told of it.
-        order: in which its sub-pixels come; None for the usual one.
+        model: the model; its weights must not change during the life of the query, which keeps results.
+        x: levels of the image, `[1 c h w]`.
+        conditions: conditions on the image, a batch of one.
+        order: the generation order, `model.order()` for the model's first.
+        prompt: the text among the conditions, as written; None if there is none or it is not known.
     """
 
     model: PixelModel
     x: Int[Tensor, "1 c h w"]
-    told: ConditionInputs
-    order: PixelOrder | None = None
+    conditions: ConditionInputs
+    order: PixelOrder
+    prompt: str | None = None
+    _results: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(
@@ -53,91 +63,118 @@ class ImageQuery:
         text: Any = None,
         *,
         order: str | None = None,
-        **further: Unpack[ConditionKwargs],
+        **conditions: Unpack[ConditionKwargs],
     ) -> ImageQuery:
-        """From levels `[c h w]` or `[1 c h w]`, a PIL picture, or the path of a picture; the rest as for `log_prob`.
+        """Make a query from arguments as a user gives them.
+
+        Args:
+            image: levels `[c h w]` or `[1 c h w]`, a PIL image or the path of an image file.
+            label, text, conditions: conditions on the image, as for `PixelModel.log_prob`.
+            order: one of the model's orders; None for its first.
 
         Raises:
             ShapeError, DataError, ConfigError: if the model does not take this image or these conditions.
+
+        Example::
+
+            query = ImageQuery.of(model, "three.png", label="3")
+            surprisal_maps(query).bits
         """
         x = one_image(model, image)
-        told = model.told(label, 1, text, size=(x.shape[2], x.shape[3]), **further)
-        return cls(model, x, told, model.order(order))
+        inputs = model.told(label, 1, text, size=(x.shape[2], x.shape[3]), **conditions)
+        return cls(model, x, inputs, model.order(order), text if isinstance(text, str) else None)
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Channels, height, width."""
+        """Channels, height and width of the image."""
         _, channels, height, width = self.x.shape
         return channels, height, width
 
     @property
-    def levels(self) -> np.ndarray:
-        """The levels `[c h w]`."""
-        found: np.ndarray = self.x[0].cpu().numpy()
-        return found
+    def levels(self) -> Int[np.ndarray, "c h w"]:
+        """Levels of the image."""
+        levels: np.ndarray = self.x[0].cpu().numpy()
+        return levels
 
-    def replaced(self, x: Int[Tensor, "1 c h w"]) -> ImageQuery:
-        """The same question about other levels."""
+    def with_levels(self, x: Int[Tensor, "1 c h w"]) -> ImageQuery:
+        """Return the same query about other levels."""
         return replace(self, x=x)
 
-    def condition(self, count: int) -> Condition:
-        """What the network is told, for `count` images like this one."""
-        return self.model.condition(self.told[np.zeros(count, np.int64)], count)
+    def unconditional(self) -> ImageQuery:
+        """Return the same query without any condition; itself if there is none."""
+        if not self.conditions.anything:
+            return self
+        return replace(self, conditions=self.conditions.untold(), prompt=None)
+
+    def encode_conditions(self, count: int) -> Condition:
+        """Encode the conditions for `count` copies of the image."""
+        return self.model.condition(self.conditions[np.zeros(count, np.int64)], count)
 
     def outputs(self, canvas: Float[Tensor, "b i h w"]) -> Float[Tensor, "b p h w"]:
-        """Network outputs for any canvases of the size of the image."""
-        out: Tensor = self.model.outputs(canvas, self.condition(len(canvas)), self.order)
+        """Run the network on any inputs of the size of the image, under the conditions and the order."""
+        out: Tensor = self.model.outputs(canvas, self.encode_conditions(len(canvas)), self.order)
         return out
 
-    @cached_property
-    def params(self) -> Float[Tensor, "1 p h w"]:
-        """Network outputs for the image, computed once."""
-        return self.run()
-
-    def run(self) -> Float[Tensor, "1 p h w"]:
-        """Run the network on the image anew: for hooks that change what it gives."""
+    def run_network(self) -> Float[Tensor, "1 p h w"]:
+        """Run the network on the image anew, for hooks that change the outputs."""
         with inference_mode(self.model):
             return self.outputs(self.model.canvas(self.x))
 
     @cached_property
-    def bits(self) -> Float[np.ndarray, "c h w"]:
-        """Surprise of every sub-pixel of the image, in bits."""
+    def params(self) -> Float[Tensor, "1 p h w"]:
+        """Outputs of the network for the image, computed once."""
+        return self.run_network()
+
+    @cached_property
+    def surprisal(self) -> Float[np.ndarray, "c h w"]:
+        """Surprisal of every sub-pixel of the image, in bits; computed once."""
         with inference_mode(self.model):
-            found: np.ndarray = self.surprise(self.params, self.x)[0].double().cpu().numpy()
+            found: np.ndarray = self.surprisal_of(self.params, self.x)[0].double().cpu().numpy()
         return found
 
     @cached_property
-    def places(self) -> Int[np.ndarray, "c h w"]:
-        """The place of each sub-pixel in the order of painting, from 0."""
+    def order_index(self) -> Int[np.ndarray, "c h w"]:
+        """Index of each sub-pixel in the generation order, from 0."""
         channels, height, width = self.shape
-        return self.model.places(height, width, self.order)[None] * channels + np.arange(channels)[:, None, None]
+        pixels = self.model.places(height, width, self.order)
+        return pixels[None] * channels + np.arange(channels)[:, None, None]
+
+    def cached(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """Return the result that is kept under a key; compute and keep it the first time."""
+        if key not in self._results:
+            self._results[key] = compute()
+        result: T = self._results[key]
+        return result
 
     def earlier(self, row: int, column: int, channel: int) -> Bool[np.ndarray, "c h w"]:
-        """What the network may know at a sub-pixel; of a coupled pixel, only what is before it."""
-        here = self.places[0 if self.model.likelihood.coupled else channel, row, column]
-        before: np.ndarray = self.places < here
+        """Mark the sub-pixels on which the network may depend at a sub-pixel.
+
+        Where the likelihood couples the channels of a pixel, these are the sub-pixels of earlier pixels.
+        """
+        here = self.order_index[0 if self.model.likelihood.coupled else channel, row, column]
+        before: np.ndarray = self.order_index < here
         return before
 
-    def surprise(self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """-log2 of the probability of every sub-pixel."""
+    def surprisal_of(self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Compute -log2 of the probability of every sub-pixel."""
         return -self.model.likelihood.log_prob(params, x) / NATS_PER_BIT
 
-    def at(
+    def site_surprisal(
         self, outputs: Float[Tensor, "n p h w"], rows: Int[Tensor, " n"], columns: Int[Tensor, " n"]
     ) -> Float[Tensor, "n c"]:
-        """Surprise of the levels of one pixel of each copy of the image."""
+        """Compute the surprisal of the image's own levels at one pixel of each of several outputs."""
         copies = torch.arange(len(outputs), device=outputs.device)
         params, x = outputs[copies, :, rows, columns], self.x[0][:, rows, columns].T
-        return self.surprise(params[:, :, None, None], x[:, :, None, None])[:, :, 0, 0]
+        return self.surprisal_of(params[:, :, None, None], x[:, :, None, None])[:, :, 0, 0]
 
-    def tables(
+    def iter_log_probs(
         self, params: Float[Tensor, "1 p h w"], channel: int
     ) -> Iterator[tuple[slice, Float[Tensor, "k rows w"]]]:
-        """Log-probabilities in nats of all levels of a channel, some rows at a time, in float64."""
+        """Yield log-probabilities of all levels of a channel, some rows at a time, in nats, in float64."""
         _, height, width = self.shape
-        parts = getattr(self.model.likelihood, "mixtures", 1)  # each component has a table of its own
-        step = max(1, _NUMBERS // (self.model.image.levels * parts * width))
+        mixtures = getattr(self.model.likelihood, "mixtures", 1)  # each component has a table of its own
+        step = max(1, _TABLE_SIZE // (self.model.image.levels * mixtures * width))
         for start in range(0, height, step):
             rows = slice(start, min(height, start + step))
-            part = self.model.likelihood.conditional(params[:, :, rows], self.x[:, :, rows], channel)
-            yield rows, part[0].double()
+            log_probs = self.model.likelihood.conditional(params[:, :, rows], self.x[:, :, rows], channel)
+            yield rows, log_probs[0].double()

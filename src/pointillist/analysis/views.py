@@ -1,150 +1,152 @@
-"""All views of one image, each computed when it is first asked for."""
+"""All views of one image query, each computed when it is first needed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from PIL import Image
 
-from pointillist.analysis.attribution import gradient_sizes_of
+from pointillist.analysis.attribution import gradient_sizes
 from pointillist.analysis.calibration import Calibration
-from pointillist.analysis.color_scales import Z_TOP, picture_of
-from pointillist.analysis.condition_gain import ConditionGain, conditions_of
-from pointillist.analysis.counterfactual import Counterfactual, Place, what_if_of
-from pointillist.analysis.distribution import LevelDistribution, distribution_of
-from pointillist.analysis.logit_lens import LogitLens, has_layers, layers_of
+from pointillist.analysis.color_scales import MAX_Z, to_picture
+from pointillist.analysis.condition_gain import ConditionGain, condition_gain
+from pointillist.analysis.counterfactual import Counterfactual, Edits, SitePosition, counterfactual
+from pointillist.analysis.distribution import LevelDistribution, distribution
+from pointillist.analysis.logit_lens import LogitLens, has_logit_lens, logit_lens
 from pointillist.analysis.query import ImageQuery
-from pointillist.analysis.surprisal import SurprisalMaps, maps_of, most_surprising_pixels
+from pointillist.analysis.surprisal import SurprisalMaps, most_surprising_pixels, surprisal_maps
 from pointillist.visualization import diverging_colors, image_grid, png_bytes, sequential_colors
 
-_LOOKS = 800_000  # numbers of all gradient maps of a page: every pixel of a 28x28 image
-_WORK = 100_000_000_000  # weights times pixels times maps: a backward each, in all some seconds of one core
-_AT_LEAST = 16
+_MAX_GRADIENT_VALUES = 800_000  # of all gradient maps on a page: every pixel of a 28x28 image
+_MAX_WORK = 60_000_000_000  # weights times pixels times maps: one backward per map, some seconds of one core in all
+_MIN_ATTRIBUTIONS = 16
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Views:
-    """One image under a model, looked at from every side.
+    """One image under a model, from every side.
 
     Attributes:
-        asked: the model, the image and what the model is told.
-        title: of the model.
-        calibration: of the model on other images; None where none were given.
-        changes: what to set for each "what if"; None for two telling ones.
-        continuations: images painted on from each; 0 for none.
-        seed: of the continuations.
-        looks: pixels whose gradients are shown, the most surprising first; None for as many as fit on a page and take
-            some seconds.
-        on_progress: called with what is being done.
+        query: the model, the image, its conditions and the order.
+        title: name of the model.
+        calibration: calibration of the model on other images; None for none.
+        edits: edits of each counterfactual; None for two informative ones (`default_edits`).
+        continuations: samples of the rest of the image for each counterfactual; 0 for none.
+        seed: seed of the continuations.
+        max_attributions: number of pixels whose gradients are shown, the most surprising first; None for as many as fit
+            on a page and take some seconds.
+        on_progress: called with the name of each view before it is computed.
     """
 
-    asked: ImageQuery = field(repr=False)
+    query: ImageQuery = field(repr=False)
     title: str
     calibration: Calibration | None = field(default=None, repr=False)
-    changes: tuple[Mapping[Place, int], ...] | None = field(default=None, repr=False)
+    edits: tuple[Edits, ...] | None = field(default=None, repr=False)
     continuations: int = 4
     seed: int = 0
-    looks: int | None = None
+    max_attributions: int | None = None
     on_progress: Callable[[str], None] | None = field(default=None, repr=False)
 
     @property
-    def levels(self) -> np.ndarray:
-        """The image, `[c h w]`."""
-        return self.asked.levels
+    def levels(self) -> Int[np.ndarray, "c h w"]:
+        """Levels of the image."""
+        return self.query.levels
 
     @cached_property
     def maps(self) -> SurprisalMaps:
-        """Surprise, entropy, variance and the running total."""
-        self._say("bits")
-        return maps_of(self.asked)
+        """Surprisal, entropy, variance and cumulative bits."""
+        self._report("surprisal")
+        return surprisal_maps(self.query)
 
     @cached_property
     def conditions(self) -> ConditionGain | None:
-        """What being told saves; None for a model that listens to nothing."""
-        if not self.asked.model.listeners:
+        """Bits saved by the conditions; None for an unconditional model."""
+        if not self.query.model.listeners:
             return None
-        self._say("conditions")
-        return conditions_of(self.asked)
+        self._report("conditions")
+        return condition_gain(self.query)
 
     @cached_property
     def layers(self) -> LogitLens | None:
-        """Bits by layer; None where that is not defined."""
-        if not has_layers(self.asked.model):
+        """Bits after each layer; None where the logit lens is not defined."""
+        if not has_logit_lens(self.query.model):
             return None
-        self._say("layers")
-        return layers_of(self.asked)
+        self._report("layers")
+        return logit_lens(self.query)
 
     @cached_property
     def sites(self) -> list[tuple[int, int]]:
-        """The pixels whose gradients are shown, by row and column."""
-        return sorted(most_surprising_pixels(self.maps, self._most_looks() if self.looks is None else self.looks))
+        """Rows and columns of the pixels whose gradients are shown."""
+        count = self._affordable_attributions() if self.max_attributions is None else self.max_attributions
+        return sorted(most_surprising_pixels(self.maps, count))
 
     @cached_property
-    def sizes(self) -> Float[np.ndarray, "n h w"]:
-        """What each of `sites` looked at."""
-        self._say("gradients")
-        return gradient_sizes_of(self.asked, self.sites)
+    def gradient_sizes(self) -> Float[np.ndarray, "n h w"]:
+        """Norms of the gradient of each of `sites` at all pixels; see `gradient_sizes`."""
+        self._report("gradients")
+        return gradient_sizes(self.query, self.sites)
 
     @cached_property
-    def what_ifs(self) -> list[Counterfactual]:
-        """What if some sub-pixel were another."""
-        changes = default_edits(self) if self.changes is None else self.changes
+    def counterfactuals(self) -> list[Counterfactual]:
+        """Consequences of each of `edits`."""
         found = []
-        for each in changes:
-            self._say("what if")
-            found.append(what_if_of(self.asked, each, n=self.continuations, seed=self.seed, maps=self.maps))
+        for edits in default_edits(self) if self.edits is None else self.edits:
+            self._report("counterfactual")
+            found.append(counterfactual(self.query, edits, n=self.continuations, seed=self.seed))
         return found
 
-    def at(self, row: int, column: int, channel: int = 0) -> LevelDistribution:
-        """The distribution of a sub-pixel."""
-        return distribution_of(self.asked, row, column, channel)
+    def distribution(self, row: int, column: int, channel: int = 0) -> LevelDistribution:
+        """Return the distribution of a sub-pixel; see `distribution`."""
+        return distribution(self.query, row, column, channel)
 
-    def what_if(self, changes: Mapping[Place, int], *, n: int = 4, seed: int = 0) -> Counterfactual:
-        """What follows from other levels; see `what_if`."""
-        return what_if_of(self.asked, changes, n=n, seed=seed, maps=self.maps)
+    def counterfactual(self, edits: Edits, *, n: int = 4, seed: int = 0) -> Counterfactual:
+        """Compute the consequences of edits; see `counterfactual`."""
+        return counterfactual(self.query, edits, n=n, seed=seed)
 
     def image(self) -> Image.Image:
-        """The image, its entropy, its surprise and the excess of each pixel side by side."""
-        image, maps = self.asked.model.image, self.maps
-        picture = picture_of(image, self.levels)
+        """Draw the image, its entropy, its surprisal and the z-score of each pixel side by side."""
+        maps = self.maps
+        picture = to_picture(self.query.model.image, self.levels)
         picture = picture[..., :3] if picture.shape[-1] >= 3 else picture[..., :1].repeat(3, -1)
-        top = maps.top * len(self.levels)
-        bits = [sequential_colors(m.sum(0), top) for m in (maps.entropy, maps.surprise)]
-        parts = [picture, *bits, diverging_colors(maps.pixel_z, Z_TOP)]
-        words = ["image", f"entropy, to {top:g} bits", f"surprise, {maps.bits:.1f} bits", "excess, in deviations"]
+        top = maps.color_max * len(self.levels)
+        bits = [sequential_colors(m.sum(0), top) for m in (maps.entropy, maps.surprisal)]
+        parts = [picture, *bits, diverging_colors(maps.pixel_z_score, MAX_Z)]
+        words = ["image", f"entropy, to {top:g} bits", f"surprisal, {maps.bits:.1f} bits", "excess, in sigma"]
         return image_grid(np.stack(parts), captions=words, columns=4)
 
     def to_dict(self) -> dict[str, Any]:
-        """The numbers of the whole image, of every view."""
+        """Return the numbers of the whole image, of every view, ready for JSON."""
         views = {"layers": self.layers, "conditions": self.conditions, "calibration": self.calibration}
-        found: dict[str, Any] = {"model": self.title, "shape": list(self.asked.shape), **self.maps.to_dict()}
+        found: dict[str, Any] = {"model": self.title, "shape": list(self.query.shape), **self.maps.to_dict()}
         found |= {name: view.to_dict() for name, view in views.items() if view is not None}
-        return {**found, "what_if": [view.to_dict() for view in self.what_ifs]}
+        return {**found, "counterfactuals": [view.to_dict() for view in self.counterfactuals]}
 
-    def _most_looks(self) -> int:
-        _, height, width = self.asked.shape
-        weights = sum(weight.numel() for weight in self.asked.model.backbone.parameters())
-        return max(1, min(_LOOKS // (height * width), max(_AT_LEAST, _WORK // (weights * height * width))))
+    def _affordable_attributions(self) -> int:
+        """Return how many gradient maps fit on a page and take some seconds."""
+        _, height, width = self.query.shape
+        weights = sum(weight.numel() for weight in self.query.model.backbone.parameters())
+        affordable = max(_MIN_ATTRIBUTIONS, _MAX_WORK // (weights * height * width))
+        return max(1, min(_MAX_GRADIENT_VALUES // (height * width), affordable))
 
-    def _say(self, what: str) -> None:
+    def _report(self, view: str) -> None:
         if self.on_progress is not None:
-            self.on_progress(what)
+            self.on_progress(view)
 
     def _repr_png_(self) -> bytes:
         return png_bytes(self.image())
 
 
-def default_edits(views: Views) -> tuple[dict[Place, int], ...]:
-    """Two other levels, the likeliest, for the sub-pixel in the first half of the order that was most open."""
+def default_edits(views: Views) -> tuple[dict[SitePosition, int], ...]:
+    """Choose two edits: the two likeliest other levels of the sub-pixel of highest entropy in the first half."""
     maps = views.maps
-    early = maps.places < (maps.places.max() + 1) // 2
-    open_most = np.where(early, maps.entropy, -1.0)
-    channel, row, column = (int(i) for i in np.unravel_index(int(open_most.argmax()), open_most.shape))
-    view = views.at(row, column, channel)
-    others = [level for level, _ in view.top(3) if level != view.observed][:2]
+    early = maps.order_index < (maps.order_index.max() + 1) // 2
+    entropy = np.where(early, maps.entropy, -1.0)
+    channel, row, column = (int(i) for i in np.unravel_index(int(entropy.argmax()), entropy.shape))
+    found = views.distribution(row, column, channel)
+    others = [level for level, _ in found.top(3) if level != found.observed][:2]
     return tuple({(row, column, channel): level} for level in others)

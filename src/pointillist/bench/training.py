@@ -16,7 +16,7 @@ from pointillist.bench.timing import Case, MedianRange, cpu_time, interleave
 from pointillist.model.pixel_model import PixelModel
 from pointillist.system.memory import measure_peak_memory
 from pointillist.training.config import TrainConfig
-from pointillist.training.optim import ExponentialMovingAverage, build_optimiser
+from pointillist.training.optim import ExponentialMovingAverage, build_optimizer
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,12 @@ class StepRunner:
     """A training step of a copy of a model, on images that stay the same."""
 
     def __init__(self, model: PixelModel, variant: Variant, x: Tensor) -> None:
-        config = TrainConfig()
+        config = TrainConfig().optimizer
         self.variant, self.x, self.clip, self.count = variant, x, config.clip, 0
         ours = as_dense_masked(model) if variant.textbook else copy.deepcopy(model)
         layout = torch.channels_last if variant.channels_last else torch.contiguous_format
         self.model = ours.to(memory_format=layout).train()
-        self.optimiser = build_optimiser(self.model, config)
+        self.optimiser = build_optimizer(self.model, config)
         self.average = ExponentialMovingAverage(self.model, config.ema)
         self.network: Any = torch.compile(self.model) if variant.compiled else self.model
 

@@ -24,11 +24,11 @@ def write_atlas(out: Path, parts: Iterable[Samples], classes: Sequence[str], col
     A palette model's sheet is an indexed PNG with its palette; no pixel is scaled, no caption drawn.
     """
     pictures: list[Image.Image] = []
-    said: list[dict[str, Any]] = []
+    conditions: list[dict[str, Any]] = []
     for part in parts:
         pictures += as_files(part)
         for label, text in zip(part.labels.tolist(), part.texts or ("",) * len(part), strict=True):
-            said.append({**({"label": classes[label]} if label >= 0 else {}), **({"text": text} if text else {})})
+            conditions.append({**({"label": classes[label]} if label >= 0 else {}), **({"text": text} if text else {})})
     width, height = pictures[0].size
     columns = columns or math.ceil(math.sqrt(len(pictures)))
     rows = -(-len(pictures) // columns)
@@ -37,7 +37,7 @@ def write_atlas(out: Path, parts: Iterable[Samples], classes: Sequence[str], col
         sheet.putpalette(pictures[0].getpalette() or [])
         sheet.info.update(pictures[0].info)
     frames = {}
-    for i, (picture, about) in enumerate(zip(pictures, said, strict=True)):
+    for i, (picture, about) in enumerate(zip(pictures, conditions, strict=True)):
         x, y = i % columns * width, i // columns * height
         sheet.paste(picture, (x, y))
         size = {"w": width, "h": height}

@@ -14,7 +14,7 @@ from pointillist.cli.output import (
     print_json,
     print_table,
     quantized,
-    refuse_existing,
+    reject_existing,
 )
 from pointillist.cli.settings import FLAG
 
@@ -99,7 +99,7 @@ def bench(
 
     for path in (as_json, plot):
         if path is not None and str(path) != "-":
-            refuse_existing(path, force)
+            reject_existing(path, force)
     wanted = None if size is None else parse_size(size)
     subject, name = _model(model, sets or [], wanted, levels, mode)
     subject, name = quantized(subject, quantize), f"{name} {quantize or ''}".rstrip()
@@ -165,7 +165,8 @@ def _model(
     from pointillist.images import ImageSpec
     from pointillist.model.pretrained import build, load
     from pointillist.networks import names
-    from pointillist.training.run_config import RunConfig, assign, parse_assignment
+    from pointillist.training.run_config import RunConfig
+    from pointillist.training.settings_tree import assign, parse_assignment
 
     kind, _, preset = name.partition(":")
     if kind not in names() or Path(name).exists():

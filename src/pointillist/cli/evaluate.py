@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pointillist.cli import evaluation_report as report
-from pointillist.cli.output import QUANTIZE_HELP, Bar, print_json, quantized, refuse_existing
+from pointillist.cli.output import QUANTIZE_HELP, Bar, print_json, quantized, reject_existing
 from pointillist.cli.settings import FLAG
 
 if TYPE_CHECKING:
@@ -114,10 +114,10 @@ def evaluate(
     from pointillist.errors import ConfigError
     from pointillist.evaluation.likelihood import evaluate as evaluate_likelihood
     from pointillist.model.pretrained import load
-    from pointillist.training.precision import resolve_device
+    from pointillist.training.setup import resolve_device
 
     if per_image is not None:
-        refuse_existing(per_image, force)
+        reject_existing(per_image, force)
     if precision not in ("fp32", "bf16"):
         raise ConfigError(f"`--precision` (={precision!r}) must be fp32 or bf16.")
     loaded = quantized(load(model), quantize)
@@ -158,8 +158,9 @@ def resolve_data_options(model: PretrainedPixelModel, data: str, sets: list[str]
         ConfigError: if a setting of `sets` is wrong, or is not about reading images.
     """
     from pointillist.errors import ConfigError
-    from pointillist.training.run_config import RunConfig, assign, parse_assignment
+    from pointillist.training.run_config import RunConfig
     from pointillist.training.run_folder import recorded_settings
+    from pointillist.training.settings_tree import assign, parse_assignment
 
     record = recorded_settings(model).get("data", {})
     same = _same_source(record.get("source"), data)

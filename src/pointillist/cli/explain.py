@@ -1,66 +1,81 @@
-"""`pointillist explain`: one image under a model, from every side, as a page."""
+"""`pointillist explain`: report on one image under a model."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pointillist.cli.output import print_facts, print_json, refuse_existing, size_text
+from pointillist.cli.output import print_facts, print_json, reject_existing, size_text
 from pointillist.cli.settings import FLAG
 
 if TYPE_CHECKING:
-    from pointillist.analysis import Explanation
+    from pointillist.analysis import Explanation, ImageQuery
+    from pointillist.analysis.calibration import Calibration
+    from pointillist.analysis.counterfactual import SitePosition
     from pointillist.data import ImageDataset
     from pointillist.model.pretrained import PretrainedPixelModel
 
 EPILOG = """Examples:
 
-  pointillist explain runs/mine photo.png -o report.html
+  pointillist explain digits three.png --label 3
 
-  pointillist explain runs/digits uci-digits --index 3 --calibrate 360
+  pointillist explain emoji smile.png --text "a smiling face" -o smile.html --maps views/
+
+  pointillist explain runs/digits uci-digits --index 3 --calibration-images 360
 
   pointillist explain runs/mine photo.png --label cat --what-if 3,4=7 --json"""
 
-_LIMIT = 200  # images of a calibration, unless told
+_CALIBRATION_IMAGES = 200  # by default
 
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a shipped name, or a hub id.")]
-Image = Annotated[str, typer.Argument(metavar="IMAGE", help="A picture, or images as for evaluate, with --index.")]
-Out = Annotated[Path, typer.Option("--out", "-o", metavar="HTML", help="The page.")]
-Index = Annotated[int | None, typer.Option(min=0, metavar="N", help="Which image of several, from 0.")]
-Split = Annotated[str | None, typer.Option(metavar="NAME", help="Of several images: as for evaluate.")]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a bundled model, or a hub id.")]
+Image = Annotated[str, typer.Argument(metavar="IMAGE", help="An image file, or images as for evaluate, with --index.")]
+Out = Annotated[Path, typer.Option("--out", "-o", metavar="HTML", help="Report page to write.")]
+Index = Annotated[int | None, typer.Option(min=0, metavar="N", help="Number of the image among several, from 0.")]
+Split = Annotated[str | None, typer.Option(metavar="NAME", help="Split of several images, as for evaluate.")]
 LabelOption = Annotated[
-    str | None, typer.Option("--label", metavar="NAME", help="What the model is told; else what the data say.")
+    str | None, typer.Option("--label", metavar="NAME", help="Label of the image; default: the label in the data.")
 ]
-Text = Annotated[str | None, typer.Option("--text", metavar="PROMPT", help="A prompt, for models that read.")]
+Text = Annotated[str | None, typer.Option("--text", metavar="PROMPT", help="Prompt; default: the caption in the data.")]
 Attributes = Annotated[
-    list[str] | None, typer.Option("--attribute", metavar="NAME=VALUE", help="Such as hair=red; repeatable.")
+    list[str] | None, typer.Option("--attribute", metavar="NAME=VALUE", help="Attribute, as hair=red; repeatable.")
 ]
-NoLabels = Annotated[bool, typer.Option("--no-labels", metavar=FLAG, help="Tell the model nothing.")]
-Calibrate = Annotated[
+NoLabels = Annotated[bool, typer.Option("--no-labels", metavar=FLAG, help="Ignore the labels in the data.")]
+CalibrationImages = Annotated[
     int | None,
-    typer.Option(min=1, metavar="N", help="Also test the probabilities on up to N images of the same data."),
+    typer.Option(min=1, metavar="N", help="Also test the calibration of the model, on up to N images of the data."),
 ]
-CalibrateOn = Annotated[str | None, typer.Option(metavar="DATA", help="Test the probabilities on these images.")]
+CalibrationData = Annotated[
+    str | None, typer.Option(metavar="DATA", help="Images on which to test the calibration, as for evaluate.")
+]
 WhatIf = Annotated[
     list[str] | None,
-    typer.Option("--what-if", metavar="ROW,COLUMN=LEVEL", help="From 0 (or ROW,COLUMN,CHANNEL=LEVEL); repeatable."),
+    typer.Option(
+        "--what-if",
+        metavar="ROW,COLUMN=LEVEL",
+        help="Level to set, at a position from 0 (or ROW,COLUMN,CHANNEL=LEVEL); repeatable.",
+    ),
 ]
-Continuations = Annotated[int, typer.Option(min=0, metavar="N", help="Images painted on from each what-if.")]
-Looks = Annotated[
+Continuations = Annotated[int, typer.Option(min=0, metavar="N", help="Images to paint on from each --what-if.")]
+MaxAttributions = Annotated[
     int | None,
-    typer.Option(min=0, metavar="N", help="Pixels whose gradients are stored; else what takes seconds."),
+    typer.Option(min=0, metavar="N", help="Pixels whose gradients are stored; default: as many as take seconds."),
 ]
-Maps = Annotated[Path | None, typer.Option(metavar="DIR", help="Also write the views as PNG files.")]
-Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of continuations and of the calibration.")]
+Maps = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder in which to write each view as a PNG file.")]
+Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Seed of continuations and calibration.")]
 Json = Annotated[bool, typer.Option("--json", metavar=FLAG, help="Print the numbers as JSON, and nothing else.")]
-Order = Annotated[str | None, typer.Option(metavar="NAME", help="An order of the model. Default: its first.")]
-Sets = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Read otherwise: data.size=32.")]
+Order = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Pixel generation order of the model; default: its first.")
+]
+Sets = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a data setting, as data.size=32.")
+]
 Device = Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda, or auto.")]
-Force = Annotated[bool, typer.Option("--force", metavar=FLAG, help="Replace files that are there.")]
+Force = Annotated[bool, typer.Option("--force", metavar=FLAG, help="Overwrite existing files.")]
 
 
 def explain(
@@ -73,11 +88,11 @@ def explain(
     text: Text = None,
     attributes: Attributes = None,
     no_labels: NoLabels = False,
-    calibrate: Calibrate = None,
-    calibrate_on: CalibrateOn = None,
+    calibration_images: CalibrationImages = None,
+    calibration_data: CalibrationData = None,
     what_if: WhatIf = None,
     continuations: Continuations = 4,
-    looks: Looks = None,
+    max_attributions: MaxAttributions = None,
     maps: Maps = None,
     seed: Seed = 0,
     order: Order = None,
@@ -86,38 +101,43 @@ def explain(
     device: Device = "auto",
     force: Force = False,
 ) -> None:
-    """Show what a model made of one image, pixel by pixel, on a page that needs nothing else."""
-    from pointillist.analysis import explain as look
+    """Report on one image, pixel by pixel: surprisal, distributions, attribution, what-ifs. Writes one HTML page."""
+    from pointillist.analysis import Explanation
     from pointillist.cli.condition_options import parse_conditions
     from pointillist.model.pretrained import load
-    from pointillist.training.precision import resolve_device
+    from pointillist.training.setup import resolve_device
 
     _check(out, maps, label, no_labels, force)
-    changes = tuple(parse_change(text) for text in what_if) if what_if else None
+    edits = tuple(parse_edit(text) for text in what_if) if what_if else None
     scorer = load(model)
     scorer.to(resolve_device(device))
     name, images = _images(scorer, image, split, sets or [], labels=not no_labels)
     number = resolve_index(images, index)
-    given = {"label": label, "text": text, **parse_conditions(attributes or [], None)}
-    x, told = query_from_dataset(
-        scorer, images, number, {key: value for key, value in given.items() if value is not None}
+    typed = {"label": label, "text": text, **parse_conditions(attributes or [], None)}
+    query = query_from_dataset(scorer, images, number, {k: v for k, v in typed.items() if v is not None}, order)
+    if calibration_data is not None:
+        _, images = _images(scorer, calibration_data, None, sets or [], labels=True)
+        calibration_images = calibration_images or _CALIBRATION_IMAGES
+    explanation = Explanation(
+        query=query,
+        title=Path(model).name,
+        calibration=_calibration(scorer, images, calibration_images, seed, order),
+        edits=edits,
+        continuations=continuations,
+        seed=seed,
+        max_attributions=max_attributions,
+        on_progress=_progress_printer(as_json),
     )
-    found = look(
-        scorer, x, told=told, name=Path(model).name, changes=changes, continuations=continuations, seed=seed,
-        looks=looks, order=order,
-        calibration=_calibration(scorer, images, calibrate, calibrate_on, sets or [], seed, order),
-        on_progress=_teller(as_json),
-    )  # fmt: skip
-    found.save(out)
-    pictures = [] if maps is None else write_maps(found, maps, force)
+    explanation.save(out)
+    pictures = [] if maps is None else write_maps(explanation, maps)
     if as_json:
-        print_json({"page": str(out), "pictures": pictures, "index": number, "split": name, **found.to_dict()})
+        print_json({"page": str(out), "pictures": pictures, "index": number, "split": name, **explanation.to_dict()})
     else:
-        _say(found, out, pictures)
+        _print(explanation, out, pictures)
 
 
-def parse_change(text: str) -> dict[Any, int]:
-    """`"3,4=7"` or `"3,4,0=7"` to a place and its level.
+def parse_edit(text: str) -> dict[SitePosition, int]:
+    """Parse `"3,4=7"` or `"3,4,0=7"` to a position and its level.
 
     Raises:
         ConfigError: if `text` is neither.
@@ -127,8 +147,8 @@ def parse_change(text: str) -> dict[Any, int]:
     match = re.fullmatch(r"\s*(\d{1,6})\s*,\s*(\d{1,6})\s*(?:,\s*(\d{1,6})\s*)?=\s*(\d{1,6})\s*", text)
     if match is None:
         raise ConfigError(f"`--what-if` (={text!r}) must be ROW,COLUMN=LEVEL, counted from 0, for example 3,4=7.")
-    place = tuple(int(part) for part in match.groups()[:3] if part is not None)
-    return {place: int(match[4])}
+    row, column, level = int(match[1]), int(match[2]), int(match[4])
+    return {(row, column) if match[3] is None else (row, column, int(match[3])): level}
 
 
 def _check(out: Path, maps: Path | None, label: str | None, no_labels: bool, force: bool) -> None:
@@ -138,7 +158,7 @@ def _check(out: Path, maps: Path | None, label: str | None, no_labels: bool, for
         raise ConfigError(f"`--out` (={out}) must end in .html: the report is a page.")
     if label is not None and no_labels:
         raise ConfigError(f"`--label` (={label}) and `--no-labels` contradict each other: leave one out.")
-    refuse_existing(out, force)
+    reject_existing(out, force)
     if maps is not None and maps.exists() and (not maps.is_dir() or (any(maps.iterdir()) and not force)):
         raise ConfigError(f"`--maps` (={maps}) must be a new or empty folder: add `--force` to write into it.")
 
@@ -146,7 +166,7 @@ def _check(out: Path, maps: Path | None, label: str | None, no_labels: bool, for
 def _images(
     model: PretrainedPixelModel, source: str, split: str | None, sets: list[str], *, labels: bool
 ) -> tuple[str, ImageDataset]:
-    """The images of a source, read as the model's own."""
+    """Read the images of a source with the data settings of the model; return the split's name and the split."""
     from pointillist.cli.evaluate import resolve_data_options, select_split
     from pointillist.data import load_data
 
@@ -156,10 +176,10 @@ def _images(
 
 
 def resolve_index(images: ImageDataset, index: int | None) -> int:
-    """The image that is meant.
+    """Return the number of the image to explain.
 
     Raises:
-        ConfigError: if there are several and none is named, or not so many.
+        ConfigError: if there are several images and none is chosen, or fewer.
     """
     from pointillist.errors import ConfigError
 
@@ -172,78 +192,79 @@ def resolve_index(images: ImageDataset, index: int | None) -> int:
 
 
 def query_from_dataset(
-    model: PretrainedPixelModel, images: ImageDataset, number: int, given: dict[str, Any]
-) -> tuple[Any, Any]:
-    """Levels of an image, and what the model is told of it: what was typed, and else what the data say."""
+    model: PretrainedPixelModel, images: ImageDataset, number: int, typed: dict[str, Any], order: str | None
+) -> ImageQuery:
+    """Make a query about an image of a data set; conditions that were typed take precedence over those of the data."""
+    from pointillist.analysis.query import ImageQuery
     from pointillist.model.batches import BatchReader
 
-    levels, inputs = BatchReader(model, images.subset([number]), **given).read(0, 1)
-    return levels[0], inputs
+    x, conditions = BatchReader(model, images.subset([number]), **typed).read(0, 1)
+    caption = None if images.texts is None else images.texts[number]
+    return ImageQuery(model, x, conditions, model.order(order), typed.get("text", caption))
 
 
 def _calibration(
-    model: PretrainedPixelModel,
-    images: ImageDataset,
-    count: int | None,
-    source: str | None,
-    sets: list[str],
-    seed: int,
-    order: str | None,
-) -> Any:
-    """Of the images that the one was taken from, or of others; None unless asked for."""
+    model: PretrainedPixelModel, images: ImageDataset, count: int | None, seed: int, order: str | None
+) -> Calibration | None:
+    """Test the calibration on the first images; None for none."""
     from pointillist.analysis import calibration
 
-    if count is None and source is None:
+    if count is None:
         return None
-    if source is not None:
-        _, images = _images(model, source, None, sets, labels=True)
-    return calibration(model, images.subset(range(min(len(images), count or _LIMIT))), seed=seed, order=order)
+    return calibration(model, images.subset(range(min(len(images), count))), seed=seed, order=order)
 
 
-def _teller(silent: bool) -> Any:
-    """Says on stderr what is being computed, for those who wait."""
+def _progress_printer(silent: bool) -> Callable[[str], None] | None:
+    """Return a function that prints the view in progress to a terminal."""
     from rich.console import Console
 
     terminal = Console(stderr=True)
     if silent or not terminal.is_terminal:
         return None
-    return lambda what: terminal.print(f"looking: {what}", style="dim")
+    return lambda view: terminal.print(f"computing {view}", style="dim")
 
 
-def write_maps(found: Explanation, folder: Path, force: bool) -> list[str]:
-    """Every view as a PNG file."""
+def write_maps(explanation: Explanation, folder: Path) -> list[str]:
+    """Write every view as a PNG file; return the paths."""
     from pointillist.visualization import save_png
 
-    views: dict[str, Any] = {"overview": found.image(), "bits": found.maps.image(), "excess": found.maps.z_image()}
-    views["running"] = found.maps.running.chart().image()
-    if found.conditions is not None:
-        views |= {"told": found.conditions.image(), "labels": found.conditions.chart().image()}
-    if found.layers is not None:
-        views |= {"layers": found.layers.image(), "layer-maps": found.layers.saved_image()}
-    if found.calibration is not None:
-        views |= {"calibration": found.calibration.image(), "reliability": found.calibration.reliability_image()}
-    for number, view in enumerate(found.what_ifs, start=1):
-        views[f"what-if-{number}-moved"] = view.shift_image()
-        if view.as_changed is not None:
-            views[f"what-if-{number}"] = view.picture()
+    maps = explanation.maps
+    views: dict[str, Any] = {
+        "overview": explanation.image(),
+        "surprisal": maps.image(),
+        "z-score": maps.z_score_image(),
+        "cumulative": maps.cumulative.chart().image(),
+    }
+    if explanation.conditions is not None:
+        views |= {"conditions": explanation.conditions.image(), "labels": explanation.conditions.chart().image()}
+    if explanation.layers is not None:
+        views |= {"layers": explanation.layers.image(), "layer-maps": explanation.layers.saved_image()}
+    if explanation.calibration is not None:
+        calibration = explanation.calibration
+        views |= {"calibration": calibration.image(), "reliability": calibration.reliability_image()}
+    for number, view in enumerate(explanation.counterfactuals, start=1):
+        views[f"what-if-{number}-divergence"] = view.shift_image()
+        if view.edited_continuations is not None:
+            views[f"what-if-{number}"] = view.continuations_image()
     return [str(save_png(picture, folder / f"{name}.png")) for name, picture in views.items()]
 
 
-def _say(found: Explanation, out: Path, pictures: list[str]) -> None:
+def _print(explanation: Explanation, out: Path, pictures: list[str]) -> None:
     from pointillist.analysis.report.facts import describe_conditions, describe_z
 
-    maps = found.maps
+    maps = explanation.maps
     lines = [
-        ("bits", f"{maps.bits:.2f} ({maps.bits_per_dim:.4f} bits/dim), told {describe_conditions(found)}"),
-        ("expected", f"{maps.expected:.2f}, so {maps.z:+.2f} deviations off: {describe_z(maps.z)}"),
+        ("bits", f"{maps.bits:.2f} ({maps.bits_per_dim:.4f} bits/dim)"),
+        ("conditions", describe_conditions(explanation)),
+        ("expected", f"{maps.expected:.2f} bits: {maps.z_score:+.2f} standard deviations, {describe_z(maps.z_score)}"),
     ]
-    if found.conditions is not None:
-        lines.append(("told", f"saves {found.conditions.saved.sum():.2f} bits"))
-    if found.calibration is not None:
-        r = found.calibration.reliability
-        pit = "" if found.calibration.pit is None else f"PIT p = {found.calibration.pit_p_value:.3g}, "
+    if explanation.conditions is not None:
+        lines.append(("bits saved", f"{explanation.conditions.saved.sum():.2f}, by the conditions"))
+    if explanation.calibration is not None:
+        r = explanation.calibration.reliability
+        pit = "" if explanation.calibration.pit is None else f"PIT p = {explanation.calibration.pit_p_value:.3g}, "
         lines.append(("calibration", f"{pit}reliability outside its band in {r.num_outside} of {int(r.judged.sum())}"))
     if pictures:
         lines.append(("pictures", f"{len(pictures)} in {Path(pictures[0]).parent}"))
-    lines.append(("written", f"{out} ({size_text(out.stat().st_size)}): open it in a browser"))
+    lines.append(("report", f"{out} ({size_text(out.stat().st_size)}): open it in a browser"))
     print_facts(lines)

@@ -1,4 +1,4 @@
-"""`pointillist info`: what a model folder or a data set holds."""
+"""`pointillist info`: describe a model or a data set."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ EPILOG = """Examples:
 
   pointillist info gated-pixelcnn:base --program"""
 
-_FIELD = "What a site sees"
+_FIELD = "Receptive field"
 
 
 def _option(*flags: str, value: str, text: str) -> Any:
     return typer.Option(*flags, metavar=value, help=text, rich_help_panel=_FIELD)
 
 
-_SEES = "Draw which earlier pixels this site sees (or ROW,COLUMN,CHANNEL). MODEL may be an untrained NAME:PRESET."
-Site = Annotated[str | None, _option("--receptive-field", value="ROW,COLUMN", text=_SEES)]
-Out = Annotated[Path | None, _option("--out", "-o", value="PNG", text="The picture; else field.png.")]
-Order = Annotated[str | None, _option(value="NAME", text="The order in which it paints; else its first.")]
-Size = Annotated[str | None, _option(value="SIZE", text="Of the image, 32 or 48x64; else the model's own, or 28.")]
+_SITE = "Draw the receptive field of a pixel (or ROW,COLUMN,CHANNEL). MODEL may be an untrained NAME:PRESET."
+Site = Annotated[str | None, _option("--receptive-field", value="ROW,COLUMN", text=_SITE)]
+Out = Annotated[Path | None, _option("--out", "-o", value="PNG", text="Picture to write; default: field.png.")]
+Order = Annotated[str | None, _option(value="NAME", text="Pixel generation order; default: the model's first.")]
+Size = Annotated[str | None, _option(value="SIZE", text="Image size, 32 or 48x64; default: the model's own, or 28.")]
 Listed = Annotated[
     bool,
-    typer.Option("--program", metavar=FLAG, help="List the operations it paints with, and what they cost."),
+    typer.Option("--program", metavar=FLAG, help="List the instructions of the sampling program, with their cost."),
 ]
-Force = Annotated[bool, _option("--force", value=FLAG, text="Replace the picture.")]
+Force = Annotated[bool, _option("--force", value=FLAG, text="Overwrite the picture.")]
 
 
 def info(
-    name: Annotated[str, typer.Argument(metavar="MODEL|DATA", help="A model as for sample, or images as for train.")],
+    name: Annotated[str, typer.Argument(metavar="MODEL|DATA", help="Model as for sample, or images as for train.")],
     as_json: Annotated[bool, typer.Option("--json", metavar=FLAG, help="Print JSON.")] = False,
     sets: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="How to read images, such as data.size=32.")
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a data setting, as data.size=32.")
     ] = None,
     program: Listed = False,
     site: Site = None,
@@ -58,17 +58,17 @@ def info(
     order: Order = None,
     force: Force = False,
 ) -> None:
-    """Show what a model is, what it sees, or what would be read as images."""
+    """Describe a model or images: sizes, conditions, training record; receptive field; sampling program."""
     from pointillist.errors import ConfigError
 
     if program:
-        _list_program(name, size, order, as_json, bool(sets) or site is not None or out is not None or force)
+        _print_program(name, size, order, as_json, bool(sets) or site is not None or out is not None or force)
         return
     if site is not None:
         from pointillist.cli.info_receptive_field import field_facts
 
         if sets or is_data(name):
-            raise ConfigError(f"`--receptive-field` (={site!r}) is about a model, not about images: name a model.")
+            raise ConfigError(f"`--receptive-field` (={site!r}) describes a model, not images: name a model.")
         facts = field_facts(name, site, out or Path("field.png"), size, force, order)
     elif out is not None or size is not None or order is not None or force:
         raise ConfigError(
@@ -77,7 +77,7 @@ def info(
         )
     elif not is_data(name):
         if sets:
-            raise ConfigError(f"`--set` (={sets[0]!r}) is about reading images, and {name} is a model: leave it out.")
+            raise ConfigError(f"`--set` (={sets[0]!r}) sets how images are read, and {name} is a model: leave it out.")
         facts = model_facts(name)
     else:
         facts = data_facts(name, sets or [])
@@ -87,13 +87,13 @@ def info(
         print_facts([(key.replace("_", " "), text_of(key, value)) for key, value in facts.items()])
 
 
-def _list_program(name: str, size: str | None, order: str | None, as_json: bool, more: bool) -> None:
-    """The listing, or as JSON what it costs."""
+def _print_program(name: str, size: str | None, order: str | None, as_json: bool, more: bool) -> None:
+    """Print the disassembly of the program, or its cost as JSON."""
     from pointillist.cli.info_program import program_facts, program_text, recorded
     from pointillist.errors import ConfigError
 
     if more or is_data(name):
-        raise ConfigError("`--program` is about a model, and goes with `--size`, `--order` and `--json` only.")
+        raise ConfigError("`--program` describes a model, and goes with `--size`, `--order` and `--json` only.")
     programs = recorded(name, size, order)
     if as_json:
         print_json(program_facts(programs))
@@ -102,7 +102,7 @@ def _list_program(name: str, size: str | None, order: str | None, as_json: bool,
 
 
 def is_data(name: str) -> bool:
-    """Whether a name means images: a built-in data set, or a path that is no model folder."""
+    """Return whether a name means images: a built-in data set, or a path that is no model folder."""
     from pointillist.data import builtin_names
 
     path = Path(name)
@@ -117,7 +117,7 @@ def is_data(name: str) -> bool:
 
 
 def model_facts(name: str) -> dict[str, Any]:
-    """Everything in a model folder."""
+    """Describe a model folder."""
     from pointillist.checkpoint.files import CONFIG, WEIGHTS
     from pointillist.checkpoint.quantization import weight_dtype
     from pointillist.model.pretrained import load
@@ -135,7 +135,7 @@ def model_facts(name: str) -> dict[str, Any]:
         "image": _described(model),
         "likelihood": model.likelihood.name,
         "classes": list(config.classes),
-        "listens_to": config.describe_conditions(),
+        "conditions": config.describe_conditions(),
         "orders": list(config.orders),
         "size": "fixed" if model.fixed_size else "any",
         "network": config.backbone.model_dump(mode="json"),
@@ -160,9 +160,10 @@ def _described(model: PretrainedPixelModel) -> dict[str, Any]:
 
 
 def data_facts(name: str, sets: list[str]) -> dict[str, Any]:
-    """What `load_data` reads from a source, without a model."""
+    """Describe the images that `load_data` reads from a source."""
     from pointillist.data import load_data
-    from pointillist.training.run_config import RunConfig, assign, parse_assignment
+    from pointillist.training.run_config import RunConfig
+    from pointillist.training.settings_tree import assign, parse_assignment
 
     tree: dict[str, Any] = {"data": {}}
     for key, value in map(parse_assignment, sets):
@@ -174,7 +175,7 @@ def data_facts(name: str, sets: list[str]) -> dict[str, Any]:
         "splits": {part: len(splits.get(part)) for part in splits.names},
         "image": {**first.spec.model_dump(mode="json", exclude={"palette"}), "text": shape_text(first.spec)},
         "classes": list(first.classes),
-        "images_a_class": _counts(splits),
+        "images_per_class": _counts(splits),
         "captions": first.texts is not None,
         "attributes": {name: list(values) for name, values in first.columns.values.items()},
         "vector": None if first.columns.vectors is None else first.columns.vectors.shape[1],
@@ -196,7 +197,7 @@ def _counts(splits: DataSplits) -> dict[str, int]:
 
 
 def text_of(key: str, value: Any) -> str:
-    """A fact for the table; JSON has all of it."""
+    """Format a fact for the table; JSON has all of it."""
     if key == "settings":
         return _changed(value)
     if key == "site":
@@ -215,16 +216,16 @@ def text_of(key: str, value: Any) -> str:
 
 
 def _changed(settings: dict[str, Any]) -> str:
-    """The settings of a run that differ from the defaults; the network has its own line."""
+    """Format the settings of a run that differ from the defaults; the network has its own line."""
     from pointillist.training.run_config import RunConfig
 
-    usual = dict(_pairs(RunConfig.from_dict({}).to_dict()))
-    lines = [f"{key} = {_word(value)}" for key, value in _pairs(settings) if usual.get(key) != value]
-    return "\n".join(line for line in lines if not line.startswith("model.network.")) or "all as by default"
+    defaults = dict(_pairs(RunConfig.from_dict({}).to_dict()))
+    lines = [f"{key} = {_word(value)}" for key, value in _pairs(settings) if defaults.get(key) != value]
+    return "\n".join(line for line in lines if not line.startswith("model.network.")) or "all defaults"
 
 
 def _pairs(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """A tree as dotted keys and values."""
+    """Flatten a tree to dotted keys and values."""
     out: list[tuple[str, Any]] = []
     for key, value in tree.items():
         out += _pairs(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]

@@ -1,4 +1,4 @@
-"""`pointillist info MODEL --receptive-field`: measure what a site sees, and draw it."""
+"""`pointillist info MODEL --receptive-field`: measure and draw the receptive field of a pixel."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pointillist.cli.output import refuse_existing
+from pointillist.cli.output import reject_existing
 
 if TYPE_CHECKING:
     from pointillist.model.pretrained import PretrainedPixelModel
 
-_PAINTED = 8  # images of its own over which a trained model is asked how strongly it listens
+_SAMPLES = 8  # images of a trained model over which the strength of dependence is averaged
 _SIZE = (28, 28)
 
 
 def field_facts(
     name: str, site: str, out: Path, size: str | None, force: bool, order: str | None = None
 ) -> dict[str, Any]:
-    """Write the picture of a receptive field, and say what is on it.
+    """Write the picture of a receptive field, and return its numbers.
 
     Raises:
         ConfigError: naming what is wrong with the site, the model or the file.
@@ -33,12 +33,12 @@ def field_facts(
     row, column, channel = parse_site(site)
     if out.suffix.lower() != ".png":
         raise ConfigError(f"`--out` (={out}) must end in .png: the receptive field is a picture.")
-    refuse_existing(out, force)
+    reject_existing(out, force)
     wanted = None if size is None else parse_size(size)
     model, title, trained = named_model(name, wanted, order)
-    place = check_site(model, row, column, channel, wanted)
-    images = sample(model, _PAINTED, seed=0, size=wanted, order=order).levels if trained else None
-    field = receptive_field(model, *place, size=wanted, images=images, name=title, order=order)
+    position = check_site(model, row, column, channel, wanted)
+    images = sample(model, _SAMPLES, seed=0, size=wanted, order=order).levels if trained else None
+    field = receptive_field(model, *position, size=wanted, images=images, name=title, order=order)
     save_png(field.image(), out)
     return {
         "model": title,
@@ -47,13 +47,13 @@ def field_facts(
         "earlier": field.num_earlier,
         "missing": field.num_missing,
         "leaked": field.num_leaked,
-        "in_words": str(field),
+        "summary": str(field),
         "picture": str(out),
     }
 
 
 def parse_site(text: str) -> tuple[int, int, int | None]:
-    """`"12,7"` to row, column and no channel; `"12,7,2"` to all three.
+    """Parse `"12,7"` to row, column and no channel; `"12,7,2"` to all three.
 
     Raises:
         ConfigError: if `text` is neither.
@@ -69,7 +69,7 @@ def parse_site(text: str) -> tuple[int, int, int | None]:
 
 
 def named_model(name: str, size: tuple[int, int] | None, order: str | None) -> tuple[PretrainedPixelModel, str, bool]:
-    """A trained model, or an untrained one by `name[:preset]`; with its title, and whether it is trained."""
+    """Return a trained model, or an untrained one by `name[:preset]`; its title; and whether it is trained."""
     from pointillist.model.pretrained import build, load
     from pointillist.networks import names
 

@@ -106,7 +106,7 @@ def names_text(names: Sequence[str], most: int = 20) -> str:
     return f"{len(names)}: {', '.join(names[:most])}{', ...' if len(names) > most else ''}"
 
 
-def refuse_existing(path: Path, force: bool) -> None:
+def reject_existing(path: Path, force: bool) -> None:
     """Reject a path that exists, unless `force` is set.
 
     Raises:

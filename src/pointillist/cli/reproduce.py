@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pointillist.cli.output import print_facts, print_json, refuse_existing
+from pointillist.cli.output import print_facts, print_json, reject_existing
 from pointillist.cli.settings import FLAG
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def reproduce(model: Model, manifest: Manifest, out: Out = None, force: Force = 
     if out is not None and out.suffix.lower() != ".png":
         raise ConfigError(f"`--out` (={out}) must end in .png.")
     if out is not None:
-        refuse_existing(out, force)
+        reject_existing(out, force)
     record = studio.read_manifest(manifest)
     loaded = load(model)
     found = studio.reproduce(loaded, model_sha256(loaded), record, LIMITS)

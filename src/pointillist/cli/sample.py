@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pointillist.cli.output import QUANTIZE_HELP, Bar, print_json, quantized, refuse_existing
+from pointillist.cli.output import QUANTIZE_HELP, Bar, print_json, quantized, reject_existing
 from pointillist.cli.settings import FLAG
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def sample(
     from pointillist.model.dataset_conditions import precompute_text_embeddings
     from pointillist.model.pretrained import load
     from pointillist.sampling.engines import choose_engine
-    from pointillist.training.precision import resolve_device
+    from pointillist.training.setup import resolve_device
 
     first = choose_engine(engine)  # an error before the model is read
     kind, path = target(out, form)
@@ -199,7 +199,7 @@ def check_animation(path: Path, kind: str, force: bool) -> None:
         raise ConfigError("`--animate` goes with a sheet: leave out `--out`, or give NAME.png.")
     if path.suffix.lower() != ".gif":
         raise ConfigError(f"`--animate` (={path}) must end in .gif.")
-    refuse_existing(path, force)
+    reject_existing(path, force)
 
 
 def _sample(

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from pointillist.checkpoint.files import atomic_path
-from pointillist.cli.output import refuse_existing
+from pointillist.cli.output import reject_existing
 from pointillist.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -61,9 +61,9 @@ def check_target(out: Path, kind: str, total: int, image: ImageSpec, force: bool
     if kind in ("sheet", "atlas") and out.suffix.lower() != ".png":
         raise ConfigError(f"`--out` (={out}) must end in .png for a sheet: or give DIR/ for files, or NAME.npz.")
     if kind == "atlas":
-        refuse_existing(out.with_suffix(".json"), force)
+        reject_existing(out.with_suffix(".json"), force)
     if kind != "files":
-        refuse_existing(out, force)
+        reject_existing(out, force)
     elif out.exists() and (not out.is_dir() or any(out.iterdir())) and not force:
         raise ConfigError(f"{out} is already there: add `--force` to replace the samples in it, or give another path.")
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from pointillist.analysis.query import ImageQuery
+from pointillist.analysis.surprisal import surprisal_maps
 from pointillist.data import ImageDataset
 from pointillist.demo.results import CrossCheck
-from pointillist.evaluation.likelihood import entropy_map
 from pointillist.model.dataset_conditions import match_labels
 from pointillist.model.inference import inference_mode
 from pointillist.model.pixel_model import PixelModel
@@ -72,17 +72,16 @@ def collect_figure_data(
     index = np.array([int(np.flatnonzero(numbers == c)[0]) for c in classes_shown if (numbers == c).any()])
     batch = test.batch(index)
     told = torch.from_numpy(numbers[index])
-    with inference_mode(model):
-        surprise = -model.log_prob_map(batch.levels, told).sum(1).double().numpy() / math.log(2)
-    entropy = entropy_map(model, batch.levels, told).sum(1).double().numpy()
+    pairs = zip(batch.levels, told.tolist(), strict=True)
+    maps = [surprisal_maps(ImageQuery.of(model, x, label)) for x, label in pairs]
     chosen = len(index) // 2
     return FigureData(
         painted=painted,
         per_class=per_class,
         shown=batch.levels.numpy(),
         shown_names=tuple(classes[numbers[i]] for i in index),
-        entropy=entropy,
-        surprise=surprise,
+        entropy=np.stack([each.entropy.sum(0) for each in maps]),
+        surprise=np.stack([each.surprisal.sum(0) for each in maps]),
         pixels=_pixels(model, batch.levels[chosen : chosen + 1], told[chosen : chosen + 1]),
         pixels_of=chosen,
     )

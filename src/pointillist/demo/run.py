@@ -37,7 +37,12 @@ _NIGHT = "#17161b"  # of the animation; the page's ground in the dark
 _SHOWN = (0, 2, 3, 5, 6, 8)  # classes of the test images that are looked into
 # chosen on the validation images alone
 _MODEL: dict[str, Any] = {"channels": 48, "layers": 6, "head_channels": 64, "first_kernel": 7, "dropout": 0.25}
-_TRAINING: dict[str, Any] = {"batch_size": 32, "lr": 2e-3, "ema": 0.999, "precision": "fp32"}
+_TRAINING: dict[str, Any] = {
+    "batch_size": 32,
+    "optimizer.lr": 2e-3,
+    "optimizer.ema": 0.999,
+    "machine.precision": "fp32",
+}
 
 
 @dataclass(frozen=True)
@@ -141,8 +146,11 @@ def _trained(
     torch.manual_seed(seed)
     data = splits.get("train")
     model = build("gated-pixelcnn", image=data.spec, classes=data.classes, **_MODEL)
-    pauses = {"evaluate_every": max(1, steps // 16), "save_every": max(1, steps // 8)}
-    config = TrainConfig(**_TRAINING, **pauses, steps=steps, seed=seed, threads=threads, device="cpu", out=place.run)
+    intervals = {"evaluate": max(1, steps // 16), "save": max(1, steps // 8)}
+    machine = {"threads": threads, "device": "cpu"}
+    config = TrainConfig.from_dict(
+        {**_TRAINING, "intervals": intervals, "machine": machine, "steps": steps, "seed": seed, "out": place.run}
+    )
     started = time.perf_counter()
     done = False
     try:

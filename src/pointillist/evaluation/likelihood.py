@@ -220,33 +220,3 @@ def combine_orders(nats: Float[np.ndarray, "o n"], order: str) -> Float[np.ndarr
     least = nats.min(0)
     total: np.ndarray = least - np.log(np.exp(least - nats).mean(0))
     return total
-
-
-def entropy_map(
-    model: PixelModel,
-    x: Int[Tensor, "b c h w"],
-    label: Label = None,
-    text: Any = None,
-    *,
-    order: str | None = None,
-    **further: Unpack[ConditionKwargs],
-) -> Float[Tensor, "b c h w"]:
-    """Compute the entropy of the distribution of each sub-pixel given the true ones before it, in bits.
-
-    Args:
-        x: levels `[b c h w]`.
-        label, text, further: conditions; see `PixelModel.told`.
-        order: one of the model's orders; None for its first.
-
-    Raises:
-        DataError, ShapeError, ConfigError: if the images or conditions do not fit the model.
-
-    Example:
-        pt.entropy_map(model, pt.sample(model, 1, seed=0).levels).sum()  # expected bits of the image
-    """
-    with inference_mode(model):
-        x = model.check(x)
-        inputs = model.told(label, len(x), text, size=(x.shape[2], x.shape[3]), **further)
-        params = model.params(x, model.condition(inputs, len(x)), model.order(order))
-        maps = [model.likelihood.entropy(params, x, channel) for channel in range(x.shape[1])]
-        return torch.stack(maps, 1) / math.log(2)

@@ -87,7 +87,7 @@ def check_spec(model: PixelModel, data: ImageDataset) -> None:
     for name, option in (
         ("channels", "--mode"),
         ("levels", "--levels"),
-        ("ordered", "--unordered"),
+        ("ordered", "--categorical-levels"),
         ("palette", "--palette"),
     ):
         a, b = getattr(ours, name), getattr(theirs, name)

@@ -122,7 +122,7 @@ def match_labels(model: PixelModel, data: ImageDataset) -> Int[Tensor, " n"]:
     if unknown:
         raise ConfigError(
             f"Class {unknown[0]!r} of {data.name} is not one of the model's ({', '.join(classes[:8])}...): "
-            "evaluate without labels, or fine-tune with `--init`."
+            "evaluate without labels, or fine-tune with `--init-from`."
         )
     table = np.array([classes.index(name) for name in data.classes], np.int64)
     return torch.from_numpy(table[data.labels])
@@ -139,7 +139,7 @@ def _attributes(known: dict[str, tuple[str, ...]], data: ImageDataset) -> Masked
             if unknown:
                 raise ConfigError(
                     f"The {name} {unknown[0]!r} of {data.name} is not one of the model's ({', '.join(values[:8])}): "
-                    "leave the attribute out, or fine-tune with `--init`."
+                    "leave the attribute out, or fine-tune with `--init-from`."
                 )
             table = np.array([*(values.index(value) for value in theirs), NO_LABEL], np.int64)
             numbers = table[data.columns.attributes[name]]  # -1, for not known, is the last entry

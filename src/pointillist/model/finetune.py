@@ -62,7 +62,7 @@ def _check(model: PixelModel, source: PixelModel) -> None:
         )
     # a mixture is a distribution over the real line, cut into however many levels; other heads count them
     scale_free = ours.ordered and model.likelihood.name == "mixture"
-    for what, option in (("channels", "--mode"), ("ordered", "--unordered"), ("levels", "--levels")):
+    for what, option in (("channels", "--mode"), ("ordered", "--categorical-levels"), ("levels", "--levels")):
         a, b = getattr(ours, what), getattr(theirs, what)
         if a != b and not (what == "levels" and scale_free):
             raise ConfigError(

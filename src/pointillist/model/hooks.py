@@ -1,8 +1,8 @@
-"""Named activations: what every layer of a network gave, and a way to change it, by forward hooks.
+"""Named activations of a network, to read or to replace, by forward hooks.
 
-Names are paths of modules with a hook at the end, in the manner of TransformerLens: `blocks.3.hook_out` is what block 3
-gave. Where a layer gives several maps they have names of their own, such as `layers.0.hook_vertical`. A layer that runs
-more than once in a forward adds `#2`, `#3`. `hook_canvas` is what the network read, `hook_params` its output.
+Names are module paths that end in a hook, as in TransformerLens: `blocks.3.hook_out` is the output of block 3. Several
+outputs of a layer have names of their own, such as `layers.0.hook_vertical`. A layer that runs more than once in a
+forward adds `#2`, `#3`. `hook_canvas` is the input of the network, `hook_params` its output.
 """
 
 from __future__ import annotations
@@ -33,8 +33,14 @@ _PARTS: dict[type[nn.Module], tuple[str, ...]] = {
 
 
 @contextmanager
-def with_hooks(network: nn.Module, see: ActivationHook) -> Iterator[None]:
-    """Within the block `see(value, name)` gets every activation; what it returns, if anything, replaces it."""
+def with_hooks(network: nn.Module, hook: ActivationHook) -> Iterator[None]:
+    """Call `hook(value, name)` with every activation within the block; a value it returns replaces the activation.
+
+    Example::
+
+        with with_hooks(model.backbone, lambda value, name: print(name, tuple(value.shape))):
+            model.log_prob(x)
+    """
     times: dict[str, int] = {}
 
     def named(path: str, part: str) -> str:
@@ -44,25 +50,25 @@ def with_hooks(network: nn.Module, see: ActivationHook) -> Iterator[None]:
 
     def after(module: nn.Module, path: str, output: Any) -> Any:
         if isinstance(output, Tensor):
-            return see(output, named(path, "out"))
+            return hook(output, named(path, "out"))
         if not isinstance(output, tuple) or not all(isinstance(part, Tensor) for part in output):
             return None
         parts = _PARTS.get(type(module), tuple(f"out_{i}" for i in range(len(output))))
-        changed = [see(value, named(path, part)) for part, value in zip(parts, output, strict=True)]
+        changed = [hook(value, named(path, part)) for part, value in zip(parts, output, strict=True)]
         if all(value is None for value in changed):
             return None
         return tuple(old if new is None else new for old, new in zip(output, changed, strict=True))
 
     def before(module: nn.Module, inputs: tuple[Any, ...]) -> Any:
         times.clear()
-        changed = see(inputs[0], CANVAS)
+        changed = hook(inputs[0], CANVAS)
         return None if changed is None else (changed, *inputs[1:])
 
     with ExitStack() as stack:
         stack.callback(network.register_forward_pre_hook(before).remove)
         for path, module in network.named_modules():
-            hook = module.register_forward_hook(lambda m, _, output, path=path: after(m, path, output))
-            stack.callback(hook.remove)
+            handle = module.register_forward_hook(lambda m, _, output, path=path: after(m, path, output))
+            stack.callback(handle.remove)
         yield
 
 
@@ -74,34 +80,39 @@ def run_with_cache(
     *,
     names: str | Sequence[str] | None = None,
     order: str | None = None,
-    **further: Unpack[ConditionKwargs],
+    **conditions: Unpack[ConditionKwargs],
 ) -> tuple[Float[Tensor, "b p h w"], dict[str, Tensor]]:
-    """Run the network of a model on images and keep copies of what its layers gave.
+    """Run the network of a model on images and keep copies of its activations.
 
     Args:
-        x, label, text, order, further: as for `log_prob`.
-        names: of the activations to keep, exact or with `*`, such as `layers.*.hook_skip`; None for all.
+        x, label, text, order, conditions: as for `log_prob`.
+        names: names of the activations to keep, exact or with `*`, such as `layers.*.hook_skip`; None for all.
 
     Returns:
-        the network's outputs, and the activations by name.
+        outputs of the network, and the activations by name.
 
     Raises:
-        ConfigError: also if a name fits no activation.
+        ConfigError: also if a name matches no activation.
         ShapeError, DataError: if `x` is not an image of this model.
-    """
-    wanted = [names] if isinstance(names, str) else names
-    cache: dict[str, Tensor] = {}
-    met: set[str] = set()
 
-    def see(value: Tensor, name: str) -> None:
-        met.add(name)
-        if wanted is None or any(fnmatchcase(name, pattern) for pattern in wanted):
+    Example::
+
+        params, cache = run_with_cache(model, x, "6", names="layers.*.hook_skip")
+        cache["layers.0.hook_skip"].shape
+    """
+    patterns = [names] if isinstance(names, str) else names
+    cache: dict[str, Tensor] = {}
+    found: set[str] = set()
+
+    def keep(value: Tensor, name: str) -> None:
+        found.add(name)
+        if patterns is None or any(fnmatchcase(name, pattern) for pattern in patterns):
             cache[name] = value.detach().clone()
 
     with torch.no_grad():
-        params = _watched(model, see, x, label, text, order, **further)
-    for pattern in wanted or ():
-        _check_met(any(fnmatchcase(name, pattern) for name in met), pattern)
+        params = _run(model, keep, x, label, text, order, **conditions)
+    for pattern in patterns or ():
+        _check_found(any(fnmatchcase(name, pattern) for name in found), pattern)
     return params, cache
 
 
@@ -113,57 +124,66 @@ def run_with_hooks(
     text: Any = None,
     *,
     order: str | None = None,
-    **further: Unpack[ConditionKwargs],
+    **conditions: Unpack[ConditionKwargs],
 ) -> Float[Tensor, "b p h w"]:
-    """Run the network of a model where hooks may replace activations: patching and ablation.
+    """Run the network of a model with hooks that may replace activations, for patching and ablation.
 
     Args:
-        x, label, text, order, further: as for `log_prob`.
-        hooks: by the name of an activation; each gets value and name, and returns a new value of the same shape, or
-            None to leave it.
+        x, label, text, order, conditions: as for `log_prob`.
+        hooks: hooks by the name of an activation; each gets value and name, and returns a new value of the same shape,
+            or None to leave it.
+
+    Returns:
+        outputs of the network.
 
     Raises:
         ConfigError: also if there is no activation of a name.
         ShapeError: also if a hook returns another shape.
-    """
-    met: set[str] = set()
 
-    def see(value: Tensor, name: str) -> Tensor | None:
+    Example::
+
+        params = run_with_hooks(model, x, {"layers.0.hook_skip": lambda value, name: torch.zeros_like(value)})
+    """
+    found: set[str] = set()
+
+    def replace(value: Tensor, name: str) -> Tensor | None:
         if name not in hooks:
             return None
-        met.add(name)
+        found.add(name)
         new = hooks[name](value, name)
         if new is not None and new.shape != value.shape:
-            raise ShapeError(f"The hook of {name!r} gave shape {tuple(new.shape)}: give {tuple(value.shape)}.")
+            raise ShapeError(
+                f"The hook of {name!r} returned shape {tuple(new.shape)}, which must be {tuple(value.shape)}."
+            )
         return new
 
-    params = _watched(model, see, x, label, text, order, **further)
+    params = _run(model, replace, x, label, text, order, **conditions)
     for name in hooks:
-        _check_met(name in met, name)
+        _check_found(name in found, name)
     return params
 
 
-def _watched(
+def _run(
     model: PixelModel,
-    see: ActivationHook,
+    hook: ActivationHook,
     x: Tensor,
     label: Label,
     text: Any,
     order: str | None,
-    **further: Unpack[ConditionKwargs],
+    **conditions: Unpack[ConditionKwargs],
 ) -> Float[Tensor, "b p h w"]:
-    """Run once, without dropout."""
+    """Run the network once, without dropout."""
     training = model.training
     model.eval()
     try:
         x = model.check(x)
-        told = model.told(label, len(x), text, size=(x.shape[2], x.shape[3]), **further)
-        with with_hooks(model.backbone, see):
-            return model.params(x, model.condition(told, len(x)), model.order(order))
+        inputs = model.told(label, len(x), text, size=(x.shape[2], x.shape[3]), **conditions)
+        with with_hooks(model.backbone, hook):
+            return model.params(x, model.condition(inputs, len(x)), model.order(order))
     finally:
         model.train(training)
 
 
-def _check_met(met: bool, name: str) -> None:
-    if not met:
-        raise ConfigError(f"There is no activation {name!r}: `run_with_cache(model, x)` gives all of them by name.")
+def _check_found(found: bool, name: str) -> None:
+    if not found:
+        raise ConfigError(f"There is no activation {name!r}: `run_with_cache(model, x)` lists all activations.")

@@ -54,7 +54,7 @@ class Backbone(nn.Module):
 
     Config: ClassVar[type[BackboneConfig]]
     masks_locally: ClassVar[bool] = False
-    """Whether it reads other pixels only through `ctx.neighbours`, and so can follow an S-curve, not just a raster."""
+    """True if it reads other pixels only through `ctx.neighbours`, and so can follow an S-curve, not just a raster."""
 
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b p h w"]:
         """Compute the parameters of the distribution of each pixel from the pixels before it.

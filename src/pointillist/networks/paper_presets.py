@@ -18,7 +18,7 @@ class PaperPreset:
         shape, levels: shape `(c, h, w)` and number of levels of the paper's images.
         network: settings of the network.
         model: other settings of the model, `[model]` of a run config.
-        train: training settings, `[train]` of a run config.
+        train: training settings by dotted key, `[train]` of a run config.
         source: where the figures come from.
         unverified: figures that we could not check against the paper or its code, and our choices where both are
             silent.
@@ -41,8 +41,9 @@ _HAND_SET = (
 )
 _RMSPROP: Settings = MappingProxyType(
     {
-        "optimiser": "rmsprop", "lr": 1e-3, "beta2": 0.99, "weight_decay": 0.0, "clip": 1.0,
-        "schedule": "constant", "warmup": 0, "ema": 0.0, "batch_size": 16,
+        "optimizer.name": "rmsprop", "optimizer.lr": 1e-3, "optimizer.beta2": 0.99, "optimizer.weight_decay": 0.0,
+        "optimizer.clip": 1.0, "optimizer.ema": 0.0, "schedule.name": "constant", "schedule.warmup": 0,
+        "batch_size": 16,
     }
 )  # fmt: skip
 
@@ -142,8 +143,8 @@ GATED_PIXELCNN = {
 # neither code divides gradients by the batch size, to which Adam is invariant, and neither clips them
 _ADAM: Settings = MappingProxyType(
     {
-        "optimiser": "adam", "lr": 1e-3, "beta1": 0.95, "beta2": 0.9995, "weight_decay": 0.0, "clip": 0.0,
-        "schedule": "exponential", "warmup": 0,
+        "optimizer.name": "adam", "optimizer.lr": 1e-3, "optimizer.beta1": 0.95, "optimizer.beta2": 0.9995,
+        "optimizer.weight_decay": 0.0, "optimizer.clip": 0.0, "schedule.name": "exponential", "schedule.warmup": 0,
     }
 )  # fmt: skip
 
@@ -151,7 +152,7 @@ PIXELCNN_PP = {
     "paper-cifar10": PaperPreset(
         network={"channels": 160, "layers": 5, "resolutions": 3, "dropout": 0.5, "residual_scale": 0.1},
         model={"mixtures": 10},
-        train={**_ADAM, "lr_decay": 0.999995, "ema": 0.9995, "batch_size": 128},
+        train={**_ADAM, "schedule.lr_decay": 0.999995, "optimizer.ema": 0.9995, "batch_size": 128},
         source="the defaults of the authors' code (openai/pixel-cnn, train.py: 16 images on each of 8 GPUs)",
         unverified=("a write-up of the paper has 192 filters, where the code has 160",),
     ),
@@ -165,14 +166,14 @@ PIXELSNAIL = {
     "paper-cifar10": PaperPreset(
         network={**_SNAIL, "dropout": 0.5},
         model={"mixtures": 10},
-        train={**_ADAM, "lr_decay": 0.999998, "ema": 0.9995, "batch_size": 64},
+        train={**_ADAM, "schedule.lr_decay": 0.999998, "optimizer.ema": 0.9995, "batch_size": 64},
         source=_SNAIL_SOURCE,
         unverified=(_SNAIL_BATCH,),
     ),
     "paper-imagenet32": PaperPreset(
         network={**_SNAIL, "dropout": 0.0},
         model={"mixtures": 32},
-        train={**_ADAM, "lr_decay": 0.999998, "ema": 0.9997, "batch_size": 64},
+        train={**_ADAM, "schedule.lr_decay": 0.999998, "optimizer.ema": 0.9997, "batch_size": 64},
         source=_SNAIL_SOURCE,
         unverified=(_SNAIL_BATCH,),
     ),

@@ -23,7 +23,7 @@ def model_details(model: PixelModel) -> schemas.ModelDetails:
         network=config.model_type,
         parameters=model.num_parameters,
         sha256=model_sha256(model),
-        image=image_kind(model.image, channel_names(model)),
+        image=image_kind(model.image, channel_names(model.image)),
         fixed_size=model.fixed_size,
         likelihood=model.likelihood.name,  # type: ignore[arg-type]
         mixtures=getattr(model.likelihood, "mixtures", 0),

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from pointillist.analysis.query import ImageQuery
-from pointillist.analysis.surprisal import maps_of
+from pointillist.analysis.surprisal import surprisal_maps
 from pointillist.errors import PointillistError
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import load
@@ -124,7 +124,7 @@ def _warm_up(model: PixelModel, limits: schemas.Limits) -> None:
         run_job(make_job(model, request, limits), lambda event: None, end)
     image = model.image
     zeros = torch.zeros(1, *image.shape, dtype=torch.int64)
-    maps_of(ImageQuery(model, zeros, model.told(None, 1), model.order()))
+    surprisal_maps(ImageQuery(model, zeros, model.told(None, 1), model.order()))
 
 
 class ModelPool:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 
-from pointillist.analysis.attribution import gradient_of
-from pointillist.analysis.counterfactual import Place, what_if_of
-from pointillist.analysis.distribution import LevelDistribution, MixtureComponents, distributions_of
+from pointillist.analysis.attribution import gradient
+from pointillist.analysis.counterfactual import SitePosition, counterfactual
+from pointillist.analysis.distribution import LevelDistribution, MixtureComponents, pixel_distributions
 from pointillist.analysis.query import ImageQuery
-from pointillist.analysis.surprisal import maps_of
+from pointillist.analysis.surprisal import surprisal_maps
 from pointillist.distributions.sampling_transforms import apply_guidance, apply_temperature_top_p
 from pointillist.images import channel_names
 from pointillist.model.pixel_model import PixelModel
@@ -24,20 +22,20 @@ _MAX_BITS = 1e6  # surprisal of an impossible level: JSON has no infinity
 
 def score(model: PixelModel, query: schemas.ImageQuery, limits: schemas.Limits) -> schemas.SurprisalMaps:
     """Compute surprisal and entropy of every sub-pixel of an image, in bits."""
-    maps = maps_of(decode_query(model, query, limits))
-    pixels = np.argsort(maps.places[0], axis=None)
+    maps = surprisal_maps(decode_query(model, query, limits))
+    pixels = np.argsort(maps.order_index[0], axis=None)
     return schemas.SurprisalMaps(
-        surprisal=encode_floats(maps.surprise), entropy=encode_floats(maps.entropy), bits=maps.bits,
-        bits_per_dim=maps.bits_per_dim, expected=maps.expected, z=maps.z, sequence=pixels.tolist(),
+        surprisal=encode_floats(maps.surprisal), entropy=encode_floats(maps.entropy), bits=maps.bits,
+        bits_per_dim=maps.bits_per_dim, expected=maps.expected, z=maps.z_score, sequence=pixels.tolist(),
     )  # fmt: skip
 
 
 def pixel(model: PixelModel, query: schemas.PixelQuery, limits: schemas.Limits) -> schemas.PixelDistribution:
     """Compute the distributions of the sub-pixels of a pixel."""
     image = decode_query(model, query, limits)
-    found = distributions_of(image, query.row, query.column)
+    found = pixel_distributions(image, query.row, query.column)
     sampling = _sampling_probs(image, query, found)
-    names = channel_names(model)
+    names = channel_names(model.image)
     channels = [_sub_pixel(one, name, probs) for one, name, probs in zip(found, names, sampling, strict=True)]
     return schemas.PixelDistribution(row=query.row, column=query.column, channels=channels)
 
@@ -49,8 +47,8 @@ def _sampling_probs(
     if query.guidance == query.temperature == query.top_p == 1:
         return [None] * len(found)
     log_probs = [torch.from_numpy(one.log_probs)[None] for one in found]
-    if query.guidance != 1 and image.told.anything:
-        unconditional = distributions_of(replace(image, told=image.told.untold()), query.row, query.column)
+    if query.guidance != 1 and image.conditions.anything:
+        unconditional = pixel_distributions(image.unconditional(), query.row, query.column)
         pairs = zip(log_probs, unconditional, strict=True)
         log_probs = [apply_guidance(c, torch.from_numpy(u.log_probs)[None], query.guidance) for c, u in pairs]
     sharpened = [apply_temperature_top_p(one, query.temperature, query.top_p)[0].exp() for one in log_probs]
@@ -66,7 +64,7 @@ def _sub_pixel(found: LevelDistribution, name: str, sampling_probs: list[float] 
         probs=found.probs.tolist(),
         sampling_probs=sampling_probs,
         entropy=found.entropy,
-        surprisal=min(found.surprise, _MAX_BITS),
+        surprisal=min(found.surprisal, _MAX_BITS),
         rank=found.rank,
         mean=found.mean,
         quantiles=None if quantiles is None else {f"{q:g}": level for q, level in quantiles.items()},
@@ -83,7 +81,7 @@ def _components(parts: MixtureComponents) -> list[schemas.Component]:
 
 def saliency(model: PixelModel, query: schemas.SaliencyQuery, limits: schemas.Limits) -> schemas.Saliency:
     """Compute the influence of each sub-pixel on a pixel."""
-    found = gradient_of(decode_query(model, query, limits), query.row, query.column, query.channel)
+    found = gradient(decode_query(model, query, limits), query.row, query.column, query.channel)
     top = float(np.abs(found.values).max(initial=0.0))
     return schemas.Saliency(values=encode_floats(found.values), signed=found.signed, unit=found.unit, top=top)
 
@@ -91,10 +89,10 @@ def saliency(model: PixelModel, query: schemas.SaliencyQuery, limits: schemas.Li
 def edit(model: PixelModel, query: schemas.EditQuery, limits: schemas.Limits) -> schemas.EditEffect:
     """Compute the effect of setting sub-pixels to other levels."""
     image = decode_query(model, query, limits)
-    edits: dict[Place, int] = {(one.row, one.column, one.channel): one.level for one in query.edits}
-    found = what_if_of(image, edits, n=0)
+    edits: dict[SitePosition, int] = {(one.row, one.column, one.channel): one.level for one in query.edits}
+    found = counterfactual(image, edits, n=0)
     return schemas.EditEffect(
         levels=encode_levels(model, found.levels), bits_before=found.before.bits, bits_after=found.after.bits,
-        bits_change=found.bits_change, surprisal=encode_floats(found.after.surprise),
+        bits_change=found.bits_change, surprisal=encode_floats(found.after.surprisal),
         shift=encode_floats(found.shift),
     )  # fmt: skip

@@ -1,8 +1,17 @@
-"""Training that one can leave alone."""
+"""Training: runs that can be interrupted, resumed exactly and repeated."""
 
 from pointillist.training.api import TrainResult, train
 from pointillist.training.config import TrainConfig
 from pointillist.training.estimate import CostEstimate, estimate_cost
-from pointillist.training.interrupt import Interrupted
+from pointillist.training.from_config import train_from_config
+from pointillist.training.loop_state import Interrupted
 
-__all__ = ["CostEstimate", "Interrupted", "TrainConfig", "TrainResult", "estimate_cost", "train"]
+__all__ = [
+    "CostEstimate",
+    "Interrupted",
+    "TrainConfig",
+    "TrainResult",
+    "estimate_cost",
+    "train",
+    "train_from_config",
+]

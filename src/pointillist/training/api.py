@@ -1,10 +1,10 @@
-"""`train`: everything around the loop, from a model and images to a folder that can be loaded and resumed."""
+"""`train`: from a model and images to a folder that can be loaded and resumed."""
 
 from __future__ import annotations
 
 import datetime
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,21 +20,23 @@ from pointillist.model.batches import check_spec
 from pointillist.model.pretrained import PretrainedPixelModel, default_card, load
 from pointillist.training.config import TrainConfig
 from pointillist.training.loop_state import TrainerState
-from pointillist.training.plan import describe, prepare, splits_of
+from pointillist.training.setup import as_splits, describe, prepare
 from pointillist.training.trainer import Trainer
 
-Painter = Callable[[PretrainedPixelModel, Path, int], None]
+SampleWriter = Callable[[PretrainedPixelModel, Path, int], None]
+"""A function that writes a sample sheet of a model to a folder, at a step."""
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a run gave.
+    """The result of a run.
 
     Attributes:
-        model: the best averaged weights on validation images (the last ones where there are none), in evaluation mode.
+        model: the model in evaluation mode, with the averaged weights that are best on validation images, or the last
+            ones where there are none.
         steps: optimiser steps done.
         valid_bits_per_dim: lowest validation bits/dim; infinite without validation images.
-        folder: the run's folder, or None.
+        folder: folder of the run, or None.
     """
 
     model: PretrainedPixelModel
@@ -46,54 +48,63 @@ class TrainResult:
 def train(
     model: PretrainedPixelModel,
     data: Any,
-    config: TrainConfig | dict[str, Any] | None = None,
+    config: TrainConfig | Mapping[str, Any] | None = None,
     *,
     resume: bool = False,
     console: Console | None = None,
-    record: dict[str, Any] | None = None,
-    paint: Painter | None = None,
+    record: Mapping[str, Any] | None = None,
+    write_samples: SampleWriter | None = None,
 ) -> TrainResult:
-    """Train a model on images.
+    """Train a model on images by maximum likelihood.
+
+    ```python
+    digits = pt.load_data("uci-digits")
+    model = pt.build("gated-pixelcnn", image=digits.train.spec, classes=digits.train.classes, preset="tiny")
+    pt.train(model, digits, {"steps": 50, "batch_size": 32, "optimizer.lr": 1e-3})
+    ```
 
     Args:
-        model: from `build` or `load`.
-        data: a data set, splits of one, or anything `load_data` reads.
-        config: settings; a dictionary overrides the defaults.
-        resume: go on from the newest state in `config.out`, exactly as if the run had not been interrupted.
-        console: where to show progress; None is silent.
-        record: the resolved settings of the whole run, stored with the model.
-        paint: paints a sheet of samples into a folder, now and then.
+        model: from `build` or `load`; it is trained in place.
+        data: a data set, splits of a data set, or any source of `load_data`.
+        config: settings, or a dictionary for `TrainConfig.from_dict`.
+        resume: continue from the newest checkpoint in `config.out`, exactly as if the run had not been interrupted.
+        console: where progress is shown; None is silent.
+        record: settings of the whole run, stored with the model; by default those of the training.
+        write_samples: function that writes a sample sheet, called at `config.intervals.sample`.
 
     Raises:
         ConfigError, DataError: if settings, images and model do not fit together.
         TrainingError: if the loss is not finite or diverges, or there is nothing to resume.
         Interrupted: after Ctrl-C, with the state saved.
     """
-    config = config if isinstance(config, TrainConfig) else TrainConfig.from_dict(dict(config or {}))
-    splits = splits_of(data)
+    config = config if isinstance(config, TrainConfig) else TrainConfig.from_dict(config or {})
+    splits = as_splits(data)
     images = splits.get("train")
     check_spec(model, images)
-    accelerator, config, why = prepare(model, config)
+    accelerator, config, reason = prepare(model, config)
     _check_folder(config, resume)
-    if console is not None and accelerator.is_main_process:
-        for line in describe(model, splits, config, why, accelerator):
-            console.print(line, highlight=False)
-    stamped = {"record": record or {"train": config.model_dump(mode="json")}, "notes": list(images.notes)}
+    screen = console if accelerator.is_main_process else None
+    if screen is not None:
+        for line in describe(model, splits, config, reason, accelerator):
+            screen.print(line, highlight=False)
+    made_by = {"record": dict(record or {"train": config.model_dump(mode="json")}), "notes": list(images.notes)}
 
     def save(folder: Path, progress: TrainerState) -> None:
-        model.training_record = {**stamped, **_outcome(progress)}
+        model.training_record = {**made_by, **_outcome(progress)}
         model.card = training_card(model, images, model.training_record)
         model.save_pretrained(folder)
 
-    painter = None if paint is None else (lambda folder, step: paint(model, folder, step))
-    trainer = Trainer(model, images, splits.valid, config, accelerator, console=console, save_model=save, paint=painter)
+    writer = None if write_samples is None else (lambda folder, step: write_samples(model, folder, step))
+    trainer = Trainer(
+        model, images, splits.valid, config, accelerator, console=console, save_model=save, write_samples=writer
+    )
     if resume:
         trainer.resume()
-        if console is not None and accelerator.is_main_process:
-            console.print(f"resumed at step {trainer.progress.step:,} of {trainer.total:,}", highlight=False)
+        if screen is not None:
+            screen.print(f"resumed at step {trainer.progress.step:,} of {trainer.total:,}", highlight=False)
     try:
         progress = trainer.run()
-        _take_best(model, trainer, config)
+        _load_best(model, trainer, config)
     finally:
         trainer.release()
         accelerator.end_training()
@@ -104,18 +115,18 @@ def _check_folder(config: TrainConfig, resume: bool) -> None:
     out = config.out
     if out is None:
         if resume:
-            raise ConfigError("`resume` needs `out`, the folder of the run to go on with.")
+            raise ConfigError("`resume` needs `out`, the folder of the run to continue.")
         return
     if not resume and (out / "state").exists():
-        raise TrainingError(f"{out} already holds a run: add `--resume` to go on with it, or choose another `--out`.")
+        raise TrainingError(f"{out} already holds a run: add `--resume` to continue it, or choose another `--out`.")
     out.mkdir(parents=True, exist_ok=True)
 
 
 def _outcome(progress: TrainerState) -> dict[str, Any]:
-    found = progress.best < float("inf")
+    evaluated = progress.best < float("inf")
     return {
         "step": progress.step,
-        "valid_bits_per_dim": progress.last if found else None,
+        "valid_bits_per_dim": progress.last if evaluated else None,
         "best_step": progress.best_step,
         "pointillist": __version__,
         "torch": torch.__version__,
@@ -124,14 +135,14 @@ def _outcome(progress: TrainerState) -> dict[str, Any]:
     }
 
 
-def _take_best(model: PretrainedPixelModel, trainer: Trainer, config: TrainConfig) -> None:
-    """Give the model, on every process, the weights a user should have: those in the run's folder."""
+def _load_best(model: PretrainedPixelModel, trainer: Trainer, config: TrainConfig) -> None:
+    """Give the model, on every process, the best weights: those in the folder of the run."""
     trainer.average.copy_to_model()
     if config.out is not None and trainer.accelerator.is_main_process:
         best = load(config.out)
         model.load_state_dict(best.state_dict())
         model.training_record, model.card = best.training_record, best.card
-    # training laid the weights out for speed; as loaded from disk, sums round alike
+    # training uses channels_last; in the format of a loaded model, sums round alike
     model.to(memory_format=torch.contiguous_format)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -139,7 +150,7 @@ def _take_best(model: PretrainedPixelModel, trainer: Trainer, config: TrainConfi
 
 
 def training_card(model: PretrainedPixelModel, images: ImageDataset, training: dict[str, Any]) -> str:
-    """The model card of a trained model."""
+    """Write the model card of a trained model: the default card, and a table of its training."""
     bits = training["valid_bits_per_dim"]
     lines = [
         "## Training",

@@ -1,86 +1,115 @@
-"""What changes from epoch to epoch: where an image lies, and what it is told. Pure functions of seed and image."""
+"""Augmentation and condition dropout, drawn afresh each epoch as pure functions of the seed and the image."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from enum import IntEnum
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from pointillist.conditioning import ConditionInputs, MaskedValue
 from pointillist.data import Batch
 from pointillist.training.captions import CaptionSettings, augment_caption
-from pointillist.training.config import TrainConfig
+from pointillist.training.config import ConditionDropoutConfig
 
-SPOKEN = ("text", "words", "tokens")
-"""Parts that are made of one caption: they are hidden together."""
+CAPTION_CONDITIONS = ("text", "words", "tokens")
+"""Conditions that are computed from one caption: they are dropped together."""
 
 
-def drop_conditions(told: ConditionInputs, keys: np.ndarray, seed: int, config: TrainConfig) -> ConditionInputs:
-    """Leave conditions out at random, so that the model learns to paint by any of them, and unasked.
+class RandomStream(IntEnum):
+    """Independent streams of random numbers: the last entry of a seed `[seed, counter, stream]`.
 
-    Each is hidden from an image by itself, each attribute too; where there are several, now and then all at once.
+    A stored run repeats its draws only as long as the numbers stay the same. `GENERATION_ORDER` shares its number with
+    `TEXT_NOISE`; its counter is a round of orders instead of an image, and the seed of an epoch is not the run's.
     """
-    spoken = [name for name in told.parts if name in SPOKEN]
-    parts = {name: part for name, part in told.parts.items() if name not in spoken[1:]}
+
+    SHIFT = 7
+    CONDITION_DROPOUT = 11
+    CAPTIONS = 13
+    TEXT_NOISE = 17
+    GENERATION_ORDER = 17
+
+    def generator(self, seed: int, counter: int) -> np.random.Generator:
+        """Make the generator of this stream for one image (or round) of an epoch."""
+        return np.random.default_rng([seed, int(counter), int(self)])
+
+
+def drop_conditions(
+    inputs: ConditionInputs, keys: NDArray[np.int64], seed: int, dropout: ConditionDropoutConfig
+) -> ConditionInputs:
+    """Drop conditions at random, so that the model also learns with some conditions, and unconditionally.
+
+    Each condition is dropped independently, and so is each attribute. Where an image has several conditions, all are
+    dropped together with probability `dropout.unconditional`.
+
+    Args:
+        keys: index of each image in the data set, `b`.
+        seed: seed of the epoch.
+    """
+    from_caption = [name for name in inputs.parts if name in CAPTION_CONDITIONS]
+    parts = {name: part for name, part in inputs.parts.items() if name not in from_caption[1:]}
     widths = {name: part.known.shape[1] if name == "attributes" else 1 for name, part in parts.items()}
     total = sum(widths.values())
     if not total:
-        return told
-    draws = np.stack([np.random.default_rng([seed, int(key), 11]).random(1 + total) for key in keys])
-    everything = draws[:, :1] < (config.all_dropout if total > 1 else 0.0)
-    where, column = {}, 1
+        return inputs
+    draws = np.stack([RandomStream.CONDITION_DROPOUT.generator(seed, key).random(1 + total) for key in keys])
+    everything = draws[:, :1] < (dropout.unconditional if total > 1 else 0.0)
+    masks, column = {}, 1
     for name, width in widths.items():
-        share = config.label_dropout if name == "label" else config.condition_dropout
-        hidden = torch.from_numpy((draws[:, column : column + width] < share) | everything)
-        where[name] = hidden if name == "attributes" else hidden[:, 0]
+        probability = dropout.label if name == "label" else dropout.other
+        dropped = torch.from_numpy((draws[:, column : column + width] < probability) | everything)
+        masks[name] = dropped if name == "attributes" else dropped[:, 0]
         column += width
-    for name in spoken[1:]:
-        where[name] = where[spoken[0]]
-    return told.hidden(where)
+    for name in from_caption[1:]:
+        masks[name] = masks[from_caption[0]]
+    return inputs.hidden(masks)
 
 
-def reworded(batch: Batch, keys: np.ndarray, seed: int, settings: CaptionSettings) -> Batch:
-    """Captions in other words; see `augment_caption`."""
-    if batch.texts is None or not settings.anything:
+def augment_captions(batch: Batch, keys: NDArray[np.int64], seed: int, settings: CaptionSettings) -> Batch:
+    """Replace the captions of a batch by variants; see `augment_caption`."""
+    if batch.texts is None or not settings.is_active:
         return batch
-    draws = [np.random.default_rng([seed, int(key), 13]) for key in keys]
-    texts = tuple(augment_caption(text, rng, settings) for text, rng in zip(batch.texts, draws, strict=True))
+    generators = [RandomStream.CAPTIONS.generator(seed, key) for key in keys]
+    texts = tuple(augment_caption(text, rng, settings) for text, rng in zip(batch.texts, generators, strict=True))
     return replace(batch, texts=texts)
 
 
-def noise_text_embeddings(told: ConditionInputs, keys: np.ndarray, seed: int, deviation: float) -> ConditionInputs:
-    """Vectors of prompts (of length 1) with normal noise of a length of about `deviation`, brought back to length 1."""
-    if not deviation or "text" not in told.parts:
-        return told
-    part = told.parts["text"]
+def noise_text_embeddings(
+    inputs: ConditionInputs, keys: NDArray[np.int64], seed: int, deviation: float
+) -> ConditionInputs:
+    """Add normal noise of length about `deviation` to text embeddings `b d`, and scale them back to length 1."""
+    if not deviation or "text" not in inputs.parts:
+        return inputs
+    part = inputs.parts["text"]
     size = part.values.shape[1]
-    noise = np.stack([np.random.default_rng([seed, int(key), 17]).standard_normal(size) for key in keys])
+    noise = np.stack([RandomStream.TEXT_NOISE.generator(seed, key).standard_normal(size) for key in keys])
     values = part.values + torch.from_numpy(noise * (deviation / size**0.5)).to(part.values)
     values = values / values.norm(dim=1, keepdim=True)
-    return ConditionInputs(told.count, {**told.parts, "text": MaskedValue(values, part.known)})
+    return ConditionInputs(inputs.count, {**inputs.parts, "text": MaskedValue(values, part.known)})
 
 
-def shifted(batch: Batch, keys: np.ndarray, seed: int, reach: int) -> Batch:
-    """Images and their hints moved alike; see `shift_images`."""
+def shift_batch(batch: Batch, keys: NDArray[np.int64], seed: int, reach: int) -> Batch:
+    """Shift images and their hints alike; see `shift_images`."""
     levels = torch.from_numpy(shift_images(batch.levels.numpy(), keys, seed, reach))
     hints = None if batch.hints is None else torch.from_numpy(shift_images(batch.hints.numpy(), keys, seed, reach))
     return replace(batch, levels=levels, hints=hints)
 
 
-def shift_images(levels: np.ndarray, keys: np.ndarray, seed: int, reach: int) -> np.ndarray:
-    """Each image `c h w` moved by up to `reach` pixels each way; its draw depends on (seed, key) alone."""
+def shift_images(levels: np.ndarray, keys: NDArray[np.int64], seed: int, reach: int) -> np.ndarray:
+    """Shift each image `c h w` by up to `reach` pixels per axis; its offset depends on (seed, key) alone."""
     out = np.zeros_like(levels)
     height, width = levels.shape[2:]
     for i, key in enumerate(keys):
-        dy, dx = np.random.default_rng([seed, int(key), 7]).integers(-reach, reach + 1, 2)
+        dy, dx = RandomStream.SHIFT.generator(seed, key).integers(-reach, reach + 1, 2)
         (to_rows, from_rows), (to_columns, from_columns) = _overlap(dy, height), _overlap(dx, width)
         out[i, :, to_rows, to_columns] = levels[i, :, from_rows, from_columns]
     return out
 
 
-def _overlap(move: int, size: int) -> tuple[slice, slice]:
-    """Where the part that stays in view goes to, and where it comes from; both empty where nothing does."""
-    kept = max(0, size - abs(move))
-    target, origin = max(move, 0), max(-move, 0)
-    return slice(target, target + kept), slice(origin, origin + kept)
+def _overlap(offset: int, size: int) -> tuple[slice, slice]:
+    """Return the target and the source slice of the part that stays in view; both are empty where nothing does."""
+    visible = max(0, size - abs(offset))
+    target, origin = max(offset, 0), max(-offset, 0)
+    return slice(target, target + visible), slice(origin, origin + visible)

@@ -1,111 +1,167 @@
-"""The images of each step, read while the step before is computed.
+"""The batches of each step, read while the step before is computed.
 
-What a step sees is a pure function of the settings and its number, so reading ahead changes nothing. The data thread
-draws no random numbers from torch.
+The batch of a step is a pure function of the settings and the number of the step, so a resumed run continues as it
+would have, and prefetching changes nothing. The prefetching thread draws no random numbers from torch.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs
 from pointillist.data import ImageDataset
 from pointillist.model.dataset_conditions import DatasetConditions
 from pointillist.model.pixel_model import PixelModel
-from pointillist.training.augmentation import drop_conditions, noise_text_embeddings, reworded, shifted
+from pointillist.training.augmentation import (
+    RandomStream,
+    augment_captions,
+    drop_conditions,
+    noise_text_embeddings,
+    shift_batch,
+)
 from pointillist.training.config import TrainConfig
-from pointillist.training.epoch_sampler import EpochSampler
 
-Place = tuple[int, int]
-"""Step, and part of the step."""
+BatchIndex = tuple[int, int]
+"""The number of a step, and of a micro-batch within it."""
+
+
+class EpochSampler:
+    """An endless stream of shuffled epochs, read by position. Batches may straddle two epochs; no image is dropped.
+
+    Args:
+        images: size of the data set.
+        seed: seed of the run.
+    """
+
+    def __init__(self, images: int, seed: int) -> None:
+        self.images = images
+        self.seed = seed
+        self._epoch = -1
+        self._permutation = np.empty(0, np.int64)
+
+    def read(self, start: int, count: int) -> list[tuple[int, NDArray[np.int64]]]:
+        """Return positions `start .. start + count` of the stream, as pairs of an epoch and image indices."""
+        parts = []
+        while count > 0:
+            epoch, offset = divmod(start, self.images)
+            part = self._shuffled(epoch)[offset : offset + count]
+            parts.append((epoch, part))
+            start, count = start + len(part), count - len(part)
+        return parts
+
+    def _shuffled(self, epoch: int) -> NDArray[np.int64]:
+        if epoch != self._epoch:
+            self._permutation = np.random.default_rng([self.seed, epoch]).permutation(self.images)
+            self._epoch = epoch
+        return self._permutation
+
+
+def order_of_step(orders: Sequence[str], seed: int, step: int) -> str:
+    """Choose the pixel generation order of a step. Shuffled rounds contain every order once."""
+    round_number, position = divmod(step, len(orders))
+    permutation = RandomStream.GENERATION_ORDER.generator(seed, round_number).permutation(len(orders))
+    return orders[int(permutation[position])]
 
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """The images of one part of a step on one process, what they are told, and which they are."""
+    """The part of a batch that one process computes in one forward pass.
+
+    Attributes:
+        levels: images, `b c h w`.
+        inputs: conditions of the images.
+        indices: indices of the images in the data set.
+    """
 
     levels: Tensor
-    told: ConditionInputs
+    inputs: ConditionInputs
     indices: list[int]
 
     def to(self, device: torch.device) -> MicroBatch:
-        """The same on a device."""
-        return MicroBatch(self.levels.to(device), self.told.to(device), self.indices)
+        """Copy the micro-batch to a device."""
+        return MicroBatch(self.levels.to(device), self.inputs.to(device), self.indices)
 
 
 class BatchPrefetcher:
-    """Gives the parts of one process in turn.
+    """A reader of the micro-batches of one process, one ahead of the loop.
 
     Attributes:
-        telling: what the images are told.
-        order: in which they are read.
-        waited: seconds for which `read` kept its caller waiting.
+        conditions: conditions of the data set.
+        sampler: the order of the images.
+        waited: seconds for which `read` blocked its caller.
     """
 
     def __init__(
-        self, model: PixelModel, data: ImageDataset, config: TrainConfig, batch: int, *, process: int, processes: int
+        self,
+        model: PixelModel,
+        data: ImageDataset,
+        config: TrainConfig,
+        batch_size: int,
+        *,
+        process: int,
+        processes: int,
     ) -> None:
         self.data, self.config = data, config
-        self.telling = DatasetConditions(model, data)
-        self.order = EpochSampler(len(data), config.seed)
+        self.conditions = DatasetConditions(model, data)
+        self.sampler = EpochSampler(len(data), config.seed)
         self.waited = 0.0
-        self._batch, self._process, self._processes = batch, process, processes
-        self._last = config.total_steps(len(data), batch), 0
-        self._ahead: tuple[Place, Future[MicroBatch]] | None = None
+        self._batch_size, self._process, self._processes = batch_size, process, processes
+        self._end = config.total_steps(len(data), batch_size), 0
+        self._ahead: tuple[BatchIndex, Future[MicroBatch]] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="images")
 
-    def read(self, step: int, part: int) -> MicroBatch:
-        """The images of one part of a step; the next part is read meanwhile.
+    def read(self, step: int, micro_step: int) -> MicroBatch:
+        """Return a micro-batch of a step, and start reading the next one.
 
         Raises:
-            whatever reading raises: for the part that is asked for, never earlier.
+            DataError: if an image cannot be read; raised for the micro-batch that is read, never earlier.
         """
-        started, place = time.perf_counter(), (step, part)
-        if self._ahead is not None and self._ahead[0] == place:
-            found = self._ahead[1].result()
+        started, index = time.perf_counter(), (step, micro_step)
+        if self._ahead is not None and self._ahead[0] == index:
+            batch = self._ahead[1].result()
         else:
-            self._forget()
-            found = self._part(place)
+            self._discard_ahead()
+            batch = self._load(index)
         self.waited += time.perf_counter() - started
-        following = (step, part + 1) if part + 1 < self.config.accumulate else (step + 1, 0)
-        self._ahead = (following, self._thread.submit(self._part, following)) if following < self._last else None
-        return found
+        following = (step, micro_step + 1) if micro_step + 1 < self.config.grad_accumulation else (step + 1, 0)
+        self._ahead = (following, self._thread.submit(self._load, following)) if following < self._end else None
+        return batch
 
     def close(self) -> None:
         """End the thread."""
         self._thread.shutdown(cancel_futures=True)
 
-    def _forget(self) -> None:
-        """Drop what was read ahead, once the thread is done with it."""
+    def _discard_ahead(self) -> None:
+        """Wait for the thread and discard its micro-batch."""
         if self._ahead is not None:
             self._ahead[1].exception()
             self._ahead = None
 
-    def _part(self, place: Place) -> MicroBatch:
-        with torch.no_grad():
-            return self._read(*place)
-
-    def _read(self, step: int, part: int) -> MicroBatch:
-        config = self.config
-        size = self._batch // (self._processes * config.accumulate)
-        start = step * self._batch + (part * self._processes + self._process) * size
+    @torch.no_grad()
+    def _load(self, index: BatchIndex) -> MicroBatch:
+        step, micro_step = index
+        config, augmentation = self.config, self.config.augmentation
+        size = self._batch_size // (self._processes * config.grad_accumulation)
+        start = step * self._batch_size + (micro_step * self._processes + self._process) * size
         levels: list[Tensor] = []
-        told: list[ConditionInputs] = []
+        inputs: list[ConditionInputs] = []
         indices: list[int] = []
-        for epoch, index in self.order.read(start, size):
+        for epoch, keys in self.sampler.read(start, size):
             seed = config.seed * 1_000_003 + epoch + 1
-            batch = self.data.batch(index, seed=seed, flip=config.flip)
-            if config.shift:
-                batch = shifted(batch, index, seed, config.shift)
+            batch = self.data.batch(keys, seed=seed, flip=augmentation.flip)
+            if augmentation.random_shift:
+                batch = shift_batch(batch, keys, seed, augmentation.random_shift)
             levels.append(batch.levels)
-            heard = self.telling(index, reworded(batch, index, seed, config.captions))
-            told.append(
-                drop_conditions(noise_text_embeddings(heard, index, seed, config.text_noise), index, seed, config)
-            )
-            indices += index.tolist()
-        return MicroBatch(torch.cat(levels), ConditionInputs.together(told), indices)
+            conditions = self.conditions(keys, augment_captions(batch, keys, seed, config.captions))
+            conditions = noise_text_embeddings(conditions, keys, seed, augmentation.text_embedding_noise)
+            inputs.append(drop_conditions(conditions, keys, seed, config.condition_dropout))
+            indices += keys.tolist()
+        return MicroBatch(torch.cat(levels), ConditionInputs.together(inputs), indices)

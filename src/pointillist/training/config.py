@@ -1,98 +1,183 @@
-"""Settings of a training run."""
+"""Settings of a training run, in groups."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from pointillist.errors import ConfigError, format_validation_error
 from pointillist.training.captions import CaptionSettings
+from pointillist.training.settings_tree import expand, parse_section
 
-OptimiserName = Literal["adam", "rmsprop"]
+OptimizerName = Literal["adam", "rmsprop"]
 ScheduleName = Literal["cosine", "exponential", "constant"]
+PrecisionName = Literal["auto", "fp32", "bf16"]
 
 
-class TrainConfig(BaseModel):
-    """How to train; the defaults can be left alone.
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class OptimizerConfig(_Settings):
+    """Settings of the optimiser and of the averaged weights: `[train.optimizer]`.
 
     Attributes:
-        epochs, steps: how long; `steps` wins if given.
-        batch_size: images a step, over all processes and accumulated parts; `auto` is the largest that fits memory.
-        accumulate: parts a step is computed in, to save memory.
-        lr, warmup: peak of the learning rate, and steps to reach it.
-        schedule: how it goes on: `cosine` to `final_lr` times the peak, `exponential` with a factor `lr_decay` a step,
-            or `constant`.
-        optimiser: `adam` with `beta1` and `beta2`, or `rmsprop` with `beta2` as the decay of the mean square.
-        weight_decay: of kernels, apart from the gradient (AdamW).
-        clip: the largest norm of the gradient; 0 for any.
-        ema: decay of the average of weights that is evaluated, painted with and saved; 0 for none.
-        label_dropout: share of labels that are hidden, so that the model also paints unasked.
-        condition_dropout: share of every other condition, and of each attribute, that is hidden likewise.
-        all_dropout: share of images from which everything is hidden, where there are several conditions.
-        captions: how captions are varied each time they are read, `[train.captions]`; see `CaptionSettings`.
-        text_noise: length of the noise that is added to the vector of a prompt, whose length is 1.
-        flip: mirror half of the images.
-        shift: move each image by up to this many pixels each way; what comes in is the darkest level.
-        precision: `auto` is bf16 where the hardware is fast at it, fp32 elsewhere. Evaluation is always fp32.
-        compile: use `torch.compile`.
-        device, threads: where to run; `auto` is a GPU if there is one. 0 threads leaves the choice to torch.
-        seed: of weights, order, augmentation and dropout.
-        evaluate_every, save_every, sample_every: in steps; 0 is twenty times (save: forty, sheets: five) a run.
-        valid_images: at most so many validation images each time; 0 for all.
-        tensorboard: also write TensorBoard files (extra `tensorboard`).
-        out: the run's folder; None writes nothing.
+        name: `adam` (AdamW; Loshchilov and Hutter 2019) or `rmsprop` (without momentum).
+        lr: Peak learning rate.
+        beta1: Decay of Adam's mean gradient.
+        beta2: Decay of the mean squared gradient, for both optimisers.
+        weight_decay: Decoupled weight decay of the kernels; biases, gains and embeddings do not decay.
+        clip: Largest norm of the gradient; 0 does not clip.
+        ema: Decay of the exponential moving average of weights, which is evaluated and saved; 0 averages nothing.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    name: OptimizerName = "adam"
+    lr: float = Field(2e-3, gt=0)
+    beta1: float = Field(0.9, ge=0, lt=1)
+    beta2: float = Field(0.99, ge=0, lt=1)
+    weight_decay: float = Field(0.01, ge=0)
+    clip: float = Field(1.0, ge=0)
+    ema: float = Field(0.999, ge=0, lt=1)
+
+
+class ScheduleConfig(_Settings):
+    """Settings of the learning rate schedule: `[train.schedule]`.
+
+    Attributes:
+        name: `cosine` to `final_lr` times the peak, `exponential` with the factor `lr_decay` per step, or `constant`.
+        warmup: Steps of the linear warm-up to the peak, at most a tenth of the run.
+        final_lr: Learning rate of the last step, as a share of the peak.
+        lr_decay: Factor per step of the exponential schedule.
+    """
+
+    name: ScheduleName = "cosine"
+    warmup: int = Field(200, ge=0)
+    final_lr: float = Field(0.01, ge=0, le=1)
+    lr_decay: float = Field(0.99999, gt=0, le=1)
+
+
+class AugmentationConfig(_Settings):
+    """Settings of the augmentation: `[train.augmentation]`.
+
+    Attributes:
+        flip: Mirror half of the images.
+        random_shift: Shift images by up to N pixels in each direction; new pixels get the darkest level.
+        text_embedding_noise: Length of the noise added to text embeddings, whose own length is 1.
+    """
+
+    flip: bool = False
+    random_shift: int = Field(0, ge=0)
+    text_embedding_noise: float = Field(0.0, ge=0, le=10)
+
+
+class ConditionDropoutConfig(_Settings):
+    """Probabilities with which training drops conditions: `[train.condition_dropout]`.
+
+    A model learns the unconditional distribution from images without conditions, which classifier-free guidance needs
+    (Ho and Salimans 2022).
+
+    Attributes:
+        label: Probability of dropping the label.
+        other: Probability of dropping each other condition, and each attribute.
+        unconditional: Probability of dropping all conditions at once, where there are several.
+    """
+
+    label: float = Field(0.1, ge=0, lt=1)
+    other: float = Field(0.1, ge=0, lt=1)
+    unconditional: float = Field(0.1, ge=0, lt=1)
+
+
+class IntervalsConfig(_Settings):
+    """Intervals, in steps, between evaluations, checkpoints and sample sheets: `[train.intervals]`.
+
+    Attributes:
+        evaluate: Steps between evaluations on validation images; 0 evaluates 20 times a run.
+        save: Steps between checkpoints; 0 saves 40 times a run.
+        sample: Steps between sample sheets; 0 writes 5 sheets a run.
+        valid_images: Most validation images of each evaluation; 0 takes all.
+    """
+
+    evaluate: int = Field(0, ge=0)
+    save: int = Field(0, ge=0)
+    sample: int = Field(0, ge=0)
+    valid_images: int = Field(2000, ge=0)
+
+
+class MachineConfig(_Settings):
+    """Settings of the hardware and the log, which leave the model as it is: `[train.machine]`.
+
+    Attributes:
+        precision: Precision of training: fp32, bf16 or auto (bf16 where the hardware is fast at it). Evaluation always
+            uses fp32.
+        compile: Use `torch.compile`.
+        device: Device: cpu, cuda or auto (a GPU if there is one).
+        threads: CPU threads; 0 leaves the number to torch.
+        tensorboard: Also write TensorBoard files (extra `tensorboard`).
+    """
+
+    precision: PrecisionName = "auto"
+    compile: bool = False
+    device: str = "auto"
+    threads: int = Field(0, ge=0)
+    tensorboard: bool = False
+
+
+class TrainConfig(_Settings):
+    """Settings of a training run: `[train]`. The defaults suit small images.
+
+    ```python
+    TrainConfig.from_dict({"steps": 500, "optimizer": {"lr": 4e-3}, "augmentation.flip": True})
+    ```
+
+    Attributes:
+        epochs: Passes over the training images.
+        steps: Optimiser steps; overrides `epochs`.
+        batch_size: Images per step over all processes, or auto (the most that fit in memory).
+        grad_accumulation: Micro-batches per step, to save memory.
+        seed: Random seed of weights, order, augmentation and dropout.
+        out: Folder of the run; none writes nothing.
+        optimizer, schedule, augmentation, captions, condition_dropout, intervals, machine: groups of settings, each a
+            table of its own in TOML.
+    """
 
     epochs: float = Field(20.0, gt=0)
     steps: int | None = Field(None, ge=1)
     batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = 16
-    accumulate: int = Field(1, ge=1)
-    lr: float = Field(2e-3, gt=0)
-    warmup: int = Field(200, ge=0)
-    schedule: ScheduleName = "cosine"
-    final_lr: float = Field(0.01, ge=0, le=1)
-    lr_decay: float = Field(0.99999, gt=0, le=1)
-    optimiser: OptimiserName = "adam"
-    weight_decay: float = Field(0.01, ge=0)
-    beta1: float = Field(0.9, ge=0, lt=1)
-    beta2: float = Field(0.99, ge=0, lt=1)
-    clip: float = Field(1.0, ge=0)
-    ema: float = Field(0.999, ge=0, lt=1)
-    label_dropout: float = Field(0.1, ge=0, lt=1)
-    condition_dropout: float = Field(0.1, ge=0, lt=1)
-    all_dropout: float = Field(0.1, ge=0, lt=1)
-    captions: CaptionSettings = CaptionSettings()
-    text_noise: float = Field(0.0, ge=0, le=10)
-    flip: bool = False
-    shift: int = Field(0, ge=0)
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    compile: bool = False
-    device: str = "auto"
-    threads: int = Field(0, ge=0)
+    grad_accumulation: int = Field(1, ge=1)
     seed: int = Field(0, ge=0)
-    evaluate_every: int = Field(0, ge=0)
-    save_every: int = Field(0, ge=0)
-    sample_every: int = Field(0, ge=0)
-    valid_images: int = Field(2000, ge=0)
-    tensorboard: bool = False
     out: Path | None = None
+    optimizer: OptimizerConfig = OptimizerConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
+    captions: CaptionSettings = CaptionSettings()
+    condition_dropout: ConditionDropoutConfig = ConditionDropoutConfig()
+    intervals: IntervalsConfig = IntervalsConfig()
+    machine: MachineConfig = MachineConfig()
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> TrainConfig:
-        """Settings from a dictionary.
+    def from_dict(cls, settings: Mapping[str, Any]) -> TrainConfig:
+        """Build the settings from a dictionary with nested groups, dotted keys (`"optimizer.lr"`), or both.
 
         Raises:
-            ConfigError: naming the first setting that is wrong.
+            ConfigError: naming the first setting that is unknown or out of range.
         """
-        try:
-            return cls(**data)
-        except ValidationError as error:
-            raise ConfigError(format_validation_error(error, "a training setting")) from error
+        return parse_section(cls, expand(settings))
 
-    def total_steps(self, images: int, batch: int) -> int:
-        """Number of optimiser steps for a training set of `images`."""
-        return self.steps if self.steps is not None else max(1, round(self.epochs * images / batch))
+    def updated(self, **settings: Any) -> TrainConfig:
+        """Copy the settings with some replaced; a group is given as a dictionary.
+
+        ```python
+        config.updated(out=None, machine={"tensorboard": False})
+        ```
+        """
+        changes = {
+            name: getattr(self, name).model_copy(update=value) if isinstance(value, dict) else value
+            for name, value in settings.items()
+        }
+        return self.model_copy(update=changes)
+
+    def total_steps(self, images: int, batch_size: int) -> int:
+        """Count the optimiser steps of a run on a training set of `images`."""
+        return self.steps if self.steps is not None else max(1, round(self.epochs * images / batch_size))

@@ -1,4 +1,4 @@
-"""What a run tells: a progress bar, lines in `metrics.jsonl`, and a halt when the loss goes wrong."""
+"""The log of a run: a progress bar, lines in `metrics.jsonl`, TensorBoard, and a check for divergence."""
 
 from __future__ import annotations
 
@@ -24,7 +24,18 @@ from pointillist.errors import MissingExtraError, TrainingError
 
 
 class MetricsLogger:
-    """Writes metrics and shows progress; only the main process has one."""
+    """A logger of metrics and progress, for the main process.
+
+    Args:
+        folder: folder of the run; None writes no file.
+        total: steps of the run.
+        step: steps already done. Metrics after this step, from before a resume, are removed.
+        console: where progress is shown; None is silent.
+        tensorboard: also write TensorBoard files to `folder`.
+
+    Raises:
+        MissingExtraError: if TensorBoard is not installed.
+    """
 
     def __init__(self, folder: Path | None, total: int, step: int, console: Console | None, tensorboard: bool) -> None:
         self.path = None if folder is None else folder / "metrics.jsonl"
@@ -33,13 +44,13 @@ class MetricsLogger:
         self.task: TaskID | None = None
         self.total = total
         self.step = step
-        self._board = _board(folder) if tensorboard and folder is not None else None
+        self._tensorboard = _tensorboard_writer(folder) if tensorboard and folder is not None else None
         if self.path is not None:
-            _forget_after(self.path, step)
+            _remove_after(self.path, step)
 
     def __enter__(self) -> MetricsLogger:
         if self.console is not None:
-            self.progress = _bar("training", self.console)
+            self.progress = _progress_bar("training", self.console)
             self.progress.start()
             self.task = self.progress.add_task("training", total=self.total, completed=self.step, status="")
         return self
@@ -49,34 +60,34 @@ class MetricsLogger:
     ) -> None:
         if self.progress is not None:
             self.progress.stop()
-        if self._board is not None:
-            self._board.close()
+        if self._tensorboard is not None:
+            self._tensorboard.close()
 
-    def advance(self, step: int, bits: float, images_per_second: float) -> None:
-        """Show the state after `step` steps."""
+    def update(self, step: int, bits: float, images_per_second: float) -> None:
+        """Move the progress bar to `step`, with the loss in bits/dim."""
         if self.progress is not None and self.task is not None:
             status = f"{bits:.4f} bits/dim  {images_per_second:.0f} images/s"
             self.progress.update(self.task, completed=step, status=status)
 
-    def write(self, **record: Any) -> None:
-        """Add one line to `metrics.jsonl` (and TensorBoard)."""
+    def log(self, **record: Any) -> None:
+        """Append a line to `metrics.jsonl`, and to TensorBoard; `step` is one of its entries."""
         if self.path is not None:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(record) + "\n")
-        if self._board is not None:
+        if self._tensorboard is not None:
             for name, value in record.items():
                 if name != "step" and isinstance(value, (int, float)):
-                    self._board.add_scalar(name, value, record["step"])
+                    self._tensorboard.add_scalar(name, value, record["step"])
 
-    def say(self, text: str) -> None:
-        """One line for the reader."""
+    def print(self, text: str) -> None:
+        """Print a line above the progress bar."""
         if self.console is not None:
             self.console.print(text, highlight=False)
 
 
-def _bar(what: str, console: Console) -> Progress:
+def _progress_bar(title: str, console: Console) -> Progress:
     return Progress(
-        TextColumn(what),
+        TextColumn(title),
         BarColumn(bar_width=30),
         MofNCompleteColumn(),
         TextColumn("{task.fields[status]}"),
@@ -89,20 +100,33 @@ def _bar(what: str, console: Console) -> Progress:
 
 
 class DivergenceGuard:
-    """Stops a run whose loss is not finite, or whose running mean is far worse than guessing at random."""
+    """A check that the loss is finite, and that its running mean is not far above that of a uniform distribution.
+
+    Args:
+        levels: levels of a sub-pixel: a uniform distribution has `log2(levels)` bits/dim.
+        window: steps of the running mean.
+    """
 
     def __init__(self, levels: int, window: int = 50) -> None:
-        self.limit = 1.5 * math.log2(levels) + 0.5
+        self.uniform = math.log2(levels)
+        self.limit = 1.5 * self.uniform + 0.5
         self.recent: deque[float] = deque(maxlen=window)
 
-    def check(self, bits: float, step: int, images: list[int], last_good: str) -> None:
-        """Take in the loss of a step, in bits/dim.
+    def check(self, bits: float, step: int, images: list[int], last_checkpoint: str) -> None:
+        """Check the loss of a step, in bits/dim.
+
+        Args:
+            images: indices of the images of the step, for the message.
+            last_checkpoint: path of the last good checkpoint, for the message.
 
         Raises:
-            TrainingError: with the step, the batch and the last good checkpoint.
+            TrainingError: naming the step, the images and the last checkpoint.
         """
-        shown = ", ".join(map(str, images[:8])) + (", ..." if len(images) > 8 else "")
-        where = f"at step {step:,} (images {shown}); the last good checkpoint is {last_good}. Lower `lr` or use fp32."
+        listed = ", ".join(map(str, images[:8])) + (", ..." if len(images) > 8 else "")
+        where = (
+            f"at step {step:,} (images {listed}); the last good checkpoint is {last_checkpoint}. "
+            "Lower `optimizer.lr` or use fp32."
+        )
         if not math.isfinite(bits):
             raise TrainingError(f"The loss became {bits} {where}")
         self.recent.append(bits)
@@ -110,25 +134,25 @@ class DivergenceGuard:
         if len(self.recent) == self.recent.maxlen and mean > self.limit:
             raise TrainingError(
                 f"The loss diverged: {mean:.2f} bits/dim over {len(self.recent)} steps, "
-                f"where guessing gives {(self.limit - 0.5) / 1.5:.2f}, {where}"
+                f"where a uniform distribution has {self.uniform:.2f}, {where}"
             )
 
 
-def _forget_after(path: Path, step: int) -> None:
-    """A resumed run repeats steps after its checkpoint: drop their old lines."""
+def _remove_after(path: Path, step: int) -> None:
+    """Remove the metrics of steps after a checkpoint, which a resumed run repeats."""
     if not path.exists():
         return
-    kept = []
+    kept_lines = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
             if json.loads(line)["step"] <= step:
-                kept.append(line)
+                kept_lines.append(line)
         except (ValueError, KeyError, TypeError):
-            continue  # a line that a kill cut short
-    path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+            continue  # a line cut short when the process was killed
+    path.write_text("".join(f"{line}\n" for line in kept_lines), encoding="utf-8")
 
 
-def _board(folder: Path) -> Any:
+def _tensorboard_writer(folder: Path) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:

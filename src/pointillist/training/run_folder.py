@@ -1,60 +1,63 @@
-"""Run folders: what settings a run has, whether its folder is free, and what to do when it goes on."""
+"""Run folders: the settings of new and resumed runs, and the folder that a run writes to."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pointillist.errors import ConfigError
+from pointillist.checkpoint.files import write_text
+from pointillist.errors import ConfigError, TrainingError
+from pointillist.model.pretrained import PretrainedPixelModel, load
 from pointillist.system.processes import is_main_process
-
-if TYPE_CHECKING:
-    from pointillist.model.pretrained import PretrainedPixelModel
-    from pointillist.training.run_config import RunConfig, Tree
+from pointillist.training.config import IntervalsConfig, MachineConfig
+from pointillist.training.run_config import RunConfig, with_preset
+from pointillist.training.settings_tree import Tree, assign, flatten, merge, read_toml
 
 RUN_FILE = "run.toml"
-# a resumed run may be made longer, or run elsewhere; anything else would make it another run
 RESUMABLE = {
     "data.source",
-    *(f"train.{name}" for name in ("epochs", "steps", "device", "threads", "precision", "compile", "tensorboard")),
-    *(f"train.{name}" for name in ("evaluate_every", "save_every", "sample_every", "valid_images")),
+    "train.epochs",
+    "train.steps",
+    *(f"train.machine.{name}" for name in MachineConfig.model_fields),
+    *(f"train.intervals.{name}" for name in IntervalsConfig.model_fields),
 }
-# how a fine-tuned model's first images were read is how its next ones are read, unless said otherwise
+"""Settings that may change when a run is resumed: its length, hardware and intervals."""
 INHERITED = ("size", "fit", "resample", "binarise", "threshold")
+"""Data settings that a fine-tuned model takes over from its source, unless they are given."""
 
 
-def new_run(config: Path | None, typed: list[tuple[str, str, Any]]) -> tuple[RunConfig, PretrainedPixelModel | None]:
-    """The settings of a new run, and the model it starts from: defaults < init < preset < TOML < options < `--set`.
+def new_run(tree: Mapping[str, Any]) -> tuple[RunConfig, PretrainedPixelModel | None]:
+    """Resolve the settings of a new run: defaults < source model < preset < `tree`.
+
+    Args:
+        tree: settings of the run file and the overrides.
+
+    Returns:
+        The run, and the model that fine-tuning starts from.
 
     Raises:
-        ConfigError, CheckpointError: if a setting is wrong, or the model to start from cannot be loaded.
+        ConfigError: if a setting is wrong.
+        CheckpointError: if the model to start from cannot be loaded.
     """
-    from pointillist.model.pretrained import load
-    from pointillist.training.presets import with_preset
-    from pointillist.training.run_config import RunConfig, assign, merge, read_toml
-
-    chosen: Tree = read_toml(config) if config is not None else {}
-    for _, key, value in typed:
-        assign(chosen, key, value)
-    chosen = with_preset(chosen)
+    chosen = with_preset(dict(tree))
     run = RunConfig.from_dict(chosen)
-    if run.model.init is None:
+    if run.model.init_from is None:
         return run, None
-    source = load(run.model.init)
+    source = load(run.model.init_from)
     inherited = inherited_settings(source)
     if (
         run.model.preset is not None
         or chosen.get("model", {}).get("type", source.config.model_type) != source.config.model_type
     ):
-        del inherited["model"]  # another network was asked for: what does not fit is told when weights are taken
+        del inherited["model"]  # another network: what does not fit is reported when weights are copied
     return RunConfig.from_dict(merge(inherited, chosen)), source
 
 
 def inherited_settings(source: PretrainedPixelModel) -> Tree:
-    """Settings that a fine-tuned model takes over from its source."""
+    """Collect the settings that a fine-tuned model takes over from its source."""
     config = source.config
     model = {
         "type": config.model_type,
@@ -68,39 +71,37 @@ def inherited_settings(source: PretrainedPixelModel) -> Tree:
 
 
 def recorded_settings(model: PretrainedPixelModel) -> Tree:
-    """The settings of the run that made a model; empty where there is no record."""
+    """Return the settings of the run that trained a model; empty where there is no record."""
     record = model.training_record.get("record", {})
     return record if isinstance(record, dict) else {}
 
 
-def resumed_run(out: Path, config: Path | None, typed: list[tuple[str, str, Any]]) -> RunConfig:
-    """The settings of the run in a folder, with what may change about it.
+def resumed_run(out: Path, overrides: Mapping[str, Any]) -> RunConfig:
+    """Read the settings of the run in a folder, with overrides that leave it the same run.
+
+    Args:
+        out: folder of the run.
+        overrides: tree of settings.
 
     Raises:
-        ConfigError: if a setting was typed that would make it another run.
+        ConfigError: if an override would make it another run.
         TrainingError: if the folder holds no run.
     """
-    from pointillist.errors import TrainingError
-    from pointillist.training.run_config import RunConfig, assign, read_toml
-
-    if config is not None:
-        raise ConfigError(
-            f"`--config` (={config}) cannot be used with `--resume`, which reads {out / RUN_FILE}: leave it out."
-        )
-    for spelling, key, value in typed:
+    changes = dict(flatten(overrides))
+    for key, value in changes.items():
         if key not in RESUMABLE:
             raise ConfigError(
-                f"`{spelling}` (={value}) cannot change when a run goes on: leave it out, or start another run, "
-                f"for example from these weights with `--init {out}`."
+                f"`{key}` (={value}) cannot change when a run is resumed: leave it out, or start another run, "
+                f"for example from these weights with `--init-from {out}`."
             )
     if not (out / RUN_FILE).is_file():
         raise TrainingError(
             f"{out} holds no run to resume (no {RUN_FILE}): check `--out`, or start without `--resume`."
         )
     tree = read_toml(out / RUN_FILE)
-    if any(key == "train.epochs" for _, key, _ in typed):
+    if "train.epochs" in changes:
         tree.get("train", {}).pop("steps", None)
-    for _, key, value in typed:
+    for key, value in changes.items():
         assign(tree, key, value)
     assign(tree, "train.out", str(out))
     if tree["train"].get("batch_size") == "auto":
@@ -109,7 +110,7 @@ def resumed_run(out: Path, config: Path | None, typed: list[tuple[str, str, Any]
 
 
 def _saved_batch_size(out: Path) -> Any:
-    """What `auto` was when the state was saved: another size would see the images in another order."""
+    """Read what `auto` was resolved to: with another batch size the images would come in another order."""
     for path in sorted((out / "state").glob("step-*/state.json"), reverse=True):
         try:
             return json.loads(path.read_text(encoding="utf-8"))["batch_size"]
@@ -119,7 +120,7 @@ def _saved_batch_size(out: Path) -> Any:
 
 
 def check_new_folder(out: Path) -> None:
-    """Refuse a folder that already holds a run or a model.
+    """Check that a folder holds neither a run nor a model.
 
     Raises:
         ConfigError: naming the remedies.
@@ -127,16 +128,20 @@ def check_new_folder(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise ConfigError(f"`--out` (={out}) is a file: give the name of a folder.")
     if (out / "state").exists():
-        raise ConfigError(f"{out} already holds a run: add `--resume` to go on with it, or choose another `--out`.")
+        raise ConfigError(f"{out} already holds a run: add `--resume` to continue it, or choose another `--out`.")
     if (out / "config.json").exists():
-        raise ConfigError(f"{out} already holds a model: choose another `--out`, or fine-tune it with `--init {out}`.")
+        raise ConfigError(
+            f"{out} already holds a model: choose another `--out`, or fine-tune it with `--init-from {out}`."
+        )
 
 
 @contextmanager
 def run_folder(run: RunConfig, header: str, resume: bool) -> Iterator[None]:
-    """The run's folder with its `run.toml`; a run that fails before it has anything to keep leaves nothing."""
-    from pointillist.checkpoint.files import write_text
+    """Make the folder of a run with its `run.toml`; a run that fails before its first checkpoint leaves no folder.
 
+    Args:
+        header: comment at the top of `run.toml`.
+    """
     out = run.train.out
     if out is None or not is_main_process():
         yield

@@ -1,4 +1,4 @@
-"""The state of a run on disk: safetensors and JSON, written aside and renamed, so that `kill -9` leaves a whole one."""
+"""Checkpoints of a run: safetensors and JSON, written aside and renamed, so that `kill -9` leaves a complete one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pointillist.checkpoint.files import read_tensors, write_tensors, write_text
 from pointillist.data import ImageDataset
 from pointillist.errors import CheckpointError, TrainingError
 
-KEPT = 2
+KEPT_CHECKPOINTS = 2
 
 
 def save_state(
@@ -25,31 +25,43 @@ def save_state(
     step: int,
     weights: dict[str, Tensor],
     average: dict[str, Tensor],
-    optimiser: torch.optim.Optimizer,
+    optimizer: torch.optim.Optimizer,
     names: dict[int, str],
     record: dict[str, Any],
 ) -> Path:
-    """Write `folder/step-N`, then remove all but the newest two."""
+    """Write the checkpoint `folder/step-N`, then remove all but the newest two.
+
+    Args:
+        weights, average: parameters and their moving average, by name.
+        names: name of each parameter of the optimiser, by `id`.
+        record: further entries of `state.json`.
+
+    Returns:
+        The folder of the checkpoint.
+    """
     target = folder / f"step-{step:09d}"
     partial = folder / f".step-{step:09d}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     tensors = {f"weights/{k}": v for k, v in weights.items()}
     tensors |= {f"average/{k}": v for k, v in average.items()}
-    for parameter, state in optimiser.state.items():
+    for parameter, state in optimizer.state.items():
         tensors |= {f"{kind}/{names[id(parameter)]}": torch.as_tensor(v) for kind, v in state.items()}
     write_tensors(partial / "state.safetensors", tensors)
     write_text(partial / "state.json", json.dumps({"step": step, **record}, indent=2) + "\n")
     if target.exists():  # the same step saved twice: keep the newer
         shutil.rmtree(target)
     os.rename(partial, target)
-    for old in _steps(folder)[:-KEPT]:
+    for old in _steps(folder)[:-KEPT_CHECKPOINTS]:
         shutil.rmtree(old)
     return target
 
 
 def load_state(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
-    """The newest whole state under `folder`: tensors by kind and name, and the record.
+    """Load the newest complete checkpoint under `folder`.
+
+    Returns:
+        Tensors by kind and name, and the record of `state.json`.
 
     Raises:
         TrainingError: if there is none.
@@ -68,15 +80,15 @@ def load_state(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, An
     raise TrainingError(f"{folder.parent} holds no training state to resume: start it without `--resume`.")
 
 
-def restore_optimiser(optimiser: torch.optim.Optimizer, names: dict[int, str], tensors: dict[str, Any]) -> None:
-    """Put the moments of every parameter back, laid out in memory as it is: a fused optimiser needs that."""
+def restore_optimizer(optimizer: torch.optim.Optimizer, names: dict[int, str], tensors: dict[str, Any]) -> None:
+    """Restore the moments of every parameter, in the memory format of the parameter: a fused optimiser needs that."""
     kinds = [k for k in tensors if k not in ("weights", "average")]
-    for group in optimiser.param_groups:
+    for group in optimizer.param_groups:
         for parameter in group["params"]:
             name = names[id(parameter)]
             state = {kind: tensors[kind][name] for kind in kinds if name in tensors[kind]}
             if state:
-                optimiser.state[parameter] = {k: v if k == "step" else _like(parameter, v) for k, v in state.items()}
+                optimizer.state[parameter] = {k: v if k == "step" else _like(parameter, v) for k, v in state.items()}
 
 
 def _like(parameter: Tensor, values: Tensor) -> Tensor:
@@ -84,7 +96,7 @@ def _like(parameter: Tensor, values: Tensor) -> Tensor:
 
 
 def fingerprint(data: ImageDataset) -> str:
-    """SHA-256 of a training set, so that a run is not resumed on other images."""
+    """Compute the SHA-256 of a training set, so that a run is not resumed on other images."""
     digest = hashlib.sha256(repr((len(data), *data.spec.shape, "uint16")).encode())
     for start in range(0, len(data), 4096):
         levels = data.batch(np.arange(start, min(start + 4096, len(data)))).levels

@@ -1,1 +1,1 @@
-"""The report of one image as a self-contained page."""
+"""Report: the explanation of one image as a self-contained HTML page."""

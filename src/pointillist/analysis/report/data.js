@@ -1,4 +1,4 @@
-// What the page holds, unpacked: the other side of packing.py.
+// Decode the data of the page: the counterpart of encoding.py.
 // @ts-check
 
 /**
@@ -8,13 +8,13 @@
  */
 
 /** @param {string} text base 64 of deflated bytes @returns {Promise<Uint8Array>} */
-async function inflated(text) {
+async function inflate(text) {
   const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-/** Bytes of like weight, side by side, back to floats. @param {Uint8Array} planes @param {number} kept bytes a float */
+/** Join bytes of equal significance, side by side, to floats. @param {Uint8Array} planes @param {number} kept bytes a float */
 function floats(planes, kept) {
   const count = planes.length / kept;
   const bytes = new Uint8Array(count * 4);
@@ -24,8 +24,8 @@ function floats(planes, kept) {
 }
 
 /** @param {any} packed @returns {Promise<Record<string, Float32Array>>} */
-async function unpackArrays(packed) {
-  const whole = floats(await inflated(packed.data), 4);
+async function decodeArrays(packed) {
+  const whole = floats(await inflate(packed.data), 4);
   /** @type {Record<string, Float32Array>} */
   const found = {};
   for (const [name, { start, shape }] of Object.entries(packed.arrays))
@@ -33,7 +33,7 @@ async function unpackArrays(packed) {
   return found;
 }
 
-/** Each byte as a probability. @param {number} most bits of the byte 255 */
+/** Table of the probability that each byte stands for. @param {number} most bits of the byte 255 */
 function probabilities(most) {
   return Float64Array.from({ length: 256 }, (_, byte) => 2 ** -(most * (byte / 255) ** 2));
 }
@@ -42,7 +42,7 @@ function probabilities(most) {
 const logSigmoid = (a) => (a > 0 ? -Math.log1p(Math.exp(-a)) : a - Math.log1p(Math.exp(a)));
 
 /**
- * A logistic of one component at one level, in nats; the edge levels take the tails.
+ * Log-probability of one logistic component at one level, in nats; the edge levels take the tails.
  * @param {number} level @param {number} last @param {number} mean @param {number} logScale on [-1, 1]
  */
 function logMass(level, last, mean, logScale) {
@@ -55,7 +55,7 @@ function logMass(level, last, mean, logScale) {
 }
 
 /**
- * The mixture of one channel, given the channels before it; see likelihoods.DiscretizedLogisticMixture.
+ * Distribution of one channel under the mixture, given the channels before it; see DiscretizedLogisticMixture.
  * @param {Float32Array} p of a pixel @param {number} m components @param {number} c channels @param {number} k levels
  * @param {number} channel @param {number[]} x levels of the pixel @returns {Distribution}
  */
@@ -84,11 +84,11 @@ function mixture(p, m, c, k, channel, x) {
     masses.forEach((mass, level) => (probs[level] += mass));
     return { weight, mean: ((mean + 1) * last) / 2, scale: (Math.exp(logScale) * last) / 2, masses };
   });
-  return described(probs, true, parts);
+  return summarize(probs, true, parts);
 }
 
-/** Mean and quantiles of all levels. @param {Float64Array} probs @param {boolean} ordered @param {any[]} parts */
-function described(probs, ordered, parts) {
+/** Normalise probabilities; add mean and quantiles. @param {Float64Array} probs @param {boolean} ordered @param {any[]} parts */
+function summarize(probs, ordered, parts) {
   const total = probs.reduce((a, b) => a + b, 0);
   for (let level = 0; level < probs.length; level++) probs[level] /= total;
   /** @type {[number, number][]} */
@@ -105,13 +105,13 @@ function described(probs, ordered, parts) {
 }
 
 /**
- * How to ask for the distribution of a sub-pixel.
+ * Return a function from a pixel and a channel to the distribution there.
  * @param {any} page @param {Record<string, Float32Array>} arrays
  * @returns {Promise<(site: number, channel: number) => Distribution>}
  */
-async function unpackTable(page, arrays) {
+async function decodeDistributions(page, arrays) {
   const [c, h, w] = page.shape, k = page.levels, table = page.table, sites = h * w;
-  const bytes = await inflated(table.data);
+  const bytes = await inflate(table.data);
   if (table.kind === "mixture") {
     const params = floats(bytes, 3);
     return (site, channel) => {
@@ -123,7 +123,7 @@ async function unpackTable(page, arrays) {
   if (table.kind === "levels")
     return (site, channel) => {
       const start = (channel * sites + site) * k;
-      return described(Float64Array.from(bytes.subarray(start, start + k), (b) => meaning[b]), page.ordered, []);
+      return summarize(Float64Array.from(bytes.subarray(start, start + k), (b) => meaning[b]), page.ordered, []);
     };
   const n = table.count, q = table.quantiles.length, count = c * sites;
   const view = new DataView(bytes.buffer);

@@ -1,6 +1,6 @@
-"""Distributions and maps, small enough for a page that holds all it shows; `data.js` is the other side.
+"""Compact encoding of distributions and maps for the report page; `data.js` decodes it.
 
-Every sub-pixel's distribution is stored in one of three ways, and the page says which: the parameters of a mixture as
+Every sub-pixel's distribution is stored in one of three ways, and the page names it: the parameters of a mixture as
 floats of 24 bits; all levels as log-probabilities of 8 bits; or, where that would be too large, the 16 likeliest levels
 and five quantiles.
 """
@@ -24,22 +24,22 @@ from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
 from pointillist.distributions.likelihoods import DiscretizedLogisticMixture
 from pointillist.model.inference import inference_mode
 
-MAX_BITS = 40.0  # of a probability of 8 bits; what is smaller counts as this
+MAX_BITS = 40.0  # surprisal of the smallest probability that 8 bits hold
 LIKELIEST = 16
-DECADES = 4  # of the size of a gradient that 8 bits tell apart
-TABLE_BYTES = 1_400_000  # deflated, as the page still has to hold them in base 64
-_RAW_BYTES = 64_000_000  # a larger table is not even tried
+DECADES = 4  # range of the size of a gradient in 8 bits
+TABLE_BYTES = 1_400_000  # deflated; the page holds them in base 64
+_RAW_BYTES = 64_000_000  # a larger table is not tried
 
 
 @dataclass(frozen=True)
 class EncodedDistributions:
-    """The distributions of an image.
+    """Distributions of all sub-pixels of an image.
 
     Attributes:
-        kind: how they are stored.
-        data: deflated (zlib).
-        facts: what must be known to read them.
-        note: how they are stored, for the reader of the page.
+        kind: the encoding.
+        data: the encoded distributions, deflated (zlib).
+        facts: parameters of the encoding.
+        note: description of the encoding for the reader of the page.
     """
 
     kind: Literal["levels", "mixture", "likeliest"]
@@ -48,27 +48,27 @@ class EncodedDistributions:
     note: str
 
     def to_dict(self) -> dict[str, Any]:
-        """For the page."""
-        return {"kind": self.kind, "data": as_text(self.data), **self.facts}
+        """Return the data of the page."""
+        return {"kind": self.kind, "data": to_base64(self.data), **self.facts}
 
 
-def pack(asked: ImageQuery, limit: int = TABLE_BYTES) -> EncodedDistributions:
-    """The distributions of every sub-pixel, in at most about `limit` bytes."""
-    with inference_mode(asked.model):
-        params = asked.params
-        if isinstance(asked.model.likelihood, DiscretizedLogisticMixture):
-            packed = _mixture(asked.model.likelihood, params)
-            if len(packed.data) <= limit:
-                return packed
-        elif asked.levels.size * asked.model.image.levels <= _RAW_BYTES:
-            packed = _levels(asked, params)
-            if len(packed.data) <= limit:
-                return packed
-        return _likeliest(asked, params)
+def encode_distributions(query: ImageQuery, limit: int = TABLE_BYTES) -> EncodedDistributions:
+    """Encode the distribution of every sub-pixel, in at most about `limit` bytes."""
+    with inference_mode(query.model):
+        params = query.params
+        if isinstance(query.model.likelihood, DiscretizedLogisticMixture):
+            encoded = _mixture(query.model.likelihood, params)
+            if len(encoded.data) <= limit:
+                return encoded
+        elif query.levels.size * query.model.image.levels <= _RAW_BYTES:
+            encoded = _levels(query, params)
+            if len(encoded.data) <= limit:
+                return encoded
+        return _likeliest(query, params)
 
 
 def _mixture(likelihood: DiscretizedLogisticMixture, params: Float[Tensor, "1 p h w"]) -> EncodedDistributions:
-    """Parameters `[h w p]`, the three upper bytes of each float, byte by byte."""
+    """Encode parameters `[h w p]`: the three upper bytes of each float, byte by byte."""
     values = np.ascontiguousarray(params[0].float().cpu().numpy().transpose(1, 2, 0), "<f4")
     rounded = ((values.view("<u4").astype(np.uint64) + 0x80) >> 8).astype("<u4")
     planes = rounded.view(np.uint8).reshape(-1, 4)[:, :3].T
@@ -77,39 +77,39 @@ def _mixture(likelihood: DiscretizedLogisticMixture, params: Float[Tensor, "1 p 
         f"The {likelihood.num_params} parameters of the mixture at each pixel are stored with 16 bits of precision; "
         "the page computes the bars from them."
     )
-    return EncodedDistributions("mixture", deflated(planes), facts, note)
+    return EncodedDistributions("mixture", deflate(planes), facts, note)
 
 
-def _levels(asked: ImageQuery, params: Float[Tensor, "1 p h w"]) -> EncodedDistributions:
-    """Log-probabilities `[c h w k]` in 8 bits: the square root of their bits, so that likely levels are exact."""
-    channels, height, width = asked.shape
-    table = np.empty((channels, height, width, asked.model.image.levels), np.uint8)
+def _levels(query: ImageQuery, params: Float[Tensor, "1 p h w"]) -> EncodedDistributions:
+    """Encode log-probabilities `[c h w k]` in 8 bits: the square root of the bits, so that likely levels are exact."""
+    channels, height, width = query.shape
+    table = np.empty((channels, height, width, query.model.image.levels), np.uint8)
     for channel in range(channels):
-        for rows, log_probs in asked.tables(params, channel):
-            table[channel, rows] = np.moveaxis(as_bytes(log_probs.cpu().numpy()), 0, -1)
+        for rows, log_probs in query.iter_log_probs(params, channel):
+            table[channel, rows] = np.moveaxis(encode_log_probs(log_probs.cpu().numpy()), 0, -1)
     note = (
         "The probability of every level is stored in 8 bits, on a scale of the square root of its bits: within "
-        f"{100 * _error(1.0):.1f} % at one bit, {100 * _error(8.0):.0f} % at eight. Entropy and surprise are exact."
+        f"{100 * _error(1.0):.1f} % at one bit, {100 * _error(8.0):.0f} % at eight. Entropy and surprisal are exact."
     )
-    return EncodedDistributions("levels", deflated(table), {"max_bits": MAX_BITS}, note)
+    return EncodedDistributions("levels", deflate(table), {"max_bits": MAX_BITS}, note)
 
 
-def _likeliest(asked: ImageQuery, params: Float[Tensor, "1 p h w"]) -> EncodedDistributions:
-    """Of each sub-pixel the likeliest levels with their probabilities, the mean and the quantiles."""
-    channels, height, width = asked.shape
-    count = min(LIKELIEST, asked.model.image.levels)
+def _likeliest(query: ImageQuery, params: Float[Tensor, "1 p h w"]) -> EncodedDistributions:
+    """Encode the likeliest levels of each sub-pixel with their probabilities, the mean and the quantiles."""
+    channels, height, width = query.shape
+    count = min(LIKELIEST, query.model.image.levels)
     best = np.empty((channels, height, width, count), "<u2")
     bits = np.empty((channels, height, width, count), np.uint8)
     quantiles = np.zeros((channels, height, width, len(QUANTILES)), "<u2")
     means = np.zeros((channels, height, width), "<f4")
     marks = torch.tensor(QUANTILES, dtype=torch.float64)
     for channel in range(channels):
-        for rows, log_probs in asked.tables(params, channel):
+        for rows, log_probs in query.iter_log_probs(params, channel):
             log_probs = log_probs.cpu()
             found, levels = log_probs.topk(count, dim=0)
             best[channel, rows] = np.moveaxis(levels.numpy(), 0, -1)
-            bits[channel, rows] = np.moveaxis(as_bytes(found.numpy()), 0, -1)
-            if asked.model.image.ordered:
+            bits[channel, rows] = np.moveaxis(encode_log_probs(found.numpy()), 0, -1)
+            if query.model.image.ordered:
                 probs = log_probs.exp().movedim(0, -1)
                 below = probs.cumsum(-1).contiguous()
                 at = torch.searchsorted(below, marks.expand(*below.shape[:-1], -1).contiguous() - 1e-12)
@@ -117,49 +117,49 @@ def _likeliest(asked: ImageQuery, params: Float[Tensor, "1 p h w"]) -> EncodedDi
                 means[channel, rows] = (probs * torch.arange(below.shape[-1])).sum(-1).numpy()
     data = b"".join(part.tobytes() for part in (best, quantiles, means, bits))
     facts = {"count": count, "max_bits": MAX_BITS, "quantiles": list(QUANTILES)}
-    words = " with the mean and five quantiles" if asked.model.image.ordered else ""
-    note = f"The distributions are too large for one page: it holds the {count} likeliest levels of each{words}."
+    words = " with the mean and five quantiles" if query.model.image.ordered else ""
+    note = f"The distributions are too large for one page: it stores the {count} likeliest levels of each{words}."
     return EncodedDistributions("likeliest", zlib.compress(data, 9), facts, note)
 
 
-def as_bytes(log_probs: np.ndarray) -> UInt8[np.ndarray, ...]:
-    """Log-probabilities in nats as 255 sqrt(bits / max_bits)."""
+def encode_log_probs(log_probs: np.ndarray) -> UInt8[np.ndarray, ...]:
+    """Encode log-probabilities in nats as 255 sqrt(bits / max_bits)."""
     bits = np.clip(-log_probs / NATS_PER_BIT, 0, MAX_BITS)
     found: np.ndarray = np.rint(255 * np.sqrt(bits / MAX_BITS)).astype(np.uint8)
     return found
 
 
 def _error(bits: float) -> float:
-    """The largest relative error of a probability of so many bits."""
+    """Return the largest relative error of a probability of so many bits."""
     step = 2 * math.sqrt(bits * MAX_BITS) / 255  # bits between neighbouring bytes
     return float(2 ** (step / 2) - 1)
 
 
-def pack_sizes(sizes: Float[np.ndarray, "n h w"]) -> dict[str, Any]:
-    """Sizes of gradients in 8 bits: 0, or the logarithm of their share of the largest of each map."""
+def encode_gradient_sizes(sizes: Float[np.ndarray, "n h w"]) -> dict[str, Any]:
+    """Encode sizes of gradients in 8 bits: 0, or the logarithm of the share of the largest of each map."""
     top = sizes.reshape(len(sizes), -1).max(1) if len(sizes) else np.zeros(0)
     with np.errstate(divide="ignore", invalid="ignore"):
         decades = np.log10(sizes / top[:, None, None]) / DECADES + 1
     found = np.where(sizes > 0, 1 + np.rint(254 * np.clip(np.nan_to_num(decades), 0, 1)), 0).astype(np.uint8)
-    return {"data": as_text(deflated(found)), "top": [float(f"{value:.4g}") for value in top]}
+    return {"data": to_base64(deflate(found)), "top": [float(f"{value:.4g}") for value in top]}
 
 
-def pack_arrays(arrays: Mapping[str, Shaped[np.ndarray, ...]]) -> dict[str, Any]:
-    """Float arrays by name, in 32 bits, one after the other."""
+def encode_arrays(arrays: Mapping[str, Shaped[np.ndarray, ...]]) -> dict[str, Any]:
+    """Encode float arrays by name, in 32 bits, one after the other."""
     index, start = {}, 0
     for name, array in arrays.items():
         index[name] = {"start": start, "shape": list(array.shape)}
         start += array.size
     whole = np.concatenate([np.asarray(a, "<f4").ravel() for a in arrays.values()])
-    planes = whole.view(np.uint8).reshape(-1, 4).T  # bytes of like weight side by side: they deflate better
-    return {"data": as_text(deflated(planes)), "arrays": index}
+    planes = whole.view(np.uint8).reshape(-1, 4).T  # bytes of equal significance side by side deflate better
+    return {"data": to_base64(deflate(planes)), "arrays": index}
 
 
-def deflated(array: np.ndarray) -> bytes:
-    """The bytes of an array, deflated."""
+def deflate(array: np.ndarray) -> bytes:
+    """Deflate the bytes of an array."""
     return zlib.compress(np.ascontiguousarray(array).tobytes(), 9)
 
 
-def as_text(data: bytes) -> str:
-    """Base 64."""
+def to_base64(data: bytes) -> str:
+    """Encode bytes in base 64."""
     return base64.b64encode(data).decode("ascii")

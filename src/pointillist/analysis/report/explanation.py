@@ -1,28 +1,27 @@
-"""Everything about one image under a model, as a page."""
+"""The explanation of one image under a model: every view, and the page that shows them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from html import escape
 from pathlib import Path
 from typing import Any, Unpack
 
 from pointillist.analysis.calibration import Calibration
-from pointillist.analysis.counterfactual import Place
+from pointillist.analysis.counterfactual import Edits
 from pointillist.analysis.query import ImageQuery, QueryKwargs
 from pointillist.analysis.report.page import render
 from pointillist.analysis.views import Views
 from pointillist.checkpoint.files import write_text
-from pointillist.conditioning import ConditionInputs, Label
+from pointillist.conditioning import Label
 from pointillist.model.pixel_model import PixelModel
 
 
 class Explanation(Views):
-    """All views of one image, and the page that shows them; in a notebook it shows itself."""
+    """All views of one image, and the page that shows them; a notebook shows the page."""
 
     def to_html(self) -> str:
-        """The page: one file that needs nothing else."""
+        """Return the page: one file without any reference to another."""
         return render(self)
 
     def save(self, path: str | Path) -> Path:
@@ -43,29 +42,37 @@ def explain(
     *,
     name: str | None = None,
     calibration: Calibration | None = None,
-    changes: tuple[Mapping[Place, int], ...] | None = None,
+    edits: tuple[Edits, ...] | None = None,
     continuations: int = 4,
     seed: int = 0,
-    looks: int | None = None,
+    max_attributions: int | None = None,
     on_progress: Callable[[str], None] | None = None,
-    told: ConditionInputs | None = None,
-    **further: Unpack[QueryKwargs],
+    **conditions: Unpack[QueryKwargs],
 ) -> Explanation:
-    """Look at an image under a model from every side.
+    """Explain one image under a model: surprisal, attribution, counterfactuals, layers and conditions.
 
     Args:
-        image: levels `[c h w]`, a PIL picture or the path of one.
-        label, text, further: what the model is told, and the order, as for `log_prob`.
-        told: instead of all that, what a data set tells of the image.
-        name: of the model, for titles; None for its type.
-        calibration, changes, continuations, seed, looks, on_progress: see `Explanation`.
+        image: levels `[c h w]`, a PIL image or the path of an image file.
+        label, text, conditions: conditions on the image, and the order, as for `log_prob`.
+        name: name of the model, for titles; None for its type.
+        calibration, edits, continuations, seed, max_attributions, on_progress: see `Explanation`.
 
     Raises:
         ShapeError, DataError, ConfigError: if the model does not take these.
+
+    Example::
+
+        explanation = pt.explain(model, "three.png", label="3")
+        explanation.maps.bits  # of the image
+        explanation.save("report.html")
     """
-    asked = ImageQuery.of(model, image, label, text, **further)
-    if told is not None:
-        asked = replace(asked, told=told)
     return Explanation(
-        asked, name or model.config.model_type, calibration, changes, continuations, seed, looks, on_progress
+        query=ImageQuery.of(model, image, label, text, **conditions),
+        title=name or model.config.model_type,
+        calibration=calibration,
+        edits=edits,
+        continuations=continuations,
+        seed=seed,
+        max_attributions=max_attributions,
+        on_progress=on_progress,
     )

@@ -1,4 +1,4 @@
-// The page at work: which pixel is looked at, and what is shown of it.
+// Behaviour of the page: the chosen pixel, and everything that is shown of it.
 // @ts-check
 
 /** @param {string} id @returns {any} */
@@ -6,20 +6,20 @@ const part = (id) => document.getElementById(id);
 
 async function start() {
   const page = JSON.parse(part("data").textContent);
-  const arrays = await unpackArrays(page.arrays);
-  const ask = await unpackTable(page, arrays);
-  const looks = page.looks ? await inflated(page.looks.data) : null;
+  const arrays = await decodeArrays(page.arrays);
+  const distributionAt = await decodeDistributions(page, arrays);
+  const gradients = page.gradients ? await inflate(page.gradients.data) : null;
   const [c, h, w] = page.shape, sites = h * w;
   const channels = Array.from({ length: c }, (_, i) => i);
   const sum = (/** @type {Float32Array} */ a, /** @type {number} */ site) => channels.reduce((t, i) => t + a[i * sites + site], 0);
-  const z = (/** @type {number} */ site) => (sum(arrays.surprise, site) - sum(arrays.entropy, site)) / Math.sqrt(Math.max(sum(arrays.variance, site), 1e-12));
+  const z = (/** @type {number} */ site) => (sum(arrays.surprisal, site) - sum(arrays.entropy, site)) / Math.sqrt(Math.max(sum(arrays.variance, site), 1e-12));
   const picture = await pixelsOf(page.picture, h, w);
   const views = {
     image: (/** @type {number} */ site) => picture.slice(4 * site, 4 * site + 4),
-    surprise: (/** @type {number} */ site) => onScale(page.heat, sum(arrays.surprise, site) / (page.top * c)),
-    entropy: (/** @type {number} */ site) => onScale(page.heat, sum(arrays.entropy, site) / (page.top * c)),
-    excess: (/** @type {number} */ site) => onScale(page.balance, (z(site) / page.z_top + 1) / 2),
-    told: (/** @type {number} */ site) => onScale(page.balance, (1 - sum(arrays.saved, site) / (page.top * c)) / 2),
+    surprisal: (/** @type {number} */ site) => onScale(page.heat, sum(arrays.surprisal, site) / (page.color_max * c)),
+    entropy: (/** @type {number} */ site) => onScale(page.heat, sum(arrays.entropy, site) / (page.color_max * c)),
+    excess: (/** @type {number} */ site) => onScale(page.balance, (z(site) / page.max_z + 1) / 2),
+    conditions: (/** @type {number} */ site) => onScale(page.balance, (1 - sum(arrays.saved, site) / (page.color_max * c)) / 2),
   };
   const state = { view: "image", pinned: page.start, shown: -1 };
 
@@ -34,7 +34,7 @@ async function start() {
 
   function showMap() {
     const view = /** @type {keyof typeof views} */ (state.view);
-    paint(part("map"), h, w, views[view]);
+    drawMap(part("map"), h, w, views[view]);
     for (const tab of document.querySelectorAll("[data-view]")) tab.setAttribute("aria-pressed", String(tab.getAttribute("data-view") === state.view));
     for (const scale of document.querySelectorAll("[data-scale]")) scale.toggleAttribute("hidden", !(scale.getAttribute("data-scale") || "").split(" ").includes(state.view));
   }
@@ -48,18 +48,18 @@ async function start() {
   }
 
   /** @param {number} site */
-  function showLook(site) {
-    if (!looks) return;
-    const index = page.looks.sites.indexOf(site);
-    part("no-look").hidden = index >= 0;
-    const place = arrays.places[site];
-    paint(part("look"), h, w, (at) => {
+  function showGradient(site) {
+    if (!gradients) return;
+    const index = page.gradients.pixels.indexOf(site);
+    part("no-gradient").hidden = index >= 0;
+    const here = arrays.order_index[site];
+    drawMap(part("gradient"), h, w, (at) => {
       const faint = picture.slice(4 * at, 4 * at + 4);
-      if (at === site || arrays.places[at] >= place) return [120, 118, 126, 60];
-      const byte = index < 0 ? 0 : looks[index * sites + at];
+      if (at === site || arrays.order_index[at] >= here) return [120, 118, 126, 60];
+      const byte = index < 0 ? 0 : gradients[index * sites + at];
       return byte ? onScale(page.heat, (byte - 1) / 254) : [Number(faint[0]) * 0.15, Number(faint[1]) * 0.15, Number(faint[2]) * 0.15];
     });
-    part("look-top").textContent = index < 0 ? "" : `${page.looks.top[index]} bits a unit`;
+    part("gradient-top").textContent = index < 0 ? "" : `${page.gradients.top[index]} bits per unit`;
   }
 
   /** @param {number} site */
@@ -69,23 +69,23 @@ async function start() {
     const row = Math.floor(site / w), column = site % w;
     frame(site);
     part("where").textContent = `Row ${row + 1}, column ${column + 1}`;
-    part("turn").textContent = `pixel ${arrays.places[site] + 1} of ${sites} in the order of painting`;
+    part("order-index").textContent = `pixel ${arrays.order_index[site] + 1} of ${sites} in the order of painting`;
     part("numbers").innerHTML = [
-      ["surprise", `${short(sum(arrays.surprise, site))} bits`], ["expected", `${short(sum(arrays.entropy, site))} bits`], ["excess", `${z(site) > 99 ? "> 99" : short(z(site), 1)} dev.`],
-      ...(arrays.saved ? [["told saves", `${short(sum(arrays.saved, site))} bits`]] : []),
+      ["surprise", `${short(sum(arrays.surprisal, site))} bits`], ["expected", `${short(sum(arrays.entropy, site))} bits`], ["excess", `${z(site) > 99 ? "> 99" : short(z(site), 1)} sigma`],
+      ...(arrays.saved ? [["conditions save", `${short(sum(arrays.saved, site))} bits`]] : []),
     ].map(([name, value]) => `<div><dt>${name}</dt><dd>${value}</dd></div>`).join("");
     part("bars").innerHTML = channels.map((channel) => {
-      const d = ask(site, channel), seen = arrays.x[channel * sites + site], of = (/** @type {number} */ level) => swatch(level, channel);
-      const bits = c > 1 ? `<span>${short(arrays.surprise[channel * sites + site])} of ${short(arrays.entropy[channel * sites + site])} bits expected</span>` : "";
-      const title = page.names[channel] ? `<h4>${safe(page.names[channel])}${channel ? ", given those before" : ""}${bits}</h4>` : "";
-      const mean = d.mean === null ? "" : `Mean ${short(d.mean, 1)}; half of the probability in ${/** @type {any} */ (d.quantiles)[1][1]} to ${/** @type {any} */ (d.quantiles)[3][1]}`;
+      const d = distributionAt(site, channel), observed = arrays.x[channel * sites + site], of = (/** @type {number} */ level) => swatch(level, channel);
+      const bits = c > 1 ? `<span>${short(arrays.surprisal[channel * sites + site])} of ${short(arrays.entropy[channel * sites + site])} bits expected</span>` : "";
+      const title = page.names[channel] ? `<h4>${safe(page.names[channel])}${channel ? ", given the channels before" : ""}${bits}</h4>` : "";
+      const mean = d.mean === null ? "" : `Mean ${short(d.mean, 1)}; half of the probability from ${/** @type {any} */ (d.quantiles)[1][1]} to ${/** @type {any} */ (d.quantiles)[3][1]}`;
       const rest = d.levels === null ? "" : `The ${d.levels.length} likeliest levels; all others ${percent(d.rest)}`;
-      return `<div>${title}${bars(d, seen, page.levels, of)}<ol class="top">${topList(d, seen, of)}</ol><p class="mean">Level ${seen} was there. ${mean}${mean && rest ? ". " : ""}${rest}</p></div>`;
+      return `<div>${title}${bars(d, observed, page.levels, of)}<ol class="top">${topList(d, observed, of)}</ol><p class="mean">Level ${observed} is there. ${mean}${mean && rest ? ". " : ""}${rest}</p></div>`;
     }).join("");
-    showLook(site);
+    showGradient(site);
     const cursor = part("cursor");
     if (cursor) {
-      const [left, right] = page.running, x = left + ((right - left) * (arrays.places[site] + 0.5)) / sites;
+      const [left, right] = page.cumulative, x = left + ((right - left) * (arrays.order_index[site] + 0.5)) / sites;
       cursor.setAttribute("x1", String(x));
       cursor.setAttribute("x2", String(x));
     }
@@ -98,7 +98,7 @@ async function start() {
     history.replaceState(null, "", `#${Math.floor(site / w) + 1},${(site % w) + 1}`);
   }
 
-  for (const id of ["map", "look"]) {
+  for (const id of ["map", "gradient"]) {
     const canvas = part(id);
     if (!canvas) continue;
     const at = (/** @type {PointerEvent | MouseEvent} */ event) => {
@@ -119,8 +119,8 @@ async function start() {
   });
   for (const tab of document.querySelectorAll("[data-view]"))
     tab.addEventListener("click", () => { state.view = tab.getAttribute("data-view") || "image"; showMap(); });
-  const asked = /^#(\d+),(\d+)$/.exec(location.hash);
-  if (asked && +asked[1] >= 1 && +asked[1] <= h && +asked[2] >= 1 && +asked[2] <= w) state.pinned = (+asked[1] - 1) * w + +asked[2] - 1;
+  const address = /^#(\d+),(\d+)$/.exec(location.hash);
+  if (address && +address[1] >= 1 && +address[1] <= h && +address[2] >= 1 && +address[2] <= w) state.pinned = (+address[1] - 1) * w + +address[2] - 1;
   document.documentElement.classList.add("live");
   showMap();
   show(state.pinned);
@@ -139,4 +139,4 @@ async function pixelsOf(source, h, w) {
   return Array.from(context.getImageData(0, 0, w, h).data);
 }
 
-start().catch((fault) => { part("where").textContent = `This browser cannot unpack the page: ${fault.message}`; });
+start().catch((error) => { part("where").textContent = `This browser cannot decode the page: ${error.message}`; });

@@ -1,4 +1,4 @@
-"""The page: one file that needs nothing else, opens from disk and works without a network."""
+"""The report page: one self-contained file, which opens from disk and works without a network."""
 
 from __future__ import annotations
 
@@ -10,24 +10,29 @@ from typing import Any
 
 import numpy as np
 
-from pointillist.analysis.color_scales import Z_TOP, picture_of
+from pointillist.analysis.color_scales import MAX_Z, to_picture
 from pointillist.analysis.report import sections
-from pointillist.analysis.report.encoding import TABLE_BYTES, pack, pack_arrays, pack_sizes
+from pointillist.analysis.report.encoding import (
+    TABLE_BYTES,
+    encode_arrays,
+    encode_distributions,
+    encode_gradient_sizes,
+)
 from pointillist.analysis.report.facts import describe_conditions, describe_z, table_rows
 from pointillist.analysis.views import Views
 from pointillist.images import as_pil
 from pointillist.visualization import diverging_colors, html, png_bytes, sequential_colors
 
 _SCRIPTS = ("data.js", "draw.js", "page.js")
-PAGE_BYTES = 2_950_000  # of a page, some room for what the table says of itself left out
-_SMALL = 128  # pixels of the screen that the longer side of a small map takes
+PAGE_BYTES = 2_950_000  # of a page; the description of the distributions comes on top
+_SMALL = 128  # longer side of a small map, in pixels of the screen
 
 
 def render(views: Views) -> str:
-    """The page as HTML."""
-    room = files("pointillist.analysis")
-    read = {name: (room / name).read_text(encoding="utf-8") for name in ("page.html", "page.css", *_SCRIPTS)}
-    maps, (_, height, width) = views.maps, views.asked.shape
+    """Render all views of an image as HTML."""
+    folder = files("pointillist.analysis.report")
+    read = {name: (folder / name).read_text(encoding="utf-8") for name in ("page.html", "page.css", *_SCRIPTS)}
+    maps, (_, height, width) = views.maps, views.query.shape
     parts = {
         "title": escape(f"{views.title}: an image of {maps.bits:.0f} bits"),
         "style": html.base_style() + read["page.css"],
@@ -38,14 +43,15 @@ def render(views: Views) -> str:
         "lead": _lead(views),
         "tabs": _tabs(views),
         "scales": _scales(views),
-        "look_left": _look(views) if len(maps.names) > 1 else "",
-        "look_right": _look(views) if len(maps.names) == 1 else "",  # where one chart leaves room
+        "attribution_left": _attribution(views) if len(maps.names) > 1 else "",
+        "attribution_right": _attribution(views) if len(maps.names) == 1 else "",  # beside a single chart
         "sections": sections.render_sections(views),
         "script": "\n".join(read[name] for name in _SCRIPTS),
     }
     data = _data(views)
     taken = sum(map(len, parts.values())) + len(read["page.html"]) + len(_json(data))
-    table = pack(views.asked, limit=min(TABLE_BYTES, (PAGE_BYTES - taken) * 3 // 4))  # base 64 takes 4 for 3
+    limit = (PAGE_BYTES - taken) * 3 // 4  # base 64 takes 4 bytes for 3
+    table = encode_distributions(views.query, limit=min(TABLE_BYTES, limit))
     parts["data"] = _json({**data, "table": table.to_dict()})
     parts["table"] = html.table(table_rows(views, table.note))
     return Template(read["page.html"]).substitute(parts)
@@ -56,23 +62,23 @@ def _json(data: dict[str, Any]) -> str:
 
 
 def _data(views: Views) -> dict[str, Any]:
-    """What the script of the page works with, but for the distributions."""
-    asked, maps, image = views.asked, views.maps, views.asked.model.image
-    channels, height, width = asked.shape
+    """Return the data of the page's script, except for the distributions."""
+    query, maps, image = views.query, views.maps, views.query.model.image
+    channels, height, width = query.shape
     arrays: dict[str, np.ndarray] = {
-        "x": asked.levels,
-        "surprise": maps.surprise,
+        "x": query.levels,
+        "surprisal": maps.surprisal,
         "entropy": maps.entropy,
         "variance": maps.variance,
-        "places": maps.places.min(0) // channels,
+        "order_index": maps.order_index.min(0) // channels,
     }
     if views.conditions is not None:
         arrays["saved"] = views.conditions.saved
     ramp = np.linspace(0, 1, 256)
-    looks = None
+    gradients = None
     if views.sites:
-        looks = {"sites": [r * width + c for r, c in views.sites], **pack_sizes(views.sizes)}
-    open_most = int(maps.surprise.sum(0).argmax())
+        pixels = [row * width + column for row, column in views.sites]
+        gradients = {"pixels": pixels, **encode_gradient_sizes(views.gradient_sizes)}
     return {
         "shape": [channels, height, width],
         "levels": image.levels,
@@ -80,34 +86,35 @@ def _data(views: Views) -> dict[str, Any]:
         "mode": image.mode,
         "palette": None if image.palette is None else [list(colour) for colour in image.palette],
         "names": list(maps.names),
-        "top": maps.top,
-        "z_top": Z_TOP,
+        "color_max": maps.color_max,
+        "max_z": MAX_Z,
         "heat": sequential_colors(ramp, 1.0).tolist(),
         "balance": diverging_colors(ramp * 2 - 1, 1.0).tolist(),
-        "picture": html.data_uri(png_bytes(as_pil(picture_of(image, asked.levels))), "png"),
-        "start": open_most,
-        "running": list(sections.RUNNING_ENDS),
-        "arrays": pack_arrays(arrays),
-        "looks": looks,
+        "picture": html.data_uri(png_bytes(as_pil(to_picture(image, query.levels))), "png"),
+        "start": int(maps.surprisal.sum(0).argmax()),
+        "cumulative": list(sections.CUMULATIVE_ENDS),
+        "arrays": encode_arrays(arrays),
+        "gradients": gradients,
     }
 
 
 def _lead(views: Views) -> str:
     maps = views.maps
-    _, height, width = views.asked.shape
-    deviation = float(np.sqrt(maps.variance.sum()))
+    _, height, width = views.query.shape
     unit = "pixel" if len(maps.names) == 1 else "sub-pixel"
+    given = describe_conditions(views)
+    under = f"given the {given}" if not given.startswith("no condition") else f"with {given}"
     return escape(
-        f"The model {views.title} was shown {height} \u00d7 {width} pixels one after the other and told "
-        f"{describe_conditions(views)}. That is {maps.bits_per_dim:.2f} bits a {unit}. It foresaw {maps.expected:,.1f} "
-        f"\u00b1 {deviation:.1f} bits, from which this image is {abs(maps.z):.1f} sigma away: {describe_z(maps.z)}."
+        f"The model {views.title} read {height} \u00d7 {width} pixels one after the other, {under}. That is "
+        f"{maps.bits_per_dim:.2f} bits per {unit}. The model expected {maps.expected:,.1f} \u00b1 {maps.std:.1f} bits. "
+        f"This image lies {abs(maps.z_score):.1f} standard deviations (sigma) from that: {describe_z(maps.z_score)}."
     )
 
 
 def _tabs(views: Views) -> str:
-    words = [("image", "Image"), ("surprise", "Surprise"), ("entropy", "Entropy"), ("excess", "Excess")]
+    words = [("image", "Image"), ("surprisal", "Surprise"), ("entropy", "Entropy"), ("excess", "Excess")]
     if views.conditions is not None:
-        words.append(("told", "Told"))
+        words.append(("conditions", "Conditions"))
     return "".join(
         f'<button type="button" data-view="{key}" aria-pressed="{str(key == "image").lower()}">{word}</button>'
         for key, word in words
@@ -115,29 +122,30 @@ def _tabs(views: Views) -> str:
 
 
 def _scales(views: Views) -> str:
-    """Under the map: what its colours mean."""
-    top = views.maps.top * len(views.maps.names)
+    """Render the colour scale of each tab."""
+    top = views.maps.color_max * len(views.maps.names)
+    excess = html.balance_bar(MAX_Z, "sigma above the expected surprise")
     out = [
         '<div data-scale="image"><p>The image as it is.</p></div>',
-        '<div data-scale="surprise entropy" hidden>' + sections.bits_bar(views) + "</div>",
-        '<div data-scale="excess" hidden>'
-        + html.balance_bar(Z_TOP, "deviations above the expected surprise")
-        + "</div>",
+        f'<div data-scale="surprisal entropy" hidden>{sections.bits_bar(views)}</div>',
+        f'<div data-scale="excess" hidden>{excess}</div>',
     ]
     if views.conditions is not None:
-        out.append('<div data-scale="told" hidden>' + html.balance_bar(top, "bits when told") + "</div>")
+        saved = html.balance_bar(top, "bits with the conditions")
+        out.append(f'<div data-scale="conditions" hidden>{saved}</div>')
     return "".join(out)
 
 
-def _look(views: Views) -> str:
-    """Beside the map: what the pixel looked at."""
+def _attribution(views: Views) -> str:
+    """Render the gradient map beside the image."""
     if not views.sites:
         return ""
-    count, pixels = len(views.sites), views.maps.surprise[0].size
+    count, pixels = len(views.sites), views.maps.surprisal[0].size
     some = "" if count == pixels else f" Stored for the {count:,} most surprising pixels."
     return (
-        '<div class="look"><div class="stage"><canvas id="look" aria-label="What the pixel looked at"></canvas>'
-        '<div id="mark2"></div></div><div><h3>What it looked at</h3><p>How strongly the probability of what was there '
-        "would answer to each earlier pixel: the size of the gradient, over four decades up to the brightest, "
-        f'<span id="look-top"></span>.{some}</p><p id="no-look" hidden>Not stored for this pixel.</p></div></div>'
+        '<div class="attribution"><div class="stage"><canvas id="gradient" aria-label="Effect of earlier pixels on '
+        'this one"></canvas><div id="mark2"></div></div><div><h3>Effect of earlier pixels</h3><p>How strongly the '
+        "log-probability of this pixel responds to each earlier one: the size of the gradient, over four decades up to "
+        f'the brightest, <span id="gradient-top"></span>.{some}</p><p id="no-gradient" hidden>Not stored for this '
+        "pixel.</p></div></div>"
     )

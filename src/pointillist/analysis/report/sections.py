@@ -1,4 +1,4 @@
-"""The sections of the page below the explorer: pictures and charts that need no script."""
+"""Sections of the page below the explorer: maps and charts that need no script."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from html import escape
 
 import numpy as np
 
-from pointillist.analysis.charts import bars_chart, running_axes
-from pointillist.analysis.color_scales import Z_TOP, picture_of
+from pointillist.analysis.charts import bars_chart, cumulative_axes
+from pointillist.analysis.color_scales import MAX_Z, to_picture
 from pointillist.analysis.condition_gain import ConditionGain
 from pointillist.analysis.counterfactual import Counterfactual
+from pointillist.analysis.report.facts import describe_conditions
 from pointillist.analysis.views import Views
 from pointillist.visualization import html
 
-RUNNING_ENDS = running_axes(1, 1.0).left, running_axes(1, 1.0).right
-_POSTERIOR = 0.995  # above this a label is all but certain
+CUMULATIVE_ENDS = cumulative_axes(1, 1.0).left, cumulative_axes(1, 1.0).right
+_CERTAIN = 0.995  # a posterior above this is shown as all but certain
 
 
 def render_sections(views: Views) -> str:
-    """Every section that has something to show."""
-    parts = [_small_maps(views), _running(views), _what_ifs(views), _conditions(views)]
+    """Render every section that applies to the model."""
+    parts = [_small_maps(views), _cumulative(views), _counterfactuals(views), _conditions(views)]
     return "".join([*parts, _layers(views), _calibration(views)])
 
 
@@ -33,97 +34,97 @@ def _figures(figures: Iterable[tuple[str, str]]) -> str:
 
 
 def bits_bar(views: Views) -> str:
-    """The scale of bits a pixel."""
+    """Render the scale of bits per pixel."""
     maps = views.maps
-    top = maps.top * len(maps.names)
-    return html.scale_bar(top, bool((np.maximum(maps.surprise.sum(0), maps.entropy.sum(0)) > top).any()))
+    top = maps.color_max * len(maps.names)
+    return html.scale_bar(top, bool((np.maximum(maps.surprisal.sum(0), maps.entropy.sum(0)) > top).any()))
 
 
 def _small_maps(views: Views) -> str:
     maps = views.maps
-    top = maps.top * len(maps.names)
+    top = maps.color_max * len(maps.names)
     figures = [
-        (html.pixels(picture_of(views.asked.model.image, views.levels), "The image"), "<b>image</b>"),
+        (html.pixels(to_picture(views.query.model.image, views.levels), "The image"), "<b>image</b>"),
         (html.heat(maps.entropy.sum(0), top, "Entropy of each pixel"), f"<b>entropy</b><br>{maps.expected:,.1f} bits"),
-        (html.heat(maps.surprise.sum(0), top, "Surprise at each pixel"), f"<b>surprise</b><br>{maps.bits:,.1f} bits"),
-        (html.balance(maps.pixel_z, Z_TOP, "Excess of each pixel"), "<b>excess</b><br>in deviations"),
+        (html.heat(maps.surprisal.sum(0), top, "Surprise at each pixel"), f"<b>surprise</b><br>{maps.bits:,.1f} bits"),
+        (html.balance(maps.pixel_z_score, MAX_Z, "Excess of each pixel"), "<b>excess</b><br>in sigma"),
     ]
     body = f'<div class="small">{_figures(figures)}</div>'
-    body += f'<div class="scales two">{bits_bar(views)}{html.balance_bar(Z_TOP, "deviations")}</div>'
+    body += f'<div class="scales two">{bits_bar(views)}{html.balance_bar(MAX_Z, "standard deviations (sigma)")}</div>'
     if len(maps.names) > 1:
-        for what, each in (("surprise", maps.surprise), ("entropy", maps.entropy)):
+        for what, each in (("surprise", maps.surprisal), ("entropy", maps.entropy)):
             parts = (
-                (html.heat(m, maps.top, f"{what} of {name}"), f"<b>{escape(name)}</b><br>{m.sum():,.1f} bits")
+                (html.heat(m, maps.color_max, f"{what} of {name}"), f"<b>{escape(name)}</b><br>{m.sum():,.1f} bits")
                 for name, m in zip(maps.names, each, strict=True)
             )
             body += f'<div class="small"><p class="row-name">{what}, sub-pixel by sub-pixel</p>{_figures(parts)}</div>'
     words = (
-        "Entropy is how open a pixel was before it was shown, surprise what its level then took. Excess is the "
-        "difference in deviations of the surprise: it takes out texture that the model expects to be noisy, and what "
-        "remains is what the model did not foresee."
+        "Entropy is the surprise that the model expected at a pixel, before it read it; surprise (surprisal) is the "
+        "bits that the pixel then took. Excess is the difference of the two in standard deviations (sigma). Texture "
+        "that the model expects to be noisy drops out; what the model did not expect remains."
     )
     return _section("Every map", words, body)
 
 
-def _running(views: Views) -> str:
+def _cumulative(views: Views) -> str:
     maps = views.maps
-    chart = maps.running.chart().svg()
+    chart = maps.cumulative.chart().svg()
     cursor = '<line id="cursor" x1="-9" x2="-9" y1="12" y2="210"/></svg>'
     body = f'<div class="wide">{chart.removesuffix("</svg>")}{cursor}</div>'
     if len(maps.names) > 1:
         rows = list(zip(maps.names, maps.channel_bits.tolist(), strict=True))
         body += f'<div class="wide">{bars_chart(rows, "bits of each channel").svg()}</div>'
     words = (
-        "The bits paid so far, in the order of painting (orange), and what the model foresaw (grey, with the band that "
-        "95 of 100 images of its own keep to at each place). Where the line is steep, a compressed file of this image "
-        "spends its bytes."
+        "Bits so far, in the order of painting (orange), against the bits that the model expected (grey, with the band "
+        "that holds 95 of 100 of its own samples at each position). Where the line is steep, a compressed file of this "
+        "image spends its bytes."
     )
     return _section("Where the bits go", words, body)
 
 
-def _what_ifs(views: Views) -> str:
-    if not views.what_ifs:
+def _counterfactuals(views: Views) -> str:
+    if not views.counterfactuals:
         return ""
     body, shown = "", []
-    for view in views.what_ifs:
-        at = [(c.row, c.column, c.channel) for c in view.changes]
-        body += _question(views, view, again=at in shown)
-        shown.append(at)
+    for view in views.counterfactuals:
+        sites = [(edit.row, edit.column, edit.channel) for edit in view.edits]
+        body += _counterfactual(views, view, again=sites in shown)
+        shown.append(sites)
     words = (
-        "One level is set to another, all else stays. What comes later is expected differently; and painted on from "
-        "there, from the same random numbers, the image may go another way."
+        "One level is set to another, and the rest of the image stays. The distributions of later pixels change. From "
+        "there the model paints on, from the same random numbers, and the image may turn out differently."
     )
     return _section("What if", words, body)
 
 
-def _question(views: Views, view: Counterfactual, *, again: bool) -> str:
-    """A change; `again` where the same place was changed above, so that the image as it was is there already."""
-    names, image = views.maps.names, views.asked.model.image
-    words = []
-    for c in view.changes:
-        name = f", {names[c.channel]}" if names[c.channel] else ""
-        words.append(f"row {c.row + 1}, column {c.column + 1}{name} were {c.level}, not {c.was}?")
+def _counterfactual(views: Views, view: Counterfactual, *, again: bool) -> str:
+    """Render one counterfactual; `again` if the original's continuations from there are on the page already."""
+    names, image = views.maps.names, views.query.model.image
+    questions = []
+    for edit in view.edits:
+        name = f", {names[edit.channel]}" if names[edit.channel] else ""
+        questions.append(f"row {edit.row + 1}, column {edit.column + 1}{name} were {edit.level}, not {edit.old_level}?")
     shift = view.shift.sum(0)
     figures = [
-        (html.pixels(picture_of(image, view.levels), "The image with the change"), "<b>changed</b>"),
+        (html.pixels(to_picture(image, view.levels), "The edited image"), "<b>edited</b>"),
         (
-            html.heat(shift, views.maps.top, "How far each later distribution moved"),
-            f"<b>moved</b><br>{shift.sum():,.1f} bits of divergence",
+            html.heat(shift, views.maps.color_max, "Divergence of each later distribution"),
+            f"<b>divergence</b><br>{shift.sum():,.1f} bits in all",
         ),
     ]
     parts = f'<div class="small">{_figures(figures)}</div>'
-    if view.as_changed is not None and view.as_it_was is not None:
-        both = (("as changed", view.as_changed), ("as it was", view.as_it_was))
-        for what, painted in both[: 1 if again else 2]:
+    if view.edited_continuations is not None and view.original_continuations is not None:
+        both = (("the edited image", view.edited_continuations), ("the original", view.original_continuations))
+        for what, samples in both[: 1 if again else 2]:
             each = (
-                (html.pixels(picture_of(image, x.numpy()), f"Painted on, {what}"), f"{bits:,.0f} bits")
-                for x, bits in zip(painted.levels, (-painted.nats / np.log(2)).tolist(), strict=True)
+                (html.pixels(to_picture(image, x.numpy()), f"Painted on from {what}"), f"{bits:,.0f} bits")
+                for x, bits in zip(samples.levels, (-samples.nats / np.log(2)).tolist(), strict=True)
             )
-            parts += f'<div class="small"><p class="row-name">painted on, {what}</p>{_figures(each)}</div>'
-    more = "more" if view.bits_change >= 0 else "less"
+            parts += f'<div class="small"><p class="row-name">painted on from {what}</p>{_figures(each)}</div>'
+    more = "more" if view.bits_change >= 0 else "fewer"
     text = f"The image then takes {view.after.bits:,.1f} bits, {abs(view.bits_change):,.1f} {more}."
-    asks = f"<div><h3>What if {escape(' and '.join(words))}</h3><p>{text}</p></div>"
-    return f'<div class="question">{asks}<div>{parts}</div></div>'
+    question = f"<div><h3>What if {escape(' and '.join(questions))}</h3><p>{text}</p></div>"
+    return f'<div class="question">{question}<div>{parts}</div></div>'
 
 
 def _conditions(views: Views) -> str:
@@ -131,31 +132,34 @@ def _conditions(views: Views) -> str:
     if view is None:
         return ""
     saved = view.saved.sum(0)
-    top = views.maps.top * len(views.maps.names)
-    words = _worth(view, float(saved.sum()), told=views.asked.told.anything)
+    top = views.maps.color_max * len(views.maps.names)
+    words = _saved_bits(views, view, float(saved.sum()))
     if view.classes:
         best = int(view.posterior.argmax())
-        sure = float(view.posterior[best])
-        share = f"{100 * sure:.0f} %" if sure < _POSTERIOR else "all but certain"
-        words += f". If every label were equally likely, {escape(view.classes[best])} would now be {share}"
+        posterior = float(view.posterior[best])
+        share = f"{100 * posterior:.0f} % probable" if posterior < _CERTAIN else "all but certain"
+        words += f" If all labels were equally likely, {escape(view.classes[best])} would be {share} given the image."
     figure = (
-        html.balance(-saved, top, "Bits more or fewer at each pixel"),
-        "blue: being told saves bits; red: it costs",
+        html.balance(-saved, top, "Bits saved or lost at each pixel"),
+        "blue: the conditions save bits; red: they cost bits",
     )
     body = f'<div class="beside"><div class="small">{_figures([figure])}</div><div>{view.chart().svg()}</div></div>'
-    return _section("What being told is worth", words + ".", body, "told")
+    return _section("Bits saved by the conditions", words, body, "conditions")
 
 
-def _worth(view: ConditionGain, total: float, *, told: bool) -> str:
-    """What is saved, in words; a model that was told nothing is shown the label that explains the image best."""
-    untold = f"{view.untold.sum():,.1f}"
-    if view.classes and not told:
+def _saved_bits(views: Views, view: ConditionGain, total: float) -> str:
+    """Describe the bits saved by the conditions; without any, those of the label that explains the image best."""
+    unconditional = f"{view.unconditional.sum():,.1f}"
+    if view.classes and not views.query.conditions.anything:
         best = escape(view.classes[int(view.class_bits.argmin())])
-        does = f"saves {total:,.1f}" if total >= 0 else f"costs {-total:,.1f}"
-        return f"It was told nothing. The label that explains the image best, {best}, {does} bits of {untold}"
+        effect = f"saves {total:,.1f}" if total >= 0 else f"costs {-total:,.1f}"
+        return f"The image has no condition. The label that explains it best, {best}, {effect} of {unconditional} bits."
+    given = escape(describe_conditions(views))
+    if not views.query.conditions.anything:
+        return "The image has no condition, so none saves any bits."
     if total >= 0:
-        return f"What the model is told saves {total:,.1f} bits of {untold}"
-    return f"What the model is told misleads it: {-total:,.1f} bits more than the {untold} without"
+        return f"The conditions ({given}) save {total:,.1f} of {unconditional} bits."
+    return f"The conditions ({given}) mislead the model: {-total:,.1f} bits more than the {unconditional} without them."
 
 
 def _signed(value: float) -> str:
@@ -166,7 +170,7 @@ def _layers(views: Views) -> str:
     view = views.layers
     if view is None:
         return ""
-    top = views.maps.top * len(views.maps.names)
+    top = views.maps.color_max * len(views.maps.names)
     figures = (
         (
             html.balance(-saved.sum(0), top, f"Bits that {name} saves"),
@@ -175,9 +179,9 @@ def _layers(views: Views) -> str:
         for name, saved in zip(view.names[1:], view.saved, strict=True)
     )
     words = (
-        "The output read after each layer, with all later ones left out. It was trained on all layers together, so an "
-        "early reading can be worse than what a layer knows, and a layer may cost bits that a later one wins back. "
-        "Blue: the layer saves bits at a pixel; red: it costs."
+        "The output is read after each layer, with all later layers left out (logit lens). The output head was trained "
+        "on all layers together, so an early reading may be worse than what a layer knows, and a layer may cost bits "
+        "that a later one saves. Blue: the layer saves bits at a pixel; red: it costs bits."
     )
     body = f'<div class="wide">{view.chart().svg()}</div><div class="small">{_figures(figures)}</div>'
     return _section("Layer by layer", words, body)
@@ -190,16 +194,17 @@ def _calibration(views: Views) -> str:
     r = view.reliability
     outside = "all lie in it" if r.num_outside == 0 else f"{r.num_outside} of {int(r.judged.sum())} lie outside"
     reliability = (
-        f"<h2>Reliability</h2><p>Of all levels that were held so likely, how many came? Bands hold all points in 95 of "
-        f"100 cases if the model is right; here {outside}. Mean distance {100 * r.error:.2f} %.</p>"
+        "<h2>Reliability</h2><p>Of all levels predicted with some probability, how many occurred? The bands hold all "
+        f"points of a calibrated model in 95 of 100 cases; here {outside}. Mean distance {100 * r.error:.2f} %.</p>"
         f'<div class="narrow">{r.chart().svg()}</div>'
     )
     if view.pit is None:
         return f"<section>{reliability}</section>"
-    flat = "is flat, as far as one can tell" if view.pit_p_value >= 0.05 else "is not flat"
+    flat = "shows no deviation from that" if view.pit_p_value >= 0.05 else "is not flat"
     pit = (
-        f"<h2>Calibration</h2><p>Where what came lies within what was expected, over {view.images:,} images. A "
-        f"right model gives a flat histogram, within the band in 95 of 100 cases: this one {flat} "
-        f"(p {view.pit_p_value:.2g}). A hump means too unsure, a bowl too sure of itself.</p>{view.pit_chart().svg()}"
+        "<h2>Calibration</h2><p>Where the observed levels lie within the predicted distributions, over "
+        f"{view.images:,} images. A calibrated model gives a flat histogram, within the band in 95 of 100 cases: this "
+        f"one {flat} (p {view.pit_p_value:.2g}). A hump means predictions too uncertain, a bowl predictions too "
+        f"certain.</p>{view.pit_chart().svg()}"
     )
     return f'<div class="pair"><section>{pit}</section><section>{reliability}</section></div>'

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointillist.errors import ConfigError
-from pointillist.training.run_config import RunConfig, assign, merge, parse_assignment, parse_value, read_toml
+from pointillist.training.run_config import RunConfig
+from pointillist.training.settings_tree import assign, expand, flatten, merge, parse_assignment, parse_value, read_toml
 
 
 def test_what_is_written_is_read_again() -> None:
@@ -57,6 +58,11 @@ def test_later_trees_win_setting_by_setting() -> None:
     assert first == {"a": {"x": 1, "y": [1]}}
 
 
+@given(st.dictionaries(st.sampled_from(["a.x", "a.y.z", "b", "c.d"]), st.integers()))
+def test_dotted_keys_are_nested_tables(settings: dict[str, int]) -> None:
+    assert dict(flatten(expand(settings))) == settings
+
+
 def test_none_empties_what_may_be_empty() -> None:
     run = RunConfig.from_dict({"train": {"steps": "none"}, "data": {"binarise": "none"}})
     assert run.train.steps is None
@@ -70,8 +76,11 @@ def test_none_empties_what_may_be_empty() -> None:
         ({"train": {"stpes": 1}}, ["`train.stpes`", "`train.steps`"]),
         ({"train": {"zzz": 1}}, ["`train.zzz`", "choose one of epochs"]),
         ({"train": 3}, ["`train` (=3)", "table"]),
-        ({"train": {"clip": "x"}}, ["`train.clip` (='x')", "number"]),
-        ({"train": {"precision": "fp8"}}, ["`train.precision` (='fp8')", "'fp32'"]),
+        ({"train": {"optimizer": {"clip": "x"}}}, ["`train.optimizer.clip` (='x')", "number"]),
+        ({"train": {"machine": {"precision": "fp8"}}}, ["`train.machine.precision` (='fp8')", "'fp32'"]),
+        ({"train": {"lr": 1}}, ["`train.lr`", "`train.optimizer.lr`"]),
+        ({"train": {"optimizer": {"lrr": 1}}}, ["`train.optimizer.lrr`", "`train.optimizer.lr`"]),
+        ({"train": {"optimizer": 1}}, ["`train.optimizer` (=1)", "table"]),
         ({"model": {"mixtures": 0}}, ["`model.mixtures` (=0)", "greater than or equal to 1"]),
         ({"model": {"network": {"layer": 1}}}, ["`model.network.layer`", "`model.network.layers`"]),
         ({"model": {"network": 1}}, ["`model.network` (=1)"]),

@@ -9,7 +9,14 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.analysis import distribution, gradient, gradient_sizes, integrated_gradients, perturbation_influence
+from pointillist.analysis import (
+    ImageQuery,
+    distribution,
+    gradient,
+    gradient_sizes,
+    integrated_gradients,
+    perturbation_influence,
+)
 from pointillist.errors import MissingExtraError
 from pointillist.networks import names
 
@@ -28,11 +35,11 @@ def test_nothing_outside_the_receptive_field(kind: str, name: str) -> None:
     for channel in range(model.image.channels):
         site = (height - 1, width - 1, channel)
         field = pt.receptive_field(model, *site)
-        assert not gradient(model, x, *site).values[~field.depends].any()
-        assert not perturbation_influence(model, x, *site).values[~field.earlier].any()
-        assert np.allclose(perturbation_influence(model, x, *site).values[~field.depends], 0, atol=1e-12)
+        assert not gradient(ImageQuery.of(model, x), *site).values[~field.depends].any()
+        assert not perturbation_influence(ImageQuery.of(model, x), *site).values[~field.earlier].any()
+        assert np.allclose(perturbation_influence(ImageQuery.of(model, x), *site).values[~field.depends], 0, atol=1e-12)
         if CAPTUM:
-            assert not integrated_gradients(model, x, *site, steps=2).values[~field.depends].any()
+            assert not integrated_gradients(ImageQuery.of(model, x), *site, steps=2).values[~field.depends].any()
 
 
 def test_the_gradient_is_the_slope() -> None:
@@ -46,8 +53,6 @@ def test_the_gradient_is_the_slope() -> None:
             found = model.likelihood.log_prob(model.outputs_of(canvas), x[None])[0, :, 0, 1] / np.log(2)
         return float(found.sum() if channel is None else found[channel])
 
-    from pointillist.analysis.query import ImageQuery
-
     model.outputs_of = ImageQuery.of(model, x).outputs  # type: ignore[assignment]
     for channel in (None, 0, 2):
         wanted = np.zeros(model.image.shape)
@@ -57,24 +62,25 @@ def test_the_gradient_is_the_slope() -> None:
             up[(0, *place)] += step
             down[(0, *place)] -= step
             wanted[place] = (bits(up, channel) - bits(down, channel)) / (2 * step)
-        found = gradient(model, x, 0, 1, channel)
-        assert found.unit == "bits a level"
+        found = gradient(ImageQuery.of(model, x), 0, 1, channel)
+        assert found.unit == "bits per level"
         assert np.allclose(found.values, wanted * 2 / 2, atol=1e-6)  # a level is 2 / (3 - 1) of the canvas
 
 
 def test_all_gradients_at_once_are_those_one_by_one() -> None:
     model = grey(3, 4)
     x = torch.randint(5, model.image.shape)
-    found = gradient_sizes(model, x)
+    query = ImageQuery.of(model, x)
+    found = gradient_sizes(query)
     for place, (row, column) in enumerate(np.ndindex(3, 4)):
-        one = np.abs(gradient(model, x, row, column).values).sum(0) * 2  # bits a level to bits a unit of the canvas
+        one = np.abs(gradient(query, row, column).values).sum(0) * 2  # bits per level to bits per unit of the input
         assert np.allclose(found[place], one, rtol=1e-5, atol=1e-9)
-    assert np.allclose(gradient_sizes(model, x, [(2, 1)])[0], found[9])
+    assert np.allclose(gradient_sizes(query, [(2, 1)])[0], found[9])
 
 
 def test_the_model_stays_as_it_is() -> None:
     model = grey(3, 3).train()
-    gradient(model, torch.zeros(1, 3, 3, dtype=torch.int64), 2, 2)
+    gradient(ImageQuery.of(model, torch.zeros(1, 3, 3, dtype=torch.int64)), 2, 2)
     assert model.training
     assert all(p.requires_grad and p.grad is None for p in model.parameters())
 
@@ -87,10 +93,11 @@ def test_integrated_gradients_are_complete(kind: str) -> None:
     x = torch.randint(3, model.image.shape)
     _, height, width = model.image.shape
     site = (height - 1, width - 1, 0)
-    found = integrated_gradients(model, x, *site, baseline=1, steps=300)
+    found = integrated_gradients(ImageQuery.of(model, x), *site, baseline=1, steps=300)
     other = torch.ones_like(x)
     other[:, height - 1, width - 1] = x[:, height - 1, width - 1]
-    wanted = distribution(model, other, *site).surprise - distribution(model, x, *site).surprise
+    without, given = (distribution(ImageQuery.of(model, image), *site).surprisal for image in (other, x))
+    wanted = without - given
     assert found.values.sum() == pytest.approx(wanted, abs=1e-3)
     assert found.gap == pytest.approx(0, abs=1e-3)
 
@@ -101,8 +108,8 @@ def test_without_captum_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "captum.attr", None)
     model = grey(2, 2)
     with pytest.raises(MissingExtraError, match=r"pointillist\[explain\]"):
-        integrated_gradients(model, torch.zeros(1, 2, 2, dtype=torch.int64), 1, 1)
-    assert gradient(model, torch.zeros(1, 2, 2, dtype=torch.int64), 1, 1).values.shape == (1, 2, 2)
+        integrated_gradients(ImageQuery.of(model, torch.zeros(1, 2, 2, dtype=torch.int64)), 1, 1)
+    assert gradient(ImageQuery.of(model, torch.zeros(1, 2, 2, dtype=torch.int64)), 1, 1).values.shape == (1, 2, 2)
 
 
 @pytest.mark.parametrize("kind", ["grey", "rgb", "mixture"])
@@ -112,14 +119,14 @@ def test_influence_is_the_divergence_of_a_changed_image(kind: str) -> None:
     x = torch.randint(3, model.image.shape)
     channels, height, width = model.image.shape
     site = (height - 1, width - 1, channels - 1)
-    usual = distribution(model, x, *site).probs
-    found = perturbation_influence(model, x, *site)
+    usual = distribution(ImageQuery.of(model, x), *site).probs
+    found = perturbation_influence(ImageQuery.of(model, x), *site)
     for c, r, w in np.argwhere(found.values):
-        view = distribution(model, x, r, w, c)
+        view = distribution(ImageQuery.of(model, x), r, w, c)
         other = next(level for level, _ in view.top(3) if level != view.observed)
         changed = x.clone()
         changed[c, r, w] = other
-        moved = distribution(model, changed, *site).probs
+        moved = distribution(ImageQuery.of(model, changed), *site).probs
         assert found.values[c, r, w] == pytest.approx((usual * np.log2(usual / moved)).sum(), abs=1e-9)
     assert (found.values > 0).any()
 
@@ -127,10 +134,10 @@ def test_influence_is_the_divergence_of_a_changed_image(kind: str) -> None:
 def test_pictures_and_faults() -> None:
     model = grey(2, 3)
     x = torch.zeros(1, 2, 3, dtype=torch.int64)
-    assert gradient(model, x, 1, 1)._repr_png_().startswith(b"\x89PNG")
-    assert gradient(model, x, 0, 0)._repr_png_().startswith(b"\x89PNG")  # nothing before it
+    assert gradient(ImageQuery.of(model, x), 1, 1)._repr_png_().startswith(b"\x89PNG")
+    assert gradient(ImageQuery.of(model, x), 0, 0)._repr_png_().startswith(b"\x89PNG")  # nothing before it
     with pytest.raises(pt.ConfigError, match="`column`"):
-        gradient(model, x, 0, 3)
+        gradient(ImageQuery.of(model, x), 0, 3)
     if CAPTUM:
         with pytest.raises(pt.ConfigError, match="`steps`"):
-            integrated_gradients(model, x, 0, 0, steps=0)
+            integrated_gradients(ImageQuery.of(model, x), 0, 0, steps=0)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.analysis import counterfactual, distribution, inpaint, surprisal_maps
+from pointillist.analysis import ImageQuery, counterfactual, distribution, surprisal_maps
 
 from .helpers import grey, tiny
 
@@ -19,7 +19,7 @@ def test_bits_and_distributions_of_the_changed_image(kind: str) -> None:
     model = tiny(kind)
     x = torch.zeros(model.image.shape, dtype=torch.int64)
     channels, height, width = model.image.shape
-    found = counterfactual(model, x, {(0, 0, channels - 1): 2}, n=0)
+    found = counterfactual(ImageQuery.of(model, x), {(0, 0, channels - 1): 2}, n=0)
     changed = x.clone()
     changed[channels - 1, 0, 0] = 2
     assert np.array_equal(found.levels, changed)
@@ -28,10 +28,10 @@ def test_bits_and_distributions_of_the_changed_image(kind: str) -> None:
     assert found.bits_change == pytest.approx(float(wanted), abs=1e-9)
     assert found.to_dict()["bits_change"] == found.bits_change
     for c, r, w in np.ndindex(channels, height, width):
-        p, q = (distribution(model, image, r, w, c).probs for image in (x, changed))
+        p, q = (distribution(ImageQuery.of(model, image), r, w, c).probs for image in (x, changed))
         later = (r, w, c) > (0, 0, channels - 1)
         assert found.shift[c, r, w] == pytest.approx((p * np.log2(p / q)).sum() if later else 0, abs=1e-9)
-        assert (found.after.surprise[c, r, w] == found.before.surprise[c, r, w]) or later or (r, w, c)[:2] == (0, 0)
+        assert (found.after.surprisal[c, r, w] == found.before.surprisal[c, r, w]) or later or (r, w, c)[:2] == (0, 0)
 
 
 @pytest.mark.parametrize("kind", ["grey", "rgb", "mixture"])
@@ -40,20 +40,21 @@ def test_continuations_keep_what_is_known_and_draw_the_rest(kind: str, engine: s
     """Each drawn level is that of its uniform, in the distribution given all before it."""
     model = tiny(kind)
     x = torch.ones(model.image.shape, dtype=torch.int64)
-    found = counterfactual(model, x, {(0, 0, 0): 2}, n=3, seed=5, engine=engine)
-    for painted, image in ((found.as_it_was, x), (found.as_changed, torch.from_numpy(found.levels))):
+    found = counterfactual(ImageQuery.of(model, x), {(0, 0, 0): 2}, n=3, seed=5, engine=engine)
+    edited = torch.from_numpy(found.levels)
+    for painted, image in ((found.original_continuations, x), (found.edited_continuations, edited)):
         assert painted is not None
-        assert (painted.levels[:, found.kept] == image[found.kept]).all()
+        assert (painted.levels[:, found.fixed_mask] == image[found.fixed_mask]).all()
         with torch.no_grad():
             assert torch.allclose(painted.nats, model.log_prob(painted.levels))
         for i, levels in enumerate(painted.levels):
             u = np.random.default_rng([5, i]).random(x.shape)
-            for c, r, w in zip(*np.nonzero(~found.kept), strict=True):
-                view = distribution(model, levels, r, w, c)
+            for c, r, w in zip(*np.nonzero(~found.fixed_mask), strict=True):
+                view = distribution(ImageQuery.of(model, levels), r, w, c)
                 assert view.probs[: view.observed].sum() <= u[c, r, w] + 1e-9
                 assert u[c, r, w] <= view.probs[: view.observed + 1].sum() + 1e-9
-    assert found.kept.sum() == 1
-    assert found.kept[0, 0, 0]
+    assert found.fixed_mask.sum() == 1
+    assert found.fixed_mask[0, 0, 0]
 
 
 def test_with_nothing_known_it_is_sampling() -> None:
@@ -63,12 +64,12 @@ def test_with_nothing_known_it_is_sampling() -> None:
     settings = {"label": [0, 1, 2], "seed": 3, "guidance": 1.7, "temperature": 0.8, "top_p": 0.9}
     nothing = np.zeros((4, 3), bool)
     wanted = pt.sample(model, 3, **settings)
-    found = inpaint(model, x, nothing, 3, **settings)
+    found = pt.inpaint(model, x, nothing, 3, **settings)
     assert torch.equal(found.levels, wanted.levels)
     assert torch.allclose(found.nats, wanted.nats)
     u = np.random.default_rng(0).random((2, 1, 4, 3))
-    assert torch.equal(inpaint(model, x, nothing, 2, uniforms=u).levels, pt.sample(model, 2, uniforms=u).levels)
-    everything = inpaint(model, x, ~nothing, 2)
+    assert torch.equal(pt.inpaint(model, x, nothing, 2, uniforms=u).levels, pt.sample(model, 2, uniforms=u).levels)
+    everything = pt.inpaint(model, x, ~nothing, 2)
     assert not everything.levels.any()
 
 
@@ -77,14 +78,14 @@ def test_a_hole_is_painted_over() -> None:
     x = torch.randint(5, model.image.shape)
     known = np.ones((4, 4), bool)
     known[1:3, 1:3] = False
-    found = inpaint(model, x, known, 4, seed=0).levels
+    found = pt.inpaint(model, x, known, 4, seed=0).levels
     assert (found[:, :, known] == x[:, known]).all()
     assert len({tuple(image[:, ~known].ravel().tolist()) for image in found}) > 1
 
 
 def test_faults_are_sentences() -> None:
     model, x = tiny("rgb"), torch.zeros(3, 1, 2, dtype=torch.int64)
-    for changes, words in (
+    for edits, words in (
         ({(0, 0): 1}, "must name a channel too"),
         ({(0, 0, 0): 3}, "level from 0 to 2"),
         ({(0, 2, 0): 1}, "`column`"),
@@ -92,15 +93,15 @@ def test_faults_are_sentences() -> None:
         ({}, "another level"),
     ):
         with pytest.raises(pt.ConfigError, match=words):
-            counterfactual(model, x, changes)
-    with pytest.raises(pt.ConfigError, match="No continuations"):
-        counterfactual(model, x, {(0, 0, 0): 1}, n=0).picture()
+            counterfactual(ImageQuery.of(model, x), edits)
+    with pytest.raises(pt.ConfigError, match="no continuations"):
+        counterfactual(ImageQuery.of(model, x), {(0, 0, 0): 1}, n=0).continuations_image()
     with pytest.raises(pt.ShapeError, match="`known`"):
-        inpaint(model, x, np.ones((2, 2), bool))
+        pt.inpaint(model, x, np.ones((2, 2), bool))
     with pytest.raises(pt.ShapeError, match="`uniforms`"):
-        inpaint(model, x, np.ones((1, 2), bool), 2, uniforms=np.zeros((1, 3, 1, 2)))
+        pt.inpaint(model, x, np.ones((1, 2), bool), 2, uniforms=np.zeros((1, 3, 1, 2)))
     with pytest.raises(pt.ConfigError, match=r"`n` \(=0\)"):
-        inpaint(model, x, np.ones((1, 2), bool), 0)
+        pt.inpaint(model, x, np.ones((1, 2), bool), 0)
 
 
 WRONG: dict[str, Any] = {
@@ -116,16 +117,16 @@ def test_painting_on_refuses_what_sampling_refuses(name: str) -> None:
     with pytest.raises(pt.ConfigError, match=f"`{name}`") as sampled:
         pt.sample(model, 1, **{name: WRONG[name]})
     with pytest.raises(pt.ConfigError) as continued:
-        inpaint(model, x, np.zeros((1, 2), bool), 1, **{name: WRONG[name]})
+        pt.inpaint(model, x, np.zeros((1, 2), bool), 1, **{name: WRONG[name]})
     assert str(continued.value) == str(sampled.value)
     if name == "seed":
         with pytest.raises(pt.ConfigError, match="`seed`"):
-            counterfactual(model, x, {(0, 0): 1}, seed=-1)
+            counterfactual(ImageQuery.of(model, x), {(0, 0): 1}, seed=-1)
 
 
 def test_results_show_themselves() -> None:
     model = grey(3, 3)
     x = torch.zeros(model.image.shape, dtype=torch.int64)
-    assert counterfactual(model, x, {(1, 1): 2}, n=2)._repr_png_().startswith(b"\x89PNG")
-    assert counterfactual(model, x, {(1, 1): 2}, n=0)._repr_png_().startswith(b"\x89PNG")
-    assert surprisal_maps(model, x).bits > 0
+    assert counterfactual(ImageQuery.of(model, x), {(1, 1): 2}, n=2)._repr_png_().startswith(b"\x89PNG")
+    assert counterfactual(ImageQuery.of(model, x), {(1, 1): 2}, n=0)._repr_png_().startswith(b"\x89PNG")
+    assert surprisal_maps(ImageQuery.of(model, x)).bits > 0

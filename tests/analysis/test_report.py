@@ -76,7 +76,7 @@ def test_a_page_of_the_largest_kind_stays_under_3_mb() -> None:
     """64 x 64, RGB, 256 levels, noise in and out, which deflates worst."""
     explanation = pt.explain(large("auto"), torch.randint(256, (3, 64, 64)), continuations=0)
     assert len(explanation.sites) == 195
-    explanation.__dict__["sizes"] = np.exp(np.random.default_rng(0).normal(size=(195, 64, 64), scale=2))
+    explanation.__dict__["gradient_sizes"] = np.exp(np.random.default_rng(0).normal(size=(195, 64, 64), scale=2))
     page = explanation.to_html()
     assert len(page.encode()) < LIMIT
     assert page_data(page)["table"]["kind"] == "likeliest"
@@ -85,8 +85,8 @@ def test_a_page_of_the_largest_kind_stays_under_3_mb() -> None:
 
 def test_a_mixture_of_the_largest_kind_has_room() -> None:
     """The parameters of 64 x 64 mixtures of 10, as noise."""
-    asked = ImageQuery.of(large("mixture"), torch.randint(256, (3, 64, 64)))
-    packed = encoding.pack(asked)
+    query = ImageQuery.of(large("mixture"), torch.randint(256, (3, 64, 64)))
+    packed = encoding.encode_distributions(query)
     assert packed.kind == "mixture"
     assert len(packed.data) <= encoding.TABLE_BYTES
 
@@ -105,18 +105,18 @@ def test_unused_room_is_not_taken() -> None:
 
 def described(model: pt.PixelModel, x: torch.Tensor) -> list[dict[str, Any]]:
     """What the page's own script makes of every sub-pixel, run by Node."""
-    page = pt.explain(model, x, continuations=0, looks=0).to_html()
-    script = (files("pointillist.analysis") / "data.js").read_text(encoding="utf-8")
+    page = pt.explain(model, x, continuations=0, max_attributions=0).to_html()
+    script = (files("pointillist.analysis.report") / "data.js").read_text(encoding="utf-8")
     channels, height, width = model.image.shape
     run = f"""
 const page = {json.dumps(page_data(page))};
-unpackArrays(page.arrays).then(async (arrays) => {{
-  const ask = await unpackTable(page, arrays), out = [];
+decodeArrays(page.arrays).then(async (arrays) => {{
+  const ask = await decodeDistributions(page, arrays), out = [];
   for (let site = 0; site < {height * width}; site++) for (let c = 0; c < {channels}; c++) {{
     const d = ask(site, c);
     out.push({{ probs: Array.from(d.probs), levels: d.levels, mean: d.mean, quantiles: d.quantiles, rest: d.rest,
       parts: d.parts.map((p) => [p.weight, p.mean, p.scale]),
-      surprise: arrays.surprise[c * {height * width} + site] }});
+      surprisal: arrays.surprisal[c * {height * width} + site] }});
   }}
   console.log(JSON.stringify(out));
 }});"""
@@ -139,11 +139,11 @@ def test_the_script_reads_what_was_packed(kind: str, monkeypatch: pytest.MonkeyP
     explanation = pt.explain(model, x)
     told = iter(described(model, x))
     for row, column, channel in np.ndindex(*np.array(model.image.shape)[[1, 2, 0]]):
-        view, found = explanation.at(row, column, channel), next(told)
+        view, found = explanation.distribution(row, column, channel), next(told)
         levels = found["levels"] or range(model.image.levels)
         within = encoding._error(float(-np.log2(view.probs.min()))) + 1e-6  # none is stored less exactly than the least
         assert np.allclose(found["probs"], view.probs[list(levels)], rtol=within, atol=0)
-        assert found["surprise"] == pytest.approx(view.surprise, rel=1e-6)
+        assert found["surprisal"] == pytest.approx(view.surprisal, rel=1e-6)
         if view.mean is None:
             assert found["mean"] is None
         else:
@@ -186,17 +186,17 @@ def test_a_browser_shows_the_pixel_that_the_address_names(kind: str, tmp_path: P
     row, column = model.image.height, model.image.width
     shown = in_browser(f"{page.as_uri()}#{row},{column}", tmp_path / "profile")
     assert f"Row {row}, column {column}" in shown
-    surprise = explanation.maps.surprise[:, row - 1, column - 1]
+    surprise = explanation.maps.surprisal[:, row - 1, column - 1]
     assert f"<dt>surprise</dt><dd>{surprise.sum():.2f} bits</dd>" in shown
     for channel, name in enumerate(("red", "green", "blue")):
-        view = explanation.at(row - 1, column - 1, channel)
-        assert f"{name}{', given those before' if channel else ''}" in shown
-        assert f"Level {view.observed} was there. Mean {view.mean:.1f}" in shown
+        view = explanation.distribution(row - 1, column - 1, channel)
+        assert f"{name}{', given the channels before' if channel else ''}" in shown
+        assert f"Level {view.observed} is there. Mean {view.mean:.1f}" in shown
 
 
 def test_eight_bits_are_as_near_as_the_page_says() -> None:
     p = np.exp2(-np.linspace(0, 30, 10_000))
-    back = np.exp2(-encoding.MAX_BITS * (encoding.as_bytes(np.log(p)) / 255.0) ** 2)
+    back = np.exp2(-encoding.MAX_BITS * (encoding.encode_log_probs(np.log(p)) / 255.0) ** 2)
     worst = np.abs(back / p - 1)
     assert worst[np.log2(p) > -1].max() < encoding._error(1.0) + 1e-9
     assert worst[np.log2(p) > -8].max() < encoding._error(8.0) + 1e-9
@@ -204,23 +204,24 @@ def test_eight_bits_are_as_near_as_the_page_says() -> None:
 
 def test_gradients_are_packed_over_four_decades() -> None:
     sizes = np.array([[[0, 1, 0.01], [1e-9, 0.5, 1e-4]]], np.float32)
-    data = encoding.pack_sizes(sizes)
+    data = encoding.encode_gradient_sizes(sizes)
     found = np.frombuffer(zlib.decompress(base64.b64decode(data["data"])), np.uint8)
     assert found.tolist() == [0, 255, 128, 1, 236, 1]
     assert data["top"] == [1.0]
-    assert encoding.pack_sizes(np.zeros((1, 2, 2), np.float32))["top"] == [0.0]
+    assert encoding.encode_gradient_sizes(np.zeros((1, 2, 2), np.float32))["top"] == [0.0]
 
 
 def test_every_model_has_a_page_of_what_it_has() -> None:
     """Sections are there where a view is defined, and only there."""
     for kind, name, labels, sections in (
-        ("grey", "gated-pixelcnn", True, {"What being told is worth", "Layer by layer"}),
+        ("grey", "gated-pixelcnn", True, {"Bits saved by the conditions", "Layer by layer"}),
         ("mixture", "pixelcnn-pp", False, set()),
         ("codes", "pixelsnail", False, {"Layer by layer"}),
     ):
         model = tiny(kind, name, labels=labels)
-        page = pt.explain(model, torch.zeros(model.image.shape, dtype=torch.int64), continuations=0, looks=0).to_html()
-        for title in ("What being told is worth", "Layer by layer", "Calibration"):
+        x = torch.zeros(model.image.shape, dtype=torch.int64)
+        page = pt.explain(model, x, continuations=0, max_attributions=0).to_html()
+        for title in ("Bits saved by the conditions", "Layer by layer", "Calibration"):
             assert (f"<h2>{title}</h2>" in page) == (title in sections), title
 
 
@@ -228,11 +229,12 @@ def test_what_being_told_is_worth_in_words() -> None:
     """Told a label, a misleading one, and nothing."""
     model = tiny("grey", labels=True)
     x = torch.randint(3, model.image.shape)
-    names = [model.config.classes[i] for i in np.argsort(condition_gain(model, x).class_bits)]
-    pages = [pt.explain(model, x, label, continuations=0, looks=0).to_html() for label in (names[0], names[-1], None)]
-    assert "What the model is told saves" in pages[0]
-    assert "misleads it" in pages[1]
-    assert f"It was told nothing. The label that explains the image best, {names[0]}, " in pages[2]
+    names = [model.config.classes[i] for i in np.argsort(condition_gain(ImageQuery.of(model, x)).class_bits)]
+    few: dict[str, Any] = {"continuations": 0, "max_attributions": 0}
+    pages = [pt.explain(model, x, label, **few).to_html() for label in (names[0], names[-1], None)]
+    assert f"The conditions (label {names[0]}) save " in pages[0]
+    assert "mislead the model" in pages[1]
+    assert f"The image has no condition. The label that explains it best, {names[0]}, " in pages[2]
 
 
 def test_palettes_and_large_codes_have_pages() -> None:
@@ -248,14 +250,14 @@ def test_palettes_and_large_codes_have_pages() -> None:
 
 def test_an_explanation_shows_itself_and_saves(tmp_path: Path) -> None:
     model = grey(3, 3, labels=True)
-    explanation = pt.explain(model, torch.randint(5, model.image.shape), "cat", changes=({(1, 1): 2},), seed=4)
+    explanation = pt.explain(model, torch.randint(5, model.image.shape), "cat", edits=({(1, 1): 2},), seed=4)
     path = explanation.save(tmp_path / "a.html")
     assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert explanation._repr_html_().startswith('<iframe srcdoc="&lt;!doctype html')
     numbers = explanation.to_dict()
     json.dumps(numbers)
     assert numbers["bits"] == explanation.maps.bits
-    assert numbers["what_if"][0]["changes"][0]["level"] == 2
+    assert numbers["counterfactuals"][0]["edits"][0]["level"] == 2
     assert f"{explanation.maps.bits:,.1f}&nbsp;bits" in path.read_text(encoding="utf-8")
     with pytest.raises(pt.ConfigError, match="'fish'"):
         pt.explain(model, torch.zeros(1, 3, 3, dtype=torch.int64), "fish")
@@ -263,6 +265,6 @@ def test_an_explanation_shows_itself_and_saves(tmp_path: Path) -> None:
 
 def test_the_limit_decides_what_is_stored() -> None:
     model = grey(4, 4, 64)
-    asked = ImageQuery.of(model, torch.randint(64, model.image.shape))
-    assert encoding.pack(asked).kind == "levels"
-    assert encoding.pack(asked, limit=100).kind == "likeliest"
+    query = ImageQuery.of(model, torch.randint(64, model.image.shape))
+    assert encoding.encode_distributions(query).kind == "levels"
+    assert encoding.encode_distributions(query, limit=100).kind == "likeliest"

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 import pointillist as pt
-from pointillist.analysis import distribution, surprisal_maps
+from pointillist.analysis import ImageQuery, distribution, surprisal_maps
 from pointillist.analysis.color_scales import color_scale_max
 from pointillist.networks import names
 from pointillist.visualization import diverging_colors
@@ -24,17 +24,17 @@ def test_every_distribution_is_that_of_enumeration(kind: str) -> None:
     """Probabilities, entropy, variance and surprise at every sub-pixel."""
     model = tiny(kind)
     x = torch.randint(model.image.levels, model.image.shape)
-    maps = surprisal_maps(model, x)
+    maps = surprisal_maps(ImageQuery.of(model, x))
     for place in np.ndindex(*model.image.shape):
         c, r, w = place
         p = conditional_by_enumeration(model, x.numpy(), place)
-        found = distribution(model, x, r, w, c)
+        found = distribution(ImageQuery.of(model, x), r, w, c)
         assert np.allclose(found.probs, p, atol=1e-9)
         entropy = -(p * np.log2(p)).sum()
         assert maps.entropy[place] == pytest.approx(entropy, abs=1e-9)
         assert maps.variance[place] == pytest.approx((p * (np.log2(p) + entropy) ** 2).sum(), abs=1e-9)
-        assert maps.surprise[place] == pytest.approx(-np.log2(p[x[place]]), abs=1e-9)
-        assert (found.entropy, found.surprise) == pytest.approx((entropy, maps.surprise[place]), abs=1e-9)
+        assert maps.surprisal[place] == pytest.approx(-np.log2(p[x[place]]), abs=1e-9)
+        assert (found.entropy, found.surprisal) == pytest.approx((entropy, maps.surprisal[place]), abs=1e-9)
         assert found.rank == 1 + (p > p[x[place]] + 1e-12).sum()
         assert found.top(2)[0][0] == p.argmax()
 
@@ -45,33 +45,48 @@ def test_the_excess_has_mean_0_and_the_said_variance(kind: str) -> None:
     model = tiny(kind)
     images = every_image(model)
     p = model.log_prob(images).detach().exp().numpy()
-    maps = [surprisal_maps(model, x) for x in images]
+    maps = [surprisal_maps(ImageQuery.of(model, x)) for x in images]
     excess = np.array([m.bits - m.expected for m in maps])
     assert (p * excess).sum() == pytest.approx(0, abs=1e-9)
     assert (p * excess**2).sum() == pytest.approx((p * [m.variance.sum() for m in maps]).sum(), abs=1e-9)
-    assert maps[0].z == pytest.approx(excess[0] / math.sqrt(maps[0].variance.sum()))
+    assert maps[0].z_score == pytest.approx(excess[0] / math.sqrt(maps[0].variance.sum()))
 
 
 @pytest.mark.parametrize("name", names())
 def test_the_running_total_ends_at_the_bits_of_evaluate(name: str) -> None:
     model = pt.build(name, shape=(3, 4, 5), levels=8, preset="tiny", classes=2)
     x = torch.randint(8, (1, 3, 4, 5))
-    maps = surprisal_maps(model, x, label=1)
+    maps = surprisal_maps(ImageQuery.of(model, x, label=1))
     wanted = pt.evaluate(model, x, label=1)
-    assert maps.running.bits[-1] == pytest.approx(wanted.bits_per_dim * 60, rel=1e-6)
+    assert maps.cumulative.bits[-1] == pytest.approx(wanted.bits_per_dim * 60, rel=1e-6)
     assert maps.bits_per_dim == pytest.approx(wanted.bits_per_dim, rel=1e-6)
     assert maps.channel_bits.sum() == pytest.approx(maps.bits)
-    assert np.allclose(maps.entropy, pt.entropy_map(model, x, label=1)[0], atol=1e-5)
-    assert len(maps.running.bits) == 61
-    assert (np.diff(maps.running.bits) >= 0).all()
+    with torch.no_grad():
+        params = model.params(model.check(x), model.condition(model.told(1, 1), 1))
+        entropy = [model.likelihood.entropy(params, x, channel)[0] / math.log(2) for channel in range(3)]
+    assert np.allclose(maps.entropy, entropy, atol=1e-5)
+    assert len(maps.cumulative.bits) == 61
+    assert (np.diff(maps.cumulative.bits) >= 0).all()
+
+
+def test_entropy_of_equally_likely_levels() -> None:
+    """log2(levels)."""
+    flat = pt.build("pixelcnn", shape=(1, 2, 2), levels=8, channels=3, layers=1)
+    with torch.no_grad():
+        for parameter in flat.parameters():
+            parameter.zero_()
+    maps = surprisal_maps(ImageQuery.of(flat, torch.zeros(1, 2, 2, dtype=torch.int64)))
+    assert np.allclose(maps.entropy, 3.0)
+    assert np.allclose(maps.surprisal, 3.0)
+    assert np.allclose(maps.variance, 0.0, atol=1e-9)
 
 
 def test_the_running_total_follows_the_order_of_painting() -> None:
     model = tiny("rgb")
-    maps = surprisal_maps(model, torch.zeros(3, 1, 2, dtype=torch.int64))
-    walked = [maps.surprise[c, 0, w] for w in range(2) for c in range(3)]
-    assert np.allclose(np.diff(maps.running.bits), walked)
-    assert np.allclose(maps.running.deviation[-1] ** 2, maps.variance.sum())
+    maps = surprisal_maps(ImageQuery.of(model, torch.zeros(3, 1, 2, dtype=torch.int64)))
+    walked = [maps.surprisal[c, 0, w] for w in range(2) for c in range(3)]
+    assert np.allclose(np.diff(maps.cumulative.bits), walked)
+    assert np.allclose(maps.cumulative.std[-1] ** 2, maps.variance.sum())
 
 
 def test_mean_and_quantiles_of_a_known_distribution() -> None:
@@ -92,7 +107,7 @@ def test_components_make_up_the_distribution(channel: int) -> None:
     """The mixture of their logistics, summed over each level's bin, is the table."""
     model = tiny("mixture")
     x = torch.randint(3, model.image.shape)
-    view = distribution(model, x, 1, 0, channel)
+    view = distribution(ImageQuery.of(model, x), 1, 0, channel)
     parts = view.components
     assert parts is not None
     edges = np.array([-np.inf, 0.5, 1.5, np.inf])
@@ -107,17 +122,17 @@ def test_any_kind_of_image_may_be_given(tmp_path: object) -> None:
     levels = model.to_levels(picture)
     path = f"{tmp_path}/a.png"
     picture.save(path)
-    wanted = surprisal_maps(model, levels).bits
+    wanted = surprisal_maps(ImageQuery.of(model, levels)).bits
     for image in (levels[0], levels.numpy(), picture, path):
-        assert surprisal_maps(model, image).bits == wanted
+        assert surprisal_maps(ImageQuery.of(model, image)).bits == wanted
     with pytest.raises(pt.ShapeError, match="2 images"):
-        surprisal_maps(model, torch.zeros(2, 1, 3, 4, dtype=torch.int64))
+        surprisal_maps(ImageQuery.of(model, torch.zeros(2, 1, 3, 4, dtype=torch.int64)))
     with pytest.raises(pt.DataError, match="cannot be read"):
-        surprisal_maps(model, f"{tmp_path}/b.png")
+        surprisal_maps(ImageQuery.of(model, f"{tmp_path}/b.png"))
     with pytest.raises(pt.ConfigError, match="label"):
-        surprisal_maps(model, levels, label=1)
-    with pytest.raises(pt.ConfigError, match=r"`row` \(=3\) must lie in 0 to 2"):
-        distribution(model, levels, 3, 0)
+        surprisal_maps(ImageQuery.of(model, levels, label=1))
+    with pytest.raises(pt.ConfigError, match=r"`row` \(=3\) lies outside the image"):
+        distribution(ImageQuery.of(model, levels), 3, 0)
 
 
 def test_the_scale_belongs_to_the_model() -> None:
@@ -135,10 +150,10 @@ def test_the_scale_belongs_to_the_model() -> None:
 def test_results_show_themselves() -> None:
     model = tiny("mixture")
     x = torch.randint(3, model.image.shape)
-    maps = surprisal_maps(model, x)
-    for data in (maps._repr_png_(), distribution(model, x, 0, 0, 1)._repr_png_()):
+    maps = surprisal_maps(ImageQuery.of(model, x))
+    for data in (maps._repr_png_(), distribution(ImageQuery.of(model, x), 0, 0, 1)._repr_png_()):
         with Image.open(io.BytesIO(data)) as picture:
             assert picture.width > 100
-    assert maps.z_image().size[0] > 100
+    assert maps.z_score_image().size[0] > 100
     assert maps.to_dict()["bits"] == maps.bits
     assert tuple(diverging_colors(np.array([-9.0, 0, 9]), 1)[1]) == (240, 238, 233)

@@ -10,61 +10,64 @@ import pytest
 import torch
 
 import pointillist as pt
+from pointillist.training.config import IntervalsConfig
 from pointillist.training.estimate import format_duration
-from pointillist.training.intervals import Intervals
+from pointillist.training.loop_state import Intervals
 
 from .helpers import assert_same_weights, tiny_config, tiny_data, tiny_model, weights
 
 
-def test_a_forecast_counts_what_the_run_would_do(tmp_path: Path) -> None:
-    """Steps, images and pauses are those of the run; the model and the disk stay as they are."""
+def test_an_estimate_counts_what_the_run_would_do(tmp_path: Path) -> None:
+    """Steps, images, evaluations and sheets are those of the run; the model and the disk stay as they are."""
     data = tiny_data()
     model = tiny_model(data.train)
-    before, painted = weights(model), []
+    before, folders = weights(model), []
 
-    def paint(copy: pt.PretrainedPixelModel, folder: Path, step: int) -> None:
-        painted.append(folder)
+    def write_samples(copy: pt.PretrainedPixelModel, folder: Path, step: int) -> None:
+        folders.append(folder)
 
-    found = pt.estimate_cost(model, data, tiny_config(tmp_path / "run", steps=1000), paint=paint)
+    found = pt.estimate_cost(model, data, tiny_config(tmp_path / "run", steps=1000), write_samples=write_samples)
     assert (found.steps, found.batch_size) == (1000, 4)
     assert found.training_seconds == pytest.approx(999 * 4 / found.images_per_second)
-    assert found.hours * 3600 == pytest.approx(found.first_seconds + found.training_seconds + found.pause_seconds)
-    assert found.pause_seconds > 0
-    assert found.first_seconds > 0
+    assert found.hours * 3600 == pytest.approx(
+        found.first_step_seconds + found.training_seconds + found.evaluation_seconds
+    )
+    assert found.evaluation_seconds > 0
+    assert found.first_step_seconds > 0
     assert found.peak_bytes > sum(p.nbytes for p in model.parameters())
     assert_same_weights(weights(model), before)
-    assert len(painted) == 2
+    assert len(folders) == 2
     assert not (tmp_path / "run").exists()
-    assert not any(folder.exists() for folder in painted)
+    assert not any(folder.exists() for folder in folders)
 
 
-def test_without_validation_and_sheets_there_are_no_pauses() -> None:
+def test_without_validation_and_sheets_nothing_but_steps_is_counted() -> None:
     data = tiny_data()
     found = pt.estimate_cost(tiny_model(data.train), data.train, tiny_config(steps=3))
-    assert found.pause_seconds == 0
+    assert found.evaluation_seconds == 0
     assert found.steps == 3
 
 
 def test_a_batch_that_cannot_fit_is_refused_before_it_is_tried(monkeypatch: Any) -> None:
     data = tiny_data()
     monkeypatch.setattr("pointillist.training.estimate.free_bytes", lambda device: 1_000_000)
-    monkeypatch.setattr("pointillist.training.estimate._steps", lambda trainer: pytest.fail("it was tried"))
+    monkeypatch.setattr("pointillist.training.estimate._time_steps", lambda trainer: pytest.fail("it was tried"))
     with pytest.raises(pt.TrainingError, match=r"40 images at once .* take at most \d+ with `--batch-size`"):
         pt.estimate_cost(tiny_model(data.train), data, tiny_config(batch_size=40))
 
 
-def test_pauses_counted_are_those_that_fall_due() -> None:
-    for total, settings in [(8, {}), (97, {"evaluate_every": 10}), (3, {"save_every": 50}), (40, {"sample_every": 40})]:
-        pauses = Intervals.of(tiny_config(**{"evaluate_every": 0, "save_every": 0, **settings}), total)
-        for every in (pauses.validate, pauses.save, pauses.paint):
-            assert pauses.count(every) == sum(pauses.due(every, step) for step in range(1, total + 1))
+def test_actions_counted_are_those_that_are_due() -> None:
+    for total, settings in [(8, {}), (97, {"evaluate": 10}), (3, {"save": 50}), (40, {"sample": 40})]:
+        intervals = Intervals.from_config(IntervalsConfig(**settings), total)
+        for every in (intervals.evaluate, intervals.save, intervals.sample):
+            assert intervals.count(every) == sum(intervals.due(every, step) for step in range(1, total + 1))
 
 
-def test_durations_are_said_as_one_would() -> None:
+def test_durations_are_formatted() -> None:
     assert [format_duration(s) for s in (3.4, 99, 300, 7200)] == ["3 s", "99 s", "5 min", "2.0 h"]
 
 
-def test_a_forecast_reads() -> None:
+def test_an_estimate_is_printed() -> None:
     found = pt.CostEstimate(1000, 16, 80.0, 2.0, 199.8, 30.0, 1_500_000_000, 20_000_000_000)
     assert re.search(
         r"80\.0 images/s.*\n.*1\.50 GB at most of 20\.0 GB free\n.*4 min: 3 min for 16,000 images", str(found)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 import pointillist as pt
-from pointillist.analysis import condition_gain, logit_lens
+from pointillist.analysis import ImageQuery, condition_gain, logit_lens
 from pointillist.model.hooks import run_with_cache, run_with_hooks
 from pointillist.networks import names
 from pointillist.nn.passes import FullPass
@@ -25,12 +25,12 @@ def test_the_last_depth_is_the_model_and_savings_add_up(name: str, skip: bool) -
     image = pt.ImageSpec.infer((3, 3, 4), 4)
     model = randomise_weights(make_model(name, image, {"layers": 3, "blocks": 3, "skip": skip}))
     x = torch.randint(4, image.shape)
-    found = logit_lens(model, x)
+    found = logit_lens(ImageQuery.of(model, x))
     with torch.no_grad():
         wanted = -model.log_prob_map(x[None])[0].numpy() / np.log(2)
-    assert np.array_equal(found.surprise[-1], wanted)
-    assert len(found.names) == len(found.surprise) == 4
-    assert np.allclose(found.saved.sum(0), found.surprise[0] - wanted)
+    assert np.array_equal(found.surprisal[-1], wanted)
+    assert len(found.names) == len(found.surprisal) == 4
+    assert np.allclose(found.saved.sum(0), found.surprisal[0] - wanted)
     assert found.bits[0] - sum(found.to_dict()["saved"]) == pytest.approx(wanted.sum())
     assert not any(module._forward_hooks for module in model.modules())
 
@@ -48,9 +48,9 @@ def test_a_depth_is_the_head_over_the_partial_sum() -> None:
         one = -model.likelihood.log_prob(params, x)[0].numpy() / np.log(2)
         nothing = network.output(F.relu(network.head(torch.zeros_like(total))))
         none = -model.likelihood.log_prob(nothing, x)[0].numpy() / np.log(2)
-    found = logit_lens(model, x)
-    assert np.allclose(found.surprise[1], one, atol=1e-12)
-    assert np.allclose(found.surprise[0], none, atol=1e-12)
+    found = logit_lens(ImageQuery.of(model, x))
+    assert np.allclose(found.surprisal[1], one, atol=1e-12)
+    assert np.allclose(found.surprisal[0], none, atol=1e-12)
 
 
 def test_a_depth_of_a_residual_network() -> None:
@@ -63,36 +63,36 @@ def test_a_depth_of_a_residual_network() -> None:
         y = network.last(F.relu(h)) + network.skips[0](F.relu(h))
         params = network.output(F.relu(network.head(F.relu(y))))
         wanted = -model.likelihood.log_prob(params, x)[0].numpy() / np.log(2)
-    assert np.allclose(logit_lens(model, x).surprise[1], wanted, atol=1e-12)
+    assert np.allclose(logit_lens(ImageQuery.of(model, x)).surprisal[1], wanted, atol=1e-12)
 
 
 def test_where_it_makes_no_sense_it_is_refused() -> None:
     x = torch.zeros(1, 3, 4, dtype=torch.int64)
-    with pytest.raises(pt.ConfigError, match="pixelcnn-pp: its output cannot read"):
-        logit_lens(grey(3, 4, name="pixelcnn-pp"), x)
+    with pytest.raises(pt.ConfigError, match="pixelcnn-pp: its output head cannot read"):
+        logit_lens(ImageQuery.of(grey(3, 4, name="pixelcnn-pp"), x))
     plain = pt.build("row-lstm", shape=(1, 3, 4), levels=5, preset="tiny", residual=False)
-    with pytest.raises(pt.ConfigError, match="without residuals"):
-        logit_lens(plain, x)
+    with pytest.raises(pt.ConfigError, match="without residual connections"):
+        logit_lens(ImageQuery.of(plain, x))
 
 
 def test_bits_of_a_label() -> None:
     model = tiny("rgb", labels=True)
     x = torch.randint(3, model.image.shape)
-    found = condition_gain(model, x, "dog")
+    found = condition_gain(ImageQuery.of(model, x, "dog"))
     with torch.no_grad():
         none, *each = (-model.log_prob(x[None], label).item() / np.log(2) for label in (None, "cat", "dog", "owl"))
     assert found.class_bits == pytest.approx(each)
-    assert found.told.sum() == pytest.approx(each[1])
+    assert found.conditional.sum() == pytest.approx(each[1])
     assert found.saved.sum() == pytest.approx(none - each[1])
     p = np.exp2(-np.array(each))
     assert found.posterior == pytest.approx(p / p.sum())
-    best = condition_gain(model, x)
-    assert best.told.sum() == pytest.approx(min(each))
+    best = condition_gain(ImageQuery.of(model, x))
+    assert best.conditional.sum() == pytest.approx(min(each))
     assert best._repr_png_().startswith(b"\x89PNG")
     assert best.chart().svg().startswith("<svg")
     assert found.to_dict()["classes"] == ["cat", "dog", "owl"]
-    with pytest.raises(pt.ConfigError, match="listens to nothing"):
-        condition_gain(tiny("grey"), torch.zeros(1, 2, 2, dtype=torch.int64))
+    with pytest.raises(pt.ConfigError, match="unconditional"):
+        condition_gain(ImageQuery.of(tiny("grey"), torch.zeros(1, 2, 2, dtype=torch.int64)))
 
 
 @pytest.mark.parametrize("name", names())

@@ -8,10 +8,10 @@ import torch
 
 import pointillist as pt
 from pointillist.analysis import (
+    ImageQuery,
     calibration,
     counterfactual,
     gradient,
-    inpaint,
     logit_lens,
     perturbation_influence,
     surprisal_maps,
@@ -32,21 +32,21 @@ def test_every_view_is_that_of_its_order(model: pt.PixelModel, order: str) -> No
     x = torch.randint(5, model.image.shape)
     with torch.no_grad():
         wanted = -model.log_prob_map(x[None], order=order)[0].numpy() / np.log(2)
-    maps = surprisal_maps(model, x, order=order)
-    assert np.allclose(maps.surprise, wanted)
+    maps = surprisal_maps(ImageQuery.of(model, x, order=order))
+    assert np.allclose(maps.surprisal, wanted)
     walk = list(model.order(order).sites(3, 4))
-    assert np.allclose(np.diff(maps.running.bits), [wanted[0][site] for site in walk])
-    assert np.allclose(logit_lens(model, x, order=order).surprise[-1], wanted)
+    assert np.allclose(np.diff(maps.cumulative.bits), [wanted[0][site] for site in walk])
+    assert np.allclose(logit_lens(ImageQuery.of(model, x, order=order)).surprisal[-1], wanted)
     row, column = walk[7]
     later = np.ones((3, 4), bool)
     for site in walk[:7]:
         later[site] = False
-    assert not gradient(model, x, row, column, order=order).values[0, later].any()
-    assert gradient(model, x, row, column, order=order).values.any()
-    assert not perturbation_influence(model, x, row, column, order=order).values[0, later].any()
-    found = counterfactual(model, x, {(row, column): (int(x[0, row, column]) + 1) % 5}, n=2, order=order)
+    assert not gradient(ImageQuery.of(model, x, order=order), row, column).values[0, later].any()
+    assert gradient(ImageQuery.of(model, x, order=order), row, column).values.any()
+    assert not perturbation_influence(ImageQuery.of(model, x, order=order), row, column).values[0, later].any()
+    found = counterfactual(ImageQuery.of(model, x, order=order), {(row, column): (int(x[0, row, column]) + 1) % 5}, n=2)
     assert not found.shift[0, ~later].any()
-    assert np.array_equal(found.kept[0], ~later | (np.arange(12).reshape(3, 4) == row * 4 + column))
+    assert np.array_equal(found.fixed_mask[0], ~later | (np.arange(12).reshape(3, 4) == row * 4 + column))
     _, cache = run_with_cache(model, x[None], order=order)
     assert cache["hook_canvas"].shape[2:] == ((4, 3) if "columns" in order else (3, 4))
 
@@ -54,7 +54,7 @@ def test_every_view_is_that_of_its_order(model: pt.PixelModel, order: str) -> No
 @pytest.mark.parametrize("order", ORDERS)
 def test_painting_on_and_calibration_follow_the_order(model: pt.PixelModel, order: str) -> None:
     nothing = np.zeros((3, 4), bool)
-    painted = inpaint(model, torch.zeros(1, 3, 4, dtype=torch.int64), nothing, 2, seed=1, order=order)
+    painted = pt.inpaint(model, torch.zeros(1, 3, 4, dtype=torch.int64), nothing, 2, seed=1, order=order)
     assert torch.equal(painted.levels, pt.sample(model, 2, seed=1, order=order).levels)
     assert painted.order == order
     assert torch.allclose(painted.nats, pt.sample(model, 2, seed=1, order=order).nats)
@@ -65,5 +65,5 @@ def test_painting_on_and_calibration_follow_the_order(model: pt.PixelModel, orde
 def test_an_order_it_does_not_know_is_a_sentence(model: pt.PixelModel) -> None:
     x = torch.zeros(1, 3, 4, dtype=torch.int64)
     with pytest.raises(pt.ConfigError, match="s-curve"):
-        surprisal_maps(model, x, order="s-curve")
+        surprisal_maps(ImageQuery.of(model, x, order="s-curve"))
     assert "raster-bl" in pt.explain(model, x, order="raster-bl", continuations=0).to_html()

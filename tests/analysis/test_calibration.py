@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.analysis import calibration, distribution
+from pointillist.analysis import ImageQuery, calibration, distribution
 
 from .helpers import every_image, grey, tiny
 
@@ -42,7 +42,7 @@ def test_each_bin_varies_as_said(kind: str) -> None:
     p = model.log_prob(images).detach().exp().numpy()
     each = [calibration(model, x[None]).reliability for x in images]
     miss = np.nan_to_num([r.count * (r.observed - r.predicted) for r in each])
-    variance = np.nan_to_num([(r.count * r.deviation) ** 2 for r in each])
+    variance = np.nan_to_num([(r.count * r.std) ** 2 for r in each])
     assert np.allclose(p @ miss, 0, atol=1e-9)
     assert np.allclose(p @ miss**2, p @ variance, atol=1e-9)
     assert (p @ variance > 0.1).sum() >= 3
@@ -70,13 +70,13 @@ def test_the_pit_is_drawn_within_the_step_of_each_level() -> None:
     for i, image in enumerate(x):
         v = np.random.default_rng([3, i, 1]).random(model.image.shape)
         for c, r, w in np.ndindex(*model.image.shape):
-            view = distribution(model, image, r, w, c)
+            view = distribution(ImageQuery.of(model, image), r, w, c)
             below = view.probs[: view.observed].sum()
             wanted[c, int((below + v[c, r, w] * view.probs[view.observed]) * 7)] += 1
     assert np.array_equal(found.pit, wanted)
     again = calibration(model, x, bins=7, seed=3, batch_size=2)
     assert np.array_equal(again.pit, wanted)
-    assert np.allclose(again.reliability.deviation, found.reliability.deviation, equal_nan=True)
+    assert np.allclose(again.reliability.std, found.reliability.std, equal_nan=True)
 
 
 def test_the_deviation_of_a_bin_allows_for_exclusion() -> None:
@@ -90,7 +90,7 @@ def test_the_deviation_of_a_bin_allows_for_exclusion() -> None:
     assert (r.count > 0).sum() == 1
     assert r.predicted[r.count > 0] == pytest.approx(1 / 3)
     assert r.observed[r.count > 0] == pytest.approx(1 / 3)
-    assert r.deviation[r.count > 0] == pytest.approx(0, abs=1e-8)
+    assert r.std[r.count > 0] == pytest.approx(0, abs=1e-8)
 
 
 def test_unordered_levels_have_reliability_alone() -> None:
@@ -112,7 +112,7 @@ def test_a_data_set_brings_its_labels() -> None:
     told = calibration(model, digits, batch_size=200, on_progress=lambda done, total: seen.append((done, total)))
     assert seen == [(200, 360), (360, 360)]
     levels = digits.batch(range(360)).levels
-    assert np.array_equal(told.pit, calibration(model, levels, digits.labels.tolist()).pit)
+    assert np.array_equal(told.pit, calibration(model, levels, label=digits.labels.tolist()).pit)
     assert told.to_dict()["images"] == 360
     assert told._repr_png_().startswith(b"\x89PNG")
 

@@ -25,16 +25,20 @@ def reader(**settings: Any) -> BatchPrefetcher:
 
 def test_what_is_read_ahead_is_what_is_read_when_asked() -> None:
     """In order, out of order, and twice: the same images, labels and hidden labels."""
-    settings = {"accumulate": 2, "flip": True, "shift": 1, "label_dropout": 0.5}
+    settings = {
+        "grad_accumulation": 2,
+        "augmentation": {"flip": True, "random_shift": 1},
+        "condition_dropout.label": 0.5,
+    }
     ahead, jumping = reader(**settings), reader(**settings)
-    places = [(step, part) for step in range(5) for part in range(2)]
-    parts = {place: ahead.read(*place) for place in places}
-    for place in [*reversed(places), places[3], places[3]]:
-        found, expected = jumping.read(*place), parts[place]
+    indices = [(step, micro_step) for step in range(5) for micro_step in range(2)]
+    batches = {index: ahead.read(*index) for index in indices}
+    for index in [*reversed(indices), indices[3], indices[3]]:
+        found, expected = jumping.read(*index), batches[index]
         assert torch.equal(found.levels, expected.levels)
         assert found.indices == expected.indices
-        assert torch.equal(found.told.parts["label"].known, expected.told.parts["label"].known)
-    assert len({tuple(p.indices) for p in parts.values()}) == len(places)
+        assert torch.equal(found.inputs.parts["label"].known, expected.inputs.parts["label"].known)
+    assert len({tuple(batch.indices) for batch in batches.values()}) == len(indices)
     ahead.close()
     jumping.close()
 
