@@ -45,8 +45,8 @@ def pack(model: pt.PixelModel) -> Weights:
     if (
         set(config.dilations) != {1}
         or config.vertical_residual
-        or model.listeners
-        or model.position
+        or model.conditions.encoders
+        or model.conditions.position
         or config.layers < 2
     ):
         raise ValueError("The hand-written sampler knows two layers or more, no dilations and no conditions.")
@@ -66,7 +66,7 @@ def pack(model: pt.PixelModel) -> Weights:
         _stack(_vector(layer.out)[: config.channels] for layer in net.layers[:-1]),
         _matrix(later[-1].out), _stack(skips).sum(0),
         _matrix(net.head), _vector(net.head), _matrix(net.output), _vector(net.output),
-        model.level_values().detach().numpy()[:, 0].astype(F),
+        model.level_embeddings().detach().numpy()[:, 0].astype(F),
     )  # fmt: skip
 
 
@@ -108,7 +108,7 @@ def check(model: pt.PixelModel, batch: int, height: int, width: int, seed: int =
     levels, logits = Handwritten(model).sample(uniforms, keep_logits=True)
     x = torch.from_numpy(levels)[:, None]
     with inference_mode(model):
-        params = model.params(x, model.condition(None, batch))
+        params = model.params(x, model.encode(None, batch))
         cdf = model.likelihood.conditional(params, x, 0).double().exp().cumsum(1)
     below = torch.cat([torch.zeros_like(cdf[:, :1]), cdf[:, :-1]], 1).gather(1, x)[:, 0].numpy()
     upto = cdf.gather(1, x)[:, 0].numpy()
@@ -119,15 +119,15 @@ def check(model: pt.PixelModel, batch: int, height: int, width: int, seed: int =
 def compare(model: pt.PixelModel, batch: int, engines: list[str], repeats: int) -> dict[str, Times]:
     """Seconds an image of the hand-written sampler and of engines, in turn; opening an engine is left out."""
     size = (model.image.height, model.image.width)
-    subject, sampler = Workload(model, size), Handwritten(model)
+    workload, sampler = Workload(model, size), Handwritten(model)
     uniforms = np.random.default_rng(1).random((batch, *size))
     cases: dict[str, Case] = {"handwritten": lambda: cpu_time(lambda: sampler.sample(uniforms)) / batch}
     for name in engines:
-        subject.paint(name, batch)  # warm up
-        cases[name] = lambda e=name: subject.paint(e, batch)  # type: ignore[misc]
-        cases[f"open {name}"] = lambda e=name: subject.open(e, batch)  # type: ignore[misc]
+        workload.time_sampling(name, batch)  # warm up
+        cases[name] = lambda e=name: workload.time_sampling(e, batch)  # type: ignore[misc]
+        cases[f"open {name}"] = lambda e=name: workload.time_setup(e, batch)  # type: ignore[misc]
     found = interleave(cases, repeats)
-    pure = {e: found[e].less(found[f"open {e}"].spread.median).divided(batch) for e in engines}
+    pure = {e: found[e].minus(found[f"open {e}"].median_range.median).per(batch) for e in engines}
     return {"handwritten": found["handwritten"], **pure}
 
 
@@ -153,7 +153,7 @@ def main() -> None:
         with single_threaded():
             found = compare(model, batch, args.engines, args.repeats)
         for name, times in found.items():
-            ms, ratio = times.spread.times(1e3), times.over(found["handwritten"])
+            ms, ratio = times.median_range.scaled(1e3), times.ratio_to(found["handwritten"])
             print(f"  {name:12} {ms.median:8.1f} ms an image ({ms.low:.1f} to {ms.high:.1f}), {ratio.median:.2f} times")
             row = {"batch": batch, "engine": name, "milliseconds": asdict(ms), "over_handwritten": asdict(ratio)}
             written.append({**settings, **row})

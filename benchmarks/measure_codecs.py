@@ -40,7 +40,7 @@ WIDTHS = (2, 8, 13, 27)
 # set: data, recipe, what is read otherwise
 SETS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "emoji": ("emoji_noto.npz", "emoji", {}),
-    "emoji, rgb32": ("emoji_noto.npz", "emoji", {"array": "rgb32", "palette": None}),
+    "emoji, rgb32": ("emoji_noto.npz", "emoji", {"npz_key": "rgb32", "palette": None}),
     "tiles": ("dcss_tiles32.npz", "tiles", {}),
 }
 Row = dict[str, Any]

@@ -161,7 +161,7 @@ def measure(
 def main(source: str, data: str) -> None:
     """Print what a model does."""
     model = pt.load(source)
-    options = resolve_data_options(model, data, ["data.text_from=subcategory,name"], labels=True)
+    options = resolve_data_options(model, data, ["data.caption_column=subcategory,name"], labels=True)
     splits = pt.load_data(data, options, spec=model.image, classes=model.config.classes)
     where = {"model": Path(source).name, "seed": 0, "date": today(), "machine": describe_machine()}
     print(json.dumps({**where, **measure(model, splits)}, indent=2))

@@ -31,8 +31,8 @@ def measure(name: str, preset: str, size: int, levels: int) -> str:
         step()
         cases[variant.name] = lambda s=step: cpu_time(s)  # type: ignore[misc]
     textbook, full, half = interleave(cases, REPEATS).values()
-    speeds = " ".join(f"{BATCH / times.spread.median:8,.1f}" for times in (textbook, full, half))
-    ratio = full.over(half)
+    speeds = " ".join(f"{BATCH / times.median_range.median:8,.1f}" for times in (textbook, full, half))
+    ratio = full.ratio_to(half)
     return (
         f"{name:24} {preset:6} {size:3} {speeds}   bf16/fp32 {ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
     )

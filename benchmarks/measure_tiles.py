@@ -101,7 +101,7 @@ def copies(model: pt.PixelModel, levels: torch.Tensor, tiles: torch.Tensor) -> d
 def main(source: str, data: str) -> None:
     """Print what a model does."""
     model = pt.load(source)
-    options = resolve_data_options(model, data, ["data.text_from=name"], labels=True)
+    options = resolve_data_options(model, data, ["data.caption_column=name"], labels=True)
     splits = pt.load_data(data, options, spec=model.image, classes=model.config.classes)
     where = {"model": Path(source).name, "seed": 0, "date": today(), "machine": describe_machine()}
     print(json.dumps({**where, **measure(model, splits)}, indent=2))

@@ -125,9 +125,11 @@ def folder_of(name: str, parent: str) -> str:
 def row(name: str, count: int, studio: list[Latency], direct: list[Latency]) -> str:
     """Format a row of the table."""
     pairs = list(zip(studio, direct, strict=True))
-    wall, cpu = (MedianRange.of([getattr(p, what) / getattr(s, what) for p, s in pairs]) for what in ("whole", "cpu"))
+    wall, cpu = (
+        MedianRange.from_values([getattr(p, what) / getattr(s, what) for p, s in pairs]) for what in ("whole", "cpu")
+    )
     first, whole, alone = (
-        MedianRange.of([1000 * seconds for seconds in found])
+        MedianRange.from_values([1000 * seconds for seconds in found])
         for found in ([p.first for p in studio], [p.whole for p in studio], [s.whole for s in direct])
     )
     return (

@@ -9,8 +9,8 @@ import numpy as np
 from torch import Tensor
 
 from pointillist.data import Annotations, DataOptions, ImageDataset
-from pointillist.data.levels import interpret
-from pointillist.data.numpy_files import raw_from_memory
+from pointillist.data.levels import build_dataset
+from pointillist.data.numpy_files import read_array
 from pointillist.images import ImageSpec
 
 
@@ -26,9 +26,9 @@ def dataset_of(
 ) -> ImageDataset:
     """Images of integer arrays `n h w [c]` or tensors `n c h w`, read as `spec` or by `options`, in one piece."""
     options = options or DataOptions()
-    raw = raw_from_memory(x, labels, texts=texts, classes=tuple(classes), options=options, name="arrays")
-    data = interpret(raw, options, spec=spec)
+    raw = read_array(x, labels, texts=texts, classes=tuple(classes), options=options, name="arrays")
+    data = build_dataset(raw, options, spec=spec)
     if columns is not None:
         columns.check(len(data), (data.spec.height, data.spec.width), data.name)
-        data.columns = columns
+        data.annotations = columns
     return data

@@ -33,7 +33,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> DemoResult:
 class Reader(HTMLParser):
     """Tags that are open, and what the page points at."""
 
-    VOID = ("meta", "link", "img", "br", "rect", "circle", "line", "polyline", "polygon", "source")
+    VOID = ("meta", "link", "img", "br", "rect", "circle", "line", "polyline", "polygon", "image", "source")
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,38 +67,38 @@ def tags(page: str) -> list[tuple[str, dict[str, str | None]]]:
 
 
 def test_all_files_are_there(demo: DemoResult) -> None:
-    place = demo.workspace
-    prompted = [place.asked(folder.name) for folder in prompt_samples.prompted()]
+    workspace = demo.workspace
+    prompted = [workspace.prompt_samples(folder.name) for folder in prompt_samples.find_prompt_models()]
     assert prompted
-    for path in (place.page, place.results, place.sheet, place.painting, place.maps, *prompted):
+    for path in (workspace.page, workspace.results, workspace.samples, workspace.animation, workspace.maps, *prompted):
         assert path.stat().st_size > 500
-    with Image.open(place.painting) as gif:
+    with Image.open(workspace.animation) as gif:
         assert gif.n_frames == 65  # type: ignore[attr-defined]
-    assert not (place.run / "state").exists()
-    assert place.page.stat().st_size < 1_000_000
+    assert not (workspace.run / "state").exists()
+    assert workspace.page.stat().st_size < 1_000_000
 
 
 def test_the_numbers_are_those_of_evaluate(demo: DemoResult, page: str) -> None:
-    facts = demo.facts
+    results = demo.results
     model = pt.load(demo.workspace.model)
     evaluation = pt.evaluate(model, pt.load_data("uci-digits").get("test"))
-    assert facts.bits_per_dim == pytest.approx(evaluation.bits_per_dim, abs=1e-9)
-    assert facts.interval == pytest.approx(evaluation.interval, abs=1e-9)
-    assert facts.nats == pytest.approx(evaluation.nats, abs=1e-7)
-    assert facts.test_images == evaluation.count == 360
+    assert results.bits_per_dim == pytest.approx(evaluation.bits_per_dim, abs=1e-9)
+    assert results.interval == pytest.approx(evaluation.interval, abs=1e-9)
+    assert results.nats == pytest.approx(evaluation.nats, abs=1e-7)
+    assert results.test_images == evaluation.count == 360
     low, high = evaluation.interval
     assert f"{evaluation.bits_per_dim:.4f} bits/dim, 95 % interval {low:.4f} to {high:.4f}" in page
     assert f"{evaluation.nats:.3f} nats an image" in page
     assert f"{model.num_parameters:,} parameters" in page
-    mean = sum(c.bits_per_dim * c.count for c in facts.per_class) / 360
-    assert mean == pytest.approx(facts.bits_per_dim, abs=1e-9)
-    assert json.loads(demo.workspace.results.read_text())["bits_per_dim"] == facts.bits_per_dim
+    mean = sum(c.bits_per_dim * c.count for c in results.per_class) / 360
+    assert mean == pytest.approx(results.bits_per_dim, abs=1e-9)
+    assert json.loads(demo.workspace.results.read_text())["bits_per_dim"] == results.bits_per_dim
 
 
 def test_the_model_survives_disk_and_the_samplers_agree(demo: DemoResult) -> None:
-    assert demo.facts.reloaded_equal
-    assert demo.facts.cross_check.equal
-    assert demo.facts.cross_check.images == 4
+    assert demo.results.reloaded_equal
+    assert demo.results.cross_check.equal
+    assert demo.results.cross_check.images == 4
 
 
 def test_the_page_needs_nothing_from_elsewhere(page: str, tags: list[tuple[str, dict[str, str | None]]]) -> None:
@@ -109,7 +109,7 @@ def test_the_page_needs_nothing_from_elsewhere(page: str, tags: list[tuple[str, 
     assert "$" not in re.sub(r"base64,[^\"]*", "", page)
 
 
-def test_every_picture_is_told_in_words(tags: list[tuple[str, dict[str, str | None]]]) -> None:
+def test_every_picture_is_described_in_words(tags: list[tuple[str, dict[str, str | None]]]) -> None:
     pictures = [(tag, a) for tag, a in tags if tag in ("img", "svg")]
     assert len(pictures) > 30
     for tag, attributes in pictures:
@@ -125,18 +125,18 @@ def test_what_a_user_gives_is_escaped(page: str) -> None:
 
 def test_new_digits_stand_under_their_class(demo: DemoResult, tags: list[tuple[str, dict[str, str | None]]]) -> None:
     alts = [a["alt"] for tag, a in tags if tag == "img" and "new images" in (a.get("alt") or "")]
-    assert alts == [f"8 new images painted for the class {name}" for name in range(10)]
+    assert alts == [f"8 new images sampled for the class {name}" for name in range(10)]
 
 
-def test_paintings_from_prompts_are_shown(
+def test_samples_from_prompts_are_shown(
     demo: DemoResult, tags: list[tuple[str, dict[str, str | None]]], page: str
 ) -> None:
-    """By each shipped model that listens to text, with the command that paints them; a sentence where there is none."""
-    shown = [a["alt"] for tag, a in tags if tag == "img" and "paintings of each" in (a.get("alt") or "")]
-    assert len(shown) == len(prompt_samples.prompted()) == len(demo.prompted)
-    assert all(file.is_file() for file in demo.prompted.values())
+    """Of each pretrained model conditioned on text, with its command; a sentence where there is none."""
+    shown = [a["alt"] for tag, a in tags if tag == "img" and "samples of each" in (a.get("alt") or "")]
+    assert len(shown) == len(prompt_samples.find_prompt_models()) == len(demo.prompt_samples)
+    assert all(file.is_file() for file in demo.prompt_samples.values())
     assert "pointillist sample tiles --text" in page
-    assert prompt_samples.NONE in prompt_samples.section({}, 0)
+    assert prompt_samples.NONE in prompt_samples.render_section({}, 0)
     assert prompt_samples.NONE not in page
 
 
@@ -147,10 +147,10 @@ def test_again_replaces_its_own_files_only(demo: DemoResult, monkeypatch: pytest
     before = demo.workspace.results.read_text()
     again = run_demo(folder, steps=6, threads=1)
     assert (folder / "mine.txt").read_text() == "kept"
-    assert again.facts.bits_per_dim == json.loads(before)["bits_per_dim"]
+    assert again.results.bits_per_dim == json.loads(before)["bits_per_dim"]
 
 
-def test_an_interrupted_demo_goes_on(tmp_path: Path, demo: DemoResult, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_demo_is_resumed(tmp_path: Path, demo: DemoResult, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo_run, "_MODEL", SMALL)
     resumed = []
 
@@ -169,17 +169,17 @@ def test_an_interrupted_demo_goes_on(tmp_path: Path, demo: DemoResult, monkeypat
     assert not (out / "index.html").exists()
     done = run_demo(out, steps=6, threads=1)
     assert resumed == [False, True]
-    assert done.facts.bits_per_dim == demo.facts.bits_per_dim
+    assert done.results.bits_per_dim == demo.results.bits_per_dim
 
 
 def test_other_settings_start_afresh(tmp_path: Path) -> None:
-    place = Workspace(tmp_path / "out")
-    assert place.open({"seed": 0}) == (False, 0.0)
-    (place.run / "state" / "step-000000001").mkdir(parents=True)
-    place.note({"seed": 0}, seconds=2.5, trained=False)
-    assert place.open({"seed": 0}) == (True, 2.5)
-    assert place.open({"seed": 1}) == (False, 0.0)
-    assert not place.run.exists()
+    workspace = Workspace(tmp_path / "out")
+    assert workspace.open({"seed": 0}) == (False, 0.0)
+    (workspace.run / "state" / "step-000000001").mkdir(parents=True)
+    workspace.record({"seed": 0}, seconds=2.5, trained=False)
+    assert workspace.open({"seed": 0}) == (True, 2.5)
+    assert workspace.open({"seed": 1}) == (False, 0.0)
+    assert not workspace.run.exists()
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_what_cannot_be_made_is_refused() -> None:
     """Grey of grey, and pictures of codes."""
     for text, image in (("grey", GREY), ("outline", ImageSpec(channels=1, height=2, width=2, levels=4))):
         with pytest.raises(pt.ConfigError, match="cannot be made"):
-            HintConfig.derived(text, image)
+            HintConfig.of(text, image)
 
 
 def test_a_small_image_is_brought_to_the_grid() -> None:

@@ -11,8 +11,9 @@ import torch
 from hypothesis import given
 
 import pointillist as pt
-from pointillist.model.pixel_model import ModelConfig, PixelModel
-from pointillist.model.pretrained import default_card
+from pointillist.model.card import default_card
+from pointillist.model.config import ModelConfig
+from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import names
 from tests.laws.strategies import models, random_conditions, random_levels, randomise_weights
 
@@ -53,11 +54,11 @@ def test_a_wrong_argument_is_named(arguments: dict[str, Any], words: str) -> Non
 def test_a_round_trip_is_exact(tmp_path_factory: pytest.TempPathFactory, model: pt.PixelModel) -> None:
     """Weights to the bit, settings, classes, card, training record: any model there is."""
     folder = tmp_path_factory.mktemp("model")
-    saved = pt.PretrainedPixelModel(model.config, training={"steps": 3, "data": "x"}, card="# A card\n")
+    saved = pt.PixelModel(model.config, training={"steps": 3, "data": "x"}, card="# A card\n")
     saved.load_state_dict(model.float().state_dict())
     saved.save_pretrained(folder)
     assert sorted(p.name for p in folder.iterdir()) == ["README.md", "config.json", "model.safetensors"]
-    for again in (pt.load(folder), pt.load(str(folder)), pt.PretrainedPixelModel.from_pretrained(folder)):
+    for again in (pt.load(folder), pt.load(str(folder)), pt.PixelModel.from_pretrained(folder)):
         assert not again.training
         assert again.config == saved.config
         assert again.training_record == {"steps": 3, "data": "x"}
@@ -74,9 +75,9 @@ def test_settings_are_plain_json(tmp_path: Path) -> None:
     model.save_pretrained(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     assert (config["format"], config["format_version"]) == ("pointillist", 1)
-    assert config["classes"] == ["\u732b", "dog"]
+    assert config["conditions"]["label"]["classes"] == ["\u732b", "dog"]
     card = (tmp_path / "README.md").read_text()
-    assert card == default_card(model)
+    assert card == default_card(model.config, model.likelihood.name, model.num_parameters)
     assert card.startswith("---\nlibrary_name: pointillist\n")
     assert pt.load(tmp_path).config.classes == ("\u732b", "dog")
 
@@ -89,7 +90,7 @@ def test_saving_over_a_folder_replaces_it(tmp_path: Path) -> None:
         assert pt.load(tmp_path).num_parameters == model.num_parameters
 
 
-@pytest.mark.parametrize("load", [pt.load, pt.PretrainedPixelModel.from_pretrained])
+@pytest.mark.parametrize("load", [pt.load, pt.PixelModel.from_pretrained])
 @pytest.mark.parametrize(
     ("source", "words"),
     [

@@ -92,7 +92,7 @@ def test_captions_are_ranked_by_likelihood() -> None:
     assert np.array_equal(under[1].ranks, found.ranks)
     x, half = one.check(x), []
     for text in sorted(set(texts)):
-        inputs = one.told(None, 6, text, size=(3, 3))
+        inputs = one.conditions.inputs(None, 6, text, size=(3, 3))
         half.append(guided_log_prob(one, x, inputs, 0.5).flatten(1).sum(1).detach().numpy())
     assert np.array_equal(under[0].ranks, np.stack([_ranks(np.stack(half, 1), truth)] * 2, 1))
     with pytest.raises(pt.DataError, match="5 different captions"):

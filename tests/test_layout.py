@@ -41,7 +41,7 @@ class Meetings(TorchDispatchMode):
 
 def build(name: str, channels: int, **settings: Any) -> pt.PixelModel:
     torch.manual_seed(0)
-    return pt.build(name, shape=(channels, 9, 10), levels=5, preset="tiny", position_width=2, **settings)
+    return pt.build(name, shape=(channels, 9, 10), levels=5, preset="tiny", position_channels=2, **settings)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -68,7 +68,7 @@ def test_the_meeting_of_two_memory_formats_is_noticed() -> None:
 def test_results_do_not_depend_on_the_memory_format(name: str, channels: int) -> None:
     model = build(name, channels, classes=2).double().eval()
     x = torch.randint(5, (3, channels, 9, 10))
-    told = model.told([0, 1, 0], 3)
+    told = model.conditions.inputs([0, 1, 0], 3)
     expected = model(x, told)
     expected.sum().backward()
     gradients = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}

@@ -32,7 +32,7 @@ def _painted(
 ) -> tuple[torch.Tensor, torch.Tensor, list[int]]:
     """Levels, outputs, and how many pixels had outputs after each row."""
     channels, height, width = model.image.shape
-    told = model.told(1 if model.config.classes else None, 2)
+    told = model.conditions.inputs(1 if model.config.classes else None, 2)
     config = SamplingConfig(guidance=guidance, engine=engine)
     chooser = UniformSampler(torch.rand(2, channels, height, width, dtype=torch.float64), config)
     carried = chooser.duplicate_for_guidance(told)
@@ -41,7 +41,7 @@ def _painted(
     seen: list[int] = []
     with inference_mode(model):
         levels = autoregressive_loop(
-            model, model.condition(carried, len(carried)), chooser, (len(carried), height, width), config,
+            model, model.encode(carried, len(carried)), chooser, (len(carried), height, width), config,
             on_row=lambda rows, x: seen.append(int((~outputs[0, 0].isnan()).sum())), known=known, outputs=outputs,
         )  # fmt: skip
     return levels[:2], model.order().from_raster(outputs), seen
@@ -54,9 +54,9 @@ def test_outputs_are_those_of_the_full_pass(case: str, engine: str) -> None:
     name, image, further = CASES[case]
     model = make_model(name, image, **further)
     levels, outputs, seen = _painted(model, engine, None)
-    told = model.told(1 if model.config.classes else None, 2)
+    told = model.conditions.inputs(1 if model.config.classes else None, 2)
     with inference_mode(model):
-        expected = model.params(levels, model.condition(told, 2), model.order())
+        expected = model.params(levels, model.encode(told, 2), model.order())
     torch.testing.assert_close(outputs, expected, rtol=0, atol=1e-9)
     assert seen == sorted(seen)
     assert seen[0] > 0
@@ -80,5 +80,5 @@ def test_under_guidance_they_are_those_of_the_images_that_are_told(engine: str) 
     model = make_model("gated-pixelcnn", RGB, labels=True)
     levels, outputs, _ = _painted(model, engine, None, guidance=3.0)
     with inference_mode(model):
-        expected = model.params(levels, model.condition(model.told(1, 2), 2))
+        expected = model.params(levels, model.encode(model.conditions.inputs(1, 2), 2))
     torch.testing.assert_close(outputs, expected, rtol=0, atol=1e-9)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.model.pixel_model import ModelConfig
+from pointillist.model.config import ModelConfig
 
 
 def config(**changes: Any) -> dict[str, Any]:
@@ -29,11 +29,11 @@ def test_settings_survive_a_dictionary() -> None:
         ({"model_type": "pixelrnn"}, "no model 'pixelrnn'"),
         ({"extra": 1}, "`extra` is not a model setting"),
         ({"mixtures": 0}, "`mixtures`"),
-        ({"classes": ["a", "b", "a"]}, "must differ"),
+        ({"conditions": {"label": {"classes": ["a", "b", "a"]}}}, "must differ"),
         ({"likelihood": "gaussian"}, "`likelihood`"),
         ({"likelihood": "bernoulli"}, r"`levels` \(=4\) must be 2"),
-        ({"label_width": -1}, "`label_width`"),
-        ({"position_width": 10**6}, "`position_width`"),
+        ({"order_channels": -1}, "`order_channels`"),
+        ({"position_channels": 10**6}, "`position_channels`"),
         ({"image": {"channels": 1, "height": 10**9, "width": 1}}, "at most 65,536 pixels a side"),
         ({"image": {"channels": 10**6, "height": 1, "width": 1, "levels": 256}}, "over the limit"),
         ({"image": {"channels": 1, "height": 0, "width": 1}}, "positive"),
@@ -58,7 +58,7 @@ def test_ordered_levels_enter_as_numbers() -> None:
 
 def test_unordered_levels_enter_as_vectors_sub_pixel_by_sub_pixel() -> None:
     """Channel c's vector lies in the c-th block of canvas channels, whole."""
-    model = pt.build("pixelcnn", shape=(2, 1, 2), levels=5, ordered=False, level_width=3, channels=4, layers=1)
+    model = pt.build("pixelcnn", shape=(2, 1, 2), levels=5, ordered=False, level_channels=3, channels=4, layers=1)
     x = torch.tensor([[[[0, 1]], [[4, 2]]]])
     canvas = model.canvas(x)
     assert model.embedding is not None
@@ -74,7 +74,7 @@ def test_log_prob_and_its_map() -> None:
     x = torch.randint(0, 4, (3, 3, 2, 2), dtype=torch.uint8)
     found = model.log_prob(x, "b")
     torch.testing.assert_close(model.log_prob_map(x, "b").flatten(1).sum(1), found)
-    torch.testing.assert_close(model(x.long(), model.told("b", 3)), found)
+    torch.testing.assert_close(model(x.long(), model.conditions.inputs("b", 3)), found)
     torch.testing.assert_close(model(x.long()), model.log_prob(x))
     assert not torch.equal(found, model.log_prob(x, "a"))
     assert model.log_prob(x[:0]).shape == (0,)
@@ -84,7 +84,7 @@ def test_what_it_cannot_take_is_refused() -> None:
     """Text, labels, sizes."""
     model = pt.build("pixelcnn", shape=(1, 2, 2), levels=4, channels=3, layers=1)
     x = torch.zeros(1, 1, 2, 2, dtype=torch.int64)
-    with pytest.raises(pt.ConfigError, match="does not listen to text"):
+    with pytest.raises(pt.ConfigError, match="trained without text"):
         model.log_prob(x, text="a cat")  # type: ignore[arg-type]
     with pytest.raises(pt.ConfigError, match="trained without labels"):
         model.log_prob(x, label=0)

@@ -29,7 +29,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 def expected(model: pt.PixelModel, table: torch.Tensor, place: int, height: int, width: int) -> np.ndarray:
     """A row of a table over places (row, column, sub-pixel) as `c h w`; a coupled pixel is one place."""
-    seen = np.zeros((model.ports.groups, height, width), bool)
+    seen = np.zeros((model.dims.groups, height, width), bool)
     for (row, column, group), sees in zip(places(model, height, width), table[place].tolist(), strict=True):
         seen[group, row, column] = sees
     return np.broadcast_to(seen, (model.image.channels, height, width))
@@ -44,7 +44,7 @@ def test_the_field_is_the_declared_context(name: str, data: st.DataObject) -> No
     model = make_model(name, pt.ImageSpec.infer((channels, height, width), 4), likelihood=likelihood)  # type: ignore[arg-type]
     row, column = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
     channel = data.draw(st.integers(0, channels - 1))
-    groups = model.ports.groups
+    groups = model.dims.groups
     place = places(model, height, width).index((row, column, channel if groups > 1 else 0))
     found = pt.receptive_field(model, row, column, channel)
     assert np.array_equal(found.depends, expected(model, declared(model, height, width), place, height, width))
@@ -105,7 +105,7 @@ def test_strength_is_the_gradient_of_the_log_probability(channels: int, ordered:
     wanted = np.zeros((channels, 4, 4))
     for one in x.split(1):
         canvas = model.canvas(one).detach().requires_grad_()
-        params = model.backbone(canvas, FullPass(), model.condition(None, 1))
+        params = model.backbone(canvas, FullPass(), model.encode(None, 1))
         nats = model.likelihood.log_prob(params, one)[0, -1, 2, 1]
         (gradient,) = torch.autograd.grad(nats, canvas)
         wanted += gradient[0].reshape(channels, -1, 4, 4).abs().sum(1).numpy() / 3

@@ -115,7 +115,7 @@ def test_the_last_layer_of_no_network_is_quantized(name: str) -> None:
 def test_every_model_comes_back_to_the_bit(name: str, dtype: str, tmp_path: Path) -> None:
     """Quantized, saved, loaded: the same weights and likelihoods; the original model does not change."""
     torch.manual_seed(0)
-    model = pt.build(name, shape=(1, 8, 8), levels=4, preset="tiny", classes=3, text="learned", position_width=2)
+    model = pt.build(name, shape=(1, 8, 8), levels=4, preset="tiny", classes=3, text="learned", position_channels=2)
     before = {k: v.clone() for k, v in model.state_dict().items()}
     quantized = pt.quantize_weights(model, dtype)
     assert all(torch.equal(bits(v), bits(before[k])) for k, v in model.state_dict().items())

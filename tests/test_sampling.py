@@ -113,7 +113,7 @@ def test_other_sizes_where_the_model_allows_them() -> None:
     """Any size without learned positions; a clear refusal with them."""
     free = pt.build("pixelcnn", shape=(1, 4, 4), levels=2, channels=3, layers=1)
     assert pt.sample(free, 1, size=(2, 7), seed=0).array.shape == (1, 2, 7, 1)
-    fixed = pt.build("pixelcnn", shape=(1, 4, 4), levels=2, channels=3, layers=1, position_width=2)
+    fixed = pt.build("pixelcnn", shape=(1, 4, 4), levels=2, channels=3, layers=1, position_channels=2)
     assert pt.sample(fixed, 1, size=(4, 4), seed=0).levels.shape == (1, 1, 4, 4)
     with pytest.raises(pt.ShapeError, match="knows only 4x4"):
         pt.sample(fixed, 1, size=(4, 5))
@@ -151,4 +151,4 @@ def test_completions_come_in_batches(model: pt.PixelModel) -> None:
 def test_an_unknown_engine_lists_the_known_ones(model: pt.PixelModel) -> None:
     """Also at the lower level."""
     with pytest.raises(pt.EngineError, match="choose one of"):
-        create_stepper(model, model.condition(None, 1), 1, 2, 2, "warp")
+        create_stepper(model, model.encode(None, 1), 1, 2, 2, "warp")

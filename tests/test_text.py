@@ -21,8 +21,8 @@ from pointillist.conditioning.text import embedding_cache
 from pointillist.conditioning.text_encoders import (
     PAD,
     EmbeddingCache,
+    hash_ngrams,
     hash_ngrams_per_word,
-    hashed_ngrams,
     open_encoder,
 )
 
@@ -84,15 +84,15 @@ def test_a_single_prompt_is_kept(cache: Path) -> None:
 
 def test_words_and_their_pieces_have_buckets() -> None:
     """The same on every machine; capitals and spaces do not matter; related words share some; the rest is empty."""
-    found = hashed_ngrams("Orb  spider", 4096, 40)
+    found = hash_ngrams("Orb  spider", 4096, 40)
     assert found[:4].tolist() == [3599, 2692, 1088, 2257]
     assert [zlib.crc32(f) % 4096 for f in (b"orb", b"spider", b"#<or", b"#orb")] == found[:4].tolist()
-    assert np.array_equal(found, hashed_ngrams("orb spider", 4096, 40))
+    assert np.array_equal(found, hash_ngrams("orb spider", 4096, 40))
     assert (found[found.tolist().index(PAD) :] == PAD).all()
-    a, b, c = ({n for n in hashed_ngrams(word, 4096, 40) if n != PAD} for word in ("spiders", "spider", "wall"))
+    a, b, c = ({n for n in hash_ngrams(word, 4096, 40) if n != PAD} for word in ("spiders", "spider", "wall"))
     assert len(a & b) > 5 > len(a & c)
-    assert hashed_ngrams("a b c d e", 10, 3).shape == (3,)
-    assert (hashed_ngrams(" ", 10, 3) == PAD).all()
+    assert hash_ngrams("a b c d e", 10, 3).shape == (3,)
+    assert (hash_ngrams(" ", 10, 3) == PAD).all()
 
 
 def test_the_sentence_encoder_knows_what_is_alike() -> None:
@@ -215,14 +215,14 @@ def test_words_have_places_and_pieces() -> None:
     assert found[0].tolist() == found[1].tolist()
     whole = hash_ngrams_per_word("red dragon", 1000, 4, 30)
     assert (whole[2:] == PAD).all()
-    assert set(whole.flatten().tolist()) - {PAD} == set(hashed_ngrams("red dragon", 1000, 99).tolist()) - {PAD}
+    assert set(whole.flatten().tolist()) - {PAD} == set(hash_ngrams("red dragon", 1000, 99).tolist()) - {PAD}
 
 
 def check_tokens_are_heard(encoder: str) -> None:
     """A model of the token states of an encoder: told, it says something else than untold, and saves no encoder."""
     model = pt.build("pixelcnn", **SMALL, text=f"{encoder}+tokens").eval()  # type: ignore[arg-type]
-    assert model.config.text is not None
-    assert model.config.text.token_size
+    assert model.config.condition(TextConfig) is not None
+    assert model.config.condition(TextConfig).token_size
     x = torch.zeros(2, 1, 3, 4, dtype=torch.int64)
     told, untold = model.log_prob(x, text=["a red dragon", ""]).tolist()
     assert told != untold
@@ -256,8 +256,8 @@ def test_clip_is_read_from_a_folder(tmp_path: Path) -> None:
     np.testing.assert_allclose(encoder.encode("a red cat and more"), expected.numpy(), atol=1e-6)
     check_tokens_are_heard(name)
     model = pt.build("pixelcnn", **SMALL, text=name)  # type: ignore[arg-type]
-    assert model.config.text is not None
-    assert model.config.text.fingerprint == encoder.fingerprint
+    assert model.config.condition(TextConfig) is not None
+    assert model.config.condition(TextConfig).fingerprint == encoder.fingerprint
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
     with pytest.raises(pt.ConfigError, match="holds a 'bert'"):
         open_encoder(f"clip:{tmp_path}/.")

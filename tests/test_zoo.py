@@ -22,7 +22,7 @@ from .scripts import script
 
 
 @pytest.fixture
-def tiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pt.PretrainedPixelModel:
+def tiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pt.PixelModel:
     """A shipped model called `tiles`, and an empty folder to work in."""
     model = pt.build("gated-pixelcnn", shape=(1, 4, 4), levels=4, ordered=False, channels=4, layers=2, text="learned")
     model.card = "---\nlicense: cc0-1.0\n---\n\n# tiles: 4x4 tiles from a prompt\n\nMore.\n"
@@ -33,7 +33,7 @@ def tiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pt.PretrainedPixel
     return model
 
 
-def test_a_name_is_a_model(tiles: pt.PretrainedPixelModel) -> None:
+def test_a_name_is_a_model(tiles: pt.PixelModel) -> None:
     """With the weights and the card of its folder; a name that is none is refused with those that are."""
     found = pt.load("tiles")
     assert all(torch.equal(a, b) for a, b in zip(found.state_dict().values(), tiles.state_dict().values(), strict=True))
@@ -43,7 +43,7 @@ def test_a_name_is_a_model(tiles: pt.PretrainedPixelModel) -> None:
         pt.load("tile")
 
 
-def test_a_model_folder_of_that_name_wins_and_another_folder_does_not(tiles: pt.PretrainedPixelModel) -> None:
+def test_a_model_folder_of_that_name_wins_and_another_folder_does_not(tiles: pt.PixelModel) -> None:
     """A folder of pictures that is called like a shipped model does not hide it; half a model is not passed over."""
     Path("tiles").mkdir()
     assert pt.load("tiles").image == tiles.image
@@ -55,7 +55,7 @@ def test_a_model_folder_of_that_name_wins_and_another_folder_does_not(tiles: pt.
         pt.load("tiles")
 
 
-def test_commands_take_the_name(tiles: pt.PretrainedPixelModel) -> None:
+def test_commands_take_the_name(tiles: pt.PixelModel) -> None:
     """`models`, `info` and `sample` by name."""
     listed = CliRunner().invoke(app, ["models"]).stdout
     assert "4x4 tiles from a prompt" in listed
@@ -79,7 +79,7 @@ def test_every_shipped_model_paints() -> None:
 @pytest.mark.parametrize("name", names())
 def test_a_model_without_numbers_has_the_shapes_of_one_with_them(name: str) -> None:
     """Every tensor of every network, with every condition, and none of them takes memory."""
-    settings = {"preset": "tiny", "classes": 3, "text": "learned", "hint": "lowres:2", "position_width": 2}
+    settings = {"preset": "tiny", "classes": 3, "text": "learned", "hint": "lowres:2", "position_channels": 2}
     with meta_init():
         bare = pt.build(name, shape=(3, 8, 8), orders="raster-all", **settings)
     real = pt.build(name, shape=(3, 8, 8), orders="raster-all", **settings)
@@ -112,8 +112,19 @@ def test_a_run_becomes_a_shipped_model(tmp_path: Path, monkeypatch: pytest.Monke
     palette = np.array([[0, 0, 0], [200, 0, 0], [0, 200, 0], [0, 0, 200]], np.uint8)
     np.savez(data, index=x, palette=palette, name=names, split=np.repeat(["train", "test"], 10))
     run = tmp_path / "run"
-    options = ["--set", "data.array=index", "--set", "data.palette=palette", "--set", "data.transparent=0"]
-    options += ["--caption-column", "name", "--text-encoder", "learned", "--preset", "tiny", "--steps", "2", "--out", str(run)]
+    options = ["--set", "data.array=index", "--set", "data.palette=palette", "--set", "data.transparent_index=0"]
+    options += [
+        "--caption-column",
+        "name",
+        "--text-encoder",
+        "learned",
+        "--preset",
+        "tiny",
+        "--steps",
+        "2",
+        "--out",
+        str(run),
+    ]
     trained = CliRunner().invoke(app, ["train", str(data), *options, "--set", "train.machine.threads=1"])
     assert trained.exit_code == 0, trained.output
     facts = tmp_path / "zoo.toml"
@@ -130,7 +141,13 @@ def test_a_run_becomes_a_shipped_model(tmp_path: Path, monkeypatch: pytest.Monke
     model = pt.load(folder)
     assert weight_dtype(model.state_dict()) == "int8"
     splits = pt.load_data(
-        data, array="index", palette="palette", transparent=0, text_from="name", spec=model.image, valid_fraction=0.1
+        data,
+        npz_key="index",
+        palette="palette",
+        transparent_index=0,
+        caption_column="name",
+        spec=model.image,
+        valid_fraction=0.1,
     )
     assert f"{pt.evaluate(model, splits.get('test')).bits_per_dim:.4f}" in card
     monkeypatch.setattr(zoo, "ZOO", tmp_path / "zoo")

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pointillist.bench.plot import draw
+from pointillist.bench.plot import plot_report
 
 FOLDER = Path(__file__).parents[1] / "docs" / "speed"
 PAGE = Path(__file__).parents[1] / "docs" / "speed.md"
@@ -31,7 +31,7 @@ RUNS: dict[str, list[str]] = {
         "--threads", "1,2", "--repeats", "3",
     ],
     "gated-pixelcnn-128": WIDE,
-    **{f"gated-pixelcnn-128-{kind}": [*WIDE, "--quantize", kind, "--training", "0"] for kind in ("bf16", "int8")},
+    **{f"gated-pixelcnn-128-{k}": [*WIDE, "--weights", k, "--train-batch-size", "0"] for k in ("bf16", "int8")},
     "gated-pixelcnn-rgb": ["gated-pixelcnn:base", "--mode", "rgb", "--size", "16"],
     **{name: [f"{name}:base"] for name in BASE},
 }  # fmt: skip
@@ -39,20 +39,20 @@ HEAD = """# Speed
 
 <!-- Made by tools/make_speed.py from docs/speed/*.json: do not edit. -->
 
-Painting against *naive* (the same weights, a full forward for every sub-pixel, in the faster memory layout, drawing
-included, extrapolated from 8 pixels) and against the *hardware floor* (the program's operations at the best float32
-matrix product that was measured, plus its weights, read once for a batch, at the best bandwidth that was measured; the
-weights are counted as float32, also where they are int8 or bf16). On AMD the best product is the engine's own kernel,
-about twice as fast there as BLAS; files measured on Intel know BLAS alone.
+Sampling is compared with two references. *Naive* is a full forward for every sub-pixel with the same weights, in the
+faster memory layout, random draws included, extrapolated from 8 pixels. The *roofline bound* is the time of the
+program's operations at the fastest float32 matrix product measured, plus that of reading its weights once for a batch
+at the best bandwidth measured; weights count as float32, also where they are int8 or bf16. On AMD the fastest product
+is the engine's own kernel, about twice as fast there as BLAS; files measured on Intel used BLAS alone.
 
-Opening an engine (recording the model, laying out its program) is told by itself: the milliseconds of an image and its
-ratios leave it out, so a single image by itself takes both. The floor is that of one thread, also beside rows of two,
-which may therefore lie below 1. Training against the *textbook* network: the same function with kernels of full size
-times a mask, float32, NCHW.
+Setup of an engine (recording the model, compiling its program) has a column of its own. The milliseconds of an image
+and the ratios exclude it, so a single image takes both. The bound is that of one thread, also beside rows of two
+threads, which may therefore lie below 1. Training is compared with the *dense masked* network: the same function with
+full-size kernels times a mask, float32, NCHW.
 
-One thread, timed by its own CPU time, except where threads are compared (wall time). Cases take turns; a ratio is
-formed within a turn; the median of the turns counts, its range is in brackets. Weights are random, which does not
-matter for time.
+One thread is timed by its CPU time, except where threads are compared (wall time). Cases are interleaved, a ratio is
+formed within a round, and the median over rounds is reported with its range. Weights are random, which does not matter
+for time.
 """
 LIMITS = """## Tried, and left
 
@@ -70,7 +70,7 @@ Processor time, one thread of an AMD EPYC (Zen 5, 1 MiB of second-level cache, 3
 
 
 def measure(names: list[str]) -> None:
-    """Run the commands, one after the other."""
+    """Run the benchmarks, one after the other."""
     FOLDER.mkdir(exist_ok=True)
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     for name in names or [*RUNS, YARDSTICK]:
@@ -84,7 +84,7 @@ def measure(names: list[str]) -> None:
 
 
 def page() -> str:
-    """The whole page, from the files that are there."""
+    """Render the page from the files that exist."""
     reports = {name: read(name) for name in RUNS if (FOLDER / f"{name}.json").exists()}
     parts = [HEAD, *(_section(name, report) for name, report in reports.items())]
     if (FOLDER / f"{YARDSTICK}.json").exists():
@@ -94,69 +94,70 @@ def page() -> str:
 
 
 def read(name: str) -> dict[str, Any]:
-    """The figures of one run."""
+    """Read the results of one benchmark."""
     found: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     return found
 
 
 def _section(name: str, r: dict[str, Any]) -> str:
     peaks, cost = r["peaks"], r["cost"]
-    busy = f" **The machine was {r['busy']:.0%} busy: trust ratios only.**" if r["busy"] > 0.2 else ""
+    busy = f" **The machine was {r['busy']:.0%} busy: only ratios are reliable.**" if r["busy"] > 0.2 else ""
     lines = [
         f"## {r['name']}, {r['image']}",
         "",
         f"`pointillist bench {' '.join(RUNS[name])}`; {r['date']}, {r['machine']}; {r['versions']}.{busy}",
-        f"At best {peaks['gflops']:.0f} GFLOP/s and {peaks['gigabytes']:.0f} GB/s. {r['parameters']:,} parameters; "
+        f"Peak performance: {peaks['gflops']:.0f} GFLOP/s and {peaks['gigabytes']:.0f} GB/s. "
+        f"{r['parameters']:,} parameters; "
         f"an image takes {cost['row_flops'] / 1e6:,.0f} MFLOP by rows and {cost['pixel_flops'] / 1e6:,.0f} by pixels, "
         f"a batch reads {(cost['row_bytes'] + cost['pixel_bytes']) / 1e6:,.0f} MB of weights. Recording takes "
         f"{r['recording']['median']:.1f} ms.",
-        *(_start(s) for s in r["starts"]),
+        *(_startup(s) for s in r["startup"]),
         "",
-        "| engine | batch | threads | ms an image | over naive | over one thread | over floor | opening, ms | MB |",
+        "| engine | batch | threads | ms an image | over naive | over one thread | over the bound | setup, ms | MB |",
         "|---|---|---|---|---|---|---|---|---|",
-        *(_painted(row) for row in r["painting"]),
+        *(_sampling(row) for row in r["sampling"]),
         "",
         f"![milliseconds an image](speed/{name}.svg)",
         "",
     ]  # fmt: skip
     if r["training"]:
         lines += [
-            f"| training, batch {r['training'][0]['batch']} | images/s | over textbook | memory, MB |",
+            f"| training, batch {r['training'][0]['batch']} | images/s | speedup over dense masked | memory, MB |",
             "|---|---|---|---|",
-            *(_trained(row) for row in r["training"]),
+            *(_training(row) for row in r["training"]),
             "",
         ]
     return "\n".join(lines)
 
 
-def _start(s: dict[str, Any]) -> str:
+def _startup(s: dict[str, Any]) -> str:
     return (
-        f"The first image of a process takes `{s['engine']}` {s['first_use']:.2f} s more than the second, "
-        f"{s['later_use']:.2f} s once it was used on the machine."
+        f"With `{s['engine']}` the first image of a process takes {s['first_use']:.2f} s more than the second, and "
+        f"{s['later_use']:.2f} s more in the next process."
     )
 
 
-def _painted(row: dict[str, Any]) -> str:
+def _sampling(row: dict[str, Any]) -> str:
     return _cells(
         row["engine"], row["batch"], row["threads"], f"{row['milliseconds']['median']:,.1f}",
-        _ratio(row["over_naive"], 0), _ratio(row["over_one_thread"], 2), f"{row['over_floor']:,.1f}",
-        "" if row["opening"] is None else f"{row['opening']:.0f}",
+        _ratio(row["over_naive"], 0), _ratio(row["over_one_thread"], 2), f"{row['over_roofline']:,.1f}",
+        "" if row["setup"] is None else f"{row['setup']:.0f}",
         "" if row["megabytes"] is None else f"{row['megabytes']:.0f}",
     )  # fmt: skip
 
 
-def _trained(row: dict[str, Any]) -> str:
+def _training(row: dict[str, Any]) -> str:
     return _cells(
-        row["variant"], f"{row['images_per_second']['median']:,.1f}", _ratio(row["over_textbook"], 2),
+        row["variant"], f"{row['images_per_second']['median']:,.1f}", _ratio(row["over_dense_masked"], 2),
         f"{row['megabytes']:.0f}",
     )  # fmt: skip
 
 
 def _yardstick(record: dict[str, Any]) -> str:
     lines = [
-        "## Beside a sampler written by hand",
+        "## Compared with a hand-written sampler",
         "",
-        "`gated-pixelcnn` only, in numba (`benchmarks/handwritten_gated.py`, held to the full pass within 1e-5).",
+        "`gated-pixelcnn` only, in numba (`benchmarks/handwritten_gated.py`, equal to the full pass within 1e-5).",
         f"{record['date']}, {record['machine']}.",
         "",
         "| sampler | batch | ms an image | times the hand-written one |",
@@ -184,5 +185,5 @@ if __name__ == "__main__":
         measure([a for a in sys.argv[1:] if a != "--measure"])
     for known in RUNS:
         if (FOLDER / f"{known}.json").exists():
-            (FOLDER / f"{known}.svg").write_text(draw(read(known)), encoding="utf-8")
+            (FOLDER / f"{known}.svg").write_text(plot_report(read(known)), encoding="utf-8")
     PAGE.write_text(page(), encoding="utf-8")

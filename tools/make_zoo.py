@@ -107,7 +107,7 @@ def seconds_of(run: Path) -> float | None:
 def card(
     name: str,
     about: dict[str, Any],
-    model: pt.PretrainedPixelModel,
+    model: pt.PixelModel,
     lines: list[tuple[list[str], str]],
     folder: Path,
     seconds: float | None,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pointillist.evaluation.likelihood import Evaluation, evaluate
     from pointillist.images import ImageSpec
     from pointillist.model.pixel_model import PixelModel
-    from pointillist.model.pretrained import PretrainedPixelModel, build, load
+    from pointillist.model.pretrained import build, load
     from pointillist.sampling.api import Samples, sample
     from pointillist.sampling.completion import inpaint
     from pointillist.sampling.config import SamplingConfig
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "pointillist.model.listing": ("list_models",),
     "pointillist.analysis": ("Explanation", "explain"),
-    "pointillist.model.pretrained": ("PretrainedPixelModel", "build", "load"),
+    "pointillist.model.pretrained": ("PixelModel", "build", "load"),
     "pointillist.data": ("DataOptions", "DataSplits", "ImageDataset", "load_data"),
     "pointillist.errors": (
         "CausalityError",
@@ -88,7 +88,6 @@ __all__ = [
     "ImageSpec",
     "PixelModel",
     "PointillistError",
-    "PretrainedPixelModel",
     "ReceptiveField",
     "Samples",
     "SamplingConfig",

@@ -40,7 +40,7 @@ def test_a_depth_is_the_head_over_the_partial_sum() -> None:
     model = grey(3, 4)
     x = torch.randint(5, (1, *model.image.shape))
     network, ctx = model.backbone, FullPass()
-    condition = model.condition(None, 1)
+    condition = model.encode(None, 1)
     with torch.no_grad():
         canvas = model.canvas(x)
         _, _, total = network.layers[0](canvas, canvas, ctx, condition)
@@ -57,7 +57,7 @@ def test_a_depth_of_a_residual_network() -> None:
     """PixelCNN, written out: the stream and the skips of the first block alone."""
     model = grey(3, 4, name="pixelcnn")
     x = torch.randint(5, (1, *model.image.shape))
-    network, ctx, condition = model.backbone, FullPass(), model.condition(None, 1)
+    network, ctx, condition = model.backbone, FullPass(), model.encode(None, 1)
     with torch.no_grad():
         h = network.blocks[0](network.first(model.canvas(x), ctx), ctx, condition)
         y = network.last(F.relu(h)) + network.skips[0](F.relu(h))
@@ -100,7 +100,7 @@ def test_the_cache_has_every_activation_by_name(name: str) -> None:
     model = tiny("rgb", name, labels=True)
     x = torch.randint(3, (2, *model.image.shape))
     params, cache = run_with_cache(model, x, label=["cat", "owl"])
-    assert torch.equal(params, model.params(x, model.condition(model.told(["cat", "owl"], 2), 2)))
+    assert torch.equal(params, model.params(x, model.encode(model.conditions.inputs(["cat", "owl"], 2), 2)))
     assert torch.equal(cache["hook_params"], params)
     assert torch.equal(cache["hook_canvas"], model.canvas(x))
     found = torch.zeros_like(params)

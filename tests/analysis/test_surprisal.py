@@ -62,7 +62,7 @@ def test_the_running_total_ends_at_the_bits_of_evaluate(name: str) -> None:
     assert maps.bits_per_dim == pytest.approx(wanted.bits_per_dim, rel=1e-6)
     assert maps.channel_bits.sum() == pytest.approx(maps.bits)
     with torch.no_grad():
-        params = model.params(model.check(x), model.condition(model.told(1, 1), 1))
+        params = model.params(model.check(x), model.encode(model.conditions.inputs(1, 1), 1))
         entropy = [model.likelihood.entropy(params, x, channel)[0] / math.log(2) for channel in range(3)]
     assert np.allclose(maps.entropy, entropy, atol=1e-5)
     assert len(maps.cumulative.bits) == 61

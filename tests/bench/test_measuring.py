@@ -1,4 +1,4 @@
-"""The instruments: times in turn, the cost of a program, the floor, memory, the naive baseline."""
+"""The instruments: times in turn, the cost of a program, the roofline bound, memory, the naive baseline."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import torch
 
 import pointillist as pt
 from pointillist.bench import plot
-from pointillist.bench.cost import Cost, cost_of
-from pointillist.bench.naive import PIXELS, _paint, _parts, naive_cases
+from pointillist.bench.cost import Cost, program_cost
+from pointillist.bench.naive import PIXELS, _parts, _time_sites, naive_cases
 from pointillist.bench.roofline import Peaks
-from pointillist.bench.sampling import available
+from pointillist.bench.sampling import available_engines
 from pointillist.bench.timing import MedianRange, Times, interleave
 from pointillist.bench.workload import Workload
 from pointillist.errors import ConfigError
@@ -38,10 +38,10 @@ def test_cases_take_turns_and_ratios_are_formed_within_a_turn() -> None:
 
     found = interleave({"slow": case("slow", 8.0), "fast": case("fast", 2.0)}, 3)
     assert order == ["slow", "fast"] * 3
-    assert found["slow"].over(found["fast"]) == MedianRange(4.0, 4.0, 4.0)
-    assert found["fast"].spread == MedianRange(6.0, 2.0, 6.0)
-    assert MedianRange(1.0, 0.5, 2.0).times(1e3) == MedianRange(1000.0, 500.0, 2000.0)
-    assert Times((1.0, 9.0, 2.0)).less(1.0).divided(2) == Times((0.0, 4.0, 0.5))
+    assert found["slow"].ratio_to(found["fast"]) == MedianRange(4.0, 4.0, 4.0)
+    assert found["fast"].median_range == MedianRange(6.0, 2.0, 6.0)
+    assert MedianRange(1.0, 0.5, 2.0).scaled(1e3) == MedianRange(1000.0, 500.0, 2000.0)
+    assert Times((1.0, 9.0, 2.0)).minus(1.0).per(2) == Times((0.0, 4.0, 0.5))
 
 
 def test_the_cost_of_a_program_is_the_formula_of_its_network() -> None:
@@ -49,7 +49,7 @@ def test_the_cost_of_a_program_is_the_formula_of_its_network() -> None:
     d, layers, levels, height, width = 64, 3, 256, 5, 7
     model = pt.build("gated-pixelcnn", shape=(1, height, width), levels=levels, channels=d, layers=layers).eval()
     (program,) = Workload(model, (height, width)).programs()
-    cost, sites = cost_of(program), height * width
+    cost, sites = program_cost(program), height * width
     row = 21 * 2 * d + (layers - 1) * 6 * d * 2 * d + layers * 4 * d * d
     pixel = 3 * 2 * d + (layers - 1) * 4 * d * d + layers * 2 * d * d - d * d + d * d + d * levels
     assert cost.row_flops == pytest.approx(2 * row * sites, rel=0.03)
@@ -63,8 +63,8 @@ def test_a_coarse_grid_counts_by_its_own_sites() -> None:
     (program,) = Workload(model, (7, 9)).programs()
     coarse = [i for i in program.per_row if i.scale == 2 and i.opcode == "LINEAR"]
     assert coarse
-    whole = cost_of(program)
-    without = cost_of(_only(program, [i for i in program.per_row if i not in coarse]))
+    whole = program_cost(program)
+    without = program_cost(_only(program, [i for i in program.per_row if i not in coarse]))
     assert whole.row_flops - without.row_flops >= sum(2 * i.constants[0].size * 4 * 5 for i in coarse)
     assert whole.row_bytes - without.row_bytes == sum(4 * b.size * 4 for i in coarse for b in i.constants)
 
@@ -75,7 +75,7 @@ def test_an_s_curve_counts_what_a_raster_does(size: tuple[int, int]) -> None:
     model = pt.build(
         "locally-masked-pixelcnn", shape=(1, *size), preset="tiny", orders="raster,s-curve", head_channels=8
     ).eval()
-    costs = [[cost_of(program) for program in record_model(model, size, name)] for name in ("raster", "s-curve")]
+    costs = [[program_cost(program) for program in record_model(model, size, name)] for name in ("raster", "s-curve")]
     assert costs[0] == costs[1]
 
 
@@ -85,11 +85,11 @@ def _only(program: Any, row: list[Any]) -> Any:
     return replace(program, row=tuple(row))
 
 
-def test_the_floor_adds_operations_and_bytes() -> None:
+def test_the_roofline_bound_adds_operations_and_bytes() -> None:
     peaks = Peaks(gflops=100.0, gigabytes=50.0, products={}, reads={})
     cost = Cost(row_flops=1e9, pixel_flops=1e9, row_bytes=1e9, pixel_bytes=3e9)
-    assert cost.floor(peaks, 1) == pytest.approx(0.02 + 0.08)
-    assert cost.floor(peaks, 16) == pytest.approx(0.02 + 0.005)
+    assert cost.roofline_seconds(peaks, 1) == pytest.approx(0.02 + 0.08)
+    assert cost.roofline_seconds(peaks, 16) == pytest.approx(0.02 + 0.005)
     assert cost + cost == Cost(2e9, 2e9, 2e9, 6e9)
 
 
@@ -121,7 +121,7 @@ def test_naive_asks_a_full_forward_for_every_sub_pixel(channels: int, monkeypatc
     monkeypatch.setattr(type(model.backbone), "forward", counted)
     (sites,) = _parts(Workload(model, (4, 5)))
     assert len(sites) == 20
-    _paint(Workload(model, (4, 5)), 2, sites[:3])
+    _time_sites(Workload(model, (4, 5)), 2, sites[:3])
     assert seen == [(2, channels, 4, 5)] * (3 * channels)
     seen.clear()
     cases = naive_cases(Workload(model, (4, 5)), 2)
@@ -132,35 +132,35 @@ def test_naive_asks_a_full_forward_for_every_sub_pixel(channels: int, monkeypatc
 
 
 def test_only_engines_that_are_there() -> None:
-    subject = Workload(pt.build("pixelcnn", shape=(1, 2, 2), levels=2, channels=4, layers=1).eval(), (2, 2))
-    assert available(subject, ["naive", "numpy"]) == (["numpy"], [])
-    assert "numpy" in available(subject, None)[0]
+    workload = Workload(pt.build("pixelcnn", shape=(1, 2, 2), levels=2, channels=4, layers=1).eval(), (2, 2))
+    assert available_engines(workload, ["naive", "numpy"]) == (["numpy"], [])
+    assert "numpy" in available_engines(workload, None)[0]
     with pytest.raises(ConfigError, match="warp"):
-        available(subject, ["warp"])
+        available_engines(workload, ["warp"])
 
 
-def test_the_plot_shows_every_engine_and_the_floor() -> None:
+def test_the_plot_shows_every_engine_and_the_bound() -> None:
     rows = [
         {
             "engine": engine, "batch": batch, "threads": threads, "milliseconds": {"median": ms},
-            "over_naive": None if engine == "naive" else {"median": 1e4 / ms}, "over_floor": ms / 20,
+            "over_naive": None if engine == "naive" else {"median": 1e4 / ms}, "over_roofline": ms / 20,
         }
         for batch in (1, 16)
         for engine, threads, ms in (("naive", 1, 1e4), ("numpy", 1, 123.0), ("numpy", 2, 77.0))
     ]  # fmt: skip
-    drawn = plot.draw({"name": "a <model>", "image": "28x28", "painting": rows})
+    drawn = plot.plot_report({"name": "a <model>", "image": "28x28", "sampling": rows})
     texts = ["".join(e.itertext()) for e in ElementTree.fromstring(drawn).iter() if e.tag.endswith("text")]
-    assert texts.count("naive") == texts.count("numpy") == texts.count("floor") == 2
+    assert texts.count("naive") == texts.count("numpy") == texts.count("roofline") == 2
     assert "123.0 (81 times)" in texts
     assert not any("77" in text for text in texts)  # more threads are another comparison
 
 
 def test_torch_is_left_as_it_was() -> None:
     before = torch.get_num_threads()
-    subject = Workload(pt.build("pixelcnn", shape=(1, 2, 2), levels=2, channels=4, layers=1).eval(), (2, 2))
+    workload = Workload(pt.build("pixelcnn", shape=(1, 2, 2), levels=2, channels=4, layers=1).eval(), (2, 2))
     from pointillist.bench.sampling import measure_threads
 
-    (row,) = measure_threads(subject, 2, ["numpy"], Peaks(1.0, 1.0, {}, {}), threads=2, repeats=1)
+    (row,) = measure_threads(workload, 2, ["numpy"], Peaks(1.0, 1.0, {}, {}), threads=2, repeats=1)
     assert torch.get_num_threads() == before
     assert row.threads == 2
     assert row.over_one_thread is not None

@@ -13,7 +13,7 @@ from pointillist.cli import app
 
 TINY = [
     "--set", "model.network.channels=4", "--set", "model.network.layers=1", "--set", "model.network.head_channels=4",
-    "--set", "model.label_width=4", "--precision", "fp32", "--batch-size", "4", "--threads", "1",
+    "--set", "model.order_channels=4", "--precision", "fp32", "--batch-size", "4", "--threads", "1",
 ]  # fmt: skip
 
 

@@ -55,7 +55,7 @@ def test_integers_already_below_the_levels_are_never_rescaled() -> None:
     x = noise(4, 3, 3, top=17)
     data = read(x, levels=17)
     assert (data.batch(range(4)).levels[:, 0].numpy() == x).all()
-    assert "17 levels, kept as they are" in data.notes
+    assert "17 levels, kept unchanged" in data.notes
     quantised = read(x, levels=17, values="pictures")
     assert (quantised.batch(range(4)).levels[:, 0].numpy() == (x.astype(int) * 32 + 255) // 510).all()
     assert any("`levels` 17" in note for note in read(x).notes)
@@ -153,16 +153,16 @@ def test_members_are_chosen_by_name(tmp_path: Path) -> None:
         name=["u", "v", "w"],
         group=["p", "q", "p"],
     )
-    with pytest.raises(DataError, match=r"choose one of its members with `array`: rgb16, rgb24"):
+    with pytest.raises(DataError, match=r"choose one of its members with `npz_key`: rgb16, rgb24"):
         load_data(tmp_path / "a.npz")
     with pytest.raises(DataError, match=r"no array 'rgb99'.*rgb24"):
-        load_data(tmp_path / "a.npz", array="rgb99")
-    data = load_data(tmp_path / "a.npz", array="rgb24", text_from="name", label_from="group", valid_fraction=0).get(
-        "train"
-    )
+        load_data(tmp_path / "a.npz", npz_key="rgb99")
+    data = load_data(
+        tmp_path / "a.npz", npz_key="rgb24", caption_column="name", label_column="group", valid_fraction=0
+    ).get("train")
     assert (data.spec.shape, data.texts, data.classes) == ((3, 4, 4), ("u", "v", "w"), ("p", "q"))
     with pytest.raises(DataError, match=r"no 'title' for every split"):
-        load_data(tmp_path / "a.npz", array="rgb24", text_from="title")
+        load_data(tmp_path / "a.npz", npz_key="rgb24", caption_column="title")
 
 
 def test_a_bare_array_file(tmp_path: Path) -> None:

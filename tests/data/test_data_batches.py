@@ -49,7 +49,7 @@ def test_the_seed_changes_the_draws_and_the_mean_is_the_intensity() -> None:
     deviation = (draws.mean(0) - p) / (p * (1 - p) / 400).sqrt().clamp(min=1e-9)
     assert deviation.abs().max() < 4.5
     assert (data.spec.levels, data.binarise) == (2, "dynamic")
-    assert data.notes == ("dynamic binarisation, drawn anew for each seed",)
+    assert data.notes == ("dynamic binarisation, drawn afresh for each seed",)
 
 
 def test_flips_mirror_half_of_the_images() -> None:

@@ -39,17 +39,19 @@ def test_an_archive_has_them_by_split(tmp_path: Path) -> None:
         rough_train=rng.integers(0, 256, (4, 4, 5, 3), np.uint8),
         rough_test=rng.integers(0, 256, (2, 4, 5, 3), np.uint8),
     )  # fmt: skip
-    splits = pt.load_data(path, attributes="hair,size", vector_from="v", hint_from="rough", valid_fraction=0.25)
+    splits = pt.load_data(
+        path, attribute_columns="hair,size", vector_column="v", hint_column="rough", valid_fraction=0.25
+    )
     train, test = splits.get("train"), splits.get("test")
-    assert test.columns.values == {"hair": ("grey", "red"), "size": ("0", "1", "2")}
-    assert test.columns.attributes["hair"].tolist() == [0, 0]
+    assert test.annotations.values == {"hair": ("grey", "red"), "size": ("0", "1", "2")}
+    assert test.annotations.attributes["hair"].tolist() == [0, 0]
     assert sorted(
-        train.columns.attributes["size"].tolist() + splits.get("valid").columns.attributes["size"].tolist()
+        train.annotations.attributes["size"].tolist() + splits.get("valid").annotations.attributes["size"].tolist()
     ) == [-1, 0, 1, 2]
-    assert train.columns.vectors is not None
-    assert train.columns.vectors.dtype == np.float32
-    assert test.columns.hint_spec is not None
-    assert (test.columns.hint_spec.mode, test.columns.hint_spec.levels) == ("rgb", 256)
+    assert train.annotations.vectors is not None
+    assert train.annotations.vectors.dtype == np.float32
+    assert test.annotations.hint_spec is not None
+    assert (test.annotations.hint_spec.mode, test.annotations.hint_spec.levels) == ("rgb", 256)
     batch = test.batch([1, 0])
     assert batch.hints is not None
     with np.load(path) as saved:
@@ -59,18 +61,22 @@ def test_an_archive_has_them_by_split(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("members", "options", "words"),
     [
-        ({}, {"attributes": "hair"}, "no 'hair' for every split"),
-        ({"hair_train": np.arange(3), "hair_test": np.arange(2)}, {"attributes": "hair"}, "one entry for each"),
-        ({"hair_train": np.zeros(4), "hair_test": np.zeros(2)}, {"attributes": "hair"}, "integers from 0, or names"),
-        ({"hair_train": np.full(4, -2), "hair_test": np.zeros(2, int)}, {"attributes": "hair"}, "count from 0"),
-        ({"v_train": np.full((4, 2), np.nan), "v_test": np.zeros((2, 2))}, {"vector_from": "v"}, "finite"),
-        ({"v_train": np.zeros(4), "v_test": np.zeros(2)}, {"vector_from": "v"}, "in 2 axes"),
+        ({}, {"attribute_columns": "hair"}, "no 'hair' for every split"),
+        ({"hair_train": np.arange(3), "hair_test": np.arange(2)}, {"attribute_columns": "hair"}, "one entry for each"),
+        (
+            {"hair_train": np.zeros(4), "hair_test": np.zeros(2)},
+            {"attribute_columns": "hair"},
+            "integers from 0, or names",
+        ),
+        ({"hair_train": np.full(4, -2), "hair_test": np.zeros(2, int)}, {"attribute_columns": "hair"}, "count from 0"),
+        ({"v_train": np.full((4, 2), np.nan), "v_test": np.zeros((2, 2))}, {"vector_column": "v"}, "finite"),
+        ({"v_train": np.zeros(4), "v_test": np.zeros(2)}, {"vector_column": "v"}, "in 2 axes"),
         (
             {"r_train": np.zeros((4, 2, 2), np.uint8), "r_test": np.zeros((2, 2, 2), np.uint8)},
-            {"hint_from": "r"},
-            "one size",
+            {"hint_column": "r"},
+            "resize one of the two",
         ),
-        ({"r_train": np.zeros(4, np.uint8), "r_test": np.zeros(2, np.uint8)}, {"hint_from": "r"}, "give \\(n, h, w"),
+        ({"r_train": np.zeros(4, np.uint8), "r_test": np.zeros(2, np.uint8)}, {"hint_column": "r"}, "give \\(n, h, w"),
     ],
 )
 def test_what_does_not_fit_is_named(members: Any, options: Any, words: str, tmp_path: Path) -> None:
@@ -98,12 +104,12 @@ def pairs(folder: Path) -> tuple[Path, Path]:
 def test_a_folder_has_them_in_metadata_and_beside_it(tmp_path: Path) -> None:
     """A hint that is smaller is copied up; a row without the column is not known."""
     images, hints = pairs(tmp_path)
-    data = pt.load_data(images, attributes=("hair",), vector_from="v", hint_from=str(hints), valid_fraction=0.0).get(
-        "train"
-    )
-    assert data.columns.attributes["hair"].tolist() == [1, 0, -1]
-    assert data.columns.vectors is not None
-    assert data.columns.vectors.tolist() == [[1, 2.5], [0, -1], [3, 3]]
+    data = pt.load_data(
+        images, attribute_columns=("hair",), vector_column="v", hint_column=str(hints), valid_fraction=0.0
+    ).get("train")
+    assert data.annotations.attributes["hair"].tolist() == [1, 0, -1]
+    assert data.annotations.vectors is not None
+    assert data.annotations.vectors.tolist() == [[1, 2.5], [0, -1], [3, 3]]
     found = data.batch([2]).hints
     assert found is not None
     small = np.asarray(Image.open(hints / "deep" / "c.bmp"))
@@ -115,17 +121,17 @@ def test_faults_of_a_folder_are_named(tmp_path: Path) -> None:
     images, hints = pairs(tmp_path)
     (hints / "b.bmp").unlink()
     for options, words in (
-        ({"hint_from": str(hints)}, "b.png has no hint"),
-        ({"hint_from": str(images / "deep")}, "lies inside"),
-        ({"hint_from": str(tmp_path / "none")}, "is no folder"),
-        ({"attributes": "eyes"}, "'eyes' is not in the metadata"),
-        ({"attributes": "v"}, "give a name or a number"),
-        ({"vector_from": "hair"}, "list of numbers"),
+        ({"hint_column": str(hints)}, "b.png has no hint"),
+        ({"hint_column": str(images / "deep")}, "lies inside"),
+        ({"hint_column": str(tmp_path / "none")}, "is not a folder"),
+        ({"attribute_columns": "eyes"}, "'eyes' is not in the metadata"),
+        ({"attribute_columns": "v"}, "give a name or a number"),
+        ({"vector_column": "hair"}, "list of numbers"),
     ):
         with pytest.raises(pt.DataError, match=words):
             pt.load_data(images, **options)
     with pytest.raises(pt.DataError, match="cannot be read from"):
-        pt.load_data("uci-digits", attributes="hair")
+        pt.load_data("uci-digits", attribute_columns="hair")
 
 
 def test_a_mirrored_image_has_a_mirrored_hint() -> None:

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from pointillist.data import load_data
-from pointillist.data import memory as memory_module
 from pointillist.errors import DataError
+from pointillist.system import memory as memory_module
 
 
 def paint(path: Path, value: Any = 0, size: tuple[int, int] = (4, 3), mode: str = "RGB") -> Path:
@@ -71,7 +71,7 @@ def test_a_folder_of_test_images_alone_has_no_other_part(tmp_path: Path) -> None
     paint(tmp_path / "test" / "a.png")
     splits = load_data(tmp_path)
     assert splits.names == ("test",)
-    with pytest.raises(DataError, match=r"no 'train' part: it has test"):
+    with pytest.raises(DataError, match=r"no 'train' split: it has test"):
         splits.get("train")
     with pytest.raises(DataError, match=r"'trian'.*train, valid or test"):
         splits.get("trian")
@@ -104,7 +104,7 @@ def test_metadata_in_each_split_with_named_labels(tmp_path: Path) -> None:
     for split, label in (("train", "cat"), ("test", "dog")):
         paint(tmp_path / split / "x.png")
         (tmp_path / split / "metadata.jsonl").write_text(json.dumps({"file_name": "x.png", "kind": label}))
-    splits = load_data(tmp_path, label_from="kind")
+    splits = load_data(tmp_path, label_column="kind")
     assert splits.get("test").classes == ("cat", "dog")
     assert splits.get("test")[0]["label"] == 1
 
@@ -115,7 +115,7 @@ def test_metadata_in_each_split_with_named_labels(tmp_path: Path) -> None:
         ("{", r"Line 1 of .*metadata.jsonl is not JSON"),
         ("[1]", r"not a JSON object"),
         ('{"text": "x"}', r"Row 1 of .*no `file_name`"),
-        ('{"file_name": "gone.png"}', r"'gone.png', which is not there"),
+        ('{"file_name": "gone.png"}', r"'gone.png', which does not exist"),
         ('{"file_name": "../x.png"}', r"'../x.png', outside"),
         ('{"file_name": "a.png", "label": 1.5}', r"a.png has the label 1.5"),
     ],
@@ -130,14 +130,14 @@ def test_wrong_metadata_are_named(tmp_path: Path, line: str, message: str) -> No
 def test_missing_columns_are_named(tmp_path: Path) -> None:
     paint(tmp_path / "a.png")
     (tmp_path / "metadata.jsonl").write_text('{"file_name": "a.png", "title": "x"}')
-    assert all_of(tmp_path, text_from="title").texts == ("x",)
+    assert all_of(tmp_path, caption_column="title").texts == ("x",)
     with pytest.raises(DataError, match=r"'caption' is not in the metadata, which have: file_name, title"):
-        all_of(tmp_path, text_from="caption")
+        all_of(tmp_path, caption_column="caption")
 
 
 def test_file_names_can_be_captions(tmp_path: Path) -> None:
     paint(tmp_path / "red_kite-shield 2.png")
-    assert all_of(tmp_path, text_from="filename").texts == ("red kite shield 2",)
+    assert all_of(tmp_path, caption_column="filename").texts == ("red kite shield 2",)
 
 
 def test_mixed_sizes_name_the_first_two_and_the_option(tmp_path: Path) -> None:
@@ -148,9 +148,9 @@ def test_mixed_sizes_name_the_first_two_and_the_option(tmp_path: Path) -> None:
         all_of(tmp_path)
     data = all_of(tmp_path, size=(3, 4))
     assert data.spec.shape == (3, 3, 4)
-    assert "1 of 3 images brought to 3x4 (crop, area)" in data.notes
+    assert "1 of 3 images resized to 3x4 (crop, area)" in data.notes
     with pytest.raises(DataError, match=r"c.png is 6x5 .*crop, pad or stretch"):
-        all_of(tmp_path, size=(3, 4), fit="exact")
+        all_of(tmp_path, size=(3, 4), resize_mode="exact")
 
 
 @pytest.mark.parametrize("damage", ["empty", "text", "cut"])
@@ -287,11 +287,11 @@ def test_links_in_a_circle_end(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("source", ["nowhere", "./no/where", "x.npz", "no/such.png"])
 def test_a_missing_source_is_named(source: str) -> None:
-    with pytest.raises(DataError, match=r"is not there: give a folder .*uci-digits"):
+    with pytest.raises(DataError, match=r"does not exist: give a folder .*uci-digits"):
         load_data(source)
 
 
 def test_an_unknown_kind_of_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.doc").write_text("x")
-    with pytest.raises(DataError, match=r"a.doc is of a kind"):
+    with pytest.raises(DataError, match=r"a.doc has an unsupported type"):
         load_data(tmp_path / "a.doc")

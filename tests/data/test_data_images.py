@@ -10,7 +10,7 @@ from PIL import Image
 from tests.datasets import dataset_of
 
 from pointillist.data import load_data
-from pointillist.data.channels import luma, on_white
+from pointillist.data.pixels import composite_on_white, to_luma
 from pointillist.images import ImageSpec
 
 
@@ -51,10 +51,13 @@ def test_any_height_and_width(tmp_path: Path, shape: tuple[int, int]) -> None:
 def test_grey_and_white_ground_are_those_of_pillow() -> None:
     rgba = np.random.default_rng(1).integers(0, 256, (1, 4, 16, 16), dtype=np.uint8)
     picture = Image.fromarray(np.ascontiguousarray(rgba[0].transpose(1, 2, 0)))
-    assert (luma(rgba[:, :3])[0, 0] == np.asarray(picture.convert("RGB").convert("L"))).all()
+    assert (to_luma(rgba[:, :3])[0, 0] == np.asarray(picture.convert("RGB").convert("L"))).all()
     ground = Image.new("RGBA", picture.size, "white")
     ground.alpha_composite(picture)
-    assert np.abs(on_white(rgba)[0].transpose(1, 2, 0).astype(int) - np.asarray(ground.convert("RGB"))).max() <= 1
+    assert (
+        np.abs(composite_on_white(rgba)[0].transpose(1, 2, 0).astype(int) - np.asarray(ground.convert("RGB"))).max()
+        <= 1
+    )
 
 
 @pytest.mark.parametrize("mode", ["grey", "rgb"])
@@ -62,4 +65,4 @@ def test_transparency_is_laid_on_white_and_said(tmp_path: Path, mode: str) -> No
     Image.new("RGBA", (2, 2), (10, 20, 30, 0)).save(tmp_path / "a.png")
     data = load_data(tmp_path, mode=mode).get("train")
     assert (data[0]["levels"] == 255).all()
-    assert "transparency laid on white" in data.notes
+    assert "transparency composited on white" in data.notes

@@ -45,7 +45,7 @@ def test_no_size_is_named(text: str) -> None:
         ({"seed": -1}, r"`seed` \(=-1\)"),
         ({"binarise": "static", "mode": "palette"}, r"`binarise` \(='static'\)"),
         ({"binarise": "dynamic", "levels": 4}, r"`levels` \(=4\) must be 2"),
-        ({"fit": "squeeze"}, r"`fit` \(='squeeze'\)"),
+        ({"resize_mode": "squeeze"}, r"`resize_mode` \(='squeeze'\)"),
         ({"colour": 3}, r"`colour` is not an option.*palette"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Palettes: exact where that is possible, learnt from training images only, read from every kind of file."""
+"""Palettes: exact where that is possible, learned from training images only, read from every kind of file."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_few_colours_are_kept_without_loss() -> None:
     assert data.spec.palette is not None
     assert data.spec.palette[0] == (0, 0, 0, 0)
     assert set(data.spec.palette[1:]) == set(COLOURS)
-    assert "palette of the 4 colours there are, exact" in data.notes
+    assert "palette of all 4 colours, exact" in data.notes
     assert (data.spec.to_images(data.batch(range(12)).levels) == np.where(x[..., 3:] == 0, 0, x)).all()
     assert (data.spec.mode, data.spec.ordered, data.spec.levels) == ("palette", False, 4)
 
@@ -131,18 +131,20 @@ def archive(path: Path, **more: Any) -> Path:
 
 
 def test_indexes_beside_their_palette_are_kept(tmp_path: Path) -> None:
-    data = load_data(archive(tmp_path / "a.npz"), array="index", palette="colours").get("train")
+    data = load_data(archive(tmp_path / "a.npz"), npz_key="index", palette="colours").get("train")
     assert data.spec.palette == COLOURS
     assert data[0]["levels"].flatten().tolist() == [0, 1, 2, 1]
-    again = load_data(tmp_path / "a.npz", array="index", spec=data.spec).get("train")
+    again = load_data(tmp_path / "a.npz", npz_key="index", spec=data.spec).get("train")
     assert again.spec == data.spec
-    clear = load_data(tmp_path / "a.npz", array="index", palette="colours", transparent=1).get("train")
+    clear = load_data(tmp_path / "a.npz", npz_key="index", palette="colours", transparent_index=1).get("train")
     assert clear.spec.palette == (COLOURS[0], (0, 0, 0, 0), COLOURS[2])
-    assert load_data(tmp_path / "a.npz", array="index", palette="colours", transparent=1, spec=clear.spec).get("train")
-    with pytest.raises(ConfigError, match=r"`transparent` \(=3\) must be one of the 3 colours"):
-        load_data(tmp_path / "a.npz", array="index", palette="colours", transparent=3)
-    with pytest.raises(ConfigError, match=r"`ordered` \(=True\) cannot be with a palette"):
-        load_data(tmp_path / "a.npz", array="index", palette="colours", ordered=True)
+    assert load_data(tmp_path / "a.npz", npz_key="index", palette="colours", transparent_index=1, spec=clear.spec).get(
+        "train"
+    )
+    with pytest.raises(ConfigError, match=r"`transparent_index` \(=3\) must be one of the 3 colours"):
+        load_data(tmp_path / "a.npz", npz_key="index", palette="colours", transparent_index=3)
+    with pytest.raises(ConfigError, match=r"`ordered` \(=True\) contradicts a palette"):
+        load_data(tmp_path / "a.npz", npz_key="index", palette="colours", ordered=True)
 
 
 def test_an_index_beyond_the_palette_is_named(tmp_path: Path) -> None:

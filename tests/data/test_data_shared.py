@@ -39,7 +39,7 @@ def test_omniglot_quantises_to_the_levels_asked_for() -> None:
 
 def test_tiles_are_palette_indexes_with_names() -> None:
     """`index64` as codes: unordered levels, captions from `name`, the file's split."""
-    data = pt.load_data(path_of("dcss_tiles32.npz"), array="index64", mode="codes", levels=64, text_from="name")
+    data = pt.load_data(path_of("dcss_tiles32.npz"), npz_key="index64", mode="codes", levels=64, caption_column="name")
     train = data.get("train")
     assert len(train) <= 6_423
     assert (train.spec.shape, train.spec.levels, train.spec.ordered) == ((1, 32, 32), 64, False)

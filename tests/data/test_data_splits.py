@@ -10,27 +10,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointillist.data import builtin_names, load_data
-from pointillist.data.splits import complete_splits, cut, cut_together
+from pointillist.data.splits import complete_splits, split_off, split_off_groups
 from pointillist.errors import DataError
 
 
 @given(st.lists(st.integers(0, 5), min_size=2, max_size=60), st.data(), st.integers(0, 2**32 - 1))
 def test_a_cut_takes_each_class_its_share(labels: list[int], data: st.DataObject, seed: int) -> None:
     take = data.draw(st.integers(0, len(labels)))
-    chosen = cut(np.array(labels), len(labels), take, seed)
+    chosen = split_off(np.array(labels), len(labels), take, seed)
     assert chosen.sum() == take
     for label in set(labels):
         exact = labels.count(label) * take / len(labels)
         assert abs(int(chosen[np.array(labels) == label].sum()) - exact) < 1
-    assert (chosen == cut(np.array(labels), len(labels), take, seed)).all()
+    assert (chosen == split_off(np.array(labels), len(labels), take, seed)).all()
 
 
 def test_a_cut_is_the_same_on_every_machine() -> None:
     # golden: the frozen stream of numpy's RandomState
-    assert np.flatnonzero(cut(None, 10, 3, 0)).tolist() == [2, 4, 8]
+    assert np.flatnonzero(split_off(None, 10, 3, 0)).tolist() == [2, 4, 8]
     assert (
-        np.flatnonzero(cut(np.arange(10) % 2, 10, 4, 7)).tolist()
-        == np.flatnonzero(cut(np.arange(10) % 2, 10, 4, 7)).tolist()
+        np.flatnonzero(split_off(np.arange(10) % 2, 10, 4, 7)).tolist()
+        == np.flatnonzero(split_off(np.arange(10) % 2, 10, 4, 7)).tolist()
     )
 
 
@@ -62,7 +62,7 @@ def test_uci_digits() -> None:
     assert train.spec.shape == (1, 8, 8)
     assert (train.spec.levels, train.spec.mode, train.spec.ordered) == (17, "grey", True)
     assert train.classes == tuple("0123456789")
-    assert "17 levels, kept as they are" in train.notes
+    assert "17 levels, kept unchanged" in train.notes
     levels = [part.batch(range(len(part))).levels for part in (train, valid, test)]
     assert max(int(x.max()) for x in levels) == 16
     # golden: the sum of all ink and of all labels in scikit-learn's copy of the file
@@ -83,7 +83,7 @@ def test_uci_digits_keeps_its_test_part_under_any_seed() -> None:
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=60), st.integers(0, 60), st.integers(0, 2**32 - 1))
 def test_what_belongs_together_is_not_cut_apart(names: list[int], take: int, seed: int) -> None:
     """Never more than asked, never one more that would still fit, and a name is on one side."""
-    chosen = cut_together(np.array(names), take, seed)
+    chosen = split_off_groups(np.array(names), take, seed)
     inside, outside = np.array(names)[chosen], np.array(names)[~chosen]
     assert not set(inside) & set(outside)
     assert len(inside) <= take
@@ -96,7 +96,7 @@ def test_a_member_or_the_captions_say_what_belongs_together(tmp_path: Path) -> N
     x = np.arange(80, dtype=np.uint8).reshape(20, 2, 2)
     np.savez(tmp_path / "x.npz", x=x, name=names, text=names, folder=np.array(["f"] * 20))
     for by in ("name", "text"):
-        splits = load_data(tmp_path / "x.npz", split_by=by, valid_fraction=0.25, text_from="folder,name")
+        splits = load_data(tmp_path / "x.npz", group_by=by, valid_fraction=0.25, caption_column="folder,name")
         train, valid = splits.get("train"), splits.get("valid")
         assert (len(train), len(valid)) == (15, 5)
         assert train.texts is not None
@@ -104,6 +104,6 @@ def test_a_member_or_the_captions_say_what_belongs_together(tmp_path: Path) -> N
         assert set(valid.texts).isdisjoint(train.texts)
         assert valid.texts[0].startswith("f, ")
     with pytest.raises(DataError, match=r"no 'kind' for every split"):
-        load_data(tmp_path / "x.npz", split_by="kind")
-    with pytest.raises(DataError, match=r"`split_by` \(='text'\) is not in"):
-        load_data(x, split_by="text")
+        load_data(tmp_path / "x.npz", group_by="kind")
+    with pytest.raises(DataError, match=r"`group_by` \(='text'\) is not in"):
+        load_data(x, group_by="text")

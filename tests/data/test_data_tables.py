@@ -70,7 +70,7 @@ def test_a_folder_of_parquet_files_has_splits(tmp_path: Path, offline: Any) -> N
     assert [len(splits.get(s)) for s in splits.names] == [3, 1]
     assert (splits.get("test")[0]["levels"].numpy() == X[3].transpose(2, 0, 1)).all()
     table(offline).to_parquet(tmp_path / "other.parquet")
-    with pytest.raises(DataError, match=r"other.parquet does not say its split"):
+    with pytest.raises(DataError, match=r"other.parquet does not name its split"):
         load_data(tmp_path)
 
 
@@ -79,10 +79,10 @@ def test_plain_bytes_and_broken_cells(tmp_path: Path, offline: Any) -> None:
     offline.Dataset.from_dict(rows).to_parquet(tmp_path / "a.parquet")
     with pytest.raises(DataError, match=r"a.parquet:all\[1\] cannot be read as an image"):
         load_data(tmp_path / "a.parquet")
-    data = load_data(tmp_path / "a.parquet", skip_bad=True, text_from="name").get("train")
+    data = load_data(tmp_path / "a.parquet", skip_bad=True, caption_column="name").get("train")
     assert data.texts == ("a",)
     with pytest.raises(DataError, match=r"no column 'title': its columns are image, name"):
-        load_data(tmp_path / "a.parquet", text_from="title")
+        load_data(tmp_path / "a.parquet", caption_column="title")
 
 
 def test_a_table_without_images_is_named(tmp_path: Path, offline: Any) -> None:
@@ -194,5 +194,5 @@ def test_wrong_items_are_named(items: list[Any], message: str) -> None:
 
 
 def test_what_is_no_source_is_named() -> None:
-    with pytest.raises(DataError, match=r"A Endless is no source of images.*with a length"):
+    with pytest.raises(DataError, match=r"A Endless is not a source of images.*with a length"):
         load_data(Endless())

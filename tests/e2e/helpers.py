@@ -68,16 +68,16 @@ def paint(page: Page, seed: int = 3, count: int = 1, label: str | None = None) -
     wait_until_painted(page, before + count)
 
 
-def wait_until_painted(page: Page, saved: int | None = None) -> None:
+def wait_until_painted(page: Page, images: int | None = None) -> None:
     """Until nothing is at work and the hand is at the end.
 
     Args:
         page: the page.
-        kept: how many images of this sitting there are then. Without it, a canvas that was full before a click may be
+        images: how many images of this session there are then. Without it, a canvas that was full before a click may be
             taken for the one that comes.
     """
-    if kept is not None:
-        expect(page.locator(".thumbnails canvas")).to_have_count(kept)
+    if images is not None:
+        expect(page.locator(".thumbnails canvas")).to_have_count(images)
     expect(page.get_by_role("button", name="Paint", exact=True)).to_be_visible()
     expect(page.get_by_role("button", name="Play (space)")).to_be_visible()
     expect(page.locator(".player .count")).to_have_text(re.compile(r"^([\d,]+) / \1$"))

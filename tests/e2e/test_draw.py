@@ -29,7 +29,7 @@ def test_erase_and_continue(page: Page, service: StudioService) -> None:
     np.testing.assert_array_equal(pixels(page)[..., 3] == 255, known)
     page.get_by_label("Seed", exact=True).fill("6")
     page.get_by_role("button", name="Continue", exact=True).click()
-    wait_until_painted(page, kept=2)
+    wait_until_painted(page, images=2)
     before = pt.sample(model, 1, seed=4).levels[0].numpy()
     expected = pt.inpaint(model, before, known, 1, seed=6).levels[0].numpy()
     np.testing.assert_array_equal(pixels(page)[..., 0], grey(expected[0]))
@@ -73,7 +73,7 @@ def test_a_drawn_image_is_continued(page: Page, service: StudioService) -> None:
         page.keyboard.press(key)
     page.get_by_label("Seed", exact=True).fill("2")
     page.get_by_role("button", name="Continue", exact=True).click()
-    wait_until_painted(page, kept=1)
+    wait_until_painted(page, images=1)
     model = service.models[RGB].model
     levels, known = np.zeros((3, 4, 5), np.int64), np.zeros((4, 5), bool)
     known[0, :2] = True

@@ -42,7 +42,7 @@ def test_any_level_is_chosen_in_the_chart(page: Page, service: StudioService) ->
     cost = counterfactual(ImageQuery.of(model, levels), {(1, 0): level}).bits_change
     expect(page.locator(".edit-cost")).to_contain_text(f"{abs(cost):.1f} bits {'less' if cost < 0 else 'more'}")
     page.keyboard.press("5")
-    expect(page.locator(".legend")).to_contain_text("distributions move")
+    expect(page.locator(".legend")).to_contain_text("shift of distributions")
     page.keyboard.press("ArrowUp" if there else "ArrowDown")
     expect(chart).to_have_attribute("aria-valuenow", str(1 if there else 15))
 

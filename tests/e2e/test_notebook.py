@@ -85,7 +85,7 @@ def test_a_busy_kernel_is_said_and_nothing_is_lost(notebook: tuple[Page, Kernel]
     page.get_by_role("button", name="Paint", exact=True).click()
     expect(page.locator(".silent")).to_contain_text("while a cell is running")
     kernel.busy = False
-    wait_until_painted(page, kept=1)
+    wait_until_painted(page, images=1)
     expect(page.locator(".silent")).to_be_hidden()
     expected = pt.sample(service.models[DIGITS].model, 1, seed=4).levels.numpy()
     np.testing.assert_array_equal(pixels(page)[..., 0], grey(expected[0, 0]))

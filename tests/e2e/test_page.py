@@ -99,14 +99,14 @@ def test_it_fits_a_phone_in_light_and_dark(browser: Browser, studio: Server, sch
         page.mouse.click(*point(page, 2, 2))
         expect(page.get_by_role("button", name="Repaint from here")).to_be_visible()
         expect(page.get_by_role("group", name="Label")).to_be_hidden()
-        page.locator(".likeliest button:not(.there)").first.click()
+        page.locator(".likeliest button:not(.observed)").first.click()
         expect(page.get_by_role("button", name="Shift")).to_be_visible()
         assert page.evaluate("() => document.scrollingElement.scrollWidth") == 390
         page.get_by_role("navigation", name="Panels").get_by_role("button", name="Save").click()
         expect(page.get_by_role("button", name="PNG", exact=True)).to_be_visible()
         assert page.evaluate("() => document.scrollingElement.scrollWidth") == 390
         assert brightness(page) == (scheme == "light")
-        page.get_by_role("button", name="Colours: as around it. Change").click()
+        page.get_by_role("button", name="Colours: automatic. Change").click()
         assert brightness(page)
         page.get_by_role("button", name="Colours: light. Change").click()
         assert not brightness(page)
@@ -120,7 +120,7 @@ def test_nothing_sticks_out_of_its_column(browser: Browser, studio: Server, widt
         page.mouse.click(*point(page, 2, 2))
         expect(page.get_by_role("button", name="Repaint from here")).to_be_visible()
         expect(page.get_by_role("heading", name="Saliency")).to_be_visible()
-        for column in (".panel.prompt", ".panel.pixel", ".player", ".toolbar"):
+        for column in (".panel.prompt-panel", ".panel.pixel", ".player", ".toolbar"):
             found = page.locator(column).evaluate(
                 "column => [...column.querySelectorAll('*')].filter((el) => el.offsetParent"
                 " && el.getBoundingClientRect().right > column.getBoundingClientRect().right).map((el) => el.outerHTML)"

@@ -104,7 +104,7 @@ def test_settings_side_by_side_share_their_random_numbers(page: Page, service: S
     page.get_by_label("Seed", exact=True).fill("11")
     page.get_by_label("Speed", exact=True).select_option("Infinity")
     page.get_by_role("button", name="Paint", exact=True).click()
-    wait_until_painted(page, kept=2)
+    wait_until_painted(page, images=2)
     for place, temperature in enumerate((0.4, 1.0)):
         expected = pt.sample(service.models[DIGITS].model, 1, seed=11, temperature=temperature).levels.numpy()
         np.testing.assert_array_equal(pixels(page, place)[..., 0], grey(expected[0, 0]))
@@ -147,7 +147,7 @@ def test_two_pages_do_not_mix(browser: Browser, studio: Server, page: Page, serv
         for one in (page, other):
             one.get_by_role("button", name="Paint", exact=True).click()
         for one, seed in ((page, 21), (other, 22)):
-            wait_until_painted(one, kept=1)
+            wait_until_painted(one, images=1)
             expected = pt.sample(service.models[DIGITS].model, 1, seed=seed).levels.numpy()
             np.testing.assert_array_equal(pixels(one)[..., 0], grey(expected[0, 0]))
             expect(one.locator(".thumbnails li")).to_have_count(1)

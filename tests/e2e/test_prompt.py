@@ -122,7 +122,7 @@ def test_models_side_by_side(browser: Browser, others: Server) -> None:
         page.get_by_label("Seed", exact=True).fill("5")
         page.get_by_label("Speed", exact=True).select_option("Infinity")
         page.get_by_role("button", name="Paint", exact=True).click()
-        wait_until_painted(page, kept=2)
+        wait_until_painted(page, images=2)
         shown = [pixels(page, place)[..., 0] for place in range(2)]
         for place, name in enumerate(("gated-pixelcnn", "gated-pixelcnn-2")):
             expected = pt.sample(others.service.models[name].model, 1, seed=5).levels.numpy()

@@ -47,7 +47,7 @@ def test_a_held_pixel_can_be_another_and_is_repainted_from(page: Page, service: 
     paint(page, seed=5)
     page.mouse.click(*point(page, 2, 6))
     before = pt.sample(model, 1, seed=5).levels[0].numpy()
-    option = page.locator(".likeliest button:not(.there)").first
+    option = page.locator(".likeliest button:not(.observed)").first
     name = option.get_attribute("aria-label") or ""
     level = int(re.findall(r"level (\d+)", name)[0])
     option.click()
@@ -57,7 +57,7 @@ def test_a_held_pixel_can_be_another_and_is_repainted_from(page: Page, service: 
     expect(page.locator("canvas.map").first).to_be_visible()
     page.get_by_label("Seed", exact=True).fill("9")
     page.get_by_role("button", name="Repaint from here").click()
-    wait_until_painted(page, kept=2)
+    wait_until_painted(page, images=2)
     known = np.arange(64).reshape(8, 8) <= 2 * 8 + 6
     changed = before.copy()
     changed[0, 2, 6] = level
@@ -94,7 +94,7 @@ def test_channels_are_asked_one_by_one(page: Page, service: StudioService) -> No
     levels = pt.sample(service.models[RGB].model, 1, seed=2).levels[0]
     for channel in range(3):
         expected = distribution(ImageQuery.of(service.models[RGB].model, levels), 1, 2, channel)
-        expect(page.locator(".channel").nth(channel)).to_contain_text(f"Level {expected.observed} is there")
+        expect(page.locator(".channel").nth(channel)).to_contain_text(f"Observed level {expected.observed}")
     assert canvas(page).get_attribute("aria-label")
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from pointillist.engine import Interpreter, Program
 from pointillist.engine.cpu import CpuStepper
 from pointillist.engine.cuda import CudaStepper
-from pointillist.engine.recording import record
+from pointillist.engine.recording.record import record
 from pointillist.engine.stepper import ProgramStepper
 from pointillist.nn.passes import FullPass
 

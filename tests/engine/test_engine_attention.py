@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from pointillist.engine import Interpreter
 from pointillist.engine.disassembly import describe
-from pointillist.engine.recording import record
+from pointillist.engine.recording.record import record
 from pointillist.errors import CausalityError
 
 quick = settings(max_examples=15, deadline=None, derandomize=True)

@@ -56,7 +56,7 @@ def test_an_interrupt_stops_all_threads(error: type[BaseException]) -> None:
     model = pt.build("pixelcnn", shape=(1, 8, 8), levels=4, channels=16, layers=2).eval()
     height, width = 20_000, 8
     (stage,) = model.stages(height, width)
-    program = record_stage(model, stage, model.condition(None, 1), height, width, model.order())
+    program = record_stage(model, stage, model.encode(None, 1), height, width, model.order())
     shape = (4, 1, height, width)
     batch = SampleBatch(np.zeros(shape, np.int64), np.zeros(shape, bool), np.random.random(shape), np.zeros(4))
 
@@ -64,7 +64,7 @@ def test_an_interrupt_stops_all_threads(error: type[BaseException]) -> None:
         raise error("enough")
 
     threads = threading.active_count()
-    sampler = CpuSampler(program, DrawSpec("categorical", model.level_values().numpy(), 1), threads=2)
+    sampler = CpuSampler(program, DrawSpec("categorical", model.level_embeddings().numpy(), 1), threads=2)
     with pytest.raises(error, match="enough"):
         sampler.sample(batch, stop)
     assert batch.levels[:, :, 0].any()
@@ -77,13 +77,13 @@ def test_arrays_of_another_shape_are_refused(wrong: str) -> None:
     """Before compiled code writes past their end; parameters come last, as `[n, h, w, p]`."""
     model = pt.build("pixelcnn", shape=(1, 3, 5), levels=4, channels=16, layers=2).eval()
     (stage,) = model.stages(3, 5)
-    program = record_stage(model, stage, model.condition(None, 1), 3, 5, model.order())
+    program = record_stage(model, stage, model.encode(None, 1), 3, 5, model.order())
     shape = (2, 1, 3, 5)
     batch = SampleBatch(
         np.zeros(shape, np.int64), np.zeros(shape, bool), np.random.random(shape), np.zeros(2),
         np.zeros((2, 3, 5, 4), program.dtype),
     )  # fmt: skip
-    sampler = CpuSampler(program, DrawSpec("categorical", model.level_values().numpy(), 1))
+    sampler = CpuSampler(program, DrawSpec("categorical", model.level_embeddings().numpy(), 1))
     sampler.sample(batch)
     assert batch.params is not None
     assert batch.params.any(axis=-1).all()
@@ -129,7 +129,7 @@ def test_changed_weights_are_noticed(model: pt.PixelModel, engine: str) -> None:
 
     def step_through(change: Any) -> None:
         with torch.no_grad():
-            stepper = create_stepper(model, model.condition(None, 2), 2, 2, 3, engine)
+            stepper = create_stepper(model, model.encode(None, 2), 2, 2, 3, engine)
             for site in range(6):
                 if site == 1:
                     change()

@@ -20,7 +20,7 @@ from pointillist.engine import Program, selection
 from pointillist.engine.cuda import CudaSampler, CudaStepper, rows
 from pointillist.engine.cuda.buffers import Buffers
 from pointillist.engine.cuda.graphs import GraphCache
-from pointillist.engine.recording import record
+from pointillist.engine.recording.record import record
 from pointillist.engine.selection import GPU_ENGINES, choose_engine, select_gpu
 from pointillist.networks import names
 from pointillist.sampling.engines import create_stepper, record_model
@@ -190,7 +190,7 @@ def test_what_its_device_cannot_hold_is_refused(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(pt.EngineError, match=r"Painting 64 images of 6x7 at once needs 0\.\d GiB.*lower `batch_size`"):
         pt.sample(model, 64, seed=0, engine="cuda")
     with pytest.raises(pt.EngineError, match="Painting 64 images of 6x7"), torch.no_grad():
-        create_stepper(model, model.condition(None, 64), 64, 6, 7, "cuda")
+        create_stepper(model, model.encode(None, 64), 64, 6, 7, "cuda")
     assert len(devices) == 2
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from pointillist.engine.recording import record
+from pointillist.engine.recording.record import record
 
 sizes = st.tuples(st.integers(1, 6), st.integers(1, 6))
 quick = settings(max_examples=12, deadline=None, derandomize=True)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pointillist.engine import Interpreter
 from pointillist.engine.disassembly import describe, flops, weight_bytes
-from pointillist.engine.recording import record
+from pointillist.engine.recording.record import record
 from pointillist.errors import CausalityError
 from pointillist.nn.passes import FullPass
 

@@ -10,7 +10,7 @@ import torch
 from engine_networks import Gated
 
 from pointillist.engine import Interpreter, Program
-from pointillist.engine.recording import record
+from pointillist.engine.recording.record import record
 from pointillist.errors import EngineError
 
 

@@ -13,7 +13,7 @@ from engine_teacher import check_equal
 from torch import Tensor
 
 from pointillist.engine import Program
-from pointillist.engine.recording import record
+from pointillist.engine.recording.record import record
 from pointillist.errors import CausalityError
 from pointillist.nn.functional.recurrence import LSTMCellParams
 

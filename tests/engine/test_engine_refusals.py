@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from engine_networks import Gated, Masked
 from torch import Tensor, nn
 
-from pointillist.engine.recording import record
+from pointillist.engine.recording.record import record
 from pointillist.errors import CausalityError
 from pointillist.nn.functional.recurrence import LSTMCellParams
 

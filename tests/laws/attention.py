@@ -38,8 +38,8 @@ def naive(q: Tensor, k: Tensor, v: Tensor, heads: int, gap: int = 1, *, careless
 
 def check_first_site(model: PixelModel, height: int, width: int) -> None:
     """Parameters are finite at every site, also the first, and so are all gradients."""
-    canvas = torch.randn(2, model.ports.canvas, height, width, dtype=torch.float64, requires_grad=True)
-    params = model.outputs(canvas, model.condition(random_inputs(model, 2, height, width), 2))
+    canvas = torch.randn(2, model.dims.canvas, height, width, dtype=torch.float64, requires_grad=True)
+    params = model.outputs(canvas, model.encode(random_inputs(model, 2, height, width), 2))
     assert bool(params.isfinite().all()), "a parameter is not finite"
     inputs = [canvas, *model.backbone.parameters()]
     gradients = torch.autograd.grad(params.square().sum(), inputs, allow_unused=True)

@@ -26,20 +26,20 @@ def difference(a: Tensor, b: Tensor) -> float:
 
 def sub_pixels(model: PixelModel, height: int, width: int) -> list[tuple[int, int, int]]:
     """List every (row, column, sub-pixel) in generation order. Coupled channels are one sub-pixel."""
-    sites = np.argsort(model.places(height, width), axis=None)
-    return [(int(s) // width, int(s) % width, g) for s in sites for g in range(model.ports.groups)]
+    sites = np.argsort(model.generation_rank(height, width), axis=None)
+    return [(int(s) // width, int(s) % width, g) for s in sites for g in range(model.dims.groups)]
 
 
 def in_order(model: PixelModel, t: Float[Tensor, "b _ h w"]) -> Float[Tensor, "s b e"]:
     """List the values of a canvas or of parameters by sub-pixel, in generation order."""
     row, column, group = torch.tensor(sub_pixels(model, *t.shape[2:])).T
-    return t.unflatten(1, (model.ports.groups, -1))[:, group, :, row, column]
+    return t.unflatten(1, (model.dims.groups, -1))[:, group, :, row, column]
 
 
 def out_of_order(model: PixelModel, t: Float[Tensor, "s b e"], height: int, width: int) -> Float[Tensor, "b _ h w"]:
     """Invert `in_order`."""
     row, column, group = torch.tensor(sub_pixels(model, height, width)).T
-    canvas = t.new_empty(t.shape[1], model.ports.groups, t.shape[2], height, width)
+    canvas = t.new_empty(t.shape[1], model.dims.groups, t.shape[2], height, width)
     canvas[:, group, :, row, column] = t
     return canvas.flatten(1, 2)
 
@@ -50,9 +50,9 @@ def jacobian(model: PixelModel, height: int, width: int) -> Float[Tensor, "s s"]
     One forward and one backward: image i of the batch is used for sub-pixel i.
     """
     order = sub_pixels(model, height, width)
-    count, groups = len(order), model.ports.groups
-    condition = model.condition(random_inputs(model, count, height, width), count)
-    canvas = torch.randn(count, model.ports.canvas, height, width, dtype=torch.float64, requires_grad=True)
+    count, groups = len(order), model.dims.groups
+    condition = model.encode(random_inputs(model, count, height, width), count)
+    canvas = torch.randn(count, model.dims.canvas, height, width, dtype=torch.float64, requires_grad=True)
     params = model.outputs(canvas, condition).unflatten(1, (groups, -1))
     row, column, group = torch.tensor(order).T
     selected = params[torch.arange(count), group, :, row, column]  # [s, p / groups]
@@ -79,8 +79,8 @@ def check_no_leak(model: PixelModel, height: int, width: int) -> None:
 
 def check_batch(model: PixelModel, height: int, width: int) -> None:
     """Check that images of a batch do not mix."""
-    canvas = torch.randn(3, model.ports.canvas, height, width, dtype=torch.float64, requires_grad=True)
-    params = model.outputs(canvas, model.condition(random_inputs(model, 3, height, width), 3))
+    canvas = torch.randn(3, model.dims.canvas, height, width, dtype=torch.float64, requires_grad=True)
+    params = model.outputs(canvas, model.encode(random_inputs(model, 3, height, width), 3))
     (gradient,) = torch.autograd.grad((params[1] * torch.randn_like(params[1])).sum(), canvas)
     assert not gradient[[0, 2]].any(), "an image of a batch depends on another one"
 
@@ -88,9 +88,9 @@ def check_batch(model: PixelModel, height: int, width: int) -> None:
 def check_later_values_do_not_matter(model: PixelModel, height: int, width: int) -> None:
     """Check that changing a sub-pixel and all later ones, by millions, does not change the parameters up to it."""
     count = 2
-    condition = model.condition(random_inputs(model, count, height, width), count)
+    condition = model.encode(random_inputs(model, count, height, width), count)
     order = sub_pixels(model, height, width)
-    canvas = torch.randn(count, model.ports.canvas, height, width, dtype=torch.float64)
+    canvas = torch.randn(count, model.dims.canvas, height, width, dtype=torch.float64)
 
     def params(x: Tensor) -> Tensor:
         torch.manual_seed(1)  # the same dropout
@@ -110,7 +110,7 @@ def check_later_values_do_not_matter(model: PixelModel, height: int, width: int)
 def check_filling(model: PixelModel, height: int, width: int) -> None:
     """Check that values of the naive engine's canvas at unknown pixels do not change its parameters."""
     x = random_levels(model, 2, height, width)
-    condition = model.condition(random_inputs(model, 2, height, width), 2)
+    condition = model.encode(random_inputs(model, 2, height, width), 2)
     empty = teacher_forced(model, condition, x, naive_engine_filled_by(torch.zeros_like))
     filled = teacher_forced(model, condition, x, naive_engine_filled_by(lambda canvas: torch.randn_like(canvas) * 100))
     for (site, params), (_, again) in zip(empty, filled, strict=True):

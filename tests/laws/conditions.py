@@ -24,11 +24,11 @@ from .strategies import random_conditions, random_inputs, random_levels, randomi
 
 def params_of(model: PixelModel, inputs: ConditionInputs, canvas: Tensor) -> Tensor:
     """Compute the outputs of the network for a canvas under conditions."""
-    return model.outputs(canvas, model.condition(inputs, len(inputs)))
+    return model.outputs(canvas, model.encode(inputs, len(inputs)))
 
 
 def random_canvas(model: PixelModel, count: int) -> Tensor:
-    return torch.randn(count, model.ports.canvas, model.image.height, model.image.width, dtype=torch.float64)
+    return torch.randn(count, model.dims.canvas, model.image.height, model.image.width, dtype=torch.float64)
 
 
 def check_absent_values_do_not_matter(model: PixelModel) -> None:
@@ -49,7 +49,7 @@ def check_absent_values_do_not_matter(model: PixelModel) -> None:
             after = params_of(model, ConditionInputs(count, {**inputs.parts, name: perturbed}), canvas)
             assert torch.equal(before, after), f"values of `{name}` matter where they are absent"
             absent = ConditionInputs(count, {**inputs.parts, name: MaskedValue(noise, torch.zeros_like(known))})
-            dropped = ConditionInputs(count, {**inputs.parts, name: part.hidden(torch.ones(count, dtype=torch.bool))})
+            dropped = ConditionInputs(count, {**inputs.parts, name: part.dropped(torch.ones(count, dtype=torch.bool))})
             assert torch.equal(params_of(model, absent, canvas), params_of(model, dropped, canvas))
 
 
@@ -58,7 +58,7 @@ def check_each_condition_matters(model: PixelModel, points: int = 4) -> None:
 
     Over several random weights, as a rectifier may be off for some of them.
     """
-    for name in model.listeners:
+    for name in model.conditions.encoders:
         for others in (True, False):
             same = torch.stack([_same(randomise_weights(model, 0.3), name, others) for _ in range(points)]).all(0)
             for pair, images in zip(("two values", "a value and none", "another and none"), same.T, strict=True):
@@ -91,7 +91,7 @@ def check_gradients_reach(model: PixelModel) -> None:
         parts[name] = MaskedValue(part.values, rows.expand_as(part.known))
     x = random_levels(model, count)
     loss = -model(x, ConditionInputs(count, parts)).sum()
-    for name, encoder in model.listeners.items():
+    for name, encoder in model.conditions.encoders.items():
         weights = {name: weight for name, weight in encoder.named_parameters() if weight.requires_grad}
         gradients = torch.autograd.grad(loss, list(weights.values()), retain_graph=True, allow_unused=True)
         for weight, gradient in zip(weights, gradients, strict=True):
@@ -103,7 +103,7 @@ def check_gradients_reach(model: PixelModel) -> None:
 def check_images_do_not_mix(model: PixelModel) -> None:
     """Check that the conditions of one image do not reach another."""
     inputs, other, canvas = random_inputs(model, 3), random_inputs(model, 3), random_canvas(model, 3)
-    mixed = ConditionInputs.together([inputs[:1], other[1:]])
+    mixed = ConditionInputs.concat([inputs[:1], other[1:]])
     with torch.no_grad():
         a, b = params_of(model, inputs, canvas), params_of(model, mixed, canvas)
     torch.testing.assert_close(a[0], b[0], rtol=1e-12, atol=1e-12)
@@ -112,7 +112,7 @@ def check_images_do_not_mix(model: PixelModel) -> None:
 def check_guidance_is_the_formula(model: PixelModel, guidance: float) -> None:
     """Check that draws and scores are from log p_u + g (log p_c - log p_u), renormalised, at every sub-pixel."""
     count, (height, width) = 2, (model.image.height, model.image.width)
-    inputs = model.told(count=count, size=(height, width), **random_conditions(model, count, sure=True))
+    inputs = model.conditions.inputs(count=count, size=(height, width), **random_conditions(model, count, sure=True))
     x = random_levels(model, count)
     chooser = UniformSampler(torch.rand(count, *x.shape[1:], dtype=torch.float64), SamplingConfig(guidance=guidance))
     chooser.guided = True
@@ -135,9 +135,9 @@ def check_guidance_is_the_formula(model: PixelModel, guidance: float) -> None:
         return levels.repeat(2)
 
     with inference_mode(model), replaced(sampling_transforms, "inverse_cdf", spy):
-        both = ConditionInputs.together([inputs, inputs.untold()])
+        both = ConditionInputs.concat([inputs, inputs.unconditional()])
         autoregressive_loop(
-            model, model.condition(both, 2 * count), choose, (2 * count, height, width), SamplingConfig(engine="numpy")
+            model, model.encode(both, 2 * count), choose, (2 * count, height, width), SamplingConfig(engine="numpy")
         )
         torch.testing.assert_close(guided_log_prob(model, x, inputs, guidance), wanted, rtol=1e-9, atol=1e-9)
         one = x[:1].expand(count, -1, -1, -1)  # one unconditional pass serves both

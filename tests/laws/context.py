@@ -45,7 +45,7 @@ def taps(model: PixelModel, height: int, width: int, rule: Rule) -> Sees:
 
 def raster(model: PixelModel, height: int, width: int) -> list[Position]:
     """Every (row, column, group) of a canvas, row by row."""
-    return [(y, x, g) for y in range(height) for x in range(width) for g in range(model.ports.groups)]
+    return [(y, x, g) for y in range(height) for x in range(width) for g in range(model.dims.groups)]
 
 
 def table(order: list[Position], rule: Rule) -> Sees:
@@ -172,7 +172,7 @@ def locally_masked(model: PixelModel, height: int, width: int) -> Sees:
     """Combine kernels over the sites around a site that come before it on the curve."""
     config, order = model.config.backbone, model.order()
     assert isinstance(config, LocallyMaskedPixelCNNConfig)
-    sites = [(y, x, g) for y in range(height) for x in order.row(y, width) for g in range(model.ports.groups)]
+    sites = [(y, x, g) for y in range(height) for x in order.row(y, width) for g in range(model.dims.groups)]
 
     def kernel(size: int, step: int, *, strict: bool) -> Sees:
         seen = np.zeros((len(sites), len(sites)), bool)

@@ -50,7 +50,7 @@ class Recorded:
 def recorded(model: PixelModel, condition: Condition, x: Tensor) -> Iterator[Recorded]:
     """The stages, each told what it would be told."""
     order = model.order()
-    turned, told = order.to_raster(x), model.in_order(condition, order)
+    turned, told = order.to_raster(x), model.conditions.to_raster_frame(condition, order)
     height, width = turned.shape[2:]
     known = torch.zeros(height, width, dtype=torch.bool)
     coarse = None
@@ -66,7 +66,7 @@ def machine_params(model: PixelModel, part: Recorded, images: slice = slice(None
     x = part.x[images].numpy()
     likelihood = model.likelihood
     draw = DrawSpec(
-        likelihood.name, model.level_values().detach().numpy(), x.shape[1], getattr(likelihood, "mixtures", 0)
+        likelihood.name, model.level_embeddings().detach().numpy(), x.shape[1], getattr(likelihood, "mixtures", 0)
     )
     rows = {key: condition.default for key, condition in part.program.inputs.items()}
     inputs = {key: v[images].reshape(-1, v.shape[-1]) if v.ndim == 2 else v[images] for key, v in rows.items()}
@@ -94,7 +94,7 @@ def device_params(model: PixelModel, part: Recorded, *, jacobi: bool) -> np.ndar
     def choose(params: Tensor, levels: Tensor, channel: int, uniforms: Tensor) -> tuple[Tensor, Tensor]:
         return torch.zeros_like(uniforms, dtype=torch.int64), torch.ones_like(uniforms)
 
-    values = model.level_values().detach().numpy()
+    values = model.level_embeddings().detach().numpy()
     sampler = CudaSampler(part.program, choose, values, DEVICE, jacobi=jacobi)
     sampler.sample(batch)
     assert sampler.num_iterations <= part.program.height * (
@@ -113,9 +113,9 @@ def check_machine_equals_full(model: PixelModel, x: Tensor, told: ConditionInput
     """
     doubled = copy.deepcopy(model).double()
     with inference_mode(model), inference_mode(doubled):
-        condition = model.condition(told, len(x))
+        condition = model.encode(told, len(x))
         full = model.order().to_raster(model.params(x, condition))
-        exact = model.order().to_raster(doubled.params(x, doubled.condition(told, len(x))))
+        exact = model.order().to_raster(doubled.params(x, doubled.encode(told, len(x))))
         for part in recorded(model, condition, x):
             found = machine_params(model, part)
             new = part.new.numpy()
@@ -135,7 +135,7 @@ def check_machine_equals_full(model: PixelModel, x: Tensor, told: ConditionInput
 
 def stopping_params(model: PixelModel, part: Recorded) -> np.ndarray:
     """Parameters `[b p h w]` from an engine that stops at each site."""
-    program, groups = part.program, model.ports.groups
+    program, groups = part.program, model.dims.groups
     engine = CpuStepper(program, len(part.x))
     canvas = model.canvas(part.x).unflatten(1, (groups, -1)).numpy()
     found = np.full((len(part.x), groups, program.params.channels // groups, *part.x.shape[2:]), np.nan, program.dtype)
@@ -154,8 +154,8 @@ def check_draws(model: PixelModel, count: int, seed: int, engine: str, threads: 
     x, at_edges = sampled.levels, 0
     doubled = copy.deepcopy(model).double()
     with inference_mode(model), inference_mode(doubled):
-        told = model.told(count=count, **settings)
-        params, exact = (m.params(x, m.condition(told, count)) for m in (model, doubled))
+        told = model.conditions.inputs(count=count, **settings)
+        params, exact = (m.params(x, m.encode(told, count)) for m in (model, doubled))
         nats, true = torch.zeros(2, count, dtype=torch.float64)
         for channel in range(image.channels):
             log_probs = model.likelihood.conditional(params, x, channel).movedim(1, -1).flatten(0, -2)

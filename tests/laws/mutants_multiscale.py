@@ -89,7 +89,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
         nats = kept(self, x, *how, **further)
         last = self.stages(*x.shape[2:])[-1]
         coarse = self.stages(*x.shape[2:])[0].grid(self.canvas(x))
-        params = last.network(self.canvas(x), FullPass(), last.condition(coarse, self.condition(None, len(x))))
+        params = last.network(self.canvas(x), FullPass(), last.condition(coarse, self.encode(None, len(x))))
         nats[:, :, ::2, ::2] += self.likelihood.log_prob(params, x)[:, :, ::2, ::2]
         return nats
 

@@ -32,9 +32,9 @@ def check_engine_equals_full(
 ) -> None:
     """Check by teacher forcing that the engine's parameters at every sub-pixel are those of the full pass."""
     x = random_levels(model, count, height, width)
-    groups = model.ports.groups
+    groups = model.dims.groups
     with inference_mode(model):
-        condition = model.condition(inputs, count, (height, width))
+        condition = model.encode(inputs, count, (height, width))
         full = model.params(x, condition).unflatten(1, (groups, -1)).numpy()
         for name in STEPPING_ENGINES:
             sites = []
@@ -63,8 +63,8 @@ def check_sampled_by_full_forwards(model: PixelModel, height: int, width: int, c
     uniforms = torch.from_numpy(np.random.default_rng(seed).random((count, model.image.channels, height, width)))
     x = random_levels(model, count, height, width)  # what is not sampled yet must not matter
     with inference_mode(model):
-        condition = model.condition(model.told(None, count, size=(height, width)), count, (height, width))
-        for site in model.places(height, width).argsort(axis=None):
+        condition = model.encode(model.conditions.inputs(None, count, size=(height, width)), count, (height, width))
+        for site in model.generation_rank(height, width).argsort(axis=None):
             row, column = divmod(int(site), width)
             for channel in range(model.image.channels):
                 table = model.likelihood.conditional(model.params(x, condition), x, channel)[:, :, row, column]
@@ -109,7 +109,7 @@ def check_loop_gets_conditionals(model: PixelModel, height: int, width: int) -> 
         return true
 
     with inference_mode(model):
-        condition = model.condition(None, 2, (height, width))
+        condition = model.encode(None, 2, (height, width))
         for name in STEPPING_ENGINES:
             assert torch.equal(
                 autoregressive_loop(model, condition, choose, (2, height, width), SamplingConfig(engine=name)), x
@@ -132,7 +132,7 @@ def check_known_is_kept(model: PixelModel, height: int, width: int) -> None:
             return true
 
         with inference_mode(model):
-            condition = model.condition(None, 2, (height, width))
+            condition = model.encode(None, 2, (height, width))
             samples = autoregressive_loop(
                 model,
                 condition,
@@ -144,6 +144,6 @@ def check_known_is_kept(model: PixelModel, height: int, width: int) -> None:
             assert torch.equal(samples, x)
             torch.testing.assert_close(found, model.log_prob_map(x) * ~mask, rtol=1e-9, atol=1e-9)
         channels = range(model.image.channels)
-        order = model.places(height, width).argsort(axis=None)
+        order = model.generation_rank(height, width).argsort(axis=None)
         sites = [(int(s) // width, int(s) % width) for s in order if not mask.flatten()[s]]
         assert visited == [(*site, channel) for site in sites for channel in channels]

@@ -16,6 +16,7 @@ from pointillist.conditioning import (
     AttributesConfig,
     ConditionInputs,
     HintConfig,
+    LabelConfig,
     MaskedValue,
     TextConfig,
     VectorConfig,
@@ -24,7 +25,8 @@ from pointillist.conditioning import (
 from pointillist.distributions.likelihoods import LikelihoodName, build_likelihood
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
-from pointillist.model.pixel_model import ModelConfig, PixelModel
+from pointillist.model.config import ModelConfig
+from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import config_from_dict, entry, names
 from pointillist.ordering import ORDERS
 from pointillist.training.optim import ExponentialMovingAverage
@@ -36,10 +38,10 @@ ATTRIBUTES = AttributesConfig(values={"hair": ("red", "grey"), "eyes": ("0", "1"
 VECTOR = VectorConfig(size=4, width=3)
 # words learned with the model; and a frozen encoder, for which `random_text_encoder` stands in
 TEXTS = (
-    TextConfig(learned=True, width=3, buckets=7, length=9),
-    TextConfig(learned=True, encoder="use", fingerprint="0" * 64, size=5, width=3, buckets=7, length=9),
-    TextConfig(learned=True, width=3, buckets=7, length=9, tokens=4, pieces=3),
-    TextConfig(encoder="use", fingerprint="0" * 64, size=5, width=3, tokens=3, token_size=6),
+    TextConfig(encoder="learned", width=3, buckets=7, length=9),
+    TextConfig(encoder="use+learned", fingerprint="0" * 64, size=5, width=3, buckets=7, length=9),
+    TextConfig(encoder="learned+tokens", width=3, buckets=7, length=9, num_tokens=4, pieces=3),
+    TextConfig(encoder="use+tokens", fingerprint="0" * 64, size=5, width=3, num_tokens=3, token_size=6),
 )
 # floats, ordered and unordered levels; and hints that are made of the image itself, where its kind allows it
 HINTS: tuple[int | str | ImageSpec, ...] = (
@@ -140,20 +142,24 @@ def make_model(
     small |= {"small_channels": 6, "small_layers": 2, "map_channels": 5}
     fields = entry(name).backbone.Config.model_fields
     known = {k: v for k, v in {**small, **(settings or {})}.items() if k in fields}
+    kinds = {
+        "label": LabelConfig(classes=CLASSES, width=3) if labels else None,
+        "attributes": ATTRIBUTES if attributes else None,
+        "vector": VECTOR if vector else None,
+        "hint": hint,
+        "text": text,
+    }
+    conditions = {kind: settings for kind, settings in kinds.items() if settings is not None}
     config = ModelConfig(
         model_type=name,
         image=image,
         backbone=config_from_dict(name, known),
         likelihood=likelihood,
         mixtures=mixtures,
-        classes=CLASSES if labels else (),
-        label_width=3,
-        position_width=2 if position else 0,
-        attributes=ATTRIBUTES if attributes else None,
-        vector=VECTOR if vector else None,
-        hint=hint,
-        text=text,
-        level_width=3,
+        conditions=conditions,
+        order_channels=3,
+        position_channels=2 if position else 0,
+        level_channels=3,
         orders=orders,
     )
     return PixelModel(config).double().eval()
@@ -180,9 +186,9 @@ def fitting_hints(image: ImageSpec) -> list[int | str | ImageSpec]:
 
 def small_hint(hint: int | str | ImageSpec | None, image: ImageSpec) -> HintConfig | None:
     """Build a hint of few features."""
-    small = {"width": 3, "layers": 2, "level_width": 2}
+    small = {"width": 3, "layers": 2, "level_channels": 2}
     if isinstance(hint, str):
-        return HintConfig.derived(hint, image).model_copy(update=small)
+        return HintConfig.of(hint, image).model_copy(update=small)
     if isinstance(hint, int):
         return HintConfig(channels=hint, **small)
     return None if hint is None else HintConfig(channels=hint.channels, image=hint, **small)
@@ -194,7 +200,7 @@ def models(draw: Callable[..., Any], name: str | None = None, max_levels: int = 
     chosen = draw(st.sampled_from(names())) if name is None else name
     image = draw(image_kinds(max_levels))
     torch.manual_seed(draw(st.integers(0, 2**20)))
-    text = draw(st.sampled_from([None, *(text for text in TEXTS if tokens or not text.tokens)]))
+    text = draw(st.sampled_from([None, *(text for text in TEXTS if tokens or not text.num_tokens)]))
     model = make_model(
         chosen,
         image,
@@ -249,28 +255,29 @@ def random_inputs(
 ) -> ConditionInputs:
     """Draw a value of every condition of a model, each present or not at random."""
     height, width = height or model.image.height, width or model.image.width
-    config, parts = model.config, dict(model.told(None, count, size=(height, width)).parts)
+    config, parts = model.config, dict(model.conditions.inputs(None, count, size=(height, width)).parts)
     values = {}
+    attributes, vector = config.condition(AttributesConfig), config.condition(VectorConfig)
+    hint, text = config.condition(HintConfig), config.condition(TextConfig)
     if config.classes:
         values["label"] = torch.randint(0, len(config.classes), (count,))
-    if config.attributes is not None:
-        sizes = config.attributes.values.values()
+    if attributes is not None:
+        sizes = attributes.values.values()
         values["attributes"] = torch.stack([torch.randint(0, len(v), (count,)) for v in sizes], 1)
-    if config.vector is not None:
-        values["vector"] = torch.randn(count, config.vector.size, dtype=torch.float64)
-    if config.hint is not None:
-        shape = (count, config.hint.channels, height, width)
-        spec = config.hint.image
+    if vector is not None:
+        values["vector"] = torch.randn(count, vector.size, dtype=torch.float64)
+    if hint is not None:
+        shape = (count, hint.channels, height, width)
+        spec = hint.image
         values["hint"] = torch.randn(shape).double() if spec is None else torch.randint(0, spec.levels, shape)
-    if "text" in parts and config.text is not None:
-        values["text"] = torch.nn.functional.normalize(torch.randn(count, config.text.size, dtype=torch.float64))
-    if "words" in parts and config.text is not None:
-        values["words"] = torch.randint(-1, config.text.buckets, (count, config.text.length))
-    if "tokens" in parts and config.text is not None:
-        shape = (count, config.text.tokens)
-        states = torch.randn(*shape, config.text.token_size, dtype=torch.float64)
-        words = torch.randint(-1, config.text.buckets, (*shape, config.text.pieces))
-        values["tokens"] = states if config.text.token_size else words
+    if "text" in parts and text is not None:
+        values["text"] = torch.nn.functional.normalize(torch.randn(count, text.size, dtype=torch.float64))
+    if "words" in parts and text is not None:
+        values["words"] = torch.randint(-1, text.buckets, (count, text.length))
+    if "tokens" in parts and text is not None:
+        words = torch.randint(-1, text.buckets, (count, text.num_tokens, text.pieces))
+        states = torch.randn(count, text.num_tokens, text.token_size, dtype=torch.float64)
+        values["tokens"] = states if text.token_size else words
     return ConditionInputs(count, {n: MaskedValue(values[n], torch.rand(parts[n].known.shape) < 0.7) for n in parts})
 
 
@@ -291,10 +298,11 @@ def random_conditions(
     found: dict[str, Any] = {}
     if "label" in parts:
         found["label"] = labels_from_input(parts["label"], count)
-    if config.attributes is not None:
+    attributes, text = config.condition(AttributesConfig), config.condition(TextConfig)
+    if attributes is not None:
         numbers = torch.where(parts["attributes"].known, parts["attributes"].values, NO_LABEL)
-        found["attributes"] = {name: numbers[:, i] for i, name in enumerate(config.attributes.values)}
-    if config.text is not None and (encoder or not config.text.encoder) and (sure or torch.rand(()) < 0.7):
+        found["attributes"] = {name: numbers[:, i] for i, name in enumerate(attributes.values)}
+    if text is not None and (encoder or not text.frozen) and (sure or torch.rand(()) < 0.7):
         words = ("red", "dragon", "a", "blue")
         found["text"] = [" ".join(words[i] for i in torch.randint(0, 4, (3,))) for _ in range(count)]
     some = [name for name in ("vector", "hint") if name in parts and (sure or torch.rand(()) < 0.7)]

@@ -31,7 +31,7 @@ def naive_engine_filled_by(fill: Callable[[Tensor], Tensor]) -> StepperFactory:
     def opened(model: PixelModel, stage: Stage, condition: Condition, canvas: Tensor) -> Stepper:
         filled = fill(stage.grid(canvas))
         network = stage.network
-        return NaiveStepper(lambda x, ctx: network(x, ctx, condition), filled, model.ports.groups, model.order())
+        return NaiveStepper(lambda x, ctx: network(x, ctx, condition), filled, model.dims.groups, model.order())
 
     return opened
 
@@ -44,10 +44,10 @@ def teacher_forced(
     The engine then observes the true value of every sub-pixel. Sub-pixels that an earlier stage has sampled are
     observed but not yielded.
     """
-    groups = model.ports.groups
-    share = model.ports.params // groups
+    groups = model.dims.groups
+    share = model.dims.params // groups
     order = model.order()
-    canvas, condition = order.to_raster(model.canvas(x).detach()), model.in_order(condition, order)
+    canvas, condition = order.to_raster(model.canvas(x).detach()), model.conditions.to_raster_frame(condition, order)
     height, width = canvas.shape[2:]
     known = np.zeros((height, width), bool)
     coarse: Tensor | None = None

@@ -41,9 +41,9 @@ def test_coupled_likelihoods_are_blind_to_the_whole_pixel(name: str) -> None:
     for likelihood in fitting_likelihoods(image):
         model = randomise_weights(make_model(name, image, likelihood=likelihood))
         if model.likelihood.coupled:
-            assert model.ports.groups == 1
+            assert model.dims.groups == 1
             check_no_leak(model, 3, 2)
-            params = model.params(torch.zeros(1, 3, 3, 2, dtype=torch.int64), model.condition(None, 1))
+            params = model.params(torch.zeros(1, 3, 3, 2, dtype=torch.int64), model.encode(None, 1))
             assert params.shape == (1, model.likelihood.num_params, 3, 2)
 
 
@@ -52,12 +52,12 @@ def test_unknown_rows_may_hold_nan(name: str) -> None:
     """Rows below the site are sliced away, never multiplied by zero: NaN there cannot reach it."""
     model = randomise_weights(make_model(name, ImageSpec.infer((3, 4, 3), 4)))
     canvas = torch.randn(1, 3, 4, 3, dtype=torch.float64)
-    clean = in_order(model, model.outputs(canvas, model.condition(None, 1)))
+    clean = in_order(model, model.outputs(canvas, model.encode(None, 1)))
     order = sub_pixels(model, 4, 3)
     for first in (i for i in range(1, len(order)) if order[i][0] != order[i - 1][0]):  # a row begins
         perturbed = in_order(model, canvas)
         perturbed[first:] = torch.nan
-        again = model.outputs(out_of_order(model, perturbed, 4, 3), model.condition(None, 1))
+        again = model.outputs(out_of_order(model, perturbed, 4, 3), model.encode(None, 1))
         assert torch.equal(in_order(model, again)[:first], clean[:first])
 
 
@@ -65,9 +65,9 @@ def test_unknown_sites_may_hold_nan_where_nothing_is_masked() -> None:
     """With one sub-pixel a site the Gated PixelCNN has no mask at all: NaN at and after a site cannot reach it."""
     model = randomise_weights(make_model("gated-pixelcnn", ImageSpec.infer((1, 3, 4), 4)))
     canvas = torch.randn(1, 1, 3, 4, dtype=torch.float64)
-    clean = model.outputs(canvas, model.condition(None, 1)).flatten(2)
+    clean = model.outputs(canvas, model.encode(None, 1)).flatten(2)
     for site in range(12):
         perturbed = canvas.clone()
         perturbed.view(-1)[site:] = torch.nan
-        perturbed = model.outputs(perturbed, model.condition(None, 1)).flatten(2)
+        perturbed = model.outputs(perturbed, model.encode(None, 1)).flatten(2)
         assert torch.equal(clean[:, :, : site + 1], perturbed[:, :, : site + 1])

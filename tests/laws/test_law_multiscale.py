@@ -53,7 +53,7 @@ def test_the_log_probability_is_that_of_the_small_image_plus_the_rest() -> None:
     other = random_levels(model, 3)
     other[:, :, ::2, ::2] = small = x[:, :, ::2, ::2]
     with torch.no_grad():
-        params = model.backbone.small(model.canvas(small), FullPass(), model.condition(None, 3))
+        params = model.backbone.small(model.canvas(small), FullPass(), model.encode(None, 3))
         nats = model.likelihood.log_prob(params, small)
         found, again = model.log_prob_map(x), model.log_prob_map(other)
     torch.testing.assert_close(found[:, :, ::2, ::2], nats)
@@ -73,7 +73,7 @@ def test_the_log_probability_is_that_of_the_small_image_plus_the_rest() -> None:
 def test_the_generation_order(factor: int, size: tuple[int, int], order: list[list[int]]) -> None:
     """The small image in its rows, then what is left, in rows."""
     model = multiscale((1, *size), factor=factor)
-    assert model.places(*size).tolist() == order
+    assert model.generation_rank(*size).tolist() == order
     assert sampling_order(model.stages(*size), *size).tolist() == order
 
 
@@ -124,7 +124,7 @@ def test_rows_are_reported_in_rows_of_the_image() -> None:
     zeros = lambda site, log_probs: torch.zeros(1, dtype=torch.int64)  # noqa: E731
     with torch.inference_mode():
         autoregressive_loop(
-            model, model.condition(None, 1), zeros, (1, 4, 4), on_row=lambda done, levels: rows.append(done)
+            model, model.encode(None, 1), zeros, (1, 4, 4), on_row=lambda done, levels: rows.append(done)
         )
     assert rows == sorted(rows)
     assert rows == [0, 1, 1, 2, 3, 4]
@@ -134,4 +134,4 @@ def test_an_engine_is_opened_a_stage_at_a_time() -> None:
     """A sentence, not a network recorded in the wrong order."""
     model = multiscale((1, 4, 4))
     with pytest.raises(EngineError, match="paints in 2 stages"):
-        create_stepper(model, model.condition(None, 1), 1, 4, 4)
+        create_stepper(model, model.encode(None, 1), 1, 4, 4)

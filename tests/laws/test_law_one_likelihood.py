@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pointillist.conditioning import TextConfig
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import load
@@ -37,7 +38,7 @@ ALONE: dict[str, dict[str, Any]] = {
 def test_every_function_reports_one_likelihood(name: str, data: st.DataObject) -> None:
     """Check any combination of conditions, kind of image, likelihood, orders and weights."""
     model = data.draw(models(name, max_levels=5)).eval()
-    with random_text_encoder(model.config.text):
+    with random_text_encoder(model.config.condition(TextConfig)):
         conditions = random_conditions(model, 2, sure=data.draw(st.booleans()), encoder=True)
         check_one_likelihood(model, conditions)
 
@@ -47,7 +48,7 @@ def test_every_function_reports_one_likelihood(name: str, data: st.DataObject) -
 def test_every_condition_alone(name: str, condition: str) -> None:
     """Check each condition by itself, given and left out."""
     model = small(name, **ALONE[condition])
-    with random_text_encoder(model.config.text):
+    with random_text_encoder(model.config.condition(TextConfig)):
         check_one_likelihood(model, random_conditions(model, 2, sure=True, encoder=True))
         check_one_likelihood(model, {})
 
@@ -76,7 +77,7 @@ BUNDLED = pytest.mark.parametrize("bundled", [model.name for model in list_pretr
 def test_every_bundled_model(bundled: str) -> None:
     """Check the models of the package in float32, without conditions and with all of them."""
     model = load(bundled).eval()
-    with random_text_encoder(model.config.text):
+    with random_text_encoder(model.config.condition(TextConfig)):
         check_one_likelihood(model, {}, count=1, rtol=SINGLE)
         check_one_likelihood(model, random_conditions(model, 1, sure=True, encoder=True), count=1, rtol=SINGLE)
 
@@ -86,7 +87,7 @@ def test_every_bundled_model(bundled: str) -> None:
 def test_every_bundled_model_with_each_condition_alone(bundled: str) -> None:
     """Check a prompt, a label and a hint by themselves, for several images."""
     model = load(bundled).eval()
-    with random_text_encoder(model.config.text):
+    with random_text_encoder(model.config.condition(TextConfig)):
         for name, value in random_conditions(model, 3, sure=True, encoder=True).items():
             check_one_likelihood(model, {name: value}, count=3, rtol=SINGLE)
 

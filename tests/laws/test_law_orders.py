@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from pointillist.engine.recording import record
+from pointillist.engine.recording.record import record
 from pointillist.errors import CausalityError
 from pointillist.images import ImageSpec
 from pointillist.networks import entry, names

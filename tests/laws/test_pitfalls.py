@@ -218,7 +218,7 @@ def test_p15_pixelcnn_pp_has_the_size_of_its_paper() -> None:
         model = build("pixelcnn-pp", shape=(3, 32, 32), preset="paper-cifar10")
         assert model.config.backbone == build("pixelcnn-pp", shape=(3, 32, 32)).config.backbone
     assert model.likelihood.name == "mixture"
-    assert model.ports.params == 100
+    assert model.dims.params == 100
     assert model.num_parameters == down + up + grids + image + output == 53_659_080 - 11 * 160
 
 
@@ -251,7 +251,7 @@ def test_p19_causality_is_judged_by_zero_gradients_not_by_small_differences(name
     model = randomise_weights(make_model(name, image), 0.3).float()
     x = random_levels(model, 1)
     with torch.inference_mode():
-        condition = model.condition(None, 1)
+        condition = model.encode(None, 1)
         full = model.params(x, condition).unflatten(1, (3, -1)).numpy()
         for name in STEPPING_ENGINES:
             for (row, column, sub), found in teacher_forced(model, condition, x, engine(name)):

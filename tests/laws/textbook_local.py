@@ -39,11 +39,11 @@ def masked_convolution(
 
 def locally_masked_pixelcnn(model: PixelModel, x: Tensor, vector: Tensor | None, positions: Tensor | None) -> Tensor:
     """In the orientation of the image, from the places of its sites in the order."""
-    config, net, groups, order = model.config.backbone, model.backbone, model.ports.groups, model.order()
+    config, net, groups, order = model.config.backbone, model.backbone, model.dims.groups, model.order()
     assert isinstance(config, LocallyMaskedPixelCNNConfig)
     x, vector, positions = (None if t is None else order.from_raster(t) for t in (x, vector, positions))  # type: ignore[assignment]
     places = torch.from_numpy(order.rank(*x.shape[2:]))
-    d, head, params = config.channels, config.head_channels, model.ports.params
+    d, head, params = config.channels, config.head_channels, model.dims.params
     total: Tensor = torch.zeros(())
     for index, layer in enumerate(net.layers):
         first, last = index == 0, index == config.layers - 1

@@ -16,7 +16,7 @@ from .textbook_taps import convolve, mix
 
 def multiscale(model: PixelModel, x: Tensor, vector: Tensor | None, positions: Tensor | None) -> Tensor:
     """Van den Oord et al. 2016a, section 3.5."""
-    config, net, ports = model.config.backbone, model.backbone, model.ports
+    config, net, ports = model.config.backbone, model.backbone, model.dims
     assert isinstance(config, MultiscalePixelRNNConfig)
     s = config.factor
 

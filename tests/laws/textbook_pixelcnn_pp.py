@@ -80,9 +80,9 @@ def elus(x: Tensor) -> Tensor:
 
 def pixelcnn_pp(model: PixelModel, x: Tensor, vector: Tensor | None, positions: Tensor | None) -> Tensor:
     """Salimans et al. 2017, section 2, and the released code."""
-    config, net, groups = model.config.backbone, model.backbone, model.ports.groups
+    config, net, groups = model.config.backbone, model.backbone, model.dims.groups
     assert isinstance(config, PixelCNNPPConfig)
-    d, params = config.channels, model.ports.params
+    d, params = config.channels, model.dims.params
     of_feature = [group(i, d, groups) for i in range(d)]
 
     def upto(outputs: list[int], inputs: list[int]) -> Rule | None:
@@ -144,7 +144,7 @@ def pixelcnn_pp(model: PixelModel, x: Tensor, vector: Tensor | None, positions: 
 
 def sees(model: PixelModel, height: int, width: int) -> np.ndarray:
     """Sets of sub-pixels, `[row, column, group, sub-pixel]` on each grid, through the taps of every layer."""
-    config, groups = model.config.backbone, model.ports.groups
+    config, groups = model.config.backbone, model.dims.groups
     assert isinstance(config, PixelCNNPPConfig)
     count = len(sub_pixels(model, height, width))
     canvas = np.eye(count, dtype=bool).reshape(height, width, groups, count)
@@ -209,7 +209,7 @@ def sees(model: PixelModel, height: int, width: int) -> np.ndarray:
 
 def count_weights(model: PixelModel) -> int:
     """By formula; every output of a convolution has a length and a bias beside its direction."""
-    config, ports = model.config.backbone, model.ports
+    config, ports = model.config.backbone, model.dims
     assert isinstance(config, PixelCNNPPConfig)
     d, taps, cond = config.channels, 6 + 4, 2 * (ports.condition.vector + ports.condition.map)
 

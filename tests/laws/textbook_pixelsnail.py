@@ -66,10 +66,10 @@ def attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
 
 def pixelsnail(model: PixelModel, x: Tensor, vector: Tensor | None, positions: Tensor | None) -> Tensor:
     """Chen et al. 2018, section 2 and figure 3."""
-    config, net, groups = model.config.backbone, model.backbone, model.ports.groups
+    config, net, groups = model.config.backbone, model.backbone, model.dims.groups
     assert isinstance(config, PixelSNAILConfig)
     condition_features = (vector, positions)
-    d, params, heads = config.channels, model.ports.params, config.heads * groups
+    d, params, heads = config.channels, model.dims.params, config.heads * groups
     features = [group(i, d, groups) for i in range(d)]
     height, width = x.shape[2:]
     rows = torch.tensor([[(2 * y + 1) / height - 1] * width for y in range(height)], dtype=x.dtype)

@@ -49,7 +49,7 @@ def pixel_rnn(model: PixelModel, x: Tensor, vector: Tensor | None, positions: Te
     """Compute a Row LSTM or a Diagonal BiLSTM by itself."""
     config = model.config.backbone
     assert isinstance(config, PixelRNNConfig)
-    return network(model.backbone, config, model.ports, x, vector, positions)
+    return network(model.backbone, config, model.dims, x, vector, positions)
 
 
 def network(

@@ -35,13 +35,8 @@ class Page:
 
     def request(self, name: str, method: str, address: str, body: bytes | None = None) -> None:
         """Send a request."""
-        message = {
-            "type": "request",
-            "id": name,
-            "method": method,
-            "address": address,
-            "content_type": "application/json",
-        }
+        head = {"method": method, "address": address, "content_type": "application/json"}
+        message = {"type": "request", "id": name, **head}
         self.bridge.receive(message, [] if body is None else [memoryview(body)])
 
     def next(self) -> tuple[dict[str, Any], list[bytes]]:
@@ -69,9 +64,8 @@ def page(service: StudioService) -> Iterator[Page]:
 def test_answers_are_those_of_http(page: Page, client: TestClient) -> None:
     """Those to a query, an error and an invalid request."""
     conditions = {"label": "dog"}
-    painting = client.post(
-        "/api/models/gated-pixelcnn/sample", json={"samples": [{"seed": 3, "conditions": conditions}]}
-    )
+    samples = [{"seed": 3, "conditions": conditions}]
+    painting = client.post("/api/models/gated-pixelcnn/sample", json={"samples": samples})
     last = events(painting.text)[-1]
     assert last["type"] == "finished", last
     image = last["images"][0]["levels"]

@@ -133,11 +133,8 @@ def fitted(value: Any, service: StudioService, model: str, key: str = "") -> Any
             return encoded(np.arange(4).reshape(1, 2, 2))
         return encoded(np.arange(np.prod(spec.shape)).reshape(spec.shape) % spec.levels)
     if isinstance(value, dict):
-        taken = {
-            name: one
-            for name, one in value.items()
-            if key != "conditions" or name in supported_conditions(service, model)
-        }
+        supported = supported_conditions(service, model) if key == "conditions" else set(value)
+        taken = {name: one for name, one in value.items() if name in supported}
         found = {name: fitted(one, service, model, name) for name, one in taken.items()}
         return complete(found) if key == "manifest" else found
     if isinstance(value, list) and key == "size":

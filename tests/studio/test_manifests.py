@@ -18,9 +18,9 @@ def manifest(client: TestClient, **request: Any) -> dict[str, Any]:
     return found
 
 
-def again(client: TestClient, kept: dict[str, Any], model: str = "gated-pixelcnn") -> dict[str, Any]:
+def again(client: TestClient, record: dict[str, Any], model: str = "gated-pixelcnn") -> dict[str, Any]:
     """The result of reproducing a manifest."""
-    answer = client.post(f"/api/models/{model}/reproduce", json={"manifest": kept})
+    answer = client.post(f"/api/models/{model}/reproduce", json={"manifest": record})
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
     return found
@@ -45,45 +45,45 @@ def test_a_manifest_is_complete(client: TestClient) -> None:
 def test_one_sample_of_several_can_be_kept(client: TestClient) -> None:
     """As the documentation says: that sample alone, its hash alone; it does not depend on those beside it."""
     finished = manifest(client)
-    kept = finished["manifest"]
-    kept["request"]["samples"], kept["sha256"] = kept["request"]["samples"][1:], kept["sha256"][1:]
-    found = again(client, kept)
+    record = finished["manifest"]
+    record["request"]["samples"], record["sha256"] = record["request"]["samples"][1:], record["sha256"][1:]
+    found = again(client, record)
     assert found["message"] == "Identical to the bit."
     assert images(found).tolist() == images(finished)[1:].tolist()
 
 
 def test_a_changed_hash_is_noticed(client: TestClient) -> None:
     """Model and environment are the same, so somebody changed the file."""
-    kept = manifest(client)["manifest"]
-    kept["sha256"][1] = "0" * 64
-    found = again(client, kept)
+    record = manifest(client)["manifest"]
+    record["sha256"][1] = "0" * 64
+    found = again(client, record)
     assert found["identical"] == [True, False]
     assert found["message"].startswith("1 of 2 images differ, although")
 
 
 def test_a_changed_setting_is_noticed(client: TestClient) -> None:
     """The image is another one."""
-    kept = manifest(client, temperature=1.0)["manifest"]
-    kept["request"]["temperature"] = 0.0
-    assert again(client, kept)["identical"] != [True, True]
+    record = manifest(client, temperature=1.0)["manifest"]
+    record["request"]["temperature"] = 0.0
+    assert again(client, record)["identical"] != [True, True]
 
 
 def test_other_weights_are_named(client: TestClient) -> None:
     """It is painted all the same, if the images are of the same kind."""
-    kept = manifest(client)["manifest"]
-    kept["model"]["sha256"] = "f" * 64
-    found = again(client, kept)
+    record = manifest(client)["manifest"]
+    record["model"]["sha256"] = "f" * 64
+    found = again(client, record)
     assert not found["same_model"]
     assert found["identical"] == [True, True]  # the hash of the image decides
-    kept["sha256"] = ["0" * 64] * 2
-    assert again(client, kept)["message"] == "2 of 2 images differ: the model is not that of the manifest."
+    record["sha256"] = ["0" * 64] * 2
+    assert again(client, record)["message"] == "2 of 2 images differ: the model is not that of the manifest."
 
 
 def test_another_version_is_named(client: TestClient) -> None:
     """Another torch may round otherwise."""
-    kept = manifest(client)["manifest"]
-    kept["environment"]["torch"], kept["sha256"] = "1.0.0", ["0" * 64] * 2
-    found = again(client, kept)
+    record = manifest(client)["manifest"]
+    record["environment"]["torch"], record["sha256"] = "1.0.0", ["0" * 64] * 2
+    found = again(client, record)
     assert found["same_model"]
     assert not found["same_environment"]
     assert "other versions" in found["message"]
@@ -91,15 +91,15 @@ def test_another_version_is_named(client: TestClient) -> None:
 
 def test_an_inconsistent_manifest_is_rejected(client: TestClient) -> None:
     """Of another kind of image, with a hash too many, without a seed, or of another version of the format."""
-    kept = manifest(client)["manifest"]
-    samples = kept["request"]["samples"]
+    record = manifest(client)["manifest"]
+    samples = record["request"]["samples"]
     seedless = [{**samples[0], "seed": None}, samples[1]]
     for faulty, model, status, words in [
-        (kept, "pixelcnn-pp", 400, "label"),
-        ({**kept, "sha256": kept["sha256"] * 2}, "gated-pixelcnn", 400, "4 hashes for 2 samples"),
-        ({**kept, "request": {**kept["request"], "samples": seedless}}, "gated-pixelcnn", 400, "without a seed"),
-        ({**kept, "version": 2}, "gated-pixelcnn", 422, "version"),
-        ({**kept, "sha256": ["zz", "zz"]}, "gated-pixelcnn", 422, "sha256"),
+        (record, "pixelcnn-pp", 400, "label"),
+        ({**record, "sha256": record["sha256"] * 2}, "gated-pixelcnn", 400, "4 hashes for 2 samples"),
+        ({**record, "request": {**record["request"], "samples": seedless}}, "gated-pixelcnn", 400, "without a seed"),
+        ({**record, "version": 2}, "gated-pixelcnn", 422, "version"),
+        ({**record, "sha256": ["zz", "zz"]}, "gated-pixelcnn", 422, "sha256"),
     ]:
         answer = client.post(f"/api/models/{model}/reproduce", json={"manifest": faulty})
         assert answer.status_code == status, answer.text

@@ -54,7 +54,7 @@ def test_score_is_the_likelihood(client: TestClient, service: StudioService, nam
     assert found["bits_per_dim"] == pytest.approx(found["bits"] / levels.size)
     assert found["expected"] == pytest.approx(decoded(found["entropy"]).sum(), rel=1e-4)
     assert found["z"] == pytest.approx(surprisal_maps(ImageQuery.of(model, levels)).z_score)
-    places = model.places(*levels.shape[1:])
+    places = model.generation_rank(*levels.shape[1:])
     assert (places.ravel()[found["sequence"]] == np.arange(places.size)).all()
 
 
@@ -86,9 +86,7 @@ def test_a_distribution_is_what_trying_every_level_gives(client: TestClient, ser
     assert (answer["channels"][0]["components"] is not None) == (name == "pixelcnn-pp")
 
 
-def test_sampling_probs_are_what_guidance_temperature_and_top_p_make_of_it(
-    client: TestClient, service: StudioService
-) -> None:
+def test_sampling_probs_apply_guidance_temperature_and_top_p(client: TestClient, service: StudioService) -> None:
     """By their definitions, from the distributions with and without the label."""
     model = service.models["gated-pixelcnn"].model
     levels = image_of(model)
@@ -118,7 +116,7 @@ def test_it_depends_on_earlier_pixels_only(client: TestClient, service: StudioSe
     np.testing.assert_allclose(values, expected.values, rtol=1e-4, atol=1e-6)
     assert found["top"] == pytest.approx(np.abs(values).max())
     assert found["signed"] == model.image.ordered
-    places = model.places(*levels.shape[1:])
+    places = model.generation_rank(*levels.shape[1:])
     assert (values[:, places > places[2, 3]] == 0).all()
     assert (values != 0).any()
 
@@ -143,7 +141,7 @@ def test_an_edit_costs_what_the_likelihood_says(client: TestClient, service: Stu
     )
     p, q = (enumerated(model, x, (1, 1, 2)) for x in (levels, changed))
     assert shift[1, 1, 2] == pytest.approx((p * np.log2(p / q)).sum(), rel=1e-2, abs=1e-5)
-    places = model.places(*levels.shape[1:])
+    places = model.generation_rank(*levels.shape[1:])
     assert (shift[:, places < places[1, 2]] == 0).all()
 
 
@@ -151,10 +149,10 @@ def test_conditions_change_the_bits(client: TestClient, service: StudioService) 
     """An image with a label has the bits of the model conditioned on that label."""
     model = service.models["gated-pixelcnn"].model
     levels = image_of(model)
-    bits = [
-        query(client, "gated-pixelcnn", "score", levels, conditions={"label": label})["bits"]
-        for label in ("cat", "dog")
+    answers = [
+        query(client, "gated-pixelcnn", "score", levels, conditions={"label": label}) for label in ("cat", "dog")
     ]
+    bits = [answer["bits"] for answer in answers]
     x = torch.from_numpy(levels)[None]
     expected = [-float(model.log_prob(x, label=label)) / math.log(2) for label in ("cat", "dog")]
     assert bits == pytest.approx(expected, rel=1e-5)

@@ -74,7 +74,7 @@ def test_the_stream_is_the_image(
     assert [e["first"] for e in pixels] == np.cumsum([0, *(e["count"] for e in pixels[:-1])]).tolist()
     assert sorted(started["sequence"]) == list(range(size[0] * size[1]))
     loaded = model_of(service, model)
-    places = loaded.places(*size, loaded.order(request_.get("order")))
+    places = loaded.generation_rank(*size, loaded.order(request_.get("order")))
     assert (places.ravel()[started["sequence"]] == np.arange(places.size)).all()
     maps = surprisal_maps(ImageQuery.of(loaded, images(finished)[0], order=request_.get("order")))
     for name, expected in (("levels", images(finished)[0]), ("entropy", maps.entropy), ("surprisal", maps.surprisal)):
@@ -153,7 +153,7 @@ def test_a_seed_is_chosen_and_reported_if_none_is_given(client: TestClient, serv
         ({"order": "spiral"}, 400, "spiral"),
         ({"order": "raster-bl"}, 400, "must be an order that the model was trained on"),
         ({"samples": [{"conditions": {"label": "horse"}}]}, 400, "no class 'horse'"),
-        ({"samples": [{"conditions": {"text": "a horse"}}]}, 400, "does not listen to text"),
+        ({"samples": [{"conditions": {"text": "a horse"}}]}, 400, "trained without text"),
         ({"size": [65, 64]}, 413, "over the limit of 4,096"),
         ({"size": [0, 4]}, 422, "size"),
         (start(np.zeros((3, 4, 5)), np.ones((4, 5))), 400, "nothing to paint"),

@@ -62,7 +62,7 @@ def test_hints_move_with_their_images() -> None:
     assert not torch.equal(moved.levels, x)
     model = pt.build("pixelcnn", shape=(1, 4, 5), levels=9, channels=3, layers=1, hint="lowres:2")
     telling = DatasetConditions(model, dataset_of(x.numpy()[:, 0].astype(np.uint8), options=pt.DataOptions(levels=9)))
-    found = telling(np.arange(6), moved).parts["hint"]
+    found = telling(moved).parts["hint"]
     assert torch.equal(found.values, derive_hint(model, moved.levels))
 
 
@@ -100,13 +100,13 @@ def test_a_new_condition_starts_without_effect(kind: str) -> None:
     shape = {"shape": (1, 4, 3), "levels": 5, "channels": 6, "layers": 1}
     x = torch.randint(0, 5, (3, 1, 4, 3))
     plain = randomise_weights(pt.build(kind, **shape), 0.3).eval()
-    rich = pt.build(kind, **shape, classes=["b", "c"], vector=2, hint="lowres:2", position_width=2).eval()
+    rich = pt.build(kind, **shape, classes=["b", "c"], vector=2, hint="lowres:2", position_channels=2).eval()
     notes = initialise_from(rich, plain)
     torch.testing.assert_close(rich(x, random_inputs(rich, 3)), plain.log_prob(x))
     assert any("new weights" in note for note in notes)
     labelled = randomise_weights(pt.build(kind, **shape, classes=["a", "b"]), 0.3).eval()
     initialise_from(rich, labelled)
-    told = random_inputs(rich, 3).hidden({"label": torch.ones(3, dtype=torch.bool)})
+    told = random_inputs(rich, 3).dropped({"label": torch.ones(3, dtype=torch.bool)})
     torch.testing.assert_close(rich(x, told), labelled.log_prob(x))
     torch.testing.assert_close(rich.log_prob(x, "b"), labelled.log_prob(x, "b"))
     torch.testing.assert_close(rich.log_prob(x, "c"), labelled.log_prob(x))  # a new class starts as none

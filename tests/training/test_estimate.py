@@ -23,7 +23,7 @@ def test_an_estimate_counts_what_the_run_would_do(tmp_path: Path) -> None:
     model = tiny_model(data.train)
     before, folders = weights(model), []
 
-    def write_samples(copy: pt.PretrainedPixelModel, folder: Path, step: int) -> None:
+    def write_samples(copy: pt.PixelModel, folder: Path, step: int) -> None:
         folders.append(folder)
 
     found = pt.estimate_cost(model, data, tiny_config(tmp_path / "run", steps=1000), write_samples=write_samples)
@@ -81,4 +81,4 @@ def test_networks_that_want_the_first_images_get_them() -> None:
     model = pt.build("pixelcnn-pp", image=data.train.spec, preset="tiny")
     found = pt.estimate_cost(model, data.train, tiny_config(steps=1))
     assert found.steps == 1
-    assert model.wants_first_batch
+    assert model.needs_data_init

@@ -18,7 +18,7 @@ from .helpers import assert_same_weights, tiny_data, weights
 NETWORK = {"channels": 4, "layers": 1, "head_channels": 4}
 RUN = """
 [model]
-label_width = 4
+order_channels = 4
 [model.network]
 channels = 4
 layers = 1

@@ -88,7 +88,7 @@ def test_none_empties_what_may_be_empty() -> None:
         ({"data": {"levels": 1}}, ["`data.levels` (=1)", "2 to"]),
         ({"data": {"size": [0, 3]}}, ["`data.size`", "positive"]),
         ({"data": {"size": True}}, ["`data.size` (=True)"]),
-        ({"data": {"fit": "squeeze"}}, ["`data.fit` (='squeeze')", "'crop'"]),
+        ({"data": {"resize_mode": "squeeze"}}, ["`data.resize_mode` (='squeeze')", "'crop'"]),
     ],
 )
 def test_faults_name_the_dotted_key(tree: dict[str, Any], words: list[str]) -> None:

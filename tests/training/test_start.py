@@ -16,10 +16,10 @@ from .helpers import assert_same_weights, run_two_processes, tiny_config, tiny_d
 from .test_resume import interrupt_after, state_of
 
 
-def small_model(data: pt.ImageDataset, seed: int = 0, **settings: Any) -> pt.PretrainedPixelModel:
+def small_model(data: pt.ImageDataset, seed: int = 0, **settings: Any) -> pt.PixelModel:
     """A few thousand weights, normalised."""
     torch.manual_seed(seed)
-    settings = {"channels": 6, "layers": 1, "resolutions": 2, "dropout": 0.2, "label_width": 4, **settings}
+    settings = {"channels": 6, "layers": 1, "resolutions": 2, "dropout": 0.2, "order_channels": 4, **settings}
     return pt.build("pixelcnn-pp", image=data.spec, classes=data.classes, **settings)
 
 

@@ -120,7 +120,7 @@ def _gradients(
         for row, column in sites:
             value = bits[channels, row, column].sum()
             (found,) = torch.autograd.grad(value, canvas, retain_graph=True)
-            yield found.reshape(query.shape[0], model.level_width, *query.shape[1:])
+            yield found.reshape(query.shape[0], model.config.level_width, *query.shape[1:])
 
 
 @contextmanager
@@ -189,7 +189,7 @@ def integrated_gradients(
             canvas, other, n_steps=steps, method="gausslegendre", internal_batch_size=_BATCH_SIZE,
             return_convergence_delta=True,
         )  # fmt: skip
-    values = found.reshape(query.shape[0], model.level_width, *query.shape[1:]).sum(1).double().cpu().numpy()
+    values = found.reshape(query.shape[0], model.config.level_width, *query.shape[1:]).sum(1).double().cpu().numpy()
     site, names = (row, column, channel), channel_names(model.image)
     return Attribution(values, True, "integrated gradients", "bits", site, float(gap), names)
 

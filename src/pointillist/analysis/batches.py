@@ -45,4 +45,4 @@ class BatchedOutputs:
     def outputs(self, start: int, stop: int) -> tuple[Int[Tensor, "b c h w"], Float[Tensor, "b p h w"]]:
         """Return levels of some images, checked, and the network's outputs for them."""
         x, inputs = self._reader.read(start, stop)
-        return x, self._model.params(x, self._model.condition(inputs, len(x)), self._order)
+        return x, self._model.params(x, self._model.encode(inputs, len(x)), self._order)

@@ -96,11 +96,11 @@ def condition_gain(query: ImageQuery) -> ConditionGain:
         gain.posterior  # probability of each label given the image
     """
     model, classes = query.model, query.model.config.classes
-    if not model.listeners:
+    if not model.conditions.encoders:
         raise ConfigError("This model is unconditional: it has no condition whose bits could be measured.")
     by_label = [_with_label(query, label).surprisal for label in range(len(classes))]
     class_bits = np.array([surprisal.sum() for surprisal in by_label])
-    best = by_label[int(class_bits.argmin())] if by_label and not query.conditions.anything else query.surprisal
+    best = by_label[int(class_bits.argmin())] if by_label and not query.conditions.is_conditional else query.surprisal
     names = channel_names(model.image)
     return ConditionGain(best, query.unconditional().surprisal, classes, class_bits, color_scale_max(model), names)
 

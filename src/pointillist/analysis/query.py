@@ -81,7 +81,7 @@ class ImageQuery:
             surprisal_maps(query).bits
         """
         x = one_image(model, image)
-        inputs = model.told(label, 1, text, size=(x.shape[2], x.shape[3]), **conditions)
+        inputs = model.conditions.inputs(label, 1, text, size=(x.shape[2], x.shape[3]), **conditions)
         return cls(model, x, inputs, model.order(order), text if isinstance(text, str) else None)
 
     @property
@@ -102,13 +102,13 @@ class ImageQuery:
 
     def unconditional(self) -> ImageQuery:
         """Return the same query without any condition; itself if there is none."""
-        if not self.conditions.anything:
+        if not self.conditions.is_conditional:
             return self
-        return replace(self, conditions=self.conditions.untold(), prompt=None)
+        return replace(self, conditions=self.conditions.unconditional(), prompt=None)
 
     def encode_conditions(self, count: int) -> Condition:
         """Encode the conditions for `count` copies of the image."""
-        return self.model.condition(self.conditions[np.zeros(count, np.int64)], count)
+        return self.model.encode(self.conditions[np.zeros(count, np.int64)], count)
 
     def outputs(self, canvas: Float[Tensor, "b i h w"]) -> Float[Tensor, "b p h w"]:
         """Run the network on any inputs of the size of the image, under the conditions and the order."""
@@ -136,7 +136,7 @@ class ImageQuery:
     def order_index(self) -> Int[np.ndarray, "c h w"]:
         """Index of each sub-pixel in the generation order, from 0."""
         channels, height, width = self.shape
-        pixels = self.model.places(height, width, self.order)
+        pixels = self.model.generation_rank(height, width, self.order)
         return pixels[None] * channels + np.arange(channels)[:, None, None]
 
     def cached(self, key: Hashable, compute: Callable[[], T]) -> T:

@@ -21,7 +21,7 @@ from pointillist.images import channel_names
 from pointillist.model.arguments import check_site
 from pointillist.model.pixel_model import PixelModel
 from pointillist.ordering import PixelOrder
-from pointillist.visualization import field_picture, png_bytes
+from pointillist.visualization import plot_receptive_field, png_bytes
 
 _INPUTS = 4  # random network inputs for each set of weights: each opens other rectifiers
 _PATIENCE = 6  # sets of weights in a row that add nothing end the search
@@ -81,7 +81,7 @@ class ReceptiveField:
     def image(self) -> Image.Image:
         """Draw one map for each channel, and below them (or beside a single one) the strength."""
         row, column, channel = self.site
-        return field_picture(
+        return plot_receptive_field(
             self.depends, self.earlier, (channel, row, column),
             strength=self.strength, caption=str(self), names=self.channel_names,
         )  # fmt: skip
@@ -146,7 +146,7 @@ def _earlier(
 ) -> np.ndarray:
     """Mark the sub-pixels before a site; channels of a pixel follow one another."""
     channel, row, column = site
-    channels, index = np.indices(shape)[0], model.places(*shape[1:], order)[None]
+    channels, index = np.indices(shape)[0], model.generation_rank(*shape[1:], order)[None]
     here = index[0, row, column]
     own = (index == here) & (channels < (0 if model.likelihood.coupled else channel))
     before: np.ndarray = (index < here) | own
@@ -180,10 +180,10 @@ def _gradient(
 ) -> np.ndarray:
     """Mark nonzero gradients of the site's parameters, for any of a few random network inputs."""
     channel, row, column = site
-    groups, (channels, height, width) = model.ports.groups, shape
-    canvas = torch.randn(_INPUTS, model.ports.canvas, height, width, generator=random, dtype=torch.float64)
+    groups, (channels, height, width) = model.dims.groups, shape
+    canvas = torch.randn(_INPUTS, model.dims.canvas, height, width, generator=random, dtype=torch.float64)
     canvas.requires_grad_()
-    outputs: Tensor = model.outputs(canvas, model.condition(None, _INPUTS, (height, width)), order)
+    outputs: Tensor = model.outputs(canvas, model.encode(None, _INPUTS, (height, width)), order)
     site_params = outputs.reshape(_INPUTS, groups, -1, height, width)[:, channel if groups > 1 else 0, :, row, column]
     weights = torch.randn(site_params.shape, generator=random, dtype=torch.float64)
     found: np.ndarray = _input_gradient((site_params * weights).sum(), canvas, channels).amax(0).numpy() != 0
@@ -207,7 +207,7 @@ def _strength(
         )
     channel, row, column = site
     canvas = model.canvas(x).detach().requires_grad_()
-    params = model.outputs(canvas, model.condition(None, len(x), size), order)
+    params = model.outputs(canvas, model.encode(None, len(x), size), order)
     nats = model.likelihood.log_prob(params, x)[:, channel, row, column].sum()
     return _input_gradient(nats, canvas, x.shape[1]).mean(0).numpy()
 

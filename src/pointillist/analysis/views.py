@@ -66,7 +66,7 @@ class Views:
     @cached_property
     def conditions(self) -> ConditionGain | None:
         """Bits saved by the conditions; None for an unconditional model."""
-        if not self.query.model.listeners:
+        if not self.query.model.conditions.encoders:
             return None
         self._report("conditions")
         return condition_gain(self.query)

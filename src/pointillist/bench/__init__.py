@@ -1,4 +1,4 @@
-"""How fast this machine paints and trains, against a full forward for every pixel and against the hardware."""
+"""Benchmark sampling and training, against a full forward for every pixel and the roofline bound of the machine."""
 
 from pointillist.bench.run import BenchConfig, BenchReport, bench
 

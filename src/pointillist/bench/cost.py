@@ -1,4 +1,4 @@
-"""What painting an image takes by the program alone: operations, and bytes of weights that must be read."""
+"""Cost of sampling by a program: arithmetic operations, and bytes of weights read."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pointillist.engine.program import Instruction
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one batch of images.
+    """Cost of one batch of images.
 
     Attributes:
-        row_flops, pixel_flops: operations an image, in what is done a row at a time and site by site.
-        row_bytes, pixel_bytes: weights that are read, once for all images of the batch, in float32 whatever they are
-            stored in.
+        row_flops, pixel_flops: operations an image, in the row phase and in the pixel phase.
+        row_bytes, pixel_bytes: bytes of weights read, once for all images of the batch, counted as float32 whatever
+            their storage type.
     """
 
     row_flops: float
@@ -26,9 +26,9 @@ class Cost:
     row_bytes: float
     pixel_bytes: float
 
-    def floor(self, peaks: Peaks, batch: int) -> float:
-        """Seconds an image of a batch, at the machine's best."""
-        return peaks.floor(self.row_flops + self.pixel_flops, (self.row_bytes + self.pixel_bytes) / batch)
+    def roofline_seconds(self, peaks: Peaks, batch: int) -> float:
+        """Return the roofline bound: seconds an image of a batch of size `batch`, at peak performance."""
+        return peaks.roofline_seconds(self.row_flops + self.pixel_flops, (self.row_bytes + self.pixel_bytes) / batch)
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(
@@ -39,8 +39,11 @@ class Cost:
         )
 
 
-def cost_of(program: Program) -> Cost:
-    """The operations of all sites of an image, and the weights of all rows and sites."""
+def program_cost(program: Program) -> Cost:
+    """Sum the operations of all sites of an image, and the weights of all rows and sites.
+
+    program_cost(program).roofline_seconds(measure_peaks(), batch=16)
+    """
     pixel = [*(i for step in program.sub_steps for i in step), *program.post_draw]
     return Cost(
         _flops(program, program.per_row) + _once(program),
@@ -51,7 +54,7 @@ def cost_of(program: Program) -> Cost:
 
 
 def _rows(program: Program, instruction: Instruction) -> int:
-    """How many rows it runs in: those of its grid, or along an S-curve those of one parity."""
+    """Count the rows in which an instruction runs: those of its grid, or along an S-curve those of one parity."""
     if instruction.row_parity is not None:
         return (program.height + 1 - instruction.row_parity) // 2
     return -(-program.height // instruction.scale)

@@ -1,4 +1,4 @@
-"""The whole measurement of one model, as plain data."""
+"""Benchmark one model, and report the results as plain data."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from pointillist.bench.cost import Cost
 from pointillist.bench.roofline import Peaks, measure_peaks
 from pointillist.bench.sampling import (
     SamplingTime,
-    available,
-    measure_painting,
+    available_engines,
     measure_recording,
+    measure_sampling,
     measure_threads,
 )
-from pointillist.bench.startup import StartupTime, measure_start
+from pointillist.bench.startup import StartupTime, measure_startup
 from pointillist.bench.timing import MedianRange
 from pointillist.bench.training import TrainingTime, measure_training
 from pointillist.bench.workload import Workload
@@ -30,38 +30,47 @@ from pointillist.system.hardware import describe_machine, describe_versions, sin
 
 @dataclass(frozen=True, kw_only=True)
 class BenchConfig:
-    """What to measure.
+    """Settings of a benchmark.
 
     Attributes:
         size: `(height, width)` of the images.
-        batches: images painted at once.
-        engines: None for all there are.
-        threads: more than one is compared with one, at the largest batch.
-        repeats: rounds in which all cases take turns.
-        start: whether fresh processes are started.
-        training: images of a training step; 0 leaves training out.
-        compiled: whether `torch.compile` is among the variants of training.
+        batch_sizes: numbers of images sampled at once.
+        engines: names of engines; None for all that run here.
+        threads: numbers of threads; more than one is compared with one, at the largest batch size.
+        repeats: number of rounds.
+        startup: True to time the first image of fresh processes.
+        train_batch_size: images of a training step; 0 skips training.
+        compiled: True to include training with `torch.compile`.
     """
 
     size: tuple[int, int]
-    batches: tuple[int, ...] = (1, 16)
+    batch_sizes: tuple[int, ...] = (1, 16)
     engines: tuple[str, ...] | None = None
     threads: tuple[int, ...] = (1,)
     repeats: int = 5
-    start: bool = True
-    training: int = 16
+    startup: bool = True
+    train_batch_size: int = 16
     compiled: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenchReport:
-    """What was found; `plain` is JSON.
+    """Results of a benchmark.
 
     Attributes:
-        name: of the model, as asked for.
-        image: what was painted, in words.
-        busy: share of the machine's cores that was busy just before.
-        seconds: the whole measurement took.
+        name: name of the model, as given.
+        parameters: number of parameters.
+        image: kind of image, in words.
+        network: settings of the network.
+        size: `(height, width)` of the images.
+        machine, versions, date: hardware, software and date.
+        busy: share of all cores that was busy just before.
+        peaks: peak performance of the machine.
+        cost: cost of sampling a batch.
+        recording: milliseconds of recording the model.
+        sampling, startup, training: times by case.
+        skipped: a sentence for each engine that does not run here.
+        seconds: duration of the benchmark.
     """
 
     name: str
@@ -76,52 +85,58 @@ class BenchReport:
     peaks: Peaks
     cost: Cost
     recording: MedianRange
-    painting: list[SamplingTime]
-    starts: list[StartupTime]
+    sampling: list[SamplingTime]
+    startup: list[StartupTime]
     training: list[TrainingTime]
     skipped: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
-    def plain(self) -> dict[str, Any]:
-        """Dictionaries, lists and numbers."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return dictionaries, lists and numbers, as JSON can hold them."""
         return asdict(self)
 
 
-def bench(model: PixelModel, name: str, plan: BenchConfig, on_case: Callable[[str], None] | None = None) -> BenchReport:
-    """Measure a model on this machine, one thread unless asked for more.
+def bench(
+    model: PixelModel, name: str, config: BenchConfig, on_case: Callable[[str], None] | None = None
+) -> BenchReport:
+    """Benchmark a model on this machine, with one thread unless `config` asks for more.
+
+        model = pt.build("gated-pixelcnn", shape=(1, 28, 28))
+        report = bench(model, "gated-pixelcnn", BenchConfig(size=(28, 28), train_batch_size=0))
+        report.sampling[1].over_naive.median
 
     Args:
-        on_case: told what is being done, now and then.
+        on_case: called with the name of each case that has run.
 
     Raises:
-        ConfigError: for an engine that is not there.
+        ConfigError: for an unknown engine.
     """
-    say = on_case or (lambda _: None)
+    notify = on_case or (lambda _: None)
     started = time.perf_counter()
     busy = psutil.cpu_percent(interval=0.5) / 100
     model.eval()
-    subject = Workload(model, plan.size)
+    workload = Workload(model, config.size)
     with single_threaded():
-        say("machine")
+        notify("machine")
         peaks = measure_peaks()
-        engines, skipped = available(subject, plan.engines)
-        recording, cost = measure_recording(subject, plan.repeats), subject.cost()
-        painting = [
+        engines, skipped = available_engines(workload, config.engines)
+        recording, cost = measure_recording(workload, config.repeats), workload.cost()
+        sampling = [
             row
-            for batch in plan.batches
-            for row in measure_painting(subject, batch, engines, peaks, repeats=plan.repeats, on_case=say)
+            for batch in config.batch_sizes
+            for row in measure_sampling(workload, batch, engines, peaks, repeats=config.repeats, on_case=notify)
         ]
-    painting += _threads(subject, engines, peaks, plan, say)
+    sampling += _threads(workload, engines, peaks, config, notify)
     with single_threaded():
-        starts = [measure_start(model, plan.size, engine) for engine in engines] if plan.start else []
-        training = _training(model, plan, say)
+        startup = [measure_startup(model, config.size, engine) for engine in engines] if config.startup else []
+        training = _training(model, config, notify)
     spec = model.image
     return BenchReport(
         name=name,
         parameters=model.num_parameters,
-        image=f"{plan.size[0]}x{plan.size[1]} {spec.mode}, {spec.levels} levels, {model.likelihood.name}",
+        image=f"{config.size[0]}x{config.size[1]} {spec.mode}, {spec.levels} levels, {model.likelihood.name}",
         network=model.config.backbone.model_dump(mode="json"),
-        size=plan.size,
+        size=config.size,
         machine=describe_machine(),
         versions=describe_versions(__version__),
         date=today(),
@@ -129,8 +144,8 @@ def bench(model: PixelModel, name: str, plan: BenchConfig, on_case: Callable[[st
         peaks=peaks,
         cost=cost,
         recording=recording,
-        painting=painting,
-        starts=starts,
+        sampling=sampling,
+        startup=startup,
         training=training,
         skipped=skipped,
         seconds=time.perf_counter() - started,
@@ -138,21 +153,23 @@ def bench(model: PixelModel, name: str, plan: BenchConfig, on_case: Callable[[st
 
 
 def _threads(
-    subject: Workload, engines: Sequence[str], peaks: Peaks, plan: BenchConfig, say: Callable[[str], None]
+    workload: Workload, engines: Sequence[str], peaks: Peaks, config: BenchConfig, notify: Callable[[str], None]
 ) -> list[SamplingTime]:
-    """Every number of threads above one, at the largest batch."""
+    """Time every number of threads above one, at the largest batch size."""
     return [
         row
-        for count in plan.threads
+        for count in config.threads
         if count > 1
         for row in measure_threads(
-            subject, max(plan.batches), engines, peaks, threads=count, repeats=plan.repeats, on_case=say
+            workload, max(config.batch_sizes), engines, peaks, threads=count, repeats=config.repeats, on_case=notify
         )
     ]
 
 
-def _training(model: PixelModel, plan: BenchConfig, say: Callable[[str], None]) -> list[TrainingTime]:
-    if not plan.training:
+def _training(model: PixelModel, config: BenchConfig, notify: Callable[[str], None]) -> list[TrainingTime]:
+    if not config.train_batch_size:
         return []
     torch.manual_seed(0)
-    return measure_training(model, plan.training, compiled=plan.compiled, repeats=plan.repeats, on_case=say)
+    return measure_training(
+        model, config.train_batch_size, compiled=config.compiled, repeats=config.repeats, on_case=notify
+    )

@@ -1,4 +1,4 @@
-"""How long painting takes: naive, and every engine that can run the model."""
+"""Time sampling: the naive baseline, and every engine that can run the model."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ OnCase = Callable[[str], None] | None
 
 @dataclass(frozen=True)
 class SamplingTime:
-    """How long one engine takes at one batch size.
+    """Time of one engine at one batch size.
 
     Attributes:
-        engine, batch, threads: what was run.
-        milliseconds: an image, drawing included, opening the engine left out.
-        opening: milliseconds until the engine stands at the first site: recording, and laying out; None for naive.
-        over_naive: how many times as fast as naive, in the same rounds; None for naive itself.
-        over_one_thread: how many times as fast as by one thread, both by the clock on the wall; None for one thread.
-        over_floor: how many times the hardware floor of one thread.
-        megabytes: by which main memory grew in the first call, recording included; None for naive.
-        note: what else there is to know.
+        engine, batch, threads: the case.
+        milliseconds: an image, random draws included, setup of the engine excluded.
+        setup: milliseconds until the engine can sample the first site: recording and compiling the program; None for
+            naive.
+        over_naive: speedup over naive, in the same rounds; None for naive itself.
+        over_one_thread: speedup over one thread, both in wall time; None for one thread.
+        over_roofline: time relative to the roofline bound of one thread.
+        megabytes: growth of main memory in the first call, recording included; None for naive.
+        note: further conditions of the measurement.
     """
 
     engine: str
@@ -40,86 +41,90 @@ class SamplingTime:
     milliseconds: MedianRange
     over_naive: MedianRange | None
     over_one_thread: MedianRange | None
-    over_floor: float
-    opening: float | None
+    over_roofline: float
+    setup: float | None
     megabytes: float | None
     note: str = ""
 
 
-def available(subject: Workload, names: Sequence[str] | None) -> tuple[list[str], list[str]]:
-    """The engines, besides naive, that run a model here, and a sentence for each that does not.
+def available_engines(workload: Workload, names: Sequence[str] | None) -> tuple[list[str], list[str]]:
+    """Return the engines, besides naive, that run the model here, and a sentence for each that does not.
 
     Raises:
-        ConfigError: for a name that is no engine.
+        ConfigError: for an unknown engine.
     """
     known = [e for e in ENGINES if e not in ("auto", "naive")]
     for name in names or ():
         if name not in (*known, "naive"):
-            raise ConfigError(f"`--engines` (={name!r}) must be of naive, {', '.join(known)}.")
-    runs, refused = [], []
+            raise ConfigError(f"`--engines` (={name!r}) must be one of naive, {', '.join(known)}.")
+    usable, errors = [], []
     for name in known if names is None else [n for n in names if n != "naive"]:
         try:
-            subject.paint(name, 1)
-            runs.append(name)
+            workload.time_sampling(name, 1)
+            usable.append(name)
         except EngineError as error:
-            refused.append(str(error))
-    return runs, refused
+            errors.append(str(error))
+    return usable, errors
 
 
-def measure_recording(subject: Workload, repeats: int) -> MedianRange:
-    """Milliseconds of recording the model once."""
-    subject.programs()
-    seconds = [cpu_time(subject.programs) for _ in range(repeats)]
-    return MedianRange.of(seconds).times(1e3)
+def measure_recording(workload: Workload, repeats: int) -> MedianRange:
+    """Time recording the model once, in milliseconds."""
+    workload.programs()
+    seconds = [cpu_time(workload.programs) for _ in range(repeats)]
+    return MedianRange.from_values(seconds).scaled(1e3)
 
 
-def measure_painting(
-    subject: Workload, batch: int, engines: Sequence[str], peaks: Peaks, *, repeats: int = 5, on_case: OnCase = None
+def measure_sampling(
+    workload: Workload, batch: int, engines: Sequence[str], peaks: Peaks, *, repeats: int = 5, on_case: OnCase = None
 ) -> list[SamplingTime]:
-    """Time naive and the engines in turn, at one batch size, by one thread."""
-    floor = subject.cost().floor(peaks, batch)
-    megabytes = {e: measure_peak_memory(lambda e=e: subject.paint(e, batch))[1] / 1e6 for e in engines}  # type: ignore[misc]
-    cases: dict[str, Case] = naive_cases(subject, batch)
+    """Time naive and the engines in interleaved rounds, at one batch size, with one thread."""
+    bound = workload.cost().roofline_seconds(peaks, batch)
+    megabytes = {e: measure_peak_memory(lambda e=e: workload.time_sampling(e, batch))[1] / 1e6 for e in engines}  # type: ignore[misc]
+    cases: dict[str, Case] = naive_cases(workload, batch)
     layouts = list(cases)
     for name in engines:
-        cases[f"open {name}"] = lambda e=name: subject.open(e, batch)  # type: ignore[misc]
-        cases[name] = lambda e=name: subject.paint(e, batch)  # type: ignore[misc]
+        cases[f"setup {name}"] = lambda e=name: workload.time_setup(e, batch)  # type: ignore[misc]
+        cases[name] = lambda e=name: workload.time_sampling(e, batch)  # type: ignore[misc]
     found = interleave(cases, repeats, on_case)
-    layout = min(layouts, key=lambda name: found[name].spread.median)
+    layout = min(layouts, key=lambda name: found[name].median_range.median)
     naive = found[layout]
     note = f"{layout.removeprefix('naive ')}, from {PIXELS} pixels"
-    slow = naive.spread
-    rows = [SamplingTime("naive", batch, 1, slow.times(1e3), None, None, slow.median / floor, None, None, note)]
+    slow = naive.median_range
+    rows = [SamplingTime("naive", batch, 1, slow.scaled(1e3), None, None, slow.median / bound, None, None, note)]
     for name in engines:
-        opening = found[f"open {name}"].spread.median
-        pure = found[name].less(opening).divided(batch)
-        ms, faster, distance = pure.spread.times(1e3), naive.over(pure), pure.spread.median / floor
-        note = "on a GPU, by the clock on the wall" if name in GPU_ENGINES else ""
-        rows.append(SamplingTime(name, batch, 1, ms, faster, None, distance, 1e3 * opening, megabytes[name], note))
+        setup = found[f"setup {name}"].median_range.median
+        pure = found[name].minus(setup).per(batch)
+        ms, faster, distance = pure.median_range.scaled(1e3), naive.ratio_to(pure), pure.median_range.median / bound
+        note = "on a GPU, wall time" if name in GPU_ENGINES else ""
+        rows.append(SamplingTime(name, batch, 1, ms, faster, None, distance, 1e3 * setup, megabytes[name], note))
     return rows
 
 
 def measure_threads(
-    subject: Workload, batch: int, engines: Sequence[str], peaks: Peaks, *, threads: int, repeats: int = 5,
+    workload: Workload, batch: int, engines: Sequence[str], peaks: Peaks, *, threads: int, repeats: int = 5,
     on_case: OnCase = None,
 ) -> list[SamplingTime]:  # fmt: skip
-    """Time engines by one thread and by several in turn, by the clock on the wall; not those of a GPU."""
+    """Time CPU engines with one thread and with several in interleaved rounds, in wall time."""
     engines = [e for e in engines if e not in GPU_ENGINES]
-    floor = subject.cost().floor(peaks, batch)
+    bound = workload.cost().roofline_seconds(peaks, batch)
 
-    def painting(engine: str, count: int) -> Case:
-        return lambda: _with_threads(count, lambda: subject.paint(engine, batch, threads=threads))
+    def sampling(engine: str, count: int) -> Case:
+        return lambda: _with_threads(count, lambda: workload.time_sampling(engine, batch, threads=threads))
 
-    cases = {f"{e} {t}": painting(e, t) for e in engines for t in (1, threads)}
+    cases = {f"{e} {t}": sampling(e, t) for e in engines for t in (1, threads)}
     for name in engines:
-        cases[f"open {name}"] = lambda e=name: subject.open(e, batch, threads=threads)  # type: ignore[misc]
+        cases[f"setup {name}"] = lambda e=name: workload.time_setup(e, batch, threads=threads)  # type: ignore[misc]
     found = interleave(cases, repeats, on_case)
     rows = []
     for name in engines:
-        opening = found[f"open {name}"].spread.median
-        one, several = (found[f"{name} {count}"].less(opening).divided(batch) for count in (1, threads))
-        ms, distance, gain = several.spread.times(1e3), several.spread.median / floor, one.over(several)
-        rows.append(SamplingTime(name, batch, threads, ms, None, gain, distance, 1e3 * opening, None, "wall time"))
+        setup = found[f"setup {name}"].median_range.median
+        one, several = (found[f"{name} {count}"].minus(setup).per(batch) for count in (1, threads))
+        ms, distance, gain = (
+            several.median_range.scaled(1e3),
+            several.median_range.median / bound,
+            one.ratio_to(several),
+        )
+        rows.append(SamplingTime(name, batch, threads, ms, None, gain, distance, 1e3 * setup, None, "wall time"))
     return rows
 
 

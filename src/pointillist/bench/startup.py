@@ -1,4 +1,4 @@
-"""How long a fresh process waits for its first image, beyond importing: compiling, or reading what was compiled."""
+"""Time the first image of a fresh process, beyond imports: compiling kernels, or loading compiled ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ _PROGRAM = """
 import json, sys, time
 import torch
 import pointillist as pt
-from pointillist.model.pixel_model import ModelConfig, PixelModel
+from pointillist.model.config import ModelConfig
+from pointillist.model.pixel_model import PixelModel
 torch.set_num_threads(1)
 config, height, width, engine = json.load(open(sys.argv[1]))
 model = PixelModel(ModelConfig.from_dict(config)).eval()
@@ -32,10 +33,10 @@ print(json.dumps(seconds))
 
 @dataclass(frozen=True)
 class StartupTime:
-    """What the first image of a process takes more than its second, in seconds of one core.
+    """CPU seconds that the first image of a process takes more than its second.
 
     Attributes:
-        first_use: in the first process: where an engine compiles and keeps nothing, or has kept nothing yet.
+        first_use: in the first process, where nothing may be in the kernel cache yet.
         later_use: in the next process.
     """
 
@@ -44,8 +45,8 @@ class StartupTime:
     later_use: float
 
 
-def measure_start(model: PixelModel, size: tuple[int, int], engine: str) -> StartupTime:
-    """Paint an image with untrained weights in two fresh processes, one after the other.
+def measure_startup(model: PixelModel, size: tuple[int, int], engine: str) -> StartupTime:
+    """Sample an image with untrained weights in two fresh processes, one after the other.
 
     Raises:
         EngineError: if such a process fails.

@@ -1,7 +1,7 @@
-"""Times that can be compared: cases take turns, and a ratio is formed within a turn before the median is taken.
+"""Comparable times: cases are interleaved, and a ratio is formed within a round before the median is taken.
 
-So a machine that is busy for a while slows all cases alike. One thread is timed by the CPU time of the process, which
-leaves out what other programs took; more threads, and a GPU, by the clock on the wall.
+A machine that is busy for a while thus slows all cases alike. One thread is timed by the CPU time of the process, which
+excludes other programs; several threads, and a GPU, by wall time.
 """
 
 from __future__ import annotations
@@ -12,24 +12,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 Case = Callable[[], float]
-"""Does its work once and returns the seconds that count."""
+"""Runs its work once and returns the measured seconds."""
 
 
 @dataclass(frozen=True)
 class MedianRange:
-    """The median of some rounds, and their range."""
+    """Median and range over rounds."""
 
     median: float
     low: float
     high: float
 
     @classmethod
-    def of(cls, values: list[float] | tuple[float, ...]) -> MedianRange:
-        """From one value a round."""
+    def from_values(cls, values: list[float] | tuple[float, ...]) -> MedianRange:
+        """Summarise one value a round.
+
+        MedianRange.from_values([1.0, 3.0, 2.0])  # MedianRange(median=2.0, low=1.0, high=3.0)
+        """
         return cls(statistics.median(values), min(values), max(values))
 
-    def times(self, factor: float) -> MedianRange:
-        """The same in another unit."""
+    def scaled(self, factor: float) -> MedianRange:
+        """Return the values times `factor`, such as for another unit."""
         return MedianRange(self.median * factor, self.low * factor, self.high * factor)
 
 
@@ -40,25 +43,25 @@ class Times:
     seconds: tuple[float, ...]
 
     @property
-    def spread(self) -> MedianRange:
-        """Over the rounds, in seconds."""
-        return MedianRange.of(self.seconds)
+    def median_range(self) -> MedianRange:
+        """Median and range, in seconds."""
+        return MedianRange.from_values(self.seconds)
 
-    def less(self, seconds: float) -> Times:
-        """Without a part that takes so many seconds in every round."""
+    def minus(self, seconds: float) -> Times:
+        """Subtract a part that takes `seconds` in every round."""
         return Times(tuple(value - seconds for value in self.seconds))
 
-    def divided(self, count: int) -> Times:
-        """For one of `count` things that were made."""
+    def per(self, count: int) -> Times:
+        """Divide by the number of items made in a round."""
         return Times(tuple(value / count for value in self.seconds))
 
-    def over(self, other: Times) -> MedianRange:
-        """How many times as long as another case it takes, round by round."""
-        return MedianRange.of([a / b for a, b in zip(self.seconds, other.seconds, strict=True)])
+    def ratio_to(self, other: Times) -> MedianRange:
+        """Return the ratio to the times of another case, round by round."""
+        return MedianRange.from_values([a / b for a, b in zip(self.seconds, other.seconds, strict=True)])
 
 
 def cpu_time(work: Callable[[], object], threads: int = 1, *, wall: bool = False) -> float:
-    """Seconds that some work takes, by this many threads; `wall` also times one thread by the clock on the wall."""
+    """Time some work in seconds: CPU time for one thread, wall time for several or if `wall` is set."""
     now = time.perf_counter if wall or threads > 1 else time.process_time
     started = now()
     work()
@@ -68,10 +71,13 @@ def cpu_time(work: Callable[[], object], threads: int = 1, *, wall: bool = False
 def interleave(
     cases: Mapping[str, Case], repeats: int, on_case: Callable[[str], None] | None = None
 ) -> dict[str, Times]:
-    """Run all cases in turn, `repeats` times; the caller has warmed them up.
+    """Run all cases one after the other, in `repeats` rounds. The caller has warmed them up.
+
+        times = interleave({"ours": ours, "theirs": theirs}, repeats=5)
+        times["theirs"].ratio_to(times["ours"]).median
 
     Args:
-        on_case: told the name of each case that has run.
+        on_case: called with the name of each case that has run.
     """
     seconds: dict[str, list[float]] = {name: [] for name in cases}
     for _ in range(repeats):

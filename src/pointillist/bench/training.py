@@ -1,4 +1,4 @@
-"""How long a step of training takes, in variants that take turns: masked or sliced, layout, precision, compiled."""
+"""Time a training step in interleaved variants: dense or sliced kernels, memory layout, precision, compilation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pointillist.bench.textbook import as_dense_masked
+from pointillist.bench.dense_masked import as_dense_masked
 from pointillist.bench.timing import Case, MedianRange, cpu_time, interleave
 from pointillist.model.pixel_model import PixelModel
 from pointillist.system.memory import measure_peak_memory
@@ -24,15 +24,15 @@ class Variant:
     """A way to run the same training step."""
 
     name: str
-    textbook: bool = False
+    dense_masked: bool = False
     channels_last: bool = False
     bf16: bool = False
     compiled: bool = False
 
 
 VARIANTS = (
-    Variant("textbook", textbook=True),
-    Variant("textbook, NHWC", textbook=True, channels_last=True),
+    Variant("dense masked", dense_masked=True),
+    Variant("dense masked, NHWC", dense_masked=True, channels_last=True),
     Variant("sliced"),
     Variant("sliced, NHWC", channels_last=True),
     Variant("sliced, NHWC, bf16", channels_last=True, bf16=True),
@@ -45,30 +45,32 @@ COMPILED = (
 
 @dataclass(frozen=True)
 class TrainingTime:
-    """How fast one variant trains.
+    """Training speed of one variant.
 
     Attributes:
-        images_per_second: forward, backward, clipping, optimiser, average of weights.
-        over_textbook: how many times as fast as the textbook network in float32, in the same rounds.
-        megabytes: by which memory grew in the first step.
-        first_seconds: wall time of the first step, which compiles.
+        variant: its name.
+        batch: images of a step.
+        images_per_second: of forward, backward, clipping, optimiser, and averaging of weights.
+        over_dense_masked: speedup over the dense masked network in float32, in the same rounds.
+        megabytes: growth of memory in the first step.
+        first_seconds: wall time of the first step, compilation included.
     """
 
     variant: str
     batch: int
     images_per_second: MedianRange
-    over_textbook: MedianRange
+    over_dense_masked: MedianRange
     megabytes: float
     first_seconds: float
 
 
 class StepRunner:
-    """A training step of a copy of a model, on images that stay the same."""
+    """Runs training steps of a copy of a model, on fixed images."""
 
     def __init__(self, model: PixelModel, variant: Variant, x: Tensor) -> None:
         config = TrainConfig().optimizer
         self.variant, self.x, self.clip, self.count = variant, x, config.clip, 0
-        ours = as_dense_masked(model) if variant.textbook else copy.deepcopy(model)
+        ours = as_dense_masked(model) if variant.dense_masked else copy.deepcopy(model)
         layout = torch.channels_last if variant.channels_last else torch.contiguous_format
         self.model = ours.to(memory_format=layout).train()
         self.optimiser = build_optimizer(self.model, config)
@@ -76,7 +78,7 @@ class StepRunner:
         self.network: Any = torch.compile(self.model) if variant.compiled else self.model
 
     def __call__(self) -> None:
-        """Forward, backward, and everything that changes weights."""
+        """Run one step: forward, backward, clipping, optimiser, average."""
         self.optimiser.zero_grad()
         with torch.autocast(self.x.device.type, torch.bfloat16, enabled=self.variant.bf16):
             loss = -self.network(self.x).mean() / self.model.image.dims
@@ -96,7 +98,13 @@ def measure_training(
     threads: int = 1,
     on_case: Callable[[str], None] | None = None,
 ) -> list[TrainingTime]:
-    """Time all variants in turn, on random images of the model's kind."""
+    """Time all variants in interleaved rounds, on random images of the model's kind.
+
+    Args:
+        batch: images of a step.
+        compiled: True to include the variants that use `torch.compile`.
+        repeats: number of rounds.
+    """
     generator = torch.Generator().manual_seed(0)
     x = torch.randint(model.image.levels, (batch, *model.image.shape), generator=generator).to(model.device)
     steps = {v.name: StepRunner(model, v, x) for v in (*VARIANTS, *(COMPILED if compiled else ()))}
@@ -105,7 +113,7 @@ def measure_training(
         started = time.perf_counter()
         _, size = measure_peak_memory(step)
         first[name] = (time.perf_counter() - started, size / 1e6)
-        step()  # once more: the optimiser's moments are made in the first step
+        step()  # once more: the optimiser allocates its moments in the first step
     cases: dict[str, Case] = {name: lambda s=step: cpu_time(s, threads) for name, step in steps.items()}  # type: ignore[misc]
     found = interleave(cases, repeats, on_case)
     slow = found[VARIANTS[0].name]
@@ -113,8 +121,8 @@ def measure_training(
         TrainingTime(
             name,
             batch,
-            MedianRange.of([batch / seconds for seconds in times.seconds]),
-            slow.over(times),
+            MedianRange.from_values([batch / seconds for seconds in times.seconds]),
+            slow.ratio_to(times),
             first[name][1],
             first[name][0],
         )

@@ -1,4 +1,4 @@
-"""What is measured: a model at a size, and what every stage of it is told."""
+"""The workload of a benchmark: a model at an image size, and the condition of each of its stages."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pointillist.bench.cost import Cost, cost_of
+from pointillist.bench.cost import Cost, program_cost
 from pointillist.bench.timing import cpu_time
 from pointillist.engine import Program
-from pointillist.engine.recording import record
+from pointillist.engine.recording.record import record
 from pointillist.engine.selection import GPU_ENGINES
 from pointillist.model.inference import inference_mode
 from pointillist.model.pixel_model import PixelModel
@@ -25,64 +25,64 @@ from pointillist.sampling.loop import create_stepper
 
 @dataclass(frozen=True)
 class Workload:
-    """A model that paints images of a size `(height, width)` in its usual order, told nothing."""
+    """Unconditional sampling of images of size `(height, width)` by a model, in its usual order."""
 
     model: PixelModel
     size: tuple[int, int]
 
     @property
     def order(self) -> PixelOrder:
-        """In which it paints."""
+        """The generation order."""
         return self.model.order()
 
     def stages(self, batch: int) -> Iterator[tuple[Stage, Condition, Tensor]]:
-        """Each stage, what it is told for a batch, and an empty canvas of its grid `[b, i, h, w]`."""
+        """Yield each stage, its condition for a batch, and an empty canvas of its grid `[b, i, h, w]`."""
         model = self.model
         rows, columns = self.order.raster_size(*self.size)
-        condition = model.in_order(model.condition(None, batch, self.size), self.order)
-        empty, coarse = torch.zeros(batch, model.ports.canvas, rows, columns, device=model.device), None
+        condition = model.conditions.to_raster_frame(model.encode(None, batch, self.size), self.order)
+        empty, coarse = torch.zeros(batch, model.dims.canvas, rows, columns, device=model.device), None
         for stage in model.stages(rows, columns):
             grid = stage.grid(empty)
             yield stage, stage.condition(coarse, condition), grid
             coarse = grid
 
     def programs(self, batch: int = 1) -> list[Program]:
-        """The program of each stage, recorded anew."""
-        model, groups = self.model, self.model.ports.groups
+        """Record the program of each stage."""
+        model, groups = self.model, self.model.dims.groups
         with inference_mode(model), torch.no_grad():
             return [
                 record(
-                    _forward(stage, told), sub_steps=groups, canvas_width=model.ports.canvas // groups,
+                    _forward(stage, condition), num_sub_steps=groups, canvas_width=model.dims.canvas // groups,
                     height=grid.shape[2], width=grid.shape[3], dtype=next(model.parameters()).dtype, order=self.order,
                 )
-                for stage, told, grid in self.stages(batch)
+                for stage, condition, grid in self.stages(batch)
             ]  # fmt: skip
 
     def cost(self) -> Cost:
-        """Operations and bytes of all stages."""
-        first, *rest = map(cost_of, self.programs())
+        """Sum operations and bytes of all stages."""
+        first, *rest = map(program_cost, self.programs())
         return sum(rest, first)
 
-    def paint(self, engine: str, batch: int, threads: int = 1) -> float:
-        """Seconds of painting a batch, as a user calls it."""
+    def time_sampling(self, engine: str, batch: int, threads: int = 1) -> float:
+        """Time sampling a batch through `sample`, in seconds."""
         work = lambda: sample(self.model, batch, seed=1, engine=engine, size=self.size, batch_size=batch)  # noqa: E731
         return cpu_time(work, threads, wall=engine in GPU_ENGINES)
 
-    def open(self, engine: str, batch: int, threads: int = 1) -> float:
-        """Seconds until an engine stands at the first site, added up over the stages."""
+    def time_setup(self, engine: str, batch: int, threads: int = 1) -> float:
+        """Time until an engine can sample the first site, in seconds, summed over the stages."""
         total, (rows, columns) = 0.0, self.order.raster_size(*self.size)
 
-        def one(stage: Stage, told: Condition) -> None:
-            create_stepper(self.model, told, batch, rows, columns, engine, stage=stage, order=self.order)
+        def prepare(stage: Stage, condition: Condition) -> None:
+            create_stepper(self.model, condition, batch, rows, columns, engine, stage=stage, order=self.order)
 
         with inference_mode(self.model):
-            for stage, told, _ in self.stages(batch):
-                total += cpu_time(lambda s=stage, t=told: one(s, t), threads, wall=engine in GPU_ENGINES)  # type: ignore[misc]
+            for stage, condition, _ in self.stages(batch):
+                total += cpu_time(lambda s=stage, c=condition: prepare(s, c), threads, wall=engine in GPU_ENGINES)  # type: ignore[misc]
         return total
 
 
-def _forward(stage: Stage, told: Condition) -> Callable[[Tensor, Pass], Tensor]:
+def _forward(stage: Stage, condition: Condition) -> Callable[[Tensor, Pass], Tensor]:
     def forward(x: Tensor, ctx: Pass) -> Tensor:
-        return stage.network(x, ctx, told)
+        return stage.network(x, ctx, condition)
 
     return forward

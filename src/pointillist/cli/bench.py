@@ -1,4 +1,4 @@
-"""`pointillist bench`: how fast this machine paints and trains."""
+"""`pointillist bench`: benchmark sampling and training on this machine."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from pointillist.cli.settings import FLAG
 if TYPE_CHECKING:
     from pointillist.bench import BenchConfig, BenchReport
     from pointillist.bench.timing import MedianRange
-    from pointillist.model.pretrained import PretrainedPixelModel
+    from pointillist.model.pixel_model import PixelModel
 
 EPILOG = """Examples:
 
   pointillist bench
 
-  pointillist bench pixelsnail:small --size 16 --mode rgb --batch 1,16
+  pointillist bench pixelsnail:small --size 16 --mode rgb --batch-sizes 1,16
 
-  pointillist bench runs/digits --engines naive,step --training 0
+  pointillist bench runs/digits --engines naive,numpy --train-batch-size 0
 
   pointillist bench --set model.network.channels=128 --quantize int8
 
   pointillist bench --threads 1,2 --json speed.json
 
-The hardware floor is what the multiplications would take at the best float32
-matrix product that was measured here, plus what reading the weights would take
-at the best bandwidth. One thread, timed by its own CPU time."""
+The roofline bound is the time of the multiplications at the fastest float32
+matrix product measured here, plus that of reading the weights at the best
+bandwidth. One thread is timed by its CPU time."""
 
-_WHAT, _HOW, _WRITE = "What is measured", "How", "Writing"
+_WHAT, _HOW, _WRITE = "Workload", "Measurement", "Output"
 
 
 def _option(*flags: str, value: str, text: str, panel: str, low: int | None = None) -> Any:
@@ -48,28 +48,32 @@ def _option(*flags: str, value: str, text: str, panel: str, low: int | None = No
 
 Model = Annotated[
     str,
-    typer.Argument(metavar="MODEL", help="A model folder, a shipped name, a hub id, or an untrained NAME[:PRESET]."),
+    typer.Argument(metavar="MODEL", help="A model folder, a bundled name, a hub id, or an untrained NAME[:PRESET]."),
 ]
 Sets = Annotated[
     list[str] | None,
-    _option("--set", value="KEY=VALUE", text="Of an untrained model, such as model.network.layers=12.", panel=_WHAT),
+    _option(
+        "--set", value="KEY=VALUE", text="Setting of an untrained model, such as model.network.layers=12.", panel=_WHAT
+    ),
 ]
-Size = Annotated[str | None, _option(value="SIZE", text="28 or 48x64; else the model's own, or 28.", panel=_WHAT)]
-Levels = Annotated[int, _option(value="N", text="Of an untrained model.", panel=_WHAT, low=2)]
-Mode = Annotated[str, _option(value="KIND", text="Of an untrained model: grey, rgb or rgba.", panel=_WHAT)]
+Size = Annotated[str | None, _option(value="SIZE", text="28 or 48x64; by default the model's own, or 28.", panel=_WHAT)]
+Levels = Annotated[int, _option(value="N", text="Levels of an untrained model.", panel=_WHAT, low=2)]
+Mode = Annotated[str, _option(value="KIND", text="Mode of an untrained model: grey, rgb or rgba.", panel=_WHAT)]
 Quantize = Annotated[str | None, _option(value="KIND", text=QUANTIZE_HELP, panel=_WHAT)]
-Batch = Annotated[str, _option(value="N,N", text="Images painted at once.", panel=_WHAT)]
-Engines = Annotated[str | None, _option(value="NAME,NAME", text="Else all that run here.", panel=_WHAT)]
-Threads = Annotated[str, _option(value="N,N", text="More than one are compared with one.", panel=_WHAT)]
-Training = Annotated[
-    int, _option("--training", value="N", text="Images of a training step; 0: none.", panel=_WHAT, low=0)
+BatchSizes = Annotated[str, _option(value="N,N", text="Images sampled at once.", panel=_WHAT)]
+Engines = Annotated[str | None, _option(value="NAME,NAME", text="By default all that run here.", panel=_WHAT)]
+Threads = Annotated[str, _option(value="N,N", text="Numbers above one are compared with one thread.", panel=_WHAT)]
+TrainBatchSize = Annotated[int, _option(value="N", text="Images of a training step; 0 skips it.", panel=_WHAT, low=0)]
+Compile = Annotated[
+    bool, _option("--compile", value=FLAG, text="Also time compiled training; takes minutes.", panel=_WHAT)
 ]
-Compile = Annotated[bool, _option("--compile", value=FLAG, text="Also train compiled; takes minutes.", panel=_WHAT)]
-Start = Annotated[bool, _option("--start/--no-start", value=FLAG, text="Also start fresh processes.", panel=_WHAT)]
-Repeats = Annotated[int, _option(value="N", text="Rounds in which all take turns; medians count.", panel=_HOW, low=1)]
-Json = Annotated[Path | None, _option("--json", value="FILE", text="All figures; - is stdout.", panel=_WRITE)]
-Plot = Annotated[Path | None, _option("--plot", value="SVG", text="A picture of the painting times.", panel=_WRITE)]
-Force = Annotated[bool, _option("--force", value=FLAG, text="Replace what is there.", panel=_WRITE)]
+Startup = Annotated[
+    bool, _option("--startup/--no-startup", value=FLAG, text="Also time the first image of a process.", panel=_WHAT)
+]
+Repeats = Annotated[int, _option(value="N", text="Interleaved rounds; medians are reported.", panel=_HOW, low=1)]
+Json = Annotated[Path | None, _option("--json", value="FILE", text="File for all results; - is stdout.", panel=_WRITE)]
+Plot = Annotated[Path | None, _option("--plot", value="SVG", text="Plot of the sampling times.", panel=_WRITE)]
+Force = Annotated[bool, _option("--force", value=FLAG, text="Replace existing files.", panel=_WRITE)]
 
 
 def bench(
@@ -79,21 +83,21 @@ def bench(
     levels: Levels = 256,
     mode: Mode = "grey",
     quantize: Quantize = None,
-    batch: Batch = "1,16",
+    batch_sizes: BatchSizes = "1,16",
     engines: Engines = None,
     threads: Threads = "1",
-    training: Training = 16,
+    train_batch_size: TrainBatchSize = 16,
     compiled: Compile = False,
-    start: Start = True,
+    startup: Startup = True,
     repeats: Repeats = 5,
     as_json: Json = None,
     plot: Plot = None,
     force: Force = False,
 ) -> None:
-    """Measure how fast this machine paints and trains, against naive and the hardware."""
+    """Benchmark sampling and training, against the naive sampler and the roofline bound."""
     from pointillist.bench import BenchConfig
-    from pointillist.bench import bench as measure
-    from pointillist.bench.plot import draw
+    from pointillist.bench import bench as run_bench
+    from pointillist.bench.plot import plot_report
     from pointillist.checkpoint.files import write_text
     from pointillist.data import parse_size
 
@@ -101,34 +105,34 @@ def bench(
         if path is not None and str(path) != "-":
             reject_existing(path, force)
     wanted = None if size is None else parse_size(size)
-    subject, name = _model(model, sets or [], wanted, levels, mode)
-    subject, name = quantized(subject, quantize), f"{name} {quantize or ''}".rstrip()
-    plan = BenchConfig(
-        size=wanted or (subject.image.height, subject.image.width),
-        batches=_numbers("--batch", batch),
+    workload, name = _model(model, sets or [], wanted, levels, mode)
+    workload, name = quantized(workload, quantize), f"{name} {quantize or ''}".rstrip()
+    config = BenchConfig(
+        size=wanted or (workload.image.height, workload.image.width),
+        batch_sizes=_numbers("--batch-sizes", batch_sizes),
         engines=None if engines is None else tuple(part.strip() for part in engines.split(",")),
         threads=_numbers("--threads", threads),
         repeats=repeats,
-        start=start,
-        training=training,
+        startup=startup,
+        train_batch_size=train_batch_size,
         compiled=compiled,
     )
-    report = _measured(measure, subject, name, plan)
-    plain = report.plain()
+    report = _run(run_bench, workload, name, config)
+    record = report.to_dict()
     if plot is not None:
-        write_text(plot, draw(plain))
+        write_text(plot, plot_report(record))
     if as_json is not None and str(as_json) == "-":
-        print_json(plain)
+        print_json(record)
         return
     if as_json is not None:
         import json
 
-        write_text(as_json, json.dumps(plain, indent=1) + "\n")
-    say(report)
+        write_text(as_json, json.dumps(record, indent=1) + "\n")
+    print_report(report)
 
 
-def _measured(measure: Any, subject: PretrainedPixelModel, name: str, plan: BenchConfig) -> BenchReport:
-    """The report; a bar shows that something goes on."""
+def _run(run_bench: Any, workload: PixelModel, name: str, config: BenchConfig) -> BenchReport:
+    """Run the benchmark behind a progress bar."""
     done = 0
     with Bar("measuring", 0) as bar:
 
@@ -137,28 +141,26 @@ def _measured(measure: Any, subject: PretrainedPixelModel, name: str, plan: Benc
             done += 1
             bar.show(done)
 
-        report: BenchReport = measure(subject, name, plan, on_case)
+        report: BenchReport = run_bench(workload, name, config, on_case)
     return report
 
 
 def _numbers(flag: str, text: str) -> tuple[int, ...]:
-    """`"1,16"` as numbers.
+    """Parse `"1,16"`.
 
     Raises:
-        ConfigError: if it is not that.
+        ConfigError: if `text` is not a list of positive numbers.
     """
     from pointillist.errors import ConfigError
 
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() and int(part) for part in parts):
-        raise ConfigError(f"`{flag}` (={text!r}) must be numbers from 1 on with commas between them, such as 1,16.")
+        raise ConfigError(f"`{flag}` (={text!r}) must be positive numbers with commas between them, such as 1,16.")
     return tuple(map(int, parts))
 
 
-def _model(
-    name: str, sets: list[str], size: tuple[int, int] | None, levels: int, mode: str
-) -> tuple[PretrainedPixelModel, str]:
-    """A trained model, or an untrained one with the settings asked for; and what to call it."""
+def _model(name: str, sets: list[str], size: tuple[int, int] | None, levels: int, mode: str) -> tuple[PixelModel, str]:
+    """Return a trained model, or an untrained one with the given settings, and its name in the report."""
     import torch
 
     from pointillist.errors import ConfigError
@@ -172,7 +174,7 @@ def _model(
     if kind not in names() or Path(name).exists():
         if sets:
             raise ConfigError(
-                f"`--set` (={sets[0]!r}) is about an untrained model, and {name} is trained: leave it out."
+                f"`--set` (={sets[0]!r}) sets up an untrained model, and {name} is trained: leave it out."
             )
         return load(name), Path(name).name
     channels = {"grey": 1, "rgb": 3, "rgba": 4}.get(mode)
@@ -189,62 +191,64 @@ def _model(
         preset=section.preset,
         likelihood=section.likelihood,
         mixtures=section.mixtures,
-        position_width=section.position_width,
+        position_channels=section.position_channels,
         **section.network,
     )
     changed = ", ".join(text.removeprefix("model.network.").removeprefix("model.") for text in sets)
     return model, f"{name}{f' ({changed})' if changed else ''}"
 
 
-def say(report: BenchReport) -> None:
-    """The report for people."""
+def print_report(report: BenchReport) -> None:
+    """Print the report as tables."""
     peaks, cost = report.peaks, report.cost
     rows, pixels = cost.row_flops / 1e6, cost.pixel_flops / 1e6
     facts = [
         ("model", f"{report.name}, {report.parameters:,} parameters, {report.image}"),
         ("machine", f"{report.machine}; {report.versions}; {report.date}"),
-        ("busy", f"{report.busy:.0%} of all cores just before" + (": trust ratios only" if report.busy > 0.2 else "")),
-        ("at best", f"{peaks.gflops:.0f} GFLOP/s, {peaks.gigabytes:.0f} GB/s (one thread)"),
-        ("an image", f"{rows:,.1f} MFLOP by rows, {pixels:,.1f} by pixels; weights are read, once for a batch, "
-         f"{cost.row_bytes / 1e6:,.1f} and {cost.pixel_bytes / 1e6:,.1f} MB"),
+        ("busy", f"{report.busy:.0%} of all cores just before{'; trust only ratios' if report.busy > 0.2 else ''}"),
+        ("peak", f"{peaks.gflops:.0f} GFLOP/s, {peaks.gigabytes:.0f} GB/s (one thread)"),
+        ("cost", f"{rows:,.1f} MFLOP an image by rows, {pixels:,.1f} by pixels; a batch reads "
+         f"{cost.row_bytes / 1e6:,.1f} and {cost.pixel_bytes / 1e6:,.1f} MB of weights"),
         ("recording", f"{report.recording.median:.1f} ms ({report.recording.low:.1f} to {report.recording.high:.1f})"),
-        *((f"start {s.engine}", f"{s.first_use:.2f} s for the first image, {s.later_use:.2f} s in the next process")
-          for s in report.starts),
-        *(("left out", sentence) for sentence in report.skipped),
+        *((f"startup {s.engine}", f"{s.first_use:.2f} s for the first image, {s.later_use:.2f} s in the next process")
+          for s in report.startup),
+        *(("skipped", sentence) for sentence in report.skipped),
     ]  # fmt: skip
     print_facts(facts)
-    painted = [
+    sampling = [
         (
             r.engine, f"{r.batch}", f"{r.threads}", f"{r.milliseconds.median:,.1f}", *_ratio(r.over_naive, 0),
-            f"{r.over_floor:,.1f}", "" if r.opening is None else f"{r.opening:.0f}",
+            f"{r.over_roofline:,.1f}", "" if r.setup is None else f"{r.setup:.0f}",
             "" if r.megabytes is None else f"{r.megabytes:.0f}",
         )
-        for r in report.painting
+        for r in report.sampling
     ]  # fmt: skip
-    heads = ("engine", "n", "thr", "ms/image", "x naive", "range", "x floor", "open ms", "MB")
-    print_table(heads, painted, range(1, 9))
+    heads = ("engine", "n", "thr", "ms/image", "x naive", "range", "x bound", "setup ms", "MB")
+    print_table(heads, sampling, range(1, 9))
     typer.echo(
-        "n: images painted at once. thr: threads. open ms: until the first site, which ms/image and ratios leave out."
+        "n: batch size. thr: threads. x bound: time over the roofline bound. setup ms: not in ms/image and the ratios."
     )
-    typer.echo("MB: by which memory grew in the first call.")
-    for row in report.painting:
+    typer.echo("MB: growth of memory in the first call.")
+    for row in report.sampling:
         gain = row.over_one_thread
         faster = "" if gain is None else f"{gain.median:.2f} times one thread ({gain.low:.2f} to {gain.high:.2f}); "
         if faster or row.note:
             typer.echo(f"{row.engine}, batch {row.batch}, {row.threads} thread(s): {faster}{row.note}")
     if report.training:
-        trained = [
-            (r.variant, f"{r.images_per_second.median:,.1f}", *_ratio(r.over_textbook, 2), f"{r.megabytes:.0f}",
+        training = [
+            (r.variant, f"{r.images_per_second.median:,.1f}", *_ratio(r.over_dense_masked, 2), f"{r.megabytes:.0f}",
              f"{r.first_seconds:.1f}")
             for r in report.training
         ]  # fmt: skip
         title = f"training, batch {report.training[0].batch}"
-        print_table((title, "images/s", "x textbook", "range", "MB", "first s"), trained, range(1, 6))
-        typer.echo("NHWC: channels_last. First s: wall time of the first step.")
+        print_table((title, "images/s", "x dense", "range", "MB", "first s"), training, range(1, 6))
+        typer.echo(
+            "x dense: speedup over dense masked kernels. NHWC: channels_last. first s: wall time of the first step."
+        )
 
 
 def _ratio(found: MedianRange | None, digits: int) -> tuple[str, str]:
-    """Median and range, for two columns."""
+    """Format median and range for two columns."""
     if found is None:
         return "", ""
     return f"{found.median:,.{digits}f}", f"{found.low:,.{digits}f}-{found.high:,.{digits}f}"

@@ -48,14 +48,48 @@ def config_field(key: str) -> ConfigField:
     """
     section, *groups, name = key.split(".")
     file, class_name = SECTIONS[section]
+    if groups[:1] == ["conditions"]:
+        file, class_name = _condition(groups[1])
+        groups = []
     for group in groups:
         class_name = ast.unparse(_fields(file, class_name)[group].annotation)
+    file, class_name = _declaring(file, class_name, name)
     node = _fields(file, class_name)[name]
     kinds = _union(node.annotation, file)
-    kind: Any = kinds[0] if len(kinds) == 1 else str
-    if isinstance(kind, tuple):
-        kind = StrEnum(name.capitalize(), {value: value for value in kind})  # type: ignore[misc]
-    return ConfigField(kind, len(kinds) > 1, _default(node.value), _descriptions(file, class_name)[name])
+    found: Any = kinds[0] if len(kinds) == 1 else str
+    if isinstance(found, tuple):
+        found = _choice(name, found)
+    return ConfigField(found, len(kinds) > 1, _default(node.value), _descriptions(file, class_name)[name])
+
+
+def _choice(name: str, values: tuple[str, ...]) -> Any:
+    """Make an enumeration of the values, which is how typer lists choices."""
+    return StrEnum(name.capitalize(), {value: value for value in values})
+
+
+@cache
+def _condition(kind: str) -> tuple[str, str]:
+    """Find the file and class of the settings of a kind of condition."""
+    for path in sorted((PACKAGE / "conditioning").glob("*.py")):
+        file = f"conditioning/{path.name}"
+        for node in _module(file).body:
+            if isinstance(node, ast.ClassDef):
+                own = _fields(file, node.name).get("kind")
+                if own is not None and own.value is not None and ast.literal_eval(own.value) == kind:
+                    return file, node.name
+    raise KeyError(f"there is no condition {kind}")
+
+
+def _declaring(file: str, class_name: str, field: str) -> tuple[str, str]:
+    """Find the class that declares a field: the class itself or one of its bases."""
+    if field in _fields(file, class_name):
+        return file, class_name
+    for base in _class(file, class_name).bases:
+        name = ast.unparse(base)
+        for node in _module(file).body:
+            if isinstance(node, ast.ImportFrom) and node.module and name in [alias.name for alias in node.names]:
+                return _declaring(node.module.removeprefix("pointillist.").replace(".", "/") + ".py", name, field)
+    raise KeyError(f"{class_name} has no field {field}")
 
 
 @cache

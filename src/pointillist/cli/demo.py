@@ -1,4 +1,4 @@
-"""`pointillist demo`: the whole job on built-in images, in a few minutes."""
+"""`pointillist demo`: train, evaluate and sample on bundled images, in a few minutes."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ EPILOG = "Example:\n\n  pointillist demo --out demo"
 
 
 def demo(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the page, the pictures and the model.")] = Path(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the page, the images and the model.")] = Path(
         "demo"
     ),
-    seed: Annotated[int, typer.Option(min=0, help="Of weights, order and new images.")] = 0,
-    steps: Annotated[int | None, typer.Option(min=1, help="Training steps; left out, enough for a good model.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of weights, batches and samples.")] = 0,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Training steps; by default enough for a good model.")
+    ] = None,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves the choice to torch.")] = 1,
 ) -> None:
-    """Train on handwritten digits, evaluate, paint new ones, and show all of it on one page.
+    """Train on handwritten digits, evaluate, sample new ones, and show the results on one page.
 
-    Takes one to two minutes on two cores. Ctrl-C saves the training; the same command goes on with it.
+    Takes one to two minutes on two cores. Ctrl-C saves the training; the same command resumes it.
     """
     from pointillist.cli.errors import EXIT_STOPPED
     from pointillist.cli.output import console, print_facts
@@ -37,7 +39,7 @@ def demo(
     try:
         made = run_demo(out, seed=seed, steps=steps or STEPS, threads=threads, console=screen, command=command)
     except Interrupted:
-        typer.echo(f"stopped; the training so far is in {out}: `{command}` goes on with it.", err=True)
+        typer.echo(f"stopped; the training so far is in {out}: `{command}` resumes it.", err=True)
         raise typer.Exit(EXIT_STOPPED) from None
     except KeyboardInterrupt:
         typer.echo(f"stopped: `{command}` starts again.", err=True)
@@ -47,26 +49,26 @@ def demo(
 
 
 def _where(made: DemoResult) -> list[tuple[str, str]]:
-    """What came out, and where it is."""
-    place, facts = made.workspace, made.facts
-    low, high = facts.interval
+    """List the main result and the files."""
+    workspace, results = made.workspace, made.results
+    low, high = results.interval
     return [
         (
             "test",
-            f"{facts.bits_per_dim:.3f} bits/dim (95 % {low:.3f} to {high:.3f}), {facts.nats:.2f} nats an image",
+            f"{results.bits_per_dim:.3f} bits/dim (95 % {low:.3f} to {high:.3f}), {results.nats:.2f} nats an image",
         ),
-        ("page", f"{place.page} (open it in a browser)"),
-        ("digits", str(place.sheet)),
-        ("painting", str(place.painting)),
-        ("maps", str(place.maps)),
-        *((name, f"{file} (from prompts)") for name, file in made.prompted.items()),
-        ("model", f"{place.model} (try: pointillist sample {place.model} -n 16 --label 3)"),
-        ("numbers", str(place.results)),
+        ("page", f"{workspace.page} (open it in a browser)"),
+        ("digits", str(workspace.samples)),
+        ("animation", str(workspace.animation)),
+        ("maps", str(workspace.maps)),
+        *((name, f"{file} (from prompts)") for name, file in made.prompt_samples.items()),
+        ("model", f"{workspace.model} (try: pointillist sample {workspace.model} -n 16 --label 3)"),
+        ("results", str(workspace.results)),
     ]
 
 
 def _command(out: Path, seed: int, steps: int | None, threads: int) -> str:
-    """The command line that does the same again."""
+    """Return the command line that reproduces the run."""
     parts = ["pointillist demo"]
     parts += [f"--out {shlex.quote(str(out))}"] if out != Path("demo") else []
     parts += [f"--seed {seed}"] if seed else []

@@ -14,7 +14,7 @@ from pointillist.cli.settings import FLAG
 
 if TYPE_CHECKING:
     from pointillist.data import DataOptions, DataSplits, ImageDataset
-    from pointillist.model.pretrained import PretrainedPixelModel
+    from pointillist.model.pixel_model import PixelModel
 
 EPILOG = """Examples:
 
@@ -31,7 +31,7 @@ EPILOG = """Examples:
   pointillist evaluate runs/mine held-out/ --json"""
 
 # settings of how images become levels apply to every data set; those of how a source is split and named do not
-_READING = ("size", "fit", "resample", "binarise", "threshold")
+_READING = ("size", "resize_mode", "resample", "binarise", "threshold")
 _METRICS = "Condition metrics"
 
 
@@ -151,7 +151,7 @@ def evaluate(
         report.print_report(model, images, result, facts, seconds, per_image)
 
 
-def resolve_data_options(model: PretrainedPixelModel, data: str, sets: list[str], *, labels: bool) -> DataOptions:
+def resolve_data_options(model: PixelModel, data: str, sets: list[str], *, labels: bool) -> DataOptions:
     """Resolve how to read `data`: as the model's own training images, as far as that applies.
 
     Raises:

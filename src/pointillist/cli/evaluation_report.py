@@ -8,19 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pointillist.cli.output import Bar, print_facts
+from pointillist.conditioning import TextConfig
 
 if TYPE_CHECKING:
     from pointillist.data import DataOptions, DataSplits, ImageDataset
     from pointillist.evaluation.conditioning import MeanWithCI, RetrievalMetrics
     from pointillist.evaluation.likelihood import Evaluation
-    from pointillist.model.pretrained import PretrainedPixelModel
+    from pointillist.model.pixel_model import PixelModel
 
 _UNGUIDED = "caption_retrieval_unguided"
 _RANKED = {"classes": "classes", "caption_retrieval": "captions", _UNGUIDED: "captions"}
 
 
 def describe(
-    model: PretrainedPixelModel, images: ImageDataset, split: str, result: Evaluation, options: DataOptions
+    model: PixelModel, images: ImageDataset, split: str, result: Evaluation, options: DataOptions
 ) -> dict[str, Any]:
     """Collect everything that is needed to compare the result with another."""
     labelled = bool(model.config.classes) and images.labels is not None
@@ -45,24 +46,14 @@ def describe(
     }
 
 
-def active_conditions(model: PretrainedPixelModel, images: ImageDataset) -> list[str]:
-    """List the conditions of the model that the data set has."""
-    config, columns = model.config, images.columns
-    attributes = config.attributes.values if config.attributes else ()
-    present = {
-        "label": images.labels is not None,
-        "attributes": any(name in columns.attributes for name in attributes),
-        "vector": columns.vectors is not None,
-        "text": images.texts is not None,
-        "words": images.texts is not None,
-        "tokens": images.texts is not None,
-        "hint": config.hint is not None and (config.hint.derive is not None or columns.hints is not None),
-    }
-    return [name for name in model.listeners if present[name]]
+def active_conditions(model: PixelModel, images: ImageDataset) -> list[str]:
+    """List the conditions of the model that the data set has, by the name of the encoder."""
+    inputs = model.conditions.from_batch(images.batch(range(min(len(images), 256))))
+    return [name for name, value in inputs.parts.items() if bool(value.known.any())]
 
 
 def condition_metrics(
-    model: PretrainedPixelModel,
+    model: PixelModel,
     images: ImageDataset,
     *,
     candidates: int,
@@ -84,7 +75,7 @@ def condition_metrics(
         with Bar("classifying", len(images)) as bar:
             metrics, _ = bayes_classify(model, images, batch_size=batch_size, guidance=guidance, on_progress=bar.follow)
         facts["classes"] = _retrieval(metrics)
-    if repeats and model.config.text is not None and images.texts is not None:
+    if repeats and model.config.condition(TextConfig) is not None and images.texts is not None:
         fitting = min(candidates, len(set(images.texts)))
         if fitting > 1:
             guidances = [guidance] if guidance == 1 else [guidance, 1.0]
@@ -97,9 +88,7 @@ def condition_metrics(
     return facts
 
 
-def memorization(
-    model: PretrainedPixelModel, splits: DataSplits, images: ImageDataset, split: str, n: int
-) -> dict[str, Any]:
+def memorization(model: PixelModel, splits: DataSplits, images: ImageDataset, split: str, n: int) -> dict[str, Any]:
     """Compare `n` samples with training images, and as many held-out images too.
 
     Raises:

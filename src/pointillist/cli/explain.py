@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pointillist.analysis.calibration import Calibration
     from pointillist.analysis.counterfactual import SitePosition
     from pointillist.data import ImageDataset
-    from pointillist.model.pretrained import PretrainedPixelModel
+    from pointillist.model.pixel_model import PixelModel
 
 EPILOG = """Examples:
 
@@ -164,7 +164,7 @@ def _check(out: Path, maps: Path | None, label: str | None, no_labels: bool, for
 
 
 def _images(
-    model: PretrainedPixelModel, source: str, split: str | None, sets: list[str], *, labels: bool
+    model: PixelModel, source: str, split: str | None, sets: list[str], *, labels: bool
 ) -> tuple[str, ImageDataset]:
     """Read the images of a source with the data settings of the model; return the split's name and the split."""
     from pointillist.cli.evaluate import resolve_data_options, select_split
@@ -192,7 +192,7 @@ def resolve_index(images: ImageDataset, index: int | None) -> int:
 
 
 def query_from_dataset(
-    model: PretrainedPixelModel, images: ImageDataset, number: int, typed: dict[str, Any], order: str | None
+    model: PixelModel, images: ImageDataset, number: int, typed: dict[str, Any], order: str | None
 ) -> ImageQuery:
     """Make a query about an image of a data set; conditions that were typed take precedence over those of the data."""
     from pointillist.analysis.query import ImageQuery
@@ -204,7 +204,7 @@ def query_from_dataset(
 
 
 def _calibration(
-    model: PretrainedPixelModel, images: ImageDataset, count: int | None, seed: int, order: str | None
+    model: PixelModel, images: ImageDataset, count: int | None, seed: int, order: str | None
 ) -> Calibration | None:
     """Test the calibration on the first images; None for none."""
     from pointillist.analysis import calibration

@@ -12,7 +12,7 @@ from pointillist.cli.settings import FLAG
 
 if TYPE_CHECKING:
     from pointillist.data import DataSplits
-    from pointillist.model.pretrained import PretrainedPixelModel
+    from pointillist.model.pixel_model import PixelModel
 
 EPILOG = """Examples:
 
@@ -153,7 +153,7 @@ def model_facts(name: str) -> dict[str, Any]:
     return facts
 
 
-def _described(model: PretrainedPixelModel) -> dict[str, Any]:
+def _described(model: PixelModel) -> dict[str, Any]:
     image = model.image.model_dump(mode="json", exclude={"palette"})
     image["text"] = shape_text(model.image)
     return image
@@ -177,9 +177,9 @@ def data_facts(name: str, sets: list[str]) -> dict[str, Any]:
         "classes": list(first.classes),
         "images_per_class": _counts(splits),
         "captions": first.texts is not None,
-        "attributes": {name: list(values) for name, values in first.columns.values.items()},
-        "vector": None if first.columns.vectors is None else first.columns.vectors.shape[1],
-        "hint": None if first.columns.hints is None else list(first.columns.hints.shape[1:]),
+        "attributes": {name: list(values) for name, values in first.annotations.values.items()},
+        "vector": None if first.annotations.vectors is None else first.annotations.vectors.shape[1],
+        "hint": None if first.annotations.hints is None else list(first.annotations.hints.shape[1:]),
         "notes": list(first.notes),
     }
 

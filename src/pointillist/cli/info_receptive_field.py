@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pointillist.cli.output import reject_existing
 
 if TYPE_CHECKING:
-    from pointillist.model.pretrained import PretrainedPixelModel
+    from pointillist.model.pixel_model import PixelModel
 
 _SAMPLES = 8  # images of a trained model over which the strength of dependence is averaged
 _SIZE = (28, 28)
@@ -68,7 +68,7 @@ def parse_site(text: str) -> tuple[int, int, int | None]:
     return int(match[1]), int(match[2]), None if match[3] is None else int(match[3])
 
 
-def named_model(name: str, size: tuple[int, int] | None, order: str | None) -> tuple[PretrainedPixelModel, str, bool]:
+def named_model(name: str, size: tuple[int, int] | None, order: str | None) -> tuple[PixelModel, str, bool]:
     """Return a trained model, or an untrained one by `name[:preset]`; its title; and whether it is trained."""
     from pointillist.model.pretrained import build, load
     from pointillist.networks import names

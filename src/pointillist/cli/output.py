@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
-    from pointillist.model.pretrained import PretrainedPixelModel
+    from pointillist.model.pixel_model import PixelModel
 
 PROGRESS_DELAY_S = 2.0  # before a progress bar appears
 QUANTIZE_HELP = "Quantize the matrices first: int8 or bf16."
@@ -120,7 +120,7 @@ def reject_existing(path: Path, force: bool) -> None:
         raise ConfigError(f"{path} is already there: add `--force` to replace it, or give another path.")
 
 
-def quantized(model: PretrainedPixelModel, kind: str | None) -> PretrainedPixelModel:
+def quantized(model: PixelModel, kind: str | None) -> PixelModel:
     """Return the model with quantized matrices (`int8` or `bf16`); the model itself for None.
 
     Raises:

@@ -32,13 +32,16 @@ def quantize(model: Model, out: Out, dtype: Dtype = "int8", force: Force = False
     from pointillist.checkpoint.files import WEIGHTS
     from pointillist.checkpoint.quantization import quantize_weights
     from pointillist.errors import ConfigError
-    from pointillist.model.pretrained import default_card, load
+    from pointillist.model.card import default_card
+    from pointillist.model.pretrained import load
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())) and not force:
         raise ConfigError(f"{out} is already there: add `--force` to replace the model in it, or give another path.")
     source = load(model)
     small = quantize_weights(source, dtype)
-    small.card = f"{source.card or default_card(source)}\n{_note(dtype)}"
+    small.card = (
+        f"{source.card or default_card(source.config, source.likelihood.name, source.num_parameters)}\n{_note(dtype)}"
+    )
     small.save_pretrained(out)
     before = sum(t.numel() * t.element_size() for t in source.state_dict().values())
     after = (out / WEIGHTS).stat().st_size

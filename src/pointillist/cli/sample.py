@@ -17,7 +17,7 @@ from pointillist.cli.settings import FLAG
 
 if TYPE_CHECKING:
     from pointillist.cli.writers import Totals
-    from pointillist.model.pretrained import PretrainedPixelModel
+    from pointillist.model.pixel_model import PixelModel
 
 EPILOG = """Examples:
 
@@ -203,7 +203,7 @@ def check_animation(path: Path, kind: str, force: bool) -> None:
 
 
 def _sample(
-    model: PretrainedPixelModel,
+    model: PixelModel,
     settings: dict[str, Any],
     kind: str,
     path: Path,
@@ -240,7 +240,7 @@ def _sample(
             if animate is not None:
                 from pointillist.visualization import animate as write_animation
 
-                ranks = model.places(height, width, order)
+                ranks = model.generation_rank(height, width, order)
                 write_animation(array, animate, order=ranks, captions=captions, columns=columns)
     report(totals, settings, path, animate, time.perf_counter() - started, as_json)
 

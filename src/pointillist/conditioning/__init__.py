@@ -1,27 +1,39 @@
-"""What a painting listens to: each condition in a file of its own, all of them brought to one `nn.Condition`."""
+"""Conditions of a model. Each kind is one file: its settings, its encoders; `registry` lists the kinds."""
 
 from pointillist.conditioning.attributes import AttributeEncoder, AttributesConfig
-from pointillist.conditioning.encoder import ConditionEncoder
+from pointillist.conditioning.config import ConditionConfig
+from pointillist.conditioning.encoder import ConditionEncoder, condition_dims, encode_conditions
 from pointillist.conditioning.image import HintConfig, ImageConditionEncoder
 from pointillist.conditioning.image_preprocessors import HintPreprocessor
 from pointillist.conditioning.inputs import ConditionInputs, ConditionKwargs, MaskedValue, unsupported_condition
-from pointillist.conditioning.label import NO_LABEL, Label, LabelEncoder, label_input, labels_from_input, resolve_labels
-from pointillist.conditioning.order_embedding import OrderEmbedding
-from pointillist.conditioning.position_embedding import PositionEmbedding
+from pointillist.conditioning.label import (
+    NO_LABEL,
+    Label,
+    LabelConfig,
+    LabelEncoder,
+    label_input,
+    labels_from_input,
+    match_names,
+    resolve_labels,
+)
+from pointillist.conditioning.learned import OrderEmbedding, PositionEmbedding
+from pointillist.conditioning.prompts import embedding_cache, parse_prompts
+from pointillist.conditioning.registry import condition_kinds, parse_conditions, register_condition
 from pointillist.conditioning.text import (
+    FrozenTokenEncoder,
     HashedNgramEncoder,
+    HashedTokenEncoder,
     SentenceEncoder,
     TextConfig,
-    embedding_cache,
-    parse_prompts,
+    TokenSequenceEncoder,
 )
-from pointillist.conditioning.tokens import FrozenTokenEncoder, HashedTokenEncoder, TokenSequenceEncoder
 from pointillist.conditioning.vector import VectorConfig, VectorEncoder
 
 __all__ = [
     "NO_LABEL",
     "AttributeEncoder",
     "AttributesConfig",
+    "ConditionConfig",
     "ConditionEncoder",
     "ConditionInputs",
     "ConditionKwargs",
@@ -32,6 +44,7 @@ __all__ = [
     "HintPreprocessor",
     "ImageConditionEncoder",
     "Label",
+    "LabelConfig",
     "LabelEncoder",
     "MaskedValue",
     "OrderEmbedding",
@@ -41,10 +54,16 @@ __all__ = [
     "TokenSequenceEncoder",
     "VectorConfig",
     "VectorEncoder",
+    "condition_dims",
+    "condition_kinds",
     "embedding_cache",
+    "encode_conditions",
     "label_input",
     "labels_from_input",
+    "match_names",
+    "parse_conditions",
     "parse_prompts",
+    "register_condition",
     "resolve_labels",
     "unsupported_condition",
 ]

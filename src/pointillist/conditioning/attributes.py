@@ -1,48 +1,78 @@
-"""Attributes: several categorical columns, such as hair and eyes, each with its own names and its own "not told"."""
+"""Attributes: several categorical columns, such as hair and eyes, each with names and an "unknown" of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import torch
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from pointillist.conditioning.config import ConditionConfig
 from pointillist.conditioning.encoder import ConditionEncoder
 from pointillist.conditioning.inputs import MaskedValue
-from pointillist.conditioning.label import label_input, resolve_labels
+from pointillist.conditioning.label import NO_LABEL, label_input, match_names, resolve_labels, value_names
+from pointillist.data import Batch, ImageDataset
 from pointillist.errors import ConfigError
+from pointillist.images import ImageSpec
 
 MAX_ATTRIBUTES = 256
 
 
-class AttributesConfig(BaseModel):
-    """Which attributes a model listens to.
+class AttributesConfig(ConditionConfig):
+    """Several named attributes of each image.
 
     Attributes:
-        values: names of the values of each attribute, by its name.
-        width: features of a value's vector.
+        values: names of the values of each attribute, by its name; those of the training images if left out.
+        width: features of the embedding of a value.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: ClassVar[str] = "attributes"
 
-    values: dict[str, tuple[str, ...]]
+    values: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     width: int = Field(16, ge=1, le=8192)
 
     @model_validator(mode="after")
     def _check(self) -> AttributesConfig:
-        if not 1 <= len(self.values) <= MAX_ATTRIBUTES:
+        if len(self.values) > MAX_ATTRIBUTES:
             raise ConfigError(f"`attributes` (={len(self.values)} of them) must be 1 to {MAX_ATTRIBUTES}.")
         for name, values in self.values.items():
             if not values or len(set(values)) != len(values):
                 raise ConfigError(f"The attribute {name!r} (={values!r}) must have values, with names that differ.")
         return self
 
+    @classmethod
+    def of(cls, value: Mapping[str, int | Sequence[str]], image: ImageSpec) -> Self:
+        """Expand names of the values of each attribute, or how many there are: `{"hair": 3}`."""
+        return cls(values={name: value_names(values) for name, values in value.items()})
+
+    @classmethod
+    def infer(cls, settings: Self | None, data: ImageDataset) -> Self | None:
+        """Take the attributes of the data set."""
+        if not data.annotations.attributes:
+            return settings if settings is not None and settings.values else None
+        return (settings or cls()).model_copy(update={"values": dict(data.annotations.values)})
+
+    def check_complete(self) -> None:
+        """Check that there are attributes."""
+        if not self.values:
+            raise ConfigError(f"`attributes` (={len(self.values)} of them) must be 1 to {MAX_ATTRIBUTES}.")
+
+    def encoders(self, image: ImageSpec) -> dict[str, ConditionEncoder]:
+        """An embedding for each attribute."""
+        return {"attributes": AttributeEncoder(self)}
+
+    def describe(self) -> list[str]:
+        """Each attribute with its number of values."""
+        return [f"attribute {name} ({len(values)} values)" for name, values in self.values.items()]
+
 
 class AttributeEncoder(ConditionEncoder):
-    """A learned vector for each value of each attribute, and one for not knowing it, side by side."""
+    """A learned vector for each value of each attribute, and one for "unknown", side by side."""
+
+    keyword = "attributes"
 
     def __init__(self, config: AttributesConfig) -> None:
         super().__init__()
@@ -50,26 +80,37 @@ class AttributeEncoder(ConditionEncoder):
         self.vector_width = config.width * len(config.values)
         self.embeddings = nn.ModuleList(nn.Embedding(len(names) + 1, config.width) for names in config.values.values())
 
-    def resolve(self, asked: Mapping[str, Any] | None, count: int, size: tuple[int, int]) -> MaskedValue:
-        """Values by attribute, one for all images or one each; an attribute that is not named is not told."""
-        if asked is not None and not isinstance(asked, Mapping):
-            raise ConfigError(f"`attributes` (={asked!r}) must be a mapping, for example {self._example()}.")
-        asked = asked or {}
-        unknown = [name for name in asked if name not in self.values]
+    def parse(self, value: Mapping[str, Any] | None, batch_size: int, size: tuple[int, int]) -> MaskedValue:
+        """Parse values by attribute, one for all images or one each; attributes that are not named are unknown."""
+        if value is not None and not isinstance(value, Mapping):
+            raise ConfigError(f"`attributes` (={value!r}) must be a mapping, for example {self._example()}.")
+        value = value or {}
+        unknown = [name for name in value if name not in self.values]
         if unknown:
             raise ConfigError(f"There is no attribute {unknown[0]!r}: choose one of {', '.join(self.values)}.")
-        columns = [resolve_labels(asked.get(name), names, count, name) for name, names in self.values.items()]
+        columns = [resolve_labels(value.get(name), names, batch_size, name) for name, names in self.values.items()]
         return label_input(torch.stack(columns, 1))
 
-    def forward(self, part: MaskedValue) -> Float[Tensor, "b d 1 1"]:
-        """The vectors of all attributes."""
+    def from_batch(self, batch: Batch) -> MaskedValue:
+        """Match the attributes of a batch by the names of their values."""
+        columns = []
+        for name, values in self.values.items():
+            numbers = torch.full((len(batch),), NO_LABEL)
+            if name in batch.annotations.attributes:
+                rows = match_names(batch.annotations.values[name], values, f"The {name}")
+                numbers = rows[torch.from_numpy(batch.annotations.attributes[name])]
+            columns.append(numbers)
+        return label_input(torch.stack(columns, 1))
+
+    def forward(self, value: MaskedValue) -> Float[Tensor, "b d 1 1"]:
+        """Embed all attributes."""
         found = []
         for column, (table, names) in enumerate(zip(self.embeddings, self.values.values(), strict=True)):
-            found.append(table(torch.where(part.known[:, column], part.values[:, column], len(names))))
+            found.append(table(torch.where(value.known[:, column], value.values[:, column], len(names))))
         return torch.cat(found, 1)[:, :, None, None]
 
-    def tables(self) -> dict[str, tuple[Tensor, tuple[str, ...]]]:
-        """The vectors of the values of each attribute."""
+    def embedding_tables(self) -> dict[str, tuple[Tensor, tuple[str, ...]]]:
+        """The embeddings of each attribute."""
         tables = [table.weight for table in self.embeddings if isinstance(table, nn.Embedding)]
         return {name: (table, names) for table, (name, names) in zip(tables, self.values.items(), strict=True)}
 

@@ -1,4 +1,4 @@
-"""How a model listens to one condition: what a user gives becomes tensors, and these become features."""
+"""Condition encoders: from what a user gives, or a batch of a data set, to features."""
 
 from __future__ import annotations
 
@@ -10,56 +10,64 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pointillist.conditioning.inputs import ConditionInputs, MaskedValue
+from pointillist.data import Batch
 from pointillist.nn import Condition, ConditionDims, Tokens
 
 
 class ConditionEncoder(nn.Module):
-    """One condition that can be told or left out; what stands for "not told" is learned.
+    """Encoder of one condition that may be unknown; features that stand for "unknown" are learned.
 
     Attributes:
-        vector_width, map_width, tokens_width: features it adds to the vector or to the map that every layer hears, or
+        keyword: the keyword under which a user gives the value.
+        vector_width, map_width, tokens_width: features it adds to the vector or to the map that enter every layer, or
             of its tokens; two are 0.
-        asks: the keyword under which a user tells it; "" where that is its own name.
     """
 
-    asks: str = ""
-
+    keyword: str
     vector_width: int = 0
     map_width: int = 0
     tokens_width: int = 0
 
-    def resolve(self, asked: Any, count: int, size: tuple[int, int]) -> MaskedValue:
-        """What a user asks for `count` images of a size, checked; None leaves it out.
+    def parse(self, value: Any, batch_size: int, size: tuple[int, int]) -> MaskedValue:
+        """Validate the value that a user gives for `batch_size` images of a size; None leaves it unknown.
 
         Raises:
             ConfigError, ShapeError, DataError: naming what is wrong with it.
         """
         raise NotImplementedError
 
-    def forward(self, part: MaskedValue) -> Float[Tensor, "b d h w"] | Tokens:
+    def from_batch(self, batch: Batch) -> MaskedValue:
+        """Read the condition of each image of a batch; unknown where the data set has none.
+
+        Raises:
+            ConfigError: if the data set has a value that the encoder does not know.
+        """
+        raise NotImplementedError
+
+    def forward(self, value: MaskedValue) -> Float[Tensor, "b d h w"] | Tokens:
         """Features: `b d 1 1`, a map, or tokens. They do not depend on values that are not known."""
         raise NotImplementedError
 
-    def tables(self) -> dict[str, tuple[Tensor, tuple[str, ...]]]:
-        """Vectors that belong to names, and the names; the last vector, beyond them, stands for "not told"."""
+    def embedding_tables(self) -> dict[str, tuple[Tensor, tuple[str, ...]]]:
+        """Embeddings of named values, with their names; the last row, beyond them, stands for "unknown"."""
         return {}
 
 
-def condition_dims(listeners: Mapping[str, ConditionEncoder], vector: int, map: int) -> ConditionDims:
-    """The features of the condition that they make together, with others beside the vector and the map."""
-    for listener in listeners.values():
-        vector, map = vector + listener.vector_width, map + listener.map_width
-    return ConditionDims(vector, map, sum(listener.tokens_width for listener in listeners.values()))
+def condition_dims(encoders: Mapping[str, ConditionEncoder], vector: int, map: int) -> ConditionDims:
+    """Features of the condition that encoders make together, beside `vector` and `map` features of others."""
+    for encoder in encoders.values():
+        vector, map = vector + encoder.vector_width, map + encoder.map_width
+    return ConditionDims(vector, map, sum(encoder.tokens_width for encoder in encoders.values()))
 
 
 def encode_conditions(
-    listeners: Mapping[str, ConditionEncoder], told: ConditionInputs, maps: Sequence[Tensor]
+    encoders: Mapping[str, ConditionEncoder], inputs: ConditionInputs, maps: Sequence[Tensor]
 ) -> Condition:
-    """What is told, as features: vectors side by side, maps side by side with others behind them, and the tokens."""
-    heard: dict[str, list[Any]] = {"vector": [], "map": [], "tokens": []}
-    for name, listener in listeners.items():
-        kind = "vector" if listener.vector_width else "map" if listener.map_width else "tokens"
-        heard[kind].append(listener(told.parts[name]))
-    heard["map"] += maps
-    vector, map = (torch.cat(heard[kind], 1) if heard[kind] else None for kind in ("vector", "map"))
-    return Condition(vector, map, heard["tokens"][0] if heard["tokens"] else None)
+    """Encode a batch: vectors side by side, maps side by side with `maps` behind them, and the tokens."""
+    features: dict[str, list[Any]] = {"vector": [], "map": [], "tokens": []}
+    for name, encoder in encoders.items():
+        kind = "vector" if encoder.vector_width else "map" if encoder.map_width else "tokens"
+        features[kind].append(encoder(inputs.parts[name]))
+    features["map"] += maps
+    vector, map = (torch.cat(features[kind], 1) if features[kind] else None for kind in ("vector", "map"))
+    return Condition(vector, map, features["tokens"][0] if features["tokens"] else None)

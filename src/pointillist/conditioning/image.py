@@ -1,4 +1,4 @@
-"""A hint: an image on the same grid that is known before the first pixel, in parts or as a whole.
+"""Hints: a conditioning image on the same grid, known before the first pixel, in parts or as a whole.
 
 Low resolution -> high resolution, grey -> colour, outline -> sprite, half -> whole: all of it is known beforehand, so
 the convolutions that read it may look in every direction. Not in the papers: van den Oord et al. 2016b map their
@@ -7,85 +7,129 @@ conditions with a deconvolutional network (section 2.3); ours keeps the grid.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Shaped
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from pointillist.conditioning.config import ConditionConfig
 from pointillist.conditioning.encoder import ConditionEncoder
 from pointillist.conditioning.image_preprocessors import HintPreprocessor
 from pointillist.conditioning.inputs import MaskedValue
+from pointillist.data import Batch, ImageDataset
 from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.images import ImageSpec
 
 
-class HintConfig(BaseModel):
-    """The hint that a model listens to.
+class HintConfig(ConditionConfig):
+    """An image on the grid of each image.
 
     Attributes:
-        channels: of the hint.
-        image: what its integers mean; None where it is an array of floats.
-        derive: how it is made from an image itself, such as `lowres:2`; None where data bring their own.
-        width: features of the map that every layer hears.
+        rule: Rule that derives the conditioning image from the image: lowres:2, grey, outline or half:left. None
+            where the data bring their own.
+        channels: channels of the hint; from `rule` or the training images if left out.
+        image: meaning of its integers; None for floats; likewise.
+        width: features of the map that enters every layer.
         layers: 3x3 convolutions with residuals, at distances 1, 2, 4, 1, ...
-        level_width: features of the embedding of an unordered level.
+        level_channels: features of the embedding of an unordered level.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: ClassVar[str] = "hint"
 
-    channels: int = Field(ge=1, le=4096)
+    rule: str | None = None
+    channels: int = Field(0, ge=0, le=4096)
     image: ImageSpec | None = None
-    derive: str | None = None
     width: int = Field(32, ge=1, le=1024)
     layers: int = Field(3, ge=0, le=64)
-    level_width: int = Field(8, ge=1, le=1024)
+    level_channels: int = Field(8, ge=1, le=1024)
 
     @model_validator(mode="after")
     def _check(self) -> HintConfig:
-        if self.image is not None and self.image.channels != self.channels:
+        if self.image is not None and self.channels not in (0, self.image.channels):
             raise ConfigError(f"`channels` (={self.channels}) of a hint must be its image's, {self.image.channels}.")
-        if self.derive is not None:
-            HintPreprocessor.parse(self.derive)
+        if self.rule is not None:
+            HintPreprocessor.parse(self.rule)
         return self
 
     @classmethod
-    def derived(cls, derive: str, image: ImageSpec) -> HintConfig:
-        """The hint that `derive` makes of images."""
-        made = HintPreprocessor.parse(derive).image_of(image)
-        return cls(channels=made.channels, image=made, derive=derive)
+    def of(cls, value: int | str | ImageSpec, image: ImageSpec) -> Self:
+        """Expand a number of float channels, a kind of integers, or a rule such as `lowres:2`."""
+        if isinstance(value, str):
+            return cls(rule=value)._made_from(image)
+        if isinstance(value, ImageSpec):
+            return cls(channels=value.channels, image=value)
+        return cls(channels=value)
+
+    @classmethod
+    def infer(cls, settings: Self | None, data: ImageDataset) -> Self | None:
+        """Take the kind of the hints of the data set, or of those that the rule makes of its images."""
+        hints = data.annotations.hints
+        if settings is not None and settings.rule is not None:
+            if hints is not None:
+                raise ConfigError(
+                    f"`conditions.hint.rule` (={settings.rule!r}) makes hints of the images, and the data bring hints "
+                    "of their own: drop one."
+                )
+            return settings._made_from(data.spec)
+        if hints is None:
+            return settings if settings is not None and settings.channels else None
+        kind = {"channels": hints.shape[1], "image": data.annotations.hint_spec}
+        return (settings or cls()).model_copy(update=kind)
+
+    def _made_from(self, image: ImageSpec) -> Self:
+        made = HintPreprocessor.parse(self.rule or "").image_of(image)
+        return self.model_copy(update={"channels": made.channels, "image": made})
+
+    def check_complete(self) -> None:
+        """Check that the channels are known."""
+        if not self.channels:
+            raise ConfigError("`conditions.hint.channels` (=0) must be at least 1: give channels, or a `rule`.")
+
+    def encoders(self, image: ImageSpec) -> dict[str, ConditionEncoder]:
+        """Convolutions over the hint."""
+        return {"hint": ImageConditionEncoder(self, image)}
+
+    def describe(self) -> list[str]:
+        """The rule and the kind of values."""
+        made = "" if self.rule is None else f"{self.rule}, "
+        return [f"hint ({made}{_words(self.channels, self.image)})"]
 
 
 class ImageConditionEncoder(ConditionEncoder):
-    """A 5x5 convolution of the hint and of where it is known, residual 3x3 layers, and a map of features."""
+    """A 5x5 convolution of the hint and its mask, residual 3x3 layers, and a map of features."""
+
+    keyword = "hint"
 
     def __init__(self, config: HintConfig, image: ImageSpec) -> None:
         super().__init__()
         self.config = config
-        self.painted = image
-        self.derivation = None if config.derive is None else HintPreprocessor.parse(config.derive)
+        self.target = image
+        self.preprocessor = None if config.rule is None else HintPreprocessor.parse(config.rule)
         self.map_width = width = config.width
         spec = config.image
         ordered = spec is None or spec.ordered
-        self.embedding = None if ordered or spec is None else nn.Embedding(spec.levels, config.level_width)
-        inputs = config.channels * (1 if ordered else config.level_width)
+        self.embedding = None if ordered or spec is None else nn.Embedding(spec.levels, config.level_channels)
+        inputs = config.channels * (1 if ordered else config.level_channels)
         self.first = nn.Conv2d(inputs + 1, width, 5, padding=2)
         distances = [2 ** (i % 3) for i in range(config.layers)]
         self.layers = nn.ModuleList(nn.Conv2d(width, width, 3, padding=d, dilation=d) for d in distances)
 
-    def resolve(self, asked: Any, count: int, size: tuple[int, int]) -> MaskedValue:
-        """Levels or floats `[c h w]` or `[n c h w]`, or pictures, on the grid of the image (or as `derive` makes)."""
-        if asked is None:
+    def parse(self, value: Any, batch_size: int, size: tuple[int, int]) -> MaskedValue:
+        """Parse levels or floats `[c h w]` or `[n c h w]`, or pictures, on the grid of the image (or of `rule`)."""
+        count = batch_size
+        if value is None:
             kind = torch.float32 if self.config.image is None else torch.int64
             nothing = torch.zeros(1, self.config.channels, *size, dtype=kind)
             unknown = torch.zeros(1, 1, *size, dtype=torch.bool)
             # views of one image: those of a whole data set take no memory
             return MaskedValue(nothing.expand(count, -1, -1, -1), unknown.expand(count, -1, -1, -1))
-        values = self._read(asked)
+        values = self._read(value)
         if values.ndim == 3:
             values = values[None]
         if values.ndim != 4 or values.shape[1] != self.config.channels or len(values) not in (1, count):
@@ -93,31 +137,45 @@ class ImageConditionEncoder(ConditionEncoder):
                 f"`hint` of shape {list(values.shape)} must be [{self.config.channels}, h, w], or "
                 f"[{count}, {self.config.channels}, h, w] for {count} images."
             )
-        values = values if self.derivation is None else self.derivation.enlarged(values, size)
+        values = values if self.preprocessor is None else self.preprocessor.enlarged(values, size)
         if tuple(values.shape[2:]) != size:
             raise ShapeError(
                 f"`hint` of {values.shape[2]}x{values.shape[3]} must have the size of the image, {size[0]}x{size[1]}: "
                 "resize one of them."
             )
-        return self.told(values.expand(count, -1, -1, -1))
+        return self.masked(values.expand(count, -1, -1, -1))
 
-    def told(self, values: Shaped[Tensor, "b c h w"]) -> MaskedValue:
-        """A hint whose sites are all known, but for those that `derive` hides."""
+    def from_batch(self, batch: Batch) -> MaskedValue:
+        """Make the hints of a batch by the rule, or take those that its data set brings."""
+        x = batch.levels
+        if self.preprocessor is not None:
+            return self.masked(self.preprocessor.of(x.cpu(), self.target))
+        if batch.hints is None:
+            return self.parse(None, len(x), (x.shape[2], x.shape[3]))
+        ours, theirs = (self.config.channels, self.config.image), (batch.hints.shape[1], batch.annotations.hint_spec)
+        if _kind(*ours) != _kind(*theirs):
+            raise ConfigError(
+                f"The hints of the images have {_words(*theirs)}, and the model takes {_words(*ours)}: convert them."
+            )
+        return self.masked(batch.hints)
+
+    def masked(self, values: Shaped[Tensor, "b c h w"]) -> MaskedValue:
+        """Mask a hint: all pixels are known, but for those that the rule leaves out."""
         known = torch.ones(len(values), 1, *values.shape[2:], dtype=torch.bool)
-        return MaskedValue(values, known if self.derivation is None else self.derivation.known(known))
+        return MaskedValue(values, known if self.preprocessor is None else self.preprocessor.known(known))
 
-    def forward(self, part: MaskedValue) -> Float[Tensor, "b d h w"]:
-        """Features at each site; zeros and a channel of zeros stand for what is not known."""
-        known = part.known
-        x = torch.where(known, self._heard(part.values, known), 0.0)
+    def forward(self, value: MaskedValue) -> Float[Tensor, "b d h w"]:
+        """Features at each pixel; zeros, and a mask channel of zeros, stand for unknown ones."""
+        known = value.known
+        x = torch.where(known, self._embed(value.values, known), 0.0)
         h = self.first(torch.cat([x, known.to(x.dtype)], 1))
         for layer in self.layers:
             h = h + layer(F.relu(h))
         out: Tensor = h
         return out
 
-    def _heard(self, values: Tensor, known: Bool[Tensor, "b 1 h w"]) -> Float[Tensor, "b i h w"]:
-        """Values as numbers: ordered levels in [-1, 1], names as vectors, floats as they are."""
+    def _embed(self, values: Tensor, known: Bool[Tensor, "b 1 h w"]) -> Float[Tensor, "b i h w"]:
+        """Values as network inputs: ordered levels in [-1, 1], unordered ones embedded, floats as they are."""
         spec, dtype = self.config.image, self.first.weight.dtype
         if spec is None:
             return values.to(dtype)
@@ -127,15 +185,15 @@ class ImageConditionEncoder(ConditionEncoder):
         vectors: Tensor = self.embedding(values)
         return vectors.permute(0, 1, 4, 2, 3).flatten(1, 2)
 
-    def _read(self, asked: Any) -> Tensor:
-        """A tensor of the right type, its values checked."""
+    def _read(self, value: Any) -> Tensor:
+        """Convert to a tensor of the right type, and check its values."""
         spec = self.config.image
-        pictures = isinstance(asked, (list, tuple)) and bool(asked) and isinstance(asked[0], Image.Image)
-        if pictures or isinstance(asked, Image.Image):
+        pictures = isinstance(value, (list, tuple)) and bool(value) and isinstance(value[0], Image.Image)
+        if pictures or isinstance(value, Image.Image):
             if spec is None:
                 raise DataError("`hint` is a picture, and this model takes floats: give an array [c, h, w].")
-            return spec.to_levels(asked)
-        values = torch.as_tensor(np.asarray(asked) if not isinstance(asked, Tensor) else asked).cpu()
+            return spec.to_levels(value)
+        values = torch.as_tensor(np.asarray(value) if not isinstance(value, Tensor) else value).cpu()
         if spec is None:
             values = values.to(torch.float32)
             if not bool(values.isfinite().all()):
@@ -150,3 +208,13 @@ class ImageConditionEncoder(ConditionEncoder):
                 f"{spec.levels - 1}."
             )
         return values
+
+
+def _kind(channels: int, spec: ImageSpec | None) -> tuple[int, int, bool, Sequence[object]]:
+    return (channels, 0, True, ()) if spec is None else (channels, spec.levels, spec.ordered, spec.palette or ())
+
+
+def _words(channels: int, spec: ImageSpec | None) -> str:
+    _, levels, ordered, palette = _kind(channels, spec)
+    values = "floats" if not levels else f"{levels} {'ordered' if ordered else 'unordered'} levels"
+    return f"{channels} channel(s) of {values}{' with a palette' if palette else ''}"

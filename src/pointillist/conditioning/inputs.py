@@ -1,4 +1,4 @@
-"""What images are told, as tensors: a value of each condition, and which images were given one."""
+"""Condition values of a batch, with masks of which are known."""
 
 from __future__ import annotations
 
@@ -34,24 +34,30 @@ class MaskedValue:
     """One condition of a batch.
 
     Attributes:
-        values: what it is; where it is not known, anything.
-        known: where it is: `[b]`, for each of several attributes `[b a]`, for each site of an image `[b 1 h w]`.
+        values: one for each image; anything where it is not known.
+        known: mask of the known ones: `[b]`, for each of several attributes `[b a]`, for each pixel of an image
+            `[b 1 h w]`.
     """
 
     values: Shaped[Tensor, "b ..."]
     known: Bool[Tensor, "b ..."]
 
-    def hidden(self, where: Bool[Tensor, "b ..."]) -> MaskedValue:
-        """The same, but not known `where` that is true."""
-        where = where.to(self.known.device)
-        return MaskedValue(
-            self.values, self.known & ~where.reshape(*where.shape, *[1] * (self.known.ndim - where.ndim))
-        )
+    def dropped(self, mask: Bool[Tensor, "b ..."]) -> MaskedValue:
+        """A copy in which the masked values are unknown."""
+        mask = mask.to(self.known.device)
+        return MaskedValue(self.values, self.known & ~mask.reshape(*mask.shape, *[1] * (self.known.ndim - mask.ndim)))
 
 
 @dataclass(frozen=True)
 class ConditionInputs:
-    """All conditions of a batch of `count` images, by name; a model wants one part for each that it listens to."""
+    """All conditions of a batch of `count` images, by the name of the encoder that takes each.
+
+    ```python
+    inputs = model.conditions.inputs(label="cat", count=4)
+    model.log_prob_map_given(x, inputs)
+    model.log_prob_map_given(x, inputs.unconditional())
+    ```
+    """
 
     count: int
     parts: Mapping[str, MaskedValue] = field(default_factory=dict)
@@ -60,42 +66,42 @@ class ConditionInputs:
         return self.count
 
     def __getitem__(self, index: slice | np.ndarray | Tensor) -> ConditionInputs:
-        """Some of the images."""
+        """Select some of the images."""
         rows = torch.arange(self.count)[index]
         return ConditionInputs(
             len(rows), {name: MaskedValue(p.values[rows], p.known[rows]) for name, p in self.parts.items()}
         )
 
     def to(self, device: torch.device) -> ConditionInputs:
-        """The same on a device."""
+        """Move all values to a device."""
         return ConditionInputs(
             self.count, {n: MaskedValue(p.values.to(device), p.known.to(device)) for n, p in self.parts.items()}
         )
 
-    def hidden(self, where: Mapping[str, Bool[Tensor, "b ..."]]) -> ConditionInputs:
-        """The same without what is hidden: for a condition's name, the images from which it is."""
-        return ConditionInputs(self.count, {n: p.hidden(where[n]) if n in where else p for n, p in self.parts.items()})
+    def dropped(self, masks: Mapping[str, Bool[Tensor, "b ..."]]) -> ConditionInputs:
+        """A copy without some values: a mask of the images that lose it, by the name of the condition."""
+        return ConditionInputs(self.count, {n: p.dropped(masks[n]) if n in masks else p for n, p in self.parts.items()})
 
-    def untold(self) -> ConditionInputs:
-        """The same images, told nothing."""
+    def unconditional(self) -> ConditionInputs:
+        """A copy in which no value is known."""
         return ConditionInputs(
             self.count, {n: MaskedValue(p.values, torch.zeros_like(p.known)) for n, p in self.parts.items()}
         )
 
     @property
-    def anything(self) -> bool:
-        """Whether any image is told anything."""
+    def is_conditional(self) -> bool:
+        """True if any value of any image is known."""
         return any(bool(p.known.any()) for p in self.parts.values())
 
     @classmethod
-    def together(cls, several: Sequence[ConditionInputs]) -> ConditionInputs:
-        """Batches told the same conditions, one after the other."""
-        names = several[0].parts
+    def concat(cls, batches: Sequence[ConditionInputs]) -> ConditionInputs:
+        """Concatenate batches with the same conditions."""
+        names = batches[0].parts
         return cls(
-            sum(t.count for t in several),
+            sum(t.count for t in batches),
             {
                 n: MaskedValue(
-                    torch.cat([t.parts[n].values for t in several]), torch.cat([t.parts[n].known for t in several])
+                    torch.cat([t.parts[n].values for t in batches]), torch.cat([t.parts[n].known for t in batches])
                 )
                 for n in names
             },
@@ -103,8 +109,8 @@ class ConditionInputs:
 
 
 def unsupported_condition(name: str, value: Any) -> ConfigError:
-    """What to say where a model is told what it does not listen to."""
+    """Error for a condition that a model was not trained with."""
     if name == "text":
-        return ConfigError(f"`text` (={value!r}) cannot be used: this model does not listen to text. Leave it out.")
+        return ConfigError(f"`text` (={value!r}) cannot be used: this model was trained without text. Leave it out.")
     what, shown = ("labels", f" (={value!r})") if name == "label" else (f"`{name}`", "")
     return ConfigError(f"`{name}`{shown} cannot be used: this model was trained without {what}. Leave it out.")

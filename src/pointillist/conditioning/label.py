@@ -4,24 +4,76 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 
+from pointillist.conditioning.config import ConditionConfig
 from pointillist.conditioning.encoder import ConditionEncoder
 from pointillist.conditioning.inputs import MaskedValue
+from pointillist.data import Batch, ImageDataset
 from pointillist.errors import ConfigError, ShapeError
+from pointillist.images import ImageSpec
 
 NO_LABEL = -1
 
 Label = int | str | Sequence[int | str] | Tensor | None
 
 
+class LabelConfig(ConditionConfig):
+    """A class label for each image.
+
+    Attributes:
+        classes: names of the classes; those of the training images if left out.
+        width: features of a class embedding.
+    """
+
+    kind: ClassVar[str] = "label"
+
+    classes: tuple[str, ...] = ()
+    width: int = Field(64, ge=1, le=8192)
+
+    @field_validator("classes")
+    @classmethod
+    def _distinct(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(classes)) != len(classes):
+            raise ConfigError("Class names must differ from one another: rename the doubles.")
+        return classes
+
+    @classmethod
+    def of(cls, value: int | Sequence[str], image: ImageSpec) -> Self:
+        """Expand a number of classes, or their names."""
+        return cls(classes=value_names(value))
+
+    @classmethod
+    def infer(cls, settings: Self | None, data: ImageDataset) -> Self | None:
+        """Take the classes of the data set."""
+        if data.labels is None:
+            return settings if settings is not None and settings.classes else None
+        return (settings or cls()).model_copy(update={"classes": tuple(data.classes)})
+
+    def check_complete(self) -> None:
+        """Check that there are classes."""
+        if not self.classes:
+            raise ConfigError("`conditions.label.classes` is missing: give the names of the classes.")
+
+    def encoders(self, image: ImageSpec) -> dict[str, ConditionEncoder]:
+        """An embedding of the classes."""
+        return {"label": LabelEncoder(self.classes, self.width)}
+
+    def describe(self) -> list[str]:
+        """How many classes there are."""
+        return [f"label ({len(self.classes)} classes)"]
+
+
 class LabelEncoder(ConditionEncoder):
-    """A learned vector for each class and one for no label, which hidden labels train."""
+    """A learned vector for each class and one for no label, trained by dropped labels."""
+
+    keyword = "label"
 
     def __init__(self, classes: Sequence[str], width: int) -> None:
         super().__init__()
@@ -29,36 +81,64 @@ class LabelEncoder(ConditionEncoder):
         self.vector_width = width
         self.embedding = nn.Embedding(len(self.classes) + 1, width)
 
-    def resolve(self, asked: Label, count: int, size: tuple[int, int]) -> MaskedValue:
-        """See `resolve_labels`."""
-        return label_input(resolve_labels(asked, self.classes, count))
+    def parse(self, value: Label, batch_size: int, size: tuple[int, int]) -> MaskedValue:
+        """Parse labels; see `resolve_labels`."""
+        return label_input(resolve_labels(value, self.classes, batch_size))
 
-    def forward(self, part: MaskedValue) -> Float[Tensor, "b d 1 1"]:
-        """The vector of each label."""
-        index = torch.where(part.known, part.values, len(self.classes))
+    def from_batch(self, batch: Batch) -> MaskedValue:
+        """Match the labels of a batch by class name."""
+        if batch.labels is None:
+            return label_input(torch.full((len(batch),), NO_LABEL))
+        rows = match_names(batch.classes, self.classes, "Class")
+        return label_input(rows[batch.labels])
+
+    def forward(self, value: MaskedValue) -> Float[Tensor, "b d 1 1"]:
+        """Embed each label."""
+        index = torch.where(value.known, value.values, len(self.classes))
         out: Tensor = self.embedding(index)[:, :, None, None]
         return out
 
-    def tables(self) -> dict[str, tuple[Tensor, tuple[str, ...]]]:
-        """The vectors of the classes."""
+    def embedding_tables(self) -> dict[str, tuple[Tensor, tuple[str, ...]]]:
+        """The class embeddings."""
         return {"label": (self.embedding.weight, self.classes)}
 
 
+def match_names(theirs: Sequence[str], ours: Sequence[str], what: str) -> Int[Tensor, " n"]:
+    """Our number of each of their names, by name, with `NO_LABEL` as the last entry, so that -1 stays unknown.
+
+    Raises:
+        ConfigError: if one of their names is not among ours.
+    """
+    unknown = [name for name in theirs if name not in ours]
+    if unknown:
+        raise ConfigError(
+            f"{what} {unknown[0]!r} of the images is not one of the model's ({', '.join(ours[:8])}...): "
+            "leave it out, or fine-tune with `--init-from`."
+        )
+    rows = {name: row for row, name in enumerate(ours)}
+    return torch.tensor([*(rows[name] for name in theirs), NO_LABEL])
+
+
+def value_names(values: int | Sequence[str]) -> tuple[str, ...]:
+    """Names of values: numbers from 0 where only their count is given."""
+    return tuple(str(i) for i in range(values)) if isinstance(values, int) else tuple(values)
+
+
 def label_input(numbers: Int[Tensor, "b ..."]) -> MaskedValue:
-    """Labels in [0, classes), or `NO_LABEL`, as a part of what is told."""
+    """Masked value of labels in [0, classes), or `NO_LABEL`."""
     return MaskedValue(numbers, numbers != NO_LABEL)
 
 
-def labels_from_input(part: MaskedValue | None, count: int) -> Int[Tensor, " b"]:
-    """The other way: numbers, `NO_LABEL` where there is none."""
-    return torch.full((count,), NO_LABEL) if part is None else torch.where(part.known, part.values, NO_LABEL)
+def labels_from_input(value: MaskedValue | None, count: int) -> Int[Tensor, " b"]:
+    """Numbers of a masked label, `NO_LABEL` where it is unknown."""
+    return torch.full((count,), NO_LABEL) if value is None else torch.where(value.known, value.values, NO_LABEL)
 
 
 def resolve_labels(label: Label, classes: Sequence[str], count: int, what: str = "label") -> Int[Tensor, " b"]:
-    """Labels of `count` images as integers: one for all or one each, by number or by class name; None is no label.
+    """Integers of the labels of `count` images: one for all or one each, by number or by class name; None is no label.
 
     Args:
-        what: what to call them in messages.
+        what: their name in messages.
 
     Raises:
         ConfigError: if the model has no classes, or a label is not one of them.
@@ -81,7 +161,7 @@ def resolve_labels(label: Label, classes: Sequence[str], count: int, what: str =
 
 
 def _number(value: Any, classes: Sequence[str], what: str) -> int:
-    """A class name first (so that a folder called "7" is found), then a number."""
+    """Look up a class name first (so that a folder called "7" is found), then a number."""
     if value is None:
         return NO_LABEL
     if isinstance(value, str):

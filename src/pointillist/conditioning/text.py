@@ -1,134 +1,164 @@
-"""Text: prompts as vectors of a frozen encoder, as words learned with the model, or both side by side."""
+"""Text: prompts as vectors of a frozen encoder, as words learned with the model, or as tokens for cross-attention."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from jaxtyping import Bool, Float
+from pydantic import Field
 from torch import Tensor, nn
 
+from pointillist.conditioning.config import ConditionConfig
 from pointillist.conditioning.encoder import ConditionEncoder
 from pointillist.conditioning.inputs import MaskedValue
-from pointillist.conditioning.text_encoders import PAD, EmbeddingCache, TokenEncoder, hash_ngrams, open_encoder
-from pointillist.errors import ConfigError, ShapeError
-from pointillist.nn.activation import Dropout
+from pointillist.conditioning.prompts import embedding_cache, parse_prompts
+from pointillist.conditioning.text_encoders import (
+    PAD,
+    EmbeddingCache,
+    TokenEncoder,
+    hash_ngrams,
+    hash_ngrams_per_word,
+    open_encoder,
+)
+from pointillist.data import Batch, ImageDataset
+from pointillist.errors import ConfigError
+from pointillist.images import ImageSpec
+from pointillist.nn import Dropout, Tokens
 
-LEARNED, TOKENS = "learned", "tokens"
-WORDS, STATES = 16, 32  # tokens that are heard of a prompt: learned words, states of an encoder
+LEARNED, TOKENS, OFF = "learned", "tokens", "off"
+WORDS, STATES = 16, 32  # tokens of a prompt that are read: learned words, states of an encoder
 
 
-class TextConfig(BaseModel):
-    """How a model listens to text.
+class TextConfig(ConditionConfig):
+    """A caption for each image.
 
     Attributes:
-        encoder: `use`, `minilm:FOLDER`, `clip:FOLDER`, or "" for none.
-        fingerprint: SHA-256 of the encoder's weights; `size`: numbers of its vectors.
-        learned: whether words and their character n-grams are learned with the model.
-        width: features of each of the two.
-        buckets, length: vectors for words and n-grams, and how many of a prompt are read.
-        dropout: probability, on the features, against learning captions by heart.
-        tokens: how many tokens of a prompt are heard one by one, through cross-attention; 0 for none.
-        token_size: numbers of the encoder's token states; 0 where tokens are learned words.
-        pieces: how many n-grams of a learned word are read, with itself.
+        encoder: Text encoder: use, learned, use+learned, minilm:FOLDER, clip:FOLDER, each also with +tokens
+            (cross-attention), or off; use where the images have captions. Learned are embeddings of words and
+            character n-grams.
+        fingerprint: SHA-256 of the weights of the frozen encoder; `size`: numbers of its vectors. Filled in.
+        width: features of each encoding.
+        buckets, length: embeddings of words and n-grams, and how many of a prompt are read.
+        feature_dropout: dropout on the features, against learning captions by heart.
+        num_tokens: tokens of a prompt that cross-attention reads; filled in where `+tokens` is given.
+        token_size: numbers of the token states of the frozen encoder; 0 where tokens are learned words. Filled in.
+        pieces: n-grams of a learned word that are read, with itself.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: ClassVar[str] = "text"
+    added_by_finetuning: ClassVar[bool] = False
 
-    encoder: str = ""
+    encoder: str = "use"
     fingerprint: str = ""
     size: int = Field(0, ge=0, le=65_536)
-    learned: bool = False
     width: int = Field(64, ge=1, le=8192)
     buckets: int = Field(4096, ge=1, le=1_048_576)
     length: int = Field(96, ge=1, le=4096)
-    dropout: float = Field(0.1, ge=0, lt=1)
-    tokens: int = Field(0, ge=0, le=1024)
+    feature_dropout: float = Field(0.1, ge=0, lt=1)
+    num_tokens: int = Field(0, ge=0, le=1024)
     token_size: int = Field(0, ge=0, le=65_536)
     pieces: int = Field(24, ge=1, le=1024)
 
-    @model_validator(mode="after")
-    def _check(self) -> TextConfig:
-        if not self.encoder and not self.learned:
-            raise ConfigError("`text` needs an encoder, or `learned`: choose use, learned or use+learned.")
-        if bool(self.encoder) != bool(self.size and self.fingerprint):
-            raise ConfigError("A text encoder comes with its `size` and `fingerprint`: make the model with `build`.")
-        if self.tokens and not self.token_size and not self.learned:
-            raise ConfigError("`tokens` are those of an encoder or learned words: give `token_size`, or `learned`.")
-        return self
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What `encoder` joins by `+`."""
+        return tuple(part.strip() for part in self.encoder.split("+"))
+
+    @property
+    def frozen(self) -> str:
+        """Name of the frozen encoder; empty for none."""
+        return next((part for part in self.parts if part not in (LEARNED, TOKENS, OFF)), "")
+
+    @property
+    def learned(self) -> bool:
+        """True if words are learned with the model."""
+        return LEARNED in self.parts
 
     @classmethod
-    def of(cls, text: str, width: int = 64, dropout: float = 0.1) -> TextConfig:
-        """From `use`, `learned`, `use+learned`, `learned+tokens`, `minilm:FOLDER+tokens` and so on.
+    def of(cls, value: bool | str, image: ImageSpec) -> Self:
+        """Expand the name of an encoder; True is `use`."""
+        return cls(encoder="use" if value is True else str(value)).completed()
+
+    @classmethod
+    def infer(cls, settings: Self | None, data: ImageDataset) -> Self | None:
+        """Take the captions of the data set, by `use` unless another encoder is set."""
+        if settings is None:
+            return None if data.texts is None else cls().completed()
+        return None if settings.encoder == OFF else settings.completed()
+
+    def completed(self) -> Self:
+        """Fill in what the frozen encoder tells: its fingerprint and sizes.
 
         Tokens are the states of the encoder where it gives them, and learned words otherwise.
 
         Raises:
             ConfigError, MissingExtraError: if there is no such encoder, or it is not installed.
         """
-        parts = [part.strip() for part in text.split("+")]
-        encoders = [part for part in parts if part not in (LEARNED, TOKENS)]
-        if len(encoders) > 1 or len(set(parts)) < len(parts) or parts == [TOKENS]:
+        if self.fingerprint:
+            return self
+        parts = self.parts
+        frozen = [part for part in parts if part not in (LEARNED, TOKENS)]
+        if len(frozen) > 1 or len(set(parts)) < len(parts) or parts == (TOKENS,):
             raise ConfigError(
-                f"`text` (={text!r}) may name one encoder, and `{LEARNED}` and `{TOKENS}` beside it: use+learned."
+                f"`text` (={self.encoder!r}) may name one encoder, with `{LEARNED}` and `{TOKENS}` beside it: "
+                "for example use+learned."
             )
-        found: dict[str, Any] = {"learned": LEARNED in parts, "width": width, "dropout": dropout}
-        encoder = open_encoder(encoders[0]) if encoders else None
+        encoder = open_encoder(self.frozen) if self.frozen else None
+        found: dict[str, Any] = {}
         if encoder is not None:
-            found |= {"encoder": encoder.name, "fingerprint": encoder.fingerprint, "size": encoder.size}
+            found = {"fingerprint": encoder.fingerprint, "size": encoder.size}
         if TOKENS in parts and isinstance(encoder, TokenEncoder):
-            found |= {"tokens": STATES, "token_size": encoder.token_size}
+            found |= {"num_tokens": self.num_tokens or STATES, "token_size": encoder.token_size}
         elif TOKENS in parts:
-            if LEARNED not in parts:
-                raise ConfigError(f"`text` (={text!r}) has no tokens: let it learn words beside, `{text}+{LEARNED}`.")
-            found["tokens"] = WORDS
-        return cls(**found)
+            if not self.learned:
+                raise ConfigError(
+                    f"`text` (={self.encoder!r}) has no tokens: let it learn words beside, `{self.encoder}+{LEARNED}`."
+                )
+            found["num_tokens"] = self.num_tokens or WORDS
+        return self.model_copy(update=found)
+
+    def check_complete(self) -> None:
+        """Check that encoder, fingerprint and sizes go together."""
+        if not self.frozen and not self.learned:
+            raise ConfigError("`text` needs an encoder, or `learned`: choose use, learned or use+learned.")
+        if bool(self.frozen) != bool(self.size and self.fingerprint):
+            raise ConfigError("A text encoder comes with its `size` and `fingerprint`: make the model with `build`.")
+        made = self.token_size or self.learned
+        if bool(self.num_tokens) != (TOKENS in self.parts) or (self.num_tokens and not made):
+            raise ConfigError("`num_tokens` are those of an encoder or learned words: make the model with `build`.")
+
+    def encoders(self, image: ImageSpec) -> dict[str, ConditionEncoder]:
+        """An encoder for the frozen vectors, one for learned words, one for tokens: those that are set."""
+        found: dict[str, ConditionEncoder] = {}
+        if self.frozen:
+            found["text"] = SentenceEncoder(self)
+        if self.learned:
+            found["words"] = HashedNgramEncoder(self)
+        if self.num_tokens:
+            found["tokens"] = (FrozenTokenEncoder if self.token_size else HashedTokenEncoder)(self)
+        return found
+
+    def describe(self) -> list[str]:
+        """The encoders."""
+        return [f"text ({' + '.join(self.parts)})"]
 
 
-@lru_cache(maxsize=8)
-def embedding_cache(encoder: str, fingerprint: str) -> EmbeddingCache:
-    """The vectors of an encoder, if it is the one that a model was trained with.
+class PromptEncoder(ConditionEncoder):
+    """Base of the encoders of prompts: they read the captions of a batch as the prompts of a user."""
 
-    Raises:
-        ConfigError: if its weights are others.
-    """
-    opened = open_encoder(encoder)
-    if opened.fingerprint != fingerprint:
-        raise ConfigError(
-            f"The text encoder {encoder!r} installed here (weights {opened.fingerprint[:8]}) is not the one this "
-            f"model was trained with ({fingerprint[:8]}): install that one, or train with this one."
-        )
-    return EmbeddingCache(opened)
+    keyword = "text"
+
+    def from_batch(self, batch: Batch) -> MaskedValue:
+        """Parse the captions of a batch."""
+        return self.parse(batch.texts, len(batch), (1, 1))
 
 
-def parse_prompts(asked: Any, count: int) -> list[str] | None:
-    """Prompts of `count` images: one for all or one each; None, and "" for an image, is no prompt.
-
-    Raises:
-        ConfigError: if they are not strings.
-        ShapeError: if there are neither one nor `count` of them.
-    """
-    if asked is None:
-        return None
-    texts = [asked] if isinstance(asked, str) else list(asked)
-    for text in texts:
-        if not isinstance(text, (str, type(None))):
-            raise ConfigError(f"`text` (={text!r}) must be a string, or one for each image.")
-    if len(texts) not in (1, count):
-        raise ShapeError(f"{len(texts)} texts do not fit {count} images: give one text, or one for each image.")
-    filled = [text or "" for text in texts]
-    return filled * count if len(filled) == 1 else filled
-
-
-class SentenceEncoder(ConditionEncoder):
+class SentenceEncoder(PromptEncoder):
     """Two layers over the vector of a frozen encoder, which is no part of the model's file."""
-
-    asks = "text"
 
     def __init__(self, config: TextConfig) -> None:
         super().__init__()
@@ -136,38 +166,41 @@ class SentenceEncoder(ConditionEncoder):
         self.vector_width = config.width
         self.first = nn.Linear(config.size, config.width)
         self.second = nn.Linear(config.width, config.width)
-        self.dropout = Dropout(config.dropout)
+        self.dropout = Dropout(config.feature_dropout)
         self.absent = nn.Parameter(nn.init.normal_(torch.empty(config.width), std=0.1))
 
     @property
     def prompts(self) -> EmbeddingCache:
-        """The vectors of prompts."""
-        return embedding_cache(self.config.encoder, self.config.fingerprint)
+        """Cached embeddings of prompts."""
+        return embedding_cache(self.config.frozen, self.config.fingerprint)
 
-    def resolve(self, asked: str | Sequence[str] | None, count: int, size: tuple[int, int]) -> MaskedValue:
-        """Vectors of prompts."""
-        texts = parse_prompts(asked, count)
+    def parse(self, value: str | Sequence[str] | None, batch_size: int, size: tuple[int, int]) -> MaskedValue:
+        """Look up the vectors of prompts."""
+        texts = parse_prompts(value, batch_size)
         if texts is None:
-            return MaskedValue(torch.zeros(1, self.config.size).expand(count, -1), torch.zeros(count, dtype=torch.bool))
+            return MaskedValue(
+                torch.zeros(1, self.config.size).expand(batch_size, -1), torch.zeros(batch_size, dtype=torch.bool)
+            )
         known = torch.tensor([bool(text.strip()) for text in texts])
-        values = torch.zeros(count, self.config.size)
+        values = torch.zeros(batch_size, self.config.size)
         if bool(known.any()):
             vectors = self.prompts([text for text, there in zip(texts, known, strict=True) if there])
             values[known] = torch.from_numpy(vectors)
         return MaskedValue(values, known)
 
-    def forward(self, part: MaskedValue) -> Float[Tensor, "b d 1 1"]:
-        """Features of each prompt. Vectors of length 1 are brought to numbers of about 1."""
-        known = part.known[:, None]
-        values = torch.where(known, part.values.to(self.absent.dtype), 0.0) * self.config.size**0.5
-        heard = self.second(self.dropout(F.silu(self.first(values))))
-        return torch.where(known, heard, self.absent)[:, :, None, None]
+    def forward(self, value: MaskedValue) -> Float[Tensor, "b d 1 1"]:
+        """Encode each prompt. Vectors of length 1 are scaled to numbers of about 1."""
+        known = value.known[:, None]
+        values = torch.where(known, value.values.to(self.absent.dtype), 0.0) * self.config.size**0.5
+        features = self.second(self.dropout(F.silu(self.first(values))))
+        return torch.where(known, features, self.absent)[:, :, None, None]
 
 
-class HashedNgramEncoder(ConditionEncoder):
-    """The mean of learned vectors of words and character n-grams: knows the jargon of its captions, and its pieces."""
+class HashedNgramEncoder(PromptEncoder):
+    """Mean of learned embeddings of words and character n-grams (Bojanowski et al. 2017), hashed into buckets.
 
-    asks = "text"
+    It learns the jargon of its captions, and pieces of unknown words.
+    """
 
     def __init__(self, config: TextConfig) -> None:
         super().__init__()
@@ -175,24 +208,92 @@ class HashedNgramEncoder(ConditionEncoder):
         self.vector_width = config.width
         self.embedding = nn.Embedding(config.buckets, config.width)
         self.out = nn.Linear(config.width, config.width)
-        self.dropout = Dropout(config.dropout)
+        self.dropout = Dropout(config.feature_dropout)
         self.absent = nn.Parameter(nn.init.normal_(torch.empty(config.width), std=0.1))
 
-    def resolve(self, asked: str | Sequence[str] | None, count: int, size: tuple[int, int]) -> MaskedValue:
-        """Buckets of words and n-grams."""
-        texts = parse_prompts(asked, count)
+    def parse(self, value: str | Sequence[str] | None, batch_size: int, size: tuple[int, int]) -> MaskedValue:
+        """Hash words and n-grams into buckets."""
+        texts = parse_prompts(value, batch_size)
         config = self.config
         if texts is None:
             nothing = torch.full((1, config.length), PAD)
-            return MaskedValue(nothing.expand(count, -1), torch.zeros(count, dtype=torch.bool))
+            return MaskedValue(nothing.expand(batch_size, -1), torch.zeros(batch_size, dtype=torch.bool))
         found = torch.from_numpy(np.stack([hash_ngrams(text, config.buckets, config.length) for text in texts]))
         return MaskedValue(found, (found != PAD).any(1))
 
-    def forward(self, part: MaskedValue) -> Float[Tensor, "b d 1 1"]:
-        """Features of each prompt."""
-        known = part.known[:, None]
-        read = (part.values != PAD) & known
-        vectors = self.embedding(torch.where(read, part.values, 0)) * read[:, :, None]
+    def forward(self, value: MaskedValue) -> Float[Tensor, "b d 1 1"]:
+        """Encode each prompt."""
+        known = value.known[:, None]
+        read = (value.values != PAD) & known
+        vectors = self.embedding(torch.where(read, value.values, 0)) * read[:, :, None]
         total = vectors.sum(1) / read.sum(1, keepdim=True).clamp(min=1) ** 0.5  # of n independent vectors: size 1
-        heard = self.out(self.dropout(total))
-        return torch.where(known, heard, self.absent)[:, :, None, None]
+        features = self.out(self.dropout(total))
+        return torch.where(known, features, self.absent)[:, :, None, None]
+
+
+class TokenSequenceEncoder(PromptEncoder):
+    """A learned first token, the only one of an unknown prompt, and behind it the tokens of the prompt."""
+
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.tokens_width = config.width
+        self.start = nn.Parameter(nn.init.normal_(torch.empty(config.width)))
+        self.dropout = Dropout(config.feature_dropout)
+
+    def _after_start(self, states: Float[Tensor, "b t d"], known: Bool[Tensor, "b t"]) -> Tokens:
+        states = torch.where(known[:, :, None], self.dropout(states), 0.0)
+        start = self.start.to(states.dtype).expand(len(states), 1, -1)
+        return Tokens(torch.cat([start, states], 1), F.pad(known, (1, 0), value=True))
+
+
+class FrozenTokenEncoder(TokenSequenceEncoder):
+    """Token states of a frozen encoder, which is no part of the model's file, through a linear layer."""
+
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__(config)
+        self.first = nn.Linear(config.token_size, config.width)
+
+    def parse(self, value: Any, batch_size: int, size: tuple[int, int]) -> MaskedValue:
+        """Look up the states `[n t d]` of the first tokens of each prompt."""
+        config = self.config
+        values = torch.zeros(batch_size, config.num_tokens, config.token_size)
+        known = torch.zeros(batch_size, config.num_tokens, dtype=torch.bool)
+        for image, text in enumerate(parse_prompts(value, batch_size) or []):
+            if text.strip():
+                states = embedding_cache(config.frozen, config.fingerprint).tokens(text)[: config.num_tokens]
+                values[image, : len(states)], known[image, : len(states)] = torch.from_numpy(states), True
+        return MaskedValue(values, known)
+
+    def forward(self, value: MaskedValue) -> Tokens:
+        """Encode each token. States are scaled to numbers of about 1."""
+        known = value.known[:, :, None]
+        values = torch.where(known, value.values.to(self.start.dtype), 0.0)
+        return self._after_start(self.first(F.layer_norm(values, values.shape[-1:])), value.known)
+
+
+class HashedTokenEncoder(TokenSequenceEncoder):
+    """A learned token for each word: the mean embedding of itself and its character n-grams, plus its position."""
+
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__(config)
+        self.embedding = nn.Embedding(config.buckets, config.width)
+        self.position = nn.Parameter(nn.init.normal_(torch.empty(config.num_tokens, config.width), std=0.1))
+        self.out = nn.Linear(config.width, config.width)
+
+    def parse(self, value: Any, batch_size: int, size: tuple[int, int]) -> MaskedValue:
+        """Hash each word and its n-grams into buckets, `[n t f]`."""
+        config, texts = self.config, parse_prompts(value, batch_size)
+        found = [
+            hash_ngrams_per_word(text, config.buckets, config.num_tokens, config.pieces)
+            for text in texts or [""] * batch_size
+        ]
+        values = torch.from_numpy(np.stack(found) if found else np.full((0, config.num_tokens, config.pieces), PAD))
+        return MaskedValue(values, (values != PAD).any(2))
+
+    def forward(self, value: MaskedValue) -> Tokens:
+        """Encode each word."""
+        read = (value.values != PAD) & value.known[:, :, None]
+        vectors = self.embedding(torch.where(read, value.values, 0)) * read[..., None]
+        words = vectors.sum(2) / read.sum(2, keepdim=True).clamp(min=1) ** 0.5  # of n independent vectors: size 1
+        return self._after_start(self.out(words + self.position), value.known)

@@ -2,30 +2,66 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
+from pointillist.conditioning.config import ConditionConfig
 from pointillist.conditioning.encoder import ConditionEncoder
 from pointillist.conditioning.inputs import MaskedValue
-from pointillist.errors import DataError, ShapeError
+from pointillist.data import Batch, ImageDataset
+from pointillist.errors import ConfigError, DataError, ShapeError
+from pointillist.images import ImageSpec
 
 
-class VectorConfig(BaseModel):
-    """The vector that a model listens to: `size` numbers, heard as `width` features."""
+class VectorConfig(ConditionConfig):
+    """A vector for each image.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Attributes:
+        size: numbers in the vector; that of the training images if left out.
+        width: features it is encoded as.
+    """
 
-    size: int = Field(ge=1, le=65_536)
+    kind: ClassVar[str] = "vector"
+
+    size: int = Field(0, ge=0, le=65_536)
     width: int = Field(64, ge=1, le=8192)
+
+    @classmethod
+    def of(cls, value: int, image: ImageSpec) -> Self:
+        """Expand the size."""
+        return cls(size=value)
+
+    @classmethod
+    def infer(cls, settings: Self | None, data: ImageDataset) -> Self | None:
+        """Take the size of the vectors of the data set."""
+        vectors = data.annotations.vectors
+        if vectors is None:
+            return settings if settings is not None and settings.size else None
+        return (settings or cls()).model_copy(update={"size": vectors.shape[1]})
+
+    def check_complete(self) -> None:
+        """Check that the size is known."""
+        if not self.size:
+            raise ConfigError("`conditions.vector.size` (=0) must be at least 1: give the numbers in a vector.")
+
+    def encoders(self, image: ImageSpec) -> dict[str, ConditionEncoder]:
+        """A small network over the vector."""
+        return {"vector": VectorEncoder(self)}
+
+    def describe(self) -> list[str]:
+        """The size of the vector."""
+        return [f"vector ({self.size} numbers)"]
 
 
 class VectorEncoder(ConditionEncoder):
-    """Two linear layers over the vector; a learned vector of features where there is none."""
+    """Two linear layers over the vector; learned features where it is unknown."""
+
+    keyword = "vector"
 
     def __init__(self, config: VectorConfig) -> None:
         super().__init__()
@@ -35,11 +71,12 @@ class VectorEncoder(ConditionEncoder):
         self.second = nn.Linear(config.width, config.width)
         self.absent = nn.Parameter(nn.init.normal_(torch.empty(config.width), std=0.1))
 
-    def resolve(self, asked: Any, count: int, size: tuple[int, int]) -> MaskedValue:
-        """Finite floats `[d]` or `[n d]`."""
-        if asked is None:
+    def parse(self, value: Any, batch_size: int, size: tuple[int, int]) -> MaskedValue:
+        """Parse finite floats `[d]` or `[n d]`."""
+        count = batch_size
+        if value is None:
             return MaskedValue(torch.zeros(count, self.size), torch.zeros(count, dtype=torch.bool))
-        values = torch.as_tensor(asked, dtype=torch.float32)
+        values = torch.as_tensor(value, dtype=torch.float32)
         values = values[None] if values.ndim == 1 else values
         if values.ndim != 2 or values.shape[1] != self.size or len(values) not in (1, count):
             raise ShapeError(
@@ -50,9 +87,19 @@ class VectorEncoder(ConditionEncoder):
             raise DataError("`vector` holds a number that is not finite: leave such images out, or replace it.")
         return MaskedValue(values.expand(count, -1), torch.ones(count, dtype=torch.bool))
 
-    def forward(self, part: MaskedValue) -> Float[Tensor, "b d 1 1"]:
-        """Features of each vector."""
-        known = part.known[:, None]
-        values = torch.where(known, part.values.to(self.absent.dtype), 0.0)
-        heard = self.second(F.silu(self.first(values)))
-        return torch.where(known, heard, self.absent)[:, :, None, None]
+    def from_batch(self, batch: Batch) -> MaskedValue:
+        """Take the vectors of a batch."""
+        vectors = batch.annotations.vectors
+        if vectors is not None and vectors.shape[1] != self.size:
+            raise ConfigError(
+                f"The vectors of the images have {vectors.shape[1]} numbers, and the model takes {self.size}: "
+                "read others, or leave them out."
+            )
+        return self.parse(vectors, len(batch), (1, 1))
+
+    def forward(self, value: MaskedValue) -> Float[Tensor, "b d 1 1"]:
+        """Encode each vector."""
+        known = value.known[:, None]
+        values = torch.where(known, value.values.to(self.absent.dtype), 0.0)
+        features = self.second(F.silu(self.first(values)))
+        return torch.where(known, features, self.absent)[:, :, None, None]

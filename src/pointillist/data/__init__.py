@@ -1,6 +1,6 @@
-"""Images in: one reader for folders, arrays, Parquet, hub data sets, torch data sets and built-in names."""
+"""Read images from folders, arrays, Parquet files, hub data sets, torch data sets and built-in names."""
 
-from pointillist.data.columns import Annotations
+from pointillist.data.annotations import Annotations
 from pointillist.data.dataset import Batch, ImageDataset
 from pointillist.data.load import DataSplits, builtin_names, load_data
 from pointillist.data.options import DataOptions, parse_size

@@ -1,4 +1,4 @@
-"""Attributes, vectors and hints as sources hold them: members of an `.npz`, columns of metadata, pairs of folders."""
+"""Attributes, vectors and hints of images, read from members of an `.npz`, metadata columns or paired folders."""
 
 from __future__ import annotations
 
@@ -12,25 +12,71 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pointillist.data.columns import Annotations
 from pointillist.data.decode import ImageSource, decode
 from pointillist.data.options import DataOptions
-from pointillist.data.resize import fitted
+from pointillist.data.pixels import resize_image
 from pointillist.errors import DataError
 from pointillist.images import ImageSpec, Mode
 
-_PICTURES: dict[int, Mode] = {1: "grey", 3: "rgb", 4: "rgba"}
+_MODES: dict[int, Mode] = {1: "grey", 3: "rgb", 4: "rgba"}
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class RawAnnotations:
-    """What a source says about `n` images, as it says it.
+class Annotations:
+    """Annotations of `n` images beside labels and captions.
 
     Attributes:
-        attributes: by name, `n` integers from 0, or strings; -1 and "" mean that it is not known.
-        vectors: numbers `n d`.
-        hints: `n c h w`.
+        attributes: `int64 [n]` by attribute name; -1 means that the value is unknown.
+        values: by attribute name, the name of each number.
+        vectors: `float32 [n d]`, or None.
+        hints: `n c h w` on the grid of the images, integers or floats, or None.
+        hint_spec: how integer hints are to be read; None for floats.
+    """
+
+    attributes: Mapping[str, np.ndarray] = field(default_factory=dict)
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    vectors: np.ndarray | None = None
+    hints: np.ndarray | None = None
+    hint_spec: ImageSpec | None = None
+
+    def check(self, count: int, size: tuple[int, int], name: str) -> None:
+        """Reject annotations that do not belong to `count` images of a size `(height, width)`.
+
+        Raises:
+            DataError: naming the first annotation that does not.
+        """
+        found = {**self.attributes, "vectors": self.vectors, "hints": self.hints}
+        for what, column in found.items():
+            if column is not None and len(column) != count:
+                raise DataError(f"{name} has {count:,} images but {len(column):,} {what}: give one for each image.")
+        if self.vectors is not None and (self.vectors.ndim != 2 or not np.isfinite(self.vectors).all()):
+            raise DataError(f"The vectors of {name} must be finite numbers [n, d], not of shape {self.vectors.shape}.")
+        if self.hints is not None and self.hints.shape[2:] != size:
+            raise DataError(
+                f"The hints of {name} are {'x'.join(map(str, self.hints.shape[2:]))} and its images "
+                f"{size[0]}x{size[1]}: resize one of the two."
+            )
+
+    def take(self, index: np.ndarray) -> Annotations:
+        """Return the annotations of the images at `index`."""
+        return Annotations(
+            {name: column[index] for name, column in self.attributes.items()},
+            self.values,
+            None if self.vectors is None else self.vectors[index],
+            None if self.hints is None else self.hints[index],
+            self.hint_spec,
+        )
+
+
+@dataclass(frozen=True)
+class RawAnnotations:
+    """Annotations of `n` images as their source stores them.
+
+    Attributes:
+        attributes: by attribute name, `n` integers from 0, or strings; -1 and "" mean that the value is unknown.
+        vectors: numbers `n d`, or None.
+        hints: `n c h w`, or None.
     """
 
     attributes: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -39,11 +85,15 @@ class RawAnnotations:
 
     @property
     def empty(self) -> bool:
-        """Whether there are none."""
+        """True if there are no annotations."""
         return not self.attributes and self.vectors is None and self.hints is None
 
-    def columns(self, options: DataOptions, name: str) -> Annotations:
-        """The same, numbered and checked by itself."""
+    def encode(self, options: DataOptions, name: str) -> Annotations:
+        """Number the attribute values, resize the hints, and check the types.
+
+        Raises:
+            DataError: if an annotation has the wrong type or range.
+        """
         numbered = {what: _numbered(column, what, name) for what, column in self.attributes.items()}
         hints, vectors = self.hints, self.vectors
         if vectors is not None and vectors.dtype.kind not in "fiub":
@@ -60,50 +110,70 @@ class RawAnnotations:
         )
 
 
-def extras_of_members(read: Callable[[str, int | None], np.ndarray], options: DataOptions, name: str) -> RawAnnotations:
-    """Members of an archive; `read(stem, axes)` gives one for all images."""
-    attributes = {what: read(what, 1) for what in options.attributes}
-    vectors = None if options.vector_from is None else read(options.vector_from, 2)
-    if options.hint_from is None:
+def annotations_from_npz(
+    read: Callable[[str, int | None], np.ndarray], options: DataOptions, name: str
+) -> RawAnnotations:
+    """Read annotations from members of an archive.
+
+    Args:
+        read: `read(stem, axes)` returns the member `stem` for all images; `axes` is its number of axes, None for any.
+
+    Raises:
+        DataError: if hints have the wrong shape or type.
+    """
+    attributes = {what: read(what, 1) for what in options.attribute_columns}
+    vectors = None if options.vector_column is None else read(options.vector_column, 2)
+    if options.hint_column is None:
         return RawAnnotations(attributes, vectors)
-    hints = read(options.hint_from, None)
+    hints = read(options.hint_column, None)
     if hints.ndim not in (3, 4) or hints.dtype.kind not in "fiub":
-        raise DataError(f"The hints {options.hint_from!r} of {name} have shape {hints.shape}: give (n, h, w[, c]).")
+        raise DataError(f"The hints {options.hint_column!r} of {name} have shape {hints.shape}: give (n, h, w[, c]).")
     hints = hints[:, None] if hints.ndim == 3 else np.ascontiguousarray(hints.transpose(0, 3, 1, 2))
     return RawAnnotations(attributes, vectors, hints)
 
 
-def extras_of_folder(
+def annotations_from_folder(
     folder: Path, kept: Sequence[Path], rows: Mapping[Path, Row] | None, size: tuple[int, int], options: DataOptions
 ) -> RawAnnotations:
-    """Columns of the metadata, and the folder of hints, which has a file of the same name for each image."""
-    if rows is None and (options.attributes or options.vector_from):
-        asked = options.attributes[0] if options.attributes else options.vector_from
-        raise DataError(f"The column {asked!r} needs a metadata.jsonl or .csv in {folder}: add one.")
-    attributes = {what: _column(kept, rows or {}, what) for what in options.attributes}
+    """Read annotations from metadata columns, and hints from a folder with a file of the same name for each image.
+
+    Args:
+        kept: the image files, in order.
+        rows: the metadata row of each file; None without metadata.
+        size: `(height, width)` of the images.
+
+    Raises:
+        DataError: if a column or a hint is missing.
+    """
+    if rows is None and (options.attribute_columns or options.vector_column):
+        wanted = options.attribute_columns[0] if options.attribute_columns else options.vector_column
+        raise DataError(f"The column {wanted!r} needs a metadata.jsonl or .csv in {folder}: add one.")
+    attributes = {what: _column(kept, rows or {}, what) for what in options.attribute_columns}
     vectors = None
-    if options.vector_from is not None:
-        vectors = _vectors(kept, rows or {}, options.vector_from)
-    hints = None if options.hint_from is None else _paired(folder, kept, size, options)
+    if options.vector_column is not None:
+        vectors = _vectors(kept, rows or {}, options.vector_column)
+    hints = None if options.hint_column is None else _paired(folder, kept, size, options)
     return RawAnnotations(attributes, vectors, hints)
 
 
-def refuse_extras(options: DataOptions, name: str) -> None:
-    """For sources that have no place for them.
+def reject_annotation_options(options: DataOptions, name: str) -> None:
+    """Reject options that ask for annotations from a source that cannot hold them.
 
     Raises:
-        DataError: if the options ask for any.
+        DataError: naming the first such option.
     """
-    if options.attributes or options.vector_from or options.hint_from:
-        asked = options.attributes[0] if options.attributes else options.vector_from or options.hint_from
+    if options.attribute_columns or options.vector_column or options.hint_column:
+        wanted = (
+            options.attribute_columns[0] if options.attribute_columns else options.vector_column or options.hint_column
+        )
         raise DataError(
-            f"{asked!r} cannot be read from {name}: attributes, vectors and hints come from an .npz, or from a folder "
+            f"{wanted!r} cannot be read from {name}: attributes, vectors and hints come from an .npz, or from a folder "
             "with metadata.jsonl."
         )
 
 
 def _numbered(column: np.ndarray, what: str, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Integers as they are, strings by the alphabet; -1 where nothing is known."""
+    """Keep integers, number strings in alphabetical order; -1 stands for an unknown value."""
     if column.dtype.kind in "iub":
         numbers = column.astype(np.int64)
         if len(numbers) and not -1 <= int(numbers.min()) <= int(numbers.max()) < 65_536:
@@ -114,8 +184,8 @@ def _numbered(column: np.ndarray, what: str, name: str) -> tuple[np.ndarray, tup
     values = sorted({value for value in column.tolist() if value})
     if not values:
         raise DataError(f"The attribute {what!r} of {name} is empty: leave it out.")
-    place = {value: number for number, value in enumerate(values)} | {"": -1}
-    return np.array([place[value] for value in column.tolist()], np.int64), tuple(values)
+    number_of = {value: number for number, value in enumerate(values)} | {"": -1}
+    return np.array([number_of[value] for value in column.tolist()], np.int64), tuple(values)
 
 
 def _column(kept: Sequence[Path], rows: Mapping[Path, Row], what: str) -> np.ndarray:
@@ -142,12 +212,16 @@ def _vectors(kept: Sequence[Path], rows: Mapping[Path, Row], what: str) -> np.nd
 
 
 def _paired(folder: Path, kept: Sequence[Path], size: tuple[int, int], options: DataOptions) -> np.ndarray:
-    """The hint of each image: the file of the same name (its ending may differ), in the same subfolder."""
-    root = Path(os.path.normpath(str(options.hint_from)))
+    """Read the hint of each image: the file of the same name (any extension) in the same subfolder."""
+    root = Path(os.path.normpath(str(options.hint_column)))
     if not root.is_dir():
-        raise DataError(f"`hint_from` (={options.hint_from!r}) is no folder: give the folder of hints beside {folder}.")
+        raise DataError(
+            f"`hint_column` (={options.hint_column!r}) is not a folder: give the folder of hints beside {folder}."
+        )
     if root == folder or root.is_relative_to(folder):
-        raise DataError(f"The folder of hints {root} lies inside {folder}, whose images are painted: move it out.")
+        raise DataError(
+            f"The folder of hints {root} lies inside {folder}, whose images are the training data: move it elsewhere."
+        )
     files = {path.relative_to(root).with_suffix(""): path for path in sorted(root.rglob("*")) if path.is_file()}
     items = []
     for path in kept:
@@ -155,27 +229,27 @@ def _paired(folder: Path, kept: Sequence[Path], size: tuple[int, int], options: 
         if found is None:
             raise DataError(f"{path} has no hint in {root}: add a file of the same name, or leave the image out.")
         items.append(ImageSource(str(found), partial(Image.open, found)))
-    how: dict[str, Any] = {"mode": "auto", "palette": None, "levels": None, "skip_bad": False, "binarise": "none"}
-    if options.size is None:  # a smaller hint, such as a thumbnail, is copied up
-        how |= {"size": size, "fit": "stretch", "resample": "nearest"}
-    return decode(items, options.changed(**how), str(root)).values
+    changes: dict[str, Any] = {"mode": "auto", "palette": None, "levels": None, "skip_bad": False, "binarise": "none"}
+    if options.size is None:  # a smaller hint, such as a thumbnail, is enlarged
+        changes |= {"size": size, "resize_mode": "stretch", "resample": "nearest"}
+    return decode(items, options.changed(**changes), str(root)).values
 
 
 def _sized(hints: np.ndarray, options: DataOptions) -> np.ndarray:
     if hints.shape[2:] == options.size:
         return hints
     return np.stack(
-        [fitted(h.transpose(1, 2, 0), options.changed(resample="nearest")).transpose(2, 0, 1) for h in hints]
+        [resize_image(h.transpose(1, 2, 0), options.changed(resample="nearest")).transpose(2, 0, 1) for h in hints]
     )
 
 
 def _spec(hints: np.ndarray, name: str) -> ImageSpec:
-    """8-bit pictures of 256 levels, or of 2 where nothing else occurs; all else is codes, whose levels are names."""
+    """Infer the kind of integer hints: 8-bit images (2 or 256 levels), or codes, whose levels have no order."""
     _, channels, height, width = hints.shape
     if int(hints.min()) < 0:
         raise DataError(f"The hints of {name} have the value {int(hints.min())}: levels count from 0.")
     top = int(hints.max())
     grid = {"channels": channels, "height": height, "width": width}
-    if hints.dtype in (np.uint8, np.bool_) and channels in _PICTURES:
-        return ImageSpec(**grid, levels=2 if top < 2 else 256, mode=_PICTURES[channels])
+    if hints.dtype in (np.uint8, np.bool_) and channels in _MODES:
+        return ImageSpec(**grid, levels=2 if top < 2 else 256, mode=_MODES[channels])
     return ImageSpec(**grid, levels=max(2, top + 1), ordered=False)

@@ -1,9 +1,9 @@
-"""Images in memory, and batches that are a pure function of which images and which seed."""
+"""Images in memory, and batches that depend on the image indices and the seed alone."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from jaxtyping import Int64, Shaped
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from pointillist.data.columns import Annotations
+from pointillist.data.annotations import Annotations
 from pointillist.data.options import Binarise
 from pointillist.errors import ConfigError, DataError
 from pointillist.images import ImageSpec
@@ -22,12 +22,23 @@ Indices = Sequence[int] | np.ndarray | Tensor
 
 @dataclass(frozen=True)
 class Batch:
-    """Some images: `levels` in [0, spec.levels), with labels, captions and hints where the data set has them."""
+    """Some images with their annotations.
+
+    Attributes:
+        levels: integers in [0, spec.levels).
+        labels: numbers of the classes in `classes`, -1 for none; None where the data set has no labels.
+        texts: captions; None where the data set has none.
+        hints: conditioning images; None where the data set has none.
+        classes: names of the classes of the data set.
+        annotations: other annotations of these images, without their hints.
+    """
 
     levels: Int64[Tensor, "b c h w"]
     labels: Int64[Tensor, " b"] | None = None
     texts: tuple[str, ...] | None = None
     hints: Shaped[Tensor, "b d h w"] | None = None
+    classes: tuple[str, ...] = ()
+    annotations: Annotations = field(default_factory=Annotations)
 
     def __len__(self) -> int:
         return len(self.levels)
@@ -36,15 +47,21 @@ class Batch:
 class ImageDataset(Dataset[dict[str, Any]]):
     """Images of one kind and size, in memory.
 
+    A `torch.utils.data.Dataset`; `load_data` makes it:
+
+        data = load_data("uci-digits").train
+        batch = data.batch([0, 1, 2], seed=1, flip=True)
+        batch.levels.shape  # torch.Size([3, 1, 8, 8])
+
     Attributes:
-        spec: what the integers mean.
+        spec: shape, number of levels, and meaning of the integers.
         labels: `int64 [n]`, or None.
         texts: one caption for each image, or None.
-        classes: names of the labels; empty where there are none.
-        columns: what else is said about the images; see `Annotations`.
-        name: what to call the data set in messages.
+        classes: names of the labels; empty without labels.
+        annotations: attributes, vectors and hints; see `Annotations`.
+        name: name of the data set in messages.
         notes: how the source was read, one short sentence each.
-        binarise: `dynamic` data sets keep 8-bit intensities and draw their two levels in `batch`.
+        binarise: with `dynamic`, 8-bit intensities are kept and `batch` draws the two levels.
     """
 
     def __init__(
@@ -59,9 +76,9 @@ class ImageDataset(Dataset[dict[str, Any]]):
         notes: Sequence[str] = (),
         binarise: Binarise = "none",
         rows: np.ndarray | None = None,
-        columns: Annotations | None = None,
+        annotations: Annotations | None = None,
     ) -> None:
-        """Wrap `values` (unsigned integers `n c h w`); `rows` picks some of them without a copy."""
+        """Wrap `values` (unsigned integers `n c h w`); `rows` selects some of them without a copy."""
         if values.ndim != 4 or values.shape[1:] != spec.shape:
             raise DataError(
                 f"Images of {name} have shape {values.shape}: they must be (n, c, h, w) with (c, h, w) {spec.shape}."
@@ -73,8 +90,8 @@ class ImageDataset(Dataset[dict[str, Any]]):
                 raise DataError(
                     f"{name} has {len(self._rows):,} images but {len(column):,} {what}: give one for each image."
                 )
-        self.columns = columns or Annotations()
-        self.columns.check(len(self._rows), (spec.height, spec.width), name)
+        self.annotations = annotations or Annotations()
+        self.annotations.check(len(self._rows), (spec.height, spec.width), name)
         self.spec = spec
         self.labels = None if labels is None else np.asarray(labels, np.int64)
         self.texts = None if texts is None else tuple(texts)
@@ -87,7 +104,7 @@ class ImageDataset(Dataset[dict[str, Any]]):
         return len(self._rows)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """`levels` (int64 tensor `c h w`), and `label` and `text` where there are any."""
+        """Return one image as a dictionary: `levels` (int64 `c h w`), and `label` and `text` where there are any."""
         one = self.batch([index])
         item: dict[str, Any] = {"levels": one.levels[0]}
         if self.labels is not None:
@@ -100,37 +117,47 @@ class ImageDataset(Dataset[dict[str, Any]]):
         return f"ImageDataset({self.name!r}, {len(self):,} images, shape {self.spec.shape}, {self.spec.levels} levels)"
 
     def batch(self, indices: Indices, *, seed: int = 0, flip: bool = False) -> Batch:
-        """The images at `indices`, in that order.
+        """Return the images at `indices`, in that order.
 
-        Dynamic binarisation and flips are drawn for each image from `(seed, image)`: a batch does not depend on what
-        was asked for before, on the other images in it, or on the process that asks. Change `seed` each epoch.
+        Dynamic binarisation and flips are drawn for each image from `(seed, image)`. A batch depends neither on
+        earlier batches, nor on the other images in it, nor on the process. Change `seed` each epoch.
 
         Args:
             indices: positions in [0, len(self)); negative ones count from the end.
             seed: 0 or more.
             flip: mirror each image left to right with probability 1/2.
+
+        Raises:
+            IndexError: if an index is out of range.
+            ConfigError: if `seed` is negative.
         """
         if seed < 0:
             raise ConfigError(f"`seed` (={seed}) must be 0 or more: choose another.")
         index = self._checked(indices)
         rows = self._rows[index]
         values = self._values[rows]
-        hints = None if self.columns.hints is None else self.columns.hints[index]
+        hints = None if self.annotations.hints is None else self.annotations.hints[index]
         if flip:
             mirrored = np.array([_draws(seed, int(row), 0).random() < 0.5 for row in rows], bool)
             for images in (values, hints):
                 if images is not None:
                     images[mirrored] = images[mirrored][..., ::-1]
         if self.binarise == "dynamic":
-            # after the flip: the draw belongs to the place, so flipped images are not mirrored draws
+            # after the flip: draws belong to pixel positions, so that a flipped image is not a mirrored draw
             for value, row in zip(values, rows, strict=True):
                 value[...] = _bernoulli(value, seed, int(row))
         labels = None if self.labels is None else torch.from_numpy(self.labels[index])
         texts = None if self.texts is None else tuple(self.texts[i] for i in index)
-        return Batch(torch.from_numpy(values.astype(np.int64)), labels, texts, _tensor(hints))
+        annotations = replace(self.annotations, hints=None).take(index)
+        return Batch(
+            torch.from_numpy(values.astype(np.int64)), labels, texts, _tensor(hints), self.classes, annotations
+        )
 
     def subset(self, indices: Indices, name: str | None = None) -> ImageDataset:
-        """Some of the images, sharing this one's memory; dynamic draws stay those of the image."""
+        """Return a data set of the images at `indices`, which shares memory with this one.
+
+        Each image keeps its dynamic binarisation draws.
+        """
         index = self._checked(indices)
         return ImageDataset(
             self._values,
@@ -142,7 +169,7 @@ class ImageDataset(Dataset[dict[str, Any]]):
             notes=self.notes,
             binarise=self.binarise,
             rows=self._rows[index],
-            columns=self.columns.take(index),
+            annotations=self.annotations.take(index),
         )
 
     def _checked(self, indices: Indices) -> np.ndarray:
@@ -154,7 +181,7 @@ class ImageDataset(Dataset[dict[str, Any]]):
 
 
 def _tensor(hints: np.ndarray | None) -> Tensor | None:
-    """Integers as int64, floats as float32."""
+    """Convert integers to int64 and floats to float32."""
     return (
         None if hints is None else torch.from_numpy(hints.astype(np.float32 if hints.dtype.kind == "f" else np.int64))
     )
@@ -165,5 +192,5 @@ def _draws(seed: int, row: int, purpose: int) -> np.random.Generator:
 
 
 def _bernoulli(intensities: np.ndarray, seed: int, row: int) -> np.ndarray:
-    """1 with probability intensity / 255, exactly: 0 is never and 255 is always 1."""
+    """Draw 1 with probability intensity / 255, exactly: never for 0, always for 255."""
     return _draws(seed, row, 1).integers(0, 255, intensities.shape) < intensities

@@ -1,4 +1,4 @@
-"""Image files to one array: headers first (sizes, kinds, memory), then pixels, naming every file that is broken."""
+"""Decode image files into one array: headers first (size, kind, memory), then pixels; errors name the broken file."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from pointillist.data import memory
 from pointillist.data.options import DataOptions
-from pointillist.data.resize import fitted, natural_resample
+from pointillist.data.pixels import resize_image, resolve_resample
 from pointillist.errors import ConfigError, DataError
+from pointillist.system import memory
 
-MAX_PIXELS = 64_000_000  # below Pillow's own warning; a file of 2 kB can claim to be larger than memory
-# what Pillow's decoders raise on damaged files
+MAX_PIXELS = 64_000_000  # below Pillow's own limit: a file of 2 kB can claim to be larger than memory
+# exceptions of Pillow's decoders on damaged files
 BROKEN = (
     OSError,
     SyntaxError,
@@ -32,7 +32,7 @@ BROKEN = (
     zlib.error,
     OverflowError,
 )
-_TURNS = {
+_EXIF_TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -48,7 +48,12 @@ _COLOUR = ("RGB", "RGBX", "P", "CMYK", "YCbCr", "LAB", "HSV")
 
 @dataclass(frozen=True)
 class ImageSource:
-    """One image to read: a name for messages, and how to open it (lazily)."""
+    """An image to read.
+
+    Attributes:
+        name: name of the image in messages.
+        open: opens the image, lazily.
+    """
 
     name: str
     open: Callable[[], Image.Image]
@@ -56,9 +61,18 @@ class ImageSource:
 
 @dataclass(frozen=True)
 class Header:
-    """What is known of an image before its pixels are decoded."""
+    """Facts about an image that are known before its pixels are decoded.
 
-    size: tuple[int, int]  # height, width, after the camera's rotation
+    Attributes:
+        size: `(height, width)`, after the rotation that EXIF asks for.
+        channels: 1 (grey), 3 (RGB) or 4 (RGBA).
+        bilevel: True for one bit a pixel.
+        deep: True for more than 8 bits a channel.
+        animated: True for more than one frame.
+        indexed: True for a palette image.
+    """
+
+    size: tuple[int, int]
     channels: int
     bilevel: bool = False
     deep: bool = False
@@ -68,7 +82,15 @@ class Header:
 
 @dataclass(frozen=True)
 class Decoded:
-    """`values` are integers `n c h w`; `kept` says which items they are (all, unless bad ones were skipped)."""
+    """Decoded images.
+
+    Attributes:
+        values: integers `n c h w`.
+        kept: index of the source of each image (all of them, unless bad ones were skipped).
+        kind: `pictures` for 8-bit intensities, `levels` for codes.
+        levels: number of levels where the files tell it, else None.
+        notes: decisions made while decoding, one short sentence each.
+    """
 
     values: np.ndarray
     kept: np.ndarray
@@ -78,7 +100,7 @@ class Decoded:
 
 
 def decode(items: Sequence[ImageSource], options: DataOptions, name: str) -> Decoded:
-    """Read all images into one array, at one size.
+    """Decode all images into one array, at one size.
 
     Raises:
         DataError: for a broken or oversized file (unless `skip_bad`), mixed sizes without `size`, or lack of memory.
@@ -86,10 +108,10 @@ def decode(items: Sequence[ImageSource], options: DataOptions, name: str) -> Dec
     headers: dict[int, Header] = {}
     bad: list[str] = []
     for i, item in enumerate(items):
-        with _blaming(item, options, bad):
-            headers[i] = probe(item)
+        with _naming_errors(item, options, bad):
+            headers[i] = read_header(item)
     height, width = options.size or _common_size(items, headers, name)
-    if options.size and options.fit == "exact":
+    if options.size and options.resize_mode == "exact":
         _require_exact(items, headers, options.size)
     codes = options.mode == "codes"
     channels = 1 if codes else max((h.channels for h in headers.values()), default=1)
@@ -102,26 +124,26 @@ def decode(items: Sequence[ImageSource], options: DataOptions, name: str) -> Dec
     values = np.empty((len(headers), channels, height, width), dtype)
     kept: list[int] = []
     for i in headers:
-        with _blaming(items[i], options, bad):
-            values[len(kept)] = fitted(read(items[i], channels, codes), options).transpose(2, 0, 1)
+        with _naming_errors(items[i], options, bad):
+            values[len(kept)] = resize_image(read_pixels(items[i], channels, codes), options).transpose(2, 0, 1)
             kept.append(i)
     if not kept:
         raise DataError(f"{name} holds no image that can be read: {bad[0] if bad else 'it is empty'}.")
     chosen = [headers[i] for i in kept]
     bilevel = (
         2
-        if all(h.bilevel for h in chosen) and (options.size is None or natural_resample(options) == "nearest")
+        if all(h.bilevel for h in chosen) and (options.size is None or resolve_resample(options) == "nearest")
         else None
     )
     notes = _notes(chosen, bad, options, (height, width))
     return Decoded(values[: len(kept)], np.array(kept), "levels" if codes else "pictures", bilevel, notes)
 
 
-def probe(item: ImageSource) -> Header:
-    """Size and kind of an image from its header.
+def read_header(item: ImageSource) -> Header:
+    """Read the size and the kind of an image from its header.
 
     Raises:
-        DataError: for more pixels than allowed, or numbers that are no 8-bit picture.
+        DataError: if it has more pixels than allowed, or pixels that are neither 8- nor 16-bit integers.
     """
     with _opened(item) as image:
         width, height = image.size
@@ -146,12 +168,20 @@ def probe(item: ImageSource) -> Header:
         )
 
 
-def read(item: ImageSource, channels: int, codes: bool) -> np.ndarray:
-    """The first frame of an image, upright, as integers `h w c`; with `codes` its raw numbers or palette indexes."""
+def read_pixels(item: ImageSource, channels: int, codes: bool) -> np.ndarray:
+    """Decode the first frame of an image, upright, as integers `h w c`.
+
+    Args:
+        channels: 1, 3 or 4 channels to convert to.
+        codes: return raw numbers or palette indexes (1 channel) instead of intensities.
+
+    Raises:
+        DataError: if codes are wanted and the image is neither grey nor indexed.
+    """
     with _opened(item) as opened:
-        turn = _TURNS.get(_orientation(opened))
+        transpose = _EXIF_TRANSPOSES.get(_orientation(opened))
         opened.load()
-        image = opened.transpose(turn) if turn is not None else opened
+        image = opened.transpose(transpose) if transpose is not None else opened
         if codes:
             if image.mode not in (*_GREY, "P"):
                 raise DataError(
@@ -169,7 +199,7 @@ def read(item: ImageSource, channels: int, codes: bool) -> np.ndarray:
 @contextmanager
 def _opened(item: ImageSource) -> Iterator[Image.Image]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # odd metadata is not the user's concern
+        warnings.simplefilter("ignore")  # odd metadata does not concern the user
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
             with item.open() as image:
@@ -181,8 +211,8 @@ def _opened(item: ImageSource) -> Iterator[Image.Image]:
 
 
 @contextmanager
-def _blaming(item: ImageSource, options: DataOptions, bad: list[str]) -> Iterator[None]:
-    """Name the file in every error; with `skip_bad`, remember it and go on."""
+def _naming_errors(item: ImageSource, options: DataOptions, bad: list[str]) -> Iterator[None]:
+    """Name the file in every error; with `skip_bad`, add the message to `bad` and continue."""
     try:
         yield
     except ConfigError:  # an option is wrong, not the file
@@ -202,7 +232,10 @@ def _short(error: BaseException) -> str:
 
 
 def _orientation(image: Image.Image) -> int:
-    """The camera's rotation, 1 to 8. Pillow turns TIFF itself, and would decode a whole PNG to look for a late tag."""
+    """Return the EXIF orientation, 1 to 8.
+
+    Pillow rotates TIFF by itself, and would decode a whole PNG to look for a late tag.
+    """
     if image.format not in ("JPEG", "MPO", "WEBP", "PNG") or (image.format == "PNG" and "exif" not in image.info):
         return 1
     try:
@@ -213,7 +246,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _is_deep(image: Image.Image) -> bool:
-    """Whether Pillow will drop bits: 16-bit RGB(A) opens as 8-bit."""
+    """Return True if Pillow drops bits: it opens 16-bit RGB(A) as 8-bit."""
     if image.format not in ("PNG", "TIFF"):
         return False
     raw_modes = [tile[3] if isinstance(tile[3], str) else tile[3][0] for tile in getattr(image, "tile", None) or []]
@@ -239,7 +272,7 @@ def _require_exact(items: Sequence[ImageSource], headers: dict[int, Header], siz
         if header.size != size:
             raise DataError(
                 f"{items[i].name} is {header.size[0]}x{header.size[1]} (height x width), not the `size` "
-                f"{size[0]}x{size[1]}: choose `fit` crop, pad or stretch to resize it."
+                f"{size[0]}x{size[1]}: choose `resize_mode` crop, pad or stretch to resize it."
             )
 
 
@@ -251,8 +284,8 @@ def _notes(
         notes.append(f"{len(bad):,} unreadable file(s) skipped, the first: {bad[0]}")
     resized = sum(h.size != size for h in headers)
     if resized:
-        how = f"{options.fit}, {natural_resample(options)}"
-        notes.append(f"{resized:,} of {len(headers):,} images brought to {size[0]}x{size[1]} ({how})")
+        how = f"{options.resize_mode}, {resolve_resample(options)}"
+        notes.append(f"{resized:,} of {len(headers):,} images resized to {size[0]}x{size[1]} ({how})")
     deep = sum(h.deep for h in headers)
     if deep and options.mode != "codes":
         notes.append(f"{deep:,} 16-bit image(s) reduced to 8 bits")

@@ -1,13 +1,14 @@
-"""Folders of images in the Hugging Face `imagefolder` layout.
+"""Read folders of images in the Hugging Face `imagefolder` layout.
 
     folder/cat.png                        flat
     folder/dog/1.png                      class folders: the label is the name of the parent folder
     folder/metadata.jsonl (or .csv)       `file_name` with `text` or `label` columns; only files it lists are read
     folder/train/..., folder/test/...     any of these, once for each split
 
-As there, class folders count only where all images lie equally deep in at least two of them and there is no metadata,
-and names that begin with a dot or two underscores are hidden. Differs: folders are splits only if all of them
-have names of splits, so that a class may be called `train`; one image a row (`file_name`), no `metadata.parquet`.
+As in `datasets`, folders are classes only if all images lie equally deep in at least two folders and there is no
+metadata; names that begin with a dot or two underscores are skipped. Unlike there, folders are splits only if all of
+them have names of splits, so that a class may be called `train`; a metadata row names one image (`file_name`), and
+`metadata.parquet` is not read.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pointillist.data.annotations import Row, extras_of_folder
+from pointillist.data.annotations import Row, annotations_from_folder
 from pointillist.data.decode import ImageSource, decode
 from pointillist.data.options import DataOptions
 from pointillist.data.raw import SPLIT_ALIASES, RawImages
@@ -37,13 +38,13 @@ LABEL_COLUMNS = ("label", "labels", "class")
 
 
 def read_folder(folder: Path, options: DataOptions) -> RawImages:
-    """All images of a folder, in alphabetical order of their paths.
+    """Read all images of a folder, in alphabetical order of their paths.
 
     Raises:
         DataError: if there are none, one cannot be read, or the metadata do not fit the files.
     """
     folder = Path(os.path.normpath(folder))
-    paths = sorted(walk(folder), key=lambda p: p.relative_to(folder).as_posix())
+    paths = sorted(list_files(folder), key=lambda p: p.relative_to(folder).as_posix())
     images = [p for p in paths if p.suffix.lower() in EXTENSIONS]
     if not images:
         raise DataError(
@@ -70,15 +71,15 @@ def read_folder(folder: Path, options: DataOptions) -> RawImages:
         texts=_texts(kept, rows, folder, options),
         split=None if splits is None else np.array([splits[p] for p in kept]),
         levels=decoded.levels,
-        extras=extras_of_folder(folder, kept, rows, decoded.values.shape[2:], options),
+        annotations=annotations_from_folder(folder, kept, rows, decoded.values.shape[2:], options),
         notes=(*notes, *decoded.notes),
     )
 
 
 def read_image(path: Path, options: DataOptions) -> RawImages:
-    """A single file as a data set of one image."""
+    """Read a single file as a data set of one image."""
     decoded = decode([ImageSource(path.name, lambda: Image.open(path))], options, path.name)
-    texts = (_from_file_name(path),) if options.text_from == "filename" else None
+    texts = (_from_file_name(path),) if options.caption_column == "filename" else None
     return RawImages(
         values=decoded.values,
         kind=decoded.kind,
@@ -89,15 +90,15 @@ def read_image(path: Path, options: DataOptions) -> RawImages:
     )
 
 
-def walk(folder: Path) -> Iterable[Path]:
-    """All files below `folder` that are not hidden; links are followed, but no folder is entered twice."""
-    seen: set[str] = set()
-    for where, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(where)
-        folders[:] = [] if real in seen else sorted(f for f in folders if not f.startswith((".", "__")))
-        if real not in seen:
-            seen.add(real)
-            yield from (Path(where, f) for f in files if not f.startswith((".", "__")))
+def list_files(folder: Path) -> Iterable[Path]:
+    """Yield all files below `folder` except hidden ones; links are followed, but no folder is entered twice."""
+    visited: set[str] = set()
+    for current, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(current)
+        folders[:] = [] if real in visited else sorted(f for f in folders if not f.startswith((".", "__")))
+        if real not in visited:
+            visited.add(real)
+            yield from (Path(current, f) for f in files if not f.startswith((".", "__")))
 
 
 def _split_of_folders(folder: Path, images: list[Path]) -> dict[Path, str] | None:
@@ -124,16 +125,18 @@ def _labels(
     depths = {len(p.relative_to(folder).parts) for p in images}
     names = {p.parent.name for p in images}
     if len(depths) > 1 or min(depths) <= shallow or len(names) < 2:
-        if options.label_from:
+        if options.label_column:
             raise DataError(
-                f"`label_from` (={options.label_from!r}) needs a metadata.jsonl or .csv in {folder}: add one."
+                f"`label_column` (={options.label_column!r}) needs a metadata.jsonl or .csv in {folder}: add one."
             )
         return None
     return np.array([p.parent.name for p in kept])
 
 
 def _column_of_labels(kept: list[Path], rows: dict[Path, Row], options: DataOptions) -> np.ndarray | None:
-    column = _column_name(rows, (options.label_from,) if options.label_from else LABEL_COLUMNS, options.label_from)
+    column = _column_name(
+        rows, (options.label_column,) if options.label_column else LABEL_COLUMNS, options.label_column
+    )
     if column is None:
         return None
     found = [rows[p].get(column) for p in kept]
@@ -151,11 +154,11 @@ def _column_of_labels(kept: list[Path], rows: dict[Path, Row], options: DataOpti
 def _texts(
     kept: list[Path], rows: dict[Path, Row] | None, folder: Path, options: DataOptions
 ) -> tuple[str, ...] | None:
-    if options.text_from == "filename":
+    if options.caption_column == "filename":
         return tuple(_from_file_name(p) for p in kept)
-    if options.text_from == "path":
+    if options.caption_column == "path":
         return tuple(_from_path(p.relative_to(folder)) for p in kept)
-    wanted = options.text_columns
+    wanted = options.caption_columns
     names = [_column_name(rows or {}, (name,), name) for name in wanted] or [
         _column_name(rows or {}, TEXT_COLUMNS, None)
     ]
@@ -179,7 +182,7 @@ def _from_file_name(path: Path) -> str:
 
 
 def _from_path(path: Path) -> str:
-    """Folders, but for those of splits, and the file name."""
+    """Join the folder names (except those of splits) and the file name."""
     parts = path.with_suffix("").parts
     return _words(" ".join(parts[1:] if len(parts) > 1 and parts[0].lower() in SPLIT_ALIASES else parts))
 
@@ -189,22 +192,22 @@ def _words(text: str) -> str:
 
 
 def _metadata_rows(folder: Path, files: list[Path], options: DataOptions) -> dict[Path, Row] | None:
-    """The row of each listed image; None where there is no metadata file."""
+    """Return the row of each listed image, or None without a metadata file."""
     if not files:
         return None
     rows: dict[Path, Row] = {}
-    for file in sorted(files, key=lambda f: len(f.parts)):  # the nearest file above an image has the last word
+    for file in sorted(files, key=lambda f: len(f.parts)):  # the metadata file nearest to an image wins
         for number, row in enumerate(_parse(file), 1):
             name = row.get("file_name")
             if not isinstance(name, str) or not name:
                 raise DataError(f"Row {number} of {file} has no `file_name`: name the image, relative to that file.")
-            # by name, not by where links lead: links are the user's own
+            # by name, not by link target: links are the user's own choice
             path = Path(os.path.normpath(file.parent / name.replace("\\", "/")))
             if not path.is_relative_to(os.path.normpath(folder)):
                 raise DataError(f"Row {number} of {file} names {name!r}, outside {folder}: name files inside it.")
             if not path.is_file() and not options.skip_bad:
                 raise DataError(
-                    f"Row {number} of {file} names {name!r}, which is not there: add the file or drop the row."
+                    f"Row {number} of {file} names {name!r}, which does not exist: add the file or drop the row."
                 )
             rows[path] = row
     return rows

@@ -1,4 +1,4 @@
-"""From pixels as found to levels: which kind of image, how many levels, and what was decided, said in notes."""
+"""Convert raw pixels to levels: choose the kind of image and the number of levels, and note each decision."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from pydantic import ValidationError
 
-from pointillist.data.channels import to_channels, zero_transparent
 from pointillist.data.dataset import ImageDataset
-from pointillist.data.options import DataOptions, sentence
+from pointillist.data.options import DataOptions, first_problem
 from pointillist.data.palette import Palette, apply_palette, learn_palette, read_palette
+from pointillist.data.pixels import resize_image, resolve_resample, to_channels, zero_transparent
 from pointillist.data.raw import RawImages, encode_labels
-from pointillist.data.resize import fitted, natural_resample
 from pointillist.errors import ConfigError, DataError
 from pointillist.images import CHANNELS, ImageSpec, Mode, dequantise, quantise
 
@@ -22,7 +21,14 @@ _PICTURE_MODES: dict[int, Mode] = {1: "grey", 3: "rgb", 4: "rgba"}
 
 @dataclass(frozen=True)
 class QuantisedImages:
-    """Integers `n c h w` in [0, count), and how they came about."""
+    """Levels of images.
+
+    Attributes:
+        values: unsigned integers `n c h w` in [0, count).
+        count: number of levels.
+        palette: RGBA colour of each level, or None.
+        notes: decisions made, one short sentence each.
+    """
 
     values: np.ndarray
     count: int
@@ -30,15 +36,15 @@ class QuantisedImages:
     notes: tuple[str, ...]
 
 
-def pinned(options: DataOptions, spec: ImageSpec | None) -> DataOptions:
-    """`options` with the kind of image, levels and order of a model's `spec`."""
+def match_spec(options: DataOptions, spec: ImageSpec | None) -> DataOptions:
+    """Return `options` with the mode, levels and order of a model's `spec`; unchanged if `spec` is None."""
     if spec is None:
         return options
     kind = {"mode": spec.mode, "ordered": spec.ordered, "palette": None, "levels": spec.levels}
     return options.changed(**kind)
 
 
-def interpret(
+def build_dataset(
     raw: RawImages,
     options: DataOptions,
     *,
@@ -46,23 +52,23 @@ def interpret(
     classes: Sequence[str] = (),
     train: np.ndarray | None = None,
 ) -> ImageDataset:
-    """The data set of all images of `raw`.
+    """Build the data set of all images of `raw`.
 
     Args:
-        spec: read as this kind of image (of any size) instead of by `options`.
-        classes: number the labels by these names.
-        train: `bool [n]`, the images that a palette may be learnt from.
+        spec: kind of image (of any size) that takes precedence over `options`.
+        classes: names that number the labels.
+        train: `bool [n]`, the images from which a palette may be learned.
 
     Raises:
-        DataError, ConfigError: if the images are not what the options, or `spec`, say.
+        DataError, ConfigError: if the images contradict the options or `spec`.
     """
-    options = pinned(options, spec)
+    options = match_spec(options, spec)
     mode = _mode(raw, options)
     if options.binarise != "none" and mode not in ("grey", "rgb", "rgba"):
         raise ConfigError(
             f"`binarise` (={options.binarise!r}) needs grey or RGB intensities, and {raw.name} holds {mode}."
         )
-    raw = _sized(raw, options)
+    raw = _resized(raw, options)
     if mode == "palette":
         levels = _as_palette(raw, options, spec, train)
     elif mode == "codes":
@@ -79,13 +85,13 @@ def interpret(
         name=raw.name,
         notes=(*raw.notes, *levels.notes),
         binarise=options.binarise,
-        columns=raw.extras.columns(options, raw.name),
+        annotations=raw.annotations.encode(options, raw.name),
     )
 
 
 def _spec_of(levels: QuantisedImages, mode: Mode, ordered: bool | None) -> ImageSpec:
     if mode == "palette" and ordered:
-        raise ConfigError("`ordered` (=True) cannot be with a palette, whose levels are names: leave it out.")
+        raise ConfigError("`ordered` (=True) contradicts a palette, whose levels have no order: leave it out.")
     _, channels, height, width = levels.values.shape
     try:
         return ImageSpec(
@@ -98,7 +104,7 @@ def _spec_of(levels: QuantisedImages, mode: Mode, ordered: bool | None) -> Image
             palette=levels.palette,
         )
     except ValidationError as error:
-        raise ConfigError(sentence(error)) from None
+        raise ConfigError(first_problem(error)) from None
 
 
 def _mode(raw: RawImages, options: DataOptions) -> Mode:
@@ -110,30 +116,31 @@ def _mode(raw: RawImages, options: DataOptions) -> Mode:
         return "codes"
     channels = raw.values.shape[1]
     if channels == 4 and raw.kind == "pictures" and bool((raw.values[:, 3] == 255).all()):
-        return "rgb"  # an alpha that says nothing would only flatter the bits per dimension
+        return "rgb"  # a constant alpha would only flatter the bits per dimension
     return _PICTURE_MODES.get(channels, "codes")
 
 
-def _sized(raw: RawImages, options: DataOptions) -> RawImages:
-    """`raw` at `options.size`; files were resized when they were decoded."""
+def _resized(raw: RawImages, options: DataOptions) -> RawImages:
+    """Resize `raw` to `options.size`; files were resized when they were decoded."""
     if options.size is None or raw.values.shape[2:] == options.size:
         return raw
-    if options.fit == "exact":
+    if options.resize_mode == "exact":
         h, w = raw.values.shape[2:]
         raise DataError(
-            f"The images of {raw.name} are {h}x{w}, not `size` {options.size}: choose `fit` crop, pad or stretch."
+            f"The images of {raw.name} are {h}x{w}, not `size` {options.size}: "
+            "choose `resize_mode` crop, pad or stretch."
         )
     as_integers = raw.kind != "pictures" and _holds_levels(raw, options)
     chosen = options.changed(resample="nearest") if as_integers and options.resample == "auto" else options
-    if as_integers and natural_resample(chosen) != "nearest":
+    if as_integers and resolve_resample(chosen) != "nearest":
         raise ConfigError(f"`resample` (={chosen.resample!r}) would average the levels of {raw.name}: use 'nearest'.")
-    values = np.stack([fitted(v.transpose(1, 2, 0), chosen).transpose(2, 0, 1) for v in raw.values])
-    note = f"images brought to {options.size[0]}x{options.size[1]} ({options.fit}, {natural_resample(chosen)})"
+    values = np.stack([resize_image(v.transpose(1, 2, 0), chosen).transpose(2, 0, 1) for v in raw.values])
+    note = f"images resized to {options.size[0]}x{options.size[1]} ({options.resize_mode}, {resolve_resample(chosen)})"
     return replace(raw, values=values, notes=(*raw.notes, note))
 
 
 def _holds_levels(raw: RawImages, options: DataOptions) -> bool:
-    """Whether the integers are levels, to be kept as they are, rather than 8-bit pictures."""
+    """Return True if the integers are levels, to be kept unchanged, rather than 8-bit pictures."""
     if raw.kind != "integers" or options.values != "auto":
         return raw.kind == "levels" or options.values == "levels"
     if raw.values.dtype == np.bool_ or raw.values.dtype != np.uint8 or options.mode == "codes":
@@ -151,7 +158,7 @@ def _as_codes(raw: RawImages, options: DataOptions) -> QuantisedImages:
             f"{raw.name} holds pictures: codes are read from integer arrays, or from files with `mode` 'codes'."
         )
     count = options.levels or raw.levels or max(2, int(raw.values.max()) + 1)
-    note = f"{count:,} levels, kept as they are"
+    note = f"{count:,} levels, kept unchanged"
     if raw.kind == "integers" and options.mode == "auto":
         note += "; read as codes, pass `mode` grey or rgb if they are a picture"
     return QuantisedImages(_checked(raw, count), count, None, (note,))
@@ -160,13 +167,13 @@ def _as_codes(raw: RawImages, options: DataOptions) -> QuantisedImages:
 def _as_palette(
     raw: RawImages, options: DataOptions, spec: ImageSpec | None, train: np.ndarray | None
 ) -> QuantisedImages:
-    """Indexes as they are where the source has a palette beside them; pictures by the nearest colour otherwise."""
+    """Keep indexes that come with a palette; map pictures to the nearest colour otherwise."""
     given = raw.palette or (spec.palette if spec else None)
     notes: tuple[str, ...] = ()
     if isinstance(options.palette, str) and raw.palette is None:
         given = read_palette(options.palette)
-    if given is not None and options.transparent is not None:
-        given = _cleared(given, options.transparent)
+    if given is not None and options.transparent_index is not None:
+        given = _with_transparent_entry(given, options.transparent_index)
     indexed = raw.values.shape[1] == 1 and raw.kind != "pictures" and options.values != "pictures"
     if given is not None and indexed:
         return QuantisedImages(
@@ -188,10 +195,12 @@ def _as_palette(
     return QuantisedImages(apply_palette(rgba, given), len(given), given, notes)
 
 
-def _cleared(palette: Palette, entry: int) -> Palette:
-    """The same colours, one of them transparent."""
+def _with_transparent_entry(palette: Palette, entry: int) -> Palette:
+    """Return the palette with one entry made transparent."""
     if not 0 <= entry < len(palette):
-        raise ConfigError(f"`transparent` (={entry}) must be one of the {len(palette)} colours of the palette, from 0.")
+        raise ConfigError(
+            f"`transparent_index` (={entry}) must be one of the {len(palette)} colours of the palette, from 0."
+        )
     return tuple((0, 0, 0, 0) if number == entry else colour for number, colour in enumerate(palette))
 
 
@@ -206,12 +215,12 @@ def _as_picture(raw: RawImages, options: DataOptions, channels: int) -> Quantise
 def _kept_levels(raw: RawImages, options: DataOptions, channels: int) -> QuantisedImages:
     if raw.values.shape[1] != channels:
         raise DataError(
-            f"{raw.name} has levels with {raw.values.shape[1]} channel(s), which are kept as they "
-            f"are: `mode` {options.mode!r} cannot convert them, so choose another."
+            f"{raw.name} has levels with {raw.values.shape[1]} channel(s), which are kept "
+            f"unchanged: `mode` {options.mode!r} cannot convert them, so choose another."
         )
     wanted = None if options.binarise != "none" else options.levels
     count = wanted or raw.levels or max(2, int(raw.values.max()) + 1)
-    return QuantisedImages(_checked(raw, count), count, None, (f"{count} levels, kept as they are",))
+    return QuantisedImages(_checked(raw, count), count, None, (f"{count} levels, kept unchanged",))
 
 
 def _quantised(raw: RawImages, options: DataOptions, channels: int) -> QuantisedImages:
@@ -220,7 +229,7 @@ def _quantised(raw: RawImages, options: DataOptions, channels: int) -> Quantised
     if values.dtype != np.uint8:
         if low < 0 or top > 255:
             raise DataError(
-                f"{raw.name} has values from {low} to {top}: pictures have 0 to 255, so say `values` 'levels'."
+                f"{raw.name} has values from {low} to {top}: pictures have 0 to 255, so set `values` to 'levels'."
             )
         values = values.astype(np.uint8)
     if values.shape[1] not in (1, 3, 4):
@@ -229,11 +238,11 @@ def _quantised(raw: RawImages, options: DataOptions, channels: int) -> Quantised
         )
     notes: tuple[str, ...] = ()
     if values.shape[1] == 4 and channels < 4 and bool((values[:, 3] < 255).any()):
-        notes += ("transparency laid on white",)
+        notes += ("transparency composited on white",)
     values = to_channels(values, channels)
     if channels == 4:
         values = zero_transparent(values)
-    binary = raw.levels == 2 and channels == raw.values.shape[1]  # files of one bit a pixel
+    binary = raw.levels == 2 and channels == raw.values.shape[1]  # files with one bit a pixel
     count = (None if options.binarise != "none" else options.levels) or (2 if binary else 256)
     if count > 256:
         raise ConfigError(
@@ -250,22 +259,22 @@ def _quantised(raw: RawImages, options: DataOptions, channels: int) -> Quantised
 
 
 def _binarised(found: QuantisedImages, options: DataOptions) -> QuantisedImages:
-    """Two levels by a threshold; or intensities, from which batches draw."""
+    """Binarise by a threshold, or keep intensities from which batches draw."""
     if found.count > 256:
         raise ConfigError(f"`binarise` (={options.binarise!r}) needs 8-bit intensities, not {found.count:,} levels.")
     intensities = dequantise(np.arange(found.count), found.count)
-    notes = tuple(n for n in found.notes if "kept as they are" not in n)
+    notes = tuple(n for n in found.notes if "kept unchanged" not in n)
     if options.binarise == "static":
         note = f"static binarisation at {options.threshold}"
         return QuantisedImages(
             (intensities >= options.threshold).astype(np.uint8)[found.values], 2, None, (*notes, note)
         )
-    note = "dynamic binarisation, drawn anew for each seed"
+    note = "dynamic binarisation, drawn afresh for each seed"
     return QuantisedImages(intensities[found.values], 2, None, (*notes, note))
 
 
 def _checked(raw: RawImages, count: int) -> np.ndarray:
-    """The integers of `raw` as the smallest unsigned type, all in [0, count)."""
+    """Convert the integers of `raw`, which must lie in [0, count), to the smallest unsigned type."""
     low, top = int(raw.values.min()), int(raw.values.max())
     if low < 0 or top >= count:
         raise DataError(
@@ -278,7 +287,7 @@ def _checked(raw: RawImages, count: int) -> np.ndarray:
 
 
 def _numbered(raw: RawImages, classes: tuple[str, ...]) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    """Labels by the names of `classes` where given, else by the source's own."""
+    """Number labels by `classes` where given, else by the class names of the source."""
     if raw.labels is None:
         return None, ()
     if not classes or not raw.classes or raw.labels.dtype.kind == "U":

@@ -1,4 +1,4 @@
-"""One entrance for every source: find its reader, complete its splits, turn pixels into levels."""
+"""Load images from any source: find its reader, complete its splits, convert pixels to levels."""
 
 from __future__ import annotations
 
@@ -12,28 +12,31 @@ import numpy as np
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from pointillist.data.annotations import refuse_extras
+from pointillist.data.annotations import reject_annotation_options
 from pointillist.data.dataset import ImageDataset
-from pointillist.data.image_folder import EXTENSIONS, read_folder, read_image, walk
-from pointillist.data.levels import interpret, pinned
-from pointillist.data.numpy_files import raw_from_memory, read_npy, read_npz
+from pointillist.data.image_folder import EXTENSIONS, list_files, read_folder, read_image
+from pointillist.data.levels import build_dataset, match_spec
+from pointillist.data.numpy_files import read_array, read_npy, read_npz
 from pointillist.data.options import DataOptions
 from pointillist.data.parquet import read_hub, read_parquet
 from pointillist.data.raw import SPLITS, RawImages, split_name
-from pointillist.data.shipped import uci_digits
 from pointillist.data.splits import complete_splits
-from pointillist.data.standard import ENVIRONMENT, HUB_NAMES, local_folder, read_standard
-from pointillist.data.torch_dataset import read_items
+from pointillist.data.standard import ENVIRONMENT, HUB_NAMES, find_local_folder, read_standard, uci_digits
+from pointillist.data.torch_dataset import read_torch_dataset
 from pointillist.errors import DataError
 from pointillist.images import ImageSpec
 
-_SHIPPED: dict[str, Callable[[], RawImages]] = {"uci-digits": uci_digits}
+_BUNDLED: dict[str, Callable[[], RawImages]] = {"uci-digits": uci_digits}
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(:[\w.-]+)?")
 
 
 @dataclass(frozen=True)
 class DataSplits:
-    """The parts of a data set; a part is None where there is none."""
+    """The splits of a data set.
+
+    Attributes:
+        train, valid, test: a data set each; None where the split does not exist.
+    """
 
     train: ImageDataset | None = None
     valid: ImageDataset | None = None
@@ -41,28 +44,28 @@ class DataSplits:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The parts that are there."""
+        """Names of the splits that exist."""
         return tuple(name for name in SPLITS if getattr(self, name) is not None)
 
     def get(self, split: str) -> ImageDataset:
-        """The part called `split` (`validation` and the like are understood).
+        """Return the split called `split`; spellings such as `validation` are accepted.
 
         Raises:
-            DataError: naming the parts there are, if this is none of them.
+            DataError: if the split does not exist; the message names those that do.
         """
         found: ImageDataset | None = getattr(self, split_name(split, "`split`"))
         if found is None:
             some = next(getattr(self, name) for name in SPLITS if getattr(self, name) is not None)
             raise DataError(
-                f"{some.name} has no {split!r} part: it has {', '.join(self.names)}, so choose one of them or cut one "
-                f"with `test_fraction` or `valid_fraction`."
+                f"{some.name} has no {split!r} split: it has {', '.join(self.names)}, choose one of them, or make one "
+                "with `test_fraction` or `valid_fraction`."
             )
         return found
 
 
 def builtin_names() -> list[str]:
-    """Names that `load_data` knows; the first is in the package, the others need their files or a network."""
-    return [*_SHIPPED, *HUB_NAMES]
+    """Return the names that `load_data` knows; the first comes with the package, the others need files or a network."""
+    return [*_BUNDLED, *HUB_NAMES]
 
 
 def load_data(
@@ -75,37 +78,43 @@ def load_data(
 ) -> DataSplits:
     """Read images, with labels and captions where there are any, and split them.
 
+        splits = load_data("uci-digits")
+        splits = load_data("photos/", size=(32, 32), resize_mode="pad")
+        splits = load_data("tiles.npz", npz_key="rgb32", caption_column="name", valid_fraction=0.05)
+        splits.train.batch([0, 1]).levels  # int64 [2, 3, 32, 32]
+
     Args:
         source: a folder, an image, `.npz`, `.npy` or `.parquet`; a name of `builtin_names()`, `mnist:FOLDER` for its
             files in a local folder; a hub data set `owner/name` or `hf:NAME`; an array `n h w [c]`, a tensor
             `n c h w`, any torch data set, or a list of PIL images.
-        options: how to read it; single options may be given as keywords.
-        spec: read as this model's kind of image: its mode, levels, order and palette go before the options.
-        classes: number labels by these names (a model's classes) instead of the source's.
+        options: how to read the source; single options may be given as keywords instead.
+        spec: image kind of a model; its mode, levels, order and palette take precedence over the options.
+        classes: names that number the labels (a model's classes), instead of the source's.
 
-    Splits of the source are kept. A missing validation part is cut from train, stratified by label, with the fixed
-    seed of the options; the test part is never touched.
+    Returns:
+        The splits. Those of the source are kept. A missing validation split is taken from train, stratified by label,
+        with the seed of the options; the test split is never touched.
 
     Raises:
-        ConfigError: for an option that is not allowed.
+        ConfigError: if an option is unknown or has an invalid value.
         DataError: if the source cannot be found or read; the message names it and the remedy.
-        MissingExtraError: for Parquet and the hub without the extra `data`.
+        MissingExtraError: if Parquet or the hub is used without the extra `data`.
     """
     chosen = (options or DataOptions()).changed(**overrides)
     if isinstance(source, ImageDataset):
         return DataSplits(train=source) if not chosen.valid_fraction else _split_dataset(source, chosen)
     # the model's kind is known before files are decoded: codes and palettes are not averaged
-    raw = _read(source, pinned(chosen, spec))
-    if raw.extras.empty:
-        refuse_extras(chosen, raw.name)
+    raw = _read(source, match_spec(chosen, spec))
+    if raw.annotations.empty:
+        reject_annotation_options(chosen, raw.name)
     column = raw.labels if chosen.labels else None
-    groups = (
+    numbers = (
         None
         if column is None or column.size != len(raw.values)
         else np.unique(column, return_inverse=True)[1].reshape(-1)
     )
-    split, notes = _complete(raw.split, groups, len(raw.values), chosen, _together(raw, chosen))
-    whole = interpret(raw, chosen, spec=spec, classes=classes, train=split == "train" if "train" in split else None)
+    split, notes = _complete(raw.split, numbers, len(raw.values), chosen, _groups(raw, chosen))
+    whole = build_dataset(raw, chosen, spec=spec, classes=classes, train=split == "train" if "train" in split else None)
     return _parts(whole, split, notes)
 
 
@@ -119,20 +128,20 @@ def _complete(
     labels: np.ndarray | None,
     count: int,
     options: DataOptions,
-    together: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     fractions = options.valid_fraction, options.test_fraction
-    return complete_splits(given, labels, count, *fractions, options.seed, together)
+    return complete_splits(given, labels, count, *fractions, options.seed, groups)
 
 
-def _together(raw: RawImages, options: DataOptions) -> np.ndarray | None:
-    """What keeps images on one side of a cut."""
-    if options.split_by is None:
+def _groups(raw: RawImages, options: DataOptions) -> np.ndarray | None:
+    """Return the group name of each image, or None."""
+    if options.group_by is None:
         return None
-    found = np.array(raw.texts) if options.split_by == "text" and raw.texts is not None else raw.together
+    found = np.array(raw.texts) if options.group_by == "text" and raw.texts is not None else raw.groups
     if found is None:
         raise DataError(
-            f"`split_by` (={options.split_by!r}) is not in {raw.name}: give a member of an .npz, or `text` where there "
+            f"`group_by` (={options.group_by!r}) is not in {raw.name}: give a member of an .npz, or `text` where there "
             "are captions."
         )
     return found
@@ -146,24 +155,25 @@ def _parts(whole: ImageDataset, split: np.ndarray, notes: tuple[str, ...]) -> Da
 
 def _read(source: Any, options: DataOptions) -> RawImages:
     if isinstance(source, (np.ndarray, Tensor)):
-        return raw_from_memory(source, options=options, name="the array")
+        return read_array(source, options=options, name="the array")
     if isinstance(source, (str, Path)):
         return _read_named(str(source), options) if isinstance(source, str) else _read_path(source, options)
     if hasattr(source, "__getitem__") and hasattr(source, "__len__"):
-        return read_items(source, options, type(source).__name__)
+        return read_torch_dataset(source, options, type(source).__name__)
     raise DataError(
-        f"A {type(source).__name__} is no source of images: give a path, a name, an array, or a data set with a length."
+        f"A {type(source).__name__} is not a source of images: "
+        "give a path, a name, an array, or a data set with a length."
     )
 
 
 def _read_named(source: str, options: DataOptions) -> RawImages:
-    if source in _SHIPPED:
-        return _SHIPPED[source]()
+    if source in _BUNDLED:
+        return _BUNDLED[source]()
     name, colon, rest = source.partition(":")
     if name == "hf" and rest:
         return read_hub(rest, options)
     if name in HUB_NAMES:
-        folder = Path(rest).expanduser() if colon else local_folder(name)
+        folder = Path(rest).expanduser() if colon else find_local_folder(name)
         return read_standard(name, folder) if folder is not None else _standard_from_hub(name, options)
     path = Path(source).expanduser()
     if (
@@ -186,11 +196,11 @@ def _standard_from_hub(name: str, options: DataOptions) -> RawImages:
 def _read_path(path: Path, options: DataOptions) -> RawImages:
     suffix = path.suffix.lower()
     if path.is_dir():
-        kinds = {p.suffix.lower() for p in walk(path)}
+        kinds = {p.suffix.lower() for p in list_files(path)}
         return (read_parquet if ".parquet" in kinds and not kinds & EXTENSIONS else read_folder)(path, options)
     if not path.exists():
         raise DataError(
-            f"{path} is not there: give a folder of images, an .npz, .npy or .parquet file, a hub data set "
+            f"{path} does not exist: give a folder of images, an .npz, .npy or .parquet file, a hub data set "
             f"(owner/name), or one of {', '.join(builtin_names())}."
         )
     readers = {".npz": read_npz, ".npy": read_npy, ".parquet": read_parquet}
@@ -198,4 +208,4 @@ def _read_path(path: Path, options: DataOptions) -> RawImages:
         return readers[suffix](path, options)
     if suffix in EXTENSIONS:
         return read_image(path, options)
-    raise DataError(f"{path} is of a kind that is not read: give a folder of images, an image, .npz, .npy or .parquet.")
+    raise DataError(f"{path} has an unsupported type: give a folder of images, an image, .npz, .npy or .parquet.")

@@ -1,4 +1,4 @@
-"""Arrays: from memory, `.npy` and `.npz`. Never pickle, and never more than memory holds."""
+"""Read arrays from memory, `.npy` and `.npz`: never pickle, and never more than fits in memory."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from pointillist.data import memory
-from pointillist.data.annotations import extras_of_members
+from pointillist.data.annotations import annotations_from_npz
 from pointillist.data.options import DataOptions
 from pointillist.data.palette import check_palette
 from pointillist.data.raw import SPLIT_ALIASES, BinaryReader, RawImages, split_name
 from pointillist.errors import DataError
+from pointillist.system import memory
 
 IMAGE_STEMS = ("x", "images", "image", "data", "levels", "arr_0")
 LABEL_STEMS = ("y", "labels", "label")
 TEXT_STEMS = ("text", "texts", "caption", "captions")
-# what numpy and zipfile raise on damaged files; numpy parses the header of an array as Python text
+# exceptions of numpy and zipfile on damaged files; numpy parses the header of an array as Python text
 _BROKEN = (
     *(OSError, ValueError, EOFError, KeyError, RuntimeError, SyntaxError, TypeError, OverflowError),
     *(zipfile.BadZipFile, zlib.error, LZMAError, tokenize.TokenError),
 )
 
 
-def raw_from_memory(
+def read_array(
     x: np.ndarray | Tensor,
     labels: Any = None,
     *,
@@ -40,10 +40,10 @@ def raw_from_memory(
     options: DataOptions,
     name: str,
 ) -> RawImages:
-    """Images of an array `n h w [c]` or a tensor `n c h w`."""
+    """Wrap an array `n h w [c]` or a tensor `n c h w` as raw images."""
     first = isinstance(x, Tensor)
     array = x.detach().cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)
-    values, notes = channels_first(array, name, known_first=first, codes=options.mode == "codes")
+    values, notes = to_channels_first(array, name, known_first=first, codes=options.mode == "codes")
     if isinstance(labels, Tensor):
         labels = labels.detach().cpu().numpy()
     column = None if labels is None or not options.labels else np.asarray(labels)
@@ -53,13 +53,20 @@ def raw_from_memory(
     )
 
 
-def channels_first(
+def to_channels_first(
     array: np.ndarray, name: str, *, known_first: bool = False, codes: bool = False
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Integers `n c h w` of `n h w`, `n h w c` or `n c h w`, and a note where that had to be guessed.
+    """Bring `n h w`, `n h w c` or `n c h w` to integers `n c h w`.
+
+    Args:
+        known_first: True if the array is `n c h w` for certain.
+        codes: True if it is `n h w c` whatever its channel count.
+
+    Returns:
+        The array, and a note where the layout had to be guessed.
 
     Raises:
-        DataError: for another number of axes, an empty array, or values that are no integers.
+        DataError: for another number of axes, an empty array, or values that are not integers.
     """
     notes: tuple[str, ...] = ()
     if array.ndim not in (3, 4) or 0 in array.shape:
@@ -81,7 +88,7 @@ def channels_first(
 
 
 def _from_unit_floats(array: np.ndarray, name: str) -> np.ndarray:
-    """Floats that are 8-bit values over 255, as `ToTensor` makes them, back to those values without loss."""
+    """Recover 8-bit values from floats in [0, 1], as torchvision's `ToTensor` makes them, without loss."""
     scaled = array.astype(np.float64) * 255
     rounded = np.rint(scaled)
     if (
@@ -99,18 +106,18 @@ def _from_unit_floats(array: np.ndarray, name: str) -> np.ndarray:
 
 
 def read_npy(path: Path, options: DataOptions) -> RawImages:
-    """One array of images."""
+    """Read one array of images from an `.npy` file."""
     try:
         with path.open("rb") as file:
             _check_header(file, str(path))
         array = np.load(path, allow_pickle=False)
     except _BROKEN as error:
         raise _unreadable(path, error) from error
-    return raw_from_memory(array, options=options, name=path.name)
+    return read_array(array, options=options, name=path.name)
 
 
 class Archive:
-    """Members of an `.npz`, read one at a time, each only after its header is found harmless."""
+    """An `.npz` file, whose members are read one at a time, each after its header is checked."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -121,7 +128,7 @@ class Archive:
             raise _unreadable(path, error) from error
 
     def read(self, member: str) -> np.ndarray:
-        """The array called `member`.
+        """Read the array called `member`.
 
         Raises:
             DataError: if it is damaged, made of Python objects, or larger than memory.
@@ -137,7 +144,10 @@ class Archive:
             raise _unreadable(self.path, error) from error
 
     def find(self, stems: Sequence[str]) -> dict[str, str]:
-        """`{split: member}` of the first stem there is: `x` as split "", `x_train`/`train_x` and so on."""
+        """Return `{split: member}` for the first of `stems` that exists; the split of a plain `x` is "".
+
+        `x_train` and `train_x` are members of the split train, and so on.
+        """
         for stem in stems:
             found = {"": stem} if stem in self.names else {}
             for alias, split in SPLIT_ALIASES.items():
@@ -150,30 +160,30 @@ class Archive:
 
 
 def read_npz(path: Path, options: DataOptions) -> RawImages:
-    """Images with labels, captions and splits: `x`, `y`, `text`, `split`, or `x_train`, `y_train`, `x_test` and so on.
+    """Read images, labels, captions and splits: `x`, `y`, `text`, `split`, or `x_train`, `y_train`, `x_test` and so on.
 
     Raises:
-        DataError: naming the members, if it is not clear which of them holds the images.
+        DataError: if it is unclear which member holds the images; the message names all members.
     """
     archive = Archive(path)
     images = _image_members(archive, options)
     parts = {split: archive.read(member) for split, member in images.items()}
     codes = options.mode == "codes"
     blocks: list[np.ndarray] = []
-    notes: dict[str, None] = {}  # each once, in order
+    notes: dict[str, None] = {}  # an ordered set
     for split, part in parts.items():
-        block, said = channels_first(part, f"{path.name}:{images[split]}", codes=codes)
+        block, found = to_channels_first(part, f"{path.name}:{images[split]}", codes=codes)
         blocks.append(block)
-        notes.update(dict.fromkeys(said))
+        notes.update(dict.fromkeys(found))
     shapes = {b.shape[1:] for b in blocks}
     if len(shapes) > 1:
         raise DataError(f"The splits of {path.name} have images of shapes {sorted(shapes)} (c, h, w): they must agree.")
     counts = {split: len(b) for split, b in zip(parts, blocks, strict=True)}
-    label_stems = (options.label_from,) if options.label_from else LABEL_STEMS
-    labels = _column(archive, counts, label_stems, required=options.label_from) if options.labels else None
-    columns = [_column(archive, counts, (name,), required=name) for name in options.text_columns]
+    label_stems = (options.label_column,) if options.label_column else LABEL_STEMS
+    labels = _column(archive, counts, label_stems, required=options.label_column) if options.labels else None
+    columns = [_column(archive, counts, (name,), required=name) for name in options.caption_columns]
     texts = columns or [_column(archive, counts, TEXT_STEMS)]
-    palette, kept = None, options.split_by
+    palette, group_by = None, options.group_by
     if isinstance(options.palette, str) and options.palette in archive.names:
         palette = check_palette(archive.read(options.palette), f"{path.name}:{options.palette}")
     names = archive.read("classes") if "classes" in archive.names and options.labels else np.array([])
@@ -182,26 +192,26 @@ def read_npz(path: Path, options: DataOptions) -> RawImages:
         kind="integers",
         name=path.name,
         labels=labels,
-        texts=None if texts[0] is None else tuple(", ".join(map(str, said)) for said in zip(*texts, strict=True)),
+        texts=None if texts[0] is None else tuple(", ".join(map(str, parts)) for parts in zip(*texts, strict=True)),
         split=_splits(archive, counts),
-        together=_column(archive, counts, (kept,), required=kept) if kept not in (None, "text") else None,
+        groups=_column(archive, counts, (group_by,), required=group_by) if group_by not in (None, "text") else None,
         classes=tuple(str(c) for c in names.tolist()) if labels is not None and labels.dtype.kind != "U" else (),
         palette=palette,
-        extras=extras_of_members(partial(_joined, archive, counts), options, path.name),
+        annotations=annotations_from_npz(partial(_joined, archive, counts), options, path.name),
         notes=tuple(notes),
     )
 
 
 def _image_members(archive: Archive, options: DataOptions) -> dict[str, str]:
-    if options.array is not None:
-        found = archive.find((options.array,))
+    if options.npz_key is not None:
+        found = archive.find((options.npz_key,))
     else:
         found = archive.find(IMAGE_STEMS)
         found = found or ({"": archive.names[0]} if len(archive.names) == 1 else {})
     if not found:
-        wrong = f"has no array {options.array!r}" if options.array else "does not say which array holds the images"
+        wrong = f"has no array {options.npz_key!r}" if options.npz_key else "does not say which array holds the images"
         raise DataError(
-            f"{archive.path.name} {wrong}: choose one of its members with `array`: "
+            f"{archive.path.name} {wrong}: choose one of its members with `npz_key`: "
             f"{', '.join(archive.names) or '(none)'}."
         )
     return found
@@ -210,7 +220,7 @@ def _image_members(archive: Archive, options: DataOptions) -> dict[str, str]:
 def _column(
     archive: Archive, counts: Mapping[str, int], stems: Sequence[str], required: str | None = None
 ) -> np.ndarray | None:
-    """Labels or captions of all splits, in their order; None where a split has none."""
+    """Read labels or captions of all splits, in their order; None where a split has none."""
     members = archive.find(stems)
     if not all(split in members for split in counts):
         if required:
@@ -232,7 +242,7 @@ def _column(
 
 
 def _joined(archive: Archive, counts: Mapping[str, int], stem: str, axes: int | None) -> np.ndarray:
-    """A member for all splits, in their order; None is any number of axes."""
+    """Read a member for all splits, in their order; `axes` None accepts any number of axes."""
     members = archive.find((stem,))
     if not all(split in members for split in counts):
         raise DataError(
@@ -259,7 +269,7 @@ def _splits(archive: Archive, counts: Mapping[str, int]) -> np.ndarray | None:
 
 
 def _check_header(stream: BinaryReader, name: str) -> None:
-    """Look at the type and size an `.npy` claims, before numpy allocates it."""
+    """Check the type and size that an `.npy` header claims, before numpy allocates the array."""
     version = np.lib.format.read_magic(stream)
     reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = reader(stream)

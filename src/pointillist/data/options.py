@@ -1,4 +1,4 @@
-"""How images are read: everything a user can choose about a data set, checked before a file is opened."""
+"""Options of a data set, checked before a file is opened."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, mo
 from pointillist.errors import ConfigError
 from pointillist.images import MAX_LEVELS
 
-Fit = Literal["crop", "stretch", "pad", "exact"]
+ResizeMode = Literal["crop", "stretch", "pad", "exact"]
 Resample = Literal["auto", "area", "nearest", "bicubic", "lanczos"]
 ReadMode = Literal["auto", "grey", "rgb", "rgba", "palette", "codes"]
 Values = Literal["auto", "pictures", "levels"]
@@ -18,79 +18,85 @@ Binarise = Literal["none", "static", "dynamic"]
 
 
 class DataOptions(BaseModel):
-    """Choices for `load_data`. Every default is the natural reading of the source.
+    """Options of `load_data`.
+
+        options = DataOptions(size=(32, 32), resize_mode="pad", palette=64, label_column="category")
+        splits = load_data("tiles/", options)
 
     Attributes:
-        size: `(height, width)` in pixels that every image is brought to; None keeps the images' own (common) size.
-        fit: how an image of another size gets there: `crop` scales to cover and cuts the centre, `pad` scales to fit
-            inside and fills with zeros, `stretch` ignores the aspect, `exact` refuses.
+        size: `(height, width)` in pixels to which every image is resized; None keeps the common size of the images.
+        resize_mode: treatment of images of another size. `crop` scales to cover `size` and cuts out the centre, `pad`
+            scales to fit inside and fills with zeros, `stretch` ignores the aspect ratio, `exact` raises an error.
         resample: `area` averages the covered pixels (no ringing, no aliasing), `nearest` picks one (pixel art),
             `bicubic` and `lanczos` are sharper and overshoot; `auto` is `area`, but `nearest` for palettes and codes.
             RGBA is averaged with premultiplied alpha, so that transparent pixels lend no colour.
-        mode: kind of image; `auto` takes the smallest of grey, RGB and RGBA that holds every image.
-        palette: a number of colours (2 to 256) learnt from the training images, or a palette: a file (indexed PNG or
+        mode: kind of image; `auto` is the smallest of grey, RGB and RGBA that can represent every image.
+        palette: a number of colours (2 to 256) to learn from the training images, or a palette: a file (indexed PNG,
             GIF, `.gpl`, `.hex`, `.txt`, `.json`) or a member of the same `.npz`. Implies mode `palette`.
-        transparent: the entry of the palette that is transparent, where the palette itself does not say.
-        levels: values a sub-pixel can take, 2 to 256 (65,536 for codes). None: 256 for pictures, 2 where every value
-            of an array is 0 or 1, the largest value plus one for codes.
-        ordered: False treats levels as names (learned embedding). None: grey, RGB and RGBA are ordered, others not.
-        values: what an integer array holds: 8-bit `pictures` (0 to 255, quantised to `levels`) or `levels` (kept as
-            they are). `auto`: levels, if `levels` is given and every value is below it; pictures otherwise.
+        transparent_index: palette entry that is transparent, where the palette itself does not tell.
+        levels: number of values of a sub-pixel, 2 to 256 (65,536 for codes). None: 256 for pictures, 2 where every
+            value of an array is 0 or 1, the largest value plus one for codes.
+        ordered: False treats levels as categories (learned embedding). None: True for grey, RGB and RGBA, else False.
+        values: meaning of an integer array: 8-bit `pictures` (0 to 255, quantised to `levels`) or `levels` (kept
+            unchanged). `auto`: levels, if `levels` is given and every value is below it; pictures otherwise.
         binarise: `static` sets `value >= threshold`; `dynamic` draws each pixel with probability value/255, afresh
             whenever the seed of a batch changes. Both give 2 levels.
         threshold: 1 to 255, for static binarisation.
         labels: whether labels are read.
-        label_from, text_from: column or member that holds them; captions may be put together of several, as
-            `subcategory,name`, with commas between; `text_from="filename"` makes them of file names, `path` of folders
-            and file names.
-        attributes: names of columns (of metadata) or members (of an `.npz`) that hold categories, such as hair colour.
-        vector_from: column or member that holds a vector of numbers for each image.
-        hint_from: member that holds an image for each image, `n h w [c]`, or a folder of files of the same names.
-        array: member of an `.npz` to read, or its stem (`x` for `x_train`, `x_test`).
-        valid_fraction, test_fraction: parts in [0, 1) cut off where the source has no such split.
-        split_by: `text`, or a member of an `.npz`: images for which it is the same stay on one side of the cut.
-        seed: of the cut.
-        skip_bad: skip (and count) images that cannot be read, instead of stopping.
+        label_column: metadata column, or member of an `.npz`, with labels; None for the usual names.
+        caption_column: column or member with captions; None for the usual names. Several are joined by commas, as in
+            `subcategory,name`. `filename` makes captions from file names, `path` from folder and file names.
+        attribute_columns: columns or members with categories, such as hair colour; a tuple, or names with commas.
+        vector_column: column or member with a vector of numbers for each image.
+        hint_column: member with an image for each image, `n h w [c]`, or a folder of files of the same names.
+        npz_key: member of an `.npz` to read, or its stem (`x` for `x_train`, `x_test`).
+        valid_fraction, test_fraction: fraction in [0, 1) of the training images for a split that the source lacks.
+        group_by: `text`, or a member of an `.npz`: images with the same value stay in the same split.
+        seed: seed of the random split.
+        skip_bad: skip (and count) images that cannot be read, instead of raising an error.
+
+    Raises:
+        ConfigError: if an option is unknown or has an invalid value.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     size: tuple[int, int] | None = None
-    fit: Fit = "crop"
+    resize_mode: ResizeMode = "crop"
     resample: Resample = "auto"
     mode: ReadMode = "auto"
     palette: int | str | None = None
-    transparent: int | None = None
+    transparent_index: int | None = None
     levels: int | None = None
     ordered: bool | None = None
     values: Values = "auto"
     binarise: Binarise = "none"
     threshold: int = 128
     labels: bool = True
-    label_from: str | None = None
-    text_from: str | None = None
-    attributes: tuple[str, ...] = ()
-    vector_from: str | None = None
-    hint_from: str | None = None
-    array: str | None = None
+    label_column: str | None = None
+    caption_column: str | None = None
+    attribute_columns: tuple[str, ...] = ()
+    vector_column: str | None = None
+    hint_column: str | None = None
+    npz_key: str | None = None
     valid_fraction: float = 0.1
     test_fraction: float = 0.0
-    split_by: str | None = None
+    group_by: str | None = None
     seed: int = 0
     skip_bad: bool = False
 
-    if not TYPE_CHECKING:  # hidden from the type checker, which knows the fields from above
+    if not TYPE_CHECKING:  # the type checker takes the signature from the fields above
 
         def __init__(self, **data: Any) -> None:
             try:
                 super().__init__(**data)
             except ValidationError as error:
-                raise ConfigError(sentence(error)) from None
+                raise ConfigError(first_problem(error)) from None
 
-    @field_validator("attributes", mode="before")
+    @field_validator("attribute_columns", mode="before")
     @classmethod
     def _listed(cls, names: Any) -> Any:
-        """`"hair,eyes"` says the same as `["hair", "eyes"]`."""
+        """Accept `"hair,eyes"` for `["hair", "eyes"]`."""
         return tuple(part.strip() for part in names.split(",") if part.strip()) if isinstance(names, str) else names
 
     @model_validator(mode="after")
@@ -105,7 +111,7 @@ class DataOptions(BaseModel):
             return f"`size` (={self.size}) must be a positive height and width, for example 32 or 48x64."
         for name, value in (("valid_fraction", self.valid_fraction), ("test_fraction", self.test_fraction)):
             if not 0 <= value < 1:
-                return f"`{name}` (={value}) must lie in [0, 1): give the part of the images, for example 0.1."
+                return f"`{name}` (={value}) must lie in [0, 1): give a fraction of the images, for example 0.1."
         if self.valid_fraction + self.test_fraction >= 1:
             total = self.valid_fraction + self.test_fraction
             return f"`valid_fraction` + `test_fraction` (={total:g}) must stay below 1: leave images to train on."
@@ -116,7 +122,7 @@ class DataOptions(BaseModel):
     def _problem_of_levels(self) -> str | None:
         most = MAX_LEVELS if self.mode in ("codes", "auto") else 256
         if self.levels is not None and not 2 <= self.levels <= most:
-            return f"`levels` (={self.levels}) must lie in 2 to {most:,} for mode {self.mode!r}: give their number."
+            return f"`levels` (={self.levels}) must lie in 2 to {most:,} for mode {self.mode!r}: choose another."
         if isinstance(self.palette, int) and not 2 <= self.palette <= 256:
             return f"`palette` (={self.palette}) must be 2 to 256 colours, or a palette file."
         if self.palette is not None and self.mode not in ("auto", "palette"):
@@ -132,21 +138,23 @@ class DataOptions(BaseModel):
         return None
 
     @property
-    def text_columns(self) -> tuple[str, ...]:
-        """The columns or members that make a caption."""
-        return tuple(part.strip() for part in (self.text_from or "").split(",") if part.strip())
+    def caption_columns(self) -> tuple[str, ...]:
+        """Names of the columns or members that make a caption."""
+        return tuple(part.strip() for part in (self.caption_column or "").split(",") if part.strip())
 
     def changed(self, **overrides: Any) -> DataOptions:
-        """A copy with some options replaced, checked again.
+        """Return a copy with some options replaced, checked again.
+
+        DataOptions(levels=4).changed(size=(8, 8))
 
         Raises:
-            ConfigError: if an option has no such name or value.
+            ConfigError: if an option is unknown or has an invalid value.
         """
         return DataOptions(**{**self.model_dump(), **overrides}) if overrides else self
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """`"32"` to `(32, 32)`, `"48x64"` (height x width, in pixels) to `(48, 64)`.
+    """Parse a size in pixels: `"32"` to `(32, 32)`, `"48x64"` (height x width) to `(48, 64)`.
 
     Raises:
         ConfigError: if `text` is neither.
@@ -158,8 +166,8 @@ def parse_size(text: str) -> tuple[int, int]:
     return height, int(match[2]) if match[2] else height
 
 
-def sentence(error: ValidationError) -> str:
-    """The first complaint of pydantic as one sentence with the option, its value and the rule."""
+def first_problem(error: ValidationError) -> str:
+    """Describe the first problem of a pydantic error in one sentence: the option, its value and the rule."""
     first = error.errors(include_url=False)[0]
     if first["type"] == "value_error":
         return str(first["ctx"]["error"])

@@ -1,4 +1,4 @@
-"""Palettes: learnt from pictures, read from a file, and applied."""
+"""Learn palettes from images, read them from files, and apply them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,19 @@ from pointillist.errors import DataError
 from pointillist.images import OPAQUE, nearest_colour
 
 Palette = tuple[tuple[int, int, int, int], ...]
-_SAMPLE = 2_000_000  # pixels to learn colours from, of evenly spaced images
-_ROUNDS = 12
+_SAMPLE = 2_000_000  # pixels from which colours are learned, taken from evenly spaced images
+_ITERATIONS = 12
 
 
 def learn_palette(rgba: np.ndarray, colours: int | None) -> tuple[Palette, str]:
-    """At most `colours` colours that stand for the 8-bit pictures `n 4 h w`, and a note on how they were found.
+    """Learn a palette of at most `colours` colours from 8-bit images `n 4 h w`.
 
-    Up to `colours` distinct ones are kept exactly. Pixels of alpha below 128 share one transparent entry, index 0.
-    Otherwise median cut (Pillow) is refined by k-means on the distinct colours, weighted by their counts.
+    Up to `colours` distinct colours are kept exactly. Pixels of alpha below 128 share one transparent entry, index 0.
+    Otherwise Pillow's median cut is refined by k-means on the distinct colours, weighted by their counts
+    (`docs/decisions/0041-palette-quantisation.md`).
+
+    Returns:
+        The palette, and a note on how it was found.
 
     Raises:
         DataError: if `colours` is None and there are more than 256.
@@ -34,21 +38,21 @@ def learn_palette(rgba: np.ndarray, colours: int | None) -> tuple[Palette, str]:
     if few is not None:
         entries += [(int(r), int(g), int(b), 255) for r, g, b in few]
         entries += [(0, 0, 0, 255)] * (2 - len(entries))  # a palette has at least two
-        return tuple(entries), f"palette of the {len(few) + clear} colours there are, exact"
+        return tuple(entries), f"palette of all {len(few) + clear} colours, exact"
     if colours is None:
         raise DataError(
-            "The images have more than the 256 colours of a palette: learn one of fewer, for example with `palette` 64."
+            "The images have more than the 256 colours of a palette: learn fewer, for example with `palette` 64."
         )
     solid, counts = _sampled_colours(rgba)
     centres = _k_means(solid, counts, _median_cut(solid, counts, limit - clear))
     entries += [(int(r), int(g), int(b), 255) for r, g, b in centres]
     error = float((counts * _squared_distance(solid, centres).min(1)).sum() / counts.sum() / 3)
     psnr = 10 * np.log10(255**2 / max(error, 1e-9))
-    return tuple(entries), f"palette of {len(entries)} colours learnt from the training images ({psnr:.1f} dB)"
+    return tuple(entries), f"palette of {len(entries)} colours learned from the training images ({psnr:.1f} dB)"
 
 
 def apply_palette(rgba: np.ndarray, palette: Palette) -> np.ndarray:
-    """8-bit pictures `n 4 h w` to indexes `n 1 h w`, the nearest colour each (`images.nearest_colour`)."""
+    """Map 8-bit images `n 4 h w` to indexes `n 1 h w` of the nearest colours (`images.nearest_colour`)."""
     out = np.empty((len(rgba), 1, *rgba.shape[2:]), np.uint8)
     for start in range(0, len(rgba), 256):
         packed, inverse = np.unique(_packed(rgba[start : start + 256]), return_inverse=True)
@@ -79,7 +83,7 @@ def read_palette(path: str | Path) -> Palette:
 
 
 def check_palette(colours: Sequence[Sequence[int]] | np.ndarray, name: str) -> Palette:
-    """Rows of 3 or 4 values in 0 to 255 as RGBA tuples.
+    """Convert rows of 3 or 4 values in 0 to 255 to RGBA tuples.
 
     Raises:
         DataError: if they are not, or fewer than 2 or more than 256.
@@ -93,7 +97,7 @@ def check_palette(colours: Sequence[Sequence[int]] | np.ndarray, name: str) -> P
 
 
 def _few_colours(rgba: np.ndarray, limit: int) -> np.ndarray | None:
-    """The distinct opaque colours `k 3` of all pixels, or None as soon as there are more than `limit`."""
+    """Return the distinct opaque colours `k 3` of all pixels, or None if there are more than `limit`."""
     found = np.empty(0, np.int64)
     for start in range(0, len(rgba), 256):
         colours = _unpacked(np.unique(_packed(rgba[start : start + 256])))
@@ -104,12 +108,12 @@ def _few_colours(rgba: np.ndarray, limit: int) -> np.ndarray | None:
 
 
 def _sampled_colours(rgba: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct opaque colours `k 3` with their counts, of evenly spaced images where there are very many pixels."""
+    """Count distinct opaque colours `k 3`, in evenly spaced images where there are very many pixels."""
     step = max(1, len(rgba) * rgba.shape[2] * rgba.shape[3] // _SAMPLE)
     packed, counts = np.unique(_packed(rgba[::step]), return_counts=True)
     colours = _unpacked(packed)
     opaque = colours[:, 3] >= OPAQUE
-    # alpha is dropped, so colours that differ in alpha alone fall together
+    # alpha is dropped, so colours that differ in alpha alone are merged
     solid, inverse = np.unique(_packed_rgb(colours[opaque]), return_inverse=True)
     return _unpacked_rgb(solid), np.bincount(inverse.reshape(-1), counts[opaque], minlength=len(solid))
 
@@ -132,7 +136,7 @@ def _unpacked_rgb(packed: np.ndarray) -> np.ndarray:
 
 
 def _median_cut(colours: np.ndarray, counts: np.ndarray, number: int) -> np.ndarray:
-    """A first guess: Pillow's median cut on the colours, each repeated by the root of its count (rare ones matter)."""
+    """Initialise by Pillow's median cut; colours are repeated by the root of their count, so that rare ones matter."""
     repeats = np.maximum(1, np.sqrt(counts / counts.min())).astype(int).clip(max=64)
     strip = np.repeat(colours.astype(np.uint8), repeats, axis=0)[None]
     image = Image.fromarray(strip).quantize(number, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
@@ -141,8 +145,8 @@ def _median_cut(colours: np.ndarray, counts: np.ndarray, number: int) -> np.ndar
 
 
 def _k_means(colours: np.ndarray, counts: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """Lloyd's rounds from `centres`; empty ones are dropped, and equal ones merge after rounding."""
-    for _ in range(_ROUNDS):
+    """Refine `centres` by Lloyd's algorithm; empty clusters are dropped, and equal centres merge after rounding."""
+    for _ in range(_ITERATIONS):
         nearest = _squared_distance(colours, centres).argmin(1)
         weight = np.bincount(nearest, counts, minlength=len(centres))
         sums = np.stack([np.bincount(nearest, counts * colours[:, c], minlength=len(centres)) for c in range(3)], -1)
@@ -154,7 +158,7 @@ def _k_means(colours: np.ndarray, counts: np.ndarray, centres: np.ndarray) -> np
 
 
 def _squared_distance(colours: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """Squared RGB distances `k m`, by the binomial formula, in float32 (exact: every term is below 2^24)."""
+    """Compute squared RGB distances `k m` by the binomial formula, in float32 (exact: every term is below 2^24)."""
     a, b = colours.astype(np.float32), centres.astype(np.float32)
     distance: np.ndarray = (a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * (a @ b.T)
     return distance
@@ -182,7 +186,7 @@ def _from_hex(word: str, path: Path) -> tuple[int, ...]:
 
 
 def _from_image(path: Path) -> np.ndarray:
-    """The entries of an indexed file up to the last one used, with its transparency."""
+    """Read the entries of an indexed image up to the last one used, with their transparency."""
     with Image.open(path) as image:
         if image.mode != "P":
             raise DataError(f"The palette {path} is a {image.mode} picture: it must be an indexed PNG or GIF.")

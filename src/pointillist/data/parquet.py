@@ -1,4 +1,4 @@
-"""Parquet files and data sets of the Hugging Face hub, through `datasets` (extra `data`)."""
+"""Read Parquet files and data sets of the Hugging Face hub, through `datasets` (extra `data`)."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pointillist.data import memory
 from pointillist.data.decode import ImageSource, decode
 from pointillist.data.image_folder import LABEL_COLUMNS, TEXT_COLUMNS
 from pointillist.data.options import DataOptions
 from pointillist.data.raw import SPLIT_ALIASES, RawImages
 from pointillist.errors import DataError, MissingExtraError
+from pointillist.system import memory
 
 IMAGE_COLUMNS = ("image", "img", "images", "picture", "png", "jpg")
 
@@ -26,11 +26,11 @@ IMAGE_COLUMNS = ("image", "img", "images", "picture", "png", "jpg")
 def read_hub(
     name: str, options: DataOptions, remedy: str = "check the name and the network, or give a local path"
 ) -> RawImages:
-    """A data set of the hub (`owner/name`, or `owner/name:config`), from the network or the local cache.
+    """Read a data set of the hub (`owner/name`, or `owner/name:config`), from the network or the local cache.
 
     Raises:
         MissingExtraError: without `datasets`.
-        DataError: if it cannot be had (no network, no such name) or holds no images.
+        DataError: if it is not available (no network, no such name) or holds no images.
     """
     datasets = _import_datasets(f"The data set {name!r}")
     hub_id, _, config = name.partition(":")
@@ -39,13 +39,18 @@ def read_hub(
     except Exception as error:  # the library raises dozens of kinds, by version and cause
         reason = (str(error).splitlines() or [""])[0][:120].rstrip(".") or type(error).__name__
         raise DataError(
-            f"{name!r} is not here, and the hub did not give it ({type(error).__name__}: {reason}): {remedy}."
+            f"{name!r} is neither a local path nor available from the hub ({type(error).__name__}: {reason}): {remedy}."
         ) from error
     return _from_splits(dict(found), name, options)
 
 
 def read_parquet(path: Path, options: DataOptions) -> RawImages:
-    """One Parquet file, or a folder of them whose names begin with their split (`train-00000-of-00002.parquet`)."""
+    """Read one Parquet file, or a folder of them whose names begin with their split (`train-00000-of-00002.parquet`).
+
+    Raises:
+        MissingExtraError: without `datasets`.
+        DataError: if a file cannot be read, or only some files name their split.
+    """
     datasets = _import_datasets(f"The Parquet file {path.name}")
     pa, pq = import_module("pyarrow"), import_module("pyarrow.parquet")  # they come with `datasets`
 
@@ -55,7 +60,7 @@ def read_parquet(path: Path, options: DataOptions) -> RawImages:
         by_split.setdefault(_split_of_file(file) if path.is_dir() else "all", []).append(file)
     if "all" in by_split and len(by_split) > 1:
         raise DataError(
-            f"{by_split['all'][0]} does not say its split, as other files do: begin its name with train or test."
+            f"{by_split['all'][0]} does not name its split, as other files do: begin its name with train or test."
         )
     tables = {}
     try:
@@ -88,17 +93,17 @@ def _split_of_file(file: Path) -> str:
 
 
 def _from_splits(tables: Mapping[str, Any], name: str, options: DataOptions) -> RawImages:
-    """One `RawImages` of the tables of all splits."""
+    """Join the tables of all splits into one `RawImages`."""
     known = {split: SPLIT_ALIASES[split] for split in tables if split in SPLIT_ALIASES}
     notes = [f"split {split!r} left out" for split in tables if known and split not in known]
     used = {split: tables[split] for split in (known or tables)}
     first = next(iter(used.values()))
     image = _column(first, IMAGE_COLUMNS, "Image", name, required=True)
-    label = _column(first, (options.label_from,) if options.label_from else LABEL_COLUMNS, "ClassLabel", name)
-    text = _column(first, (options.text_from,) if options.text_from else TEXT_COLUMNS, None, name)
-    if (options.label_from and label is None) or (options.text_from and text is None):
-        asked = options.label_from if label is None and options.label_from else options.text_from
-        raise DataError(f"{name} has no column {asked!r}: its columns are {', '.join(first.column_names)}.")
+    label = _column(first, (options.label_column,) if options.label_column else LABEL_COLUMNS, "ClassLabel", name)
+    text = _column(first, (options.caption_column,) if options.caption_column else TEXT_COLUMNS, None, name)
+    if (options.label_column and label is None) or (options.caption_column and text is None):
+        wanted = options.label_column if label is None and options.label_column else options.caption_column
+        raise DataError(f"{name} has no column {wanted!r}: its columns are {', '.join(first.column_names)}.")
     items: list[ImageSource] = []
     for split, table in used.items():
         items += _items(table, str(image), f"{name}:{split}")
@@ -120,7 +125,7 @@ def _from_splits(tables: Mapping[str, Any], name: str, options: DataOptions) -> 
 
 
 def _column(table: Any, names: tuple[str, ...], kind: str | None, name: str, required: bool = False) -> str | None:
-    """The column of a feature type, or else of one of the usual names."""
+    """Find the column of a feature type, or else of one of the usual names."""
     there = [c for c in names if c in table.column_names]
     typed = [c for c, feature in table.features.items() if type(feature).__name__ == kind]
     found: list[str] = [c for c in there if c in typed] or (typed if len(names) > 1 else []) or there
@@ -137,7 +142,7 @@ def _items(table: Any, column: str, name: str) -> list[ImageSource]:
     import datasets
 
     if isinstance(table.features[column], datasets.Image):
-        # bytes, so that limits and naming of broken images are ours
+        # keep bytes, so that our limits and error messages apply
         table = table.cast_column(column, datasets.Image(decode=False))
     only = table.select_columns([column])
     return [ImageSource(f"{name}[{i}]", partial(_open_row, only, i, column, f"{name}[{i}]")) for i in range(len(table))]

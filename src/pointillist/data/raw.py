@@ -1,4 +1,4 @@
-"""What every reader hands over: pixels as found, before they become levels."""
+"""Raw images: the output of every reader, before pixels become levels."""
 
 from __future__ import annotations
 
@@ -22,28 +22,30 @@ SPLIT_ALIASES = {
 
 @runtime_checkable
 class BinaryReader(Protocol):
-    """A file, or a member of an archive."""
+    """An open file, or an open member of an archive."""
 
     def read(self, size: int = -1, /) -> bytes:
-        """The next `size` bytes."""
+        """Return the next `size` bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RawImages:
-    """Images of one source, all of one size.
+    """Images of one source, all of one size, with everything the source stores about them.
 
     Attributes:
         values: integers `n c h w`.
-        kind: `pictures` are 8-bit intensities for certain (image files), `levels` are levels for certain (codes),
+        kind: `pictures` are certainly 8-bit intensities (image files), `levels` are certainly levels (codes), and
             `integers` may be either (arrays).
-        labels: `n` integers or strings, or None; -1 or "" is not allowed.
+        name: name of the source in messages.
+        labels: `n` integers from 0 or non-empty strings, or None.
+        texts: `n` captions, or None.
         split: `n` of `train`, `valid`, `test`, or None where the source has no splits.
-        together: `n` names; images of one name stay on one side where a part is cut off. None where that is no matter.
+        groups: `n` group names, or None; images of one group stay in the same split.
         classes: names of integer labels; may be empty.
-        palette: RGBA colours, where the source has its own.
-        levels: number of levels, where the source states it.
-        extras: attributes, vectors and hints.
-        notes: what was decided, one short sentence each.
+        palette: RGBA colours of the source, or None.
+        levels: number of levels where the source tells it, or None.
+        annotations: attributes, vectors and hints of the images.
+        notes: decisions made while reading, one short sentence each.
     """
 
     values: np.ndarray
@@ -52,11 +54,11 @@ class RawImages:
     labels: np.ndarray | None = None
     texts: tuple[str, ...] | None = None
     split: np.ndarray | None = None
-    together: np.ndarray | None = None
+    groups: np.ndarray | None = None
     classes: tuple[str, ...] = ()
     palette: tuple[tuple[int, int, int, int], ...] | None = None
     levels: int | None = None
-    extras: RawAnnotations = field(default_factory=RawAnnotations)
+    annotations: RawAnnotations = field(default_factory=RawAnnotations)
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -71,10 +73,10 @@ class RawImages:
 
 
 def split_name(text: str, where: str) -> str:
-    """`train`, `valid` or `test` for any of their usual spellings.
+    """Return `train`, `valid` or `test` for any of its usual spellings.
 
     Raises:
-        DataError: if `text` is none of them.
+        DataError: if `text` is not a name of a split.
     """
     known = SPLIT_ALIASES.get(text.strip().lower())
     if known is None:
@@ -85,10 +87,10 @@ def split_name(text: str, where: str) -> str:
 def encode_labels(
     labels: Sequence[object] | np.ndarray, classes: tuple[str, ...], name: str
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Integer labels `int64 [n]` and their names: strings are numbered in alphabetical order, integers kept.
+    """Convert labels to `int64 [n]` and class names: strings are numbered in alphabetical order, integers kept.
 
     Raises:
-        DataError: if labels are neither, negative, or have no name in `classes`.
+        DataError: if labels are neither integers nor strings, negative, or without a name in `classes`.
     """
     column = np.asarray(labels)
     if column.ndim == 2 and column.shape[1] == 1:

@@ -1,4 +1,8 @@
-"""MNIST, Fashion-MNIST and CIFAR-10 from the files their authors publish, in a local folder. Never from pickle."""
+"""Read the standard data sets: the bundled UCI digits, and MNIST, Fashion-MNIST and CIFAR-10 from local files.
+
+UCI handwritten digits (8x8, 17 levels) come with the package (`builtin/LICENSE-uci-digits.md`). The others are read
+from the files that their authors publish, never from pickle.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,15 @@ import os
 import struct
 import tarfile
 import zlib
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 
-from pointillist.data import memory
 from pointillist.data.raw import BinaryReader, RawImages
+from pointillist.data.splits import split_off
 from pointillist.errors import DataError
+from pointillist.system import memory
 
 HUB_NAMES = {"mnist": "ylecun/mnist", "fashion-mnist": "zalando-datasets/fashion_mnist", "cifar10": "uoft-cs/cifar10"}
 CLASSES = {
@@ -24,19 +30,36 @@ CLASSES = {
     "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
 }  # fmt: skip
 ENVIRONMENT = "POINTILLIST_DATA"
+DIGITS_TEST_IMAGES = 360
 _CIFAR_RECORD = 1 + 3 * 32 * 32
 _CIFAR_PARTS = {"train": tuple(f"data_batch_{i}.bin" for i in range(1, 6)), "test": ("test_batch.bin",)}
 
 
-def local_folder(name: str) -> Path | None:
-    """`$POINTILLIST_DATA/<name>` where it is there."""
+def uci_digits() -> RawImages:
+    """Read the 1,797 bundled digits in file order; 360 of them, stratified by label with seed 0, are the test split."""
+    with (files("pointillist.data") / "builtin" / "uci_digits.npz").open("rb") as file, np.load(file) as archive:
+        values, labels = archive["x"][:, None], archive["y"].astype(np.int64)
+    test = split_off(labels, len(labels), DIGITS_TEST_IMAGES, seed=0)
+    return RawImages(
+        values=values,
+        kind="integers",
+        name="uci-digits",
+        labels=labels,
+        split=np.where(test, "test", "train"),
+        classes=tuple("0123456789"),
+        levels=17,
+    )
+
+
+def find_local_folder(name: str) -> Path | None:
+    """Return `$POINTILLIST_DATA/<name>` if that folder exists, else None."""
     root = os.environ.get(ENVIRONMENT)
     folder = Path(root) / name if root else None
     return folder if folder is not None and folder.is_dir() else None
 
 
 def read_standard(name: str, folder: Path) -> RawImages:
-    """The data set `name` from its standard files in `folder`, with its own train and test split.
+    """Read the data set `name` from its standard files in `folder`, with its train and test split.
 
     Raises:
         DataError: if a file is missing (named), damaged, or a pickle.
@@ -66,20 +89,20 @@ def _idx_part(name: str, folder: Path, split: str) -> tuple[np.ndarray, np.ndarr
 
 
 def _find(name: str, folder: Path, file_name: str) -> Path:
-    dotted = file_name.replace("-idx", ".idx")  # the spelling some archives unpack to
-    places = (folder, folder / "raw", folder / name.replace("-", "_").upper() / "raw", folder / "FashionMNIST" / "raw")
-    for place in places:
+    dotted = file_name.replace("-idx", ".idx")  # the spelling in some archives
+    folders = (folder, folder / "raw", folder / name.replace("-", "_").upper() / "raw", folder / "FashionMNIST" / "raw")
+    for parent in folders:
         for candidate in (file_name, f"{file_name}.gz", dotted, f"{dotted}.gz"):
-            if (place / candidate).is_file():
-                return place / candidate
+            if (parent / candidate).is_file():
+                return parent / candidate
     raise DataError(f"{folder} has no {file_name} (or .gz): put the four standard files of {name} there.")
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """An IDX file of unsigned bytes, plain or gzip.
+    """Read an IDX file of unsigned bytes, plain or gzip.
 
     Raises:
-        DataError: if it is no such file, or holds fewer or more bytes than it claims.
+        DataError: if it is not such a file, or holds fewer or more bytes than its header claims.
     """
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
@@ -106,10 +129,10 @@ def _cifar_part(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _cifar_file(folder: Path, file_name: str) -> np.ndarray:
-    for place in (folder, folder / "cifar-10-batches-bin"):
-        if (place / file_name).is_file():
-            with (place / file_name).open("rb") as file:
-                return _cifar_records(file, str(place / file_name))
+    for parent in (folder, folder / "cifar-10-batches-bin"):
+        if (parent / file_name).is_file():
+            with (parent / file_name).open("rb") as file:
+                return _cifar_records(file, str(parent / file_name))
     archive = folder / "cifar-10-binary.tar.gz"
     if archive.is_file():
         try:

@@ -1,4 +1,4 @@
-"""Any `torch.utils.data.Dataset`, or a list: items are images, (image, label) pairs, or dictionaries."""
+"""Read any `torch.utils.data.Dataset` or list whose items are images, (image, label) pairs, or dictionaries."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from torch import Tensor
 
 from pointillist.data.decode import ImageSource, decode
 from pointillist.data.image_folder import LABEL_COLUMNS, TEXT_COLUMNS
-from pointillist.data.numpy_files import channels_first
+from pointillist.data.numpy_files import to_channels_first
 from pointillist.data.options import DataOptions
 from pointillist.data.parquet import IMAGE_COLUMNS
 from pointillist.data.raw import RawImages
 from pointillist.errors import DataError
 
 
-def read_items(source: Any, options: DataOptions, name: str) -> RawImages:
-    """Every item of `source` once, in order.
+def read_torch_dataset(source: Any, options: DataOptions, name: str) -> RawImages:
+    """Read every item of `source` once, in order.
 
-    Images are PIL images, tensors `c h w`, or arrays `h w [c]`, all of one kind; class names come from `.classes`.
+    Images are PIL images, tensors `c h w`, or arrays `h w [c]`, all of one type; class names come from `.classes`.
 
     Raises:
-        DataError: naming the first item that is none of these.
+        DataError: naming the first item of another type.
     """
     images, labels, texts = [], [], []
     for i in range(len(source)):
@@ -41,14 +41,12 @@ def read_items(source: Any, options: DataOptions, name: str) -> RawImages:
         kept = found.kept
         raw = RawImages(values=found.values, kind=found.kind, name=name, levels=found.levels, notes=found.notes)
     else:
-        values, notes = channels_first(*_stacked(images, name), codes=options.mode == "codes")
+        values, notes = to_channels_first(*_stacked(images, name), codes=options.mode == "codes")
         raw = RawImages(values=values, kind="integers", name=name, notes=notes)
-    for option, column in (("label_from", labels), ("text_from", texts)):
+    for option, column in (("label_column", labels), ("caption_column", texts)):
         wanted = getattr(options, option)
         if wanted and column[0] is None:
-            raise DataError(
-                f"{name}[0] has no {wanted!r}, asked for by `{option}`: give items as dictionaries with it."
-            )
+            raise DataError(f"{name}[0] has no {wanted!r}, which `{option}` names: give items as dictionaries with it.")
     return replace(
         raw,
         labels=_labels([labels[i] for i in kept], name) if options.labels else None,
@@ -58,13 +56,13 @@ def read_items(source: Any, options: DataOptions, name: str) -> RawImages:
 
 
 def _parts(item: Any, name: str, options: DataOptions) -> tuple[Any, Any, Any]:
-    """Image, label and caption of one item; the last two may be None."""
+    """Return image, label and caption of one item; the last two may be None."""
     if isinstance(item, Mapping):
         image_key = next((k for k in (*IMAGE_COLUMNS, "x", "levels") if k in item), None)
         if image_key is None:
             raise DataError(f"{name} has the keys {', '.join(map(str, item))}: the image must be under 'image'.")
-        label_names = (options.label_from,) if options.label_from else LABEL_COLUMNS
-        text_names = (options.text_from,) if options.text_from else TEXT_COLUMNS
+        label_names = (options.label_column,) if options.label_column else LABEL_COLUMNS
+        text_names = (options.caption_column,) if options.caption_column else TEXT_COLUMNS
         return item[image_key], _first(item, label_names), _first(item, text_names)
     if isinstance(item, (tuple, list)) and len(item) in (1, 2, 3):
         image, *rest = item
@@ -78,7 +76,7 @@ def _first(item: Mapping[str, Any], names: tuple[str, ...]) -> Any:
 
 
 def _stacked(images: list[Any], name: str) -> tuple[np.ndarray, str]:
-    """All images as one array `n h w [c]`; tensors `c h w` are turned."""
+    """Stack all images into one array `n h w [c]`; tensors `c h w` are transposed."""
     arrays: list[np.ndarray] = []
     for i, image in enumerate(images):
         if isinstance(image, Tensor):
@@ -93,7 +91,7 @@ def _stacked(images: list[Any], name: str) -> tuple[np.ndarray, str]:
         if arrays and array.shape != arrays[0].shape:
             raise DataError(
                 f"{name}[0] has shape {arrays[0].shape} but {name}[{i}] has {array.shape} (h, w, c): "
-                "bring them to one size first, or give PIL images and `size`."
+                "resize them first, or give PIL images and `size`."
             )
         arrays.append(array)
     return np.stack(arrays), name

@@ -1,4 +1,4 @@
-"""`pointillist demo`: train on real digits, measure, paint, and show all of it on one page."""
+"""`pointillist demo`: train on handwritten digits, evaluate, sample, and show the results on one page."""
 
 from pointillist.demo.results import DemoResults
 from pointillist.demo.run import DemoResult, run_demo

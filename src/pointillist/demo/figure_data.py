@@ -1,4 +1,4 @@
-"""The arrays that the demo's pictures are made of."""
+"""Data of the demo's figures: samples, maps of test images, and distributions of a few pixels."""
 
 from __future__ import annotations
 
@@ -8,113 +8,96 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from pointillist.analysis.distribution import LevelDistribution, distribution
 from pointillist.analysis.query import ImageQuery
 from pointillist.analysis.surprisal import surprisal_maps
 from pointillist.data import ImageDataset
 from pointillist.demo.results import CrossCheck
 from pointillist.model.dataset_conditions import match_labels
-from pointillist.model.inference import inference_mode
 from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.api import Samples, sample
 
 
 @dataclass(frozen=True)
-class PixelView:
-    """One pixel of a test image: the probability of each level before it was known, and the level that was there."""
-
-    row: int
-    column: int
-    probabilities: np.ndarray
-    observed: int
-
-    @property
-    def entropy(self) -> float:
-        """How uncertain the model was, in bits."""
-        p = self.probabilities
-        return float(-(p * np.log2(np.maximum(p, 1e-30))).sum())
-
-    @property
-    def surprise(self) -> float:
-        """-log2 of the probability of what was there, in bits."""
-        return float(-np.log2(max(float(self.probabilities[self.observed]), 1e-30)))
-
-
-@dataclass(frozen=True)
 class FigureData:
-    """What the pages and pictures show.
+    """Data of the demo's figures.
 
     Attributes:
-        painted: new images, the classes side by side, `per_class` rows of them.
-        per_class: new images of each class.
-        shown: levels of some test images `[n c h w]`, with their class names in `shown_names`.
-        entropy, surprise: maps of them in bits `[n h w]`.
-        pixels: some pixels of the image `pixels_of` of `shown`.
+        samples: new images, `per_class` of each class, class by class.
+        per_class: number of new images of each class.
+        images: levels of some test images `[n c h w]`.
+        image_classes: the class name of each.
+        entropy, surprisal: maps of these images in bits `[n h w]`.
+        pixels: distributions at some pixels of one of them.
+        pixels_of: index of that image.
     """
 
-    painted: Samples
+    samples: Samples
     per_class: int
-    shown: np.ndarray
-    shown_names: tuple[str, ...]
+    images: np.ndarray
+    image_classes: tuple[str, ...]
     entropy: np.ndarray
-    surprise: np.ndarray
-    pixels: tuple[PixelView, ...]
+    surprisal: np.ndarray
+    pixels: tuple[LevelDistribution, ...]
     pixels_of: int
 
 
 def collect_figure_data(
     model: PixelModel, test: ImageDataset, *, seed: int, per_class: int, classes_shown: tuple[int, ...]
 ) -> FigureData:
-    """Paint new images and look at the first test image of some classes."""
+    """Sample new images, and analyse the first test image of some classes.
+
+    Args:
+        seed: seed of the samples.
+        per_class: number of new images of each class.
+        classes_shown: numbers of the classes whose first test image is analysed.
+    """
     classes = model.config.classes
     labels = torch.arange(len(classes)).repeat_interleave(per_class)
-    painted = sample(model, len(labels), label=labels, seed=seed)
+    samples = sample(model, len(labels), label=labels, seed=seed)
     numbers = match_labels(model, test).numpy()
     index = np.array([int(np.flatnonzero(numbers == c)[0]) for c in classes_shown if (numbers == c).any()])
-    batch = test.batch(index)
-    told = torch.from_numpy(numbers[index])
-    pairs = zip(batch.levels, told.tolist(), strict=True)
-    maps = [surprisal_maps(ImageQuery.of(model, x, label)) for x, label in pairs]
+    levels = test.batch(index).levels
+    queries = [ImageQuery.of(model, x, label) for x, label in zip(levels, numbers[index].tolist(), strict=True)]
+    maps = [surprisal_maps(query) for query in queries]
+    entropy, surprisal = (
+        np.stack([m.sum(0) for m in each]) for each in zip(*((m.entropy, m.surprisal) for m in maps), strict=True)
+    )
     chosen = len(index) // 2
+    positions = choose_pixels(levels[chosen, 0].numpy(), entropy[chosen], surprisal[chosen], model.image.levels)
     return FigureData(
-        painted=painted,
+        samples=samples,
         per_class=per_class,
-        shown=batch.levels.numpy(),
-        shown_names=tuple(classes[numbers[i]] for i in index),
-        entropy=np.stack([each.entropy.sum(0) for each in maps]),
-        surprise=np.stack([each.surprisal.sum(0) for each in maps]),
-        pixels=_pixels(model, batch.levels[chosen : chosen + 1], told[chosen : chosen + 1]),
+        images=levels.numpy(),
+        image_classes=tuple(classes[numbers[i]] for i in index),
+        entropy=entropy,
+        surprisal=surprisal,
+        pixels=tuple(distribution(queries[chosen], *position) for position in positions),
         pixels_of=chosen,
     )
 
 
-def _pixels(model: PixelModel, levels: torch.Tensor, label: torch.Tensor) -> tuple[PixelView, ...]:
-    """Four telling pixels: a foreseen bright one, an even choice, the most uncertain, and the greatest surprise."""
-    with inference_mode(model):
-        log_probs = model.likelihood.conditional(
-            model.params(levels, model.condition(model.told(label), 1)), levels, 0
-        )[0]
-    p = log_probs.double().exp().numpy()
-    p /= p.sum(0)
-    x = levels[0, 0].numpy()
-    views = [PixelView(r, c, p[:, r, c], int(x[r, c])) for r in range(x.shape[0]) for c in range(x.shape[1])]
-    bright = [v for v in views if v.observed >= 0.75 * (len(p) - 1)] or views
-    middle = float(np.median([v.entropy for v in views if v.entropy > 0.5] or [0.0]))
-    wishes = (
-        (bright, lambda v: v.surprise),
-        (views, lambda v: -v.surprise),
-        (views, lambda v: -v.entropy),
-        (views, lambda v: abs(v.entropy - middle)),
-    )
-    picked: list[PixelView] = []
-    for candidates, cost in wishes:
-        left = [v for v in candidates if v not in picked] or [v for v in views if v not in picked]
-        if left:
-            picked.append(min(left, key=cost))
-    return tuple(sorted(picked, key=lambda v: (v.row, v.column)))
+def choose_pixels(
+    levels: np.ndarray, entropy: np.ndarray, surprisal: np.ndarray, num_levels: int
+) -> list[tuple[int, int]]:
+    """Choose four informative pixels of an image: row and column of each, in raster order.
+
+    These are a bright pixel that was expected, the one with the greatest surprisal, the one with the greatest entropy,
+    and one with medium entropy. Arrays are `[h w]`; entropy and surprisal are in bits.
+    """
+    bright = levels >= 0.75 * (num_levels - 1)
+    uncertain = entropy[entropy > 0.5]
+    medium = float(np.median(uncertain)) if len(uncertain) else 0.0
+    costs = (np.where(bright | ~bright.any(), surprisal, np.inf), -surprisal, -entropy, abs(entropy - medium))
+    chosen: list[int] = []
+    for cost in costs:
+        ranked = np.argsort(cost, axis=None, kind="stable").tolist()
+        chosen += [pixel for pixel in ranked if pixel not in chosen][:1]
+    return [divmod(pixel, levels.shape[1]) for pixel in sorted(chosen)]
 
 
 def cross_check(model: PixelModel, *, seed: int, images: int = 4) -> CrossCheck:
-    """Paint the same images by the step engine and by a full forward for every pixel, from the same random numbers."""
+    """Sample the same images by the numpy engine and by full forwards, from the same random numbers."""
     labels = torch.arange(images) % max(1, len(model.config.classes))
     uniforms = np.random.default_rng([seed, 2]).random((images, *model.image.shape))
     seconds, levels = [], []

@@ -1,4 +1,4 @@
-"""The demo's page: one file, nothing from elsewhere, no script."""
+"""Render the demo page: one HTML file without scripts or external resources."""
 
 from __future__ import annotations
 
@@ -19,83 +19,84 @@ _NAMES = "ABCDEFGH"
 
 
 def render(
-    facts: DemoResults,
-    looks: FigureData,
+    results: DemoResults,
+    figures: FigureData,
     metrics: Sequence[dict[str, Any]],
-    painting: bytes,
+    animation: bytes,
     image: ImageSpec,
-    top: float,
-    asked: str,
+    scale_max: float,
+    prompt_section: str,
 ) -> str:
-    """The page as HTML.
+    """Render the page as HTML.
 
     Args:
-        facts, looks: what was found and what is shown.
+        results: the numbers.
+        figures: data of the figures.
         metrics: the lines of `metrics.jsonl`.
-        painting: the GIF.
-        image: what the levels mean.
-        top: the end of the colour scale, in bits.
-        asked: HTML of the paintings from prompts.
+        animation: the GIF of digits being sampled.
+        image: the model's kind of image.
+        scale_max: the end of the colour scale of the maps, in bits.
+        prompt_section: HTML of the samples from prompts.
     """
-    room = files("pointillist.demo")
-    template = Template((room / "page.html").read_text(encoding="utf-8"))
+    package = files("pointillist.demo")
+    template = Template((package / "page.html").read_text(encoding="utf-8"))
     return template.substitute(
-        style=html.base_style() + (room / "page.css").read_text(encoding="utf-8"),
-        painting=html.data_uri(painting, "gif"),
-        painted=html.last_frame(painting),
-        **_numbers(facts),
-        ruler=_ruler(facts),
-        samples=_samples(looks),
-        cross_check=_cross_check(facts),
-        maps=_maps(looks, image, top),
-        scale=html.scale_bar(top, bool((looks.surprise > top).any() or (looks.entropy > top).any())),
-        digit=_marked(looks, image),
-        pixels=_pixels(looks),
-        curve=charts.training_curve(metrics),
-        classes=charts.class_chart(facts.per_class, facts.bits_per_dim),
-        table=_table(facts),
-        asked=asked,
+        style=html.base_style() + (package / "page.css").read_text(encoding="utf-8"),
+        animation=html.data_uri(animation, "gif"),
+        last_frame=html.last_frame(animation),
+        **_numbers(results),
+        ruler=_ruler(results),
+        samples=_samples(figures),
+        cross_check=_cross_check(results),
+        maps=_maps(figures, image, scale_max),
+        scale=html.sequential_scale(scale_max, max(figures.surprisal.max(), figures.entropy.max()) > scale_max),
+        digit=_marked(figures, image),
+        pixels=_pixels(figures),
+        curve=charts.training_curve(metrics).svg(),
+        classes=charts.class_chart(results.per_class, results.bits_per_dim).svg(),
+        table=_table(results),
+        prompts=prompt_section,
     )
 
 
-def _numbers(facts: DemoResults) -> dict[str, str]:
-    """Numbers that stand in sentences."""
-    dims = facts.height * facts.width
-    bits = facts.bits_per_dim * dims
-    plain = math.ceil(math.log2(facts.levels)) * dims
-    low, high = facts.interval
+def _numbers(results: DemoResults) -> dict[str, str]:
+    """Return the numbers that appear in sentences."""
+    dims = results.height * results.width
+    bits = results.bits_per_dim * dims
+    plain = math.ceil(math.log2(results.levels)) * dims
+    low, high = results.interval
     return {
-        "bits": f"{facts.bits_per_dim:.2f}",
+        "bits": f"{results.bits_per_dim:.2f}",
         "low": f"{low:.2f}",
         "high": f"{high:.2f}",
-        "nats": f"{facts.nats:.1f}",
-        "parameters": f"{facts.parameters:,}",
-        "train_images": f"{facts.train_images:,}",
-        "valid_images": f"{facts.valid_images:,}",
-        "test_images": f"{facts.test_images:,}",
-        "seconds": f"{facts.training_seconds:,.0f}",
-        "threads": f"{facts.threads} thread{'s' if facts.threads != 1 else ''}",
-        "size": f"{facts.height} \u00d7 {facts.width}",
+        "nats": f"{results.nats:.1f}",
+        "parameters": f"{results.parameters:,}",
+        "train_images": f"{results.train_images:,}",
+        "valid_images": f"{results.valid_images:,}",
+        "test_images": f"{results.test_images:,}",
+        "seconds": f"{results.training_seconds:,.0f}",
+        "threads": f"{results.threads} thread{'s' if results.threads != 1 else ''}",
+        "size": f"{results.height} \u00d7 {results.width}",
         "dims": str(dims),
-        "levels": str(facts.levels),
-        "last_level": str(facts.levels - 1),
+        "levels": str(results.levels),
+        "last_level": str(results.levels - 1),
         "image_bits": f"{bits:.0f}",
         "image_bytes": f"{bits / 8:.0f}",
         "plain_bytes": f"{plain / 8:.0f}",
-        "plain_bits": str(math.ceil(math.log2(facts.levels))),
-        "command": escape(facts.command),
-        "date": escape(facts.date),
+        "plain_bits": str(math.ceil(math.log2(results.levels))),
+        "command": escape(results.command),
+        "date": escape(results.date),
     }
 
 
-def _ruler(facts: DemoResults) -> str:
-    """Three ways to guess, as bars of bits/dim."""
+def _ruler(results: DemoResults) -> str:
+    """Render bars of bits/dim: two baselines and the model."""
     rows = (
-        ("every level equally likely", facts.uniform_bits, ""),
-        ("each pixel by itself, from how often its levels occur", facts.frequency_bits, ""),
-        ("this model", facts.bits_per_dim, " ours"),
+        ("every level equally likely", results.uniform_bits, ""),
+        ("independent pixels, by how often each level occurs", results.frequency_bits, ""),
+        ("this model", results.bits_per_dim, " ours"),
     )
-    longest = max(facts.uniform_bits, facts.bits_per_dim, facts.frequency_bits)
+    longest = max(results.uniform_bits, results.bits_per_dim, results.frequency_bits)
     return "".join(
         f'<li class="{kind.strip()}"><span class="what">{escape(name)}</span>'
         f'<span class="track"><i style="width:{100 * bits / longest:.1f}%"></i></span><b>{bits:.2f}</b></li>'
@@ -103,92 +104,96 @@ def _ruler(facts: DemoResults) -> str:
     )
 
 
-def _samples(looks: FigureData) -> str:
-    painted = looks.painted
-    array = painted.array
+def _samples(figures: FigureData) -> str:
+    samples, array = figures.samples, figures.samples.array
     out = []
-    for start in range(0, len(painted), looks.per_class):
-        name = str(int(painted.labels[start]))
-        picture = html.strip(array[start : start + looks.per_class])
-        bits = float(painted.bits_per_dim[start : start + looks.per_class].mean())
-        alt = f"{looks.per_class} new images painted for the class {name}"
+    for start in range(0, len(samples), figures.per_class):
+        name = str(int(samples.labels[start]))
+        picture = html.stack_images(array[start : start + figures.per_class])
+        bits = float(samples.bits_per_dim[start : start + figures.per_class].mean())
+        alt = f"{figures.per_class} new images sampled for the class {name}"
         out.append(
             f"<figure>{html.pixels(picture, alt)}<figcaption>{name}<small>{bits:.2f}</small></figcaption></figure>"
         )
     return "".join(out)
 
 
-def _cross_check(facts: DemoResults) -> str:
-    check = facts.cross_check
-    verdict = "the same, pixel for pixel" if check.equal else "not all the same: please report this"
+def _cross_check(results: DemoResults) -> str:
+    check = results.cross_check
+    verdict = "equal, pixel for pixel" if check.equal else "not all equal: please report this"
     return (
-        f"Two programs painted the same {check.images} digits from the same random numbers. One runs the whole network "
-        f"again for every pixel ({check.naive_seconds:.2f} s), the other computes only what a new pixel changes "
-        f"({check.step_seconds:.2f} s). The images are {verdict}."
+        f"Two engines sampled {check.images} digits from the same random numbers. One evaluates the whole network "
+        f"for every pixel ({check.naive_seconds:.2f} s), the other computes only what a new pixel changes "
+        f"({check.numpy_seconds:.2f} s). The images are {verdict}."
     )
 
 
-def _maps(looks: FigureData, image: ImageSpec, top: float) -> str:
-    pictures = image.to_images(looks.shown)
+def _maps(figures: FigureData, image: ImageSpec, scale_max: float) -> str:
+    pictures = image.to_images(figures.images)
     dims = image.dims
     out = []
-    for i, name in enumerate(looks.shown_names):
-        total = float(looks.surprise[i].sum())
+    for i, name in enumerate(figures.image_classes):
+        total = float(figures.surprisal[i].sum())
+        entropy = f"Entropy of each pixel of that {name}, mean {figures.entropy[i].mean():.2f} bits"
+        surprisal = f"Surprisal of each pixel of that {name}, {total:.0f} bits in total"
         out.append(
             "<figure>"
             + html.pixels(pictures[i], f"Test image, class {name}")
-            + html.heat(
-                looks.entropy[i], top, f"Entropy of each pixel of that {name}, mean {looks.entropy[i].mean():.2f} bits"
-            )
-            + html.heat(looks.surprise[i], top, f"Surprise at each pixel of that {name}, {total:.0f} bits in all")
+            + html.sequential_map(figures.entropy[i], scale_max, entropy)
+            + html.sequential_map(figures.surprisal[i], scale_max, surprisal)
             + f"<figcaption><b>{total:.0f}</b> bits<small>{total / dims:.2f} a pixel</small></figcaption></figure>"
         )
     return "".join(out)
 
 
-def _marked(looks: FigureData, image: ImageSpec) -> str:
-    grey = image.to_images(looks.shown[looks.pixels_of : looks.pixels_of + 1])[0, ..., 0]
-    names = _NAMES[: len(looks.pixels)]
-    label = f"Test image, class {looks.shown_names[looks.pixels_of]}, with the pixels {', '.join(names)} marked"
-    return charts.marked_image(grey, looks.pixels, names, label)
+def _marked(figures: FigureData, image: ImageSpec) -> str:
+    grey = image.to_images(figures.images[figures.pixels_of : figures.pixels_of + 1])[0, ..., :1]
+    names = _NAMES[: len(figures.pixels)]
+    label = f"Test image, class {figures.image_classes[figures.pixels_of]}, with the pixels {', '.join(names)} marked"
+    positions = [(pixel.row, pixel.column) for pixel in figures.pixels]
+    return charts.marked_image(grey.repeat(3, -1), positions, names, label).svg()
 
 
-def _pixels(looks: FigureData) -> str:
+def _pixels(figures: FigureData) -> str:
     out = []
-    for name, view in zip(_NAMES, looks.pixels, strict=False):
-        place = f"row {view.row + 1}, column {view.column + 1}"
+    entropy, surprisal = figures.entropy[figures.pixels_of], figures.surprisal[figures.pixels_of]
+    for name, pixel in zip(_NAMES, figures.pixels, strict=False):
+        site = pixel.row, pixel.column
+        numbers = f"entropy {entropy[site]:.2f} bits, surprisal {surprisal[site]:.2f} bits"
         out.append(
-            f"<figure>{charts.level_bars(view, name)}<figcaption><b>{name}</b> {place}"
-            f"<small>entropy {view.entropy:.2f} bits, surprise {view.surprise:.2f} bits</small></figcaption></figure>"
+            f"<figure>{pixel.chart().svg()}<figcaption><b>{name}</b> row {pixel.row + 1}, column {pixel.column + 1}"
+            f"<small>{numbers}</small></figcaption></figure>"
         )
     return "".join(out)
 
 
-def _table(facts: DemoResults) -> str:
-    low, high = facts.interval
+def _table(results: DemoResults) -> str:
+    low, high = results.interval
     rows = (
         (
             "test",
-            f"{facts.bits_per_dim:.4f} bits/dim, 95 % interval {low:.4f} to {high:.4f}; {facts.nats:.3f} nats an image",
+            f"{results.bits_per_dim:.4f} bits/dim, 95 % interval {low:.4f} to {high:.4f}; "
+            f"{results.nats:.3f} nats an image",
         ),
-        ("test images", f"{facts.test_images:,}, stratified by class, used once, after training"),
+        ("test images", f"{results.test_images:,}, stratified by class, used once, after training"),
         (
             "validation",
-            f"{facts.valid_bits_per_dim:.4f} bits/dim at best, {facts.valid_images:,} images; its weights are kept",
+            f"{results.valid_bits_per_dim:.4f} bits/dim at best, {results.valid_images:,} images; "
+            "the weights of that step are kept",
         ),
         (
             "training",
-            f"{facts.steps:,} steps of {facts.batch_size} images, {facts.training_seconds:.1f} s",
+            f"{results.steps:,} steps of {results.batch_size} images, {results.training_seconds:.1f} s",
         ),
-        ("model", f"{facts.model_type}, {facts.parameters:,} parameters, class-conditional"),
+        ("model", f"{results.model_type}, {results.parameters:,} parameters, class-conditional"),
         (
             "saved and reloaded",
-            SAME if facts.reloaded_equal else NOT_SAME,
+            SAME if results.reloaded_equal else NOT_SAME,
         ),
-        ("seed", str(facts.seed)),
-        ("machine", f"{facts.machine}; {facts.threads} thread(s)"),
-        ("software", facts.versions),
-        ("date", facts.date),
-        ("to do it again", facts.command),
+        ("seed", str(results.seed)),
+        ("machine", f"{results.machine}; {results.threads} thread(s)"),
+        ("software", results.versions),
+        ("date", results.date),
+        ("reproduce with", results.command),
     )
     return html.table(rows)

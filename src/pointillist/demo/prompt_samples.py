@@ -1,4 +1,4 @@
-"""Paintings from prompts, by the models that ship with the package."""
+"""Samples from prompts, by the pretrained models of the package."""
 
 from __future__ import annotations
 
@@ -16,35 +16,40 @@ PROMPTS = {
     "tiles": ("red dragon", "blue potion", "skeleton warrior", "stone wall"),
     "emoji": ("smiling face", "green apple", "red heart", "sleepy moon"),
 }
-EACH, GUIDANCE = 4, 2.0
-NONE = "no model of this release listens to text"
+PER_PROMPT, GUIDANCE = 4, 2.0
+NONE = "no pretrained model of this release is conditioned on text"
 
 
-def prompted() -> list[Path]:
-    """Folders of the shipped models that paint from prompts."""
+def find_prompt_models() -> list[Path]:
+    """Return the folders of the pretrained models that sample from prompts."""
     return [model.folder for model in list_pretrained() if model.name in PROMPTS]
 
 
-def paint(folder: Path, seed: int) -> Image.Image:
-    """A sheet of `EACH` paintings of each prompt of a model."""
-    texts = [prompt for prompt in PROMPTS[folder.name] for _ in range(EACH)]
-    painted = sample(load(folder), len(texts), text=texts, guidance=GUIDANCE, seed=seed)
-    return image_grid(painted.array, captions=texts, columns=2 * EACH)
+def sample_prompts(folder: Path, seed: int) -> Image.Image:
+    """Sample `PER_PROMPT` images for each prompt of a model, as one image grid."""
+    texts = [prompt for prompt in PROMPTS[folder.name] for _ in range(PER_PROMPT)]
+    samples = sample(load(folder), len(texts), text=texts, guidance=GUIDANCE, seed=seed)
+    return image_grid(samples.array, captions=texts, columns=2 * PER_PROMPT)
 
 
-def section(sheets: dict[str, Path], seed: int) -> str:
-    """The part of the page that shows the sheets in some files; a sentence where there are none."""
-    if not sheets:
-        return f"<p>Here would be paintings from prompts, but {NONE}.</p>"
-    shown = []
-    for name, file in sheets.items():
+def render_section(grids: dict[str, Path], seed: int) -> str:
+    """Render the part of the page that shows image grids of samples; one sentence if there are none.
+
+    Args:
+        grids: PNG file by model name.
+        seed: seed of the samples, for the command.
+    """
+    if not grids:
+        return f"<p>There are no samples from prompts: {NONE}.</p>"
+    figures = []
+    for name, file in grids.items():
         with Image.open(file) as picture:
             width, height = picture.size
         first = PROMPTS[name][0]
-        command = f'pointillist sample {name} --text "{first}" -n {EACH} --guidance {GUIDANCE:g} --seed {seed}'
-        shown.append(
+        command = f'pointillist sample {name} --text "{first}" -n {PER_PROMPT} --guidance {GUIDANCE:g} --seed {seed}'
+        figures.append(
             f'<figure><img src="{html.data_uri(file.read_bytes(), "png")}" width="{width}" '
-            f'height="{height}" alt="{escape(", ".join(PROMPTS[name]))}: {EACH} paintings of each">'
+            f'height="{height}" alt="{escape(", ".join(PROMPTS[name]))}: {PER_PROMPT} samples of each">'
             f"<figcaption><code>{escape(command)}</code></figcaption></figure>"
         )
-    return "".join(shown)
+    return "".join(figures)

@@ -1,4 +1,4 @@
-"""The demo, from nothing to a page: train, evaluate, save and reload, paint, compare, show."""
+"""Run the demo: train, evaluate, save and reload, sample, compare, and render the page."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from pointillist.data import DataSplits, ImageDataset, load_data
 from pointillist.demo import prompt_samples
 from pointillist.demo.figure_data import FigureData, collect_figure_data, cross_check
 from pointillist.demo.page import render
-from pointillist.demo.results import NOT_SAME, SAME, DemoResults, class_bits, frequency_bits
+from pointillist.demo.results import NOT_SAME, SAME, DemoResults, frequency_bits, score_classes
 from pointillist.demo.workspace import Workspace
 from pointillist.errors import ConfigError
 from pointillist.evaluation.likelihood import Evaluation, evaluate
 from pointillist.model.dataset_conditions import match_labels
 from pointillist.model.pixel_model import PixelModel
-from pointillist.model.pretrained import PretrainedPixelModel, build, load
+from pointillist.model.pretrained import build, load
 from pointillist.system.hardware import describe_machine, describe_versions, today
 from pointillist.training import TrainConfig, train
 
 DATA = "uci-digits"
 STEPS = 1200
 PER_CLASS = 8
-_NIGHT = "#17161b"  # of the animation; the page's ground in the dark
-_SHOWN = (0, 2, 3, 5, 6, 8)  # classes of the test images that are looked into
+_NIGHT = "#17161b"  # background of the animation; that of the dark page
+_SHOWN = (0, 2, 3, 5, 6, 8)  # classes of the test images that are analysed
 # chosen on the validation images alone
 _MODEL: dict[str, Any] = {"channels": 48, "layers": 6, "head_channels": 64, "first_kernel": 7, "dropout": 0.25}
 _TRAINING: dict[str, Any] = {
@@ -47,17 +47,17 @@ _TRAINING: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What a demo made.
+    """Output of a demo.
 
     Attributes:
-        workspace: where it is.
-        facts: its numbers.
-        prompted: sheets of paintings from prompts, by the name of the shipped model.
+        workspace: its folder.
+        results: its numbers.
+        prompt_samples: files with samples from prompts, by the name of the pretrained model.
     """
 
     workspace: Workspace
-    facts: DemoResults
-    prompted: dict[str, Path]
+    results: DemoResults
+    prompt_samples: dict[str, Path]
 
 
 def run_demo(
@@ -69,26 +69,29 @@ def run_demo(
     console: Console | None = None,
     command: str | None = None,
 ) -> DemoResult:
-    """Run the whole demo into a folder; an interrupted one with the same settings goes on where it stopped.
+    """Run the whole demo in a folder; an interrupted run with the same settings is resumed.
+
+        result = run_demo("demo", seed=0, steps=1200)
+        result.results.bits_per_dim, result.workspace.page
 
     Args:
-        out: the folder; files of an older demo in it are replaced.
-        seed: of weights, order and new images.
-        steps: of the training.
-        threads: CPU threads. One is quick enough for so small a model, gives the same numbers on every number of
-            cores, and does not wait for cores that others use; 0 leaves the choice to torch.
-        console: where to tell what is going on; None is silent.
-        command: how this was started, for the page.
+        out: the folder; the files of an older demo in it are replaced.
+        seed: seed of weights, batches and samples.
+        steps: number of training steps.
+        threads: CPU threads; 0 leaves the choice to torch. One is fast enough for so small a model, and gives the same
+            numbers for any number of cores.
+        console: where progress is printed; None for nowhere.
+        command: the command that reproduces the run, for the page.
 
     Raises:
-        ConfigError: if a setting is wrong or `out` holds something else.
-        Interrupted: after Ctrl-C, with the state of the training saved.
+        ConfigError: if a setting is invalid or `out` holds other files.
+        Interrupted: after Ctrl-C, with the training state saved.
     """
     if steps < 1 or seed < 0:
         raise ConfigError(f"`steps` (={steps}) must be 1 or more, and `seed` (={seed}) 0 or more.")
-    place = Workspace(Path(out))
+    workspace = Workspace(Path(out))
     splits = load_data(DATA)
-    model, seconds = _trained(place, splits, seed, steps, threads, console)
+    model, seconds = _trained(workspace, splits, seed, steps, threads, console)
     run = {
         "seed": seed,
         "steps": steps,
@@ -96,25 +99,29 @@ def run_demo(
         "training_seconds": seconds,
         "command": command or f"pointillist demo --seed {seed} --steps {steps}",
     }
-    loaded, looks, facts = _measured(place, splits, model, run, _teller(console))
-    sheets = _asked(place, seed, _teller(console))
-    _publish(place, loaded, looks, facts, prompt_samples.section(sheets, seed))
-    return DemoResult(place, facts, sheets)
+    loaded, figures, results = _measured(workspace, splits, model, run, _printer(console))
+    grids = _sample_prompts(workspace, seed, _printer(console))
+    _publish(workspace, loaded, figures, results, prompt_samples.render_section(grids, seed))
+    return DemoResult(workspace, results, grids)
 
 
 def _measured(
-    place: Workspace, splits: DataSplits, model: PretrainedPixelModel, run: dict[str, Any], say: Callable[[str], None]
+    workspace: Workspace,
+    splits: DataSplits,
+    model: PixelModel,
+    run: dict[str, Any],
+    say: Callable[[str], None],
 ) -> tuple[PixelModel, FigureData, DemoResults]:
-    """Evaluate, save and reload, paint and compare: the reloaded model, what to show, and the numbers."""
+    """Evaluate, save and reload, sample and compare; return the reloaded model, the figure data and the results."""
     test = splits.get("test")
-    say(f"evaluate   {len(test)} test images that training has not seen")
+    say(f"evaluate   {len(test)} test images, unused in training")
     evaluation = evaluate(model, test)
     say(f"           {evaluation}")
-    loaded, equal = _saved_and_reloaded(place, model, test)
-    say(f"reload     {place.model}: {SAME if equal else NOT_SAME}")
-    say(f"paint      {PER_CLASS} digits of each class; {len(_SHOWN)} test digits looked into")
-    looks = collect_figure_data(loaded, test, seed=run["seed"], per_class=PER_CLASS, classes_shown=_SHOWN)
-    facts = DemoResults(
+    loaded, equal = _saved_and_reloaded(workspace, model, test)
+    say(f"reload     {workspace.model}: {SAME if equal else NOT_SAME}")
+    say(f"sample     {PER_CLASS} digits of each class; analyse {len(_SHOWN)} test digits")
+    figures = collect_figure_data(loaded, test, seed=run["seed"], per_class=PER_CLASS, classes_shown=_SHOWN)
+    results = DemoResults(
         **run,
         **_sizes(loaded, splits),
         bits_per_dim=evaluation.bits_per_dim,
@@ -125,13 +132,13 @@ def _measured(
         reloaded_equal=equal,
         **_circumstances(),
     )
-    return loaded, looks, facts
+    return loaded, figures, results
 
 
 def _trained(
-    place: Workspace, splits: DataSplits, seed: int, steps: int, threads: int, console: Console | None
-) -> tuple[PretrainedPixelModel, float]:
-    """The trained model, and the seconds that took, over all sittings."""
+    workspace: Workspace, splits: DataSplits, seed: int, steps: int, threads: int, console: Console | None
+) -> tuple[PixelModel, float]:
+    """Train the model; return it and the seconds of training, summed over interruptions."""
     settings = {
         "data": DATA,
         "seed": seed,
@@ -140,35 +147,33 @@ def _trained(
         "training": _TRAINING,
         "version": __version__,
     }
-    going_on, before = place.open(settings)
-    if console is not None and going_on:
-        console.print(f"an unfinished demo is in {place.folder}: going on with it", highlight=False)
+    resumable, before = workspace.open(settings)
+    if console is not None and resumable:
+        console.print(f"resuming the unfinished demo in {workspace.folder}", highlight=False)
     torch.manual_seed(seed)
     data = splits.get("train")
     model = build("gated-pixelcnn", image=data.spec, classes=data.classes, **_MODEL)
     intervals = {"evaluate": max(1, steps // 16), "save": max(1, steps // 8)}
     machine = {"threads": threads, "device": "cpu"}
     config = TrainConfig.from_dict(
-        {**_TRAINING, "intervals": intervals, "machine": machine, "steps": steps, "seed": seed, "out": place.run}
+        {**_TRAINING, "intervals": intervals, "machine": machine, "steps": steps, "seed": seed, "out": workspace.run}
     )
     started = time.perf_counter()
     done = False
     try:
-        model = train(model, splits, config, resume=going_on, console=console).model
+        model = train(model, splits, config, resume=resumable, console=console).model
         done = True
     finally:
         seconds = before + time.perf_counter() - started
-        place.note(settings, seconds=seconds, trained=done)
-    place.forget_state()
+        workspace.record(settings, seconds=seconds, trained=done)
+    workspace.delete_state()
     return model, seconds
 
 
-def _saved_and_reloaded(
-    place: Workspace, model: PretrainedPixelModel, test: ImageDataset
-) -> tuple[PretrainedPixelModel, bool]:
-    """Write the model's own folder and read it back; whether it scores a batch of images to the very same bit."""
-    load(place.run).save_pretrained(place.model)  # with the record of the best step, not of the last
-    loaded = load(place.model)
+def _saved_and_reloaded(workspace: Workspace, model: PixelModel, test: ImageDataset) -> tuple[PixelModel, bool]:
+    """Save the model and load it again; return it, and True if a batch has equal log-likelihoods, to the bit."""
+    load(workspace.run).save_pretrained(workspace.model)  # with the training record of the best step
+    loaded = load(workspace.model)
     batch = test.batch(range(min(64, len(test))))
     labels = match_labels(model, test)[: len(batch)]
     with torch.inference_mode():
@@ -176,7 +181,7 @@ def _saved_and_reloaded(
 
 
 def _sizes(model: PixelModel, splits: DataSplits) -> dict[str, Any]:
-    """What was trained, on how much."""
+    """Return the sizes of the model and the data."""
     return {
         "model_type": model.config.model_type,
         "parameters": model.num_parameters,
@@ -190,7 +195,7 @@ def _sizes(model: PixelModel, splits: DataSplits) -> dict[str, Any]:
 
 
 def _circumstances() -> dict[str, Any]:
-    """Where and when."""
+    """Return hardware, software and date."""
     return {
         "machine": describe_machine(),
         "threads": torch.get_num_threads(),
@@ -199,8 +204,8 @@ def _circumstances() -> dict[str, Any]:
     }
 
 
-def _context(model: PretrainedPixelModel, splits: DataSplits, evaluation: Evaluation) -> dict[str, Any]:
-    """What the score is compared with, and the score of each class."""
+def _context(model: PixelModel, splits: DataSplits, evaluation: Evaluation) -> dict[str, Any]:
+    """Return the baselines, the validation result, and bits/dim of each class."""
     train_part, test = splits.get("train"), splits.get("test")
     levels = model.image.levels
     seen = train_part.batch(range(len(train_part))).levels.numpy()
@@ -209,49 +214,51 @@ def _context(model: PretrainedPixelModel, splits: DataSplits, evaluation: Evalua
         "valid_bits_per_dim": float(model.training_record["valid_bits_per_dim"]),
         "uniform_bits": float(torch.tensor(levels, dtype=torch.float64).log2()),
         "frequency_bits": frequency_bits(seen, unseen, levels),
-        "per_class": class_bits(evaluation, match_labels(model, test).numpy(), model.config.classes),
+        "per_class": score_classes(evaluation, match_labels(model, test).numpy(), model.config.classes),
     }
 
 
-def _asked(place: Workspace, seed: int, say: Callable[[str], None]) -> dict[str, Path]:
-    """Write sheets of paintings from prompts; their files by the name of the shipped model."""
-    sheets = {}
-    for folder in prompt_samples.prompted():
-        say(f"paint      from prompts: {folder.name}")
-        sheets[folder.name] = place.asked(folder.name)
-        visualization.save_png(prompt_samples.paint(folder, seed), sheets[folder.name])
-    if not sheets:
-        say(f"paint      nothing from prompts: {prompt_samples.NONE}")
-    return sheets
+def _sample_prompts(workspace: Workspace, seed: int, say: Callable[[str], None]) -> dict[str, Path]:
+    """Write samples from prompts; return their files by the name of the pretrained model."""
+    grids = {}
+    for folder in prompt_samples.find_prompt_models():
+        say(f"sample     from prompts: {folder.name}")
+        grids[folder.name] = workspace.prompt_samples(folder.name)
+        visualization.save_png(prompt_samples.sample_prompts(folder, seed), grids[folder.name])
+    if not grids:
+        say(f"sample     nothing from prompts: {prompt_samples.NONE}")
+    return grids
 
 
-def _publish(place: Workspace, model: PixelModel, looks: FigureData, facts: DemoResults, prompted: str) -> None:
-    """The pictures, the numbers and the page; the page comes last, so that what it names is there."""
+def _publish(workspace: Workspace, model: PixelModel, figures: FigureData, results: DemoResults, prompted: str) -> None:
+    """Write the images, the results and the page; the page comes last, so that every file it names exists."""
     image = model.image
-    painted, classes = looks.painted, model.config.classes
-    by_row = [c * looks.per_class + r for r in range(looks.per_class) for c in range(len(classes))]
-    names = [classes[int(painted.labels[i])] for i in by_row]
+    samples, classes = figures.samples, model.config.classes
+    by_row = [c * figures.per_class + r for r in range(figures.per_class) for c in range(len(classes))]
+    names = [classes[int(samples.labels[i])] for i in by_row]
     visualization.save_png(
-        visualization.image_grid(painted.array[by_row], captions=names, columns=len(classes)), place.sheet
+        visualization.image_grid(samples.array[by_row], captions=names, columns=len(classes)), workspace.samples
     )
-    first = painted.array[:: looks.per_class]
-    order = model.places(image.height, image.width)
-    visualization.animate(first, place.painting, order=order, columns=5, scale=12, background=_NIGHT)
-    shown = [f"{kind} {name}" for kind in ("entropy", "surprise") for name in looks.shown_names]
-    maps = np.concatenate([looks.entropy, looks.surprise])
-    top = heat_top(image.levels)
-    heat = visualization.heat_map(maps, top=top, captions=shown, columns=len(looks.shown_names))
-    visualization.save_png(heat, place.maps)
-    write_text(place.results, facts.to_json())
-    lines = (place.run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    first = samples.array[:: figures.per_class]
+    order = model.generation_rank(image.height, image.width)
+    visualization.animate(first, workspace.animation, order=order, columns=5, scale=12, background=_NIGHT)
+    captions = [f"{kind} {name}" for kind in ("entropy", "surprisal") for name in figures.image_classes]
+    maps = np.concatenate([figures.entropy, figures.surprisal])
+    scale_max = heat_map_max(image.levels)
+    heat = visualization.heat_map(maps, top=scale_max, captions=captions, columns=len(figures.image_classes))
+    visualization.save_png(heat, workspace.maps)
+    write_text(workspace.results, results.to_json())
+    lines = (workspace.run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     metrics = [json.loads(line) for line in lines]
-    write_text(place.page, render(facts, looks, metrics, place.painting.read_bytes(), image, top, prompted))
+    write_text(
+        workspace.page, render(results, figures, metrics, workspace.animation.read_bytes(), image, scale_max, prompted)
+    )
 
 
-def heat_top(levels: int) -> float:
-    """The end of the scale of both maps: the first whole number of bits that holds every entropy."""
+def heat_map_max(levels: int) -> float:
+    """Return the end of the colour scale of both maps: the first whole number of bits above every entropy."""
     return float((levels - 1).bit_length())
 
 
-def _teller(console: Console | None) -> Callable[[str], None]:
+def _printer(console: Console | None) -> Callable[[str], None]:
     return (lambda text: None) if console is None else (lambda text: console.print(text, highlight=False))

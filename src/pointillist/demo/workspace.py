@@ -1,4 +1,4 @@
-"""The demo's folder: what is in it, and whether a run in it can go on."""
+"""The folder of a demo: its files, and whether an unfinished run in it can be resumed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pointillist.checkpoint.files import write_text
 from pointillist.errors import ConfigError
 
 _STAMP = "demo.json"
-_OURS = (
+_FILES = (
     "index.html",
     "results.json",
     "digits.png",
-    "painting.gif",
+    "digits.gif",
     "maps.png",
     "tiles.png",
     "emoji.png",
@@ -34,31 +34,31 @@ class Workspace:
 
     @property
     def page(self) -> Path:
-        """The page that shows everything."""
+        """Page with all results."""
         return self.folder / "index.html"
 
     @property
     def results(self) -> Path:
-        """The numbers."""
+        """Results as JSON."""
         return self.folder / "results.json"
 
     @property
-    def sheet(self) -> Path:
+    def samples(self) -> Path:
         """New digits, by class."""
         return self.folder / "digits.png"
 
     @property
-    def painting(self) -> Path:
-        """The animation."""
-        return self.folder / "painting.gif"
+    def animation(self) -> Path:
+        """Animation of digits being sampled."""
+        return self.folder / "digits.gif"
 
     @property
     def maps(self) -> Path:
-        """Entropy and surprise of test digits."""
+        """Entropy and surprisal maps of test digits."""
         return self.folder / "maps.png"
 
-    def asked(self, name: str) -> Path:
-        """Paintings from prompts by a shipped model."""
+    def prompt_samples(self, name: str) -> Path:
+        """Samples from prompts by a pretrained model."""
         return self.folder / f"{name}.png"
 
     @property
@@ -68,40 +68,40 @@ class Workspace:
 
     @property
     def run(self) -> Path:
-        """Metrics and state of the training."""
+        """Metrics and training state."""
         return self.folder / "run"
 
     def open(self, settings: dict[str, Any]) -> tuple[bool, float]:
-        """Make the folder ready: keep an unfinished run of the same settings, clear away what an older demo left.
+        """Prepare the folder: keep an unfinished run of the same settings, else remove the files of an older demo.
 
         Returns:
-            Whether there is a run to go on with, and the seconds it has taken so far.
+            True if there is a run to resume, and the seconds it has taken so far.
 
         Raises:
-            ConfigError: if the folder holds something that no demo has written.
+            ConfigError: if the folder holds files that no demo has written.
         """
         stamp = self._stamp()
         if stamp is None and self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
             raise ConfigError(f"`out` (={self.folder}) holds files that no demo has written: choose a new folder.")
-        going_on = (
+        resumable = (
             stamp is not None
             and stamp.get("settings") == settings
             and not stamp.get("trained")
             and any((self.run / "state").glob("step-*"))
         )
-        seconds = float(stamp.get("seconds", 0.0)) if going_on and stamp is not None else 0.0
-        if not going_on:
+        seconds = float(stamp.get("seconds", 0.0)) if resumable and stamp is not None else 0.0
+        if not resumable:
             self._clear()
-        self.note(settings, seconds=seconds, trained=False)
-        return going_on, seconds
+        self.record(settings, seconds=seconds, trained=False)
+        return resumable, seconds
 
-    def note(self, settings: dict[str, Any], *, seconds: float, trained: bool) -> None:
-        """Remember what runs here and how long it has taken."""
-        record = {"settings": settings, "seconds": round(seconds, 3), "trained": trained}
-        write_text(self.folder / _STAMP, json.dumps(record, indent=2) + "\n")
+    def record(self, settings: dict[str, Any], *, seconds: float, trained: bool) -> None:
+        """Write the settings of the run and the seconds it has taken."""
+        stamp = {"settings": settings, "seconds": round(seconds, 3), "trained": trained}
+        write_text(self.folder / _STAMP, json.dumps(stamp, indent=2) + "\n")
 
-    def forget_state(self) -> None:
-        """A finished run needs no state to resume from."""
+    def delete_state(self) -> None:
+        """Delete the training state of a finished run."""
         shutil.rmtree(self.run / "state", ignore_errors=True)
 
     def _stamp(self) -> dict[str, Any] | None:
@@ -112,8 +112,8 @@ class Workspace:
         return record if isinstance(record, dict) else None
 
     def _clear(self) -> None:
-        """Remove what a demo writes, and nothing else."""
-        for name in _OURS:
+        """Remove the files that a demo writes, and nothing else."""
+        for name in _FILES:
             path = self.folder / name
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)

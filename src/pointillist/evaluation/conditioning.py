@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pointillist.conditioning import ConditionInputs
+from pointillist.conditioning import ConditionInputs, TextConfig
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, DataError
 from pointillist.evaluation.likelihood import Z95, Progress, guided_log_likelihoods
@@ -88,7 +88,7 @@ def conditional_gain(
     with inference_mode(model):
         for start in range(0, len(data), batch_size):
             x, inputs = reader.read(start, start + batch_size)
-            dropped = inputs.untold()
+            dropped = inputs.unconditional()
             used |= {name for name in names if any(inputs.parts[part].known.any() for part in names[name])}
             baseline = _log_likelihood(model, x, dropped)
             for name in gains:
@@ -139,7 +139,7 @@ def bayes_classify(
             index = np.arange(start, min(len(data), start + batch_size))
             x = model.check(data.batch(index).levels)
             for label in range(classes):
-                inputs = model.told(label, len(x), size=(x.shape[2], x.shape[3]))
+                inputs = model.conditions.inputs(label, len(x), size=(x.shape[2], x.shape[3]))
                 scores[index, label] = _log_likelihood(model, x, inputs, guidance)
             if on_progress is not None:
                 on_progress(int(index[-1]) + 1, len(data))
@@ -174,7 +174,7 @@ def caption_retrieval(
         (metrics,) = caption_retrieval(model, data.test, candidates=50, repeats=3)
         print(metrics.mrr.value, metrics.mrr.interval)
     """
-    if model.config.text is None or data.texts is None:
+    if model.config.condition(TextConfig) is None or data.texts is None:
         raise ConfigError("Caption retrieval needs a model that is conditioned on text, and images with captions.")
     check_spec(model, data)
 
@@ -183,7 +183,7 @@ def caption_retrieval(
         batches = [captions[start : start + candidates] for start in range(0, len(captions), candidates)]
         found = []
         for batch in batches:
-            inputs = model.told(None, len(batch), batch, size=(x.shape[2], x.shape[3]))
+            inputs = model.conditions.inputs(None, len(batch), batch, size=(x.shape[2], x.shape[3]))
             nats = guided_log_likelihoods(model, x.expand(len(batch), -1, -1, -1), inputs, guidances)
             found.append(np.stack([each.numpy() for each in nats]))
         return np.concatenate(found, 1)
@@ -236,8 +236,8 @@ def rank_captions(
 def _conditions_by_keyword(model: PixelModel) -> dict[str, tuple[str, ...]]:
     """Group the names of a model's conditions by the keyword that gives them."""
     found: dict[str, tuple[str, ...]] = {}
-    for name, encoder in model.listeners.items():
-        keyword = encoder.asks or name
+    for name, encoder in model.conditions.encoders.items():
+        keyword = encoder.keyword
         found[keyword] = (*found.get(keyword, ()), name)
     return found
 

@@ -157,7 +157,7 @@ def guided_log_prob(
 
     Example:
         x = model.check(levels)
-        guided_log_prob(model, x, model.told("cat", len(x)), guidance=0.5).sum((1, 2, 3))
+        guided_log_prob(model, x, model.conditions.inputs("cat", len(x)), guidance=0.5).sum((1, 2, 3))
     """
     (found,) = guided_log_probs(model, x, inputs, (guidance,), order)
     return found
@@ -171,12 +171,12 @@ def guided_log_probs(
     order: PixelOrder | None = None,
 ) -> list[Float[Tensor, "b c h w"]]:
     """Compute `guided_log_prob` under each of several guidance scales with two passes of the network."""
-    likelihood, params = model.likelihood, model.params(x, model.condition(inputs, len(x)), order)
+    likelihood, params = model.likelihood, model.params(x, model.encode(inputs, len(x)), order)
     # one image repeated for several conditions needs a single unconditional pass
     distinct = x[:1] if len(x) and not x.stride(0) else x
     if set(guidances) != {1}:
-        dropped = inputs[: len(distinct)].untold()
-        unconditional = model.params(distinct, model.condition(dropped, len(distinct)), order)
+        dropped = inputs[: len(distinct)].unconditional()
+        unconditional = model.params(distinct, model.encode(dropped, len(distinct)), order)
     found = []
     with torch.autocast(x.device.type, enabled=False):
         for guidance in guidances:

@@ -61,9 +61,9 @@ class BatchReader:
                 raise ShapeError(f"Levels of shape {tuple(self._levels.shape)} must be (n, c, h, w).")
             self.count, _, self.height, self.width = self._levels.shape
         given = {name for name, value in {"label": label, "text": text, **further}.items() if value is not None}
-        self._given = {name for name, encoder in model.listeners.items() if (encoder.asks or name) in given}
+        self._given = {name for name, encoder in model.conditions.encoders.items() if encoder.keyword in given}
         count = self.count if self._data is None or given else 0  # a map for every image would take memory
-        self._inputs = model.told(label, count, text, size=(self.height, self.width), **further)
+        self._inputs = model.conditions.inputs(label, count, text, size=(self.height, self.width), **further)
 
     def read(self, start: int, stop: int) -> tuple[Int[Tensor, "b c h w"], ConditionInputs]:
         """Return levels, checked by the model, and conditions of images `start .. stop`."""
@@ -71,7 +71,7 @@ class BatchReader:
         if self._data is None:
             return self._model.check(self._levels[start:stop]), self._inputs[index]
         batch = self._data.batch(index, seed=self._seed)
-        own = self._conditions(index, batch)
+        own = self._conditions(batch)
         given = self._inputs[index] if self._given else own
         parts = {name: (given if name in self._given else own).parts[name] for name in self._inputs.parts}
         return self._model.check(batch.levels), ConditionInputs(len(index), parts)

@@ -1,69 +1,76 @@
-"""The settings of a model: everything needed to build it again."""
+"""Settings of a model: everything needed to build it again."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
-from pointillist.conditioning import (
-    AttributeEncoder,
-    AttributesConfig,
-    ConditionEncoder,
-    FrozenTokenEncoder,
-    HashedNgramEncoder,
-    HashedTokenEncoder,
-    HintConfig,
-    ImageConditionEncoder,
-    LabelEncoder,
-    SentenceEncoder,
-    TextConfig,
-    VectorConfig,
-    VectorEncoder,
-)
+from pointillist.conditioning import ConditionConfig, LabelConfig, parse_conditions
 from pointillist.distributions.likelihoods import LikelihoodName, build_likelihood
 from pointillist.errors import ConfigError, format_validation_error
 from pointillist.images import ImageSpec
 from pointillist.networks import BackboneConfig, config_from_dict, entry, names
 from pointillist.ordering import get_order, parse_orders
 
+Config = TypeVar("Config", bound=ConditionConfig)
+
 # what no machine can hold is refused before memory is taken for it: settings may come from a file
 MAX_SIDE = 65_536
 MAX_NUMBERS = 4_194_304  # inputs or outputs of the network at a site
 
 
-class ModelConfig(BaseModel):
-    """Everything needed to build a model again; what `config.json` holds.
+class ModelSettings(BaseModel):
+    """Settings of a model beside its network: the same in `config.json` and under `[model]` of a run file.
 
     Attributes:
-        model_type: a name from `pointillist models`.
-        image: what its integers mean.
-        backbone: settings of the network.
-        likelihood: `auto`, `bernoulli`, `categorical` or `mixture`; `mixtures` components for the last.
-        classes: names of the labels it takes; empty for none.
-        label_width: features of a label's vector.
-        attributes, vector, hint, text: the other conditions that it listens to; None where it does not.
-        position_width: features of a learned map of positions; 0 for none. With it the image size is fixed.
-        level_width: features of the embedding of an unordered level.
-        orders: the orders that it is trained on, the usual one first; see `ordering`. With several it is told which.
+        likelihood: Output distribution: bernoulli, categorical, mixture or auto.
+        mixtures: Components of a mixture.
+        conditions: Settings of each condition, by its kind.
+        position_channels: Channels of learned positions; they fix the size of the images.
+        order_channels: Channels of the embedding of the generation order, if there are several.
+        level_channels: Channels of the embedding of an unordered level.
+        orders: Pixel generation orders to train on, separated by commas; raster-all and s-curve-all are eight each.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
+    likelihood: LikelihoodName = "auto"
+    mixtures: int = Field(10, ge=1, le=1024)
+    conditions: dict[str, SerializeAsAny[ConditionConfig]] = Field(default_factory=dict)
+    position_channels: int = Field(0, ge=0, le=1024)
+    order_channels: int = Field(64, ge=1, le=8192)
+    level_channels: int = Field(16, ge=1, le=1024)
+    orders: tuple[str, ...] = ("raster",)
+
+    @field_validator("conditions", mode="before")
+    @classmethod
+    def _parsed(cls, conditions: Any) -> Any:
+        return parse_conditions(conditions) if isinstance(conditions, dict) else conditions
+
+    @field_validator("orders", mode="before")
+    @classmethod
+    def _known(cls, orders: Any) -> Any:
+        return parse_orders(orders)
+
+    def condition(self, kind: type[Config]) -> Config | None:
+        """Settings of one kind of condition: `config.condition(TextConfig)`; None where the model has none."""
+        found = self.conditions.get(kind.kind)
+        return found if isinstance(found, kind) else None
+
+
+class ModelConfig(ModelSettings):
+    """Everything needed to build a model again; what `config.json` holds.
+
+    Attributes:
+        model_type: a name from `pointillist models`.
+        image: meaning of its integers.
+        backbone: settings of the network.
+    """
+
     model_type: str
     image: ImageSpec
     backbone: SerializeAsAny[BackboneConfig]
-    likelihood: LikelihoodName = "auto"
-    mixtures: int = Field(10, ge=1, le=1024)
-    classes: tuple[str, ...] = ()
-    label_width: int = Field(64, ge=1, le=8192)
-    attributes: AttributesConfig | None = None
-    vector: VectorConfig | None = None
-    hint: HintConfig | None = None
-    text: TextConfig | None = None
-    position_width: int = Field(0, ge=0, le=1024)
-    level_width: int = Field(16, ge=1, le=1024)
-    orders: tuple[str, ...] = ("raster",)
 
     @model_validator(mode="before")
     @classmethod
@@ -72,25 +79,19 @@ class ModelConfig(BaseModel):
             data = {**data, "backbone": config_from_dict(str(data.get("model_type")), data["backbone"])}
         return data
 
-    @field_validator("classes")
-    @classmethod
-    def _distinct(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(classes)) != len(classes):
-            raise ConfigError("Class names must differ from one another: rename the doubles.")
-        return classes
-
-    @field_validator("orders", mode="before")
-    @classmethod
-    def _known(cls, orders: Any) -> Any:
-        return parse_orders(orders)
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        for settings in self.conditions.values():
+            settings.check_complete()
+        return self
 
     @model_validator(mode="after")
-    def _bounded(self) -> ModelConfig:
+    def _bounded(self) -> Self:
         image = self.image
         if max(image.height, image.width) > MAX_SIDE:
             raise ConfigError(f"`image` of {image.height}x{image.width} must have at most {MAX_SIDE:,} pixels a side.")
         likelihood = build_likelihood(self.likelihood, image, self.mixtures)
-        numbers = max(likelihood.num_params, image.channels * self.level_width)
+        numbers = max(likelihood.num_params, image.channels * self.level_channels)
         if numbers > MAX_NUMBERS:
             raise ConfigError(
                 f"A pixel of {image.channels:,} channels and {image.levels:,} levels needs {numbers:,} numbers, over "
@@ -99,7 +100,7 @@ class ModelConfig(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _can_follow(self) -> ModelConfig:
+    def _can_follow(self) -> Self:
         curves = [name for name in self.orders if get_order(name).s_curve]
         if curves and not entry(self.model_type).backbone.masks_locally:
             local = ", ".join(name for name in names() if entry(name).backbone.masks_locally)
@@ -110,13 +111,19 @@ class ModelConfig(BaseModel):
         return self
 
     @property
-    def order_width(self) -> int:
-        """Features of the vector that says which of several orders it is; 0 where there is one."""
-        return self.label_width if len(self.orders) > 1 else 0
+    def classes(self) -> tuple[str, ...]:
+        """Names of the labels; empty for none."""
+        label = self.condition(LabelConfig)
+        return () if label is None else label.classes
+
+    @property
+    def level_width(self) -> int:
+        """Network inputs of one sub-pixel: 1 for an ordered level, the features of its embedding otherwise."""
+        return 1 if self.image.ordered else self.level_channels
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> ModelConfig:
-        """The settings in a dictionary, as `model_dump(mode="json")` gives it.
+        """Parse a dictionary as `model_dump(mode="json")` makes it.
 
         Raises:
             ConfigError: naming the first setting that is wrong.
@@ -124,43 +131,11 @@ class ModelConfig(BaseModel):
         try:
             return cls(**data)
         except ValidationError as error:
-            cause = error.errors()[0].get("ctx", {}).get("error")  # a rule of ours is a sentence already
+            cause = error.errors()[0].get("ctx", {}).get("error")  # a rule of ours is a format_validation_error already
             if isinstance(cause, ConfigError):
                 raise cause from error
             raise ConfigError(format_validation_error(error, "a model setting")) from error
 
-    def listeners(self) -> dict[str, ConditionEncoder]:
-        """A new listener for each condition, by the name under which it is told; its place in the checkpoint."""
-        found: dict[str, ConditionEncoder] = {}
-        if self.classes:
-            found["label"] = LabelEncoder(self.classes, self.label_width)
-        if self.attributes is not None:
-            found["attributes"] = AttributeEncoder(self.attributes)
-        if self.vector is not None:
-            found["vector"] = VectorEncoder(self.vector)
-        if self.hint is not None:
-            found["hint"] = ImageConditionEncoder(self.hint, self.image)
-        if self.text is not None and self.text.encoder:
-            found["text"] = SentenceEncoder(self.text)
-        if self.text is not None and self.text.learned:
-            found["words"] = HashedNgramEncoder(self.text)
-        if self.text is not None and self.text.tokens:
-            found["tokens"] = (FrozenTokenEncoder if self.text.token_size else HashedTokenEncoder)(self.text)
-        return found
-
     def describe_conditions(self) -> list[str]:
-        """What it listens to, a few words each, for cards and `info`."""
-        said = [f"label ({len(self.classes)} classes)"] if self.classes else []
-        if self.attributes is not None:
-            said += [f"attribute {name} ({len(values)} values)" for name, values in self.attributes.values.items()]
-        if self.vector is not None:
-            said.append(f"vector ({self.vector.size} numbers)")
-        if self.hint is not None:
-            spec = self.hint.image
-            kind = "floats" if spec is None else f"{spec.levels} {'ordered' if spec.ordered else 'unordered'} levels"
-            made = "" if self.hint.derive is None else f"{self.hint.derive}, "
-            said.append(f"hint ({made}{self.hint.channels} channel(s) of {kind})")
-        if self.text is not None:
-            heard = [self.text.encoder, "learned" * self.text.learned, "tokens" * bool(self.text.tokens)]
-            said.append(f"text ({' + '.join(filter(None, heard))})")
-        return said
+        """A few words for each condition, for cards and `info`."""
+        return [words for settings in self.conditions.values() for words in settings.describe()]

@@ -23,7 +23,7 @@ def initialise_from(model: PixelModel, source: PixelModel) -> list[str]:
         ConfigError: if the two are of different kinds, or an image of one means nothing to the other.
     """
     _check(model, source)
-    model.fresh = False
+    model.initialised = True
     theirs = dict(source.named_parameters())
     fresh = []
     with torch.no_grad():
@@ -83,9 +83,9 @@ def _take_names(model: PixelModel, source: PixelModel) -> tuple[list[str], set[s
     """Vectors of classes and values, matched by name; what to say of it, and the parameters that are done."""
     notes: list[str] = []
     done: set[str] = set()
-    for listener in set(model.listeners) & set(source.listeners):
-        theirs = source.listeners[listener].tables()
-        for place, (ours, names) in model.listeners[listener].tables().items():
+    for listener in set(model.conditions.encoders) & set(source.conditions.encoders):
+        theirs = source.conditions.encoders[listener].embedding_tables()
+        for place, (ours, names) in model.conditions.encoders[listener].embedding_tables().items():
             if place not in theirs or theirs[place][0].shape[1] != ours.shape[1]:
                 continue
             table, known = theirs[place]
@@ -123,16 +123,12 @@ def _take_conditions(model: PixelModel, source: PixelModel) -> set[str]:
     return done
 
 
-def _columns(model: PixelModel, kind: str) -> dict[str, slice]:
-    """Which features of the vector, or of the map, each condition has."""
-    widths = {name: getattr(listener, f"{kind}_width") for name, listener in model.listeners.items()}
-    config = model.config
-    widths |= {"position": config.position_width} if kind == "map" else {"order": config.order_width}
+def _columns(model: PixelModel, part: str) -> dict[str, slice]:
+    """Features of the vector, or of the map, that each condition has."""
     found, start = {}, 0
-    for name, width in widths.items():
-        if width:
-            found[name] = slice(start, start + width)
-            start += width
+    for name, width in model.conditions.widths(part).items():
+        found[name] = slice(start, start + width)
+        start += width
     return found
 
 

@@ -177,9 +177,9 @@ def _run(
     model.eval()
     try:
         x = model.check(x)
-        inputs = model.told(label, len(x), text, size=(x.shape[2], x.shape[3]), **conditions)
+        inputs = model.conditions.inputs(label, len(x), text, size=(x.shape[2], x.shape[3]), **conditions)
         with with_hooks(model.backbone, hook):
-            return model.params(x, model.condition(inputs, len(x)), model.order(order))
+            return model.params(x, model.encode(inputs, len(x)), model.order(order))
     finally:
         model.train(training)
 

@@ -10,7 +10,8 @@ from pointillist.checkpoint.meta_init import meta_init
 from pointillist.distributions.likelihoods import LikelihoodName
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
-from pointillist.model.pretrained import PretrainedPixelModel, build
+from pointillist.model.pixel_model import PixelModel
+from pointillist.model.pretrained import build
 from pointillist.networks import ModelEntry, entry, names
 
 SHAPE, LEVELS = (1, 28, 28), 256  # what sizes of ours are counted for; a paper's are for the images of the paper
@@ -27,7 +28,7 @@ _TOLD: Mapping[str, Mapping[str, Any]] = {
     "a hint (an image on the same grid)": {"hint": 1},
     "text": {"text": "learned"},
     "its tokens (cross-attention)": {"text": "learned+tokens"},
-    "learned positions (they fix the size)": {"position_width": 2},
+    "learned positions (they fix the size)": {"position_channels": 2},
 }
 _ORDERS = {"raster": "raster", "S-curve": "s-curve"}  # each from four corners, along rows or columns: eight of a kind
 
@@ -76,7 +77,7 @@ def preset_image(model: ModelEntry, preset: str) -> ImageSpec:
     return ImageSpec.infer(SHAPE, LEVELS) if paper is None else ImageSpec.infer(paper.shape, paper.levels)
 
 
-def _untrained(name: str, preset: str) -> PretrainedPixelModel:
+def _untrained(name: str, preset: str) -> PixelModel:
     with meta_init():  # no memory is taken for its weights
         return build(name, image=preset_image(entry(name), preset), preset=preset)
 

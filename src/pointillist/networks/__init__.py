@@ -8,7 +8,7 @@ from pointillist.networks.multiscale_pixelrnn import MultiscalePixelRNN, Multisc
 from pointillist.networks.pixelcnn import PixelCNN, PixelCNNConfig
 from pointillist.networks.pixelcnn_pp import PixelCNNPP, PixelCNNPPConfig
 from pointillist.networks.pixelsnail import PixelSNAIL, PixelSNAILConfig
-from pointillist.networks.registry import ModelEntry, config_from_dict, entry, names
+from pointillist.networks.registry import ModelEntry, config_from_dict, entry, names, register_network
 from pointillist.networks.row_lstm import RowLSTM, RowLSTMConfig
 from pointillist.networks.stages import Stage, run_stages, sampling_order
 
@@ -37,6 +37,7 @@ __all__ = [
     "config_from_dict",
     "entry",
     "names",
+    "register_network",
     "run_stages",
     "sampling_order",
 ]

@@ -199,6 +199,22 @@ def names() -> list[str]:
     return list(_ENTRIES)
 
 
+def register_network(model: ModelEntry) -> None:
+    """Register a network under its name, for `build`, `load` and every command of this process.
+
+    ```python
+    register_network(ModelEntry(name="mine", backbone=Mine, summary="...", presets={"tiny": {"channels": 8}}))
+    ```
+
+    Raises:
+        ConfigError: if another network has the name.
+    """
+    taken = _ENTRIES.get(model.name)
+    if taken is not None and taken.backbone.__qualname__ != model.backbone.__qualname__:
+        raise ConfigError(f"`name` (={model.name!r}) is taken by {taken.backbone.__name__}: choose another.")
+    _ENTRIES[model.name] = model
+
+
 def entry(name: str) -> ModelEntry:
     """Look up a model by name.
 

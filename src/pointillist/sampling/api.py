@@ -156,7 +156,7 @@ def stream(
         raise ConfigError(f"`size` (={height}x{width}) must be positive in both directions.")
     model.check_size(height, width)
     shape = (model.image.channels, height, width)
-    inputs = model.told(label, n, text, size=(height, width), **conditions)
+    inputs = model.conditions.inputs(label, n, text, size=(height, width), **conditions)
     labels, texts = labels_from_input(inputs.parts.get("label"), n), parse_prompts(text, n)
     seed, given = resolve_uniforms(seed, uniforms, (n, *shape))
     config = replace(config, engine=engine, order=model.order(config.order).name)
@@ -184,7 +184,7 @@ def _sample_batch(
 ) -> Int[Tensor, "n c h w"]:
     batch = sampler.duplicate_for_guidance(inputs)
     with inference_mode(model):
-        condition = model.condition(batch, len(batch))
+        condition = model.encode(batch, len(batch))
         levels = autoregressive_loop(model, condition, sampler, (len(batch), *size), sampler.config, on_row=on_row)
     return levels[: len(inputs)]
 
@@ -210,8 +210,8 @@ class UniformSampler:
 
         Both copies see the same levels. Call it before the first pixel.
         """
-        self.guided = self.guidance != 1.0 and inputs.anything
-        return ConditionInputs.together([inputs, inputs.untold()]) if self.guided else inputs
+        self.guided = self.guidance != 1.0 and inputs.is_conditional
+        return ConditionInputs.concat([inputs, inputs.unconditional()]) if self.guided else inputs
 
     def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
         """Choose levels `[b]` for the engine's batch: those of the images, and under guidance the same once more."""

@@ -60,7 +60,7 @@ def inpaint(
     check_count(n)
     config, conditions = SamplingConfig.split(settings)
     shape = tuple(x.shape[1:])
-    inputs = model.told(label, n, text, size=(x.shape[2], x.shape[3]), **conditions)
+    inputs = model.conditions.inputs(label, n, text, size=(x.shape[2], x.shape[3]), **conditions)
     seed, given = resolve_uniforms(seed, uniforms, (n, *shape))
     u = seeded_uniforms(seed or 0, range(n), shape) if given is None else given
     return replace(complete(model, x, _mask(known, shape), inputs, u, config), seed=seed)
@@ -100,9 +100,9 @@ def _complete_batch(
     kept = ObservedPixels(levels.expand(len(batch), -1, -1, -1), torch.from_numpy(known.all(0)))
     choose = ConditionalSampler(sampler, levels, known)
     with inference_mode(model):
-        condition = model.condition(batch, len(batch))
+        condition = model.encode(batch, len(batch))
         found = autoregressive_loop(model, condition, choose, (len(batch), *size), config, known=kept)[: len(inputs)]
-        nats = model.told_log_prob(found.to(model.device), inputs, order).flatten(1).sum(1).double().cpu()
+        nats = model.log_prob_map_given(found.to(model.device), inputs, order).flatten(1).sum(1).double().cpu()
     return Samples(
         levels=found,
         nats=nats,

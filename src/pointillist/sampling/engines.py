@@ -16,7 +16,7 @@ from pointillist.engine.batch import SampleBatch
 from pointillist.engine.naive import NaiveStepper
 from pointillist.engine.numpy.interpreter import Interpreter
 from pointillist.engine.program import Program
-from pointillist.engine.recording import record
+from pointillist.engine.recording.record import record
 from pointillist.engine.selection import ENGINES, GPU_ENGINES, choose_engine
 from pointillist.engine.staleness import WeightVersionCheck
 from pointillist.engine.stepper import ProgramStepper
@@ -125,10 +125,10 @@ def create_stepper(
         )
     rows, columns = _grid(stages[0], height, width)
     if engine == "naive":
-        channels, dtype = model.ports.canvas, next(model.parameters()).dtype
+        channels, dtype = model.dims.canvas, next(model.parameters()).dtype
         canvas = torch.zeros(batch, channels, rows, columns, dtype=dtype, device=model.device)
         canvas = channels_last(canvas) if model.channels_last else canvas
-        return NaiveStepper(_forward(stages[0], condition), canvas, model.ports.groups, order)
+        return NaiveStepper(_forward(stages[0], condition), canvas, model.dims.groups, order)
     program = record_stage(model, stages[0], condition, height, width, order)
     if engine == "numpy":
         return GuardedStepper(Interpreter(program, batch), model)
@@ -176,7 +176,7 @@ def record_stage(
         CausalityError: if it cannot be recorded.
     """
     rows, columns = _grid(stage, height, width)
-    groups, channels = model.ports.groups, model.ports.canvas
+    groups, channels = model.dims.groups, model.dims.canvas
     with torch.no_grad():
         return record(
             _forward(stage, condition), num_sub_steps=groups, canvas_width=channels // groups, height=rows,
@@ -196,7 +196,7 @@ def record_model(model: PixelModel, size: tuple[int, int], order: str | None = N
     """
     pixel_order = model.order(order)
     rows, columns = pixel_order.raster_size(*size)
-    condition = model.in_order(model.condition(None, 1, size), pixel_order)
+    condition = model.conditions.to_raster_frame(model.encode(None, 1, size), pixel_order)
     coarse: Tensor | None = None
     programs = []
     with torch.no_grad():
@@ -259,7 +259,7 @@ def _cpu_sampler(model: PixelModel, program: Program, sampler: InverseCdfSampler
     from pointillist.engine.cpu import CpuSampler, DrawSpec
 
     spec = DrawSpec(
-        model.likelihood.name, model.level_values().detach().cpu().numpy(), model.image.channels,
+        model.likelihood.name, model.level_embeddings().detach().cpu().numpy(), model.image.channels,
         getattr(model.likelihood, "mixtures", 0), sampler.guidance, sampler.temperature, sampler.top_p, sampler.guided,
     )  # fmt: skip
     return CpuSampler(program, spec, threads=threads)
@@ -278,7 +278,7 @@ def _cuda_sampler(model: PixelModel, program: Program, sampler: InverseCdfSample
         return found[0].view_as(uniforms), found[1].view_as(uniforms)
 
     return CudaSampler(
-        program, choose, model.level_values().detach().cpu().numpy(), selection.select_gpu(engine, model.device),
+        program, choose, model.level_embeddings().detach().cpu().numpy(), selection.select_gpu(engine, model.device),
         copies=1 + sampler.guided, jacobi=engine == "cuda-jacobi",
     )  # fmt: skip
 

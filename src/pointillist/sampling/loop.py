@@ -112,7 +112,7 @@ def autoregressive_loop(
         mask |= order.to_raster(known.mask)
         levels[:, :, mask] = order.to_raster(known.levels)[:, :, mask]
     state = SamplingState(order=order, levels=levels, known=mask, outputs=outputs, on_row=on_row)
-    condition, coarse = model.in_order(condition, order), None
+    condition, coarse = model.conditions.to_raster_frame(condition, order), None
     # the work of one pixel is far too small to share: with two threads, and another program busy beside it,
     # four 8x8 images took 0.64 s instead of 0.07 s
     with torch.inference_mode(), single_threaded():
@@ -154,7 +154,7 @@ def _stage_condition(stage: Stage, coarse: Tensor | None, condition: Condition) 
 
 def _step_stage(model: PixelModel, stepper: Stepper, choose: ChooseLevel, state: SamplingState, step: int) -> None:
     """Run one stage pixel by pixel, in the raster frame; `state` is filled in place."""
-    values = model.level_values().detach().cpu().numpy()
+    values = model.level_embeddings().detach().cpu().numpy()
     height, width = state.known.shape
     for row in range(0, height, step):
         for column in state.order.row(row, width)[::step]:

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from pointillist.analysis import ImageQuery
-from pointillist.conditioning import ConditionInputs
+from pointillist.conditioning import ConditionInputs, HintConfig
 from pointillist.errors import DataError, ShapeError
 from pointillist.model.pixel_model import PixelModel
 from pointillist.nn import Condition
@@ -68,13 +68,13 @@ def decode_conditions(model: PixelModel, values: schemas.ConditionValues, size: 
     """
     further: dict[str, Any] = {"attributes": values.attributes, "vector": values.vector}
     further["hint"] = None if values.hint is None else _decode_hint(model, values.hint)
-    return model.told(values.label, 1, values.text, size=size, **further)
+    return model.conditions.inputs(values.label, 1, values.text, size=size, **further)
 
 
 def _decode_hint(model: PixelModel, encoded: schemas.EncodedArray) -> np.ndarray:
     if len(encoded.shape) != 3:
         raise ShapeError(f"`hint` of shape {encoded.shape} must be [channels, height, width].")
-    config = model.config.hint
+    config = model.config.condition(HintConfig)
     if config is not None and (config.image is None) != (encoded.dtype == "float32"):
         expected = "float32 numbers" if config.image is None else "levels, uint8 or uint16"
         raise DataError(f"`hint` ({encoded.dtype}) must be {expected}.")
@@ -95,7 +95,7 @@ def decode_query(model: PixelModel, query: schemas.ImageQuery, limits: schemas.L
 
 def encode_each(model: PixelModel, conditions: ConditionInputs) -> Condition:
     """Encode the conditions of a batch image by image: torch may round the same image differently in another batch."""
-    return Condition.concat([model.condition(conditions[i : i + 1], 1) for i in range(len(conditions))])
+    return Condition.concat([model.encode(conditions[i : i + 1], 1) for i in range(len(conditions))])
 
 
 def level_dtype(levels: int) -> Literal["uint8", "uint16"]:

@@ -47,7 +47,7 @@ def gif(model: PixelModel, request: schemas.GifRequest, limits: schemas.Limits) 
     pixels = len(arrays) * height * width * (request.scale or 1) ** 2
     if pixels > MAX_FRAME_PIXELS:
         raise too_large("Pixels of a frame", pixels, MAX_FRAME_PIXELS, "take fewer images or a smaller `scale`")
-    ranks = model.places(height, width, model.order(request.order))
+    ranks = model.generation_rank(height, width, model.order(request.order))
     start = 0
     if request.known is not None:
         known = decode_mask(request.known, height, width)

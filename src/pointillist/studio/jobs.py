@@ -74,7 +74,7 @@ def make_job(model: PixelModel, request: schemas.SampleRequest, limits: schemas.
         if mask.all():
             raise DataError("`known` keeps every pixel, so there is nothing to paint: leave at least one out.")
         start = ObservedPixels(levels, torch.from_numpy(mask))
-    conditions = ConditionInputs.together([decode_conditions(model, spec.conditions, size) for spec in request.samples])
+    conditions = ConditionInputs.concat([decode_conditions(model, spec.conditions, size) for spec in request.samples])
     samples = [spec.model_copy(update={"seed": _seed(spec)}) for spec in request.samples]
     filled = request.model_copy(update={"samples": samples, "order": order.name, "size": list(size), "engine": engine})
     return SamplingJob(model, filled, conditions, start, order, _sequence(model, size, order, start))
@@ -112,7 +112,7 @@ def _check_numbers(
 
 def _sequence(model: PixelModel, size: tuple[int, int], order: PixelOrder, start: ObservedPixels | None) -> np.ndarray:
     """List unknown pixels in generation order."""
-    pixels: Int[np.ndarray, " n"] = np.argsort(model.places(*size, order), axis=None, kind="stable")
+    pixels: Int[np.ndarray, " n"] = np.argsort(model.generation_rank(*size, order), axis=None, kind="stable")
     if start is None:
         return pixels
     unknown: Bool[np.ndarray, " n"] = ~start.mask.numpy().ravel()

@@ -6,6 +6,7 @@ import numpy as np
 
 from pointillist.analysis.color_scales import color_scale_max
 from pointillist.checkpoint.files import fingerprint
+from pointillist.conditioning import AttributesConfig, HintConfig, TextConfig, VectorConfig
 from pointillist.images import ImageSpec, channel_names, dequantise
 from pointillist.model.config import ModelConfig
 from pointillist.model.pixel_model import PixelModel
@@ -51,25 +52,25 @@ def image_kind(image: ImageSpec, names: tuple[str, ...]) -> schemas.ImageKind:
 
 def hint_image(config: ModelConfig) -> ImageSpec | None:
     """Return the image spec of the hint for an image of the default size; None if it has no levels, or is missing."""
-    hint = config.hint
+    hint = config.condition(HintConfig)
     if hint is None or hint.image is None:
         return None
     height, width = config.image.height, config.image.width
-    kind, _, factor = (hint.derive or "").partition(":")
+    kind, _, factor = (hint.rule or "").partition(":")
     if kind == "lowres":
         height, width = (-(-side // int(factor)) for side in (height, width))
     return hint.image.resized(height, width)
 
 
 def _supported_conditions(config: ModelConfig) -> schemas.SupportedConditions:
-    hint, image = config.hint, hint_image(config)
+    hint, image = config.condition(HintConfig), hint_image(config)
     kind = None if image is None else image_kind(image, tuple(f"channel {c}" for c in range(image.channels)))
-    attributes = {} if config.attributes is None else config.attributes.values
-    text = config.text
+    attributes, vector = config.condition(AttributesConfig), config.condition(VectorConfig)
+    text = config.condition(TextConfig)
     return schemas.SupportedConditions(
         labels=list(config.classes),
-        attributes={name: list(values) for name, values in attributes.items()},
-        vector=None if config.vector is None else config.vector.size,
-        text=None if text is None else schemas.TextKind(encoder=text.encoder or None, learned=text.learned),
-        hint=None if hint is None else schemas.HintKind(image=kind, channels=hint.channels, derive=hint.derive),
+        attributes={name: list(values) for name, values in (attributes.values.items() if attributes else ())},
+        vector=None if vector is None else vector.size,
+        text=None if text is None else schemas.TextKind(encoder=text.frozen or None, learned=text.learned),
+        hint=None if hint is None else schemas.HintKind(image=kind, channels=hint.channels, derive=hint.rule),
     )

@@ -15,6 +15,7 @@ import torch
 
 from pointillist.analysis.query import ImageQuery
 from pointillist.analysis.surprisal import surprisal_maps
+from pointillist.conditioning import TextConfig
 from pointillist.errors import PointillistError
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import load
@@ -113,7 +114,7 @@ class _WarmupDone(Exception):  # noqa: N818
 
 def _warm_up(model: PixelModel, limits: schemas.Limits) -> None:
     """Do once what the first user would wait for: compiled code, the text encoder, torch's own preparations."""
-    text = "a" if model.config.text is not None else None
+    text = "a" if model.config.condition(TextConfig) is not None else None
     spec = schemas.SampleSpec(seed=0, conditions=schemas.ConditionValues(text=text))
     request = schemas.SampleRequest(samples=[spec])
 
@@ -124,7 +125,7 @@ def _warm_up(model: PixelModel, limits: schemas.Limits) -> None:
         run_job(make_job(model, request, limits), lambda event: None, end)
     image = model.image
     zeros = torch.zeros(1, *image.shape, dtype=torch.int64)
-    surprisal_maps(ImageQuery(model, zeros, model.told(None, 1), model.order()))
+    surprisal_maps(ImageQuery(model, zeros, model.conditions.inputs(None, 1), model.order()))
 
 
 class ModelPool:

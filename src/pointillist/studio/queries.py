@@ -47,7 +47,7 @@ def _sampling_probs(
     if query.guidance == query.temperature == query.top_p == 1:
         return [None] * len(found)
     log_probs = [torch.from_numpy(one.log_probs)[None] for one in found]
-    if query.guidance != 1 and image.conditions.anything:
+    if query.guidance != 1 and image.conditions.is_conditional:
         unconditional = pixel_distributions(image.unconditional(), query.row, query.column)
         pairs = zip(log_probs, unconditional, strict=True)
         log_probs = [apply_guidance(c, torch.from_numpy(u.log_probs)[None], query.guidance) for c, u in pairs]

@@ -10,9 +10,9 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from pointillist.data.decode import BROKEN, ImageSource, probe, read
+from pointillist.data.decode import BROKEN, ImageSource, read_header, read_pixels
 from pointillist.data.options import DataOptions
-from pointillist.data.resize import fitted
+from pointillist.data.pixels import resize_image
 from pointillist.errors import ConfigError, DataError
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
@@ -94,8 +94,8 @@ def _decode(body: bytes, channels: int, limits: schemas.Limits) -> np.ndarray:
                 pixels = header.size[0] * header.size[1]
         if pixels > limits.upload_pixels:
             raise too_large("Pixels of the picture", pixels, limits.upload_pixels, "shrink it first")
-        probe(item)
-        return read(item, channels, False)
+        read_header(item)
+        return read_pixels(item, channels, False)
     except RequestError:
         raise
     except Image.DecompressionBombError as error:
@@ -124,7 +124,7 @@ def _resize(array: np.ndarray, spec: ImageSpec, size: tuple[int, int], options: 
         )
     if options.resize not in methods:
         raise ConfigError("`resize` (='area') would average levels that are categories: use 'nearest'.")
-    return fitted(array, DataOptions(size=size, fit=options.fit, resample=options.resize))
+    return resize_image(array, DataOptions(size=size, resize_mode=options.fit, resample=options.resize))
 
 
 def _is_exact(spec: ImageSpec, levels: np.ndarray, array: np.ndarray) -> bool:

@@ -17,13 +17,15 @@ from pointillist._version import __version__
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, TrainingError
 from pointillist.model.batches import check_spec
-from pointillist.model.pretrained import PretrainedPixelModel, default_card, load
+from pointillist.model.card import default_card
+from pointillist.model.pixel_model import PixelModel
+from pointillist.model.pretrained import load
 from pointillist.training.config import TrainConfig
 from pointillist.training.loop_state import TrainerState
 from pointillist.training.setup import as_splits, describe, prepare
 from pointillist.training.trainer import Trainer
 
-SampleWriter = Callable[[PretrainedPixelModel, Path, int], None]
+SampleWriter = Callable[[PixelModel, Path, int], None]
 """A function that writes a sample sheet of a model to a folder, at a step."""
 
 
@@ -39,14 +41,14 @@ class TrainResult:
         folder: folder of the run, or None.
     """
 
-    model: PretrainedPixelModel
+    model: PixelModel
     steps: int
     valid_bits_per_dim: float
     folder: Path | None
 
 
 def train(
-    model: PretrainedPixelModel,
+    model: PixelModel,
     data: Any,
     config: TrainConfig | Mapping[str, Any] | None = None,
     *,
@@ -135,7 +137,7 @@ def _outcome(progress: TrainerState) -> dict[str, Any]:
     }
 
 
-def _load_best(model: PretrainedPixelModel, trainer: Trainer, config: TrainConfig) -> None:
+def _load_best(model: PixelModel, trainer: Trainer, config: TrainConfig) -> None:
     """Give the model, on every process, the best weights: those in the folder of the run."""
     trainer.average.copy_to_model()
     if config.out is not None and trainer.accelerator.is_main_process:
@@ -149,7 +151,7 @@ def _load_best(model: PretrainedPixelModel, trainer: Trainer, config: TrainConfi
             parameter.copy_(broadcast(parameter.detach().clone()))
 
 
-def training_card(model: PretrainedPixelModel, images: ImageDataset, training: dict[str, Any]) -> str:
+def training_card(model: PixelModel, images: ImageDataset, training: dict[str, Any]) -> str:
     """Write the model card of a trained model: the default card, and a table of its training."""
     bits = training["valid_bits_per_dim"]
     lines = [
@@ -166,4 +168,4 @@ def training_card(model: PretrainedPixelModel, images: ImageDataset, training: d
         "",
         "The resolved settings are in `config.json` under `training`.",
     ]
-    return default_card(model) + "\n" + "\n".join(lines) + "\n"
+    return default_card(model.config, model.likelihood.name, model.num_parameters) + "\n" + "\n".join(lines) + "\n"

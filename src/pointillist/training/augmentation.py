@@ -64,7 +64,7 @@ def drop_conditions(
         column += width
     for name in from_caption[1:]:
         masks[name] = masks[from_caption[0]]
-    return inputs.hidden(masks)
+    return inputs.dropped(masks)
 
 
 def augment_captions(batch: Batch, keys: NDArray[np.int64], seed: int, settings: CaptionSettings) -> Batch:

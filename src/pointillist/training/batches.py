@@ -160,8 +160,8 @@ class BatchPrefetcher:
             if augmentation.random_shift:
                 batch = shift_batch(batch, keys, seed, augmentation.random_shift)
             levels.append(batch.levels)
-            conditions = self.conditions(keys, augment_captions(batch, keys, seed, config.captions))
+            conditions = self.conditions(augment_captions(batch, keys, seed, config.captions))
             conditions = noise_text_embeddings(conditions, keys, seed, augmentation.text_embedding_noise)
             inputs.append(drop_conditions(conditions, keys, seed, config.condition_dropout))
             indices += keys.tolist()
-        return MicroBatch(torch.cat(levels), ConditionInputs.together(inputs), indices)
+        return MicroBatch(torch.cat(levels), ConditionInputs.concat(inputs), indices)

@@ -20,7 +20,7 @@ from rich.console import Console
 from pointillist.errors import TrainingError
 from pointillist.evaluation.likelihood import evaluate
 from pointillist.model.batches import check_spec
-from pointillist.model.pretrained import PretrainedPixelModel
+from pointillist.model.pixel_model import PixelModel
 from pointillist.system.hardware import free_bytes
 from pointillist.system.memory import measure_peak_memory
 from pointillist.training.api import SampleWriter
@@ -79,7 +79,7 @@ class CostEstimate:
 
 
 def estimate_cost(
-    model: PretrainedPixelModel,
+    model: PixelModel,
     data: Any,
     config: TrainConfig | Mapping[str, Any] | None = None,
     *,
@@ -162,7 +162,7 @@ def _time_evaluation(trainer: Trainer) -> float:
     return _seconds(lambda: evaluate(trainer.model, part)) * len(images) / len(part)
 
 
-def _time_sheet(model: PretrainedPixelModel, write_samples: SampleWriter) -> float:
+def _time_sheet(model: PixelModel, write_samples: SampleWriter) -> float:
     """Measure the seconds of one sample sheet, once its code is compiled."""
     with tempfile.TemporaryDirectory() as folder:
         write_samples(model, Path(folder), 0)
@@ -185,7 +185,7 @@ def _peak_memory(work: Callable[[], tuple[float, float]], device: torch.device) 
     return work(), torch.cuda.max_memory_allocated(device)
 
 
-def _check_fits(model: PretrainedPixelModel, images: int, free: int | None) -> None:
+def _check_fits(model: PixelModel, images: int, free: int | None) -> None:
     needed = images * activation_bytes(model)
     if free is not None and needed > free:
         raise TrainingError(

@@ -12,17 +12,19 @@ import torch
 from rich.console import Console
 
 from pointillist.checkpoint.files import read_config
-from pointillist.conditioning import AttributesConfig, HintConfig, TextConfig, VectorConfig
+from pointillist.conditioning import ConditionConfig, condition_kinds
 from pointillist.data import DataSplits, ImageDataset, load_data
 from pointillist.errors import ConfigError, DataError
 from pointillist.images import ImageSpec
+from pointillist.model.config import ModelSettings
 from pointillist.model.finetune import initialise_from
-from pointillist.model.pretrained import PretrainedPixelModel, build
+from pointillist.model.pixel_model import PixelModel
+from pointillist.model.pretrained import build
 from pointillist.sampling.api import sample
 from pointillist.system.processes import is_main_process
 from pointillist.training.api import TrainResult, train
 from pointillist.training.estimate import CostEstimate, estimate_cost
-from pointillist.training.run_config import ModelSection, RunConfig
+from pointillist.training.run_config import RunConfig
 from pointillist.training.run_folder import check_new_folder, new_run, resumed_run, run_folder
 from pointillist.training.settings_tree import Tree, expand, merge, read_toml
 from pointillist.visualization import image_grid, save_png
@@ -75,7 +77,7 @@ class Run:
     """
 
     config: RunConfig
-    source: PretrainedPixelModel | None
+    source: PixelModel | None
     resume: bool
 
     @property
@@ -178,39 +180,27 @@ def read_splits(run: Run) -> DataSplits:
     return splits
 
 
-def build_model(
-    run: RunConfig, splits: DataSplits, source: PretrainedPixelModel | None
-) -> tuple[PretrainedPixelModel, list[str]]:
+def build_model(run: RunConfig, splits: DataSplits, source: PixelModel | None) -> tuple[PixelModel, list[str]]:
     """Build the model of a run, with the weights of `source` where it is fine-tuned.
 
     Returns:
         The model, and notes on the weights that were copied.
     """
-    images = splits.get("train")
-    section = run.model
-    classes = images.classes if images.labels is not None else ()
-    if not classes and source is not None:
-        classes = source.config.classes  # unlabelled images leave the known classes as they are
+    images, section = splits.get("train"), run.model
     torch.manual_seed(run.train.seed)
     model = build(
         section.type,
         image=images.spec,
         preset=section.preset,
-        classes=classes,
-        likelihood=section.likelihood,
-        mixtures=section.mixtures,
-        position_width=section.position_width,
-        label_width=section.label_width,
-        level_width=section.level_width,
-        **infer_condition_configs(section, images, source),
-        orders=section.orders,
+        conditions=infer_conditions(section.conditions, images, source),
+        **{name: getattr(section, name) for name in ModelSettings.model_fields if name != "conditions"},
         **section.network,
     )
     notes = [] if source is None else initialise_from(model, source)
     return model, notes
 
 
-def _with_network(run: RunConfig, model: PretrainedPixelModel) -> RunConfig:
+def _with_network(run: RunConfig, model: PixelModel) -> RunConfig:
     """Write out every setting of the network, so that a later change of a preset does not change the run."""
     network = {k: v for k, v in model.config.backbone.model_dump(mode="json").items() if v is not None}
     return run.model_copy(update={"model": run.model.model_copy(update={"network": network})})
@@ -228,7 +218,7 @@ def _describe_processes() -> list[str]:
     return [f"processes  {size} under torchrun, each with its share of every batch"] if size > 1 else []
 
 
-def write_sample_sheet(model: PretrainedPixelModel, folder: Path, step: int) -> None:
+def write_sample_sheet(model: PixelModel, folder: Path, step: int) -> None:
     """Write a sheet of samples to `folder/step-N.png`: two of each of the first eight classes, or sixteen."""
     if model.image.levels > 256:
         return  # codes are not displayable
@@ -238,37 +228,24 @@ def write_sample_sheet(model: PretrainedPixelModel, folder: Path, step: int) -> 
     save_png(image_grid(samples.array, captions=labels), folder / f"step-{step:07d}.png")
 
 
-def infer_condition_configs(
-    section: ModelSection, data: ImageDataset, source: PretrainedPixelModel | None
-) -> dict[str, Any]:
-    """Infer the conditions of a new model, other than labels, from its data and from the model it starts from.
+def infer_conditions(
+    settings: Mapping[str, ConditionConfig], data: ImageDataset, source: PixelModel | None
+) -> dict[str, ConditionConfig]:
+    """Complete the settings of each kind of condition from the training images.
 
-    Returns:
-        Keywords of `build`. A condition of `source` that the data lack is kept.
+    A condition of the source that the data lack is kept.
+
+    Args:
+        settings: by kind, as in `[model.conditions]`; a kind that is left out takes its defaults.
+        data: the training images.
+        source: model that fine-tuning starts from.
 
     Raises:
-        ConfigError: if a hint is derived from the images, and the data have hints too.
+        ConfigError: if settings do not fit the data.
     """
-    columns, before = data.columns, None if source is None else source.config
-    found: dict[str, Any] = {}
-    if columns.attributes:
-        found["attributes"] = AttributesConfig(values=dict(columns.values), width=section.attribute_width)
-    if columns.vectors is not None:
-        found["vector"] = VectorConfig(size=columns.vectors.shape[1], width=section.vector_width)
-    if section.hint is not None:
-        if columns.hints is not None:
-            raise ConfigError(
-                f"`hint` (={section.hint!r}) is derived from the images, and `hint_from` gives hints: drop one."
-            )
-        found["hint"] = HintConfig.derived(section.hint, data.spec).model_copy(update={"width": section.hint_width})
-    elif columns.hints is not None:
-        channels = columns.hints.shape[1]
-        found["hint"] = HintConfig(channels=channels, image=columns.hint_spec, width=section.hint_width)
-    text = section.text if section.text != "auto" else "use" if data.texts is not None and before is None else "off"
-    if text != "off":
-        found["text"] = TextConfig.of(text, section.text_width, section.text_dropout)
-    if before is not None:
-        for name in ("attributes", "vector", "hint", "text"):
-            if name not in found and getattr(before, name) is not None:
-                found[name] = getattr(before, name)
-    return found
+    known = {} if source is None else source.config.conditions
+    found: dict[str, ConditionConfig | None] = {}
+    for kind, config in condition_kinds().items():
+        if kind in settings or kind in known or source is None or config.added_by_finetuning:
+            found[kind] = config.infer(settings.get(kind, known.get(kind)), data)
+    return {kind: complete for kind, complete in found.items() if complete is not None}

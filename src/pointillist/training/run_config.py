@@ -7,59 +7,28 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from pointillist.conditioning import condition_kinds
 from pointillist.data import DataOptions, parse_size
-from pointillist.distributions.likelihoods import LikelihoodName
+from pointillist.model.config import ModelSettings
 from pointillist.networks import entry
-from pointillist.ordering import parse_orders
 from pointillist.training.config import TrainConfig
 from pointillist.training.settings_tree import UNSET, Tree, check_keys, expand, merge, parse_section, without_none
 
 
-class ModelSection(BaseModel):
-    """Settings of the model: `[model]`.
+class ModelSection(ModelSettings):
+    """Settings of the model: `[model]`, those of `ModelSettings` and:
 
     Attributes:
         type: Name of a model from `pointillist models`.
         preset: Size of the network: tiny, small, base, or the preset of a paper (see `pointillist models`).
-        likelihood: Output distribution: bernoulli, categorical, mixture or auto.
-        mixtures: Components of a mixture.
-        position_width: Channels of learned positions; they fix the size of the images.
-        label_width, level_width: see `ModelConfig`.
-        hint: Rule that derives the conditioning image from the image: lowres:2, grey, outline or half:left.
-        text: Text encoder: use, learned, use+learned, minilm:FOLDER, clip:FOLDER, each also with +tokens
-            (cross-attention), or off; auto is use where the images have captions.
-        attribute_width, vector_width, hint_width, text_width: features of each condition.
-        text_dropout: Dropout probability of text features, against memorising captions.
-        orders: Pixel generation orders to train on, separated by commas; raster-all and s-curve-all are eight each.
         init_from: Model whose weights the training starts from (fine-tuning).
-        network: settings of the network; they override the preset.
+        network: Settings of the network; they override the preset.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: str = "gated-pixelcnn"
     preset: str | None = None
-    likelihood: LikelihoodName = "auto"
-    mixtures: int = Field(10, ge=1, le=1024)
-    position_width: int = Field(0, ge=0, le=1024)
-    label_width: int = Field(64, ge=1, le=8192)
-    level_width: int = Field(16, ge=1, le=1024)
-    hint: str | None = None
-    text: str = "auto"
-    text_width: int = Field(64, ge=1, le=8192)
-    text_dropout: float = Field(0.1, ge=0, lt=1)
-    attribute_width: int = Field(16, ge=1, le=8192)
-    vector_width: int = Field(64, ge=1, le=8192)
-    hint_width: int = Field(32, ge=1, le=1024)
-    orders: tuple[str, ...] = ("raster",)
     init_from: str | None = None
     network: dict[str, Any] = Field(default_factory=dict)
-
-    @field_validator("orders", mode="before")
-    @classmethod
-    def _parse_orders(cls, orders: Any) -> Any:
-        """Accept a list of names, or a text with commas."""
-        return parse_orders(orders)
 
 
 class DataSection(DataOptions):
@@ -110,7 +79,7 @@ class RunConfig(BaseModel):
             ConfigError: naming the first wrong setting by its dotted key, with close spellings.
         """
         check_keys(tree, list(cls.model_fields))
-        model = parse_section(ModelSection, tree.get("model", {}), "model")
+        model = parse_section(ModelSection, _with_conditions(tree.get("model", {})), "model")
         check_keys(model.network, entry(model.type).backbone.Config, "model.network.")
         data = parse_section(DataSection, tree.get("data", {}), "data")
         train = parse_section(TrainConfig, tree.get("train", {}), "train")
@@ -133,6 +102,21 @@ class RunConfig(BaseModel):
 
         comment = "".join(f"# {line}\n" for line in header.splitlines())
         return comment + tomli_w.dumps(self.to_dict())
+
+
+def _with_conditions(section: Any) -> Any:
+    """Parse the table of each condition, so that a wrong setting is named by its whole key."""
+    tables = section.get("conditions") if isinstance(section, Mapping) else None
+    if not isinstance(tables, Mapping):
+        return section
+    kinds = condition_kinds()
+    parsed = {
+        kind: parse_section(kinds[kind], table, f"model.conditions.{kind}")
+        if kind in kinds and isinstance(table, Mapping)
+        else table
+        for kind, table in tables.items()
+    }
+    return {**section, "conditions": parsed}
 
 
 def with_preset(tree: Tree) -> Tree:

@@ -10,7 +10,8 @@ from typing import Any
 
 from pointillist.checkpoint.files import write_text
 from pointillist.errors import ConfigError, TrainingError
-from pointillist.model.pretrained import PretrainedPixelModel, load
+from pointillist.model.pixel_model import PixelModel
+from pointillist.model.pretrained import load
 from pointillist.system.processes import is_main_process
 from pointillist.training.config import IntervalsConfig, MachineConfig
 from pointillist.training.run_config import RunConfig, with_preset
@@ -25,11 +26,13 @@ RESUMABLE = {
     *(f"train.intervals.{name}" for name in IntervalsConfig.model_fields),
 }
 """Settings that may change when a run is resumed: its length, hardware and intervals."""
-INHERITED = ("size", "fit", "resample", "binarise", "threshold")
+SETTINGS = ("likelihood", "mixtures", "position_channels", "order_channels", "level_channels")
+"""Settings of the model that fine-tuning takes over."""
+INHERITED = ("size", "resize_mode", "resample", "binarise", "threshold")
 """Data settings that a fine-tuned model takes over from its source, unless they are given."""
 
 
-def new_run(tree: Mapping[str, Any]) -> tuple[RunConfig, PretrainedPixelModel | None]:
+def new_run(tree: Mapping[str, Any]) -> tuple[RunConfig, PixelModel | None]:
     """Resolve the settings of a new run: defaults < source model < preset < `tree`.
 
     Args:
@@ -56,21 +59,19 @@ def new_run(tree: Mapping[str, Any]) -> tuple[RunConfig, PretrainedPixelModel | 
     return RunConfig.from_dict(merge(inherited, chosen)), source
 
 
-def inherited_settings(source: PretrainedPixelModel) -> Tree:
+def inherited_settings(source: PixelModel) -> Tree:
     """Collect the settings that a fine-tuned model takes over from its source."""
     config = source.config
     model = {
         "type": config.model_type,
         "network": {k: v for k, v in config.backbone.model_dump(mode="json").items() if v is not None},
-        **{k: getattr(config, k) for k in ("likelihood", "mixtures", "position_width", "label_width", "level_width")},
+        **{name: getattr(config, name) for name in SETTINGS},
     }
-    if config.hint is not None and config.hint.derive is not None:
-        model["hint"] = config.hint.derive
     data = recorded_settings(source).get("data", {})
     return {"model": model, "data": {k: data[k] for k in INHERITED if k in data}}
 
 
-def recorded_settings(model: PretrainedPixelModel) -> Tree:
+def recorded_settings(model: PixelModel) -> Tree:
     """Return the settings of the run that trained a model; empty where there is no record."""
     record = model.training_record.get("record", {})
     return record if isinstance(record, dict) else {}

@@ -13,7 +13,6 @@ from torch import Tensor
 from pointillist.data import DataSplits, ImageDataset, load_data
 from pointillist.errors import ConfigError
 from pointillist.model.pixel_model import PixelModel
-from pointillist.model.pretrained import PretrainedPixelModel
 from pointillist.system.hardware import free_bytes
 from pointillist.training.batches import BatchPrefetcher
 from pointillist.training.config import TrainConfig
@@ -40,7 +39,7 @@ def as_splits(data: Any) -> DataSplits:
     return load_data(data)
 
 
-def prepare(model: PretrainedPixelModel, config: TrainConfig) -> tuple[Accelerator, TrainConfig, str]:
+def prepare(model: PixelModel, config: TrainConfig) -> tuple[Accelerator, TrainConfig, str]:
     """Resolve device, precision and batch size, and seed the random generators.
 
     Returns:
@@ -63,7 +62,7 @@ def prepare(model: PretrainedPixelModel, config: TrainConfig) -> tuple[Accelerat
 
 
 def describe(
-    model: PretrainedPixelModel, splits: DataSplits, config: TrainConfig, reason: str, accelerator: Accelerator
+    model: PixelModel, splits: DataSplits, config: TrainConfig, reason: str, accelerator: Accelerator
 ) -> list[str]:
     """Describe a run in a few lines: model, images, steps and machine.
 
@@ -90,11 +89,11 @@ def initialise_from_data(
     The images do not depend on the batch size or on the number of processes. Afterwards all processes have the same
     weights, and `average` starts from them. A resumed run is not initialised again.
     """
-    if not model.wants_first_batch:
+    if not model.needs_data_init:
         return
     index = np.concatenate([part for _, part in batches.sampler.read(0, min(INITIAL_IMAGES, len(data)))])
     batch = data.batch(index)
-    model.initialise(batch.levels.to(model.device), batches.conditions(index, batch))
+    model.initialise(batch.levels.to(model.device), batches.conditions(batch))
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(broadcast(parameter.detach().clone()))

@@ -1,4 +1,4 @@
-"""Pictures for people: sheets, animations of the painting, heat maps with a scale, and charts."""
+"""Visualise images: grids, animations of sampling, heat maps with a scale, and charts."""
 
 from pointillist.visualization.animation import MAX_FRAME_PIXELS, animate, gif_bytes
 from pointillist.visualization.chart import Axes, Chart
@@ -6,7 +6,7 @@ from pointillist.visualization.colour import diverging_colors, sequential_colors
 from pointillist.visualization.files import png_bytes, save_png
 from pointillist.visualization.heatmap import heat_map
 from pointillist.visualization.image_grid import image_grid
-from pointillist.visualization.receptive_field import field_picture
+from pointillist.visualization.receptive_field import plot_receptive_field
 
 __all__ = [
     "MAX_FRAME_PIXELS",
@@ -14,10 +14,10 @@ __all__ = [
     "Chart",
     "animate",
     "diverging_colors",
-    "field_picture",
     "gif_bytes",
     "heat_map",
     "image_grid",
+    "plot_receptive_field",
     "png_bytes",
     "save_png",
     "sequential_colors",

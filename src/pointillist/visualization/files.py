@@ -1,4 +1,4 @@
-"""Pictures as bytes and files."""
+"""Encode and write PNG files."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pointillist.checkpoint.files import atomic_path
 
 
 def png_bytes(image: Image.Image) -> bytes:
-    """The picture as a PNG file."""
+    """Encode an image as PNG."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 
 def save_png(image: Image.Image, path: str | Path) -> Path:
-    """Write a PNG; the file appears whole or not at all."""
+    """Write a PNG file atomically."""
     path = Path(path)
     with atomic_path(path) as temporary:
         temporary.write_bytes(png_bytes(image))

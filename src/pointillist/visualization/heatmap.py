@@ -1,4 +1,4 @@
-"""Maps of numbers in colour, with the scale that tells what a colour means."""
+"""Draw maps of numbers as colours, with a colour scale."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from PIL import Image, ImageDraw
 
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.visualization.colour import PAPER, Colour, as_colour, diverging_colors, sequential_colors, text_colour
-from pointillist.visualization.grid import CAPTION, font
-from pointillist.visualization.image_grid import image_grid
+from pointillist.visualization.image_grid import CAPTION, font, image_grid
 
 _BAR = 12  # height of the scale bar
 _BAR_WIDTH = 260
@@ -29,17 +28,19 @@ def heat_map(
     background: str | Colour = PAPER,
     both: bool = False,
 ) -> Image.Image:
-    """Maps side by side over one fixed scale from 0 to `top`, which is drawn below them.
+    """Draw maps side by side with one fixed colour scale from 0 to `top` below them.
+
+        heat_map(entropy, top=8, unit="bits", captions=names).save("entropy.png")
 
     Args:
         values: `n h w`; NaN is shown in grey.
         top: the value that takes the last colour; larger ones take it too, and the scale says so.
-        unit: what the numbers are.
+        unit: unit of the numbers.
         captions, columns, scale, background: as `image_grid`.
-        both: whether the scale runs from -`top` to `top`, in colours that leave 0 blank.
+        both: True if the scale runs from -`top` to `top`, in colours that leave 0 blank.
 
     Raises:
-        ConfigError, ShapeError: if `top` is not positive or `values` are no maps.
+        ConfigError, ShapeError: if `top` is not positive or `values` are not `n h w`.
     """
     values = np.asarray(values)
     if values.ndim != 3:

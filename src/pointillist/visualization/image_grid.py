@@ -1,14 +1,148 @@
-"""Many images on one sheet."""
+"""Show many images as one: a grid of enlarged images with captions."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
-from pointillist.visualization.colour import PAPER, Colour, as_batch, as_colour, enlarged, text_colour
-from pointillist.visualization.grid import Grid, font, plan_grid
+from pointillist.errors import ConfigError, ShapeError
+from pointillist.visualization.colour import PAPER, Colour, as_colour, check_images, enlarge, text_colour
+
+MAX_IMAGES = 1024
+MAX_PIXELS = 16_000_000  # of a whole grid
+MAX_SIDE = 4096  # of one image on it, if enlarging would pass it
+CAPTION = 13  # font size in pixels
+_CAPTION_WIDTH = 160  # captions widen narrow images up to this
+_ASPECT = 1.5  # target ratio of width to height
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Layout of an image grid, in pixels of the result.
+
+    Attributes:
+        count, columns: number of images shown, and of columns.
+        scale: edge of the square that shows one pixel.
+        width, height: size of one enlarged image.
+        cell_width, cell_height: size of a cell, caption included.
+        gap, margin: space between cells, and around all of them.
+        footer: height of the line below the cells.
+    """
+
+    count: int
+    columns: int
+    scale: int
+    width: int
+    height: int
+    cell_width: int
+    cell_height: int
+    gap: int
+    margin: int
+    footer: int = 0
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return math.ceil(self.count / self.columns)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the whole grid."""
+        width = 2 * self.margin + self.columns * (self.cell_width + self.gap) - self.gap
+        height = 2 * self.margin + self.rows * (self.cell_height + self.gap) - self.gap + self.footer
+        return width, height
+
+    def corner(self, index: int) -> tuple[int, int]:
+        """Return the left and top of an image."""
+        row, column = divmod(index, self.columns)
+        left = self.margin + column * (self.cell_width + self.gap) + (self.cell_width - self.width) // 2
+        return left, self.margin + row * (self.cell_height + self.gap)
+
+
+@lru_cache
+def font(size: int = CAPTION) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Return Pillow's default font."""
+    return ImageFont.load_default(size)
+
+
+def plan_grid(
+    count: int,
+    height: int,
+    width: int,
+    *,
+    captions: Sequence[str] | None = None,
+    columns: int | None = None,
+    scale: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    max_images: int = MAX_IMAGES,
+) -> Grid:
+    """Choose the largest layout within the limits; images beyond `max_images` are counted in the footer.
+
+    Raises:
+        ConfigError, ShapeError: if a setting or the number of captions is wrong.
+    """
+    for name, value in (("columns", columns), ("scale", scale)):
+        if value is not None and value < 1:
+            raise ConfigError(f"`{name}` (={value}) must be at least 1: leave it out to have it chosen.")
+    if captions is not None and len(captions) != count:
+        raise ShapeError(f"{len(captions)} captions for {count} images: give one for each image.")
+    shown = min(count, max_images)
+    text_width = max((math.ceil(font().getlength(text)) for text in captions[:shown]), default=0) if captions else 0
+    tries = [scale] if scale is not None else range(_natural_scale(shown, height, width), 0, -1)
+    for size in tries:
+        grid = _layout(
+            shown, height * size, width * size, size, columns, min(text_width, _CAPTION_WIDTH), count > shown
+        )
+        if grid.size[0] * grid.size[1] <= max_pixels:
+            return grid
+    # even unenlarged (or as asked) it is too large: show fewer images
+    while shown > 1 and grid.size[0] * grid.size[1] > max_pixels:
+        shown = max(1, shown // 2)
+        grid = _layout(shown, grid.height, grid.width, grid.scale, columns, min(text_width, _CAPTION_WIDTH), True)
+    return grid
+
+
+def _natural_scale(count: int, height: int, width: int) -> int:
+    """Choose a scale: few images are shown large, many small; thin ones are enlarged until they are visible."""
+    target = 256 if count == 1 else 128 if count <= 16 else 72 if count <= 144 else 40
+    long, short = max(height, width), min(height, width)
+    scale = max(1, round(target / long))
+    while short * scale < 8 and long * (scale + 1) <= MAX_SIDE:
+        scale += 1
+    return scale
+
+
+def _even_columns(count: int, wanted: float) -> int:
+    """Return about the wanted number of columns, preferably one that fills all rows."""
+    near = [c for c in range(1, count + 1) if count % c == 0 and 0.7 * wanted <= c <= 1.4 * wanted]
+    return min(near, key=lambda c: abs(c - wanted)) if near else max(1, round(wanted))
+
+
+def _layout(
+    count: int, height: int, width: int, scale: int, columns: int | None, text_width: int, footer: bool
+) -> Grid:
+    cell_width = max(width, text_width)
+    cell_height = height + (CAPTION + 7 if text_width else 0)
+    gap = max(3, min(12, max(height, width) // 12)) + (4 if text_width else 0)
+    if columns is None:
+        columns = _even_columns(count, math.sqrt(count * _ASPECT * (cell_height + gap) / (cell_width + gap)))
+    return Grid(
+        count=count,
+        columns=min(columns, count),
+        scale=scale,
+        width=width,
+        height=height,
+        cell_width=cell_width,
+        cell_height=cell_height,
+        gap=gap,
+        margin=max(8, gap),
+        footer=CAPTION + 9 if footer else 0,
+    )
 
 
 def image_grid(
@@ -19,47 +153,49 @@ def image_grid(
     scale: int | None = None,
     background: str | Colour = PAPER,
 ) -> Image.Image:
-    """Images side by side, each pixel a crisp square.
+    """Draw images side by side, each pixel a crisp square.
+
+        image_grid(samples.array, captions=["3"] * 8, columns=4).save("samples.png")
 
     Args:
         images: uint8 `n h w c`; grey, RGB or RGBA (over a checkerboard).
         captions: one short text for each image, shown below it.
-        columns: images in a row; None for a sheet a little wider than high.
-        scale: edge of the square that shows a pixel; None for a sensible size.
+        columns: images in a row; None for a grid a little wider than high.
+        scale: edge of the square that shows a pixel; None to choose it by the number and size of images.
         background: a colour by name, `#rrggbb` or numbers.
 
     Raises:
         ShapeError, ConfigError: if images, captions and settings do not fit together.
     """
-    images = as_batch(images)
+    images = check_images(images)
     grid = plan_grid(len(images), *images.shape[1:3], captions=captions, columns=columns, scale=scale)
     return compose(images, grid, captions, as_colour(background))
 
 
 def compose(images: np.ndarray, grid: Grid, captions: Sequence[str] | None, background: Colour) -> Image.Image:
-    """The images on a layout that is already chosen."""
+    """Draw images on a given layout."""
     width, height = grid.size
     canvas = np.empty((height, width, 3), np.uint8)
     canvas[:] = background
     for index in range(grid.count):
         left, top = grid.corner(index)
-        canvas[top : top + grid.height, left : left + grid.width] = enlarged(images[index], grid.scale)
+        canvas[top : top + grid.height, left : left + grid.width] = enlarge(images[index], grid.scale)
     picture = Image.fromarray(canvas)
     draw = ImageDraw.Draw(picture)
     colour = text_colour(background)
     for index in range(grid.count if captions is not None else 0):
         left, top = grid.corner(index)
-        text = fitted((captions or ())[index], grid.cell_width)
-        where = (left + grid.width / 2, top + grid.height + 4)
-        draw.text(where, text, colour, font(), anchor="ma")
+        text = truncate_text((captions or ())[index], grid.cell_width)
+        anchor = (left + grid.width / 2, top + grid.height + 4)
+        draw.text(anchor, text, colour, font(), anchor="ma")
     if grid.footer:
-        text = fitted(f"and {len(images) - grid.count:,} more", width - 2 * grid.margin)
+        text = truncate_text(f"and {len(images) - grid.count:,} more", width - 2 * grid.margin)
         draw.text((grid.margin, height - grid.margin - grid.footer + 9), text, colour, font(), anchor="la")
     return picture
 
 
-def fitted(text: str, width: int) -> str:
-    """The text, or its beginning and an ellipsis, within `width` pixels."""
+def truncate_text(text: str, width: int) -> str:
+    """Truncate text to `width` pixels, with an ellipsis."""
     text = " ".join(text.split())
     if font().getlength(text) <= width:
         return text

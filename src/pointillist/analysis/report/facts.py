@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pointillist._version import __version__
 from pointillist.analysis.query import ImageQuery
 from pointillist.analysis.views import Views
-from pointillist.conditioning import MaskedValue, labels_from_input
+from pointillist.conditioning import AttributesConfig, MaskedValue, labels_from_input
 
 _DESCRIPTIONS = (
     (-3.0, "far less surprising than the model expected, suspiciously plain"),
@@ -37,8 +37,14 @@ def _describe(query: ImageQuery, name: str, part: MaskedValue) -> str:
         return f"label {config.classes[int(labels_from_input(part, 1)[0])]}"
     if name == "text" and query.prompt:
         return f"prompt \u201c{query.prompt}\u201d"
-    if name == "attributes" and config.attributes is not None:
-        values = zip(config.attributes.values.items(), part.values[0].tolist(), part.known[0].tolist(), strict=True)
+    attributes = config.condition(AttributesConfig)
+    if name == "attributes" and attributes is not None:
+        values = zip(
+            attributes.values.items(),
+            part.values[0].tolist(),
+            part.known[0].tolist(),
+            strict=True,
+        )
         return ", ".join(f"{attribute} {names[value]}" for (attribute, names), value, known in values if known)
     return name
 

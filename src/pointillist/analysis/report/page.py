@@ -124,14 +124,14 @@ def _tabs(views: Views) -> str:
 def _scales(views: Views) -> str:
     """Render the colour scale of each tab."""
     top = views.maps.color_max * len(views.maps.names)
-    excess = html.balance_bar(MAX_Z, "sigma above the expected surprise")
+    excess = html.diverging_scale(MAX_Z, "sigma above the expected surprise")
     out = [
         '<div data-scale="image"><p>The image as it is.</p></div>',
         f'<div data-scale="surprisal entropy" hidden>{sections.bits_bar(views)}</div>',
         f'<div data-scale="excess" hidden>{excess}</div>',
     ]
     if views.conditions is not None:
-        saved = html.balance_bar(top, "bits with the conditions")
+        saved = html.diverging_scale(top, "bits with the conditions")
         out.append(f'<div data-scale="conditions" hidden>{saved}</div>')
     return "".join(out)
 

@@ -37,7 +37,7 @@ def bits_bar(views: Views) -> str:
     """Render the scale of bits per pixel."""
     maps = views.maps
     top = maps.color_max * len(maps.names)
-    return html.scale_bar(top, bool((np.maximum(maps.surprisal.sum(0), maps.entropy.sum(0)) > top).any()))
+    return html.sequential_scale(top, bool((np.maximum(maps.surprisal.sum(0), maps.entropy.sum(0)) > top).any()))
 
 
 def _small_maps(views: Views) -> str:
@@ -45,16 +45,27 @@ def _small_maps(views: Views) -> str:
     top = maps.color_max * len(maps.names)
     figures = [
         (html.pixels(to_picture(views.query.model.image, views.levels), "The image"), "<b>image</b>"),
-        (html.heat(maps.entropy.sum(0), top, "Entropy of each pixel"), f"<b>entropy</b><br>{maps.expected:,.1f} bits"),
-        (html.heat(maps.surprisal.sum(0), top, "Surprise at each pixel"), f"<b>surprise</b><br>{maps.bits:,.1f} bits"),
-        (html.balance(maps.pixel_z_score, MAX_Z, "Excess of each pixel"), "<b>excess</b><br>in sigma"),
+        (
+            html.sequential_map(maps.entropy.sum(0), top, "Entropy of each pixel"),
+            f"<b>entropy</b><br>{maps.expected:,.1f} bits",
+        ),
+        (
+            html.sequential_map(maps.surprisal.sum(0), top, "Surprise at each pixel"),
+            f"<b>surprise</b><br>{maps.bits:,.1f} bits",
+        ),
+        (html.diverging_map(maps.pixel_z_score, MAX_Z, "Excess of each pixel"), "<b>excess</b><br>in sigma"),
     ]
     body = f'<div class="small">{_figures(figures)}</div>'
-    body += f'<div class="scales two">{bits_bar(views)}{html.balance_bar(MAX_Z, "standard deviations (sigma)")}</div>'
+    body += (
+        f'<div class="scales two">{bits_bar(views)}{html.diverging_scale(MAX_Z, "standard deviations (sigma)")}</div>'
+    )
     if len(maps.names) > 1:
         for what, each in (("surprise", maps.surprisal), ("entropy", maps.entropy)):
             parts = (
-                (html.heat(m, maps.color_max, f"{what} of {name}"), f"<b>{escape(name)}</b><br>{m.sum():,.1f} bits")
+                (
+                    html.sequential_map(m, maps.color_max, f"{what} of {name}"),
+                    f"<b>{escape(name)}</b><br>{m.sum():,.1f} bits",
+                )
                 for name, m in zip(maps.names, each, strict=True)
             )
             body += f'<div class="small"><p class="row-name">{what}, sub-pixel by sub-pixel</p>{_figures(parts)}</div>'
@@ -108,7 +119,7 @@ def _counterfactual(views: Views, view: Counterfactual, *, again: bool) -> str:
     figures = [
         (html.pixels(to_picture(image, view.levels), "The edited image"), "<b>edited</b>"),
         (
-            html.heat(shift, views.maps.color_max, "Divergence of each later distribution"),
+            html.sequential_map(shift, views.maps.color_max, "Divergence of each later distribution"),
             f"<b>divergence</b><br>{shift.sum():,.1f} bits in all",
         ),
     ]
@@ -140,7 +151,7 @@ def _conditions(views: Views) -> str:
         share = f"{100 * posterior:.0f} % probable" if posterior < _CERTAIN else "all but certain"
         words += f" If all labels were equally likely, {escape(view.classes[best])} would be {share} given the image."
     figure = (
-        html.balance(-saved, top, "Bits saved or lost at each pixel"),
+        html.diverging_map(-saved, top, "Bits saved or lost at each pixel"),
         "blue: the conditions save bits; red: they cost bits",
     )
     body = f'<div class="beside"><div class="small">{_figures([figure])}</div><div>{view.chart().svg()}</div></div>'
@@ -150,12 +161,12 @@ def _conditions(views: Views) -> str:
 def _saved_bits(views: Views, view: ConditionGain, total: float) -> str:
     """Describe the bits saved by the conditions; without any, those of the label that explains the image best."""
     unconditional = f"{view.unconditional.sum():,.1f}"
-    if view.classes and not views.query.conditions.anything:
+    if view.classes and not views.query.conditions.is_conditional:
         best = escape(view.classes[int(view.class_bits.argmin())])
         effect = f"saves {total:,.1f}" if total >= 0 else f"costs {-total:,.1f}"
         return f"The image has no condition. The label that explains it best, {best}, {effect} of {unconditional} bits."
     given = escape(describe_conditions(views))
-    if not views.query.conditions.anything:
+    if not views.query.conditions.is_conditional:
         return "The image has no condition, so none saves any bits."
     if total >= 0:
         return f"The conditions ({given}) save {total:,.1f} of {unconditional} bits."
@@ -173,7 +184,7 @@ def _layers(views: Views) -> str:
     top = views.maps.color_max * len(views.maps.names)
     figures = (
         (
-            html.balance(-saved.sum(0), top, f"Bits that {name} saves"),
+            html.diverging_map(-saved.sum(0), top, f"Bits that {name} saves"),
             f"<b>{escape(name)}</b><br>{_signed(-saved.sum())} bits",
         )
         for name, saved in zip(view.names[1:], view.saved, strict=True)

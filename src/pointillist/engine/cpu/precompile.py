@@ -15,7 +15,7 @@ import torch
 from pointillist.engine.batch import SampleBatch
 from pointillist.engine.cpu.jit import announce, cache_folder
 from pointillist.engine.cpu.sampler import CpuSampler, DrawSpec
-from pointillist.engine.recording import record
+from pointillist.engine.recording.record import record
 
 
 def precompile_in_background() -> None:

@@ -1,41 +1,41 @@
-// The server, as functions. Every fault is one sentence that people can read.
+// Client of the studio's HTTP interface. Every error is one sentence that people can read.
 
-const GONE = "The studio does not answer: look whether its command, or its kernel, is still running, then try again.";
+const NO_ANSWER = "The studio does not answer: check that its command, or its kernel, is still running, then try again.";
 
-/** An answer that is not a success. */
-export class Fault extends Error {
-  /** @param {Api.Fault} fault @param {number} status */
-  constructor(fault, status) {
-    super(fault.error);
-    this.fault = fault;
+/** A response that is not a success. */
+export class RequestError extends Error {
+  /** @param {Api.ErrorResponse} response @param {number} status */
+  constructor(response, status) {
+    super(response.error);
+    this.response = response;
     this.status = status;
   }
 }
 
-/** Whether work was ended on purpose. @param {unknown} error */
-export const wasStopped = (error) => error instanceof DOMException && error.name === "AbortError";
+/** Return true if a request was aborted on purpose. @param {unknown} error */
+export const isAbort = (error) => error instanceof DOMException && error.name === "AbortError";
 
 /** @typedef {(address: string, options: RequestInit) => Promise<Response>} Send */
 
 export class Server {
-  /** @param {string} address of the page @param {Send} send what `fetch` does */
+  /** @param {string} address of the page @param {Send} send a function like `fetch` */
   constructor(address, send) {
     this.address = address;
     this.send = send;
   }
 
-  /** @returns {Promise<Api.Hello>} */
-  hello() {
-    return this.#json("hello", { method: "GET" });
+  /** @returns {Promise<Api.ServerInfo>} */
+  info() {
+    return this.#json("info", { method: "GET" });
   }
 
   /**
-   * The events of a painting, as they come. Leaving the loop, or the signal, stops the work.
-   * @param {string} model @param {Api.PaintRequest} request @param {AbortSignal} signal
+   * Yield the events of a sampling job as they arrive. Leaving the loop, or the signal, cancels the job.
+   * @param {string} model @param {Api.SampleRequest} request @param {AbortSignal} signal
    * @returns {AsyncGenerator<Api.Event, void>}
    */
-  async *paint(model, request, signal) {
-    const answer = await this.#ask(of(model, "paint"), { ...posted(request), signal });
+  async *sample(model, request, signal) {
+    const answer = await this.#request(routeOf(model, "sample"), { ...postOf(request), signal });
     if (!answer.body) return;
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     let rest = "";
@@ -52,73 +52,72 @@ export class Server {
     }
   }
 
-  /** @param {string} model @param {Api.ImageQuestion} question @returns {Promise<Api.Maps>} */
-  score(model, question) {
-    return this.#json(of(model, "score"), posted(question));
+  /** @param {string} model @param {Api.ImageQuery} query @returns {Promise<Api.SurprisalMaps>} */
+  score(model, query) {
+    return this.#json(routeOf(model, "score"), postOf(query));
   }
 
-  /** @param {string} model @param {Api.PixelQuestion} question @returns {Promise<Api.PixelAnswer>} */
-  pixel(model, question) {
-    return this.#json(of(model, "pixel"), posted(question));
+  /** @param {string} model @param {Api.PixelQuery} query @returns {Promise<Api.PixelDistribution>} */
+  pixel(model, query) {
+    return this.#json(routeOf(model, "pixel"), postOf(query));
   }
 
-  /** @param {string} model @param {Api.LookQuestion} question @returns {Promise<Api.Look>} */
-  look(model, question) {
-    return this.#json(of(model, "look"), posted(question));
+  /** @param {string} model @param {Api.SaliencyQuery} query @returns {Promise<Api.Saliency>} */
+  saliency(model, query) {
+    return this.#json(routeOf(model, "saliency"), postOf(query));
   }
 
-  /** @param {string} model @param {Api.ChangeQuestion} question @returns {Promise<Api.ChangeAnswer>} */
-  change(model, question) {
-    return this.#json(of(model, "change"), posted(question));
+  /** @param {string} model @param {Api.EditQuery} query @returns {Promise<Api.EditEffect>} */
+  edit(model, query) {
+    return this.#json(routeOf(model, "edit"), postOf(query));
   }
 
   /**
-   * A picture in the levels of a model.
-   * @param {string} model @param {Blob} file @param {Record<string, string>} wish see docs/studio_api.md
-   * @returns {Promise<Api.Picture>}
+   * Convert a picture file to the levels of a model.
+   * @param {string} model @param {Blob} file @param {Record<string, string>} options see docs/studio_api.md
+   * @returns {Promise<Api.UploadedImage>}
    */
-  picture(model, file, wish) {
-    const query = new URLSearchParams(wish);
-    return this.#json(`${of(model, "picture")}?${query}`, { method: "POST", body: file });
+  upload(model, file, options) {
+    return this.#json(`${routeOf(model, "upload")}?${new URLSearchParams(options)}`, { method: "POST", body: file });
   }
 
   /** @param {string} model @param {Api.PngRequest} request */
   png(model, request) {
-    return this.#ask(of(model, "png"), posted(request)).then((answer) => answer.blob());
+    return this.#request(routeOf(model, "png"), postOf(request)).then((answer) => answer.blob());
   }
 
   /** @param {string} model @param {Api.GifRequest} request */
   gif(model, request) {
-    return this.#ask(of(model, "gif"), posted(request)).then((answer) => answer.blob());
+    return this.#request(routeOf(model, "gif"), postOf(request)).then((answer) => answer.blob());
   }
 
-  /** @param {string} model @param {Api.Recipe} recipe @param {AbortSignal} signal @returns {Promise<Api.Repainted>} */
-  repaint(model, recipe, signal) {
-    return this.#json(of(model, "repaint"), { ...posted({ recipe }), signal });
+  /** @param {string} model @param {Api.SampleManifest} manifest @param {AbortSignal} signal @returns {Promise<Api.ReproduceResult>} */
+  reproduce(model, manifest, signal) {
+    return this.#json(routeOf(model, "reproduce"), { ...postOf({ manifest }), signal });
   }
 
   /** @param {string} path @param {RequestInit} options */
   async #json(path, options) {
-    return (await this.#ask(path, options)).json();
+    return (await this.#request(path, options)).json();
   }
 
   /** @param {string} path @param {RequestInit} options */
-  async #ask(path, options) {
+  async #request(path, options) {
     const answer = await this.send(`${this.address}api/${path}`, options).catch((error) => {
-      if (wasStopped(error)) throw error;
-      throw new Fault({ error: GONE, code: "gone" }, 0);
+      if (isAbort(error)) throw error;
+      throw new RequestError({ error: NO_ANSWER, code: "offline" }, 0);
     });
     if (answer.ok) return answer;
-    const fault = await answer.json().catch(() => ({ error: `The studio answered ${answer.status}.`, code: "internal" }));
-    throw new Fault(fault, answer.status);
+    const error = await answer.json().catch(() => ({ error: `The studio answered ${answer.status}.`, code: "internal" }));
+    throw new RequestError(error, answer.status);
   }
 }
 
 /** @param {string} model @param {string} what */
-const of = (model, what) => `models/${encodeURIComponent(model)}/${what}`;
+const routeOf = (model, what) => `models/${encodeURIComponent(model)}/${what}`;
 
 /** @param {object} message @returns {RequestInit} */
-const posted = (message) => ({
+const postOf = (message) => ({
   method: "POST",
   headers: { "Content-Type": "application/json" },
   body: JSON.stringify(message),

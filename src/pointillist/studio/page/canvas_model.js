@@ -1,110 +1,110 @@
-// A board: one image on the stage. Boards are never changed, only replaced, so that undo is a list of what was there.
+// The immutable state of one canvas. Canvases are replaced, never changed, so that undo is a list of earlier states.
 
-import { blankLevels } from "./arrays.js";
-import { Trace } from "./trace.js";
+import { blankLevels } from "./encoded_arrays.js";
+import { PaintingTrace } from "./painting_trace.js";
 
-/** @typedef {import("./arrays.js").Levels} Levels */
+/** @typedef {import("./encoded_arrays.js").Levels} Levels */
 /** @typedef {{guidance: number, temperature: number, top_p: number, order: string | null}} Settings */
-/** @typedef {{same: boolean, text: string}} Verdict what painting a recipe again showed */
+/** @typedef {{same: boolean, text: string}} Verdict the result of reproducing a manifest */
 
 /**
- * @typedef {object} Board
- * @property {string} model its id
- * @property {Api.Details} details of the model
- * @property {Api.Told} told @property {Settings} settings
+ * @typedef {object} Canvas
+ * @property {string} model id of the model
+ * @property {Api.ModelDetails} details of the model
+ * @property {Api.ConditionValues} conditions @property {Settings} settings
  * @property {number} height @property {number} width
- * @property {Levels} levels `[c h w]`, before the trace; 0 where nothing is known
+ * @property {Levels} levels `[c h w]`, before the trace; 0 for unknown pixels
  * @property {Uint8Array} known `[h w]`, before the trace
- * @property {Trace | null} trace what was painted on top, from its first pixel on
- * @property {{seed: number, index: number} | null} draw the random numbers
- * @property {string} caption what sets it apart from its neighbours
+ * @property {PaintingTrace | null} trace the painting on top of `levels`, from its first pixel on
+ * @property {{seed: number, index: number} | null} rng seed and index of the random numbers
+ * @property {string} caption its difference from the canvases beside it
  * @property {Verdict | null} verdict
  */
 
-/** @typedef {{levels: Levels, known: Uint8Array}} Shown */
+/** @typedef {{levels: Levels, known: Uint8Array}} CanvasImage */
 
 /**
- * An empty board.
- * @param {string} model @param {Api.Details} details @param {[number, number]} [size]
- * @returns {Board}
+ * Make an empty canvas.
+ * @param {string} model @param {Api.ModelDetails} details @param {[number, number]} [size]
+ * @returns {Canvas}
  */
-export function blankBoard(model, details, size = [details.image.height, details.image.width]) {
+export function blankCanvas(model, details, size = [details.image.height, details.image.width]) {
   const [height, width] = size;
   return {
-    model, details, told: {}, settings: { guidance: 1, temperature: 1, top_p: 1, order: null }, height, width,
+    model, details, conditions: {}, settings: { guidance: 1, temperature: 1, top_p: 1, order: null }, height, width,
     levels: blankLevels(details.image, details.image.channels * height * width),
-    known: new Uint8Array(height * width), trace: null, draw: null, caption: "", verdict: null,
+    known: new Uint8Array(height * width), trace: null, rng: null, caption: "", verdict: null,
   };
 }
 
-/** @typedef {{trace: Trace, until: number, image: Shown}} Made what was shown last, to go on from */
-/** @type {WeakMap<Board, Made>} */
-const wholes = new WeakMap();
-/** @type {WeakMap<Board, Made>} */
-const parts = new WeakMap();
+/** @typedef {{trace: PaintingTrace, until: number, image: CanvasImage}} Cached the image shown last, to continue from */
+/** @type {WeakMap<Canvas, Cached>} */
+const completeImages = new WeakMap();
+/** @type {WeakMap<Canvas, Cached>} */
+const partialImages = new WeakMap();
 
 /**
- * What a board shows when so many pixels of its trace are there. The arrays are shared: copy them before changing them.
- * @param {Board} board @param {number} at
- * @returns {Shown}
+ * Return the image of a canvas after `at` pixels of its trace. The arrays are shared: copy them before changing them.
+ * @param {Canvas} canvas @param {number} at
+ * @returns {CanvasImage}
  */
-export function shown(board, at = Infinity) {
-  const { trace } = board;
-  if (!trace) return board;
+export function visibleImage(canvas, at = Infinity) {
+  const { trace } = canvas;
+  if (!trace) return canvas;
   const until = Math.min(Math.floor(at), trace.arrived);
-  const kept = until === trace.arrived ? wholes : parts;
-  let made = kept.get(board);
-  if (!made || made.trace !== trace || made.until > until) {
-    made = { trace, until: 0, image: { levels: board.levels.slice(), known: board.known.slice() } };
-    kept.set(board, made);
+  const cache = until === trace.arrived ? completeImages : partialImages;
+  let cached = cache.get(canvas);
+  if (!cached || cached.trace !== trace || cached.until > until) {
+    cached = { trace, until: 0, image: { levels: canvas.levels.slice(), known: canvas.known.slice() } };
+    cache.set(canvas, cached);
   }
-  const { levels, known } = made.image;
+  const { levels, known } = cached.image;
   const { channels, sequence } = trace;
-  for (let place = made.until; place < until; place++) {
-    const pixel = sequence[place];
+  for (let position = cached.until; position < until; position++) {
+    const pixel = sequence[position];
     known[pixel] = 1;
-    for (let c = 0; c < channels; c++) levels[c * known.length + pixel] = trace.levels[place * channels + c];
+    for (let c = 0; c < channels; c++) levels[c * known.length + pixel] = trace.levels[position * channels + c];
   }
-  made.until = until;
-  return made.image;
+  cached.until = until;
+  return cached.image;
 }
 
-/** Whether every pixel is there. @param {Shown} image */
+/** Return true if every pixel is known. @param {CanvasImage} image */
 export const isComplete = (image) => !image.known.includes(0);
 
-/** Whether anything is there, or coming. @param {Board} board */
-export const holdsAnything = (board) => board.trace !== null || board.known.includes(1);
+/** Return true if any pixel is known or on its way. @param {Canvas} canvas */
+export const holdsAnything = (canvas) => canvas.trace !== null || canvas.known.includes(1);
 
 /**
- * A board that holds an image as it is, with what was known about how it came about.
- * @param {Board} board @param {Levels} levels @param {Uint8Array} known
- * @returns {Board}
+ * Replace the image of a canvas; conditions and settings are kept.
+ * @param {Canvas} canvas @param {Levels} levels @param {Uint8Array} known
+ * @returns {Canvas}
  */
-export const holding = (board, levels, known) => ({ ...board, levels, known, trace: null, verdict: null });
+export const withImage = (canvas, levels, known) => ({ ...canvas, levels, known, trace: null, verdict: null });
 
 /**
- * Everything of an image as if it had been painted.
- * @param {Api.Details} details @param {Levels} levels @param {Api.Maps} maps
+ * Make the trace of an image as if the model had painted it.
+ * @param {Api.ModelDetails} details @param {Levels} levels @param {Api.SurprisalMaps} maps
  */
-export function traced(details, levels, maps) {
+export function traceImage(details, levels, maps) {
   const size = levels.length / details.image.channels;
-  return { trace: Trace.of(details.image, levels, maps), known: new Uint8Array(size), levels: levels.slice().fill(0) };
+  return { trace: PaintingTrace.fromImage(details.image, levels, maps), known: new Uint8Array(size), levels: levels.slice().fill(0) };
 }
 
-/** The levels of one pixel. @param {Shown} image @param {number} pixel @returns {number[]} */
+/** Return the levels of one pixel. @param {CanvasImage} image @param {number} pixel @returns {number[]} */
 export function levelsAt(image, pixel) {
   const size = image.known.length;
   return Array.from({ length: image.levels.length / size }, (_, c) => image.levels[c * size + pixel]);
 }
 
 /**
- * The question that every other is made of.
- * @param {Board} board @param {Api.Packed} levels
- * @returns {Api.ImageQuestion}
+ * Make the part that all queries share.
+ * @param {Canvas} canvas @param {Api.EncodedArray} levels
+ * @returns {Api.ImageQuery}
  */
-export const questionOf = (board, levels) => ({ levels, told: board.told, order: board.settings.order });
+export const imageQueryOf = (canvas, levels) => ({ levels, conditions: canvas.conditions, order: canvas.settings.order });
 
-/** Whether two models paint the same kind of grid. @param {Api.ImageKind} a @param {Api.ImageKind} b */
+/** Return true if two models paint the same kind of image. @param {Api.ImageKind} a @param {Api.ImageKind} b */
 export const sameGrid = (a, b) =>
   a.channels === b.channels && a.height === b.height && a.width === b.width && a.levels === b.levels &&
   a.mode === b.mode && JSON.stringify(a.palette) === JSON.stringify(b.palette);

@@ -1,12 +1,12 @@
-// The distribution of a sub-pixel as bars: what was there in the accent colour, quantiles above, shades below.
+// Bar chart of a sub-pixel's distribution: the observed level in the accent colour, quantiles above, shades below.
 
 import { css, levelName, swatch } from "./colour.js";
-import { percent, s } from "./dom.js";
+import { formatPercent, svg } from "./dom.js";
 
 /**
  * @typedef {object} Shares
- * @property {ArrayLike<number>} probs @property {number} observed level, or -1 where nothing is there
- * @property {ArrayLike<number> | null} drawn after guidance, temperature and top-p
+ * @property {ArrayLike<number>} probs @property {number} observed level, or -1 if the pixel is unknown
+ * @property {ArrayLike<number> | null} sampling_probs after guidance, temperature and top-p
  * @property {Record<string, number> | null} quantiles @property {Api.Component[] | null} components
  * @property {number | null} chosen
  */
@@ -18,7 +18,7 @@ const STEPS = {
   ArrowRight: (level) => level + 1, ArrowUp: (level) => level + 1, ArrowLeft: (level) => level - 1, ArrowDown: (level) => level - 1,
   PageUp: (level, count) => level + Math.ceil(count / 16), PageDown: (level, count) => level - Math.ceil(count / 16), Home: () => 0, End: (_, count) => count - 1,
 };
-const SWATCHES = 64; // above this many levels a strip shows them
+const SWATCHES = 64; // above this many levels they form a strip
 
 export class Chart {
   /** @param {Api.ImageKind} image @param {number} channel @param {(level: number) => void} choose */
@@ -27,23 +27,23 @@ export class Chart {
     this.count = image.levels;
     this.slot = (RIGHT - LEFT) / this.count;
     this.gap = this.count <= SWATCHES ? this.slot * 0.1 : 0;
-    this.bars = s("path", { class: "bar" });
-    this.seen = s("path", { class: "bar seen" });
-    this.choice = s("path", { class: "bar choice" });
-    this.drawn = s("path", { class: "drawn" });
-    this.parts = s("path", { class: "part" });
-    this.whisker = s("path", { class: "whisker" });
-    this.box = s("path", { class: "box" });
-    this.there = s("path", { class: "there" });
-    this.lines = [0.5, 1].map((share) => s("path", { class: "grid", d: `M${LEFT} ${this.#y(share)}H${RIGHT}` }));
-    this.ticks = [0.5, 1].map((share) => s("text", { x: LEFT - 6, y: this.#y(share) + 4, "text-anchor": "end" }));
-    const axis = s("path", { class: "axis", d: `M${LEFT} ${BOTTOM}H${RIGHT}` });
-    this.el = s(
+    this.bars = svg("path", { class: "bar" });
+    this.observedBar = svg("path", { class: "bar observed" });
+    this.chosenBar = svg("path", { class: "bar chosen" });
+    this.sampling = svg("path", { class: "sampling" });
+    this.parts = svg("path", { class: "part" });
+    this.whisker = svg("path", { class: "whisker" });
+    this.box = svg("path", { class: "box" });
+    this.marker = svg("path", { class: "marker" });
+    this.lines = [0.5, 1].map((share) => svg("path", { class: "grid", d: `M${LEFT} ${this.#y(share)}H${RIGHT}` }));
+    this.ticks = [0.5, 1].map((share) => svg("text", { x: LEFT - 6, y: this.#y(share) + 4, "text-anchor": "end" }));
+    const axis = svg("path", { class: "axis", d: `M${LEFT} ${BOTTOM}H${RIGHT}` });
+    this.el = svg(
       "svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "chart", role: "slider", tabindex: 0, "aria-valuemin": 0, "aria-valuemax": this.count - 1 },
-      ...this.lines, ...this.ticks, this.bars, this.seen, this.choice, this.parts, this.drawn, this.whisker, this.box,
-      axis, this.#shades(image, channel), this.there, ...this.#names(),
+      ...this.lines, ...this.ticks, this.bars, this.observedBar, this.chosenBar, this.parts, this.sampling, this.whisker, this.box,
+      axis, this.#shades(image, channel), this.marker, ...this.#names(),
     );
-    this.at = 0; // the level that is chosen, or there
+    this.at = 0; // the chosen level, else the observed one
     this.el.addEventListener("click", (event) => choose(this.#level(event)));
     this.el.addEventListener("keydown", (event) => {
       const level = STEPS[event.key]?.(this.at, this.count);
@@ -57,30 +57,30 @@ export class Chart {
   update(shares) {
     const { probs, observed, chosen } = shares;
     let best = 0;
-    for (let level = 0; level < this.count; level++) best = Math.max(best, probs[level], shares.drawn?.[level] ?? 0);
+    for (let level = 0; level < this.count; level++) best = Math.max(best, probs[level], shares.sampling_probs?.[level] ?? 0);
     const high = TOPS.find((top) => top >= Math.min(1, best)) ?? 1;
     this.ticks.forEach((tick, i) => (tick.textContent = String(+(high * (i + 1) * 0.5).toFixed(3))));
     const levels = Array.from({ length: this.count }, (_, level) => level);
     const outline = (/** @type {number} */ level) => this.#bar(level, probs[level] / high);
     this.bars.setAttribute("d", levels.filter((level) => level !== observed && level !== chosen).map(outline).join(""));
-    this.seen.setAttribute("d", observed >= 0 && observed !== chosen ? outline(observed) : "");
-    this.choice.setAttribute("d", chosen === null ? "" : outline(chosen));
-    this.there.setAttribute("d", observed >= 0 ? this.#arrow(observed) : "");
+    this.observedBar.setAttribute("d", observed >= 0 && observed !== chosen ? outline(observed) : "");
+    this.chosenBar.setAttribute("d", chosen === null ? "" : outline(chosen));
+    this.marker.setAttribute("d", observed >= 0 ? this.#arrow(observed) : "");
     this.#over(shares, high);
     const likeliest = levels.reduce((a, b) => (probs[b] > probs[a] ? b : a), 0);
-    const words = observed >= 0 ? `; level ${levelName(this.image, observed)} is there, ${percent(probs[observed])}` : "";
+    const words = observed >= 0 ? `; observed level ${levelName(this.image, observed)}, ${formatPercent(probs[observed])}` : "";
     this.at = Math.max(0, chosen ?? observed);
     this.el.setAttribute("aria-valuenow", String(this.at));
-    this.el.setAttribute("aria-valuetext", `Level ${levelName(this.image, this.at)}, ${percent(probs[this.at])}`);
-    this.el.setAttribute("aria-label", `Probabilities of ${this.count} levels: likeliest ${levelName(this.image, likeliest)}, ${percent(probs[likeliest])}${words}`);
+    this.el.setAttribute("aria-valuetext", `Level ${levelName(this.image, this.at)}, ${formatPercent(probs[this.at])}`);
+    this.el.setAttribute("aria-label", `Probabilities of ${this.count} levels: most likely ${levelName(this.image, likeliest)}, ${formatPercent(probs[likeliest])}${words}`);
   }
 
-  /** Lines over the bars. @param {Shares} shares @param {number} high */
+  /** Draw lines over the bars. @param {Shares} shares @param {number} high */
   #over(shares, high) {
-    const { drawn, quantiles, components } = shares;
+    const { sampling_probs, quantiles, components } = shares;
     const line = (/** @type {(level: number) => number} */ of) =>
       Array.from({ length: this.count }, (_, level) => `${level ? "L" : "M"}${this.#x(level)} ${this.#y(Math.min(1, of(level) / high))}`).join("");
-    this.drawn.setAttribute("d", drawn ? this.#stairs(drawn, high) : "");
+    this.sampling.setAttribute("d", sampling_probs ? this.#stairs(sampling_probs, high) : "");
     this.parts.setAttribute("d", (components ?? []).filter((part) => part.weight >= 0.02).map((part) => line((level) => part.weight * mass(part, level, this.count))).join(""));
     const at = (/** @type {string} */ key) => this.#x(quantiles?.[key] ?? 0);
     this.whisker.setAttribute("d", quantiles ? `M${at("0.05")} 5H${at("0.95")}` : "");
@@ -118,15 +118,15 @@ export class Chart {
   /** @param {Api.ImageKind} image @param {number} channel */
   #shades(image, channel) {
     const width = Math.max(this.slot - 2 * this.gap, 0.4) + (this.gap ? 0 : 0.4);
-    return s("g", {}, ...Array.from({ length: Math.min(this.count, 1024) }, (_, level) => {
+    return svg("g", {}, ...Array.from({ length: Math.min(this.count, 1024) }, (_, level) => {
       const x = LEFT + this.slot * level + this.gap;
-      return s("rect", { x: x.toFixed(2), y: BOTTOM + 3, width: width.toFixed(2), height: 6, fill: css(swatch(image, channel, level)) });
+      return svg("rect", { x: x.toFixed(2), y: BOTTOM + 3, width: width.toFixed(2), height: 6, fill: css(swatch(image, channel, level)) });
     }));
   }
 
   #names() {
     const levels = [...new Set([0, Math.floor((this.count - 1) / 2), this.count - 1])];
-    return levels.map((level) => s("text", { x: this.#x(level), y: HEIGHT - 3, "text-anchor": "middle" }, String(level)));
+    return levels.map((level) => svg("text", { x: this.#x(level), y: HEIGHT - 3, "text-anchor": "middle" }, String(level)));
   }
 
   /** @param {MouseEvent} event */
@@ -137,7 +137,7 @@ export class Chart {
   }
 }
 
-/** The probability of a level under one logistic; the edge levels take the tails. @param {Api.Component} part @param {number} level @param {number} count */
+/** Return the probability of a level under a logistic; the edge levels take the tails. @param {Api.Component} part @param {number} level @param {number} count */
 function mass({ mean, scale }, level, count) {
   const below = (/** @type {number} */ edge) => 1 / (1 + Math.exp(-(edge - mean) / scale));
   const upper = level === count - 1 ? 1 : below(level + 0.5);

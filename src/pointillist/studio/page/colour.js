@@ -1,44 +1,44 @@
-// Levels as colours, and maps of bits as colours: the scales are those of `pointillist.visualization`.
+// Colours of levels, and of maps of bits; the colour scales are those of `pointillist.visualization`.
 
 /** @typedef {[number, number, number, number]} Rgba */
 
-// night blue to straw, lightness in even steps; and deep blue over paper to deep red
+// from night blue to straw, with even steps of lightness; from deep blue over paper to deep red
 const HEAT = [[12, 10, 34], [64, 24, 96], [128, 37, 112], [197, 60, 92], [240, 108, 58], [251, 172, 68], [252, 240, 178]];
 const BALANCE = [[13, 52, 110], [41, 107, 178], [133, 178, 220], [240, 238, 233], [236, 160, 128], [204, 75, 52], [122, 16, 32]];
 
 /** @param {number[][]} anchors @returns {Rgba[]} 256 steps */
 function ramp(anchors) {
   return Array.from({ length: 256 }, (_, step) => {
-    const place = (step / 255) * (anchors.length - 1);
-    const low = Math.min(Math.floor(place), anchors.length - 2);
-    const mix = (/** @type {number} */ k) => anchors[low][k] + (place - low) * (anchors[low + 1][k] - anchors[low][k]);
+    const position = (step / 255) * (anchors.length - 1);
+    const low = Math.min(Math.floor(position), anchors.length - 2);
+    const mix = (/** @type {number} */ k) => anchors[low][k] + (position - low) * (anchors[low + 1][k] - anchors[low][k]);
     return /** @type {Rgba} */ ([Math.round(mix(0)), Math.round(mix(1)), Math.round(mix(2)), 255]);
   });
 }
 const HEAT_STEPS = ramp(HEAT);
 const BALANCE_STEPS = ramp(BALANCE);
 
-/** A share of the way along a scale; what lies outside takes the end's colour. @param {number} share */
+/** Return the step of a colour scale, clamped to its ends. @param {number} share */
 const step = (share) => Math.max(0, Math.min(255, Math.round(255 * share)));
 
-/** From 0 to 1. @param {number} share */
+/** Return the colour of a value from 0 to 1. @param {number} share */
 export const heat = (share) => HEAT_STEPS[step(share)];
 
-/** From -1 to 1; 0 is the ground. @param {number} share */
+/** Return the colour of a value from -1 to 1; 0 is the background. @param {number} share */
 export const balance = (share) => BALANCE_STEPS[step((share + 1) / 2)];
 
 /** @param {number[]} colour */
 export const css = ([r, g, b, a = 255]) => `rgb(${r} ${g} ${b} / ${a / 255})`;
 
-/** A gradient of a scale for a style sheet. @param {boolean} signed */
+/** Return a colour scale as a CSS gradient. @param {boolean} signed */
 export const gradient = (signed) =>
   `linear-gradient(to right, ${(signed ? BALANCE : HEAT).map((colour) => css(colour)).join(", ")})`;
 
-/** Integers that are no picture: their size as a shade. @param {Api.ImageKind} image @param {number} level */
+/** Return a level as an 8-bit value; integers that are no picture become shades. @param {Api.ImageKind} image @param {number} level */
 const byteOf = (image, level) => image.values?.[level] ?? Math.round((255 * level) / (image.levels - 1));
 
 /**
- * The colour of a pixel.
+ * Return the colour of a pixel.
  * @param {Api.ImageKind} image @param {number[]} levels of its channels
  * @returns {Rgba}
  */
@@ -49,14 +49,14 @@ export function colourOf(image, levels) {
   return [first, byteOf(image, levels[1]), byteOf(image, levels[2]), levels.length > 3 ? byteOf(image, levels[3]) : 255];
 }
 
-/** One level of one channel as a colour, for a swatch. @param {Api.ImageKind} image @param {number} channel @param {number} level */
+/** Return the colour of a level of one channel, for a swatch. @param {Api.ImageKind} image @param {number} channel @param {number} level */
 export function swatch(image, channel, level) {
   if (image.palette) return image.palette[level];
   if (image.channels < 3 || channel > 2) return colourOf({ ...image, channels: 1 }, [level]);
   return colourOf(image, [0, 1, 2].map((c) => (c === channel ? level : 0)));
 }
 
-/** Words for a level. @param {Api.ImageKind} image @param {number} level */
+/** Describe a level. @param {Api.ImageKind} image @param {number} level */
 export function levelName(image, level) {
   if (!image.palette) return String(level);
   const [r, g, b, a] = image.palette[level];

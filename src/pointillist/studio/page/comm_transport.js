@@ -1,34 +1,34 @@
-// What `fetch` does, over the messages between a notebook and its kernel; see studio/bridge.py for what they say.
+// A function like `fetch` over a notebook's comm; see studio/comm_bridge.py for the messages.
 
 /**
- * @typedef {object} Comm the model of an anywidget, as far as it is needed
+ * @typedef {object} Comm the part of an anywidget's model that is used
  * @property {(name: string) => any} get
  * @property {(content: object, callbacks?: undefined, buffers?: ArrayBuffer[]) => void} send
- * @property {(event: string, hear: Hear) => void} on @property {(event: string, hear: Hear) => void} off
+ * @property {(event: string, listener: Listener) => void} on @property {(event: string, listener: Listener) => void} off
  */
-/** @typedef {(message: Message, buffers: DataView[]) => void} Hear */
-/** @typedef {{type: "heard" | "head" | "part" | "end" | "broken", id: string, status?: number, content_type?: string}} Message */
+/** @typedef {(message: Message, buffers: DataView[]) => void} Listener */
+/** @typedef {{type: "accepted" | "head" | "chunk" | "end" | "error", id: string, status?: number, content_type?: string}} Message */
 
-const PATIENCE = 1500; // milliseconds in which a kernel that is free hears
-const BARE = [204, 304]; // answers that have no body
+const ACCEPT_TIMEOUT = 1500; // milliseconds within which an idle kernel accepts a request
+const NO_BODY = [204, 304]; // statuses of responses without a body
 
-/** One request, and its answer as it comes. */
+/** A request, and its response as it arrives. */
 class Call {
-  heard = false;
+  accepted = false;
   /** @type {ReadableStreamDefaultController<Uint8Array> | null} */
   body = null;
 
-  /** @param {(answer: Response) => void} resolve @param {(error: unknown) => void} reject @param {() => void} stop tells the kernel */
-  constructor(resolve, reject, stop) {
+  /** @param {(response: Response) => void} resolve @param {(error: unknown) => void} reject @param {() => void} cancel notifies the kernel */
+  constructor(resolve, reject, cancel) {
     this.resolve = resolve;
     this.reject = reject;
-    this.stop = stop;
+    this.cancel = cancel;
   }
 
   /** @param {Message} message */
   begin({ status = 200, content_type = "" }) {
-    const body = new ReadableStream({ start: (controller) => void (this.body = controller), cancel: this.stop });
-    this.resolve(new Response(BARE.includes(status) ? null : body, { status, headers: { "Content-Type": content_type } }));
+    const body = new ReadableStream({ start: (controller) => void (this.body = controller), cancel: this.cancel });
+    this.resolve(new Response(NO_BODY.includes(status) ? null : body, { status, headers: { "Content-Type": content_type } }));
   }
 
   /** @param {unknown} error */
@@ -38,55 +38,55 @@ class Call {
   }
 }
 
-export class Wire {
+export class CommTransport {
   /** @type {Map<string, Call>} */
   #calls = new Map();
   #count = 0;
-  #name = crypto.getRandomValues(new Uint32Array(2)).join("-"); // other pages hear the same messages
+  #prefix = crypto.getRandomValues(new Uint32Array(2)).join("-"); // other pages receive the same messages
 
-  /** @param {Comm} comm @param {(silent: boolean) => void} onSilence whether the kernel lets something wait */
+  /** @param {Comm} comm @param {(silent: boolean) => void} onSilence called with whether a request is not accepted in time */
   constructor(comm, onSilence) {
     this.comm = comm;
     this.onSilence = onSilence;
-    comm.on("msg:custom", this.#hear);
+    comm.on("msg:custom", this.#receive);
   }
 
   /** @type {import("./api.js").Send} */
   send = async (address, { method = "GET", headers, body, signal } = {}) => {
     const bytes = body ? [await new Response(body).arrayBuffer()] : [];
     signal?.throwIfAborted();
-    const id = `${this.#name}-${this.#count++}`;
-    const answer = new Promise((/** @type {(answer: Response) => void} */ resolve, reject) => {
-      const call = new Call(resolve, reject, () => this.#stop(id));
+    const id = `${this.#prefix}-${this.#count++}`;
+    const response = new Promise((/** @type {(response: Response) => void} */ resolve, reject) => {
+      const call = new Call(resolve, reject, () => this.#cancel(id));
       this.#calls.set(id, call);
       signal?.addEventListener("abort", () => {
         call.fail(signal.reason);
-        this.#stop(id);
+        this.#cancel(id);
       });
-      setTimeout(() => this.#listen(), PATIENCE);
+      setTimeout(() => this.#checkSilence(), ACCEPT_TIMEOUT);
     });
-    this.comm.send({ type: "ask", id, method, address, content_type: new Headers(headers).get("content-type") ?? "" }, undefined, bytes);
-    return answer;
+    this.comm.send({ type: "request", id, method, address, content_type: new Headers(headers).get("content-type") ?? "" }, undefined, bytes);
+    return response;
   };
 
-  /** End everything that is asked. */
+  /** Cancel all requests. */
   close() {
-    this.comm.off("msg:custom", this.#hear);
+    this.comm.off("msg:custom", this.#receive);
     for (const [id, call] of this.#calls) {
       call.fail(new DOMException("The studio was closed.", "AbortError"));
-      this.#stop(id);
+      this.#cancel(id);
     }
   }
 
-  /** @type {Hear} */
-  #hear = (message, buffers) => {
+  /** @type {Listener} */
+  #receive = (message, buffers) => {
     const call = this.#calls.get(message.id);
     if (!call) return;
-    if (message.type === "heard") {
-      call.heard = true;
+    if (message.type === "accepted") {
+      call.accepted = true;
       this.onSilence(false);
     } else if (message.type === "head") call.begin(message);
-    else if (message.type === "part") call.body?.enqueue(new Uint8Array(buffers[0].buffer, buffers[0].byteOffset, buffers[0].byteLength));
+    else if (message.type === "chunk") call.body?.enqueue(new Uint8Array(buffers[0].buffer, buffers[0].byteOffset, buffers[0].byteLength));
     else {
       this.#calls.delete(message.id);
       if (message.type === "end") call.body?.close();
@@ -95,11 +95,11 @@ export class Wire {
   };
 
   /** @param {string} id */
-  #stop(id) {
-    if (this.#calls.delete(id)) this.comm.send({ type: "stop", id });
+  #cancel(id) {
+    if (this.#calls.delete(id)) this.comm.send({ type: "cancel", id });
   }
 
-  #listen() {
-    if ([...this.#calls.values()].some((call) => !call.heard)) this.onSilence(true);
+  #checkSilence() {
+    if ([...this.#calls.values()].some((call) => !call.accepted)) this.onSilence(true);
   }
 }

@@ -1,36 +1,39 @@
-// Everything that a key or a button can do, in one place.
+// Commands of keys and buttons, in one place.
 
 /** @typedef {import("./state.js").State} State */
 
 const ZOOM = 1.5;
-const MOST_BRUSH = 16;
+const MAX_BRUSH = 16;
+
+/**
+ * @typedef {object} Context the parts of the studio that commands use
+ * @property {State} state @property {import("./playback.js").Playback} playback @property {import("./painter.js").Painter} painter
+ * @property {import("./pointer_tools.js").PointerTools} pointerTools @property {import("./queries.js").Queries} queries
+ * @property {import("./dialogs.js").Dialogs} dialogs @property {import("./upload.js").Uploader} uploader
+ */
 
 export class Commands {
-  /**
-   * @param {State} state @param {import("./player.js").Player} player @param {import("./painter.js").Painter} painter
-   * @param {import("./hand.js").Hand} hand @param {import("./questions.js").Questions} questions @param {import("./dialogs.js").Dialogs} dialogs
-   * @param {import("./bringing.js").Bringing} bringing
-   */
-  constructor(state, player, painter, hand, questions, dialogs, bringing) {
+  /** @param {Context} context */
+  constructor({ state, playback, painter, pointerTools, queries, dialogs, uploader }) {
     this.state = state;
-    this.player = player;
+    this.playback = playback;
     this.painter = painter;
-    this.hand = hand;
-    this.questions = questions;
+    this.pointerTools = pointerTools;
+    this.queries = queries;
     this.dialogs = dialogs;
-    this.bringing = bringing;
+    this.uploader = uploader;
   }
 
   paint() {
     this.painter.paint();
   }
 
-  goOn() {
-    this.painter.goOn();
+  continuePainting() {
+    this.painter.continuePainting();
   }
 
   repaint() {
-    this.painter.repaint(this.questions);
+    this.painter.repaint(this.queries);
   }
 
   escape() {
@@ -38,18 +41,18 @@ export class Commands {
     else this.release();
   }
 
-  /** Let go of the held pixel. */
+  /** Release the held pixel. */
   release() {
     const { state } = this;
-    state.pin = state.hover = state.notice = null;
-    if (state.view === "look" || state.view === "shift") state.view = "image";
+    state.heldPixel = state.hover = state.notice = null;
+    if (state.view === "saliency" || state.view === "shift") state.view = "image";
     state.changed();
   }
 
   /** @param {State["view"]} view */
   view(view) {
-    const needsPin = view === "look" || view === "shift";
-    if (needsPin && !this.state.pin) return;
+    const needsHeldPixel = view === "saliency" || view === "shift";
+    if (needsHeldPixel && !this.state.heldPixel) return;
     this.state.view = view;
     this.state.changed();
   }
@@ -57,17 +60,17 @@ export class Commands {
   /** @param {State["tool"]} tool */
   tool(tool) {
     this.state.tool = tool;
-    this.state.pin = tool === "look" ? this.state.pin : null;
-    this.view(this.state.pin || this.state.view === "entropy" || this.state.view === "surprise" ? this.state.view : "image");
+    this.state.heldPixel = tool === "inspect" ? this.state.heldPixel : null;
+    this.view(this.state.heldPixel || this.state.view === "entropy" || this.state.view === "surprisal" ? this.state.view : "image");
   }
 
   /** @param {number} more */
   brush(more) {
-    this.state.brush = Math.max(1, Math.min(MOST_BRUSH, this.state.brush + more));
+    this.state.brush = Math.max(1, Math.min(MAX_BRUSH, this.state.brush + more));
     this.state.changed();
   }
 
-  /** @param {number} steps 0 fits */
+  /** @param {number} steps 0 fits the canvas */
   zoom(steps) {
     this.state.zoomTo(steps === 0 ? 1 : this.state.zoom * ZOOM ** steps);
   }
@@ -77,34 +80,34 @@ export class Commands {
     this.state.changed();
   }
 
-  /** Another canvas. @param {number} steps */
+  /** Activate another canvas. @param {number} steps */
   next(steps) {
-    const { active, boards } = this.state;
-    this.state.choose((active + steps + boards.length) % boards.length);
+    const { active, canvases } = this.state;
+    this.state.activate((active + steps + canvases.length) % canvases.length);
   }
 
   open() {
-    this.bringing.choose();
+    this.uploader.choose();
   }
 
-  /** The pencil takes the level under the cursor. */
+  /** Set the pencil to the level under the cursor. */
   pick() {
-    const pixel = this.state.hover?.pixel ?? this.state.pin?.pixel;
-    if (pixel !== undefined) this.hand.pick(pixel);
+    const pixel = this.state.hover?.pixel ?? this.state.heldPixel?.pixel;
+    if (pixel !== undefined) this.pointerTools.pick(pixel);
   }
 
   undo() {
-    this.#back(this.state.history.undo());
+    this.#restored(this.state.history.undo());
   }
 
   redo() {
-    this.#back(this.state.history.redo());
+    this.#restored(this.state.history.redo());
   }
 
   /** @param {boolean} moved */
-  #back(moved) {
+  #restored(moved) {
     if (!moved) return;
-    this.state.forget();
+    this.state.resetView();
     this.state.changed();
   }
 
@@ -112,27 +115,27 @@ export class Commands {
     this.dialogs.showKeys();
   }
 
-  /** The cursor of the keyboard. @param {number} pixel */
+  /** Move the cursor of the keyboard. @param {number} pixel */
   moveTo(pixel) {
     const { state } = this;
-    if (state.pin) state.pin = { pixel, choice: state.pin.choice.map(() => null) };
-    if (state.playing) this.player.pause();
-    this.hand.hover(state.active, pixel);
+    if (state.heldPixel) state.heldPixel = { pixel, choice: state.heldPixel.choice.map(() => null) };
+    if (state.playing) this.playback.pause();
+    this.pointerTools.hover(state.active, pixel);
     state.follow = true;
     state.changed();
   }
 
-  /** Enter on a pixel. @param {number} pixel */
+  /** Hold a pixel, or draw on it. @param {number} pixel */
   press(pixel) {
-    if (this.state.tool === "look") this.hand.pin(pixel);
-    else this.hand.dab(pixel);
+    if (this.state.tool === "inspect") this.pointerTools.hold(pixel);
+    else this.pointerTools.drawPixel(pixel);
   }
 
-  /** Forget what is on the board in hand: an empty canvas. */
+  /** Empty the active canvas. */
   clear() {
-    const { board } = this.state;
-    if (!board) return;
-    const empty = { ...board, levels: board.levels.slice().fill(0), known: new Uint8Array(board.known.length), trace: null, verdict: null, draw: null };
+    const { canvas } = this.state;
+    if (!canvas) return;
+    const empty = { ...canvas, levels: canvas.levels.slice().fill(0), known: new Uint8Array(canvas.known.length), trace: null, verdict: null, rng: null };
     this.state.replace(empty);
   }
 }

@@ -1,22 +1,22 @@
-// Making elements, and numbers in words.
+// Creation of HTML and SVG elements, and formatting of numbers.
 
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
- * An element: properties where it has them, listeners for `on...`, attributes otherwise.
+ * Create an HTML element: sets properties where they exist, adds listeners for `on...`, else sets attributes.
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} tag @param {Record<string, any>} [props] @param {...(Node | string | null | false)} children
  * @returns {HTMLElementTagNameMap[K]}
  */
-export function h(tag, props = {}, ...children) {
+export function html(tag, props = {}, ...children) {
   const el = document.createElement(tag);
-  for (const [name, value] of Object.entries(props)) put(el, name, value);
+  for (const [name, value] of Object.entries(props)) setProperty(el, name, value);
   el.append(...children.filter((child) => child !== null && child !== false));
   return el;
 }
 
 /** @param {HTMLElement} el @param {string} name @param {any} value */
-function put(el, name, value) {
+function setProperty(el, name, value) {
   if (name.startsWith("on")) el.addEventListener(name.slice(2), value);
   else if (name.startsWith("aria-")) el.setAttribute(name, String(value));
   else if (name in el && name !== "list") Reflect.set(el, name, value);
@@ -25,56 +25,57 @@ function put(el, name, value) {
 }
 
 /**
+ * Create an SVG element.
  * @template {keyof SVGElementTagNameMap} K
  * @param {K} tag @param {Record<string, string | number>} [attributes] @param {...(Node | string)} children
  * @returns {SVGElementTagNameMap[K]}
  */
-export function s(tag, attributes = {}, ...children) {
+export function svg(tag, attributes = {}, ...children) {
   const el = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) el.setAttribute(name, String(value));
   el.append(...children);
   return el;
 }
 
-/** Set only what differs: a reader would say it again. @param {Element} el @param {string} text */
-export function say(el, text) {
+/** Set the text only if it differs: a screen reader would announce it again. @param {Element} el @param {string} text */
+export function setText(el, text) {
   if (el.textContent !== text) el.textContent = text;
 }
 
-/** Replace children only when what they show has changed. @param {Element & {shown?: string}} el @param {string} key @param {() => (Node | string)[]} make */
-export function refill(el, key, make) {
+/** Replace children only if `key` has changed. @param {Element & {shown?: string}} el @param {string} key @param {() => (Node | string)[]} create */
+export function updateChildren(el, key, create) {
   if (el.shown === key) return;
   el.shown = key;
-  el.replaceChildren(...make());
+  el.replaceChildren(...create());
 }
 
-/** A number with so many places. @param {number} value @param {number} [places] */
-export const fixed = (value, places = 2) => value.toFixed(places).replace("-", "\u2212").replace(/^\u2212(0(?:\.0*)?)$/, "$1");
+/** Format a number with fixed decimals. @param {number} value @param {number} [decimals] */
+export const formatFixed = (value, decimals = 2) => value.toFixed(decimals).replace("-", "\u2212").replace(/^\u2212(0(?:\.0*)?)$/, "$1");
 
-/** A share as a percentage. @param {number} p */
-export const percent = (p) => (p >= 0.1 ? `${(100 * p).toFixed(0)} %` : p >= 0.001 ? `${(100 * p).toFixed(1)} %` : "< 0.1 %");
+/** Format a probability as a percentage. @param {number} p */
+export const formatPercent = (p) => (p >= 0.1 ? `${(100 * p).toFixed(0)} %` : p >= 0.001 ? `${(100 * p).toFixed(1)} %` : "< 0.1 %");
 
-/** A whole number with thin spaces. @param {number} n */
-export const whole = (n) => n.toLocaleString("en");
+/** Format an integer with separators. @param {number} n */
+export const formatInteger = (n) => n.toLocaleString("en");
 
-/** Bits in words. @param {number} bits */
-export const bitsOf = (bits) => `${fixed(bits, Math.abs(bits) < 10 ? 2 : 1)} bits`;
+/** Format a number of bits. @param {number} bits */
+export const formatBits = (bits) => `${formatFixed(bits, Math.abs(bits) < 10 ? 2 : 1)} bits`;
 
-/** Whether an element is shown dark: as switched, else as the system is. @param {Element} el */
+/** Return true if an element is shown in dark colours: by its own setting, else by the system's. @param {Element} el */
 export function isDark(el) {
   const scheme = getComputedStyle(el).colorScheme;
   return scheme.includes("light") ? scheme.includes("dark") && matchMedia("(prefers-color-scheme: dark)").matches : scheme.includes("dark");
 }
 
-/** The element in focus, also within a shadow. @param {Element} el one beside it */
-export const inFocus = (el) => /** @type {Document | ShadowRoot} */ (el.getRootNode()).activeElement;
+/** Return the focused element, also within a shadow root. @param {Element} el any element of the same root */
+export const focusedElement = (el) => /** @type {Document | ShadowRoot} */ (el.getRootNode()).activeElement;
 
-/** Hand the focus from an element to the studio around it. @param {Element} el */
-export const stepBack = (el) => /** @type {HTMLElement | null} */ (el.closest(".studio"))?.focus({ preventScroll: true });
+/** Move the focus from an element to the studio around it. @param {Element} el */
+export const returnFocus = (el) => /** @type {HTMLElement | null} */ (el.closest(".studio"))?.focus({ preventScroll: true });
 
-/** Offer a file. @param {Blob} blob @param {string} name */
+/** Download a file. @param {Blob} blob @param {string} name */
 export function download(blob, name) {
   const url = URL.createObjectURL(blob);
-  h("a", { href: url, download: name }).click();
+  html("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }

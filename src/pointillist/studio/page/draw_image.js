@@ -1,43 +1,43 @@
-// Grids of numbers onto canvases: one pixel is one pixel, the style sheet enlarges it.
+// Drawing of images and maps on HTML canvases: one pixel each; the style sheet enlarges them.
 
 import { colourOf } from "./colour.js";
 
-/** @typedef {import("./board.js").Shown} Shown */
+/** @typedef {import("./canvas_model.js").CanvasImage} CanvasImage */
 
-const CHECK = [[255, 255, 255], [206, 206, 206]]; // under what can be seen through
+const CHECK = [[255, 255, 255], [206, 206, 206]]; // checkerboard under transparent pixels
 
-/** Whether a transparent pixel is to be told from one that is not painted. @param {Api.ImageKind} image */
-const seeThrough = (image) => image.mode === "rgba" || (image.palette?.some((colour) => colour[3] < 255) ?? false);
+/** Return true if images can have transparent pixels, which must differ from unpainted ones. @param {Api.ImageKind} image */
+const hasTransparency = (image) => image.mode === "rgba" || (image.palette?.some((colour) => colour[3] < 255) ?? false);
 
 /**
- * An image; what is not known stays clear.
- * @param {HTMLCanvasElement} canvas @param {Api.ImageKind} image @param {Shown} shown
+ * Draw an image; unknown pixels stay clear.
+ * @param {HTMLCanvasElement} element @param {Api.ImageKind} image @param {CanvasImage} shown
  * @param {number} height @param {number} width
  */
-export function drawImage(canvas, image, shown, height, width) {
-  const fine = seeThrough(image) ? 2 : 1; // four fields of a checkerboard a pixel
+export function drawImage(element, image, shown, height, width) {
+  const factor = hasTransparency(image) ? 2 : 1; // four squares of the checkerboard for each pixel
   const size = height * width;
-  const levels = Array(image.channels).fill(0); // of one pixel, the same list for all: there are many
-  fill(canvas, height * fine, width * fine, (row, column) => {
-    const pixel = Math.floor(row / fine) * width + Math.floor(column / fine);
+  const levels = Array(image.channels).fill(0); // of one pixel; reused, as there are many
+  fill(element, height * factor, width * factor, (row, column) => {
+    const pixel = Math.floor(row / factor) * width + Math.floor(column / factor);
     if (!shown.known[pixel]) return null;
     for (let c = 0; c < image.channels; c++) levels[c] = shown.levels[c * size + pixel];
     const colour = colourOf(image, levels);
-    if (fine === 1 || colour[3] === 255) return colour;
+    if (factor === 1 || colour[3] === 255) return colour;
     const under = CHECK[(row + column) % 2];
     return colour.map((part, k) => (k === 3 ? 255 : Math.round((part * colour[3] + under[k] * (255 - colour[3])) / 255)));
   });
 }
 
 /**
- * A map of numbers; where `colour` gives null it stays clear.
- * @param {HTMLCanvasElement} canvas @param {number} height @param {number} width
+ * Fill a canvas by row and column; pixels for which `colour` returns null stay clear.
+ * @param {HTMLCanvasElement} element @param {number} height @param {number} width
  * @param {(row: number, column: number) => number[] | null} colour
  */
-export function fill(canvas, height, width, colour) {
-  if (canvas.width !== width) canvas.width = width;
-  if (canvas.height !== height) canvas.height = height;
-  const context = canvas.getContext("2d");
+export function fill(element, height, width, colour) {
+  if (element.width !== width) element.width = width;
+  if (element.height !== height) element.height = height;
+  const context = element.getContext("2d");
   if (!context) return;
   const picture = context.createImageData(width, height);
   for (let row = 0, to = 0; row < height; row++)

@@ -1,17 +1,17 @@
-// Taking home: pictures, animations, recipes; and recipes that are painted again.
+// Export of pictures, animations and manifests, and reproduction of manifests.
 
-import { pack, unpackLevels } from "./arrays.js";
-import { blankBoard, isComplete, shown, traced } from "./board.js";
+import { encodeArray, decodeLevels } from "./encoded_arrays.js";
+import { blankCanvas, isComplete, visibleImage, traceImage } from "./canvas_model.js";
 import { download } from "./dom.js";
-import { Fault, wasStopped } from "./api.js";
+import { RequestError, isAbort } from "./api.js";
 
 /** @typedef {import("./state.js").State} State */
-/** @typedef {import("./board.js").Board} Board */
+/** @typedef {import("./canvas_model.js").Canvas} Canvas */
 
-const LARGE = 1024; // about the longer side of an enlarged picture
-const MOST_SCALE = 64;
+const LARGE = 1024; // approximate longer side of an enlarged picture
+const MAX_SCALE = 64;
 
-export class Keeping {
+export class Exporter {
   /** @param {State} state @param {import("./api.js").Server} server @param {import("./painter.js").Painter} painter */
   constructor(state, server, painter) {
     this.state = state;
@@ -19,56 +19,56 @@ export class Keeping {
     this.painter = painter;
   }
 
-  /** How many times an enlarged picture is larger. @param {Board} board */
-  scale(board) {
-    return Math.max(2, Math.min(MOST_SCALE, Math.floor(LARGE / Math.max(board.height, board.width))));
+  /** Return the scale of an enlarged picture. @param {Canvas} canvas */
+  scale(canvas) {
+    return Math.max(2, Math.min(MAX_SCALE, Math.floor(LARGE / Math.max(canvas.height, canvas.width))));
   }
 
-  /** @param {Board} board @param {number} scale */
-  async png(board, scale) {
-    const blob = await this.server.png(board.model, { levels: this.#levels(board), scale });
-    download(blob, `${this.#name(board)}${scale > 1 ? `-x${scale}` : ""}.png`);
+  /** @param {Canvas} canvas @param {number} scale */
+  async png(canvas, scale) {
+    const blob = await this.server.png(canvas.model, { levels: this.#levels(canvas), scale });
+    download(blob, `${this.#name(canvas)}${scale > 1 ? `-x${scale}` : ""}.png`);
   }
 
-  /** How it was painted. @param {Board} board @param {boolean} dark */
-  async gif(board, dark) {
-    const known = pack(board.known, [board.height, board.width]);
-    const request = { images: [this.#levels(board)], order: board.settings.order, dark };
-    const blob = await this.server.gif(board.model, board.known.includes(1) ? { ...request, known } : request);
-    download(blob, `${this.#name(board)}.gif`);
+  /** Save an animation of the painting. @param {Canvas} canvas @param {boolean} dark */
+  async gif(canvas, dark) {
+    const known = encodeArray(canvas.known, [canvas.height, canvas.width]);
+    const request = { images: [this.#levels(canvas)], order: canvas.settings.order, dark };
+    const blob = await this.server.gif(canvas.model, canvas.known.includes(1) ? { ...request, known } : request);
+    download(blob, `${this.#name(canvas)}.gif`);
   }
 
-  /** @param {Board} board */
-  recipe(board) {
-    const { recipe } = board.trace ?? {};
-    if (recipe) download(new Blob([JSON.stringify(recipe, null, 1)], { type: "application/json" }), `${this.#name(board)}.json`);
+  /** @param {Canvas} canvas */
+  manifest(canvas) {
+    const { manifest } = canvas.trace ?? {};
+    if (manifest) download(new Blob([JSON.stringify(manifest, null, 1)], { type: "application/json" }), `${this.#name(canvas)}.json`);
   }
 
-  /** What can be kept of the board in hand. */
-  get possible() {
-    const { board } = this.state;
-    if (!board) return { picture: false, gif: false, recipe: false };
-    const whole = isComplete(shown(board));
-    const picture = whole && board.details.image.mode !== "codes";
-    return { picture, gif: picture && board.trace !== null, recipe: Boolean(board.trace?.recipe) };
+  /** Formats available for the active canvas. */
+  get available() {
+    const { canvas } = this.state;
+    if (!canvas) return { picture: false, gif: false, manifest: false };
+    const complete = isComplete(visibleImage(canvas));
+    const picture = complete && canvas.details.image.mode !== "codes";
+    return { picture, gif: picture && canvas.trace !== null, manifest: Boolean(canvas.trace?.manifest) };
   }
 
-  /** Paint a recipe again and say whether the same comes out. @param {File} file */
+  /** Paint the images of a manifest again, and compare. @param {File} file */
   async reproduce(file) {
-    const recipe = readRecipe(await file.text());
+    const manifest = parseManifest(await file.text());
     const { state } = this;
-    const ready = state.models.filter((one) => one.details);
-    const model = ready.find((one) => one.details?.sha256 === recipe.model.sha256) ?? ready.find((one) => one.id === state.modelId);
-    if (!model?.details) return state.note("error", "No model is ready to paint the recipe with: wait until one is.");
+    const ready = state.models.filter((model) => model.details);
+    const model = ready.find((model) => model.details?.sha256 === manifest.model.sha256) ?? ready.find((model) => model.id === state.modelId);
+    if (!model?.details) return state.notify("error", "No model is ready to reproduce the manifest: wait until one is.");
     this.painter.stop();
     const work = { waiting: null, stop: new AbortController() };
     state.work = work;
-    state.note("plain", `Painting ${file.name} again with ${model.name} …`);
+    state.notify("plain", `Painting ${file.name} again with ${model.name} …`);
     try {
-      const found = await this.server.repaint(model.id, recipe, work.stop.signal);
-      await this.#show(model.id, model.details, recipe, found);
+      const found = await this.server.reproduce(model.id, manifest, work.stop.signal);
+      await this.#show(model.id, model.details, manifest, found);
     } catch (error) {
-      if (!wasStopped(error)) throw error;
+      if (!isAbort(error)) throw error;
       state.notice = null;
     } finally {
       if (state.work === work) state.work = null;
@@ -76,50 +76,50 @@ export class Keeping {
     }
   }
 
-  /** @param {string} model @param {Api.Details} details @param {Api.Recipe} recipe @param {Api.Repainted} found */
-  async #show(model, details, recipe, found) {
-    const boards = [];
+  /** @param {string} model @param {Api.ModelDetails} details @param {Api.SampleManifest} manifest @param {Api.ReproduceResult} found */
+  async #show(model, details, manifest, found) {
+    const canvases = [];
     for (const [i, image] of found.images.entries()) {
-      const canvas = recipe.request.canvases[i];
+      const spec = manifest.request.samples[i];
       const [, height, width] = image.levels.shape;
-      const levels = unpackLevels(image.levels);
+      const levels = decodeLevels(image.levels);
       const settings = {
-        guidance: recipe.request.guidance ?? 1, temperature: recipe.request.temperature ?? 1, top_p: recipe.request.top_p ?? 1,
-        order: recipe.request.order ?? null,
+        guidance: manifest.request.guidance ?? 1, temperature: manifest.request.temperature ?? 1, top_p: manifest.request.top_p ?? 1,
+        order: manifest.request.order ?? null,
       };
-      const question = { levels: image.levels, told: canvas.told, order: settings.order };
-      const maps = await this.server.score(model, question);
-      const parts = traced(details, levels, maps);
+      const query = { levels: image.levels, conditions: spec.conditions, order: settings.order };
+      const maps = await this.server.score(model, query);
+      const parts = traceImage(details, levels, maps);
       parts.trace.painted = image;
-      const draw = { seed: canvas.seed ?? 0, index: canvas.index ?? 0 };
+      const rng = { seed: spec.seed ?? 0, index: spec.index ?? 0 };
       const verdict = { same: found.identical[i], text: found.identical[i] ? "identical to the bit" : "differs" };
-      boards.push({ ...blankBoard(model, details, [height, width]), ...parts, told: canvas.told ?? {}, settings, draw, verdict });
+      canvases.push({ ...blankCanvas(model, details, [height, width]), ...parts, conditions: spec.conditions ?? {}, settings, rng, verdict });
     }
-    this.state.show(boards);
-    this.painter.keep(boards);
-    this.state.note(found.identical.every(Boolean) ? "good" : "error", found.message);
+    this.state.show(canvases);
+    this.painter.addToGallery(canvases);
+    this.state.notify(found.identical.every(Boolean) ? "good" : "error", found.message);
   }
 
-  /** @param {Board} board */
-  #levels(board) {
-    return pack(shown(board).levels, [board.details.image.channels, board.height, board.width]);
+  /** @param {Canvas} canvas */
+  #levels(canvas) {
+    return encodeArray(visibleImage(canvas).levels, [canvas.details.image.channels, canvas.height, canvas.width]);
   }
 
-  /** @param {Board} board */
-  #name(board) {
-    const told = typeof board.told.label === "number" ? board.details.conditions.labels[board.told.label] : board.told.text;
-    const parts = [board.model, told, board.draw ? `seed-${board.draw.seed}` : "image", board.draw?.index || ""];
+  /** @param {Canvas} canvas */
+  #name(canvas) {
+    const condition = typeof canvas.conditions.label === "number" ? canvas.details.conditions.labels[canvas.conditions.label] : canvas.conditions.text;
+    const parts = [canvas.model, condition, canvas.rng ? `seed-${canvas.rng.seed}` : "image", canvas.rng?.index || ""];
     return parts.filter(Boolean).join("-").replace(/[^\w.-]+/g, "-").slice(0, 80);
   }
 }
 
-/** @param {string} text @returns {Api.Recipe} */
-function readRecipe(text) {
+/** @param {string} text @returns {Api.SampleManifest} */
+function parseManifest(text) {
   try {
-    const recipe = JSON.parse(text);
-    if (recipe?.format === "pointillist-recipe") return recipe;
+    const manifest = JSON.parse(text);
+    if (manifest?.format === "pointillist-manifest") return manifest;
   } catch {
-    // said below
+    // reported below
   }
-  throw new Fault({ error: "The file is not a recipe: take one that was saved here under Keep.", code: "invalid" }, 0);
+  throw new RequestError({ error: "The file is not a manifest: choose one that the studio saved.", code: "invalid" }, 0);
 }

@@ -1,57 +1,57 @@
-// What was painted in this sitting, and taking it home.
+// The images of this session, and buttons to save them.
 
-import { shown } from "./board.js";
-import { h, isDark, refill } from "./dom.js";
-import { drawImage } from "./picture.js";
+import { visibleImage } from "./canvas_model.js";
+import { html, isDark, updateChildren } from "./dom.js";
+import { drawImage } from "./draw_image.js";
 
 /** @typedef {import("./state.js").State} State */
-/** @typedef {import("./state.js").Kept} Kept */
+/** @typedef {import("./state.js").GalleryItem} GalleryItem */
 
 export class Gallery {
-  /** @param {State} state @param {import("./keeping.js").Keeping} keeping @param {import("./bringing.js").Bringing} bringing */
-  constructor(state, keeping, bringing) {
+  /** @param {State} state @param {import("./export.js").Exporter} exporter @param {import("./upload.js").Uploader} uploader */
+  constructor(state, exporter, uploader) {
     this.state = state;
-    this.keeping = keeping;
-    const keep = (/** @type {string} */ name, /** @type {string} */ title, /** @type {() => unknown} */ act) => h("button", { type: "button", title, onclick: () => this.#try(act) }, name);
-    const hand = () => /** @type {import("./board.js").Board} */ (state.board);
-    this.exact = keep("PNG", "Every pixel as it is", () => keeping.png(hand(), 1));
-    this.large = keep("PNG large", "Every pixel as a square", () => keeping.png(hand(), keeping.scale(hand())));
-    this.gif = keep("GIF", "How it was painted", () => keeping.gif(hand(), isDark(this.el)));
-    this.recipe = keep("Recipe", "A small file from which the very same image can be painted again", () => keeping.recipe(hand()));
-    const again = keep("Open a recipe", "Paint a recipe again, and see whether the same comes out", () => bringing.choose());
-    this.actions = h("div", { className: "keep", role: "group", "aria-label": "Keep the canvas in hand" }, h("h2", {}, "Keep"), this.exact, this.large, this.gif, this.recipe, again);
-    this.list = h("ul", { className: "kept", "aria-label": "Painted in this sitting" });
-    this.el = h("section", { className: "gallery", "aria-label": "Keep" }, this.actions, this.list);
+    this.exporter = exporter;
+    const action = (/** @type {string} */ name, /** @type {string} */ title, /** @type {() => unknown} */ act) => html("button", { type: "button", title, onclick: () => this.#try(act) }, name);
+    const active = () => /** @type {import("./canvas_model.js").Canvas} */ (state.canvas);
+    this.exact = action("PNG", "Every pixel as it is", () => exporter.png(active(), 1));
+    this.large = action("PNG large", "Every pixel as a square", () => exporter.png(active(), exporter.scale(active())));
+    this.gif = action("GIF", "An animation of the painting", () => exporter.gif(active(), isDark(this.el)));
+    this.manifest = action("Manifest", "A small file from which the same image can be reproduced", () => exporter.manifest(active()));
+    const again = action("Open a manifest", "Paint the image of a manifest again, and compare", () => uploader.choose());
+    this.actions = html("div", { className: "export-actions", role: "group", "aria-label": "Save the active canvas" }, html("h2", {}, "Save"), this.exact, this.large, this.gif, this.manifest, again);
+    this.list = html("ul", { className: "thumbnails", "aria-label": "Painted in this session" });
+    this.el = html("section", { className: "gallery", "aria-label": "Save" }, this.actions, this.list);
     this.serial = new WeakMap();
     this.count = 0;
   }
 
   update() {
     const { state } = this;
-    const { picture, gif, recipe } = this.keeping.possible;
+    const { picture, gif, manifest } = this.exporter.available;
     this.exact.disabled = this.large.disabled = !picture;
     this.gif.disabled = !gif;
-    this.recipe.disabled = !recipe;
-    const shownBoards = state.boards;
-    const key = [...state.kept.map((kept) => this.#number(kept)), "/", ...state.kept.map((kept) => Number(shownBoards.includes(kept.board)))].join();
-    refill(this.list, key, () => (state.kept.length ? state.kept.map((kept) => this.#item(kept)) : [h("li", { className: "none" }, "What you paint gathers here until you close the page.")]));
+    this.manifest.disabled = !manifest;
+    const shownCanvases = state.canvases;
+    const key = [...state.gallery.map((item) => this.#number(item)), "/", ...state.gallery.map((item) => Number(shownCanvases.includes(item.canvas)))].join();
+    updateChildren(this.list, key, () => (state.gallery.length ? state.gallery.map((item) => this.#item(item)) : [html("li", { className: "none" }, "Your paintings are collected here until you close the page.")]));
   }
 
-  /** @param {Kept} kept */
-  #number(kept) {
-    if (!this.serial.has(kept)) this.serial.set(kept, ++this.count);
-    return this.serial.get(kept);
+  /** @param {GalleryItem} item */
+  #number(item) {
+    if (!this.serial.has(item)) this.serial.set(item, ++this.count);
+    return this.serial.get(item);
   }
 
-  /** @param {Kept} kept */
-  #item(kept) {
-    const { board, name } = kept;
-    const canvas = h("canvas", {});
-    drawImage(canvas, board.details.image, shown(board), board.height, board.width);
-    const bits = board.trace?.painted ? `, ${board.trace.painted.bits.toFixed(1)} bits` : "";
+  /** @param {GalleryItem} item */
+  #item(item) {
+    const { canvas, name } = item;
+    const thumbnail = html("canvas", {});
+    drawImage(thumbnail, canvas.details.image, visibleImage(canvas), canvas.height, canvas.width);
+    const bits = canvas.trace?.painted ? `, ${canvas.trace.painted.bits.toFixed(1)} bits` : "";
     const text = `${name}${bits}`;
-    const there = this.state.boards.includes(board);
-    return h("li", {}, h("button", { type: "button", title: text, "aria-label": `Show again: ${text}`, "aria-pressed": there, onclick: () => this.state.show([board]) }, canvas));
+    const visible = this.state.canvases.includes(canvas);
+    return html("li", {}, html("button", { type: "button", title: text, "aria-label": `Show again: ${text}`, "aria-pressed": visible, onclick: () => this.state.show([canvas]) }, thumbnail));
   }
 
   /** @param {() => unknown} act */
@@ -59,7 +59,7 @@ export class Gallery {
     try {
       await act();
     } catch (error) {
-      this.state.note("error", error instanceof Error ? error.message : String(error));
+      this.state.notify("error", error instanceof Error ? error.message : String(error));
     }
   }
 }

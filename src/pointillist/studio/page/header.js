@@ -1,49 +1,49 @@
-// The top: name, models, theme, keys.
+// The header: name, models, colour scheme, list of keys.
 
-import { h, inFocus, refill, say, whole } from "./dom.js";
+import { html, focusedElement, updateChildren, setText, formatInteger } from "./dom.js";
 import { icon } from "./icons.js";
-import { dots, loadingText } from "./notices.js";
+import { dots, loadingText } from "./notifications.js";
 
 /** @typedef {import("./state.js").State} State */
 
-const THEMES = /** @type {const} */ ([["auto", "", "as around it"], ["sun", "light", "light"], ["moon", "dark", "dark"]]);
+const THEMES = /** @type {const} */ ([["auto", "", "automatic"], ["sun", "light", "light"], ["moon", "dark", "dark"]]);
 
-export class Bar {
+export class Header {
   /** @param {State} state @param {HTMLElement} root @param {() => void} showKeys */
   constructor(state, root, showKeys) {
     this.state = state;
     this.root = root;
     this.theme = 0;
-    this.select = h("select", { "aria-label": "Model", onchange: () => state.useModel(this.select.value) });
-    this.about = h("span", { className: "about" });
-    this.loading = h("span", { className: "still-loading", role: "status" });
-    this.switch = h("button", { type: "button", className: "icon-only", onclick: () => this.#turn() });
-    const keys = h("button", { type: "button", className: "icon-only", title: "Keys (?)", "aria-label": "Keys", onclick: showKeys }, icon("keys"));
-    this.el = h("header", { className: "bar" }, h("h1", { className: "brand" }, h("i", {}), "pointillist", h("span", {}, " studio")), this.select, this.about, h("div", { className: "right" }, this.loading, this.switch, keys));
-    this.#name();
+    this.select = html("select", { "aria-label": "Model", onchange: () => state.useModel(this.select.value) });
+    this.about = html("span", { className: "about" });
+    this.loading = html("span", { className: "still-loading", role: "status" });
+    this.switch = html("button", { type: "button", className: "icon-only", onclick: () => this.#switchTheme() });
+    const keys = html("button", { type: "button", className: "icon-only", title: "Keys (?)", "aria-label": "Keys", onclick: showKeys }, icon("keys"));
+    this.el = html("header", { className: "header" }, html("h1", { className: "brand" }, html("i", {}), "pointillist", html("span", {}, " studio")), this.select, this.about, html("div", { className: "right" }, this.loading, this.switch, keys));
+    this.#showTheme();
   }
 
   update() {
     const { state } = this;
-    const words = { waiting: " (waits)", loading: " (loading)", failed: " (failed)", ready: "" };
+    const words = { waiting: " (waiting)", loading: " (loading)", failed: " (failed)", ready: "" };
     const key = state.models.map((model) => model.id + model.state).join();
-    refill(this.select, key, () => state.models.map((model) => h("option", { value: model.id, disabled: model.state !== "ready" }, model.name + words[model.state])));
-    if (inFocus(this.select) !== this.select) this.select.value = state.modelId;
+    updateChildren(this.select, key, () => state.models.map((model) => html("option", { value: model.id, disabled: model.state !== "ready" }, model.name + words[model.state])));
+    if (focusedElement(this.select) !== this.select) this.select.value = state.modelId;
     const loading = state.models.find((model) => model.state === "loading");
     const behind = loading && state.details ? loadingText(loading) : "";
-    refill(this.loading, behind, () => (behind ? [dots(), behind] : []));
+    updateChildren(this.loading, behind, () => (behind ? [dots(), behind] : []));
     const { details } = state;
     const colours = details && (details.image.mode === "palette" ? `${details.image.levels} colours` : `${details.image.levels} levels`);
-    say(this.about, details ? `${details.network} · ${details.image.width} × ${details.image.height} ${details.image.mode}, ${colours} · ${whole(details.parameters)} weights` : "");
+    setText(this.about, details ? `${details.network} · ${details.image.width} × ${details.image.height} ${details.image.mode}, ${colours} · ${formatInteger(details.parameters)} weights` : "");
   }
 
-  #turn() {
+  #switchTheme() {
     this.theme = (this.theme + 1) % THEMES.length;
     this.root.style.colorScheme = THEMES[this.theme][1];
-    this.#name();
+    this.#showTheme();
   }
 
-  #name() {
+  #showTheme() {
     const [picture, , name] = THEMES[this.theme];
     this.switch.replaceChildren(icon(picture));
     this.switch.title = `Colours: ${name}`;

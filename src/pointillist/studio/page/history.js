@@ -1,6 +1,6 @@
-// Undo and redo over values that are never changed.
+// Undo and redo of immutable values.
 
-const MOST = 100;
+const MAX_STEPS = 100;
 
 /** @template T */
 export class History {
@@ -15,17 +15,17 @@ export class History {
 
   /** @param {T} next */
   push(next) {
-    this.past = [...this.past, this.now].slice(-MOST);
+    this.past = [...this.past, this.now].slice(-MAX_STEPS);
     this.now = next;
     this.future = [];
   }
 
-  /** Whether there was something to go back to. */
+  /** Go back; return false if there is nothing to undo. */
   undo() {
     return this.#move(this.past, this.future);
   }
 
-  /** Whether there was something to do again. */
+  /** Go forward; return false if there is nothing to redo. */
   redo() {
     return this.#move(this.future, this.past);
   }

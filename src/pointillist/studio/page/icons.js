@@ -1,6 +1,6 @@
-// Pictograms: lines on a grid of 20 x 20.
+// Icons: lines on a grid of 20 x 20.
 
-import { s } from "./dom.js";
+import { svg } from "./dom.js";
 
 const LINES = {
   play: "M6 4l10 6-10 6z",
@@ -9,7 +9,7 @@ const LINES = {
   forward: "M7 4l7 6-7 6",
   first: "M5 4v12M16 4l-7 6 7 6",
   last: "M15 4v12M4 4l7 6-7 6",
-  look: "M10 3v4M10 13v4M3 10h4M13 10h4",
+  inspect: "M10 3v4M10 13v4M3 10h4M13 10h4",
   pencil: "M4 16l.8-3.6L13.4 3.8l2.8 2.8-8.6 8.6zM11.6 5.6l2.8 2.8",
   eraser: "M8 16h8M4.6 12.4l7.2-7.8 4.2 3.9-6.9 7.5H7.5z",
   undo: "M7.5 4L4 7.5 7.5 11M4 7.5h8a4 4 0 010 8H8",
@@ -32,5 +32,5 @@ const LINES = {
 
 /** @param {Icon} name */
 export function icon(name) {
-  return s("svg", { viewBox: "0 0 20 20", class: "icon", "aria-hidden": "true" }, s("path", { d: LINES[name] }));
+  return svg("svg", { viewBox: "0 0 20 20", class: "icon", "aria-hidden": "true" }, svg("path", { d: LINES[name] }));
 }

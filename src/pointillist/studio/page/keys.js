@@ -1,12 +1,12 @@
-// The keyboard. Letters work wherever nothing is being typed.
+// Keyboard shortcuts. Letters work wherever no text is entered.
 
 /** @type {[string, string][]} */
 export const KEYS = [
-  ["P", "paint"], ["Esc", "stop, let go of a pixel"], ["Space", "play or pause"], [", .", "one pixel back, on"],
-  ["Home End", "first, newest pixel"], ["← → ↑ ↓", "choose a pixel of the canvas"], ["Enter", "hold the pixel; draw with pencil or eraser"], ["Shift+arrow", "draw or erase on the way"],
-  ["R", "repaint from the held pixel"], ["C", "let the model continue"], ["1 2 3 4 5", "image, expected, surprise, looked at, moved"],
-  ["V B E", "look, pencil, eraser"], ["[ ]", "smaller, larger brush"], ["I Alt+click", "take the level under the pencil"],
-  ["Ctrl+Z Ctrl+Y", "undo, redo"], ["+ − 0", "zoom in, out, fit"], ["G", "grid"], ["N Shift+N", "next canvas, the one before"], ["O", "open a picture or a recipe"], ["?", "this list"],
+  ["P", "paint"], ["Esc", "stop, release a pixel"], ["Space", "play or pause"], [", .", "one pixel back, forward"],
+  ["Home End", "first, newest pixel"], ["← → ↑ ↓", "select a pixel of the canvas"], ["Enter", "hold the pixel; draw with pencil or eraser"], ["Shift+arrow", "draw or erase along the way"],
+  ["R", "repaint from the held pixel"], ["C", "let the model continue"], ["1 2 3 4 5", "image, entropy, surprise, saliency, shift"],
+  ["V B E", "inspect, pencil, eraser"], ["[ ]", "smaller, larger brush"], ["I Alt+click", "pick the level under the pencil"],
+  ["Ctrl+Z Ctrl+Y", "undo, redo"], ["+ − 0", "zoom in, out, fit"], ["G", "grid"], ["N Shift+N", "next, previous canvas"], ["O", "open a picture or a manifest"], ["?", "this list"],
 ];
 
 /** @typedef {import("./state.js").State} State */
@@ -15,11 +15,11 @@ export const KEYS = [
 const TYPED = "input:not([type=range], [type=radio], [type=checkbox], [type=button]), textarea, select, dialog *";
 
 /**
- * On the page that is the studio's own all keys are; in a notebook, those that are pressed within it.
+ * Listen to keys: to all of them on the studio's own page, in a notebook to those pressed within the studio.
  * @param {HTMLElement} root @param {State} state @param {Commands} commands @param {AbortSignal} over
  */
 export function listenToKeys(root, state, commands, over) {
-  const hear = (/** @type {Event} */ event) => {
+  const onKey = (/** @type {Event} */ event) => {
     if (!(event instanceof KeyboardEvent)) return;
     const target = event.target instanceof Element ? event.target : root;
     if (event.defaultPrevented || target.matches(TYPED) || !(root.contains(target) || target === document.body)) return;
@@ -33,7 +33,7 @@ export function listenToKeys(root, state, commands, over) {
     act(commands);
     event.preventDefault();
   };
-  root.getRootNode().addEventListener("keydown", hear, { signal: over });
+  root.getRootNode().addEventListener("keydown", onKey, { signal: over });
 }
 
 /** @param {KeyboardEvent} event @param {Commands} commands */
@@ -47,34 +47,34 @@ function withControl(event, commands) {
 
 /** @type {Record<string, (commands: Commands) => void>} */
 const ACTS = {
-  p: (c) => c.paint(), Escape: (c) => c.escape(), " ": (c) => c.player.toggle(), ",": (c) => c.player.step(-1), ".": (c) => c.player.step(1),
-  Home: (c) => c.player.seek(0), End: (c) => c.player.seek(Infinity), r: (c) => c.repaint(), c: (c) => c.goOn(),
-  1: (c) => c.view("image"), 2: (c) => c.view("entropy"), 3: (c) => c.view("surprise"), 4: (c) => c.view("look"), 5: (c) => c.view("shift"),
-  v: (c) => c.tool("look"), b: (c) => c.tool("pencil"), e: (c) => c.tool("eraser"), "[": (c) => c.brush(-1), "]": (c) => c.brush(1),
+  p: (c) => c.paint(), Escape: (c) => c.escape(), " ": (c) => c.playback.toggle(), ",": (c) => c.playback.step(-1), ".": (c) => c.playback.step(1),
+  Home: (c) => c.playback.seek(0), End: (c) => c.playback.seek(Infinity), r: (c) => c.repaint(), c: (c) => c.continuePainting(),
+  1: (c) => c.view("image"), 2: (c) => c.view("entropy"), 3: (c) => c.view("surprisal"), 4: (c) => c.view("saliency"), 5: (c) => c.view("shift"),
+  v: (c) => c.tool("inspect"), b: (c) => c.tool("pencil"), e: (c) => c.tool("eraser"), "[": (c) => c.brush(-1), "]": (c) => c.brush(1),
   "+": (c) => c.zoom(1), "=": (c) => c.zoom(1), "-": (c) => c.zoom(-1), 0: (c) => c.zoom(0), g: (c) => c.grid(), n: (c) => c.next(1), i: (c) => c.pick(), o: (c) => c.open(), "?": (c) => c.keys(),
 };
 
 /** @type {Record<string, [number, number]>} */
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
-/** The cursor over the pixels of the board in hand. @param {KeyboardEvent} event @param {State} state @param {Commands} commands */
+/** Move the cursor over the active canvas; return true if the key was used. @param {KeyboardEvent} event @param {State} state @param {Commands} commands */
 function move(event, state, commands) {
-  const { board } = state;
-  if (!board) return false;
-  const from = state.hover?.pixel ?? state.pin?.pixel ?? 0;
+  const { canvas } = state;
+  if (!canvas) return false;
+  const from = state.hover?.pixel ?? state.heldPixel?.pixel ?? 0;
   if (event.key === "Enter") {
     commands.press(from);
     return true;
   }
   const arrow = ARROWS[event.key];
   if (!arrow) return false;
-  const first = state.hover === null && state.pin === null;
-  const row = Math.floor(from / board.width) + (first ? 0 : arrow[0]);
-  const column = (from % board.width) + (first ? 0 : arrow[1]);
-  const inside = row >= 0 && column >= 0 && row < board.height && column < board.width;
+  const first = state.hover === null && state.heldPixel === null;
+  const row = Math.floor(from / canvas.width) + (first ? 0 : arrow[0]);
+  const column = (from % canvas.width) + (first ? 0 : arrow[1]);
+  const inside = row >= 0 && column >= 0 && row < canvas.height && column < canvas.width;
   if (!inside) return true;
-  const pixel = row * board.width + column;
+  const pixel = row * canvas.width + column;
   commands.moveTo(pixel);
-  if (event.shiftKey && state.tool !== "look") commands.press(pixel);
+  if (event.shiftKey && state.tool !== "inspect") commands.press(pixel);
   return true;
 }

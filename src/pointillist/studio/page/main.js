@@ -1,4 +1,4 @@
-// The page of the server: the studio fills it.
+// Entry point of the server's page.
 
 import studio from "./studio.js";
 

@@ -1,19 +1,19 @@
-// What is said to the user: while models load, and when something is wrong.
+// Messages to the user: while models load, and if something is wrong.
 
-import { h, refill } from "./dom.js";
+import { html, updateChildren } from "./dom.js";
 import { icon } from "./icons.js";
 
 /** @typedef {import("./state.js").State} State */
 
-export class Notices {
+export class Notifications {
   /** @param {State} state */
   constructor(state) {
     this.state = state;
-    this.text = h("p", { role: "alert" });
-    this.notice = h("div", { className: "notice" }, this.text, closing(() => this.#close()));
-    this.away = ""; // what was read and put away
-    this.loading = h("div", { className: "loading", role: "status" });
-    this.el = h("div", { className: "notices" }, this.loading, this.notice);
+    this.text = html("p", { role: "alert" });
+    this.notice = html("div", { className: "notice" }, this.text, closeButton(() => this.#close()));
+    this.closedFor = ""; // ids of failed models whose message was closed
+    this.loading = html("div", { className: "loading", role: "status" });
+    this.el = html("div", { className: "notices" }, this.loading, this.notice);
   }
 
   update() {
@@ -26,19 +26,19 @@ export class Notices {
     const failed = state.models.filter((model) => model.state === "failed");
     const ready = state.models.some((model) => model.state === "ready");
     const key = JSON.stringify([waiting.map((model) => [model.name, model.step]), failed.map((model) => model.error), ready]);
-    // while others work, the bar says what still loads, and what failed can be put away
-    const lost = failed.map((model) => model.id).join();
-    this.loading.hidden = ready && this.away === lost;
-    const putAway = () => {
-      this.away = lost;
+    // once a model is ready, the header shows loading, and messages of failed models can be closed
+    const failedIds = failed.map((model) => model.id).join();
+    this.loading.hidden = ready && this.closedFor === failedIds;
+    const close = () => {
+      this.closedFor = failedIds;
       state.changed();
     };
-    refill(this.loading, key, () => [
-      ready ? closing(putAway) : "",
-      ...failed.map((model) => h("p", { className: "failed" }, h("b", {}, model.name), ` could not be loaded. ${model.error ?? ""}`)),
+    updateChildren(this.loading, key, () => [
+      ready ? closeButton(close) : "",
+      ...failed.map((model) => html("p", { className: "failed" }, html("b", {}, model.name), ` could not be loaded. ${model.error ?? ""}`)),
       ...(ready ? [] : waiting.slice(0, 1)).map((model) =>
-        h("p", {}, dots(), `${loadingText(model)} …`, h("small", {}, "The first start after an installation prepares the engine: a minute or less."))),
-      !waiting.length && !failed.length && !ready ? h("p", {}, "Looking for models …") : "",
+        html("p", {}, dots(), `${loadingText(model)} …`, html("small", {}, "The first start after installation prepares the engine, which takes up to a minute."))),
+      !waiting.length && !failed.length && !ready ? html("p", {}, "Looking for models …") : "",
     ].filter((part) => part !== ""));
   }
 
@@ -48,11 +48,11 @@ export class Notices {
   }
 }
 
-/** What is being done for a model. @param {Api.ModelInfo} model */
+/** Describe the loading step of a model. @param {Api.ModelInfo} model */
 export const loadingText = (model) => `Loading ${model.name}${model.step ? `: ${model.step}` : ""}`;
 
 /** @param {() => void} act */
-const closing = (act) => h("button", { type: "button", className: "icon-only", "aria-label": "Close the message", onclick: act }, icon("close"));
+const closeButton = (act) => html("button", { type: "button", className: "icon-only", "aria-label": "Close the message", onclick: act }, icon("close"));
 
-/** Three dots that take turns. */
-export const dots = () => h("i", { className: "dots" }, h("i", {}), h("i", {}), h("i", {}));
+/** Create an animation of three dots. */
+export const dots = () => html("i", { className: "dots" }, html("i", {}), html("i", {}), html("i", {}));

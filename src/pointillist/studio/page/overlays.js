@@ -1,14 +1,14 @@
-// What can lie over an image: for each board a number a pixel, and how numbers are coloured.
+// Overlays: a number for each pixel of a canvas, and the colours of the numbers.
 
-import { unpackFloats } from "./arrays.js";
-import { isComplete, shown } from "./board.js";
+import { decodeFloats } from "./encoded_arrays.js";
+import { isComplete, visibleImage } from "./canvas_model.js";
 import { balance, heat } from "./colour.js";
 
 /** @typedef {import("./state.js").State} State */
-/** @typedef {import("./board.js").Board} Board */
-/** @typedef {{at: (pixel: number) => number | null, colour: (value: number) => number[]}} Overlay null where there is nothing to say */
+/** @typedef {import("./canvas_model.js").Canvas} Canvas */
+/** @typedef {{at: (pixel: number) => number | null, colour: (value: number) => number[]}} Overlay null for pixels without a number */
 
-/** The mean over channels. @param {Float32Array} values `[c h w]` @param {number} size @param {(value: number) => number} [of] */
+/** Return the mean over channels. @param {Float32Array} values `[c h w]` @param {number} size @param {(value: number) => number} [of] */
 function meanOf(values, size, of = (value) => value) {
   const channels = values.length / size;
   return (/** @type {number} */ pixel) => {
@@ -19,72 +19,72 @@ function meanOf(values, size, of = (value) => value) {
 }
 
 /**
- * @param {State} state @param {import("./questions.js").Questions} questions @param {Board} board @param {boolean} inHand
+ * @param {State} state @param {import("./queries.js").Queries} queries @param {Canvas} canvas @param {boolean} isActive
  * @returns {Overlay | null}
  */
-export function overlayOf(state, questions, board, inHand) {
+export function overlayOf(state, queries, canvas, isActive) {
   if (state.view === "image") return null;
-  if (state.view === "entropy" || state.view === "surprise") return bitsOf(state, questions, board, state.view);
-  return inHand && state.pin ? fromPin(state, questions, board, state.pin) : null;
+  if (state.view === "entropy" || state.view === "surprisal") return bitsOverlay(state, queries, canvas, state.view);
+  return isActive && state.heldPixel ? heldPixelOverlay(state, queries, canvas, state.heldPixel) : null;
 }
 
 /**
- * Entropy or surprise: from the stream as far as it goes, else from a score of the whole.
- * @param {State} state @param {import("./questions.js").Questions} questions @param {Board} board @param {"entropy" | "surprise"} kind
+ * Make the overlay of entropy or surprisal, from the stream if possible, else from a query.
+ * @param {State} state @param {import("./queries.js").Queries} queries @param {Canvas} canvas @param {"entropy" | "surprisal"} kind
  * @returns {Overlay}
  */
-function bitsOf(state, questions, board, kind) {
-  const top = board.details.bits_top;
+function bitsOverlay(state, queries, canvas, kind) {
+  const top = canvas.details.bits_top;
   const colour = (/** @type {number} */ bits) => heat(bits / top);
-  const { trace } = board;
-  const size = board.known.length;
-  const needsScore = (trace === null || trace.length < size) && state.stroke === 0 && isComplete(shown(board));
-  const maps = needsScore ? questions.score(board) : null;
-  const scored = maps && !(maps instanceof Error) ? meanOf(unpackFloats(maps[kind]), size) : null;
+  const { trace } = canvas;
+  const size = canvas.known.length;
+  const needsScore = (trace === null || trace.length < size) && state.stroke === 0 && isComplete(visibleImage(canvas));
+  const maps = needsScore ? queries.score(canvas) : null;
+  const scored = maps && !(maps instanceof Error) ? meanOf(decodeFloats(maps[kind]), size) : null;
   return {
     colour,
     at: (pixel) => {
-      const place = trace ? trace.places[pixel] : -1;
-      if (!trace || place < 0) return scored ? scored(pixel) : null;
-      if (place >= Math.min(state.at, trace.arrived)) return null;
+      const position = trace ? trace.positions[pixel] : -1;
+      if (!trace || position < 0) return scored ? scored(pixel) : null;
+      if (position >= Math.min(state.at, trace.arrived)) return null;
       let sum = 0;
-      for (let c = 0; c < trace.channels; c++) sum += trace[kind][place * trace.channels + c];
+      for (let c = 0; c < trace.channels; c++) sum += trace[kind][position * trace.channels + c];
       return sum / trace.channels;
     },
   };
 }
 
 /**
- * What the pinned pixel looked at, or what moves if it is another.
- * @param {State} state @param {import("./questions.js").Questions} questions @param {Board} board @param {import("./state.js").Pin} pin
+ * Make the overlay of the held pixel: its saliency map, or the shift of other distributions.
+ * @param {State} state @param {import("./queries.js").Queries} queries @param {Canvas} canvas @param {import("./state.js").HeldPixel} heldPixel
  * @returns {Overlay | null}
  */
-function fromPin(state, questions, board, pin) {
-  const size = board.known.length;
-  if (state.view === "look") {
-    const look = questions.look(board, pin.pixel);
-    return look && !(look instanceof Error) ? lookOverlay(look, size) : null;
+function heldPixelOverlay(state, queries, canvas, heldPixel) {
+  const size = canvas.known.length;
+  if (state.view === "saliency") {
+    const saliency = queries.saliency(canvas, heldPixel.pixel);
+    return saliency && !(saliency instanceof Error) ? saliencyOverlay(saliency, size) : null;
   }
-  const levels = chosenLevels(board, pin);
-  const change = levels ? questions.change(board, pin.pixel, levels) : null;
-  if (!change || change instanceof Error) return null;
-  const top = board.details.bits_top;
-  return { at: meanOf(unpackFloats(change.shift), size), colour: (bits) => heat(Math.sqrt(Math.max(0, bits) / top)) };
+  const levels = chosenLevels(canvas, heldPixel);
+  const edit = levels ? queries.edit(canvas, heldPixel.pixel, levels) : null;
+  if (!edit || edit instanceof Error) return null;
+  const top = canvas.details.bits_top;
+  return { at: meanOf(decodeFloats(edit.shift), size), colour: (bits) => heat(Math.sqrt(Math.max(0, bits) / top)) };
 }
 
-/** Slopes, on a scale of roots, so that small ones show. @param {Api.Look} look @param {number} size @returns {Overlay} */
-export function lookOverlay(look, size) {
-  const top = look.top || 1;
-  const values = unpackFloats(look.values);
+/** Make the overlay of a saliency map, on a square-root scale so that small values show. @param {Api.Saliency} saliency @param {number} size @returns {Overlay} */
+export function saliencyOverlay(saliency, size) {
+  const top = saliency.top || 1;
+  const values = decodeFloats(saliency.values);
   const root = (/** @type {number} */ value) => Math.sign(value) * Math.sqrt(Math.abs(value) / top);
-  if (!look.signed) return { at: meanOf(values, size, Math.abs), colour: (value) => heat(root(value)) };
+  if (!saliency.signed) return { at: meanOf(values, size, Math.abs), colour: (value) => heat(root(value)) };
   return { at: meanOf(values, size), colour: (value) => balance(root(value)) };
 }
 
-/** The pinned pixel with what was chosen for it; null if that is what is there. @param {Board} board @param {import("./state.js").Pin} pin */
-export function chosenLevels(board, pin) {
-  const there = shown(board);
-  const size = board.known.length;
-  const levels = pin.choice.map((level, c) => level ?? there.levels[c * size + pin.pixel]);
-  return levels.some((level, c) => level !== there.levels[c * size + pin.pixel]) ? levels : null;
+/** Return the levels chosen for the held pixel; null if they are the observed ones. @param {Canvas} canvas @param {import("./state.js").HeldPixel} heldPixel */
+export function chosenLevels(canvas, heldPixel) {
+  const image = visibleImage(canvas);
+  const size = canvas.known.length;
+  const levels = heldPixel.choice.map((level, c) => level ?? image.levels[c * size + heldPixel.pixel]);
+  return levels.some((level, c) => level !== image.levels[c * size + heldPixel.pixel]) ? levels : null;
 }

@@ -1,79 +1,79 @@
-// What is asked for, as paintings: one for each model and setting, all from the same random numbers.
+// Paint jobs for the prompt panel's request: one for each model and setting, all with the same random numbers.
 
-/** @typedef {import("./state.js").Ask} Ask */
-/** @typedef {import("./board.js").Settings} Settings */
-/** @typedef {{told: Api.Told, index: number, caption: string}} Wish one canvas */
-/** @typedef {{model: Api.ModelInfo, settings: Settings, wishes: Wish[]}} Job one request */
+/** @typedef {import("./state.js").Request} Request */
+/** @typedef {import("./canvas_model.js").Settings} Settings */
+/** @typedef {{conditions: Api.ConditionValues, index: number, caption: string}} CanvasSpec */
+/** @typedef {{model: Api.ModelInfo, settings: Settings, canvases: CanvasSpec[]}} Job a request to the server */
 
-export const MOST_COMPARED = 8;
+export const MAX_COMPARED = 8;
 
 /**
- * What a model is told. What it does not listen to is left out, so that models can be compared.
- * @param {Ask} ask @param {Api.Conditions} conditions
- * @returns {Api.Told}
+ * Return the conditions of a request. Unsupported conditions are left out, so that models can be compared.
+ * @param {Request} request @param {Api.SupportedConditions} supported
+ * @returns {Api.ConditionValues}
  */
-export function toldOf(ask, conditions) {
-  /** @type {Api.Told} */
-  const told = {};
-  if (ask.label !== null && ask.label < conditions.labels.length) told.label = ask.label;
-  if (ask.text.trim() && conditions.text) told.text = ask.text.trim();
-  const attributes = Object.entries(ask.attributes).filter(([name]) => name in conditions.attributes);
-  if (attributes.length) told.attributes = Object.fromEntries(attributes);
-  if (ask.vector && conditions.vector === ask.vector.length) told.vector = ask.vector;
-  if (ask.hint && conditions.hint) told.hint = ask.hint.levels;
-  return told;
+export function conditionsOf(request, supported) {
+  /** @type {Api.ConditionValues} */
+  const conditions = {};
+  if (request.label !== null && request.label < supported.labels.length) conditions.label = request.label;
+  if (request.text.trim() && supported.text) conditions.text = request.text.trim();
+  const attributes = Object.entries(request.attributes).filter(([name]) => name in supported.attributes);
+  if (attributes.length) conditions.attributes = Object.fromEntries(attributes);
+  if (request.vector && supported.vector === request.vector.length) conditions.vector = request.vector;
+  if (request.hint && supported.hint) conditions.hint = request.hint.levels;
+  return conditions;
 }
 
-/** @param {Ask} ask @returns {Settings} */
+/** @param {Request} request @returns {Settings} */
 const settingsOf = ({ guidance, temperature, top_p, order }) => ({ guidance, temperature, top_p, order });
 
 /**
- * Every painting that is asked for.
- * @param {Ask} ask @param {Api.ModelInfo} model @param {Api.ModelInfo[]} models that could be compared
+ * List the jobs of a request.
+ * @param {Request} request @param {Api.ModelInfo} selected @param {Api.ModelInfo[]} models that can be compared
  * @returns {Job[]}
  */
-export function jobsOf(ask, model, models) {
-  const conditions = /** @type {Api.Details} */ (model.details).conditions;
-  const settings = settingsOf(ask);
-  const told = toldOf(ask, conditions);
-  const { by, values } = ask.compare;
+export function createJobs(request, selected, models) {
+  const supported = /** @type {Api.ModelDetails} */ (selected.details).conditions;
+  const settings = settingsOf(request);
+  const conditions = conditionsOf(request, supported);
+  const { by, values } = request.compare;
   if (by === "model")
-    return models.slice(0, MOST_COMPARED).map((one) => ({
-      model: one,
+    return models.slice(0, MAX_COMPARED).map((model) => ({
+      model,
       settings: { ...settings, order: null },
-      wishes: [{ told: toldOf(ask, /** @type {Api.Details} */ (one.details).conditions), index: 0, caption: one.name }],
+      canvases: [{ conditions: conditionsOf(request, /** @type {Api.ModelDetails} */ (model.details).conditions), index: 0, caption: model.name }],
     }));
   if (by === "label") {
-    const labels = conditions.labels.slice(0, 2 * MOST_COMPARED);
-    return [{ model, settings, wishes: labels.map((name, label) => ({ told: { ...told, label }, index: 0, caption: name })) }];
+    const labels = supported.labels.slice(0, 2 * MAX_COMPARED);
+    return [{ model: selected, settings, canvases: labels.map((name, label) => ({ conditions: { ...conditions, label }, index: 0, caption: name })) }];
   }
   if (by)
     return numbersOf(values).map((value) => ({
-      model,
+      model: selected,
       settings: { ...settings, [by]: value },
-      wishes: [{ told, index: 0, caption: `${NAMES[by]} ${value}` }],
+      canvases: [{ conditions, index: 0, caption: `${SETTING_NAMES[by]} ${value}` }],
     }));
-  const wishes = Array.from({ length: ask.count }, (_, index) => ({ told, index, caption: "" }));
-  return [{ model, settings, wishes }];
+  const canvases = Array.from({ length: request.count }, (_, index) => ({ conditions, index, caption: "" }));
+  return [{ model: selected, settings, canvases }];
 }
 
 /** @type {Record<string, string>} */
-export const NAMES = { guidance: "guidance", temperature: "temperature", top_p: "top-p" };
+export const SETTING_NAMES = { guidance: "guidance", temperature: "temperature", top_p: "top-p" };
 
-/** @type {Record<string, string>} values that tell something, to begin with */
-export const USUAL = { guidance: "0, 1, 2, 4", temperature: "0.5, 0.8, 1, 1.2", top_p: "0.5, 0.8, 0.95, 1" };
+/** @type {Record<string, string>} values to begin with */
+export const EXAMPLE_VALUES = { guidance: "0, 1, 2, 4", temperature: "0.5, 0.8, 1, 1.2", top_p: "0.5, 0.8, 0.95, 1" };
 
-/** Numbers between commas or spaces, each once. @param {string} text */
+/** Parse distinct numbers between commas or spaces. @param {string} text */
 export function numbersOf(text) {
   const numbers = text.split(/[\s,;]+/).filter(Boolean).map(Number);
-  return [...new Set(numbers.filter(Number.isFinite))].slice(0, MOST_COMPARED);
+  return [...new Set(numbers.filter(Number.isFinite))].slice(0, MAX_COMPARED);
 }
 
-/** What an image was asked for, in words. @param {Api.Told} told @param {Api.Conditions} conditions */
-export function toldInWords(told, conditions) {
-  const attributes = Object.entries(told.attributes ?? {}).map(([name, value]) => conditions.attributes[name]?.[Number(value)] ?? value);
-  const label = typeof told.label === "number" ? conditions.labels[told.label] : told.label;
-  return [label, told.text && `“${told.text}”`, ...attributes, told.hint && "hint", told.vector && "vector"]
+/** Describe the conditions of an image. @param {Api.ConditionValues} conditions @param {Api.SupportedConditions} supported */
+export function describeConditions(conditions, supported) {
+  const attributes = Object.entries(conditions.attributes ?? {}).map(([name, value]) => supported.attributes[name]?.[Number(value)] ?? value);
+  const label = typeof conditions.label === "number" ? supported.labels[conditions.label] : conditions.label;
+  return [label, conditions.text && `“${conditions.text}”`, ...attributes, conditions.hint && "hint", conditions.vector && "vector"]
     .filter((part) => part !== null && part !== undefined && part !== "")
     .join(", ");
 }

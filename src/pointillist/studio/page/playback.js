@@ -1,8 +1,8 @@
-// The hand on the painting: forward at its speed, a step, anywhere.
+// Playback of paintings: play, pause, step, seek.
 
 /** @typedef {import("./state.js").State} State */
 
-export class Player {
+export class Playback {
   /** @param {State} state */
   constructor(state) {
     this.state = state;
@@ -10,7 +10,7 @@ export class Player {
     state.listeners.push(() => this.#follow());
   }
 
-  /** From the first pixel on, whenever it comes. */
+  /** Play from the first pixel, as pixels arrive. */
   start() {
     this.state.at = 0;
     this.#go();
@@ -52,7 +52,7 @@ export class Player {
     this.seek(this.state.at + pixels);
   }
 
-  /** After every frame: move on, and ask for the next. */
+  /** Advance after every frame, and request the next one. */
   #follow() {
     const { state } = this;
     if (!state.playing) return;
@@ -60,7 +60,7 @@ export class Player {
     const next = state.at + (state.speed * Math.max(0, now - this.last)) / 1000;
     this.last = now;
     state.at = Math.min(next, state.arrived);
-    const over = state.work === null && state.boards.every((board) => board.trace?.over ?? true);
+    const over = state.work === null && state.canvases.every((canvas) => canvas.trace?.over ?? true);
     if (over && state.at >= state.arrived) state.playing = false;
     state.changed();
   }

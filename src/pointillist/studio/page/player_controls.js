@@ -1,29 +1,29 @@
-// Below the stage: play, step, scrub, speed.
+// Player controls below the canvases: play, step, scrub, speed.
 
-import { shown } from "./board.js";
-import { h, inFocus, say, whole } from "./dom.js";
+import { visibleImage } from "./canvas_model.js";
+import { html, focusedElement, setText, formatInteger } from "./dom.js";
 import { icon } from "./icons.js";
 import { SPEEDS } from "./state.js";
 
 /** @typedef {import("./state.js").State} State */
 
-export class Transport {
-  /** @param {State} state @param {import("./player.js").Player} player @param {() => void} goOn */
-  constructor(state, player, goOn) {
+export class PlayerControls {
+  /** @param {State} state @param {import("./playback.js").Playback} playback @param {() => void} continuePainting */
+  constructor(state, playback, continuePainting) {
     this.state = state;
     const button = (/** @type {import("./icons.js").Icon} */ name, /** @type {string} */ label, /** @type {() => void} */ act) =>
-      h("button", { type: "button", className: "icon-only", title: label, "aria-label": label, onclick: act }, icon(name));
-    this.first = button("first", "To the first pixel (Home)", () => player.seek(0));
-    this.back = button("back", "One pixel back (,)", () => player.step(-1));
-    this.play = h("button", { type: "button", className: "icon-only play", onclick: () => player.toggle() }, icon("play"), icon("pause"));
-    this.forward = button("forward", "One pixel on (.)", () => player.step(1));
-    this.last = button("last", "To the newest pixel (End)", () => player.seek(Infinity));
-    this.range = h("input", { type: "range", min: "0", step: "1", className: "scrub", "aria-label": "Pixels painted", oninput: () => player.seek(Number(this.range.value)) });
-    this.count = h("span", { className: "count" });
-    const options = SPEEDS.map((speed) => h("option", { value: String(speed) }, speed === Infinity ? "live" : `${whole(speed)} px/s`));
-    this.speed = h("select", { "aria-label": "Speed", title: "How fast the painting is shown; live: as it comes", onchange: () => this.#chosen() }, ...options);
-    this.goOn = h("button", { type: "button", className: "strong", title: "Let the model paint what is missing (C)", onclick: goOn }, "Continue");
-    this.el = h("div", { className: "transport", role: "group", "aria-label": "The painting, pixel by pixel" }, this.first, this.back, this.play, this.forward, this.last, this.range, this.count, this.goOn, this.speed);
+      html("button", { type: "button", className: "icon-only", title: label, "aria-label": label, onclick: act }, icon(name));
+    this.first = button("first", "To the first pixel (Home)", () => playback.seek(0));
+    this.back = button("back", "One pixel back (,)", () => playback.step(-1));
+    this.play = html("button", { type: "button", className: "icon-only play", onclick: () => playback.toggle() }, icon("play"), icon("pause"));
+    this.forward = button("forward", "One pixel forward (.)", () => playback.step(1));
+    this.last = button("last", "To the newest pixel (End)", () => playback.seek(Infinity));
+    this.range = html("input", { type: "range", min: "0", step: "1", className: "scrub", "aria-label": "Pixels painted", oninput: () => playback.seek(Number(this.range.value)) });
+    this.count = html("span", { className: "count" });
+    const options = SPEEDS.map((speed) => html("option", { value: String(speed) }, speed === Infinity ? "live" : `${formatInteger(speed)} px/s`));
+    this.speed = html("select", { "aria-label": "Speed", title: "Playback speed; live shows pixels as they arrive", onchange: () => this.#chosen() }, ...options);
+    this.continueButton = html("button", { type: "button", className: "strong", title: "Let the model paint missing pixels (C)", onclick: continuePainting }, "Continue");
+    this.el = html("div", { className: "player", role: "group", "aria-label": "The painting, pixel by pixel" }, this.first, this.back, this.play, this.forward, this.last, this.range, this.count, this.continueButton, this.speed);
   }
 
   update() {
@@ -40,9 +40,9 @@ export class Transport {
     this.range.style.setProperty("--arrived", `${length ? (100 * state.arrived) / length : 0}%`);
     this.range.style.setProperty("--at", `${length ? (100 * at) / length : 0}%`);
     this.range.setAttribute("aria-valuetext", `${at} of ${length} pixels`);
-    say(this.count, length ? `${whole(at)} / ${whole(length)}` : "");
-    this.goOn.hidden = !hasGaps(state);
-    if (inFocus(this.speed) !== this.speed) this.speed.value = String(state.speed);
+    setText(this.count, length ? `${formatInteger(at)} / ${formatInteger(length)}` : "");
+    this.continueButton.hidden = !hasGaps(state);
+    if (focusedElement(this.speed) !== this.speed) this.speed.value = String(state.speed);
   }
 
   #chosen() {
@@ -51,9 +51,9 @@ export class Transport {
   }
 }
 
-/** Whether something is there, and something is missing. @param {State} state */
+/** Return true if the active canvas is partly known. @param {State} state */
 function hasGaps(state) {
-  if (!state.board || state.work || state.playing || state.stroke) return false;
-  const { known } = shown(state.board, state.at);
+  if (!state.canvas || state.work || state.playing || state.stroke) return false;
+  const { known } = visibleImage(state.canvas, state.at);
   return known.includes(1) && known.includes(0);
 }

@@ -1,38 +1,38 @@
-// Questions about pixels, one at a time: while the pointer runs ahead, only the newest is asked.
+// Queries about pixels, one at a time: while the pointer moves on, only the latest query is sent.
 
-import { pack } from "./arrays.js";
-import { questionOf, shown } from "./board.js";
+import { encodeArray } from "./encoded_arrays.js";
+import { imageQueryOf, visibleImage } from "./canvas_model.js";
 
 /** @typedef {import("./state.js").State} State */
-/** @typedef {import("./board.js").Board} Board */
+/** @typedef {import("./canvas_model.js").Canvas} Canvas */
 
 /**
- * Answers of one kind, kept as long as their board.
+ * Results of one kind of query, kept as long as their canvas.
  * @template T
  */
-class Answers {
-  /** @type {WeakMap<Board, Map<string, T | Error>>} */
-  #kept = new WeakMap();
+class QueryCache {
+  /** @type {WeakMap<Canvas, Map<string, T | Error>>} */
+  #results = new WeakMap();
 
-  /** @param {Board} board @param {string} key */
-  get(board, key) {
-    return this.#kept.get(board)?.get(key);
+  /** @param {Canvas} canvas @param {string} key */
+  get(canvas, key) {
+    return this.#results.get(canvas)?.get(key);
   }
 
-  /** @param {Board} board @param {string} key @param {T | Error} answer */
-  set(board, key, answer) {
-    const found = this.#kept.get(board) ?? new Map();
-    this.#kept.set(board, found.set(key, answer));
+  /** @param {Canvas} canvas @param {string} key @param {T | Error} result */
+  set(canvas, key, result) {
+    const found = this.#results.get(canvas) ?? new Map();
+    this.#results.set(canvas, found.set(key, result));
   }
 }
 
 /**
- * Asks when it is free, and only for what was wanted last.
+ * Sends one query at a time, and of those that wait only the latest.
  * @template T
  */
-class Line {
-  /** @type {Answers<T>} */
-  #answers = new Answers();
+class LatestOnlyQueue {
+  /** @type {QueryCache<T>} */
+  #cache = new QueryCache();
   #busy = false;
   /** @type {(() => void) | null} */
   #next = null;
@@ -43,25 +43,25 @@ class Line {
   }
 
   /**
-   * The answer, or null while it is on its way.
-   * @param {Board} board @param {string} key @param {() => Promise<T>} ask
+   * Return the result, or null while the query runs.
+   * @param {Canvas} canvas @param {string} key @param {() => Promise<T>} send
    * @returns {T | Error | null}
    */
-  want(board, key, ask) {
-    const there = this.#answers.get(board, key);
-    if (there !== undefined) return there;
-    const go = () => this.#go(board, key, ask);
+  get(canvas, key, send) {
+    const known = this.#cache.get(canvas, key);
+    if (known !== undefined) return known;
+    const go = () => this.#go(canvas, key, send);
     if (this.#busy) this.#next = go;
     else go();
     return null;
   }
 
-  /** @param {Board} board @param {string} key @param {() => Promise<T>} ask */
-  async #go(board, key, ask) {
+  /** @param {Canvas} canvas @param {string} key @param {() => Promise<T>} send */
+  async #go(canvas, key, send) {
     this.#busy = true;
     this.#next = null;
-    const answer = await ask().catch((/** @type {unknown} */ error) => (error instanceof Error ? error : new Error(String(error))));
-    this.#answers.set(board, key, answer);
+    const result = await send().catch((/** @type {unknown} */ error) => (error instanceof Error ? error : new Error(String(error))));
+    this.#cache.set(canvas, key, result);
     this.#busy = false;
     const next = /** @type {(() => void) | null} */ (this.#next);
     if (next) next();
@@ -69,56 +69,56 @@ class Line {
   }
 }
 
-export class Questions {
+export class Queries {
   /** @param {State} state @param {import("./api.js").Server} server */
   constructor(state, server) {
     this.server = server;
     const changed = () => state.changed();
-    /** @type {Line<Api.PixelAnswer>} */
-    this.pixels = new Line(changed);
-    /** @type {Line<Api.Look>} */
-    this.looks = new Line(changed);
-    /** @type {Line<Api.Maps>} */
-    this.maps = new Line(changed);
-    /** @type {Line<Api.ChangeAnswer>} */
-    this.changes = new Line(changed);
+    /** @type {LatestOnlyQueue<Api.PixelDistribution>} */
+    this.pixels = new LatestOnlyQueue(changed);
+    /** @type {LatestOnlyQueue<Api.Saliency>} */
+    this.saliencies = new LatestOnlyQueue(changed);
+    /** @type {LatestOnlyQueue<Api.SurprisalMaps>} */
+    this.maps = new LatestOnlyQueue(changed);
+    /** @type {LatestOnlyQueue<Api.EditEffect>} */
+    this.edits = new LatestOnlyQueue(changed);
   }
 
-  /** The distributions of a pixel. @param {Board} board @param {number} pixel */
-  pixel(board, pixel) {
-    const { guidance, temperature, top_p } = board.settings;
-    const place = { row: Math.floor(pixel / board.width), column: pixel % board.width };
-    const ask = () => this.server.pixel(board.model, { ...this.#question(board), ...place, guidance, temperature, top_p });
-    return this.pixels.want(board, String(pixel), ask);
+  /** Query the distributions of a pixel. @param {Canvas} canvas @param {number} pixel */
+  pixel(canvas, pixel) {
+    const { guidance, temperature, top_p } = canvas.settings;
+    const position = { row: Math.floor(pixel / canvas.width), column: pixel % canvas.width };
+    const send = () => this.server.pixel(canvas.model, { ...this.#imageQuery(canvas), ...position, guidance, temperature, top_p });
+    return this.pixels.get(canvas, String(pixel), send);
   }
 
-  /** What a pixel looked at. @param {Board} board @param {number} pixel */
-  look(board, pixel) {
-    const place = { row: Math.floor(pixel / board.width), column: pixel % board.width };
-    return this.looks.want(board, String(pixel), () => this.server.look(board.model, { ...this.#question(board), ...place }));
+  /** Query the saliency map of a pixel. @param {Canvas} canvas @param {number} pixel */
+  saliency(canvas, pixel) {
+    const position = { row: Math.floor(pixel / canvas.width), column: pixel % canvas.width };
+    return this.saliencies.get(canvas, String(pixel), () => this.server.saliency(canvas.model, { ...this.#imageQuery(canvas), ...position }));
   }
 
-  /** A whole image in bits. @param {Board} board */
-  score(board) {
-    return this.maps.want(board, "", () => this.server.score(board.model, this.#question(board)));
+  /** Query the surprisal maps of an image. @param {Canvas} canvas */
+  score(canvas) {
+    return this.maps.get(canvas, "", () => this.server.score(canvas.model, this.#imageQuery(canvas)));
   }
 
-  /** In which order its pixels are painted. @param {Board} board @returns {Promise<Api.Maps | Error>} */
-  order(board) {
-    return this.server.score(board.model, this.#question(board)).catch((error) => error);
+  /** Query the generation order of an image. @param {Canvas} canvas @returns {Promise<Api.SurprisalMaps | Error>} */
+  order(canvas) {
+    return this.server.score(canvas.model, this.#imageQuery(canvas)).catch((error) => error);
   }
 
-  /** What if a pixel had other levels. @param {Board} board @param {number} pixel @param {number[]} levels */
-  change(board, pixel, levels) {
-    const [row, column] = [Math.floor(pixel / board.width), pixel % board.width];
-    const changes = levels.map((level, channel) => ({ row, column, channel, level }));
-    const ask = () => this.server.change(board.model, { ...this.#question(board), changes });
-    return this.changes.want(board, `${pixel}:${levels.join()}`, ask);
+  /** Query the effect of setting a pixel to other levels. @param {Canvas} canvas @param {number} pixel @param {number[]} levels */
+  edit(canvas, pixel, levels) {
+    const [row, column] = [Math.floor(pixel / canvas.width), pixel % canvas.width];
+    const edits = levels.map((level, channel) => ({ row, column, channel, level }));
+    const send = () => this.server.edit(canvas.model, { ...this.#imageQuery(canvas), edits });
+    return this.edits.get(canvas, `${pixel}:${levels.join()}`, send);
   }
 
-  /** @param {Board} board */
-  #question(board) {
-    const shape = [board.details.image.channels, board.height, board.width];
-    return questionOf(board, pack(shown(board).levels, shape));
+  /** @param {Canvas} canvas */
+  #imageQuery(canvas) {
+    const shape = [canvas.details.image.channels, canvas.height, canvas.width];
+    return imageQueryOf(canvas, encodeArray(visibleImage(canvas).levels, shape));
   }
 }

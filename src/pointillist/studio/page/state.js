@@ -1,39 +1,39 @@
-// What the page knows. Parts read it and draw themselves after every change, once a frame.
+// State of the page. Components read it and redraw after every change, once per frame.
 
-import { blankBoard, holdsAnything, sameGrid } from "./board.js";
+import { blankCanvas, holdsAnything, sameGrid } from "./canvas_model.js";
 import { History } from "./history.js";
 
-/** @typedef {import("./board.js").Board} Board */
-/** @typedef {import("./board.js").Settings} Settings */
-/** @typedef {{boards: Board[], active: number}} Stage */
-/** @typedef {"image" | "entropy" | "surprise" | "look" | "shift"} View */
-/** @typedef {"look" | "pencil" | "eraser"} Tool */
-/** @typedef {{pixel: number, choice: (number | null)[]}} Pin a pixel that is held, and other levels for its channels */
-/** @typedef {{place: number, pixel: number}} Hover a pixel that is pointed at, and on which of the boards */
+/** @typedef {import("./canvas_model.js").Canvas} Canvas */
+/** @typedef {import("./canvas_model.js").Settings} Settings */
+/** @typedef {{canvases: Canvas[], active: number}} Workspace */
+/** @typedef {"image" | "entropy" | "surprisal" | "saliency" | "shift"} View */
+/** @typedef {"inspect" | "pencil" | "eraser"} Tool */
+/** @typedef {{pixel: number, choice: (number | null)[]}} HeldPixel a held pixel, and levels chosen for its channels */
+/** @typedef {{index: number, pixel: number}} Hover a pixel under the pointer, and the index of its canvas */
 /** @typedef {{kind: "error" | "good" | "plain", text: string}} Notice */
-/** @typedef {{board: Board, name: string}} Kept an image of this sitting */
-/** @typedef {{waiting: number | null, stop: AbortController}} Work `waiting`: paintings that go before */
+/** @typedef {{canvas: Canvas, name: string}} GalleryItem an image of this session */
+/** @typedef {{waiting: number | null, stop: AbortController}} Work `waiting`: jobs ahead in the queue */
 
 /**
- * @typedef {object} Ask what is asked for
+ * @typedef {object} Request the values of the prompt panel
  * @property {number | null} label @property {string} text
  * @property {Record<string, number>} attributes @property {number[] | null} vector @property {Hint | null} hint
  * @property {number} guidance @property {number} temperature @property {number} top_p @property {string | null} order
  * @property {number | null} seed @property {[number, number] | null} size @property {number} count
  * @property {Compare} compare
  */
-/** @typedef {{levels: Api.Packed, name: string, text?: string}} Hint `text`: as it was typed */
+/** @typedef {{levels: Api.EncodedArray, name: string, text?: string}} Hint `text`: as typed */
 /** @typedef {{by: "" | "label" | "guidance" | "temperature" | "top_p" | "model", values: string}} Compare */
 
-/** @returns {Ask} */
-const plainAsk = () => ({
+/** @returns {Request} */
+const defaultRequest = () => ({
   label: null, text: "", attributes: {}, vector: null, hint: null, guidance: 1, temperature: 1, top_p: 1, order: null,
   seed: null, size: null, count: 1, compare: { by: "", values: "" },
 });
 
-export const SPEEDS = [4, 16, 64, 256, 1024, 4096, Infinity]; // pixels a second; the last is as it comes
+export const SPEEDS = [4, 16, 64, 256, 1024, 4096, Infinity]; // pixels per second; the last is live
 const USUAL_SECONDS = 4;
-const MOST_ZOOM = 16;
+const MAX_ZOOM = 16;
 
 export class State {
   constructor() {
@@ -43,52 +43,52 @@ export class State {
     this.limits = null;
     this.version = "";
     this.modelId = "";
-    this.ask = plainAsk();
-    /** @type {History<Stage>} */
-    this.history = new History({ boards: [], active: 0 });
+    this.request = defaultRequest();
+    /** @type {History<Workspace>} */
+    this.history = new History({ canvases: [], active: 0 });
     this.at = 0;
     this.playing = false;
-    /** @type {number | null} as chosen */
+    /** @type {number | null} chosen by the user */
     this.chosenSpeed = null;
     /** @type {View} */
     this.view = "image";
     this.strength = 1;
     /** @type {Tool} */
-    this.tool = "look";
+    this.tool = "inspect";
     this.brush = 1;
     /** @type {number[]} levels of the pencil */
     this.ink = [];
     this.zoom = 1;
     this.grid = true;
-    /** @type {Pin | null} */
-    this.pin = null;
+    /** @type {HeldPixel | null} */
+    this.heldPixel = null;
     /** @type {Hover | null} */
     this.hover = null;
     /** @type {Work | null} */
     this.work = null;
     /** @type {Notice | null} */
     this.notice = null;
-    /** @type {Kept[]} the newest first */
-    this.kept = [];
-    this.follow = false; // whether the pixel that is pointed at is to be brought into view
-    this.stroke = 0; // counts what a pencil has done to the board in hand
+    /** @type {GalleryItem[]} the newest first */
+    this.gallery = [];
+    this.follow = false; // whether to scroll the hovered pixel into view
+    this.stroke = 0; // counts the steps of the current stroke
     /** @type {(() => void)[]} */
     this.listeners = [];
   }
 
   #frame = 0;
 
-  /** Something is new: draw in the next frame. */
+  /** Redraw in the next frame. */
   changed() {
-    if (!this.#frame) this.#frame = requestAnimationFrame(() => this.#tell());
+    if (!this.#frame) this.#frame = requestAnimationFrame(() => this.#notifyListeners());
   }
 
-  #tell() {
+  #notifyListeners() {
     this.#frame = 0;
     for (const listener of this.listeners) listener();
   }
 
-  /** The model that is asked, or null. */
+  /** The selected model, or null. */
   get model() {
     return this.models.find((model) => model.id === this.modelId) ?? null;
   }
@@ -97,90 +97,90 @@ export class State {
     return this.model?.details ?? null;
   }
 
-  get boards() {
-    return this.history.now.boards;
+  get canvases() {
+    return this.history.now.canvases;
   }
 
   get active() {
     return this.history.now.active;
   }
 
-  /** The board in hand. @returns {Board | undefined} */
-  get board() {
-    return this.boards[this.active];
+  /** The active canvas. @returns {Canvas | undefined} */
+  get canvas() {
+    return this.canvases[this.active];
   }
 
-  /** Pixels that the longest painting on the stage has. */
+  /** Number of pixels of the longest painting. */
   get length() {
-    return Math.max(0, ...this.boards.map((board) => board.trace?.length ?? 0));
+    return Math.max(0, ...this.canvases.map((canvas) => canvas.trace?.length ?? 0));
   }
 
-  /** How far the hand can go now. */
+  /** Number of pixels that can be shown now. */
   get arrived() {
-    const late = this.boards.map((board) => (board.trace && !board.trace.over ? board.trace.arrived : Infinity));
-    const there = Math.max(0, ...this.boards.map((board) => board.trace?.arrived ?? 0));
-    return Math.min(there, ...late);
+    const late = this.canvases.map((canvas) => (canvas.trace && !canvas.trace.over ? canvas.trace.arrived : Infinity));
+    const arrived = Math.max(0, ...this.canvases.map((canvas) => canvas.trace?.arrived ?? 0));
+    return Math.min(arrived, ...late);
   }
 
-  /** Pixels a second. */
+  /** Playback speed in pixels per second. */
   get speed() {
-    const length = this.length || (this.board?.known.length ?? 0);
+    const length = this.length || (this.canvas?.known.length ?? 0);
     const usual = SPEEDS.find((speed) => length / speed <= USUAL_SECONDS) ?? Infinity;
     return this.chosenSpeed ?? usual;
   }
 
-  /** Put other boards on the stage; undo brings back what was there. @param {Board[]} boards @param {number} [active] */
-  show(boards, active = 0) {
-    this.history.push({ boards, active });
-    this.forget();
+  /** Show other canvases; undo restores the former ones. @param {Canvas[]} canvases @param {number} [active] */
+  show(canvases, active = 0) {
+    this.history.push({ canvases, active });
+    this.resetView();
     this.changed();
   }
 
-  /** Replace the board in hand. @param {Board} board */
-  replace(board) {
-    this.show(this.boards.map((old, i) => (i === this.active ? board : old)), this.active);
+  /** Replace the active canvas. @param {Canvas} canvas */
+  replace(canvas) {
+    this.show(this.canvases.map((old, i) => (i === this.active ? canvas : old)), this.active);
   }
 
-  /** @param {number} zoom 1 fits */
+  /** @param {number} zoom 1 fits the canvases */
   zoomTo(zoom) {
-    this.zoom = Math.max(1, Math.min(MOST_ZOOM, zoom));
+    this.zoom = Math.max(1, Math.min(MAX_ZOOM, zoom));
     this.changed();
   }
 
-  /** Let go of what belongs to a board. */
-  forget() {
-    this.pin = this.hover = null;
-    if (this.view === "look" || this.view === "shift") this.view = "image";
+  /** Reset what belongs to a canvas: held pixel, view and playback. */
+  resetView() {
+    this.heldPixel = this.hover = null;
+    if (this.view === "saliency" || this.view === "shift") this.view = "image";
     this.at = this.length;
     this.playing = false;
   }
 
-  /** Take another board in hand. @param {number} active */
-  choose(active) {
-    if (active === this.active || !this.boards[active]) return;
+  /** Activate another canvas. @param {number} active */
+  activate(active) {
+    if (active === this.active || !this.canvases[active]) return;
     this.history.now = { ...this.history.now, active };
-    this.pin = this.hover = null;
+    this.heldPixel = this.hover = null;
     this.changed();
   }
 
-  /** Ask another model. What is on the stage stays, if that model paints such images. @param {string} id */
+  /** Select another model. The canvases stay if it paints the same kind of image. @param {string} id */
   useModel(id) {
     this.modelId = id;
     const { details } = this;
     if (!details) return;
-    const { seed, count, temperature, top_p } = this.ask;
-    this.ask = { ...plainAsk(), seed, count, temperature, top_p };
+    const { seed, count, temperature, top_p } = this.request;
+    this.request = { ...defaultRequest(), seed, count, temperature, top_p };
     if (this.ink.length !== details.image.channels || this.ink.some((level) => level >= details.image.levels))
       this.ink = Array.from({ length: details.image.channels }, () => details.image.levels - 1);
-    const { board } = this;
-    const boards = [blankBoard(id, details)];
-    if (!board) this.history.now = { boards, active: 0 };
-    else if (!sameGrid(board.details.image, details.image) || !holdsAnything(board)) this.show(boards);
+    const { canvas } = this;
+    const canvases = [blankCanvas(id, details)];
+    if (!canvas) this.history.now = { canvases, active: 0 };
+    else if (!sameGrid(canvas.details.image, details.image) || !holdsAnything(canvas)) this.show(canvases);
     this.changed();
   }
 
   /** @param {Notice["kind"]} kind @param {string} text */
-  note(kind, text) {
+  notify(kind, text) {
     this.notice = { kind, text };
     this.changed();
   }

@@ -1,66 +1,66 @@
-// The studio, in the shape of an anywidget module: `render({ model, el })` puts it into an element and returns its end.
-// Where it stands, the size of that element decides, not the size of the window.
+// The studio as an anywidget module: `render({ model, el })` puts it into an element and returns a function that removes it.
+// The layout depends on the size of that element, not of the window.
 
 import { Server } from "./api.js";
-import { AskPanel } from "./ask.js";
-import { Bar } from "./bar.js";
-import { Bringing } from "./bringing.js";
+import { PromptPanel } from "./prompt_panel.js";
+import { Header } from "./header.js";
+import { Uploader } from "./upload.js";
 import { Commands } from "./commands.js";
 import { Dialogs } from "./dialogs.js";
-import { h } from "./dom.js";
+import { html } from "./dom.js";
 import { Gallery } from "./gallery.js";
-import { Hand } from "./hand.js";
-import { Keeping } from "./keeping.js";
+import { PointerTools } from "./pointer_tools.js";
+import { Exporter } from "./export.js";
 import { listenToKeys } from "./keys.js";
-import { Notices } from "./notices.js";
+import { Notifications } from "./notifications.js";
 import { Painter } from "./painter.js";
-import { PixelPanel } from "./pixel.js";
-import { Player } from "./player.js";
-import { Questions } from "./questions.js";
-import { Stage } from "./stage.js";
+import { PixelPanel } from "./pixel_panel.js";
+import { Playback } from "./playback.js";
+import { Queries } from "./queries.js";
+import { CanvasGrid } from "./canvas_grid.js";
 import { State } from "./state.js";
 import { Tabs } from "./tabs.js";
-import { Tools } from "./tools.js";
-import { Transport } from "./transport.js";
+import { Toolbar } from "./toolbar.js";
+import { PlayerControls } from "./player_controls.js";
 
 /** @typedef {import("./api.js").Send} Send */
-/** @typedef {{get(name: "address"): string, get(name: "send"): Send | undefined}} Host what a page or a notebook gives */
+/** @typedef {{get(name: "address"): string, get(name: "send"): Send | undefined}} Host given by the page or the notebook */
 
-const AGAIN = 300; // milliseconds between looks while models load
+const POLL_INTERVAL = 300; // milliseconds between polls while models load
 
 /** @param {{model: Host, el: HTMLElement}} where */
 function render({ model, el }) {
-  const root = h("div", { className: "studio", tabIndex: -1 }); // in focus wherever nothing in it is, so that it hears keys
+  const root = html("div", { className: "studio", tabIndex: -1 }); // takes the focus when nothing in it has it, to receive keys
   const server = new Server(model.get("address"), model.get("send") ?? ((address, options) => fetch(address, options)));
   const state = new State();
-  const player = new Player(state);
-  const questions = new Questions(state, server);
-  const painter = new Painter(state, server, player);
+  const playback = new Playback(state);
+  const queries = new Queries(state, server);
+  const painter = new Painter(state, server, playback);
   const dialogs = new Dialogs(root);
-  const keeping = new Keeping(state, server, painter);
-  const bringing = new Bringing(state, server, dialogs, keeping);
-  const hand = new Hand(state, player);
-  const commands = new Commands(state, player, painter, hand, questions, dialogs, bringing);
+  const exporter = new Exporter(state, server, painter);
+  const uploader = new Uploader(state, server, dialogs, exporter);
+  const pointerTools = new PointerTools(state, playback);
+  const commands = new Commands({ state, playback, painter, pointerTools, queries, dialogs, uploader });
 
-  const bar = new Bar(state, root, () => commands.keys());
-  const ask = new AskPanel(state, painter, bringing);
-  const tools = new Tools(state, commands, bringing);
-  const stage = new Stage(state, questions, hand, tools.zoom);
-  const transport = new Transport(state, player, () => commands.goOn());
-  const pixel = new PixelPanel(state, questions, commands);
-  const gallery = new Gallery(state, keeping, bringing);
-  const notices = new Notices(state);
+  const header = new Header(state, root, () => commands.keys());
+  const promptPanel = new PromptPanel(state, painter, uploader);
+  const toolbar = new Toolbar(state, commands, uploader);
+  const canvasGrid = new CanvasGrid(state, queries, pointerTools, toolbar.zoom);
+  const controls = new PlayerControls(state, playback, () => commands.continuePainting());
+  const pixelPanel = new PixelPanel(state, queries, commands);
+  const gallery = new Gallery(state, exporter, uploader);
+  const notifications = new Notifications(state);
   const tabs = new Tabs(state, root);
-  const parts = [bar, ask, tools, stage, transport, pixel, gallery, notices, tabs];
+  const parts = [header, promptPanel, toolbar, canvasGrid, controls, pixelPanel, gallery, notifications, tabs];
 
-  const middle = h("main", { className: "middle" }, tools.el, stage.el, transport.el, notices.el);
-  root.append(bar.el, middle, tabs.el, ask.el, pixel.el, gallery.el);
-  el.classList.add("studio-place");
+  const middle = html("main", { className: "middle" }, toolbar.el, canvasGrid.el, controls.el, notifications.el);
+  root.append(header.el, middle, tabs.el, promptPanel.el, pixelPanel.el, gallery.el);
+  el.classList.add("studio-container");
   el.replaceChildren(root);
   state.listeners.push(() => parts.forEach((part) => part.update()));
   const over = new AbortController();
   listenToKeys(root, state, commands, over.signal);
-  takeFiles(root, bringing, over.signal);
+  takeFiles(root, uploader, over.signal);
   follow(state, server, over.signal);
   return () => {
     over.abort();
@@ -69,28 +69,28 @@ function render({ model, el }) {
   };
 }
 
-/** Ask how far the models are until all are ready or failed. @param {State} state @param {Server} server @param {AbortSignal} over */
+/** Poll the state of the models until all are ready or failed. @param {State} state @param {Server} server @param {AbortSignal} over */
 async function follow(state, server, over) {
   while (!over.aborted) {
     try {
-      const hello = await server.hello();
-      Object.assign(state, { models: hello.models, limits: hello.limits, version: hello.version });
-      if (state.notice?.text === LOST) state.notice = null;
+      const info = await server.info();
+      Object.assign(state, { models: info.models, limits: info.limits, version: info.version });
+      if (state.notice?.text === NO_ANSWER) state.notice = null;
     } catch {
-      state.note("error", LOST);
+      state.notify("error", NO_ANSWER);
     }
     const first = state.models.find((one) => one.state === "ready");
     if (!state.details && first) state.useModel(first.id);
     state.changed();
     const settled = state.models.every((one) => one.state === "ready" || one.state === "failed");
     if (settled && state.models.length) return;
-    await new Promise((resolve) => setTimeout(resolve, AGAIN));
+    await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL));
   }
 }
-const LOST = "The studio does not answer: look whether its command, or its kernel, is still running.";
+const NO_ANSWER = "The studio does not answer: check that its command, or its kernel, is still running.";
 
-/** Files that are dropped or pasted anywhere. @param {HTMLElement} el @param {Bringing} bringing @param {AbortSignal} over */
-function takeFiles(el, bringing, over) {
+/** Handle files that are dropped or pasted anywhere. @param {HTMLElement} el @param {Uploader} uploader @param {AbortSignal} over */
+function takeFiles(el, uploader, over) {
   const inside = (/** @type {boolean} */ on) => el.classList.toggle("dropping", on);
   el.addEventListener("dragover", (event) => {
     event.preventDefault();
@@ -102,11 +102,11 @@ function takeFiles(el, bringing, over) {
   el.addEventListener("drop", (event) => {
     event.preventDefault();
     inside(false);
-    bringing.take(event.dataTransfer?.files[0]);
+    uploader.take(event.dataTransfer?.files[0]);
   });
   const pasted = (/** @type {Event} */ event) => {
     const file = event instanceof ClipboardEvent && event.clipboardData?.files[0];
-    if (file) bringing.take(file);
+    if (file) uploader.take(file);
   };
   el.getRootNode().addEventListener("paste", pasted, { signal: over });
 }

@@ -1,26 +1,26 @@
-// On a narrow screen: which panel is below the stage.
+// Tabs for the panel below the canvases on a narrow screen.
 
-import { h } from "./dom.js";
+import { html } from "./dom.js";
 
 /** @typedef {import("./state.js").State} State */
 
-const PANELS = [["ask", "Ask"], ["pixel", "Pixel"], ["keep", "Keep"]];
+const PANELS = [["prompt", "Prompt"], ["pixel", "Pixel"], ["export", "Save"]];
 
 export class Tabs {
   /** @param {State} state @param {HTMLElement} root */
   constructor(state, root) {
     this.state = state;
     this.root = root;
-    this.buttons = PANELS.map(([panel, name]) => h("button", { type: "button", onclick: () => this.#show(panel) }, name));
-    this.el = h("nav", { className: "tabs", "aria-label": "Panels" }, ...this.buttons);
-    this.held = false;
-    this.#show("ask");
+    this.buttons = PANELS.map(([panel, name]) => html("button", { type: "button", onclick: () => this.#show(panel) }, name));
+    this.el = html("nav", { className: "tabs", "aria-label": "Panels" }, ...this.buttons);
+    this.holds = false;
+    this.#show("prompt");
   }
 
   update() {
-    const held = this.state.pin !== null;
-    if (held && !this.held) this.#show("pixel"); // who holds a pixel wants to see it
-    this.held = held;
+    const holds = this.state.heldPixel !== null;
+    if (holds && !this.holds) this.#show("pixel"); // a user who holds a pixel wants to see it
+    this.holds = holds;
   }
 
   /** @param {string} panel */

@@ -1,26 +1,26 @@
-// Pictures and recipes that are brought: dropped, pasted or chosen; of another size, with an offer.
+// Upload of pictures and manifests that are dropped, pasted or chosen; pictures of another size are resized on request.
 
-import { unpackLevels } from "./arrays.js";
-import { Fault } from "./api.js";
-import { blankBoard, traced } from "./board.js";
-import { hintOf, isOfNumbers, readNumbers, shapeOf } from "./numbers.js";
+import { decodeLevels } from "./encoded_arrays.js";
+import { RequestError } from "./api.js";
+import { blankCanvas, traceImage } from "./canvas_model.js";
+import { hintOf, isOfNumbers, readNumbers, shapeOf } from "./numeric_hints.js";
 
 /** @typedef {import("./state.js").State} State */
 /** @typedef {"image" | "hint"} Role */
 
-export class Bringing {
+export class Uploader {
   /**
    * @param {State} state @param {import("./api.js").Server} server @param {import("./dialogs.js").Dialogs} dialogs
-   * @param {import("./keeping.js").Keeping} keeping
+   * @param {import("./export.js").Exporter} exporter
    */
-  constructor(state, server, dialogs, keeping) {
+  constructor(state, server, dialogs, exporter) {
     this.state = state;
     this.server = server;
     this.dialogs = dialogs;
-    this.keeping = keeping;
+    this.exporter = exporter;
   }
 
-  /** Let a file be chosen. @param {Role} [role] */
+  /** Open the file dialog. @param {Role} [role] */
   choose(role = "image") {
     const input = document.createElement("input");
     input.type = "file";
@@ -29,20 +29,20 @@ export class Bringing {
     input.click();
   }
 
-  /** A picture or a recipe. @param {File | null | undefined} file @param {Role} [role] */
+  /** Handle a picture or a manifest. @param {File | null | undefined} file @param {Role} [role] */
   async take(file, role = "image") {
     if (!file) return;
     try {
       if (role === "hint" && this.#numbers()) await this.#hint(file, this.#numbers());
-      else if (file.type === "application/json" || file.name.endsWith(".json")) await this.keeping.reproduce(file);
+      else if (file.type === "application/json" || file.name.endsWith(".json")) await this.exporter.reproduce(file);
       else await this.#picture(file, role);
     } catch (error) {
-      if (!(error instanceof Fault)) console.error(error);
-      this.state.note("error", error instanceof Error ? error.message : String(error));
+      if (!(error instanceof RequestError)) console.error(error);
+      this.state.notify("error", error instanceof Error ? error.message : String(error));
     }
   }
 
-  /** The model's hint, if it is no picture. */
+  /** Return the model's hint if it is no picture, else null. */
   #numbers() {
     const hint = this.state.details?.conditions.hint;
     return hint && isOfNumbers(hint) ? hint : null;
@@ -51,20 +51,20 @@ export class Bringing {
   /** @param {File} file @param {Api.HintKind | null} hint */
   async #hint(file, hint) {
     const numbers = await readNumbers(file);
-    const { details, ask } = this.state;
+    const { details, request } = this.state;
     if (!hint || !details) return;
-    ask.hint = { levels: hintOf(numbers, hint, shapeOf(hint, details, ask.size)), name: file.name };
+    request.hint = { levels: hintOf(numbers, hint, shapeOf(hint, details, request.size)), name: file.name };
     this.state.changed();
   }
 
   /** @param {File} file @param {Role} role */
   async #picture(file, role) {
     const { model } = this.state;
-    if (!model?.details) return this.state.note("error", "No model is ready to read a picture: wait until one is.");
+    if (!model?.details) return this.state.notify("error", "No model is ready to read a picture: wait until one is.");
     const picture = await this.#read(model.id, model.details, file, role);
     if (!picture) return;
     if (role === "hint") {
-      this.state.ask.hint = { levels: picture.levels, name: file.name };
+      this.state.request.hint = { levels: picture.levels, name: file.name };
       return this.state.changed();
     }
     await this.#show(model.id, model.details, picture);
@@ -73,17 +73,17 @@ export class Bringing {
   }
 
   /**
-   * As the model wants it; null if its size was not accepted.
-   * @param {string} model @param {Api.Details} details @param {File} file @param {Role} role
+   * Upload a picture; return null if the user cancels resizing.
+   * @param {string} model @param {Api.ModelDetails} details @param {File} file @param {Role} role
    */
   async #read(model, details, file, role) {
     try {
-      return await this.server.picture(model, file, { role });
+      return await this.server.upload(model, file, { role });
     } catch (error) {
-      if (!(error instanceof Fault) || error.fault.code !== "size") throw error;
-      const free = role === "image" && !details.fixed_size && this.#fits(error.fault.size);
-      const wish = await this.dialogs.offerSize(file, error.fault, free);
-      return wish ? await this.server.picture(model, file, { role, ...wish }) : null;
+      if (!(error instanceof RequestError) || error.response.code !== "size") throw error;
+      const canKeepSize = role === "image" && !details.fixed_size && this.#fits(error.response.size);
+      const options = await this.dialogs.offerSize(file, error.response, canKeepSize);
+      return options ? await this.server.upload(model, file, { role, ...options }) : null;
     }
   }
 
@@ -92,11 +92,11 @@ export class Bringing {
     return Boolean(size && size[0] * size[1] <= (this.state.limits?.pixels ?? 0));
   }
 
-  /** On the stage, with how it would have been painted. @param {string} model @param {Api.Details} details @param {Api.Picture} picture */
+  /** Show a picture, with the trace that the model assigns to it. @param {string} model @param {Api.ModelDetails} details @param {Api.UploadedImage} picture */
   async #show(model, details, picture) {
     const [, height, width] = picture.levels.shape;
-    const levels = unpackLevels(picture.levels);
+    const levels = decodeLevels(picture.levels);
     const maps = await this.server.score(model, { levels: picture.levels });
-    this.state.show([{ ...blankBoard(model, details, [height, width]), ...traced(details, levels, maps) }]);
+    this.state.show([{ ...blankCanvas(model, details, [height, width]), ...traceImage(details, levels, maps) }]);
   }
 }

@@ -1,46 +1,46 @@
-// The studio in the output of a notebook's cell: its style and keys are shut off from the notebook's.
+// The studio in the output of a notebook cell; its style and keys are isolated from the notebook's.
 
-import { h } from "./dom.js";
+import { html } from "./dom.js";
 import studio from "./studio.js";
-import { Wire } from "./wire.js";
+import { CommTransport } from "./comm_transport.js";
 
 const SILENT =
-  "The kernel does not answer: while a cell is running, the studio may have to wait for it; after a restart, run the cell of the studio again.";
-const HOST = ".fresh { all: initial; display: block; } .silent { margin: 0; padding: 8px 16px; font: 14px/1.45 system-ui, sans-serif; color: #1d0d06; background: #ffb199; }";
+  "The kernel does not answer: while a cell is running, the studio may have to wait for it. After a restart, run the studio's cell again.";
+const HOST = ".page { all: initial; display: block; } .silent { margin: 0; padding: 8px 16px; font: 14px/1.45 system-ui, sans-serif; color: #1d0d06; background: #ffb199; }";
 
-/** @param {{model: import("./wire.js").Comm, el: HTMLElement}} where @param {string} style */
+/** @param {{model: import("./comm_transport.js").Comm, el: HTMLElement}} context @param {string} style */
 export function render({ model, el }, style) {
-  const around = h("div", { "data-lm-suppress-shortcuts": "true" }); // Jupyter's shortcuts; `b` adds a cell there
-  for (const kind of ["keydown", "keypress", "keyup"]) around.addEventListener(kind, (event) => event.stopPropagation());
-  const silent = h("p", { className: "silent", role: "status", hidden: true }, SILENT);
-  const place = h("div");
-  const fresh = h("div", { className: "fresh" }, silent, place);
-  fresh.style.setProperty("--height", `${model.get("height")}px`);
+  const container = html("div", { "data-lm-suppress-shortcuts": "true" }); // turns off Jupyter's shortcuts, where `b` adds a cell
+  for (const kind of ["keydown", "keypress", "keyup"]) container.addEventListener(kind, (event) => event.stopPropagation());
+  const silent = html("p", { className: "silent", role: "status", hidden: true }, SILENT);
+  const mount = html("div");
+  const page = html("div", { className: "page" }, silent, mount);
+  page.style.setProperty("--height", `${model.get("height")}px`);
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(HOST + style);
-  const shadow = around.attachShadow({ mode: "open" });
+  const shadow = container.attachShadow({ mode: "open" });
   shadow.adoptedStyleSheets = [sheet];
-  shadow.append(fresh);
-  el.append(around);
+  shadow.append(page);
+  el.append(container);
 
-  const wire = new Wire(model, (on) => (silent.hidden = !on));
-  const host = { get: (/** @type {string} */ name) => (name === "send" ? wire.send : "/") };
-  const end = studio.render({ model: /** @type {import("./studio.js").Host} */ (host), el: place });
-  // it may not be on the page yet, and notebooks change their colours
-  const watch = new ResizeObserver(() => (fresh.style.colorScheme = isDarkBehind(around) ? "dark" : "light"));
-  watch.observe(around);
-  const over = () => {
-    wire.close();
+  const transport = new CommTransport(model, (on) => (silent.hidden = !on));
+  const host = { get: (/** @type {string} */ name) => (name === "send" ? transport.send : "/") };
+  const end = studio.render({ model: /** @type {import("./studio.js").Host} */ (host), el: mount });
+  // the element may not be attached yet, and notebooks change their colours
+  const observer = new ResizeObserver(() => (page.style.colorScheme = isDarkBehind(container) ? "dark" : "light"));
+  observer.observe(container);
+  const remove = () => {
+    transport.close();
     end();
-    watch.disconnect();
-    window.removeEventListener("pagehide", over);
-    around.remove();
+    observer.disconnect();
+    window.removeEventListener("pagehide", remove);
+    container.remove();
   };
-  window.addEventListener("pagehide", over);
-  return over;
+  window.addEventListener("pagehide", remove);
+  return remove;
 }
 
-/** Whether the nearest ground behind an element is dark. @param {Element} el */
+/** Return true if the nearest background of an element is dark. @param {Element} el */
 function isDarkBehind(el) {
   for (let at = /** @type {Element | null} */ (el); at; at = at.parentElement ?? hostOf(at)) {
     const [, rgb, alpha] = getComputedStyle(at).backgroundColor.match(/^rgba?\((\d+, \d+, \d+)(?:, ([\d.]+))?/) ?? [];
@@ -51,7 +51,7 @@ function isDarkBehind(el) {
   return matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
-/** The element whose shadow an element is in. @param {Element} el */
+/** Return the host of the shadow root that contains an element. @param {Element} el */
 function hostOf(el) {
   const root = el.getRootNode();
   return root instanceof ShadowRoot ? root.host : null;

@@ -1,7 +1,7 @@
-"""The same network as textbooks write it: kernels of full size, multiplied by a mask at every step.
+"""The same network with dense masked kernels, as in the papers: full-size kernels times a mask in every step.
 
-Only what our layers do differently is undone: a kernel that was sliced to the taps it may use has all k x k of them
-again, the others masked. Weights that are used, and so the function, stay the same.
+Our layers slice a kernel to the taps that it may use. Here it has all k x k taps again, and the others are masked. Used
+weights, and so the function, stay the same.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.nn import CausalConv2d
 from pointillist.nn.passes import Pass
 
-TOLERANCE = 1e-3  # of parameters in float32, relative to their size: sums are taken in another order
+TOLERANCE = 1e-3  # of outputs in float32, relative to their size: sums are taken in another order
 
 
 def as_dense_masked(model: PixelModel) -> PixelModel:
-    """A copy of a model in which every sliced kernel is a masked one of full size.
+    """Copy a model with every sliced kernel replaced by a masked one of full size.
 
     Raises:
-        EngineError: if it does not compute the same.
+        EngineError: if the copy computes another function.
     """
     ours = copy.deepcopy(model)
     for layer in ours.modules():
@@ -38,7 +38,7 @@ def as_dense_masked(model: PixelModel) -> PixelModel:
 
 
 def _widen(layer: CausalConv2d) -> None:
-    """Give a layer a kernel of odd size with a mask; its class, and so how a network calls it, stays."""
+    """Give a layer a kernel of odd size with a mask, in place; its class, and so its interface, stays."""
     reach, dilation = layer.reach, layer.dilation
     half = (max(reach["up"], reach["down"]), max(reach["left"], reach["right"]))
     outputs, inputs, rows, columns = layer.weight.shape
@@ -57,20 +57,20 @@ def _widen(layer: CausalConv2d) -> None:
 def _padded(
     layer: CausalConv2d, half: tuple[int, int], x: Float[Tensor, "b i h w"], ctx: Pass
 ) -> Float[Tensor, "b o h2 w2"]:
-    """Every site with its surroundings, zeros beyond the image; the mask hides what comes later."""
+    """Convolve with zero padding; the mask excludes later pixels."""
     return F.conv2d(x, layer.masked_weight(), layer.bias, layer.stride, half, layer.dilation)
 
 
 def _compare(model: PixelModel, other: PixelModel) -> None:
-    """Refuse another network than the model's."""
+    """Raise an error if two models compute different functions."""
     image = model.image
     generator = torch.Generator().manual_seed(0)
     x = torch.randint(image.levels, (2, *image.shape), generator=generator).to(model.device)
     with inference_mode(model), inference_mode(other):
-        expected, found = (m.params(x, m.condition(None, 2)) for m in (model, other))
+        expected, found = (m.params(x, m.encode(None, 2)) for m in (model, other))
     difference = float((expected - found).abs().max())
     if not difference <= TOLERANCE * max(1.0, float(expected.abs().max())):
         raise EngineError(
-            f"The textbook network of {model.config.model_type} differs from it by {difference:g} in its parameters: "
-            "leave out `--training`, and report this."
+            f"The dense masked network of {model.config.model_type} differs from it by {difference:g} in its outputs: "
+            "set `--train-batch-size 0`, and report this."
         )

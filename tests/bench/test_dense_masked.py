@@ -1,4 +1,4 @@
-"""The textbook network computes the same with masked kernels of full size: a fair baseline."""
+"""The dense masked network computes the same with masked kernels of full size: a fair baseline."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.bench.textbook import as_dense_masked
+from pointillist.bench.dense_masked import as_dense_masked
 from pointillist.bench.training import VARIANTS, StepRunner
 from pointillist.errors import EngineError
 from pointillist.networks import entry, names
@@ -34,7 +34,7 @@ def test_same_function_with_kernels_of_full_size(name: str, channels: int) -> No
     assert sum(p.numel() for p in other.parameters()) > model.num_parameters
     x = torch.randint(5, (2, channels, 7, 6))
     with torch.no_grad():
-        told = model.told([0, 2], 2)
+        told = model.conditions.inputs([0, 2], 2)
         torch.testing.assert_close(other(x, told), model(x, told), rtol=1e-10, atol=1e-10)
 
 
@@ -50,7 +50,7 @@ def test_masked_taps_learn_nothing() -> None:
 
 
 def test_another_network_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A textbook network with a mask of ones sees the future, and is no baseline."""
+    """A dense masked network with a mask of ones sees the future, and is no baseline."""
     model = pt.build("pixelcnn", shape=(1, 5, 5), levels=4, channels=4, layers=1, head_channels=4)
     monkeypatch.setattr(CausalConv2d, "masked_weight", lambda self: self.weight)
     with pytest.raises(EngineError, match="differs"):

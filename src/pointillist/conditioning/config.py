@@ -1,0 +1,63 @@
+"""Base class of the settings of a condition."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from pointillist.conditioning.encoder import ConditionEncoder
+    from pointillist.data import ImageDataset
+    from pointillist.images import ImageSpec
+
+
+class ConditionConfig(BaseModel):
+    """Settings of one kind of condition: `[model.conditions.KIND]` in a run file, an entry of `config.json`.
+
+    What only the images can tell, such as the names of classes, may be left out until `infer` fills it in. A subclass
+    is registered with `register_condition` under its `kind`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    kind: ClassVar[str]
+    added_by_finetuning: ClassVar[bool] = True
+    """Whether annotated images add the condition to a fine-tuned model that did not have it."""
+
+    @classmethod
+    def of(cls, value: Any, image: ImageSpec) -> Self:
+        """Expand the short form that `build` takes.
+
+        Args:
+            value: for example the number of classes, or `"lowres:2"` for a hint.
+            image: kind of image that the model generates.
+
+        Raises:
+            ConfigError: if there is no such form.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def infer(cls, settings: Self | None, data: ImageDataset) -> Self | None:
+        """Complete settings from a data set; None where the data has no such annotation and none was asked for.
+
+        Args:
+            settings: what was set; None for the defaults.
+            data: the training images with their annotations.
+
+        Raises:
+            ConfigError: if the settings do not fit the data.
+        """
+        raise NotImplementedError
+
+    def check_complete(self) -> None:
+        """Raise a `ConfigError` if something is missing that `infer` or `of` would have filled in."""
+
+    def encoders(self, image: ImageSpec) -> dict[str, ConditionEncoder]:
+        """New encoders by module name, in the order of their features."""
+        raise NotImplementedError
+
+    def describe(self) -> list[str]:
+        """A few words for each input, for model cards and `pointillist info`."""
+        raise NotImplementedError

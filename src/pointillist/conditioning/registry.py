@@ -1,0 +1,72 @@
+"""Registry of the kinds of conditions."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from pointillist.conditioning.attributes import AttributesConfig
+from pointillist.conditioning.config import ConditionConfig
+from pointillist.conditioning.image import HintConfig
+from pointillist.conditioning.label import LabelConfig
+from pointillist.conditioning.text import TextConfig
+from pointillist.conditioning.vector import VectorConfig
+from pointillist.errors import ConfigError, format_validation_error
+
+_KINDS: dict[str, type[ConditionConfig]] = {
+    config.kind: config for config in (LabelConfig, AttributesConfig, VectorConfig, HintConfig, TextConfig)
+}
+
+
+def condition_kinds() -> dict[str, type[ConditionConfig]]:
+    """Registered settings classes by kind, in the order of their features in a model."""
+    return dict(_KINDS)
+
+
+def register_condition(config: type[ConditionConfig]) -> type[ConditionConfig]:
+    """Register a kind of condition; usable as a class decorator.
+
+    ```python
+    @register_condition
+    class BrightnessConfig(ConditionConfig):
+        kind = "brightness"
+        ...
+    ```
+
+    Raises:
+        ConfigError: if the kind is taken by another class.
+    """
+    taken = _KINDS.get(config.kind)
+    if taken is not None and (taken.__module__, taken.__qualname__) != (config.__module__, config.__qualname__):
+        raise ConfigError(f"`kind` (={config.kind!r}) is taken by {taken.__name__}: choose another name.")
+    _KINDS[config.kind] = config
+    return config
+
+
+def parse_conditions(tree: Mapping[str, Any]) -> dict[str, ConditionConfig]:
+    """Parse a table of conditions, `{"label": {"classes": [...]}, ...}`, in the order of the registry.
+
+    Raises:
+        ConfigError: naming the first kind or setting that is wrong.
+    """
+    unknown = [kind for kind in tree if kind not in _KINDS]
+    if unknown:
+        close = difflib.get_close_matches(unknown[0], _KINDS, n=1)
+        hint = f"did you mean `{close[0]}`?" if close else f"choose one of {', '.join(_KINDS)}."
+        raise ConfigError(f"There is no condition `{unknown[0]}`: {hint}")
+    return {kind: _parsed(kind, tree[kind]) for kind in _KINDS if tree.get(kind) is not None}
+
+
+def _parsed(kind: str, settings: Any) -> ConditionConfig:
+    config = _KINDS[kind]
+    if isinstance(settings, config):
+        return settings
+    if not isinstance(settings, Mapping):
+        raise ConfigError(f"`conditions.{kind}` (={settings!r}) must be a table of settings, or left out.")
+    try:
+        return config(**settings)
+    except ValidationError as error:
+        raise ConfigError(format_validation_error(error, f"a setting of the condition {kind}")) from error
