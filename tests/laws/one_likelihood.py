@@ -73,7 +73,7 @@ def check_data_set(model: PixelModel, count: int = 5, rtol: float = EXACT) -> No
     nats = _log_prob(model, x, {"label": labels, "text": texts})
     _same("`evaluate` of a data set", nats, -evaluate(model, data, batch_size=2).nats_per_image, rtol)
     index = np.arange(count)
-    inputs = DatasetConditions(model, data)(index, data.batch(index, seed=0))
+    inputs = DatasetConditions(model, data)(data.batch(index, seed=0))
     explained = [
         ImageQuery(model, x[i : i + 1], inputs[i : i + 1], model.order()).surprisal.sum() for i in range(count)
     ]
