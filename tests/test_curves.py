@@ -14,6 +14,8 @@ from .scripts import script
 
 SVG = "{http://www.w3.org/2000/svg}"
 
+pytestmark = pytest.mark.slow  # scripts of measurements: nothing of the package depends on them
+
 
 make_curve = script("make_curve")
 points = st.tuples(st.integers(1, 10**7), st.floats(0.01, 1000, allow_nan=False))

@@ -12,6 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from pointillist.system.hardware import processor
+
 RUNS = 5
 PAGE = Path(__file__).parents[1] / "docs" / "evidence" / "timings.md"
 
@@ -21,13 +23,6 @@ def seconds(command: list[str], folder: str) -> float:
     started = time.perf_counter()
     subprocess.run(command, cwd=folder, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     return time.perf_counter() - started
-
-
-def processor() -> str:
-    """Return the name of the processor, if the system reports it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
 
 
 def main() -> None:

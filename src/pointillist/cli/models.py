@@ -33,20 +33,20 @@ def models(as_json: Annotated[bool, typer.Option("--json", metavar=FLAG, help="P
     ready = list_pretrained()
     if as_json:
         trained = [{**asdict(model), "folder": str(model.folder)} for model in ready]
-        print_json({"models": [asdict(summary) for summary in summaries], "shipped": trained})
+        print_json({"models": [asdict(summary) for summary in summaries], "pretrained": trained})
         return
     if ready:
         print_table(
-            ("ready to paint", "what", "size"), [(m.name, m.summary, size_text(m.bytes)) for m in ready], right=(2,)
+            ("pretrained", "images", "size"), [(m.name, m.summary, size_text(m.bytes)) for m in ready], right=(2,)
         )
-        typer.echo(f"Paint with: pointillist sample {ready[0].name} -n 8; facts: pointillist info {ready[0].name}\n")
+        typer.echo(f"Sample with: pointillist sample {ready[0].name} -n 8; details: pointillist info {ready[0].name}\n")
     print_facts([(summary.name, summary.summary) for summary in summaries])
     typer.echo()
     _print_sizes(summaries)
     print_facts(_takes(summaries))
     typer.echo("\nTrain one with: pointillist train DATA --model NAME --preset PRESET")
     if not ready:
-        typer.echo("\nNo trained model ships with this release.")
+        typer.echo("\nThis release has no pretrained model.")
 
 
 def _print_sizes(summaries: Sequence[ModelSummary]) -> None:

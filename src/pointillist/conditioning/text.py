@@ -288,7 +288,7 @@ class HashedTokenEncoder(TokenSequenceEncoder):
             hash_ngrams_per_word(text, config.buckets, config.num_tokens, config.pieces)
             for text in texts or [""] * batch_size
         ]
-        values = torch.from_numpy(np.stack(found))
+        values = torch.from_numpy(np.stack(found) if found else np.full((0, config.num_tokens, config.pieces), PAD))
         return MaskedValue(values, (values != PAD).any(2))
 
     def forward(self, value: MaskedValue) -> Tokens:

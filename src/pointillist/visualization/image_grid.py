@@ -100,7 +100,7 @@ def plan_grid(
         )
         if grid.size[0] * grid.size[1] <= max_pixels:
             return grid
-    # even unenlarged (or as asked) it is too large: show fewer images
+    # even at the smallest (or given) scale it is too large: show fewer images
     while shown > 1 and grid.size[0] * grid.size[1] > max_pixels:
         shown = max(1, shown // 2)
         grid = _layout(shown, grid.height, grid.width, grid.scale, columns, min(text_width, _CAPTION_WIDTH), True)
