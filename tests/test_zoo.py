@@ -133,7 +133,7 @@ def test_a_run_becomes_a_shipped_model(tmp_path: Path, monkeypatch: pytest.Monke
         'guidance = 2.0\nevaluate = [["--split", "test"]]\nlimits = "All."\n'
     )
     monkeypatch.setattr(make, "FACTS", facts)
-    folder = make.ship("little", run, str(data), tmp_path / "zoo")
+    folder = make.bundle("little", run, str(data), tmp_path / "zoo")
     assert sorted(p.name for p in folder.iterdir()) == ["README.md", "config.json", "model.safetensors", "samples.png"]
     card, config = ((folder / name).read_text(encoding="utf-8") for name in ("README.md", "config.json"))
     assert "private" not in card + config

@@ -31,15 +31,15 @@ FACTS = Path(__file__).parents[1] / "docs" / "evidence" / "zoo.toml"
 SHEET, EACH, TOGETHER = "samples.png", 4, 2
 
 
-def ship(name: str, run: Path, data: str, zoo: Path = ZOO) -> Path:
-    """Write the folder of a shipped model; returns it."""
+def bundle(name: str, run: Path, data: str, zoo: Path = ZOO) -> Path:
+    """Write the folder of a bundled model, and return it."""
     about = tomllib.loads(FACTS.read_text(encoding="utf-8"))[name]
     trained = pt.load(run)
     model = quantize_weights(trained, "int8")
     model.training_record = public(trained.training_record)
     folder = zoo / name
     model.save_pretrained(folder)
-    save_png(paint(model, about, data), folder / SHEET)
+    save_png(sheet(model, about, data), folder / SHEET)
     commands = about["evaluate"]
     with ThreadPoolExecutor(TOGETHER) as pool:
         lines = list(zip(commands, pool.map(lambda command: measured(folder, data, command), commands), strict=True))
@@ -48,7 +48,7 @@ def ship(name: str, run: Path, data: str, zoo: Path = ZOO) -> Path:
 
 
 def public(record: dict[str, Any]) -> dict[str, Any]:
-    """A record of training without the folders of the machine that it ran on."""
+    """Return a training record without the folders of the machine on which it ran."""
     record = copy.deepcopy(record)
     settings = record.get("record", {})
     source = settings.get("data", {}).get("source")
@@ -58,28 +58,28 @@ def public(record: dict[str, Any]) -> dict[str, Any]:
     return record
 
 
-def paint(model: pt.PixelModel, about: dict[str, Any], data: str) -> Any:
-    """A sheet: `EACH` images of each prompt or label, or painted into the outlines of test images."""
+def sheet(model: pt.PixelModel, about: dict[str, Any], data: str) -> Any:
+    """Draw a sheet: `EACH` samples of each prompt or label, or of the outlines of test images."""
     how: dict[str, Any] = {"guidance": about["guidance"], "seed": 0}
-    asked = about.get("prompts") or about.get("labels")
-    if asked:
-        each = [one for one in asked for _ in range(EACH)]
-        told = {"text" if "prompts" in about else "label": each}
-        painted = pt.sample(model, len(each), **told, **how).array
-        return image_grid(painted, captions=each, columns=2 * EACH)
+    prompts = about.get("prompts") or about.get("labels")
+    if prompts:
+        each = [one for one in prompts for _ in range(EACH)]
+        condition = {"text" if "prompts" in about else "label": each}
+        samples = pt.sample(model, len(each), **condition, **how).array
+        return image_grid(samples, captions=each, columns=2 * EACH)
     settings = model.training_record["record"]["data"]
     options = {k: v for k, v in settings.items() if k != "source"}
     tiles = pt.load_data(data, pt.DataOptions(**options), spec=model.image, classes=model.config.classes).get("test")
     x = tiles.batch(np.random.default_rng(0).permutation(len(tiles))[:8]).levels
     hints = derive_hint(model, x).repeat_interleave(EACH, 0)
-    painted = pt.sample(model, len(hints), hint=hints, **how).array
-    rows = [np.concatenate([model.to_images(x[i : i + 1]), painted[i * EACH : (i + 1) * EACH]]) for i in range(len(x))]
-    captions = ["real", *["painted"] * EACH] * len(x)
+    samples = pt.sample(model, len(hints), hint=hints, **how).array
+    rows = [np.concatenate([model.to_images(x[i : i + 1]), samples[i * EACH : (i + 1) * EACH]]) for i in range(len(x))]
+    captions = ["real", *["sample"] * EACH] * len(x)
     return image_grid(np.concatenate(rows), captions=captions, columns=2 * (1 + EACH))
 
 
 def measured(folder: Path, data: str, options: list[str]) -> str:
-    """What `pointillist evaluate` prints of the shipped weights, but for the time it took."""
+    """Return the output of `pointillist evaluate` for the quantized weights, without its time."""
     with tempfile.TemporaryDirectory() as empty:
         command = [sys.executable, "-m", "pointillist", "evaluate", str(folder), str(Path(data).resolve()), *options]
         run = subprocess.run(command, cwd=empty, capture_output=True, text=True)
@@ -90,15 +90,15 @@ def measured(folder: Path, data: str, options: list[str]) -> str:
 
 
 def seconds_of(run: Path) -> float | None:
-    """How long the steps took, all sittings together, by their images and speeds, if its metrics say so."""
+    """Return the time of all steps of a run, interruptions excluded, in seconds; None without metrics."""
     try:
         lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     except (OSError, ValueError):
         return None
     start = before = elapsed = total = 0.0
     for images, speed in ((line["images"], line["speed"]) for line in lines if line.get("speed")):
-        taken = (images - start) / speed  # the speed is the mean of a sitting so far
-        if taken < elapsed:  # resumed: another sitting, which began where the last one was saved
+        taken = (images - start) / speed  # the speed is the mean since the start or the last resume
+        if taken < elapsed:  # resumed from the last checkpoint
             total, start = total + elapsed, before
             taken = (images - start) / speed
         before, elapsed = images, taken
@@ -113,7 +113,7 @@ def card(
     folder: Path,
     seconds: float | None,
 ) -> str:
-    """The model card."""
+    """Write the model card."""
     record, image = model.training_record, model.image
     source = record.get("record", {}).get("data", {}).get("source", "DATA")
     launch = about.get("launch", "pointillist")
@@ -140,8 +140,8 @@ tags: [pointillist, {model.config.model_type}]
 ## Model
 
 A `{model.config.model_type}` of {model.num_parameters:,} parameters, {image.mode} {image.height}x{image.width} with
-{image.levels} levels. It listens to {", ".join(model.config.describe_conditions()) or "nothing"}. The matrices are
-rounded to int8, {(folder / WEIGHTS).stat().st_size / 1e6:.1f} MB; every figure here is of these weights.
+{image.levels} levels. Conditions: {", ".join(model.config.describe_conditions()) or "none"}. The matrices are
+quantized to int8, {(folder / WEIGHTS).stat().st_size / 1e6:.1f} MB; every figure here is of these weights.
 
 ## Data
 
@@ -156,8 +156,9 @@ rounded to int8, {(folder / WEIGHTS).stat().st_size / 1e6:.1f} MB; every figure 
 
 {figures}
 
-"Saved by" are the bits an image that a condition saves. "Samples to train" compares samples with training images, pixel
-by pixel and without the background, "held out to train" does so for unseen images: samples that agree more are copies.
+"Saved by" is the number of bits per image that a condition saves. "Samples to train" compares samples with training
+images, pixel by pixel and without the background; "held out to train" does so for unseen images. Samples that agree
+more than those are copies.
 
 ## Limits
 
@@ -166,4 +167,4 @@ by pixel and without the background, "held out to train" does so for unseen imag
 
 
 if __name__ == "__main__":
-    print(ship(sys.argv[1], Path(sys.argv[2]), sys.argv[3]))
+    print(bundle(sys.argv[1], Path(sys.argv[2]), sys.argv[3]))
