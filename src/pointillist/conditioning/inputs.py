@@ -31,7 +31,7 @@ class ConditionKwargs(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class MaskedValue:
-    """One condition of a batch.
+    """Values of one condition in a batch.
 
     Attributes:
         values: one for each image; anything where it is not known.
@@ -50,7 +50,7 @@ class MaskedValue:
 
 @dataclass(frozen=True)
 class ConditionInputs:
-    """All conditions of a batch of `count` images, by the name of the encoder that takes each.
+    """Conditions of a batch of `count` images, by the name of the encoder that takes each.
 
     ```python
     inputs = model.conditions.inputs(label="cat", count=4)
