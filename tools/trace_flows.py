@@ -111,7 +111,7 @@ def figures(functions: dict[CodeType, str], calls: dict[tuple[CodeType, CodeType
     found: dict[str, int] = {}
     for suffix, engine in (("", True), ("_without_engine", False)):
         kept = {file for file in functions.values() if engine or not in_engine(file)}
-        edges = {(a, b) for a, b in calls.values() if {a, b} <= kept}
+        edges = {(a, b) for a, b in calls.values() if engine or not (in_engine(a) or in_engine(b))}
         found["files" + suffix] = len(kept)
         found["functions" + suffix] = sum(file in kept for file in functions.values())
         found["edges" + suffix] = len(edges)
