@@ -129,8 +129,8 @@ def longest_path(graph: Mapping[str, set[str]]) -> int:
     for node, others in graph.items():
         condensed[home[node]] |= {home[other] for other in others} - {home[node]}
     depth: dict[int, int] = {}
-    for node in TopologicalSorter(condensed).static_order():
-        depth[node] = 1 + max((depth[other] for other in condensed[node]), default=0)
+    for place in TopologicalSorter(condensed).static_order():
+        depth[place] = 1 + max((depth[other] for other in condensed[place]), default=0)
     return max(depth.values(), default=0)
 
 
