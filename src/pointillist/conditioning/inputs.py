@@ -31,7 +31,7 @@ class ConditionKwargs(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class MaskedValue:
-    """One condition of a batch.
+    """Values of one condition in a batch.
 
     Attributes:
         values: one for each image; anything where it is not known.
@@ -50,7 +50,7 @@ class MaskedValue:
 
 @dataclass(frozen=True)
 class ConditionInputs:
-    """All conditions of a batch of `count` images, by the name of the encoder that takes each.
+    """Conditions of a batch of `count` images, by the name of the encoder that takes each.
 
     ```python
     inputs = model.conditions.inputs(label="cat", count=4)
@@ -111,6 +111,7 @@ class ConditionInputs:
 def unsupported_condition(name: str, value: Any) -> ConfigError:
     """Error for a condition that a model was not trained with."""
     if name == "text":
+        value = value if isinstance(value, str) else next((text for text in value if text), "")
         return ConfigError(f"`text` (={value!r}) cannot be used: this model was trained without text. Leave it out.")
     what, shown = ("labels", f" (={value!r})") if name == "label" else (f"`{name}`", "")
     return ConfigError(f"`{name}`{shown} cannot be used: this model was trained without {what}. Leave it out.")

@@ -65,7 +65,7 @@ class TextConfig(ConditionConfig):
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """What `encoder` joins by `+`."""
+        """Parts that `encoder` joins by `+`."""
         return tuple(part.strip() for part in self.encoder.split("+"))
 
     @property
