@@ -55,3 +55,18 @@ def test_recipes_are_valid(recipe: Path) -> None:
 def test_docs_hold_no_scripts() -> None:
     """Generators are in `tools/`, measurements in `benchmarks/`."""
     assert [path.name for path in sorted((ROOT / "docs").rglob("*.py")) if "_build" not in path.parts] == ["conf.py"]
+
+
+def test_the_readme_is_short() -> None:
+    """At most 150 lines, with at least three pictures: the rest belongs to the pages."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 150
+    assert text.count("![") >= 3
+
+
+def test_pages_are_sorted_by_kind() -> None:
+    """Every page is in the folder of its kind."""
+    kinds = {"tutorial", "how-to", "reference", "explanation", "evidence", "decisions", "experiments", "pictures"}
+    folders = {path.name for path in (ROOT / "docs").iterdir() if path.is_dir()} - {"_build", "__pycache__"}
+    assert folders == kinds
+    assert [path.name for path in (ROOT / "docs").glob("*.md")] == ["index.md"]
