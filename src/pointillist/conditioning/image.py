@@ -30,6 +30,11 @@ from pointillist.images import ImageSpec
 class HintConfig(ConditionConfig):
     """An image on the grid of each image.
 
+    ```python
+    pt.build("gated-pixelcnn", shape=(3, 32, 32), hint="lowres:4")
+    HintConfig(rule="outline", width=16)
+    ```
+
     Attributes:
         rule: Rule that derives the conditioning image from the image: lowres:2, grey, outline or half:left. None
             where the data bring their own.
@@ -102,7 +107,13 @@ class HintConfig(ConditionConfig):
 
 
 class ImageConditionEncoder(ConditionEncoder):
-    """A 5x5 convolution of the hint and its mask, residual 3x3 layers, and a map of features."""
+    """A 5x5 convolution of the hint and its mask, residual 3x3 layers, and a map of features.
+
+    ```python
+    encoder = model.conditions.encoders["hint"]
+    encoder(encoder.parse(hint, 4, (8, 8))).shape  # (4, 32, 8, 8)
+    ```
+    """
 
     keyword = "hint"
 

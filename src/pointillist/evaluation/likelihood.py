@@ -30,6 +30,11 @@ Progress = Callable[[int, int], None]
 class Evaluation:
     """The likelihood of a set of images.
 
+    ```python
+    evaluation = pt.evaluate(model, digits.test)
+    print(f"{evaluation.bits_per_dim:.4f} bits/dim, {evaluation.nats:.2f} nats")
+    ```
+
     Attributes:
         nats: mean negative log-likelihood of an image, in nats.
         bits_per_dim: the same per sub-pixel, in bits.

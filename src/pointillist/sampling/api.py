@@ -36,6 +36,12 @@ OnBatchRow = Callable[[int, int, Tensor], None]
 class Samples:
     """Sampled images.
 
+    ```python
+    samples = pt.sample(model, 4, label=3, seed=0)
+    samples.images[0].save("three.png")
+    samples.nats, samples.bits_per_dim
+    ```
+
     Attributes:
         levels: integers `[n c h w]`.
         nats: log-likelihood of each image under the model at guidance 1 and temperature 1, in nats, `[n]`.

@@ -30,6 +30,10 @@ _KEEP: Colour = (0, 0, 0)
 def animate(images: np.ndarray, path: str | Path, **how: Any) -> Path:
     """Write a looping GIF: nothing, then pixel after pixel with the newest one framed, then the whole for a while.
 
+    ```python
+    animate(pt.sample(model, 4, seed=0).array, "painting.gif", order="raster")
+    ```
+
     Args:
         images, how: as for `gif_bytes`.
 
@@ -55,6 +59,10 @@ def gif_bytes(
     background: str | Colour = PAPER,
 ) -> bytes:
     """The bytes of such a GIF.
+
+    ```python
+    Path("painting.gif").write_bytes(gif_bytes(samples.array, frames=60))
+    ```
 
     Args:
         images: uint8 `n h w c`; the first 64 are shown.

@@ -11,14 +11,24 @@ from pointillist.checkpoint.files import atomic_path
 
 
 def png_bytes(image: Image.Image) -> bytes:
-    """The picture as a PNG file."""
+    """The picture as a PNG file.
+
+    ```python
+    data = png_bytes(samples.images[0])
+    ```
+    """
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 
 def save_png(image: Image.Image, path: str | Path) -> Path:
-    """Write a PNG; the file appears whole or not at all."""
+    """Write a PNG; the file appears whole or not at all.
+
+    ```python
+    save_png(image_grid(samples.array), "sheet.png")
+    ```
+    """
     path = Path(path)
     with atomic_path(path) as temporary:
         temporary.write_bytes(png_bytes(image))

@@ -30,6 +30,10 @@ def heat_map(
 ) -> Image.Image:
     """Maps side by side over one fixed scale from 0 to `top`, which is drawn below them.
 
+    ```python
+    heat_map(surprisal[None, 0], top=8.0).save("surprisal.png")
+    ```
+
     Args:
         values: `n h w`; NaN is shown in grey.
         top: the value that takes the last colour; larger ones take it too, and the scale says so.

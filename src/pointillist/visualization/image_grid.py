@@ -151,6 +151,10 @@ def image_grid(
 ) -> Image.Image:
     """Images side by side, each pixel a crisp square.
 
+    ```python
+    image_grid(samples.array, captions=["three"] * 4, columns=2).save("sheet.png")
+    ```
+
     Args:
         images: uint8 `n h w c`; grey, RGB or RGBA (over a checkerboard).
         captions: one short text for each image, shown below it.

@@ -33,6 +33,11 @@ def plot_receptive_field(
 ) -> Image.Image:
     """One map a channel: the site, the earlier sub-pixels it sees, those it misses (hatched), and the later ones.
 
+    ```python
+    field = pt.receptive_field(model, 4, 4)
+    plot_receptive_field(field.depends, field.earlier, (0, 4, 4)).save("field.png")
+    ```
+
     Args:
         depends, earlier: bool `c h w`.
         site: channel, row, column.

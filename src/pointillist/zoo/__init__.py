@@ -17,6 +17,10 @@ ZOO = Path(__file__).parent
 class BundledModel:
     """A model that comes with the package.
 
+    ```python
+    pt.list_pretrained()[0].name
+    ```
+
     Attributes:
         name: for `load` and every command.
         summary: what it paints, the title of its card.
@@ -33,7 +37,12 @@ class BundledModel:
 
 
 def list_pretrained() -> list[BundledModel]:
-    """Every model that comes with the package, by name."""
+    """Every model that comes with the package, by name.
+
+    ```python
+    [model.name for model in pt.list_pretrained()]
+    ```
+    """
     return [_described(path.parent) for path in sorted(ZOO.glob(f"*/{WEIGHTS}"))]
 
 

@@ -15,6 +15,10 @@ from pointillist.errors import ConfigError
 class TextEncoder(Protocol):
     """A frozen encoder of prompts.
 
+    ```python
+    encoder.encode("a red dragon").shape  # (512,)
+    ```
+
     Attributes:
         name: how to open it again.
         size: numbers of a vector.
@@ -35,6 +39,10 @@ class TextEncoder(Protocol):
 class TokenEncoder(TextEncoder, Protocol):
     """One that also gives a state of each token.
 
+    ```python
+    encoder.tokens("a red dragon").shape  # (5, 384): three words between two marks
+    ```
+
     Attributes:
         token_size: numbers of a state.
     """
@@ -48,6 +56,10 @@ class TokenEncoder(TextEncoder, Protocol):
 @lru_cache(maxsize=8)
 def open_encoder(name: str) -> TextEncoder:
     """The encoder called `name`: `use`, `minilm:FOLDER`, or `clip:FOLDER`.
+
+    ```python
+    open_encoder("use").size  # 512
+    ```
 
     Raises:
         ConfigError: if there is no such encoder.
