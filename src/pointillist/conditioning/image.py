@@ -39,9 +39,9 @@ class HintConfig(ConditionConfig):
         rule: Rule that derives the conditioning image from the image: lowres:2, grey, outline or half:left. None
             where the data bring their own.
         channels: channels of the hint; from `rule` or the training images if left out.
-        image: meaning of its integers; None for floats; likewise.
+        image: meaning of the integers of the hint, from `rule` or the training images; None for floats.
         width: features of the map that enters every layer.
-        layers: 3x3 convolutions with residuals, at distances 1, 2, 4, 1, ...
+        layers: number of residual 3x3 convolutions, with dilations 1, 2 and 4 in turn.
         level_channels: features of the embedding of an unordered level.
     """
 
