@@ -77,7 +77,8 @@ def encode_conditions(
     """Encode a batch: vectors side by side, maps side by side with `maps` behind them, and the tokens.
 
     ```python
-    encode_conditions({"label": encoder}, ConditionInputs(2, {"label": label_input(torch.tensor([0, 1]))}, []))
+    inputs = ConditionInputs(2, {"label": label_input(torch.tensor([0, 1]))})
+    encode_conditions({"label": LabelEncoder(("cat", "dog"), 16)}, inputs, []).vector.shape  # (2, 16, 1, 1)
     ```
     """
     features: dict[str, list[Any]] = {"vector": [], "map": [], "tokens": []}

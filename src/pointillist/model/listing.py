@@ -56,7 +56,12 @@ class ModelSummary:
 
 
 def list_models() -> list[ModelSummary]:
-    """Every model that can be built."""
+    """List every model that can be built, with its presets and what it supports.
+
+    ```python
+    [model.name for model in pt.list_models()]  # ["gated-pixelcnn", "pixelcnn", ...]
+    ```
+    """
     return [
         ModelSummary(
             name=name,
