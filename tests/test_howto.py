@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 EXTENSIONS = {"add_a_network.md": "my_network.py", "add_a_condition.md": "my_condition.py"}
 SLOW = pytest.mark.slow
 GUIDES = [
+    "../reference/file_formats.md",
     "quantize.md",
     "choose_an_engine.md",
     pytest.param("condition_and_guide.md", marks=SLOW),
@@ -78,4 +79,4 @@ def test_the_guide_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
             name = block.partition("\n")[0].removeprefix("# ")
             (tmp_path / name).write_text(block, encoding="utf-8")
         else:
-            assert language == "text", language
+            assert language in ("text", "json"), language
