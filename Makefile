@@ -6,17 +6,18 @@ JOBS ?= 2
 # one computing thread a process: two processes share the machine better than two threads share a small convolution
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 # tests that pass no wrong types on purpose, with every signature checked at run time, types and shapes
-SHAPES := --jaxtyping-packages=pointillist,beartype.beartype tests/test_nn.py tests/test_networks.py tests/engine
+SHAPES := tests/test_nn.py tests/test_networks.py tests/engine
 
 NPM := $(shell command -v npm)
 
-.PHONY: demo test lint types page shapes unit test-slow docs format clean help
+.PHONY: demo test lint types page shapes unit test-slow smoke docs format clean help
 
 help:
 	@echo "make demo       train on real digits, evaluate, paint, and show it all on one page (under 5 minutes)"
 	@echo "make test       lint, types, tests, the page in Chromium where there is one"
 	@echo "make docs       the documentation site, in docs/_build"
 	@echo "make test-slow  the long proofs as well"
+	@echo "make smoke      lint, types and a few tests, for a second Python: PYTHON=python3.13 VENV=.venv-3.13"
 	@echo "make format     format the code"
 	@echo "make clean      remove what these made"
 
@@ -42,15 +43,20 @@ else
 endif
 
 shapes: $(VENV)/.dev
-	$(PYTEST) $(SHAPES)
+	$(PYTEST) -m "not slow" --jaxtyping-packages=pointillist,beartype.beartype $(SHAPES)
 
+# all other tests: those of `shapes` run once, with their signatures checked
 unit: $(VENV)/.dev
 	@test -n "$(POINTILLIST_CHROMIUM)" || command -v chromium chromium-browser > /dev/null || \
 	  echo "The tests of the studio's page are skipped: they need Chromium (apt-get install chromium)."
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow" $(SHAPES:%=--ignore=%)
 
 test-slow: $(VENV)/.dev
-	POINTILLIST_THOROUGH=1 $(PYTEST)
+	POINTILLIST_EXAMPLES=300 $(PYTEST)
+
+# a second Python, in a virtual environment of its own: `make smoke PYTHON=python3.13 VENV=.venv-3.13`
+smoke: lint types
+	$(PYTEST) -m "not slow" tests/test_likelihoods.py tests/test_networks.py tests/test_pixel_model.py tests/test_sampling.py tests/test_factory.py
 
 # warnings are errors: a link or a name that leads nowhere among them; nothing is fetched
 docs: $(VENV)/.docs

@@ -14,10 +14,17 @@ from .scripts import script
 
 SVG = "{http://www.w3.org/2000/svg}"
 
+pytestmark = pytest.mark.slow  # scripts of measurements: nothing of the package depends on them
+
 
 make_curve = script("make_curve")
 points = st.tuples(st.integers(1, 10**7), st.floats(0.01, 1000, allow_nan=False))
 runs = st.lists(st.lists(points, min_size=1, max_size=9, unique_by=lambda p: p[0]).map(sorted), min_size=1, max_size=8)
+
+
+def marked(root: ElementTree.Element, kind: str) -> list[ElementTree.Element]:
+    """Lines of a kind of mark."""
+    return [element for element in root.iter(f"{SVG}polyline") if element.attrib["class"] == kind]
 
 
 @pytest.mark.parametrize("unit", ["nats", "bits/dim"])
@@ -25,8 +32,8 @@ runs = st.lists(st.lists(points, min_size=1, max_size=9, unique_by=lambda p: p[0
 def test_every_curve_and_name_is_in_the_picture(unit: str, curves: list[list[tuple[int, float]]]) -> None:
     """Any number of runs, of any length and height."""
     named = {f"run-{k}": curve for k, curve in enumerate(curves)}
-    root = ElementTree.fromstring(make_curve.draw(named, "a < b", unit))
-    drawn = [element.attrib["points"].split() for element in root.iter(f"{SVG}polyline")]
+    root = ElementTree.fromstring(make_curve.plot(named, "a < b", unit))
+    drawn = [element.attrib["points"].split() for element in marked(root, "line")]
     assert len(drawn) == len(curves)
     assert all(drawn)
     places = [tuple(map(float, point.split(","))) for line in drawn for point in line]
@@ -45,8 +52,8 @@ def test_every_curve_and_name_is_in_the_picture(unit: str, curves: list[list[tup
 def test_a_run_far_above_the_others_is_shown() -> None:
     """More than six nats above the best one it still has its end in the picture, and there are at most ten lines."""
     root = ElementTree.fromstring(
-        make_curve.draw({"a": [(10, 90.0), (20, 79.0)], "b": [(10, 300.0), (20, 140.0)]}, "", "nats")
+        make_curve.plot({"a": [(10, 90.0), (20, 79.0)], "b": [(10, 300.0), (20, 140.0)]}, "", "nats")
     )
-    assert all(len(element.attrib["points"].split()) == 2 for element in root.iter(f"{SVG}polyline"))
-    lines = [element for element in root.iter(f"{SVG}line") if element.attrib.get("class") == "g"]
-    assert 4 <= len(lines) <= 10
+    assert all(len(element.attrib["points"].split()) == 2 for element in marked(root, "line"))
+    across = [e for e in marked(root, "grid") if e.attrib["points"].startswith(f"{make_curve.LEFT:.2f},")]
+    assert 4 <= len(across) <= 10

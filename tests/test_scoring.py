@@ -41,7 +41,7 @@ def test_a_data_set_brings_its_own_labels_by_name() -> None:
 
 def test_an_unknown_class_is_an_error() -> None:
     """With the remedy."""
-    with pytest.raises(pt.ConfigError, match="Class 'owl' of images is not one of the model's"):
+    with pytest.raises(pt.ConfigError, match="Class 'owl' of the images is not one of the model's"):
         pt.evaluate(labelled(), dataset(("dog", "owl")))
 
 

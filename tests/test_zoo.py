@@ -112,7 +112,7 @@ def test_a_run_becomes_a_shipped_model(tmp_path: Path, monkeypatch: pytest.Monke
     palette = np.array([[0, 0, 0], [200, 0, 0], [0, 200, 0], [0, 0, 200]], np.uint8)
     np.savez(data, index=x, palette=palette, name=names, split=np.repeat(["train", "test"], 10))
     run = tmp_path / "run"
-    options = ["--set", "data.array=index", "--set", "data.palette=palette", "--set", "data.transparent_index=0"]
+    options = ["--set", "data.npz_key=index", "--set", "data.palette=palette", "--set", "data.transparent_index=0"]
     options += [
         "--caption-column",
         "name",

@@ -1,4 +1,4 @@
-"""Time every command as a user waits for it, and write `docs/timings.md`: `python tools/make_timings.py`."""
+"""Measure the wall time of every command, and write `docs/timings.md`: `python tools/make_timings.py`."""
 
 from __future__ import annotations
 
@@ -12,22 +12,17 @@ import tempfile
 import time
 from pathlib import Path
 
+from pointillist.system.hardware import processor
+
 RUNS = 5
 PAGE = Path(__file__).parents[1] / "docs" / "timings.md"
 
 
 def seconds(command: list[str], folder: str) -> float:
-    """Wall time of one process, from start to end."""
+    """Measure the wall time of one process, from start to end."""
     started = time.perf_counter()
     subprocess.run(command, cwd=folder, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     return time.perf_counter() - started
-
-
-def processor() -> str:
-    """The name of the processor, where the system tells."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
 
 
 def main() -> None:

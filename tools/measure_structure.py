@@ -13,7 +13,8 @@ The tree is parsed, never imported, so an old commit can be measured from a `git
                         `cli`, `bench`, `demo` and `studio`; those of sampling (classes `Sampling*`)
                         do not count. A name is declared once by each such class, by each function `build`, `train`
                         or `train_from_config` that has a parameter of that name with a default (the command `train`
-                        is one), and by an option of `cli` that names it as a dotted key (`"train.lr"`). The configs
+                        is one), and by an option of `cli` that names it as a dotted key (`"train.lr"`) and gives it a
+                        type, a default or a help text of its own. The configs
                         of `networks` are alternatives and count as one class; so do those of `conditioning`.
                         The figure is the number of names with more than one declaration; the declarations beyond
                         the first are added up as `extra`
@@ -46,6 +47,7 @@ ALTERNATIVES = {"networks", "conditioning"}
 OUTSIDE = {"cli", "bench", "demo", "studio"}
 KEY = re.compile(r"(?:model|train)(?:\.\w+)+")
 MOST = 8
+TYPES = {"int", "float", "str", "bool", "Path"}
 
 
 class Tree:
@@ -129,8 +131,8 @@ def longest_path(graph: Mapping[str, set[str]]) -> int:
     for node, others in graph.items():
         condensed[home[node]] |= {home[other] for other in others} - {home[node]}
     depth: dict[int, int] = {}
-    for node in TopologicalSorter(condensed).static_order():
-        depth[node] = 1 + max((depth[other] for other in condensed[node]), default=0)
+    for place in TopologicalSorter(condensed).static_order():
+        depth[place] = 1 + max((depth[other] for other in condensed[place]), default=0)
     return max(depth.values(), default=0)
 
 
@@ -188,9 +190,15 @@ def _option_keys(node: ast.AST) -> set[str]:
     if not isinstance(node, ast.Call):
         return set()
     texts = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
-    if not any(text.startswith("--") for text in texts):
+    if not any(text.startswith("--") for text in texts) or not _declares(node):
         return set()
     return {text.split(".")[-1] for text in texts if KEY.fullmatch(text)}
+
+
+def _declares(option: ast.Call) -> bool:
+    """Tell whether an option gives a type, a default or a help text, beside a flag, a key, a panel and a metavar."""
+    typed = any(isinstance(a, ast.Call) or (isinstance(a, ast.Name) and a.id in TYPES) for a in option.args)
+    return typed or any(keyword.arg in {"type", "default", "help"} for keyword in option.keywords)
 
 
 def exported(tree: Tree, file: str) -> set[str]:

@@ -109,10 +109,11 @@ def in_engine(file: str) -> bool:
 def figures(functions: dict[CodeType, str], calls: dict[tuple[CodeType, CodeType], tuple[str, str]]) -> dict[str, int]:
     """The columns of the table, of what a tracer recorded (in order of time)."""
     found: dict[str, int] = {}
-    for suffix, keep in (("", lambda file: True), ("_without_engine", lambda file: not in_engine(file))):
-        edges = {(a, b) for a, b in calls.values() if keep(a) and keep(b)}
-        found["files" + suffix] = len({file for file in functions.values() if keep(file)})
-        found["functions" + suffix] = sum(keep(file) for file in functions.values())
+    for suffix, engine in (("", True), ("_without_engine", False)):
+        kept = {file for file in functions.values() if engine or not in_engine(file)}
+        edges = {(a, b) for a, b in calls.values() if engine or not (in_engine(a) or in_engine(b))}
+        found["files" + suffix] = len(kept)
+        found["functions" + suffix] = sum(file in kept for file in functions.values())
         found["edges" + suffix] = len(edges)
         found["mutual" + suffix] = sum((b, a) in edges for a, b in edges) // 2
     found["hops"], found["returns"] = hops(list(calls.values()))

@@ -86,7 +86,7 @@ def test_a_hole_is_painted_over() -> None:
 def test_faults_are_sentences() -> None:
     model, x = tiny("rgb"), torch.zeros(3, 1, 2, dtype=torch.int64)
     for edits, words in (
-        ({(0, 0): 1}, "must name a channel too"),
+        ({(0, 0): 1}, "must name a channel"),
         ({(0, 0, 0): 3}, "level from 0 to 2"),
         ({(0, 2, 0): 1}, "`column`"),
         ({(0, 0, 0): 0}, "another level"),

@@ -36,7 +36,7 @@ def test_everything_is_reported(tmp_path: Path) -> None:
         "--batch-sizes",
         "1,3",
         "--engines",
-        "naive,step",
+        "naive,numpy",
         "--threads",
         "1,2",
         "--json",

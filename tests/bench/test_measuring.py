@@ -82,7 +82,7 @@ def test_an_s_curve_counts_what_a_raster_does(size: tuple[int, int]) -> None:
 def _only(program: Any, row: list[Any]) -> Any:
     from dataclasses import replace
 
-    return replace(program, row=tuple(row))
+    return replace(program, per_row=tuple(row))
 
 
 def test_the_roofline_bound_adds_operations_and_bytes() -> None:

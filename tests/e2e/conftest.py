@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,6 +27,30 @@ ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
     "--disable-default-apps", "--disable-sync", "--no-first-run", "--no-default-browser-check",
 ]  # fmt: skip
+
+
+SMOKE = {
+    "test_files_are_small_and_name_no_other_host",
+    "test_types_are_those_of_the_server",
+    "test_paint_shows_the_images_of_sample",
+    "test_stop_ends_the_work_and_keeps_what_is_there",
+    "test_maps_lie_over_the_image_and_say_their_scale",
+    "test_every_condition_has_a_field",
+    "test_hovering_shows_a_distribution_that_sums_to_1",
+    "test_erase_and_continue",
+    "test_pictures_are_exact_and_enlarged",
+    "test_pixels_are_chosen_and_keys_are_listed",
+    "test_a_touch_holds_a_pixel",
+    "test_paint_hover_and_keep",
+}
+"""One test for each panel of the page, and those without a browser: `make test` runs these, `make test-slow` all."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the other tests of this folder as slow."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent and getattr(item, "originalname", item.name) not in SMOKE:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

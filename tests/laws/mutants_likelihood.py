@@ -106,5 +106,5 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @mutant("explain clips the surprisal of a sub-pixel", unconditional)
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = ImageQuery.surprise
-    patch.setattr(ImageQuery, "surprise", lambda self, *how: kept(self, *how).clamp(max=2.0))
+    kept = ImageQuery.surprisal_of
+    patch.setattr(ImageQuery, "surprisal_of", lambda self, *how: kept(self, *how).clamp(max=2.0))

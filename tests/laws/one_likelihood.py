@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pointillist.analysis.query import ImageQuery
 from pointillist.analysis.report.explanation import explain
 from pointillist.evaluation.likelihood import evaluate
 from pointillist.model.dataset_conditions import DatasetConditions
@@ -72,8 +73,10 @@ def check_data_set(model: PixelModel, count: int = 5, rtol: float = EXACT) -> No
     nats = _log_prob(model, x, {"label": labels, "text": texts})
     _same("`evaluate` of a data set", nats, -evaluate(model, data, batch_size=2).nats_per_image, rtol)
     index = np.arange(count)
-    inputs = DatasetConditions(model, data)(index, data.batch(index, seed=0))
-    explained = [explain(model, x[i], told=inputs[i : i + 1]).maps.bits for i in range(count)]
+    inputs = DatasetConditions(model, data)(data.batch(index, seed=0))
+    explained = [
+        ImageQuery(model, x[i : i + 1], inputs[i : i + 1], model.order()).surprisal.sum() for i in range(count)
+    ]
     _same("`explain` of a data set", nats, -np.array(explained) * math.log(2), rtol)
 
 

@@ -1,4 +1,4 @@
-"""A sheet for game engines: one PNG of exact pixels, and a JSON that says where each image lies."""
+"""Write a texture atlas: one PNG of exact pixels, and a JSON file with the position of each image."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def write_atlas(out: Path, parts: Iterable[Samples], classes: Sequence[str], columns: int | None) -> None:
-    """`NAME.png` and `NAME.json`, in the JSON (hash) layout of texture packers: a frame for each image.
+    """Write `NAME.png` and `NAME.json`, in the JSON (hash) layout of texture packers: a frame for each image.
 
     A palette model's sheet is an indexed PNG with its palette; no pixel is scaled, no caption drawn.
     """

@@ -29,7 +29,7 @@ EPILOG = """Examples:
 
   pointillist bench pixelsnail:small --size 16 --mode rgb --batch-sizes 1,16
 
-  pointillist bench runs/digits --engines naive,step --train-batch-size 0
+  pointillist bench runs/digits --engines naive,numpy --train-batch-size 0
 
   pointillist bench --set model.network.channels=128 --quantize int8
 

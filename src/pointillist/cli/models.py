@@ -1,4 +1,4 @@
-"""`pointillist models`: what can be built, and what ships."""
+"""`pointillist models`: list model types and pretrained models."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EPILOG = """Examples:
 
 
 def models(as_json: Annotated[bool, typer.Option("--json", metavar=FLAG, help="Print JSON.")] = False) -> None:
-    """List the models that can be trained, and those that ship with the package."""
+    """List the model types that can be trained, and the pretrained models of the package."""
     from dataclasses import asdict
 
     from pointillist.model.listing import list_models as all_models
@@ -33,24 +33,24 @@ def models(as_json: Annotated[bool, typer.Option("--json", metavar=FLAG, help="P
     ready = list_pretrained()
     if as_json:
         trained = [{**asdict(model), "folder": str(model.folder)} for model in ready]
-        print_json({"models": [asdict(summary) for summary in summaries], "shipped": trained})
+        print_json({"models": [asdict(summary) for summary in summaries], "pretrained": trained})
         return
     if ready:
         print_table(
-            ("ready to paint", "what", "size"), [(m.name, m.summary, size_text(m.bytes)) for m in ready], right=(2,)
+            ("pretrained", "images", "size"), [(m.name, m.summary, size_text(m.bytes)) for m in ready], right=(2,)
         )
-        typer.echo(f"Paint with: pointillist sample {ready[0].name} -n 8; facts: pointillist info {ready[0].name}\n")
+        typer.echo(f"Sample with: pointillist sample {ready[0].name} -n 8; details: pointillist info {ready[0].name}\n")
     print_facts([(summary.name, summary.summary) for summary in summaries])
     typer.echo()
     _print_sizes(summaries)
     print_facts(_takes(summaries))
     typer.echo("\nTrain one with: pointillist train DATA --model NAME --preset PRESET")
     if not ready:
-        typer.echo("\nNo trained model ships with this release.")
+        typer.echo("\nThis release has no pretrained model.")
 
 
 def _print_sizes(summaries: Sequence[ModelSummary]) -> None:
-    """Parameters: a column for each of our presets, one for all of the papers'."""
+    """Print numbers of parameters: a column for each of our presets, and one for those of the papers."""
     ours = list(dict.fromkeys(preset for s in summaries for preset in s.presets if not preset.startswith(PAPER)))
     rows = []
     for summary in summaries:
@@ -62,7 +62,7 @@ def _print_sizes(summaries: Sequence[ModelSummary]) -> None:
 
 
 def _takes(summaries: Sequence[ModelSummary]) -> Iterator[tuple[str, str]]:
-    """What models take, their likelihoods and orders: once where it is the same for most."""
+    """Yield conditions, likelihoods and orders of models: once where most agree."""
     yield from _shared("takes", {s.name: ", ".join(s.conditions) or "nothing" for s in summaries})
     for kind in summaries[0].likelihoods:
         yield from _shared(kind, {s.name: ", ".join(s.likelihoods[kind]) or "none" for s in summaries})
@@ -70,7 +70,7 @@ def _takes(summaries: Sequence[ModelSummary]) -> Iterator[tuple[str, str]]:
 
 
 def _shared(what: str, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """A line for the value that most models have, and one for each that differs."""
+    """Yield a line for the most common value, and one for each model that differs."""
     usual = max(values.values(), key=list(values.values()).count)
     yield what, usual
     for name, value in values.items():
@@ -79,7 +79,7 @@ def _shared(what: str, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def short(count: int) -> str:
-    """Three figures of a large number: 1.04 M."""
+    """Format a large number with three digits: 1.04 M."""
     for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
         if count >= size:
             return f"{float(f'{count / size:.3g}'):,g} {unit}"

@@ -70,7 +70,7 @@ class AttributesConfig(ConditionConfig):
         return {"attributes": AttributeEncoder(self)}
 
     def describe(self) -> list[str]:
-        """Each attribute with its number of values."""
+        """List each attribute with its number of values."""
         return [f"attribute {name} ({len(values)} values)" for name, values in self.values.items()]
 
 

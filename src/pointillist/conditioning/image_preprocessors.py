@@ -1,4 +1,4 @@
-"""Hints that are made of the image itself, by name: every one a fixed function of its levels."""
+"""Preprocessors of hints: rules, by name, that derive a conditioning image from the image itself."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NAMES = "lowres:N (2 or more), grey, outline, or half:left (right, top, bottom)
 
 @dataclass(frozen=True)
 class HintPreprocessor:
-    """How a hint is made.
+    """A rule that derives a hint from an image, as a fixed function of its levels.
 
     ```python
     hint = HintPreprocessor.parse("lowres:2")
@@ -41,7 +41,7 @@ class HintPreprocessor:
 
     @classmethod
     def parse(cls, text: str) -> HintPreprocessor:
-        """`lowres:2`, `grey`, `outline`, `half:left` and so on.
+        """Parse `lowres:2`, `grey`, `outline`, `half:left` and so on.
 
         Raises:
             ConfigError: if it is none of them.
@@ -56,7 +56,7 @@ class HintPreprocessor:
         raise ConfigError(f"`hint` (={text!r}) must be {_NAMES}.")
 
     def image_of(self, image: ImageSpec) -> ImageSpec:
-        """What the integers of the hint mean.
+        """Describe the integers of the hint.
 
         Raises:
             ConfigError: if it cannot be made of such images.
@@ -69,7 +69,7 @@ class HintPreprocessor:
         return image
 
     def of(self, x: Int[Tensor, "b c h w"], image: ImageSpec) -> Int[Tensor, "b d h w"]:
-        """The hint of images, on their grid."""
+        """Derive the hint of images, on their grid."""
         if self.kind == "lowres":
             return self.enlarged(_shrunk(x, self.factor, image.ordered), (x.shape[2], x.shape[3]))
         if self.kind == "grey":
@@ -78,7 +78,7 @@ class HintPreprocessor:
         return outline(x, image)[:, None].long() if self.kind == "outline" else x
 
     def enlarged(self, small: Shaped[Tensor, "b c h w"], size: tuple[int, int]) -> Shaped[Tensor, "b c h2 w2"]:
-        """A small image of `lowres` brought to the full grid; what has its size already stays as it is.
+        """Enlarge a small image of `lowres` to the full grid; one of that size stays as it is.
 
         Raises:
             ShapeError: for any other size.
@@ -95,7 +95,7 @@ class HintPreprocessor:
         return small[:, :, rows][:, :, :, columns]
 
     def known(self, everywhere: Bool[Tensor, "b 1 h w"]) -> Bool[Tensor, "b 1 h w"]:
-        """Which sites are told: all, or those of the half (the smaller one, where a side is odd)."""
+        """Mask of known pixels: all, or those of the half (the smaller one, where a side is odd)."""
         if self.kind != "half":
             return everywhere
         known = torch.zeros_like(everywhere)
@@ -129,7 +129,7 @@ def _colours(x: Int[Tensor, "b c h w"], image: ImageSpec) -> Int[Tensor, "b e h 
 
 
 def brightness(x: Int[Tensor, "b c h w"], image: ImageSpec) -> Int[Tensor, "b h w"]:
-    """0 to 255: ITU-R BT.601 luma in integers, (299 R + 587 G + 114 B) / 1000; what is transparent is black."""
+    """Brightness from 0 to 255: BT.601 luma, (299 R + 587 G + 114 B) / 1000 in integers; transparent is black."""
     colours = _colours(x, image)
     if colours.shape[1] < 3:
         return colours[:, 0]
@@ -138,7 +138,7 @@ def brightness(x: Int[Tensor, "b c h w"], image: ImageSpec) -> Int[Tensor, "b h 
 
 
 def outline(x: Int[Tensor, "b c h w"], image: ImageSpec) -> Bool[Tensor, "b h w"]:
-    """Sites at an edge.
+    """Mask of pixels at an edge.
 
     In an image with transparent sites: opaque ones that touch a transparent one, or the border of the image, on one of
     four sides. In others: sites much brighter or darker than the one below or to the right (`EDGE`).

@@ -35,7 +35,7 @@ class ConditionKwargs(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class MaskedValue:
-    """One condition of a batch.
+    """Values of one condition in a batch.
 
     ```python
     value = MaskedValue(torch.tensor([3, 0]), torch.tensor([True, False]))  # the second label is unknown
@@ -59,7 +59,7 @@ class MaskedValue:
 
 @dataclass(frozen=True)
 class ConditionInputs:
-    """All conditions of a batch of `count` images, by the name of the encoder that takes each.
+    """Conditions of a batch of `count` images, by the name of the encoder that takes each.
 
     ```python
     inputs = model.conditions.inputs(label="cat", count=4)

@@ -71,7 +71,7 @@ class LabelConfig(ConditionConfig):
         return {"label": LabelEncoder(self.classes, self.width)}
 
     def describe(self) -> list[str]:
-        """How many classes there are."""
+        """Number of classes."""
         return [f"label ({len(self.classes)} classes)"]
 
 

@@ -66,7 +66,7 @@ class TextConfig(ConditionConfig):
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """What `encoder` joins by `+`."""
+        """Parts that `encoder` joins by `+`."""
         return tuple(part.strip() for part in self.encoder.split("+"))
 
     @property
@@ -289,7 +289,7 @@ class HashedTokenEncoder(TokenSequenceEncoder):
             hash_ngrams_per_word(text, config.buckets, config.num_tokens, config.pieces)
             for text in texts or [""] * batch_size
         ]
-        values = torch.from_numpy(np.stack(found))
+        values = torch.from_numpy(np.stack(found) if found else np.full((0, config.num_tokens, config.pieces), PAD))
         return MaskedValue(values, (values != PAD).any(2))
 
     def forward(self, value: MaskedValue) -> Tokens:

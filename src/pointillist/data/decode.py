@@ -88,7 +88,7 @@ class Decoded:
         values: integers `n c h w`.
         kept: index of the source of each image (all of them, unless bad ones were skipped).
         kind: `pictures` for 8-bit intensities, `levels` for codes.
-        levels: number of levels where the files tell it, else None.
+        levels: number of levels where the files define it, else None.
         notes: decisions made while decoding, one short sentence each.
     """
 

@@ -91,7 +91,7 @@ def read_image(path: Path, options: DataOptions) -> RawImages:
 
 
 def list_files(folder: Path) -> Iterable[Path]:
-    """Yield all files below `folder` except hidden ones; links are followed, but no folder is entered twice."""
+    """Yield all files below `folder` that are not hidden; links are followed, but no folder is entered twice."""
     visited: set[str] = set()
     for current, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(current)

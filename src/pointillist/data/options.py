@@ -35,7 +35,7 @@ class DataOptions(BaseModel):
         mode: kind of image; `auto` is the smallest of grey, RGB and RGBA that can represent every image.
         palette: a number of colours (2 to 256) to learn from the training images, or a palette: a file (indexed PNG,
             GIF, `.gpl`, `.hex`, `.txt`, `.json`) or a member of the same `.npz`. Implies mode `palette`.
-        transparent_index: palette entry that is transparent, where the palette itself does not tell.
+        transparent_index: palette entry that is transparent, where the palette itself defines none.
         levels: number of values of a sub-pixel, 2 to 256 (65,536 for codes). None: 256 for pictures, 2 where every
             value of an array is 0 or 1, the largest value plus one for codes.
         ordered: False treats levels as categories (learned embedding). None: True for grey, RGB and RGBA, else False.

@@ -43,7 +43,7 @@ class RawImages:
         groups: `n` group names, or None; images of one group stay in the same split.
         classes: names of integer labels; may be empty.
         palette: RGBA colours of the source, or None.
-        levels: number of levels where the source tells it, or None.
+        levels: number of levels where the source defines it, or None.
         annotations: attributes, vectors and hints of the images.
         notes: decisions made while reading, one short sentence each.
     """

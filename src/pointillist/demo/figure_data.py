@@ -97,7 +97,7 @@ def choose_pixels(
 
 
 def cross_check(model: PixelModel, *, seed: int, images: int = 4) -> CrossCheck:
-    """Sample the same images by the step engine and by a full forward for every pixel, from the same random numbers."""
+    """Sample the same images by the numpy engine and by full forwards, from the same random numbers."""
     labels = torch.arange(images) % max(1, len(model.config.classes))
     uniforms = np.random.default_rng([seed, 2]).random((images, *model.image.shape))
     seconds, levels = [], []

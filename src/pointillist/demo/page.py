@@ -124,7 +124,7 @@ def _cross_check(results: DemoResults) -> str:
     return (
         f"Two engines sampled {check.images} digits from the same random numbers. One evaluates the whole network "
         f"for every pixel ({check.naive_seconds:.2f} s), the other computes only what a new pixel changes "
-        f"({check.step_seconds:.2f} s). The images are {verdict}."
+        f"({check.numpy_seconds:.2f} s). The images are {verdict}."
     )
 
 

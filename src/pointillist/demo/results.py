@@ -31,13 +31,13 @@ class CrossCheck:
     Attributes:
         images: number of images that each sampled.
         equal: True if all levels agree.
-        step_seconds: time of the step engine, recording included.
+        numpy_seconds: time of the numpy engine, recording included.
         naive_seconds: time with a full forward for every pixel.
     """
 
     images: int
     equal: bool
-    step_seconds: float
+    numpy_seconds: float
     naive_seconds: float
 
 

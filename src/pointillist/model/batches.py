@@ -22,7 +22,7 @@ class BatchReader:
     Args:
         model: the model that reads the images.
         x: a data set, or levels `[n c h w]`. A data set has its own conditions, matched by name.
-        label, text, further: conditions of levels, or instead of those of the data set; see `PixelModel.told`.
+        label, text, further: conditions of levels, or instead of those of the data set; see `ModelConditions.inputs`.
         seed: seed of dynamic binarisation.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""All conditions of a model as one object: encoders by kind, learned positions, the generation order."""
+"""Conditions of a model as one object: encoders by kind, learned positions, the generation order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fine-tuning: start a model from the weights of another one, taking what fits and saying what does not."""
+"""Fine-tuning: start a model from the weights of another one, and report what does not fit."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pointillist.nn import ConditionBias
 
 
 def initialise_from(model: PixelModel, source: PixelModel) -> list[str]:
-    """Give `model` the weights of `source` that fit, in place.
+    """Copy the weights of `source` that fit into `model`, in place.
 
-    Vectors of classes (and of values of attributes) with the same name are kept; new ones start as "not told", whose
-    vector both models have. A condition that the source does not know starts without effect: told anything or
-    nothing, the model is the source until it is trained.
+    Embeddings of classes (and of values of attributes) with the same name are kept; new ones start as "unknown", which
+    both models embed. A condition that the source does not have starts without effect: whatever its value, the model
+    is the source until it is trained.
 
     Returns:
         What was taken and what starts afresh, one short sentence each.
@@ -40,7 +40,7 @@ def initialise_from(model: PixelModel, source: PixelModel) -> list[str]:
     taken = f"{count - len(fresh)} of {count} tensors from a {source.config.model_type}"
     if len(fresh) == count:
         raise ConfigError(
-            "No weight of `init` fits this model: leave out the settings of the network, to take its own."
+            "No weight of `init_from` fits this model: leave out the settings of the network, to take its own."
         )
     if fresh:
         notes.append(f"new weights: {', '.join(fresh[:4])}{', ...' if len(fresh) > 4 else ''}")
@@ -48,16 +48,16 @@ def initialise_from(model: PixelModel, source: PixelModel) -> list[str]:
 
 
 def _check(model: PixelModel, source: PixelModel) -> None:
-    """Refuse where weights would fit by shape, but not by meaning."""
+    """Reject a source whose weights would fit by shape, but not by meaning."""
     ours, theirs = model.image, source.image
     if model.config.model_type != source.config.model_type:
         raise ConfigError(
-            f"`init` is a {source.config.model_type}, whose weights mean nothing to a {model.config.model_type}: "
+            f"`init_from` is a {source.config.model_type}, whose weights mean nothing to a {model.config.model_type}: "
             f"use `--model {source.config.model_type}`."
         )
     if model.likelihood.name != source.likelihood.name:
         raise ConfigError(
-            f"`init` has a {source.likelihood.name} likelihood, not {model.likelihood.name}: "
+            f"`init_from` has a {source.likelihood.name} likelihood, not {model.likelihood.name}: "
             f"use `--likelihood {source.likelihood.name}`."
         )
     # a mixture is a distribution over the real line, cut into however many levels; other heads count them
@@ -66,32 +66,32 @@ def _check(model: PixelModel, source: PixelModel) -> None:
         a, b = getattr(ours, what), getattr(theirs, what)
         if a != b and not (what == "levels" and scale_free):
             raise ConfigError(
-                f"`init` was made for {what} {b}, and these images have {a}: read them with `{option}` to match."
+                f"`init_from` was made for {what} {b}, and these images have {a}: read them with `{option}` to match."
             )
     if ours.palette != theirs.palette:
         raise ConfigError(
-            "`init` has another palette than these images: leave out `--palette`, to read them with its own."
+            "`init_from` has another palette than these images: leave out `--palette`, to read them with its own."
         )
     if source.fixed_size and ours.shape != theirs.shape:
         raise ConfigError(
-            f"`init` paints only {theirs.height}x{theirs.width}, and these images are "
+            f"`init_from` samples only {theirs.height}x{theirs.width}, and these images are "
             f"{ours.height}x{ours.width}: read them with `--size {theirs.height}x{theirs.width}`."
         )
 
 
 def _take_names(model: PixelModel, source: PixelModel) -> tuple[list[str], set[str]]:
-    """Vectors of classes and values, matched by name; what to say of it, and the parameters that are done."""
+    """Copy embeddings of classes and values, matched by name; return notes and the parameters that are done."""
     notes: list[str] = []
     done: set[str] = set()
-    for listener in set(model.conditions.encoders) & set(source.conditions.encoders):
-        theirs = source.conditions.encoders[listener].embedding_tables()
-        for place, (ours, names) in model.conditions.encoders[listener].embedding_tables().items():
-            if place not in theirs or theirs[place][0].shape[1] != ours.shape[1]:
+    for encoder in set(model.conditions.encoders) & set(source.conditions.encoders):
+        theirs = source.conditions.encoders[encoder].embedding_tables()
+        for table_name, (ours, names) in model.conditions.encoders[encoder].embedding_tables().items():
+            if table_name not in theirs or theirs[table_name][0].shape[1] != ours.shape[1]:
                 continue
-            table, known = theirs[place]
+            table, known = theirs[table_name]
             rows = {name: row for row, name in enumerate(known)}
             ours.copy_(torch.stack([table[rows.get(name, -1)] for name in names] + [table[-1]]))
-            what = "classes" if listener == "label" else place
+            what = "classes" if encoder == "label" else table_name
             kept, new = [n for n in names if n in rows], [n for n in names if n not in rows]
             notes += [f"{what} kept: {_some(kept)}"] if kept else []
             notes += [f"new {what}: {_some(new)}"] if new else []
@@ -100,7 +100,7 @@ def _take_names(model: PixelModel, source: PixelModel) -> tuple[list[str], set[s
 
 
 def _take_conditions(model: PixelModel, source: PixelModel) -> set[str]:
-    """What each layer does with each condition, matched by the condition; the parameters that are done."""
+    """Copy the weights of each layer for each condition, matched by condition; return the parameters that are done."""
     done: set[str] = set()
     layers = {name: m for name, m in source.named_modules() if isinstance(m, ConditionBias)}
     for name, layer in model.named_modules():

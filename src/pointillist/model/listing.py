@@ -1,4 +1,4 @@
-"""What can be built: every model with its sizes, and what it takes, found by building it without weights."""
+"""List the models with their sizes and conditions, found by building them without weights."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ KINDS: Mapping[str, ImageSpec] = {
     "grey, RGB, RGBA": ImageSpec.infer((3, 8, 8)),
     "palette, codes": ImageSpec(channels=1, height=8, width=8, levels=4, ordered=False),
 }
-# what a model may be told beside the image, and the smallest settings that ask for it
-_TOLD: Mapping[str, Mapping[str, Any]] = {
+# conditions of a model, and the smallest settings that ask for each
+_CONDITIONS: Mapping[str, Mapping[str, Any]] = {
     "labels": {"classes": 2},
     "attributes": {"attributes": {"hair": 2}},
     "a vector": {"vector": 2},
@@ -38,12 +38,12 @@ class ModelSummary:
     """A model of `pointillist models`.
 
     Attributes:
-        name, summary: what it is called, and what it is.
+        name, summary: its name and one line on it.
         presets: parameters of each of its sizes.
         training: settings of the training (`TrainConfig`) that come with a preset; those of papers have some.
-        conditions: what it may be told beside the image.
+        conditions: inputs beside the image.
         likelihoods: for each kind of image, those that fit.
-        orders: the kinds of order in which it can paint.
+        orders: kinds of generation order that it can follow.
     """
 
     name: str
@@ -56,10 +56,10 @@ class ModelSummary:
 
 
 def list_models() -> list[ModelSummary]:
-    """List every model that can be built, with its presets and what it supports.
+    """List the models that can be built.
 
     ```python
-    [model.name for model in pt.list_models()]  # ["gated-pixelcnn", "pixelcnn", ...]
+    [model.name for model in pt.list_models()]
     ```
     """
     return [
@@ -68,7 +68,7 @@ def list_models() -> list[ModelSummary]:
             summary=entry(name).summary,
             presets={preset: _untrained(name, preset).num_parameters for preset in entry(name).preset_names},
             training={preset: dict(paper.train) for preset, paper in entry(name).papers.items()},
-            conditions=tuple(what for what, settings in _TOLD.items() if _builds(name, **settings)),
+            conditions=tuple(what for what, settings in _CONDITIONS.items() if _builds(name, **settings)),
             likelihoods={kind: _fitting(name, image) for kind, image in KINDS.items()},
             orders=tuple(kind for kind, order in _ORDERS.items() if _builds(name, orders=order)),
         )
@@ -77,7 +77,7 @@ def list_models() -> list[ModelSummary]:
 
 
 def preset_image(model: ModelEntry, preset: str) -> ImageSpec:
-    """The images for which the parameters of a preset are counted."""
+    """Kind of image for which the parameters of a preset are counted."""
     paper = model.paper(preset)
     return ImageSpec.infer(SHAPE, LEVELS) if paper is None else ImageSpec.infer(paper.shape, paper.levels)
 

@@ -63,7 +63,7 @@ class PixelModel(nn.Module, ModelHubMixin):
         self.register_load_state_dict_post_hook(lambda model, _: setattr(model, "initialised", True))  # type: ignore
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
-        """As `nn.Module.to`; a memory format is remembered, for weights of one tap or one channel do not show it."""
+        """Move or convert as `nn.Module.to`; the memory format is kept, as some weights do not show it."""
         if "memory_format" in kwargs:
             self.channels_last = kwargs["memory_format"] == torch.channels_last
         return super().to(*args, **kwargs)

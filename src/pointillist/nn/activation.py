@@ -23,7 +23,7 @@ def gate(x: Float[Tensor, "b _ h w"]) -> Float[Tensor, "b d h w"]:
     if has_torch_function_unary(x) or torch.compiler.is_compiling():  # a recorder and a compiler read the formula
         values, gates = x.chunk(2, 1)
         return torch.tanh(values) * torch.sigmoid(gates)
-    out: Tensor = _Gate.apply(x)  # type: ignore[no-untyped-call]
+    out: Tensor = _Gate.apply(x)  # type: ignore[no-untyped-call, unused-ignore]
     return out
 
 

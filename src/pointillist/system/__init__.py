@@ -1,1 +1,1 @@
-"""The machine at hand: its processor, threads and memory."""
+"""Hardware of this machine: processor, threads and memory."""

@@ -1,4 +1,4 @@
-"""The machine at hand: what it is, and how many of its cores a piece of work takes."""
+"""Hardware of this machine, and a limit to one thread."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from threadpoolctl import threadpool_limits
 
 
 class _OneThread:
-    """The limit, shared by all that are within the block at the same time, whichever leaves it first."""
+    """The limit to one thread, shared by all threads inside the block at the same time, in any order of leaving."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._inside = 0
         self._before = 1
         self._limits: threadpool_limits | None = None
-        self._own = threading.local()  # how deep the thread at hand is in it: torch counts threads for each of ours
+        self._own = threading.local()  # nesting depth of the current thread: torch has a thread count for each
 
     def enter(self) -> None:
         with self._lock:
@@ -47,9 +47,13 @@ _ONE_THREAD = _OneThread()
 
 @contextmanager
 def single_threaded() -> Iterator[None]:
-    """Within the block torch, BLAS and OpenMP compute with one thread; several may be in it at once.
+    """Limit torch, BLAS and OpenMP to one thread within the block; several threads may be in it at once.
 
-    Both limits are needed: threadpoolctl does not see the MKL inside torch, whose `exp` shares out even 1,024 numbers.
+        with single_threaded():
+            model.log_prob(x)
+
+    Both limits are needed: threadpoolctl does not see the MKL inside torch, whose `exp` uses several threads even for
+    1,024 numbers.
     """
     _ONE_THREAD.enter()
     try:
@@ -59,7 +63,7 @@ def single_threaded() -> Iterator[None]:
 
 
 def available_bytes() -> int | None:
-    """Memory that can be had without swapping, in bytes; None where the system does not tell."""
+    """Return the memory available without swapping, in bytes; None if unknown."""
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
@@ -73,7 +77,7 @@ def available_bytes() -> int | None:
 
 
 def free_bytes(device: torch.device) -> int | None:
-    """Memory of a device that can still be had, in bytes; None where the system does not tell."""
+    """Return the memory available on a device, in bytes; None if unknown."""
     if device.type != "cuda":
         return available_bytes()
     unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # held by torch for what comes
@@ -81,14 +85,14 @@ def free_bytes(device: torch.device) -> int | None:
 
 
 def describe_machine() -> str:
-    """Processor, cores, GPU and system, without names or paths."""
+    """Describe processor, cores, GPU and system, without host names or paths."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
     return f"{processor()}, {cores} core{'s' if cores != 1 else ''}{gpu}, {platform.system()}"
 
 
 def processor() -> str:
-    """The name of the processor."""
+    """Return the name of the processor."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
@@ -99,10 +103,10 @@ def processor() -> str:
 
 
 def describe_versions(pointillist: str) -> str:
-    """Versions that a number may depend on."""
+    """Describe the versions that results may depend on."""
     return f"pointillist {pointillist}, torch {torch.__version__}, Python {platform.python_version()}"
 
 
 def today() -> str:
-    """The date, as year-month-day."""
+    """Return the date as year-month-day."""
     return datetime.date.today().isoformat()

@@ -1,4 +1,4 @@
-"""How much memory a piece of work takes beyond what the process holds already."""
+"""Measure peak memory, and reject allocations that do not fit."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from pointillist.system.hardware import available_bytes
 
 T = TypeVar("T")
 USABLE = 0.8  # the rest is for the program, the model and the system
-_PAUSE = 0.002  # seconds between two looks
+_PAUSE = 0.002  # seconds between two measurements
 
 
 def measure_peak_memory(work: Callable[[], T]) -> tuple[T, int]:
-    """What `work` returns, and by how many bytes the resident memory of the process grew at most while it ran.
+    """Run `work`; return its result, and the peak growth of resident memory in bytes.
 
-    Freed memory that the process keeps for later is given back first, where the system can.
+    Freed memory that the process holds is returned to the system first, where the system supports it.
+
+        model, peak = measure_peak_memory(lambda: pt.load("digits"))
     """
     gc.collect()
     if sys.platform == "linux":
@@ -47,10 +49,15 @@ def measure_peak_memory(work: Callable[[], T]) -> tuple[T, int]:
 
 
 def check_memory(needed: int, what: str, remedy: str) -> None:
-    """Refuse `what` if it takes more than 80 % of the available memory.
+    """Raise an error if an allocation needs more than 80 % of the available memory.
+
+    Args:
+        needed: bytes.
+        what: name of the data in the message.
+        remedy: advice at the end of the message.
 
     Raises:
-        DataError: with the estimate, what there is, and the remedy.
+        DataError: with the estimate, the available memory, and the remedy.
     """
     available = available_bytes()
     if available is not None and needed > USABLE * available:

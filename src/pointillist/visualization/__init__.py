@@ -1,4 +1,4 @@
-"""Pictures for people: sheets, animations of the painting, heat maps with a scale, and charts."""
+"""Visualise images: grids, animations of sampling, heat maps with a scale, and charts."""
 
 from pointillist.visualization.animation import MAX_FRAME_PIXELS, animate, gif_bytes
 from pointillist.visualization.chart import Axes, Chart

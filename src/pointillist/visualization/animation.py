@@ -1,4 +1,4 @@
-"""A GIF of images being painted pixel by pixel."""
+"""Animate sampling: a GIF of images that appear pixel by pixel."""
 
 from __future__ import annotations
 
@@ -19,16 +19,18 @@ from pointillist.visualization.image_grid import Grid, compose, plan_grid
 MAX_FRAMES = 400
 _MAX_IMAGES = 64
 MAX_FRAME_PIXELS = 700_000  # of a frame
-_PAINTING = 6.0  # seconds that the painting takes, if frames are neither too short to see nor too long to wait for
-# not painted yet: a cool tint with a dot where there is room, on a light and on a dark background; the last colour of
-# the palette stands for "as in the frame before"
+_DURATION = 6.0  # seconds, unless frames would be too short to see or too long to wait for
+# pixels not sampled yet: a cool tint, with a dot if they are large enough, on a light and on a dark background; the
+# last colour of the palette stands for "as in the frame before"
 _EMPTY_LIGHT: tuple[Colour, Colour] = ((196, 204, 216), (150, 160, 178))
 _EMPTY_DARK: tuple[Colour, Colour] = ((50, 54, 66), (88, 95, 112))
 _KEEP: Colour = (0, 0, 0)
 
 
 def animate(images: np.ndarray, path: str | Path, **how: Any) -> Path:
-    """Write a looping GIF: nothing, then pixel after pixel with the newest one framed, then the whole for a while.
+    """Write a looping GIF: an empty image, then pixel after pixel with the newest one framed, then the finished image.
+
+        animate(samples.array, "samples.gif", order=model.generation_rank(28, 28), scale=8)
 
     ```python
     animate(pt.sample(model, 4, seed=0).array, "painting.gif", order="raster")
@@ -58,7 +60,7 @@ def gif_bytes(
     columns: int | None = None,
     background: str | Colour = PAPER,
 ) -> bytes:
-    """The bytes of such a GIF.
+    """Encode such a GIF.
 
     ```python
     Path("painting.gif").write_bytes(gif_bytes(samples.array, frames=60))
@@ -66,11 +68,11 @@ def gif_bytes(
 
     Args:
         images: uint8 `n h w c`; the first 64 are shown.
-        order: `raster` (row by row), or an `h w` array with the place of each pixel in the order, from 0.
-        start: how many pixels of the order are there from the first frame on.
-        frames: at most so many, the last one included; larger images paint several pixels a frame.
-        hold: seconds the finished images stay.
-        scale, captions, columns, background: as `sheet`.
+        order: `raster` (row by row), or an `h w` array with the rank of each pixel in the generation order, from 0.
+        start: number of pixels of the order that are known from the first frame on.
+        frames: at most so many, the last one included; in larger images a frame adds several pixels.
+        hold: seconds for which the finished images stay.
+        scale, captions, columns, background: as for `image_grid`.
 
     Raises:
         ShapeError, ConfigError: if images, captions and settings do not fit together.
@@ -78,7 +80,7 @@ def gif_bytes(
     images = check_images(images)
     height, width = images.shape[1:3]
     _check(frames, hold, start, height * width)
-    place = _places(order, height, width)
+    rank = _ranks(order, height, width)
     grid = plan_grid(
         len(images), height, width, captions=captions, columns=columns, scale=scale,
         max_pixels=MAX_FRAME_PIXELS, max_images=_MAX_IMAGES,
@@ -86,8 +88,8 @@ def gif_bytes(
     ground = as_colour(background)
     empty = _EMPTY_LIGHT if text_colour(ground) == INK else _EMPTY_DARK
     indexed, palette = _indexed(compose(images, grid, captions, ground), [*empty, ACCENT, _KEEP])
-    counts = _painted(start, height * width, frames)
-    return _encoded(_frames(indexed, palette, grid, place, counts), palette, hold)
+    counts = _pixel_counts(start, height * width, frames)
+    return _encoded(_frames(indexed, palette, grid, rank, counts), palette, hold)
 
 
 def _check(frames: int, hold: float, start: int, pixels: int) -> None:
@@ -100,8 +102,8 @@ def _check(frames: int, hold: float, start: int, pixels: int) -> None:
 
 
 def _encoded(pictures: list[Image.Image], palette: np.ndarray, hold: float) -> bytes:
-    """One palette for all frames, and in each frame only what changed: the rest is the transparent last colour."""
-    duration = [max(20, min(120, round(100 * _PAINTING / len(pictures)) * 10))] * len(pictures)
+    """Encode frames with one palette. A frame stores only changed pixels; the rest is the transparent last colour."""
+    duration = [max(20, min(120, round(100 * _DURATION / len(pictures)) * 10))] * len(pictures)
     duration[-1] = max(duration[-1], round(hold * 100) * 10)
     file = io.BytesIO()
     pictures[0].save(
@@ -119,26 +121,26 @@ def _encoded(pictures: list[Image.Image], palette: np.ndarray, hold: float) -> b
     return file.getvalue()
 
 
-def _places(order: str | np.ndarray, height: int, width: int) -> np.ndarray:
-    """The place of each pixel in the order, `h w`."""
+def _ranks(order: str | np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return the rank of each pixel in the generation order, `h w`."""
     if isinstance(order, str):
         if order != "raster":
-            raise ConfigError(f"`order` (={order!r}) must be 'raster' or an array of places.")
+            raise ConfigError(f"`order` (={order!r}) must be 'raster' or an array of ranks.")
         return np.arange(height * width).reshape(height, width)
-    place = np.asarray(order)
-    if place.shape != (height, width) or not np.array_equal(np.sort(place, None), np.arange(height * width)):
-        raise ShapeError(f"`order` of shape {place.shape} must hold each of 0 to {height * width - 1} once, as (h, w).")
-    return place
+    rank = np.asarray(order)
+    if rank.shape != (height, width) or not np.array_equal(np.sort(rank, None), np.arange(height * width)):
+        raise ShapeError(f"`order` of shape {rank.shape} must hold each of 0 to {height * width - 1} once, as (h, w).")
+    return rank
 
 
-def _painted(start: int, pixels: int, frames: int) -> list[int]:
-    """How many pixels are painted in each frame: from the start to all, in even steps."""
+def _pixel_counts(start: int, pixels: int, frames: int) -> list[int]:
+    """Return the number of known pixels in each frame: from `start` to all, in even steps."""
     steps = min(pixels - start, frames - 1)
     return [start + math.ceil((pixels - start) * i / steps) for i in range(steps)] + [pixels]
 
 
 def _indexed(picture: Image.Image, extra: list[Colour]) -> tuple[np.ndarray, np.ndarray]:
-    """The picture as palette indexes `h w`, never dithered; the palette ends with the `extra` colours."""
+    """Convert an image to palette indexes `h w`, without dithering; the palette ends with the `extra` colours."""
     free = 256 - len(extra)
     array = np.asarray(picture)
     colours, indexes = np.unique(array.reshape(-1, 3), axis=0, return_inverse=True)
@@ -151,22 +153,22 @@ def _indexed(picture: Image.Image, extra: list[Colour]) -> tuple[np.ndarray, np.
 
 
 def _frames(
-    whole: np.ndarray, palette: np.ndarray, grid: Grid, place: np.ndarray, counts: list[int]
+    whole: np.ndarray, palette: np.ndarray, grid: Grid, rank: np.ndarray, counts: list[int]
 ) -> list[Image.Image]:
-    """One palette picture for each count of painted pixels."""
+    """Draw one palette image for each number of known pixels."""
     blank, dot, mark = (len(palette) - k for k in (4, 3, 2))
     scale = grid.scale
-    turn = place.repeat(scale, 0).repeat(scale, 1)
-    empty = _empty(place.shape, scale, blank, dot)
-    where = {int(p): (int(r), int(c)) for (r, c), p in np.ndenumerate(place)}
+    big_rank = rank.repeat(scale, 0).repeat(scale, 1)
+    empty = _empty(rank.shape, scale, blank, dot)
+    site_of = {int(p): (int(r), int(c)) for (r, c), p in np.ndenumerate(rank)}
     out = []
     for count in counts:
         frame = whole.copy()
-        newest = where[count - 1] if counts[0] < count < place.size else None
+        newest = site_of[count - 1] if counts[0] < count < rank.size else None
         for index in range(grid.count):
             left, top = grid.corner(index)
             tile = frame[top : top + grid.height, left : left + grid.width]
-            tile[:] = np.where(turn < count, tile, empty)
+            tile[:] = np.where(big_rank < count, tile, empty)
             if newest is not None:
                 _mark(tile, newest, scale, mark)
         picture = Image.fromarray(frame)
@@ -176,7 +178,7 @@ def _frames(
 
 
 def _empty(shape: tuple[int, ...], scale: int, blank: int, dot: int) -> np.ndarray:
-    """An image with no pixel painted."""
+    """Draw an image without known pixels."""
     tile = np.full((scale, scale), blank, np.uint8)
     if scale >= 5:
         middle, size = scale // 2, max(1, scale // 8)
@@ -186,7 +188,7 @@ def _empty(shape: tuple[int, ...], scale: int, blank: int, dot: int) -> np.ndarr
 
 
 def _mark(tile: np.ndarray, pixel: tuple[int, int], scale: int, colour: int) -> None:
-    """A frame around a pixel, outside it where there is room; a pixel too small for that is filled."""
+    """Draw a frame around a pixel, outside it; a pixel too small for that is filled."""
     top, left = pixel[0] * scale, pixel[1] * scale
     if scale < 3:
         tile[top : top + scale, left : left + scale] = colour

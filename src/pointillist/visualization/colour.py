@@ -1,4 +1,4 @@
-"""Colours: what lies under and around the images, and the map from numbers to colours."""
+"""Colours of backgrounds and text, and colour maps from numbers to colours."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HEAT = ((12, 10, 34), (64, 24, 96), (128, 37, 112), (197, 60, 92), (240, 108, 5
 
 
 def sequential_colors(values: np.ndarray, top: float) -> np.ndarray:
-    """Numbers from 0 to `top` as uint8 RGB, one axis more; what lies outside takes the end's colour, NaN a grey.
+    """Map numbers from 0 to `top` to uint8 RGB, with one axis more; values outside take the end colours, NaN a grey.
 
     ```python
     sequential_colors(np.array([0.0, 1.5]), top=4.0).shape  # (2, 3)
@@ -32,17 +32,17 @@ def sequential_colors(values: np.ndarray, top: float) -> np.ndarray:
 
 
 def _along(anchors: tuple[Colour, ...], share: np.ndarray) -> np.ndarray:
-    """Colours at shares of the way from the first anchor to the last."""
+    """Interpolate colours between anchors; shares run from 0 to 1."""
     table = np.asarray(anchors, np.float64)
     with np.errstate(invalid="ignore"):
-        place = np.clip(share, 0, 1) * (len(table) - 1)
-    known = np.isfinite(place)
+        position = np.clip(share, 0, 1) * (len(table) - 1)
+    known = np.isfinite(position)
     steps = np.arange(len(table))
-    colour = np.stack([np.interp(np.where(known, place, 0), steps, table[:, k]) for k in range(3)], -1)
+    colour = np.stack([np.interp(np.where(known, position, 0), steps, table[:, k]) for k in range(3)], -1)
     return np.where(known[..., None], np.rint(colour), np.asarray(NO_VALUE)).astype(np.uint8)
 
 
-# deep blue over paper to deep red: both ends are equally dark, and zero is the ground
+# deep blue over paper to deep red: both ends are equally dark, and zero is the background
 _BALANCE = (
     (13, 52, 110),
     (41, 107, 178),
@@ -55,7 +55,7 @@ _BALANCE = (
 
 
 def diverging_colors(values: np.ndarray, top: float) -> np.ndarray:
-    """Numbers from -`top` to `top` as uint8 RGB, one axis more; the ends and NaN as in `sequential_colors`.
+    """Map numbers from -`top` to `top` to uint8 RGB, with one axis more; ends and NaN as in `sequential_colors`.
 
     ```python
     diverging_colors(np.array([-2.0, 0.0, 2.0]), top=4.0).shape  # (3, 3)
@@ -65,23 +65,23 @@ def diverging_colors(values: np.ndarray, top: float) -> np.ndarray:
 
 
 def as_colour(value: str | Colour) -> Colour:
-    """A colour by name, `#rrggbb` or numbers."""
+    """Convert a colour given by name, as `#rrggbb` or as numbers."""
     if isinstance(value, str):
         return ImageColor.getrgb(value)[:3]
     return value
 
 
 def text_colour(background: Colour) -> Colour:
-    """What can be read on a background."""
+    """Return a colour of text that is readable on a background."""
     r, g, b = background
     return INK if 0.299 * r + 0.587 * g + 0.114 * b > 140 else CHALK
 
 
 def check_images(images: np.ndarray) -> np.ndarray:
-    """uint8 `n h w [c]` with 1, 3 or 4 channels; any other channel count shows its first.
+    """Check a batch of images, uint8 `n h w [c]`; of other than 1, 3 or 4 channels the first is kept.
 
     Raises:
-        ShapeError: if it is no batch of pictures.
+        ShapeError: if it is not a batch of images.
     """
     images = np.asarray(images)
     if images.ndim == 3:
@@ -95,7 +95,7 @@ def check_images(images: np.ndarray) -> np.ndarray:
 
 
 def enlarge(image: np.ndarray, scale: int) -> np.ndarray:
-    """One picture `h w c` as RGB, each pixel a square of `scale`; transparent parts lie over a checkerboard."""
+    """Enlarge one image `h w c` to RGB, each pixel a square of `scale`; transparent parts show a checkerboard."""
     big = image.repeat(scale, 0).repeat(scale, 1)
     if big.shape[-1] == 1:
         return big.repeat(3, -1)

@@ -1,4 +1,4 @@
-"""Pictures as bytes and files."""
+"""Encode and write PNG files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pointillist.checkpoint.files import atomic_path
 
 
 def png_bytes(image: Image.Image) -> bytes:
-    """The picture as a PNG file.
+    """Encode an image as PNG.
 
     ```python
     data = png_bytes(samples.images[0])
@@ -23,7 +23,7 @@ def png_bytes(image: Image.Image) -> bytes:
 
 
 def save_png(image: Image.Image, path: str | Path) -> Path:
-    """Write a PNG; the file appears whole or not at all.
+    """Write a PNG file atomically.
 
     ```python
     save_png(image_grid(samples.array), "sheet.png")

@@ -1,4 +1,4 @@
-"""Maps of numbers in colour, with the scale that tells what a colour means."""
+"""Draw maps of numbers as colours, with a colour scale."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def heat_map(
     background: str | Colour = PAPER,
     both: bool = False,
 ) -> Image.Image:
-    """Maps side by side over one fixed scale from 0 to `top`, which is drawn below them.
+    """Draw maps side by side with one fixed colour scale from 0 to `top` below them.
+
+        heat_map(entropy, top=8, unit="bits", captions=names).save("entropy.png")
 
     ```python
     heat_map(surprisal[None, 0], top=8.0).save("surprisal.png")
@@ -37,12 +39,12 @@ def heat_map(
     Args:
         values: `n h w`; NaN is shown in grey.
         top: the value that takes the last colour; larger ones take it too, and the scale says so.
-        unit: what the numbers are.
+        unit: unit of the numbers.
         captions, columns, scale, background: as `image_grid`.
-        both: whether the scale runs from -`top` to `top`, in colours that leave 0 blank.
+        both: True if the scale runs from -`top` to `top`, in colours that leave 0 blank.
 
     Raises:
-        ConfigError, ShapeError: if `top` is not positive or `values` are no maps.
+        ConfigError, ShapeError: if `top` is not positive or `values` are not `n h w`.
     """
     values = np.asarray(values)
     if values.ndim != 3:

@@ -1,4 +1,4 @@
-"""Small pieces of HTML, with every text escaped, and the style that pages share."""
+"""Render pieces of HTML with escaped text, and the style sheet that pages share."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ _TICKS = 8  # parts of a scale, at most
 
 
 def base_style() -> str:
-    """The style sheet that pages share."""
+    """Return the style sheet that pages share."""
     return (files("pointillist.visualization") / "base.css").read_text(encoding="utf-8")
 
 
 def data_uri(data: bytes, kind: str) -> str:
-    """A file inside the page."""
+    """Encode a file as a data URI."""
     return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
 def last_frame(gif: bytes) -> str:
-    """The end of an animation as a still, for readers who want no motion."""
+    """Return the last frame of an animation as a data URI, for readers who prefer reduced motion."""
     with Image.open(io.BytesIO(gif)) as film:
         film.seek(getattr(film, "n_frames", 1) - 1)
         return data_uri(png_bytes(film.convert("RGB")), "png")
 
 
 def pixels(array: np.ndarray, alt: str) -> str:
-    """A picture `h w c`, one pixel a pixel; the page enlarges it by whole numbers."""
+    """Render an image `h w c` at its own size; the style sheet enlarges it by whole numbers."""
     height, width = array.shape[:2]
     source = data_uri(png_bytes(as_pil(array)), "png")
     return (
@@ -46,17 +46,17 @@ def pixels(array: np.ndarray, alt: str) -> str:
 
 
 def sequential_map(values: np.ndarray, top: float, alt: str) -> str:
-    """A map `h w` of bits."""
+    """Render a map `h w` of numbers from 0 to `top`."""
     return pixels(sequential_colors(values, top), alt)
 
 
 def diverging_map(values: np.ndarray, top: float, alt: str) -> str:
-    """A map `h w` of numbers above and below zero."""
+    """Render a map `h w` of numbers from -`top` to `top`."""
     return pixels(diverging_colors(values, top), alt)
 
 
 def diverging_scale(top: float, unit: str) -> str:
-    """The colours from -`top` to `top`, with numbers under them."""
+    """Render the colour scale from -`top` to `top`."""
     ramp = data_uri(png_bytes(as_pil(diverging_colors(np.linspace(-top, top, 256)[None], top))), "png")
     marks = "".join(
         f"<span><b>{tick}</b></span>" for tick in (f"\u2212{top:g} or less", f"0 {escape(unit)}", f"{top:g} or more")
@@ -68,7 +68,7 @@ def diverging_scale(top: float, unit: str) -> str:
 
 
 def sequential_scale(top: float, over: bool) -> str:
-    """The colours from 0 to `top` bits, with numbers under them."""
+    """Render the colour scale from 0 to `top` bits."""
     ramp = data_uri(png_bytes(as_pil(sequential_colors(np.linspace(0, top, 256)[None], top))), "png")
     step = next(k for k in range(1, int(top) + 1) if top % k == 0 and top / k <= _TICKS)
     ticks = [f"{k}" for k in range(0, int(top) + 1, step)]
@@ -81,7 +81,7 @@ def sequential_scale(top: float, over: bool) -> str:
 
 
 def stack_images(images: Iterable[np.ndarray]) -> np.ndarray:
-    """Pictures `h w c` one below the other as RGBA, a transparent line of one pixel between them."""
+    """Stack images `h w c` vertically as RGBA, separated by transparent lines of one pixel."""
     rows: list[np.ndarray] = []
     for image in images:
         rgba = np.empty((*image.shape[:2], 4), np.uint8)
@@ -92,6 +92,6 @@ def stack_images(images: Iterable[np.ndarray]) -> np.ndarray:
 
 
 def table(rows: Iterable[tuple[str, str]]) -> str:
-    """Names and values."""
+    """Render a table of names and values."""
     body = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in rows)
     return f"<dl class='facts'>{body}</dl>"

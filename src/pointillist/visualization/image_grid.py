@@ -14,24 +14,24 @@ from pointillist.errors import ConfigError, ShapeError
 from pointillist.visualization.colour import PAPER, Colour, as_colour, check_images, enlarge, text_colour
 
 MAX_IMAGES = 1024
-MAX_PIXELS = 16_000_000  # of a whole sheet
+MAX_PIXELS = 16_000_000  # of a whole grid
 MAX_SIDE = 4096  # of one image on it, if enlarging would pass it
 CAPTION = 13  # font size in pixels
-_CAPTION_ROOM = 160  # captions widen narrow images up to this
-_ASPECT = 1.5  # width over height that a sheet aims at
+_CAPTION_WIDTH = 160  # captions widen narrow images up to this
+_ASPECT = 1.5  # target ratio of width to height
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The layout of a sheet, in pixels of the picture.
+    """Layout of an image grid, in pixels of the result.
 
     Attributes:
-        count, columns: images shown, and how many in a row.
+        count, columns: number of images shown, and of columns.
         scale: edge of the square that shows one pixel.
-        width, height: of one enlarged image.
-        cell_width, cell_height: of its place, with its caption.
-        gap, margin: between places, and around all of them.
-        footer: height of the line below.
+        width, height: size of one enlarged image.
+        cell_width, cell_height: size of a cell, caption included.
+        gap, margin: space between cells, and around all of them.
+        footer: height of the line below the cells.
     """
 
     count: int
@@ -47,18 +47,18 @@ class Grid:
 
     @property
     def rows(self) -> int:
-        """Rows of images."""
+        """Number of rows."""
         return math.ceil(self.count / self.columns)
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of the whole sheet."""
+        """Width and height of the whole grid."""
         width = 2 * self.margin + self.columns * (self.cell_width + self.gap) - self.gap
         height = 2 * self.margin + self.rows * (self.cell_height + self.gap) - self.gap + self.footer
         return width, height
 
     def corner(self, index: int) -> tuple[int, int]:
-        """Left and top of an image."""
+        """Return the left and top of an image."""
         row, column = divmod(index, self.columns)
         left = self.margin + column * (self.cell_width + self.gap) + (self.cell_width - self.width) // 2
         return left, self.margin + row * (self.cell_height + self.gap)
@@ -66,7 +66,7 @@ class Grid:
 
 @lru_cache
 def font(size: int = CAPTION) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Pillow's own font."""
+    """Return Pillow's default font."""
     return ImageFont.load_default(size)
 
 
@@ -81,32 +81,34 @@ def plan_grid(
     max_pixels: int = MAX_PIXELS,
     max_images: int = MAX_IMAGES,
 ) -> Grid:
-    """The largest crisp layout within the limits; images past `max_images` are left out and counted in the footer.
+    """Choose the largest layout within the limits; images beyond `max_images` are counted in the footer.
 
     Raises:
         ConfigError, ShapeError: if a setting or the number of captions is wrong.
     """
     for name, value in (("columns", columns), ("scale", scale)):
         if value is not None and value < 1:
-            raise ConfigError(f"`{name}` (={value}) must be at least 1: leave it out for a sensible one.")
+            raise ConfigError(f"`{name}` (={value}) must be at least 1: leave it out to have it chosen.")
     if captions is not None and len(captions) != count:
         raise ShapeError(f"{len(captions)} captions for {count} images: give one for each image.")
     shown = min(count, max_images)
-    room = max((math.ceil(font().getlength(text)) for text in captions[:shown]), default=0) if captions else 0
+    text_width = max((math.ceil(font().getlength(text)) for text in captions[:shown]), default=0) if captions else 0
     tries = [scale] if scale is not None else range(_natural_scale(shown, height, width), 0, -1)
     for size in tries:
-        grid = _layout(shown, height * size, width * size, size, columns, min(room, _CAPTION_ROOM), count > shown)
+        grid = _layout(
+            shown, height * size, width * size, size, columns, min(text_width, _CAPTION_WIDTH), count > shown
+        )
         if grid.size[0] * grid.size[1] <= max_pixels:
             return grid
-    # even unenlarged (or as asked) it is too large: show fewer images
+    # even at the smallest (or given) scale it is too large: show fewer images
     while shown > 1 and grid.size[0] * grid.size[1] > max_pixels:
         shown = max(1, shown // 2)
-        grid = _layout(shown, grid.height, grid.width, grid.scale, columns, min(room, _CAPTION_ROOM), True)
+        grid = _layout(shown, grid.height, grid.width, grid.scale, columns, min(text_width, _CAPTION_WIDTH), True)
     return grid
 
 
 def _natural_scale(count: int, height: int, width: int) -> int:
-    """Few images are shown large, many small; thin ones are enlarged until they can be seen."""
+    """Choose a scale: few images are shown large, many small; thin ones are enlarged until they are visible."""
     target = 256 if count == 1 else 128 if count <= 16 else 72 if count <= 144 else 40
     long, short = max(height, width), min(height, width)
     scale = max(1, round(target / long))
@@ -116,15 +118,17 @@ def _natural_scale(count: int, height: int, width: int) -> int:
 
 
 def _even_columns(count: int, wanted: float) -> int:
-    """About the wanted number of columns; one that leaves no row unfinished, if it is near."""
+    """Return about the wanted number of columns, preferably one that fills all rows."""
     near = [c for c in range(1, count + 1) if count % c == 0 and 0.7 * wanted <= c <= 1.4 * wanted]
     return min(near, key=lambda c: abs(c - wanted)) if near else max(1, round(wanted))
 
 
-def _layout(count: int, height: int, width: int, scale: int, columns: int | None, room: int, footer: bool) -> Grid:
-    cell_width = max(width, room)
-    cell_height = height + (CAPTION + 7 if room else 0)
-    gap = max(3, min(12, max(height, width) // 12)) + (4 if room else 0)
+def _layout(
+    count: int, height: int, width: int, scale: int, columns: int | None, text_width: int, footer: bool
+) -> Grid:
+    cell_width = max(width, text_width)
+    cell_height = height + (CAPTION + 7 if text_width else 0)
+    gap = max(3, min(12, max(height, width) // 12)) + (4 if text_width else 0)
     if columns is None:
         columns = _even_columns(count, math.sqrt(count * _ASPECT * (cell_height + gap) / (cell_width + gap)))
     return Grid(
@@ -149,7 +153,9 @@ def image_grid(
     scale: int | None = None,
     background: str | Colour = PAPER,
 ) -> Image.Image:
-    """Images side by side, each pixel a crisp square.
+    """Draw images side by side, each pixel a crisp square.
+
+        image_grid(samples.array, captions=["3"] * 8, columns=4).save("samples.png")
 
     ```python
     image_grid(samples.array, captions=["three"] * 4, columns=2).save("sheet.png")
@@ -158,8 +164,8 @@ def image_grid(
     Args:
         images: uint8 `n h w c`; grey, RGB or RGBA (over a checkerboard).
         captions: one short text for each image, shown below it.
-        columns: images in a row; None for a sheet a little wider than high.
-        scale: edge of the square that shows a pixel; None for a sensible size.
+        columns: images in a row; None for a grid a little wider than high.
+        scale: edge of the square that shows a pixel; None to choose it by the number and size of images.
         background: a colour by name, `#rrggbb` or numbers.
 
     Raises:
@@ -171,7 +177,7 @@ def image_grid(
 
 
 def compose(images: np.ndarray, grid: Grid, captions: Sequence[str] | None, background: Colour) -> Image.Image:
-    """The images on a layout that is already chosen."""
+    """Draw images on a given layout."""
     width, height = grid.size
     canvas = np.empty((height, width, 3), np.uint8)
     canvas[:] = background
@@ -184,8 +190,8 @@ def compose(images: np.ndarray, grid: Grid, captions: Sequence[str] | None, back
     for index in range(grid.count if captions is not None else 0):
         left, top = grid.corner(index)
         text = truncate_text((captions or ())[index], grid.cell_width)
-        where = (left + grid.width / 2, top + grid.height + 4)
-        draw.text(where, text, colour, font(), anchor="ma")
+        anchor = (left + grid.width / 2, top + grid.height + 4)
+        draw.text(anchor, text, colour, font(), anchor="ma")
     if grid.footer:
         text = truncate_text(f"and {len(images) - grid.count:,} more", width - 2 * grid.margin)
         draw.text((grid.margin, height - grid.margin - grid.footer + 9), text, colour, font(), anchor="la")
@@ -193,7 +199,7 @@ def compose(images: np.ndarray, grid: Grid, captions: Sequence[str] | None, back
 
 
 def truncate_text(text: str, width: int) -> str:
-    """The text, or its beginning and an ellipsis, within `width` pixels."""
+    """Truncate text to `width` pixels, with an ellipsis."""
     text = " ".join(text.split())
     if font().getlength(text) <= width:
         return text

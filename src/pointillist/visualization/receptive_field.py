@@ -1,4 +1,4 @@
-"""A receptive field as a picture for teaching: what a site can see, what it misses, what comes later."""
+"""Plot a receptive field: positions that a site depends on, earlier ones that it does not, and later ones."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ MISSED: Colour = (232, 224, 208)
 LATER: Colour = (74, 72, 80)
 LEAKED: Colour = (196, 30, 110)
 _HATCH: Colour = (170, 156, 132)
-_DECADES = 4  # of strength that the colours tell apart
+_DECADES = 4  # of strength on the colour scale
 _SIDE, _GAP, _LINE = 14, 18, 20
-_NARROWEST = 430  # room for the legend
+_MIN_WIDTH = 430  # of the legend
 _COLUMNS = 4
 
 
@@ -31,7 +31,7 @@ def plot_receptive_field(
     caption: str = "",
     names: Sequence[str] = (),
 ) -> Image.Image:
-    """One map a channel: the site, the earlier sub-pixels it sees, those it misses (hatched), and the later ones.
+    """Plot one map a channel: the site, earlier sub-pixels it depends on, other earlier ones (hatched), and later ones.
 
     ```python
     field = pt.receptive_field(model, 4, 4)
@@ -57,7 +57,7 @@ def plot_receptive_field(
         _dot(tile, site[1] * scale, site[2] * scale, scale)
     body = _arranged(maps, titles, min(len(maps), 2 if single else len(depends), _COLUMNS))
     leaks = bool((depends & ~earlier).any())
-    width = max(body.width, _NARROWEST, min(math.ceil(font().getlength(caption)), 900)) + 2 * _SIDE
+    width = max(body.width, _MIN_WIDTH, min(math.ceil(font().getlength(caption)), 900)) + 2 * _SIDE
     below = _SIDE + body.height + 10
     foot = _LINE * (2 + leaks) + (52 if strength is not None else 0)
     picture = Image.new("RGB", (width, below + foot + _SIDE - 6), PAPER)
@@ -69,7 +69,7 @@ def plot_receptive_field(
 
 
 def _arranged(maps: list[np.ndarray], titles: Sequence[str], columns: int) -> Image.Image:
-    """The maps in rows, each below its title, if there is one."""
+    """Arrange maps in rows, each below its title."""
     title = _LINE if any(titles) else 0
     high, wide = maps[0].shape[0] + title, maps[0].shape[1]
     rows = math.ceil(len(maps) / columns)
@@ -85,24 +85,24 @@ def _arranged(maps: list[np.ndarray], titles: Sequence[str], columns: int) -> Im
 
 
 def _scale(shape: tuple[int, ...]) -> int:
-    """Edge of a cell: large enough to see, small enough for the maps of several channels side by side."""
-    room = 400 if shape[0] == 1 else 270
-    return max(1, min(24, round(room / max(shape[1:]))))
+    """Choose the edge of a cell, so that maps of several channels fit side by side."""
+    side = 400 if shape[0] == 1 else 270
+    return max(1, min(24, round(side / max(shape[1:]))))
 
 
 def _kinds(depends: np.ndarray, earlier: np.ndarray, site: tuple[int, int, int]) -> np.ndarray:
-    """The colour of each cell, uint8 `c h w 3`."""
+    """Return the colour of each cell, uint8 `c h w 3`."""
     kinds = np.full((*depends.shape, 3), LATER, np.uint8)
     kinds[earlier & depends] = SEEN
     kinds[earlier & ~depends] = MISSED
     kinds[depends & ~earlier] = LEAKED
-    if not depends[site]:  # a site that sees itself is a fault: it stays shown
+    if not depends[site]:  # a site that depends on itself is an error, which stays visible
         kinds[site] = ACCENT
     return kinds
 
 
 def _cells(colours: np.ndarray, depends: np.ndarray, earlier: np.ndarray, scale: int) -> np.ndarray:
-    """Colours `h w 3` enlarged, with thin lines between the cells and a hatch over what is missed."""
+    """Enlarge colours `h w 3`, with thin lines between cells and a hatch over earlier cells without influence."""
     big = colours.repeat(scale, 0).repeat(scale, 1)
     rows, columns = np.indices(big.shape[:2])
     missed = (earlier & ~depends).repeat(scale, 0).repeat(scale, 1)
@@ -118,7 +118,7 @@ def _cells(colours: np.ndarray, depends: np.ndarray, earlier: np.ndarray, scale:
 
 
 def _dot(tile: np.ndarray, top: int, left: int, size: int) -> None:
-    """A light dot in a square, so that the site differs from the colours of heat."""
+    """Draw a light dot in a square, which sets the site apart from the colour map."""
     edge = size // 3
     if edge:
         tile[top + edge : top + size - edge + 1, left + edge : left + size - edge + 1] = PAPER
@@ -127,7 +127,7 @@ def _dot(tile: np.ndarray, top: int, left: int, size: int) -> None:
 def _strength_maps(
     strength: np.ndarray, depends: np.ndarray, earlier: np.ndarray, site: tuple[int, int, int], scale: int
 ) -> list[np.ndarray]:
-    """Earlier sub-pixels in the colours of heat, on a logarithmic scale; all else as in the other maps."""
+    """Draw earlier sub-pixels on a logarithmic colour scale, all else as in the other maps."""
     top = float(strength.max()) or 1.0
     with np.errstate(divide="ignore"):
         decades = np.log10(strength / top) + _DECADES
@@ -138,7 +138,7 @@ def _strength_maps(
 
 
 def _draw_legend(picture: Image.Image, y: int, caption: str, leaks: bool) -> None:
-    """The caption, and below it what the colours mean."""
+    """Draw the caption, and the legend below it."""
     entries = [("this site", ACCENT), ("earlier, seen", SEEN), ("earlier, not seen", MISSED), ("later", LATER)]
     lines = [entries, [("seen, but not earlier: a leak", LEAKED)]] if leaks else [entries]
     draw, box = ImageDraw.Draw(picture), 11
@@ -161,7 +161,7 @@ def _draw_legend(picture: Image.Image, y: int, caption: str, leaks: bool) -> Non
 
 
 def _draw_ramp(picture: Image.Image, y: int, top: float) -> None:
-    """The scale of the strength: from a ten-thousandth of the strongest to the strongest."""
+    """Draw the colour scale: from a ten-thousandth of the greatest strength to the greatest."""
     width, high = 260, 10
     left = (picture.width - width) // 2
     ramp = sequential_colors(np.linspace(0, 1, width)[None].repeat(high, 0), 1)

@@ -1,6 +1,6 @@
-"""Models that come with the package: a folder each, `model.safetensors`, `config.json` and a model card.
+"""The pretrained models that come with the package: a folder each with weights, `config.json` and a model card.
 
-`tools/make_zoo.py` makes such a folder of a finished run.
+`tools/make_zoo.py` makes such a folder from a finished run.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ ZOO = Path(__file__).parent
 
 @dataclass(frozen=True)
 class BundledModel:
-    """A model that comes with the package.
+    """A pretrained model that comes with the package.
 
     ```python
     pt.list_pretrained()[0].name
     ```
 
     Attributes:
-        name: for `load` and every command.
-        summary: what it paints, the title of its card.
-        model: the kind of network.
-        bytes: of its weights.
-        folder: where it is.
+        name: name for `load` and every command.
+        summary: title of its model card.
+        model: model type.
+        bytes: size of its weights.
+        folder: its folder.
     """
 
     name: str
@@ -37,7 +37,7 @@ class BundledModel:
 
 
 def list_pretrained() -> list[BundledModel]:
-    """Every model that comes with the package, by name.
+    """List the pretrained models of the package by name.
 
     ```python
     [model.name for model in pt.list_pretrained()]
@@ -47,9 +47,9 @@ def list_pretrained() -> list[BundledModel]:
 
 
 def resolve(source: str) -> Path | None:
-    """The folder of a model: one on this machine before one of the package; None if `source` is neither.
+    """Return the folder of a model: a local folder, else that of a pretrained model; None if `source` is neither.
 
-    A folder that has the name of a shipped model but holds no model, such as its data, does not hide it.
+    A folder with the name of a pretrained model that holds no model, such as its data, does not take precedence.
     """
     path, ours = Path(source), ZOO / source
     names = {entry.parent.name for entry in ZOO.glob(f"*/{WEIGHTS}")}

@@ -1,4 +1,4 @@
-"""What turns a prompt into numbers: one small protocol, and where its makers are found."""
+"""Protocols of text encoders, and the function that opens one by name."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class TextEncoder(Protocol):
     ```
 
     Attributes:
-        name: how to open it again.
-        size: numbers of a vector.
+        name: the name under which `open_encoder` opens it.
+        size: numbers in a vector.
     """
 
     name: str
@@ -29,33 +29,37 @@ class TextEncoder(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of its weights: with another one a model would read another language."""
+        """SHA-256 of the weights: vectors of other weights mean nothing to a model."""
 
     def encode(self, text: str) -> np.ndarray:
-        """The vector `float32 [size]` of one prompt, of length 1. It does not depend on other prompts."""
+        """Encode one prompt as a vector `float32 [size]` of length 1, which does not depend on other prompts."""
 
 
 @runtime_checkable
 class TokenEncoder(TextEncoder, Protocol):
-    """One that also gives a state of each token.
+    """A text encoder with a state for each token, for cross-attention.
 
     ```python
     encoder.tokens("a red dragon").shape  # (5, 384): three words between two marks
     ```
 
     Attributes:
-        token_size: numbers of a state.
+        token_size: numbers in a state.
     """
 
     token_size: int
 
     def tokens(self, text: str) -> np.ndarray:
-        """States `float32 [t token_size]` of a prompt's tokens, in their order."""
+        """Encode the tokens of a prompt as states `float32 [t token_size]`, in their order."""
 
 
 @lru_cache(maxsize=8)
 def open_encoder(name: str) -> TextEncoder:
-    """The encoder called `name`: `use`, `minilm:FOLDER`, or `clip:FOLDER`.
+    """Open an encoder: `use`, `minilm:FOLDER`, or `clip:FOLDER`. Open ones are kept.
+
+    ```python
+    open_encoder("use").encode("a red dragon").shape  # (512,)
+    ```
 
     ```python
     open_encoder("use").size  # 512

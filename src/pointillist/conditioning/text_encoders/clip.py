@@ -46,12 +46,12 @@ class CLIPText:
         self.token_size = int(self.model.config.hidden_size)
 
     def encode(self, text: str) -> np.ndarray:
-        """See `TextEncoder.encode`."""
+        """Encode one prompt; see `TextEncoder.encode`."""
         vector = self._forward(text).text_embeds[0]
         return np.asarray(torch.nn.functional.normalize(vector, dim=0).numpy())
 
     def tokens(self, text: str) -> np.ndarray:
-        """See `TokenEncoder.tokens`: after the last layer and its norm."""
+        """Encode tokens by the last layer and its norm; see `TokenEncoder.tokens`."""
         return np.asarray(self._forward(text).last_hidden_state[0].numpy())
 
     def _forward(self, text: str) -> Any:

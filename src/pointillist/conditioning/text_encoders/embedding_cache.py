@@ -1,4 +1,4 @@
-"""Vectors of prompts, each made once: in memory, and for a command's prompts or a data set's captions in a file."""
+"""Cache of text embeddings: in memory, and in a file for the prompts of a command or the captions of a data set."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class EmbeddingCache:
         self._tokens: dict[str, np.ndarray] = {}
 
     def __call__(self, texts: Iterable[str]) -> np.ndarray:
-        """Vectors `float32 [n size]`."""
+        """Encode texts as vectors `float32 [n size]`."""
         cleaned = [normalize_text(text) for text in texts]
         if len(self._known) > MAX_PROMPTS:
             self._known.clear()
@@ -42,7 +42,7 @@ class EmbeddingCache:
         return np.stack([self._known[text] for text in cleaned]) if cleaned else np.zeros((0, self.encoder.size))
 
     def tokens(self, text: str) -> np.ndarray:
-        """States `float32 [t d]` of the tokens of a text, of an encoder that gives them."""
+        """Encode the tokens of a text as states `float32 [t d]`, for an encoder that has them."""
         assert isinstance(self.encoder, TokenEncoder)
         text = normalize_text(text)
         if len(self._tokens) > MAX_TOKENIZED:
@@ -52,18 +52,18 @@ class EmbeddingCache:
         return self._tokens[text]
 
     def prepare(self, texts: Iterable[str]) -> None:
-        """Have the vectors of these texts, from a file if they were made before; what cannot be kept is made again.
+        """Fill the cache with the vectors of texts, from a file if they were encoded before.
 
-        One text is worth a file: opening an encoder takes a second, encoding a text 2 ms.
+        Even one text gets a file: opening an encoder takes a second, encoding a text 2 ms.
         """
         distinct = sorted({normalize_text(text) for text in texts} - self._known.keys())
         if not distinct:
             return
-        vectors = self._kept(distinct)
+        vectors = self._read_or_encode(distinct)
         self._known.update(zip(distinct, vectors, strict=True))
 
-    def _kept(self, texts: list[str]) -> np.ndarray:
-        """Vectors from a file, or made and written to it."""
+    def _read_or_encode(self, texts: list[str]) -> np.ndarray:
+        """Read vectors from a file, or encode them and write it."""
         key = hashlib.sha256("\n".join([self.encoder.fingerprint, *texts]).encode())
         path = cache_folder() / "prompts" / f"{key.hexdigest()}.npy"
         vectors = _read(path, (len(texts), self.encoder.size))
@@ -77,7 +77,7 @@ class EmbeddingCache:
 
 
 def normalize_text(text: str) -> str:
-    """Lower case, single spaces.
+    """Normalize to lower case and single spaces.
 
     ```python
     normalize_text("A  red Dragon")  # "a red dragon"
@@ -87,14 +87,14 @@ def normalize_text(text: str) -> str:
 
 
 def cache_folder() -> Path:
-    """Where files go that can be made again: `POINTILLIST_CACHE`, or the user's cache."""
-    asked = os.environ.get(CACHE)
+    """Folder of files that can be made again: `POINTILLIST_CACHE`, or the user's cache."""
+    chosen = os.environ.get(CACHE)
     base = os.environ.get("XDG_CACHE_HOME")
-    return Path(asked) if asked else (Path(base) if base else Path.home() / ".cache") / "pointillist"
+    return Path(chosen) if chosen else (Path(base) if base else Path.home() / ".cache") / "pointillist"
 
 
 def _read(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
-    """The vectors in a file, if it is whole."""
+    """Read the vectors of a file; None if it is missing or damaged."""
     try:
         vectors: np.ndarray = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError):

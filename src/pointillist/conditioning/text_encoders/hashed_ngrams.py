@@ -1,4 +1,7 @@
-"""Words and pieces of words as numbers, for text that is learned with the model: no vocabulary, so no unknown word."""
+"""Hashed words and character n-grams (Bojanowski et al. 2017), for text learned with the model.
+
+There is no vocabulary, so no word is unknown.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ PAD = -1
 
 
 def hash_ngrams(text: str, buckets: int, length: int, grams: Sequence[int] = (3, 4, 5)) -> np.ndarray:
-    """Bucket of each word and of each of its character n-grams, `int64 [length]`; `PAD` fills the rest.
+    """Hash each word and its character n-grams into buckets, `int64 [length]`; `PAD` fills the rest.
 
     A word is marked at both ends, so that "cat" at its start is another n-gram than inside it. CRC-32 puts a feature
     into its bucket on every machine alike.
@@ -30,7 +33,7 @@ def hash_ngrams(text: str, buckets: int, length: int, grams: Sequence[int] = (3,
 def hash_ngrams_per_word(
     text: str, buckets: int, words: int, pieces: int, grams: Sequence[int] = (3, 4, 5)
 ) -> np.ndarray:
-    """The same of each word by itself: bucket of the word and of its n-grams, `int64 [words pieces]`.
+    """Hash each word with its n-grams into a row of its own, `int64 [words pieces]`.
 
     ```python
     hash_ngrams_per_word("a red dragon", buckets=4096, words=16, pieces=24).shape  # (16, 24)

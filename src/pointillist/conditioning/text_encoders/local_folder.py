@@ -1,4 +1,4 @@
-"""A text encoder in a folder, as it is published: weights, settings and tokenizer, none of which can run code."""
+"""Files of a text encoder in a folder, as published: weights, settings and tokenizer; none of them can run code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors
 
 @dataclass(frozen=True)
 class LocalEncoder:
-    """An encoder that is not opened yet.
+    """A folder with an encoder that is not loaded yet.
 
     Attributes:
         path: the folder.
@@ -29,7 +29,7 @@ class LocalEncoder:
 
     @classmethod
     def of(cls, kind: str, folder: str) -> LocalEncoder:
-        """What `kind:folder` names.
+        """Find the encoder `kind:folder`.
 
         Raises:
             ConfigError: if files are missing.
@@ -43,7 +43,7 @@ class LocalEncoder:
         return cls(path, config, digest.hexdigest())
 
     def tokenizer(self, kind: str, longest: int) -> Any:
-        """What cuts a prompt into at most `longest` tokens.
+        """Load the tokenizer, which cuts a prompt after `longest` tokens.
 
         Raises:
             MissingExtraError: without `tokenizers`.

@@ -35,12 +35,12 @@ class MiniLM:
         self.weights = load_file(found.path / WEIGHTS)
 
     def encode(self, text: str) -> np.ndarray:
-        """See `TextEncoder.encode`."""
+        """Encode one prompt; see `TextEncoder.encode`."""
         with torch.inference_mode():
             return F.normalize(self._states(text).mean(0), dim=0).numpy()
 
     def tokens(self, text: str) -> np.ndarray:
-        """See `TokenEncoder.tokens`: after the last layer."""
+        """Encode tokens by the last layer; see `TokenEncoder.tokens`."""
         with torch.inference_mode():
             return self._states(text).numpy()
 

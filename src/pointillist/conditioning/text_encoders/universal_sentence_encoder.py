@@ -11,7 +11,7 @@ import numpy as np
 
 
 class UniversalSentenceEncoder:
-    """512 numbers a prompt, in 16 languages; about 2 ms each on one core."""
+    """Encoder of 512 numbers, for 16 languages; about 2 ms a prompt on one core."""
 
     name = "use"
     size = 512
@@ -33,7 +33,7 @@ class UniversalSentenceEncoder:
         return USE(threads=1)
 
     def encode(self, text: str) -> np.ndarray:
-        """See `TextEncoder.encode`. One prompt at a time: in a batch the last bits would depend on the others."""
+        """Encode one prompt; see `TextEncoder.encode`. In a batch the last bits would depend on the others."""
         vectors: np.ndarray = np.asarray(self._encoder.encode([text]), np.float32)
         vector: np.ndarray = vectors[0]
         return vector

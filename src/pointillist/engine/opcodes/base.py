@@ -62,7 +62,7 @@ class Opcode:
 
     def needs(self, instruction: Instruction, needs: ChannelDependencies, weights: Weights) -> IntArray:
         """Return, for each output channel, the number of sub-pixels of its own site that it depends on."""
-        found: IntArray = np.max([needs.of(view) for view in instruction.inputs], axis=0)
+        found: IntArray = np.stack([needs.of(view) for view in instruction.inputs]).max(axis=0)
         return found
 
     def sources(self, instruction: Instruction, channel: int, weights: Weights) -> list[View]:

@@ -45,7 +45,7 @@ def strict_attention(
     k, v = (t.expand(len(q), -1, height, width) for t in (k, v))  # conditions may be one for all
     with torch.autocast(q.device.type, enabled=False):
         q, k, v = (t.reshape(len(q) * heads, -1, height * width).transpose(1, 2) for t in (q, k, v))
-        found: Tensor = _StrictAttention.apply(q, k, v, width)  # type: ignore[no-untyped-call]
+        found: Tensor = _StrictAttention.apply(q, k, v, width)  # type: ignore[no-untyped-call, unused-ignore]
     return found.transpose(1, 2).reshape(len(q) // heads, -1, height, width)
 
 

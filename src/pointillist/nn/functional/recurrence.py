@@ -151,7 +151,7 @@ def diagonals(height: int, width: int, device: torch.device, *, reverse: bool = 
 
 def _reorder(x: Tensor, order: Tensor) -> Tensor:
     """Permute the first axis: `x[order]`."""
-    out: Tensor = _Reorder.apply(x, order)  # type: ignore[no-untyped-call]
+    out: Tensor = _Reorder.apply(x, order)  # type: ignore[no-untyped-call, unused-ignore]
     return out
 
 

@@ -15,7 +15,7 @@ export const KEYS = [
 const TYPED = "input:not([type=range], [type=radio], [type=checkbox], [type=button]), textarea, select, dialog *";
 
 /**
- * Listen to keys: to all of them on the studio's own page, in a notebook to those pressed within the studio.
+ * Subscribe to keys: to all of them on the studio's own page, in a notebook to those pressed within the studio.
  * @param {HTMLElement} root @param {State} state @param {Commands} commands @param {AbortSignal} over
  */
 export function listenToKeys(root, state, commands, over) {
