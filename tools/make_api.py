@@ -72,7 +72,11 @@ def _names(tree: Any, file: str) -> Iterator[tuple[str, str]]:
     names = structure.exported(tree, file)
     if names or not file.endswith("/__init__.py"):
         own = [node.name for node in tree.files[file].body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
-        yield from ((name, file) for name in sorted(names or own, key=lambda name: (name.lower(), name)) if name in names or name[0] != "_")
+        yield from (
+            (name, file)
+            for name in sorted(names or own, key=lambda name: (name.lower(), name))
+            if name in names or name[0] != "_"
+        )
         return
     folder = file.removesuffix("__init__.py")
     for source in sorted(tree.files):
