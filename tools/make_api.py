@@ -1,6 +1,6 @@
-"""Write `docs/reference/api.md` and `docs/reference/api/*.md` from signatures and docstrings: `python tools/make_api.py`.
+"""Write `docs/reference/api.md` and the pages of `docs/reference/api`: `python tools/make_api.py`.
 
-The source is parsed, never imported. A package with `__all__` documents those names, another one the public classes and
+They are made of signatures and docstrings. The source is parsed, never imported. A package with `__all__` documents those names, another one the public classes and
 functions of its modules. A test compares the pages with the source.
 """
 
@@ -52,8 +52,8 @@ def pages() -> dict[str, str]:
     return made
 
 
-ABOUT = """Import the package as `import pointillist as pt`. The names on this page are those of `pointillist`; each package has a
-page of its own. Shapes are written `[b c h w]`: batch, channel, row, column.
+ABOUT = """Import the package as `import pointillist as pt`. The names on this page are those of `pointillist`; each package
+has a page of its own. Shapes are written `[b c h w]`: batch, channel, row, column.
 """
 
 

@@ -42,7 +42,8 @@ class LocallyMaskedPixelCNNConfig(BackboneConfig):
     """Settings of the locally masked PixelCNN.
 
     ```python
-    network = LocallyMaskedPixelCNN(LocallyMaskedPixelCNNConfig(channels=32, layers=4), BackboneDims(groups=1, canvas=1, params=16))
+    config = LocallyMaskedPixelCNNConfig(channels=32, layers=4)
+    network = LocallyMaskedPixelCNN(config, BackboneDims(groups=1, canvas=1, params=16))
     ```
 
     Attributes:

@@ -48,7 +48,8 @@ class MultiscalePixelRNNConfig(PixelRNNConfig):
     """Settings of a multi-scale PixelRNN; those of `PixelRNNConfig` are for the large network.
 
     ```python
-    network = MultiscalePixelRNN(MultiscalePixelRNNConfig(channels=16, small_channels=16), BackboneDims(groups=1, canvas=1, params=16))
+    config = MultiscalePixelRNNConfig(channels=16, small_channels=16)
+    network = MultiscalePixelRNN(config, BackboneDims(groups=1, canvas=1, params=16))
     ```
 
     Attributes:
