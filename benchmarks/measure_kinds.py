@@ -63,7 +63,7 @@ PROMPTS = {
     "green tree": "tree",
     "wooden door": "door",
 }
-EACH, GUIDANCE, BATCH, STEPS, WIDTH, SHIFT = 16, 2.0, 64, 600, 32, 2
+EACH, GUIDANCE, BATCH, STEPS, WIDTH, SHIFT = 64, 2.0, 64, 600, 32, 2
 
 
 def kind_of(category: str, caption: str) -> int | None:
@@ -153,8 +153,11 @@ def measure(
     painted = pt.sample(model, len(texts), text=texts, guidance=GUIDANCE, seed=seed).levels
     right = judged(judge, pictures(model, painted)) == torch.tensor([names.index(PROMPTS[text]) for text in texts])
     by_prompt = dict(zip(PROMPTS, right.view(-1, each).float().mean(1).tolist(), strict=True))
-    found["samples"] = {"count": len(texts), "share": float(right.float().mean()), "by_prompt": by_prompt}
-    found["samples_over_test"] = found["samples"]["share"] / found["test"]["share"]
+    share = float(right.float().mean())
+    found["samples"] = {"count": len(texts), "share": share, "by_prompt": by_prompt}
+    found["samples_over_test"] = share / found["test"]["share"]
+    half = 1.96 * (share * (1 - share) / len(texts)) ** 0.5  # normal 95 % interval of the samples alone
+    found["interval_95"] = [(share + sign * half) / found["test"]["share"] for sign in (-1, 1)]
     return found
 
 

@@ -18,7 +18,7 @@ from pointillist.nn import causal
 from pointillist.nn.passes import FullPass
 from pointillist.visualization.colour import ACCENT
 from pointillist.visualization.receptive_field import LATER, LEAKED, MISSED, SEEN
-from tests.laws.causal import dependencies, places
+from tests.laws.causal import dependencies, sub_pixels
 from tests.laws.context import declared
 from tests.laws.strategies import make_model
 
@@ -28,9 +28,9 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 
 def expected(model: pt.PixelModel, table: torch.Tensor, place: int, height: int, width: int) -> np.ndarray:
-    """A row of a table over places (row, column, sub-pixel) as `c h w`; a coupled pixel is one place."""
+    """A row of a table over sub-pixels (row, column, sub-pixel) as `c h w`; a coupled pixel is one entry."""
     seen = np.zeros((model.dims.groups, height, width), bool)
-    for (row, column, group), sees in zip(places(model, height, width), table[place].tolist(), strict=True):
+    for (row, column, group), sees in zip(sub_pixels(model, height, width), table[place].tolist(), strict=True):
         seen[group, row, column] = sees
     return np.broadcast_to(seen, (model.image.channels, height, width))
 
@@ -45,7 +45,7 @@ def test_the_field_is_the_declared_context(name: str, data: st.DataObject) -> No
     row, column = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
     channel = data.draw(st.integers(0, channels - 1))
     groups = model.dims.groups
-    place = places(model, height, width).index((row, column, channel if groups > 1 else 0))
+    place = sub_pixels(model, height, width).index((row, column, channel if groups > 1 else 0))
     found = pt.receptive_field(model, row, column, channel)
     assert np.array_equal(found.depends, expected(model, declared(model, height, width), place, height, width))
     count = height * width * groups
@@ -60,7 +60,7 @@ def test_the_field_is_that_of_brute_force(name: str) -> None:
     """Every site of a small image, against the whole table of gradients at random weights."""
     model = make_model(name, pt.ImageSpec.infer((1, 4, 5), 2), {"layers": 1})
     table = dependencies(model, 4, 5)
-    for place, (row, column, _) in enumerate(places(model, 4, 5)):
+    for place, (row, column, _) in enumerate(sub_pixels(model, 4, 5)):
         found = pt.receptive_field(model, row, column).depends
         assert np.array_equal(found, expected(model, table, place, 4, 5))
 

@@ -81,7 +81,7 @@ def test_faults_are_sentences(model: Path, sprites: Path, pets: Path) -> None:
     assert "--index" in fails("explain", model, pets)
     assert "0 to" in fails("explain", model, pets, "--index", "99")
     assert ".html" in fails("explain", model, picture, "-o", "report.pdf")
-    assert "not there" in fails("explain", model, "nothing.png")
+    assert "does not exist" in fails("explain", model, "nothing.png")
     assert "'fish'" in fails("explain", model, picture, "--label", "fish")
     assert "without labels" in fails("explain", sprites, picture, "--label", "cat")
     assert "contradict" in fails("explain", model, picture, "--label", "cat", "--no-labels")

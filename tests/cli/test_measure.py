@@ -131,7 +131,7 @@ def test_info_of_images(pets: Path) -> None:
 def test_faults_of_info(model: Path) -> None:
     assert "nowhere" in fails("info", "nowhere")
     assert "is a model" in fails("info", model, "--set", "data.size=3")
-    assert "not there" in fails("info", "missing.npz")
+    assert "does not exist" in fails("info", "missing.npz")
     Path("empty").mkdir()
     assert "empty" in fails("info", "empty")
 
@@ -168,7 +168,7 @@ def test_faults_of_receptive_field(model: Path, sprites: Path, pets: Path) -> No
     assert "`column` (=28)" in fails("info", "pixelcnn:tiny", field, "5,28")
     assert "ROW,COLUMN" in fails("info", model, field, "five")
     assert "no preset 'huge'" in fails("info", "pixelcnn:huge", field, "1,1")
-    assert "not about images" in fails("info", pets, field, "1,1")
+    assert "describes a model, not images" in fails("info", pets, field, "1,1")
     assert ".png" in fails("info", model, field, "1,1", "--out", "field.jpg")
     assert "learned positions" in fails("info", sprites, field, "1,1", "--size", "9")
     assert "belong to `--receptive-field" in fails("info", model, "--out", "field.png")

@@ -48,7 +48,7 @@ def test_painting_in_an_order(curved: Path) -> None:
         assert np.allclose(archive["nats"], expected.nats.numpy())
     assert "order s-curve" in run("sample", curved, "-n", "1", "--animate", "a.gif").output
     assert Path("a.gif").exists()
-    assert "trained on s-curve, raster-columns-br" in fails("sample", curved, "--order", "raster", "--force")
+    assert "choose one of s-curve, raster-columns-br" in fails("sample", curved, "--order", "raster", "--force")
 
 
 def test_measuring_by_one_order_each_and_their_average(curved: Path, pets: Path) -> None:

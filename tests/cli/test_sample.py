@@ -217,7 +217,7 @@ def test_engines_and_threads(model: Path, caplog: pytest.LogCaptureFixture) -> N
     run("sample", model, "-n", "2", "--seed", "1", "--threads", "2", "--engine", "cpu", "--out", "b.npz")
     run("sample", model, "-n", "2", "--seed", "1", "--engine", "numpy", "--out", "c.npz")
     run("sample", model, "-n", "2", "--seed", "1", "--engine", "cuda-jacobi", "--verbose", "--out", "d.npz")
-    assert "passes over a row, 2 images at once" in caplog.text
+    assert "iterations over a row, 2 images at once" in caplog.text
     first, *others = (np.load(f"{name}.npz")["levels"] for name in "abcd")
     for other in others:
         assert (first == other).all()

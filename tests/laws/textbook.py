@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pointillist.conditioning import AttributesConfig, HintConfig, LabelConfig, TextConfig, VectorConfig
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import (
     GatedPixelCNNConfig,
@@ -31,9 +32,9 @@ from .textbook_taps import conditioned, convolve, mix, rules
 
 def pixelcnn(model: PixelModel, x: Tensor, vector: Tensor | None, positions: Tensor | None) -> Tensor:
     """Van den Oord et al. 2016a, section 3.4 and figure 5."""
-    config, net, groups = model.config.backbone, model.backbone, model.ports.groups
+    config, net, groups = model.config.backbone, model.backbone, model.dims.groups
     assert isinstance(config, PixelCNNConfig)
-    h, head, params = config.channels, config.head_channels, model.ports.params
+    h, head, params = config.channels, config.head_channels, model.dims.params
 
     def masked(x: Tensor, layer: Any, size: int, own: Any) -> Tensor:
         half = size // 2
@@ -63,9 +64,9 @@ def pixelcnn(model: PixelModel, x: Tensor, vector: Tensor | None, positions: Ten
 
 def gated_pixelcnn(model: PixelModel, x: Tensor, vector: Tensor | None, positions: Tensor | None) -> Tensor:
     """Van den Oord et al. 2016b, eq. 2 to 5 and figure 2."""
-    config, net, groups = model.config.backbone, model.backbone, model.ports.groups
+    config, net, groups = model.config.backbone, model.backbone, model.dims.groups
     assert isinstance(config, GatedPixelCNNConfig)
-    d, head, params = config.channels, config.head_channels, model.ports.params
+    d, head, params = config.channels, config.head_channels, model.dims.params
 
     def gate(z: Tensor) -> Tensor:
         return torch.stack([torch.tanh(z[:, i]) / (1 + torch.exp(-z[:, d + i])) for i in range(d)], 1)
@@ -114,9 +115,9 @@ def check_textbook(model: PixelModel, height: int, width: int) -> None:
     """The network computes what its paper says, to rounding, in float64."""
     x, inputs = random_levels(model, 2, height, width), random_inputs(model, 2, height, width)
     with torch.no_grad():
-        condition, order = model.condition(inputs, 2), model.order()
+        condition, order = model.encode(inputs, 2), model.order()
         found = order.to_raster(model.params(x, condition))
-        features, (rows, columns) = model.in_order(condition, order), order.raster_size(height, width)
+        features, (rows, columns) = model.conditions.to_raster_frame(condition, order), order.raster_size(height, width)
         vector = None if features.vector is None else features.vector.expand(2, -1, rows, columns)
         expected = TEXTBOOK[model.config.model_type](model, order.to_raster(model.canvas(x)), vector, features.map)
     assert found.shape == expected.shape
@@ -126,33 +127,35 @@ def check_textbook(model: PixelModel, height: int, width: int) -> None:
 def count_encoder_weights(model: PixelModel) -> int:
     """Count the weights of the condition encoders."""
     config = model.config
-    total = (len(config.classes) + 1) * config.label_width if config.classes else 0
-    if config.attributes is not None:
-        total += sum(len(values) + 1 for values in config.attributes.values.values()) * config.attributes.width
-    if config.vector is not None:
-        total += (config.vector.size + 1 + config.vector.width + 1 + 1) * config.vector.width
-    if config.text is not None:
-        text = config.text
-        total += (text.size + 1 + text.width + 1 + 1) * text.width if text.encoder else 0
+    label = config.condition(LabelConfig)
+    total = (len(label.classes) + 1) * label.width if label is not None else 0
+    attributes, vector = config.condition(AttributesConfig), config.condition(VectorConfig)
+    text, hint = config.condition(TextConfig), config.condition(HintConfig)
+    if attributes is not None:
+        total += sum(len(values) + 1 for values in attributes.values.values()) * attributes.width
+    if vector is not None:
+        total += (vector.size + 1 + vector.width + 1 + 1) * vector.width
+    if text is not None:
+        total += (text.size + 1 + text.width + 1 + 1) * text.width if text.frozen else 0
         total += (text.buckets + text.width + 1 + 1) * text.width if text.learned else 0
-    if config.hint is not None:
-        hint, spec = config.hint, config.hint.image
+    if hint is not None:
+        spec = hint.image
         named = spec is not None and not spec.ordered
-        inputs = hint.channels * (hint.level_width if named else 1) + 1
+        inputs = hint.channels * (hint.level_channels if named else 1) + 1
         total += (inputs * 25 + 1) * hint.width + hint.layers * (hint.width * 9 + 1) * hint.width
-        total += spec.levels * hint.level_width if named and spec is not None else 0
+        total += spec.levels * hint.level_channels if named and spec is not None else 0
     return total
 
 
 def count_parameters(model: PixelModel) -> int:
     """Parameters by formula, from settings alone (P15)."""
-    config, image, ports = model.config, model.image, model.ports
+    config, image, ports = model.config, model.image, model.dims
     net = config.backbone
     canvas, out, cond = ports.canvas, ports.params, ports.condition.vector + ports.condition.map
     total = count_encoder_weights(model)
-    total += config.position_width * image.height * image.width
-    total += len(config.orders) * config.label_width if len(config.orders) > 1 else 0
-    total += 0 if image.ordered else image.levels * config.level_width
+    total += config.position_channels * image.height * image.width
+    total += len(config.orders) * config.order_channels if len(config.orders) > 1 else 0
+    total += 0 if image.ordered else image.levels * config.level_channels
     if isinstance(net, PixelCNNPPConfig):
         return total + textbook_pixelcnn_pp.count_weights(model)
     if isinstance(net, PixelSNAILConfig):

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pointillist.cli.output import Bar, print_facts
-from pointillist.conditioning import TextConfig
 
 if TYPE_CHECKING:
     from pointillist.data import DataOptions, DataSplits, ImageDataset
@@ -75,7 +74,7 @@ def condition_metrics(
         with Bar("classifying", len(images)) as bar:
             metrics, _ = bayes_classify(model, images, batch_size=batch_size, guidance=guidance, on_progress=bar.follow)
         facts["classes"] = _retrieval(metrics)
-    if repeats and model.config.condition(TextConfig) is not None and images.texts is not None:
+    if repeats and "text" in model.config.conditions and images.texts is not None:
         fitting = min(candidates, len(set(images.texts)))
         if fitting > 1:
             guidances = [guidance] if guidance == 1 else [guidance, 1.0]

@@ -125,6 +125,7 @@ def unsupported_condition(name: str, value: Any) -> ConfigError:
     ```
     """
     if name == "text":
+        value = value if isinstance(value, str) else next((text for text in value if text), "")
         return ConfigError(f"`text` (={value!r}) cannot be used: this model was trained without text. Leave it out.")
     what, shown = ("labels", f" (={value!r})") if name == "label" else (f"`{name}`", "")
     return ConfigError(f"`{name}`{shown} cannot be used: this model was trained without {what}. Leave it out.")
