@@ -1,7 +1,7 @@
 """Write `docs/reference/api.md` and the pages of `docs/reference/api`: `python tools/make_api.py`.
 
-They are made of signatures and docstrings. The source is parsed, never imported. A package with `__all__` documents those names, another one the public classes and
-functions of its modules. A test compares the pages with the source.
+They are made of signatures and docstrings. The source is parsed, never imported. A package with `__all__` documents
+those names, another one the public classes and functions of its modules. A test compares the pages with the source.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import importlib.util
 import re
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,8 @@ def pages() -> dict[str, str]:
     return made
 
 
-ABOUT = """Import the package as `import pointillist as pt`. The names on this page are those of `pointillist`; each package
-has a page of its own. Shapes are written `[b c h w]`: batch, channel, row, column.
+ABOUT = """Import the package as `import pointillist as pt`. The names on this page are those of `pointillist`; each
+package has a page of its own. Shapes are written `[b c h w]`: batch, channel, row, column.
 """
 
 
@@ -192,7 +193,7 @@ def _markdown(text: str) -> str:
     heads = [i for i, line in enumerate(lines) if re.fullmatch(rf"({'|'.join(SECTIONS)}|Examples?):", line)]
     starts = [0, *heads, len(lines)]
     parts = [_prose(lines[: starts[1]])]
-    for start, end in zip(starts[1:-1], starts[2:], strict=True):
+    for start, end in pairwise(starts[1:]):
         name, body = lines[start].rstrip(":"), lines[start + 1 : end]
         inside = [i for i, line in enumerate(body) if line.strip() and not line.startswith("    ")]
         own, rest = (body[: inside[0]], body[inside[0] :]) if inside else (body, [])

@@ -52,11 +52,11 @@ lr = 1e-3
 
 `pointillist train --config run.toml` runs the file, and so does `pt.train_from_config("run.toml")`. A single setting is
 changed by its dotted key: `--set train.optimizer.lr=5e-4` on the command line,
-`pt.train_from_config("run.toml", train={"optimizer.lr": 5e-4})` in Python. Many settings have an option of their own, such
-as `--lr`. Later sources win: defaults, the model of `--init-from`, `--preset`, `--config`, options, `--set`.
+`pt.train_from_config("run.toml", train={"optimizer.lr": 5e-4})` in Python. Many settings have an option of their own,
+such as `--lr`. Later sources win: defaults, the model of `--init-from`, `--preset`, `--config`, options, `--set`.
 
-TOML has no null. Where the default is `none`, the string `"none"` stands for no value. `data.size` is written `32`, `"48x64"` or `[48, 64]`, height first. The `run.toml` in the folder of a
-run holds all settings with their resolved values.
+TOML has no null. Where the default is `none`, the string `"none"` stands for no value. `data.size` is written `32`,
+`"48x64"` or `[48, 64]`, height first. The `run.toml` in the folder of a run holds all settings, resolved.
 """
 LIMITS = {"Ge": "at least", "Gt": "above", "Le": "at most", "Lt": "below"}
 
@@ -74,8 +74,8 @@ def page() -> str:
     return "\n".join(parts)
 
 
-CONDITIONS = """One table for each condition. A table may be left out: a model gets a label, attributes, a vector, a hint or
-text wherever the training images have them. How to use conditions is described in
+CONDITIONS = """One table for each condition. A table may be left out: a model gets a label, attributes, a vector, a
+hint or text wherever the training images have them. How to use conditions is described in
 [condition and guide](../how-to/condition_and_guide.md); another kind can be
 [added](../how-to/add_a_condition.md).
 """
