@@ -10,7 +10,7 @@ import ast
 import importlib.util
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -62,10 +62,16 @@ def _page(tree: Any, title: str, file: str) -> str:
     """Return the page of a module: its summary, a table of its names, and an entry for each."""
     found = {name: _definition(tree, source, name) for name, source in _names(tree, file)}
     entries = {name: node for name, node in found.items() if node is not None}
-    rows = [f"| [`{name}`](#{name.lower()}) | {_summary(node)} |" for name, node in entries.items()]
+    rows = [f"| [`{name}`](#{_anchor(name, entries)}) | {_summary(node)} |" for name, node in entries.items()]
     head = [f"# `{title}`", "", MADE, "", _markdown(ast.get_docstring(tree.files[file]) or ""), ""]
     table = ["| name | |", "|---|---|", *rows, ""]
     return "\n".join([*head, *table, *(_entry(name, node) for name, node in entries.items())])
+
+
+def _anchor(name: str, entries: Iterable[str]) -> str:
+    """Return the anchor of a heading; the second of two that differ in case only gets a number."""
+    alike = [other for other in entries if other.lower() == name.lower()]
+    return name.lower() + (f"-{alike.index(name)}" if alike.index(name) else "")
 
 
 def _names(tree: Any, file: str) -> Iterator[tuple[str, str]]:
@@ -129,7 +135,8 @@ def _method(item: ast.FunctionDef) -> str:
 def _signature(node: Node) -> str:
     """Return the first line of a definition, wrapped if it is long."""
     if isinstance(node, ast.Assign | ast.AnnAssign):
-        return ast.unparse(node)
+        is_version = "__version__" in ast.unparse(node)  # a release does not change the page
+        return "__version__: str" if is_version else ast.unparse(node).replace("'", '"')
     if isinstance(node, ast.FunctionDef):
         return _wrapped(f"{node.name}(", _argument_list(node), f"){_result(node)}")
     init = next((n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None)
@@ -149,6 +156,7 @@ def _is_field(node: ast.AnnAssign) -> bool:
 
 
 def _wrapped(start: str, items: list[str], end: str) -> str:
+    items = [item.replace("'", '"') for item in items]
     line = start + ", ".join(items) + end
     return line if len(line) <= 100 else start + "\n" + "".join(f"    {item},\n" for item in items) + end
 
@@ -183,7 +191,8 @@ def _result(node: ast.FunctionDef) -> str:
 def _summary(node: Any) -> str:
     """Return the first paragraph of a docstring in one line, for a table."""
     if isinstance(node, ast.Assign | ast.AnnAssign):
-        return f"`{ast.unparse(node.value)}`".replace("|", "\\|") if node.value is not None else ""
+        text = _signature(node).partition(" = ")[2].replace("|", "\\|")
+        return f"`{text}`" if text else "Version of the package."
     return " ".join((ast.get_docstring(node) or "").partition("\n\n")[0].split()).replace("|", "\\|")
 
 

@@ -138,9 +138,8 @@ class HorizontalConv2d(CausalConv2d):
     """The convolution of the horizontal stack: the row of the pixel up to the pixel (van den Oord et al. 2016b).
 
     ```python
-    HorizontalConv2d(
-        32, 64, 3, in_groups=channel_groups(32, 1), out_groups=channel_groups(64, 1), strict=True
-    )
+    groups = {"in_groups": channel_groups(32, 3), "out_groups": channel_groups(64, 3)}
+    HorizontalConv2d(32, 64, 3, **groups, strict=True)
     ```
 
     Args:

@@ -99,6 +99,7 @@ def autoregressive_loop(
     def most_probable(site, log_probs):
         return log_probs.argmax(1)
 
+
     levels = autoregressive_loop(model, model.encode(None, 4), most_probable, (4, 8, 8))
     ```
 
