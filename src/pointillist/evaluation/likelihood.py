@@ -100,7 +100,7 @@ def evaluate(
 
     Args:
         x: a data set, or levels `[n c h w]`. A data set has its own conditions, matched by name.
-        label, text, further: conditions of levels, or instead of those of the data set; see `PixelModel.told`.
+        label, text, further: conditions of levels, or instead of those of the data set; see `ModelConditions.inputs`.
         seed: seed of dynamic binarisation, which is drawn once.
         on_progress: called with images done and images in all.
         order: one of the model's orders; None for its first; or `average` or `each`, see `combine_orders`.

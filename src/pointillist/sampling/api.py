@@ -113,7 +113,7 @@ def sample(
 
     Args:
         label, text: conditions, one value for all images or one for each; None samples without. See
-            `PixelModel.told`.
+            `ModelConditions.inputs`.
         seed: image i depends on (seed, i) alone, not on `n` or `batch_size`; None draws a new seed.
         uniforms: numbers in [0, 1), one for each sub-pixel, instead of a seed.
         size: `(height, width)` instead of the model's own.
