@@ -1,26 +1,82 @@
-"""The pages on extending the package: their code runs as it stands, and passes the laws."""
+"""The how-to pages run as they stand: the code that extends the package passes the laws, commands work in order."""
 
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from pointillist.cli.app import app
 
 ROOT = Path(__file__).parents[1]
-PAGES = {"add_a_network.md": "my_network.py", "add_a_condition.md": "my_condition.py"}
+EXTENSIONS = {"add_a_network.md": "my_network.py", "add_a_condition.md": "my_condition.py"}
+SLOW = pytest.mark.slow
+GUIDES = [
+    "../reference/file_formats.md",
+    "quantize.md",
+    "choose_an_engine.md",
+    pytest.param("condition_and_guide.md", marks=SLOW),
+    pytest.param("fine_tune.md", marks=SLOW),
+    pytest.param("resume_and_distribute.md", marks=SLOW),
+]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", EXTENSIONS)
 def test_a_stranger_extends_the_package(page: str, tmp_path: Path) -> None:
     """The first block is the file that the page names, of about 40 lines; the others run in order in one process."""
     text = (ROOT / "docs" / "how-to" / page).read_text(encoding="utf-8")
     first, *others = re.findall(r"^```python\n(.*?)^```", text, flags=re.S | re.M)
     assert len([line for line in first.splitlines() if line.strip()]) <= 45
-    (tmp_path / PAGES[page]).write_text(first, encoding="utf-8")
+    (tmp_path / EXTENSIONS[page]).write_text(first, encoding="utf-8")
     (tmp_path / "use.py").write_text("\n".join(others), encoding="utf-8")
     path = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]; import runpy; runpy.run_path('use.py')"
     done = subprocess.run([sys.executable, "-c", path], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def shorten(text: str) -> str:
+    """Divide the steps of a page by 100, and replace epochs by 2 steps."""
+    text = re.sub(r"--epochs \d+", "--steps 2", text)
+    text = re.sub(r'"epochs": \d+', '"steps": 2', text)
+    text = re.sub(r'(--steps |"steps": )(\d+)', lambda m: f"{m[1]}{max(1, int(m[2]) // 100)}", text)
+    return re.sub(r"(intervals\.save=)(\d+)", lambda m: f"{m[1]}{max(1, int(m[2]) // 100)}", text)
+
+
+def run_command(line: str) -> None:
+    """Run a line of a `bash` block: `pointillist` in this process, `torchrun` in its own."""
+    program, *arguments = shlex.split(line)
+    if program == "torchrun":
+        command = [sys.executable, "-m", "torch.distributed.run", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return
+    assert program == "pointillist"
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, f"{line}\n{result.output}"
+
+
+@pytest.mark.parametrize("page", GUIDES)
+def test_the_guide_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All blocks of a page in order, in an empty folder, with few steps; `text` blocks are output."""
+    monkeypatch.chdir(tmp_path)
+    text = shorten((ROOT / "docs" / "how-to" / page).read_text(encoding="utf-8"))
+    scope: dict[str, object] = {}
+    blocks = BLOCK.findall(text)
+    assert blocks
+    for language, block in blocks:
+        if language == "python":
+            exec(compile(block, page, "exec"), scope)
+        elif language == "bash":
+            for line in block.splitlines():
+                run_command(line)
+        elif language == "toml":
+            name = block.partition("\n")[0].removeprefix("# ")
+            (tmp_path / name).write_text(block, encoding="utf-8")
+        else:
+            assert language in ("text", "json"), language

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     )
     from pointillist.evaluation.likelihood import Evaluation, evaluate
     from pointillist.images import ImageSpec
+    from pointillist.model.listing import list_models
     from pointillist.model.pixel_model import PixelModel
     from pointillist.model.pretrained import build, load
     from pointillist.sampling.api import Samples, sample

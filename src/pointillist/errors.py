@@ -4,38 +4,80 @@ from typing import Any
 
 
 class PointillistError(Exception):
-    """Base of all errors that this package raises on purpose; the command line prints them and exits with code 2."""
+    """Base of all errors that this package raises on purpose; the command line prints them and exits with code 2.
+
+    ```python
+    try:
+        model = pt.load("runs/digits")
+    except pt.PointillistError as error:
+        print(error)
+    ```
+    """
 
 
 class ConfigError(PointillistError):
     """A setting has an invalid value.
 
     Not a `ValueError`: pydantic would wrap it, and the sentence would be lost in its report.
+
+    ```python
+    pt.TrainConfig.from_dict({"epoch": 3})  # ConfigError: `epoch` is not a setting: did you mean `epochs`?
+    ```
     """
 
 
 class ShapeError(PointillistError, ValueError):
-    """Two arrays that must agree in shape do not, or an image does not fit the model."""
+    """Two arrays that must agree in shape do not, or an image does not fit the model.
+
+    ```python
+    model.log_prob(torch.zeros(1, 3, 8, 8))  # ShapeError, for a model of one channel
+    ```
+    """
 
 
 class DataError(PointillistError, ValueError):
-    """Images, labels or captions cannot be read, or do not match each other."""
+    """Images, labels or captions cannot be read, or do not match each other.
+
+    ```python
+    pt.load_data("no-such-folder/")  # DataError
+    ```
+    """
 
 
 class CheckpointError(PointillistError):
-    """A model folder is missing, damaged, of a newer format, or not a Pointillist model."""
+    """A model folder is missing, damaged, of a newer format, or not a Pointillist model.
+
+    ```python
+    pt.load("no-such-model")  # CheckpointError
+    ```
+    """
 
 
 class CausalityError(PointillistError):
-    """A layer reads a pixel that is not sampled yet, or contains an operation that cannot run pixel by pixel."""
+    """A layer reads a pixel that is not sampled yet, or contains an operation that cannot run pixel by pixel.
+
+    ```python
+    pt.sample(model, 1, engine="cpu")  # CausalityError, if a layer of the network averages over all pixels
+    ```
+    """
 
 
 class EngineError(PointillistError):
-    """A sampling engine does not exist, is not available, or cannot run this model."""
+    """A sampling engine does not exist, is not available, or cannot run this model.
+
+    ```python
+    pt.sample(model, 1, engine="gpu")  # EngineError
+    ```
+    """
 
 
 class TrainingError(PointillistError):
-    """Training cannot continue: the loss is not finite or diverges, or a run cannot be resumed."""
+    """Training cannot continue: the loss is not finite or diverges, or a run cannot be resumed.
+
+    ```python
+    pt.train(model, digits, {"out": "new-folder"}, resume=True)  # TrainingError: there is nothing to resume
+    ```
+    """
 
 
 class MissingExtraError(PointillistError, ImportError):

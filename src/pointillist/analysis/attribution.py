@@ -31,6 +31,12 @@ _BATCH_SIZE = 32  # copies of an image in one forward
 class Attribution:
     """Effect of each sub-pixel before a position on the distribution at that position.
 
+    ```python
+    effect = gradient(ImageQuery.of(model, x, label="6"), 3, 4)
+    effect.values.shape, effect.unit  # ((1, 8, 8), "bits per level")
+    effect.image().save("effect.png")
+    ```
+
     Attributes:
         values: the effect, `[c h w]`; 0 for every sub-pixel on which the model cannot depend.
         signed: whether a negative value speaks against the level that is there.

@@ -41,6 +41,11 @@ _TABLE_SIZE = 8_000_000  # probabilities held at once
 class Reliability:
     """Observed frequency against predicted probability, `[bins]` each. Every level of every sub-pixel is one forecast.
 
+    ```python
+    reliability = calibration(model, digits.test).reliability
+    reliability.predicted, reliability.observed
+    ```
+
     Attributes:
         edges: edges of the bins of probability, `[bins + 1]`.
         count: forecasts in each bin.
@@ -92,6 +97,12 @@ class Reliability:
 @dataclass(frozen=True, eq=False)
 class Calibration:
     """PIT histogram and reliability of a model on some images.
+
+    ```python
+    result = calibration(model, digits.test)
+    result.pit_p_value  # small for a model that is not calibrated
+    result.image().save("pit.png")
+    ```
 
     Attributes:
         pit: counts of the PIT of each channel in equal bins, `[c bins]`; None for unordered levels, which have none.

@@ -23,6 +23,12 @@ from pointillist.visualization import Chart, heat_map, png_bytes
 class ConditionGain:
     """Bits of an image with and without its conditions.
 
+    ```python
+    gain = condition_gain(ImageQuery.of(model, x, label="6"))
+    gain.saved.sum()  # bits that the label saves
+    gain.posterior.argmax()  # the most probable class
+    ```
+
     Attributes:
         conditional, unconditional: surprisal of every sub-pixel with and without the conditions, in bits, `[c h w]`.
         classes: names of the labels; empty for a model without labels.

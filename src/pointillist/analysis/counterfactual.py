@@ -27,7 +27,12 @@ Edits = Mapping[SitePosition, int]
 
 @dataclass(frozen=True)
 class PixelEdit:
-    """One sub-pixel that is set to a level: its position, the new level and the old one."""
+    """One sub-pixel that is set to a level: its position, the new level and the old one.
+
+    ```python
+    counterfactual(query, {(3, 4): 9}).edits[0].level  # 9
+    ```
+    """
 
     row: int
     column: int
@@ -39,6 +44,12 @@ class PixelEdit:
 @dataclass(frozen=True, eq=False)
 class Counterfactual:
     """An image with some sub-pixels edited, beside the original.
+
+    ```python
+    change = counterfactual(ImageQuery.of(model, x), {(3, 4): 9})
+    change.bits_change
+    change.shift.max()
+    ```
 
     Attributes:
         edits: the sub-pixels that were set.

@@ -26,6 +26,11 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 class MixtureComponents:
     """Logistic components of a mixture at one sub-pixel, given the channels before it; `[m]` each.
 
+    ```python
+    components = distribution(query, 3, 4).components
+    components.weight, components.mean, components.scale
+    ```
+
     Attributes:
         weight: mixture weights, which sum to 1.
         mean, scale: parameters in levels. A mean may lie outside [0, levels): the edge levels take the tails.
@@ -47,6 +52,12 @@ class MixtureComponents:
 @dataclass(frozen=True, eq=False)
 class LevelDistribution:
     """Distribution of one sub-pixel, given the true sub-pixels before it.
+
+    ```python
+    here = distribution(ImageQuery.of(model, x), 3, 4)
+    here.top(5)  # the five most probable levels, with their probabilities
+    here.mean, here.quantiles
+    ```
 
     Attributes:
         row, column, channel: position of the sub-pixel.
@@ -158,7 +169,13 @@ def distribution(query: ImageQuery, row: int, column: int, channel: int = 0) -> 
 def pixel_distributions(
     query: ImageQuery, row: int, column: int, channels: Sequence[int] | None = None
 ) -> list[LevelDistribution]:
-    """Return the distributions of channels of one pixel, by default of all; see `distribution`."""
+    """Return the distributions of channels of one pixel, by default of all; see `distribution`.
+
+    ```python
+    for found in pixel_distributions(query, 3, 4):
+        print(found.channel, found.observed)
+    ```
+    """
     channels = range(query.shape[0]) if channels is None else channels
     for channel in channels:
         check_site(query.model, row, column, channel, query.shape[1:])

@@ -47,6 +47,11 @@ Hooks = list[tuple[nn.Module, Hook]]
 class LogitLens:
     """Surprisal of an image as read after each layer.
 
+    ```python
+    lens = logit_lens(ImageQuery.of(model, x))
+    lens.surprisal.sum((1, 2, 3))  # bits of the image after each layer
+    ```
+
     Attributes:
         surprisal: surprisal of every sub-pixel at each depth, in bits, `[layers + 1, c, h, w]`; the last is the
             model's.

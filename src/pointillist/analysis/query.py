@@ -30,7 +30,12 @@ T = TypeVar("T")
 
 
 class QueryKwargs(ConditionKwargs, total=False):
-    """Conditions besides `label` and `text`, and `order`: one of the model's orders; None for its first."""
+    """Conditions besides `label` and `text`, and `order`: one of the model's orders; None for its first.
+
+    ```python
+    ImageQuery.of(model, x, label="6", order="raster")
+    ```
+    """
 
     order: str | None
 
@@ -38,6 +43,12 @@ class QueryKwargs(ConditionKwargs, total=False):
 @dataclass(frozen=True, eq=False)
 class ImageQuery:
     """One image under a model; `ImageQuery.of` checks the arguments and makes one.
+
+    ```python
+    query = ImageQuery.of(model, "six.png", label="6")
+    surprisal_maps(query).bits
+    gradient(query, 3, 4).values
+    ```
 
     Attributes:
         model: the model; its weights must not change during the life of the query, which keeps results.

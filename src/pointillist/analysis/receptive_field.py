@@ -33,6 +33,11 @@ _IMAGES = 8  # random images for the strength of a trained model
 class ReceptiveField:
     """The sub-pixels on which a model can depend at a pixel position ("site").
 
+    ```python
+    field = pt.receptive_field(model, 4, 4)
+    field.depends.sum()  # sub-pixels on which the pixel depends
+    ```
+
     Attributes:
         name: name of the model, for the caption.
         site: row, column, channel.

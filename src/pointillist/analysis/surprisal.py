@@ -24,6 +24,12 @@ _MIN_VARIANCE = 1e-12  # bits squared: a sub-pixel of less variance is certain
 class SurprisalMaps:
     """Surprisal of every sub-pixel of one image, with its mean and variance under the model, in bits.
 
+    ```python
+    maps = surprisal_maps(ImageQuery.of(model, x, label="6"))
+    maps.surprisal.sum(), maps.entropy.sum()  # bits, and expected bits
+    maps.image().save("surprisal.png")
+    ```
+
     Attributes:
         surprisal: -log2 of the probability of the level that is there, `[c h w]`; sums to the bits of the image.
         entropy: expected surprisal, given the true sub-pixels before it, `[c h w]`.
@@ -133,6 +139,11 @@ class SurprisalMaps:
 @dataclass(frozen=True, eq=False)
 class CumulativeBits:
     """Bits before each sub-pixel in the generation order, and after the last: `[n + 1]` each.
+
+    ```python
+    curve = surprisal_maps(query).cumulative
+    curve.bits[-1]  # bits of the whole image
+    ```
 
     Attributes:
         bits: cumulative surprisal.

@@ -24,6 +24,11 @@ MAX_ATTRIBUTES = 256
 class AttributesConfig(ConditionConfig):
     """Several named attributes of each image.
 
+    ```python
+    pt.build("gated-pixelcnn", shape=(1, 8, 8), attributes={"hair": ("black", "red"), "eyes": 3})
+    AttributesConfig(values={"hair": ("black", "red")}, width=8)
+    ```
+
     Attributes:
         values: names of the values of each attribute, by its name; those of the training images if left out.
         width: features of the embedding of a value.
@@ -70,7 +75,13 @@ class AttributesConfig(ConditionConfig):
 
 
 class AttributeEncoder(ConditionEncoder):
-    """A learned vector for each value of each attribute, and one for "unknown", side by side."""
+    """A learned vector for each value of each attribute, and one for "unknown", side by side.
+
+    ```python
+    encoder = AttributeEncoder(AttributesConfig(values={"hair": ("black", "red"), "eyes": ("blue", "green")}))
+    encoder(encoder.parse({"hair": "red"}, 4, (8, 8))).shape  # (4, 32, 1, 1); the eyes are unknown
+    ```
+    """
 
     keyword = "attributes"
 

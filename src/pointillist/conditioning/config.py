@@ -17,6 +17,12 @@ class ConditionConfig(BaseModel):
 
     What only the images can tell, such as the names of classes, may be left out until `infer` fills it in. A subclass
     is registered with `register_condition` under its `kind`.
+
+    ```python
+    class BrightnessConfig(ConditionConfig):
+        kind: ClassVar[str] = "brightness"
+        width: int = 8
+    ```
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

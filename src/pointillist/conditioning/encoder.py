@@ -17,6 +17,12 @@ from pointillist.nn import Condition, ConditionDims, Tokens
 class ConditionEncoder(nn.Module):
     """Encoder of one condition that may be unknown; features that stand for "unknown" are learned.
 
+    ```python
+    encoder = model.conditions.encoders["label"]
+    value = encoder.parse("3", 4, (8, 8))
+    encoder(value).shape  # (4, 64, 1, 1)
+    ```
+
     Attributes:
         keyword: the keyword under which a user gives the value.
         vector_width, map_width, tokens_width: features it adds to the vector or to the map that enter every layer, or
@@ -54,7 +60,12 @@ class ConditionEncoder(nn.Module):
 
 
 def condition_dims(encoders: Mapping[str, ConditionEncoder], vector: int, map: int) -> ConditionDims:
-    """Features of the condition that encoders make together, beside `vector` and `map` features of others."""
+    """Features of the condition that encoders make together, beside `vector` and `map` features of others.
+
+    ```python
+    condition_dims({"label": LabelEncoder(("cat", "dog"), 16)}, 0, 8)  # 16 features of the vector, 8 of the map
+    ```
+    """
     for encoder in encoders.values():
         vector, map = vector + encoder.vector_width, map + encoder.map_width
     return ConditionDims(vector, map, sum(encoder.tokens_width for encoder in encoders.values()))
@@ -63,7 +74,13 @@ def condition_dims(encoders: Mapping[str, ConditionEncoder], vector: int, map: i
 def encode_conditions(
     encoders: Mapping[str, ConditionEncoder], inputs: ConditionInputs, maps: Sequence[Tensor]
 ) -> Condition:
-    """Encode a batch: vectors side by side, maps side by side with `maps` behind them, and the tokens."""
+    """Encode a batch: vectors side by side, maps side by side with `maps` behind them, and the tokens.
+
+    ```python
+    inputs = ConditionInputs(2, {"label": label_input(torch.tensor([0, 1]))})
+    encode_conditions({"label": LabelEncoder(("cat", "dog"), 16)}, inputs, []).vector.shape  # (2, 16, 1, 1)
+    ```
+    """
     features: dict[str, list[Any]] = {"vector": [], "map": [], "tokens": []}
     for name, encoder in encoders.items():
         kind = "vector" if encoder.vector_width else "map" if encoder.map_width else "tokens"

@@ -30,13 +30,18 @@ from pointillist.images import ImageSpec
 class HintConfig(ConditionConfig):
     """An image on the grid of each image.
 
+    ```python
+    pt.build("gated-pixelcnn", shape=(3, 32, 32), hint="lowres:4")
+    HintConfig(rule="outline", width=16)
+    ```
+
     Attributes:
         rule: Rule that derives the conditioning image from the image: lowres:2, grey, outline or half:left. None
             where the data bring their own.
         channels: channels of the hint; from `rule` or the training images if left out.
-        image: meaning of its integers; None for floats; likewise.
+        image: meaning of the integers of the hint, from `rule` or the training images; None for floats.
         width: features of the map that enters every layer.
-        layers: 3x3 convolutions with residuals, at distances 1, 2, 4, 1, ...
+        layers: number of residual 3x3 convolutions, with dilations 1, 2 and 4 in turn.
         level_channels: features of the embedding of an unordered level.
     """
 
@@ -102,7 +107,13 @@ class HintConfig(ConditionConfig):
 
 
 class ImageConditionEncoder(ConditionEncoder):
-    """A 5x5 convolution of the hint and its mask, residual 3x3 layers, and a map of features."""
+    """A 5x5 convolution of the hint and its mask, residual 3x3 layers, and a map of features.
+
+    ```python
+    encoder = model.conditions.encoders["hint"]
+    encoder(encoder.parse(hint, 4, (8, 8))).shape  # (4, 32, 8, 8)
+    ```
+    """
 
     keyword = "hint"
 

@@ -23,6 +23,11 @@ _NAMES = "lowres:N (2 or more), grey, outline, or half:left (right, top, bottom)
 class HintPreprocessor:
     """A rule that derives a hint from an image, as a fixed function of its levels.
 
+    ```python
+    hint = HintPreprocessor.parse("lowres:2")
+    hint.factor  # 2
+    ```
+
     Attributes:
         kind: `lowres` (means of N x N blocks, or their first pixel where levels are names, on the full grid), `grey`
             (brightness), `outline` (where the figure, or a region of like brightness, ends), `half` (one half of it).

@@ -17,6 +17,10 @@ from pointillist.errors import ConfigError
 class ConditionKwargs(TypedDict, total=False):
     """Conditions beside `label` and `text`, as a user gives them: one for all images, or one each.
 
+    ```python
+    pt.sample(model, 4, attributes={"hair": "red"}, vector=[0.2, 1.5])
+    ```
+
     Attributes:
         attributes: values by the name of the attribute, each a number or a name: `{"hair": 2, "eyes": "blue"}`.
         vector: floats `[d]` or `[n d]`.
@@ -32,6 +36,11 @@ class ConditionKwargs(TypedDict, total=False):
 @dataclass(frozen=True)
 class MaskedValue:
     """Values of one condition in a batch.
+
+    ```python
+    value = MaskedValue(torch.tensor([3, 0]), torch.tensor([True, False]))  # the second label is unknown
+    value.dropped(torch.tensor([True, False])).known  # both are unknown
+    ```
 
     Attributes:
         values: one for each image; anything where it is not known.
@@ -109,7 +118,12 @@ class ConditionInputs:
 
 
 def unsupported_condition(name: str, value: Any) -> ConfigError:
-    """Error for a condition that a model was not trained with."""
+    """Error for a condition that a model was not trained with.
+
+    ```python
+    raise unsupported_condition("text", "a red dragon")
+    ```
+    """
     if name == "text":
         value = value if isinstance(value, str) else next((text for text in value if text), "")
         return ConfigError(f"`text` (={value!r}) cannot be used: this model was trained without text. Leave it out.")

@@ -27,6 +27,11 @@ Label = int | str | Sequence[int | str] | Tensor | None
 class LabelConfig(ConditionConfig):
     """A class label for each image.
 
+    ```python
+    pt.build("gated-pixelcnn", shape=(1, 8, 8), classes=("cat", "dog"))
+    LabelConfig(classes=("cat", "dog"), width=32)
+    ```
+
     Attributes:
         classes: names of the classes; those of the training images if left out.
         width: features of a class embedding.
@@ -71,7 +76,13 @@ class LabelConfig(ConditionConfig):
 
 
 class LabelEncoder(ConditionEncoder):
-    """A learned vector for each class and one for no label, trained by dropped labels."""
+    """A learned vector for each class and one for no label, trained by dropped labels.
+
+    ```python
+    encoder = LabelEncoder(("cat", "dog"), width=16)
+    encoder(encoder.parse(["dog", None], 2, (8, 8))).shape  # (2, 16, 1, 1)
+    ```
+    """
 
     keyword = "label"
 
@@ -106,6 +117,10 @@ class LabelEncoder(ConditionEncoder):
 def match_names(theirs: Sequence[str], ours: Sequence[str], what: str) -> Int[Tensor, " n"]:
     """Our number of each of their names, by name, with `NO_LABEL` as the last entry, so that -1 stays unknown.
 
+    ```python
+    match_names(["dog", "cat"], ["cat", "dog", "owl"], "Class")  # [1, 0, -1]
+    ```
+
     Raises:
         ConfigError: if one of their names is not among ours.
     """
@@ -125,17 +140,31 @@ def value_names(values: int | Sequence[str]) -> tuple[str, ...]:
 
 
 def label_input(numbers: Int[Tensor, "b ..."]) -> MaskedValue:
-    """Masked value of labels in [0, classes), or `NO_LABEL`."""
+    """Masked value of labels in [0, classes), or `NO_LABEL`.
+
+    ```python
+    label_input(torch.tensor([3, NO_LABEL])).known  # [True, False]
+    ```
+    """
     return MaskedValue(numbers, numbers != NO_LABEL)
 
 
 def labels_from_input(value: MaskedValue | None, count: int) -> Int[Tensor, " b"]:
-    """Numbers of a masked label, `NO_LABEL` where it is unknown."""
+    """Numbers of a masked label, `NO_LABEL` where it is unknown.
+
+    ```python
+    labels_from_input(label_input(torch.tensor([3, NO_LABEL])), 2)  # [3, -1]
+    ```
+    """
     return torch.full((count,), NO_LABEL) if value is None else torch.where(value.known, value.values, NO_LABEL)
 
 
 def resolve_labels(label: Label, classes: Sequence[str], count: int, what: str = "label") -> Int[Tensor, " b"]:
     """Integers of the labels of `count` images: one for all or one each, by number or by class name; None is no label.
+
+    ```python
+    resolve_labels(["dog", 0, None], ["cat", "dog"], 3)  # [1, 0, -1]
+    ```
 
     Args:
         what: their name in messages.

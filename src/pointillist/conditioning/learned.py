@@ -14,7 +14,13 @@ from pointillist.ordering import PixelOrder
 
 
 class OrderEmbedding(nn.Module):
-    """A learned vector for each generation order of a model that was trained on several."""
+    """A learned vector for each generation order of a model that was trained on several.
+
+    ```python
+    embed = OrderEmbedding(["raster", "s-curve"], 16)
+    embed(Condition(), get_order("s-curve")).vector.shape  # (1, 16, 1, 1)
+    ```
+    """
 
     def __init__(self, orders: Sequence[str], width: int) -> None:
         super().__init__()
@@ -31,7 +37,12 @@ class OrderEmbedding(nn.Module):
 
 
 class PositionEmbedding(nn.Module):
-    """A learned vector for each pixel position of an `h x w` image; it fixes the size of images."""
+    """A learned vector for each pixel position of an `h x w` image; it fixes the size of images.
+
+    ```python
+    PositionEmbedding(8, 28, 28)(4).shape  # (4, 8, 28, 28)
+    ```
+    """
 
     def __init__(self, width: int, height: int, columns: int) -> None:
         super().__init__()

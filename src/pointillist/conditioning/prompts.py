@@ -13,6 +13,10 @@ from pointillist.errors import ConfigError, ShapeError
 def embedding_cache(encoder: str, fingerprint: str) -> EmbeddingCache:
     """Open the embedding cache of an encoder, if it is the one that a model was trained with.
 
+    ```python
+    embedding_cache(config.frozen, config.fingerprint)(["a red dragon"]).shape  # (1, 512)
+    ```
+
     Raises:
         ConfigError: if its weights are others.
     """
@@ -27,6 +31,10 @@ def embedding_cache(encoder: str, fingerprint: str) -> EmbeddingCache:
 
 def parse_prompts(value: Any, count: int) -> list[str] | None:
     """Parse prompts of `count` images: one for all or one each; None, and "" for an image, is no prompt.
+
+    ```python
+    parse_prompts("a red dragon", 2)  # ["a red dragon", "a red dragon"]
+    ```
 
     Raises:
         ConfigError: if they are not strings.

@@ -22,7 +22,12 @@ _KINDS: dict[str, type[ConditionConfig]] = {
 
 
 def condition_kinds() -> dict[str, type[ConditionConfig]]:
-    """Registered settings classes by kind, in the order of their features in a model."""
+    """Registered settings classes by kind, in the order of their features in a model.
+
+    ```python
+    list(condition_kinds())  # ["label", "attributes", "vector", "hint", "text"]
+    ```
+    """
     return dict(_KINDS)
 
 
@@ -48,6 +53,10 @@ def register_condition(config: type[ConditionConfig]) -> type[ConditionConfig]:
 
 def parse_conditions(tree: Mapping[str, Any]) -> dict[str, ConditionConfig]:
     """Parse a table of conditions, `{"label": {"classes": [...]}, ...}`, in the order of the registry.
+
+    ```python
+    parse_conditions({"label": {"classes": ("cat", "dog")}})["label"].width  # 64
+    ```
 
     Raises:
         ConfigError: naming the first kind or setting that is wrong.

@@ -40,13 +40,14 @@ class TextConfig(ConditionConfig):
         encoder: Text encoder: use, learned, use+learned, minilm:FOLDER, clip:FOLDER, each also with +tokens
             (cross-attention), or off; use where the images have captions. Learned are embeddings of words and
             character n-grams.
-        fingerprint: SHA-256 of the weights of the frozen encoder; `size`: numbers of its vectors. Filled in.
+        fingerprint: SHA-256 of the weights of the frozen encoder; filled in.
+        size: numbers in a vector of the frozen encoder; filled in.
         width: features of each encoding.
-        buckets, length: embeddings of words and n-grams, and how many of a prompt are read.
+        buckets, length: number of embeddings of words and n-grams; number that are read of a prompt.
         feature_dropout: dropout on the features, against learning captions by heart.
         num_tokens: tokens of a prompt that cross-attention reads; filled in where `+tokens` is given.
         token_size: numbers of the token states of the frozen encoder; 0 where tokens are learned words. Filled in.
-        pieces: n-grams of a learned word that are read, with itself.
+        pieces: n-grams that are read of a learned word, the word itself among them.
     """
 
     kind: ClassVar[str] = "text"

@@ -21,6 +21,11 @@ from pointillist.images import ImageSpec
 class VectorConfig(ConditionConfig):
     """A vector for each image.
 
+    ```python
+    pt.build("gated-pixelcnn", shape=(1, 8, 8), vector=3)
+    VectorConfig(size=3, width=32)
+    ```
+
     Attributes:
         size: numbers in the vector; that of the training images if left out.
         width: features it is encoded as.
@@ -59,7 +64,13 @@ class VectorConfig(ConditionConfig):
 
 
 class VectorEncoder(ConditionEncoder):
-    """Two linear layers over the vector; learned features where it is unknown."""
+    """Two linear layers over the vector; learned features where it is unknown.
+
+    ```python
+    encoder = VectorEncoder(VectorConfig(size=3))
+    encoder(encoder.parse([0.5, 1.0, -2.0], 4, (8, 8))).shape  # (4, 64, 1, 1)
+    ```
+    """
 
     keyword = "vector"
 

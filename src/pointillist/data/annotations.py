@@ -26,6 +26,11 @@ Row = dict[str, Any]
 class Annotations:
     """Annotations of `n` images beside labels and captions.
 
+    ```python
+    images = load_data("faces.npz", attribute_columns="hair,eyes").train
+    images.annotations.values["hair"]  # ("black", "red")
+    ```
+
     Attributes:
         attributes: `int64 [n]` by attribute name; -1 means that the value is unknown.
         values: by attribute name, the name of each number.

@@ -24,6 +24,11 @@ Indices = Sequence[int] | np.ndarray | Tensor
 class Batch:
     """Some images with their annotations.
 
+    ```python
+    batch = load_data("uci-digits").train.batch([0, 1])
+    batch.levels.shape, batch.labels.shape  # ((2, 1, 8, 8), (2,))
+    ```
+
     Attributes:
         levels: integers in [0, spec.levels).
         labels: numbers of the classes in `classes`, -1 for none; None where the data set has no labels.
@@ -47,11 +52,13 @@ class Batch:
 class ImageDataset(Dataset[dict[str, Any]]):
     """Images of one kind and size, in memory.
 
-    A `torch.utils.data.Dataset`; `load_data` makes it:
+    A `torch.utils.data.Dataset`; `load_data` makes it.
 
-        data = load_data("uci-digits").train
-        batch = data.batch([0, 1, 2], seed=1, flip=True)
-        batch.levels.shape  # torch.Size([3, 1, 8, 8])
+    ```python
+    data = load_data("uci-digits").train
+    batch = data.batch([0, 1, 2], seed=1, flip=True)
+    batch.levels.shape  # torch.Size([3, 1, 8, 8])
+    ```
 
     Attributes:
         spec: shape, number of levels, and meaning of the integers.

@@ -34,6 +34,12 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(:[\w.-]+)?")
 class DataSplits:
     """The splits of a data set.
 
+    ```python
+    splits = load_data("uci-digits")
+    splits.names  # ["train", "valid", "test"]
+    splits.get("test").spec.shape  # (1, 8, 8)
+    ```
+
     Attributes:
         train, valid, test: a data set each; None where the split does not exist.
     """
@@ -64,7 +70,12 @@ class DataSplits:
 
 
 def builtin_names() -> list[str]:
-    """Return the names that `load_data` knows; the first comes with the package, the others need files or a network."""
+    """Return the names that `load_data` knows; the first comes with the package, the others need files or a network.
+
+    ```python
+    builtin_names()[0]  # "uci-digits"
+    ```
+    """
     return [*_BUNDLED, *HUB_NAMES]
 
 
@@ -78,10 +89,12 @@ def load_data(
 ) -> DataSplits:
     """Read images, with labels and captions where there are any, and split them.
 
-        splits = load_data("uci-digits")
-        splits = load_data("photos/", size=(32, 32), resize_mode="pad")
-        splits = load_data("tiles.npz", npz_key="rgb32", caption_column="name", valid_fraction=0.05)
-        splits.train.batch([0, 1]).levels  # int64 [2, 3, 32, 32]
+    ```python
+    splits = load_data("uci-digits")
+    splits = load_data("photos/", size=(32, 32), resize_mode="pad")
+    splits = load_data("tiles.npz", npz_key="rgb32", caption_column="name", valid_fraction=0.05)
+    splits.train.batch([0, 1]).levels  # int64 [2, 3, 32, 32]
+    ```
 
     Args:
         source: a folder, an image, `.npz`, `.npy` or `.parquet`; a name of `builtin_names()`, `mnist:FOLDER` for its

@@ -20,8 +20,10 @@ Binarise = Literal["none", "static", "dynamic"]
 class DataOptions(BaseModel):
     """Options of `load_data`.
 
-        options = DataOptions(size=(32, 32), resize_mode="pad", palette=64, label_column="category")
-        splits = load_data("tiles/", options)
+    ```python
+    options = DataOptions(size=(32, 32), resize_mode="pad", palette=64, label_column="category")
+    splits = load_data("tiles/", options)
+    ```
 
     Attributes:
         size: `(height, width)` in pixels to which every image is resized; None keeps the common size of the images.
@@ -155,6 +157,10 @@ class DataOptions(BaseModel):
 
 def parse_size(text: str) -> tuple[int, int]:
     """Parse a size in pixels: `"32"` to `(32, 32)`, `"48x64"` (height x width) to `(48, 64)`.
+
+    ```python
+    parse_size("48x64")  # (48, 64)
+    ```
 
     Raises:
         ConfigError: if `text` is neither.

@@ -33,14 +33,16 @@ class EngineChoice:
 def choose_engine(name: str, device: torch.device | None = None) -> EngineChoice:
     """Resolve the name of an engine.
 
+    ```python
+    choose_engine("auto").engine  # "cpu" where numba is installed
+    ```
+
     Args:
         name: one of `ENGINES`.
         device: the device of the model; None for main memory.
 
     Raises:
         EngineError: if there is no such engine, or something that it needs is missing.
-
-        choose_engine("auto").engine  # "cpu" where numba is installed
     """
     if name not in ENGINES:
         raise EngineError(f"`engine` (={name!r}) is not there: choose one of {', '.join(ENGINES)}.")

@@ -30,6 +30,11 @@ Progress = Callable[[int, int], None]
 class Evaluation:
     """The likelihood of a set of images.
 
+    ```python
+    evaluation = pt.evaluate(model, digits.test)
+    print(f"{evaluation.bits_per_dim:.4f} bits/dim, {evaluation.nats:.2f} nats")
+    ```
+
     Attributes:
         nats: mean negative log-likelihood of an image, in nats.
         bits_per_dim: the same per sub-pixel, in bits.
@@ -95,7 +100,7 @@ def evaluate(
 
     Args:
         x: a data set, or levels `[n c h w]`. A data set has its own conditions, matched by name.
-        label, text, further: conditions of levels, or instead of those of the data set; see `PixelModel.told`.
+        label, text, further: conditions of levels, or instead of those of the data set; see `ModelConditions.inputs`.
         seed: seed of dynamic binarisation, which is drawn once.
         on_progress: called with images done and images in all.
         order: one of the model's orders; None for its first; or `average` or `each`, see `combine_orders`.

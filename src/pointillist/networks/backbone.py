@@ -22,6 +22,10 @@ from pointillist.nn.passes import Pass
 class BackboneDims:
     """Input and output dimensions of a network.
 
+    ```python
+    BackboneDims(groups=3, canvas=3, params=3 * 256)  # RGB, categorical
+    ```
+
     Attributes:
         groups: sub-pixels that are sampled in turn at each pixel: the number of image channels, or 1 if the likelihood
             couples the channels and the network predicts them together.
@@ -37,7 +41,12 @@ class BackboneDims:
 
 
 class BackboneConfig(BaseModel):
-    """Settings of a network; a frozen, keyword-only record whose defaults describe a network of medium size."""
+    """Settings of a network; a frozen, keyword-only record whose defaults describe a network of medium size.
+
+    ```python
+    PixelCNNConfig(channels=32, layers=4).model_dump()
+    ```
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

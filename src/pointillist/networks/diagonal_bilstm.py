@@ -31,6 +31,10 @@ from pointillist.nn.passes import Pass
 class DiagonalBiLSTMConfig(PixelRNNConfig):
     """Settings of Diagonal BiLSTM; the paper has 7 layers of 16 (MNIST) and 12 of 128 (CIFAR-10).
 
+    ```python
+    network = DiagonalBiLSTM(DiagonalBiLSTMConfig(channels=32, layers=4), BackboneDims(groups=1, canvas=1, params=16))
+    ```
+
     Attributes:
         border: whether the last pixel of the row above reaches every later pixel; False is the paper's architecture.
     """
@@ -73,7 +77,12 @@ class DiagonalBiLSTMBlock(RecurrentBlock):
 
 
 class DiagonalBiLSTM(PixelRNN):
-    """PixelRNN with Diagonal BiLSTM layers."""
+    """PixelRNN with Diagonal BiLSTM layers.
+
+    ```python
+    pt.build("diagonal-bilstm", shape=(1, 28, 28), levels=16, preset="small")
+    ```
+    """
 
     Config = DiagonalBiLSTMConfig
 

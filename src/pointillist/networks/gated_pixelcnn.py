@@ -40,6 +40,10 @@ from pointillist.nn.passes import Pass
 class GatedPixelCNNConfig(BackboneConfig):
     """Settings of Gated PixelCNN; the paper has 20 layers of 384 with 5x5 kernels (ImageNet).
 
+    ```python
+    network = GatedPixelCNN(GatedPixelCNNConfig(channels=32, layers=4), BackboneDims(groups=1, canvas=1, params=16))
+    ```
+
     Attributes:
         channels: features of each stack.
         layers: number of gated layers.
@@ -102,7 +106,12 @@ class GatedLayer(CausalLayer):
 
 
 class GatedPixelCNN(ResidualHead):
-    """Two stacks of gated layers and a head over the sum of their skip outputs."""
+    """Two stacks of gated layers and a head over the sum of their skip outputs.
+
+    ```python
+    pt.build("gated-pixelcnn", shape=(1, 28, 28), levels=16, preset="small")
+    ```
+    """
 
     Config = GatedPixelCNNConfig
 

@@ -41,6 +41,11 @@ from pointillist.nn.passes import Pass
 class LocallyMaskedPixelCNNConfig(BackboneConfig):
     """Settings of the locally masked PixelCNN.
 
+    ```python
+    config = LocallyMaskedPixelCNNConfig(channels=32, layers=4)
+    network = LocallyMaskedPixelCNN(config, BackboneDims(groups=1, canvas=1, params=16))
+    ```
+
     Attributes:
         channels: features of a layer.
         layers: number of gated layers.
@@ -88,7 +93,12 @@ class LocalLayer(CausalLayer):
 
 
 class LocallyMaskedPixelCNN(ResidualHead):
-    """Gated layers of locally masked convolutions, and a head over the sum of their skip outputs."""
+    """Gated layers of locally masked convolutions, and a head over the sum of their skip outputs.
+
+    ```python
+    pt.build("locally-masked-pixelcnn", shape=(1, 28, 28), levels=16, preset="small")
+    ```
+    """
 
     Config = LocallyMaskedPixelCNNConfig
     masks_locally = True

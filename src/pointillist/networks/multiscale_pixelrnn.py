@@ -47,6 +47,11 @@ Along = Literal["diagonals", "rows"]
 class MultiscalePixelRNNConfig(PixelRNNConfig):
     """Settings of a multi-scale PixelRNN; those of `PixelRNNConfig` are for the large network.
 
+    ```python
+    config = MultiscalePixelRNNConfig(channels=16, small_channels=16)
+    network = MultiscalePixelRNN(config, BackboneDims(groups=1, canvas=1, params=16))
+    ```
+
     Attributes:
         factor: the small image has every `factor`-th row and column; a side of n becomes ceil(n / factor).
         along, small_along: `diagonals` for Diagonal BiLSTM or `rows` for Row LSTM, in the large and the small network.
@@ -118,7 +123,12 @@ class Upsampler(nn.Module):
 
 
 class MultiscalePixelRNN(Backbone):
-    """A PixelRNN for the small image, and one that is conditioned on it for the rest."""
+    """A PixelRNN for the small image, and one that is conditioned on it for the rest.
+
+    ```python
+    pt.build("multiscale-pixelrnn", shape=(1, 28, 28), levels=16, preset="small")
+    ```
+    """
 
     Config = MultiscalePixelRNNConfig
 

@@ -37,6 +37,10 @@ from pointillist.nn.passes import Pass
 class PixelCNNConfig(BackboneConfig):
     """Settings of PixelCNN; the paper has 15 layers of 128 (CIFAR-10).
 
+    ```python
+    network = PixelCNN(PixelCNNConfig(channels=32, layers=4), BackboneDims(groups=1, canvas=1, params=16))
+    ```
+
     Attributes:
         channels: h; the residual stream has 2h features.
         layers: number of residual blocks.
@@ -79,7 +83,12 @@ class ResidualBlock(CausalLayer):
 
 
 class PixelCNN(ResidualHead):
-    """A mask A convolution, residual mask B blocks, and 1x1 layers to the output."""
+    """A mask A convolution, residual mask B blocks, and 1x1 layers to the output.
+
+    ```python
+    pt.build("pixelcnn", shape=(1, 28, 28), levels=16, preset="small")
+    ```
+    """
 
     Config = PixelCNNConfig
 

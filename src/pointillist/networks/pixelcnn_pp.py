@@ -57,6 +57,10 @@ Pair = tuple[Tensor, Tensor]
 class PixelCNNPPConfig(BackboneConfig):
     """Settings of PixelCNN++; the defaults are the paper's (CIFAR-10).
 
+    ```python
+    network = PixelCNNPP(PixelCNNPPConfig(channels=32, layers=2), BackboneDims(groups=1, canvas=1, params=16))
+    ```
+
     Attributes:
         channels: features of each stream.
         layers: gated layers in each block; there is one block down and one block up at each resolution.
@@ -213,7 +217,12 @@ class InputBlock(nn.Module):
 
 
 class PixelCNNPP(Backbone):
-    """A block of gated pairs at each grid on the way down, another one on the way up, and a 1x1 layer to the output."""
+    """A block of gated pairs at each grid on the way down, another one on the way up, and a 1x1 layer to the output.
+
+    ```python
+    pt.build("pixelcnn-pp", shape=(1, 28, 28), levels=16, preset="small")
+    ```
+    """
 
     Config = PixelCNNPPConfig
 

@@ -46,6 +46,10 @@ from pointillist.nn.passes import Pass
 class PixelSNAILConfig(BackboneConfig):
     """Settings of PixelSNAIL; the authors have 12 blocks of 4 layers of 256, one head, keys of 16, values of 128.
 
+    ```python
+    network = PixelSNAIL(PixelSNAILConfig(channels=32, blocks=2), BackboneDims(groups=1, canvas=1, params=16))
+    ```
+
     Attributes:
         channels: features of the residual stream.
         blocks: number of blocks of convolutions and attention.
@@ -165,7 +169,12 @@ class AttentionBlock(CausalLayer):
 
 
 class PixelSNAIL(Backbone):
-    """A strict first layer, blocks of convolutions and attention, and a 1x1 layer to the output."""
+    """A strict first layer, blocks of convolutions and attention, and a 1x1 layer to the output.
+
+    ```python
+    pt.build("pixelsnail", shape=(1, 28, 28), levels=16, preset="small")
+    ```
+    """
 
     Config = PixelSNAILConfig
 

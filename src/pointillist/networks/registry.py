@@ -37,6 +37,10 @@ from pointillist.networks.row_lstm import RowLSTM
 class ModelEntry:
     """A model of the registry.
 
+    ```python
+    entry("pixelcnn").presets["tiny"]  # {"channels": 16, "layers": 6, ...}
+    ```
+
     Attributes:
         name: as in `pointillist.build(name)`.
         backbone: class of the network.
@@ -195,7 +199,12 @@ _ENTRIES = {
 
 
 def names() -> list[str]:
-    """List the names of all models."""
+    """List the names of all models.
+
+    ```python
+    names()[0]  # "gated-pixelcnn"
+    ```
+    """
     return list(_ENTRIES)
 
 

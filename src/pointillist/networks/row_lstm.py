@@ -29,6 +29,10 @@ from pointillist.nn.passes import Pass
 class RowLSTMConfig(PixelRNNConfig):
     """Settings of Row LSTM; the paper has 12 layers of 128 (CIFAR-10).
 
+    ```python
+    network = RowLSTM(RowLSTMConfig(channels=32, layers=4), BackboneDims(groups=1, canvas=1, params=16))
+    ```
+
     Attributes:
         kernel: width of the input-to-state and of the state-to-state convolution, odd.
     """
@@ -58,7 +62,12 @@ class RowLSTMBlock(RecurrentBlock):
 
 
 class RowLSTM(PixelRNN):
-    """PixelRNN with Row LSTM layers."""
+    """PixelRNN with Row LSTM layers.
+
+    ```python
+    pt.build("row-lstm", shape=(1, 28, 28), levels=16, preset="small")
+    ```
+    """
 
     Config = RowLSTMConfig
 

@@ -33,6 +33,10 @@ def same_condition(coarse: Tensor | None, condition: Condition) -> Condition:
 class Stage:
     """A raster scan over a grid of the image.
 
+    ```python
+    model.stages(28, 28)[0].step  # 1, for a model of one stage
+    ```
+
     Attributes:
         network: from the canvas of the grid, a pass and a condition to the parameters of the grid; causal in raster
             order.
@@ -55,6 +59,10 @@ def run_stages(
     stages: Sequence[Stage], x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition
 ) -> Float[Tensor, "b p h w"]:
     """Compute the parameters of all pixels of complete images, each pixel by the stage that it belongs to.
+
+    ```python
+    run_stages(model.stages(28, 28), model.canvas(levels), FullPass(), condition)
+    ```
 
     Args:
         stages: the stages, coarsest grid first; the last one has step 1.
@@ -80,7 +88,12 @@ def run_stages(
 
 
 def sampling_order(stages: Sequence[Stage], height: int, width: int) -> Int[np.ndarray, "h w"]:
-    """Rank of each pixel in the order in which the stages sample an image, from 0."""
+    """Rank of each pixel in the order in which the stages sample an image, from 0.
+
+    ```python
+    sampling_order(model.stages(2, 2), 2, 2)  # [[0, 1], [2, 3]]
+    ```
+    """
     rank = np.full((height, width), -1)
     for stage in stages:
         part = rank[:: stage.step, :: stage.step]

@@ -21,6 +21,10 @@ class CausalLayer(nn.Module):
     A pass identifies the feature maps of a layer by a key. The key is the module path of the layer, which `name_scopes`
     sets.
 
+    ```python
+    model.backbone.layers[3].vertical.scope  # "layers.3.vertical"
+    ```
+
     Attributes:
         scope: module path of the layer, for example `layers.3.vertical`; empty until `name_scopes` has run.
     """

@@ -112,6 +112,10 @@ class MaskedConv2d(CausalConv2d):
 class VerticalConv2d(CausalConv2d):
     """The convolution of the vertical stack: whole rows (van den Oord et al. 2016b, section 2.2).
 
+    ```python
+    VerticalConv2d(32, 64, 3, strict=True, dilation=2)
+    ```
+
     Args:
         in_channels, out_channels: numbers of features.
         kernel_size: odd.
@@ -132,6 +136,11 @@ class VerticalConv2d(CausalConv2d):
 
 class HorizontalConv2d(CausalConv2d):
     """The convolution of the horizontal stack: the row of the pixel up to the pixel (van den Oord et al. 2016b).
+
+    ```python
+    groups = {"in_groups": channel_groups(32, 3), "out_groups": channel_groups(64, 3)}
+    HorizontalConv2d(32, 64, 3, **groups, strict=True)
+    ```
 
     Args:
         in_channels, out_channels: numbers of features.
@@ -173,6 +182,10 @@ class CornerConv2d(CausalConv2d):
 
     The corner of a 3x3 kernel has 2x2 taps.
 
+    ```python
+    CornerConv2d(3, in_groups=channel_groups(32, 1), out_groups=channel_groups(64, 1))
+    ```
+
     Args:
         kernel_size: size of the whole kernel, odd.
         in_groups, out_groups: sub-pixel of each feature, see `channel_groups`.
@@ -196,6 +209,10 @@ class CornerConv2d(CausalConv2d):
 
 class PointwiseConv2d(nn.Module):
     """A 1x1 convolution with mask B: an output reads only groups up to its own.
+
+    ```python
+    PointwiseConv2d(channel_groups(32, 3), channel_groups(64, 3))(torch.randn(2, 32, 28, 28)).shape
+    ```
 
     Args:
         in_groups, out_groups: sub-pixel of each feature, see `channel_groups`.

@@ -68,7 +68,12 @@ class Condition:
 
 @dataclass(frozen=True)
 class ConditionDims:
-    """Number of features of each part of a `Condition`; 0 if a model does not have it."""
+    """Number of features of each part of a `Condition`; 0 if a model does not have it.
+
+    ```python
+    ConditionDims(vector=64, map=8)
+    ```
+    """
 
     vector: int = 0
     map: int = 0

@@ -24,6 +24,10 @@ HEADS, HEAD_WIDTH = 2, 16
 class Tokens:
     """An encoded prompt.
 
+    ```python
+    Tokens(torch.randn(2, 5, 64), torch.ones(2, 5, dtype=torch.bool))
+    ```
+
     Attributes:
         states: features of each token, `[b t d]`.
         mask: True for tokens, False for padding, `[b t]`; each image has at least one token.

@@ -60,6 +60,10 @@ class WeightNormalised(nn.Module):
 class NormalisedConv2d(CausalConv2d, WeightNormalised):
     """A causal convolution with normalised weights.
 
+    ```python
+    NormalisedConv2d(32, 64, up=1, left=1, right=1)
+    ```
+
     Args:
         in_channels, out_channels: numbers of features.
         target: standard deviation of each output after `initialise_from_data`.
@@ -76,7 +80,12 @@ class NormalisedConv2d(CausalConv2d, WeightNormalised):
 
 
 class NormalisedPointwiseConv2d(PointwiseConv2d, WeightNormalised):
-    """A 1x1 convolution with mask B and normalised weights; arguments as `PointwiseConv2d`."""
+    """A 1x1 convolution with mask B and normalised weights; arguments as `PointwiseConv2d`.
+
+    ```python
+    NormalisedPointwiseConv2d(channel_groups(32, 3), channel_groups(64, 3))
+    ```
+    """
 
     def __init__(self, in_groups: Int[Tensor, " i"], out_groups: Int[Tensor, " o"]) -> None:
         super().__init__(in_groups, out_groups)
@@ -93,6 +102,10 @@ class NormalisedConvTranspose2d(CausalLayer, WeightNormalised):
     Kernel and result are those of the shifted transposed convolutions of PixelCNN++. The kernel is 2x3 (`right=1`),
     where a pixel in an odd column also reads the coarse pixel to its right, or 2x2 (`right=0`). The layer is computed
     as a convolution on the coarse grid with four times the outputs, one for each of the four pixels below a coarse one.
+
+    ```python
+    NormalisedConvTranspose2d(channel_groups(32, 1), channel_groups(64, 1), right=1)
+    ```
 
     Args:
         in_groups, out_groups: sub-pixel of each feature; they matter only at the coarse pixel itself.
@@ -161,5 +174,10 @@ def initialise_from_data(root: nn.Module, run: Callable[[], object]) -> None:
 
 
 def has_weight_norm(root: nn.Module) -> bool:
-    """Check whether any layer under `root` is weight-normalised, and so initialised from data."""
+    """Check whether any layer under `root` is weight-normalised, and so initialised from data.
+
+    ```python
+    has_weight_norm(pt.build("pixelcnn-pp", shape=(3, 32, 32), preset="tiny"))  # True
+    ```
+    """
     return any(isinstance(module, WeightNormalised) for module in root.modules())

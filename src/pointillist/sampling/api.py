@@ -36,6 +36,12 @@ OnBatchRow = Callable[[int, int, Tensor], None]
 class Samples:
     """Sampled images.
 
+    ```python
+    samples = pt.sample(model, 4, label=3, seed=0)
+    samples.images[0].save("three.png")
+    samples.nats, samples.bits_per_dim
+    ```
+
     Attributes:
         levels: integers `[n c h w]`.
         nats: log-likelihood of each image under the model at guidance 1 and temperature 1, in nats, `[n]`.
@@ -107,7 +113,7 @@ def sample(
 
     Args:
         label, text: conditions, one value for all images or one for each; None samples without. See
-            `PixelModel.told`.
+            `ModelConditions.inputs`.
         seed: image i depends on (seed, i) alone, not on `n` or `batch_size`; None draws a new seed.
         uniforms: numbers in [0, 1), one for each sub-pixel, instead of a seed.
         size: `(height, width)` instead of the model's own.

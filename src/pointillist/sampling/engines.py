@@ -84,6 +84,10 @@ class InverseCdfSampler(Protocol):
 def resolve_engine(engine: str, device: torch.device | None = None) -> str:
     """Resolve the name of an engine for a model on a device, `auto` included; see `choose_engine`.
 
+    ```python
+    resolve_engine("auto")  # "cpu" where numba is installed
+    ```
+
     Raises:
         EngineError: if there is no such engine.
     """
@@ -171,6 +175,10 @@ def record_stage(
     model: PixelModel, stage: Stage, condition: Condition, height: int, width: int, order: PixelOrder
 ) -> Program:
     """Record the program of a stage, for a raster frame of this size.
+
+    ```python
+    program = record_stage(model, model.stages(8, 8)[0], model.encode(None, 1), 8, 8, RASTER)
+    ```
 
     Raises:
         CausalityError: if it cannot be recorded.

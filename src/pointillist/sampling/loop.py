@@ -46,7 +46,12 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Site:
-    """A sub-pixel: its pixel position (row and column) and its channel."""
+    """A sub-pixel: its pixel position (row and column) and its channel.
+
+    ```python
+    Site(row=3, column=4, channel=0)
+    ```
+    """
 
     row: int
     column: int
@@ -59,6 +64,12 @@ ChooseLevel = Callable[[Site, Float[Tensor, "b k"]], Int[Tensor, " b"]]
 @dataclass(frozen=True)
 class ObservedPixels:
     """Pixels whose levels are given: they are kept, `choose` is not called for them, and they cost no nats.
+
+    ```python
+    mask = torch.zeros(8, 8, dtype=torch.bool)
+    mask[:4] = True  # the upper half is given
+    known = ObservedPixels(levels, mask)
+    ```
 
     Attributes:
         levels: int64 `[b c h w]`, read where `mask` is set.
@@ -83,6 +94,14 @@ def autoregressive_loop(
     """Visit all pixels in generation order, stage by stage, and return the chosen levels.
 
     The loop runs in the raster frame of the order; arguments and results are in the orientation of the image.
+
+    ```python
+    def most_probable(site, log_probs):
+        return log_probs.argmax(1)
+
+
+    levels = autoregressive_loop(model, model.encode(None, 4), most_probable, (4, 8, 8))
+    ```
 
     Args:
         condition: encoded conditions of the images.

@@ -16,6 +16,12 @@ class Studio:
     on another machine, behind a hub, in an editor. The models load and run in threads of the kernel. While a cell is
     running, the kernel may handle messages of the page only when that cell is done.
 
+    ```python
+    studio = pt.Studio("digits", "runs/sprites")
+    studio  # the last expression of a cell shows the page
+    studio.close()
+    ```
+
     Args:
         models: models, or sources that `pointillist.load` accepts. Each is copied, so later changes do not reach the
             studio.

@@ -33,6 +33,11 @@ SampleWriter = Callable[[PixelModel, Path, int], None]
 class TrainResult:
     """The result of a run.
 
+    ```python
+    result = pt.train(model, digits, {"steps": 50, "out": "runs/digits"})
+    result.valid_bits_per_dim, result.folder
+    ```
+
     Attributes:
         model: the model in evaluation mode, with the averaged weights that are best on validation images, or the last
             ones where there are none.

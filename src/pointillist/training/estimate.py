@@ -38,6 +38,11 @@ TIMED_IMAGES = 64
 class CostEstimate:
     """The estimated cost of a run on this machine, under its load during the measurement.
 
+    ```python
+    cost = pt.estimate_cost(model, digits, {"epochs": 20})
+    cost.hours, cost.images_per_second, cost.peak_bytes
+    ```
+
     Attributes:
         steps: steps of the whole run.
         batch_size: images per step, over all processes.

@@ -67,7 +67,15 @@ class Intervals:
 
 
 class Interrupted(Exception):  # noqa: N818 (not an error)
-    """The run was stopped by Ctrl-C or SIGTERM, and its state is saved."""
+    """The run was stopped by Ctrl-C or SIGTERM, and its state is saved.
+
+    ```python
+    try:
+        pt.train(model, digits, {"out": "runs/digits"})
+    except Interrupted:
+        pass  # later: pt.train(model, digits, {"out": "runs/digits"}, resume=True)
+    ```
+    """
 
     def __init__(self, folder: Path | None = None) -> None:
         super().__init__("the training was stopped" + ("" if folder is None else f"; its state is saved in {folder}"))

@@ -32,6 +32,10 @@ def animate(images: np.ndarray, path: str | Path, **how: Any) -> Path:
 
         animate(samples.array, "samples.gif", order=model.generation_rank(28, 28), scale=8)
 
+    ```python
+    animate(pt.sample(model, 4, seed=0).array, "painting.gif", order="raster")
+    ```
+
     Args:
         images, how: as for `gif_bytes`.
 
@@ -57,6 +61,10 @@ def gif_bytes(
     background: str | Colour = PAPER,
 ) -> bytes:
     """Encode such a GIF.
+
+    ```python
+    Path("painting.gif").write_bytes(gif_bytes(samples.array, frames=60))
+    ```
 
     Args:
         images: uint8 `n h w c`; the first 64 are shown.

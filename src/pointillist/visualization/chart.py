@@ -38,6 +38,11 @@ __all__ = ["Axes", "Chart", "Dot", "Kind", "Mark", "Path", "Point", "Raster", "R
 class Chart:
     """Marks on a canvas.
 
+    ```python
+    axes = Axes(44, 14, 470, 156, x=(0, 4), y=(0, 1))
+    Chart(480, 188, "One bar", (axes.bar(0, 1, 0, 0.7, "bar"),)).image().save("chart.png")
+    ```
+
     Attributes:
         width, height: size of the canvas, in units of the chart (CSS pixels at scale 1).
         label: one sentence on what the chart shows, for readers who cannot see it.
@@ -81,6 +86,11 @@ class Chart:
 @dataclass(frozen=True)
 class Axes:
     """Map values to positions on a chart.
+
+    ```python
+    axes = Axes(44, 14, 470, 156, x=(0, 4), y=(0, 1))
+    axes.path([(0, 0.2), (4, 0.9)], "line")
+    ```
 
     Attributes:
         left, top, right, bottom: the frame, in units of the chart.
@@ -145,7 +155,12 @@ class Axes:
 
 
 def round_steps(low: float, high: float, most: int = 5) -> list[float]:
-    """Return round values from `low` to `high`, at most about `most` of them."""
+    """Return round values from `low` to `high`, at most about `most` of them.
+
+    ```python
+    round_steps(0, 0.93)  # [0.0, 0.2, 0.4, 0.6, 0.8]
+    ```
+    """
     if not high > low:
         return [low]
     raw = (high - low) / most

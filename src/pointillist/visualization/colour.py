@@ -22,7 +22,12 @@ _HEAT = ((12, 10, 34), (64, 24, 96), (128, 37, 112), (197, 60, 92), (240, 108, 5
 
 
 def sequential_colors(values: np.ndarray, top: float) -> np.ndarray:
-    """Map numbers from 0 to `top` to uint8 RGB, with one axis more; values outside take the end colours, NaN a grey."""
+    """Map numbers from 0 to `top` to uint8 RGB, with one axis more; values outside take the end colours, NaN a grey.
+
+    ```python
+    sequential_colors(np.array([0.0, 1.5]), top=4.0).shape  # (2, 3)
+    ```
+    """
     return _along(_HEAT, np.asarray(values, np.float64) / top)
 
 
@@ -50,7 +55,12 @@ _BALANCE = (
 
 
 def diverging_colors(values: np.ndarray, top: float) -> np.ndarray:
-    """Map numbers from -`top` to `top` to uint8 RGB, with one axis more; ends and NaN as in `sequential_colors`."""
+    """Map numbers from -`top` to `top` to uint8 RGB, with one axis more; ends and NaN as in `sequential_colors`.
+
+    ```python
+    diverging_colors(np.array([-2.0, 0.0, 2.0]), top=4.0).shape  # (3, 3)
+    ```
+    """
     return _along(_BALANCE, (np.asarray(values, np.float64) / top + 1) / 2)
 
 

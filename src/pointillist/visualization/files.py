@@ -11,14 +11,24 @@ from pointillist.checkpoint.files import atomic_path
 
 
 def png_bytes(image: Image.Image) -> bytes:
-    """Encode an image as PNG."""
+    """Encode an image as PNG.
+
+    ```python
+    data = png_bytes(samples.images[0])
+    ```
+    """
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 
 def save_png(image: Image.Image, path: str | Path) -> Path:
-    """Write a PNG file atomically."""
+    """Write a PNG file atomically.
+
+    ```python
+    save_png(image_grid(samples.array), "sheet.png")
+    ```
+    """
     path = Path(path)
     with atomic_path(path) as temporary:
         temporary.write_bytes(png_bytes(image))

@@ -32,6 +32,10 @@ def heat_map(
 
         heat_map(entropy, top=8, unit="bits", captions=names).save("entropy.png")
 
+    ```python
+    heat_map(surprisal[None, 0], top=8.0).save("surprisal.png")
+    ```
+
     Args:
         values: `n h w`; NaN is shown in grey.
         top: the value that takes the last colour; larger ones take it too, and the scale says so.

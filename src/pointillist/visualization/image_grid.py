@@ -157,6 +157,10 @@ def image_grid(
 
         image_grid(samples.array, captions=["3"] * 8, columns=4).save("samples.png")
 
+    ```python
+    image_grid(samples.array, captions=["three"] * 4, columns=2).save("sheet.png")
+    ```
+
     Args:
         images: uint8 `n h w c`; grey, RGB or RGBA (over a checkerboard).
         captions: one short text for each image, shown below it.

@@ -62,7 +62,12 @@ TEXT_SIZE = 12
 
 @dataclass(frozen=True)
 class Rect:
-    """A filled rectangle. In every mark `color` replaces the colour of its kind."""
+    """A filled rectangle. In every mark `color` replaces the colour of its kind.
+
+    ```python
+    Rect(10, 10, 80, 20, "bar")
+    ```
+    """
 
     x: float
     y: float
@@ -74,7 +79,12 @@ class Rect:
 
 @dataclass(frozen=True)
 class Path:
-    """A line through points, or a filled polygon if it is closed."""
+    """A line through points, or a filled polygon if it is closed.
+
+    ```python
+    Path(((0, 0), (80, 20)), "line")
+    ```
+    """
 
     points: tuple[Point, ...]
     kind: Kind
@@ -84,7 +94,12 @@ class Path:
 
 @dataclass(frozen=True)
 class Dot:
-    """A disc."""
+    """A disc.
+
+    ```python
+    Dot(120, 40, 3)
+    ```
+    """
 
     x: float
     y: float
@@ -95,7 +110,12 @@ class Dot:
 
 @dataclass(frozen=True)
 class Text:
-    """Text on the base line `y`; `x` is the position of its `anchor`."""
+    """Text on the base line `y`; `x` is the position of its `anchor`.
+
+    ```python
+    Text(40, 20, "bits", anchor="start")
+    ```
+    """
 
     x: float
     y: float
@@ -107,7 +127,12 @@ class Text:
 
 @dataclass(frozen=True, eq=False)
 class Raster:
-    """An image, uint8 `h w 3`, whose pixels are shown as crisp squares of edge `scale`."""
+    """An image, uint8 `h w 3`, whose pixels are shown as crisp squares of edge `scale`.
+
+    ```python
+    Raster(10, 10, np.zeros((8, 8, 3), np.uint8), scale=4)
+    ```
+    """
 
     x: float
     y: float

@@ -33,6 +33,11 @@ def plot_receptive_field(
 ) -> Image.Image:
     """Plot one map a channel: the site, earlier sub-pixels it depends on, other earlier ones (hatched), and later ones.
 
+    ```python
+    field = pt.receptive_field(model, 4, 4)
+    plot_receptive_field(field.depends, field.earlier, (0, 4, 4)).save("field.png")
+    ```
+
     Args:
         depends, earlier: bool `c h w`.
         site: channel, row, column.

@@ -17,6 +17,10 @@ ZOO = Path(__file__).parent
 class BundledModel:
     """A pretrained model that comes with the package.
 
+    ```python
+    pt.list_pretrained()[0].name
+    ```
+
     Attributes:
         name: name for `load` and every command.
         summary: title of its model card.
@@ -35,7 +39,9 @@ class BundledModel:
 def list_pretrained() -> list[BundledModel]:
     """List the pretrained models of the package by name.
 
-    [model.name for model in list_pretrained()]
+    ```python
+    [model.name for model in pt.list_pretrained()]
+    ```
     """
     return [_described(path.parent) for path in sorted(ZOO.glob(f"*/{WEIGHTS}"))]
 

@@ -18,7 +18,14 @@ from pointillist.model.pixel_model import PixelModel
 
 
 class Explanation(Views):
-    """All views of one image, and the page that shows them; a notebook shows the page."""
+    """All views of one image, and the page that shows them; a notebook shows the page.
+
+    ```python
+    explanation = pt.explain(model, "three.png", label="3")
+    explanation.maps.bits
+    explanation.save("report.html")
+    ```
+    """
 
     def to_html(self) -> str:
         """Return the page: one file without any reference to another."""

@@ -15,6 +15,10 @@ from pointillist.errors import ConfigError
 class TextEncoder(Protocol):
     """A frozen encoder of prompts.
 
+    ```python
+    encoder.encode("a red dragon").shape  # (512,)
+    ```
+
     Attributes:
         name: the name under which `open_encoder` opens it.
         size: numbers in a vector.
@@ -35,6 +39,10 @@ class TextEncoder(Protocol):
 class TokenEncoder(TextEncoder, Protocol):
     """A text encoder with a state for each token, for cross-attention.
 
+    ```python
+    encoder.tokens("a red dragon").shape  # (5, 384): three words between two marks
+    ```
+
     Attributes:
         token_size: numbers in a state.
     """
@@ -51,6 +59,10 @@ def open_encoder(name: str) -> TextEncoder:
 
     ```python
     open_encoder("use").encode("a red dragon").shape  # (512,)
+    ```
+
+    ```python
+    open_encoder("use").size  # 512
     ```
 
     Raises:

@@ -19,7 +19,12 @@ MAX_TOKENIZED = 10_000  # 150 MB of 10 tokens of 384 numbers
 
 
 class EmbeddingCache:
-    """Cache of text embeddings, keyed by normalized text: spacing and capitals do not matter."""
+    """Cache of text embeddings, keyed by normalized text: spacing and capitals do not matter.
+
+    ```python
+    EmbeddingCache(open_encoder("use"))(["a red dragon", "a blue slime"]).shape  # (2, 512)
+    ```
+    """
 
     def __init__(self, encoder: TextEncoder) -> None:
         self.encoder = encoder
@@ -72,7 +77,12 @@ class EmbeddingCache:
 
 
 def normalize_text(text: str) -> str:
-    """Normalize to lower case and single spaces."""
+    """Normalize to lower case and single spaces.
+
+    ```python
+    normalize_text("A  red Dragon")  # "a red dragon"
+    ```
+    """
     return " ".join(text.lower().split())
 
 

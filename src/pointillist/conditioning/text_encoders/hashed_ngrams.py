@@ -21,6 +21,10 @@ def hash_ngrams(text: str, buckets: int, length: int, grams: Sequence[int] = (3,
 
     A word is marked at both ends, so that "cat" at its start is another n-gram than inside it. CRC-32 puts a feature
     into its bucket on every machine alike.
+
+    ```python
+    hash_ngrams("a red dragon", buckets=4096, length=96).shape  # (96,)
+    ```
     """
     words = re.findall(r"\w+", normalize_text(text))  # first, as the end is cut off
     return _buckets([*words, *(piece for word in words for piece in _pieces(word, grams))], buckets, length)
@@ -29,7 +33,12 @@ def hash_ngrams(text: str, buckets: int, length: int, grams: Sequence[int] = (3,
 def hash_ngrams_per_word(
     text: str, buckets: int, words: int, pieces: int, grams: Sequence[int] = (3, 4, 5)
 ) -> np.ndarray:
-    """Hash each word with its n-grams into a row of its own, `int64 [words pieces]`."""
+    """Hash each word with its n-grams into a row of its own, `int64 [words pieces]`.
+
+    ```python
+    hash_ngrams_per_word("a red dragon", buckets=4096, words=16, pieces=24).shape  # (16, 24)
+    ```
+    """
     found = re.findall(r"\w+", normalize_text(text))[:words]
     rows = [_buckets([word, *_pieces(word, grams)], buckets, pieces) for word in found]
     return np.stack(rows + [np.full(pieces, PAD)] * (words - len(rows)))

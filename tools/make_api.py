@@ -1,0 +1,263 @@
+"""Write `docs/reference/api.md` and the pages of `docs/reference/api`: `python tools/make_api.py`.
+
+They are made of signatures and docstrings. The source is parsed, never imported. A package with `__all__` documents
+those names, another one the public classes and functions of its modules. A test compares the pages with the source.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "docs" / "reference"
+PACKAGES = (
+    *("data", "conditioning", "model", "networks", "nn", "distributions", "training", "sampling", "engine"),
+    *("evaluation", "analysis", "visualization", "checkpoint", "studio", "zoo"),
+)
+MODULES = ("images", "ordering", "errors")
+MADE = "<!-- Made by tools/make_api.py from the docstrings: do not edit. -->"
+SECTIONS = ("Args", "Attributes", "Returns", "Yields", "Raises")
+Node = ast.ClassDef | ast.FunctionDef | ast.Assign | ast.AnnAssign
+
+
+def _structure() -> Any:
+    """Load `tools/measure_structure.py`, which follows names through re-exports."""
+    spec = importlib.util.spec_from_file_location("measure_structure", ROOT / "tools" / "measure_structure.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+structure = _structure()
+
+
+def pages() -> dict[str, str]:
+    """Return every page by its path below `docs/reference`."""
+    tree = structure.Tree(ROOT / "src" / "pointillist")
+    parts = {package: f"{package}/__init__.py" for package in PACKAGES} | {name: f"{name}.py" for name in MODULES}
+    made = {f"api/{name}.md": _page(tree, f"pointillist.{name}", file) for name, file in parts.items()}
+    rows = [f"| [`pointillist.{name}`](api/{name}.md) | {_summary(tree.files[file])} |" for name, file in parts.items()]
+    listed = "\n".join(["```{toctree}", ":hidden:", ":maxdepth: 1", "", *(f"api/{name}" for name in parts), "```"])
+    index = "\n".join(["| package | contents |", "|---|---|", *rows])
+    root = _page(tree, "pointillist", "__init__.py").partition(MADE)[2]
+    made["api.md"] = f"# Python reference\n\n{MADE}\n\n{ABOUT}\n{index}\n\n{listed}\n\n{root.strip()}\n"
+    return made
+
+
+ABOUT = """Import the package as `import pointillist as pt`. The names on this page are those of `pointillist`; each
+package has a page of its own. Shapes are written `[b c h w]`: batch, channel, row, column.
+"""
+
+
+def _page(tree: Any, title: str, file: str) -> str:
+    """Return the page of a module: its summary, a table of its names, and an entry for each."""
+    found = {name: _definition(tree, source, name) for name, source in _names(tree, file)}
+    entries = {name: node for name, node in found.items() if node is not None}
+    rows = [f"| [`{name}`](#{_anchor(name, entries)}) | {_summary(node)} |" for name, node in entries.items()]
+    head = [f"# `{title}`", "", MADE, "", _markdown(ast.get_docstring(tree.files[file]) or ""), ""]
+    table = ["| name | |", "|---|---|", *rows, ""]
+    return "\n".join([*head, *table, *(_entry(name, node) for name, node in entries.items())])
+
+
+def _anchor(name: str, entries: Iterable[str]) -> str:
+    """Return the anchor of a heading; the second of two that differ in case only gets a number."""
+    alike = [other for other in entries if other.lower() == name.lower()]
+    return name.lower() + (f"-{alike.index(name)}" if alike.index(name) else "")
+
+
+def _names(tree: Any, file: str) -> Iterator[tuple[str, str]]:
+    """List the public names of a file with the file in which each is found."""
+    names = structure.exported(tree, file)
+    if names or not file.endswith("/__init__.py"):
+        own = [node.name for node in tree.files[file].body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
+        yield from (
+            (name, file)
+            for name in sorted(names or own, key=lambda name: (name.lower(), name))
+            if name in names or name[0] != "_"
+        )
+        return
+    folder = file.removesuffix("__init__.py")
+    for source in sorted(tree.files):
+        if source.startswith(folder) and "/" not in source.removeprefix(folder):
+            for node in tree.files[source].body:
+                if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
+                    yield node.name, source
+
+
+def _definition(tree: Any, file: str, name: str, depth: int = 0) -> Node | None:
+    """Find the class, function or constant that a name of a file means."""
+    for node in ast.walk(tree.files[file]):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name and node in tree.files[file].body:
+            return node
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if isinstance(node, ast.Assign | ast.AnnAssign) and any(getattr(t, "id", "") == name for t in targets):
+            return node
+        if isinstance(node, ast.ImportFrom) and node.module and depth < 9:
+            for alias in node.names:
+                source = tree.modules.get(node.module)
+                if (alias.asname or alias.name) == name and source is not None and source != file:
+                    return _definition(tree, source, alias.name, depth + 1)
+    return None
+
+
+def _entry(name: str, node: Node) -> str:
+    """Return the section of a class, a function or a constant."""
+    parts = [f"## `{name}`", f"```python\n{_signature(node)}\n```"]
+    if isinstance(node, ast.ClassDef | ast.FunctionDef):
+        parts.append(_markdown(ast.get_docstring(node) or ""))
+    if isinstance(node, ast.ClassDef):
+        methods = [_method(item) for item in node.body if isinstance(item, ast.FunctionDef) and _is_public(item)]
+        parts += ["**Methods and properties**", "\n".join(methods)] if methods else []
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _is_public(item: ast.FunctionDef) -> bool:
+    return not item.name.startswith("_") and ast.get_docstring(item) is not None
+
+
+def _method(item: ast.FunctionDef) -> str:
+    """Return a method or property as an item of a list."""
+    decorators = {ast.unparse(decorator) for decorator in item.decorator_list}
+    is_property = bool(decorators & {"property", "cached_property", "functools.cached_property"})
+    call = item.name if is_property else f"{item.name}({_arguments(item)})"
+    return f"- `{call}{_result(item)}`: {_summary(item)}"
+
+
+def _signature(node: Node) -> str:
+    """Return the first line of a definition, wrapped if it is long."""
+    if isinstance(node, ast.Assign | ast.AnnAssign):
+        is_version = "__version__" in ast.unparse(node)  # a release does not change the page
+        return "__version__: str" if is_version else ast.unparse(node).replace("'", '"')
+    if isinstance(node, ast.FunctionDef):
+        return _wrapped(f"{node.name}(", _argument_list(node), f"){_result(node)}")
+    init = next((n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None)
+    if init is not None:
+        return _wrapped(f"class {node.name}(", _argument_list(init), ")")
+    fields = [ast.unparse(n) for n in node.body if isinstance(n, ast.AnnAssign) and _is_field(n)]
+    if fields:
+        return _wrapped(f"class {node.name}(", fields, ")")
+    bases = ", ".join(ast.unparse(base) for base in node.bases)
+    return f"class {node.name}({bases})" if bases else f"class {node.name}"
+
+
+def _is_field(node: ast.AnnAssign) -> bool:
+    name, annotation = ast.unparse(node.target), ast.unparse(node.annotation)
+    init = isinstance(node.value, ast.Call) and any(k.arg == "init" for k in node.value.keywords)
+    return not name.startswith("_") and not annotation.startswith("ClassVar") and not init
+
+
+def _wrapped(start: str, items: list[str], end: str) -> str:
+    items = [item.replace("'", '"') for item in items]
+    line = start + ", ".join(items) + end
+    return line if len(line) <= 100 else start + "\n" + "".join(f"    {item},\n" for item in items) + end
+
+
+def _argument_list(node: ast.FunctionDef) -> list[str]:
+    """List the arguments with types and defaults, without `self` and `cls`."""
+    given = node.args
+    plain = [*given.posonlyargs, *given.args]
+    defaults = [None] * (len(plain) - len(given.defaults)) + list(given.defaults)
+    found = [_argument(a, d) for a, d in zip(plain, defaults, strict=True) if a.arg not in ("self", "cls")]
+    if given.vararg is not None:
+        found.append("*" + _argument(given.vararg, None))
+    elif given.kwonlyargs:
+        found.append("*")
+    found += [_argument(a, d) for a, d in zip(given.kwonlyargs, given.kw_defaults, strict=True)]
+    return [*found, *(["**" + _argument(given.kwarg, None)] if given.kwarg is not None else [])]
+
+
+def _arguments(node: ast.FunctionDef) -> str:
+    return ", ".join(_argument_list(node))
+
+
+def _argument(argument: ast.arg, default: ast.expr | None) -> str:
+    text = argument.arg if argument.annotation is None else f"{argument.arg}: {ast.unparse(argument.annotation)}"
+    return text if default is None else f"{text}{' = ' if argument.annotation else '='}{ast.unparse(default)}"
+
+
+def _result(node: ast.FunctionDef) -> str:
+    return "" if node.returns is None else f" -> {ast.unparse(node.returns)}"
+
+
+def _summary(node: Any) -> str:
+    """Return the first paragraph of a docstring in one line, for a table."""
+    if isinstance(node, ast.Assign | ast.AnnAssign):
+        text = _signature(node).partition(" = ")[2].replace("|", "\\|")
+        return f"`{text}`" if text else "Version of the package."
+    return " ".join((ast.get_docstring(node) or "").partition("\n\n")[0].split()).replace("|", "\\|")
+
+
+def _markdown(text: str) -> str:
+    """Convert a docstring to Markdown: sections become lists, examples become blocks."""
+    lines = text.split("\n")
+    heads = [i for i, line in enumerate(lines) if re.fullmatch(rf"({'|'.join(SECTIONS)}|Examples?):", line)]
+    starts = [0, *heads, len(lines)]
+    parts = [_prose(lines[: starts[1]])]
+    for start, end in pairwise(starts[1:]):
+        name, body = lines[start].rstrip(":"), lines[start + 1 : end]
+        inside = [i for i, line in enumerate(body) if line.strip() and not line.startswith("    ")]
+        own, rest = (body[: inside[0]], body[inside[0] :]) if inside else (body, [])
+        own = [line[4:] for line in own]
+        if name.startswith("Example"):
+            code = "\n".join(own).strip("\n")
+            parts.append(code if code.startswith("```") else f"```python\n{code}\n```")
+        elif name in ("Returns", "Yields") or not any(re.match(r"\S.*?: ", line) for line in own):
+            parts.append(f"**{name}:** {' '.join(' '.join(own).split())}")
+        else:
+            parts.append(f"**{name}**\n\n" + _items(own))
+        parts.append(_prose(rest))
+    return "\n\n".join(part for part in parts if part.strip())
+
+
+def _items(lines: list[str]) -> str:
+    """Return the entries `name: text` of a section as a list."""
+    entries: list[str] = []
+    for line in lines:
+        if line.strip() and not line.startswith(" "):
+            names, _, text = line.partition(": ")
+            named = names if "`" in names else ", ".join(f"`{name}`" for name in names.rstrip(":").split(", "))
+            entries.append(f"- {named}: {text}")
+        elif line.strip() and entries:
+            entries[-1] += " " + line.strip()
+    return "\n".join(entries)
+
+
+def _prose(lines: list[str]) -> str:
+    """Return paragraphs; indented ones are code."""
+    blocks: list[str] = []
+    fenced = "\n".join(lines).strip("\n").split("```")
+    for i, part in enumerate(fenced):
+        if i % 2:
+            blocks.append(f"```{part}```")
+            continue
+        for paragraph in re.split(r"\n\s*\n", part.strip("\n")):
+            if paragraph.startswith("    "):
+                code = "\n".join(line[4:] for line in paragraph.split("\n"))
+                blocks.append(f"```{_language(code)}\n{code}\n```")
+            elif paragraph.strip():
+                blocks.append(paragraph.removesuffix("::") + (":" if paragraph.endswith("::") else ""))
+    return "\n\n".join(blocks)
+
+
+def _language(code: str) -> str:
+    """Tell an example from a formula."""
+    try:
+        ast.parse(code)
+    except SyntaxError:
+        return "text"
+    return "python"
+
+
+if __name__ == "__main__":
+    (FOLDER / "api").mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
