@@ -45,10 +45,10 @@ def test_one_model_is_enough(model: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
     def browse(url: str) -> None:
         while not settled:
-            with urllib.request.urlopen(f"{url}api/hello") as answer:
-                hello = json.load(answer)
-            if {one["state"] for one in hello["models"]} <= {"ready", "failed"}:
-                settled.append(hello)
+            with urllib.request.urlopen(f"{url}api/info") as answer:
+                info = json.load(answer)
+            if {one["state"] for one in info["models"]} <= {"ready", "failed"}:
+                settled.append(info)
             time.sleep(0.05)
         servers[0].end()
 
