@@ -158,7 +158,7 @@ def test_an_interrupted_demo_is_resumed(tmp_path: Path, demo: DemoResult, monkey
         resumed.append(resume)
         if not resume:
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(Trainer, "_stop_everywhere", lambda self: self.progress.step >= 3)
+                patch.setattr(Trainer, "_any_process_stopping", lambda self: self.progress.step >= 3)
                 return train(*args, resume=resume, **kwargs)  # type: ignore[arg-type]
         return train(*args, resume=resume, **kwargs)  # type: ignore[arg-type]
 

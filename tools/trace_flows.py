@@ -38,7 +38,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 # names that differ between commits: the first that exists is taken
-SERVICES = (("pointillist.studio.service", "Service"), ("pointillist.studio.room", "Room"))
+SERVICES = (("pointillist.studio.service", "StudioService"), ("pointillist.studio.room", "Room"))
 BODIES: tuple[dict[str, Any], ...] = (
     {"canvases": [{"seed": 0}]},
     {"images": [{"seed": 0}]},
@@ -156,11 +156,12 @@ def studio_request() -> Callable[[], None]:
     client = TestClient(app, base_url="http://127.0.0.1")
     client.__enter__()
     until = time.monotonic() + 300
-    while '"ready"' not in client.get("/api/hello").text:
-        if time.monotonic() > until:
-            raise SystemExit(f"The studio is not ready: {client.get('/api/hello').text}")
-        time.sleep(0.5)
     paths = client.get("/api/openapi.json").json()["paths"]
+    info = next(name for name in ("/api/info", "/api/hello") if name in paths)
+    while '"ready"' not in client.get(info).text:
+        if time.monotonic() > until:
+            raise SystemExit(f"The studio is not ready: {client.get(info).text}")
+        time.sleep(0.5)
     (path,) = [name for name, methods in paths.items() if "x-ndjson" in json.dumps(methods.get("post", {}))]
 
     path = path.replace("{model}", "digits")

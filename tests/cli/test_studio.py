@@ -50,7 +50,7 @@ def test_one_model_is_enough(model: Path, monkeypatch: pytest.MonkeyPatch) -> No
             if {one["state"] for one in info["models"]} <= {"ready", "failed"}:
                 settled.append(info)
             time.sleep(0.05)
-        servers[0].end()
+        servers[0].stop()
 
     monkeypatch.setattr(home, "Server", Kept)
     monkeypatch.setattr("pointillist.cli.studio._has_screen", lambda: True)

@@ -19,6 +19,7 @@ import pytest
 
 import pointillist as pt
 from pointillist.cli.settings import SETTINGS, Setting
+from pointillist.conditioning import condition_kinds
 from pointillist.training.run_config import RunConfig
 
 from .helpers import TINY, fails, files_in, run, train, write_images
@@ -114,7 +115,7 @@ def test_fine_tuning_keeps_vectors_of_known_classes(model: Path) -> None:
     old, new = pt.load(model), pt.load("tuned")
     assert new.config.classes == ("bird", "cat")
     assert new.image == old.image  # read as 8 grey levels without being told
-    a, b = old.label.embedding.weight, new.label.embedding.weight
+    a, b = (m.conditions.encoders["label"].embedding_tables()["label"][0] for m in (old, new))
     assert np.allclose(a[0].detach(), b[1].detach(), atol=1e-4)  # cat
     assert np.allclose(a[2].detach(), b[0].detach(), atol=1e-4)  # a new class starts as "no label"
     run("train", "--resume", "--out", "tuned", "--steps", "2")
@@ -220,6 +221,8 @@ def test_options_are_those_of_their_fields(setting: Setting) -> None:
     """Default, type and choices, read from the source, are those of the config class; each has a description."""
     section: Any = RunConfig.from_dict({})
     *groups, name = setting.key.split(".")
+    if groups[:2] == ["model", "conditions"]:
+        section, groups = condition_kinds()[groups[2]](), []
     for group in groups:
         section = getattr(section, group)
     field = setting.field

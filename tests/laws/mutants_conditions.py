@@ -28,7 +28,7 @@ def absent() -> None:
 @mutant("a hint matters where it is not known", absent)
 def _(patch: pytest.MonkeyPatch) -> None:
     def forward(self: ImageConditionEncoder, part: MaskedValue) -> Tensor:
-        x = self._heard(part.values, torch.ones_like(part.known))
+        x = self._embed(part.values, torch.ones_like(part.known))
         h = self.first(torch.cat([x, part.known.to(x.dtype)], 1))
         for layer in self.layers:
             h = h + layer(torch.relu(h))
@@ -72,12 +72,12 @@ def _(patch: pytest.MonkeyPatch) -> None:
     lambda: conditions.check_ends_of_guidance(randomise_weights(conditioned(), 0.7)),
 )
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = ConditionInputs.untold
+    kept = ConditionInputs.unconditional
 
     def unconditional(self: ConditionInputs) -> ConditionInputs:
         return ConditionInputs(self.count, {**kept(self).parts, "hint": self.parts["hint"]})
 
-    patch.setattr(ConditionInputs, "untold", unconditional)
+    patch.setattr(ConditionInputs, "unconditional", unconditional)
 
 
 @mutant("guidance mixes probabilities", lambda: conditions.check_guidance_is_the_formula(conditioned(), 0.5))

@@ -77,7 +77,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     def zeroed(self: Any, key: str, fn: Any, *inputs: Tensor) -> tuple[Tensor, ...]:
         return tuple(F.pad(out[:, :, :-1], (0, 0, 0, 1)) for out in fn(*inputs))
 
-    patch.setattr(passes.FullPass, "below", zeroed)
+    patch.setattr(passes.FullPass, "shift_down", zeroed)
 
 
 @mutant("P2: the skewed map is flipped, so that its diagonals leave a wedge", wide_layer("diagonal-bilstm"))

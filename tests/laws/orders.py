@@ -20,6 +20,9 @@ from .strategies import make_model, random_levels, randomise_weights
 LOCAL = "locally-masked-pixelcnn"
 
 
+POSITION = "conditions.position.map"
+
+
 def local_model(
     orders: str | tuple[str, ...], channels: int = 1, height: int = 3, width: int = 4, layers: int = 3
 ) -> PixelModel:
@@ -39,7 +42,7 @@ def check_raster_of_the_turned_image(name: str, height: int, width: int) -> None
     model = randomise_weights(make_model("gated-pixelcnn", image, position=True, labels=True, orders=(name,)))
     raster = make_model("gated-pixelcnn", turned, position=True, labels=True)
     state = model.state_dict()
-    raster.load_state_dict({**state, "position.map": order.to_raster(state["position.map"])})
+    raster.load_state_dict({**state, POSITION: order.to_raster(state[POSITION])})
     x = random_levels(model, 2)
     expected = order.from_raster(raster.log_prob_map(order.to_raster(x), "dog"))
     torch.testing.assert_close(model.log_prob_map(x, "dog"), expected)

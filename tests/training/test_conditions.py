@@ -89,7 +89,7 @@ def test_columns_are_matched_by_name() -> None:
     )
     columns = Annotations({"hair": np.array([0, -1, 0])}, {"hair": ("red",)})
     data = dataset_of(np.zeros((3, 2, 2), np.uint8), columns=columns, options=pt.DataOptions(levels=4))
-    found = DatasetConditions(model, data)(np.arange(3), data.batch(np.arange(3))).parts["attributes"]
+    found = DatasetConditions(model, data)(data.batch(np.arange(3))).parts["attributes"]
     assert found.known.tolist() == [[False, True], [False, False], [False, True]]
     assert found.values[found.known].tolist() == [1, 1]
 

@@ -82,8 +82,8 @@ def test_embeddings_and_biases_do_not_decay() -> None:
     model = tiny_model(data.train)
     decayed, free = build_optimizer(model, pt.TrainConfig().optimizer).param_groups
     assert all(p.ndim >= 2 for p in decayed["params"])
-    assert model.label is not None
-    assert any(p is model.label.embedding.weight for p in free["params"])
+    (table, _), *_ = model.conditions.encoders["label"].embedding_tables().values()
+    assert any(p is table for p in free["params"])
     assert len(decayed["params"]) + len(free["params"]) == len(list(model.parameters()))
 
 
