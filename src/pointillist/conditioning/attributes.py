@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -49,12 +49,12 @@ class AttributesConfig(ConditionConfig):
         return self
 
     @classmethod
-    def of(cls, value: Mapping[str, int | Sequence[str]], image: ImageSpec) -> Self:
+    def of(cls, value: Mapping[str, int | Sequence[str]], image: ImageSpec) -> AttributesConfig:
         """Expand names of the values of each attribute, or how many there are: `{"hair": 3}`."""
         return cls(values={name: value_names(values) for name, values in value.items()})
 
     @classmethod
-    def infer(cls, settings: Self | None, data: ImageDataset) -> Self | None:
+    def infer(cls, settings: AttributesConfig | None, data: ImageDataset) -> AttributesConfig | None:
         """Take the attributes of the data set."""
         if not data.annotations.attributes:
             return settings if settings is not None and settings.values else None

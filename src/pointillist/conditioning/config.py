@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from pointillist.conditioning.encoder import ConditionEncoder
     from pointillist.data import ImageDataset
     from pointillist.images import ImageSpec
+
+
+Config = TypeVar("Config", bound="ConditionConfig")
 
 
 class ConditionConfig(BaseModel):
@@ -32,7 +35,7 @@ class ConditionConfig(BaseModel):
     """Whether annotated images add the condition to a fine-tuned model that did not have it."""
 
     @classmethod
-    def of(cls, value: Any, image: ImageSpec) -> Self:
+    def of(cls: type[Config], value: Any, image: ImageSpec) -> Config:
         """Expand the short form that `build` takes.
 
         Args:
@@ -45,7 +48,7 @@ class ConditionConfig(BaseModel):
         raise NotImplementedError
 
     @classmethod
-    def infer(cls, settings: Self | None, data: ImageDataset) -> Self | None:
+    def infer(cls: type[Config], settings: Config | None, data: ImageDataset) -> Config | None:
         """Complete settings from a data set; None where the data has no such annotation and none was asked for.
 
         Args:

@@ -8,7 +8,7 @@ conditions with a deconvolutional network (section 2.3); ours keeps the grid.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -63,7 +63,7 @@ class HintConfig(ConditionConfig):
         return self
 
     @classmethod
-    def of(cls, value: int | str | ImageSpec, image: ImageSpec) -> Self:
+    def of(cls, value: int | str | ImageSpec, image: ImageSpec) -> HintConfig:
         """Expand a number of float channels, a kind of integers, or a rule such as `lowres:2`."""
         if isinstance(value, str):
             return cls(rule=value)._made_from(image)
@@ -72,7 +72,7 @@ class HintConfig(ConditionConfig):
         return cls(channels=value)
 
     @classmethod
-    def infer(cls, settings: Self | None, data: ImageDataset) -> Self | None:
+    def infer(cls, settings: HintConfig | None, data: ImageDataset) -> HintConfig | None:
         """Take the kind of the hints of the data set, or of those that the rule makes of its images."""
         hints = data.annotations.hints
         if settings is not None and settings.rule is not None:
@@ -87,7 +87,7 @@ class HintConfig(ConditionConfig):
         kind = {"channels": hints.shape[1], "image": data.annotations.hint_spec}
         return (settings or cls()).model_copy(update=kind)
 
-    def _made_from(self, image: ImageSpec) -> Self:
+    def _made_from(self, image: ImageSpec) -> HintConfig:
         made = HintPreprocessor.parse(self.rule or "").image_of(image)
         return self.model_copy(update={"channels": made.channels, "image": made})
 

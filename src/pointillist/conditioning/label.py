@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -50,12 +50,12 @@ class LabelConfig(ConditionConfig):
         return classes
 
     @classmethod
-    def of(cls, value: int | Sequence[str], image: ImageSpec) -> Self:
+    def of(cls, value: int | Sequence[str], image: ImageSpec) -> LabelConfig:
         """Expand a number of classes, or their names."""
         return cls(classes=value_names(value))
 
     @classmethod
-    def infer(cls, settings: Self | None, data: ImageDataset) -> Self | None:
+    def infer(cls, settings: LabelConfig | None, data: ImageDataset) -> LabelConfig | None:
         """Take the classes of the data set."""
         if data.labels is None:
             return settings if settings is not None and settings.classes else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -80,18 +80,18 @@ class TextConfig(ConditionConfig):
         return LEARNED in self.parts
 
     @classmethod
-    def of(cls, value: bool | str, image: ImageSpec) -> Self:
+    def of(cls, value: bool | str, image: ImageSpec) -> TextConfig:
         """Expand the name of an encoder; True is `use`."""
         return cls(encoder="use" if value is True else str(value)).completed()
 
     @classmethod
-    def infer(cls, settings: Self | None, data: ImageDataset) -> Self | None:
+    def infer(cls, settings: TextConfig | None, data: ImageDataset) -> TextConfig | None:
         """Take the captions of the data set, by `use` unless another encoder is set."""
         if settings is None:
             return None if data.texts is None else cls().completed()
         return None if settings.encoder == OFF else settings.completed()
 
-    def completed(self) -> Self:
+    def completed(self) -> TextConfig:
         """Fill in what the frozen encoder tells: its fingerprint and sizes.
 
         Tokens are the states of the encoder where it gives them, and learned words otherwise.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -37,12 +37,12 @@ class VectorConfig(ConditionConfig):
     width: int = Field(64, ge=1, le=8192)
 
     @classmethod
-    def of(cls, value: int, image: ImageSpec) -> Self:
+    def of(cls, value: int, image: ImageSpec) -> VectorConfig:
         """Expand the size."""
         return cls(size=value)
 
     @classmethod
-    def infer(cls, settings: Self | None, data: ImageDataset) -> Self | None:
+    def infer(cls, settings: VectorConfig | None, data: ImageDataset) -> VectorConfig | None:
         """Take the size of the vectors of the data set."""
         vectors = data.annotations.vectors
         if vectors is None:

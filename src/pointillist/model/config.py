@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
@@ -80,13 +80,13 @@ class ModelConfig(ModelSettings):
         return data
 
     @model_validator(mode="after")
-    def _complete(self) -> Self:
+    def _complete(self) -> ModelConfig:
         for settings in self.conditions.values():
             settings.check_complete()
         return self
 
     @model_validator(mode="after")
-    def _bounded(self) -> Self:
+    def _bounded(self) -> ModelConfig:
         image = self.image
         if max(image.height, image.width) > MAX_SIDE:
             raise ConfigError(f"`image` of {image.height}x{image.width} must have at most {MAX_SIDE:,} pixels a side.")
@@ -100,7 +100,7 @@ class ModelConfig(ModelSettings):
         return self
 
     @model_validator(mode="after")
-    def _can_follow(self) -> Self:
+    def _can_follow(self) -> ModelConfig:
         curves = [name for name in self.orders if get_order(name).s_curve]
         if curves and not entry(self.model_type).backbone.masks_locally:
             local = ", ".join(name for name in names() if entry(name).backbone.masks_locally)

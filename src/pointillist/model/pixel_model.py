@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Self, Unpack
+from typing import Any, TypeVar, Unpack
 
 import numpy as np
 import torch
@@ -24,6 +24,8 @@ from pointillist.nn import Condition, has_weight_norm, initialise_from_data, nam
 from pointillist.nn.functional.memory_format import channels_last
 from pointillist.nn.passes import FullPass
 from pointillist.ordering import PixelOrder, resolve_order
+
+Model = TypeVar("Model", bound="PixelModel")
 
 
 class PixelModel(nn.Module, ModelHubMixin):
@@ -62,7 +64,7 @@ class PixelModel(nn.Module, ModelHubMixin):
         self.initialised = False  # True once the weights were trained, loaded or set from data
         self.register_load_state_dict_post_hook(lambda model, _: setattr(model, "initialised", True))  # type: ignore
 
-    def to(self, *args: Any, **kwargs: Any) -> Self:
+    def to(self: Model, *args: Any, **kwargs: Any) -> Model:
         """Move or convert as `nn.Module.to`; the memory format is kept, as some weights do not show it."""
         if "memory_format" in kwargs:
             self.channels_last = kwargs["memory_format"] == torch.channels_last
@@ -87,7 +89,7 @@ class PixelModel(nn.Module, ModelHubMixin):
         return None
 
     @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **hub: Any) -> Self:
+    def from_pretrained(cls: type[Model], pretrained_model_name_or_path: str | Path, **hub: Any) -> Model:
         """Load a trained model, in evaluation mode; see `pointillist.load`, which is the same."""
         stored = read_model(find_model(str(pretrained_model_name_or_path), hub), cls)
         model = cls(stored.config, training=stored.training, card=stored.card)
