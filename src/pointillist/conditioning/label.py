@@ -124,13 +124,13 @@ def match_names(theirs: Sequence[str], ours: Sequence[str], what: str) -> Int[Te
     Raises:
         ConfigError: if one of their names is not among ours.
     """
-    unknown = [name for name in theirs if name not in ours]
+    rows = {name: row for row, name in enumerate(ours)}
+    unknown = [name for name in theirs if name not in rows]
     if unknown:
         raise ConfigError(
             f"{what} {unknown[0]!r} of the images is not one of the model's ({', '.join(ours[:8])}...): "
             "leave it out, or fine-tune with `--init-from`."
         )
-    rows = {name: row for row, name in enumerate(ours)}
     return torch.tensor([*(rows[name] for name in theirs), NO_LABEL])
 
 

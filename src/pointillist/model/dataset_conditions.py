@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -32,7 +33,8 @@ class DatasetConditions:
     def __init__(self, model: PixelModel, data: ImageDataset) -> None:
         self._conditions = model.conditions
         if len(data):
-            model.conditions.from_batch(data.batch([0]))  # names what does not fit before any work is done
+            # names what does not fit before any work is done: no caption is encoded, and no encoder loaded, for that
+            model.conditions.from_batch(replace(data.batch([0]), texts=None))
         if data.texts is not None:
             precompute_text_embeddings(model, data.texts)
 

@@ -9,11 +9,11 @@ from typing import Any
 from pointillist.conditioning import ConditionConfig, condition_kinds, parse_conditions
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
-from pointillist.model.config import ModelConfig
+from pointillist.model.config import ModelConfig, ModelSettings
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import config_from_dict, entry
 
-_SETTINGS = ("likelihood", "mixtures", "position_channels", "order_channels", "level_channels", "orders")
+_SETTINGS = tuple(name for name in ModelSettings.model_fields if name != "conditions")
 _SHORT = {"classes": "label"}  # keyword of `build` for a kind of condition, where it is not the kind itself
 
 
