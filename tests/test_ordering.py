@@ -80,6 +80,8 @@ def test_orders_are_parsed_from_lists_texts_and_groups() -> None:
             parse_orders(wrong)
     with pytest.raises(pt.ConfigError, match="at least one"):
         parse_orders([])
+    with pytest.raises(pt.ConfigError, match="no order '3'"):
+        pt.build("pixelcnn", shape=(1, 3, 4), orders=3)
 
 
 def test_a_model_rejects_orders_that_it_was_not_trained_on() -> None:

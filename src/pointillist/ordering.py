@@ -140,7 +140,8 @@ def parse_orders(words: str | Iterable[str]) -> tuple[str, ...]:
         parse_orders("raster, s-curve-tr")  # ("raster", "s-curve-tr")
         ```
     """
-    parts = words.split(",") if isinstance(words, str) else list(words)
+    # settings of a run file may be of any type: a number is reported as an order that does not exist
+    parts = words.split(",") if isinstance(words, str) else words if isinstance(words, Iterable) else [words]
     found: list[str] = []
     for word in (str(part).strip() for part in parts):
         curve = word.removesuffix("-all")
