@@ -1,6 +1,7 @@
 """Prepare icons for training: `python recipes/zoo/prepare_icons.py icons24.npz TARGET.npz`.
 
-The result has images `x` (24x24, 4 levels), a `caption` ("name" or "name, style words"), the icon `set` and a `split`.
+The result has images `x` (24x24, 4 levels), a `name`, a `caption` ("name" or "name, style words"), the icon `set` and a
+`split`.
 Of the training names, every `HELD_OUT`-th of those that are not common goes to the split `valid`, with all its icons:
 guidance and temperature are chosen on them. Icons of common names (at least `COMMON` training icons) occur `REPEATS`
 times in the training split, since a concept is learned from how often it is seen.
@@ -39,7 +40,9 @@ def main(source: str, target: str) -> None:
     counts = Counter(names[split == "train"].tolist())
     held_out = held_out_names(counts)
     split[np.array([part == "train" and name in held_out for name, part in zip(names, split, strict=True)])] = "valid"
-    repeats = [REPEATS if part == "train" and counts[name] >= COMMON else 1 for name, part in zip(names, split, strict=True)]
+    repeats = [
+        REPEATS if part == "train" and counts[name] >= COMMON else 1 for name, part in zip(names, split, strict=True)
+    ]
     rows = np.repeat(np.arange(len(names)), repeats)
     captions = np.array([caption(*pair) for pair in zip(names, icons["style"], strict=True)])
     np.savez_compressed(target, x=icons["x"][rows], caption=captions[rows], set=icons["set"][rows], split=split[rows])

@@ -1,0 +1,53 @@
+"""A small convolutional classifier of real images, by which benchmarks judge samples."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+BATCH, WIDTH, SHIFT = 64, 48, 2
+
+
+def network(channels: int, classes: int) -> nn.Module:
+    """Four convolutions, each followed by a halving of the grid, and a mean over what is left."""
+    widths = (channels, WIDTH, 2 * WIDTH, 4 * WIDTH, 4 * WIDTH)
+    blocks = [_block(*pair) for pair in pairwise(widths)]
+    return nn.Sequential(
+        *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.3), nn.Linear(widths[-1], classes)
+    )
+
+
+def _block(before: int, after: int) -> nn.Module:
+    convolution = nn.Conv2d(before, after, 3, padding=1)
+    return nn.Sequential(convolution, nn.BatchNorm2d(after), nn.ReLU(), nn.AvgPool2d(2, ceil_mode=True))
+
+
+def train_classifier(
+    x: Float[Tensor, "n c h w"], y: Int[Tensor, " n"], *, classes: int, steps: int, seed: int = 0
+) -> nn.Module:
+    """Train on images in [0, 1], as many of each class, moved by up to `SHIFT` pixels."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        classifier = network(x.shape[1], classes).train()
+        weights = 1 / torch.bincount(y, minlength=classes)[y].double()
+        optimizer = torch.optim.AdamW(classifier.parameters(), lr=3e-3, weight_decay=0.05)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
+        for _ in range(steps):
+            rows = torch.multinomial(weights, BATCH, replacement=True)
+            down, right = torch.randint(-SHIFT, SHIFT + 1, (2,)).tolist()
+            moved = torch.roll(x[rows], (down, right), (2, 3))
+            loss = nn.functional.cross_entropy(classifier(moved), y[rows], label_smoothing=0.1)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    return classifier.eval()
+
+
+@torch.no_grad()
+def top_classes(classifier: nn.Module, x: Float[Tensor, "n c h w"], k: int = 5) -> Int[Tensor, "n k"]:
+    """Return the `k` most likely classes of each image, best first."""
+    return torch.cat([classifier(part).topk(k, 1).indices for part in x.split(256)])

@@ -1,0 +1,181 @@
+"""Measure whether samples show the concept and the style of their prompt: prints JSON.
+
+    python benchmarks/measure_concepts.py icons MODEL icons24.npz --sheet concepts.png
+    python benchmarks/measure_concepts.py emoji MODEL emoji_sets32.npz --sheet concepts.png
+
+`concepts.toml` holds 60 concepts for each kind of data. A classifier is trained on the real training images of these
+concepts, of all sets but `UNSEEN`; its accuracy on the sets that it has not seen is the reference. It then judges
+`EACH` samples of each concept. The figure is its accuracy on samples over the reference: 1 would be samples that are
+recognised as often as real images of an unknown artist. A second classifier tells ten sets apart; it is judged on the
+images of unseen names (split `test`), then on samples of the ten sets. Samples use the guidance and temperature that
+are given. `copies` is the share of samples that agree with a training image in 98 % of their pixels.
+
+Steps of the classifiers were chosen on training sets, by holding out other sets than `UNSEEN`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import pointillist as pt
+from image_classifier import top_classes, train_classifier
+from pointillist.evaluation.memorization import nearest_training_match
+from pointillist.system.hardware import describe_machine, today
+from pointillist.visualization import image_grid, save_png
+
+UNSEEN = {
+    "icons": ("tdesign", "mynaui", "bi", "uil", "ix", "iconoir", "fluent", "flowbite", "grommet-icons", "lineicons"),
+    "emoji": ("noto-v1",),
+}
+STYLES = {
+    "icons": (
+        *("tabler", "material-symbols", "mdi", "ph", "hugeicons"),
+        *("fluent", "carbon", "pixelarticons", "icon-park-solid", "dinkie-icons"),
+    ),
+    "emoji": ("fluent-emoji-flat", "twemoji", "noto", "emojione", "noto-v1", "fxemoji"),
+}
+EACH, STEPS, COPY = 8, 600, 0.98
+
+
+def read(path: str, kind: str) -> dict[str, np.ndarray]:
+    """Read images `n h w [c]`, names, sets and splits."""
+    with np.load(path, allow_pickle=False) as file:
+        image = "x" if kind == "icons" else "rgba"
+        return {"x": file[image], **{name: file[name] for name in ("name", "set", "split")}}
+
+
+def to_input(pixels: np.ndarray) -> Tensor:
+    """Convert grey levels `n h w` (0 to 3) or RGBA `n h w 4` to what a classifier reads, in [0, 1]."""
+    if pixels.ndim == 3:
+        return torch.tensor(pixels[:, None]).float() / 3
+    rgba = torch.tensor(pixels).float().movedim(-1, 1) / 255
+    return torch.cat([rgba[:, :3] * rgba[:, 3:], rgba[:, 3:]], 1)
+
+
+def sample_pixels(model: pt.PixelModel, levels: Tensor) -> np.ndarray:
+    """Return samples in the form of the data: grey levels `n h w`, or RGBA `n h w 4`."""
+    if model.image.mode == "grey":
+        return levels[:, 0].numpy()
+    pixels = model.to_images(levels)
+    return pixels if pixels.shape[-1] == 4 else np.concatenate([pixels, np.full_like(pixels[..., :1], 255)], -1)
+
+
+def interval(share: float, count: int) -> tuple[float, float]:
+    """Return the normal 95 % interval of a share."""
+    half = 1.96 * (share * (1 - share) / count) ** 0.5
+    return share - half, share + half
+
+
+def judge(real: float, ranks: Tensor, truth: Tensor) -> dict[str, Any]:
+    """Compare the accuracy on samples with that on real images."""
+    top1 = float((ranks[:, 0] == truth).double().mean())
+    low, high = interval(top1, len(truth))
+    return {
+        "real": real,
+        "samples": {"count": len(truth), "top1": top1, "top5": float((ranks == truth[:, None]).any(1).double().mean())},
+        "samples_over_real": top1 / real,
+        "interval_95": [low / real, high / real],
+    }
+
+
+def measure_concepts(
+    model: pt.PixelModel, data: dict[str, np.ndarray], kind: str, concepts: list[str], each: int, **sampling: Any
+) -> tuple[dict[str, Any], pt.Samples]:
+    """Judge `each` samples of every concept; also return the samples."""
+    index = {concept: i for i, concept in enumerate(concepts)}
+    known = (data["split"] == "train") & np.isin(data["name"], concepts)
+    unseen = np.isin(data["set"], UNSEEN[kind])
+    x, y = to_input(data["x"][known]), torch.tensor([index[name] for name in data["name"][known].tolist()])
+    new = torch.tensor(unseen[known])
+    classifier = train_classifier(x[~new], y[~new], classes=len(concepts), steps=STEPS)
+    real = float((top_classes(classifier, x[new])[:, 0] == y[new]).double().mean())
+    texts = [concept for concept in concepts for _ in range(each)]
+    samples = pt.sample(model, len(texts), text=texts, **sampling)
+    truth = torch.tensor([index[text] for text in texts])
+    ranks = top_classes(classifier, to_input(sample_pixels(model, samples.levels)))
+    right = (ranks[:, 0] == truth).view(-1, each).double().mean(1)
+    by_concept = dict(zip(concepts, right.tolist(), strict=True))
+    return {**judge(real, ranks, truth), "real_images": int(new.sum()), "by_concept": by_concept}, samples
+
+
+def measure_styles(
+    model: pt.PixelModel, data: dict[str, np.ndarray], kind: str, concepts: list[str], **sampling: Any
+) -> dict[str, Any]:
+    """Judge samples of the first concepts in each style."""
+    styles = list(STYLES[kind])
+    index = {style: i for i, style in enumerate(styles)}
+    of_style = np.isin(data["set"], styles)
+
+    def images(split: str) -> tuple[Tensor, Tensor]:
+        rows = of_style & (data["split"] == split)
+        return to_input(data["x"][rows]), torch.tensor([index[name] for name in data["set"][rows].tolist()])
+
+    classifier = train_classifier(*images("train"), classes=len(styles), steps=STEPS)
+    x, y = images("test")
+    balanced = [float((top_classes(classifier, x[y == i], 1)[:, 0] == i).double().mean()) for i in y.unique().tolist()]
+    texts = [concept for concept in concepts[:EACH] for _ in styles]
+    labels = styles * len(concepts[:EACH])
+    samples = pt.sample(model, len(texts), text=texts, label=labels, **sampling)
+    truth = torch.tensor([index[style] for style in labels])
+    ranks = top_classes(classifier, to_input(sample_pixels(model, samples.levels)))
+    return judge(float(np.mean(balanced)), ranks, truth)
+
+
+def copies(
+    model: pt.PixelModel, samples: pt.Samples, data: dict[str, np.ndarray], count: int = 400
+) -> dict[str, float]:
+    """Compare how many samples, and how many real test images, agree with a training image."""
+    if model.image.mode != "grey":
+        return {}
+    train = torch.tensor(data["x"][data["split"] == "train"])[:, None]
+    test = torch.tensor(data["x"][data["split"] == "test"])[:, None]
+    rng = np.random.default_rng(0)
+    shares = {}
+    for name, images in (("samples", samples.levels), ("test", test)):
+        rows = rng.permutation(len(images))[:count]
+        shares[name] = float((nearest_training_match(images[rows], train, model.image)[0] >= COPY).mean())
+    return shares
+
+
+def main() -> None:
+    """Measure one model."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kind", choices=sorted(UNSEEN))
+    parser.add_argument("model")
+    parser.add_argument("data")
+    parser.add_argument("--guidance", type=float, default=3.0)
+    parser.add_argument("--temperature", type=float, default=0.8)
+    parser.add_argument("--each", type=int, default=EACH, help="samples of each concept")
+    parser.add_argument("--sheet", help="PNG for the samples")
+    parser.add_argument("--concepts-only", action="store_true", help="leave out styles and copies")
+    options = parser.parse_args()
+    model = pt.load(options.model)
+    concepts = tomllib.loads(Path(__file__).with_name("concepts.toml").read_text())[options.kind]
+    data = read(options.data, options.kind)
+    sampling = {"guidance": options.guidance, "temperature": options.temperature, "seed": 0}
+    found: dict[str, Any] = {
+        "model": Path(options.model).name,
+        "date": today(),
+        "machine": describe_machine(),
+        **sampling,
+    }
+    found["concepts"], samples = measure_concepts(model, data, options.kind, concepts, options.each, **sampling)
+    if options.sheet:
+        texts = [concept for concept in concepts for _ in range(options.each)]
+        save_png(image_grid(samples.array, captions=texts, columns=2 * options.each), Path(options.sheet))
+    if not options.concepts_only:
+        found["styles"] = measure_styles(model, data, options.kind, concepts, **sampling)
+        found["copies"] = copies(model, samples, data)
+    print(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()
