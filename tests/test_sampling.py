@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.sampling.api import stream
+from pointillist.sampling.api import seeded_uniforms, stream
 from pointillist.sampling.config import SamplingConfig, SamplingKwargs
 from pointillist.sampling.loop import create_stepper
 from tests.laws.strategies import randomise_weights
@@ -45,6 +45,11 @@ def model() -> pt.PixelModel:
         ({"uniforms": np.zeros((2, 3, 4, 3))}, pt.ShapeError, r"must be \(2, 3, 3, 4\)"),
         ({"uniforms": np.ones((2, 3, 3, 4))}, pt.ConfigError, r"must lie in \[0, 1\)"),
         ({"uniforms": np.full((2, 3, 3, 4), np.nan)}, pt.ConfigError, "must lie in"),
+        ({"negative_prompt": "blue"}, pt.ConfigError, r"`negative_prompt` \(='blue'\).*set `guidance` above 1"),
+        ({"negative_prompt": "blue", "guidance": 2.0}, pt.ConfigError, "without text"),
+        ({"best_of": 0}, pt.ConfigError, r"`best_of` \(=0\)"),
+        ({"best_of": 2}, pt.ConfigError, r"`best_of` \(=2\) chooses by the bits that a condition saves"),
+        ({"best_of": 2, "label": 1, "uniforms": np.zeros((2, 3, 3, 4))}, pt.ConfigError, "leave out `uniforms`"),
     ],
 )
 def test_a_wrong_argument_is_named(model: pt.PixelModel, arguments: dict[str, Any], error: type, words: str) -> None:
@@ -125,6 +130,44 @@ def test_what_no_machine_can_hold_is_refused_before_memory_is_taken(engine: str)
     free = pt.build("pixelcnn", shape=(1, 4, 4), levels=2, channels=3, layers=1)
     with pytest.raises(pt.EngineError, match="GiB are free: lower `batch_size` or the size"):
         pt.sample(free, 1, size=(1_000_000, 1_000_000), engine=engine)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.8])
+def test_best_of_keeps_the_candidate_with_the_largest_gain(model: pt.PixelModel, temperature: float) -> None:
+    """The exact gain of every candidate decides; more candidates never have less of it, whatever the batch size."""
+    how: dict[str, Any] = {"label": [0, 1, 2, 0, 1], "seed": 5, "temperature": temperature}
+    rows: list[tuple[int, int]] = []
+    best = pt.sample(model, 5, best_of=4, batch_size=2, on_row=lambda done, row, _: rows.append((done, row)), **how)
+    assert rows == [(done, row) for done in (0, 2, 4) for row in range(1, 13)]
+    candidates = []
+    for number in range(4):
+        uniforms = seeded_uniforms(5, range(5), model.image.shape, number)
+        candidates.append(pt.sample(model, 5, how["label"], uniforms=uniforms, temperature=temperature))
+    assert torch.equal(candidates[0].levels, pt.sample(model, 5, **how).levels)
+    with torch.no_grad():
+        gains = torch.stack([c.nats - model.log_prob(c.levels).double() for c in candidates])
+    chosen = gains.argmax(0)
+    assert len(set(chosen.tolist())) > 1
+    assert best.gain is not None
+    torch.testing.assert_close(best.gain, gains.amax(0), rtol=1e-5, atol=1e-5)
+    for image, number in enumerate(chosen.tolist()):
+        assert torch.equal(best.levels[image], candidates[number].levels[image])
+        assert best.nats[image] == candidates[number].nats[image]
+    assert pt.sample(model, 5, best_of=1, **how).gain is None
+
+
+def test_the_best_completions_are_kept(model: pt.PixelModel) -> None:
+    """Of whole images: known pixels stay, and the gain is exact."""
+    start = pt.sample(model, 1, label=1, seed=0).levels[0]
+    known = np.zeros((3, 4), bool)
+    known[:2] = True
+    found = pt.inpaint(model, start, known, 3, label=1, seed=2, best_of=3)
+    first = pt.inpaint(model, start, known, 3, label=1, seed=2)
+    assert torch.equal(found.levels[:, :, :2], start[:, :2].expand(3, -1, -1, -1))
+    with torch.no_grad():
+        gains = [(model.log_prob(x.levels, label=1) - model.log_prob(x.levels)).double() for x in (found, first)]
+    torch.testing.assert_close(found.gain, gains[0], rtol=1e-5, atol=1e-5)
+    assert bool((gains[0] >= gains[1] - 1e-6).all())
 
 
 def test_settings_are_declared_alike() -> None:

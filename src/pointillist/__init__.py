@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     from pointillist.model.listing import list_models
     from pointillist.model.pixel_model import PixelModel
     from pointillist.model.pretrained import build, load
-    from pointillist.sampling.api import Samples, sample
+    from pointillist.sampling.api import sample
     from pointillist.sampling.completion import inpaint
     from pointillist.sampling.config import SamplingConfig
+    from pointillist.sampling.samples import Samples
     from pointillist.studio import Studio
     from pointillist.training import CostEstimate, TrainConfig, TrainResult, estimate_cost, train, train_from_config
     from pointillist.zoo import BundledModel, list_pretrained
@@ -56,7 +57,8 @@ _HOMES = {
     "pointillist.model.pixel_model": ("PixelModel",),
     "pointillist.analysis.receptive_field": ("ReceptiveField", "receptive_field"),
     "pointillist.checkpoint.quantization": ("quantize_weights",),
-    "pointillist.sampling.api": ("Samples", "sample"),
+    "pointillist.sampling.api": ("sample",),
+    "pointillist.sampling.samples": ("Samples",),
     "pointillist.sampling.completion": ("inpaint",),
     "pointillist.sampling.config": ("SamplingConfig",),
     "pointillist.evaluation.likelihood": ("Evaluation", "evaluate"),

@@ -160,6 +160,34 @@ def check_ends_of_guidance(model: PixelModel) -> None:
         torch.testing.assert_close(zero.nats, scored.double(), rtol=1e-9, atol=1e-9)
 
 
+def check_negative_prompt(model: PixelModel, guidance: float) -> None:
+    """Check every engine's levels against log p_n + g (log p_c - log p_n), from two full passes over the image.
+
+    Without a negative prompt, and with an empty one, the reference is the unconditional model.
+    """
+    count, negative = 3, ["a red dragon", "", "two ships"]
+    conditions = random_conditions(model, count, sure=True)
+    uniforms = np.random.default_rng(4).random((count, *model.image.shape))
+    how: dict[str, Any] = {"uniforms": uniforms, "guidance": guidance, **conditions}
+    plain = sample(model, count, **how)
+    assert torch.equal(sample(model, count, negative_prompt=["", "", ""], **how).levels, plain.levels)
+    inputs = model.conditions.inputs(count=count, **conditions)
+    reference = model.conditions.inputs(count=count, text=negative)
+    for engine in DISTINCT_ENGINES:
+        found = sample(model, count, negative_prompt=negative, batch_size=2, engine=engine, **how)
+        assert torch.equal(found.levels[1], plain.levels[1]), "an empty negative prompt is a condition"
+        with torch.no_grad():
+            passes = [model.params(found.levels, model.encode(given, count)) for given in (inputs, reference)]
+            scored = model.log_prob(found.levels, **conditions)
+        torch.testing.assert_close(found.nats, scored.double(), rtol=1e-9, atol=1e-9)
+        for channel in range(model.image.channels):
+            p_c, p_n = (model.likelihood.conditional(params, found.levels, channel) for params in passes)
+            mixed = (p_n + guidance * (p_c - p_n)).softmax(1)
+            torch.testing.assert_close(mixed.sum(1), torch.ones_like(mixed[:, 0]))
+            below = (mixed.cumsum(1) <= torch.from_numpy(uniforms[:, channel])[:, None]).sum(1)
+            assert torch.equal(below, found.levels[:, channel]), f"{engine} does not sample from the formula"
+
+
 def check_batches(model: PixelModel) -> None:
     """Check that the conditions of an image do not depend on the batch it is sampled or scored in."""
     conditions = random_conditions(model, 4, sure=True)

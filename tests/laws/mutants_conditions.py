@@ -10,10 +10,11 @@ from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs, ImageConditionEncoder, LabelEncoder, MaskedValue, VectorEncoder
 from pointillist.distributions import sampling_transforms
+from pointillist.sampling import api
 
 from . import conditions
 from .mutants import mutant
-from .strategies import randomise_weights
+from .strategies import TEXTS, randomise_weights
 from .test_law_conditions import with_every_condition
 
 
@@ -88,6 +89,27 @@ def _(patch: pytest.MonkeyPatch) -> None:
 @mutant("guidance is not renormalised", lambda: conditions.check_guidance_is_the_formula(conditioned(), 2.5))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sampling_transforms, "apply_guidance", lambda c, u, g: torch.lerp(u, c, g))
+
+
+def negative() -> None:
+    conditions.check_negative_prompt(randomise_weights(with_every_condition("gated-pixelcnn", text=TEXTS[2]), 0.7), 2.5)
+
+
+@mutant("a negative prompt is ignored", negative)
+def _(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(api, "negative_inputs", lambda *_: None)
+
+
+@mutant("the reference of guidance keeps the label beside the negative prompt", negative)
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = api.UniformSampler.duplicate_for_guidance
+
+    def duplicate(self: Any, inputs: ConditionInputs, reference: ConditionInputs | None = None) -> ConditionInputs:
+        if reference is not None:
+            reference = ConditionInputs(inputs.count, {**reference.parts, "label": inputs.parts["label"]})
+        return kept(self, inputs, reference)
+
+    patch.setattr(api.UniformSampler, "duplicate_for_guidance", duplicate)
 
 
 @mutant("every batch gets the conditions of the first one", lambda: conditions.check_batches(conditioned()))

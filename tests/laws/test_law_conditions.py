@@ -20,6 +20,7 @@ from .conditions import (
     check_gradients_reach,
     check_guidance_is_the_formula,
     check_images_do_not_mix,
+    check_negative_prompt,
 )
 from .strategies import HINTS, TEXTS, make_model, models, randomise_weights, small_hint
 
@@ -54,6 +55,14 @@ def test_every_kind_of_hint_matters(hint: object) -> None:
     """Floats, ordered levels, names, and those made of the image."""
     check_each_condition_matters(with_every_condition("gated-pixelcnn", hint))
     check_gradients_reach(with_every_condition("gated-pixelcnn", hint))
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_negative_prompt_is_the_reference_of_guidance(name: str) -> None:
+    """With every condition at once: the formula at every sub-pixel, in every engine."""
+    model = with_every_condition(name, text=TEXTS[2]).eval()
+    for guidance in (0.0, 0.5, 2.5):
+        check_negative_prompt(model, guidance)
 
 
 @pytest.mark.parametrize("name", names())

@@ -16,9 +16,10 @@ from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec, channel_names
 from pointillist.model.arguments import check_site
 from pointillist.model.inference import inference_mode
-from pointillist.sampling.api import Samples, seeded_uniforms
+from pointillist.sampling.api import seeded_uniforms
 from pointillist.sampling.completion import complete
 from pointillist.sampling.config import SamplingConfig
+from pointillist.sampling.samples import Samples
 from pointillist.visualization import heat_map, image_grid, png_bytes
 
 SitePosition = tuple[int, int] | tuple[int, int, int]  # row, column and, where there are several, channel

@@ -15,7 +15,7 @@ from pointillist.cli.writers import as_files
 from pointillist.visualization import save_png
 
 if TYPE_CHECKING:
-    from pointillist.sampling.api import Samples
+    from pointillist.sampling.samples import Samples
 
 
 def write_atlas(out: Path, parts: Iterable[Samples], classes: Sequence[str], columns: int | None) -> None:

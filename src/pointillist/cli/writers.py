@@ -20,7 +20,7 @@ from pointillist.errors import ConfigError
 
 if TYPE_CHECKING:
     from pointillist.images import ImageSpec
-    from pointillist.sampling.api import Samples
+    from pointillist.sampling.samples import Samples
 
 MAX_SHEET = 1024
 LIST = "metadata.jsonl"

@@ -15,7 +15,8 @@ from pointillist.data import ImageDataset
 from pointillist.demo.results import CrossCheck
 from pointillist.model.dataset_conditions import match_labels
 from pointillist.model.pixel_model import PixelModel
-from pointillist.sampling.api import Samples, sample
+from pointillist.sampling.api import sample
+from pointillist.sampling.samples import Samples
 
 
 @dataclass(frozen=True)

@@ -4,97 +4,31 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any, Unpack
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from PIL import Image
 from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs, Label, labels_from_input, parse_prompts
-from pointillist.distributions.likelihoods import bits_per_dim
 from pointillist.distributions.sampling_transforms import sample_level
 from pointillist.engine.memory_check import check_memory
 from pointillist.errors import ConfigError, ShapeError
-from pointillist.images import ImageSpec
 from pointillist.model.inference import inference_mode
 from pointillist.model.pixel_model import PixelModel
+from pointillist.sampling.best_of import best_of, check_best_of
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
 from pointillist.sampling.loop import OnRow, Site, autoregressive_loop, resolve_engine
+from pointillist.sampling.samples import Samples
 
 # per sub-pixel, apart from the engine: its uniform, stacked and in the raster frame; its level, in both frames
 _BYTES = 5 * 8
 
 OnBatchRow = Callable[[int, int, Tensor], None]
 """Called with the number of images finished before this batch, rows done, and the levels of the batch."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Samples:
-    """Sampled images.
-
-    ```python
-    samples = pt.sample(model, 4, label=3, seed=0)
-    samples.images[0].save("three.png")
-    samples.nats, samples.bits_per_dim
-    ```
-
-    Attributes:
-        levels: integers `[n c h w]`.
-        nats: log-likelihood of each image under the model at guidance 1 and temperature 1, in nats, `[n]`.
-        image: what the integers mean.
-        labels: label that each image is conditioned on, `[n]`; -1 for none.
-        seed: seed of the uniforms; None where they were given.
-        engine: engine that sampled them.
-        order: generation order.
-        texts: prompt of each image; None where there was none.
-    """
-
-    levels: Int[Tensor, "n c h w"]
-    nats: Float[Tensor, " n"]
-    image: ImageSpec
-    labels: Int[Tensor, " n"]
-    seed: int | None
-    engine: str
-    order: str
-    texts: tuple[str, ...] | None = None
-
-    def __len__(self) -> int:
-        return len(self.levels)
-
-    @property
-    def array(self) -> np.ndarray:
-        """uint8 images `[n h w c]`."""
-        return self.image.to_images(self.levels)
-
-    @property
-    def images(self) -> list[Image.Image]:
-        """PIL images."""
-        return self.image.to_pil(self.levels)
-
-    def recoloured(self, palette: Sequence[Sequence[int]]) -> Samples:
-        """Return the same images with another palette; see `ImageSpec.recoloured`."""
-        return replace(self, image=self.image.recoloured(palette))
-
-    @property
-    def bits_per_dim(self) -> Float[Tensor, " n"]:
-        """Bits per sub-pixel of each image under the model."""
-        return bits_per_dim(-self.nats, self.levels[0].numel())
-
-    @classmethod
-    def concat(cls, parts: Sequence[Samples]) -> Samples:
-        """Join batches of one model, sampled with the same settings."""
-        texts = [part.texts for part in parts if part.texts is not None]
-        return replace(
-            parts[0],
-            levels=torch.cat([part.levels for part in parts]),
-            nats=torch.cat([part.nats for part in parts]),
-            labels=torch.cat([part.labels for part in parts]),
-            texts=tuple(text for part in texts for text in part) if texts else None,
-        )
 
 
 def sample(
@@ -163,36 +97,68 @@ def stream(
     model.check_size(height, width)
     shape = (model.image.channels, height, width)
     inputs = model.conditions.inputs(label, n, text, size=(height, width), **conditions)
-    labels, texts = labels_from_input(inputs.parts.get("label"), n), parse_prompts(text, n)
+    negative = negative_inputs(model, config, n, (height, width))
+    texts = parse_prompts(text, n)
     seed, given = resolve_uniforms(seed, uniforms, (n, *shape))
     config = replace(config, engine=engine, order=model.order(config.order).name)
+    check_best_of(config, inputs, seeded=given is None)
+    lines = model.order(config.order).raster_size(height, width)[0]
     count = min(n, config.batch_size)
     check_memory(math.prod(shape) * count * _BYTES, count, height, width)
     for start in range(0, n, config.batch_size):
         stop = min(n, start + config.batch_size)
-        u = seeded_uniforms(seed or 0, range(start, stop), shape) if given is None else given[start:stop]
-        sampler = UniformSampler(torch.from_numpy(u), config)
-        report = None if on_row is None else (lambda rows, levels, done=start: on_row(done, rows, levels))
-        yield Samples(
-            levels=_sample_batch(model, inputs[start:stop], sampler, (height, width), report),
-            nats=sampler.nats,
-            image=model.image.resized(height, width),
-            labels=labels[start:stop],
-            seed=seed,
-            engine=engine,
-            order=config.order or "",
-            texts=None if texts is None else tuple(texts[start:stop]),
-        )
+        batch, reference = inputs[start:stop], None if negative is None else negative[start:stop]
+
+        def draw(
+            candidate: int,
+            batch: ConditionInputs = batch,
+            reference: ConditionInputs | None = reference,
+            start: int = start,
+        ) -> Samples:
+            images = range(start, start + len(batch))
+            u = seeded_uniforms(seed or 0, images, shape, candidate) if given is None else given[start : images.stop]
+            sampler = UniformSampler(torch.from_numpy(u), config)
+            report = None if on_row is None else (lambda rows, x: on_row(start, candidate * lines + rows, x))
+            return _draw_batch(model, batch, reference, sampler, (height, width), report)
+
+        found = best_of(model, batch, config, draw)
+        yield replace(found, seed=seed, texts=None if texts is None else tuple(texts[start:stop]))
 
 
-def _sample_batch(
-    model: PixelModel, inputs: ConditionInputs, sampler: UniformSampler, size: tuple[int, int], on_row: OnRow | None
-) -> Int[Tensor, "n c h w"]:
-    batch = sampler.duplicate_for_guidance(inputs)
+def _draw_batch(
+    model: PixelModel,
+    inputs: ConditionInputs,
+    negative: ConditionInputs | None,
+    sampler: UniformSampler,
+    size: tuple[int, int],
+    on_row: OnRow | None,
+) -> Samples:
+    batch = sampler.duplicate_for_guidance(inputs, negative)
     with inference_mode(model):
         condition = model.encode(batch, len(batch))
         levels = autoregressive_loop(model, condition, sampler, (len(batch), *size), sampler.config, on_row=on_row)
-    return levels[: len(inputs)]
+    return Samples(
+        levels=levels[: len(inputs)],
+        nats=sampler.nats,
+        image=model.image.resized(*size),
+        labels=labels_from_input(inputs.parts.get("label"), len(inputs)),
+        seed=None,
+        engine=sampler.config.engine,
+        order=sampler.config.order or "",
+    )
+
+
+def negative_inputs(
+    model: PixelModel, config: SamplingConfig, count: int, size: tuple[int, int]
+) -> ConditionInputs | None:
+    """Return the conditions of the reference distribution of guidance: the negative prompts; None for no condition.
+
+    Raises:
+        ConfigError, ShapeError: if the model takes no text, or their number is wrong.
+    """
+    if config.negative_prompt is None:
+        return None
+    return model.conditions.inputs(None, count, config.negative_prompt, size=size)
 
 
 class UniformSampler:
@@ -201,7 +167,7 @@ class UniformSampler:
     Attributes:
         uniforms: numbers in [0, 1), `[n c h w]`.
         nats: log-likelihood of each image at guidance 1 and temperature 1, in nats, float64 `[n]`.
-        guided: whether the engine's batch holds every image twice, conditional and then unconditional.
+        guided: whether the engine's batch holds every image twice, conditional and then the reference of guidance.
     """
 
     def __init__(self, uniforms: Float[Tensor, "n c h w"], config: SamplingConfig | None = None) -> None:
@@ -211,13 +177,17 @@ class UniformSampler:
         self.nats = torch.zeros(len(uniforms), dtype=torch.float64)
         self.guided = False
 
-    def duplicate_for_guidance(self, inputs: ConditionInputs) -> ConditionInputs:
-        """Return the inputs of the engine's batch: under guidance, every image twice, the second time unconditional.
+    def duplicate_for_guidance(
+        self, inputs: ConditionInputs, negative: ConditionInputs | None = None
+    ) -> ConditionInputs:
+        """Return the inputs of the engine's batch: under guidance, every image twice.
 
-        Both copies see the same levels. Call it before the first pixel.
+        The second time it is unconditional, or conditioned on `negative`. Both copies see the same levels. Call it
+        before the first pixel.
         """
-        self.guided = self.guidance != 1.0 and inputs.is_conditional
-        return ConditionInputs.concat([inputs, inputs.unconditional()]) if self.guided else inputs
+        reference = inputs.unconditional() if negative is None else negative
+        self.guided = self.guidance != 1.0 and (inputs.is_conditional or reference.is_conditional)
+        return ConditionInputs.concat([inputs, reference]) if self.guided else inputs
 
     def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
         """Choose levels `[b]` for the engine's batch: those of the images, and under guidance the same once more."""
@@ -255,12 +225,18 @@ def resolve_uniforms(seed: int | None, uniforms: Any, shape: tuple[int, ...]) ->
     return None, array
 
 
-def seeded_uniforms(seed: int, images: Iterable[int], shape: tuple[int, ...]) -> Float[np.ndarray, "n c h w"]:
-    """Draw the uniforms of some images of a seed: image i depends on (seed, i) alone.
+def seeded_uniforms(
+    seed: int, images: Iterable[int], shape: tuple[int, ...], candidate: int = 0
+) -> Float[np.ndarray, "n c h w"]:
+    """Draw the uniforms of some images of a seed: image i depends on (seed, i) alone, candidate k on (seed, i, k).
+
+    Candidate 0 is the image itself.
 
     Raises:
         ConfigError: if the seed is negative.
     """
     if seed < 0:
         raise ConfigError(f"`seed` (={seed}) must be 0 or more.")
-    return np.stack([np.random.default_rng([seed, i]).random(shape) for i in images])
+    return np.stack(
+        [np.random.default_rng([seed, i, candidate] if candidate else [seed, i]).random(shape) for i in images]
+    )

@@ -15,9 +15,17 @@ from pointillist.errors import ShapeError
 from pointillist.model.arguments import one_image
 from pointillist.model.inference import inference_mode
 from pointillist.model.pixel_model import PixelModel
-from pointillist.sampling.api import Samples, UniformSampler, check_count, resolve_uniforms, seeded_uniforms
+from pointillist.sampling.api import (
+    UniformSampler,
+    check_count,
+    negative_inputs,
+    resolve_uniforms,
+    seeded_uniforms,
+)
+from pointillist.sampling.best_of import best_of, check_best_of
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
 from pointillist.sampling.loop import ObservedPixels, Site, autoregressive_loop, resolve_engine
+from pointillist.sampling.samples import Samples
 
 
 def inpaint(
@@ -62,8 +70,14 @@ def inpaint(
     shape = tuple(x.shape[1:])
     inputs = model.conditions.inputs(label, n, text, size=(x.shape[2], x.shape[3]), **conditions)
     seed, given = resolve_uniforms(seed, uniforms, (n, *shape))
-    u = seeded_uniforms(seed or 0, range(n), shape) if given is None else given
-    return replace(complete(model, x, _mask(known, shape), inputs, u, config), seed=seed)
+    check_best_of(config, inputs, seeded=given is None)
+    mask = _mask(known, shape)
+
+    def draw(candidate: int) -> Samples:
+        u = seeded_uniforms(seed or 0, range(n), shape, candidate) if given is None else given
+        return complete(model, x, mask, inputs, u, config)
+
+    return replace(best_of(model, inputs, config, draw), seed=seed)
 
 
 def complete(
@@ -80,9 +94,13 @@ def complete(
         ConfigError, EngineError: if the order or the engine cannot be used.
     """
     config = replace(config, engine=resolve_engine(config.engine, model.device), order=model.order(config.order).name)
-    starts = range(0, len(inputs), config.batch_size)
-    batches = [slice(start, start + config.batch_size) for start in starts]
-    return Samples.concat([_complete_batch(model, x, known, inputs[b], uniforms[b], config) for b in batches])
+    negative = negative_inputs(model, config, len(inputs), (x.shape[2], x.shape[3]))
+    parts = []
+    for start in range(0, len(inputs), config.batch_size):
+        rows = slice(start, start + config.batch_size)
+        reference = None if negative is None else negative[rows]
+        parts.append(_complete_batch(model, x, known, inputs[rows], reference, uniforms[rows], config))
+    return Samples.concat(parts)
 
 
 def _complete_batch(
@@ -90,11 +108,16 @@ def _complete_batch(
     x: Int[Tensor, "1 c h w"],
     known: Bool[np.ndarray, "c h w"],
     inputs: ConditionInputs,
+    negative: ConditionInputs | None,
     uniforms: Float[np.ndarray, "n c h w"],
     config: SamplingConfig,
 ) -> Samples:
     sampler = UniformSampler(torch.from_numpy(uniforms), config)
-    batch, size, order = sampler.duplicate_for_guidance(inputs), (x.shape[2], x.shape[3]), model.order(config.order)
+    batch, size, order = (
+        sampler.duplicate_for_guidance(inputs, negative),
+        (x.shape[2], x.shape[3]),
+        model.order(config.order),
+    )
     levels = x[0].cpu()
     # pixels that are known in all channels cost nothing; `ConditionalSampler` keeps the known channels of the others
     kept = ObservedPixels(levels.expand(len(batch), -1, -1, -1), torch.from_numpy(known.all(0)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict, cast
 
@@ -21,6 +21,8 @@ class SamplingKwargs(TypedDict, total=False):
     order: str | None
     threads: int | None
     batch_size: int
+    negative_prompt: str | Sequence[str] | None
+    best_of: int
 
 
 class SampleKwargs(SamplingKwargs, ConditionKwargs, total=False):
@@ -41,6 +43,10 @@ class SamplingConfig:
             whatever the order.
         threads: number of threads that share a batch on engine `cpu`; None for as many as torch uses.
         batch_size: number of images sampled at once.
+        negative_prompt: text to steer away from, one for all images or one each: the reference distribution of
+            guidance is conditioned on it instead of on nothing.
+        best_of: candidates sampled for each image; the one that its conditions explain best is kept, by
+            log p(x | conditions) - log p(x). See `sampling.best_of`.
 
     Raises:
         ConfigError: naming the setting that is out of range.
@@ -56,6 +62,8 @@ class SamplingConfig:
     order: str | None = None
     threads: int | None = None
     batch_size: int = 64
+    negative_prompt: str | Sequence[str] | None = None
+    best_of: int = 1
 
     def __post_init__(self) -> None:
         check_guidance(self.guidance)
@@ -63,10 +71,15 @@ class SamplingConfig:
             raise ConfigError(f"`temperature` (={self.temperature}) must be 0 or more: 1 is the model itself.")
         if not 0 < self.top_p <= 1:
             raise ConfigError(f"`top_p` (={self.top_p}) must lie above 0 and at most 1: 1 keeps every level.")
-        for name in ("batch_size", "threads"):
+        for name in ("batch_size", "threads", "best_of"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"`{name}` (={value}) must be at least 1.")
+        if self.negative_prompt is not None and self.guidance == 1:
+            raise ConfigError(
+                f"`negative_prompt` (={self.negative_prompt!r}) works through guidance, which is 1 and so off: "
+                "set `guidance` above 1, for example 2."
+            )
 
     @classmethod
     def split(cls, keywords: SampleKwargs) -> tuple[SamplingConfig, ConditionKwargs]:

@@ -1,0 +1,85 @@
+"""Sampled images with their likelihood, conditions and seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from PIL import Image
+from torch import Tensor
+
+from pointillist.distributions.likelihoods import bits_per_dim
+from pointillist.images import ImageSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Samples:
+    """Sampled images.
+
+    ```python
+    samples = pt.sample(model, 4, label=3, seed=0)
+    samples.images[0].save("three.png")
+    samples.nats, samples.bits_per_dim
+    ```
+
+    Attributes:
+        levels: integers `[n c h w]`.
+        nats: log-likelihood of each image under the model at guidance 1 and temperature 1, in nats, `[n]`.
+        image: what the integers mean.
+        labels: label that each image is conditioned on, `[n]`; -1 for none.
+        seed: seed of the uniforms; None where they were given.
+        engine: engine that sampled them.
+        order: generation order.
+        texts: prompt of each image; None where there was none.
+        gain: log p(x | conditions) - log p(x) of each image in nats, `[n]`, by which `best_of` chose it; None where
+            there was no choice.
+    """
+
+    levels: Int[Tensor, "n c h w"]
+    nats: Float[Tensor, " n"]
+    image: ImageSpec
+    labels: Int[Tensor, " n"]
+    seed: int | None
+    engine: str
+    order: str
+    texts: tuple[str, ...] | None = None
+    gain: Float[Tensor, " n"] | None = None
+
+    def __len__(self) -> int:
+        return len(self.levels)
+
+    @property
+    def array(self) -> np.ndarray:
+        """uint8 images `[n h w c]`."""
+        return self.image.to_images(self.levels)
+
+    @property
+    def images(self) -> list[Image.Image]:
+        """PIL images."""
+        return self.image.to_pil(self.levels)
+
+    def recoloured(self, palette: Sequence[Sequence[int]]) -> Samples:
+        """Return the same images with another palette; see `ImageSpec.recoloured`."""
+        return replace(self, image=self.image.recoloured(palette))
+
+    @property
+    def bits_per_dim(self) -> Float[Tensor, " n"]:
+        """Bits per sub-pixel of each image under the model."""
+        return bits_per_dim(-self.nats, self.levels[0].numel())
+
+    @classmethod
+    def concat(cls, parts: Sequence[Samples]) -> Samples:
+        """Join batches of one model, sampled with the same settings."""
+        texts = [part.texts for part in parts if part.texts is not None]
+        gains = [part.gain for part in parts if part.gain is not None]
+        return replace(
+            parts[0],
+            levels=torch.cat([part.levels for part in parts]),
+            nats=torch.cat([part.nats for part in parts]),
+            labels=torch.cat([part.labels for part in parts]),
+            texts=tuple(text for part in texts for text in part) if texts else None,
+            gain=torch.cat(gains) if gains else None,
+        )
