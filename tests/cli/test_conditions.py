@@ -120,6 +120,11 @@ def test_text_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         run("sample", "m", *asked, "--out", "e/")
     first, second = ([path.read_bytes() for path in sorted(Path(folder).iterdir())] for folder in "de")
     assert first == second
+    away = ("--not", "a cat", "--best-of", "2", "--seed", "1", "--guidance", "2")
+    run("sample", "m", "-n", "1", "--text", "a dog", *away, "--out", "away.npz")
+    steered = pt.sample(pt.load("m"), 1, text="a dog", negative_prompt="a cat", best_of=2, guidance=2.0, seed=1)
+    with np.load("away.npz") as archive:
+        assert np.array_equal(archive["levels"], steered.levels.numpy())
     measured = json.loads(run("evaluate", "m", data, "--json").output)
     assert measured["conditions"] == ["text", "words"]
     other = json.loads(run("evaluate", "m", data, "--text", "wall", "--json").output)
@@ -129,6 +134,23 @@ def test_text_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     train(data, *plain, "--text-encoder", "off", "--out", "n")
     assert pt.load("n").config.condition(TextConfig) is None
     assert "trained without text" in fails("sample", "n", "--text", "cat")
+
+
+def test_prompts_by_labels_are_a_grid(tmp_path: Path) -> None:
+    """A row of each prompt, a column of each label; the images are those of their conditions."""
+    data = write_images(tmp_path / "pets")
+    train(data, "--caption-column", "path", "--text-encoder", "learned", "--levels", "4", "--steps", "1", "--out", "m")
+    Path("prompts.txt").write_text("a dog\na cat, red\n", encoding="utf-8")
+    grid = ("sample", "m", "-n", "2", "--texts", "prompts.txt", "--label", "each", "--seed", "1")
+    run(*grid, "--out", "d/")
+    rows = [json.loads(line) for line in Path("d/metadata.jsonl").read_text().splitlines()]
+    assert [(row["text"], row["label"]) for row in rows] == [
+        (text, label) for text in ("a dog", "a cat, red") for label in ("cat", "cat", "dog", "dog")
+    ]
+    run(*grid, "--out", "grid.png")
+    run("sample", "m", "-n", "8", "--seed", "1", "--out", "plain.png")
+    with Image.open("grid.png") as sheet, Image.open("plain.png") as plain:
+        assert sheet.width > plain.width / 2
 
 
 def test_conditions_are_measured(tmp_path: Path) -> None:

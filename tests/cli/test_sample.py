@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import pointillist as pt
-from pointillist.cli.condition_options import each_label
-from pointillist.cli.sample import sheet_columns
+from pointillist.cli.prompts import SheetPlan, parse_labels, parse_texts, sheet_columns
 
 from .helpers import fails, files_in, run
 
@@ -61,6 +62,43 @@ def test_files_are_exact_and_can_be_read_as_a_data_set(model: Path) -> None:
     assert data is not None
     assert np.array_equal(data.batch(range(4)).levels, expected.levels)
     assert data.classes == ("cat", "dog")
+
+
+@pytest.mark.parametrize("fixture", ["model", "sprites"])
+def test_one_image_is_one_image(fixture: str, request: pytest.FixtureRequest) -> None:
+    """Its exact pixels, which every command that reads an image takes; a sheet of one on demand."""
+    source = request.getfixturevalue(fixture)
+    run("sample", source, "-n", "1", "--seed", "3", "--out", "one.png")
+    ours = pt.load(source)
+    expected = pt.sample(ours, 1, seed=3)
+    with Image.open("one.png") as picture:
+        assert picture.size == (ours.image.width, ours.image.height)
+        assert torch.equal(ours.to_levels(picture.copy()), expected.levels)
+    evaluated = json.loads(run("evaluate", source, "one.png", "--json").stdout)
+    assert evaluated["count"] == 1
+    assert evaluated["bits_per_dim"] == pytest.approx(float(expected.bits_per_dim), rel=1e-5)
+    explained = json.loads(run("explain", source, "one.png", "--json", "--max-attributions", "0").stdout)
+    assert explained["bits"] == pytest.approx(float(-expected.nats) / math.log(2), rel=1e-5)
+    known = np.zeros((ours.image.height, ours.image.width), bool)
+    known[0] = True
+    assert torch.equal(pt.inpaint(ours, "one.png", known, 1).levels[:, :, 0], expected.levels[:, :, 0])
+    run("sample", source, "-n", "1", "--seed", "3", "--format", "sheet", "--out", "sheet.png")
+    with Image.open("sheet.png") as sheet:
+        assert sheet.width > 100
+
+
+def test_the_best_of_several(model: Path) -> None:
+    """Bits saved in the report, in the list of files, and above those of single samples."""
+    how = ("sample", model, "-n", "2", "--label", "each", "--seed", "1")
+    shown = run(*how, "--best-of", "3", "--out", "a.png").output
+    assert "best of    3: the conditions save" in shown
+    found = json.loads(run(*how, "--best-of", "3", "--out", "d/", "--json").stdout)
+    rows = [json.loads(line) for line in Path("d/metadata.jsonl").read_text().splitlines()]
+    assert found["bits_saved"] == pytest.approx(np.mean([row["bits_saved"] for row in rows]), abs=1e-3)
+    expected = pt.sample(pt.load(model), 4, [0, 0, 1, 1], seed=1, best_of=3)
+    with Image.open("d/00003.png") as picture:
+        assert np.array_equal(np.asarray(picture), expected.array[3, ..., 0])
+    assert json.loads(run(*how, "--out", "e/", "--json").stdout)["bits_saved"] is None
 
 
 def test_palette_files_are_indexed(sprites: Path) -> None:
@@ -115,6 +153,10 @@ def test_nothing_is_replaced_silently(model: Path) -> None:
         (["--size", "big"], ["`size` (='big')", "48x64"]),
         (["--seed", "-1"], ["--seed", "0"]),
         (["-n", "0"], ["-n", "1"]),
+        (["--texts", "none.txt", "--text", "a"], ["`--texts` (=none.txt)", "a prompt a line"]),
+        (["--not", "red"], ["`negative_prompt` (='red')", "`guidance`"]),
+        (["--best-of", "4"], ["`best_of` (=4)", "a prompt or a label"]),
+        (["--format", "image", "--out", "x.png"], ["16 images", "--format sheet"]),
         (["-n", "2000"], ["1,024", "2,000", "DIR/"]),
         (["--out", "x.jpg"], ["x.jpg", ".png"]),
         (["--format", "tiff"], ["'tiff'", "npz"]),
@@ -150,10 +192,34 @@ def test_a_fault_in_the_middle_leaves_nothing(model: Path, monkeypatch: pytest.M
 
 def test_labels_in_words() -> None:
     classes = ["cat", "dog", "a,b"]
-    assert each_label(["dog,0"], classes, 2) == [1, 1, 0, 0]
-    assert each_label(["a,b"], classes, 1) == [2]
-    assert each_label(["each"], classes, 1) == [0, 1, 2]
-    assert each_label([], classes, 1) is None
+    assert parse_labels(["dog,0"], classes) == [1, 0]
+    assert parse_labels(["a,b"], classes) == [2]
+    assert parse_labels(["each"], classes) == [0, 1, 2]
+    assert parse_labels([], classes) is None
+
+
+def test_prompts_in_words() -> None:
+    Path("prompts.txt").write_text("a tree\n\n  a red heart, small \n", encoding="utf-8")
+    assert parse_texts(["monster, red dragon", "heart; home;"], None) == ["monster, red dragon", "heart", "home"]
+    assert parse_texts(["heart"], Path("prompts.txt")) == ["heart", "a tree", "a red heart, small"]
+    assert parse_texts([""], None) == [""]
+    assert parse_texts([], None) is None
+
+
+def test_the_order_of_labels_and_prompts() -> None:
+    classes = ["line", "filled", "flat"]
+    alone = SheetPlan.of([1, 0], None, 2, classes)
+    assert (alone.labels, alone.texts, alone.total) == ([1, 1, 0, 0], None, 4)
+    one = SheetPlan.of([1, 0], ["heart"], 2, classes)
+    assert (one.labels, one.texts, one.row_names) == ([1, 1, 0, 0], ["heart"] * 4, ())
+    grid = SheetPlan.of([1, 0], ["heart", "home"], 2, classes)
+    assert grid.labels == [1, 1, 0, 0] * 2
+    assert grid.texts == ["heart"] * 4 + ["home"] * 4
+    assert (grid.columns, grid.row_names, grid.column_names) == (4, ("heart", "home"), ("filled", "line"))
+    long = SheetPlan.of([0, 1, 2], ["heart", "home"], 9, classes)
+    assert (long.columns, long.total) == (3, 54)
+    assert long.texts == ["heart"] * 27 + ["home"] * 27
+    assert long.labels == [0, 1, 2] * 18
 
 
 def test_a_label_stays_on_one_line_of_the_sheet() -> None:

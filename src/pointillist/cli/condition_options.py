@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,38 +85,3 @@ def _picture(path: Path, option: str) -> Image.Image:
             raise
         remedy = "give a picture or an .npy" if option == "--hint" else "give a picture"
         raise DataError(f"`{option}` (={path}) cannot be read as an image: {remedy}.") from error
-
-
-def each_label(given: Sequence[str], classes: Sequence[str], n: int) -> list[int] | None:
-    """Repeat each given label `n` times, in the order given.
-
-    Raises:
-        ConfigError: if there is no such class.
-    """
-    from pointillist.conditioning import resolve_labels
-
-    names: list[str] = []
-    for text in given:
-        if text == "each" and classes and text not in classes:
-            names += classes
-        else:
-            names += [text] if text in classes else [part.strip() for part in text.split(",") if part.strip()]
-    if not given:
-        return None
-    numbers: list[int] = resolve_labels(names, classes, len(names)).tolist()
-    return [number for number in numbers for _ in range(n)]
-
-
-def each_text(given: Sequence[str], labels: list[int] | None, n: int) -> list[str] | None:
-    """Repeat each given prompt `n` times; beside labels, one prompt for all images.
-
-    Raises:
-        ConfigError: for several prompts beside labels.
-    """
-    if not given:
-        return None
-    if labels is not None:
-        if len(given) > 1:
-            raise ConfigError(f"`--text` (={given[1]!r}) can be given once beside `--label`: sample the others apart.")
-        return list(given) * len(labels)
-    return [text for text in given for _ in range(n)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import secrets
 import time
 from collections.abc import Sequence
@@ -12,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pointillist.cli.output import QUANTIZE_HELP, Bar, print_json, quantized, reject_existing
+from pointillist.cli.output import QUANTIZE_HELP, Bar, quantized, reject_existing
 from pointillist.cli.settings import FLAG
 
 if TYPE_CHECKING:
-    from pointillist.cli.writers import Totals
+    from pointillist.cli.prompts import SheetPlan
     from pointillist.model.pixel_model import PixelModel
 
 EPILOG = """Examples:
@@ -29,7 +28,11 @@ EPILOG = """Examples:
 
   pointillist sample runs/sprites -n 500 --out sprites/
 
-  pointillist sample runs/sprites -n 8 --text "a red dragon" --guidance 2
+  pointillist sample emoji -n 8 --text "a red heart" --guidance 2 --not "blue"
+
+  pointillist sample tiles -n 2 --text "a red dragon; a tree" --label each --out grid.png
+
+  pointillist sample emoji -n 1 --text "a smiling face" --best-of 8 --out face.png
 
   pointillist sample runs/sprites -n 64 --format atlas --palette autumn.hex --out sprites.png
 
@@ -41,6 +44,7 @@ EPILOG = """Examples:
 
   pointillist sample runs/digits -n 100000 --out digits.npz"""
 
+FORMATS = ("image", "sheet", "files", "npz", "atlas")
 _SAMPLING, _OUTPUT = "Sampling", "Output"
 
 
@@ -49,12 +53,23 @@ def _option(*flags: str, value: str, text: str, panel: str | None = _SAMPLING, l
 
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a bundled name, or a hub id.")]
-Count = Annotated[int, _option("-n", value="N", text="Images; of each label, if labels are given.", panel=None, low=1)]
+Count = Annotated[
+    int, _option("-n", value="N", text="Images; of each label or prompt, where they are given.", panel=None, low=1)
+]
 Labels = Annotated[
     list[str] | None,
     _option("--label", value="LABEL", text="Name or number, several with commas, or each for all."),
 ]
-Texts = Annotated[list[str] | None, _option("--text", value="PROMPT", text="Prompt; repeatable.")]
+Texts = Annotated[
+    list[str] | None, _option("--text", value="PROMPT", text="Prompt; several with semicolons, or repeat the option.")
+]
+TextsFile = Annotated[Path | None, _option("--texts", value="FILE", text="A file with a prompt on each line.")]
+Negative = Annotated[
+    str | None, _option("--not", value="PROMPT", text="Prompt to steer away from, by guidance (above 1).")
+]
+BestOf = Annotated[
+    int, _option("--best-of", value="N", text="Sample N of each image; keep the best by its conditions.", low=1)
+]
 Attributes = Annotated[
     list[str] | None, _option("--attribute", value="NAME=VALUE", text="Such as hair=red; repeatable.")
 ]
@@ -78,9 +93,12 @@ Order = Annotated[
 ]
 Quantize = Annotated[str | None, _option(value="KIND", text=QUANTIZE_HELP)]
 BatchSize = Annotated[int, _option(value="N", text="Images sampled at once.", low=1)]
-Out = Annotated[str, _option("--out", "-o", value="PATH", text="A sheet NAME.png, DIR/ or NAME.npz.", panel=_OUTPUT)]
+Out = Annotated[
+    str, _option("--out", "-o", value="PATH", text="NAME.png (one image, or a sheet), DIR/ or NAME.npz.", panel=_OUTPUT)
+]
 Format = Annotated[
-    str | None, _option("--format", value="KIND", text="sheet, files, npz, or atlas (PNG and JSON).", panel=_OUTPUT)
+    str | None,
+    _option("--format", value="KIND", text="image, sheet, files, npz, or atlas (with JSON).", panel=_OUTPUT),
 ]
 Palette = Annotated[Path | None, _option(value="FILE", text="Other colours for a palette model.", panel=_OUTPUT)]
 Animate = Annotated[Path | None, _option(value="GIF", text="Also write an animation of the sampling.", panel=_OUTPUT)]
@@ -93,6 +111,9 @@ def sample(
     n: Count = 16,
     label: Labels = None,
     text: Texts = None,
+    texts: TextsFile = None,
+    negative: Negative = None,
+    best_of: BestOf = 1,
     attribute: Attributes = None,
     vector: Vector = None,
     hint: Hint = None,
@@ -117,7 +138,8 @@ def sample(
     as_json: Json = False,
 ) -> None:
     """Sample new images from a model."""
-    from pointillist.cli.condition_options import each_label, each_text, parse_conditions, parse_hint
+    from pointillist.cli.condition_options import parse_conditions, parse_hint
+    from pointillist.cli.prompts import SheetPlan, parse_labels, parse_texts
     from pointillist.cli.writers import check_target
     from pointillist.data import parse_size
     from pointillist.data.palette import read_palette
@@ -128,6 +150,7 @@ def sample(
 
     first = choose_engine(engine)  # an error before the model is read
     kind, path = target(out, form)
+    prompts = parse_texts(text or [], texts)
     if first.engine == "cpu" and device == "cpu":
         from pointillist.engine.cpu.precompile import precompile_in_background
 
@@ -136,30 +159,30 @@ def sample(
     loaded = quantized(load(model), quantize)
     loaded.to(resolve_device(device))
     chosen = choose_engine(engine, loaded.device)
-    labels = each_label(label or [], loaded.config.classes, n)
-    prompts = each_text(text or [], labels, n)
-    total = len(labels or prompts or range(n))
-    check_target(path, kind, total, loaded.image, force)
+    plan = SheetPlan.of(parse_labels(label or [], loaded.config.classes), prompts, n, loaded.config.classes)
+    if kind == "sheet" and form is None and plan.total == 1:
+        kind = "image"
+    check_target(path, kind, plan.total, loaded.image, force)
     colours = None if palette is None else read_palette(palette)
     if colours is not None:
         loaded.image.recoloured(colours)  # an error before sampling
     if animate is not None:
         check_animation(animate, kind, force)
     settings: dict[str, Any] = {
-        "n": total, "label": labels, "temperature": temperature, "top_p": top_p,
+        "n": plan.total, "label": plan.labels, "temperature": temperature, "top_p": top_p,
         "guidance": guidance,
         "engine": chosen.engine, "threads": threads,
         "seed": secrets.randbelow(2**31) if seed is None else seed, "size": shape, "batch_size": batch_size,
-        "text": prompts, **parse_conditions(attribute or [], vector), **parse_hint(loaded, hint, hint_from_image),
+        "text": plan.texts, "negative_prompt": negative, "best_of": best_of,
+        **parse_conditions(attribute or [], vector), **parse_hint(loaded, hint, hint_from_image),
         "order": loaded.order(order).name,
     }  # fmt: skip
-    precompute_text_embeddings(loaded, prompts or ())
+    precompute_text_embeddings(loaded, [*(prompts or ()), negative or ""])
     if verbose:
         logging.basicConfig(format="%(message)s")
         logging.getLogger("pointillist").setLevel(logging.INFO)
         typer.echo(f"engine     {chosen.engine}: {chosen.reason}", err=as_json)
-    columns = sheet_columns(n, total // n)
-    _sample(loaded, settings, kind, path, animate, columns, colours, as_json)
+    _sample(loaded, settings, kind, path, animate, plan, colours, as_json)
 
 
 def target(out: str, form: str | None) -> tuple[str, Path]:
@@ -174,17 +197,9 @@ def target(out: str, form: str | None) -> tuple[str, Path]:
     if form is None:
         folder = out.endswith(("/", "\\")) or path.is_dir() or not path.suffix
         form = "npz" if path.suffix.lower() == ".npz" else "files" if folder else "sheet"
-    if form not in ("sheet", "files", "npz", "atlas"):
-        raise ConfigError(f"`--format` (={form!r}) must be sheet, files, npz or atlas.")
+    if form not in FORMATS:
+        raise ConfigError(f"`--format` (={form!r}) must be {', '.join(FORMATS[:-1])} or {FORMATS[-1]}.")
     return form, path
-
-
-def sheet_columns(n: int, labels: int) -> int | None:
-    """Return the columns of a sheet that keep the images of a label side by side; None where rows would be too long."""
-    if n > 24 or labels == 1:
-        return None
-    fitting = [n * k for k in range(1, labels + 1) if labels % k == 0]
-    return min(fitting, key=lambda columns: abs(math.log(columns**2 / (1.5 * n * labels))))
 
 
 def check_animation(path: Path, kind: str, force: bool) -> None:
@@ -195,7 +210,7 @@ def check_animation(path: Path, kind: str, force: bool) -> None:
     """
     from pointillist.errors import ConfigError
 
-    if kind != "sheet":
+    if kind not in ("sheet", "image"):
         raise ConfigError("`--animate` goes with a sheet: leave out `--out`, or give NAME.png.")
     if path.suffix.lower() != ".gif":
         raise ConfigError(f"`--animate` (={path}) must end in .gif.")
@@ -208,13 +223,14 @@ def _sample(
     kind: str,
     path: Path,
     animate: Path | None,
-    columns: int | None,
+    plan: SheetPlan,
     colours: Sequence[Sequence[int]] | None,
     as_json: bool,
 ) -> None:
     """Sample batch by batch into the file or folder, and report the result."""
     from pointillist.cli import writers
     from pointillist.cli.atlas import write_atlas
+    from pointillist.cli.sample_report import report
     from pointillist.sampling.api import stream
 
     started = time.perf_counter()
@@ -224,53 +240,23 @@ def _sample(
     order = model.order(settings["order"])
     lines = order.raster_size(height, width)[0]
     classes = model.config.classes if settings["label"] is not None else ()
+    lines *= settings["best_of"]
     with Bar("sampling", -(-total // batch) * lines) as bar:
         on_row = lambda done, rows, levels: bar.show(done // batch * lines + rows)  # noqa: E731
         parts = totals.through(stream(model, **settings, on_row=on_row))
         if colours is not None:
             parts = (part.recoloured(colours) for part in parts)
         if kind == "atlas":
-            write_atlas(path, parts, classes, columns)
+            write_atlas(path, parts, classes, plan.columns)
         elif kind == "npz":
             writers.write_npz(path, parts, total, model.image.resized(height, width), classes)
         elif kind == "files":
             writers.write_files(path, parts, total, classes)
         else:
-            array, captions = writers.write_sheet(path, parts, classes, columns)
+            array, captions = writers.write_pictures(path, parts, classes, None if kind == "image" else plan)
             if animate is not None:
                 from pointillist.visualization import animate as write_animation
 
                 ranks = model.generation_rank(height, width, order)
-                write_animation(array, animate, order=ranks, captions=captions, columns=columns)
+                write_animation(array, animate, order=ranks, captions=captions, columns=plan.columns)
     report(totals, settings, path, animate, time.perf_counter() - started, as_json)
-
-
-def report(
-    totals: Totals, settings: dict[str, Any], path: Path, animate: Path | None, seconds: float, as_json: bool
-) -> None:
-    """Print the number of images, their bits/dim, and where they are."""
-    bits = totals.array
-    if as_json:
-        print_json(
-            {
-                "count": len(bits),
-                "bits_per_dim": float(bits.mean()),
-                "lowest": float(bits.min()),
-                "highest": float(bits.max()),
-                "seed": settings["seed"],
-                "engine": settings["engine"],
-                "order": settings["order"],
-                "seconds": round(seconds, 3),
-                "out": str(path),
-                "animation": None if animate is None else str(animate),
-            }
-        )
-        return
-    spread = f" ({bits.min():.4f} to {bits.max():.4f})" if len(bits) > 1 else ""
-    count = f"{len(bits):,} image{'s' if len(bits) != 1 else ''}"
-    typer.echo(f"sampled    {count} in {seconds:.1f} s, engine {settings['engine']}, order {settings['order']}")
-    typer.echo(f"bits/dim   {bits.mean():.4f}{spread}, under the model as it is")
-    typer.echo(f"seed       {settings['seed']}")
-    typer.echo(f"written    {path}")
-    if animate is not None:
-        typer.echo(f"           {animate}")

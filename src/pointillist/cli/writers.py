@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import tempfile
 import zipfile
@@ -19,6 +20,7 @@ from pointillist.cli.output import reject_existing
 from pointillist.errors import ConfigError
 
 if TYPE_CHECKING:
+    from pointillist.cli.prompts import SheetPlan
     from pointillist.images import ImageSpec
     from pointillist.sampling.samples import Samples
 
@@ -29,21 +31,29 @@ Names = Sequence[str]
 
 
 class Totals:
-    """Bits/dim of the samples that passed through."""
+    """Bits/dim of the samples that passed through, and the bits that their conditions save."""
 
     def __init__(self) -> None:
         self.bits: list[np.ndarray] = []
+        self._gains: list[np.ndarray] = []
 
     def through(self, parts: Iterable[Samples]) -> Iterator[Samples]:
         """Yield the same parts, and record their bits/dim."""
         for part in parts:
             self.bits.append(part.bits_per_dim.numpy())
+            if part.gain is not None:
+                self._gains.append(part.gain.numpy())
             yield part
 
     @property
     def array(self) -> np.ndarray:
         """Bits/dim of all images, `[n]`."""
         return np.concatenate(self.bits)
+
+    @property
+    def saved(self) -> np.ndarray | None:
+        """Bits saved by the conditions of each image, `[n]`; None where images were not chosen by them."""
+        return np.concatenate(self._gains) / math.log(2) if self._gains else None
 
 
 def check_target(out: Path, kind: str, total: int, image: ImageSpec, force: bool) -> None:
@@ -58,8 +68,10 @@ def check_target(out: Path, kind: str, total: int, image: ImageSpec, force: bool
         raise ConfigError(
             f"A sheet holds {MAX_SHEET:,} images, not {total:,}: write them with `--out DIR/` or `--out NAME.npz`."
         )
-    if kind in ("sheet", "atlas") and out.suffix.lower() != ".png":
-        raise ConfigError(f"`--out` (={out}) must end in .png for a sheet: or give DIR/ for files, or NAME.npz.")
+    if kind == "image" and total > 1:
+        raise ConfigError(f"One image file does not hold {total:,} images: give `--format sheet`, DIR/ or NAME.npz.")
+    if kind in ("image", "sheet", "atlas") and out.suffix.lower() != ".png":
+        raise ConfigError(f"`--out` (={out}) must end in .png for a picture: or give DIR/ for files, or NAME.npz.")
     if kind == "atlas":
         reject_existing(out.with_suffix(".json"), force)
     if kind != "files":
@@ -68,22 +80,38 @@ def check_target(out: Path, kind: str, total: int, image: ImageSpec, force: bool
         raise ConfigError(f"{out} is already there: add `--force` to replace the samples in it, or give another path.")
 
 
-def write_sheet(
-    out: Path, parts: Iterable[Samples], classes: Names, columns: int | None
+def write_pictures(
+    out: Path, parts: Iterable[Samples], classes: Names, plan: SheetPlan | None
 ) -> tuple[np.ndarray, list[str] | None]:
-    """Write one PNG, with the class or prompt below each image; return the images and captions for an animation."""
-    from pointillist.visualization import image_grid, save_png
+    """Write one PNG: a sheet with captions, or without a plan the exact pixels of the only image.
 
-    pictures: list[np.ndarray] = []
-    names: list[str] = []
-    for part in parts:
-        pictures.append(part.array)
-        shown = [classes[i] if i >= 0 else "" for i in part.labels.tolist()]
-        names += shown if any(shown) or part.texts is None else part.texts
-    array = np.concatenate(pictures)
-    captions = names if any(names) else None
-    save_png(image_grid(array, captions=captions, columns=columns), out)
-    return array, captions
+    Returns:
+        The images and their captions, for an animation.
+    """
+    from pointillist.visualization import image_grid, named_grid, save_png
+
+    found = list(parts)
+    array = np.concatenate([part.array for part in found])
+    captions = [caption for part in found for caption in captions_of(part, classes)]
+    shown = captions if any(captions) else None
+    if plan is None:
+        save_png(as_files(found[0])[0], out)
+    elif plan.row_names:
+        save_png(named_grid(array, plan.row_names, plan.column_names, columns=plan.columns or 1), out)
+    else:
+        save_png(image_grid(array, captions=shown, columns=plan.columns), out)
+    return array, shown
+
+
+def captions_of(part: Samples, classes: Names) -> list[str]:
+    """Return the label, or else the prompt, of each image, with the bits it saves where that chose the image."""
+    names = [classes[i] if i >= 0 else "" for i in part.labels.tolist()]
+    if not any(names) and part.texts is not None:
+        names = list(part.texts)
+    if part.gain is None:
+        return names
+    bits = (part.gain / math.log(2)).tolist()
+    return [f"{value:+.0f} bits, {name}" for name, value in zip(names, bits, strict=True)]
 
 
 def write_files(out: Path, parts: Iterable[Samples], total: int, classes: Names) -> None:
@@ -93,8 +121,9 @@ def write_files(out: Path, parts: Iterable[Samples], total: int, classes: Names)
         index = 0
         for part in parts:
             texts = part.texts or ("",) * len(part)
-            rows = zip(as_files(part), part.labels.tolist(), texts, part.bits_per_dim.tolist(), strict=True)
-            for picture, label, text, bits in rows:
+            saved = [None] * len(part) if part.gain is None else (part.gain / math.log(2)).tolist()
+            rows = zip(as_files(part), part.labels.tolist(), texts, part.bits_per_dim.tolist(), saved, strict=True)
+            for picture, label, text, bits, gain in rows:
                 name = f"{index:0{digits}d}.png"
                 picture.save(folder / name)
                 row: dict[str, Any] = {"file_name": name}
@@ -102,7 +131,10 @@ def write_files(out: Path, parts: Iterable[Samples], total: int, classes: Names)
                     row["label"] = classes[label]
                 if text:
                     row["text"] = text
-                listing.write(json.dumps({**row, "bits_per_dim": round(bits, 5)}, ensure_ascii=False) + "\n")
+                row["bits_per_dim"] = round(bits, 5)
+                if gain is not None:
+                    row["bits_saved"] = round(gain, 3)
+                listing.write(json.dumps(row, ensure_ascii=False) + "\n")
                 index += 1
 
 

@@ -6,6 +6,7 @@ from pointillist.visualization.colour import diverging_colors, sequential_colors
 from pointillist.visualization.files import png_bytes, save_png
 from pointillist.visualization.heatmap import heat_map
 from pointillist.visualization.image_grid import image_grid
+from pointillist.visualization.named_grid import named_grid
 from pointillist.visualization.receptive_field import plot_receptive_field
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "gif_bytes",
     "heat_map",
     "image_grid",
+    "named_grid",
     "plot_receptive_field",
     "png_bytes",
     "save_png",

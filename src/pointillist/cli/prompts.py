@@ -1,0 +1,117 @@
+"""Prompts and labels of `sample`: one image or more for each, and for each pair of a prompt and a label."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pointillist.errors import DataError
+
+SEPARATOR = ";"  # captions contain commas: "monster, red dragon"
+MAX_BYTES = 1_000_000  # of a file of prompts
+_MOST_COLUMNS = 24  # of a sheet whose rows keep the images of a label side by side
+
+
+def parse_labels(given: Sequence[str], classes: Sequence[str]) -> list[int] | None:
+    """Resolve labels to numbers, in the order given: names or numbers with commas between them, or `each` for all.
+
+    Raises:
+        ConfigError: if there is no such class.
+    """
+    from pointillist.conditioning import resolve_labels
+
+    names: list[str] = []
+    for text in given:
+        if text == "each" and classes and text not in classes:
+            names += classes
+        else:
+            names += [text] if text in classes else [part.strip() for part in text.split(",") if part.strip()]
+    if not given:
+        return None
+    numbers: list[int] = resolve_labels(names, classes, len(names)).tolist()
+    return numbers
+
+
+def parse_texts(given: Sequence[str], file: Path | None) -> list[str] | None:
+    """Collect prompts: of options, with semicolons between them, and of a file, one a line.
+
+    A blank prompt that was typed is no prompt. Blank lines of a file are left out.
+
+    Raises:
+        DataError: if the file cannot be read, or holds no prompt.
+    """
+    found = []
+    for text in given:
+        found += [part.strip() for part in text.split(SEPARATOR) if part.strip()] or [""]
+    if file is not None:
+        found += _lines(file)
+    return found or None
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        if file.stat().st_size > MAX_BYTES:
+            raise DataError(f"`--texts` (={file}) has more than {MAX_BYTES:,} bytes: give a file with a prompt a line.")
+        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"`--texts` (={file}) cannot be read as text: give a file with a prompt a line.") from error
+    found = [line for line in lines if line]
+    if not found:
+        raise DataError(f"`--texts` (={file}) holds no prompt: write one on each line.")
+    return found
+
+
+@dataclass(frozen=True)
+class SheetPlan:
+    """Label and prompt of each image in the order of sampling, and their arrangement on a sheet.
+
+    Attributes:
+        labels, texts: one for each image; None where none were given.
+        total: number of images.
+        columns: images in a row of a sheet; None to choose.
+        row_names, column_names: prompts and labels of a grid; empty where images have captions of their own. A name
+            stands for as many rows, or columns, as there are of each.
+    """
+
+    labels: list[int] | None
+    texts: list[str] | None
+    total: int
+    columns: int | None
+    row_names: tuple[str, ...] = field(default=())
+    column_names: tuple[str, ...] = field(default=())
+
+    @classmethod
+    def of(cls, labels: list[int] | None, texts: list[str] | None, n: int, classes: Sequence[str]) -> SheetPlan:
+        """Arrange `n` images of each label, of each prompt, or of each pair of them.
+
+        Several prompts with labels form a grid: a row of each prompt, a column of each label, the `n` images of a pair
+        side by side, or below each other where rows would be too long.
+        """
+        if labels is None or texts is None or len(texts) == 1:
+            own = [number for number in labels or [] for _ in range(n)] or None
+            prompts = [text for text in texts or [] for _ in range(n)] or None
+            if own is not None and prompts is not None:
+                prompts = (texts or []) * len(own)
+            groups = len(labels or texts or [""])
+            return cls(own, prompts, n * groups, sheet_columns(n, groups))
+        beside = n if n * len(labels) <= _MOST_COLUMNS else 1
+        row = [label for label in labels for _ in range(beside)]
+        rows = [text for text in texts for _ in range(n // beside)]
+        return cls(
+            row * len(rows),
+            [text for text in rows for _ in row],
+            len(row) * len(rows),
+            len(row),
+            tuple(texts),
+            tuple(classes[label] if label >= 0 else "" for label in labels),
+        )
+
+
+def sheet_columns(n: int, groups: int) -> int | None:
+    """Return the columns that keep the images of a label side by side; None where rows would be too long."""
+    if n > _MOST_COLUMNS or groups == 1:
+        return None
+    fitting = [n * k for k in range(1, groups + 1) if groups % k == 0]
+    return min(fitting, key=lambda columns: abs(math.log(columns**2 / (1.5 * n * groups))))

@@ -1,0 +1,49 @@
+"""The report of `pointillist sample`: images, bits/dim, seed and paths, in words or as JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from pointillist.cli.output import print_json
+
+if TYPE_CHECKING:
+    from pointillist.cli.writers import Totals
+
+
+def report(
+    totals: Totals, settings: dict[str, Any], path: Path, animate: Path | None, seconds: float, as_json: bool
+) -> None:
+    """Print the number of images, their bits/dim, and where they are."""
+    bits = totals.array
+    if as_json:
+        print_json(
+            {
+                "count": len(bits),
+                "bits_per_dim": float(bits.mean()),
+                "lowest": float(bits.min()),
+                "highest": float(bits.max()),
+                "seed": settings["seed"],
+                "bits_saved": None if totals.saved is None else float(totals.saved.mean()),
+                "engine": settings["engine"],
+                "order": settings["order"],
+                "seconds": round(seconds, 3),
+                "out": str(path),
+                "animation": None if animate is None else str(animate),
+            }
+        )
+        return
+    spread = f" ({bits.min():.4f} to {bits.max():.4f})" if len(bits) > 1 else ""
+    count = f"{len(bits):,} image{'s' if len(bits) != 1 else ''}"
+    typer.echo(f"sampled    {count} in {seconds:.1f} s, engine {settings['engine']}, order {settings['order']}")
+    typer.echo(f"bits/dim   {bits.mean():.4f}{spread}, under the model as it is")
+    if totals.saved is not None:
+        saved = totals.saved
+        within = f" ({saved.min():.1f} to {saved.max():.1f})" if len(saved) > 1 else ""
+        typer.echo(f"best of    {settings['best_of']}: the conditions save {saved.mean():.1f} bits an image{within}")
+    typer.echo(f"seed       {settings['seed']}")
+    typer.echo(f"written    {path}")
+    if animate is not None:
+        typer.echo(f"           {animate}")
