@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from pointillist.errors import ConfigError, ShapeError
-from pointillist.visualization import animate, heat_map, image_grid, png_bytes, save_png, sequential_colors
+from pointillist.visualization import animate, heat_map, image_grid, named_grid, png_bytes, save_png, sequential_colors
 from pointillist.visualization.colour import NO_VALUE, PAPER
 from pointillist.visualization.image_grid import MAX_IMAGES, MAX_PIXELS, plan_grid
 
@@ -43,6 +43,20 @@ def test_a_sheet_keeps_to_what_is_asked() -> None:
     assert image_grid(images, columns=100).size == image_grid(images, columns=6).size
     assert image_grid(images[..., 0]).size == image_grid(images).size
     assert image_grid(noise(2, 4, 4, 2)).mode == "RGB"
+
+
+def test_names_stand_beside_their_rows_and_columns() -> None:
+    """Every image is where it is on a plain grid; a long name is cut, and an uneven number of images is an error."""
+    images = noise(12, 8, 8, 3)
+    grid = plan_grid(12, 8, 8, columns=4)
+    picture = np.asarray(named_grid(images, ["a", "b", "c" * 200], ["x", "y"], columns=4))
+    left, top = picture.shape[1] - grid.size[0], picture.shape[0] - grid.size[1]
+    assert 0 < left <= 220
+    assert (picture[top:, left:] == np.asarray(image_grid(images, columns=4))).all()
+    for beside in (picture[top : top + grid.height, :left], picture[:top, left:]):
+        assert (beside != PAPER).any()
+    with pytest.raises(ShapeError, match="12 images in 4 columns do not fit 2 names"):
+        named_grid(images, ["a", "b"], ["x"], columns=4)
 
 
 def test_transparent_parts_show_a_checkerboard() -> None:

@@ -51,8 +51,8 @@ def named_grid(
     colour = as_colour(background)
     grid = plan_grid(len(images), *images.shape[1:3], columns=columns, scale=scale)
     inner = compose(images, grid, None, colour)
-    left = min(_NAME_WIDTH, max(math.ceil(font().getlength(name)) for name in row_names)) + _GAP
-    top = CAPTION + _GAP
+    left = min(_NAME_WIDTH, max(math.ceil(font().getlength(name)) for name in row_names)) + 2 * _GAP
+    top = CAPTION + _GAP + 5  # letters reach below the font size
     picture = Image.new("RGB", (left + inner.width, top + inner.height), colour)
     picture.paste(inner, (left, top))
     draw, ink = ImageDraw.Draw(picture), text_colour(colour)
@@ -63,5 +63,5 @@ def named_grid(
     high = grid.rows // len(row_names) * (grid.cell_height + grid.gap)
     for number, name in enumerate(row_names):
         middle = top + grid.margin + number * high + (high - grid.gap) / 2
-        draw.text((_GAP, middle), truncate_text(name, left - _GAP), ink, font(), anchor="lm")
+        draw.text((_GAP, middle), truncate_text(name, left - 2 * _GAP), ink, font(), anchor="lm")
     return picture
