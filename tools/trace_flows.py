@@ -1,6 +1,7 @@
-"""Count the files that five data flows enter: `python tools/trace_flows.py [--source PATH/src] [--json]`.
+"""Count the files that five data flows enter: `python tools/trace_flows.py [--source PATH/src] [--json] [--list]`.
 
     python tools/trace_flows.py                          # this checkout
+    python tools/trace_flows.py --list explain           # the files of one flow, and the functions called in each
     python tools/trace_flows.py --source /tmp/old/src    # another one, such as a `git worktree` of an old commit
 
 The flows are whole commands, driven through the command line, and one request to the studio: `evaluate digits` on two
@@ -120,6 +121,14 @@ def figures(functions: dict[CodeType, str], calls: dict[tuple[CodeType, CodeType
     return {name: found[name] for name in COLUMNS}
 
 
+def listing(functions: dict[CodeType, str]) -> str:
+    """One line for each file entered: its number of functions, its path and their names."""
+    by_file: dict[str, list[str]] = {}
+    for code, file in functions.items():
+        by_file.setdefault(file, []).append(code.co_qualname)
+    return "\n".join(f"{len(names):4}  {file:42} {', '.join(names)}" for file, names in sorted(by_file.items()))
+
+
 def hops(calls: list[tuple[str, str]]) -> tuple[int, int]:
     """Changes of file along a sequence of calls, and how many of them enter a file again."""
     path: list[str] = []
@@ -216,6 +225,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Count the files that five data flows enter.")
     parser.add_argument("--source", type=Path, default=here, help="folder that holds the package `pointillist`")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--list", action="store_true", help="print the files that each flow enters and their functions")
     parser.add_argument("flows", nargs="*", help="evaluate, sample, train, explain, studio; all by default")
     options = parser.parse_args()
     source = options.source.resolve()
@@ -226,7 +236,11 @@ def main() -> None:
         raise SystemExit(f"`pointillist` is imported from {package.__file__}, not from {source}.")
     with tempfile.TemporaryDirectory() as folder:
         prepared = flows(Path(folder))
-        found = {name: tracer.trace(prepared[name]()) for name in options.flows or prepared}
+        found = {}
+        for name in options.flows or prepared:
+            found[name] = tracer.trace(prepared[name]())
+            if options.list:
+                print(f"{name}\n{listing(tracer.functions)}\n")
     if options.json:
         print(json.dumps(found, indent=2))
     else:
