@@ -28,9 +28,9 @@ from handwritten_kernels import Array, F
 from handwritten_network import Weights, paint
 from pointillist.bench.timing import Case, Times, cpu_time, interleave
 from pointillist.bench.workload import Workload
-from pointillist.model.inference import inference_mode
+from pointillist.model.pixel_model import inference_mode
 from pointillist.networks import GatedPixelCNNConfig
-from pointillist.system.hardware import describe_machine, single_threaded, today
+from pointillist.system import describe_machine, single_threaded, today
 
 
 def pack(model: pt.PixelModel) -> Weights:

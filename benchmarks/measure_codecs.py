@@ -31,7 +31,7 @@ from PIL import Image
 import pointillist as pt
 from pointillist.checkpoint.files import write_text
 from pointillist.images import ImageSpec
-from pointillist.system.hardware import describe_machine, today
+from pointillist.system import describe_machine, today
 from pointillist.training.run_config import RunConfig
 
 ROOT = Path(__file__).parents[1]

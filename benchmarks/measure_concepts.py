@@ -28,7 +28,7 @@ from torch import Tensor
 import pointillist as pt
 from image_classifier import top_classes, train_classifier
 from pointillist.evaluation.memorization import nearest_training_match
-from pointillist.system.hardware import describe_machine, today
+from pointillist.system import describe_machine, today
 from pointillist.visualization import image_grid, save_png
 
 UNSEEN = {

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 import pointillist as pt
 from pointillist.cli.evaluate import resolve_data_options
 from pointillist.data import ImageDataset
-from pointillist.system.hardware import describe_machine, today
+from pointillist.system import describe_machine, today
 
 # kind: a pattern of "category: folder, name"; a tile is of a kind if it fits that pattern alone
 KINDS = {

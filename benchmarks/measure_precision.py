@@ -14,7 +14,7 @@ import pointillist as pt
 from pointillist.bench.timing import Case, cpu_time, interleave
 from pointillist.bench.training import VARIANTS, StepRunner
 from pointillist.networks import entry, names
-from pointillist.system.hardware import single_threaded
+from pointillist.system import single_threaded
 
 BATCH, REPEATS = 16, 7
 

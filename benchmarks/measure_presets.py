@@ -28,7 +28,7 @@ import torch
 
 import pointillist as pt
 from pointillist.networks import entry, names
-from pointillist.system.hardware import describe_machine, today
+from pointillist.system import describe_machine, today
 from pointillist.training.optim import ExponentialMovingAverage, build_optimizer
 
 ROWS = Path(__file__).parents[1] / "docs" / "evidence" / "presets.jsonl"

@@ -26,7 +26,7 @@ import pointillist as pt
 from pointillist.cli.evaluate import resolve_data_options
 from pointillist.evaluation.memorization import nearest_training_match
 from pointillist.images import OPAQUE
-from pointillist.system.hardware import describe_machine, today
+from pointillist.system import describe_machine, today
 
 COLOURS = {
     "red": (111, 31, 24),

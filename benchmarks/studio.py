@@ -32,7 +32,7 @@ import torch
 import pointillist as pt
 from pointillist.bench.timing import MedianRange
 from pointillist.networks import names
-from pointillist.system.hardware import describe_machine, describe_versions, today
+from pointillist.system import describe_machine, describe_versions, today
 
 CANVASES = (1, 4)
 DEFAULT_MODELS = ("gated-pixelcnn:tiny", "gated-pixelcnn:base", "pixelcnn-pp:tiny")

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from pointillist.conditioning import NO_LABEL, LabelEncoder, PositionEmbedding, label_input, resolve_labels
+from pointillist.conditioning import NO_LABEL, LabelEncoder, label_input, resolve_labels
 from pointillist.errors import ConfigError, ShapeError
+from pointillist.model.conditions import PositionEmbedding
 
 CLASSES = ("cat", "dog", "7")
 

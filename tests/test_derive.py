@@ -8,7 +8,7 @@ import torch
 import pointillist as pt
 from pointillist.conditioning import HintConfig, HintPreprocessor
 from pointillist.images import ImageSpec
-from pointillist.model.dataset_conditions import derive_hint
+from pointillist.model.batches import derive_hint
 
 GREY = ImageSpec.infer((1, 3, 5), 256)
 RGB = ImageSpec.infer((3, 3, 5), 256)

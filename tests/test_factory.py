@@ -11,8 +11,8 @@ import torch
 from hypothesis import given
 
 import pointillist as pt
-from pointillist.model.card import default_card
 from pointillist.model.config import ModelConfig
+from pointillist.model.files import default_card
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import names
 from tests.laws.strategies import models, random_conditions, random_levels, randomise_weights

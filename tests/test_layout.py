@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_leaves
 
 import pointillist as pt
 from pointillist.networks import names
-from pointillist.nn.functional.memory_format import channels_last, is_channels_last
+from pointillist.nn.passes import channels_last, is_channels_last
 
 BATCH = 7  # no weight has so many outputs
 

@@ -7,7 +7,7 @@ import threading
 import torch
 from threadpoolctl import threadpool_info
 
-from pointillist.system.hardware import describe_machine, single_threaded
+from pointillist.system import describe_machine, single_threaded
 
 
 def test_one_thread_within_the_block_only() -> None:

@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from pointillist.images import ImageSpec
-from pointillist.model.inference import inference_mode
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.sampling.api import UniformSampler
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.loop import ObservedPixels, autoregressive_loop

@@ -15,11 +15,13 @@ from safetensors import safe_open
 from torch import Tensor
 
 import pointillist as pt
-from pointillist.checkpoint.encoding import decode_tensors, encode_tensors, expanded_shapes
 from pointillist.checkpoint.files import CONFIG, WEIGHTS, TensorInfo, write_tensors
 from pointillist.checkpoint.quantization import (
     QUANTIZED_DTYPES,
+    decode_tensors,
     dequantize_int8,
+    encode_tensors,
+    expanded_shapes,
     is_quantizable,
     quantize_int8,
     weight_dtype,

@@ -10,8 +10,8 @@ import torch
 
 import pointillist as pt
 from pointillist.evaluation.likelihood import Evaluation
-from pointillist.model.dataset_conditions import match_labels
-from pointillist.model.inference import inference_mode
+from pointillist.model.batches import match_labels
+from pointillist.model.pixel_model import inference_mode
 from tests.laws.strategies import randomise_weights
 
 

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 import pointillist as pt
 from pointillist import zoo
-from pointillist.checkpoint.meta_init import meta_init
 from pointillist.checkpoint.quantization import weight_dtype
 from pointillist.cli.app import app
+from pointillist.model.files import meta_init
 from pointillist.networks import names
 
 from .scripts import script

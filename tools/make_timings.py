@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from pointillist.system.hardware import processor
+from pointillist.system import processor
 
 RUNS = 5
 PAGE = Path(__file__).parents[1] / "docs" / "evidence" / "timings.md"

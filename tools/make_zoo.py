@@ -23,7 +23,7 @@ import numpy as np
 import pointillist as pt
 from pointillist.checkpoint.files import CARD, WEIGHTS, write_text
 from pointillist.checkpoint.quantization import quantize_weights
-from pointillist.model.dataset_conditions import derive_hint
+from pointillist.model.batches import derive_hint
 from pointillist.visualization import image_grid, save_png
 from pointillist.zoo import ZOO
 

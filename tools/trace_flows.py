@@ -45,7 +45,7 @@ BODIES: tuple[dict[str, Any], ...] = (
     {"images": [{"seed": 0}]},
     {"samples": [{"seed": 0}]},
 )
-META_INIT = ("checkpoint/meta_init.py", "skeleton.py")
+META_INIT = ("meta_init", "skeleton", "_Unfilled.__torch_function__")
 COLUMNS = (
     "files", "files_without_engine", "functions", "functions_without_engine",
     "edges", "edges_without_engine", "mutual", "mutual_without_engine", "hops", "returns",
@@ -117,7 +117,8 @@ def figures(functions: dict[CodeType, str], calls: dict[tuple[CodeType, CodeType
         found["functions" + suffix] = sum(file in kept for file in functions.values())
         found["edges" + suffix] = len(edges)
         found["mutual" + suffix] = sum((b, a) in edges for a, b in edges) // 2
-    found["hops"], found["returns"] = hops(list(calls.values()))
+    set_up = {pair for pair in calls if any(code.co_qualname in META_INIT for code in pair)}
+    found["hops"], found["returns"] = hops([files for pair, files in calls.items() if pair not in set_up])
     return {name: found[name] for name in COLUMNS}
 
 
@@ -133,7 +134,7 @@ def hops(calls: list[tuple[str, str]]) -> tuple[int, int]:
     """Changes of file along a sequence of calls, and how many of them enter a file again."""
     path: list[str] = []
     for pair in calls:
-        if any(file in META_INIT for file in pair) or all(in_engine(file) for file in pair):
+        if all(in_engine(file) for file in pair):
             continue
         for file in pair:
             if not path or path[-1] != file:

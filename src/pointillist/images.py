@@ -110,6 +110,32 @@ class ImageSpec(BaseModel):
         mixed = tuple((*(int(c) for c in new[:3]), 255) if old[3] >= OPAQUE else old for old, new in pairs)
         return ImageSpec(**{**self.model_dump(), "palette": mixed})
 
+    def check_site(
+        self, row: int, column: int, channel: int | None = None, size: tuple[int, int] | None = None
+    ) -> tuple[int, int, int]:
+        """Return row, column and channel of a sub-pixel of an image; without a channel, the last.
+
+        Args:
+            size: height and width of the image, if others than here.
+
+        Raises:
+            ConfigError: if it is not in the image.
+        """
+        height, width = size or (self.height, self.width)
+        channel = self.channels - 1 if channel is None else channel
+        for what, value, count in (
+            ("row", row, height),
+            ("column", column, width),
+            ("channel", channel, self.channels),
+        ):
+            if not 0 <= value < count:
+                allowed = f"0 to {count - 1}" if count > 1 else "0"
+                raise ConfigError(
+                    f"`{what}` (={value}) lies outside the image of {height} x {width} with {self.channels} "
+                    f"channel(s): counting starts at 0, so give {allowed}."
+                )
+        return row, column, channel
+
     def to_levels(self, images: Any) -> Int[Tensor, "b c h w"]:
         """Convert pictures to levels.
 

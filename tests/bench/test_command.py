@@ -12,7 +12,7 @@ from pointillist.bench.roofline import Peaks
 from pointillist.bench.sampling import available_engines, measure_sampling
 from pointillist.bench.training import measure_training
 from pointillist.bench.workload import Workload
-from pointillist.system.hardware import single_threaded
+from pointillist.system import single_threaded
 
 from ..cli.helpers import fails, run
 

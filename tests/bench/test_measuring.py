@@ -21,7 +21,7 @@ from pointillist.bench.timing import MedianRange, Times, interleave
 from pointillist.bench.workload import Workload
 from pointillist.errors import ConfigError
 from pointillist.sampling.engines import record_model
-from pointillist.system.memory import measure_peak_memory
+from pointillist.system import measure_peak_memory
 
 
 def test_cases_take_turns_and_ratios_are_formed_within_a_turn() -> None:

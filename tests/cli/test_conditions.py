@@ -13,7 +13,7 @@ import pointillist as pt
 from pointillist.conditioning import HintConfig, TextConfig
 from pointillist.conditioning.text import embedding_cache
 from pointillist.conditioning.text_encoders.universal_sentence_encoder import UniversalSentenceEncoder
-from pointillist.model.dataset_conditions import derive_hint
+from pointillist.model.batches import derive_hint
 
 from .helpers import fails, run, train, write_images
 

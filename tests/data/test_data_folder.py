@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pointillist import system
 from pointillist.data import load_data
 from pointillist.errors import DataError
-from pointillist.system import memory as memory_module
 
 
 def paint(path: Path, value: Any = 0, size: tuple[int, int] = (4, 3), mode: str = "RGB") -> Path:
@@ -202,7 +202,7 @@ def test_a_decompression_bomb_is_refused_by_its_header(tmp_path: Path, side: int
 
 def test_too_many_images_are_refused_before_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paint(tmp_path / "a.png", size=(100, 100))
-    monkeypatch.setattr(memory_module, "available_bytes", lambda: 1000)
+    monkeypatch.setattr(system, "available_bytes", lambda: 1000)
     with pytest.raises(DataError, match=r"1 images of 100x100 .*80%.*smaller `size`"):
         all_of(tmp_path)
 

@@ -12,8 +12,7 @@ from pointillist.conditioning import ConditionInputs, MaskedValue
 from pointillist.distributions import sampling_transforms
 from pointillist.distributions.likelihoods import inverse_cdf
 from pointillist.evaluation.likelihood import evaluate, guided_log_prob
-from pointillist.model.inference import inference_mode
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.sampling.api import UniformSampler, sample
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.loop import Site, autoregressive_loop

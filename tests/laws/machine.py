@@ -24,8 +24,7 @@ from pointillist.engine import Program
 from pointillist.engine.batch import SampleBatch
 from pointillist.engine.cpu import CpuSampler, CpuStepper, DrawSpec
 from pointillist.engine.cuda import CudaSampler
-from pointillist.model.inference import inference_mode
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.networks import Stage
 from pointillist.nn import Condition
 from pointillist.sampling.api import sample

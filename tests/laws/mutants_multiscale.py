@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
-from pointillist.networks import multiscale_pixelrnn, stages
+from pointillist.networks import backbone, multiscale_pixelrnn
 from pointillist.nn import Condition
 from pointillist.nn.passes import FullPass
 from pointillist.sampling import loop
@@ -59,18 +59,18 @@ def _next(t: Tensor) -> Tensor:
 @mutant("the small image is an average, not a sample: it holds pixels that are sampled later", no_leak)
 @mutant("the small image is an average, not a sample: nobody knows it when it is sampled", scored_as_sampled())
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = stages.Stage.grid
+    kept = backbone.Stage.grid
 
     def averaged(self: Any, t: Tensor) -> Tensor:
         return kept(self, (t + _next(t)) / 2 if self.step > 1 and t.is_floating_point() else t)
 
-    patch.setattr(stages.Stage, "grid", averaged)
+    patch.setattr(backbone.Stage, "grid", averaged)
 
 
 @mutant("the map is computed from the whole image", no_leak)
 @mutant("the map is computed from the whole image (sum over all images)", normalised)
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = stages.run_stages
+    kept = backbone.run_stages
 
     def peeking(own: Any, x: Tensor, ctx: Any, condition: Condition) -> Tensor:
         first, last = own
@@ -168,7 +168,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     def from_the_end(self: Any, t: Tensor) -> Tensor:
         return t.flip(-1, -2)[..., :: self.step, :: self.step].flip(-1, -2)
 
-    patch.setattr(stages.Stage, "grid", from_the_end)
+    patch.setattr(backbone.Stage, "grid", from_the_end)
 
 
 @mutant("the small image gets the corner of a map, not its sites", paper(position=True))

@@ -13,7 +13,7 @@ from torch import Tensor
 from pointillist.analysis.query import ImageQuery
 from pointillist.analysis.report.explanation import explain
 from pointillist.evaluation.likelihood import evaluate
-from pointillist.model.dataset_conditions import DatasetConditions
+from pointillist.model.batches import DatasetConditions
 from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.api import sample
 from tests.datasets import dataset_of

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs
 from pointillist.distributions.likelihoods import inverse_cdf
-from pointillist.model.inference import inference_mode
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.sampling.api import sample
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.loop import ENGINES, ObservedPixels, autoregressive_loop

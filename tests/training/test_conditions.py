@@ -9,7 +9,7 @@ import torch
 import pointillist as pt
 from pointillist.conditioning import ConditionInputs, MaskedValue
 from pointillist.data import Annotations, Batch
-from pointillist.model.dataset_conditions import DatasetConditions, derive_hint
+from pointillist.model.batches import DatasetConditions, derive_hint
 from pointillist.model.finetune import initialise_from
 from pointillist.training.augmentation import drop_conditions, shift_batch
 from pointillist.training.config import ConditionDropoutConfig

@@ -19,9 +19,7 @@ from torch import Tensor
 from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
 from pointillist.errors import ConfigError, MissingExtraError
 from pointillist.images import channel_names
-from pointillist.model.arguments import check_site
-from pointillist.model.inference import inference_mode
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.visualization import heat_map, png_bytes
 
 _BATCH_SIZE = 32  # copies of an image in one forward
@@ -84,7 +82,7 @@ def gradient(query: ImageQuery, row: int, column: int, channel: int | None = Non
         gradient(ImageQuery.of(model, x), 3, 4).values  # bits per level [c h w]
     """
     model = query.model
-    check_site(model, row, column, channel, query.shape[1:])
+    model.image.check_site(row, column, channel, query.shape[1:])
     (found,) = _gradients(query, [(row, column)], channel)
     if model.image.ordered:
         values, unit = found[:, 0] * (2 / (model.image.levels - 1)), "bits per level"
@@ -179,7 +177,7 @@ def integrated_gradients(
     except ImportError as error:
         raise MissingExtraError("Integrated gradients", "explain") from error
     model = query.model
-    check_site(model, row, column, channel, query.shape[1:])
+    model.image.check_site(row, column, channel, query.shape[1:])
     if steps < 1:
         raise ConfigError(f"`steps` (={steps}) must be at least 1: 64 is usual.")
     compared = model.check(torch.as_tensor(baseline).expand(query.x.shape))
@@ -218,7 +216,7 @@ def perturbation_influence(query: ImageQuery, row: int, column: int, channel: in
         perturbation_influence(ImageQuery.of(model, x), 3, 4).values  # bits [c h w]
     """
     model = query.model
-    check_site(model, row, column, channel, query.shape[1:])
+    model.image.check_site(row, column, channel, query.shape[1:])
     channels = range(query.shape[0]) if channel is None else [channel]
     before = np.argwhere(query.earlier(row, column, channels[-1]))
     values = np.zeros(query.shape)

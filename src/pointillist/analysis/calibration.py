@@ -24,8 +24,7 @@ from pointillist.analysis.charts import pit_chart, reliability_chart
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, DataError
 from pointillist.images import channel_names
-from pointillist.model.inference import inference_mode
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.visualization import Chart, png_bytes
 
 CONFIDENCE = 0.95  # probability that all bars of a calibrated model lie in the band

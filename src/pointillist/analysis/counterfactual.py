@@ -14,8 +14,7 @@ from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
 from pointillist.analysis.surprisal import SurprisalMaps, surprisal_maps
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec, channel_names
-from pointillist.model.arguments import check_site
-from pointillist.model.inference import inference_mode
+from pointillist.model.pixel_model import inference_mode
 from pointillist.sampling.api import seeded_uniforms
 from pointillist.sampling.completion import complete
 from pointillist.sampling.config import SamplingConfig
@@ -175,7 +174,7 @@ def _edit(query: ImageQuery, position: SitePosition, level: int) -> PixelEdit:
             f"`edits` at {position} must name a channel, (row, column, channel): the image has {channels} channels."
         )
     row, column, channel = (*position, 0)[:3]
-    check_site(query.model, row, column, channel, query.shape[1:])
+    query.model.image.check_site(row, column, channel, query.shape[1:])
     if not 0 <= level < levels:
         raise ConfigError(f"`edits` at {position} (={level}) must be a level from 0 to {levels - 1}.")
     return PixelEdit(row, column, channel, int(level), int(query.x[0, channel, row, column]))

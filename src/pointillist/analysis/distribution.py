@@ -14,9 +14,7 @@ from torch import Tensor
 from pointillist.analysis.charts import distribution_chart
 from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
 from pointillist.distributions.likelihoods import DiscretizedLogisticMixture
-from pointillist.model.arguments import check_site
-from pointillist.model.inference import inference_mode
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.visualization import Chart, png_bytes
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -178,7 +176,7 @@ def pixel_distributions(
     """
     channels = range(query.shape[0]) if channels is None else channels
     for channel in channels:
-        check_site(query.model, row, column, channel, query.shape[1:])
+        query.model.image.check_site(row, column, channel, query.shape[1:])
     here = (slice(None), slice(None), slice(row, row + 1), slice(column, column + 1))
     with inference_mode(query.model):
         params, x = query.params[here], query.x[here]

@@ -31,8 +31,7 @@ from pointillist.analysis.charts import bars_chart
 from pointillist.analysis.color_scales import color_scale_max
 from pointillist.analysis.query import ImageQuery
 from pointillist.errors import ConfigError
-from pointillist.model.inference import inference_mode
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN
 from pointillist.networks.pixel_rnn import PixelRNN
 from pointillist.networks.pixelcnn import PixelCNN

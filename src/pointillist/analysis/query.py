@@ -17,9 +17,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
-from pointillist.model.arguments import one_image
-from pointillist.model.inference import inference_mode
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.batches import one_image
+from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.nn import Condition
 from pointillist.ordering import PixelOrder
 

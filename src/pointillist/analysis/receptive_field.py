@@ -18,7 +18,6 @@ from torch import Tensor
 
 from pointillist.errors import ShapeError
 from pointillist.images import channel_names
-from pointillist.model.arguments import check_site
 from pointillist.model.pixel_model import PixelModel
 from pointillist.ordering import PixelOrder
 from pointillist.visualization import plot_receptive_field, png_bytes
@@ -130,7 +129,8 @@ def receptive_field(
     """
     height, width = size or (model.image.height, model.image.width)
     channels = model.image.channels
-    row, column, channel = check_site(model, row, column, channel, size)
+    model.check_size(height, width)
+    row, column, channel = model.image.check_site(row, column, channel, size)
     pixel_order = model.order(order)
     probe = copy.deepcopy(model).to("cpu", torch.float64).eval().requires_grad_(False)
     random = torch.Generator().manual_seed(0)

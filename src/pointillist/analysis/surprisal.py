@@ -14,7 +14,7 @@ from pointillist.analysis.charts import cumulative_chart
 from pointillist.analysis.color_scales import MAX_Z, color_scale_max
 from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
 from pointillist.images import channel_names
-from pointillist.model.inference import inference_mode
+from pointillist.model.pixel_model import inference_mode
 from pointillist.visualization import Chart, heat_map, png_bytes
 
 _MIN_VARIANCE = 1e-12  # bits squared: a sub-pixel of less variance is certain

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pointillist.bench.timing import Case, cpu_time
 from pointillist.bench.workload import Workload
-from pointillist.model.inference import inference_mode
+from pointillist.model.pixel_model import inference_mode
 from pointillist.sampling.api import UniformSampler
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.loop import ObservedPixels, autoregressive_loop

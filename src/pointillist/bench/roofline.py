@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from pointillist.bench.timing import cpu_time
-from pointillist.system.hardware import single_threaded
+from pointillist.system import single_threaded
 
 SHAPES = ((2048, 2048, 2048), (1024, 1024, 1024), (448, 384, 128), (3136, 384, 128), (448, 128, 128))
 KILOBYTES = (16, 256, 768, 4_096, 16_384, 262_144)

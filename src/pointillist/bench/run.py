@@ -25,7 +25,7 @@ from pointillist.bench.timing import MedianRange
 from pointillist.bench.training import TrainingTime, measure_training
 from pointillist.bench.workload import Workload
 from pointillist.model.pixel_model import PixelModel
-from pointillist.system.hardware import describe_machine, describe_versions, single_threaded, today
+from pointillist.system import describe_machine, describe_versions, single_threaded, today
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from pointillist.bench.workload import Workload
 from pointillist.engine.selection import GPU_ENGINES
 from pointillist.errors import ConfigError, EngineError
 from pointillist.sampling.loop import ENGINES
-from pointillist.system.memory import measure_peak_memory
+from pointillist.system import measure_peak_memory
 
 OnCase = Callable[[str], None] | None
 

@@ -13,8 +13,7 @@ from pointillist.bench.timing import cpu_time
 from pointillist.engine import Program
 from pointillist.engine.recording.record import record
 from pointillist.engine.selection import GPU_ENGINES
-from pointillist.model.inference import inference_mode
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.networks import Stage
 from pointillist.nn import Condition
 from pointillist.nn.passes import Pass

@@ -54,7 +54,7 @@ def parse_hint(model: PixelModel, hint: Path | None, image: Path | None) -> dict
         ConfigError: if both are given, or the model has no such rule.
         DataError, ShapeError: if it cannot be read, or has another size.
     """
-    from pointillist.model.dataset_conditions import hint_preprocessor
+    from pointillist.model.batches import hint_preprocessor
 
     if image is None:
         if hint is None:

@@ -26,7 +26,6 @@ def field_facts(
     from pointillist.analysis.receptive_field import receptive_field
     from pointillist.data import parse_size
     from pointillist.errors import ConfigError
-    from pointillist.model.arguments import check_site
     from pointillist.sampling.api import sample
     from pointillist.visualization import save_png
 
@@ -36,7 +35,8 @@ def field_facts(
     reject_existing(out, force)
     wanted = None if size is None else parse_size(size)
     model, title, trained = named_model(name, wanted, order)
-    position = check_site(model, row, column, channel, wanted)
+    model.check_size(*(wanted or (model.image.height, model.image.width)))
+    position = model.image.check_site(row, column, channel, wanted)
     images = sample(model, _SAMPLES, seed=0, size=wanted, order=order).levels if trained else None
     field = receptive_field(model, *position, size=wanted, images=images, name=title, order=order)
     save_png(field.image(), out)

@@ -32,7 +32,7 @@ def quantize(model: Model, out: Out, dtype: Dtype = "int8", force: Force = False
     from pointillist.checkpoint.files import WEIGHTS
     from pointillist.checkpoint.quantization import quantize_weights
     from pointillist.errors import ConfigError
-    from pointillist.model.card import default_card
+    from pointillist.model.files import default_card
     from pointillist.model.pretrained import load
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())) and not force:

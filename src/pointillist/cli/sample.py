@@ -143,7 +143,7 @@ def sample(
     from pointillist.cli.writers import check_target
     from pointillist.data import parse_size
     from pointillist.data.palette import read_palette
-    from pointillist.model.dataset_conditions import precompute_text_embeddings
+    from pointillist.model.batches import precompute_text_embeddings
     from pointillist.model.pretrained import load
     from pointillist.sampling.engines import choose_engine
     from pointillist.training.setup import resolve_device

@@ -10,7 +10,6 @@ import typer
 from pointillist.cli.errors import EXIT_STOPPED, print_error
 from pointillist.cli.output import console
 from pointillist.cli.settings import FLAG, overrides, with_settings
-from pointillist.system.processes import is_main_process
 
 if TYPE_CHECKING:
     from pointillist.training import TrainResult
@@ -78,6 +77,7 @@ def train(
     options < --set; the preset of a paper includes its optimiser.
     """
     from pointillist.errors import ConfigError
+    from pointillist.system import is_main_process
     from pointillist.training import Interrupted
     from pointillist.training.from_config import prepare_run
 

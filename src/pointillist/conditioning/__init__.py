@@ -1,8 +1,7 @@
 """Conditions of a model. Each kind is one file: its settings, its encoders; `registry` lists the kinds."""
 
 from pointillist.conditioning.attributes import AttributeEncoder, AttributesConfig
-from pointillist.conditioning.config import ConditionConfig
-from pointillist.conditioning.encoder import ConditionEncoder, condition_dims, encode_conditions
+from pointillist.conditioning.base import ConditionConfig, ConditionEncoder
 from pointillist.conditioning.image import HintConfig, ImageConditionEncoder
 from pointillist.conditioning.image_preprocessors import HintPreprocessor
 from pointillist.conditioning.inputs import ConditionInputs, ConditionKwargs, MaskedValue, unsupported_condition
@@ -16,7 +15,6 @@ from pointillist.conditioning.label import (
     match_names,
     resolve_labels,
 )
-from pointillist.conditioning.learned import OrderEmbedding, PositionEmbedding
 from pointillist.conditioning.prompts import embedding_cache, parse_prompts
 from pointillist.conditioning.registry import condition_kinds, parse_conditions, register_condition
 from pointillist.conditioning.text import (
@@ -47,17 +45,13 @@ __all__ = [
     "LabelConfig",
     "LabelEncoder",
     "MaskedValue",
-    "OrderEmbedding",
-    "PositionEmbedding",
     "SentenceEncoder",
     "TextConfig",
     "TokenSequenceEncoder",
     "VectorConfig",
     "VectorEncoder",
-    "condition_dims",
     "condition_kinds",
     "embedding_cache",
-    "encode_conditions",
     "label_input",
     "labels_from_input",
     "match_names",

@@ -10,8 +10,7 @@ from jaxtyping import Float
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from pointillist.conditioning.config import ConditionConfig
-from pointillist.conditioning.encoder import ConditionEncoder
+from pointillist.conditioning.base import ConditionConfig, ConditionEncoder
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.label import NO_LABEL, label_input, match_names, resolve_labels, value_names
 from pointillist.data import Batch, ImageDataset

@@ -18,8 +18,7 @@ from PIL import Image
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from pointillist.conditioning.config import ConditionConfig
-from pointillist.conditioning.encoder import ConditionEncoder
+from pointillist.conditioning.base import ConditionConfig, ConditionEncoder
 from pointillist.conditioning.image_preprocessors import HintPreprocessor
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.data import Batch, ImageDataset

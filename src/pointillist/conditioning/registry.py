@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pointillist.conditioning.attributes import AttributesConfig
-from pointillist.conditioning.config import ConditionConfig
+from pointillist.conditioning.base import ConditionConfig
 from pointillist.conditioning.image import HintConfig
 from pointillist.conditioning.label import LabelConfig
 from pointillist.conditioning.text import TextConfig

@@ -12,8 +12,7 @@ from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from pointillist.conditioning.config import ConditionConfig
-from pointillist.conditioning.encoder import ConditionEncoder
+from pointillist.conditioning.base import ConditionConfig, ConditionEncoder
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.prompts import embedding_cache, parse_prompts
 from pointillist.conditioning.text_encoders import (

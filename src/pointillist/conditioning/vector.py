@@ -10,8 +10,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from pointillist.conditioning.config import ConditionConfig
-from pointillist.conditioning.encoder import ConditionEncoder
+from pointillist.conditioning.base import ConditionConfig, ConditionEncoder
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.data import Batch, ImageDataset
 from pointillist.errors import ConfigError, DataError, ShapeError

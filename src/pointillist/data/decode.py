@@ -13,10 +13,10 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
+from pointillist import system
 from pointillist.data.options import DataOptions
 from pointillist.data.pixels import resize_image, resolve_resample
 from pointillist.errors import ConfigError, DataError
-from pointillist.system import memory
 
 MAX_PIXELS = 64_000_000  # below Pillow's own limit: a file of 2 kB can claim to be larger than memory
 # exceptions of Pillow's decoders on damaged files
@@ -116,7 +116,7 @@ def decode(items: Sequence[ImageSource], options: DataOptions, name: str) -> Dec
     codes = options.mode == "codes"
     channels = 1 if codes else max((h.channels for h in headers.values()), default=1)
     dtype = np.uint16 if codes and any(h.deep for h in headers.values()) else np.uint8
-    memory.check_memory(
+    system.check_memory(
         len(headers) * channels * height * width * np.dtype(dtype).itemsize,
         f"{name} ({len(headers):,} images of {height}x{width} with {channels} channel(s))",
         "choose a smaller `size` or fewer images",

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from pointillist import system
 from pointillist.data.annotations import annotations_from_npz
 from pointillist.data.options import DataOptions
 from pointillist.data.palette import check_palette
 from pointillist.data.raw import SPLIT_ALIASES, BinaryReader, RawImages, split_name
 from pointillist.errors import DataError
-from pointillist.system import memory
 
 IMAGE_STEMS = ("x", "images", "image", "data", "levels", "arr_0")
 LABEL_STEMS = ("y", "labels", "label")
@@ -278,7 +278,7 @@ def _check_header(stream: BinaryReader, name: str) -> None:
             f"{name} holds Python objects, stored as pickle, which could run code: save plain numbers or strings."
         )
     size = int(np.prod([int(s) for s in shape], dtype=object)) * dtype.itemsize if shape else dtype.itemsize
-    memory.check_memory(size, name, "store fewer images, or a smaller type such as uint8")
+    system.check_memory(size, name, "store fewer images, or a smaller type such as uint8")
 
 
 def _unreadable(path: Path, error: BaseException) -> DataError:

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from pointillist import system
 from pointillist.data.decode import ImageSource, decode
 from pointillist.data.image_folder import LABEL_COLUMNS, TEXT_COLUMNS
 from pointillist.data.options import DataOptions
 from pointillist.data.raw import SPLIT_ALIASES, RawImages
 from pointillist.errors import DataError, MissingExtraError
-from pointillist.system import memory
 
 IMAGE_COLUMNS = ("image", "img", "images", "picture", "png", "jpg")
 
@@ -65,7 +65,7 @@ def read_parquet(path: Path, options: DataOptions) -> RawImages:
     tables = {}
     try:
         size = sum(_uncompressed(pq.read_metadata(file)) for file in files)
-        memory.check_memory(size, str(path), "split it into smaller files")
+        system.check_memory(size, str(path), "split it into smaller files")
         for split, parts in by_split.items():
             tables[split] = datasets.Dataset(pa.concat_tables([pq.read_table(file) for file in parts]))
     except (OSError, ValueError) as error:  # pyarrow's own errors are of these kinds

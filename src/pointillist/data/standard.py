@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
+from pointillist import system
 from pointillist.data.raw import BinaryReader, RawImages
 from pointillist.data.splits import split_off
 from pointillist.errors import DataError
-from pointillist.system import memory
 
 HUB_NAMES = {"mnist": "ylecun/mnist", "fashion-mnist": "zalando-datasets/fashion_mnist", "cifar10": "uoft-cs/cifar10"}
 CLASSES = {
@@ -111,7 +111,7 @@ def read_idx(path: Path) -> np.ndarray:
                 raise DataError(f"{path} is not an IDX file of unsigned bytes: download it again.")
             shape = struct.unpack(f">{axes}I", file.read(4 * axes))
             size = int(np.prod(shape, dtype=object))
-            memory.check_memory(size, str(path), "check the file")
+            system.check_memory(size, str(path), "check the file")
             data = file.read(size + 1)
     except (OSError, EOFError, struct.error, zlib.error) as error:
         raise DataError(f"{path} is damaged ({error}): download it again.") from error

@@ -13,7 +13,7 @@ from pointillist.analysis.query import ImageQuery
 from pointillist.analysis.surprisal import surprisal_maps
 from pointillist.data import ImageDataset
 from pointillist.demo.results import CrossCheck
-from pointillist.model.dataset_conditions import match_labels
+from pointillist.model.batches import match_labels
 from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.api import sample
 from pointillist.sampling.samples import Samples

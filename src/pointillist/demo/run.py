@@ -24,10 +24,10 @@ from pointillist.demo.results import NOT_SAME, SAME, DemoResults, frequency_bits
 from pointillist.demo.workspace import Workspace
 from pointillist.errors import ConfigError
 from pointillist.evaluation.likelihood import Evaluation, evaluate
-from pointillist.model.dataset_conditions import match_labels
+from pointillist.model.batches import match_labels
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import build, load
-from pointillist.system.hardware import describe_machine, describe_versions, today
+from pointillist.system import describe_machine, describe_versions, today
 from pointillist.training import TrainConfig, train
 
 DATA = "uci-digits"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pointillist.engine.program import Phase, Program
 from pointillist.errors import EngineError
-from pointillist.system.hardware import available_bytes
+from pointillist.system import available_bytes
 
 
 def check_memory(needed: int, batch: int, height: int, width: int, free: int | None = None) -> None:

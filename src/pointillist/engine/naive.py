@@ -8,8 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pointillist.nn.functional.memory_format import is_channels_last
-from pointillist.nn.passes import FullPass, Pass
+from pointillist.nn.passes import FullPass, Pass, is_channels_last
 from pointillist.ordering import RASTER, PixelOrder
 
 

@@ -14,10 +14,8 @@ from pointillist.conditioning import ConditionInputs, TextConfig
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, DataError
 from pointillist.evaluation.likelihood import Z95, Progress, guided_log_likelihoods
-from pointillist.model.batches import BatchReader, check_spec
-from pointillist.model.dataset_conditions import match_labels
-from pointillist.model.inference import inference_mode
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.batches import BatchReader, check_spec, match_labels
+from pointillist.model.pixel_model import PixelModel, inference_mode
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,7 @@ from pointillist.data import ImageDataset
 from pointillist.distributions.sampling_transforms import apply_guidance, check_guidance
 from pointillist.errors import ConfigError, DataError
 from pointillist.model.batches import BatchReader
-from pointillist.model.inference import inference_mode
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.ordering import PixelOrder
 
 Z95 = 1.959963984540054  # two-sided 95 % of a normal distribution

@@ -2,27 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Unpack
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from pointillist.conditioning import (
     ConditionEncoder,
     ConditionInputs,
     ConditionKwargs,
     Label,
-    OrderEmbedding,
-    PositionEmbedding,
-    condition_dims,
-    encode_conditions,
     unsupported_condition,
 )
 from pointillist.data import Batch
 from pointillist.model.config import ModelConfig
 from pointillist.nn import Condition, ConditionDims
 from pointillist.ordering import PixelOrder
+
+
+class OrderEmbedding(nn.Module):
+    """A learned vector for each generation order of a model that was trained on several.
+
+    ```python
+    embed = OrderEmbedding(["raster", "s-curve"], 16)
+    embed(Condition(), get_order("s-curve")).vector.shape  # (1, 16, 1, 1)
+    ```
+    """
+
+    def __init__(self, orders: Sequence[str], width: int) -> None:
+        super().__init__()
+        self.orders = tuple(orders)
+        self.embedding = nn.Embedding(len(orders), width)
+        nn.init.zeros_(self.embedding.weight)  # random ones are noise for long: docs/decisions, 0027
+
+    def forward(self, condition: Condition, order: PixelOrder) -> Condition:
+        """Append the vector of the order to that of the condition."""
+        vector = self.embedding.weight[self.orders.index(order.name)][None, :, None, None]
+        if condition.vector is not None:
+            vector = torch.cat([condition.vector, vector.expand(len(condition.vector), -1, -1, -1)], 1)
+        return replace(condition, vector=vector)
+
+
+class PositionEmbedding(nn.Module):
+    """A learned vector for each pixel position of an `h x w` image; it fixes the size of images.
+
+    ```python
+    PositionEmbedding(8, 28, 28)(4).shape  # (4, 8, 28, 28)
+    ```
+    """
+
+    def __init__(self, width: int, height: int, columns: int) -> None:
+        super().__init__()
+        self.map = nn.Parameter(nn.init.normal_(torch.empty(1, width, height, columns), std=0.1))
+
+    def forward(self, count: int) -> Float[Tensor, "b d h w"]:
+        """Repeat the map for `count` images."""
+        return self.map.expand(count, -1, -1, -1)
 
 
 class ModelConditions(nn.Module):
@@ -56,10 +94,8 @@ class ModelConditions(nn.Module):
     @property
     def dims(self) -> ConditionDims:
         """Number of features of the condition that enters every layer."""
-        widths = self.widths("vector"), self.widths("map")
-        encoders = self.encoders
-        vector, map = (sum(w for name, w in found.items() if name not in encoders) for found in widths)
-        return condition_dims(encoders, vector, map)
+        vector, map = (sum(self.widths(part).values()) for part in ("vector", "map"))
+        return ConditionDims(vector, map, sum(encoder.tokens_width for encoder in self.encoders.values()))
 
     def widths(self, part: str) -> dict[str, int]:
         """Features of the vector, or of the map, by the name of the encoder, `order` or `position`, in their order."""
@@ -118,8 +154,16 @@ class ModelConditions(nn.Module):
         """Encode the conditions of `count` images; None is unconditional, for images of `size`."""
         if inputs is None:
             inputs = self.inputs(None, count, size=size)
-        maps = [] if self.position is None else [self.position(count)]
-        return encode_conditions(self.encoders, inputs if device is None else inputs.to(device), maps)
+        if device is not None:
+            inputs = inputs.to(device)
+        features: dict[str, list[Any]] = {"vector": [], "map": [], "tokens": []}
+        for name, encoder in self.encoders.items():
+            kind = "vector" if encoder.vector_width else "map" if encoder.map_width else "tokens"
+            features[kind].append(encoder(inputs.parts[name]))
+        if self.position is not None:
+            features["map"].append(self.position(count))
+        vector, map = (torch.cat(features[kind], 1) if features[kind] else None for kind in ("vector", "map"))
+        return Condition(vector, map, features["tokens"][0] if features["tokens"] else None)
 
     def to_raster_frame(self, condition: Condition, order: PixelOrder) -> Condition:
         """Turn a condition into the raster frame of an order, with the embedding of the order if there are several."""

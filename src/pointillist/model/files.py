@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from pointillist.checkpoint import files
-from pointillist.checkpoint.encoding import decode_tensors, encode_tensors, expanded_shapes
 from pointillist.checkpoint.files import CARD, CONFIG, WEIGHTS
-from pointillist.checkpoint.meta_init import meta_init
+from pointillist.checkpoint.quantization import decode_tensors, encode_tensors, expanded_shapes
 from pointillist.errors import CheckpointError, ConfigError
 from pointillist.model.config import ModelConfig
 from pointillist.zoo import list_pretrained, resolve
@@ -109,3 +112,71 @@ def _compare_shapes(expected: dict[str, tuple[int, ...]], found: dict[str, tuple
             f"{folder / WEIGHTS} does not belong to its {CONFIG}: tensor {name!r} is {found.get(name, 'missing')}, "
             f"expected {expected.get(name, 'none')}; copy the whole folder again."
         )
+
+
+def default_card(config: ModelConfig, likelihood: str, num_parameters: int) -> str:
+    """Write a model card with what is known without a training run."""
+    image = config.image
+    settings = json.dumps(config.backbone.model_dump(mode="json"))
+    return f"""---
+library_name: pointillist
+pipeline_tag: unconditional-image-generation
+tags: [pointillist, {config.model_type}]
+---
+
+# {config.model_type}, {image.mode} {image.height}x{image.width}, {image.levels} levels
+
+A model that generates an image one pixel at a time, with exact likelihood. Made with Pointillist.
+
+| | |
+|---|---|
+| model | {config.model_type}, {num_parameters:,} parameters |
+| image | {image.channels} channel(s), {image.height} x {image.width} |
+| levels | {image.levels}, {"ordered" if image.ordered else "unordered"} |
+| likelihood | {likelihood} |
+| classes | {len(config.classes) or "none"} |
+| conditions | {", ".join(config.describe_conditions()) or "none"} |
+| orders | {", ".join(config.orders)} |
+| network | `{settings}` |
+
+```python
+import pointillist as pt
+
+model = pt.load("this-folder-or-hub-id")
+pt.sample(model, 16, seed=0).images
+```
+"""
+
+
+_NUMBERS_ONLY = {Tensor.normal_, Tensor.uniform_, Tensor.mul_}  # they do not change a shape
+
+
+class _Unfilled(TorchFunctionMode):
+    """Skips the functions that fill tensors.
+
+    On the meta device torch runs them in Python, for which it imports its compiler: 0.9 s.
+    """
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func in _NUMBERS_ONLY or getattr(func, "__module__", "") == nn.init.__name__:
+            return args[0] if args else kwargs["tensor"]
+        if func is Tensor.norm:  # its result has the shape of a slice
+            return args[0].select(kwargs["dim"], 0)
+        return func(*args, **kwargs)
+
+
+@contextmanager
+def meta_init() -> Iterator[None]:
+    """Build the modules of a `with` block on the meta device, without filling their tensors.
+
+    Example:
+        ```python
+        with meta_init():
+            model = PixelModel(config)
+        ```
+    """
+    with torch.device("meta"), _Unfilled():
+        yield

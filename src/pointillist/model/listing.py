@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from pointillist.checkpoint.meta_init import meta_init
 from pointillist.distributions.likelihoods import LikelihoodName
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
+from pointillist.model.files import meta_init
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import build
 from pointillist.networks import ModelEntry, entry, names

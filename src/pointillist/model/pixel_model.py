@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, Unpack
 
@@ -15,14 +17,12 @@ from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
 from pointillist.distributions.likelihoods import build_likelihood
 from pointillist.errors import DataError, ShapeError
 from pointillist.images import ImageSpec
-from pointillist.model.card import default_card
 from pointillist.model.conditions import ModelConditions
 from pointillist.model.config import ModelConfig
-from pointillist.model.files import find_model, read_model, write_model
+from pointillist.model.files import default_card, find_model, read_model, write_model
 from pointillist.networks import BackboneDims, Stage, entry, sampling_order
 from pointillist.nn import Condition, has_weight_norm, initialise_from_data, name_scopes
-from pointillist.nn.functional.memory_format import channels_last
-from pointillist.nn.passes import FullPass
+from pointillist.nn.passes import FullPass, channels_last
 from pointillist.ordering import PixelOrder, resolve_order
 
 Model = TypeVar("Model", bound="PixelModel")
@@ -60,7 +60,7 @@ class PixelModel(nn.Module, ModelHubMixin):
         self.conditions = ModelConditions(config)
         self.backbone = entry(config.model_type).backbone(config.backbone, self.dims)
         name_scopes(self.backbone)
-        self.channels_last = False  # memory format of weights and maps: see nn/functional/memory_format.py
+        self.channels_last = False  # memory format of weights and maps: see nn/passes.py
         self.initialised = False  # True once the weights were trained, loaded or set from data
         self.register_load_state_dict_post_hook(lambda model, _: setattr(model, "initialised", True))  # type: ignore
 
@@ -83,10 +83,7 @@ class PixelModel(nn.Module, ModelHubMixin):
             config["training"] = self.training_record
         card = self.card or default_card(self.config, self.likelihood.name, self.num_parameters)
         write_model(folder, self.state_dict(), config, card)
-        if push_to_hub:
-            pushed: str = self.push_to_hub(repo_id=repo_id or folder.name, **kwargs)
-            return pushed
-        return None
+        return str(self.push_to_hub(repo_id=repo_id or folder.name, **kwargs)) if push_to_hub else None
 
     @classmethod
     def from_pretrained(cls: type[Model], pretrained_model_name_or_path: str | Path, **hub: Any) -> Model:
@@ -286,3 +283,16 @@ class PixelModel(nn.Module, ModelHubMixin):
     def to_images(self, levels: Int[Tensor, "b c h w"]) -> Any:
         """Convert levels to uint8 pictures `n h w c`; see `ImageSpec.to_images`."""
         return self.image.to_images(levels.cpu())
+
+
+@contextmanager
+def inference_mode(model: PixelModel) -> Iterator[None]:
+    """Within the block the model is in evaluation mode and records no gradients."""
+    training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        if training:
+            model.train()

@@ -1,6 +1,6 @@
 """The networks, one file per paper, and their registry."""
 
-from pointillist.networks.backbone import Backbone, BackboneConfig, BackboneDims
+from pointillist.networks.backbone import Backbone, BackboneConfig, BackboneDims, Stage, run_stages, sampling_order
 from pointillist.networks.diagonal_bilstm import DiagonalBiLSTM, DiagonalBiLSTMConfig
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN, GatedPixelCNNConfig
 from pointillist.networks.locally_masked_pixelcnn import LocallyMaskedPixelCNN, LocallyMaskedPixelCNNConfig
@@ -10,7 +10,6 @@ from pointillist.networks.pixelcnn_pp import PixelCNNPP, PixelCNNPPConfig
 from pointillist.networks.pixelsnail import PixelSNAIL, PixelSNAILConfig
 from pointillist.networks.registry import ModelEntry, config_from_dict, entry, names, register_network
 from pointillist.networks.row_lstm import RowLSTM, RowLSTMConfig
-from pointillist.networks.stages import Stage, run_stages, sampling_order
 
 __all__ = [
     "Backbone",

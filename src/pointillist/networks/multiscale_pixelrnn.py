@@ -33,11 +33,10 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from pointillist.networks.backbone import Backbone, BackboneDims
+from pointillist.networks.backbone import Backbone, BackboneDims, Stage, run_stages
 from pointillist.networks.diagonal_bilstm import DiagonalBiLSTM, DiagonalBiLSTMConfig
 from pointillist.networks.pixel_rnn import PixelRNN, PixelRNNConfig
 from pointillist.networks.row_lstm import RowLSTM, RowLSTMConfig
-from pointillist.networks.stages import Stage, run_stages
 from pointillist.nn import Condition
 from pointillist.nn.passes import Pass
 

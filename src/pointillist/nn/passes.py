@@ -4,6 +4,10 @@ A layer or model is written once as `forward(x, ctx)`. Operations within a site 
 plain PyTorch; only the methods of a `Pass` reach other sites. A site is a pixel position. `FullPass` computes all sites
 at once, for training and evaluation. `RecordPass` (`engine/recording/record.py`) runs the same forward once on symbols,
 and writes the program that the sampling engines run.
+
+Convolutions on a CPU are faster with channels last (NHWC). In either memory format they are slow where both meet: a sum
+or a gradient of two maps in different formats takes ten times as long (measured in `docs/decisions`, 0018). The input
+of a network therefore gets the format of the weights, and nothing inside the network changes it.
 """
 
 from __future__ import annotations
@@ -11,13 +15,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from pointillist.nn.functional.attention import cross_attention, strict_attention
 from pointillist.nn.functional.local_conv import local_convolution
-from pointillist.nn.functional.memory_format import channels_last
 from pointillist.nn.functional.recurrence import LSTMCellParams, scan
 from pointillist.ordering import RASTER, PixelOrder
 
@@ -136,7 +140,7 @@ class FullPass:
 
     Args:
         order: the generation order whose raster frame the network gets.
-        channels_last: keep feature maps in this memory format (`functional/memory_format.py`).
+        channels_last: keep feature maps in this memory format (see the head of this file).
     """
 
     def __init__(self, order: PixelOrder = RASTER, *, channels_last: bool = False) -> None:
@@ -217,3 +221,31 @@ class FullPass:
         """Compute softmax attention over tokens; see `attention.cross_attention`."""
         found = cross_attention(q, keys, values, mask, heads)
         return channels_last(found) if self.channels_last else found
+
+
+def is_channels_last(t: Float[Tensor, "b d h w"]) -> bool:
+    """Check whether the strides of a map are channels-last, also for a map of one channel.
+
+    Example:
+        ```python
+        is_channels_last(torch.zeros(2, 3, 4, 5).to(memory_format=torch.channels_last))  # True
+        ```
+    """
+    _, channels, height, width = t.shape
+    return t.stride() == (channels * height * width, 1, channels * width, channels)
+
+
+def channels_last(t: Float[Tensor, "b d h w"]) -> Float[Tensor, "b d h w"]:
+    """Return a map in channels-last format, copied if necessary.
+
+    `t.contiguous(memory_format=torch.channels_last)` would return a map of one channel as it is, with strides that
+    convolutions take for NCHW.
+
+    Example:
+        ```python
+        channels_last(torch.zeros(2, 1, 4, 5)).stride()  # (20, 1, 5, 1)
+        ```
+    """
+    if is_channels_last(t):
+        return t
+    return torch.empty(t.shape, dtype=t.dtype, device=t.device, memory_format=torch.channels_last).copy_(t)

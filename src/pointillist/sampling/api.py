@@ -17,8 +17,7 @@ from pointillist.conditioning import ConditionInputs, Label, labels_from_input, 
 from pointillist.distributions.sampling_transforms import sample_level
 from pointillist.engine.memory_check import check_memory
 from pointillist.errors import ConfigError, ShapeError
-from pointillist.model.inference import inference_mode
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.sampling.best_of import best_of, check_best_of
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
 from pointillist.sampling.loop import OnRow, Site, autoregressive_loop, resolve_engine

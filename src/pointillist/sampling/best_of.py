@@ -14,8 +14,7 @@ from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs
 from pointillist.errors import ConfigError
-from pointillist.model.inference import inference_mode
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.samples import Samples
 

@@ -12,9 +12,8 @@ from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs, Label, labels_from_input
 from pointillist.errors import ShapeError
-from pointillist.model.arguments import one_image
-from pointillist.model.inference import inference_mode
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.batches import one_image
+from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.sampling.api import (
     UniformSampler,
     check_count,

@@ -24,8 +24,7 @@ from pointillist.errors import EngineError
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import Stage
 from pointillist.nn import Condition
-from pointillist.nn.functional.memory_format import channels_last
-from pointillist.nn.passes import Pass
+from pointillist.nn.passes import Pass, channels_last
 from pointillist.ordering import RASTER, PixelOrder
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.state import SamplingState

@@ -29,7 +29,7 @@ from pointillist.sampling.engines import (
     sample_stage,
 )
 from pointillist.sampling.state import OnRow, SamplingState
-from pointillist.system.hardware import single_threaded
+from pointillist.system import single_threaded
 
 __all__ = [
     "ENGINES",

@@ -15,7 +15,7 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.studio import schemas
 from pointillist.studio.jobs import SamplingJob, make_job
 from pointillist.studio.sampling import run_job
-from pointillist.system.hardware import processor
+from pointillist.system import processor
 
 MAX_BYTES = 64 * 2**20
 

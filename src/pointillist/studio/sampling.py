@@ -13,7 +13,7 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from pointillist.engine.memory_check import check_memory
-from pointillist.model.inference import inference_mode
+from pointillist.model.pixel_model import inference_mode
 from pointillist.sampling.api import UniformSampler
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.loop import ObservedPixels, autoregressive_loop

@@ -17,7 +17,7 @@ from pointillist._version import __version__
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, TrainingError
 from pointillist.model.batches import check_spec
-from pointillist.model.card import default_card
+from pointillist.model.files import default_card
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import load
 from pointillist.training.config import TrainConfig

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs
 from pointillist.data import ImageDataset
-from pointillist.model.dataset_conditions import DatasetConditions
+from pointillist.model.batches import DatasetConditions
 from pointillist.model.pixel_model import PixelModel
 from pointillist.training.augmentation import (
     RandomStream,

@@ -21,8 +21,7 @@ from pointillist.errors import TrainingError
 from pointillist.evaluation.likelihood import evaluate
 from pointillist.model.batches import check_spec
 from pointillist.model.pixel_model import PixelModel
-from pointillist.system.hardware import free_bytes
-from pointillist.system.memory import measure_peak_memory
+from pointillist.system import free_bytes, measure_peak_memory
 from pointillist.training.api import SampleWriter
 from pointillist.training.config import TrainConfig
 from pointillist.training.loop_state import TrainerState

@@ -21,7 +21,7 @@ from pointillist.model.finetune import initialise_from
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import build
 from pointillist.sampling.api import sample
-from pointillist.system.processes import is_main_process
+from pointillist.system import is_main_process
 from pointillist.training.api import TrainResult, train
 from pointillist.training.estimate import CostEstimate, estimate_cost
 from pointillist.training.run_config import RunConfig

@@ -12,7 +12,7 @@ from pointillist.checkpoint.files import write_text
 from pointillist.errors import ConfigError, TrainingError
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import load
-from pointillist.system.processes import is_main_process
+from pointillist.system import is_main_process
 from pointillist.training.config import IntervalsConfig, MachineConfig
 from pointillist.training.run_config import RunConfig, with_preset
 from pointillist.training.settings_tree import Tree, assign, flatten, merge, read_toml

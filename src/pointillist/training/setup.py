@@ -13,7 +13,7 @@ from torch import Tensor
 from pointillist.data import DataSplits, ImageDataset, load_data
 from pointillist.errors import ConfigError
 from pointillist.model.pixel_model import PixelModel
-from pointillist.system.hardware import free_bytes
+from pointillist.system import free_bytes
 from pointillist.training.batches import BatchPrefetcher
 from pointillist.training.config import TrainConfig
 from pointillist.training.optim import ExponentialMovingAverage

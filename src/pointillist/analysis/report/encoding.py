@@ -22,7 +22,7 @@ from torch import Tensor
 from pointillist.analysis.distribution import QUANTILES
 from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
 from pointillist.distributions.likelihoods import DiscretizedLogisticMixture
-from pointillist.model.inference import inference_mode
+from pointillist.model.pixel_model import inference_mode
 
 MAX_BITS = 40.0  # surprisal of the smallest probability that 8 bits hold
 LIKELIEST = 16

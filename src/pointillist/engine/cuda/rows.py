@@ -8,7 +8,7 @@ from torch import Tensor
 from pointillist.engine.cuda.buffers import Buffers
 from pointillist.engine.memory_check import check_memory, program_memory_bytes
 from pointillist.engine.program import Program
-from pointillist.system.hardware import free_bytes
+from pointillist.system import free_bytes
 
 
 def row_kind(program: Program, row: int) -> int:

@@ -1,1 +1,0 @@
-"""Hardware of this machine: processor, threads and memory."""
