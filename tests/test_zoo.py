@@ -39,7 +39,7 @@ def test_a_name_is_a_model(tiles: pt.PixelModel) -> None:
     assert all(torch.equal(a, b) for a, b in zip(found.state_dict().values(), tiles.state_dict().values(), strict=True))
     (entry,) = pt.list_pretrained()
     assert (entry.name, entry.summary, entry.model) == ("tiles", "4x4 tiles from a prompt", "gated-pixelcnn")
-    with pytest.raises(pt.CheckpointError, match=r"no model 'tile'.*shipped name \(tiles\)"):
+    with pytest.raises(pt.CheckpointError, match=r"no model 'tile'.*bundled name \(tiles\)"):
         pt.load("tile")
 
 
@@ -134,7 +134,8 @@ def test_a_run_becomes_a_shipped_model(tmp_path: Path, monkeypatch: pytest.Monke
     )
     monkeypatch.setattr(make, "FACTS", facts)
     folder = make.bundle("little", run, str(data), tmp_path / "zoo")
-    assert sorted(p.name for p in folder.iterdir()) == ["README.md", "config.json", "model.safetensors", "samples.png"]
+    names = ["README.md", "config.json", "generation_config.json", "model.safetensors", "samples.png"]
+    assert sorted(p.name for p in folder.iterdir()) == names
     card, config = ((folder / name).read_text(encoding="utf-8") for name in ("README.md", "config.json"))
     assert "private" not in card + config
     assert "# little: little things" in card

@@ -24,6 +24,7 @@ import pointillist as pt
 from pointillist.checkpoint.files import CARD, WEIGHTS, write_text
 from pointillist.checkpoint.quantization import quantize_weights
 from pointillist.model.batches import derive_hint
+from pointillist.model.generation import GenerationConfig
 from pointillist.visualization import image_grid, save_png
 from pointillist.zoo import ZOO
 
@@ -37,6 +38,9 @@ def bundle(name: str, run: Path, data: str, zoo: Path = ZOO) -> Path:
     trained = pt.load(run)
     model = quantize_weights(trained, "int8")
     model.training_record = public(trained.training_record)
+    model.generation_config = GenerationConfig(
+        **{name: about[name] for name in GenerationConfig.model_fields if name in about}
+    )
     folder = zoo / name
     model.save_pretrained(folder)
     save_png(sheet(model, about, data), folder / SHEET)
@@ -60,7 +64,7 @@ def public(record: dict[str, Any]) -> dict[str, Any]:
 
 def sheet(model: pt.PixelModel, about: dict[str, Any], data: str) -> Any:
     """Draw a sheet: `EACH` samples of each prompt or label, or of the outlines of test images."""
-    how: dict[str, Any] = {"guidance": about["guidance"], "seed": 0}
+    how: dict[str, Any] = {"seed": 0}
     prompts = about.get("prompts") or about.get("labels")
     if prompts:
         each = [one for one in prompts for _ in range(EACH)]
@@ -115,6 +119,9 @@ def card(
 ) -> str:
     """Write the model card."""
     record, image = model.training_record, model.image
+    settings = ", ".join(
+        f"{key.replace('_', '-')} {value:g}" for key, value in model.generation_config.sampling.items()
+    )
     source = record.get("record", {}).get("data", {}).get("source", "DATA")
     launch = about.get("launch", "pointillist")
     asks = '--text "..."' if "prompts" in about else "--label 3" if "labels" in about else "--hint outline.png"
@@ -135,7 +142,7 @@ tags: [pointillist, {model.config.model_type}]
 
 ![Samples]({SHEET})
 
-`pointillist sample {name} {asks} -n 8`, or `pt.load("{name}")`. The sheet: guidance {about["guidance"]:g}, seed 0.
+`pointillist sample {name} {asks} -n 8`, or `pt.load("{name}")`. The sheet: {settings or "the model as it is"}, seed 0.
 
 ## Model
 

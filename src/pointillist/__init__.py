@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     )
     from pointillist.evaluation.likelihood import Evaluation, evaluate
     from pointillist.images import ImageSpec
+    from pointillist.model.generation import GenerationConfig
     from pointillist.model.listing import list_models
     from pointillist.model.pixel_model import PixelModel
     from pointillist.model.pretrained import build, load
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "pointillist.model.listing": ("list_models",),
+    "pointillist.model.generation": ("GenerationConfig",),
     "pointillist.analysis": ("Explanation", "explain"),
     "pointillist.model.pretrained": ("PixelModel", "build", "load"),
     "pointillist.data": ("DataOptions", "DataSplits", "ImageDataset", "load_data"),
@@ -87,6 +89,7 @@ __all__ = [
     "EngineError",
     "Evaluation",
     "Explanation",
+    "GenerationConfig",
     "ImageDataset",
     "ImageSpec",
     "PixelModel",

@@ -7,28 +7,30 @@ from pathlib import Path
 
 from PIL import Image
 
+from pointillist.model.generation import GenerationConfig
 from pointillist.model.pretrained import load
 from pointillist.sampling.api import sample
 from pointillist.visualization import html, image_grid
-from pointillist.zoo import list_pretrained
+from pointillist.zoo import ZOO, list_pretrained
 
-PROMPTS = {
-    "tiles": ("red dragon", "blue potion", "skeleton warrior", "stone wall"),
-    "emoji": ("smiling face", "green apple", "red heart", "sleepy moon"),
-}
-PER_PROMPT, GUIDANCE = 4, 2.0
+PROMPTS, PER_PROMPT = 4, 4
 NONE = "no pretrained model of this release is conditioned on text"
 
 
 def find_prompt_models() -> list[Path]:
-    """Return the folders of the pretrained models that sample from prompts."""
-    return [model.folder for model in list_pretrained() if model.name in PROMPTS]
+    """Return the folders of the pretrained models that sample from prompts and name examples."""
+    return [model.folder for model in list_pretrained() if example_prompts(model.folder)]
+
+
+def example_prompts(folder: Path) -> tuple[str, ...]:
+    """Return the first `PROMPTS` example prompts of a model."""
+    return GenerationConfig.read(folder).prompts[:PROMPTS]
 
 
 def sample_prompts(folder: Path, seed: int) -> Image.Image:
     """Sample `PER_PROMPT` images for each prompt of a model, as one image grid."""
-    texts = [prompt for prompt in PROMPTS[folder.name] for _ in range(PER_PROMPT)]
-    samples = sample(load(folder), len(texts), text=texts, guidance=GUIDANCE, seed=seed)
+    texts = [prompt for prompt in example_prompts(folder) for _ in range(PER_PROMPT)]
+    samples = sample(load(folder), len(texts), text=texts, seed=seed)
     return image_grid(samples.array, captions=texts, columns=2 * PER_PROMPT)
 
 
@@ -45,11 +47,11 @@ def render_section(grids: dict[str, Path], seed: int) -> str:
     for name, file in grids.items():
         with Image.open(file) as picture:
             width, height = picture.size
-        first = PROMPTS[name][0]
-        command = f'pointillist sample {name} --text "{first}" -n {PER_PROMPT} --guidance {GUIDANCE:g} --seed {seed}'
+        prompts = example_prompts(ZOO / name)
+        command = f'pointillist sample {name} --text "{prompts[0]}" -n {PER_PROMPT} --seed {seed}'
         figures.append(
             f'<figure><img src="{html.data_uri(file.read_bytes(), "png")}" width="{width}" '
-            f'height="{height}" alt="{escape(", ".join(PROMPTS[name]))}: {PER_PROMPT} samples of each">'
+            f'height="{height}" alt="{escape(", ".join(prompts))}: {PER_PROMPT} samples of each">'
             f"<figcaption><code>{escape(command)}</code></figcaption></figure>"
         )
     return "".join(figures)

@@ -21,6 +21,7 @@ from pointillist.checkpoint.files import CARD, CONFIG, WEIGHTS
 from pointillist.checkpoint.quantization import decode_tensors, encode_tensors, expanded_shapes
 from pointillist.errors import CheckpointError, ConfigError
 from pointillist.model.config import ModelConfig
+from pointillist.model.generation import GENERATION, GenerationConfig
 from pointillist.zoo import list_pretrained, resolve
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -35,16 +36,25 @@ class StoredModel:
         training: settings of the run that made it.
         tensors: weights by name, decoded.
         card: text of the model card; None if there is none.
+        generation: sampling settings that suit it.
     """
 
     config: ModelConfig
     training: dict[str, Any]
     tensors: dict[str, Tensor]
     card: str | None
+    generation: GenerationConfig
 
 
-def write_model(folder: Path, tensors: Mapping[str, Tensor], config: dict[str, Any], card: str) -> None:
+def write_model(
+    folder: Path, tensors: Mapping[str, Tensor], config: dict[str, Any], card: str, generation: GenerationConfig
+) -> None:
     """Write a model folder; each file appears whole or not at all."""
+    text = generation.dumps()
+    if text:
+        files.write_text(folder / GENERATION, text)
+    else:
+        (folder / GENERATION).unlink(missing_ok=True)
     files.write_model(folder, encode_tensors(tensors), config, card)
 
 
@@ -77,6 +87,7 @@ def read_model(folder: Path, build: Callable[[ModelConfig], nn.Module]) -> Store
         training=training,
         tensors=decode_tensors(files.read_tensors(folder / WEIGHTS)),
         card=card.read_text(encoding="utf-8", errors="replace") if card.is_file() else None,
+        generation=GenerationConfig.read(folder),
     )
 
 
@@ -92,10 +103,10 @@ def find_model(source: str, hub: dict[str, Any]) -> Path:
     if not _HUB_ID.fullmatch(source):
         known = ", ".join(model.name for model in list_pretrained()) or "none in this release"
         raise CheckpointError(
-            f"There is no model {source!r}: give a folder, a hub id `user/model`, or a shipped name ({known})."
+            f"There is no model {source!r}: give a folder, a hub id `user/model`, or a bundled name ({known})."
         )
     try:
-        return Path(snapshot_download(source, allow_patterns=[CONFIG, WEIGHTS, CARD], **hub))
+        return Path(snapshot_download(source, allow_patterns=[CONFIG, WEIGHTS, CARD, GENERATION], **hub))
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise CheckpointError(

@@ -20,6 +20,7 @@ from pointillist.images import ImageSpec
 from pointillist.model.conditions import ModelConditions
 from pointillist.model.config import ModelConfig
 from pointillist.model.files import default_card, find_model, read_model, write_model
+from pointillist.model.generation import GenerationConfig
 from pointillist.networks import BackboneDims, Stage, entry, sampling_order
 from pointillist.nn import Condition, has_weight_norm, initialise_from_data, name_scopes
 from pointillist.nn.passes import FullPass, channels_last
@@ -46,6 +47,7 @@ class PixelModel(nn.Module, ModelHubMixin):
         conditions: encoders of its conditions.
         card: text of the model card (Markdown, with its YAML header); None for a default one.
         training_record: resolved settings of the run that made it; empty for an untrained model.
+        generation_config: sampling settings that suit it.
     """
 
     def __init__(self, config: ModelConfig, *, training: dict[str, Any] | None = None, card: str | None = None) -> None:
@@ -53,6 +55,7 @@ class PixelModel(nn.Module, ModelHubMixin):
         self.config = config
         self.training_record: dict[str, Any] = training or {}
         self.card = card
+        self.generation_config = GenerationConfig()
         image = config.image
         self.likelihood = build_likelihood(config.likelihood, image, config.mixtures)
         # an unordered level is a name, so it enters as a learned vector; an ordered one as a number in [-1, 1]
@@ -73,7 +76,9 @@ class PixelModel(nn.Module, ModelHubMixin):
     def save_pretrained(
         self, save_directory: str | Path, *, repo_id: str | None = None, push_to_hub: bool = False, **kwargs: Any
     ) -> str | None:
-        """Write `model.safetensors`, `config.json` and the model card; each file appears whole or not at all.
+        """Write the files of a model folder: weights, settings, model card, and `generation_config.json` if not empty.
+
+        Each appears whole or not at all.
 
         A quantized model (`quantize_weights`) is written in as few bytes as give its weights back to the bit.
         """
@@ -82,7 +87,7 @@ class PixelModel(nn.Module, ModelHubMixin):
         if self.training_record:
             config["training"] = self.training_record
         card = self.card or default_card(self.config, self.likelihood.name, self.num_parameters)
-        write_model(folder, self.state_dict(), config, card)
+        write_model(folder, self.state_dict(), config, card, self.generation_config)
         return str(self.push_to_hub(repo_id=repo_id or folder.name, **kwargs)) if push_to_hub else None
 
     @classmethod
@@ -91,6 +96,7 @@ class PixelModel(nn.Module, ModelHubMixin):
         stored = read_model(find_model(str(pretrained_model_name_or_path), hub), cls)
         model = cls(stored.config, training=stored.training, card=stored.card)
         model.load_state_dict(stored.tensors)
+        model.generation_config = stored.generation
         return model.eval()
 
     @property

@@ -52,8 +52,9 @@ def sample(
         size: `(height, width)` instead of the model's own.
         on_row: called after each row of a stage (each column, where the order runs along columns) with the number of
             images finished before this batch, the rows done (in rows of the raster frame), and the batch's levels.
-        settings: `guidance`, `temperature`, `top_p`, `engine`, `order`, `threads`, `batch_size` (see
-            `SamplingConfig`), and conditions beside `label` and `text` (see `ConditionKwargs`).
+        settings: `guidance`, `temperature`, `top_p` (where left out, the model's own: `generation_config`), `engine`,
+            `order`, `threads`, `batch_size` (see `SamplingConfig`), and conditions beside `label` and `text` (see
+            `ConditionKwargs`).
 
     Returns:
         the images, with their log-likelihood in nats.
@@ -89,7 +90,7 @@ def stream(
     """
     engine = resolve_engine(settings.get("engine", "auto"), model.device)
     check_count(n)
-    config, conditions = SamplingConfig.split(settings)
+    config, conditions = SamplingConfig.split(settings, model.generation_config)
     height, width = size or (model.image.height, model.image.width)
     if min(height, width) < 1:
         raise ConfigError(f"`size` (={height}x{width}) must be positive in both directions.")

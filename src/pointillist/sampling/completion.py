@@ -65,7 +65,7 @@ def inpaint(
     """
     x = one_image(model, image)
     check_count(n)
-    config, conditions = SamplingConfig.split(settings)
+    config, conditions = SamplingConfig.split(settings, model.generation_config)
     shape = tuple(x.shape[1:])
     inputs = model.conditions.inputs(label, n, text, size=(x.shape[2], x.shape[3]), **conditions)
     seed, given = resolve_uniforms(seed, uniforms, (n, *shape))

@@ -9,6 +9,7 @@ from typing import Any, TypedDict, cast
 from pointillist.conditioning import ConditionKwargs, condition_kinds
 from pointillist.distributions.sampling_transforms import check_guidance
 from pointillist.errors import ConfigError
+from pointillist.model.generation import GenerationConfig
 
 
 class SamplingKwargs(TypedDict, total=False):
@@ -82,8 +83,12 @@ class SamplingConfig:
             )
 
     @classmethod
-    def split(cls, keywords: SampleKwargs) -> tuple[SamplingConfig, ConditionKwargs]:
+    def split(cls, keywords: SampleKwargs, defaults: GenerationConfig) -> tuple[SamplingConfig, ConditionKwargs]:
         """Separate the sampling settings from the conditions.
+
+        Args:
+            keywords: both.
+            defaults: the model's own, for settings that `keywords` leaves out.
 
         Raises:
             ConfigError: if a setting is out of range.
@@ -94,4 +99,4 @@ class SamplingConfig:
         conditions = {name: value for name, value in settings.items() if name not in sampling}
         for name in conditions.keys() - {*ConditionKwargs.__annotations__, *condition_kinds()}:
             raise TypeError(f"Sampling got an unexpected keyword argument {name!r}.")
-        return cls(**sampling), cast(ConditionKwargs, conditions)
+        return cls(**{**defaults.sampling, **sampling}), cast(ConditionKwargs, conditions)

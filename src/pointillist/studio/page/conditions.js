@@ -15,7 +15,7 @@ export function conditionFields(state, details, uploader) {
   const { conditions } = details;
   const { request } = state;
   const fields = [];
-  if (conditions.text) fields.push(textField(request));
+  if (conditions.text) fields.push(textField(request, details.generation.prompts));
   if (conditions.labels.length) fields.push(labelField(request, conditions.labels));
   for (const [name, values] of Object.entries(conditions.attributes)) fields.push(attributeField(request, name, values));
   if (conditions.vector !== null) fields.push(vectorField(request, conditions.vector));
@@ -23,10 +23,12 @@ export function conditionFields(state, details, uploader) {
   return fields;
 }
 
-/** @param {State["request"]} request */
-function textField(request) {
-  const input = html("input", { type: "text", maxLength: 2000, value: request.text, placeholder: "a red dragon", className: "prompt", oninput: () => (request.text = input.value) });
-  return html("label", { className: "stacked" }, "Text", input);
+/** @param {State["request"]} request @param {string[]} examples prompts that suit the model, offered while nothing is typed */
+function textField(request, examples) {
+  const list = html("datalist", { id: "example-prompts" }, ...examples.map((prompt) => html("option", { value: prompt })));
+  const input = html("input", { type: "text", maxLength: 2000, value: request.text, placeholder: examples[0] ?? "", className: "prompt", oninput: () => (request.text = input.value) });
+  input.setAttribute("list", list.id);
+  return html("label", { className: "stacked" }, "Text", input, list);
 }
 
 /** @param {State["request"]} request @param {string[]} labels */

@@ -62,6 +62,13 @@ declare namespace Api {
     images: SampledImage[];
     manifest: SampleManifest;
   }
+  interface GenerationDefaults {
+    guidance: number;
+    temperature: number;
+    top_p: number;
+    prompts: string[];
+    labels: string[];
+  }
   interface GifRequest {
     images: EncodedArray[];
     order?: string | null;
@@ -122,6 +129,7 @@ declare namespace Api {
     orders: string[];
     bits_top: number;
     engine: string;
+    generation: GenerationDefaults;
   }
   interface ModelInfo {
     id: string;

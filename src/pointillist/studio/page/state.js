@@ -163,13 +163,14 @@ export class State {
     this.changed();
   }
 
-  /** Select another model. The canvases stay if it paints the same kind of image. @param {string} id */
+  /** Select another model, with the settings that suit it. The canvases stay if it paints the same kind of image. @param {string} id */
   useModel(id) {
     this.modelId = id;
     const { details } = this;
     if (!details) return;
-    const { seed, count, temperature, top_p } = this.request;
-    this.request = { ...defaultRequest(), seed, count, temperature, top_p };
+    const { seed, count } = this.request;
+    const { guidance, temperature, top_p } = details.generation;
+    this.request = { ...defaultRequest(), seed, count, guidance, temperature, top_p };
     if (this.ink.length !== details.image.channels || this.ink.some((level) => level >= details.image.levels))
       this.ink = Array.from({ length: details.image.channels }, () => details.image.levels - 1);
     const { canvas } = this;

@@ -3,6 +3,7 @@
 from pointillist.studio.schemas.base import ConditionValues, Dtype, EncodedArray, ErrorResponse, Schema
 from pointillist.studio.schemas.export import GifRequest, PngRequest, ReproduceRequest, ReproduceResult
 from pointillist.studio.schemas.models import (
+    GenerationDefaults,
     HintKind,
     ImageKind,
     Limits,
@@ -59,6 +60,7 @@ __all__ = [
     "Event",
     "Failed",
     "Finished",
+    "GenerationDefaults",
     "GifRequest",
     "HintKind",
     "ImageKind",

@@ -78,6 +78,21 @@ class SupportedConditions(Schema):
     hint: HintKind | None
 
 
+class GenerationDefaults(Schema):
+    """Contents of a model's `generation_config.json`; without the file, the model as it is.
+
+    Attributes:
+        guidance, temperature, top_p: the values with which the page starts.
+        prompts, labels: examples of what the model can do.
+    """
+
+    guidance: float
+    temperature: float
+    top_p: float
+    prompts: list[str]
+    labels: list[str]
+
+
 class ModelDetails(Schema):
     """Description of a model that is ready.
 
@@ -94,6 +109,7 @@ class ModelDetails(Schema):
         bits_top: upper end of the colour scale for maps of entropy and surprisal, in bits per sub-pixel; the same for
             all images of a model, so that maps can be compared.
         engine: the engine that `auto` selects on this machine.
+        generation: the sampling settings that suit the model, and example prompts and labels.
     """
 
     network: str
@@ -107,6 +123,7 @@ class ModelDetails(Schema):
     orders: list[str]
     bits_top: float
     engine: str
+    generation: GenerationDefaults
 
 
 class ModelInfo(Schema):
