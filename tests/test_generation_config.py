@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
 import pointillist as pt
+from pointillist.cli.app import app
 from pointillist.model.generation import GENERATION, GenerationConfig
 
 
@@ -74,3 +77,23 @@ def test_a_quantized_copy_keeps_it() -> None:
     built: Any = model()
     built.generation_config = GenerationConfig(top_p=0.9)
     assert pt.quantize_weights(built, "int8").generation_config == built.generation_config
+
+
+def test_the_command_uses_it_and_says_so(tmp_path: Path) -> None:
+    """Unless an option is given."""
+    built = model()
+    built.generation_config = GenerationConfig(guidance=3.0, temperature=0.5)
+    built.save_pretrained(tmp_path / "model")
+
+    def sampled(*options: str) -> dict[str, Any]:
+        command = ["sample", str(tmp_path / "model"), "-n", "2", "--label", "1", "--seed", "0", "--json"]
+        out = tmp_path / f"{len(options)}.npz"
+        result = CliRunner().invoke(app, [*command, *options, "--out", str(out)])
+        assert result.exit_code == 0, result.output
+        found: dict[str, Any] = json.loads(result.stdout)
+        return found
+
+    own, cooler = sampled(), sampled("--temperature", "0.1")
+    assert (own["guidance"], own["temperature"], own["top_p"]) == (3.0, 0.5, 1.0)
+    assert (cooler["guidance"], cooler["temperature"]) == (3.0, 0.1)
+    assert own["bits_per_dim"] != cooler["bits_per_dim"]

@@ -78,9 +78,16 @@ Hint = Annotated[Path | None, _option(value="IMAGE", text="Condition image: a pi
 HintFromImage = Annotated[
     Path | None, _option("--hint-from-image", value="IMAGE", text="An image to derive the hint from.")
 ]
-Temperature = Annotated[float, _option(value="X", text="Sampling temperature; 0 = argmax.")]
-TopP = Annotated[float, _option(value="X", text="Nucleus sampling: keep the most probable levels up to this sum.")]
-Guidance = Annotated[float, _option(value="X", text="Classifier-free guidance scale (0 = unconditional, 1 = off).")]
+Temperature = Annotated[
+    float | None, _option(value="X", text="Sampling temperature; 0 = argmax. Default: the model's own.")
+]
+TopP = Annotated[
+    float | None, _option(value="X", text="Nucleus sampling: keep the most probable levels up to this sum.")
+]
+Guidance = Annotated[
+    float | None,
+    _option(value="X", text="Classifier-free guidance scale (0 = unconditional, 1 = off). Default: the model's own."),
+]
 Seed = Annotated[int | None, _option(value="N", text="The same seed gives the same images.", low=0)]
 Size = Annotated[str | None, _option(value="SIZE", text="Another size, 32 or 48x64, where the model allows it.")]
 Engine = Annotated[str, _option(value="NAME", text="auto, cpu, cuda, cuda-jacobi, numpy or naive.")]
@@ -118,9 +125,9 @@ def sample(
     vector: Vector = None,
     hint: Hint = None,
     hint_from_image: HintFromImage = None,
-    temperature: Temperature = 1.0,
-    top_p: TopP = 1.0,
-    guidance: Guidance = 1.0,
+    temperature: Temperature = None,
+    top_p: TopP = None,
+    guidance: Guidance = None,
     seed: Seed = None,
     size: Size = None,
     engine: Engine = "auto",
@@ -168,9 +175,10 @@ def sample(
         loaded.image.recoloured(colours)  # an error before sampling
     if animate is not None:
         check_animation(animate, kind, force)
+    own = {name: getattr(loaded.generation_config, name) for name in ("guidance", "temperature", "top_p")}
+    tuned = {"guidance": guidance, "temperature": temperature, "top_p": top_p}
     settings: dict[str, Any] = {
-        "n": plan.total, "label": plan.labels, "temperature": temperature, "top_p": top_p,
-        "guidance": guidance,
+        "n": plan.total, "label": plan.labels, **own, **{k: v for k, v in tuned.items() if v is not None},
         "engine": chosen.engine, "threads": threads,
         "seed": secrets.randbelow(2**31) if seed is None else seed, "size": shape, "batch_size": batch_size,
         "text": plan.texts, "negative_prompt": negative, "best_of": best_of,

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from pointillist.cli.writers import Totals
 
 
+TUNED = ("guidance", "temperature", "top_p")
+
+
 def report(
     totals: Totals, settings: dict[str, Any], path: Path, animate: Path | None, seconds: float, as_json: bool
 ) -> None:
@@ -25,6 +28,7 @@ def report(
                 "bits_per_dim": float(bits.mean()),
                 "lowest": float(bits.min()),
                 "highest": float(bits.max()),
+                **{name: settings[name] for name in TUNED},
                 "seed": settings["seed"],
                 "bits_saved": None if totals.saved is None else float(totals.saved.mean()),
                 "engine": settings["engine"],
@@ -43,6 +47,9 @@ def report(
         saved = totals.saved
         within = f" ({saved.min():.1f} to {saved.max():.1f})" if len(saved) > 1 else ""
         typer.echo(f"best of    {settings['best_of']}: the conditions save {saved.mean():.1f} bits an image{within}")
+    tuned = [f"{name.replace('_', '-')} {settings[name]:g}" for name in TUNED if settings[name] != 1]
+    if tuned:
+        typer.echo(f"settings   {', '.join(tuned)}")
     typer.echo(f"seed       {settings['seed']}")
     typer.echo(f"written    {path}")
     if animate is not None:
