@@ -93,7 +93,7 @@ def test_the_command_uses_it_and_says_so(tmp_path: Path) -> None:
         found: dict[str, Any] = json.loads(result.stdout)
         return found
 
-    own, cooler = sampled(), sampled("--temperature", "0.1")
+    own, warmer = sampled(), sampled("--temperature", "9")
     assert (own["guidance"], own["temperature"], own["top_p"]) == (3.0, 0.5, 1.0)
-    assert (cooler["guidance"], cooler["temperature"]) == (3.0, 0.1)
-    assert own["bits_per_dim"] != cooler["bits_per_dim"]
+    assert (warmer["guidance"], warmer["temperature"]) == (3.0, 9.0)
+    assert own["bits_per_dim"] != warmer["bits_per_dim"]
