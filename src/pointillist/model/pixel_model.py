@@ -81,8 +81,9 @@ class PixelModel(nn.Module, ModelHubMixin):
         A quantized model (`quantize_weights`) is written in as few bytes as give its weights back to the bit.
         """
         folder = Path(save_directory)
-        training = {"training": self.training_record} if self.training_record else {}
-        config = {**self.config.model_dump(mode="json"), **training}
+        config = self.config.model_dump(mode="json") | (
+            {"training": self.training_record} if self.training_record else {}
+        )
         card = self.card or default_card(self.config, self.likelihood.name, self.num_parameters)
         write_model(folder, self.state_dict(), config, card, self.generation_config)
         return str(self.push_to_hub(repo_id=repo_id or folder.name, **kwargs)) if push_to_hub else None
@@ -92,8 +93,8 @@ class PixelModel(nn.Module, ModelHubMixin):
         """Load a trained model, in evaluation mode; see `pointillist.load`, which is the same."""
         stored = read_model(find_model(str(pretrained_model_name_or_path), hub), cls)
         model = cls(stored.config, training=stored.training, card=stored.card)
-        model.load_state_dict(stored.tensors)
         model.generation_config = stored.generation
+        model.load_state_dict(stored.tensors)
         return model.eval()
 
     @property
