@@ -76,14 +76,10 @@ class PixelModel(nn.Module, ModelHubMixin):
     def save_pretrained(
         self, save_directory: str | Path, *, repo_id: str | None = None, push_to_hub: bool = False, **kwargs: Any
     ) -> str | None:
-        """Write the files of a model folder, each whole or not at all; see docs/reference/file_formats.md.
-
-        A quantized model (`quantize_weights`) is written in as few bytes as give its weights back to the bit.
-        """
+        """Write the files of a model folder, each whole or not at all; a quantized model in as few bytes as it needs."""
         folder = Path(save_directory)
-        config = self.config.model_dump(mode="json") | (
-            {"training": self.training_record} if self.training_record else {}
-        )
+        made = {"training": self.training_record} if self.training_record else {}
+        config = self.config.model_dump(mode="json") | made
         card = self.card or default_card(self.config, self.likelihood.name, self.num_parameters)
         write_model(folder, self.state_dict(), config, card, self.generation_config)
         return str(self.push_to_hub(repo_id=repo_id or folder.name, **kwargs)) if push_to_hub else None
