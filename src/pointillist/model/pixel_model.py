@@ -76,7 +76,7 @@ class PixelModel(nn.Module, ModelHubMixin):
     def save_pretrained(
         self, save_directory: str | Path, *, repo_id: str | None = None, push_to_hub: bool = False, **kwargs: Any
     ) -> str | None:
-        """Write the files of a model folder, each whole or not at all; a quantized model in as few bytes as it needs."""
+        """Write the files of a model folder, each whole or not at all; a quantized model in few bytes."""
         folder = Path(save_directory)
         made = {"training": self.training_record} if self.training_record else {}
         config = self.config.model_dump(mode="json") | made
