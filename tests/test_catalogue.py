@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 import pointillist as pt
-from pointillist.model.listing import KINDS, ModelSummary, preset_image
-from pointillist.networks import entry, names
+from pointillist.model.listing import LISTING, ModelSummary
+from pointillist.model.measure import KINDS, preset_image
+from pointillist.networks import entry, names, register_network
+from pointillist.networks.registry import _ENTRIES
+from tests.scripts import script
 
 
 @pytest.fixture(scope="module")
 def summaries() -> dict[str, ModelSummary]:
     return {summary.name: summary for summary in pt.list_models()}
+
+
+def test_the_listing_is_current() -> None:
+    """It is what `tools/make_listing.py` writes."""
+    assert LISTING.read_text(encoding="utf-8") == script("make_listing").listing(), "run python tools/make_listing.py"
+
+
+def test_a_registered_network_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measured when it is asked for, as it is in no file."""
+    monkeypatch.setattr("pointillist.networks.registry._ENTRIES", dict(_ENTRIES))
+    register_network(replace(entry("pixelcnn"), name="mine", summary="A network of one's own."))
+    mine, theirs = (next(s for s in pt.list_models() if s.name == name) for name in ("mine", "pixelcnn"))
+    assert mine == replace(theirs, name="mine", summary=mine.summary)
 
 
 def test_every_network_is_listed_with_its_sizes(summaries: dict[str, ModelSummary]) -> None:

@@ -16,7 +16,9 @@ import torch
 
 import pointillist as pt
 from pointillist.checkpoint import files as checkpoint
-from pointillist.checkpoint.files import CARD, CONFIG, WEIGHTS, atomic_path, read_config, write_tensors, write_text
+from pointillist.checkpoint import header
+from pointillist.checkpoint.files import atomic_path, write_tensors, write_text
+from pointillist.checkpoint.header import CARD, CONFIG, WEIGHTS, read_config
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +184,7 @@ def test_what_is_no_settings_file_is_rejected(folder: Path, text: bytes) -> None
 
 def test_a_settings_file_that_is_too_long_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit is on bytes, before any parsing."""
-    monkeypatch.setattr(checkpoint, "MAX_CONFIG_BYTES", 100)
+    monkeypatch.setattr(header, "MAX_CONFIG_BYTES", 100)
     with pytest.raises(pt.CheckpointError, match="over the limit of 100"):
         read_config(folder)
 

@@ -30,7 +30,7 @@ class FakeApi:
 
 def test_push_to_hub_uploads_a_model_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both spellings upload weights, settings and card, which load as the same model."""
-    monkeypatch.setattr("huggingface_hub.hub_mixin.HfApi", FakeApi)
+    monkeypatch.setattr("huggingface_hub.HfApi", FakeApi)
     model = pt.build("pixelcnn", shape=(1, 3, 4), levels=3, classes=["a", "b"], channels=2, layers=1, head_channels=2)
     FakeApi.uploaded = tmp_path / "first"
     model.push_to_hub("user/model")

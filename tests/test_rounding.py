@@ -15,7 +15,8 @@ from safetensors import safe_open
 from torch import Tensor
 
 import pointillist as pt
-from pointillist.checkpoint.files import CONFIG, WEIGHTS, TensorInfo, write_tensors
+from pointillist.checkpoint.files import write_tensors
+from pointillist.checkpoint.header import CONFIG, WEIGHTS, TensorInfo
 from pointillist.checkpoint.quantization import (
     QUANTIZED_DTYPES,
     decode_tensors,

@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pointillist as pt
-from pointillist.checkpoint.files import CARD, CONFIG, WEIGHTS
+from pointillist.checkpoint.header import CARD, CONFIG, WEIGHTS
 
 ROOT = Path(__file__).parents[1]
 

@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 
 import pointillist as pt
-from pointillist.checkpoint.files import CARD, WEIGHTS, write_text
+from pointillist.checkpoint.files import write_text
+from pointillist.checkpoint.header import CARD, WEIGHTS
 from pointillist.checkpoint.quantization import quantize_weights
 from pointillist.model.batches import derive_hint
 from pointillist.model.generation import GenerationConfig

@@ -18,7 +18,7 @@ import psutil
 import torch
 from threadpoolctl import threadpool_limits
 
-from pointillist.errors import DataError
+from pointillist.errors import ConfigError, DataError
 
 
 class _OneThread:
@@ -175,3 +175,20 @@ def check_memory(needed: int, what: str, remedy: str) -> None:
 def is_main_process() -> bool:
     """Tell whether this is the first process under torchrun, the one that prints."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def resolve_device(device: str) -> torch.device:
+    """Resolve the name of a device; `auto` is the first GPU if there is one.
+
+    Raises:
+        ConfigError: if there is no such device.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+    except RuntimeError as error:
+        raise ConfigError(f"`device` (={device!r}) is not a device: use 'auto', 'cpu' or 'cuda'.") from error
+    if resolved.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"`device` (={device!r}) is not there: torch sees no GPU. Use 'cpu' or 'auto'.")
+    return resolved

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 import pointillist as pt
 from pointillist.networks import names
+from pointillist.system import resolve_device
 from pointillist.training import setup
 from pointillist.training.augmentation import shift_images
 from pointillist.training.batches import EpochSampler
 from pointillist.training.logging import DivergenceGuard
 from pointillist.training.optim import ExponentialMovingAverage, build_optimizer, learning_rate
-from pointillist.training.setup import largest_batch_size, resolve_device, resolve_precision
+from pointillist.training.setup import largest_batch_size, resolve_precision
 
 from .helpers import tiny_config, tiny_data, tiny_model
 

@@ -27,7 +27,7 @@ import torch
 from jaxtyping import Float, Int8
 from torch import Tensor, nn
 
-from pointillist.checkpoint.files import TensorInfo
+from pointillist.checkpoint.header import SCALE_SUFFIX, TensorInfo
 from pointillist.errors import CheckpointError, ConfigError
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -116,9 +116,6 @@ def _along(scale: Tensor, axes: int) -> Tensor:
     return scale if axes == 3 else scale.reshape(-1, *[1] * (axes - 1))
 
 
-_SCALE = "_scale"
-
-
 def encode_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Encode the tensors of a model: quantized matrices as int8 with scales (`NAME_scale`), or as bf16.
 
@@ -132,7 +129,7 @@ def encode_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     stored: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         if dtype == "int8" and is_quantizable(name, tensor.shape):
-            stored[name], stored[name + _SCALE] = quantize_int8(tensor)
+            stored[name], stored[name + SCALE_SUFFIX] = quantize_int8(tensor)
         else:
             stored[name] = tensor.bfloat16() if dtype == "bf16" and is_quantizable(name, tensor.shape) else tensor
     return stored
@@ -141,10 +138,10 @@ def encode_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def decode_tensors(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Decode the tensors of `encode_tensors`, to the bit."""
     found: dict[str, Tensor] = {}
-    scales = {name + _SCALE for name, tensor in stored.items() if tensor.dtype == torch.int8}
+    scales = {name + SCALE_SUFFIX for name, tensor in stored.items() if tensor.dtype == torch.int8}
     for name, tensor in stored.items():
         if tensor.dtype == torch.int8:
-            found[name] = dequantize_int8(tensor, stored[name + _SCALE])
+            found[name] = dequantize_int8(tensor, stored[name + SCALE_SUFFIX])
         elif name not in scales:
             found[name] = tensor.float()
     return found
@@ -159,14 +156,14 @@ def expanded_shapes(stored: Mapping[str, TensorInfo]) -> dict[str, tuple[int, ..
     shapes = {name: tensor.shape for name, tensor in stored.items()}
     for name, tensor in stored.items():
         if tensor.dtype == "I8":
-            scale = stored.get(name + _SCALE)
+            scale = stored.get(name + SCALE_SUFFIX)
             wanted = TensorInfo("F32", tensor.shape[output_axis(len(tensor.shape)) :][:1])
             if not is_quantizable(name, tensor.shape) or scale != wanted:
                 raise CheckpointError(
                     f"The int8 weights `{name}` {tensor.shape} have the scales {scale} but need {wanted}: "
                     "copy the whole folder again."
                 )
-            del shapes[name + _SCALE]
+            del shapes[name + SCALE_SUFFIX]
         elif tensor.dtype not in ("F64", "F32", "F16", "BF16"):
             raise CheckpointError(
                 f"The weights `{name}` are of type {tensor.dtype}, not floating point or int8 with scales: "

@@ -52,7 +52,7 @@ def config_field(key: str) -> ConfigField:
         file, class_name = _condition(groups[1])
         groups = []
     for group in groups:
-        class_name = ast.unparse(_fields(file, class_name)[group].annotation)
+        file, class_name = _defining(file, ast.unparse(_fields(file, class_name)[group].annotation))
     file, class_name = _declaring(file, class_name, name)
     node = _fields(file, class_name)[name]
     kinds = _union(node.annotation, file)
@@ -60,6 +60,15 @@ def config_field(key: str) -> ConfigField:
     if isinstance(found, tuple):
         found = _choice(name, found)
     return ConfigField(found, len(kinds) > 1, _default(node.value), _descriptions(file, class_name)[name])
+
+
+def default_value(key: str) -> Any:
+    """Return the default at a dotted key of a run file, as JSON holds it; None where there is no such field."""
+    try:
+        default = config_field(key).default
+    except (KeyError, AttributeError, ValueError):
+        return None
+    return list(default) if isinstance(default, tuple) else default
 
 
 def _choice(name: str, values: tuple[str, ...]) -> Any:
@@ -87,9 +96,22 @@ def _declaring(file: str, class_name: str, field: str) -> tuple[str, str]:
     for base in _class(file, class_name).bases:
         name = ast.unparse(base)
         for node in _module(file).body:
-            if isinstance(node, ast.ImportFrom) and node.module and name in [alias.name for alias in node.names]:
-                return _declaring(node.module.removeprefix("pointillist.").replace(".", "/") + ".py", name, field)
+            if isinstance(node, ast.ImportFrom) and _imports(node, name):
+                return _declaring(str(node.module).removeprefix("pointillist.").replace(".", "/") + ".py", name, field)
     raise KeyError(f"{class_name} has no field {field}")
+
+
+def _defining(file: str, class_name: str) -> tuple[str, str]:
+    """Find the file that defines a class: the file itself, or one from which it imports the class."""
+    for node in _module(file).body:
+        if isinstance(node, ast.ImportFrom) and _imports(node, class_name):
+            return str(node.module).removeprefix("pointillist.").replace(".", "/") + ".py", class_name
+    return file, class_name
+
+
+def _imports(node: ast.ImportFrom, name: str) -> bool:
+    """Return whether a statement imports a name from this package."""
+    return (node.module or "").startswith("pointillist.") and name in [alias.name for alias in node.names]
 
 
 @cache
@@ -148,8 +170,8 @@ def _alias(name: str, file: str) -> list[Any]:
     for node in _module(file).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
             return _union(node.value, file)
-        if isinstance(node, ast.ImportFrom) and node.module and name in [alias.name for alias in node.names]:
-            return _alias(name, node.module.removeprefix("pointillist.").replace(".", "/") + ".py")
+        if isinstance(node, ast.ImportFrom) and _imports(node, name):
+            return _alias(name, str(node.module).removeprefix("pointillist.").replace(".", "/") + ".py")
     raise KeyError(f"{file} has no type {name}")
 
 

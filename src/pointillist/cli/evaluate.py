@@ -114,7 +114,7 @@ def evaluate(
     from pointillist.errors import ConfigError
     from pointillist.evaluation.likelihood import evaluate as evaluate_likelihood
     from pointillist.model.pretrained import load
-    from pointillist.training.setup import resolve_device
+    from pointillist.system import resolve_device
 
     if per_image is not None:
         reject_existing(per_image, force)

@@ -105,7 +105,7 @@ def explain(
     from pointillist.analysis import Explanation
     from pointillist.cli.condition_options import parse_conditions
     from pointillist.model.pretrained import load
-    from pointillist.training.setup import resolve_device
+    from pointillist.system import resolve_device
 
     _check(out, maps, label, no_labels, force)
     edits = tuple(parse_edit(text) for text in what_if) if what_if else None

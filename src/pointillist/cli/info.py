@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,7 +13,6 @@ from pointillist.cli.settings import FLAG
 
 if TYPE_CHECKING:
     from pointillist.data import DataSplits
-    from pointillist.model.pixel_model import PixelModel
 
 EPILOG = """Examples:
 
@@ -103,13 +103,17 @@ def _print_program(name: str, size: str | None, order: str | None, as_json: bool
 
 def is_data(name: str) -> bool:
     """Return whether a name means images: a built-in data set, or a path that is no model folder."""
-    from pointillist.data import builtin_names
+    from pointillist.zoo import resolve
 
     path = Path(name)
     if path.exists():
         return not (
             (path / "config.json").is_file() or (path / "run.toml").is_file() or path.suffix in (".safetensors", ".pt")
         )
+    if resolve(name) is not None:
+        return False
+    from pointillist.data import builtin_names  # waits for torch
+
     first = name.partition(":")[0]
     return (
         first in builtin_names() or first == "hf" or path.suffix in (".npz", ".npy", ".parquet") or name.endswith("/")
@@ -117,46 +121,18 @@ def is_data(name: str) -> bool:
 
 
 def model_facts(name: str) -> dict[str, Any]:
-    """Describe a model folder."""
-    from pointillist.checkpoint.files import CONFIG, WEIGHTS
-    from pointillist.checkpoint.quantization import weight_dtype
-    from pointillist.model.pretrained import load
-    from pointillist.training.run_folder import recorded_settings
+    """Describe the model of a folder, a bundled name or a hub id, from its settings and the header of its weights."""
+    from pointillist.checkpoint.description import describe_model
     from pointillist.zoo import resolve
 
-    model = load(name)
-    config, record = model.config, model.training_record
     folder = resolve(name)
-    size = None if folder is None else sum((folder / part).stat().st_size for part in (WEIGHTS, CONFIG))
-    facts: dict[str, Any] = {
-        "model": config.model_type,
-        "parameters": model.num_parameters,
-        "weights": weight_dtype(model.state_dict()),
-        "image": _described(model),
-        "likelihood": model.likelihood.name,
-        "classes": list(config.classes),
-        "conditions": config.describe_conditions(),
-        "orders": list(config.orders),
-        "size": "fixed" if model.fixed_size else "any",
-        "network": config.backbone.model_dump(mode="json"),
-    }
-    if size is not None:
-        facts["file_size"] = size
-    if record:
-        settings = recorded_settings(model)
-        data = settings.get("data", {})
-        facts["trained_on"] = data.get("source", "unknown")
-        facts["notes"] = record.get("notes", [])
-        keys = ("valid_bits_per_dim", "best_step", "step", "date", "machine", "pointillist", "torch")
-        facts |= {key: record[key] for key in keys if key in record}
-        facts["settings"] = settings
+    if folder is None:
+        from pointillist.model.files import find_model  # waits for torch
+
+        folder = find_model(name, {})
+    facts = describe_model(folder)
+    facts["image"]["text"] = shape_text(SimpleNamespace(**facts["image"]))
     return facts
-
-
-def _described(model: PixelModel) -> dict[str, Any]:
-    image = model.image.model_dump(mode="json", exclude={"palette"})
-    image["text"] = shape_text(model.image)
-    return image
 
 
 def data_facts(name: str, sets: list[str]) -> dict[str, Any]:
@@ -217,10 +193,9 @@ def text_of(key: str, value: Any) -> str:
 
 def _changed(settings: dict[str, Any]) -> str:
     """Format the settings of a run that differ from the defaults; the network has its own line."""
-    from pointillist.training.run_config import RunConfig
+    from pointillist.cli.config_fields import default_value
 
-    defaults = dict(_pairs(RunConfig.from_dict({}).to_dict()))
-    lines = [f"{key} = {_word(value)}" for key, value in _pairs(settings) if defaults.get(key) != value]
+    lines = [f"{key} = {_word(value)}" for key, value in _pairs(settings) if default_value(key) != value]
     return "\n".join(line for line in lines if not line.startswith("model.network.")) or "all defaults"
 
 

@@ -29,7 +29,7 @@ def quantize(model: Model, out: Out, dtype: Dtype = "int8", force: Force = False
     The result is a model of its own: evaluate it, sample from it. The last
     layer and small tensors stay as they are.
     """
-    from pointillist.checkpoint.files import WEIGHTS
+    from pointillist.checkpoint.header import WEIGHTS
     from pointillist.checkpoint.quantization import quantize_weights
     from pointillist.errors import ConfigError
     from pointillist.model.files import default_card

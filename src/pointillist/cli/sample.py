@@ -153,7 +153,7 @@ def sample(
     from pointillist.model.batches import precompute_text_embeddings
     from pointillist.model.pretrained import load
     from pointillist.sampling.engines import choose_engine
-    from pointillist.training.setup import resolve_device
+    from pointillist.system import resolve_device
 
     first = choose_engine(engine)  # an error before the model is read
     kind, path = target(out, form)

@@ -68,10 +68,6 @@ class AttributesConfig(ConditionConfig):
         """An embedding for each attribute."""
         return {"attributes": AttributeEncoder(self)}
 
-    def describe(self) -> list[str]:
-        """List each attribute with its number of values."""
-        return [f"attribute {name} ({len(values)} values)" for name, values in self.values.items()]
-
 
 class AttributeEncoder(ConditionEncoder):
     """A learned vector for each value of each attribute, and one for "unknown", side by side.

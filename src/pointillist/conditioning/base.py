@@ -8,6 +8,7 @@ from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from pointillist.checkpoint.description import describe_condition
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.data import Batch
 from pointillist.nn import Tokens
@@ -73,7 +74,7 @@ class ConditionConfig(BaseModel):
 
     def describe(self) -> list[str]:
         """A few words for each input, for model cards and `pointillist info`."""
-        raise NotImplementedError
+        return describe_condition(self.kind, self.model_dump(mode="json"))
 
 
 class ConditionEncoder(nn.Module):

@@ -99,11 +99,6 @@ class HintConfig(ConditionConfig):
         """Convolutions over the hint."""
         return {"hint": ImageConditionEncoder(self, image)}
 
-    def describe(self) -> list[str]:
-        """The rule and the kind of values."""
-        made = "" if self.rule is None else f"{self.rule}, "
-        return [f"hint ({made}{_words(self.channels, self.image)})"]
-
 
 class ImageConditionEncoder(ConditionEncoder):
     """A 5x5 convolution of the hint and its mask, residual 3x3 layers, and a map of features.

@@ -69,10 +69,6 @@ class LabelConfig(ConditionConfig):
         """An embedding of the classes."""
         return {"label": LabelEncoder(self.classes, self.width)}
 
-    def describe(self) -> list[str]:
-        """Number of classes."""
-        return [f"label ({len(self.classes)} classes)"]
-
 
 class LabelEncoder(ConditionEncoder):
     """A learned vector for each class and one for no label, trained by dropped labels.

@@ -142,10 +142,6 @@ class TextConfig(ConditionConfig):
             found["tokens"] = (FrozenTokenEncoder if self.token_size else HashedTokenEncoder)(self)
         return found
 
-    def describe(self) -> list[str]:
-        """The encoders."""
-        return [f"text ({' + '.join(self.parts)})"]
-
 
 class PromptEncoder(ConditionEncoder):
     """Base of the encoders of prompts: they read the captions of a batch as the prompts of a user."""

@@ -57,10 +57,6 @@ class VectorConfig(ConditionConfig):
         """A small network over the vector."""
         return {"vector": VectorEncoder(self)}
 
-    def describe(self) -> list[str]:
-        """The size of the vector."""
-        return [f"vector ({self.size} numbers)"]
-
 
 class VectorEncoder(ConditionEncoder):
     """Two linear layers over the vector; learned features where it is unknown.

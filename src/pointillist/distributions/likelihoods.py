@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pointillist.checkpoint.description import resolve_likelihood
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import ImageSpec
 
@@ -263,16 +264,15 @@ def build_likelihood(name: LikelihoodName, image: ImageSpec, mixtures: int = 10)
     Raises:
         ConfigError: if the likelihood does not fit the image.
     """
-    if name == "auto":
-        name = "bernoulli" if image.levels == 2 and image.ordered else "categorical"
-    if name == "mixture":
+    chosen = resolve_likelihood(name, image.levels, image.ordered)
+    if chosen == "mixture":
         if not image.ordered:
             raise ConfigError(
                 "`likelihood` 'mixture' needs ordered levels, and these are unordered (palette, tiles or codes): "
                 "use 'categorical'."
             )
         return DiscretizedLogisticMixture(image.channels, image.levels, mixtures)
-    if name == "bernoulli":
+    if chosen == "bernoulli":
         return Bernoulli(image.channels, image.levels)
     return Categorical(image.channels, image.levels)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,13 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from pointillist.checkpoint import files
-from pointillist.checkpoint.files import CARD, CONFIG, WEIGHTS
+from pointillist.checkpoint import files, header
+from pointillist.checkpoint.header import CARD, CONFIG, WEIGHTS
 from pointillist.checkpoint.quantization import decode_tensors, encode_tensors, expanded_shapes
 from pointillist.errors import CheckpointError, ConfigError
 from pointillist.model.config import ModelConfig
@@ -68,11 +67,11 @@ def read_model(folder: Path, build: Callable[[ModelConfig], nn.Module]) -> Store
     Raises:
         CheckpointError: if the folder is not one of ours, or damaged.
     """
-    record = files.read_config(folder)
+    record = header.read_config(folder)
     training = record.pop("training", {})
     if not isinstance(training, dict):
         raise CheckpointError(f'{folder / CONFIG} is damaged: "training" must be a table.')
-    found = files.read_tensor_info(folder / WEIGHTS)
+    found = header.read_tensor_info(folder / WEIGHTS)
     try:
         config = ModelConfig.from_dict(record)
         with meta_init():  # the tensors that the settings promise, without memory for them
@@ -80,7 +79,7 @@ def read_model(folder: Path, build: Callable[[ModelConfig], nn.Module]) -> Store
     except ConfigError as error:
         raise CheckpointError(f"{folder / CONFIG} does not describe a model of this release: {error}") from error
     _compare_shapes(expected, expanded_shapes(found), folder)
-    files.check_config_hash(folder, record)
+    header.check_config_hash(folder, record)
     card = folder / CARD
     return StoredModel(
         config=config,
@@ -105,6 +104,9 @@ def find_model(source: str, hub: dict[str, Any]) -> Path:
         raise CheckpointError(
             f"There is no model {source!r}: give a folder, a hub id `user/model`, or a bundled name ({known})."
         )
+    from huggingface_hub import snapshot_download  # takes 0.1 s, which a local model need not wait
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
     try:
         return Path(snapshot_download(source, allow_patterns=[CONFIG, WEIGHTS, CARD, GENERATION], **hub))
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
@@ -112,6 +114,24 @@ def find_model(source: str, hub: dict[str, Any]) -> Path:
         raise CheckpointError(
             f"{source!r} is no folder here and could not be fetched from the hub ({reason}): check name and network."
         ) from error
+
+
+def upload_model(write: Callable[[str], object], repo_id: str, **hub: Any) -> str:
+    """Upload a model folder to a repository of the hub, which is made where there is none; return its address.
+
+    Args:
+        write: writes the folder under a path.
+        repo_id: `user/model`.
+        hub: `private` of a new repository; `token`; `commit_message`, `revision` and `create_pr` of the upload.
+    """
+    from huggingface_hub import HfApi
+
+    api = HfApi(token=hub.pop("token", None))
+    made = api.create_repo(repo_id, private=hub.pop("private", None), exist_ok=True)
+    hub.setdefault("commit_message", "Push model using pointillist")
+    with tempfile.TemporaryDirectory() as folder:
+        write(folder)
+        return str(api.upload_folder(repo_id=made.repo_id, folder_path=folder, **hub))
 
 
 def _compare_shapes(expected: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]], folder: Path) -> None:

@@ -1,36 +1,18 @@
-"""List the models with their sizes and conditions, found by building them without weights."""
+"""List the models with their sizes and conditions.
+
+Those of the package are measured once (`tools/make_listing.py`), so that listing them does not wait for torch.
+"""
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from pathlib import Path
+from typing import Any
 
-from pointillist.distributions.likelihoods import LikelihoodName
-from pointillist.errors import ConfigError
-from pointillist.images import ImageSpec
-from pointillist.model.files import meta_init
-from pointillist.model.pixel_model import PixelModel
-from pointillist.model.pretrained import build
-from pointillist.networks import ModelEntry, entry, names
-
-SHAPE, LEVELS = (1, 28, 28), 256  # what sizes of ours are counted for; a paper's are for the images of the paper
-KINDS: Mapping[str, ImageSpec] = {
-    "binary": ImageSpec.infer((1, 8, 8), 2),
-    "grey, RGB, RGBA": ImageSpec.infer((3, 8, 8)),
-    "palette, codes": ImageSpec(channels=1, height=8, width=8, levels=4, ordered=False),
-}
-# conditions of a model, and the smallest settings that ask for each
-_CONDITIONS: Mapping[str, Mapping[str, Any]] = {
-    "labels": {"classes": 2},
-    "attributes": {"attributes": {"hair": 2}},
-    "a vector": {"vector": 2},
-    "a hint (an image on the same grid)": {"hint": 1},
-    "text": {"text": "learned"},
-    "its tokens (cross-attention)": {"text": "learned+tokens"},
-    "learned positions (they fix the size)": {"position_channels": 2},
-}
-_ORDERS = {"raster": "raster", "S-curve": "s-curve"}  # each from four corners, along rows or columns: eight of a kind
+LISTING = Path(__file__).with_name("listing.json")
 
 
 @dataclass(frozen=True)
@@ -56,46 +38,29 @@ class ModelSummary:
 
 
 def list_models() -> list[ModelSummary]:
-    """List the models that can be built.
+    """List the models that can be built: those of the package, and registered ones.
 
     ```python
     [model.name for model in pt.list_models()]
     ```
     """
-    return [
-        ModelSummary(
-            name=name,
-            summary=entry(name).summary,
-            presets={preset: _untrained(name, preset).num_parameters for preset in entry(name).preset_names},
-            training={preset: dict(paper.train) for preset, paper in entry(name).papers.items()},
-            conditions=tuple(what for what, settings in _CONDITIONS.items() if _builds(name, **settings)),
-            likelihoods={kind: _fitting(name, image) for kind, image in KINDS.items()},
-            orders=tuple(kind for kind, order in _ORDERS.items() if _builds(name, orders=order)),
-        )
-        for name in names()
-    ]
+    found: list[dict[str, Any]] = json.loads(LISTING.read_text(encoding="utf-8"))
+    registry = sys.modules.get("pointillist.networks.registry")  # who has not imported it has registered nothing
+    if registry is not None:
+        from pointillist.model.measure import measure_network
+
+        listed = {network["name"] for network in found}
+        found += [measure_network(name) for name in registry.names() if name not in listed]
+    return [_summary(network) for network in found]
 
 
-def preset_image(model: ModelEntry, preset: str) -> ImageSpec:
-    """Kind of image for which the parameters of a preset are counted."""
-    paper = model.paper(preset)
-    return ImageSpec.infer(SHAPE, LEVELS) if paper is None else ImageSpec.infer(paper.shape, paper.levels)
-
-
-def _untrained(name: str, preset: str) -> PixelModel:
-    with meta_init():  # no memory is taken for its weights
-        return build(name, image=preset_image(entry(name), preset), preset=preset)
-
-
-def _fitting(name: str, image: ImageSpec) -> tuple[str, ...]:
-    known = [n for n in get_args(LikelihoodName) if n != "auto"]
-    return tuple(n for n in known if _builds(name, image=image, likelihood=n))
-
-
-def _builds(name: str, **settings: Any) -> bool:
-    try:
-        with meta_init():
-            build(name, preset="tiny", layers=1, **{"image": KINDS["binary"], **settings})
-    except ConfigError:
-        return False
-    return True
+def _summary(network: Mapping[str, Any]) -> ModelSummary:
+    return ModelSummary(
+        name=network["name"],
+        summary=network["summary"],
+        presets=network["presets"],
+        training=network["training"],
+        conditions=tuple(network["conditions"]),
+        likelihoods={kind: tuple(names) for kind, names in network["likelihoods"].items()},
+        orders=tuple(network["orders"]),
+    )

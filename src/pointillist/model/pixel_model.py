@@ -9,7 +9,6 @@ from typing import Any, TypeVar, Unpack
 
 import numpy as np
 import torch
-from huggingface_hub import ModelHubMixin
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -19,7 +18,7 @@ from pointillist.errors import DataError, ShapeError
 from pointillist.images import ImageSpec
 from pointillist.model.conditions import ModelConditions
 from pointillist.model.config import ModelConfig
-from pointillist.model.files import default_card, find_model, read_model, write_model
+from pointillist.model.files import default_card, find_model, read_model, upload_model, write_model
 from pointillist.model.generation import GenerationConfig
 from pointillist.networks import BackboneDims, Stage, entry, sampling_order
 from pointillist.nn import Condition, has_weight_norm, initialise_from_data, name_scopes
@@ -29,11 +28,10 @@ from pointillist.ordering import PixelOrder, resolve_order
 Model = TypeVar("Model", bound="PixelModel")
 
 
-class PixelModel(nn.Module, ModelHubMixin):
+class PixelModel(nn.Module):
     """A causal network with the likelihood of its outputs and its conditions.
 
-    `forward(x, inputs)` is the log-likelihood, so that every training engine can wrap the model as it is. A model is
-    saved to a folder, pushed to the hub, and loaded from either.
+    `forward(x, inputs)` is the log-likelihood, so that every training engine can wrap the model as it is.
 
     ```python
     model = pt.build("gated-pixelcnn", shape=(1, 28, 28), levels=16, classes=10)
@@ -82,7 +80,11 @@ class PixelModel(nn.Module, ModelHubMixin):
         config = self.config.model_dump(mode="json") | made
         card = self.card or default_card(self.config, self.likelihood.name, self.num_parameters)
         write_model(folder, self.state_dict(), config, card, self.generation_config)
-        return str(self.push_to_hub(repo_id=repo_id or folder.name, **kwargs)) if push_to_hub else None
+        return self.push_to_hub(repo_id or folder.name, **kwargs) if push_to_hub else None
+
+    def push_to_hub(self, repo_id: str, **hub: Any) -> str:
+        """Upload the model to the hub, `user/model`, and return its address; see `upload_model`."""
+        return upload_model(self.save_pretrained, repo_id, **hub)
 
     @classmethod
     def from_pretrained(cls: type[Model], pretrained_model_name_or_path: str | Path, **hub: Any) -> Model:

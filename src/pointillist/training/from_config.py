@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from pointillist.checkpoint.files import read_config
+from pointillist.checkpoint.header import read_config
 from pointillist.conditioning import ConditionConfig, condition_kinds
 from pointillist.data import DataSplits, ImageDataset, load_data
 from pointillist.errors import ConfigError, DataError

@@ -11,9 +11,8 @@ from accelerate.utils import broadcast, set_seed
 from torch import Tensor
 
 from pointillist.data import DataSplits, ImageDataset, load_data
-from pointillist.errors import ConfigError
 from pointillist.model.pixel_model import PixelModel
-from pointillist.system import free_bytes
+from pointillist.system import free_bytes, resolve_device
 from pointillist.training.batches import BatchPrefetcher
 from pointillist.training.config import TrainConfig
 from pointillist.training.optim import ExponentialMovingAverage
@@ -98,23 +97,6 @@ def initialise_from_data(
         for name, parameter in model.named_parameters():
             parameter.copy_(broadcast(parameter.detach().clone()))
             average.average[name].copy_(parameter)
-
-
-def resolve_device(device: str) -> torch.device:
-    """Resolve the name of a device; `auto` is the first GPU if there is one.
-
-    Raises:
-        ConfigError: if there is no such device.
-    """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        resolved = torch.device(device)
-    except RuntimeError as error:
-        raise ConfigError(f"`device` (={device!r}) is not a device: use 'auto', 'cpu' or 'cuda'.") from error
-    if resolved.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(f"`device` (={device!r}) is not there: torch sees no GPU. Use 'cpu' or 'auto'.")
-    return resolved
 
 
 def resolve_precision(precision: str, device: torch.device, model: PixelModel | None = None) -> tuple[str, str]:

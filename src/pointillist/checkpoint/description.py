@@ -1,0 +1,117 @@
+"""Describe a model from its settings and the header of its weights, without torch and without building it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pointillist.checkpoint.header import (
+    CONFIG,
+    SCALE_SUFFIX,
+    WEIGHTS,
+    TensorInfo,
+    check_config_hash,
+    read_config,
+    read_tensor_info,
+)
+from pointillist.errors import CheckpointError
+
+Settings = Mapping[str, Any]
+
+
+def describe_model(folder: Path) -> dict[str, Any]:
+    """Describe the model of a folder: sizes, conditions, and the record of its training, as JSON values.
+
+    Raises:
+        CheckpointError: if the folder is not one of ours, or damaged as far as its settings and header show.
+    """
+    config = read_config(folder)
+    training = config.pop("training", {})
+    check_config_hash(folder, config)
+    tensors = read_tensor_info(folder / WEIGHTS)
+    try:
+        image, conditions = config["image"], config["conditions"]
+        facts: dict[str, Any] = {
+            "model": config["model_type"],
+            "parameters": count_parameters(tensors),
+            "weights": stored_dtype(tensors),
+            "image": {name: value for name, value in image.items() if name != "palette"},
+            "likelihood": resolve_likelihood(config["likelihood"], image["levels"], image["ordered"]),
+            "classes": list(conditions.get("label", {}).get("classes", ())),
+            "conditions": [words for kind, found in conditions.items() for words in describe_condition(kind, found)],
+            "orders": config["orders"],
+            "size": "fixed" if config["position_channels"] else "any",
+            "network": config["backbone"],
+            "file_size": sum((folder / part).stat().st_size for part in (WEIGHTS, CONFIG)),
+        }
+        if training:
+            facts |= _training_facts(training)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"{folder / CONFIG} does not describe a model of this release ({error}): copy the whole folder again."
+        ) from error
+    return facts
+
+
+def _training_facts(training: Settings) -> dict[str, Any]:
+    """Describe the run that made a model."""
+    settings = training.get("record", {})
+    keys = ("valid_bits_per_dim", "best_step", "step", "date", "machine", "pointillist", "torch")
+    return {
+        "trained_on": settings.get("data", {}).get("source", "unknown"),
+        "notes": training.get("notes", []),
+        **{key: training[key] for key in keys if key in training},
+        "settings": settings,
+    }
+
+
+def describe_condition(kind: str, settings: Settings) -> list[str]:
+    """Describe a condition in a few words for each input, from its settings as they are stored.
+
+    ```python
+    describe_condition("label", {"classes": ["cat", "dog"]})  # ["label (2 classes)"]
+    ```
+    """
+    return _WORDS[kind](settings) if kind in _WORDS else [kind]
+
+
+def _hint(settings: Settings) -> list[str]:
+    rule, channels, image = settings["rule"], settings["channels"], settings["image"]
+    values, palette = "floats", ""
+    if image is not None:
+        values = f"{image['levels']} {'ordered' if image['ordered'] else 'unordered'} levels"
+        palette = " with a palette" if image["palette"] else ""
+    return [f"hint ({'' if rule is None else f'{rule}, '}{channels} channel(s) of {values}{palette})"]
+
+
+_WORDS: Mapping[str, Callable[[Settings], list[str]]] = {
+    "label": lambda s: [f"label ({len(s['classes'])} classes)"],
+    "attributes": lambda s: [f"attribute {name} ({len(values)} values)" for name, values in s["values"].items()],
+    "vector": lambda s: [f"vector ({s['size']} numbers)"],
+    "hint": _hint,
+    "text": lambda s: [f"text ({' + '.join(part.strip() for part in s['encoder'].split('+'))})"],
+}
+
+
+def resolve_likelihood(name: str, levels: int, ordered: bool) -> str:
+    """Resolve `auto`: Bernoulli for two ordered levels and categorical otherwise.
+
+    ```python
+    resolve_likelihood("auto", 256, True)  # "categorical"
+    ```
+    """
+    return name if name != "auto" else "bernoulli" if levels == 2 and ordered else "categorical"
+
+
+def stored_dtype(tensors: Mapping[str, TensorInfo]) -> str:
+    """Detect how the matrices of a file are stored: `int8`, `bf16` or `float32`."""
+    found = {tensor.dtype for tensor in tensors.values()}
+    return "int8" if "I8" in found else "bf16" if "BF16" in found else "float32"
+
+
+def count_parameters(tensors: Mapping[str, TensorInfo]) -> int:
+    """Count the weights of a model from the header of its file; the scales of int8 weights are none."""
+    scales = {name + SCALE_SUFFIX for name, tensor in tensors.items() if tensor.dtype == "I8"}
+    return sum(math.prod(tensor.shape) for name, tensor in tensors.items() if name not in scales)

@@ -1,0 +1,74 @@
+"""A model described from its settings and header is the model that is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pointillist as pt
+from pointillist.checkpoint.description import describe_model
+from pointillist.checkpoint.quantization import weight_dtype
+
+
+def check(folder: Path) -> None:
+    """Compare the description of a folder with the loaded model."""
+    model, found = pt.load(folder), describe_model(folder)
+    config = model.config
+    expected: dict[str, Any] = {
+        "model": config.model_type,
+        "parameters": model.num_parameters,
+        "weights": weight_dtype(model.state_dict()),
+        "image": model.image.model_dump(mode="json", exclude={"palette"}),
+        "likelihood": model.likelihood.name,
+        "classes": list(config.classes),
+        "conditions": config.describe_conditions(),
+        "orders": list(config.orders),
+        "size": "fixed" if model.fixed_size else "any",
+        "network": config.backbone.model_dump(mode="json"),
+    }
+    assert {name: found[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize("model", pt.list_pretrained(), ids=lambda model: model.name)
+def test_bundled_models(model: pt.BundledModel) -> None:
+    """With the record of their training."""
+    check(model.folder)
+    found = describe_model(model.folder)
+    assert found["trained_on"] == found["settings"]["data"]["source"]
+    assert found["step"] > 0
+
+
+@pytest.mark.parametrize("dtype", [None, "int8", "bf16"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"shape": (1, 4, 4), "levels": 2},
+        {"shape": (3, 4, 4), "likelihood": "mixture", "position_channels": 2, "hint": 2, "vector": 3},
+        {"shape": (1, 4, 4), "levels": 4, "ordered": False, "hint": "lowres:2", "attributes": {"hair": 2, "eyes": 3}},
+        {"shape": (1, 4, 4), "classes": ("a", "b"), "text": "learned+tokens", "orders": "raster-all"},
+    ],
+)
+def test_every_condition_and_likelihood(settings: dict[str, Any], dtype: str | None, tmp_path: Path) -> None:
+    """Untrained models, also quantized ones."""
+    model = pt.build("gated-pixelcnn", channels=16, layers=2, head_channels=16, **settings)
+    (model if dtype is None else pt.quantize_weights(model, dtype)).save_pretrained(tmp_path)
+    check(tmp_path)
+
+
+def test_a_damaged_folder_is_a_sentence(tmp_path: Path) -> None:
+    """Settings that are no model's, or not those of the weights."""
+    pt.build("pixelcnn", shape=(1, 4, 4), channels=4, layers=1).save_pretrained(tmp_path)
+    config = tmp_path / "config.json"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace('"levels": 256', '"levels": 16'), encoding="utf-8")
+    with pytest.raises(pt.CheckpointError, match="written with other settings"):
+        describe_model(tmp_path)
+    config.write_text('{"format": "pointillist", "format_version": 1}', encoding="utf-8")
+    with pytest.raises(pt.CheckpointError):
+        describe_model(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"x")
+    config.write_text(text, encoding="utf-8")
+    with pytest.raises(pt.CheckpointError, match="damaged"):
+        describe_model(tmp_path)
