@@ -94,8 +94,9 @@ def test_saving_over_a_folder_replaces_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("nobody/nothing-at-all", "is no folder here and could not be fetched from the hub"),
-        ("no-such-model", "There is no model 'no-such-model': give a folder, a hub id"),
+        ("hf:nobody/nothing-at-all", "could not be fetched from the hub"),
+        ("nobody/nothing-at-all", "There is no model 'nobody/nothing-at-all': give a folder"),
+        ("no-such-model", "There is no model 'no-such-model': give a folder, a bundled name"),
         ("../x/y", "There is no model"),
         ("a/b/c", "There is no model"),
     ],

@@ -70,7 +70,36 @@ def single_threaded() -> Iterator[None]:
 
 
 def available_bytes() -> int | None:
-    """Return the memory available without swapping, in bytes; None if unknown."""
+    """Return the memory that this process can still take without swapping, in bytes; None if unknown.
+
+    It is the least of what the system has, what its control group may take, and what is left of its address space.
+    """
+    found = [size for size in (_system_bytes(), _group_bytes(), _address_space_bytes()) if size is not None]
+    return max(0, min(found)) if found else None
+
+
+def _group_bytes() -> int | None:
+    """Memory left to the control group, as containers set it; None where there is no limit."""
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit, used = (int((group / name).read_text()) for name in ("memory.max", "memory.current"))
+        stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        return limit - used + int(stat.get("inactive_file", 0))  # the cache of files is given back when it is needed
+    except (OSError, ValueError):
+        return None  # no such group, or the limit is the word `max`
+
+
+def _address_space_bytes() -> int | None:
+    """Address space left under `ulimit -v`; None where there is no limit."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return None if limit == resource.RLIM_INFINITY else limit - psutil.Process().memory_info().vms
+
+
+def _system_bytes() -> int | None:
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
@@ -91,9 +120,14 @@ def free_bytes(device: torch.device) -> int | None:
     return torch.cuda.mem_get_info(device)[0] + unused
 
 
+def available_cores() -> int:
+    """Return the number of processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def describe_machine() -> str:
     """Describe processor, cores, GPU and system, without host names or paths."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = available_cores()
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
     return f"{processor()}, {cores} core{'s' if cores != 1 else ''}{gpu}, {platform.system()}"
 

@@ -173,7 +173,7 @@ def test_fine_tuning_refuses_another_size_with_learned_positions(sprites: Path) 
         (["--config", "missing.toml"], ["missing.toml"]),
         (["--device", "cuda:77"], ["cuda:77"]),
         (["--init-from", "missing"], ["'missing'", "folder"]),
-        (["--batch-size", "5", "--grad-accumulation", "2"], ["`batch_size` (=5)", "try 4"]),
+        (["--batch-size", "5", "--grad-accumulation", "2"], ["`--batch-size` (=5)", "try 4"]),
     ],
 )
 def test_wrong_settings_are_sentences_and_leave_nothing(pets: Path, options: list[str], words: list[str]) -> None:

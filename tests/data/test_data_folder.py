@@ -144,7 +144,7 @@ def test_mixed_sizes_name_the_first_two_and_the_option(tmp_path: Path) -> None:
     paint(tmp_path / "a.png", size=(4, 3))
     paint(tmp_path / "b.png", size=(4, 3))
     paint(tmp_path / "c.png", size=(5, 6))
-    with pytest.raises(DataError, match=r"a.png is 3x4 and .*c.png is 6x5 .*--size 3x4"):
+    with pytest.raises(DataError, match=r"a.png is 3x4 and .*c.png is 6x5 .*`size=3`"):
         all_of(tmp_path)
     data = all_of(tmp_path, size=(3, 4))
     assert data.spec.shape == (3, 3, 4)

@@ -114,7 +114,7 @@ def test_our_folder_is_read_as_datasets_reads_it(tmp_path: Path, offline: Any) -
 
 
 @pytest.mark.parametrize(
-    ("source", "remedy"), [("mnist", "mnist:FOLDER"), ("owner/none", "local path"), ("hf:none", "network")]
+    ("source", "remedy"), [("mnist", "mnist:FOLDER"), ("hf:owner/none", "local path"), ("hf:none", "network")]
 )
 def test_no_network_is_one_sentence(offline: Any, source: str, remedy: str) -> None:
     with pytest.raises(DataError, match=remedy) as error:
@@ -125,7 +125,7 @@ def test_no_network_is_one_sentence(offline: Any, source: str, remedy: str) -> N
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'pointillist\[data\]'"):
-        load_data("owner/name")
+        load_data("hf:owner/name")
 
 
 class Items(Dataset[Any]):

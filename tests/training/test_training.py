@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pointillist as pt
+from pointillist.model.memory import training_memory
 from pointillist.networks import names
 from pointillist.system import resolve_device
 from pointillist.training import setup
@@ -135,7 +136,7 @@ def test_shifted_images_keep_their_shape(height: int, width: int, reach: int) ->
 
 
 def test_batch_size_auto_is_a_power_of_two() -> None:
-    """The batch is found from what one image keeps for the backward pass."""
+    """The batch is found from what a training step takes."""
     model = tiny_model(tiny_data().train)
     batch = largest_batch_size(model)
     assert batch & (batch - 1) == 0
@@ -146,7 +147,8 @@ def test_batch_size_auto_fills_half_of_what_is_free(monkeypatch: pytest.MonkeyPa
     """Of the memory that the engines ask for too; the most that pays, where the system does not tell."""
     model = tiny_model(tiny_data().train)
     for images, batch in ((5, 4), (0, 1), (1000, 32)):
-        monkeypatch.setattr(setup, "free_bytes", lambda device, n=images: 2 * n * setup.activation_bytes(model))
+        needed = training_memory(model).bytes(images, model.image.height, model.image.width)
+        monkeypatch.setattr(setup, "free_bytes", lambda device, needed=needed: 2 * needed + 2)
         assert largest_batch_size(model) == batch
     monkeypatch.setattr(setup, "free_bytes", lambda device: None)
     assert largest_batch_size(model) == 32

@@ -15,6 +15,7 @@ from typer.main import get_command
 
 from pointillist._version import __version__
 from pointillist.cli.errors import EXIT_STOPPED, print_error, user_message
+from pointillist.cli.spelling import for_command_line
 
 COMMANDS = {
     "demo": "Demo",
@@ -76,7 +77,7 @@ class Commands(TyperGroup):
             sentence = user_message(error)
             if sentence is None or os.environ.get(_DEBUG, "0") not in ("", "0"):
                 raise
-            print_error(sentence)
+            print_error(for_command_line(sentence, self.get_command(ctx, ctx.invoked_subcommand or "")))
             raise typer.Exit(2) from None
 
 

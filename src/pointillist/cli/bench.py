@@ -48,7 +48,9 @@ def _option(*flags: str, value: str, text: str, panel: str, low: int | None = No
 
 Model = Annotated[
     str,
-    typer.Argument(metavar="MODEL", help="A model folder, a bundled name, a hub id, or an untrained NAME[:PRESET]."),
+    typer.Argument(
+        metavar="MODEL", help="A model folder, a bundled name, hf:USER/MODEL, or an untrained NAME[:PRESET]."
+    ),
 ]
 Sets = Annotated[
     list[str] | None,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pointillist.errors import ConfigError, DataError
+from pointillist.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
+    from torch import Tensor
 
     from pointillist.model.pixel_model import PixelModel
 
@@ -47,7 +48,9 @@ def _array(path: Path, option: str) -> np.ndarray:
     return array
 
 
-def parse_hint(model: PixelModel, hint: Path | None, image: Path | None) -> dict[str, Any]:
+def parse_hint(
+    model: PixelModel, hint: Path | None, image: Path | None, size: tuple[int, int] | None = None
+) -> dict[str, Any]:
     """Parse the keyword `hint` of `sample`: a file, or derived from an image by the rule the model was trained with.
 
     Raises:
@@ -62,22 +65,49 @@ def parse_hint(model: PixelModel, hint: Path | None, image: Path | None) -> dict
         return {"hint": _array(hint, "--hint") if hint.suffix.lower() == ".npy" else _picture(hint, "--hint")}
     if hint is not None:
         raise ConfigError(f"`--hint-from-image` (={image}) derives what `--hint` (={hint}) gives: drop one of them.")
-    picture = _picture(image, "--hint-from-image")
-    rule = hint_preprocessor(model)  # before the size, which does not matter to a model that takes no hint
-    levels = model.image.to_levels(picture)
-    model.check_size(*levels.shape[2:])
-    return {"hint": rule.of(levels, model.image)}
+    rule = hint_preprocessor(model)  # before the image, which does not matter to a model that takes no hint
+    size = size or (model.image.height, model.image.width)
+    return {"hint": rule.of(_levels_of(model, image, size), model.image)}
+
+
+def _levels_of(model: PixelModel, path: Path, size: tuple[int, int]) -> Tensor:
+    """Read an image as training did, cropped and shrunk to `size`; levels of an .npy are taken as they are."""
+    import torch
+
+    from pointillist.cli.evaluate import resolve_data_options
+    from pointillist.data import load_data
+
+    if path.suffix.lower() == ".npy":
+        levels = torch.as_tensor(_array(path, "--hint-from-image"))
+        levels = model.check(levels[None] if levels.ndim == 3 else levels).cpu()
+    else:
+        picture = _picture(path, "--hint-from-image")
+        _check_no_smaller(path, (picture.height, picture.width), size)
+        options = resolve_data_options(model, str(path), [], labels=False).changed(size=size)
+        levels = load_data(path, options, spec=model.image).get("all").batch([0]).levels
+    _check_no_smaller(path, tuple(levels.shape[2:]), size)
+    return levels
+
+
+def _check_no_smaller(path: Path, found: tuple[int, ...], size: tuple[int, int]) -> None:
+    """Reject an image that would have to be enlarged: its hint would be another than it looks like."""
+    if found[0] < size[0] or found[1] < size[1]:
+        raise ShapeError(
+            f"`--hint-from-image` (={path}) is {found[0]}x{found[1]}, smaller than the images of {size[0]}x{size[1]}: "
+            "give a larger one, or the small image itself as `--hint`."
+        )
 
 
 def _picture(path: Path, option: str) -> Image.Image:
     from PIL import Image
 
-    from pointillist.data.decode import BROKEN, MAX_PIXELS
+    from pointillist.data.decode import BROKEN, ImageSource, read_header
 
+    if not path.exists():
+        raise DataError(f"`{option}` (={path}) does not exist: check the path.")
     try:
+        read_header(ImageSource(path.name, lambda: Image.open(path)))  # not too large, and no sheet
         with Image.open(path) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise DataError(f"`{option}` (={path}) has more than {MAX_PIXELS:,} pixels: shrink it first.")
             picture.load()
             return picture.copy()
     except BROKEN as error:

@@ -39,7 +39,7 @@ def _metric(*flags: str, value: str = FLAG, text: str, low: int | None = None) -
     return typer.Option(*flags, metavar=value, help=text, rich_help_panel=_METRICS, min=low)
 
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a bundled name, or a hub id.")]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a bundled name, or hf:USER/MODEL.")]
 Data = Annotated[str, typer.Argument(metavar="DATA", help="Images, as for train; read as the model's own kind.")]
 Split = Annotated[
     str | None,
@@ -49,7 +49,10 @@ MaxImages = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Evaluate at most N images, drawn at random with seed 0.")
 ]
 BatchSize = Annotated[int, typer.Option(min=1, metavar="N", help="Images at once; the result does not change.")]
-PerImage = Annotated[Path | None, typer.Option(metavar="CSV", help="Also write nats and bits/dim of each image.")]
+PerImage = Annotated[
+    Path | None,
+    typer.Option(metavar="CSV", help="Also write nats and bits/dim of each image, with its file where it has one."),
+]
 Json = Annotated[bool, typer.Option("--json", metavar=FLAG, help="Print JSON, and nothing else, on stdout.")]
 Text = Annotated[str | None, typer.Option(metavar="PROMPT", help="Condition every image on this prompt.")]
 ConditionMetrics = Annotated[
@@ -134,7 +137,7 @@ def evaluate(
         result = evaluate_likelihood(loaded, images, text=text, on_progress=bar.follow, **settings)
     seconds = time.perf_counter() - started
     if per_image is not None:
-        report.write_csv(per_image, result)
+        report.write_csv(per_image, result, images.files)
     facts = report.describe(loaded, images, name, result, options)
     if condition_metrics:
         with torch.autocast(loaded.device.type, torch.bfloat16, enabled=precision == "bf16"):
@@ -191,14 +194,7 @@ def select_split(splits: DataSplits, split: str | None) -> tuple[str, ImageDatas
     Raises:
         DataError: if there is no such split.
     """
-    from pointillist.errors import DataError
-
-    if split == "all" or (split is None and splits.names == ("train",)):
-        if len(splits.names) > 1:
-            raise DataError(f"`--split all` needs images without splits: choose one of {', '.join(splits.names)}.")
-        return "all", splits.get(splits.names[0])
-    name = split or ("test" if "test" in splits.names else "valid")
-    return name, splits.get(name)
+    return splits.natural() if split is None else (split, splits.get(split))
 
 
 def limit_images(images: ImageDataset, limit: int | None) -> ImageDataset:

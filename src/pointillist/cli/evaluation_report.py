@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,15 +166,16 @@ def metrics_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
     return lines
 
 
-def write_csv(path: Path, result: Evaluation) -> None:
-    """Write nats and bits per dimension of each image, in the order of the data set."""
+def write_csv(path: Path, result: Evaluation, files: Sequence[str] | None) -> None:
+    """Write nats and bits per dimension of each image, and its file, in the order of the data set."""
     from pointillist.checkpoint.files import atomic_path
 
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["index", "nats", "bits_per_dim"])
+        writer.writerow(["index", *(["file"] if files else []), "nats", "bits_per_dim"])
         for index, nats in enumerate(result.nats_per_image.tolist()):
-            writer.writerow([index, f"{nats:.6f}", f"{nats / (result.dims * math.log(2)):.6f}"])
+            name = [files[index]] if files else []
+            writer.writerow([index, *name, f"{nats:.6f}", f"{nats / (result.dims * math.log(2)):.6f}"])
 
 
 def _order_text(result: Evaluation) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pointillist.cli.output import print_facts, print_json, reject_existing, size_text
+from pointillist.cli.output import PROGRESS_DELAY_S, print_facts, print_json, reject_existing, size_text
 from pointillist.cli.settings import FLAG
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ EPILOG = """Examples:
 _CALIBRATION_IMAGES = 200  # by default
 
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a bundled model, or a hub id.")]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a bundled name, or hf:USER/MODEL.")]
 Image = Annotated[str, typer.Argument(metavar="IMAGE", help="An image file, or images as for evaluate, with --index.")]
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="HTML", help="Report page to write.")]
 Index = Annotated[int | None, typer.Option(min=0, metavar="N", help="Number of the image among several, from 0.")]
@@ -108,6 +109,7 @@ def explain(
     from pointillist.system import resolve_device
 
     _check(out, maps, label, no_labels, force)
+    progress = _progress_printer()
     edits = tuple(parse_edit(text) for text in what_if) if what_if else None
     scorer = load(model)
     scorer.to(resolve_device(device))
@@ -126,7 +128,7 @@ def explain(
         continuations=continuations,
         seed=seed,
         max_attributions=max_attributions,
-        on_progress=_progress_printer(as_json),
+        on_progress=progress,
     )
     explanation.save(out)
     pictures = [] if maps is None else write_maps(explanation, maps)
@@ -214,14 +216,15 @@ def _calibration(
     return calibration(model, images.subset(range(min(len(images), count))), seed=seed, order=order)
 
 
-def _progress_printer(silent: bool) -> Callable[[str], None] | None:
-    """Return a function that prints the view in progress to a terminal."""
-    from rich.console import Console
+def _progress_printer() -> Callable[[str], None]:
+    """Return a function that prints the view in progress on stderr, once the report has taken some seconds."""
+    started = time.monotonic()
 
-    terminal = Console(stderr=True)
-    if silent or not terminal.is_terminal:
-        return None
-    return lambda view: terminal.print(f"computing {view}", style="dim")
+    def show(view: str) -> None:
+        if time.monotonic() - started >= PROGRESS_DELAY_S:
+            typer.echo(f"computing  {view} ...", err=True)
+
+    return show
 
 
 def write_maps(explanation: Explanation, folder: Path) -> list[str]:

@@ -16,7 +16,7 @@ EPILOG = """Examples:
 
   pointillist quantize runs/tiles --dtype bf16 --out tiles-bf16"""
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a bundled name, or a hub id.")]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a bundled name, or hf:USER/MODEL.")]
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the smaller model.")]
 Dtype = Annotated[str, typer.Option(metavar="KIND", help="int8 (a quarter of the size) or bf16 (half).")]
 Json = Annotated[bool, typer.Option("--json", metavar=FLAG, help="Print the result as JSON.")]

@@ -20,7 +20,7 @@ EPILOG = """Examples:
 
   pointillist reproduce runs/digits seven.json --out seven.png"""
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a bundled name, or a hub id.")]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a bundled name, or hf:USER/MODEL.")]
 Manifest = Annotated[Path, typer.Argument(metavar="MANIFEST", help="A manifest that the studio has written.")]
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", metavar="PNG", help="Also write the image, or a sheet of several.")

@@ -52,7 +52,7 @@ def _option(*flags: str, value: str, text: str, panel: str | None = _SAMPLING, l
     return typer.Option(*flags, metavar=value, help=text, rich_help_panel=panel, min=low)
 
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a bundled name, or a hub id.")]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a bundled name, or hf:USER/MODEL.")]
 Count = Annotated[
     int, _option("-n", value="N", text="Images; of each label or prompt, where they are given.", panel=None, low=1)
 ]
@@ -92,7 +92,9 @@ Seed = Annotated[int | None, _option(value="N", text="The same seed gives the sa
 Size = Annotated[str | None, _option(value="SIZE", text="Another size, 32 or 48x64, where the model allows it.")]
 Engine = Annotated[str, _option(value="NAME", text="auto, cpu, cuda, cuda-jacobi, numpy or naive.")]
 Device = Annotated[str, _option(value="NAME", text="Device of the model: cpu, cuda or auto.")]
-Threads = Annotated[int | None, _option(value="N", text="Threads that share a batch on engine cpu.", low=1)]
+Threads = Annotated[
+    int | None, _option(value="N", text="Threads that share a batch on engine cpu, at most one for each core.", low=1)
+]
 Verbose = Annotated[bool, _option("--verbose", value=FLAG, text="Print which engine was chosen, and why.")]
 Order = Annotated[
     str | None,
@@ -182,7 +184,7 @@ def sample(
         "engine": chosen.engine, "threads": threads,
         "seed": secrets.randbelow(2**31) if seed is None else seed, "size": shape, "batch_size": batch_size,
         "text": plan.texts, "negative_prompt": negative, "best_of": best_of,
-        **parse_conditions(attribute or [], vector), **parse_hint(loaded, hint, hint_from_image),
+        **parse_conditions(attribute or [], vector), **parse_hint(loaded, hint, hint_from_image, shape),
         "order": loaded.order(order).name,
     }  # fmt: skip
     precompute_text_embeddings(loaded, [*(prompts or ()), negative or ""])
@@ -202,11 +204,16 @@ def target(out: str, form: str | None) -> tuple[str, Path]:
     from pointillist.errors import ConfigError
 
     path = Path(out)
+    given = form
     if form is None:
         folder = out.endswith(("/", "\\")) or path.is_dir() or not path.suffix
         form = "npz" if path.suffix.lower() == ".npz" else "files" if folder else "sheet"
     if form not in FORMATS:
         raise ConfigError(f"`--format` (={form!r}) must be {', '.join(FORMATS[:-1])} or {FORMATS[-1]}.")
+    if given == "npz" and path.suffix.lower() != ".npz":
+        raise ConfigError(f"`--out` (={out}) must end in .npz for `--format npz`: an archive of another name misleads.")
+    if given == "files" and path.suffix.lower() in (".png", ".npz", ".gif"):
+        raise ConfigError(f"`--out` (={out}) must be a folder for `--format files`: give DIR/.")
     return form, path
 
 

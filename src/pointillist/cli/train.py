@@ -36,7 +36,7 @@ Data = Annotated[
     typer.Argument(
         metavar="DATA",
         show_default=False,
-        help="A folder of images, .npz, .npy, .parquet, hf:NAME, or uci-digits, mnist, fashion-mnist, cifar10 "
+        help="A folder of images, .npz, .npy, .parquet, hf:USER/NAME, or uci-digits, mnist, fashion-mnist, cifar10 "
         "(mnist:FOLDER for local files).",
     ),
 ]

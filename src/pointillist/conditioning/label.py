@@ -124,7 +124,7 @@ def match_names(theirs: Sequence[str], ours: Sequence[str], what: str) -> Int[Te
     if unknown:
         raise ConfigError(
             f"{what} {unknown[0]!r} of the images is not one of the model's ({', '.join(ours[:8])}...): "
-            "leave it out, or fine-tune with `--init-from`."
+            "leave it out, or fine-tune a model with `init_from`."
         )
     return torch.tensor([*(rows[name] for name in theirs), NO_LABEL])
 

@@ -68,6 +68,7 @@ class ImageDataset(Dataset[dict[str, Any]]):
         annotations: attributes, vectors and hints; see `Annotations`.
         name: name of the data set in messages.
         notes: how the source was read, one short sentence each.
+        files: file of each image, relative to its folder; None where images do not come from files of their own.
         binarise: with `dynamic`, 8-bit intensities are kept and `batch` draws the two levels.
     """
 
@@ -84,6 +85,7 @@ class ImageDataset(Dataset[dict[str, Any]]):
         binarise: Binarise = "none",
         rows: np.ndarray | None = None,
         annotations: Annotations | None = None,
+        files: Sequence[str] | None = None,
     ) -> None:
         """Wrap `values` (unsigned integers `n c h w`); `rows` selects some of them without a copy."""
         if values.ndim != 4 or values.shape[1:] != spec.shape:
@@ -102,6 +104,7 @@ class ImageDataset(Dataset[dict[str, Any]]):
         self.spec = spec
         self.labels = None if labels is None else np.asarray(labels, np.int64)
         self.texts = None if texts is None else tuple(texts)
+        self.files = None if files is None else tuple(files)
         self.classes = tuple(classes)
         self.name = name
         self.notes = tuple(notes)
@@ -177,6 +180,7 @@ class ImageDataset(Dataset[dict[str, Any]]):
             binarise=self.binarise,
             rows=self._rows[index],
             annotations=self.annotations.take(index),
+            files=None if self.files is None else [self.files[i] for i in index],
         )
 
     def _checked(self, indices: Indices) -> np.ndarray:

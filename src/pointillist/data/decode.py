@@ -17,20 +17,13 @@ from pointillist import system
 from pointillist.data.options import DataOptions
 from pointillist.data.pixels import resize_image, resolve_resample
 from pointillist.errors import ConfigError, DataError
+from pointillist.images import SHEET
 
 MAX_PIXELS = 64_000_000  # below Pillow's own limit: a file of 2 kB can claim to be larger than memory
 # exceptions of Pillow's decoders on damaged files
 BROKEN = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    IndexError,
-    KeyError,
-    TypeError,
-    struct.error,
-    zlib.error,
-    OverflowError,
+    *(OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError),
+    *(struct.error, zlib.error, OverflowError),
 )
 _EXIF_TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -147,6 +140,11 @@ def read_header(item: ImageSource) -> Header:
     """
     with _opened(item) as image:
         width, height = image.size
+        if SHEET in image.info:
+            raise DataError(
+                f"{item.name} is a sheet of {image.info[SHEET]} that pointillist wrote, enlarged: give single "
+                "images, such as a folder that `pointillist sample MODEL --out DIR/` writes."
+            )
         if width * height > MAX_PIXELS:
             raise DataError(
                 f"{item.name} claims {width}x{height} pixels, but at most {MAX_PIXELS:,} are read: shrink it first."
@@ -262,9 +260,15 @@ def _common_size(items: Sequence[ImageSource], headers: dict[int, Header], name:
             (h1, w1), (h2, w2) = headers[first].size, header.size
             raise DataError(
                 f"The images of {name} have different sizes, {items[first].name} is {h1}x{w1} and {items[i].name} is "
-                f"{h2}x{w2} (height x width): choose one with `size`, for example --size {min(h1, h2)}x{min(w1, w2)}."
+                f"{h2}x{w2} (height x width): choose one for all, for example `size={_example_size(headers)}`."
             )
     return headers[first].size
+
+
+def _example_size(headers: dict[int, Header]) -> int:
+    """Return a usual side of small images that none of these have to be enlarged for, at most 64."""
+    least = min(min(header.size) for header in headers.values())
+    return max((side for side in (8, 16, 24, 28, 32, 48, 64) if side <= least), default=least)
 
 
 def _require_exact(items: Sequence[ImageSource], headers: dict[int, Header], size: tuple[int, int]) -> None:

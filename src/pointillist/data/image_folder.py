@@ -17,6 +17,7 @@ import csv
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -46,12 +47,14 @@ def read_folder(folder: Path, options: DataOptions) -> RawImages:
     folder = Path(os.path.normpath(folder))
     paths = sorted(list_files(folder), key=lambda p: p.relative_to(folder).as_posix())
     images = [p for p in paths if p.suffix.lower() in EXTENSIONS]
+    others = _count_kinds(p for p in paths if p.suffix.lower() not in EXTENSIONS and p.name not in _METADATA)
     if not images:
+        there = f" of a kind that is read (it has {others})" if others else ""
         raise DataError(
-            f"{folder} holds no images: put PNG or JPEG files in it (one folder for each class), or give an .npz."
+            f"{folder} holds no images{there}: put PNG or JPEG files in it (a folder for each class), or give an .npz."
         )
     rows = _metadata_rows(folder, [p for p in paths if p.name in _METADATA], options)
-    notes: list[str] = []
+    notes = [f"{others} left out: such files are not read"] if others else []
     if rows is not None:
         listed = [p for p in images if p in rows]
         if len(listed) < len(images):
@@ -73,7 +76,16 @@ def read_folder(folder: Path, options: DataOptions) -> RawImages:
         levels=decoded.levels,
         annotations=annotations_from_folder(folder, kept, rows, decoded.values.shape[2:], options),
         notes=(*notes, *decoded.notes),
+        files=tuple(p.relative_to(folder).as_posix() for p in kept),
     )
+
+
+def _count_kinds(paths: Iterable[Path]) -> str:
+    """Count files by their endings: `5 .heic, 1 .svg`; empty if there are none."""
+    counts = Counter(p.suffix.lower() or f"{p.name}" for p in paths)
+    shown = [f"{count:,} {kind}" for kind, count in counts.most_common(5)]
+    more = len(counts) - len(shown)
+    return ", ".join([*shown, *([f"files of {more} other kinds"] if more else [])])
 
 
 def read_image(path: Path, options: DataOptions) -> RawImages:
@@ -87,6 +99,7 @@ def read_image(path: Path, options: DataOptions) -> RawImages:
         texts=texts,
         levels=decoded.levels,
         notes=decoded.notes,
+        files=(path.name,),
     )
 
 

@@ -86,6 +86,7 @@ def build_dataset(
         notes=(*raw.notes, *levels.notes),
         binarise=options.binarise,
         annotations=raw.annotations.encode(options, raw.name),
+        files=raw.files,
     )
 
 

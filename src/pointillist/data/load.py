@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,6 @@ from pointillist.errors import DataError
 from pointillist.images import ImageSpec
 
 _BUNDLED: dict[str, Callable[[], RawImages]] = {"uci-digits": uci_digits}
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(:[\w.-]+)?")
 
 
 @dataclass(frozen=True)
@@ -42,11 +40,18 @@ class DataSplits:
 
     Attributes:
         train, valid, test: a data set each; None where the split does not exist.
+        whole: all images, in the order of the source; None where splits were put together by hand.
     """
 
     train: ImageDataset | None = None
     valid: ImageDataset | None = None
     test: ImageDataset | None = None
+    whole: ImageDataset | None = field(default=None, repr=False)
+
+    def natural(self) -> tuple[str, ImageDataset]:
+        """Return the split to evaluate by default, with its name: test, else valid, else `all`."""
+        name = next((name for name in ("test", "valid") if name in self.names), "all")
+        return name, self.get(name)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -54,11 +59,15 @@ class DataSplits:
         return tuple(name for name in SPLITS if getattr(self, name) is not None)
 
     def get(self, split: str) -> ImageDataset:
-        """Return the split called `split`; spellings such as `validation` are accepted.
+        """Return the split called `split`, or `all` images; spellings such as `validation` are accepted.
 
         Raises:
             DataError: if the split does not exist; the message names those that do.
         """
+        if split == "all" and (self.whole is not None or len(self.names) == 1):
+            return self.whole if self.whole is not None else self.get(self.names[0])
+        if split == "all":
+            raise DataError(f"These splits were put together by hand: choose one of {', '.join(self.names)}.")
         found: ImageDataset | None = getattr(self, split_name(split, "`split`"))
         if found is None:
             some = next(getattr(self, name) for name in SPLITS if getattr(self, name) is not None)
@@ -98,7 +107,7 @@ def load_data(
 
     Args:
         source: a folder, an image, `.npz`, `.npy` or `.parquet`; a name of `builtin_names()`, `mnist:FOLDER` for its
-            files in a local folder; a hub data set `owner/name` or `hf:NAME`; an array `n h w [c]`, a tensor
+            files in a local folder; a hub data set `hf:owner/name`; an array `n h w [c]`, a tensor
             `n c h w`, any torch data set, or a list of PIL images.
         options: how to read the source; single options may be given as keywords instead.
         spec: image kind of a model; its mode, levels, order and palette take precedence over the options.
@@ -115,7 +124,7 @@ def load_data(
     """
     chosen = (options or DataOptions()).changed(**overrides)
     if isinstance(source, ImageDataset):
-        return DataSplits(train=source) if not chosen.valid_fraction else _split_dataset(source, chosen)
+        return DataSplits(train=source, whole=source) if not chosen.valid_fraction else _split_dataset(source, chosen)
     # the model's kind is known before files are decoded: codes and palettes are not averaged
     raw = _read(source, match_spec(chosen, spec))
     if raw.annotations.empty:
@@ -163,7 +172,7 @@ def _groups(raw: RawImages, options: DataOptions) -> np.ndarray | None:
 def _parts(whole: ImageDataset, split: np.ndarray, notes: tuple[str, ...]) -> DataSplits:
     whole.notes = (*whole.notes, *notes)
     rows = {name: np.flatnonzero(split == name) for name in SPLITS}
-    return DataSplits(**{name: whole.subset(index) for name, index in rows.items() if len(index)})
+    return DataSplits(**{name: whole.subset(index) for name, index in rows.items() if len(index)}, whole=whole)
 
 
 def _read(source: Any, options: DataOptions) -> RawImages:
@@ -188,14 +197,7 @@ def _read_named(source: str, options: DataOptions) -> RawImages:
     if name in HUB_NAMES:
         folder = Path(rest).expanduser() if colon else find_local_folder(name)
         return read_standard(name, folder) if folder is not None else _standard_from_hub(name, options)
-    path = Path(source).expanduser()
-    if (
-        not path.exists()
-        and _HUB_ID.fullmatch(source)
-        and path.suffix.lower() not in (".npz", ".npy", ".parquet", *EXTENSIONS)
-    ):
-        return read_hub(source, options)
-    return _read_path(path, options)
+    return _read_path(Path(source).expanduser(), options)
 
 
 def _standard_from_hub(name: str, options: DataOptions) -> RawImages:
@@ -214,7 +216,7 @@ def _read_path(path: Path, options: DataOptions) -> RawImages:
     if not path.exists():
         raise DataError(
             f"{path} does not exist: give a folder of images, an .npz, .npy or .parquet file, a hub data set "
-            f"(owner/name), or one of {', '.join(builtin_names())}."
+            f"(hf:owner/name), or one of {', '.join(builtin_names())}."
         )
     readers = {".npz": read_npz, ".npy": read_npy, ".parquet": read_parquet}
     if suffix in readers:

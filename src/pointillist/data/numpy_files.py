@@ -60,7 +60,7 @@ def to_channels_first(
 
     Args:
         known_first: True if the array is `n c h w` for certain.
-        codes: True if it is `n h w c` whatever its channel count.
+        codes: True if it holds codes, whose channels may be many: `n h w c`, or `n 1 h w`.
 
     Returns:
         The array, and a note where the layout had to be guessed.
@@ -80,7 +80,7 @@ def to_channels_first(
     if array.ndim == 3:
         return array[:, None], notes
     last, second = array.shape[3], array.shape[1]
-    if known_first:
+    if known_first or (codes and second == 1):
         return array, notes
     if not codes and last > 4 and second in (1, 3, 4):
         return array, (*notes, f"shape {array.shape} read as (n, c, h, w)")
@@ -169,10 +169,11 @@ def read_npz(path: Path, options: DataOptions) -> RawImages:
     images = _image_members(archive, options)
     parts = {split: archive.read(member) for split, member in images.items()}
     codes = options.mode == "codes"
+    ours = "nats" in archive.names and set(images.values()) == {"levels"}  # written by `pointillist sample`
     blocks: list[np.ndarray] = []
     notes: dict[str, None] = {}  # an ordered set
     for split, part in parts.items():
-        block, found = to_channels_first(part, f"{path.name}:{images[split]}", codes=codes)
+        block, found = to_channels_first(part, f"{path.name}:{images[split]}", known_first=ours, codes=codes)
         blocks.append(block)
         notes.update(dict.fromkeys(found))
     shapes = {b.shape[1:] for b in blocks}

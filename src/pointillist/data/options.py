@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
@@ -26,7 +27,8 @@ class DataOptions(BaseModel):
     ```
 
     Attributes:
-        size: `(height, width)` in pixels to which every image is resized; None keeps the common size of the images.
+        size: size in pixels to which every image is resized: 32, 48x64 or (height, width); None keeps the common size
+            of the images.
         resize_mode: treatment of images of another size. `crop` scales to cover `size` and cuts out the centre, `pad`
             scales to fit inside and fills with zeros, `stretch` ignores the aspect ratio, `exact` raises an error.
         resample: `area` averages the covered pixels (no ringing, no aliasing), `nearest` picks one (pixel art),
@@ -95,6 +97,11 @@ class DataOptions(BaseModel):
             except ValidationError as error:
                 raise ConfigError(first_problem(error)) from None
 
+    @field_validator("size", mode="before")
+    @classmethod
+    def _parse_size(cls, size: Any) -> Any:
+        return None if size is None else parse_size(size)
+
     @field_validator("attribute_columns", mode="before")
     @classmethod
     def _listed(cls, names: Any) -> Any:
@@ -109,8 +116,6 @@ class DataOptions(BaseModel):
         return self
 
     def _problem_of_size_or_split(self) -> str | None:
-        if self.size is not None and min(self.size) < 1:
-            return f"`size` (={self.size}) must be a positive height and width, for example 32 or 48x64."
         for name, value in (("valid_fraction", self.valid_fraction), ("test_fraction", self.test_fraction)):
             if not 0 <= value < 1:
                 return f"`{name}` (={value}) must lie in [0, 1): give a fraction of the images, for example 0.1."
@@ -155,19 +160,20 @@ class DataOptions(BaseModel):
         return DataOptions(**{**self.model_dump(), **overrides}) if overrides else self
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """Parse a size in pixels: `"32"` to `(32, 32)`, `"48x64"` (height x width) to `(48, 64)`.
+def parse_size(value: int | str | Sequence[int]) -> tuple[int, int]:
+    """Parse a size in pixels: 32 or `"32"` to `(32, 32)`, `(48, 64)` or `"48x64"` (height x width) to `(48, 64)`.
 
     ```python
     parse_size("48x64")  # (48, 64)
     ```
 
     Raises:
-        ConfigError: if `text` is neither.
+        ConfigError: if `value` is no size.
     """
+    text = value if isinstance(value, str) else "x".join(map(str, value)) if isinstance(value, Sequence) else f"{value}"
     match = re.fullmatch(r"\s*([1-9]\d{0,5})(?:\s*[x×X]\s*([1-9]\d{0,5}))?\s*", text)
     if match is None:
-        raise ConfigError(f"`size` (={text!r}) must be a number or HEIGHTxWIDTH in pixels, for example 32 or 48x64.")
+        raise ConfigError(f"`size` (={value!r}) must be a number or HEIGHTxWIDTH in pixels, for example 32 or 48x64.")
     height = int(match[1])
     return height, int(match[2]) if match[2] else height
 

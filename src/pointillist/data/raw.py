@@ -46,6 +46,7 @@ class RawImages:
         levels: number of levels where the source defines it, or None.
         annotations: attributes, vectors and hints of the images.
         notes: decisions made while reading, one short sentence each.
+        files: file of each image, relative to the folder; None where images do not come from files of their own.
     """
 
     values: np.ndarray
@@ -60,6 +61,7 @@ class RawImages:
     levels: int | None = None
     annotations: RawAnnotations = field(default_factory=RawAnnotations)
     notes: tuple[str, ...] = ()
+    files: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.values)

@@ -22,8 +22,17 @@ def check_memory(needed: int, batch: int, height: int, width: int, free: int | N
     if free is not None and needed > free:
         raise EngineError(
             f"Painting {batch} images of {height}x{width} at once needs {needed / 2**30:,.1f} GiB of "
-            f"memory, and {free / 2**30:,.1f} GiB are free: lower `batch_size` or the size."
+            f"memory, and {free / 2**30:,.1f} GiB are free: {_fitting(needed, batch, height, width, free)}."
         )
+
+
+def _fitting(needed: int, batch: int, height: int, width: int, free: int) -> str:
+    """Name what would fit, where memory is proportional to the pixels."""
+    images = batch * free // needed
+    if images >= 1:
+        return f"`batch_size={images}` would fit"
+    share = (batch * free / needed) ** 0.5
+    return f"one image of `size={max(1, int(height * share))}x{max(1, int(width * share))}` would fit"
 
 
 def program_memory_bytes(program: Program, batch: int, columns: int = 1) -> int:

@@ -17,6 +17,7 @@ from pointillist.data import ImageDataset
 from pointillist.distributions.sampling_transforms import apply_guidance, check_guidance
 from pointillist.errors import ConfigError, DataError
 from pointillist.model.batches import BatchReader
+from pointillist.model.memory import check_evaluation_memory
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.ordering import PixelOrder
 
@@ -121,6 +122,7 @@ def evaluate(
     reader = BatchReader(model, x, label, text, seed=seed, **further)
     if reader.count == 0:
         raise DataError("There is no image to evaluate: the data set is empty.")
+    check_evaluation_memory(model, min(batch_size, reader.count), reader.height, reader.width)
     names = model.config.orders if order in ("average", "each") else (order,)
     orders = [model.order(name) for name in names]
     nats = np.empty((len(orders), reader.count), np.float64)

@@ -159,19 +159,21 @@ def check_spec(model: PixelModel, data: ImageDataset) -> None:
     """Check that the integers of a data set mean the same as the model's.
 
     Raises:
-        DataError: naming what differs and the option that corrects it.
+        DataError: naming what differs and the remedy.
     """
     ours, theirs = model.image, data.spec
-    for name, option in (
-        ("channels", "--mode"),
-        ("levels", "--levels"),
-        ("ordered", "--categorical-levels"),
-        ("palette", "--palette"),
+    for name, a, b in (
+        ("channels", ours.channels, theirs.channels),
+        ("levels", ours.levels, theirs.levels),
+        ("ordered levels", *("yes" if spec.ordered else "no" for spec in (ours, theirs))),
+        ("palette", ours.palette, theirs.palette),
     ):
-        a, b = getattr(ours, name), getattr(theirs, name)
         if a != b:
-            shown = f"{name} {b} where the model has {a}" if name != "palette" else "another palette than the model"
-            raise DataError(f"{data.name} has {shown}: read it with `{option}` to match.")
+            shown = f"{name}: {b} where the model has {a}" if name != "palette" else "another palette than the model"
+            raise DataError(
+                f"{data.name} has {shown}; read it as the model's own kind of image ({ours.mode}, {ours.channels} "
+                f"channel(s), {ours.levels:,} levels), in Python with `load_data(..., spec=model.image)`."
+            )
     model.check_size(theirs.height, theirs.width)
 
 

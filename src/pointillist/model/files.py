@@ -23,6 +23,9 @@ from pointillist.model.config import ModelConfig
 from pointillist.model.generation import GENERATION, GenerationConfig
 from pointillist.zoo import list_pretrained, resolve
 
+HUB = "hf:"
+"""Begin of a hub id. A path never asks the hub: a mistyped one would wait for it, or find a stranger's model."""
+
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -91,7 +94,7 @@ def read_model(folder: Path, build: Callable[[ModelConfig], nn.Module]) -> Store
 
 
 def find_model(source: str, hub: dict[str, Any]) -> Path:
-    """Find the folder of a model, or fetch it from the hub.
+    """Find the folder of a model; fetch it from the hub if its name begins with `hf:`.
 
     Raises:
         CheckpointError: if it is not there.
@@ -99,20 +102,22 @@ def find_model(source: str, hub: dict[str, Any]) -> Path:
     found = resolve(source)
     if found is not None:
         return found
-    if not _HUB_ID.fullmatch(source):
+    name = source.removeprefix(HUB)
+    if name == source or not _HUB_ID.fullmatch(name):
         known = ", ".join(model.name for model in list_pretrained()) or "none in this release"
         raise CheckpointError(
-            f"There is no model {source!r}: give a folder, a hub id `user/model`, or a bundled name ({known})."
+            f"There is no model {source!r}: give a folder, a bundled name ({known}), or `hf:user/model` for one of the "
+            "hub."
         )
     from huggingface_hub import snapshot_download  # takes 0.1 s, which a local model need not wait
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(source, allow_patterns=[CONFIG, WEIGHTS, CARD, GENERATION], **hub))
+        return Path(snapshot_download(name, allow_patterns=[CONFIG, WEIGHTS, CARD, GENERATION], **hub))
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise CheckpointError(
-            f"{source!r} is no folder here and could not be fetched from the hub ({reason}): check name and network."
+            f"{source!r} could not be fetched from the hub ({reason}): check name and network."
         ) from error
 
 

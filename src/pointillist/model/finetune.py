@@ -53,16 +53,16 @@ def _check(model: PixelModel, source: PixelModel) -> None:
     if model.config.model_type != source.config.model_type:
         raise ConfigError(
             f"`init_from` is a {source.config.model_type}, whose weights mean nothing to a {model.config.model_type}: "
-            f"use `--model {source.config.model_type}`."
+            f"use `model={source.config.model_type}`."
         )
     if model.likelihood.name != source.likelihood.name:
         raise ConfigError(
             f"`init_from` has a {source.likelihood.name} likelihood, not {model.likelihood.name}: "
-            f"use `--likelihood {source.likelihood.name}`."
+            f"use `likelihood={source.likelihood.name}`."
         )
     # a mixture is a distribution over the real line, cut into however many levels; other heads count them
     scale_free = ours.ordered and model.likelihood.name == "mixture"
-    for what, option in (("channels", "--mode"), ("ordered", "--categorical-levels"), ("levels", "--levels")):
+    for what, option in (("channels", "mode"), ("ordered", "ordered"), ("levels", "levels")):
         a, b = getattr(ours, what), getattr(theirs, what)
         if a != b and not (what == "levels" and scale_free):
             raise ConfigError(
@@ -70,12 +70,12 @@ def _check(model: PixelModel, source: PixelModel) -> None:
             )
     if ours.palette != theirs.palette:
         raise ConfigError(
-            "`init_from` has another palette than these images: leave out `--palette`, to read them with its own."
+            "`init_from` has another palette than these images: leave out `palette`, to read them with its own."
         )
     if source.fixed_size and ours.shape != theirs.shape:
         raise ConfigError(
             f"`init_from` samples only {theirs.height}x{theirs.width}, and these images are "
-            f"{ours.height}x{ours.width}: read them with `--size {theirs.height}x{theirs.width}`."
+            f"{ours.height}x{ours.width}: read them with `size={theirs.height}x{theirs.width}`."
         )
 
 

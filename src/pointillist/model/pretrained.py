@@ -1,4 +1,4 @@
-"""Build a model, or load one: by bundled name, folder, or hub id."""
+"""Build a model, or load one: by bundled name, folder, or `hf:user/model`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pointillist.checkpoint.meta_init import meta_init
 from pointillist.conditioning import ConditionConfig, condition_kinds, parse_conditions
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
 from pointillist.model.config import ModelConfig, ModelSettings
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import config_from_dict, entry
+from pointillist.system import check_memory
 
 _SETTINGS = tuple(name for name in ModelSettings.model_fields if name != "conditions")
 _SHORT = {"classes": "label"}  # keyword of `build` for a kind of condition, where it is not the kind itself
@@ -73,7 +75,11 @@ def build(
             own.setdefault("mixtures", mixtures)
     backbone = config_from_dict(model, settings, preset)
     config = {"model_type": model, "image": image, "backbone": backbone, "conditions": found, **own}
-    return PixelModel(ModelConfig.from_dict(config))
+    complete = ModelConfig.from_dict(config)
+    with meta_init():
+        weights = 4 * PixelModel(complete).num_parameters
+    check_memory(weights, f"A {model} of these settings", "choose a smaller `preset`, image or network")
+    return PixelModel(complete)
 
 
 def load(source: str | Path, **hub: Any) -> PixelModel:
@@ -84,7 +90,7 @@ def load(source: str | Path, **hub: Any) -> PixelModel:
     ```
 
     Args:
-        source: a model folder, a bundled name (where no model folder has it), or a hub id such as `user/model`.
+        source: a model folder, a bundled name (where no model folder has it), or `hf:user/model` on the hub.
         hub: `revision`, `token`, `cache_dir`, `force_download`, `local_files_only` of the download.
 
     Raises:

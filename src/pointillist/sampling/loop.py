@@ -29,7 +29,7 @@ from pointillist.sampling.engines import (
     sample_stage,
 )
 from pointillist.sampling.state import OnRow, SamplingState
-from pointillist.system import single_threaded
+from pointillist.system import available_cores, single_threaded
 
 __all__ = [
     "ENGINES",
@@ -120,7 +120,9 @@ def autoregressive_loop(
     """
     config = config or SamplingConfig()
     config = replace(
-        config, engine=resolve_engine(config.engine, model.device), threads=config.threads or torch.get_num_threads()
+        config,
+        engine=resolve_engine(config.engine, model.device),
+        threads=min(config.threads or torch.get_num_threads(), available_cores()),
     )
     batch, height, width = shape
     order = model.order(config.order)

@@ -72,7 +72,7 @@ class QueueEntry:
             raise JobCancelled(
                 "timeout",
                 f"The painting took longer than the limit of {self._timeout:g} s: ask for fewer canvases or a smaller "
-                "size, or start the studio with a longer `--timeout`.",
+                "size, or start the studio with a longer `timeout`.",
             )
 
 

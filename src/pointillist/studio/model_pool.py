@@ -132,7 +132,7 @@ class ModelPool:
     """The models, in the order in which they were named.
 
     Args:
-        sources: names, folders or hub ids; or models.
+        sources: names, folders or `hf:user/model`; or models.
         limits: limits for the warm-up run.
     """
 

@@ -33,7 +33,7 @@ def bind(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         bound.close()
         raise ConfigError(
-            f"The server cannot listen at {host}, port {port} ({error}): leave `--port` out to use a free one."
+            f"The server cannot listen at {host}, port {port} ({error}): leave `port` out to use a free one."
         ) from error
     return bound
 

@@ -32,7 +32,7 @@ class StudioService:
     """Models and jobs of a studio.
 
     Args:
-        sources: names, folders or hub ids of models, or models.
+        sources: names, folders or `hf:user/model` of models, or models.
         limits: limits of requests and jobs.
     """
 

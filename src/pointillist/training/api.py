@@ -22,7 +22,7 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import load
 from pointillist.training.config import TrainConfig
 from pointillist.training.loop_state import TrainerState
-from pointillist.training.setup import as_splits, describe, prepare
+from pointillist.training.setup import as_splits, check_step_memory, describe, prepare
 from pointillist.training.trainer import Trainer
 
 SampleWriter = Callable[[PixelModel, Path, int], None]
@@ -80,7 +80,7 @@ def train(
         write_samples: function that writes a sample sheet, called at `config.intervals.sample`.
 
     Raises:
-        ConfigError, DataError: if settings, images and model do not fit together.
+        ConfigError, DataError: if settings, images and model do not fit together, or a step would not fit in memory.
         TrainingError: if the loss is not finite or diverges, or there is nothing to resume.
         Interrupted: after Ctrl-C, with the state saved.
     """
@@ -89,6 +89,7 @@ def train(
     images = splits.get("train")
     check_spec(model, images)
     accelerator, config, reason = prepare(model, config)
+    check_step_memory(model, images, config, accelerator)
     _check_folder(config, resume)
     screen = console if accelerator.is_main_process else None
     if screen is not None:
@@ -125,7 +126,7 @@ def _check_folder(config: TrainConfig, resume: bool) -> None:
             raise ConfigError("`resume` needs `out`, the folder of the run to continue.")
         return
     if not resume and (out / "state").exists():
-        raise TrainingError(f"{out} already holds a run: add `--resume` to continue it, or choose another `--out`.")
+        raise TrainingError(f"{out} already holds a run: add `resume` to continue it, or choose another `out`.")
     out.mkdir(parents=True, exist_ok=True)
 
 

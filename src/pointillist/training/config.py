@@ -113,7 +113,7 @@ class MachineConfig(_Settings):
             uses fp32.
         compile: Use `torch.compile`.
         device: Device: cpu, cuda or auto (a GPU if there is one).
-        threads: CPU threads; 0 leaves the number to torch.
+        threads: CPU threads, at most one for each core; 0 leaves the number to torch.
         tensorboard: Also write TensorBoard files (extra `tensorboard`).
     """
 

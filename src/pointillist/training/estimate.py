@@ -17,7 +17,6 @@ import psutil
 import torch
 from rich.console import Console
 
-from pointillist.errors import TrainingError
 from pointillist.evaluation.likelihood import evaluate
 from pointillist.model.batches import check_spec
 from pointillist.model.pixel_model import PixelModel
@@ -25,7 +24,7 @@ from pointillist.system import free_bytes, measure_peak_memory
 from pointillist.training.api import SampleWriter
 from pointillist.training.config import TrainConfig
 from pointillist.training.loop_state import TrainerState
-from pointillist.training.setup import activation_bytes, as_splits, describe, prepare
+from pointillist.training.setup import as_splits, check_step_memory, describe, prepare
 from pointillist.training.trainer import Trainer
 
 MIN_STEPS, MIN_SECONDS = 5, 5.0
@@ -103,7 +102,6 @@ def estimate_cost(
 
     Raises:
         ConfigError, DataError: as `train`.
-        TrainingError: if a batch does not fit in memory, before a step is tried.
     """
     config = config if isinstance(config, TrainConfig) else TrainConfig.from_dict(config or {})
     splits, model = as_splits(data), copy.deepcopy(model)
@@ -111,13 +109,13 @@ def estimate_cost(
     check_spec(model, images)
     config = config.updated(out=None, machine={"tensorboard": False})
     accelerator, config, reason = prepare(model, config)
+    check_step_memory(model, images, config, accelerator)
     main = accelerator.is_main_process
     if console is not None and main:
         for line in describe(model, splits, config, reason, accelerator):
             console.print(line, highlight=False)
     free = free_bytes(accelerator.device)
     model.to(accelerator.device)
-    _check_fits(model, int(config.batch_size) // accelerator.num_processes // config.grad_accumulation, free)
     trainer = Trainer(
         model, images, splits.valid, config, accelerator, console=None, save_model=_save_nothing, write_samples=None
     )
@@ -187,16 +185,6 @@ def _peak_memory(work: Callable[[], tuple[float, float]], device: torch.device) 
         return result, before + growth
     torch.cuda.reset_peak_memory_stats(device)
     return work(), torch.cuda.max_memory_allocated(device)
-
-
-def _check_fits(model: PixelModel, images: int, free: int | None) -> None:
-    needed = images * activation_bytes(model)
-    if free is not None and needed > free:
-        raise TrainingError(
-            f"`batch_size`: {images:,} images at once keep {needed / 1e9:,.1f} GB for the gradient, and "
-            f"{free / 1e9:.1f} GB are free: take at most {max(1, images * free // needed // 2)} with `--batch-size`, "
-            "or compute a step in parts with `--grad-accumulation N`."
-        )
 
 
 def _save_nothing(folder: Path, progress: TrainerState) -> None:

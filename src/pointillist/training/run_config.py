@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from pointillist.conditioning import condition_kinds
-from pointillist.data import DataOptions, parse_size
+from pointillist.data import DataOptions
 from pointillist.model.config import ModelSettings
 from pointillist.networks import entry
 from pointillist.training.config import TrainConfig
@@ -35,18 +35,10 @@ class DataSection(DataOptions):
     """Settings of the images: `[data]`. The source, and how `load_data` reads it (`DataOptions`).
 
     Attributes:
-        source: A folder of images, .npz, .npy, .parquet, hf:NAME, or a built-in name.
+        source: A folder of images, .npz, .npy, .parquet, hf:USER/NAME, or a built-in name.
     """
 
     source: str | None = None
-
-    @field_validator("size", mode="before")
-    @classmethod
-    def _parse_size(cls, size: Any) -> Any:
-        """Accept 32, "32", "48x64" and [48, 64]."""
-        if isinstance(size, (int, str)) and not isinstance(size, bool):
-            return parse_size(str(size))
-        return size
 
     @property
     def options(self) -> DataOptions:

@@ -93,12 +93,10 @@ def resumed_run(out: Path, overrides: Mapping[str, Any]) -> RunConfig:
         if key not in RESUMABLE:
             raise ConfigError(
                 f"`{key}` (={value}) cannot change when a run is resumed: leave it out, or start another run, "
-                f"for example from these weights with `--init-from {out}`."
+                f"for example from these weights with `init_from={out}`."
             )
     if not (out / RUN_FILE).is_file():
-        raise TrainingError(
-            f"{out} holds no run to resume (no {RUN_FILE}): check `--out`, or start without `--resume`."
-        )
+        raise TrainingError(f"{out} holds no run to resume (no {RUN_FILE}): check `out`, or start without `resume`.")
     tree = read_toml(out / RUN_FILE)
     if "train.epochs" in changes:
         tree.get("train", {}).pop("steps", None)
@@ -127,13 +125,11 @@ def check_new_folder(out: Path) -> None:
         ConfigError: naming the remedies.
     """
     if out.exists() and not out.is_dir():
-        raise ConfigError(f"`--out` (={out}) is a file: give the name of a folder.")
+        raise ConfigError(f"`out` (={out}) is a file: give the name of a folder.")
     if (out / "state").exists():
-        raise ConfigError(f"{out} already holds a run: add `--resume` to continue it, or choose another `--out`.")
+        raise ConfigError(f"{out} already holds a run: add `resume` to continue it, or choose another `out`.")
     if (out / "config.json").exists():
-        raise ConfigError(
-            f"{out} already holds a model: choose another `--out`, or fine-tune it with `--init-from {out}`."
-        )
+        raise ConfigError(f"{out} already holds a model: choose another `out`, or fine-tune it with `init_from={out}`.")
 
 
 @contextmanager

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast, set_seed
-from torch import Tensor
 
 from pointillist.data import DataSplits, ImageDataset, load_data
+from pointillist.model.memory import check_training_memory, training_memory
 from pointillist.model.pixel_model import PixelModel
-from pointillist.system import free_bytes, resolve_device
+from pointillist.system import available_cores, free_bytes, resolve_device
 from pointillist.training.batches import BatchPrefetcher
 from pointillist.training.config import TrainConfig
 from pointillist.training.optim import ExponentialMovingAverage
@@ -20,7 +20,7 @@ from pointillist.training.optim import ExponentialMovingAverage
 INITIAL_IMAGES = 64
 """Images of the data-dependent initialisation."""
 
-MEMORY_SHARE = 0.5  # of free memory: the rest is for weights, their moments, and buffers of other layers
+MEMORY_SHARE = 0.5  # of free memory: the rest is for the images and for other programs
 MAX_BATCH_SIZE = 256
 MAX_BATCH_SIZE_CPU = 32  # larger batches are no faster on a CPU, and give fewer updates per epoch
 
@@ -46,7 +46,7 @@ def prepare(model: PixelModel, config: TrainConfig) -> tuple[Accelerator, TrainC
     """
     machine = config.machine
     if machine.threads:
-        torch.set_num_threads(machine.threads)
+        torch.set_num_threads(min(machine.threads, available_cores()))
     device = resolve_device(machine.device)
     precision, reason = resolve_precision(machine.precision, device, model)
     # the loop sets the precision: an accelerator's is fixed for the whole process, and a process may train twice
@@ -58,6 +58,17 @@ def prepare(model: PixelModel, config: TrainConfig) -> tuple[Accelerator, TrainC
         fitting = torch.tensor([largest_batch_size(model.to(accelerator.device))], device=accelerator.device)
         config = config.updated(batch_size=parts * int(accelerator.gather(fitting).min()))  # one size for all processes
     return accelerator, config, reason
+
+
+def check_step_memory(model: PixelModel, images: ImageDataset, config: TrainConfig, accelerator: Accelerator) -> None:
+    """Check that the images of a step that a process holds at once fit in the free memory of its device.
+
+    Raises:
+        ConfigError: naming the estimate, the free memory, and what would fit.
+    """
+    count = -(-int(config.batch_size) // (accelerator.num_processes * config.grad_accumulation))
+    size = images.spec.height, images.spec.width
+    check_training_memory(model, min(count, len(images)), size, accelerator.device)
 
 
 def describe(
@@ -77,7 +88,13 @@ def describe(
         *(f"           {note}" for note in images.notes),
         f"training   {steps:,} steps of {config.batch_size} images, {config.machine.precision} ({reason}), "
         f"{accelerator.num_processes} process(es) on {accelerator.device}, {torch.get_num_threads()} thread(s)",
+        *_thread_notes(config.machine.threads),
     ]
+
+
+def _thread_notes(threads: int) -> list[str]:
+    cores = available_cores()
+    return [f"           {threads} threads were set, and {cores} cores are there"] if threads > cores else []
 
 
 def initialise_from_data(
@@ -124,7 +141,7 @@ def resolve_precision(precision: str, device: torch.device, model: PixelModel | 
 
 
 def largest_batch_size(model: PixelModel) -> int:
-    """Find the largest power of two of images whose activations fit in half of the free memory, at least 1.
+    """Find the largest power of two of images whose training step fits in half of the free memory, at least 1.
 
     Where the system does not report free memory, the result is the largest batch size that pays.
     """
@@ -132,26 +149,8 @@ def largest_batch_size(model: PixelModel) -> int:
     free = free_bytes(model.device)
     if free is None:
         return limit
-    fitting = max(1, int(MEMORY_SHARE * free / activation_bytes(model)))
-    return min(limit, 1 << (fitting.bit_length() - 1))
-
-
-def activation_bytes(model: PixelModel) -> int:
-    """Measure the bytes that autograd saves for the backward pass of one image."""
-    x = torch.zeros(1, *model.image.shape, dtype=torch.int64, device=model.device)
-    weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
-    saved: dict[int, int] = {}
-
-    def pack(t: Tensor) -> Tensor:
-        storage = t.untyped_storage()
-        if storage.data_ptr() not in weights:
-            saved[storage.data_ptr()] = storage.nbytes()
-        return t
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
-        loss = model(x).sum()
-    del loss
-    return max(1, sum(saved.values()))
+    fitting = training_memory(model).largest_count(int(MEMORY_SHARE * free), model.image.height, model.image.width)
+    return min(limit, max(1, fitting))
 
 
 def _map_elements(model: PixelModel) -> int:

@@ -77,7 +77,7 @@ def load_state(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, An
             kind, _, name = key.partition("/")
             tensors.setdefault(kind, {})[name] = value
         return tensors, record
-    raise TrainingError(f"{folder.parent} holds no training state to resume: start it without `--resume`.")
+    raise TrainingError(f"{folder.parent} holds no training state to resume: start it without `resume`.")
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, names: dict[int, str], tensors: dict[str, Any]) -> None:
@@ -100,7 +100,7 @@ def fingerprint(data: ImageDataset) -> str:
     digest = hashlib.sha256(repr((len(data), *data.spec.shape, "uint16")).encode())
     for start in range(0, len(data), 4096):
         levels = data.batch(np.arange(start, min(start + 4096, len(data)))).levels
-        digest.update(levels.numpy().astype(np.uint16).data)
+        digest.update(np.ascontiguousarray(levels.numpy().astype(np.uint16)).data)
     return digest.hexdigest()
 
 

@@ -233,7 +233,7 @@ class Trainer:
         if record["data"] != self._fingerprint:
             raise TrainingError(
                 f"{self.config.out} was trained on other images than {self.train_data.name}: "
-                "resume with the same data and options, or start another run with `--init-from`."
+                "resume with the same data and options, or start another run with `init_from`."
             )
         with torch.no_grad():
             for name, parameter in self.model.named_parameters():

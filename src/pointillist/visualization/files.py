@@ -6,8 +6,10 @@ import io
 from pathlib import Path
 
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from pointillist.checkpoint.files import atomic_path
+from pointillist.images import SHEET
 
 
 def png_bytes(image: Image.Image) -> bytes:
@@ -17,8 +19,10 @@ def png_bytes(image: Image.Image) -> bytes:
     data = png_bytes(samples.images[0])
     ```
     """
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
+    buffer, text = io.BytesIO(), PngInfo()
+    if SHEET in image.info:
+        text.add_text(SHEET, image.info[SHEET])
+    image.save(buffer, "PNG", optimize=True, pnginfo=text)
     return buffer.getvalue()
 
 

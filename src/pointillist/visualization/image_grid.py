@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from pointillist.errors import ConfigError, ShapeError
+from pointillist.images import SHEET
 from pointillist.visualization.colour import PAPER, Colour, as_colour, check_images, enlarge, text_colour
 
 MAX_IMAGES = 1024
@@ -173,7 +174,10 @@ def image_grid(
     """
     images = check_images(images)
     grid = plan_grid(len(images), *images.shape[1:3], captions=captions, columns=columns, scale=scale)
-    return compose(images, grid, captions, as_colour(background))
+    sheet = compose(images, grid, captions, as_colour(background))
+    count, (height, width) = len(images), images.shape[1:3]
+    sheet.info[SHEET] = f"{count:,} image{'s' if count != 1 else ''} of {height}x{width}"  # `save_png` writes it
+    return sheet
 
 
 def compose(images: np.ndarray, grid: Grid, captions: Sequence[str] | None, background: Colour) -> Image.Image:

@@ -11,7 +11,10 @@ from pointillist.analysis.views import Views
 from pointillist.conditioning import AttributesConfig, MaskedValue, labels_from_input
 
 _DESCRIPTIONS = (
-    (-3.0, "far less surprising than the model expected, suspiciously plain"),
+    (
+        -3.0,
+        "far less surprising than the model expected: the image is plainer than its samples, or it needs more training",
+    ),
     (-2.0, "less surprising than the model expected"),
     (2.0, "about as surprising as the model expected"),
     (3.0, "more surprising than the model expected"),

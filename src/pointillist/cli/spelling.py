@@ -1,0 +1,83 @@
+"""The spelling of settings in messages: the package names them as in Python, a command as its own options.
+
+A message of the package says `skip_bad` or `size=32`; `pointillist train` prints `--skip-bad` and `--size 32`, and a
+command that has the setting under `--set` prints `--set data.size=32`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pointillist.cli.settings import SETTINGS
+
+_NAMED = re.compile(r"`([a-z][a-z_0-9]*(?:\.[a-z_0-9]+)*)(?:=([^`]*))?`")
+
+Speller = Callable[[str | None], str]
+"""Spells an option, with a value or without one."""
+
+
+def for_command_line(sentence: str, command: Any) -> str:
+    """Spell the settings that a sentence names as options of a command.
+
+    Args:
+        sentence: with settings in backticks, such as `size` or `size=32`.
+        command: the click command that runs; None leaves the sentence as it is.
+    """
+    if command is None:
+        return sentence
+    flags = _flags(command)
+
+    def spelled(match: re.Match[str]) -> str:
+        speller = flags.get(match[1]) or _setting(command, match[1])
+        return match[0] if speller is None else f"`{speller(match[2])}`"
+
+    return _NAMED.sub(spelled, sentence)
+
+
+def _flags(command: Any) -> Mapping[str, Speller]:
+    """Spell each setting that the command has an option for."""
+    options = [p for p in command.params if p.param_type_name == "option"]
+    found = {p.name: _with_flag(max(p.opts, key=len)) for p in options}
+    found |= {
+        f"{name}s": speller for name, speller in found.items()
+    }  # `attributes` of Python is repeated `--attribute`
+    for setting in SETTINGS if command.name == "train" else ():
+        speller = _negated(setting.flags) if setting.negated else _with_flag(setting.flags.split("/")[0])
+        key = setting.key.partition(".")[2]  # with its section it is a key of a run file, and stays one
+        found |= dict.fromkeys({key, key.rpartition(".")[2]}, speller)
+    return found
+
+
+def _setting(command: Any, name: str) -> Speller | None:
+    """Spell a setting that the command takes under `--set`; None if there is none of this name."""
+    if not any("--set" in p.opts for p in command.params):
+        return None
+    from pointillist.training.run_config import RunConfig  # late: most messages name no such setting
+
+    for section, field in RunConfig.model_fields.items():
+        known = getattr(field.annotation, "model_fields", {})
+        if (section == "data" or command.name == "train") and name in known:
+            return _under_set(f"{section}.{name}")
+    return None
+
+
+def _with_flag(flag: str) -> Speller:
+    def spell(value: str | None) -> str:
+        return flag if value in (None, "True") else f"--no-{flag[2:]}" if value == "False" else f"{flag} {value}"
+
+    return spell
+
+
+def _negated(flag: str) -> Speller:
+    """A flag that sets a setting to False."""
+    return lambda value: f"no {flag}" if value == "True" else flag
+
+
+def _under_set(key: str) -> Speller:
+    return lambda value: f"--set {key}" if value is None else f"--set {key}={_toml(value)}"
+
+
+def _toml(value: str) -> str:
+    return {"True": "true", "False": "false"}.get(value, value)
