@@ -70,9 +70,9 @@ def test_what_fits_is_named_and_fits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_available_memory_is_what_is_left_of_the_address_space(monkeypatch: pytest.MonkeyPatch) -> None:
     """The least of all limits counts."""
-    monkeypatch.setattr(hardware, "_address_space_bytes", lambda: 1000)
+    monkeypatch.setattr(system, "_address_space_bytes", lambda: 1000)
     assert system.available_bytes() == 1000
-    monkeypatch.setattr(hardware, "_group_bytes", lambda: 10)
+    monkeypatch.setattr(system, "_group_bytes", lambda: 10)
     assert system.available_bytes() == 10
 
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pointillist.checkpoint.meta_init import meta_init
 from pointillist.conditioning import ConditionConfig, condition_kinds, parse_conditions
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
 from pointillist.model.config import ModelConfig, ModelSettings
+from pointillist.model.files import meta_init
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import config_from_dict, entry
 from pointillist.system import check_memory

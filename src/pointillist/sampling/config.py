@@ -42,7 +42,7 @@ class SamplingConfig:
         engine: `auto`, `cpu`, `cuda`, `cuda-jacobi`, `numpy` or `naive`; see `create_stepper`.
         order: name of one of the model's generation orders; None for its first. Uniforms belong to pixel positions,
             whatever the order.
-        threads: number of threads that share a batch on engine `cpu`, at most one a core; None for as many as torch uses.
+        threads: number of threads that share a batch on engine `cpu`, at most one a core; None for as many as torch.
         batch_size: number of images sampled at once.
         negative_prompt: text to steer away from, one for all images or one each: the reference distribution of
             guidance is conditioned on it instead of on nothing.
