@@ -16,6 +16,7 @@ ROOT = Path(pointillist.__file__).parent
 ROWS = [
     {"_version", "errors"},
     {"system", "ordering"},
+    {"text_files"},
     {"images", "checkpoint"},
     {"data", "distributions", "nn", "visualization", "zoo"},
     {"conditioning", "engine", "networks"},

@@ -2,6 +2,36 @@
 
 from typing import Any
 
+MAX_MESSAGE = 800
+"""Longest message, in characters: a value that a file holds may be of any length."""
+MAX_VALUE = 200
+"""Longest value in a message, in characters."""
+
+
+def shorten(text: str, limit: int = MAX_MESSAGE) -> str:
+    """Cut the middle of a long text, and escape what is no printable character.
+
+    The beginning of a message names the fault and its end the remedy, so both stay. Escapes keep the values of a
+    stranger's file from moving the cursor of a terminal.
+
+    ```python
+    shorten("x" * 1000, 9)  # "xxxx…xxxx"
+    ```
+    """
+    if len(text) > limit:
+        text = f"{text[: limit - limit // 2 - 1]}…{text[len(text) - limit // 2 :]}"
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def quote(value: object) -> str:
+    """Show a value in a message: its `repr`, cut to `MAX_VALUE` characters.
+
+    ```python
+    quote("a" * 1000)  # "'aaa…aaa'"
+    ```
+    """
+    return shorten(repr(value), MAX_VALUE)
+
 
 class PointillistError(Exception):
     """Base of all errors that this package raises on purpose; the command line prints them and exits with code 2.
@@ -13,6 +43,9 @@ class PointillistError(Exception):
         print(error)
     ```
     """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(shorten(str(message)))
 
 
 class ConfigError(PointillistError):
@@ -104,4 +137,4 @@ def format_validation_error(error: Any, what: str) -> str:
     if first["type"] == "extra_forbidden":
         return f"`{where}` is not {what}: check its spelling."
     message = str(first["msg"])
-    return f"`{where}` (={first.get('input')!r}) is not valid for {what}: {message[0].lower()}{message[1:]}."
+    return f"`{where}` (={quote(first.get('input'))}) is not valid for {what}: {message[0].lower()}{message[1:]}."

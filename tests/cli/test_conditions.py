@@ -78,7 +78,7 @@ def test_what_is_not_right_is_a_sentence(archive: Path, model: Path) -> None:
     assert "no hair 'pink'" in fails("sample", "m", "--attribute", "hair=pink")
     assert "no attribute 'eyes'" in fails("sample", "m", "--attribute", "eyes=blue")
     Path("bad.npy").write_bytes(b"x")
-    assert "cannot be read as .npy" in fails("sample", "m", "--vector", "bad.npy")
+    assert "bad.npy cannot be read as npy" in fails("sample", "m", "--vector", "bad.npy")
     assert "(=bad.npy2) does not exist" in fails("sample", "m", "--hint", "bad.npy2")
     assert "takes no hint" in fails("sample", "m", "--hint-from-image", "none.png")
     Image.fromarray(np.zeros((5, 6, 3), np.uint8)).save("small.png")

@@ -112,7 +112,7 @@ def test_metadata_in_each_split_with_named_labels(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{", r"Line 1 of .*metadata.jsonl is not JSON"),
+        ("{", r"Line 1 of .*metadata.jsonl is not valid JSON"),
         ("[1]", r"not a JSON object"),
         ('{"text": "x"}', r"Row 1 of .*no `file_name`"),
         ('{"file_name": "gone.png"}', r"'gone.png', which does not exist"),

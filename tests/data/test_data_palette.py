@@ -106,7 +106,7 @@ def test_palette_files_keep_their_order(tmp_path: Path, kind: str) -> None:
     [
         ("a.hex", "ff0000\nzz", r"'zz' in the palette .*#rrggbb"),
         ("a.hex", "ff0000", r"has 1 colours: it must have 2 to 256"),
-        ("a.json", "{", r"a.json cannot be read"),
+        ("a.json", "{", r"a.json is not valid JSON"),
         ("a.json", "{}", r"must be a JSON list"),
         ("a.json", "[[1,2],[3,4]]", r"not RGB or RGBA"),
         ("a.png", "hello", r"a.png cannot be read"),

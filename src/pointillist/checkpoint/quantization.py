@@ -21,6 +21,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -39,6 +40,8 @@ TINY = 2.0**-100
 """An output whose weights are all smaller becomes zero: below, scales run out of bits."""
 _DROPPED_BITS = 24 - 17
 OUTPUT = "output.weight"
+MAX_WEIGHT = 1e6
+"""Largest magnitude of a weight that is loaded; those of the bundled models stay below 5."""
 
 
 def quantize_weights(model: Model, dtype: str) -> Model:
@@ -145,6 +148,25 @@ def decode_tensors(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
         elif name not in scales:
             found[name] = tensor.float()
     return found
+
+
+def check_values(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Reject weights that are not finite, or absurdly large: every likelihood computed from them would be NaN.
+
+    Args:
+        tensors: decoded weights, by name.
+        path: their file, for the message.
+
+    Raises:
+        CheckpointError: naming the first such tensor.
+    """
+    for name, tensor in tensors.items():
+        if tensor.numel() and not (largest := float(tensor.abs().max())) <= MAX_WEIGHT:  # a NaN compares as false
+            what = "a weight that is not finite" if not math.isfinite(largest) else f"a weight of size {largest:.3g}"
+            raise CheckpointError(
+                f"{path} cannot be used: tensor {name!r} holds {what}, where at most {MAX_WEIGHT:.0e} is allowed; "
+                "train again, or download the model again."
+            )
 
 
 def expanded_shapes(stored: Mapping[str, TensorInfo]) -> dict[str, tuple[int, ...]]:

@@ -37,13 +37,10 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _array(path: Path, option: str) -> np.ndarray:
-    import numpy as np
+    from pointillist.data.array_files import load_npy
 
-    try:
-        array: np.ndarray = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"`{option}` (={path}) cannot be read as .npy: write it with numpy.save.") from error
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
+    array = load_npy(path)
+    if array.dtype.kind not in "fiub":
         raise DataError(f"`{option}` (={path}) must hold one array of numbers: write it with numpy.save.")
     return array
 
@@ -99,19 +96,7 @@ def _check_no_smaller(path: Path, found: tuple[int, ...], size: tuple[int, int])
 
 
 def _picture(path: Path, option: str) -> Image.Image:
-    from PIL import Image
+    from pointillist.data.picture_files import read_picture
 
-    from pointillist.data.decode import BROKEN, ImageSource, read_header
-
-    if not path.exists():
-        raise DataError(f"`{option}` (={path}) does not exist: check the path.")
-    try:
-        read_header(ImageSource(path.name, lambda: Image.open(path)))  # not too large, and no sheet
-        with Image.open(path) as picture:
-            picture.load()
-            return picture.copy()
-    except BROKEN as error:
-        if isinstance(error, DataError):
-            raise
-        remedy = "give a picture or an .npy" if option == "--hint" else "give a picture"
-        raise DataError(f"`{option}` (={path}) cannot be read as an image: {remedy}.") from error
+    remedy = "give a picture or an .npy" if option == "--hint" else "give a picture"
+    return read_picture(path, f"`{option}` (={path})", remedy)

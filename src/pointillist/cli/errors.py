@@ -7,7 +7,7 @@ import os
 
 import typer
 
-from pointillist.errors import PointillistError
+from pointillist.errors import PointillistError, shorten
 
 EXIT_STOPPED = 130  # what shells report for a program ended by Ctrl-C
 _REMEDIES = {
@@ -30,7 +30,7 @@ def user_message(error: BaseException) -> str | None:
     if isinstance(error, PointillistError):
         return str(error)
     if isinstance(error, OSError) and error.errno not in (None, errno.EPIPE):
-        where = f"{error.filename}: " if error.filename else ""
+        where = f"{shorten(str(error.filename))}: " if error.filename else ""
         remedy = _REMEDIES.get(error.errno or 0, "check the path and the disk")
         return f"{where}{(error.strerror or 'input or output failed').lower()}; {remedy}."
     kind = f"{type(error).__module__}.{type(error).__name__}"

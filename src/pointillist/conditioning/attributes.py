@@ -14,7 +14,8 @@ from pointillist.conditioning.base import ConditionConfig, ConditionEncoder
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.label import NO_LABEL, label_input, match_names, resolve_labels, value_names
 from pointillist.data import Batch, ImageDataset
-from pointillist.errors import ConfigError
+from pointillist.data.texts import MAX_NAME, check_texts
+from pointillist.errors import ConfigError, quote
 from pointillist.images import ImageSpec
 
 MAX_ATTRIBUTES = 256
@@ -44,7 +45,10 @@ class AttributesConfig(ConditionConfig):
             raise ConfigError(f"`attributes` (={len(self.values)} of them) must be 1 to {MAX_ATTRIBUTES}.")
         for name, values in self.values.items():
             if not values or len(set(values)) != len(values):
-                raise ConfigError(f"The attribute {name!r} (={values!r}) must have values, with names that differ.")
+                raise ConfigError(
+                    f"The attribute {name!r} (={quote(values)}) must have values, with names that differ."
+                )
+            check_texts((name, *values), "A name of `attributes`", MAX_NAME)
         return self
 
     @classmethod

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from pointillist.conditioning.base import ConditionConfig, ConditionEncoder
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.data import Batch, ImageDataset
+from pointillist.data.texts import MAX_NAME, check_texts
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import ImageSpec
 
@@ -46,6 +47,7 @@ class LabelConfig(ConditionConfig):
     def _distinct(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(classes)) != len(classes):
             raise ConfigError("Class names must differ from one another: rename the doubles.")
+        check_texts(classes, "A class name", MAX_NAME)
         return classes
 
     @classmethod

@@ -6,7 +6,8 @@ from functools import lru_cache
 from typing import Any
 
 from pointillist.conditioning.text_encoders import EmbeddingCache, open_encoder
-from pointillist.errors import ConfigError, ShapeError
+from pointillist.data.texts import check_texts
+from pointillist.errors import ConfigError, ShapeError, quote
 
 
 @lru_cache(maxsize=8)
@@ -45,8 +46,9 @@ def parse_prompts(value: Any, count: int) -> list[str] | None:
     texts = [value] if isinstance(value, str) else list(value)
     for text in texts:
         if not isinstance(text, (str, type(None))):
-            raise ConfigError(f"`text` (={text!r}) must be a string, or one for each image.")
+            raise ConfigError(f"`text` (={quote(text)}) must be a string, or one for each image.")
     if len(texts) not in (1, count):
         raise ShapeError(f"{len(texts)} texts do not fit {count} images: give one text, or one for each image.")
     filled = [text or "" for text in texts]
+    check_texts(filled, "`text`")
     return filled * count if len(filled) == 1 else filled

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from pointillist.data.decode import ImageSource, decode
 from pointillist.data.options import DataOptions
+from pointillist.data.picture_files import open_picture
 from pointillist.data.pixels import resize_image
+from pointillist.data.texts import MAX_NAME, check_texts
 from pointillist.errors import DataError
 from pointillist.images import ImageSpec, Mode
 
@@ -187,6 +188,7 @@ def _numbered(column: np.ndarray, what: str, name: str) -> tuple[np.ndarray, tup
     if column.dtype.kind != "U":
         raise DataError(f"The attribute {what!r} of {name} is {column.dtype}: give integers from 0, or names.")
     values = sorted({value for value in column.tolist() if value})
+    check_texts(values, f"A value of {what!r} in {name}", MAX_NAME, DataError)
     if not values:
         raise DataError(f"The attribute {what!r} of {name} is empty: leave it out.")
     number_of = {value: number for number, value in enumerate(values)} | {"": -1}
@@ -233,7 +235,7 @@ def _paired(folder: Path, kept: Sequence[Path], size: tuple[int, int], options: 
         found = files.get(path.relative_to(folder).with_suffix(""))
         if found is None:
             raise DataError(f"{path} has no hint in {root}: add a file of the same name, or leave the image out.")
-        items.append(ImageSource(str(found), partial(Image.open, found)))
+        items.append(ImageSource(str(found), partial(open_picture, found)))
     changes: dict[str, Any] = {"mode": "auto", "palette": None, "levels": None, "skip_bad": False, "binarise": "none"}
     if options.size is None:  # a smaller hint, such as a thumbnail, is enlarged
         changes |= {"size": size, "resize_mode": "stretch", "resample": "nearest"}

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-import warnings
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,16 +12,10 @@ from PIL import Image
 
 from pointillist import system
 from pointillist.data.options import DataOptions
+from pointillist.data.picture_files import BROKEN, bounded, describe_damage
 from pointillist.data.pixels import resize_image, resolve_resample
 from pointillist.errors import ConfigError, DataError
-from pointillist.images import SHEET
 
-MAX_PIXELS = 64_000_000  # below Pillow's own limit: a file of 2 kB can claim to be larger than memory
-# exceptions of Pillow's decoders on damaged files
-BROKEN = (
-    *(OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError),
-    *(struct.error, zlib.error, OverflowError),
-)
 _EXIF_TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -136,19 +127,10 @@ def read_header(item: ImageSource) -> Header:
     """Read the size and the kind of an image from its header.
 
     Raises:
-        DataError: if it has more pixels than allowed, or pixels that are neither 8- nor 16-bit integers.
+        DataError: if it has too many pixels, or pixels that are neither 8- nor 16-bit integers.
     """
     with _opened(item) as image:
         width, height = image.size
-        if SHEET in image.info:
-            raise DataError(
-                f"{item.name} is a sheet of {image.info[SHEET]} that pointillist wrote, enlarged: give single "
-                "images, such as a folder that `pointillist sample MODEL --out DIR/` writes."
-            )
-        if width * height > MAX_PIXELS:
-            raise DataError(
-                f"{item.name} claims {width}x{height} pixels, but at most {MAX_PIXELS:,} are read: shrink it first."
-            )
         if _orientation(image) >= 5:
             width, height = height, width
         has_alpha = image.mode in _ALPHA or "transparency" in image.info
@@ -196,16 +178,8 @@ def read_pixels(item: ImageSource, channels: int, codes: bool) -> np.ndarray:
 
 @contextmanager
 def _opened(item: ImageSource) -> Iterator[Image.Image]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # odd metadata does not concern the user
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        try:
-            with item.open() as image:
-                yield image
-        except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-            raise DataError(
-                f"{item.name} claims more pixels than the {MAX_PIXELS:,} that are read: shrink it first."
-            ) from None
+    with bounded(item.name), item.open() as image:
+        yield image
 
 
 @contextmanager
@@ -217,16 +191,14 @@ def _naming_errors(item: ImageSource, options: DataOptions, bad: list[str]) -> I
         raise
     except (DataError, *BROKEN) as error:
         known = isinstance(error, DataError)
-        message = str(error).rstrip(".") if known else f"{item.name} cannot be read as an image ({_short(error)})"
+        message = (
+            str(error).rstrip(".") if known else f"{item.name} cannot be read as an image ({describe_damage(error)})"
+        )
         if not options.skip_bad:
             raise DataError(
                 message + ("." if known else ": repair or remove it, or skip such files with `skip_bad`.")
             ) from error
         bad.append(message)
-
-
-def _short(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:100] or type(error).__name__
 
 
 def _orientation(image: Image.Image) -> int:

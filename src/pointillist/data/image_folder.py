@@ -14,7 +14,6 @@ them have names of splits, so that a class may be called `train`; a metadata row
 from __future__ import annotations
 
 import csv
-import json
 import os
 import re
 from collections import Counter
@@ -23,13 +22,14 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from pointillist.data.annotations import Row, annotations_from_folder
 from pointillist.data.decode import ImageSource, decode
 from pointillist.data.options import DataOptions
+from pointillist.data.picture_files import open_picture
 from pointillist.data.raw import SPLIT_ALIASES, RawImages
 from pointillist.errors import DataError
+from pointillist.text_files import parse_json, read_text
 
 _KINDS = "png jpg jpeg jpe jfif gif bmp dib tif tiff webp ppm pgm pbm pnm tga ico jp2 pcx avif"
 EXTENSIONS = frozenset("." + kind for kind in _KINDS.split())
@@ -63,7 +63,7 @@ def read_folder(folder: Path, options: DataOptions) -> RawImages:
         if not images:
             raise DataError(f"The metadata of {folder} list no images: give each one a row with its `file_name`.")
     splits = _split_of_folders(folder, images)
-    items = [ImageSource(str(p), partial(Image.open, p)) for p in images]
+    items = [ImageSource(str(p), partial(open_picture, p)) for p in images]
     decoded = decode(items, options, str(folder))
     kept = [images[i] for i in decoded.kept]
     return RawImages(
@@ -90,7 +90,7 @@ def _count_kinds(paths: Iterable[Path]) -> str:
 
 def read_image(path: Path, options: DataOptions) -> RawImages:
     """Read a single file as a data set of one image."""
-    decoded = decode([ImageSource(path.name, lambda: Image.open(path))], options, path.name)
+    decoded = decode([ImageSource(path.name, lambda: open_picture(path, path.name))], options, path.name)
     texts = (_from_file_name(path),) if options.caption_column == "filename" else None
     return RawImages(
         values=decoded.values,
@@ -228,19 +228,19 @@ def _metadata_rows(folder: Path, files: list[Path], options: DataOptions) -> dic
 
 def _parse(file: Path) -> Iterable[Row]:
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        text = read_text(file, "utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{file} cannot be read as UTF-8 text ({error}): save it as UTF-8.") from error
     if file.suffix == ".csv":
-        yield from csv.DictReader(text.splitlines(keepends=True))
+        try:
+            yield from csv.DictReader(text.splitlines(keepends=True))
+        except csv.Error as error:
+            raise DataError(f"{file} is not valid CSV ({error}): correct it, or write a metadata.jsonl.") from error
         return
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(f"Line {number} of {file} is not JSON ({error}): write one object a line.") from error
+        row = parse_json(line, f"Line {number} of {file}", "write one object a line")
         if not isinstance(row, dict):
             raise DataError(f"Line {number} of {file} is not a JSON object: write {{'file_name': ..., 'text': ...}}.")
         yield row

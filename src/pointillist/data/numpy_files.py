@@ -1,34 +1,25 @@
-"""Read arrays from memory, `.npy` and `.npz`: never pickle, and never more than fits in memory."""
+"""Read images with their labels and captions from arrays in memory, `.npy` and `.npz`."""
 
 from __future__ import annotations
 
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from functools import partial
-from lzma import LZMAError
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from pointillist import system
 from pointillist.data.annotations import annotations_from_npz
+from pointillist.data.array_files import Archive, load_npy
 from pointillist.data.options import DataOptions
 from pointillist.data.palette import check_palette
-from pointillist.data.raw import SPLIT_ALIASES, BinaryReader, RawImages, split_name
+from pointillist.data.raw import RawImages, split_name
 from pointillist.errors import DataError
 
 IMAGE_STEMS = ("x", "images", "image", "data", "levels", "arr_0")
 LABEL_STEMS = ("y", "labels", "label")
 TEXT_STEMS = ("text", "texts", "caption", "captions")
-# exceptions of numpy and zipfile on damaged files; numpy parses the header of an array as Python text
-_BROKEN = (
-    *(OSError, ValueError, EOFError, KeyError, RuntimeError, SyntaxError, TypeError, OverflowError),
-    *(zipfile.BadZipFile, zlib.error, LZMAError, tokenize.TokenError),
-)
 
 
 def read_array(
@@ -107,56 +98,7 @@ def _from_unit_floats(array: np.ndarray, name: str) -> np.ndarray:
 
 def read_npy(path: Path, options: DataOptions) -> RawImages:
     """Read one array of images from an `.npy` file."""
-    try:
-        with path.open("rb") as file:
-            _check_header(file, str(path))
-        array = np.load(path, allow_pickle=False)
-    except _BROKEN as error:
-        raise _unreadable(path, error) from error
-    return read_array(array, options=options, name=path.name)
-
-
-class Archive:
-    """An `.npz` file, whose members are read one at a time, each after its header is checked."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            with zipfile.ZipFile(path) as file:
-                self.names = tuple(n.removesuffix(".npy") for n in file.namelist() if n.endswith(".npy"))
-        except _BROKEN as error:
-            raise _unreadable(path, error) from error
-
-    def read(self, member: str) -> np.ndarray:
-        """Read the array called `member`.
-
-        Raises:
-            DataError: if it is damaged, made of Python objects, or larger than memory.
-        """
-        try:
-            with zipfile.ZipFile(self.path) as file:
-                with file.open(member + ".npy") as stream:
-                    _check_header(stream, f"{self.path.name}:{member}")
-                with file.open(member + ".npy") as stream:
-                    array: np.ndarray = np.lib.format.read_array(stream, allow_pickle=False)
-                    return array
-        except _BROKEN as error:
-            raise _unreadable(self.path, error) from error
-
-    def find(self, stems: Sequence[str]) -> dict[str, str]:
-        """Return `{split: member}` for the first of `stems` that exists; the split of a plain `x` is "".
-
-        `x_train` and `train_x` are members of the split train, and so on.
-        """
-        for stem in stems:
-            found = {"": stem} if stem in self.names else {}
-            for alias, split in SPLIT_ALIASES.items():
-                for member in (f"{stem}_{alias}", f"{alias}_{stem}"):
-                    if not found.get("") and member in self.names:
-                        found.setdefault(split, member)
-            if found:
-                return found
-        return {}
+    return read_array(load_npy(path), options=options, name=path.name)
 
 
 def read_npz(path: Path, options: DataOptions) -> RawImages:
@@ -267,25 +209,3 @@ def _splits(archive: Archive, counts: Mapping[str, int]) -> np.ndarray | None:
     column = archive.read("split")
     spelled = {s: split_name(str(s), archive.path.name) for s in np.unique(column).tolist()}
     return np.array([spelled[s] for s in column.tolist()])
-
-
-def _check_header(stream: BinaryReader, name: str) -> None:
-    """Check the type and size that an `.npy` header claims, before numpy allocates the array."""
-    version = np.lib.format.read_magic(stream)
-    reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = reader(stream)
-    if dtype.hasobject:
-        raise DataError(
-            f"{name} holds Python objects, stored as pickle, which could run code: save plain numbers or strings."
-        )
-    size = int(np.prod([int(s) for s in shape], dtype=object)) * dtype.itemsize if shape else dtype.itemsize
-    system.check_memory(size, name, "store fewer images, or a smaller type such as uint8")
-
-
-def _unreadable(path: Path, error: BaseException) -> DataError:
-    if isinstance(error, DataError):
-        return error
-    reason = (str(error).splitlines() or [""])[0][:100] or type(error).__name__
-    return DataError(
-        f"{path} cannot be read as {path.suffix[1:]} ({reason}): write it again with numpy.savez_compressed."
-    )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
-from pointillist.errors import ConfigError
+from pointillist.errors import ConfigError, quote
 from pointillist.images import MAX_LEVELS
 
 ResizeMode = Literal["crop", "stretch", "pad", "exact"]
@@ -186,4 +186,4 @@ def first_problem(error: ValidationError) -> str:
     name = str(first["loc"][0]) if first["loc"] else "options"
     if first["type"] == "extra_forbidden":
         return f"`{name}` is not an option of a data set: choose from {', '.join(DataOptions.model_fields)}."
-    return f"`{name}` (={first['input']!r}) is not allowed: {first['msg'][:1].lower()}{first['msg'][1:]}."
+    return f"`{name}` (={quote(first['input'])}) is not allowed: {first['msg'][:1].lower()}{first['msg'][1:]}."

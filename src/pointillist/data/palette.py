@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from pointillist.data.picture_files import BROKEN, bounded, describe_damage, open_picture
 from pointillist.errors import DataError
 from pointillist.images import OPAQUE, nearest_colour
+from pointillist.text_files import parse_json, read_text
 
 Palette = tuple[tuple[int, int, int, int], ...]
 _SAMPLE = 2_000_000  # pixels from which colours are learned, taken from evenly spaced images
@@ -73,11 +75,11 @@ def read_palette(path: str | Path) -> Palette:
             found: Sequence[Sequence[int]] | np.ndarray = _parse_text(path)
         else:
             found = _from_image(path)
-    except (OSError, ValueError, SyntaxError) as error:
+    except BROKEN as error:
         if isinstance(error, DataError):
             raise
         raise DataError(
-            f"The palette {path} cannot be read ({error}): give an indexed PNG or a list of #rrggbb."
+            f"The palette {path} cannot be read ({describe_damage(error)}): give an indexed PNG or a list of #rrggbb."
         ) from error
     return check_palette(found, str(path))
 
@@ -90,10 +92,17 @@ def check_palette(colours: Sequence[Sequence[int]] | np.ndarray, name: str) -> P
     """
     if not 2 <= len(colours) <= 256:
         raise DataError(f"The palette {name} has {len(colours)} colours: it must have 2 to 256.")
+    if not all(_is_row(row) for row in colours):
+        raise DataError(f"A colour of the palette {name} is no row of integers: write [r, g, b] or [r, g, b, a].")
     rows = [tuple(int(v) for v in row) for row in colours]
     if any(len(r) not in (3, 4) or min(r) < 0 or max(r) > 255 for r in rows):
         raise DataError(f"A colour of the palette {name} is not RGB or RGBA in 0 to 255: correct it.")
     return tuple((r[0], r[1], r[2], r[3] if len(r) == 4 else 255) for r in rows)
+
+
+def _is_row(row: object) -> bool:
+    """Tell whether a value is a list of integers."""
+    return isinstance(row, (list, tuple, np.ndarray)) and all(isinstance(value, (int, np.integer)) for value in row)
 
 
 def _few_colours(rgba: np.ndarray, limit: int) -> np.ndarray | None:
@@ -164,13 +173,13 @@ def _squared_distance(colours: np.ndarray, centres: np.ndarray) -> np.ndarray:
     return distance
 
 
-def _parse_text(path: Path) -> list[tuple[int, ...]]:
-    text = path.read_text(encoding="utf-8", errors="strict")
+def _parse_text(path: Path) -> list[Any]:
+    text = read_text(path)
     if path.suffix.lower() == ".json":
-        rows = json.loads(text)
+        rows = parse_json(text, f"The palette {path}", "give a list of '#rrggbb' or [r, g, b]")
         if not isinstance(rows, list):
             raise DataError(f"The palette {path} must be a JSON list of '#rrggbb' or [r, g, b].")
-        return [_from_hex(r, path) if isinstance(r, str) else tuple(int(v) for v in r) for r in rows]
+        return [_from_hex(r, path) if isinstance(r, str) else r for r in rows]
     if path.suffix.lower() == ".gpl":
         triples = [re.match(r"\s*(\d+)\s+(\d+)\s+(\d+)", line) for line in text.splitlines()]
         return [tuple(int(v) for v in m.groups()) for m in triples if m]
@@ -187,7 +196,7 @@ def _from_hex(word: str, path: Path) -> tuple[int, ...]:
 
 def _from_image(path: Path) -> np.ndarray:
     """Read the entries of an indexed image up to the last one used, with their transparency."""
-    with Image.open(path) as image:
+    with bounded(str(path)), open_picture(path) as image:
         if image.mode != "P":
             raise DataError(f"The palette {path} is a {image.mode} picture: it must be an indexed PNG or GIF.")
         image.load()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Mapping
 from functools import partial
@@ -17,6 +16,7 @@ from pointillist import system
 from pointillist.data.decode import ImageSource, decode
 from pointillist.data.image_folder import LABEL_COLUMNS, TEXT_COLUMNS
 from pointillist.data.options import DataOptions
+from pointillist.data.picture_files import open_picture
 from pointillist.data.raw import SPLIT_ALIASES, RawImages
 from pointillist.errors import DataError, MissingExtraError
 
@@ -156,7 +156,7 @@ def _open_cell(cell: Any, name: str) -> Image.Image:
     if isinstance(cell, dict) and cell.get("bytes"):
         cell = cell["bytes"]
     if isinstance(cell, bytes):
-        return Image.open(io.BytesIO(cell))
+        return open_picture(cell, name)
     if isinstance(cell, dict) and cell.get("path"):
-        return Image.open(cell["path"])
+        return open_picture(Path(cell["path"]), name)
     raise DataError(f"{name} is not an encoded image but {type(cell).__name__}: store PNG or JPEG bytes.")

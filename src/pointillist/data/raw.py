@@ -9,6 +9,7 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 
 from pointillist.data.annotations import RawAnnotations
+from pointillist.data.texts import MAX_NAME, check_texts
 from pointillist.errors import DataError
 
 SPLITS = ("train", "valid", "test")
@@ -72,6 +73,8 @@ class RawImages:
                 raise DataError(
                     f"{self.name} has {count:,} images but {len(column):,} {what}: give one for each image."
                 )
+        check_texts(self.classes, f"A class name of {self.name}", MAX_NAME, DataError)
+        check_texts(self.texts or (), f"A caption of {self.name}", error=DataError)
 
 
 def split_name(text: str, where: str) -> str:
@@ -117,6 +120,7 @@ def encode_labels(
 
 def _encode_names(column: np.ndarray, classes: tuple[str, ...], name: str) -> tuple[np.ndarray, tuple[str, ...]]:
     found = sorted(set(column.tolist()))
+    check_texts(found, f"A label of {name}", MAX_NAME, DataError)
     names = classes or tuple(found)
     unknown = [n for n in found if n not in names]
     if unknown:

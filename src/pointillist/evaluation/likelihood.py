@@ -16,7 +16,7 @@ from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
 from pointillist.data import ImageDataset
 from pointillist.distributions.sampling_transforms import apply_guidance, check_guidance
 from pointillist.errors import ConfigError, DataError
-from pointillist.model.batches import BatchReader
+from pointillist.model.batches import BatchReader, check_likelihood
 from pointillist.model.memory import check_evaluation_memory
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.ordering import PixelOrder
@@ -132,6 +132,7 @@ def evaluate(
             levels, inputs = reader.read(start, stop)
             for row, pixel_order in zip(nats, orders, strict=True):
                 (found,) = guided_log_likelihoods(model, levels, inputs, (guidance,), pixel_order)
+                check_likelihood(found)
                 row[start:stop] = -found.numpy()
             if on_progress is not None:
                 on_progress(stop, reader.count)

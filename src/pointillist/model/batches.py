@@ -24,7 +24,8 @@ from pointillist.conditioning import (
     match_names,
 )
 from pointillist.data import Batch, ImageDataset
-from pointillist.errors import ConfigError, DataError, ShapeError
+from pointillist.data.picture_files import read_picture
+from pointillist.errors import CheckpointError, ConfigError, DataError, ShapeError
 from pointillist.model.pixel_model import PixelModel
 
 
@@ -180,7 +181,7 @@ def check_spec(model: PixelModel, data: ImageDataset) -> None:
 def one_image(model: PixelModel, image: Any) -> Int[Tensor, "1 c h w"]:
     """Levels of one image, checked; see `Asked.of`."""
     if isinstance(image, (str, Path)):
-        image = _opened(Path(image))
+        image = read_picture(Path(image), str(image))
     if isinstance(image, Image.Image):
         return model.check(model.to_levels(image))
     x = torch.as_tensor(np.asarray(image) if not isinstance(image, Tensor) else image)
@@ -190,10 +191,18 @@ def one_image(model: PixelModel, image: Any) -> Int[Tensor, "1 c h w"]:
     return model.check(x)
 
 
-def _opened(path: Path) -> Image.Image:
-    try:
-        with Image.open(path) as picture:
-            picture.load()
-            return picture
-    except (OSError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path} cannot be read as a picture ({error}): give a PNG or another common kind.") from error
+def check_likelihood(nats: Shaped[Tensor, " n"]) -> None:
+    """Reject likelihoods that are not a number: the weights of the model overflow.
+
+    ```python
+    check_likelihood(model.log_prob(x).sum((1, 2, 3)))
+    ```
+
+    Raises:
+        CheckpointError: if there is one.
+    """
+    if bool(nats.isnan().any()):
+        raise CheckpointError(
+            "The likelihood under this model is not a number, because its weights overflow: train it again with a "
+            "smaller `optimizer.lr`, or load another model."
+        )

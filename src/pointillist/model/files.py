@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 from pointillist.checkpoint import files, header
 from pointillist.checkpoint.header import CARD, CONFIG, WEIGHTS
-from pointillist.checkpoint.quantization import decode_tensors, encode_tensors, expanded_shapes
+from pointillist.checkpoint.quantization import check_values, decode_tensors, encode_tensors, expanded_shapes
 from pointillist.errors import CheckpointError, ConfigError
 from pointillist.model.config import ModelConfig
 from pointillist.model.generation import GENERATION, GenerationConfig
@@ -84,10 +84,12 @@ def read_model(folder: Path, build: Callable[[ModelConfig], nn.Module]) -> Store
     _compare_shapes(expected, expanded_shapes(found), folder)
     header.check_config_hash(folder, record)
     card = folder / CARD
+    tensors = decode_tensors(files.read_tensors(folder / WEIGHTS))
+    check_values(tensors, folder / WEIGHTS)
     return StoredModel(
         config=config,
         training=training,
-        tensors=decode_tensors(files.read_tensors(folder / WEIGHTS)),
+        tensors=tensors,
         card=card.read_text(encoding="utf-8", errors="replace") if card.is_file() else None,
         generation=GenerationConfig.read(folder),
     )

@@ -16,7 +16,8 @@ from torch import Tensor
 from pointillist.conditioning import ConditionInputs, Label, labels_from_input, parse_prompts
 from pointillist.distributions.sampling_transforms import sample_level
 from pointillist.engine.memory_check import check_memory
-from pointillist.errors import ConfigError, ShapeError
+from pointillist.errors import ConfigError, ShapeError, quote
+from pointillist.model.batches import check_likelihood
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.sampling.best_of import best_of, check_best_of
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
@@ -26,6 +27,7 @@ from pointillist.sampling.samples import Samples
 # per sub-pixel, apart from the engine: its uniform, stacked and in the raster frame; its level, in both frames
 _BYTES = 5 * 8
 
+MAX_SEED = 2**53
 OnBatchRow = Callable[[int, int, Tensor], None]
 """Called with the number of images finished before this batch, rows done, and the levels of the batch."""
 
@@ -137,6 +139,7 @@ def _draw_batch(
     with inference_mode(model):
         condition = model.encode(batch, len(batch))
         levels = autoregressive_loop(model, condition, sampler, (len(batch), *size), sampler.config, on_row=on_row)
+    check_likelihood(sampler.nats)
     return Samples(
         levels=levels[: len(inputs)],
         nats=sampler.nats,
@@ -216,13 +219,24 @@ def resolve_uniforms(seed: int | None, uniforms: Any, shape: tuple[int, ...]) ->
         ConfigError, ShapeError: if the uniforms are out of range or of another shape.
     """
     if uniforms is None:
-        return secrets.randbelow(2**31) if seed is None else int(seed), None
+        return secrets.randbelow(2**31) if seed is None else check_seed(int(seed)), None
     array = np.asarray(uniforms, np.float64)
     if array.shape != shape:
         raise ShapeError(f"`uniforms` of shape {array.shape} must be {shape}: one for each sub-pixel.")
     if array.size and not (array.min() >= 0 and array.max() < 1):
         raise ConfigError(f"`uniforms` from {array.min():g} to {array.max():g} must lie in [0, 1).")
     return None, array
+
+
+def check_seed(seed: int) -> int:
+    """Return a seed that every program can store: JSON and browsers hold integers below 2^53 exactly.
+
+    Raises:
+        ConfigError: naming the seed.
+    """
+    if not 0 <= seed < MAX_SEED:
+        raise ConfigError(f"`seed` (={quote(seed)}) must lie in 0 to 2^53 - 1: choose another.")
+    return seed
 
 
 def seeded_uniforms(
@@ -233,10 +247,9 @@ def seeded_uniforms(
     Candidate 0 is the image itself.
 
     Raises:
-        ConfigError: if the seed is negative.
+        ConfigError: if the seed is out of range.
     """
-    if seed < 0:
-        raise ConfigError(f"`seed` (={seed}) must be 0 or more.")
+    check_seed(seed)
     return np.stack(
         [np.random.default_rng([seed, i, candidate] if candidate else [seed, i]).random(shape) for i in images]
     )

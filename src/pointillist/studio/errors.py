@@ -24,7 +24,7 @@ class RequestError(PointillistError):
     ) -> None:
         super().__init__(sentence)
         self.status, self.retry_after = status, retry_after
-        self.response = ErrorResponse(error=sentence, code=code, **details)
+        self.response = ErrorResponse(error=str(self), code=code, **details)
 
 
 def too_large(name: str, value: int, limit: int, remedy: str) -> RequestError:

@@ -16,6 +16,7 @@ from pointillist.studio import schemas
 from pointillist.studio.jobs import SamplingJob, make_job
 from pointillist.studio.sampling import run_job
 from pointillist.system import processor
+from pointillist.text_files import check_file
 
 MAX_BYTES = 64 * 2**20
 
@@ -46,6 +47,7 @@ def read_manifest(path: str | Path) -> schemas.SampleManifest:
         DataError: if it is not a manifest.
     """
     path = Path(path)
+    check_file(path)
     if path.stat().st_size > MAX_BYTES:
         raise DataError(f"{path} has {path.stat().st_size:,} bytes, over the limit of {MAX_BYTES:,} of a manifest.")
     try:
@@ -99,8 +101,10 @@ def compare(
     sha256: str, manifest: schemas.SampleManifest, images: list[schemas.SampledImage]
 ) -> schemas.ReproduceResult:
     """Compare sampled images with a manifest; `sha256` is the hash of the model that sampled them."""
-    identical = [image.sha256 == expected for image, expected in zip(images, manifest.sha256, strict=True)]
     same_model = sha256 == manifest.model.sha256
+    pairs = zip(images, manifest.sha256, strict=True)
+    # equal pixels of another model, such as images that are all of one colour, reproduce nothing
+    identical = [same_model and image.sha256 == expected for image, expected in pairs]
     same_environment = current_environment() == manifest.environment
     return schemas.ReproduceResult(
         identical=identical,
@@ -112,12 +116,12 @@ def compare(
 
 
 def _verdict(identical: list[bool], same_model: bool, same_environment: bool) -> str:
+    if not same_model:
+        return "Not reproduced: the model is not that of the manifest."
     count, equal = len(identical), sum(identical)
     if equal == count:
         return "Identical to the bit." if count == 1 else f"All {count} images are identical to the bit."
     which = "The image differs" if count == 1 else f"{count - equal} of {count} images differ"
-    if not same_model:
-        return f"{which}: the model is not that of the manifest."
     if not same_environment:
         return f"{which}: the manifest comes from another processor or other versions, which round differently."
     return f"{which}, although model, processor and versions are those of the manifest: it was edited by hand."

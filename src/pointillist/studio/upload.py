@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from PIL import Image
 
-from pointillist.data.decode import BROKEN, ImageSource, read_header, read_pixels
+from pointillist.data.decode import ImageSource, read_header, read_pixels
 from pointillist.data.options import DataOptions
+from pointillist.data.picture_files import BROKEN, PixelLimitError, open_picture
 from pointillist.data.pixels import resize_image
 from pointillist.errors import ConfigError, DataError
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
 from pointillist.studio import schemas
 from pointillist.studio.conversion import check_pixels, level_dtype
-from pointillist.studio.errors import RequestError, too_large
+from pointillist.studio.errors import RequestError
 from pointillist.studio.model_details import hint_image
 
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP")
@@ -86,22 +84,12 @@ def _spec(model: PixelModel, role: Role) -> ImageSpec:
 
 def _decode(body: bytes, channels: int, limits: schemas.Limits) -> np.ndarray:
     """Decode the pixels, uint8 `h w c`; the header is checked before any pixel is decoded."""
-    item = ImageSource("The picture", lambda: Image.open(io.BytesIO(body), formats=FORMATS))
+    item = ImageSource("The picture", lambda: open_picture(body, "The picture", FORMATS, limits.upload_pixels))
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns at a limit far above ours
-            with item.open() as header:
-                pixels = header.size[0] * header.size[1]
-        if pixels > limits.upload_pixels:
-            raise too_large("Pixels of the picture", pixels, limits.upload_pixels, "shrink it first")
         read_header(item)
         return read_pixels(item, channels, False)
-    except RequestError:
-        raise
-    except Image.DecompressionBombError as error:
-        raise too_large(
-            "Pixels of the picture", Image.MAX_IMAGE_PIXELS or 0, limits.upload_pixels, "shrink it"
-        ) from error
+    except PixelLimitError as error:
+        raise RequestError(413, "too_large", str(error)) from error
     except DataError as error:
         raise RequestError(415, "unreadable", str(error)) from error
     except BROKEN as error:

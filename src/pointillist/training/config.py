@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pointillist.training.captions import CaptionSettings
 from pointillist.training.settings_tree import expand, parse_section
@@ -16,8 +16,20 @@ ScheduleName = Literal["cosine", "exponential", "constant"]
 PrecisionName = Literal["auto", "fp32", "bf16"]
 
 
+MAX_STEPS = 10**9
+"""Most optimiser steps of a run: years, on any machine."""
+
+
 class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _exact_as_float(cls, value: Any) -> Any:
+        """Reject integers that floating point does not hold, in which progress and rates are computed."""
+        if isinstance(value, int) and abs(value) >= 2**53:
+            raise ValueError("Input should be an integer below 2^53")
+        return value
 
 
 class OptimizerConfig(_Settings):
@@ -142,8 +154,8 @@ class TrainConfig(_Settings):
             table of its own in TOML.
     """
 
-    epochs: float = Field(20.0, gt=0)
-    steps: int | None = Field(None, ge=1)
+    epochs: float = Field(20.0, gt=0, le=MAX_STEPS)
+    steps: int | None = Field(None, ge=1, le=MAX_STEPS)
     batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = 16
     grad_accumulation: int = Field(1, ge=1)
     seed: int = Field(0, ge=0)

@@ -8,14 +8,14 @@ from __future__ import annotations
 import copy
 import difflib
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from pointillist.errors import ConfigError
+from pointillist.errors import ConfigError, quote
+from pointillist.text_files import parse_toml, read_text
 
 Tree = dict[str, Any]
 Config = TypeVar("Config", bound=BaseModel)
@@ -29,11 +29,11 @@ def read_toml(path: Path) -> Tree:
     Raises:
         ConfigError: if the file does not exist or is not valid TOML.
     """
-    if not path.is_file():
+    if not path.exists():
         raise ConfigError(f"There is no settings file {path}: give a TOML file, such as the run.toml of a run folder.")
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return parse_toml(read_text(path, error=ConfigError), str(path))
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not valid TOML ({error}): correct it.") from error
 
 
@@ -46,15 +46,15 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     key = key.strip()
     if not equals or not re.fullmatch(r"\w+(\.\w+)+", key):
-        raise ConfigError(f"`--set` (={text!r}) must be SECTION.NAME=VALUE, for example train.optimizer.lr=1e-3.")
+        raise ConfigError(f"`--set` (={quote(text)}) must be SECTION.NAME=VALUE, for example train.optimizer.lr=1e-3.")
     return key, parse_value(value.strip())
 
 
 def parse_value(text: str) -> Any:
     """Parse a TOML value; text that is not valid TOML is returned as it is."""
     try:
-        parsed = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+        parsed = parse_toml(f"value = {text}", "The value")
+    except ConfigError:
         return text
     return parsed["value"] if set(parsed) == {"value"} else text
 
@@ -126,7 +126,7 @@ def check_keys(tree: Any, known: type[BaseModel] | Sequence[str], prefix: str = 
         ConfigError: naming the unknown key, with close spellings.
     """
     if not isinstance(tree, Mapping):
-        raise ConfigError(f"`{prefix.rstrip('.')}` (={tree!r}) must hold settings, as a TOML table.")
+        raise ConfigError(f"`{prefix.rstrip('.')}` (={quote(tree)}) must hold settings, as a TOML table.")
     names = list(known.model_fields) if isinstance(known, type) else list(known)
     for key, value in tree.items():
         if key not in names:
@@ -182,8 +182,11 @@ def _sentence(error: ValidationError, kind: type[BaseModel], prefix: str) -> str
     errors = error.errors(include_url=False)
     key = _dotted_key(errors[0]["loc"], kind)
     messages = [found["msg"] for found in errors if _dotted_key(found["loc"], kind) == key]
-    rules = dict.fromkeys(text.removeprefix("Input should be ").partition(", unable to")[0] for text in messages)
-    return f"`{prefix}{key}` (={errors[0]['input']!r}) must be {' or '.join(rules)}."
+    rules = dict.fromkeys(
+        text.removeprefix("Value error, ").removeprefix("Input should be ").partition(", unable to")[0]
+        for text in messages
+    )
+    return f"`{prefix}{key}` (={quote(errors[0]['input'])}) must be {' or '.join(rules)}."
 
 
 def _dotted_key(location: Sequence[int | str], kind: type[BaseModel]) -> str:

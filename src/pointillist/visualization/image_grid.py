@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,6 +20,7 @@ MAX_PIXELS = 16_000_000  # of a whole grid
 MAX_SIDE = 4096  # of one image on it, if enlarging would pass it
 CAPTION = 13  # font size in pixels
 _CAPTION_WIDTH = 160  # captions widen narrow images up to this
+_MEASURED = 4  # characters of a text that are measured for each pixel of its place
 _ASPECT = 1.5  # target ratio of width to height
 
 
@@ -93,7 +95,8 @@ def plan_grid(
     if captions is not None and len(captions) != count:
         raise ShapeError(f"{len(captions)} captions for {count} images: give one for each image.")
     shown = min(count, max_images)
-    text_width = max((math.ceil(font().getlength(text)) for text in captions[:shown]), default=0) if captions else 0
+    lines = [_one_line(text, _CAPTION_WIDTH) for text in (captions or ())[:shown]]
+    text_width = max((math.ceil(font().getlength(line)) for line in lines), default=0)
     tries = [scale] if scale is not None else range(_natural_scale(shown, height, width), 0, -1)
     for size in tries:
         grid = _layout(
@@ -202,11 +205,15 @@ def compose(images: np.ndarray, grid: Grid, captions: Sequence[str] | None, back
     return picture
 
 
+def _one_line(text: str, width: int) -> str:
+    """Join the lines of a text, and drop what lies far beyond `width` pixels: most characters are a pixel wide."""
+    return " ".join(text[: _MEASURED * max(1, width)].split())
+
+
 def truncate_text(text: str, width: int) -> str:
     """Truncate text to `width` pixels, with an ellipsis."""
-    text = " ".join(text.split())
+    text = _one_line(text, width)
     if font().getlength(text) <= width:
         return text
-    while text and font().getlength(text + "\u2026") > width:
-        text = text[:-1]
-    return text.rstrip() + "\u2026"
+    fitting = bisect(range(len(text)), width, key=lambda count: math.ceil(font().getlength(text[:count] + "\u2026")))
+    return text[: max(0, fitting - 1)].rstrip() + "\u2026"

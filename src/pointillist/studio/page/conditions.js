@@ -26,7 +26,7 @@ export function conditionFields(state, details, uploader) {
 /** @param {State["request"]} request @param {string[]} examples prompts that suit the model, offered while nothing is typed */
 function textField(request, examples) {
   const list = html("datalist", { id: "example-prompts" }, ...examples.map((prompt) => html("option", { value: prompt })));
-  const input = html("input", { type: "text", maxLength: 2000, value: request.text, placeholder: examples[0] ?? "", className: "prompt", oninput: () => (request.text = input.value) });
+  const input = html("input", { type: "text", maxLength: 10_000, value: request.text, placeholder: examples[0] ?? "", className: "prompt", oninput: () => (request.text = input.value) });
   input.setAttribute("list", list.id);
   return html("label", { className: "stacked" }, "Text", input, list);
 }

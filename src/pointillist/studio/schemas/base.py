@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from pointillist.data.texts import MAX_NAME, MAX_TEXT
 from pointillist.errors import DataError, ShapeError
 
 MAX_SAFE = 2**53 - 1  # the largest integer that a browser's numbers hold exactly
@@ -26,7 +27,7 @@ def _reject_surrogates(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_reject_surrogates)]
-Name = Annotated[Text, Field(max_length=500)]
+Name = Annotated[Text, Field(max_length=MAX_NAME)]
 # a list: a tuple has no description that OpenAPI 3.1 allows
 Pair = Annotated[list[int], Field(min_length=2, max_length=2)]
 Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
@@ -91,7 +92,7 @@ class ConditionValues(Schema):
     """
 
     label: int | Name | None = None
-    text: Annotated[Text, Field(max_length=2000)] | None = None
+    text: Annotated[Text, Field(max_length=MAX_TEXT)] | None = None
     attributes: dict[Name, int | Name | None] | None = Field(None, max_length=256)
     vector: list[float] | None = Field(None, max_length=65_536)
     hint: EncodedArray | None = None

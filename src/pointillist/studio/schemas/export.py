@@ -47,7 +47,8 @@ class ReproduceResult(Schema):
     """The images of a manifest, sampled again and compared.
 
     Attributes:
-        identical: for each image, whether its hash equals that of the manifest: the image is then equal to the bit.
+        identical: for each image, whether it and the model have the hashes of the manifest: the image is then
+            reproduced to the bit. False for all where the model is another.
         same_model: whether the model has the hash of the manifest.
         same_environment: whether processor and versions are those of the manifest.
         message: the result in one sentence.

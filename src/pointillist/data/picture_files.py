@@ -1,0 +1,122 @@
+"""Open picture files of strangers: of the formats listed here, within a number of pixels, and never a pipe or device.
+
+Every reader of pictures opens them here, so that Pillow tries no other format. It guesses the format from the content,
+whatever the name, and its reader of EPS would run Ghostscript.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import Image
+
+from pointillist.errors import DataError
+from pointillist.images import SHEET
+from pointillist.text_files import check_file
+
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "TGA", "ICO", "JPEG2000", "PCX", "AVIF")
+"""Formats of Pillow that are read: pixels only, decoded without another program."""
+MAX_PIXELS = 64_000_000  # below Pillow's own limit: a file of 2 kB can claim to be larger than memory
+BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    struct.error,
+    zlib.error,
+    OverflowError,
+)
+"""Exceptions of Pillow's decoders on damaged files."""
+
+
+class PixelLimitError(DataError):
+    """A picture has more pixels than are read."""
+
+
+def open_picture(
+    source: Path | bytes, name: str | None = None, formats: tuple[str, ...] = FORMATS, max_pixels: int = MAX_PIXELS
+) -> Image.Image:
+    """Open a picture, of which only the header is read.
+
+    Args:
+        source: the file, or its content.
+        name: what it is called in messages; by default its path.
+        formats: Pillow's names of the formats to accept.
+        max_pixels: most pixels to accept.
+
+    Raises:
+        DataError: if it is no ordinary file, or a sheet that this package wrote.
+        PixelLimitError: if it has more than `max_pixels` pixels.
+        OSError: if it is not there, or of another format.
+        Exception: one of `BROKEN` if it is damaged.
+    """
+    called = name or str(source if isinstance(source, Path) else "The picture")
+    if isinstance(source, Path):
+        check_file(source)
+    with bounded(called, max_pixels):
+        image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=formats)
+    if SHEET in image.info:
+        raise DataError(
+            f"{called} is a sheet of {image.info[SHEET]} that pointillist wrote, enlarged: give single images, such as "
+            "a folder that `pointillist sample MODEL --out DIR/` writes."
+        )
+    if image.width * image.height > max_pixels:
+        image.close()
+        raise PixelLimitError(
+            f"{called} claims {image.width}x{image.height} pixels, over the limit of {max_pixels:,}: shrink it first."
+        )
+    return image
+
+
+def read_picture(path: Path, name: str, remedy: str = "give a PNG or another common kind") -> Image.Image:
+    """Read a picture with its pixels.
+
+    Args:
+        name: what it is called in messages, such as "`--hint` (=a.png)".
+        remedy: advice where it is no picture.
+
+    Raises:
+        DataError: if it cannot be read, or has too many pixels.
+    """
+    try:
+        with bounded(name), open_picture(path, name) as picture:
+            picture.load()
+            return picture.copy()
+    except DataError:
+        raise
+    except FileNotFoundError as error:
+        raise DataError(f"{name} does not exist: check the path.") from error
+    except BROKEN as error:
+        raise DataError(f"{name} cannot be read as an image ({describe_damage(error)}): {remedy}.") from error
+
+
+@contextmanager
+def bounded(name: str, max_pixels: int = MAX_PIXELS) -> Iterator[None]:
+    """Turn Pillow's warnings and errors about the number of pixels into one error.
+
+    Raises:
+        PixelLimitError: naming the picture.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # odd metadata does not concern the user
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            yield
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+            raise PixelLimitError(
+                f"{name} claims too many pixels, over the limit of {max_pixels:,}: shrink it first."
+            ) from None
+
+
+def describe_damage(error: BaseException) -> str:
+    """Word an exception of a decoder in a few words."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:100] or type(error).__name__

@@ -1,0 +1,143 @@
+"""Read files that others wrote: ordinary files only, and JSON and TOML of bounded depth and numbers.
+
+The parsers of Python accept what no settings or metadata hold: thousands of nested brackets, integers of any length,
+halves of characters. Here they are rejected in one place, each with one sentence.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pointillist.errors import ConfigError, DataError, PointillistError
+from pointillist.system import check_memory
+
+MAX_DEPTH = 64
+"""Deepest nesting of lists and tables."""
+MAX_TOML_BYTES = 4 * 2**20
+MAX_DOTS = 200
+"""Dots in a line of TOML: the parser takes time that grows with the square of the parts of a key."""
+_BYTES_PER_BYTE = 4  # of text in memory: up to 4 bytes a character
+_KINDS = {
+    stat.S_ISDIR: "a folder",
+    stat.S_ISFIFO: "a named pipe",
+    stat.S_ISSOCK: "a socket",
+    stat.S_ISCHR: "a device",
+    stat.S_ISBLK: "a device",
+}
+
+Error = type[PointillistError]
+
+
+def check_file(path: Path, error: Error = DataError) -> None:
+    """Reject what is no ordinary file: reading a named pipe may wait for ever, and a device may have no end.
+
+    Raises:
+        OSError: if nothing is there.
+        PointillistError: of the kind `error`, naming what is there.
+    """
+    mode = os.stat(path).st_mode
+    for is_kind, kind in _KINDS.items():
+        if is_kind(mode):
+            raise error(f"{path} is {kind}: give an ordinary file.")
+
+
+def read_text(path: Path, encoding: str = "utf-8", error: Error = DataError) -> str:
+    """Read an ordinary text file that fits in memory.
+
+    Raises:
+        OSError, UnicodeDecodeError: if it cannot be read or decoded.
+        DataError: if it does not fit in memory.
+        PointillistError: of the kind `error`, if it is no ordinary file.
+    """
+    check_file(path, error)
+    check_memory(path.stat().st_size * _BYTES_PER_BYTE, str(path), "split it into smaller files")
+    return path.read_text(encoding=encoding)
+
+
+def parse_json(text: str, name: str, remedy: str, error: Error = DataError) -> Any:
+    """Parse JSON.
+
+    ```python
+    parse_json('{"a": [1, 2]}', "settings.json", "correct it")  # {"a": [1, 2]}
+    ```
+
+    Args:
+        text: the JSON.
+        name: what it is called in messages.
+        remedy: advice at the end of a message.
+        error: kind of error to raise.
+
+    Raises:
+        PointillistError: of the kind `error`, if it is not valid, nested too deeply, or holds a value that no setting
+            or metadata has.
+    """
+    try:
+        value = json.loads(text)
+        check_value(value)
+    except RecursionError as cause:
+        raise error(f"{name} is nested more than {MAX_DEPTH} deep: {remedy}.") from cause
+    except ValueError as cause:
+        raise error(f"{name} is not valid JSON ({_reason(cause)}): {remedy}.") from cause
+    return value
+
+
+def parse_toml(text: str, name: str) -> dict[str, Any]:
+    """Parse TOML.
+
+    ```python
+    parse_toml("a = [1, 2]", "run.toml")  # {"a": [1, 2]}
+    ```
+
+    Raises:
+        ConfigError: if it is not valid, nested too deeply, or holds an integer of more than 64 bits.
+    """
+    if len(text) > MAX_TOML_BYTES or any(line.count(".") > MAX_DOTS for line in text.splitlines()):
+        raise ConfigError(
+            f"{name} is larger than settings are, or has a line of more than {MAX_DOTS} dots: correct it."
+        )
+    try:
+        tree = tomllib.loads(text)
+        check_value(tree)
+    except RecursionError as cause:
+        raise ConfigError(f"{name} is nested more than {MAX_DEPTH} deep: correct it.") from cause
+    except ValueError as cause:
+        raise ConfigError(f"{name} is not valid TOML ({_reason(cause)}): correct it.") from cause
+    return tree
+
+
+def check_value(value: Any) -> None:
+    """Check the depth, integers and characters of a parsed value.
+
+    Raises:
+        RecursionError: if it is nested more than `MAX_DEPTH` deep.
+        ValueError: if it holds an integer of more than 64 bits, or half of a character.
+    """
+    waiting = [(value, 0)]
+    while waiting:
+        part, depth = waiting.pop()
+        if depth > MAX_DEPTH:
+            raise RecursionError
+        if isinstance(part, str):
+            if not part.isascii():
+                part.encode()
+        elif isinstance(part, dict):
+            waiting += [(key, depth + 1) for key in part]
+            waiting += [(inner, depth + 1) for inner in part.values()]
+        elif isinstance(part, list):
+            waiting += [(inner, depth + 1) for inner in part]
+        elif isinstance(part, int) and not -(2**63) <= part < 2**63:
+            raise ValueError("an integer has more than 64 bits")
+
+
+def _reason(error: ValueError) -> str:
+    """Word why a parser failed, without the text that it parsed."""
+    if isinstance(error, UnicodeEncodeError):
+        return "it holds half of a character"
+    if "integer string conversion" in str(error):
+        return "an integer has more than 64 bits"
+    return str(error)

@@ -1,0 +1,158 @@
+"""Hostile model folders and texts: refused when loaded, and read in time that grows with their length."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import pointillist as pt
+from pointillist.checkpoint.files import read_config, read_tensors, write_model
+from pointillist.data.raw import RawImages
+from pointillist.data.texts import MAX_NAME, MAX_TEXT
+from pointillist.model.batches import check_likelihood
+from pointillist.visualization import image_grid
+from pointillist.visualization.image_grid import truncate_text
+from pointillist.zoo import resolve
+
+from ..cli.helpers import fails, run, train
+from .files import write_picture
+
+VALUES = {"nan": math.nan, "infinite": math.inf, "minus-infinite": -math.inf, "absurd": 1e30}
+
+
+def spoilt(folder: Path, tensor: str, value: float) -> Path:
+    """A copy of the model `digits` with one number of a tensor replaced, its checksums right."""
+    source = resolve("digits")
+    assert source is not None
+    tensors = read_tensors(source / "model.safetensors")
+    tensors[tensor] = tensors[tensor].float().clone()
+    tensors[tensor].view(-1)[-1] = value
+    write_model(folder, tensors, read_config(source), "")
+    return folder
+
+
+def a_tensor(kind: str) -> str:
+    """The name of a tensor of the model `digits`: a matrix, a bias, or the scales of int8."""
+    source = resolve("digits")
+    assert source is not None
+    names = read_tensors(source / "model.safetensors")
+    return next(name for name, t in names.items() if t.is_floating_point() and kind in name)
+
+
+@pytest.mark.parametrize("value", VALUES.values(), ids=VALUES.keys())
+@pytest.mark.parametrize("kind", ["bias", "weight"])
+def test_weights_are_refused_when_loaded(tmp_path: Path, kind: str, value: float) -> None:
+    """By the name of the tensor."""
+    tensor = a_tensor(kind)
+    folder = spoilt(tmp_path / "m", tensor, value)
+    with pytest.raises(pt.CheckpointError, match="tensor") as caught:
+        pt.load(folder)
+    assert tensor.removesuffix("_scale") in str(caught.value)
+
+
+def test_no_command_uses_such_weights(tmp_path: Path) -> None:
+    folder = spoilt(tmp_path / "m", a_tensor("bias"), math.nan)
+    for command in (
+        ["sample", folder, "-n", 1, "--out", tmp_path / "a.png"],
+        ["evaluate", folder, "uci-digits"],
+        ["quantize", folder, "--out", tmp_path / "q"],
+        ["info", folder],
+        ["explain", folder, write_picture(tmp_path / "x.png"), "--out", tmp_path / "r.html"],
+        ["train", "uci-digits", "--init-from", folder, "--out", tmp_path / "r", "--steps", 1],
+        ["reproduce", folder, tmp_path / "x.json"],
+    ):
+        if command[0] == "reproduce":
+            (tmp_path / "x.json").write_text("{}")
+        assert "Error:" in fails(*command)
+    assert not (tmp_path / "a.png").exists()
+    assert not (tmp_path / "q").exists()
+
+
+def test_the_studio_does_not_use_such_weights(tmp_path: Path) -> None:
+    from pointillist.studio.model_pool import ModelPool
+    from pointillist.studio.service import LIMITS
+
+    pool = ModelPool([str(spoilt(tmp_path / "m", a_tensor("bias"), math.inf))], LIMITS)
+    (entry,) = pool.entries.values()
+    entry.load(LIMITS)
+    assert entry.info.state == "failed"
+    assert "not finite" in str(entry.info.error)
+
+
+def test_weights_that_overflow_together_give_no_likelihood() -> None:
+    """Each is allowed, their product is not a number: no image and no figure comes of it."""
+    with pytest.raises(pt.CheckpointError, match="not a number"):
+        check_likelihood(torch.tensor([0.0, math.nan]))
+    model = pt.build("pixelcnn", shape=(1, 4, 4), levels=4, preset="tiny")
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(math.nan)
+    with pytest.raises(pt.CheckpointError, match="not a number"):
+        pt.sample(model, 1, seed=0, engine="naive")
+    with pytest.raises(pt.CheckpointError, match="not a number"):
+        pt.evaluate(model, torch.zeros(1, 1, 4, 4, dtype=torch.long))
+
+
+def test_captions_are_fitted_in_linear_time() -> None:
+    """A caption of a million words takes no longer than its reading."""
+    started = time.monotonic()
+    text = truncate_text("word " * 1_000_000, 160)
+    image_grid(np.zeros((2, 8, 8, 1), np.uint8), captions=["word " * 1_000_000, "two\nlines"])
+    assert time.monotonic() - started < 5
+    assert text.endswith("…")
+    assert len(text) < 40
+
+
+def test_prompts_and_names_are_limited(tmp_path: Path) -> None:
+    """By one rule, in data, models, prompts and the studio."""
+    model = pt.build("pixelcnn", shape=(1, 4, 4), levels=4, preset="tiny", text="learned")
+    assert len(pt.sample(model, 1, text="x" * MAX_TEXT, seed=0, engine="naive")) == 1
+    for text, words in (("x" * (MAX_TEXT + 1), "10,001 characters"), ("\ud800", "half of a character")):
+        with pytest.raises(pt.ConfigError, match=words):
+            pt.sample(model, 1, text=text, seed=0)
+        with pytest.raises(pt.DataError, match=words):
+            RawImages(values=np.zeros((1, 1, 4, 4), np.uint8), kind="pictures", name="x", texts=(text,))
+    with pytest.raises(pt.ConfigError, match="501 characters"):
+        pt.build("pixelcnn", shape=(1, 4, 4), classes=("a", "b" * (MAX_NAME + 1)))
+
+
+def test_a_class_with_a_long_name_is_refused(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write_picture(tmp_path / name / "0.png")
+    rows = [{"file_name": f"{n}/0.png", "label": n * 501} for n in "ab"]
+    (tmp_path / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(pt.DataError, match="501 characters"):
+        pt.load_data(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model of learned words."""
+    folder = tmp_path_factory.mktemp("words")
+    write_picture(folder / "data-a.png", 4)
+    images = folder / "images"
+    images.mkdir()
+    rows = []
+    for i in range(8):
+        shutil.copy(folder / "data-a.png", images / f"{i}.png")
+        rows.append({"file_name": f"{i}.png", "text": f"word {i}"})
+    (images / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    train(images, "--text-encoder", "learned", "--levels", 4, "--steps", 1, "--out", folder / "m")
+    return folder / "m"
+
+
+def test_a_prompt_of_a_thousand_words(words: Path, tmp_path: Path) -> None:
+    started = time.monotonic()
+    run("sample", words, "-n", 2, "--text", "word " * 1000, "--engine", "naive", "--out", tmp_path / "a.png")
+    assert time.monotonic() - started < 10
+    told = fails("sample", words, "-n", 2, "--text", "word " * 3000, "--out", tmp_path / "b.png")
+    assert "15,000 characters" in told
+    assert len(told) < 1000
