@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from pointillist.errors import ConfigError, DataError, PointillistError
-from pointillist.system import check_memory
 
 MAX_DEPTH = 64
 """Deepest nesting of lists and tables."""
 MAX_TOML_BYTES = 4 * 2**20
 MAX_DOTS = 200
 """Dots in a line of TOML: the parser takes time that grows with the square of the parts of a key."""
+_SMALL = 16 * 2**20  # bytes of a file that fits into any memory
 _BYTES_PER_BYTE = 4  # of text in memory: up to 4 bytes a character
 _KINDS = {
     stat.S_ISDIR: "a folder",
@@ -55,8 +55,25 @@ def read_text(path: Path, encoding: str = "utf-8", error: Error = DataError) -> 
         PointillistError: of the kind `error`, if it is no ordinary file.
     """
     check_file(path, error)
-    check_memory(path.stat().st_size * _BYTES_PER_BYTE, str(path), "split it into smaller files")
+    size = path.stat().st_size
+    if size > _SMALL:
+        from pointillist.system import check_memory  # imports torch, which a short file need not wait for
+
+        check_memory(size * _BYTES_PER_BYTE, str(path), "split it into smaller files")
     return path.read_text(encoding=encoding)
+
+
+def read_json(path: Path, remedy: str, error: Error = DataError) -> Any:
+    """Read a JSON file; see `read_text` and `parse_json`.
+
+    Raises:
+        PointillistError: of the kind `error`, if it cannot be read or is not valid.
+    """
+    try:
+        text = read_text(path, error=error)
+    except (OSError, UnicodeDecodeError) as cause:
+        raise error(f"{path} cannot be read as UTF-8 text ({cause}): {remedy}.") from cause
+    return parse_json(text, str(path), remedy, error)
 
 
 def parse_json(text: str, name: str, remedy: str, error: Error = DataError) -> Any:

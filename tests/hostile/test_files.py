@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 import pointillist as pt
+from pointillist import system
 from pointillist.data.palette import read_palette
 from pointillist.errors import MAX_MESSAGE, PointillistError
 from pointillist.studio.reproduce import read_manifest
-from pointillist import system
 from pointillist.training.settings_tree import parse_value, read_toml
 
 from ..cli.helpers import fails

@@ -12,7 +12,8 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from pointillist.errors import CheckpointError
+from pointillist.errors import CheckpointError, DataError
+from pointillist.text_files import parse_json, read_json
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
@@ -58,10 +59,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{folder} contains no {CONFIG}: give a folder written by `pointillist train --out`.")
     if path.stat().st_size > MAX_CONFIG_BYTES:
         raise CheckpointError(f"{path} has {path.stat().st_size:,} bytes, over the limit of {MAX_CONFIG_BYTES:,}.")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} is not valid JSON ({error}): the folder is damaged; copy it again.") from error
+    config = read_json(path, "the folder is damaged; copy it again", CheckpointError)
     if not isinstance(config, dict) or config.pop("format", None) != "pointillist":
         raise CheckpointError(f'{path} is not a Pointillist model: its "format" must be "pointillist".')
     version = config.pop("format_version", None)
@@ -100,8 +98,8 @@ def check_config_hash(folder: Path, config: Mapping[str, Any]) -> None:
 def read_metadata(file: Any) -> dict[str, str]:
     """Read our metadata from the header of a file; empty for a file of another tool."""
     try:
-        metadata = json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))
-    except ValueError:
+        metadata = parse_json((file.metadata() or {}).get(METADATA_KEY, "{}"), METADATA_KEY, "copy it again")
+    except DataError:
         return {"sha256": "unreadable"}  # equals no checksum: the file is rejected as damaged
     return metadata if isinstance(metadata, dict) else {"sha256": "unreadable"}
 

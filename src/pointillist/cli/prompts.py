@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pointillist.errors import DataError
+from pointillist.text_files import check_file
 
 SEPARATOR = ";"  # captions contain commas: "monster, red dragon"
 MAX_BYTES = 1_000_000  # of a file of prompts
@@ -52,6 +53,7 @@ def parse_texts(given: Sequence[str], file: Path | None) -> list[str] | None:
 
 def _lines(file: Path) -> list[str]:
     try:
+        check_file(file)
         if file.stat().st_size > MAX_BYTES:
             raise DataError(f"`--texts` (={file}) has more than {MAX_BYTES:,} bytes: give a file with a prompt a line.")
         lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]

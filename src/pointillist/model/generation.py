@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pointillist.errors import CheckpointError, format_validation_error
+from pointillist.text_files import read_json
 
 GENERATION = "generation_config.json"
 MAX_BYTES = 65_536
@@ -58,13 +59,11 @@ class GenerationConfig(BaseModel):
             return cls()
         if path.stat().st_size > MAX_BYTES:
             raise CheckpointError(f"{path} has {path.stat().st_size:,} bytes, over the limit of {MAX_BYTES:,}.")
+        found = read_json(path, "copy it again, or delete it", CheckpointError)
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
             return cls.model_validate(found, strict=False)
         except ValidationError as error:
             raise CheckpointError(f"{path}: {format_validation_error(error, 'a setting of sampling')}") from error
-        except (ValueError, RecursionError) as error:
-            raise CheckpointError(f"{path} is not valid JSON: copy it again, or delete it.") from error
 
     def dumps(self) -> str:
         """Return the text of the file; empty for the defaults, which need none."""

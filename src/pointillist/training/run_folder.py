@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pointillist.checkpoint.files import write_text
-from pointillist.errors import ConfigError, TrainingError
+from pointillist.errors import CheckpointError, ConfigError, TrainingError
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import load
 from pointillist.system import is_main_process
+from pointillist.text_files import read_json
 from pointillist.training.config import IntervalsConfig, MachineConfig
 from pointillist.training.run_config import RunConfig, with_preset
 from pointillist.training.settings_tree import Tree, assign, flatten, merge, read_toml
@@ -112,8 +112,8 @@ def _saved_batch_size(out: Path) -> Any:
     """Read what `auto` was resolved to: with another batch size the images would come in another order."""
     for path in sorted((out / "state").glob("step-*/state.json"), reverse=True):
         try:
-            return json.loads(path.read_text(encoding="utf-8"))["batch_size"]
-        except (OSError, ValueError, KeyError):
+            return read_json(path, "resume from an older one", CheckpointError)["batch_size"]
+        except (OSError, CheckpointError, KeyError, TypeError):
             continue
     return "auto"
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from pointillist.checkpoint.files import read_tensors, write_tensors, write_text
 from pointillist.data import ImageDataset
 from pointillist.errors import CheckpointError, TrainingError
+from pointillist.text_files import read_json
 
 KEPT_CHECKPOINTS = 2
 
@@ -68,7 +69,7 @@ def load_state(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, An
     """
     for path in reversed(_steps(folder)):
         try:
-            record = json.loads((path / "state.json").read_text(encoding="utf-8"))
+            record = read_json(path / "state.json", "resume from an older one", CheckpointError)
             flat = read_tensors(path / "state.safetensors")
         except (OSError, ValueError, CheckpointError):
             continue

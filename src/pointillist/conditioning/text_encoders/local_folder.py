@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pointillist.errors import ConfigError, MissingExtraError
+from pointillist.text_files import read_json
 
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
 
@@ -38,7 +38,7 @@ class LocalEncoder:
         missing = [name for name in (CONFIG, TOKENIZER, WEIGHTS) if not (path / name).is_file()]
         if not folder or missing:
             raise ConfigError(f"`{kind}:{folder}` must name a folder with {', '.join(missing)}: download it.")
-        config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
+        config = read_json(path / CONFIG, "download it again", ConfigError)
         digest = hashlib.sha256((path / TOKENIZER).read_bytes() + (path / WEIGHTS).read_bytes())
         return cls(path, config, digest.hexdigest())
 
