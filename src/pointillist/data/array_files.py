@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from pointillist import system
 from pointillist.data.raw import SPLIT_ALIASES, BinaryReader
 from pointillist.errors import DataError
-from pointillist.system import memory
 from pointillist.text_files import check_file
 
 # exceptions of numpy and zipfile on damaged files; numpy parses the header of an array as Python text
@@ -94,7 +94,7 @@ def _check_header(stream: BinaryReader, name: str) -> None:
             f"{name} holds Python objects, stored as pickle, which could run code: save plain numbers or strings."
         )
     size = int(np.prod([int(s) for s in shape], dtype=object)) * dtype.itemsize if shape else dtype.itemsize
-    memory.check_memory(size, name, "store fewer images, or a smaller type such as uint8")
+    system.check_memory(size, name, "store fewer images, or a smaller type such as uint8")
 
 
 def _unreadable(path: Path, error: BaseException) -> DataError:
