@@ -13,7 +13,8 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.checkpoint.files import read_config, read_tensors, write_model
+from pointillist.checkpoint.files import read_tensors, write_model
+from pointillist.checkpoint.header import read_config
 from pointillist.data.raw import RawImages
 from pointillist.data.texts import MAX_NAME, MAX_TEXT
 from pointillist.model.batches import check_likelihood
