@@ -22,6 +22,7 @@ ROWS = [
     {"conditioning", "engine", "networks"},
     {"model"},
     {"evaluation", "sampling"},
+    {"completion"},
     {"analysis"},
     {"training"},
     {"bench", "demo", "studio"},

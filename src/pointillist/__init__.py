@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pointillist.analysis import Explanation, explain
     from pointillist.analysis.receptive_field import ReceptiveField, receptive_field
     from pointillist.checkpoint.quantization import quantize_weights
+    from pointillist.completion.api import inpaint
+    from pointillist.completion.result import Completions
     from pointillist.data import DataOptions, DataSplits, ImageDataset, load_data
     from pointillist.errors import (
         CausalityError,
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from pointillist.model.pixel_model import PixelModel
     from pointillist.model.pretrained import build, load
     from pointillist.sampling.api import sample
-    from pointillist.sampling.completion import inpaint
     from pointillist.sampling.config import SamplingConfig
     from pointillist.sampling.samples import Samples
     from pointillist.studio import Studio
@@ -61,7 +62,8 @@ _HOMES = {
     "pointillist.checkpoint.quantization": ("quantize_weights",),
     "pointillist.sampling.api": ("sample",),
     "pointillist.sampling.samples": ("Samples",),
-    "pointillist.sampling.completion": ("inpaint",),
+    "pointillist.completion.api": ("inpaint",),
+    "pointillist.completion.result": ("Completions",),
     "pointillist.sampling.config": ("SamplingConfig",),
     "pointillist.evaluation.likelihood": ("Evaluation", "evaluate"),
     "pointillist.studio": ("Studio",),
@@ -81,6 +83,7 @@ __all__ = [
     "BundledModel",
     "CausalityError",
     "CheckpointError",
+    "Completions",
     "ConfigError",
     "CostEstimate",
     "DataError",

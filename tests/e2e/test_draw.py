@@ -31,7 +31,7 @@ def test_erase_and_continue(page: Page, service: StudioService) -> None:
     page.get_by_role("button", name="Continue", exact=True).click()
     wait_until_painted(page, images=2)
     before = pt.sample(model, 1, seed=4).levels[0].numpy()
-    expected = pt.inpaint(model, before, known, 1, seed=6).levels[0].numpy()
+    expected = pt.inpaint(model, before, known, 1, "sequential", seed=6).levels[0].numpy()
     np.testing.assert_array_equal(pixels(page)[..., 0], grey(expected[0]))
     assert page.locator(".player .count").inner_text() == "18 / 18"
 
@@ -78,7 +78,7 @@ def test_a_drawn_image_is_continued(page: Page, service: StudioService) -> None:
     levels, known = np.zeros((3, 4, 5), np.int64), np.zeros((4, 5), bool)
     known[0, :2] = True
     levels[:, 0, :2] = np.array([3, 0, 1])[:, None]
-    expected = pt.inpaint(model, levels, known, 1, seed=2).levels[0].numpy()
+    expected = pt.inpaint(model, levels, known, 1, "sequential", seed=2).levels[0].numpy()
     np.testing.assert_array_equal(pixels(page)[..., :3], grey(expected, 4).transpose(1, 2, 0))
 
 

@@ -16,6 +16,7 @@ from pointillist.conditioning import (
     AttributesConfig,
     ConditionInputs,
     HintConfig,
+    KnownConfig,
     LabelConfig,
     MaskedValue,
     TextConfig,
@@ -133,6 +134,7 @@ def make_model(
     vector: bool = False,
     hint: HintConfig | None = None,
     text: TextConfig | None = None,
+    known: KnownConfig | None = None,
     mixtures: int = 2,
     orders: tuple[str, ...] = ("raster",),
 ) -> PixelModel:
@@ -141,19 +143,20 @@ def make_model(
     small |= {"blocks": 1, "key_channels": 3, "value_channels": 4}
     small |= {"small_channels": 6, "small_layers": 2, "map_channels": 5}
     fields = entry(name).backbone.Config.model_fields
-    known = {k: v for k, v in {**small, **(settings or {})}.items() if k in fields}
+    own = {k: v for k, v in {**small, **(settings or {})}.items() if k in fields}
     kinds = {
         "label": LabelConfig(classes=CLASSES, width=3) if labels else None,
         "attributes": ATTRIBUTES if attributes else None,
         "vector": VECTOR if vector else None,
         "hint": hint,
         "text": text,
+        "known": known,
     }
     conditions = {kind: settings for kind, settings in kinds.items() if settings is not None}
     config = ModelConfig(
         model_type=name,
         image=image,
-        backbone=config_from_dict(name, known),
+        backbone=config_from_dict(name, own),
         likelihood=likelihood,
         mixtures=mixtures,
         conditions=conditions,

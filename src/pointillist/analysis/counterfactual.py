@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,14 @@ from PIL import Image
 
 from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
 from pointillist.analysis.surprisal import SurprisalMaps, surprisal_maps
+from pointillist.completion.sequential import complete_sequentially
+from pointillist.completion.task import CompletionTask
+from pointillist.conditioning import labels_from_input
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec, channel_names
 from pointillist.model.pixel_model import inference_mode
-from pointillist.sampling.api import seeded_uniforms
-from pointillist.sampling.completion import complete
 from pointillist.sampling.config import SamplingConfig
+from pointillist.sampling.engines import resolve_engine
 from pointillist.sampling.samples import Samples
 from pointillist.visualization import heat_map, image_grid, png_bytes
 
@@ -162,9 +164,24 @@ def _continuations(
     """Sample the rest of an image `n` times."""
     if n <= 0:
         return None
-    uniforms, conditions = seeded_uniforms(seed, range(n), query.shape), query.conditions[np.zeros(n, np.int64)]
-    config = SamplingConfig(engine=engine, order=query.order.name)
-    return replace(complete(query.model, query.x, fixed, conditions, uniforms, config), seed=seed)
+    task = CompletionTask(
+        model=query.model,
+        levels=query.x[0].cpu().expand(n, -1, -1, -1),
+        known=fixed,
+        inputs=query.conditions[np.zeros(n, np.int64)],
+        config=SamplingConfig(engine=resolve_engine(engine, query.model.device), order=query.order.name),
+        seed=seed,
+    )
+    draws = complete_sequentially(task)
+    return Samples(
+        levels=draws.levels,
+        nats=draws.whole_nats,
+        image=query.model.image.resized(*query.shape[1:]),
+        labels=labels_from_input(query.conditions.parts.get("label"), n),
+        seed=seed,
+        engine=task.config.engine,
+        order=query.order.name,
+    )
 
 
 def _edit(query: ImageQuery, position: SitePosition, level: int) -> PixelEdit:

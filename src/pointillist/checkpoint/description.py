@@ -91,6 +91,7 @@ _WORDS: Mapping[str, Callable[[Settings], list[str]]] = {
     "attributes": lambda s: [f"attribute {name} ({len(values)} values)" for name, values in s["values"].items()],
     "vector": lambda s: [f"vector ({s['size']} numbers)"],
     "hint": _hint,
+    "known": lambda s: ["known pixels (any mask)"],
     "text": lambda s: [f"text ({' + '.join(part.strip() for part in s['encoder'].split('+'))})"],
 }
 

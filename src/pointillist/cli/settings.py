@@ -117,6 +117,7 @@ SETTINGS = (
     Setting("--position-channels", "model.position_channels", MODEL, "N"),
     Setting("--text-encoder", "model.conditions.text.encoder", MODEL, "NAME"),
     Setting("--hint-rule", "model.conditions.hint.rule", MODEL, "RULE"),
+    Setting("--completion", "model.conditions.known.completion", MODEL),
     Setting("--orders", "model.orders", MODEL, "NAMES"),
     Setting("--init-from", "model.init_from", MODEL, "MODEL"),
     Setting("--epochs", "train.epochs", TRAINING, "X"),

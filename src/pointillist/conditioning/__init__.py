@@ -2,9 +2,17 @@
 
 from pointillist.conditioning.attributes import AttributeEncoder, AttributesConfig
 from pointillist.conditioning.base import ConditionConfig, ConditionEncoder
+from pointillist.conditioning.grid import GridEncoder
 from pointillist.conditioning.image import HintConfig, ImageConditionEncoder
 from pointillist.conditioning.image_preprocessors import HintPreprocessor
-from pointillist.conditioning.inputs import ConditionInputs, ConditionKwargs, MaskedValue, unsupported_condition
+from pointillist.conditioning.inputs import (
+    EVIDENCE,
+    ConditionInputs,
+    ConditionKwargs,
+    MaskedValue,
+    unsupported_condition,
+)
+from pointillist.conditioning.known import KnownConfig, KnownPixelsEncoder, parse_mask
 from pointillist.conditioning.label import (
     NO_LABEL,
     Label,
@@ -28,6 +36,7 @@ from pointillist.conditioning.text import (
 from pointillist.conditioning.vector import VectorConfig, VectorEncoder
 
 __all__ = [
+    "EVIDENCE",
     "NO_LABEL",
     "AttributeEncoder",
     "AttributesConfig",
@@ -36,11 +45,14 @@ __all__ = [
     "ConditionInputs",
     "ConditionKwargs",
     "FrozenTokenEncoder",
+    "GridEncoder",
     "HashedNgramEncoder",
     "HashedTokenEncoder",
     "HintConfig",
     "HintPreprocessor",
     "ImageConditionEncoder",
+    "KnownConfig",
+    "KnownPixelsEncoder",
     "Label",
     "LabelConfig",
     "LabelEncoder",
@@ -56,6 +68,7 @@ __all__ = [
     "labels_from_input",
     "match_names",
     "parse_conditions",
+    "parse_mask",
     "parse_prompts",
     "register_condition",
     "resolve_labels",

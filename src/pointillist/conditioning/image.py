@@ -12,13 +12,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Shaped
 from PIL import Image
 from pydantic import Field, model_validator
-from torch import Tensor, nn
+from torch import Tensor
 
 from pointillist.conditioning.base import ConditionConfig, ConditionEncoder
+from pointillist.conditioning.grid import GridEncoder
 from pointillist.conditioning.image_preprocessors import HintPreprocessor
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.data import Batch, ImageDataset
@@ -100,8 +100,8 @@ class HintConfig(ConditionConfig):
         return {"hint": ImageConditionEncoder(self, image)}
 
 
-class ImageConditionEncoder(ConditionEncoder):
-    """A 5x5 convolution of the hint and its mask, residual 3x3 layers, and a map of features.
+class ImageConditionEncoder(GridEncoder):
+    """Convolutions over the hint and its mask.
 
     ```python
     encoder = model.conditions.encoders["hint"]
@@ -112,18 +112,13 @@ class ImageConditionEncoder(ConditionEncoder):
     keyword = "hint"
 
     def __init__(self, config: HintConfig, image: ImageSpec) -> None:
-        super().__init__()
+        super().__init__(
+            config.channels, config.image, 1, width=config.width, layers=config.layers,
+            level_channels=config.level_channels,
+        )  # fmt: skip
         self.config = config
         self.target = image
         self.preprocessor = None if config.rule is None else HintPreprocessor.parse(config.rule)
-        self.map_width = width = config.width
-        spec = config.image
-        ordered = spec is None or spec.ordered
-        self.embedding = None if ordered or spec is None else nn.Embedding(spec.levels, config.level_channels)
-        inputs = config.channels * (1 if ordered else config.level_channels)
-        self.first = nn.Conv2d(inputs + 1, width, 5, padding=2)
-        distances = [2 ** (i % 3) for i in range(config.layers)]
-        self.layers = nn.ModuleList(nn.Conv2d(width, width, 3, padding=d, dilation=d) for d in distances)
 
     def parse(self, value: Any, batch_size: int, size: tuple[int, int]) -> MaskedValue:
         """Parse levels or floats `[c h w]` or `[n c h w]`, or pictures, on the grid of the image (or of `rule`)."""
@@ -168,27 +163,6 @@ class ImageConditionEncoder(ConditionEncoder):
         """Mask a hint: all pixels are known, but for those that the rule leaves out."""
         known = torch.ones(len(values), 1, *values.shape[2:], dtype=torch.bool)
         return MaskedValue(values, known if self.preprocessor is None else self.preprocessor.known(known))
-
-    def forward(self, value: MaskedValue) -> Float[Tensor, "b d h w"]:
-        """Features at each pixel; zeros, and a mask channel of zeros, stand for unknown ones."""
-        known = value.known
-        x = torch.where(known, self._embed(value.values, known), 0.0)
-        h = self.first(torch.cat([x, known.to(x.dtype)], 1))
-        for layer in self.layers:
-            h = h + layer(F.relu(h))
-        out: Tensor = h
-        return out
-
-    def _embed(self, values: Tensor, known: Bool[Tensor, "b 1 h w"]) -> Float[Tensor, "b i h w"]:
-        """Values as network inputs: ordered levels in [-1, 1], unordered ones embedded, floats as they are."""
-        spec, dtype = self.config.image, self.first.weight.dtype
-        if spec is None:
-            return values.to(dtype)
-        values = torch.where(known, values, 0)
-        if self.embedding is None:
-            return values.to(dtype) * (2 / (spec.levels - 1)) - 1
-        vectors: Tensor = self.embedding(values)
-        return vectors.permute(0, 1, 4, 2, 3).flatten(1, 2)
 
     def _read(self, value: Any) -> Tensor:
         """Convert to a tensor of the right type, and check its values."""

@@ -13,6 +13,9 @@ from torch import Tensor
 
 from pointillist.errors import ConfigError
 
+EVIDENCE = "known"
+"""Name of the part that holds known pixels of the image itself: a fact, which guidance does not weigh."""
+
 
 class ConditionKwargs(TypedDict, total=False):
     """Conditions beside `label` and `text`, as a user gives them: one for all images, or one each.
@@ -45,7 +48,7 @@ class MaskedValue:
     Attributes:
         values: one for each image; anything where it is not known.
         known: mask of the known ones: `[b]`, for each of several attributes `[b a]`, for each pixel of an image
-            `[b 1 h w]`.
+            `[b 1 h w]`, for each sub-pixel `[b c h w]`.
     """
 
     values: Shaped[Tensor, "b ..."]
@@ -92,15 +95,24 @@ class ConditionInputs:
         return ConditionInputs(self.count, {n: p.dropped(masks[n]) if n in masks else p for n, p in self.parts.items()})
 
     def unconditional(self) -> ConditionInputs:
-        """A copy in which no value is known."""
-        return ConditionInputs(
-            self.count, {n: MaskedValue(p.values, torch.zeros_like(p.known)) for n, p in self.parts.items()}
-        )
+        """A copy in which no value is known, except pixels of the image itself."""
+        parts = {n: MaskedValue(p.values, torch.zeros_like(p.known)) for n, p in self.parts.items()}
+        return ConditionInputs(self.count, parts).with_evidence(self)
+
+    def with_evidence(self, other: ConditionInputs) -> ConditionInputs:
+        """A copy with the known pixels of other inputs for the same images."""
+        evidence = {EVIDENCE: other.parts[EVIDENCE]} if EVIDENCE in other.parts else {}
+        return ConditionInputs(self.count, {**self.parts, **evidence})
 
     @property
     def is_conditional(self) -> bool:
-        """True if any value of any image is known."""
-        return any(bool(p.known.any()) for p in self.parts.values())
+        """True if any value of any image is known, except pixels of the image itself."""
+        return any(bool(p.known.any()) for name, p in self.parts.items() if name != EVIDENCE)
+
+    @property
+    def evidence(self) -> Bool[Tensor, "b c h w"] | None:
+        """Mask of the sub-pixels of the image itself that are known; None for a model that does not complete images."""
+        return self.parts[EVIDENCE].known if EVIDENCE in self.parts else None
 
     @classmethod
     def concat(cls, batches: Sequence[ConditionInputs]) -> ConditionInputs:
@@ -127,5 +139,10 @@ def unsupported_condition(name: str, value: Any) -> ConfigError:
     if name == "text":
         value = value if isinstance(value, str) else next((text for text in value if text), "")
         return ConfigError(f"`text` (={value!r}) cannot be used: this model was trained without text. Leave it out.")
+    if name == EVIDENCE:
+        return ConfigError(
+            "`known` cannot be used: this model was not trained to complete images. Use `pt.inpaint`, or train it with "
+            "`--completion`."
+        )
     what, shown = ("labels", f" (={value!r})") if name == "label" else (f"`{name}`", "")
     return ConfigError(f"`{name}`{shown} cannot be used: this model was trained without {what}. Leave it out.")

@@ -11,13 +11,14 @@ from pydantic import ValidationError
 from pointillist.conditioning.attributes import AttributesConfig
 from pointillist.conditioning.base import ConditionConfig
 from pointillist.conditioning.image import HintConfig
+from pointillist.conditioning.known import KnownConfig
 from pointillist.conditioning.label import LabelConfig
 from pointillist.conditioning.text import TextConfig
 from pointillist.conditioning.vector import VectorConfig
 from pointillist.errors import ConfigError, format_validation_error
 
 _KINDS: dict[str, type[ConditionConfig]] = {
-    config.kind: config for config in (LabelConfig, AttributesConfig, VectorConfig, HintConfig, TextConfig)
+    config.kind: config for config in (LabelConfig, AttributesConfig, VectorConfig, HintConfig, TextConfig, KnownConfig)
 }
 
 
@@ -25,7 +26,7 @@ def condition_kinds() -> dict[str, type[ConditionConfig]]:
     """Registered settings classes by kind, in the order of their features in a model.
 
     ```python
-    list(condition_kinds())  # ["label", "attributes", "vector", "hint", "text"]
+    list(condition_kinds())  # ["label", "attributes", "vector", "hint", "text", "known"]
     ```
     """
     return dict(_KINDS)

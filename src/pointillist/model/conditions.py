@@ -113,6 +113,7 @@ class ModelConditions(nn.Module):
         text: Any = None,
         *,
         size: tuple[int, int] | None = None,
+        known: tuple[Any, Any] | None = None,
         **further: Unpack[ConditionKwargs],
     ) -> ConditionInputs:
         """Validate what a user gives for `count` images: one for all or one each; None leaves a condition out.
@@ -121,15 +122,16 @@ class ModelConditions(nn.Module):
             label: by number or name.
             text: prompts.
             size: height and width of the images; None for the model's own.
+            known: levels of the image itself, and the mask of its known pixels; see `KnownPixelsEncoder.parse`.
             further: see `ConditionKwargs`; a registered kind of condition by its own keyword.
 
         Raises:
             ConfigError, ShapeError, DataError: if the model does not take them.
         """
-        given: Mapping[str, Any] = {"label": label, "text": text, **further}
-        known = {encoder.keyword for encoder in self.encoders.values()}
+        given: Mapping[str, Any] = {"label": label, "text": text, "known": known, **further}
+        keywords = {encoder.keyword for encoder in self.encoders.values()}
         for name, value in given.items():
-            if value is not None and name not in known:
+            if value is not None and name not in keywords:
                 raise unsupported_condition(name, value)
         size = size or self._size
         return ConditionInputs(

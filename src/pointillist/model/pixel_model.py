@@ -143,8 +143,7 @@ class PixelModel(nn.Module):
     def level_embeddings(self) -> Float[Tensor, "k e"]:
         """Network input of each level."""
         if self.embedding is not None:
-            values: Tensor = self.embedding.weight
-            return values
+            return self.embedding.weight
         dtype = next(self.parameters()).dtype
         return torch.linspace(-1.0, 1.0, self.image.levels, dtype=dtype, device=self.device)[:, None]
 
@@ -175,16 +174,13 @@ class PixelModel(nn.Module):
 
     def encode(self, inputs: ConditionInputs | None, count: int, size: tuple[int, int] | None = None) -> Condition:
         """Encode the conditions of `count` images on the model's device; None is unconditional."""
-        found: Condition = self.conditions(inputs, count, size, self.device)
-        return found
+        return self.conditions(inputs, count, size, self.device)  # type: ignore[no-any-return]
 
     def forward(
         self, x: Int[Tensor, "b c h w"], inputs: ConditionInputs | None = None, order: str | None = None
     ) -> Float[Tensor, " b"]:
         """Log-likelihood of each image in nats, without checking the input: the training step."""
-        params = self.params(x, self.encode(inputs, len(x), (x.shape[2], x.shape[3])), self.order(order))
-        with torch.autocast(x.device.type, enabled=False):
-            return self.likelihood.log_prob(params, x).flatten(1).sum(1)
+        return self.log_prob_map_given(x, inputs, self.order(order)).flatten(1).sum(1)
 
     @property
     def needs_data_init(self) -> bool:
@@ -210,6 +206,7 @@ class PixelModel(nn.Module):
         text: Any = None,
         *,
         order: str | None = None,
+        known: Tensor | np.ndarray | None = None,
         **further: Unpack[ConditionKwargs],
     ) -> Float[Tensor, " b"]:
         """Exact log-likelihood of each image, in nats.
@@ -218,12 +215,14 @@ class PixelModel(nn.Module):
             x: levels, integers in [0, levels).
             label, text, further: conditions, as for `ModelConditions.inputs`.
             order: generation order; None for the usual one.
+            known: mask of known pixels (see `parse_mask`), for a model that completes images: the result is the
+                log-likelihood of the others given these.
 
         Raises:
             ShapeError, DataError: if `x` is not an image of this model.
             ConfigError: if the model does not take a condition, or not this value of it, or not the order.
         """
-        return self.log_prob_map(x, label, text, order=order, **further).flatten(1).sum(1)
+        return self.log_prob_map(x, label, text, order=order, known=known, **further).flatten(1).sum(1)
 
     def log_prob_map(
         self,
@@ -232,20 +231,24 @@ class PixelModel(nn.Module):
         text: Any = None,
         *,
         order: str | None = None,
+        known: Tensor | np.ndarray | None = None,
         **further: Unpack[ConditionKwargs],
     ) -> Float[Tensor, "b c h w"]:
         """Log-probability of each sub-pixel given those before it, in nats. Arguments and errors as `log_prob`."""
         x = self.check(x)
-        inputs = self.conditions.inputs(label, len(x), text, size=(x.shape[2], x.shape[3]), **further)
+        size, evidence = (x.shape[2], x.shape[3]), None if known is None else (x, known)
+        inputs = self.conditions.inputs(label, len(x), text, size=size, known=evidence, **further)
         return self.log_prob_map_given(x, inputs, self.order(order))
 
     def log_prob_map_given(
-        self, x: Int[Tensor, "b c h w"], inputs: ConditionInputs, order: PixelOrder | None = None
+        self, x: Int[Tensor, "b c h w"], inputs: ConditionInputs | None, order: PixelOrder | None = None
     ) -> Float[Tensor, "b c h w"]:
-        """`log_prob_map` of images and conditions that are validated already."""
-        params = self.params(x, self.encode(inputs, len(x)), order)
+        """`log_prob_map` of images and conditions that are validated already; known sub-pixels are certain."""
+        params = self.params(x, self.encode(inputs, len(x), (x.shape[2], x.shape[3])), order)
         with torch.autocast(x.device.type, enabled=False):
-            return self.likelihood.log_prob(params, x)
+            found = self.likelihood.log_prob(params, x)
+        evidence = None if inputs is None else inputs.evidence
+        return found if evidence is None else found.masked_fill(evidence.to(x.device), 0.0)
 
     def check(self, x: Tensor) -> Int[Tensor, "b c h w"]:
         """Convert `x` to int64 on the model's device, if it is a batch of its images.
@@ -255,27 +258,24 @@ class PixelModel(nn.Module):
             DataError: if a value is not an integer in [0, levels).
         """
         x = torch.as_tensor(x)
-        image = self.image
-        if x.ndim != 4 or x.shape[1] != image.channels:
-            raise ShapeError(f"Levels of shape {tuple(x.shape)} must be (n, {image.channels}, height, width).")
+        if x.ndim != 4 or x.shape[1] != self.image.channels:
+            raise ShapeError(f"Levels of shape {tuple(x.shape)} must be (n, {self.image.channels}, height, width).")
         self.check_size(x.shape[2], x.shape[3])
         if x.is_floating_point() or x.dtype == torch.bool or x.is_complex():
             raise DataError(f"Levels must be integers, not {x.dtype}: convert pictures with `model.to_levels`.")
         x = x.to(self.device, torch.int64)
-        if x.numel() and not 0 <= int(x.min()) <= int(x.max()) < image.levels:
-            raise DataError(
-                f"Levels from {int(x.min())} to {int(x.max())} must lie in 0 to {image.levels - 1}: "
-                "convert pictures with `model.to_levels`."
-            )
+        low, high = (int(x.min()), int(x.max())) if x.numel() else (0, 0)
+        if not 0 <= low <= high < self.image.levels:
+            what = f"Levels from {low} to {high} must lie in 0 to {self.image.levels - 1}"
+            raise DataError(f"{what}: convert pictures with `model.to_levels`.")
         return x
 
     def check_size(self, height: int, width: int) -> None:
         """Raise a `ShapeError` for a size that this model cannot sample or score."""
-        image = self.image
-        if self.fixed_size and (height, width) != (image.height, image.width):
+        if self.fixed_size and (height, width) != (self.image.height, self.image.width):
             raise ShapeError(
                 f"Size {height}x{width} does not fit this model, which has learned positions and knows "
-                f"only {image.height}x{image.width}: resize the images, or train without positions."
+                f"only {self.image.height}x{self.image.width}: resize the images, or train without positions."
             )
 
     def to_levels(self, images: Any) -> Int[Tensor, "b c h w"]:

@@ -1,1 +1,1 @@
-"""Sample images: the public call, the sequential loop, the choice of an engine, completion."""
+"""Sample images: the public call, the sequential loop, the choice of an engine."""

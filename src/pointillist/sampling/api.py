@@ -10,7 +10,7 @@ from typing import Any, Unpack
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs, Label, labels_from_input, parse_prompts
@@ -192,11 +192,16 @@ class UniformSampler:
         self.guided = self.guidance != 1.0 and (inputs.is_conditional or reference.is_conditional)
         return ConditionInputs.concat([inputs, reference]) if self.guided else inputs
 
-    def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
-        """Choose levels `[b]` for the engine's batch: those of the images, and under guidance the same once more."""
+    def __call__(
+        self, site: Site, log_probs: Float[Tensor, "b k"], allowed: Bool[Tensor, " k"] | None = None
+    ) -> Int[Tensor, " b"]:
+        """Choose levels `[b]` for the engine's batch: those of the images, and under guidance the same once more.
+
+        Where only some levels are `allowed`, the distribution is renormalised over them.
+        """
         uniforms = self.uniforms[:, site.channel, site.row, site.column]
         levels, nats = sample_level(
-            log_probs, uniforms, self.guidance, self.temperature, self.top_p, guided=self.guided
+            log_probs, uniforms, self.guidance, self.temperature, self.top_p, guided=self.guided, allowed=allowed
         )
         self.nats += nats
         return levels.repeat(2) if self.guided else levels

@@ -6,10 +6,11 @@ The score is exact, from the model itself: the pointwise mutual information log 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any, TypeVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs
@@ -17,6 +18,8 @@ from pointillist.errors import ConfigError
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.samples import Samples
+
+Result = TypeVar("Result", bound=Samples)
 
 _SCORED_AT_ONCE = 16  # images in the pass that scores candidates: sampling itself needs far less memory for each
 
@@ -39,8 +42,8 @@ def check_best_of(config: SamplingConfig, inputs: ConditionInputs, *, seeded: bo
 
 
 def best_of(
-    model: PixelModel, inputs: ConditionInputs, config: SamplingConfig, draw: Callable[[int], Samples]
-) -> Samples:
+    model: PixelModel, inputs: ConditionInputs, config: SamplingConfig, draw: Callable[[int], Result]
+) -> Result:
     """Keep, for each image, the candidate with the largest conditional gain; two are in memory at a time.
 
     Args:
@@ -59,16 +62,21 @@ def best_of(
         assert found.gain is not None
         assert best.gain is not None
         better = found.gain > best.gain
-        best = replace(
-            best,
-            levels=torch.where(better[:, None, None, None], found.levels, best.levels),
-            nats=torch.where(better, found.nats, best.nats),
-            gain=torch.where(better, found.gain, best.gain),
-        )
+        best = _merged(best, found, better)
     return best
 
 
-def _scored(model: PixelModel, inputs: ConditionInputs, config: SamplingConfig, samples: Samples) -> Samples:
+def _merged(best: Result, found: Result, better: Bool[Tensor, " n"]) -> Result:
+    """Take everything that is given for each image from `found` where it is better."""
+    values: dict[str, Any] = {}
+    for name in (f.name for f in fields(best)):
+        new, old = getattr(found, name), getattr(best, name)
+        if isinstance(new, Tensor):
+            values[name] = torch.where(better.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+    return replace(best, **values)
+
+
+def _scored(model: PixelModel, inputs: ConditionInputs, config: SamplingConfig, samples: Result) -> Result:
     return replace(samples, gain=samples.nats - unconditional_nats(model, samples.levels, inputs, config))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict, cast
 
-from pointillist.conditioning import ConditionKwargs, condition_kinds
+from pointillist.conditioning import EVIDENCE, ConditionKwargs, condition_kinds
 from pointillist.distributions.sampling_transforms import check_guidance
 from pointillist.errors import ConfigError
 from pointillist.model.generation import GenerationConfig
@@ -97,6 +97,7 @@ class SamplingConfig:
         settings: Mapping[str, Any] = keywords
         sampling = {name: value for name, value in settings.items() if name in cls.__dataclass_fields__}
         conditions = {name: value for name, value in settings.items() if name not in sampling}
-        for name in conditions.keys() - {*ConditionKwargs.__annotations__, *condition_kinds()}:
+        allowed = {*ConditionKwargs.__annotations__, *condition_kinds()} - {EVIDENCE}  # known pixels are for `inpaint`
+        for name in conditions.keys() - allowed:
             raise TypeError(f"Sampling got an unexpected keyword argument {name!r}.")
         return cls(**{**defaults.sampling, **sampling}), cast(ConditionKwargs, conditions)

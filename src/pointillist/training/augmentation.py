@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pointillist.conditioning import ConditionInputs, MaskedValue
+from pointillist.conditioning import EVIDENCE, ConditionInputs, MaskedValue
 from pointillist.data import Batch
 from pointillist.training.captions import CaptionSettings, augment_caption
 from pointillist.training.config import ConditionDropoutConfig
@@ -29,6 +29,7 @@ class RandomStream(IntEnum):
     CONDITION_DROPOUT = 11
     CAPTIONS = 13
     TEXT_NOISE = 17
+    KNOWN_PIXELS = 19
     GENERATION_ORDER = 17
 
     def generator(self, seed: int, counter: int) -> np.random.Generator:
@@ -49,7 +50,7 @@ def drop_conditions(
         seed: seed of the epoch.
     """
     from_caption = [name for name in inputs.parts if name in CAPTION_CONDITIONS]
-    parts = {name: part for name, part in inputs.parts.items() if name not in from_caption[1:]}
+    parts = {name: part for name, part in inputs.parts.items() if name not in (*from_caption[1:], EVIDENCE)}
     widths = {name: part.known.shape[1] if name == "attributes" else 1 for name, part in parts.items()}
     total = sum(widths.values())
     if not total:

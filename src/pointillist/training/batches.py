@@ -27,6 +27,7 @@ from pointillist.training.augmentation import (
     noise_text_embeddings,
     shift_batch,
 )
+from pointillist.training.completion_masks import reveal_pixels
 from pointillist.training.config import TrainConfig
 
 BatchIndex = tuple[int, int]
@@ -162,6 +163,7 @@ class BatchPrefetcher:
             levels.append(batch.levels)
             conditions = self.conditions(augment_captions(batch, keys, seed, config.captions))
             conditions = noise_text_embeddings(conditions, keys, seed, augmentation.text_embedding_noise)
-            inputs.append(drop_conditions(conditions, keys, seed, config.condition_dropout))
+            conditions = drop_conditions(conditions, keys, seed, config.condition_dropout)
+            inputs.append(reveal_pixels(conditions, keys, seed))
             indices += keys.tolist()
         return MicroBatch(torch.cat(levels), ConditionInputs.concat(inputs), indices)

@@ -1,0 +1,151 @@
+"""Complete images: the public call."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Unpack
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from pointillist.completion.methods import Method, choose_method
+from pointillist.completion.result import Completions
+from pointillist.completion.task import CompletionTask, parse_allowed
+from pointillist.conditioning import ConditionKwargs, Label, labels_from_input, parse_mask, parse_prompts
+from pointillist.model.batches import one_image
+from pointillist.model.generation import GenerationConfig
+from pointillist.model.pixel_model import PixelModel
+from pointillist.sampling.api import check_count, resolve_uniforms
+from pointillist.sampling.best_of import best_of, check_best_of
+from pointillist.sampling.config import SampleKwargs, SamplingConfig
+from pointillist.sampling.loop import resolve_engine
+
+
+class InpaintKwargs(SampleKwargs, total=False):
+    """Keywords of `inpaint`: conditions, sampling settings, and those of Sequential Monte Carlo.
+
+    Attributes:
+        label, text: conditions, one value for all completions or one for each.
+        particles: histories that `smc` draws together; 64.
+        moves: single-pixel moves of each completion after `smc`; 16.
+    """
+
+    label: Label
+    text: Any
+    particles: int
+    moves: int
+
+
+def inpaint(
+    model: PixelModel,
+    image: Any,
+    known: Bool[np.ndarray, "h w"] | Bool[np.ndarray, "c h w"] | Tensor,
+    n: int = 8,
+    method: str = "auto",
+    allowed: Bool[np.ndarray, "h w k"] | Bool[np.ndarray, "c h w k"] | None = None,
+    *,
+    seed: int | None = None,
+    uniforms: Float[np.ndarray, "n c h w"] | Tensor | None = None,
+    **settings: Unpack[InpaintKwargs],
+) -> Completions:
+    """Draw `n` completions of an image from the distribution of its unknown pixels given the known ones.
+
+    Args:
+        image: levels `[c h w]`, a PIL image or a path; read where it is known, and kept to the bit there.
+        known: pixels `[h w]` or sub-pixels `[c h w]` to keep, boolean.
+        n: number of completions.
+        method: how they are drawn; `auto` takes the first that the model can do.
+            `known`: by a model that was trained to complete images (`train --completion`); exact for any mask.
+            `order`: in a generation order of the model in which the hole comes last; exact.
+            `smc`: by Sequential Monte Carlo, for any model; exact in the limit of many particles.
+            `sequential`: in generation order, ignoring known pixels that come later; `log_weights` correct for it.
+        allowed: levels that each pixel `[h w k]` or sub-pixel `[c h w k]` may have, boolean. A draw is renormalised
+            over them, and the weights correct for it.
+        seed: completion i depends on (seed, i) alone, except with `smc`; None draws a new seed.
+        uniforms: numbers in [0, 1), one for each sub-pixel, instead of a seed. The same uniforms draw the same levels
+            from the same distributions, whatever is known.
+        settings: `label`, `text` and further conditions; `guidance`, `temperature`, `top_p`, `engine`, `order`, ...
+            (see `SamplingConfig`); `particles` and `moves` of `smc`.
+
+    Returns:
+        the completions, the most probable one first.
+
+    Raises:
+        ShapeError, DataError, ConfigError, EngineError: naming the argument that is wrong.
+
+    Example:
+        known = np.zeros((28, 28), bool)
+        known[:14] = True
+        pt.inpaint(model, "half.png", known, n=4, seed=0).images[0].save("whole.png")
+    """
+    x = one_image(model, image)
+    check_count(n)
+    config, own, conditions = _split(settings)
+    shape = (model.image.channels, x.shape[2], x.shape[3])
+    mask = parse_mask(known, (1, *shape))[0].cpu().numpy()
+    levels = x[0].cpu()
+    chosen, order = choose_method(model, mask, method, config.order)
+    evidence = (levels, torch.from_numpy(mask)) if chosen.uses_evidence else None
+    label, text = own.pop("label", None), own.pop("text", None)
+    inputs = model.conditions.inputs(label, n, text, size=shape[1:], known=evidence, **conditions)
+    seed, given = resolve_uniforms(seed, uniforms, (n, *shape))
+    check_best_of(config, inputs, seeded=given is None)
+    task = CompletionTask(
+        model=model,
+        levels=levels.expand(n, -1, -1, -1),
+        known=mask,
+        allowed=parse_allowed(allowed, model.image.levels, levels, mask),
+        inputs=inputs,
+        config=replace(config, engine=resolve_engine(config.engine, model.device), order=order.name),
+        seed=seed,
+        uniforms=given,
+        **own,
+    )
+    prompts = parse_prompts(text, n)
+    return replace(run_task(task, chosen), texts=None if prompts is None else tuple(prompts)).sorted()
+
+
+def run_task(task: CompletionTask, method: Method) -> Completions:
+    """Draw the completions of a task, the best of several candidates each where its config says so; unsorted.
+
+    Raises:
+        ConfigError, EngineError: as `inpaint`.
+    """
+    model, count = task.model, len(task.levels)
+    offset = torch.zeros(count, dtype=torch.float64)
+
+    def draw(candidate: int) -> Completions:
+        draws = method.complete(task, candidate)
+        if candidate == 0:
+            offset.copy_(draws.whole_nats - draws.nats + draws.log_evidence)
+        return Completions(
+            levels=draws.levels,
+            nats=draws.whole_nats,
+            image=model.image.resized(*task.shape[1:]),
+            labels=labels_from_input(task.inputs.parts.get("label"), count),
+            seed=task.seed,
+            engine=task.config.engine,
+            order=task.order.name,
+            method=method.name,
+            known=task.known,
+            numbers=torch.arange(count),
+            log_weights=draws.log_weights,
+            ess=draws.ess,
+            acceptance=draws.acceptance,
+        )
+
+    found = best_of(model, task.inputs, task.config, draw)
+    return replace(found, nats=found.nats - offset)
+
+
+def _split(settings: InpaintKwargs) -> tuple[SamplingConfig, dict[str, Any], ConditionKwargs]:
+    """Separate the sampling settings, those of `InpaintKwargs` alone, and the conditions."""
+    own = {name: value for name, value in settings.items() if name in InpaintKwargs.__annotations__}
+    own = {name: value for name, value in own.items() if name not in SampleKwargs.__annotations__}
+    config, conditions = SamplingConfig.split(
+        {k: v for k, v in settings.items() if k not in own},  # type: ignore[arg-type]
+        GenerationConfig(),  # of a model of good samples too, the conditional is that of the model as it is
+    )
+    return config, own, conditions

@@ -1,0 +1,97 @@
+"""The methods of completion, and the choice of one by what the model can do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool
+
+from pointillist.completion.sequential import complete_sequentially
+from pointillist.completion.task import CompletionTask, Draws, sub_pixel_rank
+from pointillist.conditioning import EVIDENCE
+from pointillist.errors import ConfigError
+from pointillist.model.pixel_model import PixelModel
+from pointillist.ordering import PixelOrder
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method of completion.
+
+    Attributes:
+        name: as `inpaint` takes it.
+        complete: draws the completions of a task, candidate k of each.
+        uses_evidence: True if the known pixels are a condition of the model.
+        needs_last_hole: True if all unknown sub-pixels must come after all known ones in the generation order.
+    """
+
+    name: str
+    complete: Callable[[CompletionTask, int], Draws]
+    uses_evidence: bool = False
+    needs_last_hole: bool = False
+
+
+METHODS = {
+    method.name: method
+    for method in (
+        Method("known", complete_sequentially, uses_evidence=True),
+        Method("order", complete_sequentially, needs_last_hole=True),
+        Method("sequential", complete_sequentially),
+    )
+}
+"""Methods by name; `auto` takes the first that the model can do."""
+
+
+def choose_method(
+    model: PixelModel, known: Bool[np.ndarray, "c h w"], name: str = "auto", order: str | None = None
+) -> tuple[Method, PixelOrder]:
+    """Choose a method and a generation order for a mask.
+
+    Args:
+        known: sub-pixels that are known.
+        name: name of the method; `auto` for the first in `METHODS` that the model can do.
+        order: name of the order; None for the one in which fewest known sub-pixels come after an unknown one.
+
+    Raises:
+        ConfigError: if there is no such method or order, or the model cannot do it for this mask.
+
+    Example:
+        choose_method(model, known)[0].name  # "order", where the hole is the lower half
+    """
+    if name not in (*METHODS, "auto"):
+        raise ConfigError(f"`method` (={name!r}) must be auto, {', '.join(METHODS)}.")
+    best = model.order(order) if order is not None else best_order(model, known)
+    if name == "auto":
+        return next(m for m in METHODS.values() if _obstacle(m, model, known, best) is None), best
+    method = METHODS[name]
+    obstacle = _obstacle(method, model, known, best)
+    if obstacle is not None:
+        raise ConfigError(f"`method` (={name!r}) cannot complete this image: {obstacle}")
+    return method, model.order(order) if method.uses_evidence else best
+
+
+def best_order(model: PixelModel, known: Bool[np.ndarray, "c h w"]) -> PixelOrder:
+    """Choose the order of a model in which fewest known sub-pixels come after the first unknown one.
+
+    Example:
+        best_order(model, known).name  # "raster-bl", where the upper half is unknown
+    """
+    orders = [model.order(name) for name in model.config.orders]
+    return min(orders, key=lambda order: num_late(model, known, order))
+
+
+def num_late(model: PixelModel, known: Bool[np.ndarray, "c h w"], order: PixelOrder) -> int:
+    """Count the known sub-pixels that come after the first unknown one in a generation order."""
+    rank = sub_pixel_rank(model, known.shape, order)
+    return int((rank[known] > rank[~known].min(initial=rank.size)).sum())
+
+
+def _obstacle(method: Method, model: PixelModel, known: Bool[np.ndarray, "c h w"], order: PixelOrder) -> str | None:
+    """Say why a method cannot complete an image; None if it can."""
+    if method.uses_evidence and EVIDENCE not in model.conditions.encoders:
+        return "the model was not trained to, with `--completion`. Use auto."
+    if method.needs_last_hole and num_late(model, known, order):
+        return f"known pixels come after unknown ones in the order {order.name}. Use auto."
+    return None

@@ -1,0 +1,81 @@
+"""Completions of an image, with their conditional likelihood and weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from pointillist.distributions.likelihoods import bits_per_dim
+from pointillist.sampling.samples import Samples
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completions(Samples):
+    """Completions of an image, the most probable one first.
+
+    ```python
+    found = pt.inpaint(model, image, known, n=8, seed=0)
+    found.images[0].save("best.png")
+    found.method, found.nats, found.ess
+    ```
+
+    Attributes:
+        nats: log-likelihood of the unknown sub-pixels given the known ones (and the allowed levels), in nats, `[n]`.
+            Exact for the methods `known` and `order`; the others estimate the likelihood of the known sub-pixels.
+        method: how they were drawn: `known`, `order`, `smc` or `sequential`; see `inpaint`.
+        known: sub-pixels that were kept.
+        numbers: number of each completion as it was drawn, `[n]`: number i depends on (seed, i).
+        log_weights: logarithms of the importance weights, `[n]`; equal where the draws follow the conditional itself.
+        ess: effective sample size: of the `n` completions, or of the particles of `smc`.
+        acceptance: share of single-pixel moves that `smc` accepted; None without moves.
+    """
+
+    method: str
+    known: Bool[np.ndarray, "c h w"]
+    numbers: Int[Tensor, " n"]
+    log_weights: Float[Tensor, " n"]
+    ess: float
+    acceptance: float | None = None
+
+    @property
+    def bits_per_dim(self) -> Float[Tensor, " n"]:
+        """Bits per unknown sub-pixel of each completion."""
+        return bits_per_dim(-self.nats, max(1, int((~self.known).sum())))
+
+    @property
+    def spread(self) -> Float[np.ndarray, "h w"]:
+        """Disagreement of the weighted completions at each pixel, from 0 to 1, the mean over its channels.
+
+        The standard deviation over its largest possible value, for ordered levels; for others the probability that two
+        completions differ.
+        """
+        weights = (self.log_weights - self.log_weights.max()).exp()
+        weights = (weights / weights.sum())[:, None, None, None]
+        if self.image.ordered:
+            x = self.levels.double() / (self.image.levels - 1)
+            mean = (weights * x).sum(0)
+            spread = 2 * (weights * (x - mean) ** 2).sum(0).sqrt()
+        else:
+            same = [((self.levels == level) * weights).sum(0) ** 2 for level in torch.unique(self.levels).tolist()]
+            spread = 1 - torch.stack(same).sum(0)
+        found: np.ndarray = spread.mean(0).clamp(0, 1).numpy()
+        return found
+
+    def sorted(self) -> Completions:
+        """Return the same completions, the most probable one first."""
+        rank = torch.argsort(self.nats, descending=True, stable=True)
+        texts = None if self.texts is None else tuple(self.texts[i] for i in rank.tolist())
+        return replace(
+            self,
+            levels=self.levels[rank],
+            nats=self.nats[rank],
+            labels=self.labels[rank],
+            numbers=self.numbers[rank],
+            log_weights=self.log_weights[rank],
+            gain=None if self.gain is None else self.gain[rank],
+            texts=texts,
+        )

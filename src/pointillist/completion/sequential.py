@@ -1,0 +1,130 @@
+"""Draw the unknown sub-pixels one after the other in generation order, and weight each completion.
+
+A drawn sub-pixel depends on all that come before it, known or drawn, and on the conditions. Known sub-pixels that come
+after it are ignored; the importance weight of a completion is their likelihood. With no such sub-pixel the draws follow
+p(unknown | known) exactly: that is the method `order`. A model that completes images has them among its conditions:
+that is the method `known`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from pointillist.completion.task import CompletionTask, Draws, effective_sample_size, log_mean_exp
+from pointillist.conditioning import ConditionInputs
+from pointillist.model.pixel_model import PixelModel, inference_mode
+from pointillist.ordering import PixelOrder
+from pointillist.sampling.api import UniformSampler, negative_inputs
+from pointillist.sampling.loop import ChooseLevel, ObservedPixels, Site, autoregressive_loop, resolve_engine
+
+_SCORED_AT_ONCE = 16  # images in a scoring pass: sampling itself needs far less memory for each
+
+
+def complete_sequentially(task: CompletionTask, candidate: int = 0) -> Draws:
+    """Draw one completion for each image of a task.
+
+    Args:
+        task: the images; with an order.
+        candidate: number of the candidate of each; see `best_of`.
+
+    Raises:
+        ConfigError, EngineError: if the order or the engine cannot be used.
+    """
+    uniforms = task.draw_uniforms(candidate)
+    batches = [slice(i, i + task.config.batch_size) for i in range(0, len(task.levels), task.config.batch_size)]
+    parts = [draw_unknown(task, rows, uniforms[rows]) for rows in batches]
+    levels, mass = (torch.cat(part) for part in zip(*parts, strict=True))
+    nats = log_prob_maps(task.model, levels, task.inputs, task.order)
+    started, known = torch.from_numpy(task.started), torch.from_numpy(task.known)
+    # sub-pixels that are conditions are certain, and weigh nothing
+    log_weights = mass + nats[:, started & known].sum(1)
+    return Draws(
+        levels=levels,
+        nats=nats[:, started].sum(1),
+        whole_nats=nats.flatten(1).sum(1),
+        log_weights=log_weights,
+        log_evidence=log_mean_exp(log_weights),
+        ess=effective_sample_size(log_weights),
+    )
+
+
+def draw_unknown(
+    task: CompletionTask, rows: slice, uniforms: Float[np.ndarray, "b c h w"]
+) -> tuple[Int[Tensor, "b c h w"], Float[Tensor, " b"]]:
+    """Draw the unknown sub-pixels of some images; return the levels, and the log-probability of the allowed ones."""
+    model = task.model
+    config = replace(task.config, engine=resolve_engine(task.config.engine, model.device))
+    inputs, x, (_, height, width) = task.inputs[rows], task.levels[rows], task.shape
+    negative = negative_inputs(model, config, len(task.inputs), (height, width))
+    reference = None if negative is None else negative[rows].with_evidence(inputs)
+    sampler = UniformSampler(torch.from_numpy(np.ascontiguousarray(uniforms)), config)
+    batch = sampler.duplicate_for_guidance(inputs, reference)
+    # pixels that are known in all channels cost nothing; `ConstrainedSampler` keeps the known channels of the others
+    whole = task.known.all(0)
+    kept = ObservedPixels(x.repeat(len(batch) // len(x), 1, 1, 1), torch.from_numpy(whole))
+    constrained = ConstrainedSampler(sampler, x, task.known, task.allowed)
+    plain = task.allowed is None and bool((task.known == whole).all())
+    choose: ChooseLevel = sampler if plain else constrained  # an engine samples whole images for a plain sampler
+    with inference_mode(model):
+        condition = model.encode(batch, len(batch))
+        levels = autoregressive_loop(model, condition, choose, (len(batch), height, width), config, known=kept)
+    return levels[: len(x)], constrained.log_mass
+
+
+def log_prob_maps(
+    model: PixelModel, levels: Int[Tensor, "n c h w"], inputs: ConditionInputs, order: PixelOrder
+) -> Float[Tensor, "n c h w"]:
+    """Log-probability of each sub-pixel given those before it, in nats, float64, a few images at a time.
+
+    Example:
+        log_prob_maps(model, samples.levels, model.conditions.inputs(count=8), model.order()).shape
+    """
+    with inference_mode(model):
+        return torch.cat([
+            model.log_prob_map_given(levels[i : i + _SCORED_AT_ONCE].to(model.device), inputs[i : i + _SCORED_AT_ONCE],
+                                     order).double().cpu()
+            for i in range(0, len(levels), _SCORED_AT_ONCE)
+        ])  # fmt: skip
+
+
+class ConstrainedSampler:
+    """Take the level of an image where it is known, and draw an allowed one elsewhere.
+
+    Args:
+        sampler: draws the levels that are not known.
+        levels: integers `[n c h w]`, valid where `known` is set.
+        known: sub-pixels to keep.
+        allowed: levels that each sub-pixel may have; None for all.
+
+    Attributes:
+        log_mass: log-probability of the allowed levels of each image, summed over its sub-pixels, float64 `[n]`.
+    """
+
+    def __init__(
+        self,
+        sampler: UniformSampler,
+        levels: Int[Tensor, "n c h w"],
+        known: Bool[np.ndarray, "c h w"],
+        allowed: Bool[np.ndarray, "c h w k"] | None = None,
+    ) -> None:
+        self.sampler, self.levels, self.known, self.allowed = sampler, levels, known, allowed
+        self.log_mass = torch.zeros(len(levels), dtype=torch.float64)
+
+    def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
+        """Choose a level for each image of the engine's batch."""
+        index = (site.channel, site.row, site.column)
+        if self.known[index]:
+            found = self.levels[:, site.channel, site.row, site.column]
+            return found.repeat(len(log_probs) // len(found))
+        if self.allowed is None:
+            return self.sampler(site, log_probs)
+        allowed = torch.from_numpy(self.allowed[index].copy())
+        if not bool(allowed.all()):
+            mass = log_probs[: len(self.levels), allowed].double().logsumexp(1)
+            self.log_mass += mass
+        return self.sampler(site, log_probs, allowed)

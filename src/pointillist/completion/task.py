@@ -1,0 +1,163 @@
+"""A completion to be drawn, with its arguments checked: the same for every method."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from pointillist.conditioning import ConditionInputs
+from pointillist.errors import ConfigError, ShapeError
+from pointillist.model.pixel_model import PixelModel
+from pointillist.ordering import PixelOrder
+from pointillist.sampling.api import seeded_uniforms
+from pointillist.sampling.config import SamplingConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompletionTask:
+    """Images with a hole, one for each completion; they share the mask.
+
+    Attributes:
+        levels: int64 `[n c h w]`, read where `known` is set.
+        known: sub-pixels to keep.
+        inputs: conditions of each completion.
+        config: how levels are drawn, in a given order.
+        allowed: levels that each sub-pixel may have; None for all.
+        seed: completion i depends on (seed, i) alone.
+        uniforms: numbers in [0, 1), one for each sub-pixel of each completion, instead of a seed.
+        particles: histories that Sequential Monte Carlo draws together.
+        moves: single-pixel moves of each completion after Sequential Monte Carlo.
+    """
+
+    model: PixelModel
+    levels: Int[Tensor, "n c h w"]
+    known: Bool[np.ndarray, "c h w"]
+    inputs: ConditionInputs
+    config: SamplingConfig
+    allowed: Bool[np.ndarray, "c h w k"] | None = None
+    seed: int | None = None
+    uniforms: Float[np.ndarray, "n c h w"] | None = None
+    particles: int = 64
+    moves: int = 16
+
+    def __post_init__(self) -> None:
+        if self.particles < 1:
+            raise ConfigError(f"`particles` (={self.particles}) must be at least 1.")
+        if self.moves < 0:
+            raise ConfigError(f"`moves` (={self.moves}) must be 0 or more.")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width."""
+        return self.known.shape
+
+    @property
+    def order(self) -> PixelOrder:
+        """Generation order."""
+        return self.model.order(self.config.order)
+
+    @property
+    def started(self) -> Bool[np.ndarray, "c h w"]:
+        """Mask of the sub-pixels from the first unknown one on, in generation order."""
+        rank = sub_pixel_rank(self.model, self.shape, self.order)
+        return np.asarray(rank >= rank[~self.known].min(initial=rank.size))
+
+    def draw_uniforms(self, candidate: int) -> Float[np.ndarray, "n c h w"]:
+        """Return the uniforms of candidate k of each completion; see `best_of`."""
+        if self.uniforms is not None:
+            return self.uniforms
+        return seeded_uniforms(self.seed or 0, range(len(self.levels)), self.shape, candidate)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draws:
+    """Completions as a method draws them.
+
+    Attributes:
+        levels: int64 `[n c h w]`.
+        nats: log-likelihood of everything from the first unknown sub-pixel on, float64 `[n]`.
+        whole_nats: log-likelihood of everything that is not a condition, float64 `[n]`.
+        log_weights: logarithms of the importance weights, float64 `[n]`; 0 for draws from the conditional itself.
+        log_evidence: log-likelihood of the known sub-pixels after the first unknown one, and of the allowed levels.
+        ess: effective sample size.
+        acceptance: share of accepted moves; None without moves.
+    """
+
+    levels: Int[Tensor, "n c h w"]
+    nats: Float[Tensor, " n"]
+    whole_nats: Float[Tensor, " n"]
+    log_weights: Float[Tensor, " n"]
+    log_evidence: float
+    ess: float
+    acceptance: float | None = None
+
+
+def sub_pixel_rank(model: PixelModel, shape: Sequence[int], order: PixelOrder) -> Int[np.ndarray, "c h w"]:
+    """Rank of each sub-pixel in the generation order, from 0.
+
+    Example:
+        sub_pixel_rank(model, (3, 8, 8), model.order())[:, 0, 0]  # [0, 1, 2]
+    """
+    channels, height, width = shape
+    pixel_rank = model.generation_rank(height, width, order)
+    return pixel_rank[None] * channels + np.arange(channels)[:, None, None]
+
+
+def effective_sample_size(log_weights: Float[Tensor, " n"]) -> float:
+    """Effective sample size (sum w)^2 / sum w^2 of importance weights (Kong 1992).
+
+    Example:
+        effective_sample_size(torch.zeros(8))  # 8.0
+    """
+    weights = (log_weights - log_weights.max()).exp()
+    return float(weights.sum() ** 2 / (weights**2).sum())
+
+
+def parse_allowed(
+    allowed: Any, levels: int, image: Int[Tensor, "c h w"], known: Bool[np.ndarray, "c h w"]
+) -> Bool[np.ndarray, "c h w k"] | None:
+    """Parse the levels that each pixel `[h w k]` or sub-pixel `[c h w k]` may have.
+
+    Args:
+        levels: number of levels.
+        image, known: the known levels, and where they are.
+
+    Raises:
+        ShapeError: if it is not boolean, or has another shape.
+        ConfigError: if a pixel may have no level, or not the one that is known.
+    """
+    if allowed is None:
+        return None
+    found, shape = np.asarray(allowed), known.shape
+    wanted = ((*shape, levels), (*shape[1:], levels))
+    if found.dtype != np.bool_ or found.shape not in wanted:
+        raise ShapeError(f"`allowed` ({found.dtype}, shape {found.shape}) must be boolean, {wanted[1]} or {wanted[0]}.")
+    found = np.broadcast_to(found, wanted[0])
+    none = np.argwhere(~found.any(-1))
+    if len(none):
+        raise ConfigError(f"`allowed` leaves no level at {_position(none[0])}: allow at least one.")
+    own = np.take_along_axis(found, image.numpy()[..., None], 3)[..., 0]
+    wrong = np.argwhere(known & ~own)
+    if len(wrong):
+        level = int(image[tuple(wrong[0])])
+        raise ConfigError(
+            f"`allowed` excludes level {level}, which is known at {_position(wrong[0])}: allow it, or leave the pixel "
+            "unknown."
+        )
+    return found
+
+
+def _position(index: np.ndarray) -> str:
+    channel, row, column = index.tolist()
+    return f"row {row}, column {column}, channel {channel}"
+
+
+def log_mean_exp(values: Float[Tensor, " n"]) -> float:
+    """Logarithm of the mean of exponentials."""
+    return float(torch.logsumexp(values, 0) - np.log(len(values)))

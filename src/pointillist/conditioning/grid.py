@@ -1,0 +1,61 @@
+"""Convolutions over an image that is known in parts, on the grid of the generated image."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from pointillist.conditioning.base import ConditionEncoder
+from pointillist.conditioning.inputs import MaskedValue
+from pointillist.images import ImageSpec
+
+
+class GridEncoder(ConditionEncoder):
+    """A 5x5 convolution of an image and its mask, residual 3x3 layers, and a map of features.
+
+    The image is known before the first pixel, so the convolutions read it in every direction.
+
+    Args:
+        channels: channels of the image.
+        spec: meaning of its integers; None for floats.
+        mask_channels: channels of the mask: one for whole pixels, or one for each channel of the image.
+        width: features of the map.
+        layers: number of residual 3x3 convolutions, with dilations 1, 2 and 4 in turn.
+        level_channels: features of the embedding of an unordered level.
+    """
+
+    def __init__(
+        self, channels: int, spec: ImageSpec | None, mask_channels: int, *, width: int, layers: int, level_channels: int
+    ) -> None:
+        super().__init__()
+        self.spec = spec
+        self.map_width = width
+        ordered = spec is None or spec.ordered
+        self.embedding = None if ordered or spec is None else nn.Embedding(spec.levels, level_channels)
+        inputs = channels * (1 if ordered else level_channels)
+        self.first = nn.Conv2d(inputs + mask_channels, width, 5, padding=2)
+        distances = [2 ** (i % 3) for i in range(layers)]
+        self.layers = nn.ModuleList(nn.Conv2d(width, width, 3, padding=d, dilation=d) for d in distances)
+
+    def forward(self, value: MaskedValue) -> Float[Tensor, "b d h w"]:
+        """Features at each pixel; zeros, and a mask channel of zeros, stand for unknown ones."""
+        known = value.known
+        x = self._embed(value.values, known)
+        h = self.first(torch.cat([x, known.to(x.dtype)], 1))
+        for layer in self.layers:
+            h = h + layer(F.relu(h))
+        out: Tensor = h
+        return out
+
+    def _embed(self, values: Tensor, known: Bool[Tensor, "b m h w"]) -> Float[Tensor, "b i h w"]:
+        """Known values as network inputs: ordered levels in [-1, 1], unordered ones embedded, floats as they are."""
+        spec, dtype = self.spec, self.first.weight.dtype
+        if spec is None:
+            return torch.where(known, values.to(dtype), 0.0)
+        values = torch.where(known, values, 0)
+        if self.embedding is None:
+            return torch.where(known, values.to(dtype) * (2 / (spec.levels - 1)) - 1, 0.0)
+        vectors = self.embedding(values).permute(0, 1, 4, 2, 3)
+        return torch.where(known[:, :, None], vectors, 0.0).flatten(1, 2)

@@ -1,0 +1,126 @@
+"""Masks of known pixels for models that complete images: a mixture of kinds, a pure function of seed and image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Bool
+from numpy.typing import NDArray
+
+from pointillist.conditioning import EVIDENCE, ConditionInputs, MaskedValue
+from pointillist.training.augmentation import RandomStream
+
+Hole = Bool[np.ndarray, "h w"]
+"""Pixels that are to be completed."""
+
+
+def reveal_pixels(inputs: ConditionInputs, keys: NDArray[np.int64], seed: int) -> ConditionInputs:
+    """Draw the known pixels of each image, for a model that completes images; others are left as they are.
+
+    Args:
+        keys: index of each image in the data set, `b`.
+        seed: seed of the epoch.
+    """
+    if EVIDENCE not in inputs.parts:
+        return inputs
+    values = inputs.parts[EVIDENCE].values
+    shape = tuple(values.shape[1:])
+    masks = np.stack([draw_mask(RandomStream.KNOWN_PIXELS.generator(seed, key), shape) for key in keys])
+    return ConditionInputs(inputs.count, {**inputs.parts, EVIDENCE: MaskedValue(values, torch.from_numpy(masks))})
+
+
+def draw_mask(rng: np.random.Generator, shape: tuple[int, ...]) -> Bool[np.ndarray, "c h w"]:
+    """Draw the mask of known sub-pixels of an image: whole pixels, or at times some of their channels.
+
+    Example:
+        draw_mask(np.random.default_rng(0), (1, 8, 8)).sum()
+    """
+    channels, height, width = shape
+    kind = rng.choice(len(HOLES), p=[probability for _, probability in HOLES])
+    known = ~HOLES[kind][0](rng, height, width)
+    mask = np.broadcast_to(known, shape).copy()
+    if channels > 1 and rng.random() < 0.1:
+        mask &= (rng.random(channels) < 0.5)[:, None, None]
+    return mask
+
+
+def nothing_known(rng: np.random.Generator, height: int, width: int) -> Hole:
+    """Leave the whole image open, so that the model remains one of whole images."""
+    return np.ones((height, width), bool)
+
+
+def rectangle(rng: np.random.Generator, height: int, width: int) -> Hole:
+    """Open a rectangle of any size, at any place; one time in five its outside instead."""
+    rows, columns = _interval(rng, height), _interval(rng, width)
+    hole = np.zeros((height, width), bool)
+    hole[rows, columns] = True
+    return ~hole if rng.random() < 0.2 else hole
+
+
+def half(rng: np.random.Generator, height: int, width: int) -> Hole:
+    """Open one side of a straight cut at any position."""
+    down = rng.random() < 0.5
+    size = height if down else width
+    side = np.arange(size) >= rng.integers(0, size)
+    side = side if rng.random() < 0.5 else side[::-1]
+    return np.broadcast_to(side[:, None] if down else side, (height, width))
+
+
+def frame(rng: np.random.Generator, height: int, width: int) -> Hole:
+    """Open a frame of any thickness around known pixels, or the inside of a known frame."""
+    thickness = int(rng.integers(1, max(2, min(height, width) // 2 + 1)))
+    inside = np.zeros((height, width), bool)
+    inside[thickness : height - thickness, thickness : width - thickness] = True
+    return inside if rng.random() < 0.5 else ~inside
+
+
+def strokes(rng: np.random.Generator, height: int, width: int) -> Hole:
+    """Open one to four straight strokes of a brush."""
+    hole = np.zeros((height, width), bool)
+    rows, columns = np.mgrid[:height, :width]
+    for _ in range(rng.integers(1, 5)):
+        (y, x), (y_end, x_end) = rng.random((2, 2)) * (height, width)
+        radius = 0.5 + rng.random() * max(1.0, min(height, width) / 8)
+        length = max((y_end - y) ** 2 + (x_end - x) ** 2, 1e-9)
+        along = np.clip(((rows - y) * (y_end - y) + (columns - x) * (x_end - x)) / length, 0, 1)
+        hole |= (rows - y - along * (y_end - y)) ** 2 + (columns - x - along * (x_end - x)) ** 2 <= radius**2
+    return hole
+
+
+def scattered(rng: np.random.Generator, height: int, width: int) -> Hole:
+    """Open each pixel with one probability, which is drawn first."""
+    found: Hole = rng.random((height, width)) < rng.random()
+    return found
+
+
+def few_open(rng: np.random.Generator, height: int, width: int) -> Hole:
+    """Open one to four pixels."""
+    hole = np.zeros(height * width, bool)
+    hole[rng.integers(0, height * width, rng.integers(1, 5))] = True
+    return hole.reshape(height, width)
+
+
+def few_known(rng: np.random.Generator, height: int, width: int) -> Hole:
+    """Open all but one to four pixels."""
+    return ~few_open(rng, height, width)
+
+
+HOLES: tuple[tuple[Callable[[np.random.Generator, int, int], Hole], float], ...] = (
+    (nothing_known, 0.2),
+    (rectangle, 0.25),
+    (half, 0.15),
+    (frame, 0.1),
+    (strokes, 0.12),
+    (scattered, 0.1),
+    (few_open, 0.04),
+    (few_known, 0.04),
+)
+"""Kinds of holes with their probabilities."""
+
+
+def _interval(rng: np.random.Generator, size: int) -> slice:
+    length = int(rng.integers(1, size + 1))
+    start = int(rng.integers(0, size - length + 1))
+    return slice(start, start + length)

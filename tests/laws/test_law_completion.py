@@ -1,0 +1,175 @@
+"""Completion, for every network, method, order and mask, against enumeration of every image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import pointillist as pt
+from pointillist.conditioning import KnownConfig
+from pointillist.images import ImageSpec
+from pointillist.model.pixel_model import PixelModel
+from pointillist.networks import entry, names
+
+from .completion import (
+    check_completions,
+    check_normalised,
+    every_mask,
+    exact_conditional,
+    fillings,
+    total_variation,
+)
+from .samplers import DISTINCT_ENGINES
+from .strategies import make_model, random_levels, randomise_weights
+
+KNOWN = KnownConfig(width=3, layers=2, level_channels=2)
+GREY, RGB = ImageSpec.infer((1, 2, 2), 3), ImageSpec.infer((3, 1, 2), 2)
+NAMES = ImageSpec(channels=1, height=2, width=2, levels=3, ordered=False)
+ODD = ImageSpec.infer((1, 3, 1), 4)
+IMAGES = {"grey": GREY, "rgb": RGB, "names": NAMES, "odd": ODD}
+
+
+def random_model(name: str, image: ImageSpec, **settings: Any) -> PixelModel:
+    torch.manual_seed(0)
+    return randomise_weights(make_model(name, image, **settings), 0.4)
+
+
+@pytest.mark.parametrize("kind", IMAGES)
+@pytest.mark.parametrize("name", names())
+def test_a_completing_model_is_normalised_for_every_mask(name: str, kind: str) -> None:
+    """With other conditions too; the mask changes the model, and nothing known is no condition."""
+    image = IMAGES[kind]
+    model = random_model(name, image, known=KNOWN, labels=True)
+    for mask in every_mask(image.shape):
+        check_normalised(model, mask, label=1)
+    x = random_levels(model, 2)
+    with torch.no_grad():
+        nothing = np.zeros(image.shape, bool)
+        assert torch.equal(model.log_prob(x, known=nothing), model.log_prob(x))
+        assert not model.log_prob(x, known=~nothing).any()
+
+
+@pytest.mark.parametrize("name", names())
+def test_known_pixels_matter_in_every_direction(name: str) -> None:
+    """The first sub-pixel depends on the last one where it is known, and only there."""
+    model = random_model(name, ImageSpec.infer((1, 3, 3), 4), known=KNOWN)
+    known = np.zeros((3, 3), bool)
+    known[2, 2] = True
+    x = random_levels(model, 1)
+    other = x.clone()
+    other[..., 2, 2] = (x[..., 2, 2] + 1) % 4
+    with torch.no_grad():
+        one, two = (model.log_prob_map(t, known=known)[0, 0, 0, 0] for t in (x, other))
+        three, four = (model.log_prob_map(t)[0, 0, 0, 0] for t in (x, other))
+    assert one != two
+    assert three == four
+    assert one != three
+
+
+@pytest.mark.parametrize("kind", ["grey", "rgb", "names"])
+@pytest.mark.parametrize("name", names())
+def test_completions_are_exact_for_every_mask(name: str, kind: str) -> None:
+    """By a completing model, in an order in which the hole comes last, and by weights; method and order are named."""
+    image = IMAGES[kind]
+    model = random_model(name, image, labels=True, known=KNOWN)
+    plain = random_model(name, image, labels=True, orders=("raster", "raster-br", "raster-columns-tr"))
+    for mask in every_mask(image.shape[1:]):
+        assert check_completions(model, mask, label=2).method == "known"
+        found = check_completions(plain, mask, "sequential", label=2)
+        assert found.method == "sequential"
+        assert found.order in plain.config.orders
+    lower = np.array([[True] * image.width] * (image.height - 1) + [[False] * image.width])
+    for mask in (lower, lower[::-1], lower[:, ::-1]):
+        found = check_completions(plain, mask.copy(), label=0)
+        assert found.method == "order"
+
+
+@pytest.mark.parametrize("engine", DISTINCT_ENGINES)
+@pytest.mark.parametrize("name", names())
+def test_engines_complete_alike(name: str, engine: str) -> None:
+    """The same seed gives the same completions on every engine, for pixels and sub-pixels, also under guidance."""
+    model = random_model(name, ImageSpec.infer((3, 3, 2), 4), known=KNOWN, labels=True)
+    x, rng = random_levels(model, 1), np.random.default_rng(0)
+    for shape in (model.image.shape[1:], model.image.shape):
+        mask = rng.random(shape) < 0.4
+        for method in ("known", "sequential"):
+            how: dict[str, Any] = {"seed": 2, "label": [0, 1, 2], "guidance": 1.5}
+            found = pt.inpaint(model, x, mask, 3, method, engine=engine, **how)
+            wanted = pt.inpaint(model, x, mask, 3, method, engine="naive", **how)
+            assert torch.equal(found.levels, wanted.levels)
+            torch.testing.assert_close(found.nats, wanted.nats)
+
+
+@pytest.mark.parametrize("method", ["known", "order", "sequential"])
+def test_draws_follow_the_conditional(method: str) -> None:
+    """Many draws, weighted, against enumeration: total variation below 0.02."""
+    model = random_model("gated-pixelcnn", GREY, known=KNOWN)
+    masks = [np.array([[True, True], [False, False]])]
+    if method != "order":
+        masks += [np.array([[False, True], [True, False]]), np.array([[False, False], [True, True]])]
+    for mask in masks:
+        x = random_levels(model, 1)
+        found = pt.inpaint(model, x, mask, 20_000, method, seed=0, batch_size=20_000)
+        images = fillings(model, x, mask)
+        exact = exact_conditional(model, images, mask, method, found.order)
+        assert total_variation(found.levels, found.log_weights, images, exact) < 0.02
+
+
+def test_allowed_levels() -> None:
+    """No other level is drawn, on any engine; weights turn the draws into the conditional given the constraint."""
+    model = random_model("gated-pixelcnn", GREY, known=KNOWN)
+    mask, x = np.array([[True, False], [False, False]]), random_levels(model, 1)
+    allowed = np.ones((2, 2, 3), bool)
+    allowed[0, 1] = [True, False, True]
+    allowed[1, 1] = [False, False, True]
+    for method in ("known", "order"):
+        few = [pt.inpaint(model, x, mask, 5, method, allowed, seed=3, engine=engine) for engine in DISTINCT_ENGINES]
+        assert all(torch.equal(one.levels, few[0].levels) for one in few)
+        found = pt.inpaint(model, x, mask, 20_000, method, allowed, seed=0, batch_size=20_000)
+        images = fillings(model, x, mask)
+        images = images[(images[:, 0, 0, 1] != 1) & (images[:, 0, 1, 1] == 2)]
+        exact = exact_conditional(model, images, mask, method, "raster")
+        exact = exact - exact.logsumexp(0)
+        assert total_variation(found.levels, found.log_weights, images, exact) < 0.02
+        assert found.ess < len(found)
+    with pytest.raises(pt.ConfigError, match="leaves no level at row 1, column 1"):
+        pt.inpaint(model, x, mask, 1, allowed=allowed & (np.arange(3) < 2))
+
+
+def test_guidance_keeps_the_known_pixels() -> None:
+    """Guidance weighs the label against no label, both given the known pixels."""
+    model = random_model("gated-pixelcnn", GREY, known=KNOWN, labels=True)
+    mask, x = np.array([[True, False], [True, True]]), random_levels(model, 1)
+    found = pt.inpaint(model, x, mask, 20_000, label=1, guidance=2.0, seed=0, batch_size=20_000)
+    images = fillings(model, x, mask)
+    with torch.no_grad():
+        one, none = (model.log_prob(images, label=label, known=mask).double() for label in (1, None))
+    exact = (none + 2 * (one - none)).log_softmax(0)
+    assert total_variation(found.levels, torch.zeros(20_000), images, exact) < 0.02
+
+
+def test_a_fine_tuned_model_starts_as_its_source() -> None:
+    """The condition is added without effect."""
+    from pointillist.model.finetune import initialise_from
+
+    source = random_model("gated-pixelcnn", GREY)
+    model = random_model("gated-pixelcnn", GREY, known=KNOWN)
+    initialise_from(model, source)
+    x, mask = random_levels(model, 3), np.array([[True, False], [False, True]])
+    with torch.no_grad():
+        unknown = torch.from_numpy(~mask)
+        torch.testing.assert_close(
+            model.log_prob_map(x, known=mask)[..., unknown], source.log_prob_map(x)[..., unknown]
+        )
+
+
+def test_local_masks_complete_in_an_s_curve() -> None:
+    """A network that follows the S-curve takes it where the hole comes last in it."""
+    local = [name for name in names() if entry(name).backbone.masks_locally]
+    model = random_model(local[0], GREY, orders=("raster", "s-curve"))
+    mask = np.array([[True, True], [False, True]])  # the S-curve visits the second row from the right
+    found = check_completions(model, mask)
+    assert (found.method, found.order) == ("order", "s-curve")
