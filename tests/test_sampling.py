@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import pointillist as pt
+from pointillist.model.generation import GenerationConfig
 from pointillist.sampling.api import seeded_uniforms, stream
 from pointillist.sampling.config import SamplingConfig, SamplingKwargs
 from pointillist.sampling.loop import create_stepper
@@ -173,7 +174,7 @@ def test_the_best_completions_are_kept(model: pt.PixelModel) -> None:
 def test_settings_are_declared_alike() -> None:
     """The keywords of `sample` are the fields of `SamplingConfig`; another keyword is a TypeError."""
     assert SamplingKwargs.__annotations__.keys() == SamplingConfig.__dataclass_fields__.keys()
-    config, conditions = SamplingConfig.split({"guidance": 2.0, "order": "raster", "hint": 1})
+    config, conditions = SamplingConfig.split({"guidance": 2.0, "order": "raster", "hint": 1}, GenerationConfig())
     assert (config, conditions) == (SamplingConfig(guidance=2.0, order="raster"), {"hint": 1})
     with pytest.raises(TypeError, match="guidence"):
         pt.sample(pt.build("pixelcnn", shape=(1, 2, 2), levels=2, channels=3, layers=1), 1, guidence=2.0)  # type: ignore[call-arg]

@@ -1,0 +1,73 @@
+"""Masks of known pixels in training: a mixture, and a pure function of seed and image."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import pointillist as pt
+from pointillist.conditioning import EVIDENCE
+from pointillist.data import ImageDataset
+from pointillist.training.batches import BatchPrefetcher
+from pointillist.training.completion_masks import HOLES, draw_mask
+from pointillist.training.config import TrainConfig
+
+SIZES = ((1, 1, 1), (1, 1, 5), (3, 6, 2), (1, 28, 28))
+
+
+@pytest.mark.parametrize("shape", SIZES, ids=str)
+def test_masks_are_a_mixture(shape: tuple[int, int, int]) -> None:
+    """All sizes; at least 15 % of the images are drawn with nothing known; other holes are neither all nor nothing."""
+    masks = [draw_mask(np.random.default_rng(i), shape) for i in range(600)]
+    assert all(mask.shape == shape and mask.dtype == np.bool_ for mask in masks)
+    assert np.mean([not mask.any() for mask in masks]) > 0.15
+    assert abs(sum(probability for _, probability in HOLES) - 1) < 1e-9
+    if shape == (1, 28, 28):
+        assert len({mask.tobytes() for mask in masks}) > 400
+        shares = np.array([mask.mean() for mask in masks])
+        assert np.mean(shares > 0.99) > 0.02
+        assert 0.3 < shares.mean() < 0.7
+
+
+@pytest.mark.parametrize("hole", [hole for hole, _ in HOLES], ids=lambda hole: hole.__name__)
+def test_each_kind_of_hole(hole: object) -> None:
+    """It varies, and some pixel is open in most images."""
+    rng = np.random.default_rng(0)
+    found = np.stack([hole(rng, 9, 12) for _ in range(50)])  # type: ignore[operator]
+    assert found.shape == (50, 9, 12)
+    assert found.any((1, 2)).mean() > 0.8
+    assert hole.__name__ == "nothing_known" or len(np.unique(found.reshape(50, -1), axis=0)) > 5  # type: ignore[attr-defined]
+
+
+def test_a_batch_reveals_pixels_of_its_own_images() -> None:
+    """The same step gives the same masks, another step others; no mask is dropped as a condition."""
+    torch.manual_seed(0)
+    levels = torch.randint(0, 4, (40, 1, 6, 5))
+    data = ImageDataset(levels.numpy().astype(np.uint8), pt.ImageSpec.infer((1, 6, 5), 4))
+    model = pt.build("gated-pixelcnn", image=data.spec, preset="tiny", known=True)
+    config = TrainConfig(steps=9, batch_size=20, augmentation={"random_shift": 1})
+    runs = [BatchPrefetcher(model, data, config, 20, process=0, processes=1) for _ in range(2)]
+    one, same = (run.read(1, 0) for run in runs)
+    for run in runs:
+        run.close()
+    known = one.inputs.parts[EVIDENCE]
+    assert torch.equal(known.known, same.inputs.parts[EVIDENCE].known)
+    assert torch.equal(known.values, one.levels)
+    assert len({mask.numpy().tobytes() for mask in known.known}) > 5
+    with torch.no_grad():
+        nats = model(one.levels, one.inputs)
+    assert torch.allclose(nats, model.log_prob(one.levels, known=known.known), atol=1e-4)
+
+
+def test_training_with_completion() -> None:
+    """A model trained so scores the unknown pixels alone; another one says what it lacks."""
+    digits = pt.load_data("uci-digits")
+    plain = pt.build("gated-pixelcnn", image=digits.train.spec, preset="tiny")
+    model = pt.build("gated-pixelcnn", image=digits.train.spec, preset="tiny", known=True)
+    pt.train(model, digits, {"steps": 3, "batch_size": 16})
+    x = digits.valid.batch([0, 1]).levels
+    with torch.no_grad():
+        assert bool((model.log_prob(x, known=np.tri(8, dtype=bool)) > model.log_prob(x)).all())
+    with pytest.raises(pt.ConfigError, match="not trained to complete"):
+        plain.log_prob(x, known=np.ones((8, 8), bool))
