@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from pointillist.engine.cpu import vm
 from pointillist.engine.cpu.bytecode import aligned
-from pointillist.engine.cpu.cpu_features import lanes
+from pointillist.engine.cpu.jit import lanes
 from pointillist.engine.cpu.weight_packing import panels
 
 ROUNDS, OPERATIONS = 5, 4e8

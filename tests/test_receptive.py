@@ -16,7 +16,7 @@ import pointillist as pt
 from pointillist.networks import names
 from pointillist.nn import causal
 from pointillist.nn.passes import FullPass
-from pointillist.visualization.colour import ACCENT
+from pointillist.visualization.pixels import ACCENT
 from pointillist.visualization.receptive_field import LATER, LEAKED, MISSED, SEEN
 from tests.laws.causal import dependencies, sub_pixels
 from tests.laws.context import declared

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Int, UInt8
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, model_validator
 from torch import Tensor
@@ -264,3 +264,11 @@ def channel_names(spec: ImageSpec) -> tuple[str, ...]:
     count = spec.channels
     numbered = ("",) if count == 1 else tuple(f"channel {c}" for c in range(count))
     return _CHANNEL_NAMES.get(spec.mode, numbered)
+
+
+def to_picture(image: ImageSpec, levels: Int[np.ndarray, "c h w"]) -> UInt8[np.ndarray, "h w d"]:
+    """Convert levels to 8-bit pixels; codes of more than 256 levels become greys of their first channel."""
+    if image.levels > 256:
+        return (levels[:1].transpose(1, 2, 0) * (255 / (image.levels - 1))).astype(np.uint8)
+    picture: np.ndarray = image.to_images(levels[None])[0]
+    return picture

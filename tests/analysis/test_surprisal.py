@@ -12,7 +12,7 @@ from PIL import Image
 
 import pointillist as pt
 from pointillist.analysis import ImageQuery, distribution, surprisal_maps
-from pointillist.analysis.color_scales import color_scale_max
+from pointillist.analysis.surprisal import color_scale_max
 from pointillist.networks import names
 from pointillist.visualization import diverging_colors
 

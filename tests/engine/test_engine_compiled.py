@@ -16,7 +16,6 @@ from numba.core.codegen import CPUCodeLibrary, JITCPUCodegen
 from numpy.typing import NDArray
 
 import pointillist as pt
-from pointillist.engine import memory_check
 from pointillist.engine.batch import SampleBatch
 from pointillist.engine.cpu import CpuSampler, DrawSpec, jit, numba_linking, precompile
 from pointillist.engine.selection import GPU_ENGINES
@@ -152,7 +151,7 @@ def test_changed_weights_are_noticed(model: pt.PixelModel, engine: str) -> None:
 @pytest.mark.parametrize("engine", ["cpu", "cuda", "numpy"])
 def test_what_does_not_fit_is_refused(model: pt.PixelModel, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a sentence, before memory is taken."""
-    monkeypatch.setattr(memory_check, "available_bytes", lambda: 20_000)
+    monkeypatch.setattr("pointillist.engine.batch.available_bytes", lambda: 20_000)
     with pytest.raises(EngineError, match=r"Painting 64 images of 6x7 at once needs 0\.\d GiB.*lower `batch_size`"):
         pt.sample(model, 64, seed=0, engine=engine)
 

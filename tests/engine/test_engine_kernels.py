@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 
 from pointillist.engine.cpu import vm
 from pointillist.engine.cpu.bytecode import aligned
-from pointillist.engine.cpu.cpu_features import MAX_LANES, PANEL, lanes
 from pointillist.engine.cpu.dequantize import STRIP
 from pointillist.engine.cpu.elementwise import CODES, FUNCTIONS
+from pointillist.engine.cpu.jit import MAX_LANES, PANEL, lanes
 from pointillist.engine.cpu.product import product as product_alone
-from pointillist.engine.cpu.weight_formats import WeightFormat, smallest
-from pointillist.engine.cpu.weight_packing import panels
+from pointillist.engine.cpu.weight_packing import WeightFormat, panels, smallest
 
 Array = NDArray[np.floating[Any]]
 

@@ -11,8 +11,7 @@ import torch
 import pointillist as pt
 from pointillist.checkpoint.quantization import QUANTIZED_DTYPES, dequantize_int8, quantize_int8
 from pointillist.engine.cpu import CpuStepper, weight_packing
-from pointillist.engine.cpu.weight_formats import WeightFormat, smallest
-from pointillist.engine.cpu.weight_packing import Packing
+from pointillist.engine.cpu.weight_packing import Packing, WeightFormat, smallest
 from pointillist.engine.program import FloatArray
 from pointillist.networks import names
 from pointillist.sampling.engines import record_model

@@ -11,8 +11,8 @@ import torch
 
 import pointillist as pt
 from pointillist.data import Batch
-from pointillist.training.augmentation import augment_captions
-from pointillist.training.captions import CaptionSettings, augment_caption
+from pointillist.training.augmentation import augment_caption, augment_captions
+from pointillist.training.config import CaptionSettings
 from pointillist.training.run_config import RunConfig
 from pointillist.training.settings_tree import assign, parse_assignment, read_toml
 

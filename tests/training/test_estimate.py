@@ -12,7 +12,7 @@ import torch
 import pointillist as pt
 from pointillist.training.config import IntervalsConfig
 from pointillist.training.estimate import format_duration
-from pointillist.training.loop_state import Intervals
+from pointillist.training.state import Intervals
 
 from .helpers import assert_same_weights, tiny_config, tiny_data, tiny_model, weights
 

@@ -11,8 +11,8 @@ from jaxtyping import Float
 from PIL import Image
 
 from pointillist.analysis.charts import bars_chart
-from pointillist.analysis.color_scales import color_scale_max
 from pointillist.analysis.query import ImageQuery
+from pointillist.analysis.surprisal import color_scale_max
 from pointillist.conditioning import ConditionInputs, label_input, labels_from_input
 from pointillist.errors import ConfigError
 from pointillist.images import channel_names

@@ -28,8 +28,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from pointillist.analysis.charts import bars_chart
-from pointillist.analysis.color_scales import color_scale_max
 from pointillist.analysis.query import ImageQuery
+from pointillist.analysis.surprisal import color_scale_max
 from pointillist.errors import ConfigError
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN

@@ -1,7 +1,8 @@
-"""Surprisal maps: bits at every sub-pixel, their expectation under the model, and how far the two lie apart."""
+"""Surprisal maps: bits at every sub-pixel, their expectation, and how far the two lie apart; their colour scale."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,13 +12,28 @@ from jaxtyping import Float, Int
 from PIL import Image
 
 from pointillist.analysis.charts import cumulative_chart
-from pointillist.analysis.color_scales import MAX_Z, color_scale_max
 from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
 from pointillist.images import channel_names
-from pointillist.model.pixel_model import inference_mode
+from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.visualization import Chart, heat_map, png_bytes
 
+MAX_Z = 4.0  # standard deviations at either end of a scale
 _MIN_VARIANCE = 1e-12  # bits squared: a sub-pixel of less variance is certain
+_TYPICAL_MULTIPLE = 4.0  # a scale ends at this many times the bits of a typical sub-pixel
+
+
+def color_scale_max(model: PixelModel) -> float:
+    """Return the bits of the last colour of a scale: a whole number, the same for all images of the model.
+
+    Four times the bits/dim of validation, if the training record has it, so that the scale is well used; at most the
+    bits of a level if all levels are equally likely.
+    """
+    most = (model.image.levels - 1).bit_length()
+    record: dict[str, Any] = getattr(model, "training_record", None) or {}
+    typical = record.get("valid_bits_per_dim")
+    if not isinstance(typical, (int, float)) or not math.isfinite(typical) or typical <= 0:
+        return float(most)
+    return float(min(most, max(1, math.ceil(_TYPICAL_MULTIPLE * typical))))
 
 
 @dataclass(frozen=True, eq=False)

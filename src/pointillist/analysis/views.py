@@ -1,4 +1,4 @@
-"""All views of one image query, each computed when it is first needed."""
+"""All views of one image query, each computed when it is first needed, and what they say in words."""
 
 from __future__ import annotations
 
@@ -13,15 +13,25 @@ from PIL import Image
 
 from pointillist.analysis.attribution import gradient_sizes
 from pointillist.analysis.calibration import Calibration
-from pointillist.analysis.color_scales import MAX_Z, to_picture
 from pointillist.analysis.condition_gain import ConditionGain, condition_gain
 from pointillist.analysis.counterfactual import Counterfactual, Edits, SitePosition, counterfactual
 from pointillist.analysis.distribution import LevelDistribution, distribution
 from pointillist.analysis.logit_lens import LogitLens, has_logit_lens, logit_lens
 from pointillist.analysis.query import ImageQuery
-from pointillist.analysis.surprisal import SurprisalMaps, most_surprising_pixels, surprisal_maps
+from pointillist.analysis.surprisal import MAX_Z, SurprisalMaps, most_surprising_pixels, surprisal_maps
+from pointillist.conditioning import AttributesConfig, MaskedValue, labels_from_input
+from pointillist.images import to_picture
 from pointillist.visualization import diverging_colors, image_grid, png_bytes, sequential_colors
 
+_DESCRIPTIONS = (
+    (
+        -3.0,
+        "far less surprising than the model expected: the image is plainer than its samples, or it needs more training",
+    ),
+    (-2.0, "less surprising than the model expected"),
+    (2.0, "about as surprising as the model expected"),
+    (3.0, "more surprising than the model expected"),
+)
 _MAX_GRADIENT_VALUES = 800_000  # of all gradient maps on a page: every pixel of a 28x28 image
 _MAX_WORK = 60_000_000_000  # weights times pixels times maps: one backward per map, some seconds of one core in all
 _MIN_ATTRIBUTIONS = 16
@@ -150,3 +160,34 @@ def default_edits(views: Views) -> tuple[dict[SitePosition, int], ...]:
     found = views.distribution(row, column, channel)
     others = [level for level, _ in found.top(3) if level != found.observed][:2]
     return tuple({(row, column, channel): level} for level in others)
+
+
+def describe_z(z_score: float) -> str:
+    """Describe the z-score of an image in words."""
+    far = "far more surprising than the model expected"
+    return next((words for limit, words in _DESCRIPTIONS if z_score < limit), far)
+
+
+def describe_conditions(views: Views) -> str:
+    """Describe the conditions on the image, such as `label cat, prompt "a cat"`; "no condition" if there is none."""
+    parts = views.query.conditions.parts
+    words = [_describe(views.query, name, part) for name, part in parts.items() if bool(part.known.any())]
+    return ", ".join(words) or ("no condition" if parts else "no condition: the model is unconditional")
+
+
+def _describe(query: ImageQuery, name: str, part: MaskedValue) -> str:
+    config = query.model.config
+    if name == "label":
+        return f"label {config.classes[int(labels_from_input(part, 1)[0])]}"
+    if name == "text" and query.prompt:
+        return f"prompt \u201c{query.prompt}\u201d"
+    attributes = config.condition(AttributesConfig)
+    if name == "attributes" and attributes is not None:
+        values = zip(
+            attributes.values.items(),
+            part.values[0].tolist(),
+            part.known[0].tolist(),
+            strict=True,
+        )
+        return ", ".join(f"{attribute} {names[value]}" for (attribute, names), value, known in values if known)
+    return name

@@ -160,10 +160,10 @@ def resolve_data_options(model: PixelModel, data: str, sets: list[str], *, label
     Raises:
         ConfigError: if a setting of `sets` is wrong, or is not about reading images.
     """
+    from pointillist.data import DataOptions
     from pointillist.errors import ConfigError
-    from pointillist.training.run_config import RunConfig
-    from pointillist.training.run_folder import recorded_settings
-    from pointillist.training.settings_tree import assign, parse_assignment
+    from pointillist.model.pretrained import recorded_settings
+    from pointillist.training.settings_tree import assign, parse_assignment, parse_section
 
     record = recorded_settings(model).get("data", {})
     same = _same_source(record.get("source"), data)
@@ -177,7 +177,7 @@ def resolve_data_options(model: PixelModel, data: str, sets: list[str], *, label
         if not key.startswith("data."):
             raise ConfigError(f"`--set` {key} (={value}) is not about reading images: only data.NAME can be set here.")
         assign(tree, key, value)
-    return RunConfig.from_dict(tree).data.options
+    return parse_section(DataOptions, tree["data"], "data")
 
 
 def _same_source(recorded: str | None, data: str) -> bool:

@@ -253,7 +253,7 @@ def write_maps(explanation: Explanation, folder: Path) -> list[str]:
 
 
 def _print(explanation: Explanation, out: Path, pictures: list[str]) -> None:
-    from pointillist.analysis.report.facts import describe_conditions, describe_z
+    from pointillist.analysis.views import describe_conditions, describe_z
 
     maps = explanation.maps
     lines = [

@@ -2,8 +2,8 @@
 
 A site is a pixel position. `record` runs the forward on symbols. Each torch function has a handler in
 `recording/torch_functions.py`, and each way to reach another site is a method of `RecordPass`. The handlers write
-instructions through a `Builder`; `recording/optimize.py` rewrites them, and `recording/channel_split.py` proves the
-channel masks and cuts the work of a site into sub-steps. The result is a `Program`: plain data that any engine can run.
+instructions through a `Builder`; `recording/optimize.py` rewrites them, proves the channel masks and cuts the work of a
+site into sub-steps. The result is a `Program`: plain data that any engine can run.
 
 A new torch function is a handler, a new opcode a class in `opcodes`, and a new primitive a method of `RecordPass`.
 

@@ -1,13 +1,23 @@
-"""Hold a batch of images while an engine samples it: plain arrays that any engine fills."""
+"""A batch that an engine samples: its images, its conditions, and a check that it fits in memory."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.engine.program import FloatArray, IntArray
+from pointillist.engine.program import (
+    ConditionInput,
+    FloatArray,
+    IntArray,
+    Phase,
+    Program,
+)
+from pointillist.errors import EngineError
+from pointillist.system import available_bytes
 
 
 @dataclass
@@ -43,3 +53,88 @@ class SampleBatch:
             found = getattr(self, name)
             if found is not None and found.shape != due:
                 raise ValueError(f"`{name}` {found.shape} of a batch must have the shape {due}.")
+
+
+def prepare_inputs(program: Program, batch: int, inputs: Mapping[str, NDArray[Any]]) -> dict[str, FloatArray]:
+    """Return each condition as `[b, 1, c]` or `[b, height, width, c]`.
+
+    Args:
+        inputs: conditions by key, `[b d]`, `[b d 1 1]` or `[b d h w]`; the default is the tensor seen while recording.
+
+    Raises:
+        EngineError: if a condition is unknown, or has another shape.
+    """
+    unknown = set(inputs) - set(program.inputs)
+    if unknown:
+        raise EngineError(
+            f"The conditions {sorted(unknown)} are not part of this program, which takes {sorted(program.inputs)}."
+        )
+    return {key: _condition(key, program.inputs[key], batch, inputs.get(key), program) for key in program.inputs}
+
+
+def _condition(
+    key: str, expected: ConditionInput, batch: int, value: NDArray[Any] | None, program: Program
+) -> FloatArray:
+    if value is None:
+        array: NDArray[Any] = expected.default
+    elif value.ndim == 4:
+        array = value[:, :, 0, 0] if expected.kind == "vector" else value.transpose(0, 2, 3, 1)
+    else:
+        array = value
+    size = () if expected.kind == "vector" else (program.height, program.width)
+    if array.shape[1:] != (*size, expected.channels) or array.shape[0] not in (1, batch):
+        shape = [batch, expected.channels, *(size or (1, 1))]
+        found = expected.default.shape[0] if value is None else list(value.shape)
+        raise EngineError(
+            f"The condition `{key}` has {'a default for a batch of' if value is None else 'shape'} {found}, "
+            f"but a batch of {batch} needs {shape}: pass it in `inputs`."
+        )
+    sites = array[:, None] if expected.kind == "vector" else array
+    return np.ascontiguousarray(np.broadcast_to(sites, (batch, *sites.shape[1:])), dtype=program.dtype)
+
+
+def check_memory(needed: int, batch: int, height: int, width: int, free: int | None = None) -> None:
+    """Check that a number of bytes is free.
+
+    Args:
+        needed: bytes.
+        batch, height, width: number and size of the images, for the message.
+        free: free bytes of a device; None for those of this machine.
+
+    Raises:
+        EngineError: naming both numbers, and the remedy.
+    """
+    free = available_bytes() if free is None else free
+    if free is not None and needed > free:
+        raise EngineError(
+            f"Painting {batch} images of {height}x{width} at once needs {needed / 2**30:,.1f} GiB of "
+            f"memory, and {free / 2**30:,.1f} GiB are free: {_fitting(needed, batch, height, width, free)}."
+        )
+
+
+def _fitting(needed: int, batch: int, height: int, width: int, free: int) -> str:
+    """Name what would fit, where memory is proportional to the pixels."""
+    images = batch * free // needed
+    if images >= 1:
+        return f"`batch_size={images}` would fit"
+    share = (batch * free / needed) ** 0.5
+    return f"one image of `size={max(1, int(height * share))}x{max(1, int(width * share))}` would fit"
+
+
+def program_memory_bytes(program: Program, batch: int, columns: int = 1) -> int:
+    """Count the bytes of feature maps, KV caches, conditions and values, without reuse of any buffer.
+
+    Args:
+        batch: images sampled together.
+        columns: for how many columns the value of a site is kept. A value of the row phase takes all columns.
+    """
+    numbers = 0
+    for feature_map in program.maps:
+        sites = feature_map.left + -(-program.width // feature_map.scale) + feature_map.right
+        numbers += (feature_map.up + 1) * sites * feature_map.channels
+    numbers += sum(cache.length * cache.channels for cache in program.kv_caches)
+    for condition in program.inputs.values():
+        numbers += condition.channels * (1 if condition.kind == "vector" else program.height * program.width)
+    values = {view.value for _, part in program.parts() for i in part for view in i.views}
+    numbers += sum(v.channels * (program.width if v.phase == Phase.ROW else columns) for v in values)
+    return batch * numbers * program.dtype.itemsize

@@ -1,4 +1,7 @@
-"""Pack the weights of a program: one flat array, with slices that the instructions name."""
+"""The weights of a program: one flat array, with slices that the instructions name.
+
+A program holds a copy of the weights that it was recorded with; `WeightVersionCheck` detects that they have changed.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from pointillist.engine.program import FloatArray, Instruction, WeightSlice
+from pointillist.errors import EngineError
 
 
 class Weights:
@@ -53,3 +58,30 @@ class Weights:
 
         moved = tuple(tuple(map(move, part)) for part in lists)
         return np.concatenate([*kept, np.zeros(0, self.dtype)]), moved
+
+
+class WeightVersionCheck:
+    """Compare the versions of tensors with those at construction. torch counts every change in place.
+
+    Args:
+        tensors: parameters and buffers of a model. Inference tensors have no version counter and are left out.
+    """
+
+    def __init__(self, tensors: Iterable[Tensor]) -> None:
+        self._tensors = [t for t in tensors if not t.is_inference()]
+        self._state = self._now()
+
+    def check(self) -> None:
+        """Check that no tensor has changed.
+
+        Raises:
+            EngineError: if a tensor was written to, or has other memory.
+        """
+        if self._now() != self._state:
+            raise EngineError(
+                "The weights of the model have changed since this engine was opened, and it would go on with the old "
+                "ones: open a new engine."
+            )
+
+    def _now(self) -> list[tuple[int, int]]:
+        return [(t._version, t.data_ptr()) for t in self._tensors]

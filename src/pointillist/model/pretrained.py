@@ -1,4 +1,4 @@
-"""Build a model, or load one: by bundled name, folder, or `hf:user/model`."""
+"""Build a model, or load one: by bundled name, folder, or `hf:user/model`; and the settings it was trained with."""
 
 from __future__ import annotations
 
@@ -97,3 +97,9 @@ def load(source: str | Path, **hub: Any) -> PixelModel:
         CheckpointError: if it is not there, not one of ours, damaged, or would have to run code to be opened.
     """
     return PixelModel.from_pretrained(source, **hub)
+
+
+def recorded_settings(model: PixelModel) -> dict[str, Any]:
+    """Return the settings of the run that trained a model; empty where there is no record."""
+    record = model.training_record.get("record", {})
+    return record if isinstance(record, dict) else {}

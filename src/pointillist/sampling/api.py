@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs, Label, labels_from_input, parse_prompts
 from pointillist.distributions.sampling_transforms import sample_level
-from pointillist.engine.memory_check import check_memory
+from pointillist.engine.batch import check_memory
 from pointillist.errors import ConfigError, ShapeError, quote
 from pointillist.model.batches import check_likelihood
 from pointillist.model.pixel_model import PixelModel, inference_mode

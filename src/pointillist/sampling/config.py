@@ -1,15 +1,19 @@
-"""Settings of sampling: how levels are drawn, in which order, by which engine."""
+"""Settings of sampling: how levels are drawn, in which order, by which engine; and the state of a batch on the way."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict, cast
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
 
 from pointillist.conditioning import EVIDENCE, ConditionKwargs, condition_kinds
 from pointillist.distributions.sampling_transforms import check_guidance
 from pointillist.errors import ConfigError
 from pointillist.model.generation import GenerationConfig
+from pointillist.ordering import PixelOrder
 
 
 class SamplingKwargs(TypedDict, total=False):
@@ -101,3 +105,31 @@ class SamplingConfig:
         for name in conditions.keys() - allowed:
             raise TypeError(f"Sampling got an unexpected keyword argument {name!r}.")
         return cls(**{**defaults.sampling, **sampling}), cast(ConditionKwargs, conditions)
+
+
+OnRow = Callable[[int, Int[Tensor, "b c h w"]], None]
+"""Called with the number of rows done and the levels so far, in the orientation of the image."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingState:
+    """The levels of a batch in the raster frame; all tensors are filled in place.
+
+    Attributes:
+        order: generation order that defines the raster frame.
+        levels: int64 `[b c h w]`, valid where `known` is set.
+        known: pixel positions that are given or already sampled, bool `[h w]`.
+        outputs: network outputs of the first `n` images, filled where a pixel is sampled; None discards them.
+        on_row: called after each row.
+    """
+
+    order: PixelOrder
+    levels: Int[Tensor, "b c h w"]
+    known: Bool[Tensor, "h w"]
+    outputs: Float[Tensor, "n p h w"] | None = None
+    on_row: OnRow | None = None
+
+    def report(self) -> None:
+        """Call `on_row` with the rows done: pixels known, in rows of the raster frame."""
+        if self.on_row is not None:
+            self.on_row(int(self.known.sum()) // self.known.shape[1], self.order.from_raster(self.levels))

@@ -18,16 +18,15 @@ from pointillist.engine.numpy.interpreter import Interpreter
 from pointillist.engine.program import Program
 from pointillist.engine.recording.record import record
 from pointillist.engine.selection import ENGINES, GPU_ENGINES, choose_engine
-from pointillist.engine.staleness import WeightVersionCheck
 from pointillist.engine.stepper import ProgramStepper
+from pointillist.engine.weights import WeightVersionCheck
 from pointillist.errors import EngineError
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import Stage
 from pointillist.nn import Condition
 from pointillist.nn.passes import Pass, channels_last
 from pointillist.ordering import RASTER, PixelOrder
-from pointillist.sampling.config import SamplingConfig
-from pointillist.sampling.state import SamplingState
+from pointillist.sampling.config import SamplingConfig, SamplingState
 
 if TYPE_CHECKING:
     from pointillist.engine.cpu import CpuSampler

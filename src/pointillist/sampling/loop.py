@@ -18,7 +18,7 @@ from torch import Tensor
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import Stage
 from pointillist.nn import Condition
-from pointillist.sampling.config import SamplingConfig
+from pointillist.sampling.config import OnRow, SamplingConfig, SamplingState
 from pointillist.sampling.engines import (
     ENGINES,
     WHOLE_IMAGE_ENGINES,
@@ -28,7 +28,6 @@ from pointillist.sampling.engines import (
     resolve_engine,
     sample_stage,
 )
-from pointillist.sampling.state import OnRow, SamplingState
 from pointillist.system import available_cores, single_threaded
 
 __all__ = [

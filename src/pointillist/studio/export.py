@@ -12,7 +12,7 @@ from pointillist.studio import schemas
 from pointillist.studio.conversion import decode_levels, decode_mask
 from pointillist.studio.errors import too_large
 from pointillist.visualization import MAX_FRAME_PIXELS, gif_bytes, png_bytes
-from pointillist.visualization.colour import PAPER
+from pointillist.visualization.pixels import PAPER
 
 _MAX_SIDE = 4096
 _DARK = (24, 24, 28)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pointillist.analysis.color_scales import color_scale_max
+from pointillist.analysis.surprisal import color_scale_max
 from pointillist.checkpoint.files import fingerprint
 from pointillist.conditioning import AttributesConfig, HintConfig, TextConfig, VectorConfig
 from pointillist.images import ImageSpec, channel_names, dequantise

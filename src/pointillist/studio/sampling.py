@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-from pointillist.engine.memory_check import check_memory
+from pointillist.engine.batch import check_memory
 from pointillist.model.pixel_model import inference_mode
 from pointillist.sampling.api import UniformSampler
 from pointillist.sampling.config import SamplingConfig

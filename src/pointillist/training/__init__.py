@@ -4,7 +4,7 @@ from pointillist.training.api import TrainResult, train
 from pointillist.training.config import TrainConfig
 from pointillist.training.estimate import CostEstimate, estimate_cost
 from pointillist.training.from_config import train_from_config
-from pointillist.training.loop_state import Interrupted
+from pointillist.training.state import Interrupted
 
 __all__ = [
     "CostEstimate",

@@ -21,8 +21,8 @@ from pointillist.model.files import default_card
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import load
 from pointillist.training.config import TrainConfig
-from pointillist.training.loop_state import TrainerState
 from pointillist.training.setup import as_splits, check_step_memory, describe, prepare
+from pointillist.training.state import TrainerState
 from pointillist.training.trainer import Trainer
 
 SampleWriter = Callable[[PixelModel, Path, int], None]

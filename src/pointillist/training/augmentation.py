@@ -1,7 +1,9 @@
-"""Augmentation and condition dropout, drawn afresh each epoch as pure functions of the seed and the image."""
+"""Augmentation of images and captions, and condition dropout: pure functions of the seed, the epoch and the image."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import IntEnum
 
@@ -11,8 +13,7 @@ from numpy.typing import NDArray
 
 from pointillist.conditioning import EVIDENCE, ConditionInputs, MaskedValue
 from pointillist.data import Batch
-from pointillist.training.captions import CaptionSettings, augment_caption
-from pointillist.training.config import ConditionDropoutConfig
+from pointillist.training.config import CaptionSettings, ConditionDropoutConfig
 
 CAPTION_CONDITIONS = ("text", "words", "tokens")
 """Conditions that are computed from one caption: they are dropped together."""
@@ -114,3 +115,37 @@ def _overlap(offset: int, size: int) -> tuple[slice, slice]:
     visible = max(0, size - abs(offset))
     target, origin = max(offset, 0), max(-offset, 0)
     return slice(target, target + visible), slice(origin, origin + visible)
+
+
+def augment_caption(text: str, rng: np.random.Generator, settings: CaptionSettings) -> str:
+    """Draw a variant of a caption. The result depends on `text`, the state of `rng` and the settings alone.
+
+    ```python
+    augment_caption("monster, red dragon", np.random.default_rng(0), CaptionSettings(part_dropout=0.5))
+    ```
+    """
+    drop, position, choice = rng.random(3)
+    if settings.part_dropout:
+        text = _drop_parts(text, rng, settings.part_dropout)
+    words = text.split()
+    if len(words) > 1 and drop < settings.word_dropout:
+        del words[int(position * len(words))]
+    if settings.synonyms:
+        words = [_draw_synonym(word, settings.synonyms, rng) for word in words]
+    caption = " ".join(words)
+    templates = settings.templates
+    return templates[int(choice * len(templates))].replace("{}", caption) if templates else caption
+
+
+def _drop_parts(text: str, rng: np.random.Generator, dropout: float) -> str:
+    parts = [part.strip() for part in text.split(",")]
+    kept, dropped = int(rng.random() * len(parts)), rng.random(len(parts)) < dropout
+    return ", ".join(part for number, part in enumerate(parts) if number == kept or not dropped[number])
+
+
+def _draw_synonym(word: str, synonyms: Mapping[str, Sequence[str]], rng: np.random.Generator) -> str:
+    match = re.fullmatch(r"(\W*)(\w+)(\W*)", word)
+    if match is None or match[2].lower() not in synonyms:
+        return word
+    choices = [match[2], *synonyms[match[2].lower()]]
+    return match[1] + choices[int(rng.random() * len(choices))] + match[3]

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from pointillist.training.captions import CaptionSettings
 from pointillist.training.settings_tree import expand, parse_section
 
 OptimizerName = Literal["adam", "rmsprop"]
@@ -30,6 +29,28 @@ class _Settings(BaseModel):
         if isinstance(value, int) and abs(value) >= 2**53:
             raise ValueError("Input should be an integer below 2^53")
         return value
+
+
+class CaptionSettings(_Settings):
+    """Settings of `augment_caption`: `[train.captions]`.
+
+    Attributes:
+        templates: Sentences around a caption, such as `["{}", "a picture of {}"]`; "{}" stands for the caption, and one
+            template is drawn each time.
+        synonyms: Alternatives to a word in lower case, such as `{"red": ["crimson"]}`; all are as likely as the word.
+        word_dropout: Probability that a caption of two words or more loses one word.
+        part_dropout: Probability of dropping each part between commas; one random part always stays.
+    """
+
+    templates: tuple[str, ...] = ()
+    synonyms: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    word_dropout: float = Field(0.0, ge=0, lt=1)
+    part_dropout: float = Field(0.0, ge=0, lt=1)
+
+    @property
+    def is_active(self) -> bool:
+        """True if `augment_caption` changes any caption."""
+        return bool(self.templates or self.synonyms or self.word_dropout or self.part_dropout)
 
 
 class OptimizerConfig(_Settings):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
+from pointillist.checkpoint.files import write_text
 from pointillist.checkpoint.header import read_config
 from pointillist.conditioning import ConditionConfig, condition_kinds
 from pointillist.data import DataSplits, ImageDataset, load_data
@@ -24,8 +26,7 @@ from pointillist.sampling.api import sample
 from pointillist.system import is_main_process
 from pointillist.training.api import TrainResult, train
 from pointillist.training.estimate import CostEstimate, estimate_cost
-from pointillist.training.run_config import RunConfig
-from pointillist.training.run_folder import check_new_folder, new_run, resumed_run, run_folder
+from pointillist.training.run_config import RUN_FILE, RunConfig, new_run, resumed_run
 from pointillist.training.settings_tree import Tree, expand, merge, read_toml
 from pointillist.visualization import image_grid, save_png
 
@@ -249,3 +250,42 @@ def infer_conditions(
         if kind in settings or kind in known or source is None or config.added_by_finetuning:
             found[kind] = config.infer(settings.get(kind, known.get(kind)), data)
     return {kind: complete for kind, complete in found.items() if complete is not None}
+
+
+def check_new_folder(out: Path) -> None:
+    """Check that a folder holds neither a run nor a model.
+
+    Raises:
+        ConfigError: naming the remedies.
+    """
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"`out` (={out}) is a file: give the name of a folder.")
+    if (out / "state").exists():
+        raise ConfigError(f"{out} already holds a run: add `resume` to continue it, or choose another `out`.")
+    if (out / "config.json").exists():
+        raise ConfigError(f"{out} already holds a model: choose another `out`, or fine-tune it with `init_from={out}`.")
+
+
+@contextmanager
+def run_folder(run: RunConfig, header: str, resume: bool) -> Iterator[None]:
+    """Make the folder of a run with its `run.toml`; a run that fails before its first checkpoint leaves no folder.
+
+    Args:
+        header: comment at the top of `run.toml`.
+    """
+    out = run.train.out
+    if out is None or not is_main_process():
+        yield
+        return
+    made = [p for p in (out, *out.parents) if not p.exists()]
+    write_text(out / RUN_FILE, run.to_toml(header))
+    try:
+        yield
+    except BaseException:
+        if not resume and not (out / "state").exists():
+            (out / RUN_FILE).unlink(missing_ok=True)
+            for folder in made:
+                if any(folder.iterdir()):
+                    break
+                folder.rmdir()
+        raise

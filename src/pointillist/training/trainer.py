@@ -23,10 +23,18 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.training.batches import BatchPrefetcher, order_of_step
 from pointillist.training.config import TrainConfig
 from pointillist.training.logging import DivergenceGuard, MetricsLogger
-from pointillist.training.loop_state import Interrupted, Intervals, StopRequest, TrainerState
 from pointillist.training.optim import ExponentialMovingAverage, build_optimizer, learning_rate
 from pointillist.training.setup import initialise_from_data
-from pointillist.training.state import fingerprint, load_state, restore_optimizer, save_state
+from pointillist.training.state import (
+    Interrupted,
+    Intervals,
+    StopRequest,
+    TrainerState,
+    fingerprint,
+    load_state,
+    restore_optimizer,
+    save_state,
+)
 
 
 class Trainer:

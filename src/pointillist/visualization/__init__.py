@@ -2,11 +2,10 @@
 
 from pointillist.visualization.animation import MAX_FRAME_PIXELS, animate, gif_bytes
 from pointillist.visualization.chart import Axes, Chart
-from pointillist.visualization.colour import diverging_colors, sequential_colors
-from pointillist.visualization.files import png_bytes, save_png
 from pointillist.visualization.heatmap import heat_map
 from pointillist.visualization.image_grid import image_grid
 from pointillist.visualization.named_grid import named_grid
+from pointillist.visualization.pixels import diverging_colors, png_bytes, save_png, sequential_colors
 from pointillist.visualization.receptive_field import plot_receptive_field
 
 __all__ = [

@@ -13,8 +13,8 @@ from PIL import Image
 
 from pointillist.checkpoint.files import atomic_path
 from pointillist.errors import ConfigError, ShapeError
-from pointillist.visualization.colour import ACCENT, INK, PAPER, Colour, as_colour, check_images, text_colour
 from pointillist.visualization.image_grid import Grid, compose, plan_grid
+from pointillist.visualization.pixels import ACCENT, INK, PAPER, Colour, as_colour, check_images, text_colour
 
 MAX_FRAMES = 400
 _MAX_IMAGES = 64

@@ -15,7 +15,6 @@ from html import escape
 
 from PIL import Image
 
-from pointillist.visualization.colour import PAPER, Colour
 from pointillist.visualization.marks import (
     TEXT_SIZE,
     Dot,
@@ -30,6 +29,7 @@ from pointillist.visualization.marks import (
     mark_svg,
     style_rule,
 )
+from pointillist.visualization.pixels import PAPER, Colour
 
 __all__ = ["Axes", "Chart", "Dot", "Kind", "Mark", "Path", "Point", "Raster", "Rect", "Text", "round_steps"]
 

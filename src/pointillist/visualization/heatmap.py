@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from pointillist.errors import ConfigError, ShapeError
-from pointillist.visualization.colour import PAPER, Colour, as_colour, diverging_colors, sequential_colors, text_colour
 from pointillist.visualization.image_grid import CAPTION, font, image_grid
+from pointillist.visualization.pixels import PAPER, Colour, as_colour, diverging_colors, sequential_colors, text_colour
 
 _BAR = 12  # height of the scale bar
 _BAR_WIDTH = 260

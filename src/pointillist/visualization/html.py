@@ -12,8 +12,7 @@ import numpy as np
 from PIL import Image
 
 from pointillist.images import as_pil
-from pointillist.visualization.colour import diverging_colors, sequential_colors
-from pointillist.visualization.files import png_bytes
+from pointillist.visualization.pixels import diverging_colors, png_bytes, sequential_colors
 
 _TICKS = 8  # parts of a scale, at most
 

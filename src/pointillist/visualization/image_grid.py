@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import SHEET
-from pointillist.visualization.colour import PAPER, Colour, as_colour, check_images, enlarge, text_colour
+from pointillist.visualization.pixels import PAPER, Colour, as_colour, check_images, enlarge, text_colour
 
 MAX_IMAGES = 1024
 MAX_PIXELS = 16_000_000  # of a whole grid

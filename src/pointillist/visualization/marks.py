@@ -11,10 +11,9 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageDraw
 
-from pointillist.visualization.colour import ACCENT, INK, Colour
-from pointillist.visualization.files import png_bytes
 from pointillist.visualization.html import data_uri
 from pointillist.visualization.image_grid import font
+from pointillist.visualization.pixels import ACCENT, INK, Colour, png_bytes
 
 Kind = Literal[
     "bar",

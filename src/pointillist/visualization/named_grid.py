@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from pointillist.errors import ShapeError
-from pointillist.visualization.colour import PAPER, Colour, as_colour, check_images, text_colour
 from pointillist.visualization.image_grid import CAPTION, compose, font, plan_grid, truncate_text
+from pointillist.visualization.pixels import PAPER, Colour, as_colour, check_images, text_colour
 
 _NAME_WIDTH = 200  # of the names of rows, at most
 _GAP = 8

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from pointillist.visualization.colour import ACCENT, INK, PAPER, Colour, sequential_colors
 from pointillist.visualization.image_grid import font, truncate_text
+from pointillist.visualization.pixels import ACCENT, INK, PAPER, Colour, sequential_colors
 
 SEEN: Colour = (44, 110, 158)
 MISSED: Colour = (232, 224, 208)

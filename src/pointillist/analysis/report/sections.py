@@ -8,11 +8,11 @@ from html import escape
 import numpy as np
 
 from pointillist.analysis.charts import bars_chart, cumulative_axes
-from pointillist.analysis.color_scales import MAX_Z, to_picture
 from pointillist.analysis.condition_gain import ConditionGain
 from pointillist.analysis.counterfactual import Counterfactual
-from pointillist.analysis.report.facts import describe_conditions
-from pointillist.analysis.views import Views
+from pointillist.analysis.surprisal import MAX_Z
+from pointillist.analysis.views import Views, describe_conditions
+from pointillist.images import to_picture
 from pointillist.visualization import html
 
 CUMULATIVE_ENDS = cumulative_axes(1, 1.0).left, cumulative_axes(1, 1.0).right

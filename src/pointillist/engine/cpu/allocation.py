@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pointillist.engine.cpu.bytecode import Arena, Operand, Ring
-from pointillist.engine.cpu.cpu_features import MAX_LANES
+from pointillist.engine.cpu.jit import MAX_LANES
 from pointillist.engine.program import FeatureMap, FloatArray, Instruction, KeyValueCache, Phase, Program, Value, View
 
 Operands = list[tuple[Operand, int]]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pointillist.engine.cpu.cpu_features import MAX_LANES
+from pointillist.engine.cpu.jit import MAX_LANES
 from pointillist.engine.program import FloatArray, IntArray
 
 # fields of a row

@@ -8,9 +8,9 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from pointillist.engine.cpu.cpu_features import PANEL
+from pointillist.engine.cpu.jit import PANEL
 from pointillist.engine.cpu.simd import I64, Vectors
-from pointillist.engine.cpu.weight_formats import WeightFormat
+from pointillist.engine.cpu.weight_packing import WeightFormat
 
 STRIP = 64
 """Rows of a panel that are dequantized at once."""

@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from pointillist.engine.cpu.cpu_features import PANEL, TILE_ROWS
+from pointillist.engine.cpu.jit import PANEL, TILE_ROWS
 from pointillist.engine.cpu.simd import I64, Vectors
 
 

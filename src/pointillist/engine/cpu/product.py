@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from pointillist.engine.cpu import bytecode as bc
-from pointillist.engine.cpu.cpu_features import lanes
+from pointillist.engine.cpu.jit import lanes
 from pointillist.engine.cpu.sample_loop import run_part
 from pointillist.engine.cpu.weight_packing import panels
 

@@ -11,14 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.engine.batch import SampleBatch
+from pointillist.engine.batch import SampleBatch, check_memory, prepare_inputs
 from pointillist.engine.cpu.bytecode import Bytecode
 from pointillist.engine.cpu.inverse_cdf import BERNOULLI, CATEGORICAL, MIXTURE
 from pointillist.engine.cpu.lower import BytecodeCompiler
 from pointillist.engine.cpu.sample_loop import DONE, STOP, sample_images
 from pointillist.engine.cpu.weight_packing import Packing
-from pointillist.engine.memory_check import check_memory
-from pointillist.engine.numpy.arrays import prepare_inputs
 from pointillist.engine.program import FloatArray, IntArray, Program
 
 KINDS = {"bernoulli": BERNOULLI, "categorical": CATEGORICAL, "mixture": MIXTURE}

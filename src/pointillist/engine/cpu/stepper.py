@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pointillist.engine.batch import check_memory, prepare_inputs
 from pointillist.engine.cpu import bytecode as bc
 from pointillist.engine.cpu.lower import BytecodeCompiler
 from pointillist.engine.cpu.sample_loop import run_part
 from pointillist.engine.cpu.weight_packing import Packing
-from pointillist.engine.memory_check import check_memory
-from pointillist.engine.numpy.arrays import prepare_inputs
 from pointillist.engine.program import FloatArray, Program
 from pointillist.engine.stepper import ProgramStepper
 

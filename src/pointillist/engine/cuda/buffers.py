@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pointillist.engine.numpy.arrays import prepare_inputs
+from pointillist.engine.batch import prepare_inputs
 from pointillist.engine.program import FeatureMap, Instruction, KeyValueCache, Phase, Program, Value, View, WeightSlice
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from pointillist.engine.batch import check_memory, program_memory_bytes
 from pointillist.engine.cuda.buffers import Buffers
-from pointillist.engine.memory_check import check_memory, program_memory_bytes
 from pointillist.engine.program import Program
 from pointillist.system import free_bytes
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.engine.program import ConditionInput, FeatureMap, FloatArray, Instruction, Phase, Program, Value, View
-from pointillist.errors import EngineError
+from pointillist.engine.batch import prepare_inputs
+from pointillist.engine.program import FeatureMap, FloatArray, Instruction, Phase, Program, Value, View
 
 
 class FeatureMapBuffer:
@@ -146,41 +146,3 @@ class InterpreterState:
         if column is None or value.phase >= Phase.SITE:
             return buffer
         return buffer[:, column // value.scale if value.phase == Phase.ROW else 0]
-
-
-def prepare_inputs(program: Program, batch: int, inputs: Mapping[str, NDArray[Any]]) -> dict[str, FloatArray]:
-    """Return each condition as `[b, 1, c]` or `[b, height, width, c]`.
-
-    Args:
-        inputs: conditions by key, `[b d]`, `[b d 1 1]` or `[b d h w]`; the default is the tensor seen while recording.
-
-    Raises:
-        EngineError: if a condition is unknown, or has another shape.
-    """
-    unknown = set(inputs) - set(program.inputs)
-    if unknown:
-        raise EngineError(
-            f"The conditions {sorted(unknown)} are not part of this program, which takes {sorted(program.inputs)}."
-        )
-    return {key: _condition(key, program.inputs[key], batch, inputs.get(key), program) for key in program.inputs}
-
-
-def _condition(
-    key: str, expected: ConditionInput, batch: int, value: NDArray[Any] | None, program: Program
-) -> FloatArray:
-    if value is None:
-        array: NDArray[Any] = expected.default
-    elif value.ndim == 4:
-        array = value[:, :, 0, 0] if expected.kind == "vector" else value.transpose(0, 2, 3, 1)
-    else:
-        array = value
-    size = () if expected.kind == "vector" else (program.height, program.width)
-    if array.shape[1:] != (*size, expected.channels) or array.shape[0] not in (1, batch):
-        shape = [batch, expected.channels, *(size or (1, 1))]
-        found = expected.default.shape[0] if value is None else list(value.shape)
-        raise EngineError(
-            f"The condition `{key}` has {'a default for a batch of' if value is None else 'shape'} {found}, "
-            f"but a batch of {batch} needs {shape}: pass it in `inputs`."
-        )
-    sites = array[:, None] if expected.kind == "vector" else array
-    return np.ascontiguousarray(np.broadcast_to(sites, (batch, *sites.shape[1:])), dtype=program.dtype)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.engine.memory_check import check_memory, program_memory_bytes
+from pointillist.engine.batch import check_memory, program_memory_bytes
 from pointillist.engine.numpy.arrays import InterpreterState
 from pointillist.engine.opcodes import OPCODES, Call
 from pointillist.engine.program import FloatArray, Instruction, Program

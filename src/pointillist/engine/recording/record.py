@@ -12,10 +12,9 @@ from torch import Tensor
 from pointillist.engine.program import ConditionInput, FloatArray, KeyValueCache, Phase, Program, View
 from pointillist.engine.recording.attention import attention_operand, canvas_after_draw
 from pointillist.engine.recording.builder import Builder
-from pointillist.engine.recording.channel_split import split_by_channel
 from pointillist.engine.recording.convolution import to_numpy
 from pointillist.engine.recording.local_conv import record_local_convolution
-from pointillist.engine.recording.optimize import optimize_program
+from pointillist.engine.recording.optimize import optimize_program, split_by_channel
 from pointillist.engine.recording.recurrence import recur, shift_down
 from pointillist.engine.recording.symbols import Canvas, Symbol, Window, make, symbol_of
 from pointillist.errors import CausalityError

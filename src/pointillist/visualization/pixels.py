@@ -1,11 +1,17 @@
-"""Colours of backgrounds and text, and colour maps from numbers to colours."""
+"""Pixels of pictures: colours, colour maps from numbers to colours, and PNG files."""
 
 from __future__ import annotations
 
-import numpy as np
-from PIL import ImageColor
+import io
+from pathlib import Path
 
+import numpy as np
+from PIL import Image, ImageColor
+from PIL.PngImagePlugin import PngInfo
+
+from pointillist.checkpoint.files import atomic_path
 from pointillist.errors import ShapeError
+from pointillist.images import SHEET
 
 Colour = tuple[int, int, int]
 PAPER: Colour = (246, 244, 240)
@@ -106,3 +112,30 @@ def enlarge(image: np.ndarray, scale: int) -> np.ndarray:
     alpha = big[..., 3:].astype(np.int64)
     mixed: np.ndarray = (big[..., :3] * alpha + under * (255 - alpha) + 127) // 255
     return mixed.astype(np.uint8)
+
+
+def png_bytes(image: Image.Image) -> bytes:
+    """Encode an image as PNG.
+
+    ```python
+    data = png_bytes(samples.images[0])
+    ```
+    """
+    buffer, text = io.BytesIO(), PngInfo()
+    if SHEET in image.info:
+        text.add_text(SHEET, image.info[SHEET])
+    image.save(buffer, "PNG", optimize=True, pnginfo=text)
+    return buffer.getvalue()
+
+
+def save_png(image: Image.Image, path: str | Path) -> Path:
+    """Write a PNG file atomically.
+
+    ```python
+    save_png(image_grid(samples.array), "sheet.png")
+    ```
+    """
+    path = Path(path)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(png_bytes(image))
+    return path
