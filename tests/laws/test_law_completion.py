@@ -9,10 +9,15 @@ import pytest
 import torch
 
 import pointillist as pt
+from pointillist.completion.moves import move_sub_pixels
+from pointillist.completion.sequential import log_prob_maps
+from pointillist.completion.smc import run_particles
+from pointillist.completion.task import CompletionTask
 from pointillist.conditioning import KnownConfig
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import entry, names
+from pointillist.sampling.config import SamplingConfig
 
 from .completion import (
     check_completions,
@@ -30,6 +35,16 @@ GREY, RGB = ImageSpec.infer((1, 2, 2), 3), ImageSpec.infer((3, 1, 2), 2)
 NAMES = ImageSpec(channels=1, height=2, width=2, levels=3, ordered=False)
 ODD = ImageSpec.infer((1, 3, 1), 4)
 IMAGES = {"grey": GREY, "rgb": RGB, "names": NAMES, "odd": ODD}
+
+
+def completion_task(
+    model: PixelModel, x: torch.Tensor, mask: np.ndarray, n: int = 1, **settings: Any
+) -> CompletionTask:
+    """Build a task without conditions, in the model's first order."""
+    known = np.broadcast_to(mask, model.image.shape).copy()
+    config = SamplingConfig(engine="cpu", order=model.order().name)
+    levels, inputs = x.expand(n, -1, -1, -1), model.conditions.inputs(count=n)
+    return CompletionTask(model=model, levels=levels, known=known, inputs=inputs, config=config, seed=0, **settings)
 
 
 def random_model(name: str, image: ImageSpec, **settings: Any) -> PixelModel:
@@ -137,6 +152,95 @@ def test_allowed_levels() -> None:
         assert found.ess < len(found)
     with pytest.raises(pt.ConfigError, match="leaves no level at row 1, column 1"):
         pt.inpaint(model, x, mask, 1, allowed=allowed & (np.arange(3) < 2))
+
+
+@pytest.mark.parametrize("name", names())
+def test_particles_follow_the_conditional(name: str) -> None:
+    """Sequential Monte Carlo and its moves, for masks that no order can do: total variation below 0.02."""
+    image = ImageSpec.infer((1, 3, 2), 3)
+    model = random_model(name, image)
+    model.requires_grad_(False)
+    for rows in ([[0, 1], [0, 1], [1, 1]], [[0, 0], [1, 0], [1, 1]]):
+        mask, x = np.array(rows, bool), random_levels(model, 1)
+        images = fillings(model, x, mask)
+        exact = exact_conditional(model, images, mask, "smc", "raster")
+        task = completion_task(model, x, mask, particles=20_000)
+        particles = run_particles(task)
+        assert total_variation(particles.levels, particles.log_weights, images, exact) < 0.02
+        started = torch.from_numpy(task.started)
+        joint = log_prob_maps(model, images, model.conditions.inputs(count=len(images)), model.order())
+        assert abs(particles.log_evidence - float(joint[:, started].sum(1).logsumexp(0))) < 0.05
+
+
+@pytest.mark.parametrize("kind", ["grey", "rgb"])
+def test_moves_keep_the_conditional(kind: str) -> None:
+    """From one and the same start, many moves reach it; from draws of it, moves stay."""
+    model = random_model("gated-pixelcnn", IMAGES[kind])
+    mask = np.array([[False, True], [True, False]]) if kind == "grey" else np.array([[False, True]])
+    x = random_levels(model, 1)
+    images = fillings(model, x, mask)
+    exact = exact_conditional(model, images, mask, "smc", "raster")
+    task = completion_task(model, x, mask, n=20_000, moves=40)
+    start = x.expand(20_000, -1, -1, -1)
+    moved, acceptance = move_sub_pixels(task, start, task.inputs, np.random.default_rng(0))
+    assert acceptance is not None
+    assert 0.1 < acceptance < 1
+    assert total_variation(moved, torch.zeros(20_000), images, exact) < 0.02
+
+
+def test_particles_obey_constraints() -> None:
+    """Weights of allowed levels are resampled too, and moves propose nothing else."""
+    model = random_model("gated-pixelcnn", GREY)
+    mask, x = np.array([[False, False], [False, True]]), random_levels(model, 1)
+    allowed = np.ones((2, 2, 3), bool)
+    allowed[1, 0] = [True, False, False]
+    images = fillings(model, x, mask)
+    images = images[images[:, 0, 1, 0] == 0]
+    exact = exact_conditional(model, images, mask, "smc", "raster")
+    exact = exact - exact.logsumexp(0)
+    found = pt.inpaint(model, x, mask, 5_000, "smc", allowed, seed=0, particles=20_000, moves=3)
+    assert total_variation(found.levels, found.log_weights, images, exact) < 0.03
+    assert found.ess > 10_000
+    assert found.acceptance is not None
+
+
+@pytest.mark.parametrize("name", names())
+def test_smc_on_every_engine(name: str) -> None:
+    """The same particles, weights and completions; pixels and sub-pixels; under guidance too, where moves are off."""
+    model = random_model(name, ImageSpec.infer((3, 2, 3), 4), labels=True, orders=("raster", "raster-columns-br"))
+    x, rng = random_levels(model, 1), np.random.default_rng(1)
+    for shape, guidance in ((model.image.shape[1:], 1.0), (model.image.shape, 2.0)):
+        mask = rng.random(shape) < 0.5
+        how: dict[str, Any] = {"seed": 2, "label": 1, "guidance": guidance, "particles": 12, "moves": 2}
+        found = [pt.inpaint(model, x, mask, 3, "smc", engine=engine, **how) for engine in DISTINCT_ENGINES]
+        for one in found:
+            assert torch.equal(one.levels, found[0].levels)
+            assert abs(one.ess - found[0].ess) < 1e-6
+            torch.testing.assert_close(one.nats, found[0].nats)
+            assert torch.equal(
+                one.levels[:, torch.from_numpy(one.known)], x[:, torch.from_numpy(one.known)].expand(3, -1)
+            )
+        assert (found[0].acceptance is None) == (guidance != 1)
+
+
+def test_auto_takes_particles_last() -> None:
+    """A model that was not trained to complete images, a hole in the middle, a label for each completion."""
+    model = random_model("pixelcnn", ImageSpec.infer((1, 3, 3), 4), labels=True)
+    mask = np.ones((3, 3), bool)
+    mask[1, 1] = False
+    found = pt.inpaint(model, random_levels(model, 1), mask, 4, label=[0, 1, 2, 0], seed=0)
+    assert found.method == "smc"
+    assert sorted(found.labels.tolist()) == [0, 0, 1, 2]
+    with pytest.raises(pt.ConfigError, match="`uniforms` cannot be used with the method smc"):
+        pt.inpaint(model, random_levels(model, 1), mask, 4, uniforms=np.zeros((4, 1, 3, 3)))
+    for name, value in (("particles", 0), ("moves", -1)):
+        with pytest.raises(pt.ConfigError, match=f"`{name}`"):
+            pt.inpaint(model, random_levels(model, 1), mask, 1, seed=0, **{name: value})  # type: ignore[arg-type]
+    with pytest.raises(pt.ConfigError, match="must be auto, known, order, smc, sequential"):
+        pt.inpaint(model, random_levels(model, 1), mask, 1, "magic")
+    for method in ("known", "order"):
+        with pytest.raises(pt.ConfigError, match=f"`method` \\(='{method}'\\) cannot"):
+            pt.inpaint(model, random_levels(model, 1), mask, 1, method)
 
 
 def test_guidance_keeps_the_known_pixels() -> None:

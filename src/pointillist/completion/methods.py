@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from pointillist.completion.sequential import complete_sequentially
+from pointillist.completion.smc import complete_by_smc
 from pointillist.completion.task import CompletionTask, Draws, sub_pixel_rank
 from pointillist.conditioning import EVIDENCE
 from pointillist.errors import ConfigError
@@ -38,6 +39,7 @@ METHODS = {
     for method in (
         Method("known", complete_sequentially, uses_evidence=True),
         Method("order", complete_sequentially, needs_last_hole=True),
+        Method("smc", complete_by_smc),
         Method("sequential", complete_sequentially),
     )
 }

@@ -93,7 +93,7 @@ class Draws:
     nats: Float[Tensor, " n"]
     whole_nats: Float[Tensor, " n"]
     log_weights: Float[Tensor, " n"]
-    log_evidence: float
+    log_evidence: float | Float[Tensor, " n"]
     ess: float
     acceptance: float | None = None
 

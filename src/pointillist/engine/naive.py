@@ -53,6 +53,10 @@ class NaiveStepper:
         self._canvas[:, part, row, column] = torch.from_numpy(values).to(self._canvas)
         self._next()
 
+    def select(self, indices: np.ndarray) -> None:
+        """Copy histories: image i continues from that of image `indices[i]`."""
+        self._canvas = self._canvas[torch.from_numpy(indices).to(self._canvas.device)]
+
     def _next(self) -> None:
         site = next(self._sites, None)
         if site is None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Any
 
 from numpy.typing import NDArray
+from torch import Tensor
 
-from pointillist.engine.program import FloatArray, Program
+from pointillist.engine.program import FloatArray, IntArray, Program
+from pointillist.engine.weights import WeightVersionCheck
 from pointillist.errors import EngineError
 
 
@@ -66,6 +69,20 @@ class ProgramStepper(ABC):
             self._run_post_draw()
         self._advance()
 
+    def select(self, indices: IntArray) -> None:
+        """Copy states: image i continues from the history of image `indices[i]`.
+
+        Conditions are not copied, so only images of the same condition may be exchanged.
+
+            stepper.select(np.array([0, 0, 2]))  # the second of three images becomes a copy of the first
+
+        Raises:
+            EngineError: if there is not one index for each image.
+        """
+        if indices.shape != (self.batch,) or not ((indices >= 0) & (indices < self.batch)).all():
+            raise EngineError(f"`indices` of shape {list(indices.shape)} must hold {self.batch} numbers of images.")
+        self._select(indices)
+
     def _run(self) -> None:
         if not self._row_begun:
             self._run_row()
@@ -108,5 +125,41 @@ class ProgramStepper(ABC):
     def _write(self, values: NDArray[Any], first: int) -> None:
         """Write values to the canvas at the current site, from its channel `first` on."""
 
+    @abstractmethod
+    def _select(self, indices: IntArray) -> None:
+        """Copy the state of images; indices are checked."""
+
     def _end_row(self) -> None:  # noqa: B027  (most engines index rows, and have nothing to do)
         """Finish the current row."""
+
+
+class GuardedStepper:
+    """A stepper of a recorded program that raises an error at a new row when the weights have changed.
+
+        stepper = GuardedStepper(Interpreter(program, batch=2), model.parameters())
+
+    Args:
+        engine: stepper to guard.
+        tensors: parameters and buffers of the model that was recorded.
+    """
+
+    def __init__(self, engine: ProgramStepper, tensors: Iterable[Tensor]) -> None:
+        self.engine = engine
+        self._weights = WeightVersionCheck(tensors)
+        self._row = -1
+
+    def params(self) -> FloatArray:
+        """See `ProgramStepper`."""
+        row = self.engine.site[0]
+        if row != self._row:
+            self._weights.check()
+            self._row = row
+        return self.engine.params()
+
+    def observe(self, values: NDArray[Any]) -> None:
+        """See `ProgramStepper`."""
+        self.engine.observe(values)
+
+    def select(self, indices: IntArray) -> None:
+        """See `ProgramStepper`."""
+        self.engine.select(indices)

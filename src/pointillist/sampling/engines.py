@@ -18,8 +18,7 @@ from pointillist.engine.numpy.interpreter import Interpreter
 from pointillist.engine.program import Program
 from pointillist.engine.recording.record import record
 from pointillist.engine.selection import ENGINES, GPU_ENGINES, choose_engine
-from pointillist.engine.stepper import ProgramStepper
-from pointillist.engine.weights import WeightVersionCheck
+from pointillist.engine.stepper import GuardedStepper
 from pointillist.errors import EngineError
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import Stage
@@ -58,6 +57,9 @@ class Stepper(Protocol):
 
     def observe(self, values: np.ndarray) -> None:
         """Take the embedded level `[b, e]` of the sub-pixel just chosen, and advance."""
+
+    def select(self, indices: np.ndarray) -> None:
+        """Copy states: image i continues from the history of image `indices[i]`, under the same condition."""
 
 
 @runtime_checkable
@@ -132,41 +134,16 @@ def create_stepper(
         canvas = channels_last(canvas) if model.channels_last else canvas
         return NaiveStepper(_forward(stages[0], condition), canvas, model.dims.groups, order)
     program = record_stage(model, stages[0], condition, height, width, order)
+    weights = [*model.parameters(), *model.buffers()]
     if engine == "numpy":
-        return GuardedStepper(Interpreter(program, batch), model)
+        return GuardedStepper(Interpreter(program, batch), weights)
     if engine in GPU_ENGINES:
         from pointillist.engine.cuda import CudaStepper
 
-        return GuardedStepper(CudaStepper(program, batch, device=selection.select_gpu(engine, model.device)), model)
+        return GuardedStepper(CudaStepper(program, batch, device=selection.select_gpu(engine, model.device)), weights)
     from pointillist.engine.cpu import CpuStepper
 
-    return GuardedStepper(CpuStepper(program, batch), model)
-
-
-class GuardedStepper:
-    """A stepper of a recorded program that raises an error at a new row when the weights have changed.
-
-    Args:
-        engine: stepper to guard.
-        model: model that was recorded.
-    """
-
-    def __init__(self, engine: ProgramStepper, model: PixelModel) -> None:
-        self.engine = engine
-        self._weights = WeightVersionCheck([*model.parameters(), *model.buffers()])
-        self._row = -1
-
-    def params(self) -> np.ndarray:
-        """See `Stepper`."""
-        row = self.engine.site[0]
-        if row != self._row:
-            self._weights.check()
-            self._row = row
-        return self.engine.params()
-
-    def observe(self, values: np.ndarray) -> None:
-        """See `Stepper`."""
-        self.engine.observe(values)
+    return GuardedStepper(CpuStepper(program, batch), weights)
 
 
 def record_stage(

@@ -42,6 +42,8 @@ class BufferPlan:
         self.program, self.batch = program, batch
         self.arena = Arena()
         self.constants: list[tuple[int, FloatArray]] = []
+        self.states: list[tuple[int, int, int]] = []
+        """Blocks that hold the state of the images, `[slots, b, numbers]`: offset, slots, numbers of an image."""
         self.parts = [program.per_image, program.per_row, *program.sub_steps, program.post_draw]
         widest = max((i.output.channels for part in self.parts for i in part if i.output), default=1)
         sites = program.height * program.width if program.kv_caches else 0
@@ -75,7 +77,7 @@ class BufferPlan:
 
     def allocate(self, value: Value, start: int | None = None) -> None:
         """Assign a value to free memory at an offset, or to new memory."""
-        start = self.arena.allocate(self.size(value)) if start is None else start
+        start = self._allocate_state(self.size(value) // self.batch) if start is None else start
         if value.phase == Phase.ROW:
             self.assign(value, Operand(start, self.columns(value.scale) * value.channels, value.channels))
         else:
@@ -173,11 +175,17 @@ class BufferPlan:
         sites = 1 if condition.kind == "vector" else self.program.height * self.program.width
         return self.arena.allocate(self.batch * sites * condition.channels)
 
+    def _allocate_state(self, size: int, slots: int = 1) -> int:
+        """Allocate `size` numbers for each image, in each of several slots; return the offset."""
+        start = self.arena.allocate(slots * self.batch * size)
+        self.states.append((start, slots, size))
+        return start
+
     def _line(self, feature_map: FeatureMap) -> int:
         return (feature_map.left + self.columns(feature_map.scale) + feature_map.right) * feature_map.channels
 
     def _allocate_map(self, feature_map: FeatureMap) -> int:
-        start = self.arena.allocate((feature_map.up + 1) * self.batch * self._line(feature_map))
+        start = self._allocate_state(self._line(feature_map), feature_map.up + 1)
         if feature_map.initial_above is not None or feature_map.initial_left is not None:
             shape = (
                 feature_map.up + 1,
@@ -197,8 +205,8 @@ class BufferPlan:
 
     def _allocate_kv_cache(self, cache: KeyValueCache) -> KeyValueLayout:
         sites = -(-cache.length // MAX_LANES) * MAX_LANES
-        keys = self.arena.allocate(self.batch * cache.key_channels * sites)
-        values = self.arena.allocate(self.batch * cache.length * (cache.channels - cache.key_channels))
+        keys = self._allocate_state(cache.key_channels * sites)
+        values = self._allocate_state(cache.length * (cache.channels - cache.key_channels))
         return KeyValueLayout(keys, values, sites)
 
 

@@ -93,6 +93,7 @@ class Bytecode:
         size: numbers in the flat array.
         constants: initial contents of the array, with their offsets; everything else is zero.
         inputs: offset of each condition, `[b, channels]` or `[b, height, width, channels]`.
+        states: blocks that hold the state of the images, `[slots, b, numbers]`: offset, slots, and numbers of an image.
         s_curve: True if odd rows run from right to left.
     """
 
@@ -104,6 +105,7 @@ class Bytecode:
     size: int
     constants: tuple[tuple[int, FloatArray], ...]
     inputs: dict[str, int]
+    states: tuple[tuple[int, int, int], ...]
     s_curve: bool
 
     def initial_memory(self, dtype: np.dtype[Any], conditions: Mapping[str, FloatArray]) -> FloatArray:

@@ -76,7 +76,8 @@ class BytecodeCompiler:
             row[list(fields)] = list(fields.values())
         return Bytecode(
             self.batch, code, np.array(self.patches, np.int64).reshape(-1, 7), np.array(parts, np.int64), draw,
-            self.buffers.arena.size, tuple(self.buffers.constants), self.buffers.inputs, self.program.s_curve,
+            self.buffers.arena.size, tuple(self.buffers.constants), self.buffers.inputs,
+            tuple(self.buffers.states), self.program.s_curve,
         )  # fmt: skip
 
     def row(self, instruction: Instruction, code: int, operands: dict[int, Operand], **fields: int) -> dict[int, int]:

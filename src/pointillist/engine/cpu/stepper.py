@@ -13,7 +13,7 @@ from pointillist.engine.cpu import bytecode as bc
 from pointillist.engine.cpu.lower import BytecodeCompiler
 from pointillist.engine.cpu.sample_loop import run_part
 from pointillist.engine.cpu.weight_packing import Packing
-from pointillist.engine.program import FloatArray, Program
+from pointillist.engine.program import FloatArray, IntArray, Program
 from pointillist.engine.stepper import ProgramStepper
 
 
@@ -57,6 +57,11 @@ class CpuStepper(ProgramStepper):
         line = self._code[self.bytecode.draw_row].tolist()
         start = line[bc.Y] + self.site[1] * line[bc.Y_COLUMN] + first
         self._sites(start, line[bc.Y_OUTER], self.program.canvas_width)[...] = values
+
+    def _select(self, indices: IntArray) -> None:
+        for start, slots, size in self.bytecode.states:
+            block = self._memory[start : start + slots * self.batch * size].reshape(slots, self.batch, size)
+            block[...] = block[:, indices]
 
     def _sites(self, start: int, image_stride: int, channels: int) -> FloatArray:
         """Return a view of the channels of a site, `[b, channels]`."""

@@ -38,6 +38,10 @@ class FeatureMapRows:
         first = self.feature_map.left + dx
         return self.rows[self.feature_map.up + dy][:, first : first + self.width]
 
+    def select(self, indices: Tensor) -> None:
+        """Copy the sites of images, in place."""
+        self.rows.copy_(self.rows[:, indices])
+
     def runs(self, dx: int, taps: int, step: int) -> Tensor:
         """Return runs of `taps` neighbours from `dx` right of every `step`-th site, `[b, sites, taps * c]`; no copy."""
         line, size = self.rows[self.feature_map.up], self.feature_map.channels
@@ -108,6 +112,17 @@ class Buffers:
             torch.arange(row * width + 1, (row + 1) * width + 1, out=self.slots)
             torch.ge(slots, self.slots[:, None], out=self.masked_slots)
             self.masked_slots[:, 0] = self.slots > 1
+
+    def select(self, indices: Tensor) -> None:
+        """Copy the state of images, in place: image i becomes a copy of image `indices[i]`. Conditions stay."""
+        for rows in self.maps.values():
+            rows.select(indices)
+        for cache in self.kv_caches.values():
+            cache.keys.copy_(cache.keys[:, indices])
+            cache.values.copy_(cache.values[:, indices])
+        for value, buffer in self._values.items():
+            if value not in self._read_only and value not in self._computed_in_map:
+                buffer.copy_(buffer[indices])
 
     def read(self, view: View, column: int | None) -> Tensor:
         """Return a view at a column, `[b, 1, c]`, or over the row, `[b, columns, c]`, where column is None.

@@ -12,7 +12,7 @@ from pointillist.engine.cuda.buffers import Buffers
 from pointillist.engine.cuda.graphs import Capture, GraphCache
 from pointillist.engine.cuda.kernels import run_part, run_per_image
 from pointillist.engine.cuda.rows import check_device_memory, row_kind, shift
-from pointillist.engine.program import FloatArray, Program
+from pointillist.engine.program import FloatArray, IntArray, Program
 from pointillist.engine.stepper import ProgramStepper
 
 
@@ -74,6 +74,10 @@ class CudaStepper(ProgramStepper):
         with self._graphs.active():
             site = self._buffers.maps[self.program.canvas].at(0, 0)[:, self.site[1]]
             site[:, first : first + self.program.canvas_width] = torch.as_tensor(values).to(site)
+
+    def _select(self, indices: IntArray) -> None:
+        with self._graphs.active():
+            self._buffers.select(torch.as_tensor(indices, device=self._buffers.weights.device))
 
     def _end_row(self) -> None:
         row = self.site[0]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointillist.engine.batch import prepare_inputs
-from pointillist.engine.program import FeatureMap, FloatArray, Instruction, Phase, Program, Value, View
+from pointillist.engine.program import FeatureMap, FloatArray, Instruction, IntArray, Phase, Program, Value, View
 
 
 class FeatureMapBuffer:
@@ -51,6 +51,11 @@ class FeatureMapBuffer:
         """Return the site of the current row `dx` sites right of a column, `[b, c]`."""
         return self.line[:, self.left + column // self.scale + dx]
 
+    def select(self, indices: IntArray) -> None:
+        """Copy the sites of images, in place."""
+        self.line[...] = self.line[indices]
+        self.finished[...] = self.finished[:, indices]
+
     def finish(self, row: int) -> None:
         """Finish the current row; a coarse row is finished when the next one is about to begin."""
         if self.up and (row + 1) % self.scale == 0:
@@ -85,6 +90,14 @@ class InterpreterState:
         if instruction.output is None:
             raise ValueError(f"{instruction.opcode} has no result")
         return self.read(instruction.output, column)
+
+    def select(self, indices: IntArray) -> None:
+        """Copy the state of images, in place: image i becomes a copy of image `indices[i]`. Conditions stay."""
+        for feature_map in self.maps.values():
+            feature_map.select(indices)
+        arrays = {id(array): array for array in (*self.kv_caches.values(), *self._buffers.values())}
+        for array in arrays.values():
+            array[...] = array[indices]
 
     def varies_by_column(self, view: View) -> bool:
         """Return True if `read` gives another array at every column."""

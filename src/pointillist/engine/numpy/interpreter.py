@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pointillist.engine.batch import check_memory, program_memory_bytes
 from pointillist.engine.numpy.arrays import InterpreterState
 from pointillist.engine.opcodes import OPCODES, Call
-from pointillist.engine.program import FloatArray, Instruction, Program
+from pointillist.engine.program import FloatArray, Instruction, IntArray, Program
 from pointillist.engine.stepper import ProgramStepper
 
 
@@ -63,6 +63,9 @@ class Interpreter(ProgramStepper):
     def _write(self, values: NDArray[Any], first: int) -> None:
         site = self._state.maps[self.program.canvas].site(self.site[1])
         site[:, first : first + self.program.canvas_width] = values
+
+    def _select(self, indices: IntArray) -> None:
+        self._state.select(indices)
 
     def _end_row(self) -> None:
         row = self.site[0]

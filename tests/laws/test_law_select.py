@@ -1,0 +1,107 @@
+"""Copies of states: after `select` each image continues from the history that it was given, in every engine."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import pointillist as pt
+from pointillist.images import ImageSpec
+from pointillist.networks import names
+from pointillist.ordering import get_order
+from pointillist.sampling.loop import Stepper, create_stepper
+
+from .samplers import DISTINCT_ENGINES
+from .strategies import make_model, random_levels, randomise_weights
+
+NAMES = ImageSpec(channels=1, height=3, width=5, levels=3, ordered=False)
+IMAGES = {"rgb": ImageSpec.infer((3, 4, 3), 3), "names": NAMES}
+
+
+def check_select(model: pt.PixelModel, engine: str, order: str = "raster") -> None:
+    """Check every parameter after two selections, at random sub-pixels, against the full pass of the new histories."""
+    rng, count = np.random.default_rng(0), 4
+    height, width = model.image.height, model.image.width
+    pixel_order = get_order(order)
+    rows, columns = pixel_order.raster_size(height, width)
+    values = model.level_embeddings().detach().numpy()
+    channels, coupled = model.image.channels, model.likelihood.coupled
+    for stage in model.stages(rows, columns)[:1]:
+        x = stage.grid(random_levels(model, count, rows, columns))
+        condition = model.conditions.to_raster_frame(model.encode(None, count, (height, width)), pixel_order)
+        condition = stage.condition(None, condition)
+        with torch.inference_mode():
+            stepper = create_stepper(model, condition, count, rows, columns, engine, stage=stage, order=pixel_order)
+            sites = [(r, c) for r in range(x.shape[2]) for c in pixel_order.row(r, x.shape[3])]
+            steps = [(r, c, k) for r, c in sites for k in range(1 if coupled else channels)]
+            at = set(rng.choice(np.arange(1, len(steps)), min(3, len(steps) - 1), replace=False).tolist())
+            for number, (r, c, k) in enumerate(steps):
+                if number in at:
+                    indices = rng.integers(0, count, count)
+                    x = x[torch.from_numpy(indices)]
+                    x[:, :, r:] = _redrawn(x[:, :, r:], model, rng, keep=(c, k, r % 2 and pixel_order.s_curve))
+                    stepper.select(indices)
+                _compare(model, stage, condition, stepper, x, pixel_order, (r, c, k))
+                part = x[:, :, r, c] if coupled else x[:, k : k + 1, r, c]
+                stepper.observe(values[part.numpy()].reshape(count, -1))
+
+
+def _redrawn(
+    x: torch.Tensor, model: pt.PixelModel, rng: np.random.Generator, keep: tuple[int, int, bool]
+) -> torch.Tensor:
+    """Draw the sub-pixels anew that the first row of `x` has not observed, and all later rows."""
+    column, channel, backwards = keep
+    fresh = torch.from_numpy(rng.integers(0, model.image.levels, x.shape))
+    done = torch.zeros(x.shape[1:], dtype=torch.bool)
+    done[:, 0, column + 1 :] = bool(backwards)
+    if not backwards:
+        done[:, 0, :column] = True
+    done[:channel, 0, column] = True
+    return torch.where(done, x, fresh)
+
+
+def _compare(model, stage, condition, stepper: Stepper, x, order, site) -> None:  # type: ignore[no-untyped-def]
+    from pointillist.nn.passes import FullPass
+
+    row, column, channel = site
+    wanted = stage.network(model.canvas(x), FullPass(order), condition)[:, :, row, column].numpy()
+    found = stepper.params()
+    share = slice(None)
+    if not model.likelihood.coupled:
+        size = wanted.shape[1] // model.image.channels
+        share = slice(channel * size, (channel + 1) * size)
+    np.testing.assert_allclose(found[:, share], wanted[:, share], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", IMAGES)
+@pytest.mark.parametrize("engine", DISTINCT_ENGINES)
+@pytest.mark.parametrize("name", names())
+def test_states_are_copied_by_image(name: str, engine: str, kind: str) -> None:
+    """Also between the sub-pixels of a pixel, and with every part of a network's state."""
+    torch.manual_seed(0)
+    check_select(randomise_weights(make_model(name, IMAGES[kind]), 0.4), engine)
+
+
+@pytest.mark.parametrize("engine", DISTINCT_ENGINES)
+def test_states_are_copied_on_an_s_curve(engine: str) -> None:
+    torch.manual_seed(0)
+    model = make_model("locally-masked-pixelcnn", IMAGES["rgb"], orders=("s-curve",))
+    check_select(randomise_weights(model, 0.4), engine, "s-curve")
+
+
+@pytest.mark.parametrize("engine", [e for e in DISTINCT_ENGINES if e != "naive"])
+def test_wrong_indices_are_a_sentence(engine: str) -> None:
+    model = make_model("pixelcnn", IMAGES["names"])
+    stepper = create_stepper(model, model.encode(None, 2), 2, 3, 5, engine)
+    for indices in (np.array([0]), np.array([0, 2]), np.array([-1, 0])):
+        with pytest.raises(pt.EngineError, match="`indices`"):
+            stepper.select(indices)
+
+
+def test_a_state_that_is_not_copied_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mutation test: feature maps that stay behind."""
+    monkeypatch.setattr("pointillist.engine.numpy.arrays.FeatureMapBuffer.select", lambda *_: None)
+    model = randomise_weights(make_model("gated-pixelcnn", NAMES), 0.4)
+    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+        check_select(model, "numpy")
