@@ -21,6 +21,7 @@ from pointillist.conditioning.text import embedding_cache
 from pointillist.conditioning.text_encoders import (
     PAD,
     EmbeddingCache,
+    EmbeddingStore,
     hash_ngrams,
     hash_ngrams_per_word,
     open_encoder,
@@ -51,33 +52,51 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_each_prompt_is_encoded_once(cache: Path) -> None:
-    """In a process, and in files for the captions of a data set; a damaged or unwritable file is made again."""
-    captions = [f"tile {i}" for i in range(100)]
+    """When it is asked for: in a process, and on disk for the captions of a data set; damage is mended."""
+    captions = [f"tile {i}" for i in range(700)]
     first, second, third, fourth = (EmbeddingCache(Counting()) for _ in range(4))
-    first.prepare(captions)
-    wanted = first(["Tile  7", "tile 3", "new"])
-    assert len(first.encoder.asked) == 101  # type: ignore[attr-defined]
-    second.prepare(reversed(captions))
-    assert np.array_equal(second(["tile 7", "tile 3", "new"]), wanted)
-    assert second.encoder.asked == ["new"]  # type: ignore[attr-defined]
+    for one in (first, second, third, fourth):
+        one.keep(reversed(captions))
+    assert not cache.exists()
+    asked: list[list[str]] = [one.encoder.asked for one in (first, second, third, fourth)]  # type: ignore[attr-defined]
+    wanted = first(["Tile  7", "tile 3", "new", "tile 7"])
+    assert asked[0] == ["tile 7", "tile 3", "new"]
+    first(captions)
+    assert np.array_equal(second(["tile 7", "tile 3", "new", "tile 7"]), wanted)
+    assert asked[1] == ["new"]
+    assert np.array_equal(second(captions), first(captions))
+    assert asked[1] == ["new"]
     (file,) = (cache / "prompts").iterdir()
-    file.write_bytes(file.read_bytes()[:50])
-    third.prepare(captions)
-    assert len(third.encoder.asked) == 100  # type: ignore[attr-defined]
+    file.write_bytes(b"no database" * 50)
+    assert np.array_equal(third(captions), first(captions))
+    assert len(asked[2]) == 700
+    assert np.array_equal(EmbeddingStore(file, 3).read(["tile 7"])["tile 7"], wanted[0])
     file.unlink()
     file.parent.rmdir()
     file.parent.write_text("in the way")
-    fourth.prepare(captions)
-    assert np.array_equal(fourth(["tile 7", "tile 3", "new"]), wanted)
+    assert np.array_equal(fourth(["tile 7", "tile 3", "new", "tile 7"]), wanted)
+
+
+def test_vectors_of_another_size_are_encoded_again(cache: Path) -> None:
+    """Also those that are not finite; a full database takes no more, and still answers."""
+    store = EmbeddingStore(cache / "x.sqlite", 3)
+    store.write({"short": np.ones(2, np.float32), "bad": np.full(3, np.nan, np.float32), "good": np.ones(3)})
+    assert list(store.read(["short", "bad", "good", "none"])) == ["good"]
+    store.write({"bad": np.zeros(3, np.float32)})
+    assert set(store.read(["bad", "good"])) == {"bad", "good"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pointillist.conditioning.text_encoders.embedding_cache.MAX_STORED", 2)
+        store.write({"late": np.ones(3, np.float32)})
+    assert set(store.read(["good", "late"])) == {"good"}
 
 
 def test_a_single_prompt_is_kept(cache: Path) -> None:
     """The next process that is asked for it does not open the encoder; nothing is written where nothing is asked."""
     first, second = EmbeddingCache(Counting()), EmbeddingCache(Counting())
-    first.prepare([])
+    first(["not kept"])
     assert not cache.exists()
-    first.prepare(["Orb spider"])
-    second.prepare(["orb  spider"])
+    first.keep(["Orb spider"])
+    second.keep(["orb  spider"])
     assert np.array_equal(first(["orb spider"]), second(["orb spider"]))
     assert second.encoder.asked == []  # type: ignore[attr-defined]
 

@@ -42,22 +42,22 @@ class DatasetConditions:
             # names what does not fit before any work is done: no caption is encoded, and no encoder loaded, for that
             model.conditions.from_batch(replace(data.batch([0]), texts=None))
         if data.texts is not None:
-            precompute_text_embeddings(model, data.texts)
+            keep_text_embeddings(model, data.texts)
 
     def __call__(self, batch: Batch) -> ConditionInputs:
         """Conditions of `batch`."""
         return self._conditions.from_batch(batch)
 
 
-def precompute_text_embeddings(model: PixelModel, texts: Iterable[str]) -> None:
-    """Fill the embedding cache of a model with a frozen text encoder: from a file, if it was filled before.
+def keep_text_embeddings(model: PixelModel, texts: Iterable[str]) -> None:
+    """Keep the vectors of texts on disk, once they are encoded, for a model with a frozen text encoder.
 
     Raises:
         ConfigError: if the encoder installed here is not the model's.
     """
     encoder = model.conditions.encoders.get("text")
     if isinstance(encoder, SentenceEncoder):
-        encoder.prompts.prepare(text for text in texts if text.strip())
+        encoder.prompts.keep(text for text in texts if text.strip())
 
 
 def derive_hint(model: PixelModel, x: Int[Tensor, "b c h w"]) -> Shaped[Tensor, "b d h w"]:

@@ -1,12 +1,13 @@
 """Text: encoders of prompts behind one protocol, and their vectors kept."""
 
 from pointillist.conditioning.text_encoders.base import TextEncoder, TokenEncoder, open_encoder
-from pointillist.conditioning.text_encoders.embedding_cache import EmbeddingCache, normalize_text
+from pointillist.conditioning.text_encoders.embedding_cache import EmbeddingCache, EmbeddingStore, normalize_text
 from pointillist.conditioning.text_encoders.hashed_ngrams import PAD, hash_ngrams, hash_ngrams_per_word
 
 __all__ = [
     "PAD",
     "EmbeddingCache",
+    "EmbeddingStore",
     "TextEncoder",
     "TokenEncoder",
     "hash_ngrams",

@@ -1,25 +1,30 @@
-"""Cache of text embeddings: in memory, and in a file for the prompts of a command or the captions of a data set."""
+"""Cache of text embeddings: in memory, and in a database on disk for the captions of data sets and for prompts."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
-from contextlib import suppress
+import sqlite3
+from collections.abc import Iterable, Mapping
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
 
-from pointillist.checkpoint.files import atomic_path
 from pointillist.conditioning.text_encoders.base import TextEncoder, TokenEncoder
 
 CACHE = "POINTILLIST_CACHE"
 MAX_PROMPTS = 100_000  # in memory: 200 MB of 512 numbers
+MAX_STORED = 1_000_000  # on disk: 2 GB of 512 numbers
 MAX_TOKENIZED = 10_000  # 150 MB of 10 tokens of 384 numbers
+_WAIT_S = 2.0  # for another process that writes
+_AT_ONCE = 500  # rows of a query
 
 
 class EmbeddingCache:
     """Cache of text embeddings, keyed by normalized text: spacing and capitals do not matter.
+
+    A text is encoded when it is first asked for, so a run starts at once, however many captions it has.
 
     ```python
     EmbeddingCache(open_encoder("use"))(["a red dragon", "a blue slime"]).shape  # (2, 512)
@@ -30,16 +35,27 @@ class EmbeddingCache:
         self.encoder = encoder
         self._known: dict[str, np.ndarray] = {}
         self._tokens: dict[str, np.ndarray] = {}
+        self._kept: set[str] = set()
+        self._store = EmbeddingStore(cache_folder() / "prompts" / f"{encoder.fingerprint[:32]}.sqlite", encoder.size)
 
     def __call__(self, texts: Iterable[str]) -> np.ndarray:
-        """Encode texts as vectors `float32 [n size]`."""
+        """Encode texts as vectors `float32 [n size]`, or look them up."""
         cleaned = [normalize_text(text) for text in texts]
         if len(self._known) > MAX_PROMPTS:
             self._known.clear()
-        for text in cleaned:
-            if text not in self._known:
-                self._known[text] = self.encoder.encode(text)
+        kept = [text for text in dict.fromkeys(cleaned) if text in self._kept and text not in self._known]
+        self._known.update(self._store.read(kept))
+        new = {text: self.encoder.encode(text) for text in dict.fromkeys(cleaned) if text not in self._known}
+        self._known.update(new)
+        self._store.write({text: vector for text, vector in new.items() if text in self._kept})
         return np.stack([self._known[text] for text in cleaned]) if cleaned else np.zeros((0, self.encoder.size))
+
+    def keep(self, texts: Iterable[str]) -> None:
+        """Keep the vectors of these texts on disk once they are encoded, for other processes; none is encoded now.
+
+        Variants of captions that a run draws at random are not kept: they do not come again.
+        """
+        self._kept.update(normalize_text(text) for text in texts)
 
     def tokens(self, text: str) -> np.ndarray:
         """Encode the tokens of a text as states `float32 [t d]`, for an encoder that has them."""
@@ -51,29 +67,68 @@ class EmbeddingCache:
             self._tokens[text] = self.encoder.tokens(text)
         return self._tokens[text]
 
-    def prepare(self, texts: Iterable[str]) -> None:
-        """Fill the cache with the vectors of texts, from a file if they were encoded before.
 
-        Even one text gets a file: opening an encoder takes a second, encoding a text 2 ms.
-        """
-        distinct = sorted({normalize_text(text) for text in texts} - self._known.keys())
-        if not distinct:
+class EmbeddingStore:
+    """Vectors of texts in a database, shared by processes and threads.
+
+    A database that cannot be read or written, or is damaged, costs time and nothing else: texts are encoded again.
+
+    Args:
+        path: the file; it is made when the first vector is written.
+        size: numbers of a vector.
+    """
+
+    def __init__(self, path: Path, size: int) -> None:
+        self.path, self.size = path, size
+
+    def read(self, texts: list[str]) -> dict[str, np.ndarray]:
+        """Read the vectors of those texts that are stored."""
+        names = {_key(text): text for text in texts}
+        found: dict[str, np.ndarray] = {}
+        if not names or not self.path.is_file():
+            return found
+        keys = list(names)
+        with suppress(sqlite3.Error, OSError), closing(self._open()) as database:
+            for start in range(0, len(keys), _AT_ONCE):
+                part = keys[start : start + _AT_ONCE]
+                marks = ",".join("?" * len(part))
+                for key, value in database.execute(f"SELECT key, value FROM vectors WHERE key IN ({marks})", part):
+                    vector = np.frombuffer(value, np.float32) if isinstance(value, bytes) else np.empty(0)
+                    if vector.shape == (self.size,) and np.isfinite(vector).all():
+                        found[names[key]] = vector
+        return found
+
+    def write(self, vectors: Mapping[str, np.ndarray]) -> None:
+        """Store vectors, as long as the database is not full."""
+        if not vectors:
             return
-        vectors = self._read_or_encode(distinct)
-        self._known.update(zip(distinct, vectors, strict=True))
+        rows = [(_key(text), np.asarray(vector, np.float32).tobytes()) for text, vector in vectors.items()]
+        try:
+            self._insert(rows)
+        except sqlite3.DatabaseError as error:
+            if not isinstance(error, sqlite3.OperationalError):  # no database, or a damaged one: a new one
+                with suppress(sqlite3.Error, OSError):
+                    self.path.unlink()
+                    self._insert(rows)
+        except OSError:  # a full or read-only disk costs time, not the run
+            pass
 
-    def _read_or_encode(self, texts: list[str]) -> np.ndarray:
-        """Read vectors from a file, or encode them and write it."""
-        key = hashlib.sha256("\n".join([self.encoder.fingerprint, *texts]).encode())
-        path = cache_folder() / "prompts" / f"{key.hexdigest()}.npy"
-        vectors = _read(path, (len(texts), self.encoder.size))
-        if vectors is None:
-            vectors = self(texts)
-            with suppress(OSError):  # a full or read-only disk costs time, not the run
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with atomic_path(path) as temporary, temporary.open("wb") as file:
-                    np.save(file, vectors)
-        return vectors
+    def _insert(self, rows: list[tuple[bytes, bytes]]) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(self._open()) as database, database:
+            database.execute("PRAGMA page_size = 16384")  # holds several vectors; of a new file only
+            database.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB UNIQUE, value BLOB)")
+            if (database.execute("SELECT MAX(rowid) FROM vectors").fetchone()[0] or 0) < MAX_STORED:
+                database.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
+
+    def _open(self) -> sqlite3.Connection:
+        database = sqlite3.connect(self.path, timeout=_WAIT_S)
+        database.execute("PRAGMA synchronous = OFF")  # what a power cut loses is encoded again
+        return database
+
+
+def _key(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()[:16]
 
 
 def normalize_text(text: str) -> str:
@@ -91,12 +146,3 @@ def cache_folder() -> Path:
     chosen = os.environ.get(CACHE)
     base = os.environ.get("XDG_CACHE_HOME")
     return Path(chosen) if chosen else (Path(base) if base else Path.home() / ".cache") / "pointillist"
-
-
-def _read(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
-    """Read the vectors of a file; None if it is missing or damaged."""
-    try:
-        vectors: np.ndarray = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    return vectors if vectors.shape == shape and vectors.dtype == np.float32 and np.isfinite(vectors).all() else None
