@@ -118,7 +118,7 @@ def _gradients(
 ) -> Iterator[Float[Tensor, "c e h w"]]:
     """Yield the gradient with respect to the network input for each position: one forward, a backward for each."""
     model, channels = query.model, slice(None) if channel is None else channel
-    with _gradients_enabled(model):
+    with query.few_threads(), _gradients_enabled(model):
         canvas = model.canvas(query.x).detach().requires_grad_()
         bits = -query.surprisal_of(query.outputs(canvas), query.x)[0]
         for row, column in sites:

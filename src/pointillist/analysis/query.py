@@ -7,6 +7,7 @@ query, so that views of one query share them.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeVar, Unpack
@@ -21,9 +22,11 @@ from pointillist.model.batches import one_image
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.nn import Condition
 from pointillist.ordering import PixelOrder
+from pointillist.system import single_threaded
 
 NATS_PER_BIT = float(np.log(2.0))
 _TABLE_SIZE = 4_000_000  # log-probabilities held at once
+_SHORT_PASS = 4_000_000_000  # weights times pixels: about 0.1 s with one thread
 
 T = TypeVar("T")
 
@@ -125,9 +128,19 @@ class ImageQuery:
         out: Tensor = self.model.outputs(canvas, self.encode_conditions(len(canvas)), self.order)
         return out
 
+    def few_threads(self) -> AbstractContextManager[None]:
+        """Limit torch to one thread where a pass over one image is short.
+
+        Threads that wait for each other at every operation then cost more than they save: beside another busy program
+        64 gradients of the model `emoji` took minutes with two threads, and 4 s with one.
+        """
+        weights = sum(weight.numel() for weight in self.model.backbone.parameters())
+        short = self.model.device.type == "cpu" and weights * self.shape[1] * self.shape[2] < _SHORT_PASS
+        return single_threaded() if short else nullcontext()
+
     def run_network(self) -> Float[Tensor, "1 p h w"]:
         """Run the network on the image anew, for hooks that change the outputs."""
-        with inference_mode(self.model):
+        with self.few_threads(), inference_mode(self.model):
             return self.outputs(self.model.canvas(self.x))
 
     @cached_property

@@ -152,7 +152,6 @@ def sample(
     from pointillist.cli.writers import check_target
     from pointillist.data import parse_size
     from pointillist.data.palette import read_palette
-    from pointillist.model.batches import keep_text_embeddings
     from pointillist.model.pretrained import load
     from pointillist.sampling.engines import choose_engine
     from pointillist.system import resolve_device
@@ -187,7 +186,6 @@ def sample(
         **parse_conditions(attribute or [], vector), **parse_hint(loaded, hint, hint_from_image, shape),
         "order": loaded.order(order).name,
     }  # fmt: skip
-    keep_text_embeddings(loaded, [*(prompts or ()), negative or ""])
     if verbose:
         logging.basicConfig(format="%(message)s")
         logging.getLogger("pointillist").setLevel(logging.INFO)

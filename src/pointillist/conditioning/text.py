@@ -171,17 +171,23 @@ class SentenceEncoder(PromptEncoder):
         return embedding_cache(self.config.frozen, self.config.fingerprint)
 
     def parse(self, value: str | Sequence[str] | None, batch_size: int, size: tuple[int, int]) -> MaskedValue:
-        """Look up the vectors of prompts."""
-        texts = parse_prompts(value, batch_size)
+        """Look up the vectors of prompts; they are kept on disk, since users ask again."""
+        return self._vectors(parse_prompts(value, batch_size), batch_size, keep=True)
+
+    def from_batch(self, batch: Batch) -> MaskedValue:
+        """Look up the vectors of captions."""
+        return self._vectors(parse_prompts(batch.texts, len(batch)), len(batch))
+
+    def _vectors(self, texts: list[str] | None, batch_size: int, keep: bool = False) -> MaskedValue:
         if texts is None:
-            return MaskedValue(
-                torch.zeros(1, self.config.size).expand(batch_size, -1), torch.zeros(batch_size, dtype=torch.bool)
-            )
+            nothing = torch.zeros(1, self.config.size).expand(batch_size, -1)
+            return MaskedValue(nothing, torch.zeros(batch_size, dtype=torch.bool))
         known = torch.tensor([bool(text.strip()) for text in texts])
         values = torch.zeros(batch_size, self.config.size)
-        if bool(known.any()):
-            vectors = self.prompts([text for text, there in zip(texts, known, strict=True) if there])
-            values[known] = torch.from_numpy(vectors)
+        if given := [text for text in texts if text.strip()]:
+            if keep:
+                self.prompts.keep(given)
+            values[known] = torch.from_numpy(self.prompts(given))
         return MaskedValue(values, known)
 
     def forward(self, value: MaskedValue) -> Float[Tensor, "b d 1 1"]:
@@ -209,8 +215,7 @@ class HashedNgramEncoder(PromptEncoder):
 
     def parse(self, value: str | Sequence[str] | None, batch_size: int, size: tuple[int, int]) -> MaskedValue:
         """Hash words and n-grams into buckets."""
-        texts = parse_prompts(value, batch_size)
-        config = self.config
+        texts, config = parse_prompts(value, batch_size), self.config
         if texts is None:
             nothing = torch.full((1, config.length), PAD)
             return MaskedValue(nothing.expand(batch_size, -1), torch.zeros(batch_size, dtype=torch.bool))
