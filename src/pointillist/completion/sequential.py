@@ -21,6 +21,7 @@ from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.ordering import PixelOrder
 from pointillist.sampling.api import UniformSampler, negative_inputs
 from pointillist.sampling.loop import ChooseLevel, ObservedPixels, Site, autoregressive_loop, resolve_engine
+from pointillist.system import single_threaded
 
 _SCORED_AT_ONCE = 16  # images in a scoring pass: sampling itself needs far less memory for each
 
@@ -84,7 +85,7 @@ def log_prob_maps(
     Example:
         log_prob_maps(model, samples.levels, model.conditions.inputs(count=8), model.order()).shape
     """
-    with inference_mode(model):
+    with inference_mode(model), single_threaded():  # threads that wait for each other would cost more than they save
         return torch.cat([
             model.log_prob_map_given(levels[i : i + _SCORED_AT_ONCE].to(model.device), inputs[i : i + _SCORED_AT_ONCE],
                                      order).double().cpu()

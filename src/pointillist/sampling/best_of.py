@@ -18,6 +18,7 @@ from pointillist.errors import ConfigError
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.samples import Samples
+from pointillist.system import single_threaded
 
 Result = TypeVar("Result", bound=Samples)
 
@@ -86,7 +87,7 @@ def unconditional_nats(
     """Compute the log-likelihood of each image without its conditions, in nats, float64."""
     order = model.order(config.order)
     parts = []
-    with inference_mode(model):
+    with inference_mode(model), single_threaded():  # a short pass beside the sampling
         for start in range(0, len(levels), _SCORED_AT_ONCE):
             rows = slice(start, start + _SCORED_AT_ONCE)
             x = levels[rows].to(model.device)
