@@ -118,6 +118,8 @@ def test_text_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         run("sample", "m", *asked, "--out", "e/")
     first, second = ([path.read_bytes() for path in sorted(Path(folder).iterdir())] for folder in "de")
     assert first == second
+    noted = run("sample", "m", "-n", "1", "--text", "a zxcv", "--out", "z.npz").output
+    assert "No caption in training is near 'zxcv': nearest are " in noted
     away = ("--not", "a cat", "--best-of", "2", "--seed", "1", "--guidance", "2")
     run("sample", "m", "-n", "1", "--text", "a dog", *away, "--out", "away.npz")
     steered = pt.sample(pt.load("m"), 1, text="a dog", negative_prompt="a cat", best_of=2, guidance=2.0, seed=1)

@@ -153,6 +153,7 @@ def sample(
     from pointillist.data import parse_size
     from pointillist.data.palette import read_palette
     from pointillist.model.pretrained import load
+    from pointillist.model.vocabulary import describe_unseen_words
     from pointillist.sampling.engines import choose_engine
     from pointillist.system import resolve_device
 
@@ -186,6 +187,8 @@ def sample(
         **parse_conditions(attribute or [], vector), **parse_hint(loaded, hint, hint_from_image, shape),
         "order": loaded.order(order).name,
     }  # fmt: skip
+    for note in describe_unseen_words(loaded, prompts or ()):
+        typer.echo(f"note       {note}", err=True)
     if verbose:
         logging.basicConfig(format="%(message)s")
         logging.getLogger("pointillist").setLevel(logging.INFO)

@@ -14,12 +14,14 @@ from accelerate.utils import broadcast
 from rich.console import Console
 
 from pointillist._version import __version__
+from pointillist.conditioning import TextConfig
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, TrainingError
 from pointillist.model.batches import check_spec
 from pointillist.model.files import default_card
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import load
+from pointillist.model.vocabulary import CAPTIONS, Vocabulary
 from pointillist.training.config import TrainConfig
 from pointillist.training.setup import as_splits, check_step_memory, describe, prepare
 from pointillist.training.state import TrainerState
@@ -95,7 +97,13 @@ def train(
     if screen is not None:
         for line in describe(model, splits, config, reason, accelerator):
             screen.print(line, highlight=False)
-    made_by = {"record": dict(record or {"train": config.model_dump(mode="json")}), "notes": list(images.notes)}
+    made_by: dict[str, Any] = {
+        "record": dict(record or {"train": config.model_dump(mode="json")}),
+        "notes": list(images.notes),
+    }
+
+    if images.texts is not None and model.config.condition(TextConfig) is not None:
+        made_by[CAPTIONS] = Vocabulary.of_captions(images.texts).to_record()
 
     def save(folder: Path, progress: TrainerState) -> None:
         model.training_record = {**made_by, **_outcome(progress)}

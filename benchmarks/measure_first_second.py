@@ -1,0 +1,72 @@
+"""Time from a command to its answer, in fresh processes: `python benchmarks/measure_first_second.py [REPEATS] [JSON]`.
+
+Each command is run once unmeasured, as compiled code, vectors of prompts and files of the system are then cached, and
+then `REPEATS` times. Seconds of the clock depend on what else the machine does: the load is reported, and the seconds
+of the processor, of all threads of the process, do not count the waiting.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+COMMANDS = {
+    "--help": ("--help",),
+    "models": ("models",),
+    "info tiles": ("info", "tiles"),
+    "info emoji": ("info", "emoji"),
+    "sample digits": ("sample", "digits", "-n", "8", "--seed", "1", "--out", "digits.png", "--force"),
+    "sample emoji": ("sample", "emoji", "-n", "8", "--text", "dog", "--seed", "1", "--out", "dogs.png", "--force"),
+    "sample one emoji": ("sample", "emoji", "-n", "1", "--text", "dog", "--seed", "1", "--out", "dog.png", "--force"),
+    "explain emoji": ("explain", "emoji", "dog.png", "--text", "dog", "--out", "dog.html", "--force"),
+}
+BASELINES = {"python": "pass", "import torch": "import torch", "import torch, numba": "import torch, numba"}
+
+
+def measure(command: list[str], repeats: int, folder: Path) -> dict[str, Any]:
+    """Run a command once unmeasured and then `repeats` times; return medians in seconds."""
+    wall, processor = [], []
+    for number in range(repeats + 1):
+        before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True, cwd=folder)
+        seconds, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+        if number:
+            wall.append(seconds)
+            processor.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+    return {
+        "wall_s": round(statistics.median(wall), 2),
+        "processor_s": round(statistics.median(processor), 2),
+        "processor_range_s": [round(min(processor), 2), round(max(processor), 2)],
+    }
+
+
+def report(repeats: int) -> dict[str, Any]:
+    """Measure every command, and the imports below which none of them can be."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        found: dict[str, Any] = {"repeats": repeats, "cores": os.cpu_count(), "python": platform.python_version()}
+        found["load_before"] = [round(load, 1) for load in os.getloadavg()]
+        programs = {what: [sys.executable, "-c", code] for what, code in BASELINES.items()}
+        programs |= {what: [sys.executable, "-m", "pointillist", *words] for what, words in COMMANDS.items()}
+        for what, program in programs.items():
+            found[what] = measure(program, repeats, folder)
+            print(
+                f"{what:22} {found[what]['wall_s']:7.2f} s, processor {found[what]['processor_s']:6.2f} s", flush=True
+            )
+        found["load_after"] = [round(load, 1) for load in os.getloadavg()]
+    return found
+
+
+if __name__ == "__main__":
+    result = report(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+    if len(sys.argv) > 2:
+        Path(sys.argv[2]).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,121 @@
+"""Words of the captions that a model was trained on: which words of a prompt it has never seen, and what is near them.
+
+The words are part of the record of the training, `training.captions` in `config.json`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pointillist.conditioning import SentenceEncoder
+from pointillist.conditioning.text_encoders import normalize_text
+from pointillist.model.pixel_model import PixelModel
+
+MAX_WORDS = 20_000  # about 150 kB
+CAPTIONS = "captions"  # key in the record of a training
+_CANDIDATES = 300  # most frequent words among which an encoder looks for a meaning
+_NEAR = 0.6  # cosine of vectors from which a word that was never seen is understood all the same
+_LIKE = 0.7  # ratio of letters from which a word may be a misspelling of another
+_SHOWN = 4
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Words of captions, the most frequent first.
+
+    ```python
+    Vocabulary.of_captions(["a red heart", "heart, small"]).words[0]  # "heart"
+    ```
+
+    Attributes:
+        words: at most `MAX_WORDS`.
+        commas: whether any caption has a comma.
+        complete: whether these are all words.
+    """
+
+    words: tuple[str, ...]
+    commas: bool
+    complete: bool
+
+    @classmethod
+    def of_captions(cls, captions: Iterable[str]) -> Vocabulary:
+        """Count the words of captions."""
+        counts: Counter[str] = Counter()
+        commas = False
+        for caption, number in Counter(captions).items():
+            commas |= "," in caption
+            counts.update(dict.fromkeys(split_words(caption), number))
+        found = [word for word, _ in counts.most_common(MAX_WORDS)]
+        return cls(tuple(found), commas, len(counts) <= MAX_WORDS)
+
+    @classmethod
+    def of_model(cls, model: PixelModel) -> Vocabulary | None:
+        """Read the vocabulary from the record of a model's training; None where there is none."""
+        record = model.training_record.get(CAPTIONS)
+        if not isinstance(record, dict) or not isinstance(record.get("words"), str):
+            return None
+        return cls(tuple(record["words"].split()), bool(record.get("commas")), bool(record.get("complete")))
+
+    def to_record(self) -> dict[str, Any]:
+        """Return what is stored: JSON values."""
+        return {"words": " ".join(self.words), "commas": self.commas, "complete": self.complete}
+
+
+def split_words(text: str) -> list[str]:
+    """Split a prompt or caption into words in lower case, without numbers and single letters.
+
+    ```python
+    split_words("A red dragon, 2x")  # ["red", "dragon", "2x"]
+    ```
+    """
+    return [word for word in re.findall(r"\w+", normalize_text(text)) if len(word) > 1 and not word.isdigit()]
+
+
+def describe_unseen_words(model: PixelModel, prompts: Sequence[str]) -> list[str]:
+    """Write a sentence for each word of some prompts that no caption had and that is near none, with the nearest words.
+
+    A model that stores no vocabulary, or only a part of it, has none.
+
+    Example:
+        describe_unseen_words(model, ["a hart"])  # ["No caption in training is near 'hart': nearest are heart, chart."]
+    """
+    vocabulary = Vocabulary.of_model(model)
+    if vocabulary is None or not vocabulary.words:
+        return []
+    found = []
+    if any("," in prompt for prompt in prompts) and not vocabulary.commas:
+        found.append("A comma is part of a prompt: separate several prompts by semicolons.")
+    seen = set(vocabulary.words)
+    unseen = dict.fromkeys(word for prompt in prompts for word in split_words(prompt) if not _is_seen(word, seen))
+    for word in unseen if vocabulary.complete else ():
+        near, words = _nearest(model, word, vocabulary.words)
+        if not near:
+            found.append(f"No caption in training is near {word!r}: nearest are {', '.join(words)}.")
+    return found
+
+
+def _is_seen(word: str, seen: set[str]) -> bool:
+    """Return whether a word is known, or differs in a plural only."""
+    return bool({word, f"{word}s", word.removesuffix("s"), word.removesuffix("es")} & seen)
+
+
+def _nearest(model: PixelModel, word: str, words: Sequence[str]) -> tuple[bool, list[str]]:
+    """Find the words that are spelled alike, then those that mean much the same; tell whether one is near."""
+    alike = difflib.get_close_matches(word, words, n=_SHOWN, cutoff=_LIKE)
+    encoder = model.conditions.encoders.get("text")
+    if not isinstance(encoder, SentenceEncoder):
+        return False, alike or list(words[:_SHOWN])
+    frequent = list(dict.fromkeys([*alike, *words[:_CANDIDATES]]))
+    encoder.prompts.keep([word, *frequent])
+    vectors = encoder.prompts([word, *frequent])
+    vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    cosines = vectors[1:] @ vectors[0]
+    order = [frequent[i] for i in np.argsort(-cosines)]
+    return bool(cosines.max() >= _NEAR), list(dict.fromkeys([*alike, *order]))[:_SHOWN]

@@ -1,0 +1,58 @@
+"""Words that no caption of the training had are named, with those that are near."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pointillist as pt
+from pointillist.model.vocabulary import CAPTIONS, Vocabulary, describe_unseen_words, split_words
+
+
+def model_of(captions: list[str], text: str = "learned") -> pt.PixelModel:
+    """Build a model whose record has the words of captions."""
+    settings: dict[str, Any] = {"shape": (1, 4, 4), "levels": 2, "channels": 4, "layers": 1, "text": text}
+    model = pt.build("gated-pixelcnn", **settings)
+    model.training_record = {"record": {}, CAPTIONS: Vocabulary.of_captions(captions).to_record()}
+    return model
+
+
+def test_words_are_counted() -> None:
+    assert split_words("A red Dragon, 2x 14") == ["red", "dragon", "2x"]
+    found = Vocabulary.of_captions(["a red heart", "heart, small", "hearts"])
+    assert found.words[0] == "heart"
+    assert set(found.words) == {"red", "heart", "small", "hearts"}
+    assert (found.commas, found.complete) == (True, True)
+
+
+def test_unseen_words_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not those that are seen, or seen in the plural; by spelling without an encoder; not where words are missing."""
+    model = model_of(["red heart", "dragons", "small house"])
+    assert describe_unseen_words(model, ["red hearts", "a dragon"]) == []
+    (sentence,) = describe_unseen_words(model, ["hart", "a red hart"])
+    assert sentence == "No caption in training is near 'hart': nearest are heart."
+    assert "separate several prompts by semicolons" in describe_unseen_words(model, ["heart, house"])[0]
+    assert describe_unseen_words(pt.load("digits"), ["zxcv"]) == []
+    monkeypatch.setattr("pointillist.model.vocabulary.MAX_WORDS", 2)
+    assert describe_unseen_words(model_of(["red heart", "dragons"]), ["zxcv"]) == []
+
+
+def test_an_encoder_understands_synonyms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A word that no caption had, but that means the same, is near; one without meaning is not."""
+    monkeypatch.setenv("POINTILLIST_CACHE", str(tmp_path))
+    model = model_of(["dog", "house", "heart", "tree"], "use")
+    assert describe_unseen_words(model, ["pooch"]) == []
+    (sentence,) = describe_unseen_words(model, ["zxcv"])
+    assert sentence.startswith("No caption in training is near 'zxcv': nearest are ")
+
+
+def test_the_words_stay_with_the_model(tmp_path: Path) -> None:
+    """Through saving, loading and quantizing."""
+    model = model_of(["red heart", "dragons"])
+    pt.quantize_weights(model, "int8").save_pretrained(tmp_path / "a")
+    found = Vocabulary.of_model(pt.load(tmp_path / "a"))
+    assert found == Vocabulary.of_captions(["red heart", "dragons"])
+    model.training_record = {"record": {}}
+    assert Vocabulary.of_model(model) is None
