@@ -32,16 +32,12 @@ PLAN = [
     ("photographs", "default", "mixture", 130, 0),
     ("photographs", "small", "categorical", 400, 0),
     ("photographs", "small", "mixture", 400, 0),
-    ("cifar10", "small", "categorical", 400, 0),
-    ("cifar10", "small", "mixture", 400, 0),
-    ("grey photographs", "small", "categorical", 400, 0),
-    ("grey photographs", "small", "mixture", 400, 0),
-    ("x-rays", "small", "categorical", 400, 0),
-    ("x-rays", "small", "mixture", 400, 0),
-    ("photographs", "small", "categorical", 400, 1),
-    ("photographs", "small", "mixture", 400, 1),
-    ("grey photographs", "small", "categorical", 400, 1),
-    ("grey photographs", "small", "mixture", 400, 1),
+    ("grey photographs", "small", "categorical", 130, 0),
+    ("grey photographs", "small", "mixture", 130, 0),
+    ("x-rays", "small", "categorical", 130, 0),
+    ("x-rays", "small", "mixture", 130, 0),
+    ("cifar10", "small", "categorical", 130, 0),
+    ("cifar10", "small", "mixture", 130, 0),
 ]
 
 Row = dict[str, Any]

@@ -14,7 +14,7 @@ ROOT = Path(pointillist.__file__).parent
 
 # from the bottom up; a package may import itself and packages of lower layers, never its neighbours in a layer
 ROWS = [
-    {"_version", "errors"},
+    {"_version", "errors", "progress"},
     {"system", "ordering"},
     {"text_files"},
     {"images", "checkpoint"},

@@ -67,6 +67,14 @@ class ImageSpec(BaseModel):
             raise ConfigError(f"A palette image needs one RGBA colour for each of its {self.levels} unordered levels.")
         return self
 
+    def __str__(self) -> str:
+        order = "" if self.ordered else " unordered"
+        channels = "" if self.mode in CHANNELS else f", {self.channels} channel{'s' if self.channels != 1 else ''}"
+        return f"{self.mode} {self.height}x{self.width}{channels}, {self.levels:,}{order} levels"
+
+    def __repr__(self) -> str:
+        return f"ImageSpec({self})"
+
     @classmethod
     def infer(cls, shape: Sequence[int], levels: int = 256, ordered: bool = True) -> ImageSpec:
         """Infer the mode from a shape `(c, h, w)`: 1, 3, 4 ordered channels are grey, RGB, RGBA, all else is codes.

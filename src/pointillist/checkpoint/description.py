@@ -38,7 +38,7 @@ def describe_model(folder: Path) -> dict[str, Any]:
             "parameters": count_parameters(tensors),
             "weights": stored_dtype(tensors),
             "image": {name: value for name, value in image.items() if name != "palette"},
-            "likelihood": resolve_likelihood(config["likelihood"], image["levels"], image["ordered"]),
+            "likelihood": resolve_likelihood(config["likelihood"], image),
             "classes": list(conditions.get("label", {}).get("classes", ())),
             "conditions": [words for kind, found in conditions.items() for words in describe_condition(kind, found)],
             "orders": config["orders"],
@@ -96,14 +96,24 @@ _WORDS: Mapping[str, Callable[[Settings], list[str]]] = {
 }
 
 
-def resolve_likelihood(name: str, levels: int, ordered: bool) -> str:
-    """Resolve `auto`: Bernoulli for two ordered levels and categorical otherwise.
+def resolve_likelihood(name: str, image: Settings) -> str:
+    """Resolve `auto`: Bernoulli for two ordered levels, a mixture for colour of 256 levels or more, else categorical.
+
+    docs/decisions, 0043, has the measurements.
 
     ```python
-    resolve_likelihood("auto", 256, True)  # "categorical"
+    resolve_likelihood("auto", {"channels": 3, "levels": 256, "ordered": True})  # "mixture"
     ```
+
+    Args:
+        name: name of a likelihood, or `auto`.
+        image: `channels`, `levels` and `ordered` of an `ImageSpec`.
     """
-    return name if name != "auto" else "bernoulli" if levels == 2 and ordered else "categorical"
+    if name != "auto" or not image["ordered"]:
+        return "categorical" if name == "auto" else name
+    if image["levels"] == 2:
+        return "bernoulli"
+    return "mixture" if image["channels"] >= 3 and image["levels"] >= 256 else "categorical"
 
 
 def stored_dtype(tensors: Mapping[str, TensorInfo]) -> str:

@@ -28,6 +28,7 @@ COMMANDS = {
     "studio": "Inspect",
     "info": "Inspect",
     "models": "Inspect",
+    "example": "Inspect",
     "bench": "Inspect",
 }
 _DEBUG = "POINTILLIST_DEBUG"

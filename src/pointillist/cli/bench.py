@@ -9,7 +9,6 @@ import typer
 
 from pointillist.cli.output import (
     QUANTIZE_HELP,
-    Bar,
     print_facts,
     print_json,
     print_table,
@@ -17,6 +16,7 @@ from pointillist.cli.output import (
     reject_existing,
 )
 from pointillist.cli.settings import FLAG
+from pointillist.progress import Bar
 
 if TYPE_CHECKING:
     from pointillist.bench import BenchConfig, BenchReport

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pointillist.cli import evaluation_report as report
-from pointillist.cli.output import QUANTIZE_HELP, Bar, print_json, quantized, reject_existing
+from pointillist.cli.output import QUANTIZE_HELP, print_json, quantized, reject_existing
 from pointillist.cli.settings import FLAG
+from pointillist.progress import Bar
 
 if TYPE_CHECKING:
     from pointillist.data import DataOptions, DataSplits, ImageDataset

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pointillist.cli.output import Bar, print_facts
+from pointillist.cli.output import print_facts
+from pointillist.progress import Bar
 
 if TYPE_CHECKING:
     from pointillist.data import DataOptions, DataSplits, ImageDataset

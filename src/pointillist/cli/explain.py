@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pointillist.cli.output import PROGRESS_DELAY_S, print_facts, print_json, reject_existing, size_text
+from pointillist.cli.output import fresh_path, print_facts, print_json, reject_existing, size_text
 from pointillist.cli.settings import FLAG
+from pointillist.progress import PROGRESS_DELAY_S
 
 if TYPE_CHECKING:
     from pointillist.analysis import Explanation, ImageQuery
@@ -35,7 +36,12 @@ _CALIBRATION_IMAGES = 200  # by default
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a bundled name, or hf:USER/MODEL.")]
 Image = Annotated[str, typer.Argument(metavar="IMAGE", help="An image file, or images as for evaluate, with --index.")]
-Out = Annotated[Path, typer.Option("--out", "-o", metavar="HTML", help="Report page to write.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", "-o", metavar="HTML", help="Page to write. Default: report.html, or the next free report-N.html."
+    ),
+]
 Index = Annotated[int | None, typer.Option(min=0, metavar="N", help="Number of the image among several, from 0.")]
 Split = Annotated[str | None, typer.Option(metavar="NAME", help="Split of several images, as for evaluate.")]
 LabelOption = Annotated[
@@ -82,7 +88,7 @@ Force = Annotated[bool, typer.Option("--force", metavar=FLAG, help="Overwrite ex
 def explain(
     model: Model,
     image: Image,
-    out: Out = Path("report.html"),
+    out: Out = None,
     index: Index = None,
     split: Split = None,
     label: LabelOption = None,
@@ -108,6 +114,7 @@ def explain(
     from pointillist.model.pretrained import load
     from pointillist.system import resolve_device
 
+    out = out or (Path("report.html") if force else fresh_path(Path("report.html")))
     _check(out, maps, label, no_labels, force)
     progress = _progress_printer()
     edits = tuple(parse_edit(text) for text in what_if) if what_if else None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pointillist.cli.output import names_text, print_facts, print_json, shape_text, size_text
+from pointillist.cli.output import fresh_path, names_text, print_facts, print_json, shape_text, size_text
 from pointillist.cli.settings import FLAG
 
 if TYPE_CHECKING:
@@ -35,7 +35,10 @@ def _option(*flags: str, value: str, text: str) -> Any:
 
 _SITE = "Draw the receptive field of a pixel (or ROW,COLUMN,CHANNEL). MODEL may be an untrained NAME:PRESET."
 Site = Annotated[str | None, _option("--receptive-field", value="ROW,COLUMN", text=_SITE)]
-Out = Annotated[Path | None, _option("--out", "-o", value="PNG", text="Picture to write; default: field.png.")]
+Out = Annotated[
+    Path | None,
+    _option("--out", "-o", value="PNG", text="Picture to write. Default: field.png, or the next free field-N.png."),
+]
 Order = Annotated[str | None, _option(value="NAME", text="Pixel generation order; default: the model's first.")]
 Size = Annotated[str | None, _option(value="SIZE", text="Image size, 32 or 48x64; default: the model's own, or 28.")]
 Listed = Annotated[
@@ -69,7 +72,9 @@ def info(
 
         if sets or is_data(name):
             raise ConfigError(f"`--receptive-field` (={site!r}) describes a model, not images: name a model.")
-        facts = field_facts(name, site, out or Path("field.png"), size, force, order)
+        facts = field_facts(
+            name, site, out or (Path("field.png") if force else fresh_path(Path("field.png"))), size, force, order
+        )
     elif out is not None or size is not None or order is not None or force:
         raise ConfigError(
             "`--out`, `--size`, `--order` and `--force` belong to `--receptive-field ROW,COLUMN` (or, `--size` and "

@@ -1,26 +1,21 @@
-"""Output that the commands share: JSON, facts, tables, progress bars; and `--quantize`."""
+"""Output that the commands share: JSON, facts, tables; and `--quantize`."""
 
 from __future__ import annotations
 
 import json
 import shutil
-import sys
 import textwrap
-import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress, TaskID
 
     from pointillist.model.pixel_model import PixelModel
 
-PROGRESS_DELAY_S = 2.0  # before a progress bar appears
 QUANTIZE_HELP = "Quantize the matrices first: int8 or bf16."
 
 
@@ -120,6 +115,15 @@ def reject_existing(path: Path, force: bool) -> None:
         raise ConfigError(f"{path} is already there: add `--force` to replace it, or give another path.")
 
 
+def fresh_path(path: Path) -> Path:
+    """Return a path that does not exist: itself, or `samples-2.png`, `samples-3.png` and so on for `samples.png`."""
+    found, number = path, 1
+    while found.exists():
+        number += 1
+        found = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return found
+
+
 def quantized(model: PixelModel, kind: str | None) -> PixelModel:
     """Return the model with quantized matrices (`int8` or `bf16`); the model itself for None.
 
@@ -129,64 +133,3 @@ def quantized(model: PixelModel, kind: str | None) -> PixelModel:
     from pointillist.checkpoint.quantization import quantize_weights
 
     return model if kind is None else quantize_weights(model, kind)
-
-
-class Bar:
-    """A progress bar that appears only if the work takes longer than `PROGRESS_DELAY_S`, and only in a terminal.
-
-    Example:
-        with Bar("evaluating", len(images)) as bar:
-            evaluate(model, images, on_progress=bar.follow)
-    """
-
-    def __init__(self, description: str, total: int) -> None:
-        self.description, self.total = description, total
-        self._started = time.monotonic()
-        self._progress: Progress | None = None
-        self._task: TaskID | None = None
-
-    def __enter__(self) -> Bar:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._progress is not None:
-            self._progress.stop()
-
-    def show(self, done: int) -> None:
-        """Show that `done` of the total are finished."""
-        if self._progress is None:
-            if time.monotonic() - self._started < PROGRESS_DELAY_S or not sys.stderr.isatty():
-                return
-            self._open()
-        if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, completed=done)
-
-    def follow(self, done: int, total: int) -> None:
-        """Show progress, with the signature of `on_progress`; the total is known."""
-        self.show(done)
-
-    def _open(self) -> None:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            Progress,
-            TaskProgressColumn,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=30),
-            TaskProgressColumn(),
-            TimeElapsedColumn(),
-            TextColumn("ETA"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._progress.start()
-        self._task = self._progress.add_task(self.description, total=self.total)

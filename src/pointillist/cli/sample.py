@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pointillist.cli.output import QUANTIZE_HELP, Bar, quantized, reject_existing
+from pointillist.cli.output import QUANTIZE_HELP, fresh_path, quantized, reject_existing
 from pointillist.cli.settings import FLAG
+from pointillist.progress import Bar
 
 if TYPE_CHECKING:
     from pointillist.cli.prompts import SheetPlan
@@ -103,8 +104,12 @@ Order = Annotated[
 Quantize = Annotated[str | None, _option(value="KIND", text=QUANTIZE_HELP)]
 BatchSize = Annotated[int, _option(value="N", text="Images sampled at once.", low=1)]
 Out = Annotated[
-    str, _option("--out", "-o", value="PATH", text="NAME.png (one image, or a sheet), DIR/ or NAME.npz.", panel=_OUTPUT)
-]
+    str | None,
+    _option(
+        "--out", "-o", value="PATH", panel=_OUTPUT,
+        text="NAME.png (one image, or a sheet), DIR/ or NAME.npz. Default: samples.png, or a free samples-N.png.",
+    ),
+]  # fmt: skip
 Format = Annotated[
     str | None,
     _option("--format", value="KIND", text="image, sheet, files, npz, or atlas (with JSON).", panel=_OUTPUT),
@@ -139,7 +144,7 @@ def sample(
     order: Order = None,
     quantize: Quantize = None,
     batch_size: BatchSize = 64,
-    out: Out = "samples.png",
+    out: Out = None,
     form: Format = None,
     palette: Palette = None,
     animate: Animate = None,
@@ -158,7 +163,7 @@ def sample(
     from pointillist.system import resolve_device
 
     first = choose_engine(engine)  # an error before the model is read
-    kind, path = target(out, form)
+    kind, path = target(out, form, force)
     prompts = parse_texts(text or [], texts)
     if first.engine == "cpu" and device == "cpu":
         from pointillist.engine.cpu.precompile import precompile_in_background
@@ -196,16 +201,24 @@ def sample(
     _sample(loaded, settings, kind, path, animate, plan, colours, as_json)
 
 
-def target(out: str, form: str | None) -> tuple[str, Path]:
+_ENDINGS = {"npz": ".npz", "files": ""}
+
+
+def target(out: str | None, form: str | None, force: bool) -> tuple[str, Path]:
     """Resolve the format and path of the output: by the ending of the path, or as given.
+
+    Without a path it is `samples` with the ending of the format, or the next free name; with `force` the first.
 
     Raises:
         ConfigError: for another format.
     """
     from pointillist.errors import ConfigError
 
-    path = Path(out)
     given = form
+    if out is None:
+        first = Path(f"samples{_ENDINGS.get(form or '', '.png')}")
+        out = str(first if force else fresh_path(first))
+    path = Path(out)
     if form is None:
         folder = out.endswith(("/", "\\")) or path.is_dir() or not path.suffix
         form = "npz" if path.suffix.lower() == ".npz" else "files" if folder else "sheet"

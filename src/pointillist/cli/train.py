@@ -10,6 +10,7 @@ import typer
 from pointillist.cli.errors import EXIT_STOPPED, print_error
 from pointillist.cli.output import console
 from pointillist.cli.settings import FLAG, overrides, with_settings
+from pointillist.cli.spelling import for_command_line
 
 if TYPE_CHECKING:
     from pointillist.training import TrainResult
@@ -60,6 +61,7 @@ DryRun = Annotated[
 
 @with_settings
 def train(
+    ctx: typer.Context,
     data: Data = None,
     out: Out = None,
     config: Config = None,
@@ -106,7 +108,7 @@ def train(
             raise
         _stop(f"stopped at once. Continue from the last checkpoint with: pointillist train --resume --out {run.out}")
     if is_main_process():
-        _print_result(run.out, result)
+        _print_result(run.out, result, ctx)
 
 
 def _stop(message: str) -> NoReturn:
@@ -114,10 +116,14 @@ def _stop(message: str) -> NoReturn:
     raise typer.Exit(EXIT_STOPPED) from None
 
 
-def _print_result(out: Path, result: TrainResult) -> None:
+def _print_result(out: Path, result: TrainResult, ctx: typer.Context) -> None:
     bits = result.valid_bits_per_dim
     best = f", best validation {bits:.4f} bits/dim" if bits < float("inf") else ""
+    conditions = result.model.config.conditions
     labels = " -n 4 --label each" if result.model.config.classes else ""
+    prompt = ' --text "..."' if "text" in conditions else ""
     typer.echo(f"done       {result.steps:,} steps{best}")
+    for line in result.advice:
+        typer.echo(for_command_line(line, ctx.command))
     typer.echo(f"model      {out}   (sheets: {out / 'samples'})")
-    typer.echo(f"try        pointillist sample {out}{labels}")
+    typer.echo(f"try        pointillist sample {out}{labels}{prompt}")

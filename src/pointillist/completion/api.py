@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
@@ -17,6 +18,7 @@ from pointillist.conditioning import ConditionKwargs, Label, labels_from_input, 
 from pointillist.model.batches import one_image
 from pointillist.model.generation import GenerationConfig
 from pointillist.model.pixel_model import PixelModel
+from pointillist.model.pretrained import as_model
 from pointillist.sampling.api import check_count, resolve_uniforms
 from pointillist.sampling.best_of import best_of, check_best_of
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
@@ -39,7 +41,7 @@ class InpaintKwargs(SampleKwargs, total=False):
 
 
 def inpaint(
-    model: PixelModel,
+    model: PixelModel | str | Path,
     image: Any,
     known: Bool[np.ndarray, "h w"] | Bool[np.ndarray, "c h w"] | Tensor,
     n: int = 8,
@@ -80,6 +82,7 @@ def inpaint(
         known[:14] = True
         pt.inpaint(model, "half.png", known, n=4, seed=0).images[0].save("whole.png")
     """
+    model = as_model(model)
     x = one_image(model, image)
     check_count(n)
     config, own, conditions = _split(settings)

@@ -48,6 +48,11 @@ class Batch:
     def __len__(self) -> int:
         return len(self.levels)
 
+    def __repr__(self) -> str:
+        shape = "x".join(map(str, self.levels.shape[1:]))
+        labels = "" if self.labels is None else ", labels"
+        return f"Batch({len(self)} images of {shape}{labels}{'' if self.texts is None else ', texts'})"
+
 
 class ImageDataset(Dataset[dict[str, Any]]):
     """Images of one kind and size, in memory.
@@ -124,7 +129,7 @@ class ImageDataset(Dataset[dict[str, Any]]):
         return item
 
     def __repr__(self) -> str:
-        return f"ImageDataset({self.name!r}, {len(self):,} images, shape {self.spec.shape}, {self.spec.levels} levels)"
+        return f"ImageDataset({self.name!r}, {len(self):,} images, {self.spec})"
 
     def batch(self, indices: Indices, *, seed: int = 0, flip: bool = False) -> Batch:
         """Return the images at `indices`, in that order.

@@ -48,6 +48,11 @@ class DataSplits:
     test: ImageDataset | None = None
     whole: ImageDataset | None = field(default=None, repr=False)
 
+    def __repr__(self) -> str:
+        some = next(found for name in SPLITS if (found := getattr(self, name)) is not None)
+        counts = ", ".join(f"{name} {len(getattr(self, name)):,}" for name in self.names)
+        return f"DataSplits({some.name!r}, {counts} images of {some.spec})"
+
     def natural(self) -> tuple[str, ImageDataset]:
         """Return the split to evaluate by default, with its name: test, else valid, else `all`."""
         name = next((name for name in ("test", "valid") if name in self.names), "all")

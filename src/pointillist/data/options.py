@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
@@ -96,6 +96,11 @@ class DataOptions(BaseModel):
                 super().__init__(**data)
             except ValidationError as error:
                 raise ConfigError(first_problem(error)) from None
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Show the options that differ from their defaults."""
+        fields = type(self).model_fields
+        return [(name, value) for name, value in super().__repr_args__() if value != fields[str(name)].default]
 
     @field_validator("size", mode="before")
     @classmethod

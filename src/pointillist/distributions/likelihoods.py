@@ -259,12 +259,12 @@ class DiscretizedLogisticMixture(Likelihood):
 
 
 def build_likelihood(name: LikelihoodName, image: ImageSpec, mixtures: int = 10) -> Likelihood:
-    """Build the likelihood called `name`; `auto` is Bernoulli for two ordered levels and Categorical otherwise.
+    """Build the likelihood called `name`; `auto` is chosen by the image (`resolve_likelihood`).
 
     Raises:
         ConfigError: if the likelihood does not fit the image.
     """
-    chosen = resolve_likelihood(name, image.levels, image.ordered)
+    chosen = resolve_likelihood(name, image.model_dump(include={"channels", "levels", "ordered"}))
     if chosen == "mixture":
         if not image.ordered:
             raise ConfigError(

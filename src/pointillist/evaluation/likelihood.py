@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
@@ -13,13 +14,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
-from pointillist.data import ImageDataset
 from pointillist.distributions.sampling_transforms import apply_guidance, check_guidance
 from pointillist.errors import ConfigError, DataError
-from pointillist.model.batches import BatchReader, check_likelihood
+from pointillist.model.batches import BatchReader, check_likelihood, select_images
 from pointillist.model.memory import check_evaluation_memory
 from pointillist.model.pixel_model import PixelModel, inference_mode
+from pointillist.model.pretrained import as_model
 from pointillist.ordering import PixelOrder
+from pointillist.progress import Bar
 
 Z95 = 1.959963984540054  # two-sided 95 % of a normal distribution
 Progress = Callable[[int, int], None]
@@ -46,6 +48,7 @@ class Evaluation:
         order: name of the generation order, or `average` or `each`; see `combine_orders`.
         nats_by_order: mean negative log-likelihood under each order that was run, in nats.
         guidance: guidance scale of the distribution that was evaluated; 1 is the model itself.
+        split: split that was chosen of several; None where images were given.
     """
 
     nats: float
@@ -58,6 +61,7 @@ class Evaluation:
     order: str = "raster"
     nats_by_order: Mapping[str, float] = field(default_factory=dict)
     guidance: float = 1.0
+    split: str | None = None
 
     @classmethod
     def of(cls, nats_per_image: Float[np.ndarray, " n"], dims: int, **facts: Any) -> Evaluation:
@@ -79,13 +83,16 @@ class Evaluation:
         low, high = self.interval
         return (
             f"{self.bits_per_dim:.4f} bits/dim (95 % {low:.4f} to {high:.4f}), {self.nats:.3f} nats an image, "
-            f"{self.count:,} images of {self.dims:,} dims"
+            f"{self.count:,} images{'' if self.split is None else f' ({self.split})'} of {self.dims:,} dims"
         )
+
+    def __repr__(self) -> str:
+        return f"Evaluation({self})"
 
 
 def evaluate(
-    model: PixelModel,
-    x: ImageDataset | Int[Tensor, "n c h w"] | np.ndarray,
+    model: PixelModel | str | Path,
+    x: Any,
     label: Label = None,
     text: Any = None,
     *,
@@ -99,7 +106,9 @@ def evaluate(
     """Compute the likelihood of images, in float32 whatever the model was trained in, independent of `batch_size`.
 
     Args:
-        x: a data set, or levels `[n c h w]`. A data set has its own conditions, matched by name.
+        model: a model, or the name or folder of one.
+        x: a data set; splits, of which test, else valid, else all images are taken; a folder, file or name, as for
+            `load_data`; levels `[n c h w]`; or PIL images. A data set has its own conditions, matched by name.
         label, text, further: conditions of levels, or instead of those of the data set; see `ModelConditions.inputs`.
         seed: seed of dynamic binarisation, which is drawn once.
         on_progress: called with images done and images in all.
@@ -119,6 +128,8 @@ def evaluate(
     if batch_size < 1:
         raise ConfigError(f"`batch_size` (={batch_size}) must be at least 1.")
     check_guidance(guidance)
+    model = as_model(model)
+    split, x = select_images(model, x)
     reader = BatchReader(model, x, label, text, seed=seed, **further)
     if reader.count == 0:
         raise DataError("There is no image to evaluate: the data set is empty.")
@@ -126,7 +137,7 @@ def evaluate(
     names = model.config.orders if order in ("average", "each") else (order,)
     orders = [model.order(name) for name in names]
     nats = np.empty((len(orders), reader.count), np.float64)
-    with inference_mode(model):
+    with inference_mode(model), Bar("evaluating", reader.count) as bar:
         for start in range(0, reader.count, batch_size):
             stop = min(reader.count, start + batch_size)
             levels, inputs = reader.read(start, stop)
@@ -134,13 +145,14 @@ def evaluate(
                 (found,) = guided_log_likelihoods(model, levels, inputs, (guidance,), pixel_order)
                 check_likelihood(found)
                 row[start:stop] = -found.numpy()
+            bar.show(stop)
             if on_progress is not None:
                 on_progress(stop, reader.count)
     name = orders[0].name if order is None else order
     by_order = {each.name: float(mean) for each, mean in zip(orders, nats.mean(1), strict=True)}
     return Evaluation.of(
         combine_orders(nats, name), model.image.channels * reader.height * reader.width,
-        notes=reader.notes, order=name, nats_by_order=by_order, guidance=guidance,
+        notes=reader.notes, order=name, nats_by_order=by_order, guidance=guidance, split=split,
     )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from pointillist.conditioning import (
     SentenceEncoder,
     match_names,
 )
-from pointillist.data import Batch, ImageDataset
+from pointillist.data import Batch, DataSplits, ImageDataset, load_data
 from pointillist.data.picture_files import read_picture
 from pointillist.errors import CheckpointError, ConfigError, DataError, ShapeError
 from pointillist.model.pixel_model import PixelModel
@@ -137,7 +137,10 @@ class BatchReader:
         else:
             self._levels = torch.as_tensor(x)
             if self._levels.ndim != 4:
-                raise ShapeError(f"Levels of shape {tuple(self._levels.shape)} must be (n, c, h, w).")
+                raise ShapeError(
+                    f"Levels of shape {tuple(self._levels.shape)} must be (n, c, h, w): convert pictures with "
+                    "`model.to_levels`."
+                )
             self.count, _, self.height, self.width = self._levels.shape
         given = {name for name, value in {"label": label, "text": text, **further}.items() if value is not None}
         self._given = {name for name, encoder in model.conditions.encoders.items() if encoder.keyword in given}
@@ -176,6 +179,28 @@ def check_spec(model: PixelModel, data: ImageDataset) -> None:
                 f"channel(s), {ours.levels:,} levels), in Python with `load_data(..., spec=model.image)`."
             )
     model.check_size(theirs.height, theirs.width)
+
+
+def select_images(model: PixelModel, x: Any) -> tuple[str | None, Any]:
+    """Return what `BatchReader` reads for a data set, splits, a source of `load_data`, levels or PIL images.
+
+    Returns:
+        The name of the split that was chosen, None where there was no choice; and a data set or levels.
+
+    Raises:
+        DataError, ConfigError: if a source cannot be read as images of the model.
+    """
+    if isinstance(x, (str, Path)) or (hasattr(x, "__getitem__") and not _is_ready(x)):
+        x = load_data(x, spec=model.image, classes=model.config.classes)
+    if isinstance(x, DataSplits):
+        return x.natural()
+    pictures = isinstance(x, Image.Image) or (isinstance(x, (list, tuple)) and isinstance(x[0], Image.Image))
+    return None, model.to_levels(x) if pictures else x
+
+
+def _is_ready(x: Any) -> bool:
+    """Tell whether images need no reading: a data set, an array, or pictures."""
+    return isinstance(x, (ImageDataset, Tensor, np.ndarray, list, tuple))
 
 
 def one_image(model: PixelModel, image: Any) -> Int[Tensor, "1 c h w"]:

@@ -71,6 +71,10 @@ class PixelModel(nn.Module):
             self.channels_last = kwargs["memory_format"] == torch.channels_last
         return super().to(*args, **kwargs)
 
+    def __repr__(self) -> str:
+        about = f"{self.image}, {self.likelihood.name}, {self.num_parameters:,} parameters"
+        return f"PixelModel({self.config.model_type}, {about})"
+
     def save_pretrained(
         self, save_directory: str | Path, *, repo_id: str | None = None, push_to_hub: bool = False, **kwargs: Any
     ) -> str | None:
@@ -272,11 +276,10 @@ class PixelModel(nn.Module):
 
     def check_size(self, height: int, width: int) -> None:
         """Raise a `ShapeError` for a size that this model cannot sample or score."""
-        if self.fixed_size and (height, width) != (self.image.height, self.image.width):
-            raise ShapeError(
-                f"Size {height}x{width} does not fit this model, which has learned positions and knows "
-                f"only {self.image.height}x{self.image.width}: resize the images, or train without positions."
-            )
+        own = self.image.height, self.image.width
+        if self.fixed_size and (height, width) != own:
+            known = f"this model, which has learned positions and knows only {own[0]}x{own[1]}"
+            raise ShapeError(f"Size {height}x{width} does not fit {known}: resize, or train without positions.")
 
     def to_levels(self, images: Any) -> Int[Tensor, "b c h w"]:
         """Convert pictures (uint8 arrays or PIL) to levels; see `ImageSpec.to_levels`."""

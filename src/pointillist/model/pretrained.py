@@ -22,10 +22,10 @@ _SHORT = {"classes": "label"}  # keyword of `build` for a kind of condition, whe
 def build(
     model: str,
     *,
-    shape: Sequence[int] | None = None,
+    shape: Sequence[int] | ImageSpec | None = None,
     levels: int = 256,
     ordered: bool = True,
-    image: ImageSpec | None = None,
+    image: ImageSpec | Sequence[int] | None = None,
     preset: str | None = None,
     conditions: Mapping[str, ConditionConfig | Mapping[str, Any]] | None = None,
     **settings: Any,
@@ -39,7 +39,7 @@ def build(
 
     Args:
         model: a name from `pointillist.list_models()`.
-        shape: `(channels, height, width)`; or give a full `image` description.
+        shape, image: `(channels, height, width)`, or a full description such as `data.spec`; give one of the two.
         levels, ordered: values of a sub-pixel, and whether they are quantities or names.
         preset: a size, `tiny`, `small`, `base` or a paper's, such as `paper-cifar10`; `settings` override it.
         conditions: settings of each condition by its kind, complete: `{"label": {"classes": ("cat", "dog")}}`.
@@ -53,10 +53,11 @@ def build(
     Raises:
         ConfigError: naming the first setting that is wrong.
     """
+    image = shape if image is None else image
     if image is None:
-        if shape is None:
-            raise ConfigError("`shape` is missing: give (channels, height, width), for example (1, 28, 28).")
-        image = ImageSpec.infer(shape, levels, ordered)
+        raise ConfigError("`shape` is missing: give (channels, height, width), for example (1, 28, 28).")
+    if not isinstance(image, ImageSpec):
+        image = ImageSpec.infer(image, levels, ordered)
     kinds = condition_kinds()
     short = {name: settings.pop(name) for name in [*_SHORT, *kinds] if name in settings}
     found: dict[str, Any] = dict(parse_conditions(conditions or {}))
@@ -69,7 +70,7 @@ def build(
     if preset is not None:
         chosen = entry(model)
         if own.get("likelihood", "auto") == "auto":
-            own["likelihood"] = chosen.preset_likelihood(image)
+            own["likelihood"] = chosen.preset_likelihood(image, preset)
         mixtures = chosen.preset_mixtures(preset)
         if mixtures is not None:
             own.setdefault("mixtures", mixtures)
@@ -80,6 +81,25 @@ def build(
         weights = 4 * PixelModel(complete).num_parameters
     check_memory(weights, f"A {model} of these settings", "choose a smaller `preset`, image or network")
     return PixelModel(complete)
+
+
+def as_model(model: PixelModel | str | Path) -> PixelModel:
+    """Return a model: itself, or the one that `load` finds under a name or path.
+
+    ```python
+    as_model("digits").image
+    ```
+
+    Raises:
+        ConfigError: for anything else.
+    """
+    if isinstance(model, (str, Path)):
+        return load(model)
+    if not isinstance(model, PixelModel):
+        raise ConfigError(
+            f"`model` is a {type(model).__name__}: give a model, from `build` or `load`, or the name or folder of one."
+        )
+    return model
 
 
 def load(source: str | Path, **hub: Any) -> PixelModel:

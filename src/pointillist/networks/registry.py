@@ -81,9 +81,11 @@ class ModelEntry:
             raise ConfigError(f"{self.name} has no preset {preset!r}: choose one of {', '.join(self.preset_names)}.")
         return self.papers.get(preset)
 
-    def preset_likelihood(self, image: ImageSpec) -> LikelihoodName:
-        """Return the likelihood that its presets choose for an image."""
-        return self.likelihood if image.ordered and image.levels > 2 else "auto"
+    def preset_likelihood(self, image: ImageSpec, preset: str) -> LikelihoodName:
+        """Return the likelihood that a preset chooses for an image: that of the paper, for a preset of a paper."""
+        if not image.ordered or image.levels == 2:
+            return "auto"
+        return "categorical" if self.likelihood == "auto" and preset in self.papers else self.likelihood
 
     def preset_mixtures(self, preset: str) -> int | None:
         """Return the number of mixture components of a preset; None if it does not set one.

@@ -6,6 +6,7 @@ import math
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
@@ -14,11 +15,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs, Label, labels_from_input, parse_prompts
+from pointillist.data import parse_size
 from pointillist.distributions.sampling_transforms import sample_level
 from pointillist.engine.batch import check_memory
 from pointillist.errors import ConfigError, ShapeError, quote
 from pointillist.model.batches import check_likelihood
 from pointillist.model.pixel_model import PixelModel, inference_mode
+from pointillist.model.pretrained import as_model
+from pointillist.progress import Bar
 from pointillist.sampling.best_of import best_of, check_best_of
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
 from pointillist.sampling.loop import OnRow, Site, autoregressive_loop, resolve_engine
@@ -33,25 +37,26 @@ OnBatchRow = Callable[[int, int, Tensor], None]
 
 
 def sample(
-    model: PixelModel,
+    model: PixelModel | str | Path,
     n: int,
     label: Label = None,
     text: Any = None,
     *,
     seed: int | None = None,
     uniforms: Float[Tensor, "n c h w"] | np.ndarray | None = None,
-    size: tuple[int, int] | None = None,
+    size: int | str | tuple[int, int] | None = None,
     on_row: OnBatchRow | None = None,
     **settings: Unpack[SampleKwargs],
 ) -> Samples:
     """Sample `n` images.
 
     Args:
+        model: a model, or the name or folder of one.
         label, text: conditions, one value for all images or one for each; None samples without. See
             `ModelConditions.inputs`.
         seed: image i depends on (seed, i) alone, not on `n` or `batch_size`; None draws a new seed.
         uniforms: numbers in [0, 1), one for each sub-pixel, instead of a seed.
-        size: `(height, width)` instead of the model's own.
+        size: 32, 48x64 or `(height, width)` instead of the model's own.
         on_row: called after each row of a stage (each column, where the order runs along columns) with the number of
             images finished before this batch, the rows done (in rows of the raster frame), and the batch's levels.
         settings: `guidance`, `temperature`, `top_p` (where left out, the model's own: `generation_config`), `engine`,
@@ -68,19 +73,24 @@ def sample(
         model = pt.load("digits")
         pt.sample(model, 16, label=3, guidance=2.0, seed=0).images[0].save("three.png")
     """
-    parts = stream(model, n, label, text, seed=seed, uniforms=uniforms, size=size, on_row=on_row, **settings)
-    return Samples.concat(list(parts))
+    model = as_model(model)
+    with Bar("sampling", n) as bar:
+        parts = []
+        for part in stream(model, n, label, text, seed=seed, uniforms=uniforms, size=size, on_row=on_row, **settings):
+            parts.append(part)
+            bar.show(sum(map(len, parts)))
+    return Samples.concat(parts)
 
 
 def stream(
-    model: PixelModel,
+    model: PixelModel | str | Path,
     n: int,
     label: Label = None,
     text: Any = None,
     *,
     seed: int | None = None,
     uniforms: Float[Tensor, "n c h w"] | np.ndarray | None = None,
-    size: tuple[int, int] | None = None,
+    size: int | str | tuple[int, int] | None = None,
     on_row: OnBatchRow | None = None,
     **settings: Unpack[SampleKwargs],
 ) -> Iterator[Samples]:
@@ -90,12 +100,11 @@ def stream(
         for batch in stream(model, 100_000, seed=0):
             write(batch.array)
     """
+    model = as_model(model)
     engine = resolve_engine(settings.get("engine", "auto"), model.device)
     check_count(n)
     config, conditions = SamplingConfig.split(settings, model.generation_config)
-    height, width = size or (model.image.height, model.image.width)
-    if min(height, width) < 1:
-        raise ConfigError(f"`size` (={height}x{width}) must be positive in both directions.")
+    height, width = (model.image.height, model.image.width) if size is None else parse_size(size)
     model.check_size(height, width)
     shape = (model.image.channels, height, width)
     inputs = model.conditions.inputs(label, n, text, size=(height, width), **conditions)

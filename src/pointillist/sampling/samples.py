@@ -13,6 +13,7 @@ from torch import Tensor
 
 from pointillist.distributions.likelihoods import bits_per_dim
 from pointillist.images import ImageSpec
+from pointillist.visualization import image_grid, png_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,18 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.levels)
+
+    def __repr__(self) -> str:
+        seed = "" if self.seed is None else f", seed {self.seed}"
+        return f"Samples({len(self)} of {self.image}, {float(self.bits_per_dim.mean()):.4f} bits/dim{seed})"
+
+    def sheet(self) -> Image.Image:
+        """Draw all images side by side, enlarged, with the prompt of each."""
+        return image_grid(self.array, captions=self.texts)
+
+    def _repr_png_(self) -> bytes | None:
+        """Show the sheet in a notebook; codes are no pictures."""
+        return png_bytes(self.sheet()) if self.image.levels <= 256 else None
 
     @property
     def array(self) -> np.ndarray:

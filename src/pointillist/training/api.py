@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,14 @@ from pointillist._version import __version__
 from pointillist.conditioning import TextConfig
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, TrainingError
+from pointillist.evaluation.lossless import LosslessSize, lossless_size
 from pointillist.model.batches import check_spec
 from pointillist.model.files import default_card
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import load
 from pointillist.model.vocabulary import CAPTIONS, Vocabulary
 from pointillist.training.config import TrainConfig
+from pointillist.training.outlook import conclusion
 from pointillist.training.setup import as_splits, check_step_memory, describe, prepare
 from pointillist.training.state import TrainerState
 from pointillist.training.trainer import Trainer
@@ -46,12 +48,20 @@ class TrainResult:
         steps: optimiser steps done.
         valid_bits_per_dim: lowest validation bits/dim; infinite without validation images.
         folder: folder of the run, or None.
+        lossless: size of the validation images in a lossless codec; None without such images.
+        advice: what to make of the result and what to try next, one line each.
     """
 
     model: PixelModel
     steps: int
     valid_bits_per_dim: float
     folder: Path | None
+    lossless: LosslessSize | None = None
+    advice: tuple[str, ...] = field(default=(), repr=False)
+
+    def __repr__(self) -> str:
+        where = "" if self.folder is None else f", {self.folder}"
+        return f"TrainResult({self.steps:,} steps, validation {self.valid_bits_per_dim:.4f} bits/dim{where})"
 
 
 def train(
@@ -77,7 +87,7 @@ def train(
         data: a data set, splits of a data set, or any source of `load_data`.
         config: settings, or a dictionary for `TrainConfig.from_dict`.
         resume: continue from the newest checkpoint in `config.out`, exactly as if the run had not been interrupted.
-        console: where progress is shown; None is silent.
+        console: where progress is shown; None shows a bar after two seconds, on a terminal or in a notebook.
         record: settings of the whole run, stored with the model; by default those of the training.
         write_samples: function that writes a sample sheet, called at `config.intervals.sample`.
 
@@ -87,7 +97,7 @@ def train(
         Interrupted: after Ctrl-C, with the state saved.
     """
     config = config if isinstance(config, TrainConfig) else TrainConfig.from_dict(config or {})
-    splits = as_splits(data)
+    splits = as_splits(model, data)
     images = splits.get("train")
     check_spec(model, images)
     accelerator, config, reason = prepare(model, config)
@@ -124,7 +134,11 @@ def train(
     finally:
         trainer.release()
         accelerator.end_training()
-    return TrainResult(model.eval(), progress.step, progress.best, config.out)
+    if splits.valid is None:
+        return TrainResult(model.eval(), progress.step, progress.best, config.out)
+    lossless = lossless_size(splits.valid)
+    advice = conclusion(images, progress.step, progress.best_step, progress.best, lossless)
+    return TrainResult(model.eval(), progress.step, progress.best, config.out, lossless, tuple(advice))
 
 
 def _check_folder(config: TrainConfig, resume: bool) -> None:

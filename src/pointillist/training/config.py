@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -29,6 +29,11 @@ class _Settings(BaseModel):
         if isinstance(value, int) and abs(value) >= 2**53:
             raise ValueError("Input should be an integer below 2^53")
         return value
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Show the settings that differ from their defaults."""
+        fields = type(self).model_fields
+        return [(name, value) for name, value in super().__repr_args__() if value != fields[str(name)].default]
 
 
 class CaptionSettings(_Settings):

@@ -104,7 +104,7 @@ def estimate_cost(
         ConfigError, DataError: as `train`.
     """
     config = config if isinstance(config, TrainConfig) else TrainConfig.from_dict(config or {})
-    splits, model = as_splits(data), copy.deepcopy(model)
+    splits, model = as_splits(model, data), copy.deepcopy(model)
     images = splits.get("train")
     check_spec(model, images)
     config = config.updated(out=None, machine={"tensorboard": False})

@@ -202,9 +202,10 @@ def build_model(run: RunConfig, splits: DataSplits, source: PixelModel | None) -
 
 
 def _with_network(run: RunConfig, model: PixelModel) -> RunConfig:
-    """Write out every setting of the network, so that a later change of a preset does not change the run."""
+    """Write out the network and the likelihood, so that a later change of a preset or of `auto` changes no run."""
     network = {k: v for k, v in model.config.backbone.model_dump(mode="json").items() if v is not None}
-    return run.model_copy(update={"model": run.model.model_copy(update={"network": network})})
+    changes = {"network": network, "likelihood": model.likelihood.name}
+    return run.model_copy(update={"model": run.model.model_copy(update=changes)})
 
 
 def _record(run: RunConfig) -> Tree:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import deque
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,6 +22,7 @@ from rich.progress import (
 )
 
 from pointillist.errors import MissingExtraError, TrainingError
+from pointillist.progress import Bar, exclusive
 
 
 class MetricsLogger:
@@ -30,7 +32,7 @@ class MetricsLogger:
         folder: folder of the run; None writes no file.
         total: steps of the run.
         step: steps already done. Metrics after this step, from before a resume, are removed.
-        console: where progress is shown; None is silent.
+        console: where progress is shown; None shows a bar after two seconds.
         tensorboard: also write TensorBoard files to `folder`.
 
     Raises:
@@ -41,6 +43,8 @@ class MetricsLogger:
         self.path = None if folder is None else folder / "metrics.jsonl"
         self.console = console
         self.progress: Progress | None = None
+        self._bar: Bar | None = None
+        self._stack = ExitStack()
         self.task: TaskID | None = None
         self.total = total
         self.step = step
@@ -49,7 +53,10 @@ class MetricsLogger:
             _remove_after(self.path, step)
 
     def __enter__(self) -> MetricsLogger:
-        if self.console is not None:
+        if self.console is None:
+            self._bar = self._stack.enter_context(Bar("training", self.total))
+        else:
+            self._stack.enter_context(exclusive())
             self.progress = _progress_bar("training", self.console)
             self.progress.start()
             self.task = self.progress.add_task("training", total=self.total, completed=self.step, status="")
@@ -58,6 +65,7 @@ class MetricsLogger:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._stack.close()
         if self.progress is not None:
             self.progress.stop()
         if self._tensorboard is not None:
@@ -65,6 +73,8 @@ class MetricsLogger:
 
     def update(self, step: int, bits: float, images_per_second: float) -> None:
         """Move the progress bar to `step`, with the loss in bits/dim."""
+        if self._bar is not None:
+            self._bar.show(step)
         if self.progress is not None and self.task is not None:
             status = f"{bits:.4f} bits/dim  {images_per_second:.0f} images/s"
             self.progress.update(self.task, completed=step, status=status)

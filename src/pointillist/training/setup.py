@@ -16,6 +16,7 @@ from pointillist.system import available_cores, free_bytes, resolve_device
 from pointillist.training.batches import BatchPrefetcher
 from pointillist.training.config import TrainConfig
 from pointillist.training.optim import ExponentialMovingAverage
+from pointillist.training.outlook import expectation
 
 INITIAL_IMAGES = 64
 """Images of the data-dependent initialisation."""
@@ -29,13 +30,13 @@ MAX_BATCH_SIZE_CPU = 32  # larger batches are no faster on a CPU, and give fewer
 MIN_BF16_ELEMENTS = {"row-lstm": 2_000, "diagonal-bilstm": 6_000, "multiscale-pixelrnn": 6_000, "pixelsnail": 20_000}
 
 
-def as_splits(data: Any) -> DataSplits:
-    """Turn a data set, splits of a data set, or any source of `load_data` into splits."""
+def as_splits(model: PixelModel, data: Any) -> DataSplits:
+    """Turn a data set, splits of a data set, or any source of `load_data`, read as the model's kind, into splits."""
     if isinstance(data, DataSplits):
         return data
     if isinstance(data, ImageDataset):
         return DataSplits(train=data, valid=None, test=None)
-    return load_data(data)
+    return load_data(data, spec=model.image, classes=model.config.classes)
 
 
 def prepare(model: PixelModel, config: TrainConfig) -> tuple[Accelerator, TrainConfig, str]:
@@ -85,11 +86,28 @@ def describe(
     return [
         f"model      {model.config.model_type}, {model.num_parameters:,} parameters, {model.likelihood.name}",
         f"images     {len(images):,} of {images.name}, {validation}",
+        f"           {_read_as(images)}",
         *(f"           {note}" for note in images.notes),
         f"training   {steps:,} steps of {config.batch_size} images, {config.machine.precision} ({reason}), "
         f"{accelerator.num_processes} process(es) on {accelerator.device}, {torch.get_num_threads()} thread(s)",
         *_thread_notes(config.machine.threads),
+        *expectation(images, steps),
     ]
+
+
+def _read_as(images: ImageDataset) -> str:
+    """Say what was read: the kind of image, and what comes with it."""
+    found = [str(images.spec)]
+    if images.labels is not None:
+        found.append(f"labels of {len(images.classes)} classes")
+    if images.texts is not None:
+        found.append("captions")
+    annotations = images.annotations
+    found += [f"attribute {name}" for name in annotations.values]
+    found += [
+        name for name, value in (("vectors", annotations.vectors), ("hints", annotations.hints)) if value is not None
+    ]
+    return ", ".join(found)
 
 
 def _thread_notes(threads: int) -> list[str]:

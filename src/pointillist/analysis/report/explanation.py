@@ -30,6 +30,7 @@ from pointillist.checkpoint.files import write_text
 from pointillist.conditioning import Label
 from pointillist.images import as_pil, to_picture
 from pointillist.model.pixel_model import PixelModel
+from pointillist.model.pretrained import as_model
 from pointillist.visualization import diverging_colors, html, png_bytes, sequential_colors
 
 _SCRIPTS = ("data.js", "draw.js", "page.js")
@@ -56,13 +57,16 @@ class Explanation(Views):
         write_text(Path(path), self.to_html())
         return Path(path)
 
+    def __repr__(self) -> str:
+        return f"Explanation({self.title}: {self.maps.bits:.2f} bits, z-score {self.maps.z_score:+.2f})"
+
     def _repr_html_(self) -> str:
         frame = 'style="width:100%;height:900px;border:1px solid #8884;border-radius:8px"'
         return f'<iframe srcdoc="{escape(self.to_html())}" {frame} title="{escape(self.title)}"></iframe>'
 
 
 def explain(
-    model: PixelModel,
+    model: PixelModel | str | Path,
     image: Any,
     label: Label = None,
     text: Any = None,
@@ -93,6 +97,7 @@ def explain(
         explanation.maps.bits  # of the image
         explanation.save("report.html")
     """
+    model = as_model(model)
     return Explanation(
         query=ImageQuery.of(model, image, label, text, **conditions),
         title=name or model.config.model_type,

@@ -1,0 +1,57 @@
+"""Example files that come with the package: a tile, a photograph, a folder of digits."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pointillist.data.standard import uci_digits
+from pointillist.errors import ConfigError
+
+EXAMPLES = {
+    "tile": "tile.png: a 32x32 tile with transparency, for hints",
+    "photo": "photo.png: a 64x64 part of a photograph",
+    "digits": "digits/: 200 digits of 8x8 pixels as PNG files, in a folder for each class",
+}
+"""Name and description of each example; the description begins with the default path."""
+
+_FOLDER = Path(__file__).parent / "builtin"
+_PER_CLASS = 20
+
+
+def default_path(name: str) -> Path:
+    """Return the path to which an example is written by default.
+
+    Raises:
+        ConfigError: if there is no such example.
+    """
+    if name not in EXAMPLES:
+        raise ConfigError(f"There is no example {name!r}: choose one of {', '.join(EXAMPLES)}.")
+    return Path(EXAMPLES[name].partition(":")[0])
+
+
+def write_example(name: str, path: Path) -> None:
+    """Write an example: a file, or for `digits` a folder.
+
+    ```python
+    write_example("tile", Path("tile.png"))
+    ```
+
+    Raises:
+        ConfigError: if there is no such example.
+    """
+    source = _FOLDER / default_path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if name != "digits":
+        shutil.copyfile(source, path)
+        return
+    digits = uci_digits()
+    assert digits.labels is not None
+    for label in range(10):
+        (path / str(label)).mkdir(parents=True, exist_ok=True)
+        for number, row in enumerate(np.flatnonzero(digits.labels == label)[:_PER_CLASS]):
+            grey = (digits.values[row, 0].astype(np.int64) * 255 // 16).astype(np.uint8)
+            Image.fromarray(grey).save(path / str(label) / f"{number:02d}.png")

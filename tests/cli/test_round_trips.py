@@ -1,0 +1,158 @@
+"""What one command writes the others read, and what they cannot read is refused in one sentence."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import pointillist as pt
+
+from .helpers import fails, run, train, write_images
+
+
+@pytest.fixture(scope="module")
+def codes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of 1,024 codes on a 4x4 grid."""
+    folder = tmp_path_factory.mktemp("codes") / "model"
+    settings = {"channels": 4, "layers": 1, "head_channels": 4, "levels": 1024, "ordered": False}
+    pt.build("pixelcnn", shape=(1, 4, 4), **settings).save_pretrained(folder)
+    return folder
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_codes_are_read_back(codes: Path) -> None:
+    """By `evaluate`, to the same bits/dim; by `train`, from scratch and from the model."""
+    run("sample", codes, "-n", "6", "--seed", "1", "--out", "codes.npz")
+    found = json.loads(run("evaluate", codes, "codes.npz", "--split", "all", "--json").stdout)
+    samples = pt.sample(pt.load(codes), 6, seed=1)
+    assert found["count"] == 6
+    assert found["bits_per_dim"] == pytest.approx(float(samples.bits_per_dim.mean()), rel=1e-5)
+    train("codes.npz", "--init-from", codes, "--model", "pixelcnn", "--steps", "1", "--out", "again")
+    assert pt.load("again").image == pt.load(codes).image
+    np.save("codes.npy", np.load("codes.npz")["levels"])  # (n, 1, h, w)
+    assert json.loads(run("evaluate", codes, "codes.npy", "--split", "all", "--json").stdout)["nats"] == found["nats"]
+
+
+def test_every_image_of_a_split_folder(pets: Path, model: Path) -> None:
+    """`--split all` takes all of them, and the table of images names their files."""
+    facts = json.loads(run("evaluate", model, pets, "--split", "all", "--per-image", "nats.csv", "--json").stdout)
+    rows = table(Path("nats.csv"))
+    assert facts["count"] == len(rows) == 16
+    assert {row["file"] for row in rows} == {p.relative_to(pets).as_posix() for p in pets.rglob("*.png")}
+    assert list(rows[0]) == ["index", "file", "nats", "bits_per_dim"]
+    run("evaluate", model, pets, "--per-image", "valid.csv")
+    named = {row["file"]: row["nats"] for row in rows}
+    for row in table(Path("valid.csv")):
+        assert float(named[row["file"]]) == pytest.approx(float(row["nats"]), rel=1e-4)
+
+
+def test_a_sheet_is_recognised(model: Path) -> None:
+    """Where single images are expected: by `evaluate`, `train` and `explain`."""
+    run("sample", model, "-n", "4", "--out", "sheet.png")
+    for arguments in (("evaluate", model, "sheet.png"), ("train", "sheet.png"), ("explain", model, "sheet.png")):
+        told = fails(*arguments)
+        assert "sheet.png is a sheet of 4 images of 5x6" in told
+        assert "--out DIR/" in told
+    run("sample", model, "-n", "4", "--out", "single/")
+    run("evaluate", model, "single", "--split", "all")
+
+
+def test_hints_are_made_as_training_made_them(tmp_path: Path) -> None:
+    """A larger picture is cropped and shrunk, levels of an .npy are taken, and a smaller picture is refused."""
+    data = write_images(tmp_path / "pets", size=(8, 8))
+    train(
+        data, "--no-labels", "--mode", "grey", "--size", "8", "--hint-rule", "lowres:2", "--steps", "1", "--out", "up"
+    )
+    large = Image.effect_noise((31, 24), 80)
+    large.save("large.png")
+    run("sample", "up", "-n", "1", "--seed", "0", "--hint-from-image", "large.png", "--out", "a.npz")
+    levels = pt.load_data("large.png", size=8, spec=pt.load("up").image).get("all").batch([0]).levels
+    np.save("levels.npy", levels[0].numpy())
+    run("sample", "up", "-n", "1", "--seed", "0", "--hint-from-image", "levels.npy", "--out", "b.npz")
+    assert np.array_equal(np.load("a.npz")["levels"], np.load("b.npz")["levels"])
+    small = torch.nn.functional.avg_pool2d(levels.double(), 2).add(0.5).floor().to(torch.uint8)
+    Image.fromarray(small[0, 0].numpy()).save("small.png")
+    run("sample", "up", "-n", "1", "--seed", "0", "--hint", "small.png", "--out", "c.npz")
+    assert np.array_equal(np.load("a.npz")["levels"], np.load("c.npz")["levels"])
+    told = fails("sample", "up", "-n", "1", "--hint-from-image", "small.png")
+    assert "is 4x4, smaller than the images of 8x8" in told
+    assert "`--hint`" in told
+    assert "none.png) does not exist" in fails("sample", "up", "--hint-from-image", "none.png")
+
+
+def test_names_are_fresh_unless_given(model: Path) -> None:
+    """Without `--out` nothing is replaced or refused; with it, only `--force` replaces."""
+    for number in ("", "-2", "-3"):
+        assert f"samples{number}.png" in run("sample", model, "-n", "2").output
+        assert Path(f"samples{number}.png").is_file()
+    assert "--force" in fails("sample", model, "-n", "2", "--out", "samples.png")
+    assert "samples.npz" in run("sample", model, "-n", "2", "--format", "npz").output
+    assert "must end in .npz" in fails("sample", model, "-n", "2", "--format", "npz", "--out", "x.png")
+    assert "must be a folder" in fails("sample", model, "-n", "2", "--format", "files", "--out", "x.png")
+
+
+def test_examples_are_written() -> None:
+    """Each is an image, or a folder that trains; what is there is not replaced."""
+    listed = run("example").output
+    for name in ("tile", "photo", "digits"):
+        assert name in listed
+        run("example", name)
+    for name, side in (("tile", 32), ("photo", 64)):
+        assert pt.load_data(f"{name}.png").get("all").spec.shape[1:] == (side, side)
+    assert len(pt.load_data("digits").get("all")) == 200
+    assert "--force" in fails("example", "tile")
+    assert "already there" in fails("example", "digits")
+    run("example", "tile", "other/mine.png")
+    assert "choose one of tile, photo, digits" in fails("example", "cat")
+
+
+def test_files_of_other_kinds_are_counted(tmp_path: Path, pets: Path) -> None:
+    """Aloud, with their endings; a folder of nothing else says what it has."""
+    for name in ("a.heic", "b.heic", "c.svg"):
+        (tmp_path / "mixed").mkdir(exist_ok=True)
+        (tmp_path / "mixed" / name).write_bytes(b"x")
+    assert "it has 2 .heic, 1 .svg" in fails("info", f"{tmp_path}/mixed/")
+    Image.new("L", (4, 4)).save(tmp_path / "mixed" / "d.png")
+    assert "2 .heic, 1 .svg left out" in run("info", f"{tmp_path}/mixed/").output
+
+
+def test_train_says_what_was_read_and_what_to_expect(pets: Path) -> None:
+    """The kind of image and its labels; before, what few images give; after, a lossless codec and what to try."""
+    shown = " ".join(train(pets, "--steps", "2", "--out", "m").output.split())
+    assert "rgb 5x6, 256 levels, labels of 2 classes" in shown
+    assert "14 images and 2 steps teach colours and textures" in shown
+    assert "lossless" in shown
+    assert "a longer run (`--steps 8`)" in shown or "more images" in shown
+    assert "--text" not in shown
+
+
+def test_a_mistyped_path_does_not_ask_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a model and for images: only `hf:` does."""
+
+    def reach(*args: object, **kwargs: object) -> None:
+        raise AssertionError("the hub was asked")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", reach)
+    monkeypatch.setattr("pointillist.data.load.read_hub", reach)
+    assert "There is no model 'runs/photoz'" in fails("sample", "runs/photoz")
+    assert "does not exist" in fails("train", "photoz/summer")
+
+
+def test_threads_are_at_most_the_cores(pets: Path) -> None:
+    """More are set to the number of cores, which is said."""
+    from pointillist.system import available_cores
+
+    small = ["--set", "model.network.channels=4", "--set", "model.network.layers=1", "--batch-size", "4"]
+    shown = run("train", pets, "--steps", "1", "--threads", "1000", *small, "--out", "m").output
+    torch.set_num_threads(1)
+    assert f"1000 threads were set, and {available_cores()} cores are there" in " ".join(shown.split())
