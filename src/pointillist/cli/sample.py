@@ -126,7 +126,7 @@ def sample(
     label: Labels = None,
     text: Texts = None,
     texts: TextsFile = None,
-    negative: Negative = None,
+    negative_prompt: Negative = None,
     best_of: BestOf = 1,
     attribute: Attributes = None,
     vector: Vector = None,
@@ -188,7 +188,7 @@ def sample(
         "n": plan.total, "label": plan.labels, **own, **{k: v for k, v in tuned.items() if v is not None},
         "engine": chosen.engine, "threads": threads,
         "seed": secrets.randbelow(2**31) if seed is None else seed, "size": shape, "batch_size": batch_size,
-        "text": plan.texts, "negative_prompt": negative, "best_of": best_of,
+        "text": plan.texts, "negative_prompt": negative_prompt, "best_of": best_of,
         **parse_conditions(attribute or [], vector), **parse_hint(loaded, hint, hint_from_image, shape),
         "order": loaded.order(order).name,
     }  # fmt: skip

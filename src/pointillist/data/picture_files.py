@@ -65,6 +65,7 @@ def open_picture(
     with bounded(called, max_pixels):
         image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=formats)
     if SHEET in image.info:
+        image.close()
         raise DataError(
             f"{called} is a sheet of {image.info[SHEET]} that pointillist wrote, enlarged: give single images, such as "
             "a folder that `pointillist sample MODEL --out DIR/` writes."

@@ -72,8 +72,7 @@ class PixelModel(nn.Module):
         return super().to(*args, **kwargs)
 
     def __repr__(self) -> str:
-        about = f"{self.image}, {self.likelihood.name}, {self.num_parameters:,} parameters"
-        return f"PixelModel({self.config.model_type}, {about})"
+        return f"PixelModel({self.config.model_type}, {self.image}, {self.num_parameters:,} parameters)"
 
     def save_pretrained(
         self, save_directory: str | Path, *, repo_id: str | None = None, push_to_hub: bool = False, **kwargs: Any
@@ -192,10 +191,7 @@ class PixelModel(nn.Module):
         return not self.initialised and has_weight_norm(self.backbone)
 
     def initialise(self, x: Int[Tensor, "b c h w"], inputs: ConditionInputs | None = None) -> None:
-        """Set weights from a first batch, in a network with weight normalisation: once, before training.
-
-        Weights that were trained or loaded stay as they are. Takes what `forward` takes.
-        """
+        """Set weights of a network with weight normalisation from a first batch, unless they were trained or loaded."""
         if self.needs_data_init:
             training = self.training
             self.eval()  # dropout would make the result depend on the random state
@@ -270,16 +266,16 @@ class PixelModel(nn.Module):
         x = x.to(self.device, torch.int64)
         low, high = (int(x.min()), int(x.max())) if x.numel() else (0, 0)
         if not 0 <= low <= high < self.image.levels:
-            what = f"Levels from {low} to {high} must lie in 0 to {self.image.levels - 1}"
-            raise DataError(f"{what}: convert pictures with `model.to_levels`.")
+            where = f"0 to {self.image.levels - 1}: convert pictures with `model.to_levels`"
+            raise DataError(f"Levels from {low} to {high} must lie in {where}.")
         return x
 
     def check_size(self, height: int, width: int) -> None:
         """Raise a `ShapeError` for a size that this model cannot sample or score."""
         own = self.image.height, self.image.width
         if self.fixed_size and (height, width) != own:
-            known = f"this model, which has learned positions and knows only {own[0]}x{own[1]}"
-            raise ShapeError(f"Size {height}x{width} does not fit {known}: resize, or train without positions.")
+            known = f"a model with learned positions, which knows only {own[0]}x{own[1]}"
+            raise ShapeError(f"Size {height}x{width} does not fit {known}: resize the images.")
 
     def to_levels(self, images: Any) -> Int[Tensor, "b c h w"]:
         """Convert pictures (uint8 arrays or PIL) to levels; see `ImageSpec.to_levels`."""
