@@ -121,6 +121,26 @@ def test_folders_and_files_that_are_no_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("shape", "levels", "ordered", "found"),
+    [
+        ((3, 4, 4), 256, True, "mixture"),
+        ((4, 4, 4), 256, True, "mixture"),
+        ((1, 4, 4), 256, True, "categorical"),
+        ((3, 4, 4), 64, True, "categorical"),
+        ((3, 4, 4), 256, False, "categorical"),
+        ((1, 4, 4), 2, True, "bernoulli"),
+    ],
+)
+def test_auto_is_what_measured_better(shape: tuple[int, int, int], levels: int, ordered: bool, found: str) -> None:
+    """Colour of 256 levels takes a mixture, which the config names; presets of papers keep their softmax."""
+    model = pt.build("pixelcnn", shape=shape, levels=levels, ordered=ordered, channels=4, layers=1)
+    assert model.likelihood.name == model.config.likelihood == found
+    if found == "mixture":
+        paper = {"channels": 4, "layers": 1, "head_channels": 4}
+        assert pt.build("pixelcnn", shape=shape, preset="paper-cifar10", **paper).likelihood.name == "categorical"
+
+
+@pytest.mark.parametrize(
     ("levels", "ordered", "found"),
     [(256, True, "mixture"), (3, True, "mixture"), (2, True, "bernoulli"), (16, False, "categorical")],
 )
@@ -133,6 +153,6 @@ def test_presets_of_a_model_may_choose_its_likelihood(name: str, levels: int, or
     again = ModelConfig.from_dict(model.config.model_dump(mode="json"))
     assert PixelModel(again).likelihood.name == found
     assert pt.build(name, preset="tiny", likelihood="categorical", **what).likelihood.name == "categorical"
-    plain = "bernoulli" if levels == 2 else "categorical"
+    plain = {2: "bernoulli", 256: "mixture"}.get(levels, "categorical")
     assert pt.build(name, layers=1, channels=4, **what).likelihood.name == plain
     assert pt.build("gated-pixelcnn", preset="tiny", **what).likelihood.name == plain

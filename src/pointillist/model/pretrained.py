@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pointillist.conditioning import ConditionConfig, condition_kinds, parse_conditions
+from pointillist.distributions.likelihoods import build_likelihood
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
 from pointillist.model.config import ModelConfig, ModelSettings
@@ -74,6 +75,8 @@ def build(
         mixtures = chosen.preset_mixtures(preset)
         if mixtures is not None:
             own.setdefault("mixtures", mixtures)
+    # by its name, so that a later change of `auto` changes no stored model
+    own["likelihood"] = build_likelihood(own.get("likelihood", "auto"), image).name
     backbone = config_from_dict(model, settings, preset)
     config = {"model_type": model, "image": image, "backbone": backbone, "conditions": found, **own}
     complete = ModelConfig.from_dict(config)
