@@ -135,10 +135,11 @@ def evaluate(
     started = time.perf_counter()
     with Bar("evaluating", len(images)) as bar:
         settings: dict[str, Any] = {"order": order, "guidance": guidance, "batch_size": batch_size}
-        result = evaluate_likelihood(loaded, images, text=text, on_progress=bar.follow, **settings)
+        with report.journal(per_image, loaded, images, {**settings, "text": text}, restart=force) as journal:
+            result = evaluate_likelihood(loaded, images, text=text, on_progress=bar.follow, journal=journal, **settings)
+            if per_image is not None:
+                report.write_csv(per_image, result, images.files)
     seconds = time.perf_counter() - started
-    if per_image is not None:
-        report.write_csv(per_image, result, images.files)
     facts = report.describe(loaded, images, name, result, options)
     if condition_metrics:
         with torch.autocast(loaded.device.type, torch.bfloat16, enabled=precision == "bf16"):

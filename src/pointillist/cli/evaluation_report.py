@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import typer
 
 from pointillist.cli.output import print_facts
 from pointillist.progress import Bar
 
 if TYPE_CHECKING:
+    from pointillist.checkpoint.batch_output import BatchOutput
     from pointillist.data import DataOptions, DataSplits, ImageDataset
     from pointillist.evaluation.conditioning import MeanWithCI, RetrievalMetrics
     from pointillist.evaluation.likelihood import Evaluation
@@ -165,6 +169,31 @@ def metrics_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
         )
         lines.append((f"{name.replace('_', ' ')} to train", text))
     return lines
+
+
+@contextmanager
+def journal(
+    path: Path | None, model: PixelModel, images: ImageDataset, settings: dict[str, Any], *, restart: bool
+) -> Iterator[BatchOutput | None]:
+    """Keep the likelihoods of the images of a CSV, so that an interrupted command continues; None without a path."""
+    from pointillist.checkpoint.batch_output import batch_output
+    from pointillist.checkpoint.files import fingerprint
+    from pointillist.training.state import fingerprint as data_fingerprint
+
+    if path is None:
+        yield None
+        return
+    record = {
+        "command": "evaluate",
+        "model": fingerprint(model.state_dict(), model.config.model_dump(mode="json", exclude_defaults=True)),
+        "images": data_fingerprint(images),
+        **settings,
+    }
+    with batch_output(path, record, restart=restart) as output:
+        if output.done:
+            typer.echo(f"continued  after {output.done:,} of {len(images):,} images", err=True)
+        yield output
+        output.discard()
 
 
 def write_csv(path: Path, result: Evaluation, files: Sequence[str] | None) -> None:

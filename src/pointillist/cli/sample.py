@@ -17,6 +17,7 @@ from pointillist.progress import Bar
 
 if TYPE_CHECKING:
     from pointillist.cli.prompts import SheetPlan
+    from pointillist.cli.writers import Totals
     from pointillist.model.pixel_model import PixelModel
 
 EPILOG = """Examples:
@@ -154,6 +155,8 @@ def sample(
     """Sample new images from a model."""
     from pointillist.cli.condition_options import parse_conditions, parse_hint
     from pointillist.cli.prompts import SheetPlan, parse_labels, parse_texts
+    from pointillist.cli.sample_folder import unfinished_seed
+    from pointillist.cli.sample_report import report
     from pointillist.cli.writers import check_target
     from pointillist.data import parse_size
     from pointillist.data.palette import read_palette
@@ -182,6 +185,8 @@ def sample(
         loaded.image.recoloured(colours)  # an error before sampling
     if animate is not None:
         check_animation(animate, kind, force)
+    if kind == "files" and seed is None:
+        seed = unfinished_seed(path)
     own = {name: getattr(loaded.generation_config, name) for name in ("guidance", "temperature", "top_p")}
     tuned = {"guidance": guidance, "temperature": temperature, "top_p": top_p}
     settings: dict[str, Any] = {
@@ -198,7 +203,9 @@ def sample(
         logging.basicConfig(format="%(message)s")
         logging.getLogger("pointillist").setLevel(logging.INFO)
         typer.echo(f"engine     {chosen.engine}: {chosen.reason}", err=as_json)
-    _sample(loaded, settings, kind, path, animate, plan, colours, as_json)
+    started = time.perf_counter()
+    totals = _sample(loaded, settings, kind, path, animate, plan, colours, force)
+    report(totals, settings, path, animate, time.perf_counter() - started, as_json)
 
 
 _ENDINGS = {"npz": ".npz", "files": ""}
@@ -254,15 +261,15 @@ def _sample(
     animate: Path | None,
     plan: SheetPlan,
     colours: Sequence[Sequence[int]] | None,
-    as_json: bool,
-) -> None:
-    """Sample batch by batch into the file or folder, and report the result."""
+    force: bool,
+) -> Totals:
+    """Sample batch by batch into the file or folder, and return what to report."""
+    from pointillist.checkpoint.batch_output import output_lock
     from pointillist.cli import writers
     from pointillist.cli.atlas import write_atlas
-    from pointillist.cli.sample_report import report
+    from pointillist.cli.sample_folder import write_folder
     from pointillist.sampling.api import stream
 
-    started = time.perf_counter()
     totals = writers.Totals()
     total, batch = settings["n"], settings["batch_size"]
     height, width = settings["size"] or (model.image.height, model.image.width)
@@ -270,8 +277,11 @@ def _sample(
     lines = order.raster_size(height, width)[0]
     classes = model.config.classes if settings["label"] is not None else ()
     lines *= settings["best_of"]
-    with Bar("sampling", -(-total // batch) * lines) as bar:
+    with output_lock(path), Bar("sampling", -(-total // batch) * lines) as bar:
         on_row = lambda done, rows, levels: bar.show(done // batch * lines + rows)  # noqa: E731
+        if kind == "files":
+            write_folder(path, model, settings, totals, colours=colours, restart=force, on_row=on_row)
+            return totals
         parts = totals.through(stream(model, **settings, on_row=on_row))
         if colours is not None:
             parts = (part.recoloured(colours) for part in parts)
@@ -279,8 +289,6 @@ def _sample(
             write_atlas(path, parts, classes, plan.columns)
         elif kind == "npz":
             writers.write_npz(path, parts, total, model.image.resized(height, width), classes)
-        elif kind == "files":
-            writers.write_files(path, parts, total, classes)
         else:
             array, captions = writers.write_pictures(path, parts, classes, None if kind == "image" else plan)
             if animate is not None:
@@ -288,4 +296,4 @@ def _sample(
 
                 ranks = model.generation_rank(height, width, order)
                 write_animation(array, animate, order=ranks, captions=captions, columns=plan.columns)
-    report(totals, settings, path, animate, time.perf_counter() - started, as_json)
+    return totals

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
-import shutil
-import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
     from pointillist.sampling.samples import Samples
 
 MAX_SHEET = 1024
-LIST = "metadata.jsonl"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # a zip member needs a date; the same seed must give the same file
 Names = Sequence[str]
 
@@ -44,6 +40,13 @@ class Totals:
             if part.gain is not None:
                 self._gains.append(part.gain.numpy())
             yield part
+
+    def add_rows(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Record images that an interrupted command has written."""
+        found = np.array([(row["bits_per_dim"], row.get("bits_saved", math.nan)) for row in rows], np.float64)
+        self.bits.append(found[:, 0])
+        if not np.isnan(found).any():
+            self._gains.append(found[:, 1] * math.log(2))
 
     @property
     def array(self) -> np.ndarray:
@@ -114,30 +117,6 @@ def captions_of(part: Samples, classes: Names) -> list[str]:
     return [f"{value:+.0f} bits, {name}" for name, value in zip(names, bits, strict=True)]
 
 
-def write_files(out: Path, parts: Iterable[Samples], total: int, classes: Names) -> None:
-    """Write a folder of PNGs in their exact size, and a list of them that `load_data` reads."""
-    digits = max(5, len(str(total - 1)))
-    with _folder(out) as folder, (folder / LIST).open("w", encoding="utf-8") as listing:
-        index = 0
-        for part in parts:
-            texts = part.texts or ("",) * len(part)
-            saved = [None] * len(part) if part.gain is None else (part.gain / math.log(2)).tolist()
-            rows = zip(as_files(part), part.labels.tolist(), texts, part.bits_per_dim.tolist(), saved, strict=True)
-            for picture, label, text, bits, gain in rows:
-                name = f"{index:0{digits}d}.png"
-                picture.save(folder / name)
-                row: dict[str, Any] = {"file_name": name}
-                if label >= 0:
-                    row["label"] = classes[label]
-                if text:
-                    row["text"] = text
-                row["bits_per_dim"] = round(bits, 5)
-                if gain is not None:
-                    row["bits_saved"] = round(gain, 3)
-                listing.write(json.dumps(row, ensure_ascii=False) + "\n")
-                index += 1
-
-
 def write_npz(out: Path, parts: Iterable[Samples], total: int, image: ImageSpec, classes: Names) -> None:
     """Write `levels [n c h w]` and `nats [n]`, with `labels [n]` and `classes` where labels were given.
 
@@ -184,23 +163,3 @@ def _member(archive: zipfile.ZipFile, name: str, shape: tuple[int, ...], dtype: 
         header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
         yield file
-
-
-@contextmanager
-def _folder(out: Path) -> Iterator[Path]:
-    """Yield a folder beside `out`; if the block succeeds, its files replace the samples in `out`."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    try:
-        yield folder
-        folder.chmod(0o755)
-        if not out.exists():
-            folder.rename(out)
-            return
-        for old in (*out.glob("[0-9]*.png"), out / LIST):
-            if old.stem.isdigit() or old.name == LIST:
-                old.unlink(missing_ok=True)
-        for new in sorted(folder.iterdir()):
-            new.replace(out / new.name)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

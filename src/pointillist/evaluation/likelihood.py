@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Protocol, Unpack
 
 import numpy as np
 import torch
@@ -101,6 +101,7 @@ def evaluate(
     on_progress: Progress | None = None,
     order: str | None = None,
     guidance: float = 1.0,
+    journal: Journal | None = None,
     **further: Unpack[ConditionKwargs],
 ) -> Evaluation:
     """Compute the likelihood of images, in float32 whatever the model was trained in, independent of `batch_size`.
@@ -114,6 +115,7 @@ def evaluate(
         on_progress: called with images done and images in all.
         order: one of the model's orders; None for its first; or `average` or `each`, see `combine_orders`.
         guidance: guidance scale of the distribution to evaluate, as in `sample`; see `guided_log_prob`.
+        journal: keeps the likelihood of each image, and gives back those of an interrupted evaluation.
 
     Returns:
         mean and confidence interval, in nats and bits per dimension.
@@ -138,13 +140,15 @@ def evaluate(
     orders = [model.order(name) for name in names]
     nats = np.empty((len(orders), reader.count), np.float64)
     with inference_mode(model), Bar("evaluating", reader.count) as bar:
-        for start in range(0, reader.count, batch_size):
+        for start in range(_read_journal(journal, nats, batch_size), reader.count, batch_size):
             stop = min(reader.count, start + batch_size)
             levels, inputs = reader.read(start, stop)
             for row, pixel_order in zip(nats, orders, strict=True):
                 (found,) = guided_log_likelihoods(model, levels, inputs, (guidance,), pixel_order)
                 check_likelihood(found)
                 row[start:stop] = -found.numpy()
+            if journal is not None:
+                journal.append(nats[:, start:stop].T.tolist())
             bar.show(stop)
             if on_progress is not None:
                 on_progress(stop, reader.count)
@@ -154,6 +158,29 @@ def evaluate(
         combine_orders(nats, name), model.image.channels * reader.height * reader.width,
         notes=reader.notes, order=name, nats_by_order=by_order, guidance=guidance, split=split,
     )  # fmt: skip
+
+
+class Journal(Protocol):
+    """Rows of likelihoods that are kept: for each image, in nats, under each order."""
+
+    def keep(self, batch_size: int) -> int:
+        """Drop the rows of a batch that is not whole, and return how many are kept."""
+
+    def rows(self) -> Iterable[Sequence[float]]:
+        """Return the rows that are kept."""
+
+    def append(self, rows: Sequence[Any]) -> None:
+        """Keep the rows of a batch."""
+
+
+def _read_journal(journal: Journal | None, nats: Float[np.ndarray, "o n"], batch_size: int) -> int:
+    """Fill in the likelihoods that a journal keeps, and return the first image that it lacks."""
+    if journal is None:
+        return 0
+    done = journal.keep(batch_size)
+    if done:
+        nats[:, :done] = np.array(list(journal.rows()), np.float64).T
+    return done
 
 
 def guided_log_prob(

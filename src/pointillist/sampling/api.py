@@ -92,9 +92,13 @@ def stream(
     uniforms: Float[Tensor, "n c h w"] | np.ndarray | None = None,
     size: int | str | tuple[int, int] | None = None,
     on_row: OnBatchRow | None = None,
+    first: int = 0,
     **settings: Unpack[SampleKwargs],
 ) -> Iterator[Samples]:
     """Sample like `sample`, and yield each batch when it is finished, so that any number of images fits in memory.
+
+    Args:
+        first: the first image to sample, a multiple of `batch_size`; those before it are left out.
 
     Example:
         for batch in stream(model, 100_000, seed=0):
@@ -116,7 +120,7 @@ def stream(
     lines = model.order(config.order).raster_size(height, width)[0]
     count = min(n, config.batch_size)
     check_memory(math.prod(shape) * count * _BYTES, count, height, width)
-    for start in range(0, n, config.batch_size):
+    for start in range(first, n, config.batch_size):
         stop = min(n, start + config.batch_size)
         batch, reference = inputs[start:stop], None if negative is None else negative[start:stop]
 

@@ -26,7 +26,7 @@ from pointillist.model.vocabulary import CAPTIONS, Vocabulary
 from pointillist.training.config import TrainConfig
 from pointillist.training.outlook import conclusion
 from pointillist.training.setup import as_splits, check_step_memory, describe, prepare
-from pointillist.training.state import TrainerState
+from pointillist.training.state import TrainerState, run_lock
 from pointillist.training.trainer import Trainer
 
 SampleWriter = Callable[[PixelModel, Path, int], None]
@@ -102,43 +102,44 @@ def train(
     check_spec(model, images)
     accelerator, config, reason = prepare(model, config)
     check_step_memory(model, images, config, accelerator)
-    _check_folder(config, resume)
-    screen = console if accelerator.is_main_process else None
-    if screen is not None:
-        for line in describe(model, splits, config, reason, accelerator):
-            screen.print(line, highlight=False)
-    made_by: dict[str, Any] = {
-        "record": dict(record or {"train": config.model_dump(mode="json")}),
-        "notes": list(images.notes),
-    }
-
-    if images.texts is not None and model.config.condition(TextConfig) is not None:
-        made_by[CAPTIONS] = Vocabulary.of_captions(images.texts).to_record()
-
-    def save(folder: Path, progress: TrainerState) -> None:
-        model.training_record = {**made_by, **_outcome(progress)}
-        model.card = training_card(model, images, model.training_record)
-        model.save_pretrained(folder)
-
-    writer = None if write_samples is None else (lambda folder, step: write_samples(model, folder, step))
-    trainer = Trainer(
-        model, images, splits.valid, config, accelerator, console=console, save_model=save, write_samples=writer
-    )
-    if resume:
-        trainer.resume()
+    with run_lock(config.out):
+        _check_folder(config, resume)
+        screen = console if accelerator.is_main_process else None
         if screen is not None:
-            screen.print(f"resumed at step {trainer.progress.step:,} of {trainer.total:,}", highlight=False)
-    try:
-        progress = trainer.run()
-        _load_best(model, trainer, config)
-    finally:
-        trainer.release()
-        accelerator.end_training()
-    if splits.valid is None:
-        return TrainResult(model.eval(), progress.step, progress.best, config.out)
-    lossless = lossless_size(splits.valid)
-    advice = conclusion(images, progress.step, progress.best_step, progress.best, lossless)
-    return TrainResult(model.eval(), progress.step, progress.best, config.out, lossless, tuple(advice))
+            for line in describe(model, splits, config, reason, accelerator):
+                screen.print(line, highlight=False)
+        made_by: dict[str, Any] = {
+            "record": dict(record or {"train": config.model_dump(mode="json")}),
+            "notes": list(images.notes),
+        }
+
+        if images.texts is not None and model.config.condition(TextConfig) is not None:
+            made_by[CAPTIONS] = Vocabulary.of_captions(images.texts).to_record()
+
+        def save(folder: Path, progress: TrainerState) -> None:
+            model.training_record = {**made_by, **_outcome(progress)}
+            model.card = training_card(model, images, model.training_record)
+            model.save_pretrained(folder)
+
+        writer = None if write_samples is None else (lambda folder, step: write_samples(model, folder, step))
+        trainer = Trainer(
+            model, images, splits.valid, config, accelerator, console=console, save_model=save, write_samples=writer
+        )
+        if resume:
+            trainer.resume()
+            if screen is not None:
+                screen.print(f"resumed at step {trainer.progress.step:,} of {trainer.total:,}", highlight=False)
+        try:
+            progress = trainer.run()
+            _load_best(model, trainer, config)
+        finally:
+            trainer.release()
+            accelerator.end_training()
+        if splits.valid is None:
+            return TrainResult(model.eval(), progress.step, progress.best, config.out)
+        lossless = lossless_size(splits.valid)
+        advice = conclusion(images, progress.step, progress.best_step, progress.best, lossless)
+        return TrainResult(model.eval(), progress.step, progress.best, config.out, lossless, tuple(advice))
 
 
 def _check_folder(config: TrainConfig, resume: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from pointillist.training.api import TrainResult, train
 from pointillist.training.estimate import CostEstimate, estimate_cost
 from pointillist.training.run_config import RUN_FILE, RunConfig, new_run, resumed_run
 from pointillist.training.settings_tree import Tree, expand, merge, read_toml
+from pointillist.training.state import run_lock
 from pointillist.visualization import image_grid, save_png
 
 
@@ -279,14 +280,19 @@ def run_folder(run: RunConfig, header: str, resume: bool) -> Iterator[None]:
         yield
         return
     made = [p for p in (out, *out.parents) if not p.exists()]
-    write_text(out / RUN_FILE, run.to_toml(header))
     try:
-        yield
+        with run_lock(out):
+            if not resume:
+                check_new_folder(out)  # again: another process may have made a run since
+            write_text(out / RUN_FILE, run.to_toml(header))
+            try:
+                yield
+            except BaseException:
+                if not resume and not (out / "state").exists():
+                    (out / RUN_FILE).unlink(missing_ok=True)
+                raise
     except BaseException:
-        if not resume and not (out / "state").exists():
-            (out / RUN_FILE).unlink(missing_ok=True)
+        with suppress(OSError):  # the first that is not empty ends it
             for folder in made:
-                if any(folder.iterdir()):
-                    break
                 folder.rmdir()
         raise

@@ -12,7 +12,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,10 @@ import torch
 from torch import Tensor
 
 from pointillist.checkpoint.files import read_tensors, write_tensors, write_text
+from pointillist.checkpoint.lock import exclusive
 from pointillist.data import ImageDataset
 from pointillist.errors import CheckpointError, TrainingError
+from pointillist.system import is_main_process
 from pointillist.text_files import read_json
 from pointillist.training.config import IntervalsConfig
 
@@ -128,6 +130,13 @@ class StopRequest:
 
 
 KEPT_CHECKPOINTS = 2
+
+
+def run_lock(out: Path | None) -> AbstractContextManager[None]:
+    """Lock the folder of a run against a second run; of the processes of one run, the first holds the lock."""
+    if out is None or not is_main_process():
+        return nullcontext()
+    return exclusive(out / ".lock", out)
 
 
 def save_state(

@@ -243,11 +243,14 @@ class Trainer:
                 f"{self.config.out} was trained on other images than {self.train_data.name}: "
                 "resume with the same data and options, or start another run with `init_from`."
             )
-        with torch.no_grad():
-            for name, parameter in self.model.named_parameters():
-                parameter.copy_(tensors["weights"][name])
-                self.average.average[name].copy_(tensors["average"][name])
-        restore_optimizer(self.optimizer, self.names, tensors)
+        try:
+            with torch.no_grad():
+                for name, parameter in self.model.named_parameters():
+                    parameter.copy_(tensors["weights"][name])
+                    self.average.average[name].copy_(tensors["average"][name])
+            restore_optimizer(self.optimizer, self.names, tensors)
+        except (KeyError, RuntimeError) as error:  # a tensor is missing, or has another shape
+            raise TrainingError(f"{self.config.out} holds the state of another model: start another run.") from error
         self.progress = TrainerState(**{k: record[k] for k in ("step", "best", "best_step", "last")})
         self.last_checkpoint = str(self.config.out / "state")
 

@@ -1,0 +1,140 @@
+"""One writer for one output: a lock that names its process, and that no dead process keeps.
+
+The lock is the system's own (`flock`) on a file whose text names the owner. The system frees it when the process ends,
+however it ends, so a file that is left behind is taken over. Where there is no such lock (Windows, some network disks),
+the process that the file names is looked for.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from pointillist.errors import ConfigError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+_MAX_BYTES = 4096
+_held: set[tuple[str, int]] = set()
+
+
+@contextmanager
+def exclusive(lock: Path, out: Path) -> Iterator[None]:
+    """Within the block, this process alone writes `out`; in the same thread, the block may be nested.
+
+    ```python
+    with exclusive(Path("runs/digits/.lock"), Path("runs/digits")):
+        ...
+    ```
+
+    Args:
+        lock: file of the lock; its folder is created, and the file is removed at the end.
+        out: what it protects, for the message.
+
+    Raises:
+        ConfigError: naming the process that writes `out`.
+        OSError: if the lock cannot be written.
+    """
+    key = os.path.abspath(lock), threading.get_ident()
+    if key in _held:
+        yield
+        return
+    handle = _acquire(lock, out)
+    _held.add(key)
+    try:
+        yield
+    finally:
+        _held.discard(key)
+        if os.name == "nt":  # an open file cannot be removed there
+            os.close(handle)
+        with suppress(OSError):
+            lock.unlink()  # still locked: who opened it before sees below that it is gone
+        if os.name != "nt":
+            os.close(handle)
+
+
+def _acquire(lock: Path, out: Path) -> int:
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            owner = _owner(handle)
+            if not _is_free(handle, owner):
+                raise ConfigError(f"{out} is being written by {_describe(owner)}: wait for its end, or choose another.")
+            if _is_there(handle, lock):
+                os.ftruncate(handle, 0)
+                text = json.dumps(_this_process()).encode()
+                os.lseek(handle, 0, os.SEEK_SET)
+                os.ftruncate(handle, os.write(handle, text))
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)  # its last owner removed the file in between
+
+
+def _is_free(handle: int, owner: dict[str, Any]) -> bool:
+    if fcntl is not None:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass  # a disk without locks
+    return not _is_alive(owner)
+
+
+def _is_there(handle: int, lock: Path) -> bool:
+    """Tell whether a path still names the open file."""
+    try:
+        return bool(os.path.samestat(os.stat(lock), os.fstat(handle)))
+    except FileNotFoundError:
+        return False
+
+
+def _is_alive(owner: dict[str, Any]) -> bool:
+    """Tell whether the process that wrote a lock still runs; on another machine, that is assumed."""
+    if not owner:
+        return False
+    if owner.get("host") != platform.node():
+        return True
+    try:
+        started: float = psutil.Process(int(owner["pid"])).create_time()
+        return abs(started - float(owner["started"])) < 1
+    except (psutil.Error, KeyError, TypeError, ValueError, OverflowError):
+        return False
+
+
+def _this_process() -> dict[str, Any]:
+    return {"pid": os.getpid(), "started": psutil.Process().create_time(), "host": platform.node()}
+
+
+def _owner(handle: int) -> dict[str, Any]:
+    """Read who wrote a lock; empty if it names nobody."""
+    os.lseek(handle, 0, os.SEEK_SET)
+    try:
+        found = json.loads(os.read(handle, _MAX_BYTES))
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _describe(owner: dict[str, Any]) -> str:
+    try:
+        started = datetime.datetime.fromtimestamp(float(owner["started"])).strftime("%Y-%m-%d %H:%M:%S")
+        return f"process {int(owner['pid'])} on {owner['host']}, started {started}"
+    except (KeyError, TypeError, ValueError, OverflowError, OSError):
+        return "another process"
