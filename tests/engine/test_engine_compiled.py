@@ -192,10 +192,10 @@ def test_one_process_compiles_while_others_wait(tmp_path: Path, monkeypatch: pyt
         assert compiled(3) == 6
 
 
-def test_a_damaged_cache_is_compiled_again(
+def test_a_damaged_cache_is_repaired(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Any file of it, cut or overwritten."""
+    """Any file of it, cut or overwritten: the next process finds it whole."""
     monkeypatch.setattr(jit, "cache_folder", lambda: tmp_path)
     compiled(3)
     files = {path: path.read_bytes() for path in tmp_path.rglob("*.nb?")}
@@ -205,7 +205,11 @@ def test_a_damaged_cache_is_compiled_again(
             for path, right in files.items():
                 path.write_bytes(wrong if path == damaged else right)
             assert compiled(5) == 10
-    assert "compiles it anew" in caplog.text
+            repaired = jit.CachedJit(twice, typed_by=0)
+            assert repaired(np.array([4.0])) == 8
+            assert repaired._compiled.stats.cache_hits  # type: ignore[attr-defined]  # of numba
+    assert "is damaged" in caplog.text
+    assert "compiles it anew" not in caplog.text
 
 
 def test_a_folder_that_cannot_be_written_is_a_sentence(

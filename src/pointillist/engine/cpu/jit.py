@@ -138,8 +138,7 @@ class CachedJit:
         except Exception as error:
             if not self._kept:
                 raise
-            self._compile_again(error)  # helps against damaged files, or raises the error again
-            result = self._compiled(*arguments)
+            result = self._repair(error, arguments)
         self._ready.add(number)
         return result
 
@@ -150,6 +149,24 @@ class CachedJit:
         folder = cache_folder()
         folder.mkdir(parents=True, exist_ok=True)
         return FileLock(folder / f"{self._function.__name__}.lock", timeout=LONGEST_WAIT)
+
+    def _repair(self, error: Exception, arguments: tuple[Any, ...]) -> Any:
+        """Call after an error: without the files on disk, which may be damaged, and then without keeping any."""
+        try:
+            if isinstance(error, TimeoutError):  # of the lock: another process uses the files
+                raise error
+            with self._alone():
+                files = list(cache_folder().rglob(f"*.{self._function.__qualname__}-*.nb[ic]"))
+                for file in files:
+                    file.unlink(missing_ok=True)
+                if files:
+                    _log.warning("Compiled code in %s is damaged (%r): it is compiled again.", cache_folder(), error)
+                    self._compiled = _kept_on_disk(self._function)
+                    return self._compiled(*arguments)
+        except Exception as again:
+            error = again
+        self._compile_again(error)  # a folder that cannot be written; or raises the error again
+        return self._compiled(*arguments)
 
     def _compile_again(self, error: Exception) -> None:
         what = str(error) or type(error).__name__
