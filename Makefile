@@ -10,13 +10,14 @@ SHAPES := tests/test_nn.py tests/test_networks.py tests/engine
 
 NPM := $(shell command -v npm)
 
-.PHONY: demo test lint types page shapes unit test-slow smoke docs format clean help
+.PHONY: demo test lint types page shapes unit test-slow fuzz smoke docs format clean help
 
 help:
 	@echo "make demo       train on real digits, evaluate, paint, and show it all on one page (under 5 minutes)"
 	@echo "make test       lint, types, tests, the page in Chromium where there is one"
 	@echo "make docs       the documentation site, in docs/_build"
 	@echo "make test-slow  the long proofs as well"
+	@echo "make fuzz       damaged files for every reader, for FUZZ_SECONDS (600)"
 	@echo "make smoke      lint, types and a few tests, for a second Python: PYTHON=python3.13 VENV=.venv-3.13"
 	@echo "make format     format the code"
 	@echo "make clean      remove what these made"
@@ -53,6 +54,11 @@ unit: $(VENV)/.dev
 
 test-slow: $(VENV)/.dev
 	POINTILLIST_EXAMPLES=300 $(PYTEST)
+
+# damaged and structured files for every reader, for so many seconds: `make fuzz FUZZ_SECONDS=3600`
+FUZZ_SECONDS ?= 600
+fuzz: $(VENV)/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.hostile.fuzz --seconds $(FUZZ_SECONDS)
 
 # a second Python, in a virtual environment of its own: `make smoke PYTHON=python3.13 VENV=.venv-3.13`
 smoke: lint types

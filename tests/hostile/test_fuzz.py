@@ -1,0 +1,46 @@
+"""The fuzzer of all readers: seconds in `make test`, ten minutes or `POINTILLIST_FUZZ` seconds in `make test-slow`."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from hypothesis import strategies as st
+
+import pointillist as pt
+
+from . import fuzz
+
+LONG = float(os.environ.get("POINTILLIST_FUZZ", "600"))
+
+
+@pytest.mark.parametrize("seconds", [4.0, pytest.param(LONG, marks=pytest.mark.slow)])
+def test_readers_accept_or_refuse(seconds: float) -> None:
+    found, failures = fuzz.run(seconds, start=0, cases=10 if seconds < 60 else 50)
+    assert not failures, "\n\n".join(failures)
+    assert sum(counts.total() for counts in found.values()) > 10
+    print(fuzz.table(found))
+
+
+def test_failures_are_found() -> None:
+    """An exception of another kind, a message that is too long, and a reader that never ends."""
+
+    def fail(data: bytes, folder: Path) -> object:
+        raise KeyError("a")
+
+    def hang(data: bytes, folder: Path) -> object:
+        while True:
+            pass
+
+    def empty(data: bytes, folder: Path) -> object:
+        raise pt.DataError("")
+
+    signal.signal(signal.SIGALRM, fuzz._stop)
+    for read, words in ((fail, "KeyError"), (empty, "an empty message"), (hang, "TooSlow")):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(fuzz, "SECONDS", 0.2)
+            counts, failure = fuzz.fuzz(fuzz.Reader("x", st.just(b""), read), 2, 0)
+        assert counts["failed"] == 1
+        assert words in str(failure)
