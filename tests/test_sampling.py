@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.model.generation import GenerationConfig
+from pointillist.model.config import GenerationConfig
 from pointillist.sampling.api import seeded_uniforms, stream
 from pointillist.sampling.config import SamplingConfig, SamplingKwargs
 from pointillist.sampling.loop import create_stepper

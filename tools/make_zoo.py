@@ -25,7 +25,7 @@ from pointillist.checkpoint.files import write_text
 from pointillist.checkpoint.header import CARD, WEIGHTS
 from pointillist.checkpoint.quantization import quantize_weights
 from pointillist.model.batches import derive_hint
-from pointillist.model.generation import GenerationConfig
+from pointillist.model.config import GenerationConfig
 from pointillist.visualization import image_grid, save_png
 from pointillist.zoo import ZOO
 

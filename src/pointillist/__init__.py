@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     )
     from pointillist.evaluation.likelihood import Evaluation, evaluate
     from pointillist.images import ImageSpec
-    from pointillist.model.generation import GenerationConfig
+    from pointillist.model.config import GenerationConfig
     from pointillist.model.listing import list_models
     from pointillist.model.pixel_model import PixelModel
     from pointillist.model.pretrained import build, load
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "pointillist.model.listing": ("list_models",),
-    "pointillist.model.generation": ("GenerationConfig",),
+    "pointillist.model.config": ("GenerationConfig",),
     "pointillist.analysis": ("Explanation", "explain"),
     "pointillist.model.pretrained": ("PixelModel", "build", "load"),
     "pointillist.data": ("DataOptions", "DataSplits", "ImageDataset", "load_data"),

@@ -1,4 +1,4 @@
-"""Read files that others wrote: ordinary files only, and JSON and TOML of bounded depth and numbers.
+"""Read what others wrote: ordinary files only, JSON and TOML of bounded depth and numbers, texts of bounded length.
 
 The parsers of Python accept what no settings or metadata hold: thousands of nested brackets, integers of any length,
 halves of characters. Here they are rejected in one place, each with one sentence.
@@ -10,10 +10,11 @@ import json
 import os
 import stat
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pointillist.errors import ConfigError, DataError, PointillistError
+from pointillist.errors import ConfigError, DataError, PointillistError, quote
 
 MAX_DEPTH = 64
 """Deepest nesting of lists and tables."""
@@ -158,3 +159,36 @@ def _reason(error: ValueError) -> str:
     if "integer string conversion" in str(error):
         return "an integer has more than 64 bits"
     return str(error)
+
+
+MAX_TEXT = 10_000
+"""Longest caption or prompt, in characters: text encoders read its first hundred tokens or fewer."""
+MAX_NAME = 500
+"""Longest name of a class or of the value of an attribute, in characters."""
+
+
+def check_texts(
+    texts: Iterable[str], what: str, limit: int = MAX_TEXT, error: type[PointillistError] = ConfigError
+) -> None:
+    """Check that texts are not too long, and that each can be encoded.
+
+    ```python
+    check_texts(["a red dragon"], "`text`")
+    ```
+
+    Args:
+        texts: captions, prompts or names.
+        what: what one of them is called in messages.
+        limit: longest text, in characters.
+        error: kind of error to raise.
+
+    Raises:
+        PointillistError: of the kind `error`, quoting the first text that is wrong.
+    """
+    for text in texts:
+        if len(text) > limit:
+            raise error(
+                f"{what} (={quote(text)}) has {len(text):,} characters, over the limit of {limit:,}: shorten it."
+            )
+        if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+            raise error(f"{what} (={quote(text)}) holds half of a character, which no file can store: correct it.")

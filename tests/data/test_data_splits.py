@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointillist.data import builtin_names, load_data
-from pointillist.data.splits import complete_splits, split_off, split_off_groups
+from pointillist.data.raw import complete_splits, split_off, split_off_groups
 from pointillist.errors import DataError
 
 

@@ -16,8 +16,8 @@ import pointillist as pt
 from pointillist.checkpoint.files import read_tensors, write_model
 from pointillist.checkpoint.header import read_config
 from pointillist.data.raw import RawImages
-from pointillist.data.texts import MAX_NAME, MAX_TEXT
 from pointillist.model.batches import check_likelihood
+from pointillist.text_files import MAX_NAME, MAX_TEXT
 from pointillist.visualization import image_grid
 from pointillist.visualization.image_grid import truncate_text
 from pointillist.zoo import resolve

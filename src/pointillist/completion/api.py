@@ -16,7 +16,7 @@ from pointillist.completion.result import Completions
 from pointillist.completion.task import CompletionTask, parse_allowed
 from pointillist.conditioning import ConditionKwargs, Label, labels_from_input, parse_mask, parse_prompts
 from pointillist.model.batches import one_image
-from pointillist.model.generation import GenerationConfig
+from pointillist.model.config import GenerationConfig
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import as_model
 from pointillist.sampling.api import check_count, resolve_uniforms

@@ -14,9 +14,9 @@ from pointillist.conditioning.base import ConditionConfig, ConditionEncoder
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.label import NO_LABEL, label_input, match_names, resolve_labels, value_names
 from pointillist.data import Batch, ImageDataset
-from pointillist.data.texts import MAX_NAME, check_texts
 from pointillist.errors import ConfigError, quote
 from pointillist.images import ImageSpec
+from pointillist.text_files import MAX_NAME, check_texts
 
 MAX_ATTRIBUTES = 256
 

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from pointillist.conditioning.base import ConditionConfig, ConditionEncoder
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.data import Batch, ImageDataset
-from pointillist.data.texts import MAX_NAME, check_texts
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import ImageSpec
+from pointillist.text_files import MAX_NAME, check_texts
 
 NO_LABEL = -1
 

@@ -6,8 +6,8 @@ from functools import lru_cache
 from typing import Any
 
 from pointillist.conditioning.text_encoders import EmbeddingCache, open_encoder
-from pointillist.data.texts import check_texts
 from pointillist.errors import ConfigError, ShapeError, quote
+from pointillist.text_files import check_texts
 
 
 @lru_cache(maxsize=8)

@@ -15,9 +15,9 @@ from pointillist.data.decode import ImageSource, decode
 from pointillist.data.options import DataOptions
 from pointillist.data.picture_files import open_picture
 from pointillist.data.pixels import resize_image
-from pointillist.data.texts import MAX_NAME, check_texts
 from pointillist.errors import DataError
 from pointillist.images import ImageSpec, Mode
+from pointillist.text_files import MAX_NAME, check_texts
 
 _MODES: dict[int, Mode] = {1: "grey", 3: "rgb", 4: "rgba"}
 Row = dict[str, Any]

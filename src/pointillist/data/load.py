@@ -18,8 +18,7 @@ from pointillist.data.levels import build_dataset, match_spec
 from pointillist.data.numpy_files import read_array, read_npy, read_npz
 from pointillist.data.options import DataOptions
 from pointillist.data.parquet import read_hub, read_parquet
-from pointillist.data.raw import SPLITS, RawImages, split_name
-from pointillist.data.splits import complete_splits
+from pointillist.data.raw import SPLITS, RawImages, complete_splits, split_name
 from pointillist.data.standard import ENVIRONMENT, HUB_NAMES, find_local_folder, read_standard, uci_digits
 from pointillist.data.torch_dataset import read_torch_dataset
 from pointillist.errors import DataError

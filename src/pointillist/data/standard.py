@@ -17,8 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from pointillist import system
-from pointillist.data.raw import BinaryReader, RawImages
-from pointillist.data.splits import split_off
+from pointillist.data.raw import BinaryReader, RawImages, split_off
 from pointillist.errors import DataError
 
 HUB_NAMES = {"mnist": "ylecun/mnist", "fashion-mnist": "zalando-datasets/fashion_mnist", "cifar10": "uoft-cs/cifar10"}

@@ -19,8 +19,7 @@ from pointillist.checkpoint import files, header
 from pointillist.checkpoint.header import CARD, CONFIG, WEIGHTS
 from pointillist.checkpoint.quantization import check_values, decode_tensors, encode_tensors, expanded_shapes
 from pointillist.errors import CheckpointError, ConfigError
-from pointillist.model.config import ModelConfig
-from pointillist.model.generation import GENERATION, GenerationConfig
+from pointillist.model.config import GENERATION, GenerationConfig, ModelConfig
 from pointillist.zoo import list_pretrained, resolve
 
 HUB = "hf:"

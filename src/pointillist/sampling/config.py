@@ -13,7 +13,7 @@ from pointillist.conditioning import EVIDENCE, ConditionKwargs, condition_kinds
 from pointillist.distributions.sampling_transforms import check_guidance
 from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError
-from pointillist.model.generation import GenerationConfig
+from pointillist.model.config import GenerationConfig
 from pointillist.ordering import PixelOrder
 
 
