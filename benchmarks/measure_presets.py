@@ -60,7 +60,13 @@ def keys(words: Collection[str] = ()) -> list[Key]:
 def size(model: str, preset: str, image: str) -> int:
     """Parameters, without taking memory for them."""
     with torch.device("meta"):
-        return pt.build(model, shape=IMAGES[image], preset=preset).num_parameters
+        return build(model, preset, image).num_parameters
+
+
+def build(model: str, preset: str, image: str) -> pt.PixelModel:
+    """A network with the likelihood of its presets, or else a softmax over 256 levels: the more expensive one."""
+    likelihood = "categorical" if entry(model).likelihood == "auto" else "auto"
+    return pt.build(model, shape=IMAGES[image], preset=preset, likelihood=likelihood)
 
 
 def measure(model: str, preset: str, image: str, precision: str) -> Row:
@@ -68,7 +74,7 @@ def measure(model: str, preset: str, image: str, precision: str) -> Row:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     before = peak()
-    net = pt.build(model, shape=IMAGES[image], preset=preset).train()
+    net = build(model, preset, image).train()
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     config = pt.TrainConfig().optimizer
     optimiser, average = build_optimizer(net, config), ExponentialMovingAverage(net, config.ema)

@@ -96,6 +96,6 @@ def test_faults_are_sentences(model: Path, sprites: Path, pets: Path) -> None:
     Path("full/a.txt").write_text("kept")
     assert "`--maps`" in fails("explain", model, picture, "--maps", "full")
     Path("report.html").write_text("mine")
-    assert "--force" in fails("explain", model, picture)
+    assert "--force" in fails("explain", model, picture, "--out", "report.html")
     assert Path("report.html").read_text() == "mine"
     assert files_in(Path()) == sorted([*before, "full", "full/a.txt", "report.html"])

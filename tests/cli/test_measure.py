@@ -140,7 +140,7 @@ def test_receptive_field_of_an_untrained_model() -> None:
     shown = run("info", "pixelcnn:small", "--receptive-field", "12,7").output
     assert "pixelcnn small, site (12, 7): sees 204 of 343 earlier pixels" in " ".join(shown.split())
     assert Path("field.png").read_bytes().startswith(b"\x89PNG")
-    assert "--force" in fails("info", "pixelcnn:small", "--receptive-field", "1,1")
+    assert "--force" in fails("info", "pixelcnn:small", "--receptive-field", "1,1", "--out", "field.png")
     found = json.loads(
         run("info", "row-lstm:tiny", "--receptive-field", "2, 3", "--size", "5x6", "--force", "--json").stdout
     )
