@@ -86,7 +86,7 @@ def test_none_empties_what_may_be_empty() -> None:
         ({"model": {"network": 1}}, ["`model.network` (=1)"]),
         ({"model": {"type": "nope"}}, ["'nope'"]),
         ({"data": {"levels": 1}}, ["`data.levels` (=1)", "2 to"]),
-        ({"data": {"size": [0, 3]}}, ["`data.size`", "positive"]),
+        ({"data": {"size": [0, 3]}}, ["`data.size`", "48x64"]),
         ({"data": {"size": True}}, ["`data.size` (=True)"]),
         ({"data": {"resize_mode": "squeeze"}}, ["`data.resize_mode` (='squeeze')", "'crop'"]),
     ],

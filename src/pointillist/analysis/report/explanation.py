@@ -31,10 +31,12 @@ from pointillist.conditioning import Label
 from pointillist.images import as_pil, to_picture
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import as_model
+from pointillist.progress import Bar
 from pointillist.visualization import diverging_colors, html, png_bytes, sequential_colors
 
 _SCRIPTS = ("data.js", "draw.js", "page.js")
 PAGE_BYTES = 2_950_000  # of a page; the description of the distributions comes on top
+_SLOW_VIEWS = ("maps", "conditions", "layers", "counterfactuals", "gradient_sizes")  # the slowest last
 _SMALL = 128  # longer side of a small map, in pixels of the screen
 
 
@@ -50,6 +52,11 @@ class Explanation(Views):
 
     def to_html(self) -> str:
         """Return the page: one file without any reference to another."""
+        slow = _SLOW_VIEWS if self.sites else _SLOW_VIEWS[:-1]
+        with Bar("explaining", len(slow)) as bar:
+            for done, view in enumerate(slow):
+                bar.show(done)
+                getattr(self, view)  # each is computed once, and kept
         return render(self)
 
     def save(self, path: str | Path) -> Path:
