@@ -47,7 +47,7 @@ def test_an_unknown_class_is_an_error() -> None:
 
 def test_data_of_another_kind_is_an_error() -> None:
     """Levels that mean something else; another size of a model with positions."""
-    with pytest.raises(pt.DataError, match=r"levels 4 where the model has 5.*--levels"):
+    with pytest.raises(pt.DataError, match=r"levels: 4 where the model has 5; .*`load_data"):
         pt.evaluate(labelled(), dataset(levels=4))
     fixed = pt.build("pixelcnn", shape=(1, 2, 2), levels=5, channels=3, layers=1, position_channels=1)
     with pytest.raises(pt.ShapeError, match="Size 3x2 does not fit"):

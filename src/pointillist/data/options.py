@@ -176,7 +176,7 @@ def parse_size(value: int | str | Sequence[int]) -> tuple[int, int]:
         ConfigError: if `value` is no size.
     """
     text = value if isinstance(value, str) else "x".join(map(str, value)) if isinstance(value, Sequence) else f"{value}"
-    match = re.fullmatch(r"\s*([1-9]\d{0,5})(?:\s*[x×X]\s*([1-9]\d{0,5}))?\s*", text)
+    match = re.fullmatch(r"\s*([1-9]\d{0,6})(?:\s*[x×X]\s*([1-9]\d{0,6}))?\s*", text)
     if match is None:
         raise ConfigError(f"`size` (={value!r}) must be a number or HEIGHTxWIDTH in pixels, for example 32 or 48x64.")
     height = int(match[1])
