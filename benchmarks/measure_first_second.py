@@ -49,8 +49,8 @@ def measure(command: list[str], repeats: int, folder: Path) -> dict[str, Any]:
     }
 
 
-def report(repeats: int) -> dict[str, Any]:
-    """Measure every command, and the imports below which none of them can be."""
+def report(repeats: int, out: Path | None) -> None:
+    """Measure every command, and the imports below which none of them can be; write after each to `out`."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         found: dict[str, Any] = {"repeats": repeats, "cores": os.cpu_count(), "python": platform.python_version()}
@@ -59,14 +59,12 @@ def report(repeats: int) -> dict[str, Any]:
         programs |= {what: [sys.executable, "-m", "pointillist", *words] for what, words in COMMANDS.items()}
         for what, program in programs.items():
             found[what] = measure(program, repeats, folder)
-            print(
-                f"{what:22} {found[what]['wall_s']:7.2f} s, processor {found[what]['processor_s']:6.2f} s", flush=True
-            )
-        found["load_after"] = [round(load, 1) for load in os.getloadavg()]
-    return found
+            found["load_after"] = [round(load, 1) for load in os.getloadavg()]
+            wall, processor = found[what]["wall_s"], found[what]["processor_s"]
+            print(f"{what:22} {wall:7.2f} s, processor {processor:6.2f} s", flush=True)
+            if out is not None:
+                out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    result = report(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
-    if len(sys.argv) > 2:
-        Path(sys.argv[2]).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    report(int(sys.argv[1]) if len(sys.argv) > 1 else 5, Path(sys.argv[2]) if len(sys.argv) > 2 else None)
