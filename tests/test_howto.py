@@ -19,6 +19,7 @@ SLOW = pytest.mark.slow
 GUIDES = [
     "../reference/file_formats.md",
     "quantize.md",
+    "complete.md",
     "choose_an_engine.md",
     pytest.param("condition_and_guide.md", marks=SLOW),
     pytest.param("fine_tune.md", marks=SLOW),

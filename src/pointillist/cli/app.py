@@ -21,6 +21,7 @@ COMMANDS = {
     "demo": "Demo",
     "train": "Models",
     "sample": "Models",
+    "inpaint": "Models",
     "reproduce": "Models",
     "evaluate": "Models",
     "quantize": "Models",

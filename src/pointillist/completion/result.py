@@ -42,6 +42,11 @@ class Completions(Samples):
     acceptance: float | None = None
 
     @property
+    def is_exact(self) -> bool:
+        """True if the completions are draws from the conditional itself: no weight differs from another."""
+        return self.method in ("known", "order") and bool((self.log_weights == self.log_weights[0]).all())
+
+    @property
     def bits_per_dim(self) -> Float[Tensor, " n"]:
         """Bits per unknown sub-pixel of each completion."""
         return bits_per_dim(-self.nats, max(1, int((~self.known).sum())))

@@ -1,0 +1,76 @@
+"""Parse the hole of an image on the command line: a mask, a region, or its transparent pixels."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pointillist.data.picture_files import read_picture
+from pointillist.errors import ConfigError, ShapeError
+from pointillist.images import OPAQUE
+
+_REGION = re.compile(r"(\d*):(\d*),(\d*):(\d*)")
+
+
+def parse_known(
+    picture: Image.Image, mask: Path | None, region: str | None, transparent: bool, size: tuple[int, int]
+) -> np.ndarray:
+    """Return the known pixels of an image, bool `[h w]`.
+
+    Args:
+        mask: a picture of the same size, white where the image is to be filled.
+        region: rows and columns to fill, `R0:R1,C0:C1`; a number that is left out means the border.
+        transparent: fill the transparent pixels.
+        size: height and width of the image.
+
+    Raises:
+        ConfigError: unless exactly one of them is given, or if nothing or everything is to be filled.
+        ShapeError, DataError: if the mask has another size, or cannot be read.
+    """
+    given = [mask is not None, region is not None, transparent]
+    if sum(given) != 1:
+        raise ConfigError("The hole is missing or given twice: give one of `--mask`, `--region` and `--transparent`.")
+    if mask is not None:
+        what, hole = f"`--mask` (={mask})", _read_mask(mask, size)
+    elif region is not None:
+        what, hole = f"`--region` (={region})", _parse_region(region, size)
+    else:
+        alpha = np.asarray(picture.convert("RGBA"))[..., 3]
+        what, hole = "`--transparent`", alpha < OPAQUE
+    if not hole.any():
+        raise ConfigError(f"{what} leaves nothing to fill: mark at least one pixel.")
+    if hole.all():
+        raise ConfigError(f"{what} leaves no known pixel: use `pointillist sample` for whole images.")
+    return ~hole
+
+
+def _read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
+    """Read a mask: pixels at least half bright are to be filled; transparent ones are not."""
+    found = np.asarray(read_picture(path, str(path)).convert("LA"))
+    if found.shape[:2] != size:
+        raise ShapeError(
+            f"`--mask` (={path}) of {found.shape[0]}x{found.shape[1]} must have the size of the image, "
+            f"{size[0]}x{size[1]}: resize one of them."
+        )
+    hole: np.ndarray = (found[..., 0] >= 128) & (found[..., 1] >= OPAQUE)
+    return hole
+
+
+def _parse_region(text: str, size: tuple[int, int]) -> np.ndarray:
+    """Parse `R0:R1,C0:C1`."""
+    found = _REGION.fullmatch(text.replace(" ", ""))
+    if found is None:
+        raise ConfigError(f"`--region` (={text!r}) must be R0:R1,C0:C1, for example 8:20,8:20: rows, then columns.")
+    top, bottom, left, right = (int(part) if part else None for part in found.groups())
+    ends = ((top or 0, size[0] if bottom is None else bottom), (left or 0, size[1] if right is None else right))
+    for what, (first, last), length in zip(("rows", "columns"), ends, size, strict=True):
+        if not first < last <= length:
+            raise ConfigError(
+                f"`--region` (={text!r}) must have {what} from 0 to {length}, the first one before the last."
+            )
+    hole = np.zeros(size, bool)
+    hole[slice(*ends[0]), slice(*ends[1])] = True
+    return hole

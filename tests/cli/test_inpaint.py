@@ -1,0 +1,112 @@
+"""`inpaint`: holes by mask, region and transparency; sheets, exact files, archives; one sentence for what is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import pointillist as pt
+
+from .helpers import fails, run, train
+
+
+@pytest.fixture(scope="session")
+def completing(pets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that completes images, fine-tuned or not: trained with the option."""
+    out = tmp_path_factory.mktemp("runs") / "completing"
+    train(pets, "--mode", "grey", "--levels", "8", "--steps", "3", "--completion", "--out", out)
+    return out
+
+
+@pytest.fixture
+def picture(pets: Path) -> Path:
+    with Image.open(sorted(pets.rglob("*.png"))[0]) as image:
+        image.convert("L").save("given.png")
+    return Path("given.png")
+
+
+def test_a_completing_model_is_exact(completing: Path, picture: Path) -> None:
+    """By its option alone; the sheet, the animation and the archive are those of the library."""
+    shown = run("inpaint", completing, picture, "--region", "1:4,2:5", "-n", "3", "--seed", "1", "--animate", "a.gif")
+    assert "method     known, order raster: exact" in shown.output
+    assert Path("completions.png").exists()
+    assert Path("a.gif").exists()
+    found = json.loads(
+        run(
+            "inpaint", completing, picture, "--region", "1:4,2:5", "-n", "3", "--seed", "1", "--out", "x.npz", "--json"
+        ).output
+    )
+    model, known = pt.load(completing), np.ones((5, 6), bool)
+    known[1:4, 2:5] = False
+    expected = pt.inpaint(model, picture, known, 3, seed=1)
+    with np.load("x.npz") as archive:
+        assert np.array_equal(archive["levels"], expected.levels.numpy())
+        assert np.allclose(archive["nats"], expected.nats.numpy())
+    assert found["method"] == "known"
+    assert found["exact"]
+    assert found["unknown"] == 9
+    np.testing.assert_allclose(found["bits"], -expected.nats.numpy() / np.log(2), rtol=1e-6)
+    with torch.no_grad():
+        np.testing.assert_allclose(expected.nats, model.log_prob(expected.levels, known=known), rtol=1e-4)
+
+
+def test_any_model_completes(model: Path, picture: Path) -> None:
+    """By particles; in an order where the hole comes last; a mask says the same as a region; files are exact."""
+    hole = np.zeros((5, 6), np.uint8)
+    hole[1:4, 2:5] = 255
+    Image.fromarray(hole).save("hole.png")
+    for name, how in (("a", ["--region", "1:4,2:5"]), ("b", ["--mask", "hole.png"])):
+        shown = run("inpaint", model, picture, *how, "-n", "2", "--seed", "0", "--particles", "8", "--out", f"{name}/")
+        assert "method     smc" in shown.output
+        assert "effective sample size" in shown.output
+    for number in range(2):
+        assert Path(f"a/0000{number}.png").read_bytes() == Path(f"b/0000{number}.png").read_bytes()
+    with Image.open("a/00000.png") as filled:
+        kept = hole == 0
+        levels = pt.load(model)
+        given = levels.to_images(levels.to_levels(Image.open(picture)))[0, ..., 0]
+        assert np.array_equal(np.asarray(filled)[kept], given[kept])
+    assert "method     order" in run("inpaint", model, picture, "--region", "3:,:", "-n", "2").output
+
+
+def test_transparent_pixels_are_filled(sprites: Path, pets: Path) -> None:
+    with Image.open(sorted(pets.rglob("*.png"))[0]) as image:
+        array = np.asarray(image.convert("RGBA")).copy()
+    array[4:, :, 3] = 0
+    Image.fromarray(array).save("cut.png")
+    assert "filled     6 sub-pixels" in run("inpaint", sprites, "cut.png", "--transparent", "-n", "2").output
+
+
+def test_faults_are_sentences(model: Path, sprites: Path, picture: Path) -> None:
+    Image.fromarray(np.zeros((3, 3), np.uint8)).save("small.png")
+    Image.fromarray(np.zeros((5, 6), np.uint8)).save("black.png")
+    Image.fromarray(np.full((5, 6), 255, np.uint8)).save("white.png")
+    Image.new("RGB", (9, 9)).save("large.png")
+    region = ["--region", "3:,:"]
+    for arguments, words in (
+        ([model, picture], "hole is missing"),
+        ([model, picture, *region, "--transparent"], "given twice"),
+        ([model, picture, "--mask", "small.png"], "must have the size of the image, 5x6"),
+        ([model, picture, "--mask", "black.png"], "leaves nothing to fill"),
+        ([model, picture, "--mask", "white.png"], "leaves no known pixel"),
+        ([model, picture, "--mask", "none.png"], "none.png"),
+        ([model, picture, "--transparent"], "leaves nothing to fill"),
+        ([model, picture, "--region", "3:9,:"], "must have rows from 0 to 5"),
+        ([model, picture, "--region", "centre"], "must be R0:R1,C0:C1"),
+        ([model, picture, "--region", ":,:"], "leaves no known pixel"),
+        ([sprites, "large.png", *region], "knows only 5x6"),
+        ([model, picture, *region, "--method", "known"], "was not trained to"),
+        ([model, picture, "--region", "1:2,:", "--method", "order"], "come after unknown ones"),
+        ([model, picture, *region, "--method", "magic"], "must be auto"),
+        ([model, picture, *region, "--out", "x.jpg"], "must end in .png"),
+        ([model, picture, *region, "--animate", "x.gif", "--out", "x.npz"], "goes with a sheet"),
+        ([model, "none.png", *region], "none.png"),
+    ):
+        assert words in fails("inpaint", *arguments), arguments
+    run("inpaint", model, picture, *region, "-n", "1")
+    assert "already there" in fails("inpaint", model, picture, *region, "-n", "1")
