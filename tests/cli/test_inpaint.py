@@ -82,6 +82,29 @@ def test_transparent_pixels_are_filled(sprites: Path, pets: Path) -> None:
     assert "filled     6 sub-pixels" in run("inpaint", sprites, "cut.png", "--transparent", "-n", "2").output
 
 
+def test_canvases_and_seams(completing: Path, sprites: Path, picture: Path) -> None:
+    """An image is extended beyond its edges, and made to tile; windows where the model has one size."""
+    found = run("inpaint", completing, picture, "--canvas", "9x8", "--at", "2,1", "-n", "2", "--out", "x.npz")
+    assert "method     known, in 1 window(s)" in found.output
+    with np.load("x.npz") as archive:
+        assert archive["levels"].shape == (2, 1, 9, 8)
+    shown = json.loads(run("inpaint", completing, picture, "--seamless", "both", "-n", "2", "--json").output)
+    assert shown["methods"] == ["known"] * 3
+    assert Path("completions.png").exists()
+    how = ["--canvas", "7x6", "-n", "1", "--particles", "4", "--moves", "0"]
+    shown_windows = run("inpaint", sprites, picture, *how).output  # the second window; the first one is the image
+    assert "method     order, in 1 window(s)" in shown_windows
+    for arguments, words in (
+        (["--canvas", "9x8", "--seamless", "x"], "give one of them"),
+        (["--canvas", "9x8", "--region", "1:2,1:2"], "give one of them"),
+        (["--canvas", "4x4"], "beyond a canvas of 4x4"),
+        (["--canvas", "9x8", "--at", "middle"], "must be R,C"),
+        (["--seamless", "z"], "must be x, y or both"),
+        (["--seamless", "x", "--animate", "a.gif"], "shows one hole"),
+    ):
+        assert words in fails("inpaint", completing, picture, *arguments), arguments
+
+
 def test_faults_are_sentences(model: Path, sprites: Path, picture: Path) -> None:
     Image.fromarray(np.zeros((3, 3), np.uint8)).save("small.png")
     Image.fromarray(np.zeros((5, 6), np.uint8)).save("black.png")
@@ -108,5 +131,7 @@ def test_faults_are_sentences(model: Path, sprites: Path, picture: Path) -> None
         ([model, "none.png", *region], "none.png"),
     ):
         assert words in fails("inpaint", *arguments), arguments
-    run("inpaint", model, picture, *region, "-n", "1")
-    assert "already there" in fails("inpaint", model, picture, *region, "-n", "1")
+    for name in ("completions.png", "completions-2.png"):  # never over a file that is there
+        assert name in run("inpaint", model, picture, *region, "-n", "1").output.split()
+    given = [*region, "-n", "1", "--out", "completions.png"]
+    assert "already there" in fails("inpaint", model, picture, *given)

@@ -47,6 +47,30 @@ def parse_known(
     return ~hole
 
 
+def parse_canvas(
+    canvas: str | None, at: str, seamless: str | None, holes: list[bool]
+) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """Parse the size of a canvas and the place of the image on it; None for a hole in the image.
+
+    Args:
+        holes: whether each option of a hole is given.
+
+    Raises:
+        ConfigError: if a part is no number, or options exclude each other.
+    """
+    from pointillist.data import parse_size
+
+    if canvas is None and seamless is None:
+        return None
+    if any(holes) or (canvas is not None and seamless is not None):
+        raise ConfigError("`--canvas` and `--seamless` choose what to fill themselves: give one of them, and no hole.")
+    place = re.fullmatch(r"(\d+),(\d+)", at.replace(" ", ""))
+    if place is None:
+        raise ConfigError(f"`--at` (={at!r}) must be R,C, for example 16,16: a row and a column.")
+    size = (0, 0) if canvas is None else parse_size(canvas)
+    return size, (int(place[1]), int(place[2]))
+
+
 def _read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
     """Read a mask: pixels at least half bright are to be filled; transparent ones are not."""
     found = np.asarray(read_picture(path, str(path)).convert("LA"))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
-from pointillist.cli.output import print_json
+from pointillist.cli.output import fresh_path, print_json
 from pointillist.cli.sample import (
     Animate,
     Device,
@@ -29,6 +29,7 @@ from pointillist.cli.settings import FLAG
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from pointillist.completion.canvas import Canvases
     from pointillist.completion.result import Completions
     from pointillist.model.pixel_model import PixelModel
 
@@ -40,7 +41,11 @@ EPILOG = """Examples:
 
   pointillist inpaint runs/sprites sprite.png --transparent --out filled/
 
-  pointillist inpaint digits photo.png --region 7:21,7:21 --particles 256 --animate filling.gif"""
+  pointillist inpaint digits photo.png --region 7:21,7:21 --particles 256 --animate filling.gif
+
+  pointillist inpaint runs/textures grass.png --canvas 64x64 --at 16,16 -n 2
+
+  pointillist inpaint runs/textures grass.png --seamless both"""
 
 _HOLE, _METHOD, _OUTPUT = "The hole", "Method", "Output"
 
@@ -56,6 +61,9 @@ Region = Annotated[str | None, _option(value="R0:R1,C0:C1", text="Rows and colum
 Transparent = Annotated[
     bool, _option("--transparent", value=FLAG, text="Fill the transparent pixels of IMAGE.", panel=_HOLE)
 ]
+Canvas = Annotated[str | None, _option(value="HxW", text="Extend IMAGE to a larger canvas instead.", panel=_HOLE)]
+At = Annotated[str, _option("--at", value="R,C", text="Row and column of the canvas where IMAGE begins.", panel=_HOLE)]
+Seamless = Annotated[str | None, _option(value="SIDES", text="Make IMAGE tile instead: x, y or both.", panel=_HOLE)]
 MethodName = Annotated[
     str, _option("--method", value="NAME", text="auto, known, order, smc or sequential.", panel=_METHOD)
 ]
@@ -65,7 +73,11 @@ Label = Annotated[str | None, _option("--label", value="LABEL", text="Name or nu
 Text = Annotated[str | None, _option("--text", value="PROMPT", text="Prompt.", panel=_METHOD)]
 Guidance = Annotated[float, _option(value="X", text="Classifier-free guidance scale (1 = off).", panel=_METHOD)]
 Temperature = Annotated[float, _option(value="X", text="Sampling temperature; 0 = argmax.", panel=_METHOD)]
-Out = Annotated[str, _option("--out", "-o", value="PATH", text="A sheet NAME.png, DIR/ or NAME.npz.", panel=_OUTPUT)]
+Out = Annotated[
+    str | None,
+    _option("--out", "-o", value="PATH", text="A sheet NAME.png, DIR/ or NAME.npz. Default: completions.png.",
+            panel=_OUTPUT),
+]  # fmt: skip
 
 
 def inpaint(
@@ -74,6 +86,9 @@ def inpaint(
     mask: Mask = None,
     region: Region = None,
     transparent: Transparent = False,
+    canvas: Canvas = None,
+    at: At = "0,0",
+    seamless: Seamless = None,
     n: Count = 8,
     method: MethodName = "auto",
     label: Label = None,
@@ -87,7 +102,7 @@ def inpaint(
     engine: Engine = "auto",
     device: Device = "cpu",
     threads: Threads = None,
-    out: Out = "completions.png",
+    out: Out = None,
     animate: Animate = None,
     force: Force = False,
     as_json: Json = False,
@@ -98,38 +113,55 @@ def inpaint(
     the known ones, the most probable one first. Known pixels stay as they are. A
     model that was trained with --completion does it exactly for any mask.
     """
-    from pointillist.cli.hole import parse_known
+    from pointillist.cli.hole import parse_canvas, parse_known
     from pointillist.cli.writers import check_target
     from pointillist.completion.api import inpaint as complete
+    from pointillist.completion.canvas import extend, make_seamless
     from pointillist.data.picture_files import read_picture
-    from pointillist.model.batches import one_image, precompute_text_embeddings
+    from pointillist.errors import ConfigError
+    from pointillist.model.batches import one_image
     from pointillist.model.pretrained import load
     from pointillist.system import resolve_device
 
-    kind, path = target(out, None)
+    out = out or str(Path("completions.png") if force else fresh_path(Path("completions.png")))
+    kind, path = target(out, None, force)
     picture = read_picture(image, str(image))
     loaded = load(model)
     loaded.to(resolve_device(device))
     x = one_image(loaded, picture)
-    known = parse_known(picture, mask, region, transparent, (x.shape[2], x.shape[3]))
+    other = parse_canvas(canvas, at, seamless, [mask is not None, region is not None, transparent])
+    if other is None:
+        known = parse_known(picture, mask, region, transparent, (x.shape[2], x.shape[3]))
     check_target(path, kind, n + 1, loaded.image, force)
     if animate is not None:
         check_animation(animate, kind, force)
-    precompute_text_embeddings(loaded, [text or ""])
+        if other is not None:
+            raise ConfigError("`--animate` shows one hole: leave it out with `--canvas` and `--seamless`.")
     settings: dict[str, Any] = {
         "n": n, "method": method, "label": label, "text": text, "guidance": guidance, "temperature": temperature,
         "particles": particles, "moves": moves, "seed": secrets.randbelow(2**31) if seed is None else seed,
         "order": order, "engine": engine, "threads": threads,
     }  # fmt: skip
     started = time.perf_counter()
-    found = complete(loaded, x, known, **settings)
+    found: Completions | Canvases
+    if other is None:
+        found = complete(loaded, x, known, **settings)
+    elif seamless is not None:
+        found = make_seamless(loaded, x, seamless, **settings)  # type: ignore[arg-type]
+    else:
+        found = extend(loaded, x, *other, **settings)
     write(loaded, found, x, kind, path, animate)
     report(found, path, animate, time.perf_counter() - started, as_json)
 
 
-def write(model: PixelModel, found: Completions, x: Tensor, kind: str, path: Path, animation: Path | None) -> None:
+def write(
+    model: PixelModel, found: Completions | Canvases, x: Tensor, kind: str, path: Path, animation: Path | None
+) -> None:
     """Write completions as a sheet, exact files or an archive, and as an animation."""
+    import numpy as np
+
     from pointillist.cli import writers
+    from pointillist.completion.result import Completions
     from pointillist.visualization import animate, image_grid, save_png
 
     classes = model.config.classes if bool((found.labels >= 0).all()) else ()
@@ -139,9 +171,12 @@ def write(model: PixelModel, found: Completions, x: Tensor, kind: str, path: Pat
     if kind == "files":
         writers.write_files(path, [found], len(found), classes)
         return
+    captions = [f"{bits:.1f} bits" for bits in (-found.nats / math.log(2)).tolist()]
+    if not isinstance(found, Completions):
+        save_png(image_grid(found.array, captions=captions), path)
+        return
     given = found.image.to_images(x.cpu()).copy()
     given[:, ~found.known.all(0)] = 128
-    captions = [f"{bits:.1f} bits" for bits in (-found.nats / np.log(2)).tolist()]
     save_png(image_grid(np.concatenate([given, found.array]), captions=["known", *captions]), path)
     if animation is not None:
         rank = model.generation_rank(*found.image.shape[1:], model.order(found.order))
@@ -150,35 +185,32 @@ def write(model: PixelModel, found: Completions, x: Tensor, kind: str, path: Pat
         animate(found.array, animation, order=later, start=int(kept.sum()), captions=captions)
 
 
-def report(found: Completions, path: Path, animation: Path | None, seconds: float, as_json: bool) -> None:
+def report(found: Completions | Canvases, path: Path, animation: Path | None, seconds: float, as_json: bool) -> None:
     """Print how the completions were drawn, their bits, and where they are."""
-    bits = (-found.nats / np.log(2)).tolist()
-    hole = int((~found.known).sum())
+    from pointillist.completion.result import Completions
+
+    bits = (-found.nats / math.log(2)).tolist()
+    facts: dict[str, Any] = {"count": len(found), "bits": bits}
+    if isinstance(found, Completions):
+        facts |= {
+            "method": found.method, "exact": found.is_exact, "unknown": int((~found.known).sum()),
+            "log_weights": found.log_weights.tolist(), "ess": found.ess, "acceptance": found.acceptance,
+        }  # fmt: skip
+        exact = "exact" if found.is_exact else f"effective sample size {found.ess:.1f}"
+        moved = "" if found.acceptance is None else f", {found.acceptance:.0%} of the moves accepted"
+        what, how = f"{facts['unknown']:,} sub-pixels", f"{found.method}, order {found.order}: {exact}{moved}"
+    else:
+        facts |= {"methods": list(found.methods)}
+        names = ", ".join(dict.fromkeys(found.methods))
+        what, how = f"{found.image.height}x{found.image.width}", f"{names}, in {len(found.methods)} window(s)"
     if as_json:
-        print_json(
-            {
-                "count": len(found),
-                "method": found.method,
-                "exact": found.is_exact,
-                "unknown": hole,
-                "bits": bits,
-                "log_weights": found.log_weights.tolist(),
-                "ess": found.ess,
-                "acceptance": found.acceptance,
-                "seed": found.seed,
-                "engine": found.engine,
-                "order": found.order,
-                "seconds": round(seconds, 3),
-                "out": str(path),
-                "animation": None if animation is None else str(animation),
-            }
-        )
+        written = {"out": str(path), "animation": None if animation is None else str(animation)}
+        ran = {"seed": found.seed, "engine": found.engine, "order": found.order, "seconds": round(seconds, 3)}
+        print_json({**facts, **ran, **written})
         return
-    exact = "exact" if found.is_exact else f"effective sample size {found.ess:.1f}"
-    moved = "" if found.acceptance is None else f", {found.acceptance:.0%} of the moves accepted"
-    typer.echo(f"filled     {hole:,} sub-pixels, {len(found)} times, in {seconds:.1f} s, engine {found.engine}")
-    typer.echo(f"method     {found.method}, order {found.order}: {exact}{moved}")
-    typer.echo(f"bits       {bits[0]:.1f} to {bits[-1]:.1f} given the known pixels")
+    typer.echo(f"filled     {what}, {len(found)} times, in {seconds:.1f} s, engine {found.engine}")
+    typer.echo(f"method     {how}")
+    typer.echo(f"bits       {min(bits):.1f} to {max(bits):.1f} given the known pixels")
     typer.echo(f"seed       {found.seed}")
     typer.echo(f"written    {path}")
     if animation is not None:

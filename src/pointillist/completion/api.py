@@ -8,7 +8,7 @@ from typing import Any, Unpack
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pointillist.completion.methods import Method, choose_method
@@ -83,12 +83,37 @@ def inpaint(
         pt.inpaint(model, "half.png", known, n=4, seed=0).images[0].save("whole.png")
     """
     model = as_model(model)
-    x = one_image(model, image)
     check_count(n)
+    x = one_image(model, image).cpu().expand(n, -1, -1, -1)
+    return complete_images(model, x, known, method, allowed, seed=seed, uniforms=uniforms, **settings).sorted()
+
+
+def complete_images(
+    model: PixelModel,
+    levels: Int[Tensor, "n c h w"],
+    known: Any,
+    method: str = "auto",
+    allowed: Any = None,
+    *,
+    seed: int | None = None,
+    uniforms: Any = None,
+    **settings: Unpack[InpaintKwargs],
+) -> Completions:
+    """Draw one completion of each of several images, which share the mask; unsorted.
+
+    Args:
+        levels: checked images.
+        known, method, allowed, seed, uniforms, settings: as for `inpaint`.
+
+    Raises:
+        ShapeError, ConfigError, EngineError: as `inpaint`.
+
+    Example:
+        complete_images(model, images, known, seed=0).levels
+    """
     config, own, conditions = _split(settings)
-    shape = (model.image.channels, x.shape[2], x.shape[3])
+    n, shape = len(levels), (levels.shape[1], levels.shape[2], levels.shape[3])
     mask = parse_mask(known, (1, *shape))[0].cpu().numpy()
-    levels = x[0].cpu()
     chosen, order = choose_method(model, mask, method, config.order)
     evidence = (levels, torch.from_numpy(mask)) if chosen.uses_evidence else None
     label, text = own.pop("label", None), own.pop("text", None)
@@ -97,7 +122,7 @@ def inpaint(
     check_best_of(config, inputs, seeded=given is None)
     task = CompletionTask(
         model=model,
-        levels=levels.expand(n, -1, -1, -1),
+        levels=levels,
         known=mask,
         allowed=parse_allowed(allowed, model.image.levels, levels, mask),
         inputs=inputs,
@@ -107,7 +132,7 @@ def inpaint(
         **own,
     )
     prompts = parse_prompts(text, n)
-    return replace(run_task(task, chosen), texts=None if prompts is None else tuple(prompts)).sorted()
+    return replace(run_task(task, chosen), texts=None if prompts is None else tuple(prompts))
 
 
 def run_task(task: CompletionTask, method: Method) -> Completions:

@@ -120,13 +120,13 @@ def effective_sample_size(log_weights: Float[Tensor, " n"]) -> float:
 
 
 def parse_allowed(
-    allowed: Any, levels: int, image: Int[Tensor, "c h w"], known: Bool[np.ndarray, "c h w"]
+    allowed: Any, levels: int, images: Int[Tensor, "n c h w"], known: Bool[np.ndarray, "c h w"]
 ) -> Bool[np.ndarray, "c h w k"] | None:
     """Parse the levels that each pixel `[h w k]` or sub-pixel `[c h w k]` may have.
 
     Args:
         levels: number of levels.
-        image, known: the known levels, and where they are.
+        images, known: the known levels, and where they are.
 
     Raises:
         ShapeError: if it is not boolean, or has another shape.
@@ -142,14 +142,14 @@ def parse_allowed(
     none = np.argwhere(~found.any(-1))
     if len(none):
         raise ConfigError(f"`allowed` leaves no level at {_position(none[0])}: allow at least one.")
-    own = np.take_along_axis(found, image.numpy()[..., None], 3)[..., 0]
-    wrong = np.argwhere(known & ~own)
-    if len(wrong):
-        level = int(image[tuple(wrong[0])])
-        raise ConfigError(
-            f"`allowed` excludes level {level}, which is known at {_position(wrong[0])}: allow it, or leave the pixel "
-            "unknown."
-        )
+    for image in images.unique(dim=0).numpy():
+        own = np.take_along_axis(found, image[..., None], 3)[..., 0]
+        wrong = np.argwhere(known & ~own)
+        if len(wrong):
+            level, where = image[tuple(wrong[0])], _position(wrong[0])
+            raise ConfigError(
+                f"`allowed` excludes level {level}, which is known at {where}: allow it, or leave the pixel unknown."
+            )
     return found
 
 

@@ -1,0 +1,230 @@
+"""Extend an image beyond its edges, and make it tile: windows that overlap what is already there.
+
+A model of fixed size sees one window at a time. Each window is completed given the pixels in it that are known by then,
+so the log-likelihood of the whole is the sum of those of the windows. A model of any size fills a canvas in one piece.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, Unpack
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from pointillist.completion.api import InpaintKwargs, complete_images
+from pointillist.completion.result import Completions
+from pointillist.conditioning import NO_LABEL
+from pointillist.errors import ConfigError
+from pointillist.model.batches import one_image
+from pointillist.model.pixel_model import PixelModel
+from pointillist.sampling.api import check_count, resolve_uniforms
+from pointillist.sampling.samples import Samples
+
+Sides = Literal["x", "y", "both"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Canvases(Samples):
+    """Images that were completed window by window.
+
+    ```python
+    found = make_seamless(model, "grass.png", "both", n=4, seed=0)
+    found.images[0].save("tile.png")
+    ```
+
+    Attributes:
+        nats: sum of the conditional log-likelihoods of the windows, in nats, `[n]`.
+        methods: method of each window, as in `Completions`.
+    """
+
+    methods: tuple[str, ...]
+
+
+class _Painter:
+    """Complete windows of a batch of canvases one after the other, each with a seed of its own."""
+
+    def __init__(
+        self, model: PixelModel, levels: Int[Tensor, "n c h w"], seed: int | None, settings: dict[str, Any]
+    ) -> None:
+        self.model, self.levels, self.settings = model, levels.clone(), settings
+        self.nats = torch.zeros(len(levels), dtype=torch.float64)
+        self.seed = resolve_uniforms(seed, None, ())[0] or 0
+        self.methods: list[str] = []
+        self._last: Completions | None = None
+
+    def fill(self, known: Bool[np.ndarray, "h w"], window: tuple[slice, slice] = (slice(None), slice(None))) -> None:
+        """Complete the pixels of a window that are not known."""
+        if known.all():
+            return
+        part = self.levels[:, :, window[0], window[1]]
+        seed = int(np.random.SeedSequence([self.seed, len(self.methods)]).generate_state(1)[0])
+        found = complete_images(self.model, part, known, seed=seed, **self.settings)
+        part.copy_(found.levels)
+        self.nats += found.nats
+        self.methods.append(found.method)
+        self._last = found
+
+    def result(self, shift: tuple[int, int] = (0, 0)) -> Canvases:
+        """Return the canvases, rolled by rows and columns."""
+        levels = self.levels.roll(shift, (2, 3))
+        last = self._last
+        return Canvases(
+            levels=levels,
+            nats=self.nats,
+            image=self.model.image.resized(*levels.shape[2:]),
+            labels=torch.full((len(levels),), NO_LABEL) if last is None else last.labels,
+            seed=self.seed,
+            engine="" if last is None else last.engine,
+            order="" if last is None else last.order,
+            methods=tuple(self.methods),
+        )
+
+
+def extend(
+    model: PixelModel,
+    image: Any,
+    size: tuple[int, int],
+    at: tuple[int, int] = (0, 0),
+    n: int = 8,
+    *,
+    seed: int | None = None,
+    **settings: Unpack[InpaintKwargs],
+) -> Canvases:
+    """Extend an image to a larger canvas.
+
+    Args:
+        image: levels `[c h w]`, a PIL image or a path.
+        size: height and width of the canvas.
+        at: row and column of the canvas where the image begins.
+        n: number of canvases.
+        settings: as for `inpaint`; `method` too.
+
+    Raises:
+        ConfigError: if the image does not fit on the canvas, or the canvas is smaller than a window of the model.
+        ShapeError, DataError, EngineError: as `inpaint`.
+
+    Example:
+        extend(pt.load("tiles"), "grass.png", (64, 64), at=(16, 16), n=2, seed=0).images[0]
+    """
+    check_count(n)
+    x = one_image(model, image)[0].cpu()
+    height, width = x.shape[1:]
+    (rows, columns), (top, left) = size, at
+    if min(at) < 0 or top + height > rows or left + width > columns:
+        raise ConfigError(
+            f"`at` (={top},{left}) puts an image of {height}x{width} beyond a canvas of {rows}x{columns}: choose a "
+            "larger canvas."
+        )
+    canvas = torch.zeros(n, x.shape[0], rows, columns, dtype=torch.int64)
+    canvas[:, :, top : top + height, left : left + width] = x
+    known = np.zeros((rows, columns), bool)
+    known[top : top + height, left : left + width] = True
+    painter = _Painter(model, canvas, seed, dict(settings))
+    if not model.fixed_size:
+        painter.fill(known)
+        return painter.result()
+    own = model.image.height, model.image.width
+    for window in windows(size, own, at):
+        painter.fill(known[window], window)
+        known[window] = True
+    return painter.result()
+
+
+def windows(canvas: tuple[int, int], window: tuple[int, int], start: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
+    """Yield windows that cover a canvas, the nearest to `start` first; neighbours overlap by half or more.
+
+    Raises:
+        ConfigError: if the canvas is smaller than a window.
+
+    Example:
+        list(windows((8, 12), (8, 8), (0, 0)))  # two windows, 4 columns apart
+    """
+    if canvas[0] < window[0] or canvas[1] < window[1]:
+        raise ConfigError(
+            f"`canvas` (={canvas[0]}x{canvas[1]}) must be at least {window[0]}x{window[1]}, the size of the model."
+        )
+    starts = [
+        sorted({min(max(0, first + k * max(1, own // 2)), size - own) for k in range(-2 * size, 2 * size)})
+        for size, own, first in zip(canvas, window, start, strict=True)
+    ]
+    corners = [(row, column) for row in starts[0] for column in starts[1]]
+    for row, column in sorted(corners, key=lambda c: (abs(c[0] - start[0]) + abs(c[1] - start[1]), c)):
+        yield slice(row, row + window[0]), slice(column, column + window[1])
+
+
+def make_seamless(
+    model: PixelModel,
+    image: Any,
+    sides: Sides = "both",
+    n: int = 8,
+    *,
+    band: int | None = None,
+    seed: int | None = None,
+    **settings: Unpack[InpaintKwargs],
+) -> Canvases:
+    """Make an image tile: paint a band around the seam anew, given what is on both sides of it.
+
+    The image is rolled by half, so that its edges meet in the middle, and the band there is completed. With `both`,
+    rows follow columns, and at last the place where the two seams cross.
+
+    Args:
+        image: levels `[c h w]` or `[n c h w]`, a PIL image or a path.
+        sides: `x` tiles from left to right, `y` from top to bottom.
+        n: number of images.
+        band: pixels painted anew across a seam; None for a quarter of the side, at least 2.
+        settings: as for `inpaint`; `method` too.
+
+    Raises:
+        ConfigError: if there is no such side, or the band is too wide.
+        ShapeError, DataError, EngineError: as `inpaint`.
+
+    Example:
+        make_seamless(pt.load("tiles"), pt.sample(model, 1).levels, "x", n=4, seed=0).images[0].save("tile.png")
+    """
+    if sides not in ("x", "y", "both"):
+        raise ConfigError(f"`sides` (={sides!r}) must be x, y or both.")
+    check_count(n)
+    many = isinstance(image, Tensor) and image.ndim == 4 and len(image) == n
+    x = model.check(image).cpu() if many else one_image(model, image).cpu().expand(n, -1, -1, -1)
+    height, width = x.shape[2:]
+    across = [max(2, size // 4) if band is None else band for size in (height, width)]
+    for axis, size, thick in zip("yx", (height, width), across, strict=True):
+        if sides in (axis, "both") and not 0 < thick < size:
+            raise ConfigError(f"`band` (={thick}) must be from 1 to {size - 1} for an image of {height}x{width}.")
+    painter = _Painter(model, x, seed, dict(settings))
+    rolled = (0, 0)
+    for shift, hole in _seams(sides, (height, width), (across[0], across[1])):
+        painter.levels = painter.levels.roll((shift[0] - rolled[0], shift[1] - rolled[1]), (2, 3))
+        rolled = shift
+        painter.fill(~hole)
+    return painter.result((-rolled[0], -rolled[1]))
+
+
+def _seams(
+    sides: Sides, size: tuple[int, int], band: tuple[int, int]
+) -> Iterator[tuple[tuple[int, int], Bool[np.ndarray, "h w"]]]:
+    """Yield by how much to roll the image, and the hole over its seam then."""
+    height, width = size
+    down, right = height // 2, width // 2
+    rows = slice(down - band[0] // 2, down - band[0] // 2 + band[0])
+    columns = slice(right - band[1] // 2, right - band[1] // 2 + band[1])
+    if sides in ("x", "both"):
+        hole = np.zeros(size, bool)
+        hole[:, columns] = True
+        yield (0, right), hole
+    if sides == "y":
+        hole = np.zeros(size, bool)
+        hole[rows] = True
+        yield (down, 0), hole
+    if sides == "both":
+        hole = np.zeros(size, bool)
+        margin = max(1, band[1] // 2)
+        hole[rows, margin : width - margin] = True  # what is left crosses the other seam
+        yield (down, 0), hole
+        hole = np.zeros(size, bool)
+        hole[rows, right - margin : right + margin] = True
+        yield (down, right), hole
