@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 import secrets
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -169,7 +171,7 @@ def write(
         writers.write_npz(path, [found], len(found), found.image, classes)
         return
     if kind == "files":
-        writers.write_files(path, [found], len(found), classes)
+        _write_folder(path, found, classes)
         return
     captions = [f"{bits:.1f} bits" for bits in (-found.nats / math.log(2)).tolist()]
     if not isinstance(found, Completions):
@@ -183,6 +185,26 @@ def write(
         kept = found.known.all(0)
         later = np.argsort(np.argsort(rank + (~kept) * rank.size, axis=None)).reshape(rank.shape)
         animate(found.array, animation, order=later, start=int(kept.sum()), captions=captions)
+
+
+def _write_folder(folder: Path, found: Completions | Canvases, classes: Sequence[str]) -> None:
+    """Write PNGs in their exact size, and a list of them that `load_data` reads; each file appears whole."""
+    from pointillist.checkpoint.files import atomic_path
+    from pointillist.cli.sample_folder import LIST
+    from pointillist.cli.writers import as_files
+
+    folder.mkdir(parents=True, exist_ok=True)
+    rows: list[dict[str, Any]] = []
+    for number, (picture, label, nats) in enumerate(
+        zip(as_files(found), found.labels.tolist(), found.nats.tolist(), strict=True)
+    ):
+        name = f"{number:05d}.png"
+        with atomic_path(folder / name) as temporary:
+            picture.save(temporary, format="PNG")
+        label_row = {"label": classes[label]} if classes else {}
+        rows.append({"file_name": name, **label_row, "bits": round(-nats / math.log(2), 3)})
+    with atomic_path(folder / LIST) as listing:
+        listing.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
 
 def report(found: Completions | Canvases, path: Path, animation: Path | None, seconds: float, as_json: bool) -> None:

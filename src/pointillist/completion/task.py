@@ -142,7 +142,7 @@ def parse_allowed(
     none = np.argwhere(~found.any(-1))
     if len(none):
         raise ConfigError(f"`allowed` leaves no level at {_position(none[0])}: allow at least one.")
-    for image in images.unique(dim=0).numpy():
+    for image in np.unique(images.numpy(), axis=0):
         own = np.take_along_axis(found, image[..., None], 3)[..., 0]
         wrong = np.argwhere(known & ~own)
         if len(wrong):
