@@ -49,5 +49,6 @@ def train_classifier(
 
 @torch.no_grad()
 def top_classes(classifier: nn.Module, x: Float[Tensor, "n c h w"], k: int = 5) -> Int[Tensor, "n k"]:
-    """Return the `k` most likely classes of each image, best first."""
-    return torch.cat([classifier(part).topk(k, 1).indices for part in x.split(256)])
+    """Return the `k` most likely classes of each image, best first; all where there are fewer."""
+    scores = torch.cat([classifier(part) for part in x.split(256)])
+    return scores.topk(min(k, scores.shape[1]), 1).indices

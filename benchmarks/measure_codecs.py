@@ -41,7 +41,7 @@ WIDTHS = (2, 8, 13, 27)
 SETS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "emoji": ("emoji_noto.npz", "emoji", {}),
     "emoji, rgb32": ("emoji_noto.npz", "emoji", {"npz_key": "rgb32", "palette": None}),
-    "tiles": ("dcss_tiles32.npz", "tiles", {}),
+    "tiles": ("dcss_tiles32.npz", "outline-to-tile", {}),
 }
 Row = dict[str, Any]
 Codec = tuple[Callable[[np.ndarray], bytes], Callable[[bytes], np.ndarray]]

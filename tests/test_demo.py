@@ -135,7 +135,7 @@ def test_samples_from_prompts_are_shown(
     shown = [a["alt"] for tag, a in tags if tag == "img" and "samples of each" in (a.get("alt") or "")]
     assert len(shown) == len(prompt_samples.find_prompt_models()) == len(demo.prompt_samples)
     assert all(file.is_file() for file in demo.prompt_samples.values())
-    assert "pointillist sample tiles --text" in page
+    assert "pointillist sample icons --text" in page
     assert prompt_samples.NONE in prompt_samples.render_section({}, 0)
     assert prompt_samples.NONE not in page
 

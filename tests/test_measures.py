@@ -1,9 +1,9 @@
-"""What measures the shipped models beside `evaluate`: codecs, kinds that a classifier sees, and the page of figures."""
+"""What measures the bundled models beside `evaluate`: codecs, recognised concepts, and the page of figures."""
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 import pointillist as pt
 from pointillist.cli.evaluation_report import metrics_lines
 from pointillist.cli.output import print_facts
-from pointillist.data import ImageDataset
 from pointillist.images import ImageSpec
 
 from .scripts import script
@@ -74,52 +73,50 @@ def test_jpeg_xl_and_brotli() -> None:
     assert len(codecs.brotli(picture.tobytes())) < picture.size // 4
 
 
-def tiles(names: list[str], seed: int, kinds: ModuleType) -> ImageDataset:
-    """Tiles of three kinds, each of one colour with some noise, and some of no kind."""
+def icons(sets: tuple[str, ...], split: str, seed: int) -> dict[str, np.ndarray]:
+    """Three concepts, each a bright quarter of its own, with noise; the set is the level of the quarter."""
     rng = np.random.default_rng(seed)
-    of = {"wall": ("dungeon feature", 1), "dragons": ("monster", 2), "potion": ("item", 3), "hat": ("item", 0)}
-    x = np.stack([np.where(rng.random((1, 8, 8)) < 0.8, of[name.split(",")[0]][1], 0) for name in names])
-    classes = ("dungeon feature", "monster", "item")
-    labels = np.array([classes.index(of[name.split(",")[0]][0]) for name in names])
-    return ImageDataset(x.astype(np.uint8), SPRITES, labels=labels, texts=names, classes=classes)
+    names = [(concept, artist) for concept in ("heart", "home", "star") for artist in sets for _ in range(8)]
+    x = (rng.random((len(names), 8, 8)) < 0.1).astype(np.uint8)
+    for image, (concept, artist) in zip(x, names, strict=True):
+        row, column = divmod(("heart", "home", "star").index(concept), 2)
+        image[4 * row : 4 * row + 4, 4 * column : 4 * column + 4] = 2 + sets.index(artist) % 2
+    columns = np.array(names)
+    return {"x": x, "name": columns[:, 0], "set": columns[:, 1], "split": np.full(len(names), split)}
 
 
-def test_kinds_are_told_by_folder_and_name() -> None:
-    """Of one pattern alone; each prompt asks for a kind that there is."""
-    kinds = script("measure_kinds")
-    names = list(kinds.KINDS)
-    assert len(names) == 20
-    assert len(kinds.PROMPTS) == 8
-    assert set(kinds.PROMPTS.values()) <= set(names)
-    assert kinds.kind_of("monster", "dragons, red dragon") == names.index("dragon")
-    assert kinds.kind_of("item", "armour/shields, shield kite") == names.index("shield")
-    assert kinds.kind_of("player part", "hand2, lantern") is None
-    assert kinds.kind_of("effect", "effect, cloud acid") == names.index("cloud")
-    assert kinds.kind_of("player part", "transform, dragon form") is None
-
-
-def test_a_classifier_judges_samples_and_real_tiles() -> None:
-    """It tells kinds of real tiles apart, and a model that knows nothing does not look like them."""
-    kinds = script("measure_kinds")
-    names = [f"{folder}, thing {i}" for i in range(12) for folder in ("wall", "dragons", "potion", "hat")]
-    splits = pt.DataSplits(train=tiles(names, 0, kinds), test=tiles(names, 1, kinds))
+def test_classifiers_judge_concepts_and_styles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They tell real images of unknown artists apart; a model that knows nothing does not look like them."""
+    measure = script("measure_concepts")
+    monkeypatch.setattr(measure, "UNSEEN", {"icons": [("tdesign", "bi")]})
+    monkeypatch.setattr(measure, "STYLES", {"icons": ("tabler", "ph")})
+    monkeypatch.setattr(measure, "STEPS", {"icons": 40})
+    parts = [icons(("tabler", "ph", "tdesign", "bi"), split, seed) for seed, split in enumerate(("train", "test"))]
+    data = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    image = ImageSpec(channels=1, height=8, width=8, levels=4, ordered=True, mode="grey")
     torch.manual_seed(0)
-    model = pt.build("pixelcnn", image=SPRITES, channels=4, layers=1, text="learned").eval()
-    state = torch.random.get_rng_state()
-    found = kinds.measure(model, splits, each=2, steps=30)
-    assert torch.equal(torch.random.get_rng_state(), state)
-    assert found["test"]["count"] == 36
-    assert found["test"]["share"] > 0.9
-    assert set(found["test"]["by_kind"]) == {"wall", "dragon", "potion"}
-    assert found["samples"]["count"] == 16
-    assert found["samples_over_test"] == pytest.approx(found["samples"]["share"] / found["test"]["share"])
-    assert found["samples"]["share"] < found["test"]["share"]
-    again = kinds.train(*kinds.tiles_of(model, splits.train), steps=3)
-    same = kinds.train(*kinds.tiles_of(model, splits.train), steps=3)
-    assert all(torch.equal(a, b) for a, b in zip(again.parameters(), same.parameters(), strict=True))
-    asked = tiles(["wall, stone wall"] * 3, 0, kinds)
-    with pytest.raises(AssertionError, match="stone wall"):
-        kinds.measure(model, pt.DataSplits(train=asked, test=asked))
+    classes = ("tabler", "ph", "tdesign", "bi")
+    model = pt.build("pixelcnn", image=image, channels=4, layers=1, text="learned", classes=classes).eval()
+    concepts = ["heart", "home", "star"]
+    found, samples = measure.measure_concepts(model, data, "icons", concepts, 2, seed=0)
+    assert len(samples) == found["samples"]["count"] == 6
+    assert found["real_images"] == 48
+    assert found["real"] > 0.9
+    assert found["samples_over_real"] == pytest.approx(found["samples"]["top1"] / found["real"])
+    assert found["samples"]["top1"] < found["real"]
+    assert set(found["by_concept"]) == set(concepts)
+    styles = measure.measure_styles(model, data, "icons", concepts, seed=0)
+    assert styles["real"] > 0.9
+    assert styles["samples"]["count"] == 6
+    copied = measure.copies(model, samples, data)
+    assert set(copied) == {"samples", "test"}
+    assert measure.copies(model, pt.sample(model, 1, seed=0), {**data, "x": np.zeros_like(data["x"])})["test"] == 1
+
+
+def test_concepts_are_names_of_training_images() -> None:
+    """60 different ones of each kind of data."""
+    concepts = tomllib.loads((DOCS.parent / "benchmarks" / "concepts.toml").read_text(encoding="utf-8"))
+    assert {name: len(set(found)) for name, found in concepts.items()} == {"icons": 60, "emoji": 60}
 
 
 def test_the_page_says_what_was_measured(
@@ -132,19 +129,19 @@ def test_the_page_says_what_was_measured(
     )
     monkeypatch.setattr(maker, "ZOO", tmp_path)
     monkeypatch.setattr(maker, "MEASURED", tmp_path)
-    assert "| bits/pixel of the 707 test tiles, given caption and category | not measured yet |" in maker.page()
+    assert "| bits saved by the unseen name | not measured yet |" in maker.page()
     assert "primed |" not in maker.page()
-    card = "# tiles\n"
+    card = "# icons\n"
     metrics = metrics_lines({"bits_saved": {"text": _share(30.2)}})
     print_facts([("bits/dim", "0.9137   (95 % interval 0.7 to 1)"), *metrics])
-    command = "pointillist evaluate tiles tiles.npz --split test --condition-metrics"
+    command = "pointillist evaluate icons icons.npz --split test --condition-metrics"
     card += f"\n```text\n$ {command}\n{capsys.readouterr().out.strip()}\n```\n\nMore.\n"
-    (tmp_path / "tiles").mkdir()
-    (tmp_path / "tiles" / "README.md").write_text(card)
+    (tmp_path / "icons").mkdir()
+    (tmp_path / "icons" / "README.md").write_text(card)
     page = maker.page()
     assert "| 0.914 |" in page
     assert "| 30.2 |" in page
-    assert maker.figures("tiles")["bits_saved"] == {"text": "30.20"}
+    assert maker.figures("icons")["bits_saved"] == {"text": "30.20"}
 
 
 def _share(value: float) -> dict[str, Any]:

@@ -1,9 +1,8 @@
 """Write `docs/evidence/zoo.md`, the page of the bundled models: `python tools/make_zoo_page.py`.
 
 Every figure is read from a file that a command has written: the card of a bundled model (`tools/make_zoo.py`) or, in
-`docs/evidence/zoo`, `codecs.json` (`benchmarks/measure_codecs.py`), `tiles-prompts.json`
-(`benchmarks/measure_tiles.py`) and `tiles-kinds.json` (`benchmarks/measure_kinds.py`).
-Figures that no command has measured yet are left open.
+`docs/evidence/zoo`, `codecs.json` (`benchmarks/measure_codecs.py`) and `icons-concepts.json`, `emoji-concepts.json`
+(`benchmarks/measure_concepts.py`). Figures that no command has measured yet are left open.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ HEAD = """# The bundled models
 
 <!-- Made by tools/make_zoo_page.py from measured figures: do not edit. -->
 
-`pointillist models` lists the models that come with the package; `pointillist sample tiles --text "orb spider" -n 8`
+`pointillist models` lists the models that come with the package; `pointillist sample icons --text "shopping cart" -n 8`
 samples from one. Each has a card, `src/pointillist/zoo/NAME/README.md`: data, licence, training, samples, limits.
 """
 CODECS = """## Image codecs
@@ -33,9 +32,9 @@ Bits per dimension on the same integers that the models are trained on. Whole fi
 and the weights of models do not count. A model has seen the training images, so the fair baseline is a codec primed
 with them. `python benchmarks/measure_codecs.py FOLDER` repeats the measurement.
 """
-PROMPTS = """
-Colours and copies: `python benchmarks/measure_tiles.py` ({}). Kinds: `python benchmarks/measure_kinds.py`
-({}). The rest is on the card, with its command.
+CONCEPTS = """
+`python benchmarks/measure_concepts.py {name}` ({when}) judges samples by classifiers of real images, as its head
+explains. The rest is on the card, with its command. All samples at once: [concepts](zoo/{name}-concepts.png).
 """
 RANKED = r"^(\w+) ranked\s+first ([\d.]+).*?in five ([\d.]+).*?mean reciprocal rank ([\d.]+)"
 Row = tuple[str, str, str, str]
@@ -84,61 +83,50 @@ def facts(text: str) -> dict[str, Any]:
     return found
 
 
-def bits(name: str) -> str:
-    """Return bits/dim given all conditions, in the first order and averaged over orders."""
-    both = number(look_up(figures(name, "average"), "bits/dim"))
-    return number(look_up(figures(name), "bits/dim")) + beside(f" ({both} averaged over both orders)")
-
-
-def tiles() -> list[Row]:
-    """Return the figures of `tiles` beside their targets."""
-    own = figures("tiles")
-    prompts, kinds = read(MEASURED / "tiles-prompts.json"), read(MEASURED / "tiles-kinds.json")
-    guided = look_up(prompts, "guidance 2")
-    interval = look_up(kinds, "interval_95")
+def share(found: Any, *keys: str) -> str:
+    """Return a share of samples over that of real images, with its interval."""
+    interval = look_up(found, *keys, "interval_95")
     within = f" (95 % interval {interval[0]:.2f} to {interval[1]:.2f})" if interval else ""
-    return [
-        (
-            "bits/pixel of the 707 test tiles, given caption and category",
-            bits("tiles"),
-            "at most 0.96",
-            beside(f"{codec('tiles', 'xz -9e, primed')} xz primed with the training tiles"),
-        ),
-        (
-            "bits per test tile saved by its caption",
-            number(look_up(own, "bits_saved", "text"), "{:.1f}"),
-            "",
-            beside(f"{number(look_up(own, 'bits_saved', 'everything'), '{:.1f}')} by caption and category"),
-        ),
-        (
-            "prompted colour present, unseen colour + noun, guidance 2",
-            number(look_up(guided, "share"), "{:.2f}"),
-            "at least 0.45",
-            beside(f"{number(look_up(prompts, 'real tiles', 'share'), '{:.2f}')} real tiles; chance .125"),
-        ),
-        (
-            "almost empty; copies of a training tile, guidance 2",
-            "; ".join(number(look_up(guided, key), "{:.1%}") for key in ("almost_empty", "copies")) if guided else OPEN,
-            "copies: at most as real tiles",
-            beside(f"{number(look_up(prompts, 'real tiles', 'copies'), '{:.1%}')} of real test tiles are such copies"),
-        ),
-        (
-            "share of samples whose kind a classifier recognises (8 prompts), over that of real test tiles",
-            number(look_up(kinds, "samples_over_test"), "{:.2f}") + within,
-            "at least 0.85",
-            beside(
-                f"{number(look_up(kinds, 'samples', 'share'), '{:.2f}')} of "
-                f"{look_up(kinds, 'samples', 'count') or OPEN} samples, "
-                f"{number(look_up(kinds, 'test', 'share'), '{:.2f}')} of test tiles"
-            ),
-        ),
-    ]
+    return number(look_up(found, *keys, "samples_over_real"), "{:.2f}") + within
+
+
+def judged(found: Any, *keys: str) -> str:
+    """Return the accuracies that a share was made of."""
+    samples, real = look_up(found, *keys, "samples"), look_up(found, *keys, "real")
+    if not samples:
+        return ""
+    top1, top5 = (f"{samples[key]:.2f}" for key in ("top1", "top5"))
+    return f"{top1} of {samples['count']} samples (in five {top5}), {real:.2f} of real images"
+
+
+def concepts(name: str, targets: dict[str, str]) -> list[Row]:
+    """Return the figures of a model of concepts and styles beside its targets, which have short keys."""
+    own, conditional = figures(name), figures(name, "--split")
+    found = read(MEASURED / f"{name}-concepts.json")
+    test = f"of the {look_up(conditional, 'images') or OPEN} test images"
+    copied, count = look_up(found, "copies"), "{:.1%}"
+    rows = {
+        "concepts": ("60 common concepts recognised, over real images", share(found, "concepts")),
+        "styles": ("artist recognised, over real images", share(found, "styles")),
+        "bits": (f"bits/pixel {test}, given name and set", number(look_up(conditional, "bits/dim"))),
+        "saved": ("bits saved by the unseen name", number(look_up(own, "bits_saved", "text"), "{:.1f}")),
+        "first": ("unseen name first among 50 by likelihood", number(look_up(own, "captions", "top1"), "{:.2f}")),
+        "five": ("unseen name in the first five of 50", number(look_up(own, "captions", "top5"), "{:.2f}")),
+        "copies": ("samples that copy a training image", number(look_up(copied, "samples"), count)),
+    }
+    comparison = {
+        "concepts": judged(found, "concepts"),
+        "styles": judged(found, "styles"),
+        "first": "chance 0.02",
+        "five": "chance 0.10",
+        "copies": beside(f"{number(look_up(copied, 'test'), count)} of test images"),
+    }
+    return [(*row, targets.get(key, ""), comparison.get(key, "")) for key, row in rows.items()]
 
 
 def others() -> list[Row]:
     """Return the figures of the other models."""
     digits, alone = figures("digits"), figures("digits", "--no-labels")
-    sets = [codec("emoji", name) for name in ("xz -9e, primed", "xz -9e", "WebP lossless", "JPEG XL e9")]
     tile = figures("outline-to-tile")
     return [
         (
@@ -152,12 +140,6 @@ def others() -> list[Row]:
             number(look_up(digits, "bits/dim"), "{:.4f}"),
             "",
             beside(f"{number(look_up(alone, 'bits/dim'), '{:.4f}')} without the class"),
-        ),
-        (
-            "`emoji`: bits/dim of the 169 test images, given name and category",
-            bits("emoji"),
-            "below every codec; 5 % below primed xz",
-            beside("xz primed {}, xz {}, WebP {}, JPEG XL {}".format(*sets)),
         ),
         (
             "`outline-to-tile`: bits/pixel of the 707 test tiles, given the outline",
@@ -210,20 +192,26 @@ def when(name: str) -> str:
     return f"{found['date']}, {found['machine']}" if found else OPEN
 
 
+TARGETS = {
+    "icons": {
+        "concepts": "0.75; 0.95",
+        "styles": "0.7; 0.9",
+        "saved": "6; 12",
+        "first": "0.40; 0.60",
+        "five": "0.68; 0.85",
+        "copies": "1.2 times; as real images",
+    },
+    "emoji": {"concepts": "0.6; 0.85"},
+}
+
+
 def page() -> str:
     """Render the page."""
-    return "\n".join(
-        [
-            HEAD,
-            "## `tiles`\n",
-            table(tiles()),
-            PROMPTS.format(when("tiles-prompts.json"), when("tiles-kinds.json")),
-            "## The others\n",
-            table(others()),
-            "",
-            codecs(),
-        ]
-    )
+    parts = [HEAD]
+    for name, targets in TARGETS.items():
+        parts += [f"## `{name}`\n", table(concepts(name, targets))]
+        parts.append(CONCEPTS.format(name=name, when=when(f"{name}-concepts.json")))
+    return "\n".join([*parts, "## The others\n", table(others()), "", codecs()])
 
 
 def write() -> None:

@@ -5,7 +5,7 @@
     python tools/trace_flows.py --source /tmp/old/src    # another one, such as a `git worktree` of an old commit
 
 The flows are whole commands, driven through the command line, and one request to the studio: `evaluate digits` on two
-PNGs, `sample tiles --text "red dragon"`, `train uci-digits --steps 1`, `explain digits a.png`, and a sampling request
+PNGs, `sample emoji --text "red heart"`, `train uci-digits --steps 1`, `explain digits a.png`, and a sampling request
 with its streamed answer. Each runs twice in a process; the second run is traced by `sys.setprofile` in all threads, so
 imports, compilation and caches are not counted. Only calls of functions that are defined in `pointillist` count; a call
 that goes through torch or another library is a call from the nearest function of `pointillist` up the stack.
@@ -213,7 +213,7 @@ def flows(folder: Path) -> dict[str, Callable[[], Callable[[], None]]]:
 
     return {
         "evaluate": lambda: command("evaluate", "digits", str(folder / "two")),
-        "sample": lambda: fresh(".png", "sample", "tiles", "--text", "red dragon", "--seed", "0"),
+        "sample": lambda: fresh(".png", "sample", "emoji", "--text", "red heart", "--seed", "0"),
         "train": lambda: fresh("", "train", "uci-digits", "--steps", "1"),
         "explain": lambda: fresh(".html", "explain", "digits", picture),
         "studio": studio_request,

@@ -32,7 +32,7 @@ EPILOG = """Examples:
 
   pointillist sample emoji -n 8 --text "a red heart" --guidance 2 --not "blue"
 
-  pointillist sample tiles -n 2 --text "a red dragon; a tree" --label each --out grid.png
+  pointillist sample icons -n 2 --text "heart; shopping cart" --label tabler,mdi --out grid.png
 
   pointillist sample emoji -n 1 --text "a smiling face" --best-of 8 --out face.png
 
