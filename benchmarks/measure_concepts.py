@@ -3,12 +3,13 @@
     python benchmarks/measure_concepts.py icons MODEL icons24.npz --sheet concepts.png
     python benchmarks/measure_concepts.py emoji MODEL emoji_sets32.npz --sheet concepts.png
 
-`concepts.toml` holds 60 concepts for each kind of data. A classifier is trained on the real training images of these
-concepts, of all sets but those of a fold of `UNSEEN`; its accuracy on these sets, which it has not seen, is the
-reference. It then judges `--each` samples of each concept; several folds are averaged. The figure is the accuracy on
-samples over the reference: 1 would be samples that are recognised as often as real images of an unknown artist.
-Another classifier tells sets apart; it is judged on the images of unseen names (split `test`), then on samples.
-`copies` is the share of samples, and of test images, that agree with a training image in 98 % of their pixels.
+`concepts.toml` holds 60 concepts for each kind of data, and others for the choice of settings. A classifier is trained
+on the real training images of these concepts, of all sets but those of a fold of `UNSEEN`; its accuracy on these sets,
+which it has not seen, is the reference. It then judges `--each` samples of each concept; several folds are averaged.
+The figure is the accuracy on samples over the reference: 1 would be samples that are recognised as often as real images
+of an unknown artist. Another classifier tells sets apart; it is judged on the images of unseen names (split `test`),
+then on samples. `copies` is the share of samples, and of test images, that agree with a training image in 98 % of their
+pixels.
 
 Samples use the model's own guidance and temperature, unless others are given. Steps of the classifiers were chosen on
 the training sets, by holding out other sets than `UNSEEN` (icons: 600 steps 0.961 right, 1,500 steps 0.967).
@@ -163,11 +164,14 @@ def main() -> None:
     parser.add_argument("--guidance", type=float, help="default: the model's own")
     parser.add_argument("--temperature", type=float, help="default: the model's own")
     parser.add_argument("--each", type=int, default=EACH, help="samples of each concept")
+    parser.add_argument(
+        "--concepts", choices=("test", "validation"), default="test", help="validation: to choose settings"
+    )
     parser.add_argument("--sheet", help="PNG for the samples")
     parser.add_argument("--concepts-only", action="store_true", help="leave out styles and copies")
     options = parser.parse_args()
     model = pt.load(options.model)
-    concepts = tomllib.loads(Path(__file__).with_name("concepts.toml").read_text())[options.kind]
+    concepts = tomllib.loads(Path(__file__).with_name("concepts.toml").read_text())[options.concepts][options.kind]
     data = read(options.data, options.kind)
     tuned = {"guidance": options.guidance, "temperature": options.temperature}
     sampling = {**model.generation_config.sampling, **{k: v for k, v in tuned.items() if v is not None}, "seed": 0}
