@@ -100,14 +100,10 @@ def seconds_of(run: Path) -> float | None:
         lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     except (OSError, ValueError):
         return None
-    start = before = elapsed = total = 0.0
+    before = total = 0.0
     for images, speed in ((line["images"], line["speed"]) for line in lines if line.get("speed")):
-        taken = (images - start) / speed  # the speed is the mean since the start or the last resume
-        if taken < elapsed:  # resumed from the last checkpoint
-            total, start = total + elapsed, before
-            taken = (images - start) / speed
-        before, elapsed = images, taken
-    return total + elapsed
+        total, before = total + max(0.0, images - before) / speed, images  # the mean speed since the start or a resume
+    return total
 
 
 def card(
