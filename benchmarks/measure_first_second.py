@@ -22,7 +22,7 @@ from typing import Any
 COMMANDS = {
     "--help": ("--help",),
     "models": ("models",),
-    "info tiles": ("info", "tiles"),
+    "info icons": ("info", "icons"),
     "info emoji": ("info", "emoji"),
     "sample digits": ("sample", "digits", "-n", "8", "--seed", "1", "--out", "digits.png", "--force"),
     "sample emoji": ("sample", "emoji", "-n", "8", "--text", "dog", "--seed", "1", "--out", "dogs.png", "--force"),

@@ -105,7 +105,7 @@ def test_everything_public_shows_itself_briefly(model: pt.PixelModel, digits: pt
         pt.evaluate(model, digits.train.subset(range(4))), pt.TrainConfig(steps=3), pt.SamplingConfig(),
         pt.receptive_field(model, 4, 4), pt.explain(model, digits.train.batch([0]).levels[0]),
         pt.train(model, digits, {"steps": 1}), pt.list_pretrained()[0],
-        pt.load("tiles").image,
+        pt.load("outline-to-tile").image,
     ]  # fmt: skip
     for thing in things:
         shown = repr(thing)

@@ -70,7 +70,7 @@ def test_own_folder(tmp_path: Path) -> None:
 def test_text_to_image(tmp_path: Path) -> None:
     """Sample from prompts of a bundled model, and of one trained on captions that the page writes."""
     run_blocks(blocks_of(TUTORIALS / "text_to_image.md"), tmp_path)
-    assert all((tmp_path / name).is_file() for name in ("emoji.png", "circles.png", "squares.png"))
+    assert all((tmp_path / name).is_file() for name in ("icons.png", "circles.png", "squares.png"))
 
 
 @pytest.mark.slow
