@@ -53,7 +53,8 @@ def report(repeats: int, out: Path | None) -> None:
     """Measure every command, and the imports below which none of them can be; write after each to `out`."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        found: dict[str, Any] = {"repeats": repeats, "cores": os.cpu_count(), "python_version": platform.python_version()}
+        found: dict[str, Any] = {"repeats": repeats, "cores": os.cpu_count()}
+        found["python_version"] = platform.python_version()
         found["load_before"] = [round(load, 1) for load in os.getloadavg()]
         programs = {what: [sys.executable, "-c", code] for what, code in BASELINES.items()}
         programs |= {what: [sys.executable, "-m", "pointillist", *words] for what, words in COMMANDS.items()}
