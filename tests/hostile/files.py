@@ -43,6 +43,7 @@ METADATA = {
     "caption.jsonl": json.dumps({"file_name": "a.png", "text": "x" * 10_000_000}),
     "class.jsonl": json.dumps({"file_name": "a.png", "label": "x" * 501}),
     "field.csv": "file_name,text\na.png," + "x" * 500_000 + "\n",
+    "long.csv": "file_name,text\n" + "9" * 400 + ",x\n",
     "nul.csv": "file_name,text\na.png,\0\n\0\0",
 }
 PALETTES = {

@@ -21,6 +21,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -296,24 +297,25 @@ def fuzz(reader: Reader, cases: int, start: int) -> tuple[Counter[str], str | No
 
 
 def run(seconds: float, start: int, cases: int = 50) -> tuple[dict[str, Counter[str]], list[str]]:
-    """Fuzz all readers in turn for a time; return the counts by reader, and the failures."""
+    """Fuzz all readers in turn, once and then for a time; return the counts by reader, and the failures."""
     previous = signal.signal(signal.SIGALRM, _stop)
     found, failures, end = {}, [], time.monotonic() + seconds
     try:
         everything = readers()
         found = {reader.name: Counter[str]() for reader in everything}
         broken: set[str] = set()
-        while time.monotonic() < end and len(broken) < len(everything):
+        for turn in count(start):
             for reader in everything:
-                if reader.name in broken or time.monotonic() >= end:
+                if reader.name in broken or (turn > start and time.monotonic() >= end):
                     continue
                 with limits():
-                    counts, failure = fuzz(reader, cases, start)
+                    counts, failure = fuzz(reader, cases, turn)
                 found[reader.name] += counts
                 if failure:
                     broken.add(reader.name)
-                    failures.append(f"{reader.name} (seed {start})\n{failure}")
-            start += 1
+                    failures.append(f"{reader.name} (seed {turn})\n{failure}")
+            if time.monotonic() >= end:
+                break
     finally:
         signal.signal(signal.SIGALRM, previous)
     return found, failures

@@ -140,7 +140,7 @@ def test_what_is_no_file_is_not_read(tmp_path: Path, index: int, monkeypatch: py
     for suffix in (".npy", ".npz", ".json", ".hex", ".toml", ".jsonl", ".csv", ".parquet", ".png"):
         if not Path(f"x{suffix}").exists():
             Path(f"x{suffix}").symlink_to(path.absolute())
-    for suffix in (".npy", ".npz", ".png"):
+    for suffix in (".npy", ".npz", ".parquet", ".png"):
         assert "ordinary file" in sentence(lambda s=suffix: pt.load_data(f"x{s}"))
     for suffix in (".json", ".hex", ".png"):
         assert "ordinary file" in sentence(lambda s=suffix: read_palette(f"x{s}"))

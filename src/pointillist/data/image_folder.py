@@ -218,12 +218,20 @@ def _metadata_rows(folder: Path, files: list[Path], options: DataOptions) -> dic
             path = Path(os.path.normpath(file.parent / name.replace("\\", "/")))
             if not path.is_relative_to(os.path.normpath(folder)):
                 raise DataError(f"Row {number} of {file} names {name!r}, outside {folder}: name files inside it.")
-            if not path.is_file() and not options.skip_bad:
+            if not _exists(path) and not options.skip_bad:
                 raise DataError(
                     f"Row {number} of {file} names {name!r}, which does not exist: add the file or drop the row."
                 )
             rows[path] = row
     return rows
+
+
+def _exists(path: Path) -> bool:
+    """Tell whether a path names a file or whatever else may be read; a name that no system allows does not."""
+    try:
+        return path.exists() and not path.is_dir()
+    except OSError:  # too long
+        return False
 
 
 def _parse(file: Path) -> Iterable[Row]:

@@ -23,6 +23,7 @@ from pointillist.data.standard import ENVIRONMENT, HUB_NAMES, find_local_folder,
 from pointillist.data.torch_dataset import read_torch_dataset
 from pointillist.errors import DataError
 from pointillist.images import ImageSpec
+from pointillist.text_files import check_file
 
 _BUNDLED: dict[str, Callable[[], RawImages]] = {"uci-digits": uci_digits}
 
@@ -222,6 +223,7 @@ def _read_path(path: Path, options: DataOptions) -> RawImages:
             f"{path} does not exist: give a folder of images, an .npz, .npy or .parquet file, a hub data set "
             f"(hf:owner/name), or one of {', '.join(builtin_names())}."
         )
+    check_file(path)
     readers = {".npz": read_npz, ".npy": read_npy, ".parquet": read_parquet}
     if suffix in readers:
         return readers[suffix](path, options)

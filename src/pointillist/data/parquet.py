@@ -19,6 +19,7 @@ from pointillist.data.options import DataOptions
 from pointillist.data.picture_files import open_picture
 from pointillist.data.raw import SPLIT_ALIASES, RawImages
 from pointillist.errors import DataError, MissingExtraError
+from pointillist.text_files import check_file
 
 IMAGE_COLUMNS = ("image", "img", "images", "picture", "png", "jpg")
 
@@ -64,6 +65,8 @@ def read_parquet(path: Path, options: DataOptions) -> RawImages:
         )
     tables = {}
     try:
+        for file in files:
+            check_file(file)
         size = sum(_uncompressed(pq.read_metadata(file)) for file in files)
         system.check_memory(size, str(path), "split it into smaller files")
         for split, parts in by_split.items():
