@@ -1,4 +1,4 @@
-"""Samples from prompts, by the pretrained models of the package."""
+"""Samples from prompts, by the pretrained models of the package: prompts as rows, styles as columns."""
 
 from __future__ import annotations
 
@@ -10,28 +10,48 @@ from PIL import Image
 from pointillist.model.config import GenerationConfig
 from pointillist.model.pretrained import load
 from pointillist.sampling.api import sample
-from pointillist.visualization import html, image_grid
+from pointillist.visualization import html, image_grid, named_grid
 from pointillist.zoo import ZOO, list_pretrained
 
-PROMPTS, PER_PROMPT = 4, 4
+PROMPTS, PER_PROMPT, STYLES, PER_STYLE = 4, 4, 4, 2
 NONE = "no pretrained model of this release is conditioned on text"
 
 
 def find_prompt_models() -> list[Path]:
     """Return the folders of the pretrained models that sample from prompts and name examples."""
-    return [model.folder for model in list_pretrained() if example_prompts(model.folder)]
+    return [model.folder for model in list_pretrained() if examples(model.folder)[0]]
 
 
-def example_prompts(folder: Path) -> tuple[str, ...]:
-    """Return the first `PROMPTS` example prompts of a model."""
-    return GenerationConfig.read(folder).prompts[:PROMPTS]
+def examples(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the first `PROMPTS` example prompts of a model, and the first `STYLES` labels, if it names any."""
+    config = GenerationConfig.read(folder)
+    return config.prompts[:PROMPTS], config.labels[:STYLES]
 
 
 def sample_prompts(folder: Path, seed: int) -> Image.Image:
-    """Sample `PER_PROMPT` images for each prompt of a model, as one image grid."""
-    texts = [prompt for prompt in example_prompts(folder) for _ in range(PER_PROMPT)]
-    samples = sample(load(folder), len(texts), text=texts, seed=seed)
-    return image_grid(samples.array, captions=texts, columns=2 * PER_PROMPT)
+    """Sample each example prompt, in each style where a model has styles, as one image grid."""
+    prompts, styles = examples(folder)
+    model = load(folder)
+    if not styles:
+        texts = [prompt for prompt in prompts for _ in range(PER_PROMPT)]
+        return image_grid(
+            sample(model, len(texts), text=texts, seed=seed).array, captions=texts, columns=2 * PER_PROMPT
+        )
+    row = [style for style in styles for _ in range(PER_STYLE)]
+    texts = [prompt for prompt in prompts for _ in row]
+    samples = sample(model, len(texts), text=texts, label=row * len(prompts), seed=seed)
+    return named_grid(samples.array, prompts, styles, columns=len(row))
+
+
+def example_command(name: str, seed: int) -> str:
+    """Return the command that samples the grid of a model, or its first prompt where it has no styles."""
+    prompts, styles = examples(ZOO / name)
+    if not styles:
+        return f'pointillist sample {name} --text "{prompts[0]}" -n {PER_PROMPT} --seed {seed}'
+    return (
+        f'pointillist sample {name} --text "{"; ".join(prompts)}" --label {",".join(styles)} -n {PER_STYLE} '
+        f"--seed {seed}"
+    )
 
 
 def render_section(grids: dict[str, Path], seed: int) -> str:
@@ -47,11 +67,11 @@ def render_section(grids: dict[str, Path], seed: int) -> str:
     for name, file in grids.items():
         with Image.open(file) as picture:
             width, height = picture.size
-        prompts = example_prompts(ZOO / name)
-        command = f'pointillist sample {name} --text "{prompts[0]}" -n {PER_PROMPT} --seed {seed}'
+        prompts, styles = examples(ZOO / name)
+        shown = ", ".join(prompts) + (f", in the styles {', '.join(styles)}" if styles else "")
         figures.append(
             f'<figure><img src="{html.data_uri(file.read_bytes(), "png")}" width="{width}" '
-            f'height="{height}" alt="{escape(", ".join(prompts))}: {PER_PROMPT} samples of each">'
-            f"<figcaption><code>{escape(command)}</code></figcaption></figure>"
+            f'height="{height}" alt="{escape(shown)}: {PER_STYLE if styles else PER_PROMPT} samples of each">'
+            f"<figcaption><code>{escape(example_command(name, seed))}</code></figcaption></figure>"
         )
     return "".join(figures)
