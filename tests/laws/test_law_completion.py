@@ -172,6 +172,20 @@ def test_particles_follow_the_conditional(name: str) -> None:
         assert abs(particles.log_evidence - float(joint[:, started].sum(1).logsumexp(0))) < 0.05
 
 
+def test_particles_without_weights_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mutation test: particles that are resampled without their weights follow something else."""
+    monkeypatch.setattr("pointillist.completion.smc.systematic_resampling", lambda _, count, __: np.arange(count))
+    with pytest.raises(AssertionError):
+        test_particles_follow_the_conditional("pixelcnn")
+
+
+def test_moves_without_later_pixels_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mutation test: moves that are always accepted ignore the pixels behind."""
+    monkeypatch.setattr("torch.Tensor.log", lambda t: torch.full_like(t, -torch.inf))
+    with pytest.raises(AssertionError):
+        test_moves_keep_the_conditional("grey")
+
+
 @pytest.mark.parametrize("kind", ["grey", "rgb"])
 def test_moves_keep_the_conditional(kind: str) -> None:
     """From one and the same start, many moves reach it; from draws of it, moves stay."""
