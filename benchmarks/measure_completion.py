@@ -70,7 +70,8 @@ def enumeration(every: int) -> None:
     for shape, levels in (((1, 3, 3), 4), ((3, 2, 2), 3)):
         completing = random_model(shape, levels, known=True)
         plain = random_model(shape, levels, orders="raster-all")
-        masks = list(itertools.product((False, True), repeat=shape[1] * shape[2]))[:-1:every]
+        masks = list(itertools.product((False, True), repeat=shape[1] * shape[2]))[:-1]
+        masks = masks[every // 2 % len(masks) :: every]
         found: dict[str, list[float]] = {"known": [], "order": [], "smc": [], "sequential": []}
         sums = []
         for number, bits in enumerate(masks):
