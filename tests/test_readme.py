@@ -46,7 +46,7 @@ def run_all(short: bool) -> None:
 
 def check_files() -> None:
     """Every file that a line names is there, and so is what the text promises."""
-    for name in ("smiles.png", "digits.png", "digits.gif", "filled.png", "tile.png"):
+    for name in ("icons.png", "digits.png", "digits.gif", "filled.png", "tile.png"):
         with Image.open(name) as image:
             image.load()
     assert "</html>" in Path("report.html").read_text(encoding="utf-8")

@@ -201,9 +201,19 @@ def check_memory(needed: int, what: str, remedy: str) -> None:
     available = available_bytes()
     if available is not None and needed > USABLE * available:
         raise DataError(
-            f"{what} would take {needed / 2**30:,.1f} GiB of memory, but only {USABLE:.0%} of the available "
-            f"{available / 2**30:,.1f} GiB may be used: {remedy}."
+            f"{what} would take {format_bytes(needed)} of memory, but only {USABLE:.0%} of the available "
+            f"{format_bytes(available)} may be used: {remedy}."
         )
+
+
+def format_bytes(count: float) -> str:
+    """Format a number of bytes in GiB, or in MiB below 0.1 GiB.
+
+    ```python
+    format_bytes(3 * 2**30)  # "3.0 GiB"
+    ```
+    """
+    return f"{count / 2**30:,.1f} GiB" if count >= 2**30 / 10 else f"{count / 2**20:,.2f} MiB"
 
 
 def is_main_process() -> bool:

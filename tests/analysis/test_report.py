@@ -74,7 +74,7 @@ def test_the_page_needs_nothing_else(kind: str) -> None:
 
 def test_a_page_of_the_largest_kind_stays_under_3_mb() -> None:
     """64 x 64, RGB, 256 levels, noise in and out, which deflates worst."""
-    explanation = pt.explain(large("auto"), torch.randint(256, (3, 64, 64)), continuations=0)
+    explanation = pt.explain(large("categorical"), torch.randint(256, (3, 64, 64)), continuations=0)
     assert len(explanation.sites) == 195
     explanation.__dict__["gradient_sizes"] = np.exp(np.random.default_rng(0).normal(size=(195, 64, 64), scale=2))
     page = explanation.to_html()

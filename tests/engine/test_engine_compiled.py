@@ -152,7 +152,9 @@ def test_changed_weights_are_noticed(model: pt.PixelModel, engine: str) -> None:
 def test_what_does_not_fit_is_refused(model: pt.PixelModel, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a sentence, before memory is taken."""
     monkeypatch.setattr("pointillist.engine.batch.available_bytes", lambda: 20_000)
-    with pytest.raises(EngineError, match=r"Painting 64 images of 6x7 at once needs 0\.\d GiB.*lower `batch_size`"):
+    with pytest.raises(
+        EngineError, match=r"Painting 64 images of 6x7 at once needs 0\.\d\d MiB.*`batch_size=\d+` would fit"
+    ):
         pt.sample(model, 64, seed=0, engine=engine)
 
 

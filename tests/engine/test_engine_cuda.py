@@ -187,7 +187,9 @@ def test_what_its_device_cannot_hold_is_refused(monkeypatch: pytest.MonkeyPatch)
     devices: list[torch.device] = []
     monkeypatch.setattr(rows, "free_bytes", lambda device: devices.append(device) or 20_000)
     monkeypatch.setattr(Buffers, "__init__", lambda *a: pytest.fail("memory was taken"))
-    with pytest.raises(pt.EngineError, match=r"Painting 64 images of 6x7 at once needs 0\.\d GiB.*lower `batch_size`"):
+    with pytest.raises(
+        pt.EngineError, match=r"Painting 64 images of 6x7 at once needs \d\.\d\d MiB.*`size=\dx\d` would fit"
+    ):
         pt.sample(model, 64, seed=0, engine="cuda")
     with pytest.raises(pt.EngineError, match="Painting 64 images of 6x7"), torch.no_grad():
         create_stepper(model, model.encode(None, 64), 64, 6, 7, "cuda")

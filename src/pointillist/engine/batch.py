@@ -17,7 +17,7 @@ from pointillist.engine.program import (
     Program,
 )
 from pointillist.errors import EngineError
-from pointillist.system import available_bytes
+from pointillist.system import available_bytes, format_bytes
 
 
 @dataclass
@@ -107,8 +107,8 @@ def check_memory(needed: int, batch: int, height: int, width: int, free: int | N
     free = available_bytes() if free is None else free
     if free is not None and needed > free:
         raise EngineError(
-            f"Painting {batch} images of {height}x{width} at once needs {needed / 2**30:,.1f} GiB of "
-            f"memory, and {free / 2**30:,.1f} GiB are free: {_fitting(needed, batch, height, width, free)}."
+            f"Painting {batch} images of {height}x{width} at once needs {format_bytes(needed)} of "
+            f"memory, and {format_bytes(free)} are free: {_fitting(needed, batch, height, width, free)}."
         )
 
 

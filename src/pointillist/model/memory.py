@@ -19,7 +19,7 @@ from pointillist.errors import ConfigError, ShapeError
 from pointillist.model.config import ModelConfig
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import config_from_dict, entry
-from pointillist.system import free_bytes
+from pointillist.system import format_bytes, free_bytes
 
 SIDES = 16, 24
 """Sides of the two small images."""
@@ -127,7 +127,7 @@ def check_evaluation_memory(model: PixelModel, count: int, height: int, width: i
 
 def _sentence(what: str, needed: int, free: int, fitting: list[str]) -> str:
     remedy = f"what would fit: {', or '.join(fitting)}" if fitting else "take a smaller model and smaller images"
-    return f"{what} would take about {needed / 2**30:,.1f} GiB, and {free / 2**30:,.1f} GiB are free: {remedy}."
+    return f"{what} would take about {format_bytes(needed)}, and {format_bytes(free)} are free: {remedy}."
 
 
 def _fitting_preset(model: PixelModel, count: int, size: tuple[int, int], free: int) -> str | None:

@@ -25,8 +25,9 @@ export function conditionFields(state, details, uploader) {
 
 /** @param {State["request"]} request @param {string[]} examples prompts that suit the model, offered while nothing is typed */
 function textField(request, examples) {
-  const list = html("datalist", { id: "example-prompts" }, ...examples.map((prompt) => html("option", { value: prompt })));
   const input = html("input", { type: "text", maxLength: 10_000, value: request.text, placeholder: examples[0] ?? "", className: "prompt", oninput: () => (request.text = input.value) });
+  if (!examples.length) return html("label", { className: "stacked" }, "Text", input);
+  const list = html("datalist", { id: "example-prompts" }, ...examples.map((prompt) => html("option", { value: prompt })));
   input.setAttribute("list", list.id);
   return html("label", { className: "stacked" }, "Text", input, list);
 }
