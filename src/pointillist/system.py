@@ -206,7 +206,7 @@ def check_memory(needed: int, what: str, remedy: str) -> None:
         )
 
 
-def format_bytes(count: float) -> str:
+def format_bytes(count: int) -> str:
     """Format a number of bytes in GiB, or in MiB below 0.1 GiB.
 
     ```python

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, Unpack
+from typing import Any, Protocol, Unpack, runtime_checkable
 
 import numpy as np
 import torch
@@ -160,6 +160,7 @@ def evaluate(
     )  # fmt: skip
 
 
+@runtime_checkable
 class Journal(Protocol):
     """Rows of likelihoods that are kept: for each image, in nats, under each order."""
 
