@@ -114,7 +114,7 @@ def explain(
     from pointillist.model.pretrained import load
     from pointillist.system import resolve_device
 
-    out = out or (Path("report.html") if force else fresh_path(Path("report.html")))
+    out = out or fresh_path(Path("report.html"), force)
     _check(out, maps, label, no_labels, force)
     progress = _progress_printer()
     edits = tuple(parse_edit(text) for text in what_if) if what_if else None

@@ -72,9 +72,7 @@ def info(
 
         if sets or is_data(name):
             raise ConfigError(f"`--receptive-field` (={site!r}) describes a model, not images: name a model.")
-        facts = field_facts(
-            name, site, out or (Path("field.png") if force else fresh_path(Path("field.png"))), size, force, order
-        )
+        facts = field_facts(name, site, out or fresh_path(Path("field.png"), force), size, force, order)
     elif out is not None or size is not None or order is not None or force:
         raise ConfigError(
             "`--out`, `--size`, `--order` and `--force` belong to `--receptive-field ROW,COLUMN` (or, `--size` and "

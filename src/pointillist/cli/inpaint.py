@@ -125,7 +125,7 @@ def inpaint(
     from pointillist.model.pretrained import load
     from pointillist.system import resolve_device
 
-    out = out or str(Path("completions.png") if force else fresh_path(Path("completions.png")))
+    out = out or str(fresh_path(Path("completions.png"), force))
     kind, path = target(out, None, force)
     picture = read_picture(image, str(image))
     loaded = load(model)

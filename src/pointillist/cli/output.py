@@ -115,10 +115,13 @@ def reject_existing(path: Path, force: bool) -> None:
         raise ConfigError(f"{path} is already there: add `--force` to replace it, or give another path.")
 
 
-def fresh_path(path: Path) -> Path:
-    """Return a path that does not exist: itself, or `samples-2.png`, `samples-3.png` and so on for `samples.png`."""
+def fresh_path(path: Path, force: bool) -> Path:
+    """Return a path that does not exist: itself, or `samples-2.png`, `samples-3.png` and so on for `samples.png`.
+
+    With `force` it is the path itself, which is replaced.
+    """
     found, number = path, 1
-    while found.exists():
+    while found.exists() and not force:
         number += 1
         found = path.with_name(f"{path.stem}-{number}{path.suffix}")
     return found

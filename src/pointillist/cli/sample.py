@@ -223,8 +223,7 @@ def target(out: str | None, form: str | None, force: bool) -> tuple[str, Path]:
 
     given = form
     if out is None:
-        first = Path(f"samples{_ENDINGS.get(form or '', '.png')}")
-        out = str(first if force else fresh_path(first))
+        out = str(fresh_path(Path(f"samples{_ENDINGS.get(form or '', '.png')}"), force))
     path = Path(out)
     if form is None:
         folder = out.endswith(("/", "\\")) or path.is_dir() or not path.suffix

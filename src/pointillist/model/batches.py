@@ -204,7 +204,7 @@ def _is_ready(x: Any) -> bool:
 
 
 def one_image(model: PixelModel, image: Any) -> Int[Tensor, "1 c h w"]:
-    """Levels of one image, checked; see `Asked.of`."""
+    """Read one image as levels `1 c h w`, checked: levels `[c h w]` or `[1 c h w]`, a PIL image or a path."""
     if isinstance(image, (str, Path)):
         image = read_picture(Path(image), str(image))
     if isinstance(image, Image.Image):

@@ -24,7 +24,7 @@ _AT_ONCE = 500  # rows of a query
 class EmbeddingCache:
     """Cache of text embeddings, keyed by normalized text: spacing and capitals do not matter.
 
-    A text is encoded when it is first asked for, so a run starts at once, however many captions it has.
+    A text is encoded when it is first needed, so a run starts at once, however many captions it has.
 
     ```python
     EmbeddingCache(open_encoder("use"))(["a red dragon", "a blue slime"]).shape  # (2, 512)
