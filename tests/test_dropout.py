@@ -67,3 +67,11 @@ def test_where_nothing_is_drawn() -> None:
     for p in (0.0, 1.0):
         assert torch.equal(Dropout(p)(x), nn.Dropout(p)(x))
     assert Dropout(0.5)(torch.zeros(0, 3)).shape == (0, 3)
+
+
+def test_a_compiled_network_with_dropout_is_one_graph() -> None:
+    """Each break would be compiled once per shape, and torch gives up after eight."""
+    layers = nn.Sequential(nn.Conv2d(2, 4, 1), Dropout(0.3), nn.Conv2d(4, 2, 1))
+    compiled = torch.compile(layers, fullgraph=True, backend="eager")
+    x = torch.ones(2, 2, 5, 3)
+    assert compiled(x).shape == layers(x).shape

@@ -74,7 +74,8 @@ class Dropout(nn.Dropout):
     def forward(self, input: Tensor) -> Tensor:
         """In training, set each element to 0 with probability p and divide the others by 1 - p."""
         kept = round((1 - self.p) * 2**_BITS)
-        if not self.training or input.device.type != "cpu" or self.inplace or not 0 < kept < 2**_BITS:
+        plain = self.inplace or torch.compiler.is_compiling()  # a compiler draws the mask where it is used
+        if not self.training or input.device.type != "cpu" or plain or not 0 < kept < 2**_BITS:
             dropped: Tensor = super().forward(input)
             return dropped
         numbers = torch.empty(-(-input.numel() // 4), dtype=torch.int64).random_()
