@@ -23,7 +23,7 @@ ROWS = [
     {"model"},
     {"evaluation", "sampling"},
     {"completion"},
-    {"analysis"},
+    {"analysis", "anomaly"},
     {"training"},
     {"bench", "demo", "studio"},
     {"cli"},

@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from pointillist.distributions.forecasts import centred_pit, entropy_and_variance
 from pointillist.distributions.likelihoods import (
     Bernoulli,
     Categorical,
@@ -82,8 +83,21 @@ def test_probs_and_entropy_are_those_of_conditional(likelihood: Likelihood, dtyp
         torch.testing.assert_close(found, log_probs.exp(), rtol=0, atol=1e-5 if dtype == torch.float32 else 1e-12)
         torch.testing.assert_close(found.sum(1), torch.ones(2, 3, 4, dtype=torch.float64), rtol=0, atol=1e-5)
         entropy = -(log_probs.exp() * log_probs.clamp(min=-1e4)).sum(1)
-        found = likelihood.entropy(params, x, channel).double()
+        found, spread = (m.double() for m in entropy_and_variance(likelihood.probs(params, x, channel)))
         torch.testing.assert_close(found, entropy, rtol=0, atol=1e-4 if dtype == torch.float32 else 1e-10)
+        variance = (log_probs.exp() * (log_probs.clamp(min=-1e4) + entropy[:, None]) ** 2).sum(1)
+        torch.testing.assert_close(spread, variance, rtol=0, atol=5e-3 if dtype == torch.float32 else 1e-9)
+
+
+@pytest.mark.parametrize("levels", [2, 7])
+def test_the_centred_pit_has_mean_0_and_the_said_variance(levels: int) -> None:
+    """Over the levels, weighted by their probabilities; and the extremes lie half a probability inside."""
+    probs = torch.rand(1, levels, 1, 3, dtype=torch.float64).softmax(1)
+    found = [centred_pit(probs, torch.full((1, 1, 3), level)) for level in range(levels)]
+    pits = torch.stack([pit for pit, _ in found], 1)
+    torch.testing.assert_close((probs * pits).sum(1), torch.zeros(1, 1, 3, dtype=torch.float64), atol=1e-12, rtol=0)
+    torch.testing.assert_close((probs * pits**2).sum(1), found[0][1])
+    torch.testing.assert_close(pits[:, 0], probs[:, 0] / 2 - 0.5)
 
 
 def test_bits_per_dim() -> None:

@@ -13,6 +13,7 @@ from pointillist._version import __version__
 if TYPE_CHECKING:
     from pointillist.analysis import Explanation, explain
     from pointillist.analysis.receptive_field import ReceptiveField, receptive_field
+    from pointillist.anomaly import AnomalyDetector, AnomalyRecord
     from pointillist.checkpoint.quantization import quantize_weights
     from pointillist.completion.api import inpaint
     from pointillist.completion.result import Completions
@@ -45,6 +46,7 @@ _HOMES = {
     "pointillist.model.config": ("GenerationConfig",),
     "pointillist.analysis": ("Explanation", "explain"),
     "pointillist.model.pretrained": ("PixelModel", "build", "load"),
+    "pointillist.anomaly": ("AnomalyDetector", "AnomalyRecord"),
     "pointillist.data": ("DataOptions", "DataSplits", "ImageDataset", "load_data"),
     "pointillist.errors": (
         "CausalityError",
@@ -80,6 +82,8 @@ _HOMES = {
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "AnomalyDetector",
+    "AnomalyRecord",
     "BundledModel",
     "CausalityError",
     "CheckpointError",

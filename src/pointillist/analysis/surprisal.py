@@ -13,6 +13,7 @@ from PIL import Image
 
 from pointillist.analysis.charts import cumulative_chart
 from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
+from pointillist.distributions.forecasts import entropy_and_variance
 from pointillist.images import channel_names
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.visualization import Chart, heat_map, png_bytes
@@ -194,11 +195,9 @@ def _surprisal_maps(query: ImageQuery) -> SurprisalMaps:
     with inference_mode(query.model):
         for channel in range(query.shape[0]):
             for rows, log_probs in query.iter_log_probs(query.params, channel):
-                bits = -log_probs.clamp(min=-1e4) / NATS_PER_BIT
-                probs = log_probs.exp()
-                mean = (probs * bits).sum(0)
-                entropy[channel, rows] = mean.cpu().numpy()
-                variance[channel, rows] = (probs * (bits - mean) ** 2).sum(0).cpu().numpy()
+                mean, spread = entropy_and_variance(log_probs.exp()[None])
+                entropy[channel, rows] = mean[0].cpu().numpy() / NATS_PER_BIT
+                variance[channel, rows] = spread[0].cpu().numpy() / NATS_PER_BIT**2
     names = channel_names(query.model.image)
     return SurprisalMaps(query.surprisal, entropy, variance, query.order_index, color_scale_max(query.model), names)
 

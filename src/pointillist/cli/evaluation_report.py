@@ -177,7 +177,7 @@ def journal(
 ) -> Iterator[BatchOutput | None]:
     """Keep the likelihoods of the images of a CSV, so that an interrupted command continues; None without a path."""
     from pointillist.checkpoint.batch_output import batch_output
-    from pointillist.checkpoint.files import fingerprint
+    from pointillist.model.pretrained import model_fingerprint
     from pointillist.training.state import fingerprint as data_fingerprint
 
     if path is None:
@@ -185,7 +185,7 @@ def journal(
         return
     record = {
         "command": "evaluate",
-        "model": fingerprint(model.state_dict(), model.config.model_dump(mode="json", exclude_defaults=True)),
+        "model": model_fingerprint(model),
         "images": data_fingerprint(images),
         **settings,
     }

@@ -32,9 +32,8 @@ Force = Annotated[bool, typer.Option("--force", metavar=FLAG, help="Replace an e
 def reproduce(model: Model, manifest: Manifest, out: Out = None, force: Force = False, as_json: Json = False) -> None:
     """Sample again from a manifest, and compare with its image. Exit code 1 if they differ."""
     from pointillist.errors import ConfigError
-    from pointillist.model.pretrained import load
+    from pointillist.model.pretrained import load, model_fingerprint
     from pointillist.studio import reproduce as studio
-    from pointillist.studio.model_details import model_sha256
     from pointillist.studio.service import LIMITS
 
     if out is not None and out.suffix.lower() != ".png":
@@ -43,7 +42,7 @@ def reproduce(model: Model, manifest: Manifest, out: Out = None, force: Force = 
         reject_existing(out, force)
     record = studio.read_manifest(manifest)
     loaded = load(model)
-    found = studio.reproduce(loaded, model_sha256(loaded), record, LIMITS)
+    found = studio.reproduce(loaded, model_fingerprint(loaded), record, LIMITS)
     if out is not None:
         _write(loaded, found, out)
     _print(record, found, out, as_json)

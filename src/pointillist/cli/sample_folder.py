@@ -14,7 +14,7 @@ import typer
 from PIL import Image
 
 from pointillist.checkpoint.batch_output import PROGRESS, ROWS, BatchOutput, batch_output, unfinished
-from pointillist.checkpoint.files import atomic_path, fingerprint
+from pointillist.checkpoint.files import atomic_path
 from pointillist.cli.writers import Totals, as_files
 
 if TYPE_CHECKING:
@@ -73,12 +73,14 @@ def write_folder(
 
 def _record(model: PixelModel, settings: Mapping[str, Any], colours: Any) -> dict[str, Any]:
     """List all that the files depend on; conditions by their hash, since there may be one for each image."""
+    from pointillist.model.pretrained import model_fingerprint
+
     conditions = {name: value for name, value in settings.items() if name not in (*_SETTINGS, "threads")}
     digest = hashlib.sha256()
     _update(digest, {**conditions, "palette": colours, "label": settings["label"]})
     return {
         "command": "sample",
-        "model": fingerprint(model.state_dict(), model.config.model_dump(mode="json", exclude_defaults=True)),
+        "model": model_fingerprint(model),
         **{name: settings[name] for name in _SETTINGS},
         "conditions": digest.hexdigest(),
     }

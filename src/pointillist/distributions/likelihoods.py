@@ -78,13 +78,6 @@ class Likelihood(ABC):
         """Compute the probabilities of all levels of one channel, for sums over them: float32 is good to 1e-6."""
         return self.conditional(params, x, channel).exp()
 
-    def entropy(
-        self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"], channel: int
-    ) -> Float[Tensor, "b h w"]:
-        """Compute the entropy of one channel given `x[:, :channel]` of the same pixel, in nats: -sum_k p_k log p_k."""
-        entropy: Tensor = torch.special.entr(self.probs(params, x, channel)).sum(1)
-        return entropy
-
     def _check(self, params: Tensor, x: Tensor) -> Tensor:
         """Return the parameters in at least float32: a likelihood is never computed in half precision."""
         if params.shape[1] != self.num_params or params.shape[0] != x.shape[0] or params.shape[2:] != x.shape[2:]:

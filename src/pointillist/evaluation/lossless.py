@@ -1,11 +1,13 @@
-"""Lossless codecs that come with Pillow, as a baseline: bits per sub-pixel of the same images."""
+"""Lossless codecs that come with Python and Pillow, as a baseline: bits of the same images."""
 
 from __future__ import annotations
 
 import io
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float, Int
 from PIL import Image, features
 
 from pointillist.data import ImageDataset
@@ -53,6 +55,18 @@ def lossless_size(images: ImageDataset) -> LosslessSize | None:
         sizes["WebP"] = _encoded(rgb, "WebP", lossless=True, exact=True, quality=100)
     codec = min(sizes, key=lambda name: sizes[name])
     return LosslessSize(codec, 8 * sizes[codec] / levels.size, count)
+
+
+def deflate_bits(levels: Int[np.ndarray, "n c h w"]) -> Float[np.ndarray, " n"]:
+    """Count the bits of each image in DEFLATE (zlib, level 9), pixel after pixel: a codec for images of every kind.
+
+    ```python
+    deflate_bits(np.zeros((2, 1, 8, 8), np.int64))  # the same for both
+    ```
+    """
+    kind = np.uint8 if not levels.size or levels.max() < 256 else np.uint16
+    pixels = np.ascontiguousarray(levels.transpose(0, 2, 3, 1).astype(kind))
+    return np.array([8.0 * len(zlib.compress(image, 9)) for image in pixels])
 
 
 def _encoded(picture: Image.Image, kind: str, **options: object) -> int:

@@ -160,7 +160,17 @@ class BatchReader:
 
 
 def check_spec(model: PixelModel, data: ImageDataset) -> None:
-    """Check that the integers of a data set mean the same as the model's.
+    """Check that the integers of a data set mean the same as the model's, and that the model takes their size.
+
+    Raises:
+        DataError, ShapeError: naming what differs and the remedy.
+    """
+    check_kind(model, data)
+    model.check_size(data.spec.height, data.spec.width)
+
+
+def check_kind(model: PixelModel, data: ImageDataset) -> None:
+    """Check that the integers of a data set, of any size, mean the same as the model's.
 
     Raises:
         DataError: naming what differs and the remedy.
@@ -178,7 +188,6 @@ def check_spec(model: PixelModel, data: ImageDataset) -> None:
                 f"{data.name} has {shown}; read it as the model's own kind of image ({ours.mode}, {ours.channels} "
                 f"channel(s), {ours.levels:,} levels), in Python with `load_data(..., spec=model.image)`."
             )
-    model.check_size(theirs.height, theirs.width)
 
 
 def select_images(model: PixelModel, x: Any) -> tuple[str | None, Any]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from pointillist.analysis.surprisal import color_scale_max
-from pointillist.checkpoint.files import fingerprint
 from pointillist.conditioning import AttributesConfig, HintConfig, TextConfig, VectorConfig
 from pointillist.images import ImageSpec, channel_names, dequantise
 from pointillist.model.config import ModelConfig
 from pointillist.model.pixel_model import PixelModel
+from pointillist.model.pretrained import model_fingerprint
 from pointillist.sampling.engines import resolve_engine
 from pointillist.studio import schemas
 from pointillist.studio.conversion import level_dtype
@@ -23,7 +23,7 @@ def model_details(model: PixelModel) -> schemas.ModelDetails:
     return schemas.ModelDetails(
         network=config.model_type,
         parameters=model.num_parameters,
-        sha256=model_sha256(model),
+        sha256=model_fingerprint(model),
         image=image_kind(model.image, channel_names(model.image)),
         fixed_size=model.fixed_size,
         likelihood=model.likelihood.name,  # type: ignore[arg-type]
@@ -34,11 +34,6 @@ def model_details(model: PixelModel) -> schemas.ModelDetails:
         engine=resolve_engine("auto", model.device),
         generation=schemas.GenerationDefaults(**model.generation_config.model_dump(mode="json")),
     )
-
-
-def model_sha256(model: PixelModel) -> str:
-    """Hash weights and config together."""
-    return fingerprint(model.state_dict(), model.config.model_dump(mode="json", exclude_defaults=True))
 
 
 def image_kind(image: ImageSpec, names: tuple[str, ...]) -> schemas.ImageKind:

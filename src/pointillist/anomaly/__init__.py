@@ -1,0 +1,8 @@
+"""Find odd images by the exact likelihood of a model of normal ones: p-values, heat maps, thresholds that hold."""
+
+from pointillist.anomaly.detector import AnomalyDetector
+from pointillist.anomaly.heat import AnomalyRecord, HeatScale
+from pointillist.anomaly.pyod import PyodDetector
+from pointillist.anomaly.statistics import DESCRIPTIONS
+
+__all__ = ["DESCRIPTIONS", "AnomalyDetector", "AnomalyRecord", "HeatScale", "PyodDetector"]

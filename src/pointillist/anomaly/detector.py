@@ -1,0 +1,276 @@
+"""The anomaly detector: what normal images look like to a model, judged on both sides, with valid p-values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+from PIL import Image
+
+from pointillist.errors import ConfigError, DataError, MissingExtraError, ShapeError
+
+try:
+    from sklearn.base import BaseEstimator, OutlierMixin
+    from sklearn.utils.validation import check_is_fitted
+except ImportError as error:
+    raise MissingExtraError("Anomaly detection", "anomaly") from error
+
+from pointillist.anomaly.conformal import conformal_p_values, conformal_threshold, least_count
+from pointillist.anomaly.density import KINDS, DensityKind, fit_density
+from pointillist.anomaly.files import StoredDetector, read_detector, write_detector
+from pointillist.anomaly.heat import AnomalyRecord, HeatScale
+from pointillist.anomaly.normals import collect_normals
+from pointillist.anomaly.pyod import PyodDetector
+from pointillist.anomaly.scoring import ScoredBatch, Scorer
+from pointillist.model.pixel_model import PixelModel
+from pointillist.model.pretrained import as_model
+
+_LEAST_FITTED = 20  # images from which a density can be fitted
+
+
+class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
+    """Outlier detector of images by the exact likelihood of a model of normal images; scikit-learn's contract.
+
+    ```python
+    detector = pt.AnomalyDetector(model).fit(normal)  # normal images that the model was not trained on
+    detector.p_value(images)  # share of normal images at least as odd
+    detector.predict(images)  # +1 or -1
+    detector.explain(images[0]).overlay()
+    ```
+
+    Several statistics of an image are judged together, each on both sides; `pointillist.anomaly.DESCRIPTIONS` lists
+    them. Half of the normal images fit the density of the statistics. The other half give the p-values, which are valid
+    for any model: of unseen normal images at most `contamination` are called odd on average. Which half an image is in
+    depends on its content alone. No odd image is needed.
+
+    Images are a folder, a data set, levels `[n c h w]` or PIL images. Those larger than the model's are scored by
+    overlapping windows. All must have one size.
+
+    Attributes:
+        model_: the model.
+        statistic_names_: names of the statistics.
+        density_: density of the statistics of normal images.
+        calibration_scores_: scores of the held-out normal images, sorted, `[n]`.
+        heat_scale_: scale of heat maps.
+        image_size_: height and width of the images.
+        offset_: scores below it are odd.
+    """
+
+    def __init__(
+        self,
+        model: PixelModel | str | Path,
+        *,
+        background: PixelModel | str | Path | None = None,
+        contamination: float = 0.05,
+        density: DensityKind = "auto",
+        smoothing: float = 1.5,
+        conditions: bool = False,
+        batch_size: int = 64,
+    ) -> None:
+        """Keep the settings; they are checked by `fit`.
+
+        Args:
+            model: a model of normal images, or its name or folder.
+            background: a model of what all images of this kind share, such as one trained on normal images with noise
+                (`augmentation.mutation_rate`); adds the likelihood ratio (Ren et al. 2019, arXiv 1906.02845).
+            contamination: false-alarm rate: the share of normal images that may be called odd.
+            density: `gaussian`, `kde`, or `auto`: whichever fits held-out normal images better.
+            smoothing: standard deviation of the Gaussian that smooths heat maps, in pixels.
+            conditions: also score the images of a data set with their labels and captions.
+            batch_size: images, or windows of them, at once; the result does not change.
+        """
+        self.model = model
+        self.background = background
+        self.contamination = contamination
+        self.density = density
+        self.smoothing = smoothing
+        self.conditions = conditions
+        self.batch_size = batch_size
+
+    def __sklearn_clone__(self) -> AnomalyDetector:
+        """Return an unfitted detector of the same models, which are shared: fitting does not change them."""
+        return type(self)(**self.get_params(deep=False))
+
+    def __sklearn_tags__(self) -> Any:
+        """Return scikit-learn's tags: images instead of rows of numbers."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        return tags
+
+    def fit(self, X: Any, y: Any = None) -> AnomalyDetector:  # noqa: N803
+        """Learn what is normal from images that the model was not trained on.
+
+        Args:
+            X: normal images.
+            y: ignored, as scikit-learn has it.
+
+        Raises:
+            ConfigError: if a setting is wrong.
+            DataError, ShapeError: if there are too few images, or they do not fit the model.
+        """
+        self._check_settings()
+        self.model_ = as_model(self.model)
+        self.background_ = None if self.background is None else as_model(self.background)
+        found = collect_normals(self._scorer().score(X))
+        least = 2 * max(least_count(self.contamination), _LEAST_FITTED)
+        if len(found) < least:
+            raise DataError(
+                f"{len(found):,} normal images are too few: `contamination` (={self.contamination:g}) needs at least "
+                f"{least:,}, half of them held out; give more, or ask for a higher rate."
+            )
+        fitted, held_out = found[::2], found[1::2]
+        self.statistic_names_ = self._scorer().names
+        self.image_size_ = found.size
+        self.density_ = fit_density(fitted.statistics.reshape(-1, len(self.statistic_names_)), self.density)
+        self.calibration_scores_ = np.sort(self._scores(held_out.statistics)[0])
+        self.heat_scale_ = HeatScale.of(fitted, held_out)
+        return self
+
+    @property
+    def offset_(self) -> float:
+        """Score below which an image is called odd: its p-value is at most `contamination`."""
+        check_is_fitted(self)
+        self._check_settings()
+        return conformal_threshold(self.calibration_scores_, self.contamination)
+
+    def score_samples(self, X: Any) -> Float[np.ndarray, " n"]:  # noqa: N803
+        """Compute the log-density of the statistics of each image, in nats: high is normal.
+
+        Raises:
+            NotFittedError, DataError, ShapeError: before `fit`, or if images do not fit it.
+        """
+        return np.concatenate([self._scores(batch.statistics)[0] for batch in self._batches(X)])
+
+    def decision_function(self, X: Any) -> Float[np.ndarray, " n"]:  # noqa: N803
+        """Compute `score_samples` less `offset_`: negative is odd."""
+        decision: np.ndarray = self.score_samples(X) - self.offset_
+        return decision
+
+    def predict(self, X: Any) -> Int[np.ndarray, " n"]:  # noqa: N803
+        """Call each image normal (+1) or odd (-1)."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def p_value(self, X: Any) -> Float[np.ndarray, " n"]:  # noqa: N803
+        """Compute the share of held-out normal images, and the image itself, that are at least as odd.
+
+        Valid in finite samples: for a new normal image, P(p <= a) is at most a, for every a.
+        """
+        return conformal_p_values(self.calibration_scores_, self.score_samples(X))
+
+    def statistics(self, X: Any) -> Float[np.ndarray, "n k"]:  # noqa: N803
+        """Compute the statistics of each image, in standard deviations of normal images: of its oddest window."""
+        parts = [self._scores(batch.statistics)[1] for batch in self._batches(X)]
+        return np.concatenate(parts)
+
+    def records(self, X: Any) -> Iterator[AnomalyRecord]:  # noqa: N803
+        """Yield the verdict on each image with its maps, in order; of a folder only a batch is in memory."""
+        for batch in self._batches(X):
+            scores, standardised = self._scores(batch.statistics)
+            p_values = conformal_p_values(self.calibration_scores_, scores)
+            maps = self.heat_scale_.z(batch.excess)
+            for i, name in enumerate(batch.names):
+                yield AnomalyRecord(
+                    name=name,
+                    levels=batch.levels[i],
+                    spec=self.model_.image.resized(*self.image_size_),
+                    score=float(scores[i]),
+                    p_value=float(p_values[i]),
+                    pred_label=bool(scores[i] < self.offset_),
+                    statistics=dict(zip(self.statistic_names_, standardised[i].tolist(), strict=True)),
+                    z_map=maps[i],
+                    mask_threshold=self.heat_scale_.threshold(self.contamination),
+                    top=self.heat_scale_.top,
+                )
+
+    def explain(self, image: Any) -> AnomalyRecord:
+        """Judge one image, with maps of where it is odd.
+
+        Args:
+            image: levels `[c h w]`, a PIL image, or the path of an image file.
+
+        Raises:
+            NotFittedError, DataError, ShapeError: before `fit`, or if the image does not fit it.
+        """
+        if not isinstance(image, (str, Path, Image.Image)):
+            image = np.asarray(image)[None] if np.ndim(image) == 3 else np.asarray(image)
+            if len(image) != 1:
+                raise ShapeError(f"{len(image)} images cannot be explained at once: give one, (c, h, w).")
+        return next(self.records(image))
+
+    def to_pyod(self) -> PyodDetector:
+        """Return a view of the fitted detector with PyOD's names and signs: high is odd, labels are 0 and 1."""
+        check_is_fitted(self)
+        return PyodDetector(self)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the fitted detector, without its models, to a folder; see `load`."""
+        check_is_fitted(self)
+        parameters = {k: v for k, v in self.get_params(deep=False).items() if k not in ("model", "background")}
+        stored = StoredDetector(
+            parameters=parameters, statistic_names=self.statistic_names_, image_size=self.image_size_,
+            density=self.density_, calibration_scores=self.calibration_scores_, heat_scale=self.heat_scale_,
+        )  # fmt: skip
+        write_detector(Path(folder), stored, self.model_, self.background_)
+        return Path(folder)
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | Path,
+        model: PixelModel | str | Path,
+        background: PixelModel | str | Path | None = None,
+    ) -> AnomalyDetector:
+        """Load a detector that `save` wrote, fitted.
+
+        Args:
+            folder: folder of the detector; that of the model, where it was saved there.
+            model, background: the models that it was fitted with.
+
+        Raises:
+            CheckpointError: if it is not there, is damaged, or was fitted with another model.
+        """
+        model, background = as_model(model), None if background is None else as_model(background)
+        stored = read_detector(Path(folder), model, background)
+        detector = cls(model, background=background, **stored.parameters)
+        detector.model_, detector.background_ = model, background
+        detector.statistic_names_, detector.image_size_ = stored.statistic_names, stored.image_size
+        detector.density_, detector.heat_scale_ = stored.density, stored.heat_scale
+        detector.calibration_scores_ = stored.calibration_scores
+        return detector
+
+    def _check_settings(self) -> None:
+        if not 0 < self.contamination <= 0.5:
+            raise ConfigError(
+                f"`contamination` (={self.contamination!r}) must be above 0 and at most 0.5: 0.05 calls one in twenty "
+                "normal images odd."
+            )
+        if self.density not in KINDS:
+            raise ConfigError(f"`density` (={self.density!r}) must be one of {', '.join(KINDS)}.")
+
+    def _scorer(self) -> Scorer:
+        return Scorer(
+            model=self.model_, background=self.background_, conditions=self.conditions, smoothing=self.smoothing,
+            batch_size=self.batch_size,
+        )  # fmt: skip
+
+    def _batches(self, X: Any) -> Iterator[ScoredBatch]:  # noqa: N803
+        check_is_fitted(self)
+        for batch in self._scorer().score(X):
+            size = batch.excess.shape[1:]
+            if size != self.image_size_:
+                raise ShapeError(
+                    f"Images of {size[0]}x{size[1]} do not fit this detector, which was fitted on "
+                    f"{self.image_size_[0]}x{self.image_size_[1]}: resize them, or fit one on images of their size."
+                )
+            yield batch
+
+    def _scores(self, statistics: Float[np.ndarray, "b n k"]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the score of each image, that of its oddest window, and the statistics there, standardised."""
+        count, windows, width = statistics.shape
+        scores = self.density_.log_density(statistics.reshape(-1, width)).reshape(count, windows)
+        oddest = scores.argmin(1)
+        here = np.arange(count)
+        return scores[here, oddest], self.density_.standardise(statistics[here, oddest])

@@ -1,0 +1,136 @@
+"""A fitted detector on disk: settings and names in JSON, numbers in safetensors. Neither can run code.
+
+anomaly_detector.json           settings, names of the statistics, fingerprints of the models
+anomaly_detector.safetensors    density, held-out scores, scale of heat maps; with a hash of the settings
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from pointillist.anomaly.density import Density
+from pointillist.anomaly.heat import HeatScale
+from pointillist.checkpoint.files import read_tensors, write_tensors, write_text
+from pointillist.checkpoint.header import open_weights, read_metadata, settings_digest
+from pointillist.errors import CheckpointError
+from pointillist.model.pixel_model import PixelModel
+from pointillist.model.pretrained import model_fingerprint
+from pointillist.text_files import read_json
+
+SETTINGS = "anomaly_detector.json"
+TENSORS = "anomaly_detector.safetensors"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StoredDetector:
+    """What `fit` found, and the parameters that it was called with.
+
+    Attributes:
+        parameters: parameters of the detector, without the models.
+        statistic_names: names of the statistics.
+        image_size: height and width of the images.
+        density: density of the statistics of normal images.
+        calibration_scores: scores of the held-out normal images, sorted.
+        heat_scale: scale of heat maps.
+    """
+
+    parameters: dict[str, Any]
+    statistic_names: tuple[str, ...]
+    image_size: tuple[int, int]
+    density: Density
+    calibration_scores: Float[np.ndarray, " n"]
+    heat_scale: HeatScale
+
+
+def write_detector(folder: Path, stored: StoredDetector, model: PixelModel, background: PixelModel | None) -> None:
+    """Write a fitted detector to a folder: the settings first, and each file whole or not at all."""
+    settings = {
+        "format": "pointillist-anomaly-detector",
+        "format_version": FORMAT_VERSION,
+        "model": model_fingerprint(model),
+        "background": None if background is None else model_fingerprint(background),
+        "statistic_names": list(stored.statistic_names),
+        "image_size": list(stored.image_size),
+        "parameters": stored.parameters,
+    }
+    density, heat = stored.density, stored.heat_scale
+    arrays = {
+        "location": density.location,
+        "scale": density.scale,
+        "centres": density.centres,
+        "whitening": density.whitening,
+        "calibration_scores": stored.calibration_scores,
+        "heat_mean_and_deviation": np.array([heat.mean, heat.deviation]),
+        "heat_peaks": heat.peaks,
+    }
+    write_text(folder / SETTINGS, json.dumps(settings, indent=2) + "\n")
+    tensors = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in arrays.items()}
+    write_tensors(folder / TENSORS, tensors, settings=settings_digest(settings))
+
+
+def read_detector(folder: Path, model: PixelModel, background: PixelModel | None) -> StoredDetector:
+    """Read a fitted detector for the models that it was fitted with.
+
+    Raises:
+        CheckpointError: if it is not there, damaged, of a newer format, or of another model.
+    """
+    settings = _read_settings(folder)
+    for name, given in (("model", model), ("background", background)):
+        if settings[name] != (None if given is None else model_fingerprint(given)):
+            raise CheckpointError(_mismatch(folder, name, settings[name], given))
+    tensors = {name: tensor.numpy() for name, tensor in read_tensors(folder / TENSORS).items()}
+    with open_weights(folder / TENSORS) as file:
+        if read_metadata(file).get("settings") != settings_digest(settings):
+            raise CheckpointError(f"{folder / TENSORS} was written with other settings than {SETTINGS}: fit it again.")
+    height, width = settings["image_size"]
+    mean, deviation = tensors["heat_mean_and_deviation"].tolist()
+    return StoredDetector(
+        parameters=settings["parameters"],
+        statistic_names=tuple(settings["statistic_names"]),
+        image_size=(height, width),
+        density=Density(*(tensors[name] for name in ("location", "scale", "centres", "whitening"))),
+        calibration_scores=tensors["calibration_scores"],
+        heat_scale=HeatScale(mean, deviation, tensors["heat_peaks"]),
+    )
+
+
+def has_detector(folder: Path) -> bool:
+    """Tell whether a folder holds a fitted detector."""
+    return (folder / SETTINGS).is_file()
+
+
+def _read_settings(folder: Path) -> dict[str, Any]:
+    if not has_detector(folder):
+        raise CheckpointError(f"{folder} contains no {SETTINGS}: fit a detector on normal images first.")
+    path = folder / SETTINGS
+    settings = read_json(path, "fit the detector again", CheckpointError)
+    if not isinstance(settings, dict) or settings.get("format") != "pointillist-anomaly-detector":
+        raise CheckpointError(f"{path} is not an anomaly detector: fit one on normal images.")
+    if settings.get("format_version") != FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path} has format version {settings.get('format_version')}, and this release reads {FORMAT_VERSION}: "
+            "upgrade pointillist."
+        )
+    missing = [
+        name for name in ("model", "background", "statistic_names", "image_size", "parameters") if name not in settings
+    ]
+    if missing:
+        raise CheckpointError(f"{path} lacks `{missing[0]}`: fit the detector again.")
+    return settings
+
+
+def _mismatch(folder: Path, name: str, stored: str | None, given: PixelModel | None) -> str:
+    if stored is None:
+        return f"The detector in {folder} was fitted without a background model: leave `background` out."
+    if given is None:
+        return f"The detector in {folder} was fitted with a background model: give it as `background`."
+    what = "another model" if name == "model" else "another background model"
+    return f"The detector in {folder} was fitted with {what} than this one: fit it again, or give its own."

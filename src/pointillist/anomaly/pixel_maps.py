@@ -1,0 +1,78 @@
+"""Maps of surprisal, its expectation and variance, and the PIT, of a batch of images: one pass of the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from pointillist.conditioning import ConditionInputs
+from pointillist.distributions.forecasts import centred_pit, entropy_and_variance
+from pointillist.distributions.likelihoods import Likelihood
+from pointillist.model.pixel_model import PixelModel
+
+NATS_PER_BIT = 0.6931471805599453
+_TABLE_SIZE = 1_000_000  # probabilities at once: they stay in the cache of the processor
+
+
+@dataclass(frozen=True, eq=False)
+class PixelMaps:
+    """Maps of a batch of images, one value a pixel, the channels together; bits and bits squared.
+
+    ```python
+    maps = pixel_maps(model, x, model.conditions.inputs(None, len(x)))
+    maps.excess.sum((1, 2))  # bits above those that the model expected
+    ```
+
+    Attributes:
+        surprisal: -log2 of the probability of the pixel, `[b h w]`.
+        entropy, variance: expectation and variance of `surprisal` under the model, given the pixels before.
+        pit, pit_variance: centred PIT of each sub-pixel and its variance, `[b c h w]`; None for unordered levels.
+    """
+
+    surprisal: Float[Tensor, "b h w"]
+    entropy: Float[Tensor, "b h w"]
+    variance: Float[Tensor, "b h w"]
+    pit: Float[Tensor, "b c h w"] | None = None
+    pit_variance: Float[Tensor, "b c h w"] | None = None
+
+    @property
+    def excess(self) -> Float[Tensor, "b h w"]:
+        """Surprisal minus entropy, in bits: its expectation under the model is 0."""
+        return self.surprisal - self.entropy
+
+
+def pixel_maps(model: PixelModel, x: Int[Tensor, "b c h w"], inputs: ConditionInputs) -> PixelMaps:
+    """Compute the maps of images that the model has checked.
+
+    Args:
+        x: levels.
+        inputs: conditions of the images.
+
+    Example:
+        with inference_mode(model):
+            maps = pixel_maps(model, model.check(x), model.conditions.inputs(None, len(x)))
+    """
+    params = model.params(x, model.encode(inputs, len(x), (x.shape[2], x.shape[3])))
+    step = max(1, _TABLE_SIZE // (model.image.levels * x.shape[2] * x.shape[3]))
+    with torch.autocast(x.device.type, enabled=False):
+        surprisal = -model.likelihood.log_prob(params, x).sum(1) / NATS_PER_BIT
+        starts = range(0, len(x), step)
+        parts = [_moments(model.likelihood, params[i : i + step], x[i : i + step]) for i in starts]
+    entropy, variance, pit, pit_variance = (torch.cat(each) for each in zip(*parts, strict=True))
+    maps = (surprisal, entropy.sum(1) / NATS_PER_BIT, variance.sum(1) / NATS_PER_BIT**2)
+    return PixelMaps(*maps, pit, pit_variance) if model.image.ordered else PixelMaps(*maps)
+
+
+def _moments(
+    likelihood: Likelihood, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Compute entropy, its variance, and the PIT with its variance, `[b c h w]` each, in nats."""
+    found = []
+    for channel in range(x.shape[1]):
+        probs = likelihood.probs(params, x, channel)
+        found.append([*entropy_and_variance(probs), *centred_pit(probs, x[:, channel])])
+    entropy, variance, pit, pit_variance = (torch.stack(each, 1) for each in zip(*found, strict=True))
+    return entropy, variance, pit, pit_variance

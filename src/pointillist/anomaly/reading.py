@@ -1,0 +1,135 @@
+"""Images to score, batch by batch, from a folder, a data set, levels or pictures; and windows of large ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from pointillist.anomaly.windows import Windows
+from pointillist.conditioning import ConditionInputs
+from pointillist.data import DataOptions, ImageDataset, load_data
+from pointillist.data.folder_stream import FolderStream
+from pointillist.errors import ConfigError, DataError, ShapeError
+from pointillist.model.batches import BatchReader, check_kind, select_images
+from pointillist.model.pixel_model import PixelModel
+
+
+@dataclass(frozen=True, eq=False)
+class ImageBatch:
+    """Some images, and what the model reads of them.
+
+    Attributes:
+        names: file, or else the number, of each image.
+        levels: the images, `[b c h w]`.
+        x: their windows, checked by the model, `[b * windows, c, i, j]`; the images themselves if they are not larger.
+        inputs: conditions of `x`.
+        windows: position of the windows.
+    """
+
+    names: tuple[str, ...]
+    levels: Int[Tensor, "b c h w"]
+    x: Int[Tensor, "n c i j"]
+    inputs: ConditionInputs
+    windows: Windows
+
+
+class ImageBatches:
+    """Read images for a model, never more than a batch from a folder.
+
+    Args:
+        model: the model that reads them.
+        images: a folder or image file, an open `FolderStream`, another source of `load_data`, a data set, splits,
+            levels `[n c h w]`, or PIL images.
+        conditions: whether images are read with their conditions, which only data sets have.
+
+    Attributes:
+        count: number of images.
+
+    Raises:
+        DataError, ShapeError, ConfigError: if the images do not fit the model.
+
+    Example:
+        for batch in ImageBatches(model, "parts/").read(64):
+            batch.names, batch.x
+    """
+
+    def __init__(self, model: PixelModel, images: Any, conditions: bool = False) -> None:
+        self._model, self._conditions = model, conditions
+        if isinstance(images, (list, tuple)) and not len(images):
+            raise DataError("There is no image to score: the list is empty.")
+        if isinstance(images, (str, Path)):
+            images = _open(model, images, conditions)
+        self._images = images if isinstance(images, FolderStream) else select_images(model, images)[1]
+        if not isinstance(self._images, (FolderStream, ImageDataset)):
+            if not isinstance(self._images, (Tensor, np.ndarray, list, tuple)):
+                raise DataError(
+                    f"A {type(self._images).__name__} is not a source of images: give a folder, a data set, levels or "
+                    "PIL images."
+                )
+            self._images = torch.as_tensor(self._images)
+            if self._images.ndim != 4:
+                raise ShapeError(
+                    f"Levels of shape {tuple(self._images.shape)} must be (n, c, h, w): convert pictures with "
+                    "`model.to_levels`."
+                )
+        if conditions and not isinstance(self._images, ImageDataset):
+            raise ConfigError(
+                "`conditions` (=True) needs a data set with labels or captions, and these are images alone: read them "
+                "with `load_data`, or leave it out."
+            )
+        self.count = len(self._images)
+        if not self.count:
+            raise DataError("There is no image to score: the data set is empty.")
+
+    def read(self, batch_size: int) -> Iterator[ImageBatch]:
+        """Yield the images in order, `batch_size` windows at once and at least one image."""
+        if isinstance(self._images, FolderStream):
+            for part in self._images.batches(batch_size):
+                yield from self._read(part, part.files or (), batch_size)
+        else:
+            names = self._images.files if isinstance(self._images, ImageDataset) else None
+            yield from self._read(self._images, names or [str(number) for number in range(self.count)], batch_size)
+
+    def _read(self, images: ImageDataset | Tensor, names: Any, batch_size: int) -> Iterator[ImageBatch]:
+        if isinstance(images, ImageDataset):
+            check_kind(self._model, images)
+            size = images.spec.height, images.spec.width
+        else:
+            size = images.shape[2], images.shape[3]
+        own = self._model.image
+        windows = Windows.of(size, (own.height, own.width))
+        if self._conditions and len(windows) > 1:
+            raise ConfigError(
+                f"`conditions` (=True) does not go with windows, and these images of {size[0]}x{size[1]} are larger "
+                f"than the model's of {own.height}x{own.width}: leave it out, or resize them."
+            )
+        reader = BatchReader(self._model, images) if self._conditions else None
+        step = max(1, batch_size // len(windows))
+        for start in range(0, len(images), step):
+            stop = min(len(images), start + step)
+            if reader is not None:
+                levels, inputs = reader.read(start, stop)
+                x = levels
+            else:
+                levels = (
+                    images.batch(np.arange(start, stop)).levels
+                    if isinstance(images, ImageDataset)
+                    else images[start:stop]
+                )
+                x = self._model.check(windows.cut(levels))
+                inputs = self._model.conditions.inputs(None, len(x), size=windows.window)
+            yield ImageBatch(tuple(names[start:stop]), levels, x, inputs, windows)
+
+
+def _open(model: PixelModel, source: str | Path, conditions: bool) -> Any:
+    """Open a folder as a stream, and read everything else whole."""
+    if Path(source).exists() and not conditions and Path(source).suffix.lower() not in (".npz", ".npy", ".parquet"):
+        return FolderStream(Path(source), DataOptions(), model.image)
+    return load_data(source, spec=model.image, classes=model.config.classes, valid_fraction=0.0).get("all")

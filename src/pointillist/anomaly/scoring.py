@@ -1,0 +1,144 @@
+"""Statistics and smoothed maps of images, batch by batch: one pass of each network for everything."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from pointillist.anomaly.pixel_maps import NATS_PER_BIT, pixel_maps
+from pointillist.anomaly.reading import ImageBatch, ImageBatches
+from pointillist.anomaly.statistics import image_statistics, statistic_names
+from pointillist.errors import ConfigError
+from pointillist.evaluation.lossless import deflate_bits
+from pointillist.model.batches import check_likelihood
+from pointillist.model.pixel_model import PixelModel, inference_mode
+from pointillist.progress import Bar
+
+_REACH = 3  # standard deviations at which the smoothing kernel ends
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredBatch:
+    """Statistics and maps of some images.
+
+    Attributes:
+        names: file, or else the number, of each image.
+        levels: the images, `[b c h w]`.
+        statistics: statistics of each window of each image, `[b windows k]`.
+        excess: smoothed excess surprisal, in bits a pixel, `[b h w]`.
+    """
+
+    names: tuple[str, ...]
+    levels: Int[np.ndarray, "b c h w"]
+    statistics: Float[np.ndarray, "b n k"]
+    excess: Float[np.ndarray, "b h w"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scorer:
+    """Compute what a detector judges images by.
+
+    ```python
+    scorer = Scorer(model=model)
+    for batch in scorer.score(images):
+        batch.statistics[..., 0]  # bits/dim
+    ```
+
+    Attributes:
+        model: the model of normal images.
+        background: a model of what all images of this kind share; see `PixelModel`.
+        conditions: whether images are scored with their conditions, beside without.
+        smoothing: standard deviation of the Gaussian that smooths maps, in pixels; 0 leaves them as they are.
+        batch_size: images, or windows of them, at once.
+    """
+
+    model: PixelModel
+    background: PixelModel | None = None
+    conditions: bool = False
+    smoothing: float = 1.5
+    batch_size: int = 64
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise ConfigError(f"`batch_size` (={self.batch_size}) must be at least 1.")
+        if not 0 <= self.smoothing < math.inf:
+            raise ConfigError(f"`smoothing` (={self.smoothing}) must be 0 or more pixels: 1.5 suits small images.")
+        if self.background is not None and not _same_kind(self.background, self.model):
+            raise ConfigError(
+                f"`background` is a model of {self.background.image}, and the model is one of {self.model.image}: "
+                "train it on the same images."
+            )
+        if self.conditions and not self.model.conditions.encoders:
+            raise ConfigError("`conditions` (=True) needs a model with conditions, and this one has none.")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the statistics, in the order of their columns."""
+        return statistic_names(
+            ordered=self.model.image.ordered, background=self.background is not None, condition=self.conditions
+        )
+
+    def score(self, images: Any) -> Iterator[ScoredBatch]:
+        """Score images of any source that `ImageBatches` reads, in their order.
+
+        Raises:
+            DataError, ShapeError, ConfigError: if they do not fit the model.
+        """
+        source = ImageBatches(self.model, images, self.conditions)
+        done = 0
+        with Bar("scoring", source.count) as bar:
+            for batch in source.read(self.batch_size):
+                with inference_mode(self.model):
+                    scored = self._score(batch)
+                yield scored
+                done += len(batch.names)
+                bar.show(done)
+
+    def _score(self, batch: ImageBatch) -> ScoredBatch:
+        x, windows = batch.x, batch.windows
+        maps = pixel_maps(self.model, x, batch.inputs)
+        check_likelihood(maps.surprisal.flatten(1).sum(1))
+        background = None if self.background is None else self._bits(self.background, x)
+        unconditional = self._bits(self.model, x) if self.conditions else None
+        codec = torch.from_numpy(deflate_bits(x.cpu().numpy())).to(x.device)
+        found = image_statistics(maps, x[0].numel(), codec, background, unconditional)
+        excess = smooth(windows.blend(maps.excess), self.smoothing)
+        statistics = found.reshape(len(batch.names), len(windows), -1)
+        return ScoredBatch(
+            batch.names, batch.levels.cpu().numpy(), statistics.cpu().numpy(), excess.double().cpu().numpy()
+        )
+
+    def _bits(self, model: PixelModel, x: Int[Tensor, "n c i j"]) -> Float[Tensor, " n"]:
+        """Compute the bits of each image under a model, unconditionally."""
+        with inference_mode(model):
+            nats = model.log_prob_map(x.to(model.device)).double().flatten(1).sum(1)
+        return -nats.to(x.device) / NATS_PER_BIT
+
+
+def smooth(maps: Float[Tensor, "b h w"], deviation: float) -> Float[Tensor, "b h w"]:
+    """Smooth maps by a Gaussian, cut off at the border and normalised there.
+
+    Args:
+        deviation: standard deviation of the Gaussian, in pixels; 0 changes nothing.
+    """
+    if not deviation:
+        return maps
+    reach = math.ceil(_REACH * deviation)
+    offset = torch.arange(-reach, reach + 1, dtype=maps.dtype, device=maps.device)
+    kernel = torch.exp(-0.5 * (offset / deviation) ** 2)
+    both = torch.cat([maps, torch.ones_like(maps[:1])])[:, None]
+    rows = F.conv2d(both, kernel.view(1, 1, -1, 1), padding=(reach, 0))
+    both = F.conv2d(rows, kernel.view(1, 1, 1, -1), padding=(0, reach))[:, 0]
+    return both[:-1] / both[-1:]
+
+
+def _same_kind(one: PixelModel, other: PixelModel) -> bool:
+    return one.image.model_dump() == other.image.model_dump()

@@ -1,0 +1,135 @@
+"""Statistics of images, their density, p-values and windows: against known answers."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn.neighbors import KernelDensity
+
+import pointillist as pt
+from pointillist.analysis import ImageQuery, surprisal_maps
+from pointillist.anomaly.conformal import conformal_p_values, conformal_threshold, least_count
+from pointillist.anomaly.density import fit_density
+from pointillist.anomaly.scoring import Scorer, smooth
+from pointillist.anomaly.statistics import statistic_names
+from pointillist.anomaly.windows import Windows
+from pointillist.evaluation.lossless import deflate_bits
+
+from .helpers import samples, truth
+
+
+@given(st.lists(st.floats(-9, 9), min_size=2, max_size=30, unique=True), st.floats(0.01, 0.5))
+def test_p_values_are_uniform_in_finite_samples(scores: list[float], rate: float) -> None:
+    """Each of n + 1 exchangeable scores against the others: every rank once; the threshold is that of p."""
+    values = np.array(scores)
+    rest = [np.delete(values, i) for i in range(len(values))]
+    found = [conformal_p_values(others, values[i : i + 1])[0] for i, others in enumerate(rest)]
+    assert sorted(found) == pytest.approx(np.arange(1, len(values) + 1) / len(values))
+    for i, others in enumerate(rest):
+        assert (values[i] < conformal_threshold(others, rate)) == (found[i] <= rate + 1e-12)
+
+
+def test_ties_count_against_an_alarm() -> None:
+    """Equal scores make p larger, never smaller."""
+    assert conformal_p_values(np.zeros(9), np.zeros(1)) == [1.0]
+    assert [least_count(rate) for rate in (0.5, 0.05, 0.01)] == [1, 19, 99]
+
+
+def test_bits_and_excess_are_those_of_the_other_views() -> None:
+    """`log_prob`, `explain` and DEFLATE give the same numbers."""
+    model, x = truth(), samples(5, 3)
+    (batch,) = Scorer(model=model).score(x)
+    found = dict(zip(Scorer(model=model).names, batch.statistics[:, 0].T, strict=True))
+    bits = -model.log_prob(x).detach().numpy() / math.log(2)
+    assert found["bits"] == pytest.approx(bits / 100, rel=1e-5)
+    assert found["codec"] == pytest.approx((bits - deflate_bits(x.numpy())) / 100, rel=1e-5)
+    assert found["excess"] == pytest.approx([surprisal_maps(ImageQuery.of(model, one)).z_score for one in x], rel=1e-3)
+
+
+@pytest.mark.parametrize("likelihood", ["categorical", "mixture", "bernoulli"])
+def test_excess_and_pit_have_mean_0_and_deviation_1_over_samples(likelihood: str) -> None:
+    """Whatever the likelihood, if the model is right."""
+    levels = 2 if likelihood == "bernoulli" else 5
+    model = pt.build("pixelcnn", shape=(1, 6, 6), levels=levels, likelihood=likelihood, channels=8, layers=1)
+    images = pt.sample(model, 600, seed=0).levels
+    statistics = np.concatenate([batch.statistics[:, 0] for batch in Scorer(model=model).score(images)])
+    for name, values in zip(Scorer(model=model).names, statistics.T, strict=True):
+        if name in ("excess", "pit_mean", "pit_lag_row", "pit_lag_column"):
+            assert abs(values.mean()) < 4 / math.sqrt(600), name
+            assert 0.85 < values.std() < 1.15, name
+
+
+def test_the_background_and_the_conditions_add_their_differences() -> None:
+    """Nothing, if the background is the model, or the conditions are ignored."""
+    model, x = truth(), samples(6, 4)
+    scorer = Scorer(model=model, background=model)
+    (batch,) = scorer.score(x)
+    assert batch.statistics[:, 0, scorer.names.index("background")] == pytest.approx(0, abs=1e-5)
+    digits = pt.load_data("uci-digits").valid
+    assert digits is not None
+    labelled = pt.build("pixelcnn", image=digits.spec, classes=digits.classes, channels=4, layers=1).eval()
+    scorer = Scorer(model=labelled, conditions=True)
+    (batch,) = scorer.score(digits.subset(range(6)))
+    inside = digits.batch(range(6))
+    nats = labelled.log_prob(inside.levels, label=inside.labels) - labelled.log_prob(inside.levels)
+    gain = (nats / math.log(2) / 64).detach().numpy()
+    assert batch.statistics[:, 0, scorer.names.index("condition")] == pytest.approx(gain, abs=1e-6)
+    assert np.abs(gain).max() > 1e-4
+
+
+def test_names_follow_what_there_is() -> None:
+    """Unordered levels have no PIT."""
+    assert not any("pit" in name for name in statistic_names(ordered=False, background=True, condition=True))
+    assert len(statistic_names(ordered=True, background=True, condition=True)) == 10
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "kde"])
+def test_densities_are_those_of_scipy_and_scikit_learn(kind: str) -> None:
+    """Up to the change of units, which `log_density` leaves out."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(80, 3)) @ np.array([[1.0, 0.5, 0], [0, 2, 0], [0, 0, 0.1]]) + 5
+    density = fit_density(rows, kind)  # type: ignore[arg-type]
+    z = density.standardise(rows)
+    if kind == "gaussian":
+        covariance = np.linalg.inv(density.whitening @ density.whitening.T)
+        wanted = stats.multivariate_normal(density.centres[0], covariance).logpdf(z)
+    else:
+        kernels = KernelDensity(bandwidth=1.0).fit(density.centres @ density.whitening)
+        wanted = kernels.score_samples(z @ density.whitening) + np.linalg.slogdet(density.whitening)[1]
+    assert density.log_density(rows) == pytest.approx(wanted)
+    assert density.kind == kind
+
+
+def test_auto_takes_the_density_that_fits() -> None:
+    """A Gaussian where the statistics are normal; kernels where they form two groups."""
+    rng = np.random.default_rng(0)
+    normal = rng.normal(size=(300, 2))
+    groups = np.where(rng.random((300, 1)) < 0.5, -6, 6) + 0.2 * rng.normal(size=(300, 2))
+    assert fit_density(normal).kind == "gaussian"
+    assert fit_density(groups).kind == "kde"
+
+
+@given(st.tuples(st.integers(4, 40), st.integers(4, 40)), st.tuples(st.integers(4, 12), st.integers(4, 12)))
+def test_windows_cover_an_image_and_blend_to_it(size: tuple[int, int], window: tuple[int, int]) -> None:
+    """Maps that agree where they overlap are put together unchanged."""
+    windows = Windows.of(size, window)
+    x = torch.rand(2, 1, *size, dtype=torch.float64)
+    cut = windows.cut(x)
+    assert cut.shape == (2 * len(windows), 1, min(size[0], window[0]), min(size[1], window[1]))
+    torch.testing.assert_close(windows.blend(cut[:, 0]), x[:, 0])
+
+
+def test_smoothing_keeps_constants_and_the_place_of_a_peak() -> None:
+    """Also at the border."""
+    flat = torch.full((1, 5, 9), 2.0)
+    torch.testing.assert_close(smooth(flat, 1.5), flat)
+    peak = torch.zeros(1, 9, 9)
+    peak[0, 4, 6] = 1
+    assert smooth(peak, 1.0).argmax() == 4 * 9 + 6
+    assert smooth(peak, 0) is peak
