@@ -3,6 +3,7 @@
 from pointillist.anomaly.detector import AnomalyDetector
 from pointillist.anomaly.heat import AnomalyRecord, HeatScale
 from pointillist.anomaly.pyod import PyodDetector
+from pointillist.anomaly.report import AnomalyReport
 from pointillist.anomaly.statistics import DESCRIPTIONS
 
-__all__ = ["DESCRIPTIONS", "AnomalyDetector", "AnomalyRecord", "HeatScale", "PyodDetector"]
+__all__ = ["DESCRIPTIONS", "AnomalyDetector", "AnomalyRecord", "AnomalyReport", "HeatScale", "PyodDetector"]

@@ -134,6 +134,12 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         """Score below which an image is called odd: its p-value is at most `contamination`."""
         check_is_fitted(self)
         self._check_settings()
+        held_out, needed = len(self.calibration_scores_), least_count(self.contamination)
+        if held_out < needed:
+            raise ConfigError(
+                f"`contamination` (={self.contamination:g}) needs at least {needed:,} held-out normal images, and this "
+                f"detector has {held_out:,}: ask for a higher rate, or fit it on {2 * needed:,} or more."
+            )
         return conformal_threshold(self.calibration_scores_, self.contamination)
 
     def score_samples(self, X: Any) -> Float[np.ndarray, " n"]:  # noqa: N803

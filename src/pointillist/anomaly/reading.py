@@ -130,6 +130,6 @@ class ImageBatches:
 
 def _open(model: PixelModel, source: str | Path, conditions: bool) -> Any:
     """Open a folder as a stream, and read everything else whole."""
-    if Path(source).exists() and not conditions and Path(source).suffix.lower() not in (".npz", ".npy", ".parquet"):
+    if (Path(source).is_dir() or FolderStream.reads(Path(source))) and not conditions:
         return FolderStream(Path(source), DataOptions(), model.image)
     return load_data(source, spec=model.image, classes=model.config.classes, valid_fraction=0.0).get("all")

@@ -24,6 +24,7 @@ COMMANDS = {
     "inpaint": "Models",
     "reproduce": "Models",
     "evaluate": "Models",
+    "detect": "Models",
     "quantize": "Models",
     "explain": "Inspect",
     "studio": "Inspect",

@@ -50,6 +50,11 @@ class FolderStream:
             raise DataError(f"{folder} holds no images: put PNG or JPEG files in it.")
         self.files = tuple(self._name(path) for path in self._paths)
 
+    @staticmethod
+    def reads(path: Path) -> bool:
+        """Tell whether a path is an image file by its name."""
+        return path.is_file() and path.suffix.lower() in EXTENSIONS
+
     def __len__(self) -> int:
         return len(self._paths)
 
