@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from torch import Tensor
 
 from pointillist.errors import ConfigError, DataError, ShapeError
+from pointillist.text_files import MAX_NAME, check_texts
 
 Mode = Literal["grey", "rgb", "rgba", "palette", "codes"]
 CHANNELS: dict[str, int] = {"grey": 1, "rgb": 3, "rgba": 4, "palette": 1}
@@ -31,6 +32,7 @@ class ImageSpec(BaseModel):
         ordered: whether a level is a quantity (grey, RGB) or a name (palette index, tile, code).
         mode: `grey`, `rgb`, `rgba`, `palette` or `codes` (a grid of integers that is not a picture by itself).
         palette: RGBA colour of each level, for `palette` only.
+        level_names: name of each level, for `codes` only, such as the kinds of cell of a map; None where they have none.
 
     Example:
         ```python
@@ -48,6 +50,7 @@ class ImageSpec(BaseModel):
     ordered: bool = True
     mode: Mode = "codes"
     palette: tuple[tuple[int, int, int, int], ...] | None = None
+    level_names: tuple[str, ...] | None = None
 
     @model_validator(mode="after")
     def _check(self) -> ImageSpec:
@@ -65,7 +68,23 @@ class ImageSpec(BaseModel):
             )
         if self.mode == "palette" and (self.palette is None or len(self.palette) != self.levels or self.ordered):
             raise ConfigError(f"A palette image needs one RGBA colour for each of its {self.levels} unordered levels.")
+        if self.level_names is not None:
+            self._check_names(self.level_names)
         return self
+
+    def _check_names(self, names: tuple[str, ...]) -> None:
+        check_texts(names, "A name in `level_names`", MAX_NAME)
+        if (
+            self.mode != "codes"
+            or self.ordered
+            or len(names) != self.levels
+            or len({*names, ""}) != len(names) + 1
+            or (not all(map(str.isprintable, names)))
+        ):
+            raise ConfigError(
+                f"`level_names` (={len(names):,} names) must be {self.levels:,} different names, one for each level, and "
+                "go with unordered levels of mode 'codes': correct or leave them out."
+            )
 
     def __str__(self) -> str:
         order = "" if self.ordered else " unordered"

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 
 from pointillist.data.annotations import Annotations
 from pointillist.data.options import Binarise
+from pointillist.data.tilemaps.tileset import Tileset
 from pointillist.errors import ConfigError, DataError
 from pointillist.images import ImageSpec
 
@@ -74,6 +75,7 @@ class ImageDataset(Dataset[dict[str, Any]]):
         name: name of the data set in messages.
         notes: how the source was read, one short sentence each.
         files: file of each image, relative to its folder; None where images do not come from files of their own.
+        tileset: pictures of the levels of maps; None where there are none.
         binarise: with `dynamic`, 8-bit intensities are kept and `batch` draws the two levels.
     """
 
@@ -91,6 +93,7 @@ class ImageDataset(Dataset[dict[str, Any]]):
         rows: np.ndarray | None = None,
         annotations: Annotations | None = None,
         files: Sequence[str] | None = None,
+        tileset: Tileset | None = None,
     ) -> None:
         """Wrap `values` (unsigned integers `n c h w`); `rows` selects some of them without a copy."""
         if values.ndim != 4 or values.shape[1:] != spec.shape:
@@ -114,6 +117,7 @@ class ImageDataset(Dataset[dict[str, Any]]):
         self.name = name
         self.notes = tuple(notes)
         self.binarise = binarise
+        self.tileset = tileset
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -186,6 +190,7 @@ class ImageDataset(Dataset[dict[str, Any]]):
             rows=self._rows[index],
             annotations=self.annotations.take(index),
             files=None if self.files is None else [self.files[i] for i in index],
+            tileset=self.tileset,
         )
 
     def _checked(self, indices: Indices) -> np.ndarray:

@@ -14,6 +14,7 @@ from pointillist import system
 from pointillist.data.options import DataOptions
 from pointillist.data.picture_files import BROKEN, bounded, describe_damage
 from pointillist.data.pixels import resize_image, resolve_resample
+from pointillist.data.tilemaps.tileset import Tileset
 from pointillist.errors import ConfigError, DataError
 
 _EXIF_TRANSPOSES = {
@@ -74,6 +75,8 @@ class Decoded:
         kind: `pictures` for 8-bit intensities, `levels` for codes.
         levels: number of levels where the files define it, else None.
         notes: decisions made while decoding, one short sentence each.
+        level_names: name of each level of maps, else None.
+        tileset: pictures of the levels of maps, else None.
     """
 
     values: np.ndarray
@@ -81,6 +84,8 @@ class Decoded:
     kind: Literal["pictures", "levels"]
     levels: int | None
     notes: tuple[str, ...]
+    level_names: tuple[str, ...] | None = None
+    tileset: Tileset | None = None
 
 
 def decode(items: Sequence[ImageSource], options: DataOptions, name: str) -> Decoded:

@@ -17,43 +17,47 @@ import csv
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from pointillist.data.annotations import Row, annotations_from_folder
-from pointillist.data.decode import ImageSource, decode
+from pointillist.data.decode import Decoded, ImageSource, decode
 from pointillist.data.options import DataOptions
-from pointillist.data.picture_files import open_picture
+from pointillist.data.picture_files import EXTENSIONS, open_picture
 from pointillist.data.raw import SPLIT_ALIASES, RawImages
+from pointillist.data.tilemaps.folder import METADATA, MapReader
 from pointillist.errors import DataError
 from pointillist.text_files import parse_json, read_text
 
-_KINDS = "png jpg jpeg jpe jfif gif bmp dib tif tiff webp ppm pgm pbm pnm tga ico jp2 pcx avif"
-EXTENSIONS = frozenset("." + kind for kind in _KINDS.split())
-_METADATA = ("metadata.jsonl", "metadata.csv")
 TEXT_COLUMNS = ("text", "caption", "texts", "captions")
 LABEL_COLUMNS = ("label", "labels", "class")
 
 
-def read_folder(folder: Path, options: DataOptions) -> RawImages:
+def read_folder(folder: Path, options: DataOptions, maps: MapReader | None = None) -> RawImages:
     """Read all images of a folder, in alphabetical order of their paths.
+
+    Args:
+        folder: the folder.
+        options: how they are read.
+        maps: reads the files of a folder of maps; None for pictures.
 
     Raises:
         DataError: if there are none, one cannot be read, or the metadata do not fit the files.
     """
     folder = Path(os.path.normpath(folder))
     paths = sorted(list_files(folder), key=lambda p: p.relative_to(folder).as_posix())
-    images = [p for p in paths if p.suffix.lower() in EXTENSIONS]
-    others = _count_kinds(p for p in paths if p.suffix.lower() not in EXTENSIONS and p.name not in _METADATA)
+    images = [p for p in paths if (p.suffix.lower() in EXTENSIONS if maps is None else maps.takes(p))]
+    known = {*images, *(p for p in paths if p.name in METADATA)}
+    others = _count_kinds(p for p in paths if p not in known and (maps is None or not maps.uses(p)))
     if not images:
         there = f" of a kind that is read (it has {others})" if others else ""
         raise DataError(
             f"{folder} holds no images{there}: put PNG or JPEG files in it (a folder for each class), or give an .npz."
         )
-    rows = _metadata_rows(folder, [p for p in paths if p.name in _METADATA], options)
+    rows = _metadata_rows(folder, [p for p in paths if p.name in METADATA], options)
     notes = [f"{others} left out: such files are not read"] if others else []
     if rows is not None:
         listed = [p for p in images if p in rows]
@@ -63,8 +67,7 @@ def read_folder(folder: Path, options: DataOptions) -> RawImages:
         if not images:
             raise DataError(f"The metadata of {folder} list no images: give each one a row with its `file_name`.")
     splits = _split_of_folders(folder, images)
-    items = [ImageSource(str(p), partial(open_picture, p)) for p in images]
-    decoded = decode(items, options, str(folder))
+    decoded = _decoded(images, options, str(folder), maps)
     kept = [images[i] for i in decoded.kept]
     return RawImages(
         values=decoded.values,
@@ -74,6 +77,8 @@ def read_folder(folder: Path, options: DataOptions) -> RawImages:
         texts=_texts(kept, rows, folder, options),
         split=None if splits is None else np.array([splits[p] for p in kept]),
         levels=decoded.levels,
+        level_names=decoded.level_names,
+        tileset=decoded.tileset,
         annotations=annotations_from_folder(folder, kept, rows, decoded.values.shape[2:], options),
         notes=(*notes, *decoded.notes),
         files=tuple(p.relative_to(folder).as_posix() for p in kept),
@@ -88,9 +93,15 @@ def _count_kinds(paths: Iterable[Path]) -> str:
     return ", ".join([*shown, *([f"files of {more} other kinds"] if more else [])])
 
 
-def read_image(path: Path, options: DataOptions) -> RawImages:
+def _decoded(paths: Sequence[Path], options: DataOptions, name: str, maps: MapReader | None) -> Decoded:
+    if maps is not None:
+        return maps.read(paths, name)
+    return decode([ImageSource(str(p), partial(open_picture, p)) for p in paths], options, name)
+
+
+def read_image(path: Path, options: DataOptions, maps: MapReader | None = None) -> RawImages:
     """Read a single file as a data set of one image."""
-    decoded = decode([ImageSource(path.name, lambda: open_picture(path, path.name))], options, path.name)
+    decoded = _decoded([path], options, path.name, maps)
     texts = (_from_file_name(path),) if options.caption_column == "filename" else None
     return RawImages(
         values=decoded.values,
@@ -98,6 +109,8 @@ def read_image(path: Path, options: DataOptions) -> RawImages:
         name=path.name,
         texts=texts,
         levels=decoded.levels,
+        level_names=decoded.level_names,
+        tileset=decoded.tileset,
         notes=decoded.notes,
         files=(path.name,),
     )

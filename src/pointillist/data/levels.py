@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from pointillist.data.dataset import ImageDataset
 from pointillist.data.options import DataOptions, first_problem
-from pointillist.data.palette import Palette, apply_palette, learn_palette, read_palette
+from pointillist.data.palette import Palette, apply_palette, learn_palette, read_palette, with_transparent_entry
 from pointillist.data.pixels import resize_image, resolve_resample, to_channels, zero_transparent
 from pointillist.data.raw import RawImages, encode_labels
 from pointillist.errors import ConfigError, DataError
@@ -41,6 +41,7 @@ def match_spec(options: DataOptions, spec: ImageSpec | None) -> DataOptions:
     if spec is None:
         return options
     kind = {"mode": spec.mode, "ordered": spec.ordered, "palette": None, "levels": spec.levels}
+    kind["level_names"] = spec.level_names
     return options.changed(**kind)
 
 
@@ -78,7 +79,7 @@ def build_dataset(
     labels, names = _numbered(raw, tuple(classes)) if options.labels else (None, ())
     return ImageDataset(
         levels.values,
-        _spec_of(levels, mode, options.ordered),
+        _spec_of(levels, mode, options.ordered, raw.level_names if spec is None else spec.level_names),
         labels=labels,
         texts=raw.texts,
         classes=names,
@@ -87,10 +88,11 @@ def build_dataset(
         binarise=options.binarise,
         annotations=raw.annotations.encode(options, raw.name),
         files=raw.files,
+        tileset=raw.tileset,
     )
 
 
-def _spec_of(levels: QuantisedImages, mode: Mode, ordered: bool | None) -> ImageSpec:
+def _spec_of(levels: QuantisedImages, mode: Mode, ordered: bool | None, names: tuple[str, ...] | None) -> ImageSpec:
     if mode == "palette" and ordered:
         raise ConfigError("`ordered` (=True) contradicts a palette, whose levels have no order: leave it out.")
     _, channels, height, width = levels.values.shape
@@ -103,6 +105,7 @@ def _spec_of(levels: QuantisedImages, mode: Mode, ordered: bool | None) -> Image
             ordered=mode in ("grey", "rgb", "rgba") if ordered is None else ordered,
             mode=mode,
             palette=levels.palette,
+            level_names=names if mode == "codes" else None,
         )
     except ValidationError as error:
         raise ConfigError(first_problem(error)) from None
@@ -113,7 +116,7 @@ def _mode(raw: RawImages, options: DataOptions) -> Mode:
         return "palette"
     if options.mode != "auto":
         return options.mode
-    if raw.kind == "levels" or raw.values.dtype not in (np.uint8, np.bool_):
+    if raw.kind == "levels" or raw.level_names is not None or raw.values.dtype not in (np.uint8, np.bool_):
         return "codes"
     channels = raw.values.shape[1]
     if channels == 4 and raw.kind == "pictures" and bool((raw.values[:, 3] == 255).all()):
@@ -158,9 +161,9 @@ def _as_codes(raw: RawImages, options: DataOptions) -> QuantisedImages:
         raise DataError(
             f"{raw.name} holds pictures: codes are read from integer arrays, or from files with `mode` 'codes'."
         )
-    count = options.levels or raw.levels or max(2, int(raw.values.max()) + 1)
+    count = options.levels or raw.levels or len(raw.level_names or ()) or max(2, int(raw.values.max()) + 1)
     note = f"{count:,} levels, kept unchanged"
-    if raw.kind == "integers" and options.mode == "auto":
+    if raw.kind == "integers" and options.mode == "auto" and raw.level_names is None:
         note += "; read as codes, pass `mode` grey or rgb if they are a picture"
     return QuantisedImages(_checked(raw, count), count, None, (note,))
 
@@ -174,7 +177,7 @@ def _as_palette(
     if isinstance(options.palette, str) and raw.palette is None:
         given = read_palette(options.palette)
     if given is not None and options.transparent_index is not None:
-        given = _with_transparent_entry(given, options.transparent_index)
+        given = with_transparent_entry(given, options.transparent_index)
     indexed = raw.values.shape[1] == 1 and raw.kind != "pictures" and options.values != "pictures"
     if given is not None and indexed:
         return QuantisedImages(
@@ -194,15 +197,6 @@ def _as_palette(
             f"`levels` (={options.levels}) differs from the {len(given)} colours of the palette: leave it out."
         )
     return QuantisedImages(apply_palette(rgba, given), len(given), given, notes)
-
-
-def _with_transparent_entry(palette: Palette, entry: int) -> Palette:
-    """Return the palette with one entry made transparent."""
-    if not 0 <= entry < len(palette):
-        raise ConfigError(
-            f"`transparent_index` (={entry}) must be one of the {len(palette)} colours of the palette, from 0."
-        )
-    return tuple((0, 0, 0, 0) if number == entry else colour for number, colour in enumerate(palette))
 
 
 def _as_picture(raw: RawImages, options: DataOptions, channels: int) -> QuantisedImages:

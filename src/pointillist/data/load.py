@@ -13,13 +13,16 @@ from torch.utils.data import Dataset
 
 from pointillist.data.annotations import reject_annotation_options
 from pointillist.data.dataset import ImageDataset
-from pointillist.data.image_folder import EXTENSIONS, list_files, read_folder, read_image
+from pointillist.data.image_folder import list_files, read_folder, read_image
 from pointillist.data.levels import build_dataset, match_spec
 from pointillist.data.numpy_files import read_array, read_npy, read_npz
 from pointillist.data.options import DataOptions
 from pointillist.data.parquet import read_hub, read_parquet
+from pointillist.data.picture_files import EXTENSIONS
 from pointillist.data.raw import SPLITS, RawImages, complete_splits, split_name
 from pointillist.data.standard import ENVIRONMENT, HUB_NAMES, find_local_folder, read_standard, uci_digits
+from pointillist.data.tilemaps.folder import MapReader, add_names
+from pointillist.data.tilemaps.tileset import Tileset
 from pointillist.data.torch_dataset import read_torch_dataset
 from pointillist.errors import DataError
 from pointillist.images import ImageSpec
@@ -99,6 +102,7 @@ def load_data(
     *,
     spec: ImageSpec | None = None,
     classes: Sequence[str] = (),
+    tiles: Tileset | None = None,
     **overrides: Any,
 ) -> DataSplits:
     """Read images, with labels and captions where there are any, and split them.
@@ -107,16 +111,18 @@ def load_data(
     splits = load_data("uci-digits")
     splits = load_data("photos/", size=(32, 32), resize_mode="pad")
     splits = load_data("tiles.npz", npz_key="rgb32", caption_column="name", valid_fraction=0.05)
-    splits.train.batch([0, 1]).levels  # int64 [2, 3, 32, 32]
+    splits = load_data("maps/", mode="codes", level_names="legend.toml")
+    splits.train.batch([0, 1]).levels  # int64 [2, 1, 32, 32]
     ```
 
     Args:
-        source: a folder, an image, `.npz`, `.npy` or `.parquet`; a name of `builtin_names()`, `mnist:FOLDER` for its
+        source: a folder of images or maps, an image, a map (`.tmj`, `.tmx`, `.csv`, `.txt`), `.npz`, `.npy` or `.parquet`; a name of `builtin_names()`, `mnist:FOLDER` for its
             files in a local folder; a hub data set `hf:owner/name`; an array `n h w [c]`, a tensor
             `n c h w`, any torch data set, or a list of PIL images.
         options: how to read the source; single options may be given as keywords instead.
         spec: image kind of a model; its mode, levels, order and palette take precedence over the options.
         classes: names that number the labels (a model's classes), instead of the source's.
+        tiles: tileset of a model, by which drawn maps are read.
 
     Returns:
         The splits. Those of the source are kept. A missing validation split is taken from train, stratified by label,
@@ -131,7 +137,8 @@ def load_data(
     if isinstance(source, ImageDataset):
         return DataSplits(train=source, whole=source) if not chosen.valid_fraction else _split_dataset(source, chosen)
     # the model's kind is known before files are decoded: codes and palettes are not averaged
-    raw = _read(source, match_spec(chosen, spec))
+    matched = match_spec(chosen, spec)
+    raw = add_names(_read(source, matched, tiles), matched)
     if raw.annotations.empty:
         reject_annotation_options(chosen, raw.name)
     column = raw.labels if chosen.labels else None
@@ -180,11 +187,13 @@ def _parts(whole: ImageDataset, split: np.ndarray, notes: tuple[str, ...]) -> Da
     return DataSplits(**{name: whole.subset(index) for name, index in rows.items() if len(index)}, whole=whole)
 
 
-def _read(source: Any, options: DataOptions) -> RawImages:
+def _read(source: Any, options: DataOptions, tiles: Tileset | None) -> RawImages:
     if isinstance(source, (np.ndarray, Tensor)):
         return read_array(source, options=options, name="the array")
     if isinstance(source, (str, Path)):
-        return _read_named(str(source), options) if isinstance(source, str) else _read_path(source, options)
+        if isinstance(source, str):
+            return _read_named(source, options, tiles)
+        return _read_path(Path(source), options, tiles)
     if hasattr(source, "__getitem__") and hasattr(source, "__len__"):
         return read_torch_dataset(source, options, type(source).__name__)
     raise DataError(
@@ -193,7 +202,7 @@ def _read(source: Any, options: DataOptions) -> RawImages:
     )
 
 
-def _read_named(source: str, options: DataOptions) -> RawImages:
+def _read_named(source: str, options: DataOptions, tiles: Tileset | None) -> RawImages:
     if source in _BUNDLED:
         return _BUNDLED[source]()
     name, colon, rest = source.partition(":")
@@ -202,7 +211,7 @@ def _read_named(source: str, options: DataOptions) -> RawImages:
     if name in HUB_NAMES:
         folder = Path(rest).expanduser() if colon else find_local_folder(name)
         return read_standard(name, folder) if folder is not None else _standard_from_hub(name, options)
-    return _read_path(Path(source).expanduser(), options)
+    return _read_path(Path(source).expanduser(), options, tiles)
 
 
 def _standard_from_hub(name: str, options: DataOptions) -> RawImages:
@@ -213,11 +222,14 @@ def _standard_from_hub(name: str, options: DataOptions) -> RawImages:
     return read_hub(HUB_NAMES[name], options, remedy)
 
 
-def _read_path(path: Path, options: DataOptions) -> RawImages:
+def _read_path(path: Path, options: DataOptions, tiles: Tileset | None) -> RawImages:
     suffix = path.suffix.lower()
     if path.is_dir():
-        kinds = {p.suffix.lower() for p in list_files(path)}
-        return (read_parquet if ".parquet" in kinds and not kinds & EXTENSIONS else read_folder)(path, options)
+        files = list(list_files(path))
+        kinds = {p.suffix.lower() for p in files}
+        if ".parquet" in kinds and not kinds & EXTENSIONS:
+            return read_parquet(path, options)
+        return read_folder(path, options, MapReader.find(files, path, options, tiles))
     if not path.exists():
         raise DataError(
             f"{path} does not exist: give a folder of images, an .npz, .npy or .parquet file, a hub data set "
@@ -227,6 +239,9 @@ def _read_path(path: Path, options: DataOptions) -> RawImages:
     readers = {".npz": read_npz, ".npy": read_npy, ".parquet": read_parquet}
     if suffix in readers:
         return readers[suffix](path, options)
-    if suffix in EXTENSIONS:
-        return read_image(path, options)
-    raise DataError(f"{path} has an unsupported type: give a folder of images, an image, .npz, .npy or .parquet.")
+    maps = MapReader.find([path], path.parent, options, tiles)
+    if suffix in EXTENSIONS or maps is not None:
+        return read_image(path, options, maps)
+    raise DataError(
+        f"{path} has an unsupported type: give a folder of images or maps, an image, a map, .npz, .npy or .parquet."
+    )

@@ -130,6 +130,8 @@ def read_npz(path: Path, options: DataOptions) -> RawImages:
     palette, group_by = None, options.group_by
     if isinstance(options.palette, str) and options.palette in archive.names:
         palette = check_palette(archive.read(options.palette), f"{path.name}:{options.palette}")
+    member = options.level_names if isinstance(options.level_names, str) else "level_names"
+    named = tuple(map(str, archive.read(member).reshape(-1).tolist())) if member in archive.names else None
     names = archive.read("classes") if "classes" in archive.names and options.labels else np.array([])
     return RawImages(
         values=blocks[0] if len(blocks) == 1 else np.concatenate(blocks),
@@ -141,6 +143,7 @@ def read_npz(path: Path, options: DataOptions) -> RawImages:
         groups=_column(archive, counts, (group_by,), required=group_by) if group_by not in (None, "text") else None,
         classes=tuple(str(c) for c in names.tolist()) if labels is not None and labels.dtype.kind != "U" else (),
         palette=palette,
+        level_names=named,
         annotations=annotations_from_npz(partial(_joined, archive, counts), options, path.name),
         notes=tuple(notes),
     )

@@ -53,6 +53,12 @@ class DataOptions(BaseModel):
         attribute_columns: columns or members with categories, such as hair colour; a tuple, or names with commas.
         vector_column: column or member with a vector of numbers for each image.
         hint_column: member with an image for each image, `n h w [c]`, or a folder of files of the same names.
+        level_names: names of the levels of a map: a legend (`.toml` or `.json`, character = name), a member of the
+            `.npz`, or names with commas. None: those that the files define.
+        tileset: pictures of the tiles of a map, to store with the model and to read drawn maps: a PNG with a tile for
+            each level in reading order, or a Tiled tileset (`.tsx`, `.tsj`).
+        tile_size: size in pixels of a tile of a PNG tileset, 16 or 16x24.
+        outside: name of the level for what lies outside a map that is smaller than `size`, and for its empty cells.
         npz_key: member of an `.npz` to read, or its stem (`x` for `x_train`, `x_test`).
         valid_fraction, test_fraction: fraction in [0, 1) of the training images for a split that the source lacks.
         group_by: `text`, or a member of an `.npz`: images with the same value stay in the same split.
@@ -82,6 +88,10 @@ class DataOptions(BaseModel):
     attribute_columns: tuple[str, ...] = ()
     vector_column: str | None = None
     hint_column: str | None = None
+    level_names: str | tuple[str, ...] | None = None
+    tileset: str | None = None
+    tile_size: tuple[int, int] = (16, 16)
+    outside: str = "outside"
     npz_key: str | None = None
     valid_fraction: float = 0.1
     test_fraction: float = 0.0
@@ -106,6 +116,11 @@ class DataOptions(BaseModel):
     @classmethod
     def _parse_size(cls, size: Any) -> Any:
         return None if size is None else parse_size(size)
+
+    @field_validator("tile_size", mode="before")
+    @classmethod
+    def _parse_tile_size(cls, size: Any) -> Any:
+        return parse_size(size)
 
     @field_validator("attribute_columns", mode="before")
     @classmethod

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from pointillist.data.picture_files import BROKEN, bounded, describe_damage, open_picture
-from pointillist.errors import DataError
+from pointillist.errors import ConfigError, DataError
 from pointillist.images import OPAQUE, nearest_colour
 from pointillist.text_files import parse_json, read_text
 
@@ -103,6 +103,19 @@ def check_palette(colours: Sequence[Sequence[int]] | np.ndarray, name: str) -> P
 def _is_row(row: object) -> bool:
     """Tell whether a value is a list of integers."""
     return isinstance(row, (list, tuple, np.ndarray)) and all(isinstance(value, (int, np.integer)) for value in row)
+
+
+def with_transparent_entry(palette: Palette, entry: int) -> Palette:
+    """Return the palette with one entry made transparent.
+
+    Raises:
+        ConfigError: if there is no such entry.
+    """
+    if not 0 <= entry < len(palette):
+        raise ConfigError(
+            f"`transparent_index` (={entry}) must be one of the {len(palette)} colours of the palette, from 0."
+        )
+    return tuple((0, 0, 0, 0) if number == entry else colour for number, colour in enumerate(palette))
 
 
 def _few_colours(rgba: np.ndarray, limit: int) -> np.ndarray | None:

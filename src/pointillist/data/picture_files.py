@@ -22,6 +22,9 @@ from pointillist.text_files import check_file
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "TGA", "ICO", "JPEG2000", "PCX", "AVIF")
 """Formats of Pillow that are read: pixels only, decoded without another program."""
+_KINDS = "png jpg jpeg jpe jfif gif bmp dib tif tiff webp ppm pgm pbm pnm tga ico jp2 pcx avif"
+EXTENSIONS = frozenset("." + kind for kind in _KINDS.split())
+"""Endings of their files."""
 MAX_PIXELS = 64_000_000  # below Pillow's own limit: a file of 2 kB can claim to be larger than memory
 BROKEN = (
     OSError,

@@ -9,6 +9,7 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 
 from pointillist.data.annotations import RawAnnotations
+from pointillist.data.tilemaps.tileset import Tileset
 from pointillist.errors import DataError
 from pointillist.text_files import MAX_NAME, check_texts
 
@@ -45,6 +46,8 @@ class RawImages:
         classes: names of integer labels; may be empty.
         palette: RGBA colours of the source, or None.
         levels: number of levels where the source defines it, or None.
+        level_names: name of each level, or None.
+        tileset: pictures of the levels, or None.
         annotations: attributes, vectors and hints of the images.
         notes: decisions made while reading, one short sentence each.
         files: file of each image, relative to the folder; None where images do not come from files of their own.
@@ -60,6 +63,8 @@ class RawImages:
     classes: tuple[str, ...] = ()
     palette: tuple[tuple[int, int, int, int], ...] | None = None
     levels: int | None = None
+    level_names: tuple[str, ...] | None = None
+    tileset: Tileset | None = None
     annotations: RawAnnotations = field(default_factory=RawAnnotations)
     notes: tuple[str, ...] = ()
     files: tuple[str, ...] | None = None

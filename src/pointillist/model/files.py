@@ -18,7 +18,9 @@ from torch.overrides import TorchFunctionMode
 from pointillist.checkpoint import files, header
 from pointillist.checkpoint.header import CARD, CONFIG, WEIGHTS
 from pointillist.checkpoint.quantization import check_values, decode_tensors, encode_tensors, expanded_shapes
-from pointillist.errors import CheckpointError, ConfigError
+from pointillist.data.picture_files import read_picture
+from pointillist.data.tilemaps import TILESET, Tileset
+from pointillist.errors import CheckpointError, ConfigError, DataError
 from pointillist.model.config import GENERATION, GenerationConfig, ModelConfig
 from pointillist.zoo import list_pretrained, resolve
 
@@ -38,6 +40,7 @@ class StoredModel:
         tensors: weights by name, decoded.
         card: text of the model card; None if there is none.
         generation: sampling settings that suit it.
+        tileset: pictures of its levels; None if there are none.
     """
 
     config: ModelConfig
@@ -45,12 +48,24 @@ class StoredModel:
     tensors: dict[str, Tensor]
     card: str | None
     generation: GenerationConfig
+    tileset: Tileset | None
 
 
 def write_model(
-    folder: Path, tensors: Mapping[str, Tensor], config: dict[str, Any], card: str, generation: GenerationConfig
+    folder: Path,
+    tensors: Mapping[str, Tensor],
+    config: dict[str, Any],
+    card: str,
+    generation: GenerationConfig,
+    tileset: Tileset | None = None,
 ) -> None:
     """Write a model folder; each file appears whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if tileset is not None:
+        with files.atomic_path(folder / TILESET) as temporary:
+            tileset.picture().save(temporary, format="PNG")
+    else:
+        (folder / TILESET).unlink(missing_ok=True)
     text = generation.dumps()
     if text:
         files.write_text(folder / GENERATION, text)
@@ -91,7 +106,17 @@ def read_model(folder: Path, build: Callable[[ModelConfig], nn.Module]) -> Store
         tensors=tensors,
         card=card.read_text(encoding="utf-8", errors="replace") if card.is_file() else None,
         generation=GenerationConfig.read(folder),
+        tileset=_read_tileset(folder / TILESET, config.image.levels),
     )
+
+
+def _read_tileset(path: Path, levels: int) -> Tileset | None:
+    if not path.is_file():
+        return None
+    try:
+        return Tileset.from_picture(read_picture(path, str(path)), levels, str(path))
+    except DataError as error:
+        raise CheckpointError(str(error)) from error
 
 
 def find_model(source: str, hub: dict[str, Any]) -> Path:
@@ -114,7 +139,7 @@ def find_model(source: str, hub: dict[str, Any]) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(name, allow_patterns=[CONFIG, WEIGHTS, CARD, GENERATION], **hub))
+        return Path(snapshot_download(name, allow_patterns=[CONFIG, WEIGHTS, CARD, GENERATION, TILESET], **hub))
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise CheckpointError(

@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
+from pointillist.data.tilemaps import Tileset
 from pointillist.distributions.likelihoods import build_likelihood
 from pointillist.errors import DataError, ShapeError
 from pointillist.images import ImageSpec
@@ -45,6 +46,7 @@ class PixelModel(nn.Module):
         card: text of the model card (Markdown, with its YAML header); None for a default one.
         training_record: resolved settings of the run that made it; empty for an untrained model.
         generation_config: sampling settings that suit it.
+        tileset: pictures of its levels, where it paints maps.
     """
 
     def __init__(self, config: ModelConfig, *, training: dict[str, Any] | None = None, card: str | None = None) -> None:
@@ -53,6 +55,7 @@ class PixelModel(nn.Module):
         self.training_record: dict[str, Any] = training or {}
         self.card = card
         self.generation_config = GenerationConfig()
+        self.tileset: Tileset | None = None
         image = config.image
         self.likelihood = build_likelihood(config.likelihood, image, config.mixtures)
         # an unordered level is a name, so it enters as a learned vector; an ordered one as a number in [-1, 1]
@@ -78,10 +81,11 @@ class PixelModel(nn.Module):
     ) -> str | None:
         """Write the files of a model folder, each whole or not at all; a quantized model in few bytes."""
         folder = Path(save_directory)
-        made = {"training": self.training_record} if self.training_record else {}
-        config = self.config.model_dump(mode="json") | made
+        config = self.config.model_dump(mode="json") | (
+            {"training": self.training_record} if self.training_record else {}
+        )
         card = self.card or default_card(self.config, self.likelihood.name, self.num_parameters)
-        write_model(folder, self.state_dict(), config, card, self.generation_config)
+        write_model(folder, self.state_dict(), config, card, self.generation_config, self.tileset)
         return self.push_to_hub(repo_id or folder.name, **kwargs) if push_to_hub else None
 
     def push_to_hub(self, repo_id: str, **hub: Any) -> str:
@@ -93,7 +97,7 @@ class PixelModel(nn.Module):
         """Load a trained model, in evaluation mode; see `pointillist.load`, which is the same."""
         stored = read_model(find_model(str(pretrained_model_name_or_path), hub), cls)
         model = cls(stored.config, training=stored.training, card=stored.card)
-        model.generation_config = stored.generation
+        model.generation_config, model.tileset = stored.generation, stored.tileset
         model.load_state_dict(stored.tensors)
         return model.eval()
 

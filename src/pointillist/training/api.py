@@ -100,6 +100,7 @@ def train(
     splits = as_splits(model, data)
     images = splits.get("train")
     check_spec(model, images)
+    model.tileset = model.tileset or images.tileset
     accelerator, config, reason = prepare(model, config)
     check_step_memory(model, images, config, accelerator)
     with run_lock(config.out):

@@ -1,0 +1,80 @@
+"""Maps as text: CSV with a number or a name for each cell, and grids of characters with a legend."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from pointillist.data.tilemaps.tilemap import EMPTY, TileMap, check_cells
+from pointillist.errors import DataError, quote
+from pointillist.images import MAX_LEVELS
+from pointillist.text_files import MAX_NAME, check_texts, read_text
+
+_NUMBER = re.compile(r"-1|\d{1,6}")
+
+
+def read_csv_map(path: Path, name: str) -> TileMap:
+    """Read a CSV of numbers of levels (-1 for an empty cell), or of names of levels (nothing for an empty cell).
+
+    Raises:
+        DataError: if it is no UTF-8 text, or its rows differ in length.
+    """
+    try:
+        rows = [row for row in csv.reader(_read(path, name).splitlines()) if row]
+    except csv.Error as error:
+        raise DataError(f"{name} is not valid CSV ({error}): write numbers of levels, separated by commas.") from error
+    lengths = {len(row) for row in rows}
+    if len(lengths) != 1:
+        raise DataError(f"{name} has rows of {sorted(lengths)[:3]} cells: give every row the same number.")
+    check_cells(len(rows), len(rows[0]), name)
+    cells = [cell.strip() for row in rows for cell in row]
+    shape = len(rows), len(rows[0])
+    if all(_NUMBER.fullmatch(cell) for cell in cells):
+        numbers = np.array([int(cell) for cell in cells], np.int32).reshape(shape)
+        if numbers.max() >= MAX_LEVELS:
+            raise DataError(f"{name} has the number {numbers.max():,}: levels are numbered 0 to {MAX_LEVELS - 1:,}.")
+        return TileMap(numbers)
+    names = tuple(sorted({cell for cell in cells if cell}))
+    check_texts(names, f"A cell of {name}", MAX_NAME, DataError)
+    number = {cell: i for i, cell in enumerate(names)} | {"": EMPTY}
+    return TileMap(np.array([number[cell] for cell in cells], np.int32).reshape(shape), names)
+
+
+def read_text_map(path: Path, name: str, legend: Mapping[str, str] | None) -> TileMap:
+    """Read a grid of characters, one line for each row; lines that are shorter end in empty cells.
+
+    Args:
+        legend: name of the level of each character; None names each level by its character.
+
+    Raises:
+        DataError: if it is no UTF-8 text, or has a character that the legend lacks.
+    """
+    lines = _read(path, name).removesuffix("\n").replace("\r", "").split("\n")
+    height, width = len(lines), max(map(len, lines))
+    check_cells(height, width, name)
+    found = sorted({character for line in lines for character in line})
+    legend = {character: character for character in found} if legend is None else legend
+    for character in found:
+        if character not in legend:
+            row = next(i for i, line in enumerate(lines) if character in line)
+            raise DataError(
+                f"{name} has {quote(character)} at row {row}, column {lines[row].index(character)}, which the legend does "
+                "not name: add it, or correct the map."
+            )
+    names = tuple(dict.fromkeys(legend.values()))
+    number = {character: names.index(level) for character, level in legend.items()}
+    cells = np.full((height, width), EMPTY, np.int32)
+    for row, line in enumerate(lines):
+        cells[row, : len(line)] = [number[character] for character in line]
+    return TileMap(cells, names)
+
+
+def _read(path: Path, name: str) -> str:
+    try:
+        return read_text(path, "utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{name} cannot be read as UTF-8 text ({error}): save it as UTF-8.") from error

@@ -1,0 +1,252 @@
+"""Read maps and tilesets of Tiled, in JSON or XML, with every size checked before memory is taken for it.
+
+https://doc.mapeditor.org/en/stable/reference/json-map-format/ and .../tmx-map-format/ describe the files. Tile layers
+are flattened, the upper over the lower; objects and images are left out. A file that a map names is read only within
+the folder of the data.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pointillist.data.picture_files import read_picture
+from pointillist.data.tilemaps.tilemap import EMPTY, MAX_CELLS, TileMap, check_cells
+from pointillist.data.tilemaps.tileset import Tileset, cut_tiles
+from pointillist.data.tilemaps.tmx import read_xml
+from pointillist.errors import DataError, quote
+from pointillist.images import MAX_LEVELS
+from pointillist.text_files import MAX_NAME, check_texts, read_json
+
+Table = Mapping[str, Any]
+_FLAGS = np.uint32(0xF000_0000)  # a tile may be flipped or rotated: its level is the same
+_DEPTH = 16  # of groups of layers
+_SAVE = "save it again with Tiled"
+
+
+@dataclass(frozen=True)
+class TiledTileset:
+    """Tiles that a map refers to by number.
+
+    Attributes:
+        classes: class of each tile that has one, by its number in the set.
+        count: number of tiles.
+        tileset: their pictures, or None where the picture is not there.
+    """
+
+    classes: Mapping[int, str]
+    count: int
+    tileset: Tileset | None
+
+
+def read_tiled_map(path: Path, root: Path, name: str) -> TileMap:
+    """Read a `.tmj` or `.tmx`: the classes of its tiles are the names of levels; without any, their numbers count.
+
+    Args:
+        root: folder out of which no file is read.
+        name: what the map is called in messages.
+
+    Raises:
+        DataError: if it is damaged, not orthogonal, endless, or refers to a file outside `root`.
+    """
+    tree = _table(_read(path, name), name)
+    if _whole(tree, "infinite", 0, 1, name, 0):
+        raise DataError(f"{name} is an infinite map: turn off Infinite in Tiled, under Map > Map Properties.")
+    if tree.get("orientation", "orthogonal") != "orthogonal":
+        raise DataError(f"{name} is {quote(tree['orientation'])}: only orthogonal maps are read.")
+    height, width = (_whole(tree, side, 1, MAX_CELLS, name) for side in ("height", "width"))
+    check_cells(height, width, name)
+    gids = np.zeros(height * width, np.uint32)
+    for layer in _tile_layers(tree.get("layers"), name):
+        if (_whole(layer, "height", 1, MAX_CELLS, name), _whole(layer, "width", 1, MAX_CELLS, name)) != (height, width):
+            raise DataError(f"{name} has a layer of another size than the map of {height}x{width}: {_SAVE}.")
+        above = _cells(layer, height * width, name) & ~_FLAGS
+        gids = np.where(above > 0, above, gids)
+    sets = _list(tree.get("tilesets"), name)
+    firsts = [_whole(_table(one, name), "firstgid", 1, 2**28, name) for one in sets]
+    found = [_tileset_of(one, path, root, name) for one in sets]
+    return _named(gids.reshape(height, width), firsts, found, name)
+
+
+def read_tiled_tileset(path: Path, root: Path, name: str) -> TiledTileset:
+    """Read a `.tsx` or `.tsj`.
+
+    Raises:
+        DataError: if it is damaged, or its picture lies outside `root`.
+    """
+    return _tileset(_table(_read(path, name), name), path, root, name)
+
+
+def _read(path: Path, name: str) -> Any:
+    return read_xml(path, name) if path.suffix.lower() in (".tmx", ".tsx", ".xml") else read_json(path, _SAVE)
+
+
+def _table(value: Any, name: str) -> Table:
+    if not isinstance(value, dict):
+        raise DataError(f"{name} is no map of Tiled: a table is missing in it, so {_SAVE}.")
+    return value
+
+
+def _list(value: Any, name: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise DataError(f"{name} is no map of Tiled: a list is missing in it, so {_SAVE}.")
+    return value
+
+
+def _whole(table: Table, key: str, low: int, high: int, name: str, default: int | None = None) -> int:
+    value = table.get(key, default)
+    if not isinstance(value, int) or not low <= value <= high:
+        raise DataError(f"{name} has {key} {quote(value)}: it must be a whole number from {low:,} to {high:,}.")
+    return int(value)
+
+
+def _tile_layers(layers: Any, name: str, depth: int = 0) -> Iterator[Table]:
+    """Yield the tile layers from the lowest to the highest, those of groups in their place."""
+    for layer in _list(layers, name):
+        table = _table(layer, name)
+        if table.get("type") == "group" and depth < _DEPTH:
+            yield from _tile_layers(table.get("layers"), name, depth + 1)
+        elif table.get("type") == "tilelayer":
+            yield table
+
+
+def _cells(layer: Table, count: int, name: str) -> np.ndarray:
+    """Decode the cells of a layer, uint32 `[count]`."""
+    data, encoding = layer.get("data"), layer.get("encoding", "csv")
+    if "chunks" in layer:
+        raise DataError(f"{name} is an infinite map: turn off Infinite in Tiled, under Map > Map Properties.")
+    try:
+        if encoding == "base64" and isinstance(data, str):
+            packed = base64.b64decode("".join(data.split()), validate=True)
+            cells = np.frombuffer(_unpacked(packed, layer.get("compression") or "", 4 * count, name), "<u4")
+        elif encoding == "csv" and isinstance(data, (str, list)):
+            numbers = data.split(",") if isinstance(data, str) else data
+            if len(numbers) == count and all(isinstance(n, (int, str)) and len(str(n)) < 20 for n in numbers):
+                cells = np.array([int(n) for n in numbers], np.int64).astype(np.uint32)
+            else:
+                cells = np.zeros(0, np.uint32)
+        else:
+            raise DataError(f"{name} has layers in the encoding {quote(encoding)}: save them as CSV or base64.")
+    except (ValueError, binascii.Error, zlib.error, OverflowError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{name} has a damaged layer ({error}): {_SAVE}.") from error
+    if len(cells) != count:
+        raise DataError(f"{name} has a layer that does not hold the {count:,} cells of the map: {_SAVE}.")
+    return cells
+
+
+def _unpacked(packed: bytes, compression: Any, size: int, name: str) -> bytes:
+    """Decompress `size` bytes, or one more where there are more: a short file can claim to be larger than memory."""
+    if compression == "":
+        return packed
+    if compression not in ("zlib", "gzip"):
+        raise DataError(f"{name} has layers compressed by {quote(compression)}: choose zlib or gzip in Tiled.")
+    return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(packed, size + 1)
+
+
+def _tileset_of(entry: Table, path: Path, root: Path, name: str) -> TiledTileset:
+    """Read the tileset of a map, in a file of its own or in the map."""
+    source = entry.get("source")
+    if source is None:
+        return _tileset(entry, path, root, name)
+    inner = inside(path, source, root, name)
+    if not inner.is_file():
+        raise DataError(f"{name} uses the tileset {quote(source)}, which is not there: embed it in the map in Tiled.")
+    return read_tiled_tileset(inner, root, f"The tileset {quote(source)} of {name}")
+
+
+def _tileset(table: Table, path: Path, root: Path, name: str) -> TiledTileset:
+    classes: dict[int, str] = {}
+    for tile in _list(table.get("tiles", []), name):
+        label = _table(tile, name).get("class") or tile.get("type") or ""
+        if not isinstance(label, str):
+            raise DataError(f"{name} has a tile of class {quote(label)}: it must be a text.")
+        if label:
+            classes[_whole(tile, "id", 0, MAX_LEVELS - 1, name)] = label
+    check_texts(classes.values(), f"A class of a tile of {name}", MAX_NAME, DataError)
+    pictures = _pictures(table, path, root, name)
+    known = max([len(pictures) if pictures else 0, *(number + 1 for number in classes)], default=0)
+    count = _whole(table, "tilecount", 0, MAX_LEVELS, name, known)
+    return TiledTileset(classes, max(count, known), pictures)
+
+
+def _pictures(table: Table, path: Path, root: Path, name: str) -> Tileset | None:
+    """Cut the picture of a tileset; None where it has none, or it is not there."""
+    source = table.get("image")
+    if source is None:
+        return None
+    picture = inside(path, source, root, name)
+    if not picture.is_file():
+        return None
+    height, width = (_whole(table, side, 1, 4096, name) for side in ("tileheight", "tilewidth"))
+    margin, spacing = (_whole(table, key, 0, 4096, name, 0) for key in ("margin", "spacing"))
+    image = read_picture(picture, f"The picture {quote(source)} of {name}")
+    tiles = cut_tiles(image, (height, width), margin=margin, spacing=spacing, count=MAX_LEVELS)
+    return Tileset(tiles) if len(tiles) else None
+
+
+def inside(path: Path, source: Any, root: Path, name: str) -> Path:
+    """Return the file that `path` names relative to itself.
+
+    Raises:
+        DataError: if it lies outside the folder `root`, or is no relative path.
+    """
+    text = source.replace("\\", "/") if isinstance(source, str) else ""
+    if not text or "\0" in text or os.path.isabs(text) or ":" in text.split("/")[0]:
+        raise DataError(f"{name} names the file {quote(source)}: it must be a path relative to the map.")
+    found = Path(os.path.realpath(path.parent / text))
+    if not found.is_relative_to(os.path.realpath(root)):
+        raise DataError(f"{name} names {quote(source)}, outside {root}: put the file into that folder.")
+    return found
+
+
+def _named(gids: np.ndarray, firsts: list[int], sets: list[TiledTileset], name: str) -> TileMap:
+    """Number the tiles of all sets one after another, and name them by their classes where any has one."""
+    cells = np.full(gids.shape, EMPTY, np.int32)
+    starts = np.cumsum([0, *(one.count for one in sets)])
+    for first, one, start in zip(firsts, sets, starts, strict=False):
+        here = (gids >= first) & (gids < first + one.count)
+        cells[here] = gids[here].astype(np.int64) - first + start
+    lost = (gids > 0) & (cells == EMPTY)
+    if lost.any():
+        raise DataError(f"{name} has the tile {int(gids[lost][0]):,}, which none of its tilesets holds: {_SAVE}.")
+    total = int(starts[-1])
+    if total > MAX_LEVELS:
+        raise DataError(
+            f"{name} has tilesets of {total:,} tiles, over the limit of {MAX_LEVELS:,}: remove unused ones."
+        )
+    pictures = _joined(sets)
+    classes = {int(s) + i: label for one, s in zip(sets, starts, strict=False) for i, label in one.classes.items()}
+    if not classes:
+        return TileMap(cells, None, pictures)
+    used = sorted({*classes, *np.unique(cells[cells >= 0]).tolist()})
+    labels = [classes.get(number, f"tile {number}") for number in used]
+    names = tuple(dict.fromkeys(labels))
+    entry = np.zeros(total + 1, np.int32)
+    entry[used] = [names.index(label) for label in labels]
+    shown = [used[labels.index(label)] for label in names]  # the first tile of a class stands for it
+    chosen = None if pictures is None or max(shown) >= len(pictures) else Tileset(pictures.tiles[shown])
+    return TileMap(np.where(cells >= 0, entry[cells], EMPTY).astype(np.int32), names, chosen)
+
+
+def _joined(sets: list[TiledTileset]) -> Tileset | None:
+    """Join the pictures of all sets; None where some are missing, or differ in size."""
+    if not sets or any(one.tileset is None for one in sets):
+        return None
+    found = [one.tileset for one in sets if one.tileset is not None]
+    if len({tileset.tile_size for tileset in found}) > 1:
+        return None
+    parts = []
+    for one, tileset in zip(sets, found, strict=True):
+        blank = np.zeros((max(0, one.count - len(tileset)), *tileset.tiles.shape[1:]), np.uint8)
+        parts.append(np.concatenate([tileset.tiles[: one.count], blank]))
+    return Tileset(np.concatenate(parts))

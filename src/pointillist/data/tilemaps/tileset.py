@@ -1,0 +1,160 @@
+"""Tilesets: a picture for each level of a map."""
+
+from __future__ import annotations
+
+import colorsys
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int, UInt8
+from PIL import Image
+
+from pointillist import system
+from pointillist.errors import DataError
+from pointillist.images import clean_alpha
+
+SIDE = 16
+"""Side of a plain tile, in pixels."""
+_GOLDEN = (math.sqrt(5) - 1) / 2  # steps of this part of the circle keep hues apart, however many there are
+
+
+@dataclass(frozen=True)
+class Tileset:
+    """A picture for each level of a map.
+
+    ```python
+    tileset = plain_tileset(4)
+    tileset.draw(np.array([[0, 1], [2, 3]])).shape  # (32, 32, 4)
+    ```
+
+    Attributes:
+        tiles: RGBA pixels, `[k th tw 4]`, one tile for each level; transparent pixels are zero.
+    """
+
+    tiles: UInt8[np.ndarray, "k th tw 4"]
+
+    def __len__(self) -> int:
+        return len(self.tiles)
+
+    def __repr__(self) -> str:
+        count, height, width = self.tiles.shape[:3]
+        return f"Tileset({count:,} tiles of {height}x{width})"
+
+    @property
+    def tile_size(self) -> tuple[int, int]:
+        """Height and width of a tile in pixels."""
+        return self.tiles.shape[1], self.tiles.shape[2]
+
+    @property
+    def columns(self) -> int:
+        """Number of columns of the picture: the least whose square holds all tiles."""
+        return columns_of(len(self))
+
+    def draw(self, levels: Int[np.ndarray, "*n h w"]) -> UInt8[np.ndarray, "*n H W 4"]:
+        """Draw maps with the tiles, side by side.
+
+        Raises:
+            DataError: if the picture does not fit in memory.
+        """
+        height, width = self.tile_size
+        system.check_memory(levels.size * height * width * 8, "A picture of the map", "draw a smaller part")
+        drawn = self.tiles[levels]  # (..., h, w, th, tw, 4)
+        *n, h, w = levels.shape
+        picture: np.ndarray = np.moveaxis(drawn, -4, -3).reshape(*n, h * height, w * width, 4)
+        return picture
+
+    def cut(self, picture: UInt8[np.ndarray, "H W 4"], name: str) -> Int[np.ndarray, "h w"]:
+        """Find the tile of every cell of a drawn map; `draw` inverts it. Of equal tiles the first is found.
+
+        Raises:
+            DataError: if the sides are no multiples of those of a tile, or a cell shows no tile of the set.
+        """
+        height, width = self.tile_size
+        h, w = picture.shape[0] // height, picture.shape[1] // width
+        if picture.shape[:2] != (h * height, w * width) or not h * w:
+            raise DataError(
+                f"{name} has {picture.shape[0]}x{picture.shape[1]} pixels, no multiple of the tiles of {height}x{width}: "
+                "give its own tileset, and `tile_size`."
+            )
+        cells = clean_alpha(picture).reshape(h, height, w, width, 4).swapaxes(1, 2).reshape(h * w, -1)
+        known: dict[bytes, int] = {}
+        for number, tile in enumerate(self.tiles):
+            known.setdefault(tile.tobytes(), number)
+        found = np.array([known.get(cell.tobytes(), -1) for cell in cells], np.int32).reshape(h, w)
+        if (found < 0).any():
+            row, column = np.argwhere(found < 0)[0].tolist()
+            raise DataError(
+                f"{name} shows at row {row}, column {column} no tile of the set: give the tileset that it was drawn with."
+            )
+        return found
+
+    def picture(self) -> Image.Image:
+        """Draw the set itself: its tiles in reading order, near a square."""
+        rows = -(-len(self) // self.columns)
+        height, width = self.tile_size
+        sheet = np.zeros((rows * height, self.columns * width, 4), np.uint8)
+        for number, tile in enumerate(self.tiles):
+            row, column = divmod(number, self.columns)
+            sheet[row * height : (row + 1) * height, column * width : (column + 1) * width] = tile
+        image = Image.fromarray(sheet)
+        return image if (sheet[..., 3] < 255).any() else image.convert("RGB")
+
+    @classmethod
+    def from_picture(cls, image: Image.Image, count: int, name: str) -> Tileset:
+        """Read the picture that `picture` draws of a set of `count` tiles.
+
+        Raises:
+            DataError: if its sides do not divide into the rows and columns.
+        """
+        columns = columns_of(count)
+        rows = -(-count // columns)
+        if image.height % rows or image.width % columns or not image.width or not image.height:
+            raise DataError(
+                f"{name} of {image.width}x{image.height} pixels does not divide into {columns} columns and {rows} rows, "
+                f"for {count:,} tiles: write it again."
+            )
+        return cls(cut_tiles(image, (image.height // rows, image.width // columns), count=count))
+
+
+def columns_of(count: int) -> int:
+    """Return the number of columns of the picture of `count` tiles."""
+    return math.isqrt(max(count, 1) - 1) + 1
+
+
+def cut_tiles(
+    image: Image.Image,
+    tile_size: tuple[int, int],
+    *,
+    margin: int = 0,
+    spacing: int = 0,
+    count: int | None = None,
+) -> UInt8[np.ndarray, "k th tw 4"]:
+    """Cut a picture into tiles in reading order; a part at the right or the bottom that holds no whole tile is left.
+
+    Args:
+        tile_size: height and width of a tile.
+        margin: pixels around all tiles.
+        spacing: pixels between tiles.
+        count: most tiles to cut.
+    """
+    pixels = clean_alpha(np.asarray(image.convert("RGBA")))
+    height, width = tile_size
+    tops = range(margin, pixels.shape[0] - height - margin + 1, height + spacing)
+    lefts = range(margin, pixels.shape[1] - width - margin + 1, width + spacing)
+    places = [(top, left) for top in tops for left in lefts][:count]
+    if not places:
+        return np.zeros((0, height, width, 4), np.uint8)
+    return np.stack([pixels[top : top + height, left : left + width] for top, left in places])
+
+
+def plain_tileset(levels: int) -> Tileset:
+    """Make plain tiles of distinct colours, for maps without pictures of their own."""
+    colours = [
+        colorsys.hsv_to_rgb(k * _GOLDEN % 1, 0.55 + 0.35 * (k % 2), 0.95 - 0.25 * (k % 3)) for k in range(levels)
+    ]
+    colours[0] = (0.1, 0.1, 0.12)
+    rgb = np.rint(255 * np.array(colours)).astype(np.uint8)
+    tiles = np.full((levels, SIDE, SIDE, 4), 255, np.uint8)
+    tiles[..., :3] = rgb[:, None, None]
+    return Tileset(tiles)

@@ -1,0 +1,115 @@
+"""Read Tiled's XML (`.tmx`, `.tsx`) as the tables of its JSON; a document type, and so every entity, is rejected."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+from xml.parsers import expat
+
+from pointillist.errors import DataError
+from pointillist.text_files import MAX_DEPTH, check_file
+
+MAX_BYTES = 256 * 2**20
+_WHOLE = frozenset(
+    "id firstgid width height tilewidth tileheight tilecount columns margin spacing infinite gid".split()
+)
+
+
+def read_xml(path: Path, name: str) -> dict[str, Any]:
+    """Read a map or a tileset as a table with the keys of Tiled's JSON.
+
+    Raises:
+        DataError: if it is no XML of Tiled, has a document type, or is nested too deeply.
+    """
+    root = _parse(path, name)
+    if root.tag == "map":
+        return _map(root, name)
+    if root.tag == "tileset":
+        return _tileset(root, name)
+    raise DataError(f"{name} is XML, but no map or tileset of Tiled: its first element is <{root.tag[:50]}>.")
+
+
+def _parse(path: Path, name: str) -> ET.Element:
+    builder, depth = ET.TreeBuilder(), 0
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise DataError(f"{name} is nested more than {MAX_DEPTH} deep: save it again with Tiled.")
+        builder.start(tag, attributes)
+
+    def end(tag: str) -> None:
+        nonlocal depth
+        depth -= 1
+        builder.end(tag)
+
+    def reject(*_: object) -> None:
+        raise DataError(f"{name} declares a document type, which no map of Tiled does: remove it.")
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, builder.data
+    parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = reject
+    parser.buffer_text = True
+    try:
+        check_file(path)
+        if path.stat().st_size > MAX_BYTES:
+            raise DataError(f"{name} has over {MAX_BYTES:,} bytes: save its layers compressed, or cut it into parts.")
+        parser.Parse(path.read_bytes(), True)
+    except (OSError, expat.ExpatError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{name} cannot be read as XML ({error}): save it again with Tiled.") from error
+    return builder.close()
+
+
+def _attributes(element: ET.Element, name: str) -> dict[str, Any]:
+    """Return the attributes of an element, those that count as integers."""
+    found: dict[str, Any] = {}
+    for key, text in element.attrib.items():
+        if key in _WHOLE:
+            if not text.lstrip("-").isdecimal() or len(text) > 18:
+                raise DataError(f"{name} has {key}={text[:50]!r} in <{element.tag[:50]}>: it must be a whole number.")
+            found[key] = int(text)
+        else:
+            found[key] = text
+    return found
+
+
+def _map(root: ET.Element, name: str) -> dict[str, Any]:
+    found = _attributes(root, name)
+    found["layers"] = _layers(root, name)
+    found["tilesets"] = [_tileset(element, name) for element in root.iterfind("tileset")]
+    return found
+
+
+def _layers(parent: ET.Element, name: str) -> list[dict[str, Any]]:
+    layers: list[dict[str, Any]] = []
+    for element in parent:
+        if element.tag == "group":
+            layers.append({"type": "group", "layers": _layers(element, name)})
+        elif element.tag == "layer":
+            layers.append({**_attributes(element, name), "type": "tilelayer", **_data(element, name)})
+    return layers
+
+
+def _data(layer: ET.Element, name: str) -> dict[str, Any]:
+    element = layer.find("data")
+    if element is None:
+        raise DataError(f"{name} has a layer without data: save it again with Tiled.")
+    encoding = element.get("encoding")
+    if element.find("chunk") is not None:
+        return {"chunks": []}
+    if encoding is None:
+        return {"data": [_attributes(tile, name).get("gid", 0) for tile in element.iterfind("tile")]}
+    return {"encoding": encoding, "compression": element.get("compression", ""), "data": element.text or ""}
+
+
+def _tileset(element: ET.Element, name: str) -> dict[str, Any]:
+    found = _attributes(element, name)
+    image = element.find("image")
+    if image is not None:
+        found["image"] = image.get("source", "")
+    found["tiles"] = [_attributes(tile, name) for tile in element.iterfind("tile")]
+    return found

@@ -1,0 +1,140 @@
+"""Write maps in the formats that are read: Tiled's JSON and XML, CSV, text with a legend, drawn pictures."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+from jaxtyping import Int
+from PIL import Image
+
+from pointillist.data.tilemaps.level_names import LEGENDS, legend_text, symbols_of
+from pointillist.data.tilemaps.tileset import Tileset, plain_tileset
+from pointillist.images import ImageSpec
+
+TILESET = "tileset.png"
+_VERSION, _TILED = "1.10", "1.10.2"  # of the format, and of the program, whose tiles have a `type` again
+
+
+@dataclass(frozen=True)
+class MapFiles:
+    """Writes maps of one kind.
+
+    ```python
+    files = MapFiles.of(model.image, model.tileset)
+    Path("tileset.png").write_bytes(files.beside("tmj")["tileset.png"])
+    Path("map.tmj").write_bytes(files.encode(samples.levels[0, 0].numpy(), "tmj"))
+    ```
+
+    Attributes:
+        names: name of each level, or None.
+        tileset: picture of each level.
+    """
+
+    names: tuple[str, ...] | None
+    tileset: Tileset
+
+    @classmethod
+    def of(cls, image: ImageSpec, tileset: Tileset | None) -> MapFiles:
+        """Make a writer for images of a kind; without a tileset, its tiles are plain."""
+        return cls(image.level_names, tileset or plain_tileset(image.levels))
+
+    def encode(self, levels: Int[np.ndarray, "h w"], form: str) -> bytes:
+        """Return the bytes of a map in one of `MAP_FORMATS`."""
+        return MAP_FORMATS[form](self, np.asarray(levels, np.int64))
+
+    def beside(self, form: str) -> dict[str, bytes]:
+        """Return the files that a map needs beside it, by their names."""
+        if form in ("tmj", "tmx"):
+            return {TILESET: _png(self.tileset.picture())}
+        return {LEGENDS[0]: legend_text(self.symbols).encode()} if form == "txt" else {}
+
+    @property
+    def symbols(self) -> dict[str, str]:
+        """Character of each level, with its name."""
+        return symbols_of(self.names or [str(level) for level in range(len(self.tileset))])
+
+    @property
+    def _facts(self) -> dict[str, Any]:
+        picture = self.tileset.picture()
+        height, width = self.tileset.tile_size
+        return {
+            "name": "levels", "tilewidth": width, "tileheight": height, "tilecount": len(self.tileset),
+            "columns": self.tileset.columns, "image": TILESET, "imagewidth": picture.width, "imageheight": picture.height,
+        }  # fmt: skip
+
+
+def _tmj(files: MapFiles, levels: np.ndarray) -> bytes:
+    facts, (height, width) = files._facts, levels.shape
+    tiles = [{"id": number, "type": name} for number, name in enumerate(files.names or ())]
+    layer = {
+        "id": 1, "name": "map", "type": "tilelayer", "visible": True, "opacity": 1, "x": 0, "y": 0,
+        "width": width, "height": height, "data": (levels + 1).reshape(-1).tolist(),
+    }  # fmt: skip
+    table = {
+        "type": "map", "version": _VERSION, "tiledversion": _TILED, "orientation": "orthogonal",
+        "renderorder": "right-down", "infinite": False, "width": width, "height": height,
+        "tilewidth": facts["tilewidth"], "tileheight": facts["tileheight"], "nextlayerid": 2, "nextobjectid": 1,
+        "tilesets": [{"firstgid": 1, "margin": 0, "spacing": 0, **facts, **({"tiles": tiles} if tiles else {})}],
+        "layers": [layer],
+    }  # fmt: skip
+    return (json.dumps(table, ensure_ascii=False) + "\n").encode()
+
+
+def _tmx(files: MapFiles, levels: np.ndarray) -> bytes:
+    facts, (height, width) = files._facts, levels.shape
+    tile = {"tilewidth": facts["tilewidth"], "tileheight": facts["tileheight"]}
+    picture = {"source": facts["image"], "width": facts["imagewidth"], "height": facts["imageheight"]}
+    kept = {key: facts[key] for key in ("name", "tilewidth", "tileheight", "tilecount", "columns")}
+    kinds = "".join(_element("  <tile", id=i, type=name) + "/>\n" for i, name in enumerate(files.names or ()))
+    rows = ",\n".join(",".join(map(str, row)) for row in (levels + 1).tolist())
+    size = {"width": width, "height": height}
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        + _element(
+            "<map", version=_VERSION, tiledversion=_TILED, orientation="orthogonal", renderorder="right-down", **size,
+            **tile, infinite=0, nextlayerid=2, nextobjectid=1,
+        )
+        + ">\n"
+        + _element(" <tileset", firstgid=1, **kept)
+        + ">\n"
+        + _element("  <image", **picture)
+        + f"/>\n{kinds} </tileset>\n"
+        + _element(" <layer", id=1, name="map", **size)
+        + f'>\n  <data encoding="csv">\n{rows}\n</data>\n </layer>\n</map>\n'
+    ).encode()  # fmt: skip
+
+
+def _element(head: str, **attributes: object) -> str:
+    return head + "".join(f" {key}={quoteattr(str(value))}" for key, value in attributes.items())
+
+
+def _csv(files: MapFiles, levels: np.ndarray) -> bytes:
+    return "".join(",".join(map(str, row)) + "\n" for row in levels.tolist()).encode()
+
+
+def _txt(files: MapFiles, levels: np.ndarray) -> bytes:
+    characters = list(files.symbols)
+    return "".join("".join(characters[level] for level in row) + "\n" for row in levels.tolist()).encode()
+
+
+def _drawn(files: MapFiles, levels: np.ndarray) -> bytes:
+    return _png(Image.fromarray(files.tileset.draw(levels)))
+
+
+def _png(image: Image.Image) -> bytes:
+    stream = io.BytesIO()
+    opaque = image.mode == "RGBA" and image.getchannel("A").getextrema()[0] == 255
+    (image.convert("RGB") if opaque else image).save(stream, format="PNG")
+    return stream.getvalue()
+
+
+MAP_FORMATS: Mapping[str, Callable[[MapFiles, np.ndarray], bytes]] = {
+    "tmj": _tmj, "tmx": _tmx, "csv": _csv, "txt": _txt, "png": _drawn,
+}  # fmt: skip
+"""Function that encodes a map, by the ending of the file."""
