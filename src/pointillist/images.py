@@ -32,7 +32,7 @@ class ImageSpec(BaseModel):
         ordered: whether a level is a quantity (grey, RGB) or a name (palette index, tile, code).
         mode: `grey`, `rgb`, `rgba`, `palette` or `codes` (a grid of integers that is not a picture by itself).
         palette: RGBA colour of each level, for `palette` only.
-        level_names: name of each level, for `codes` only, such as the kinds of cell of a map; None where they have none.
+        level_names: name of each level, for `codes` only, such as the kinds of cell of a map; None for none.
 
     Example:
         ```python
@@ -74,16 +74,11 @@ class ImageSpec(BaseModel):
 
     def _check_names(self, names: tuple[str, ...]) -> None:
         check_texts(names, "A name in `level_names`", MAX_NAME)
-        if (
-            self.mode != "codes"
-            or self.ordered
-            or len(names) != self.levels
-            or len({*names, ""}) != len(names) + 1
-            or (not all(map(str.isprintable, names)))
-        ):
+        distinct = len({*names, ""}) == len(names) + 1 and all(map(str.isprintable, names))
+        if self.mode != "codes" or self.ordered or len(names) != self.levels or not distinct:
             raise ConfigError(
-                f"`level_names` (={len(names):,} names) must be {self.levels:,} different names, one for each level, and "
-                "go with unordered levels of mode 'codes': correct or leave them out."
+                f"`level_names` (={len(names):,} names) must be {self.levels:,} different names that print, one each, "
+                "and go with unordered levels of mode 'codes': correct or leave them out."
             )
 
     def __str__(self) -> str:

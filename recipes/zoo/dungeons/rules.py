@@ -7,7 +7,7 @@ counts the maps of an archive that break each rule. The archive has levels `x`, 
 
 1. `walls`: an open cell has no outside among its eight neighbours, and none lies on the border of the map.
 2. `shell`: a wall has an open cell among its eight neighbours. What is neither open nor such a wall is outside.
-3. `doors`: a door (locked or not) has walls on two opposite sides, and cells to walk on that are no doors on the others.
+3. `doors`: a door (locked or not) has walls on two opposite sides, and cells to walk on, but no doors, on the others.
 4. `stairs`: there is one staircase up, the entrance, and one down, the exit.
 5. `connected`: every cell that can be walked on is reached from the entrance, through all doors.
 6. `key`: with a locked door there is one key, reached from the entrance without passing one; without, there is none.

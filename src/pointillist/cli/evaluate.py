@@ -129,7 +129,7 @@ def evaluate(
     check_guidance(guidance)  # before images are read
     options = resolve_data_options(loaded, data, sets or [], labels=not no_labels)
     classes = loaded.config.classes if options.labels else ()
-    splits = load_data(data, options, spec=loaded.image, classes=classes)
+    splits = load_data(data, options, spec=loaded.image, classes=classes, tiles=loaded.tileset)
     name, images = select_split(splits, split)
     images = limit_images(images, max_images)
     started = time.perf_counter()

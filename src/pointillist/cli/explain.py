@@ -181,7 +181,8 @@ def _images(
 
     options = resolve_data_options(model, source, sets, labels=labels)
     classes = model.config.classes if options.labels else ()
-    return select_split(load_data(source, options, spec=model.image, classes=classes), split)
+    splits = load_data(source, options, spec=model.image, classes=classes, tiles=model.tileset)
+    return select_split(splits, split)
 
 
 def resolve_index(images: ImageDataset, index: int | None) -> int:

@@ -21,6 +21,8 @@ EPILOG = """Examples:
 
   pointillist train my-sprites/ --palette 64 --size 32 --out runs/sprites
 
+  pointillist train maps/ --mode codes --size 32 --out runs/maps
+
   pointillist train images.npz --levels 16 --set model.network.channels=48
 
   pointillist train my-sprites/ --palette 64 --preset base --dry-run
@@ -37,8 +39,8 @@ Data = Annotated[
     typer.Argument(
         metavar="DATA",
         show_default=False,
-        help="A folder of images, .npz, .npy, .parquet, hf:USER/NAME, or uci-digits, mnist, fashion-mnist, cifar10 "
-        "(mnist:FOLDER for local files).",
+        help="A folder of images or maps, .npz, .npy, .parquet, hf:USER/NAME, or uci-digits, mnist, fashion-mnist, "
+        "cifar10 (mnist:FOLDER for local files).",
     ),
 ]
 Out = Annotated[

@@ -116,9 +116,9 @@ def load_data(
     ```
 
     Args:
-        source: a folder of images or maps, an image, a map (`.tmj`, `.tmx`, `.csv`, `.txt`), `.npz`, `.npy` or `.parquet`; a name of `builtin_names()`, `mnist:FOLDER` for its
-            files in a local folder; a hub data set `hf:owner/name`; an array `n h w [c]`, a tensor
-            `n c h w`, any torch data set, or a list of PIL images.
+        source: a folder of images or maps, an image, a map (`.tmj`, `.tmx`, `.csv`, `.txt`), `.npz`, `.npy` or
+            `.parquet`; a name of `builtin_names()`, `mnist:FOLDER` for its files in a local folder; a hub data set
+            `hf:owner/name`; an array `n h w [c]`, a tensor `n c h w`, any torch data set, or a list of PIL images.
         options: how to read the source; single options may be given as keywords instead.
         spec: image kind of a model; its mode, levels, order and palette take precedence over the options.
         classes: names that number the labels (a model's classes), instead of the source's.

@@ -57,7 +57,7 @@ class DataOptions(BaseModel):
             `.npz`, or names with commas. None: those that the files define.
         tileset: pictures of the tiles of a map, to store with the model and to read drawn maps: a PNG with a tile for
             each level in reading order, or a Tiled tileset (`.tsx`, `.tsj`).
-        tile_size: size in pixels of a tile of a PNG tileset, 16 or 16x24.
+        tile_size: size in pixels of a tile of a PNG tileset, such as 16x24; None for 16.
         outside: name of the level for what lies outside a map that is smaller than `size`, and for its empty cells.
         npz_key: member of an `.npz` to read, or its stem (`x` for `x_train`, `x_test`).
         valid_fraction, test_fraction: fraction in [0, 1) of the training images for a split that the source lacks.
@@ -90,7 +90,7 @@ class DataOptions(BaseModel):
     hint_column: str | None = None
     level_names: str | tuple[str, ...] | None = None
     tileset: str | None = None
-    tile_size: tuple[int, int] = (16, 16)
+    tile_size: tuple[int, int] | None = None
     outside: str = "outside"
     npz_key: str | None = None
     valid_fraction: float = 0.1
@@ -112,15 +112,10 @@ class DataOptions(BaseModel):
         fields = type(self).model_fields
         return [(name, value) for name, value in super().__repr_args__() if value != fields[str(name)].default]
 
-    @field_validator("size", mode="before")
+    @field_validator("size", "tile_size", mode="before")
     @classmethod
     def _parse_size(cls, size: Any) -> Any:
         return None if size is None else parse_size(size)
-
-    @field_validator("tile_size", mode="before")
-    @classmethod
-    def _parse_tile_size(cls, size: Any) -> Any:
-        return parse_size(size)
 
     @field_validator("attribute_columns", mode="before")
     @classmethod

@@ -181,9 +181,11 @@ def check_kind(model: PixelModel, data: ImageDataset) -> None:
         ("levels", ours.levels, theirs.levels),
         ("ordered levels", *("yes" if spec.ordered else "no" for spec in (ours, theirs))),
         ("palette", ours.palette, theirs.palette),
+        ("level names", ours.level_names, theirs.level_names or ours.level_names),
     ):
         if a != b:
-            shown = f"{name}: {b} where the model has {a}" if name != "palette" else "another palette than the model"
+            short = {"palette": "another palette than", "level names": "other names of levels than"}
+            shown = f"{short[name]} the model" if name in short else f"{name}: {b} where the model has {a}"
             raise DataError(
                 f"{data.name} has {shown}; read it as the model's own kind of image ({ours.mode}, {ours.channels} "
                 f"channel(s), {ours.levels:,} levels), in Python with `load_data(..., spec=model.image)`."
@@ -200,7 +202,7 @@ def select_images(model: PixelModel, x: Any) -> tuple[str | None, Any]:
         DataError, ConfigError: if a source cannot be read as images of the model.
     """
     if isinstance(x, (str, Path)) or (hasattr(x, "__getitem__") and not _is_ready(x)):
-        x = load_data(x, spec=model.image, classes=model.config.classes)
+        x = load_data(x, spec=model.image, classes=model.config.classes, tiles=model.tileset)
     if isinstance(x, DataSplits):
         return x.natural()
     pictures = isinstance(x, Image.Image) or (isinstance(x, (list, tuple)) and isinstance(x[0], Image.Image))
@@ -213,8 +215,11 @@ def _is_ready(x: Any) -> bool:
 
 
 def one_image(model: PixelModel, image: Any) -> Int[Tensor, "1 c h w"]:
-    """Read one image as levels `1 c h w`, checked: levels `[c h w]` or `[1 c h w]`, a PIL image or a path."""
-    if isinstance(image, (str, Path)):
+    """Read one image as levels `1 c h w`, checked: levels `[c h w]` or `[1 c h w]`, a PIL image, a picture or a map."""
+    if isinstance(image, (str, Path)) and model.image.mode == "codes":
+        _, image = select_images(model, image)
+        image = image.batch([0]).levels
+    elif isinstance(image, (str, Path)):
         image = read_picture(Path(image), str(image))
     if isinstance(image, Image.Image):
         return model.check(model.to_levels(image))

@@ -45,33 +45,28 @@ class StoredModel:
 
     config: ModelConfig
     training: dict[str, Any]
-    tensors: dict[str, Tensor]
+    tensors: Mapping[str, Tensor]
     card: str | None
     generation: GenerationConfig
     tileset: Tileset | None
 
 
-def write_model(
-    folder: Path,
-    tensors: Mapping[str, Tensor],
-    config: dict[str, Any],
-    card: str,
-    generation: GenerationConfig,
-    tileset: Tileset | None = None,
-) -> None:
+def write_model(folder: Path, model: StoredModel) -> None:
     """Write a model folder; each file appears whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
-    if tileset is not None:
+    if model.tileset is not None:
         with files.atomic_path(folder / TILESET) as temporary:
-            tileset.picture().save(temporary, format="PNG")
+            model.tileset.picture().save(temporary, format="PNG")
     else:
         (folder / TILESET).unlink(missing_ok=True)
-    text = generation.dumps()
+    text = model.generation.dumps()
     if text:
         files.write_text(folder / GENERATION, text)
     else:
         (folder / GENERATION).unlink(missing_ok=True)
-    files.write_model(folder, encode_tensors(tensors), config, card)
+    record = {"training": model.training} if model.training else {}
+    config = model.config.model_dump(mode="json") | record
+    files.write_model(folder, encode_tensors(model.tensors), config, model.card or "")
 
 
 def read_model(folder: Path, build: Callable[[ModelConfig], nn.Module]) -> StoredModel:

@@ -19,7 +19,7 @@ from pointillist.errors import DataError, ShapeError
 from pointillist.images import ImageSpec
 from pointillist.model.conditions import ModelConditions
 from pointillist.model.config import GenerationConfig, ModelConfig
-from pointillist.model.files import default_card, find_model, read_model, upload_model, write_model
+from pointillist.model.files import StoredModel, default_card, find_model, read_model, upload_model, write_model
 from pointillist.networks import BackboneDims, Stage, entry, sampling_order
 from pointillist.nn import Condition, has_weight_norm, initialise_from_data, name_scopes
 from pointillist.nn.passes import FullPass, channels_last
@@ -56,10 +56,9 @@ class PixelModel(nn.Module):
         self.card = card
         self.generation_config = GenerationConfig()
         self.tileset: Tileset | None = None
-        image = config.image
-        self.likelihood = build_likelihood(config.likelihood, image, config.mixtures)
+        self.likelihood = build_likelihood(config.likelihood, self.image, config.mixtures)
         # an unordered level is a name, so it enters as a learned vector; an ordered one as a number in [-1, 1]
-        self.embedding = None if image.ordered else nn.Embedding(image.levels, config.level_channels)
+        self.embedding = None if self.image.ordered else nn.Embedding(self.image.levels, config.level_channels)
         self.conditions = ModelConditions(config)
         self.backbone = entry(config.model_type).backbone(config.backbone, self.dims)
         name_scopes(self.backbone)
@@ -81,11 +80,9 @@ class PixelModel(nn.Module):
     ) -> str | None:
         """Write the files of a model folder, each whole or not at all; a quantized model in few bytes."""
         folder = Path(save_directory)
-        config = self.config.model_dump(mode="json") | (
-            {"training": self.training_record} if self.training_record else {}
-        )
         card = self.card or default_card(self.config, self.likelihood.name, self.num_parameters)
-        write_model(folder, self.state_dict(), config, card, self.generation_config, self.tileset)
+        about = {"training": self.training_record, "card": card, "generation": self.generation_config}
+        write_model(folder, StoredModel(config=self.config, tensors=self.state_dict(), tileset=self.tileset, **about))
         return self.push_to_hub(repo_id or folder.name, **kwargs) if push_to_hub else None
 
     def push_to_hub(self, repo_id: str, **hub: Any) -> str:

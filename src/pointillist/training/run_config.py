@@ -54,7 +54,7 @@ class DataSection(DataOptions):
     """Settings of the images: `[data]`. The source, and how `load_data` reads it (`DataOptions`).
 
     Attributes:
-        source: A folder of images, .npz, .npy, .parquet, hf:USER/NAME, or a built-in name.
+        source: A folder of images or maps, .npz, .npy, .parquet, hf:USER/NAME, or a built-in name.
     """
 
     source: str | None = None

@@ -36,7 +36,7 @@ def as_splits(model: PixelModel, data: Any) -> DataSplits:
         return data
     if isinstance(data, ImageDataset):
         return DataSplits(train=data, valid=None, test=None)
-    return load_data(data, spec=model.image, classes=model.config.classes)
+    return load_data(data, spec=model.image, classes=model.config.classes, tiles=model.tileset)
 
 
 def prepare(model: PixelModel, config: TrainConfig) -> tuple[Accelerator, TrainConfig, str]:

@@ -18,7 +18,7 @@ from pointillist.data.tilemaps.level_names import LEGENDS, find_legend, given_na
 from pointillist.data.tilemaps.text_grids import read_csv_map, read_text_map
 from pointillist.data.tilemaps.tiled import read_tiled_map, read_tiled_tileset
 from pointillist.data.tilemaps.tilemap import EMPTY, TileMap
-from pointillist.data.tilemaps.tileset import Tileset, cut_tiles
+from pointillist.data.tilemaps.tileset import SIDE, Tileset, cut_tiles
 from pointillist.errors import ConfigError, DataError, quote
 from pointillist.images import MAX_LEVELS
 
@@ -154,9 +154,10 @@ class MapReader:
                 if not missing:
                     return Tileset(found.tileset.tiles[[number[label] for label in names]])
             return found.tileset
-        tiles = cut_tiles(read_picture(path, name), self.options.tile_size, count=MAX_LEVELS)
+        height, width = self.options.tile_size or (SIDE, SIDE)
+        tiles = cut_tiles(read_picture(path, name), (height, width), count=MAX_LEVELS)
         if not len(tiles):
-            raise DataError(f"{name} holds no tile of {self.options.tile_size}: set `tile_size`.")
+            raise DataError(f"{name} holds no tile of {height}x{width}: set `tile_size`.")
         return Tileset(tiles)
 
     @contextmanager
@@ -179,8 +180,8 @@ class MapReader:
         if other and options.resize_mode in ("stretch", "exact"):
             h, w = min(other)
             raise DataError(
-                f"{name} has a map of {h}x{w}, not {height}x{width}, and `resize_mode` is {options.resize_mode!r}: maps are "
-                "cropped or padded, never scaled, so leave it out."
+                f"{name} has a map of {h}x{w}, not {height}x{width}, and `resize_mode` is {options.resize_mode!r}: "
+                "maps are cropped or padded, never scaled, so leave it out."
             )
         smaller = any(h < height or w < width for h, w in sizes)
         system.check_memory(len(maps) * height * width * 2, name, "choose a smaller `size` or fewer maps")
@@ -197,8 +198,8 @@ class MapReader:
         if other:
             small, large = min(sizes), max(sizes)
             notes.append(
-                f"maps of {small[0]}x{small[1]} to {large[0]}x{large[1]} brought to {height}x{width}: the middle of larger "
-                "ones, and smaller ones in the middle of empty cells"
+                f"maps of {small[0]}x{small[1]} to {large[0]}x{large[1]} brought to {height}x{width}: the middle of "
+                "larger ones, and smaller ones in the middle of empty cells"
             )
         count = max(2, count)
         return values.astype(np.uint8 if count <= 256 else np.uint16), notes, names, count
@@ -210,8 +211,8 @@ class MapReader:
             return names.index(outside), names, count
         if fixed is not None and count >= fixed:
             raise DataError(
-                f"{name} has empty cells, or a map that is smaller than the others, and no level is called {outside!r}: "
-                "fill the cells, or name the level for them with `outside`."
+                f"{name} has empty cells, or a map that is smaller than the others, and no level is called "
+                f"{outside!r}: fill the cells, or name the level for them with `outside`."
             )
         return count, None if names is None else (*names, outside), count + 1
 

@@ -43,7 +43,8 @@ def read_legend(path: Path) -> dict[str, str]:
     for character, name in found.items():
         if len(character) != 1 or not isinstance(name, str) or not name:
             raise DataError(
-                f'The legend {path} has {quote(character)} = {quote(name)}: write a character and a name, as "#" = "wall".'
+                f"The legend {path} has {quote(character)} = {quote(name)}: write a character and a name, as "
+                '"#" = "wall".'
             )
     check_texts(found.values(), f"A name in the legend {path}", MAX_NAME, DataError)
     return found

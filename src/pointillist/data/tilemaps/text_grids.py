@@ -62,8 +62,8 @@ def read_text_map(path: Path, name: str, legend: Mapping[str, str] | None) -> Ti
         if character not in legend:
             row = next(i for i, line in enumerate(lines) if character in line)
             raise DataError(
-                f"{name} has {quote(character)} at row {row}, column {lines[row].index(character)}, which the legend does "
-                "not name: add it, or correct the map."
+                f"{name} has {quote(character)} at row {row}, column {lines[row].index(character)}, which the legend "
+                "does not name: add it, or correct the map."
             )
     names = tuple(dict.fromkeys(legend.values()))
     number = {character: names.index(level) for character, level in legend.items()}

@@ -65,7 +65,10 @@ def read_tiled_map(path: Path, root: Path, name: str) -> TileMap:
     height, width = (_whole(tree, side, 1, MAX_CELLS, name) for side in ("height", "width"))
     check_cells(height, width, name)
     gids = np.zeros(height * width, np.uint32)
-    for layer in _tile_layers(tree.get("layers"), name):
+    layers = list(_tile_layers(tree.get("layers"), name))
+    if not layers:
+        raise DataError(f"{name} has no tile layer: draw the map on one in Tiled.")
+    for layer in layers:
         if (_whole(layer, "height", 1, MAX_CELLS, name), _whole(layer, "width", 1, MAX_CELLS, name)) != (height, width):
             raise DataError(f"{name} has a layer of another size than the map of {height}x{width}: {_SAVE}.")
         above = _cells(layer, height * width, name) & ~_FLAGS

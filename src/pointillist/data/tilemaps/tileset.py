@@ -74,8 +74,8 @@ class Tileset:
         h, w = picture.shape[0] // height, picture.shape[1] // width
         if picture.shape[:2] != (h * height, w * width) or not h * w:
             raise DataError(
-                f"{name} has {picture.shape[0]}x{picture.shape[1]} pixels, no multiple of the tiles of {height}x{width}: "
-                "give its own tileset, and `tile_size`."
+                f"{name} has {picture.shape[0]}x{picture.shape[1]} pixels, no multiple of the tiles of "
+                f"{height}x{width}: give its own tileset, and `tile_size`."
             )
         cells = clean_alpha(picture).reshape(h, height, w, width, 4).swapaxes(1, 2).reshape(h * w, -1)
         known: dict[bytes, int] = {}
@@ -85,7 +85,8 @@ class Tileset:
         if (found < 0).any():
             row, column = np.argwhere(found < 0)[0].tolist()
             raise DataError(
-                f"{name} shows at row {row}, column {column} no tile of the set: give the tileset that it was drawn with."
+                f"{name} shows at row {row}, column {column} no tile of the set: give the tileset that it was "
+                "drawn with."
             )
         return found
 
@@ -111,8 +112,8 @@ class Tileset:
         rows = -(-count // columns)
         if image.height % rows or image.width % columns or not image.width or not image.height:
             raise DataError(
-                f"{name} of {image.width}x{image.height} pixels does not divide into {columns} columns and {rows} rows, "
-                f"for {count:,} tiles: write it again."
+                f"{name} of {image.width}x{image.height} pixels does not divide into {columns} columns and {rows} "
+                f"rows, for {count:,} tiles: write it again."
             )
         return cls(cut_tiles(image, (image.height // rows, image.width // columns), count=count))
 

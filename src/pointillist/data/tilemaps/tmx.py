@@ -11,9 +11,10 @@ from pointillist.errors import DataError
 from pointillist.text_files import MAX_DEPTH, check_file
 
 MAX_BYTES = 256 * 2**20
-_WHOLE = frozenset(
-    "id firstgid width height tilewidth tileheight tilecount columns margin spacing infinite gid".split()
-)
+_WHOLE = {
+    "id", "firstgid", "width", "height", "tilewidth", "tileheight", "tilecount", "columns", "margin", "spacing",
+    "infinite", "gid",
+}  # fmt: skip
 
 
 def read_xml(path: Path, name: str) -> dict[str, Any]:

@@ -65,7 +65,8 @@ class MapFiles:
         height, width = self.tileset.tile_size
         return {
             "name": "levels", "tilewidth": width, "tileheight": height, "tilecount": len(self.tileset),
-            "columns": self.tileset.columns, "image": TILESET, "imagewidth": picture.width, "imageheight": picture.height,
+            "columns": self.tileset.columns, "image": TILESET, "imagewidth": picture.width,
+            "imageheight": picture.height,
         }  # fmt: skip
 
 
