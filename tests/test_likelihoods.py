@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from pointillist.distributions.factored import FactoredCategorical
 from pointillist.distributions.forecasts import centred_pit, entropy_and_variance
 from pointillist.distributions.likelihoods import (
     Bernoulli,
@@ -14,18 +15,19 @@ from pointillist.distributions.likelihoods import (
     DiscretizedLogisticMixture,
     Likelihood,
     bits_per_dim,
-    build_likelihood,
 )
+from pointillist.distributions.registry import build_likelihood
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import ImageSpec
 
 
 @pytest.mark.parametrize(
     ("levels", "ordered", "expected"),
-    [(2, True, Bernoulli), (2, False, Categorical), (3, True, Categorical), (256, True, Categorical)],
-)
+    [(2, True, Bernoulli), (2, False, Categorical), (3, True, Categorical), (256, True, Categorical),
+     (4096, False, Categorical), (4097, False, FactoredCategorical), (65_536, True, FactoredCategorical)],
+)  # fmt: skip
 def test_auto(levels: int, ordered: bool, expected: type) -> None:
-    """Bernoulli for two ordered levels, Categorical otherwise."""
+    """Bernoulli for two ordered levels, Categorical otherwise, in two factors where the levels are very many."""
     image = ImageSpec(channels=2, height=2, width=2, levels=levels, ordered=ordered)
     assert type(build_likelihood("auto", image)) is expected
 
@@ -55,6 +57,25 @@ def test_numbers_of_parameters() -> None:
     assert DiscretizedLogisticMixture(4, 256, 1).num_params == 1 + 8 + 6
     assert Categorical(3, 17).num_params == 51
     assert Bernoulli(4).num_params == 4
+    assert FactoredCategorical(1, 65_536, 10).num_params == 10 * (1 + 256 + 256)
+
+
+def test_two_factors_are_a_mixture_of_products() -> None:
+    """Written out with scalars, for 10 levels: digits 0 to 2 and 0 to 3; the last high one has two low ones."""
+    likelihood = FactoredCategorical(1, 10, 2)
+    params = torch.randn(1, likelihood.num_params, 1, 1, dtype=torch.float64)
+    flat = params.flatten().exp().tolist()
+    weights, high, low = flat[:2], [flat[2:5], flat[5:8]], [flat[8:12], flat[12:16]]
+    for level in range(10):
+        h, k = divmod(level, 4)
+        expected = sum(
+            weights[m] / sum(weights) * high[m][h] / sum(high[m]) * low[m][k] / sum(low[m][: 2 if h == 2 else 4])
+            for m in range(2)
+        )
+        found = likelihood.log_prob(params, torch.full((1, 1, 1, 1), level)).exp()
+        assert abs(float(found) - expected) < 1e-12
+    with pytest.raises(ConfigError, match=r"`mixtures` \(=0\)"):
+        FactoredCategorical(1, 10, 0)
 
 
 @pytest.mark.parametrize("shape", [(2, 5, 3, 3), (1, 6, 3, 3), (2, 6, 3, 4)])
@@ -70,7 +91,13 @@ def test_parameters_must_fit_the_levels(shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(
     "likelihood",
-    [Bernoulli(2), Categorical(2, 7), DiscretizedLogisticMixture(3, 256, 5), DiscretizedLogisticMixture(1, 2, 1)],
+    [
+        Bernoulli(2),
+        Categorical(2, 7),
+        DiscretizedLogisticMixture(3, 256, 5),
+        DiscretizedLogisticMixture(1, 2, 1),
+        FactoredCategorical(2, 7, 3),
+    ],
     ids=lambda one: f"{one.name}-{one.levels}",
 )
 def test_probs_and_entropy_are_those_of_conditional(likelihood: Likelihood, dtype: torch.dtype) -> None:

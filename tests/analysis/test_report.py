@@ -23,7 +23,7 @@ import pointillist as pt
 from pointillist.analysis import calibration, condition_gain
 from pointillist.analysis.query import ImageQuery
 from pointillist.analysis.report import encoding
-from pointillist.distributions.likelihoods import LikelihoodName
+from pointillist.distributions.registry import LikelihoodName
 from tests.laws.strategies import make_model, randomise_weights
 
 from .helpers import KINDS, grey, tiny

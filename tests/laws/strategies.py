@@ -23,7 +23,7 @@ from pointillist.conditioning import (
     VectorConfig,
     labels_from_input,
 )
-from pointillist.distributions.likelihoods import LikelihoodName, build_likelihood
+from pointillist.distributions.registry import LikelihoodName, build_likelihood
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
 from pointillist.model.config import ModelConfig

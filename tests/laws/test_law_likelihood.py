@@ -7,7 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointillist.distributions.likelihoods import DiscretizedLogisticMixture, LikelihoodName, build_likelihood
+from pointillist.distributions.likelihoods import DiscretizedLogisticMixture
+from pointillist.distributions.registry import LikelihoodName, build_likelihood
 from pointillist.images import ImageSpec
 from pointillist.networks import names
 
@@ -27,6 +28,13 @@ def test_likelihood_has_its_properties(name: LikelihoodName, channels: int, leve
     """`check_likelihood`, for every likelihood, channel count and level count that fit."""
     image = ImageSpec(channels=channels, height=1, width=1, levels=levels)
     check_likelihood(build_likelihood(name, image, mixtures=3))
+
+
+@pytest.mark.parametrize("levels", [4097, 65_535])
+def test_very_many_levels(levels: int) -> None:
+    """In two factors, with a last high digit that has fewer low digits."""
+    image = ImageSpec(channels=1, height=1, width=1, levels=levels, ordered=False)
+    check_likelihood(build_likelihood("auto", image, mixtures=3))
 
 
 @given(st.integers(1, 4), st.sampled_from([2, 3, 8, 32, 256]), st.integers(1, 5))

@@ -11,7 +11,8 @@ import math
 import pytest
 import torch
 
-from pointillist.distributions.likelihoods import DiscretizedLogisticMixture, LikelihoodName
+from pointillist.distributions.likelihoods import DiscretizedLogisticMixture
+from pointillist.distributions.registry import LikelihoodName
 from pointillist.evaluation.likelihood import evaluate
 from pointillist.images import ImageSpec
 from pointillist.model.pretrained import build

@@ -19,6 +19,8 @@ from pointillist.checkpoint.header import (
 from pointillist.errors import CheckpointError
 
 Settings = Mapping[str, Any]
+FACTORED = 4096
+"""Levels above which `auto` takes a categorical distribution in two factors: a softmax has a weight for each."""
 
 
 def describe_model(folder: Path) -> dict[str, Any]:
@@ -37,7 +39,8 @@ def describe_model(folder: Path) -> dict[str, Any]:
             "model": config["model_type"],
             "parameters": count_parameters(tensors),
             "weights": stored_dtype(tensors),
-            "image": {name: value for name, value in image.items() if name != "palette"},
+            "image": {name: value for name, value in image.items() if name not in ("palette", "level_names")},
+            "level_names": list(image.get("level_names") or ()),
             "likelihood": resolve_likelihood(config["likelihood"], image),
             "classes": list(conditions.get("label", {}).get("classes", ())),
             "conditions": [words for kind, found in conditions.items() for words in describe_condition(kind, found)],
@@ -99,6 +102,8 @@ _WORDS: Mapping[str, Callable[[Settings], list[str]]] = {
 def resolve_likelihood(name: str, image: Settings) -> str:
     """Resolve `auto`: Bernoulli for two ordered levels, a mixture for colour of 256 levels or more, else categorical.
 
+    More than FACTORED levels are categorical in two factors.
+
     docs/decisions, 0043, has the measurements.
 
     ```python
@@ -109,11 +114,13 @@ def resolve_likelihood(name: str, image: Settings) -> str:
         name: name of a likelihood, or `auto`.
         image: `channels`, `levels` and `ordered` of an `ImageSpec`.
     """
-    if name != "auto" or not image["ordered"]:
-        return "categorical" if name == "auto" else name
-    if image["levels"] == 2:
+    if name != "auto":
+        return name
+    if image["ordered"] and image["levels"] == 2:
         return "bernoulli"
-    return "mixture" if image["channels"] >= 3 and image["levels"] >= 256 else "categorical"
+    if image["ordered"] and image["channels"] >= 3 and image["levels"] >= 256:
+        return "mixture"
+    return "factored" if image["levels"] > FACTORED else "categorical"
 
 
 def stored_dtype(tensors: Mapping[str, TensorInfo]) -> str:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from pointillist.data.dataset import ImageDataset
 from pointillist.data.decode import ImageSource, decode
-from pointillist.data.image_folder import EXTENSIONS, list_files
+from pointillist.data.image_folder import list_files
 from pointillist.data.levels import build_dataset, match_spec
 from pointillist.data.options import DataOptions
-from pointillist.data.picture_files import open_picture
+from pointillist.data.picture_files import EXTENSIONS, open_picture
 from pointillist.data.raw import RawImages
 from pointillist.errors import ConfigError, DataError
 from pointillist.images import ImageSpec

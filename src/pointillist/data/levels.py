@@ -41,8 +41,7 @@ def match_spec(options: DataOptions, spec: ImageSpec | None) -> DataOptions:
     if spec is None:
         return options
     kind = {"mode": spec.mode, "ordered": spec.ordered, "palette": None, "levels": spec.levels}
-    kind["level_names"] = spec.level_names
-    return options.changed(**kind)
+    return options.changed(**kind, level_names=spec.level_names)
 
 
 def build_dataset(

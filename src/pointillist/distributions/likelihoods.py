@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pointillist.checkpoint.description import resolve_likelihood
 from pointillist.errors import ConfigError, ShapeError
-from pointillist.images import ImageSpec
 
-LikelihoodName = Literal["auto", "bernoulli", "categorical", "mixture"]
 Number = TypeVar("Number", Tensor, float)
 MIN_LOG_SCALE = -7.0  # Salimans et al. 2017: keeps a component wider than about 1/8 of an 8-bit level
 
@@ -249,25 +246,6 @@ class DiscretizedLogisticMixture(Likelihood):
 
     def _scaled(self, x: Tensor, dtype: torch.dtype) -> Tensor:
         return x.to(dtype) * (2.0 / (self.levels - 1)) - 1.0
-
-
-def build_likelihood(name: LikelihoodName, image: ImageSpec, mixtures: int = 10) -> Likelihood:
-    """Build the likelihood called `name`; `auto` is chosen by the image (`resolve_likelihood`).
-
-    Raises:
-        ConfigError: if the likelihood does not fit the image.
-    """
-    chosen = resolve_likelihood(name, image.model_dump(include={"channels", "levels", "ordered"}))
-    if chosen == "mixture":
-        if not image.ordered:
-            raise ConfigError(
-                "`likelihood` 'mixture' needs ordered levels, and these are unordered (palette, tiles or codes): "
-                "use 'categorical'."
-            )
-        return DiscretizedLogisticMixture(image.channels, image.levels, mixtures)
-    if chosen == "bernoulli":
-        return Bernoulli(image.channels, image.levels)
-    return Categorical(image.channels, image.levels)
 
 
 def inverse_cdf(log_probs: Float[Tensor, "b k"], uniforms: Float[Tensor, " b"]) -> Int[Tensor, " b"]:

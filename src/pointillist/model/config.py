@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
 from pointillist.conditioning import ConditionConfig, LabelConfig, parse_conditions
-from pointillist.distributions.likelihoods import LikelihoodName, build_likelihood
+from pointillist.distributions.registry import LikelihoodName, build_likelihood
 from pointillist.errors import CheckpointError, ConfigError, format_validation_error
 from pointillist.images import ImageSpec
 from pointillist.networks import BackboneConfig, config_from_dict, entry, names
@@ -27,8 +27,8 @@ class ModelSettings(BaseModel):
     """Settings of a model beside its network: the same in `config.json` and under `[model]` of a run file.
 
     Attributes:
-        likelihood: Output distribution: bernoulli, categorical, mixture or auto.
-        mixtures: Components of a mixture.
+        likelihood: Output distribution: bernoulli, categorical, factored, mixture or auto.
+        mixtures: Components of a mixture, or of a factored distribution.
         conditions: Settings of each condition, by its kind.
         position_channels: Channels of learned positions; they fix the size of the images.
         order_channels: Channels of the embedding of the generation order, if there are several.

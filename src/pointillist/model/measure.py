@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from pointillist.distributions.likelihoods import LikelihoodName
+from pointillist.distributions.registry import LikelihoodName
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
 from pointillist.model.files import meta_init

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
 from pointillist.data.tilemaps import Tileset
-from pointillist.distributions.likelihoods import build_likelihood
+from pointillist.distributions.registry import build_likelihood
 from pointillist.errors import DataError, ShapeError
 from pointillist.images import ImageSpec
 from pointillist.model.conditions import ModelConditions
@@ -81,8 +81,9 @@ class PixelModel(nn.Module):
         """Write the files of a model folder, each whole or not at all; a quantized model in few bytes."""
         folder = Path(save_directory)
         card = self.card or default_card(self.config, self.likelihood.name, self.num_parameters)
-        about = {"training": self.training_record, "card": card, "generation": self.generation_config}
-        write_model(folder, StoredModel(config=self.config, tensors=self.state_dict(), tileset=self.tileset, **about))
+        made: dict[str, Any] = {"training": self.training_record, "tensors": self.state_dict(), "card": card}
+        own: dict[str, Any] = {"generation": self.generation_config, "tileset": self.tileset}
+        write_model(folder, StoredModel(config=self.config, **made, **own))
         return self.push_to_hub(repo_id or folder.name, **kwargs) if push_to_hub else None
 
     def push_to_hub(self, repo_id: str, **hub: Any) -> str:

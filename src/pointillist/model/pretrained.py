@@ -8,7 +8,7 @@ from typing import Any
 
 from pointillist.checkpoint.files import fingerprint
 from pointillist.conditioning import ConditionConfig, condition_kinds, parse_conditions
-from pointillist.distributions.likelihoods import build_likelihood
+from pointillist.distributions.registry import build_likelihood
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
 from pointillist.model.config import ModelConfig, ModelSettings

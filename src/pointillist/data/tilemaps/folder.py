@@ -149,7 +149,7 @@ class MapReader:
             if found.tileset is None:
                 raise DataError(f"{name} has no picture beside it: put the PNG there that it names.")
             if names is not None and found.classes:
-                number = {label: i for i, label in reversed(found.classes.items())}
+                number = {label: i for i, label in sorted(found.classes.items(), reverse=True)}
                 missing = [label for label in names if label not in number]
                 if not missing:
                     return Tileset(found.tileset.tiles[[number[label] for label in names]])

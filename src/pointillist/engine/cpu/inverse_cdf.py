@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from pointillist.engine.cpu.factored import draw_factored, factored_log_prob, factored_log_probs, prepare_factored
 from pointillist.engine.cpu.jit import inner
 from pointillist.engine.cpu.mixture import invert, log_sigmoid, mixture_log_prob, mixture_log_probs, prepare
 from pointillist.engine.cpu.softmax import exp_and_sum, largest
@@ -20,7 +21,7 @@ Array = Any  # numba finds the types
 
 # `spec`: the distribution
 KIND, LEVELS, CHANNELS, MIXTURES, GUIDED, TRANSFORMED = range(6)
-BERNOULLI, CATEGORICAL, MIXTURE = range(3)
+BERNOULLI, CATEGORICAL, MIXTURE, FACTORED = range(4)
 # `transform`: what is done to the probabilities
 GUIDANCE, TEMPERATURE, TOP_P = range(3)
 
@@ -36,6 +37,9 @@ def level_log_probs(s: Array, p: int, channel: int, before: Array, spec: Array, 
         for k in range(levels):
             log_probs[k] = s[p + channel * levels + k]
         log_softmax(log_probs, levels)
+    elif spec[KIND] == FACTORED:
+        prepare_factored(s, p, channel, spec, parts)
+        factored_log_probs(s, p, channel, spec, parts, log_probs)
     else:
         prepare(s, p, channel, before, spec, parts)
         mixture_log_probs(spec, parts, log_probs)
@@ -162,6 +166,9 @@ def draw(
     if spec[KIND] == CATEGORICAL:
         softmax(s, p + channel * levels, levels, scratch)
         return pick(scratch[0], levels, scratch[1, 0], uniform)
+    if spec[KIND] == FACTORED:
+        prepare_factored(s, p, channel, spec, scratch[2:])
+        return draw_factored(s, p, channel, uniform, spec, scratch[2:])
     prepare(s, p, channel, before, spec, scratch[2:])
     return invert(spec, scratch[2:], uniform)
 
@@ -177,6 +184,10 @@ def log_prob(s: Array, p: int, channel: int, before: Array, level: int, spec: Ar
         if spec[TRANSFORMED]:
             softmax(s, first, spec[LEVELS], scratch)
         return float(s[first + level]) - scratch[1, 1] - math.log(scratch[1, 0])
+    if spec[KIND] == FACTORED:
+        if spec[TRANSFORMED]:
+            prepare_factored(s, p, channel, spec, scratch[2:])
+        return factored_log_prob(s, p, channel, level, spec, scratch[2:])
     if spec[TRANSFORMED]:
         prepare(s, p, channel, before, spec, scratch[2:])
     return mixture_log_prob(level, spec, scratch[2:])

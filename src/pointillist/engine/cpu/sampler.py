@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from pointillist.engine.batch import SampleBatch, check_memory, prepare_inputs
 from pointillist.engine.cpu.bytecode import Bytecode
-from pointillist.engine.cpu.inverse_cdf import BERNOULLI, CATEGORICAL, MIXTURE
+from pointillist.engine.cpu.inverse_cdf import BERNOULLI, CATEGORICAL, FACTORED, MIXTURE
 from pointillist.engine.cpu.lower import BytecodeCompiler
 from pointillist.engine.cpu.sample_loop import DONE, STOP, sample_images
 from pointillist.engine.cpu.weight_packing import Packing
 from pointillist.engine.program import FloatArray, IntArray, Program
 
-KINDS = {"bernoulli": BERNOULLI, "categorical": CATEGORICAL, "mixture": MIXTURE}
+KINDS = {"bernoulli": BERNOULLI, "categorical": CATEGORICAL, "factored": FACTORED, "mixture": MIXTURE}
 POLL_SECONDS = 0.02
 
 
@@ -28,7 +28,7 @@ class DrawSpec:
     """The distribution at a site, and the sampling transforms.
 
     Attributes:
-        kind: `bernoulli`, `categorical` or `mixture`.
+        kind: `bernoulli`, `categorical`, `factored` or `mixture`.
         values: canvas values of each level, `[levels, e]`.
         channels: of a pixel.
         mixtures: components of a mixture.
