@@ -105,9 +105,8 @@ def test_mistakes_are_one_sentence(own: Path, normal: Path, mixed: Path, sprites
     assert "`--detector`" in fails("detect", "digits", mixed)
     Path("empty").mkdir()
     assert "holds no images" in fails("detect", own, mixed, "--fit", "empty")
-    assert "`--false-alarms` (=0.01) needs at least 198" in fails(
-        "detect", own, mixed, "--fit", normal, "--false-alarms", 0.01
-    )
+    rate = ["detect", own, mixed, "--fit", normal, "--false-alarms"]
+    assert "`--false-alarms` (=0.01) needs at least 198" in fails(*rate, 0.01)
     assert not (own / "anomaly_detector.json").exists()
     assert "`--false-alarms` (=0.0) must be above 0" in fails(*rate, 0)
     run("detect", own, mixed, "--fit", normal, "--detector", "kept")

@@ -11,6 +11,7 @@ import torch
 
 import pointillist as pt
 from pointillist.data import DataOptions, ImageDataset
+from pointillist.training.augmentation import mutate_batch
 from pointillist.training.batches import BatchPrefetcher
 from tests.datasets import dataset_of
 
@@ -27,7 +28,7 @@ def test_what_is_read_ahead_is_what_is_read_when_asked() -> None:
     """In order, out of order, and twice: the same images, labels and hidden labels."""
     settings = {
         "grad_accumulation": 2,
-        "augmentation": {"flip": True, "random_shift": 1},
+        "augmentation": {"flip": True, "random_shift": 1, "mutation_rate": 0.2},
         "condition_dropout.label": 0.5,
     }
     ahead, jumping = reader(**settings), reader(**settings)
@@ -41,6 +42,22 @@ def test_what_is_read_ahead_is_what_is_read_when_asked() -> None:
     assert len({tuple(batch.indices) for batch in batches.values()}) == len(indices)
     ahead.close()
     jumping.close()
+
+
+def test_mutation_changes_its_share_of_the_sub_pixels() -> None:
+    """Drawn uniformly, afresh for each image and epoch; the data set stays as it is."""
+    data = tiny_data().train
+    assert data is not None
+    keys = np.arange(len(data))
+    batch = data.batch(keys)
+    found = mutate_batch(batch, keys, 1, 0.5, data.spec.levels).levels
+    share = (found != batch.levels).double().mean()
+    assert share == pytest.approx(0.5 * (1 - 1 / data.spec.levels), abs=0.08)
+    one = mutate_batch(data.batch(keys[3:4]), keys[3:4], 1, 0.5, data.spec.levels).levels
+    assert torch.equal(one, found[3:4])
+    assert not torch.equal(mutate_batch(batch, keys, 2, 0.5, data.spec.levels).levels, found)
+    assert torch.equal(data.batch(keys).levels, batch.levels)
+    assert 0 <= int(found.min()) <= int(found.max()) < data.spec.levels
 
 
 def test_nothing_is_read_beyond_the_end() -> None:

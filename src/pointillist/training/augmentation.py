@@ -31,6 +31,7 @@ class RandomStream(IntEnum):
     CAPTIONS = 13
     TEXT_NOISE = 17
     KNOWN_PIXELS = 19
+    MUTATION = 23
     GENERATION_ORDER = 17
 
     def generator(self, seed: int, counter: int) -> np.random.Generator:
@@ -108,6 +109,19 @@ def shift_images(levels: np.ndarray, keys: NDArray[np.int64], seed: int, reach: 
         (to_rows, from_rows), (to_columns, from_columns) = _overlap(dy, height), _overlap(dx, width)
         out[i, :, to_rows, to_columns] = levels[i, :, from_rows, from_columns]
     return out
+
+
+def mutate_batch(batch: Batch, keys: NDArray[np.int64], seed: int, rate: float, levels: int) -> Batch:
+    """Give each sub-pixel a level drawn uniformly with probability `rate`; the draws depend on (seed, key) alone.
+
+    A model learns what the noise does not destroy: the background (Ren et al. 2019, arXiv 1906.02845).
+    """
+    images = batch.levels.numpy().copy()
+    for image, key in zip(images, keys, strict=True):
+        generator = RandomStream.MUTATION.generator(seed, key)
+        mutated = generator.random(image.shape) < rate
+        image[mutated] = generator.integers(0, levels, int(mutated.sum()))
+    return replace(batch, levels=torch.from_numpy(images))
 
 
 def _overlap(offset: int, size: int) -> tuple[slice, slice]:

@@ -24,6 +24,7 @@ from pointillist.training.augmentation import (
     RandomStream,
     augment_captions,
     drop_conditions,
+    mutate_batch,
     noise_text_embeddings,
     shift_batch,
 )
@@ -160,6 +161,8 @@ class BatchPrefetcher:
             batch = self.data.batch(keys, seed=seed, flip=augmentation.flip)
             if augmentation.random_shift:
                 batch = shift_batch(batch, keys, seed, augmentation.random_shift)
+            if augmentation.mutation_rate:
+                batch = mutate_batch(batch, keys, seed, augmentation.mutation_rate, self.data.spec.levels)
             levels.append(batch.levels)
             conditions = self.conditions(augment_captions(batch, keys, seed, config.captions))
             conditions = noise_text_embeddings(conditions, keys, seed, augmentation.text_embedding_noise)

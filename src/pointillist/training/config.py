@@ -102,11 +102,14 @@ class AugmentationConfig(_Settings):
     Attributes:
         flip: Mirror half of the images.
         random_shift: Shift images by up to N pixels in each direction; new pixels get the darkest level.
+        mutation_rate: Probability with which a sub-pixel gets a random level, for the background model of an anomaly
+            detector (Ren et al. 2019); 0.2 is usual there.
         text_embedding_noise: Length of the noise added to text embeddings, whose own length is 1.
     """
 
     flip: bool = False
     random_shift: int = Field(0, ge=0)
+    mutation_rate: float = Field(0.0, ge=0, lt=1)
     text_embedding_noise: float = Field(0.0, ge=0, le=10)
 
 
