@@ -29,7 +29,7 @@ import numpy as np
 from PIL import Image
 
 import pointillist as pt
-from pointillist.checkpoint.files import write_text
+from pointillist.files.writing import write_text
 from pointillist.images import ImageSpec
 from pointillist.system import describe_machine, today
 from pointillist.training.run_config import RunConfig

@@ -16,7 +16,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may reach the network
 
 # no database: a failure is found again by the same cases, and nothing is left in the folder
 _QUIET = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
-_EXAMPLES = int(os.environ.get("POINTILLIST_EXAMPLES", "20"))
+_EXAMPLES = int(os.environ.get("POINTILLIST_EXAMPLES", "8"))
 settings.register_profile("pointillist", max_examples=_EXAMPLES, derandomize=True, **_QUIET)
 settings.load_profile("pointillist")
 

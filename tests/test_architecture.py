@@ -16,7 +16,7 @@ ROOT = Path(pointillist.__file__).parent
 ROWS = [
     {"_version", "errors", "progress"},
     {"system", "ordering"},
-    {"text_files"},
+    {"files"},
     {"images", "checkpoint"},
     {"data", "distributions", "nn", "visualization", "zoo"},
     {"conditioning", "engine", "networks"},

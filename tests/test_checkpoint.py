@@ -15,10 +15,11 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.checkpoint import files as checkpoint
 from pointillist.checkpoint import header
-from pointillist.checkpoint.files import atomic_path, write_tensors, write_text
+from pointillist.checkpoint import tensors as checkpoint
 from pointillist.checkpoint.header import CARD, CONFIG, WEIGHTS, read_config
+from pointillist.checkpoint.tensors import write_tensors
+from pointillist.files.writing import atomic_path, write_text
 
 
 @pytest.fixture(scope="module")

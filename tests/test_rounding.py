@@ -15,7 +15,6 @@ from safetensors import safe_open
 from torch import Tensor
 
 import pointillist as pt
-from pointillist.checkpoint.files import write_tensors
 from pointillist.checkpoint.header import CONFIG, WEIGHTS, TensorInfo
 from pointillist.checkpoint.quantization import (
     QUANTIZED_DTYPES,
@@ -27,6 +26,7 @@ from pointillist.checkpoint.quantization import (
     quantize_int8,
     weight_dtype,
 )
+from pointillist.checkpoint.tensors import write_tensors
 from pointillist.networks import names
 
 from .laws.strategies import models

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import pointillist as pt
+from pointillist.conditioning import HashedTokenEncoder, MaskedValue
 from pointillist.model.config import GenerationConfig
 from pointillist.sampling.api import seeded_uniforms, stream
 from pointillist.sampling.config import SamplingConfig, SamplingKwargs
@@ -196,3 +197,29 @@ def test_an_unknown_engine_lists_the_known_ones(model: pt.PixelModel) -> None:
     """Also at the lower level."""
     with pytest.raises(pt.EngineError, match="choose one of"):
         create_stepper(model, model.encode(None, 1), 1, 2, 2, "warp")
+
+
+def test_prompts_are_encoded_batch_by_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many images: their encodings would not fit in memory. The images do not depend on it."""
+    model = randomise_weights(
+        pt.build("pixelcnn", shape=(1, 2, 3), levels=4, preset="tiny", text="learned+tokens", classes=3)
+    )
+    prompts, avoided = [f"a {'red' if i % 2 else 'blue'} cat" for i in range(7)], ["dog", "", *["cat"] * 5]
+    how: dict[str, Any] = {"guidance": 2.0, "negative_prompt": avoided, "seed": 1, "label": [0, 1, 2, 0, 1, 2, 0]}
+    whole = pt.sample(model, 7, text=prompts, batch_size=7, **how)
+    sizes: list[int] = []
+    parse = HashedTokenEncoder.parse
+
+    def recorded(self: HashedTokenEncoder, value: Any, count: int, size: tuple[int, int]) -> MaskedValue:
+        sizes.extend([count] if value is not None else [])
+        return parse(self, value, count, size)
+
+    monkeypatch.setattr(HashedTokenEncoder, "parse", recorded)
+    parts = list(stream(model, 7, text=prompts, batch_size=3, **how))
+    assert sizes == [3, 3, 3, 3, 1, 1]
+    assert [part.texts for part in parts] == [tuple(prompts[:3]), tuple(prompts[3:6]), tuple(prompts[6:])]
+    assert torch.equal(torch.cat([part.levels for part in parts]), whole.levels)
+    one = pt.sample(model, 7, text="a red cat", batch_size=3, seed=1)
+    assert torch.equal(one.levels, pt.sample(model, 7, text=["a red cat"] * 7, batch_size=7, seed=1).levels)
+    with pytest.raises(pt.ShapeError, match="2 texts do not fit 7 images"):
+        next(stream(model, 7, text=prompts[:2], batch_size=2))

@@ -85,7 +85,7 @@ def test_vectors_of_another_size_are_encoded_again(cache: Path) -> None:
     store.write({"bad": np.zeros(3, np.float32)})
     assert set(store.read(["bad", "good"])) == {"bad", "good"}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pointillist.conditioning.text_encoders.embedding_cache.MAX_STORED", 2)
+        patch.setattr("pointillist.conditioning.text_encoders.cache.MAX_STORED", 2)
         store.write({"late": np.ones(3, np.float32)})
     assert set(store.read(["good", "late"])) == {"good"}
 

@@ -1,4 +1,4 @@
-"""The tutorials, the README and the notebook work as typed: their blocks run in order in an empty folder."""
+"""The tutorials and the notebook work as typed: their blocks run in order in an empty folder."""
 
 from __future__ import annotations
 
@@ -71,14 +71,6 @@ def test_text_to_image(tmp_path: Path) -> None:
     """Sample from prompts of a bundled model, and of one trained on captions that the page writes."""
     run_blocks(blocks_of(TUTORIALS / "text_to_image.md"), tmp_path)
     assert all((tmp_path / name).is_file() for name in ("icons.png", "circles.png", "squares.png"))
-
-
-@pytest.mark.slow
-def test_readme(tmp_path: Path) -> None:
-    """The commands of the README; `test_documents.py` runs its Python."""
-    commands = [block for block in blocks_of(ROOT / "README.md") if block[0] == "bash"]
-    assert len(commands) >= 1
-    run_blocks(commands, tmp_path)
 
 
 @pytest.mark.slow

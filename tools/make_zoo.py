@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 
 import pointillist as pt
-from pointillist.checkpoint.files import write_text
 from pointillist.checkpoint.header import CARD, WEIGHTS
 from pointillist.checkpoint.quantization import quantize_weights
+from pointillist.files.writing import write_text
 from pointillist.model.batches import derive_hint
 from pointillist.model.config import GenerationConfig
 from pointillist.visualization import image_grid, save_png

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pointillist.checkpoint.files import write_text
+from pointillist.files.writing import write_text
 
 ROOT = Path(__file__).parents[1]
 PAGE = Path(__file__).parents[1] / "docs" / "evidence" / "zoo.md"

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from torch import Tensor
 
 from pointillist.errors import ConfigError, DataError, ShapeError
-from pointillist.text_files import MAX_NAME, check_texts
+from pointillist.files.reading import MAX_NAME, check_texts
 
 Mode = Literal["grey", "rgb", "rgba", "palette", "codes"]
 CHANNELS: dict[str, int] = {"grey": 1, "rgb": 3, "rgba": 4, "palette": 1}

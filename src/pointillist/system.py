@@ -125,6 +125,19 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def describe_threads(threads: int | None) -> list[str]:
+    """Say that fewer threads are used than were set, where there are fewer cores; else say nothing.
+
+    ```python
+    describe_threads(64)  # ["64 threads were set, and 2 cores are there: 2 are used"]
+    ```
+    """
+    cores = available_cores()
+    if (threads or 0) <= cores:
+        return []
+    return [f"{threads} threads were set, and {cores} cores are there: {cores} are used"]
+
+
 def describe_machine() -> str:
     """Describe processor, cores, GPU and system, without host names or paths."""
     cores = available_cores()

@@ -108,6 +108,7 @@ def test_info_of_a_model(model: Path, pets: Path) -> None:
     for word in ("gated-pixelcnn", "categorical", "2: cat, dog", "5 x 6", "8 ordered levels", "channels 4", "kB"):
         assert word in shown
     assert "train.steps = 5" in shown
+    assert "the weights are read and checked when the model is loaded" in " ".join(shown.split())
     found = json.loads(run("info", model, "--json").stdout)
     assert found["parameters"] == pt.load(model).num_parameters
     assert found["trained_on"] == str(pets)

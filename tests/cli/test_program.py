@@ -13,7 +13,7 @@ import typer.main
 from pointillist import __version__
 from pointillist.cli import app
 from pointillist.cli.app import COMMANDS
-from pointillist.cli.errors import user_message
+from pointillist.cli.messages import user_message
 from pointillist.errors import ConfigError
 
 from ..scripts import script

@@ -13,6 +13,7 @@ from PIL import Image
 
 import pointillist as pt
 from pointillist.cli.prompts import SheetPlan, parse_labels, parse_texts, sheet_columns
+from pointillist.system import available_cores
 
 from .helpers import fails, files_in, run
 
@@ -282,7 +283,11 @@ def test_engines_and_threads(model: Path, caplog: pytest.LogCaptureFixture) -> N
     """`--verbose` says what was picked, and in how many passes rows were found; every engine paints the same images."""
     shown = run("sample", model, "-n", "2", "--seed", "1", "--verbose", "--out", "a.npz").output
     assert "engine     cpu: compiled code was the fastest" in shown
-    run("sample", model, "-n", "2", "--seed", "1", "--threads", "2", "--engine", "cpu", "--out", "b.npz")
+    few = run("sample", model, "-n", "2", "--seed", "1", "--threads", "2", "--engine", "cpu", "--out", "b.npz")
+    many = run("sample", model, "-n", "2", "--seed", "1", "--threads", "900", "--engine", "numpy", "--out", "c.npz")
+    cores = available_cores()
+    assert f"900 threads were set, and {cores} cores are there: {cores} are used" in many.output
+    assert "threads were set" not in few.output or cores < 2
     run("sample", model, "-n", "2", "--seed", "1", "--engine", "numpy", "--out", "c.npz")
     run("sample", model, "-n", "2", "--seed", "1", "--engine", "cuda-jacobi", "--verbose", "--out", "d.npz")
     assert "iterations over a row, 2 images at once" in caplog.text

@@ -12,7 +12,7 @@ import pytest
 import pointillist
 import pointillist as pt
 from pointillist.cli.app import Commands
-from pointillist.cli.spelling import for_command_line
+from pointillist.cli.messages import for_command_line
 
 from .helpers import fails, write_images
 

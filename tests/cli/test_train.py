@@ -247,7 +247,8 @@ def test_the_preset_of_a_paper_is_below_the_file_and_the_options(tmp_path: Path)
     assert settings["schedule"].items() >= {"name": "constant", "warmup": 0}.items()
 
 
-def test_a_dry_run_tells_speed_memory_and_hours_and_writes_nothing(pets: Path) -> None:
+def test_a_dry_run_tells_speed_memory_and_hours_and_writes_nothing(pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pointillist.training.estimate.MIN_SECONDS", 0.1)
     told = run("train", pets, *TINY, "--steps", "400", "--dry-run", "--out", "dry").stdout
     assert "images/s" in told
     assert "GB at most" in told

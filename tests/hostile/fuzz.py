@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import io
 import json
 import resource
 import signal
@@ -21,26 +20,33 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
+import transformers
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 import pointillist as pt
 from pointillist.checkpoint.header import CONFIG, WEIGHTS
+from pointillist.conditioning.text_encoders import open_encoder
 from pointillist.data.palette import read_palette
+from pointillist.data.standard import read_idx
 from pointillist.errors import MAX_MESSAGE, PointillistError
+from pointillist.model.vocabulary import describe_unseen_words
 from pointillist.studio.reproduce import read_manifest
 from pointillist.training.run_config import RunConfig
 from pointillist.training.settings_tree import read_toml
 
+from .valid_files import arrays, encoder_files, idx_files, model_files, parquet_files, pictures
+
 MEMORY = 3 * 2**30  # bytes of address space that a case may add
-SECONDS = 20  # of one case
+SECONDS = 20  # of computing for one case
+WAITING = 15 * SECONDS  # of one case on a machine that is busy with other things
 TOKENS = [
     *(b"9" * 400, b"9" * 5000, b"1e999", b"-1", b"NaN", b"18446744073709551616", b"null", b"true", b'"\\ud800"', b"\0"),
     *(b"[" * 2000, b'{"a":' * 2000, b"a." * 500, b"\xff\xfe", b'"' + b"x" * 20_000 + b'"', b"[]", b"{}", b"\n", b","),
@@ -48,7 +54,7 @@ TOKENS = [
 
 
 class TooSlow(BaseException):
-    """A case that runs longer than `SECONDS`."""
+    """A case that runs longer than `SECONDS`, or waits longer than `WAITING`."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,8 @@ def damaged(draw: st.DrawFn, whole: list[bytes]) -> bytes:
     return bytes(data)
 
 
-def values(keys: list[str]) -> st.SearchStrategy[Any]:
+@lru_cache
+def _values(keys: tuple[str, ...]) -> st.SearchStrategy[Any]:
     """JSON values of any depth, with some names that a reader knows."""
     numbers = st.one_of(st.integers(), st.floats(), st.sampled_from([2**31, 2**63, 2**64, 10**30, -1, 0, 1e308]))
     texts = st.one_of(st.text(max_size=20), st.sampled_from(["a.png", "#ff0000", "../x", "\ud800", "x" * 20_000]))
@@ -97,6 +104,11 @@ def values(keys: list[str]) -> st.SearchStrategy[Any]:
     return st.recursive(
         leaves, lambda inner: st.lists(inner, max_size=6) | st.dictionaries(names, inner, max_size=6), max_leaves=20
     )
+
+
+def values(keys: list[str]) -> st.SearchStrategy[Any]:
+    """JSON values of any depth, with some names that a reader knows; one strategy for all draws."""
+    return _values(tuple(keys))
 
 
 def as_json(value: Any) -> bytes:
@@ -123,49 +135,10 @@ def replaced(draw: st.DrawFn, tree: Any, keys: list[str]) -> bytes:
     return as_json(tree)
 
 
-def pictures() -> list[bytes]:
-    """Small valid pictures of many formats."""
-    rng = np.random.default_rng(0)
-    colour = Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8))
-    found = []
-    for image in (colour, colour.convert("L"), colour.convert("P"), colour.convert("RGBA"), colour.convert("1")):
-        for kind in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "TGA", "ICO", "PCX", "JPEG2000"):
-            file = io.BytesIO()
-            with contextlib.suppress(OSError, ValueError):
-                image.save(file, kind)
-                found.append(file.getvalue())
-    return found
-
-
-def arrays() -> list[bytes]:
-    """Small valid `.npz` archives and `.npy` files."""
-    x, out = np.arange(2 * 64, dtype=np.uint8).reshape(2, 8, 8), []
-    for content in ({"x": x}, {"x": x, "y": [0, 1], "text": ["a", "b"]}, {"x_train": x, "x_test": x}):
-        for save in (np.savez, np.savez_compressed):
-            file = io.BytesIO()
-            save(file, **content)  # type: ignore[operator]
-            out.append(file.getvalue())
-    for array in (x, x / 255, x[0], np.array(["a"])):
-        file = io.BytesIO()
-        np.save(file, array)
-        out.append(file.getvalue())
-    return out
-
-
-def model_files() -> dict[str, bytes]:
-    """The files of a tiny model with every kind of condition that needs no other file."""
-    model = pt.build(
-        "gated-pixelcnn", shape=(1, 4, 4), levels=4, preset="tiny", channels=4, layers=1, classes=("a", "b"),
-        attributes={"hair": 2}, vector=3, text="learned",
-    )  # fmt: skip
-    with tempfile.TemporaryDirectory() as name:
-        model.save_pretrained(Path(name))
-        return {path.name: path.read_bytes() for path in Path(name).iterdir()}
-
-
 def readers() -> list[Reader]:
     """Every reader, with its files."""
     files = model_files()
+    encoders = {kind: encoder_files(kind) for kind in ("minilm", "clip")}
     config = json.loads(files[CONFIG])
 
     def file(name: str, data: bytes, folder: Path) -> Path:
@@ -196,6 +169,26 @@ def readers() -> list[Reader]:
     def array(data: bytes, folder: Path) -> object:
         return pt.load_data(file("a.npy" if data[:6] == b"\x93NUMPY" else "a.npz", data, folder), valid_fraction=0.0)
 
+    def idx(data: bytes, folder: Path) -> object:
+        return read_idx(file("a.gz" if data[:2] == b"\x1f\x8b" else "a", data, folder))
+
+    def parquet_file(data: bytes, folder: Path) -> object:
+        return pt.load_data(file("a.parquet", data, folder), valid_fraction=0.0)
+
+    def encoder(kind: str, name: str) -> Callable[[bytes, Path], object]:
+        def read(data: bytes, folder: Path) -> object:
+            for other, content in {**encoders[kind], name: data}.items():
+                file(other, content, folder)
+            return open_encoder(f"{kind}:{folder}").encode("a red dragon")
+
+        return read
+
+    def captions(data: bytes, folder: Path) -> object:
+        tree = {**config, "training": {"captions": json.loads(data)}}
+        notes = describe_unseen_words(model(CONFIG)(as_json(tree), folder), ["a hart, a zebra", "x" * 100])
+        assert all(note.isprintable() for note in notes)
+        return notes
+
     def palette(suffix: str) -> Callable[[bytes, Path], object]:
         return lambda data, folder: read_palette(file(f"a{suffix}", data, folder))
 
@@ -212,6 +205,12 @@ def readers() -> list[Reader]:
         "request": {"samples": [{"seed": 1, "conditions": {"label": 1}}], "guidance": 1.0}, "sha256": ["0" * 64],
     }  # fmt: skip
     manifest_keys = ["samples", "seed", "levels", "known", "shape", "data", "dtype", "size", "hint"]
+
+    def structured(name: str, content: bytes) -> st.SearchStrategy[bytes]:
+        if name.endswith(".json"):
+            return replaced(json.loads(content), ["hidden_size", "type", "vocab"])
+        return damaged([content])
+
     both = lambda whole, structured: damaged(whole) | structured  # noqa: E731
     return [
         Reader("pictures", damaged(pictures()), picture),
@@ -229,6 +228,14 @@ def readers() -> list[Reader]:
             "generation_config.json",
             both([b'{"guidance": 2.0}'], values(["guidance", "temperature", "top_p", "examples"]).map(as_json)),
             model("generation_config.json"),
+        ),
+        Reader("IDX", damaged(idx_files()), idx),
+        Reader("Parquet", damaged(parquet_files()), parquet_file),
+        Reader("captions of a model", values(["words", "commas", "complete"]).map(as_json), captions),
+        *(
+            Reader(f"{kind}: {name}", both([content], structured(name, content)), encoder(kind, name))
+            for kind, found in encoders.items()
+            for name, content in found.items()
         ),
         Reader(
             "manifest",
@@ -250,7 +257,13 @@ def limits() -> Iterator[None]:
 
 
 def _stop(number: int, frame: object) -> None:
-    raise TooSlow(f"over {SECONDS} seconds")
+    raise TooSlow(f"over {SECONDS} seconds of computing, or {WAITING} in all")
+
+
+def stop_on_signals(*handlers: Any) -> list[Any]:
+    """Set the handler of the timers, one for both or one each; return those before."""
+    signals = (signal.SIGALRM, signal.SIGPROF)
+    return [signal.signal(number, handlers[i % len(handlers)]) for i, number in enumerate(signals)]
 
 
 def outcome(reader: Reader, data: bytes) -> str:
@@ -260,7 +273,8 @@ def outcome(reader: Reader, data: bytes) -> str:
         AssertionError: if the message is no single line of bounded length.
         Exception: whatever the reader must not raise.
     """
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, WAITING)
     try:
         with tempfile.TemporaryDirectory() as name:
             reader.read(data, Path(name))
@@ -271,6 +285,7 @@ def outcome(reader: Reader, data: bytes) -> str:
         assert len(message) <= MAX_MESSAGE, f"too long: {message[:200]}"
         return "refused"
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
     return "accepted"
 
@@ -298,7 +313,8 @@ def fuzz(reader: Reader, cases: int, start: int) -> tuple[Counter[str], str | No
 
 def run(seconds: float, start: int, cases: int = 50) -> tuple[dict[str, Counter[str]], list[str]]:
     """Fuzz all readers in turn, once and then for a time; return the counts by reader, and the failures."""
-    previous = signal.signal(signal.SIGALRM, _stop)
+    previous = stop_on_signals(_stop)
+    transformers.utils.logging.disable_progress_bar()
     found, failures, end = {}, [], time.monotonic() + seconds
     try:
         everything = readers()
@@ -317,7 +333,7 @@ def run(seconds: float, start: int, cases: int = 50) -> tuple[dict[str, Counter[
             if time.monotonic() >= end:
                 break
     finally:
-        signal.signal(signal.SIGALRM, previous)
+        stop_on_signals(*previous)
     return found, failures
 
 

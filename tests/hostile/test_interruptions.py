@@ -17,8 +17,9 @@ import pytest
 from PIL import Image
 
 import pointillist as pt
-from pointillist.checkpoint.batch_output import ROWS, BatchOutput, batch_output, progress_folder
-from pointillist.checkpoint.lock import exclusive
+from pointillist.cli import resumable
+from pointillist.files.batch_output import ROWS, BatchOutput, batch_output, progress_folder
+from pointillist.files.writing import exclusive
 
 from ..cli.helpers import TINY, fails, files_in, run
 
@@ -36,22 +37,24 @@ def contents(folder: str) -> dict[str, bytes]:
     return {name: (Path(folder) / name).read_bytes() for name in files_in(Path(folder))}
 
 
-def interrupted(monkeypatch: pytest.MonkeyPatch, after: int, *command: Any) -> str:
-    """The output of a command that is stopped before it saves the image number `after`."""
+def interrupted(
+    monkeypatch: pytest.MonkeyPatch, after: int, *command: Any, owner: Any = Image.Image, name: str = "save"
+) -> str:
+    """The output of a command that is stopped at call number `after`: by default, when it saves an image."""
     from typer.testing import CliRunner
 
     from pointillist.cli import app
 
-    save, saved = Image.Image.save, []
+    whole, calls = getattr(owner, name), []
 
-    def stop(self: Image.Image, *arguments: Any, **options: Any) -> None:
-        if len(saved) == after:
+    def stop(*arguments: Any, **options: Any) -> Any:
+        if len(calls) == after:
             raise KeyboardInterrupt
-        saved.append(1)
-        save(self, *arguments, **options)
+        calls.append(1)
+        return whole(*arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Image.Image, "save", stop)
+        patch.setattr(owner, name, stop)
         result = CliRunner().invoke(app, [str(a) for a in command])
     assert result.exit_code == 130
     return result.output
@@ -72,6 +75,43 @@ def test_samples_go_on(monkeypatch: pytest.MonkeyPatch, seeded: bool) -> None:
     run(*SAMPLE, "--seed", record["seed"], "--out", "b/")
     assert contents("a") == contents("b")
     assert files_in(Path()) == sorted([*(f"{f}/{n}" for f in "ab" for n in files_in(Path(f))), "a", "b"])
+
+
+def archive(path: str) -> dict[str, Any]:
+    """The arrays of an archive."""
+    with np.load(path) as found:
+        return {name: found[name].tolist() for name in found}
+
+
+@pytest.mark.parametrize("seeded", [True, False])
+def test_an_archive_goes_on(monkeypatch: pytest.MonkeyPatch, seeded: bool) -> None:
+    """As a folder does, to the same bytes."""
+    seed = ["--seed", 5] if seeded else []
+    told = interrupted(monkeypatch, 2, *SAMPLE, *seed, "--out", "a.npz", owner=resumable, name="level_bytes")
+    assert "8 of 12 images are kept" in told
+    files = ["levels.bin", "progress.json", "rows.jsonl"]
+    assert files_in(Path()) == [".a.npz.partial", *(f".a.npz.partial/{name}" for name in files)]
+    with (progress_folder(Path("a.npz")) / resumable.LEVELS).open("ab") as file:
+        file.write(b"a part of a batch")
+    shown = run(*SAMPLE, *seed, "--out", "a.npz", "--json").output
+    assert "continued  at image 9 of 12" in shown
+    record = json.loads(shown[shown.index("{") :])
+    run(*SAMPLE, "--seed", record["seed"], "--out", "b.npz")
+    assert Path("a.npz").read_bytes() == Path("b.npz").read_bytes()
+    samples = pt.sample("digits", 12, 3, seed=record["seed"], batch_size=4, engine="numpy")
+    found = archive("a.npz")
+    assert found["levels"] == samples.levels.tolist()
+    assert found["nats"] == samples.nats.tolist()
+    assert found["labels"] == [3] * 12
+    assert record["bits_per_dim"] == pytest.approx(float(samples.bits_per_dim.mean()), abs=1e-4)
+    assert files_in(Path()) == ["a.npz", "b.npz"]
+
+
+def test_an_unfinished_archive_that_was_cut_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupted(monkeypatch, 0, *SAMPLE, "--seed", 5, "--out", "a.npz", owner=resumable, name="write_npz")
+    levels = progress_folder(Path("a.npz")) / resumable.LEVELS
+    levels.write_bytes(levels.read_bytes()[:-1])
+    assert "levels.bin is damaged" in fails(*SAMPLE, "--seed", 5, "--out", "a.npz")
 
 
 def test_another_command_does_not_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +188,7 @@ def test_stream_begins_at_an_image() -> None:
 HOLD = """
 import sys, time
 from pathlib import Path
-from pointillist.checkpoint.lock import exclusive
+from pointillist.files.writing import exclusive
 with exclusive(Path(sys.argv[1]), Path("out")):
     print("held", flush=True)
     time.sleep(60)
@@ -187,6 +227,12 @@ def test_a_second_writer_is_refused_by_the_name_of_the_first() -> None:
     with holder(Path(".t.lock")):
         assert "t is being written" in fails(*SAMPLE, "--out", "t/")
     assert files_in(Path("s"))
+    with holder(Path("q/.lock")):
+        assert "q is being written" in fails("quantize", "digits", "--out", "q")
+        assert files_in(Path("q")) == [".lock"]
+    run("quantize", "digits", "--out", "q")  # what a dead process left is taken over
+    assert "model.safetensors" in files_in(Path("q"))
+    assert ".lock" not in files_in(Path("q"))
 
 
 @pytest.mark.parametrize(
@@ -202,7 +248,7 @@ def test_a_lock_of_nobody_is_taken_over(text: str, monkeypatch: pytest.MonkeyPat
 
 def test_without_locks_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process that the file names is looked for: one of another start time is another process."""
-    from pointillist.checkpoint import lock
+    from pointillist.files import writing as lock
 
     monkeypatch.setattr(lock, "fcntl", None)
     alive = lock._this_process()

@@ -13,11 +13,11 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.checkpoint.files import read_tensors, write_model
 from pointillist.checkpoint.header import read_config
+from pointillist.checkpoint.tensors import read_tensors, write_folder
 from pointillist.data.raw import RawImages
+from pointillist.files.reading import MAX_NAME, MAX_TEXT
 from pointillist.model.batches import check_likelihood
-from pointillist.text_files import MAX_NAME, MAX_TEXT
 from pointillist.visualization import image_grid
 from pointillist.visualization.image_grid import truncate_text
 from pointillist.zoo import resolve
@@ -35,7 +35,7 @@ def spoilt(folder: Path, tensor: str, value: float) -> Path:
     tensors = read_tensors(source / "model.safetensors")
     tensors[tensor] = tensors[tensor].float().clone()
     tensors[tensor].view(-1)[-1] = value
-    write_model(folder, tensors, read_config(source), "")
+    write_folder(folder, tensors, read_config(source), "")
     return folder
 
 

@@ -57,19 +57,27 @@ def test_every_kind_of_hint_matters(hint: object) -> None:
     check_gradients_reach(with_every_condition("gated-pixelcnn", hint))
 
 
+# one scale for every network, the others in the slow tests: the formula does not know the network
+GUIDANCE = [pytest.param(0.0, marks=pytest.mark.slow), pytest.param(0.5, marks=pytest.mark.slow), 2.5]
+
+
+@pytest.mark.parametrize("guidance", GUIDANCE)
 @pytest.mark.parametrize("name", names())
-def test_a_negative_prompt_is_the_reference_of_guidance(name: str) -> None:
+def test_a_negative_prompt_is_the_reference_of_guidance(name: str, guidance: float) -> None:
     """With every condition at once: the formula at every sub-pixel, in every engine."""
-    model = with_every_condition(name, text=TEXTS[2]).eval()
-    for guidance in (0.0, 0.5, 2.5):
-        check_negative_prompt(model, guidance)
+    check_negative_prompt(with_every_condition(name, text=TEXTS[2]).eval(), guidance)
+
+
+@pytest.mark.parametrize("guidance", GUIDANCE)
+@pytest.mark.parametrize("name", names())
+def test_guidance_is_exact(name: str, guidance: float) -> None:
+    """With every condition at once: the formula at every sub-pixel, in every engine."""
+    check_guidance_is_the_formula(with_every_condition(name, text=TEXTS[2]).eval(), guidance)
 
 
 @pytest.mark.parametrize("name", names())
-def test_guidance_is_exact(name: str) -> None:
-    """With every condition at once: the formula at every sub-pixel, and its ends image by image, in every engine."""
+def test_guidance_at_its_ends_and_in_batches(name: str) -> None:
+    """With every condition at once: 0 and 1 image by image, and no image knows its batch."""
     model = with_every_condition(name, text=TEXTS[2]).eval()
-    for guidance in (0.0, 0.5, 2.5):
-        check_guidance_is_the_formula(model, guidance)
     check_ends_of_guidance(model)
     check_batches(model)

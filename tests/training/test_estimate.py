@@ -17,6 +17,12 @@ from pointillist.training.state import Intervals
 from .helpers import assert_same_weights, tiny_config, tiny_data, tiny_model, weights
 
 
+@pytest.fixture(autouse=True)
+def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fraction of a second is timed instead of seconds: what is counted does not depend on it."""
+    monkeypatch.setattr("pointillist.training.estimate.MIN_SECONDS", 0.1)
+
+
 def test_an_estimate_counts_what_the_run_would_do(tmp_path: Path) -> None:
     """Steps, images, evaluations and sheets are those of the run; the model and the disk stay as they are."""
     data = tiny_data()

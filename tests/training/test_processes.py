@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 import pointillist as pt
 
 from .helpers import assert_same_weights, run_two_processes, tiny_config, tiny_data, tiny_model
@@ -22,6 +24,7 @@ save_file(state, f"{sys.argv[1]}/rank-{rank}.safetensors")
 """
 
 
+@pytest.mark.slow  # that two processes end with equal weights, `test_start.py` checks too
 def test_two_processes_agree(tmp_path: Path) -> None:
     """`torchrun --nproc-per-node 2` over gloo."""
     assert_same_weights(*run_two_processes(PROGRAM, tmp_path))

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.checkpoint.files import read_tensors
+from pointillist.checkpoint.tensors import read_tensors
 from pointillist.training import Interrupted
 from pointillist.training.trainer import Trainer
 

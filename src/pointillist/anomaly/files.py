@@ -17,12 +17,13 @@ from jaxtyping import Float
 
 from pointillist.anomaly.density import Density
 from pointillist.anomaly.heat import HeatScale
-from pointillist.checkpoint.files import read_tensors, write_tensors, write_text
 from pointillist.checkpoint.header import open_weights, read_metadata, settings_digest
+from pointillist.checkpoint.tensors import read_tensors, write_tensors
 from pointillist.errors import CheckpointError
+from pointillist.files.reading import read_json
+from pointillist.files.writing import write_text
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import model_fingerprint
-from pointillist.text_files import read_json
 
 SETTINGS = "anomaly_detector.json"
 TENSORS = "anomaly_detector.safetensors"

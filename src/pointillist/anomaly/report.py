@@ -16,7 +16,7 @@ import numpy as np
 from pointillist._version import __version__
 from pointillist.anomaly.heat import UNIT, AnomalyRecord
 from pointillist.anomaly.statistics import DESCRIPTIONS
-from pointillist.checkpoint.files import write_text
+from pointillist.files.writing import write_text
 from pointillist.visualization import html
 
 MAX_SHOWN = 24

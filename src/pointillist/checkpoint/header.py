@@ -13,7 +13,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from pointillist.errors import CheckpointError, DataError
-from pointillist.text_files import parse_json, read_json
+from pointillist.files.reading import parse_json, read_json
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"

@@ -14,8 +14,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from pointillist._version import __version__
-from pointillist.cli.errors import EXIT_STOPPED, print_error, user_message
-from pointillist.cli.spelling import for_command_line
+from pointillist.cli.messages import EXIT_STOPPED, for_command_line, print_error, user_message
 
 COMMANDS = {
     "demo": "Demo",

@@ -100,8 +100,8 @@ def bench(
     from pointillist.bench import BenchConfig
     from pointillist.bench import bench as run_bench
     from pointillist.bench.plot import plot_report
-    from pointillist.checkpoint.files import write_text
     from pointillist.data import parse_size
+    from pointillist.files.writing import write_text
 
     for path in (as_json, plot):
         if path is not None and str(path) != "-":

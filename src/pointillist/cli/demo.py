@@ -28,7 +28,7 @@ def demo(
 
     Takes one to two minutes on two cores. Ctrl-C saves the training; the same command resumes it.
     """
-    from pointillist.cli.errors import EXIT_STOPPED
+    from pointillist.cli.messages import EXIT_STOPPED
     from pointillist.cli.output import console, print_facts
     from pointillist.demo import run_demo
     from pointillist.demo.run import STEPS

@@ -175,7 +175,7 @@ def open_images(
 
 def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write a line for each image: the verdict, and its statistics in standard deviations of normal images."""
-    from pointillist.checkpoint.files import atomic_path
+    from pointillist.files.writing import atomic_path
 
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         names = list(rows[0]["statistics"])

@@ -15,10 +15,10 @@ from pointillist.cli.output import print_facts
 from pointillist.progress import Bar
 
 if TYPE_CHECKING:
-    from pointillist.checkpoint.batch_output import BatchOutput
     from pointillist.data import DataOptions, DataSplits, ImageDataset
     from pointillist.evaluation.conditioning import MeanWithCI, RetrievalMetrics
     from pointillist.evaluation.likelihood import Evaluation
+    from pointillist.files.batch_output import BatchOutput
     from pointillist.model.pixel_model import PixelModel
 
 _UNGUIDED = "caption_retrieval_unguided"
@@ -176,7 +176,7 @@ def journal(
     path: Path | None, model: PixelModel, images: ImageDataset, settings: dict[str, Any], *, restart: bool
 ) -> Iterator[BatchOutput | None]:
     """Keep the likelihoods of the images of a CSV, so that an interrupted command continues; None without a path."""
-    from pointillist.checkpoint.batch_output import batch_output
+    from pointillist.files.batch_output import batch_output
     from pointillist.model.pretrained import model_fingerprint
     from pointillist.training.state import fingerprint as data_fingerprint
 
@@ -198,7 +198,7 @@ def journal(
 
 def write_csv(path: Path, result: Evaluation, files: Sequence[str] | None) -> None:
     """Write nats and bits per dimension of each image, and its file, in the order of the data set."""
-    from pointillist.checkpoint.files import atomic_path
+    from pointillist.files.writing import atomic_path
 
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)

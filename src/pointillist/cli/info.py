@@ -134,6 +134,7 @@ def model_facts(name: str) -> dict[str, Any]:
 
         folder = find_model(name, {})
     facts = describe_model(folder)
+    facts["checked"] = "settings and header; the weights are read and checked when the model is loaded"
     facts["image"]["text"] = shape_text(SimpleNamespace(**facts["image"]))
     return facts
 

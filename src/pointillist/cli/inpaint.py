@@ -123,7 +123,7 @@ def inpaint(
     from pointillist.errors import ConfigError
     from pointillist.model.batches import one_image
     from pointillist.model.pretrained import load
-    from pointillist.system import resolve_device
+    from pointillist.system import describe_threads, resolve_device
 
     out = out or str(fresh_path(Path("completions.png"), force))
     kind, path = target(out, None, force)
@@ -144,6 +144,8 @@ def inpaint(
         "particles": particles, "moves": moves, "seed": secrets.randbelow(2**31) if seed is None else seed,
         "order": order, "engine": engine, "threads": threads,
     }  # fmt: skip
+    for note in describe_threads(threads):
+        typer.echo(f"note       {note}", err=True)
     started = time.perf_counter()
     found: Completions | Canvases
     if other is None:
@@ -168,7 +170,8 @@ def write(
 
     classes = model.config.classes if bool((found.labels >= 0).all()) else ()
     if kind == "npz":
-        writers.write_npz(path, [found], len(found), found.image, classes)
+        nats, labels = found.nats.numpy(), found.labels.numpy()
+        writers.write_npz(path, [writers.level_bytes(found)], nats, labels, found.image, classes)
         return
     if kind == "files":
         _write_folder(path, found, classes)
@@ -189,9 +192,9 @@ def write(
 
 def _write_folder(folder: Path, found: Completions | Canvases, classes: Sequence[str]) -> None:
     """Write PNGs in their exact size, and a list of them that `load_data` reads; each file appears whole."""
-    from pointillist.checkpoint.files import atomic_path
-    from pointillist.cli.sample_folder import LIST
+    from pointillist.cli.resumable import LIST
     from pointillist.cli.writers import as_files
+    from pointillist.files.writing import atomic_path
 
     folder.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []

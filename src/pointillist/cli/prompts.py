@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pointillist.errors import DataError
-from pointillist.text_files import check_file
+from pointillist.files.reading import check_file
 
 SEPARATOR = ";"  # captions contain commas: "monster, red dragon"
 MAX_BYTES = 1_000_000  # of a file of prompts

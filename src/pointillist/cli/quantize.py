@@ -31,18 +31,19 @@ def quantize(model: Model, out: Out, dtype: Dtype = "int8", force: Force = False
     """
     from pointillist.checkpoint.header import WEIGHTS
     from pointillist.checkpoint.quantization import quantize_weights
-    from pointillist.errors import ConfigError
+    from pointillist.files.writing import folder_lock
     from pointillist.model.files import default_card
     from pointillist.model.pretrained import load
 
-    if out.exists() and (not out.is_dir() or any(out.iterdir())) and not force:
-        raise ConfigError(f"{out} is already there: add `--force` to replace the model in it, or give another path.")
+    reject_filled(out, force)
     source = load(model)
     small = quantize_weights(source, dtype)
     small.card = (
         f"{source.card or default_card(source.config, source.likelihood.name, source.num_parameters)}\n{_note(dtype)}"
     )
-    small.save_pretrained(out)
+    with folder_lock(out):
+        reject_filled(out, force)  # by a command that ended meanwhile
+        small.save_pretrained(out)
     before = sum(t.numel() * t.element_size() for t in source.state_dict().values())
     after = (out / WEIGHTS).stat().st_size
     if as_json:
@@ -51,6 +52,19 @@ def quantize(model: Model, out: Out, dtype: Dtype = "int8", force: Force = False
         print_facts(
             [("weights", dtype), ("size", f"{size_text(after)}, {size_text(before)} before"), ("written", str(out))]
         )
+
+
+def reject_filled(out: Path, force: bool) -> None:
+    """Reject an output that holds more than a lock, unless `force` is set.
+
+    Raises:
+        ConfigError: naming `--force`.
+    """
+    from pointillist.errors import ConfigError
+    from pointillist.files.writing import LOCK
+
+    if out.exists() and not force and (not out.is_dir() or any(path.name != LOCK for path in out.iterdir())):
+        raise ConfigError(f"{out} is already there: add `--force` to replace the model in it, or give another path.")
 
 
 def _note(kind: str) -> str:

@@ -152,10 +152,10 @@ def sample(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Sample new images from a model."""
+    """Sample new images from a model; into DIR/ or NAME.npz, the same command goes on after an interruption."""
     from pointillist.cli.condition_options import parse_conditions, parse_hint
     from pointillist.cli.prompts import SheetPlan, parse_labels, parse_texts
-    from pointillist.cli.sample_folder import unfinished_seed
+    from pointillist.cli.resumable import unfinished_seed
     from pointillist.cli.sample_report import report
     from pointillist.cli.writers import check_target
     from pointillist.data import parse_size
@@ -163,7 +163,7 @@ def sample(
     from pointillist.model.pretrained import load
     from pointillist.model.vocabulary import describe_unseen_words
     from pointillist.sampling.engines import choose_engine
-    from pointillist.system import resolve_device
+    from pointillist.system import describe_threads, resolve_device
 
     first = choose_engine(engine)  # an error before the model is read
     kind, path = target(out, form, force)
@@ -185,7 +185,7 @@ def sample(
         loaded.image.recoloured(colours)  # an error before sampling
     if animate is not None:
         check_animation(animate, kind, force)
-    if kind == "files" and seed is None:
+    if kind in ("files", "npz") and seed is None:
         seed = unfinished_seed(path)
     own = {name: getattr(loaded.generation_config, name) for name in ("guidance", "temperature", "top_p")}
     tuned = {"guidance": guidance, "temperature": temperature, "top_p": top_p}
@@ -197,7 +197,7 @@ def sample(
         **parse_conditions(attribute or [], vector), **parse_hint(loaded, hint, hint_from_image, shape),
         "order": loaded.order(order).name,
     }  # fmt: skip
-    for note in describe_unseen_words(loaded, prompts or ()):
+    for note in (*describe_threads(threads), *describe_unseen_words(loaded, prompts or ())):
         typer.echo(f"note       {note}", err=True)
     if verbose:
         logging.basicConfig(format="%(message)s")
@@ -263,10 +263,10 @@ def _sample(
     force: bool,
 ) -> Totals:
     """Sample batch by batch into the file or folder, and return what to report."""
-    from pointillist.checkpoint.batch_output import output_lock
     from pointillist.cli import writers
     from pointillist.cli.atlas import write_atlas
-    from pointillist.cli.sample_folder import write_folder
+    from pointillist.cli.resumable import ArchiveSink, FolderSink, write_batches
+    from pointillist.files.batch_output import output_lock
     from pointillist.sampling.api import stream
 
     totals = writers.Totals()
@@ -278,16 +278,16 @@ def _sample(
     lines *= settings["best_of"]
     with output_lock(path), Bar("sampling", -(-total // batch) * lines) as bar:
         on_row = lambda done, rows, levels: bar.show(done // batch * lines + rows)  # noqa: E731
-        if kind == "files":
-            write_folder(path, model, settings, totals, colours=colours, restart=force, on_row=on_row)
+        if kind in ("files", "npz"):
+            image = model.image.resized(height, width)
+            sink = FolderSink(total, model.config.classes) if kind == "files" else ArchiveSink(image, classes)
+            write_batches(sink, path, model, settings, totals, colours=colours, restart=force, on_row=on_row)
             return totals
         parts = totals.through(stream(model, **settings, on_row=on_row))
         if colours is not None:
             parts = (part.recoloured(colours) for part in parts)
         if kind == "atlas":
             write_atlas(path, parts, classes, plan.columns)
-        elif kind == "npz":
-            writers.write_npz(path, parts, total, model.image.resized(height, width), classes)
         else:
             array, captions = writers.write_pictures(path, parts, classes, None if kind == "image" else plan)
             if animate is not None:

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from pointillist.cli.errors import EXIT_STOPPED, print_error
+from pointillist.cli.messages import EXIT_STOPPED, for_command_line, print_error
 from pointillist.cli.output import console
 from pointillist.cli.settings import FLAG, overrides, with_settings
-from pointillist.cli.spelling import for_command_line
 
 if TYPE_CHECKING:
     from pointillist.training import TrainResult

@@ -12,9 +12,9 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from pointillist.checkpoint.files import atomic_path
 from pointillist.cli.output import reject_existing
 from pointillist.errors import ConfigError
+from pointillist.files.writing import atomic_path
 
 if TYPE_CHECKING:
     from pointillist.cli.prompts import SheetPlan
@@ -117,21 +117,28 @@ def captions_of(part: Samples, classes: Names) -> list[str]:
     return [f"{value:+.0f} bits, {name}" for name, value in zip(names, bits, strict=True)]
 
 
-def write_npz(out: Path, parts: Iterable[Samples], total: int, image: ImageSpec, classes: Names) -> None:
+def level_dtype(image: ImageSpec) -> np.dtype[Any]:
+    """Return the smallest type that holds the levels of an image."""
+    return np.dtype(np.uint8 if image.levels <= 256 else np.uint16)
+
+
+def level_bytes(part: Samples) -> bytes:
+    """Return the levels of images as an archive holds them."""
+    return part.levels.numpy().astype(level_dtype(part.image)).tobytes()
+
+
+def write_npz(
+    out: Path, levels: Iterable[bytes], nats: np.ndarray, labels: np.ndarray, image: ImageSpec, classes: Names
+) -> None:
     """Write `levels [n c h w]` and `nats [n]`, with `labels [n]` and `classes` where labels were given.
 
-    The archive is written batch by batch: memory grows by 16 bytes an image.
+    Args:
+        levels: the bytes of the levels in blocks, so that any number of images fits in memory; see `level_bytes`.
     """
-    dtype = np.dtype(np.uint8 if image.levels <= 256 else np.uint16)
-    labels, nats = np.empty(total, np.int64), np.empty(total, np.float64)
-    done = 0
     with atomic_path(out) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        with _member(archive, "levels", (total, *image.shape), dtype) as file:
-            for part in parts:
-                file.write(part.levels.numpy().astype(dtype).tobytes())
-                labels[done : done + len(part)] = part.labels.numpy()
-                nats[done : done + len(part)] = part.nats.numpy()
-                done += len(part)
+        with _member(archive, "levels", (len(nats), *image.shape), level_dtype(image)) as file:
+            for block in levels:
+                file.write(block)
         members = {"nats": nats, "labels": labels, "classes": np.array(classes, np.str_)}
         for name, array in members.items() if classes else [("nats", nats)]:
             with _member(archive, name, array.shape, array.dtype) as file:

@@ -119,7 +119,7 @@ def complete_images(
     label, text = own.pop("label", None), own.pop("text", None)
     inputs = model.conditions.inputs(label, n, text, size=shape[1:], known=evidence, **conditions)
     seed, given = resolve_uniforms(seed, uniforms, (n, *shape))
-    check_best_of(config, inputs, seeded=given is None)
+    check_best_of(config, conditional=inputs.is_conditional, seeded=given is None)
     task = CompletionTask(
         model=model,
         levels=levels,

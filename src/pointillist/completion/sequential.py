@@ -61,7 +61,7 @@ def draw_unknown(
     model = task.model
     config = replace(task.config, engine=resolve_engine(task.config.engine, model.device))
     inputs, x, (_, height, width) = task.inputs[rows], task.levels[rows], task.shape
-    negative = negative_inputs(model, config, len(task.inputs), (height, width))
+    negative = negative_inputs(model, config.negative_prompt, len(task.inputs), (height, width))
     reference = None if negative is None else negative[rows].with_evidence(inputs)
     sampler = UniformSampler(torch.from_numpy(np.ascontiguousarray(uniforms)), config)
     batch = sampler.duplicate_for_guidance(inputs, reference)

@@ -106,7 +106,7 @@ def run_particles(task: CompletionTask, number: int = 0, image: int = 0, candida
     numbers = range(number * count, (number + 1) * count)
     uniforms = torch.from_numpy(seeded_uniforms(task.seed or 0, numbers, task.shape, candidate))
     inputs = task.inputs[np.full(count, image)]
-    negative = negative_inputs(model, task.config, len(task.levels), (height, width))
+    negative = negative_inputs(model, task.config.negative_prompt, len(task.levels), (height, width))
     reference = None if negative is None else negative[np.full(count, image)].with_evidence(inputs)
     sampler = UniformSampler(uniforms, task.config)
     batch = sampler.duplicate_for_guidance(inputs, reference)

@@ -10,6 +10,7 @@ from pointillist.conditioning.inputs import (
     ConditionInputs,
     ConditionKwargs,
     MaskedValue,
+    parse_prompts,
     unsupported_condition,
 )
 from pointillist.conditioning.known import KnownConfig, KnownPixelsEncoder, parse_mask
@@ -23,7 +24,6 @@ from pointillist.conditioning.label import (
     match_names,
     resolve_labels,
 )
-from pointillist.conditioning.prompts import embedding_cache, parse_prompts
 from pointillist.conditioning.registry import condition_kinds, parse_conditions, register_condition
 from pointillist.conditioning.text import (
     FrozenTokenEncoder,
@@ -33,6 +33,7 @@ from pointillist.conditioning.text import (
     TextConfig,
     TokenSequenceEncoder,
 )
+from pointillist.conditioning.text_encoders import embedding_cache
 from pointillist.conditioning.vector import VectorConfig, VectorEncoder
 
 __all__ = [

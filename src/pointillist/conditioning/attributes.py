@@ -15,8 +15,8 @@ from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.label import NO_LABEL, label_input, match_names, resolve_labels, value_names
 from pointillist.data import Batch, ImageDataset
 from pointillist.errors import ConfigError, quote
+from pointillist.files.reading import MAX_NAME, check_texts
 from pointillist.images import ImageSpec
-from pointillist.text_files import MAX_NAME, check_texts
 
 MAX_ATTRIBUTES = 256
 

@@ -1,4 +1,4 @@
-"""Condition values of a batch, with masks of which are known."""
+"""Condition values of a batch, with masks of which are known; and what a user gives for them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Bool, Shaped
 from torch import Tensor
 
-from pointillist.errors import ConfigError
+from pointillist.errors import ConfigError, ShapeError, quote
+from pointillist.files.reading import check_texts
 
 EVIDENCE = "known"
 """Name of the part that holds known pixels of the image itself: a fact, which guidance does not weigh."""
@@ -146,3 +147,27 @@ def unsupported_condition(name: str, value: Any) -> ConfigError:
         )
     what, shown = ("labels", f" (={value!r})") if name == "label" else (f"`{name}`", "")
     return ConfigError(f"`{name}`{shown} cannot be used: this model was trained without {what}. Leave it out.")
+
+
+def parse_prompts(value: Any, count: int) -> list[str] | None:
+    """Parse prompts of `count` images: one for all or one each; None, and "" for an image, is no prompt.
+
+    ```python
+    parse_prompts("a red dragon", 2)  # ["a red dragon", "a red dragon"]
+    ```
+
+    Raises:
+        ConfigError: if they are not strings.
+        ShapeError: if there are neither one nor `count` of them.
+    """
+    if value is None:
+        return None
+    texts = [value] if isinstance(value, str) else list(value)
+    for text in texts:
+        if not isinstance(text, (str, type(None))):
+            raise ConfigError(f"`text` (={quote(text)}) must be a string, or one for each image.")
+    if len(texts) not in (1, count):
+        raise ShapeError(f"{len(texts)} texts do not fit {count} images: give one text, or one for each image.")
+    filled = [text or "" for text in texts]
+    check_texts(filled, "`text`")
+    return filled * count if len(filled) == 1 else filled

@@ -16,8 +16,8 @@ from pointillist.conditioning.base import ConditionConfig, ConditionEncoder
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.data import Batch, ImageDataset
 from pointillist.errors import ConfigError, ShapeError
+from pointillist.files.reading import MAX_NAME, check_texts
 from pointillist.images import ImageSpec
-from pointillist.text_files import MAX_NAME, check_texts
 
 NO_LABEL = -1
 

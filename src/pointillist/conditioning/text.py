@@ -13,12 +13,12 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from pointillist.conditioning.base import ConditionConfig, ConditionEncoder
-from pointillist.conditioning.inputs import MaskedValue
-from pointillist.conditioning.prompts import embedding_cache, parse_prompts
+from pointillist.conditioning.inputs import MaskedValue, parse_prompts
 from pointillist.conditioning.text_encoders import (
     PAD,
     EmbeddingCache,
     TokenEncoder,
+    embedding_cache,
     hash_ngrams,
     hash_ngrams_per_word,
     open_encoder,

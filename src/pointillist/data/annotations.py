@@ -16,8 +16,8 @@ from pointillist.data.options import DataOptions
 from pointillist.data.picture_files import open_picture
 from pointillist.data.pixels import resize_image
 from pointillist.errors import DataError
+from pointillist.files.reading import MAX_NAME, check_texts
 from pointillist.images import ImageSpec, Mode
-from pointillist.text_files import MAX_NAME, check_texts
 
 _MODES: dict[int, Mode] = {1: "grey", 3: "rgb", 4: "rgba"}
 Row = dict[str, Any]

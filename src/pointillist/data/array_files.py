@@ -14,7 +14,7 @@ import numpy as np
 from pointillist import system
 from pointillist.data.raw import SPLIT_ALIASES, BinaryReader
 from pointillist.errors import DataError
-from pointillist.text_files import check_file
+from pointillist.files.reading import check_file
 
 # exceptions of numpy and zipfile on damaged files; numpy parses the header of an array as Python text
 _BROKEN = (

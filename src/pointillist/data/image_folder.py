@@ -30,7 +30,7 @@ from pointillist.data.picture_files import EXTENSIONS, open_picture
 from pointillist.data.raw import SPLIT_ALIASES, RawImages
 from pointillist.data.tilemaps.folder import METADATA, MapReader
 from pointillist.errors import DataError
-from pointillist.text_files import parse_json, read_text
+from pointillist.files.reading import parse_json, read_text
 
 TEXT_COLUMNS = ("text", "caption", "texts", "captions")
 LABEL_COLUMNS = ("label", "labels", "class")

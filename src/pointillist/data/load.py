@@ -25,8 +25,8 @@ from pointillist.data.tilemaps.folder import MapReader, add_names
 from pointillist.data.tilemaps.tileset import Tileset
 from pointillist.data.torch_dataset import read_torch_dataset
 from pointillist.errors import DataError
+from pointillist.files.reading import check_file
 from pointillist.images import ImageSpec
-from pointillist.text_files import check_file
 
 _BUNDLED: dict[str, Callable[[], RawImages]] = {"uci-digits": uci_digits}
 

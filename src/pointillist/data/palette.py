@@ -12,8 +12,8 @@ from PIL import Image
 
 from pointillist.data.picture_files import BROKEN, bounded, describe_damage, open_picture
 from pointillist.errors import ConfigError, DataError
+from pointillist.files.reading import parse_json, read_text
 from pointillist.images import OPAQUE, nearest_colour
-from pointillist.text_files import parse_json, read_text
 
 Palette = tuple[tuple[int, int, int, int], ...]
 _SAMPLE = 2_000_000  # pixels from which colours are learned, taken from evenly spaced images

@@ -19,7 +19,7 @@ from pointillist.data.options import DataOptions
 from pointillist.data.picture_files import open_picture
 from pointillist.data.raw import SPLIT_ALIASES, RawImages
 from pointillist.errors import DataError, MissingExtraError
-from pointillist.text_files import check_file
+from pointillist.files.reading import check_file
 
 IMAGE_COLUMNS = ("image", "img", "images", "picture", "png", "jpg")
 

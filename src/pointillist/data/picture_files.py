@@ -17,8 +17,8 @@ from pathlib import Path
 from PIL import Image
 
 from pointillist.errors import DataError
+from pointillist.files.reading import check_file
 from pointillist.images import SHEET
-from pointillist.text_files import check_file
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "TGA", "ICO", "JPEG2000", "PCX", "AVIF")
 """Formats of Pillow that are read: pixels only, decoded without another program."""

@@ -11,7 +11,7 @@ import numpy as np
 from pointillist.data.annotations import RawAnnotations
 from pointillist.data.tilemaps.tileset import Tileset
 from pointillist.errors import DataError
-from pointillist.text_files import MAX_NAME, check_texts
+from pointillist.files.reading import MAX_NAME, check_texts
 
 SPLITS = ("train", "valid", "test")
 # the names that the Hugging Face folder layout and common archives use

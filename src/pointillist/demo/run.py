@@ -15,7 +15,6 @@ from rich.console import Console
 
 from pointillist import visualization
 from pointillist._version import __version__
-from pointillist.checkpoint.files import write_text
 from pointillist.data import DataSplits, ImageDataset, load_data
 from pointillist.demo import prompt_samples
 from pointillist.demo.figure_data import FigureData, collect_figure_data, cross_check
@@ -24,6 +23,7 @@ from pointillist.demo.results import NOT_SAME, SAME, DemoResults, frequency_bits
 from pointillist.demo.workspace import Workspace
 from pointillist.errors import ConfigError
 from pointillist.evaluation.likelihood import Evaluation, evaluate
+from pointillist.files.writing import write_text
 from pointillist.model.batches import match_labels
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import build, load

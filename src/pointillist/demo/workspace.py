@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pointillist.checkpoint.files import write_text
 from pointillist.errors import ConfigError
+from pointillist.files.writing import write_text
 
 _STAMP = "demo.json"
 _FILES = (

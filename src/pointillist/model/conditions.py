@@ -138,6 +138,22 @@ class ModelConditions(nn.Module):
             count, {name: one.parse(given.get(one.keyword), count, size) for name, one in self.encoders.items()}
         )
 
+    def with_prompts(self, inputs: ConditionInputs, text: Any) -> ConditionInputs:
+        """Add prompts, one for all images or one each, to the other conditions of these images.
+
+        Encoded prompts are large: of many images they are added batch by batch.
+
+        Raises:
+            ConfigError, ShapeError: if the model does not take them.
+        """
+        if text is None:
+            return inputs
+        encoders = {name: one for name, one in self.encoders.items() if one.keyword == "text"}
+        if not encoders:
+            raise unsupported_condition("text", text)
+        found = {name: one.parse(text, len(inputs), self._size) for name, one in encoders.items()}
+        return ConditionInputs(len(inputs), {**inputs.parts, **found})
+
     def from_batch(self, batch: Batch) -> ConditionInputs:
         """Read the conditions of a batch of a data set; those that the data set lacks are unknown.
 

@@ -11,10 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationErr
 from pointillist.conditioning import ConditionConfig, LabelConfig, parse_conditions
 from pointillist.distributions.registry import LikelihoodName, build_likelihood
 from pointillist.errors import CheckpointError, ConfigError, format_validation_error
+from pointillist.files.reading import read_json
 from pointillist.images import ImageSpec
 from pointillist.networks import BackboneConfig, config_from_dict, entry, names
 from pointillist.ordering import get_order, parse_orders
-from pointillist.text_files import read_json
 
 Config = TypeVar("Config", bound=ConditionConfig)
 

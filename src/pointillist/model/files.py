@@ -15,12 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from pointillist.checkpoint import files, header
+from pointillist.checkpoint import header
 from pointillist.checkpoint.header import CARD, CONFIG, WEIGHTS
 from pointillist.checkpoint.quantization import check_values, decode_tensors, encode_tensors, expanded_shapes
+from pointillist.checkpoint.tensors import read_tensors, write_folder
 from pointillist.data.picture_files import read_picture
 from pointillist.data.tilemaps import TILESET, Tileset
 from pointillist.errors import CheckpointError, ConfigError, DataError
+from pointillist.files.writing import atomic_path, write_text
 from pointillist.model.config import GENERATION, GenerationConfig, ModelConfig
 from pointillist.zoo import list_pretrained, resolve
 
@@ -55,18 +57,18 @@ def write_model(folder: Path, model: StoredModel) -> None:
     """Write a model folder; each file appears whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     if model.tileset is not None:
-        with files.atomic_path(folder / TILESET) as temporary:
+        with atomic_path(folder / TILESET) as temporary:
             model.tileset.picture().save(temporary, format="PNG")
     else:
         (folder / TILESET).unlink(missing_ok=True)
     text = model.generation.dumps()
     if text:
-        files.write_text(folder / GENERATION, text)
+        write_text(folder / GENERATION, text)
     else:
         (folder / GENERATION).unlink(missing_ok=True)
     record = {"training": model.training} if model.training else {}
     config = model.config.model_dump(mode="json") | record
-    files.write_model(folder, encode_tensors(model.tensors), config, model.card or "")
+    write_folder(folder, encode_tensors(model.tensors), config, model.card or "")
 
 
 def read_model(folder: Path, build: Callable[[ModelConfig], nn.Module]) -> StoredModel:
@@ -93,7 +95,7 @@ def read_model(folder: Path, build: Callable[[ModelConfig], nn.Module]) -> Store
     _compare_shapes(expected, expanded_shapes(found), folder)
     header.check_config_hash(folder, record)
     card = folder / CARD
-    tensors = decode_tensors(files.read_tensors(folder / WEIGHTS))
+    tensors = decode_tensors(read_tensors(folder / WEIGHTS))
     check_values(tensors, folder / WEIGHTS)
     return StoredModel(
         config=config,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pointillist.checkpoint.files import fingerprint
+from pointillist.checkpoint.tensors import fingerprint
 from pointillist.conditioning import ConditionConfig, condition_kinds, parse_conditions
 from pointillist.distributions.registry import build_likelihood
 from pointillist.errors import ConfigError

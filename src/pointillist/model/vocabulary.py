@@ -61,7 +61,10 @@ class Vocabulary:
         record = model.training_record.get(CAPTIONS)
         if not isinstance(record, dict) or not isinstance(record.get("words"), str):
             return None
-        return cls(tuple(record["words"].split()), bool(record.get("commas")), bool(record.get("complete")))
+        words = split_words(record["words"])[
+            :MAX_WORDS
+        ]  # of a stranger's file: words, and no more of them than are stored
+        return cls(tuple(words), bool(record.get("commas")), bool(record.get("complete")))
 
     def to_record(self) -> dict[str, Any]:
         """Return what is stored: JSON values."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
@@ -111,18 +111,20 @@ def stream(
     height, width = (model.image.height, model.image.width) if size is None else parse_size(size)
     model.check_size(height, width)
     shape = (model.image.channels, height, width)
-    inputs = model.conditions.inputs(label, n, text, size=(height, width), **conditions)
-    negative = negative_inputs(model, config, n, (height, width))
-    texts = parse_prompts(text, n)
+    others = model.conditions.inputs(label, n, size=(height, width), **conditions)
+    texts, negatives = parse_prompts(text, n), parse_prompts(config.negative_prompt, n)
     seed, given = resolve_uniforms(seed, uniforms, (n, *shape))
     config = replace(config, engine=engine, order=model.order(config.order).name)
-    check_best_of(config, inputs, seeded=given is None)
+    prompted = any(text.strip() for text in texts or ())
+    check_best_of(config, conditional=prompted or others.is_conditional, seeded=given is None)
     lines = model.order(config.order).raster_size(height, width)[0]
     count = min(n, config.batch_size)
     check_memory(math.prod(shape) * count * _BYTES, count, height, width)
     for start in range(first, n, config.batch_size):
         stop = min(n, start + config.batch_size)
-        batch, reference = inputs[start:stop], None if negative is None else negative[start:stop]
+        batch = model.conditions.with_prompts(others[start:stop], None if texts is None else texts[start:stop])
+        avoided = None if negatives is None else negatives[start:stop]
+        reference = negative_inputs(model, avoided, len(batch), (height, width))
 
         def draw(
             candidate: int,
@@ -165,16 +167,14 @@ def _draw_batch(
 
 
 def negative_inputs(
-    model: PixelModel, config: SamplingConfig, count: int, size: tuple[int, int]
+    model: PixelModel, prompts: str | Sequence[str] | None, count: int, size: tuple[int, int]
 ) -> ConditionInputs | None:
-    """Return the conditions of the reference distribution of guidance: the negative prompts; None for no condition.
+    """Return the conditions of the reference distribution of guidance: negative prompts; None for no condition.
 
     Raises:
         ConfigError, ShapeError: if the model takes no text, or their number is wrong.
     """
-    if config.negative_prompt is None:
-        return None
-    return model.conditions.inputs(None, count, config.negative_prompt, size=size)
+    return None if prompts is None else model.conditions.inputs(None, count, prompts, size=size)
 
 
 class UniformSampler:

@@ -25,7 +25,7 @@ Result = TypeVar("Result", bound=Samples)
 _SCORED_AT_ONCE = 16  # images in the pass that scores candidates: sampling itself needs far less memory for each
 
 
-def check_best_of(config: SamplingConfig, inputs: ConditionInputs, *, seeded: bool) -> None:
+def check_best_of(config: SamplingConfig, *, conditional: bool, seeded: bool) -> None:
     """Check that candidates differ, and that there is a condition to choose by.
 
     Raises:
@@ -33,7 +33,7 @@ def check_best_of(config: SamplingConfig, inputs: ConditionInputs, *, seeded: bo
     """
     if config.best_of == 1:
         return
-    if not inputs.is_conditional:
+    if not conditional:
         raise ConfigError(
             f"`best_of` (={config.best_of}) chooses by the bits that a condition saves, and there is none: "
             "give a prompt or a label, or leave it out."

@@ -11,12 +11,12 @@ from pydantic import ValidationError
 
 from pointillist._version import __version__
 from pointillist.errors import DataError, format_validation_error
+from pointillist.files.reading import check_file
 from pointillist.model.pixel_model import PixelModel
 from pointillist.studio import schemas
 from pointillist.studio.jobs import SamplingJob, make_job
 from pointillist.studio.sampling import run_job
 from pointillist.system import processor
-from pointillist.text_files import check_file
 
 MAX_BYTES = 64 * 2**20
 

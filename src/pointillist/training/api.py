@@ -24,8 +24,8 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import load
 from pointillist.model.vocabulary import CAPTIONS, Vocabulary
 from pointillist.training.config import TrainConfig
-from pointillist.training.outlook import conclusion
-from pointillist.training.setup import as_splits, check_step_memory, describe, prepare
+from pointillist.training.logging import conclusion, describe
+from pointillist.training.setup import as_splits, check_step_memory, prepare
 from pointillist.training.state import TrainerState, run_lock
 from pointillist.training.trainer import Trainer
 

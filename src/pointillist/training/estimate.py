@@ -23,7 +23,8 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.system import free_bytes, measure_peak_memory
 from pointillist.training.api import SampleWriter
 from pointillist.training.config import TrainConfig
-from pointillist.training.setup import as_splits, check_step_memory, describe, prepare
+from pointillist.training.logging import describe
+from pointillist.training.setup import as_splits, check_step_memory, prepare
 from pointillist.training.state import TrainerState
 from pointillist.training.trainer import Trainer
 

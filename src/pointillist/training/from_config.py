@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from pointillist.checkpoint.files import write_text
 from pointillist.checkpoint.header import read_config
 from pointillist.conditioning import ConditionConfig, condition_kinds
 from pointillist.data import DataSplits, ImageDataset, load_data
 from pointillist.errors import ConfigError, DataError
+from pointillist.files.writing import write_text
 from pointillist.images import ImageSpec
 from pointillist.model.config import ModelSettings
 from pointillist.model.finetune import initialise_from

@@ -1,4 +1,4 @@
-"""The log of a run: a progress bar, lines in `metrics.jsonl`, TensorBoard, and a check for divergence."""
+"""The log of a run: lines before and after it, a progress bar, `metrics.jsonl`, TensorBoard, a check for divergence."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import torch
+from accelerate import Accelerator
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -21,8 +23,92 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from pointillist.data import DataSplits, ImageDataset
 from pointillist.errors import MissingExtraError, TrainingError
+from pointillist.evaluation.lossless import LosslessSize
+from pointillist.model.pixel_model import PixelModel
 from pointillist.progress import Bar, exclusive
+from pointillist.system import describe_threads
+from pointillist.training.config import TrainConfig
+
+FEW_IMAGES, FEW_STEPS = 1000, 1000
+"""Below these, samples of pictures are texture: measured in docs/decisions, 0043."""
+
+
+def describe(
+    model: PixelModel, splits: DataSplits, config: TrainConfig, reason: str, accelerator: Accelerator
+) -> list[str]:
+    """Describe a run in a few lines: model, images, steps and machine.
+
+    Args:
+        reason: the reason for the precision, from `prepare`.
+    """
+    images, valid = splits.get("train"), splits.valid
+    validation = f"{len(valid):,} for validation" if valid is not None else "none for validation"
+    steps = config.total_steps(len(images), int(config.batch_size))
+    return [
+        f"model      {model.config.model_type}, {model.num_parameters:,} parameters, {model.likelihood.name}",
+        f"images     {len(images):,} of {images.name}, {validation}",
+        f"           {_read_as(images)}",
+        *(f"           {note}" for note in images.notes),
+        f"training   {steps:,} steps of {config.batch_size} images, {config.machine.precision} ({reason}), "
+        f"{accelerator.num_processes} process(es) on {accelerator.device}, {torch.get_num_threads()} thread(s)",
+        *(f"           {note}" for note in describe_threads(config.machine.threads)),
+        *expectation(images, steps),
+    ]
+
+
+def _read_as(images: ImageDataset) -> str:
+    """Say what was read: the kind of image, and what comes with it."""
+    found = [str(images.spec)]
+    if images.labels is not None:
+        found.append(f"labels of {len(images.classes)} classes")
+    if images.texts is not None:
+        found.append("captions")
+    annotations = images.annotations
+    found += [f"attribute {name}" for name in annotations.values]
+    found += [
+        name for name, value in (("vectors", annotations.vectors), ("hints", annotations.hints)) if value is not None
+    ]
+    return ", ".join(found)
+
+
+def expectation(images: ImageDataset, steps: int) -> list[str]:
+    """Say before a run what so few images or steps can give; empty where both are many."""
+    few = []
+    if len(images) < FEW_IMAGES:
+        few.append(f"{len(images):,} image{'s' if len(images) != 1 else ''}")
+    if steps < FEW_STEPS:
+        few.append(f"{steps:,} step{'s' if steps != 1 else ''}")
+    if not few:
+        return []
+    return [
+        f"outlook    {' and '.join(few)} teach colours and textures, hardly shapes: "
+        "those take thousands of images and steps"
+    ]
+
+
+def conclusion(
+    images: ImageDataset, steps: int, best_step: int, bits_per_dim: float, lossless: LosslessSize | None
+) -> list[str]:
+    """Say after a run how it compares with a lossless codec, and what to try next."""
+    lines = []
+    if lossless is not None:
+        better = "below" if bits_per_dim < lossless.bits_per_dim else "not yet below"
+        lines.append(
+            f"compare    {better} lossless {lossless.codec}, {lossless.bits_per_dim:.4f} bits/dim on "
+            f"{'these validation images' if lossless.count > 1 else 'this validation image'}"
+        )
+    tries = []
+    if best_step < 0.8 * steps:  # it has learned its images by heart since
+        tries.append(f"more images or `flip` (the best step was {best_step:,}, so a longer run would not help)")
+    else:
+        tries.append(f"a longer run (`steps={4 * steps}`), as the last steps still helped")
+        if len(images) < FEW_IMAGES:
+            tries.append(f"more images than {len(images):,}")
+    if steps < FEW_STEPS:
+        tries.append("`preset=small`, which takes more steps in the same time")
+    return [*lines, f"next       {'; '.join(tries)}"]
 
 
 class MetricsLogger:

@@ -14,11 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from pointillist.conditioning import condition_kinds
 from pointillist.data import DataOptions
 from pointillist.errors import CheckpointError, ConfigError, TrainingError
+from pointillist.files.reading import read_json
 from pointillist.model.config import ModelSettings
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import load, recorded_settings
 from pointillist.networks import entry
-from pointillist.text_files import read_json
 from pointillist.training.config import IntervalsConfig, MachineConfig, TrainConfig
 from pointillist.training.settings_tree import (
     UNSET,

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from pointillist.errors import ConfigError, quote
-from pointillist.text_files import parse_toml, read_text
+from pointillist.files.reading import parse_toml, read_text
 
 Tree = dict[str, Any]
 Config = TypeVar("Config", bound=BaseModel)

@@ -16,7 +16,6 @@ from pointillist.system import available_cores, free_bytes, resolve_device
 from pointillist.training.batches import BatchPrefetcher
 from pointillist.training.config import TrainConfig
 from pointillist.training.optim import ExponentialMovingAverage
-from pointillist.training.outlook import expectation
 
 INITIAL_IMAGES = 64
 """Images of the data-dependent initialisation."""
@@ -70,49 +69,6 @@ def check_step_memory(model: PixelModel, images: ImageDataset, config: TrainConf
     count = -(-int(config.batch_size) // (accelerator.num_processes * config.grad_accumulation))
     size = images.spec.height, images.spec.width
     check_training_memory(model, min(count, len(images)), size, accelerator.device)
-
-
-def describe(
-    model: PixelModel, splits: DataSplits, config: TrainConfig, reason: str, accelerator: Accelerator
-) -> list[str]:
-    """Describe a run in a few lines: model, images, steps and machine.
-
-    Args:
-        reason: the reason for the precision, from `prepare`.
-    """
-    images, valid = splits.get("train"), splits.valid
-    validation = f"{len(valid):,} for validation" if valid is not None else "none for validation"
-    steps = config.total_steps(len(images), int(config.batch_size))
-    return [
-        f"model      {model.config.model_type}, {model.num_parameters:,} parameters, {model.likelihood.name}",
-        f"images     {len(images):,} of {images.name}, {validation}",
-        f"           {_read_as(images)}",
-        *(f"           {note}" for note in images.notes),
-        f"training   {steps:,} steps of {config.batch_size} images, {config.machine.precision} ({reason}), "
-        f"{accelerator.num_processes} process(es) on {accelerator.device}, {torch.get_num_threads()} thread(s)",
-        *_thread_notes(config.machine.threads),
-        *expectation(images, steps),
-    ]
-
-
-def _read_as(images: ImageDataset) -> str:
-    """Say what was read: the kind of image, and what comes with it."""
-    found = [str(images.spec)]
-    if images.labels is not None:
-        found.append(f"labels of {len(images.classes)} classes")
-    if images.texts is not None:
-        found.append("captions")
-    annotations = images.annotations
-    found += [f"attribute {name}" for name in annotations.values]
-    found += [
-        name for name, value in (("vectors", annotations.vectors), ("hints", annotations.hints)) if value is not None
-    ]
-    return ", ".join(found)
-
-
-def _thread_notes(threads: int) -> list[str]:
-    cores = available_cores()
-    return [f"           {threads} threads were set, and {cores} cores are there"] if threads > cores else []
 
 
 def initialise_from_data(

@@ -21,12 +21,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pointillist.checkpoint.files import read_tensors, write_tensors, write_text
-from pointillist.checkpoint.lock import exclusive
+from pointillist.checkpoint.tensors import read_tensors, write_tensors
 from pointillist.data import ImageDataset
 from pointillist.errors import CheckpointError, TrainingError
+from pointillist.files.reading import read_json
+from pointillist.files.writing import folder_lock, write_text
 from pointillist.system import is_main_process
-from pointillist.text_files import read_json
 from pointillist.training.config import IntervalsConfig
 
 
@@ -136,7 +136,7 @@ def run_lock(out: Path | None) -> AbstractContextManager[None]:
     """Lock the folder of a run against a second run; of the processes of one run, the first holds the lock."""
     if out is None or not is_main_process():
         return nullcontext()
-    return exclusive(out / ".lock", out)
+    return folder_lock(out)
 
 
 def save_state(

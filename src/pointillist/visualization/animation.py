@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pointillist.checkpoint.files import atomic_path
 from pointillist.errors import ConfigError, ShapeError
+from pointillist.files.writing import atomic_path
 from pointillist.visualization.image_grid import Grid, compose, plan_grid
 from pointillist.visualization.pixels import ACCENT, INK, PAPER, Colour, as_colour, check_images, text_colour
 

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image, ImageColor
 from PIL.PngImagePlugin import PngInfo
 
-from pointillist.checkpoint.files import atomic_path
 from pointillist.errors import ShapeError
+from pointillist.files.writing import atomic_path
 from pointillist.images import SHEET
 
 Colour = tuple[int, int, int]

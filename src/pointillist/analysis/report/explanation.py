@@ -26,8 +26,8 @@ from pointillist.analysis.report.encoding import (
 )
 from pointillist.analysis.surprisal import MAX_Z
 from pointillist.analysis.views import Views, describe_conditions, describe_z
-from pointillist.checkpoint.files import write_text
 from pointillist.conditioning import Label
+from pointillist.files.writing import write_text
 from pointillist.images import as_pil, to_picture
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import as_model

@@ -1,7 +1,12 @@
 """Text: encoders of prompts behind one protocol, and their vectors kept."""
 
 from pointillist.conditioning.text_encoders.base import TextEncoder, TokenEncoder, open_encoder
-from pointillist.conditioning.text_encoders.embedding_cache import EmbeddingCache, EmbeddingStore, normalize_text
+from pointillist.conditioning.text_encoders.cache import (
+    EmbeddingCache,
+    EmbeddingStore,
+    embedding_cache,
+    normalize_text,
+)
 from pointillist.conditioning.text_encoders.hashed_ngrams import PAD, hash_ngrams, hash_ngrams_per_word
 
 __all__ = [
@@ -10,6 +15,7 @@ __all__ = [
     "EmbeddingStore",
     "TextEncoder",
     "TokenEncoder",
+    "embedding_cache",
     "hash_ngrams",
     "hash_ngrams_per_word",
     "normalize_text",

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from pointillist.errors import ConfigError
+from pointillist.errors import ConfigError, PointillistError
 
 
 @runtime_checkable
@@ -77,7 +77,27 @@ def open_encoder(name: str) -> TextEncoder:
     }
     if kind not in makers or (kind == "use" and rest):
         raise ConfigError(f"There is no text encoder {name!r}: choose use, minilm:FOLDER or clip:FOLDER.")
-    return makers[kind]()
+    return makers[kind]() if kind == "use" else _tried(name, makers[kind])
+
+
+def _tried(name: str, make: Callable[[], TextEncoder]) -> TextEncoder:
+    """Open the encoder of a folder, whose files may hold anything, and encode a word.
+
+    Raises:
+        ConfigError: if it cannot be opened, or gives no vector.
+    """
+    try:
+        encoder = make()
+        vector = encoder.encode("a")
+        states = encoder.tokens("a") if isinstance(encoder, TokenEncoder) else vector
+    except PointillistError:
+        raise
+    except Exception as error:  # the libraries that read the files raise dozens of kinds, by version and cause
+        reason = (str(error).splitlines() or [""])[0][:120].rstrip(".") or type(error).__name__
+        raise ConfigError(f"The text encoder {name!r} cannot be read ({reason}): download it again.") from error
+    if vector.shape != (encoder.size,) or not (np.isfinite(vector).all() and np.isfinite(states).all()):
+        raise ConfigError(f"The text encoder {name!r} gives no vector of finite numbers: download it again.")
+    return encoder
 
 
 def _use() -> TextEncoder:

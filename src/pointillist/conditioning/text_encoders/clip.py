@@ -39,9 +39,12 @@ class CLIPText:
         self.fingerprint = found.fingerprint
         self.tokenizer = found.tokenizer("clip", int(settings.get("max_position_embeddings", 77)))
         opener: Any = CLIPTextModelWithProjection
-        self.model = opener.from_pretrained(
-            found.path, local_files_only=True, use_safetensors=True, dtype=torch.float32
-        ).eval()
+        model, report = opener.from_pretrained(
+            found.path, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+        )
+        if report["missing_keys"]:  # they would be random
+            raise ConfigError(f"`clip:{folder}` lacks the weights {min(report['missing_keys'])}: download it again.")
+        self.model = model.eval()
         self.size = int(self.model.config.projection_dim)
         self.token_size = int(self.model.config.hidden_size)
 

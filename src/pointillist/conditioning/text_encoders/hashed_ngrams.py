@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pointillist.conditioning.text_encoders.embedding_cache import normalize_text
+from pointillist.conditioning.text_encoders.cache import normalize_text
 
 PAD = -1
 

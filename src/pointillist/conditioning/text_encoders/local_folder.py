@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pointillist.errors import ConfigError, MissingExtraError
-from pointillist.text_files import read_json
+from pointillist.files.reading import check_file, read_json
 
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
 
@@ -32,13 +32,17 @@ class LocalEncoder:
         """Find the encoder `kind:folder`.
 
         Raises:
-            ConfigError: if files are missing.
+            ConfigError: if files are missing, or no files.
         """
         path = Path(folder).expanduser()
         missing = [name for name in (CONFIG, TOKENIZER, WEIGHTS) if not (path / name).is_file()]
         if not folder or missing:
             raise ConfigError(f"`{kind}:{folder}` must name a folder with {', '.join(missing)}: download it.")
+        for name in (TOKENIZER, WEIGHTS):
+            check_file(path / name, ConfigError)
         config = read_json(path / CONFIG, "download it again", ConfigError)
+        if not isinstance(config, dict):
+            raise ConfigError(f"{path / CONFIG} holds no settings: download it again.")
         digest = hashlib.sha256((path / TOKENIZER).read_bytes() + (path / WEIGHTS).read_bytes())
         return cls(path, config, digest.hexdigest())
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pointillist.errors import ConfigError, DataError, quote
-from pointillist.text_files import MAX_NAME, check_texts, parse_toml, read_json, read_text
+from pointillist.files.reading import MAX_NAME, check_texts, parse_toml, read_json, read_text
 
 LEGENDS = ("legend.toml", "legend.json")
 """Names of the files beside text grids that say what their characters mean."""

@@ -11,8 +11,8 @@ import numpy as np
 
 from pointillist.data.tilemaps.tilemap import EMPTY, TileMap, check_cells
 from pointillist.errors import DataError, quote
+from pointillist.files.reading import MAX_NAME, check_texts, read_text
 from pointillist.images import MAX_LEVELS
-from pointillist.text_files import MAX_NAME, check_texts, read_text
 
 _NUMBER = re.compile(r"-1|\d{1,6}")
 

@@ -23,8 +23,8 @@ from pointillist.data.tilemaps.tilemap import EMPTY, MAX_CELLS, TileMap, check_c
 from pointillist.data.tilemaps.tileset import Tileset, cut_tiles
 from pointillist.data.tilemaps.tmx import read_xml
 from pointillist.errors import DataError, quote
+from pointillist.files.reading import MAX_NAME, check_texts, read_json
 from pointillist.images import MAX_LEVELS
-from pointillist.text_files import MAX_NAME, check_texts, read_json
 
 Table = Mapping[str, Any]
 _FLAGS = np.uint32(0xF000_0000)  # a tile may be flipped or rotated: its level is the same

@@ -8,7 +8,7 @@ from typing import Any
 from xml.parsers import expat
 
 from pointillist.errors import DataError
-from pointillist.text_files import MAX_DEPTH, check_file
+from pointillist.files.reading import MAX_DEPTH, check_file
 
 MAX_BYTES = 256 * 2**20
 _WHOLE = {

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from pointillist.errors import DataError, ShapeError
-from pointillist.text_files import MAX_NAME, MAX_TEXT
+from pointillist.files.reading import MAX_NAME, MAX_TEXT
 
 MAX_SAFE = 2**53 - 1  # the largest integer that a browser's numbers hold exactly
 MAX_SIDE = 4096

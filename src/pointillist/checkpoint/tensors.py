@@ -1,6 +1,6 @@
 """Read and write the files of a model folder: `model.safetensors`, `config.json` and a model card.
 
-`model/pretrained.py` builds models from them. Reading a file cannot execute code: weights are safetensors, settings are
+`model/files.py` makes models of them. Reading a file cannot execute code: weights are safetensors, settings are
 JSON, and shapes are compared with the settings before anything is allocated. Every file is written under a temporary
 name and renamed, so a reader finds either the old file or the new one, never a part.
 """
@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,30 +28,7 @@ from pointillist.checkpoint.header import (
     settings_digest,
 )
 from pointillist.errors import CheckpointError
-
-
-@contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path next to `path`, and atomically replace `path` by it if the block raises nothing.
-
-    Example:
-        ```python
-        with atomic_path(Path("out.json")) as temporary:
-            temporary.write_text("{}")
-        ```
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+from pointillist.files.writing import atomic_path, write_text
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], **metadata: str) -> None:
@@ -66,13 +40,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], **metadata: str) ->
         save_file(stored, temporary, {METADATA_KEY: header})
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write text to a file atomically."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-def write_model(folder: Path, tensors: Mapping[str, Tensor], config: Mapping[str, Any], card: str) -> None:
+def write_folder(folder: Path, tensors: Mapping[str, Tensor], config: Mapping[str, Any], card: str) -> None:
     """Write a model folder.
 
     The weights are written last and contain a hash of the settings, so new settings next to old weights are rejected.

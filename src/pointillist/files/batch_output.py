@@ -19,10 +19,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pointillist.checkpoint.files import atomic_path, write_text
-from pointillist.checkpoint.lock import exclusive
 from pointillist.errors import ConfigError, quote
-from pointillist.text_files import parse_json, read_json
+from pointillist.files.reading import parse_json, read_json
+from pointillist.files.writing import atomic_path, exclusive, write_text
 
 PROGRESS = "progress.json"
 ROWS = "rows.jsonl"

@@ -7,11 +7,13 @@ import os
 import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from pointillist.conditioning.text_encoders.base import TextEncoder, TokenEncoder
+from pointillist.conditioning.text_encoders.base import TextEncoder, TokenEncoder, open_encoder
+from pointillist.errors import ConfigError
 
 CACHE = "POINTILLIST_CACHE"
 MAX_PROMPTS = 100_000  # in memory: 200 MB of 512 numbers
@@ -66,6 +68,26 @@ class EmbeddingCache:
         if text not in self._tokens:
             self._tokens[text] = self.encoder.tokens(text)
         return self._tokens[text]
+
+
+@lru_cache(maxsize=8)
+def embedding_cache(encoder: str, fingerprint: str) -> EmbeddingCache:
+    """Open the embedding cache of an encoder, if it is the one that a model was trained with.
+
+    ```python
+    embedding_cache(config.frozen, config.fingerprint)(["a red dragon"]).shape  # (1, 512)
+    ```
+
+    Raises:
+        ConfigError: if its weights are others.
+    """
+    opened = open_encoder(encoder)
+    if opened.fingerprint != fingerprint:
+        raise ConfigError(
+            f"The text encoder {encoder!r} installed here (weights {opened.fingerprint[:8]}) is not the one this "
+            f"model was trained with ({fingerprint[:8]}): install that one, or train with this one."
+        )
+    return EmbeddingCache(opened)
 
 
 class EmbeddingStore:

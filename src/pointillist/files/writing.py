@@ -1,8 +1,10 @@
-"""One writer for one output: a lock that names its process, and that no dead process keeps.
+"""Write outputs: each file appears whole or not at all, and one output has one writer.
 
-The lock is the system's own (`flock`) on a file whose text names the owner. The system frees it when the process ends,
-however it ends, so a file that is left behind is taken over. Where there is no such lock (Windows, some network disks),
-the process that the file names is looked for.
+A file is written under a temporary name and renamed, so a reader finds either the old one or the new one.
+
+The lock of an output names its process, and no dead process keeps it. It is the system's own (`flock`) on a file whose
+text names the owner. The system frees it when the process ends, however it ends, so a file that is left behind is taken
+over. Where there is no such lock (Windows, some network disks), the process that the file names is looked for.
 """
 
 from __future__ import annotations
@@ -11,9 +13,10 @@ import datetime
 import json
 import os
 import platform
+import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +29,45 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+LOCK = ".lock"
+"""Name of the lock in a folder that a command fills."""
 _MAX_BYTES = 4096
 _held: set[tuple[str, int]] = set()
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path next to `path`, and atomically replace `path` by it if the block raises nothing.
+
+    Example:
+        ```python
+        with atomic_path(Path("out.json")) as temporary:
+            temporary.write_text("{}")
+        ```
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text to a file atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def folder_lock(folder: Path) -> AbstractContextManager[None]:
+    """Lock a folder that a command fills: the run of a training, a model; see `exclusive`."""
+    return exclusive(folder / LOCK, folder)
 
 
 @contextmanager

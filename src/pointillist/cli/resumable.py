@@ -1,0 +1,204 @@
+"""Sample into a folder or an archive, which any interruption leaves to be continued by the same command."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import typer
+from PIL import Image
+
+from pointillist.cli.writers import Totals, as_files, level_bytes, level_dtype, write_npz
+from pointillist.errors import ConfigError
+from pointillist.files.batch_output import PROGRESS, ROWS, BatchOutput, batch_output, unfinished
+from pointillist.files.writing import atomic_path
+
+if TYPE_CHECKING:
+    from pointillist.images import ImageSpec
+    from pointillist.model.pixel_model import PixelModel
+    from pointillist.sampling.samples import Samples
+
+LIST = "metadata.jsonl"
+LEVELS = "levels.bin"
+_BLOCK = 2**20
+_SETTINGS = ("n", "guidance", "temperature", "top_p", "engine", "seed", "size", "batch_size", "best_of", "order")
+
+
+def unfinished_seed(out: Path) -> int | None:
+    """Return the seed of an unfinished output, which a command without a seed continues; None if there is none."""
+    found = (unfinished(out) or {}).get("seed")
+    return found if isinstance(found, int) else None
+
+
+class Sink(Protocol):
+    """A kind of output that is made batch by batch."""
+
+    def write(self, output: BatchOutput, part: Samples) -> Iterable[dict[str, Any]]:
+        """Write the files of a batch, and return the row of each image, with its `bits_per_dim`."""
+
+    def finish(self, output: BatchOutput, out: Path) -> None:
+        """Make the output of the batches, and remove the folder in progress.
+
+        Interrupted anywhere, it is finished by the same command.
+        """
+
+
+def write_batches(
+    sink: Sink,
+    out: Path,
+    model: PixelModel,
+    settings: Mapping[str, Any],
+    totals: Totals,
+    *,
+    colours: Sequence[Sequence[int]] | None = None,
+    restart: bool = False,
+    on_row: Any = None,
+) -> None:
+    """Sample images into a folder or an archive, after those that an interrupted command has made.
+
+    Args:
+        sink: the kind of output.
+        out: its path.
+        settings: keywords of `stream`.
+        totals: collects the bits/dim.
+        colours: another palette.
+        restart: discard an unfinished output of other settings.
+        on_row: as for `stream`.
+    """
+    from pointillist.sampling.api import stream
+
+    total = settings["n"]
+    with batch_output(out, _record(model, settings, colours), restart=restart) as output:
+        done = output.keep(settings["batch_size"])
+        if done:
+            totals.add_rows(output.rows())
+            typer.echo(f"continued  at image {done + 1:,} of {total:,}", err=True)
+        try:
+            for part in totals.through(stream(model, **settings, on_row=on_row, first=done)):
+                output.append(list(sink.write(output, part if colours is None else part.recoloured(colours))))
+        except BaseException:
+            if output.done:
+                typer.echo(f"{output.done:,} of {total:,} images are kept: the same command continues.", err=True)
+            raise
+        sink.finish(output, out)
+
+
+def _record(model: PixelModel, settings: Mapping[str, Any], colours: Any) -> dict[str, Any]:
+    """List all that the files depend on; conditions by their hash, since there may be one for each image."""
+    from pointillist.model.pretrained import model_fingerprint
+
+    conditions = {name: value for name, value in settings.items() if name not in (*_SETTINGS, "threads")}
+    digest = hashlib.sha256()
+    _update(digest, {**conditions, "palette": colours, "label": settings["label"]})
+    return {
+        "command": "sample",
+        "model": model_fingerprint(model),
+        **{name: settings[name] for name in _SETTINGS},
+        "conditions": digest.hexdigest(),
+    }
+
+
+def _update(digest: Any, value: Any) -> None:
+    """Hash a value: numbers, texts, arrays, pictures, and lists and tables of them."""
+    if isinstance(value, Mapping):
+        for key in sorted(value):
+            digest.update(f"{key}:".encode())
+            _update(digest, value[key])
+    elif isinstance(value, Image.Image) or hasattr(value, "__array__"):
+        array = np.asarray(value)
+        digest.update(f"{array.dtype}{array.shape}".encode() + array.tobytes())
+    elif isinstance(value, (list, tuple)):
+        digest.update(f"{len(value)}[".encode())
+        for part in value:
+            _update(digest, part)
+    else:
+        digest.update(repr(value).encode() + b";")
+
+
+class FolderSink:
+    """PNGs in their exact size, and a list of them that `load_data` reads."""
+
+    def __init__(self, total: int, classes: Sequence[str]) -> None:
+        self._digits, self._classes = max(5, len(str(total - 1))), classes
+
+    def write(self, output: BatchOutput, part: Samples) -> Iterator[dict[str, Any]]:
+        """Write a picture for each image."""
+        texts = part.texts or ("",) * len(part)
+        saved = [None] * len(part) if part.gain is None else (part.gain / math.log(2)).tolist()
+        found = zip(as_files(part), part.labels.tolist(), texts, part.bits_per_dim.tolist(), saved, strict=True)
+        for index, (picture, label, text, bits, gain) in enumerate(found, output.done):
+            name = f"{index:0{self._digits}d}.png"
+            picture.save(output.folder / name)
+            row: dict[str, Any] = {"file_name": name}
+            if label >= 0:
+                row["label"] = self._classes[label]
+            if text:
+                row["text"] = text
+            row["bits_per_dim"] = round(bits, 5)
+            if gain is not None:
+                row["bits_saved"] = round(gain, 3)
+            yield row
+
+    def finish(self, output: BatchOutput, out: Path) -> None:
+        """Make the folder in progress the output; in a folder that exists, its files replace the samples."""
+        with atomic_path(output.folder / LIST) as listing, listing.open("w", encoding="utf-8") as file:
+            file.writelines(_lines(output.rows()))
+        if not out.exists():
+            output.folder.rename(out)
+            for name in (ROWS, PROGRESS):
+                (out / name).unlink()
+            return
+        names = {row["file_name"] for row in output.rows()}
+        for new in sorted(output.folder.glob("[0-9]*.png")):
+            new.replace(out / new.name)
+        (output.folder / LIST).replace(out / LIST)
+        for old in out.glob("[0-9]*.png"):
+            if old.stem.isdigit() and old.name not in names:
+                old.unlink()
+        output.discard()
+
+
+class ArchiveSink:
+    """An archive of NumPy arrays: until all are there, the levels of the images one after the other in a file."""
+
+    def __init__(self, image: ImageSpec, classes: Sequence[str]) -> None:
+        self._image, self._classes = image, classes
+        self._bytes = math.prod(image.shape) * level_dtype(image).itemsize
+
+    def write(self, output: BatchOutput, part: Samples) -> Iterator[dict[str, Any]]:
+        """Write the levels behind those of the images that are done."""
+        done = self._checked(output, at_least=True)
+        with (output.folder / LEVELS).open("ab") as file:
+            file.truncate(done)  # behind it is a batch that was not whole
+            file.write(level_bytes(part))
+        saved = [None] * len(part) if part.gain is None else (part.gain / math.log(2)).tolist()
+        values = part.nats.tolist(), part.labels.tolist(), part.bits_per_dim.tolist(), saved
+        for nats, label, bits, gain in zip(*values, strict=True):
+            row = {"nats": nats, "label": label, "bits_per_dim": bits}
+            yield row if gain is None else {**row, "bits_saved": gain}
+
+    def finish(self, output: BatchOutput, out: Path) -> None:
+        """Write the archive from the file of levels and the rows."""
+        self._checked(output)
+        rows = np.array([(row["nats"], row["label"]) for row in output.rows()], np.float64)
+        with (output.folder / LEVELS).open("rb") as file:
+            blocks = iter(lambda: file.read(_BLOCK), b"")
+            write_npz(out, blocks, rows[:, 0], rows[:, 1].astype(np.int64), self._image, self._classes)
+        output.discard()
+
+    def _checked(self, output: BatchOutput, at_least: bool = False) -> int:
+        """Return the bytes of the images that are done, which the file of levels must hold."""
+        levels, wanted = output.folder / LEVELS, output.done * self._bytes
+        size = levels.stat().st_size if levels.exists() else 0
+        if size < wanted or (size > wanted and not at_least):
+            raise ConfigError(f"{levels} is damaged: delete {output.folder}, and sample again.")
+        return wanted
+
+
+def _lines(rows: Iterable[Any]) -> Iterator[str]:
+    return (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

@@ -1,0 +1,1 @@
+"""Files on disk: read what strangers wrote within limits, write each output whole and by one process."""
