@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from engine_networks import allowed, groups
 from engine_teacher import check_equal, teacher_forced
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -19,8 +19,6 @@ from pointillist.engine import Interpreter
 from pointillist.engine.disassembly import describe
 from pointillist.engine.recording.record import record
 from pointillist.errors import CausalityError
-
-quick = settings(max_examples=15, deadline=None, derandomize=True)
 
 
 class Attentive(nn.Module):
@@ -79,7 +77,6 @@ def recorded(model: Attentive, height: int, width: int, canvas_width: int = 1) -
     )
 
 
-@quick
 @given(
     size=st.tuples(st.integers(1, 6), st.integers(1, 6)),
     batch=st.integers(1, 4),

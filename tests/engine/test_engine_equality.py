@@ -5,14 +5,13 @@ from __future__ import annotations
 import torch
 from engine_networks import Gated, Masked
 from engine_teacher import check_equal, teacher_forced
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
 from pointillist.engine.recording.record import record
 
 sizes = st.tuples(st.integers(1, 6), st.integers(1, 6))
-quick = settings(max_examples=12, deadline=None, derandomize=True)
 
 
 def picture(batch: int, channels: int, size: tuple[int, int], dtype: torch.dtype = torch.float64) -> Tensor:
@@ -20,7 +19,6 @@ def picture(batch: int, channels: int, size: tuple[int, int], dtype: torch.dtype
     return torch.randn(batch, channels, *size, dtype=dtype)
 
 
-@quick
 @given(
     size=sizes,
     batch=st.integers(1, 5),
@@ -37,7 +35,6 @@ def test_gated(
     check_equal(model, picture(batch, num_sub_steps * canvas_width, size), num_sub_steps=num_sub_steps)
 
 
-@quick
 @given(size=sizes, batch=st.integers(1, 5), num_sub_steps=st.integers(1, 4), canvas_width=st.sampled_from([1, 3]))
 def test_masked_residual(size: tuple[int, int], batch: int, num_sub_steps: int, canvas_width: int) -> None:
     torch.manual_seed(batch)
@@ -45,7 +42,6 @@ def test_masked_residual(size: tuple[int, int], batch: int, num_sub_steps: int, 
     check_equal(model, picture(batch, num_sub_steps * canvas_width, size), num_sub_steps=num_sub_steps)
 
 
-@quick
 @given(size=sizes, batch=st.integers(2, 5), num_sub_steps=st.integers(1, 2), rows=st.booleans())
 def test_conditions(size: tuple[int, int], batch: int, num_sub_steps: int, rows: bool) -> None:
     torch.manual_seed(batch)
