@@ -72,6 +72,8 @@ def sheet(model: pt.PixelModel, about: dict[str, Any], data: str) -> Any:
         condition = {"text" if "prompts" in about else "label": each}
         samples = pt.sample(model, len(each), **condition, **how).array
         return image_grid(samples, captions=each, columns=2 * EACH)
+    if not model.config.conditions:
+        return image_grid(pt.sample(model, 2 * EACH, **how).drawn(), columns=EACH)
     settings = model.training_record["record"]["data"]
     options = {k: v for k, v in settings.items() if k != "source"}
     tiles = pt.load_data(data, pt.DataOptions(**options), spec=model.image, classes=model.config.classes).get("test")
@@ -121,7 +123,7 @@ def card(
     )
     source = record.get("record", {}).get("data", {}).get("source", "DATA")
     launch = about.get("launch", "pointillist")
-    asks = '--text "..."' if "prompts" in about else "--label 3" if "labels" in about else "--hint outline.png"
+    asks = '--text "..."' if "prompts" in about else "--label 3" if "labels" in about else about.get("options", "--hint outline.png")
     took = "" if seconds is None else f", {seconds / 3600:.1f} hours"
     versions = f"pointillist {record.get('pointillist', '')}, torch {record.get('torch', '')}"
     made = ", ".join(filter(None, [record.get("date", ""), record.get("machine", ""), versions]))

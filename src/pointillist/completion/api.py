@@ -156,6 +156,7 @@ def run_task(task: CompletionTask, method: Method) -> Completions:
             seed=task.seed,
             engine=task.config.engine,
             order=task.order.name,
+            tileset=model.tileset,
             method=method.name,
             known=task.known,
             numbers=torch.arange(count),

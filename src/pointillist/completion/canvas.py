@@ -80,6 +80,7 @@ class _Painter:
             seed=self.seed,
             engine="" if last is None else last.engine,
             order="" if last is None else last.order,
+            tileset=self.model.tileset,
             methods=tuple(self.methods),
         )
 

@@ -163,6 +163,7 @@ def _draw_batch(
         seed=None,
         engine=sampler.config.engine,
         order=sampler.config.order or "",
+        tileset=model.tileset,
     )
 
 

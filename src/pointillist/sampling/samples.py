@@ -12,8 +12,12 @@ from PIL import Image
 from torch import Tensor
 
 from pointillist.distributions.likelihoods import bits_per_dim
+from pointillist.data.tilemaps import Tileset
 from pointillist.images import ImageSpec
 from pointillist.visualization import image_grid, png_bytes
+
+MAX_DRAWN = 16_000_000
+"""Pixels of all maps that are drawn at once, if their tiles can be made smaller."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +41,7 @@ class Samples:
         texts: prompt of each image; None where there was none.
         gain: log p(x | conditions) - log p(x) of each image in nats, `[n]`, by which `best_of` chose it; None where
             there was no choice.
+        tileset: pictures of the levels of maps, with which they are shown; None where there are none.
     """
 
     levels: Int[Tensor, "n c h w"]
@@ -48,6 +53,7 @@ class Samples:
     order: str
     texts: tuple[str, ...] | None = None
     gain: Float[Tensor, " n"] | None = None
+    tileset: Tileset | None = None
 
     def __len__(self) -> int:
         return len(self.levels)
@@ -58,16 +64,23 @@ class Samples:
 
     def sheet(self) -> Image.Image:
         """Draw all images side by side, enlarged, with the prompt of each."""
-        return image_grid(self.array, captions=self.texts)
+        return image_grid(self.drawn(), captions=self.texts)
 
     def _repr_png_(self) -> bytes | None:
         """Show the sheet in a notebook; codes are no pictures."""
-        return png_bytes(self.sheet()) if self.image.levels <= 256 else None
+        return png_bytes(self.sheet()) if self.image.levels <= 256 or self.tileset is not None else None
 
     @property
     def array(self) -> np.ndarray:
         """uint8 images `[n h w c]`."""
         return self.image.to_images(self.levels)
+
+    def drawn(self, max_pixels: int = MAX_DRAWN) -> np.ndarray:
+        """Draw the images, uint8 `[n H W c]`: maps with their tileset, in smaller tiles from `max_pixels` on."""
+        if self.tileset is None:
+            return self.array
+        levels = self.levels[:, 0].numpy()
+        return self.tileset.fitting(levels.size, max_pixels).draw(levels)
 
     @property
     def images(self) -> list[Image.Image]:

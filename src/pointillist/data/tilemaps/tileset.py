@@ -64,6 +64,17 @@ class Tileset:
         picture: np.ndarray = np.moveaxis(drawn, -4, -3).reshape(*n, h * height, w * width, 4)
         return picture
 
+    def fitting(self, cells: int, max_pixels: int) -> Tileset:
+        """Return the set, its tiles shrunk by a whole factor if `cells` of them would have more than `max_pixels`."""
+        height, width = self.tile_size
+        factors = [f for f in range(1, min(height, width) + 1) if height % f == 0 == width % f]
+        factor = next((f for f in factors if cells * (height // f) * (width // f) <= max_pixels), factors[-1])
+        blocks = self.tiles.reshape(len(self), height // factor, factor, width // factor, factor, 4).astype(np.float64)
+        weight = blocks[..., 3:].sum((2, 4))
+        colour = (blocks[..., :3] * blocks[..., 3:]).sum((2, 4)) / np.maximum(weight, 1)
+        alpha = blocks[..., 3:].mean((2, 4))
+        return self if factor == 1 else Tileset(np.rint(np.concatenate([colour, alpha], -1)).astype(np.uint8))
+
     def cut(self, picture: UInt8[np.ndarray, "H W 4"], name: str) -> Int[np.ndarray, "h w"]:
         """Find the tile of every cell of a drawn map; `draw` inverts it. Of equal tiles the first is found.
 

@@ -1,0 +1,90 @@
+"""Measure a model of maps: bits a tile of held-out maps, copies of training maps among samples, and baselines.
+
+    python benchmarks/measure_maps.py runs/dungeons dungeons.npz --samples 200
+    python benchmarks/measure_maps.py runs/crawl-vaults crawl_vaults32.npz --samples 200 --baselines
+
+A copy is a window of 16x16 cells that agrees in all cells with a window of a training map or of its mirror image.
+Windows of one level alone are left out. The rate among samples is compared with the rate among real test maps.
+Prints one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import lzma
+from typing import Any
+
+import numpy as np
+
+import pointillist as pt
+from pointillist.data import DataSplits, ImageDataset
+
+WINDOW = 16
+
+
+def window_hashes(maps: np.ndarray, window: int = WINDOW) -> np.ndarray:
+    """Hash every window of maps `[n h w]` that holds more than one level, uint64."""
+    weights = np.random.default_rng(0).integers(1, 2**63, window * window, dtype=np.uint64) | np.uint64(1)
+    found = []
+    for levels in maps:
+        cells = np.lib.stride_tricks.sliding_window_view(levels, (window, window)).reshape(-1, window * window)
+        mixed = cells[(cells != cells[:, :1]).any(1)]
+        found.append((mixed.astype(np.uint64) * weights).sum(1, dtype=np.uint64))
+    return np.concatenate(found)
+
+
+def copy_rate(maps: np.ndarray, train: np.ndarray, window: int = WINDOW) -> float:
+    """Share of the windows of `maps` that occur in training maps or their mirror images."""
+    known = np.unique(np.concatenate([window_hashes(train, window), window_hashes(train[..., ::-1], window)]))
+    hashes = window_hashes(maps, window)
+    return float(np.isin(hashes, known).mean()) if len(hashes) else 0.0
+
+
+def levels_of(data: ImageDataset) -> np.ndarray:
+    """Levels of all maps of a split, `[n h w]`."""
+    return data.batch(range(len(data))).levels[:, 0].numpy()
+
+
+def xz_bits(train: np.ndarray, test: np.ndarray) -> dict[str, float]:
+    """Bits a tile of `xz -9e` on the test maps: by themselves, and after the training maps."""
+    settings = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 27}]
+
+    def size(data: bytes) -> int:
+        return len(lzma.compress(data, lzma.FORMAT_RAW, filters=settings))
+
+    before, own = train.astype(np.uint8).tobytes(), test.astype(np.uint8).tobytes()
+    return {
+        "xz": 8 * size(own) / test.size,
+        "xz_primed": 8 * (size(before + own) - size(before)) / test.size,
+    }
+
+
+def measure(model: pt.PixelModel, splits: DataSplits, samples: int, *, baselines: bool = False) -> dict[str, Any]:
+    """Measure a model on the splits of its maps."""
+    train, test = levels_of(splits.get("train")), levels_of(splits.get("test"))
+    found: dict[str, Any] = {"bits_per_tile": pt.evaluate(model, splits.get("test")).bits_per_dim, "test": len(test)}
+    if samples:
+        drawn = pt.sample(model, samples, seed=0).levels[:, 0].numpy()
+        found |= {"copies": copy_rate(drawn, train), "copies_of_test": copy_rate(test, train), "samples": samples}
+        found["ratio"] = found["copies"] / max(found["copies_of_test"], 1e-9)
+    return found | (xz_bits(train, test) if baselines else {})
+
+
+def main() -> None:
+    """Run the command above."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model")
+    parser.add_argument("data")
+    parser.add_argument("--samples", type=int, default=200)
+    parser.add_argument("--baselines", action="store_true")
+    given = parser.parse_args()
+    model = pt.load(given.model)
+    recorded = model.training_record["record"]["data"]
+    options = {k: v for k, v in recorded.items() if k not in ("source", "tileset")}
+    splits = pt.load_data(given.data, pt.DataOptions(**options), spec=model.image)
+    print(json.dumps(measure(model, splits, given.samples, baselines=given.baselines), indent=1))
+
+
+if __name__ == "__main__":
+    main()
