@@ -20,6 +20,7 @@ GUIDES = [
     "../reference/file_formats.md",
     "quantize.md",
     "complete.md",
+    "map-files.md",
     "choose_an_engine.md",
     pytest.param("condition_and_guide.md", marks=SLOW),
     pytest.param("fine_tune.md", marks=SLOW),
