@@ -123,7 +123,13 @@ def card(
     )
     source = record.get("record", {}).get("data", {}).get("source", "DATA")
     launch = about.get("launch", "pointillist")
-    asks = '--text "..."' if "prompts" in about else "--label 3" if "labels" in about else about.get("options", "--hint outline.png")
+    asks = (
+        '--text "..."'
+        if "prompts" in about
+        else "--label 3"
+        if "labels" in about
+        else about.get("options", "--hint outline.png")
+    )
     took = "" if seconds is None else f", {seconds / 3600:.1f} hours"
     versions = f"pointillist {record.get('pointillist', '')}, torch {record.get('torch', '')}"
     made = ", ".join(filter(None, [record.get("date", ""), record.get("machine", ""), versions]))

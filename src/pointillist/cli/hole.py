@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from pointillist.data.picture_files import read_picture
+from pointillist.data.tilemaps.folder import MAP_SUFFIXES
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import OPAQUE
 
@@ -16,11 +16,12 @@ _REGION = re.compile(r"(\d*):(\d*),(\d*):(\d*)")
 
 
 def parse_known(
-    picture: Image.Image, mask: Path | None, region: str | None, transparent: bool, size: tuple[int, int]
+    image: Path, mask: Path | None, region: str | None, transparent: bool, size: tuple[int, int]
 ) -> np.ndarray:
     """Return the known pixels of an image, bool `[h w]`.
 
     Args:
+        image: the file of the image, whose transparent pixels may be the hole.
         mask: a picture of the same size, white where the image is to be filled.
         region: rows and columns to fill, `R0:R1,C0:C1`; a number that is left out means the border.
         transparent: fill the transparent pixels.
@@ -38,7 +39,10 @@ def parse_known(
     elif region is not None:
         what, hole = f"`--region` (={region})", _parse_region(region, size)
     else:
-        alpha = np.asarray(picture.convert("RGBA"))[..., 3]
+        is_map = image.suffix.lower() in MAP_SUFFIXES
+        alpha = np.zeros(0) if is_map else np.asarray(read_picture(image, str(image)).convert("RGBA"))[..., 3]
+        if alpha.shape != size:
+            raise ConfigError(f"`--transparent` is for pictures, and {image} is a map: give `--region` or `--mask`.")
         what, hole = "`--transparent`", alpha < OPAQUE
     if not hole.any():
         raise ConfigError(f"{what} leaves nothing to fill: mark at least one pixel.")

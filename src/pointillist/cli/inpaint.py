@@ -7,26 +7,28 @@ import math
 import secrets
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pointillist.cli.output import fresh_path, print_json
+from pointillist.cli.output import print_json
 from pointillist.cli.sample import (
     Animate,
     Device,
     Engine,
     Force,
+    Format,
     Json,
     Model,
     Order,
     Seed,
     Threads,
     check_animation,
-    target,
 )
 from pointillist.cli.settings import FLAG
+from pointillist.cli.target import MAP_KINDS, is_map_file, target
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,6 +47,8 @@ EPILOG = """Examples:
 
   pointillist inpaint digits photo.png --region 7:21,7:21 --particles 256 --animate filling.gif
 
+  pointillist inpaint dungeons level.tmj --region 8:16,8:16 -n 1 --out filled.tmj
+
   pointillist inpaint runs/textures grass.png --canvas 64x64 --at 16,16 -n 2
 
   pointillist inpaint runs/textures grass.png --seamless both"""
@@ -56,7 +60,9 @@ def _option(*flags: str, value: str, text: str, panel: str | None, low: int | No
     return typer.Option(*flags, metavar=value, help=text, rich_help_panel=panel, min=low)
 
 
-ImagePath = Annotated[Path, typer.Argument(metavar="IMAGE", show_default=False, help="A picture in the model's size.")]
+ImagePath = Annotated[
+    Path, typer.Argument(metavar="IMAGE", show_default=False, help="A picture in the model's size, or a map.")
+]
 Count = Annotated[int, _option("-n", value="N", text="Completions.", panel=None, low=1)]
 Mask = Annotated[Path | None, _option(value="PNG", text="A picture, white where to fill.", panel=_HOLE)]
 Region = Annotated[str | None, _option(value="R0:R1,C0:C1", text="Rows and columns to fill.", panel=_HOLE)]
@@ -77,7 +83,7 @@ Guidance = Annotated[float, _option(value="X", text="Classifier-free guidance sc
 Temperature = Annotated[float, _option(value="X", text="Sampling temperature; 0 = argmax.", panel=_METHOD)]
 Out = Annotated[
     str | None,
-    _option("--out", "-o", value="PATH", text="A sheet NAME.png, DIR/ or NAME.npz. Default: completions.png.",
+    _option("--out", "-o", value="PATH", text="A sheet NAME.png, DIR/, NAME.npz or a map. Default: completions.png.",
             panel=_OUTPUT),
 ]  # fmt: skip
 
@@ -105,6 +111,7 @@ def inpaint(
     device: Device = "cpu",
     threads: Threads = None,
     out: Out = None,
+    form: Format = None,
     animate: Animate = None,
     force: Force = False,
     as_json: Json = False,
@@ -119,22 +126,19 @@ def inpaint(
     from pointillist.cli.writers import check_target
     from pointillist.completion.api import inpaint as complete
     from pointillist.completion.canvas import extend, make_seamless
-    from pointillist.data.picture_files import read_picture
     from pointillist.errors import ConfigError
     from pointillist.model.batches import one_image
     from pointillist.model.pretrained import load
     from pointillist.system import describe_threads, resolve_device
 
-    out = out or str(fresh_path(Path("completions.png"), force))
-    kind, path = target(out, None, force)
-    picture = read_picture(image, str(image))
+    kind, path = target(out, form, force, "completions")
     loaded = load(model)
     loaded.to(resolve_device(device))
-    x = one_image(loaded, picture)
+    x = one_image(loaded, image)
     other = parse_canvas(canvas, at, seamless, [mask is not None, region is not None, transparent])
     if other is None:
-        known = parse_known(picture, mask, region, transparent, (x.shape[2], x.shape[3]))
-    check_target(path, kind, n + 1, loaded.image, force)
+        known = parse_known(image, mask, region, transparent, (x.shape[2], x.shape[3]))
+    check_target(path, kind, n + (kind not in MAP_KINDS), loaded, force)
     if animate is not None:
         check_animation(animate, kind, force)
         if other is not None:
@@ -154,56 +158,70 @@ def inpaint(
         found = make_seamless(loaded, x, seamless, **settings)  # type: ignore[arg-type]
     else:
         found = extend(loaded, x, *other, **settings)
-    write(loaded, found, x, kind, path, animate)
+    write(loaded, found, x, kind, path, animate, force)
     report(found, path, animate, time.perf_counter() - started, as_json)
 
 
 def write(
-    model: PixelModel, found: Completions | Canvases, x: Tensor, kind: str, path: Path, animation: Path | None
+    model: PixelModel,
+    found: Completions | Canvases,
+    x: Tensor,
+    kind: str,
+    path: Path,
+    animation: Path | None,
+    force: bool,
 ) -> None:
-    """Write completions as a sheet, exact files or an archive, and as an animation."""
+    """Write completions as a sheet, exact files, maps or an archive, and as an animation."""
     import numpy as np
 
     from pointillist.cli import writers
+    from pointillist.cli.map_output import write_map
     from pointillist.completion.result import Completions
-    from pointillist.visualization import animate, image_grid, save_png
+    from pointillist.visualization import image_grid, save_png
 
     classes = model.config.classes if bool((found.labels >= 0).all()) else ()
     if kind == "npz":
         nats, labels = found.nats.numpy(), found.labels.numpy()
         writers.write_npz(path, [writers.level_bytes(found)], nats, labels, found.image, classes)
         return
-    if kind == "files":
-        _write_folder(path, found, classes)
+    if kind in MAP_KINDS and is_map_file(path):
+        write_map(path, [found], kind, force)
+        return
+    if kind == "files" or kind in MAP_KINDS:
+        _write_folder(path, found, classes, kind)
         return
     captions = [f"{bits:.1f} bits" for bits in (-found.nats / math.log(2)).tolist()]
     if not isinstance(found, Completions):
-        save_png(image_grid(found.array, captions=captions), path)
+        save_png(image_grid(found.drawn(), captions=captions), path)
         return
-    given = found.image.to_images(x.cpu()).copy()
-    given[:, ~found.known.all(0)] = 128
-    save_png(image_grid(np.concatenate([given, found.array]), captions=["known", *captions]), path)
+    array, kept = found.drawn(), found.known.all(0)
+    given = replace(found, levels=x.cpu().expand_as(found.levels)).drawn()[:1].copy()
+    given[:, np.kron(~kept, np.ones(np.array(given.shape[1:3]) // kept.shape, bool))] = 128
+    save_png(image_grid(np.concatenate([given, array]), captions=["known", *captions]), path)
     if animation is not None:
         rank = model.generation_rank(*found.image.shape[1:], model.order(found.order))
-        kept = found.known.all(0)
         later = np.argsort(np.argsort(rank + (~kept) * rank.size, axis=None)).reshape(rank.shape)
-        animate(found.array, animation, order=later, start=int(kept.sum()), captions=captions)
+        writers.write_animation(animation, [found], later, captions=captions, start=int(kept.sum()))
 
 
-def _write_folder(folder: Path, found: Completions | Canvases, classes: Sequence[str]) -> None:
-    """Write PNGs in their exact size, and a list of them that `load_data` reads; each file appears whole."""
+def _write_folder(folder: Path, found: Completions | Canvases, classes: Sequence[str], form: str) -> None:
+    """Write files in their exact size, and a list of them that `load_data` reads; each file appears whole."""
+    from pointillist.cli.map_output import files_beside
     from pointillist.cli.resumable import LIST
-    from pointillist.cli.writers import as_files
+    from pointillist.cli.writers import encode_files
     from pointillist.files.writing import atomic_path
 
     folder.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
-    for number, (picture, label, nats) in enumerate(
-        zip(as_files(found), found.labels.tolist(), found.nats.tolist(), strict=True)
-    ):
-        name = f"{number:05d}.png"
+    for name, content in files_beside(found, form).items():
         with atomic_path(folder / name) as temporary:
-            picture.save(temporary, format="PNG")
+            temporary.write_bytes(content)
+    for number, (content, label, nats) in enumerate(
+        zip(encode_files(found, form), found.labels.tolist(), found.nats.tolist(), strict=True)
+    ):
+        name = f"{number:05d}.{form if form in MAP_KINDS else 'png'}"
+        with atomic_path(folder / name) as temporary:
+            temporary.write_bytes(content)
         label_row = {"label": classes[label]} if classes else {}
         rows.append({"file_name": name, **label_row, "bits": round(-nats / math.log(2), 3)})
     with atomic_path(folder / LIST) as listing:

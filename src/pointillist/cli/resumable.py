@@ -13,7 +13,8 @@ import numpy as np
 import typer
 from PIL import Image
 
-from pointillist.cli.writers import Totals, as_files, level_bytes, level_dtype, write_npz
+from pointillist.cli.map_output import files_beside
+from pointillist.cli.writers import Totals, encode_files, level_bytes, level_dtype, write_npz
 from pointillist.errors import ConfigError
 from pointillist.files.batch_output import PROGRESS, ROWS, BatchOutput, batch_output, unfinished
 from pointillist.files.writing import atomic_path
@@ -36,7 +37,9 @@ def unfinished_seed(out: Path) -> int | None:
 
 
 class Sink(Protocol):
-    """A kind of output that is made batch by batch."""
+    """A kind of output that is made batch by batch, in the format `form`."""
+
+    form: str
 
     def write(self, output: BatchOutput, part: Samples) -> Iterable[dict[str, Any]]:
         """Write the files of a batch, and return the row of each image, with its `bits_per_dim`."""
@@ -73,7 +76,7 @@ def write_batches(
     from pointillist.sampling.api import stream
 
     total = settings["n"]
-    with batch_output(out, _record(model, settings, colours), restart=restart) as output:
+    with batch_output(out, _record(model, settings, colours) | {"format": sink.form}, restart=restart) as output:
         done = output.keep(settings["batch_size"])
         if done:
             totals.add_rows(output.rows())
@@ -121,19 +124,24 @@ def _update(digest: Any, value: Any) -> None:
 
 
 class FolderSink:
-    """PNGs in their exact size, and a list of them that `load_data` reads."""
+    """Files in their exact size, and a list of them that `load_data` reads: PNGs, or maps in one of their formats."""
 
-    def __init__(self, total: int, classes: Sequence[str]) -> None:
+    def __init__(self, total: int, classes: Sequence[str], form: str = "files") -> None:
+        self.form = form
         self._digits, self._classes = max(5, len(str(total - 1))), classes
+        self._suffix = ".png" if form == "files" else f".{form}"
+        self._beside: tuple[str, ...] = ()  # files that maps share
 
     def write(self, output: BatchOutput, part: Samples) -> Iterator[dict[str, Any]]:
-        """Write a picture for each image."""
+        """Write a file for each image."""
         texts = part.texts or ("",) * len(part)
         saved = [None] * len(part) if part.gain is None else (part.gain / math.log(2)).tolist()
-        found = zip(as_files(part), part.labels.tolist(), texts, part.bits_per_dim.tolist(), saved, strict=True)
-        for index, (picture, label, text, bits, gain) in enumerate(found, output.done):
-            name = f"{index:0{self._digits}d}.png"
-            picture.save(output.folder / name)
+        found = zip(
+            self._encode(output, part), part.labels.tolist(), texts, part.bits_per_dim.tolist(), saved, strict=True
+        )
+        for index, (content, label, text, bits, gain) in enumerate(found, output.done):
+            name = f"{index:0{self._digits}d}{self._suffix}"
+            (output.folder / name).write_bytes(content)
             row: dict[str, Any] = {"file_name": name}
             if label >= 0:
                 row["label"] = self._classes[label]
@@ -143,6 +151,14 @@ class FolderSink:
             if gain is not None:
                 row["bits_saved"] = round(gain, 3)
             yield row
+
+    def _encode(self, output: BatchOutput, part: Samples) -> list[bytes]:
+        """Return the bytes of each file, and write what lies beside them."""
+        beside = files_beside(part, self.form)
+        for name, content in beside.items():
+            (output.folder / name).write_bytes(content)
+        self._beside = tuple(beside)
+        return encode_files(part, self.form)
 
     def finish(self, output: BatchOutput, out: Path) -> None:
         """Make the folder in progress the output; in a folder that exists, its files replace the samples."""
@@ -154,10 +170,11 @@ class FolderSink:
                 (out / name).unlink()
             return
         names = {row["file_name"] for row in output.rows()}
-        for new in sorted(output.folder.glob("[0-9]*.png")):
+        beside = [output.folder / name for name in self._beside]
+        for new in sorted([*output.folder.glob(f"[0-9]*{self._suffix}"), *(path for path in beside if path.exists())]):
             new.replace(out / new.name)
         (output.folder / LIST).replace(out / LIST)
-        for old in out.glob("[0-9]*.png"):
+        for old in out.glob(f"[0-9]*{self._suffix}"):
             if old.stem.isdigit() and old.name not in names:
                 old.unlink()
         output.discard()
@@ -165,6 +182,8 @@ class FolderSink:
 
 class ArchiveSink:
     """An archive of NumPy arrays: until all are there, the levels of the images one after the other in a file."""
+
+    form = "npz"
 
     def __init__(self, image: ImageSpec, classes: Sequence[str]) -> None:
         self._image, self._classes = image, classes

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pointillist.cli.output import QUANTIZE_HELP, fresh_path, quantized, reject_existing
+from pointillist.cli.output import QUANTIZE_HELP, quantized, reject_existing
 from pointillist.cli.settings import FLAG
+from pointillist.cli.target import MAP_KINDS, is_map_file, target
 from pointillist.progress import Bar
 
 if TYPE_CHECKING:
@@ -44,9 +45,10 @@ EPILOG = """Examples:
 
   pointillist sample outline-to-tile -n 4 --hint-from-image sprite.png
 
+  pointillist sample dungeons -n 4 --size 64x64 --format tmj --out levels/
+
   pointillist sample runs/digits -n 100000 --out digits.npz"""
 
-FORMATS = ("image", "sheet", "files", "npz", "atlas")
 _SAMPLING, _OUTPUT = "Sampling", "Output"
 
 
@@ -108,12 +110,17 @@ Out = Annotated[
     str | None,
     _option(
         "--out", "-o", value="PATH", panel=_OUTPUT,
-        text="NAME.png (one image, or a sheet), DIR/ or NAME.npz. Default: samples.png, or a free samples-N.png.",
+        text="NAME.png (an image, or a sheet), DIR/, NAME.npz or a map. Default: samples.png, or a free samples-N.png.",
     ),
 ]  # fmt: skip
 Format = Annotated[
     str | None,
-    _option("--format", value="KIND", text="image, sheet, files, npz, or atlas (with JSON).", panel=_OUTPUT),
+    _option(
+        "--format",
+        value="KIND",
+        text="image, sheet, files, npz, or atlas (with JSON). Of maps: tmj, tmx, csv, txt or png.",
+        panel=_OUTPUT,
+    ),
 ]
 Palette = Annotated[Path | None, _option(value="FILE", text="Other colours for a palette model.", panel=_OUTPUT)]
 Animate = Annotated[Path | None, _option(value="GIF", text="Also write an animation of the sampling.", panel=_OUTPUT)]
@@ -179,7 +186,7 @@ def sample(
     plan = SheetPlan.of(parse_labels(label or [], loaded.config.classes), prompts, n, loaded.config.classes)
     if kind == "sheet" and form is None and plan.total == 1:
         kind = "image"
-    check_target(path, kind, plan.total, loaded.image, force)
+    check_target(path, kind, plan.total, loaded, force)
     colours = None if palette is None else read_palette(palette)
     if colours is not None:
         loaded.image.recoloured(colours)  # an error before sampling
@@ -206,35 +213,6 @@ def sample(
     started = time.perf_counter()
     totals = _sample(loaded, settings, kind, path, animate, plan, colours, force)
     report(totals, settings, path, animate, time.perf_counter() - started, as_json)
-
-
-_ENDINGS = {"npz": ".npz", "files": ""}
-
-
-def target(out: str | None, form: str | None, force: bool) -> tuple[str, Path]:
-    """Resolve the format and path of the output: by the ending of the path, or as given.
-
-    Without a path it is `samples` with the ending of the format, or the next free name; with `force` the first.
-
-    Raises:
-        ConfigError: for another format.
-    """
-    from pointillist.errors import ConfigError
-
-    given = form
-    if out is None:
-        out = str(fresh_path(Path(f"samples{_ENDINGS.get(form or '', '.png')}"), force))
-    path = Path(out)
-    if form is None:
-        folder = out.endswith(("/", "\\")) or path.is_dir() or not path.suffix
-        form = "npz" if path.suffix.lower() == ".npz" else "files" if folder else "sheet"
-    if form not in FORMATS:
-        raise ConfigError(f"`--format` (={form!r}) must be {', '.join(FORMATS[:-1])} or {FORMATS[-1]}.")
-    if given == "npz" and path.suffix.lower() != ".npz":
-        raise ConfigError(f"`--out` (={out}) must end in .npz for `--format npz`: an archive of another name misleads.")
-    if given == "files" and path.suffix.lower() in (".png", ".npz", ".gif"):
-        raise ConfigError(f"`--out` (={out}) must be a folder for `--format files`: give DIR/.")
-    return form, path
 
 
 def check_animation(path: Path, kind: str, force: bool) -> None:
@@ -265,6 +243,7 @@ def _sample(
     """Sample batch by batch into the file or folder, and return what to report."""
     from pointillist.cli import writers
     from pointillist.cli.atlas import write_atlas
+    from pointillist.cli.map_output import write_map
     from pointillist.cli.resumable import ArchiveSink, FolderSink, write_batches
     from pointillist.files.batch_output import output_lock
     from pointillist.sampling.api import stream
@@ -278,9 +257,9 @@ def _sample(
     lines *= settings["best_of"]
     with output_lock(path), Bar("sampling", -(-total // batch) * lines) as bar:
         on_row = lambda done, rows, levels: bar.show(done // batch * lines + rows)  # noqa: E731
-        if kind in ("files", "npz"):
+        if kind in ("files", "npz") or (kind in MAP_KINDS and not is_map_file(path)):
             image = model.image.resized(height, width)
-            sink = FolderSink(total, model.config.classes) if kind == "files" else ArchiveSink(image, classes)
+            sink = ArchiveSink(image, classes) if kind == "npz" else FolderSink(total, model.config.classes, kind)
             write_batches(sink, path, model, settings, totals, colours=colours, restart=force, on_row=on_row)
             return totals
         parts = totals.through(stream(model, **settings, on_row=on_row))
@@ -288,11 +267,11 @@ def _sample(
             parts = (part.recoloured(colours) for part in parts)
         if kind == "atlas":
             write_atlas(path, parts, classes, plan.columns)
+        elif kind in MAP_KINDS:
+            write_map(path, parts, kind, force)
         else:
-            array, captions = writers.write_pictures(path, parts, classes, None if kind == "image" else plan)
+            found, captions = writers.write_pictures(path, parts, classes, None if kind == "image" else plan)
             if animate is not None:
-                from pointillist.visualization import animate as write_animation
-
                 ranks = model.generation_rank(height, width, order)
-                write_animation(array, animate, order=ranks, captions=captions, columns=plan.columns)
+                writers.write_animation(animate, found, ranks, captions=captions, columns=plan.columns)
     return totals

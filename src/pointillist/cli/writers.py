@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,13 +13,18 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from pointillist.cli.map_output import check_maps, encode_maps
 from pointillist.cli.output import reject_existing
+from pointillist.cli.target import MAP_KINDS, is_map_file
 from pointillist.errors import ConfigError
 from pointillist.files.writing import atomic_path
+from pointillist.images import as_pil
+from pointillist.sampling.samples import MAX_DRAWN
 
 if TYPE_CHECKING:
     from pointillist.cli.prompts import SheetPlan
     from pointillist.images import ImageSpec
+    from pointillist.model.pixel_model import PixelModel
     from pointillist.sampling.samples import Samples
 
 MAX_SHEET = 1024
@@ -59,14 +65,17 @@ class Totals:
         return np.concatenate(self._gains) / math.log(2) if self._gains else None
 
 
-def check_target(out: Path, kind: str, total: int, image: ImageSpec, force: bool) -> None:
+def check_target(out: Path, kind: str, total: int, model: PixelModel, force: bool) -> None:
     """Reject, before sampling, what could not be written.
 
     Raises:
         ConfigError: naming the remedy.
     """
-    if image.levels > 256 and kind != "npz":
-        raise ConfigError(f"Codes with {image.levels:,} levels are no picture: write them with `--out NAME.npz`.")
+    levels = model.image.levels
+    if kind in MAP_KINDS:
+        check_maps(out, kind, total, model.image, force)
+    elif levels > 256 and kind != "npz" and model.tileset is None:
+        raise ConfigError(f"Codes with {levels:,} levels are no picture: write them with `--out NAME.npz`.")
     if kind in ("sheet", "atlas") and total > MAX_SHEET:
         raise ConfigError(
             f"A sheet holds {MAX_SHEET:,} images, not {total:,}: write them with `--out DIR/` or `--out NAME.npz`."
@@ -77,7 +86,7 @@ def check_target(out: Path, kind: str, total: int, image: ImageSpec, force: bool
         raise ConfigError(f"`--out` (={out}) must end in .png for a picture: or give DIR/ for files, or NAME.npz.")
     if kind == "atlas":
         reject_existing(out.with_suffix(".json"), force)
-    if kind != "files":
+    if kind != "files" and not (kind in MAP_KINDS and not is_map_file(out)):
         reject_existing(out, force)
     elif out.exists() and (not out.is_dir() or any(out.iterdir())) and not force:
         raise ConfigError(f"{out} is already there: add `--force` to replace the samples in it, or give another path.")
@@ -85,16 +94,16 @@ def check_target(out: Path, kind: str, total: int, image: ImageSpec, force: bool
 
 def write_pictures(
     out: Path, parts: Iterable[Samples], classes: Names, plan: SheetPlan | None
-) -> tuple[np.ndarray, list[str] | None]:
+) -> tuple[list[Samples], list[str] | None]:
     """Write one PNG: a sheet with captions, or without a plan the exact pixels of the only image.
 
     Returns:
-        The images and their captions, for an animation.
+        The batches and their captions, for an animation.
     """
     from pointillist.visualization import image_grid, named_grid, save_png
 
     found = list(parts)
-    array = np.concatenate([part.array for part in found])
+    array = drawn(found)
     captions = [caption for part in found for caption in captions_of(part, classes)]
     shown = captions if any(captions) else None
     if plan is None:
@@ -103,7 +112,49 @@ def write_pictures(
         save_png(named_grid(array, plan.row_names, plan.column_names, columns=plan.columns or 1), out)
     else:
         save_png(image_grid(array, captions=shown, columns=plan.columns), out)
-    return array, shown
+    return found, shown
+
+
+def drawn(parts: Sequence[Samples], max_pixels: int = MAX_DRAWN) -> np.ndarray:
+    """Draw the images of some batches, `[n h w c]`; maps with tiles that are small enough for `max_pixels` together."""
+    return np.concatenate([part.drawn(max_pixels // len(parts)) for part in parts])
+
+
+def write_animation(
+    path: Path,
+    parts: Sequence[Samples],
+    rank: np.ndarray,
+    *,
+    captions: Sequence[str] | None,
+    columns: int | None = None,
+    start: int = 0,
+) -> None:
+    """Write an animation of the sampling.
+
+    Args:
+        rank: of each pixel in the generation order, `[h w]`.
+        start: number of pixels of the order that are known from the first frame on.
+    """
+    from pointillist.visualization import animate
+    from pointillist.visualization.animation import MAX_FRAME_PIXELS
+
+    array = drawn(parts, MAX_FRAME_PIXELS)
+    ranks = pixel_ranks(rank, array.shape[1:3])
+    first = start * ranks.size // rank.size
+    animate(array, path, order=ranks, start=first, captions=captions, columns=columns)
+
+
+def pixel_ranks(rank: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """Return the rank of each pixel of a drawn map, from that of each cell: the pixels of a tile follow each other.
+
+    Args:
+        rank: of the cells, `[h w]`.
+        size: height and width of the picture.
+    """
+    height, width = size[0] // rank.shape[0], size[1] // rank.shape[1]
+    inner = np.arange(height * width).reshape(height, width)
+    found: np.ndarray = np.kron(rank, np.full_like(inner, height * width)) + np.tile(inner, rank.shape)
+    return found
 
 
 def captions_of(part: Samples, classes: Names) -> list[str]:
@@ -146,8 +197,10 @@ def write_npz(
 
 
 def as_files(part: Samples) -> list[Image.Image]:
-    """Return PIL images for files; palette images keep their indexes and colours."""
+    """Return PIL images for files: maps drawn with their tileset, palette images with their indexes and colours."""
     image = part.image
+    if part.tileset is not None:
+        return [as_pil(picture) for picture in part.tileset.draw(part.levels[:, 0].numpy())]
     if image.mode != "palette":
         return part.images
     colours = np.asarray(image.palette, np.uint8)
@@ -159,6 +212,16 @@ def as_files(part: Samples) -> list[Image.Image]:
             picture.info["transparency"] = colours[:, 3].tobytes()
         out.append(picture)
     return out
+
+
+def encode_files(part: Samples, form: str) -> list[bytes]:
+    """Return the bytes of a file for each image: a map of a format, or else a PNG."""
+    if form in MAP_KINDS:
+        return encode_maps(part, form)
+    streams = [io.BytesIO() for _ in range(len(part))]
+    for picture, stream in zip(as_files(part), streams, strict=True):
+        picture.save(stream, format="PNG")
+    return [stream.getvalue() for stream in streams]
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor
 
-from pointillist.distributions.likelihoods import bits_per_dim
 from pointillist.data.tilemaps import Tileset
+from pointillist.distributions.likelihoods import bits_per_dim
 from pointillist.images import ImageSpec
 from pointillist.visualization import image_grid, png_bytes
 

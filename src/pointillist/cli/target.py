@@ -1,0 +1,52 @@
+"""The format and the path of an output: by the ending of the path, or as given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pointillist.cli.output import fresh_path
+
+MAP_KINDS = ("tmj", "tmx", "csv", "txt", "png")
+"""Formats of maps: those of `data/tilemaps/write.py`, which the command line need not import to list them."""
+FORMATS = ("image", "sheet", "files", "npz", "atlas", *MAP_KINDS)
+_ENDINGS = {"npz": ".npz", "files": "", **dict.fromkeys(MAP_KINDS, "")}
+
+
+def target(out: str | None, form: str | None, force: bool, name: str = "samples") -> tuple[str, Path]:
+    """Resolve the format and path of the output: by the ending of the path, or as given.
+
+    Without a path it is `name` with the ending of the format, or the next free name; with `force` the first.
+
+    Raises:
+        ConfigError: for another format, or an ending that is not that of the format.
+    """
+    from pointillist.errors import ConfigError
+
+    given = form
+    if out is None:
+        out = str(fresh_path(Path(f"{name}{_ENDINGS.get(form or '', '.png')}"), force))
+    path = Path(out)
+    if form is None:
+        folder = out.endswith(("/", "\\")) or path.is_dir() or not path.suffix
+        form = _form_of(path.suffix.lower().removeprefix("."), folder)
+    if form not in FORMATS:
+        raise ConfigError(f"`--format` (={form!r}) must be {', '.join(FORMATS[:-1])} or {FORMATS[-1]}.")
+    if given == "npz" and path.suffix.lower() != ".npz":
+        raise ConfigError(f"`--out` (={out}) must end in .npz for `--format npz`: an archive of another name misleads.")
+    if given == "files" and path.suffix.lower() in (".png", ".npz", ".gif"):
+        raise ConfigError(f"`--out` (={out}) must be a folder for `--format files`: give DIR/.")
+    if form in MAP_KINDS and is_map_file(path) and path.suffix.lower() != f".{form}":
+        raise ConfigError(f"`--out` (={out}) must end in .{form} for `--format {form}`, or be a folder: give DIR/.")
+    return form, path
+
+
+def is_map_file(path: Path) -> bool:
+    """Tell whether a path of maps is one file; otherwise it is a folder."""
+    return bool(path.suffix) and not path.is_dir()
+
+
+def _form_of(ending: str, folder: bool) -> str:
+    """Return the format that an ending chooses; a `.png` is a sheet, also of maps."""
+    if folder:
+        return "files"
+    return ending if ending == "npz" or (ending in MAP_KINDS and ending != "png") else "sheet"

@@ -1,0 +1,97 @@
+"""Maps through the commands: what one writes every other reads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import pointillist as pt
+from pointillist.data import load_data
+from pointillist.data.tilemaps import plain_tileset
+from tests.cli.helpers import fails, files_in, run, train
+
+NAMES = ("wall", "floor", "water")
+FORMS = {"tmj": ["tileset.png"], "tmx": ["tileset.png"], "csv": [], "txt": ["legend.toml"], "png": []}
+
+
+@pytest.fixture(scope="module", name="model")
+def model_fixture(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A tiny model, trained on text grids of two sizes with a tileset."""
+    folder = tmp_path_factory.mktemp("maps")
+    rng = np.random.default_rng(0)
+    (folder / "maps").mkdir()
+    for number in range(8):
+        rows = ["".join(rng.choice(list("#.~"), 6)) for _ in range(5 - number % 2)]
+        (folder / "maps" / f"{number}.txt").write_text("\n".join(rows) + "\n")
+    (folder / "maps" / "legend.toml").write_text('"#" = "wall"\n"." = "floor"\n"~" = "water"\n')
+    plain_tileset(3).picture().save(folder / "tiles.png")
+    done = train(folder / "maps", "--tileset", folder / "tiles.png", "--set", "data.outside=wall", "--steps", "1",
+                 "--out", folder / "run")  # fmt: skip
+    assert "empty cells are the level 'wall'" in " ".join(done.stdout.split())
+    return str(folder / "run")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_folder_of_maps(model: str, tmp_path: Path, form: str) -> None:
+    """Every format gives the levels of the archive of the same seed, to `evaluate` too."""
+    out = tmp_path / "maps"
+    run("sample", model, "-n", 3, "--seed", 4, "--size", "7x9", "--format", form, "--out", out)
+    assert files_in(out) == sorted([*(f"0000{i}.{form}" for i in range(3)), "metadata.jsonl", *FORMS[form]])
+    archive = tmp_path / "same.npz"
+    sampled = json.loads(run("sample", model, "-n", 3, "--seed", 4, "--size", "7x9", "--out", archive, "--json").stdout)
+    with np.load(archive) as file:
+        levels = file["levels"]
+    loaded = pt.load(model)
+    found = load_data(out, spec=loaded.image, tiles=loaded.tileset).get("all")
+    assert np.array_equal(found.batch(range(3)).levels.numpy(), levels)
+    evaluated = json.loads(run("evaluate", model, out, "--json").stdout)
+    assert evaluated["bits_per_dim"] == pytest.approx(sampled["bits_per_dim"], abs=1e-4)
+
+
+@pytest.mark.parametrize("form", ["tmj", "tmx", "csv", "txt"])
+def test_one_map(model: str, tmp_path: Path, form: str) -> None:
+    """The ending of the path chooses the format; `explain` and `inpaint` read the file."""
+    out = tmp_path / f"level.{form}"
+    run("sample", model, "-n", 1, "--seed", 0, "--out", out)
+    assert files_in(tmp_path) == sorted([out.name, *FORMS[form]])
+    assert "already there" in fails("sample", model, "-n", 1, "--out", out)
+    assert json.loads(run("explain", model, out, "--out", tmp_path / "a.html", "--json").stdout)["bits"] > 0
+    filled = tmp_path / f"filled.{form}"
+    run("inpaint", model, out, "--region", "1:3,1:4", "-n", 1, "--seed", 0, "--out", filled)
+    spec = pt.load(model).image
+    before, after = (load_data(p, spec=spec).get("all").batch([0]).levels for p in (out, filled))
+    hole = np.zeros((5, 6), bool)
+    hole[1:3, 1:4] = True
+    assert np.array_equal(before[0, 0].numpy()[~hole], after[0, 0].numpy()[~hole])
+
+
+def test_sheets_show_tiles(model: str, tmp_path: Path) -> None:
+    """A sheet and a single picture are drawn with the tileset; so are completions and animations."""
+    run("sample", model, "-n", 4, "--seed", 0, "--out", tmp_path / "sheet.png", "--animate", tmp_path / "a.gif")
+    tiles = {tuple(tile[0, 0, :3]) for tile in plain_tileset(3).tiles}
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert tiles <= {colour for _, colour in sheet.convert("RGB").getcolors(1 << 20)}
+    run("sample", model, "-n", 1, "--seed", 0, "--out", tmp_path / "one.png")
+    with Image.open(tmp_path / "one.png") as one:
+        assert one.size == (6 * 16, 5 * 16)
+    run("inpaint", model, tmp_path / "one.png", "--region", "1:3,1:4", "-n", 2, "--moves", 1, "--particles", 2, "--out",
+        tmp_path / "fill.png", "--animate", tmp_path / "fill.gif")  # fmt: skip
+    run("inpaint", model, tmp_path / "one.png", "--region", "1:3,:", "-n", 2, "--method", "sequential",
+        "--format", "tmx", "--out", tmp_path / "filled")  # fmt: skip
+    assert files_in(tmp_path / "filled") == ["00000.tmx", "00001.tmx", "metadata.jsonl", "tileset.png"]
+
+
+def test_what_cannot_be_written_is_said(model: str, tmp_path: Path) -> None:
+    assert "holds one map" in fails("sample", model, "-n", 2, "--out", tmp_path / "a.tmj")
+    assert "must end in .tmx" in fails("sample", model, "-n", 1, "--format", "tmx", "--out", tmp_path / "a.tmj")
+    assert "is for maps of tiles" in fails("sample", "digits", "-n", 1, "--out", tmp_path / "a.tmj")
+    (tmp_path / "tileset.png").write_bytes(b"another")
+    assert "tileset.png is already there" in fails("sample", model, "-n", 1, "--out", tmp_path / "a.tmj")
+    assert not (tmp_path / "a.tmj").exists()
+    run("sample", model, "-n", 1, "--out", tmp_path / "a.tmj", "--force")
+    assert "and no hole" in fails("inpaint", model, tmp_path / "a.tmj", "--transparent", "--seamless", "x")
+    assert "is a map" in fails("inpaint", model, tmp_path / "a.tmj", "--transparent")
