@@ -33,6 +33,8 @@ EPILOG = """Examples:
 
 # settings of how images become levels apply to every data set; those of how a source is split and named do not
 _READING = ("size", "resize_mode", "resample", "binarise", "threshold")
+# what the model itself holds
+_STORED = ("source", "level_names", "tileset", "tile_size")
 _METRICS = "Condition metrics"
 
 
@@ -169,7 +171,7 @@ def resolve_data_options(model: PixelModel, data: str, sets: list[str], *, label
 
     record = recorded_settings(model).get("data", {})
     same = _same_source(record.get("source"), data)
-    own = {k: v for k, v in record.items() if k != "source" and (same or k in _READING)}
+    own = {k: v for k, v in record.items() if k not in _STORED and (same or k in _READING)}
     if not same:  # another source is held out as a whole
         own |= {"valid_fraction": 0.0, "test_fraction": 0.0}
     if not labels:
