@@ -1,0 +1,63 @@
+"""Text encoders of strangers: a folder whose files are damaged is refused with one sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load, save
+
+import pointillist as pt
+from pointillist.conditioning.text_encoders import open_encoder
+from pointillist.model.vocabulary import Vocabulary, describe_unseen_words
+
+from .valid_files import encoder_files
+
+
+def dropped(data: bytes) -> bytes:
+    """Weights without one of them."""
+    return save({name: t for name, t in load(data).items() if "position" not in name})
+
+
+def broken(data: bytes) -> bytes:
+    """Weights that are not numbers."""
+    return save({name: torch.full_like(t, torch.nan) for name, t in load(data).items()})
+
+
+@pytest.mark.parametrize("kind", ["minilm", "clip"])
+def test_damaged_encoders_are_a_sentence(kind: str, tmp_path: Path) -> None:
+    """Settings that are none, a tokenizer that is none, cut, missing and broken weights; the whole folder is read."""
+    whole = encoder_files(kind)
+    weights = whole["model.safetensors"]
+    cases = {
+        "settings": ("config.json", b"[]", "holds no settings"),
+        "depth": ("config.json", b"[" * 100_000, "more than 64 deep"),
+        "tokenizer": ("tokenizer.json", b"{}", "cannot be read"),
+        "cut": ("model.safetensors", weights[:50], "cannot be read"),
+        "dropped": ("model.safetensors", dropped(weights), "position_embedding"),
+        "broken": ("model.safetensors", broken(weights), "no vector of finite numbers"),
+        "whole": ("config.json", whole["config.json"], ""),
+    }
+    for case, (name, data, words) in cases.items():
+        folder = tmp_path / case
+        folder.mkdir()
+        for other, content in {**whole, name: data}.items():
+            (folder / other).write_bytes(content)
+        if not words:
+            assert open_encoder(f"{kind}:{folder}").encode("a red dragon").shape == (8 if kind == "minilm" else 4,)
+            continue
+        with pytest.raises(pt.ConfigError, match=words) as caught:
+            open_encoder(f"{kind}:{folder}")
+        assert str(caught.value).isprintable()
+
+
+def test_words_of_a_stranger_are_words() -> None:
+    """The vocabulary that a model stores is printed: nothing in it moves the cursor, and there is an end to it."""
+    model = pt.build("pixelcnn", shape=(1, 2, 2), levels=2, preset="tiny", text="learned")
+    model.training_record["captions"] = {"words": "heart \x1b[31mchart\x1b[0m " + "x" * 50_000, "complete": True}
+    found = Vocabulary.of_model(model)
+    assert found is not None
+    assert found.words[0] == "heart"
+    assert all(word.isprintable() for word in found.words)
+    assert all(note.isprintable() for note in describe_unseen_words(model, ["a hart"]))
