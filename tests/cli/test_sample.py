@@ -288,7 +288,6 @@ def test_engines_and_threads(model: Path, caplog: pytest.LogCaptureFixture) -> N
     cores = available_cores()
     assert f"900 threads were set, and {cores} cores are there: {cores} are used" in many.output
     assert "threads were set" not in few.output or cores < 2
-    run("sample", model, "-n", "2", "--seed", "1", "--engine", "numpy", "--out", "c.npz")
     run("sample", model, "-n", "2", "--seed", "1", "--engine", "cuda-jacobi", "--verbose", "--out", "d.npz")
     assert "iterations over a row, 2 images at once" in caplog.text
     first, *others = (np.load(f"{name}.npz")["levels"] for name in "abcd")
