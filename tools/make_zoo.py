@@ -122,7 +122,8 @@ def card(
         f"{key.replace('_', '-')} {value:g}" for key, value in model.generation_config.sampling.items()
     )
     source = record.get("record", {}).get("data", {}).get("source", "DATA")
-    launch = about.get("launch", "pointillist")
+    usual = f"pointillist train {source} --config recipes/zoo/{name}.toml --out runs/{name}"
+    training = "`, then\n`".join(about.get("train", [usual]))
     asks = (
         '--text "..."'
         if "prompts" in about
@@ -161,7 +162,7 @@ quantized to int8, {(folder / WEIGHTS).stat().st_size / 1e6:.1f} MB; every figur
 
 ## Training
 
-`{launch} train {source} --config recipes/zoo/{name}.toml --out runs/{name}`: {record.get("step", 0):,} steps{took}
+`{training}`: {record.get("step", 0):,} steps{took}
 ({made}). All settings are in `config.json` under `training`.
 
 ## Figures
