@@ -135,8 +135,12 @@ def _method(item: ast.FunctionDef) -> str:
 def _signature(node: Node) -> str:
     """Return the first line of a definition, wrapped if it is long."""
     if isinstance(node, ast.Assign | ast.AnnAssign):
-        is_version = "__version__" in ast.unparse(node)  # a release does not change the page
-        return "__version__: str" if is_version else ast.unparse(node).replace("'", '"')
+        line = _assignment(node)
+        if len(line) <= 100 or not isinstance(node.value, ast.Dict):
+            return line
+        pairs = zip(node.value.keys, node.value.values, strict=True)
+        items = [f"{ast.unparse(key)}: {ast.unparse(value)}" for key, value in pairs if key is not None]
+        return _wrapped(line[: line.index("{") + 1], items, "}")  # as ruff formats it
     if isinstance(node, ast.FunctionDef):
         return _wrapped(f"{node.name}(", _argument_list(node), f"){_result(node)}")
     init = next((n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None)
@@ -147,6 +151,12 @@ def _signature(node: Node) -> str:
         return _wrapped(f"class {node.name}(", fields, ")")
     bases = ", ".join(ast.unparse(base) for base in node.bases)
     return f"class {node.name}({bases})" if bases else f"class {node.name}"
+
+
+def _assignment(node: ast.Assign | ast.AnnAssign) -> str:
+    """Write an assignment in one line; a release does not change that of the version."""
+    line = ast.unparse(node).replace("'", '"')
+    return "__version__: str" if "__version__" in line else line
 
 
 def _is_field(node: ast.AnnAssign) -> bool:
@@ -191,7 +201,7 @@ def _result(node: ast.FunctionDef) -> str:
 def _summary(node: Any) -> str:
     """Return the first paragraph of a docstring in one line, for a table."""
     if isinstance(node, ast.Assign | ast.AnnAssign):
-        text = _signature(node).partition(" = ")[2].replace("|", "\\|")
+        text = _assignment(node).partition(" = ")[2].replace("|", "\\|")
         return f"`{text}`" if text else "Version of the package."
     return " ".join((ast.get_docstring(node) or "").partition("\n\n")[0].split()).replace("|", "\\|")
 
