@@ -57,6 +57,7 @@ def test_an_image_is_extended(position: int) -> None:
         known[part] = True
     torch.testing.assert_close(found.nats, nats.double(), rtol=1e-4, atol=1e-4)
     assert set(found.methods) == {"known"}
+    assert set(found.orders) == {"raster"}
     again = extend(model, x, (10, 9), (3, 2), 3, seed=0)
     assert torch.equal(again.levels, found.levels)
     with pytest.raises(pt.ConfigError, match="beyond a canvas of 7x9"):
@@ -80,6 +81,24 @@ def test_a_seam_is_painted_anew(sides: str) -> None:
     torch.testing.assert_close(found.nats, nats.double(), rtol=1e-4, atol=1e-4)
 
 
+def test_each_window_takes_its_order() -> None:
+    """A hole above, below, or on one side comes last in one of the orders of a model."""
+    torch.manual_seed(0)
+    orders = ("raster", "raster-bl", "raster-columns-tr")
+    model = pt.build(
+        "gated-pixelcnn", image=ImageSpec.infer((1, 6, 4), 4), channels=4, layers=1, orders=orders, position_channels=2
+    )
+    x = torch.randint(0, 4, (1, 6, 4))
+    for size, at, order in (
+        ((9, 4), (0, 0), "raster"),
+        ((9, 4), (3, 0), "raster-bl"),
+        ((6, 6), (0, 2), "raster-columns-tr"),
+    ):
+        found = extend(model, x, size, at, 2, seed=0)
+        assert set(found.methods) == {"order"}
+        assert set(found.orders) == {order}
+
+
 def test_both_seams_and_any_model() -> None:
     """Three holes; a model that was not trained to complete takes particles; batches of images too."""
     model = completing()
@@ -90,9 +109,34 @@ def test_both_seams_and_any_model() -> None:
     plain = pt.build("pixelcnn", image=model.image, channels=4, layers=1)
     assert make_seamless(plain, x[0], "x", 2, seed=0, particles=8, moves=1).methods == ("smc",)
     for how, words in (
-        ({"sides": "z"}, "must be x, y or both"),
+        ({"sides": "z"}, "`seamless` \\(='z'\\) must be x, y or both"),
         ({"band": 4}, "from 1 to 3"),
         ({"n": 0}, "at least 1"),
     ):
         with pytest.raises(pt.ConfigError, match=words):
             make_seamless(model, x[0], **how)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("sides", ["x", "y", "both"])
+def test_tiles_from_nothing(sides: str) -> None:
+    """They are samples whose seams are painted anew; their likelihood is that of the tile as it lies."""
+    model = completing()
+    plain = pt.sample(model, 3, seed=4)
+    found = pt.sample(model, 3, seamless=sides, seed=4, batch_size=2)  # type: ignore[arg-type]
+    assert found.array.shape == (3, 6, 4, 1)
+    assert not torch.equal(found.levels, plain.levels)
+    middle = (slice(None), slice(None), slice(2, 4) if sides != "x" else slice(None), slice(1, 3))
+    assert torch.equal(found.levels[middle], plain.levels[middle])
+    with torch.no_grad():
+        torch.testing.assert_close(found.nats, model.log_prob(found.levels).double(), rtol=1e-4, atol=1e-4)
+    assert torch.equal(pt.sample(model, 3, seamless=sides, seed=4, batch_size=2).levels, found.levels)  # type: ignore[arg-type]
+
+
+def test_tiles_need_sides_and_a_seed() -> None:
+    """Errors before anything is drawn; without `seamless`, `sample` is as ever."""
+    model = completing()
+    with pytest.raises(pt.ConfigError, match="must be x, y or both"):
+        pt.sample(model, 1, seamless="z")  # type: ignore[arg-type]
+    with pytest.raises(pt.ConfigError, match="`uniforms` cannot be used with `seamless`"):
+        pt.sample(model, 1, seamless="x", uniforms=np.zeros((1, 1, 6, 4)))
+    assert type(pt.sample(model, 1, seed=0)) is pt.Samples

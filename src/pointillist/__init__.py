@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pointillist.checkpoint.quantization import quantize_weights
     from pointillist.completion.api import inpaint
     from pointillist.completion.result import Completions
+    from pointillist.completion.sample import sample
     from pointillist.data import DataOptions, DataSplits, ImageDataset, load_data
     from pointillist.errors import (
         CausalityError,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from pointillist.model.listing import list_models
     from pointillist.model.pixel_model import PixelModel
     from pointillist.model.pretrained import build, load
-    from pointillist.sampling.api import sample
     from pointillist.sampling.config import SamplingConfig
     from pointillist.sampling.samples import Samples
     from pointillist.studio import Studio
@@ -62,7 +62,7 @@ _HOMES = {
     "pointillist.model.pixel_model": ("PixelModel",),
     "pointillist.analysis.receptive_field": ("ReceptiveField", "receptive_field"),
     "pointillist.checkpoint.quantization": ("quantize_weights",),
-    "pointillist.sampling.api": ("sample",),
+    "pointillist.completion.sample": ("sample",),
     "pointillist.sampling.samples": ("Samples",),
     "pointillist.completion.api": ("inpaint",),
     "pointillist.completion.result": ("Completions",),

@@ -11,9 +11,11 @@ import torch
 import pointillist as pt
 from pointillist.completion.moves import move_sub_pixels
 from pointillist.completion.sequential import log_prob_maps
-from pointillist.completion.smc import run_particles
+from pointillist.completion.smc import SHARE, particles_by_row, run_particles
 from pointillist.completion.task import CompletionTask
 from pointillist.conditioning import KnownConfig
+from pointillist.engine.cpu.particle_loop import choose_ancestors
+from pointillist.engine.particles import CERTAIN, DRAWN, WEIGHED, ParticleBatch
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import entry, names
@@ -35,6 +37,8 @@ GREY, RGB = ImageSpec.infer((1, 2, 2), 3), ImageSpec.infer((3, 1, 2), 2)
 NAMES = ImageSpec(channels=1, height=2, width=2, levels=3, ordered=False)
 ODD = ImageSpec.infer((1, 3, 1), 4)
 SLOW = pytest.mark.slow
+WIDE = [[0, 0], [1, 0], [1, 1]]
+TALL = [[1], [0], [1], [1], [1], [1], [1], [1], [0], [1]]
 IMAGES = {"grey": GREY, "rgb": RGB, "names": NAMES, "odd": ODD}
 
 
@@ -42,11 +46,11 @@ MORE_ROWS = ([[1, 1], [0, 0]], [[0, 0], [1, 1]])
 
 
 def completion_task(
-    model: PixelModel, x: torch.Tensor, mask: np.ndarray, n: int = 1, **settings: Any
+    model: PixelModel, x: torch.Tensor, mask: np.ndarray, engine: str = "cpu", n: int = 1, **settings: Any
 ) -> CompletionTask:
     """Build a task without conditions, in the model's first order."""
     known = np.broadcast_to(mask, model.image.shape).copy()
-    config = SamplingConfig(engine="cpu", order=model.order().name)
+    config = SamplingConfig(engine=engine, order=model.order().name)
     levels, inputs = x.expand(n, -1, -1, -1), model.conditions.inputs(count=n)
     return CompletionTask(model=model, levels=levels, known=known, inputs=inputs, config=config, seed=0, **settings)
 
@@ -166,17 +170,28 @@ def test_allowed_levels() -> None:
         pt.inpaint(model, x, mask, 1, allowed=allowed & (np.arange(3) < 2))
 
 
-@pytest.mark.parametrize("rows", [[[0, 1], [0, 1], [1, 1]], pytest.param([[0, 0], [1, 0], [1, 1]], marks=SLOW)])
+@pytest.mark.parametrize("rows", [[[0, 1], [0, 1], [1, 1]], *(pytest.param(r, marks=SLOW) for r in (WIDE, TALL))])
 @pytest.mark.parametrize("name", names())
 def test_particles_follow_the_conditional(name: str, rows: list[list[int]]) -> None:
-    """Sequential Monte Carlo and its moves, for masks that no order can do: total variation below 0.02."""
-    image = ImageSpec.infer((1, 3, 2), 3)
-    model = random_model(name, image)
+    """Sequential Monte Carlo, for masks that no order can do: total variation below 0.02."""
+    check_particles(name, "cpu", rows)
+
+
+def test_particles_of_other_engines_follow_the_conditional() -> None:
+    """Weighed and resampled outside the engine."""
+    check_particles("row-lstm", "numpy", TALL)
+
+
+def check_particles(name: str, engine: str, rows: list[list[int]]) -> None:
+    """Check particles and their evidence against enumeration."""
+    torch.manual_seed(0)
+    model = randomise_weights(make_model(name, ImageSpec.infer((1, len(rows), len(rows[0])), 3)), 0.6)
     model.requires_grad_(False)
-    mask, x = np.array(rows, bool), random_levels(model, 1)
+    # of its own images the known pixels are probable enough for particles to find what goes with them
+    mask, x = np.array(rows, bool), pt.sample(model, 1, seed=3).levels
     images = fillings(model, x, mask)
     exact = exact_conditional(model, images, mask, "smc", "raster")
-    task = completion_task(model, x, mask, particles=20_000)
+    task = completion_task(model, x, mask, engine, particles=20_000)
     particles = run_particles(task)
     assert total_variation(particles.levels, particles.log_weights, images, exact) < 0.02
     started = torch.from_numpy(task.started)
@@ -186,9 +201,53 @@ def test_particles_follow_the_conditional(name: str, rows: list[list[int]]) -> N
 
 def test_particles_without_weights_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mutation test: particles that are resampled without their weights follow something else."""
-    monkeypatch.setattr("pointillist.completion.smc.systematic_resampling", lambda _, count, __: np.arange(count))
+    monkeypatch.setattr(
+        "pointillist.engine.particles.systematic_resampling", lambda w, n, _: np.resize(np.arange(len(w)), n)
+    )
+    monkeypatch.setattr("pointillist.engine.particles.effective_sample_size", lambda _: 0.0)
     with pytest.raises(AssertionError):
-        test_particles_follow_the_conditional("pixelcnn", [[0, 1], [0, 1], [1, 1]])
+        check_particles("row-lstm", "numpy", TALL)
+
+
+@pytest.mark.parametrize("spread", [0.1, 2.0, 5.0])
+def test_compiled_resampling_is_that_of_numpy(spread: float) -> None:
+    """Survivors stay where they are, each particle has as many descendants as expected, rounded up or down."""
+    rng = np.random.default_rng(0)
+    for count in (1, 2, 7, 64):
+        log_weights = spread * rng.standard_normal(count)
+        draws = rng.random((1, 2))
+        batch = ParticleBatch(
+            levels=np.zeros((count, 1, 1, 1), np.int64), roles=np.zeros((1, 1, 1), np.int8), counts=np.array([count]),
+            uniforms=np.zeros((count, 1, 1, 1)), draws=draws, log_weights=log_weights.copy(),
+        )  # fmt: skip
+        found, compiled, weights = batch.resample(0, 0), np.zeros(count, np.int64), log_weights.copy()
+        grown = choose_ancestors.py_func(weights, draws[0, 0], np.zeros(count, np.int64), compiled)
+        if found is None:
+            assert compiled[0] == -1
+            assert np.array_equal(weights, log_weights)
+            continue
+        assert np.array_equal(found, compiled)
+        assert not weights.any()
+        assert abs(grown - batch.log_evidence) < 1e-9
+        expected = np.exp(log_weights - log_weights.max())
+        difference = np.bincount(found, minlength=count) - count * expected / expected.sum()
+        assert np.abs(difference).max() < 1
+        assert (found[np.unique(found)] == np.unique(found)).all()
+
+
+def test_rows_share_the_work() -> None:
+    """One particle before the hole, most of them at its lower edge, and as many as asked for on average."""
+    roles = np.full((1, 28, 28), CERTAIN)
+    roles[0, 7:, :] = WEIGHED
+    roles[0, 7:21, 7:21] = DRAWN
+    counts = particles_by_row(64, roles)
+    assert (counts[:7] == 1).all()
+    assert (counts[18:23] == counts.max()).all()
+    assert (counts[[*range(7, 18), *range(23, 28)]] == counts[-1]).all()
+    assert 0.95 * 64 < counts.mean() < 1.05 * 64
+    assert counts.max() // counts[-1] == SHARE
+    everywhere = np.where(np.indices((4, 4)).sum(0)[None] % 2 == 0, DRAWN, WEIGHED)
+    assert (particles_by_row(10, everywhere) == 10).all()
 
 
 @SLOW

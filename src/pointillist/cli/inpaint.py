@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pointillist.cli.output import print_json
+from pointillist.cli.output import check_animation, print_json
 from pointillist.cli.sample import (
     Animate,
     Device,
@@ -25,7 +25,6 @@ from pointillist.cli.sample import (
     Order,
     Seed,
     Threads,
-    check_animation,
 )
 from pointillist.cli.settings import FLAG
 from pointillist.cli.target import MAP_KINDS, is_map_file, target
@@ -75,7 +74,9 @@ Seamless = Annotated[str | None, _option(value="SIDES", text="Make IMAGE tile in
 MethodName = Annotated[
     str, _option("--method", value="NAME", text="auto, known, order, smc or sequential.", panel=_METHOD)
 ]
-Particles = Annotated[int, _option(value="N", text="Histories that smc draws together.", panel=_METHOD, low=1)]
+Particles = Annotated[
+    int, _option(value="N", text="Histories that smc draws together, on average.", panel=_METHOD, low=1)
+]
 Moves = Annotated[int, _option(value="N", text="Single-pixel moves of each after smc.", panel=_METHOD, low=0)]
 Label = Annotated[str | None, _option("--label", value="LABEL", text="Name or number of the label.", panel=_METHOD)]
 Text = Annotated[str | None, _option("--text", value="PROMPT", text="Prompt.", panel=_METHOD)]
@@ -104,7 +105,7 @@ def inpaint(
     guidance: Guidance = 1.0,
     temperature: Temperature = 1.0,
     particles: Particles = 64,
-    moves: Moves = 16,
+    moves: Moves = 8,
     seed: Seed = None,
     order: Order = None,
     engine: Engine = "auto",
@@ -243,9 +244,9 @@ def report(found: Completions | Canvases, path: Path, animation: Path | None, se
         moved = "" if found.acceptance is None else f", {found.acceptance:.0%} of the moves accepted"
         what, how = f"{facts['unknown']:,} sub-pixels", f"{found.method}, order {found.order}: {exact}{moved}"
     else:
-        facts |= {"methods": list(found.methods)}
-        names = ", ".join(dict.fromkeys(found.methods))
-        what, how = f"{found.image.height}x{found.image.width}", f"{names}, in {len(found.methods)} window(s)"
+        facts |= {"methods": list(found.methods), "orders": list(found.orders)}
+        names = ", ".join(f"{m}, order {o}" for m, o in dict.fromkeys(zip(found.methods, found.orders, strict=True)))
+        what, how = f"{found.image.height}x{found.image.width}", f"{names}: {len(found.methods)} window(s)"
     if as_json:
         written = {"out": str(path), "animation": None if animation is None else str(animation)}
         ran = {"seed": found.seed, "engine": found.engine, "order": found.order, "seconds": round(seconds, 3)}

@@ -136,3 +136,18 @@ def quantized(model: PixelModel, kind: str | None) -> PixelModel:
     from pointillist.checkpoint.quantization import quantize_weights
 
     return model if kind is None else quantize_weights(model, kind)
+
+
+def check_animation(path: Path, kind: str, force: bool) -> None:
+    """Reject an animation that could not be written.
+
+    Raises:
+        ConfigError: naming the remedy.
+    """
+    from pointillist.errors import ConfigError
+
+    if kind not in ("sheet", "image"):
+        raise ConfigError("`--animate` goes with a sheet: leave out `--out`, or give NAME.png.")
+    if path.suffix.lower() != ".gif":
+        raise ConfigError(f"`--animate` (={path}) must end in .gif.")
+    reject_existing(path, force)

@@ -73,7 +73,7 @@ def write_batches(
         restart: discard an unfinished output of other settings.
         on_row: as for `stream`.
     """
-    from pointillist.sampling.api import stream
+    from pointillist.completion.sample import stream
 
     total = settings["n"]
     with batch_output(out, _record(model, settings, colours) | {"format": sink.form}, restart=restart) as output:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pointillist.cli.output import QUANTIZE_HELP, quantized, reject_existing
+from pointillist.cli.output import QUANTIZE_HELP, check_animation, quantized
 from pointillist.cli.settings import FLAG
 from pointillist.cli.target import MAP_KINDS, is_map_file, target
 from pointillist.progress import Bar
@@ -46,6 +46,8 @@ EPILOG = """Examples:
   pointillist sample outline-to-tile -n 4 --hint-from-image sprite.png
 
   pointillist sample dungeons -n 4 --size 64x64 --format tmj --out levels/
+
+  pointillist sample runs/grass -n 4 --seamless both --out tiles/
 
   pointillist sample runs/digits -n 100000 --out digits.npz"""
 
@@ -94,6 +96,13 @@ Guidance = Annotated[
 ]
 Seed = Annotated[int | None, _option(value="N", text="The same seed gives the same images.", low=0)]
 Size = Annotated[str | None, _option(value="SIZE", text="Another size, 32 or 48x64, where the model allows it.")]
+Seamless = Annotated[
+    str | None,
+    _option(
+        "--seamless", value="SIDES",
+        text="Images that tile: x, y or both. The band across each seam is drawn given all other pixels.",
+    ),
+]  # fmt: skip
 Engine = Annotated[str, _option(value="NAME", text="auto, cpu, cuda, cuda-jacobi, numpy or naive.")]
 Device = Annotated[str, _option(value="NAME", text="Device of the model: cpu, cuda or auto.")]
 Threads = Annotated[
@@ -145,6 +154,7 @@ def sample(
     guidance: Guidance = None,
     seed: Seed = None,
     size: Size = None,
+    seamless: Seamless = None,
     engine: Engine = "auto",
     device: Device = "cpu",
     threads: Threads = None,
@@ -165,6 +175,7 @@ def sample(
     from pointillist.cli.resumable import unfinished_seed
     from pointillist.cli.sample_report import report
     from pointillist.cli.writers import check_target
+    from pointillist.completion.canvas import check_sides
     from pointillist.data import parse_size
     from pointillist.data.palette import read_palette
     from pointillist.model.pretrained import load
@@ -172,6 +183,8 @@ def sample(
     from pointillist.sampling.engines import choose_engine
     from pointillist.system import describe_threads, resolve_device
 
+    if seamless is not None:
+        check_sides(seamless)
     first = choose_engine(engine)  # an error before the model is read
     kind, path = target(out, form, force)
     prompts = parse_texts(text or [], texts)
@@ -202,7 +215,7 @@ def sample(
         "seed": secrets.randbelow(2**31) if seed is None else seed, "size": shape, "batch_size": batch_size,
         "text": plan.texts, "negative_prompt": negative_prompt, "best_of": best_of,
         **parse_conditions(attribute or [], vector), **parse_hint(loaded, hint, hint_from_image, shape),
-        "order": loaded.order(order).name,
+        "order": loaded.order(order).name, "seamless": seamless,
     }  # fmt: skip
     for note in (*describe_threads(threads), *describe_unseen_words(loaded, prompts or ())):
         typer.echo(f"note       {note}", err=True)
@@ -213,21 +226,6 @@ def sample(
     started = time.perf_counter()
     totals = _sample(loaded, settings, kind, path, animate, plan, colours, force)
     report(totals, settings, path, animate, time.perf_counter() - started, as_json)
-
-
-def check_animation(path: Path, kind: str, force: bool) -> None:
-    """Reject an animation that could not be written.
-
-    Raises:
-        ConfigError: naming the remedy.
-    """
-    from pointillist.errors import ConfigError
-
-    if kind not in ("sheet", "image"):
-        raise ConfigError("`--animate` goes with a sheet: leave out `--out`, or give NAME.png.")
-    if path.suffix.lower() != ".gif":
-        raise ConfigError(f"`--animate` (={path}) must end in .gif.")
-    reject_existing(path, force)
 
 
 def _sample(
@@ -245,8 +243,8 @@ def _sample(
     from pointillist.cli.atlas import write_atlas
     from pointillist.cli.map_output import write_map
     from pointillist.cli.resumable import ArchiveSink, FolderSink, write_batches
+    from pointillist.completion.sample import stream
     from pointillist.files.batch_output import output_lock
-    from pointillist.sampling.api import stream
 
     totals = writers.Totals()
     total, batch = settings["n"], settings["batch_size"]

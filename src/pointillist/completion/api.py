@@ -30,8 +30,8 @@ class InpaintKwargs(SampleKwargs, total=False):
 
     Attributes:
         label, text: conditions, one value for all completions or one for each.
-        particles: histories that `smc` draws together; 64.
-        moves: single-pixel moves of each completion after `smc`; 16.
+        particles: mean number, in a row, of the histories that `smc` draws together; 64.
+        moves: single-pixel moves of each completion after `smc`; 8.
     """
 
     label: Label

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Unpack
+from typing import Any, Literal, Unpack, get_args
 
 import numpy as np
 import torch
@@ -38,10 +38,11 @@ class Canvases(Samples):
 
     Attributes:
         nats: sum of the conditional log-likelihoods of the windows, in nats, `[n]`.
-        methods: method of each window, as in `Completions`.
+        methods, orders: method and generation order of each window, as in `Completions`.
     """
 
     methods: tuple[str, ...]
+    orders: tuple[str, ...]
 
 
 class _Painter:
@@ -54,6 +55,7 @@ class _Painter:
         self.nats = torch.zeros(len(levels), dtype=torch.float64)
         self.seed = resolve_uniforms(seed, None, ())[0] or 0
         self.methods: list[str] = []
+        self.orders: list[str] = []
         self._last: Completions | None = None
 
     def fill(self, known: Bool[np.ndarray, "h w"], window: tuple[slice, slice] = (slice(None), slice(None))) -> None:
@@ -66,6 +68,7 @@ class _Painter:
         part.copy_(found.levels)
         self.nats += found.nats
         self.methods.append(found.method)
+        self.orders.append(found.order)
         self._last = found
 
     def result(self, shift: tuple[int, int] = (0, 0)) -> Canvases:
@@ -82,6 +85,7 @@ class _Painter:
             order="" if last is None else last.order,
             tileset=self.model.tileset,
             methods=tuple(self.methods),
+            orders=tuple(self.orders),
         )
 
 
@@ -186,8 +190,7 @@ def make_seamless(
     Example:
         make_seamless(pt.load("tiles"), pt.sample(model, 1).levels, "x", n=4, seed=0).images[0].save("tile.png")
     """
-    if sides not in ("x", "y", "both"):
-        raise ConfigError(f"`sides` (={sides!r}) must be x, y or both.")
+    check_sides(sides)
     check_count(n)
     many = isinstance(image, Tensor) and image.ndim == 4 and len(image) == n
     x = model.check(image).cpu() if many else one_image(model, image).cpu().expand(n, -1, -1, -1)
@@ -203,6 +206,16 @@ def make_seamless(
         rolled = shift
         painter.fill(~hole)
     return painter.result((-rolled[0], -rolled[1]))
+
+
+def check_sides(sides: str) -> None:
+    """Check the sides at which images tile.
+
+    Raises:
+        ConfigError: if there are no such sides.
+    """
+    if sides not in get_args(Sides):
+        raise ConfigError(f"`seamless` (={sides!r}) must be x, y or both.")
 
 
 def _seams(

@@ -64,14 +64,14 @@ def choose_method(
     """
     if name not in (*METHODS, "auto"):
         raise ConfigError(f"`method` (={name!r}) must be auto, {', '.join(METHODS)}.")
-    best = model.order(order) if order is not None else best_order(model, known)
+    chosen = model.order(order) if order is not None else best_order(model, known)
     if name == "auto":
-        return next(m for m in METHODS.values() if _obstacle(m, model, known, best) is None), best
+        return next(m for m in METHODS.values() if _obstacle(m, model, known, chosen) is None), chosen
     method = METHODS[name]
-    obstacle = _obstacle(method, model, known, best)
+    obstacle = _obstacle(method, model, known, chosen)
     if obstacle is not None:
         raise ConfigError(f"`method` (={name!r}) cannot complete this image: {obstacle}")
-    return method, model.order(order) if method.uses_evidence else best
+    return method, chosen
 
 
 def best_order(model: PixelModel, known: Bool[np.ndarray, "c h w"]) -> PixelOrder:

@@ -15,8 +15,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pointillist.completion.task import CompletionTask, Draws, effective_sample_size, log_mean_exp
+from pointillist.completion.task import CompletionTask, Draws
 from pointillist.conditioning import ConditionInputs
+from pointillist.engine.particles import effective_sample_size, log_mean_exp
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.ordering import PixelOrder
 from pointillist.sampling.api import UniformSampler, negative_inputs
@@ -49,8 +50,8 @@ def complete_sequentially(task: CompletionTask, candidate: int = 0) -> Draws:
         nats=nats[:, started].sum(1),
         whole_nats=nats.flatten(1).sum(1),
         log_weights=log_weights,
-        log_evidence=log_mean_exp(log_weights),
-        ess=effective_sample_size(log_weights),
+        log_evidence=log_mean_exp(log_weights.numpy()),
+        ess=effective_sample_size(log_weights.numpy()),
     )
 
 

@@ -1,13 +1,18 @@
 """Sequential Monte Carlo: complete images by any model, in any order.
 
 Particles are histories that are drawn together in generation order. A known sub-pixel that they pass multiplies the
-weight of each by its probability there. When the effective sample size falls below half, histories are drawn anew in
-proportion to their weights (systematic resampling), and the engine copies their state. At the end as many completions
-as wanted are drawn from the particles, and moved (`moves.py`).
+weight of each by its probability there. When the effective sample size falls below half, and something is still to be
+drawn, histories are drawn anew in proportion to their weights, and the engine copies their state. At the end as many
+completions as wanted are drawn from the particles, and moved (`moves.py`).
+
+A level that is drawn just above a known row is judged only when the particles pass that row. So the same work is spent
+where it counts: one particle before the hole, and `SHARE` times as many as elsewhere in the rows next to known pixels
+that lie under unknown ones. Any number in any row leaves the estimates unbiased; the error of a row's particles is
+proportional to its variance over its number.
 
 References:
     Doucet, de Freitas & Gordon 2001, "Sequential Monte Carlo Methods in Practice".
-    Carpenter, Clifford & Fearnhead 1999, "Improved particle filter for nonlinear problems" (systematic resampling).
+    Lee & Whiteley 2018, "Variance estimation in the particle filter" (numbers of particles that differ in time).
 """
 
 from __future__ import annotations
@@ -21,12 +26,25 @@ from torch import Tensor
 
 from pointillist.completion.moves import move_sub_pixels
 from pointillist.completion.sequential import ConstrainedSampler, log_prob_maps
-from pointillist.completion.task import CompletionTask, Draws, effective_sample_size, log_mean_exp
+from pointillist.completion.task import CompletionTask, Draws
+from pointillist.engine.particles import (
+    CERTAIN,
+    DRAWN,
+    WEIGHED,
+    ParticleBatch,
+    effective_sample_size,
+    log_mean_exp,
+    systematic_resampling,
+)
 from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError
 from pointillist.model.pixel_model import inference_mode
 from pointillist.sampling.api import UniformSampler, negative_inputs, seeded_uniforms
 from pointillist.sampling.loop import ObservedPixels, Site, autoregressive_loop
+from pointillist.sampling.particles import draw_particles
+
+ABOVE, BELOW, SHARE = 3, 2, 8
+"""Rows above and below the edge between unknown and known pixels that get `SHARE` times as many particles."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +102,9 @@ def _complete_group(task: CompletionTask, number: int, rows: slice, candidate: i
     """Draw the completions of images that are alike."""
     particles = run_particles(task, number, rows.start, candidate)
     rng = np.random.default_rng([task.seed or 0, number, candidate, 2])
-    count = len(task.levels[rows])
-    chosen = particles.levels[torch.from_numpy(systematic_resampling(particles.log_weights, count, rng.random()))]
-    ess, config = effective_sample_size(particles.log_weights), task.config
+    count, log_weights = len(task.levels[rows]), particles.log_weights.numpy()
+    chosen = particles.levels[torch.from_numpy(systematic_resampling(log_weights, count, rng.random()))]
+    ess, config = effective_sample_size(log_weights), task.config
     acceptance = None
     # moves leave the model's own conditional unchanged, which is not that of other settings
     if task.moves and (config.guidance, config.temperature, config.top_p) == (1, 1, 1):
@@ -102,72 +120,105 @@ def run_particles(task: CompletionTask, number: int = 0, image: int = 0, candida
         image: index of the image.
         candidate: number of the candidate; see `best_of`.
     """
-    model, count, (_, height, width) = task.model, task.particles, task.shape
-    numbers = range(number * count, (number + 1) * count)
-    uniforms = torch.from_numpy(seeded_uniforms(task.seed or 0, numbers, task.shape, candidate))
-    inputs = task.inputs[np.full(count, image)]
+    model, (_, height, width), order = task.model, task.shape, task.order
+    batch = _particle_batch(task, number, image, candidate)
+    count = len(batch.levels)
+    simple = task.allowed is None and len(model.stages(*order.raster_size(height, width))) == 1
+    inner = simple and task.config.engine == "cpu"  # the compiled engine weighs and resamples by itself
+    inputs = task.inputs[np.full(1 if inner else count, image)]
     negative = negative_inputs(model, task.config.negative_prompt, len(task.levels), (height, width))
-    reference = None if negative is None else negative[np.full(count, image)].with_evidence(inputs)
-    sampler = UniformSampler(uniforms, task.config)
-    batch = sampler.duplicate_for_guidance(inputs, reference)
-    rng = np.random.default_rng([task.seed or 0, number, candidate, 1])
-    particles = ParticleSampler(sampler, task, image, rng)
-    before = torch.from_numpy((task.known & ~task.started).all(0))
-    kept = ObservedPixels(task.levels[image].expand(len(batch), -1, -1, -1), before)
+    reference = None if negative is None else negative[np.full(len(inputs), image)].with_evidence(inputs)
+    sampler = UniformSampler(order.from_raster(torch.from_numpy(batch.uniforms)), task.config)
+    both = sampler.duplicate_for_guidance(inputs, reference)
     with inference_mode(model):
-        condition = model.encode(batch, len(batch))
-        levels = autoregressive_loop(model, condition, particles, (len(batch), height, width), task.config, known=kept)
-    log_weights = particles.log_weights
-    return Particles(levels[:count], log_weights, particles.log_evidence + log_mean_exp(log_weights))
+        condition = model.encode(both, len(both))
+        if inner:
+            draw_particles(model, condition, sampler, batch, order)
+            levels = order.from_raster(torch.from_numpy(batch.levels))
+        else:
+            before = torch.from_numpy((task.known & ~task.started).all(0))
+            kept = ObservedPixels(task.levels[image].expand(len(both), -1, -1, -1), before)
+            chooser, shape = ParticleSampler(sampler, task, image, batch), (len(both), height, width)
+            levels = autoregressive_loop(model, condition, chooser, shape, task.config, known=kept)
+    log_weights = torch.from_numpy(batch.log_weights)
+    return Particles(levels[: len(log_weights)], log_weights, batch.log_evidence + log_mean_exp(batch.log_weights))
+
+
+def _particle_batch(task: CompletionTask, number: int, image: int, candidate: int) -> ParticleBatch:
+    """Prepare the particles of one image, in the raster frame."""
+    order = task.order
+    roles = np.where(task.known, np.where(task.started, WEIGHED, CERTAIN), DRAWN).astype(np.int8)
+    roles = np.ascontiguousarray(order.to_raster(torch.from_numpy(roles)).numpy())
+    flat = task.allowed is not None or len(task.model.stages(*roles.shape[1:])) > 1
+    counts = np.full(roles.shape[1], task.particles) if flat else particles_by_row(task.particles, roles)
+    most = int(counts.max())
+    uniforms = seeded_uniforms(task.seed or 0, range(number * most, (number + 1) * most), task.shape, candidate)
+    rng = np.random.default_rng([task.seed or 0, number, candidate, 1])
+    levels = order.to_raster(task.levels[image].expand(most, -1, -1, -1))
+    return ParticleBatch(
+        levels=levels.numpy().copy(order="C"),
+        roles=roles,
+        counts=counts,
+        uniforms=np.ascontiguousarray(order.to_raster(torch.from_numpy(uniforms)).numpy()),
+        draws=rng.random((roles.shape[1], roles.shape[2] + 1)),
+    )
+
+
+def particles_by_row(particles: int, roles: np.ndarray) -> IntArray:
+    """Share the work of so many particles in every row out to the rows of an image, `[h]`.
+
+    Args:
+        particles: mean number in a row.
+        roles: of each sub-pixel in the raster frame, `[c h w]`; see `ParticleBatch`.
+
+    Example:
+        particles_by_row(64, roles)  # one before the hole, most of them at its lower edge
+    """
+    drawn = (roles == DRAWN).any(0)
+    rows = np.arange(len(drawn))
+    share = np.ones(len(drawn))
+    for row in np.flatnonzero((drawn[:-1] & ~drawn[1:]).any(1)) + 1:
+        share[(rows >= row - ABOVE) & (rows < row + BELOW)] = SHARE
+    share[: int(drawn.any(1).argmax())] = 0
+    counts: IntArray = np.maximum(particles * len(drawn) * share / share.sum(), 1).astype(np.int64)
+    return counts
 
 
 class ParticleSampler:
-    """Draw the unknown sub-pixels of particles, weight them by the known ones, and resample (`ResamplingChooser`).
+    """Draw the unknown sub-pixels of particles, weigh them by the known ones, and resample (`ResamplingChooser`).
 
-    Attributes:
-        log_weights: logarithms of the weights since the last resampling, float64 `[n]`.
-        log_evidence: logarithm of the product of the mean weights at each resampling.
+    It does for any engine what the compiled one does by itself. Particles beyond those in use are copies.
     """
 
-    def __init__(self, sampler: UniformSampler, task: CompletionTask, image: int, rng: np.random.Generator) -> None:
-        count = len(sampler.uniforms)
+    def __init__(self, sampler: UniformSampler, task: CompletionTask, image: int, batch: ParticleBatch) -> None:
+        slots = len(batch.levels)
         self.levels, self.known, self.started = task.levels[image], task.known, task.started
-        self.constrained = ConstrainedSampler(sampler, self.levels.expand(count, -1, -1, -1), task.known, task.allowed)
-        self.log_weights = torch.zeros(count, dtype=torch.float64)
-        self.log_evidence = 0.0
-        self._rng = rng
+        self.constrained = ConstrainedSampler(sampler, self.levels.expand(slots, -1, -1, -1), task.known, task.allowed)
+        self.batch, self._slots = batch, slots
 
     def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
         """Choose a level for each particle of the engine's batch."""
-        index, count = (site.channel, site.row, site.column), len(self.log_weights)
+        index, count = (site.channel, site.row, site.column), len(self.batch.log_weights)
         self.constrained.log_mass.zero_()
         chosen = self.constrained(site, log_probs)
-        self.log_weights += self.constrained.log_mass
+        self.batch.log_weights += self.constrained.log_mass[:count].numpy()
         if self.known[index] and self.started[index]:
-            self.log_weights += log_probs[:count, int(self.levels[index])].double()
+            self.batch.log_weights += log_probs[:count, int(self.levels[index])].double().numpy()
         return chosen
 
-    def resample(self) -> IntArray | None:
-        """Draw the particles anew where their effective sample size is below half."""
-        count = len(self.log_weights)
-        if effective_sample_size(self.log_weights) >= count / 2:
+    def resample(self, row: int, column: int) -> IntArray | None:
+        """Draw the particles anew before a pixel of the raster frame, if need be."""
+        batch = self.batch
+        if batch.counts[row] != len(batch.log_weights):
+            found: IntArray | None = batch.regroup(row)
+        elif (batch.roles[:, row, column] == DRAWN).any():
+            found = batch.resample(row, column)
+        else:
+            found = None
+        if found is None:
             return None
-        self.log_evidence += log_mean_exp(self.log_weights)
-        chosen = systematic_resampling(self.log_weights, count, self._rng.random())
-        self.log_weights.zero_()
-        return np.concatenate([chosen, chosen + count]) if self.constrained.sampler.guided else chosen
-
-
-def systematic_resampling(log_weights: Float[Tensor, " n"], count: int, uniform: float) -> IntArray:
-    """Draw indices in proportion to weights by one uniform: each occurs as often as expected, rounded up or down.
-
-    Example:
-        systematic_resampling(torch.zeros(3), 3, 0.5)  # [0, 1, 2]
-    """
-    cumulative = (log_weights - log_weights.max()).exp().cumsum(0).numpy()
-    points = (np.arange(count) + uniform) / count * cumulative[-1]
-    found: IntArray = np.minimum(np.searchsorted(cumulative, points, side="right"), len(cumulative) - 1)
-    return found
+        chosen = np.resize(found, self._slots)
+        return np.concatenate([chosen, chosen + self._slots]) if self.constrained.sampler.guided else chosen
 
 
 def _all_alike(task: CompletionTask) -> bool:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -31,7 +30,7 @@ class CompletionTask:
         allowed: levels that each sub-pixel may have; None for all.
         seed: completion i depends on (seed, i) alone.
         uniforms: numbers in [0, 1), one for each sub-pixel of each completion, instead of a seed.
-        particles: histories that Sequential Monte Carlo draws together.
+        particles: mean number, in a row, of the histories that Sequential Monte Carlo draws together.
         moves: single-pixel moves of each completion after Sequential Monte Carlo.
     """
 
@@ -44,7 +43,7 @@ class CompletionTask:
     seed: int | None = None
     uniforms: Float[np.ndarray, "n c h w"] | None = None
     particles: int = 64
-    moves: int = 16
+    moves: int = 8
 
     def __post_init__(self) -> None:
         if self.particles < 1:
@@ -109,16 +108,6 @@ def sub_pixel_rank(model: PixelModel, shape: Sequence[int], order: PixelOrder) -
     return pixel_rank[None] * channels + np.arange(channels)[:, None, None]
 
 
-def effective_sample_size(log_weights: Float[Tensor, " n"]) -> float:
-    """Effective sample size (sum w)^2 / sum w^2 of importance weights (Kong 1992).
-
-    Example:
-        effective_sample_size(torch.zeros(8))  # 8.0
-    """
-    weights = (log_weights - log_weights.max()).exp()
-    return float(weights.sum() ** 2 / (weights**2).sum())
-
-
 def parse_allowed(
     allowed: Any, levels: int, images: Int[Tensor, "n c h w"], known: Bool[np.ndarray, "c h w"]
 ) -> Bool[np.ndarray, "c h w k"] | None:
@@ -156,8 +145,3 @@ def parse_allowed(
 def _position(index: np.ndarray) -> str:
     channel, row, column = index.tolist()
     return f"row {row}, column {column}, channel {channel}"
-
-
-def log_mean_exp(values: Float[Tensor, " n"]) -> float:
-    """Logarithm of the mean of exponentials."""
-    return float(torch.logsumexp(values, 0) - np.log(len(values)))

@@ -72,6 +72,23 @@ def prepare_inputs(program: Program, batch: int, inputs: Mapping[str, NDArray[An
     return {key: _condition(key, program.inputs[key], batch, inputs.get(key), program) for key in program.inputs}
 
 
+def repeat_inputs(program: Program, count: int, copies: int = 1) -> dict[str, FloatArray]:
+    """Return each condition of a program, recorded for `copies` images, for `count` times as many: copy by copy.
+
+    Raises:
+        EngineError: if the program was recorded for another number of images.
+    """
+    found = {}
+    for key, condition in program.inputs.items():
+        default = condition.default
+        if len(default) not in (1, copies):
+            raise EngineError(f"The condition `{key}` has a default for a batch of {len(default)}, not of {copies}.")
+        sites = default[:, None] if condition.kind == "vector" else default
+        whole = np.broadcast_to(sites, (copies, *sites.shape[1:]))
+        found[key] = np.ascontiguousarray(np.repeat(whole, count, 0), dtype=program.dtype)
+    return found
+
+
 def _condition(
     key: str, expected: ConditionInput, batch: int, value: NDArray[Any] | None, program: Program
 ) -> FloatArray:

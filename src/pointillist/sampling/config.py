@@ -122,8 +122,8 @@ class SamplingState:
         known: pixel positions that are given or already sampled, bool `[h w]`.
         outputs: network outputs of the first `n` images, filled where a pixel is sampled; None discards them.
         on_row: called after each row.
-        resample: called after each pixel that is chosen; returns for each image of the batch the one that it continues
-            from, or None to go on. None where no image is ever exchanged for another.
+        resample: called with row and column before each pixel that is chosen; returns for each image of the batch the
+            one that it continues from, or None to go on. None where no image is ever exchanged for another.
     """
 
     order: PixelOrder
@@ -131,7 +131,7 @@ class SamplingState:
     known: Bool[Tensor, "h w"]
     outputs: Float[Tensor, "n p h w"] | None = None
     on_row: OnRow | None = None
-    resample: Callable[[], IntArray | None] | None = None
+    resample: Callable[[int, int], IntArray | None] | None = None
 
     def report(self) -> None:
         """Call `on_row` with the rows done: pixels known, in rows of the raster frame."""

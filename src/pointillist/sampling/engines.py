@@ -28,7 +28,7 @@ from pointillist.ordering import RASTER, PixelOrder
 from pointillist.sampling.config import SamplingConfig, SamplingState
 
 if TYPE_CHECKING:
-    from pointillist.engine.cpu import CpuSampler
+    from pointillist.engine.cpu import CpuSampler, DrawSpec
     from pointillist.engine.cuda import CudaSampler
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "Stepper",
     "choose_engine",
     "create_stepper",
+    "draw_spec",
     "record_model",
     "record_stage",
     "resolve_engine",
@@ -239,13 +240,19 @@ def sample_stage(
 
 
 def _cpu_sampler(model: PixelModel, program: Program, sampler: InverseCdfSampler, threads: int) -> CpuSampler:
-    from pointillist.engine.cpu import CpuSampler, DrawSpec
+    from pointillist.engine.cpu import CpuSampler
 
-    spec = DrawSpec(
+    return CpuSampler(program, draw_spec(model, sampler), threads=threads)
+
+
+def draw_spec(model: PixelModel, sampler: InverseCdfSampler) -> DrawSpec:
+    """Describe the distribution at a site, and the sampling transforms, to the engine `cpu`."""
+    from pointillist.engine.cpu import DrawSpec
+
+    return DrawSpec(
         model.likelihood.name, model.level_embeddings().detach().cpu().numpy(), model.image.channels,
         getattr(model.likelihood, "mixtures", 0), sampler.guidance, sampler.temperature, sampler.top_p, sampler.guided,
     )  # fmt: skip
-    return CpuSampler(program, spec, threads=threads)
 
 
 def _cuda_sampler(model: PixelModel, program: Program, sampler: InverseCdfSampler, engine: str) -> CudaSampler:

@@ -64,13 +64,16 @@ ChooseLevel = Callable[[Site, Float[Tensor, "b k"]], Int[Tensor, " b"]]
 
 @runtime_checkable
 class ResamplingChooser(Protocol):
-    """A choice of levels that may, after each pixel, let images continue from the history of others."""
+    """A choice of levels that may, before each pixel, let images continue from the history of others."""
 
     def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
         """Choose a level for each image; see `autoregressive_loop`."""
 
-    def resample(self) -> IntArray | None:
-        """Return for each image the one that it continues from, `[b]`; None to go on."""
+    def resample(self, row: int, column: int) -> IntArray | None:
+        """Return for each image the one that it continues from, `[b]`; None to go on.
+
+        It is called before a pixel of the raster frame is chosen.
+        """
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,7 @@ def autoregressive_loop(
             if not stage.grid(mask).all():
                 _run_stage(model, stage, _stage_condition(stage, coarse, condition), choose, state, config)
             coarse = model.canvas(stage.grid(levels).to(model.device))
+            state = replace(state, resample=None)  # a later stage of an image is conditioned on its own coarse pixels
     return order.from_raster(levels)
 
 
@@ -196,15 +200,15 @@ def _step_stage(model: PixelModel, stepper: Stepper, choose: ChooseLevel, state:
             if state.known[row, column]:
                 _observe_pixel(model, stepper, values, state.levels[:, :, row, column])
             else:
+                indices = None if state.resample is None else state.resample(row, column)
+                if indices is not None:
+                    stepper.select(indices)
+                    state.levels.copy_(state.levels[torch.from_numpy(indices)])
                 outputs = None if state.outputs is None else state.outputs[:, :, row, column]
                 state.levels[:, :, row, column] = _choose_pixel(
                     model, stepper, values, choose, Site(row, column, 0), outputs
                 )
                 state.known[row, column] = True
-                indices = None if state.resample is None else state.resample()
-                if indices is not None:
-                    stepper.select(indices)
-                    state.levels.copy_(state.levels[torch.from_numpy(indices)])
         state.report()
 
 

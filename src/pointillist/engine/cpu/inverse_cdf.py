@@ -191,3 +191,15 @@ def log_prob(s: Array, p: int, channel: int, before: Array, level: int, spec: Ar
     if spec[TRANSFORMED]:
         prepare(s, p, channel, before, spec, scratch[2:])
     return mixture_log_prob(level, spec, scratch[2:])
+
+
+@inner
+def score(s: Array, p: int, channel: int, before: Array, level: int, spec: Array, scratch: Array) -> Any:
+    """Return the log-probability of a known level under the model without transforms, in nats."""
+    if spec[KIND] == CATEGORICAL:
+        softmax(s, p + channel * spec[LEVELS], spec[LEVELS], scratch)
+    elif spec[KIND] == FACTORED:
+        prepare_factored(s, p, channel, spec, scratch[2:])
+    elif spec[KIND] == MIXTURE:
+        prepare(s, p, channel, before, spec, scratch[2:])
+    return log_prob(s, p, channel, before, level, spec, scratch)
