@@ -14,7 +14,7 @@ from torch import Tensor
 from pointillist.completion.api import InpaintKwargs
 from pointillist.completion.canvas import Sides, check_sides, make_seamless
 from pointillist.completion.sequential import log_prob_maps
-from pointillist.conditioning import ConditionKwargs, Label
+from pointillist.conditioning import Label
 from pointillist.errors import ConfigError
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import as_model
@@ -83,12 +83,10 @@ def sample(
     check_sides(seamless)
     found = api.sample(model, n, label, text, **settings)
     kept = {k: v for k, v in settings.items() if k not in ("seed", "uniforms", "size", "on_row", "best_of")}
-    tiles = make_seamless(
-        model, found.levels, seamless, n, seed=found.seed, label=label, text=text,
-        **cast(InpaintKwargs, {**model.generation_config.sampling, **kept}),
-    )  # fmt: skip
+    own = {**model.generation_config.sampling, **kept, "label": label, "text": text}
+    tiles = make_seamless(model, found.levels, seamless, n, seed=found.seed, **cast(InpaintKwargs, own))
     config, conditions = SamplingConfig.split(cast(SampleKwargs, kept), model.generation_config)
-    inputs = model.conditions.inputs(label, n, text, size=found.image.shape[1:], **cast(ConditionKwargs, conditions))
+    inputs = model.conditions.inputs(label, n, text, size=found.image.shape[1:], **conditions)
     maps = log_prob_maps(model, tiles.levels, inputs, model.order(config.order))
     return replace(tiles, nats=maps.flatten(1).sum(1), order=found.order, texts=found.texts)
 
