@@ -25,7 +25,7 @@ ROWS = [
     {"completion"},
     {"analysis", "anomaly"},
     {"training"},
-    {"bench", "demo", "studio"},
+    {"bench", "demo", "jobs", "studio"},
     {"cli"},
     {"__main__"},
 ]

@@ -24,6 +24,7 @@ GUIDES = [
     "choose_an_engine.md",
     pytest.param("condition_and_guide.md", marks=SLOW),
     pytest.param("fine_tune.md", marks=SLOW),
+    pytest.param("jobs.md", marks=SLOW),
     pytest.param("resume_and_distribute.md", marks=SLOW),
 ]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)

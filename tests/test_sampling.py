@@ -12,9 +12,10 @@ import torch
 import pointillist as pt
 from pointillist.conditioning import HashedTokenEncoder, MaskedValue
 from pointillist.model.config import GenerationConfig
-from pointillist.sampling.api import seeded_uniforms, stream
+from pointillist.sampling.api import stream
 from pointillist.sampling.config import SamplingConfig, SamplingKwargs
 from pointillist.sampling.loop import create_stepper
+from pointillist.sampling.uniforms import seeded_uniforms
 from tests.laws.strategies import randomise_weights
 
 

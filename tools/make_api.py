@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "reference"
 PACKAGES = (
     *("data", "conditioning", "model", "networks", "nn", "distributions", "training", "sampling", "completion"),
-    *("engine", "evaluation", "analysis", "anomaly", "visualization", "checkpoint", "files", "studio", "zoo"),
+    *("engine", "evaluation", "analysis", "anomaly", "visualization", "checkpoint", "files", "jobs"),
+    *("studio", "zoo"),
 )
 MODULES = ("images", "ordering", "errors")
 MADE = "<!-- Made by tools/make_api.py from the docstrings: do not edit. -->"

@@ -5,6 +5,7 @@ Run `python tools/make_cli.py` after changing an option; a test compares the pag
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +31,26 @@ An error is one sentence on stderr with exit code 2, and leaves no partial files
 def page() -> str:
     """Render the page."""
     root: Any = typer.main.get_command(app)
-    return "\n".join([HEAD, *(_command(name, root.get_command(None, name)) for name in root.list_commands(None))])
+    return "\n".join([HEAD, *_commands("", root)])
+
+
+def _commands(prefix: str, group: Any) -> Iterator[str]:
+    """Render each command of a group, and after it those of its own."""
+    for name in group.list_commands(None):
+        command = group.get_command(None, name)
+        yield _command(f"{prefix}{name}", command)
+        if hasattr(command, "list_commands"):
+            yield from _commands(f"{prefix}{name} ", command)
 
 
 def _command(name: str, command: Any) -> str:
     arguments = [p for p in command.params if p.param_type_name == "argument"]
     options = [p for p in command.params if p.param_type_name == "option" and not p.hidden]
     usage = " ".join(
-        [f"pointillist {name} [OPTIONS]", *(a.metavar if a.required else f"[{a.metavar}]" for a in arguments)]
+        [
+            f"pointillist {name} {'COMMAND' if hasattr(command, 'list_commands') else '[OPTIONS]'}",
+            *(a.metavar if a.required else f"[{a.metavar}]" for a in arguments),
+        ]
     )
     parts = [f"## `pointillist {name}`", command.help.strip().replace("\b", ""), f"```text\n{usage}\n```"]
     parts += [_table("Argument", arguments)] if arguments else []

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pointillist._version import __version__
 
 if TYPE_CHECKING:
+    from pointillist import jobs
     from pointillist.analysis import Explanation, explain
     from pointillist.analysis.receptive_field import ReceptiveField, receptive_field
     from pointillist.anomaly import AnomalyDetector, AnomalyRecord
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         ConfigError,
         DataError,
         EngineError,
+        JobError,
         PointillistError,
         ShapeError,
         TrainingError,
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from pointillist.zoo import BundledModel, list_pretrained
 
 _HOMES = {
+    "pointillist": ("jobs",),
     "pointillist.model.listing": ("list_models",),
     "pointillist.model.config": ("GenerationConfig",),
     "pointillist.analysis": ("Explanation", "explain"),
@@ -54,6 +57,7 @@ _HOMES = {
         "ConfigError",
         "DataError",
         "EngineError",
+        "JobError",
         "PointillistError",
         "ShapeError",
         "TrainingError",
@@ -99,6 +103,7 @@ __all__ = [
     "GenerationConfig",
     "ImageDataset",
     "ImageSpec",
+    "JobError",
     "PixelModel",
     "PointillistError",
     "ReceptiveField",
@@ -115,6 +120,7 @@ __all__ = [
     "evaluate",
     "explain",
     "inpaint",
+    "jobs",
     "list_models",
     "list_pretrained",
     "load",
@@ -130,7 +136,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'pointillist' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME[name]), name)
+    home = _HOME[name]
+    value = (
+        importlib.import_module(f"{home}.{name}") if home == __name__ else getattr(importlib.import_module(home), name)
+    )
     globals()[name] = value
     return value
 

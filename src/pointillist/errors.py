@@ -113,6 +113,15 @@ class TrainingError(PointillistError):
     """
 
 
+class JobError(PointillistError):
+    """A batch job cannot continue: its processes end again and again, or it is not finished and was to be merged.
+
+    ```python
+    pt.jobs.merge("unfinished", "samples.npz")  # JobError: 3 of 64 tasks are missing
+    ```
+    """
+
+
 class MissingExtraError(PointillistError, ImportError):
     """An optional dependency is not installed.
 

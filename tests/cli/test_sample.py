@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 import pointillist as pt
-from pointillist.cli.prompts import SheetPlan, parse_labels, parse_texts, sheet_columns
+from pointillist.sampling.prompts import SheetPlan, parse_labels, parse_texts, sheet_columns
 from pointillist.system import available_cores
 
 from .helpers import fails, files_in, run

@@ -24,6 +24,7 @@ COMMANDS = {
     "reproduce": "Models",
     "evaluate": "Models",
     "detect": "Models",
+    "jobs": "Models",
     "quantize": "Models",
     "explain": "Inspect",
     "studio": "Inspect",
@@ -33,6 +34,7 @@ COMMANDS = {
     "bench": "Inspect",
 }
 _DEBUG = "POINTILLIST_DEBUG"
+_TYPED = "pointillist.typed"
 
 
 class Commands(TyperGroup):
@@ -48,10 +50,14 @@ class Commands(TyperGroup):
             return None
         if cmd_name not in self.commands:
             module = import_module(f"pointillist.cli.{cmd_name}")
-            single = typer.Typer(add_completion=False, rich_markup_mode="rich")
-            function, epilog = getattr(module, cmd_name), getattr(module, "EPILOG", None)
-            single.command(cmd_name, epilog=epilog, rich_help_panel=COMMANDS[cmd_name])(function)
-            self.commands[cmd_name] = get_command(single)
+            single = getattr(module, "app", None)  # of a command that has commands
+            if single is None:
+                single = typer.Typer(add_completion=False, rich_markup_mode="rich")
+                function, epilog = getattr(module, cmd_name), getattr(module, "EPILOG", None)
+                single.command(cmd_name, epilog=epilog)(function)
+            command: Any = get_command(single)
+            command.rich_help_panel = COMMANDS[cmd_name]
+            self.commands[cmd_name] = command
         return self.commands[cmd_name]
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -66,6 +72,7 @@ class Commands(TyperGroup):
         if "--debug" in args:
             os.environ[_DEBUG] = "1"
             args = [a for a in args if a != "--debug"]
+        ctx.meta[_TYPED] = list(args)
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
@@ -79,8 +86,16 @@ class Commands(TyperGroup):
             sentence = user_message(error)
             if sentence is None or os.environ.get(_DEBUG, "0") not in ("", "0"):
                 raise
-            print_error(for_command_line(sentence, self.get_command(ctx, ctx.invoked_subcommand or "")))
+            print_error(for_command_line(sentence, self._typed_command(ctx)))
             raise typer.Exit(2) from None
+
+    def _typed_command(self, ctx: Any) -> Any:
+        """Return the command that was typed, also one of a command's own; None if there is none."""
+        group: Any = self
+        for word in ctx.meta[_TYPED]:
+            found = group.get_command(ctx, word) if isinstance(group, TyperGroup) else None
+            group = found or group
+        return None if group is self else group
 
 
 app = typer.Typer(

@@ -71,8 +71,8 @@ def _levels_of(model: PixelModel, path: Path, size: tuple[int, int]) -> Tensor:
     """Read an image as training did, cropped and shrunk to `size`; levels of an .npy are taken as they are."""
     import torch
 
-    from pointillist.cli.evaluate import resolve_data_options
     from pointillist.data import load_data
+    from pointillist.training.recorded_data import resolve_data_options
 
     if path.suffix.lower() == ".npy":
         levels = torch.as_tensor(_array(path, "--hint-from-image"))

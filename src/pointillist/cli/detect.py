@@ -159,9 +159,9 @@ def open_images(
     model: PixelModel, data: str, *, sets: list[str], split: str | None, windows: bool, conditions: bool
 ) -> Any:
     """Open images as the model was trained to read them: a folder as a stream, everything else whole."""
-    from pointillist.cli.evaluate import resolve_data_options
     from pointillist.data import load_data
     from pointillist.data.folder_stream import FolderStream
+    from pointillist.training.recorded_data import resolve_data_options
 
     options = resolve_data_options(model, data, sets, labels=conditions)
     if windows:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -194,18 +192,6 @@ def journal(
             typer.echo(f"continued  after {output.done:,} of {len(images):,} images", err=True)
         yield output
         output.discard()
-
-
-def write_csv(path: Path, result: Evaluation, files: Sequence[str] | None) -> None:
-    """Write nats and bits per dimension of each image, and its file, in the order of the data set."""
-    from pointillist.files.writing import atomic_path
-
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["index", *(["file"] if files else []), "nats", "bits_per_dim"])
-        for index, nats in enumerate(result.nats_per_image.tolist()):
-            name = [files[index]] if files else []
-            writer.writerow([index, *name, f"{nats:.6f}", f"{nats / (result.dims * math.log(2)):.6f}"])
 
 
 def _order_text(result: Evaluation) -> str:

@@ -176,8 +176,8 @@ def _images(
     model: PixelModel, source: str, split: str | None, sets: list[str], *, labels: bool
 ) -> tuple[str, ImageDataset]:
     """Read the images of a source with the data settings of the model; return the split's name and the split."""
-    from pointillist.cli.evaluate import resolve_data_options, select_split
     from pointillist.data import load_data
+    from pointillist.training.recorded_data import resolve_data_options, select_split
 
     options = resolve_data_options(model, source, sets, labels=labels)
     classes = model.config.classes if options.labels else ()

@@ -123,10 +123,10 @@ def inpaint(
     the known ones, the most probable one first. Known pixels stay as they are. A
     model that was trained with --completion does it exactly for any mask.
     """
-    from pointillist.cli.hole import parse_canvas, parse_known
     from pointillist.cli.writers import check_target
     from pointillist.completion.api import inpaint as complete
     from pointillist.completion.canvas import extend, make_seamless
+    from pointillist.completion.hole import parse_canvas, parse_known
     from pointillist.errors import ConfigError
     from pointillist.model.batches import one_image
     from pointillist.model.pretrained import load
@@ -178,12 +178,13 @@ def write(
     from pointillist.cli import writers
     from pointillist.cli.map_output import write_map
     from pointillist.completion.result import Completions
+    from pointillist.sampling.files import level_bytes, write_npz
     from pointillist.visualization import image_grid, save_png
 
     classes = model.config.classes if bool((found.labels >= 0).all()) else ()
     if kind == "npz":
         nats, labels = found.nats.numpy(), found.labels.numpy()
-        writers.write_npz(path, [writers.level_bytes(found)], nats, labels, found.image, classes)
+        write_npz(path, [level_bytes(found)], nats, labels, found.image, classes)
         return
     if kind in MAP_KINDS and is_map_file(path):
         write_map(path, [found], kind, force)

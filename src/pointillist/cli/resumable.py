@@ -14,10 +14,11 @@ import typer
 from PIL import Image
 
 from pointillist.cli.map_output import files_beside
-from pointillist.cli.writers import Totals, encode_files, level_bytes, level_dtype, write_npz
+from pointillist.cli.writers import Totals, encode_files
 from pointillist.errors import ConfigError
 from pointillist.files.batch_output import PROGRESS, ROWS, BatchOutput, batch_output, unfinished
 from pointillist.files.writing import atomic_path
+from pointillist.sampling.files import level_bytes, level_dtype, write_npz
 
 if TYPE_CHECKING:
     from pointillist.images import ImageSpec

@@ -17,9 +17,9 @@ from pointillist.cli.target import MAP_KINDS, is_map_file, target
 from pointillist.progress import Bar
 
 if TYPE_CHECKING:
-    from pointillist.cli.prompts import SheetPlan
     from pointillist.cli.writers import Totals
     from pointillist.model.pixel_model import PixelModel
+    from pointillist.sampling.prompts import SheetPlan
 
 EPILOG = """Examples:
 
@@ -171,7 +171,6 @@ def sample(
 ) -> None:
     """Sample new images from a model; into DIR/ or NAME.npz, the same command goes on after an interruption."""
     from pointillist.cli.condition_options import parse_conditions, parse_hint
-    from pointillist.cli.prompts import SheetPlan, parse_labels, parse_texts
     from pointillist.cli.resumable import unfinished_seed
     from pointillist.cli.sample_report import report
     from pointillist.cli.writers import check_target
@@ -181,6 +180,7 @@ def sample(
     from pointillist.model.pretrained import load
     from pointillist.model.vocabulary import describe_unseen_words
     from pointillist.sampling.engines import choose_engine
+    from pointillist.sampling.prompts import SheetPlan, parse_labels, parse_texts
     from pointillist.system import describe_threads, resolve_device
 
     if seamless is not None:

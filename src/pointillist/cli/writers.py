@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import io
 import math
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 
 from pointillist.cli.map_output import check_maps, encode_maps
 from pointillist.cli.output import reject_existing
 from pointillist.cli.target import MAP_KINDS, is_map_file
 from pointillist.errors import ConfigError
-from pointillist.files.writing import atomic_path
-from pointillist.images import as_pil
+from pointillist.sampling.files import as_files
 from pointillist.sampling.samples import MAX_DRAWN
 
 if TYPE_CHECKING:
-    from pointillist.cli.prompts import SheetPlan
-    from pointillist.images import ImageSpec
     from pointillist.model.pixel_model import PixelModel
+    from pointillist.sampling.prompts import SheetPlan
     from pointillist.sampling.samples import Samples
 
 MAX_SHEET = 1024
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # a zip member needs a date; the same seed must give the same file
 Names = Sequence[str]
 
 
@@ -168,52 +162,6 @@ def captions_of(part: Samples, classes: Names) -> list[str]:
     return [f"{value:+.0f} bits, {name}" for name, value in zip(names, bits, strict=True)]
 
 
-def level_dtype(image: ImageSpec) -> np.dtype[Any]:
-    """Return the smallest type that holds the levels of an image."""
-    return np.dtype(np.uint8 if image.levels <= 256 else np.uint16)
-
-
-def level_bytes(part: Samples) -> bytes:
-    """Return the levels of images as an archive holds them."""
-    return part.levels.numpy().astype(level_dtype(part.image)).tobytes()
-
-
-def write_npz(
-    out: Path, levels: Iterable[bytes], nats: np.ndarray, labels: np.ndarray, image: ImageSpec, classes: Names
-) -> None:
-    """Write `levels [n c h w]` and `nats [n]`, with `labels [n]` and `classes` where labels were given.
-
-    Args:
-        levels: the bytes of the levels in blocks, so that any number of images fits in memory; see `level_bytes`.
-    """
-    with atomic_path(out) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        with _member(archive, "levels", (len(nats), *image.shape), level_dtype(image)) as file:
-            for block in levels:
-                file.write(block)
-        members = {"nats": nats, "labels": labels, "classes": np.array(classes, np.str_)}
-        for name, array in members.items() if classes else [("nats", nats)]:
-            with _member(archive, name, array.shape, array.dtype) as file:
-                file.write(array.tobytes())
-
-
-def as_files(part: Samples) -> list[Image.Image]:
-    """Return PIL images for files: maps drawn with their tileset, palette images with their indexes and colours."""
-    image = part.image
-    if part.tileset is not None:
-        return [as_pil(picture) for picture in part.tileset.draw(part.levels[:, 0].numpy())]
-    if image.mode != "palette":
-        return part.images
-    colours = np.asarray(image.palette, np.uint8)
-    out = []
-    for index in part.levels[:, 0].numpy().astype(np.uint8):
-        picture = Image.fromarray(index)
-        picture.putpalette(colours[:, :3].tobytes(), "RGB")
-        if (colours[:, 3] < 255).any():
-            picture.info["transparency"] = colours[:, 3].tobytes()
-        out.append(picture)
-    return out
-
-
 def encode_files(part: Samples, form: str) -> list[bytes]:
     """Return the bytes of a file for each image: a map of a format, or else a PNG."""
     if form in MAP_KINDS:
@@ -222,14 +170,3 @@ def encode_files(part: Samples, form: str) -> list[bytes]:
     for picture, stream in zip(as_files(part), streams, strict=True):
         picture.save(stream, format="PNG")
     return [stream.getvalue() for stream in streams]
-
-
-@contextmanager
-def _member(archive: zipfile.ZipFile, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterator[IO[bytes]]:
-    """Open a `.npy` member of known shape for its values."""
-    info = zipfile.ZipInfo(f"{name}.npy", _EPOCH)
-    info.compress_type = zipfile.ZIP_DEFLATED
-    with archive.open(info, "w", force_zip64=True) as file:
-        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, header)
-        yield file

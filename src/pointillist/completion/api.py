@@ -19,10 +19,10 @@ from pointillist.model.batches import one_image
 from pointillist.model.config import GenerationConfig
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import as_model
-from pointillist.sampling.api import check_count, resolve_uniforms
 from pointillist.sampling.best_of import best_of, check_best_of
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
 from pointillist.sampling.loop import resolve_engine
+from pointillist.sampling.uniforms import check_count, resolve_uniforms
 
 
 class InpaintKwargs(SampleKwargs, total=False):

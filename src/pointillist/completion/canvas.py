@@ -21,8 +21,8 @@ from pointillist.conditioning import NO_LABEL
 from pointillist.errors import ConfigError
 from pointillist.model.batches import one_image
 from pointillist.model.pixel_model import PixelModel
-from pointillist.sampling.api import check_count, resolve_uniforms
 from pointillist.sampling.samples import Samples
+from pointillist.sampling.uniforms import check_count, resolve_uniforms
 
 Sides = Literal["x", "y", "both"]
 

@@ -39,9 +39,10 @@ from pointillist.engine.particles import (
 from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError
 from pointillist.model.pixel_model import inference_mode
-from pointillist.sampling.api import UniformSampler, negative_inputs, seeded_uniforms
+from pointillist.sampling.api import UniformSampler, negative_inputs
 from pointillist.sampling.loop import ObservedPixels, Site, autoregressive_loop
 from pointillist.sampling.particles import draw_particles
+from pointillist.sampling.uniforms import seeded_uniforms
 
 ABOVE, BELOW, SHARE = 3, 2, 8
 """Rows above and below the edge between unknown and known pixels that get `SHARE` times as many particles."""

@@ -14,8 +14,8 @@ from pointillist.conditioning import ConditionInputs
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.model.pixel_model import PixelModel
 from pointillist.ordering import PixelOrder
-from pointillist.sampling.api import seeded_uniforms
 from pointillist.sampling.config import SamplingConfig
+from pointillist.sampling.uniforms import seeded_uniforms
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -76,6 +76,7 @@ class ImageDataset(Dataset[dict[str, Any]]):
         notes: how the source was read, one short sentence each.
         files: file of each image, relative to its folder; None where images do not come from files of their own.
         tileset: pictures of the levels of maps; None where there are none.
+        skipped: why each file of the source that cannot be read was left out (`skip_bad`), by name.
         binarise: with `dynamic`, 8-bit intensities are kept and `batch` draws the two levels.
     """
 
@@ -94,6 +95,7 @@ class ImageDataset(Dataset[dict[str, Any]]):
         annotations: Annotations | None = None,
         files: Sequence[str] | None = None,
         tileset: Tileset | None = None,
+        skipped: Mapping[str, str] | None = None,
     ) -> None:
         """Wrap `values` (unsigned integers `n c h w`); `rows` selects some of them without a copy."""
         if values.ndim != 4 or values.shape[1:] != spec.shape:
@@ -118,6 +120,7 @@ class ImageDataset(Dataset[dict[str, Any]]):
         self.notes = tuple(notes)
         self.binarise = binarise
         self.tileset = tileset
+        self.skipped = dict(skipped or {})
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -191,6 +194,7 @@ class ImageDataset(Dataset[dict[str, Any]]):
             annotations=self.annotations.take(index),
             files=None if self.files is None else [self.files[i] for i in index],
             tileset=self.tileset,
+            skipped=self.skipped,
         )
 
     def _checked(self, indices: Indices) -> np.ndarray:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -77,6 +77,7 @@ class Decoded:
         notes: decisions made while decoding, one short sentence each.
         level_names: name of each level of maps, else None.
         tileset: pictures of the levels of maps, else None.
+        skipped: why each bad image was left out, by the index of its source.
     """
 
     values: np.ndarray
@@ -86,6 +87,7 @@ class Decoded:
     notes: tuple[str, ...]
     level_names: tuple[str, ...] | None = None
     tileset: Tileset | None = None
+    skipped: Mapping[int, str] = field(default_factory=dict)
 
 
 def decode(items: Sequence[ImageSource], options: DataOptions, name: str) -> Decoded:
@@ -95,13 +97,15 @@ def decode(items: Sequence[ImageSource], options: DataOptions, name: str) -> Dec
         DataError: for a broken or oversized file (unless `skip_bad`), mixed sizes without `size`, or lack of memory.
     """
     headers: dict[int, Header] = {}
-    bad: list[str] = []
+    bad: dict[int, str] = {}
+    exact = options.size if options.resize_mode == "exact" else None
     for i, item in enumerate(items):
-        with _naming_errors(item, options, bad):
-            headers[i] = read_header(item)
+        with _naming_errors(i, item, options, bad):
+            found = read_header(item)
+            if exact is not None:
+                _require_exact(item, found, exact)
+            headers[i] = found
     height, width = options.size or _common_size(items, headers, name)
-    if options.size and options.resize_mode == "exact":
-        _require_exact(items, headers, options.size)
     codes = options.mode == "codes"
     channels = 1 if codes else max((h.channels for h in headers.values()), default=1)
     dtype = np.uint16 if codes and any(h.deep for h in headers.values()) else np.uint8
@@ -113,11 +117,11 @@ def decode(items: Sequence[ImageSource], options: DataOptions, name: str) -> Dec
     values = np.empty((len(headers), channels, height, width), dtype)
     kept: list[int] = []
     for i in headers:
-        with _naming_errors(items[i], options, bad):
+        with _naming_errors(i, items[i], options, bad):
             values[len(kept)] = resize_image(read_pixels(items[i], channels, codes), options).transpose(2, 0, 1)
             kept.append(i)
     if not kept:
-        raise DataError(f"{name} holds no image that can be read: {bad[0] if bad else 'it is empty'}.")
+        raise DataError(f"{name} holds no image that can be read: {next(iter(bad.values()), 'it is empty')}.")
     chosen = [headers[i] for i in kept]
     bilevel = (
         2
@@ -125,7 +129,7 @@ def decode(items: Sequence[ImageSource], options: DataOptions, name: str) -> Dec
         else None
     )
     notes = _notes(chosen, bad, options, (height, width))
-    return Decoded(values[: len(kept)], np.array(kept), "levels" if codes else "pictures", bilevel, notes)
+    return Decoded(values[: len(kept)], np.array(kept), "levels" if codes else "pictures", bilevel, notes, skipped=bad)
 
 
 def read_header(item: ImageSource) -> Header:
@@ -188,7 +192,7 @@ def _opened(item: ImageSource) -> Iterator[Image.Image]:
 
 
 @contextmanager
-def _naming_errors(item: ImageSource, options: DataOptions, bad: list[str]) -> Iterator[None]:
+def _naming_errors(index: int, item: ImageSource, options: DataOptions, bad: dict[int, str]) -> Iterator[None]:
     """Name the file in every error; with `skip_bad`, add the message to `bad` and continue."""
     try:
         yield
@@ -203,7 +207,7 @@ def _naming_errors(item: ImageSource, options: DataOptions, bad: list[str]) -> I
             raise DataError(
                 message + ("." if known else ": repair or remove it, or skip such files with `skip_bad`.")
             ) from error
-        bad.append(message)
+        bad[index] = message
 
 
 def _orientation(image: Image.Image) -> int:
@@ -248,21 +252,20 @@ def _example_size(headers: dict[int, Header]) -> int:
     return max((side for side in (8, 16, 24, 28, 32, 48, 64) if side <= least), default=least)
 
 
-def _require_exact(items: Sequence[ImageSource], headers: dict[int, Header], size: tuple[int, int]) -> None:
-    for i, header in headers.items():
-        if header.size != size:
-            raise DataError(
-                f"{items[i].name} is {header.size[0]}x{header.size[1]} (height x width), not the `size` "
-                f"{size[0]}x{size[1]}: choose `resize_mode` crop, pad or stretch to resize it."
-            )
+def _require_exact(item: ImageSource, header: Header, size: tuple[int, int]) -> None:
+    if header.size != size:
+        raise DataError(
+            f"{item.name} is {header.size[0]}x{header.size[1]} (height x width), not the `size` "
+            f"{size[0]}x{size[1]}: choose `resize_mode` crop, pad or stretch to resize it."
+        )
 
 
 def _notes(
-    headers: Sequence[Header], bad: Sequence[str], options: DataOptions, size: tuple[int, int]
+    headers: Sequence[Header], bad: Mapping[int, str], options: DataOptions, size: tuple[int, int]
 ) -> tuple[str, ...]:
     notes = []
     if bad:
-        notes.append(f"{len(bad):,} unreadable file(s) skipped, the first: {bad[0]}")
+        notes.append(f"{len(bad):,} unreadable file(s) skipped, the first: {bad[min(bad)]}")
     resized = sum(h.size != size for h in headers)
     if resized:
         how = f"{options.resize_mode}, {resolve_resample(options)}"

@@ -82,6 +82,7 @@ def read_folder(folder: Path, options: DataOptions, maps: MapReader | None = Non
         annotations=annotations_from_folder(folder, kept, rows, decoded.values.shape[2:], options),
         notes=(*notes, *decoded.notes),
         files=tuple(p.relative_to(folder).as_posix() for p in kept),
+        skipped={images[i].relative_to(folder).as_posix(): reason for i, reason in decoded.skipped.items()},
     )
 
 
@@ -125,6 +126,21 @@ def list_files(folder: Path) -> Iterable[Path]:
         if real not in visited:
             visited.add(real)
             yield from (Path(current, f) for f in files if not f.startswith((".", "__")))
+
+
+def list_pictures(folder: Path) -> list[Path]:
+    """Return the picture files below a folder, in alphabetical order of their paths.
+
+    Raises:
+        DataError: if there are none.
+    """
+    found = sorted(
+        (p for p in list_files(folder) if p.suffix.lower() in EXTENSIONS),
+        key=lambda p: p.relative_to(folder).as_posix(),
+    )
+    if not found:
+        raise DataError(f"{folder} is no folder with pictures: give one that holds PNG or JPEG files.")
+    return found
 
 
 def _split_of_folders(folder: Path, images: list[Path]) -> dict[Path, str] | None:

@@ -88,6 +88,7 @@ def build_dataset(
         annotations=raw.annotations.encode(options, raw.name),
         files=raw.files,
         tileset=raw.tileset,
+        skipped=raw.skipped,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
@@ -51,6 +51,7 @@ class RawImages:
         annotations: attributes, vectors and hints of the images.
         notes: decisions made while reading, one short sentence each.
         files: file of each image, relative to the folder; None where images do not come from files of their own.
+        skipped: why each file that cannot be read was left out, by its name relative to the folder.
     """
 
     values: np.ndarray
@@ -68,6 +69,7 @@ class RawImages:
     annotations: RawAnnotations = field(default_factory=RawAnnotations)
     notes: tuple[str, ...] = ()
     files: tuple[str, ...] | None = None
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         count = len(self.values)

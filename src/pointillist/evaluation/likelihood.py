@@ -136,17 +136,13 @@ def evaluate(
     if reader.count == 0:
         raise DataError("There is no image to evaluate: the data set is empty.")
     check_evaluation_memory(model, min(batch_size, reader.count), reader.height, reader.width)
-    names = model.config.orders if order in ("average", "each") else (order,)
-    orders = [model.order(name) for name in names]
+    orders = resolve_orders(model, order)
     nats = np.empty((len(orders), reader.count), np.float64)
     with inference_mode(model), Bar("evaluating", reader.count) as bar:
         for start in range(_read_journal(journal, nats, batch_size), reader.count, batch_size):
             stop = min(reader.count, start + batch_size)
             levels, inputs = reader.read(start, stop)
-            for row, pixel_order in zip(nats, orders, strict=True):
-                (found,) = guided_log_likelihoods(model, levels, inputs, (guidance,), pixel_order)
-                check_likelihood(found)
-                row[start:stop] = -found.numpy()
+            nats[:, start:stop] = negative_log_likelihoods(model, levels, inputs, orders, guidance)
             if journal is not None:
                 journal.append(nats[:, start:stop].T.tolist())
             bar.show(stop)
@@ -249,6 +245,38 @@ def guided_log_likelihoods(
     """Compute the log-likelihood of each image under each of several guidance scales, in nats, float64 on the CPU."""
     maps = guided_log_probs(model, x, inputs, guidances, order)
     return [log_prob.flatten(1).double().sum(1).cpu() for log_prob in maps]
+
+
+def negative_log_likelihoods(
+    model: PixelModel,
+    x: Int[Tensor, "b c h w"],
+    inputs: ConditionInputs,
+    orders: Sequence[PixelOrder],
+    guidance: float = 1.0,
+) -> Float[np.ndarray, "o b"]:
+    """Compute the negative log-likelihood of each image under each order, in nats.
+
+    ```python
+    negative_log_likelihoods(model, *reader.read(0, 64), [model.order()])
+    ```
+
+    Raises:
+        CheckpointError: if one is not a number.
+    """
+    found = [guided_log_likelihoods(model, x, inputs, (guidance,), order)[0] for order in orders]
+    for nats in found:
+        check_likelihood(nats)
+    return -torch.stack(found).numpy()
+
+
+def resolve_orders(model: PixelModel, order: str | None) -> list[PixelOrder]:
+    """Return the orders to evaluate: all of the model for `average` and `each`, otherwise one.
+
+    Raises:
+        ConfigError: if the model was not trained on it.
+    """
+    names = model.config.orders if order in ("average", "each") else (order,)
+    return [model.order(name) for name in names]
 
 
 def combine_orders(nats: Float[np.ndarray, "o n"], order: str) -> Float[np.ndarray, " n"]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -18,7 +17,6 @@ from pointillist.conditioning import ConditionInputs, Label, labels_from_input, 
 from pointillist.data import parse_size
 from pointillist.distributions.sampling_transforms import sample_level
 from pointillist.engine.batch import check_memory
-from pointillist.errors import ConfigError, ShapeError, quote
 from pointillist.model.batches import check_likelihood
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.model.pretrained import as_model
@@ -27,11 +25,11 @@ from pointillist.sampling.best_of import best_of, check_best_of
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
 from pointillist.sampling.loop import OnRow, Site, autoregressive_loop, resolve_engine
 from pointillist.sampling.samples import Samples
+from pointillist.sampling.uniforms import check_count, resolve_uniforms, seeded_uniforms
 
 # per sub-pixel, apart from the engine: its uniform, stacked and in the raster frame; its level, in both frames
 _BYTES = 5 * 8
 
-MAX_SEED = 2**53
 OnBatchRow = Callable[[int, int, Tensor], None]
 """Called with the number of images finished before this batch, rows done, and the levels of the batch."""
 
@@ -104,42 +102,84 @@ def stream(
         for batch in stream(model, 100_000, seed=0):
             write(batch.array)
     """
-    model = as_model(model)
-    engine = resolve_engine(settings.get("engine", "auto"), model.device)
-    check_count(n)
-    config, conditions = SamplingConfig.split(settings, model.generation_config)
-    height, width = (model.image.height, model.image.width) if size is None else parse_size(size)
-    model.check_size(height, width)
-    shape = (model.image.channels, height, width)
-    others = model.conditions.inputs(label, n, size=(height, width), **conditions)
-    texts, negatives = parse_prompts(text, n), parse_prompts(config.negative_prompt, n)
-    seed, given = resolve_uniforms(seed, uniforms, (n, *shape))
-    config = replace(config, engine=engine, order=model.order(config.order).name)
-    prompted = any(text.strip() for text in texts or ())
-    check_best_of(config, conditional=prompted or others.is_conditional, seeded=given is None)
-    lines = model.order(config.order).raster_size(height, width)[0]
-    count = min(n, config.batch_size)
-    check_memory(math.prod(shape) * count * _BYTES, count, height, width)
-    for start in range(first, n, config.batch_size):
-        stop = min(n, start + config.batch_size)
-        batch = model.conditions.with_prompts(others[start:stop], None if texts is None else texts[start:stop])
-        avoided = None if negatives is None else negatives[start:stop]
-        reference = negative_inputs(model, avoided, len(batch), (height, width))
+    plan = SamplePlan.of(as_model(model), n, label, text, seed=seed, uniforms=uniforms, size=size, **settings)
+    for start in range(first, n, plan.config.batch_size):
+        yield plan.draw(start, min(n, start + plan.config.batch_size), on_row)
 
-        def draw(
-            candidate: int,
-            batch: ConditionInputs = batch,
-            reference: ConditionInputs | None = reference,
-            start: int = start,
-        ) -> Samples:
-            images = range(start, start + len(batch))
-            u = seeded_uniforms(seed or 0, images, shape, candidate) if given is None else given[start : images.stop]
-            sampler = UniformSampler(torch.from_numpy(u), config)
+
+@dataclass(frozen=True, kw_only=True)
+class SamplePlan:
+    """Images that are to be sampled, with checked settings; any range of them can be drawn.
+
+    Attributes:
+        model: the model.
+        inputs: conditions of all images, without prompts, which are encoded batch by batch.
+        texts, negatives: prompt and negative prompt of each image; None where there is none.
+        seed, uniforms: one of them; see `sample`.
+        config: settings with a resolved engine and order.
+        size: height and width.
+
+    Example:
+        plan = SamplePlan.of(model, 1000, label=3, seed=0)
+        plan.draw(64, 128).nats  # of the images 64 to 127
+    """
+
+    model: PixelModel
+    inputs: ConditionInputs
+    texts: Sequence[str] | None
+    negatives: Sequence[str] | None
+    seed: int | None
+    uniforms: np.ndarray | None
+    config: SamplingConfig
+    size: tuple[int, int]
+
+    @classmethod
+    def of(
+        cls, model: PixelModel, n: int, label: Label = None, text: Any = None, *, seed: int | None = None,
+        uniforms: Any = None, size: int | str | tuple[int, int] | None = None, **settings: Unpack[SampleKwargs],
+    ) -> SamplePlan:  # fmt: skip
+        """Check the arguments of `sample`.
+
+        Raises:
+            ConfigError, ShapeError, EngineError: as `sample`.
+        """
+        engine = resolve_engine(settings.get("engine", "auto"), model.device)
+        check_count(n)
+        config, conditions = SamplingConfig.split(settings, model.generation_config)
+        height, width = (model.image.height, model.image.width) if size is None else parse_size(size)
+        model.check_size(height, width)
+        shape = (model.image.channels, height, width)
+        inputs = model.conditions.inputs(label, n, size=(height, width), **conditions)
+        texts, negatives = parse_prompts(text, n), parse_prompts(config.negative_prompt, n)
+        seed, given = resolve_uniforms(seed, uniforms, (n, *shape))
+        config = replace(config, engine=engine, order=model.order(config.order).name)
+        prompted = any(text.strip() for text in texts or ())
+        check_best_of(config, conditional=prompted or inputs.is_conditional, seeded=given is None)
+        count = min(n, config.batch_size)
+        check_memory(math.prod(shape) * count * _BYTES, count, height, width)
+        return cls(
+            model=model, inputs=inputs, texts=texts, negatives=negatives, seed=seed, uniforms=given, config=config,
+            size=(height, width),
+        )  # fmt: skip
+
+    def draw(self, start: int, stop: int, on_row: OnBatchRow | None = None) -> Samples:
+        """Sample the images `start .. stop` as one batch; the best of several candidates where `config` says so."""
+        texts = None if self.texts is None else self.texts[start:stop]
+        batch = self.model.conditions.with_prompts(self.inputs[start:stop], texts)
+        avoided = None if self.negatives is None else self.negatives[start:stop]
+        reference = negative_inputs(self.model, avoided, len(batch), self.size)
+        shape = (self.model.image.channels, *self.size)
+        lines = self.model.order(self.config.order).raster_size(*self.size)[0]
+
+        def draw(candidate: int) -> Samples:
+            given, images = self.uniforms, range(start, stop)
+            u = seeded_uniforms(self.seed or 0, images, shape, candidate) if given is None else given[start:stop]
+            sampler = UniformSampler(torch.from_numpy(u), self.config)
             report = None if on_row is None else (lambda rows, x: on_row(start, candidate * lines + rows, x))
-            return _draw_batch(model, batch, reference, sampler, (height, width), report)
+            return _draw_batch(self.model, batch, reference, sampler, self.size, report)
 
-        found = best_of(model, batch, config, draw)
-        yield replace(found, seed=seed, texts=None if texts is None else tuple(texts[start:stop]))
+        found = best_of(self.model, batch, self.config, draw)
+        return replace(found, seed=self.seed, texts=None if texts is None else tuple(texts))
 
 
 def _draw_batch(
@@ -219,56 +259,3 @@ class UniformSampler:
         )
         self.nats += nats
         return levels.repeat(2) if self.guided else levels
-
-
-def check_count(n: int) -> None:
-    """Reject a number of images below 1.
-
-    Raises:
-        ConfigError: naming the number.
-    """
-    if n < 1:
-        raise ConfigError(f"`n` (={n}) must be at least 1.")
-
-
-def resolve_uniforms(seed: int | None, uniforms: Any, shape: tuple[int, ...]) -> tuple[int | None, np.ndarray | None]:
-    """Return a seed and None, with a new seed where none is given; or None and the given uniforms of this shape.
-
-    Raises:
-        ConfigError, ShapeError: if the uniforms are out of range or of another shape.
-    """
-    if uniforms is None:
-        return secrets.randbelow(2**31) if seed is None else check_seed(int(seed)), None
-    array = np.asarray(uniforms, np.float64)
-    if array.shape != shape:
-        raise ShapeError(f"`uniforms` of shape {array.shape} must be {shape}: one for each sub-pixel.")
-    if array.size and not (array.min() >= 0 and array.max() < 1):
-        raise ConfigError(f"`uniforms` from {array.min():g} to {array.max():g} must lie in [0, 1).")
-    return None, array
-
-
-def check_seed(seed: int) -> int:
-    """Return a seed that every program can store: JSON and browsers hold integers below 2^53 exactly.
-
-    Raises:
-        ConfigError: naming the seed.
-    """
-    if not 0 <= seed < MAX_SEED:
-        raise ConfigError(f"`seed` (={quote(seed)}) must lie in 0 to 2^53 - 1: choose another.")
-    return seed
-
-
-def seeded_uniforms(
-    seed: int, images: Iterable[int], shape: tuple[int, ...], candidate: int = 0
-) -> Float[np.ndarray, "n c h w"]:
-    """Draw the uniforms of some images of a seed: image i depends on (seed, i) alone, candidate k on (seed, i, k).
-
-    Candidate 0 is the image itself.
-
-    Raises:
-        ConfigError: if the seed is out of range.
-    """
-    check_seed(seed)
-    return np.stack(
-        [np.random.default_rng([seed, i, candidate] if candidate else [seed, i]).random(shape) for i in images]
-    )

@@ -14,8 +14,8 @@ from pointillist.conditioning import ConditionInputs
 from pointillist.errors import DataError
 from pointillist.model.pixel_model import PixelModel
 from pointillist.ordering import PixelOrder
-from pointillist.sampling.api import seeded_uniforms
 from pointillist.sampling.loop import ObservedPixels, resolve_engine
+from pointillist.sampling.uniforms import seeded_uniforms
 from pointillist.studio import schemas
 from pointillist.studio.conversion import check_pixels, decode_conditions, decode_levels, decode_mask
 from pointillist.studio.errors import too_large

@@ -1,4 +1,4 @@
-"""Parse the hole of an image on the command line: a mask, a region, or its transparent pixels."""
+"""Parse the hole of an image from text: a mask, a region, or its transparent pixels."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def parse_known(
     """
     given = [mask is not None, region is not None, transparent]
     if sum(given) != 1:
-        raise ConfigError("The hole is missing or given twice: give one of `--mask`, `--region` and `--transparent`.")
+        raise ConfigError("The hole is missing or given twice: give one of `mask`, `region` and `transparent`.")
     if mask is not None:
-        what, hole = f"`--mask` (={mask})", _read_mask(mask, size)
+        what, hole = f"`mask` (={mask})", _read_mask(mask, size)
     elif region is not None:
-        what, hole = f"`--region` (={region})", _parse_region(region, size)
+        what, hole = f"`region` (={region})", _parse_region(region, size)
     else:
         is_map = image.suffix.lower() in MAP_SUFFIXES
         alpha = np.zeros(0) if is_map else np.asarray(read_picture(image, str(image)).convert("RGBA"))[..., 3]
         if alpha.shape != size:
-            raise ConfigError(f"`--transparent` is for pictures, and {image} is a map: give `--region` or `--mask`.")
-        what, hole = "`--transparent`", alpha < OPAQUE
+            raise ConfigError(f"`transparent` is for pictures, and {image} is a map: give `region` or `mask`.")
+        what, hole = "`transparent`", alpha < OPAQUE
     if not hole.any():
         raise ConfigError(f"{what} leaves nothing to fill: mark at least one pixel.")
     if hole.all():
@@ -67,10 +67,10 @@ def parse_canvas(
     if canvas is None and seamless is None:
         return None
     if any(holes) or (canvas is not None and seamless is not None):
-        raise ConfigError("`--canvas` and `--seamless` choose what to fill themselves: give one of them, and no hole.")
+        raise ConfigError("`canvas` and `seamless` choose what to fill themselves: give one of them, and no hole.")
     place = re.fullmatch(r"(\d+),(\d+)", at.replace(" ", ""))
     if place is None:
-        raise ConfigError(f"`--at` (={at!r}) must be R,C, for example 16,16: a row and a column.")
+        raise ConfigError(f"`at` (={at!r}) must be R,C, for example 16,16: a row and a column.")
     size = (0, 0) if canvas is None else parse_size(canvas)
     return size, (int(place[1]), int(place[2]))
 
@@ -80,7 +80,7 @@ def _read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
     found = np.asarray(read_picture(path, str(path)).convert("LA"))
     if found.shape[:2] != size:
         raise ShapeError(
-            f"`--mask` (={path}) of {found.shape[0]}x{found.shape[1]} must have the size of the image, "
+            f"`mask` (={path}) of {found.shape[0]}x{found.shape[1]} must have the size of the image, "
             f"{size[0]}x{size[1]}: resize one of them."
         )
     hole: np.ndarray = (found[..., 0] >= 128) & (found[..., 1] >= OPAQUE)
@@ -91,13 +91,13 @@ def _parse_region(text: str, size: tuple[int, int]) -> np.ndarray:
     """Parse `R0:R1,C0:C1`."""
     found = _REGION.fullmatch(text.replace(" ", ""))
     if found is None:
-        raise ConfigError(f"`--region` (={text!r}) must be R0:R1,C0:C1, for example 8:20,8:20: rows, then columns.")
+        raise ConfigError(f"`region` (={text!r}) must be R0:R1,C0:C1, for example 8:20,8:20: rows, then columns.")
     top, bottom, left, right = (int(part) if part else None for part in found.groups())
     ends = ((top or 0, size[0] if bottom is None else bottom), (left or 0, size[1] if right is None else right))
     for what, (first, last), length in zip(("rows", "columns"), ends, size, strict=True):
         if not first < last <= length:
             raise ConfigError(
-                f"`--region` (={text!r}) must have {what} from 0 to {length}, the first one before the last."
+                f"`region` (={text!r}) must have {what} from 0 to {length}, the first one before the last."
             )
     hole = np.zeros(size, bool)
     hole[slice(*ends[0]), slice(*ends[1])] = True

@@ -1,0 +1,25 @@
+"""Batch jobs: much work in fixed tasks, which any number of processes and machines finish to the same bytes.
+
+The conventions are those of datatrove: a folder with one part for each task, an empty marker for each finished task,
+and the same command again runs only what is missing. Names are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pointillist.jobs.api import JobResult, run
+    from pointillist.jobs.merging import merge
+    from pointillist.jobs.state import JobStatus, status
+
+_HOME = {"JobResult": "api", "run": "api", "merge": "merging", "JobStatus": "state", "status": "state"}
+
+__all__ = ["JobResult", "JobStatus", "merge", "run", "status"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'pointillist.jobs' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"pointillist.jobs.{_HOME[name]}"), name)

@@ -1,0 +1,103 @@
+"""Run a job: the public call."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pointillist.errors import ConfigError
+from pointillist.files.batch_output import output_lock
+from pointillist.jobs.executors.local import Progress, run_local
+from pointillist.jobs.executors.ray import run_ray
+from pointillist.jobs.executors.torchrun import run_torchrun
+from pointillist.jobs.folder import JobFolder
+from pointillist.jobs.manifest import check_tasks, parse_settings
+from pointillist.jobs.spec import JobSpec
+from pointillist.jobs.state import JobStatus, status
+
+EXECUTORS = ("local", "torchrun", "ray")
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobResult:
+    """The state of a job after a run.
+
+    ```python
+    result = pt.jobs.run("sample", out="many", tasks=8, model="digits", n=1000)
+    result.rejected  # ()
+    ```
+
+    Attributes:
+        out: the folder of the job.
+        status: finished tasks and items.
+        rejected: items that could not be computed: `item` (its number), `file` and `reason`. Those of files that could
+            not be read have no number.
+    """
+
+    out: Path
+    status: JobStatus
+    rejected: tuple[Mapping[str, Any], ...]
+
+
+def run(
+    job: str,
+    *,
+    out: str | Path,
+    tasks: int,
+    executor: str = "local",
+    workers: int = 1,
+    time_limit: float | None = None,
+    on_progress: Progress | None = None,
+    **settings: Any,
+) -> JobResult:
+    """Run a job, or what is missing of it.
+
+    Results depend neither on the tasks, nor on the workers, nor on interruptions: `merge` writes the same bytes.
+
+    Args:
+        job: `sample`, `evaluate` or `inpaint`.
+        out: the folder of the job; another job in it is rejected.
+        tasks: number of parts into which the items are divided, a few for each process; it cannot change later.
+        executor: `local` starts processes; `torchrun` runs the share of this process, which torchrun has started;
+            `ray` gives tasks to actors of a Ray cluster (extra `ray`).
+        workers: processes of `local`, actors of `ray`.
+        time_limit: seconds that an item may take before it is rejected; None for any time.
+        on_progress: called with the number of finished tasks and of all.
+        settings: those of the kind of job, such as `model`; see its class in `jobs/kinds`.
+
+    Raises:
+        ConfigError: naming the argument that is wrong, or the first difference to the job in the folder.
+        PointillistError: if the model or the items cannot be opened.
+        JobError: if the processes end again and again.
+
+    Example:
+        pt.jobs.run("sample", out="many", tasks=8, workers=2, model="digits", n=1000, label=["each"])
+        pt.jobs.merge("many", "many.npz")
+    """
+    check_tasks(tasks)
+    if workers < 1:
+        raise ConfigError(f"`workers` (={workers}) must be at least 1.")
+    if time_limit is not None and not time_limit > 0:
+        raise ConfigError(f"`time_limit` (={time_limit}) must be positive: leave it out for any time.")
+    if executor not in EXECUTORS:
+        raise ConfigError(f"`executor` (={executor!r}) must be {', '.join(EXECUTORS[:-1])} or {EXECUTORS[-1]}.")
+    parsed = parse_settings(job, settings).model_dump(mode="json")
+    path = Path(os.path.abspath(out))
+    spec = JobSpec(job=job, settings=parsed, out=path, tasks=tasks, time_limit=time_limit)
+    if executor == "torchrun":
+        run_torchrun(spec)
+    else:
+        with output_lock(path):
+            if executor == "local":
+                run_local(spec, workers, on_progress or (lambda done, total: None))
+            else:
+                run_ray(spec, workers)
+            JobFolder(path).remove_temporary()
+    folder = JobFolder(path)
+    manifest = folder.manifest()
+    assert manifest is not None
+    rejected = () if folder.pending(tasks) else tuple(folder.collect_rejected(manifest))
+    return JobResult(out=path, status=status(path), rejected=rejected)

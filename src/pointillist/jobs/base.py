@@ -1,0 +1,127 @@
+"""A kind of job: its settings, the items that it consists of, the work on a batch of them, and the merged result."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from pointillist.jobs.folder import Parts
+    from pointillist.model.pixel_model import PixelModel
+
+Arrays = dict[str, "np.ndarray"]
+"""Results of some items: arrays whose first axis counts them."""
+
+
+class JobSettings(BaseModel):
+    """Settings of a job, which are written to its manifest; each is an option of the command, described here.
+
+    ```python
+    SampleSettings(model="digits", n=1000).batch_size  # 64
+    ```
+
+    Attributes:
+        model: a model folder, a bundled name, or `hf:USER/MODEL`; every process loads it.
+        batch_size: items that are computed at once. Batches are fixed, so tasks and workers do not change a bit.
+        device, threads: of each process. Another number of threads may round differently.
+        quantize: quantize the matrices first, `int8` or `bf16`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    positional: ClassVar[tuple[str, ...]] = ("model",)
+    """Settings that the command takes as arguments, in this order."""
+
+    model: str = Field(description="A model folder, a bundled name, or hf:USER/MODEL.")
+    batch_size: int = Field(64, ge=1, description="Items computed at once.")
+    device: str = Field("cpu", description="cpu, cuda or auto.")
+    threads: int = Field(1, ge=1, description="Threads of each process.")
+    quantize: str | None = Field(None, description="Quantize the matrices first: int8 or bf16.")
+
+
+class JobKind(ABC):
+    """The work of one kind of job in one process. A new kind is one file in `jobs/kinds`; see `registry`.
+
+    Attributes:
+        Settings: class of the settings.
+        count: number of items, which are numbered from 0.
+        facts: what results depend on beside the settings, and what merging needs; JSON values, equal in every process.
+        skipped: why each item that could not be read was left out before the items were numbered, by name.
+
+    Raises:
+        PointillistError: if the model or the items cannot be opened.
+    """
+
+    Settings: ClassVar[type[JobSettings]]
+    count: int
+    facts: dict[str, Any]
+    skipped: Mapping[str, str]
+
+    @abstractmethod
+    def __init__(self, settings: Any) -> None:
+        """Open the model and the items."""
+
+    @abstractmethod
+    def compute(self, start: int, stop: int) -> Arrays:
+        """Compute the items `start .. stop`, as one batch.
+
+        Raises:
+            Exception: if an item cannot be computed; the items are then computed one by one.
+        """
+
+    def name(self, item: int) -> str | None:
+        """Return the file of an item; None where it has none."""
+        return None
+
+    @abstractmethod
+    def warm_up(self) -> None:
+        """Compile what the first item would have to wait for, before an item's time is limited."""
+
+    @staticmethod
+    @abstractmethod
+    def merge(manifest: Mapping[str, Any], parts: Parts, out: Path) -> list[tuple[str, str]]:
+        """Write the result of a finished job in the format of the plain command, part by part.
+
+        Args:
+            manifest: the manifest of the job.
+            parts: results of the tasks, in order.
+            out: the file to write.
+
+        Returns:
+            Lines of a report: name and value.
+        """
+
+
+def open_model(settings: JobSettings) -> PixelModel:
+    """Load the model of a job on its device, and limit torch to the threads of a process.
+
+    Raises:
+        CheckpointError, ConfigError: if it cannot be loaded.
+    """
+    import torch
+
+    from pointillist.checkpoint.quantization import quantize_weights
+    from pointillist.model.pretrained import load
+    from pointillist.system import resolve_device
+
+    torch.set_num_threads(settings.threads)
+    model = load(settings.model)
+    if settings.quantize is not None:
+        model = quantize_weights(model, settings.quantize)
+    return model.to(resolve_device(settings.device))
+
+
+def model_facts(model: PixelModel) -> dict[str, Any]:
+    """Return the fingerprint, the kind of image and the classes of a model, for a manifest."""
+    from pointillist.model.pretrained import model_fingerprint
+
+    return {
+        "fingerprint": model_fingerprint(model),
+        "image": model.image.model_dump(mode="json"),
+        "classes": list(model.config.classes),
+    }

@@ -1,0 +1,147 @@
+"""Run a job in processes of this machine. A process that is killed, or stops at an item, is started again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+from pointillist import errors
+from pointillist.errors import JobError, PointillistError
+from pointillist.jobs.folder import JobFolder
+from pointillist.jobs.process import EXIT_REJECTED
+from pointillist.jobs.spec import JobSpec
+
+_POLL = 0.05  # seconds
+_PATIENCE = 5  # starts of processes without any progress
+_FAULTS = ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE")
+"""Signals by which an item ends a process; SIGKILL comes from outside."""
+Progress = Callable[[int, int], None]
+
+
+def run_local(spec: JobSpec, workers: int, on_progress: Progress) -> None:
+    """Run all tasks that are not finished.
+
+    Args:
+        spec: the job.
+        workers: number of processes.
+        on_progress: called with the number of finished tasks and of all.
+
+    Raises:
+        PointillistError: as raised in a process.
+        JobError: if processes end again and again without any progress, or by an unexpected error.
+    """
+    with _Processes(spec, workers) as processes:
+        processes.start(0)
+        processes.wait_for_first()
+        for rank in range(1, min(workers, len(processes.folder.pending(spec.tasks)))):
+            processes.start(rank)
+        while not processes.are_done():
+            on_progress(spec.tasks - len(processes.folder.pending(spec.tasks)), spec.tasks)
+            time.sleep(_POLL)
+    on_progress(spec.tasks, spec.tasks)
+
+
+class _Processes:
+    """The processes of a job; leaving the block ends them."""
+
+    def __init__(self, spec: JobSpec, workers: int) -> None:
+        self.folder = JobFolder(spec.out)
+        self._spec, self._workers = spec, workers
+        self._running: dict[int, subprocess.Popen[str]] = {}
+        self._progress, self._starts = (-1, -1), 0
+
+    def __enter__(self) -> _Processes:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for process in self._running.values():
+            process.kill()
+        for process in self._running.values():
+            process.communicate()
+
+    def start(self, rank: int) -> None:
+        """Start the process of a rank.
+
+        Raises:
+            JobError: if the last starts led to nothing.
+        """
+        progress = self._measure_progress()
+        self._starts = self._starts + 1 if progress == self._progress else 0
+        self._progress = progress
+        if self._starts > _PATIENCE + self._workers:
+            raise JobError(
+                f"The processes of {self._spec.out} ended {self._starts} times without any progress: give smaller "
+                "batches by `batch_size`, or free memory, and run the same command again."
+            )
+        command = [sys.executable, "-m", "pointillist.jobs.process", self._spec.to_json(), str(rank)]
+        threads = str(self._spec.settings.get("threads", 1))
+        self._running[rank] = subprocess.Popen(
+            [*command, str(self._workers)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env={**os.environ, "OMP_NUM_THREADS": threads}, start_new_session=True,
+        )  # fmt: skip
+
+    def wait_for_first(self) -> None:
+        """Wait until the first process has written or compared the manifest, so that an error is reported once."""
+        while True:
+            process = self._running[0]
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            if line == "ready\n":
+                return
+            process.wait()
+            self._end(0, process, line)
+
+    def are_done(self) -> bool:
+        """Look at the processes once: start those that were killed again, and tell whether all tasks are finished."""
+        for rank, process in list(self._running.items()):
+            if process.poll() is not None:
+                self._end(rank, process)
+        if self._running:
+            return False
+        if not self.folder.pending(self._spec.tasks):
+            return True
+        time.sleep(1)  # processes of an interrupted command, which are about to end, hold tasks
+        self.start(0)
+        return False
+
+    def _end(self, rank: int, process: subprocess.Popen[str], line: str = "") -> None:
+        """Take note of the end of a process, and start it again where it was stopped."""
+        del self._running[rank]
+        output = line + (process.communicate()[0] or "")
+        if process.returncode == 0:
+            return
+        if process.returncode == EXIT_REJECTED:
+            raise _error_of(output)
+        if process.returncode == 1:
+            raise JobError(f"A process of {self._spec.out} ended by an unexpected error, which is printed above.")
+        self._suspect(process)
+        self.start(rank)
+
+    def _suspect(self, process: subprocess.Popen[str]) -> None:
+        """Record the items at which a process was ended by a fault of its own."""
+        names = {-number: name for name in _FAULTS if (number := getattr(signal, name, None)) is not None}
+        name, running = names.get(process.returncode), self.folder.running(process.pid)
+        if name is not None and running is not None:
+            self.folder.suspect(*running, f"ended the process by {name}")
+
+    def _measure_progress(self) -> tuple[int, int]:
+        tasks = range(self._spec.tasks)
+        pending = self.folder.pending(self._spec.tasks)
+        return len(tasks) - len(pending), sum(len(self.folder.suspects(task)) for task in pending)
+
+
+def _error_of(output: str) -> PointillistError:
+    """Return the error that a process has printed."""
+    found = json.loads(output.splitlines()[-1])
+    kind = getattr(errors, found["error"], PointillistError)
+    error = PointillistError(found["message"])
+    error.__class__ = kind  # some kinds take other arguments
+    return error

@@ -1,0 +1,184 @@
+"""The folder of a job.
+
+    manifest.json       what is computed: kind, settings, number of tasks, fingerprint of the model, versions
+    parts/00003.npz     results of a task
+    rejected/00003.jsonl    items of a task that could not be computed, with the reason
+    completions/00003   an empty file: the task is finished
+    suspects/00003.jsonl    items at which a process was stopped; only while the task is not finished
+    running/00003       process and items that are computed now
+    rejected.jsonl      all rejected items, once all tasks are finished
+
+Every file is written under another name and renamed, so that it is there whole or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pointillist.errors import ConfigError, JobError
+from pointillist.files.reading import parse_json, read_json
+from pointillist.files.writing import atomic_path, exclusive, write_text
+
+MANIFEST = "manifest.json"
+REJECTED = "rejected.jsonl"
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class JobFolder:
+    """The files of a job.
+
+    ```python
+    JobFolder(Path("scores")).pending(16)  # the tasks of 16 that are not finished
+    ```
+    """
+
+    path: Path
+
+    def manifest(self) -> dict[str, Any] | None:
+        """Read the manifest; None where there is none.
+
+        Raises:
+            ConfigError: if it is damaged.
+        """
+        path = self.path / MANIFEST
+        if not path.exists():
+            return None
+        found = read_json(path, f"delete {self.path}", ConfigError)
+        if not isinstance(found, dict) or not isinstance(found.get("tasks"), int):
+            raise ConfigError(f"{path} is not the manifest of a job: delete {self.path}, or give another folder.")
+        return found
+
+    def pending(self, tasks: int) -> list[int]:
+        """Return the tasks that are not finished."""
+        return [task for task in range(tasks) if not self.is_finished(task)]
+
+    def is_finished(self, task: int) -> bool:
+        """Tell whether a task is finished."""
+        return self._file("completions", task).exists()
+
+    def lock(self, task: int) -> AbstractContextManager[None]:
+        """Lock a task; see `exclusive`. Without locks, two processes would write the same bytes."""
+        return exclusive(self._file("running", task, ".lock"), self._file("parts", task, ".npz"))
+
+    def finish(self, task: int, arrays: dict[str, np.ndarray], rejected: Sequence[Row]) -> None:
+        """Write the results of a task, and then its marker."""
+        with atomic_path(self._file("parts", task, ".npz")) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        write_text(self._file("rejected", task, ".jsonl"), _lines(rejected))
+        write_text(self._file("completions", task), "")
+        self._file("suspects", task, ".jsonl").unlink(missing_ok=True)
+        self._file("running", task).unlink(missing_ok=True)
+
+    def begin(self, task: int, start: int, stop: int) -> None:
+        """Record which items this process computes now."""
+        path = self._file("running", task)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{os.getpid()} {start} {stop}", encoding="utf-8")
+
+    def running(self, process: int) -> tuple[int, int, int] | None:
+        """Return the task and the items that a process of this machine computes; None if there is none."""
+        for path in sorted((self.path / "running").glob("[0-9]*[0-9]")):
+            numbers = path.read_text(encoding="utf-8").split()
+            if len(numbers) == 3 and numbers[0] == str(process):
+                return int(path.name), int(numbers[1]), int(numbers[2])
+        return None
+
+    def suspect(self, task: int, start: int, stop: int, reason: str) -> None:
+        """Record items at which a process was stopped: several are then computed one by one, a single one is rejected.
+
+        Args:
+            reason: completes "The item ...".
+        """
+        path = self._file("suspects", task, ".jsonl")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"start": start, "stop": stop, "reason": reason}) + "\n")
+
+    def suspects(self, task: int) -> list[Row]:
+        """Return the suspects of a task, with `start`, `stop` and `reason`."""
+        return list(_rows(self._file("suspects", task, ".jsonl")))
+
+    def rejected(self, task: int) -> list[Row]:
+        """Return the rejected items of a finished task."""
+        return list(_rows(self._file("rejected", task, ".jsonl")))
+
+    def part(self, task: int) -> dict[str, np.ndarray]:
+        """Read the results of a finished task.
+
+        Raises:
+            JobError: if the file is missing or damaged.
+        """
+        path = self._file("parts", task, ".npz")
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+                return {name: archive[name] for name in archive.files}
+        except Exception as error:  # numpy and zipfile raise many kinds
+            marker = self._file("completions", task)
+            raise JobError(f"{path} is damaged ({error}): delete {marker}, and run the job again.") from error
+
+    def collect_rejected(self, manifest: Row) -> list[Row]:
+        """Write all rejected items into one file, in their order; those that could not be read come first."""
+        rows = [{"item": None, "file": name, "reason": reason} for name, reason in manifest["skipped"].items()]
+        rows += [row for task in range(manifest["tasks"]) for row in self.rejected(task)]
+        if rows:
+            write_text(self.path / REJECTED, _lines(rows))
+        return rows
+
+    def remove_temporary(self) -> None:
+        """Remove files that processes have not finished; while one still runs, it would lose its work."""
+        for path in self.path.glob("*/.*"):
+            path.unlink(missing_ok=True)
+
+    def _file(self, kind: str, task: int, suffix: str = "") -> Path:
+        return self.path / kind / f"{task:05d}{suffix}"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Results of all tasks, in the order of the items; iterating reads one part after the other.
+
+    ```python
+    sum(len(part["item"]) for part in Parts(folder, tasks=16, count=1000, total=1000))  # 1000
+    ```
+
+    Attributes:
+        folder: the folder of the job.
+        tasks: number of tasks.
+        count: number of items.
+        total: number of items that have results.
+    """
+
+    folder: JobFolder
+    tasks: int
+    count: int
+    total: int
+
+    def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
+        """Read the parts that are not empty; each has `item`, the numbers of its items.
+
+        Raises:
+            JobError: if a file is damaged.
+        """
+        parts = (self.folder.part(task) for task in range(self.tasks))
+        return (part for part in parts if len(part["item"]))
+
+
+def _lines(rows: Sequence[Row]) -> str:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def _rows(path: Path) -> Iterator[Row]:
+    """Read the whole lines of a file of JSON; the last one may be cut where a process was killed."""
+    if path.exists():
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
+            if line.endswith("\n"):
+                yield parse_json(line, str(path), f"delete {path}", ConfigError)

@@ -1,0 +1,1 @@
+"""The kinds of jobs, one file each; a file is named as its command, and its `KIND` is the class."""

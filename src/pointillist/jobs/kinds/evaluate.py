@@ -1,0 +1,129 @@
+"""Evaluate the likelihood of many images; an image that cannot be read is rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from pointillist.jobs.base import Arrays, JobKind, JobSettings, model_facts, open_model
+
+if TYPE_CHECKING:
+    from pointillist.jobs.folder import Parts
+
+
+class EvaluateSettings(JobSettings):
+    """Settings of a job that evaluates images; as for `pointillist evaluate`.
+
+    Attributes:
+        data: images, as for `load_data`; read as the model's own kind.
+        split: train, valid, test or all.
+        labels: whether images are conditioned on their labels.
+        text: a prompt for every image.
+        order, guidance: see `evaluate`.
+        set: settings of how images are read, such as `data.size=32`.
+    """
+
+    positional: ClassVar[tuple[str, ...]] = ("model", "data")
+
+    data: str = Field(description="Images, as for train; read as the model's own kind.")
+    split: str | None = Field(None, description="train, valid, test or all. Default: test, else valid, else all.")
+    labels: bool = Field(True, description="Whether images are conditioned on their labels.")
+    text: str | None = Field(None, description="Condition every image on this prompt.")
+    order: str | None = Field(None, description="Pixel generation order; average or each. Default: the model's first.")
+    guidance: float = Field(1.0, description="Evaluate the guided distribution with this scale; 1 = off.")
+    set: list[str] = Field([], description="Override a data setting, such as data.size=32; repeatable.")
+
+
+class EvaluateJob(JobKind):
+    """Compute the likelihood of each image; see `pointillist.evaluate`."""
+
+    Settings = EvaluateSettings
+
+    def __init__(self, settings: EvaluateSettings) -> None:
+        import torch
+
+        from pointillist.data import load_data
+        from pointillist.distributions.sampling_transforms import check_guidance
+        from pointillist.evaluation.likelihood import resolve_orders
+        from pointillist.model.batches import BatchReader
+        from pointillist.model.memory import check_evaluation_memory
+        from pointillist.training.recorded_data import resolve_data_options, select_split
+        from pointillist.training.state import fingerprint
+
+        model = open_model(settings).to(memory_format=torch.channels_last)
+        check_guidance(settings.guidance)
+        options = resolve_data_options(model, settings.data, settings.set, labels=settings.labels)
+        options = options.changed(skip_bad=True)
+        if options.size is None and Path(settings.data).is_dir():  # a picture of another size is rejected by itself
+            options = options.changed(size=(model.image.height, model.image.width), resize_mode="exact")
+        classes = model.config.classes if options.labels else ()
+        split, images = select_split(
+            load_data(settings.data, options, spec=model.image, classes=classes), settings.split
+        )
+        self._reader = BatchReader(model, images, None, settings.text)
+        self._model, self._orders, self._guidance = model, resolve_orders(model, settings.order), settings.guidance
+        check_evaluation_memory(model, min(settings.batch_size, len(images)), self._reader.height, self._reader.width)
+        self._files = images.files
+        self.count, self.skipped = len(images), images.skipped
+        self.facts = {
+            "model": model_facts(model),
+            "images": fingerprint(images),
+            "split": split,
+            "orders": [order.name for order in self._orders],
+            "order": settings.order or self._orders[0].name,
+            "dims": model.image.channels * self._reader.height * self._reader.width,
+            "notes": list(self._reader.notes),
+        }
+
+    def compute(self, start: int, stop: int) -> Arrays:
+        """Compute the negative log-likelihood of a batch under each order, in nats."""
+        import numpy as np
+
+        from pointillist.evaluation.likelihood import negative_log_likelihoods
+        from pointillist.model.pixel_model import inference_mode
+
+        with inference_mode(self._model):
+            levels, inputs = self._reader.read(start, stop)
+            nats = negative_log_likelihoods(self._model, levels, inputs, self._orders, self._guidance)
+        files = {} if self._files is None else {"path": np.array(self._files[start:stop], np.str_)}
+        return {"nats": nats.T.copy(), **files}
+
+    def warm_up(self) -> None:
+        """Do nothing: a pass of the network compiles nothing."""
+
+    def name(self, item: int) -> str | None:
+        """Return the file of an image."""
+        return None if self._files is None else self._files[item]
+
+    @staticmethod
+    def merge(manifest: Mapping[str, Any], parts: Parts, out: Path) -> list[tuple[str, str]]:
+        """Write the likelihood of each image, as `pointillist evaluate --per-image` does."""
+        import numpy as np
+
+        from pointillist.evaluation.likelihood import Evaluation, combine_orders
+        from pointillist.evaluation.table import write_csv
+        from pointillist.jobs.merging import check_suffix
+
+        check_suffix(out, ".csv")
+        found = list(parts)
+        nats = np.concatenate([part["nats"] for part in found]).T
+        files = [name for part in found for name in part.get("path", np.empty(0, np.str_)).tolist()]
+        facts = manifest["facts"]
+        by_order = dict(zip(facts["orders"], nats.mean(1).tolist(), strict=True))
+        result = Evaluation.of(
+            combine_orders(nats, facts["order"]), facts["dims"], notes=tuple(facts["notes"]), order=facts["order"],
+            nats_by_order=by_order, guidance=manifest["settings"]["guidance"], split=facts["split"],
+        )  # fmt: skip
+        write_csv(out, result, files or None)
+        low, high = result.interval
+        return [
+            ("images", f"{result.count:,}, split {facts['split']}"),
+            ("bits/dim", f"{result.bits_per_dim:.4f} (95 % interval {low:.4f} to {high:.4f})"),
+            ("nats", f"{result.nats:.3f} an image of {result.dims:,} dims"),
+        ]
+
+
+KIND = EvaluateJob

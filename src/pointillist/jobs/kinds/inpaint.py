@@ -1,0 +1,157 @@
+"""Complete many pictures, each an item by itself; a picture that cannot be read is rejected."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from pointillist.jobs.base import Arrays, JobKind, JobSettings, model_facts, open_model
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from pointillist.jobs.folder import Parts
+
+
+class InpaintSettings(JobSettings):
+    """Settings of a job that completes pictures; as for `pointillist inpaint`.
+
+    Attributes:
+        images: a folder of pictures in the model's size; each is one item.
+        mask, region, transparent: the hole of every picture: a picture, white where to fill; rows and columns; or the
+            transparent pixels of each.
+        n: completions of each picture.
+        method, particles, moves: see `inpaint`.
+        label, text: conditions of all pictures.
+        guidance, temperature, order, engine: see `SamplingConfig`.
+        seed: completions depend on the seed and on the number of the picture.
+    """
+
+    positional: ClassVar[tuple[str, ...]] = ("model", "images")
+
+    images: str = Field(description="A folder of pictures in the model's size.")
+    mask: str | None = Field(None, description="A picture, white where to fill.")
+    region: str | None = Field(None, description="Rows and columns to fill, R0:R1,C0:C1.")
+    transparent: bool = Field(False, description="Fill the transparent pixels of each picture.")
+    n: int = Field(8, ge=1, description="Completions of each picture.")
+    method: str = Field("auto", description="auto, known, order, smc or sequential.")
+    particles: int = Field(64, ge=1, description="Histories that smc draws together.")
+    moves: int = Field(16, ge=0, description="Single-pixel moves of each after smc.")
+    label: str | None = Field(None, description="Name or number of the label.")
+    text: str | None = Field(None, description="Prompt.")
+    guidance: float = Field(1.0, description="Classifier-free guidance scale; 1 = off.")
+    temperature: float = Field(1.0, description="Sampling temperature; 0 = argmax.")
+    seed: int = Field(0, ge=0, description="The same seed gives the same completions.")
+    order: str | None = Field(None, description="Pixel generation order, one the model was trained on.")
+    engine: str = Field("auto", description="auto, cpu, cuda, cuda-jacobi, numpy or naive.")
+
+
+_KEYWORDS = (
+    *("n", "method", "label", "text", "guidance", "temperature", "particles", "moves", "order", "engine", "threads"),
+    "batch_size",
+)
+
+
+class InpaintJob(JobKind):
+    """Complete each picture of a folder; see `pointillist.inpaint`."""
+
+    Settings = InpaintSettings
+
+    def __init__(self, settings: InpaintSettings) -> None:
+        from pointillist.data.image_folder import list_pictures
+
+        self._settings, self._model = settings, open_model(settings)
+        self._folder = Path(settings.images)
+        self._files = list_pictures(self._folder)
+        self.count, self.skipped = len(self._files), {}
+        masks = [] if settings.mask is None else [Path(settings.mask)]
+        self.facts = {"model": model_facts(self._model), "images": _digest([*self._files, *masks])}
+
+    def compute(self, start: int, stop: int) -> Arrays:
+        """Complete each picture of a batch by itself."""
+        import numpy as np
+
+        found = [self._complete(item) for item in range(start, stop)]
+        return {name: np.stack([arrays[name] for arrays in found]) for name in found[0]}
+
+    def _complete(self, item: int) -> Arrays:
+        import numpy as np
+
+        from pointillist.completion.api import inpaint
+        from pointillist.data.picture_files import read_picture
+        from pointillist.errors import ShapeError
+        from pointillist.model.batches import one_image
+
+        settings, image = self._settings, self._model.image
+        picture = read_picture(self._files[item], self.name(item))
+        if (picture.height, picture.width) != (image.height, image.width):
+            raise ShapeError(
+                f"{self.name(item)} is {picture.height}x{picture.width}, and the images of the model are "
+                f"{image.height}x{image.width}: resize it."
+            )
+        x = one_image(self._model, picture)
+        known = self._known(self._files[item], (x.shape[2], x.shape[3]))
+        keywords: dict[str, Any] = {name: getattr(settings, name) for name in _KEYWORDS}
+        seed = int(np.random.SeedSequence([settings.seed, item]).generate_state(1, np.uint32)[0])
+        found = inpaint(self._model, x, known, seed=seed, **keywords)
+        dtype = np.uint8 if found.image.levels <= 256 else np.uint16
+        return {
+            "levels": found.levels.numpy().astype(dtype), "nats": found.nats.numpy(),
+            "log_weights": found.log_weights.numpy(), "known": found.known, "path": np.array(self.name(item)),
+        }  # fmt: skip
+
+    def _known(self, picture: Path, size: tuple[int, int]) -> np.ndarray:
+        from pointillist.completion.hole import parse_known
+        from pointillist.errors import ConfigError, DataError
+
+        settings = self._settings
+        mask = None if settings.mask is None else Path(settings.mask)
+        try:
+            return parse_known(picture, mask, settings.region, settings.transparent, size)
+        except ConfigError as error:
+            if settings.transparent:  # the fault of this picture; a mask or a region is the same for all
+                raise DataError(str(error)) from error
+            raise
+
+    def name(self, item: int) -> str:
+        """Return the file of a picture, relative to the folder."""
+        return self._files[item].relative_to(self._folder).as_posix()
+
+    def warm_up(self) -> None:
+        """Sample an image without conditions: the engine compiles."""
+        from pointillist.sampling.api import sample
+
+        sample(self._model, 1, seed=0, engine=self._settings.engine, threads=self._settings.threads)
+
+    @staticmethod
+    def merge(manifest: Mapping[str, Any], parts: Parts, out: Path) -> list[tuple[str, str]]:
+        """Write all completions of `m` pictures, the most probable one of each first.
+
+        The archive holds `levels [m n c h w]`, `nats [m n]`, `log_weights [m n]`, `known [m c h w]` and `path [m]`.
+        """
+        import numpy as np
+
+        from pointillist.jobs.merging import check_suffix
+        from pointillist.sampling.files import write_arrays
+
+        check_suffix(out, ".npz")
+        found = list(parts)
+        arrays = {name: np.concatenate([part[name] for part in found]) for name in found[0] if name != "item"}
+        write_arrays(out, arrays)
+        return [("pictures", f"{len(arrays['nats']):,}"), ("images", f"{arrays['nats'].size:,} completions")]
+
+
+def _digest(files: list[Path]) -> str:
+    """Compute the SHA-256 of the content of files."""
+    digest = hashlib.sha256()
+    for path in files:
+        content = path.read_bytes() if path.is_file() else b""
+        digest.update(f"{path.name} {len(content)};".encode() + content)
+    return digest.hexdigest()
+
+
+KIND = InpaintJob

@@ -1,0 +1,103 @@
+"""The manifest of a job: all that its results depend on. Another command in the same folder is rejected by it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import ValidationError
+
+from pointillist._version import __version__
+from pointillist.errors import ConfigError, format_validation_error, quote
+from pointillist.files.writing import write_text
+from pointillist.jobs.base import JobKind, JobSettings
+from pointillist.jobs.folder import MANIFEST, JobFolder
+from pointillist.jobs.registry import job_kind
+
+FORMAT_VERSION = 1
+_PLACES = ("model", "data", "images", "mask", "texts", "vector", "hint")
+"""Settings that say where something is: what is there is compared by its fingerprint, so it may move."""
+
+
+def parse_settings(job: str, settings: dict[str, Any]) -> JobSettings:
+    """Check the settings of a job.
+
+    Raises:
+        ConfigError: naming the setting that is unknown or wrong.
+    """
+    try:
+        return job_kind(job).Settings(**settings)
+    except ValidationError as error:
+        raise ConfigError(format_validation_error(error, f"a setting of the job {job}")) from error
+
+
+def check_tasks(tasks: int) -> None:
+    """Reject a number of tasks that no folder holds.
+
+    Raises:
+        ConfigError: naming the number.
+    """
+    if not 1 <= tasks <= 99_999:
+        raise ConfigError(f"`tasks` (={tasks}) must lie in 1 to 99,999: give a few for each process.")
+
+
+def agree(folder: JobFolder, job: str, settings: JobSettings, work: JobKind, tasks: int) -> dict[str, Any]:
+    """Write the manifest of a new job, or compare this command with it.
+
+    Raises:
+        ConfigError: naming the first difference.
+    """
+    wanted: dict[str, Any] = {
+        "format": "pointillist job",
+        "format_version": FORMAT_VERSION,
+        "job": job,
+        "settings": settings.model_dump(mode="json"),
+        "tasks": tasks,
+        "count": work.count,
+        "facts": work.facts,
+        "skipped": dict(work.skipped),
+        "machine": machine(settings.device),
+    }
+    wanted = dict(json.loads(json.dumps(wanted)))
+    found = folder.manifest()
+    if found is None:
+        if folder.path.exists() and any(p.name != ".lock" for p in folder.path.iterdir()):
+            raise ConfigError(f"{folder.path} holds other files and no job: give a new folder.")
+        write_text(folder.path / MANIFEST, json.dumps(wanted, indent=2) + "\n")
+        return wanted
+    difference = _difference(found, wanted)
+    if difference is not None:
+        name, old, new = difference
+        raise ConfigError(
+            f"{folder.path} is a job with `{name}` {quote(old)}, now {quote(new)}: give the same command, or another "
+            "folder."
+        )
+    return found
+
+
+def machine(device: str) -> dict[str, str]:
+    """Describe what rounding depends on beside the settings: versions, and the instructions of the processor."""
+    import torch
+
+    try:
+        from numba import __version__ as numba
+    except ImportError:
+        numba = "none"
+    on_gpu = device != "cpu" and torch.cuda.is_available()
+    processor = torch.cuda.get_device_name() if on_gpu else torch.backends.cpu.get_cpu_capability()
+    return {"pointillist": __version__, "torch": torch.__version__, "numba": numba, "processor": processor}
+
+
+def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> tuple[str, Any, Any] | None:
+    """Return the name and both values of the first difference; None if there is none."""
+    for name, new in wanted.items():
+        old = found.get(name)
+        if isinstance(new, dict) and isinstance(old, dict) and name != "skipped":
+            places = _PLACES if name == "settings" else ()
+            for key in new.keys() | old.keys():
+                if key not in places and old.get(key) != new.get(key):
+                    inner = old.get(key), new.get(key)
+                    return key, *inner
+        elif old != new:
+            return name, old, new
+    return None

@@ -1,0 +1,41 @@
+"""A process of the local executor: `python -m pointillist.jobs.process SPEC RANK WORLD`.
+
+Its first line on stdout is `ready`, or the error that a user can cause, as JSON. It ends with the process that started
+it, whose end closes its stdin.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+
+EXIT_REJECTED = 2
+
+
+def main() -> None:
+    """Compute a share of the tasks."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    from pointillist.errors import PointillistError
+    from pointillist.jobs.spec import JobSpec
+    from pointillist.jobs.worker import Worker
+
+    spec, rank, world = JobSpec.from_json(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    try:
+        worker = Worker(spec)
+        print("ready", flush=True)
+        worker.run_share(rank, world)
+    except PointillistError as error:
+        print(json.dumps({"error": type(error).__name__, "message": str(error)}), flush=True)
+        sys.exit(EXIT_REJECTED)
+
+
+def _end_with_parent() -> None:
+    while os.read(0, 1):  # not sys.stdin, whose lock would be held at the end of this process
+        pass
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""The kinds of jobs: every file in `jobs/kinds` is one, and is named as its command."""
+
+from __future__ import annotations
+
+import pkgutil
+from importlib import import_module
+
+from pointillist.errors import ConfigError
+from pointillist.jobs import kinds
+from pointillist.jobs.base import JobKind
+
+
+def job_names() -> list[str]:
+    """List the names of all kinds of jobs.
+
+    ```python
+    job_names()  # ["evaluate", "inpaint", "sample"]
+    ```
+    """
+    return sorted(module.name for module in pkgutil.iter_modules(kinds.__path__))
+
+
+def job_kind(name: str) -> type[JobKind]:
+    """Look up a kind of job by name; neither torch nor a model is loaded.
+
+    Raises:
+        ConfigError: if there is no such kind.
+    """
+    if name not in job_names():
+        raise ConfigError(f"`job` (={name!r}) is not there: choose one of {', '.join(job_names())}.")
+    found: type[JobKind] = import_module(f"{kinds.__name__}.{name}").KIND
+    return found

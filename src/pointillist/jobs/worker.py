@@ -1,0 +1,174 @@
+"""The work of one process: it opens the job once, and computes one task after the other.
+
+Batches are fixed by the numbers of the items, and a task is a range of batches. So an item is always computed in the
+same batch, whatever the number of tasks and processes, and has the same bits.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
+
+import numpy as np
+
+from pointillist.errors import (
+    CausalityError,
+    CheckpointError,
+    ConfigError,
+    EngineError,
+    MissingExtraError,
+    PointillistError,
+    shorten,
+)
+from pointillist.jobs.base import Arrays, JobKind
+from pointillist.jobs.folder import JobFolder, Row
+from pointillist.jobs.manifest import agree, parse_settings
+from pointillist.jobs.registry import job_kind
+from pointillist.jobs.spec import JobSpec
+
+EXIT_EXPIRED = 75
+"""Exit code of a process that stops at an item whose time is over; started again, it continues after the item."""
+_NOT_OF_AN_ITEM = (ConfigError, CheckpointError, EngineError, CausalityError, MissingExtraError, MemoryError)
+_OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EROFS}
+
+
+class Worker:
+    """A process that computes tasks.
+
+    ```python
+    Worker(spec).run_share(rank=0, world=1)
+    ```
+
+    Attributes:
+        folder: the folder of the job.
+        manifest: its manifest, which was written or compared.
+
+    Raises:
+        PointillistError: if the model or the items cannot be opened, or the folder holds another job.
+    """
+
+    def __init__(self, spec: JobSpec) -> None:
+        settings = parse_settings(spec.job, spec.settings)
+        self.folder = JobFolder(spec.out)
+        self._work: JobKind = job_kind(spec.job)(settings)
+        self._batch_size, self._time_limit = settings.batch_size, spec.time_limit
+        self.manifest = agree(self.folder, spec.job, settings, self._work, spec.tasks)
+        self._is_warm = spec.time_limit is None
+
+    def run_share(self, rank: int, world: int) -> None:
+        """Compute every `world`-th task from number `rank` on, and then those that no other process computes now."""
+        tasks = self.manifest["tasks"]
+        for task in sorted(range(tasks), key=lambda task: (task % world != rank, task)):
+            self.run_task(task)
+        if not self.folder.pending(tasks):
+            self.folder.collect_rejected(self.manifest)
+
+    def run_task(self, task: int) -> None:
+        """Compute a task, unless it is finished or another process computes it."""
+        if self.folder.is_finished(task):
+            return
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self.folder.lock(task))
+            except ConfigError:
+                return
+            if not self.folder.is_finished(task):
+                self._run_task(task)
+
+    def _run_task(self, task: int) -> None:
+        if not self._is_warm:
+            self._work.warm_up()
+            self._is_warm = True
+        found: list[Arrays] = []
+        rejected: list[Row] = []
+        for start, stop in batches_of_task(task, self.manifest["tasks"], self.manifest["count"], self._batch_size):
+            self._run_batch(task, start, stop, found, rejected)
+        self.folder.finish(task, _joined(found), rejected)
+
+    def _run_batch(self, task: int, start: int, stop: int, found: list[Arrays], rejected: list[Row]) -> None:
+        """Compute a batch at once, or one by one if an item of it fails or a process was stopped at it."""
+        suspects = [row for row in self.folder.suspects(task) if start <= row["start"] < stop]
+        if not suspects:
+            with suppress(_ItemError):
+                found.append(self._compute(task, start, stop))
+                return
+        reasons = {row["start"]: row["reason"] for row in suspects if row["stop"] - row["start"] == 1}
+        for item in range(start, stop):
+            reason = reasons.get(item)
+            if reason is None:
+                try:
+                    found.append(self._compute(task, item, item + 1))
+                except _ItemError as error:
+                    reason = str(error)
+            if reason is not None:
+                rejected.append({"item": item, "file": self._work.name(item), "reason": reason})
+
+    def _compute(self, task: int, start: int, stop: int) -> Arrays:
+        self.folder.begin(task, start, stop)
+        try:
+            with self._limit(task, start, stop):
+                arrays = self._work.compute(start, stop)
+        except Exception as error:
+            if isinstance(error, _NOT_OF_AN_ITEM) or _is_of_the_machine(error):
+                raise
+            raise _ItemError(describe(error)) from error
+        return {"item": np.arange(start, stop), **arrays}
+
+    @contextmanager
+    def _limit(self, task: int, start: int, stop: int) -> Iterator[None]:
+        """End the process if the items take too long: no other way stops every kind of work."""
+        if self._time_limit is None:
+            yield
+            return
+        seconds = self._time_limit * (stop - start)
+
+        def expire() -> None:
+            self.folder.suspect(task, start, stop, f"took longer than {self._time_limit:g} s")
+            os._exit(EXIT_EXPIRED)
+
+        timer = threading.Timer(seconds, expire)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+
+class _ItemError(Exception):
+    """An item, or one of a batch, cannot be computed."""
+
+
+def batches_of_task(task: int, tasks: int, count: int, batch_size: int) -> list[tuple[int, int]]:
+    """Return the first and the last item but one of each batch of a task.
+
+    ```python
+    batches_of_task(task=1, tasks=2, count=10, batch_size=4)  # [(4, 8), (8, 10)]
+    ```
+    """
+    total = -(-count // batch_size)
+    own = range(task * total // tasks, (task + 1) * total // tasks)
+    return [(number * batch_size, min(count, (number + 1) * batch_size)) for number in own]
+
+
+def describe(error: BaseException) -> str:
+    """Word why an item was rejected: a sentence of ours, or the kind of error with its first line."""
+    if isinstance(error, PointillistError):
+        return str(error)
+    lines = str(error).splitlines()
+    return shorten(f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__)
+
+
+def _is_of_the_machine(error: Exception) -> bool:
+    return (isinstance(error, OSError) and error.errno in _OF_THE_MACHINE) or type(error).__name__ == "OutOfMemoryError"
+
+
+def _joined(found: list[Arrays]) -> dict[str, Any]:
+    """Concatenate the results of the batches of a task."""
+    if not found:
+        return {"item": np.empty(0, np.int64)}
+    return {name: np.concatenate([arrays[name] for arrays in found]) for name in found[0]}

@@ -1,0 +1,67 @@
+"""Uniforms of images: image i of a seed depends on (seed, i) alone."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from pointillist.errors import ConfigError, ShapeError, quote
+
+MAX_SEED = 2**53
+
+
+def check_count(n: int) -> None:
+    """Reject a number of images below 1.
+
+    Raises:
+        ConfigError: naming the number.
+    """
+    if n < 1:
+        raise ConfigError(f"`n` (={n}) must be at least 1.")
+
+
+def resolve_uniforms(seed: int | None, uniforms: Any, shape: tuple[int, ...]) -> tuple[int | None, np.ndarray | None]:
+    """Return a seed and None, with a new seed where none is given; or None and the given uniforms of this shape.
+
+    Raises:
+        ConfigError, ShapeError: if the uniforms are out of range or of another shape.
+    """
+    if uniforms is None:
+        return secrets.randbelow(2**31) if seed is None else check_seed(int(seed)), None
+    array = np.asarray(uniforms, np.float64)
+    if array.shape != shape:
+        raise ShapeError(f"`uniforms` of shape {array.shape} must be {shape}: one for each sub-pixel.")
+    if array.size and not (array.min() >= 0 and array.max() < 1):
+        raise ConfigError(f"`uniforms` from {array.min():g} to {array.max():g} must lie in [0, 1).")
+    return None, array
+
+
+def check_seed(seed: int) -> int:
+    """Return a seed that every program can store: JSON and browsers hold integers below 2^53 exactly.
+
+    Raises:
+        ConfigError: naming the seed.
+    """
+    if not 0 <= seed < MAX_SEED:
+        raise ConfigError(f"`seed` (={quote(seed)}) must lie in 0 to 2^53 - 1: choose another.")
+    return seed
+
+
+def seeded_uniforms(
+    seed: int, images: Iterable[int], shape: tuple[int, ...], candidate: int = 0
+) -> Float[np.ndarray, "n c h w"]:
+    """Draw the uniforms of some images of a seed: image i depends on (seed, i) alone, candidate k on (seed, i, k).
+
+    Candidate 0 is the image itself.
+
+    Raises:
+        ConfigError: if the seed is out of range.
+    """
+    check_seed(seed)
+    return np.stack(
+        [np.random.default_rng([seed, i, candidate] if candidate else [seed, i]).random(shape) for i in images]
+    )

@@ -1,0 +1,64 @@
+"""How to read images for a trained model: as its own training images, as far as that applies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pointillist.data import DataOptions, DataSplits, ImageDataset
+from pointillist.errors import ConfigError
+from pointillist.model.pixel_model import PixelModel
+from pointillist.model.pretrained import recorded_settings
+from pointillist.training.settings_tree import assign, parse_assignment, parse_section
+
+# settings of how images become levels apply to every data set; those of how a source is split and named do not
+_READING = ("size", "resize_mode", "resample", "binarise", "threshold")
+# what the model itself holds
+_STORED = ("source", "level_names", "tileset", "tile_size")
+
+
+def resolve_data_options(model: PixelModel, data: str, sets: list[str], *, labels: bool) -> DataOptions:
+    """Resolve how to read `data`: as the model's own training images, as far as that applies.
+
+    Raises:
+        ConfigError: if a setting of `sets` is wrong, or is not about reading images.
+    """
+    record = recorded_settings(model).get("data", {})
+    same = _same_source(record.get("source"), data)
+    own = {k: v for k, v in record.items() if k not in _STORED and (same or k in _READING)}
+    if not same:  # another source is held out as a whole
+        own |= {"valid_fraction": 0.0, "test_fraction": 0.0}
+    if not labels:
+        own["labels"] = False
+    tree: dict[str, Any] = {"data": own}
+    for key, value in map(parse_assignment, sets):
+        if not key.startswith("data."):
+            raise ConfigError(f"`--set` {key} (={value}) is not about reading images: only data.NAME can be set here.")
+        assign(tree, key, value)
+    return parse_section(DataOptions, tree["data"], "data")
+
+
+def _same_source(recorded: str | None, data: str) -> bool:
+    if recorded is None:
+        return False
+    if Path(recorded).name == recorded and not Path(recorded).exists():  # a bundled model does not record the folder
+        return recorded == Path(data).name
+    return recorded == data or (Path(data).exists() and Path(recorded).resolve() == Path(data).resolve())
+
+
+def select_split(splits: DataSplits, split: str | None) -> tuple[str, ImageDataset]:
+    """Return the name of the split to evaluate, and its images.
+
+    Raises:
+        DataError: if there is no such split.
+    """
+    return splits.natural() if split is None else (split, splits.get(split))
+
+
+def limit_images(images: ImageDataset, limit: int | None) -> ImageDataset:
+    """Return at most `limit` of the images, always the same ones, in their order."""
+    if limit is None or limit >= len(images):
+        return images
+    return images.subset(np.sort(np.random.RandomState(0).permutation(len(images))[:limit]))

@@ -1,0 +1,251 @@
+"""Jobs: results depend neither on tasks nor on processes, bad items are rejected, and what is finished is kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pointillist as pt
+from pointillist.jobs.kinds.sample import SampleJob
+from pointillist.jobs.registry import job_names
+from pointillist.jobs.spec import JobSpec
+from pointillist.jobs.worker import EXIT_EXPIRED, Worker, batches_of_task
+
+from ..cli.helpers import fails, run
+
+SAMPLE = {"n": 14, "batch_size": 4, "engine": "numpy", "label": ["cat"]}
+
+
+def compute(job: str, out: str, tasks: int, world: int = 1, time_limit: float | None = None, **settings: Any) -> Worker:
+    """Run a job in this process, the share of one rank after the other."""
+    spec = JobSpec(job=job, settings=settings, out=Path(out), tasks=tasks, time_limit=time_limit)
+    for rank in reversed(range(world)):
+        worker = Worker(spec)
+        worker.run_share(rank, world)
+    return worker
+
+
+def merged(job: str, name: str) -> bytes:
+    """The merged result of a job."""
+    pt.jobs.merge(job, name)
+    return Path(name).read_bytes()
+
+
+def test_every_kind_is_a_file() -> None:
+    """Of the registry; an unknown kind and an unknown setting are sentences."""
+    assert job_names() == ["evaluate", "inpaint", "sample"]
+    with pytest.raises(pt.ConfigError, match=r"`job` .*'score'.* is not there: choose one of evaluate"):
+        pt.jobs.run("score", out="x", tasks=1)
+    with pytest.raises(pt.ConfigError, match="`count` is not a setting of the job sample"):
+        pt.jobs.run("sample", out="x", tasks=1, model="digits", n=1, count=3)
+
+
+def test_batches_are_divided_once() -> None:
+    """Every item is in one batch of one task, whatever the number of tasks."""
+    for tasks in (1, 2, 3, 7, 20):
+        found = [batch for task in range(tasks) for batch in batches_of_task(task, tasks, 14, 4)]
+        assert found == [(0, 4), (4, 8), (8, 12), (12, 14)]
+
+
+def test_samples_equal_the_plain_command(model: str) -> None:
+    """For any number of tasks and processes."""
+    for tasks, world in ((1, 1), (3, 2), (9, 3)):
+        compute("sample", f"job{tasks}", tasks, world, model=model, **SAMPLE)
+    archives = [merged(f"job{tasks}", f"{tasks}.npz") for tasks in (1, 3, 9)]
+    run("sample", model, "-n", 14, "--batch-size", 4, "--engine", "numpy", "--label", "cat", "--seed", 0, "-o", "p.npz")
+    assert archives == [Path("p.npz").read_bytes()] * 3
+    with pytest.raises(pt.ConfigError, match=r"must end in \.npz"):
+        pt.jobs.merge("job3", "q.csv")
+
+
+def test_likelihoods_equal_the_plain_command(model: str) -> None:
+    """As a table with a line an image."""
+    run("sample", model, "-n", 14, "--seed", 1, "--engine", "numpy", "-o", "data/")
+    for tasks, world in ((1, 1), (5, 2)):
+        compute("evaluate", f"job{tasks}", tasks, world, model=model, data="data", batch_size=4)
+    plain = json.loads(run("evaluate", model, "data", "--batch-size", 4, "--per-image", "p.csv", "--json").stdout)
+    assert merged("job1", "a.csv") == merged("job5", "b.csv") == Path("p.csv").read_bytes()
+    facts = dict(pt.jobs.merge("job5", "c.csv"))
+    assert facts["bits/dim"].startswith(f"{plain['bits_per_dim']:.4f}")
+
+
+def test_pictures_that_cannot_be_read_are_rejected(model: str, pictures: str) -> None:
+    """With their file and reason, and the rest goes on; a second run rejects the same."""
+    for tasks in (2, 5):
+        worker = compute("evaluate", f"job{tasks}", tasks, model=model, data=pictures, batch_size=4)
+        assert worker.manifest["count"] == 9
+        rows = [json.loads(line) for line in Path(f"job{tasks}/rejected.jsonl").read_text().splitlines()]
+        assert {row["file"] for row in rows} == {"04.png", "07.png"}
+        assert any("is 7x6 (height x width), not the `size` 5x6" in row["reason"] for row in rows)
+    assert merged("job2", "a.csv") == merged("job5", "b.csv")
+    assert "07.png" not in Path("a.csv").read_text()
+    assert pt.jobs.status("job2").rejected == 2
+
+
+@pytest.mark.parametrize("method", ["smc", "order"])
+def test_completions_of_many_pictures(model: str, pictures: str, method: str) -> None:
+    """Each picture by itself: equal for any number of tasks, and equal to completing it alone."""
+    settings = {"model": model, "images": pictures, "region": "3:,:", "n": 2, "method": method, "engine": "numpy"}
+    for tasks, size in ((1, 64), (4, 1)):
+        compute("inpaint", f"job{tasks}", tasks, 2, **settings, particles=4, moves=2, batch_size=size)
+    assert merged("job1", "a.npz") == merged("job4", "b.npz")
+    found = np.load("a.npz")
+    assert found["levels"].shape == (9, 2, 1, 5, 6)
+    assert found["path"].tolist() == [f"{i:02d}.png" for i in range(11) if i not in (4, 7)]
+    seed = int(np.random.SeedSequence([0, 5]).generate_state(1, np.uint32)[0])
+    known = np.zeros((5, 6), bool)
+    known[:3] = True
+    alone = pt.inpaint(
+        model, Path(pictures) / "05.png", known, n=2, method=method, engine="numpy", seed=seed, particles=4, moves=2,
+        threads=1,
+    )  # fmt: skip
+    assert np.array_equal(found["levels"][4], alone.levels.numpy())
+    assert pt.jobs.status("job4").rejected == 2
+
+
+def test_one_bad_item_of_a_batch_is_rejected(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others of its batch are computed one by one."""
+    kept = SampleJob.compute
+
+    def compute_or_fail(self: SampleJob, start: int, stop: int) -> Any:
+        if start <= 5 < stop:
+            raise ValueError("item 5 is bad\nsecond line")
+        return kept(self, start, stop)
+
+    monkeypatch.setattr(SampleJob, "compute", compute_or_fail)
+    for tasks in (1, 4):
+        compute("sample", f"job{tasks}", tasks, model=model, **SAMPLE)
+        (row,) = [json.loads(line) for line in Path(f"job{tasks}/rejected.jsonl").read_text().splitlines()]
+        assert row == {"item": 5, "file": None, "reason": "ValueError: item 5 is bad"}
+    assert merged("job1", "a.npz") == merged("job4", "b.npz")
+    assert np.load("a.npz")["item"].tolist() == [i for i in range(14) if i != 5]
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(28, "No space left"), pt.ConfigError("`a` (=1) must be 2.")])
+def test_a_fault_of_no_item_ends_the_job(model: str, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk or memory rejects nothing, and finished tasks are kept."""
+    kept = SampleJob.compute
+    computed: list[int] = []
+
+    def compute_or_fail(self: SampleJob, start: int, stop: int) -> Any:
+        if start == 8 and not computed.count(8):
+            computed.append(8)
+            raise error
+        computed.append(start)
+        return kept(self, start, stop)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SampleJob, "compute", compute_or_fail)
+        with pytest.raises(type(error)):
+            compute("sample", "job", 4, model=model, **SAMPLE)
+        assert pt.jobs.status("job").finished == 2
+        compute("sample", "job", 4, model=model, **SAMPLE)
+    assert computed == [0, 4, 8, 8, 12]
+    compute("sample", "other", 1, model=model, **SAMPLE)
+    assert merged("job", "a.npz") == merged("other", "b.npz")
+
+
+class Ended(BaseException):
+    """The process has ended."""
+
+
+def test_an_item_has_a_time_limit(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is stopped at a batch computes it one by one when it starts again, and then rejects the item."""
+    kept, waiting = SampleJob.compute, threading.Event()
+    ended: list[int] = []
+
+    def leave(code: int) -> None:
+        ended.append(code)
+        waiting.set()
+
+    def compute_or_wait(self: SampleJob, start: int, stop: int) -> Any:
+        if start <= 5 < stop:
+            waiting.clear()
+            assert waiting.wait(30)
+            raise Ended
+        return kept(self, start, stop)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SampleJob, "compute", compute_or_wait)
+        patch.setattr(os, "_exit", leave)
+        for _ in range(2):
+            with pytest.raises(Ended):
+                compute("sample", "job", 2, time_limit=0.5, model=model, **SAMPLE)
+    assert ended == [EXIT_EXPIRED] * 2
+    compute("sample", "job", 2, time_limit=60, model=model, **SAMPLE)
+    (row,) = [json.loads(line) for line in Path("job/rejected.jsonl").read_text().splitlines()]
+    assert row == {"item": 5, "file": None, "reason": "took longer than 0.5 s"}
+    assert np.load("job/parts/00000.npz")["item"].tolist() == [0, 1, 2, 3, 4, 6, 7]
+
+
+def test_another_job_is_not_mixed_in(model: str) -> None:
+    """The manifest names the first difference."""
+    base: Mapping[str, Any] = {"model": model, **SAMPLE}
+    compute("sample", "job", 2, **base)
+    for other, words in (
+        ({"seed": 1}, "`seed` 0, now 1"), ({"n": 15}, "`n` 14, now 15"), ({"quantize": "bf16"}, "`quantize`"),
+    ):  # fmt: skip
+        with pytest.raises(pt.ConfigError, match=words):
+            compute("sample", "job", 2, **{**base, **other})
+    with pytest.raises(pt.ConfigError, match="`tasks` 2, now 3"):
+        compute("sample", "job", 3, **base)
+    Path("full").mkdir()
+    Path("full/a.txt").write_text("a")
+    with pytest.raises(pt.ConfigError, match="holds other files"):
+        compute("sample", "full", 2, **base)
+
+
+def test_an_unfinished_job_is_not_merged(model: str) -> None:
+    """Nor a damaged one, nor is a file replaced."""
+    compute("sample", "job", 4, model=model, **SAMPLE)
+    (Path("job/completions") / "00002").unlink()
+    assert pt.jobs.status("job").pending == (2,)
+    assert "1 of 4 tasks of job are missing" in fails("jobs", "merge", "job", "--out", "a.npz")
+    assert "pending   2" in run("jobs", "status", "job").output
+    compute("sample", "job", 4, model=model, **SAMPLE)
+    part = Path("job/parts/00001.npz")
+    part.write_bytes(part.read_bytes()[:-30])
+    assert "delete job/completions/00001" in fails("jobs", "merge", "job", "--out", "a.npz")
+    assert not Path("a.npz").exists()
+    Path("a.npz").write_text("mine")
+    assert "`--force`" in fails("jobs", "merge", "job", "--out", "a.npz")
+    assert "holds no job" in fails("jobs", "status", "elsewhere")
+
+
+def test_a_task_of_another_process_is_left_to_it(model: str) -> None:
+    """Its lock is held; the other tasks are computed."""
+    entered, leave = threading.Event(), threading.Event()
+    worker = Worker(JobSpec(job="sample", settings={"model": model, **SAMPLE}, out=Path("job"), tasks=4))
+
+    def hold() -> None:
+        with worker.folder.lock(1):
+            entered.set()
+            leave.wait(60)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    entered.wait(60)
+    worker.run_share(0, 1)
+    assert pt.jobs.status("job").pending == (1,)
+    leave.set()
+    thread.join()
+    worker.run_share(0, 1)
+    assert pt.jobs.status("job").is_finished
+
+
+def test_arguments_are_checked(model: str) -> None:
+    """Each with a sentence."""
+    base = ["jobs", "sample", model, "-n", 4, "--out", "x"]
+    assert "`--tasks` (=0) must lie in 1 to 99,999" in fails(*base, "--tasks", 0)
+    assert "`--workers` (=0)" in fails(*base, "--tasks", 1, "--workers", 0)
+    assert "`--time-limit` (=-1.0)" in fails(*base, "--tasks", 1, "--time-limit", -1)
+    assert "`--executor` (='slurm')" in fails(*base, "--tasks", 1, "--executor", "slurm")
+    assert "needs torchrun" in fails(*base, "--tasks", 1, "--executor", "torchrun")
+    assert not Path("x").exists()
