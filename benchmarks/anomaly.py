@@ -63,8 +63,8 @@ def judge(
     test = normal.test[few(normal.test, count, seed)]
     chosen = few(all_odd, count, seed)
     odd = all_odd[chosen]
-    detector = pt.AnomalyDetector(model, background=background).fit(as_levels(model, fit))
-    levels = {"test": as_levels(model, test), "odd": as_levels(model, odd)}
+    detector = pt.AnomalyDetector(model, background=background).fit(as_levels(model, fit, pair.windows))
+    levels = {"test": as_levels(model, test, pair.windows), "odd": as_levels(model, odd, pair.windows)}
     records = {name: list(detector.records(x)) for name, x in levels.items()}
 
     def statistic(name: str) -> dict[str, np.ndarray]:
@@ -98,13 +98,13 @@ def judge(
     return rows
 
 
-def as_levels(model: pt.PixelModel, pictures: np.ndarray) -> torch.Tensor:
-    """Convert grey pictures `n h w` to images of a model of any kind and size; grey on black."""
+def as_levels(model: pt.PixelModel, pictures: np.ndarray, windows: bool = False) -> torch.Tensor:
+    """Convert grey pictures `n h w` to images of a model of any kind, and of its size unless it reads windows."""
     image = model.image
     kind = {"grey": "L", "rgb": "RGB"}.get(image.mode, "RGBA")
     size = image.width, image.height
     shown = [Image.fromarray(picture) for picture in pictures]
-    shown = [one if one.size == size else one.resize(size, Image.Resampling.BOX) for one in shown]
+    shown = [one if windows or one.size == size else one.resize(size, Image.Resampling.BOX) for one in shown]
     return model.to_levels([one.convert(kind) for one in shown])
 
 

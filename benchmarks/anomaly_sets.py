@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ class Pair:
         is_dev: whether statistics and smoothing may be chosen on it.
         masks: makes the masks of the odd images, where there are any.
         recipe: name of the run config in `recipes/anomaly`.
+        windows: whether the model is one of windows of the images, which keep their size.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Pair:
     is_dev: bool = False
     masks: Callable[[], np.ndarray] | None = None
     recipe: str = "grey28"
+    windows: bool = False
 
 
 @cache
@@ -60,6 +62,12 @@ def _arrays(name: str) -> Any:
 
 def _resized(pictures: np.ndarray, side: int = SIDE) -> np.ndarray:
     return np.stack([np.asarray(Image.fromarray(one).resize((side, side), Image.Resampling.BOX)) for one in pictures])
+
+
+def _windows(pictures: np.ndarray, side: int) -> np.ndarray:
+    """Cut pictures into windows, half a window apart."""
+    starts = range(0, pictures.shape[1] - side + 1, side // 2)
+    return np.concatenate([pictures[:, r : r + side, c : c + side] for r in starts for c in starts])
 
 
 def _parted(train: np.ndarray, test: np.ndarray) -> NormalSet:
@@ -102,7 +110,8 @@ def normal_set(name: str) -> NormalSet:
         return _parted(x[~test], x[test])
     if name == "magnetic":
         found = _arrays("magnetic_tile_64")
-        return _parted(found["x_train"], found["x_test"][found["y_test"] == 0])
+        tiles = _parted(found["x_train"], found["x_test"][found["y_test"] == 0])
+        return replace(tiles, train=_windows(tiles.train, 32))
     if name == "pneumonia":
         found = _arrays("pneumoniamnist")
         train, test = (found[f"x_{part}"][found[f"y_{part}"].reshape(-1) == 0] for part in ("train", "test"))
@@ -141,6 +150,7 @@ PAIRS = (
         _of("magnetic_tile_64", "x_test", "y_test"),
         masks=_of("magnetic_tile_64", "mask_test", "y_test"),
         recipe="magnetic",
+        windows=True,
     ),
     Pair("pneumonia", "pneumonia", _of("pneumoniamnist", "x_test", "y_test"), recipe="pneumonia"),
 )  # fmt: skip
