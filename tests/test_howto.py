@@ -21,6 +21,7 @@ GUIDES = [
     "quantize.md",
     "complete.md",
     "map-files.md",
+    "detect.md",
     "choose_an_engine.md",
     pytest.param("condition_and_guide.md", marks=SLOW),
     pytest.param("fine_tune.md", marks=SLOW),
