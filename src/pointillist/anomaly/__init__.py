@@ -4,6 +4,5 @@ from pointillist.anomaly.detector import AnomalyDetector
 from pointillist.anomaly.heat import AnomalyRecord, HeatScale
 from pointillist.anomaly.pyod import PyodDetector
 from pointillist.anomaly.report import AnomalyReport
-from pointillist.anomaly.statistics import DESCRIPTIONS
 
-__all__ = ["DESCRIPTIONS", "AnomalyDetector", "AnomalyRecord", "AnomalyReport", "HeatScale", "PyodDetector"]
+__all__ = ["AnomalyDetector", "AnomalyRecord", "AnomalyReport", "HeatScale", "PyodDetector"]

@@ -41,8 +41,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     detector.explain(images[0]).overlay()
     ```
 
-    Several statistics of an image are judged together, each on both sides; `pointillist.anomaly.DESCRIPTIONS` lists
-    them. Half of the normal images fit the density of the statistics. The other half give the p-values, which are valid
+    Several statistics of an image are judged together, each on both sides: `statistic_names_`, explained on the page
+    "Find odd images". Half of the normal images fit the density of the statistics. The other half give the p-values, which are valid
     for any model: of unseen normal images at most `contamination` are called odd on average. Which half an image is in
     depends on its content alone. No odd image is needed.
 
