@@ -42,9 +42,9 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     ```
 
     Several statistics of an image are judged together, each on both sides: `statistic_names_`, explained on the page
-    "Find odd images". Half of the normal images fit the density of the statistics. The other half give the p-values, which are valid
-    for any model: of unseen normal images at most `contamination` are called odd on average. Which half an image is in
-    depends on its content alone. No odd image is needed.
+    "Find odd images". Half of the normal images fit the density of the statistics. The other half give the p-values,
+    which are valid for any model: of unseen normal images at most `contamination` are called odd on average. Which half
+    an image is in depends on its content alone. No odd image is needed.
 
     Images are a folder, a data set, levels `[n c h w]` or PIL images. Those larger than the model's are scored by
     overlapping windows. All must have one size.
