@@ -273,8 +273,8 @@ def outcome(reader: Reader, data: bytes) -> str:
         AssertionError: if the message is no single line of bounded length.
         Exception: whatever the reader must not raise.
     """
-    signal.setitimer(signal.ITIMER_PROF, SECONDS)
-    signal.setitimer(signal.ITIMER_REAL, WAITING)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS, 1)  # again: in a callback it would be lost
+    signal.setitimer(signal.ITIMER_REAL, WAITING, 1)
     try:
         with tempfile.TemporaryDirectory() as name:
             reader.read(data, Path(name))
@@ -315,6 +315,7 @@ def run(seconds: float, start: int, cases: int = 50) -> tuple[dict[str, Counter[
     """Fuzz all readers in turn, once and then for a time; return the counts by reader, and the failures."""
     previous = stop_on_signals(_stop)
     transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
     found, failures, end = {}, [], time.monotonic() + seconds
     try:
         everything = readers()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,11 @@ def broken(data: bytes) -> bytes:
     return save({name: torch.full_like(t, torch.nan) for name, t in load(data).items()})
 
 
+def layered(data: bytes) -> bytes:
+    """Settings of more layers than can be built: found by the fuzzer, which waited for them."""
+    return json.dumps({**json.loads(data), "num_hidden_layers": 158_468_251_130_628_608}).encode()
+
+
 @pytest.mark.parametrize("kind", ["minilm", "clip"])
 def test_damaged_encoders_are_a_sentence(kind: str, tmp_path: Path) -> None:
     """Settings that are none, a tokenizer that is none, cut, missing and broken weights; the whole folder is read."""
@@ -33,8 +39,9 @@ def test_damaged_encoders_are_a_sentence(kind: str, tmp_path: Path) -> None:
     cases = {
         "settings": ("config.json", b"[]", "holds no settings"),
         "depth": ("config.json", b"[" * 100_000, "more than 64 deep"),
+        "layers": ("config.json", layered(whole["config.json"]), "can hold" if kind == "clip" else "cannot be read"),
         "tokenizer": ("tokenizer.json", b"{}", "cannot be read"),
-        "cut": ("model.safetensors", weights[:50], "cannot be read"),
+        "cut": ("model.safetensors", weights[:-50], "cannot be read"),
         "dropped": ("model.safetensors", dropped(weights), "position_embedding"),
         "broken": ("model.safetensors", broken(weights), "no vector of finite numbers"),
         "whole": ("config.json", whole["config.json"], ""),

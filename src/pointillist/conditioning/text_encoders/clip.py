@@ -36,6 +36,7 @@ class CLIPText:
                 f"`clip:{folder}` holds a {found.config.get('model_type', 'model of no kind')!r} in its {CONFIG}: give "
                 "the folder of a CLIP model."
             )
+        found.check_sizes()
         self.name = f"clip:{folder}"
         self.fingerprint = found.fingerprint
         self.tokenizer = found.tokenizer("clip", int(settings.get("max_position_embeddings", 77)))

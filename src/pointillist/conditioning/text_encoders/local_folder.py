@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pointillist.errors import ConfigError, MissingExtraError
+from pointillist.errors import ConfigError, MissingExtraError, quote
 from pointillist.files.reading import check_file, read_json
 
+# bytes that the file of weights has at least for each of what a setting counts
+_BYTES = {"num_hidden_layers": 500, "hidden_size": 1, "intermediate_size": 1, "vocab_size": 1, "projection_dim": 1,
+          "max_position_embeddings": 1}  # fmt: skip
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
 
 
@@ -60,3 +63,19 @@ class LocalEncoder:
         found.no_padding()
         found.enable_truncation(longest)
         return found
+
+    def check_sizes(self) -> None:
+        """Reject settings that count more than the weights can hold: layers are built before weights are read.
+
+        Raises:
+            ConfigError: naming the setting.
+        """
+        text, size = self.config.get("text_config"), (self.path / WEIGHTS).stat().st_size
+        for settings in (self.config, text if isinstance(text, dict) else {}):
+            for name, least in _BYTES.items():
+                value = settings.get(name)
+                if isinstance(value, int) and value * least > size:
+                    raise ConfigError(
+                        f"{self.path / CONFIG} sets `{name}` (={quote(value)}), which is more than {WEIGHTS} beside it "
+                        "can hold: download it again."
+                    )
