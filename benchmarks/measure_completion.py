@@ -126,7 +126,7 @@ def speed() -> None:
     x = pt.sample(model, 1, label=3, seed=1, threads=1).levels
     for name, one, how in (
         ("known", completing, {}),
-        ("smc, 64 particles, 8 moves", model, {}),
+        ("smc, 64 particles, 4 moves", model, {}),
         ("smc, 64 particles, no moves", model, {"moves": 0}),
     ):
         for call in ("first", "second", "third"):

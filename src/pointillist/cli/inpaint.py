@@ -105,7 +105,7 @@ def inpaint(
     guidance: Guidance = 1.0,
     temperature: Temperature = 1.0,
     particles: Particles = 64,
-    moves: Moves = 8,
+    moves: Moves = 4,
     seed: Seed = None,
     order: Order = None,
     engine: Engine = "auto",

@@ -31,7 +31,7 @@ class InpaintKwargs(SampleKwargs, total=False):
     Attributes:
         label, text: conditions, one value for all completions or one for each.
         particles: mean number, in a row, of the histories that `smc` draws together; 64.
-        moves: single-pixel moves of each completion after `smc`; 8.
+        moves: single-pixel moves of each completion after `smc`; 4.
     """
 
     label: Label

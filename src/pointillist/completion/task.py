@@ -43,7 +43,7 @@ class CompletionTask:
     seed: int | None = None
     uniforms: Float[np.ndarray, "n c h w"] | None = None
     particles: int = 64
-    moves: int = 8
+    moves: int = 4
 
     def __post_init__(self) -> None:
         if self.particles < 1:
