@@ -85,15 +85,16 @@ def test_transparent_pixels_are_filled(sprites: Path, pets: Path) -> None:
 def test_canvases_and_seams(completing: Path, sprites: Path, picture: Path) -> None:
     """An image is extended beyond its edges, and made to tile; windows where the model has one size."""
     found = run("inpaint", completing, picture, "--canvas", "9x8", "--at", "2,1", "-n", "2", "--out", "x.npz")
-    assert "method     known, in 1 window(s)" in found.output
+    assert "method     known, order raster: 1 window(s)" in found.output
     with np.load("x.npz") as archive:
         assert archive["levels"].shape == (2, 1, 9, 8)
     shown = json.loads(run("inpaint", completing, picture, "--seamless", "both", "-n", "2", "--json").output)
     assert shown["methods"] == ["known"] * 3
+    assert shown["orders"] == ["raster"] * 3
     assert Path("completions.png").exists()
     how = ["--canvas", "7x6", "-n", "1", "--particles", "4", "--moves", "0"]
     shown_windows = run("inpaint", sprites, picture, *how).output  # the second window; the first one is the image
-    assert "method     order, in 1 window(s)" in shown_windows
+    assert "method     order, order raster: 1 window(s)" in shown_windows
     for arguments, words in (
         (["--canvas", "9x8", "--seamless", "x"], "give one of them"),
         (["--canvas", "9x8", "--region", "1:2,1:2"], "give one of them"),
@@ -103,6 +104,19 @@ def test_canvases_and_seams(completing: Path, sprites: Path, picture: Path) -> N
         (["--seamless", "x", "--animate", "a.gif"], "shows one hole"),
     ):
         assert words in fails("inpaint", completing, picture, *arguments), arguments
+
+
+def test_tiles_from_nothing(completing: Path) -> None:
+    """`sample --seamless` writes what `pt.sample` draws, into every kind of output."""
+    found = pt.sample(completing, 2, seamless="both", seed=5)
+    run("sample", completing, "-n", "2", "--seamless", "both", "--seed", "5", "--out", "tiles.npz")
+    with np.load("tiles.npz") as archive:
+        assert np.array_equal(archive["levels"], found.levels.numpy())
+    run("sample", completing, "-n", "2", "--seamless", "both", "--seed", "5", "--out", "tiles/")
+    for number, image in enumerate(found.array):
+        with Image.open(f"tiles/{number:05d}.png") as picture:
+            assert np.array_equal(np.asarray(picture), image[..., 0])
+    assert "must be x, y or both" in fails("sample", completing, "--seamless", "z")
 
 
 def test_faults_are_sentences(model: Path, sprites: Path, picture: Path) -> None:
