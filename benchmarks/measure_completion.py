@@ -6,7 +6,7 @@
   figure for as many draws from the enumerated distribution itself: a method is right where it is no further away.
 - `speed`: seconds for 8 completions of a 14x14 hole in 28x28 with the network of `digits`, one thread.
 - `seam [MODEL] [IMAGES.npz]`: bits of the first known row under the hole, given everything above it, over those of the
-  real images; without images, over those of samples of the model.
+  real images; without images, over those of samples of the model. Of `smc` the mean over its weighted particles.
 - `seamless [MODEL]`: bits of the pixels on both sides of the wrapped edges of tiles, scored where they meet in the
   middle, over those of the pixels that are in the middle of the tile as it lies.
 
@@ -151,17 +151,37 @@ def seam(source: str, images: str | None, count: int, particles: int) -> None:
     row = 3 * height // 4
     methods = (["known"] if "known" in model.conditions.encoders else []) + ["smc", "sequential"]
 
-    def bits(levels: Tensor, label: Tensor | None) -> float:
+    def row_bits(levels: Tensor, label: Tensor | None) -> Tensor:
         with torch.inference_mode():
-            return -float(model.log_prob_map(levels, label)[:, :, row].sum()) / math.log(2) / len(levels)
+            return -model.log_prob_map(levels, label)[:, :, row].double().flatten(1).sum(1) / math.log(2)
+
+    def bits(levels: Tensor, label: Tensor | None) -> float:
+        return float(row_bits(levels, label).mean())
+
+    def particle_bits(number: int, label: int | None) -> float:
+        task = CompletionTask(
+            model=model, levels=real[number : number + 1], known=known[None].repeat(model.image.channels, 0),
+            inputs=model.conditions.inputs(label, 1), config=SamplingConfig(engine="cpu", order="raster", threads=1),
+            seed=number, particles=particles,
+        )  # fmt: skip
+        found = run_particles(task)
+        weights = found.log_weights.softmax(0)
+        likely = weights.argsort(descending=True)[:64]  # others weigh next to nothing
+        labels = None if label is None else torch.full((len(likely),), label)
+        shares = weights[likely] / weights[likely].sum()
+        return float((shares * row_bits(found.levels[likely], labels)).sum())
 
     base = bits(real, labels)
     print(f"{source}: {count} images, row {row} under a hole of {height // 2}x{width // 2}: {base:.2f} bits when real")
     for method in methods:
+        if method == "smc":
+            each = [particle_bits(i, None if labels is None else int(labels[i])) for i in range(count)]
+            print(f"  smc        {np.mean(each):8.2f} bits, ratio {np.mean(each) / base:.3f}, {particles} particles")
+            continue
         filled = []
         for number in range(count):
             label = None if labels is None else int(labels[number])
-            how = {"seed": number, "threads": 1, "particles": particles}
+            how = {"seed": number, "threads": 1}
             found = pt.inpaint(model, real[number], known, 2, method, label=label, **how)
             filled.append(found.levels[found.numbers.argsort()][:1])
         value = bits(torch.cat(filled), labels)
