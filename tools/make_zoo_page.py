@@ -2,7 +2,7 @@
 
 Every figure is read from a file that a command has written: the card of a bundled model (`tools/make_zoo.py`) or, in
 `docs/evidence/zoo`, `codecs.json` (`benchmarks/measure_codecs.py`) and `icons-concepts.json`
-(`benchmarks/measure_concepts.py`). Figures that no command has measured yet are left open.
+(`benchmarks/measure_concepts.py`), `dungeons.json` (`benchmarks/measure_maps.py dungeons dungeons.npz --baselines`). Figures that no command has measured yet are left open.
 """
 
 from __future__ import annotations
@@ -158,6 +158,27 @@ def others() -> list[Row]:
             "`outline-to-tile`: bits/pixel of the 707 test tiles, given the outline",
             number(look_up(tile, "bits/dim")),
             "",
+            "",
+        ),
+        *dungeons(),
+    ]
+
+
+def dungeons() -> list[Row]:
+    """Return the figures of the maps: of the card, and of `benchmarks/measure_maps.py`."""
+    own, found = figures("dungeons"), read(MEASURED / "dungeons.json")
+    xz = (number(look_up(found, key)) for key in ("xz_primed", "xz"))
+    return [
+        (
+            f"`dungeons`: bits/tile of the {look_up(own, 'images') or OPEN} test maps",
+            number(look_up(own, "bits/dim")),
+            "",
+            beside("xz primed {}, xz {}".format(*xz)),
+        ),
+        (
+            "`dungeons`: 16x16 windows of samples that are in training maps, over those of test maps",
+            number(look_up(found, "ratio"), "{:.2f}"),
+            "1.5; 1",
             "",
         ),
     ]
