@@ -1,8 +1,9 @@
 """Write `docs/evidence/zoo.md`, the page of the bundled models: `python tools/make_zoo_page.py`.
 
 Every figure is read from a file that a command has written: the card of a bundled model (`tools/make_zoo.py`) or, in
-`docs/evidence/zoo`, `codecs.json` (`benchmarks/measure_codecs.py`) and `icons-concepts.json`
-(`benchmarks/measure_concepts.py`), `dungeons.json` (`benchmarks/measure_maps.py dungeons dungeons.npz --baselines`). Figures that no command has measured yet are left open.
+`docs/evidence/zoo`, `codecs.json` (`benchmarks/measure_codecs.py`), `icons-concepts.json`
+(`benchmarks/measure_concepts.py`) and `dungeons.json` (`benchmarks/measure_maps.py dungeons dungeons.npz --baselines`).
+Figures that no command has measured yet are left open.
 """
 
 from __future__ import annotations
@@ -166,7 +167,7 @@ def others() -> list[Row]:
 
 def dungeons() -> list[Row]:
     """Return the figures of the maps: of the card, and of `benchmarks/measure_maps.py`."""
-    own, found = figures("dungeons"), read(MEASURED / "dungeons.json")
+    own, found = figures("dungeons", "--split"), read(MEASURED / "dungeons.json")
     xz = (number(look_up(found, key)) for key in ("xz_primed", "xz"))
     return [
         (
