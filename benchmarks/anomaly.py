@@ -149,7 +149,7 @@ def train(pair: Pair, kind: str, out: Path) -> None:
     settings: dict[str, Any] = {"out": str(out)}
     if kind == "background":
         settings["augmentation.mutation_rate"] = MUTATION_RATE
-    resume = out.exists()
+    resume = any(out.rglob("state.json"))  # none, if it ended before the first checkpoint
     print(f"{'resuming' if resume else 'training'} {out.name}", flush=True)
     recipe = RECIPES / f"{pair.recipe}.toml"
     pt.train_from_config(recipe, resume=resume, data={"source": str(source)}, train=settings)

@@ -85,7 +85,7 @@ def measures(normal: np.ndarray, odd: np.ndarray, repeats: int = 200) -> dict[st
     for _ in range(repeats):
         some = rng.choice(normal, len(normal)), rng.choice(odd, len(odd))
         drawn.append(roc_auc_score(*_joined(*some)))
-    false, true, _ = roc_curve(truth, scores)
+    false, true, _ = roc_curve(truth, scores, drop_intermediate=False)
     low, high = np.quantile(drawn, [0.025, 0.975])
     return {
         "auroc": float(roc_auc_score(truth, scores)),
