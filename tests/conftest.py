@@ -36,4 +36,4 @@ def seed() -> int:
 def no_gpu_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Run engine `cuda` on the processor where there is no GPU: the same functions, and nothing is captured."""
     if not torch.cuda.is_available():
-        monkeypatch.setattr("pointillist.engine.selection.select_gpu", lambda asked, device=None: torch.device("cpu"))
+        monkeypatch.setattr("pointillist.engine.selection.select_device", lambda name, device=None: torch.device("cpu"))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 import pointillist as pt
 from pointillist.engine.batch import SampleBatch
 from pointillist.engine.cpu import CpuSampler, DrawSpec, jit, numba_linking, precompile
-from pointillist.engine.selection import GPU_ENGINES
+from pointillist.engine.selection import DEVICE_ENGINES
 from pointillist.errors import EngineError
 from pointillist.sampling.engines import WHOLE_IMAGE_ENGINES, create_stepper, record_stage
 
@@ -91,7 +91,7 @@ def test_arrays_of_another_shape_are_refused(wrong: str) -> None:
         sampler.sample(batch)
 
 
-@pytest.mark.parametrize("engine", GPU_ENGINES)
+@pytest.mark.parametrize("engine", DEVICE_ENGINES)
 def test_what_is_painted_row_by_row_stops_at_once(model: pt.PixelModel, engine: str) -> None:
     """At the row that was reported, with what is known of it."""
 

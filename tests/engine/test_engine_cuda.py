@@ -21,7 +21,7 @@ from pointillist.engine.cuda import CudaSampler, CudaStepper, rows
 from pointillist.engine.cuda.buffers import Buffers
 from pointillist.engine.cuda.graphs import GraphCache
 from pointillist.engine.recording.record import record
-from pointillist.engine.selection import GPU_ENGINES, choose_engine, select_gpu
+from pointillist.engine.selection import DEVICE_ENGINES, choose_engine, select_device
 from pointillist.networks import names
 from pointillist.sampling.engines import create_stepper, record_model
 
@@ -120,7 +120,7 @@ def test_graphs_are_captured_at_the_second_use(monkeypatch: pytest.MonkeyPatch) 
     assert events == 2 * ["on the stream", "begin pool thread_local", "end"]
 
 
-@pytest.mark.parametrize("engine", GPU_ENGINES)
+@pytest.mark.parametrize("engine", DEVICE_ENGINES)
 @pytest.mark.parametrize(
     ("name", "likelihood", "channels"),
     [
@@ -159,20 +159,21 @@ def test_rows_that_converge_early_take_few_iterations(monkeypatch: pytest.Monkey
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(3)
-    images = [pt.sample(model, 2, seed=1, engine=e).levels for e in ("cuda-jacobi", "cuda", "cpu")]
-    assert torch.equal(images[0], images[1])
-    assert torch.equal(images[0], images[2])
+    images = [pt.sample(model, 2, seed=1, engine=e) for e in ("fixed-point", "cuda", "cpu")]
+    assert torch.equal(images[0].levels, images[1].levels)
+    assert torch.equal(images[0].levels, images[2].levels)
+    assert [found.passes for found in images] == [made[0].num_iterations, None, None]
     assert 2 * height < made[0].num_iterations <= width * height
     assert made[1].num_iterations == height
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.zero_()
-    pt.sample(model, 2, seed=1, engine="cuda-jacobi")
+    pt.sample(model, 2, seed=1, engine="fixed-point")
     assert made[2].num_iterations == 2 * height
 
 
 @needs_gpu
-@pytest.mark.parametrize("engine", GPU_ENGINES)
+@pytest.mark.parametrize("engine", DEVICE_ENGINES)
 @pytest.mark.parametrize("name", names())
 def test_a_gpu_paints_the_same(name: str, engine: str) -> None:
     model = pt.build(name, shape=SHAPE, levels=4, preset="tiny").double().eval()
@@ -198,10 +199,10 @@ def test_what_its_device_cannot_hold_is_refused(monkeypatch: pytest.MonkeyPatch)
 
 def test_without_a_gpu_it_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     """In Python and on the command line alike, before anything is read or painted."""
-    monkeypatch.setattr(selection, "select_gpu", select_gpu)
+    monkeypatch.setattr(selection, "select_device", select_device)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     model = pt.build("pixelcnn", shape=(1, 2, 2), levels=2, channels=4, layers=1)
-    for engine in GPU_ENGINES:
+    for engine in DEVICE_ENGINES:
         with pytest.raises(pt.EngineError, match=f"`engine` .='{engine}'. needs a GPU .* use 'cpu' or 'auto'"):
             pt.sample(model, 1, engine=engine)
 
@@ -209,7 +210,7 @@ def test_without_a_gpu_it_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None
 def test_auto_is_cuda_where_the_model_lies_on_a_gpu() -> None:
     assert choose_engine("auto", torch.device("cuda", 1)).engine == "cuda"
     assert choose_engine("auto", CPU).engine == "cpu"
-    assert select_gpu("cuda", torch.device("cuda", 1)) == torch.device("cuda", 1)
+    assert select_device("cuda", torch.device("cuda", 1)) == torch.device("cuda", 1)
 
 
 @needs_gpu

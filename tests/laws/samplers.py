@@ -22,7 +22,7 @@ from .strategies import random_levels
 from .teacher_forcing import engine, teacher_forced
 
 DISTINCT_ENGINES = tuple(e for e in ENGINES if e != "auto")
-STEPPING_ENGINES = tuple(e for e in DISTINCT_ENGINES if e != "cuda-jacobi")
+STEPPING_ENGINES = tuple(e for e in DISTINCT_ENGINES if e != "fixed-point")
 """Engines with a loop of their own that stops at each sub-pixel."""
 
 

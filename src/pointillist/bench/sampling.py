@@ -11,7 +11,7 @@ from pointillist.bench.naive import PIXELS, naive_cases
 from pointillist.bench.roofline import Peaks
 from pointillist.bench.timing import Case, MedianRange, cpu_time, interleave
 from pointillist.bench.workload import Workload
-from pointillist.engine.selection import GPU_ENGINES
+from pointillist.engine.selection import DEVICE_ENGINES
 from pointillist.errors import ConfigError, EngineError
 from pointillist.sampling.loop import ENGINES
 from pointillist.system import measure_peak_memory
@@ -95,7 +95,7 @@ def measure_sampling(
         setup = found[f"setup {name}"].median_range.median
         pure = found[name].minus(setup).per(batch)
         ms, faster, distance = pure.median_range.scaled(1e3), naive.ratio_to(pure), pure.median_range.median / bound
-        note = "on a GPU, wall time" if name in GPU_ENGINES else ""
+        note = "wall time" if name in DEVICE_ENGINES else ""
         rows.append(SamplingTime(name, batch, 1, ms, faster, None, distance, 1e3 * setup, megabytes[name], note))
     return rows
 
@@ -105,7 +105,7 @@ def measure_threads(
     on_case: OnCase = None,
 ) -> list[SamplingTime]:  # fmt: skip
     """Time CPU engines with one thread and with several in interleaved rounds, in wall time."""
-    engines = [e for e in engines if e not in GPU_ENGINES]
+    engines = [e for e in engines if e not in DEVICE_ENGINES]
     bound = workload.cost().roofline_seconds(peaks, batch)
 
     def sampling(engine: str, count: int) -> Case:

@@ -12,7 +12,7 @@ from pointillist.bench.cost import Cost, program_cost
 from pointillist.bench.timing import cpu_time
 from pointillist.engine import Program
 from pointillist.engine.recording.record import record
-from pointillist.engine.selection import GPU_ENGINES
+from pointillist.engine.selection import DEVICE_ENGINES
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.networks import Stage
 from pointillist.nn import Condition
@@ -65,7 +65,7 @@ class Workload:
     def time_sampling(self, engine: str, batch: int, threads: int = 1) -> float:
         """Time sampling a batch through `sample`, in seconds."""
         work = lambda: sample(self.model, batch, seed=1, engine=engine, size=self.size, batch_size=batch)  # noqa: E731
-        return cpu_time(work, threads, wall=engine in GPU_ENGINES)
+        return cpu_time(work, threads, wall=engine in DEVICE_ENGINES)
 
     def time_setup(self, engine: str, batch: int, threads: int = 1) -> float:
         """Time until an engine can sample the first site, in seconds, summed over the stages."""
@@ -76,7 +76,7 @@ class Workload:
 
         with inference_mode(self.model):
             for stage, condition, _ in self.stages(batch):
-                total += cpu_time(lambda s=stage, c=condition: prepare(s, c), threads, wall=engine in GPU_ENGINES)  # type: ignore[misc]
+                total += cpu_time(lambda s=stage, c=condition: prepare(s, c), threads, wall=engine in DEVICE_ENGINES)  # type: ignore[misc]
         return total
 
 

@@ -33,6 +33,7 @@ def report(
                 "bits_saved": None if totals.saved is None else float(totals.saved.mean()),
                 "engine": settings["engine"],
                 "order": settings["order"],
+                "passes": totals.passes or None,
                 "seconds": round(seconds, 3),
                 "out": str(path),
                 "animation": None if animate is None else str(animate),
@@ -42,6 +43,8 @@ def report(
     spread = f" ({bits.min():.4f} to {bits.max():.4f})" if len(bits) > 1 else ""
     count = f"{len(bits):,} image{'s' if len(bits) != 1 else ''}"
     typer.echo(f"sampled    {count} in {seconds:.1f} s, engine {settings['engine']}, order {settings['order']}")
+    if totals.passes:
+        typer.echo(f"passes     {totals.passes:,} over a row of a batch, until nothing changed")
     typer.echo(f"bits/dim   {bits.mean():.4f}{spread}, under the model as it is")
     if totals.saved is not None:
         saved = totals.saved

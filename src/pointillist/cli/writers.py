@@ -31,12 +31,14 @@ class Totals:
 
     def __init__(self) -> None:
         self.bits: list[np.ndarray] = []
+        self.passes = 0
         self._gains: list[np.ndarray] = []
 
     def through(self, parts: Iterable[Samples]) -> Iterator[Samples]:
         """Yield the same parts, and record their bits/dim."""
         for part in parts:
             self.bits.append(part.bits_per_dim.numpy())
+            self.passes += part.passes or 0
             if part.gain is not None:
                 self._gains.append(part.gain.numpy())
             yield part

@@ -13,8 +13,9 @@ import torch
 
 from pointillist.errors import EngineError
 
-GPU_ENGINES = ("cuda", "cuda-jacobi")
-ENGINES = ("auto", "cpu", *GPU_ENGINES, "numpy", "naive")
+DEVICE_ENGINES = ("cuda", "fixed-point")
+"""Engines of torch, which run where the model is; `fixed-point` also on the processor."""
+ENGINES = ("auto", "cpu", *DEVICE_ENGINES, "numpy", "naive")
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ def choose_engine(name: str, device: torch.device | None = None) -> EngineChoice
         raise EngineError(
             "`engine` 'cpu' needs numba, which is not installed: run `pip install numba`, or use 'numpy'."
         )
-    if name in GPU_ENGINES:
-        select_gpu(name, device)
+    if name in DEVICE_ENGINES:
+        select_device(name, device)
     if name != "auto":
         return EngineChoice(name, "as requested")
     if device is not None and device.type == "cuda":
@@ -64,18 +65,20 @@ def choose_engine(name: str, device: torch.device | None = None) -> EngineChoice
     return EngineChoice("cpu", "compiled code was the fastest for every model and batch size that was measured")
 
 
-def select_gpu(name: str, device: torch.device | None = None) -> torch.device:
-    """Select the GPU that runs a model: the model's own, or the first one.
+def select_device(name: str, device: torch.device | None = None) -> torch.device:
+    """Select the device of an engine of torch: the model's own; `cuda` takes the first GPU for a model on none.
 
     Args:
-        name: the requested engine, for the error message.
+        name: one of `DEVICE_ENGINES`.
         device: the device of the model; None for main memory.
 
     Raises:
-        EngineError: if torch finds no GPU.
+        EngineError: if `cuda` finds no GPU.
     """
     if device is not None and device.type == "cuda":
         return device
+    if name == "fixed-point":
+        return torch.device("cpu")
     if not torch.cuda.is_available():
         raise EngineError(f"`engine` (={name!r}) needs a GPU that torch can use, and finds none: use 'cpu' or 'auto'.")
     return torch.device("cuda", torch.cuda.current_device())

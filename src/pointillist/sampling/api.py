@@ -203,6 +203,7 @@ def _draw_batch(
         seed=None,
         engine=sampler.config.engine,
         order=sampler.config.order or "",
+        passes=sampler.passes or None,
         tileset=model.tileset,
     )
 
@@ -224,6 +225,7 @@ class UniformSampler:
     Attributes:
         uniforms: numbers in [0, 1), `[n c h w]`.
         nats: log-likelihood of each image at guidance 1 and temperature 1, in nats, float64 `[n]`.
+        passes: computations of a row of the batch by engine `fixed-point`; 0 for the others.
         guided: whether the engine's batch holds every image twice, conditional and then the reference of guidance.
     """
 
@@ -232,6 +234,7 @@ class UniformSampler:
         self.config = config or SamplingConfig()
         self.guidance, self.temperature, self.top_p = self.config.guidance, self.config.temperature, self.config.top_p
         self.nats = torch.zeros(len(uniforms), dtype=torch.float64)
+        self.passes = 0
         self.guided = False
 
     def duplicate_for_guidance(

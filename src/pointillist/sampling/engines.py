@@ -17,7 +17,7 @@ from pointillist.engine.naive import NaiveStepper
 from pointillist.engine.numpy.interpreter import Interpreter
 from pointillist.engine.program import Program
 from pointillist.engine.recording.record import record
-from pointillist.engine.selection import ENGINES, GPU_ENGINES, choose_engine
+from pointillist.engine.selection import DEVICE_ENGINES, ENGINES, choose_engine
 from pointillist.engine.stepper import GuardedStepper
 from pointillist.errors import EngineError
 from pointillist.model.pixel_model import PixelModel
@@ -45,7 +45,7 @@ __all__ = [
     "sample_stage",
 ]  # fmt: skip
 
-WHOLE_IMAGE_ENGINES = ("cpu", *GPU_ENGINES)
+WHOLE_IMAGE_ENGINES = ("cpu", *DEVICE_ENGINES)
 """Engines that sample a whole stage by themselves, by inverse CDF from given uniforms (`InverseCdfSampler`)."""
 
 
@@ -70,12 +70,14 @@ class InverseCdfSampler(Protocol):
     Attributes:
         uniforms: in [0, 1), `[n c h w]`.
         nats: log-likelihood of each image in nats, `[n]`; the engine adds to it.
+        passes: computations of a row of the batch, to which `fixed-point` adds its own.
         guided: whether the engine's batch holds every image twice, conditional and then unconditional.
         guidance, temperature, top_p: see `SamplingConfig`.
     """
 
     uniforms: Float[Tensor, "n c h w"]
     nats: Float[Tensor, " n"]
+    passes: int
     guided: bool
     guidance: float
     temperature: float
@@ -111,8 +113,8 @@ def create_stepper(
     Args:
         condition: condition of the stage's network (`Stage.condition`), in the raster frame (`model.in_order`).
         height, width: size of the raster frame.
-        engine: `cpu` runs the recorded program compiled; `cuda` on a GPU (so does `cuda-jacobi`, which differs for
-            whole images only); `numpy` interprets it; `naive` runs a full forward for every sub-pixel; `auto`
+        engine: `cpu` runs the recorded program compiled; `cuda` on a GPU; `fixed-point` by torch where the model is
+            (it differs from `cuda` for whole images only); `numpy` interprets it; `naive` runs a full forward for every sub-pixel; `auto`
             chooses.
         stage: one of `model.stages`, whose grid is visited; None for the only one.
         order: generation order; only its curve matters in the raster frame.
@@ -138,10 +140,12 @@ def create_stepper(
     weights = [*model.parameters(), *model.buffers()]
     if engine == "numpy":
         return GuardedStepper(Interpreter(program, batch), weights)
-    if engine in GPU_ENGINES:
+    if engine in DEVICE_ENGINES:
         from pointillist.engine.cuda import CudaStepper
 
-        return GuardedStepper(CudaStepper(program, batch, device=selection.select_gpu(engine, model.device)), weights)
+        return GuardedStepper(
+            CudaStepper(program, batch, device=selection.select_device(engine, model.device)), weights
+        )
     from pointillist.engine.cpu import CpuStepper
 
     return GuardedStepper(CpuStepper(program, batch), weights)
@@ -235,7 +239,10 @@ def sample_stage(
     if config.engine == "cpu":
         _cpu_sampler(model, program, sampler, config.threads or 1).sample(batch, finished)
     else:
-        _cuda_sampler(model, program, sampler, config.engine).sample(batch, finished)
+        device = _cuda_sampler(model, program, sampler, config.engine)
+        device.sample(batch, finished)
+        if config.engine == "fixed-point":
+            sampler.passes += device.num_iterations
     sampler.nats += torch.from_numpy(batch.nats)
 
 
@@ -268,8 +275,8 @@ def _cuda_sampler(model: PixelModel, program: Program, sampler: InverseCdfSample
         return found[0].view_as(uniforms), found[1].view_as(uniforms)
 
     return CudaSampler(
-        program, choose, model.level_embeddings().detach().cpu().numpy(), selection.select_gpu(engine, model.device),
-        copies=1 + sampler.guided, jacobi=engine == "cuda-jacobi",
+        program, choose, model.level_embeddings().detach().cpu().numpy(), selection.select_device(engine, model.device),
+        copies=1 + sampler.guided, fixed_point=engine == "fixed-point",
     )  # fmt: skip
 
 

@@ -39,6 +39,7 @@ class Samples:
         engine: engine that sampled them.
         order: generation order.
         texts: prompt of each image; None where there was none.
+        passes: computations of a row that engine `fixed-point` took, of all batches together; None for other engines.
         gain: log p(x | conditions) - log p(x) of each image in nats, `[n]`, by which `best_of` chose it; None where
             there was no choice.
         tileset: pictures of the levels of maps, with which they are shown; None where there are none.
@@ -52,6 +53,7 @@ class Samples:
     engine: str
     order: str
     texts: tuple[str, ...] | None = None
+    passes: int | None = None
     gain: Float[Tensor, " n"] | None = None
     tileset: Tileset | None = None
 
@@ -100,6 +102,7 @@ class Samples:
     def concat(cls, parts: Sequence[Samples]) -> Samples:
         """Join batches of one model, sampled with the same settings."""
         texts = [part.texts for part in parts if part.texts is not None]
+        passes = [part.passes for part in parts if part.passes is not None]
         gains = [part.gain for part in parts if part.gain is not None]
         return replace(
             parts[0],
@@ -107,5 +110,6 @@ class Samples:
             nats=torch.cat([part.nats for part in parts]),
             labels=torch.cat([part.labels for part in parts]),
             texts=tuple(text for part in texts for text in part) if texts else None,
+            passes=sum(passes) if passes else None,
             gain=torch.cat(gains) if gains else None,
         )

@@ -47,7 +47,7 @@ class InpaintSettings(JobSettings):
     temperature: float = Field(1.0, description="Sampling temperature; 0 = argmax.")
     seed: int = Field(0, ge=0, description="The same seed gives the same completions.")
     order: str | None = Field(None, description="Pixel generation order, one the model was trained on.")
-    engine: str = Field("auto", description="auto, cpu, cuda, cuda-jacobi, numpy or naive.")
+    engine: str = Field("auto", description="auto, cpu, cuda, fixed-point, numpy or naive.")
 
 
 _KEYWORDS = (

@@ -42,7 +42,7 @@ class SampleSettings(JobSettings):
     seed: int = Field(0, ge=0, description="The same seed gives the same images.")
     size: str | None = Field(None, description="Another size, 32 or 48x64, where the model allows it.")
     order: str | None = Field(None, description="Pixel generation order, one the model was trained on.")
-    engine: str = Field("auto", description="auto, cpu, cuda, cuda-jacobi, numpy or naive.")
+    engine: str = Field("auto", description="auto, cpu, cuda, fixed-point, numpy or naive.")
 
 
 class SampleJob(JobKind):

@@ -212,7 +212,7 @@ declare namespace Api {
     order?: string | null;
     size?: [number, number] | null;
     start?: StartImage | null;
-    engine?: "auto" | "cpu" | "cuda" | "cuda-jacobi" | "numpy";
+    engine?: "auto" | "cpu" | "cuda" | "fixed-point" | "numpy";
     distributions?: boolean;
   }
   interface SampleSpec {
