@@ -113,9 +113,9 @@ def create_stepper(
     Args:
         condition: condition of the stage's network (`Stage.condition`), in the raster frame (`model.in_order`).
         height, width: size of the raster frame.
-        engine: `cpu` runs the recorded program compiled; `cuda` on a GPU; `fixed-point` by torch where the model is
-            (it differs from `cuda` for whole images only); `numpy` interprets it; `naive` runs a full forward for every sub-pixel; `auto`
-            chooses.
+        engine: `cpu` runs the recorded program compiled; `cuda` on a GPU; `fixed-point` by torch where the model is (it
+            differs from `cuda` for whole images only); `numpy` interprets it; `naive` runs a full forward for every
+            sub-pixel; `auto` chooses.
         stage: one of `model.stages`, whose grid is visited; None for the only one.
         order: generation order; only its curve matters in the raster frame.
 
