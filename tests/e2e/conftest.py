@@ -13,7 +13,7 @@ import pytest
 
 from pointillist.studio.server import Server
 from pointillist.studio.service import StudioService
-from tests.e2e.models import digits, slow
+from tests.e2e.models import digits, outliner, slow
 from tests.studio.helpers import coloured, labelled
 
 if TYPE_CHECKING:
@@ -37,8 +37,11 @@ SMOKE = {
     "test_maps_lie_over_the_image_and_say_their_scale",
     "test_every_condition_has_a_field",
     "test_hovering_shows_a_distribution_that_sums_to_1",
-    "test_erase_and_continue",
+    "test_erase_and_fill",
+    "test_a_drawn_hint_is_painted_at_once",
+    "test_presets_and_examples_are_a_click",
     "test_pictures_are_exact_and_enlarged",
+    "test_work_gallery_and_settings_survive_a_reload",
     "test_pixels_are_chosen_and_keys_are_listed",
     "test_a_touch_holds_a_pixel",
     "test_paint_hover_and_keep",
@@ -69,8 +72,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def service() -> Iterator[StudioService]:
-    """Four models with random weights: digits with labels, colours of a palette, RGB, and a slow one."""
-    found = StudioService([digits(), coloured(), labelled(), slow()])
+    """Five models with random weights: digits with labels, colours of a palette, RGB, a slow one, and one of outlines."""
+    found = StudioService([digits(), coloured(), labelled(), slow(), outliner()])
     yield found
     found.close()
 
@@ -81,7 +84,7 @@ def studio(service: StudioService) -> Iterator[Server]:
     server = Server(service)
     server.start()
     service.models.wait(600)
-    assert [(info.state, info.error) for info in service.models.infos()] == [("ready", None)] * 4
+    assert [(info.state, info.error) for info in service.models.infos()] == [("ready", None)] * 5
     yield server
     server.close()
 

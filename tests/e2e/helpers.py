@@ -17,6 +17,7 @@ from pointillist.studio.service import StudioService
 SECONDS = 60_000  # milliseconds that something may take on a machine that is busy with other things
 expect.set_options(timeout=SECONDS)  # its own is 5 s, whatever a page's is
 DIGITS, COLOURS, RGB, SLOW = "gated-pixelcnn", "locally-masked-pixelcnn", "gated-pixelcnn-2", "gated-pixelcnn-3"
+OUTLINE = "pixelcnn"
 
 
 @contextmanager

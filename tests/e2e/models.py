@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pointillist as pt
 from pointillist.images import ImageSpec
+from pointillist.model.config import GenerationConfig
 from tests.laws.strategies import randomise_weights
 
 
@@ -14,6 +15,18 @@ def digits() -> pt.PixelModel:
     return randomise_weights(
         pt.build("gated-pixelcnn", image=image, classes=classes, channels=8, layers=2, head_channels=8)
     )
+
+
+def outliner() -> pt.PixelModel:
+    """8x8, four colours, conditioned on the outline and on text, with settings and prompts of its own."""
+    palette = ((0, 0, 0, 0), (200, 30, 30, 255), (30, 200, 30, 255), (250, 250, 250, 255))
+    image = ImageSpec(channels=1, height=8, width=8, levels=4, ordered=False, mode="palette", palette=palette)
+    settings = {"channels": 4, "layers": 1, "text": "learned", "hint": "outline"}
+    model = randomise_weights(pt.build("pixelcnn", image=image, classes=[f"style {i}" for i in range(20)], **settings))
+    model.generation_config = GenerationConfig(
+        guidance=2.0, temperature=0.7, prompts=("red heart", "green apple"), labels=("style 3",)
+    )
+    return model
 
 
 def slow() -> pt.PixelModel:

@@ -1,4 +1,4 @@
-"""Draw: pencil, eraser, pictures that are dropped; the model continues what is missing."""
+"""Draw: pencil, eraser, pictures that are dropped; other files."""
 
 from __future__ import annotations
 
@@ -11,29 +11,7 @@ from playwright.sync_api import Page, expect
 
 import pointillist as pt
 from pointillist.studio.service import StudioService
-from tests.e2e.helpers import DIGITS, RGB, choose_model, grey, paint, pixels, point, wait_until_painted
-
-
-def test_erase_and_continue(page: Page, service: StudioService) -> None:
-    """What is left is kept; the rest is drawn from the model, given what is before it."""
-    model = service.models[DIGITS].model
-    paint(page, seed=4)
-    page.keyboard.press("e")
-    page.get_by_label("Size of the brush").fill("3")
-    point(page, 3, 2)
-    page.mouse.down()
-    point(page, 3, 5)
-    page.mouse.up()
-    known = np.ones((8, 8), bool)
-    known[2:5, 1:7] = False
-    np.testing.assert_array_equal(pixels(page)[..., 3] == 255, known)
-    page.get_by_label("Seed", exact=True).fill("6")
-    page.get_by_role("button", name="Continue", exact=True).click()
-    wait_until_painted(page, images=2)
-    before = pt.sample(model, 1, seed=4).levels[0].numpy()
-    expected = pt.inpaint(model, before, known, 1, "sequential", seed=6).levels[0].numpy()
-    np.testing.assert_array_equal(pixels(page)[..., 0], grey(expected[0]))
-    assert page.locator(".player .count").inner_text() == "18 / 18"
+from tests.e2e.helpers import RGB, choose_model, grey, pixels, point
 
 
 def test_the_pencil_draws_levels_and_undo_takes_them_back(page: Page) -> None:
@@ -61,24 +39,23 @@ def test_the_pencil_draws_levels_and_undo_takes_them_back(page: Page) -> None:
     expect(page.get_by_role("button", name="Level 9", exact=True)).to_have_attribute("aria-pressed", "true")
 
 
-def test_a_drawn_image_is_continued(page: Page, service: StudioService) -> None:
+def test_a_drawn_image_is_filled(page: Page, service: StudioService) -> None:
     """With the keyboard alone: two pixels, then the model does the rest, and the colours are those that were drawn."""
     choose_model(page, RGB)
     page.keyboard.press("b")
-    page.locator(".ink input").nth(0).fill("3")
-    page.locator(".ink input").nth(1).fill("0")
-    page.locator(".ink input").nth(2).fill("1")
+    for channel, level in enumerate((3, 0, 1)):
+        page.locator(".ink input[type=range]").nth(channel).fill(str(level))
     page.locator(".canvas-view:not([hidden]) canvas.image").first.focus()
     for key in ("ArrowRight", "Enter", "ArrowRight", "Enter"):
         page.keyboard.press(key)
     page.get_by_label("Seed", exact=True).fill("2")
-    page.get_by_role("button", name="Continue", exact=True).click()
-    wait_until_painted(page, images=1)
+    page.get_by_role("button", name="Fill", exact=True).click()
+    expect(page.locator(".fill-panel .note")).to_contain_text("Exact: the hole comes last in the order raster")
     model = service.models[RGB].model
     levels, known = np.zeros((3, 4, 5), np.int64), np.zeros((4, 5), bool)
     known[0, :2] = True
     levels[:, 0, :2] = np.array([3, 0, 1])[:, None]
-    expected = pt.inpaint(model, levels, known, 1, "sequential", seed=2).levels[0].numpy()
+    expected = pt.inpaint(model, levels, known, 8, seed=2).levels[0].numpy()
     np.testing.assert_array_equal(pixels(page)[..., :3], grey(expected, 4).transpose(1, 2, 0))
 
 

@@ -66,5 +66,5 @@ def test_the_images_of_this_session_come_back(page: Page) -> None:
 def opened(page: Page, manifest: Path) -> None:
     """Choose a manifest in the file dialog."""
     with page.expect_file_chooser() as found:
-        page.get_by_role("button", name="Open a manifest").click()
+        page.get_by_role("button", name="Open a picture or a manifest").click()
     found.value.set_files(manifest)

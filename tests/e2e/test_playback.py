@@ -83,7 +83,7 @@ def test_the_hand_plays_pauses_steps_and_goes_back(page: Page) -> None:
 def test_stop_ends_the_work_and_keeps_what_is_there(page: Page, service: StudioService) -> None:
     """On the page and on the server; the model can then continue."""
     paint_and_stop(page, service)
-    expect(page.get_by_role("button", name="Continue", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Continue all 16")).to_be_visible()
 
 
 def test_closing_the_tab_stops_the_work(browser: Browser, studio: Server, service: StudioService) -> None:

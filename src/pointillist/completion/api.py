@@ -20,7 +20,7 @@ from pointillist.model.config import GenerationConfig
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import as_model
 from pointillist.sampling.best_of import best_of, check_best_of
-from pointillist.sampling.config import SampleKwargs, SamplingConfig
+from pointillist.sampling.config import OnRow, SampleKwargs, SamplingConfig
 from pointillist.sampling.loop import resolve_engine
 from pointillist.sampling.uniforms import check_count, resolve_uniforms
 
@@ -32,12 +32,15 @@ class InpaintKwargs(SampleKwargs, total=False):
         label, text: conditions, one value for all completions or one for each.
         particles: mean number, in a row, of the histories that `smc` draws together; 64.
         moves: single-pixel moves of each completion after `smc`; 4.
+        on_row: called after each row of a batch and each move, as that of `sample`; an exception that it raises ends
+            the work.
     """
 
     label: Label
     text: Any
     particles: int
     moves: int
+    on_row: OnRow | None
 
 
 def inpaint(

@@ -44,6 +44,8 @@ def move_sub_pixels(
         chain = _Chain(task, task.model.encode(inputs, count))
         state = chain.state(levels.to(task.model.device))
         for number in range(task.moves):
+            if task.on_row is not None:
+                task.on_row(number, state.levels)
             changed = chain.state(chain.propose(state, rng))
             ratio = changed.nats - state.nats - chain.log_odds + state.log_total - changed.log_total
             proposed = torch.from_numpy(rng.random(count) < (1 if number else 0.5))

@@ -74,7 +74,9 @@ def draw_unknown(
     choose: ChooseLevel = sampler if plain else constrained  # an engine samples whole images for a plain sampler
     with inference_mode(model):
         condition = model.encode(batch, len(batch))
-        levels = autoregressive_loop(model, condition, choose, (len(batch), height, width), config, known=kept)
+        levels = autoregressive_loop(
+            model, condition, choose, (len(batch), height, width), config, known=kept, on_row=task.on_row
+        )
     return levels[: len(x)], constrained.log_mass
 
 

@@ -14,7 +14,7 @@ from pointillist.conditioning import ConditionInputs
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.model.pixel_model import PixelModel
 from pointillist.ordering import PixelOrder
-from pointillist.sampling.config import SamplingConfig
+from pointillist.sampling.config import OnRow, SamplingConfig
 from pointillist.sampling.uniforms import seeded_uniforms
 
 
@@ -32,6 +32,7 @@ class CompletionTask:
         uniforms: numbers in [0, 1), one for each sub-pixel of each completion, instead of a seed.
         particles: mean number, in a row, of the histories that Sequential Monte Carlo draws together.
         moves: single-pixel moves of each completion after Sequential Monte Carlo.
+        on_row: called after each row of a batch, and after each move; an exception that it raises ends the work.
     """
 
     model: PixelModel
@@ -44,6 +45,7 @@ class CompletionTask:
     uniforms: Float[np.ndarray, "n c h w"] | None = None
     particles: int = 64
     moves: int = 4
+    on_row: OnRow | None = None
 
     def __post_init__(self) -> None:
         if self.particles < 1:

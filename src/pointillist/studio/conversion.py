@@ -10,6 +10,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from pointillist.analysis import ImageQuery
+from pointillist.completion.canvas import windows
 from pointillist.conditioning import ConditionInputs, HintConfig
 from pointillist.errors import DataError, ShapeError
 from pointillist.model.pixel_model import PixelModel
@@ -25,12 +26,34 @@ def decode_levels(model: PixelModel, encoded: schemas.EncodedArray, limits: sche
         RequestError: if there are too many pixels.
         ShapeError, DataError: if it is not an image of the model.
     """
+    return model.check(_decode_integers(model, encoded, limits))
+
+
+def _decode_integers(
+    model: PixelModel, encoded: schemas.EncodedArray, limits: schemas.Limits
+) -> Int[Tensor, "1 c h w"]:
     if len(encoded.shape) != 3:
         raise ShapeError(f"`levels` of shape {encoded.shape} must be [{model.image.channels}, height, width].")
     check_pixels(encoded.shape[1], encoded.shape[2], limits)
     if encoded.dtype == "float32":
         raise DataError("`levels` must be uint8 or uint16, not float32: they are integers.")
-    return model.check(torch.from_numpy(encoded.array().astype(np.int64))[None])
+    return torch.from_numpy(encoded.array().astype(np.int64))[None]
+
+
+def decode_canvas(model: PixelModel, encoded: schemas.EncodedArray, limits: schemas.Limits) -> Int[Tensor, "c h w"]:
+    """Decode an image that may be larger than those of a model of fixed size, which fills it window by window.
+
+    Raises:
+        RequestError: if there are too many pixels.
+        ShapeError, DataError: if it is not an image of the model.
+        ConfigError: if it is smaller than those of a model of fixed size.
+    """
+    levels = _decode_integers(model, encoded, limits)
+    if not model.fixed_size:
+        return model.check(levels)[0].cpu()
+    for window in windows((levels.shape[2], levels.shape[3]), (model.image.height, model.image.width), (0, 0)):
+        model.check(levels[:, :, window[0], window[1]])
+    return levels[0]
 
 
 def check_pixels(height: int, width: int, limits: schemas.Limits) -> None:
@@ -67,11 +90,16 @@ def decode_conditions(model: PixelModel, values: schemas.ConditionValues, size: 
         ConfigError, ShapeError, DataError: if the model does not support them.
     """
     further: dict[str, Any] = {"attributes": values.attributes, "vector": values.vector}
-    further["hint"] = None if values.hint is None else _decode_hint(model, values.hint)
+    further["hint"] = None if values.hint is None else decode_hint(model, values.hint)
     return model.conditions.inputs(values.label, 1, values.text, size=size, **further)
 
 
-def _decode_hint(model: PixelModel, encoded: schemas.EncodedArray) -> np.ndarray:
+def decode_hint(model: PixelModel, encoded: schemas.EncodedArray) -> np.ndarray:
+    """Decode the levels or numbers of a hint.
+
+    Raises:
+        ShapeError, DataError: if it is no hint of the model.
+    """
     if len(encoded.shape) != 3:
         raise ShapeError(f"`hint` of shape {encoded.shape} must be [channels, height, width].")
     config = model.config.condition(HintConfig)

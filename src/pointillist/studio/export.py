@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 from PIL import Image
 
@@ -11,6 +13,7 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.studio import schemas
 from pointillist.studio.conversion import decode_levels, decode_mask
 from pointillist.studio.errors import too_large
+from pointillist.studio.reproduce import MANIFEST
 from pointillist.visualization import MAX_FRAME_PIXELS, gif_bytes, png_bytes
 from pointillist.visualization.pixels import PAPER
 
@@ -30,7 +33,9 @@ def png(model: PixelModel, request: schemas.PngRequest, limits: schemas.Limits) 
     if max(height, width) > _MAX_SIDE:
         raise too_large("The longer side of the PNG", max(height, width), _MAX_SIDE, "choose a smaller `scale`")
     image = as_pil(array)
-    return png_bytes(image.resize((width, height), Image.Resampling.NEAREST))
+    large = image.resize((width, height), Image.Resampling.NEAREST)
+    text = None if request.manifest is None else json.dumps(request.manifest.model_dump(mode="json"))
+    return png_bytes(large, {} if text is None else {MANIFEST: text})
 
 
 def gif(model: PixelModel, request: schemas.GifRequest, limits: schemas.Limits) -> bytes:

@@ -1,4 +1,4 @@
-"""A job queue for sampling requests, with cancellation."""
+"""A job queue with cancellation."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pointillist.errors import EngineError, PointillistError
 from pointillist.studio import schemas
 from pointillist.studio.errors import RequestError
-from pointillist.studio.jobs import SamplingJob
-from pointillist.studio.sampling import run_job
 
 LOG = logging.getLogger("pointillist.studio")
 _RETRY_AFTER = 5  # seconds until a full queue may have a free slot
 
-AnyEvent = schemas.Queued | schemas.Started | schemas.Pixels | schemas.Finished | schemas.Failed
+Result = schemas.Finished | schemas.FillResult
+AnyEvent = schemas.Queued | schemas.Started | schemas.Pixels | Result | schemas.Failed
 EventHandler = Callable[[AnyEvent], None]
-MakeManifest = Callable[[SamplingJob, list[schemas.SampledImage]], schemas.SampleManifest]
+Work = Callable[[EventHandler, Callable[[], None], int], Result]
+"""A job: called with a handler of its events, a check to call after every row, and a number of threads."""
 
 
 class JobCancelled(PointillistError):  # noqa: N818  (not an error)
@@ -35,15 +35,15 @@ class QueueEntry:
     """A job that is queued or running.
 
     Args:
-        job: the work to do.
+        work: the work to do.
         on_event: called with every event, with `Queued` in the thread that submits the job and with the others in a
             worker thread.
         timeout: seconds that the job may run.
     """
 
-    def __init__(self, job: SamplingJob, on_event: EventHandler, timeout: float) -> None:
+    def __init__(self, work: Work, on_event: EventHandler, timeout: float) -> None:
         self.id = secrets.token_urlsafe(12)
-        self.job, self.on_event = job, on_event
+        self.work, self.on_event = work, on_event
         self._timeout, self._deadline = timeout, float("inf")
         self._cancelled = threading.Event()
 
@@ -77,28 +77,27 @@ class QueueEntry:
 
 
 class JobQueue:
-    """Runs sampling jobs in worker threads.
+    """Runs jobs in worker threads.
 
     Args:
         limits: how many jobs wait, how many run, and for how long.
-        make_manifest: makes the manifest of a finished job.
         threads: number of threads that share the samples of a job.
     """
 
-    def __init__(self, limits: schemas.Limits, make_manifest: MakeManifest, threads: int | None = None) -> None:
-        self._limits, self._make_manifest, self._threads = limits, make_manifest, threads
+    def __init__(self, limits: schemas.Limits, threads: int) -> None:
+        self._limits, self._threads = limits, threads
         self._pool = ThreadPoolExecutor(limits.concurrent, "sampling")
         self._lock = threading.Lock()
         self._closed = False
         self._entries: dict[str, tuple[QueueEntry, Future[None]]] = {}
 
-    def submit(self, job: SamplingJob, on_event: EventHandler) -> QueueEntry:
+    def submit(self, work: Work, on_event: EventHandler) -> QueueEntry:
         """Put a job into the queue.
 
         Raises:
             RequestError: if the queue is full or closed.
         """
-        entry = QueueEntry(job, on_event, self._limits.timeout)
+        entry = QueueEntry(work, on_event, self._limits.timeout)
         with self._lock:
             if self._closed:
                 raise RequestError(503, "loading", "The studio is closing.", retry_after=_RETRY_AFTER)
@@ -145,11 +144,7 @@ class JobQueue:
     def _run(self, entry: QueueEntry) -> None:
         try:
             entry.begin()
-            started = time.perf_counter()
-            images = run_job(entry.job, entry.on_event, entry.check, self._threads)
-            seconds = time.perf_counter() - started
-            manifest = self._make_manifest(entry.job, images)
-            entry.on_event(schemas.Finished(seconds=seconds, images=images, manifest=manifest))
+            entry.on_event(entry.work(entry.on_event, entry.check, self._threads))
         except Exception as error:
             entry.on_event(failed_event(error))
 
@@ -164,6 +159,6 @@ def failed_event(error: Exception) -> schemas.Failed:
     if isinstance(error, MemoryError):
         sentence = "There is not enough memory: ask for fewer canvases or a smaller size."
         return schemas.Failed(error=sentence, code="invalid")
-    LOG.error("a sampling job failed", exc_info=error)
+    LOG.error("a job failed", exc_info=error)
     sentence = f"The studio failed ({type(error).__name__}): its terminal says more."
     return schemas.Failed(error=sentence, code="internal")

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs
-from pointillist.errors import DataError
+from pointillist.errors import DataError, ShapeError
 from pointillist.model.pixel_model import PixelModel
 from pointillist.ordering import PixelOrder
 from pointillist.sampling.loop import ObservedPixels, resolve_engine
@@ -31,7 +31,7 @@ class SamplingJob:
         model: the model to sample from.
         request: the request, with every seed, the order, the size and the engine filled in.
         conditions: the conditions of the samples.
-        start: levels and mask to continue; None for an empty canvas.
+        start: levels (of one image, or one for each sample) and mask to continue; None for an empty canvas.
         order: the generation order.
         sequence: the pixels to sample, `row * width + column`, in generation order.
     """
@@ -65,7 +65,7 @@ def make_job(model: PixelModel, request: schemas.SampleRequest, limits: schemas.
         ConfigError, ShapeError, DataError, EngineError: naming what the model does not support.
     """
     order, engine = model.order(request.order), resolve_engine(request.engine, model.device)
-    levels = None if request.start is None else decode_levels(model, request.start.levels, limits)
+    levels = None if request.start is None else _starts(model, request.start.levels, len(request.samples), limits)
     size = _size(model, request, levels)
     _check_numbers(model, request, size, limits)
     start = None
@@ -78,6 +78,19 @@ def make_job(model: PixelModel, request: schemas.SampleRequest, limits: schemas.
     samples = [spec.model_copy(update={"seed": _seed(spec)}) for spec in request.samples]
     filled = request.model_copy(update={"samples": samples, "order": order.name, "size": list(size), "engine": engine})
     return SamplingJob(model, filled, conditions, start, order, _sequence(model, size, order, start))
+
+
+def _starts(
+    model: PixelModel, encoded: schemas.EncodedArray, count: int, limits: schemas.Limits
+) -> Int[Tensor, "n c h w"]:
+    """Decode one image for all samples, or one for each."""
+    if len(encoded.shape) != 4:
+        return decode_levels(model, encoded, limits)
+    if encoded.shape[0] != count:
+        raise ShapeError(f"`start.levels` of {encoded.shape[0]} images must be one image, or {count}: one a sample.")
+    images = encoded.array()
+    dtype = encoded.dtype
+    return torch.cat([decode_levels(model, schemas.EncodedArray.of(image, dtype), limits) for image in images])
 
 
 def _seed(spec: schemas.SampleSpec) -> int:

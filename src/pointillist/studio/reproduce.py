@@ -10,6 +10,7 @@ import torch
 from pydantic import ValidationError
 
 from pointillist._version import __version__
+from pointillist.data.picture_files import BROKEN, open_picture
 from pointillist.errors import DataError, format_validation_error
 from pointillist.files.reading import check_file
 from pointillist.model.pixel_model import PixelModel
@@ -19,6 +20,9 @@ from pointillist.studio.sampling import run_job
 from pointillist.system import processor
 
 MAX_BYTES = 64 * 2**20
+_MAX_PIXELS = 4096 * 4096
+MANIFEST = "pointillist-manifest"
+"""Keyword of the text of a PNG file that is its manifest."""
 
 
 def current_environment() -> schemas.Environment:
@@ -41,7 +45,7 @@ def make_manifest(
 
 
 def read_manifest(path: str | Path) -> schemas.SampleManifest:
-    """Read a manifest from a file.
+    """Read a manifest from a file: JSON, or a PNG that carries it.
 
     Raises:
         DataError: if it is not a manifest.
@@ -51,9 +55,29 @@ def read_manifest(path: str | Path) -> schemas.SampleManifest:
     if path.stat().st_size > MAX_BYTES:
         raise DataError(f"{path} has {path.stat().st_size:,} bytes, over the limit of {MAX_BYTES:,} of a manifest.")
     try:
-        return schemas.SampleManifest.model_validate_json(path.read_bytes())
+        return schemas.SampleManifest.model_validate_json(_png_text(path) or path.read_bytes())
     except ValidationError as error:
         raise DataError(f"{path} is not a manifest: {format_validation_error(error, 'a manifest')}") from error
+
+
+def _png_text(path: Path) -> str | None:
+    """Return the manifest in a PNG file; None if the file is no PNG.
+
+    Raises:
+        DataError: if the PNG carries none.
+    """
+    data = path.read_bytes()
+    if not data.startswith(b"\x89PNG"):
+        return None
+    try:
+        with open_picture(data, str(path), ("PNG",), _MAX_PIXELS) as image:
+            image.load()
+            text = image.info.get(MANIFEST)
+    except BROKEN as error:
+        raise DataError(f"{path} is not a readable PNG ({error}).") from error
+    if not isinstance(text, str):
+        raise DataError(f"{path} carries no manifest: choose a PNG that the studio saved.")
+    return text
 
 
 def reproduce(

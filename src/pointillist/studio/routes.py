@@ -61,6 +61,14 @@ async def sample(model: Model, body: schemas.SampleRequest, request: Request) ->
     return stream_job(service, job, request)
 
 
+@router.post("/models/{model}/fill", response_model=schemas.FillResult, summary="Fill the hole of an image")
+async def fill(model: Model, body: schemas.FillRequest, request: Request) -> Response:
+    """Draw candidates for the unknown pixels of an image given the known ones, the most probable first."""
+    async with disconnect_event(request) as disconnected:
+        result = await run_in_threadpool(_service(request).fill, model, body, disconnected.is_set)
+    return _json(result)
+
+
 @router.delete("/jobs/{job}", status_code=204, summary="Cancel a job")
 def cancel(job: Annotated[str, Path(max_length=200)], request: Request) -> Response:
     """Cancel a job by the id in its first event."""
@@ -115,6 +123,7 @@ async def upload_picture(
     width: Side = None,
     resize: Annotated[upload.Resize, Query()] = "no",
     fit: Annotated[upload.Fit, Query()] = "crop",
+    source: Annotated[upload.Source, Query()] = "auto",
 ) -> Response:
     """Convert the bytes of a picture file to the levels of the model."""
     if (height is None) != (width is None):
@@ -125,7 +134,7 @@ async def upload_picture(
     def read(loaded: Any, options: upload.UploadOptions, limits: schemas.Limits) -> schemas.UploadedImage:
         return upload.read_upload(loaded, body, options, limits)
 
-    options = upload.UploadOptions(role, size, resize, fit)
+    options = upload.UploadOptions(role, size, resize, fit, source)
     return _json(await run_in_threadpool(_service(request).convert, model, read, options))
 
 

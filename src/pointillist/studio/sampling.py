@@ -83,7 +83,8 @@ def _started_event(job: SamplingJob) -> schemas.Started:
 
 
 def _expanded(start: ObservedPixels, count: int) -> ObservedPixels:
-    return ObservedPixels(start.levels.cpu().expand(count, -1, -1, -1), start.mask)
+    levels = start.levels.cpu()
+    return ObservedPixels(levels.repeat(count // len(levels), 1, 1, 1), start.mask)
 
 
 def _nats(job: SamplingJob, levels: Int[Tensor, "n c h w"]) -> Float[Tensor, " n"]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -11,10 +13,12 @@ import torch
 from pointillist.model.pixel_model import PixelModel
 from pointillist.studio import schemas
 from pointillist.studio.errors import RequestError
-from pointillist.studio.job_queue import EventHandler, JobQueue, QueueEntry
+from pointillist.studio.fill import make_fill
+from pointillist.studio.job_queue import EventHandler, JobQueue, QueueEntry, Result, Work
 from pointillist.studio.jobs import SamplingJob, make_job
 from pointillist.studio.model_pool import ModelPool
 from pointillist.studio.reproduce import compare, job_from_manifest, make_manifest
+from pointillist.studio.sampling import run_job
 
 LIMITS = schemas.Limits(
     body_bytes=16 * 2**20, upload_pixels=25_000_000, samples=schemas.MAX_SAMPLES, pixels=65_536, numbers=64_000_000,
@@ -40,7 +44,7 @@ class StudioService:
         self.limits = limits
         self.models = ModelPool(sources, limits)
         # counted here: a thread that starts while another samples would see the limit of that one
-        self.queue = JobQueue(limits, self._make_manifest, torch.get_num_threads())
+        self.queue = JobQueue(limits, torch.get_num_threads())
 
     def make_job(self, model: str, request: schemas.SampleRequest) -> SamplingJob:
         """Validate a request to sample from a model."""
@@ -48,7 +52,7 @@ class StudioService:
 
     def submit(self, job: SamplingJob, on_event: EventHandler) -> QueueEntry:
         """Put a job into the queue."""
-        return self.queue.submit(job, on_event)
+        return self.queue.submit(partial(self._sample, job), on_event)
 
     def convert(self, model: str, handler: Handler[RequestT, ResultT], request: RequestT) -> ResultT:
         """Handle a request that needs no forward pass, such as reading and writing pictures; several run at a time."""
@@ -70,25 +74,52 @@ class StudioService:
             RequestError: if the queue is full, the job failed, or `is_cancelled` returned true.
         """
         entry = self.models[model]
-        last = self._run(job_from_manifest(entry.model, manifest, self.limits), is_cancelled)
-        if isinstance(last, schemas.Failed):
-            raise RequestError(_STATUS.get(last.code, 400), last.code, last.error)
-        return compare(entry.sha256, manifest, last.images)
+        job = job_from_manifest(entry.model, manifest, self.limits)
+        result = self._run(partial(self._sample, job), is_cancelled)
+        assert isinstance(result, schemas.Finished)
+        return compare(entry.sha256, manifest, result.images)
 
-    def _run(self, job: SamplingJob, is_cancelled: Callable[[], bool]) -> schemas.Finished | schemas.Failed:
-        """Run a job in the queue, and return its last event."""
+    def fill(
+        self, model: str, request: schemas.FillRequest, is_cancelled: Callable[[], bool] = lambda: False
+    ) -> schemas.FillResult:
+        """Draw candidates for the unknown pixels of an image in a queued job.
+
+        Raises:
+            RequestError: if the queue is full, the job failed, or `is_cancelled` returned true.
+        """
+        result = self._run(make_fill(self.models[model].model, request, self.limits), is_cancelled)
+        assert isinstance(result, schemas.FillResult)
+        return result
+
+    def _sample(
+        self, job: SamplingJob, on_event: EventHandler, check: Callable[[], None], threads: int
+    ) -> schemas.Finished:
+        """Sample the images of a job, with events."""
+        started = time.perf_counter()
+        images = run_job(job, on_event, check, threads)
+        seconds = time.perf_counter() - started
+        return schemas.Finished(seconds=seconds, images=images, manifest=self._make_manifest(job, images))
+
+    def _run(self, work: Work, is_cancelled: Callable[[], bool]) -> Result:
+        """Run a job in the queue, and return its result.
+
+        Raises:
+            RequestError: if it failed.
+        """
         ended = threading.Event()
-        last: list[schemas.Finished | schemas.Failed] = []
+        last: list[Result | schemas.Failed] = []
 
         def on_event(event: object) -> None:
-            if isinstance(event, schemas.Finished | schemas.Failed):
+            if isinstance(event, Result | schemas.Failed):
                 last.append(event)
                 ended.set()
 
-        entry = self.queue.submit(job, on_event)
+        entry = self.queue.submit(work, on_event)
         while not ended.wait(0.1):
             if is_cancelled():
                 self.queue.cancel(entry.id)
+        if isinstance(last[0], schemas.Failed):
+            raise RequestError(_STATUS.get(last[0].code, 400), last[0].code, last[0].error)
         return last[0]
 
     def close(self) -> None:

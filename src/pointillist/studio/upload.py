@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from pointillist.conditioning import HintPreprocessor
 from pointillist.data.decode import ImageSource, read_header, read_pixels
 from pointillist.data.options import DataOptions
 from pointillist.data.picture_files import BROKEN, PixelLimitError, open_picture
@@ -17,6 +18,7 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.studio import schemas
 from pointillist.studio.conversion import check_pixels, level_dtype
 from pointillist.studio.errors import RequestError
+from pointillist.studio.hint_pictures import DERIVED, INVERTED, derived_hint, ink_of, is_drawing, is_line, outline_rule
 from pointillist.studio.model_details import hint_image
 
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP")
@@ -25,6 +27,7 @@ _CHANNELS = {"grey": 1, "rgb": 3, "rgba": 4, "palette": 4}
 Role = Literal["image", "hint"]
 Resize = Literal["no", "nearest", "area"]
 Fit = Literal["crop", "pad", "stretch"]
+Source = Literal["auto", "drawing", "picture"]
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,14 @@ class UploadOptions:
         size: height and width; None for the default size.
         resize: resampling method for pictures of another size; `no` rejects them.
         fit: treatment of another aspect ratio.
+        source: of an outline: a drawing of it, or a picture of which it is taken; `auto` decides by the colours.
     """
 
     role: Role = "image"
     size: tuple[int, int] | None = None
     resize: Resize = "no"
     fit: Fit = "crop"
+    source: Source = "auto"
 
 
 def read_upload(
@@ -58,19 +63,49 @@ def read_upload(
     check_pixels(*size, limits)
     if options.role == "image":
         model.check_size(*size)
+    rule = outline_rule(model) if options.role == "hint" else None
+    if rule is not None:
+        return _read_outline(model, rule, body, size, options, limits)
     array = _decode(body, _CHANNELS[spec.mode], limits)
-    is_resized = array.shape[:2] != size
-    if is_resized:
-        array = _resize(array, spec, size, options)
-    levels = spec.to_levels(array[None])[0].numpy()
-    exact = _is_exact(spec, levels, array)
-    method = options.resize if is_resized and options.resize != "no" else None
+    fitted = _fitted(array, spec, size, options)
+    levels = spec.to_levels(fitted[None])[0].numpy()
+    exact = _is_exact(spec, levels, fitted)
+    target = "the nearest colours of the palette" if spec.mode == "palette" else f"{spec.levels} levels"
+    return _uploaded(spec, levels, array, options, [] if exact else [f"converted to {target}"])
+
+
+def _read_outline(
+    model: PixelModel,
+    rule: HintPreprocessor,
+    body: bytes,
+    size: tuple[int, int],
+    options: UploadOptions,
+    limits: schemas.Limits,
+) -> schemas.UploadedImage:
+    """Read a drawing of lines, dark on light or light on dark, or take the outline of another picture."""
+    spec, image = _spec(model, "hint"), model.image
+    array = _decode(body, 4, limits)
+    if options.source == "drawing" or (options.source == "auto" and is_drawing(array)):
+        ink, inverted = ink_of(array)
+        levels = is_line(_fitted((ink * np.uint8(255))[..., None], spec, size, options))
+        return _uploaded(spec, levels, array, options, [INVERTED] if inverted else [])
+    fitted = _fitted(_decode(body, _CHANNELS[image.mode], limits), image, size, options)
+    levels = derived_hint(rule, image.to_levels(fitted[None])[0].numpy(), image)
+    return _uploaded(spec, levels, array, options, [DERIVED])
+
+
+def _uploaded(
+    spec: ImageSpec, levels: np.ndarray, array: np.ndarray, options: UploadOptions, changes: list[str]
+) -> schemas.UploadedImage:
+    """Describe an upload: the levels, and how they came from the pixels."""
+    size = (levels.shape[1], levels.shape[2])
+    method = None if array.shape[:2] == size or options.resize == "no" else options.resize
+    resized = [] if method is None else [f"resized to {size[0]}x{size[1]} ({method})"]
+    said = " and ".join([*resized, *changes])
     return schemas.UploadedImage(
-        levels=schemas.EncodedArray.of(levels, level_dtype(spec.levels)),
-        resized=method,
-        exact=exact,
-        note=_note(spec, method, size, exact),
-    )
+        levels=schemas.EncodedArray.of(levels, level_dtype(spec.levels)), resized=method, exact=not changes,
+        note=f"The picture was {said}." if said else None,
+    )  # fmt: skip
 
 
 def _spec(model: PixelModel, role: Role) -> ImageSpec:
@@ -97,7 +132,10 @@ def _decode(body: bytes, channels: int, limits: schemas.Limits) -> np.ndarray:
         raise RequestError(415, "unreadable", sentence) from error
 
 
-def _resize(array: np.ndarray, spec: ImageSpec, size: tuple[int, int], options: UploadOptions) -> np.ndarray:
+def _fitted(array: np.ndarray, spec: ImageSpec, size: tuple[int, int], options: UploadOptions) -> np.ndarray:
+    """Resize pixels that have another size, as the options say."""
+    if array.shape[:2] == size:
+        return array
     methods = ["nearest", "area"] if spec.ordered else ["nearest"]
     actual = (array.shape[0], array.shape[1])
     if options.resize == "no":
@@ -122,11 +160,3 @@ def _is_exact(spec: ImageSpec, levels: np.ndarray, array: np.ndarray) -> bool:
         clear = (shown[..., 3:] == 0) & (array[..., 3:] == 0)
         return bool(((shown == array) | clear).all())
     return bool((shown == array).all())
-
-
-def _note(spec: ImageSpec, method: str | None, size: tuple[int, int], exact: bool) -> str | None:
-    changes = [] if method is None else [f"resized to {size[0]}x{size[1]} ({method})"]
-    if not exact:
-        target = "the nearest colours of the palette" if spec.mode == "palette" else f"{spec.levels} levels"
-        changes.append(f"converted to {target}")
-    return f"The picture was {' and '.join(changes)}." if changes else None

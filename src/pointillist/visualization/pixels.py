@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -114,8 +115,8 @@ def enlarge(image: np.ndarray, scale: int) -> np.ndarray:
     return mixed.astype(np.uint8)
 
 
-def png_bytes(image: Image.Image) -> bytes:
-    """Encode an image as PNG.
+def png_bytes(image: Image.Image, texts: Mapping[str, str] | None = None) -> bytes:
+    """Encode an image as PNG, with `texts` in Latin-1 by keyword.
 
     ```python
     data = png_bytes(samples.images[0])
@@ -124,6 +125,8 @@ def png_bytes(image: Image.Image) -> bytes:
     buffer, text = io.BytesIO(), PngInfo()
     if SHEET in image.info:
         text.add_text(SHEET, image.info[SHEET])
+    for keyword, value in (texts or {}).items():
+        text.add_text(keyword, value)
     image.save(buffer, "PNG", optimize=True, pnginfo=text)
     return buffer.getvalue()
 

@@ -52,6 +52,11 @@ export class Server {
     }
   }
 
+  /** @param {string} model @param {Api.FillRequest} request @param {AbortSignal} signal @returns {Promise<Api.FillResult>} */
+  fill(model, request, signal) {
+    return this.#json(routeOf(model, "fill"), { ...postOf(request), signal });
+  }
+
   /** @param {string} model @param {Api.ImageQuery} query @returns {Promise<Api.SurprisalMaps>} */
   score(model, query) {
     return this.#json(routeOf(model, "score"), postOf(query));

@@ -17,15 +17,16 @@ const EDGE = 12;
 export class CanvasGrid {
   /**
    * @param {State} state @param {import("./queries.js").Queries} queries @param {import("./pointer_tools.js").PointerTools} pointerTools
-   * @param {HTMLElement} zoom buttons
+   * @param {HTMLElement} zoom buttons @param {import("./hint_pad.js").HintPad} pad
    */
-  constructor(state, queries, pointerTools, zoom) {
+  constructor(state, queries, pointerTools, zoom, pad) {
+    this.pad = pad;
     this.state = state;
     this.queries = queries;
     this.pointerTools = pointerTools;
     /** @type {CanvasView[]} */
     this.views = [];
-    this.canvases = html("div", { className: "canvases" });
+    this.canvases = html("div", { className: "canvases" }, pad.el);
     this.legend = html("div", { className: "legend" });
     this.words = html("p", { className: "words" });
     /** @type {import("./state.js").Work | null} */
@@ -47,6 +48,7 @@ export class CanvasGrid {
       const overlay = overlayOf(state, this.queries, canvas, i === state.active);
       this.views[i].update(state, canvas, i, scale, overlay);
     });
+    this.pad.update(scale * (state.canvas?.width ?? state.details?.image.width ?? 1));
     this.gestures.settle();
     if (state.follow) this.views[state.active].marks[1].scrollIntoView({ block: "nearest", inline: "nearest" });
     state.follow = false;
@@ -67,10 +69,11 @@ export class CanvasGrid {
   }
 
   #layout() {
-    const { canvases, zoom } = this.state;
-    const count = Math.max(1, canvases.length);
-    const height = Math.max(1, ...canvases.map((canvas) => canvas.height));
-    const width = Math.max(1, ...canvases.map((canvas) => canvas.width));
+    const { canvases, zoom, tiled } = this.state;
+    const count = Math.max(1, canvases.length + (this.pad.kind ? 1 : 0));
+    const times = tiled ? 3 : 1;
+    const height = times * Math.max(1, ...canvases.map((canvas) => canvas.height));
+    const width = times * Math.max(1, ...canvases.map((canvas) => canvas.width));
     const available = { width: this.viewport.clientWidth - 2 * EDGE, height: this.viewport.clientHeight - 2 * EDGE };
     let best = { columns: 1, scale: 0, score: 0 };
     for (let columns = 1; columns <= count; columns++) {
@@ -116,15 +119,19 @@ export class CanvasGrid {
 /** Describe a canvas. @param {State} state @param {import("./canvas_model.js").Canvas} canvas */
 function describeCanvas(state, canvas) {
   if (!state.details) return "";
-  if (!holdsAnything(canvas)) return state.work ? "" : "Nothing is painted yet: press Paint, draw with the pencil, or drop a picture here.";
-  const { rng, settings, trace } = canvas;
+  if (!holdsAnything(canvas)) return state.work ? "" : "Nothing is painted yet: press Paint, draw something, or drop a picture here.";
+  const { rng, settings, trace, filled } = canvas;
   const conditions = describeConditions(canvas.conditions, canvas.details.conditions);
   const settingTexts = Object.entries(SETTING_NAMES).map(([key, name]) => [name, settings[/** @type {"guidance"} */ (key)]]).filter(([, value]) => value !== 1);
   return [
     conditions && `conditioned on ${conditions}`, rng && `seed ${rng.seed}`, rng?.index && `image ${rng.index + 1} of that seed`, ...settingTexts.map((pair) => pair.join(" ")),
+    filled && `filled by ${FILL_METHODS[filled.method] ?? filled.method}, ${formatFixed(filled.bits, 1)} bits in the hole`,
     trace?.painted && `${formatFixed(trace.painted.bits, 1)} bits, ${formatFixed(trace.painted.bits_per_dim)} a ${trace.channels > 1 ? "channel" : "pixel"}`,
   ].filter(Boolean).join(" · ");
 }
+
+/** @type {Record<string, string>} */
+const FILL_METHODS = { known: "the model, which completes images", order: "an order that ends with the hole", smc: "Sequential Monte Carlo", sequential: "order, ignoring what follows" };
 
 /** @type {Record<string, (saliency: Api.Saliency | null) => string>} */
 const LEGENDS = {

@@ -6,6 +6,8 @@ import { PaintingTrace } from "./painting_trace.js";
 /** @typedef {import("./encoded_arrays.js").Levels} Levels */
 /** @typedef {{guidance: number, temperature: number, top_p: number, order: string | null}} Settings */
 /** @typedef {{same: boolean, text: string}} Verdict the result of reproducing a manifest */
+/** @typedef {{region: Uint8Array, levels: number[]}} Allowed levels that a fill may use in a region */
+/** @typedef {{method: string, bits: number}} Filled how the hole of an image was filled, and the bits of what is in it */
 
 /**
  * @typedef {object} Canvas
@@ -19,6 +21,7 @@ import { PaintingTrace } from "./painting_trace.js";
  * @property {{seed: number, index: number} | null} rng seed and index of the random numbers
  * @property {string} caption its difference from the canvases beside it
  * @property {Verdict | null} verdict
+ * @property {Allowed[]} allowed @property {Filled | null} filled
  */
 
 /** @typedef {{levels: Levels, known: Uint8Array}} CanvasImage */
@@ -33,7 +36,7 @@ export function blankCanvas(model, details, size = [details.image.height, detail
   return {
     model, details, conditions: {}, settings: { guidance: 1, temperature: 1, top_p: 1, order: null }, height, width,
     levels: blankLevels(details.image, details.image.channels * height * width),
-    known: new Uint8Array(height * width), trace: null, rng: null, caption: "", verdict: null,
+    known: new Uint8Array(height * width), trace: null, rng: null, caption: "", verdict: null, allowed: [], filled: null,
   };
 }
 
@@ -72,6 +75,12 @@ export function visibleImage(canvas, at = Infinity) {
 /** Return true if every pixel is known. @param {CanvasImage} image */
 export const isComplete = (image) => !image.known.includes(0);
 
+/** Return true if a painting was stopped before its last pixel. @param {Canvas} canvas */
+export const isStopped = ({ trace }) => trace !== null && trace.over && trace.arrived < trace.length;
+
+/** Return true if a canvas has a hole that nobody is about to paint. @param {Canvas} canvas */
+export const hasHole = (canvas) => holdsAnything(canvas) && (canvas.trace ? isStopped(canvas) : canvas.known.includes(0));
+
 /** Return true if any pixel is known or on its way. @param {Canvas} canvas */
 export const holdsAnything = (canvas) => canvas.trace !== null || canvas.known.includes(1);
 
@@ -80,7 +89,7 @@ export const holdsAnything = (canvas) => canvas.trace !== null || canvas.known.i
  * @param {Canvas} canvas @param {Levels} levels @param {Uint8Array} known
  * @returns {Canvas}
  */
-export const withImage = (canvas, levels, known) => ({ ...canvas, levels, known, trace: null, verdict: null });
+export const withImage = (canvas, levels, known) => ({ ...canvas, levels, known, trace: null, verdict: null, filled: null });
 
 /**
  * Make the trace of an image as if the model had painted it.

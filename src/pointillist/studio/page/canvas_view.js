@@ -1,7 +1,9 @@
 // View of one canvas: image, overlay, grid lines and marks, and pointer events by pixel.
 
-import { visibleImage } from "./canvas_model.js";
-import { formatFixed, html, updateChildren } from "./dom.js";
+import { hasHole, holdsAnything, visibleImage } from "./canvas_model.js";
+import { formatFixed, html, svg, updateChildren } from "./dom.js";
+import { brushOffset, outlinePath, placeOf } from "./shapes.js";
+import { isDrawingTool } from "./strokes.js";
 import { nameOf } from "./painter.js";
 import { drawImage, fill } from "./draw_image.js";
 
@@ -17,7 +19,12 @@ export class CanvasView {
     this.map = html("canvas", { className: "map" });
     this.lines = html("div", { className: "lines" });
     this.marks = ["now", "hover", "held"].map((kind) => html("div", { className: `mark ${kind}` }));
-    this.frame = html("div", { className: "frame" }, this.image, this.map, this.lines, ...this.marks);
+    this.tiles = html("canvas", { className: "tiles", "aria-hidden": "true" });
+    this.selection = svg("svg", { class: "selection", preserveAspectRatio: "none", "aria-hidden": "true" }, svg("path", { class: "under" }), svg("path", { class: "over" }));
+    /** @type {Uint8Array | null} */
+    this.selected = null;
+    this.frame = html("div", { className: "frame" }, this.tiles, this.image, this.map, this.lines, ...this.marks);
+    this.frame.append(this.selection);
     this.caption = html("p", { className: "caption" });
     this.el = html("div", { className: "canvas-view" }, this.frame, this.caption);
     /** @type {Canvas | null} */
@@ -49,6 +56,10 @@ export class CanvasView {
     const drawKey = [Math.floor(state.at), state.stroke, canvas.trace?.arrived].join();
     if (fresh || drawKey !== this.drawKey) drawImage(this.image, canvas.details.image, image, canvas.height, canvas.width);
     this.drawKey = drawKey;
+    this.frame.classList.toggle("hole", hasHole(canvas));
+    this.frame.classList.toggle("empty", !holdsAnything(canvas));
+    this.#tile(state, canvas, scale);
+    this.#select(canvas, isActive ? state.selection : null);
     this.frame.style.setProperty("--scale", `${scale}px`);
     this.frame.style.width = `${canvas.width * scale}px`;
     this.frame.style.height = `${canvas.height * scale}px`;
@@ -59,6 +70,27 @@ export class CanvasView {
     this.#drawMap(state, canvas, overlay);
     this.#mark(state, canvas, index, scale);
     this.#name(state, canvas, index);
+  }
+
+  /** Show the image 3 x 3. @param {State} state @param {Canvas} canvas @param {number} scale */
+  #tile(state, canvas, scale) {
+    this.tiles.hidden = !state.tiled;
+    this.frame.style.margin = state.tiled ? `${canvas.height * scale}px ${canvas.width * scale}px` : "";
+    if (!state.tiled) return;
+    const { width, height } = this.image;
+    Object.assign(this.tiles, { width: 3 * width, height: 3 * height });
+    const context = this.tiles.getContext("2d");
+    for (let i = 0; i < 9; i++) context?.drawImage(this.image, (i % 3) * width, Math.floor(i / 3) * height);
+  }
+
+  /** Outline the selected pixels. @param {Canvas} canvas @param {Uint8Array | null} mask */
+  #select(canvas, mask) {
+    this.selection.style.display = mask ? "" : "none";
+    if (!mask || mask === this.selected) return;
+    this.selected = mask;
+    this.selection.setAttribute("viewBox", `0 0 ${canvas.width} ${canvas.height}`);
+    const path = outlinePath(mask, canvas);
+    for (const el of this.selection.children) el.setAttribute("d", path);
   }
 
   /** @param {State} state @param {Canvas} canvas @param {import("./overlays.js").Overlay | null} overlay */
@@ -86,8 +118,17 @@ export class CanvasView {
       mark.style.left = `${(pixel % canvas.width) * scale}px`;
       mark.style.top = `${Math.floor(pixel / canvas.width) * scale}px`;
     });
-    const brush = state.tool !== "inspect" ? state.brush : 1;
-    this.marks[1].style.setProperty("--brush", String(brush));
+    if (state.hover?.index === index) this.#outlineBrush(state, canvas, state.hover.pixel, scale);
+  }
+
+  /** Outline the pixels that the tool would draw on. @param {State} state @param {Canvas} canvas @param {number} pixel @param {number} scale */
+  #outlineBrush(state, canvas, pixel, scale) {
+    const brush = isDrawingTool(state.tool) && state.tool !== "bucket" ? state.brush : 1;
+    const [row, column] = placeOf(pixel, canvas);
+    const side = (/** @type {number} */ at, /** @type {number} */ size) => [Math.max(0, at + brushOffset(brush)), Math.min(size, at + brushOffset(brush) + brush)];
+    const [[top, bottom], [left, right]] = [side(row, canvas.height), side(column, canvas.width)];
+    const box = { left, top, width: right - left, height: bottom - top };
+    for (const [name, value] of Object.entries(box)) this.marks[1].style.setProperty(name, `${value * scale}px`);
   }
 
   /** @param {State} state @param {Canvas} canvas @param {number} index */

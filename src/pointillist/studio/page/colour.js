@@ -63,3 +63,25 @@ export function levelName(image, level) {
   const hex = [r, g, b].map((part) => part.toString(16).padStart(2, "0")).join("");
   return a === 0 ? `${level}, transparent` : `${level}, #${hex}`;
 }
+
+/** Return a colour in hexadecimal digits, without its alpha. @param {number[]} colour */
+export const hexOf = ([r, g, b]) => `#${[r, g, b].map((part) => part.toString(16).padStart(2, "0")).join("")}`;
+
+/**
+ * Return the levels nearest to a colour in hexadecimal digits; null if the text is no colour.
+ * @param {Api.ImageKind} image @param {string} text @param {number[]} before levels of channels that the colour does not have
+ * @returns {number[] | null}
+ */
+export function nearestLevels(image, text, before) {
+  const parts = /^#?([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})$/i.exec(text.trim())?.slice(1).map((part) => parseInt(part, 16));
+  if (!parts) return null;
+  const wanted = image.channels === 1 ? [0.299 * parts[0] + 0.587 * parts[1] + 0.114 * parts[2]] : parts;
+  return before.map((level, channel) => (channel < wanted.length ? nearest(image, wanted[channel]) : level));
+}
+
+/** @param {Api.ImageKind} image @param {number} byte */
+function nearest(image, byte) {
+  let best = 0;
+  for (let level = 1; level < image.levels; level++) if (Math.abs(byteOf(image, level) - byte) < Math.abs(byteOf(image, best) - byte)) best = level;
+  return best;
+}

@@ -1,6 +1,7 @@
 // Form fields for the conditions that a model supports.
 
 import { html, setText } from "./dom.js";
+import { hintField } from "./hint_field.js";
 import { hintOf, isOfNumbers, numbersIn, shapeOf } from "./numeric_hints.js";
 
 /** @typedef {import("./state.js").State} State */
@@ -8,36 +9,53 @@ import { hintOf, isOfNumbers, numbersIn, shapeOf } from "./numeric_hints.js";
 const CHIPS = 12; // more classes than that become a list
 
 /**
- * @param {State} state @param {Api.ModelDetails} details @param {import("./upload.js").Uploader} uploader
+ * @param {State} state @param {Api.ModelDetails} details @param {import("./upload.js").Uploader} uploader @param {import("./painter.js").Painter} painter
  * @returns {HTMLElement[]}
  */
-export function conditionFields(state, details, uploader) {
+export function conditionFields(state, details, uploader, painter) {
   const { conditions } = details;
   const { request } = state;
   const fields = [];
-  if (conditions.text) fields.push(textField(request, details.generation.prompts));
-  if (conditions.labels.length) fields.push(labelField(request, conditions.labels));
+  const paint = () => void painter.paint();
+  const { prompts, labels } = details.generation;
+  if (conditions.text) fields.push(textField(state, prompts, paint));
+  if (conditions.labels.length) fields.push(labelField(state, conditions.labels, labels, paint));
   for (const [name, values] of Object.entries(conditions.attributes)) fields.push(attributeField(request, name, values));
   if (conditions.vector !== null) fields.push(vectorField(request, conditions.vector));
-  if (conditions.hint) fields.push(isOfNumbers(conditions.hint) ? numbersField(state, details, conditions.hint, uploader) : hintField(state, conditions.hint, uploader));
+  if (conditions.hint) fields.push(isOfNumbers(conditions.hint) ? numbersField(state, details, conditions.hint, uploader) : hintField(state, conditions.hint, uploader, () => void painter.paintLive()));
   return fields;
 }
 
-/** @param {State["request"]} request @param {string[]} examples prompts that suit the model, offered while nothing is typed */
-function textField(request, examples) {
-  const input = html("input", { type: "text", maxLength: 10_000, value: request.text, placeholder: examples[0] ?? "", className: "prompt", oninput: () => (request.text = input.value) });
-  if (!examples.length) return html("label", { className: "stacked" }, "Text", input);
-  const list = html("datalist", { id: "example-prompts" }, ...examples.map((prompt) => html("option", { value: prompt })));
-  input.setAttribute("list", list.id);
-  return html("label", { className: "stacked" }, "Text", input, list);
+/** @param {State} state @param {string[]} prompts that suit the model @param {() => void} paint */
+function textField(state, prompts, paint) {
+  const { request } = state;
+  const input = html("input", { type: "text", maxLength: 10_000, value: request.text, placeholder: prompts[0] ?? "", className: "prompt", oninput: () => (request.text = input.value) });
+  const field = html("label", { className: "stacked" }, "Text", input);
+  return examples(field, "Example prompts", prompts, (prompt) => {
+    request.text = input.value = prompt;
+    paint();
+  });
 }
 
-/** @param {State["request"]} request @param {string[]} labels */
-function labelField(request, labels) {
-  if (labels.length > CHIPS) return listField("Label", labels, request.label, (label) => (request.label = label));
+/** @param {State} state @param {string[]} labels @param {string[]} shown labels that show what the model can do @param {() => void} paint */
+function labelField(state, labels, shown, paint) {
+  const { request } = state;
+  if (labels.length > CHIPS)
+    return examples(listField("Label", labels, request.label, (label) => (request.label = label)), "Example labels", shown.filter((name) => labels.includes(name)), (name) => {
+      request.label = labels.indexOf(name);
+      state.panelSerial++;
+      paint();
+    });
   const chip = (/** @type {string} */ name, /** @type {number | null} */ label) =>
     html("label", {}, html("input", { type: "radio", name: "label", checked: request.label === label, onchange: () => (request.label = label) }), html("span", {}, name));
   return html("fieldset", { className: "choices" }, html("legend", {}, "Label"), chip("any", null), ...labels.map(chip));
+}
+
+/** Add examples to a field; a click takes one and paints. @param {HTMLElement} field @param {string} name @param {string[]} values @param {(value: string) => void} take */
+function examples(field, name, values, take) {
+  if (!values.length) return field;
+  const buttons = values.map((value) => html("button", { type: "button", title: `Paint “${value}”`, onclick: () => take(value) }, value));
+  return html("div", { className: "with-examples" }, field, html("div", { className: "examples", role: "group", "aria-label": name }, ...buttons));
 }
 
 /** @param {State["request"]} request @param {string} name @param {string[]} values */
@@ -68,15 +86,6 @@ function vectorField(request, count) {
     },
   });
   return html("label", { className: "stacked" }, "Vector", input, note);
-}
-
-/** @param {State} state @param {Api.HintKind} hint @param {import("./upload.js").Uploader} uploader */
-function hintField(state, hint, uploader) {
-  const { request } = state;
-  const choose = html("button", { type: "button", onclick: () => uploader.choose("hint") }, request.hint ? "Another" : "Choose a picture");
-  const drop = html("button", { type: "button", onclick: () => { request.hint = null; state.changed(); } }, "None");
-  const what = hint.derive ? `Hint (${hint.derive})` : "Hint";
-  return html("div", { className: "field" }, html("span", { className: "name" }, what, request.hint && html("small", {}, request.hint.name)), html("div", { className: "side" }, choose, request.hint && drop));
 }
 
 /** @param {State} state @param {Api.ModelDetails} details @param {Api.HintKind} hint @param {import("./upload.js").Uploader} uploader */

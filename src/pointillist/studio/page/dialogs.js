@@ -1,5 +1,6 @@
 // Modal dialogs: resizing a picture, and the list of keys.
 
+import { css, levelName, swatch } from "./colour.js";
 import { html } from "./dom.js";
 import { KEYS } from "./keys.js";
 
@@ -36,6 +37,49 @@ export class Dialogs {
     if (answer !== "resize") return null;
     const data = new FormData(form);
     return Object.fromEntries([...data].map(([name, value]) => [name, String(value)]));
+  }
+
+  /**
+   * Ask by how much to extend a canvas; return null if the user cancels.
+   * @param {{height: number, width: number}} canvas
+   * @returns {Promise<number[] | null>} pixels at the top, right, bottom, left
+   */
+  async askSides({ height, width }) {
+    const side = (/** @type {string} */ name, /** @type {string} */ label) => html("label", { className: "stacked" }, label, html("input", { type: "number", name, min: "0", max: "1024", step: "1", value: "0", required: true }));
+    const form = html("form", { method: "dialog" }, html("h2", {}, "Extend the canvas"), html("p", {}, `It is ${width} × ${height} pixels. What is added is a hole, for you to draw in or for the model to fill.`),
+      html("div", { className: "four" }, side("top", "Top"), side("right", "Right"), side("bottom", "Bottom"), side("left", "Left")),
+      html("div", { className: "row" }, html("button", { className: "strong", value: "extend" }, "Extend"), html("button", { value: "", formNoValidate: true }, "Cancel")));
+    if ((await this.#open(form)) !== "extend") return null;
+    const data = new FormData(form);
+    const sides = ["top", "right", "bottom", "left"].map((name) => Number(data.get(name)));
+    return sides.some((pixels) => pixels > 0) ? sides : null;
+  }
+
+  /** Ask for levels of a kind of image; return null if the user cancels or chooses none. @param {Api.ImageKind} image @returns {Promise<number[] | null>} */
+  async askLevels(image) {
+    const boxes = Array.from({ length: image.levels }, (_, level) => {
+      const shade = html("i", { className: "shade" });
+      shade.style.background = css(swatch(image, 0, level));
+      return html("label", { className: "check" }, html("input", { type: "checkbox", name: "level", value: String(level) }), shade, levelName(image, level));
+    });
+    const form = html("form", { method: "dialog" }, html("h2", {}, "Levels allowed in the selection"), html("div", { className: "levels" }, ...boxes),
+      html("div", { className: "row" }, html("button", { className: "strong", value: "allow" }, "Allow only these"), html("button", { value: "", formNoValidate: true }, "Cancel")));
+    if ((await this.#open(form)) !== "allow") return null;
+    const levels = new FormData(form).getAll("level").map(Number);
+    return levels.length ? levels : null;
+  }
+
+  /** Ask for a name; return null if the user cancels. @param {string} before @returns {Promise<string | null>} */
+  async askName(before) {
+    const input = html("input", { type: "text", value: before, maxLength: 100, required: true, "aria-label": "Name", autofocus: true });
+    const form = html("form", { method: "dialog" }, html("h2", {}, "Name the image"), input, html("div", { className: "row" }, html("button", { className: "strong", value: "name" }, "Name"), html("button", { value: "", formNoValidate: true }, "Cancel")));
+    return (await this.#open(form)) === "name" ? input.value.trim() || null : null;
+  }
+
+  /** Ask before something is thrown away; return true if it may be. @param {string} question @param {string} action the name of the button */
+  async confirm(question, action) {
+    const form = html("form", { method: "dialog" }, html("h2", {}, question), html("div", { className: "row" }, html("button", { className: "strong", value: "yes" }, action), html("button", { value: "", autofocus: true }, "Cancel")));
+    return (await this.#open(form)) === "yes";
   }
 
   /** Show the list of keys. */

@@ -12,10 +12,10 @@ const hasTransparency = (image) => image.mode === "rgba" || (image.palette?.some
 /**
  * Draw an image; unknown pixels stay clear.
  * @param {HTMLCanvasElement} element @param {Api.ImageKind} image @param {CanvasImage} shown
- * @param {number} height @param {number} width
+ * @param {number} height @param {number} width @param {boolean} [checked] whether transparent pixels lie on a checkerboard
  */
-export function drawImage(element, image, shown, height, width) {
-  const factor = hasTransparency(image) ? 2 : 1; // four squares of the checkerboard for each pixel
+export function drawImage(element, image, shown, height, width, checked = true) {
+  const factor = checked && hasTransparency(image) ? 2 : 1; // four squares of the checkerboard for each pixel
   const size = height * width;
   const levels = Array(image.channels).fill(0); // of one pixel; reused, as there are many
   fill(element, height * factor, width * factor, (row, column) => {

@@ -4,9 +4,12 @@ import { encodeArray, decodeLevels } from "./encoded_arrays.js";
 import { blankCanvas, isComplete, visibleImage, traceImage } from "./canvas_model.js";
 import { download } from "./dom.js";
 import { RequestError, isAbort } from "./api.js";
+import { atlas, contactSheet } from "./sheet.js";
+import { zip } from "./zip.js";
 
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("./canvas_model.js").Canvas} Canvas */
+/** @typedef {import("./state.js").GalleryItem} GalleryItem */
 
 const LARGE = 1024; // approximate longer side of an enlarged picture
 const MAX_SCALE = 64;
@@ -26,22 +29,59 @@ export class Exporter {
 
   /** @param {Canvas} canvas @param {number} scale */
   async png(canvas, scale) {
-    const blob = await this.server.png(canvas.model, { levels: this.#levels(canvas), scale });
-    download(blob, `${this.#name(canvas)}${scale > 1 ? `-x${scale}` : ""}.png`);
+    download(await this.#png(canvas, scale), `${fileName(canvas)}${scale > 1 ? `-x${scale}` : ""}.png`);
+  }
+
+  /** Make a PNG file, with the manifest in it. @param {Canvas} canvas @param {number} scale */
+  #png(canvas, scale) {
+    return this.server.png(this.#model(canvas), { levels: this.#levels(canvas), scale, manifest: canvas.trace?.manifest ?? null });
+  }
+
+  /** Return the id of the open model that a canvas belongs to. @param {Canvas} canvas */
+  #model(canvas) {
+    const model = this.state.modelOf(canvas);
+    if (!model) throw new RequestError({ error: `The image was made with ${canvas.model}, which is not open here: start the studio with it.`, code: "not_found" }, 0);
+    return model.id;
+  }
+
+  /** Save images with their settings in one file. @param {GalleryItem[]} items */
+  async zip(items) {
+    if (!items.length) return this.state.notify("plain", "The gallery is empty: paint something first.");
+    const files = [];
+    for (const [i, { canvas, name }] of items.entries()) {
+      if (canvas.details.image.mode === "codes" || !this.state.modelOf(canvas)) continue;
+      const bytes = new Uint8Array(await (await this.#png(canvas, 1)).arrayBuffer());
+      files.push({ name: `${String(i + 1).padStart(3, "0")}-${safe(name)}-${fileName(canvas)}.png`, bytes });
+    }
+    download(zip(files), "pointillist-gallery.zip");
+    if (files.length < items.length) this.state.notify("plain", `${items.length - files.length} images are left out: their models are not open here, or they are grids of codes.`);
+  }
+
+  /** Save images as one sheet with names. @param {GalleryItem[]} items */
+  async sheet(items) {
+    if (items.length) download(await contactSheet(items), "contact-sheet.png");
+  }
+
+  /** Save images side by side, and their places. @param {GalleryItem[]} items */
+  async atlas(items) {
+    if (!items.length) return;
+    const { picture, places } = await atlas(items);
+    download(picture, "atlas.png");
+    download(new Blob([JSON.stringify({ image: "atlas.png", places }, null, 1)], { type: "application/json" }), "atlas.json");
   }
 
   /** Save an animation of the painting. @param {Canvas} canvas @param {boolean} dark */
   async gif(canvas, dark) {
     const known = encodeArray(canvas.known, [canvas.height, canvas.width]);
     const request = { images: [this.#levels(canvas)], order: canvas.settings.order, dark };
-    const blob = await this.server.gif(canvas.model, canvas.known.includes(1) ? { ...request, known } : request);
-    download(blob, `${this.#name(canvas)}.gif`);
+    const blob = await this.server.gif(this.#model(canvas), canvas.known.includes(1) ? { ...request, known } : request);
+    download(blob, `${fileName(canvas)}.gif`);
   }
 
   /** @param {Canvas} canvas */
   manifest(canvas) {
     const { manifest } = canvas.trace ?? {};
-    if (manifest) download(new Blob([JSON.stringify(manifest, null, 1)], { type: "application/json" }), `${this.#name(canvas)}.json`);
+    if (manifest) download(new Blob([JSON.stringify(manifest, null, 1)], { type: "application/json" }), `${fileName(canvas)}.json`);
   }
 
   /** Formats available for the active canvas. */
@@ -53,17 +93,17 @@ export class Exporter {
     return { picture, gif: picture && canvas.trace !== null, manifest: Boolean(canvas.trace?.manifest) };
   }
 
-  /** Paint the images of a manifest again, and compare. @param {File} file */
-  async reproduce(file) {
-    const manifest = parseManifest(await file.text());
+  /** Paint the images of a manifest again, and compare. @param {string} text @param {string} name of the file */
+  async reproduce(text, name) {
+    const manifest = parseManifest(text);
     const { state } = this;
     const ready = state.models.filter((model) => model.details);
-    const model = ready.find((model) => model.details?.sha256 === manifest.model.sha256) ?? ready.find((model) => model.id === state.modelId);
-    if (!model?.details) return state.notify("error", "No model is ready to reproduce the manifest: wait until one is.");
+    const model = ready.find((model) => model.details?.sha256 === manifest.model.sha256) ?? ready.find((model) => model.name === manifest.model.name);
+    if (!model?.details) return state.notify("error", `${name} was made with ${manifest.model.name}, which is not open here: start the studio with it.`);
     this.painter.stop();
     const work = { waiting: null, stop: new AbortController() };
     state.work = work;
-    state.notify("plain", `Painting ${file.name} again with ${model.name} …`);
+    state.notify("plain", `Painting ${name} again with ${model.name} …`);
     try {
       const found = await this.server.reproduce(model.id, manifest, work.stop.signal);
       await this.#show(model.id, model.details, manifest, found);
@@ -95,6 +135,7 @@ export class Exporter {
       const verdict = { same: found.identical[i], text: found.identical[i] ? "identical to the bit" : "differs" };
       canvases.push({ ...blankCanvas(model, details, [height, width]), ...parts, conditions: spec.conditions ?? {}, settings, rng, verdict });
     }
+    this.state.useSettings(canvases[0]);
     this.state.show(canvases);
     this.painter.addToGallery(canvases);
     this.state.notify(found.identical.every(Boolean) ? "good" : "error", found.message);
@@ -104,22 +145,26 @@ export class Exporter {
   #levels(canvas) {
     return encodeArray(visibleImage(canvas).levels, [canvas.details.image.channels, canvas.height, canvas.width]);
   }
-
-  /** @param {Canvas} canvas */
-  #name(canvas) {
-    const condition = typeof canvas.conditions.label === "number" ? canvas.details.conditions.labels[canvas.conditions.label] : canvas.conditions.text;
-    const parts = [canvas.model, condition, canvas.rng ? `seed-${canvas.rng.seed}` : "image", canvas.rng?.index || ""];
-    return parts.filter(Boolean).join("-").replace(/[^\w.-]+/g, "-").slice(0, 80);
-  }
 }
+
+/** @param {Canvas} canvas */
+function fileName(canvas) {
+  const condition = typeof canvas.conditions.label === "number" ? canvas.details.conditions.labels[canvas.conditions.label] : canvas.conditions.text;
+  const parts = [canvas.model, condition, canvas.rng ? `seed-${canvas.rng.seed}` : "image", canvas.rng?.index || ""];
+  return safe(parts.filter(Boolean).join("-"));
+}
+
+/** Make a part of a file name. @param {string} text */
+const safe = (text) => text.replace(/[^\w.-]+/g, "-").slice(0, 80);
 
 /** @param {string} text @returns {Api.SampleManifest} */
 function parseManifest(text) {
   try {
     const manifest = JSON.parse(text);
-    if (manifest?.format === "pointillist-manifest") return manifest;
+    const { format, model, request, sha256 } = manifest;
+    if (format === "pointillist-manifest" && typeof model.sha256 === "string" && Array.isArray(request.samples) && Array.isArray(sha256)) return manifest;
   } catch {
     // reported below
   }
-  throw new RequestError({ error: "The file is not a manifest: choose one that the studio saved.", code: "invalid" }, 0);
+  throw new RequestError({ error: "The file is not a manifest: choose a manifest, or a PNG, that the studio saved.", code: "invalid" }, 0);
 }

@@ -3,4 +3,4 @@
 import studio from "./studio.js";
 
 const el = document.getElementById("studio");
-if (el) studio.render({ el, model: { get: (/** @type {string} */ name) => (name === "address" ? "./" : /** @type {any} */ (undefined)) } });
+if (el) studio.render({ el, model: { get: (/** @type {string} */ name) => /** @type {any} */ ({ address: "./", keep: true })[name] } });

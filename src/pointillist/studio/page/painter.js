@@ -2,7 +2,7 @@
 
 import { encodeArray } from "./encoded_arrays.js";
 import { createJobs, describeConditions } from "./paint_jobs.js";
-import { blankCanvas, sameGrid, visibleImage } from "./canvas_model.js";
+import { blankCanvas, isStopped, sameGrid, visibleImage } from "./canvas_model.js";
 import { RequestError, isAbort } from "./api.js";
 import { PaintingTrace, decodeBatch } from "./painting_trace.js";
 
@@ -10,9 +10,11 @@ import { PaintingTrace, decodeBatch } from "./painting_trace.js";
 /** @typedef {import("./canvas_model.js").Canvas} Canvas */
 /** @typedef {import("./canvas_model.js").CanvasImage} CanvasImage */
 /** @typedef {import("./paint_jobs.js").Job} Job */
+/** @typedef {{canvases: Canvas[], starts: boolean}} Group canvases of one request; `starts`: they are partly known */
 
 const MAX_PROBABILITIES = 3_000_000; // probabilities to stream with a painting, for the chart during playback
-const MAX_GALLERY = 60;
+const MAX_GALLERY = 1000;
+const MAX_LIVE = 4; // canvases that are painted while a hint is drawn
 
 export class Painter {
   /** @param {State} state @param {import("./api.js").Server} server @param {import("./playback.js").Playback} playback */
@@ -20,6 +22,9 @@ export class Painter {
     this.state = state;
     this.server = server;
     this.playback = playback;
+    this.liveSeed = Math.floor(Math.random() * 2 ** 31); // of images that are painted while a hint is drawn
+    /** @type {Set<string>} images of the gallery that the next stroke of the hint replaces */
+    this.liveItems = new Set();
   }
 
   /** Paint new images. */
@@ -28,24 +33,32 @@ export class Painter {
     if (model?.details) await this.#run(createJobs(this.state.request, model, this.comparableModels()), null);
   }
 
-  /** Paint the unknown pixels of the active canvas. */
-  async continuePainting() {
-    const { canvas } = this.state;
-    if (canvas) await this.continueFrom(visibleImage(canvas, this.state.at), canvas);
+  /** Paint the changed hint, in place of what is there; the next call cancels it. */
+  async paintLive() {
+    const { state } = this;
+    const { model, request } = state;
+    if (!model?.details) return;
+    const jobs = createJobs({ ...request, count: Math.min(request.count, MAX_LIVE), compare: { by: "", values: "" } }, model, []);
+    await this.#run(jobs, null, true);
   }
 
-  /**
-   * Continue an image: known pixels are kept.
-   * @param {CanvasImage} start @param {Canvas} canvas that shows it
-   */
-  async continueFrom(start, canvas) {
+  /** Go on with the paintings that were stopped: each becomes what it would have become. */
+  async continuePainting() {
     const { state } = this;
-    const model = state.model?.details && sameGrid(state.model.details.image, canvas.details.image)
-      ? state.model
-      : state.models.find((model) => model.id === canvas.model);
-    if (model) await this.#run(createJobs(state.request, model, this.comparableModels()), {
-        levels: start.levels.slice(), known: start.known.slice(), height: canvas.height, width: canvas.width,
-      });
+    const stopped = state.canvases.filter(isStopped);
+    if (!stopped.length) return;
+    const fresh = new Map(stopped.map((canvas) => {
+      const { levels, known } = visibleImage(canvas);
+      return /** @type {const} */ ([canvas, { ...canvas, levels: levels.slice(), known: known.slice(), trace: null, verdict: null }]);
+    }));
+    const canvases = state.canvases.map((canvas) => fresh.get(canvas) ?? canvas);
+    /** @type {Map<string, Canvas[]>} */
+    const groups = new Map();
+    for (const canvas of fresh.values()) {
+      const key = JSON.stringify([canvas.model, canvas.settings, Array.from(canvas.known)]);
+      groups.set(key, [...(groups.get(key) ?? []), canvas]);
+    }
+    await this.#paintGroups(canvases, [...groups.values()].map((group) => ({ canvases: group, starts: true })), state.active);
   }
 
   /** Keep the held pixel, with the chosen levels, and all before it; paint the rest again. @param {import("./queries.js").Queries} queries */
@@ -60,7 +73,29 @@ export class Painter {
     for (const pixel of maps.sequence.slice(0, maps.sequence.indexOf(heldPixel.pixel) + 1)) known[pixel] = 1;
     const levels = image.levels.map((level, i) => (known[i % size] ? level : 0));
     heldPixel.choice.forEach((level, c) => (levels[c * size + heldPixel.pixel] = level ?? levels[c * size + heldPixel.pixel]));
-    await this.continueFrom({ levels, known }, canvas);
+    const model = this.#modelOf(canvas);
+    if (!model) return;
+    const changed = heldPixel.choice.some((level) => level !== null);
+    const jobs = createJobs({ ...this.state.request, order: canvas.settings.order }, model, this.comparableModels());
+    // the same random numbers would paint the same image again, unless a level was changed
+    const first = changed ? 0 : this.#unusedIndex(this.state.request.seed);
+    for (const job of jobs) for (const spec of job.canvases) spec.index += first;
+    await this.#run(jobs, { levels, known, height: canvas.height, width: canvas.width });
+  }
+
+  /** Return the model that continues a canvas: the selected one, if it paints such images. @param {Canvas} canvas */
+  #modelOf(canvas) {
+    const { state } = this;
+    const { details } = state;
+    const model = details && sameGrid(details.image, canvas.details.image) ? state.model : state.modelOf(canvas);
+    if (!model?.details) this.#failed(new RequestError({ error: `The canvas was painted by ${canvas.model}, which is not open here.`, code: "not_found" }, 404));
+    return model?.details ? model : null;
+  }
+
+  /** Return the first index of a seed that no image of this session has. @param {number | null} seed */
+  #unusedIndex(seed) {
+    const used = [...this.state.canvases, ...this.state.gallery.map((item) => item.canvas)].filter((canvas) => canvas.rng?.seed === seed);
+    return seed === null ? 0 : 1 + Math.max(-1, ...used.map((canvas) => canvas.rng?.index ?? 0));
   }
 
   /** List models of the same kind of image as the selected one. */
@@ -73,20 +108,40 @@ export class Painter {
     this.state.work?.stop.abort();
   }
 
-  /** @param {Job[]} jobs @param {(CanvasImage & {height: number, width: number}) | null} start */
-  async #run(jobs, start) {
+  /** @param {Job[]} jobs @param {(CanvasImage & {height: number, width: number}) | null} start @param {boolean} [live] */
+  async #run(jobs, start, live = false) {
     const { state } = this;
     this.stop();
     if (!jobs.length) return state.notify("error", "There is nothing to compare: give values such as 1, 2, 4.");
-    const seed = state.request.seed ?? Math.floor(Math.random() * 2 ** 31);
+    if (!live) this.liveSeed = Math.floor(Math.random() * 2 ** 31);
+    const seed = state.request.seed ?? this.liveSeed;
     const size = /** @type {[number, number]} */ (start ? [start.height, start.width] : state.request.size);
-    const groups = jobs.map((job) => job.canvases.map((spec) => newCanvas(job, spec, seed, size ?? undefined, start)));
+    const groups = jobs.map((job) => ({ canvases: job.canvases.map((spec) => newCanvas(job, spec, seed, size ?? undefined, start)), starts: start !== null }));
+    await this.#paintGroups(groups.flatMap((group) => group.canvases), groups, 0, live);
+  }
+
+  /**
+   * Show canvases and paint them, each group in a job of its own.
+   * @param {Canvas[]} canvases @param {Group[]} groups @param {number} [active] @param {boolean} [live] shown in place of what is there, from the first pixels on
+   */
+  async #paintGroups(canvases, groups, active = 0, live = false) {
+    const { state } = this;
+    this.stop();
     const work = { waiting: null, stop: new AbortController() };
-    state.show(groups.flat());
+    const show = () => {
+      state.live = live;
+      if (live) state.showLive(canvases);
+      else state.show(canvases, active);
+      this.playback.start();
+    };
+    if (!live) {
+      this.liveItems.clear();
+      show();
+    }
     state.work = work;
     state.notice = null;
-    this.playback.start();
-    const results = await Promise.allSettled(jobs.map((job, i) => this.#follow(job, groups[i], start !== null, work)));
+    state.changed();
+    const results = await Promise.allSettled(groups.map((group) => this.#follow(group, work, live ? show : null)));
     if (state.work === work) state.work = null;
     const failed = results.find((result) => result.status === "rejected" && !isAbort(result.reason));
     if (failed?.status === "rejected") this.#failed(failed.reason);
@@ -101,14 +156,14 @@ export class Painter {
 
   /**
    * Follow a job, event by event.
-   * @param {Job} job @param {Canvas[]} canvases @param {boolean} continues @param {import("./state.js").Work} work
+   * @param {Group} group @param {import("./state.js").Work} work @param {(() => void) | null} showLive called with the first pixels
    */
-  async #follow(job, canvases, continues, work) {
-    const request = requestOf(job, canvases, continues, this.state.request.size);
+  async #follow({ canvases, starts }, work, showLive) {
+    const request = requestOf(canvases, starts);
     /** @type {PaintingTrace[]} */
     let traces = [];
     try {
-      for await (const event of this.server.sample(job.model.id, request, work.stop.signal)) {
+      for await (const event of this.server.sample(canvases[0].model, request, work.stop.signal)) {
         if (event.type === "queued") work.waiting = event.ahead;
         else if (event.type === "started") {
           work.waiting = null;
@@ -116,7 +171,8 @@ export class Painter {
         } else if (event.type === "pixels") {
           const batch = decodeBatch(event);
           traces.forEach((trace, index) => trace.take(batch, index));
-        } else if (event.type === "finished") this.#finish(canvases, traces, event);
+          if (batch.first === 0) showLive?.();
+        } else if (event.type === "finished") this.#finish(canvases, traces, event, showLive !== null);
         else throw new RequestError(event, 200);
         this.state.changed();
       }
@@ -127,8 +183,8 @@ export class Painter {
     }
   }
 
-  /** @param {Canvas[]} canvases @param {PaintingTrace[]} traces @param {Api.Finished} event */
-  #finish(canvases, traces, event) {
+  /** @param {Canvas[]} canvases @param {PaintingTrace[]} traces @param {Api.Finished} event @param {boolean} live */
+  #finish(canvases, traces, event, live) {
     const { manifest } = event;
     traces.forEach((trace, i) => {
       trace.over = true;
@@ -136,15 +192,31 @@ export class Painter {
       const request = { ...manifest.request, samples: [manifest.request.samples[i]] };
       trace.manifest = { ...manifest, request, sha256: [manifest.sha256[i]] };
     });
-    this.addToGallery(canvases);
+    if (live) this.state.gallery = this.state.gallery.filter((item) => !this.liveItems.has(item.id) || item.favourite);
+    const items = this.addToGallery(canvases);
+    if (live) this.liveItems = new Set(items.map((item) => item.id));
+  }
+
+  /** Show another image in place of one of the gallery. @param {Canvas} from @param {Canvas} to */
+  exchangeInGallery(from, to) {
+    this.state.gallery = this.state.gallery.map((item) => (item.canvas === from ? { ...item, canvas: to } : item));
   }
 
   /** Add finished images to the gallery. @param {Canvas[]} canvases */
   addToGallery(canvases) {
-    const named = canvases.map((canvas) => ({ canvas, name: nameOf(canvas) }));
-    this.state.gallery = [...named.reverse(), ...this.state.gallery].slice(0, MAX_GALLERY);
+    const { state } = this;
+    const items = canvases.map((canvas) => ({ id: newId(), canvas, name: nameOf(canvas), favourite: false })).reverse();
+    const all = [...items, ...state.gallery];
+    const surplus = all.filter((item) => !item.favourite).slice(Math.max(0, MAX_GALLERY - all.filter((item) => item.favourite).length));
+    state.gallery = all.filter((item) => !surplus.includes(item));
+    if (surplus.length) state.notify("plain", `The gallery holds ${MAX_GALLERY} images: the oldest that is no favourite left it. Save those that you want to keep.`);
+    return items;
   }
 }
+
+let serial = 0;
+/** Make an id that sorts by time. */
+const newId = () => `${Date.now().toString(36)}-${(serial++).toString(36).padStart(4, "0")}`;
 
 /** Name an image of the gallery. @param {Canvas} canvas */
 export const nameOf = (canvas) => describeConditions(canvas.conditions, canvas.details.conditions) || canvas.model;
@@ -167,21 +239,31 @@ function begin(canvas, event, distributions) {
   return canvas.trace;
 }
 
-/** @param {Job} job @param {Canvas[]} canvases @param {boolean} continues @param {[number, number] | null} size @returns {Api.SampleRequest} */
-function requestOf(job, canvases, continues, size) {
+/** @param {Canvas[]} canvases of one model, with the same settings and known pixels @param {boolean} starts whether they are partly known @returns {Api.SampleRequest} */
+function requestOf(canvases, starts) {
   const [canvas] = canvases;
   const { channels, levels } = canvas.details.image;
   const numbers = canvases.length * canvas.height * canvas.width * channels * levels;
   /** @type {Api.SampleRequest} */
   const request = {
-    ...job.settings,
+    ...canvas.settings,
     samples: canvases.map(({ rng, conditions }) => ({ seed: rng?.seed, index: rng?.index, conditions })),
     distributions: numbers <= MAX_PROBABILITIES,
   };
-  if (!continues) return size ? { ...request, size } : request;
+  if (!starts) return { ...request, size: [canvas.height, canvas.width] };
+  const same = canvases.every((one) => one.levels === canvas.levels);
+  const shape = [channels, canvas.height, canvas.width];
   const start = {
-    levels: encodeArray(canvas.levels, [channels, canvas.height, canvas.width]),
+    levels: same ? encodeArray(canvas.levels, shape) : encodeArray(joined(canvases), [canvases.length, ...shape]),
     known: encodeArray(canvas.known, [canvas.height, canvas.width]),
   };
   return { ...request, start };
+}
+
+/** Join the levels of canvases of one size. @param {Canvas[]} canvases */
+function joined(canvases) {
+  const [{ levels }] = canvases;
+  const all = levels instanceof Uint8Array ? new Uint8Array(levels.length * canvases.length) : new Uint16Array(levels.length * canvases.length);
+  canvases.forEach((canvas, i) => all.set(canvas.levels, i * levels.length));
+  return all;
 }

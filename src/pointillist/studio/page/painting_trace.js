@@ -67,6 +67,17 @@ export class PaintingTrace {
     return Float64Array.from(this.probs.subarray(from, from + this.numLevels), (p) => p / MAX_PROB);
   }
 
+  /** Convert to plain values, without distributions, which are large. */
+  pack() {
+    const { sequence, levels, entropy, surprisal, arrived, painted, manifest } = this;
+    return { sequence, size: this.positions.length, levels, entropy, surprisal, arrived, painted, manifest };
+  }
+
+  /** @param {Api.ImageKind} image @param {ReturnType<PaintingTrace["pack"]>} packed */
+  static unpack(image, { sequence, size, ...values }) {
+    return Object.assign(new PaintingTrace(image, sequence, size, false), values, { over: true });
+  }
+
   /**
    * Make the trace of an existing image as if the model had painted it.
    * @param {Api.ImageKind} image @param {Levels} levels `[c h w]` @param {Api.SurprisalMaps} maps

@@ -1,6 +1,6 @@
 // Player controls below the canvases: play, step, scrub, speed.
 
-import { visibleImage } from "./canvas_model.js";
+import { isStopped } from "./canvas_model.js";
 import { html, focusedElement, setText, formatInteger } from "./dom.js";
 import { icon } from "./icons.js";
 import { SPEEDS } from "./state.js";
@@ -8,9 +8,10 @@ import { SPEEDS } from "./state.js";
 /** @typedef {import("./state.js").State} State */
 
 export class PlayerControls {
-  /** @param {State} state @param {import("./playback.js").Playback} playback @param {() => void} continuePainting */
-  constructor(state, playback, continuePainting) {
+  /** @param {State} state @param {import("./playback.js").Playback} playback @param {import("./filler.js").Filler} filler @param {() => void} complete */
+  constructor(state, playback, filler, complete) {
     this.state = state;
+    this.filler = filler;
     const button = (/** @type {import("./icons.js").Icon} */ name, /** @type {string} */ label, /** @type {() => void} */ act) =>
       html("button", { type: "button", className: "icon-only", title: label, "aria-label": label, onclick: act }, icon(name));
     this.first = button("first", "To the first pixel (Home)", () => playback.seek(0));
@@ -22,8 +23,8 @@ export class PlayerControls {
     this.count = html("span", { className: "count" });
     const options = SPEEDS.map((speed) => html("option", { value: String(speed) }, speed === Infinity ? "live" : `${formatInteger(speed)} px/s`));
     this.speed = html("select", { "aria-label": "Speed", title: "Playback speed; live shows pixels as they arrive", onchange: () => this.#chosen() }, ...options);
-    this.continueButton = html("button", { type: "button", className: "strong", title: "Let the model paint missing pixels (C)", onclick: continuePainting }, "Continue");
-    this.el = html("div", { className: "player", role: "group", "aria-label": "The painting, pixel by pixel" }, this.first, this.back, this.play, this.forward, this.last, this.range, this.count, this.continueButton, this.speed);
+    this.completeButton = html("button", { type: "button", className: "strong", onclick: complete });
+    this.el = html("div", { className: "player", role: "group", "aria-label": "The painting, pixel by pixel" }, this.first, this.back, this.play, this.forward, this.last, this.range, this.count, this.completeButton, this.speed);
   }
 
   update() {
@@ -41,7 +42,10 @@ export class PlayerControls {
     this.range.style.setProperty("--at", `${length ? (100 * at) / length : 0}%`);
     this.range.setAttribute("aria-valuetext", `${at} of ${length} pixels`);
     setText(this.count, length ? `${formatInteger(at)} / ${formatInteger(length)}` : "");
-    this.continueButton.hidden = !hasGaps(state);
+    const stopped = state.canvases.filter(isStopped).length;
+    this.completeButton.hidden = state.work !== null || (!stopped && !this.filler.available);
+    setText(this.completeButton, stopped ? (stopped > 1 ? `Continue all ${stopped}` : "Continue") : "Fill");
+    this.completeButton.title = stopped ? "Go on with what was stopped (C)" : "Let the model fill the hole, or what is selected, with several candidates (C)";
     if (focusedElement(this.speed) !== this.speed) this.speed.value = String(state.speed);
   }
 
@@ -49,11 +53,4 @@ export class PlayerControls {
     this.state.chosenSpeed = Number(this.speed.value);
     this.state.changed();
   }
-}
-
-/** Return true if the active canvas is partly known. @param {State} state */
-function hasGaps(state) {
-  if (!state.canvas || state.work || state.playing || state.stroke) return false;
-  const { known } = visibleImage(state.canvas, state.at);
-  return known.includes(1) && known.includes(0);
 }

@@ -1,17 +1,20 @@
-// Pointer and keyboard on a canvas: inspect, hold, draw, erase.
+// Pointer and keyboard on a canvas: inspect, hold, draw, select, move.
 
-import { withImage, visibleImage } from "./canvas_model.js";
+import { visibleImage, withImage } from "./canvas_model.js";
+import { isSelectionTool, MoveStroke, SelectionStroke } from "./selecting.js";
+import { isDrawingTool, Stroke } from "./strokes.js";
 
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("./canvas_model.js").Canvas} Canvas */
+/** @typedef {{to: (pixel: number) => void, end: () => void}} Drag what the pointer does until it is released */
 
 export class PointerTools {
   /** @param {State} state @param {import("./playback.js").Playback} playback */
   constructor(state, playback) {
     this.state = state;
     this.playback = playback;
-    /** @type {{canvas: Canvas, last: number} | null} the current stroke */
-    this.stroke = null;
+    /** @type {Drag | null} */
+    this.drag = null;
     /** @type {(() => void) | null} undoes the last press */
     this.undo = null;
     this.suspended = false;
@@ -20,7 +23,7 @@ export class PointerTools {
   /** Undo the last press, and ignore the pointer until `resume`: fingers zoom. */
   suspend() {
     if (!this.suspended) this.undo?.();
-    this.undo = this.stroke = this.state.hover = null;
+    this.undo = this.drag = this.state.hover = null;
     this.suspended = true;
     this.state.stroke = 0;
     this.state.changed();
@@ -35,17 +38,17 @@ export class PointerTools {
     const { state } = this;
     if (this.suspended || !event.isPrimary) return; // a second finger draws nothing
     if (event.type === "pointerdown") {
-      const { heldPixel, view, at, history } = state;
+      const { heldPixel, view, at, history, selection } = state;
       const { past, now, future } = history;
       this.undo = () => {
         Object.assign(history, { past, now, future });
-        Object.assign(state, { heldPixel, view, at });
+        Object.assign(state, { heldPixel, view, at, selection });
       };
       state.activate(index);
       if (event.button === 0 && pixel !== null) this.#down(pixel, event);
     } else if (event.type === "pointermove") this.#move(index, pixel);
     else if (event.type === "pointerleave") this.hover(index, null);
-    else this.endStroke();
+    else this.endDrag();
   }
 
   /** @param {number} pixel @param {PointerEvent} event */
@@ -59,9 +62,12 @@ export class PointerTools {
 
   /** @param {number} index @param {number | null} pixel */
   #move(index, pixel) {
-    if (this.stroke) {
-      if (pixel !== null) this.#line(pixel);
-    } else this.hover(index, pixel);
+    if (!this.drag) return this.hover(index, pixel);
+    if (pixel === null) return;
+    this.drag.to(pixel);
+    this.state.stroke++;
+    this.state.hover = { index: this.state.active, pixel };
+    this.state.changed();
   }
 
   /** @param {number} index @param {number | null} pixel */
@@ -90,65 +96,78 @@ export class PointerTools {
     const image = visibleImage(canvas, at);
     if (!image.known[pixel]) return;
     const size = image.known.length;
-    this.state.ink = this.state.ink.map((_, c) => image.levels[c * size + pixel]);
-    this.state.changed();
+    this.state.takeInk(this.state.ink.map((_, c) => image.levels[c * size + pixel]));
   }
 
-  /** Apply pencil or eraser to one pixel: for the keyboard. @param {number} pixel */
+  /** Apply the tool to one pixel: for the keyboard. @param {number} pixel */
   drawPixel(pixel) {
     this.#begin(pixel);
-    this.endStroke();
+    this.endDrag();
   }
 
   /** @param {number} pixel */
   #begin(pixel) {
     const { state } = this;
     if (!state.canvas) return;
-    const { levels, known } = visibleImage(state.canvas, state.at);
-    const canvas = withImage(state.canvas, levels.slice(), known.slice());
-    state.replace(canvas);
-    this.stroke = { canvas, last: pixel };
-    this.#line(pixel);
-  }
-
-  /** End the stroke: makes a new canvas, so that results for the unfinished stroke are not reused. */
-  endStroke() {
-    const { state, stroke } = this;
-    if (!stroke) return;
-    this.stroke = null;
-    state.stroke = 0;
-    const canvases = state.canvases.map((canvas) => (canvas === stroke.canvas ? { ...canvas } : canvas));
-    state.history.now = { ...state.history.now, canvases };
-    state.changed();
-  }
-
-  /** Draw from the last pixel of the stroke to this one. @param {number} pixel */
-  #line(pixel) {
-    const { state, stroke } = this;
-    if (!stroke) return;
-    const { width } = stroke.canvas;
-    const [fromRow, fromColumn] = [Math.floor(stroke.last / width), stroke.last % width];
-    const [down, across] = [Math.floor(pixel / width) - fromRow, (pixel % width) - fromColumn];
-    const steps = Math.max(1, Math.abs(down), Math.abs(across));
-    for (let i = 0; i <= steps; i++)
-      this.#dot(Math.round(fromRow + (down * i) / steps), Math.round(fromColumn + (across * i) / steps), stroke.canvas);
-    stroke.last = pixel;
+    if (isDrawingTool(state.tool)) this.drag = this.#draw(state.canvas, pixel, state.tool);
+    else if (isSelectionTool(state.tool)) this.drag = this.#select(state.canvas, pixel, state.tool);
+    else if (state.tool === "move") this.drag = this.#carry(state.canvas, pixel);
     state.stroke++;
     state.hover = { index: state.active, pixel };
     state.changed();
   }
 
-  /** @param {number} row @param {number} column @param {Canvas} canvas */
-  #dot(row, column, canvas) {
-    const { brush, tool, ink } = this.state;
-    const size = canvas.known.length;
-    const from = -Math.floor((brush - 1) / 2);
-    for (let r = row + from; r < row + from + brush; r++)
-      for (let c = column + from; c < column + from + brush; c++) {
-        if (r < 0 || c < 0 || r >= canvas.height || c >= canvas.width) continue;
-        const pixel = r * canvas.width + c;
-        canvas.known[pixel] = tool === "pencil" ? 1 : 0;
-        ink.forEach((level, channel) => (canvas.levels[channel * size + pixel] = tool === "pencil" ? level : 0));
-      }
+  /** End what the pointer does: makes a new canvas, so that results for the unfinished stroke are not reused. */
+  endDrag() {
+    const { state, drag } = this;
+    if (!drag) return;
+    this.drag = null;
+    state.stroke = 0;
+    drag.end();
+    state.changed();
+  }
+
+  /** @param {Canvas} before @param {number} pixel @param {import("./strokes.js").DrawingTool} tool @returns {Drag} */
+  #draw(before, pixel, tool) {
+    const { state } = this;
+    const { levels, known } = visibleImage(before, state.at);
+    const canvas = withImage(before, levels.slice(), known.slice());
+    state.replace(canvas);
+    const { brush, mirror, filled } = state;
+    const stroke = new Stroke(canvas, canvas, { tool, ink: tool === "eraser" ? null : state.ink, brush, mirror, filled, within: state.selection }, pixel);
+    return { to: (next) => stroke.to(next), end: () => state.exchange(canvas, { ...canvas }) };
+  }
+
+  /** @param {Canvas} canvas @param {number} pixel @param {import("./selecting.js").SelectionTool} tool @returns {Drag} */
+  #select(canvas, pixel, tool) {
+    const { state } = this;
+    const stroke = new SelectionStroke(tool, canvas, pixel);
+    const single = stroke.mask.reduce((sum, one) => sum + one, 0) === 1;
+    state.selection = stroke.mask;
+    let moved = false;
+    const to = (/** @type {number} */ next) => {
+      moved ||= next !== pixel;
+      stroke.to(next);
+      state.selection = stroke.mask;
+    };
+    // a click with the rectangle or the lasso selects nothing
+    const end = () => { if (!moved && single && tool !== "wand") state.selection = null; };
+    return { to, end };
+  }
+
+  /** @param {Canvas} before @param {number} pixel @returns {Drag} */
+  #carry(before, pixel) {
+    const { state } = this;
+    const stroke = new MoveStroke(before, state.selection, pixel);
+    const had = state.selection !== null;
+    let shown = withImage(before, visibleImage(before).levels, visibleImage(before).known);
+    state.replace(shown);
+    const to = (/** @type {number} */ next) => {
+      const { canvas, mask } = stroke.at(next);
+      state.exchange(shown, canvas);
+      shown = canvas;
+      if (had) state.selection = mask;
+    };
+    return { to, end: () => {} };
   }
 }

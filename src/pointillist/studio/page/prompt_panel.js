@@ -3,6 +3,8 @@
 import { MAX_COMPARED, SETTING_NAMES, EXAMPLE_VALUES } from "./paint_jobs.js";
 import { html, focusedElement, updateChildren, setText, returnFocus } from "./dom.js";
 import { icon } from "./icons.js";
+import { Presets } from "./presets.js";
+import { COUNTS } from "./state.js";
 import { conditionFields } from "./conditions.js";
 
 /** @typedef {import("./state.js").State} State */
@@ -19,6 +21,8 @@ export class PromptPanel {
     // after a click the space bar plays the painting, and does not press the button
     this.paintButton = html("button", { className: "strong big", type: "submit", onclick: (/** @type {MouseEvent} */ event) => event.detail > 0 && returnFocus(this.paintButton) }, "Paint");
     this.note = html("p", { className: "note", role: "status" });
+    /** @type {Presets | null} */
+    this.presets = null;
     const form = html("form", { onsubmit: (/** @type {Event} */ event) => this.#submit(event) }, this.fields, html("div", { className: "go" }, this.paintButton, this.note));
     this.el = html("section", { className: "panel prompt-panel", "aria-label": "Prompt" }, form);
   }
@@ -26,11 +30,12 @@ export class PromptPanel {
   update() {
     const { state } = this;
     const { details, request } = state;
-    const key = [state.modelId, Boolean(details), request.hint?.name].join();
+    const key = [state.modelId, Boolean(details), Boolean(request.hint), request.hint?.name, state.panelSerial].join();
     updateChildren(this.fields, key, () => (details ? this.#fields(details) : []));
     const hadFocus = this.canvases.contains(focusedElement(this.canvases));
     updateChildren(this.canvases, [key, request.compare.by, this.painter.comparableModels().length].join(), () => (details ? this.#canvases(details) : []));
     if (hadFocus && !this.canvases.contains(focusedElement(this.canvases))) this.canvases.querySelector("select")?.focus();
+    this.presets?.update();
     setText(this.paintButton, state.work ? "Stop" : "Paint");
     this.paintButton.disabled = !details;
     this.paintButton.classList.toggle("stop", state.work !== null);
@@ -47,10 +52,16 @@ export class PromptPanel {
 
   /** @param {Api.ModelDetails} details */
   #fields(details) {
-    const conditions = conditionFields(this.state, details, this.uploader);
+    const conditions = conditionFields(this.state, details, this.uploader, this.painter);
     const hasConditions = conditions.length > 0;
+    this.presets = new Presets(this.state, details.generation, (values) => {
+      Object.assign(this.state.request, values);
+      this.state.panelSerial++;
+      this.state.changed();
+    });
     return [
       ...conditions,
+      this.presets.el,
       html("div", { className: "sliders" },
         hasConditions && this.#slider("guidance", "Guidance", 0, 6, 0.1, "How strongly the conditions count: 0 ignores them, 1 is the model, more strengthens them"),
         this.#slider("temperature", "Temperature", 0, 2, 0.05, "0 takes the most likely level, 1 is the model"),
@@ -77,6 +88,7 @@ export class PromptPanel {
       if (from.value === "" || !from.validity.valid && !from.validity.stepMismatch) return;
       to.value = String(value);
       request[name] = value;
+      this.state.changed();
     };
     range.addEventListener("input", take(range, number));
     number.addEventListener("input", take(number, range));
@@ -100,7 +112,7 @@ export class PromptPanel {
 
   #count() {
     const { request } = this.state;
-    const options = [1, 2, 4, 9, 16].map((count) =>
+    const options = COUNTS.map((count) =>
       html("label", {}, html("input", { type: "radio", name: "count", checked: request.count === count, onchange: () => (request.count = count) }), html("span", {}, String(count))));
     return html("fieldset", { className: "choices" }, html("legend", {}, "Canvases"), ...options);
   }

@@ -72,6 +72,7 @@ class LatestOnlyQueue {
 export class Queries {
   /** @param {State} state @param {import("./api.js").Server} server */
   constructor(state, server) {
+    this.state = state;
     this.server = server;
     const changed = () => state.changed();
     /** @type {LatestOnlyQueue<Api.PixelDistribution>} */
@@ -84,35 +85,46 @@ export class Queries {
     this.edits = new LatestOnlyQueue(changed);
   }
 
+  /** Return the id of the open model that a canvas belongs to. @param {Canvas} canvas */
+  #model(canvas) {
+    const model = this.state.modelOf(canvas);
+    if (!model) throw new Error(`This canvas was painted by ${canvas.model}, which is not open here: start the studio with it to ask about pixels.`);
+    return model.id;
+  }
+
   /** Query the distributions of a pixel. @param {Canvas} canvas @param {number} pixel */
   pixel(canvas, pixel) {
     const { guidance, temperature, top_p } = canvas.settings;
     const position = { row: Math.floor(pixel / canvas.width), column: pixel % canvas.width };
-    const send = () => this.server.pixel(canvas.model, { ...this.#imageQuery(canvas), ...position, guidance, temperature, top_p });
+    const send = async () => this.server.pixel(this.#model(canvas), { ...this.#imageQuery(canvas), ...position, guidance, temperature, top_p });
     return this.pixels.get(canvas, String(pixel), send);
   }
 
   /** Query the saliency map of a pixel. @param {Canvas} canvas @param {number} pixel */
   saliency(canvas, pixel) {
     const position = { row: Math.floor(pixel / canvas.width), column: pixel % canvas.width };
-    return this.saliencies.get(canvas, String(pixel), () => this.server.saliency(canvas.model, { ...this.#imageQuery(canvas), ...position }));
+    return this.saliencies.get(canvas, String(pixel), async () => this.server.saliency(this.#model(canvas), { ...this.#imageQuery(canvas), ...position }));
   }
 
   /** Query the surprisal maps of an image. @param {Canvas} canvas */
   score(canvas) {
-    return this.maps.get(canvas, "", () => this.server.score(canvas.model, this.#imageQuery(canvas)));
+    return this.maps.get(canvas, "", async () => this.server.score(this.#model(canvas), this.#imageQuery(canvas)));
   }
 
   /** Query the generation order of an image. @param {Canvas} canvas @returns {Promise<Api.SurprisalMaps | Error>} */
-  order(canvas) {
-    return this.server.score(canvas.model, this.#imageQuery(canvas)).catch((error) => error);
+  async order(canvas) {
+    try {
+      return await this.server.score(this.#model(canvas), this.#imageQuery(canvas));
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    }
   }
 
   /** Query the effect of setting a pixel to other levels. @param {Canvas} canvas @param {number} pixel @param {number[]} levels */
   edit(canvas, pixel, levels) {
     const [row, column] = [Math.floor(pixel / canvas.width), pixel % canvas.width];
     const edits = levels.map((level, channel) => ({ row, column, channel, level }));
-    const send = () => this.server.edit(canvas.model, { ...this.#imageQuery(canvas), edits });
+    const send = async () => this.server.edit(this.#model(canvas), { ...this.#imageQuery(canvas), edits });
     return this.edits.get(canvas, `${pixel}:${levels.join()}`, send);
   }
 

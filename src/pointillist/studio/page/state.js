@@ -5,13 +5,13 @@ import { History } from "./history.js";
 
 /** @typedef {import("./canvas_model.js").Canvas} Canvas */
 /** @typedef {import("./canvas_model.js").Settings} Settings */
-/** @typedef {{canvases: Canvas[], active: number}} Workspace */
+/** @typedef {{canvases: Canvas[], active: number, hint?: Hint | null}} Workspace `hint`: as it was drawn */
 /** @typedef {"image" | "entropy" | "surprisal" | "saliency" | "shift"} View */
-/** @typedef {"inspect" | "pencil" | "eraser"} Tool */
+/** @typedef {"inspect" | "move" | import("./strokes.js").DrawingTool | import("./selecting.js").SelectionTool} Tool */
 /** @typedef {{pixel: number, choice: (number | null)[]}} HeldPixel a held pixel, and levels chosen for its channels */
 /** @typedef {{index: number, pixel: number}} Hover a pixel under the pointer, and the index of its canvas */
 /** @typedef {{kind: "error" | "good" | "plain", text: string}} Notice */
-/** @typedef {{canvas: Canvas, name: string}} GalleryItem an image of this session */
+/** @typedef {{id: string, canvas: Canvas, name: string, favourite: boolean, live?: boolean}} GalleryItem `id`: sorts by time; `live`: painted while its hint was drawn */
 /** @typedef {{waiting: number | null, stop: AbortController}} Work `waiting`: jobs ahead in the queue */
 
 /**
@@ -25,15 +25,20 @@ import { History } from "./history.js";
 /** @typedef {{levels: Api.EncodedArray, name: string, text?: string}} Hint `text`: as typed */
 /** @typedef {{by: "" | "label" | "guidance" | "temperature" | "top_p" | "model", values: string}} Compare */
 
+/** @type {Compare} */
+const NO_COMPARISON = { by: "", values: "" };
+
 /** @returns {Request} */
 const defaultRequest = () => ({
   label: null, text: "", attributes: {}, vector: null, hint: null, guidance: 1, temperature: 1, top_p: 1, order: null,
-  seed: null, size: null, count: 1, compare: { by: "", values: "" },
+  seed: null, size: null, count: 1, compare: NO_COMPARISON,
 });
 
 export const SPEEDS = [4, 16, 64, 256, 1024, 4096, Infinity]; // pixels per second; the last is live
 const USUAL_SECONDS = 4;
 const MAX_ZOOM = 16;
+const RECENT = 8; // inks
+export const COUNTS = [1, 2, 4, 9, 16]; // of canvases
 
 export class State {
   constructor() {
@@ -58,6 +63,21 @@ export class State {
     this.brush = 1;
     /** @type {number[]} levels of the pencil */
     this.ink = [];
+    /** @type {number[][]} inks used before, the newest first */
+    this.recentInks = [];
+    this.inkKind = ""; // the kind of image that the inks belong to
+    /** @type {import("./shapes.js").Mirror} */
+    this.mirror = "";
+    this.filled = false; // whether rectangles and ellipses are drawn filled
+    /** @type {Uint8Array | null} the selected pixels of the active canvas */
+    this.selection = null;
+    /** @type {import("./selecting.js").Clip | null} copied pixels */
+    this.clip = null;
+    /** @type {import("./filler.js").Fill | null} the newest candidates */
+    this.fill = null;
+    /** @type {"auto" | "sequential"} */
+    this.fillMethod = "auto";
+    this.tiled = false; // whether canvases are shown 3 x 3
     this.zoom = 1;
     this.grid = true;
     /** @type {HeldPixel | null} */
@@ -70,6 +90,17 @@ export class State {
     this.notice = null;
     /** @type {GalleryItem[]} the newest first */
     this.gallery = [];
+    /** @type {boolean | null} whether this browser keeps the work; null until that is known */
+    this.kept = null;
+    this.wanted = ""; // id of the model that was selected before a reload
+    /** @type {Request | null} the values of its prompt panel */
+    this.restoredRequest = null;
+    this.paintWhileDrawing = true; // whether each stroke of a hint paints the image anew
+    this.inkOnPaper = true; // whether a drawn hint is shown black on white
+    this.live = false; // whether the painting at work follows the strokes of a hint
+    this.singleKeys = true; // whether letters alone are shortcuts
+    this.tourSeen = false;
+    this.panelSerial = 0; // counts the changes of the request that do not come from its panel
     this.follow = false; // whether to scroll the hovered pixel into view
     this.stroke = 0; // counts the steps of the current stroke
     /** @type {(() => void)[]} */
@@ -126,12 +157,33 @@ export class State {
   get speed() {
     const length = this.length || (this.canvas?.known.length ?? 0);
     const usual = SPEEDS.find((speed) => length / speed <= USUAL_SECONDS) ?? Infinity;
-    return this.chosenSpeed ?? usual;
+    return this.live ? Infinity : (this.chosenSpeed ?? usual);
   }
 
   /** Show other canvases; undo restores the former ones. @param {Canvas[]} canvases @param {number} [active] */
   show(canvases, active = 0) {
-    this.history.push({ canvases, active });
+    this.history.push({ canvases, active, hint: this.request.hint });
+    this.resetView();
+    this.changed();
+  }
+
+  /** Change the hint; undo restores the former one. @param {Hint | null} hint */
+  setHint(hint) {
+    this.request.hint = hint;
+    this.history.push({ ...this.history.now, hint });
+    this.changed();
+  }
+
+  /** Show other canvases without a step of undo. @param {Canvas[]} canvases */
+  showLive(canvases) {
+    this.history.now = { ...this.history.now, canvases, active: 0 };
+    this.resetView();
+  }
+
+  /** Show other canvases, without a way back. @param {Canvas[]} canvases */
+  forget(canvases) {
+    this.history = new History({ canvases, active: 0 });
+    this.fill = this.clip = null;
     this.resetView();
     this.changed();
   }
@@ -139,6 +191,20 @@ export class State {
   /** Replace the active canvas. @param {Canvas} canvas */
   replace(canvas) {
     this.show(this.canvases.map((old, i) => (i === this.active ? canvas : old)), this.active);
+  }
+
+  /** Replace a canvas without a step of undo. @param {Canvas} from @param {Canvas} to */
+  exchange(from, to) {
+    this.history.now = { ...this.history.now, canvases: this.canvases.map((canvas) => (canvas === from ? to : canvas)) };
+    this.changed();
+  }
+
+  /** Set the pencil to other levels. @param {number[]} ink */
+  takeInk(ink) {
+    const others = [this.ink, ...this.recentInks].filter((one) => one.length === ink.length && String(one) !== String(ink));
+    this.recentInks = others.filter((one, i) => others.findIndex((other) => String(other) === String(one)) === i).slice(0, RECENT);
+    this.ink = ink;
+    this.changed();
   }
 
   /** @param {number} zoom 1 fits the canvases */
@@ -151,7 +217,8 @@ export class State {
   resetView() {
     this.heldPixel = this.hover = null;
     if (this.view === "saliency" || this.view === "shift") this.view = "image";
-    this.at = this.length;
+    if (this.selection && this.selection.length !== this.canvas?.known.length) this.selection = null;
+    this.at = this.arrived;
     this.playing = false;
   }
 
@@ -159,7 +226,7 @@ export class State {
   activate(active) {
     if (active === this.active || !this.canvases[active]) return;
     this.history.now = { ...this.history.now, active };
-    this.heldPixel = this.hover = null;
+    this.heldPixel = this.hover = this.selection = null;
     this.changed();
   }
 
@@ -170,14 +237,62 @@ export class State {
     if (!details) return;
     const { seed, count } = this.request;
     const { guidance, temperature, top_p } = details.generation;
-    this.request = { ...defaultRequest(), seed, count, guidance, temperature, top_p };
-    if (this.ink.length !== details.image.channels || this.ink.some((level) => level >= details.image.levels))
-      this.ink = Array.from({ length: details.image.channels }, () => details.image.levels - 1);
+    this.request = { ...defaultRequest(), seed, count, guidance, temperature, top_p, ...(id === this.wanted ? this.restoredRequest : null) };
+    Object.assign(this, { wanted: "", restoredRequest: null });
+    const { channels, levels, mode } = details.image;
+    const kind = [channels, levels, mode].join(); // the same numbers would be another colour with other levels
+    if (kind !== this.inkKind) {
+      this.inkKind = kind;
+      this.recentInks = [];
+      this.ink = Array.from({ length: channels }, () => levels - 1);
+    }
     const { canvas } = this;
     const canvases = [blankCanvas(id, details)];
     if (!canvas) this.history.now = { canvases, active: 0 };
     else if (!sameGrid(canvas.details.image, details.image) || !holdsAnything(canvas)) this.show(canvases);
     this.changed();
+  }
+
+  /** Empty the prompt panel: the settings that suit the model, and no conditions. */
+  resetRequest() {
+    if (!this.details) return;
+    const { guidance, temperature, top_p } = this.details.generation;
+    this.request = { ...defaultRequest(), guidance, temperature, top_p };
+    this.history.now = { ...this.history.now, hint: null };
+    this.panelSerial++;
+    this.changed();
+  }
+
+  /** Return the open model that a canvas belongs to, by its hash. @param {Canvas} canvas */
+  modelOf(canvas) {
+    const same = this.models.filter((model) => model.details?.sha256 === canvas.details.sha256);
+    return same.find((model) => model.id === canvas.model) ?? same[0] ?? null;
+  }
+
+  /** Take over model, conditions and settings of a canvas; return false if its model is not open. @param {Canvas} canvas */
+  useSettings(canvas) {
+    const model = this.modelOf(canvas);
+    if (!model?.details) return false;
+    if (model.id !== this.modelId) {
+      this.modelId = model.id;
+      this.request = { ...defaultRequest(), count: this.request.count };
+    }
+    const { conditions, settings, rng } = canvas;
+    const { image, orders, conditions: supported } = model.details;
+    const label = typeof conditions.label === "string" ? supported.labels.indexOf(conditions.label) : conditions.label;
+    const attributes = Object.entries(conditions.attributes ?? {}).map(([name, value]) => [name, typeof value === "string" ? supported.attributes[name]?.indexOf(value) : value]);
+    const { guidance, temperature, top_p } = settings;
+    const isDefault = canvas.height === image.height && canvas.width === image.width;
+    this.request = {
+      ...this.request, guidance, temperature, top_p, label: label ?? null, text: conditions.text ?? "", attributes: Object.fromEntries(attributes), vector: conditions.vector ?? null,
+      hint: conditions.hint ? { levels: conditions.hint, name: "of the image" } : null, order: settings.order === orders[0] ? null : settings.order,
+      seed: rng?.seed ?? this.request.seed, size: isDefault ? null : /** @type {[number, number]} */ ([canvas.height, canvas.width]), compare: NO_COMPARISON,
+      count: rng && rng.index >= this.request.count ? (COUNTS.find((count) => count > rng.index) ?? 1) : this.request.count,
+    };
+    this.history.now = { ...this.history.now, hint: this.request.hint };
+    this.panelSerial++;
+    this.changed();
+    return true;
   }
 
   /** @param {Notice["kind"]} kind @param {string} text */

@@ -11,7 +11,11 @@ import { html } from "./dom.js";
 import { Gallery } from "./gallery.js";
 import { PointerTools } from "./pointer_tools.js";
 import { Exporter } from "./export.js";
-import { listenToKeys } from "./keys.js";
+import { Filler } from "./filler.js";
+import { FillPanel } from "./fill_panel.js";
+import { HintPad } from "./hint_pad.js";
+import { Keeper } from "./keeper.js";
+import { listenToKeys, TYPED } from "./keys.js";
 import { Notifications } from "./notifications.js";
 import { Painter } from "./painter.js";
 import { PixelPanel } from "./pixel_panel.js";
@@ -21,10 +25,11 @@ import { CanvasGrid } from "./canvas_grid.js";
 import { State } from "./state.js";
 import { Tabs } from "./tabs.js";
 import { Toolbar } from "./toolbar.js";
+import { ToolOptions } from "./tool_options.js";
 import { PlayerControls } from "./player_controls.js";
 
 /** @typedef {import("./api.js").Send} Send */
-/** @typedef {{get(name: "address"): string, get(name: "send"): Send | undefined}} Host given by the page or the notebook */
+/** @typedef {{get(name: "address"): string, get(name: "send"): Send | undefined, get(name: "keep"): boolean | undefined}} Host given by the page or the notebook */
 
 const POLL_INTERVAL = 300; // milliseconds between polls while models load
 
@@ -40,28 +45,36 @@ function render({ model, el }) {
   const exporter = new Exporter(state, server, painter);
   const uploader = new Uploader(state, server, dialogs, exporter);
   const pointerTools = new PointerTools(state, playback);
-  const commands = new Commands({ state, playback, painter, pointerTools, queries, dialogs, uploader });
+  const filler = new Filler(state, server, painter);
+  uploader.paintHint = () => void painter.paintLive();
+  const commands = new Commands({ state, playback, painter, pointerTools, queries, dialogs, uploader, filler });
 
   const header = new Header(state, root, () => commands.keys());
   const promptPanel = new PromptPanel(state, painter, uploader);
   const toolbar = new Toolbar(state, commands, uploader);
-  const canvasGrid = new CanvasGrid(state, queries, pointerTools, toolbar.zoom);
-  const controls = new PlayerControls(state, playback, () => commands.continuePainting());
+  const canvasGrid = new CanvasGrid(state, queries, pointerTools, toolbar.zoom, new HintPad(state, painter));
+  const controls = new PlayerControls(state, playback, filler, () => commands.complete());
+  const fillPanel = new FillPanel(state, filler);
+  const toolOptions = new ToolOptions(state, commands);
   const pixelPanel = new PixelPanel(state, queries, commands);
-  const gallery = new Gallery(state, exporter, uploader);
+  const gallery = new Gallery(state, exporter, uploader, dialogs, () => keeper?.clear());
   const notifications = new Notifications(state);
   const tabs = new Tabs(state, root);
-  const parts = [header, promptPanel, toolbar, canvasGrid, controls, pixelPanel, gallery, notifications, tabs];
+  /** @type {{update: () => void}[]} */
+  const parts = [header, promptPanel, toolbar, toolOptions, canvasGrid, fillPanel, controls, pixelPanel, gallery, notifications, tabs];
 
-  const middle = html("main", { className: "middle" }, toolbar.el, canvasGrid.el, controls.el, notifications.el);
+  const middle = html("main", { className: "middle" }, toolbar.el, toolOptions.el, canvasGrid.el, fillPanel.el, controls.el, notifications.el);
   root.append(header.el, middle, tabs.el, promptPanel.el, pixelPanel.el, gallery.el);
   el.classList.add("studio-container");
   el.replaceChildren(root);
   state.listeners.push(() => parts.forEach((part) => part.update()));
   const over = new AbortController();
   listenToKeys(root, state, commands, over.signal);
-  takeFiles(root, uploader, over.signal);
-  follow(state, server, over.signal);
+  takeFiles(root, uploader, () => commands.paste(), over.signal);
+  const keeper = model.get("keep") ? new Keeper(state, over.signal) : null;
+  if (keeper) parts.push({ update: () => keeper.update() });
+  const restored = keeper?.restore() ?? Promise.resolve();
+  restored.then(() => follow(state, server, over.signal));
   return () => {
     over.abort();
     painter.stop();
@@ -79,7 +92,9 @@ async function follow(state, server, over) {
     } catch {
       state.notify("error", NO_ANSWER);
     }
-    const first = state.models.find((one) => one.state === "ready");
+    const ready = state.models.filter((one) => one.state === "ready");
+    const wanted = state.models.find((one) => one.id === state.wanted && one.state !== "failed");
+    const first = wanted ? ready.find((one) => one === wanted) : ready[0];
     if (!state.details && first) state.useModel(first.id);
     state.changed();
     const settled = state.models.every((one) => one.state === "ready" || one.state === "failed");
@@ -89,8 +104,8 @@ async function follow(state, server, over) {
 }
 const NO_ANSWER = "The studio does not answer: check that its command, or its kernel, is still running.";
 
-/** Handle files that are dropped or pasted anywhere. @param {HTMLElement} el @param {Uploader} uploader @param {AbortSignal} over */
-function takeFiles(el, uploader, over) {
+/** Handle files that are dropped or pasted anywhere, and pasted pixels. @param {HTMLElement} el @param {Uploader} uploader @param {() => void} paste @param {AbortSignal} over */
+function takeFiles(el, uploader, paste, over) {
   const inside = (/** @type {boolean} */ on) => el.classList.toggle("dropping", on);
   el.addEventListener("dragover", (event) => {
     event.preventDefault();
@@ -107,6 +122,7 @@ function takeFiles(el, uploader, over) {
   const pasted = (/** @type {Event} */ event) => {
     const file = event instanceof ClipboardEvent && event.clipboardData?.files[0];
     if (file) uploader.take(file);
+    else if (event.target instanceof Element && !event.target.matches(TYPED)) paste();
   };
   el.getRootNode().addEventListener("paste", pasted, { signal: over });
 }

@@ -1,7 +1,6 @@
 // The toolbar above the canvases: views, tools, undo, zoom, and the pencil's colour.
 
-import { colourOf, css, levelName, swatch } from "./colour.js";
-import { html, updateChildren } from "./dom.js";
+import { html } from "./dom.js";
 import { icon } from "./icons.js";
 import { holdsAnything } from "./canvas_model.js";
 
@@ -14,8 +13,11 @@ const VIEWS = [
   ["surprisal", "Surprise", "Bits that each pixel takes (3)"], ["saliency", "Saliency", "Pixels that the held pixel depends on (4)"], ["shift", "Shift", "Distributions that change with the held pixel's level (5)"],
 ];
 /** @type {[State["tool"], import("./icons.js").Icon, string][]} */
-const TOOLS = [["inspect", "inspect", "Inspect: point at a pixel, click to hold it (V)"], ["pencil", "pencil", "Pencil (B)"], ["eraser", "eraser", "Eraser: the model can paint erased pixels again (E)"]];
-const SWATCHES = 64;
+const TOOLS = [
+  ["inspect", "inspect", "Inspect: point at a pixel, click to hold it (V)"], ["pencil", "pencil", "Pencil (B)"], ["eraser", "eraser", "Eraser: the model can paint erased pixels again (E)"],
+  ["line", "line", "Line (L)"], ["rectangle", "rectangle", "Rectangle (U)"], ["ellipse", "ellipse", "Ellipse (J)"], ["bucket", "bucket", "Bucket: one colour for a region (K)"],
+  ["select", "select", "Select a rectangle (M)"], ["lasso", "lasso", "Lasso: select freely (Q)"], ["wand", "wand", "Wand: select a region of one colour (W)"], ["move", "move", "Move the selection (X)"],
+];
 
 export class Toolbar {
   /** @param {State} state @param {Commands} commands @param {import("./upload.js").Uploader} uploader */
@@ -32,14 +34,13 @@ export class Toolbar {
     this.less = button("minus", "Zoom out (−)", () => commands.zoom(-1));
     this.more = button("plus", "Zoom in (+)", () => commands.zoom(1));
     this.fit = button("fit", "Fit (0)", () => commands.zoom(0));
+    this.extend = button("extend", "Extend the canvas beyond its edges", () => commands.extend());
+    this.tile = button("tile", "Show as a tile, repeated 3 × 3 (T)", () => commands.tile());
     const group = (/** @type {string} */ label, /** @type {string} */ kind, /** @type {HTMLElement[]} */ ...parts) =>
       html("div", { className: `group ${kind}`, role: "group", "aria-label": label }, ...parts);
-    this.bar = html("div", { className: "toolbar" }, group("Show", "views", ...this.views), group("Tool", "tools", ...this.tools), group("History", "tools", this.undo, this.redo), group("Canvas", "tools", this.open, this.clear));
-    this.zoom = group("Zoom", "zoom", this.less, this.more, this.fit, this.grid);
-    this.ink = html("div", { className: "ink" });
-    this.size = html("input", { type: "range", min: "1", max: "16", "aria-label": "Size of the brush", oninput: () => commands.brush(Number(this.size.value) - state.brush) });
-    this.options = html("div", { className: "options" }, html("label", { className: "brush" }, "Brush", this.size), this.ink);
-    this.el = html("div", { className: "toolbars" }, this.bar, this.options);
+    this.bar = html("div", { className: "toolbar" }, group("Show", "views", ...this.views), group("Tool", "tools", ...this.tools), group("History", "tools", this.undo, this.redo), group("Canvas", "tools", this.open, this.extend, this.clear));
+    this.zoom = group("Zoom", "zoom", this.less, this.more, this.fit, this.grid, this.tile);
+    this.el = this.bar;
   }
 
   update() {
@@ -56,48 +57,8 @@ export class Toolbar {
     press(this.grid, state.grid);
     const { canvas } = state;
     this.clear.disabled = !canvas || !holdsAnything(canvas);
-    this.options.hidden = state.tool === "inspect";
-    this.size.value = String(state.brush);
-    this.ink.hidden = state.tool !== "pencil";
-    if (state.tool === "pencil" && state.details) this.#ink(state.details.image);
-  }
-
-  /** @param {Api.ImageKind} image */
-  #ink(image) {
-    const { state } = this;
-    updateChildren(this.ink, [state.modelId, state.ink].join(), () => {
-      if (image.channels === 1 && image.levels <= SWATCHES) return Array.from({ length: image.levels }, (_, level) => this.#swatch(image, level));
-      const now = html("i", { className: "now" });
-      now.style.background = css(colourOf(image, state.ink));
-      return [now, ...state.ink.map((level, channel) => this.#mixer(image, channel, level, now))];
-    });
-  }
-
-  /** @param {Api.ImageKind} image @param {number} level */
-  #swatch(image, level) {
-    const one = html("button", { type: "button", className: "swatch", title: levelName(image, level), "aria-label": `Level ${levelName(image, level)}`, onclick: () => this.#take([level]) });
-    one.style.background = css(swatch(image, 0, level));
-    press(one, this.state.ink[0] === level);
-    return one;
-  }
-
-  /** @param {Api.ImageKind} image @param {number} channel @param {number} level @param {HTMLElement} now */
-  #mixer(image, channel, level, now) {
-    const name = image.channel_names[channel] || "level";
-    const range = html("input", {
-      type: "range", min: "0", max: String(image.levels - 1), value: String(level), "aria-label": name,
-      oninput: () => {
-        this.state.ink[channel] = Number(range.value);
-        now.style.background = css(colourOf(image, this.state.ink));
-      },
-    });
-    return html("label", {}, name, range);
-  }
-
-  /** @param {number[]} ink */
-  #take(ink) {
-    this.state.ink = ink;
-    this.state.changed();
+    this.extend.disabled = !canvas;
+    press(this.tile, state.tiled);
   }
 }
 

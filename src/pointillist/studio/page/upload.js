@@ -2,11 +2,14 @@
 
 import { decodeLevels } from "./encoded_arrays.js";
 import { RequestError } from "./api.js";
+import { pngText } from "./png_text.js";
 import { blankCanvas, traceImage } from "./canvas_model.js";
 import { hintOf, isOfNumbers, readNumbers, shapeOf } from "./numeric_hints.js";
 
 /** @typedef {import("./state.js").State} State */
 /** @typedef {"image" | "hint"} Role */
+
+const MANIFEST = "pointillist-manifest"; // keyword of the text in a PNG
 
 export class Uploader {
   /**
@@ -18,6 +21,7 @@ export class Uploader {
     this.server = server;
     this.dialogs = dialogs;
     this.exporter = exporter;
+    this.paintHint = () => {}; // paints an uploaded hint
   }
 
   /** Open the file dialog. @param {Role} [role] */
@@ -34,12 +38,23 @@ export class Uploader {
     if (!file) return;
     try {
       if (role === "hint" && this.#numbers()) await this.#hint(file, this.#numbers());
-      else if (file.type === "application/json" || file.name.endsWith(".json")) await this.exporter.reproduce(file);
+      else if (file.type === "application/json" || file.name.endsWith(".json")) await this.exporter.reproduce(await file.text(), file.name);
+      else if (role === "image" && (await this.#reproduced(file))) return;
       else await this.#picture(file, role);
     } catch (error) {
       if (!(error instanceof RequestError)) console.error(error);
       this.state.notify("error", error instanceof Error ? error.message : String(error));
     }
+  }
+
+  /** Paint the image of a PNG that carries its manifest again; return false if it carries none, or its model is not open. @param {File} file */
+  async #reproduced(file) {
+    const text = await pngText(file, MANIFEST);
+    if (!text) return false;
+    const sha256 = JSON.parse(text).model?.sha256;
+    const isOpen = this.state.models.some((model) => model.details?.sha256 === sha256);
+    if (isOpen) await this.exporter.reproduce(text, file.name);
+    return isOpen;
   }
 
   /** Return the model's hint if it is no picture, else null. */
@@ -64,8 +79,9 @@ export class Uploader {
     const picture = await this.#read(model.id, model.details, file, role);
     if (!picture) return;
     if (role === "hint") {
-      this.state.request.hint = { levels: picture.levels, name: file.name };
-      return this.state.changed();
+      this.state.setHint({ levels: picture.levels, name: file.name });
+      if (picture.note) this.state.notify("plain", picture.note);
+      return this.paintHint();
     }
     await this.#show(model.id, model.details, picture);
     this.state.notice = picture.note ? { kind: "plain", text: picture.note } : null;

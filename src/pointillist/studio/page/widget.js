@@ -24,7 +24,7 @@ export function render({ model, el }, style) {
   el.append(container);
 
   const transport = new CommTransport(model, (on) => (silent.hidden = !on));
-  const host = { get: (/** @type {string} */ name) => (name === "send" ? transport.send : "/") };
+  const host = { get: (/** @type {string} */ name) => ({ send: transport.send, address: "/" })[name] };
   const end = studio.render({ model: /** @type {import("./studio.js").Host} */ (host), el: mount });
   // the element may not be attached yet, and notebooks change their colours
   const observer = new ResizeObserver(() => (page.style.colorScheme = isDarkBehind(container) ? "dark" : "light"));

@@ -2,6 +2,7 @@
 
 from pointillist.studio.schemas.base import ConditionValues, Dtype, EncodedArray, ErrorResponse, Schema
 from pointillist.studio.schemas.export import GifRequest, PngRequest, ReproduceRequest, ReproduceResult
+from pointillist.studio.schemas.fill import AllowedLevels, Candidate, FillRequest, FillResult
 from pointillist.studio.schemas.models import (
     GenerationDefaults,
     HintKind,
@@ -48,6 +49,8 @@ from pointillist.studio.schemas.sampling import (
 
 __all__ = [
     "MAX_SAMPLES",
+    "AllowedLevels",
+    "Candidate",
     "Component",
     "ConditionValues",
     "Dtype",
@@ -59,6 +62,8 @@ __all__ = [
     "ErrorResponse",
     "Event",
     "Failed",
+    "FillRequest",
+    "FillResult",
     "Finished",
     "GenerationDefaults",
     "GifRequest",

@@ -11,10 +11,17 @@ from pointillist.studio.schemas.sampling import MAX_SAMPLES, SampledImage, Sampl
 
 
 class PngRequest(Schema):
-    """Export an image as a PNG file, with `scale` x `scale` pixels for each pixel (1 is exact)."""
+    """Export an image as a PNG file.
+
+    Attributes:
+        levels: the image.
+        scale: pixels of the file along each side of a pixel; 1 is exact.
+        manifest: written into the file as text, from which it can be reproduced.
+    """
 
     levels: EncodedArray
     scale: int = Field(1, ge=1, le=64)
+    manifest: SampleManifest | None = None
 
 
 class GifRequest(Schema):

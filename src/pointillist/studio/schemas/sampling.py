@@ -16,10 +16,10 @@ Engine = Literal["auto", "cpu", "cuda", "fixed-point", "numpy"]
 
 
 class StartImage(Schema):
-    """A partly known image to continue, the same for all samples.
+    """A partly known image to continue, the same for all samples or one for each; they share the mask.
 
     Attributes:
-        levels: `[c h w]`; only known pixels are read.
+        levels: `[c h w]`, or `[samples c h w]`; only known pixels are read.
         known: pixels that are kept, uint8 `[h w]`, 0 or 1. At least one must be 0.
     """
 
@@ -69,7 +69,7 @@ class SampleRequest(Schema):
 
     @model_validator(mode="after")
     def _check_size(self) -> SampleRequest:
-        if self.size is not None and self.start is not None and self.start.levels.shape[1:] != self.size:
+        if self.size is not None and self.start is not None and self.start.levels.shape[-2:] != self.size:
             raise ConfigError("`size` must be left out, or be the size of `start`.")
         return self
 

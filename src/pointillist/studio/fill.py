@@ -1,0 +1,195 @@
+"""Fill the hole of an image with several candidates, in one piece or window by window."""
+
+from __future__ import annotations
+
+import math
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from pointillist.completion.api import complete_images
+from pointillist.completion.canvas import windows
+from pointillist.completion.methods import choose_method, num_late
+from pointillist.completion.result import Completions
+from pointillist.errors import ConfigError, DataError
+from pointillist.model.pixel_model import PixelModel
+from pointillist.studio import schemas
+from pointillist.studio.conversion import check_pixels, decode_canvas, decode_hint, decode_mask, encode_levels
+from pointillist.studio.errors import too_large
+
+_PARTICLES = 64
+_FEW = 4  # effective particles: below that, hardly any history agrees with what is known
+
+
+@dataclass(frozen=True)
+class FillJob:
+    """A valid request to fill the hole of an image.
+
+    Attributes:
+        model: the model to sample from.
+        request: the request, with its seed filled in.
+        levels: the image.
+        known: pixels to keep.
+        allowed: levels that each pixel may have; None for all.
+        method: name of the method.
+    """
+
+    model: PixelModel
+    request: schemas.FillRequest
+    levels: Int[Tensor, "c h w"]
+    known: Bool[np.ndarray, "h w"]
+    allowed: Bool[np.ndarray, "h w k"] | None
+    method: str
+
+    def __call__(self, on_event: object, check: Callable[[], None], threads: int) -> schemas.FillResult:
+        """Draw the candidates; `check` is called after every row, and its exceptions end the job."""
+        started, count = time.perf_counter(), self.request.candidates
+        levels = self.levels.expand(count, -1, -1, -1).clone()
+        nats, parts = torch.zeros(count, dtype=torch.float64), []
+        known = self.known.copy()
+        for number, window in enumerate(self._windows()):
+            if known[window].all():
+                continue
+            part = levels[:, :, window[0], window[1]]
+            found = self._complete(part, known[window].copy(), window, number, lambda rows, x: check(), threads)
+            part.copy_(found.levels)
+            known[window] = True
+            nats += found.nats
+            parts.append(found)
+        return self._result(levels, nats, parts, time.perf_counter() - started)
+
+    def _windows(self) -> list[tuple[slice, slice]]:
+        """List the windows in which to fill: the whole image, where the model takes its size."""
+        size = (self.known.shape[0], self.known.shape[1])
+        own = (self.model.image.height, self.model.image.width)
+        if not self.model.fixed_size or size == own:
+            return [(slice(None), slice(None))]
+        rows, columns = np.nonzero(self.known)
+        corner = (int(rows.min(initial=0)), int(columns.min(initial=0)))
+        start = min(corner[0], size[0] - own[0]), min(corner[1], size[1] - own[1])
+        return list(windows(size, own, start))
+
+    def _complete(
+        self,
+        levels: Int[Tensor, "n c h w"],
+        known: Bool[np.ndarray, "h w"],
+        window: tuple[slice, slice],
+        number: int,
+        on_row: Callable[[int, Tensor], None],
+        threads: int,
+    ) -> Completions:
+        request = self.request
+        seed = request.seed or 0
+        if number:
+            seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+        values = {k: v for k, v in _condition_keywords(self.model, request.conditions).items() if v is not None}
+        return complete_images(
+            self.model, levels, known, self.method, None if self.allowed is None else self.allowed[window],
+            seed=seed, particles=_PARTICLES, on_row=on_row, threads=threads, order=request.order, engine=request.engine,
+            guidance=request.guidance, temperature=request.temperature, top_p=request.top_p, **values,
+        )  # fmt: skip
+
+    def _result(
+        self,
+        levels: Int[Tensor, "n c h w"],
+        nats: Float[Tensor, " n"],
+        parts: list[Completions],
+        seconds: float,
+    ) -> schemas.FillResult:
+        ranking = torch.argsort(nats, descending=True, stable=True).tolist()
+        candidates = [
+            schemas.Candidate(levels=encode_levels(self.model, levels[i]), bits=-float(nats[i]) / math.log(2), number=i)
+            for i in ranking
+        ]
+        last = parts[-1]
+        in_order = [part for part in parts if part.method == "sequential"]
+        ignored = sum(num_late(self.model, part.known, self.model.order(part.order)) for part in in_order)
+        worst = min(parts, key=lambda part: part.ess)
+        return schemas.FillResult(
+            candidates=candidates, method=last.method, exact=all(part.is_exact for part in parts), order=last.order,
+            seed=self.request.seed or 0, ignored=ignored // levels.shape[1], ess=worst.ess, seconds=seconds,
+            message=_sentence(last, worst.ess, ignored // levels.shape[1], len(parts)),
+        )  # fmt: skip
+
+
+def make_fill(model: PixelModel, request: schemas.FillRequest, limits: schemas.Limits) -> FillJob:
+    """Validate a request to fill a hole.
+
+    Raises:
+        RequestError: if it is too large.
+        ConfigError, ShapeError, DataError: naming what the model does not support.
+    """
+    levels = decode_canvas(model, request.start.levels, limits)
+    height, width = levels.shape[1:]
+    check_pixels(height, width, limits)
+    known = decode_mask(request.start.known, height, width)
+    if known.all():
+        raise DataError("`known` keeps every pixel, so there is nothing to fill: leave at least one out.")
+    filled = request.model_copy(update={"seed": secrets.randbelow(2**31) if request.seed is None else request.seed})
+    allowed = _allowed(model, request.allowed, (height, width))
+    job = FillJob(model, filled, levels, known, allowed, request.method)
+    window = job._windows()[0]
+    method = choose_method(model, _channels(known[window], model.image.channels), request.method, request.order)[0].name
+    per_image = known[window].size * (model.likelihood.num_params + 2 * model.image.channels * model.image.levels)
+    if method == "smc" and request.method == "auto" and _PARTICLES * per_image > limits.numbers:
+        method = "sequential"
+    numbers = (_PARTICLES if method == "smc" else request.candidates) * per_image
+    if numbers > limits.numbers:
+        raise too_large("The numbers of this job", numbers, limits.numbers, "take fewer candidates or a smaller size")
+    return replace(job, method=method if len(job._windows()) == 1 else request.method)
+
+
+def _channels(known: Bool[np.ndarray, "h w"], channels: int) -> Bool[np.ndarray, "c h w"]:
+    return np.broadcast_to(known, (channels, *known.shape))
+
+
+def _allowed(
+    model: PixelModel, regions: list[schemas.AllowedLevels], size: tuple[int, int]
+) -> Bool[np.ndarray, "h w k"] | None:
+    """Join the regions to the levels that each pixel may have."""
+    if not regions:
+        return None
+    count = model.image.levels
+    allowed = np.ones((*size, count), bool)
+    for region in regions:
+        mask = decode_mask(region.region, *size, name="region")
+        if max(region.levels) >= count:
+            raise ConfigError(f"`levels` (up to {max(region.levels)}) of a region must be below {count}.")
+        own = np.zeros(count, bool)
+        own[region.levels] = True
+        allowed[mask] &= own
+    return allowed
+
+
+def _condition_keywords(model: PixelModel, values: schemas.ConditionValues) -> dict[str, Any]:
+    """Return the conditions as keywords of `inpaint`."""
+    hint = None if values.hint is None else decode_hint(model, values.hint)
+    further = {"attributes": values.attributes, "vector": values.vector, "hint": hint}
+    return {"label": values.label, "text": values.text, **further}
+
+
+def _sentence(found: Completions, ess: float, ignored: int, parts: int) -> str:
+    """Say how a hole was filled."""
+    if found.method == "known":
+        how = "Exact: the model was trained to complete images, and every known pixel counts"
+    elif found.method == "order":
+        how = f"Exact: the hole comes last in the order {found.order}, so every known pixel counts"
+    elif found.method == "smc":
+        how = (
+            f"By Sequential Monte Carlo: what follows the hole counts (effective sample size {ess:.0f} of {_PARTICLES})"
+        )
+        if ess < _FEW:
+            how += ", but hardly any candidate agrees with it, so the fit may be poor"
+    else:
+        how = f"In the order {found.order}"
+        how += (
+            f", ignoring {ignored} known pixels that come after the hole: its far edge may not fit" if ignored else ""
+        )
+    return f"{how}{f'; in {parts} windows' if parts > 1 else ''}."

@@ -1,0 +1,63 @@
+// The levels that a drawing tool uses: swatches of a palette, or a colour field with one slider a channel.
+
+import { colourOf, css, hexOf, levelName, nearestLevels, swatch } from "./colour.js";
+import { html, updateChildren } from "./dom.js";
+
+/** @typedef {import("./state.js").State} State */
+
+const SWATCHES = 64;
+
+export class InkPicker {
+  /** @param {State} state */
+  constructor(state) {
+    this.state = state;
+    this.el = html("div", { className: "ink" });
+  }
+
+  /** @param {Api.ImageKind} image */
+  update(image) {
+    const { state } = this;
+    updateChildren(this.el, [state.modelId, state.ink, state.recentInks.map(String).join(" ")].join(), () => {
+      if (image.channels === 1 && image.levels <= SWATCHES) return Array.from({ length: image.levels }, (_, level) => this.#swatch(image, [level], levelName(image, level)));
+      const recent = state.recentInks.map((ink) => this.#swatch(image, ink, hexOf(colourOf(image, ink))));
+      const now = html("i", { className: "now" });
+      now.style.background = css(colourOf(image, state.ink));
+      return [...(image.mode === "codes" ? [now] : this.#colourFields(image)), ...state.ink.map((level, channel) => this.#mixer(image, channel, level, now)), ...recent];
+    });
+  }
+
+  /** @param {Api.ImageKind} image @param {number[]} ink @param {string} name */
+  #swatch(image, ink, name) {
+    const pressed = String(this.state.ink) === String(ink);
+    const one = html("button", { type: "button", className: "swatch", title: name, "aria-label": ink.length === 1 ? `Level ${name}` : `Colour ${name}`, "aria-pressed": pressed, onclick: () => this.state.takeInk(ink) });
+    one.style.background = css(ink.length === 1 ? swatch(image, 0, ink[0]) : colourOf(image, ink));
+    return one;
+  }
+
+  /** Fields for a colour: the system's picker, and hexadecimal digits. @param {Api.ImageKind} image */
+  #colourFields(image) {
+    const hex = hexOf(colourOf(image, this.state.ink));
+    const take = (/** @type {string} */ text) => {
+      const ink = nearestLevels(image, text, this.state.ink);
+      if (ink) this.state.takeInk(ink);
+    };
+    const field = html("input", { type: "color", value: hex, "aria-label": "Colour", onchange: () => take(field.value) });
+    const typed = html("input", { type: "text", value: hex, className: "hex", maxLength: 7, "aria-label": "Colour in hexadecimal", onchange: () => take(typed.value) });
+    return [field, typed];
+  }
+
+  /** @param {Api.ImageKind} image @param {number} channel @param {number} level @param {HTMLElement} now */
+  #mixer(image, channel, level, now) {
+    const { state } = this;
+    const name = image.channel_names[channel] || "level";
+    const range = html("input", {
+      type: "range", min: "0", max: String(image.levels - 1), value: String(level), "aria-label": name,
+      oninput: () => {
+        state.ink[channel] = Number(range.value);
+        now.style.background = css(colourOf(image, state.ink));
+      },
+      onchange: () => state.takeInk(state.ink.slice()),
+    });
+    return html("label", {}, name, range);
+  }
+}

@@ -1,0 +1,183 @@
+"""Fill: erase or select, several candidates, one applied, undo; continue what was stopped."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from playwright.sync_api import Page, expect
+
+import pointillist as pt
+from pointillist.studio.service import StudioService
+from tests.e2e.helpers import (
+    COLOURS,
+    DIGITS,
+    RGB,
+    canvas,
+    choose,
+    choose_model,
+    grey,
+    paint,
+    paint_and_stop,
+    pixels,
+    point,
+    wait_for_frame,
+    wait_until_painted,
+)
+
+
+def drag(page: Page, start: tuple[int, int], end: tuple[int, int], size: tuple[int, int] = (8, 8)) -> None:
+    """From one pixel to another with the tool in hand."""
+    point(page, *start, size)
+    page.mouse.down()
+    point(page, *end, size)
+    page.mouse.up()
+
+
+def fill(page: Page) -> None:
+    """Press the button and wait for the candidates."""
+    page.get_by_role("button", name="Fill", exact=True).click()
+    expect(page.locator(".fill-panel")).to_be_visible()
+    wait_for_frame(page)
+
+
+def test_erase_and_fill(page: Page, service: StudioService) -> None:
+    """The candidates are those of `inpaint`, the likeliest first and applied; another is chosen; undo goes back."""
+    model = service.models[DIGITS].model
+    paint(page, seed=4)
+    page.keyboard.press("e")
+    page.get_by_label("Size of the brush").fill("3")
+    drag(page, (3, 2), (3, 5))
+    known = np.ones((8, 8), bool)
+    known[2:5, 1:7] = False
+    hole = pixels(page)
+    np.testing.assert_array_equal(hole[..., 3] == 255, known)
+    page.get_by_label("Seed", exact=True).fill("6")
+    fill(page)
+    before = pt.sample(model, 1, seed=4).levels[0].numpy()
+    expected = pt.inpaint(model, before, known, 8, seed=6)
+    np.testing.assert_array_equal(pixels(page)[..., 0], grey(expected.levels[0, 0].numpy()))
+    candidates = page.get_by_role("radiogroup", name="Candidates").get_by_role("radio")
+    expect(candidates).to_have_count(8)
+    expect(page.locator(".fill-panel .note")).to_contain_text("By Sequential Monte Carlo: what follows the hole counts")
+    candidates.nth(5).click()
+    np.testing.assert_array_equal(pixels(page)[..., 0], grey(expected.levels[5, 0].numpy()))
+    expect(candidates.nth(5)).to_have_attribute("aria-checked", "true")
+    expect(page.locator(".thumbnails canvas")).to_have_count(2)
+    page.keyboard.press("Control+z")
+    np.testing.assert_array_equal(pixels(page), hole)
+    expect(page.locator(".fill-panel")).to_be_hidden()
+
+
+def test_a_selection_is_filled_and_filled_again(page: Page, service: StudioService) -> None:
+    """Only the selected pixels change; the model says what it ignores where it is asked to draw in order."""
+    paint(page, seed=4)
+    before = pixels(page)
+    page.keyboard.press("m")
+    drag(page, (2, 2), (5, 4))
+    expect(page.locator(".frame .selection").first).to_be_visible()
+    fill(page)
+    inside = np.zeros((8, 8), bool)
+    inside[2:6, 2:5] = True
+    assert (pixels(page)[~inside] == before[~inside]).all()
+    first = page.locator(".words").inner_text()
+    page.get_by_label("What counts when a hole is filled").select_option("sequential")
+    page.get_by_role("button", name="Fill again").click()
+    expect(page.locator(".fill-panel .note")).to_contain_text("ignoring 34 known pixels that come after the hole")
+    assert (pixels(page)[~inside] == before[~inside]).all()
+    assert page.locator(".words").inner_text() != first
+    page.get_by_role("button", name="Undo", exact=True).click()
+    np.testing.assert_array_equal(pixels(page), before)
+
+
+def test_only_allowed_levels_are_painted(page: Page) -> None:
+    """In the selection; elsewhere all of them."""
+    choose_model(page, COLOURS)
+    page.get_by_label("Speed", exact=True).select_option("Infinity")
+    page.get_by_role("button", name="Paint", exact=True).click()
+    wait_until_painted(page, 1)
+    page.keyboard.press("m")
+    drag(page, (0, 0), (1, 3), (4, 4))
+    page.get_by_role("button", name="Allow levels …").click()
+    dialog = page.get_by_role("dialog", name="Levels allowed in the selection")
+    dialog.get_by_role("checkbox", name="2, #78").check()
+    dialog.get_by_role("button", name="Allow only these").click()
+    expect(page.locator(".options")).to_contain_text("1 levels in 8 pixels")
+    fill(page)
+    shown = pixels(page)
+    assert (shown[:4, :, :3] == shown[0, 0, :3]).all()  # two squares of the checkerboard for each pixel
+
+
+def test_a_canvas_is_extended(page: Page, service: StudioService) -> None:
+    """What is added is a hole; the model fills it, and the picture is shown as a tile."""
+    choose_model(page, RGB)
+    page.get_by_label("Speed", exact=True).select_option("Infinity")
+    page.get_by_role("button", name="Paint", exact=True).click()
+    wait_until_painted(page, 1)
+    page.get_by_role("button", name="Extend the canvas").click()
+    page.get_by_role("dialog").get_by_label("Right").fill("3")
+    page.get_by_role("dialog").get_by_role("button", name="Extend", exact=True).click()
+    assert pixels(page).shape == (4, 8, 4)
+    expect(page.locator(".frame").first).to_have_class(re.compile("hole"))
+    fill(page)
+    assert (pixels(page)[..., 3] == 255).all()
+    page.keyboard.press("t")
+    tiles = page.locator(".frame canvas.tiles").first
+    expect(tiles).to_be_visible()
+    assert tiles.evaluate("(el) => [el.width, el.height]") == [24, 12]
+
+
+def test_every_stopped_canvas_goes_on(page: Page, service: StudioService) -> None:
+    """None is lost, and each becomes what it would have become; undo takes it back."""
+    paint_and_stop(page, service)
+    stopped = pixels(page, 3)
+    page.get_by_role("button", name="Continue all 16").click()
+    page.wait_for_timeout(500)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator(".canvas-view:not([hidden])")).to_have_count(16)
+    known = stopped[..., 3] == 255
+    np.testing.assert_array_equal(pixels(page, 3)[known], stopped[known])
+    page.keyboard.press("Control+z")
+    np.testing.assert_array_equal(pixels(page, 3), stopped)
+
+
+def test_a_repeated_seed_repaints_something_else(page: Page) -> None:
+    """From the held pixel on; the image before it is kept."""
+    paint(page, seed=4)
+    before = pixels(page)
+    page.mouse.click(*point(page, 2, 2))
+    page.keyboard.press("r")
+    wait_until_painted(page, 2)
+    after = pixels(page)
+    assert (after[:2] == before[:2]).all()
+    assert (after != before).any()
+
+
+def test_a_hole_is_hatched_and_the_brush_outlined_where_it_draws(page: Page) -> None:
+    """Also at the edge, where the brush is cut off."""
+    choose(page, "Canvases", "1")
+    paint(page)
+    expect(page.locator(".frame").first).not_to_have_class(re.compile("hole"))
+    page.keyboard.press("e")
+    page.get_by_label("Size of the brush").fill("4")
+    expect(page.locator(".brush output")).to_have_text("4 px")
+    point(page, 4, 4)
+    wait_for_frame(page)
+    assert outline(page) == (3, 3, 4, 4)
+    page.mouse.click(*point(page, 7, 7))
+    wait_for_frame(page)
+    assert outline(page) == (6, 6, 2, 2)
+    erased = np.argwhere(pixels(page)[..., 3] == 0)
+    assert (erased.min(0) == 6).all()
+    assert len(erased) == 4
+    expect(page.locator(".frame").first).to_have_class(re.compile("hole"))
+
+
+def outline(page: Page) -> tuple[int, ...]:
+    """Row, column, height and width of what the tool would draw on, in pixels of the image."""
+    mark, image = page.locator(".mark.hover:visible").bounding_box(), canvas(page).bounding_box()
+    assert mark is not None
+    assert image is not None
+    scale = image["width"] / 8
+    box = (mark["y"] - image["y"], mark["x"] - image["x"], mark["height"], mark["width"])
+    return tuple(round(side / scale) for side in box)

@@ -1,0 +1,153 @@
+"""Nothing is lost: work, gallery and settings survive a reload; files carry their settings."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+import pointillist as pt
+from pointillist.studio.reproduce import read_manifest
+from pointillist.studio.service import StudioService
+from tests.e2e.helpers import DIGITS, RGB, choose_model, grey, paint, pixels, saved, wait_until_painted
+
+
+def kept(page: Page) -> None:
+    """Wait until the page has kept what was done."""
+    page.wait_for_timeout(1500)
+
+
+def opened(page: Page, path: Path) -> None:
+    """Choose a file in the file dialog."""
+    with page.expect_file_chooser() as found:
+        page.get_by_role("button", name="Open a picture or a manifest").click()
+    found.value.set_files(path)
+
+
+def menu(page: Page, name: str) -> None:
+    """An entry of the menu beside the buttons for saving."""
+    page.locator(".menu summary").click()
+    page.get_by_role("button", name=name).click()
+
+
+def test_work_gallery_and_settings_survive_a_reload(page: Page) -> None:
+    """With favourites and names; a button deletes all of it, after a question."""
+    paint(page, seed=4, count=2, label="7")
+    first = pixels(page, 1)
+    page.get_by_role("button", name="Favourite").click()
+    page.get_by_role("button", name="Name", exact=True).click()
+    page.get_by_role("dialog").get_by_label("Name").fill("my seven")
+    page.get_by_role("dialog").get_by_role("button", name="Name", exact=True).click()
+    page.get_by_label("Temperature, as a number").fill("0.8")
+    kept(page)
+    page.reload()
+    expect(page.locator(".thumbnails canvas")).to_have_count(2)
+    expect(page.get_by_role("button", name="Paint", exact=True)).to_be_enabled()
+    np.testing.assert_array_equal(pixels(page, 1), first)
+    expect(page.get_by_label("Seed", exact=True)).to_have_value("4")
+    expect(page.get_by_label("Temperature, as a number")).to_have_value("0.8")
+    expect(page.get_by_role("group", name="Label").get_by_role("radio", name="7", exact=True)).to_be_checked()
+    expect(page.locator(".thumbnails .favourite button")).to_have_attribute("title", "my seven, " + bits(page))
+    expect(page.get_by_role("button", name="Manifest", exact=True)).to_be_enabled()
+    menu(page, "Delete everything …")
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    expect(page.locator(".thumbnails canvas")).to_have_count(2)
+    menu(page, "Delete everything …")
+    page.get_by_role("dialog").get_by_role("button", name="Delete everything").click()
+    expect(page.locator(".thumbnails canvas")).to_have_count(0)
+    kept(page)
+    page.reload()
+    expect(page.get_by_role("button", name="Paint", exact=True)).to_be_enabled()
+    expect(page.locator(".thumbnails canvas")).to_have_count(0)
+
+
+def bits(page: Page) -> str:
+    """The bits of the active canvas, as its thumbnail says them."""
+    text = page.locator(".caption").first.inner_text()
+    return text.rpartition(" · ")[2]
+
+
+def test_an_image_gives_its_settings_back(page: Page, service: StudioService, tmp_path: Path) -> None:
+    """A PNG opens with all of them, whatever was chosen since; a click in the gallery, too."""
+    paint(page, seed=8, label="2")
+    expected = pixels(page)
+    path = saved(page, "PNG", tmp_path)
+    manifest = json.loads(Image.open(path).info["pointillist-manifest"])
+    assert manifest["request"]["samples"][0]["seed"] == 8
+    assert read_manifest(path).request.samples[0].conditions.label == 2
+    choose_model(page, RGB)
+    page.get_by_label("Seed", exact=True).fill("99")
+    opened(page, path)
+    expect(page.get_by_role("alert")).to_have_text("Identical to the bit.")
+    np.testing.assert_array_equal(pixels(page), expected)
+    expect(page.get_by_label("Model", exact=True)).to_have_value(DIGITS)
+    expect(page.get_by_label("Seed", exact=True)).to_have_value("8")
+    expect(page.get_by_role("group", name="Label").get_by_role("radio", name="2", exact=True)).to_be_checked()
+    page.get_by_role("button", name="Paint", exact=True).click()
+    wait_until_painted(page, 3)
+    np.testing.assert_array_equal(pixels(page), expected)
+    choose_model(page, RGB)
+    page.locator(".thumbnails button").first.click()
+    expect(page.get_by_label("Model", exact=True)).to_have_value(DIGITS)
+
+
+def test_all_are_saved_as_one_file(page: Page, service: StudioService, tmp_path: Path) -> None:
+    """A ZIP of exact pictures with their settings; a sheet; an atlas of exact pixels with their places."""
+    paint(page, seed=8, count=4)
+    with page.expect_download() as found:
+        menu(page, "All as a ZIP")
+    path = tmp_path / "all.zip"
+    found.value.save_as(path)
+    expected = pt.sample(service.models[DIGITS].model, 4, seed=8).levels.numpy()[:, 0]
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        names = sorted(archive.namelist())
+        assert len(names) == 4
+        for name, image in zip(names, expected[::-1], strict=True):  # the newest first
+            with archive.open(name) as file, Image.open(file) as picture:
+                np.testing.assert_array_equal(np.array(picture.convert("L")), grey(image))
+                assert "pointillist-manifest" in picture.info
+    with page.expect_download() as found:
+        menu(page, "Contact sheet")
+    found.value.save_as(tmp_path / "sheet.png")
+    assert Image.open(tmp_path / "sheet.png").size == (2 * 176 + 16, 2 * 198 + 16)
+    downloads = []
+    page.on("download", downloads.append)
+    menu(page, "Atlas")
+    page.wait_for_timeout(1500)
+    for one in downloads:
+        one.save_as(tmp_path / one.suggested_filename)
+    atlas = np.array(Image.open(tmp_path / "atlas.png").convert("L"))
+    np.testing.assert_array_equal(atlas, grey(np.block([[expected[0], expected[1]], [expected[2], expected[3]]])))
+    places = json.loads((tmp_path / "atlas.json").read_text())["places"]
+    assert [(one["x"], one["y"]) for one in places] == [(0, 0), (8, 0), (0, 8), (8, 8)]
+
+
+def test_a_manifest_of_another_model_names_it(page: Page, tmp_path: Path) -> None:
+    """And damaged ones are a sentence."""
+    paint(page, seed=8)
+    manifest = json.loads(saved(page, "Manifest", tmp_path).read_text())
+    manifest["model"] = {"name": "tiles", "sha256": "0" * 64}
+    path = tmp_path / "other.json"
+    path.write_text(json.dumps(manifest))
+    opened(page, path)
+    expect(page.get_by_role("alert")).to_contain_text("made with tiles, which is not open here")
+    path.write_text('{"format": "pointillist-manifest"}')
+    opened(page, path)
+    expect(page.get_by_role("alert")).to_contain_text("not a manifest")
+
+
+def test_an_image_is_deleted_after_a_question(page: Page) -> None:
+    """From the gallery; the others stay."""
+    paint(page, seed=1)
+    paint(page, seed=2)
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    expect(page.locator(".thumbnails canvas")).to_have_count(2)
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
+    expect(page.locator(".thumbnails canvas")).to_have_count(1)
