@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pointillist.model.pixel_model import PixelModel
     from pointillist.model.pretrained import build, load
     from pointillist.sampling.config import SamplingConfig
+    from pointillist.sampling.inversion import interpolate_uniforms, recover_uniforms, replace_uniforms
     from pointillist.sampling.samples import Samples
     from pointillist.studio import Studio
     from pointillist.training import CostEstimate, TrainConfig, TrainResult, estimate_cost, train, train_from_config
@@ -67,6 +68,7 @@ _HOMES = {
     "pointillist.analysis.receptive_field": ("ReceptiveField", "receptive_field"),
     "pointillist.checkpoint.quantization": ("quantize_weights",),
     "pointillist.completion.sample": ("sample",),
+    "pointillist.sampling.inversion": ("interpolate_uniforms", "recover_uniforms", "replace_uniforms"),
     "pointillist.sampling.samples": ("Samples",),
     "pointillist.completion.api": ("inpaint",),
     "pointillist.completion.result": ("Completions",),
@@ -120,6 +122,7 @@ __all__ = [
     "evaluate",
     "explain",
     "inpaint",
+    "interpolate_uniforms",
     "jobs",
     "list_models",
     "list_pretrained",
@@ -127,6 +130,8 @@ __all__ = [
     "load_data",
     "quantize_weights",
     "receptive_field",
+    "recover_uniforms",
+    "replace_uniforms",
     "sample",
     "train",
     "train_from_config",

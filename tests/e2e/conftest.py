@@ -40,6 +40,7 @@ SMOKE = {
     "test_erase_and_fill",
     "test_a_drawn_hint_is_painted_at_once",
     "test_presets_and_examples_are_a_click",
+    "test_two_settings_make_a_grid",
     "test_pictures_are_exact_and_enlarged",
     "test_work_gallery_and_settings_survive_a_reload",
     "test_pixels_are_chosen_and_keys_are_listed",
@@ -72,7 +73,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def service() -> Iterator[StudioService]:
-    """Five models with random weights: digits with labels, colours of a palette, RGB, a slow one, and one of outlines."""
+    """Five models with random weights: digits with labels, colours of a palette, RGB, a slow one, one of outlines."""
     found = StudioService([digits(), coloured(), labelled(), slow(), outliner()])
     yield found
     found.close()

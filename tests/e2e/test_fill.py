@@ -118,11 +118,11 @@ def test_a_canvas_is_extended(page: Page, service: StudioService) -> None:
     page.get_by_role("dialog").get_by_label("Right").fill("3")
     page.get_by_role("dialog").get_by_role("button", name="Extend", exact=True).click()
     assert pixels(page).shape == (4, 8, 4)
-    expect(page.locator(".frame").first).to_have_class(re.compile("hole"))
+    expect(page.locator(".frame:not(.pad)").first).to_have_class(re.compile("hole"))
     fill(page)
     assert (pixels(page)[..., 3] == 255).all()
     page.keyboard.press("t")
-    tiles = page.locator(".frame canvas.tiles").first
+    tiles = page.locator(".frame:not(.pad) canvas.tiles").first
     expect(tiles).to_be_visible()
     assert tiles.evaluate("(el) => [el.width, el.height]") == [24, 12]
 
@@ -157,7 +157,7 @@ def test_a_hole_is_hatched_and_the_brush_outlined_where_it_draws(page: Page) -> 
     """Also at the edge, where the brush is cut off."""
     choose(page, "Canvases", "1")
     paint(page)
-    expect(page.locator(".frame").first).not_to_have_class(re.compile("hole"))
+    expect(page.locator(".frame:not(.pad)").first).not_to_have_class(re.compile("hole"))
     page.keyboard.press("e")
     page.get_by_label("Size of the brush").fill("4")
     expect(page.locator(".brush output")).to_have_text("4 px")
@@ -170,7 +170,7 @@ def test_a_hole_is_hatched_and_the_brush_outlined_where_it_draws(page: Page) -> 
     erased = np.argwhere(pixels(page)[..., 3] == 0)
     assert (erased.min(0) == 6).all()
     assert len(erased) == 4
-    expect(page.locator(".frame").first).to_have_class(re.compile("hole"))
+    expect(page.locator(".frame:not(.pad)").first).to_have_class(re.compile("hole"))
 
 
 def outline(page: Page) -> tuple[int, ...]:

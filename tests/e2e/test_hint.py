@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 import pointillist as pt
 from pointillist.studio.service import StudioService
 from tests.e2e.helpers import OUTLINE, choose_model, pixels_of, wait_until_painted
-from tests.e2e.test_draw import drop
 
 
 def pad_point(page: Page, row: int, column: int) -> None:
@@ -78,17 +80,18 @@ def test_the_pad_is_drawn_on_with_the_keyboard(page: Page) -> None:
     assert lines(page).sum() == 0
 
 
-def test_a_picture_becomes_the_hint(page: Page) -> None:
+def test_a_picture_becomes_the_hint(page: Page, tmp_path: Path) -> None:
     """Black on white, which is inverted; the pad shows it before anything is painted."""
     choose_model(page, OUTLINE)
     page.get_by_label("Paint while I draw").uncheck()
-    drawing = np.full((8, 8), 255)
+    drawing = np.full((8, 8), 255, np.uint8)
     drawing[3, 1:6] = 0
-    page.evaluate("() => { HTMLInputElement.prototype.click = function () { window.chooser = this; }; }")
-    page.get_by_role("button", name="Picture", exact=True).click()
-    drop(page, drawing, "drawing.png")  # onto the canvas it is an image, with no hint
-    expect(page.locator(".player .count")).to_have_text("64 / 64")
-    assert lines(page).sum() == 0
+    Image.fromarray(drawing).save(tmp_path / "drawing.png")
+    with page.expect_file_chooser() as found:
+        page.get_by_role("button", name="Picture", exact=True).click()
+    found.value.set_files(tmp_path / "drawing.png")
+    expect(page.get_by_role("alert")).to_contain_text("inverted")
+    assert np.argwhere(lines(page)).tolist() == [[3, column] for column in range(1, 6)]
 
 
 def test_presets_and_examples_are_a_click(page: Page) -> None:

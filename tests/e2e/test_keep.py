@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Download, Page, expect
 
 import pointillist as pt
 from pointillist.studio.reproduce import read_manifest
@@ -67,7 +67,7 @@ def test_work_gallery_and_settings_survive_a_reload(page: Page) -> None:
 
 def bits(page: Page) -> str:
     """The bits of the active canvas, as its thumbnail says them."""
-    text = page.locator(".caption").first.inner_text()
+    text = page.locator(".canvas-view:not([hidden]) .caption").first.inner_text()
     return text.rpartition(" · ")[2]
 
 
@@ -76,7 +76,8 @@ def test_an_image_gives_its_settings_back(page: Page, service: StudioService, tm
     paint(page, seed=8, label="2")
     expected = pixels(page)
     path = saved(page, "PNG", tmp_path)
-    manifest = json.loads(Image.open(path).info["pointillist-manifest"])
+    with Image.open(path) as picture:
+        manifest = json.loads(picture.info["pointillist-manifest"])
     assert manifest["request"]["samples"][0]["seed"] == 8
     assert read_manifest(path).request.samples[0].conditions.label == 2
     choose_model(page, RGB)
@@ -114,14 +115,16 @@ def test_all_are_saved_as_one_file(page: Page, service: StudioService, tmp_path:
     with page.expect_download() as found:
         menu(page, "Contact sheet")
     found.value.save_as(tmp_path / "sheet.png")
-    assert Image.open(tmp_path / "sheet.png").size == (2 * 176 + 16, 2 * 198 + 16)
-    downloads = []
-    page.on("download", downloads.append)
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.size == (2 * 176 + 16, 2 * 198 + 16)
+    downloads: list[Download] = []
+    page.on("download", lambda one: downloads.append(one))
     menu(page, "Atlas")
     page.wait_for_timeout(1500)
     for one in downloads:
         one.save_as(tmp_path / one.suggested_filename)
-    atlas = np.array(Image.open(tmp_path / "atlas.png").convert("L"))
+    with Image.open(tmp_path / "atlas.png") as sheet:
+        atlas = np.array(sheet.convert("L"))
     np.testing.assert_array_equal(atlas, grey(np.block([[expected[0], expected[1]], [expected[2], expected[3]]])))
     places = json.loads((tmp_path / "atlas.json").read_text())["places"]
     assert [(one["x"], one["y"]) for one in places] == [(0, 0), (8, 0), (0, 8), (8, 8)]

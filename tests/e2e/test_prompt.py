@@ -41,8 +41,9 @@ def test_every_condition_has_a_field(browser: Browser, others: Server) -> None:
         page.get_by_role("textbox", name="Vector").fill("0.5, -1, 3")
         expect(page.locator(".prompt-panel")).to_contain_text("Enter 2 numbers")
         page.get_by_role("textbox", name="Vector").fill("0.5, -1")
+        page.get_by_label("Paint while I draw").uncheck()
         with page.expect_file_chooser() as chooser:
-            page.get_by_role("button", name="Choose a picture").click()
+            page.get_by_role("button", name="Picture", exact=True).click()
         chooser.value.set_files({"name": "small.png", "mimeType": "image/png", "buffer": file.getvalue()})
         expect(page.locator(".prompt-panel")).to_contain_text("small.png")
         page.get_by_label("Guidance, as a number").fill("2")

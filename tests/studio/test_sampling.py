@@ -188,3 +188,48 @@ def test_a_job_that_would_fill_the_memory_is_rejected(service: StudioService) ->
     make_job(model_of(service, "gated-pixelcnn"), request, tight)
     with pytest.raises(RequestError, match="over the limit of 400"):
         make_job(model_of(service, "gated-pixelcnn"), request.model_copy(update={"distributions": True}), tight)
+
+
+def test_a_variation_of_strength_0_is_the_image(client: TestClient, service: StudioService) -> None:
+    """By seed and index, and by its levels, whose uniforms are recovered; strength 1 is the sample's own image."""
+    model = service.models["gated-pixelcnn"].model
+    first = pt.sample(model, 1, seed=5).levels.numpy()
+    drawn = np.random.default_rng(0).integers(0, 4, (3, 4, 5))
+    own = pt.sample(model, 1, seed=9).levels.numpy()
+    for kind in ("interpolate", "replace"):
+        variations = [
+            {"seed": 5, "strength": 0.0, "kind": kind},
+            {"levels": encoded(drawn), "strength": 0.0, "kind": kind},
+            {"levels": encoded(drawn), "strength": 1.0, "kind": kind},
+        ]
+        samples = [{"seed": 9, "variation": variation} for variation in variations]
+        answer = client.post("/api/models/gated-pixelcnn/sample", json={"samples": samples})
+        found = images(events(answer.text)[-1])
+        np.testing.assert_array_equal(found[0], first[0])
+        np.testing.assert_array_equal(found[1], drawn)
+        np.testing.assert_array_equal(found[2], own[0])
+
+
+def test_a_variation_that_cannot_be_is_a_sentence(client: TestClient) -> None:
+    """Of another size, or of a started image."""
+    small = {"levels": encoded(np.zeros((3, 2, 2))), "strength": 0.5}
+    answer = client.post("/api/models/gated-pixelcnn/sample", json={"samples": [{"variation": small}]})
+    assert (answer.status_code, "must have the size of the samples" in answer.json()["error"]) == (400, True)
+    start = {"levels": encoded(np.zeros((3, 4, 5))), "known": encoded(np.zeros((4, 5)))}
+    body = {"samples": [{"variation": {"strength": 0.5}}], "start": start}
+    answer = client.post("/api/models/gated-pixelcnn/sample", json=body)
+    assert (answer.status_code, "do not go together" in answer.json()["error"]) == (400, True)
+
+
+def test_each_sample_may_start_from_an_image_of_its_own(client: TestClient, service: StudioService) -> None:
+    """Each becomes what it would have become without the interruption."""
+    model = service.models["gated-pixelcnn"].model
+    whole = pt.sample(model, 2, seed=5).levels.numpy()
+    known = np.zeros((4, 5))
+    known[:2] = 1
+    start = {"levels": encoded(whole * known.astype(int)), "known": encoded(known)}
+    body = {"samples": [{"seed": 5, "index": 0}, {"seed": 5, "index": 1}], "start": start}
+    answer = client.post("/api/models/gated-pixelcnn/sample", json=body)
+    np.testing.assert_array_equal(images(events(answer.text)[-1]), whole)
+    answer = client.post("/api/models/gated-pixelcnn/sample", json={**body, "samples": [{"seed": 5}]})
+    assert "must be one image, or 1" in answer.json()["error"]

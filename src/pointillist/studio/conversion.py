@@ -94,6 +94,17 @@ def decode_conditions(model: PixelModel, values: schemas.ConditionValues, size: 
     return model.conditions.inputs(values.label, 1, values.text, size=size, **further)
 
 
+def condition_keywords(model: PixelModel, values: schemas.ConditionValues) -> dict[str, Any]:
+    """Convert the conditions of an image to keywords of `sample`, without those that are left out.
+
+    Raises:
+        ShapeError, DataError: if the hint is none of the model.
+    """
+    hint = None if values.hint is None else decode_hint(model, values.hint)
+    found = {"label": values.label, "text": values.text, "attributes": values.attributes, "vector": values.vector}
+    return {name: value for name, value in {**found, "hint": hint}.items() if value is not None}
+
+
 def decode_hint(model: PixelModel, encoded: schemas.EncodedArray) -> np.ndarray:
     """Decode the levels or numbers of a hint.
 

@@ -7,7 +7,6 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +20,7 @@ from pointillist.completion.result import Completions
 from pointillist.errors import ConfigError, DataError
 from pointillist.model.pixel_model import PixelModel
 from pointillist.studio import schemas
-from pointillist.studio.conversion import check_pixels, decode_canvas, decode_hint, decode_mask, encode_levels
+from pointillist.studio.conversion import check_pixels, condition_keywords, decode_canvas, decode_mask, encode_levels
 from pointillist.studio.errors import too_large
 
 _PARTICLES = 64
@@ -89,11 +88,11 @@ class FillJob:
         seed = request.seed or 0
         if number:
             seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
-        values = {k: v for k, v in _condition_keywords(self.model, request.conditions).items() if v is not None}
         return complete_images(
             self.model, levels, known, self.method, None if self.allowed is None else self.allowed[window],
             seed=seed, particles=_PARTICLES, on_row=on_row, threads=threads, order=request.order, engine=request.engine,
-            guidance=request.guidance, temperature=request.temperature, top_p=request.top_p, **values,
+            guidance=request.guidance, temperature=request.temperature, top_p=request.top_p,
+            **condition_keywords(self.model, request.conditions),
         )  # fmt: skip
 
     def _result(
@@ -166,13 +165,6 @@ def _allowed(
         own[region.levels] = True
         allowed[mask] &= own
     return allowed
-
-
-def _condition_keywords(model: PixelModel, values: schemas.ConditionValues) -> dict[str, Any]:
-    """Return the conditions as keywords of `inpaint`."""
-    hint = None if values.hint is None else decode_hint(model, values.hint)
-    further = {"attributes": values.attributes, "vector": values.vector, "hint": hint}
-    return {"label": values.label, "text": values.text, **further}
 
 
 def _sentence(found: Completions, ess: float, ignored: int, parts: int) -> str:

@@ -11,16 +11,26 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs
-from pointillist.errors import DataError, ShapeError
+from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.model.pixel_model import PixelModel
 from pointillist.ordering import PixelOrder
+from pointillist.sampling.inversion import interpolate_uniforms, recover_uniforms, replace_uniforms
 from pointillist.sampling.loop import ObservedPixels, resolve_engine
 from pointillist.sampling.uniforms import seeded_uniforms
 from pointillist.studio import schemas
-from pointillist.studio.conversion import check_pixels, decode_conditions, decode_levels, decode_mask
+from pointillist.studio.conversion import (
+    check_pixels,
+    condition_keywords,
+    decode_conditions,
+    decode_levels,
+    decode_mask,
+)
 from pointillist.studio.errors import too_large
 
 _SEEDS = 2**31
+
+Recovered = dict[str, np.ndarray]
+"""Uniforms of images that several samples vary."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +61,42 @@ class SamplingJob:
         return height, width
 
     def uniforms(self) -> Float[Tensor, "n c h w"]:
-        """Make the random numbers of every sample, by its seed and index."""
+        """Make the random numbers of every sample, by its seed and index, or near those of another image."""
         shape = (self.model.image.channels, *self.size)
-        uniforms = [seeded_uniforms(spec.seed or 0, [spec.index], shape) for spec in self.request.samples]
-        return torch.from_numpy(np.concatenate(uniforms))
+        recovered: Recovered = {}
+        parts = []
+        for spec in self.request.samples:
+            own = seeded_uniforms(spec.seed or 0, [spec.index], shape)
+            if spec.variation is not None:
+                own = self._varied(spec.variation, own, shape, recovered)
+            parts.append(own)
+        return torch.from_numpy(np.concatenate(parts))
+
+    def _varied(
+        self,
+        variation: schemas.Variation,
+        own: np.ndarray,
+        shape: tuple[int, int, int],
+        recovered: Recovered,
+    ) -> np.ndarray:
+        if variation.levels is None:
+            origin = seeded_uniforms(variation.seed, [variation.index], shape)
+        else:
+            key = variation.model_dump_json(include={"levels", "conditions", "seed"})
+            if key not in recovered:
+                recovered[key] = self._recovered(variation, variation.levels)
+            origin = recovered[key]
+        if variation.kind == "interpolate":
+            return interpolate_uniforms(origin, own, variation.strength)
+        return replace_uniforms(origin, own, variation.strength, variation.seed)
+
+    def _recovered(self, variation: schemas.Variation, levels: schemas.EncodedArray) -> np.ndarray:
+        request = self.request
+        return recover_uniforms(
+            self.model, torch.from_numpy(levels.array().astype(np.int64)), seed=variation.seed, order=self.order.name,
+            guidance=request.guidance, temperature=request.temperature, top_p=request.top_p, engine=request.engine,
+            **condition_keywords(self.model, variation.conditions),
+        )  # fmt: skip
 
 
 def make_job(model: PixelModel, request: schemas.SampleRequest, limits: schemas.Limits) -> SamplingJob:
@@ -74,6 +116,9 @@ def make_job(model: PixelModel, request: schemas.SampleRequest, limits: schemas.
         if mask.all():
             raise DataError("`known` keeps every pixel, so there is nothing to paint: leave at least one out.")
         start = ObservedPixels(levels, torch.from_numpy(mask))
+    for spec in request.samples:
+        if spec.variation is not None:
+            _check_variation(model, spec.variation, size, limits, starts=start is not None)
     conditions = ConditionInputs.concat([decode_conditions(model, spec.conditions, size) for spec in request.samples])
     samples = [spec.model_copy(update={"seed": _seed(spec)}) for spec in request.samples]
     filled = request.model_copy(update={"samples": samples, "order": order.name, "size": list(size), "engine": engine})
@@ -91,6 +136,22 @@ def _starts(
     images = encoded.array()
     dtype = encoded.dtype
     return torch.cat([decode_levels(model, schemas.EncodedArray.of(image, dtype), limits) for image in images])
+
+
+def _check_variation(
+    model: PixelModel, variation: schemas.Variation, size: tuple[int, int], limits: schemas.Limits, *, starts: bool
+) -> None:
+    if starts:
+        raise ConfigError("`variation` and `start` do not go together: leave one of them out.")
+    if variation.levels is None:
+        return
+    levels = decode_levels(model, variation.levels, limits)
+    if levels.shape[2:] != size:
+        raise ShapeError(
+            f"`variation.levels` of {levels.shape[2]}x{levels.shape[3]} must have the size of the samples, "
+            f"{size[0]}x{size[1]}."
+        )
+    decode_conditions(model, variation.conditions, size)
 
 
 def _seed(spec: schemas.SampleSpec) -> int:

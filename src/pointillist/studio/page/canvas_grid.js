@@ -76,7 +76,8 @@ export class CanvasGrid {
     const width = times * Math.max(1, ...canvases.map((canvas) => canvas.width));
     const available = { width: this.viewport.clientWidth - 2 * EDGE, height: this.viewport.clientHeight - 2 * EDGE };
     let best = { columns: 1, scale: 0, score: 0 };
-    for (let columns = 1; columns <= count; columns++) {
+    const fixed = this.state.history.now.columns; // of a grid of two settings
+    for (let columns = fixed ?? 1; columns <= (fixed ?? count); columns++) {
       const rows = Math.ceil(count / columns);
       const across = (available.width - GAP * (columns - 1)) / columns / width;
       const down = (available.height - GAP * (rows - 1) - CAPTION * rows) / rows / height;
@@ -120,11 +121,11 @@ export class CanvasGrid {
 function describeCanvas(state, canvas) {
   if (!state.details) return "";
   if (!holdsAnything(canvas)) return state.work ? "" : "Nothing is painted yet: press Paint, draw something, or drop a picture here.";
-  const { rng, settings, trace, filled } = canvas;
+  const { rng, settings, trace, filled, variation } = canvas;
   const conditions = describeConditions(canvas.conditions, canvas.details.conditions);
   const settingTexts = Object.entries(SETTING_NAMES).map(([key, name]) => [name, settings[/** @type {"guidance"} */ (key)]]).filter(([, value]) => value !== 1);
   return [
-    conditions && `conditioned on ${conditions}`, rng && `seed ${rng.seed}`, rng?.index && `image ${rng.index + 1} of that seed`, ...settingTexts.map((pair) => pair.join(" ")),
+    conditions && `conditioned on ${conditions}`, rng && `seed ${rng.seed}`, rng?.index && `image ${rng.index + 1} of that seed`, variation && `variation of strength ${variation.strength}`, ...settingTexts.map((pair) => pair.join(" ")),
     filled && `filled by ${FILL_METHODS[filled.method] ?? filled.method}, ${formatFixed(filled.bits, 1)} bits in the hole`,
     trace?.painted && `${formatFixed(trace.painted.bits, 1)} bits, ${formatFixed(trace.painted.bits_per_dim)} a ${trace.channels > 1 ? "channel" : "pixel"}`,
   ].filter(Boolean).join(" · ");

@@ -21,7 +21,7 @@ import { PaintingTrace } from "./painting_trace.js";
  * @property {{seed: number, index: number} | null} rng seed and index of the random numbers
  * @property {string} caption its difference from the canvases beside it
  * @property {Verdict | null} verdict
- * @property {Allowed[]} allowed @property {Filled | null} filled
+ * @property {Allowed[]} allowed @property {Filled | null} filled @property {Api.Variation | null} variation of another image
  */
 
 /** @typedef {{levels: Levels, known: Uint8Array}} CanvasImage */
@@ -36,7 +36,7 @@ export function blankCanvas(model, details, size = [details.image.height, detail
   return {
     model, details, conditions: {}, settings: { guidance: 1, temperature: 1, top_p: 1, order: null }, height, width,
     levels: blankLevels(details.image, details.image.channels * height * width),
-    known: new Uint8Array(height * width), trace: null, rng: null, caption: "", verdict: null, allowed: [], filled: null,
+    known: new Uint8Array(height * width), trace: null, rng: null, caption: "", verdict: null, allowed: [], filled: null, variation: null,
   };
 }
 
@@ -89,7 +89,7 @@ export const holdsAnything = (canvas) => canvas.trace !== null || canvas.known.i
  * @param {Canvas} canvas @param {Levels} levels @param {Uint8Array} known
  * @returns {Canvas}
  */
-export const withImage = (canvas, levels, known) => ({ ...canvas, levels, known, trace: null, verdict: null, filled: null });
+export const withImage = (canvas, levels, known) => ({ ...canvas, levels, known, trace: null, verdict: null, filled: null, variation: null });
 
 /**
  * Make the trace of an image as if the model had painted it.

@@ -24,7 +24,7 @@ export function hintField(state, hint, uploader, paint) {
   };
   const title = hint.derive ? `Hint (${hint.derive})` : "Hint";
   return html("fieldset", { className: "hint-field" }, html("legend", {}, title),
-    html("p", { className: "note" }, "Draw it beside the canvas, with any drawing tool."),
+    html("p", { className: "note" }, request.hint && request.hint.name !== "drawn" ? request.hint.name : "Draw it beside the canvas, with any drawing tool."),
     html("div", { className: "row" }, choose, invert, none),
     check("Paint while I draw", "Each stroke paints the image anew, and the next one cancels it", "paintWhileDrawing"),
     kind?.levels === 2 && check("Show black on white", "Only how the hint is shown: the lines are the same", "inkOnPaper"));

@@ -253,6 +253,7 @@ declare namespace Api {
     seed?: number | null;
     index?: number;
     conditions?: ConditionValues;
+    variation?: Variation | null;
   }
   interface SampledImage {
     levels: EncodedArray;
@@ -317,5 +318,13 @@ declare namespace Api {
     resized: "nearest" | "area" | null;
     exact: boolean;
     note: string | null;
+  }
+  interface Variation {
+    seed?: number;
+    index?: number;
+    levels?: EncodedArray | null;
+    conditions?: ConditionValues;
+    strength: number;
+    kind?: "interpolate" | "replace";
   }
 }

@@ -1,19 +1,21 @@
 // Painting: sends requests to the server, collects their events in traces, and adds finished images to the gallery.
 
 import { encodeArray } from "./encoded_arrays.js";
-import { createJobs, describeConditions } from "./paint_jobs.js";
-import { blankCanvas, isStopped, sameGrid, visibleImage } from "./canvas_model.js";
+import { MAX_CANVASES, NO_COMPARISON, createJobs, describeConditions } from "./paint_jobs.js";
+import { isComplete, isStopped, sameGrid, visibleImage } from "./canvas_model.js";
 import { RequestError, isAbort } from "./api.js";
-import { PaintingTrace, decodeBatch } from "./painting_trace.js";
+import { begin, newCanvas, requestOf } from "./paint_request.js";
+import { decodeBatch } from "./painting_trace.js";
 
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("./canvas_model.js").Canvas} Canvas */
 /** @typedef {import("./canvas_model.js").CanvasImage} CanvasImage */
 /** @typedef {import("./paint_jobs.js").Job} Job */
+/** @typedef {import("./painting_trace.js").PaintingTrace} PaintingTrace */
 /** @typedef {{canvases: Canvas[], starts: boolean}} Group canvases of one request; `starts`: they are partly known */
 
-const MAX_PROBABILITIES = 3_000_000; // probabilities to stream with a painting, for the chart during playback
 const MAX_GALLERY = 1000;
+const AT_ONCE = 4; // requests of one painting; the server queues few
 const MAX_LIVE = 4; // canvases that are painted while a hint is drawn
 
 export class Painter {
@@ -29,8 +31,41 @@ export class Painter {
 
   /** Paint new images. */
   async paint() {
-    const { model } = this.state;
-    if (model?.details) await this.#run(createJobs(this.state.request, model, this.comparableModels()), null);
+    const { model, request } = this.state;
+    if (!model?.details) return;
+    const found = this.#jobs(request, model);
+    if (!found) return;
+    const { labels } = model.details.conditions;
+    await this.#run(found.jobs, null, { columns: found.columns });
+    if (request.compare.by === "label" && !request.compare.values.trim() && labels.length > MAX_CANVASES)
+      this.state.notify("plain", `These are the first ${MAX_CANVASES} of ${labels.length} labels: name those that you want to compare.`);
+  }
+
+  /** Paint variations of the active canvas. */
+  async paintVariations() {
+    const { canvas, request } = this.state;
+    const model = canvas && this.#modelOf(canvas);
+    if (!canvas || !model?.details) return;
+    const image = visibleImage(canvas);
+    if (!isComplete(image)) return this.state.notify("plain", "The canvas has a hole: fill it before you vary it.");
+    const { manifest } = canvas.trace ?? {};
+    const sample = manifest?.request.samples[0];
+    const plain = sample && !sample.variation && !manifest?.request.start;
+    const origin = plain ? { seed: sample.seed ?? 0, index: sample.index ?? 0 } : { levels: encodeArray(image.levels, [canvas.details.image.channels, canvas.height, canvas.width]), conditions: canvas.conditions };
+    const { strength, kind } = request.variation;
+    const found = this.#jobs({ ...request, compare: NO_COMPARISON, size: [canvas.height, canvas.width] }, model);
+    for (const job of found?.jobs ?? []) for (const spec of job.canvases) Object.assign(spec, { variation: { ...origin, strength, kind }, index: spec.index + 1 });
+    if (found) await this.#run(found.jobs, null, { size: [canvas.height, canvas.width] });
+  }
+
+  /** List the jobs of a request; an invalid one is a message. @param {import("./request.js").Request} request @param {Api.ModelInfo} model */
+  #jobs(request, model) {
+    try {
+      return createJobs(request, model, this.comparableModels());
+    } catch (error) {
+      this.state.notify("error", error instanceof Error ? error.message : String(error));
+      return null;
+    }
   }
 
   /** Paint the changed hint, in place of what is there; the next call cancels it. */
@@ -38,8 +73,8 @@ export class Painter {
     const { state } = this;
     const { model, request } = state;
     if (!model?.details) return;
-    const jobs = createJobs({ ...request, count: Math.min(request.count, MAX_LIVE), compare: { by: "", values: "" } }, model, []);
-    await this.#run(jobs, null, true);
+    const found = this.#jobs({ ...request, count: Math.min(request.count, MAX_LIVE), compare: NO_COMPARISON }, model);
+    if (found) await this.#run(found.jobs, null, { live: true });
   }
 
   /** Go on with the paintings that were stopped: each becomes what it would have become. */
@@ -58,7 +93,7 @@ export class Painter {
       const key = JSON.stringify([canvas.model, canvas.settings, Array.from(canvas.known)]);
       groups.set(key, [...(groups.get(key) ?? []), canvas]);
     }
-    await this.#paintGroups(canvases, [...groups.values()].map((group) => ({ canvases: group, starts: true })), state.active);
+    await this.#paintGroups(canvases, [...groups.values()].map((group) => ({ canvases: group, starts: true })), { active: state.active, columns: state.history.now.columns });
   }
 
   /** Keep the held pixel, with the chosen levels, and all before it; paint the rest again. @param {import("./queries.js").Queries} queries */
@@ -76,7 +111,7 @@ export class Painter {
     const model = this.#modelOf(canvas);
     if (!model) return;
     const changed = heldPixel.choice.some((level) => level !== null);
-    const jobs = createJobs({ ...this.state.request, order: canvas.settings.order }, model, this.comparableModels());
+    const jobs = this.#jobs({ ...this.state.request, order: canvas.settings.order }, model)?.jobs ?? [];
     // the same random numbers would paint the same image again, unless a level was changed
     const first = changed ? 0 : this.#unusedIndex(this.state.request.seed);
     for (const job of jobs) for (const spec of job.canvases) spec.index += first;
@@ -108,30 +143,34 @@ export class Painter {
     this.state.work?.stop.abort();
   }
 
-  /** @param {Job[]} jobs @param {(CanvasImage & {height: number, width: number}) | null} start @param {boolean} [live] */
-  async #run(jobs, start, live = false) {
+  /** @param {Job[]} jobs @param {(CanvasImage & {height: number, width: number}) | null} start @param {{live?: boolean, columns?: number | null, size?: [number, number]}} [options] */
+  async #run(jobs, start, { live = false, columns = null, size: own } = {}) {
     const { state } = this;
     this.stop();
-    if (!jobs.length) return state.notify("error", "There is nothing to compare: give values such as 1, 2, 4.");
+    if (!jobs.length) return;
     if (!live) this.liveSeed = Math.floor(Math.random() * 2 ** 31);
     const seed = state.request.seed ?? this.liveSeed;
-    const size = /** @type {[number, number]} */ (start ? [start.height, start.width] : state.request.size);
+    const size = /** @type {[number, number]} */ (start ? [start.height, start.width] : (own ?? state.request.size));
     const groups = jobs.map((job) => ({ canvases: job.canvases.map((spec) => newCanvas(job, spec, seed, size ?? undefined, start)), starts: start !== null }));
-    await this.#paintGroups(groups.flatMap((group) => group.canvases), groups, 0, live);
+    const places = jobs.flatMap((job) => job.canvases.map((spec) => spec.place));
+    const all = groups.flatMap((group) => group.canvases).map((canvas, i) => ({ canvas, place: places[i] }));
+    const canvases = all.sort((a, b) => a.place - b.place).map(({ canvas }) => canvas);
+    await this.#paintGroups(canvases, groups, { live, columns });
   }
 
   /**
    * Show canvases and paint them, each group in a job of its own.
-   * @param {Canvas[]} canvases @param {Group[]} groups @param {number} [active] @param {boolean} [live] shown in place of what is there, from the first pixels on
+   * @param {Canvas[]} canvases @param {Group[]} groups
+   * @param {{active?: number, live?: boolean, columns?: number | null}} options `live`: shown in place of what is there, from the first pixels on
    */
-  async #paintGroups(canvases, groups, active = 0, live = false) {
+  async #paintGroups(canvases, groups, { active = 0, live = false, columns = null }) {
     const { state } = this;
     this.stop();
     const work = { waiting: null, stop: new AbortController() };
     const show = () => {
       state.live = live;
       if (live) state.showLive(canvases);
-      else state.show(canvases, active);
+      else state.show(canvases, active, columns);
       this.playback.start();
     };
     if (!live) {
@@ -139,9 +178,9 @@ export class Painter {
       show();
     }
     state.work = work;
-    state.notice = null;
+    if (!live) state.notice = null;
     state.changed();
-    const results = await Promise.allSettled(groups.map((group) => this.#follow(group, work, live ? show : null)));
+    const results = await inTurn(groups, (group) => this.#follow(group, work, live ? show : null));
     if (state.work === work) state.work = null;
     const failed = results.find((result) => result.status === "rejected" && !isAbort(result.reason));
     if (failed?.status === "rejected") this.#failed(failed.reason);
@@ -221,49 +260,18 @@ const newId = () => `${Date.now().toString(36)}-${(serial++).toString(36).padSta
 /** Name an image of the gallery. @param {Canvas} canvas */
 export const nameOf = (canvas) => describeConditions(canvas.conditions, canvas.details.conditions) || canvas.model;
 
-/**
- * @param {Job} job @param {import("./paint_jobs.js").CanvasSpec} spec @param {number} seed
- * @param {[number, number] | undefined} size @param {CanvasImage | null} start
- * @returns {Canvas}
- */
-function newCanvas(job, spec, seed, size, start) {
-  const canvas = blankCanvas(job.model.id, /** @type {Api.ModelDetails} */ (job.model.details), size);
-  const known = start ? start.known : canvas.known;
-  const levels = start ? start.levels : canvas.levels;
-  return { ...canvas, known, levels, conditions: spec.conditions, settings: job.settings, caption: spec.caption, rng: { seed, index: spec.index } };
-}
-
-/** @param {Canvas} canvas @param {Api.Started} event @param {boolean} distributions */
-function begin(canvas, event, distributions) {
-  canvas.trace = new PaintingTrace(canvas.details.image, event.sequence, event.height * event.width, distributions);
-  return canvas.trace;
-}
-
-/** @param {Canvas[]} canvases of one model, with the same settings and known pixels @param {boolean} starts whether they are partly known @returns {Api.SampleRequest} */
-function requestOf(canvases, starts) {
-  const [canvas] = canvases;
-  const { channels, levels } = canvas.details.image;
-  const numbers = canvases.length * canvas.height * canvas.width * channels * levels;
-  /** @type {Api.SampleRequest} */
-  const request = {
-    ...canvas.settings,
-    samples: canvases.map(({ rng, conditions }) => ({ seed: rng?.seed, index: rng?.index, conditions })),
-    distributions: numbers <= MAX_PROBABILITIES,
+/** Work through items, a few at a time. @template T, R @param {T[]} items @param {(item: T) => Promise<R>} act @returns {Promise<PromiseSettledResult<R>[]>} */
+async function inTurn(items, act) {
+  /** @type {PromiseSettledResult<R>[]} */
+  const results = [];
+  const left = items.slice();
+  const worker = async () => {
+    for (let item = left.shift(); item !== undefined; item = left.shift()) {
+      const [result] = await Promise.allSettled([act(item)]);
+      results.push(result);
+      if (result.status === "rejected") left.length = 0;
+    }
   };
-  if (!starts) return { ...request, size: [canvas.height, canvas.width] };
-  const same = canvases.every((one) => one.levels === canvas.levels);
-  const shape = [channels, canvas.height, canvas.width];
-  const start = {
-    levels: same ? encodeArray(canvas.levels, shape) : encodeArray(joined(canvases), [canvases.length, ...shape]),
-    known: encodeArray(canvas.known, [canvas.height, canvas.width]),
-  };
-  return { ...request, start };
-}
-
-/** Join the levels of canvases of one size. @param {Canvas[]} canvases */
-function joined(canvases) {
-  const [{ levels }] = canvases;
-  const all = levels instanceof Uint8Array ? new Uint8Array(levels.length * canvases.length) : new Uint16Array(levels.length * canvases.length);
-  canvases.forEach((canvas, i) => all.set(canvas.levels, i * levels.length));
-  return all;
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  return results;
 }

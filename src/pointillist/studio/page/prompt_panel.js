@@ -4,11 +4,11 @@ import { MAX_COMPARED, SETTING_NAMES, EXAMPLE_VALUES } from "./paint_jobs.js";
 import { html, focusedElement, updateChildren, setText, returnFocus } from "./dom.js";
 import { icon } from "./icons.js";
 import { Presets } from "./presets.js";
-import { COUNTS } from "./state.js";
+import { COUNTS } from "./request.js";
 import { conditionFields } from "./conditions.js";
 
 /** @typedef {import("./state.js").State} State */
-/** @typedef {import("./state.js").Request} Request */
+/** @typedef {import("./request.js").Request} Request */
 
 export class PromptPanel {
   /** @param {State} state @param {import("./painter.js").Painter} painter @param {import("./upload.js").Uploader} uploader */
@@ -33,7 +33,7 @@ export class PromptPanel {
     const key = [state.modelId, Boolean(details), Boolean(request.hint), request.hint?.name, state.panelSerial].join();
     updateChildren(this.fields, key, () => (details ? this.#fields(details) : []));
     const hadFocus = this.canvases.contains(focusedElement(this.canvases));
-    updateChildren(this.canvases, [key, request.compare.by, this.painter.comparableModels().length].join(), () => (details ? this.#canvases(details) : []));
+    updateChildren(this.canvases, [key, request.compare.by, request.compare.by2, this.painter.comparableModels().length].join(), () => (details ? this.#canvases(details) : []));
     if (hadFocus && !this.canvases.contains(focusedElement(this.canvases))) this.canvases.querySelector("select")?.focus();
     this.presets?.update();
     setText(this.paintButton, state.work ? "Stop" : "Paint");
@@ -68,6 +68,7 @@ export class PromptPanel {
         this.#slider("top_p", "Top-p", 0.05, 1, 0.05, "Keep only the most likely levels up to this total probability; 1 keeps all")),
       this.#seed(),
       this.canvases,
+      this.#variations(),
       (details.orders.length > 1 || !details.fixed_size) && this.#more(details),
     ].filter((part) => part !== false);
   }
@@ -75,7 +76,7 @@ export class PromptPanel {
   /** Fields for the number of canvases, or for a comparison. @param {Api.ModelDetails} details */
   #canvases(details) {
     const compare = this.#compare(details.conditions);
-    return this.state.request.compare.by === "" ? [compare, this.#count()] : [compare];
+    return this.state.request.compare.by === "" ? [...compare, this.#count()] : compare;
   }
 
   /** @param {"guidance" | "temperature" | "top_p"} name @param {string} label @param {number} min @param {number} max @param {number} step @param {string} title */
@@ -122,19 +123,36 @@ export class PromptPanel {
     const { state } = this;
     const { compare } = state.request;
     const isConditional = conditions.labels.length || Object.keys(conditions.attributes).length || conditions.text || conditions.hint || conditions.vector;
-    const ways = [["", "nothing"], conditions.labels.length > 1 && ["label", "all labels"], this.painter.comparableModels().length > 1 && ["model", "all models"], isConditional && ["guidance", "guidance"], ["temperature", "temperature"], ["top_p", "top-p"]];
-    const options = /** @type {[string, string][]} */ (ways.filter(Boolean)).map(([value, name]) => html("option", { value, selected: value === compare.by }, name));
-    const select = html("select", {
-      onchange: () => {
-        const by = /** @type {Request["compare"]["by"]} */ (select.value);
-        state.request.compare = { by, values: EXAMPLE_VALUES[by] ?? "" };
-        state.changed();
-      },
-    }, ...options);
-    const values = compare.by in SETTING_NAMES
-      ? html("input", { type: "text", value: compare.values, "aria-label": `Values of ${SETTING_NAMES[compare.by]}, at most ${MAX_COMPARED}`, oninput: (/** @type {any} */ event) => (compare.values = event.target.value) })
-      : false;
-    return html("div", { className: "field" }, html("label", { className: "name", title: "Side by side, with the same random numbers" }, "Compare", select), values);
+    const ways = /** @type {[import("./request.js").Axis, string][]} */ ([["", "nothing"], conditions.labels.length > 1 && ["label", "labels"], conditions.text && ["text", "prompts"], this.painter.comparableModels().length > 1 && ["model", "all models"], isConditional && ["guidance", "guidance"], ["temperature", "temperature"], ["top_p", "top-p"]].filter(Boolean));
+    const axis = (/** @type {"by" | "by2"} */ by, /** @type {"values" | "values2"} */ values, /** @type {string} */ name) => {
+      const options = ways.filter(([value]) => by === "by" || value === "" || value !== compare.by).map(([value, text]) => html("option", { value, selected: value === compare[by] }, text));
+      const select = html("select", {
+        onchange: () => {
+          const chosen = /** @type {import("./request.js").Axis} */ (select.value);
+          state.request.compare = { ...compare, [by]: chosen, [values]: EXAMPLE_VALUES[chosen] ?? "", ...(by === "by" ? { by2: "", values2: "" } : null) };
+          state.changed();
+        },
+      }, ...options);
+      const what = SETTING_NAMES[compare[by]] ? `Values of ${SETTING_NAMES[compare[by]]}, at most ${MAX_COMPARED}` : compare[by] === "text" ? "Prompts, with a semicolon between them" : "Names of labels, or nothing for all";
+      const field = compare[by] in EXAMPLE_VALUES
+        ? html("input", { type: "text", value: compare[values], placeholder: compare[by] === "label" ? "all" : compare[by] === "text" ? "red heart; green apple" : "", "aria-label": what, title: what, oninput: (/** @type {any} */ event) => (compare[values] = event.target.value) })
+        : false;
+      return html("div", { className: "field" }, html("label", { className: "name", title: "Side by side, with the same random numbers" }, name, select), field);
+    };
+    return [axis("by", "values", "Compare"), ...(compare.by ? [axis("by2", "values2", "and, in columns")] : [])];
+  }
+
+  /** Fields for variations of the active canvas. */
+  #variations() {
+    const { variation } = this.state.request;
+    const strength = html("input", { type: "range", min: "0", max: "1", step: "0.05", value: variation.strength, "aria-label": "Strength", oninput: () => { variation.strength = Number(strength.value); shown.textContent = strength.value; } });
+    const shown = html("output", {}, String(variation.strength));
+    const kinds = [["interpolate", "change all of it a little"], ["replace", "keep a share of it as it is"]].map(([value, name]) => html("option", { value, selected: value === variation.kind }, name));
+    const kind = html("select", { "aria-label": "Way to vary", onchange: () => (variation.kind = /** @type {"interpolate"} */ (kind.value)) }, ...kinds);
+    const title = "New images near the active canvas, also one that you drew or opened: its random numbers are recovered, and changed by this much";
+    return html("details", { className: "more" }, html("summary", { title }, "Variations of the canvas"),
+      html("label", { className: "slider" }, html("span", {}, "Strength"), strength, shown), kind,
+      html("button", { type: "button", onclick: () => void this.painter.paintVariations() }, "Paint variations"));
   }
 
   /** @param {Api.ModelDetails} details */

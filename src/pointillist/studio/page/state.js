@@ -2,10 +2,11 @@
 
 import { blankCanvas, holdsAnything, sameGrid } from "./canvas_model.js";
 import { History } from "./history.js";
+import { defaultRequest, requestOfCanvas } from "./request.js";
 
 /** @typedef {import("./canvas_model.js").Canvas} Canvas */
 /** @typedef {import("./canvas_model.js").Settings} Settings */
-/** @typedef {{canvases: Canvas[], active: number, hint?: Hint | null}} Workspace `hint`: as it was drawn */
+/** @typedef {{canvases: Canvas[], active: number, hint?: Hint | null, columns?: number | null}} Workspace `hint`: as it was drawn; `columns` of a grid */
 /** @typedef {"image" | "entropy" | "surprisal" | "saliency" | "shift"} View */
 /** @typedef {"inspect" | "move" | import("./strokes.js").DrawingTool | import("./selecting.js").SelectionTool} Tool */
 /** @typedef {{pixel: number, choice: (number | null)[]}} HeldPixel a held pixel, and levels chosen for its channels */
@@ -14,31 +15,13 @@ import { History } from "./history.js";
 /** @typedef {{id: string, canvas: Canvas, name: string, favourite: boolean, live?: boolean}} GalleryItem `id`: sorts by time; `live`: painted while its hint was drawn */
 /** @typedef {{waiting: number | null, stop: AbortController}} Work `waiting`: jobs ahead in the queue */
 
-/**
- * @typedef {object} Request the values of the prompt panel
- * @property {number | null} label @property {string} text
- * @property {Record<string, number>} attributes @property {number[] | null} vector @property {Hint | null} hint
- * @property {number} guidance @property {number} temperature @property {number} top_p @property {string | null} order
- * @property {number | null} seed @property {[number, number] | null} size @property {number} count
- * @property {Compare} compare
- */
-/** @typedef {{levels: Api.EncodedArray, name: string, text?: string}} Hint `text`: as typed */
-/** @typedef {{by: "" | "label" | "guidance" | "temperature" | "top_p" | "model", values: string}} Compare */
-
-/** @type {Compare} */
-const NO_COMPARISON = { by: "", values: "" };
-
-/** @returns {Request} */
-const defaultRequest = () => ({
-  label: null, text: "", attributes: {}, vector: null, hint: null, guidance: 1, temperature: 1, top_p: 1, order: null,
-  seed: null, size: null, count: 1, compare: NO_COMPARISON,
-});
+/** @typedef {import("./request.js").Request} Request */
+/** @typedef {import("./request.js").Hint} Hint */
 
 export const SPEEDS = [4, 16, 64, 256, 1024, 4096, Infinity]; // pixels per second; the last is live
 const USUAL_SECONDS = 4;
 const MAX_ZOOM = 16;
 const RECENT = 8; // inks
-export const COUNTS = [1, 2, 4, 9, 16]; // of canvases
 
 export class State {
   constructor() {
@@ -160,9 +143,9 @@ export class State {
     return this.live ? Infinity : (this.chosenSpeed ?? usual);
   }
 
-  /** Show other canvases; undo restores the former ones. @param {Canvas[]} canvases @param {number} [active] */
-  show(canvases, active = 0) {
-    this.history.push({ canvases, active, hint: this.request.hint });
+  /** Show other canvases; undo restores the former ones. @param {Canvas[]} canvases @param {number} [active] @param {number | null} [columns] */
+  show(canvases, active = 0, columns = null) {
+    this.history.push({ canvases, active, hint: this.request.hint, columns });
     this.resetView();
     this.changed();
   }
@@ -190,7 +173,7 @@ export class State {
 
   /** Replace the active canvas. @param {Canvas} canvas */
   replace(canvas) {
-    this.show(this.canvases.map((old, i) => (i === this.active ? canvas : old)), this.active);
+    this.show(this.canvases.map((old, i) => (i === this.active ? canvas : old)), this.active, this.history.now.columns);
   }
 
   /** Replace a canvas without a step of undo. @param {Canvas} from @param {Canvas} to */
@@ -277,18 +260,7 @@ export class State {
       this.modelId = model.id;
       this.request = { ...defaultRequest(), count: this.request.count };
     }
-    const { conditions, settings, rng } = canvas;
-    const { image, orders, conditions: supported } = model.details;
-    const label = typeof conditions.label === "string" ? supported.labels.indexOf(conditions.label) : conditions.label;
-    const attributes = Object.entries(conditions.attributes ?? {}).map(([name, value]) => [name, typeof value === "string" ? supported.attributes[name]?.indexOf(value) : value]);
-    const { guidance, temperature, top_p } = settings;
-    const isDefault = canvas.height === image.height && canvas.width === image.width;
-    this.request = {
-      ...this.request, guidance, temperature, top_p, label: label ?? null, text: conditions.text ?? "", attributes: Object.fromEntries(attributes), vector: conditions.vector ?? null,
-      hint: conditions.hint ? { levels: conditions.hint, name: "of the image" } : null, order: settings.order === orders[0] ? null : settings.order,
-      seed: rng?.seed ?? this.request.seed, size: isDefault ? null : /** @type {[number, number]} */ ([canvas.height, canvas.width]), compare: NO_COMPARISON,
-      count: rng && rng.index >= this.request.count ? (COUNTS.find((count) => count > rng.index) ?? 1) : this.request.count,
-    };
+    this.request = requestOfCanvas(canvas, model.details, this.request);
     this.history.now = { ...this.history.now, hint: this.request.hint };
     this.panelSerial++;
     this.changed();

@@ -46,7 +46,7 @@ function render({ model, el }) {
   const uploader = new Uploader(state, server, dialogs, exporter);
   const pointerTools = new PointerTools(state, playback);
   const filler = new Filler(state, server, painter);
-  uploader.paintHint = () => void painter.paintLive();
+  uploader.paintHint = () => void (state.paintWhileDrawing && painter.paintLive());
   const commands = new Commands({ state, playback, painter, pointerTools, queries, dialogs, uploader, filler });
 
   const header = new Header(state, root, () => commands.keys());

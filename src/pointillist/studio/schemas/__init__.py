@@ -45,6 +45,7 @@ from pointillist.studio.schemas.sampling import (
     SampleSpec,
     Started,
     StartImage,
+    Variation,
 )
 
 __all__ = [
@@ -98,4 +99,5 @@ __all__ = [
     "SurprisalMaps",
     "TextKind",
     "UploadedImage",
+    "Variation",
 ]

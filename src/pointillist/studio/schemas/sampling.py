@@ -27,6 +27,26 @@ class StartImage(Schema):
     known: EncodedArray
 
 
+class Variation(Schema):
+    """An image near another one: from its uniforms, of which a part is kept.
+
+    Attributes:
+        seed, index: the image from whose uniforms to begin.
+        levels: an image `[c h w]` whose uniforms are recovered, instead of `seed` and `index`.
+        conditions: conditions under which `levels` are inverted, with the guidance, temperature and top-p of the
+            request.
+        strength: 0 gives the uniforms of that image, 1 those of the sample's own seed and index.
+        kind: `interpolate` changes every uniform a little, `replace` a share of them entirely.
+    """
+
+    seed: Seed = 0
+    index: Annotated[int, Field(ge=0, le=MAX_SAFE)] = 0
+    levels: EncodedArray | None = None
+    conditions: ConditionValues = ConditionValues()
+    strength: float = Field(ge=0, le=1)
+    kind: Literal["interpolate", "replace"] = "interpolate"
+
+
 class SampleSpec(Schema):
     """Random numbers and conditions of one image.
 
@@ -35,11 +55,13 @@ class SampleSpec(Schema):
             whatever the model (for images of that shape), the settings and the conditions.
         index: index of the image for that seed: image `index` of `pointillist sample --seed`.
         conditions: the conditions of the image.
+        variation: the image that it is to be near to; null for none.
     """
 
     seed: Seed | None = None
     index: Annotated[int, Field(ge=0, le=MAX_SAFE)] = 0
     conditions: ConditionValues = ConditionValues()
+    variation: Variation | None = None
 
 
 class SampleRequest(Schema):

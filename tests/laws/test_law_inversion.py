@@ -1,0 +1,71 @@
+"""Sampling can be inverted: the recovered uniforms of any image of any model give it again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pointillist.errors import ConfigError
+from pointillist.networks import names
+from pointillist.sampling.api import sample
+from pointillist.sampling.inversion import interpolate_uniforms, recover_uniforms, replace_uniforms
+
+from .samplers import DISTINCT_ENGINES
+from .strategies import models, random_conditions, random_levels
+
+
+@pytest.mark.parametrize("name", names())
+@settings(max_examples=5)
+@given(data=st.data())
+def test_recovered_uniforms_give_the_image(name: str, data: st.DataObject) -> None:
+    """An arbitrary image, however improbable, with conditions, guidance and temperature, by any engine."""
+    model = data.draw(models(name, max_levels=5)).eval()
+    levels = random_levels(model, 1, model.image.height, model.image.width)
+    how: dict[str, Any] = {
+        "temperature": data.draw(st.sampled_from([0.7, 1.0, 1.5])),
+        "guidance": data.draw(st.sampled_from([0.0, 1.0, 2.0])),
+        "engine": data.draw(st.sampled_from(DISTINCT_ENGINES)),
+        "size": (model.image.height, model.image.width),
+        **random_conditions(model, 1),
+    }
+    size = how.pop("size")
+    uniforms = recover_uniforms(model, levels[0], seed=data.draw(st.integers(0, 9)), **how)
+    assert ((uniforms >= 0) & (uniforms < 1)).all()
+    np.testing.assert_array_equal(sample(model, 1, uniforms=uniforms, size=size, **how).levels, levels)
+
+
+@given(data=st.data())
+def test_an_impossible_level_is_named(data: st.DataObject) -> None:
+    """At temperature 0 only one image can be drawn."""
+    model = data.draw(models("gated-pixelcnn", max_levels=5)).eval()
+    best = sample(model, 1, temperature=0.0).levels
+    uniforms = recover_uniforms(model, best[0], temperature=0.0)
+    np.testing.assert_array_equal(sample(model, 1, uniforms=uniforms, temperature=0.0).levels, best)
+    other = best[0].clone()
+    other[0, 0, 0] = (other[0, 0, 0] + 1) % model.image.levels
+    with pytest.raises(ConfigError, match="has probability zero"):
+        recover_uniforms(model, other, temperature=0.0)
+
+
+def test_mixed_uniforms_are_uniform() -> None:
+    """Interpolated and replaced ones: their distribution, their ends, and their correlation with the first."""
+    rng = np.random.default_rng(0)
+    a, b = rng.random((2, 100_000))
+    for mix in (interpolate_uniforms, replace_uniforms):
+        np.testing.assert_array_equal(mix(a, b, 0.0), a)
+        np.testing.assert_allclose(mix(a, b, 1.0), b, atol=1e-12)
+        before = 1.0
+        for strength in (0.2, 0.5, 0.8):
+            mixed = mix(a, b, strength)
+            assert ((mixed >= 0) & (mixed < 1)).all()
+            counts = np.histogram(mixed, 20, (0, 1))[0]
+            assert ((counts - 5000) ** 2 / 5000).sum() < 50  # chi-square of 19 degrees: 1 in 10,000 is above 50
+            correlation = np.corrcoef(a, mixed)[0, 1]
+            assert 0 < correlation < before
+            before = correlation
+        with pytest.raises(ConfigError, match="must lie in 0 to 1"):
+            mix(a, b, 1.5)
