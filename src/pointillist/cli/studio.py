@@ -28,7 +28,10 @@ Models = Annotated[
     list[str] | None, typer.Argument(metavar="MODEL", help="Models to paint with. Default: the bundled ones.")
 ]
 Host = Annotated[str, typer.Option(metavar="HOST", help="Address of the server. Default: this machine only.")]
-Port = Annotated[int, typer.Option(metavar="N", min=0, max=65_535, help="Port. Default: a free one.")]
+Port = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=0, max=65_535, help="Port; 0 for a free one. Default: 8414 if free."),
+]
 NoBrowser = Annotated[bool, typer.Option("--no-browser", metavar=FLAG, help="Print the address, open no browser.")]
 Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=1, help="Longest time for one image.")]
 
@@ -36,13 +39,13 @@ Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=1, help="Longest 
 def studio(
     models: Models = None,
     host: Host = "127.0.0.1",
-    port: Port = 0,
+    port: Port = None,
     no_browser: NoBrowser = False,
     timeout: Timeout = 300.0,
 ) -> None:
     """Paint, query and edit images on a local page, until Ctrl-C.
 
-    Nothing leaves this machine, and nothing is stored on it. A model that
+    Nothing leaves this machine; your browser keeps your work. A model that
     cannot be loaded is reported, and the others work; the studio ends if
     none can be loaded.
     """
@@ -53,12 +56,12 @@ def studio(
     if not sources:
         raise ConfigError("`MODEL` is missing, and no model is bundled: name one, for example `studio runs/digits`.")
     try:
-        from pointillist.studio.server import Server, is_loopback
+        from pointillist.studio.server import Server, is_loopback, usual_port
         from pointillist.studio.service import LIMITS, StudioService
     except ImportError as error:
         raise MissingExtraError("The studio", "studio") from error
     service = StudioService(sources, LIMITS.model_copy(update={"timeout": timeout}))
-    server = Server(service, host, port)
+    server = Server(service, host, usual_port(host) if port is None else port)
     if not is_loopback(host):
         typer.echo(
             f"Warning: {host} can be reached from other machines, and there is no password: whoever finds the address "

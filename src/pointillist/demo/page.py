@@ -161,7 +161,7 @@ def _pixels(figures: FigureData) -> str:
         site = pixel.row, pixel.column
         numbers = f"entropy {entropy[site]:.2f} bits, surprisal {surprisal[site]:.2f} bits"
         out.append(
-            f"<figure>{pixel.chart().svg()}<figcaption><b>{name}</b> row {pixel.row + 1}, column {pixel.column + 1}"
+            f"<figure>{pixel.chart().svg()}<figcaption><b>{name}</b> row {pixel.row}, column {pixel.column}"
             f"<small>{numbers}</small></figcaption></figure>"
         )
     return "".join(out)

@@ -50,7 +50,7 @@ def create_app(service: StudioService, hosts: frozenset[str] = LOOPBACK, *, any_
     app.include_router(router)
     page = str(PAGE)
 
-    @app.get("/", include_in_schema=False)
+    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     def index() -> FileResponse:
         return FileResponse(f"{page}/index.html")
 

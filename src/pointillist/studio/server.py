@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import socket
 import threading
@@ -10,13 +11,18 @@ from collections.abc import Callable
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pointillist.errors import ConfigError
 from pointillist.studio.app import create_app
 from pointillist.studio.security import LOOPBACK
 from pointillist.studio.service import StudioService
 
+USUAL_PORT = 8414
+"""Port of a studio where it is free: a browser keeps work by address, port included."""
+
 _START_TIMEOUT = 30.0  # seconds until a server must listen
+_REQUEST_TIMEOUT = 20.0  # seconds until the first request of a connection must have begun
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -36,6 +42,15 @@ def bind(host: str, port: int) -> socket.socket:
             f"The server cannot listen at {host}, port {port} ({error}): leave `port` out to use a free one."
         ) from error
     return bound
+
+
+def usual_port(host: str) -> int:
+    """Return the usual port if it is free, else 0, for any."""
+    try:
+        bind(host, USUAL_PORT).close()
+    except ConfigError:
+        return 0
+    return USUAL_PORT
 
 
 def is_loopback(host: str) -> bool:
@@ -60,6 +75,18 @@ def application(service: StudioService, host: str) -> FastAPI:
     return create_app(service, frozenset(names), any_address=True)
 
 
+class IdleTimeoutProtocol(H11Protocol):
+    """HTTP/1.1 that closes connections on which no request arrives."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.loop.call_later(_REQUEST_TIMEOUT, self._close_unused)
+
+    def _close_unused(self) -> None:
+        if self.cycle is None and not self.transport.is_closing():
+            self.transport.close()
+
+
 class Server:
     """A server that runs until it is closed.
 
@@ -78,7 +105,7 @@ class Server:
         self.url = url_of(host, self._socket.getsockname()[1])
         config = uvicorn.Config(
             application(service, host), log_level="warning", access_log=False, server_header=False,
-            timeout_graceful_shutdown=2, lifespan="on", ws="none",
+            timeout_graceful_shutdown=2, lifespan="on", ws="none", http=IdleTimeoutProtocol,
         )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._thread: threading.Thread | None = None

@@ -68,7 +68,7 @@ async function start() {
     state.shown = site;
     const row = Math.floor(site / w), column = site % w;
     frame(site);
-    part("where").textContent = `Row ${row + 1}, column ${column + 1}`;
+    part("where").textContent = `Row ${row}, column ${column}`;
     part("order-index").textContent = `pixel ${arrays.order_index[site] + 1} of ${sites} in the order of painting`;
     part("numbers").innerHTML = [
       ["surprise", `${short(sum(arrays.surprisal, site))} bits`], ["expected", `${short(sum(arrays.entropy, site))} bits`], ["excess", `${z(site) > 99 ? "> 99" : short(z(site), 1)} sigma`],
@@ -95,7 +95,7 @@ async function start() {
   function pin(site) {
     state.pinned = site;
     show(site);
-    history.replaceState(null, "", `#${Math.floor(site / w) + 1},${(site % w) + 1}`);
+    history.replaceState(null, "", `#${Math.floor(site / w)},${site % w}`);
   }
 
   for (const id of ["map", "gradient"]) {
@@ -120,7 +120,7 @@ async function start() {
   for (const tab of document.querySelectorAll("[data-view]"))
     tab.addEventListener("click", () => { state.view = tab.getAttribute("data-view") || "image"; showMap(); });
   const address = /^#(\d+),(\d+)$/.exec(location.hash);
-  if (address && +address[1] >= 1 && +address[1] <= h && +address[2] >= 1 && +address[2] <= w) state.pinned = (+address[1] - 1) * w + +address[2] - 1;
+  if (address && +address[1] < h && +address[2] < w) state.pinned = +address[1] * w + +address[2];
   document.documentElement.classList.add("live");
   showMap();
   show(state.pinned);

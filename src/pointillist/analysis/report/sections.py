@@ -114,7 +114,7 @@ def _counterfactual(views: Views, view: Counterfactual, *, again: bool) -> str:
     questions = []
     for edit in view.edits:
         name = f", {names[edit.channel]}" if names[edit.channel] else ""
-        questions.append(f"row {edit.row + 1}, column {edit.column + 1}{name} were {edit.level}, not {edit.old_level}?")
+        questions.append(f"row {edit.row}, column {edit.column}{name} were {edit.level}, not {edit.old_level}?")
     shift = view.shift.sum(0)
     figures = [
         (html.pixels(to_picture(image, view.levels), "The edited image"), "<b>edited</b>"),

@@ -41,7 +41,10 @@ export class Server {
     let rest = "";
     try {
       for (;;) {
-        const { value, done } = await reader.read();
+        const { value, done } = await reader.read().catch((error) => {
+          if (isAbort(error)) throw error;
+          throw new RequestError({ error: "The painting was interrupted: the studio stopped or was closed.", code: "offline" }, 0);
+        });
         if (done) return;
         const lines = (rest + value).split("\n");
         rest = lines.pop() ?? "";

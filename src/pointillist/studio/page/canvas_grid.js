@@ -4,6 +4,7 @@ import { gradient } from "./colour.js";
 import { SETTING_NAMES, describeConditions } from "./paint_jobs.js";
 import { holdsAnything } from "./canvas_model.js";
 import { formatFixed, html, updateChildren, setText } from "./dom.js";
+import { term } from "./glossary.js";
 import { Gestures } from "./gestures.js";
 import { overlayOf } from "./overlays.js";
 import { CanvasView } from "./canvas_view.js";
@@ -112,7 +113,7 @@ export class CanvasGrid {
           state.changed();
         },
       });
-      return [html("span", { className: "ends" }, html("b", {}, low), bar, html("b", {}, end)), html("span", { className: "what" }, LEGENDS[view](found), canvas.details.image.channels > 1 && ", mean of channels"), strength];
+      return [html("span", { className: "ends" }, html("b", {}, low), bar, html("b", {}, end)), html("span", { className: "what" }, term(LEGENDS[view](found)), canvas.details.image.channels > 1 && ", mean of channels"), strength];
     });
   }
 }
@@ -120,7 +121,7 @@ export class CanvasGrid {
 /** Describe a canvas. @param {State} state @param {import("./canvas_model.js").Canvas} canvas */
 function describeCanvas(state, canvas) {
   if (!state.details) return "";
-  if (!holdsAnything(canvas)) return state.work ? "" : "Nothing is painted yet: press Paint, draw something, or drop a picture here.";
+  if (!holdsAnything(canvas)) return state.work ? "" : "Nothing is painted yet: press Paint, draw something, or drop a picture here. New to this? Take the tour, above.";
   const { rng, settings, trace, filled, variation } = canvas;
   const conditions = describeConditions(canvas.conditions, canvas.details.conditions);
   const settingTexts = Object.entries(SETTING_NAMES).map(([key, name]) => [name, settings[/** @type {"guidance"} */ (key)]]).filter(([, value]) => value !== 1);

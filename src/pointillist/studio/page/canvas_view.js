@@ -140,6 +140,7 @@ export class CanvasView {
     updateChildren(this.caption, [caption, bits, verdict?.text].join("|"), () => [
       [caption, bits].filter(Boolean).join(" · "), verdict ? html("b", { className: verdict.same ? "verdict same" : "verdict" }, ` ${verdict.text}`) : "",
     ]);
+    this.caption.title = caption;
     const name = `Canvas ${index + 1} of ${state.canvases.length}: ${nameOf(canvas)}, ${canvas.height} by ${canvas.width} pixels. Arrow keys select a pixel.`;
     if (this.image.getAttribute("aria-label") !== name) this.image.setAttribute("aria-label", name);
   }

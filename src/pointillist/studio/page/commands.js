@@ -201,7 +201,7 @@ export class Commands {
   }
 
   keys() {
-    this.dialogs.showKeys();
+    this.dialogs.showKeys(this.state);
   }
 
   /** Move the cursor of the keyboard. @param {number} pixel */

@@ -82,10 +82,11 @@ export class Dialogs {
     return (await this.#open(form)) === "yes";
   }
 
-  /** Show the list of keys. */
-  showKeys() {
+  /** Show the list of keys, and a switch for those without Ctrl. @param {import("./state.js").State} state */
+  showKeys(state) {
+    const box = html("input", { type: "checkbox", checked: state.singleKeys, onchange: () => { state.singleKeys = box.checked; state.changed(); } });
     const rows = KEYS.map(([keys, what]) => html("div", {}, html("dt", {}, ...keys.split(" ").map((key) => html("kbd", {}, key))), html("dd", {}, what)));
-    return this.#open(html("form", { method: "dialog", className: "keys" }, html("h2", {}, "Keys"), html("dl", {}, ...rows), html("div", { className: "row" }, html("button", { className: "strong", autofocus: true }, "Close"))));
+    return this.#open(html("form", { method: "dialog", className: "keys" }, html("h2", {}, "Keys"), html("label", { className: "check" }, box, "Letters and digits alone are shortcuts"), html("dl", {}, ...rows), html("div", { className: "row" }, html("button", { className: "strong", autofocus: true }, "Close"))));
   }
 
   /** @param {HTMLFormElement} form @returns {Promise<string>} the value of the button */

@@ -1,6 +1,7 @@
 // Summary of an image: its bits, and their cumulative sum in generation order.
 
-import { formatBits, formatFixed, html, updateChildren, svg } from "./dom.js";
+import { formatBits, formatFixed, html, setText, updateChildren, svg } from "./dom.js";
+import { term } from "./glossary.js";
 
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("./canvas_model.js").Canvas} Canvas */
@@ -16,7 +17,8 @@ export class ImageSummary {
     this.numbers = html("dl", { className: "numbers" });
     this.plot = html("div", {});
     this.key = html("p", { className: "note" }, html("i", { className: "key surprisal" }), "surprise ", html("i", { className: "key entropy" }), "entropy, summed in generation order");
-    this.el = html("div", { className: "image-summary" }, html("h3", {}, "Where the bits go"), this.numbers, this.plot, this.key);
+    this.title = html("h3", {});
+    this.el = html("div", { className: "image-summary" }, this.title, this.numbers, this.plot, this.key);
     /** @type {PaintingTrace | null} */
     this.trace = null;
   }
@@ -27,12 +29,14 @@ export class ImageSummary {
     this.el.hidden = trace === null;
     if (!trace || trace === this.trace) return;
     this.trace = trace;
+    const all = trace.length === canvas?.known.length;
+    setText(this.title, all ? "Where the bits go" : `Where the bits go (the ${trace.length} pixels painted last)`);
     const surprisal = cumulativeSums(trace.surprisal);
     const entropy = cumulativeSums(trace.entropy);
     const [total, expected] = [surprisal[surprisal.length - 1] ?? 0, entropy[entropy.length - 1] ?? 0];
     const each = total / (trace.surprisal.length || 1);
     const rows = [["surprise", formatBits(total)], ["entropy", formatBits(expected)], [trace.channels > 1 ? "a channel" : "a pixel", `${formatFixed(each)} bits`]];
-    updateChildren(this.numbers, JSON.stringify(rows), () => rows.map(([name, value]) => html("div", {}, html("dt", {}, name), html("dd", {}, value))));
+    updateChildren(this.numbers, JSON.stringify(rows), () => rows.map(([name, value]) => html("div", {}, html("dt", {}, term(name)), html("dd", {}, value))));
     this.plot.replaceChildren(curves(surprisal, entropy, Math.max(total, expected, 1e-9)));
   }
 }

@@ -31,6 +31,7 @@ export function listenToKeys(root, state, commands, over) {
     if (onCanvas && move(event, state, commands)) return event.preventDefault();
     const act = event.key === "N" ? () => commands.next(-1) : ACTS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!act || target.matches("[type=range]") && event.key.length > 1) return;
+    if (!state.singleKeys && event.key.length === 1 && event.key !== " ") return;
     act(commands);
     event.preventDefault();
   };

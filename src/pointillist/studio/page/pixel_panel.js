@@ -2,7 +2,8 @@
 
 import { Chart } from "./chart.js";
 import { css, levelName, swatch } from "./colour.js";
-import { formatBits, formatFixed, html, formatPercent, updateChildren, setText } from "./dom.js";
+import { focusedElement, formatBits, formatFixed, html, formatPercent, returnFocus, updateChildren, setText } from "./dom.js";
+import { oneIn, term } from "./glossary.js";
 import { pixelInfoOf } from "./pixel_info.js";
 import { fill } from "./draw_image.js";
 import { ImageSummary } from "./image_summary.js";
@@ -24,6 +25,7 @@ export class PixelPanel {
     this.announcement = html("p", { className: "announcement", "aria-live": "polite" });
     this.summary = new ImageSummary(state);
     this.numbers = html("dl", { className: "numbers" });
+    this.chance = html("p", { className: "note" });
     this.channels = html("div", { className: "channels" });
     this.repaint = html("button", { className: "strong", title: "Keep the held pixel and all before it, paint the rest again (R)", onclick: () => commands.repaint() }, "Repaint from here");
     this.editCost = html("p", { className: "edit-cost" });
@@ -32,7 +34,7 @@ export class PixelPanel {
     this.saliencyMap = html("canvas", { className: "saliency-map" });
     this.saliencyText = html("p", {});
     this.saliency = html("div", { className: "saliency" }, this.saliencyMap, html("div", {}, html("h3", {}, "Saliency"), this.saliencyText));
-    this.el = html("section", { className: "panel pixel", "aria-label": "Pixel" }, this.title, this.where, this.announcement, this.summary.el, this.numbers, this.channels, this.actions, this.saliency);
+    this.el = html("section", { className: "panel pixel", "aria-label": "Pixel" }, this.title, this.where, this.announcement, this.summary.el, this.numbers, this.chance, this.channels, this.actions, this.saliency);
     /** @type {Chart[]} */
     this.charts = [];
     /** @type {Api.ModelDetails | null} */
@@ -65,7 +67,7 @@ export class PixelPanel {
   /** @param {PixelInfo | null} info */
   #numbers(info) {
     const channels = info?.channels;
-    this.numbers.hidden = !channels;
+    this.numbers.hidden = this.chance.hidden = !channels;
     if (!channels) return;
     const sum = (/** @type {"entropy" | "surprisal"} */ key) => channels.reduce((total, sub) => total + (sub[key] ?? 0), 0);
     const [sub] = channels;
@@ -74,7 +76,9 @@ export class PixelPanel {
     if (info.painted && channels.length === 1) rows.unshift(["probability", formatPercent(sub.probs[sub.observed])]);
     if (info.painted && channels.length === 1 && sub.rank) rows.push(["rank", `${sub.rank} of ${sub.probs.length}`]);
     const key = JSON.stringify(rows);
-    updateChildren(this.numbers, key, () => rows.map(([name, value]) => html("div", {}, html("dt", {}, name), html("dd", {}, value))));
+    updateChildren(this.numbers, key, () => rows.map(([name, value]) => html("div", {}, html("dt", {}, term(name)), html("dd", {}, value))));
+    const bits = sum("surprisal");
+    setText(this.chance, info.painted ? `A surprise of ${formatBits(bits)}: ${oneIn(bits)}${bits < 0.05 ? "" : " chance"}.` : "");
   }
 
   /** @param {PixelInfo | null} info */
@@ -108,7 +112,7 @@ export class PixelPanel {
     const order = Array.from(sub.probs, (_, level) => level).sort((a, b) => sub.probs[b] - sub.probs[a]).slice(0, LIKELIEST);
     const key = order.map((level) => [level, formatPercent(sub.probs[level]), level === sub.observed, level === chosen].join()).join(" ");
     updateChildren(list, key, () => order.map((level) => html("li", {}, this.#option(image, channel, level, sub, chosen))));
-    const half = sub.quantiles ? `, middle half ${sub.quantiles["0.25"]} to ${sub.quantiles["0.75"]}` : "";
+    const half = sub.quantiles ? `, middle half ${sub.quantiles["0.25"]} to ${sub.quantiles["0.75"]} (thick line above the bars, with the median; thin line: 90 %)` : "";
     const observed = sub.observed >= 0 ? `Observed level ${levelName(image, sub.observed)}. ` : "";
     setText(note, `${observed}${sub.mean === null ? "" : `Mean ${formatFixed(sub.mean, 1)}${half}.`}`);
   }
@@ -117,7 +121,7 @@ export class PixelPanel {
   #option(image, channel, level, sub, chosen) {
     const colour = html("i", {});
     colour.style.background = css(swatch(image, channel, level));
-    const name = `Choose level ${levelName(image, level)}, ${formatPercent(sub.probs[level])}`;
+    const name = `${level} ${formatPercent(sub.probs[level])}: choose level ${levelName(image, level)}`;
     return html("button", { className: level === sub.observed ? "observed" : "", "aria-pressed": level === chosen, "aria-label": name, onclick: () => this.#choose(channel, level) }, colour, String(level), html("b", {}, formatPercent(sub.probs[level])));
   }
 
@@ -135,6 +139,8 @@ export class PixelPanel {
 
   #actions() {
     const { heldPixel, canvas } = this.state;
+    const focused = focusedElement(this.el);
+    if (!heldPixel && !this.actions.hidden && focused && this.el.contains(focused)) returnFocus(this.el);
     this.actions.hidden = !heldPixel;
     if (!heldPixel || !canvas) return;
     const levels = chosenLevels(canvas, heldPixel);

@@ -46,7 +46,9 @@ export class PromptPanel {
   /** @param {Event} event */
   #submit(event) {
     event.preventDefault();
-    if (this.state.work) this.painter.stop();
+    const submitter = event instanceof SubmitEvent ? event.submitter : null;
+    const typed = submitter === this.paintButton && focusedElement(this.el) instanceof HTMLInputElement; // Enter in a field
+    if (this.state.work && !typed) this.painter.stop();
     else this.painter.paint();
   }
 

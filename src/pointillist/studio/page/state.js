@@ -22,6 +22,7 @@ export const SPEEDS = [4, 16, 64, 256, 1024, 4096, Infinity]; // pixels per seco
 const USUAL_SECONDS = 4;
 const MAX_ZOOM = 16;
 const RECENT = 8; // inks
+const SHORT_NOTICE = 8, LONG_NOTICE = 30; // seconds that a notice stays
 
 export class State {
   constructor() {
@@ -139,7 +140,8 @@ export class State {
   /** Playback speed in pixels per second. */
   get speed() {
     const length = this.length || (this.canvas?.known.length ?? 0);
-    const usual = SPEEDS.find((speed) => length / speed <= USUAL_SECONDS) ?? Infinity;
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const usual = still ? Infinity : (SPEEDS.find((speed) => length / speed <= USUAL_SECONDS) ?? Infinity);
     return this.live ? Infinity : (this.chosenSpeed ?? usual);
   }
 
@@ -269,7 +271,14 @@ export class State {
 
   /** @param {Notice["kind"]} kind @param {string} text */
   notify(kind, text) {
-    this.notice = { kind, text };
+    const notice = { kind, text };
+    this.notice = notice;
+    const seconds = kind === "error" ? LONG_NOTICE : SHORT_NOTICE;
+    setTimeout(() => {
+      if (this.notice !== notice) return;
+      this.notice = null;
+      this.changed();
+    }, 1000 * seconds);
     this.changed();
   }
 }

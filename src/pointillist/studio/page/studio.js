@@ -25,6 +25,7 @@ import { CanvasGrid } from "./canvas_grid.js";
 import { State } from "./state.js";
 import { Tabs } from "./tabs.js";
 import { Toolbar } from "./toolbar.js";
+import { Tour } from "./tour.js";
 import { ToolOptions } from "./tool_options.js";
 import { PlayerControls } from "./player_controls.js";
 
@@ -32,6 +33,7 @@ import { PlayerControls } from "./player_controls.js";
 /** @typedef {{get(name: "address"): string, get(name: "send"): Send | undefined, get(name: "keep"): boolean | undefined}} Host given by the page or the notebook */
 
 const POLL_INTERVAL = 300; // milliseconds between polls while models load
+const CALM_INTERVAL = 5000; // and afterwards, to notice that the studio was started again
 
 /** @param {{model: Host, el: HTMLElement}} where */
 function render({ model, el }) {
@@ -49,7 +51,8 @@ function render({ model, el }) {
   uploader.paintHint = () => void (state.paintWhileDrawing && painter.paintLive());
   const commands = new Commands({ state, playback, painter, pointerTools, queries, dialogs, uploader, filler });
 
-  const header = new Header(state, root, () => commands.keys());
+  const tour = new Tour(state);
+  const header = new Header(state, root, () => commands.keys(), () => tour.start());
   const promptPanel = new PromptPanel(state, painter, uploader);
   const toolbar = new Toolbar(state, commands, uploader);
   const canvasGrid = new CanvasGrid(state, queries, pointerTools, toolbar.zoom, new HintPad(state, painter));
@@ -61,10 +64,10 @@ function render({ model, el }) {
   const notifications = new Notifications(state);
   const tabs = new Tabs(state, root);
   /** @type {{update: () => void}[]} */
-  const parts = [header, promptPanel, toolbar, toolOptions, canvasGrid, fillPanel, controls, pixelPanel, gallery, notifications, tabs];
+  const parts = [header, tour, promptPanel, toolbar, toolOptions, canvasGrid, fillPanel, controls, pixelPanel, gallery, notifications, tabs];
 
-  const middle = html("main", { className: "middle" }, toolbar.el, toolOptions.el, canvasGrid.el, fillPanel.el, controls.el, notifications.el);
-  root.append(header.el, middle, tabs.el, promptPanel.el, pixelPanel.el, gallery.el);
+  const middle = html("main", { className: "middle" }, toolbar.el, toolOptions.el, tour.el, canvasGrid.el, fillPanel.el, notifications.el, controls.el);
+  root.append(header.el, promptPanel.el, middle, tabs.el, pixelPanel.el, gallery.el);
   el.classList.add("studio-container");
   el.replaceChildren(root);
   state.listeners.push(() => parts.forEach((part) => part.update()));
@@ -87,7 +90,8 @@ async function follow(state, server, over) {
   while (!over.aborted) {
     try {
       const info = await server.info();
-      Object.assign(state, { models: info.models, limits: info.limits, version: info.version });
+      const known = new Map(state.models.map((one) => [JSON.stringify(one), one])); // the same objects, so that nothing is drawn anew
+      Object.assign(state, { models: info.models.map((one) => known.get(JSON.stringify(one)) ?? one), limits: info.limits, version: info.version });
       if (state.notice?.text === NO_ANSWER) state.notice = null;
     } catch {
       state.notify("error", NO_ANSWER);
@@ -98,8 +102,9 @@ async function follow(state, server, over) {
     if (!state.details && first) state.useModel(first.id);
     state.changed();
     const settled = state.models.every((one) => one.state === "ready" || one.state === "failed");
-    if (settled && state.models.length) return;
-    await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL));
+    const interval = settled && state.models.length ? CALM_INTERVAL : POLL_INTERVAL;
+    await new Promise((resolve) => setTimeout(resolve, interval));
+    while (document.hidden && !over.aborted) await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL));
   }
 }
 const NO_ANSWER = "The studio does not answer: check that its command, or its kernel, is still running.";

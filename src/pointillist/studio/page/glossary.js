@@ -1,0 +1,29 @@
+// Terms that explain themselves on hover and focus.
+
+import { html } from "./dom.js";
+
+/** @type {Record<string, string>} */
+const MEANINGS = {
+  probability: "How likely the model held this level, given the pixels before it.",
+  surprise: "Bits that the level takes: 1 bit is a coin toss, 10 bits a chance of 1 in 1,024. The field says surprisal.",
+  entropy: "Bits that the model expects here: 0 where it is certain, more where many levels are possible.",
+  rank: "Place of the level among all levels, the likeliest first.",
+  "a pixel": "Bits of the image over its pixels.",
+  "a channel": "Bits of the image over its sub-pixels: each colour channel counts.",
+  "entropy in bits": "What the model expects before it sees the pixel: bright where it is uncertain.",
+  "surprise in bits": "What the pixel took: bright where it was unlikely.",
+};
+
+/** Make a term with its meaning, or plain text where there is none. @param {string} word */
+export function term(word) {
+  const meaning = MEANINGS[word];
+  if (!meaning) return html("span", {}, word);
+  return html("span", { className: "term", tabIndex: 0, "aria-description": meaning, "data-meaning": meaning }, word);
+}
+
+/** Say how likely something of so many bits was. @param {number} bits */
+export function oneIn(bits) {
+  if (bits < 0.05) return "as good as certain";
+  const chances = 2 ** bits;
+  return chances < 10 ? `1 in ${chances.toFixed(1)}` : `1 in ${chances < 1e7 ? Math.round(chances).toLocaleString("en") : chances.toExponential(0)}`;
+}
