@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+import torch
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pointillist.errors import ConfigError
@@ -22,20 +23,35 @@ from .strategies import models, random_conditions, random_levels
 @settings(max_examples=5)
 @given(data=st.data())
 def test_recovered_uniforms_give_the_image(name: str, data: st.DataObject) -> None:
-    """An arbitrary image, however improbable, with conditions, guidance and temperature, by any engine."""
+    """With conditions, guidance and temperature, by any engine."""
     model = data.draw(models(name, max_levels=5)).eval()
-    levels = random_levels(model, 1, model.image.height, model.image.width)
     how: dict[str, Any] = {
         "temperature": data.draw(st.sampled_from([0.7, 1.0, 1.5])),
         "guidance": data.draw(st.sampled_from([0.0, 1.0, 2.0])),
         "engine": data.draw(st.sampled_from(DISTINCT_ENGINES)),
-        "size": (model.image.height, model.image.width),
         **random_conditions(model, 1),
     }
-    size = how.pop("size")
+    levels = sample(model, 1, seed=data.draw(st.integers(0, 99)), **how).levels
     uniforms = recover_uniforms(model, levels[0], seed=data.draw(st.integers(0, 9)), **how)
     assert ((uniforms >= 0) & (uniforms < 1)).all()
-    np.testing.assert_array_equal(sample(model, 1, uniforms=uniforms, size=size, **how).levels, levels)
+    assert torch.equal(sample(model, 1, uniforms=uniforms, **how).levels, levels)
+
+
+@pytest.mark.parametrize("name", names())
+@settings(max_examples=5)
+@given(data=st.data())
+def test_any_image_is_inverted_that_uniforms_can_give(name: str, data: st.DataObject) -> None:
+    """However improbable: only a level below the precision of a uniform has none."""
+    model = data.draw(models(name, max_levels=5)).eval()
+    levels = random_levels(model, 1, model.image.height, model.image.width)
+    smallest = float(model.log_prob_map(levels).detach().min())
+    assume(not -40 < smallest < -33)  # 2^-53 is -37 nats
+    if smallest < -36:
+        with pytest.raises(ConfigError, match="probability zero"):
+            recover_uniforms(model, levels[0], guidance=1.0, temperature=1.0)
+        return
+    uniforms = recover_uniforms(model, levels[0], guidance=1.0, temperature=1.0)
+    assert torch.equal(sample(model, 1, uniforms=uniforms, guidance=1.0, temperature=1.0).levels, levels)
 
 
 @given(data=st.data())
