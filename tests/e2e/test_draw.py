@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -11,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 import pointillist as pt
 from pointillist.studio.service import StudioService
-from tests.e2e.helpers import RGB, choose_model, grey, pixels, point
+from tests.e2e.helpers import COLOURS, RGB, choose_model, grey, pixels, point, saved, wait_until_painted
 
 
 def test_the_pencil_draws_levels_and_undo_takes_them_back(page: Page) -> None:
@@ -120,3 +121,28 @@ def dropped(page: Page, data: bytes, name: str, kind: str) -> None:
         }""",
         [base64.b64encode(data).decode(), name, kind],
     )
+
+
+def test_images_are_shown_and_saved_in_other_colours(page: Page, tmp_path: Path) -> None:
+    """A palette from a file: each colour becomes the nearest of it, on the canvas and in the PNG; undo and back."""
+    choose_model(page, COLOURS)
+    page.get_by_label("Speed", exact=True).select_option("Infinity")
+    page.get_by_role("button", name="Paint", exact=True).click()
+    wait_until_painted(page, 1)
+    before = pixels(page)
+    page.keyboard.press("b")
+    (tmp_path / "two.hex").write_text("102030\nf0e0d0\n")
+    with page.expect_file_chooser() as found:
+        page.get_by_role("button", name="Palette …").click()
+    found.value.set_files(tmp_path / "two.hex")
+    expect(page.get_by_role("button", name="Own colours")).to_be_visible()
+    shown = pixels(page)
+    checks = {(255, 255, 255), (206, 206, 206)}  # under transparent pixels
+    found_colours = {tuple(colour) for colour in shown.reshape(-1, 4)[:, :3].tolist()}
+    assert found_colours - checks <= {(16, 32, 48), (240, 224, 208)}
+    with Image.open(saved(page, "PNG", tmp_path)) as picture:
+        exact = np.array(picture.convert("RGBA"))
+    opaque = exact[..., 3] == 255
+    np.testing.assert_array_equal(exact[..., :3][opaque], shown[::2, ::2, :3][opaque])
+    page.get_by_role("button", name="Own colours").click()
+    np.testing.assert_array_equal(pixels(page), before)

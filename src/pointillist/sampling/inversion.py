@@ -110,7 +110,7 @@ class _Inverter:
         width = self.high - self.low
         margin = np.minimum(0.5, _ROUNDING / width)
         found: np.ndarray = self.low + width * (margin + self.shares * (1 - 2 * margin))
-        return np.minimum(found, np.nextafter(1.0, 0.0))
+        return np.asarray(np.minimum(found, np.nextafter(1.0, 0.0)))
 
 
 def _repaired(
@@ -125,7 +125,8 @@ def _repaired(
         if not len(wrong):
             return uniforms
         # later differences may follow from the first one
-        index = tuple(min(wrong.tolist(), key=lambda at: (order[at[2], at[3]], at[1])))
+        places: list[list[int]] = wrong.tolist()
+        index = tuple(min(places, key=lambda at: (order[at[2], at[3]], at[1])))
         if found[index] < levels[index]:
             low[index] = uniforms[index]
         else:
@@ -157,7 +158,7 @@ def interpolate_uniforms(
     ends = np.finfo(np.float64).tiny, np.nextafter(1.0, 0.0)
     a, b = (torch.special.ndtri(torch.from_numpy(np.clip(u, *ends))) for u in (uniforms, others))
     mixed: np.ndarray = torch.special.ndtr(np.cos(angle) * a + np.sin(angle) * b).numpy()
-    return np.clip(mixed, 0.0, ends[1])
+    return np.asarray(np.clip(mixed, 0.0, ends[1]))
 
 
 def replace_uniforms(

@@ -28,7 +28,7 @@ def png(model: PixelModel, request: schemas.PngRequest, limits: schemas.Limits) 
         ConfigError: if the levels are no picture.
         RequestError: if the file would be too large.
     """
-    array = _picture(model, request.levels, limits)
+    array = _picture(model, request.levels, request.palette, limits)
     height, width = (side * request.scale for side in array.shape[:2])
     if max(height, width) > _MAX_SIDE:
         raise too_large("The longer side of the PNG", max(height, width), _MAX_SIDE, "choose a smaller `scale`")
@@ -45,7 +45,7 @@ def gif(model: PixelModel, request: schemas.GifRequest, limits: schemas.Limits) 
         ConfigError, ShapeError: if the images cannot be shown together.
         RequestError: if a frame would be too large.
     """
-    arrays = [_picture(model, encoded, limits) for encoded in request.images]
+    arrays = [_picture(model, encoded, request.palette, limits) for encoded in request.images]
     if len({array.shape for array in arrays}) > 1:
         raise ShapeError("`images` must all have one size.")
     height, width = arrays[0].shape[:2]
@@ -64,10 +64,13 @@ def gif(model: PixelModel, request: schemas.GifRequest, limits: schemas.Limits) 
     )
 
 
-def _picture(model: PixelModel, encoded: schemas.EncodedArray, limits: schemas.Limits) -> np.ndarray:
+def _picture(
+    model: PixelModel, encoded: schemas.EncodedArray, palette: list[list[int]] | None, limits: schemas.Limits
+) -> np.ndarray:
     """Convert levels to a picture, uint8 `h w c`."""
     levels = decode_levels(model, encoded, limits)
     if model.image.mode == "codes":
         raise ConfigError("A grid of codes is not a picture: it cannot be exported as one.")
-    picture: np.ndarray = model.image.to_images(levels.cpu())[0]
+    image = model.image if palette is None else model.image.recoloured(palette)
+    picture: np.ndarray = image.to_images(levels.cpu())[0]
     return picture

@@ -151,7 +151,7 @@ def _check_variation(
             f"`variation.levels` of {levels.shape[2]}x{levels.shape[3]} must have the size of the samples, "
             f"{size[0]}x{size[1]}."
         )
-    decode_conditions(model, variation.conditions, size)
+    decode_conditions(model, variation.conditions, (size[0], size[1]))
 
 
 def _seed(spec: schemas.SampleSpec) -> int:

@@ -34,7 +34,15 @@ export class Exporter {
 
   /** Make a PNG file, with the manifest in it. @param {Canvas} canvas @param {number} scale */
   #png(canvas, scale) {
-    return this.server.png(this.#model(canvas), { levels: this.#levels(canvas), scale, manifest: canvas.trace?.manifest ?? null });
+    return this.server.png(this.#model(canvas), { levels: this.#levels(canvas), scale, manifest: canvas.trace?.manifest ?? null, palette: this.#palette(canvas) });
+  }
+
+  /** Return the colours in which a canvas is shown, if they are not its model's own. @param {Canvas} canvas */
+  #palette(canvas) {
+    const model = this.state.modelOf(canvas);
+    const own = model && (this.state.ownDetails.get(model.id) ?? model.details);
+    const { palette } = canvas.details.image;
+    return JSON.stringify(palette) === JSON.stringify(own?.image.palette) ? null : palette;
   }
 
   /** Return the id of the open model that a canvas belongs to. @param {Canvas} canvas */
@@ -73,7 +81,7 @@ export class Exporter {
   /** Save an animation of the painting. @param {Canvas} canvas @param {boolean} dark */
   async gif(canvas, dark) {
     const known = encodeArray(canvas.known, [canvas.height, canvas.width]);
-    const request = { images: [this.#levels(canvas)], order: canvas.settings.order, dark };
+    const request = { images: [this.#levels(canvas)], order: canvas.settings.order, dark, palette: this.#palette(canvas) };
     const blob = await this.server.gif(this.#model(canvas), canvas.known.includes(1) ? { ...request, known } : request);
     download(blob, `${fileName(canvas)}.gif`);
   }

@@ -2,6 +2,7 @@
 
 import { colourOf, css, hexOf, levelName, nearestLevels, swatch } from "./colour.js";
 import { html, updateChildren } from "./dom.js";
+import { readPalette } from "./palette_files.js";
 
 /** @typedef {import("./state.js").State} State */
 
@@ -17,13 +18,32 @@ export class InkPicker {
   /** @param {Api.ImageKind} image */
   update(image) {
     const { state } = this;
-    updateChildren(this.el, [state.modelId, state.ink, state.recentInks.map(String).join(" ")].join(), () => {
-      if (image.channels === 1 && image.levels <= SWATCHES) return Array.from({ length: image.levels }, (_, level) => this.#swatch(image, [level], levelName(image, level)));
+    updateChildren(this.el, [state.modelId, JSON.stringify(image.palette), state.ink, state.recentInks.map(String).join(" ")].join(), () => {
+      if (image.channels === 1 && image.levels <= SWATCHES) return [...Array.from({ length: image.levels }, (_, level) => this.#swatch(image, [level], levelName(image, level))), ...(image.palette ? this.#paletteButtons() : [])];
       const recent = state.recentInks.map((ink) => this.#swatch(image, ink, hexOf(colourOf(image, ink))));
       const now = html("i", { className: "now" });
       now.style.background = css(colourOf(image, state.ink));
       return [...(image.mode === "codes" ? [now] : this.#colourFields(image)), ...state.ink.map((level, channel) => this.#mixer(image, channel, level, now)), ...recent];
     });
+  }
+
+  /** Buttons that show the model's images in the colours of a file, and in its own. */
+  #paletteButtons() {
+    const { state } = this;
+    const take = async (/** @type {File | undefined} */ file) => {
+      try {
+        if (file) state.recolour(await readPalette(file));
+      } catch (error) {
+        state.notify("error", error instanceof Error ? error.message : String(error));
+      }
+    };
+    const choose = () => {
+      const input = html("input", { type: "file", accept: ".gpl,.hex,.txt,image/png" });
+      input.addEventListener("change", () => void take(input.files?.[0]));
+      input.click();
+    };
+    const own = state.ownDetails.has(state.modelId) && html("button", { type: "button", onclick: () => state.recolour(null) }, "Own colours");
+    return [html("button", { type: "button", title: "Show the images in the colours of a file: .gpl, .hex or .png", onclick: choose }, "Palette …"), own].filter((one) => one !== false);
   }
 
   /** @param {Api.ImageKind} image @param {number[]} ink @param {string} name */

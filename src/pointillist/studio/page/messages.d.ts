@@ -109,6 +109,7 @@ declare namespace Api {
     frames?: number;
     scale?: number | null;
     dark?: boolean;
+    palette?: [number, number, number, number][] | null;
   }
   interface HintKind {
     image: ImageKind | null;
@@ -200,6 +201,7 @@ declare namespace Api {
     levels: EncodedArray;
     scale?: number;
     manifest?: SampleManifest | null;
+    palette?: [number, number, number, number][] | null;
   }
   interface Queued {
     type: "queued";

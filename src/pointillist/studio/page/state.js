@@ -2,6 +2,7 @@
 
 import { blankCanvas, holdsAnything, sameGrid } from "./canvas_model.js";
 import { History } from "./history.js";
+import { recoloured } from "./palette_files.js";
 import { defaultRequest, requestOfCanvas } from "./request.js";
 
 /** @typedef {import("./canvas_model.js").Canvas} Canvas */
@@ -84,6 +85,8 @@ export class State {
     this.live = false; // whether the painting at work follows the strokes of a hint
     this.singleKeys = true; // whether letters alone are shortcuts
     this.tourSeen = false;
+    /** @type {Map<string, Api.ModelDetails>} details of models that are shown in other colours */
+    this.ownDetails = new Map();
     this.panelSerial = 0; // counts the changes of the request that do not come from its panel
     this.follow = false; // whether to scroll the hovered pixel into view
     this.stroke = 0; // counts the steps of the current stroke
@@ -120,7 +123,7 @@ export class State {
     return this.history.now.active;
   }
 
-  /** The active canvas. @returns {Canvas | undefined} */
+  /** @returns {Canvas | undefined} */
   get canvas() {
     return this.canvases[this.active];
   }
@@ -213,6 +216,19 @@ export class State {
     this.history.now = { ...this.history.now, active };
     this.heldPixel = this.hover = this.selection = null;
     this.changed();
+  }
+
+  /** Show the images of the selected model in other colours; null for its own. @param {[number, number, number][] | null} colours */
+  recolour(colours) {
+    const { model } = this;
+    const own = model && (this.ownDetails.get(model.id) ?? model.details);
+    if (!model || !own?.image.palette) return;
+    if (colours) this.ownDetails.set(model.id, own);
+    else this.ownDetails.delete(model.id);
+    const details = colours ? { ...own, image: { ...own.image, palette: recoloured(own.image.palette, colours) } } : own;
+    this.models = this.models.map((one) => (one === model ? { ...one, details } : one));
+    const canvases = this.canvases.map((canvas) => (canvas.details.sha256 === own.sha256 ? { ...canvas, details } : canvas));
+    this.show(canvases, this.active, this.history.now.columns);
   }
 
   /** Select another model, with the settings that suit it. The canvases stay if it paints the same kind of image. @param {string} id */

@@ -91,7 +91,12 @@ async function follow(state, server, over) {
     try {
       const info = await server.info();
       const known = new Map(state.models.map((one) => [JSON.stringify(one), one])); // the same objects, so that nothing is drawn anew
-      Object.assign(state, { models: info.models.map((one) => known.get(JSON.stringify(one)) ?? one), limits: info.limits, version: info.version });
+      const models = info.models.map((one) => {
+        const shown = state.models.find((other) => other.id === one.id);
+        if (shown?.details && state.ownDetails.has(one.id) && shown.details.sha256 === one.details?.sha256) return shown; // in other colours
+        return known.get(JSON.stringify(one)) ?? one;
+      });
+      Object.assign(state, { models, limits: info.limits, version: info.version });
       if (state.notice?.text === NO_ANSWER) state.notice = null;
     } catch {
       state.notify("error", NO_ANSWER);

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from pointillist.studio.schemas.base import EncodedArray, Name, Schema
+from pointillist.studio.schemas.models import Colour
 from pointillist.studio.schemas.sampling import MAX_SAMPLES, SampledImage, SampleManifest
 
 
@@ -17,11 +18,13 @@ class PngRequest(Schema):
         levels: the image.
         scale: pixels of the file along each side of a pixel; 1 is exact.
         manifest: written into the file as text, from which it can be reproduced.
+        palette: other RGBA colours for the levels of a model with a palette; null for its own.
     """
 
     levels: EncodedArray
     scale: int = Field(1, ge=1, le=64)
     manifest: SampleManifest | None = None
+    palette: list[Colour] | None = Field(None, max_length=65_536)
 
 
 class GifRequest(Schema):
@@ -34,6 +37,7 @@ class GifRequest(Schema):
         frames: the largest number of frames.
         scale: pixels of the GIF for each pixel of an image; null chooses a fitting scale.
         dark: whether the background is dark.
+        palette: other RGBA colours for the levels of a model with a palette; null for its own.
     """
 
     images: list[EncodedArray] = Field(min_length=1, max_length=MAX_SAMPLES)
@@ -42,6 +46,7 @@ class GifRequest(Schema):
     frames: int = Field(120, ge=2, le=400)
     scale: Annotated[int, Field(ge=1, le=64)] | None = None
     dark: bool = False
+    palette: list[Colour] | None = Field(None, max_length=65_536)
 
 
 class ReproduceRequest(Schema):

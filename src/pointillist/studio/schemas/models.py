@@ -10,7 +10,7 @@ from pointillist.images import Mode
 from pointillist.studio.schemas.base import Schema
 
 State = Literal["waiting", "loading", "ready", "failed"]
-Colour = Annotated[list[int], Field(min_length=4, max_length=4)]
+Colour = Annotated[list[Annotated[int, Field(ge=0, le=255)]], Field(min_length=4, max_length=4)]
 
 
 class ImageKind(Schema):
