@@ -27,7 +27,7 @@ from pointillist.sampling.api import UniformSampler, negative_inputs, sample, se
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
 from pointillist.sampling.loop import Site, autoregressive_loop, resolve_engine
 
-_ROUNDING = 1e-6  # of cumulative probabilities, by which two engines may differ
+_TOLERANCE = 1e-6  # of cumulative probabilities, by which two engines may differ
 _MOST_REPAIRS = 200
 
 
@@ -108,7 +108,7 @@ class _Inverter:
     def uniforms(self) -> Float[np.ndarray, "1 c h w"]:
         """Choose a uniform in each interval, away from its ends by as much as engines may differ."""
         width = self.high - self.low
-        margin = np.minimum(0.5, _ROUNDING / width)
+        margin = np.minimum(0.5, _TOLERANCE / width)
         found: np.ndarray = self.low + width * (margin + self.shares * (1 - 2 * margin))
         return np.asarray(np.minimum(found, np.nextafter(1.0, 0.0)))
 
@@ -118,7 +118,7 @@ def _repaired(
 ) -> Float[np.ndarray, "1 c h w"]:
     """Move uniforms whose interval is narrower than the rounding of the engine, until it draws the image."""
     uniforms = inverter.uniforms()
-    low, high = np.maximum(inverter.low - _ROUNDING, 0), np.minimum(inverter.high + _ROUNDING, 1)
+    low, high = np.maximum(inverter.low - _TOLERANCE, 0), np.minimum(inverter.high + _TOLERANCE, 1)
     for _ in range(_MOST_REPAIRS):
         found = draw(uniforms)
         wrong = np.argwhere(found != levels)

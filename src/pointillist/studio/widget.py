@@ -41,7 +41,7 @@ def module_text() -> str:
             texts[name] = PAGE.joinpath(name).read_text(encoding="utf-8")
             unread += _IMPORT.findall(texts[name])
     order = TopologicalSorter({name: _IMPORT.findall(text) for name, text in texts.items()}).static_order()
-    style = PAGE.joinpath("studio.css").read_text(encoding="utf-8")
+    style = "".join(PAGE.joinpath(name).read_text(encoding="utf-8") for name in ("tools.css", "studio.css"))
     return _START % {"sources": json.dumps([[name, texts[name]] for name in order]), "style": json.dumps(style)}
 
 
