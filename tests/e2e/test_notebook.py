@@ -59,7 +59,8 @@ def test_paint_hover_and_keep(notebook: tuple[Page, Kernel], service: StudioServ
     chooser.value.set_files(exact)
     expect(page.get_by_role("alert")).to_have_text("Identical to the bit.")  # the file carries its manifest
     np.testing.assert_array_equal(pixels(page)[..., 0], grey(levels[0].numpy()))
-    assert {message["address"].rpartition("/")[2] for message in kernel.requests} >= {"info", "sample", "pixel", "png", "reproduce"}
+    asked = {message["address"].rpartition("/")[2] for message in kernel.requests}
+    assert asked >= {"info", "sample", "pixel", "png", "reproduce"}
 
 
 def test_a_painting_is_stopped_while_others_are_asked(notebook: tuple[Page, Kernel], service: StudioService) -> None:
