@@ -70,7 +70,7 @@ def recover_uniforms(
     size = (x.shape[2], x.shape[3])
     inputs = model.conditions.inputs(label, 1, text, size=size, **conditions)
     inverter = _Inverter(config, x, seeded_uniforms(seed, [0], (x.shape[1], *size)))
-    batch = inverter.sampler.duplicate_for_guidance(inputs, negative_inputs(model, config, 1, size))
+    batch = inverter.sampler.duplicate_for_guidance(inputs, negative_inputs(model, config.negative_prompt, 1, size))
     with inference_mode(model):
         autoregressive_loop(model, model.encode(batch, len(batch)), inverter, (len(batch), *size), config)
 
@@ -125,8 +125,7 @@ def _repaired(
         if not len(wrong):
             return uniforms
         # later differences may follow from the first one
-        places: list[list[int]] = wrong.tolist()
-        index = tuple(min(places, key=lambda at: (order[at[2], at[3]], at[1])))
+        index = tuple(wrong[np.lexsort((wrong[:, 1], order[wrong[:, 2], wrong[:, 3]]))[0]])
         if found[index] < levels[index]:
             low[index] = uniforms[index]
         else:
