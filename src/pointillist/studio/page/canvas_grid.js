@@ -66,7 +66,7 @@ export class CanvasGrid {
     const view = new CanvasView((pixel, event) => this.pointerTools.pointer(index, pixel, event));
     view.image.addEventListener("focus", () => this.state.activate(index));
     this.views.push(view);
-    this.canvases.append(view.el);
+    this.pad.el.before(view.el);
   }
 
   #layout() {

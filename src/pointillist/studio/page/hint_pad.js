@@ -28,7 +28,7 @@ export class HintPad {
     this.cursor = html("div", { className: "mark hover", hidden: true });
     this.frame = html("div", { className: "frame pad" }, this.image, this.cursor);
     this.caption = html("p", { className: "caption" });
-    this.el = html("div", { className: "canvas-view" }, this.frame, this.caption);
+    this.el = html("div", { className: "canvas-view hint-view", hidden: true }, this.frame, this.caption);
     /** @type {{stroke: Stroke, levels: Levels} | null} */
     this.drag = null;
     this.at = 0; // the pixel under the cursor of the keyboard
