@@ -73,7 +73,7 @@ def test_a_saliency_map(page: Page, service: StudioService) -> None:
     paint(page, seed=5)
     page.mouse.click(*point(page, 3, 3))
     page.get_by_role("button", name="Saliency").click()
-    expect(page.locator(".legend")).to_contain_text("bits a level")
+    expect(page.locator(".legend")).to_contain_text("bits per level")
     shown = pixels_of(page.locator("canvas.map").first)[..., :3].astype(int)
     levels = pt.sample(model, 1, seed=5).levels[0]
     slopes = gradient(ImageQuery.of(model, levels), 3, 3).values[0]
