@@ -140,9 +140,7 @@ def run_particles(task: CompletionTask, number: int = 0, image: int = 0, candida
             before = torch.from_numpy((task.known & ~task.started).all(0))
             kept = ObservedPixels(task.levels[image].expand(len(both), -1, -1, -1), before)
             chooser, shape = ParticleSampler(sampler, task, image, batch), (len(both), height, width)
-            levels = autoregressive_loop(
-                model, condition, chooser, shape, task.config, known=kept, on_row=task.on_row
-            )
+            levels = autoregressive_loop(model, condition, chooser, shape, task.config, known=kept, on_row=task.on_row)
     log_weights = torch.from_numpy(batch.log_weights)
     return Particles(levels[: len(log_weights)], log_weights, batch.log_evidence + log_mean_exp(batch.log_weights))
 
