@@ -174,9 +174,7 @@ def _sentence(found: Completions, ess: float, ignored: int, parts: int) -> str:
     elif found.method == "order":
         how = f"Exact: the hole comes last in the order {found.order}, so every known pixel counts"
     elif found.method == "smc":
-        how = (
-            f"By Sequential Monte Carlo: what follows the hole counts (effective sample size {ess:.0f} of {_PARTICLES})"
-        )
+        how = f"By Sequential Monte Carlo: what follows the hole counts (effective sample size {ess:.0f})"
         if ess < _FEW:
             how += ", but hardly any candidate agrees with it, so the fit may be poor"
     else:
