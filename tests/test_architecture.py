@@ -20,6 +20,7 @@ ROWS = [
     {"images", "checkpoint"},
     {"data", "distributions", "nn", "visualization", "zoo"},
     {"conditioning", "engine", "networks"},
+    {"exact"},
     {"model"},
     {"evaluation", "sampling"},
     {"completion"},

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pointillist.model.pixel_model import PixelModel
     from pointillist.model.pretrained import build, load
     from pointillist.sampling.config import SamplingConfig
+    from pointillist.sampling.exact import quantize_exact
     from pointillist.sampling.inversion import interpolate_uniforms, recover_uniforms, replace_uniforms
     from pointillist.sampling.samples import Samples
     from pointillist.studio import Studio
@@ -73,6 +74,7 @@ _HOMES = {
     "pointillist.completion.api": ("inpaint",),
     "pointillist.completion.result": ("Completions",),
     "pointillist.sampling.config": ("SamplingConfig",),
+    "pointillist.sampling.exact": ("quantize_exact",),
     "pointillist.evaluation.likelihood": ("Evaluation", "evaluate"),
     "pointillist.studio": ("Studio",),
     "pointillist.training": (
@@ -128,6 +130,7 @@ __all__ = [
     "list_pretrained",
     "load",
     "load_data",
+    "quantize_exact",
     "quantize_weights",
     "receptive_field",
     "recover_uniforms",

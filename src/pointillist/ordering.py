@@ -12,12 +12,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Int, Shaped
-from torch import Tensor
 
 from pointillist.errors import ConfigError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -44,15 +47,31 @@ class PixelOrder:
 
     def to_raster(self, x: Shaped[Tensor, "*n h w"]) -> Shaped[Tensor, "*n h2 w2"]:
         """Map a tensor over pixel positions to the raster frame. A kernel is mapped the same way."""
-        sides = [axis for axis, reflected in ((-2, self.bottom), (-1, self.right)) if reflected]
-        x = x.flip(sides) if sides else x
+        x = self._reflect(x)
         return x.transpose(-2, -1) if self.columns else x
+
+    def array_to_raster(self, x: Shaped[np.ndarray, "*n h w"]) -> Shaped[np.ndarray, "*n h2 w2"]:
+        """Map an array to the raster frame, as `to_raster` maps a tensor."""
+        x = self._reflect_array(x)
+        return x.swapaxes(-2, -1) if self.columns else x
+
+    def array_from_raster(self, x: Shaped[np.ndarray, "*n h2 w2"]) -> Shaped[np.ndarray, "*n h w"]:
+        """Map an array from the raster frame back to the image: the inverse of `array_to_raster`."""
+        return self._reflect_array(x.swapaxes(-2, -1) if self.columns else x)
 
     def from_raster(self, x: Shaped[Tensor, "*n h2 w2"]) -> Shaped[Tensor, "*n h w"]:
         """Map a tensor from the raster frame back to the image: the inverse of `to_raster`."""
-        x = x.transpose(-2, -1) if self.columns else x
-        sides = [axis for axis, reflected in ((-2, self.bottom), (-1, self.right)) if reflected]
-        return x.flip(sides) if sides else x
+        return self._reflect(x.transpose(-2, -1) if self.columns else x)
+
+    @property
+    def _reflected_axes(self) -> list[int]:
+        return [axis for axis, reflected in ((-2, self.bottom), (-1, self.right)) if reflected]
+
+    def _reflect(self, x: Shaped[Tensor, "*n h w"]) -> Shaped[Tensor, "*n h w"]:
+        return x.flip(self._reflected_axes) if self._reflected_axes else x
+
+    def _reflect_array(self, x: Shaped[np.ndarray, "*n h w"]) -> Shaped[np.ndarray, "*n h w"]:
+        return np.flip(x, tuple(self._reflected_axes)) if self._reflected_axes else x
 
     def raster_size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width of the raster frame of a `height x width` image."""

@@ -82,6 +82,7 @@ Guidance = Annotated[
     float, typer.Option(metavar="X", help="Evaluate the guided distribution with scale X (0 = unconditional, 1 = off).")
 ]
 Quantize = Annotated[str | None, typer.Option(metavar="KIND", help=QUANTIZE_HELP)]
+Engine = Annotated[str, typer.Option(metavar="NAME", help="exact evaluates the exact (integer) model.")]
 Force = Annotated[bool, typer.Option("--force", metavar=FLAG, help="Replace an existing CSV.")]
 
 
@@ -105,6 +106,7 @@ def evaluate(
     memorization: Memorization = 0,
     precision: Precision = "fp32",
     quantize: Quantize = None,
+    engine: Engine = "auto",
     force: Force = False,
 ) -> None:
     """Evaluate a model on images it has not seen, in bits/dim and nats."""
@@ -133,7 +135,7 @@ def evaluate(
     images = limit_images(images, max_images)
     started = time.perf_counter()
     with Bar("evaluating", len(images)) as bar:
-        settings: dict[str, Any] = {"order": order, "guidance": guidance, "batch_size": batch_size}
+        settings: dict[str, Any] = {"order": order, "guidance": guidance, "batch_size": batch_size, "engine": engine}
         with report.journal(per_image, loaded, images, {**settings, "text": text}, restart=force) as journal:
             result = evaluate_likelihood(loaded, images, text=text, on_progress=bar.follow, journal=journal, **settings)
             if per_image is not None:

@@ -44,6 +44,7 @@ def describe(
         "conditions": active_conditions(model, images),
         "order": result.order,
         "guidance": result.guidance,
+        "engine": result.engine,
         "nats_by_order": dict(result.nats_by_order),
         "notes": notes,
     }

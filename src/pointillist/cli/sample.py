@@ -103,7 +103,7 @@ Seamless = Annotated[
         text="Images that tile: x, y or both. The band across each seam is drawn given all other pixels.",
     ),
 ]  # fmt: skip
-Engine = Annotated[str, _option(value="NAME", text="auto, cpu, cuda, fixed-point, numpy or naive.")]
+Engine = Annotated[str, _option(value="NAME", text="auto, cpu, exact, cuda, fixed-point, numpy or naive.")]
 Device = Annotated[str, _option(value="NAME", text="Device of the model: cpu, cuda or auto.")]
 Threads = Annotated[
     int | None, _option(value="N", text="Threads that share a batch on engine cpu, at most one for each core.", low=1)

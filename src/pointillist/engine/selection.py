@@ -15,7 +15,7 @@ from pointillist.errors import EngineError
 
 DEVICE_ENGINES = ("cuda", "fixed-point")
 """Engines of torch, which run where the model is; `fixed-point` also on the processor."""
-ENGINES = ("auto", "cpu", *DEVICE_ENGINES, "numpy", "naive")
+ENGINES = ("auto", "cpu", "exact", *DEVICE_ENGINES, "numpy", "naive")
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, Unpack, runtime_checkable
+from typing import Any, Unpack
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor
 from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
 from pointillist.distributions.sampling_transforms import apply_guidance, check_guidance
 from pointillist.errors import ConfigError, DataError
+from pointillist.evaluation.journal import Journal, read_journal
 from pointillist.model.batches import BatchReader, check_likelihood, select_images
 from pointillist.model.memory import check_evaluation_memory
 from pointillist.model.pixel_model import PixelModel, inference_mode
@@ -49,6 +50,7 @@ class Evaluation:
         nats_by_order: mean negative log-likelihood under each order that was run, in nats.
         guidance: guidance scale of the distribution that was evaluated; 1 is the model itself.
         split: split that was chosen of several; None where images were given.
+        engine: `exact` for the likelihood of the exact model.
     """
 
     nats: float
@@ -62,6 +64,7 @@ class Evaluation:
     nats_by_order: Mapping[str, float] = field(default_factory=dict)
     guidance: float = 1.0
     split: str | None = None
+    engine: str = "auto"
 
     @classmethod
     def of(cls, nats_per_image: Float[np.ndarray, " n"], dims: int, **facts: Any) -> Evaluation:
@@ -101,6 +104,7 @@ def evaluate(
     on_progress: Progress | None = None,
     order: str | None = None,
     guidance: float = 1.0,
+    engine: str = "auto",
     journal: Journal | None = None,
     **further: Unpack[ConditionKwargs],
 ) -> Evaluation:
@@ -115,6 +119,7 @@ def evaluate(
         on_progress: called with images done and images in all.
         order: one of the model's orders; None for its first; or `average` or `each`, see `combine_orders`.
         guidance: guidance scale of the distribution to evaluate, as in `sample`; see `guided_log_prob`.
+        engine: `auto` evaluates the model; `exact` its exact model, whose likelihood is its own (`quantize_exact`).
         journal: keeps the likelihood of each image, and gives back those of an interrupted evaluation.
 
     Returns:
@@ -131,6 +136,7 @@ def evaluate(
         raise ConfigError(f"`batch_size` (={batch_size}) must be at least 1.")
     check_guidance(guidance)
     model = as_model(model)
+    _check_engine(model, engine, guidance)
     split, x = select_images(model, x)
     reader = BatchReader(model, x, label, text, seed=seed, **further)
     if reader.count == 0:
@@ -139,10 +145,10 @@ def evaluate(
     orders = resolve_orders(model, order)
     nats = np.empty((len(orders), reader.count), np.float64)
     with inference_mode(model), Bar("evaluating", reader.count) as bar:
-        for start in range(_read_journal(journal, nats, batch_size), reader.count, batch_size):
+        for start in range(read_journal(journal, nats, batch_size), reader.count, batch_size):
             stop = min(reader.count, start + batch_size)
             levels, inputs = reader.read(start, stop)
-            nats[:, start:stop] = negative_log_likelihoods(model, levels, inputs, orders, guidance)
+            nats[:, start:stop] = negative_log_likelihoods(model, levels, inputs, orders, guidance, engine)
             if journal is not None:
                 journal.append(nats[:, start:stop].T.tolist())
             bar.show(stop)
@@ -152,32 +158,17 @@ def evaluate(
     by_order = {each.name: float(mean) for each, mean in zip(orders, nats.mean(1), strict=True)}
     return Evaluation.of(
         combine_orders(nats, name), model.image.channels * reader.height * reader.width,
-        notes=reader.notes, order=name, nats_by_order=by_order, guidance=guidance, split=split,
+        notes=reader.notes, order=name, engine=engine, nats_by_order=by_order, guidance=guidance, split=split,
     )  # fmt: skip
 
 
-@runtime_checkable
-class Journal(Protocol):
-    """Rows of likelihoods that are kept: for each image, in nats, under each order."""
-
-    def keep(self, batch_size: int) -> int:
-        """Drop the rows of a batch that is not whole, and return how many are kept."""
-
-    def rows(self) -> Iterable[Sequence[float]]:
-        """Return the rows that are kept."""
-
-    def append(self, rows: Sequence[Any]) -> None:
-        """Keep the rows of a batch."""
-
-
-def _read_journal(journal: Journal | None, nats: Float[np.ndarray, "o n"], batch_size: int) -> int:
-    """Fill in the likelihoods that a journal keeps, and return the first image that it lacks."""
-    if journal is None:
-        return 0
-    done = journal.keep(batch_size)
-    if done:
-        nats[:, :done] = np.array(list(journal.rows()), np.float64).T
-    return done
+def _check_engine(model: PixelModel, engine: str, guidance: float) -> None:
+    if engine not in ("auto", "exact"):
+        raise ConfigError(f"`engine` (={engine!r}) of an evaluation must be auto or exact.")
+    if engine == "exact":
+        if guidance != 1:
+            raise ConfigError(f"`guidance` (={guidance}) must be 1 on engine 'exact': leave one of them out.")
+        model.exact()  # an error before images are read
 
 
 def guided_log_prob(
@@ -253,8 +244,9 @@ def negative_log_likelihoods(
     inputs: ConditionInputs,
     orders: Sequence[PixelOrder],
     guidance: float = 1.0,
+    engine: str = "auto",
 ) -> Float[np.ndarray, "o b"]:
-    """Compute the negative log-likelihood of each image under each order, in nats.
+    """Compute the negative log-likelihood of each image under each order, in nats; see `evaluate` for the engine.
 
     ```python
     negative_log_likelihoods(model, *reader.read(0, 64), [model.order()])
@@ -263,7 +255,10 @@ def negative_log_likelihoods(
     Raises:
         CheckpointError: if one is not a number.
     """
-    found = [guided_log_likelihoods(model, x, inputs, (guidance,), order)[0] for order in orders]
+    if engine == "exact":
+        found = [model.exact().log_prob_map_given(x, inputs, order).flatten(1).sum(1) for order in orders]
+    else:
+        found = [guided_log_likelihoods(model, x, inputs, (guidance,), order)[0] for order in orders]
     for nats in found:
         check_likelihood(nats)
     return -torch.stack(found).numpy()

@@ -22,6 +22,7 @@ from pointillist.checkpoint.tensors import read_tensors, write_folder
 from pointillist.data.picture_files import read_picture
 from pointillist.data.tilemaps import TILESET, Tileset
 from pointillist.errors import CheckpointError, ConfigError, DataError
+from pointillist.exact.storage import PROGRAM, PROGRAM_TENSORS
 from pointillist.files.writing import atomic_path, write_text
 from pointillist.model.config import GENERATION, GenerationConfig, ModelConfig
 from pointillist.zoo import list_pretrained, resolve
@@ -136,7 +137,8 @@ def find_model(source: str, hub: dict[str, Any]) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(name, allow_patterns=[CONFIG, WEIGHTS, CARD, GENERATION, TILESET], **hub))
+        patterns = [CONFIG, WEIGHTS, CARD, GENERATION, TILESET, PROGRAM, PROGRAM_TENSORS]
+        return Path(snapshot_download(name, allow_patterns=patterns, **hub))
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise CheckpointError(

@@ -19,6 +19,7 @@ from pointillist.errors import DataError, ShapeError
 from pointillist.images import ImageSpec
 from pointillist.model.conditions import ModelConditions
 from pointillist.model.config import GenerationConfig, ModelConfig
+from pointillist.model.exact import WithExact
 from pointillist.model.files import StoredModel, default_card, find_model, read_model, upload_model, write_model
 from pointillist.networks import BackboneDims, Stage, entry, sampling_order
 from pointillist.nn import Condition, has_weight_norm, initialise_from_data, name_scopes
@@ -28,7 +29,7 @@ from pointillist.ordering import PixelOrder, resolve_order
 Model = TypeVar("Model", bound="PixelModel")
 
 
-class PixelModel(nn.Module):
+class PixelModel(WithExact, nn.Module):
     """A causal network with the likelihood of its outputs and its conditions.
 
     `forward(x, inputs)` is the log-likelihood, so that every training engine can wrap the model as it is.
@@ -84,6 +85,7 @@ class PixelModel(nn.Module):
         made: dict[str, Any] = {"training": self.training_record, "tensors": self.state_dict(), "card": card}
         own: dict[str, Any] = {"generation": self.generation_config, "tileset": self.tileset}
         write_model(folder, StoredModel(config=self.config, **made, **own))
+        self.save_exact(folder)
         return self.push_to_hub(repo_id or folder.name, **kwargs) if push_to_hub else None
 
     def push_to_hub(self, repo_id: str, **hub: Any) -> str:
@@ -93,19 +95,19 @@ class PixelModel(nn.Module):
     @classmethod
     def from_pretrained(cls: type[Model], pretrained_model_name_or_path: str | Path, **hub: Any) -> Model:
         """Load a trained model, in evaluation mode; see `pointillist.load`, which is the same."""
-        stored = read_model(find_model(str(pretrained_model_name_or_path), hub), cls)
+        folder = find_model(str(pretrained_model_name_or_path), hub)
+        stored = read_model(folder, cls)
         model = cls(stored.config, training=stored.training, card=stored.card)
-        model.generation_config, model.tileset = stored.generation, stored.tileset
+        model.generation_config, model.tileset, model.exact_folder = stored.generation, stored.tileset, folder
         model.load_state_dict(stored.tensors)
         return model.eval()
 
     @property
     def dims(self) -> BackboneDims:
         """Numbers that enter and leave the network at each pixel."""
-        image = self.config.image
         return BackboneDims(
-            groups=1 if self.likelihood.coupled else image.channels,
-            canvas=image.channels * self.config.level_width,
+            groups=1 if self.likelihood.coupled else self.image.channels,
+            canvas=self.image.channels * self.config.level_width,
             params=self.likelihood.num_params,
             condition=self.conditions.dims,
         )
@@ -154,9 +156,7 @@ class PixelModel(nn.Module):
     def canvas(self, x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b i h w"]:
         """Network input of images: `c * level_width` features, sub-pixel by sub-pixel."""
         values = self.level_embeddings()
-        if self.embedding is None:
-            return values[:, 0][x]
-        return values[x].permute(0, 1, 4, 2, 3).flatten(1, 2)
+        return values[:, 0][x] if self.embedding is None else values[x].permute(0, 1, 4, 2, 3).flatten(1, 2)
 
     def order(self, name: str | None = None) -> PixelOrder:
         """Get one of its orders; without a name, the usual one. Another one is a `ConfigError`."""

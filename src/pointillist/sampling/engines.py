@@ -26,6 +26,7 @@ from pointillist.nn import Condition
 from pointillist.nn.passes import Pass, channels_last
 from pointillist.ordering import RASTER, PixelOrder
 from pointillist.sampling.config import SamplingConfig, SamplingState
+from pointillist.sampling.exact_engine import ExactEngineStepper, sample_exact_stage
 
 if TYPE_CHECKING:
     from pointillist.engine.cpu import CpuSampler, DrawSpec
@@ -45,7 +46,7 @@ __all__ = [
     "sample_stage",
 ]  # fmt: skip
 
-WHOLE_IMAGE_ENGINES = ("cpu", *DEVICE_ENGINES)
+WHOLE_IMAGE_ENGINES = ("cpu", "exact", *DEVICE_ENGINES)
 """Engines that sample a whole stage by themselves, by inverse CDF from given uniforms (`InverseCdfSampler`)."""
 
 
@@ -114,8 +115,8 @@ def create_stepper(
         condition: condition of the stage's network (`Stage.condition`), in the raster frame (`model.in_order`).
         height, width: size of the raster frame.
         engine: `cpu` runs the recorded program compiled; `cuda` on a GPU; `fixed-point` by torch where the model is (it
-            differs from `cuda` for whole images only); `numpy` interprets it; `naive` runs a full forward for every
-            sub-pixel; `auto` chooses.
+            differs from `cuda` for whole images only); `exact` runs the program in integers (`quantize_exact`); `numpy`
+            interprets the recorded one; `naive` runs a full forward for every sub-pixel; `auto` chooses.
         stage: one of `model.stages`, whose grid is visited; None for the only one.
         order: generation order; only its curve matters in the raster frame.
 
@@ -136,6 +137,8 @@ def create_stepper(
         canvas = torch.zeros(batch, channels, rows, columns, dtype=dtype, device=model.device)
         canvas = channels_last(canvas) if model.channels_last else canvas
         return NaiveStepper(_forward(stages[0], condition), canvas, model.dims.groups, order)
+    if engine == "exact":
+        return ExactEngineStepper(model, condition, batch, rows, columns, order)
     program = record_stage(model, stages[0], condition, height, width, order)
     weights = [*model.parameters(), *model.buffers()]
     if engine == "numpy":
@@ -222,9 +225,6 @@ def sample_stage(
         uniforms=np.ascontiguousarray(stage.grid(state.order.to_raster(sampler.uniforms)).double().numpy()),
         nats=np.zeros(count),
     )
-    program = record_stage(model, stage, condition, state.known.shape[0], state.known.shape[1], state.order)
-    if state.outputs is not None:
-        batch.params = np.empty((count, *mask.shape, model.likelihood.num_params), program.dtype)
     new = ~mask
 
     def finished(rows: int) -> None:
@@ -236,6 +236,13 @@ def sample_stage(
         mask[rows - 1] = True
         state.report()
 
+    if config.engine == "exact":
+        sample_exact_stage(model, condition, batch, state.order, finished, config.threads or 1)
+        sampler.nats += torch.from_numpy(batch.nats)
+        return
+    program = record_stage(model, stage, condition, state.known.shape[0], state.known.shape[1], state.order)
+    if state.outputs is not None:
+        batch.params = np.empty((count, *mask.shape, model.likelihood.num_params), program.dtype)
     if config.engine == "cpu":
         _cpu_sampler(model, program, sampler, config.threads or 1).sample(batch, finished)
     else:

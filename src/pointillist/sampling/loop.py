@@ -171,7 +171,7 @@ def _run_stage(
     config: SamplingConfig,
 ) -> None:
     """Sample a stage as a whole where the engine and `choose` allow it, and otherwise pixel by pixel."""
-    if config.engine in WHOLE_IMAGE_ENGINES and isinstance(choose, InverseCdfSampler):
+    if isinstance(choose, InverseCdfSampler) and _samples_whole_images(config, choose, state):
         sample_stage(model, stage, condition, choose, state, config)
         return
     batch, (rows, columns), order = len(state.levels), state.known.shape, state.order
@@ -182,6 +182,14 @@ def _run_stage(
         return choose(Site(*order.site(site.row, site.column, height, width), site.channel), log_probs)
 
     _step_stage(model, stepper, choose_in_image, state, stage.step)
+
+
+def _samples_whole_images(config: SamplingConfig, sampler: InverseCdfSampler, state: SamplingState) -> bool:
+    """Return True if the engine draws the levels itself. The exact one does so from its own distribution alone."""
+    if config.engine == "exact":
+        plain = (sampler.temperature, sampler.top_p, sampler.guided) == (1, 1, False)
+        return plain and state.outputs is None
+    return config.engine in WHOLE_IMAGE_ENGINES
 
 
 def _stage_condition(stage: Stage, coarse: Tensor | None, condition: Condition) -> Condition:

@@ -1,8 +1,22 @@
 """Compile programs for the CPU: one virtual machine in numba runs every model, image size and batch size."""
 
-from pointillist.engine.cpu import lowering_rules  # noqa: F401  (registers the lowering rule of every opcode)
-from pointillist.engine.cpu.particles import CpuParticles
-from pointillist.engine.cpu.sampler import CpuSampler, DrawSpec
-from pointillist.engine.cpu.stepper import CpuStepper
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pointillist.engine.cpu.particles import CpuParticles
+    from pointillist.engine.cpu.sampler import CpuSampler, DrawSpec
+    from pointillist.engine.cpu.stepper import CpuStepper
+
+# imported when first used: the compiler of a stored program (`jit`) needs no torch
+_HOME = {"CpuParticles": "particles", "CpuSampler": "sampler", "CpuStepper": "stepper", "DrawSpec": "sampler"}
 
 __all__ = ["CpuParticles", "CpuSampler", "CpuStepper", "DrawSpec"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -29,7 +29,7 @@ PANEL = 4
 """Vectors side by side in a tile of a matrix product. Weights are packed in panels of so many vectors."""
 
 
-def _features() -> set[str]:
+def features() -> set[str]:
     """Return the instruction sets that numba compiles for; its environment variables override the host's."""
     if config.CPU_FEATURES is not None:
         return {name[1:] for name in config.CPU_FEATURES.split(",") if name.startswith("+")}
@@ -44,12 +44,12 @@ def _shape() -> tuple[int, tuple[int, ...]]:
     The largest number leaves registers for a row of weights and an input. There are few others, because each is
     compiled.
     """
-    features = _features()
-    if "avx512f" in features:
+    known = features()
+    if "avx512f" in known:
         return 64, (6, 4, 2, 1)
-    if "avx2" in features:
+    if "avx2" in known:
         return 32, (3, 2, 1)
-    return 16, (6, 4, 2, 1) if "neon" in features else (2, 1)
+    return 16, (6, 4, 2, 1) if "neon" in known else (2, 1)
 
 
 def _cache_bytes() -> int:
@@ -99,14 +99,19 @@ def entry(typed_by: int) -> Callable[[FunctionT], FunctionT]:
     return compiled
 
 
-def cache_folder() -> Path:
-    """Return the folder of compiled code: in `NUMBA_CACHE_DIR` or the user's cache, for this source and this numba."""
+def cache_folder(package: Path = Path(__file__).parent) -> Path:
+    """Return the folder of compiled code: in `NUMBA_CACHE_DIR` or the user's cache, for this source and this numba.
+
+    Args:
+        package: the folder of the compiled functions.
+    """
     user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     if os.name == "nt":
         user = Path(os.environ.get("LOCALAPPDATA") or Path.home())
     source = hashlib.sha256(numba.__version__.encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        source.update(path.read_bytes())
+    for folder in dict.fromkeys((Path(__file__).parent, package)):
+        for path in sorted(folder.glob("*.py")):
+            source.update(path.read_bytes())
     return Path(config.CACHE_DIR or user / "pointillist") / f"machine-{source.hexdigest()[:16]}"
 
 
@@ -121,6 +126,7 @@ class CachedJit:
     def __init__(self, function: Callable[..., Any], typed_by: int) -> None:
         self._function = function
         self._typed_by = typed_by
+        self._package = Path(function.__code__.co_filename).parent
         self._ready: set[Any] = set()
         self._kept = True
         try:
@@ -146,7 +152,7 @@ class CachedJit:
         """Let one process compile, while others that start at the same time wait and then read its cache."""
         if not self._kept:
             return nullcontext()
-        folder = cache_folder()
+        folder = cache_folder(self._package)
         folder.mkdir(parents=True, exist_ok=True)
         return FileLock(folder / f"{self._function.__name__}.lock", timeout=LONGEST_WAIT)
 
@@ -156,11 +162,13 @@ class CachedJit:
             if isinstance(error, TimeoutError):  # of the lock: another process uses the files
                 raise error
             with self._alone():
-                files = list(cache_folder().rglob(f"*.{self._function.__qualname__}-*.nb[ic]"))
+                files = list(cache_folder(self._package).rglob(f"*.{self._function.__qualname__}-*.nb[ic]"))
                 for file in files:
                     file.unlink(missing_ok=True)
                 if files:
-                    _log.warning("Compiled code in %s is damaged (%r): it is compiled again.", cache_folder(), error)
+                    _log.warning(
+                        "Compiled code in %s is damaged (%r): it is compiled again.", cache_folder(self._package), error
+                    )
                     self._compiled = _kept_on_disk(self._function)
                     return self._compiled(*arguments)
         except Exception as again:
@@ -170,14 +178,16 @@ class CachedJit:
 
     def _compile_again(self, error: Exception) -> None:
         what = str(error) or type(error).__name__
-        _log.warning("Compiled code cannot be kept in %s (%s): each process compiles it anew.", cache_folder(), what)
+        _log.warning(
+            "Compiled code cannot be kept in %s (%s): each process compiles it anew.", cache_folder(self._package), what
+        )
         self._kept = False
         self._compiled = njit(nogil=True)(self._function)
 
 
 def _kept_on_disk(function: Callable[..., Any]) -> Callable[..., Any]:
     before = config.CACHE_DIR
-    config.CACHE_DIR = str(cache_folder())
+    config.CACHE_DIR = str(cache_folder(Path(function.__code__.co_filename).parent))
     try:
         compiled: Callable[..., Any] = njit(cache=True, nogil=True)(function)
     finally:
@@ -195,7 +205,7 @@ class _Announcement(event.Listener):  # type: ignore[misc]  # numba is not annot
     """Announce the first compilation of any function of this package."""
 
     def on_start(self, event: Any) -> None:
-        if event.data["dispatcher"].py_func.__module__.startswith(__package__):
+        if event.data["dispatcher"].py_func.__module__.startswith("pointillist."):
             announce()
 
     def on_end(self, event: Any) -> None:

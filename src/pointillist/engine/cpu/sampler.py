@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointillist.engine.batch import SampleBatch, check_memory, prepare_inputs
+from pointillist.engine.cpu import lowering_rules  # noqa: F401  (registers the lowering rule of every opcode)
 from pointillist.engine.cpu.bytecode import Bytecode
 from pointillist.engine.cpu.inverse_cdf import BERNOULLI, CATEGORICAL, FACTORED, MIXTURE
 from pointillist.engine.cpu.lower import BytecodeCompiler

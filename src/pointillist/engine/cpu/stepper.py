@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pointillist.engine.batch import check_memory, prepare_inputs
 from pointillist.engine.cpu import bytecode as bc
+from pointillist.engine.cpu import lowering_rules  # noqa: F401  (registers the lowering rule of every opcode)
 from pointillist.engine.cpu.lower import BytecodeCompiler
 from pointillist.engine.cpu.sample_loop import run_part
 from pointillist.engine.cpu.weight_packing import Packing

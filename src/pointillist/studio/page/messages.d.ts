@@ -76,7 +76,7 @@ declare namespace Api {
     top_p?: number;
     order?: string | null;
     allowed?: AllowedLevels[];
-    engine?: "auto" | "cpu" | "cuda" | "cuda-jacobi" | "numpy";
+    engine?: "auto" | "cpu" | "exact" | "cuda" | "fixed-point" | "numpy";
   }
   interface FillResult {
     candidates: Candidate[];
@@ -248,7 +248,7 @@ declare namespace Api {
     order?: string | null;
     size?: [number, number] | null;
     start?: StartImage | null;
-    engine?: "auto" | "cpu" | "cuda" | "fixed-point" | "numpy";
+    engine?: "auto" | "cpu" | "exact" | "cuda" | "fixed-point" | "numpy";
     distributions?: boolean;
   }
   interface SampleSpec {

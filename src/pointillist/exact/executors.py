@@ -1,0 +1,161 @@
+"""Choose an executor: compiled code where numba is installed, else numpy. All of them give the same bits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointillist.errors import EngineError
+from pointillist.exact.frequencies import frequencies, intervals
+from pointillist.exact.numpy.run import NumpyExactStepper, check_inputs, whole_params
+from pointillist.exact.program import ExactProgram, IntArray
+
+EXECUTORS = ("auto", "compiled", "numpy")
+
+
+class ExactStepper(Protocol):
+    """A source of integer parameters for one sub-step after the other."""
+
+    site: tuple[int, int, int]
+    done: bool
+
+    def params(self) -> NDArray[np.int32]:
+        """Return parameters `[b, p]` at the current sub-step; only its own share is defined."""
+
+    def observe(self, levels: IntArray) -> None:
+        """Take the levels `[b, sub-pixels]` of the current sub-step, and advance."""
+
+    def select(self, indices: NDArray[np.int64]) -> None:
+        """Copy states: image i continues from the history of image `indices[i]`."""
+
+
+def is_compiled(program: ExactProgram, executor: str = "auto") -> bool:
+    """Choose an executor for a program; True for compiled code.
+
+    Raises:
+        EngineError: if there is no such executor, or compiled code cannot run the program.
+    """
+    if executor not in EXECUTORS:
+        raise EngineError(f"`executor` (={executor!r}) is not there: choose one of {', '.join(EXECUTORS)}.")
+    if executor == "numpy":
+        return False
+    if find_spec("numba") is None:
+        if executor == "compiled":
+            raise EngineError("`executor` 'compiled' needs numba: run `pip install numba`, or use 'numpy'.")
+        return False
+    from pointillist.exact.machine.run import unsupported
+
+    missing = unsupported(program)
+    if missing and executor == "compiled":
+        raise EngineError(f"Compiled code has no exact {', '.join(missing)}: use the executor 'numpy'.")
+    return not missing
+
+
+def open_stepper(
+    program: ExactProgram,
+    batch: int,
+    height: int,
+    width: int,
+    inputs: Mapping[str, IntArray],
+    executor: str = "auto",
+) -> ExactStepper:
+    """Open a stepper at the first site of images, in the raster frame.
+
+    Raises:
+        EngineError: if there is no such executor, or the inputs do not fit.
+    """
+    inputs = check_inputs(program, batch, height, width, inputs)
+    if not is_compiled(program, executor):
+        return NumpyExactStepper(program, batch, height, width, inputs)
+    from pointillist.exact.machine.run import CompiledExactStepper
+
+    return CompiledExactStepper(program, batch, height, width, inputs)
+
+
+def intervals_of_images(
+    program: ExactProgram,
+    levels: NDArray[np.int64],
+    inputs: Mapping[str, IntArray],
+    executor: str = "auto",
+    threads: int = 1,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the start and the frequency of the level of every sub-pixel of images `[b, c, h, w]`, all at once.
+
+    Raises:
+        EngineError: if there is no such executor, or the inputs do not fit.
+    """
+    batch, channels, height, width = levels.shape
+    inputs = check_inputs(program, batch, height, width, inputs)
+    if is_compiled(program, executor):
+        from pointillist.exact.machine.run import intervals_compiled
+
+        return intervals_compiled(program, levels, inputs, threads)
+    params, pixels = whole_params(program, levels, inputs), levels.transpose(0, 2, 3, 1)
+    pairs = [
+        intervals(frequencies(program.head, params, pixels, channel), pixels[..., channel])
+        for channel in range(channels)
+    ]
+    starts, sizes = (np.stack(arrays, 1) for arrays in zip(*pairs, strict=True))
+    return starts, sizes
+
+
+class ExactSteps:
+    """The frequencies of one sub-pixel after the other, in generation order.
+
+    Attributes:
+        site: row, column (of the raster frame) and channel of the current sub-pixel.
+        done: True after the last one.
+    """
+
+    def __init__(self, program: ExactProgram, stepper: ExactStepper, batch: int) -> None:
+        self.program, self._stepper, self.batch = program, stepper, batch
+        self._coupled = program.num_sub_steps != program.head.channels
+        self._pixel = np.zeros((batch, program.head.channels), np.int64)
+        self._channel = 0
+
+    @property
+    def site(self) -> tuple[int, int, int]:
+        """Row, column and channel of the current sub-pixel."""
+        row, column, step = self._stepper.site
+        return (row, column, self._channel if self._coupled else step)
+
+    @property
+    def done(self) -> bool:
+        """True after the last sub-pixel."""
+        return self._stepper.done
+
+    def frequencies(self) -> NDArray[np.int64]:
+        """Return the frequencies of the levels `[b, levels]`; they sum to `2 ** precision`."""
+        return frequencies(self.program.head, self._stepper.params(), self._pixel, self.site[2])
+
+    def observe(self, levels: IntArray) -> None:
+        """Take the level of the current sub-pixel of each image, `[b]`, and move to the next one."""
+        channel = self.site[2]
+        self._pixel[:, channel] = levels
+        if not self._coupled:
+            self._stepper.observe(self._pixel[:, channel : channel + 1])
+            return
+        self._channel = (channel + 1) % self.program.head.channels
+        if self._channel == 0:
+            self._stepper.observe(self._pixel)
+
+    def select(self, indices: NDArray[np.int64]) -> None:
+        """Copy states: image i continues from the history of image `indices[i]`, under the same condition."""
+        self._pixel = self._pixel[indices]
+        self._stepper.select(indices)
+
+
+def open_steps(
+    program: ExactProgram,
+    batch: int,
+    height: int,
+    width: int,
+    inputs: Mapping[str, IntArray],
+    executor: str = "auto",
+) -> ExactSteps:
+    """Open the frequencies of images, in the raster frame."""
+    return ExactSteps(program, open_stepper(program, batch, height, width, inputs, executor), batch)

@@ -1,0 +1,257 @@
+"""Run exact programs in compiled code: steppers, samplers and scores, with the bits of the numpy reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from itertools import pairwise
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointillist.engine.program import Phase
+from pointillist.exact.machine import bytecode as bc
+from pointillist.exact.machine import draw as distribution
+from pointillist.exact.machine import lowering_rules  # noqa: F401  (registers the rule of every opcode)
+from pointillist.exact.machine.bytecode import ExactBytecode, aligned
+from pointillist.exact.machine.constants import Pool
+from pointillist.exact.machine.entries import DONE, STOP, run_part, sample_images, score_images
+from pointillist.exact.machine.lower import Compiler, unsupported
+from pointillist.exact.numpy.frames import Frames
+from pointillist.exact.numpy.run import open_frames
+from pointillist.exact.numpy.schedule import runs_by_rows
+from pointillist.exact.program import ExactProgram, ExactValue, IntArray
+
+__all__ = ["CompiledExactStepper", "intervals_compiled", "sample_compiled", "unsupported"]
+
+POLL_SECONDS = 0.05
+KINDS = {
+    "bernoulli": distribution.BERNOULLI,
+    "categorical": distribution.CATEGORICAL,
+    "mixture": distribution.MIXTURE,
+}
+TABLES = ("sigmoid", "tanh", "inverse")
+"""Tables of a mixture, in the order of `machine/mixture.py`."""
+
+
+class Machine:
+    """A program in compiled form, for any batch and size. Bytecode is kept from call to call."""
+
+    def __init__(self, program: ExactProgram) -> None:
+        self.program = program
+        self.pool = Pool()
+        head = program.head
+        table = self.pool.table(head.tables["exp"])
+        fields = [KINDS[head.kind], head.levels, head.channels, head.precision, table, len(head.tables["exp"])]
+        fields.append(head.mixtures)
+        for name in TABLES if head.mixtures else ():
+            fields += [self.pool.table(head.tables[name]), len(head.tables[name])]
+        self.spec = np.array(fields, np.int64)
+        self.values = (program.canvas_values.astype(np.int32) + 128).astype(np.uint8)
+        self.by_rows = runs_by_rows(program)
+        self._bytecodes: dict[tuple[int, int, int, bool], ExactBytecode] = {}
+
+    def bytecode(self, batch: int, height: int, width: int, *, rows: bool) -> ExactBytecode:
+        """Return the bytecode for a batch, compiled at the first call."""
+        key = (batch, height, width, rows)
+        if key not in self._bytecodes:
+            if len(self._bytecodes) >= 16:  # sizes and batches may vary without end
+                self._bytecodes.clear()
+            self._bytecodes[key] = Compiler(self.program, batch, height, width, self.pool, rows=rows).compile()
+        return self._bytecodes[key]
+
+
+_MACHINES: WeakKeyDictionary[ExactProgram, Machine] = WeakKeyDictionary()
+
+
+def machine_of(program: ExactProgram) -> Machine:
+    """Return the machine of a program; it lives as long as the program."""
+    if program not in _MACHINES:
+        _MACHINES[program] = Machine(program)
+    return _MACHINES[program]
+
+
+class Memory:
+    """The arrays of one run.
+
+    Args:
+        bytecode: of the batch.
+        inputs: conditions as integers.
+    """
+
+    def __init__(
+        self, machine: Machine, bytecode: ExactBytecode, height: int, width: int, inputs: Mapping[str, IntArray]
+    ) -> None:
+        self.bytecode = bytecode
+        self.narrow, self.wide = aligned(bytecode.narrow_size, np.uint8), aligned(bytecode.wide_size, np.int32)
+        for array, fills in ((self.narrow, bytecode.fills), (self.wide, bytecode.wide_fills)):
+            for start, numbers in fills:
+                array[start : start + numbers.size] = numbers
+        for name, start in bytecode.inputs.items():
+            stored = (inputs[name].astype(np.int32) + 128).astype(np.uint8).reshape(-1)
+            self.narrow[start : start + stored.size] = stored
+        if bytecode.vectors or machine.program.inputs:
+            self._write_vectors(open_frames(machine.program, bytecode.batch, height, width, inputs))
+        self.code, self.pieces = bytecode.code.copy(), bytecode.pieces.copy()
+        constants, weights = machine.pool.arrays
+        self.arrays = (self.narrow, self.wide, constants, weights)
+
+    def _write_vectors(self, frames: Frames) -> None:
+        """Write the values of phase IMAGE, which numpy has computed."""
+        for value, start in self.bytecode.vectors.items():
+            assert value.phase == Phase.IMAGE
+            assert isinstance(value, ExactValue)
+            found = frames.value(value).reshape(-1)
+            if value.narrow:
+                self.narrow[start : start + found.size] = found + 128 * value.signed
+            else:
+                self.wide[start : start + found.size] = found
+
+
+class CompiledExactStepper:
+    """Step through images in compiled code; see `NumpyExactStepper`."""
+
+    def __init__(
+        self, program: ExactProgram, batch: int, height: int, width: int, inputs: Mapping[str, IntArray]
+    ) -> None:
+        self.program, self.batch, self.height, self.width = program, batch, height, width
+        machine = machine_of(program)
+        self._bytecode = machine.bytecode(batch, height, width, rows=False)
+        self._memory = Memory(machine, self._bytecode, height, width, inputs)
+        self._values = machine.values
+        self.site = (0, 0, 0)
+        self.done = False
+        self._row = -1
+        self._has_run = False
+
+    def params(self) -> NDArray[np.int32]:
+        """Compute the parameters `[b, p]` at the current site; those of the current sub-step are meaningful."""
+        self._run()
+        line = self._memory.code[self._bytecode.draw_row].tolist()
+        start = line[bc.X] + self.site[1] * line[bc.X_INNER]
+        return self._view(self._memory.wide, start, line[bc.X_OUTER], self.program.params.channels).copy()
+
+    def observe(self, levels: IntArray) -> None:
+        """Write the levels `[b, sub-pixels]` of the current sub-step, and move to the next one."""
+        if not self._has_run:
+            self._run()
+        _row, column, step = self.site
+        line = self._memory.code[self._bytecode.draw_row].tolist()
+        written = self._values[levels].reshape(self.batch, -1)
+        start = line[bc.Y] + column * line[bc.Y_INNER] + step * self._values.shape[1]
+        self._view(self._memory.narrow, start, line[bc.Y_OUTER], written.shape[1])[...] = written
+        if step == self.program.num_sub_steps - 1:
+            self._part(3, column)
+        self._advance()
+
+    def select(self, indices: NDArray[np.int64]) -> None:
+        """Copy states: image i continues from the history of image `indices[i]`."""
+        for narrow, start, slots, size in self._bytecode.states:
+            array = self._memory.narrow if narrow else self._memory.wide
+            block = array[start : start + slots * self.batch * size].reshape(slots, self.batch, size)
+            block[...] = block[:, indices]
+
+    def _view(self, array: NDArray[Any], start: int, stride: int, channels: int) -> NDArray[Any]:
+        size = array.itemsize
+        return np.lib.stride_tricks.as_strided(array[start:], (self.batch, channels), (stride * size, size))
+
+    def _part(self, part: int, column: int, *, begin: bool = False) -> None:
+        first, last = self._bytecode.parts[part].tolist()
+        run_part(
+            self._memory.code, self._memory.pieces, self._bytecode.patches, first, last, *self._memory.arrays,
+            self.site[0], column, begin,
+        )  # fmt: skip
+
+    def _run(self) -> None:
+        row, column, _ = self.site
+        if row != self._row:
+            self._part(1, 0, begin=True)
+            self._row = row
+        self._part(2, column)
+        self._has_run = True
+
+    def _advance(self) -> None:
+        row, column, step = self.site
+        self._has_run = False
+        step += 1
+        stride = -1 if self.program.s_curve and row % 2 else 1
+        if step == self.program.num_sub_steps:
+            column, step = column + stride, 0
+        if not 0 <= column < self.width:
+            row += 1
+            column = self.width - 1 if self.program.s_curve and row % 2 else 0
+        self.site, self.done = (row, column, step), row == self.height
+
+
+def sample_compiled(
+    program: ExactProgram,
+    inputs: Mapping[str, IntArray],
+    levels: NDArray[np.int64],
+    known: NDArray[np.bool_],
+    uniforms: NDArray[np.float64],
+    nats: NDArray[np.float64],
+    on_row: Callable[[int], None] | None = None,
+    threads: int = 1,
+) -> None:
+    """Fill in the unknown sub-pixels of a batch; see `exact.sampler.sample_batch`."""
+    machine, (_, _, height, width) = machine_of(program), levels.shape
+    slices = _slices(len(levels), threads)
+    signals = [np.zeros(2, np.int64) for _ in slices]
+    for part in slices:  # compiled here, not in each thread
+        machine.bytecode(part.stop - part.start, height, width, rows=False)
+
+    def run(part: slice, signal: NDArray[np.int64]) -> None:
+        bytecode = machine.bytecode(part.stop - part.start, height, width, rows=False)
+        memory = Memory(machine, bytecode, height, width, {name: array[part] for name, array in inputs.items()})
+        sample_images(
+            memory.code, memory.pieces, bytecode.patches, bytecode.parts, bytecode.draw_row, *memory.arrays,
+            machine.spec, machine.values, levels[part], known[part], uniforms[part], nats[part], signal,
+            program.num_sub_steps, program.s_curve,
+        )  # fmt: skip
+
+    with ThreadPoolExecutor(len(slices)) as pool:
+        try:
+            pending, reported = {pool.submit(run, *one) for one in zip(slices, signals, strict=True)}, 0
+            while pending:
+                done, pending = wait(pending, timeout=POLL_SECONDS)
+                for job in done:
+                    job.result()
+                finished = min(int(signal[DONE]) for signal in signals)
+                while on_row is not None and reported < finished:
+                    reported += 1
+                    on_row(reported)
+        finally:
+            for signal in signals:
+                signal[STOP] = 1
+
+
+def intervals_compiled(
+    program: ExactProgram, levels: NDArray[np.int64], inputs: Mapping[str, IntArray], threads: int = 1
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the start and the frequency of the level of every sub-pixel of images `[b, c, h, w]`."""
+    machine, (_, _, height, width) = machine_of(program), levels.shape
+    starts, sizes = np.zeros(levels.shape, np.int64), np.zeros(levels.shape, np.int64)
+    by_rows = machine.by_rows
+    slices = _slices(len(levels), threads)
+    for part in slices:
+        machine.bytecode(part.stop - part.start, height, width, rows=by_rows)
+
+    def run(part: slice) -> None:
+        bytecode = machine.bytecode(part.stop - part.start, height, width, rows=by_rows)
+        memory = Memory(machine, bytecode, height, width, {name: array[part] for name, array in inputs.items()})
+        score_images(
+            memory.code, memory.pieces, bytecode.patches, bytecode.parts, bytecode.draw_row, *memory.arrays,
+            machine.spec, machine.values, levels[part], starts[part], sizes[part], program.num_sub_steps,
+            program.s_curve, by_rows,
+        )  # fmt: skip
+
+    with ThreadPoolExecutor(len(slices)) as pool:
+        list(pool.map(run, slices))
+    return starts, sizes
+
+
+def _slices(count: int, threads: int) -> list[slice]:
+    edges = np.linspace(0, count, min(max(threads, 1), count) + 1).astype(int).tolist()
+    return [slice(a, b) for a, b in pairwise(edges)]

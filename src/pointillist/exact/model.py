@@ -1,0 +1,259 @@
+"""An exact model: the exact programs of a pixel model with its orders and conditions. Neither needs torch.
+
+It is a model of its own. Its likelihood is that of its integer frequencies, exactly normalised: near that of the model
+it was made from, but not equal to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from pointillist.errors import ConfigError, ShapeError
+from pointillist.exact.executors import ExactSteps, intervals_of_images, open_steps
+from pointillist.exact.program import LIMIT, NARROW_RANGE, ExactProgram, IntArray
+from pointillist.exact.sampler import sample_batch
+from pointillist.ordering import PixelOrder, resolve_order
+
+Inputs = Mapping[str, IntArray]
+"""Conditions as integers by name: `[b, c]` of a vector, `[b, h, w, c]` of a map, in the raster frame."""
+
+
+@dataclass(frozen=True, eq=False)
+class ExactPart:
+    """A part of the condition: what one encoder contributes to the vector or the map.
+
+    Attributes:
+        name: name of the encoder, `order` or `position`.
+        kind: `vector` or `map`.
+        rows: integers of its values, the last of which is "unknown": `[n, c]` of a vector, `[n, h, w, c]` of a map.
+        names: names of the values before the last.
+    """
+
+    name: str
+    kind: str
+    rows: IntArray
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class ExactModel:
+    """Exact programs, and what is needed to run them.
+
+        exact = pointillist.exact.load("my-model")
+        exact.log_prob(levels)  # levels: integers [n, c, h, w]; nats, float64 [n]
+        levels, nats = exact.sample(np.random.default_rng(0).random((4, 1, 28, 28)), label=[3, 3, 5, None])
+
+    Attributes:
+        channels, height, width, levels: of its images.
+        fixed_size: whether they have this size only.
+        programs: one for each group of orders that share one.
+        orders: names of its generation orders, with the number of the program of each.
+        parts: parts of the condition for each program, in the order of their channels.
+        source: hash of the weights that the model was made from; empty if unknown.
+        fingerprint: SHA-256 of all of it: two models with the same fingerprint give the same bits.
+    """
+
+    channels: int
+    height: int
+    width: int
+    levels: int
+    fixed_size: bool
+    programs: tuple[ExactProgram, ...]
+    orders: Mapping[str, int]
+    parts: tuple[tuple[ExactPart, ...], ...]
+    source: str = ""
+    fingerprint: str = field(default="", compare=False)
+
+    def order(self, name: str | None = None) -> PixelOrder:
+        """Get one of its orders; without a name, the usual one. Another one is a `ConfigError`."""
+        return resolve_order(tuple(self.orders), name)
+
+    def program(self, order: PixelOrder) -> ExactProgram:
+        """Return the program of an order."""
+        return self.programs[self.orders[order.name]]
+
+    def inputs(self, count: int, size: tuple[int, int], order: PixelOrder, label: object = None) -> dict[str, IntArray]:
+        """Return the conditions of images as integers, from what the model stores: classes, positions, the order.
+
+        Args:
+            count: number of images.
+            size: their height and width.
+            order: generation order.
+            label: class of each image, one for all or one each, by number or name; None for none. All other conditions
+                are unknown.
+
+        Raises:
+            ConfigError: if there is no such class.
+            ShapeError: if the size is not that of the stored maps.
+        """
+        found: dict[str, list[IntArray]] = {}
+        for part in self.parts[self.orders[order.name]]:
+            if part.name == "label":
+                rows = np.array([_row(part, one) for one in _each(label, count)])
+            elif part.name == "order":
+                rows = np.full(count, part.names.index(order.name))
+            else:
+                rows = np.full(count, len(part.rows) - 1)
+            if part.kind == "map" and part.rows.shape[1:3] != size:
+                raise ShapeError(
+                    f"Size {size[0]}x{size[1]} does not fit the stored map of `{part.name}`, "
+                    f"{part.rows.shape[1]}x{part.rows.shape[2]}: resize the images."
+                )
+            found.setdefault(part.kind, []).append(part.rows[rows])
+        if label is not None and "label" not in {part.name for part in self.parts[self.orders[order.name]]}:
+            raise ConfigError(f"`label` (={label!r}) is given, and this model takes none: leave it out.")
+        joined = {kind: np.concatenate(arrays, axis=-1) for kind, arrays in found.items()}
+        if "map" in joined:
+            turned = order.array_to_raster(np.moveaxis(joined["map"], -1, 1))
+            joined["map"] = np.ascontiguousarray(np.moveaxis(turned, 1, -1))
+        return {kind: array for kind, array in joined.items() if kind in self.program(order).inputs}
+
+    def quantize_inputs(self, features: Mapping[str, Float[np.ndarray, ...]], order: PixelOrder) -> dict[str, IntArray]:
+        """Return features of conditions, `[b, ..., c]` in the raster frame, as the integers of the program."""
+        return quantize_inputs(self.program(order), features)
+
+    def intervals(
+        self,
+        x: Int[np.ndarray, "b c h w"],
+        inputs: Inputs | None = None,
+        order: PixelOrder | None = None,
+        *,
+        executor: str = "auto",
+        threads: int = 1,
+    ) -> tuple[Int[np.ndarray, "b c h w"], Int[np.ndarray, "b c h w"]]:
+        """Return what an entropy coder needs of every sub-pixel at once: the start and the frequency of its level.
+
+        Both count from 0 to `2 ** program.head.precision`. `steps` gives the same numbers, one sub-pixel after the
+        other. The result is in the orientation of the image, and the same for any executor and number of threads.
+        """
+        order = self.order() if order is None else order
+        if inputs is None:
+            inputs = self.inputs(len(x), (x.shape[2], x.shape[3]), order)
+        levels = np.ascontiguousarray(order.array_to_raster(self.check(x)), np.int64)
+        starts, sizes = intervals_of_images(self.program(order), levels, inputs, executor, threads)
+        return order.array_from_raster(starts), order.array_from_raster(sizes)
+
+    def log_prob_map(
+        self, x: Int[np.ndarray, "b c h w"], inputs: Inputs | None = None, order: PixelOrder | None = None
+    ) -> Float[np.ndarray, "b c h w"]:
+        """Return the log-probability of each sub-pixel given those before it, in nats, float64."""
+        order = self.order() if order is None else order
+        precision = self.program(order).head.precision
+        _, sizes = self.intervals(x, inputs, order)
+        found: np.ndarray = np.log(sizes) - precision * np.log(2.0)
+        return found
+
+    def log_prob(
+        self, x: Int[np.ndarray, "b c h w"], inputs: Inputs | None = None, order: PixelOrder | None = None
+    ) -> Float[np.ndarray, " b"]:
+        """Return the exact log-likelihood of each image under this model, in nats, float64."""
+        found: np.ndarray = self.log_prob_map(x, inputs, order).sum((1, 2, 3))
+        return found
+
+    def steps(
+        self,
+        batch: int,
+        size: tuple[int, int] | None = None,
+        inputs: Inputs | None = None,
+        order: PixelOrder | None = None,
+        *,
+        executor: str = "auto",
+    ) -> ExactSteps:
+        """Open the model at the first sub-pixel of images, in generation order: for decoding, and for sampling.
+
+        steps = exact.steps(batch=1)
+        while not steps.done:
+            steps.observe(choose(steps.frequencies()))  # [1, levels] -> [1]
+        """
+        order = self.order() if order is None else order
+        size = (self.height, self.width) if size is None else size
+        self._check_size(*size)
+        if inputs is None:
+            inputs = self.inputs(batch, size, order)
+        return open_steps(self.program(order), batch, *order.raster_size(*size), inputs, executor)
+
+    def sample(
+        self,
+        uniforms: Float[np.ndarray, "n c h w"],
+        label: object = None,
+        order: str | None = None,
+        *,
+        executor: str = "auto",
+        threads: int = 1,
+    ) -> tuple[Int[np.ndarray, "n c h w"], Float[np.ndarray, " n"]]:
+        """Draw images by inverse CDF from uniforms in [0, 1).
+
+        Returns:
+            The levels, and the log-likelihood of each image under this model, in nats.
+        """
+        chosen = self.order(order)
+        size = uniforms.shape[2], uniforms.shape[3]
+        u = np.ascontiguousarray(chosen.array_to_raster(uniforms))
+        self._check_size(*size)
+        inputs = self.inputs(len(u), size, chosen, label)
+        levels, nats = np.zeros(u.shape, np.int64), np.zeros(len(u))
+        sample_batch(self.program(chosen), inputs, levels, np.zeros(u.shape, bool), u, nats, None, threads, executor)
+        return chosen.array_from_raster(levels), nats
+
+    def check(self, x: Int[np.ndarray, "b c h w"]) -> Int[np.ndarray, "b c h w"]:
+        """Check that `x` is a batch of images of this model.
+
+        Raises:
+            ShapeError: if channels, the size of a model with fixed size, or the levels do not fit.
+        """
+        if x.ndim != 4 or x.shape[1] != self.channels or not np.issubdtype(x.dtype, np.integer):
+            raise ShapeError(
+                f"Levels of shape {x.shape} and type {x.dtype} must be integers (n, {self.channels}, h, w)."
+            )
+        self._check_size(x.shape[2], x.shape[3])
+        if x.size and not 0 <= int(x.min()) <= int(x.max()) < self.levels:
+            raise ShapeError(f"Levels from {x.min()} to {x.max()} must lie in 0 to {self.levels - 1}.")
+        return x
+
+    def _check_size(self, height: int, width: int) -> None:
+        if self.fixed_size and (height, width) != (self.height, self.width):
+            raise ShapeError(
+                f"Size {height}x{width} does not fit a model with learned positions, which knows only "
+                f"{self.height}x{self.width}: resize the images."
+            )
+
+
+def quantize_inputs(
+    program: ExactProgram,
+    features: Mapping[str, Float[np.ndarray, ...]],
+    units: Mapping[str, Float[np.ndarray, " c"]] | None = None,
+) -> dict[str, IntArray]:
+    """Return features of conditions, `[b, ..., c]`, as the integers of a program.
+
+    Args:
+        features: by name: all that the program takes, or, with `units`, some channels of one.
+        units: units of these channels; None for all of the program's.
+    """
+    units = {name: one.unit for name, one in program.inputs.items()} if units is None else units
+    found = {}
+    for name, unit in units.items():
+        low, high = (-LIMIT, LIMIT) if program.inputs[name].kind == "vector" else NARROW_RANGE[True]
+        found[name] = np.clip(np.floor(features[name].astype(np.float64) / unit + 0.5), low, high).astype(np.int32)
+    return found
+
+
+def _each(label: object, count: int) -> list[object]:
+    if isinstance(label, (list, tuple, np.ndarray)):
+        if len(label) != count:
+            raise ConfigError(f"`label` has {len(label)} values, and there are {count} images: give one for each.")
+        return list(label)
+    return [label] * count
+
+
+def _row(part: ExactPart, label: object) -> int:
+    if label is None or (isinstance(label, (int, np.integer)) and int(label) == -1):
+        return len(part.names)
+    if isinstance(label, str) and label in part.names:
+        return part.names.index(label)
+    if isinstance(label, (int, np.integer)) and 0 <= int(label) < len(part.names):
+        return int(label)
+    raise ConfigError(f"`label` (={label!r}) is no class of this model: {', '.join(part.names[:8])}.")

@@ -1,0 +1,1 @@
+"""Run programs in numpy: over whole maps at once, or site by site, with the same operations."""

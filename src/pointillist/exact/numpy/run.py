@@ -1,0 +1,148 @@
+"""Run an exact program in numpy: over whole maps, or step by step. The reference for all other executors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointillist.errors import EngineError
+from pointillist.exact.numpy.frames import Frames, Region
+from pointillist.exact.numpy.schedule import run_part, run_program
+from pointillist.exact.opcodes import EXACT_OPCODES
+from pointillist.exact.program import ExactProgram, IntArray
+
+OPERATIONS = {name: opcode.run for name, opcode in EXACT_OPCODES.items()}
+
+
+def open_frames(program: ExactProgram, batch: int, height: int, width: int, inputs: Mapping[str, IntArray]) -> Frames:
+    """Allocate the arrays of a run, and run what comes before the first row; see `allocate_frames`."""
+    frames = allocate_frames(program, batch, height, width, inputs)
+    run_part(frames, OPERATIONS, program.per_image, 0, height)
+    return frames
+
+
+def allocate_frames(
+    program: ExactProgram, batch: int, height: int, width: int, inputs: Mapping[str, IntArray]
+) -> Frames:
+    """Allocate the arrays of a run.
+
+    Args:
+        inputs: integers by name, `[b, c]` of a vector, `[b, h, w, c]` of a map, in the raster frame.
+
+    Raises:
+        EngineError: if the inputs are not those of the program.
+    """
+    arrays = {
+        name: array[:, None, None] if program.inputs[name].kind == "vector" else array
+        for name, array in check_inputs(program, batch, height, width, inputs).items()
+    }
+    return Frames(program, batch, height, width, arrays)
+
+
+def check_inputs(
+    program: ExactProgram, batch: int, height: int, width: int, inputs: Mapping[str, IntArray]
+) -> dict[str, IntArray]:
+    """Check the inputs, and return them as 32-bit integers.
+
+    Raises:
+        EngineError: if one is missing, unknown, or of another shape.
+    """
+    if set(inputs) != set(program.inputs):
+        raise EngineError(f"The conditions {sorted(inputs)} must be those of the program, {sorted(program.inputs)}.")
+    found: dict[str, IntArray] = {}
+    for name, expected in program.inputs.items():
+        array = np.asarray(inputs[name], np.int32)
+        size = () if expected.kind == "vector" else (height, width)
+        if array.shape != (batch, *size, expected.channels):
+            raise EngineError(
+                f"The condition `{name}` has shape {array.shape}, and must have {(batch, *size, expected.channels)}."
+            )
+        found[name] = array
+    return found
+
+
+def write_levels(frames: Frames, region: Region, levels: IntArray, first: int = 0) -> None:
+    """Write levels `[b, rows, columns, c]` to the canvas, from sub-pixel `first` on."""
+    program = frames.program
+    values = program.canvas_values[levels].reshape(*levels.shape[:3], -1)
+    start = first * program.canvas_values.shape[1]
+    frames.sites(program.canvas, region)[..., start : start + values.shape[-1]] = values
+
+
+def whole_params(program: ExactProgram, levels: IntArray, inputs: Mapping[str, IntArray]) -> NDArray[np.int32]:
+    """Compute the parameters `[b, h, w, p]` at every site of complete images at once.
+
+    Args:
+        levels: `[b, c, h, w]`, in the raster frame.
+        inputs: conditions by name; see `open_frames`.
+    """
+    batch, _, height, width = levels.shape
+    frames = allocate_frames(program, batch, height, width, inputs)
+    everywhere = Region.of_rows(0, height, width)
+    write_levels(frames, everywhere, levels.transpose(0, 2, 3, 1))
+    run_program(frames, OPERATIONS)
+    params = np.broadcast_to(frames.read(program.params, everywhere), (batch, height, width, program.params.channels))
+    return np.array(params)
+
+
+class NumpyExactStepper:
+    """Step through images in numpy.
+
+    Attributes:
+        site: the current row, column and sub-step.
+        done: True after the last one.
+    """
+
+    def __init__(
+        self, program: ExactProgram, batch: int, height: int, width: int, inputs: Mapping[str, IntArray]
+    ) -> None:
+        self.program, self.batch, self.height, self.width = program, batch, height, width
+        self._frames = open_frames(program, batch, height, width, inputs)
+        self.site = (0, 0, 0)
+        self.done = False
+        self._row = -1
+        self._has_run = False
+
+    def params(self) -> NDArray[np.int32]:
+        """Compute the parameters `[b, p]` at the current site; those of the current sub-step are meaningful."""
+        self._run()
+        row, column, _ = self.site
+        found = self._frames.read(self.program.params, Region.of_site(row, column))
+        return np.array(found.reshape(self.batch, -1))
+
+    def observe(self, levels: IntArray) -> None:
+        """Write the levels `[b, sub-pixels]` of the current sub-step, and move to the next one."""
+        if not self._has_run:
+            self._run()
+        row, column, step = self.site
+        write_levels(self._frames, Region.of_site(row, column), levels[:, None, None], step)
+        if step == self.program.num_sub_steps - 1:
+            run_part(self._frames, OPERATIONS, self.program.post_draw, row, row + 1, column)
+        self._advance()
+
+    def select(self, indices: NDArray[Any]) -> None:
+        """Copy states: image i continues from the history of image `indices[i]`."""
+        self._frames.select(indices)
+
+    def _run(self) -> None:
+        row, column, _ = self.site
+        if row != self._row:
+            run_part(self._frames, OPERATIONS, self.program.per_row, row, row + 1)
+            self._row = row
+        run_part(self._frames, OPERATIONS, self.program.per_site, row, row + 1, column)
+        self._has_run = True
+
+    def _advance(self) -> None:
+        row, column, step = self.site
+        self._has_run = False
+        step += 1
+        stride = -1 if self.program.s_curve and row % 2 else 1
+        if step == self.program.num_sub_steps:
+            column, step = column + stride, 0
+        if not 0 <= column < self.width:
+            row += 1
+            column = self.width - 1 if self.program.s_curve and row % 2 else 0
+        self.site, self.done = (row, column, step), row == self.height

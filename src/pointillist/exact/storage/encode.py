@@ -1,0 +1,100 @@
+"""Write exact models as JSON and arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pointillist.engine.program import Value, View
+from pointillist.exact.model import ExactModel, ExactPart
+from pointillist.exact.program import ExactCache, ExactInstruction, ExactMap, ExactProgram, ExactValue
+from pointillist.exact.storage.arrays import ArrayWriter
+
+
+def encode_model(model: ExactModel, arrays: ArrayWriter) -> dict[str, Any]:
+    """Return the JSON values of a model; its arrays are added to `arrays`."""
+    return {
+        "image": {name: getattr(model, name) for name in ("channels", "height", "width", "levels")},
+        "fixed_size": model.fixed_size,
+        "source": model.source,
+        "orders": dict(model.orders),
+        "parts": [[_encode_part(part, arrays) for part in parts] for parts in model.parts],
+        "programs": [encode_program(program, arrays) for program in model.programs],
+    }
+
+
+def _encode_part(part: ExactPart, arrays: ArrayWriter) -> dict[str, Any]:
+    return {"name": part.name, "kind": part.kind, "rows": arrays.name(part.rows), "names": list(part.names)}
+
+
+def encode_program(program: ExactProgram, arrays: ArrayWriter) -> dict[str, Any]:
+    """Return the JSON values of a program: values and maps are numbers in its lists."""
+    values: dict[Value, int] = {}
+    maps = {each: index for index, each in enumerate([*program.maps, *program.kv_caches])}
+    code = [[_encode_instruction(i, values, maps, arrays) for i in part] for _, part in program.parts()]
+    params = _encode_view(program.params, values)
+    head = program.head
+    return {
+        "num_sub_steps": program.num_sub_steps,
+        "canvas_width": program.canvas_width,
+        "canvas_values": arrays.name(program.canvas_values),
+        "s_curve": program.s_curve,
+        "values": [_encode_value(value) for value in values],
+        "maps": [_encode_map(each, arrays) for each in maps],
+        "inputs": {
+            name: {"kind": one.kind, "channels": one.channels, "unit": arrays.name(one.unit)}
+            for name, one in program.inputs.items()
+        },
+        "code": code,
+        "params": params,
+        "head": {
+            "kind": head.kind,
+            "channels": head.channels,
+            "levels": head.levels,
+            "mixtures": head.mixtures,
+            "precision": head.precision,
+            "tables": {name: arrays.name(table) for name, table in head.tables.items()},
+        },
+    }
+
+
+def _encode_value(value: Value) -> list[int]:
+    assert isinstance(value, ExactValue)
+    return [value.channels, int(value.phase), value.depth, value.scale, int(value.narrow), int(value.signed)]
+
+
+def _encode_map(each: ExactMap, arrays: ArrayWriter) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "channels": each.channels,
+        "narrow": each.narrow,
+        "signed": each.signed,
+        "scale": each.scale,
+    }
+    for name in ("initial_above", "initial_left"):
+        if getattr(each, name) is not None:
+            found[name] = arrays.name(getattr(each, name))
+    if isinstance(each, ExactCache):
+        found |= {"num_heads": each.num_heads, "key_channels": each.key_channels}
+    return found
+
+
+def _encode_view(view: View, values: dict[Value, int]) -> list[int]:
+    return [values.setdefault(view.value, len(values)), view.start, view.channels]
+
+
+def _encode_instruction(
+    i: ExactInstruction, values: dict[Value, int], maps: dict[ExactMap, int], arrays: ArrayWriter
+) -> dict[str, Any]:
+    found: dict[str, Any] = {"op": i.opcode, "in": [_encode_view(view, values) for view in i.inputs]}
+    if i.output is not None:
+        found["out"] = _encode_view(i.output, values)
+    if i.constants:
+        found["constants"] = {name: arrays.name(array) for name, array in i.constants.items()}
+    if i.map is not None:
+        found["map"] = maps[i.map]
+    if i.taps:
+        found["taps"] = [list(tap) for tap in i.taps]
+    if i.key:
+        found["key"] = i.key
+    if i.row_parity is not None:
+        found["row_parity"] = i.row_parity
+    return found

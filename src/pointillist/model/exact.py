@@ -1,0 +1,160 @@
+"""The exact model of a pixel model: attached in memory or stored beside its weights, with the model's conditions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol, Unpack
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from pointillist.checkpoint.tensors import fingerprint
+from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
+from pointillist.errors import EngineError
+from pointillist.exact import ExactModel, load, save
+from pointillist.exact.program import IntArray
+from pointillist.exact.storage import PROGRAM, PROGRAM_TENSORS, has_exact
+from pointillist.model.conditions import ModelConditions
+from pointillist.model.config import ModelConfig
+from pointillist.nn import Condition
+from pointillist.ordering import PixelOrder
+
+
+class Quantizable(Protocol):
+    """What an exact model needs of the pixel model that it was made from."""
+
+    config: ModelConfig
+    conditions: ModelConditions
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the weights."""
+
+    def encode(self, inputs: ConditionInputs | None, count: int, size: tuple[int, int] | None = None) -> Condition:
+        """Encode conditions."""
+
+    def check(self, x: Tensor) -> Int[Tensor, "b c h w"]:
+        """Check levels."""
+
+    def order(self, name: str | None = None) -> PixelOrder:
+        """Get an order."""
+
+
+class ExactPixelModel:
+    """The exact model of a pixel model, with all its conditions.
+
+    Its likelihood is its own: that of the integer frequencies, near the likelihood of the pixel model but not equal to
+    it.
+
+        exact = model.exact()
+        exact.log_prob(x, label=3)  # nats, one for each image
+
+    Attributes:
+        model: the pixel model, which validates images and encodes conditions.
+        integers: the integer model, which needs no torch.
+    """
+
+    def __init__(self, model: Quantizable, integers: ExactModel) -> None:
+        self.model, self.integers = model, integers
+
+    def log_prob(
+        self,
+        x: Int[Tensor, "b c h w"],
+        label: Label = None,
+        text: Any = None,
+        *,
+        order: str | None = None,
+        **further: Unpack[ConditionKwargs],
+    ) -> Float[Tensor, " b"]:
+        """Exact log-likelihood of each image under the integer model, in nats, float64; see `PixelModel.log_prob`."""
+        return self.log_prob_map(x, label, text, order=order, **further).flatten(1).sum(1)
+
+    def log_prob_map(
+        self,
+        x: Int[Tensor, "b c h w"],
+        label: Label = None,
+        text: Any = None,
+        *,
+        order: str | None = None,
+        **further: Unpack[ConditionKwargs],
+    ) -> Float[Tensor, "b c h w"]:
+        """Log-probability of each sub-pixel given those before it, in nats, float64. Arguments as `log_prob`."""
+        x = self.model.check(x)
+        inputs = self.model.conditions.inputs(label, len(x), text, size=(x.shape[2], x.shape[3]), **further)
+        return self.log_prob_map_given(x, inputs, self.model.order(order))
+
+    def log_prob_map_given(
+        self, x: Int[Tensor, "b c h w"], inputs: ConditionInputs | None, order: PixelOrder
+    ) -> Float[Tensor, "b c h w"]:
+        """`log_prob_map` of images and conditions that are validated already; known sub-pixels are certain."""
+        integers = self.inputs(inputs, len(x), (x.shape[2], x.shape[3]), order)
+        found = torch.from_numpy(np.ascontiguousarray(self.integers.log_prob_map(x.cpu().numpy(), integers, order)))
+        evidence = None if inputs is None else inputs.evidence
+        return found if evidence is None else found.masked_fill(evidence.cpu(), 0.0)
+
+    def inputs(
+        self, inputs: ConditionInputs | None, count: int, size: tuple[int, int], order: PixelOrder
+    ) -> dict[str, IntArray]:
+        """Encode conditions, and round them to the integers that are part of the input of the exact model."""
+        with torch.no_grad():
+            condition = self.model.conditions.to_raster_frame(self.model.encode(inputs, count, size), order)
+        return self.integers.quantize_inputs(condition_features(condition, count), order)
+
+
+class WithExact:
+    """The part of a pixel model that keeps its exact model."""
+
+    exact_folder: Path | None = None
+    """The model folder that the model was loaded from."""
+    _exact: ExactModel | None = None
+
+    def attach_exact(self, exact: ExactModel) -> None:
+        """Keep an exact model that was made from the weights as they are now."""
+        self._exact = exact
+
+    def exact(self: Any) -> ExactPixelModel:
+        """Return the exact model: the one made by `quantize_exact`, or stored in the folder of the model.
+
+        Raises:
+            EngineError: if there is none, or the weights have changed since it was made.
+        """
+        if self._exact is None and self.exact_folder is not None and has_exact(self.exact_folder):
+            self._exact = load(self.exact_folder)
+        if self._exact is None:
+            raise EngineError(
+                "This model has no exact program: make it with `pointillist quantize MODEL --exact --data DATA --out "
+                "DIR`, or in Python with `pt.quantize_exact(model, data)`."
+            )
+        if self._exact.source != source_of(self):
+            raise EngineError(
+                "The weights of the model have changed since its exact program was made: make it again with "
+                "`pt.quantize_exact(model, data)`."
+            )
+        return ExactPixelModel(self, self._exact)
+
+    def save_exact(self: Any, folder: Path) -> None:
+        """Write the exact model of these weights to a model folder, or remove one of other weights."""
+        if self._exact is None and self.exact_folder is not None and has_exact(self.exact_folder):
+            self._exact = load(self.exact_folder)
+        if self._exact is not None and self._exact.source == source_of(self):
+            self._exact = save(self._exact, folder)
+            return
+        for name in (PROGRAM, PROGRAM_TENSORS):
+            (folder / name).unlink(missing_ok=True)
+
+
+def condition_features(condition: Condition, count: int) -> dict[str, Float[np.ndarray, ...]]:
+    """Return the features of a condition for `count` images: `vector`, `[b, v]`, and `map`, `[b, h, w, m]`."""
+    found: dict[str, Any] = {}
+    if condition.vector is not None:
+        found["vector"] = condition.vector.detach().cpu().double().numpy()[:, :, 0, 0]
+    if condition.map is not None:
+        found["map"] = condition.map.detach().cpu().double().numpy().transpose(0, 2, 3, 1)
+    # an unconditional vector may be one for all
+    return {name: np.broadcast_to(array, (count, *array.shape[1:])) for name, array in found.items()}
+
+
+def source_of(model: Quantizable) -> str:
+    """Return the hash of the weights and settings that an exact model is made from."""
+    return fingerprint(model.state_dict(), model.config.model_dump(mode="json"))

@@ -1,0 +1,74 @@
+"""The engine `exact`: sample from the integer model of a pixel model. The nats are those of the integer model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from pointillist.engine.batch import SampleBatch
+from pointillist.exact.executors import ExactSteps, open_steps
+from pointillist.exact.program import ExactProgram, IntArray
+from pointillist.exact.sampler import sample_batch
+from pointillist.model.exact import condition_features
+from pointillist.model.pixel_model import PixelModel
+from pointillist.nn import Condition
+from pointillist.ordering import PixelOrder
+
+
+def exact_inputs(
+    model: PixelModel, condition: Condition, count: int, order: PixelOrder
+) -> tuple[ExactProgram, dict[str, IntArray]]:
+    """Return the program of an order, and a condition in its raster frame as integers.
+
+    Raises:
+        EngineError: if the model has no exact program of its weights.
+    """
+    integers = model.exact().integers
+    return integers.program(order), integers.quantize_inputs(condition_features(condition, count), order)
+
+
+class ExactEngineStepper:
+    """Step through sub-pixels with the methods of `ProgramStepper`.
+
+    Its parameters are those of a categorical (or Bernoulli) distribution: the logarithms of the exact frequencies.
+    """
+
+    def __init__(
+        self, model: PixelModel, condition: Condition, batch: int, height: int, width: int, order: PixelOrder
+    ) -> None:
+        program, inputs = exact_inputs(model, condition, batch, order)
+        self._steps: ExactSteps = open_steps(program, batch, height, width, inputs)
+        self._values = model.level_embeddings().detach().cpu().numpy()
+        self._head = program.head
+
+    def params(self) -> np.ndarray:
+        """Return parameters `[b, p]` at the current sub-pixel; only its own channel's share is defined."""
+        found = np.log(self._steps.frequencies()) - self._head.precision * np.log(2.0)
+        own = found[:, 1:] - found[:, :1] if self._head.kind == "bernoulli" else found
+        params = np.zeros((len(own), own.shape[1] * self._head.channels))
+        first = self._steps.site[2] * own.shape[1]
+        params[:, first : first + own.shape[1]] = own
+        return params
+
+    def observe(self, values: np.ndarray) -> None:
+        """Take the embedded level `[b, e]` of the sub-pixel just chosen, and advance."""
+        distance = ((values[:, None] - self._values[None]) ** 2).sum(2)
+        self._steps.observe(distance.argmin(1))
+
+    def select(self, indices: np.ndarray) -> None:
+        """Copy states: image i continues from the history of image `indices[i]`."""
+        self._steps.select(indices)
+
+
+def sample_exact_stage(
+    model: PixelModel,
+    condition: Condition,
+    batch: SampleBatch,
+    order: PixelOrder,
+    on_row: Callable[[int], None],
+    threads: int = 1,
+) -> None:
+    """Fill in the unknown sub-pixels of a batch, by inverse CDF in integers."""
+    program, inputs = exact_inputs(model, condition, len(batch.levels), order)
+    sample_batch(program, inputs, batch.levels, batch.known, batch.uniforms, batch.nats, on_row, threads)

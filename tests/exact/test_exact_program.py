@@ -1,0 +1,229 @@
+"""The exact program: the same integers over whole maps and step by step, stored and loaded without torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import pointillist as pt
+from pointillist.exact import load, save
+from pointillist.exact.frequencies import frequencies, intervals
+from pointillist.exact.opcodes.base import prove_ranges
+from pointillist.exact.storage import PROGRAM, PROGRAM_TENSORS
+
+from .networks import CASES, exact_case
+
+
+@pytest.mark.parametrize("executor", ["numpy", "auto"])
+@pytest.mark.parametrize("name", CASES)
+def test_whole_maps_and_steps_agree(name: str, executor: str) -> None:
+    """Frequencies of all sub-pixels at once are those of one after the other, to the bit, in every order."""
+    model, exact, x = exact_case(name)
+    for order_name in exact.orders:
+        order = exact.order(order_name)
+        inputs = model.exact().inputs(None, len(x), x.shape[2:], order)
+        starts, sizes = exact.intervals(x.numpy(), inputs, order)
+        pixels = order.array_to_raster(x.numpy())
+        starts, sizes = order.array_to_raster(starts), order.array_to_raster(sizes)
+        steps = exact.steps(len(x), tuple(x.shape[2:]), inputs, order, executor=executor)
+        while not steps.done:
+            row, column, channel = steps.site
+            found = steps.frequencies()
+            assert found.min() >= 1
+            assert (found.sum(1) == 2**steps.program.head.precision).all()
+            start, size = intervals(found, pixels[:, channel, row, column])
+            assert (start == starts[:, channel, row, column]).all()
+            assert (size == sizes[:, channel, row, column]).all()
+            steps.observe(pixels[:, channel, row, column])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_compiled_code_gives_the_bits_of_numpy(name: str) -> None:
+    """Scores and samples, for other sizes and batches, and any number of threads."""
+    _, exact, x = exact_case(name)
+    rng = np.random.default_rng(0)
+    sizes = [tuple(x.shape[2:])] if exact.fixed_size else [(1, 1), (3, 2), (4, 9)]
+    for batch, size in zip((1, 3, 7), sizes, strict=False):
+        levels = rng.integers(0, exact.levels, (batch, exact.channels, *size))
+        due = exact.intervals(levels, executor="numpy")
+        uniforms = rng.random(levels.shape)
+        drawn, nats = exact.sample(uniforms, executor="numpy")
+        for threads in (1, 3):
+            assert np.array_equal(due, exact.intervals(levels, executor="auto", threads=threads))
+            found, found_nats = exact.sample(uniforms, executor="auto", threads=threads)
+            assert np.array_equal(found, drawn)
+            np.testing.assert_allclose(found_nats, nats, rtol=1e-12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processor", ["generic", "haswell", "skylake-avx512"])
+def test_other_processors_give_the_same_bits(processor: str, tmp_path: Path) -> None:
+    """Compiled for processors without 8-bit dot products, or with shorter vectors."""
+    model, exact, x = exact_case("gated-pixelcnn")
+    model.save_pretrained(tmp_path)
+    np.save(tmp_path / "x.npy", x.numpy())
+    code = f"""
+import hashlib
+import numpy as np
+import pointillist.exact
+exact = pointillist.exact.load({str(tmp_path)!r})
+found = exact.intervals(np.load({str(tmp_path / "x.npy")!r}), executor="compiled")
+print(hashlib.sha256(np.stack(found).tobytes()).hexdigest())
+"""
+    environment = os.environ | {"NUMBA_CPU_NAME": processor, "NUMBA_CPU_FEATURES": "", "OPENBLAS_CORETYPE": "Haswell"}
+    if processor == "generic":
+        environment |= {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    due = hashlib.sha256(np.stack(exact.intervals(x.numpy(), executor="numpy")).tobytes()).hexdigest()
+    assert found.stdout.strip() == due
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_likelihood_is_near_that_of_the_model(name: str) -> None:
+    """On the images of the calibration: the integers approximate the network."""
+    model, _exact, x = exact_case(name)
+    with torch.no_grad():
+        bits = (model.log_prob(x) - model.exact().log_prob(x)).abs().mean() / (x[0].numel() * np.log(2))
+    assert bits < 0.05
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_batch_does_not_matter(name: str) -> None:
+    """Each image alone gives the bits that it has in a batch."""
+    _, exact, x = exact_case(name)
+    together = exact.log_prob_map(x.numpy())
+    alone = np.concatenate([exact.log_prob_map(x.numpy()[i : i + 1]) for i in range(len(x))])
+    assert np.array_equal(together, alone)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_stored_model_gives_the_same_bits(name: str, tmp_path: Path) -> None:
+    """Its likelihood, its fingerprint, and its samples."""
+    _, exact, x = exact_case(name)
+    kept = save(exact, tmp_path)
+    found = load(tmp_path)
+    assert found.fingerprint == kept.fingerprint == save(found, tmp_path / "again").fingerprint
+    assert np.array_equal(found.log_prob_map(x.numpy()), exact.log_prob_map(x.numpy()))
+    uniforms = np.random.default_rng(0).random(x.shape)
+    levels, nats = found.sample(uniforms)
+    assert np.array_equal(levels, exact.sample(uniforms)[0])
+    np.testing.assert_allclose(nats, found.log_prob(levels), rtol=1e-12)
+
+
+def test_samples_carry_the_likelihood_of_the_exact_model() -> None:
+    """The nats of `engine="exact"` are those of `model.exact()`, with conditions, guidance and known pixels."""
+    model, _, x = exact_case("gated-pixelcnn")
+    settings: dict[str, Any] = {"seed": 0, "engine": "exact", "label": [0, 1, None]}
+    for more in ({}, {"guidance": 2.0}, {"temperature": 0.5}, {"order": "raster-tr"}, {"batch_size": 2}):
+        found = pt.sample(model, 3, **settings, **more)
+        due = model.exact().log_prob(found.levels, label=[0, 1, None], order=more.get("order"))
+        torch.testing.assert_close(found.nats, due, rtol=1e-6, atol=1e-6)
+    found = pt.sample(model, 3, **settings)
+    assert torch.equal(found.levels, pt.sample(model, 3, **settings, batch_size=1).levels)
+    evaluation = pt.evaluate(model, x, engine="exact")
+    assert evaluation.nats == pytest.approx(-float(model.exact().log_prob(x).mean()))
+    known = np.zeros(x.shape[2:], bool)
+    known[:2] = True
+    completions = pt.inpaint(model, x[0], known=known, n=2, engine="exact", seed=1)
+    assert torch.equal(completions.levels[:, :, :2], x[:1, :, :2].expand(2, -1, -1, -1))
+
+
+def test_stored_programs_run_without_torch(tmp_path: Path) -> None:
+    """Loading, scoring and sampling import neither torch nor a package that needs it."""
+    model, _, x = exact_case("gated-pixelcnn")
+    model.save_pretrained(tmp_path)
+    np.save(tmp_path / "x.npy", x.numpy())
+    code = f"""
+import sys
+import numpy as np
+import pointillist.exact
+exact = pointillist.exact.load({str(tmp_path)!r})
+x = np.load({str(tmp_path / "x.npy")!r})
+print(repr(float(exact.log_prob(x).sum())))
+exact.sample(np.full(x.shape, 0.5), label=1)
+assert "torch" not in sys.modules, "torch is imported"
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(found.stdout) == float(model.exact().integers.log_prob(x.numpy()).sum())
+
+
+def test_an_exact_model_belongs_to_its_weights(tmp_path: Path) -> None:
+    """A changed model has none, and does not keep one in its folder."""
+    model, _, _ = exact_case("pixelcnn", fresh=True)
+    model.save_pretrained(tmp_path)
+    assert pt.load(tmp_path).exact().integers.fingerprint == model.exact().integers.fingerprint
+    with torch.no_grad():
+        next(model.parameters()).add_(1)
+    with pytest.raises(pt.EngineError, match="have changed"):
+        model.exact()
+    model.save_pretrained(tmp_path)
+    assert not (tmp_path / PROGRAM).exists()
+    with pytest.raises(pt.EngineError, match="quantize_exact"):
+        pt.load(tmp_path).exact()
+    with pytest.raises(pt.CheckpointError, match="no exact program"):
+        load(tmp_path)
+
+
+def test_every_damage_is_an_error(tmp_path: Path) -> None:
+    """A flipped bit of either file, a cut, another version, and a document that lies."""
+    _, exact, _ = exact_case("pixelcnn")
+    save(exact, tmp_path)
+    for name in (PROGRAM, PROGRAM_TENSORS):
+        whole = (tmp_path / name).read_bytes()
+        for damaged in (whole[: len(whole) // 2], whole[:-100] + bytes([whole[-100] ^ 1]) + whole[-99:], b""):
+            (tmp_path / name).write_bytes(damaged)
+            with pytest.raises(pt.CheckpointError):
+                load(tmp_path)
+        (tmp_path / name).write_bytes(whole)
+    document = json.loads((tmp_path / PROGRAM).read_text())
+    (tmp_path / PROGRAM).write_text(json.dumps(document | {"format_version": 2}))
+    with pytest.raises(pt.CheckpointError, match="version"):
+        load(tmp_path)
+
+
+def test_sums_that_could_overflow_are_rejected() -> None:
+    """The proof at load: weights and shifts bound every sum of 32 bits."""
+    _, exact, _ = exact_case("pixelcnn")
+    code = exact.programs[0].per_site
+    prove_ranges(code)
+    linear = next(i for i in code if i.opcode == "LINEAR")
+    linear = type(linear)(
+        **{**linear.__dict__, "constants": {**linear.constants, "shift": linear.constants["shift"] - 20}}
+    )
+    with pytest.raises(pt.EngineError, match="overflow"):
+        prove_ranges((linear,))
+
+
+def test_what_cannot_be_exact_is_named() -> None:
+    """A network of several stages, and a data set without images."""
+    model = pt.build("multiscale-pixelrnn", shape=(1, 8, 8), levels=4, preset="tiny").eval()
+    with pytest.raises(pt.EngineError, match="one stage"):
+        pt.quantize_exact(model, torch.zeros(2, 1, 8, 8, dtype=torch.int64))
+    gated = pt.build("gated-pixelcnn", shape=(1, 8, 8), levels=4, preset="tiny").eval()
+    with pytest.raises(pt.DataError, match="empty"):
+        pt.quantize_exact(gated, torch.zeros(0, 1, 8, 8, dtype=torch.int64))
+    with pytest.raises(pt.EngineError, match="quantize"):
+        pt.sample(gated, 1, engine="exact")
+
+
+def test_frequencies_are_normalised() -> None:
+    """For extreme logits and every number of levels: at least 1 each, and exactly the total."""
+    _, exact, _ = exact_case("pixelcnn")
+    rng = np.random.default_rng(0)
+    for levels in (2, 3, 16, 256):
+        head = type(exact.programs[0].head)("categorical", 1, levels, 0, 16, exact.programs[0].head.tables)
+        for scale in (0, 10, 1000, 2**24):
+            logits = rng.integers(-scale, scale + 1, (200, levels)).astype(np.int32)
+            found = frequencies(head, logits, np.zeros((200, 1), np.int64), 0)
+            assert found.min() >= 1
+            assert (found.sum(1) == 65536).all()
+            assert (np.take_along_axis(found, logits.argmax(1)[:, None], 1)[:, 0] == found.max(1)).all()
