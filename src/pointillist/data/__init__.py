@@ -1,9 +1,10 @@
-"""Read images from folders, arrays, Parquet files, hub data sets, torch data sets and built-in names."""
+"""Read images from folders, maps, arrays, Parquet files, hub data sets, torch data sets and built-in names."""
 
 from pointillist.data.annotations import Annotations
 from pointillist.data.dataset import Batch, ImageDataset
 from pointillist.data.load import DataSplits, builtin_names, load_data
 from pointillist.data.options import DataOptions, parse_size
+from pointillist.data.tilemaps import MapFiles, Tileset
 
 __all__ = [
     "Annotations",
@@ -11,6 +12,8 @@ __all__ = [
     "DataOptions",
     "DataSplits",
     "ImageDataset",
+    "MapFiles",
+    "Tileset",
     "builtin_names",
     "load_data",
     "parse_size",
