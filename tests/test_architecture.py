@@ -21,7 +21,7 @@ ROWS = [
     {"data", "distributions", "nn", "visualization", "zoo"},
     {"conditioning", "engine", "networks"},
     {"exact"},
-    {"model"},
+    {"model", "rules"},
     {"evaluation", "sampling"},
     {"completion"},
     {"analysis", "anomaly"},

@@ -22,6 +22,7 @@ GUIDES = [
     "complete.md",
     "map-files.md",
     "detect.md",
+    "maps.md",
     "choose_an_engine.md",
     pytest.param("condition_and_guide.md", marks=SLOW),
     pytest.param("fine_tune.md", marks=SLOW),

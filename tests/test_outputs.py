@@ -10,9 +10,9 @@ import torch
 
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel, inference_mode
-from pointillist.sampling.api import UniformSampler
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.loop import ObservedPixels, autoregressive_loop
+from pointillist.sampling.uniform_sampler import UniformSampler
 from tests.laws.strategies import make_model
 
 RGB = ImageSpec.infer((3, 4, 5), 4)

@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "reference"
 PACKAGES = (
     *("data", "conditioning", "model", "networks", "nn", "distributions", "training", "sampling", "completion"),
-    *("engine", "exact", "evaluation", "analysis", "anomaly", "visualization", "checkpoint", "files", "jobs"),
+    *("engine", "exact", "rules", "evaluation", "analysis", "anomaly", "visualization", "checkpoint"),
+    *("files", "jobs"),
     *("studio", "zoo"),
 )
 MODULES = ("images", "ordering", "errors")

@@ -1,4 +1,4 @@
-"""Write `docs/reference/settings.md` from the settings classes: `python tools/make_settings.py`.
+"""Write `docs/reference/settings.md` and `rules.md` from the settings classes: `python tools/make_settings.py`.
 
 Types, defaults and bounds are those of the pydantic fields, descriptions those of the docstrings. A test compares the
 page with the classes.
@@ -21,10 +21,12 @@ from pydantic.fields import FieldInfo
 
 from pointillist.conditioning import condition_kinds
 from pointillist.networks import entry, names
+from pointillist.rules.config import Rules
 from pointillist.training.config import TrainConfig
 from pointillist.training.run_config import DataSection, ModelSection
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "settings.md"
+RULES_PAGE = PAGE.with_name("rules.md")
 HEAD = """# Settings of a run
 
 <!-- Made by tools/make_settings.py from the settings classes: do not edit. -->
@@ -61,6 +63,42 @@ TOML has no null. Where the default is `none`, the string `"none"` stands for no
 LIMITS = {"Ge": "at least", "Gt": "above", "Le": "at most", "Lt": "below"}
 
 
+RULES_HEAD = """# Rules of maps
+
+<!-- Made by tools/make_settings.py from the settings classes: do not edit. -->
+
+Rules are a TOML file, for `--rules` of `sample` and `inpaint`; the same tables as a dictionary, or `pt.Rules`, are the
+keyword `rules=` of `pt.sample` and `pt.inpaint`. Every rule may be left out. How they are used, and what is drawn, is
+described in [draw maps by rules](../how-to/maps.md). A level is given by its name, or by its number.
+
+"""
+
+
+def rules_page() -> str:
+    """Return the page of the rules of maps."""
+    own = {name: field.annotation for name, field in Rules.model_fields.items()}
+    tables = {name: table_of(annotation) for name, annotation in own.items()}
+    parts = [section("Rules", Rules, skip=[name for name, table in tables.items() if table is not None])]
+    for name, table in tables.items():
+        if table is not None:
+            title = f"[[{name}]]" if get_origin(own[name]) is tuple else f"[{name}]"
+            parts.append(section(title, table))
+    text = RULES_HEAD + "\n".join(parts)
+    for words, plain in (
+        ("list of list of 2 integer or stringss", "list of pairs of levels"),
+        ("list of integer or strings", "list of levels"),
+        ("integer or string", "level"),
+    ):
+        text = text.replace(words, plain)
+    return text
+
+
+def table_of(annotation: Any) -> type[BaseModel] | None:
+    """Return the class of settings that a field holds, alone or in a list; None for another type."""
+    found = [a for a in (annotation, *get_args(annotation)) if isinstance(a, type) and issubclass(a, BaseModel)]
+    return found[0] if found else None
+
+
 def page() -> str:
     """Return the whole page."""
     parts = [HEAD, section("[model]", ModelSection, skip=("conditions", "network"))]
@@ -90,7 +128,7 @@ def section(title: str, config: type[BaseModel], *, skip: Iterable[str] = (), le
     found = descriptions(config)
     for name, field in config.model_fields.items():
         if name not in skip:
-            cells = (f"`{name}`", kind(field.annotation, field.metadata), default(field), found[name])
+            cells = (f"`{field.alias or name}`", kind(field.annotation, field.metadata), default(field), found[name])
             rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     summary = re.sub(r": `\[[\w.]+\]`.*", ".", " ".join((inspect.getdoc(config) or "").partition("\n\n")[0].split()))
     return f"{'#' * level} `{title}`\n\n{summary}\n\n" + "\n".join(rows) + "\n"
@@ -173,6 +211,8 @@ def _words(annotation: Any) -> str:
 
 def default(field: FieldInfo) -> str:
     """Return the default as TOML."""
+    if field.is_required():
+        return "required"
     value = field.get_default(call_default_factory=True)
     return "none" if value is None else f"`{toml(value)}`"
 
@@ -189,3 +229,4 @@ def toml(value: Any) -> str:
 if __name__ == "__main__":
     PAGE.parent.mkdir(parents=True, exist_ok=True)
     PAGE.write_text(page(), encoding="utf-8")
+    RULES_PAGE.write_text(rules_page(), encoding="utf-8")

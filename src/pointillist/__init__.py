@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from pointillist.model.listing import list_models
     from pointillist.model.pixel_model import PixelModel
     from pointillist.model.pretrained import build, load
+    from pointillist.rules.config import Rules
     from pointillist.sampling.config import SamplingConfig
     from pointillist.sampling.exact import quantize_exact
     from pointillist.sampling.inversion import interpolate_uniforms, recover_uniforms, replace_uniforms
@@ -70,6 +71,7 @@ _HOMES = {
     "pointillist.checkpoint.quantization": ("quantize_weights",),
     "pointillist.completion.sample": ("sample",),
     "pointillist.sampling.inversion": ("interpolate_uniforms", "recover_uniforms", "replace_uniforms"),
+    "pointillist.rules.config": ("Rules",),
     "pointillist.sampling.samples": ("Samples",),
     "pointillist.completion.api": ("inpaint",),
     "pointillist.completion.result": ("Completions",),
@@ -111,6 +113,7 @@ __all__ = [
     "PixelModel",
     "PointillistError",
     "ReceptiveField",
+    "Rules",
     "Samples",
     "SamplingConfig",
     "ShapeError",

@@ -13,9 +13,10 @@ from pointillist.distributions import sampling_transforms
 from pointillist.distributions.likelihoods import inverse_cdf
 from pointillist.evaluation.likelihood import evaluate, guided_log_prob
 from pointillist.model.pixel_model import PixelModel, inference_mode
-from pointillist.sampling.api import UniformSampler, sample
+from pointillist.sampling.api import sample
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.loop import Site, autoregressive_loop
+from pointillist.sampling.uniform_sampler import UniformSampler
 
 from .samplers import DISTINCT_ENGINES
 from .strategies import random_conditions, random_inputs, random_levels, randomise_weights, replaced

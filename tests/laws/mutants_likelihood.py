@@ -13,7 +13,7 @@ from pointillist.analysis.query import ImageQuery
 from pointillist.conditioning import ConditionInputs, MaskedValue
 from pointillist.evaluation import likelihood
 from pointillist.model.pixel_model import PixelModel
-from pointillist.sampling.api import UniformSampler
+from pointillist.sampling.uniform_sampler import UniformSampler
 
 from .mutants import mutant
 from .one_likelihood import check_data_set, check_one_likelihood

@@ -23,6 +23,7 @@ from pointillist.cli.sample import (
     Json,
     Model,
     Order,
+    Rules,
     Seed,
     Threads,
 )
@@ -108,6 +109,7 @@ def inpaint(
     moves: Moves = 4,
     seed: Seed = None,
     order: Order = None,
+    rules: Rules = None,
     engine: Engine = "auto",
     device: Device = "cpu",
     threads: Threads = None,
@@ -130,6 +132,7 @@ def inpaint(
     from pointillist.errors import ConfigError
     from pointillist.model.batches import one_image
     from pointillist.model.pretrained import load
+    from pointillist.rules.config import parse_rules
     from pointillist.system import describe_threads, resolve_device
 
     kind, path = target(out, form, force, "completions")
@@ -147,7 +150,7 @@ def inpaint(
     settings: dict[str, Any] = {
         "n": n, "method": method, "label": label, "text": text, "guidance": guidance, "temperature": temperature,
         "particles": particles, "moves": moves, "seed": secrets.randbelow(2**31) if seed is None else seed,
-        "order": order, "engine": engine, "threads": threads,
+        "order": order, "engine": engine, "threads": threads, "rules": parse_rules(rules),
     }  # fmt: skip
     for note in describe_threads(threads):
         typer.echo(f"note       {note}", err=True)
@@ -240,10 +243,12 @@ def report(found: Completions | Canvases, path: Path, animation: Path | None, se
         facts |= {
             "method": found.method, "exact": found.is_exact, "unknown": int((~found.known).sum()),
             "log_weights": found.log_weights.tolist(), "ess": found.ess, "acceptance": found.acceptance,
+            "rule_acceptance": found.rule_acceptance,
         }  # fmt: skip
         exact = "exact" if found.is_exact else f"effective sample size {found.ess:.1f}"
+        obeyed = "" if found.rule_acceptance is None else f", {found.rule_acceptance:.1%} obeyed the rules"
         moved = "" if found.acceptance is None else f", {found.acceptance:.0%} of the moves accepted"
-        what, how = f"{facts['unknown']:,} sub-pixels", f"{found.method}, order {found.order}: {exact}{moved}"
+        what, how = f"{facts['unknown']:,} sub-pixels", f"{found.method}, order {found.order}: {exact}{moved}{obeyed}"
     else:
         facts |= {"methods": list(found.methods), "orders": list(found.orders)}
         names = ", ".join(f"{m}, order {o}" for m, o in dict.fromkeys(zip(found.methods, found.orders, strict=True)))

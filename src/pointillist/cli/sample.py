@@ -47,6 +47,8 @@ EPILOG = """Examples:
 
   pointillist sample dungeons -n 4 --size 64x64 --format tmj --out levels/
 
+  pointillist sample runs/maps -n 4 --size 64x64 --rules dungeon.toml
+
   pointillist sample runs/grass -n 4 --seamless both --out tiles/
 
   pointillist sample runs/digits -n 100000 --out digits.npz"""
@@ -103,6 +105,7 @@ Seamless = Annotated[
         text="Images that tile: x, y or both. The band across each seam is drawn given all other pixels.",
     ),
 ]  # fmt: skip
+Rules = Annotated[Path | None, _option("--rules", value="TOML", text="Rules that every map obeys.")]
 Engine = Annotated[str, _option(value="NAME", text="auto, cpu, exact, cuda, fixed-point, numpy or naive.")]
 Device = Annotated[str, _option(value="NAME", text="Device of the model: cpu, cuda or auto.")]
 Threads = Annotated[
@@ -155,6 +158,7 @@ def sample(
     seed: Seed = None,
     size: Size = None,
     seamless: Seamless = None,
+    rules: Rules = None,
     engine: Engine = "auto",
     device: Device = "cpu",
     threads: Threads = None,
@@ -179,6 +183,7 @@ def sample(
     from pointillist.data.palette import read_palette
     from pointillist.model.pretrained import load
     from pointillist.model.vocabulary import describe_unseen_words
+    from pointillist.rules.config import parse_rules
     from pointillist.sampling.engines import choose_engine
     from pointillist.sampling.prompts import SheetPlan, parse_labels, parse_texts
     from pointillist.system import describe_threads, resolve_device
@@ -187,6 +192,7 @@ def sample(
         check_sides(seamless)
     first = choose_engine(engine)  # an error before the model is read
     kind, path = target(out, form, force)
+    obeyed = parse_rules(rules)
     prompts = parse_texts(text or [], texts)
     if first.engine == "cpu" and device == "cpu":
         from pointillist.engine.cpu.precompile import precompile_in_background
@@ -215,7 +221,7 @@ def sample(
         "seed": secrets.randbelow(2**31) if seed is None else seed, "size": shape, "batch_size": batch_size,
         "text": plan.texts, "negative_prompt": negative_prompt, "best_of": best_of,
         **parse_conditions(attribute or [], vector), **parse_hint(loaded, hint, hint_from_image, shape),
-        "order": loaded.order(order).name, "seamless": seamless,
+        "order": loaded.order(order).name, "seamless": seamless, "rules": obeyed,
     }  # fmt: skip
     for note in (*describe_threads(threads), *describe_unseen_words(loaded, prompts or ())):
         typer.echo(f"note       {note}", err=True)

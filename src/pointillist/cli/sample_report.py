@@ -30,6 +30,7 @@ def report(
                 "highest": float(bits.max()),
                 **{name: settings[name] for name in TUNED},
                 "seed": settings["seed"],
+                "rule_acceptance": _acceptance(totals, settings),
                 "bits_saved": None if totals.saved is None else float(totals.saved.mean()),
                 "engine": settings["engine"],
                 "order": settings["order"],
@@ -50,6 +51,9 @@ def report(
         saved = totals.saved
         within = f" ({saved.min():.1f} to {saved.max():.1f})" if len(saved) > 1 else ""
         typer.echo(f"best of    {settings['best_of']}: the conditions save {saved.mean():.1f} bits an image{within}")
+    share = _acceptance(totals, settings)
+    if share is not None:
+        typer.echo(f"rules      {share:.1%} of the maps that were drawn obeyed them")
     tuned = [f"{name.replace('_', '-')} {settings[name]:g}" for name in TUNED if settings[name] != 1]
     if tuned:
         typer.echo(f"settings   {', '.join(tuned)}")
@@ -57,3 +61,8 @@ def report(
     typer.echo(f"written    {path}")
     if animate is not None:
         typer.echo(f"           {animate}")
+
+
+def _acceptance(totals: Totals, settings: dict[str, Any]) -> float | None:
+    """Share of the maps drawn by this command that obeyed the rules; None without rules."""
+    return totals.sampled / totals.tries if settings.get("rules") is not None and totals.tries else None

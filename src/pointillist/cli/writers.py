@@ -33,6 +33,7 @@ class Totals:
         self.bits: list[np.ndarray] = []
         self.passes = 0
         self._gains: list[np.ndarray] = []
+        self.sampled, self.tries = 0, 0  # images of this command, and how many were drawn until these obeyed the rules
 
     def through(self, parts: Iterable[Samples]) -> Iterator[Samples]:
         """Yield the same parts, and record their bits/dim."""
@@ -41,6 +42,8 @@ class Totals:
             self.passes += part.passes or 0
             if part.gain is not None:
                 self._gains.append(part.gain.numpy())
+            self.sampled += len(part)
+            self.tries += len(part) if part.tries is None else int(part.tries.sum())
             yield part
 
     def add_rows(self, rows: Iterable[Mapping[str, Any]]) -> None:

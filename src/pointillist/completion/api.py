@@ -11,9 +11,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from pointillist.completion.constraints import parse_mask_on_levels
 from pointillist.completion.methods import Method, choose_method
 from pointillist.completion.result import Completions
-from pointillist.completion.task import CompletionTask, parse_allowed
+from pointillist.completion.task import CompletionTask
 from pointillist.conditioning import ConditionKwargs, Label, labels_from_input, parse_mask, parse_prompts
 from pointillist.model.batches import one_image
 from pointillist.model.config import GenerationConfig
@@ -127,7 +128,7 @@ def complete_images(
         model=model,
         levels=levels,
         known=mask,
-        allowed=parse_allowed(allowed, model.image.levels, levels, mask),
+        mask=parse_mask_on_levels(model, config, allowed, levels, mask),
         inputs=inputs,
         config=replace(config, engine=resolve_engine(config.engine, model.device), order=order.name),
         seed=seed,
@@ -166,6 +167,7 @@ def run_task(task: CompletionTask, method: Method) -> Completions:
             log_weights=draws.log_weights,
             ess=draws.ess,
             acceptance=draws.acceptance,
+            tries=draws.tries,
         )
 
     found = best_of(model, task.inputs, task.config, draw)

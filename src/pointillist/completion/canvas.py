@@ -132,6 +132,7 @@ def extend(
     if not model.fixed_size:
         painter.fill(known)
         return painter.result()
+    _reject_rules(settings, "of fixed size fills a canvas in windows")
     own = model.image.height, model.image.width
     for window in windows(size, own, at):
         painter.fill(known[window], window)
@@ -190,6 +191,7 @@ def make_seamless(
     Example:
         make_seamless(pt.load("tiles"), pt.sample(model, 1).levels, "x", n=4, seed=0).images[0].save("tile.png")
     """
+    _reject_rules(settings, "makes an image tile in bands")
     check_sides(sides)
     check_count(n)
     many = isinstance(image, Tensor) and image.ndim == 4 and len(image) == n
@@ -242,3 +244,13 @@ def _seams(
         hole = np.zeros(size, bool)
         hole[rows, right - margin : right + margin] = True
         yield (down, right), hole
+
+
+def _reject_rules(settings: InpaintKwargs, why: str) -> None:
+    """Reject rules where only parts of a map are completed.
+
+    Raises:
+        ConfigError: naming what to use.
+    """
+    if settings.get("rules") is not None:
+        raise ConfigError(f"`rules` concern whole maps, and a model {why}: use `inpaint` on a whole map.")

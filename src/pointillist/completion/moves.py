@@ -50,6 +50,9 @@ def move_sub_pixels(
             ratio = changed.nats - state.nats - chain.log_odds + state.log_total - changed.log_total
             proposed = torch.from_numpy(rng.random(count) < (1 if number else 0.5))
             keep = proposed.to(ratio.device) & (torch.from_numpy(rng.random(count)).log().to(ratio.device) < ratio)
+            if task.mask is not None and task.mask.propagates:
+                obeys = task.mask.holds(changed.levels[:, 0].flatten(1).cpu().numpy())
+                keep &= torch.from_numpy(obeys).to(keep.device)
             accepted, tried = accepted + int(keep.sum()), tried + int(proposed.sum())
             state = state.replaced(changed, keep)
     return state.levels.cpu(), accepted / tried if tried else None

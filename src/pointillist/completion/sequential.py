@@ -9,6 +9,7 @@ that is the method `known`.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,11 +19,17 @@ from torch import Tensor
 from pointillist.completion.task import CompletionTask, Draws
 from pointillist.conditioning import ConditionInputs
 from pointillist.engine.particles import effective_sample_size, log_mean_exp
+from pointillist.engine.program import IntArray
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.ordering import PixelOrder
-from pointillist.sampling.api import UniformSampler, negative_inputs
+from pointillist.sampling.api import negative_inputs
 from pointillist.sampling.loop import ChooseLevel, ObservedPixels, Site, autoregressive_loop, resolve_engine
+from pointillist.sampling.rejection import draw_until_accepted
+from pointillist.sampling.uniform_sampler import UniformSampler
 from pointillist.system import single_threaded
+
+if TYPE_CHECKING:
+    from pointillist.engine.cpu.masks import LevelMask
 
 _SCORED_AT_ONCE = 16  # images in a scoring pass: sampling itself needs far less memory for each
 
@@ -37,10 +44,10 @@ def complete_sequentially(task: CompletionTask, candidate: int = 0) -> Draws:
     Raises:
         ConfigError, EngineError: if the order or the engine cannot be used.
     """
-    uniforms = task.draw_uniforms(candidate)
-    batches = [slice(i, i + task.config.batch_size) for i in range(0, len(task.levels), task.config.batch_size)]
-    parts = [draw_unknown(task, rows, uniforms[rows]) for rows in batches]
-    levels, mass = (torch.cat(part) for part in zip(*parts, strict=True))
+    uniforms, size = task.draw_uniforms(candidate), task.config.batch_size
+    batches = np.split(np.arange(len(task.levels)), range(size, len(task.levels), size))
+    parts = [_draw_batch(task, rows, uniforms) for rows in batches]
+    levels, mass = (torch.cat([part[i] for part in parts]) for i in range(2))
     nats = log_prob_maps(task.model, levels, task.inputs, task.order)
     started, known = torch.from_numpy(task.started), torch.from_numpy(task.known)
     # sub-pixels that are conditions are certain, and weigh nothing
@@ -52,11 +59,25 @@ def complete_sequentially(task: CompletionTask, candidate: int = 0) -> Draws:
         log_weights=log_weights,
         log_evidence=log_mean_exp(log_weights.numpy()),
         ess=effective_sample_size(log_weights.numpy()),
+        tries=torch.cat([part[2] for part in parts]) if task.config.rules is not None else None,
     )
 
 
+def _draw_batch(
+    task: CompletionTask, rows: IntArray, uniforms: Float[np.ndarray, "n c h w"]
+) -> tuple[Int[Tensor, "b c h w"], Float[Tensor, " b"], Int[Tensor, " b"]]:
+    """Draw some images until they obey the rules; return the levels, the mass of the allowed ones, and the tries."""
+    if task.mask is None:
+        return *draw_unknown(task, rows, uniforms[rows]), torch.ones(len(rows), dtype=torch.int64)
+    tries = 1 if task.config.parsed_rules is None else task.config.parsed_rules.tries
+    (levels, mass), needed = draw_until_accepted(
+        task.mask, len(rows), tries, lambda some, mask: draw_unknown(task, rows[some], uniforms[rows[some]], mask)
+    )
+    return levels, mass, needed
+
+
 def draw_unknown(
-    task: CompletionTask, rows: slice, uniforms: Float[np.ndarray, "b c h w"]
+    task: CompletionTask, rows: IntArray, uniforms: Float[np.ndarray, "b c h w"], mask: LevelMask | None = None
 ) -> tuple[Int[Tensor, "b c h w"], Float[Tensor, " b"]]:
     """Draw the unknown sub-pixels of some images; return the levels, and the log-probability of the allowed ones."""
     model = task.model
@@ -64,20 +85,21 @@ def draw_unknown(
     inputs, x, (_, height, width) = task.inputs[rows], task.levels[rows], task.shape
     negative = negative_inputs(model, config.negative_prompt, len(task.inputs), (height, width))
     reference = None if negative is None else negative[rows].with_evidence(inputs)
-    sampler = UniformSampler(torch.from_numpy(np.ascontiguousarray(uniforms)), config)
+    sampler = UniformSampler(torch.from_numpy(np.ascontiguousarray(uniforms)), config, mask)
     batch = sampler.duplicate_for_guidance(inputs, reference)
     # pixels that are known in all channels cost nothing; `ConstrainedSampler` keeps the known channels of the others
     whole = task.known.all(0)
     kept = ObservedPixels(x.repeat(len(batch) // len(x), 1, 1, 1), torch.from_numpy(whole))
-    constrained = ConstrainedSampler(sampler, x, task.known, task.allowed)
-    plain = task.allowed is None and bool((task.known == whole).all())
-    choose: ChooseLevel = sampler if plain else constrained  # an engine samples whole images for a plain sampler
+    # an engine samples whole images for a plain sampler
+    plain = bool((task.known == whole).all())
+    choose: ChooseLevel = sampler if plain else ConstrainedSampler(sampler, x, task.known)
     with inference_mode(model):
         condition = model.encode(batch, len(batch))
         levels = autoregressive_loop(
             model, condition, choose, (len(batch), height, width), config, known=kept, on_row=task.on_row
         )
-    return levels[: len(x)], constrained.log_mass
+    mass = torch.zeros(len(x), dtype=torch.float64) if mask is None else torch.from_numpy(mask.mass)
+    return levels[: len(x)], mass
 
 
 def log_prob_maps(
@@ -97,16 +119,12 @@ def log_prob_maps(
 
 
 class ConstrainedSampler:
-    """Take the level of an image where it is known, and draw an allowed one elsewhere.
+    """Take the level of an image where it is known, and draw one elsewhere.
 
     Args:
         sampler: draws the levels that are not known.
         levels: integers `[n c h w]`, valid where `known` is set.
         known: sub-pixels to keep.
-        allowed: levels that each sub-pixel may have; None for all.
-
-    Attributes:
-        log_mass: log-probability of the allowed levels of each image, summed over its sub-pixels, float64 `[n]`.
     """
 
     def __init__(
@@ -114,10 +132,9 @@ class ConstrainedSampler:
         sampler: UniformSampler,
         levels: Int[Tensor, "n c h w"],
         known: Bool[np.ndarray, "c h w"],
-        allowed: Bool[np.ndarray, "c h w k"] | None = None,
     ) -> None:
-        self.sampler, self.levels, self.known, self.allowed = sampler, levels, known, allowed
-        self.log_mass = torch.zeros(len(levels), dtype=torch.float64)
+        self.sampler, self.levels, self.known = sampler, levels, known
+        self.mask, self.nats = sampler.mask, sampler.nats
 
     def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
         """Choose a level for each image of the engine's batch."""
@@ -125,10 +142,4 @@ class ConstrainedSampler:
         if self.known[index]:
             found = self.levels[:, site.channel, site.row, site.column]
             return found.repeat(len(log_probs) // len(found))
-        if self.allowed is None:
-            return self.sampler(site, log_probs)
-        allowed = torch.from_numpy(self.allowed[index].copy())
-        if not bool(allowed.all()):
-            mass = log_probs[: len(self.levels), allowed].double().logsumexp(1)
-            self.log_mass += mass
-        return self.sampler(site, log_probs, allowed)
+        return self.sampler(site, log_probs)

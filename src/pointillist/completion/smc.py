@@ -39,9 +39,10 @@ from pointillist.engine.particles import (
 from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError
 from pointillist.model.pixel_model import inference_mode
-from pointillist.sampling.api import UniformSampler, negative_inputs
+from pointillist.sampling.api import negative_inputs
 from pointillist.sampling.loop import ObservedPixels, Site, autoregressive_loop
 from pointillist.sampling.particles import draw_particles
+from pointillist.sampling.uniform_sampler import UniformSampler
 from pointillist.sampling.uniforms import seeded_uniforms
 
 ABOVE, BELOW, SHARE = 3, 2, 8
@@ -129,7 +130,8 @@ def run_particles(task: CompletionTask, number: int = 0, image: int = 0, candida
     inputs = task.inputs[np.full(1 if inner else count, image)]
     negative = negative_inputs(model, task.config.negative_prompt, len(task.levels), (height, width))
     reference = None if negative is None else negative[np.full(len(inputs), image)].with_evidence(inputs)
-    sampler = UniformSampler(order.from_raster(torch.from_numpy(batch.uniforms)), task.config)
+    mask = None if task.mask is None else task.mask.known(task.levels[image].numpy(), task.known).repeat(count)
+    sampler = UniformSampler(order.from_raster(torch.from_numpy(batch.uniforms)), task.config, mask)
     both = sampler.duplicate_for_guidance(inputs, reference)
     with inference_mode(model):
         condition = model.encode(both, len(both))
@@ -141,6 +143,7 @@ def run_particles(task: CompletionTask, number: int = 0, image: int = 0, candida
             kept = ObservedPixels(task.levels[image].expand(len(both), -1, -1, -1), before)
             chooser, shape = ParticleSampler(sampler, task, image, batch), (len(both), height, width)
             levels = autoregressive_loop(model, condition, chooser, shape, task.config, known=kept, on_row=task.on_row)
+            chooser.drop_dead()
     log_weights = torch.from_numpy(batch.log_weights)
     return Particles(levels[: len(log_weights)], log_weights, batch.log_evidence + log_mean_exp(batch.log_weights))
 
@@ -194,15 +197,17 @@ class ParticleSampler:
     def __init__(self, sampler: UniformSampler, task: CompletionTask, image: int, batch: ParticleBatch) -> None:
         slots = len(batch.levels)
         self.levels, self.known, self.started = task.levels[image], task.known, task.started
-        self.constrained = ConstrainedSampler(sampler, self.levels.expand(slots, -1, -1, -1), task.known, task.allowed)
+        self.constrained = ConstrainedSampler(sampler, self.levels.expand(slots, -1, -1, -1), task.known)
+        self.mask, self.nats = sampler.mask, sampler.nats
         self.batch, self._slots = batch, slots
 
     def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
         """Choose a level for each particle of the engine's batch."""
         index, count = (site.channel, site.row, site.column), len(self.batch.log_weights)
-        self.constrained.log_mass.zero_()
         chosen = self.constrained(site, log_probs)
-        self.batch.log_weights += self.constrained.log_mass[:count].numpy()
+        if self.mask is not None:
+            self.batch.log_weights += self.mask.mass[:count]
+            self.mask.mass[:] = 0
         if self.known[index] and self.started[index]:
             self.batch.log_weights += log_probs[:count, int(self.levels[index])].double().numpy()
         return chosen
@@ -210,6 +215,7 @@ class ParticleSampler:
     def resample(self, row: int, column: int) -> IntArray | None:
         """Draw the particles anew before a pixel of the raster frame, if need be."""
         batch = self.batch
+        self.drop_dead()
         if batch.counts[row] != len(batch.log_weights):
             found: IntArray | None = batch.regroup(row)
         elif (batch.roles[:, row, column] == DRAWN).any():
@@ -219,7 +225,23 @@ class ParticleSampler:
         if found is None:
             return None
         chosen = np.resize(found, self._slots)
+        if self.mask is not None:
+            self.mask.select(chosen)
         return np.concatenate([chosen, chosen + self._slots]) if self.constrained.sampler.guided else chosen
+
+    def drop_dead(self) -> None:
+        """Give no weight to particles that break a rule or have come to a dead end.
+
+        Raises:
+            ConfigError: if no other particle is left.
+        """
+        if self.mask is None:
+            return
+        weights = self.batch.log_weights
+        weights[self.mask.status[: len(weights)] != 0] = -np.inf
+        if not np.isfinite(weights).any():
+            reasons = " and ".join(sorted({*self.mask.reasons} - {""})) or "of neighbours"
+            raise ConfigError(f"No particle obeys the rules ({reasons}): raise `particles` (={self._slots}).")
 
 
 def _all_alike(task: CompletionTask) -> bool:

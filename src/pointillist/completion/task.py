@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs
-from pointillist.errors import ConfigError, ShapeError
+from pointillist.errors import ConfigError
 from pointillist.model.pixel_model import PixelModel
 from pointillist.ordering import PixelOrder
 from pointillist.sampling.config import OnRow, SamplingConfig
 from pointillist.sampling.uniforms import seeded_uniforms
+
+if TYPE_CHECKING:
+    from pointillist.engine.cpu.masks import LevelMask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +31,7 @@ class CompletionTask:
         known: sub-pixels to keep.
         inputs: conditions of each completion.
         config: how levels are drawn, in a given order.
-        allowed: levels that each sub-pixel may have; None for all.
+        mask: levels that each sub-pixel of an image may have, before anything is known; None for all.
         seed: completion i depends on (seed, i) alone.
         uniforms: numbers in [0, 1), one for each sub-pixel of each completion, instead of a seed.
         particles: mean number, in a row, of the histories that Sequential Monte Carlo draws together.
@@ -40,7 +44,7 @@ class CompletionTask:
     known: Bool[np.ndarray, "c h w"]
     inputs: ConditionInputs
     config: SamplingConfig
-    allowed: Bool[np.ndarray, "c h w k"] | None = None
+    mask: LevelMask | None = None
     seed: int | None = None
     uniforms: Float[np.ndarray, "n c h w"] | None = None
     particles: int = 64
@@ -57,6 +61,17 @@ class CompletionTask:
     def shape(self) -> tuple[int, int, int]:
         """Channels, height and width."""
         return self.known.shape
+
+    @cached_property
+    def allowed(self) -> Bool[np.ndarray, "c h w k"] | None:
+        """Levels that each sub-pixel may have before anything is drawn; None for all."""
+        if self.mask is None:
+            return None
+        levels = self.model.image.levels
+        sites = np.arange(self.shape[1] * self.shape[2])
+        rows, columns = np.divmod(sites, self.shape[2])
+        channels = [self.mask.allowed(channel, rows, columns) for channel in range(self.shape[0])]
+        return np.stack(channels).reshape(*self.shape, levels)
 
     @property
     def order(self) -> PixelOrder:
@@ -88,6 +103,7 @@ class Draws:
         log_evidence: log-likelihood of the known sub-pixels after the first unknown one, and of the allowed levels.
         ess: effective sample size.
         acceptance: share of accepted moves; None without moves.
+        tries: how often each completion was drawn until it obeyed the rules, `[n]`; None where that is not counted.
     """
 
     levels: Int[Tensor, "n c h w"]
@@ -97,6 +113,7 @@ class Draws:
     log_evidence: float | Float[Tensor, " n"]
     ess: float
     acceptance: float | None = None
+    tries: Int[Tensor, " n"] | None = None
 
 
 def sub_pixel_rank(model: PixelModel, shape: Sequence[int], order: PixelOrder) -> Int[np.ndarray, "c h w"]:
@@ -108,42 +125,3 @@ def sub_pixel_rank(model: PixelModel, shape: Sequence[int], order: PixelOrder) -
     channels, height, width = shape
     pixel_rank = model.generation_rank(height, width, order)
     return pixel_rank[None] * channels + np.arange(channels)[:, None, None]
-
-
-def parse_allowed(
-    allowed: Any, levels: int, images: Int[Tensor, "n c h w"], known: Bool[np.ndarray, "c h w"]
-) -> Bool[np.ndarray, "c h w k"] | None:
-    """Parse the levels that each pixel `[h w k]` or sub-pixel `[c h w k]` may have.
-
-    Args:
-        levels: number of levels.
-        images, known: the known levels, and where they are.
-
-    Raises:
-        ShapeError: if it is not boolean, or has another shape.
-        ConfigError: if a pixel may have no level, or not the one that is known.
-    """
-    if allowed is None:
-        return None
-    found, shape = np.asarray(allowed), known.shape
-    wanted = ((*shape, levels), (*shape[1:], levels))
-    if found.dtype != np.bool_ or found.shape not in wanted:
-        raise ShapeError(f"`allowed` ({found.dtype}, shape {found.shape}) must be boolean, {wanted[1]} or {wanted[0]}.")
-    found = np.broadcast_to(found, wanted[0])
-    none = np.argwhere(~found.any(-1))
-    if len(none):
-        raise ConfigError(f"`allowed` leaves no level at {_position(none[0])}: allow at least one.")
-    for image in np.unique(images.numpy(), axis=0):
-        own = np.take_along_axis(found, image[..., None], 3)[..., 0]
-        wrong = np.argwhere(known & ~own)
-        if len(wrong):
-            level, where = image[tuple(wrong[0])], _position(wrong[0])
-            raise ConfigError(
-                f"`allowed` excludes level {level}, which is known at {where}: allow it, or leave the pixel unknown."
-            )
-    return found
-
-
-def _position(index: np.ndarray) -> str:
-    channel, row, column = index.tolist()
-    return f"row {row}, column {column}, channel {channel}"

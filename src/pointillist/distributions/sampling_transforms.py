@@ -13,7 +13,7 @@ import math
 from numbers import Real
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from pointillist.distributions.likelihoods import inverse_cdf
@@ -86,7 +86,6 @@ def sample_level(
     top_p: float,
     *,
     guided: bool,
-    allowed: Bool[Tensor, " k"] | None = None,
 ) -> tuple[Int[Tensor, " n"], Float[Tensor, " n"]]:
     """Draw a level for each uniform by inverse CDF, under guidance, temperature and top-p.
 
@@ -95,7 +94,6 @@ def sample_level(
             and the second half, of the same images, unconditional.
         uniforms: one number in [0, 1) for each image.
         guided: whether to apply guidance.
-        allowed: levels that may be drawn; the distribution is renormalised over them. None for all.
 
     Returns:
         the levels, and their log-probability under the model at guidance 1 and temperature 1, in nats, float64.
@@ -106,7 +104,5 @@ def sample_level(
     count = len(uniforms)
     conditional = log_probs[:count]
     guided_log_probs = apply_guidance(conditional, log_probs[count:], guidance) if guided else conditional
-    if allowed is not None:
-        guided_log_probs = guided_log_probs.masked_fill(~allowed, -torch.inf).log_softmax(1)
     levels = inverse_cdf(apply_temperature_top_p(guided_log_probs, temperature, top_p), uniforms)
     return levels, conditional.gather(1, levels[:, None])[:, 0].double()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from pointillist.engine.program import (
 from pointillist.errors import EngineError
 from pointillist.system import available_bytes, format_bytes
 
+if TYPE_CHECKING:
+    from pointillist.engine.cpu.masks import LevelMask
+
 
 @dataclass
 class SampleBatch:
@@ -30,6 +33,7 @@ class SampleBatch:
         uniforms: in [0, 1), `[n, c, h, w]`.
         nats: log-likelihood of each image `[n]` under the model at guidance 1 and temperature 1. The draws add to it.
         params: `[n, h, w, p]`, filled with the parameters at every site, or None.
+        mask: levels that each sub-pixel may have, from `LevelMask.begin_stage` on; None for all.
     """
 
     levels: IntArray
@@ -37,6 +41,7 @@ class SampleBatch:
     uniforms: NDArray[np.float64]
     nats: NDArray[np.float64]
     params: FloatArray | None = None
+    mask: LevelMask | None = None
 
     def check(self, channels: int) -> None:
         """Check shapes, because compiled code writes without bounds checks.

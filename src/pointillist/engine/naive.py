@@ -20,10 +20,6 @@ class NaiveStepper:
         canvas: a canvas of zeros in the raster frame of the order. Its shape, dtype and device are used.
         num_sub_steps: sub-pixels of a site.
         order: the generation order.
-
-    Attributes:
-        site: the current row, column and sub-step.
-        done: True after the last sub-pixel.
     """
 
     def __init__(
@@ -35,10 +31,18 @@ class NaiveStepper:
         self._width = canvas.shape[1] // num_sub_steps
         self._order = order
         height, width = canvas.shape[2:]
-        self._sites = ((y, x, k) for y in range(height) for x in order.row(y, width) for k in range(num_sub_steps))
-        self.site: tuple[int, int, int] = (0, 0, 0)
-        self.done = False
-        self._next()
+        self._sites = [(y, x, k) for y in range(height) for x in order.row(y, width) for k in range(num_sub_steps)]
+        self._number = 0
+
+    @property
+    def site(self) -> tuple[int, int, int]:
+        """The current row, column and sub-step; after the last one, the last."""
+        return self._sites[min(self._number, len(self._sites) - 1)]
+
+    @property
+    def done(self) -> bool:
+        """True after the last sub-pixel."""
+        return self._number == len(self._sites)
 
     def params(self) -> np.ndarray:
         """Compute the parameters `[b, p]` at the current site."""
@@ -51,15 +55,17 @@ class NaiveStepper:
         row, column, sub = self.site
         part = slice(sub * self._width, (sub + 1) * self._width)
         self._canvas[:, part, row, column] = torch.from_numpy(values).to(self._canvas)
-        self._next()
+        self._number += 1
 
     def select(self, indices: np.ndarray) -> None:
         """Copy histories: image i continues from that of image `indices[i]`."""
         self._canvas = self._canvas[torch.from_numpy(indices).to(self._canvas.device)]
 
-    def _next(self) -> None:
-        site = next(self._sites, None)
-        if site is None:
-            self.done = True
-        else:
-            self.site = site
+    def save(self) -> tuple[int, Tensor]:
+        """Save the state, for `restore`."""
+        return self._number, self._canvas.clone()
+
+    def restore(self, state: tuple[int, Tensor]) -> None:
+        """Return to a saved state."""
+        self._number = state[0]
+        self._canvas = state[1].clone()

@@ -83,6 +83,22 @@ class ProgramStepper(ABC):
             raise EngineError(f"`indices` of shape {list(indices.shape)} must hold {self.batch} numbers of images.")
         self._select(indices)
 
+    def save(self) -> Any:
+        """Save the state at the beginning of a row, for `restore`.
+
+        Raises:
+            EngineError: in the middle of a row.
+        """
+        if self._row_begun:
+            raise EngineError(f"The state of row {self.site[0]} cannot be saved: it has begun. Save it before.")
+        return self.site, self._stride, self._save()
+
+    def restore(self, state: Any) -> None:
+        """Return to a saved state; it may be restored any number of times."""
+        self.site, self._stride, arrays = state
+        self._row_begun = self._has_run = self.done = False
+        self._restore(arrays)
+
     def _run(self) -> None:
         if not self._row_begun:
             self._run_row()
@@ -129,6 +145,14 @@ class ProgramStepper(ABC):
     def _select(self, indices: IntArray) -> None:
         """Copy the state of images; indices are checked."""
 
+    @abstractmethod
+    def _save(self) -> Any:
+        """Copy the state of all images."""
+
+    @abstractmethod
+    def _restore(self, arrays: Any) -> None:
+        """Copy a saved state back."""
+
     def _end_row(self) -> None:  # noqa: B027  (most engines index rows, and have nothing to do)
         """Finish the current row."""
 
@@ -163,3 +187,11 @@ class GuardedStepper:
     def select(self, indices: IntArray) -> None:
         """See `ProgramStepper`."""
         self.engine.select(indices)
+
+    def save(self) -> Any:
+        """See `ProgramStepper`."""
+        return self.engine.save()
+
+    def restore(self, state: Any) -> None:
+        """See `ProgramStepper`."""
+        self.engine.restore(state)

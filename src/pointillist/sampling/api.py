@@ -6,26 +6,31 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs, Label, labels_from_input, parse_prompts
 from pointillist.data import parse_size
-from pointillist.distributions.sampling_transforms import sample_level
 from pointillist.engine.batch import check_memory
+from pointillist.engine.program import IntArray
 from pointillist.model.batches import check_likelihood
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.model.pretrained import as_model
 from pointillist.progress import Bar
 from pointillist.sampling.best_of import best_of, check_best_of
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
-from pointillist.sampling.loop import OnRow, Site, autoregressive_loop, resolve_engine
+from pointillist.sampling.loop import OnRow, autoregressive_loop, resolve_engine
+from pointillist.sampling.rejection import draw_until_accepted, open_image_mask
 from pointillist.sampling.samples import Samples
+from pointillist.sampling.uniform_sampler import UniformSampler
 from pointillist.sampling.uniforms import check_count, resolve_uniforms, seeded_uniforms
+
+if TYPE_CHECKING:
+    from pointillist.engine.cpu.masks import LevelMask
 
 # per sub-pixel, apart from the engine: its uniform, stacked and in the raster frame; its level, in both frames
 _BYTES = 5 * 8
@@ -118,6 +123,7 @@ class SamplePlan:
         seed, uniforms: one of them; see `sample`.
         config: settings with a resolved engine and order.
         size: height and width.
+        mask: with which each image begins, where it obeys rules.
 
     Example:
         plan = SamplePlan.of(model, 1000, label=3, seed=0)
@@ -132,6 +138,7 @@ class SamplePlan:
     uniforms: np.ndarray | None
     config: SamplingConfig
     size: tuple[int, int]
+    mask: LevelMask | None = None
 
     @classmethod
     def of(
@@ -159,7 +166,7 @@ class SamplePlan:
         check_memory(math.prod(shape) * count * _BYTES, count, height, width)
         return cls(
             model=model, inputs=inputs, texts=texts, negatives=negatives, seed=seed, uniforms=given, config=config,
-            size=(height, width),
+            size=(height, width), mask=open_image_mask(model, config.parsed_rules, (height, width)),
         )  # fmt: skip
 
     def draw(self, start: int, stop: int, on_row: OnBatchRow | None = None) -> Samples:
@@ -174,9 +181,37 @@ class SamplePlan:
         def draw(candidate: int) -> Samples:
             given, images = self.uniforms, range(start, stop)
             u = seeded_uniforms(self.seed or 0, images, shape, candidate) if given is None else given[start:stop]
-            sampler = UniformSampler(torch.from_numpy(u), self.config)
             report = None if on_row is None else (lambda rows, x: on_row(start, candidate * lines + rows, x))
-            return _draw_batch(self.model, batch, reference, sampler, self.size, report)
+
+            passes = 0
+
+            def draw_some(numbers: IntArray | slice, mask: LevelMask | None) -> tuple[Tensor, Tensor]:
+                nonlocal passes
+                sampler = UniformSampler(torch.from_numpy(u[numbers]), self.config, mask)
+                negative = None if reference is None else reference[numbers]
+                # an image that is drawn again is not reported again
+                shown = report if len(sampler.uniforms) == len(u) else None
+                drawn = _draw_batch(self.model, batch[numbers], negative, sampler, self.size, shown)
+                passes += sampler.passes
+                return drawn
+
+            rules, tries = self.config.parsed_rules, None
+            if self.mask is None or rules is None:
+                levels, nats = draw_some(slice(None), None)
+            else:
+                (levels, nats), tries = draw_until_accepted(self.mask, len(batch), rules.tries, draw_some)
+            return Samples(
+                levels=levels,
+                nats=nats,
+                image=self.model.image.resized(*self.size),
+                labels=labels_from_input(batch.parts.get("label"), len(batch)),
+                seed=None,
+                engine=self.config.engine,
+                order=self.config.order or "",
+                passes=passes or None,
+                tileset=self.model.tileset,
+                tries=tries,
+            )
 
         found = best_of(self.model, batch, self.config, draw)
         return replace(found, seed=self.seed, texts=None if texts is None else tuple(texts))
@@ -189,23 +224,13 @@ def _draw_batch(
     sampler: UniformSampler,
     size: tuple[int, int],
     on_row: OnRow | None,
-) -> Samples:
+) -> tuple[Int[Tensor, "n c h w"], Float[Tensor, " n"]]:
     batch = sampler.duplicate_for_guidance(inputs, negative)
     with inference_mode(model):
         condition = model.encode(batch, len(batch))
         levels = autoregressive_loop(model, condition, sampler, (len(batch), *size), sampler.config, on_row=on_row)
     check_likelihood(sampler.nats)
-    return Samples(
-        levels=levels[: len(inputs)],
-        nats=sampler.nats,
-        image=model.image.resized(*size),
-        labels=labels_from_input(inputs.parts.get("label"), len(inputs)),
-        seed=None,
-        engine=sampler.config.engine,
-        order=sampler.config.order or "",
-        passes=sampler.passes or None,
-        tileset=model.tileset,
-    )
+    return levels[: len(inputs)], sampler.nats
 
 
 def negative_inputs(
@@ -217,48 +242,3 @@ def negative_inputs(
         ConfigError, ShapeError: if the model takes no text, or their number is wrong.
     """
     return None if prompts is None else model.conditions.inputs(None, count, prompts, size=size)
-
-
-class UniformSampler:
-    """Draw a level for every image at a pixel position, and add up its log-likelihood under the model.
-
-    Attributes:
-        uniforms: numbers in [0, 1), `[n c h w]`.
-        nats: log-likelihood of each image at guidance 1 and temperature 1, in nats, float64 `[n]`.
-        passes: computations of a row of the batch by engine `fixed-point`; 0 for the others.
-        guided: whether the engine's batch holds every image twice, conditional and then the reference of guidance.
-    """
-
-    def __init__(self, uniforms: Float[Tensor, "n c h w"], config: SamplingConfig | None = None) -> None:
-        self.uniforms = uniforms
-        self.config = config or SamplingConfig()
-        self.guidance, self.temperature, self.top_p = self.config.guidance, self.config.temperature, self.config.top_p
-        self.nats = torch.zeros(len(uniforms), dtype=torch.float64)
-        self.passes = 0
-        self.guided = False
-
-    def duplicate_for_guidance(
-        self, inputs: ConditionInputs, negative: ConditionInputs | None = None
-    ) -> ConditionInputs:
-        """Return the inputs of the engine's batch: under guidance, every image twice.
-
-        The second time it is unconditional, or conditioned on `negative`. Both copies see the same levels. Call it
-        before the first pixel.
-        """
-        reference = inputs.unconditional() if negative is None else negative
-        self.guided = self.guidance != 1.0 and (inputs.is_conditional or reference.is_conditional)
-        return ConditionInputs.concat([inputs, reference]) if self.guided else inputs
-
-    def __call__(
-        self, site: Site, log_probs: Float[Tensor, "b k"], allowed: Bool[Tensor, " k"] | None = None
-    ) -> Int[Tensor, " b"]:
-        """Choose levels `[b]` for the engine's batch: those of the images, and under guidance the same once more.
-
-        Where only some levels are `allowed`, the distribution is renormalised over them.
-        """
-        uniforms = self.uniforms[:, site.channel, site.row, site.column]
-        levels, nats = sample_level(
-            log_probs, uniforms, self.guidance, self.temperature, self.top_p, guided=self.guided, allowed=allowed
-        )
-        self.nats += nats
-        return levels.repeat(2) if self.guided else levels

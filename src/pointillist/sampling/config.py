@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict, cast
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, cast, runtime_checkable
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -15,6 +17,10 @@ from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError
 from pointillist.model.config import GenerationConfig
 from pointillist.ordering import PixelOrder
+from pointillist.rules.config import Rules, parse_rules
+
+if TYPE_CHECKING:
+    from pointillist.engine.cpu.masks import LevelMask
 
 
 class SamplingKwargs(TypedDict, total=False):
@@ -29,6 +35,7 @@ class SamplingKwargs(TypedDict, total=False):
     batch_size: int
     negative_prompt: str | Sequence[str] | None
     best_of: int
+    rules: Rules | Mapping[str, Any] | str | Path | None
 
 
 class SampleKwargs(SamplingKwargs, ConditionKwargs, total=False):
@@ -54,6 +61,7 @@ class SamplingConfig:
             guidance is conditioned on it instead of on nothing.
         best_of: candidates sampled for each image; the one that its conditions explain best is kept, by
             log p(x | conditions) - log p(x). See `sampling.best_of`.
+        rules: rules that every map obeys: a TOML file, a dictionary, or `Rules`.
 
     Raises:
         ConfigError: naming the setting that is out of range.
@@ -71,6 +79,7 @@ class SamplingConfig:
     batch_size: int = 64
     negative_prompt: str | Sequence[str] | None = None
     best_of: int = 1
+    rules: Rules | Mapping[str, Any] | str | Path | None = None
 
     def __post_init__(self) -> None:
         check_guidance(self.guidance)
@@ -87,6 +96,11 @@ class SamplingConfig:
                 f"`negative_prompt` (={self.negative_prompt!r}) works through guidance, which is 1 and so off: "
                 "set `guidance` above 1, for example 2."
             )
+
+    @cached_property
+    def parsed_rules(self) -> Rules | None:
+        """The rules, parsed."""
+        return parse_rules(self.rules)
 
     @classmethod
     def split(cls, keywords: SampleKwargs, defaults: GenerationConfig) -> tuple[SamplingConfig, ConditionKwargs]:
@@ -113,6 +127,19 @@ OnRow = Callable[[int, Int[Tensor, "b c h w"]], None]
 """Called with the number of rows done and the levels so far, in the orientation of the image."""
 
 
+@runtime_checkable
+class MaskedChooser(Protocol):
+    """A choice of levels within a mask, which may send the loop back to an earlier row.
+
+    Attributes:
+        mask: levels that each sub-pixel may have; None for all.
+        nats: log-likelihood of each image so far, `[n]`.
+    """
+
+    mask: LevelMask | None
+    nats: Float[Tensor, " n"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class SamplingState:
     """The levels of a batch in the raster frame; all tensors are filled in place.
@@ -125,6 +152,7 @@ class SamplingState:
         on_row: called after each row.
         resample: called with row and column before each pixel that is chosen; returns for each image of the batch the
             one that it continues from, or None to go on. None where no image is ever exchanged for another.
+        masked: the choice of levels, where it has a mask.
     """
 
     order: PixelOrder
@@ -133,6 +161,7 @@ class SamplingState:
     outputs: Float[Tensor, "n p h w"] | None = None
     on_row: OnRow | None = None
     resample: Callable[[int, int], IntArray | None] | None = None
+    masked: MaskedChooser | None = None
 
     def report(self) -> None:
         """Call `on_row` with the rows done: pixels known, in rows of the raster frame."""

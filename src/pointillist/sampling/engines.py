@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -30,10 +30,12 @@ from pointillist.sampling.exact_engine import ExactEngineStepper, sample_exact_s
 
 if TYPE_CHECKING:
     from pointillist.engine.cpu import CpuSampler, DrawSpec
+    from pointillist.engine.cpu.masks import LevelMask
     from pointillist.engine.cuda import CudaSampler
 
 __all__ = [
     "ENGINES",
+    "MASKING_ENGINES",
     "WHOLE_IMAGE_ENGINES",
     "InverseCdfSampler",
     "Stepper",
@@ -48,6 +50,8 @@ __all__ = [
 
 WHOLE_IMAGE_ENGINES = ("cpu", "exact", *DEVICE_ENGINES)
 """Engines that sample a whole stage by themselves, by inverse CDF from given uniforms (`InverseCdfSampler`)."""
+MASKING_ENGINES = ("cpu",)
+"""Those of them that do so within a mask too."""
 
 
 @runtime_checkable
@@ -63,6 +67,12 @@ class Stepper(Protocol):
     def select(self, indices: np.ndarray) -> None:
         """Copy states: image i continues from the history of image `indices[i]`, under the same condition."""
 
+    def save(self) -> Any:
+        """Save the state at the beginning of a row."""
+
+    def restore(self, state: Any) -> None:
+        """Return to a saved state."""
+
 
 @runtime_checkable
 class InverseCdfSampler(Protocol):
@@ -74,6 +84,7 @@ class InverseCdfSampler(Protocol):
         passes: computations of a row of the batch, to which `fixed-point` adds its own.
         guided: whether the engine's batch holds every image twice, conditional and then unconditional.
         guidance, temperature, top_p: see `SamplingConfig`.
+        mask: levels that each sub-pixel may have; None for all.
     """
 
     uniforms: Float[Tensor, "n c h w"]
@@ -83,6 +94,7 @@ class InverseCdfSampler(Protocol):
     guidance: float
     temperature: float
     top_p: float
+    mask: LevelMask | None
 
 
 def resolve_engine(engine: str, device: torch.device | None = None) -> str:
@@ -224,6 +236,7 @@ def sample_stage(
         known=np.broadcast_to(mask.numpy(), targets[:count].shape).copy(),  # without a copy one image's is read-only
         uniforms=np.ascontiguousarray(stage.grid(state.order.to_raster(sampler.uniforms)).double().numpy()),
         nats=np.zeros(count),
+        mask=sampler.mask,
     )
     new = ~mask
 

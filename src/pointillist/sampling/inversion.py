@@ -23,9 +23,10 @@ from pointillist.errors import ConfigError, EngineError
 from pointillist.model.batches import one_image
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.model.pretrained import as_model
-from pointillist.sampling.api import UniformSampler, negative_inputs, sample
+from pointillist.sampling.api import negative_inputs, sample
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
 from pointillist.sampling.loop import Site, autoregressive_loop, resolve_engine
+from pointillist.sampling.uniform_sampler import UniformSampler
 from pointillist.sampling.uniforms import seeded_uniforms
 
 _TOLERANCE = 1e-6  # of cumulative probabilities, by which two engines may differ

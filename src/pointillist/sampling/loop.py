@@ -7,9 +7,9 @@ pixels of the first one, and so an image is completed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -20,9 +20,10 @@ from pointillist.engine.program import IntArray
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import Stage
 from pointillist.nn import Condition
-from pointillist.sampling.config import OnRow, SamplingConfig, SamplingState
+from pointillist.sampling.config import MaskedChooser, OnRow, SamplingConfig, SamplingState
 from pointillist.sampling.engines import (
     ENGINES,
+    MASKING_ENGINES,
     WHOLE_IMAGE_ENGINES,
     InverseCdfSampler,
     Stepper,
@@ -149,7 +150,10 @@ def autoregressive_loop(
         mask |= order.to_raster(known.mask)
         levels[:, :, mask] = order.to_raster(known.levels)[:, :, mask]
     resample = choose.resample if isinstance(choose, ResamplingChooser) else None
-    state = SamplingState(order=order, levels=levels, known=mask, outputs=outputs, on_row=on_row, resample=resample)
+    masked = choose if isinstance(choose, MaskedChooser) and choose.mask is not None else None
+    state = SamplingState(
+        order=order, levels=levels, known=mask, outputs=outputs, on_row=on_row, resample=resample, masked=masked
+    )
     condition, coarse = model.conditions.to_raster_frame(condition, order), None
     # the work of one pixel is far too small to share: with two threads, and another program busy beside it,
     # four 8x8 images took 0.64 s instead of 0.07 s
@@ -171,7 +175,14 @@ def _run_stage(
     config: SamplingConfig,
 ) -> None:
     """Sample a stage as a whole where the engine and `choose` allow it, and otherwise pixel by pixel."""
-    if isinstance(choose, InverseCdfSampler) and _samples_whole_images(config, choose, state):
+    mask = None if state.masked is None else state.masked.mask
+    if mask is not None:
+        count, order = len(mask.status), state.order
+        mask.begin_stage(
+            order, stage.step, order.from_raster(state.levels[:count]).numpy(), order.from_raster(state.known).numpy()
+        )
+    masks = mask is None or config.engine in MASKING_ENGINES
+    if masks and isinstance(choose, InverseCdfSampler) and _samples_whole_images(config, choose, state):
         sample_stage(model, stage, condition, choose, state, config)
         return
     batch, (rows, columns), order = len(state.levels), state.known.shape, state.order
@@ -202,8 +213,8 @@ def _stage_condition(stage: Stage, coarse: Tensor | None, condition: Condition) 
 def _step_stage(model: PixelModel, stepper: Stepper, choose: ChooseLevel, state: SamplingState, step: int) -> None:
     """Run one stage pixel by pixel, in the raster frame; `state` is filled in place."""
     values = model.level_embeddings().detach().cpu().numpy()
-    height, width = state.known.shape
-    for row in range(0, height, step):
+    width = state.known.shape[1]
+    for row in _rows(stepper, state, step):
         for column in state.order.row(row, width)[::step]:
             if state.known[row, column]:
                 _observe_pixel(model, stepper, values, state.levels[:, :, row, column])
@@ -218,6 +229,29 @@ def _step_stage(model: PixelModel, stepper: Stepper, choose: ChooseLevel, state:
                 )
                 state.known[row, column] = True
         state.report()
+
+
+def _rows(stepper: Stepper, state: SamplingState, step: int) -> Iterator[int]:
+    """Yield the rows of a stage, and some of them again where a mask sends the loop back."""
+    height = state.known.shape[0]
+    if state.masked is None or state.masked.mask is None:
+        yield from range(0, height, step)
+        return
+    from pointillist.engine.cpu.backtracking import Backtracking
+
+    mask, nats, known, given = state.masked.mask, state.masked.nats, state.known, state.known.clone()
+    levels = state.levels[: len(mask.status), 0, ::step, ::step].numpy()
+
+    def restore(saved: tuple[Any, Tensor]) -> None:
+        stepper.restore(saved[0])
+        nats.copy_(saved[1])
+
+    rows = Backtracking(mask, levels, lambda: (stepper.save(), nats.clone()), restore)
+    while not rows.done:
+        rows.begin()
+        known[rows.row * step :] = given[rows.row * step :]
+        yield rows.row * step
+        rows.finish()
 
 
 def _observe_pixel(model: PixelModel, stepper: Stepper, values: np.ndarray, pixel: Int[Tensor, "b c"]) -> None:

@@ -43,6 +43,7 @@ class Samples:
         gain: log p(x | conditions) - log p(x) of each image in nats, `[n]`, by which `best_of` chose it; None where
             there was no choice.
         tileset: pictures of the levels of maps, with which they are shown; None where there are none.
+        tries: how often each image was drawn until it obeyed the rules, `[n]`; None without rules.
     """
 
     levels: Int[Tensor, "n c h w"]
@@ -56,6 +57,7 @@ class Samples:
     passes: int | None = None
     gain: Float[Tensor, " n"] | None = None
     tileset: Tileset | None = None
+    tries: Int[Tensor, " n"] | None = None
 
     def __len__(self) -> int:
         return len(self.levels)
@@ -94,6 +96,11 @@ class Samples:
         return replace(self, image=self.image.recoloured(palette))
 
     @property
+    def rule_acceptance(self) -> float | None:
+        """Share of the drawn images that obeyed the rules; None without rules."""
+        return None if self.tries is None else len(self.tries) / float(self.tries.sum())
+
+    @property
     def bits_per_dim(self) -> Float[Tensor, " n"]:
         """Bits per sub-pixel of each image under the model."""
         return bits_per_dim(-self.nats, self.levels[0].numel())
@@ -104,6 +111,7 @@ class Samples:
         texts = [part.texts for part in parts if part.texts is not None]
         passes = [part.passes for part in parts if part.passes is not None]
         gains = [part.gain for part in parts if part.gain is not None]
+        tries = [part.tries for part in parts if part.tries is not None]
         return replace(
             parts[0],
             levels=torch.cat([part.levels for part in parts]),
@@ -112,4 +120,5 @@ class Samples:
             texts=tuple(text for part in texts for text in part) if texts else None,
             passes=sum(passes) if passes else None,
             gain=torch.cat(gains) if gains else None,
+            tries=torch.cat(tries) if tries else None,
         )

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from pointillist.engine.batch import check_memory
 from pointillist.model.pixel_model import inference_mode
-from pointillist.sampling.api import UniformSampler
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.loop import ObservedPixels, autoregressive_loop
+from pointillist.sampling.uniform_sampler import UniformSampler
 from pointillist.studio import schemas
 from pointillist.studio.conversion import encode_each, encode_floats, encode_levels
 from pointillist.studio.jobs import SamplingJob

@@ -23,6 +23,7 @@ from pointillist.model.files import default_card
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import load
 from pointillist.model.vocabulary import CAPTIONS, Vocabulary
+from pointillist.rules.adjacency import RECORD, pairs_of_images, pairs_to_record, stores_pairs
 from pointillist.training.config import TrainConfig
 from pointillist.training.logging import conclusion, describe
 from pointillist.training.setup import as_splits, check_step_memory, prepare
@@ -116,6 +117,9 @@ def train(
 
         if images.texts is not None and model.config.condition(TextConfig) is not None:
             made_by[CAPTIONS] = Vocabulary.of_captions(images.texts).to_record()
+
+        if stores_pairs(images.spec):
+            made_by[RECORD] = pairs_to_record(pairs_of_images(images))
 
         def save(folder: Path, progress: TrainerState) -> None:
             model.training_record = {**made_by, **_outcome(progress)}

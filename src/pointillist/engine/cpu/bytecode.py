@@ -116,6 +116,15 @@ class Bytecode:
             array[start : start + numbers.size] = numbers.reshape(-1)
         return array
 
+    def save(self, memory: FloatArray) -> list[FloatArray]:
+        """Copy the state of the images from the flat array."""
+        return [memory[start : start + slots * self.batch * size].copy() for start, slots, size in self.states]
+
+    def restore(self, memory: FloatArray, arrays: list[FloatArray]) -> None:
+        """Copy a saved state back into the flat array."""
+        for (start, _, _), array in zip(self.states, arrays, strict=True):
+            memory[start : start + array.size] = array
+
 
 def aligned(size: int, dtype: np.dtype[Any]) -> FloatArray:
     """Allocate zeros at a multiple of 64 bytes, with a spare vector, because the last one may be read whole."""

@@ -66,14 +66,16 @@ def log_softmax(log_probs: Array, count: int) -> None:
 
 
 @inner
-def apply_guidance_temperature_top_p(
-    conditional: Array, unconditional: Array, guided: bool, transform: Array, count: int, order: Array, kept: Array
-) -> None:
-    """Apply guidance, temperature and top-p, in this order, to the log-probabilities `conditional`."""
-    if guided:
-        for k in range(count):
-            conditional[k] = unconditional[k] + transform[GUIDANCE] * (conditional[k] - unconditional[k])
-        log_softmax(conditional, count)
+def apply_guidance(conditional: Array, unconditional: Array, transform: Array, count: int) -> None:
+    """Apply guidance to the log-probabilities `conditional`."""
+    for k in range(count):
+        conditional[k] = unconditional[k] + transform[GUIDANCE] * (conditional[k] - unconditional[k])
+    log_softmax(conditional, count)
+
+
+@inner
+def apply_temperature_top_p(conditional: Array, transform: Array, count: int, order: Array, kept: Array) -> None:
+    """Apply temperature and then top-p to the log-probabilities `conditional`."""
     temperature = transform[TEMPERATURE]
     if temperature == 0:
         best = highest(conditional, count)
@@ -152,9 +154,8 @@ def draw(
         level_log_probs(s, p, channel, before, spec, scratch[2:], scratch[0])
         if spec[GUIDED]:
             level_log_probs(s, unconditional, channel, before, spec, scratch[2:], scratch[1])
-        apply_guidance_temperature_top_p(
-            scratch[0], scratch[1], spec[GUIDED] != 0, transform, levels, order[0], order[1]
-        )
+            apply_guidance(scratch[0], scratch[1], transform, levels)
+        apply_temperature_top_p(scratch[0], transform, levels, order[0], order[1])
         total = 0.0
         for k in range(levels):
             scratch[0, k] = math.exp(scratch[0, k])

@@ -127,7 +127,7 @@ class CachedJit:
         self._function = function
         self._typed_by = typed_by
         self._package = Path(function.__code__.co_filename).parent
-        self._ready: set[Any] = set()
+        self._ready: set[tuple[Any, ...]] = set()
         self._kept = True
         try:
             self._compiled = _kept_on_disk(function)
@@ -135,7 +135,8 @@ class CachedJit:
             self._compile_again(error)
 
     def __call__(self, *arguments: Any) -> Any:
-        number = arguments[self._typed_by].dtype
+        # beside the precision: an argument may be None, or a tuple of arrays
+        number = (arguments[self._typed_by].dtype, *(type(a) for a in arguments if a is None or isinstance(a, tuple)))
         if number in self._ready:
             return self._compiled(*arguments)
         try:

@@ -7,14 +7,26 @@ from typing import Any
 import numpy as np
 
 from pointillist.engine.cpu import bytecode as bc
-from pointillist.engine.cpu.inverse_cdf import GUIDED, KIND, LEVELS, MIXTURE, MIXTURES, draw, log_prob
+from pointillist.engine.cpu.domains import COLUMN_STEP, ORIGIN, ROW_STEP
+from pointillist.engine.cpu.inverse_cdf import (
+    GUIDED,
+    KIND,
+    LEVELS,
+    MIXTURE,
+    MIXTURES,
+    apply_guidance,
+    draw,
+    level_log_probs,
+    log_prob,
+)
 from pointillist.engine.cpu.jit import entry, inner
+from pointillist.engine.cpu.masked_draw import draw_in_domain, prepare_domain
 from pointillist.engine.cpu.vm import NONE, begin_row, execute
 
 Array = Any  # numba finds the types
 
 STOP, DONE = 0, 1
-"""Indices of `signal`: set STOP to stop before the next site; DONE counts finished rows."""
+"""Indices of `signal`: set STOP to stop before the next site; DONE counts finished rows, without domains."""
 
 
 @entry(typed_by=4)
@@ -31,7 +43,7 @@ def run_part(
 @inner
 def draw_channel(
     s: Array, line: Array, row: int, column: int, channel: int, spec: Array, transform: Array, levels: Array,
-    known: Array, uniforms: Array, nats: Array, scratch: Array, order: Array,
+    known: Array, uniforms: Array, nats: Array, scratch: Array, order: Array, domains: Any,
 ) -> None:  # fmt: skip
     """Draw a channel of every image, or keep its known level, and add its log-probability."""
     images = levels.shape[0]
@@ -40,9 +52,20 @@ def draw_channel(
         before = levels[b, :, row, column]
         if not known[b, channel, row, column]:
             unconditional = p + images * line[bc.X_OUTER]
-            level = draw(
-                s, p, unconditional, channel, before, uniforms[b, channel, row, column], spec, transform, scratch, order
-            )
+            uniform = uniforms[b, channel, row, column]
+            if domains is None:
+                level = draw(s, p, unconditional, channel, before, uniform, spec, transform, scratch, order)
+            else:
+                layout = domains.layout
+                site = layout[ORIGIN] + row * layout[ROW_STEP] + column * layout[COLUMN_STEP]
+                level_log_probs(s, p, channel, before, spec, scratch[2:], scratch[0])
+                prepare_domain(domains, b, channel, site, scratch[0], scratch[5])
+                if spec[GUIDED]:
+                    level_log_probs(s, unconditional, channel, before, spec, scratch[2:], scratch[1])
+                    apply_guidance(scratch[0], scratch[1], transform, spec[LEVELS])
+                level = draw_in_domain(
+                    domains, b, channel, site, scratch[0], uniform, transform, scratch[5], order
+                )  # fmt: skip
             levels[b, channel, row, column] = level
             nats[b] += log_prob(s, p, channel, before, levels[b, channel, row, column], spec, scratch)
 
@@ -64,9 +87,9 @@ def write_canvas(
 def sample_images(
     code: Array, patches: Array, parts: Array, draw_row: int, s: Array, weights: Array, spec: Array, transform: Array,
     values: Array, levels: Array, known: Array, uniforms: Array, nats: Array, params: Array, signal: Array,
-    s_curve: bool,
+    s_curve: bool, rows: Array, domains: Any,
 ) -> None:  # fmt: skip
-    """Sample whole images.
+    """Sample some rows of images, all of them at best.
 
     Args:
         code, patches, parts, draw_row: of a `Bytecode`.
@@ -79,17 +102,21 @@ def sample_images(
         params: `[b, h, w, p]`, filled with the parameters, or empty.
         signal: STOP and DONE.
         s_curve: True if odd rows run from right to left.
+        rows: the first row, and the one after the last.
+        domains: levels that each sub-pixel may have (`Domains`), in which case `spec` is of transformed probabilities;
+            None for all.
     """
-    _, channels, height, width = levels.shape
+    channels, width = levels.shape[1], levels.shape[3]
     line = code[draw_row]
     num_sub_steps = parts.shape[0] - 3
     together = spec[KIND] == MIXTURE
-    scratch = np.empty((5, max(spec[LEVELS], spec[MIXTURES]) + 64))
+    scratch = np.empty((6, max(spec[LEVELS], spec[MIXTURES]) + 64))
     order = np.empty((2, spec[LEVELS]), np.int64)
     copies = 2 if spec[GUIDED] else 1
-    begin_row(code, patches, NONE)
-    execute(code, parts[0, 0], parts[0, 1], s, weights, NONE, NONE, width)
-    for row in range(height):
+    if rows[0] == 0:
+        begin_row(code, patches, NONE)
+        execute(code, parts[0, 0], parts[0, 1], s, weights, NONE, NONE, width)
+    for row in range(rows[0], rows[1]):
         begin_row(code, patches, row)
         execute(code, parts[1, 0], parts[1, 1], s, weights, row, NONE, width)
         for i in range(width):
@@ -102,14 +129,16 @@ def sample_images(
                     copy_params(s, line, row, column, step, num_sub_steps, params)
                 for channel in range(0 if together else step, channels if together else step + 1):
                     draw_channel(
-                        s, line, row, column, channel, spec, transform, levels, known, uniforms, nats, scratch, order
-                    )
+                        s, line, row, column, channel, spec, transform, levels, known, uniforms, nats, scratch, order,
+                        domains,
+                    )  # fmt: skip
                     if not together:
                         write_canvas(s, line, row, column, channel, levels, copies, values)
             for channel in range(channels if together else 0):
                 write_canvas(s, line, row, column, channel, levels, copies, values)
             execute(code, parts[2 + num_sub_steps, 0], parts[2 + num_sub_steps, 1], s, weights, row, column, width)
-        signal[DONE] = row + 1
+        if domains is None:  # otherwise the row may be drawn again
+            signal[DONE] = row + 1
 
 
 @inner

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pointillist.engine.batch import SampleBatch, check_memory, prepare_inputs
 from pointillist.engine.cpu import lowering_rules  # noqa: F401  (registers the lowering rule of every opcode)
+from pointillist.engine.cpu.backtracking import Backtracking
 from pointillist.engine.cpu.bytecode import Bytecode
 from pointillist.engine.cpu.inverse_cdf import BERNOULLI, CATEGORICAL, FACTORED, MIXTURE
 from pointillist.engine.cpu.lower import BytecodeCompiler
@@ -46,9 +47,9 @@ class DrawSpec:
     top_p: float = 1.0
     guided: bool = False
 
-    def settings(self) -> tuple[IntArray, NDArray[np.float64]]:
+    def settings(self, masked: bool = False) -> tuple[IntArray, NDArray[np.float64]]:
         """Return the settings as the virtual machine takes them: `spec` and `transform`."""
-        transformed = self.guided or self.temperature != 1 or self.top_p < 1
+        transformed = masked or self.guided or self.temperature != 1 or self.top_p < 1
         spec = [KINDS[self.kind], len(self.values), self.channels, self.mixtures, self.guided, transformed]
         return np.array(spec, np.int64), np.array([self.guidance, self.temperature, self.top_p], np.float64)
 
@@ -137,12 +138,30 @@ class CpuSampler:
         self, bytecode: Bytecode, weights: FloatArray, batch: SampleBatch, part: slice, inputs: dict[str, FloatArray],
         signal: IntArray,
     ) -> None:  # fmt: skip
-        spec, transform = self.draw.settings()
+        spec, transform = self.draw.settings(batch.mask is not None)
         memory = bytecode.initial_memory(self.program.dtype, inputs)
         nothing = np.zeros((len(batch.levels), 0, 0, 0), self.program.dtype)
         params = nothing if batch.params is None else batch.params
-        sample_images(
-            bytecode.code.copy(), bytecode.patches, bytecode.parts, bytecode.draw_row, memory, weights, spec, transform,
-            self.draw.values, batch.levels[part], batch.known[part], batch.uniforms[part],
-            batch.nats[part], params[part], signal, bytecode.s_curve,
-        )  # fmt: skip
+        code, nats, mask = bytecode.code.copy(), batch.nats[part], None if batch.mask is None else batch.mask.part(part)
+
+        def draw_rows(first: int, last: int) -> None:
+            sample_images(
+                code, bytecode.patches, bytecode.parts, bytecode.draw_row, memory, weights, spec, transform,
+                self.draw.values, batch.levels[part], batch.known[part], batch.uniforms[part],
+                nats, params[part], signal, bytecode.s_curve, np.array([first, last]),
+                None if mask is None else mask.domains,
+            )  # fmt: skip
+
+        def restore(state: tuple[list[FloatArray], FloatArray]) -> None:
+            bytecode.restore(memory, state[0])
+            nats[:] = state[1]
+
+        if mask is None:
+            draw_rows(0, self.program.height)
+            return
+        rows = Backtracking(mask, batch.levels[part, 0], lambda: (bytecode.save(memory), nats.copy()), restore)
+        while not rows.done and not signal[STOP]:
+            rows.begin()
+            draw_rows(rows.row, rows.row + 1)
+            rows.finish()
+            signal[DONE] = rows.final_rows

@@ -64,6 +64,12 @@ class CpuStepper(ProgramStepper):
             block = self._memory[start : start + slots * self.batch * size].reshape(slots, self.batch, size)
             block[...] = block[:, indices]
 
+    def _save(self) -> list[FloatArray]:
+        return self.bytecode.save(self._memory)
+
+    def _restore(self, arrays: list[FloatArray]) -> None:
+        self.bytecode.restore(self._memory, arrays)
+
     def _sites(self, start: int, image_stride: int, channels: int) -> FloatArray:
         """Return a view of the channels of a site, `[b, channels]`."""
         size = self._memory.itemsize

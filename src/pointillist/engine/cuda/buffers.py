@@ -124,6 +124,11 @@ class Buffers:
             if value not in self._read_only and value not in self._computed_in_map:
                 buffer.copy_(buffer[indices])
 
+    def between_rows(self) -> list[Tensor]:
+        """List the buffers that hold the state of the images between two rows; all others are computed in a row."""
+        caches = [tensor for cache in self.kv_caches.values() for tensor in (cache.keys, cache.values)]
+        return [*(rows.rows for rows in self.maps.values()), *caches]
+
     def read(self, view: View, column: int | None) -> Tensor:
         """Return a view at a column, `[b, 1, c]`, or over the row, `[b, columns, c]`, where column is None.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from pointillist.engine.cuda.buffers import Buffers
 from pointillist.engine.cuda.graphs import Capture, GraphCache
@@ -78,6 +79,14 @@ class CudaStepper(ProgramStepper):
     def _select(self, indices: IntArray) -> None:
         with self._graphs.active():
             self._buffers.select(torch.as_tensor(indices, device=self._buffers.weights.device))
+
+    def _save(self) -> list[Tensor]:
+        return [tensor.clone() for tensor in self._buffers.between_rows()]
+
+    def _restore(self, arrays: list[Tensor]) -> None:
+        with self._graphs.active():
+            for tensor, saved in zip(self._buffers.between_rows(), arrays, strict=True):
+                tensor.copy_(saved)
 
     def _end_row(self) -> None:
         row = self.site[0]

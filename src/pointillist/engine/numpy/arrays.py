@@ -99,6 +99,11 @@ class InterpreterState:
         for array in arrays.values():
             array[...] = array[indices]
 
+    def between_rows(self) -> list[FloatArray]:
+        """List the arrays that hold the state of the images between two rows; all others are computed in a row."""
+        rows = [array for feature_map in self.maps.values() for array in (feature_map.line, feature_map.finished)]
+        return [*rows, *self.kv_caches.values()]
+
     def varies_by_column(self, view: View) -> bool:
         """Return True if `read` gives another array at every column."""
         value = view.value

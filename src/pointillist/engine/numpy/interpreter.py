@@ -67,6 +67,14 @@ class Interpreter(ProgramStepper):
     def _select(self, indices: IntArray) -> None:
         self._state.select(indices)
 
+    def _save(self) -> list[FloatArray]:
+        return [array.copy() for array in self._state.between_rows()]
+
+    def _restore(self, arrays: list[FloatArray]) -> None:
+        for array, saved in zip(self._state.between_rows(), arrays, strict=True):
+            array[...] = saved
+        self._state.row = self.site[0]
+
     def _end_row(self) -> None:
         row = self.site[0]
         for store in self._state.maps.values():

@@ -1,0 +1,129 @@
+"""Levels that may be neighbours: observed in maps, listed by a rule, or both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Integer
+
+from pointillist.data import DataOptions, ImageDataset, load_data
+from pointillist.errors import ConfigError
+from pointillist.images import ImageSpec
+from pointillist.rules.config import Adjacency, Pair
+from pointillist.rules.levels import level_number
+
+Pairs = Bool[np.ndarray, "2 k k"]
+"""Whether a level may be on the right of another, and below it."""
+RIGHT, DOWN = range(2)  # directions of the table: these, and then their opposites
+RECORD = "adjacency"
+"""Entry of a model's training record that holds the observed pairs."""
+MAX_LEVELS = 1024
+"""Most levels of which pairs are recorded and used."""
+_AT_ONCE = 256  # images
+
+
+def observed_pairs(maps: Integer[np.ndarray, "n h w"], levels: int) -> Pairs:
+    """Find the pairs of neighbours in maps.
+
+    Example:
+        observed_pairs(np.array([[[0, 1]]]), 2)[0]  # level 1 may be on the right of level 0
+    """
+    found = np.zeros((2, levels, levels), bool)
+    for axis, pair in ((0, (maps[:, :, :-1], maps[:, :, 1:])), (1, (maps[:, :-1], maps[:, 1:]))):
+        codes = np.unique(pair[0].astype(np.int64) * levels + pair[1])
+        found[axis].reshape(-1)[codes] = True
+    return found
+
+
+def pairs_of_images(images: ImageDataset) -> Pairs:
+    """Find the pairs of neighbours in a data set of one channel, a few images at a time.
+
+    Example:
+        pairs_of_images(load_data("maps.npz").train)
+    """
+    found = np.zeros((2, images.spec.levels, images.spec.levels), bool)
+    for start in range(0, len(images), _AT_ONCE):
+        part = images.batch(range(start, min(start + _AT_ONCE, len(images)))).levels
+        found |= observed_pairs(part[:, 0].numpy(), images.spec.levels)
+    return found
+
+
+def stores_pairs(image: ImageSpec) -> bool:
+    """Return True for maps: grids of one channel whose levels are names, and not too many of them."""
+    return image.mode == "codes" and not image.ordered and image.channels == 1 and image.levels <= MAX_LEVELS
+
+
+def pairs_to_record(pairs: Pairs) -> dict[str, list[list[int]]]:
+    """Return what JSON stores: for each level, the levels that may be on its right, and below it."""
+    names = ("right", "down")
+    return {name: [np.flatnonzero(row).tolist() for row in table] for name, table in zip(names, pairs, strict=True)}
+
+
+def pairs_from_record(record: Any, levels: int) -> Pairs:
+    """Read what `pairs_to_record` made.
+
+    Raises:
+        ConfigError: if it is damaged.
+    """
+    found = np.zeros((2, levels, levels), bool)
+    try:
+        for axis, name in enumerate(("right", "down")):
+            for level, others in enumerate(record[name]):
+                found[axis, level, others] = True
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"The pairs of neighbours that are stored with the model are damaged ({error}): train it again, or give "
+            "maps in `adjacency.observed`."
+        ) from error
+    return found
+
+
+def adjacency_table(rule: Adjacency, image: ImageSpec, record: Any) -> Bool[np.ndarray, "4 k k"]:
+    """Make the table of an adjacency rule: the levels that may follow each one, in each direction.
+
+    Args:
+        record: pairs of the training maps as the model stores them; None where it has none.
+
+    Raises:
+        ConfigError: if a level or the pairs are not there.
+        DataError: if maps cannot be read.
+    """
+    levels = image.levels
+    if levels > MAX_LEVELS:
+        raise ConfigError(
+            f"`adjacency` takes at most {MAX_LEVELS:,} levels, and the model has {levels:,}: leave it out."
+        )
+    table = np.ones((4, levels, levels), bool)
+    observed = _observed(rule, image, record)
+    for direction, axis, pairs in ((RIGHT, 0, rule.right), (DOWN, 1, rule.down)):
+        if observed is not None:
+            table[direction] = observed[axis]
+        elif pairs is not None:
+            table[direction] = False
+        for one, other in _numbers(pairs or (), image):
+            table[direction, one, other] = True
+        for one, other in _numbers(rule.never, image):
+            table[direction, one, other] = table[direction, other, one] = False
+        table[direction + 2] = table[direction].T
+    return table
+
+
+def _numbers(pairs: tuple[Pair, ...], image: ImageSpec) -> list[tuple[int, int]]:
+    return [(level_number(one, image), level_number(other, image)) for one, other in pairs]
+
+
+def _observed(rule: Adjacency, image: ImageSpec, record: Any) -> Pairs | None:
+    if rule.observed is False:
+        return None
+    if isinstance(rule.observed, str):
+        maps = load_data(rule.observed, DataOptions(mode="codes", levels=image.levels, labels=False)).train
+        if maps.spec.channels != 1:
+            raise ConfigError(f"`adjacency.observed` (={rule.observed}) must hold grids of one channel.")
+        return pairs_of_images(maps)
+    if record is None:
+        raise ConfigError(
+            "`adjacency` (=observed) needs the pairs of the training maps, which this model does not store: give the "
+            'maps, as in `adjacency = {observed = "maps.npz"}`.'
+        )
+    return pairs_from_record(record, image.levels)

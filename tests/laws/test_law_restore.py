@@ -1,0 +1,85 @@
+"""Saved states: an engine that is taken back to a row gives the parameters of the new history, in every engine."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import pointillist as pt
+from pointillist.images import ImageSpec
+from pointillist.networks import names
+from pointillist.nn.passes import FullPass
+from pointillist.ordering import get_order
+from pointillist.sampling.loop import create_stepper
+
+from .samplers import DISTINCT_ENGINES
+from .strategies import make_model, random_levels, randomise_weights
+
+NAMES = ImageSpec(channels=1, height=7, width=4, levels=3, ordered=False)
+IMAGES = {"rgb": ImageSpec.infer((3, 6, 3), 3), "names": NAMES}
+
+
+def check_restore(model: pt.PixelModel, engine: str, order: str = "raster") -> None:
+    """Go back from several rows to saved ones, twice to the same, and draw other levels from there."""
+    count, pixel_order = 2, get_order(order)
+    height, width = pixel_order.raster_size(model.image.height, model.image.width)
+    values = model.level_embeddings().detach().numpy()
+    channels, coupled = model.image.channels, model.likelihood.coupled
+    stage = model.stages(height, width)[-1]
+    x = stage.grid(random_levels(model, count, height, width))
+    condition = model.conditions.to_raster_frame(model.encode(None, count, model.image.shape[1:]), pixel_order)
+    coarse = model.canvas(model.stages(height, width)[-2].grid(x)) if len(model.stages(height, width)) > 1 else None
+    condition = stage.condition(coarse, condition)
+    with torch.inference_mode():
+        stepper = create_stepper(model, condition, count, height, width, engine, stage=stage, order=pixel_order)
+        rows, saved = x.shape[2], {}
+        for first, last in ((0, 5), (2, 6), (2, 4), (0, 3), (1, rows)):
+            if first in saved:
+                stepper.restore(saved[first])
+                x[:, :, first:] = torch.randint(0, model.image.levels, x[:, :, first:].shape)
+            for row in range(first, min(last, rows)):
+                saved[row] = stepper.save()
+                wanted = stage.network(model.canvas(x), FullPass(pixel_order), condition)[:, :, row].numpy()
+                for column in pixel_order.row(row, x.shape[3]):
+                    for k in range(1 if coupled else channels):
+                        size = wanted.shape[1] if coupled else wanted.shape[1] // channels
+                        share = slice(k * size, (k + 1) * size)
+                        np.testing.assert_allclose(
+                            stepper.params()[:, share], wanted[:, share, column], rtol=1e-9, atol=1e-9
+                        )
+                        part = x[:, :, row, column] if coupled else x[:, k : k + 1, row, column]
+                        stepper.observe(values[part.numpy()].reshape(count, -1))
+
+
+@pytest.mark.parametrize("kind", IMAGES)
+@pytest.mark.parametrize("engine", DISTINCT_ENGINES)
+@pytest.mark.parametrize("name", names())
+def test_states_are_restored(name: str, engine: str, kind: str) -> None:
+    """With every part of a network's state."""
+    torch.manual_seed(0)
+    check_restore(randomise_weights(make_model(name, IMAGES[kind]), 0.4), engine)
+
+
+@pytest.mark.parametrize("engine", DISTINCT_ENGINES)
+def test_states_are_restored_on_an_s_curve(engine: str) -> None:
+    """Even rows and odd ones."""
+    torch.manual_seed(0)
+    model = make_model("locally-masked-pixelcnn", IMAGES["rgb"], orders=("s-curve",))
+    check_restore(randomise_weights(model, 0.4), engine, "s-curve")
+
+
+@pytest.mark.parametrize("engine", [e for e in DISTINCT_ENGINES if e != "naive"])
+def test_a_row_that_has_begun_is_not_saved(engine: str) -> None:
+    model = make_model("pixelcnn", NAMES)
+    stepper = create_stepper(model, model.encode(None, 2), 2, 3, 5, engine)
+    stepper.params()
+    with pytest.raises(pt.EngineError, match="row 0 cannot be saved"):
+        stepper.save()
+
+
+def test_a_state_that_is_not_restored_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mutation test: feature maps that stay as they are."""
+    monkeypatch.setattr("pointillist.engine.numpy.interpreter.Interpreter._restore", lambda *_: None)
+    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+        check_restore(randomise_weights(make_model("gated-pixelcnn", NAMES), 0.4), "numpy")
