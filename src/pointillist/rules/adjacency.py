@@ -117,7 +117,7 @@ def _observed(rule: Adjacency, image: ImageSpec, record: Any) -> Pairs | None:
     if rule.observed is False:
         return None
     if isinstance(rule.observed, str):
-        maps = load_data(rule.observed, DataOptions(mode="codes", levels=image.levels, labels=False)).train
+        maps = load_data(rule.observed, DataOptions(mode="codes", levels=image.levels, labels=False)).get("train")
         if maps.spec.channels != 1:
             raise ConfigError(f"`adjacency.observed` (={rule.observed}) must hold grids of one channel.")
         return pairs_of_images(maps)

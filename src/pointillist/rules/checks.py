@@ -17,13 +17,12 @@ Bits = UInt64[np.ndarray, "sites words"]
 
 def may_have(domains: Bits, levels: UInt64[np.ndarray, " words"]) -> Bool[np.ndarray, " sites"]:
     """Mark the sites that may have one of some levels."""
-    found: Bool[np.ndarray, " sites"] = (domains & levels).any(-1)
-    return found
+    return np.asarray((domains & levels).any(-1))
 
 
 def must_have(domains: Bits, levels: UInt64[np.ndarray, " words"]) -> Bool[np.ndarray, " sites"]:
     """Mark the sites that can have nothing but one of some levels."""
-    return ~(domains & ~levels).any(-1)
+    return np.asarray(~(domains & ~levels).any(-1))
 
 
 def reachable(
@@ -36,7 +35,7 @@ def reachable(
     """
     reached = (start & passable).astype(np.uint8)
     flood_fill(passable.astype(np.uint8), reached, np.empty(len(passable), np.int64), width)
-    return reached.astype(bool)
+    return np.asarray(reached, bool)
 
 
 @dataclass(frozen=True)

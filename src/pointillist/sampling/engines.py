@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from pointillist.distributions.sampling_transforms import sample_level
@@ -27,10 +26,10 @@ from pointillist.nn.passes import Pass, channels_last
 from pointillist.ordering import RASTER, PixelOrder
 from pointillist.sampling.config import SamplingConfig, SamplingState
 from pointillist.sampling.exact_engine import ExactEngineStepper, sample_exact_stage
+from pointillist.sampling.protocols import InverseCdfSampler, Stepper
 
 if TYPE_CHECKING:
     from pointillist.engine.cpu import CpuSampler, DrawSpec
-    from pointillist.engine.cpu.masks import LevelMask
     from pointillist.engine.cuda import CudaSampler
 
 __all__ = [
@@ -52,49 +51,6 @@ WHOLE_IMAGE_ENGINES = ("cpu", "exact", *DEVICE_ENGINES)
 """Engines that sample a whole stage by themselves, by inverse CDF from given uniforms (`InverseCdfSampler`)."""
 MASKING_ENGINES = ("cpu",)
 """Those of them that do so within a mask too."""
-
-
-@runtime_checkable
-class Stepper(Protocol):
-    """A source of the network's outputs for one sub-pixel after the other."""
-
-    def params(self) -> np.ndarray:
-        """Return parameters `[b, p]` at the current sub-pixel; only its own channel's share is defined."""
-
-    def observe(self, values: np.ndarray) -> None:
-        """Take the embedded level `[b, e]` of the sub-pixel just chosen, and advance."""
-
-    def select(self, indices: np.ndarray) -> None:
-        """Copy states: image i continues from the history of image `indices[i]`, under the same condition."""
-
-    def save(self) -> Any:
-        """Save the state at the beginning of a row."""
-
-    def restore(self, state: Any) -> None:
-        """Return to a saved state."""
-
-
-@runtime_checkable
-class InverseCdfSampler(Protocol):
-    """A sampler by inverse CDF from given uniforms, as plain numbers: a whole-image engine draws the levels itself.
-
-    Attributes:
-        uniforms: in [0, 1), `[n c h w]`.
-        nats: log-likelihood of each image in nats, `[n]`; the engine adds to it.
-        passes: computations of a row of the batch, to which `fixed-point` adds its own.
-        guided: whether the engine's batch holds every image twice, conditional and then unconditional.
-        guidance, temperature, top_p: see `SamplingConfig`.
-        mask: levels that each sub-pixel may have; None for all.
-    """
-
-    uniforms: Float[Tensor, "n c h w"]
-    nats: Float[Tensor, " n"]
-    passes: int
-    guided: bool
-    guidance: float
-    temperature: float
-    top_p: float
-    mask: LevelMask | None
 
 
 def resolve_engine(engine: str, device: torch.device | None = None) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from pointillist.engine.batch import SampleBatch
+from pointillist.errors import EngineError
 from pointillist.exact.executors import ExactSteps, open_steps
 from pointillist.exact.program import ExactProgram, IntArray
 from pointillist.exact.sampler import sample_batch
@@ -59,6 +61,18 @@ class ExactEngineStepper:
     def select(self, indices: np.ndarray) -> None:
         """Copy states: image i continues from the history of image `indices[i]`."""
         self._steps.select(indices)
+
+    def save(self) -> Any:
+        """Reject what returns to earlier rows.
+
+        Raises:
+            EngineError: always.
+        """
+        raise EngineError("Engine 'exact' cannot return to an earlier row, as rules need: use engine 'cpu'.")
+
+    def restore(self, state: Any) -> None:
+        """Reject what returns to earlier rows; see `save`."""
+        self.save()
 
 
 def sample_exact_stage(

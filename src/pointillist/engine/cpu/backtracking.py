@@ -50,7 +50,7 @@ class Backtracking:
     def final_rows(self) -> int:
         """Number of rows that will not be drawn again."""
         if self.done:
-            return self._levels.shape[1]
+            return int(self._levels.shape[1])
         return self._saved[0][0] if self._can_return and self._saved else self.row
 
     @property

@@ -16,9 +16,13 @@ Bits = UInt64[np.ndarray, "... words"]
 class Check(Protocol):
     """A rule that is checked after each row, over the levels that the sites may still have."""
 
-    name: str
-    repairable: bool
-    """True if drawing the last rows again may help."""
+    @property
+    def name(self) -> str:
+        """Name of the rule in messages."""
+
+    @property
+    def repairable(self) -> bool:
+        """True if drawing the last rows again may help."""
 
     def may_hold(self, domains: Bits, height: int, width: int) -> bool:
         """Return False if no choice from the domains `[sites, words]` obeys the rule."""

@@ -69,7 +69,7 @@ class LevelMask:
             saved=np.zeros((count, own, words), np.uint64),
             scratch=np.zeros((count, 2, words), np.uint64),
             adjacency=to_bits(adjacency),
-            reach=to_bits(adjacency.any(1)),
+            reach=to_bits(np.asarray(adjacency.any(1))),
             partners=np.array(constraints.partners, np.int64).reshape(-1, sites),
             sets=to_bits(sets),
             limits=np.array(constraints.limits, np.int64),
@@ -83,7 +83,7 @@ class LevelMask:
     @property
     def propagates(self) -> bool:
         """True if sites constrain each other, or rules are checked: an image may come to a dead end."""
-        return self.domains.stack.shape[1] > 0
+        return bool(self.domains.stack.shape[1] > 0)
 
     @property
     def weighted(self) -> bool:
@@ -110,7 +110,7 @@ class LevelMask:
         """
         d = self.domains
         parts = [np.repeat(array[:1], count, 0) for array in d[: dm.PER_IMAGE]]
-        found = LevelMask(Domains(*parts, *d[dm.PER_IMAGE : -1], d.layout.copy()), self.checks)
+        found = LevelMask(Domains(*parts, *d[dm.PER_IMAGE :])._replace(layout=d.layout.copy()), self.checks)
         found.domains.state[:, dm.ATTEMPT] = attempt << 20
         return found
 
@@ -207,7 +207,7 @@ class LevelMask:
     def check_row(self) -> None:
         """Check the rules that concern the whole image, for each image that is alive."""
         height, width = self.domains.layout[[dm.HEIGHT, dm.WIDTH]].tolist()
-        for b in np.flatnonzero(self.status == dm.ALIVE):
+        for b in np.flatnonzero(self.status == dm.ALIVE).tolist():
             for check in self.checks:
                 if not check.may_hold(self.domains.bits[b, 0], height, width):
                     self._die(b, check)
