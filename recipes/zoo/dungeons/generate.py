@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
+
 from rules import (
     CHEST,
     DOOR,

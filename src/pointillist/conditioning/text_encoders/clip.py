@@ -41,14 +41,15 @@ class CLIPText:
         self.fingerprint = found.fingerprint
         self.tokenizer = found.tokenizer("clip", int(settings.get("max_position_embeddings", 77)))
         opener: Any = CLIPTextModelWithProjection
-        verbosity = logging.get_verbosity()
-        logging.set_verbosity_error()  # its report prints names of a stranger's file; we read it below
+        reports: Any = logging
+        verbosity = reports.get_verbosity()
+        reports.set_verbosity_error()  # its report prints names of a stranger's file; we read it below
         try:
             model, report = opener.from_pretrained(
                 found.path, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
             )
         finally:
-            logging.set_verbosity(verbosity)
+            reports.set_verbosity(verbosity)
         if report["missing_keys"]:  # they would be random
             raise ConfigError(f"`clip:{folder}` lacks the weights {min(report['missing_keys'])}: download it again.")
         self.model = model.eval()
