@@ -35,7 +35,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     shape = (1, arguments.size, arguments.size)
-    settings = {"channels": 64, "layers": 12} if arguments.network == "gated-pixelcnn" else {}
+    settings = {"channels": 64, "layers": 12} if arguments.network == "gated-pixelcnn" else {"preset": "small"}
     model = pt.build(arguments.network, shape=shape, levels=arguments.levels, **settings).eval()
     images = torch.randint(0, arguments.levels, (8, *shape))
     pt.quantize_exact(model, images, images=8)
@@ -59,7 +59,8 @@ def float_engine(model: PixelModel, batch: int) -> Callable[[], None]:
     """Return a call that samples a batch in floating point."""
     height, width = model.image.height, model.image.width
     program = record_stage(model, model.stages(height, width)[0], model.encode(None, 1), height, width, model.order())
-    draw = DrawSpec(model.likelihood.name, model.level_embeddings().detach().numpy(), 1)
+    mixtures = getattr(model.likelihood, "mixtures", 0)
+    draw = DrawSpec(model.likelihood.name, model.level_embeddings().detach().numpy(), 1, mixtures)
     sampler = CpuSampler(program, draw)
 
     def run() -> None:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from pointillist.engine.program import FeatureMap, Instruction, KeyValueCache, Phase, Program, Tap, Value, View
 from pointillist.errors import EngineError
 from pointillist.exact.program import ExactCache, ExactInput, ExactInstruction, ExactMap, ExactValue
-from pointillist.exact.rewrite.calibrate import Calibration
 from pointillist.exact.rewrite.grids import FACTOR_BITS, MAX_WEIGHT, narrow_units, power, shifts, wide_unit
 from pointillist.exact.rewrite.readers import Readers
 from pointillist.exact.tables import function_table
@@ -90,7 +89,7 @@ class Rewriter:
         maps: the exact maps, the canvas first.
     """
 
-    def __init__(self, program: Program, seen: Calibration, canvas: Form) -> None:
+    def __init__(self, program: Program, seen: dict[Value, Array], canvas: Form) -> None:
         self.program, self.seen = program, seen
         self.readers = Readers(program)
         self.code: dict[Phase, list[ExactInstruction]] = {phase: [] for phase in Phase}
@@ -157,7 +156,7 @@ class Rewriter:
     def target_unit(self, value: Value) -> float:
         """Return the unit that the calibration suggests for a wide value."""
         start_of = self.readers.start_of.get(value)
-        return wide_unit(self.seen.largest[value if start_of is None else start_of])
+        return wide_unit(self.seen[value if start_of is None else start_of])
 
     def wide(self, view: View) -> Form:
         """Return the wide form of a view; a narrow value is widened."""
@@ -206,8 +205,8 @@ class Rewriter:
     def narrow_grid(self, view: View) -> tuple[Array, bool]:
         """Choose the narrow grid of a view: it depends on the calibration alone."""
         signed = view.value not in self.readers.non_negative
-        samples = self.seen.of(view.value)[:, view.start : view.start + view.channels]
-        return narrow_units(samples, signed=signed), signed
+        largest = self.seen[view.value][view.start : view.start + view.channels]
+        return narrow_units(largest, signed=signed), signed
 
     def map(self, feature_map: FeatureMap, *, narrow: bool) -> Form:
         """Return the exact map of a map that holds narrow or wide values."""

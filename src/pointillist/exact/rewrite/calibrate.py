@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,42 +14,16 @@ from pointillist.exact.numpy.frames import Frames, Region
 from pointillist.exact.numpy.schedule import run_program
 
 Array = NDArray[Any]
-SAMPLES = 4096
-"""Sites that are kept of each value, for the choice of its grid."""
 
 
-@dataclass
-class Calibration:
-    """What was seen of each value.
-
-    Attributes:
-        largest: largest magnitude of each channel.
-        samples: numbers of some sites, `[sites, c]`.
-    """
-
-    largest: dict[Value, Array] = field(default_factory=dict)
-    samples: dict[Value, list[Array]] = field(default_factory=dict)
-
-    def note(self, value: Value, array: Array, share: int) -> None:
-        """Note an array `[b, h, w, c]` of a value, of which `share` sites are kept."""
-        flat = array.reshape(-1, value.channels)
-        largest = np.abs(flat).max(axis=0)
-        self.largest[value] = np.maximum(self.largest.get(value, largest), largest)
-        self.samples.setdefault(value, []).append(flat[:: max(1, len(flat) // share)][:share].copy())
-
-    def of(self, value: Value) -> Array:
-        """Return the samples of a value, `[sites, c]`."""
-        return np.concatenate(self.samples[value])
-
-
-def calibrate(program: Program, batches: Sequence[tuple[Array, dict[str, Array]]]) -> Calibration:
-    """Run images through a program and note the values.
+def calibrate(program: Program, batches: Sequence[tuple[Array, dict[str, Array]]]) -> dict[Value, Array]:
+    """Run images through a program, and return the largest magnitude of each channel of every value.
 
     Args:
         program: a recorded program.
         batches: canvases `[b, h, w, i]` with the inputs of the program, `[b, 1, 1, c]` or `[b, h, w, c]`.
     """
-    found = Calibration()
+    largest: dict[Value, Array] = {}
     parts = (program.per_row, program.per_site, program.post_draw)
     gathered = {i.output.value for part in parts for i in part if i.opcode == "GATHER" and i.output is not None}
     for canvas, inputs in batches:
@@ -61,5 +34,6 @@ def calibrate(program: Program, batches: Sequence[tuple[Array, dict[str, Array]]
         for value, array in frames.values():
             if value in gathered:  # they have the grid of their map
                 continue
-            found.note(value, array, max(1, SAMPLES // len(batches)))
-    return found
+            found = np.abs(array).reshape(-1, value.channels).max(axis=0)
+            largest[value] = np.maximum(largest.get(value, found), found)
+    return largest

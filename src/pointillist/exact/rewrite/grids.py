@@ -12,8 +12,6 @@ from pointillist.exact.program import NARROW_RANGE
 Array = NDArray[Any]
 WIDE_BITS = 16
 """Bits of the largest magnitude of a wide value; ten more are left for values beyond those of the calibration."""
-TRIED = 3
-"""Units tried for a channel of a narrow value: the one that clips nothing, and so many halves of it."""
 TINY = 2.0**-40
 FACTOR_BITS = 13
 """Bits of a constant factor after its first."""
@@ -32,27 +30,20 @@ def wide_unit(largest: Array) -> float:
     return float(power(np.maximum(largest.max(initial=0), 2.0**-12))) * 2.0 ** (1 - WIDE_BITS)
 
 
-def narrow_units(samples: Array, *, signed: bool) -> Array:
-    """Choose the units of the channels of a narrow value, by the least mean square error on samples.
+def narrow_units(largest: Array, *, signed: bool) -> Array:
+    """Return the units of the channels of a narrow value: the finest that hold every magnitude of the calibration.
+
+    A finer unit, which clips what is rare, has a smaller mean square error and costs more bits (docs/decisions, 0049).
 
     Args:
-        samples: `[sites, c]`.
+        largest: largest magnitude of each channel.
         signed: whether the value may be negative.
     """
-    samples = samples.astype(np.float64)
-    low, high = NARROW_RANGE[signed]
-    largest = np.abs(samples).max(axis=0)
-    first = 2.0 ** np.ceil(np.log2(np.maximum(largest, TINY) / high))
+    _, high = NARROW_RANGE[signed]
+    unit = 2.0 ** np.ceil(np.log2(np.maximum(largest.astype(np.float64), TINY) / high))
     # a channel that is almost silent gets no finer grid than its neighbours need
-    first = np.maximum(first, first.max() * 2.0**-8)
-    best, least = first, np.full(len(first), np.inf)
-    for halving in range(TRIED):
-        unit = first * 2.0**-halving
-        rounded = np.clip(np.floor(samples / unit + 0.5), low, high) * unit
-        error = ((rounded - samples) ** 2).mean(axis=0)
-        best, least = np.where(error < least, unit, best), np.minimum(error, least)
-    units: Array = best
-    return units
+    found: Array = np.maximum(unit, unit.max() * 2.0**-8)
+    return found
 
 
 def shifts(to: Array | float, of: Array | float) -> Array:
