@@ -102,14 +102,15 @@ def test_names_are_fresh_unless_given(model: Path) -> None:
 
 
 def test_examples_are_written() -> None:
-    """Each is an image, or a folder that trains; what is there is not replaced."""
+    """Images, a folder that trains, rules that a bundled model obeys; what is there is not replaced."""
     listed = run("example").output
-    for name in ("tile", "photo", "digits"):
+    for name in ("tile", "photo", "digits", "rules"):
         assert name in listed
         run("example", name)
     for name, side in (("tile", 32), ("photo", 64)):
         assert pt.load_data(f"{name}.png").get("all").spec.shape[1:] == (side, side)
     assert len(pt.load_data("digits").get("all")) == 200
+    assert pt.sample(pt.load("dungeons"), 1, size=(9, 12), rules="rules.toml", seed=0).rule_acceptance > 0
     assert "--force" in fails("example", "tile")
     assert "already there" in fails("example", "digits")
     run("example", "tile", "other/mine.png")

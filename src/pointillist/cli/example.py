@@ -18,13 +18,13 @@ EPILOG = """Examples:
 
   pointillist example digits my-digits/"""
 
-Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="tile, photo or digits; without it, list them.")]
+Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="tile, photo, digits or rules; without it, list them.")]
 Target = Annotated[Path | None, typer.Argument(metavar="[PATH]", help="File or folder to write. Default: its name.")]
 Force = Annotated[bool, typer.Option("--force", metavar=FLAG, help="Replace an existing file.")]
 
 
 def example(name: Name = None, path: Target = None, force: Force = False) -> None:
-    """Write an example file to try things with: a tile, a photograph, or a folder of digits."""
+    """Write an example file to try things with: a tile, a photograph, a folder of digits, or rules for maps."""
     from pointillist.data.examples import EXAMPLES, default_path, write_example
     from pointillist.errors import ConfigError
 

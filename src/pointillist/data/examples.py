@@ -1,4 +1,4 @@
-"""Example files that come with the package: a tile, a photograph, a folder of digits."""
+"""Example files that come with the package: a tile, a photograph, a folder of digits, rules for maps."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ EXAMPLES = {
     "tile": "tile.png: a 32x32 tile with transparency, for hints",
     "photo": "photo.png: a 64x64 part of a photograph",
     "digits": "digits/: 200 digits of 8x8 pixels as PNG files, in a folder for each class",
+    "rules": "rules.toml: rules for maps of the bundled model `dungeons`",
 }
 """Name and description of each example; the description begins with the default path."""
 
