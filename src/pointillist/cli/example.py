@@ -18,7 +18,9 @@ EPILOG = """Examples:
 
   pointillist example digits my-digits/"""
 
-Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="tile, photo, digits or rules; without it, list them.")]
+Name = Annotated[
+    str | None, typer.Argument(metavar="[NAME]", help="tile, photo, digits or rules; without it, list them.")
+]
 Target = Annotated[Path | None, typer.Argument(metavar="[PATH]", help="File or folder to write. Default: its name.")]
 Force = Annotated[bool, typer.Option("--force", metavar=FLAG, help="Replace an existing file.")]
 

@@ -57,9 +57,7 @@ def diverging_map(values: np.ndarray, top: float, alt: str) -> str:
 def diverging_scale(top: float, unit: str) -> str:
     """Render the colour scale from -`top` to `top`."""
     ramp = data_uri(png_bytes(as_pil(diverging_colors(np.linspace(-top, top, 256)[None], top))), "png")
-    marks = "".join(
-        f"<span><b>{tick}</b></span>" for tick in (f"\u2212{top:g} or less", "0", f"{top:g} or more")
-    )
+    marks = "".join(f"<span><b>{tick}</b></span>" for tick in (f"\u2212{top:g} or less", "0", f"{top:g} or more"))
     return (
         f'<div class="scale"><img src="{ramp}" alt="Colour scale from {-top:g}, blue, to {top:g} {escape(unit)}, red">'
         f"<div>{marks}</div><p>{escape(unit)}</p></div>"
