@@ -117,6 +117,6 @@ def _(patch: pytest.MonkeyPatch) -> None:
     kept = ConditionInputs.__getitem__
 
     def item(self: ConditionInputs, index: Any) -> ConditionInputs:
-        return kept(self, slice(0, index.stop - index.start) if isinstance(index, slice) else index)
+        return kept(self, slice(0, index.stop - index.start) if isinstance(index, slice) and index.stop else index)
 
     patch.setattr(ConditionInputs, "__getitem__", item)

@@ -7,9 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pointillist.engine.selection import DEVICE_ENGINES
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import names
-from pointillist.sampling.engines import WHOLE_IMAGE_ENGINES
 
 from .machine import check_draws, check_machine_equals_full
 from .strategies import models, random_conditions, random_inputs, random_levels
@@ -42,6 +42,6 @@ def test_every_draw_is_that_of_the_full_pass(name: str, data: st.DataObject) -> 
     count = data.draw(st.integers(1, 17))
     seed, threads = data.draw(st.integers(0, 99)), data.draw(st.integers(1, 3))
     asked = random_conditions(model, count)
-    for engine in WHOLE_IMAGE_ENGINES:
+    for engine in ("cpu", *DEVICE_ENGINES):
         at_edges = check_draws(model, count, seed, engine, threads, **asked)
         assert at_edges <= 1 + count * model.image.channels * model.image.height * model.image.width // 100

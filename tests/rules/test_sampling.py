@@ -179,7 +179,7 @@ def test_uniforms_that_are_given_are_those_of_the_first_draws() -> None:
 def test_any_size() -> None:
     """A model without positions, at a size that it was not trained on."""
     model = random_model("gated-pixelcnn", 8, 8)
-    rules = rules_of(adjacency=random_adjacency(np.random.default_rng(1), LEVELS, 0.5), border=[0, 1, 2])
+    rules = rules_of(adjacency=random_adjacency(np.random.default_rng(1), LEVELS, 0.8), border=[0, 1, 2])
     found = pt.sample(model, 2, seed=0, size="33x50", rules=rules)
     assert found.levels.shape == (2, 1, 33, 50)
     assert violations(rules, found) == 0
