@@ -294,7 +294,7 @@ def test_engines_and_threads(model: Path, caplog: pytest.LogCaptureFixture) -> N
     first, *others = (np.load(f"{name}.npz")["levels"] for name in "abcd")
     for other in others:
         assert (first == other).all()
-    assert "auto, cpu, cuda, fixed-point, numpy, naive" in fails("sample", model, "--engine", "warp")
+    assert "auto, cpu, exact, cuda, fixed-point, numpy, naive" in fails("sample", model, "--engine", "warp")
 
 
 def test_a_device_that_is_not_there_is_refused(model: Path) -> None:
