@@ -183,13 +183,13 @@ def test_a_browser_shows_the_pixel_that_the_address_names(kind: str, tmp_path: P
     x = torch.randint(3, model.image.shape)
     explanation = pt.explain(model, x)
     page = explanation.save(tmp_path / "a.html")
-    row, column = model.image.height, model.image.width
+    row, column = model.image.height - 1, model.image.width - 1  # counted from 0
     shown = in_browser(f"{page.as_uri()}#{row},{column}", tmp_path / "profile")
     assert f"Row {row}, column {column}" in shown
-    surprise = explanation.maps.surprisal[:, row - 1, column - 1]
+    surprise = explanation.maps.surprisal[:, row, column]
     assert f"<dt>surprise</dt><dd>{surprise.sum():.2f} bits</dd>" in shown
     for channel, name in enumerate(("red", "green", "blue")):
-        view = explanation.distribution(row - 1, column - 1, channel)
+        view = explanation.distribution(row, column, channel)
         assert f"{name}{', given the channels before' if channel else ''}" in shown
         assert f"Level {view.observed} is there. Mean {view.mean:.1f}" in shown
 
