@@ -55,13 +55,17 @@ def _lines(file: Path) -> list[str]:
     try:
         check_file(file)
         if file.stat().st_size > MAX_BYTES:
-            raise DataError(f"`--texts` (={file}) has more than {MAX_BYTES:,} bytes: give a file with a prompt a line.")
+            raise DataError(
+                f"The file of prompts (={file}) has more than {MAX_BYTES:,} bytes: give a file with a prompt a line."
+            )
         lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"`--texts` (={file}) cannot be read as text: give a file with a prompt a line.") from error
+        raise DataError(
+            f"The file of prompts (={file}) cannot be read as text: give a file with a prompt a line."
+        ) from error
     found = [line for line in lines if line]
     if not found:
-        raise DataError(f"`--texts` (={file}) holds no prompt: write one on each line.")
+        raise DataError(f"The file of prompts (={file}) holds no prompt: write one on each line.")
     return found
 
 

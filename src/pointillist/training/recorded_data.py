@@ -35,7 +35,7 @@ def resolve_data_options(model: PixelModel, data: str, sets: list[str], *, label
     tree: dict[str, Any] = {"data": own}
     for key, value in map(parse_assignment, sets):
         if not key.startswith("data."):
-            raise ConfigError(f"`--set` {key} (={value}) is not about reading images: only data.NAME can be set here.")
+            raise ConfigError(f"`{key}` (={value}) is not about reading images: only data.NAME can be set here.")
         assign(tree, key, value)
     return parse_section(DataOptions, tree["data"], "data")
 
