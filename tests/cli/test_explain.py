@@ -63,7 +63,7 @@ def test_calibration_what_if_and_pictures(model: Path, pets: Path) -> None:
             assert picture.width > 50
     page = Path("report.html").read_text(encoding="utf-8")
     assert "<h2>Calibration</h2>" in page
-    assert "What if row 2, column 3 were 7" in page
+    assert "What if row 1, column 2 were 7" in page
     arguments = (model, pets / "dog" / "1.png", "--calibration-data", pets, "--json", "--force")
     other = json.loads(run("explain", *arguments).stdout)
     assert other["calibration"]["images"] > 0
