@@ -46,10 +46,10 @@ def run_all(short: bool) -> None:
 
 def check_files() -> None:
     """Every file that a line names is there, and so is what the text promises."""
-    for name in ("icons.png", "digits.png", "digits.gif", "filled.png", "tile.png"):
+    for name in ("icons.png", "digits.png", "digits.gif", "dungeons.png"):
         with Image.open(name) as image:
             image.load()
-    assert "</html>" in Path("report.html").read_text(encoding="utf-8")
+    assert all("</html>" in Path(page).read_text(encoding="utf-8") for page in ("report.html", "odd.html"))
     assert (Path("runs/digits") / "model.safetensors").is_file()
 
 
