@@ -129,7 +129,7 @@ def test_models_as_json_has_everything() -> None:
     first = {model["name"]: model for model in listed}["gated-pixelcnn"]
     assert first["presets"]["tiny"] == 129_536
     assert "labels" in first["conditions"]
-    assert first["likelihoods"]["palette, codes"] == ["categorical"]
+    assert first["likelihoods"]["palette, codes"] == ["categorical", "factored"]
 
 
 def test_large_numbers_have_three_figures() -> None:
