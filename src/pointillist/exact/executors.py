@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.util import find_spec
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,24 +12,9 @@ from pointillist.errors import EngineError
 from pointillist.exact.frequencies import frequencies, intervals
 from pointillist.exact.numpy.run import NumpyExactStepper, check_inputs, whole_params
 from pointillist.exact.program import ExactProgram, IntArray
+from pointillist.exact.stepper import ExactStepper
 
 EXECUTORS = ("auto", "compiled", "numpy")
-
-
-class ExactStepper(Protocol):
-    """A source of integer parameters for one sub-step after the other."""
-
-    site: tuple[int, int, int]
-    done: bool
-
-    def params(self) -> NDArray[np.int32]:
-        """Return parameters `[b, p]` at the current sub-step; only its own share is defined."""
-
-    def observe(self, levels: IntArray) -> None:
-        """Take the levels `[b, sub-pixels]` of the current sub-step, and advance."""
-
-    def select(self, indices: NDArray[np.int64]) -> None:
-        """Copy states: image i continues from the history of image `indices[i]`."""
 
 
 def is_compiled(program: ExactProgram, executor: str = "auto") -> bool:

@@ -21,12 +21,10 @@ from pointillist.engine.cpu.inverse_cdf import (
 )
 from pointillist.engine.cpu.jit import entry, inner
 from pointillist.engine.cpu.masked_draw import draw_in_domain, prepare_domain
+from pointillist.engine.cpu.threads import DONE, STOP
 from pointillist.engine.cpu.vm import NONE, begin_row, execute
 
 Array = Any  # numba finds the types
-
-STOP, DONE = 0, 1
-"""Indices of `signal`: set STOP to stop before the next site; DONE counts finished rows, without domains."""
 
 
 @entry(typed_by=4)

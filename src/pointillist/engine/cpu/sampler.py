@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,12 +15,12 @@ from pointillist.engine.cpu.backtracking import Backtracking
 from pointillist.engine.cpu.bytecode import Bytecode
 from pointillist.engine.cpu.inverse_cdf import BERNOULLI, CATEGORICAL, FACTORED, MIXTURE
 from pointillist.engine.cpu.lower import BytecodeCompiler
-from pointillist.engine.cpu.sample_loop import DONE, STOP, sample_images
+from pointillist.engine.cpu.sample_loop import sample_images
+from pointillist.engine.cpu.threads import DONE, STOP, run_slices, split_batch
 from pointillist.engine.cpu.weight_packing import Packing
 from pointillist.engine.program import FloatArray, IntArray, Program
 
 KINDS = {"bernoulli": BERNOULLI, "categorical": CATEGORICAL, "factored": FACTORED, "mixture": MIXTURE}
-POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
@@ -86,8 +84,7 @@ class CpuSampler:
         """
         batch.check(self.program.params.channels)
         count, copies = len(batch.levels), 2 if self.draw.guided else 1
-        edges = np.linspace(0, count, min(self.threads, count) + 1).astype(int).tolist()
-        slices = [slice(a, b) for a, b in pairwise(edges)]
+        slices = split_batch(count, self.threads)
         bytecodes = [self._bytecode(copies * (part.stop - part.start)) for part in slices]
         check_memory(
             sum(bytecode.size for bytecode in bytecodes) * self.program.dtype.itemsize,
@@ -97,31 +94,11 @@ class CpuSampler:
         )
         inputs = prepare_inputs(self.program, copies * count, self.inputs)
         weights = self._packing.array  # packed here once, not in each thread
-        signals = [np.zeros(2, np.int64) for _ in slices]
-        with ThreadPoolExecutor(len(slices)) as pool:
-            try:
-                jobs = [
-                    pool.submit(
-                        self._run, bytecode, weights, batch, part, self._slice_inputs(inputs, part, count), signal
-                    )
-                    for bytecode, part, signal in zip(bytecodes, slices, signals, strict=True)
-                ]
-                self._watch(jobs, signals, on_row)
-            finally:
-                for signal in signals:
-                    signal[STOP] = 1
 
-    def _watch(self, jobs: list[Any], signals: list[IntArray], on_row: Callable[[int], None] | None) -> None:
-        """Wait without the global interpreter lock, so that an interrupt arrives, and report finished rows."""
-        reported, pending = 0, set(jobs)
-        while pending:
-            done, pending = wait(pending, timeout=POLL_SECONDS)
-            for job in done:
-                job.result()
-            finished = min(int(signal[DONE]) for signal in signals)
-            while on_row is not None and reported < finished:
-                reported += 1
-                on_row(reported)
+        def run(number: int, part: slice, signal: IntArray) -> None:
+            self._run(bytecodes[number], weights, batch, part, self._slice_inputs(inputs, part, count), signal)
+
+        run_slices(run, slices, on_row)
 
     def _bytecode(self, batch: int) -> Bytecode:
         if batch not in self._bytecodes:

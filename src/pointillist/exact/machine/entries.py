@@ -7,15 +7,13 @@ from typing import Any
 import numpy as np
 
 from pointillist.engine.cpu.jit import entry, inner
+from pointillist.engine.cpu.threads import DONE, STOP
 from pointillist.exact.machine import bytecode as bc
 from pointillist.exact.machine.draw import LEVELS, PRECISION, draw, frequencies, start_of
 from pointillist.exact.machine.mixture import MIXTURES
 from pointillist.exact.machine.vm import NONE, begin_row, execute
 
 Array = Any  # numba finds the types
-
-STOP, DONE = 0, 1
-"""Indices of `signal`: set STOP to stop before the next site; DONE counts finished rows."""
 
 
 @entry(typed_by=6)

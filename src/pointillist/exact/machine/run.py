@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
-from itertools import pairwise
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pointillist.engine.cpu.threads import run_slices, split_batch
 from pointillist.engine.program import Phase
 from pointillist.exact.machine import bytecode as bc
 from pointillist.exact.machine import draw as distribution
 from pointillist.exact.machine import lowering_rules  # noqa: F401  (registers the rule of every opcode)
 from pointillist.exact.machine.bytecode import ExactBytecode, aligned
 from pointillist.exact.machine.constants import Pool
-from pointillist.exact.machine.entries import DONE, STOP, run_part, sample_images, score_images
+from pointillist.exact.machine.entries import run_part, sample_images, score_images
 from pointillist.exact.machine.lower import Compiler, unsupported
 from pointillist.exact.numpy.frames import Frames
 from pointillist.exact.numpy.run import open_frames
 from pointillist.exact.numpy.schedule import runs_by_rows
 from pointillist.exact.program import ExactProgram, ExactValue, IntArray
+from pointillist.exact.stepper import ExactStepper
 
 __all__ = ["CompiledExactStepper", "intervals_compiled", "sample_compiled", "unsupported"]
 
-POLL_SECONDS = 0.05
 KINDS = {
     "bernoulli": distribution.BERNOULLI,
     "categorical": distribution.CATEGORICAL,
@@ -110,48 +110,45 @@ class Memory:
                 self.wide[start : start + found.size] = found
 
 
-class CompiledExactStepper:
-    """Step through images in compiled code; see `NumpyExactStepper`."""
+class CompiledExactStepper(ExactStepper):
+    """Step through images in compiled code."""
 
     def __init__(
         self, program: ExactProgram, batch: int, height: int, width: int, inputs: Mapping[str, IntArray]
     ) -> None:
-        self.program, self.batch, self.height, self.width = program, batch, height, width
+        super().__init__(program, batch, height, width)
         machine = machine_of(program)
         self._bytecode = machine.bytecode(batch, height, width, rows=False)
         self._memory = Memory(machine, self._bytecode, height, width, inputs)
         self._values = machine.values
-        self.site = (0, 0, 0)
-        self.done = False
-        self._row = -1
-        self._has_run = False
 
-    def params(self) -> NDArray[np.int32]:
-        """Compute the parameters `[b, p]` at the current site; those of the current sub-step are meaningful."""
-        self._run()
-        line = self._memory.code[self._bytecode.draw_row].tolist()
-        start = line[bc.X] + self.site[1] * line[bc.X_INNER]
-        return self._view(self._memory.wide, start, line[bc.X_OUTER], self.program.params.channels).copy()
-
-    def observe(self, levels: IntArray) -> None:
-        """Write the levels `[b, sub-pixels]` of the current sub-step, and move to the next one."""
-        if not self._has_run:
-            self._run()
-        _row, column, step = self.site
-        line = self._memory.code[self._bytecode.draw_row].tolist()
-        written = self._values[levels].reshape(self.batch, -1)
-        start = line[bc.Y] + column * line[bc.Y_INNER] + step * self._values.shape[1]
-        self._view(self._memory.narrow, start, line[bc.Y_OUTER], written.shape[1])[...] = written
-        if step == self.program.num_sub_steps - 1:
-            self._part(3, column)
-        self._advance()
-
-    def select(self, indices: NDArray[np.int64]) -> None:
+    def select(self, indices: NDArray[Any]) -> None:
         """Copy states: image i continues from the history of image `indices[i]`."""
         for narrow, start, slots, size in self._bytecode.states:
             array = self._memory.narrow if narrow else self._memory.wide
             block = array[start : start + slots * self.batch * size].reshape(slots, self.batch, size)
             block[...] = block[:, indices]
+
+    def _run_row(self) -> None:
+        self._part(1, 0, begin=True)
+
+    def _run_site(self) -> None:
+        self._part(2, self.site[1])
+
+    def _run_post_draw(self) -> None:
+        self._part(3, self.site[1])
+
+    def _read_params(self) -> NDArray[np.int32]:
+        line = self._memory.code[self._bytecode.draw_row].tolist()
+        start = line[bc.X] + self.site[1] * line[bc.X_INNER]
+        return self._view(self._memory.wide, start, line[bc.X_OUTER], self.program.params.channels).copy()
+
+    def _write(self, levels: IntArray) -> None:
+        _row, column, step = self.site
+        line = self._memory.code[self._bytecode.draw_row].tolist()
+        written = self._values[levels].reshape(self.batch, -1)
+        start = line[bc.Y] + column * line[bc.Y_INNER] + step * self._values.shape[1]
+        self._view(self._memory.narrow, start, line[bc.Y_OUTER], written.shape[1])[...] = written
 
     def _view(self, array: NDArray[Any], start: int, stride: int, channels: int) -> NDArray[Any]:
         size = array.itemsize
@@ -163,26 +160,6 @@ class CompiledExactStepper:
             self._memory.code, self._memory.pieces, self._bytecode.patches, first, last, *self._memory.arrays,
             self.site[0], column, begin,
         )  # fmt: skip
-
-    def _run(self) -> None:
-        row, column, _ = self.site
-        if row != self._row:
-            self._part(1, 0, begin=True)
-            self._row = row
-        self._part(2, column)
-        self._has_run = True
-
-    def _advance(self) -> None:
-        row, column, step = self.site
-        self._has_run = False
-        step += 1
-        stride = -1 if self.program.s_curve and row % 2 else 1
-        if step == self.program.num_sub_steps:
-            column, step = column + stride, 0
-        if not 0 <= column < self.width:
-            row += 1
-            column = self.width - 1 if self.program.s_curve and row % 2 else 0
-        self.site, self.done = (row, column, step), row == self.height
 
 
 def sample_compiled(
@@ -197,12 +174,11 @@ def sample_compiled(
 ) -> None:
     """Fill in the unknown sub-pixels of a batch; see `exact.sampler.sample_batch`."""
     machine, (_, _, height, width) = machine_of(program), levels.shape
-    slices = _slices(len(levels), threads)
-    signals = [np.zeros(2, np.int64) for _ in slices]
+    slices = split_batch(len(levels), threads)
     for part in slices:  # compiled here, not in each thread
         machine.bytecode(part.stop - part.start, height, width, rows=False)
 
-    def run(part: slice, signal: NDArray[np.int64]) -> None:
+    def run(_: int, part: slice, signal: NDArray[np.int64]) -> None:
         bytecode = machine.bytecode(part.stop - part.start, height, width, rows=False)
         memory = Memory(machine, bytecode, height, width, {name: array[part] for name, array in inputs.items()})
         sample_images(
@@ -211,20 +187,7 @@ def sample_compiled(
             program.num_sub_steps, program.s_curve,
         )  # fmt: skip
 
-    with ThreadPoolExecutor(len(slices)) as pool:
-        try:
-            pending, reported = {pool.submit(run, *one) for one in zip(slices, signals, strict=True)}, 0
-            while pending:
-                done, pending = wait(pending, timeout=POLL_SECONDS)
-                for job in done:
-                    job.result()
-                finished = min(int(signal[DONE]) for signal in signals)
-                while on_row is not None and reported < finished:
-                    reported += 1
-                    on_row(reported)
-        finally:
-            for signal in signals:
-                signal[STOP] = 1
+    run_slices(run, slices, on_row)
 
 
 def intervals_compiled(
@@ -234,7 +197,7 @@ def intervals_compiled(
     machine, (_, _, height, width) = machine_of(program), levels.shape
     starts, sizes = np.zeros(levels.shape, np.int64), np.zeros(levels.shape, np.int64)
     by_rows = machine.by_rows
-    slices = _slices(len(levels), threads)
+    slices = split_batch(len(levels), threads)
     for part in slices:
         machine.bytecode(part.stop - part.start, height, width, rows=by_rows)
 
@@ -250,8 +213,3 @@ def intervals_compiled(
     with ThreadPoolExecutor(len(slices)) as pool:
         list(pool.map(run, slices))
     return starts, sizes
-
-
-def _slices(count: int, threads: int) -> list[slice]:
-    edges = np.linspace(0, count, min(max(threads, 1), count) + 1).astype(int).tolist()
-    return [slice(a, b) for a, b in pairwise(edges)]

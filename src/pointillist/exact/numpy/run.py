@@ -13,6 +13,7 @@ from pointillist.exact.numpy.frames import Frames, Region
 from pointillist.exact.numpy.schedule import run_part, run_program
 from pointillist.exact.opcodes import EXACT_OPCODES
 from pointillist.exact.program import ExactProgram, IntArray
+from pointillist.exact.stepper import ExactStepper
 
 OPERATIONS = {name: opcode.run for name, opcode in EXACT_OPCODES.items()}
 
@@ -88,61 +89,36 @@ def whole_params(program: ExactProgram, levels: IntArray, inputs: Mapping[str, I
     return np.array(params)
 
 
-class NumpyExactStepper:
-    """Step through images in numpy.
-
-    Attributes:
-        site: the current row, column and sub-step.
-        done: True after the last one.
-    """
+class NumpyExactStepper(ExactStepper):
+    """Step through images in numpy."""
 
     def __init__(
         self, program: ExactProgram, batch: int, height: int, width: int, inputs: Mapping[str, IntArray]
     ) -> None:
-        self.program, self.batch, self.height, self.width = program, batch, height, width
+        super().__init__(program, batch, height, width)
         self._frames = open_frames(program, batch, height, width, inputs)
-        self.site = (0, 0, 0)
-        self.done = False
-        self._row = -1
-        self._has_run = False
-
-    def params(self) -> NDArray[np.int32]:
-        """Compute the parameters `[b, p]` at the current site; those of the current sub-step are meaningful."""
-        self._run()
-        row, column, _ = self.site
-        found = self._frames.read(self.program.params, Region.of_site(row, column))
-        return np.array(found.reshape(self.batch, -1))
-
-    def observe(self, levels: IntArray) -> None:
-        """Write the levels `[b, sub-pixels]` of the current sub-step, and move to the next one."""
-        if not self._has_run:
-            self._run()
-        row, column, step = self.site
-        write_levels(self._frames, Region.of_site(row, column), levels[:, None, None], step)
-        if step == self.program.num_sub_steps - 1:
-            run_part(self._frames, OPERATIONS, self.program.post_draw, row, row + 1, column)
-        self._advance()
 
     def select(self, indices: NDArray[Any]) -> None:
         """Copy states: image i continues from the history of image `indices[i]`."""
         self._frames.select(indices)
 
-    def _run(self) -> None:
-        row, column, _ = self.site
-        if row != self._row:
-            run_part(self._frames, OPERATIONS, self.program.per_row, row, row + 1)
-            self._row = row
-        run_part(self._frames, OPERATIONS, self.program.per_site, row, row + 1, column)
-        self._has_run = True
+    def _run_row(self) -> None:
+        row = self.site[0]
+        run_part(self._frames, OPERATIONS, self.program.per_row, row, row + 1)
 
-    def _advance(self) -> None:
+    def _run_site(self) -> None:
+        row, column, _ = self.site
+        run_part(self._frames, OPERATIONS, self.program.per_site, row, row + 1, column)
+
+    def _run_post_draw(self) -> None:
+        row, column, _ = self.site
+        run_part(self._frames, OPERATIONS, self.program.post_draw, row, row + 1, column)
+
+    def _read_params(self) -> NDArray[np.int32]:
+        row, column, _ = self.site
+        found = self._frames.read(self.program.params, Region.of_site(row, column))
+        return np.array(found.reshape(self.batch, -1))
+
+    def _write(self, levels: IntArray) -> None:
         row, column, step = self.site
-        self._has_run = False
-        step += 1
-        stride = -1 if self.program.s_curve and row % 2 else 1
-        if step == self.program.num_sub_steps:
-            column, step = column + stride, 0
-        if not 0 <= column < self.width:
-            row += 1
-            column = self.width - 1 if self.program.s_curve and row % 2 else 0
-        self.site, self.done = (row, column, step), row == self.height
+        write_levels(self._frames, Region.of_site(row, column), levels[:, None, None], step)
