@@ -86,8 +86,62 @@ class View:
         return name if self.is_whole else f"{name}[{self.start}:{self.start + self.channels}]"
 
 
+class Extent:
+    """The sites around the current one that instructions read of a map."""
+
+    up: int
+    left: int
+    right: int
+
+    def extend(self, taps: tuple[Tap, ...]) -> None:
+        """Extend the map so that it covers these taps."""
+        self.up = max(self.up, *(-dy for dy, _ in taps))
+        self.left = max(self.left, *(-dx for _, dx in taps))
+        self.right = max(self.right, *(dx for _, dx in taps))
+
+
+class HeadWidths:
+    """The channels of one head, of the keys of all heads followed by the values of all heads."""
+
+    channels: int
+    num_heads: int
+    key_channels: int
+
+    @property
+    def key_width(self) -> int:
+        """Channels of a key of one head."""
+        return self.key_channels // self.num_heads
+
+    @property
+    def value_width(self) -> int:
+        """Channels of a value of one head."""
+        return (self.channels - self.key_channels) // self.num_heads
+
+
+class InstructionViews:
+    """What follows from the values that an instruction reads and writes."""
+
+    output: View | None
+    inputs: tuple[View, ...]
+
+    @property
+    def scale(self) -> int:
+        """Grid spacing of the sites at which it runs."""
+        return (self.output or self.inputs[0]).scale
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """All views that it reads and writes."""
+        return self.inputs if self.output is None else (*self.inputs, self.output)
+
+    @property
+    def first_row(self) -> int:
+        """The first row at which it runs. A value of a row above does not exist in the rows before."""
+        return self.views[-1].value.depth
+
+
 @dataclass(eq=False)
-class FeatureMap:
+class FeatureMap(Extent):
     """A value at many sites: the current row, `up` finished rows, and zeros beyond the border.
 
     The extent grows while instructions that read the map are recorded. It counts sites of the map's own grid.
@@ -107,15 +161,9 @@ class FeatureMap:
     initial_left: FloatArray | None = None
     """Values left of the first column, one per channel; None for zeros."""
 
-    def extend(self, taps: tuple[Tap, ...]) -> None:
-        """Extend the map so that it covers these taps."""
-        self.up = max(self.up, *(-dy for dy, _ in taps))
-        self.left = max(self.left, *(-dx for _, dx in taps))
-        self.right = max(self.right, *(dx for _, dx in taps))
-
 
 @dataclass(eq=False)
-class KeyValueCache(FeatureMap):
+class KeyValueCache(FeatureMap, HeadWidths):
     """Keys and values that attention reads: the keys of all heads, then the values of all heads.
 
     The entries are those of every drawn site, or of the tokens of a prompt; the latter are inputs, and nothing is
@@ -129,16 +177,6 @@ class KeyValueCache(FeatureMap):
     num_heads: int = 1
     key_channels: int = 0
     """Channels of the keys of all heads."""
-
-    @property
-    def key_width(self) -> int:
-        """Channels of a key of one head."""
-        return self.key_channels // self.num_heads
-
-    @property
-    def value_width(self) -> int:
-        """Channels of a value of one head."""
-        return (self.channels - self.key_channels) // self.num_heads
 
 
 @dataclass(frozen=True)
@@ -165,7 +203,7 @@ class WeightSlice:
 
 
 @dataclass(frozen=True, eq=False)
-class Instruction:
+class Instruction(InstructionViews):
     """One instruction. The class of its opcode in `opcodes` gives the meaning of the fields."""
 
     opcode: str
@@ -182,21 +220,6 @@ class Instruction:
     """The first head of a KV cache that is computed."""
     row_parity: int | None = None
     """The parity of the rows in which it runs, 0 or 1; None for every row. Set only in programs of an S-curve."""
-
-    @property
-    def scale(self) -> int:
-        """Grid spacing of the sites at which it runs."""
-        return (self.output or self.inputs[0]).scale
-
-    @property
-    def views(self) -> tuple[View, ...]:
-        """All views that it reads and writes."""
-        return self.inputs if self.output is None else (*self.inputs, self.output)
-
-    @property
-    def first_row(self) -> int:
-        """The first row at which it runs. A value of a row above does not exist in the rows before."""
-        return self.views[-1].value.depth
 
 
 @dataclass(frozen=True)

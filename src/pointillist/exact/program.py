@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.engine.program import Phase, Tap, Value, View
+from pointillist.engine.program import Extent, HeadWidths, InstructionViews, Phase, Tap, Value, View
 
 IntArray = NDArray[np.integer[Any]]
 
@@ -42,7 +42,7 @@ class ExactValue(Value):
 
 
 @dataclass(eq=False)
-class ExactMap:
+class ExactMap(Extent):
     """A value at many sites, with zeros beyond the border, or initial states.
 
     Attributes:
@@ -60,15 +60,9 @@ class ExactMap:
     initial_above: IntArray | None = None
     initial_left: IntArray | None = None
 
-    def extend(self, taps: tuple[Tap, ...]) -> None:
-        """Extend the map so that it covers these taps."""
-        self.up = max(self.up, *(-dy for dy, _ in taps))
-        self.left = max(self.left, *(-dx for _, dx in taps))
-        self.right = max(self.right, *(dx for _, dx in taps))
-
 
 @dataclass(eq=False)
-class ExactCache(ExactMap):
+class ExactCache(ExactMap, HeadWidths):
     """Keys and values of all heads that attention reads; one entry for each drawn site.
 
     Attributes:
@@ -78,16 +72,6 @@ class ExactCache(ExactMap):
 
     num_heads: int = 1
     key_channels: int = 0
-
-    @property
-    def key_width(self) -> int:
-        """Channels of a key of one head."""
-        return self.key_channels // self.num_heads
-
-    @property
-    def value_width(self) -> int:
-        """Channels of a value of one head."""
-        return (self.channels - self.key_channels) // self.num_heads
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +90,7 @@ class ExactInput:
 
 
 @dataclass(frozen=True, eq=False)
-class ExactInstruction:
+class ExactInstruction(InstructionViews):
     """One instruction; the class of its opcode in `exact/opcodes` gives the meaning of the fields."""
 
     opcode: str
@@ -118,21 +102,6 @@ class ExactInstruction:
     taps: tuple[Tap, ...] = ()
     key: str = ""
     row_parity: int | None = None
-
-    @property
-    def scale(self) -> int:
-        """Grid spacing of the sites at which it runs."""
-        return (self.output or self.inputs[0]).scale
-
-    @property
-    def views(self) -> tuple[View, ...]:
-        """All views that it reads and writes."""
-        return self.inputs if self.output is None else (*self.inputs, self.output)
-
-    @property
-    def first_row(self) -> int:
-        """The first row at which it runs. A value of a row above does not exist in the rows before."""
-        return self.views[-1].value.depth
 
 
 @dataclass(frozen=True, eq=False)
