@@ -11,13 +11,13 @@ VECTOR_UNIT = 2.0**-14
 """Unit of vector conditions."""
 
 
-@rewrites("COPY")
-def rewrite_copy(rewriter: Rewriter, i: Instruction) -> None:
-    """Rewrite a copy into a part of a value, which keeps its unit."""
+@rewrites("COPY", "SHIFT_DOWN")
+def rewrite_move(rewriter: Rewriter, i: Instruction) -> None:
+    """Rewrite a copy into a part of a value, or down by one row; it keeps its unit."""
     assert i.output is not None
     x = rewriter.wide(i.inputs[0])
     output, _ = rewriter.wide_target(i.output, x.unit)
-    rewriter.emit("COPY", i, output, x.view)
+    rewriter.emit(i.opcode, i, output, x.view)
 
 
 @rewrites("STORE")
@@ -88,12 +88,3 @@ def rewrite_upsample(rewriter: Rewriter, i: Instruction) -> None:
     source = rewriter.map(i.map, narrow=False)
     output, _ = rewriter.wide_target(i.output, source.unit[: i.output.channels])
     rewriter.emit("UPSAMPLE", i, output, map=source.content, taps=i.taps)
-
-
-@rewrites("SHIFT_DOWN")
-def rewrite_shift_down(rewriter: Rewriter, i: Instruction) -> None:
-    """Move a value down by one row."""
-    assert i.output is not None
-    x = rewriter.wide(i.inputs[0])
-    output, _ = rewriter.wide_target(i.output, x.unit)
-    rewriter.emit("SHIFT_DOWN", i, output, x.view)
