@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import typer
@@ -37,6 +37,7 @@ def unfinished_seed(out: Path) -> int | None:
     return found if isinstance(found, int) else None
 
 
+@runtime_checkable
 class Sink(Protocol):
     """A kind of output that is made batch by batch, in the format `form`."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol, Unpack
+from typing import Any, Protocol, Unpack, runtime_checkable
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from pointillist.nn import Condition
 from pointillist.ordering import PixelOrder
 
 
+@runtime_checkable
 class Quantizable(Protocol):
     """What an exact model needs of the pixel model that it was made from."""
 

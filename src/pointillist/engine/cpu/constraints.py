@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Int, UInt64
@@ -13,6 +13,7 @@ from pointillist.engine.cpu.domains import WORD
 Bits = UInt64[np.ndarray, "... words"]
 
 
+@runtime_checkable
 class Check(Protocol):
     """A rule that is checked after each row, over the levels that the sites may still have."""
 

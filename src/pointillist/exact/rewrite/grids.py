@@ -27,7 +27,8 @@ def power(x: Array) -> Array:
 
 def wide_unit(largest: Array) -> float:
     """Return the unit of a wide value whose largest magnitudes are these."""
-    return float(power(np.maximum(largest.max(initial=0), 2.0**-12))) * 2.0 ** (1 - WIDE_BITS)
+    most = np.maximum(largest.max(initial=0, keepdims=True), 2.0**-12)
+    return float(power(most).item()) * 2.0 ** (1 - WIDE_BITS)
 
 
 def narrow_units(largest: Array, *, signed: bool) -> Array:
