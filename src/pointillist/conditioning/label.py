@@ -21,7 +21,7 @@ from pointillist.images import ImageSpec
 
 NO_LABEL = -1
 
-Label = int | str | Sequence[int | str] | Tensor | None
+Label = int | str | Sequence[int | str | None] | Tensor | None
 
 
 class LabelConfig(ConditionConfig):
