@@ -53,8 +53,13 @@ def test_one_model_is_enough(model: Path, monkeypatch: pytest.MonkeyPatch) -> No
         servers[0].stop()
 
     monkeypatch.setattr(home, "Server", Kept)
-    monkeypatch.setattr("pointillist.cli.studio._has_screen", lambda: True)
+    monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setattr("webbrowser.open", browse)
     said = apart(lambda: run("studio", "nosuch", model).output)
     assert "studio     http://127.0.0.1:" in said
     assert [one["state"] for one in settled[0]["models"]] == ["failed", "ready"]
+
+
+def test_a_folder_without_a_run_is_rejected(tmp_path: Path) -> None:
+    """Before anything is loaded."""
+    assert "has neither metrics.jsonl nor run.toml" in fails("studio", "--run", tmp_path)

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 import tomllib
+import urllib.error
+import urllib.request
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, get_args
@@ -255,3 +257,21 @@ def test_a_dry_run_tells_speed_memory_and_hours_and_writes_nothing(pets: Path, m
     assert "for validation and sample sheets" in told
     assert not Path("dry").exists()
     assert "`--dry-run` estimates the cost of a new run" in fails("train", "--dry-run", "--resume", "--out", "dry")
+
+
+def test_a_studio_beside_the_training_ends_with_it(pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its address is printed first; during the training it shows the run, afterwards nobody answers."""
+    found: list[dict[str, Any]] = []
+
+    def browse(url: str) -> None:
+        with urllib.request.urlopen(f"{url}api/info") as answer:
+            found.append({"url": url, **json.load(answer)})
+
+    monkeypatch.setattr("pointillist.cli.studio.open_browser", browse)
+    said = train(pets, "--out", "watched", "--studio").output
+    url = found[0]["url"]
+    assert said.startswith(f"studio     {url}   (ends with the training)")
+    assert found[0]["run"] == "watched"
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(url)
+    assert "`--studio` watches a run" in fails("train", pets, "--studio", "--dry-run")

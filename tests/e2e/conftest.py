@@ -46,6 +46,7 @@ SMOKE = {
     "test_pixels_are_chosen_and_keys_are_listed",
     "test_a_touch_holds_a_pixel",
     "test_paint_hover_and_keep",
+    "test_a_run_is_watched",
 }
 """One test for each panel of the page, and those without a browser: `make test` runs these, `make test-slow` all."""
 

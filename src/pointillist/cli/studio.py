@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import webbrowser
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,10 +23,15 @@ EPILOG = """Examples:
 
   pointillist studio runs/digits runs/sprites
 
+  pointillist studio --run runs/digits
+
   pointillist studio runs/digits --port 8000 --no-browser"""
 
 Models = Annotated[
     list[str] | None, typer.Argument(metavar="MODEL", help="Models to paint with. Default: the bundled ones.")
+]
+Run = Annotated[
+    Path | None, typer.Option("--run", metavar="DIR", help="Watch a training run: curves, samples, each checkpoint.")
 ]
 Host = Annotated[str, typer.Option(metavar="HOST", help="Address of the server. Default: this machine only.")]
 Port = Annotated[
@@ -38,6 +44,7 @@ Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=1, help="Longest 
 
 def studio(
     models: Models = None,
+    run: Run = None,
     host: Host = "127.0.0.1",
     port: Port = None,
     no_browser: NoBrowser = False,
@@ -52,15 +59,17 @@ def studio(
     from pointillist.errors import ConfigError, MissingExtraError
     from pointillist.zoo import list_pretrained
 
-    sources = models or [model.name for model in list_pretrained()]
-    if not sources:
+    sources = models or ([] if run else [model.name for model in list_pretrained()])
+    if not sources and run is None:
         raise ConfigError("`MODEL` is missing, and no model is bundled: name one, for example `studio runs/digits`.")
     try:
         from pointillist.studio.server import Server, is_loopback, usual_port
         from pointillist.studio.service import LIMITS, StudioService
+        from pointillist.studio.training_run import TrainingRun
     except ImportError as error:
         raise MissingExtraError("The studio", "studio") from error
-    service = StudioService(sources, LIMITS.model_copy(update={"timeout": timeout}))
+    watched = None if run is None else TrainingRun.check(run)
+    service = StudioService(sources, LIMITS.model_copy(update={"timeout": timeout}), run=watched)
     server = Server(service, host, usual_port(host) if port is None else port)
     if not is_loopback(host):
         typer.echo(
@@ -77,8 +86,8 @@ def _started(server: Server, service: StudioService, *, browser: bool) -> None:
     """Print the address, open the browser, and report the models as they are loaded."""
     typer.echo(f"studio     {server.url}   (Ctrl-C ends it)")
     threading.Thread(target=_report_models, args=[server, service], daemon=True).start()
-    if browser and _has_screen() and any(entry.wait_for_weights() for entry in service.models.entries.values()):
-        webbrowser.open(server.url)
+    if browser and (service.watcher or any(entry.wait_for_weights() for entry in service.models.entries.values())):
+        open_browser(server.url)
 
 
 def _report_models(server: Server, service: StudioService) -> None:
@@ -93,6 +102,7 @@ def _report_models(server: Server, service: StudioService) -> None:
         server.stop()
 
 
-def _has_screen() -> bool:
-    """Return whether a graphical browser can be opened, and not one in this terminal."""
-    return sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+def open_browser(url: str) -> None:
+    """Open an address in a graphical browser; where there is none, do nothing: one in this terminal would hide it."""
+    if sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        webbrowser.open(url)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -27,6 +29,8 @@ EPILOG = """Examples:
   pointillist train my-sprites/ --palette 64 --preset base --dry-run
 
   pointillist train --resume --out runs/digits
+
+  pointillist train uci-digits --out runs/digits --studio
 
   pointillist train more.npz --init-from runs/digits --out runs/more
 
@@ -54,6 +58,9 @@ Sets = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Any setting, such as train.optimizer.ema=0.99; repeatable."),
 ]
 Resume = Annotated[bool, typer.Option("--resume", metavar=FLAG, help="Continue the run in --out, exactly.")]
+Studio = Annotated[
+    bool, typer.Option("--studio", metavar=FLAG, help="Watch the run on a local page, which ends with the training.")
+]
 DryRun = Annotated[
     bool,
     typer.Option("--dry-run", metavar=FLAG, help="Try the first steps; estimate images/s, memory and hours."),
@@ -69,6 +76,7 @@ def train(
     sets: Sets = None,
     resume: Resume = False,
     dry_run: DryRun = False,
+    studio: Studio = False,
     **options: Any,
 ) -> None:
     """Train a model on your images.
@@ -89,6 +97,8 @@ def train(
         settings["train.out"] = str(out)
     if resume and dry_run:
         raise ConfigError("`--dry-run` estimates the cost of a new run: leave out `--resume`.")
+    if studio and dry_run:
+        raise ConfigError("`--studio` watches a run, and `--dry-run` makes none: leave out one of them.")
     if resume and out is None:
         raise ConfigError("`--resume` needs the folder of the run: add `--out DIR`.")
     if resume and config is not None:
@@ -101,7 +111,8 @@ def train(
             typer.echo(str(estimate))
         return
     try:
-        result = run.train(screen)
+        with _studio(run.out) if studio and is_main_process() else nullcontext():
+            result = run.train(screen)
     except Interrupted:
         _stop(f"stopped; the state is saved. Continue with: pointillist train --resume --out {run.out}")
     except KeyboardInterrupt:
@@ -110,6 +121,18 @@ def train(
         _stop(f"stopped at once. Continue from the last checkpoint with: pointillist train --resume --out {run.out}")
     if is_main_process():
         _print_result(run.out, result, ctx)
+
+
+@contextmanager
+def _studio(out: Path) -> Iterator[None]:
+    """Show a studio that watches the run within a block."""
+    from pointillist.cli.studio import open_browser
+    from pointillist.studio.beside import studio_beside
+
+    with studio_beside(out) as url:
+        typer.echo(f"studio     {url}   (ends with the training)")
+        open_browser(url)
+        yield
 
 
 def _stop(message: str) -> NoReturn:

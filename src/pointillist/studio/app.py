@@ -38,7 +38,7 @@ def create_app(service: StudioService, hosts: frozenset[str] = LOOPBACK, *, any_
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        service.models.start()
+        service.start()
         yield
         service.close()
 

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -43,6 +44,7 @@ class PooledModel:
         self.query_lock = threading.Lock()
         self._info = schemas.ModelInfo(id=id_, name=name, state="waiting", step=None, error=None, details=None)
         self._model: PixelModel | None = None
+        self._hashes: WeakKeyDictionary[PixelModel, str] = WeakKeyDictionary()
         self._weights_read, self._settled = threading.Event(), threading.Event()
 
     @property
@@ -70,15 +72,29 @@ class PooledModel:
         assert self._info.details is not None
         return self._info.details.sha256
 
+    @property
+    def step(self) -> int | None:
+        """Training step of the model; None if it is not ready, or does not say."""
+        step = None if self._model is None else self._model.training_record.get("step")
+        return step if isinstance(step, int) else None
+
+    def hash_of(self, model: PixelModel) -> str | None:
+        """Hash of a model that this entry holds, or held while a job still uses it; None for another."""
+        return self._hashes.get(model)
+
     def load(self, limits: schemas.Limits) -> None:
-        """Load and warm up the model; an error is stored as a sentence."""
+        """Load and warm up the model; an error is stored as a sentence.
+
+        A second call loads it anew, from the same source. The former model stays until then, and also if the new one
+        cannot be loaded.
+        """
         try:
             self._load(limits)
         except PointillistError as error:
-            self._update("failed", error=str(error))
+            self._fail(str(error))
         except Exception as error:
             LOG.error("%s could not be loaded", self.name, exc_info=error)
-            self._update("failed", error=f"It could not be loaded ({type(error).__name__}): the terminal says more.")
+            self._fail(f"It could not be loaded ({type(error).__name__}): the terminal says more.")
         finally:
             self._weights_read.set()
             self._settled.set()
@@ -93,19 +109,26 @@ class PooledModel:
         self._settled.wait(timeout)
 
     def _load(self, limits: schemas.Limits) -> None:
-        self._update("loading", step="reading weights")
+        self._show("loading", "reading weights")
         # a copy: later changes to the model of a notebook do not reach the studio
         model = load(self._source) if isinstance(self._source, str) else copy.deepcopy(self._source)
         model.eval().requires_grad_(False)
         details = model_details(model)
-        self._update("loading", step="preparing the engine")
+        self._show("loading", "preparing the engine")
         self._weights_read.set()
         _warm_up(model, limits)
+        self._hashes[model] = details.sha256
         self._model = model
         self._info = self._info.model_copy(update={"state": "ready", "step": None, "details": details})
 
-    def _update(self, state: schemas.State, step: str | None = None, error: str | None = None) -> None:
-        self._info = self._info.model_copy(update={"state": state, "step": step, "error": error})
+    def _fail(self, sentence: str) -> None:
+        if self._model is None:
+            self._info = self._info.model_copy(update={"state": "failed", "step": None, "error": sentence})
+
+    def _show(self, state: schemas.State, step: str) -> None:
+        """Show what is being done, unless there is a model to use meanwhile."""
+        if self._model is None:
+            self._info = self._info.model_copy(update={"state": state, "step": step, "error": None})
 
 
 class _WarmupDone(Exception):  # noqa: N818
@@ -140,14 +163,17 @@ class ModelPool:
         self._limits = limits
         self.entries: dict[str, PooledModel] = {}
         for source in sources:
-            name = display_name(source)
-            id_ = _unique(re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII).strip("-.") or "model", self.entries)
-            self.entries[id_] = PooledModel(id_, name, source)
+            self._add(display_name(source), source)
+        self._loading = list(self.entries.values())
         self._thread = threading.Thread(target=self._load, name="loading models", daemon=True)
 
     def start(self) -> None:
         """Begin to load."""
         self._thread.start()
+
+    def add(self, name: str, source: str) -> PooledModel:
+        """Add a model that the caller loads, once its source is there."""
+        return self._add(name, source)
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait until all models are ready or failed, at most `timeout` seconds."""
@@ -175,8 +201,13 @@ class ModelPool:
         return [entry.info for entry in self.entries.values()]
 
     def _load(self) -> None:
-        for entry in self.entries.values():
+        for entry in self._loading:
             entry.load(self._limits)
+
+    def _add(self, name: str, source: str | PixelModel) -> PooledModel:
+        id_ = _unique(re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII).strip("-.") or "model", self.entries)
+        self.entries[id_] = PooledModel(id_, name, source)
+        return self.entries[id_]
 
 
 def display_name(source: str | PixelModel) -> str:

@@ -46,7 +46,7 @@ class Studio:
             raise MissingExtraError("The studio in a notebook", "notebook") from error
         self._service = StudioService(models)
         self.widget = Widget(create_app(self._service), height)
-        self._service.models.start()
+        self._service.start()
 
     def wait(self, timeout: float | None = None) -> Studio:
         """Wait until all models are ready or failed, at most `timeout` seconds."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import FileResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from pointillist._version import __version__
 from pointillist.studio import export, queries, schemas, upload
 from pointillist.studio.errors import RequestError
+from pointillist.studio.run_watcher import RunWatcher
 from pointillist.studio.service import StudioService
 from pointillist.studio.streaming import disconnect_event, stream_job
 
@@ -47,7 +48,36 @@ def _json(message: schemas.Schema) -> Response:
 def info(request: Request) -> Response:
     """Return version, limits, and the state of each model."""
     service = _service(request)
-    return _json(schemas.ServerInfo(version=__version__, limits=service.limits, models=service.models.infos()))
+    name = None if service.watcher is None else service.watcher.run.name[:500]
+    models = service.models.infos()
+    return _json(schemas.ServerInfo(version=__version__, limits=service.limits, models=models, run=name))
+
+
+def _watcher(request: Request) -> RunWatcher:
+    """Return the watcher of the run.
+
+    Raises:
+        RequestError: if the studio watches none.
+    """
+    watcher = _service(request).watcher
+    if watcher is None:
+        raise RequestError(404, "not_found", "The studio watches no training run: start it with `--run`.")
+    return watcher
+
+
+@router.get("/run", response_model=schemas.RunState, summary="The training run")
+def run(request: Request) -> Response:
+    """Read the curves, the sample sheets and the checkpoint of the training run that the studio watches."""
+    return _json(_watcher(request).state())
+
+
+@router.get(
+    "/run/sheets/{step}", summary="A sample sheet of the run", response_class=FileResponse,
+    responses={200: {"description": "The file.", "content": {"image/png": {}}}},
+)  # fmt: skip
+def sheet(step: Annotated[int, Path(ge=0, lt=10**15)], request: Request) -> Response:
+    """Return the sample sheet that the run has written at a step."""
+    return FileResponse(_watcher(request).run.sheet(step), media_type="image/png")
 
 
 @router.post(

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -18,7 +19,9 @@ from pointillist.studio.job_queue import EventHandler, JobQueue, QueueEntry, Res
 from pointillist.studio.jobs import SamplingJob, make_job
 from pointillist.studio.model_pool import ModelPool
 from pointillist.studio.reproduce import compare, job_from_manifest, make_manifest
+from pointillist.studio.run_watcher import RunWatcher
 from pointillist.studio.sampling import run_job
+from pointillist.studio.training_run import TrainingRun
 
 LIMITS = schemas.Limits(
     body_bytes=16 * 2**20, upload_pixels=25_000_000, samples=schemas.MAX_SAMPLES, pixels=65_536, numbers=64_000_000,
@@ -38,11 +41,21 @@ class StudioService:
     Args:
         sources: names, folders or `hf:user/model` of models, or models.
         limits: limits of requests and jobs.
+        run: folder of a training run to watch; its newest checkpoint is the last of the models.
+
+    Attributes:
+        watcher: follows the run; None without one.
     """
 
-    def __init__(self, sources: Sequence[str | PixelModel], limits: schemas.Limits = LIMITS) -> None:
+    def __init__(
+        self, sources: Sequence[str | PixelModel], limits: schemas.Limits = LIMITS, *, run: Path | None = None
+    ) -> None:
         self.limits = limits
         self.models = ModelPool(sources, limits)
+        self.watcher: RunWatcher | None = None
+        if run is not None:
+            watched = TrainingRun(run)
+            self.watcher = RunWatcher(watched, self.models.add(watched.name, str(watched.newest)), limits)
         # counted here: a thread that starts while another samples would see the limit of that one
         self.queue = JobQueue(limits, torch.get_num_threads())
 
@@ -122,11 +135,21 @@ class StudioService:
             raise RequestError(_STATUS.get(last[0].code, 400), last[0].code, last[0].error)
         return last[0]
 
+    def start(self) -> None:
+        """Begin to load the models, and to watch the run."""
+        self.models.start()
+        if self.watcher is not None:
+            self.watcher.start()
+
     def close(self) -> None:
         """Cancel all jobs."""
+        if self.watcher is not None:
+            self.watcher.stop()
         self.queue.close()
 
     def _make_manifest(self, job: SamplingJob, images: list[schemas.SampledImage]) -> schemas.SampleManifest:
-        ready = (entry for entry in self.models.entries.values() if entry.info.state == "ready")
-        entry = next(entry for entry in ready if entry.model is job.model)
-        return make_manifest(entry.name, entry.sha256, job, images)
+        for entry in self.models.entries.values():
+            sha256 = entry.hash_of(job.model)
+            if sha256 is not None:
+                return make_manifest(entry.name, sha256, job, images)
+        raise LookupError("The job samples from a model that is not in the pool.")

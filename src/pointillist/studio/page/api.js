@@ -29,6 +29,16 @@ export class Server {
     return this.#json("info", { method: "GET" });
   }
 
+  /** @returns {Promise<Api.RunState>} */
+  run() {
+    return this.#json("run", { method: "GET" });
+  }
+
+  /** Return the address of a sample sheet of the run. @param {number} step */
+  sheet(step) {
+    return `${this.address}api/run/sheets/${step}`;
+  }
+
   /**
    * Yield the events of a sampling job as they arrive. Leaving the loop, or the signal, cancels the job.
    * @param {string} model @param {Api.SampleRequest} request @param {AbortSignal} signal

@@ -21,6 +21,10 @@ declare namespace Api {
     vector?: number[] | null;
     hint?: EncodedArray | null;
   }
+  interface CurvePoint {
+    step: number;
+    bits_per_dim: number;
+  }
   interface Edit {
     row: number;
     column: number;
@@ -218,6 +222,16 @@ declare namespace Api {
     message: string;
     images: SampledImage[];
   }
+  interface RunState {
+    name: string;
+    model: string;
+    train: CurvePoint[];
+    valid: CurvePoint[];
+    images_per_second: number | null;
+    age: number | null;
+    checkpoint: number | null;
+    sheets: number[];
+  }
   interface Saliency {
     values: EncodedArray;
     signed: boolean;
@@ -267,6 +281,7 @@ declare namespace Api {
     version: string;
     limits: Limits;
     models: ModelInfo[];
+    run: string | null;
   }
   interface StartImage {
     levels: EncodedArray;

@@ -13,6 +13,7 @@ import { decodeBatch } from "./painting_trace.js";
 /** @typedef {import("./paint_jobs.js").Job} Job */
 /** @typedef {import("./painting_trace.js").PaintingTrace} PaintingTrace */
 /** @typedef {{canvases: Canvas[], starts: boolean}} Group canvases of one request; `starts`: they are partly known */
+/** @typedef {"new" | "live" | "aside"} Kind of painting: shown when it begins; in place of what is there; neither shown nor in the gallery */
 
 const MAX_GALLERY = 1000;
 const AT_ONCE = 4; // requests of one painting; the server queues few
@@ -75,6 +76,14 @@ export class Painter {
     if (!model?.details) return;
     const found = this.#jobs({ ...request, count: Math.min(request.count, MAX_LIVE), compare: NO_COMPARISON }, model);
     if (found) await this.#run(found.jobs, null, { live: true });
+  }
+
+  /** Paint one image with a seed, without showing it. @param {import("./request.js").Request} request @param {Api.ModelInfo} model @param {number} seed */
+  async paintAside(request, model, seed) {
+    const [job] = createJobs({ ...request, count: 1, compare: NO_COMPARISON }, model, [model]).jobs;
+    const canvas = newCanvas(job, job.canvases[0], seed, request.size ?? undefined, null);
+    await this.#follow({ canvases: [canvas], starts: false }, { waiting: null, stop: new AbortController() }, "aside");
+    return canvas;
   }
 
   /** Go on with the paintings that were stopped: each becomes what it would have become. */
@@ -180,7 +189,7 @@ export class Painter {
     state.work = work;
     if (!live) state.notice = null;
     state.changed();
-    const results = await inTurn(groups, (group) => this.#follow(group, work, live ? show : null));
+    const results = await inTurn(groups, (group) => this.#follow(group, work, live ? "live" : "new", show));
     if (state.work === work) state.work = null;
     const failed = results.find((result) => result.status === "rejected" && !isAbort(result.reason));
     if (failed?.status === "rejected") this.#failed(failed.reason);
@@ -195,9 +204,9 @@ export class Painter {
 
   /**
    * Follow a job, event by event.
-   * @param {Group} group @param {import("./state.js").Work} work @param {(() => void) | null} showLive called with the first pixels
+   * @param {Group} group @param {import("./state.js").Work} work @param {Kind} kind @param {() => void} [show] called with the first pixels, if `kind` is "live"
    */
-  async #follow({ canvases, starts }, work, showLive) {
+  async #follow({ canvases, starts }, work, kind, show) {
     const request = requestOf(canvases, starts);
     /** @type {PaintingTrace[]} */
     let traces = [];
@@ -210,8 +219,8 @@ export class Painter {
         } else if (event.type === "pixels") {
           const batch = decodeBatch(event);
           traces.forEach((trace, index) => trace.take(batch, index));
-          if (batch.first === 0) showLive?.();
-        } else if (event.type === "finished") this.#finish(canvases, traces, event, showLive !== null);
+          if (batch.first === 0 && kind === "live") show?.();
+        } else if (event.type === "finished") this.#finish(canvases, traces, event, kind);
         else throw new RequestError(event, 200);
         this.state.changed();
       }
@@ -222,8 +231,8 @@ export class Painter {
     }
   }
 
-  /** @param {Canvas[]} canvases @param {PaintingTrace[]} traces @param {Api.Finished} event @param {boolean} live */
-  #finish(canvases, traces, event, live) {
+  /** @param {Canvas[]} canvases @param {PaintingTrace[]} traces @param {Api.Finished} event @param {Kind} kind */
+  #finish(canvases, traces, event, kind) {
     const { manifest } = event;
     traces.forEach((trace, i) => {
       trace.over = true;
@@ -231,6 +240,8 @@ export class Painter {
       const request = { ...manifest.request, samples: [manifest.request.samples[i]] };
       trace.manifest = { ...manifest, request, sha256: [manifest.sha256[i]] };
     });
+    if (kind === "aside") return;
+    const live = kind === "live";
     if (live) this.state.gallery = this.state.gallery.filter((item) => !this.liveItems.has(item.id) || item.favourite);
     const items = this.addToGallery(canvases);
     if (live) this.liveItems = new Set(items.map((item) => item.id));

@@ -16,10 +16,11 @@ import { chosenLevels, saliencyOverlay } from "./overlays.js";
 const LIKELIEST = 5;
 
 export class PixelPanel {
-  /** @param {State} state @param {import("./queries.js").Queries} queries @param {import("./commands.js").Commands} commands */
-  constructor(state, queries, commands) {
+  /** @param {State} state @param {import("./queries.js").Queries} queries @param {import("./commands.js").Commands} commands @param {HTMLElement} training shown while no pixel is */
+  constructor(state, queries, commands, training) {
     this.state = state;
     this.queries = queries;
+    this.training = training;
     this.title = html("h2", {}, "Pixel");
     this.where = html("p", { className: "where" });
     this.announcement = html("p", { className: "announcement", "aria-live": "polite" });
@@ -34,7 +35,7 @@ export class PixelPanel {
     this.saliencyMap = html("canvas", { className: "saliency-map" });
     this.saliencyText = html("p", {});
     this.saliency = html("div", { className: "saliency" }, this.saliencyMap, html("div", {}, html("h3", {}, "Saliency"), this.saliencyText));
-    this.el = html("section", { className: "panel pixel", "aria-label": "Pixel" }, this.title, this.where, this.announcement, this.summary.el, this.numbers, this.chance, this.channels, this.actions, this.saliency);
+    this.el = html("section", { className: "panel pixel", "aria-label": "Pixel" }, this.title, this.where, this.announcement, training, this.summary.el, this.numbers, this.chance, this.channels, this.actions, this.saliency);
     /** @type {Chart[]} */
     this.charts = [];
     /** @type {Api.ModelDetails | null} */
@@ -46,6 +47,7 @@ export class PixelPanel {
     setText(this.title, info ? `Row ${info.row}, column ${info.column}` : "Inspect a pixel");
     setText(this.where, this.#where(info));
     if (info && info.source !== "latest") setText(this.announcement, announce(info));
+    this.training.hidden = info !== null || !this.state.run;
     this.summary.update(info ? undefined : this.state.canvas);
     this.#numbers(info);
     this.#charts(info);

@@ -20,8 +20,7 @@ import { defaultRequest, requestOfCanvas } from "./request.js";
 /** @typedef {import("./request.js").Hint} Hint */
 
 export const SPEEDS = [4, 16, 64, 256, 1024, 4096, Infinity]; // pixels per second; the last is live
-const USUAL_SECONDS = 4;
-const MAX_ZOOM = 16;
+const USUAL_SECONDS = 4, MAX_ZOOM = 16;
 const RECENT = 8; // inks
 const SHORT_NOTICE = 8, LONG_NOTICE = 30; // seconds that a notice stays
 
@@ -88,6 +87,7 @@ export class State {
     /** @type {Map<string, Api.ModelDetails>} details of models that are shown in other colours */
     this.ownDetails = new Map();
     this.panelSerial = 0; // counts the changes of the request that do not come from its panel
+    this.run = /** @type {import("./training.js").WatchedRun | null} */ (null);
     this.follow = false; // whether to scroll the hovered pixel into view
     this.stroke = 0; // counts the steps of the current stroke
     /** @type {(() => void)[]} */

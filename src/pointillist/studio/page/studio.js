@@ -25,6 +25,8 @@ import { CanvasGrid } from "./canvas_grid.js";
 import { State } from "./state.js";
 import { Tabs } from "./tabs.js";
 import { Toolbar } from "./toolbar.js";
+import { Training, adoptReloaded } from "./training.js";
+import { TrainingPanel } from "./training_panel.js";
 import { Tour } from "./tour.js";
 import { ToolOptions } from "./tool_options.js";
 import { PlayerControls } from "./player_controls.js";
@@ -59,12 +61,14 @@ function render({ model, el }) {
   const controls = new PlayerControls(state, playback, filler, () => commands.complete());
   const fillPanel = new FillPanel(state, filler);
   const toolOptions = new ToolOptions(state, commands);
-  const pixelPanel = new PixelPanel(state, queries, commands);
+  const training = new Training(state, server, painter, () => refresh(state, server));
+  const trainingPanel = new TrainingPanel(state, server);
+  const pixelPanel = new PixelPanel(state, queries, commands, trainingPanel.el);
   const gallery = new Gallery(state, exporter, uploader, dialogs, () => keeper?.clear());
   const notifications = new Notifications(state);
   const tabs = new Tabs(state, root);
   /** @type {{update: () => void}[]} */
-  const parts = [header, tour, promptPanel, toolbar, toolOptions, canvasGrid, fillPanel, controls, pixelPanel, gallery, notifications, tabs];
+  const parts = [header, tour, promptPanel, toolbar, toolOptions, canvasGrid, fillPanel, controls, pixelPanel, trainingPanel, gallery, notifications, tabs];
 
   const middle = html("main", { className: "middle" }, toolbar.el, toolOptions.el, tour.el, canvasGrid.el, fillPanel.el, notifications.el, controls.el);
   root.append(header.el, promptPanel.el, middle, tabs.el, pixelPanel.el, gallery.el);
@@ -77,26 +81,36 @@ function render({ model, el }) {
   const keeper = model.get("keep") ? new Keeper(state, over.signal) : null;
   if (keeper) parts.push({ update: () => keeper.update() });
   const restored = keeper?.restore() ?? Promise.resolve();
-  restored.then(() => follow(state, server, over.signal));
+  restored.then(() => follow(state, server, training, over.signal));
   return () => {
     over.abort();
+    training.stop();
     painter.stop();
     el.replaceChildren();
   };
 }
 
-/** Poll the state of the models until all are ready or failed. @param {State} state @param {Server} server @param {AbortSignal} over */
-async function follow(state, server, over) {
+/** Bring models and limits up to date. @param {State} state @param {Server} server */
+async function refresh(state, server) {
+  const info = await server.info();
+  const known = new Map(state.models.map((one) => [JSON.stringify(one), one])); // the same objects, so that nothing is drawn anew
+  const models = info.models.map((one) => {
+    const shown = state.models.find((other) => other.id === one.id);
+    if (shown?.details && state.ownDetails.has(one.id) && shown.details.sha256 === one.details?.sha256) return shown; // in other colours
+    return known.get(JSON.stringify(one)) ?? one;
+  });
+  const former = state.models;
+  Object.assign(state, { models, limits: info.limits, version: info.version });
+  for (const model of former) adoptReloaded(state, model);
+  return info;
+}
+
+/** Poll the state of the models until all are ready or failed. @param {State} state @param {Server} server @param {Training} training @param {AbortSignal} over */
+async function follow(state, server, training, over) {
   while (!over.aborted) {
     try {
-      const info = await server.info();
-      const known = new Map(state.models.map((one) => [JSON.stringify(one), one])); // the same objects, so that nothing is drawn anew
-      const models = info.models.map((one) => {
-        const shown = state.models.find((other) => other.id === one.id);
-        if (shown?.details && state.ownDetails.has(one.id) && shown.details.sha256 === one.details?.sha256) return shown; // in other colours
-        return known.get(JSON.stringify(one)) ?? one;
-      });
-      Object.assign(state, { models, limits: info.limits, version: info.version });
+      const info = await refresh(state, server);
+      if (info.run !== null) training.watch();
       if (state.notice?.text === NO_ANSWER) state.notice = null;
     } catch {
       state.notify("error", NO_ANSWER);

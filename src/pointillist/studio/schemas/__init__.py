@@ -30,6 +30,7 @@ from pointillist.studio.schemas.queries import (
     SurprisalMaps,
     UploadedImage,
 )
+from pointillist.studio.schemas.runs import CurvePoint, RunState
 from pointillist.studio.schemas.sampling import (
     MAX_SAMPLES,
     Environment,
@@ -54,6 +55,7 @@ __all__ = [
     "Candidate",
     "Component",
     "ConditionValues",
+    "CurvePoint",
     "Dtype",
     "Edit",
     "EditEffect",
@@ -83,6 +85,7 @@ __all__ = [
     "Queued",
     "ReproduceRequest",
     "ReproduceResult",
+    "RunState",
     "Saliency",
     "SaliencyQuery",
     "SampleManifest",

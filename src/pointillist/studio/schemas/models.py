@@ -171,8 +171,14 @@ class Limits(Schema):
 
 
 class ServerInfo(Schema):
-    """Version, limits and models of the studio; models are in the order in which they were named."""
+    """Version, limits and models of the studio.
+
+    Attributes:
+        models: in the order in which they were named.
+        run: name of the training run that the studio watches, see `RunState`; null if none.
+    """
 
     version: str
     limits: Limits
     models: list[ModelInfo]
+    run: str | None

@@ -1,0 +1,142 @@
+"""A training run as the studio shows it: its folder is read anew for each request, and nothing is written to it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pointillist.checkpoint.header import CONFIG, WEIGHTS
+from pointillist.errors import ConfigError, DataError
+from pointillist.files.reading import parse_json, read_text
+from pointillist.studio import schemas
+from pointillist.studio.errors import RequestError
+
+METRICS, SETTINGS, NEWEST, SHEETS = "metrics.jsonl", "run.toml", "last", "samples"
+_MOST_POINTS = 1000  # of a curve
+
+Stamp = tuple[int, int]
+"""Times at which the settings and the weights of a checkpoint were written."""
+
+
+class TrainingRun:
+    """The folder of a run that `pointillist train` writes.
+
+    Args:
+        folder: the folder; it may not exist yet.
+
+    ```python
+    run = TrainingRun(TrainingRun.check("runs/digits"))
+    run.state("digits", checkpoint=None).valid[-1].bits_per_dim
+    ```
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @staticmethod
+    def check(folder: str | Path) -> Path:
+        """Return the folder of a run.
+
+        Raises:
+            ConfigError: if it holds none.
+        """
+        folder = Path(folder)
+        if not (folder / METRICS).is_file() and not (folder / SETTINGS).is_file():
+            raise ConfigError(
+                f"`--run` (={folder}) has neither {METRICS} nor {SETTINGS}: "
+                "give a folder that `pointillist train` writes."
+            )
+        return folder
+
+    @property
+    def name(self) -> str:
+        """Name of the folder."""
+        return self.folder.resolve().name
+
+    @property
+    def newest(self) -> Path:
+        """Model folder of the newest checkpoint."""
+        return self.folder / NEWEST
+
+    def stamp(self) -> Stamp | None:
+        """Return when the newest checkpoint was written; None before the first."""
+        try:
+            return (self.newest / CONFIG).stat().st_mtime_ns, (self.newest / WEIGHTS).stat().st_mtime_ns
+        except OSError:
+            return None
+
+    def state(self, model: str, checkpoint: int | None) -> schemas.RunState:
+        """Read what the run has written.
+
+        Args:
+            model: id of the model in the pool that follows the run.
+            checkpoint: step of the checkpoint that this model holds.
+        """
+        records = list(self._records())
+        speeds = [record["speed"] for record in records if _is_number(record.get("speed"))]
+        return schemas.RunState(
+            name=self.name[:500],
+            model=model,
+            train=_curve(records, "bits_per_dim"),
+            valid=_curve(records, "valid_bits_per_dim"),
+            images_per_second=float(speeds[-1]) if speeds else None,
+            age=self._age(),
+            checkpoint=checkpoint,
+            sheets=self._sheets(),
+        )
+
+    def sheet(self, step: int) -> Path:
+        """Return the file of a sample sheet.
+
+        Raises:
+            RequestError: if there is none of that step.
+        """
+        path = self.folder / SHEETS / _sheet_name(step)
+        if not path.is_file():
+            raise RequestError(404, "not_found", f"There is no sample sheet of step {step}: `sheets` lists the steps.")
+        return path
+
+    def _records(self) -> Iterator[dict[str, Any]]:
+        """Yield the lines of the metrics that can be read: the last one may be half written."""
+        try:
+            lines = read_text(self.folder / METRICS).splitlines()
+        except (OSError, UnicodeDecodeError, DataError):
+            return
+        for line in lines:
+            try:
+                record = parse_json(line, METRICS, "train again")
+            except DataError:
+                continue
+            if isinstance(record, dict) and isinstance(record.get("step"), int):
+                yield record
+
+    def _age(self) -> float | None:
+        """Return the seconds since the run wrote its newest metrics."""
+        try:
+            return max(0.0, time.time() - (self.folder / METRICS).stat().st_mtime)
+        except OSError:
+            return None
+
+    def _sheets(self) -> list[int]:
+        """List the steps of the sample sheets, in ascending order."""
+        steps = (path.stem.removeprefix("step-") for path in (self.folder / SHEETS).glob("step-*.png"))
+        return sorted(int(step) for step in steps if step.isdecimal() and step.isascii() and len(step) < 16)
+
+
+def _sheet_name(step: int) -> str:
+    return f"step-{step:07d}.png"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _curve(records: list[dict[str, Any]], key: str) -> list[schemas.CurvePoint]:
+    """Make a curve of the records that have `key`, thinned to a number of points that a page can draw."""
+    found = [record for record in records if _is_number(record.get(key))]
+    stride = max(1, -(-len(found) // _MOST_POINTS))
+    kept = found[::-1][::stride][::-1]  # the newest point is always there
+    return [schemas.CurvePoint(step=record["step"], bits_per_dim=float(record[key])) for record in kept]
