@@ -22,7 +22,7 @@ ROWS = [
     {"conditioning", "engine", "networks"},
     {"exact"},
     {"model", "rules"},
-    {"evaluation", "sampling"},
+    {"compression", "evaluation", "sampling"},
     {"completion"},
     {"analysis", "anomaly"},
     {"training"},

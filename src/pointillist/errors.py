@@ -122,6 +122,15 @@ class JobError(PointillistError):
     """
 
 
+class ArchiveError(PointillistError):
+    """A compressed archive is damaged, cut off, of another version, or of another model.
+
+    ```python
+    pt.decompress(b"")  # ArchiveError
+    ```
+    """
+
+
 class MissingExtraError(PointillistError, ImportError):
     """An optional dependency is not installed.
 

@@ -68,6 +68,23 @@ class ExactModel:
     source: str = ""
     fingerprint: str = field(default="", compare=False)
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of its classes; none for a model without labels."""
+        return next((part.names for part in self.parts[0] if part.name == "label"), ())
+
+    def class_number(self, label: object) -> int:
+        """Return the number of a class given by number or name; -1 for None.
+
+        Raises:
+            ConfigError: if there is no such class.
+        """
+        part = next((part for part in self.parts[0] if part.name == "label"), None)
+        if part is None:
+            raise ConfigError(f"`label` (={label!r}) is given, and this model takes none: leave it out.")
+        row = _row(part, label)
+        return row if row < len(part.names) else -1
+
     def order(self, name: str | None = None) -> PixelOrder:
         """Get one of its orders; without a name, the usual one. Another one is a `ConfigError`."""
         return resolve_order(tuple(self.orders), name)
@@ -205,14 +222,18 @@ class ExactModel:
         Raises:
             ShapeError: if channels, the size of a model with fixed size, or the levels do not fit.
         """
+        self.check_levels(x)
+        self._check_size(x.shape[2], x.shape[3])
+        return x
+
+    def check_levels(self, x: Int[np.ndarray, "b c h w"]) -> None:
+        """Check the channels and levels of images of any size; see `check`."""
         if x.ndim != 4 or x.shape[1] != self.channels or not np.issubdtype(x.dtype, np.integer):
             raise ShapeError(
                 f"Levels of shape {x.shape} and type {x.dtype} must be integers (n, {self.channels}, h, w)."
             )
-        self._check_size(x.shape[2], x.shape[3])
         if x.size and not 0 <= int(x.min()) <= int(x.max()) < self.levels:
             raise ShapeError(f"Levels from {x.min()} to {x.max()} must lie in 0 to {self.levels - 1}.")
-        return x
 
     def _check_size(self, height: int, width: int) -> None:
         if self.fixed_size and (height, width) != (self.height, self.width):

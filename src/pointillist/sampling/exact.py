@@ -18,6 +18,7 @@ from pointillist.exact.model import quantize_inputs
 from pointillist.exact.program import ExactProgram, has_one_size
 from pointillist.exact.rewrite.builder import is_constant_map
 from pointillist.exact.rewrite.make import Batch, make_exact
+from pointillist.exact.storage import with_fingerprint
 from pointillist.model.batches import BatchReader, select_images
 from pointillist.model.exact import condition_features, source_of
 from pointillist.model.pixel_model import PixelModel, inference_mode
@@ -61,7 +62,7 @@ def quantize_exact(model: PixelModel | str | Path, data: Any, *, images: int = 6
     if reader.count == 0:
         raise DataError("There is no image to calibrate on: the data set is empty.")
     with inference_mode(model), single_threaded():
-        exact = _make(model, reader, images)
+        exact = with_fingerprint(_make(model, reader, images))
     model.attach_exact(exact)
     return exact
 

@@ -90,6 +90,22 @@ def load_exact(folder: str | Path) -> ExactModel:
     return decode_model(document, ArrayReader(found, str(path)), str(fingerprint))
 
 
+def with_fingerprint(model: ExactModel) -> ExactModel:
+    """Return a model with its fingerprint, as if it had been stored."""
+    arrays = ArrayWriter()
+    return replace(model, fingerprint=fingerprint_of(encode_model(model, arrays), arrays.arrays))
+
+
+def stored_fingerprint(folder: Path) -> str | None:
+    """Read the fingerprint of the exact model of a folder, which is not checked; None if there is none."""
+    path = folder / PROGRAM
+    if not has_exact(folder) or path.stat().st_size > MAX_BYTES:
+        return None
+    document = read_json(path, "copy or make it again", CheckpointError)
+    found = document.get("fingerprint") if isinstance(document, dict) else None
+    return found if isinstance(found, str) else None
+
+
 def fingerprint_of(document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
     """Compute the SHA-256 of a program: of its JSON values and of the bytes of its arrays."""
     digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode())

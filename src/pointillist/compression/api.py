@@ -1,0 +1,132 @@
+"""`compress` and `decompress`: lossless compression of images by the exact likelihood of a model."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pointillist.compression.archive import Archive
+from pointillist.compression.models import as_exact
+from pointillist.compression.reader import MAX_SUB_PIXELS
+from pointillist.compression.writer import ArchiveWriter
+from pointillist.errors import ArchiveError, ConfigError, ShapeError
+from pointillist.exact import ExactModel
+from pointillist.exact.program import IntArray
+
+
+def compress(
+    model: Any,
+    images: Any,
+    *,
+    label: Any = None,
+    order: str | None = None,
+    per_record: int | None = None,
+    verify: bool = True,
+    threads: int = 1,
+) -> bytes:
+    """Compress images without loss, into about as many bits as their likelihood under the exact model says.
+
+    `decompress` gives the same levels on any machine. The archive does not contain the model.
+
+    Args:
+        model: a model with an exact program (`quantize_exact`), its name or its folder.
+        images: levels, integers `[n, c, h, w]`, or a list of `[c, h, w]` of any sizes. Where the model knows one size
+            only, others are cut into tiles of it.
+        label: classes, one for all or one each, by number or name, if the model has them.
+        order: generation order; None for the model's usual one.
+        per_record: images that are coded together; None for as many as have 32,768 sub-pixels. One image alone costs
+            about ten bytes more, and is decoded by itself.
+        verify: decode everything again, and compare.
+        threads: threads that share the work; the bytes are the same for any number.
+
+    Returns:
+        The archive.
+
+    Raises:
+        EngineError, CheckpointError: if the model has no exact program.
+        ShapeError: if the images do not fit the model.
+
+    Example:
+        ```python
+        archive = pt.compress("digits", images)
+        8 * len(archive) / images.numel()  # bits/dim
+        ```
+    """
+    exact = as_exact(model)
+    pictures = as_pictures(images)
+    labels = resolve_labels(exact, label, len(pictures))
+    file = io.BytesIO()
+    with ArchiveWriter(
+        file, exact, order=order, labels=labels is not None, per_record=per_record, verify=verify, threads=threads
+    ) as archive:
+        for number, picture in enumerate(pictures):
+            archive.add(picture, -1 if labels is None else labels[number])
+    return file.getvalue()
+
+
+def decompress(
+    archive: bytes, model: Any = None, *, max_sub_pixels: int = MAX_SUB_PIXELS, threads: int = 1
+) -> IntArray | list[IntArray]:
+    """Decompress an archive; for one that does not fit in memory, or is damaged, see `Archive`.
+
+    Args:
+        archive: what `compress` returned.
+        model: the model, as for `compress`; None to look for it among the bundled ones.
+        max_sub_pixels: most sub-pixels of all images together.
+        threads: threads that share the work.
+
+    Returns:
+        Levels `[n, c, h, w]`, or a list of `[c, h, w]` if the sizes differ.
+
+    Raises:
+        ArchiveError: if it is damaged, too large, or of another model.
+
+    Example:
+        ```python
+        images = pt.decompress(pt.compress("digits", images))
+        ```
+    """
+    opened = Archive(archive, model, threads=threads)
+    if opened.damage is not None:
+        raise opened.damage
+    if (declared := opened.sub_pixels) > max_sub_pixels:
+        raise ArchiveError(
+            f"The archive declares {declared:,} sub-pixels, over the limit of {max_sub_pixels:,}: raise "
+            "`max_sub_pixels`, or read its images one by one with `Archive`."
+        )
+    found = list(opened)
+    return np.stack(found) if len({x.shape for x in found}) == 1 else found
+
+
+def as_pictures(images: Any) -> list[IntArray]:
+    """Return images as a list of integer arrays `[c, h, w]`.
+
+    Raises:
+        ShapeError: if they are none.
+    """
+    if isinstance(images, Sequence):
+        found = [np.asarray(x) for x in images]
+    else:
+        array = np.asarray(images)
+        found = list(array[None] if array.ndim == 3 else array)
+    for x in found:
+        if x.ndim != 3 or not np.issubdtype(x.dtype, np.integer):
+            raise ShapeError(f"Images of shape {x.shape} and type {x.dtype} must be integers (n, c, h, w).")
+    return found
+
+
+def resolve_labels(exact: ExactModel, label: Any, count: int) -> list[int] | None:
+    """Return the class of each image by number, -1 for none; None without labels.
+
+    Raises:
+        ConfigError: if there is no such class, or the model has none.
+    """
+    if label is None:
+        return None
+    each = [label] * count if isinstance(label, (str, int, np.integer)) else list(np.asarray(label, object))
+    if len(each) != count:
+        raise ConfigError(f"`label` has {len(each)} values, and there are {count} images: give one for each.")
+    return [exact.class_number(one) for one in each]

@@ -1,0 +1,222 @@
+"""Read archives: any picture by its number, all of them in order, or what is whole of a damaged one."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from pointillist.compression.codec import Codec, Decoded
+from pointillist.compression.container import (
+    METADATA,
+    TAIL,
+    Entry,
+    Source,
+    parse_index,
+    read_header,
+    read_index,
+    read_record,
+)
+from pointillist.compression.metadata import decode_metadata
+from pointillist.compression.models import find_exact
+from pointillist.compression.reader import Found, Part, check_size, decode_records, open_codec
+from pointillist.errors import ArchiveError
+from pointillist.exact.program import IntArray
+from pointillist.files.reading import check_file
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a record is."""
+
+    start: int
+    entry: Entry
+    first: int
+
+
+class Archive:
+    """A compressed archive, whose pictures are decoded when they are asked for.
+
+    ```python
+    archive = pt.Archive("digits.pxl")
+    len(archive), archive[3].shape  # (10000, (1, 28, 28))
+    ```
+
+    Args:
+        source: a path, the bytes of an archive, or a binary file that can be sought in.
+        model: the model, as for `compress`; None to look for it among the bundled ones.
+        threads: threads that share the work.
+
+    Attributes:
+        name: what it is called in messages.
+        header: its header.
+        metadata: JSON values that the writer added, such as the names of the files.
+        damage: what is wrong with the archive as a whole, or None; its pictures may be whole.
+
+    Raises:
+        ArchiveError: if it is no archive.
+    """
+
+    def __init__(self, source: str | Path | bytes | BinaryIO, model: Any = None, *, threads: int = 1) -> None:
+        self.name = str(source) if isinstance(source, (str, Path)) else "The archive"
+        self._file = _open(source)
+        self._model, self._threads = model, threads
+        reader = Source(self._file, self.name)
+        self.header, self._prefix = read_header(reader)
+        self.damage: ArchiveError | None = None
+        self.metadata: dict[str, Any] = {}
+        self._places = self._find(reader)
+        self._codec: Codec | None = None
+        self._last: tuple[int, Decoded] | None = None
+
+    def __len__(self) -> int:
+        return sum(place.entry.count for place in self._places)
+
+    def __repr__(self) -> str:
+        return f"Archive({self.name}, {len(self):,} pictures, model {self.header.fingerprint.hex()})"
+
+    def __getitem__(self, index: int) -> IntArray:
+        """Decode a picture, `[c, h, w]`, and with it those of its record.
+
+        Raises:
+            IndexError: if there is none of this number.
+            ArchiveError: if it is damaged.
+        """
+        number = index + len(self) if index < 0 else index
+        for place in self._places:
+            if 0 <= number - place.first < place.entry.count:
+                found: IntArray = self._decoded(place).levels[number - place.first]
+                return found
+        raise IndexError(f"Picture {index} is not there: the archive has {len(self):,}.")
+
+    def __iter__(self) -> Iterator[IntArray]:
+        for part in self.parts():
+            if part.error is not None:
+                raise part.error
+            assert part.decoded is not None
+            yield from part.decoded.levels
+        if self.damage is not None:
+            raise self.damage
+
+    def parts(self) -> Iterator[Part]:
+        """Yield the pictures record by record; one that is damaged says why, and the others are whole."""
+        yield from decode_records(self.codec, ((p.entry.count, self._read(p)) for p in self._places), self._threads)
+
+    @property
+    def codec(self) -> Codec:
+        """The codec of its model, which is looked for at the first use.
+
+        Raises:
+            ArchiveError: if the model is another one, or none is found.
+        """
+        if self._codec is None:
+            hint = str(self.metadata.get("model", ""))
+            self._codec = open_codec(self.header, find_exact(self.header.fingerprint, self._model, hint))
+        return self._codec
+
+    @property
+    def sub_pixels(self) -> int:
+        """Number of sub-pixels of all pictures, as the archive declares it."""
+        exact = self.codec.exact
+        sizes = [place.entry.size or (exact.height, exact.width) for place in self._places]
+        counts = [place.entry.count for place in self._places]
+        return exact.channels * sum(n * h * w for n, (h, w) in zip(counts, sizes, strict=True))
+
+    @property
+    def records(self) -> list[Entry]:
+        """Number of pictures and bytes of each record of pictures."""
+        return [place.entry for place in self._places]
+
+    def _decoded(self, place: _Place) -> Decoded:
+        if self._last is None or self._last[0] != place.start:
+            (part,) = decode_records(self.codec, [(place.entry.count, self._read(place))])
+            if part.error is not None:
+                raise part.error
+            assert part.decoded is not None
+            self._last = place.start, part.decoded
+        return self._last[1]
+
+    def _read(self, place: _Place) -> Found:
+        """Read the record at a place."""
+        self._file.seek(place.start)
+        try:
+            record = read_record(Source(self._file, self.name, place.start), self._prefix)
+            if record is None or (record.kind, record.count) != (place.entry.kind, place.entry.count):
+                raise ArchiveError(f"{self.name} is damaged near byte {place.start:,}: copy it again.")
+            check_size(self.codec, record)
+        except ArchiveError as error:
+            return error
+        return record
+
+    def _find(self, reader: Source) -> list[_Place]:
+        """Find the records: by the index, or one after the other up to the end or the first damage."""
+        start = reader.position
+        entries = self._index(start)
+        if entries is None:
+            return self._scan(reader)
+        places, first = [], 0
+        for entry in entries:
+            if entry.kind == METADATA:
+                self._add_metadata(start)
+            else:
+                places.append(_Place(start, entry, first))
+                first += entry.count
+            start += entry.length
+        return places
+
+    def _index(self, start: int) -> list[Entry] | None:
+        """Read the index; None if there is none, or it does not fit the file."""
+        size = self._file.seek(0, io.SEEK_END)
+        self._file.seek(max(start, size - TAIL))
+        length = int.from_bytes(self._file.read(TAIL), "little")
+        if not TAIL < length <= size - start:
+            return None
+        self._file.seek(size - length)
+        entries = parse_index(self.name, self._file.read(length), self._prefix)
+        fits = entries is not None and start + sum(entry.length for entry in entries) == size - length
+        return entries if fits else None
+
+    def _scan(self, reader: Source) -> list[_Place]:
+        start = reader.position
+        places: list[_Place] = []
+        entries: list[Entry] = []
+        first = 0
+        self._file.seek(start)
+        try:
+            while (record := read_record(reader, self._prefix)) is not None:
+                entries.append(Entry(record.kind, record.count, reader.position - start, record.size))
+                if record.kind == METADATA:
+                    self._add_metadata(start)
+                    self._file.seek(reader.position)
+                else:
+                    places.append(_Place(start, entries[-1], first))
+                    first += record.count
+                start = reader.position
+            read_index(reader, self._prefix, entries)
+        except ArchiveError as error:
+            self.damage = error
+        return places
+
+    def _add_metadata(self, start: int) -> None:
+        self._file.seek(start)
+        try:
+            record = read_record(Source(self._file, self.name, start), self._prefix)
+            if record is not None:
+                self.metadata |= decode_metadata(record, self.name)
+        except ArchiveError as error:
+            self.damage = error
+
+
+def _open(source: str | Path | bytes | BinaryIO) -> BinaryIO:
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
+    if not isinstance(source, (str, Path)):
+        return source
+    path = Path(source)
+    try:
+        check_file(path, ArchiveError)
+        return path.open("rb")
+    except OSError as error:
+        raise ArchiveError(f"{source} cannot be read ({error.strerror}): check the path.") from error

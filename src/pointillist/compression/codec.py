@@ -1,0 +1,185 @@
+"""Code pictures into the content of a record, and decode many records in step.
+
+The symbols of a record are, in this order: the labels, each one of the classes or none; the sub-pixels in generation
+order, and at each of them those of all images; 16 bits of the CRC-32C of the levels, which show that they are right.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointillist.compression.container import PICTURES, SIZED, Record, crc32c
+from pointillist.compression.range_coder import RangeDecoder, RangeEncoder
+from pointillist.compression.tiles import Tiling
+from pointillist.errors import ArchiveError
+from pointillist.exact import ExactModel
+from pointillist.exact.program import IntArray
+from pointillist.ordering import PixelOrder
+
+TOGETHER = 65_536
+"""Sub-pixels of the records that a thread decodes in step."""
+CHECK = 1 << 16
+"""Number of values of the symbol that shows that the levels are right."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The pictures of a record.
+
+    Attributes:
+        levels: `[n, c, h, w]`.
+        labels: classes, -1 for none, `[n]`.
+    """
+
+    levels: IntArray
+    labels: IntArray
+
+
+class Codec:
+    """Code pictures by the frequencies of an exact model.
+
+    codec = Codec(exact)
+    record = codec.encode(levels, np.full(len(levels), -1))
+    codec.decode([record])[0].levels
+
+    Args:
+        exact: the model.
+        order: name of the generation order; None for the usual one.
+        labels: whether images have labels, which the model is conditioned on.
+    """
+
+    def __init__(self, exact: ExactModel, order: str | None = None, *, labels: bool = False) -> None:
+        self.exact, self.order, self.labels = exact, exact.order(order), labels
+        self._precision = exact.program(self.order).head.precision
+        self._classes = len(exact.classes)
+
+    def tiling(self, height: int, width: int) -> Tiling:
+        """Return how pictures of a size are cut."""
+        exact = self.exact
+        return Tiling(height, width, (exact.height, exact.width) if exact.fixed_size else (height, width))
+
+    def size(self, record: Record) -> tuple[int, int]:
+        """Height and width of the pictures of a record."""
+        return record.size or (self.exact.height, self.exact.width)
+
+    def encode(self, levels: IntArray, labels: IntArray) -> Record:
+        """Code pictures `[n, c, h, w]` of one size, with a label each, -1 for none.
+
+        Raises:
+            ShapeError: if they do not fit the model.
+        """
+        (height, width), tiling = levels.shape[2:], self.tiling(*levels.shape[2:])
+        tiles = tiling.split(levels)
+        inputs = self._inputs(labels, tiling)
+        starts, sizes = self.exact.intervals(tiles, inputs, self.order)
+        inside = self._in_order(np.broadcast_to(np.tile(tiling.inside(), (len(levels), 1, 1, 1)), tiles.shape))
+        encoder = RangeEncoder()
+        if self.labels:
+            encoder.add_uniform(labels + 1, self._classes + 1)
+        encoder.add_intervals(self._in_order(starts)[inside], self._in_order(sizes)[inside], self._precision)
+        encoder.add_uniform(np.array([check_of(levels)]), CHECK)
+        own = (height, width) == (self.exact.height, self.exact.width)
+        return Record(PICTURES if own else SIZED, len(levels), encoder.finish(), None if own else (height, width))
+
+    def decode(self, records: Sequence[Record]) -> list[Decoded | ArchiveError]:
+        """Decode records whose pictures have one size, in step; what one of them lacks does not concern the others.
+
+        Returns:
+            The pictures of each record, or why they cannot be had.
+        """
+        (size,) = {self.size(record) for record in records}
+        streams = [_Stream(record, self.tiling(*size), self._precision) for record in records]
+        labels = [self._decode_labels(stream) for stream in streams]
+        tiling = self.tiling(*size)
+        steps = self._decode_images(streams, np.concatenate(labels), tiling)
+        found: list[Decoded | ArchiveError] = []
+        for stream, part, tiles in zip(streams, labels, steps, strict=True):
+            stream.finish(levels := tiling.join(tiles))
+            found.append(stream.error or Decoded(levels, part))
+        return found
+
+    def _decode_labels(self, stream: _Stream) -> IntArray:
+        if not self.labels:
+            return np.full(stream.count, -1)
+        return stream.uniform(stream.count, self._classes + 1) - 1
+
+    def _decode_images(self, streams: Sequence[_Stream], labels: IntArray, tiling: Tiling) -> list[IntArray]:
+        """Decode the tiles of each stream."""
+        counts = [stream.count * tiling.count for stream in streams]
+        bounds = np.cumsum([0, *counts])
+        steps = self.exact.steps(int(bounds[-1]), tiling.tile, self._inputs(labels, tiling), self.order)
+        pixels = self.order.array_to_raster(tiling.inside())
+        inside = [np.tile(pixels, (stream.count, 1, 1, 1))[:, 0] for stream in streams]
+        shape = (int(bounds[-1]), self.exact.channels, *self.order.raster_size(*tiling.tile))
+        found = np.zeros(shape, np.min_scalar_type(self.exact.levels - 1))
+        while not steps.done:
+            row, column, channel = steps.site
+            if pixels[:, 0, row, column].any():
+                frequencies = steps.frequencies()
+                for stream, coded, start, _end in zip(streams, inside, bounds[:-1], bounds[1:], strict=True):
+                    images = start + np.flatnonzero(coded[:, row, column])
+                    found[images, channel, row, column] = stream.levels(frequencies[images])
+            steps.observe(found[:, channel, row, column].astype(np.int64))
+        whole = self.order.array_from_raster(found)
+        return [whole[start:end] for start, end in itertools.pairwise(bounds)]
+
+    def _inputs(self, labels: IntArray, tiling: Tiling) -> dict[str, IntArray]:
+        each = np.repeat(labels, tiling.count)
+        return self.exact.inputs(len(each), tiling.tile, self.order, each if self.labels else None)
+
+    def _in_order(self, x: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Return values of sub-pixels `[n, c, h, w]` in generation order, `[c h w, n]`."""
+        return in_generation_order(x, self.order)
+
+
+class _Stream:
+    """The symbols of a record; after an error it gives zeros, which nobody sees."""
+
+    def __init__(self, record: Record, tiling: Tiling, precision: int) -> None:
+        self.count, self._precision = record.count, precision
+        self.error: ArchiveError | None = None
+        try:
+            self._decoder = RangeDecoder(record.content)
+        except ArchiveError as error:
+            self.error = error
+
+    def uniform(self, n: int, count: int) -> IntArray:
+        """Decode equally likely symbols."""
+        return self._attempt(n, lambda: self._decoder.uniform(n, count))
+
+    def levels(self, frequencies: IntArray) -> IntArray:
+        """Decode levels by their frequencies."""
+        return self._attempt(len(frequencies), lambda: self._decoder.levels(frequencies, self._precision))
+
+    def finish(self, levels: IntArray) -> None:
+        """Check the levels against the last symbol."""
+        (check,) = self.uniform(1, CHECK)
+        if self.error is None and (check != check_of(levels) or not self._decoder.is_exhausted):
+            self.error = ArchiveError("The check of the decoded pixels is wrong: the archive is damaged.")
+
+    def _attempt(self, n: int, decode: Callable[[], IntArray]) -> IntArray:
+        if self.error is None:
+            try:
+                return decode()
+            except ArchiveError as error:
+                self.error = error
+        return np.zeros(n, np.int64)
+
+
+def in_generation_order(x: NDArray[np.generic], order: PixelOrder) -> NDArray[np.generic]:
+    """Return values of sub-pixels `[n, c, h, w]` in generation order, `[h w c, n]`."""
+    found = order.array_to_raster(x).transpose(2, 3, 1, 0)
+    if order.s_curve:
+        found = found.copy()
+        found[1::2] = found[1::2, ::-1]
+    return found.reshape(-1, len(x))
+
+
+def check_of(levels: IntArray) -> int:
+    """Return the last 16 bits of the CRC-32C of levels."""
+    return crc32c(np.ascontiguousarray(levels, "<u2").tobytes()) % CHECK

@@ -1,0 +1,280 @@
+"""The bytes of an archive: a header, records, an end with an index. Nothing here knows what a picture is.
+
+    header   8B 50 58 | version << 4 and flags | first 4 bytes of the fingerprint of the program
+             flag 1: number of the generation order (var)
+    record   count << 2 and kind (var) | of kind 2: height, width (var) | length (var) | content | CRC-32C
+    end      0 | with several records: their number (var), and for each its fields before the length and its bytes
+             (var) | CRC-32C | 3 bytes: length of the end, from its 0 on
+
+Integers are little-endian; `var` is LEB128, seven bits a byte, in its shortest form. A CRC covers the header and its
+own record, so that a flipped bit anywhere is found before anything is decoded. A record can be read without those
+before it, and a stream without seeking.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import google_crc32c
+
+from pointillist.errors import ArchiveError
+
+MAGIC = b"\x8bPX"
+VERSION = 1
+LABELS, ORDER = 2, 1
+"""Flags: images have labels; the generation order is given."""
+END, PICTURES, SIZED, METADATA = range(4)
+"""Kinds of record: pictures of the size of the model, pictures of another size, data about the archive."""
+PREFIX = 4
+"""Bytes of the fingerprint."""
+MAX_VAR = 1 << 32
+MAX_CONTENT = 1 << 31
+"""Most bytes of a record."""
+_CRC = struct.Struct("<I")
+TAIL = 3
+"""Bytes of the last field."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """The beginning of an archive.
+
+    Attributes:
+        fingerprint: the first bytes of the fingerprint of the program.
+        labels: whether images have labels.
+        order: number of the generation order.
+    """
+
+    fingerprint: bytes
+    labels: bool = False
+    order: int = 0
+
+    def encode(self) -> bytes:
+        """Return its bytes."""
+        flags = LABELS * self.labels | ORDER * (self.order > 0)
+        extra = encode_var(self.order) if self.order else b""
+        return MAGIC + bytes([VERSION << 4 | flags]) + self.fingerprint[:PREFIX] + extra
+
+
+@dataclass(frozen=True)
+class Record:
+    """A part of an archive that is decoded by itself.
+
+    Attributes:
+        kind: `PICTURES`, `SIZED` or `METADATA`.
+        count: number of pictures, or the kind of metadata.
+        size: height and width of pictures of kind `SIZED`.
+        content: the coded bytes.
+    """
+
+    kind: int
+    count: int
+    content: bytes
+    size: tuple[int, int] | None = None
+
+    def encode(self, header: bytes) -> bytes:
+        """Return its bytes."""
+        body = _encode_first(self.kind, self.count, self.size) + encode_var(len(self.content)) + self.content
+        return body + _CRC.pack(crc32c(header + body))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the index.
+
+    Attributes:
+        kind, count, size: of the record.
+        length: its bytes.
+    """
+
+    kind: int
+    count: int
+    length: int
+    size: tuple[int, int] | None = None
+
+    def encode(self) -> bytes:
+        """Return its bytes."""
+        return _encode_first(self.kind, self.count, self.size) + encode_var(self.length)
+
+
+def encode_end(header: bytes, entries: Sequence[Entry]) -> bytes:
+    """Return the end of an archive; an index only where there are several records."""
+    if len(entries) < 2:
+        return b"\0"
+    body = b"\0" + encode_var(len(entries)) + b"".join(entry.encode() for entry in entries)
+    length = len(body) + _CRC.size + TAIL
+    # an index that the last field cannot describe is not found from the end, only by reading through the archive
+    tail = (length if length < 1 << 8 * TAIL else 0).to_bytes(TAIL, "little")
+    return body + _CRC.pack(crc32c(header + body + tail)) + tail
+
+
+def _encode_first(kind: int, count: int, size: tuple[int, int] | None) -> bytes:
+    return encode_var(count << 2 | kind) + (b"" if size is None else encode_var(size[0]) + encode_var(size[1]))
+
+
+def encode_var(value: int) -> bytes:
+    """Return an integer as LEB128."""
+    found = bytearray()
+    while value >= 0x80:
+        found.append(value & 0x7F | 0x80)
+        value >>= 7
+    found.append(value)
+    return bytes(found)
+
+
+class Source:
+    """Bytes that are read in order, and remembered since the last `mark`.
+
+    Args:
+        file: a binary file, which may be a pipe.
+        name: what it is called in messages.
+        position: where in the archive the file is.
+    """
+
+    def __init__(self, file: BinaryIO, name: str, position: int = 0) -> None:
+        self._file, self.name, self.position = file, name, position
+        self.marked = bytearray()
+
+    def mark(self) -> None:
+        """Forget what was read so far."""
+        self.marked.clear()
+
+    def take(self, count: int) -> bytes:
+        """Read `count` bytes.
+
+        Raises:
+            ArchiveError: if there are fewer.
+        """
+        found = bytearray()
+        while len(found) < count:
+            part = self._file.read(min(count - len(found), 1 << 20))  # never more memory than there are bytes
+            if not part:
+                raise ArchiveError(
+                    f"{self.name} ends after {self.position + len(found):,} bytes, within a record: it is cut off, so "
+                    "copy it again, or read what is whole with `--salvage`."
+                )
+            found += part
+        self.position += count
+        self.marked += found
+        return bytes(found)
+
+    def var(self) -> int:
+        """Read an integer.
+
+        Raises:
+            ArchiveError: if it is cut off, larger than an archive has, or not in its shortest form.
+        """
+        value = shift = 0
+        while True:
+            (byte,) = self.take(1)
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                break
+            shift += 7
+            if shift > 35:
+                value = MAX_VAR
+                break
+        if value >= MAX_VAR or (byte == 0 and shift):
+            raise self.damaged("a number of it is none that is written")
+        return value
+
+    def at_end(self) -> bool:
+        """Tell whether nothing is left."""
+        return not self._file.read(1)
+
+    def damaged(self, reason: str) -> ArchiveError:
+        """Return the error of a damaged archive."""
+        return ArchiveError(f"{self.name} is damaged near byte {self.position:,} ({reason}): copy it again.")
+
+
+def read_header(source: Source) -> tuple[Header, bytes]:
+    """Read the beginning of an archive.
+
+    Returns:
+        The header, and its bytes.
+
+    Raises:
+        ArchiveError: if it is no archive, or of another version.
+    """
+    if source.take(len(MAGIC)) != MAGIC:
+        raise ArchiveError(f"{source.name} is no archive of pointillist: it does not begin like one.")
+    (byte,) = source.take(1)
+    if byte >> 4 != VERSION or byte & 15 & ~(LABELS | ORDER):
+        raise ArchiveError(
+            f"{source.name} is an archive of version {byte >> 4}.{byte & 15}, which this release does not read: "
+            "upgrade pointillist."
+        )
+    fingerprint = source.take(PREFIX)
+    order = source.var() if byte & ORDER else 0
+    return Header(fingerprint, bool(byte & LABELS), order), bytes(source.marked)
+
+
+def read_record(source: Source, header: bytes) -> Record | None:
+    """Read the next record; None at the end, which is read too.
+
+    Raises:
+        ArchiveError: if it is damaged or cut off.
+    """
+    source.mark()
+    kind, count, size = _read_first(source)
+    if kind == END:
+        if count:
+            raise source.damaged("the end has a count")
+        return None
+    length = source.var()
+    if length > MAX_CONTENT or not count:
+        raise source.damaged("the length of a record")
+    content = source.take(length)
+    body = bytes(source.marked)
+    if _CRC.unpack(source.take(_CRC.size))[0] != crc32c(header + body):
+        raise source.damaged("a checksum is wrong")
+    return Record(kind, count, content, size)
+
+
+def _read_first(source: Source) -> tuple[int, int, tuple[int, int] | None]:
+    """Read the kind of a record, its count, and the size of its pictures if it is given."""
+    first = source.var()
+    kind = first & 3
+    return kind, first >> 2, (source.var(), source.var()) if kind == SIZED else None
+
+
+def read_index(source: Source, header: bytes, records: Sequence[Entry]) -> None:
+    """Read what follows the 0 of the end, and check that it agrees with the records and that nothing follows.
+
+    Raises:
+        ArchiveError: if it does not.
+    """
+    expected = encode_end(header, records)[1:]
+    if source.take(len(expected)) != expected:
+        raise source.damaged("the index does not fit the records")
+    if not source.at_end():
+        raise source.damaged("something follows its end")
+
+
+def parse_index(name: str, data: bytes, header: bytes) -> list[Entry] | None:
+    """Return the index that the end of an archive holds; None if it is none or damaged."""
+    if len(data) <= _CRC.size + TAIL:
+        return None
+    body, check = data[: -_CRC.size - TAIL], data[-_CRC.size - TAIL : -TAIL]
+    if _CRC.unpack(check)[0] != crc32c(header + body + data[-TAIL:]):
+        return None
+    source = Source(io.BytesIO(body), name)
+    try:
+        if source.var() != 0:
+            return None
+        entries = []
+        for _ in range(source.var()):
+            kind, count, size = _read_first(source)
+            entries.append(Entry(kind, count, source.var(), size))
+        return entries if source.at_end() else None
+    except ArchiveError:
+        return None
+
+
+def crc32c(data: bytes) -> int:
+    """Return the CRC-32C (Castagnoli) of bytes."""
+    return int(google_crc32c.value(data))

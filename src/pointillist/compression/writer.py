@@ -1,0 +1,140 @@
+"""Write archives, picture by picture, to any binary file, also a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from pointillist.compression.codec import TOGETHER, Codec
+from pointillist.compression.container import Entry, Header, Record, encode_end
+from pointillist.compression.metadata import encode_metadata
+from pointillist.compression.models import as_exact, prefix_of
+from pointillist.errors import ArchiveError, ConfigError, EngineError
+from pointillist.exact.program import IntArray
+
+SUB_PIXELS = 32_768
+"""Sub-pixels of a record, at least one picture: 41 digits of 28x28. A record costs about ten bytes."""
+
+
+class ArchiveWriter:
+    """Write pictures to an archive.
+
+    ```python
+    with open("digits.pxl", "wb") as file, ArchiveWriter(file, "digits") as archive:
+        for levels in images:  # integers [c, h, w]
+            archive.add(levels)
+    ```
+
+    Args:
+        file: a binary file; it is never read or sought in.
+        model: the model, as for `compress`.
+        order: name of the generation order; None for the usual one.
+        labels: whether pictures have labels.
+        per_record: pictures that are coded together, so that one of them costs less, but is decoded with the others;
+            None for as many as have `SUB_PIXELS` sub-pixels.
+        verify: decode everything again, and compare.
+        threads: threads that share the work; the archive is the same for any number.
+
+    Attributes:
+        bytes_written: bytes so far.
+    """
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        model: Any,
+        *,
+        order: str | None = None,
+        labels: bool = False,
+        per_record: int | None = None,
+        verify: bool = True,
+        threads: int = 1,
+    ) -> None:
+        exact = as_exact(model)
+        if per_record is not None and per_record < 1:
+            raise ConfigError(f"`per_record` (={per_record}) must be at least 1.")
+        if labels and not exact.classes:
+            raise ConfigError("`labels` are given, and this model has none: leave them out.")
+        self._file, self._verify, self._threads, self._per_record = file, verify, threads, per_record
+        self._codec = Codec(exact, order, labels=labels)
+        number = list(exact.orders).index(self._codec.order.name)
+        self._header = Header(prefix_of(exact), labels, number).encode()
+        self._entries: list[Entry] = []
+        self._waiting: list[tuple[IntArray, int]] = []
+        self.bytes_written = 0
+        self._put(self._header)
+
+    def __enter__(self) -> ArchiveWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is None:
+            self.close()
+
+    def add(self, levels: IntArray, label: int = -1) -> None:
+        """Add a picture, `[c, h, w]`.
+
+        Raises:
+            ShapeError: if it does not fit the model.
+        """
+        self._codec.exact.check_levels(levels[None])
+        if self._waiting and self._waiting[0][0].shape != levels.shape:
+            self._flush()
+        self._waiting.append((levels, label))
+        if len(self._waiting) >= self._at_once(levels):
+            self._flush()
+
+    def add_metadata(self, values: Mapping[str, Any]) -> None:
+        """Add JSON values about the archive, such as the names of the pictures."""
+        self._flush()
+        self._write(encode_metadata(values))
+
+    def close(self) -> None:
+        """Write what is waiting and the end; the file stays open."""
+        self._flush()
+        self._put(encode_end(self._header, self._entries))
+
+    def _pictures(self, levels: IntArray) -> int:
+        return self._per_record or max(1, SUB_PIXELS // levels.size)
+
+    def _at_once(self, levels: IntArray) -> int:
+        each = self._pictures(levels)
+        return each * max(1, TOGETHER // (each * levels.size)) * self._threads
+
+    def _flush(self) -> None:
+        """Code what is waiting, each thread some records, and write it."""
+        if not self._waiting:
+            return
+        levels = np.stack([levels for levels, _ in self._waiting])
+        labels = np.array([label for _, label in self._waiting])
+        each = self._pictures(levels[0])
+        parts = [slice(start, start + each) for start in range(0, len(levels), each)]
+        share = -(-len(parts) // self._threads)
+        shares = [parts[start : start + share] for start in range(0, len(parts), share)]
+        with ThreadPoolExecutor(len(shares)) as pool:
+            for records in pool.map(lambda share: self._code(levels, labels, share), shares):
+                for record in records:
+                    self._write(record)
+        self._waiting.clear()
+
+    def _code(self, levels: IntArray, labels: IntArray, parts: Sequence[slice]) -> list[Record]:
+        records = [self._codec.encode(levels[part], labels[part]) for part in parts]
+        for part, found in zip(parts, self._codec.decode(records) if self._verify else (), strict=False):
+            if isinstance(found, ArchiveError) or not np.array_equal(found.levels, levels[part]):
+                raise EngineError(
+                    "What was coded does not decode to the same pixels on this machine, and nothing was lost: please "
+                    "report this model."
+                )
+        return records
+
+    def _write(self, record: Record) -> None:
+        encoded = record.encode(self._header)
+        self._entries.append(Entry(record.kind, record.count, len(encoded), record.size))
+        self._put(encoded)
+
+    def _put(self, data: bytes) -> None:
+        self._file.write(data)
+        self.bytes_written += len(data)

@@ -1,0 +1,189 @@
+"""Archives: what goes in comes out, for every network, condition, order and size, at the cost that the model says."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import pointillist as pt
+from pointillist.compression import Archive, ArchiveWriter, compress, decompress
+from pointillist.compression.codec import CHECK
+from pointillist.compression.range_coder import RangeDecoder, RangeEncoder
+from pointillist.compression.reader import stream
+from pointillist.errors import ArchiveError, CheckpointError, ConfigError, ShapeError
+from tests.exact.networks import CASES, exact_case
+
+OVERHEAD = 16 + 2
+"""Bytes of an archive of one image beyond its coded bits."""
+
+
+@given(st.data())
+@settings(deadline=None)
+def test_the_range_coder_returns_every_symbol(data: st.DataObject) -> None:
+    """Also with frequencies of 1 beside nearly all, at the first and the last level, and after uniform symbols."""
+    precision, levels = data.draw(st.sampled_from([(16, 2), (16, 3), (16, 256), (24, 257), (24, 1000)]))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    n = data.draw(st.integers(1, 40))
+    weights = rng.dirichlet(np.full(levels, 10.0 ** rng.uniform(-3, 1)))
+    frequencies = rng.multinomial((1 << precision) - levels, weights, size=n) + 1
+    symbols = rng.choice([0, levels - 1, int(rng.integers(levels))], n)
+    ends = np.take_along_axis(frequencies.cumsum(1), symbols[:, None], 1)[:, 0]
+    sizes = np.take_along_axis(frequencies, symbols[:, None], 1)[:, 0]
+    encoder = RangeEncoder()
+    encoder.add_uniform(symbols % 7, 7)
+    encoder.add_intervals(ends - sizes, sizes, precision)
+    payload = encoder.finish()
+    decoder = RangeDecoder(payload)
+    assert (decoder.uniform(n, 7) == symbols % 7).all()
+    assert (decoder.levels(frequencies, precision) == symbols).all()
+    assert decoder.is_exhausted
+    bits = n * np.log2(7) - np.log2(sizes / (1 << precision)).sum()
+    assert 8 * len(payload) <= bits + 64
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_images_come_back(name: str) -> None:
+    """Of every network and likelihood, in every order, in records of one image and of all."""
+    _, exact, x = exact_case(name)
+    for order in exact.orders:
+        for per_record in (1, None):
+            archive = compress(exact, x, order=order, per_record=per_record)
+            assert np.array_equal(decompress(archive, exact), x.numpy())
+
+
+@pytest.mark.parametrize("name", ["gated-pixelcnn", "pixelcnn-pp"])
+def test_labels_condition_the_code(name: str) -> None:
+    """The size is that of the likelihood given the labels, which come back too."""
+    model, exact, x = exact_case(name)
+    labels = ["dog", None, 0]
+    archive = Archive(compress(exact, x, label=labels), exact)
+    (part,) = archive.parts()
+    assert part.decoded is not None
+    assert part.decoded.labels.tolist() == [1, -1, 0]
+    assert np.array_equal(part.decoded.levels, x.numpy())
+    bits = -float(model.exact().log_prob(x, label=labels).sum()) / np.log(2) + len(x) * np.log2(3)
+    assert bits <= 8 * len(compress(exact, x, label=labels)) <= bits + 8 * (OVERHEAD + 4)
+
+
+def test_an_archive_costs_what_the_likelihood_says() -> None:
+    """At most 18 bytes more for one image, and little for many."""
+    model, exact, x = exact_case("gated-256")
+    bits = -model.exact().log_prob(x).numpy() / np.log(2)
+    for image, own in zip(x, bits, strict=True):
+        assert own / 8 <= len(compress(exact, image)) <= own / 8 + OVERHEAD + 4
+    many = x.repeat(200, 1, 1, 1)
+    assert len(compress(exact, many, verify=False)) <= 1.005 * 200 * bits.sum() / 8 + 32
+
+
+@given(st.data())
+@settings(deadline=None)
+def test_images_of_any_sizes_come_back(data: st.DataObject) -> None:
+    """Whole where the model knows any size, else in tiles of its own; also in several threads."""
+    name = data.draw(st.sampled_from(["pixelcnn", "gated-256"]))
+    _, exact, _ = exact_case(name)
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    sizes = data.draw(st.lists(st.tuples(st.integers(1, 13), st.integers(1, 13)), min_size=1, max_size=5))
+    images = [rng.integers(0, exact.levels, (1, *size)) for size in sizes for _ in range(rng.integers(1, 4))]
+    per_record = data.draw(st.sampled_from([None, 1, 2]))
+    archive = compress(exact, images, per_record=per_record)
+    assert compress(exact, images, per_record=per_record, threads=3) == archive
+    opened = Archive(archive, exact, threads=data.draw(st.sampled_from([1, 2])))
+    assert len(opened) == len(images)
+    assert opened.sub_pixels == sum(image.size for image in images)
+    for found, image in zip(opened, images, strict=True):
+        assert np.array_equal(found, image)
+    chosen = data.draw(st.integers(-len(images), len(images) - 1))
+    assert np.array_equal(opened[chosen], images[chosen])
+
+
+def test_the_rest_of_a_tile_costs_nothing() -> None:
+    """Pixels beyond a picture are not coded."""
+    _, exact, x = exact_case("gated-256")
+    pixel = x[:1, :, :1, :1]
+    assert len(compress(exact, pixel)) <= OVERHEAD + 2 + 4
+
+
+def test_a_pipe_is_read_once() -> None:
+    """In order, without seeking, with what the writer added."""
+    _, exact, x = exact_case("pixelcnn")
+    written = io.BytesIO()
+    with ArchiveWriter(written, exact, per_record=1) as writer:
+        for image in x.numpy():
+            writer.add(image)
+        writer.add_metadata({"model": "ours", "files": ["ä.png", "b.png", "c.png"]})
+
+    class Pipe(io.RawIOBase):
+        """Gives a few bytes at once."""
+
+        rest = written.getvalue()
+
+        def read(self, size: int = -1) -> bytes:
+            part, self.rest = self.rest[: min(size, 3)], self.rest[min(size, 3) :]
+            return part
+
+    *parts, metadata = stream(Pipe(), "the pipe", exact)
+    assert np.array_equal(np.concatenate([part.decoded.levels for part in parts]), x.numpy())
+    assert metadata == Archive(written.getvalue(), exact).metadata
+    assert metadata["files"][0] == "ä.png"
+
+
+def test_the_model_is_found_or_named(tmp_path: Path) -> None:
+    """Another model is rejected, and one without an exact program says how to make it."""
+    model, exact, x = exact_case("pixelcnn", fresh=True)
+    other = exact_case("pixelcnn-codes")[1]
+    archive = compress(model, x)
+    assert compress(exact, x) == archive
+    model.save_pretrained(tmp_path / "model")
+    assert np.array_equal(decompress(archive, tmp_path / "model"), x.numpy())
+    with pytest.raises(ArchiveError, match=f"{exact.fingerprint[:8]}.*{other.fingerprint[:8]}"):
+        decompress(archive, other)
+    with pytest.raises(ArchiveError, match="No bundled model is"):
+        decompress(archive)
+    with pytest.raises(CheckpointError, match="no model"):
+        compress("nowhere", x)
+    pt.build("pixelcnn", shape=(1, 4, 4), levels=4, preset="tiny").save_pretrained(tmp_path / "float")
+    with pytest.raises(ConfigError, match="quantize"):
+        compress(tmp_path / "float", x)
+
+
+def test_images_that_do_not_fit_are_rejected() -> None:
+    """Levels, channels, types, labels: one sentence each."""
+    _, exact, x = exact_case("pixelcnn")
+    with pytest.raises(ShapeError, match="must lie in 0 to 3"):
+        compress(exact, x + 1 + x.max())
+    with pytest.raises(ShapeError, match="integers"):
+        compress(exact, x.float())
+    with pytest.raises(ShapeError, match=r"\(n, 1, h, w\)"):
+        compress(exact, x.repeat(1, 3, 1, 1))
+    with pytest.raises(ConfigError, match="takes none"):
+        compress(exact, x, label=1)
+    with pytest.raises(ConfigError, match="2 values"):
+        compress(exact_case("pixelcnn-pp")[1], exact_case("pixelcnn-pp")[2], label=["cat", "dog"])
+
+
+def test_an_empty_archive() -> None:
+    """No images are an archive too."""
+    _, exact, _ = exact_case("pixelcnn")
+    archive = compress(exact, np.zeros((0, 1, 4, 4), np.int64))
+    assert len(Archive(archive, exact)) == 0
+    assert decompress(archive, exact) == []
+
+
+def test_the_check_symbol_shows_another_model() -> None:
+    """Levels that a program of other numbers would give are never returned."""
+    assert CHECK == 1 << 16
+    model, exact, x = exact_case("pixelcnn", fresh=True)
+    archive = compress(exact, x)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(0.9)
+    changed = pt.quantize_exact(model, x)
+    object.__setattr__(changed, "fingerprint", exact.fingerprint)
+    with pytest.raises(ArchiveError, match="damaged"):
+        decompress(archive, changed)
