@@ -121,7 +121,7 @@ class Codec:
             row, column, channel = steps.site
             if pixels[:, 0, row, column].any():
                 frequencies = steps.frequencies()
-                for stream, coded, start, _end in zip(streams, inside, bounds[:-1], bounds[1:], strict=True):
+                for stream, coded, start in zip(streams, inside, bounds, strict=False):
                     images = start + np.flatnonzero(coded[:, row, column])
                     found[images, channel, row, column] = stream.levels(frequencies[images])
             steps.observe(found[:, channel, row, column].astype(np.int64))
