@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from PIL import Image
 from torch import Tensor
 
@@ -129,21 +129,54 @@ def receptive_field(
     """
     height, width = size or (model.image.height, model.image.width)
     channels = model.image.channels
-    model.check_size(height, width)
+    depends, earlier = dependence(model, row, column, channel, size=size, order=order)
     row, column, channel = model.image.check_site(row, column, channel, size)
     pixel_order = model.order(order)
-    probe = copy.deepcopy(model).to("cpu", torch.float64).eval().requires_grad_(False)
-    random = torch.Generator().manual_seed(0)
     if images is None and getattr(model, "training_record", None):
+        random = torch.Generator().manual_seed(0)
         images = torch.randint(model.image.levels, (_IMAGES, channels, height, width), generator=random)
     site = (channel, row, column)
-    strength = None if images is None else _strength(probe, images, site, (height, width), pixel_order)
-    earlier = _earlier(probe, (channels, height, width), site, pixel_order)
-    depends = _depends(probe, earlier, site, random, pixel_order)
+    strength = None if images is None else _strength(_probe(model), images, site, (height, width), pixel_order)
     title = name or model.config.model_type
     if len(model.config.orders) > 1 or pixel_order.name != "raster":
         title = f"{title}, {pixel_order.name}"
     return ReceptiveField(title, (row, column, channel), depends, earlier, strength, channel_names(model.image))
+
+
+def dependence(
+    model: PixelModel,
+    row: int,
+    column: int,
+    channel: int | None = None,
+    *,
+    size: tuple[int, int] | None = None,
+    order: str | None = None,
+) -> tuple[Bool[np.ndarray, "c h w"], Bool[np.ndarray, "c h w"]]:
+    """Measure `depends` and `earlier` of a receptive field, without the rest: the sub-pixels that a site can depend on.
+
+    Args:
+        row, column, channel, size, order: as for `receptive_field`.
+
+    Raises:
+        ConfigError, ShapeError: as `receptive_field`.
+
+    Example::
+
+        depends, earlier = dependence(model, 4, 4)
+        (earlier & ~depends).sum()  # the blind spot
+    """
+    height, width = size or (model.image.height, model.image.width)
+    model.check_size(height, width)
+    row, column, channel = model.image.check_site(row, column, channel, size)
+    pixel_order, site = model.order(order), (channel, row, column)
+    probe = _probe(model)
+    earlier = _earlier(probe, (model.image.channels, height, width), site, pixel_order)
+    return _depends(probe, earlier, site, torch.Generator().manual_seed(0), pixel_order), earlier
+
+
+def _probe(model: PixelModel) -> PixelModel:
+    """Copy a model in double precision, whose gradients are 0 only where there is no path."""
+    return copy.deepcopy(model).to("cpu", torch.float64).eval().requires_grad_(False)
 
 
 def _earlier(

@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from pointillist._version import __version__
-from pointillist.studio import export, queries, schemas, upload
+from pointillist.studio import export, inside, queries, schemas, upload
 from pointillist.studio.errors import RequestError
 from pointillist.studio.run_watcher import RunWatcher
 from pointillist.studio.service import StudioService
@@ -129,6 +129,25 @@ def saliency(model: Model, body: schemas.SaliencyQuery, request: Request) -> Res
 def edit(model: Model, body: schemas.EditQuery, request: Request) -> Response:
     """Compute the change in bits if sub-pixels are set to other levels, and the shift of later distributions."""
     return _json(_service(request).query(model, queries.edit, body))
+
+
+@router.post("/models/{model}/field", response_model=schemas.ReceptiveField, summary="The receptive field of a pixel")
+def field(model: Model, body: schemas.FieldQuery, request: Request) -> Response:
+    """Measure the pixels on which a pixel can depend; the first time this takes seconds."""
+    service = _service(request)
+    return _json(service.convert(model, service.fields.measure, body))  # on a copy: queries go on meanwhile
+
+
+@router.post("/models/{model}/layers", response_model=schemas.LayerReadings, summary="An image, layer by layer")
+def layers(model: Model, body: schemas.ImageQuery, request: Request) -> Response:
+    """Read the output head after each layer, with the later layers left out."""
+    return _json(_service(request).query(model, inside.layers, body))
+
+
+@router.post("/models/{model}/activation", response_model=schemas.ActivationMap, summary="An activation")
+def activation(model: Model, body: schemas.ActivationQuery, request: Request) -> Response:
+    """Compute the size of one of the network's activations at each pixel."""
+    return _json(_service(request).query(model, inside.activation, body))
 
 
 _PICTURE_BODY = {

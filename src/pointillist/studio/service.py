@@ -15,6 +15,7 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.studio import schemas
 from pointillist.studio.errors import RequestError
 from pointillist.studio.fill import make_fill
+from pointillist.studio.inside import FieldCache
 from pointillist.studio.job_queue import EventHandler, JobQueue, QueueEntry, Result, Work
 from pointillist.studio.jobs import SamplingJob, make_job
 from pointillist.studio.model_pool import ModelPool
@@ -45,6 +46,7 @@ class StudioService:
 
     Attributes:
         watcher: follows the run; None without one.
+        fields: receptive fields that were measured.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class StudioService:
     ) -> None:
         self.limits = limits
         self.models = ModelPool(sources, limits)
+        self.fields = FieldCache()
         self.watcher: RunWatcher | None = None
         if run is not None:
             watched = TrainingRun(run)

@@ -90,6 +90,21 @@ export class Server {
     return this.#json(routeOf(model, "edit"), postOf(query));
   }
 
+  /** @param {string} model @param {Api.FieldQuery} query @returns {Promise<Api.ReceptiveField>} */
+  field(model, query) {
+    return this.#json(routeOf(model, "field"), postOf(query));
+  }
+
+  /** @param {string} model @param {Api.ImageQuery} query @returns {Promise<Api.LayerReadings>} */
+  layers(model, query) {
+    return this.#json(routeOf(model, "layers"), postOf(query));
+  }
+
+  /** @param {string} model @param {Api.ActivationQuery} query @returns {Promise<Api.ActivationMap>} */
+  activation(model, query) {
+    return this.#json(routeOf(model, "activation"), postOf(query));
+  }
+
   /**
    * Convert a picture file to the levels of a model.
    * @param {string} model @param {Blob} file @param {Record<string, string>} options see docs/reference/studio_api.md

@@ -7,6 +7,7 @@ import { oneIn, term } from "./glossary.js";
 import { pixelInfoOf } from "./pixel_info.js";
 import { fill } from "./draw_image.js";
 import { ImageSummary } from "./image_summary.js";
+import { InsidePanel } from "./inside_panel.js";
 import { chosenLevels, saliencyOverlay } from "./overlays.js";
 
 /** @typedef {import("./state.js").State} State */
@@ -35,7 +36,8 @@ export class PixelPanel {
     this.saliencyMap = html("canvas", { className: "saliency-map" });
     this.saliencyText = html("p", {});
     this.saliency = html("div", { className: "saliency" }, this.saliencyMap, html("div", {}, html("h3", {}, "Saliency"), this.saliencyText));
-    this.el = html("section", { className: "panel pixel", "aria-label": "Pixel" }, this.title, this.where, this.announcement, training, this.summary.el, this.numbers, this.chance, this.channels, this.actions, this.saliency);
+    this.inside = new InsidePanel(state, queries);
+    this.el = html("section", { className: "panel pixel", "aria-label": "Pixel" }, this.title, this.where, this.announcement, training, this.summary.el, this.numbers, this.chance, this.channels, this.actions, this.saliency, this.inside.el);
     /** @type {Chart[]} */
     this.charts = [];
     /** @type {Api.ModelDetails | null} */
@@ -53,6 +55,7 @@ export class PixelPanel {
     this.#charts(info);
     this.#actions();
     this.#saliency();
+    this.inside.update(info);
   }
 
   /** @param {PixelInfo | null} info */

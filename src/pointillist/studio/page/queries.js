@@ -7,22 +7,22 @@ import { imageQueryOf, visibleImage } from "./canvas_model.js";
 /** @typedef {import("./canvas_model.js").Canvas} Canvas */
 
 /**
- * Results of one kind of query, kept as long as their canvas.
+ * Results of one kind of query, kept as long as the object that they are about: a canvas, or the details of a model.
  * @template T
  */
 class QueryCache {
-  /** @type {WeakMap<Canvas, Map<string, T | Error>>} */
+  /** @type {WeakMap<object, Map<string, T | Error>>} */
   #results = new WeakMap();
 
-  /** @param {Canvas} canvas @param {string} key */
-  get(canvas, key) {
-    return this.#results.get(canvas)?.get(key);
+  /** @param {object} about @param {string} key */
+  get(about, key) {
+    return this.#results.get(about)?.get(key);
   }
 
-  /** @param {Canvas} canvas @param {string} key @param {T | Error} result */
-  set(canvas, key, result) {
-    const found = this.#results.get(canvas) ?? new Map();
-    this.#results.set(canvas, found.set(key, result));
+  /** @param {object} about @param {string} key @param {T | Error} result */
+  set(about, key, result) {
+    const found = this.#results.get(about) ?? new Map();
+    this.#results.set(about, found.set(key, result));
   }
 }
 
@@ -44,24 +44,24 @@ class LatestOnlyQueue {
 
   /**
    * Return the result, or null while the query runs.
-   * @param {Canvas} canvas @param {string} key @param {() => Promise<T>} send
+   * @param {object} about @param {string} key @param {() => Promise<T>} send
    * @returns {T | Error | null}
    */
-  get(canvas, key, send) {
-    const known = this.#cache.get(canvas, key);
+  get(about, key, send) {
+    const known = this.#cache.get(about, key);
     if (known !== undefined) return known;
-    const go = () => this.#go(canvas, key, send);
+    const go = () => this.#go(about, key, send);
     if (this.#busy) this.#next = go;
     else go();
     return null;
   }
 
-  /** @param {Canvas} canvas @param {string} key @param {() => Promise<T>} send */
-  async #go(canvas, key, send) {
+  /** @param {object} about @param {string} key @param {() => Promise<T>} send */
+  async #go(about, key, send) {
     this.#busy = true;
     this.#next = null;
     const result = await send().catch((/** @type {unknown} */ error) => (error instanceof Error ? error : new Error(String(error))));
-    this.#cache.set(canvas, key, result);
+    this.#cache.set(about, key, result);
     this.#busy = false;
     const next = /** @type {(() => void) | null} */ (this.#next);
     if (next) next();
@@ -83,6 +83,12 @@ export class Queries {
     this.maps = new LatestOnlyQueue(changed);
     /** @type {LatestOnlyQueue<Api.EditEffect>} */
     this.edits = new LatestOnlyQueue(changed);
+    /** @type {LatestOnlyQueue<Api.ReceptiveField>} */
+    this.fields = new LatestOnlyQueue(changed);
+    /** @type {LatestOnlyQueue<Api.LayerReadings>} */
+    this.readings = new LatestOnlyQueue(changed);
+    /** @type {LatestOnlyQueue<Api.ActivationMap>} */
+    this.activations = new LatestOnlyQueue(changed);
   }
 
   /** Return the id of the open model that a canvas belongs to. @param {Canvas} canvas */
@@ -126,6 +132,23 @@ export class Queries {
     const edits = levels.map((level, channel) => ({ row, column, channel, level }));
     const send = async () => this.server.edit(this.#model(canvas), { ...this.#imageQuery(canvas), edits });
     return this.edits.get(canvas, `${pixel}:${levels.join()}`, send);
+  }
+
+  /** Query the receptive field of a pixel, the same for all images of a model and a size. @param {Canvas} canvas @param {number} pixel */
+  field(canvas, pixel) {
+    const { height, width, settings: { order } } = canvas;
+    const query = { height, width, row: Math.floor(pixel / width), column: pixel % width, order };
+    return this.fields.get(canvas.details, JSON.stringify(query), async () => this.server.field(this.#model(canvas), query));
+  }
+
+  /** Query the bits of an image after each layer. @param {Canvas} canvas */
+  layers(canvas) {
+    return this.readings.get(canvas, "", async () => this.server.layers(this.#model(canvas), this.#imageQuery(canvas)));
+  }
+
+  /** Query an activation for an image. @param {Canvas} canvas @param {string | null} name */
+  activation(canvas, name) {
+    return this.activations.get(canvas, name ?? "", async () => this.server.activation(this.#model(canvas), { ...this.#imageQuery(canvas), name }));
   }
 
   /** @param {Canvas} canvas */

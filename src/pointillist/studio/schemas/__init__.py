@@ -3,6 +3,13 @@
 from pointillist.studio.schemas.base import ConditionValues, Dtype, EncodedArray, ErrorResponse, Schema
 from pointillist.studio.schemas.export import GifRequest, PngRequest, ReproduceRequest, ReproduceResult
 from pointillist.studio.schemas.fill import AllowedLevels, Candidate, FillRequest, FillResult
+from pointillist.studio.schemas.inside import (
+    ActivationMap,
+    ActivationQuery,
+    FieldQuery,
+    LayerReadings,
+    ReceptiveField,
+)
 from pointillist.studio.schemas.models import (
     GenerationDefaults,
     HintKind,
@@ -51,6 +58,8 @@ from pointillist.studio.schemas.sampling import (
 
 __all__ = [
     "MAX_SAMPLES",
+    "ActivationMap",
+    "ActivationQuery",
     "AllowedLevels",
     "Candidate",
     "Component",
@@ -65,6 +74,7 @@ __all__ = [
     "ErrorResponse",
     "Event",
     "Failed",
+    "FieldQuery",
     "FillRequest",
     "FillResult",
     "Finished",
@@ -73,6 +83,7 @@ __all__ = [
     "HintKind",
     "ImageKind",
     "ImageQuery",
+    "LayerReadings",
     "LevelProb",
     "Limits",
     "ManifestModel",
@@ -83,6 +94,7 @@ __all__ = [
     "Pixels",
     "PngRequest",
     "Queued",
+    "ReceptiveField",
     "ReproduceRequest",
     "ReproduceResult",
     "RunState",

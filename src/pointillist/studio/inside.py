@@ -1,0 +1,100 @@
+"""Results of queries about the inside of a network: receptive field, layers, activations."""
+
+from __future__ import annotations
+
+import threading
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pointillist.analysis.logit_lens import logit_lens
+from pointillist.analysis.receptive_field import dependence
+from pointillist.errors import ConfigError
+from pointillist.model.hooks import with_hooks
+from pointillist.model.pixel_model import PixelModel
+from pointillist.studio import schemas
+from pointillist.studio.conversion import check_pixels, decode_query, encode_floats
+
+_MOST_FIELDS = 4096  # that are kept for a model
+
+
+class FieldCache:
+    """Receptive fields that were measured: each takes seconds, and is the same for all images of a size.
+
+    ```python
+    fields = FieldCache()
+    fields.measure(model, schemas.FieldQuery(height=8, width=8, row=3, column=4), limits).seen
+    ```
+    """
+
+    def __init__(self) -> None:
+        self._found: WeakKeyDictionary[PixelModel, dict[schemas.FieldQuery, schemas.ReceptiveField]]
+        self._found = WeakKeyDictionary()
+        self._lock = threading.Lock()  # one at a time: a page asks for the pixel under the pointer, again and again
+
+    def measure(self, model: PixelModel, query: schemas.FieldQuery, limits: schemas.Limits) -> schemas.ReceptiveField:
+        """Measure the receptive field of a pixel, or return the one that was measured before.
+
+        Raises:
+            ConfigError, ShapeError, RequestError: if the image has no such pixel, or the model takes no such image.
+        """
+        check_pixels(query.height, query.width, limits)
+        with self._lock:
+            found = self._found.setdefault(model, {})
+            if query not in found:
+                if len(found) >= _MOST_FIELDS:
+                    found.clear()
+                found[query] = _measure(model, query)
+            return found[query]
+
+
+def _measure(model: PixelModel, query: schemas.FieldQuery) -> schemas.ReceptiveField:
+    size = (query.height, query.width)
+    found = dependence(model, query.row, query.column, size=size, order=query.order)
+    depends, earlier = (np.asarray(mask.any(0)) for mask in found)
+    earlier[query.row, query.column] = False  # its own channels
+    seen = depends & earlier
+    reach = schemas.EncodedArray.of(np.where(seen, 2, earlier), "uint8")
+    return schemas.ReceptiveField(reach=reach, seen=int(seen.sum()), earlier=int(earlier.sum()))
+
+
+def layers(model: PixelModel, query: schemas.ImageQuery, limits: schemas.Limits) -> schemas.LayerReadings:
+    """Read the output head after each layer.
+
+    Raises:
+        ConfigError: if layers of this network cannot be left out.
+    """
+    lens = logit_lens(decode_query(model, query, limits))
+    return schemas.LayerReadings(names=list(lens.names), surprisal=encode_floats(lens.surprisal.sum(1)))
+
+
+def activation(model: PixelModel, query: schemas.ActivationQuery, limits: schemas.Limits) -> schemas.ActivationMap:
+    """Run the network on an image and return one of its activations.
+
+    Raises:
+        ConfigError: if there is none of that name.
+    """
+    image = decode_query(model, query, limits)
+    names: list[str] = []
+    kept: dict[str, Tensor] = {}
+
+    def hook(value: Tensor, name: str) -> None:
+        if value.ndim != 4 or value.shape[-2:] != image.x.shape[-2:]:
+            return  # on a coarser grid, or not of pixels
+        names.append(name)
+        if name == query.name or (query.name is None and not kept):
+            kept[name] = value.detach()[:1].float()
+
+    with torch.no_grad(), with_hooks(model.backbone, hook):
+        image.run_network()
+    if not kept:
+        raise ConfigError(
+            f"There is no activation {str(query.name)[:100]!r}: `names` lists them; null takes the first."
+        )
+    ((name, value),) = kept.items()
+    size = value[0].square().mean(0).sqrt().cpu().numpy()
+    return schemas.ActivationMap(
+        names=names, name=name, features=value.shape[1], size=encode_floats(size), top=float(np.max(size))
+    )

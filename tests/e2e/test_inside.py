@@ -1,0 +1,56 @@
+"""Look inside: the receptive field of the pixel under the pointer, layers and activations of a held one."""
+
+from __future__ import annotations
+
+import numpy as np
+from playwright.sync_api import Page, expect
+
+import pointillist as pt
+from pointillist.analysis import ImageQuery, logit_lens
+from pointillist.studio.service import StudioService
+from tests.e2e.helpers import COLOURS, DIGITS, choose_model, paint, pixels_of, point
+
+BLUE = (107, 164, 214)
+
+
+def test_the_inside_of_the_network_is_shown(page: Page, service: StudioService) -> None:
+    """What a pixel can depend on, its bits after each layer, and an activation by name."""
+    model = service.models[DIGITS].model
+    paint(page, seed=5)
+    page.get_by_text("Look inside the network").click()
+    expect(page.locator(".inside")).to_contain_text("Point at a pixel.")
+    point(page, 3, 4)
+    field = pt.receptive_field(model, 3, 4)
+    panel = page.locator(".inside")
+    expect(panel).to_contain_text(f"can depend on {field.num_seen} of the 28 pixels before it")
+    shown = pixels_of(panel.locator("canvas").first)[..., :3]
+    np.testing.assert_array_equal((shown == BLUE).all(-1), field.depends[0] & field.earlier[0])
+    expect(panel).to_contain_text("Click the pixel to see the layers")
+    page.mouse.click(*point(page, 3, 4))
+    levels = pt.sample(model, 1, seed=5).levels[0]
+    lens = logit_lens(ImageQuery.of(model, levels))
+    bits = lens.surprisal[:, 0, 3, 4]
+    chart = panel.get_by_role("img")
+    expect(chart).to_have_attribute("aria-label", f"Bits of this pixel after each layer: {words(lens.names, bits)}")
+    panel.get_by_label("Layer", exact=True).select_option(label=lens.names[2])
+    total = lens.saved[1].sum()
+    decimals = 2 if abs(total) < 10 else 1
+    expect(panel).to_contain_text(f"It {'saves' if total > 0 else 'costs'} {abs(total):.{decimals}f} bits")
+    panel.get_by_label("Activation", exact=True).select_option(label="layers.1.hook_skip")
+    expect(panel).to_contain_text("Root mean square of its 8 features")
+
+
+def test_a_network_without_a_lens_says_so(page: Page) -> None:
+    """And its receptive field is shown all the same."""
+    choose_model(page, COLOURS)
+    paint(page, seed=1)
+    page.mouse.click(*point(page, 2, 2, (4, 4)))
+    page.get_by_text("Look inside the network").click()
+    panel = page.locator(".inside")
+    expect(panel).to_contain_text("The logit lens is not defined")
+    expect(panel).to_contain_text("of the 10 pixels before it")
+
+
+def words(names: tuple[str, ...], bits: np.ndarray) -> str:
+    """The depths and their bits, as the chart says them."""
+    return ", ".join(f"{name} {value:.2f}" for name, value in zip(names, bits, strict=True))

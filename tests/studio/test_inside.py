@@ -1,0 +1,63 @@
+"""The inside of a network over HTTP: the numbers of `pointillist.analysis` and of the activations themselves."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from fastapi.testclient import TestClient
+
+import pointillist as pt
+from pointillist.analysis import ImageQuery, logit_lens
+from pointillist.model.hooks import run_with_cache
+from pointillist.studio.service import StudioService
+from tests.studio.helpers import decoded, encoded
+
+MODEL, OTHER = "gated-pixelcnn", "pixelcnn-pp"
+
+
+def test_a_receptive_field_is_measured_once(client: TestClient, service: StudioService) -> None:
+    """2 where the pixel can depend, 1 for the blind spot, 0 for what is later; the second answer is the first."""
+    body = {"height": 4, "width": 5, "row": 2, "column": 1}
+    found = client.post(f"/api/models/{MODEL}/field", json=body).json()
+    expected = pt.receptive_field(service.models[MODEL].model, 2, 1)
+    reach = decoded(found["reach"])
+    depends, earlier = expected.depends.any(0), expected.earlier.any(0)
+    earlier[2, 1] = False
+    np.testing.assert_array_equal(reach == 2, depends & earlier)
+    np.testing.assert_array_equal(reach >= 1, earlier)
+    assert (found["seen"], found["earlier"]) == ((reach == 2).sum(), 2 * 5 + 1)
+    known = service.fields._found[service.models[MODEL].model]
+    count = len(known)
+    assert client.post(f"/api/models/{MODEL}/field", json=body).json() == found
+    assert len(known) == count
+    assert client.post(f"/api/models/{MODEL}/field", json={**body, "row": 4}).status_code == 400
+
+
+def test_layers_are_those_of_the_logit_lens(client: TestClient, service: StudioService) -> None:
+    """Summed over the channels; a network without a lens says why."""
+    levels = np.random.default_rng(0).integers(0, 4, (3, 4, 5))
+    found = client.post(f"/api/models/{MODEL}/layers", json={"levels": encoded(levels)}).json()
+    lens = logit_lens(ImageQuery.of(service.models[MODEL].model, levels))
+    assert found["names"] == list(lens.names)
+    np.testing.assert_allclose(decoded(found["surprisal"]), lens.surprisal.sum(1), rtol=1e-4, atol=1e-4)
+    answer = client.post(f"/api/models/{OTHER}/layers", json={"levels": encoded(np.zeros((1, 6, 6)))})
+    assert answer.status_code == 400
+    assert "logit lens is not defined" in answer.json()["error"]
+
+
+def test_activations_are_those_of_the_network(client: TestClient, service: StudioService) -> None:
+    """By name; without one, the first; a name that is none is rejected."""
+    levels = np.random.default_rng(1).integers(0, 4, (3, 4, 5))
+    address = f"/api/models/{MODEL}/activation"
+    first = client.post(address, json={"levels": encoded(levels)}).json()
+    assert first["name"] == first["names"][0]
+    name = next(one for one in first["names"] if one.endswith("hook_skip"))
+    found = client.post(address, json={"levels": encoded(levels), "name": name}).json()
+    _, cache = run_with_cache(service.models[MODEL].model, torch.from_numpy(levels)[None], names=name)
+    expected = cache[name][0].square().mean(0).sqrt().numpy()
+    np.testing.assert_allclose(decoded(found["size"]), expected, rtol=1e-4, atol=1e-5)
+    assert found["features"] == cache[name].shape[1]
+    assert abs(found["top"] - expected.max()) < 1e-4
+    answer = client.post(address, json={"levels": encoded(levels), "name": "nothing"})
+    assert answer.status_code == 400
+    assert "There is no activation" in answer.json()["error"]
