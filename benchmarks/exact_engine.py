@@ -78,7 +78,8 @@ def exact_engine(model: PixelModel, batch: int) -> Callable[[], None]:
 
     def run() -> None:
         levels, uniforms = _noise(batch, height, width)
-        sample_batch(exact.program(order), inputs, levels, np.zeros(levels.shape, bool), uniforms, np.zeros(batch))
+        images = SampleBatch(levels, np.zeros(levels.shape, bool), uniforms, np.zeros(batch))
+        sample_batch(exact.program(order), inputs, images)
 
     return run
 

@@ -14,7 +14,7 @@ ROOT = Path(pointillist.__file__).parent
 
 # from the bottom up; a package may import itself and packages of lower layers, never its neighbours in a layer
 ROWS = [
-    {"_version", "errors", "progress"},
+    {"_version", "errors", "lazy", "progress"},
     {"system", "ordering"},
     {"files"},
     {"images", "checkpoint"},

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pointillist as pt
 from pointillist.checkpoint.header import CARD, CONFIG, WEIGHTS
+from pointillist.exact.storage import PROGRAM, PROGRAM_TENSORS
 
 ROOT = Path(__file__).parents[1]
 
@@ -24,7 +25,11 @@ def test_wheel_installs_elsewhere_and_runs(tmp_path: Path) -> None:
         "pointillist/data/builtin/uci_digits.npz",
         "studio/page/index.html",
         "licenses/LICENSE",
-        *(f"zoo/{model.name}/{part}" for model in pt.list_pretrained() for part in (WEIGHTS, CONFIG, CARD)),
+        *(
+            f"zoo/{model.name}/{part}"
+            for model in pt.list_pretrained()
+            for part in (WEIGHTS, CONFIG, CARD, PROGRAM, PROGRAM_TENSORS)
+        ),
     ):
         assert any(name.endswith(needed) for name in names), f"{needed} is not in the wheel"
     site = tmp_path / "site"

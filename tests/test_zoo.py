@@ -15,7 +15,10 @@ import pointillist as pt
 from pointillist import zoo
 from pointillist.checkpoint.quantization import weight_dtype
 from pointillist.cli.app import app
+from pointillist.exact import load
+from pointillist.exact.storage import PROGRAM, PROGRAM_TENSORS
 from pointillist.model.files import meta_init
+from pointillist.model.fingerprint import model_fingerprint
 from pointillist.networks import names
 
 from .scripts import script
@@ -76,6 +79,23 @@ def test_every_shipped_model_paints() -> None:
         assert painted.levels.unique().numel() > 1
 
 
+MAX_BYTES = {"icons": 5e6, "emoji": 5e6, "dungeons": 1e6}
+"""Largest size of the folders of bundled models."""
+
+
+@pytest.mark.parametrize("bundled", pt.list_pretrained(), ids=lambda model: model.name)
+def test_every_bundled_model_has_its_exact_program(bundled: pt.BundledModel) -> None:
+    """Made from its weights as they are, and small; its samples carry its likelihood."""
+    exact = load(bundled.folder)
+    assert exact.source == model_fingerprint(pt.load(bundled.name))
+    assert sum(path.stat().st_size for path in bundled.folder.iterdir()) <= MAX_BYTES.get(bundled.name, 3e6)
+    size = (exact.height, exact.width) if exact.fixed_size else (6, 5)
+    if any(part.kind == "map" for parts in exact.parts for part in parts):
+        size = (exact.height, exact.width)
+    levels, nats = exact.sample(np.random.default_rng(0).random((1, exact.channels, *size)))
+    np.testing.assert_allclose(exact.log_prob(levels), nats)
+
+
 @pytest.mark.parametrize("name", names())
 def test_a_model_without_numbers_has_the_shapes_of_one_with_them(name: str) -> None:
     """Every tensor of every network, with every condition, and none of them takes memory."""
@@ -134,13 +154,14 @@ def test_a_run_becomes_a_shipped_model(tmp_path: Path, monkeypatch: pytest.Monke
     )
     monkeypatch.setattr(make, "FACTS", facts)
     folder = make.bundle("little", run, str(data), tmp_path / "zoo")
-    names = ["README.md", "config.json", "generation_config.json", "model.safetensors", "samples.png"]
-    assert sorted(p.name for p in folder.iterdir()) == names
+    names = ["README.md", "config.json", "generation_config.json", "model.safetensors"]
+    assert sorted(p.name for p in folder.iterdir()) == [*names, PROGRAM, PROGRAM_TENSORS, "samples.png"]
     card, config = ((folder / name).read_text(encoding="utf-8") for name in ("README.md", "config.json"))
     assert "private" not in card + config
     assert "# little: little things" in card
     model = pt.load(folder)
     assert weight_dtype(model.state_dict()) == "int8"
+    assert load(folder).source == model_fingerprint(model)
     splits = pt.load_data(
         data,
         npz_key="index",

@@ -1,9 +1,12 @@
 """Make a bundled model from a finished run: `python tools/make_zoo.py NAME RUN DATA`.
 
-Quantizes the weights to int8, samples a sheet, evaluates the quantized model (not the run) with the commands on its
-card, and writes `src/pointillist/zoo/NAME`. Facts that only a person knows (data, licence, limits) are in
-`docs/evidence/zoo.toml`: look at the sheet and correct the limits. Two evaluations run at a time: set
+Quantizes the weights to int8, samples a sheet, makes the exact program, evaluates the quantized model (not the run)
+with the commands on its card, and writes `src/pointillist/zoo/NAME`. Facts that only a person knows (data, licence,
+limits) are in `docs/evidence/zoo.toml`: look at the sheet and correct the limits. Two evaluations run at a time: set
 `OMP_NUM_THREADS` to half of the cores.
+
+`python tools/make_zoo.py NAME DATA` makes the exact program of a bundled model anew, from its training images, and
+changes nothing else. `python tools/make_zoo_page.py` lists the programs.
 """
 
 from __future__ import annotations
@@ -23,6 +26,9 @@ import numpy as np
 import pointillist as pt
 from pointillist.checkpoint.header import CARD, WEIGHTS
 from pointillist.checkpoint.quantization import quantize_weights
+from pointillist.cli.quantize import add_exact
+from pointillist.exact import save
+from pointillist.exact.storage import PROGRAM_TENSORS
 from pointillist.files.writing import write_text
 from pointillist.model.batches import derive_hint
 from pointillist.model.config import GenerationConfig
@@ -31,6 +37,8 @@ from pointillist.zoo import ZOO
 
 FACTS = Path(__file__).parents[1] / "docs" / "evidence" / "zoo.toml"
 SHEET, EACH, TOGETHER = "samples.png", 4, 2
+CALIBRATION = 64
+"""Training images that the units of an exact program are chosen on."""
 
 
 def bundle(name: str, run: Path, data: str, zoo: Path = ZOO) -> Path:
@@ -45,10 +53,20 @@ def bundle(name: str, run: Path, data: str, zoo: Path = ZOO) -> Path:
     folder = zoo / name
     model.save_pretrained(folder)
     save_png(sheet(model, about, data), folder / SHEET)
+    make_program(name, data, zoo)
     commands = about["evaluate"]
     with ThreadPoolExecutor(TOGETHER) as pool:
         lines = list(zip(commands, pool.map(lambda command: measured(folder, data, command), commands), strict=True))
     write_text(folder / CARD, card(name, about, model, lines, folder, seconds_of(run)))
+    return folder
+
+
+def make_program(name: str, data: str, zoo: Path = ZOO) -> Path:
+    """Write the exact program of a bundled model, calibrated on its training images, and return its folder."""
+    folder = zoo / name
+    model = pt.load(folder)
+    add_exact(model, data, CALIBRATION, [])
+    save(model.exact().integers, folder)
     return folder
 
 
@@ -154,7 +172,9 @@ tags: [pointillist, {model.config.model_type}]
 
 A `{model.config.model_type}` of {model.num_parameters:,} parameters, {image.mode} {image.height}x{image.width} with
 {image.levels} levels. Conditions: {", ".join(model.config.describe_conditions()) or "none"}. The matrices are
-quantized to int8, {(folder / WEIGHTS).stat().st_size / 1e6:.1f} MB; every figure here is of these weights.
+quantized to int8, {(folder / WEIGHTS).stat().st_size / 1e6:.1f} MB; every figure here is of these weights. The exact
+program beside them, {(folder / PROGRAM_TENSORS).stat().st_size / 1e6:.1f} MB, is the model in integers, calibrated on
+{CALIBRATION} training images; `pointillist sample` runs it, without torch.
 
 ## Data
 
@@ -180,4 +200,7 @@ more than those are copies.
 
 
 if __name__ == "__main__":
-    print(bundle(sys.argv[1], Path(sys.argv[2]), sys.argv[3]))
+    if len(sys.argv) == 3:
+        print(make_program(sys.argv[1], sys.argv[2]))
+    else:
+        print(bundle(sys.argv[1], Path(sys.argv[2]), sys.argv[3]))

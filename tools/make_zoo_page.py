@@ -13,6 +13,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from pointillist.exact.storage import PROGRAM, PROGRAM_TENSORS
 from pointillist.files.writing import write_text
 
 ROOT = Path(__file__).parents[1]
@@ -32,6 +33,14 @@ CODECS = """## Image codecs
 Bits per dimension on the same integers that the models are trained on. Whole files count, headers included. Palettes
 and the weights of models do not count. A model has seen the training images, so the fair baseline is a codec primed
 with them. `python benchmarks/measure_codecs.py FOLDER` repeats the measurement.
+"""
+PROGRAMS = """## Exact programs
+
+Each folder holds the model in [integers](../explanation/exact.md), which `pointillist sample` runs without torch. Without
+one: {missing}.
+
+| model | size | conditions without torch | conditions that need torch | fingerprint |
+|---|---|---|---|---|
 """
 CONCEPTS = """
 `python benchmarks/measure_concepts.py {name}` ({when}) judges samples by classifiers of real images, as its head
@@ -245,7 +254,27 @@ def page() -> str:
     for name, targets in TARGETS.items():
         parts += [f"## `{name}`\n", table(concepts(name, targets))]
         parts.append(CONCEPTS.format(name=name, when=when(f"{name}-concepts.json")))
-    return "\n".join([*parts, "## The others\n", table(others()), "", codecs()])
+    return "\n".join([*parts, "## The others\n", table(others()), "", programs(), codecs()])
+
+
+def programs() -> str:
+    """Render the table of the exact programs."""
+    rows, missing = [], []
+    for folder in sorted(path.parent for path in ZOO.glob("*/config.json")):
+        found = read(folder / PROGRAM)
+        if found is None:
+            missing.append(f"`{folder.name}`")
+            continue
+        parts = {part["name"]: part for part in found["parts"][0]}
+        free = ["label"] if "label" in parts else []
+        free += ["text"] if any(part.get("prompts") for part in parts.values()) else []
+        rest = [name for name in parts if name in ("hint", "attributes", "known") or name.startswith("vector")]
+        size = sum((folder / name).stat().st_size for name in (PROGRAM, PROGRAM_TENSORS))
+        rows.append(
+            f"| `{folder.name}` | {size / 1e6:.1f} MB | {', '.join(free) or 'none'} | {', '.join(rest) or 'none'} | "
+            f"`{found['fingerprint'][:16]}` |"
+        )
+    return PROGRAMS.format(missing=", ".join(missing) or "none") + "\n".join(rows) + "\n"
 
 
 def write() -> None:

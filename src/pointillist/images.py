@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
 from jaxtyping import Int, UInt8
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, model_validator
-from torch import Tensor
 
 from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.files.reading import MAX_NAME, check_texts
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Mode = Literal["grey", "rgb", "rgba", "palette", "codes"]
 CHANNELS: dict[str, int] = {"grey": 1, "rgb": 3, "rgba": 4, "palette": 1}
@@ -169,6 +170,8 @@ class ImageSpec(BaseModel):
             DataError: if the pictures have another mode, channel count or dtype.
             ShapeError: if they do not all have one size.
         """
+        import torch
+
         array = _as_uint8(images, self)
         if self.mode == "palette":
             return torch.from_numpy(nearest_colour(array, self.palette or ())[:, None])

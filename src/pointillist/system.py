@@ -12,13 +12,15 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import psutil
-import torch
 from threadpoolctl import threadpool_limits
 
 from pointillist.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    import torch
 
 
 class _OneThread:
@@ -32,6 +34,8 @@ class _OneThread:
         self._own = threading.local()  # nesting depth of the current thread: torch has a thread count for each
 
     def enter(self) -> None:
+        import torch
+
         with self._lock:
             if not self._inside:
                 self._before, self._limits = torch.get_num_threads(), threadpool_limits(1)
@@ -40,6 +44,8 @@ class _OneThread:
             torch.set_num_threads(1)
 
     def leave(self) -> None:
+        import torch
+
         with self._lock:
             self._inside -= 1
             self._own.depth -= 1
@@ -114,6 +120,8 @@ def _system_bytes() -> int | None:
 
 def free_bytes(device: torch.device) -> int | None:
     """Return the memory available on a device, in bytes; None if unknown."""
+    import torch
+
     if device.type != "cuda":
         return available_bytes()
     unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # held by torch for what comes
@@ -140,6 +148,8 @@ def describe_threads(threads: int | None) -> list[str]:
 
 def describe_machine() -> str:
     """Describe processor, cores, GPU and system, without host names or paths."""
+    import torch
+
     cores = available_cores()
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
     return f"{processor()}, {cores} core{'s' if cores != 1 else ''}{gpu}, {platform.system()}"
@@ -158,6 +168,8 @@ def processor() -> str:
 
 def describe_versions(pointillist: str) -> str:
     """Describe the versions that results may depend on."""
+    import torch
+
     return f"pointillist {pointillist}, torch {torch.__version__}, Python {platform.python_version()}"
 
 
@@ -240,6 +252,8 @@ def resolve_device(device: str) -> torch.device:
     Raises:
         ConfigError: if there is no such device.
     """
+    import torch
+
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

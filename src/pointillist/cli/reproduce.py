@@ -32,7 +32,8 @@ Force = Annotated[bool, typer.Option("--force", metavar=FLAG, help="Replace an e
 def reproduce(model: Model, manifest: Manifest, out: Out = None, force: Force = False, as_json: Json = False) -> None:
     """Sample again from a manifest, and compare with its image. Exit code 1 if they differ."""
     from pointillist.errors import ConfigError
-    from pointillist.model.pretrained import load, model_fingerprint
+    from pointillist.model.fingerprint import model_fingerprint
+    from pointillist.model.pretrained import load
     from pointillist.studio import reproduce as studio
     from pointillist.studio.service import LIMITS
 

@@ -95,7 +95,7 @@ def write_batches(
 
 def _record(model: PixelModel, settings: Mapping[str, Any], colours: Any) -> dict[str, Any]:
     """List all that the files depend on; conditions by their hash, since there may be one for each image."""
-    from pointillist.model.pretrained import model_fingerprint
+    from pointillist.model.fingerprint import model_fingerprint
 
     conditions = {name: value for name, value in settings.items() if name not in (*_SETTINGS, "threads")}
     digest = hashlib.sha256()

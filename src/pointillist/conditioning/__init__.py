@@ -1,40 +1,105 @@
 """Conditions of a model. Each kind is one file: its settings, its encoders; `registry` lists the kinds."""
 
-from pointillist.conditioning.attributes import AttributeEncoder, AttributesConfig
-from pointillist.conditioning.base import ConditionConfig, ConditionEncoder
-from pointillist.conditioning.grid import GridEncoder
-from pointillist.conditioning.image import HintConfig, ImageConditionEncoder
-from pointillist.conditioning.image_preprocessors import HintPreprocessor
-from pointillist.conditioning.inputs import (
-    EVIDENCE,
-    ConditionInputs,
-    ConditionKwargs,
-    MaskedValue,
-    parse_prompts,
-    unsupported_condition,
-)
-from pointillist.conditioning.known import KnownConfig, KnownPixelsEncoder, parse_mask
-from pointillist.conditioning.label import (
-    NO_LABEL,
-    Label,
-    LabelConfig,
-    LabelEncoder,
-    label_input,
-    labels_from_input,
-    match_names,
-    resolve_labels,
-)
-from pointillist.conditioning.registry import condition_kinds, parse_conditions, register_condition
-from pointillist.conditioning.text import (
-    FrozenTokenEncoder,
-    HashedNgramEncoder,
-    HashedTokenEncoder,
-    SentenceEncoder,
-    TextConfig,
-    TokenSequenceEncoder,
-)
-from pointillist.conditioning.text_encoders import embedding_cache
-from pointillist.conditioning.vector import VectorConfig, VectorEncoder
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pointillist.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from pointillist.conditioning.attributes import AttributeEncoder, AttributesConfig
+    from pointillist.conditioning.base import ConditionConfig, ConditionEncoder
+    from pointillist.conditioning.grid import GridEncoder
+    from pointillist.conditioning.image import HintConfig, ImageConditionEncoder
+    from pointillist.conditioning.image_preprocessors import HintPreprocessor
+    from pointillist.conditioning.inputs import (
+        EVIDENCE,
+        ConditionInputs,
+        ConditionKwargs,
+        MaskedValue,
+        parse_prompts,
+        unsupported_condition,
+    )
+    from pointillist.conditioning.known import KnownConfig, KnownPixelsEncoder, parse_mask
+    from pointillist.conditioning.label import (
+        NO_LABEL,
+        Label,
+        LabelConfig,
+        LabelEncoder,
+        label_input,
+        labels_from_input,
+        match_names,
+        resolve_labels,
+    )
+    from pointillist.conditioning.registry import condition_kinds, parse_conditions, register_condition
+    from pointillist.conditioning.text import (
+        FrozenTokenEncoder,
+        HashedNgramEncoder,
+        HashedTokenEncoder,
+        SentenceEncoder,
+        TextConfig,
+        TokenSequenceEncoder,
+    )
+    from pointillist.conditioning.text_encoders import embedding_cache
+    from pointillist.conditioning.vector import VectorConfig, VectorEncoder
+
+_MODULES = {
+    "attributes": (
+        "AttributeEncoder",
+        "AttributesConfig",
+    ),
+    "base": (
+        "ConditionConfig",
+        "ConditionEncoder",
+    ),
+    "grid": ("GridEncoder",),
+    "image": (
+        "HintConfig",
+        "ImageConditionEncoder",
+    ),
+    "image_preprocessors": ("HintPreprocessor",),
+    "inputs": (
+        "EVIDENCE",
+        "ConditionInputs",
+        "ConditionKwargs",
+        "MaskedValue",
+        "parse_prompts",
+        "unsupported_condition",
+    ),
+    "known": (
+        "KnownConfig",
+        "KnownPixelsEncoder",
+        "parse_mask",
+    ),
+    "label": (
+        "NO_LABEL",
+        "Label",
+        "LabelConfig",
+        "LabelEncoder",
+        "label_input",
+        "labels_from_input",
+        "match_names",
+        "resolve_labels",
+    ),
+    "registry": (
+        "condition_kinds",
+        "parse_conditions",
+        "register_condition",
+    ),
+    "text": (
+        "FrozenTokenEncoder",
+        "HashedNgramEncoder",
+        "HashedTokenEncoder",
+        "SentenceEncoder",
+        "TextConfig",
+        "TokenSequenceEncoder",
+    ),
+    "text_encoders": ("embedding_cache",),
+    "vector": (
+        "VectorConfig",
+        "VectorEncoder",
+    ),
+}
 
 __all__ = [
     "EVIDENCE",
@@ -75,3 +140,5 @@ __all__ = [
     "resolve_labels",
     "unsupported_condition",
 ]
+
+__getattr__ = lazy_names(__name__, _MODULES)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.util import find_spec
-
-import torch
+from typing import TYPE_CHECKING
 
 from pointillist.errors import EngineError
+
+if TYPE_CHECKING:
+    import torch
 
 DEVICE_ENGINES = ("cuda", "fixed-point")
 """Engines of torch, which run where the model is; `fixed-point` also on the processor."""
@@ -75,6 +77,8 @@ def select_device(name: str, device: torch.device | None = None) -> torch.device
     Raises:
         EngineError: if `cuda` finds no GPU.
     """
+    import torch
+
     if device is not None and device.type == "cuda":
         return device
     if name == "fixed-point":

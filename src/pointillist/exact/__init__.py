@@ -8,9 +8,11 @@ program, and nothing needs torch.
     exact.log_prob(levels)  # integers [n, c, h, w] -> nats [n]
 """
 
-from pointillist.exact.model import ExactModel, ExactPart
+from pointillist.exact.conditions import ExactPart
+from pointillist.exact.model import ExactModel
 from pointillist.exact.program import ExactProgram
 from pointillist.exact.storage import load_exact as load
 from pointillist.exact.storage import save_exact as save
+from pointillist.exact.transforms import DrawTransform
 
-__all__ = ["ExactModel", "ExactPart", "ExactProgram", "load", "save"]
+__all__ = ["DrawTransform", "ExactModel", "ExactPart", "ExactProgram", "load", "save"]

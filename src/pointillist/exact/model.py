@@ -6,37 +6,23 @@ it was made from, but not equal to it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from pointillist.errors import ConfigError, ShapeError
+from pointillist.engine.batch import SampleBatch
+from pointillist.errors import ShapeError
+from pointillist.exact.conditions import ExactPart, quantize_inputs, stored_inputs
 from pointillist.exact.executors import ExactSteps, intervals_of_images, open_steps
-from pointillist.exact.program import LIMIT, NARROW_RANGE, ExactProgram, IntArray
+from pointillist.exact.program import ExactProgram, IntArray
 from pointillist.exact.sampler import sample_batch
+from pointillist.exact.transforms import DrawTransform
 from pointillist.ordering import PixelOrder, resolve_order
 
 Inputs = Mapping[str, IntArray]
 """Conditions as integers by name: `[b, c]` of a vector, `[b, h, w, c]` of a map, in the raster frame."""
-
-
-@dataclass(frozen=True, eq=False)
-class ExactPart:
-    """A part of the condition: what one encoder contributes to the vector or the map.
-
-    Attributes:
-        name: name of the encoder, `order` or `position`.
-        kind: `vector` or `map`.
-        rows: integers of its values, the last of which is "unknown": `[n, c]` of a vector, `[n, h, w, c]` of a map.
-        names: names of the values before the last.
-    """
-
-    name: str
-    kind: str
-    rows: IntArray
-    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,41 +79,26 @@ class ExactModel:
         """Return the program of an order."""
         return self.programs[self.orders[order.name]]
 
-    def inputs(self, count: int, size: tuple[int, int], order: PixelOrder, label: object = None) -> dict[str, IntArray]:
-        """Return the conditions of images as integers, from what the model stores: classes, positions, the order.
+    def inputs(
+        self, count: int, size: tuple[int, int], order: PixelOrder, label: object = None, text: object = None
+    ) -> dict[str, IntArray]:
+        """Return the conditions of images as integers, from what the model stores.
 
         Args:
             count: number of images.
             size: their height and width.
             order: generation order.
-            label: class of each image, one for all or one each, by number or name; None for none. All other conditions
-                are unknown.
+            label: class of each image, one for all or one each, by number or name; None for none.
+            text: prompt of each image, one for all or one each; None for none. Its features are computed in floating
+                point, so another machine may round them to other integers: a decoder is given the integers.
+                All other conditions are unknown.
 
         Raises:
-            ConfigError: if there is no such class.
+            ConfigError: if there is no such class, or the model takes no text.
             ShapeError: if the size is not that of the stored maps.
         """
-        found: dict[str, list[IntArray]] = {}
-        for part in self.parts[self.orders[order.name]]:
-            if part.name == "label":
-                rows = np.array([_row(part, one) for one in _each(label, count)])
-            elif part.name == "order":
-                rows = np.full(count, part.names.index(order.name))
-            else:
-                rows = np.full(count, len(part.rows) - 1)
-            if part.kind == "map" and part.rows.shape[1:3] != size:
-                raise ShapeError(
-                    f"Size {size[0]}x{size[1]} does not fit the stored map of `{part.name}`, "
-                    f"{part.rows.shape[1]}x{part.rows.shape[2]}: resize the images."
-                )
-            found.setdefault(part.kind, []).append(part.rows[rows])
-        if label is not None and "label" not in {part.name for part in self.parts[self.orders[order.name]]}:
-            raise ConfigError(f"`label` (={label!r}) is given, and this model takes none: leave it out.")
-        joined = {kind: np.concatenate(arrays, axis=-1) for kind, arrays in found.items()}
-        if "map" in joined:
-            turned = order.array_to_raster(np.moveaxis(joined["map"], -1, 1))
-            joined["map"] = np.ascontiguousarray(np.moveaxis(turned, 1, -1))
-        return {kind: array for kind, array in joined.items() if kind in self.program(order).inputs}
+        number = self.orders[order.name]
+        return stored_inputs(self.programs[number], self.parts[number], count, size, order, label, text)
 
     def quantize_inputs(self, features: Mapping[str, Float[np.ndarray, ...]], order: PixelOrder) -> dict[str, IntArray]:
         """Return features of conditions, `[b, ..., c]` in the raster frame, as the integers of the program."""
@@ -199,22 +170,52 @@ class ExactModel:
         label: object = None,
         order: str | None = None,
         *,
+        text: object = None,
+        transform: DrawTransform | None = None,
         executor: str = "auto",
         threads: int = 1,
     ) -> tuple[Int[np.ndarray, "n c h w"], Float[np.ndarray, " n"]]:
         """Draw images by inverse CDF from uniforms in [0, 1).
 
+        Args:
+            label, text, order: see `inputs`.
+            transform: guidance (against no condition), temperature and top-p.
+            executor, threads: see `sample_batch`.
+
         Returns:
-            The levels, and the log-likelihood of each image under this model, in nats.
+            The levels, and the log-likelihood of each image under this model, without the transform, in nats.
         """
         chosen = self.order(order)
-        size = uniforms.shape[2], uniforms.shape[3]
-        u = np.ascontiguousarray(chosen.array_to_raster(uniforms))
-        self._check_size(*size)
-        inputs = self.inputs(len(u), size, chosen, label)
-        levels, nats = np.zeros(u.shape, np.int64), np.zeros(len(u))
-        sample_batch(self.program(chosen), inputs, levels, np.zeros(u.shape, bool), u, nats, None, threads, executor)
-        return chosen.array_from_raster(levels), nats
+        count, size = len(uniforms), (uniforms.shape[2], uniforms.shape[3])
+        inputs = self.inputs(count, size, chosen, label, text)
+        if transform is not None and transform.guided:
+            inputs = join_inputs(inputs, self.inputs(count, size, chosen))
+        return self.sample_given(uniforms, inputs, chosen, transform, executor=executor, threads=threads)
+
+    def sample_given(
+        self,
+        uniforms: Float[np.ndarray, "n c h w"],
+        inputs: Inputs,
+        order: PixelOrder,
+        transform: DrawTransform | None = None,
+        *,
+        on_row: Callable[[int, IntArray], None] | None = None,
+        executor: str = "auto",
+        threads: int = 1,
+    ) -> tuple[Int[np.ndarray, "n c h w"], Float[np.ndarray, " n"]]:
+        """`sample`, given conditions as integers: under guidance those of the images, and then the reference.
+
+        Args:
+            on_row: called with the rows done (in rows of the raster frame) and the levels so far.
+        """
+        self._check_size(uniforms.shape[2], uniforms.shape[3])
+        u = np.ascontiguousarray(order.array_to_raster(uniforms), np.float64)
+        batch = SampleBatch(np.zeros(u.shape, np.int64), np.zeros(u.shape, bool), u, np.zeros(len(u)))
+        report = None if on_row is None else (lambda rows: on_row(rows, order.array_from_raster(batch.levels)))
+        sample_batch(
+            self.program(order), inputs, batch, transform, on_row=report, threads=threads, executor=executor
+        )  # fmt: skip
+        return order.array_from_raster(batch.levels), batch.nats
 
     def check(self, x: Int[np.ndarray, "b c h w"]) -> Int[np.ndarray, "b c h w"]:
         """Check that `x` is a batch of images of this model.
@@ -243,38 +244,6 @@ class ExactModel:
             )
 
 
-def quantize_inputs(
-    program: ExactProgram,
-    features: Mapping[str, Float[np.ndarray, ...]],
-    units: Mapping[str, Float[np.ndarray, " c"]] | None = None,
-) -> dict[str, IntArray]:
-    """Return features of conditions, `[b, ..., c]`, as the integers of a program.
-
-    Args:
-        features: by name: all that the program takes, or, with `units`, some channels of one.
-        units: units of these channels; None for all of the program's.
-    """
-    units = {name: one.unit for name, one in program.inputs.items()} if units is None else units
-    found = {}
-    for name, unit in units.items():
-        low, high = (-LIMIT, LIMIT) if program.inputs[name].kind == "vector" else NARROW_RANGE[True]
-        found[name] = np.clip(np.floor(features[name].astype(np.float64) / unit + 0.5), low, high).astype(np.int32)
-    return found
-
-
-def _each(label: object, count: int) -> list[object]:
-    if isinstance(label, (list, tuple, np.ndarray)):
-        if len(label) != count:
-            raise ConfigError(f"`label` has {len(label)} values, and there are {count} images: give one for each.")
-        return list(label)
-    return [label] * count
-
-
-def _row(part: ExactPart, label: object) -> int:
-    if label is None or (isinstance(label, (int, np.integer)) and int(label) == -1):
-        return len(part.names)
-    if isinstance(label, str) and label in part.names:
-        return part.names.index(label)
-    if isinstance(label, (int, np.integer)) and 0 <= int(label) < len(part.names):
-        return int(label)
-    raise ConfigError(f"`label` (={label!r}) is no class of this model: {', '.join(part.names[:8])}.")
+def join_inputs(inputs: Inputs, reference: Inputs) -> dict[str, IntArray]:
+    """Return the conditions of images, and then those of the reference of guidance."""
+    return {name: np.concatenate([array, reference[name]]) for name, array in inputs.items()}

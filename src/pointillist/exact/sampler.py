@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from pointillist.engine.batch import SampleBatch
 from pointillist.exact.executors import is_compiled, open_steps
 from pointillist.exact.numpy.run import check_inputs
 from pointillist.exact.program import ExactProgram, IntArray
+from pointillist.exact.transforms import DrawTransform
 
 
 def draw(found: IntArray, uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -22,10 +24,9 @@ def draw(found: IntArray, uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
 def sample_batch(
     program: ExactProgram,
     inputs: Mapping[str, IntArray],
-    levels: NDArray[np.int64],
-    known: NDArray[np.bool_],
-    uniforms: NDArray[np.float64],
-    nats: NDArray[np.float64],
+    batch: SampleBatch,
+    transform: DrawTransform | None = None,
+    *,
     on_row: Callable[[int], None] | None = None,
     threads: int = 1,
     executor: str = "auto",
@@ -33,39 +34,52 @@ def sample_batch(
     """Fill in the unknown sub-pixels of a batch, in the raster frame.
 
     Args:
-        inputs: conditions as integers.
-        levels: `[b, c, h, w]`, filled in place; kept where `known`.
-        known: of the same shape. Known sub-pixels add no nats.
-        uniforms: in [0, 1), of the same shape.
-        nats: log-likelihood of each image under the exact program, to which the draws add.
+        inputs: conditions as integers; under guidance those of the images, and then those of the reference.
+        batch: levels and nats are filled in place. Known sub-pixels add no nats.
+        transform: guidance, temperature and top-p; None draws from the frequencies themselves, in integers.
         on_row: called with the number of finished rows.
-        threads: how many share the batch; the result is the same for any number.
+        threads: how many share the batch; the result is the same for any number. One draws with a `transform`.
         executor: `auto`, `compiled` or `numpy`; the result is the same.
 
     Raises:
         EngineError: if there is no such executor, or the inputs do not fit.
     """
-    batch, _, height, width = levels.shape
-    if is_compiled(program, executor):
+    count, _, height, width = batch.levels.shape
+    if transform is not None and transform.changes:
+        _step(program, inputs, batch, transform, on_row, executor)
+    elif is_compiled(program, executor):
         from pointillist.exact.machine.run import sample_compiled
 
-        inputs = check_inputs(program, batch, height, width, inputs)
-        sample_compiled(program, inputs, levels, known, uniforms, nats, on_row, threads)
-        return
-    steps = open_steps(program, batch, height, width, inputs, executor)
-    everyone, done = np.arange(batch), 0
+        sample_compiled(program, check_inputs(program, count, height, width, inputs), batch, on_row, threads)
+    else:
+        _step(program, inputs, batch, None, on_row, executor)
+
+
+def _step(
+    program: ExactProgram,
+    inputs: Mapping[str, IntArray],
+    batch: SampleBatch,
+    transform: DrawTransform | None,
+    on_row: Callable[[int], None] | None,
+    executor: str,
+) -> None:
+    """Draw one sub-pixel after the other; under guidance both copies of an image get its level."""
+    count, _, height, width = batch.levels.shape
+    copies = 2 if transform is not None and transform.guided else 1
+    steps = open_steps(program, copies * count, height, width, inputs, executor)
+    everyone, done = np.arange(count), 0
     while not steps.done:
         row, column, channel = steps.site
         if row > done and on_row is not None:
             on_row(row)
         done = row
-        given = known[:, channel, row, column]
+        given, levels = batch.known[:, channel, row, column], batch.levels[:, channel, row, column]
         if not given.all():
-            found = steps.frequencies()
-            drawn = draw(found, uniforms[:, channel, row, column])
-            levels[~given, channel, row, column] = drawn[~given]
-            chances = found[everyone, levels[:, channel, row, column]] / 2.0**program.head.precision
-            nats += np.where(given, 0.0, np.log(chances))
-        steps.observe(levels[:, channel, row, column])
+            found, uniforms = steps.frequencies(), batch.uniforms[:, channel, row, column]
+            drawn = draw(found, uniforms) if transform is None else transform.draw(found, uniforms)
+            levels[~given] = drawn[~given]
+            chances = found[everyone, levels] / 2.0**program.head.precision
+            batch.nats += np.where(given, 0.0, np.log(chances))
+        steps.observe(np.tile(levels, copies))
     if on_row is not None:
         on_row(height)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pointillist.errors import ConfigError, DataError, PointillistError, quote
+from pointillist.system import check_memory
 
 MAX_DEPTH = 64
 """Deepest nesting of lists and tables."""
@@ -58,8 +59,6 @@ def read_text(path: Path, encoding: str = "utf-8", error: Error = DataError) -> 
     check_file(path, error)
     size = path.stat().st_size
     if size > _SMALL:
-        from pointillist.system import check_memory  # imports torch, which a short file need not wait for
-
         check_memory(size * _BYTES_PER_BYTE, str(path), "split it into smaller files")
     return path.read_text(encoding=encoding)
 

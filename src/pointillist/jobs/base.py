@@ -118,7 +118,7 @@ def open_model(settings: JobSettings) -> PixelModel:
 
 def model_facts(model: PixelModel) -> dict[str, Any]:
     """Return the fingerprint, the kind of image and the classes of a model, for a manifest."""
-    from pointillist.model.pretrained import model_fingerprint
+    from pointillist.model.fingerprint import model_fingerprint
 
     return {
         "fingerprint": model_fingerprint(model),

@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pointillist.checkpoint.tensors import fingerprint
 from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
 from pointillist.errors import EngineError
 from pointillist.exact import ExactModel, load, save
@@ -18,6 +17,7 @@ from pointillist.exact.program import IntArray
 from pointillist.exact.storage import PROGRAM, PROGRAM_TENSORS, has_exact
 from pointillist.model.conditions import ModelConditions
 from pointillist.model.config import ModelConfig
+from pointillist.model.fingerprint import model_fingerprint
 from pointillist.nn import Condition
 from pointillist.ordering import PixelOrder
 
@@ -127,7 +127,7 @@ class WithExact:
                 "This model has no exact program: make it with `pointillist quantize MODEL --exact --data DATA --out "
                 "DIR`, or in Python with `pt.quantize_exact(model, data)`."
             )
-        if self._exact.source != source_of(self):
+        if self._exact.source != model_fingerprint(self):
             raise EngineError(
                 "The weights of the model have changed since its exact program was made: make it again with "
                 "`pt.quantize_exact(model, data)`."
@@ -138,7 +138,7 @@ class WithExact:
         """Write the exact model of these weights to a model folder, or remove one of other weights."""
         if self._exact is None and self.exact_folder is not None and has_exact(self.exact_folder):
             self._exact = load(self.exact_folder)
-        if self._exact is not None and self._exact.source == source_of(self):
+        if self._exact is not None and self._exact.source == model_fingerprint(self):
             self._exact = save(self._exact, folder)
             return
         for name in (PROGRAM, PROGRAM_TENSORS):
@@ -154,8 +154,3 @@ def condition_features(condition: Condition, count: int) -> dict[str, Float[np.n
         found["map"] = condition.map.detach().cpu().double().numpy().transpose(0, 2, 3, 1)
     # an unconditional vector may be one for all
     return {name: np.broadcast_to(array, (count, *array.shape[1:])) for name, array in found.items()}
-
-
-def source_of(model: Quantizable) -> str:
-    """Return the hash of the weights and settings that an exact model is made from."""
-    return fingerprint(model.state_dict(), model.config.model_dump(mode="json"))

@@ -1,4 +1,4 @@
-"""Build a model, or load one: by bundled name, folder, or `hf:user/model`; its training record and fingerprint."""
+"""Build a model, or load one: by bundled name, folder, or `hf:user/model`; its training record."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pointillist.checkpoint.tensors import fingerprint
 from pointillist.conditioning import ConditionConfig, condition_kinds, parse_conditions
 from pointillist.distributions.registry import build_likelihood
 from pointillist.errors import ConfigError
@@ -127,13 +126,3 @@ def recorded_settings(model: PixelModel) -> dict[str, Any]:
     """Return the settings of the run that trained a model; empty where there is no record."""
     record = model.training_record.get("record", {})
     return record if isinstance(record, dict) else {}
-
-
-def model_fingerprint(model: PixelModel) -> str:
-    """Compute the SHA-256 of the weights and settings of a model, which names the distribution.
-
-    ```python
-    model_fingerprint(pt.load("digits"))
-    ```
-    """
-    return fingerprint(model.state_dict(), model.config.model_dump(mode="json", exclude_defaults=True))

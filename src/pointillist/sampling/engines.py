@@ -19,6 +19,7 @@ from pointillist.engine.recording.record import record
 from pointillist.engine.selection import DEVICE_ENGINES, ENGINES, choose_engine
 from pointillist.engine.stepper import GuardedStepper
 from pointillist.errors import EngineError
+from pointillist.exact import DrawTransform
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import Stage
 from pointillist.nn import Condition
@@ -206,7 +207,8 @@ def sample_stage(
         state.report()
 
     if config.engine == "exact":
-        sample_exact_stage(model, condition, batch, state.order, finished, config.threads or 1)
+        transform = DrawTransform(sampler.guidance, sampler.temperature, sampler.top_p, sampler.guided)
+        sample_exact_stage(model, condition, batch, transform, state.order, finished, config.threads or 1)
         sampler.nats += torch.from_numpy(batch.nats)
         return
     program = record_stage(model, stage, condition, state.known.shape[0], state.known.shape[1], state.order)

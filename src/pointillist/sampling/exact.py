@@ -9,18 +9,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from pointillist.conditioning import ConditionInputs
+from pointillist.checkpoint.quantization import encode_tensors, weight_dtype
+from pointillist.conditioning import ConditionInputs, HashedNgramEncoder, SentenceEncoder
 from pointillist.data import DataSplits
 from pointillist.engine.program import Program
 from pointillist.errors import ConfigError, DataError, EngineError
 from pointillist.exact import ExactModel, ExactPart
-from pointillist.exact.model import quantize_inputs
+from pointillist.exact.conditions import quantize_inputs
 from pointillist.exact.program import ExactProgram, has_one_size
+from pointillist.exact.prompts import PromptFeatures
 from pointillist.exact.rewrite.builder import is_constant_map
 from pointillist.exact.rewrite.make import Batch, make_exact
 from pointillist.exact.storage import with_fingerprint
 from pointillist.model.batches import BatchReader, select_images
-from pointillist.model.exact import condition_features, source_of
+from pointillist.model.exact import condition_features
+from pointillist.model.fingerprint import model_fingerprint
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.model.pretrained import as_model
 from pointillist.nn import Condition
@@ -97,7 +100,7 @@ def _make(model: PixelModel, reader: BatchReader, images: int) -> ExactModel:
         programs=programs,
         orders={order.name: number for number, (_, orders, _) in enumerate(groups) for order in orders},
         parts=tuple(_parts(model, program) for program in programs),
-        source=source_of(model),
+        source=model_fingerprint(model),
     )
 
 
@@ -165,7 +168,8 @@ def _parts(model: PixelModel, program: ExactProgram) -> tuple[ExactPart, ...]:
         for name, width in model.conditions.widths(kind).items():
             rows, names = _rows(model, name, kind, slice(start, start + width))
             unit = program.inputs[kind].unit[start : start + width]
-            found.append(ExactPart(name, kind, quantize_inputs(program, {kind: rows}, {kind: unit})[kind], names))
+            integers = quantize_inputs(program, {kind: rows}, {kind: unit})[kind]
+            found.append(ExactPart(name, kind, integers, names, _prompts(model.conditions.encoders.get(name))))
             start += width
     return tuple(found)
 
@@ -180,3 +184,15 @@ def _rows(model: PixelModel, name: str, kind: str, part: slice) -> tuple[np.ndar
     inputs = conditions.inputs(labels, len(labels)) if labels else None
     condition = model.encode(inputs, len(names) + 1)
     return condition_features(condition, len(names) + 1)[kind][..., part], tuple(names)
+
+
+def _prompts(encoder: Any) -> PromptFeatures | None:
+    """Return what a stored model needs to encode prompts; None for other conditions."""
+    if not isinstance(encoder, (SentenceEncoder, HashedNgramEncoder)):
+        return None
+    weights = {name: t for name, t in encoder.state_dict().items() if name != "absent"}
+    stored = encode_tensors(weights) if weight_dtype(weights) == "int8" else weights
+    arrays = {name: t.detach().cpu().numpy() for name, t in stored.items()}
+    if isinstance(encoder, SentenceEncoder):
+        return PromptFeatures("sentence", arrays, encoder.config.frozen, encoder.config.fingerprint)
+    return PromptFeatures("ngrams", arrays, length=encoder.config.length)

@@ -12,6 +12,7 @@ from pointillist.errors import EngineError
 from pointillist.exact.executors import ExactSteps, open_steps
 from pointillist.exact.program import ExactProgram, IntArray
 from pointillist.exact.sampler import sample_batch
+from pointillist.exact.transforms import DrawTransform
 from pointillist.model.exact import condition_features
 from pointillist.model.pixel_model import PixelModel
 from pointillist.nn import Condition
@@ -79,10 +80,15 @@ def sample_exact_stage(
     model: PixelModel,
     condition: Condition,
     batch: SampleBatch,
+    transform: DrawTransform,
     order: PixelOrder,
     on_row: Callable[[int], None],
     threads: int = 1,
 ) -> None:
-    """Fill in the unknown sub-pixels of a batch, by inverse CDF in integers."""
-    program, inputs = exact_inputs(model, condition, len(batch.levels), order)
-    sample_batch(program, inputs, batch.levels, batch.known, batch.uniforms, batch.nats, on_row, threads)
+    """Fill in the unknown sub-pixels of a batch by inverse CDF.
+
+    Under guidance the condition holds every image twice.
+    """
+    count = len(batch.levels) * (1 + transform.guided)
+    program, inputs = exact_inputs(model, condition, count, order)
+    sample_batch(program, inputs, batch, transform, on_row=on_row, threads=threads)

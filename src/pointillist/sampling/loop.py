@@ -182,7 +182,7 @@ def _run_stage(
             order, stage.step, order.from_raster(state.levels[:count]).numpy(), order.from_raster(state.known).numpy()
         )
     masks = mask is None or config.engine in MASKING_ENGINES
-    if masks and isinstance(choose, InverseCdfSampler) and _samples_whole_images(config, choose, state):
+    if masks and isinstance(choose, InverseCdfSampler) and _samples_whole_images(config, state):
         sample_stage(model, stage, condition, choose, state, config)
         return
     batch, (rows, columns), order = len(state.levels), state.known.shape, state.order
@@ -195,12 +195,9 @@ def _run_stage(
     _step_stage(model, stepper, choose_in_image, state, stage.step)
 
 
-def _samples_whole_images(config: SamplingConfig, sampler: InverseCdfSampler, state: SamplingState) -> bool:
-    """Return True if the engine draws the levels itself. The exact one does so from its own distribution alone."""
-    if config.engine == "exact":
-        plain = (sampler.temperature, sampler.top_p, sampler.guided) == (1, 1, False)
-        return plain and state.outputs is None
-    return config.engine in WHOLE_IMAGE_ENGINES
+def _samples_whole_images(config: SamplingConfig, state: SamplingState) -> bool:
+    """Return True if the engine draws the levels itself; the exact one has no outputs of a network."""
+    return config.engine in WHOLE_IMAGE_ENGINES and (config.engine != "exact" or state.outputs is None)
 
 
 def _stage_condition(stage: Stage, coarse: Tensor | None, condition: Condition) -> Condition:

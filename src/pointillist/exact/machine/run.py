@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from pointillist.engine.batch import SampleBatch
 from pointillist.engine.cpu.threads import run_slices, split_batch
 from pointillist.engine.program import Phase
 from pointillist.exact.machine import bytecode as bc
@@ -165,16 +166,13 @@ class CompiledExactStepper(ExactStepper):
 def sample_compiled(
     program: ExactProgram,
     inputs: Mapping[str, IntArray],
-    levels: NDArray[np.int64],
-    known: NDArray[np.bool_],
-    uniforms: NDArray[np.float64],
-    nats: NDArray[np.float64],
+    batch: SampleBatch,
     on_row: Callable[[int], None] | None = None,
     threads: int = 1,
 ) -> None:
     """Fill in the unknown sub-pixels of a batch; see `exact.sampler.sample_batch`."""
-    machine, (_, _, height, width) = machine_of(program), levels.shape
-    slices = split_batch(len(levels), threads)
+    machine, (count, _, height, width) = machine_of(program), batch.levels.shape
+    slices = split_batch(count, threads)
     for part in slices:  # compiled here, not in each thread
         machine.bytecode(part.stop - part.start, height, width, rows=False)
 
@@ -183,8 +181,8 @@ def sample_compiled(
         memory = Memory(machine, bytecode, height, width, {name: array[part] for name, array in inputs.items()})
         sample_images(
             memory.code, memory.pieces, bytecode.patches, bytecode.parts, bytecode.draw_row, *memory.arrays,
-            machine.spec, machine.values, levels[part], known[part], uniforms[part], nats[part], signal,
-            program.num_sub_steps, program.s_curve,
+            machine.spec, machine.values, batch.levels[part], batch.known[part], batch.uniforms[part], batch.nats[part],
+            signal, program.num_sub_steps, program.s_curve,
         )  # fmt: skip
 
     run_slices(run, slices, on_row)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from pointillist.engine.program import Value, View
-from pointillist.exact.model import ExactModel, ExactPart
+from pointillist.exact.conditions import ExactPart
+from pointillist.exact.model import ExactModel
 from pointillist.exact.program import ExactCache, ExactInstruction, ExactMap, ExactProgram, ExactValue
 from pointillist.exact.storage.arrays import ArrayWriter
+
+_PROMPTS = ("kind", "encoder", "fingerprint", "length")
 
 
 def encode_model(model: ExactModel, arrays: ArrayWriter) -> dict[str, Any]:
@@ -23,7 +26,14 @@ def encode_model(model: ExactModel, arrays: ArrayWriter) -> dict[str, Any]:
 
 
 def _encode_part(part: ExactPart, arrays: ArrayWriter) -> dict[str, Any]:
-    return {"name": part.name, "kind": part.kind, "rows": arrays.name(part.rows), "names": list(part.names)}
+    found: dict[str, Any] = {
+        "name": part.name, "kind": part.kind, "rows": arrays.name(part.rows), "names": list(part.names)
+    }  # fmt: skip
+    if part.prompts is not None:
+        one = part.prompts
+        weights = {name: arrays.name(array) for name, array in one.weights.items()}
+        found["prompts"] = {"weights": weights, **{name: getattr(one, name) for name in _PROMPTS}}
+    return found
 
 
 def encode_program(program: ExactProgram, arrays: ArrayWriter) -> dict[str, Any]:

@@ -80,6 +80,16 @@ class ProgramModel(Strict):
     head: HeadModel
 
 
+class PromptsModel(Strict):
+    """An encoder of prompts."""
+
+    kind: Literal["sentence", "ngrams"]
+    weights: dict[Name, Name] = Field(max_length=16)
+    encoder: Name
+    fingerprint: Name
+    length: Annotated[int, Field(ge=0, le=4096)]
+
+
 class PartModel(Strict):
     """A part of the condition."""
 
@@ -87,6 +97,7 @@ class PartModel(Strict):
     kind: Literal["vector", "map"]
     rows: Name
     names: list[Name] = Field(max_length=2**20)
+    prompts: PromptsModel | None = None
 
 
 class ImageModel(Strict):
