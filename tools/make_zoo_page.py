@@ -36,8 +36,8 @@ with them. `python benchmarks/measure_codecs.py FOLDER` repeats the measurement.
 """
 PROGRAMS = """## Exact programs
 
-Each folder holds the model in [integers](../explanation/exact.md), which `pointillist sample` runs without torch. Without
-one: {missing}.
+Each folder holds the model in [integers](../explanation/exact.md), which `pointillist sample` runs without torch.
+Without one: {missing}.
 
 | model | size | conditions without torch | conditions that need torch | fingerprint |
 |---|---|---|---|---|
