@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import pointillist as pt
 from pointillist.cli.app import app
-from pointillist.model.config import GENERATION, GenerationConfig
+from pointillist.model.generation import GENERATION, GenerationConfig
 
 
 def model() -> pt.PixelModel:

@@ -19,6 +19,11 @@ def model_of(captions: list[str], text: str = "learned") -> pt.PixelModel:
     return model
 
 
+def unseen(model: pt.PixelModel, prompts: list[str]) -> list[str]:
+    """Return the sentences for a model."""
+    return describe_unseen_words(model.training_record, prompts, model.conditions.prompt_vectors)
+
+
 def test_words_are_counted() -> None:
     assert split_words("A red Dragon, 2x 14") == ["red", "dragon", "2x"]
     found = Vocabulary.of_captions(["a red heart", "heart, small", "hearts"])
@@ -30,21 +35,21 @@ def test_words_are_counted() -> None:
 def test_unseen_words_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not those that are seen, or seen in the plural; by spelling without an encoder; not where words are missing."""
     model = model_of(["red heart", "dragons", "small house"])
-    assert describe_unseen_words(model, ["red hearts", "a dragon"]) == []
-    (sentence,) = describe_unseen_words(model, ["hart", "a red hart"])
+    assert unseen(model, ["red hearts", "a dragon"]) == []
+    (sentence,) = unseen(model, ["hart", "a red hart"])
     assert sentence == "No caption in training is near 'hart': nearest are heart."
-    assert "separate several prompts by semicolons" in describe_unseen_words(model, ["heart, house"])[0]
-    assert describe_unseen_words(pt.load("digits"), ["zxcv"]) == []
+    assert "separate several prompts by semicolons" in unseen(model, ["heart, house"])[0]
+    assert unseen(pt.load("digits"), ["zxcv"]) == []
     monkeypatch.setattr("pointillist.model.vocabulary.MAX_WORDS", 2)
-    assert describe_unseen_words(model_of(["red heart", "dragons"]), ["zxcv"]) == []
+    assert unseen(model_of(["red heart", "dragons"]), ["zxcv"]) == []
 
 
 def test_an_encoder_understands_synonyms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A word that no caption had, but that means the same, is near; one without meaning is not."""
     monkeypatch.setenv("POINTILLIST_CACHE", str(tmp_path))
     model = model_of(["dog", "house", "heart", "tree"], "use")
-    assert describe_unseen_words(model, ["pooch"]) == []
-    (sentence,) = describe_unseen_words(model, ["zxcv"])
+    assert unseen(model, ["pooch"]) == []
+    (sentence,) = unseen(model, ["zxcv"])
     assert sentence.startswith("No caption in training is near 'zxcv': nearest are ")
 
 
@@ -52,7 +57,7 @@ def test_the_words_stay_with_the_model(tmp_path: Path) -> None:
     """Through saving, loading and quantizing."""
     model = model_of(["red heart", "dragons"])
     pt.quantize_weights(model, "int8").save_pretrained(tmp_path / "a")
-    found = Vocabulary.of_model(pt.load(tmp_path / "a"))
+    found = Vocabulary.of_record(pt.load(tmp_path / "a").training_record)
     assert found == Vocabulary.of_captions(["red heart", "dragons"])
     model.training_record = {"record": {}}
-    assert Vocabulary.of_model(model) is None
+    assert Vocabulary.of_record(model.training_record) is None

@@ -31,7 +31,7 @@ from pointillist.exact import save
 from pointillist.exact.storage import PROGRAM_TENSORS
 from pointillist.files.writing import write_text
 from pointillist.model.batches import derive_hint
-from pointillist.model.config import GenerationConfig
+from pointillist.model.generation import GenerationConfig
 from pointillist.visualization import image_grid, save_png
 from pointillist.zoo import ZOO
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     )
     from pointillist.evaluation.likelihood import Evaluation, evaluate
     from pointillist.images import ImageSpec
-    from pointillist.model.config import GenerationConfig
+    from pointillist.model.generation import GenerationConfig
     from pointillist.model.listing import list_models
     from pointillist.model.pixel_model import PixelModel
     from pointillist.model.pretrained import build, load
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "pointillist": ("jobs",),
     "pointillist.model.listing": ("list_models",),
-    "pointillist.model.config": ("GenerationConfig",),
+    "pointillist.model.generation": ("GenerationConfig",),
     "pointillist.analysis": ("Explanation", "explain"),
     "pointillist.model.pretrained": ("PixelModel", "build", "load"),
     "pointillist.anomaly": ("AnomalyDetector", "AnomalyRecord"),

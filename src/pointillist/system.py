@@ -133,6 +133,12 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def default_threads() -> int:
+    """Return the number of threads of work that torch does not run: `OMP_NUM_THREADS`, at most one a core."""
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return min(int(given), available_cores()) if given.isdigit() and int(given) else available_cores()
+
+
 def describe_threads(threads: int | None) -> list[str]:
     """Say that fewer threads are used than were set, where there are fewer cores; else say nothing.
 

@@ -185,7 +185,9 @@ def readers() -> list[Reader]:
 
     def captions(data: bytes, folder: Path) -> object:
         tree = {**config, "training": {"captions": json.loads(data)}}
-        notes = describe_unseen_words(model(CONFIG)(as_json(tree), folder), ["a hart, a zebra", "x" * 100])
+        notes = describe_unseen_words(
+            model(CONFIG)(as_json(tree), folder).training_record, ["a hart, a zebra", "x" * 100]
+        )
         assert all(note.isprintable() for note in notes)
         return notes
 

@@ -63,8 +63,8 @@ def test_words_of_a_stranger_are_words() -> None:
     """The vocabulary that a model stores is printed: nothing in it moves the cursor, and there is an end to it."""
     model = pt.build("pixelcnn", shape=(1, 2, 2), levels=2, preset="tiny", text="learned")
     model.training_record["captions"] = {"words": "heart \x1b[31mchart\x1b[0m " + "x" * 50_000, "complete": True}
-    found = Vocabulary.of_model(model)
+    found = Vocabulary.of_record(model.training_record)
     assert found is not None
     assert found.words[0] == "heart"
     assert all(word.isprintable() for word in found.words)
-    assert all(note.isprintable() for note in describe_unseen_words(model, ["a hart"]))
+    assert all(note.isprintable() for note in describe_unseen_words(model.training_record, ["a hart"]))

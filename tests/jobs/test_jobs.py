@@ -65,6 +65,28 @@ def test_samples_equal_the_plain_command(model: str) -> None:
         pt.jobs.merge("job3", "q.csv")
 
 
+def test_samples_of_a_stored_exact_program_equal_the_plain_command(model: str) -> None:
+    """A bundled model is sampled from its exact program by both, with prompts, guidance and temperature."""
+    options = {"n": 2, "text": ["heart; a small house"], "label": ["mdi,tabler"], "seed": 3}
+    compute("sample", "job", 3, 1, model="icons", batch_size=3, **options)
+    run(
+        "sample",
+        "icons",
+        "-n",
+        2,
+        "--text",
+        "heart; a small house",
+        "--label",
+        "mdi,tabler",
+        "--seed",
+        3,
+        "-o",
+        "p.npz",
+    )
+    assert json.loads(Path("job/manifest.json").read_text(encoding="utf-8"))["facts"]["engine"] == "exact"
+    assert merged("job", "a.npz") == Path("p.npz").read_bytes()
+
+
 def test_likelihoods_equal_the_plain_command(model: str) -> None:
     """As a table with a line an image."""
     run("sample", model, "-n", 14, "--seed", 1, "--engine", "numpy", "-o", "data/")

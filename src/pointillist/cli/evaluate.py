@@ -113,7 +113,7 @@ def evaluate(
     import torch
 
     from pointillist.data import load_data
-    from pointillist.distributions.sampling_transforms import check_guidance
+    from pointillist.distributions.guidance_scale import check_guidance
     from pointillist.errors import ConfigError
     from pointillist.evaluation.likelihood import evaluate as evaluate_likelihood
     from pointillist.evaluation.table import write_csv

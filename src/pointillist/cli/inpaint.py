@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pointillist.completion.canvas import Canvases
     from pointillist.completion.result import Completions
     from pointillist.model.pixel_model import PixelModel
+    from pointillist.sampling.arrays import SampleArrays
 
 EPILOG = """Examples:
 
@@ -142,7 +143,7 @@ def inpaint(
     other = parse_canvas(canvas, at, seamless, [mask is not None, region is not None, transparent])
     if other is None:
         known = parse_known(image, mask, region, transparent, (x.shape[2], x.shape[3]))
-    check_target(path, kind, n + (kind not in MAP_KINDS), loaded, force)
+    check_target(path, kind, n + (kind not in MAP_KINDS), loaded.image, loaded.tileset is not None, force)
     if animate is not None:
         check_animation(animate, kind, force)
         if other is not None:
@@ -187,13 +188,13 @@ def write(
     classes = model.config.classes if bool((found.labels >= 0).all()) else ()
     if kind == "npz":
         nats, labels = found.nats.numpy(), found.labels.numpy()
-        write_npz(path, [level_bytes(found)], nats, labels, found.image, classes)
+        write_npz(path, [level_bytes(found.numpy())], nats, labels, found.image, classes)
         return
     if kind in MAP_KINDS and is_map_file(path):
-        write_map(path, [found], kind, force)
+        write_map(path, [found.numpy()], kind, force)
         return
     if kind == "files" or kind in MAP_KINDS:
-        _write_folder(path, found, classes, kind)
+        _write_folder(path, found.numpy(), classes, kind)
         return
     captions = [f"{bits:.1f} bits" for bits in (-found.nats / math.log(2)).tolist()]
     if not isinstance(found, Completions):
@@ -206,10 +207,10 @@ def write(
     if animation is not None:
         rank = model.generation_rank(*found.image.shape[1:], model.order(found.order))
         later = np.argsort(np.argsort(rank + (~kept) * rank.size, axis=None)).reshape(rank.shape)
-        writers.write_animation(animation, [found], later, captions=captions, start=int(kept.sum()))
+        writers.write_animation(animation, [found.numpy()], later, captions=captions, start=int(kept.sum()))
 
 
-def _write_folder(folder: Path, found: Completions | Canvases, classes: Sequence[str], form: str) -> None:
+def _write_folder(folder: Path, found: SampleArrays, classes: Sequence[str], form: str) -> None:
     """Write files in their exact size, and a list of them that `load_data` reads; each file appears whole."""
     from pointillist.cli.map_output import files_beside
     from pointillist.cli.resumable import LIST

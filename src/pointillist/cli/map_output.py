@@ -12,7 +12,7 @@ from pointillist.errors import ConfigError
 
 if TYPE_CHECKING:
     from pointillist.images import ImageSpec
-    from pointillist.sampling.samples import Samples
+    from pointillist.sampling.arrays import SampleArrays
 
 
 def check_maps(path: Path, kind: str, total: int, image: ImageSpec, force: bool) -> None:
@@ -30,22 +30,22 @@ def check_maps(path: Path, kind: str, total: int, image: ImageSpec, force: bool)
     reject_existing(path, force)
 
 
-def encode_maps(part: Samples, kind: str) -> list[bytes]:
+def encode_maps(part: SampleArrays, kind: str) -> list[bytes]:
     """Return the bytes of each map."""
     from pointillist.data.tilemaps import MapFiles
 
     files = MapFiles.of(part.image, part.tileset)
-    return [files.encode(levels, kind) for levels in part.levels[:, 0].numpy()]
+    return [files.encode(levels, kind) for levels in part.levels[:, 0]]
 
 
-def files_beside(part: Samples, kind: str) -> dict[str, bytes]:
+def files_beside(part: SampleArrays, kind: str) -> dict[str, bytes]:
     """Return what files of a format need beside them, by name: a tileset, a legend or nothing."""
     from pointillist.data.tilemaps import MapFiles
 
     return MapFiles.of(part.image, part.tileset).beside(kind) if kind in MAP_KINDS else {}
 
 
-def write_map(path: Path, parts: Iterable[Samples], kind: str, force: bool) -> None:
+def write_map(path: Path, parts: Iterable[SampleArrays], kind: str, force: bool) -> None:
     """Write one map, and the files beside it.
 
     Raises:

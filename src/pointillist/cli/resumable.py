@@ -21,9 +21,9 @@ from pointillist.files.writing import atomic_path
 from pointillist.sampling.files import level_bytes, level_dtype, write_npz
 
 if TYPE_CHECKING:
+    from pointillist.cli.sample_source import SampleSource
     from pointillist.images import ImageSpec
-    from pointillist.model.pixel_model import PixelModel
-    from pointillist.sampling.samples import Samples
+    from pointillist.sampling.arrays import SampleArrays
 
 LIST = "metadata.jsonl"
 LEVELS = "levels.bin"
@@ -43,7 +43,7 @@ class Sink(Protocol):
 
     form: str
 
-    def write(self, output: BatchOutput, part: Samples) -> Iterable[dict[str, Any]]:
+    def write(self, output: BatchOutput, part: SampleArrays) -> Iterable[dict[str, Any]]:
         """Write the files of a batch, and return the row of each image, with its `bits_per_dim`."""
 
     def finish(self, output: BatchOutput, out: Path) -> None:
@@ -56,7 +56,7 @@ class Sink(Protocol):
 def write_batches(
     sink: Sink,
     out: Path,
-    model: PixelModel,
+    source: SampleSource,
     settings: Mapping[str, Any],
     totals: Totals,
     *,
@@ -69,22 +69,21 @@ def write_batches(
     Args:
         sink: the kind of output.
         out: its path.
+        source: the model that samples.
         settings: keywords of `stream`.
         totals: collects the bits/dim.
         colours: another palette.
         restart: discard an unfinished output of other settings.
         on_row: as for `stream`.
     """
-    from pointillist.completion.sample import stream
-
     total = settings["n"]
-    with batch_output(out, _record(model, settings, colours) | {"format": sink.form}, restart=restart) as output:
+    with batch_output(out, _record(source, settings, colours) | {"format": sink.form}, restart=restart) as output:
         done = output.keep(settings["batch_size"])
         if done:
             totals.add_rows(output.rows())
             typer.echo(f"continued  at image {done + 1:,} of {total:,}", err=True)
         try:
-            for part in totals.through(stream(model, **settings, on_row=on_row, first=done)):
+            for part in totals.through(source.stream(settings, on_row, done)):
                 output.append(list(sink.write(output, part if colours is None else part.recoloured(colours))))
         except BaseException:
             if output.done:
@@ -93,16 +92,14 @@ def write_batches(
         sink.finish(output, out)
 
 
-def _record(model: PixelModel, settings: Mapping[str, Any], colours: Any) -> dict[str, Any]:
+def _record(source: SampleSource, settings: Mapping[str, Any], colours: Any) -> dict[str, Any]:
     """List all that the files depend on; conditions by their hash, since there may be one for each image."""
-    from pointillist.model.fingerprint import model_fingerprint
-
     conditions = {name: value for name, value in settings.items() if name not in (*_SETTINGS, "threads")}
     digest = hashlib.sha256()
     _update(digest, {**conditions, "palette": colours, "label": settings["label"]})
     return {
         "command": "sample",
-        "model": model_fingerprint(model),
+        "model": source.fingerprint,
         **{name: settings[name] for name in _SETTINGS},
         "conditions": digest.hexdigest(),
     }
@@ -134,7 +131,7 @@ class FolderSink:
         self._suffix = ".png" if form == "files" else f".{form}"
         self._beside: tuple[str, ...] = ()  # files that maps share
 
-    def write(self, output: BatchOutput, part: Samples) -> Iterator[dict[str, Any]]:
+    def write(self, output: BatchOutput, part: SampleArrays) -> Iterator[dict[str, Any]]:
         """Write a file for each image."""
         texts = part.texts or ("",) * len(part)
         saved = [None] * len(part) if part.gain is None else (part.gain / math.log(2)).tolist()
@@ -154,7 +151,7 @@ class FolderSink:
                 row["bits_saved"] = round(gain, 3)
             yield row
 
-    def _encode(self, output: BatchOutput, part: Samples) -> list[bytes]:
+    def _encode(self, output: BatchOutput, part: SampleArrays) -> list[bytes]:
         """Return the bytes of each file, and write what lies beside them."""
         beside = files_beside(part, self.form)
         for name, content in beside.items():
@@ -191,7 +188,7 @@ class ArchiveSink:
         self._image, self._classes = image, classes
         self._bytes = math.prod(image.shape) * level_dtype(image).itemsize
 
-    def write(self, output: BatchOutput, part: Samples) -> Iterator[dict[str, Any]]:
+    def write(self, output: BatchOutput, part: SampleArrays) -> Iterator[dict[str, Any]]:
         """Write the levels behind those of the images that are done."""
         done = self._checked(output, at_least=True)
         with (output.folder / LEVELS).open("ab") as file:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pointillist.cli.output import QUANTIZE_HELP, check_animation, quantized
+from pointillist.cli.output import QUANTIZE_HELP, check_animation
 from pointillist.cli.settings import FLAG
 from pointillist.cli.target import MAP_KINDS, is_map_file, target
 from pointillist.progress import Bar
 
 if TYPE_CHECKING:
+    from pointillist.cli.sample_source import SampleSource
     from pointillist.cli.writers import Totals
-    from pointillist.model.pixel_model import PixelModel
     from pointillist.sampling.prompts import SheetPlan
 
 EPILOG = """Examples:
@@ -174,68 +174,62 @@ def sample(
     as_json: Json = False,
 ) -> None:
     """Sample new images from a model; into DIR/ or NAME.npz, the same command goes on after an interruption."""
-    from pointillist.cli.condition_options import parse_conditions, parse_hint
+    from pointillist.cli.condition_options import parse_conditions
     from pointillist.cli.resumable import unfinished_seed
     from pointillist.cli.sample_report import report
+    from pointillist.cli.sample_source import open_source
     from pointillist.cli.writers import check_target
-    from pointillist.completion.canvas import check_sides
     from pointillist.data import parse_size
     from pointillist.data.palette import read_palette
-    from pointillist.model.pretrained import load
-    from pointillist.model.vocabulary import describe_unseen_words
     from pointillist.rules.config import parse_rules
-    from pointillist.sampling.engines import choose_engine
     from pointillist.sampling.prompts import SheetPlan, parse_labels, parse_texts
-    from pointillist.system import describe_threads, resolve_device
+    from pointillist.system import describe_threads
 
     if seamless is not None:
+        from pointillist.completion.canvas import check_sides
+
         check_sides(seamless)
-    first = choose_engine(engine)  # an error before the model is read
     kind, path = target(out, form, force)
     obeyed = parse_rules(rules)
     prompts = parse_texts(text or [], texts)
-    if first.engine == "cpu" and device == "cpu":
-        from pointillist.engine.cpu.precompile import precompile_in_background
-
-        precompile_in_background()  # takes seconds at the first use ever
     shape = None if size is None else parse_size(size)
-    loaded = quantized(load(model), quantize)
-    loaded.to(resolve_device(device))
-    chosen = choose_engine(engine, loaded.device)
-    plan = SheetPlan.of(parse_labels(label or [], loaded.config.classes), prompts, n, loaded.config.classes)
+    by_torch = (attribute, vector, hint, hint_from_image, seamless, obeyed)
+    plain = best_of == 1 and all(one is None for one in by_torch)
+    source = open_source(model, engine, device, quantize, shape, plain=plain)
+    plan = SheetPlan.of(parse_labels(label or [], source.classes), prompts, n, source.classes)
     if kind == "sheet" and form is None and plan.total == 1:
         kind = "image"
-    check_target(path, kind, plan.total, loaded, force)
+    check_target(path, kind, plan.total, source.image, source.tileset is not None, force)
     colours = None if palette is None else read_palette(palette)
     if colours is not None:
-        loaded.image.recoloured(colours)  # an error before sampling
+        source.image.recoloured(colours)  # an error before sampling
     if animate is not None:
         check_animation(animate, kind, force)
     if kind in ("files", "npz") and seed is None:
         seed = unfinished_seed(path)
-    own = {name: getattr(loaded.generation_config, name) for name in ("guidance", "temperature", "top_p")}
+    own = {name: getattr(source.generation_config, name) for name in ("guidance", "temperature", "top_p")}
     tuned = {"guidance": guidance, "temperature": temperature, "top_p": top_p}
     settings: dict[str, Any] = {
         "n": plan.total, "label": plan.labels, **own, **{k: v for k, v in tuned.items() if v is not None},
-        "engine": chosen.engine, "threads": threads,
+        "engine": source.engine.engine, "threads": threads,
         "seed": secrets.randbelow(2**31) if seed is None else seed, "size": shape, "batch_size": batch_size,
         "text": plan.texts, "negative_prompt": negative_prompt, "best_of": best_of,
-        **parse_conditions(attribute or [], vector), **parse_hint(loaded, hint, hint_from_image, shape),
-        "order": loaded.order(order).name, "seamless": seamless, "rules": obeyed,
+        **parse_conditions(attribute or [], vector), **source.hint(hint, hint_from_image, shape),
+        "order": source.order(order).name, "seamless": seamless, "rules": obeyed,
     }  # fmt: skip
-    for note in (*describe_threads(threads), *describe_unseen_words(loaded, prompts or ())):
+    for note in (*describe_threads(threads), *source.notes(prompts or ())):
         typer.echo(f"note       {note}", err=True)
     if verbose:
         logging.basicConfig(format="%(message)s")
         logging.getLogger("pointillist").setLevel(logging.INFO)
-        typer.echo(f"engine     {chosen.engine}: {chosen.reason}", err=as_json)
+        typer.echo(f"engine     {source.engine.engine}: {source.engine.reason}", err=as_json)
     started = time.perf_counter()
-    totals = _sample(loaded, settings, kind, path, animate, plan, colours, force)
+    totals = _sample(source, settings, kind, path, animate, plan, colours, force)
     report(totals, settings, path, animate, time.perf_counter() - started, as_json)
 
 
 def _sample(
-    model: PixelModel,
+    source: SampleSource,
     settings: dict[str, Any],
     kind: str,
     path: Path,
@@ -249,24 +243,23 @@ def _sample(
     from pointillist.cli.atlas import write_atlas
     from pointillist.cli.map_output import write_map
     from pointillist.cli.resumable import ArchiveSink, FolderSink, write_batches
-    from pointillist.completion.sample import stream
     from pointillist.files.batch_output import output_lock
 
     totals = writers.Totals()
     total, batch = settings["n"], settings["batch_size"]
-    height, width = settings["size"] or (model.image.height, model.image.width)
-    order = model.order(settings["order"])
+    height, width = settings["size"] or (source.image.height, source.image.width)
+    order = source.order(settings["order"])
     lines = order.raster_size(height, width)[0]
-    classes = model.config.classes if settings["label"] is not None else ()
+    classes = source.classes if settings["label"] is not None else ()
     lines *= settings["best_of"]
     with output_lock(path), Bar("sampling", -(-total // batch) * lines) as bar:
         on_row = lambda done, rows, levels: bar.show(done // batch * lines + rows)  # noqa: E731
         if kind in ("files", "npz") or (kind in MAP_KINDS and not is_map_file(path)):
-            image = model.image.resized(height, width)
-            sink = ArchiveSink(image, classes) if kind == "npz" else FolderSink(total, model.config.classes, kind)
-            write_batches(sink, path, model, settings, totals, colours=colours, restart=force, on_row=on_row)
+            image = source.image.resized(height, width)
+            sink = ArchiveSink(image, classes) if kind == "npz" else FolderSink(total, source.classes, kind)
+            write_batches(sink, path, source, settings, totals, colours=colours, restart=force, on_row=on_row)
             return totals
-        parts = totals.through(stream(model, **settings, on_row=on_row))
+        parts = totals.through(source.stream(settings, on_row, 0))
         if colours is not None:
             parts = (part.recoloured(colours) for part in parts)
         if kind == "atlas":
@@ -276,6 +269,6 @@ def _sample(
         else:
             found, captions = writers.write_pictures(path, parts, classes, None if kind == "image" else plan)
             if animate is not None:
-                ranks = model.generation_rank(height, width, order)
+                ranks = source.generation_rank(height, width, order)
                 writers.write_animation(animate, found, ranks, captions=captions, columns=plan.columns)
     return totals

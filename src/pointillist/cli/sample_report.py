@@ -46,7 +46,8 @@ def report(
     typer.echo(f"sampled    {count} in {seconds:.1f} s, engine {settings['engine']}, order {settings['order']}")
     if totals.passes:
         typer.echo(f"passes     {totals.passes:,} over a row of a batch, until nothing changed")
-    typer.echo(f"bits/dim   {bits.mean():.4f}{spread}, under the model as it is")
+    under = "the exact program" if settings["engine"] == "exact" else "the model"
+    typer.echo(f"bits/dim   {bits.mean():.4f}{spread}, under {under} as it is")
     if totals.saved is not None:
         saved = totals.saved
         within = f" ({saved.min():.1f} to {saved.max():.1f})" if len(saved) > 1 else ""

@@ -14,13 +14,12 @@ from pointillist.cli.map_output import check_maps, encode_maps
 from pointillist.cli.output import reject_existing
 from pointillist.cli.target import MAP_KINDS, is_map_file
 from pointillist.errors import ConfigError
+from pointillist.sampling.arrays import MAX_DRAWN, SampleArrays
 from pointillist.sampling.files import as_files
-from pointillist.sampling.samples import MAX_DRAWN
 
 if TYPE_CHECKING:
-    from pointillist.model.pixel_model import PixelModel
+    from pointillist.images import ImageSpec
     from pointillist.sampling.prompts import SheetPlan
-    from pointillist.sampling.samples import Samples
 
 MAX_SHEET = 1024
 Names = Sequence[str]
@@ -35,13 +34,13 @@ class Totals:
         self._gains: list[np.ndarray] = []
         self.sampled, self.tries = 0, 0  # images of this command, and how many were drawn until these obeyed the rules
 
-    def through(self, parts: Iterable[Samples]) -> Iterator[Samples]:
+    def through(self, parts: Iterable[SampleArrays]) -> Iterator[SampleArrays]:
         """Yield the same parts, and record their bits/dim."""
         for part in parts:
-            self.bits.append(part.bits_per_dim.numpy())
+            self.bits.append(part.bits_per_dim)
             self.passes += part.passes or 0
             if part.gain is not None:
-                self._gains.append(part.gain.numpy())
+                self._gains.append(part.gain)
             self.sampled += len(part)
             self.tries += len(part) if part.tries is None else int(part.tries.sum())
             yield part
@@ -64,17 +63,16 @@ class Totals:
         return np.concatenate(self._gains) / math.log(2) if self._gains else None
 
 
-def check_target(out: Path, kind: str, total: int, model: PixelModel, force: bool) -> None:
+def check_target(out: Path, kind: str, total: int, image: ImageSpec, has_tileset: bool, force: bool) -> None:
     """Reject, before sampling, what could not be written.
 
     Raises:
         ConfigError: naming the remedy.
     """
-    levels = model.image.levels
     if kind in MAP_KINDS:
-        check_maps(out, kind, total, model.image, force)
-    elif levels > 256 and kind != "npz" and model.tileset is None:
-        raise ConfigError(f"Codes with {levels:,} levels are no picture: write them with `--out NAME.npz`.")
+        check_maps(out, kind, total, image, force)
+    elif image.levels > 256 and kind != "npz" and not has_tileset:
+        raise ConfigError(f"Codes with {image.levels:,} levels are no picture: write them with `--out NAME.npz`.")
     if kind in ("sheet", "atlas") and total > MAX_SHEET:
         raise ConfigError(
             f"A sheet holds {MAX_SHEET:,} images, not {total:,}: write them with `--out DIR/` or `--out NAME.npz`."
@@ -92,8 +90,8 @@ def check_target(out: Path, kind: str, total: int, model: PixelModel, force: boo
 
 
 def write_pictures(
-    out: Path, parts: Iterable[Samples], classes: Names, plan: SheetPlan | None
-) -> tuple[list[Samples], list[str] | None]:
+    out: Path, parts: Iterable[SampleArrays], classes: Names, plan: SheetPlan | None
+) -> tuple[list[SampleArrays], list[str] | None]:
     """Write one PNG: a sheet with captions, or without a plan the exact pixels of the only image.
 
     Returns:
@@ -114,14 +112,14 @@ def write_pictures(
     return found, shown
 
 
-def drawn(parts: Sequence[Samples], max_pixels: int = MAX_DRAWN) -> np.ndarray:
+def drawn(parts: Sequence[SampleArrays], max_pixels: int = MAX_DRAWN) -> np.ndarray:
     """Draw the images of some batches, `[n h w c]`; maps with tiles that are small enough for `max_pixels` together."""
     return np.concatenate([part.drawn(max_pixels // len(parts)) for part in parts])
 
 
 def write_animation(
     path: Path,
-    parts: Sequence[Samples],
+    parts: Sequence[SampleArrays],
     rank: np.ndarray,
     *,
     captions: Sequence[str] | None,
@@ -156,7 +154,7 @@ def pixel_ranks(rank: np.ndarray, size: Sequence[int]) -> np.ndarray:
     return found
 
 
-def captions_of(part: Samples, classes: Names) -> list[str]:
+def captions_of(part: SampleArrays, classes: Names) -> list[str]:
     """Return the label, or else the prompt, of each image, with the bits it saves where that chose the image."""
     names = [classes[i] if i >= 0 else "" for i in part.labels.tolist()]
     if not any(names) and part.texts is not None:
@@ -167,7 +165,7 @@ def captions_of(part: Samples, classes: Names) -> list[str]:
     return [f"{value:+.0f} bits, {name}" for name, value in zip(names, bits, strict=True)]
 
 
-def encode_files(part: Samples, form: str) -> list[bytes]:
+def encode_files(part: SampleArrays, form: str) -> list[bytes]:
     """Return the bytes of a file for each image: a map of a format, or else a PNG."""
     if form in MAP_KINDS:
         return encode_maps(part, form)

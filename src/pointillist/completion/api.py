@@ -17,12 +17,13 @@ from pointillist.completion.result import Completions
 from pointillist.completion.task import CompletionTask
 from pointillist.conditioning import ConditionKwargs, Label, labels_from_input, parse_mask, parse_prompts
 from pointillist.model.batches import one_image
-from pointillist.model.config import GenerationConfig
+from pointillist.model.generation import GenerationConfig
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import as_model
 from pointillist.sampling.best_of import best_of, check_best_of
-from pointillist.sampling.config import OnRow, SampleKwargs, SamplingConfig
+from pointillist.sampling.config import SampleKwargs, SamplingConfig
 from pointillist.sampling.loop import resolve_engine
+from pointillist.sampling.state import OnRow
 from pointillist.sampling.uniforms import check_count, resolve_uniforms
 
 

@@ -15,7 +15,8 @@ from pointillist.conditioning import ConditionInputs
 from pointillist.errors import ConfigError
 from pointillist.model.pixel_model import PixelModel
 from pointillist.ordering import PixelOrder
-from pointillist.sampling.config import OnRow, SamplingConfig
+from pointillist.sampling.config import SamplingConfig
+from pointillist.sampling.state import OnRow
 from pointillist.sampling.uniforms import seeded_uniforms
 
 if TYPE_CHECKING:

@@ -9,20 +9,19 @@ from pointillist.lazy import lazy_names
 if TYPE_CHECKING:
     from pointillist.conditioning.attributes import AttributeEncoder, AttributesConfig
     from pointillist.conditioning.base import ConditionConfig, ConditionEncoder
-    from pointillist.conditioning.grid import GridEncoder
-    from pointillist.conditioning.image import HintConfig, ImageConditionEncoder
-    from pointillist.conditioning.image_preprocessors import HintPreprocessor
-    from pointillist.conditioning.inputs import (
+    from pointillist.conditioning.given import (
         EVIDENCE,
-        ConditionInputs,
+        NO_LABEL,
         ConditionKwargs,
-        MaskedValue,
         parse_prompts,
         unsupported_condition,
     )
+    from pointillist.conditioning.grid import GridEncoder
+    from pointillist.conditioning.image import HintConfig, ImageConditionEncoder
+    from pointillist.conditioning.image_preprocessors import HintPreprocessor
+    from pointillist.conditioning.inputs import ConditionInputs, MaskedValue
     from pointillist.conditioning.known import KnownConfig, KnownPixelsEncoder, parse_mask
     from pointillist.conditioning.label import (
-        NO_LABEL,
         Label,
         LabelConfig,
         LabelEncoder,
@@ -52,6 +51,13 @@ _MODULES = {
         "ConditionConfig",
         "ConditionEncoder",
     ),
+    "given": (
+        "EVIDENCE",
+        "NO_LABEL",
+        "ConditionKwargs",
+        "parse_prompts",
+        "unsupported_condition",
+    ),
     "grid": ("GridEncoder",),
     "image": (
         "HintConfig",
@@ -59,12 +65,8 @@ _MODULES = {
     ),
     "image_preprocessors": ("HintPreprocessor",),
     "inputs": (
-        "EVIDENCE",
         "ConditionInputs",
-        "ConditionKwargs",
         "MaskedValue",
-        "parse_prompts",
-        "unsupported_condition",
     ),
     "known": (
         "KnownConfig",
@@ -72,7 +74,6 @@ _MODULES = {
         "parse_mask",
     ),
     "label": (
-        "NO_LABEL",
         "Label",
         "LabelConfig",
         "LabelEncoder",

@@ -11,8 +11,9 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from pointillist.conditioning.base import ConditionConfig, ConditionEncoder
+from pointillist.conditioning.given import NO_LABEL
 from pointillist.conditioning.inputs import MaskedValue
-from pointillist.conditioning.label import NO_LABEL, label_input, match_names, resolve_labels, value_names
+from pointillist.conditioning.label import label_input, match_names, resolve_labels, value_names
 from pointillist.data import Batch, ImageDataset
 from pointillist.errors import ConfigError, quote
 from pointillist.files.reading import MAX_NAME, check_texts

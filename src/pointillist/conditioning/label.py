@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -13,13 +12,12 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from pointillist.conditioning.base import ConditionConfig, ConditionEncoder
+from pointillist.conditioning.given import NO_LABEL, label_number
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.data import Batch, ImageDataset
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.files.reading import MAX_NAME, check_texts
 from pointillist.images import ImageSpec
-
-NO_LABEL = -1
 
 Label = int | str | Sequence[int | str | None] | Tensor | None
 
@@ -182,28 +180,5 @@ def resolve_labels(label: Label, classes: Sequence[str], count: int, what: str =
         values = list(label)
     if len(values) not in (1, count):
         raise ShapeError(f"{len(values)} {what}s do not fit {count} images: give one {what}, or one for each image.")
-    numbers = torch.tensor([_number(v, classes, what) for v in values], dtype=torch.int64)
+    numbers = torch.tensor([label_number(v, classes, what) for v in values], dtype=torch.int64)
     return numbers.expand(count).clone() if len(values) == 1 else numbers
-
-
-def _number(value: Any, classes: Sequence[str], what: str) -> int:
-    """Look up a class name first (so that a folder called "7" is found), then a number."""
-    if value is None:
-        return NO_LABEL
-    if isinstance(value, str):
-        if value in classes:
-            return list(classes).index(value)
-        if not re.fullmatch("-?[0-9]+", value):
-            shown = ", ".join(classes[:12]) + (", ..." if len(classes) > 12 else "")
-            raise ConfigError(f"There is no {_kind(what)} {value!r}: choose one of {shown}.")
-    number = int(value) if isinstance(value, (int, str)) or float(value).is_integer() else len(classes)
-    if number != NO_LABEL and not 0 <= number < len(classes):
-        raise ConfigError(
-            f"`{what}` (={value}) must be a {_kind(what)} name or a number from 0 to {len(classes) - 1} "
-            "(or -1 for none)."
-        )
-    return number
-
-
-def _kind(what: str) -> str:
-    return "class" if what == "label" else what

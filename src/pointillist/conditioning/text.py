@@ -13,7 +13,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from pointillist.conditioning.base import ConditionConfig, ConditionEncoder
-from pointillist.conditioning.inputs import MaskedValue, parse_prompts
+from pointillist.conditioning.given import parse_prompts
+from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.text_encoders import (
     PAD,
     EmbeddingCache,
@@ -183,10 +184,9 @@ class SentenceEncoder(PromptEncoder):
             nothing = torch.zeros(1, self.config.size).expand(batch_size, -1)
             return MaskedValue(nothing, torch.zeros(batch_size, dtype=torch.bool))
         known = torch.tensor([bool(text.strip()) for text in texts])
-        values = torch.zeros(batch_size, self.config.size)
-        if given := [text for text in texts if text.strip()]:
-            if keep:
-                self.prompts.keep(given)
+        values, given = torch.zeros(batch_size, self.config.size), [text for text in texts if text.strip()]
+        if given:
+            self.prompts.keep(given if keep else ())
             values[known] = torch.from_numpy(self.prompts(given))
         return MaskedValue(values, known)
 

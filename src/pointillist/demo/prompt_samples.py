@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from pointillist.model.config import GenerationConfig
+from pointillist.model.generation import GenerationConfig
 from pointillist.model.pretrained import load
 from pointillist.sampling.api import sample
 from pointillist.visualization import html, image_grid, named_grid

@@ -9,15 +9,11 @@ References:
 
 from __future__ import annotations
 
-import math
-from numbers import Real
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from pointillist.distributions.likelihoods import inverse_cdf
-from pointillist.errors import ConfigError
 
 
 def apply_guidance(
@@ -39,16 +35,6 @@ def apply_guidance(
         apply_guidance(log_p_c, log_p_u, 2.0).exp().sum(1)  # 1 in every row
     """
     return torch.lerp(unconditional, conditional, guidance).log_softmax(1)
-
-
-def check_guidance(guidance: float) -> None:
-    """Check that a guidance scale is finite and not negative.
-
-    Raises:
-        ConfigError: naming the value.
-    """
-    if not (isinstance(guidance, Real) and 0 <= guidance < math.inf):
-        raise ConfigError(f"`guidance` (={guidance}) must be 0 or more, and finite: 1 is the model itself.")
 
 
 def apply_temperature_top_p(log_probs: Float[Tensor, "b k"], temperature: float, top_p: float) -> Float[Tensor, "b k"]:

@@ -48,35 +48,43 @@ class PromptFeatures:
         """Encode prompts.
 
         Returns:
-            Features `[n, width]`, and which prompts say anything: the features of the others are undefined.
+            Features `[n, width]`, and which prompts say anything: the features of the others mean nothing.
 
         Raises:
             ConfigError: if the frozen encoder that is installed has other weights.
         """
-        return self._sentences(prompts) if self.kind == "sentence" else self._ngrams(prompts)
+        if self.kind == "sentence":
+            known = np.array([bool(text.strip()) for text in prompts], bool)
+            vectors = np.zeros((len(prompts), self._weight("first.weight").shape[1]), np.float32)
+            given = [text for text in prompts if text.strip()]
+            if given:
+                cache = embedding_cache(self.encoder, self.fingerprint)
+                cache.keep(given)
+                vectors[known] = cache(given)
+            return self.features(vectors), known
+        buckets = len(self._weight("embedding.weight"))
+        found = np.stack([hash_ngrams(text, buckets, self.length) for text in prompts])
+        return self.features(found), (found != PAD).any(1)
 
-    def _sentences(self, prompts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        known = np.array([bool(text.strip()) for text in prompts], bool)
-        size = self._weight("first.weight").shape[1]
-        vectors = np.zeros((len(prompts), size), np.float32)
-        given = [text for text in prompts if text.strip()]
-        if given:
-            cache = embedding_cache(self.encoder, self.fingerprint)
-            cache.keep(given)
-            vectors[known] = cache(given)
-        hidden = self._linear("first", vectors * np.float32(size**0.5))
-        return self._linear("second", hidden / (1 + np.exp(-hidden))), known
+    def features(self, values: Array) -> NDArray[np.float32]:
+        """Compute features `[n, width]` of vectors of the frozen encoder, or of n-gram buckets with `PAD`, `[n, k]`.
 
-    def _ngrams(self, prompts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        embedding = self._weight("embedding.weight")
-        found = np.stack([hash_ngrams(text, len(embedding), self.length) for text in prompts])
-        read = found != PAD
-        total = (embedding[np.where(read, found, 0)] * read[:, :, None]).sum(1)
-        count = np.maximum(read.sum(1, keepdims=True), 1).astype(np.float32)
-        return self._linear("out", total / np.sqrt(count)), read.any(1)
+        Each image is computed by itself, so that its features do not depend on its batch.
+        """
+        one = self._sentence if self.kind == "sentence" else self._ngrams
+        return np.stack([one(row) for row in values])
+
+    def _sentence(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
+        hidden = self._linear("first", vector * np.float32(len(vector) ** 0.5))
+        return self._linear("second", hidden / (1 + np.exp(-hidden)))
+
+    def _ngrams(self, buckets: NDArray[np.int64]) -> NDArray[np.float32]:
+        read = buckets[buckets != PAD]
+        total = self._weight("embedding.weight")[read].sum(0)
+        return self._linear("out", total / np.float32(max(len(read), 1) ** 0.5))
 
     def _linear(self, name: str, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        found: NDArray[np.float32] = x @ self._weight(f"{name}.weight").T + self._weight(f"{name}.bias")
+        found: NDArray[np.float32] = self._weight(f"{name}.weight") @ x + self._weight(f"{name}.bias")
         return found
 
     def _weight(self, name: str) -> NDArray[np.float32]:

@@ -15,8 +15,10 @@ from pointillist.conditioning import (
     ConditionInputs,
     ConditionKwargs,
     Label,
+    SentenceEncoder,
     unsupported_condition,
 )
+from pointillist.conditioning.text_encoders import EmbeddingCache
 from pointillist.data import Batch
 from pointillist.model.config import ModelConfig
 from pointillist.nn import Condition, ConditionDims
@@ -90,6 +92,12 @@ class ModelConditions(nn.Module):
     def encoders(self) -> dict[str, ConditionEncoder]:
         """Encoders by name, in the order of their features."""
         return {name: self.get_submodule(name) for name in self._names}  # type: ignore[misc]
+
+    @property
+    def prompt_vectors(self) -> EmbeddingCache | None:
+        """Vectors of the frozen sentence encoder; None for a model without one."""
+        encoder = self.encoders.get("text")
+        return encoder.prompts if isinstance(encoder, SentenceEncoder) else None
 
     @property
     def dims(self) -> ConditionDims:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, Unpack, runtime_checkable
 
@@ -16,21 +17,16 @@ from pointillist.exact import ExactModel, load, save
 from pointillist.exact.program import IntArray
 from pointillist.exact.storage import PROGRAM, PROGRAM_TENSORS, has_exact
 from pointillist.model.conditions import ModelConditions
-from pointillist.model.config import ModelConfig
-from pointillist.model.fingerprint import model_fingerprint
+from pointillist.model.fingerprint import Configured, model_fingerprint
 from pointillist.nn import Condition
 from pointillist.ordering import PixelOrder
 
 
 @runtime_checkable
-class Quantizable(Protocol):
+class Quantizable(Configured, Protocol):
     """What an exact model needs of the pixel model that it was made from."""
 
-    config: ModelConfig
     conditions: ModelConditions
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the weights."""
 
     def encode(self, inputs: ConditionInputs | None, count: int, size: tuple[int, int] | None = None) -> Condition:
         """Encode conditions."""
@@ -98,9 +94,28 @@ class ExactPixelModel:
         self, inputs: ConditionInputs | None, count: int, size: tuple[int, int], order: PixelOrder
     ) -> dict[str, IntArray]:
         """Encode conditions, and round them to the integers that are part of the input of the exact model."""
-        with torch.no_grad():
-            condition = self.model.conditions.to_raster_frame(self.model.encode(inputs, count, size), order)
+        condition = self.model.conditions.to_raster_frame(self.encode(inputs, count, size), order)
         return self.integers.quantize_inputs(condition_features(condition, count), order)
+
+    @torch.no_grad()
+    def encode(self, inputs: ConditionInputs | None, count: int, size: tuple[int, int] | None = None) -> Condition:
+        """Encode conditions as the pixel model does, but prompts as the stored model does without torch.
+
+        So the same prompt becomes the same integers with and without torch, in any batch.
+        """
+        condition = self.model.encode(inputs, count, size)
+        if inputs is None or condition.vector is None:
+            return condition
+        prompts = {part.name: part.prompts for part in self.integers.parts[0] if part.prompts is not None}
+        vector, start = condition.vector.clone(), 0
+        for name, width in self.model.conditions.widths("vector").items():
+            if name in prompts:
+                value = inputs.parts[name]
+                known = value.known.cpu()
+                features = torch.from_numpy(prompts[name].features(value.values[known].cpu().numpy()))
+                vector[known, start : start + width] = features[:, :, None, None].to(vector)
+            start += width
+        return replace(condition, vector=vector)
 
 
 class WithExact:

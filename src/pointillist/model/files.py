@@ -19,12 +19,13 @@ from pointillist.checkpoint import header
 from pointillist.checkpoint.header import CARD, CONFIG, WEIGHTS
 from pointillist.checkpoint.quantization import check_values, decode_tensors, encode_tensors, expanded_shapes
 from pointillist.checkpoint.tensors import read_tensors, write_folder
-from pointillist.data.picture_files import read_picture
 from pointillist.data.tilemaps import TILESET, Tileset
-from pointillist.errors import CheckpointError, ConfigError, DataError
+from pointillist.errors import CheckpointError, ConfigError
 from pointillist.exact.storage import PROGRAM, PROGRAM_TENSORS
 from pointillist.files.writing import atomic_path, write_text
-from pointillist.model.config import GENERATION, GenerationConfig, ModelConfig
+from pointillist.model.config import ModelConfig
+from pointillist.model.generation import GENERATION, GenerationConfig
+from pointillist.model.tileset import read_tileset
 from pointillist.zoo import list_pretrained, resolve
 
 HUB = "hf:"
@@ -104,17 +105,8 @@ def read_model(folder: Path, build: Callable[[ModelConfig], nn.Module]) -> Store
         tensors=tensors,
         card=card.read_text(encoding="utf-8", errors="replace") if card.is_file() else None,
         generation=GenerationConfig.read(folder),
-        tileset=_read_tileset(folder / TILESET, config.image.levels),
+        tileset=read_tileset(folder, config.image.levels),
     )
-
-
-def _read_tileset(path: Path, levels: int) -> Tileset | None:
-    if not path.is_file():
-        return None
-    try:
-        return Tileset.from_picture(read_picture(path, str(path)), levels, str(path))
-    except DataError as error:
-        raise CheckpointError(str(error)) from error
 
 
 def find_model(source: str, hub: dict[str, Any]) -> Path:

@@ -18,9 +18,10 @@ from pointillist.distributions.registry import build_likelihood
 from pointillist.errors import DataError, ShapeError
 from pointillist.images import ImageSpec
 from pointillist.model.conditions import ModelConditions
-from pointillist.model.config import GenerationConfig, ModelConfig
+from pointillist.model.config import ModelConfig
 from pointillist.model.exact import WithExact
 from pointillist.model.files import StoredModel, default_card, find_model, read_model, upload_model, write_model
+from pointillist.model.generation import GenerationConfig
 from pointillist.networks import BackboneDims, Stage, entry, sampling_order
 from pointillist.nn import Condition, has_weight_norm, initialise_from_data, name_scopes
 from pointillist.nn.passes import FullPass, channels_last

@@ -1,6 +1,6 @@
 """Words of the captions that a model was trained on: which words of a prompt it has never seen, and what is near them.
 
-The words are part of the record of the training, `training.captions` in `config.json`.
+The words are part of the record of the training, `training.captions` in `config.json`. Needs no torch.
 """
 
 from __future__ import annotations
@@ -8,15 +8,13 @@ from __future__ import annotations
 import difflib
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from pointillist.conditioning import SentenceEncoder
-from pointillist.conditioning.text_encoders import normalize_text
-from pointillist.model.pixel_model import PixelModel
+from pointillist.conditioning.text_encoders import EmbeddingCache, normalize_text
 
 MAX_WORDS = 20_000  # about 150 kB
 CAPTIONS = "captions"  # key in the record of a training
@@ -56,9 +54,9 @@ class Vocabulary:
         return cls(tuple(found), commas, len(counts) <= MAX_WORDS)
 
     @classmethod
-    def of_model(cls, model: PixelModel) -> Vocabulary | None:
+    def of_record(cls, training: Mapping[str, Any]) -> Vocabulary | None:
         """Read the vocabulary from the record of a model's training; None where there is none."""
-        record = model.training_record.get(CAPTIONS)
+        record = training.get(CAPTIONS)
         if not isinstance(record, dict) or not isinstance(record.get("words"), str):
             return None
         words = split_words(record["words"])[
@@ -81,15 +79,23 @@ def split_words(text: str) -> list[str]:
     return [word for word in re.findall(r"\w+", normalize_text(text)) if len(word) > 1 and not word.isdigit()]
 
 
-def describe_unseen_words(model: PixelModel, prompts: Sequence[str]) -> list[str]:
+def describe_unseen_words(
+    training: Mapping[str, Any], prompts: Sequence[str], vectors: EmbeddingCache | None = None
+) -> list[str]:
     """Write a sentence for each word of some prompts that no caption had and that is near none, with the nearest words.
 
     A model that stores no vocabulary, or only a part of it, has none.
 
+    Args:
+        training: the record of a model's training.
+        prompts: prompts.
+        vectors: of the model's sentence encoder, which knows words that mean the same; None compares letters alone.
+
     Example:
-        describe_unseen_words(model, ["a hart"])  # ["No caption in training is near 'hart': nearest are heart, chart."]
+        describe_unseen_words(model.training_record, ["a hart"])
+        # ["No caption in training is near 'hart': nearest are heart, chart."]
     """
-    vocabulary = Vocabulary.of_model(model)
+    vocabulary = Vocabulary.of_record(training)
     if vocabulary is None or not vocabulary.words:
         return []
     found = []
@@ -98,7 +104,7 @@ def describe_unseen_words(model: PixelModel, prompts: Sequence[str]) -> list[str
     seen = set(vocabulary.words)
     unseen = dict.fromkeys(word for prompt in prompts for word in split_words(prompt) if not _is_seen(word, seen))
     for word in unseen if vocabulary.complete else ():
-        near, words = _nearest(model, word, vocabulary.words)
+        near, words = _nearest(vectors, word, vocabulary.words)
         if not near:
             found.append(f"No caption in training is near {word!r}: nearest are {', '.join(words)}.")
     return found
@@ -109,15 +115,14 @@ def _is_seen(word: str, seen: set[str]) -> bool:
     return bool({word, f"{word}s", word.removesuffix("s"), word.removesuffix("es")} & seen)
 
 
-def _nearest(model: PixelModel, word: str, words: Sequence[str]) -> tuple[bool, list[str]]:
+def _nearest(encode: EmbeddingCache | None, word: str, words: Sequence[str]) -> tuple[bool, list[str]]:
     """Find the words that are spelled alike, then those that mean much the same; tell whether one is near."""
     alike = difflib.get_close_matches(word, words, n=_SHOWN, cutoff=_LIKE)
-    encoder = model.conditions.encoders.get("text")
-    if not isinstance(encoder, SentenceEncoder):
+    if encode is None:
         return False, alike or list(words[:_SHOWN])
     frequent = list(dict.fromkeys([*alike, *words[:_CANDIDATES]]))
-    encoder.prompts.keep([word, *frequent])
-    vectors = encoder.prompts([word, *frequent])
+    encode.keep([word, *frequent])
+    vectors = encode([word, *frequent])
     vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     cosines = vectors[1:] @ vectors[0]
     order = [frequent[i] for i in np.argsort(-cosines)]

@@ -227,7 +227,8 @@ def _draw_batch(
 ) -> tuple[Int[Tensor, "n c h w"], Float[Tensor, " n"]]:
     batch = sampler.duplicate_for_guidance(inputs, negative)
     with inference_mode(model):
-        condition = model.encode(batch, len(batch))
+        encoder = model.exact() if sampler.config.engine == "exact" else model
+        condition = encoder.encode(batch, len(batch))
         levels = autoregressive_loop(model, condition, sampler, (len(batch), *size), sampler.config, on_row=on_row)
     check_likelihood(sampler.nats)
     return levels[: len(inputs)], sampler.nats

@@ -84,13 +84,14 @@ def _scored(model: PixelModel, inputs: ConditionInputs, config: SamplingConfig, 
 def unconditional_nats(
     model: PixelModel, levels: Int[Tensor, "n c h w"], inputs: ConditionInputs, config: SamplingConfig
 ) -> Float[Tensor, " n"]:
-    """Compute the log-likelihood of each image without its conditions, in nats, float64."""
+    """Compute the log-likelihood of each image without its conditions, in nats, float64; exactly on engine `exact`."""
     order = model.order(config.order)
+    scorer = model.exact() if config.engine == "exact" else model
     parts = []
     with inference_mode(model), single_threaded():  # a short pass beside the sampling
         for start in range(0, len(levels), _SCORED_AT_ONCE):
             rows = slice(start, start + _SCORED_AT_ONCE)
             x = levels[rows].to(model.device)
-            maps = model.log_prob_map_given(x, inputs[rows].unconditional(), order)
+            maps = scorer.log_prob_map_given(x, inputs[rows].unconditional(), order)
             parts.append(maps.flatten(1).double().sum(1).cpu())
     return torch.cat(parts)

@@ -1,26 +1,18 @@
-"""Settings of sampling: how levels are drawn, in which order, by which engine; and the state of a batch on the way."""
+"""Settings of sampling: how levels are drawn, in which order, by which engine. Needs no torch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict, cast, runtime_checkable
+from typing import Any, TypedDict, cast
 
-from jaxtyping import Bool, Float, Int
-from torch import Tensor
-
-from pointillist.conditioning import EVIDENCE, ConditionKwargs, condition_kinds
-from pointillist.distributions.sampling_transforms import check_guidance
-from pointillist.engine.program import IntArray
+from pointillist.conditioning.given import EVIDENCE, ConditionKwargs
+from pointillist.distributions.guidance_scale import check_guidance
 from pointillist.errors import ConfigError
-from pointillist.model.config import GenerationConfig
-from pointillist.ordering import PixelOrder
+from pointillist.model.generation import GenerationConfig
 from pointillist.rules.config import Rules, parse_rules
-
-if TYPE_CHECKING:
-    from pointillist.engine.cpu.masks import LevelMask
 
 
 class SamplingKwargs(TypedDict, total=False):
@@ -114,6 +106,8 @@ class SamplingConfig:
             ConfigError: if a setting is out of range.
             TypeError: for a keyword that is neither.
         """
+        from pointillist.conditioning.registry import condition_kinds  # imports torch
+
         settings: Mapping[str, Any] = keywords
         sampling = {name: value for name, value in settings.items() if name in cls.__dataclass_fields__}
         conditions = {name: value for name, value in settings.items() if name not in sampling}
@@ -121,49 +115,3 @@ class SamplingConfig:
         for name in conditions.keys() - allowed:
             raise TypeError(f"Sampling got an unexpected keyword argument {name!r}.")
         return cls(**{**defaults.sampling, **sampling}), cast(ConditionKwargs, conditions)
-
-
-OnRow = Callable[[int, Int[Tensor, "b c h w"]], None]
-"""Called with the number of rows done and the levels so far, in the orientation of the image."""
-
-
-@runtime_checkable
-class MaskedChooser(Protocol):
-    """A choice of levels within a mask, which may send the loop back to an earlier row.
-
-    Attributes:
-        mask: levels that each sub-pixel may have; None for all.
-        nats: log-likelihood of each image so far, `[n]`.
-    """
-
-    mask: LevelMask | None
-    nats: Float[Tensor, " n"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class SamplingState:
-    """The levels of a batch in the raster frame; all tensors are filled in place.
-
-    Attributes:
-        order: generation order that defines the raster frame.
-        levels: int64 `[b c h w]`, valid where `known` is set.
-        known: pixel positions that are given or already sampled, bool `[h w]`.
-        outputs: network outputs of the first `n` images, filled where a pixel is sampled; None discards them.
-        on_row: called after each row.
-        resample: called with row and column before each pixel that is chosen; returns for each image of the batch the
-            one that it continues from, or None to go on. None where no image is ever exchanged for another.
-        masked: the choice of levels, where it has a mask.
-    """
-
-    order: PixelOrder
-    levels: Int[Tensor, "b c h w"]
-    known: Bool[Tensor, "h w"]
-    outputs: Float[Tensor, "n p h w"] | None = None
-    on_row: OnRow | None = None
-    resample: Callable[[int, int], IntArray | None] | None = None
-    masked: MaskedChooser | None = None
-
-    def report(self) -> None:
-        """Call `on_row` with the rows done: pixels known, in rows of the raster frame."""
-        if self.on_row is not None:
-            self.on_row(int(self.known.sum()) // self.known.shape[1], self.order.from_raster(self.levels))

@@ -25,9 +25,10 @@ from pointillist.networks import Stage
 from pointillist.nn import Condition
 from pointillist.nn.passes import Pass, channels_last
 from pointillist.ordering import RASTER, PixelOrder
-from pointillist.sampling.config import SamplingConfig, SamplingState
+from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.exact_engine import ExactEngineStepper, sample_exact_stage
 from pointillist.sampling.protocols import InverseCdfSampler, Stepper
+from pointillist.sampling.state import SamplingState
 
 if TYPE_CHECKING:
     from pointillist.engine.cpu import CpuSampler, DrawSpec

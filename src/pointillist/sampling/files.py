@@ -13,7 +13,7 @@ from PIL import Image
 
 from pointillist.files.writing import atomic_path
 from pointillist.images import ImageSpec, as_pil
-from pointillist.sampling.samples import Samples
+from pointillist.sampling.arrays import SampleArrays
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # a zip member needs a date; the same seed must give the same file
 
@@ -23,9 +23,9 @@ def level_dtype(image: ImageSpec) -> np.dtype[Any]:
     return np.dtype(np.uint8 if image.levels <= 256 else np.uint16)
 
 
-def level_bytes(part: Samples) -> bytes:
+def level_bytes(part: SampleArrays) -> bytes:
     """Return the levels of images as an archive holds them."""
-    return part.levels.numpy().astype(level_dtype(part.image)).tobytes()
+    return part.levels.astype(level_dtype(part.image)).tobytes()
 
 
 def write_npz(
@@ -72,16 +72,16 @@ def _write_members(archive: zipfile.ZipFile, arrays: Mapping[str, np.ndarray]) -
             file.write(array.tobytes())
 
 
-def as_files(part: Samples) -> list[Image.Image]:
+def as_files(part: SampleArrays) -> list[Image.Image]:
     """Return PIL images for files: maps drawn with their tileset, palette images with their indexes and colours."""
     image = part.image
     if part.tileset is not None:
-        return [as_pil(picture) for picture in part.tileset.draw(part.levels[:, 0].numpy())]
+        return [as_pil(picture) for picture in part.tileset.draw(part.levels[:, 0])]
     if image.mode != "palette":
         return part.images
     colours = np.asarray(image.palette, np.uint8)
     out = []
-    for index in part.levels[:, 0].numpy().astype(np.uint8):
+    for index in part.levels[:, 0].astype(np.uint8):
         picture = Image.fromarray(index)
         picture.putpalette(colours[:, :3].tobytes(), "RGB")
         if (colours[:, 3] < 255).any():

@@ -20,7 +20,7 @@ from pointillist.engine.program import IntArray
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import Stage
 from pointillist.nn import Condition
-from pointillist.sampling.config import MaskedChooser, OnRow, SamplingConfig, SamplingState
+from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.engines import (
     ENGINES,
     MASKING_ENGINES,
@@ -31,6 +31,7 @@ from pointillist.sampling.engines import (
     resolve_engine,
     sample_stage,
 )
+from pointillist.sampling.state import MaskedChooser, OnRow, SamplingState
 from pointillist.system import available_cores, single_threaded
 
 __all__ = [

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pointillist.conditioning.given import label_number, unsupported_condition
 from pointillist.errors import DataError
 from pointillist.files.reading import check_file
 
@@ -21,8 +22,6 @@ def parse_labels(given: Sequence[str], classes: Sequence[str]) -> list[int] | No
     Raises:
         ConfigError: if there is no such class.
     """
-    from pointillist.conditioning import resolve_labels
-
     names: list[str] = []
     for text in given:
         if text == "each" and classes and text not in classes:
@@ -31,8 +30,9 @@ def parse_labels(given: Sequence[str], classes: Sequence[str]) -> list[int] | No
             names += [text] if text in classes else [part.strip() for part in text.split(",") if part.strip()]
     if not given:
         return None
-    numbers: list[int] = resolve_labels(names, classes, len(names)).tolist()
-    return numbers
+    if not classes:
+        raise unsupported_condition("label", names)
+    return [label_number(name, classes) for name in names]
 
 
 def parse_texts(given: Sequence[str], file: Path | None) -> list[str] | None:

@@ -14,10 +14,8 @@ from torch import Tensor
 from pointillist.data.tilemaps import Tileset
 from pointillist.distributions.likelihoods import bits_per_dim
 from pointillist.images import ImageSpec
+from pointillist.sampling.arrays import MAX_DRAWN, SampleArrays
 from pointillist.visualization import image_grid, png_bytes
-
-MAX_DRAWN = 16_000_000
-"""Pixels of all maps that are drawn at once, if their tiles can be made smaller."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,22 +72,34 @@ class Samples:
         """Show the sheet in a notebook; codes are no pictures."""
         return png_bytes(self.sheet()) if self.image.levels <= 256 or self.tileset is not None else None
 
+    def numpy(self) -> SampleArrays:
+        """Return the images as arrays, which draw and write them."""
+        return SampleArrays(
+            levels=self.levels.numpy(),
+            nats=self.nats.numpy(),
+            bits_per_dim=self.bits_per_dim.numpy(),
+            image=self.image,
+            labels=self.labels.numpy(),
+            texts=self.texts,
+            passes=self.passes,
+            gain=None if self.gain is None else self.gain.numpy(),
+            tileset=self.tileset,
+            tries=None if self.tries is None else self.tries.numpy(),
+        )
+
     @property
     def array(self) -> np.ndarray:
         """uint8 images `[n h w c]`."""
-        return self.image.to_images(self.levels)
+        return self.numpy().array
 
     def drawn(self, max_pixels: int = MAX_DRAWN) -> np.ndarray:
         """Draw the images, uint8 `[n H W c]`: maps with their tileset, in smaller tiles from `max_pixels` on."""
-        if self.tileset is None:
-            return self.array
-        levels = self.levels[:, 0].numpy()
-        return self.tileset.fitting(levels.size, max_pixels).draw(levels)
+        return self.numpy().drawn(max_pixels)
 
     @property
     def images(self) -> list[Image.Image]:
         """PIL images."""
-        return self.image.to_pil(self.levels)
+        return self.numpy().images
 
     def recoloured(self, palette: Sequence[Sequence[int]]) -> Samples:
         """Return the same images with another palette; see `ImageSpec.recoloured`."""

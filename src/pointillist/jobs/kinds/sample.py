@@ -42,7 +42,7 @@ class SampleSettings(JobSettings):
     seed: int = Field(0, ge=0, description="The same seed gives the same images.")
     size: str | None = Field(None, description="Another size, 32 or 48x64, where the model allows it.")
     order: str | None = Field(None, description="Pixel generation order, one the model was trained on.")
-    engine: str = Field("auto", description="auto, cpu, cuda, fixed-point, numpy or naive.")
+    engine: str = Field("auto", description="auto, cpu, exact, cuda, fixed-point, numpy or naive.")
 
 
 class SampleJob(JobKind):
@@ -51,18 +51,24 @@ class SampleJob(JobKind):
     Settings = SampleSettings
 
     def __init__(self, settings: SampleSettings) -> None:
+        from pointillist.data.options import parse_size
         from pointillist.sampling.api import SamplePlan
         from pointillist.sampling.prompts import SheetPlan, parse_labels, parse_texts
+        from pointillist.sampling.stored import open_stored
 
-        model = open_model(settings)
+        model, conditions = open_model(settings), _conditions(settings)
+        plain = (settings.device, settings.quantize, settings.best_of, conditions) == ("cpu", None, 1, {})
+        size = None if settings.size is None else parse_size(settings.size)
+        exact = open_stored(model.exact_folder, settings.engine, size, plain=plain) is not None
         classes = model.config.classes
         prompts = parse_texts(settings.text, None if settings.texts is None else Path(settings.texts))
         sheet = SheetPlan.of(parse_labels(settings.label, classes), prompts, settings.n, classes)
         tuned = {name: getattr(settings, name) for name in ("guidance", "temperature", "top_p")}
         keywords: dict[str, Any] = {
             **{name: value for name, value in tuned.items() if value is not None},
-            **{name: getattr(settings, name) for name in ("batch_size", "threads", "best_of", "order", "engine")},
-            **_conditions(settings),
+            **{name: getattr(settings, name) for name in ("batch_size", "threads", "best_of", "order")},
+            "engine": "exact" if exact else settings.engine,
+            **conditions,
         }
         self._settings = settings
         self._plan = SamplePlan.of(

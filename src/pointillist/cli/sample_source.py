@@ -1,0 +1,218 @@
+"""Where `pointillist sample` takes its images from: a model run by torch, or a stored exact program without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from pointillist.engine.selection import EngineChoice, choose_engine
+
+if TYPE_CHECKING:
+    from pointillist.data.tilemaps import Tileset
+    from pointillist.images import ImageSpec
+    from pointillist.model.generation import GenerationConfig
+    from pointillist.model.pixel_model import PixelModel
+    from pointillist.ordering import PixelOrder
+    from pointillist.sampling.arrays import SampleArrays
+    from pointillist.sampling.stored import StoredModel
+
+OnBatchRow = Callable[[int, int, Any], None]
+REASON = "the exact program of the model is stored; its nats are those of the integer model"
+
+
+@runtime_checkable
+class SampleSource(Protocol):
+    """A model that samples, as the command sees it.
+
+    Attributes:
+        engine: the engine that samples, and why.
+        image, classes, generation_config, tileset: of the model.
+        fingerprint: names what its samples depend on.
+    """
+
+    engine: EngineChoice
+
+    @property
+    def image(self) -> ImageSpec: ...
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    @property
+    def generation_config(self) -> GenerationConfig: ...
+
+    @property
+    def tileset(self) -> Tileset | None: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def order(self, name: str | None) -> PixelOrder:
+        """Return a generation order."""
+
+    def generation_rank(self, height: int, width: int, order: PixelOrder) -> Any:
+        """Return the rank of each pixel in a generation order, `[h w]`."""
+
+    def hint(self, hint: Path | None, image: Path | None, size: tuple[int, int] | None) -> dict[str, Any]:
+        """Read a condition image."""
+
+    def notes(self, prompts: Sequence[str]) -> list[str]:
+        """Return what to say of some prompts."""
+
+    def stream(self, settings: Mapping[str, Any], on_row: OnBatchRow | None, first: int) -> Iterator[SampleArrays]:
+        """Sample, batch by batch."""
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A model that torch runs."""
+
+    model: PixelModel
+    engine: EngineChoice
+
+    @property
+    def image(self) -> ImageSpec:
+        """Meaning of its integers."""
+        return self.model.image
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the labels."""
+        return self.model.config.classes
+
+    @property
+    def generation_config(self) -> GenerationConfig:
+        """Sampling settings that suit it."""
+        return self.model.generation_config
+
+    @property
+    def tileset(self) -> Tileset | None:
+        """Pictures of its levels."""
+        return self.model.tileset
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of weights and settings."""
+        from pointillist.model.fingerprint import model_fingerprint
+
+        return model_fingerprint(self.model)
+
+    def order(self, name: str | None) -> PixelOrder:
+        """Return a generation order."""
+        return self.model.order(name)
+
+    def generation_rank(self, height: int, width: int, order: PixelOrder) -> Any:
+        """Return the rank of each pixel in a generation order, `[h w]`."""
+        return self.model.generation_rank(height, width, order)
+
+    def hint(self, hint: Path | None, image: Path | None, size: tuple[int, int] | None) -> dict[str, Any]:
+        """Read a condition image; see `parse_hint`."""
+        from pointillist.cli.condition_options import parse_hint
+
+        return parse_hint(self.model, hint, image, size)
+
+    def notes(self, prompts: Sequence[str]) -> list[str]:
+        """Name the words of some prompts that no caption had."""
+        from pointillist.model.vocabulary import describe_unseen_words
+
+        return describe_unseen_words(self.model.training_record, prompts, self.model.conditions.prompt_vectors)
+
+    def stream(self, settings: Mapping[str, Any], on_row: OnBatchRow | None, first: int) -> Iterator[SampleArrays]:
+        """Sample, batch by batch; `settings` are keywords of `pt.sample`."""
+        from pointillist.completion.sample import stream
+
+        return (part.numpy() for part in stream(self.model, **settings, on_row=on_row, first=first))
+
+
+@dataclass(frozen=True)
+class StoredSource:
+    """A stored exact program; it needs no torch."""
+
+    model: StoredModel
+    engine: EngineChoice
+
+    @property
+    def image(self) -> ImageSpec:
+        """Meaning of its integers."""
+        return self.model.image
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the labels."""
+        return self.model.classes
+
+    @property
+    def generation_config(self) -> GenerationConfig:
+        """Sampling settings that suit it."""
+        return self.model.generation_config
+
+    @property
+    def tileset(self) -> Tileset | None:
+        """Pictures of its levels."""
+        return self.model.tileset
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the exact model."""
+        return self.model.exact.fingerprint
+
+    def order(self, name: str | None) -> PixelOrder:
+        """Return a generation order."""
+        return self.model.exact.order(name)
+
+    def generation_rank(self, height: int, width: int, order: PixelOrder) -> Any:
+        """Return the rank of each pixel in a generation order, `[h w]`."""
+        return order.rank(height, width)
+
+    def hint(self, hint: Path | None, image: Path | None, size: tuple[int, int] | None) -> dict[str, Any]:
+        """Return nothing: a hint is encoded by torch."""
+        return {}
+
+    def notes(self, prompts: Sequence[str]) -> list[str]:
+        """Name the words of some prompts that no caption had."""
+        from pointillist.model.vocabulary import describe_unseen_words
+
+        return describe_unseen_words(self.model.training_record, prompts, self.model.prompt_vectors)
+
+    def stream(self, settings: Mapping[str, Any], on_row: OnBatchRow | None, first: int) -> Iterator[SampleArrays]:
+        """Sample, batch by batch; `settings` are keywords of `pt.sample`."""
+        from pointillist.sampling.config import SamplingConfig
+
+        config = SamplingConfig(**{one.name: settings[one.name] for one in fields(SamplingConfig)})
+        return self.model.stream(
+            settings["n"], settings["label"], settings["text"], seed=settings["seed"], config=config,
+            size=settings["size"], first=first, on_row=on_row,
+        )  # fmt: skip
+
+
+def open_source(
+    name: str, engine: str, device: str, quantize: str | None, size: tuple[int, int] | None, *, plain: bool
+) -> SampleSource:
+    """Open a model: by its exact program alone where one is stored and the settings permit it, else with torch.
+
+    Args:
+        name: a folder, a bundled name or a hub id.
+        engine, device, quantize, size: as given.
+        plain: see `open_stored`.
+    """
+    from pointillist.sampling.stored import open_stored
+    from pointillist.zoo import resolve
+
+    first = choose_engine(engine)  # an error before the model is read
+    stored = open_stored(resolve(name), engine, size, plain=plain and device == "cpu" and quantize is None)
+    if stored is not None:
+        return StoredSource(stored, EngineChoice("exact", REASON if engine == "auto" else first.reason))
+    if first.engine == "cpu" and device == "cpu":
+        from pointillist.engine.cpu.precompile import precompile_in_background
+
+        precompile_in_background()  # takes seconds at the first use ever
+    from pointillist.cli.output import quantized
+    from pointillist.model.pretrained import load
+    from pointillist.system import resolve_device
+
+    model = quantized(load(name), quantize)
+    model.to(resolve_device(device))
+    return ModelSource(model, choose_engine(engine, model.device))

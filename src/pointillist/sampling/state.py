@@ -1,0 +1,61 @@
+"""The state of a batch that is being sampled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from pointillist.engine.program import IntArray
+from pointillist.ordering import PixelOrder
+
+if TYPE_CHECKING:
+    from pointillist.engine.cpu.masks import LevelMask
+
+OnRow = Callable[[int, Int[Tensor, "b c h w"]], None]
+"""Called with the number of rows done and the levels so far, in the orientation of the image."""
+
+
+@runtime_checkable
+class MaskedChooser(Protocol):
+    """A choice of levels within a mask, which may send the loop back to an earlier row.
+
+    Attributes:
+        mask: levels that each sub-pixel may have; None for all.
+        nats: log-likelihood of each image so far, `[n]`.
+    """
+
+    mask: LevelMask | None
+    nats: Float[Tensor, " n"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingState:
+    """The levels of a batch in the raster frame; all tensors are filled in place.
+
+    Attributes:
+        order: generation order that defines the raster frame.
+        levels: int64 `[b c h w]`, valid where `known` is set.
+        known: pixel positions that are given or already sampled, bool `[h w]`.
+        outputs: network outputs of the first `n` images, filled where a pixel is sampled; None discards them.
+        on_row: called after each row.
+        resample: called with row and column before each pixel that is chosen; returns for each image of the batch the
+            one that it continues from, or None to go on. None where no image is ever exchanged for another.
+        masked: the choice of levels, where it has a mask.
+    """
+
+    order: PixelOrder
+    levels: Int[Tensor, "b c h w"]
+    known: Bool[Tensor, "h w"]
+    outputs: Float[Tensor, "n p h w"] | None = None
+    on_row: OnRow | None = None
+    resample: Callable[[int, int], IntArray | None] | None = None
+    masked: MaskedChooser | None = None
+
+    def report(self) -> None:
+        """Call `on_row` with the rows done: pixels known, in rows of the raster frame."""
+        if self.on_row is not None:
+            self.on_row(int(self.known.sum()) // self.known.shape[1], self.order.from_raster(self.levels))

@@ -1,0 +1,200 @@
+"""Models that are sampled from their stored exact program: by label and by prompt, without torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from pointillist.checkpoint.header import CONFIG, read_config
+from pointillist.conditioning.given import NO_LABEL, parse_prompts
+from pointillist.conditioning.text_encoders import EmbeddingCache, embedding_cache
+from pointillist.data.tilemaps import Tileset
+from pointillist.engine.batch import check_memory
+from pointillist.errors import CheckpointError
+from pointillist.exact import DrawTransform, ExactModel, load
+from pointillist.exact.model import join_inputs
+from pointillist.exact.program import IntArray
+from pointillist.exact.storage import has_exact
+from pointillist.images import ImageSpec
+from pointillist.model.generation import GenerationConfig
+from pointillist.model.tileset import read_tileset
+from pointillist.sampling.arrays import SampleArrays
+from pointillist.sampling.config import SamplingConfig
+from pointillist.sampling.uniforms import check_count, seeded_uniforms
+from pointillist.system import default_threads
+
+_BYTES = 5 * 8  # of a sub-pixel, apart from the program: see `sampling.api`
+OnBatchRow = Callable[[int, int, IntArray], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredModel:
+    """A model folder that is sampled from its exact program, and whose weights are not read.
+
+    ```python
+    model = StoredModel.open(Path("digits"))
+    config = SamplingConfig(temperature=0.9)
+    levels = next(model.stream(4, label=[3] * 4, seed=0, config=config)).levels
+    ```
+
+    Attributes:
+        exact: the exact model.
+        image: meaning of its integers.
+        generation_config: sampling settings that suit it.
+        training_record: how it was trained.
+        tileset: pictures of its levels; None if there are none.
+    """
+
+    exact: ExactModel
+    image: ImageSpec
+    generation_config: GenerationConfig
+    training_record: dict[str, Any]
+    tileset: Tileset | None
+
+    @classmethod
+    def open(cls, folder: Path) -> StoredModel:
+        """Open a model folder.
+
+        Raises:
+            CheckpointError: if it holds no exact program, or is damaged.
+        """
+        exact, config = load(folder), read_config(folder)
+        try:
+            image = ImageSpec(**config["image"])
+        except (ValidationError, KeyError, TypeError) as error:
+            raise CheckpointError(f"{folder / CONFIG} describes no images: copy the whole folder again.") from error
+        if (*image.shape, image.levels) != (exact.channels, exact.height, exact.width, exact.levels):
+            raise CheckpointError(
+                f"{folder / CONFIG} and the exact program beside it do not belong together: copy both."
+            )
+        training = config.get("training")
+        return cls(
+            exact=exact,
+            image=image,
+            generation_config=GenerationConfig.read(folder),
+            training_record=training if isinstance(training, dict) else {},
+            tileset=read_tileset(folder, image.levels),
+        )
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the labels; empty for none."""
+        return next((part.names for part in self.exact.parts[0] if part.name == "label"), ())
+
+    @property
+    def prompt_vectors(self) -> EmbeddingCache | None:
+        """Vectors of the frozen sentence encoder; None for a model without one."""
+        found = (part.prompts for part in self.exact.parts[0] if part.prompts is not None)
+        one = next((prompts for prompts in found if prompts.encoder), None)
+        return None if one is None else embedding_cache(one.encoder, one.fingerprint)
+
+    def has_size(self, size: tuple[int, int] | None) -> bool:
+        """Return True if images of a size can be sampled: maps of conditions are stored for the model's own."""
+        own = size is None or size == (self.image.height, self.image.width)
+        return own or not any(part.kind == "map" for parts in self.exact.parts for part in parts)
+
+    def stream(
+        self,
+        n: int,
+        label: Sequence[int] | None = None,
+        text: str | Sequence[str] | None = None,
+        *,
+        seed: int,
+        config: SamplingConfig,
+        size: tuple[int, int] | None = None,
+        first: int = 0,
+        on_row: OnBatchRow | None = None,
+    ) -> Iterator[SampleArrays]:
+        """Sample images as `sampling.api.stream` does on engine `exact`, to the bit.
+
+        Args:
+            label, text: one for all images or one each; None for none.
+            seed: image i depends on (seed, i) alone.
+            config: all of it but `engine` and `best_of` is used.
+            size: height and width, instead of the model's own.
+            first: the first image to sample, a multiple of `batch_size`.
+            on_row: called with the images finished before a batch, the rows done, and the levels of the batch.
+
+        Raises:
+            ConfigError, ShapeError: naming the argument that is wrong.
+        """
+        check_count(n)
+        height, width = size or (self.image.height, self.image.width)
+        texts, negatives = parse_prompts(text, n), parse_prompts(config.negative_prompt, n)
+        count = min(n, config.batch_size)
+        check_memory(self.image.channels * height * width * count * _BYTES, count, height, width)
+        for start in range(first, n, config.batch_size):
+            rows = slice(start, min(n, start + config.batch_size))
+            yield self._draw(rows, label, texts, negatives, seed, config, (height, width), on_row)
+
+    def _draw(
+        self,
+        rows: slice,
+        label: Sequence[int] | None,
+        texts: Sequence[str] | None,
+        negatives: Sequence[str] | None,
+        seed: int,
+        config: SamplingConfig,
+        size: tuple[int, int],
+        on_row: OnBatchRow | None,
+    ) -> SampleArrays:
+        order, count = self.exact.order(config.order), rows.stop - rows.start
+        labels = [NO_LABEL] * count if label is None else list(label[rows])
+        prompts = None if texts is None else texts[rows]
+        avoided = None if negatives is None else negatives[rows]
+        given = None if label is None else labels
+        inputs = self.exact.inputs(count, size, order, given, prompts)
+        conditional = any(one != NO_LABEL for one in labels) or any(
+            one.strip() for one in (*(prompts or ()), *(avoided or ()))
+        )
+        guided = config.guidance != 1 and conditional
+        if guided:
+            inputs = join_inputs(inputs, self.exact.inputs(count, size, order, None, avoided))
+        shape = (self.image.channels, *size)
+        levels, nats = self.exact.sample_given(
+            seeded_uniforms(seed, range(rows.start, rows.stop), shape),
+            inputs,
+            order,
+            DrawTransform(config.guidance, config.temperature, config.top_p, guided),
+            on_row=None if on_row is None else (lambda done, x: on_row(rows.start, done, x)),
+            threads=config.threads or default_threads(),
+        )
+        return SampleArrays(
+            levels=levels,
+            nats=nats,
+            bits_per_dim=-nats / (math.prod(shape) * math.log(2)),
+            image=self.image.resized(*size),
+            labels=np.array(labels, np.int64),
+            texts=None if prompts is None else tuple(prompts),
+            tileset=self.tileset,
+        )
+
+
+def open_stored(
+    folder: Path | None, engine: str, size: tuple[int, int] | None = None, *, plain: bool = True
+) -> StoredModel | None:
+    """Open the exact program of a model folder if a command samples from it by default; None if it does not.
+
+    It does where a program is stored, numba can compile it, and nothing is asked for that only torch can do. The choice
+    is made here for `pointillist sample` and `pointillist jobs sample`, so that both give the same images. `pt.sample`
+    of a loaded model runs the model itself, whose likelihood is `model.log_prob`: docs/decisions, 0049.
+
+    Args:
+        folder: of the model; None for a model that is in memory only.
+        engine: as given; `auto` and `exact` permit it.
+        size: height and width of the images; None for the model's own.
+        plain: False if a hint, a vector, attributes, rules, tiling, `best_of`, a device or a quantization is asked for.
+    """
+    if not plain or engine not in ("auto", "exact") or folder is None or not has_exact(folder):
+        return None
+    if find_spec("numba") is None:
+        return None
+    stored = StoredModel.open(folder)
+    return stored if stored.has_size(size) else None
