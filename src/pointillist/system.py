@@ -12,10 +12,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psutil
-from threadpoolctl import threadpool_limits
 
 from pointillist.errors import ConfigError, DataError
 
@@ -30,11 +29,12 @@ class _OneThread:
         self._lock = threading.Lock()
         self._inside = 0
         self._before = 1
-        self._limits: threadpool_limits | None = None
+        self._limits: Any = None
         self._own = threading.local()  # nesting depth of the current thread: torch has a thread count for each
 
     def enter(self) -> None:
         import torch
+        from threadpoolctl import threadpool_limits
 
         with self._lock:
             if not self._inside:

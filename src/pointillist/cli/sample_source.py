@@ -33,7 +33,8 @@ class SampleSource(Protocol):
         fingerprint: names what its samples depend on.
     """
 
-    engine: EngineChoice
+    @property
+    def engine(self) -> EngineChoice: ...
 
     @property
     def image(self) -> ImageSpec: ...

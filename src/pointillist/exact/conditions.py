@@ -53,7 +53,7 @@ def stored_inputs(
     starts = {"vector": 0, "map": 0}
     for part in parts:
         if part.name == "label":
-            values = part.rows[[_row(part, one) for one in _each(label, count, "label")]]
+            values = part.rows[[label_row(part, one) for one in _each(label, count, "label")]]
         elif part.name == "order":
             values = part.rows[np.full(count, part.names.index(order.name))]
         else:
@@ -105,7 +105,12 @@ def _each(value: Any, count: int, what: str) -> list[Any]:
     return [value] * count
 
 
-def _row(part: ExactPart, label: object) -> int:
+def label_row(part: ExactPart, label: object) -> int:
+    """Return the row of a class given by number or name; the last for None.
+
+    Raises:
+        ConfigError: if there is no such class.
+    """
     if label is None or (isinstance(label, (int, np.integer)) and int(label) == -1):
         return len(part.names)
     if isinstance(label, str) and label in part.names:

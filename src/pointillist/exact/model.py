@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from pointillist.engine.batch import SampleBatch
-from pointillist.errors import ShapeError
-from pointillist.exact.conditions import ExactPart, quantize_inputs, stored_inputs
+from pointillist.errors import ConfigError, ShapeError
+from pointillist.exact.conditions import ExactPart, label_row, quantize_inputs, stored_inputs
 from pointillist.exact.executors import ExactSteps, intervals_of_images, open_steps
 from pointillist.exact.program import ExactProgram, IntArray
 from pointillist.exact.sampler import sample_batch
@@ -68,7 +68,7 @@ class ExactModel:
         part = next((part for part in self.parts[0] if part.name == "label"), None)
         if part is None:
             raise ConfigError(f"`label` (={label!r}) is given, and this model takes none: leave it out.")
-        row = _row(part, label)
+        row = label_row(part, label)
         return row if row < len(part.names) else -1
 
     def order(self, name: str | None = None) -> PixelOrder:

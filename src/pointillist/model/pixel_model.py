@@ -143,8 +143,7 @@ class PixelModel(WithExact, nn.Module):
         if order.s_curve:  # networks that follow it have one stage
             return order.rank(height, width)
         turned = order.raster_size(height, width)
-        place = torch.from_numpy(sampling_order(self.stages(*turned), *turned))
-        found: np.ndarray = order.from_raster(place).numpy()
+        found: np.ndarray = order.array_from_raster(sampling_order(self.stages(*turned), *turned))
         return found
 
     def level_embeddings(self) -> Float[Tensor, "k e"]:

@@ -86,7 +86,7 @@ class StoredModel:
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the labels; empty for none."""
-        return next((part.names for part in self.exact.parts[0] if part.name == "label"), ())
+        return self.exact.classes
 
     @property
     def prompt_vectors(self) -> EmbeddingCache | None:
