@@ -19,6 +19,7 @@ SLOW = pytest.mark.slow
 GUIDES = [
     "../reference/file_formats.md",
     "quantize.md",
+    "compress.md",
     "complete.md",
     "map-files.md",
     "detect.md",

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "reference"
 PACKAGES = (
     *("data", "conditioning", "model", "networks", "nn", "distributions", "training", "sampling", "completion"),
-    *("engine", "exact", "rules", "evaluation", "analysis", "anomaly", "visualization", "checkpoint"),
+    *("engine", "exact", "compression", "rules", "evaluation", "analysis", "anomaly", "visualization", "checkpoint"),
     *("files", "jobs"),
     *("studio", "zoo"),
 )

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from pointillist.completion.api import inpaint
     from pointillist.completion.result import Completions
     from pointillist.completion.sample import sample
+    from pointillist.compression import Archive, compress, decompress
     from pointillist.data import DataOptions, DataSplits, ImageDataset, load_data
     from pointillist.errors import (
+        ArchiveError,
         CausalityError,
         CheckpointError,
         ConfigError,
@@ -54,7 +56,9 @@ _HOMES = {
     "pointillist.model.pretrained": ("PixelModel", "build", "load"),
     "pointillist.anomaly": ("AnomalyDetector", "AnomalyRecord"),
     "pointillist.data": ("DataOptions", "DataSplits", "ImageDataset", "load_data"),
+    "pointillist.compression": ("Archive", "compress", "decompress"),
     "pointillist.errors": (
+        "ArchiveError",
         "CausalityError",
         "CheckpointError",
         "ConfigError",
@@ -94,6 +98,8 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
     "AnomalyDetector",
     "AnomalyRecord",
+    "Archive",
+    "ArchiveError",
     "BundledModel",
     "CausalityError",
     "CheckpointError",
@@ -123,6 +129,8 @@ __all__ = [
     "TrainingError",
     "__version__",
     "build",
+    "compress",
+    "decompress",
     "estimate_cost",
     "evaluate",
     "explain",

@@ -15,7 +15,7 @@ import pointillist as pt
 from pointillist.compression import Archive, ArchiveWriter, compress, decompress
 from pointillist.compression.codec import CHECK
 from pointillist.compression.range_coder import RangeDecoder, RangeEncoder
-from pointillist.compression.reader import stream
+from pointillist.compression.reader import Part, stream
 from pointillist.errors import ArchiveError, CheckpointError, ConfigError, ShapeError
 from tests.exact.networks import CASES, exact_case
 
@@ -127,7 +127,10 @@ def test_a_pipe_is_read_once() -> None:
             part, self.rest = self.rest[: min(size, 3)], self.rest[min(size, 3) :]
             return part
 
-    *parts, metadata = stream(Pipe(), "the pipe", exact)
+    header, *events = stream(Pipe(), "the pipe", exact)
+    parts = [event for event in events if isinstance(event, Part)]
+    (metadata,) = [event for event in events if isinstance(event, dict)]
+    assert bytes.fromhex(exact.fingerprint).startswith(header.fingerprint)
     assert np.array_equal(np.concatenate([part.decoded.levels for part in parts]), x.numpy())
     assert metadata == Archive(written.getvalue(), exact).metadata
     assert metadata["files"][0] == "ä.png"

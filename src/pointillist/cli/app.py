@@ -24,6 +24,8 @@ COMMANDS = {
     "reproduce": "Models",
     "evaluate": "Models",
     "detect": "Models",
+    "compress": "Models",
+    "decompress": "Models",
     "jobs": "Models",
     "quantize": "Models",
     "explain": "Inspect",

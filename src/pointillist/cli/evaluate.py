@@ -28,6 +28,8 @@ EPILOG = """Examples:
 
   pointillist evaluate runs/tiles tiles/ --condition-metrics --guidance 0.5
 
+  pointillist evaluate digits uci-digits --code-length
+
   pointillist evaluate runs/mine held-out/ --json"""
 
 _METRICS = "Condition metrics"
@@ -65,6 +67,10 @@ Repeats = Annotated[
 Memorization = Annotated[int, _metric(value="N", text="Compare N samples with training images.", low=0)]
 Precision = Annotated[
     str, _metric(value="NAME", text="fp32, or bf16 (half the time), of these metrics. Bits/dim are always fp32.")
+]
+CodeLength = Annotated[
+    bool,
+    typer.Option("--code-length", metavar=FLAG, help="Also compress the images, and count the real bytes."),
 ]
 NoLabels = Annotated[bool, typer.Option("--no-labels", metavar=FLAG, help="Do not condition on labels.")]
 Sets = Annotated[
@@ -107,6 +113,7 @@ def evaluate(
     precision: Precision = "fp32",
     quantize: Quantize = None,
     engine: Engine = "auto",
+    code_length: CodeLength = False,
     force: Force = False,
 ) -> None:
     """Evaluate a model on images it has not seen, in bits/dim and nats."""
@@ -149,6 +156,8 @@ def evaluate(
                 guidance=guidance,
             )  # fmt: skip
         facts["metrics_precision"] = precision
+    if code_length:
+        facts["code_length"] = report.code_length(loaded, images, None if order in ("average", "each") else order)
     if memorization:
         facts["memorization"] = report.memorization(loaded, splits, images, name, memorization)
     if as_json:

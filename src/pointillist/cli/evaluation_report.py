@@ -121,6 +121,30 @@ def memorization(model: PixelModel, splits: DataSplits, images: ImageDataset, sp
     return found
 
 
+def code_length(model: PixelModel, images: ImageDataset, order: str | None) -> dict[str, Any]:
+    """Compress all images, each with its label if there are labels, and count the bytes of the archive.
+
+    Raises:
+        EngineError: if the model has no exact program.
+    """
+    import io
+
+    from pointillist.compression import ArchiveWriter
+    from pointillist.system import available_cores
+
+    labelled = bool(model.config.classes) and images.labels is not None
+    written = ArchiveWriter(io.BytesIO(), model, order=order, labels=labelled, verify=False, threads=available_cores())
+    with Bar("compressing", len(images)) as bar, written as archive:
+        for start in range(0, len(images), 64):
+            batch = images.batch(range(start, min(start + 64, len(images))))
+            labels = batch.labels.tolist() if labelled and batch.labels is not None else [-1] * len(batch)
+            for levels, label in zip(batch.levels.numpy(), labels, strict=True):
+                archive.add(levels, label)
+            bar.show(start + len(batch))
+    bits = 8 * archive.bytes_written / max(1, len(images) * images.spec.dims)
+    return {"bytes": archive.bytes_written, "bits_per_dim": bits, "labels": "coded too" if labelled else "none"}
+
+
 def print_report(
     model: str, images: ImageDataset, result: Evaluation, facts: dict[str, Any], seconds: float, per_image: Path | None
 ) -> None:
@@ -137,6 +161,7 @@ def print_report(
         *([("guidance", f"{result.guidance:g}, where 1 is the model itself")] if result.guidance != 1 else []),
         ("bits/dim", f"{result.bits_per_dim:.4f}{interval}"),
         ("nats", f"{result.nats:.3f} an image of {result.dims:,} dims"),
+        *_code_length_lines(facts),
         *metrics_lines(facts),
         ("time", f"{seconds:.1f} s"),
     ]
@@ -168,6 +193,14 @@ def metrics_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
         )
         lines.append((f"{name.replace('_', ' ')} to train", text))
     return lines
+
+
+def _code_length_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    if "code_length" not in facts:
+        return []
+    found = facts["code_length"]
+    labels = ", the labels among them" if found["labels"] == "coded too" else ""
+    return [("compressed", f"{found['bytes']:,} bytes{labels}; {found['bits_per_dim']:.4f} bits/dim, really coded")]
 
 
 @contextmanager

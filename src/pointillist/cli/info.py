@@ -49,7 +49,9 @@ Force = Annotated[bool, _option("--force", value=FLAG, text="Overwrite the pictu
 
 
 def info(
-    name: Annotated[str, typer.Argument(metavar="MODEL|DATA", help="Model as for sample, or images as for train.")],
+    name: Annotated[
+        str, typer.Argument(metavar="MODEL|DATA|PXL", help="Model as for sample, images as for train, or an archive.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", metavar=FLAG, help="Print JSON.")] = False,
     sets: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a data setting, as data.size=32.")
@@ -61,7 +63,7 @@ def info(
     order: Order = None,
     force: Force = False,
 ) -> None:
-    """Describe a model or images: sizes, conditions, training record; receptive field; sampling program."""
+    """Describe a model, images or an archive: sizes, conditions, training record; receptive field; sampling program."""
     from pointillist.errors import ConfigError
 
     if program:
@@ -78,6 +80,10 @@ def info(
             "`--out`, `--size`, `--order` and `--force` belong to `--receptive-field ROW,COLUMN` (or, `--size` and "
             "`--order`, to `--program`): add it."
         )
+    elif is_archive(name):
+        from pointillist.cli.info_archive import archive_facts
+
+        facts = archive_facts(name)
     elif not is_data(name):
         if sets:
             raise ConfigError(f"`--set` (={sets[0]!r}) sets how images are read, and {name} is a model: leave it out.")
@@ -102,6 +108,11 @@ def _print_program(name: str, size: str | None, order: str | None, as_json: bool
         print_json(program_facts(programs))
     else:
         typer.echo(program_text(programs))
+
+
+def is_archive(name: str) -> bool:
+    """Return whether a name is a file that `compress` wrote."""
+    return Path(name).suffix.lower() == ".pxl" and Path(name).is_file()
 
 
 def is_data(name: str) -> bool:

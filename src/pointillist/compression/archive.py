@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -61,13 +62,13 @@ class Archive:
 
     def __init__(self, source: str | Path | bytes | BinaryIO, model: Any = None, *, threads: int = 1) -> None:
         self.name = str(source) if isinstance(source, (str, Path)) else "The archive"
-        self._file = _open(source)
-        self._model, self._threads = model, threads
-        reader = Source(self._file, self.name)
-        self.header, self._prefix = read_header(reader)
+        self._source, self._model, self._threads = source, model, threads
         self.damage: ArchiveError | None = None
         self.metadata: dict[str, Any] = {}
-        self._places = self._find(reader)
+        with self._open() as file:
+            reader = Source(file, self.name)
+            self.header, self._prefix = read_header(reader)
+            self._places = self._find(file, reader)
         self._codec: Codec | None = None
         self._last: tuple[int, Decoded] | None = None
 
@@ -129,6 +130,17 @@ class Archive:
         """Number of pictures and bytes of each record of pictures."""
         return [place.entry for place in self._places]
 
+    def _open(self) -> AbstractContextManager[BinaryIO]:
+        if isinstance(self._source, bytes):
+            return io.BytesIO(self._source)
+        if not isinstance(self._source, (str, Path)):
+            return nullcontext(self._source)
+        try:
+            check_file(Path(self._source), ArchiveError)
+            return Path(self._source).open("rb")
+        except OSError as error:
+            raise ArchiveError(f"{self._source} cannot be read ({error.strerror}): check the path.") from error
+
     def _decoded(self, place: _Place) -> Decoded:
         if self._last is None or self._last[0] != place.start:
             (part,) = decode_records(self.codec, [(place.entry.count, self._read(place))])
@@ -140,9 +152,10 @@ class Archive:
 
     def _read(self, place: _Place) -> Found:
         """Read the record at a place."""
-        self._file.seek(place.start)
         try:
-            record = read_record(Source(self._file, self.name, place.start), self._prefix)
+            with self._open() as file:
+                file.seek(place.start)
+                record = read_record(Source(file, self.name, place.start), self._prefix)
             if record is None or (record.kind, record.count) != (place.entry.kind, place.entry.count):
                 raise ArchiveError(f"{self.name} is damaged near byte {place.start:,}: copy it again.")
             check_size(self.codec, record)
@@ -150,46 +163,46 @@ class Archive:
             return error
         return record
 
-    def _find(self, reader: Source) -> list[_Place]:
+    def _find(self, file: BinaryIO, reader: Source) -> list[_Place]:
         """Find the records: by the index, or one after the other up to the end or the first damage."""
         start = reader.position
-        entries = self._index(start)
+        entries = self._index(file, start)
         if entries is None:
-            return self._scan(reader)
+            return self._scan(file, reader)
         places, first = [], 0
         for entry in entries:
             if entry.kind == METADATA:
-                self._add_metadata(start)
+                self._add_metadata(file, start)
             else:
                 places.append(_Place(start, entry, first))
                 first += entry.count
             start += entry.length
         return places
 
-    def _index(self, start: int) -> list[Entry] | None:
+    def _index(self, file: BinaryIO, start: int) -> list[Entry] | None:
         """Read the index; None if there is none, or it does not fit the file."""
-        size = self._file.seek(0, io.SEEK_END)
-        self._file.seek(max(start, size - TAIL))
-        length = int.from_bytes(self._file.read(TAIL), "little")
+        size = file.seek(0, io.SEEK_END)
+        file.seek(max(start, size - TAIL))
+        length = int.from_bytes(file.read(TAIL), "little")
         if not TAIL < length <= size - start:
             return None
-        self._file.seek(size - length)
-        entries = parse_index(self.name, self._file.read(length), self._prefix)
+        file.seek(size - length)
+        entries = parse_index(self.name, file.read(length), self._prefix)
         fits = entries is not None and start + sum(entry.length for entry in entries) == size - length
         return entries if fits else None
 
-    def _scan(self, reader: Source) -> list[_Place]:
+    def _scan(self, file: BinaryIO, reader: Source) -> list[_Place]:
         start = reader.position
         places: list[_Place] = []
         entries: list[Entry] = []
         first = 0
-        self._file.seek(start)
+        file.seek(start)
         try:
             while (record := read_record(reader, self._prefix)) is not None:
                 entries.append(Entry(record.kind, record.count, reader.position - start, record.size))
                 if record.kind == METADATA:
-                    self._add_metadata(start)
-                    self._file.seek(reader.position)
+                    self._add_metadata(file, start)
+                    file.seek(reader.position)
                 else:
                     places.append(_Place(start, entries[-1], first))
                     first += record.count
@@ -199,24 +212,11 @@ class Archive:
             self.damage = error
         return places
 
-    def _add_metadata(self, start: int) -> None:
-        self._file.seek(start)
+    def _add_metadata(self, file: BinaryIO, start: int) -> None:
+        file.seek(start)
         try:
-            record = read_record(Source(self._file, self.name, start), self._prefix)
+            record = read_record(Source(file, self.name, start), self._prefix)
             if record is not None:
                 self.metadata |= decode_metadata(record, self.name)
         except ArchiveError as error:
             self.damage = error
-
-
-def _open(source: str | Path | bytes | BinaryIO) -> BinaryIO:
-    if isinstance(source, bytes):
-        return io.BytesIO(source)
-    if not isinstance(source, (str, Path)):
-        return source
-    path = Path(source)
-    try:
-        check_file(path, ArchiveError)
-        return path.open("rb")
-    except OSError as error:
-        raise ArchiveError(f"{source} cannot be read ({error.strerror}): check the path.") from error

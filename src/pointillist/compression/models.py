@@ -5,11 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pointillist.checkpoint.header import read_config
 from pointillist.compression.container import PREFIX
 from pointillist.errors import ArchiveError, CheckpointError, ConfigError, EngineError
 from pointillist.exact import ExactModel, load
 from pointillist.exact.storage import has_exact, stored_fingerprint
+from pointillist.images import ImageSpec
 from pointillist.zoo import list_pretrained, resolve
+
+
+def find_folder(prefix: bytes, model: str | Path | None = None, hint: str = "") -> Path:
+    """Return the folder of the model with a fingerprint that begins with `prefix`; see `find_exact`."""
+    if model is not None:
+        return _folder(model)
+    for bundled in list_pretrained():
+        fingerprint = stored_fingerprint(bundled.folder)
+        if fingerprint is not None and fingerprint.startswith(prefix.hex()):
+            return bundled.folder
+    raise ArchiveError(
+        f"No bundled model is {_name(prefix, hint)}, which the archive was written with: give its folder as `model`."
+    )
+
+
+def image_of(model: str | Path) -> ImageSpec:
+    """Return what the images of a model mean, from the settings in its folder, without torch."""
+    return ImageSpec(**read_config(_folder(model))["image"])
 
 
 def as_exact(model: Any) -> ExactModel:
@@ -45,13 +65,7 @@ def find_exact(prefix: bytes, model: Any = None, hint: str = "") -> ExactModel:
             f"The archive was written with the exact model {_name(prefix, hint)}, and the one given is "
             f"{prefix_of(found).hex()}: give that model, in the state it had."
         )
-    for bundled in list_pretrained():
-        fingerprint = stored_fingerprint(bundled.folder)
-        if fingerprint is not None and fingerprint.startswith(prefix.hex()):
-            return load(bundled.folder)
-    raise ArchiveError(
-        f"No bundled model is {_name(prefix, hint)}, which the archive was written with: give its folder as `model`."
-    )
+    return load(find_folder(prefix, None, hint))
 
 
 def prefix_of(exact: ExactModel) -> bytes:

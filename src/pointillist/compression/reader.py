@@ -61,8 +61,8 @@ def open_codec(header: Header, exact: ExactModel) -> Codec:
     return Codec(exact, names[header.order], labels=header.labels)
 
 
-def stream(file: BinaryIO, name: str, model: Any = None, threads: int = 1) -> Iterator[Part | dict[str, Any]]:
-    """Read an archive once, from a pipe too: yield its pictures record by record, and the metadata among them.
+def stream(file: BinaryIO, name: str, model: Any = None, threads: int = 1) -> Iterator[Header | dict[str, Any] | Part]:
+    """Read an archive once, from a pipe too: yield its header, and its pictures and metadata record by record.
 
     Raises:
         ArchiveError: at the first damage that leaves the place of the next record unknown, and at the end if it is cut
@@ -70,6 +70,7 @@ def stream(file: BinaryIO, name: str, model: Any = None, threads: int = 1) -> It
     """
     source = Source(file, name)
     header, prefix = read_header(source)
+    yield header
     codec = open_codec(header, find_exact(header.fingerprint, model))
     entries: list[Entry] = []
     waiting: list[dict[str, Any]] = []
@@ -83,7 +84,10 @@ def stream(file: BinaryIO, name: str, model: Any = None, threads: int = 1) -> It
                 check_size(codec, record)
                 yield record.count, record
 
-    yield from decode_records(codec, pictures(), threads)
+    for part in decode_records(codec, pictures(), threads):
+        while waiting:  # read before this part
+            yield waiting.pop(0)
+        yield part
     yield from waiting
     read_index(source, prefix, entries)
 

@@ -1,0 +1,139 @@
+"""Compress files, and write them again: pictures with their names and texts, or an array of levels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pointillist.compression.pictures import PictureFile, read_levels
+from pointillist.data.array_files import Archive as Arrays
+from pointillist.data.array_files import load_npy
+from pointillist.data.image_folder import list_pictures
+from pointillist.data.numpy_files import IMAGE_STEMS, to_channels_first
+from pointillist.errors import ArchiveError, DataError
+from pointillist.exact.program import IntArray
+from pointillist.images import ImageSpec, dequantise, quantise
+
+ARRAYS = (".npy", ".npz")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is compressed.
+
+    Attributes:
+        metadata: what the archive keeps beside the levels.
+        count: number of pictures.
+        bytes: of the files.
+    """
+
+    metadata: dict[str, Any]
+    count: int
+    bytes: int
+    _read: Any
+
+    def __iter__(self) -> Iterator[IntArray]:
+        """Yield levels `[c, h, w]`."""
+        return iter(self._read())
+
+
+def open_inputs(paths: Sequence[Path], image: ImageSpec, model: str = "") -> Inputs:
+    """Open pictures, folders of them, or one array.
+
+    Args:
+        paths: pictures and folders, or one `.npy` or `.npz`.
+        image: what the levels of the model mean.
+        model: name of the model, a hint for who decompresses.
+
+    Raises:
+        DataError: if they cannot be read, or the levels do not hold them exactly.
+    """
+    if any(path.suffix.lower() in ARRAYS for path in paths):
+        if len(paths) > 1:
+            raise DataError(f"{paths[0]} and other files are given: compress an array of images by itself.")
+        return _open_array(paths[0], image, model)
+    found = list_inputs(paths)
+    files = [read_levels(path, name, image)[1] for path, name in found]
+    return Inputs(
+        {"model": model, "files": [file.to_json() for file in files]},
+        len(found),
+        sum(path.stat().st_size for path, _ in found),
+        lambda: (read_levels(path, name, image)[0] for path, name in found),
+    )
+
+
+def list_inputs(paths: Sequence[Path]) -> list[tuple[Path, str]]:
+    """Return pictures with their names: the path below a folder, or the name of a file.
+
+    Raises:
+        DataError: if nothing is there, or two have one name.
+    """
+    found: list[tuple[Path, str]] = []
+    for path in paths:
+        if path.is_dir():
+            found += [(file, file.relative_to(path).as_posix()) for file in list_pictures(path)]
+        elif path.exists():
+            found.append((path, path.name))
+        else:
+            raise DataError(f"{path} does not exist: check the path.")
+    names = [name for _, name in found]
+    double = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
+    if double is not None:
+        raise DataError(
+            f"Two files are called {double}: compress their common folder instead, which keeps their paths."
+        )
+    return found
+
+
+def names_of(metadata: Mapping[str, Any]) -> list[PictureFile] | None:
+    """Return the files of an archive; None if it does not name them.
+
+    Raises:
+        ArchiveError: if their names are not valid.
+    """
+    files = metadata.get("files")
+    if files is None:
+        return None
+    if not isinstance(files, list):
+        raise ArchiveError("The archive has no valid names of files: it was not written by this package.")
+    return [PictureFile.from_json(file) for file in files]
+
+
+def as_array(levels: Sequence[IntArray], image: ImageSpec, metadata: Mapping[str, Any]) -> IntArray:
+    """Return pictures as an array `[n, h, w]` or `[n, h, w, c]` of levels, or of 8-bit values if they were read so.
+
+    Raises:
+        DataError: if they differ in size.
+    """
+    if len({x.shape for x in levels}) > 1:
+        raise DataError("The pictures differ in size, so no array holds them: write them as files, to DIR/.")
+    found = np.stack(levels) if levels else np.zeros((0, *image.shape), np.int64)
+    found = found[:, 0] if image.channels == 1 else found.transpose(0, 2, 3, 1)
+    if metadata.get("array") == "pictures":
+        return dequantise(found, image.levels)
+    return found.astype(np.uint8 if image.levels <= 256 else np.uint16)
+
+
+def _open_array(path: Path, image: ImageSpec, model: str) -> Inputs:
+    if path.suffix.lower() == ".npy":
+        array, ours = load_npy(path), False
+    else:
+        arrays = Arrays(path)
+        member = next((name for name in IMAGE_STEMS if name in arrays.names), None)
+        if member is None:
+            raise DataError(f"{path} has none of the arrays {', '.join(IMAGE_STEMS)}: name its images `x`.")
+        array, ours = arrays.read(member), member == "levels"
+    values, _ = to_channels_first(array, path.name, known_first=ours, codes=image.mode == "codes")
+    kind, levels = "levels", values
+    if image.mode in ("grey", "rgb", "rgba") and values.size and values.max() >= image.levels:
+        kind, levels = "pictures", quantise(values, image.levels)
+        if values.dtype != np.uint8 or not np.array_equal(dequantise(levels, image.levels), values):
+            raise DataError(
+                f"{path} has values that the {image.levels} levels of the model do not hold exactly: quantise them "
+                "first, or use a model of 256 levels."
+            )
+    return Inputs({"model": model, "array": kind}, len(levels), path.stat().st_size, lambda: levels.astype(np.int64))

@@ -1,0 +1,177 @@
+"""Pictures of files as levels, where the levels hold them exactly, and back."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, PngImagePlugin
+
+from pointillist.data.picture_files import read_picture
+from pointillist.errors import ArchiveError, DataError
+from pointillist.exact.program import IntArray
+from pointillist.images import ImageSpec, as_pil, dequantise, nearest_colour, quantise
+
+MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
+"""Modes of Pillow whose pixels have 8 bits a channel."""
+MAX_TEXT = 1 << 20
+"""Most characters of the texts of a picture that are kept."""
+_BINARY = ("exif", "icc_profile")
+
+
+@dataclass(frozen=True)
+class PictureFile:
+    """What an archive keeps of a file beside its pixels.
+
+    Attributes:
+        name: its path below the folder that was compressed, with slashes.
+        mode: its mode, in Pillow's words.
+        texts: texts of a PNG, such as the settings of a sample.
+        blocks: EXIF data and colour profile, base64.
+    """
+
+    name: str
+    mode: str = "L"
+    texts: Mapping[str, str] = field(default_factory=dict)
+    blocks: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> list[Any]:
+        """Return JSON values."""
+        extra = {"texts": dict(self.texts), "blocks": dict(self.blocks)}
+        return [self.name, self.mode, {name: value for name, value in extra.items() if value}]
+
+    @classmethod
+    def from_json(cls, value: Any) -> PictureFile:
+        """Read JSON values of a stranger.
+
+        Raises:
+            ArchiveError: if they are not those of `to_json`.
+        """
+        valid = isinstance(value, list) and len(value) == 3 and isinstance(value[2], dict)
+        if not valid or not all(isinstance(text, str) for text in value[:2]):
+            raise ArchiveError("The archive has no valid names of files: it was not written by this package.")
+        texts, blocks = ({str(k): v for k, v in _dict(value[2].get(key)).items()} for key in ("texts", "blocks"))
+        if not all(isinstance(text, str) for text in (*texts.values(), *blocks.values())):
+            raise ArchiveError("The archive has no valid texts of files: it was not written by this package.")
+        return cls(safe_name(value[0]), value[1], texts, blocks)
+
+
+def read_levels(path: Path, name: str, image: ImageSpec) -> tuple[IntArray, PictureFile]:
+    """Read a picture as levels `[c, h, w]` that hold its pixels exactly.
+
+    Raises:
+        DataError: if it cannot be read, or the levels of the model do not hold it; the message names a pixel.
+    """
+    picture = read_picture(path, str(path))
+    levels = to_levels(picture, str(path), image)
+    texts = {str(key): text for key, text in picture.info.items() if isinstance(text, str)}
+    blocks = {key: base64.b64encode(picture.info[key]).decode() for key in _BINARY if picture.info.get(key)}
+    if sum(map(len, (*texts.values(), *blocks.values()))) > MAX_TEXT:
+        raise DataError(f"{path} has more than {MAX_TEXT:,} characters of texts and profiles: remove them first.")
+    return levels, PictureFile(name, picture.mode, texts, blocks)
+
+
+def to_levels(picture: Image.Image, name: str, image: ImageSpec) -> IntArray:
+    """Return the levels `[c, h, w]` of a picture; see `read_levels`."""
+    if getattr(picture, "n_frames", 1) > 1:
+        raise DataError(f"{name} has several frames, of which one would be kept: save them as single pictures.")
+    if image.mode == "codes":
+        return _codes(picture, name, image)
+    if picture.mode not in MODES:
+        raise DataError(
+            f"{name} has mode {picture.mode}, not 8 bits a channel: convert it, or give an array of levels."
+        )
+    rgba = np.asarray(picture.convert("RGBA"))
+    if image.mode == "palette":
+        levels = nearest_colour(rgba, image.palette or ())[None]
+    else:
+        levels = quantise(rgba[..., : image.channels].transpose(2, 0, 1), image.levels)
+    wrong = (to_rgba(levels, image) != rgba).any(-1)
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0].tolist()
+        raise DataError(
+            f"{name} has the colour {tuple(rgba[row, column].tolist())} at row {row}, column {column}, which the model "
+            f"of {image} does not hold exactly: convert the picture first, or use a model of its colours."
+        )
+    return levels.astype(np.int64)
+
+
+def to_rgba(levels: IntArray, image: ImageSpec) -> UInt8[np.ndarray, "h w 4"]:
+    """Return levels `[c, h, w]` as colours."""
+    if image.mode == "palette":
+        colours: np.ndarray = np.asarray(image.palette, np.uint8)[levels[0]]
+        return colours
+    values = dequantise(np.asarray(levels, np.int64), image.levels).transpose(1, 2, 0)
+    values = np.repeat(values, 3, -1) if image.channels == 1 else values
+    opaque = np.full((*values.shape[:2], 4 - values.shape[2]), 255, np.uint8)
+    return np.concatenate([values, opaque], -1)
+
+
+def to_picture(levels: IntArray, image: ImageSpec, file: PictureFile) -> Image.Image:
+    """Return levels `[c, h, w]` as the picture that they were read from.
+
+    Raises:
+        DataError: if no picture can hold them.
+    """
+    if image.mode == "codes":
+        if image.channels > 1:
+            raise DataError(f"Codes of {image.channels} channels are no picture: write them as an array, to NAME.npz.")
+        return Image.fromarray(levels[0].astype(np.uint8 if image.levels <= 256 else np.uint16))
+    if image.mode == "palette":
+        picture = Image.fromarray(levels[0].astype(np.uint8))
+        colours = np.asarray(image.palette, np.uint8)
+        picture.putpalette(colours[:, :3].tobytes(), "RGB")
+        if (colours[:, 3] < 255).any():
+            picture.info["transparency"] = colours[:, 3].tobytes()
+    else:
+        picture = as_pil(image.to_images(levels[None])[0])
+    same = file.mode == picture.mode or file.mode not in ("1", "L", "LA", "RGB", "RGBA")
+    return picture if same else picture.convert(file.mode)
+
+
+def save_picture(picture: Image.Image, target: Any, file: PictureFile) -> None:
+    """Write a PNG with what the archive kept beside the pixels."""
+    info = PngImagePlugin.PngInfo()
+    for key, text in file.texts.items():
+        info.add_itxt(key, text)
+    blocks: dict[str, bytes] = {}
+    for key in _BINARY:
+        try:
+            blocks |= {key: base64.b64decode(file.blocks[key])} if key in file.blocks else {}
+        except binascii.Error as error:
+            raise ArchiveError(f"The archive has no valid `{key}` of {file.name}: it is damaged.") from error
+    picture.save(target, format="PNG", pnginfo=info, **blocks)
+
+
+def safe_name(name: str) -> str:
+    """Check that a name stays below the folder that it is written to.
+
+    Raises:
+        ArchiveError: if it does not.
+    """
+    path = PurePosixPath(name)
+    parts = name.replace("\\", "/").split("/")
+    if path.is_absolute() or not path.name or not set(parts).isdisjoint({"..", ".", ""}) or ":" in name:
+        raise ArchiveError(f"The archive names a file {name!r}, which could lie anywhere: it is not written.")
+    if not name.isprintable():
+        raise ArchiveError(f"The archive names a file {name!r}, which does not print: it is not written.")
+    return name
+
+
+def _codes(picture: Image.Image, name: str, image: ImageSpec) -> IntArray:
+    if image.channels != 1 or picture.mode not in ("1", "L", "P", "I;16", "I;16L", "I;16B"):
+        raise DataError(f"{name} is no grid of codes (mode {picture.mode}): give an index picture, or an array.")
+    levels = np.asarray(picture).astype(np.int64)[None]
+    if levels.max() >= image.levels:
+        raise DataError(f"{name} has the code {levels.max()}, and the model of {image} ends at {image.levels - 1}.")
+    return levels
+
+
+def _dict(value: Any) -> dict[Any, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,149 @@
+"""`compress` and `decompress`: files come back with their names, modes and texts, equal to the pixel."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, PngImagePlugin
+from typer.testing import CliRunner
+
+import pointillist as pt
+from pointillist.cli.app import app
+from pointillist.compression.pictures import PictureFile, safe_name, to_levels, to_picture
+from pointillist.errors import ArchiveError, DataError
+from pointillist.images import ImageSpec
+
+PALETTE = ((0, 0, 0, 0), (255, 0, 0, 255), (0, 255, 0, 255), (10, 20, 30, 255))
+
+
+def run(*arguments: object, code: int = 0) -> str:
+    """Run a command; return what it printed."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of grey images of 16 levels, with its exact program."""
+    folder = tmp_path_factory.mktemp("models") / "grey"
+    torch.manual_seed(0)
+    model = pt.build("pixelcnn", shape=(1, 6, 5), levels=16, preset="tiny").eval()
+    pt.quantize_exact(model, torch.randint(0, 16, (4, 1, 6, 5)))
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Pictures of several modes and sizes, in a folder of folders."""
+    folder = tmp_path / "in"
+    (folder / "deep").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for number, (name, size) in enumerate([("a.png", (6, 5)), ("b.png", (6, 5)), ("deep/ü.png", (9, 4))]):
+        grey = Image.fromarray((rng.integers(0, 16, size) * 17).astype(np.uint8))
+        texts = PngImagePlugin.PngInfo()
+        texts.add_itxt("pointillist", json.dumps({"seed": number}))
+        grey.convert("RGB" if number == 1 else "L").save(folder / name, pnginfo=texts)
+    return folder
+
+
+def test_files_come_back(model: Path, pictures: Path, tmp_path: Path) -> None:
+    """Below their folders, in their modes, with their texts."""
+    archive = tmp_path / "a.pxl"
+    facts = json.loads(run("compress", model, pictures, "--out", archive, "--json"))
+    assert facts["images"] == 3
+    assert facts["bytes"] == archive.stat().st_size
+    run("decompress", archive, "--model", model, "--out", tmp_path / "out")
+    for path in pictures.rglob("*.png"):
+        before, after = Image.open(path), Image.open(tmp_path / "out" / path.relative_to(pictures))
+        assert (before.mode, before.size, before.info) == (after.mode, after.size, after.info)
+        assert before.tobytes() == after.tobytes()
+
+
+def test_an_archive_goes_through_a_pipe(model: Path, pictures: Path, tmp_path: Path) -> None:
+    """Written to standard output, read from standard input, with the names of the files."""
+    command = [sys.executable, "-m", "pointillist"]
+    sent = subprocess.run([*command, "compress", model, pictures, "--out", "-"], capture_output=True, check=True)
+    got = [*command, "decompress", "-", "--model", model, "--out", tmp_path / "out"]
+    subprocess.run(got, input=sent.stdout, capture_output=True, check=True)
+    names = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.png")}
+    assert names == {"a.png", "b.png", "deep/ü.png"}
+
+
+@pytest.mark.parametrize("values", ["levels", "pictures"])
+def test_an_array_comes_back(model: Path, tmp_path: Path, values: str) -> None:
+    """Levels, or the 8-bit values that they stand for."""
+    x = np.random.default_rng(0).integers(0, 16, (4, 6, 5)).astype(np.uint8)
+    x = x * 17 if values == "pictures" else x
+    np.savez(tmp_path / "x.npz", x=x)
+    run("compress", model, tmp_path / "x.npz", "--out", tmp_path / "a.pxl")
+    run("decompress", tmp_path / "a.pxl", "--model", model, "--out", tmp_path / "y.npz")
+    assert np.array_equal(np.load(tmp_path / "y.npz")["x"], x)
+    run("decompress", tmp_path / "a.pxl", "--model", model, "--out", tmp_path / "files")
+    assert len(list((tmp_path / "files").iterdir())) == 4
+
+
+def test_damage_is_named_and_the_rest_comes_out(model: Path, pictures: Path, tmp_path: Path) -> None:
+    """Without `--salvage` the error, with it what is whole, and exit code 1."""
+    archive = tmp_path / "a.pxl"
+    run("compress", model, pictures, "--out", archive, "--per-record", 1)
+    archive.write_bytes(archive.read_bytes()[:-40])
+    assert "cut off" in run("decompress", archive, "--model", model, "--out", tmp_path / "x", code=2)
+    output = run("decompress", archive, "--model", model, "--out", tmp_path / "y", "--salvage", code=1)
+    assert "cut off" in output
+    assert (tmp_path / "y" / "a.png").exists()
+
+
+def test_nothing_is_replaced_unless_forced(model: Path, pictures: Path, tmp_path: Path) -> None:
+    """Neither an archive nor a folder."""
+    archive = tmp_path / "a.pxl"
+    run("compress", model, pictures, "--out", archive)
+    assert "--force" in run("compress", model, pictures, "--out", archive, code=2)
+    assert "--force" in run("decompress", archive, "--model", model, "--out", pictures, code=2)
+
+
+@pytest.mark.parametrize(
+    "name", ["../a.png", "/etc/a.png", "a/../../b.png", "C:a.png", "a\\..\\b", "", "a\x1b.png", "."]
+)
+def test_a_name_of_a_stranger_stays_below_the_folder(name: str) -> None:
+    """Whatever an archive says, and on any system."""
+    with pytest.raises(ArchiveError):
+        safe_name(name)
+
+
+@pytest.mark.parametrize("value", [None, [], ["a", "L"], ["a", 1, {}], ["a", "L", {"texts": {"k": 1}}]])
+def test_names_of_another_form_are_rejected(value: object) -> None:
+    """JSON of a stranger."""
+    with pytest.raises(ArchiveError):
+        PictureFile.from_json(value)
+
+
+@pytest.mark.parametrize("mode", ["grey", "rgb", "rgba", "palette", "codes"])
+def test_levels_hold_pictures_exactly_or_say_where_not(mode: str) -> None:
+    """Every kind of image; another colour is named with its place."""
+    rng = np.random.default_rng(0)
+    if mode == "palette":
+        image = ImageSpec(channels=1, height=4, width=5, levels=4, ordered=False, mode="palette", palette=PALETTE)
+    elif mode == "codes":
+        image = ImageSpec(channels=1, height=4, width=5, levels=300, ordered=False)
+    else:
+        image = ImageSpec.infer(({"grey": 1, "rgb": 3, "rgba": 4}[mode], 4, 5), levels=4)
+    levels = rng.integers(0, image.levels, (image.channels, 4, 5))
+    if mode == "rgba":
+        levels[:3] *= levels[3] > 0
+    picture = to_picture(levels, image, PictureFile("a.png", ""))
+    assert np.array_equal(to_levels(picture, "a.png", image), levels)
+    if mode != "codes":
+        changed = picture.convert("RGBA")
+        changed.putpixel((3, 2), (7, 100, 9, 255))
+        with pytest.raises(DataError, match=r"\(7, 100, 9, 255\) at row 2, column 3"):
+            to_levels(changed, "a.png", image)
+    with pytest.raises(DataError, match="mode"):
+        to_levels(Image.new("F", (5, 4)), "a.png", image)
