@@ -155,7 +155,7 @@ class Source:
             if not part:
                 raise ArchiveError(
                     f"{self.name} ends after {self.position + len(found):,} bytes, within a record: it is cut off, so "
-                    "copy it again, or read what is whole with `--salvage`."
+                    "copy it again, or salvage what is whole."
                 )
             found += part
         self.position += count

@@ -47,7 +47,7 @@ def studio_beside(run: Path) -> Iterator[str]:
         try:
             url = receiver.recv()
         except EOFError:
-            raise ConfigError("The studio did not start: see its message above, or leave out `--studio`.") from None
+            raise ConfigError("The studio did not start: see its message above, or train without it.") from None
         yield url
     finally:
         process.terminate()

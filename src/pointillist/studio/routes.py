@@ -61,7 +61,7 @@ def _watcher(request: Request) -> RunWatcher:
     """
     watcher = _service(request).watcher
     if watcher is None:
-        raise RequestError(404, "not_found", "The studio watches no training run: start it with `--run`.")
+        raise RequestError(404, "not_found", "The studio watches no training run: start it with `run`.")
     return watcher
 
 

@@ -46,7 +46,7 @@ class TrainingRun:
         folder = Path(folder)
         if not (folder / METRICS).is_file() and not (folder / SETTINGS).is_file():
             raise ConfigError(
-                f"`--run` (={folder}) has neither {METRICS} nor {SETTINGS}: "
+                f"`run` (={folder}) has neither {METRICS} nor {SETTINGS}: "
                 "give a folder that `pointillist train` writes."
             )
         return folder
