@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import resource
 import signal
 import sys
@@ -18,9 +17,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -28,223 +25,18 @@ from typing import Any
 import psutil
 import transformers
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from hypothesis import strategies as st
-from PIL import Image
 
-import pointillist as pt
-from pointillist.checkpoint.header import CONFIG, WEIGHTS
-from pointillist.conditioning.text_encoders import open_encoder
-from pointillist.data.palette import read_palette
-from pointillist.data.standard import read_idx
 from pointillist.errors import MAX_MESSAGE, PointillistError
-from pointillist.model.vocabulary import describe_unseen_words
-from pointillist.studio.reproduce import read_manifest
-from pointillist.training.run_config import RunConfig
-from pointillist.training.settings_tree import read_toml
 
-from .valid_files import arrays, encoder_files, idx_files, model_files, parquet_files, pictures
+from .readers import Reader, readers
 
 MEMORY = 3 * 2**30  # bytes of address space that a case may add
 SECONDS = 20  # of computing for one case
 WAITING = 15 * SECONDS  # of one case on a machine that is busy with other things
-TOKENS = [
-    *(b"9" * 400, b"9" * 5000, b"1e999", b"-1", b"NaN", b"18446744073709551616", b"null", b"true", b'"\\ud800"', b"\0"),
-    *(b"[" * 2000, b'{"a":' * 2000, b"a." * 500, b"\xff\xfe", b'"' + b"x" * 20_000 + b'"', b"[]", b"{}", b"\n", b","),
-]
 
 
 class TooSlow(BaseException):
     """A case that runs longer than `SECONDS`, or waits longer than `WAITING`."""
-
-
-@dataclass(frozen=True)
-class Reader:
-    """A reader of files.
-
-    Attributes:
-        name: its name in the report.
-        data: strategy of the content of a file.
-        read: reads such a file, in a folder of its own.
-    """
-
-    name: str
-    data: st.SearchStrategy[bytes]
-    read: Callable[[bytes, Path], object]
-
-
-@st.composite
-def damaged(draw: st.DrawFn, whole: list[bytes]) -> bytes:
-    """Change, cut, repeat and insert parts of a valid file."""
-    data = bytearray(draw(st.sampled_from(whole)))
-    for _ in range(draw(st.integers(0, 5))):
-        place = draw(st.integers(0, len(data)))
-        kind = draw(st.sampled_from(["byte", "byte", "token", "cut", "drop", "repeat", "bytes"]))
-        if kind == "byte" and place < len(data):
-            data[place] = draw(st.integers(0, 255))
-        elif kind == "token":
-            data[place : place + draw(st.integers(0, 8))] = draw(st.sampled_from(TOKENS))
-        elif kind == "cut":
-            del data[place:]
-        elif kind == "drop":
-            del data[place : place + draw(st.integers(1, 64))]
-        elif kind == "repeat":
-            data[place:place] = data[max(0, place - draw(st.integers(1, 64))) : place] * draw(st.integers(1, 20))
-        elif kind == "bytes":
-            data[place : place + 4] = draw(st.binary(min_size=4, max_size=4))
-    return bytes(data)
-
-
-@lru_cache
-def _values(keys: tuple[str, ...]) -> st.SearchStrategy[Any]:
-    """JSON values of any depth, with some names that a reader knows."""
-    numbers = st.one_of(st.integers(), st.floats(), st.sampled_from([2**31, 2**63, 2**64, 10**30, -1, 0, 1e308]))
-    texts = st.one_of(st.text(max_size=20), st.sampled_from(["a.png", "#ff0000", "../x", "\ud800", "x" * 20_000]))
-    names = st.one_of(st.sampled_from(keys), st.text(max_size=8))
-    leaves = st.one_of(st.none(), st.booleans(), numbers, texts)
-    return st.recursive(
-        leaves, lambda inner: st.lists(inner, max_size=6) | st.dictionaries(names, inner, max_size=6), max_leaves=20
-    )
-
-
-def values(keys: list[str]) -> st.SearchStrategy[Any]:
-    """JSON values of any depth, with some names that a reader knows; one strategy for all draws."""
-    return _values(tuple(keys))
-
-
-def as_json(value: Any) -> bytes:
-    """JSON text, in which halves of characters are escaped."""
-    return json.dumps(value).encode()
-
-
-@st.composite
-def replaced(draw: st.DrawFn, tree: Any, keys: list[str]) -> bytes:
-    """A JSON tree with some of its values replaced, removed or added."""
-    tree = json.loads(json.dumps(tree))
-    for _ in range(draw(st.integers(1, 3))):
-        inner = tree
-        while isinstance(inner, (dict, list)) and inner:
-            places = list(inner) if isinstance(inner, dict) else range(len(inner))
-            place = draw(st.sampled_from(places))
-            if not isinstance(inner[place], (dict, list)) or not inner[place] or draw(st.booleans()):
-                if draw(st.integers(0, 5)):
-                    inner[place] = draw(values(keys))
-                else:
-                    del inner[place]
-                break
-            inner = inner[place]
-    return as_json(tree)
-
-
-def readers() -> list[Reader]:
-    """Every reader, with its files."""
-    files = model_files()
-    encoders = {kind: encoder_files(kind) for kind in ("minilm", "clip")}
-    config = json.loads(files[CONFIG])
-
-    def file(name: str, data: bytes, folder: Path) -> Path:
-        (folder / name).write_bytes(data)
-        return folder / name
-
-    def in_folder(name: str) -> Callable[[bytes, Path], object]:
-        def read(data: bytes, folder: Path) -> object:
-            Image.new("L", (4, 4)).save(folder / "a.png")
-            file(name, data, folder)
-            options = {"attribute_columns": "hair"} if b"hair" in data else {}
-            return pt.load_data(folder, valid_fraction=0.0, **options)
-
-        return read
-
-    def model(name: str) -> Callable[[bytes, Path], object]:
-        def read(data: bytes, folder: Path) -> object:
-            for other, content in {**files, name: data}.items():
-                file(other, content, folder)
-            return pt.load(folder)
-
-        return read
-
-    def picture(data: bytes, folder: Path) -> object:
-        path = file("a.png", data, folder)
-        return pt.load_data(path, size=(8, 8), valid_fraction=0.0)
-
-    def array(data: bytes, folder: Path) -> object:
-        return pt.load_data(file("a.npy" if data[:6] == b"\x93NUMPY" else "a.npz", data, folder), valid_fraction=0.0)
-
-    def idx(data: bytes, folder: Path) -> object:
-        return read_idx(file("a.gz" if data[:2] == b"\x1f\x8b" else "a", data, folder))
-
-    def parquet_file(data: bytes, folder: Path) -> object:
-        return pt.load_data(file("a.parquet", data, folder), valid_fraction=0.0)
-
-    def encoder(kind: str, name: str) -> Callable[[bytes, Path], object]:
-        def read(data: bytes, folder: Path) -> object:
-            for other, content in {**encoders[kind], name: data}.items():
-                file(other, content, folder)
-            return open_encoder(f"{kind}:{folder}").encode("a red dragon")
-
-        return read
-
-    def captions(data: bytes, folder: Path) -> object:
-        tree = {**config, "training": {"captions": json.loads(data)}}
-        notes = describe_unseen_words(
-            model(CONFIG)(as_json(tree), folder).training_record, ["a hart, a zebra", "x" * 100]
-        )
-        assert all(note.isprintable() for note in notes)
-        return notes
-
-    def palette(suffix: str) -> Callable[[bytes, Path], object]:
-        return lambda data, folder: read_palette(file(f"a{suffix}", data, folder))
-
-    def run_file(data: bytes, folder: Path) -> object:
-        return RunConfig.from_dict(read_toml(file("run.toml", data, folder)))
-
-    row = ["file_name", "text", "label", "hair", "vector"]
-    rows = [b'{"file_name": "a.png", "text": "red", "label": 3, "hair": "black"}\n']
-    toml = RunConfig.from_dict({"data": {"source": "x"}}).to_toml().encode()
-    colours = [[255, 0, 0], [0, 0, 0, 255]]
-    manifest = {
-        "format": "pointillist-manifest", "version": 1, "model": {"name": "a", "sha256": "0" * 64},
-        "environment": {"processor": "p", "pointillist": "0", "torch": "2", "numpy": "2"},
-        "request": {"samples": [{"seed": 1, "conditions": {"label": 1}}], "guidance": 1.0}, "sha256": ["0" * 64],
-    }  # fmt: skip
-    manifest_keys = ["samples", "seed", "levels", "known", "shape", "data", "dtype", "size", "hint"]
-
-    def structured(name: str, content: bytes) -> st.SearchStrategy[bytes]:
-        if name.endswith(".json"):
-            return replaced(json.loads(content), ["hidden_size", "type", "vocab"])
-        return damaged([content])
-
-    both = lambda whole, structured: damaged(whole) | structured  # noqa: E731
-    return [
-        Reader("pictures", damaged(pictures()), picture),
-        Reader("arrays", damaged(arrays()), array),
-        Reader("metadata.jsonl", both(rows, values(row).map(as_json)), in_folder("metadata.jsonl")),
-        Reader("metadata.csv", damaged([b'file_name,text,label\na.png,"red, blue",3\n']), in_folder("metadata.csv")),
-        Reader("palette.json", both([as_json(colours)], values(["a"]).map(as_json)), palette(".json")),
-        Reader("palette.hex", damaged([b"#ff0000\n00ff00\n; a\n0000ffff"]), palette(".hex")),
-        Reader("palette.gpl", damaged([b"GIMP Palette\nName: a\n#\n255 0 0 red\n0 0 0\n"]), palette(".gpl")),
-        Reader("palette.png", damaged(pictures()[-20:]), palette(".png")),
-        Reader("run.toml", damaged([toml]), run_file),
-        Reader("config.json", both([files[CONFIG]], replaced(config, list(config))), model(CONFIG)),
-        Reader("model.safetensors", damaged([files[WEIGHTS]]), model(WEIGHTS)),
-        Reader(
-            "generation_config.json",
-            both([b'{"guidance": 2.0}'], values(["guidance", "temperature", "top_p", "examples"]).map(as_json)),
-            model("generation_config.json"),
-        ),
-        Reader("IDX", damaged(idx_files()), idx),
-        Reader("Parquet", damaged(parquet_files()), parquet_file),
-        Reader("captions of a model", values(["words", "commas", "complete"]).map(as_json), captions),
-        *(
-            Reader(f"{kind}: {name}", both([content], structured(name, content)), encoder(kind, name))
-            for kind, found in encoders.items()
-            for name, content in found.items()
-        ),
-        Reader(
-            "manifest",
-            both([as_json(manifest)], replaced(manifest, manifest_keys)),
-            lambda data, folder: read_manifest(file("a.json", data, folder)),
-        ),
-    ]
 
 
 @contextlib.contextmanager

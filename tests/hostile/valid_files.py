@@ -21,6 +21,9 @@ from PIL import Image
 from safetensors.torch import save as save_tensors
 
 import pointillist as pt
+from pointillist.compression import ArchiveWriter
+from pointillist.data.tilemaps import MapFiles
+from pointillist.images import ImageSpec
 
 
 def pictures() -> list[bytes]:
@@ -109,3 +112,42 @@ def encoder_files(kind: str) -> dict[str, bytes]:
         "config.json": json.dumps(config).encode(),
         "model.safetensors": save_tensors({name: value.contiguous() for name, value in state.items()}),
     }
+
+
+def map_files() -> dict[str, bytes]:
+    """Small valid maps of every format, with what they need beside them."""
+    image = ImageSpec(channels=1, height=4, width=5, levels=3, ordered=False, level_names=("wall", "floor", "door"))
+    files = MapFiles.of(image, None)
+    levels = np.arange(20).reshape(4, 5) % 3
+    found: dict[str, bytes] = {}
+    for form in ("tmj", "tmx", "csv", "txt"):
+        found |= {f"map.{form}": files.encode(levels, form), **files.beside(form)}
+    return found
+
+
+def exact_files() -> dict[str, bytes]:
+    """The files of a tiny model with its exact program."""
+    model = pt.build("pixelcnn", shape=(1, 4, 4), levels=4, preset="tiny", channels=4, layers=1).eval()
+    pt.quantize_exact(model, torch.randint(0, 4, (2, 1, 4, 4)))
+    with tempfile.TemporaryDirectory() as name:
+        model.save_pretrained(Path(name))
+        return {path.name: path.read_bytes() for path in Path(name).iterdir()}
+
+
+def archive_files(model: dict[str, bytes]) -> list[bytes]:
+    """Archives of one record and of several, with the names of files and of an array."""
+    with tempfile.TemporaryDirectory() as name:
+        for file, content in model.items():
+            (Path(name) / file).write_bytes(content)
+        exact = pt.exact.load(name)
+    x = np.random.default_rng(0).integers(0, 4, (3, 1, 4, 4))
+    found = []
+    for metadata in ({}, {"files": [[f"{i}.png", "L", {"texts": {"a": "b"}}] for i in range(3)]}, {"array": "levels"}):
+        file = io.BytesIO()
+        with ArchiveWriter(file, exact, per_record=1 if metadata else None) as writer:
+            if metadata:
+                writer.add_metadata(metadata)
+            for levels in x:
+                writer.add(levels)
+        found.append(file.getvalue())
+    return found
