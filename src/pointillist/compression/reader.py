@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -20,6 +19,7 @@ from pointillist.compression.container import (
 )
 from pointillist.compression.metadata import decode_metadata
 from pointillist.compression.models import find_exact
+from pointillist.compression.threads import in_threads
 from pointillist.errors import ArchiveError
 from pointillist.exact import ExactModel
 
@@ -142,6 +142,5 @@ def _decode(codec: Codec, group: Sequence[Found], threads: int) -> list[Decoded 
     whole = [found for found in group if isinstance(found, Record)]
     share = max(1, -(-len(whole) // threads))
     shares = [whole[start : start + share] for start in range(0, len(whole), share)]
-    with ThreadPoolExecutor(max(1, len(shares))) as pool:
-        outcomes = iter([outcome for part in pool.map(codec.decode, shares) for outcome in part])
+    outcomes = iter([outcome for part in in_threads(codec.decode, shares) for outcome in part])
     return [found if isinstance(found, ArchiveError) else next(outcomes) for found in group]

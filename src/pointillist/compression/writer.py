@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -12,6 +11,7 @@ from pointillist.compression.codec import TOGETHER, Codec
 from pointillist.compression.container import Entry, Header, Record, encode_end
 from pointillist.compression.metadata import encode_metadata
 from pointillist.compression.models import as_exact, prefix_of
+from pointillist.compression.threads import in_threads
 from pointillist.errors import ArchiveError, ConfigError, EngineError
 from pointillist.exact.program import IntArray
 
@@ -114,10 +114,9 @@ class ArchiveWriter:
         parts = [slice(start, start + each) for start in range(0, len(levels), each)]
         share = -(-len(parts) // self._threads)
         shares = [parts[start : start + share] for start in range(0, len(parts), share)]
-        with ThreadPoolExecutor(len(shares)) as pool:
-            for records in pool.map(lambda share: self._code(levels, labels, share), shares):
-                for record in records:
-                    self._write(record)
+        for records in in_threads(lambda share: self._code(levels, labels, share), shares):
+            for record in records:
+                self._write(record)
         self._waiting.clear()
 
     def _code(self, levels: IntArray, labels: IntArray, parts: Sequence[slice]) -> list[Record]:

@@ -1,0 +1,210 @@
+"""Compress test images by a model and by other codecs: `python benchmarks/compression.py SET [MODEL] [--images N]`.
+
+SET is one of `SETS`; MODEL is a folder with an exact program, or the name of a bundled model (by default that of the set,
+if there is one). Data are found in `POINTILLIST_DATA`. The script needs the extra `codecs`. It stores the figures in
+`docs/evidence/compression.json` and writes the page from all that are stored. 10,000 digits take about ten minutes.
+
+- ours: bytes of the archive of all images (default records), and of one archive an image. Everything is decoded and
+  compared. Labels are coded too, where the model and the images have them.
+- others: as `measure_codecs.py` measures them; the page shows the best layout of each.
+- the model: bytes of its stored program, which the archive does not hold and the second figure counts.
+- speed: one thread, in this run, beside the float model's likelihood of the same images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import math
+import os
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import pointillist as pt
+from measure_codecs import compare
+from pointillist.compression import ArchiveWriter, compress
+from pointillist.exact.storage import PROGRAM, PROGRAM_TENSORS
+from pointillist.files.writing import write_text
+from pointillist.system import describe_machine, today
+from pointillist.training.recorded_data import resolve_data_options
+from pointillist.zoo import resolve
+
+EVIDENCE = Path(__file__).parents[1] / "docs" / "evidence"
+FILE, PAGE = EVIDENCE / "compression.json", EVIDENCE / "compression.md"
+SETS = {
+    "mnist": ("mnist.npz", None),
+    "mnist-binary": ("mnist_binary_static.npz", None),
+    "icons": ("icons24.npz", "icons"),
+    "emoji": ("emoji_sets32.npz", "emoji"),
+}
+"""Data and bundled model of each set."""
+ALONE = 200
+"""Images that are compressed one archive each."""
+TIMED = 128
+"""Images whose coding is timed."""
+INTRODUCTION = """# Compression
+
+Made by `python benchmarks/compression.py SET MODEL` from `compression.json`: do not edit. Every archive was decoded and
+compared.
+
+- *The set*: all test images in one archive or, with other codecs, in their best layout. *An image*: one file each.
+- *Primed* codecs have read the training images before, as a model has.
+- A model is not in its archive; *with the model* adds its stored program.
+- *Above -log2 p* is what the coder and the container add to the likelihood of the exact model.
+- Speeds are those of one thread in the same run, and can be compared with each other only.
+"""
+
+
+def measure(name: str, model: str, images: int | None) -> dict[str, Any]:
+    """Measure one set."""
+    torch.set_num_threads(1)
+    path = Path(os.environ["POINTILLIST_DATA"]) / SETS[name][0]
+    loaded = pt.load(model)
+    options = resolve_data_options(loaded, str(path), [], labels=True)
+    splits = pt.load_data(path, options, spec=loaded.image, classes=loaded.config.classes)
+    test = splits.get("test")
+    batch = test.batch(range(min(len(test), images or len(test))))
+    x = batch.levels.numpy()
+    labels = batch.labels.tolist() if loaded.config.classes and batch.labels is not None else None
+    train = np.concatenate([all_levels(splits.get(part)) for part in splits.names if part != "test"])
+    folder = resolve(model)
+    assert folder is not None
+    return {
+        "model": model,
+        "data": path.name,
+        "images": len(x),
+        "shape": list(x.shape[1:]),
+        "levels": loaded.image.levels,
+        "labels": labels is not None,
+        "primed_with": len(train),
+        "model_bytes": sum((folder / file).stat().st_size for file in (PROGRAM, PROGRAM_TENSORS)),
+        **ours(loaded, x, labels),
+        "others": compare(train, x.astype(np.uint8), loaded.image),
+        "date": today(),
+        "machine": describe_machine(),
+        "versions": {each: version(each) for each in ("constriction", "imagecodecs", "pillow", "brotli")},
+    }
+
+
+def ours(model: pt.PixelModel, x: np.ndarray, labels: list[int] | None) -> dict[str, Any]:
+    """Compress the set, some images alone, and time the coding of some."""
+    exact = model.exact().integers
+    archive = encode(exact, x, labels, per_record=None)
+    inputs = None if labels is None else labels
+    bits = 0.0 if labels is None else len(x) * math.log2(len(exact.classes) + 1)
+    for start in range(0, len(x), 256):
+        part = slice(start, start + 256)
+        given = exact.inputs(len(x[part]), x.shape[2:], exact.order(), None if inputs is None else inputs[part])
+        bits -= float(exact.log_prob(x[part], given).sum()) / math.log(2)
+    opened = pt.Archive(archive, exact)
+    assert all(np.array_equal(found, image) for found, image in zip(opened, x, strict=True)), "not lossless"
+    few, few_labels = x[:TIMED], None if labels is None else labels[:TIMED]
+    encode(exact, few[:8], None if labels is None else labels[:8], per_record=None)  # compiled before
+    started = time.process_time()
+    small = encode(exact, few, few_labels, per_record=None)
+    encoding = time.process_time() - started
+    started = time.process_time()
+    list(pt.Archive(small, exact))
+    decoding = time.process_time() - started
+    started = time.process_time()
+    with torch.no_grad():
+        for start in range(0, len(few), 64):
+            model.log_prob(torch.from_numpy(few[start : start + 64]))
+    scoring = time.process_time() - started
+    alone = [len(compress(exact, image[None], verify=False)) for image in x[:ALONE]]
+    return {
+        "bytes": len(archive),
+        "bytes_of_likelihood": bits / 8,
+        "bytes_an_image_alone": float(np.mean(alone)),
+        "images_alone": len(alone),
+        "encoded_per_second": len(few) / encoding,
+        "decoded_per_second": len(few) / decoding,
+        "scored_per_second": len(few) / scoring,
+    }
+
+
+def encode(exact: Any, x: np.ndarray, labels: list[int] | None, per_record: int | None) -> bytes:
+    """Compress images, each with its class."""
+    file = io.BytesIO()
+    with ArchiveWriter(file, exact, labels=labels is not None, per_record=per_record, verify=False) as archive:
+        for number, image in enumerate(x):
+            archive.add(image, -1 if labels is None else labels[number])
+    return file.getvalue()
+
+
+def all_levels(data: Any) -> np.ndarray:
+    """All images of a part, 8-bit levels `[n, c, h, w]`."""
+    return np.asarray(data.batch(np.arange(len(data))).levels, np.uint8)
+
+
+def page(stored: dict[str, dict[str, Any]]) -> str:
+    """Return the page of all sets."""
+    return "\n".join([INTRODUCTION, *(line for name, found in stored.items() for line in section(name, found))])
+
+
+def section(name: str, found: dict[str, Any]) -> list[str]:
+    """Return the lines of a set."""
+    dims = found["images"] * math.prod(found["shape"])
+    shape = "x".join(map(str, found["shape"][1:]))
+    rows = [("pointillist", "the set", found["bytes"]), ("pointillist, with the model", "the set", found["bytes"])]
+    rows[1] = (*rows[1][:2], found["bytes"] + found["model_bytes"])
+    alone = found["bytes_an_image_alone"] * found["images"]
+    rows.append(("pointillist", "an image", alone))
+    best: dict[tuple[str, str], float] = {}
+    for row in found["others"]:
+        layout = "an image" if row["layout"].startswith("one file") else "the set"
+        codec = f"{row['codec']}, primed" if row["layout"].startswith("primed") else row["codec"]
+        best[codec, layout] = min(best.get((codec, layout), math.inf), row["bytes"])
+    rows += [(codec, layout, count) for (codec, layout), count in best.items()]
+    rows.sort(key=lambda row: row[2])
+    above = found["bytes"] / found["bytes_of_likelihood"] - 1
+    coded = "labels coded too, " if found["labels"] else ""
+    return [
+        f"## {name}",
+        "",
+        f"{found['images']:,} test images of `{found['data']}`, {shape}, {found['levels']} levels, {coded}by "
+        f"`{found['model']}`, whose program has {found['model_bytes']:,} bytes. {found['date']}, {found['machine']}.",
+        "",
+        "| codec | of | bytes an image | bits/dim |",
+        "|---|---|---|---|",
+        *(
+            f"| {codec} | {layout} | {count / found['images']:.1f} | {8 * count / dims:.4f} |"
+            for codec, layout, count in rows
+        ),
+        "",
+        f"Above -log2 p: {above:.2%}. One thread: {found['encoded_per_second']:.0f} images/s coded, "
+        f"{found['decoded_per_second']:.0f} decoded, {found['scored_per_second']:.0f} scored by the float model.",
+        "",
+    ]
+
+
+def read() -> dict[str, dict[str, Any]]:
+    """Read the figures that are stored."""
+    found: dict[str, dict[str, Any]] = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+    return found
+
+
+def main() -> None:
+    """Measure a set, store it, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("set", choices=SETS)
+    parser.add_argument("model", nargs="?")
+    parser.add_argument("--images", type=int)
+    arguments = parser.parse_args()
+    model = arguments.model or SETS[arguments.set][1]
+    if model is None:
+        raise SystemExit(f"No bundled model is one of {arguments.set}: give a folder with an exact program.")
+    found = {**read(), arguments.set: measure(arguments.set, model, arguments.images)}
+    write_text(FILE, json.dumps(found, indent=1) + "\n")
+    write_text(PAGE, page(found))
+    print("\n".join(section(arguments.set, found[arguments.set])))
+
+
+if __name__ == "__main__":
+    main()
