@@ -1,7 +1,7 @@
 """Compress test images by a model and by other codecs: `python benchmarks/compression.py SET [MODEL] [--images N]`.
 
 SET is one of `SETS`; MODEL is a folder with an exact program, or the name of a bundled model (by default that of the
-set, if there is one). Data are found in `POINTILLIST_DATA`. The script needs the extra `codecs`. It stores the figures in
+set, if there is one). Data are found in `POINTILLIST_DATA`. The script needs the extra `codecs`. It stores figures in
 `docs/evidence/compression.json` and writes the page from all that are stored. 10,000 digits take about ten minutes.
 
 - ours: bytes of the archive of all images (default records), and of one archive an image. Everything is decoded and

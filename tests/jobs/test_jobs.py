@@ -40,8 +40,8 @@ def merged(job: str, name: str) -> bytes:
 
 def test_every_kind_is_a_file() -> None:
     """Of the registry; an unknown kind and an unknown setting are sentences."""
-    assert job_names() == ["evaluate", "inpaint", "sample"]
-    with pytest.raises(pt.ConfigError, match=r"`job` .*'score'.* is not there: choose one of evaluate"):
+    assert job_names() == ["detect", "evaluate", "inpaint", "sample"]
+    with pytest.raises(pt.ConfigError, match=r"`job` .*'score'.* is not there: choose one of detect"):
         pt.jobs.run("score", out="x", tasks=1)
     with pytest.raises(pt.ConfigError, match="`count` is not a setting of the job sample"):
         pt.jobs.run("sample", out="x", tasks=1, model="digits", n=1, count=3)
@@ -96,6 +96,20 @@ def test_likelihoods_equal_the_plain_command(model: str) -> None:
     assert merged("job1", "a.csv") == merged("job5", "b.csv") == Path("p.csv").read_bytes()
     facts = dict(pt.jobs.merge("job5", "c.csv"))
     assert facts["bits/dim"].startswith(f"{plain['bits_per_dim']:.4f}")
+
+
+@pytest.mark.parametrize("data", ["folder", "archive"])
+def test_verdicts_equal_the_plain_command(model: str, data: str) -> None:
+    """Of a folder of pictures, by their names, and of an archive, by their numbers."""
+    target = "data/" if data == "folder" else "data.npz"
+    run("sample", model, "-n", 41, "--seed", 1, "--engine", "numpy", "-o", target)
+    settings = ["--detector", "found", "--batch-size", 4, "--csv", "p.csv"]
+    run("detect", model, target, "--fit", target, "--false-alarms", 0.1, *settings)
+    for tasks, world in ((1, 1), (5, 2)):
+        compute("detect", f"job{tasks}", tasks, world, model=model, data=target, detector="found", batch_size=4)
+    assert merged("job1", "a.csv") == merged("job5", "b.csv") == Path("p.csv").read_bytes()
+    with pytest.raises(pt.CheckpointError, match="contains no anomaly_detector"):
+        compute("detect", "job", 1, model=model, data=target)
 
 
 def test_pictures_that_cannot_be_read_are_rejected(model: str, pictures: str) -> None:

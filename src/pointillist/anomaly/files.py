@@ -6,6 +6,7 @@ anomaly_detector.safetensors    density, held-out scores, scale of heat maps; wi
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +107,11 @@ def read_detector(folder: Path, model: PixelModel, background: PixelModel | None
 def has_detector(folder: Path) -> bool:
     """Tell whether a folder holds a fitted detector."""
     return (folder / SETTINGS).is_file()
+
+
+def detector_digest(folder: Path) -> str:
+    """Compute the SHA-256 of the files of a detector."""
+    return hashlib.sha256(b"".join((folder / name).read_bytes() for name in (SETTINGS, TENSORS))).hexdigest()
 
 
 def _read_settings(folder: Path) -> dict[str, Any]:

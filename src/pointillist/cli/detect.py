@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,7 +27,6 @@ EPILOG = """Examples:
   pointillist detect runs/parts new-parts/ --fail-on-anomaly --json"""
 
 _FITTING, _OUTPUT = "The detector", "Output"
-_COLUMNS = ("file", "p_value", "score", "pred_label", "oddest", "row", "column", "masked_pixels")
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model of normal images: folder, name, hf:USER/MODEL.")]
 Data = Annotated[str, typer.Argument(metavar="DATA", help="Images to judge; a folder is read a batch at a time.")]
@@ -114,6 +112,7 @@ def detect(
 ) -> None:
     """Find odd images by a model of normal ones, with p-values and heat maps."""
     from pointillist.anomaly import AnomalyReport
+    from pointillist.anomaly.table import write_csv
     from pointillist.model.pretrained import load
     from pointillist.system import resolve_device
 
@@ -171,20 +170,6 @@ def open_images(
         return FolderStream(path, options, model.image)
     classes = model.config.classes if options.labels else ()
     return load_data(data, options, spec=model.image, classes=classes).get(split or "all")
-
-
-def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write a line for each image: the verdict, and its statistics in standard deviations of normal images."""
-    from pointillist.files.writing import atomic_path
-
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        names = list(rows[0]["statistics"])
-        writer = csv.writer(file)
-        writer.writerow([*_COLUMNS, *names])
-        for row in rows:
-            row = {**row, "pred_label": int(row["pred_label"]), "row": row["location"][0], "column": row["location"][1]}
-            numbers = [f"{row['statistics'][name]:.6g}" for name in names]
-            writer.writerow([*(row[name] for name in _COLUMNS), *numbers])
 
 
 def _own_folder(model: str) -> Path | None:

@@ -1,0 +1,105 @@
+"""Judge many images by a fitted anomaly detector; an image that cannot be read is rejected."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from pointillist.jobs.base import Arrays, JobKind, JobSettings, model_facts, open_model
+
+if TYPE_CHECKING:
+    from pointillist.jobs.folder import Parts
+
+
+class DetectSettings(JobSettings):
+    """Settings of a job that judges images; as for `pointillist detect`, whose `--fit` makes the detector.
+
+    Attributes:
+        data: images, as for `load_data`; read as the model's own kind.
+        detector: folder of the detector; None for that of the model.
+        false_alarms: share of normal images that may be called odd; None for the detector's.
+        split: train, valid, test or all.
+        set: settings of how images are read, such as `data.size=32`.
+    """
+
+    positional: ClassVar[tuple[str, ...]] = ("model", "data")
+
+    data: str = Field(description="Images to judge; read as the model's own kind.")
+    detector: str | None = Field(None, description="Folder of the fitted detector. Default: the model's.")
+    false_alarms: float | None = Field(None, description="Share of normal images that may be called odd.")
+    split: str | None = Field(None, description="train, valid, test or all (default).")
+    set: list[str] = Field([], description="Override a data setting, such as data.size=32; repeatable.")
+
+
+class DetectJob(JobKind):
+    """Judge each image; see `pointillist.AnomalyDetector`."""
+
+    Settings = DetectSettings
+
+    def __init__(self, settings: DetectSettings) -> None:
+        from pointillist.anomaly import AnomalyDetector
+        from pointillist.anomaly.files import detector_digest
+        from pointillist.data import load_data
+        from pointillist.errors import ConfigError
+        from pointillist.training.recorded_data import resolve_data_options
+        from pointillist.training.state import fingerprint
+        from pointillist.zoo import resolve
+
+        model = open_model(settings)
+        folder = settings.detector or resolve(settings.model)
+        if folder is None:
+            raise ConfigError(f"`detector` is missing: {settings.model} is no folder, so name that of the detector.")
+        self._detector = AnomalyDetector.load(folder, model)
+        if self._detector.conditions:
+            raise ConfigError("This detector also scores with conditions, which a job does not: use the plain command.")
+        self._detector.set_params(batch_size=settings.batch_size)
+        if settings.false_alarms is not None:
+            self._detector.set_params(contamination=settings.false_alarms)
+        options = resolve_data_options(model, settings.data, settings.set, labels=False).changed(skip_bad=True)
+        if options.size is None and Path(settings.data).is_dir():  # a picture of another size is rejected by itself
+            options = options.changed(size=self._detector.image_size_, resize_mode="exact")
+        images = load_data(settings.data, options, spec=model.image).get(settings.split or "all")
+        self._images = images
+        self.count, self.skipped = len(images), images.skipped
+        self.facts = {
+            "model": model_facts(model),
+            "detector": detector_digest(Path(folder)),
+            "images": fingerprint(images),
+            "false_alarms": self._detector.contamination,
+        }
+
+    def compute(self, start: int, stop: int) -> Arrays:
+        """Judge a batch; the verdict on each image is JSON."""
+        import numpy as np
+
+        images = self._images.subset(range(start, stop))
+        rows = [record.to_dict() for record in self._detector.records(images)]
+        if images.files is None:
+            rows = [{**row, "file": str(start + i)} for i, row in enumerate(rows)]
+        return {"row": np.array([json.dumps(row) for row in rows], np.str_)}
+
+    def warm_up(self) -> None:
+        """Do nothing: a pass of the network compiles nothing."""
+
+    def name(self, item: int) -> str | None:
+        """Return the file of an image."""
+        return None if self._images.files is None else self._images.files[item]
+
+    @staticmethod
+    def merge(manifest: Mapping[str, Any], parts: Parts, out: Path) -> list[tuple[str, str]]:
+        """Write the verdict on each image, the oddest first, as `pointillist detect --csv` does."""
+        from pointillist.anomaly.table import write_csv
+        from pointillist.jobs.merging import check_suffix
+
+        check_suffix(out, ".csv")
+        rows = [json.loads(row) for part in parts for row in part["row"].tolist()]
+        write_csv(out, sorted(rows, key=lambda row: row["score"]))
+        odd, expected = sum(row["pred_label"] for row in rows), manifest["facts"]["false_alarms"] * len(rows)
+        return [("odd", f"{odd:,} of {len(rows):,} images; {expected:.1f} expected if all are normal")]
+
+
+KIND = DetectJob
