@@ -3,7 +3,8 @@
 from pointillist.analysis.attribution import (
     Attribution,
     gradient,
-    gradient_sizes,
+    gradient_maps,
+    gradient_unit,
     integrated_gradients,
     perturbation_influence,
 )
@@ -42,7 +43,8 @@ __all__ = [
     "distribution",
     "explain",
     "gradient",
-    "gradient_sizes",
+    "gradient_maps",
+    "gradient_unit",
     "integrated_gradients",
     "logit_lens",
     "perturbation_influence",

@@ -84,33 +84,42 @@ def gradient(query: ImageQuery, row: int, column: int, channel: int | None = Non
     model = query.model
     model.image.check_site(row, column, channel, query.shape[1:])
     (found,) = _gradients(query, [(row, column)], channel)
-    if model.image.ordered:
-        values, unit = found[:, 0] * (2 / (model.image.levels - 1)), "bits per level"
-    else:
-        values, unit = found.square().sum(1).sqrt(), "bits per unit of the level's embedding"
+    values = _per_level(query, found)
     site, names = (row, column, channel), channel_names(model.image)
+    unit = gradient_unit(query)
     return Attribution(values.double().cpu().numpy(), model.image.ordered, "gradient", unit, site, names=names)
 
 
-def gradient_sizes(query: ImageQuery, sites: Sequence[tuple[int, int]] | None = None) -> Float[np.ndarray, "n h w"]:
-    """Compute the norm of the gradient of whole pixels' log-probability at each earlier pixel, over its channels.
+def gradient_maps(query: ImageQuery, sites: Sequence[tuple[int, int]] | None = None) -> Float[np.ndarray, "n h w"]:
+    """Compute `gradient` of whole pixels, as one map for each: its mean over the channels of each earlier pixel.
 
     Args:
         sites: rows and columns of the pixels; None for all, row by row.
 
     Returns:
-        norms in bits per unit of the network input, one map for each of `sites`.
+        one map for each of `sites`, with the sign and the unit of `gradient`.
 
     Example::
 
-        gradient_sizes(ImageQuery.of(model, x), [(3, 4)])[0]  # [h w]
+        gradient_maps(ImageQuery.of(model, x), [(3, 4)])[0]  # [h w]
     """
     _, height, width = query.shape
     sites = [(r, c) for r in range(height) for c in range(width)] if sites is None else sites
     found = np.zeros((len(sites), height, width), np.float32)
     for index, each in enumerate(_gradients(query, sites, None)):
-        found[index] = each.square().sum((0, 1)).sqrt().float().cpu().numpy()
+        found[index] = _per_level(query, each).mean(0).float().cpu().numpy()
     return found
+
+
+def gradient_unit(query: ImageQuery) -> str:
+    """Return the unit of `gradient` and `gradient_maps`."""
+    return "bits per level" if query.model.image.ordered else "bits per unit of the level's embedding"
+
+
+def _per_level(query: ImageQuery, gradients: Float[Tensor, "c e h w"]) -> Float[Tensor, "c h w"]:
+    """Convert gradients with respect to the network input: per level, or their norm where levels have no direction."""
+    image = query.model.image
+    return gradients[:, 0] * (2 / (image.levels - 1)) if image.ordered else gradients.square().sum(1).sqrt()
 
 
 def _gradients(

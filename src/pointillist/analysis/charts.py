@@ -33,8 +33,8 @@ def distribution_chart(
         site: row, column and channel, for the label.
     """
     high = next(n for n in _NICE if n >= min(1.0, float(p.max())))
-    axes = Axes(44, 14, _WIDTH - 8, 156, (0, len(p)), (0, high))
-    marks: list[Mark] = axes.y_ticks([(high / 2, f"{high / 2:g}"), (high, f"{high:g}")])
+    axes = Axes(44, 28, _WIDTH - 8, 170, (0, len(p)), (0, high))
+    marks: list[Mark] = axes.y_ticks([(high / 2, f"{high / 2:g}"), (high, f"{high:g}")], "probability")
     gap = 0.1 if len(p) <= 64 else 0.0
     for level, q in enumerate(p):
         kind: Kind = "seen" if level == observed else "bar"
@@ -43,20 +43,21 @@ def distribution_chart(
         if mass.sum() >= _MIN_WEIGHT:
             marks.append(axes.path([(k + 0.5, min(float(m), high)) for k, m in enumerate(mass)], "line"))
     x = axes.at_x(observed + 0.5)
-    marks.append(Path(((x, 158), (x - 5, 166), (x + 5, 166)), "seen", closed=True))
+    marks.append(Path(((x, 172), (x - 5, 180), (x + 5, 180)), "seen", closed=True))
     ticks = sorted({0, (len(p) - 1) // 2, len(p) - 1})
-    marks += [Path(((axes.left, 156), (axes.right, 156)), "axis")]
-    marks += [Text(axes.at_x(level + 0.5), 181, str(level), kind="soft") for level in ticks]
+    marks += [Path(((axes.left, axes.bottom), (axes.right, axes.bottom)), "axis")]
+    marks += [Text(axes.at_x(level + 0.5), 195, str(level), kind="soft") for level in ticks]
+    marks.append(Text((axes.left + axes.right) / 2, 212, "level", kind="soft"))
     label = (
         f"Probabilities of {len(p)} levels at row {site[0]}, column {site[1]}, channel {site[2]}: level "
         f"{observed} was there, with probability {p[observed]:.3g}; the likeliest was {int(p.argmax())}"
     )
-    return Chart(_WIDTH, 188, label, tuple(marks))
+    return Chart(_WIDTH, 218, label, tuple(marks))
 
 
 def cumulative_axes(count: int, high: float) -> Axes:
     """Return the axes of the chart of cumulative bits: index in the order, and bits."""
-    return Axes(52, 12, _WIDTH - 10, 210, (0, max(count, 1)), (0, high))
+    return Axes(52, 26, _WIDTH - 10, 224, (0, max(count, 1)), (0, high))
 
 
 def cumulative_chart(
@@ -70,7 +71,7 @@ def cumulative_chart(
     upper = [(int(k), min(high, float(expected[k] + 1.96 * std[k]))) for k in indices]
     lower = [(int(k), max(0.0, float(expected[k] - 1.96 * std[k]))) for k in indices]
     marks: list[Mark] = [axes.path([*upper, *lower[::-1]], "band", closed=True)]
-    marks += axes.y_ticks([(t, f"{t:g}") for t in round_steps(0, high)])
+    marks += axes.y_ticks([(t, f"{t:g}") for t in round_steps(0, high)], "bits so far")
     marks += axes.x_ticks([(t, f"{t:,.0f}") for t in round_steps(0, count)], "sub-pixels, in generation order")
     marks += [axes.path([(int(k), float(expected[k])) for k in indices], "thin")]
     marks += [axes.path([(int(k), float(bits[k])) for k in indices], "strong")]
@@ -78,7 +79,7 @@ def cumulative_chart(
         f"Cumulative bits along the generation order: {bits[-1]:.1f} after {count:,} sub-pixels, where "
         f"{expected[-1]:.1f} were expected"
     )
-    return Chart(_WIDTH, 250, label, tuple(marks))
+    return Chart(_WIDTH, 264, label, tuple(marks))
 
 
 def pit_chart(counts: Int[np.ndarray, " bins"], band: tuple[float, float]) -> Chart:
@@ -86,16 +87,16 @@ def pit_chart(counts: Int[np.ndarray, " bins"], band: tuple[float, float]) -> Ch
     share = counts / max(1, counts.sum()) * len(counts)
     low, high = band
     top = max(float(share.max()), high) * 1.08
-    axes = Axes(44, 12, _WIDTH - 10, 190, (0, len(counts)), (0, top))
+    axes = Axes(44, 26, _WIDTH - 10, 204, (0, len(counts)), (0, top))
     marks: list[Mark] = [axes.bar(0, len(counts), low, high, "band")]
-    marks += axes.y_ticks([(t, f"{t:g}") for t in round_steps(0, top, 4)])
+    marks += axes.y_ticks([(t, f"{t:g}") for t in round_steps(0, top, 4)], "frequency, over that of a flat histogram")
     for k, value in enumerate(share):
         marks.append(axes.bar(k + 0.06, k + 0.94, 0, float(value), "bar" if low <= value <= high else "bad"))
     marks += [axes.path([(0, 1), (len(counts), 1)], "dash")]
     ticks = [(len(counts) * k / 4, f"{k / 4:g}") for k in range(5)]
     marks += axes.x_ticks(ticks, "probability integral transform of the observed level")
     label = f"PIT histogram of {int(counts.sum()):,} sub-pixels, from {share.min():.3f} to {share.max():.3f}; flat is 1"
-    return Chart(_WIDTH, 230, label, tuple(marks))
+    return Chart(_WIDTH, 244, label, tuple(marks))
 
 
 def reliability_chart(
@@ -109,13 +110,13 @@ def reliability_chart(
     """
     shown = ~np.isnan(predicted)
     ends = (0.0005, 0.9995)
-    axes = Axes(52, 12, 300, 260, ends, ends, _logit, _logit)
+    axes = Axes(52, 26, 300, 274, ends, ends, _logit, _logit)
 
     def within(p: float) -> float:
         return min(max(p, ends[0]), ends[1])
 
     ticks = [(p, f"{100 * p:g} %") for p in (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)]
-    marks: list[Mark] = axes.y_ticks(ticks)
+    marks: list[Mark] = axes.y_ticks(ticks, "observed")
     marks += axes.x_ticks([t for t in ticks if t[0] in (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)], "predicted")
     marks += [axes.path([(ends[0], ends[0]), (ends[1], ends[1])], "dash")]
     for k in np.flatnonzero(shown):
@@ -128,7 +129,7 @@ def reliability_chart(
             kind = "good" if abs(f - p) <= d else "bad"
         marks.append(Dot(x, axes.at_y(within(f)), 3.6, kind))
     label = f"Observed frequency of levels against predicted probability, in {int(shown.sum())} bins"
-    return Chart(310, 300, label, tuple(marks))
+    return Chart(310, 314, label, tuple(marks))
 
 
 def bars_chart(rows: Sequence[tuple[str, float]], unit: str, *, marked: int | None = None, label: str = "") -> Chart:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from PIL import Image
 
-from pointillist.analysis.attribution import gradient_sizes
+from pointillist.analysis.attribution import gradient_maps
 from pointillist.analysis.calibration import Calibration
 from pointillist.analysis.condition_gain import ConditionGain, condition_gain
 from pointillist.analysis.counterfactual import Counterfactual, Edits, SitePosition, counterfactual
@@ -96,10 +96,10 @@ class Views:
         return sorted(most_surprising_pixels(self.maps, count))
 
     @cached_property
-    def gradient_sizes(self) -> Float[np.ndarray, "n h w"]:
-        """Norms of the gradient of each of `sites` at all pixels; see `gradient_sizes`."""
+    def gradient_maps(self) -> Float[np.ndarray, "n h w"]:
+        """Gradient of each of `sites` with respect to every earlier pixel; see `gradient_maps`."""
         self._report("gradients")
-        return gradient_sizes(self.query, self.sites)
+        return gradient_maps(self.query, self.sites)
 
     @cached_property
     def counterfactuals(self) -> list[Counterfactual]:
@@ -172,14 +172,14 @@ def describe_conditions(views: Views) -> str:
     """Describe the conditions on the image, such as `label cat, prompt "a cat"`; "no condition" if there is none."""
     parts = views.query.conditions.parts
     words = [_describe(views.query, name, part) for name, part in parts.items() if bool(part.known.any())]
-    return ", ".join(words) or ("no condition" if parts else "no condition: the model is unconditional")
+    return ", ".join(dict.fromkeys(words)) or ("no condition" if parts else "no condition: the model is unconditional")
 
 
 def _describe(query: ImageQuery, name: str, part: MaskedValue) -> str:
     config = query.model.config
     if name == "label":
         return f"label {config.classes[int(labels_from_input(part, 1)[0])]}"
-    if name == "text" and query.prompt:
+    if name in ("text", "words") and query.prompt:  # both encode the prompt
         return f"prompt \u201c{query.prompt}\u201d"
     attributes = config.condition(AttributesConfig)
     if name == "attributes" and attributes is not None:

@@ -82,7 +82,8 @@ def _components(parts: MixtureComponents) -> list[schemas.Component]:
 def saliency(model: PixelModel, query: schemas.SaliencyQuery, limits: schemas.Limits) -> schemas.Saliency:
     """Compute the influence of each sub-pixel on a pixel."""
     found = gradient(decode_query(model, query, limits), query.row, query.column, query.channel)
-    top = float(np.abs(found.values).max(initial=0.0))
+    shown = found.values.mean(0) if found.signed else np.abs(found.values).mean(0)
+    top = float(np.abs(shown).max(initial=0.0))
     return schemas.Saliency(values=encode_floats(found.values), signed=found.signed, unit=found.unit, top=top)
 
 

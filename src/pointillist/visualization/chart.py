@@ -136,9 +136,9 @@ class Axes:
         marks += [Text(self.at_x(value), self.bottom + 16, text, kind="soft") for value, text in ticks]
         return [*marks, Text((self.left + self.right) / 2, self.bottom + 33, name, kind="soft")] if name else marks
 
-    def y_ticks(self, ticks: Sequence[tuple[float, str]]) -> list[Mark]:
-        """Make grid lines at some values of y, with labels left of them."""
-        marks: list[Mark] = []
+    def y_ticks(self, ticks: Sequence[tuple[float, str]], name: str = "") -> list[Mark]:
+        """Make grid lines at some values of y, with labels left of them, and the name of the axis above it."""
+        marks: list[Mark] = [Text(0, self.top - 12, name, "start", "soft")] if name else []
         for value, text in ticks:
             y = self.at_y(value)
             marks += [Path(((self.left, y), (self.right, y)), "grid")]

@@ -26,7 +26,6 @@ from pointillist.model.pixel_model import inference_mode
 
 MAX_BITS = 40.0  # surprisal of the smallest probability that 8 bits hold
 LIKELIEST = 16
-DECADES = 4  # range of the size of a gradient in 8 bits
 TABLE_BYTES = 1_400_000  # deflated; the page holds them in base 64
 _RAW_BYTES = 64_000_000  # a larger table is not tried
 
@@ -135,13 +134,16 @@ def _error(bits: float) -> float:
     return float(2 ** (step / 2) - 1)
 
 
-def encode_gradient_sizes(sizes: Float[np.ndarray, "n h w"]) -> dict[str, Any]:
-    """Encode sizes of gradients in 8 bits: 0, or the logarithm of the share of the largest of each map."""
-    top = sizes.reshape(len(sizes), -1).max(1) if len(sizes) else np.zeros(0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        decades = np.log10(sizes / top[:, None, None]) / DECADES + 1
-    found = np.where(sizes > 0, 1 + np.rint(254 * np.clip(np.nan_to_num(decades), 0, 1)), 0).astype(np.uint8)
-    return {"data": to_base64(deflate(found)), "top": [float(f"{value:.4g}") for value in top]}
+def encode_gradient_maps(maps: Float[np.ndarray, "n h w"], *, signed: bool) -> dict[str, Any]:
+    """Encode maps of gradients in 8 bits: the square root of the share of the largest size of each map.
+
+    Signed values take 1 to 255, with 0 at 128; others 0 to 255.
+    """
+    top = np.abs(maps).reshape(len(maps), -1).max(1) if len(maps) else np.zeros(0)
+    share = np.abs(maps) / np.where(top > 0, top, 1)[:, None, None]
+    root = np.sign(maps) * np.sqrt(share)
+    found = np.rint(128 + 127 * root if signed else 255 * root).astype(np.uint8)
+    return {"data": to_base64(deflate(found)), "top": [float(f"{value:.3g}") for value in top], "signed": signed}
 
 
 def encode_arrays(arrays: Mapping[str, Shaped[np.ndarray, ...]]) -> dict[str, Any]:

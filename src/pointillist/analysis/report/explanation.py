@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from html import escape
@@ -11,32 +10,22 @@ from pathlib import Path
 from string import Template
 from typing import Any, Unpack
 
-import numpy as np
-
 from pointillist._version import __version__
 from pointillist.analysis.calibration import Calibration
 from pointillist.analysis.counterfactual import Edits
 from pointillist.analysis.query import ImageQuery, QueryKwargs
 from pointillist.analysis.report import sections
-from pointillist.analysis.report.encoding import (
-    TABLE_BYTES,
-    encode_arrays,
-    encode_distributions,
-    encode_gradient_sizes,
-)
-from pointillist.analysis.surprisal import MAX_Z
+from pointillist.analysis.report.explorer import explorer_style, render_explorer
 from pointillist.analysis.views import Views, describe_conditions, describe_z
 from pointillist.conditioning import Label
 from pointillist.files.writing import write_text
-from pointillist.images import as_pil, to_picture
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import as_model
 from pointillist.progress import Bar
-from pointillist.visualization import diverging_colors, html, png_bytes, sequential_colors
+from pointillist.visualization import html
 
-_SCRIPTS = ("data.js", "draw.js", "page.js")
 PAGE_BYTES = 2_950_000  # of a page; the description of the distributions comes on top
-_SLOW_VIEWS = ("maps", "conditions", "layers", "counterfactuals", "gradient_sizes")  # the slowest last
+_SLOW_VIEWS = ("maps", "conditions", "layers", "counterfactuals", "gradient_maps")  # the slowest last
 _SMALL = 128  # longer side of a small map, in pixels of the screen
 
 
@@ -120,71 +109,22 @@ def explain(
 def render(views: Views) -> str:
     """Render all views of an image as HTML."""
     folder = files("pointillist.analysis.report")
-    read = {name: (folder / name).read_text(encoding="utf-8") for name in ("page.html", "page.css", *_SCRIPTS)}
+    page, style = ((folder / name).read_text(encoding="utf-8") for name in ("page.html", "page.css"))
     maps, (_, height, width) = views.maps, views.query.shape
     parts = {
         "title": escape(f"{views.title}: an image of {maps.bits:.0f} bits"),
-        "style": html.base_style() + read["page.css"],
+        "style": html.base_style() + explorer_style() + style,
         "width": str(width),
         "height": str(height),
         "k": str(max(1, round(_SMALL / max(height, width)))),
         "bits": f"{maps.bits:,.1f}",
         "lead": _lead(views),
-        "tabs": _tabs(views),
-        "scales": _scales(views),
-        "attribution_left": _attribution(views) if len(maps.names) > 1 else "",
-        "attribution_right": _attribution(views) if len(maps.names) == 1 else "",  # beside a single chart
         "sections": sections.render_sections(views),
-        "script": "\n".join(read[name] for name in _SCRIPTS),
     }
-    data = _data(views)
-    taken = sum(map(len, parts.values())) + len(read["page.html"]) + len(_json(data))
-    limit = (PAGE_BYTES - taken) * 3 // 4  # base 64 takes 4 bytes for 3
-    table = encode_distributions(views.query, limit=min(TABLE_BYTES, limit))
-    parts["data"] = _json({**data, "table": table.to_dict()})
-    parts["table"] = html.table(table_rows(views, table.note))
-    return Template(read["page.html"]).substitute(parts)
-
-
-def _json(data: dict[str, Any]) -> str:
-    return json.dumps(data, separators=(",", ":")).replace("</", "<\\/")
-
-
-def _data(views: Views) -> dict[str, Any]:
-    """Return the data of the page's script, except for the distributions."""
-    query, maps, image = views.query, views.maps, views.query.model.image
-    channels, height, width = query.shape
-    arrays: dict[str, np.ndarray] = {
-        "x": query.levels,
-        "surprisal": maps.surprisal,
-        "entropy": maps.entropy,
-        "variance": maps.variance,
-        "order_index": maps.order_index.min(0) // channels,
-    }
-    if views.conditions is not None:
-        arrays["saved"] = views.conditions.saved
-    ramp = np.linspace(0, 1, 256)
-    gradients = None
-    if views.sites:
-        pixels = [row * width + column for row, column in views.sites]
-        gradients = {"pixels": pixels, **encode_gradient_sizes(views.gradient_sizes)}
-    return {
-        "shape": [channels, height, width],
-        "levels": image.levels,
-        "ordered": image.ordered,
-        "mode": image.mode,
-        "palette": None if image.palette is None else [list(colour) for colour in image.palette],
-        "names": list(maps.names),
-        "color_max": maps.color_max,
-        "max_z": MAX_Z,
-        "heat": sequential_colors(ramp, 1.0).tolist(),
-        "balance": diverging_colors(ramp * 2 - 1, 1.0).tolist(),
-        "picture": html.data_uri(png_bytes(as_pil(to_picture(image, query.levels))), "png"),
-        "start": int(maps.surprisal.sum(0).argmax()),
-        "cumulative": list(sections.CUMULATIVE_ENDS),
-        "arrays": encode_arrays(arrays),
-        "gradients": gradients,
-    }
+    explorer = render_explorer(views, PAGE_BYTES - sum(map(len, parts.values())) - len(page))
+    parts |= {"explorer": explorer.section, "script": explorer.script}
+    parts["table"] = html.table(table_rows(views, explorer.note))
+    return Template(page).substitute(parts)
 
 
 def _lead(views: Views) -> str:
@@ -194,49 +134,10 @@ def _lead(views: Views) -> str:
     given = describe_conditions(views)
     under = f"given the {given}" if not given.startswith("no condition") else f"with {given}"
     return escape(
-        f"The model {views.title} read {height} \u00d7 {width} pixels one after the other, {under}. That is "
-        f"{maps.bits_per_dim:.2f} bits per {unit}. The model expected {maps.expected:,.1f} \u00b1 {maps.std:.1f} bits. "
+        f"The model {views.title} read {height} \u00d7 {width} pixels one after the other, {under}. It took "
+        f"{maps.bits_per_dim:.2f} bits per {unit}, where 1 bit is a coin toss and 10 bits a chance of 1 in "
+        f"1,024. The model expected {maps.expected:,.1f} \u00b1 {maps.std:.1f} bits. "
         f"This image lies {abs(maps.z_score):.1f} standard deviations (sigma) from that: {describe_z(maps.z_score)}."
-    )
-
-
-def _tabs(views: Views) -> str:
-    words = [("image", "Image"), ("surprisal", "Surprise"), ("entropy", "Entropy"), ("excess", "Excess")]
-    if views.conditions is not None:
-        words.append(("conditions", "Conditions"))
-    return "".join(
-        f'<button type="button" data-view="{key}" aria-pressed="{str(key == "image").lower()}">{word}</button>'
-        for key, word in words
-    )
-
-
-def _scales(views: Views) -> str:
-    """Render the colour scale of each tab."""
-    top = views.maps.color_max * len(views.maps.names)
-    excess = html.diverging_scale(MAX_Z, "sigma above the expected surprise")
-    out = [
-        '<div data-scale="image"><p>The image as it is.</p></div>',
-        f'<div data-scale="surprisal entropy" hidden>{sections.bits_bar(views)}</div>',
-        f'<div data-scale="excess" hidden>{excess}</div>',
-    ]
-    if views.conditions is not None:
-        saved = html.diverging_scale(top, "bits with the conditions")
-        out.append(f'<div data-scale="conditions" hidden>{saved}</div>')
-    return "".join(out)
-
-
-def _attribution(views: Views) -> str:
-    """Render the gradient map beside the image."""
-    if not views.sites:
-        return ""
-    count, pixels = len(views.sites), views.maps.surprisal[0].size
-    some = "" if count == pixels else f" Stored for the {count:,} most surprising pixels."
-    return (
-        '<div class="attribution"><div class="stage"><canvas id="gradient" aria-label="Effect of earlier pixels on '
-        'this one"></canvas><div id="mark2"></div></div><div><h3>Effect of earlier pixels</h3><p>How strongly the '
-        "log-probability of this pixel responds to each earlier one: the size of the gradient, over four decades up to "
-        f'the brightest, <span id="gradient-top"></span>.{some}</p><p id="no-gradient" hidden>Not stored for this '
-        "pixel.</p></div></div>"
     )
 
 

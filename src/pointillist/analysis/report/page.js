@@ -53,13 +53,16 @@ async function start() {
     const index = page.gradients.pixels.indexOf(site);
     part("no-gradient").hidden = index >= 0;
     const here = arrays.order_index[site];
+    const { signed, top, unit } = page.gradients;
     drawMap(part("gradient"), h, w, (at) => {
-      const faint = picture.slice(4 * at, 4 * at + 4);
-      if (at === site || arrays.order_index[at] >= here) return [120, 118, 126, 60];
-      const byte = index < 0 ? 0 : gradients[index * sites + at];
-      return byte ? onScale(page.heat, (byte - 1) / 254) : [Number(faint[0]) * 0.15, Number(faint[1]) * 0.15, Number(faint[2]) * 0.15];
+      if (index < 0 || at === site || arrays.order_index[at] >= here) return [120, 118, 126, 60];
+      const byte = gradients[index * sites + at];
+      return signed ? onScale(page.balance, (byte - 1) / 254) : onScale(page.heat, byte / 255);
     });
-    part("gradient-top").textContent = index < 0 ? "" : `${page.gradients.top[index]} bits per unit`;
+    part("gradient-scale").hidden = index < 0;
+    if (index < 0) return;
+    part("gradient-low").textContent = signed ? `\u2212${top[index]}` : "0";
+    part("gradient-top").textContent = `${signed ? "+" : ""}${top[index]} ${unit}`;
   }
 
   /** @param {number} site */
@@ -71,16 +74,16 @@ async function start() {
     part("where").textContent = `Row ${row}, column ${column}`;
     part("order-index").textContent = `pixel ${arrays.order_index[site] + 1} of ${sites} in the order of painting`;
     part("numbers").innerHTML = [
-      ["surprise", `${short(sum(arrays.surprisal, site))} bits`], ["expected", `${short(sum(arrays.entropy, site))} bits`], ["excess", `${z(site) > 99 ? "> 99" : short(z(site), 1)} sigma`],
+      ["surprise", `${short(sum(arrays.surprisal, site))} bits`], ["chance", oneIn(sum(arrays.surprisal, site))], ["expected", `${short(sum(arrays.entropy, site))} bits`], ["excess", `${z(site) > 99 ? "> 99" : short(z(site), 1)} sigma`],
       ...(arrays.saved ? [["conditions save", `${short(sum(arrays.saved, site))} bits`]] : []),
     ].map(([name, value]) => `<div><dt>${name}</dt><dd>${value}</dd></div>`).join("");
     part("bars").innerHTML = channels.map((channel) => {
       const d = distributionAt(site, channel), observed = arrays.x[channel * sites + site], of = (/** @type {number} */ level) => swatch(level, channel);
       const bits = c > 1 ? `<span>${short(arrays.surprisal[channel * sites + site])} of ${short(arrays.entropy[channel * sites + site])} bits expected</span>` : "";
       const title = page.names[channel] ? `<h4>${safe(page.names[channel])}${channel ? ", given the channels before" : ""}${bits}</h4>` : "";
-      const mean = d.mean === null ? "" : `Mean ${short(d.mean, 1)}; half of the probability from ${/** @type {any} */ (d.quantiles)[1][1]} to ${/** @type {any} */ (d.quantiles)[3][1]}`;
+      const mean = d.mean === null ? "" : `Mean ${short(d.mean, 1)}; half of the probability from ${/** @type {any} */ (d.quantiles)[1][1]} to ${/** @type {any} */ (d.quantiles)[3][1]} (thick line above the bars, with the median; thin line: 90 %)`;
       const rest = d.levels === null ? "" : `The ${d.levels.length} likeliest levels; all others ${percent(d.rest)}`;
-      return `<div>${title}${bars(d, observed, page.levels, of)}<ol class="top">${topList(d, observed, of)}</ol><p class="mean">Level ${observed} is there. ${mean}${mean && rest ? ". " : ""}${rest}</p></div>`;
+      return `<div>${title}${bars(d, observed, page.levels, of)}<ol class="top">${topList(d, observed, of)}</ol><p class="mean">Level <i style="background:${of(observed)}"></i>${observed} is there. ${mean}${mean && rest ? ". " : ""}${rest}</p></div>`;
     }).join("");
     showGradient(site);
     const cursor = part("cursor");

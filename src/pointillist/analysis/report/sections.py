@@ -80,7 +80,7 @@ def _small_maps(views: Views) -> str:
 def _cumulative(views: Views) -> str:
     maps = views.maps
     chart = maps.cumulative.chart().svg()
-    cursor = '<line id="cursor" x1="-9" x2="-9" y1="12" y2="210"/></svg>'
+    cursor = '<line id="cursor" x1="-9" x2="-9" y1="26" y2="224"/></svg>'
     body = f'<div class="wide">{chart.removesuffix("</svg>")}{cursor}</div>'
     if len(maps.names) > 1:
         rows = list(zip(maps.names, maps.channel_bits.tolist(), strict=True))
@@ -114,7 +114,8 @@ def _counterfactual(views: Views, view: Counterfactual, *, again: bool) -> str:
     questions = []
     for edit in view.edits:
         name = f", {names[edit.channel]}" if names[edit.channel] else ""
-        questions.append(f"row {edit.row}, column {edit.column}{name} were {edit.level}, not {edit.old_level}?")
+        levels = f"{_level(views, edit.level)}, not {_level(views, edit.old_level)}"
+        questions.append(f"row {edit.row}, column {edit.column}{escape(name)} were {levels}")
     shift = view.shift.sum(0)
     figures = [
         (html.pixels(to_picture(image, view.levels), "The edited image"), "<b>edited</b>"),
@@ -134,8 +135,17 @@ def _counterfactual(views: Views, view: Counterfactual, *, again: bool) -> str:
             parts += f'<div class="small"><p class="row-name">painted on from {what}</p>{_figures(each)}</div>'
     more = "more" if view.bits_change >= 0 else "fewer"
     text = f"The image then takes {view.after.bits:,.1f} bits, {abs(view.bits_change):,.1f} {more}."
-    question = f"<div><h3>What if {escape(' and '.join(questions))}</h3><p>{text}</p></div>"
+    question = f"<div><h3>What if {' and '.join(questions)}?</h3><p>{text}</p></div>"
     return f'<div class="question">{question}<div>{parts}</div></div>'
+
+
+def _level(views: Views, level: int) -> str:
+    """Render a level, with its colour where there is a palette."""
+    palette = views.query.model.image.palette
+    if palette is None:
+        return str(level)
+    red, green, blue, alpha = palette[level]
+    return f'<i class="colour" style="background:rgb({red} {green} {blue} / {alpha / 255:.2f})"></i>{level}'
 
 
 def _conditions(views: Views) -> str:

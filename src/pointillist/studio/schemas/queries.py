@@ -132,7 +132,7 @@ class Saliency(Schema):
             that come later, and outside the receptive field.
         signed: whether negative values lower the probability; false if levels are categories.
         unit: unit of the values, to display.
-        top: the largest absolute value.
+        top: the largest absolute value of their mean over the channels, the end of a colour scale.
     """
 
     values: EncodedArray
