@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
+import shlex
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 import pointillist as pt
-from pointillist.demo import DemoResult, prompt_samples, run_demo
+from pointillist.cli import app
+from pointillist.demo import DemoResult, icons, prompt_samples, run_demo
 from pointillist.demo import run as demo_run
 from pointillist.demo.results import frequency_bits
 from pointillist.demo.workspace import Workspace
 from pointillist.errors import ConfigError
+from pointillist.model.generation import GenerationConfig
+from pointillist.studio.server import Server
 from pointillist.training import Interrupted, train
 from pointillist.training.trainer import Trainer
+from pointillist.zoo import ZOO
 
 SMALL = {"channels": 8, "layers": 2, "head_channels": 8, "first_kernel": 3}
 
@@ -68,8 +75,8 @@ def tags(page: str) -> list[tuple[str, dict[str, str | None]]]:
 
 def test_all_files_are_there(demo: DemoResult) -> None:
     workspace = demo.workspace
-    prompted = [workspace.prompt_samples(folder.name) for folder in prompt_samples.find_prompt_models()]
-    assert prompted
+    names = [icons.MODEL, *(folder.name for folder in prompt_samples.find_prompt_models())]
+    prompted = [workspace.prompt_samples(name) for name in names]
     for path in (workspace.page, workspace.results, workspace.samples, workspace.animation, workspace.maps, *prompted):
         assert path.stat().st_size > 500
     with Image.open(workspace.animation) as gif:
@@ -102,11 +109,12 @@ def test_the_model_survives_disk_and_the_samplers_agree(demo: DemoResult) -> Non
 
 
 def test_the_page_needs_nothing_from_elsewhere(page: str, tags: list[tuple[str, dict[str, str | None]]]) -> None:
-    assert not re.search(r"https?:|@import|url\(|<script|\son\w+=", page)
+    assert not re.search(r"https?:|@import|url\(|<script[^>]*\ssrc|\son\w+=", page)
+    assert page.count("<script") == 2  # the data of the explorer, and what it does
     for _, attributes in tags:
         for name in ("src", "href", "srcset", "poster", "data"):
             assert (attributes.get(name) or "data:").startswith("data:")
-    assert "$" not in re.sub(r"base64,[^\"]*", "", page)
+    assert "$" not in re.sub(r"base64,[^\"]*|<script.*?</script>", "", page, flags=re.S)
 
 
 def test_every_picture_is_described_in_words(tags: list[tuple[str, dict[str, str | None]]]) -> None:
@@ -128,16 +136,51 @@ def test_new_digits_stand_under_their_class(demo: DemoResult, tags: list[tuple[s
     assert alts == [f"8 new images sampled for the class {name}" for name in range(10)]
 
 
+def test_the_page_begins_with_icons(tags: list[tuple[str, dict[str, str | None]]], page: str) -> None:
+    """Every example prompt in every style, one sample each, as the command below gives them."""
+    alts = [a["alt"] for tag, a in tags if tag == "img"]
+    config = GenerationConfig.read(ZOO / icons.MODEL)
+    cells = [f"{prompt} in the style {style}" for style in config.labels[:4] for prompt in config.prompts[:8]]
+    assert alts[: len(cells)] == cells
+    command = html.unescape(re.findall(r"<code>(pointillist sample icons .*?)</code>", page)[0])
+    options = command.partition(" ")[2]
+    assert shlex.split(options)[:3] == ["sample", "icons", "--text"]
+
+
 def test_samples_from_prompts_are_shown(
     demo: DemoResult, tags: list[tuple[str, dict[str, str | None]]], page: str
 ) -> None:
-    """Of each pretrained model conditioned on text, with its command; a sentence where there is none."""
+    """Of each other pretrained model conditioned on text, with its command; a sentence where there is none."""
     shown = [a["alt"] for tag, a in tags if tag == "img" and "samples of each" in (a.get("alt") or "")]
-    assert len(shown) == len(prompt_samples.find_prompt_models()) == len(demo.prompt_samples)
+    assert len(shown) == len(prompt_samples.find_prompt_models()) == len(demo.prompt_samples) - 1
     assert all(file.is_file() for file in demo.prompt_samples.values())
-    assert "pointillist sample icons --text" in page
     assert prompt_samples.NONE in prompt_samples.render_section({}, 0)
-    assert prompt_samples.NONE not in page
+    assert (prompt_samples.NONE in page) == (not shown)
+
+
+def test_the_commands_at_the_end_work_as_pasted(
+    demo: DemoResult, page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the demo was started; those of a folder that nobody has are parsed only."""
+    monkeypatch.chdir(tmp_path)
+    lines = [
+        html.unescape(line)
+        for block in re.findall(r"<pre><code>(.*?)</code>", page, re.S)
+        for line in block.split("\n")
+    ]
+    assert [shlex.split(line)[1] for line in lines] == ["studio", "explain", "sample", "explain", "train", "sample"]
+    served: list[str] = []
+
+    def run(server: Server, on_started: object) -> None:
+        served.append(server.url)
+        server.close()
+
+    monkeypatch.setattr(Server, "run", run)
+    for line in lines[:4]:
+        found = CliRunner().invoke(app, shlex.split(line)[1:])
+        assert found.exit_code == 0, f"{line}: {found.output}"
+    assert len(served) == 1
+    assert {path.name for path in tmp_path.iterdir()} >= {"digit.html", "rocket.png", "rocket.html"}
 
 
 def test_again_replaces_its_own_files_only(demo: DemoResult, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from pointillist.demo.results import ClassBits
-from pointillist.visualization.chart import Axes, Chart, Dot, Mark, Path, Raster, Text, round_steps
+from pointillist.visualization.chart import Axes, Chart, Dot, Mark, Path, Text, round_steps
 
 _WIDTH = 480
-_CELL = 40  # edge of a pixel of the marked image, in units of the chart
 
 
 def training_curve(metrics: Sequence[dict[str, Any]]) -> Chart:
@@ -28,19 +27,21 @@ def training_curve(metrics: Sequence[dict[str, Any]]) -> Chart:
     last = max(max(p[0] for p in points), first + 1)
     low = math.floor(min(p[1] for p in points) * 2) / 2
     high = max(math.ceil(max(p[1] for p in points) * 2) / 2, low + 0.5)
-    axes = Axes(40, 14, _WIDTH - 14, 246, (first, last), (low, high), x_map=math.log)
+    axes = Axes(40, 28, _WIDTH - 14, 260, (first, last), (low, high), x_map=math.log)
     step = 0.5 if high - low <= 3.5 else 1.0
-    marks: list[Mark] = axes.y_ticks([(tick, f"{tick:g}") for tick in np.arange(low, high + 0.01, step).tolist()])
+    marks: list[Mark] = axes.y_ticks(
+        [(tick, f"{tick:g}") for tick in np.arange(low, high + 0.01, step).tolist()], "bits/dim"
+    )
     between = [10**k * m for k in range(7) for m in (1, 3) if first * 1.6 < 10**k * m < last / 1.6]
-    marks += [Text(axes.at_x(tick), 266, f"{tick:,}") for tick in between]
-    marks += [Text(axes.left, 266, f"{first:,}", "start"), Text(axes.right, 266, f"{last:,}", "end")]
-    marks.append(Text((axes.left + axes.right) / 2, 285, "steps", kind="soft"))
+    marks += [Text(axes.at_x(tick), 280, f"{tick:,}") for tick in between]
+    marks += [Text(axes.left, 280, f"{first:,}", "start"), Text(axes.right, 280, f"{last:,}", "end")]
+    marks.append(Text((axes.left + axes.right) / 2, 299, "steps", kind="soft"))
     marks += [axes.path(line, kind) for line, kind in ((trained, "thin"), (valid, "strong")) if line]  # type: ignore[arg-type]
     marks += [axes.dot(s, b, 3) for s, b in valid]
     label = f"Bits per dimension during training, from {points[0][1]:.2f} at the start"
     if valid:
         label += f" to {min(b for _, b in valid):.2f} at best on validation images"
-    return Chart(_WIDTH, 288, label, tuple(marks))
+    return Chart(_WIDTH, 302, label, tuple(marks))
 
 
 def class_chart(classes: Sequence[ClassBits], mean: float) -> Chart:
@@ -63,23 +64,3 @@ def class_chart(classes: Sequence[ClassBits], mean: float) -> Chart:
         marks.append(Text(_WIDTH - 4, y + 5, f"{c.bits_per_dim:.2f}", "end"))
     label = "Bits per dimension by class: " + ", ".join(f"{c.name} {c.bits_per_dim:.2f}" for c in classes)
     return Chart(_WIDTH, bottom + 30, label, tuple(marks))
-
-
-def marked_image(image: np.ndarray, positions: Sequence[tuple[int, int]], names: Sequence[str], label: str) -> Chart:
-    """Show an image with some pixels framed and named.
-
-    Args:
-        image: uint8 `h w 3`.
-        positions: row and column of each marked pixel.
-        names: one letter for each.
-        label: the chart in words.
-    """
-    height, width = image.shape[:2]
-    marks: list[Mark] = [Raster(0, 0, image, _CELL)]
-    for (row, column), name in zip(positions, names, strict=True):
-        left, top, right, bottom = (_CELL * v for v in (column, row, column + 1, row + 1))
-        corners = ((left, top), (right, top), (right, bottom), (left, bottom), (left, top), (right, top))
-        marks.append(Path(tuple((x, y) for x, y in corners), "strong"))
-        x, y = (left + right) / 2, (top + bottom) / 2
-        marks += [Dot(x, y, 12, "dot"), Text(x, y + 5, name, kind="title", color=(255, 255, 255))]
-    return Chart(_CELL * width, _CELL * height, label, tuple(marks))

@@ -1,4 +1,4 @@
-"""Data of the demo's figures: samples, maps of test images, and distributions of a few pixels."""
+"""Data of the demo's figures: samples, maps of test images, and one of them to explore."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from pointillist.analysis.distribution import LevelDistribution, distribution
 from pointillist.analysis.query import ImageQuery
 from pointillist.analysis.surprisal import surprisal_maps
 from pointillist.data import ImageDataset
@@ -29,8 +28,7 @@ class FigureData:
         images: levels of some test images `[n c h w]`.
         image_classes: the class name of each.
         entropy, surprisal: maps of these images in bits `[n h w]`.
-        pixels: distributions at some pixels of one of them.
-        pixels_of: index of that image.
+        explained: one of them, for the explorer.
     """
 
     samples: Samples
@@ -39,8 +37,7 @@ class FigureData:
     image_classes: tuple[str, ...]
     entropy: np.ndarray
     surprisal: np.ndarray
-    pixels: tuple[LevelDistribution, ...]
-    pixels_of: int
+    explained: ImageQuery
 
 
 def collect_figure_data(
@@ -64,8 +61,6 @@ def collect_figure_data(
     entropy, surprisal = (
         np.stack([m.sum(0) for m in each]) for each in zip(*((m.entropy, m.surprisal) for m in maps), strict=True)
     )
-    chosen = len(index) // 2
-    positions = choose_pixels(levels[chosen, 0].numpy(), entropy[chosen], surprisal[chosen], model.image.levels)
     return FigureData(
         samples=samples,
         per_class=per_class,
@@ -73,28 +68,8 @@ def collect_figure_data(
         image_classes=tuple(classes[numbers[i]] for i in index),
         entropy=entropy,
         surprisal=surprisal,
-        pixels=tuple(distribution(queries[chosen], *position) for position in positions),
-        pixels_of=chosen,
+        explained=queries[len(index) // 2],
     )
-
-
-def choose_pixels(
-    levels: np.ndarray, entropy: np.ndarray, surprisal: np.ndarray, num_levels: int
-) -> list[tuple[int, int]]:
-    """Choose four informative pixels of an image: row and column of each, in raster order.
-
-    These are a bright pixel that was expected, the one with the greatest surprisal, the one with the greatest entropy,
-    and one with medium entropy. Arrays are `[h w]`; entropy and surprisal are in bits.
-    """
-    bright = levels >= 0.75 * (num_levels - 1)
-    uncertain = entropy[entropy > 0.5]
-    medium = float(np.median(uncertain)) if len(uncertain) else 0.0
-    costs = (np.where(bright | ~bright.any(), surprisal, np.inf), -surprisal, -entropy, abs(entropy - medium))
-    chosen: list[int] = []
-    for cost in costs:
-        ranked = np.argsort(cost, axis=None, kind="stable").tolist()
-        chosen += [pixel for pixel in ranked if pixel not in chosen][:1]
-    return [divmod(pixel, levels.shape[1]) for pixel in sorted(chosen)]
 
 
 def cross_check(model: PixelModel, *, seed: int, images: int = 4) -> CrossCheck:

@@ -1,21 +1,27 @@
-"""Render the demo page: one HTML file without scripts or external resources."""
+"""Render the demo page: one HTML file without external resources."""
 
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
+from pathlib import Path
 from string import Template
 from typing import Any
 
+from pointillist.analysis.report.explorer import explorer_style, render_explorer
+from pointillist.analysis.views import Views
 from pointillist.demo import charts
 from pointillist.demo.figure_data import FigureData
+from pointillist.demo.icons import render_icons
+from pointillist.demo.prompt_samples import PromptedImages, render_section
 from pointillist.demo.results import NOT_SAME, SAME, DemoResults
 from pointillist.images import ImageSpec
 from pointillist.visualization import html
 
-_NAMES = "ABCDEFGH"
+_EXPLORER_ROOM = 400_000  # characters
 
 
 def render(
@@ -25,7 +31,8 @@ def render(
     animation: bytes,
     image: ImageSpec,
     scale_max: float,
-    prompt_section: str,
+    folder: Path,
+    prompted: PromptedImages,
 ) -> str:
     """Render the page as HTML.
 
@@ -36,12 +43,17 @@ def render(
         animation: the GIF of digits being sampled.
         image: the model's kind of image.
         scale_max: the end of the colour scale of the maps, in bits.
-        prompt_section: HTML of the samples from prompts.
+        folder: folder of the demo, for commands.
+        prompted: samples of the pretrained models.
     """
     package = files("pointillist.demo")
+    explorer = render_explorer(Views(query=figures.explained, title="digits", edits=()), _EXPLORER_ROOM)
     template = Template((package / "page.html").read_text(encoding="utf-8"))
     return template.substitute(
-        style=html.base_style() + (package / "page.css").read_text(encoding="utf-8"),
+        style=html.base_style() + explorer_style() + (package / "page.css").read_text(encoding="utf-8"),
+        icons=render_icons(prompted.icons),
+        icons_command=escape(prompted.icons.command),
+        icons_parameters=f"{prompted.icons.parameters:,}",
         animation=html.data_uri(animation, "gif"),
         last_frame=html.last_frame(animation),
         **_numbers(results),
@@ -50,12 +62,13 @@ def render(
         cross_check=_cross_check(results),
         maps=_maps(figures, image, scale_max),
         scale=html.sequential_scale(scale_max, max(figures.surprisal.max(), figures.entropy.max()) > scale_max),
-        digit=_marked(figures, image),
-        pixels=_pixels(figures),
+        explorer=explorer.section,
+        script=explorer.script,
         curve=charts.training_curve(metrics).svg(),
         classes=charts.class_chart(results.per_class, results.bits_per_dim).svg(),
         table=_table(results),
-        prompts=prompt_section,
+        prompts=render_section(prompted.grids, results.seed),
+        folder=escape(shlex.quote(str(folder))),
     )
 
 
@@ -86,6 +99,7 @@ def _numbers(results: DemoResults) -> dict[str, str]:
         "plain_bits": str(math.ceil(math.log2(results.levels))),
         "command": escape(results.command),
         "date": escape(results.date),
+        "seed": str(results.seed),
     }
 
 
@@ -142,27 +156,6 @@ def _maps(figures: FigureData, image: ImageSpec, scale_max: float) -> str:
             + html.sequential_map(figures.entropy[i], scale_max, entropy)
             + html.sequential_map(figures.surprisal[i], scale_max, surprisal)
             + f"<figcaption><b>{total:.0f}</b> bits<small>{total / dims:.2f} a pixel</small></figcaption></figure>"
-        )
-    return "".join(out)
-
-
-def _marked(figures: FigureData, image: ImageSpec) -> str:
-    grey = image.to_images(figures.images[figures.pixels_of : figures.pixels_of + 1])[0, ..., :1]
-    names = _NAMES[: len(figures.pixels)]
-    label = f"Test image, class {figures.image_classes[figures.pixels_of]}, with the pixels {', '.join(names)} marked"
-    positions = [(pixel.row, pixel.column) for pixel in figures.pixels]
-    return charts.marked_image(grey.repeat(3, -1), positions, names, label).svg()
-
-
-def _pixels(figures: FigureData) -> str:
-    out = []
-    entropy, surprisal = figures.entropy[figures.pixels_of], figures.surprisal[figures.pixels_of]
-    for name, pixel in zip(_NAMES, figures.pixels, strict=False):
-        site = pixel.row, pixel.column
-        numbers = f"entropy {entropy[site]:.2f} bits, surprisal {surprisal[site]:.2f} bits"
-        out.append(
-            f"<figure>{pixel.chart().svg()}<figcaption><b>{name}</b> row {pixel.row}, column {pixel.column}"
-            f"<small>{numbers}</small></figcaption></figure>"
         )
     return "".join(out)
 

@@ -1,25 +1,42 @@
-"""Samples from prompts, by the pretrained models of the package: prompts as rows, styles as columns."""
+"""Samples from prompts, by the other pretrained models of the package: prompts as rows, styles as columns."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
 from PIL import Image
 
+from pointillist.demo import icons
+from pointillist.demo.icons import IconSheet
 from pointillist.model.generation import GenerationConfig
 from pointillist.model.pretrained import load
 from pointillist.sampling.api import sample
 from pointillist.visualization import html, image_grid, named_grid
 from pointillist.zoo import ZOO, list_pretrained
 
+
+@dataclass(frozen=True)
+class PromptedImages:
+    """Samples of pretrained models from prompts.
+
+    Attributes:
+        icons: the sheet at the top of the page.
+        grids: PNG files of the other models, by name.
+    """
+
+    icons: IconSheet
+    grids: dict[str, Path]
+
+
 PROMPTS, PER_PROMPT, STYLES, PER_STYLE = 4, 4, 4, 2
-NONE = "no pretrained model of this release is conditioned on text"
+NONE = "no other pretrained model of this release is conditioned on text"
 
 
 def find_prompt_models() -> list[Path]:
-    """Return the folders of the pretrained models that sample from prompts and name examples."""
-    return [model.folder for model in list_pretrained() if examples(model.folder)[0]]
+    """Return the folders of the pretrained models that sample from prompts and name examples, but for the icons."""
+    return [model.folder for model in list_pretrained() if model.name != icons.MODEL and examples(model.folder)[0]]
 
 
 def examples(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -16,9 +16,10 @@ from rich.console import Console
 from pointillist import visualization
 from pointillist._version import __version__
 from pointillist.data import DataSplits, ImageDataset, load_data
-from pointillist.demo import prompt_samples
+from pointillist.demo import icons, prompt_samples
 from pointillist.demo.figure_data import FigureData, collect_figure_data, cross_check
 from pointillist.demo.page import render
+from pointillist.demo.prompt_samples import PromptedImages
 from pointillist.demo.results import NOT_SAME, SAME, DemoResults, frequency_bits, score_classes
 from pointillist.demo.workspace import Workspace
 from pointillist.errors import ConfigError
@@ -100,9 +101,9 @@ def run_demo(
         "command": command or f"pointillist demo --seed {seed} --steps {steps}",
     }
     loaded, figures, results = _measured(workspace, splits, model, run, _printer(console))
-    grids = _sample_prompts(workspace, seed, _printer(console))
-    _publish(workspace, loaded, figures, results, prompt_samples.render_section(grids, seed))
-    return DemoResult(workspace, results, grids)
+    prompted = _sample_prompts(workspace, seed, _printer(console))
+    _publish(workspace, loaded, figures, results, prompted)
+    return DemoResult(workspace, results, {icons.MODEL: workspace.prompt_samples(icons.MODEL), **prompted.grids})
 
 
 def _measured(
@@ -218,19 +219,22 @@ def _context(model: PixelModel, splits: DataSplits, evaluation: Evaluation) -> d
     }
 
 
-def _sample_prompts(workspace: Workspace, seed: int, say: Callable[[str], None]) -> dict[str, Path]:
-    """Write samples from prompts; return their files by the name of the pretrained model."""
+def _sample_prompts(workspace: Workspace, seed: int, say: Callable[[str], None]) -> PromptedImages:
+    """Sample from prompts by each pretrained model, and write the images."""
+    say(f"sample     from prompts and styles: {icons.MODEL}")
+    sheet = icons.sample_icons(seed)
+    visualization.save_png(sheet.image(), workspace.prompt_samples(icons.MODEL))
     grids = {}
     for folder in prompt_samples.find_prompt_models():
         say(f"sample     from prompts: {folder.name}")
         grids[folder.name] = workspace.prompt_samples(folder.name)
         visualization.save_png(prompt_samples.sample_prompts(folder, seed), grids[folder.name])
-    if not grids:
-        say(f"sample     nothing from prompts: {prompt_samples.NONE}")
-    return grids
+    return PromptedImages(sheet, grids)
 
 
-def _publish(workspace: Workspace, model: PixelModel, figures: FigureData, results: DemoResults, prompted: str) -> None:
+def _publish(
+    workspace: Workspace, model: PixelModel, figures: FigureData, results: DemoResults, prompted: PromptedImages
+) -> None:
     """Write the images, the results and the page; the page comes last, so that every file it names exists."""
     image = model.image
     samples, classes = figures.samples, model.config.classes
@@ -250,9 +254,9 @@ def _publish(workspace: Workspace, model: PixelModel, figures: FigureData, resul
     write_text(workspace.results, results.to_json())
     lines = (workspace.run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     metrics = [json.loads(line) for line in lines]
-    write_text(
-        workspace.page, render(results, figures, metrics, workspace.animation.read_bytes(), image, scale_max, prompted)
-    )
+    animation = workspace.animation.read_bytes()
+    page = render(results, figures, metrics, animation, image, scale_max, workspace.folder, prompted)
+    write_text(workspace.page, page)
 
 
 def heat_map_max(levels: int) -> float:

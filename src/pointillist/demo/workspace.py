@@ -10,6 +10,7 @@ from typing import Any
 
 from pointillist.errors import ConfigError
 from pointillist.files.writing import write_text
+from pointillist.zoo import list_pretrained
 
 _STAMP = "demo.json"
 _FILES = (
@@ -18,8 +19,7 @@ _FILES = (
     "digits.png",
     "digits.gif",
     "maps.png",
-    "tiles.png",
-    "emoji.png",
+    *(f"{model.name}.png" for model in list_pretrained()),
     "model",
     "run",
     _STAMP,
