@@ -5,7 +5,7 @@ A network that is not listed here is held to the complete context: every earlier
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 
 import numpy as np
@@ -19,6 +19,7 @@ from pointillist.networks import (
     GatedPixelCNNConfig,
     LocallyMaskedPixelCNNConfig,
     MultiscalePixelRNNConfig,
+    ParallelMultiscaleConfig,
     PixelCNNConfig,
     RowLSTMConfig,
 )
@@ -33,9 +34,20 @@ Sees = np.ndarray  # bool [place, place]: which feature group of a site reads wh
 
 
 def complete(model: PixelModel, height: int, width: int) -> Sees:
-    """Every earlier sub-pixel."""
-    count = len(sub_pixels(model, height, width))
-    return np.tril(np.ones((count, count), bool), -1)
+    """Every earlier sub-pixel that a network may see: none of another pixel of a stage whose pixels are independent."""
+    count, groups = len(sub_pixels(model, height, width)), model.dims.groups
+    seen = np.tril(np.ones((count, count), bool), -1)
+    known, first = np.zeros((height, width), bool), 0
+    for stage in model.stages(height, width):
+        grid = known[:: stage.step[0], :: stage.step[1]]
+        new = int((~grid).sum())
+        if stage.independent:
+            own = slice(first, first + new * groups)
+            seen[own, own] &= np.kron(np.eye(new, dtype=bool), np.ones((groups, groups), bool))
+        grid[:] = True
+        first += new * groups
+    assert first == count
+    return seen
 
 
 def taps(model: PixelModel, height: int, width: int, rule: Rule) -> Sees:
@@ -80,16 +92,21 @@ def pixelcnn(model: PixelModel, height: int, width: int) -> Sees:
 
 
 def gated_pixelcnn(model: PixelModel, height: int, width: int) -> Sees:
-    """Rows above through the vertical stack, the row so far through the horizontal one."""
+    """Compute the context of a Gated PixelCNN by itself."""
     config = model.config.backbone
     assert isinstance(config, GatedPixelCNNConfig)
+    return gated_over(raster(model, height, width), config)
+
+
+def gated_over(order: list[Position], config: GatedPixelCNNConfig) -> Sees:
+    """Rows above through the vertical stack, the row so far through the horizontal one."""
 
     def reach(size: int, step: int) -> Iterator[int]:
         return iter(range(-(size // 2) * step, size // 2 * step + 1, step))
 
     def above(size: int, step: int, *, strict: bool) -> Sees:
         rows, columns = [d for d in reach(size, step) if d < 0 or (d == 0 and not strict)], list(reach(size, step))
-        return taps(model, height, width, lambda dy, dx, own, other: dy in rows and dx in columns)
+        return table(order, lambda dy, dx, own, other: dy in rows and dx in columns)
 
     def before(size: int, step: int, *, strict: bool) -> Sees:
         columns = [d for d in reach(size, step) if d < 0]
@@ -99,11 +116,11 @@ def gated_pixelcnn(model: PixelModel, height: int, width: int) -> Sees:
                 return other < own if strict else other <= own
             return dy == 0 and dx in columns
 
-        return taps(model, height, width, rule)
+        return table(order, rule)
 
     vertical = above(config.first_kernel, 1, strict=True)
     horizontal = before(config.first_kernel, 1, strict=True) | vertical
-    mix = taps(model, height, width, lambda dy, dx, own, other: dy == dx == 0 and other <= own)
+    mix = table(order, lambda dy, dx, own, other: dy == dx == 0 and other <= own)
     horizontal = total = then(mix, horizontal)
     for layer in range(config.layers - 1):
         step = config.dilations[layer % len(config.dilations)]
@@ -200,7 +217,7 @@ def multiscale(model: PixelModel, height: int, width: int) -> Sees:
     s, sites = config.factor, raster(model, height, width)
     coarse = [(y // s, x // s, g) for y, x, g in sites if y % s == x % s == 0]
     order = sorted(sites, key=lambda site: (site[0] % s > 0 or site[1] % s > 0, site))  # the small image first
-    rows, columns = (upsampler_reach(config, -(-n // s)) for n in (height, width))
+    rows, columns = (upsampler_reach(s, config.dilations, -(-n // s)) for n in (height, width))
     conditioned = np.array(
         [[b[0] % s == b[1] % s == 0 and b[0] // s in rows(a[0]) and b[1] // s in columns(a[1]) for b in order]
          for a in order], bool,
@@ -211,12 +228,40 @@ def multiscale(model: PixelModel, height: int, width: int) -> Sees:
     return seen
 
 
-def upsampler_reach(config: MultiscalePixelRNNConfig, count: int) -> Callable[[int], set[int]]:
+def parallel_multiscale(model: PixelModel, height: int, width: int) -> Sees:
+    """Combine the base network on its own grid with the groups, whose maps read pixels of the grid before."""
+    config, sites = model.config.backbone, raster(model, height, width)
+    assert isinstance(config, ParallelMultiscaleConfig)
+    down = right = 2**config.scales
+    order = [site for site in sites if site[0] % down == site[1] % right == 0]
+    whole = np.zeros((len(sites), len(sites)), bool)
+    whole[: len(order), : len(order)] = gated_over([(y // down, x // right, g) for y, x, g in order], config.base)
+    while (down, right) != (1, 1):
+        before, (down, right) = (down, right), (down, right // 2) if down == right else (down // 2, right)
+        known = set(order)
+        new = [site for site in sites if site[0] % down == site[1] % right == 0 and site not in known]
+        reach = [
+            upsampler_reach(was // now, config.dilations, -(-n // was))
+            for was, now, n in zip(before, (down, right), (height, width), strict=True)
+        ]
+        for i, (y, x, own) in enumerate(new, len(order)):
+            rows, columns = reach[0](y // down), reach[1](x // right)
+            for j, (v, u, other) in enumerate([*order, *new]):
+                dy, dx = (v - y) // down, (u - x) // right
+                near = (dy, dx) < (0, 0) and max(abs(dy), abs(dx)) <= config.context // 2
+                whole[i, j] = near or ((v, u) == (y, x) and other < own)
+                if j < len(order):
+                    whole[i, j] |= v // before[0] in rows and u // before[1] in columns
+        order += new
+    return whole
+
+
+def upsampler_reach(factor: int, dilations: Sequence[int], count: int) -> Callable[[int], set[int]]:
     """Find which of `count` small rows (or columns) the map reads at a large one: kernel after kernel, from the end."""
 
     def rows(large: int) -> set[int]:
-        found = {i for i in range(count) if abs(large - config.factor * i) < config.factor}
-        for step in (*reversed(config.dilations), 1):
+        found = {i for i in range(count) if abs(large - factor * i) < factor}
+        for step in (*reversed(dilations), 1):
             found = {i + d for i in found for d in (-step, 0, step) if 0 <= i + d < count}
         return found
 
@@ -230,6 +275,7 @@ DECLARED: dict[str, Callable[[PixelModel, int, int], Sees]] = {
     "diagonal-bilstm": pixel_rnn,
     "locally-masked-pixelcnn": locally_masked,
     "multiscale-pixelrnn": multiscale,
+    "parallel-multiscale": parallel_multiscale,
     "pixelcnn-pp": textbook_pixelcnn_pp.sees,
 }
 

@@ -57,7 +57,7 @@ def recorded(model: PixelModel, condition: Condition, x: Tensor) -> Iterator[Rec
         program = record_stage(model, stage, stage.condition(coarse, told), height, width, order)
         yield Recorded(stage, program, stage.grid(turned).contiguous(), ~stage.grid(known))
         coarse = model.canvas(stage.grid(turned))
-        known[:: stage.step, :: stage.step] = True
+        known[:: stage.step[0], :: stage.step[1]] = True
 
 
 def machine_params(model: PixelModel, part: Recorded, images: slice = slice(None), threads: int = 1) -> np.ndarray:

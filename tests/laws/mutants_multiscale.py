@@ -62,7 +62,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     kept = backbone.Stage.grid
 
     def averaged(self: Any, t: Tensor) -> Tensor:
-        return kept(self, (t + _next(t)) / 2 if self.step > 1 and t.is_floating_point() else t)
+        return kept(self, (t + _next(t)) / 2 if self.step > (1, 1) and t.is_floating_point() else t)
 
     patch.setattr(backbone.Stage, "grid", averaged)
 
@@ -111,7 +111,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = loop._step_stage
 
-    def forgetful(model: Any, stepper: Any, choose: Any, state: Any, step: int) -> None:
+    def forgetful(model: Any, stepper: Any, choose: Any, state: Any, step: tuple[int, int]) -> None:
         kept(model, stepper, choose, replace(state, known=torch.zeros_like(state.known)), step)
 
     patch.setattr(loop, "_step_stage", forgetful)
@@ -166,7 +166,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 @mutant("the small grid begins at the last row that fits, not at row 0", paper((4, 5), 3))
 def _(patch: pytest.MonkeyPatch) -> None:
     def from_the_end(self: Any, t: Tensor) -> Tensor:
-        return t.flip(-1, -2)[..., :: self.step, :: self.step].flip(-1, -2)
+        return t.flip(-1, -2)[..., :: self.step[0], :: self.step[1]].flip(-1, -2)
 
     patch.setattr(backbone.Stage, "grid", from_the_end)
 

@@ -53,7 +53,8 @@ def teacher_forced(
     coarse: Tensor | None = None
     for stage in model.stages(height, width):
         stepper = opened(model, stage, stage.condition(coarse, condition), canvas)
-        sites = [(y, x) for y in range(0, height, stage.step) for x in order.row(y, width)[:: stage.step]]
+        rows, columns = stage.step
+        sites = [(y, x) for y in range(0, height, rows) for x in order.row(y, width)[::columns]]
         for (row, column), group in product(sites, range(groups)):
             site = (*order.site(row, column, *x.shape[2:]), group)
             if not known[row, column]:
@@ -62,6 +63,6 @@ def teacher_forced(
                 assert np.array_equal(params, stepper.params()[:, own]), f"{site}: a repeated step gives other bits"
                 yield site, params
             stepper.observe(canvas.unflatten(1, (groups, -1))[:, group, :, row, column].numpy())
-        known[:: stage.step, :: stage.step] = True
+        known[:: stage.step[0], :: stage.step[1]] = True
         coarse = stage.grid(canvas)
     assert known.all()

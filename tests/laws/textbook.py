@@ -6,6 +6,7 @@ Only the weights come from the model. A network without an entry here has no sec
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,16 +15,18 @@ from torch import Tensor
 from pointillist.conditioning import AttributesConfig, HintConfig, LabelConfig, TextConfig, VectorConfig
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import (
+    BackboneDims,
     GatedPixelCNNConfig,
     LocallyMaskedPixelCNNConfig,
     MultiscalePixelRNNConfig,
+    ParallelMultiscaleConfig,
     PixelCNNConfig,
     PixelCNNPPConfig,
     PixelSNAILConfig,
 )
 from pointillist.networks.pixel_rnn import PixelRNNConfig
 
-from . import textbook_multiscale, textbook_pixelcnn_pp, textbook_rnn
+from . import textbook_multiscale, textbook_parallel, textbook_pixelcnn_pp, textbook_rnn
 from .strategies import random_inputs, random_levels
 from .textbook_local import local_parameters, locally_masked_pixelcnn
 from .textbook_pixelsnail import pixelsnail, pixelsnail_parameters
@@ -64,9 +67,21 @@ def pixelcnn(model: PixelModel, x: Tensor, vector: Tensor | None, positions: Ten
 
 def gated_pixelcnn(model: PixelModel, x: Tensor, vector: Tensor | None, positions: Tensor | None) -> Tensor:
     """Van den Oord et al. 2016b, eq. 2 to 5 and figure 2."""
-    config, net, groups = model.config.backbone, model.backbone, model.dims.groups
+    config = model.config.backbone
     assert isinstance(config, GatedPixelCNNConfig)
-    d, head, params = config.channels, config.head_channels, model.dims.params
+    return gated_network(model.backbone, config, model.dims, x, vector, positions)
+
+
+def gated_network(
+    net: Any,
+    config: GatedPixelCNNConfig,
+    dims: BackboneDims,
+    x: Tensor,
+    vector: Tensor | None,
+    positions: Tensor | None,
+) -> Tensor:
+    """Compute the same by the weights of `net`."""
+    groups, d, head, params = dims.groups, config.channels, config.head_channels, dims.params
 
     def gate(z: Tensor) -> Tensor:
         return torch.stack([torch.tanh(z[:, i]) / (1 + torch.exp(-z[:, d + i])) for i in range(d)], 1)
@@ -105,6 +120,7 @@ TEXTBOOK: dict[str, Callable[..., Tensor]] = {
     "row-lstm": textbook_rnn.pixel_rnn,
     "diagonal-bilstm": textbook_rnn.pixel_rnn,
     "multiscale-pixelrnn": textbook_multiscale.multiscale,
+    "parallel-multiscale": partial(textbook_parallel.parallel_multiscale, base=gated_network),
     "pixelcnn-pp": textbook_pixelcnn_pp.pixelcnn_pp,
     "pixelsnail": pixelsnail,
     "locally-masked-pixelcnn": locally_masked_pixelcnn,
@@ -162,6 +178,9 @@ def count_parameters(model: PixelModel) -> int:
         return total + pixelsnail_parameters(net, ports)
     if isinstance(net, MultiscalePixelRNNConfig):
         return total + textbook_multiscale.count(net, canvas, cond, out)
+    if isinstance(net, ParallelMultiscaleConfig):
+        total += textbook_parallel.count(net, ports, cond)
+        net = net.base
     if isinstance(net, PixelCNNConfig):
         h, k1, k, head = net.channels, net.first_kernel, net.kernel, net.head_channels
         total += 2 * h * canvas * (k1 // 2 + 1) * k1 + 2 * h

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import MultiscalePixelRNNConfig
 
 from . import textbook_rnn
-from .textbook_taps import convolve, mix
+from .textbook_taps import conditioned, convolve, mix
 
 
 def multiscale(model: PixelModel, x: Tensor, vector: Tensor | None, positions: Tensor | None) -> Tensor:
@@ -26,7 +27,7 @@ def multiscale(model: PixelModel, x: Tensor, vector: Tensor | None, positions: T
 
     small = small_of(x)
     assert small is not None
-    spread = upsampled(net.upsampler, small, config, *x.shape[2:])
+    spread = upsampled(net.upsampler, [small, None, None], config.dilations, (s, s), *x.shape[2:])
     position_map = spread if positions is None else torch.cat([positions, spread], 1)
     out = textbook_rnn.network(net.large, config.large, ports, x, vector, position_map)
     first = textbook_rnn.network(net.small, config.small, ports, small, small_of(vector), small_of(positions))
@@ -36,25 +37,32 @@ def multiscale(model: PixelModel, x: Tensor, vector: Tensor | None, positions: T
     return out
 
 
-def upsampled(net: Any, small: Tensor, config: MultiscalePixelRNNConfig, height: int, width: int) -> Tensor:
-    """Each small pixel adds its tap to every large one less than `factor` rows and columns away."""
+def upsampled(
+    net: Any, small: Sequence[Tensor | None], dilations: Sequence[int], factor: tuple[int, int], height: int, width: int
+) -> Tensor:
+    """Each small pixel adds its tap to every large one less than `factor` rows and columns away.
+
+    `small` holds the canvas, and the vector and the map of the condition, of the small image.
+    """
+    canvas, vector, positions = small
+    assert canvas is not None
 
     def three(x: Tensor, layer: Any, step: int) -> Tensor:
         taps = [(dy + 1, dx + 1, dy * step, dx * step) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
         return convolve(x, layer, taps, lambda o, i: True)
 
-    y = three(small, net.first, 1)
-    for layer, step in zip(net.blocks, config.dilations, strict=True):
+    y = conditioned(three(canvas, net.first, 1), net.condition, vector, positions)
+    for layer, step in zip(net.blocks, dilations, strict=True):
         y = y + three(y.clamp(min=0), layer, step)
-    y, s, weight = y.clamp(min=0), config.factor, net.spread.weight  # [in, out, ky, kx]
+    y, (down, right), weight = y.clamp(min=0), factor, net.spread.weight  # [in, out, ky, kx]
     out = net.spread.bias[:, None, None].repeat(len(y), 1, height, width).view(len(y), -1, height, width)
     for row in range(height):
         for column in range(width):
             for i in range(y.shape[2]):
                 for j in range(y.shape[3]):
-                    dy, dx = row - s * i, column - s * j
-                    if abs(dy) < s and abs(dx) < s:
-                        tap = weight[:, :, dy + s - 1, dx + s - 1].T
+                    dy, dx = row - down * i, column - right * j
+                    if abs(dy) < down and abs(dx) < right:
+                        tap = weight[:, :, dy + down - 1, dx + right - 1].T
                         out[:, :, row, column] += mix(y[:, :, i : i + 1, j : j + 1], tap, None)[:, :, 0, 0]
     return out
 

@@ -75,6 +75,12 @@ class Likelihood(ABC):
         """Compute the probabilities of all levels of one channel, for sums over them: float32 is good to 1e-6."""
         return self.conditional(params, x, channel).exp()
 
+    def own_params(self, channel: int) -> slice:
+        """Slice of the `p` network outputs of a pixel that a channel depends on; all of them where it is coupled."""
+        if self.coupled:
+            return slice(None)
+        return slice(channel * self.num_params // self.channels, (channel + 1) * self.num_params // self.channels)
+
     def _check(self, params: Tensor, x: Tensor) -> Tensor:
         """Return the parameters in at least float32: a likelihood is never computed in half precision."""
         if params.shape[1] != self.num_params or params.shape[0] != x.shape[0] or params.shape[2:] != x.shape[2:]:

@@ -1,10 +1,19 @@
 """The networks, one file per paper, and their registry."""
 
-from pointillist.networks.backbone import Backbone, BackboneConfig, BackboneDims, Stage, run_stages, sampling_order
+from pointillist.networks.backbone import (
+    Backbone,
+    BackboneConfig,
+    BackboneDims,
+    Stage,
+    run_stages,
+    sampling_order,
+    sampling_passes,
+)
 from pointillist.networks.diagonal_bilstm import DiagonalBiLSTM, DiagonalBiLSTMConfig
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN, GatedPixelCNNConfig
 from pointillist.networks.locally_masked_pixelcnn import LocallyMaskedPixelCNN, LocallyMaskedPixelCNNConfig
 from pointillist.networks.multiscale_pixelrnn import MultiscalePixelRNN, MultiscalePixelRNNConfig
+from pointillist.networks.parallel_multiscale import ParallelMultiscale, ParallelMultiscaleConfig
 from pointillist.networks.pixelcnn import PixelCNN, PixelCNNConfig
 from pointillist.networks.pixelcnn_pp import PixelCNNPP, PixelCNNPPConfig
 from pointillist.networks.pixelsnail import PixelSNAIL, PixelSNAILConfig
@@ -24,6 +33,8 @@ __all__ = [
     "ModelEntry",
     "MultiscalePixelRNN",
     "MultiscalePixelRNNConfig",
+    "ParallelMultiscale",
+    "ParallelMultiscaleConfig",
     "PixelCNN",
     "PixelCNNConfig",
     "PixelCNNPP",
@@ -39,4 +50,5 @@ __all__ = [
     "register_network",
     "run_stages",
     "sampling_order",
+    "sampling_passes",
 ]

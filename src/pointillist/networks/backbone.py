@@ -1,8 +1,8 @@
 """The base class of networks, their dimensions and settings, their stages, and the parts that several networks share.
 
 An image is sampled in stages: a single one for most networks, several for a network that samples a coarse image first.
-A stage visits a grid of the image row by row. Its grid contains the grid of the stage before, whose pixels are known by
-then. The network reads them like any earlier pixel, but does not predict them. A pixel therefore belongs to the first
+A stage visits a grid of the image row by row, or all of it at once where its new pixels are independent of each other.
+Its grid contains the grid of the stage before, whose pixels are known by then. The network reads them like any earlier pixel, but does not predict them. A pixel therefore belongs to the first
 stage whose grid contains it, and is sampled once and scored once. The generation order is all pixels of the first grid,
 then the new pixels of the second.
 """
@@ -36,28 +36,37 @@ def same_condition(coarse: Tensor | None, condition: Condition) -> Condition:
 
 @dataclass(frozen=True)
 class Stage:
-    """A raster scan over a grid of the image.
+    """A raster scan over a grid of the image, or one pass over it.
 
     ```python
-    model.stages(28, 28)[0].step  # 1, for a model of one stage
+    model.stages(28, 28)[0].step  # (1, 1), for a model of one stage
     ```
 
     Attributes:
         network: from the canvas of the grid, a pass and a condition to the parameters of the grid; causal in raster
             order.
-        step: the grid has every `step`-th row and column of the image, from 0 on; divides the step of the stage before.
+        step: distance between the rows, and between the columns, of the grid in the image; both begin at 0. They divide
+            those of the stage before.
         condition: builds the condition of the network from the canvas of the grid of the stage before (None for the
             first stage), all of whose pixels are known, and the condition of the image, whose map has the size of the
             image. Nothing else reaches the network, so nothing else can leak.
+        independent: the network reads no pixel of the grid but the earlier sub-pixels of the pixel itself. The new pixels
+            are then independent of each other given the condition, and are sampled in one pass for each sub-pixel.
     """
 
     network: Network
-    step: int = 1
+    step: tuple[int, int] = (1, 1)
     condition: StageCondition = same_condition
+    independent: bool = False
 
     def grid(self, t: Tensor) -> Tensor:
         """Return the pixels of the grid of a tensor over the pixels `... h w` of the image, as a view."""
-        return t[..., :: self.step, :: self.step]
+        rows, columns = self.step
+        return t[..., ::rows, ::columns]
+
+    def grid_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return the rows and columns of the grid in an image of this size."""
+        return -(-height // self.step[0]), -(-width // self.step[1])
 
 
 def run_stages(
@@ -70,23 +79,23 @@ def run_stages(
     ```
 
     Args:
-        stages: the stages, coarsest grid first; the last one has step 1.
+        stages: the stages, coarsest grid first; the last one has steps of 1.
         x: the canvas of the whole image.
         ctx: how the networks are run.
         condition: the condition of the image.
     """
     coarse: Tensor | None = None
     found: Tensor | None = None
-    step = 1
+    step = (1, 1)
     for stage in stages:
         canvas = stage.grid(x)
         if isinstance(ctx, FullPass) and ctx.channels_last:
             canvas = channels_last(canvas)  # a strided grid has gaps
         params = stage.network(canvas, ctx, stage.condition(coarse, condition))
         if found is not None:
-            ratio = step // stage.step
+            rows, columns = step[0] // stage.step[0], step[1] // stage.step[1]
             params = params.clone()
-            params[..., ::ratio, ::ratio] = found
+            params[..., ::rows, ::columns] = found
         coarse, found, step = canvas, params, stage.step
     assert found is not None
     return found
@@ -101,10 +110,27 @@ def sampling_order(stages: Sequence[Stage], height: int, width: int) -> Int[np.n
     """
     rank = np.full((height, width), -1)
     for stage in stages:
-        part = rank[:: stage.step, :: stage.step]
+        part = rank[:: stage.step[0], :: stage.step[1]]
         new = part < 0
         part[new] = rank.max() + 1 + np.arange(new.sum())
     return rank
+
+
+def sampling_passes(stages: Sequence[Stage], height: int, width: int) -> int:
+    """Count the steps in which the stages sample an image, each of one pixel or of a whole group at once.
+
+    ```python
+    sampling_passes(model.stages(32, 32), 32, 32)  # 1024, for a model of one stage
+    ```
+    """
+    known = np.zeros((height, width), bool)
+    passes = 0
+    for stage in stages:
+        part = known[:: stage.step[0], :: stage.step[1]]
+        new = int((~part).sum())
+        passes += min(new, 1) if stage.independent else new
+        part[:] = True
+    return passes
 
 
 @dataclass(frozen=True, kw_only=True)

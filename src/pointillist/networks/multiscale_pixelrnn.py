@@ -28,15 +28,15 @@ from functools import partial
 from typing import Annotated, Literal
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from pointillist.networks.backbone import Backbone, BackboneDims, Stage, run_stages
 from pointillist.networks.diagonal_bilstm import DiagonalBiLSTM, DiagonalBiLSTMConfig
 from pointillist.networks.pixel_rnn import PixelRNN, PixelRNNConfig
 from pointillist.networks.row_lstm import RowLSTM, RowLSTMConfig
+from pointillist.networks.upsampler import Upsampler
 from pointillist.nn import Condition
 from pointillist.nn.passes import Pass
 
@@ -89,38 +89,6 @@ class MultiscalePixelRNNConfig(PixelRNNConfig):
         return DiagonalBiLSTMConfig(**shared, border=self.border)
 
 
-class Upsampler(nn.Module):
-    """A network from the small image, which is completely known, to a map on the large grid; nothing is masked.
-
-    The transposed convolution has `2 factor - 1` centred taps on each axis. A pixel of the large grid reads the small
-    pixels less than `factor` rows and columns away, at most two on each axis, as linear interpolation does. A pixel on
-    the small grid reads itself.
-
-    Args:
-        in_channels: features of the small canvas.
-        channels: features of the network and of its map.
-        factor: ratio of the sides of the two grids.
-        dilations: dilations of the residual convolutions.
-    """
-
-    def __init__(self, in_channels: int, channels: int, factor: int, dilations: tuple[int, ...]) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(in_channels, channels, 3, padding=1)
-        self.blocks = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=d, dilation=d) for d in dilations)
-        edge = factor - 1
-        self.spread = nn.ConvTranspose2d(
-            channels, channels, 2 * factor - 1, stride=factor, padding=edge, output_padding=edge
-        )
-
-    def forward(self, small: Float[Tensor, "b i h2 w2"], height: int, width: int) -> Float[Tensor, "b m h w"]:
-        """Compute the map, cropped to `height x width`."""
-        x = self.first(small)  # (b, m, h2, w2)
-        for block in self.blocks:
-            x = x + block(F.relu(x))
-        spread: Tensor = self.spread(F.relu(x))  # (b, m, factor * h2, factor * w2)
-        return spread[:, :, :height, :width]
-
-
 class MultiscalePixelRNN(Backbone):
     """A PixelRNN for the small image, and one that is conditioned on it for the rest.
 
@@ -135,7 +103,7 @@ class MultiscalePixelRNN(Backbone):
         super().__init__()
         self.factor = config.factor
         self.small = _pixel_rnn(config.small, dims)
-        self.upsampler = Upsampler(dims.canvas, config.map_channels, config.factor, config.dilations)
+        self.upsampler = Upsampler(dims.canvas, config.map_channels, (config.factor,) * 2, config.dilations)
         self.large = _pixel_rnn(
             config.large, replace(dims, condition=replace(dims.condition, map=dims.condition.map + config.map_channels))
         )
@@ -143,7 +111,10 @@ class MultiscalePixelRNN(Backbone):
     def stages(self, height: int, width: int) -> tuple[Stage, ...]:
         """Return two stages: the small image, then the rest of the large one."""
         large = partial(self._large_condition, height=height, width=width)
-        return (Stage(self.small, self.factor, self._small_condition), Stage(self.large, 1, large))
+        return (
+            Stage(self.small, (self.factor, self.factor), condition=self._small_condition),
+            Stage(self.large, condition=large),
+        )
 
     def _small_condition(self, coarse: Tensor | None, condition: Condition) -> Condition:
         """Restrict the map of the condition to the small grid."""

@@ -16,6 +16,7 @@ from pointillist.networks.diagonal_bilstm import DiagonalBiLSTM
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN
 from pointillist.networks.locally_masked_pixelcnn import LocallyMaskedPixelCNN
 from pointillist.networks.multiscale_pixelrnn import MultiscalePixelRNN
+from pointillist.networks.parallel_multiscale import ParallelMultiscale
 from pointillist.networks.paper_presets import (
     DIAGONAL_BILSTM,
     GATED_PIXELCNN,
@@ -97,6 +98,11 @@ class ModelEntry:
         return None if paper is None else paper.model.get("mixtures")
 
 
+def _doublings(channels: int, layers: int, scales: int) -> dict[str, Any]:
+    """Settings of a parallel multiscale model whose networks all have the same number of features."""
+    return {"scales": scales, "channels": channels, "base_channels": channels, "base_layers": layers}
+
+
 _ENTRIES = {
     e.name: e
     for e in (
@@ -159,6 +165,16 @@ _ENTRIES = {
                 },
                 "small": {**two_scale_settings(channels=16, layers=4), "head_channels": 32},
                 "base": {**two_scale_settings(channels=32, layers=7), "head_channels": 64},
+            },
+        ),
+        ModelEntry(
+            name="parallel-multiscale",
+            backbone=ParallelMultiscale,
+            summary="a small image first, then groups of pixels at once, each twice as many (Reed et al. 2017)",
+            presets={
+                "tiny": {**_doublings(channels=16, layers=3, scales=2), "head_channels": 32, "dilations": (1, 2)},
+                "small": {**_doublings(channels=32, layers=6, scales=3), "head_channels": 32, "dilations": (1, 2, 4)},
+                "base": {**_doublings(channels=64, layers=8, scales=3)},
             },
         ),
         ModelEntry(

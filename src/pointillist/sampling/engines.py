@@ -27,6 +27,7 @@ from pointillist.nn.passes import Pass, channels_last
 from pointillist.ordering import RASTER, PixelOrder
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.exact_engine import ExactEngineStepper, sample_exact_stage
+from pointillist.sampling.group_pass import sample_group
 from pointillist.sampling.protocols import InverseCdfSampler, Stepper
 from pointillist.sampling.state import SamplingState
 
@@ -101,7 +102,7 @@ def create_stepper(
             f"{model.config.model_type} paints in {len(stages)} stages: pass one of `model.stages` as `stage`, or use "
             "`autoregressive_loop`."
         )
-    rows, columns = _grid(stages[0], height, width)
+    rows, columns = stages[0].grid_size(height, width)
     if engine == "naive":
         channels, dtype = model.dims.canvas, next(model.parameters()).dtype
         canvas = torch.zeros(batch, channels, rows, columns, dtype=dtype, device=model.device)
@@ -136,7 +137,7 @@ def record_stage(
     Raises:
         CausalityError: if it cannot be recorded.
     """
-    rows, columns = _grid(stage, height, width)
+    rows, columns = stage.grid_size(height, width)
     groups, channels = model.dims.groups, model.dims.canvas
     with torch.no_grad():
         return record(
@@ -178,6 +179,8 @@ def sample_stage(
 ) -> None:
     """Sample a stage as a whole: fill `state` where it is not known, and mark it known, row by row.
 
+    Pixels that are independent of each other are sampled in one pass, unless a mask makes them depend on each other.
+
     Args:
         condition: condition of the stage's network.
         sampler: in the orientation of the image; the state is in the raster frame of its order.
@@ -188,6 +191,9 @@ def sample_stage(
         CausalityError: if the stage cannot be recorded.
     """
     count = len(sampler.uniforms)
+    if stage.independent and sampler.mask is None:
+        sample_group(model, stage, condition, sampler, state)
+        return
     targets, mask = stage.grid(state.levels), stage.grid(state.known)
     batch = SampleBatch(
         levels=targets[:count].numpy().copy(),
@@ -257,11 +263,6 @@ def _cuda_sampler(model: PixelModel, program: Program, sampler: InverseCdfSample
         program, choose, model.level_embeddings().detach().cpu().numpy(), selection.select_device(engine, model.device),
         copies=1 + sampler.guided, fixed_point=engine == "fixed-point",
     )  # fmt: skip
-
-
-def _grid(stage: Stage, height: int, width: int) -> tuple[int, int]:
-    """Return the rows and columns of a stage's grid."""
-    return -(-height // stage.step), -(-width // stage.step)
 
 
 def _forward(stage: Stage, condition: Condition) -> Callable[[Tensor, Pass], Tensor]:

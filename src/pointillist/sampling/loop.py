@@ -208,12 +208,14 @@ def _stage_condition(stage: Stage, coarse: Tensor | None, condition: Condition) 
     return Condition.concat([stage.condition(coarse[i : i + 1], condition.image(i)) for i in range(len(coarse))])
 
 
-def _step_stage(model: PixelModel, stepper: Stepper, choose: ChooseLevel, state: SamplingState, step: int) -> None:
+def _step_stage(
+    model: PixelModel, stepper: Stepper, choose: ChooseLevel, state: SamplingState, step: tuple[int, int]
+) -> None:
     """Run one stage pixel by pixel, in the raster frame; `state` is filled in place."""
     values = model.level_embeddings().detach().cpu().numpy()
     width = state.known.shape[1]
     for row in _rows(stepper, state, step):
-        for column in state.order.row(row, width)[::step]:
+        for column in state.order.row(row, width)[:: step[1]]:
             if state.known[row, column]:
                 _observe_pixel(model, stepper, values, state.levels[:, :, row, column])
             else:
@@ -229,16 +231,16 @@ def _step_stage(model: PixelModel, stepper: Stepper, choose: ChooseLevel, state:
         state.report()
 
 
-def _rows(stepper: Stepper, state: SamplingState, step: int) -> Iterator[int]:
+def _rows(stepper: Stepper, state: SamplingState, step: tuple[int, int]) -> Iterator[int]:
     """Yield the rows of a stage, and some of them again where a mask sends the loop back."""
     height = state.known.shape[0]
     if state.masked is None or state.masked.mask is None:
-        yield from range(0, height, step)
+        yield from range(0, height, step[0])
         return
     from pointillist.engine.cpu.backtracking import Backtracking
 
     mask, nats, known, given = state.masked.mask, state.masked.nats, state.known, state.known.clone()
-    levels = state.levels[: len(mask.status), 0, ::step, ::step].numpy()
+    levels = state.levels[: len(mask.status), 0, :: step[0], :: step[1]].numpy()
 
     def restore(saved: tuple[Any, Tensor]) -> None:
         stepper.restore(saved[0])
@@ -247,8 +249,9 @@ def _rows(stepper: Stepper, state: SamplingState, step: int) -> Iterator[int]:
     rows = Backtracking(mask, levels, lambda: (stepper.save(), nats.clone()), restore)
     while not rows.done:
         rows.begin()
-        known[rows.row * step :] = given[rows.row * step :]
-        yield rows.row * step
+        row = rows.row * step[0]
+        known[row:] = given[row:]
+        yield row
         rows.finish()
 
 
@@ -275,7 +278,7 @@ def _choose_pixel(
         if channel and not likelihood.coupled:
             params = torch.from_numpy(stepper.params())[:, :, None, None]
         if outputs is not None:
-            own = slice(None) if likelihood.coupled else _own_outputs(likelihood.num_params, channel, pixel.shape[1])
+            own = likelihood.own_params(channel)
             outputs[:, own] = params[: len(outputs), own, 0, 0]
         log_probs = likelihood.conditional(params, pixel, channel)[:, :, 0, 0]
         pixel[:, channel, 0, 0] = choose(replace(site, channel=channel), log_probs)
@@ -284,8 +287,3 @@ def _choose_pixel(
     if likelihood.coupled:
         stepper.observe(values[pixel[:, :, 0, 0].numpy()].reshape(len(pixel), -1))
     return pixel[:, :, 0, 0]
-
-
-def _own_outputs(num_params: int, channel: int, channels: int) -> slice:
-    """Slice of the outputs of a pixel that belongs to a channel."""
-    return slice(channel * num_params // channels, (channel + 1) * num_params // channels)

@@ -142,9 +142,9 @@ class LevelMask:
         return int(empty[0]) if len(empty) else None
 
     def begin_stage(
-        self, order: PixelOrder, step: int, levels: Int[np.ndarray, "n c h w"], known: Bool[np.ndarray, "h w"]
+        self, order: PixelOrder, step: tuple[int, int], levels: Int[np.ndarray, "n c h w"], known: Bool[np.ndarray, "h w"]
     ) -> None:
-        """Begin to draw a grid: every `step`-th pixel of the raster frame of an order.
+        """Begin to draw a grid of the raster frame of an order, whose rows and columns are `step` apart.
 
         Args:
             levels, known: pixels that are known, in the orientation of the image. An image whose known pixels leave a
@@ -153,7 +153,7 @@ class LevelMask:
         height, width = known.shape
         origin, below, right = (
             row * width + column
-            for row, column in (order.site(r, c, height, width) for r, c in ((0, 0), (step, 0), (0, step)))
+            for row, column in (order.site(r, c, height, width) for r, c in ((0, 0), (step[0], 0), (0, step[1])))
         )
         self.domains.layout[dm.ORIGIN :] = origin, below - origin, right - origin
         sites = np.flatnonzero(known)
