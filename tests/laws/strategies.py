@@ -79,8 +79,6 @@ SMALL: dict[str, st.SearchStrategy[Any]] = {
     "row_kernel": st.sampled_from([1, 3, 5]),
     "scales": st.integers(1, 3),
     "context": st.sampled_from([1, 1, 3]),
-    "base_channels": st.integers(4, 9),
-    "base_layers": st.integers(1, 2),
 }
 # where a layer is a large thing
 FEWER: dict[str, dict[str, st.SearchStrategy[Any]]] = {"pixelcnn-pp": {"layers": st.integers(1, 2)}}
@@ -146,7 +144,7 @@ def make_model(
     small = {"channels": 6, "layers": 1 if name in FEWER else 3, "first_kernel": 3, "kernel": 3, "head_channels": 6}
     small |= {"blocks": 1, "key_channels": 3, "value_channels": 4}
     small |= {"small_channels": 6, "small_layers": 2, "map_channels": 5}
-    small |= {"scales": 1, "base_channels": 6, "base_layers": 2}
+    small |= {"scales": 1}
     fields = entry(name).backbone.Config.model_fields
     own = {k: v for k, v in {**small, **(settings or {})}.items() if k in fields}
     kinds = {

@@ -64,7 +64,7 @@ def _group(
 
 def count(config: ParallelMultiscaleConfig, dims: BackboneDims, cond: int) -> int:
     """Count the parameters of the networks of the groups."""
-    m, head, k = config.channels, config.head_channels, config.context
+    m, head, k = config.map_channels, config.head_channels, config.context
     body = 9 * m * dims.canvas + m + m * cond + len(config.dilations) * (9 * m * m + m) + 3 * m * m + m
     reads = k > 1 or dims.groups > 1
     stem = head * dims.canvas * (k // 2 + 1) * k + head if reads else 0

@@ -10,7 +10,7 @@ then the new pixels of the second.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import cycle, islice
 from typing import ClassVar
 
@@ -87,10 +87,11 @@ def run_stages(
     coarse: Tensor | None = None
     found: Tensor | None = None
     step = (1, 1)
+    last = isinstance(ctx, FullPass) and ctx.channels_last
+    if last and condition.map is not None:
+        condition = replace(condition, map=channels_last(condition.map))
     for stage in stages:
-        canvas = stage.grid(x)
-        if isinstance(ctx, FullPass) and ctx.channels_last:
-            canvas = channels_last(canvas)  # a strided grid has gaps
+        canvas = channels_last(stage.grid(x)) if last else stage.grid(x)  # a strided grid has gaps
         params = stage.network(canvas, ctx, stage.condition(coarse, condition))
         if found is not None:
             rows, columns = step[0] // stage.step[0], step[1] // stage.step[1]

@@ -29,6 +29,7 @@ from functools import partial
 from typing import Annotated
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from pydantic import Field, field_validator
 from torch import Tensor, nn
@@ -44,7 +45,7 @@ from pointillist.networks.backbone import (
 )
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN, GatedPixelCNNConfig
 from pointillist.networks.upsampler import Upsampler
-from pointillist.nn import Condition, ConditionBias, ConditionDims, channel_groups
+from pointillist.nn import Condition, ConditionBias, ConditionDims, Dropout, channel_groups
 from pointillist.nn.passes import Pass
 
 
@@ -52,29 +53,29 @@ class ParallelMultiscaleConfig(BackboneConfig):
     """Settings of a parallel multiscale PixelCNN.
 
     ```python
-    config = ParallelMultiscaleConfig(scales=2, channels=16)
+    config = ParallelMultiscaleConfig(scales=2, map_channels=16)
     network = ParallelMultiscale(config, BackboneDims(groups=1, canvas=1, params=16))
     ```
 
     Attributes:
         scales: doublings of the base image, which has every `2 ** scales`-th row and column.
-        channels: features of the convolutions of a group over the earlier pixels, and of their map.
-        dilations: dilations of its residual 3x3 convolutions over the earlier pixels; it reaches their sum plus 1 pixels
-            of their grid.
+        channels, layers, first_kernel: see `GatedPixelCNNConfig`: those of the network for the base image.
+        map_channels: features of the convolutions of a group over the earlier pixels, and of their map.
+        dilations: dilations of its residual 3x3 convolutions; it reaches their sum plus 1 pixels of the grid before.
         head_channels: features of the layers before the output, in all networks.
         context: kernel size, odd, of a masked convolution over the grid of a group; 1 for independent pixels.
-        base_channels, base_layers, first_kernel: `channels`, `layers` and `first_kernel` of `GatedPixelCNNConfig` for
-            the base image.
+        dropout: probability, before the layers at the end of a group and after the gates of the base network.
     """
 
     scales: int = Field(3, ge=1, le=12)
     channels: int = Field(64, ge=1, le=8192)
+    layers: int = Field(6, ge=1, le=512)
+    first_kernel: int = Field(7, ge=3, le=63)  # a strict layer needs a neighbour
+    map_channels: int = Field(64, ge=1, le=8192)
     dilations: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = Field((1, 2, 4, 1, 2, 4), max_length=512)
     head_channels: int = Field(64, ge=1, le=8192)
     context: int = Field(1, ge=1, le=63)
-    base_channels: int = Field(64, ge=1, le=8192)
-    base_layers: int = Field(6, ge=1, le=512)
-    first_kernel: int = Field(7, ge=3, le=63)
+    dropout: float = Field(0.0, ge=0.0, lt=1.0)
 
     @field_validator("context")
     @classmethod
@@ -86,12 +87,8 @@ class ParallelMultiscaleConfig(BackboneConfig):
     @property
     def base(self) -> GatedPixelCNNConfig:
         """Settings of the network for the base image."""
-        return GatedPixelCNNConfig(
-            channels=self.base_channels,
-            layers=self.base_layers,
-            first_kernel=self.first_kernel,
-            head_channels=self.head_channels,
-        )
+        shared = ("channels", "layers", "first_kernel", "head_channels", "dropout")
+        return GatedPixelCNNConfig(**{name: getattr(self, name) for name in shared})
 
 
 class GroupNetwork(ResidualHead):
@@ -104,12 +101,13 @@ class GroupNetwork(ResidualHead):
         reads = config.context > 1 or dims.groups > 1  # else there is no earlier sub-pixel to read
         self.stem = masked_stem(self.channels, config.context, dims) if reads else None
         self.condition = ConditionBias(dims.condition, features)
+        self.dropout = Dropout(config.dropout)
         self.add_head(config.head_channels, dims)
 
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b p h w"]:
         """Compute the parameters of each pixel; see `Backbone.forward`."""
         own = self.head.weight.new_zeros(1, self.channels, 1, 1) if self.stem is None else self.stem(x, ctx)
-        return self.project(self.condition(own, ctx, condition))  # (b, d, h, w), then (b, p, h, w)
+        return self.project(self.dropout(self.condition(own, ctx, condition)))  # (b, d, h, w), then (b, p, h, w)
 
 
 class Group(nn.Module):
@@ -127,8 +125,8 @@ class Group(nn.Module):
         self.before, self.step = before, step
         self.independent = config.context == 1
         factor = before[0] // step[0], before[1] // step[1]
-        self.upsampler = Upsampler(dims.canvas, config.channels, factor, config.dilations, dims.condition)
-        self.network = GroupNetwork(config, _with_map(dims, config.channels))
+        self.upsampler = Upsampler(dims.canvas, config.map_channels, factor, config.dilations, dims.condition)
+        self.network = GroupNetwork(config, _with_map(dims, config.map_channels))
 
     def stage(self, height: int, width: int) -> Stage:
         """Return the stage of the group in an image of this size."""
@@ -179,9 +177,9 @@ class ParallelMultiscale(Backbone):
 
 def _on_grid(condition: Condition, step: tuple[int, int]) -> Condition:
     """Restrict the map of a condition to a grid."""
-    if condition.map is None:
+    if condition.map is None or step == (1, 1):
         return condition
-    return replace(condition, map=condition.map[:, :, :: step[0], :: step[1]])
+    return replace(condition, map=F.avg_pool2d(condition.map, 1, step))  # unlike a slice, its gradient keeps the format
 
 
 def _with_map(dims: BackboneDims, channels: int) -> BackboneDims:

@@ -100,7 +100,7 @@ class ModelEntry:
 
 def _doublings(channels: int, layers: int, scales: int) -> dict[str, Any]:
     """Settings of a parallel multiscale model whose networks all have the same number of features."""
-    return {"scales": scales, "channels": channels, "base_channels": channels, "base_layers": layers}
+    return {"scales": scales, "channels": channels, "layers": layers, "map_channels": channels}
 
 
 _ENTRIES = {

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pointillist.nn import Condition, ConditionBias, ConditionDims, channel_groups
-from pointillist.nn.passes import FullPass
+from pointillist.nn.passes import FullPass, is_channels_last
 
 
 class Upsampler(nn.Module):
@@ -57,7 +57,7 @@ class Upsampler(nn.Module):
         """
         x = self.first(coarse)  # (b, m, h2, w2)
         if condition is not None:
-            x = self.condition(x, FullPass(), condition)
+            x = self.condition(x, FullPass(channels_last=is_channels_last(coarse)), condition)
         for block in self.blocks:
             x = x + block(F.relu(x))
         spread: Tensor = self.spread(F.relu(x))  # (b, m, rows * h2, columns * w2)

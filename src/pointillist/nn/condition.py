@@ -47,10 +47,13 @@ class Condition:
         return replace(self, map=self.map.to(dtype, memory_format=torch.channels_last))
 
     def image(self, index: int) -> Condition:
-        """Return the condition of one image of the batch."""
-        one = slice(index, index + 1)
-        vector, map = (None if part is None else part[one] for part in (self.vector, self.map))
-        tokens = None if self.tokens is None else Tokens(self.tokens.states[one], self.tokens.mask[one])
+        """Return the condition of one image of the batch. A part that all images share stays as it is."""
+
+        def own(part: Tensor) -> Tensor:
+            return part if len(part) == 1 else part[index : index + 1]
+
+        vector, map = (None if part is None else own(part) for part in (self.vector, self.map))
+        tokens = None if self.tokens is None else Tokens(own(self.tokens.states), own(self.tokens.mask))
         return Condition(vector, map, tokens)
 
     @classmethod
