@@ -13,6 +13,7 @@ from . import (  # noqa: F401 (they fill MUTANTS)
     mutants_multiscale,
     mutants_network,
     mutants_orders,
+    mutants_parallel,
     mutants_recurrent,
     mutants_sampling,
 )

@@ -2,9 +2,9 @@
 
 An image is sampled in stages: a single one for most networks, several for a network that samples a coarse image first.
 A stage visits a grid of the image row by row, or all of it at once where its new pixels are independent of each other.
-Its grid contains the grid of the stage before, whose pixels are known by then. The network reads them like any earlier pixel, but does not predict them. A pixel therefore belongs to the first
-stage whose grid contains it, and is sampled once and scored once. The generation order is all pixels of the first grid,
-then the new pixels of the second.
+Its grid contains the grid of the stage before, whose pixels are known by then. The network reads them like any earlier
+pixel, but does not predict them. A pixel therefore belongs to the first stage whose grid contains it, and is sampled
+once and scored once. The generation order is all pixels of the first grid, then the new pixels of the second.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class Stage:
         condition: builds the condition of the network from the canvas of the grid of the stage before (None for the
             first stage), all of whose pixels are known, and the condition of the image, whose map has the size of the
             image. Nothing else reaches the network, so nothing else can leak.
-        independent: the network reads no pixel of the grid but the earlier sub-pixels of the pixel itself. The new pixels
-            are then independent of each other given the condition, and are sampled in one pass for each sub-pixel.
+        independent: the network reads no pixel of the grid but the earlier sub-pixels of the pixel itself. The new
+            pixels are then independent of each other given the condition: one pass samples a sub-pixel of all of them.
     """
 
     network: Network

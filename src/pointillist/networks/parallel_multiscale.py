@@ -3,29 +3,30 @@
 Reed, van den Oord, Kalchbrenner, Gomez Colmenarejo, Wang, Chen, Belov, de Freitas: Parallel Multiscale Autoregressive
 Density Estimation, ICML 2017 (arXiv 1703.03664).
 
-Adds to the multi-scale PixelRNN: groups of pixels are sampled at once. A small base image, every `2 ** scales`-th row and
-column, is sampled pixel by pixel. Each scale doubles the columns of the grid, and then its rows. The new pixels of either
-doubling form a group. They are independent of each other given all pixels before them, which an unmasked network reads,
-so a group takes one pass for each sub-pixel: an image of N pixels takes O(log N) passes.
+Adds to the multi-scale PixelRNN: groups of pixels are sampled at once. A small base image, every `2 ** scales`-th row
+and column, is sampled pixel by pixel. Each scale doubles the columns of the grid, and then its rows. The new pixels of
+either doubling are a group. They are independent of each other given all pixels before them, which an unmasked network
+reads. So a group takes one pass for each sub-pixel, and an image of N pixels takes O(log N) passes.
 
-The likelihood is exact: log p(x) = log p(base) + the sum over the groups of log p(group | all earlier pixels). The chain
-rule over the channels of a pixel stays: a pixel is independent of its neighbours, not G of R.
+The likelihood is exact: log p(x) = log p(base) + the sum over the groups of log p(group | all earlier pixels). The
+chain rule over the channels of a pixel stays: green depends on red, but not on the neighbours in its group.
 
-Its context: in the base image every earlier pixel, as far as the Gated PixelCNN reaches. In a group every pixel of
-the earlier groups within reach of its network, before or after the pixel in the image, and no pixel of the group itself.
-With `context` above 1 a pixel also reads the pixels of its grid just above it and to its left. The groups are then
-sampled pixel by pixel.
+Its context: in the base image every earlier pixel within reach of the Gated PixelCNN. In a group every pixel of the
+earlier groups within reach of its network, before or after the pixel in the image, and no other pixel of the group.
+With `context` above 1 a pixel also reads the pixels of its grid above it and to its left within a kernel. Its groups
+are then sampled pixel by pixel.
 
-Not implemented: groups predicted in patches; training each scale by itself.
-Differs from the paper (which we know from its abstract and from memory): the base image is modelled by a Gated PixelCNN,
-and the network of a group is residual 3x3 convolutions, dilated so that few of them reach far, a transposed convolution
-and 1x1 convolutions. Pixels of different channels are not independent. The networks of different groups share no weights.
+Not implemented: groups that are predicted in patches, pixel by pixel within each; scales trained one by one.
+Differs from the paper, of which we have read the abstract only: the base image is modelled by a Gated PixelCNN; the
+network of a group has residual 3x3 convolutions, dilated so that few of them reach far, one transposed convolution and
+1x1 convolutions; all networks are trained together, and share no weights.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from typing import Annotated
 
 import torch
@@ -161,14 +162,12 @@ class ParallelMultiscale(Backbone):
         while side > 1:
             steps += [(side, side // 2), (side // 2, side // 2)]
             side //= 2
-        self.groups = nn.ModuleList(
-            Group(config, dims, before, step) for before, step in zip(steps, steps[1:], strict=False)
-        )
+        self.groups = nn.ModuleList(Group(config, dims, before, step) for before, step in pairwise(steps))
 
     def stages(self, height: int, width: int) -> tuple[Stage, ...]:
         """Return one stage for the base image, and one for each group."""
         base = Stage(self.base, self.base_step, lambda coarse, condition: _on_grid(condition, self.base_step))
-        return (base, *(group.stage(height, width) for group in self.groups))  # type: ignore[operator, union-attr]
+        return (base, *(group.stage(height, width) for group in self.groups))  # type: ignore[operator]
 
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b p h w"]:
         """Compute the parameters of each pixel by the network of its group; see `Backbone.forward`."""

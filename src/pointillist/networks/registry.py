@@ -16,7 +16,6 @@ from pointillist.networks.diagonal_bilstm import DiagonalBiLSTM
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN
 from pointillist.networks.locally_masked_pixelcnn import LocallyMaskedPixelCNN
 from pointillist.networks.multiscale_pixelrnn import MultiscalePixelRNN
-from pointillist.networks.parallel_multiscale import ParallelMultiscale
 from pointillist.networks.paper_presets import (
     DIAGONAL_BILSTM,
     GATED_PIXELCNN,
@@ -28,6 +27,7 @@ from pointillist.networks.paper_presets import (
     PaperPreset,
     two_scale_settings,
 )
+from pointillist.networks.parallel_multiscale import ParallelMultiscale
 from pointillist.networks.pixelcnn import PixelCNN
 from pointillist.networks.pixelcnn_pp import PixelCNNPP
 from pointillist.networks.pixelsnail import PixelSNAIL

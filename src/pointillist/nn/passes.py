@@ -227,7 +227,7 @@ class FullPass:
 class SitePass(FullPass):
     """Compute all sites at once, and refuse to reach any other site: a proof that the sites are independent.
 
-        params = stage.network(canvas, SitePass(), condition)
+    params = stage.network(canvas, SitePass(), condition)
     """
 
     def window(

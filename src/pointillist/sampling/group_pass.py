@@ -16,14 +16,14 @@ from pointillist.nn.passes import SitePass, channels_last
 from pointillist.sampling.config import SamplingState
 from pointillist.sampling.protocols import InverseCdfSampler
 
-MAX_NUMBERS = 2**22
-"""Log-probabilities that are computed together: 32 MB in float64."""
+MAX_NUMBERS = 2**20
+"""Log-probabilities that are computed together: 8 MB in float64, and as much for each component of a mixture."""
 
 
 def sample_group(
     model: PixelModel, stage: Stage, condition: Condition, sampler: InverseCdfSampler, state: SamplingState
 ) -> None:
-    """Fill `state` where it is not known: one pass of the stage's network for each sub-pixel, whatever the engine.
+    """Fill `state` where it is not known: one pass of the stage's network for each sub-pixel.
 
     The levels are those that an engine draws pixel by pixel from the same uniforms.
 
@@ -72,7 +72,8 @@ def _draw(
 ) -> Tensor:
     """Draw the levels `[n m]` of a sub-pixel of every new pixel, and add their log-likelihood."""
     drawn, size = [], max(1, MAX_NUMBERS // (len(params) * model.image.levels))
-    for part in torch.arange(uniforms.shape[1], device=params.device).split(size):
+    for start in range(0, uniforms.shape[1], size):
+        part = slice(start, start + size)
         table = model.likelihood.conditional(params[:, :, part, None], levels[:, :, part, None], channel)[..., 0]
         log_probs = table.transpose(1, 2).flatten(0, 1)  # (b m, k), of which the second half is unconditional
         chosen, nats = sample_level(

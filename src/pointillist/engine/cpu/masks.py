@@ -142,7 +142,11 @@ class LevelMask:
         return int(empty[0]) if len(empty) else None
 
     def begin_stage(
-        self, order: PixelOrder, step: tuple[int, int], levels: Int[np.ndarray, "n c h w"], known: Bool[np.ndarray, "h w"]
+        self,
+        order: PixelOrder,
+        step: tuple[int, int],
+        levels: Int[np.ndarray, "n c h w"],
+        known: Bool[np.ndarray, "h w"],
     ) -> None:
         """Begin to draw a grid of the raster frame of an order, whose rows and columns are `step` apart.
 
