@@ -3,8 +3,8 @@
     python benchmarks/parallel_multiscale.py [IMAGES] [--preset PRESET] [--seconds SECONDS] [--likelihood LIKELIHOOD]
 
 IMAGES is any source of `load_data`, for example `cifar10_subset.npz` (32x32 RGB) or `photo_patches64.npz` (64x64 RGB).
-Two networks of a preset are trained for as many seconds of processor time each, on one thread: `parallel-multiscale`, on
-a base image of about 4x4 pixels, and `gated-pixelcnn`, the network of its base image, on all pixels in raster order.
+Two networks of a preset are trained for as many seconds of processor time each, on one thread: `parallel-multiscale`,
+on a base image of about 4x4 pixels, and `gated-pixelcnn`, the network of its base image, on all pixels in raster order.
 Printed are the steps in which an image is sampled, bits/dim of the validation images, and the processor time of one
 image at batch 1 on the engine of each: the median of the repeats, after one that is not counted.
 """
