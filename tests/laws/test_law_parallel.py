@@ -13,6 +13,7 @@ from pointillist.errors import CausalityError
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.networks import ParallelMultiscale, names, sampling_passes
+from pointillist.nn.functional.recurrence import LSTMCellParams
 from pointillist.nn.passes import SitePass
 from pointillist.ordering import RASTER
 from pointillist.sampling import group_pass
@@ -95,6 +96,7 @@ def test_a_context_within_the_group_is_seen_by_the_recording_and_rejected_in_a_g
 
 def test_a_site_pass_reaches_no_other_site() -> None:
     x, ctx = torch.zeros(1, 4, 2, 2), SitePass()
+    cell = LSTMCellParams("rows", torch.zeros(3, 1, 4), torch.zeros(1), torch.zeros(1))
     assert ctx.window("a", x, up=0, left=0, right=0) is x
     for reach in (
         lambda: ctx.window("a", x, up=1, left=0, right=0),
@@ -103,7 +105,7 @@ def test_a_site_pass_reaches_no_other_site() -> None:
         lambda: ctx.upsample("a", x, x),
         lambda: ctx.neighbours("a", x, torch.zeros(1, 4, 1, 1), None),
         lambda: ctx.shift_down("a", lambda t: (t,), x),
-        lambda: ctx.recur("a", None, x),  # type: ignore[arg-type]
+        lambda: ctx.recur("a", cell, x),
         lambda: ctx.attend("a", x, lambda t: (t, t), (x,), 1),
     ):
         with pytest.raises(CausalityError, match="independent"):

@@ -112,8 +112,11 @@ class ConditionBias(CausalLayer):
         self.map = nn.Conv2d(dims.map, len(groups), 1, bias=False) if dims.map else None
         self.tokens = CrossAttention(dims.tokens, groups) if dims.tokens else None
 
-    def forward(self, x: Float[Tensor, "b d h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b d h w"]:
-        """Return `x` plus the contribution of the condition; `x` itself if the model has no condition."""
+    def forward(self, x: Float[Tensor, "#b d #h #w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b d h w"]:
+        """Return `x` plus the contribution of the condition; `x` itself if the model has no condition.
+
+        Features that are the same at every pixel may be given for one of them.
+        """
         if self.vector is not None:
             assert condition.vector is not None
             x = x + self.vector(ctx.external(self.key("vector"), condition.vector))
