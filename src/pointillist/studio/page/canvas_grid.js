@@ -18,9 +18,9 @@ const EDGE = 12;
 export class CanvasGrid {
   /**
    * @param {State} state @param {import("./queries.js").Queries} queries @param {import("./pointer_tools.js").PointerTools} pointerTools
-   * @param {HTMLElement} zoom buttons @param {import("./hint_pad.js").HintPad} pad
+   * @param {HTMLElement} buttons below the canvases @param {import("./hint_pad.js").HintPad} pad
    */
-  constructor(state, queries, pointerTools, zoom, pad) {
+  constructor(state, queries, pointerTools, buttons, pad) {
     this.pad = pad;
     this.state = state;
     this.queries = queries;
@@ -33,7 +33,7 @@ export class CanvasGrid {
     /** @type {import("./state.js").Work | null} */
     this.work = null;
     this.viewport = html("div", { className: "viewport" }, this.canvases);
-    this.el = html("section", { className: "canvas-grid", "aria-label": "Canvases" }, this.viewport, html("div", { className: "status" }, this.legend, this.words, zoom));
+    this.el = html("section", { className: "canvas-grid", "aria-label": "Canvases" }, this.viewport, html("div", { className: "status" }, this.legend, this.words, buttons));
     this.gestures = new Gestures(this.viewport, this.canvases, state, pointerTools);
     new ResizeObserver(() => state.changed()).observe(this.viewport);
   }

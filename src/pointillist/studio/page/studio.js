@@ -57,7 +57,7 @@ function render({ model, el }) {
   const header = new Header(state, root, () => commands.keys(), () => tour.start());
   const promptPanel = new PromptPanel(state, painter, uploader);
   const toolbar = new Toolbar(state, commands, uploader);
-  const canvasGrid = new CanvasGrid(state, queries, pointerTools, toolbar.zoom, new HintPad(state, painter));
+  const canvasGrid = new CanvasGrid(state, queries, pointerTools, toolbar.below, new HintPad(state, painter));
   const controls = new PlayerControls(state, playback, filler, () => commands.complete());
   const fillPanel = new FillPanel(state, filler);
   const toolOptions = new ToolOptions(state, commands);

@@ -1,4 +1,4 @@
-// The toolbar above the canvases: views, tools, undo, zoom, and the pencil's colour.
+// The toolbar above the canvases: views, tools, undo; and below them: open, extend, empty, zoom.
 
 import { html } from "./dom.js";
 import { icon } from "./icons.js";
@@ -38,9 +38,8 @@ export class Toolbar {
     this.tile = button("tile", "Show as a tile, repeated 3 × 3 (T)", () => commands.tile());
     const group = (/** @type {string} */ label, /** @type {string} */ kind, /** @type {HTMLElement[]} */ ...parts) =>
       html("div", { className: `group ${kind}`, role: "group", "aria-label": label }, ...parts);
-    this.bar = html("div", { className: "toolbar" }, group("Show", "views", ...this.views), group("Tool", "tools", ...this.tools), group("History", "tools", this.undo, this.redo), group("Canvas", "tools", this.open, this.extend, this.clear));
-    this.zoom = group("Zoom", "zoom", this.less, this.more, this.fit, this.grid, this.tile);
-    this.el = this.bar;
+    this.el = html("div", { className: "toolbar" }, group("Show", "views", ...this.views), group("Tool", "tools", ...this.tools), group("History", "tools", this.undo, this.redo));
+    this.below = html("div", { className: "below" }, group("Canvas", "tools", this.open, this.extend, this.clear), group("Zoom", "zoom", this.less, this.more, this.fit, this.grid, this.tile));
   }
 
   update() {
