@@ -165,7 +165,7 @@ def test_the_commands_at_the_end_work_as_pasted(
     monkeypatch.chdir(tmp_path)
     lines = [
         html.unescape(line)
-        for block in re.findall(r"<pre><code>(.*?)</code>", page, re.S)
+        for block in re.findall(r"<pre[^>]*><code>(.*?)</code>", page, re.S)
         for line in block.split("\n")
     ]
     assert [shlex.split(line)[1] for line in lines] == ["studio", "explain", "sample", "explain", "train", "sample"]

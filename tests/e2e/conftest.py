@@ -47,6 +47,7 @@ SMOKE = {
     "test_a_touch_holds_a_pixel",
     "test_paint_hover_and_keep",
     "test_a_run_is_watched",
+    "test_copy_cut_and_paste",
     "test_nothing_to_mend_at_first",
     "test_the_inside_of_the_network_is_shown",
 }
