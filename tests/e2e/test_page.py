@@ -128,6 +128,17 @@ def test_nothing_sticks_out_of_its_column(browser: Browser, studio: Server, widt
             assert found == [], column
 
 
+def test_the_toolbar_takes_one_row_at_1280(page: Page) -> None:
+    """Also with all views that a held pixel has."""
+    paint(page)
+    height = page.locator(".toolbar").evaluate("(el) => el.offsetHeight")
+    assert height < 60
+    page.mouse.click(*point(page, 2, 2))
+    page.locator(".likeliest button:not(.observed)").first.click()
+    expect(page.get_by_role("button", name="Shift")).to_be_visible()
+    assert page.locator(".toolbar").evaluate("(el) => el.offsetHeight") == height
+
+
 def brightness(page: Page) -> bool:
     """Whether the ground is light."""
     ground = page.locator(".studio").evaluate("(el) => getComputedStyle(el).backgroundColor")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import torch
 from fastapi.testclient import TestClient
@@ -9,6 +11,7 @@ from fastapi.testclient import TestClient
 import pointillist as pt
 from pointillist.analysis import ImageQuery, logit_lens
 from pointillist.model.hooks import run_with_cache
+from pointillist.studio import schemas
 from pointillist.studio.service import StudioService
 from tests.studio.helpers import decoded, encoded
 
@@ -61,3 +64,20 @@ def test_activations_are_those_of_the_network(client: TestClient, service: Studi
     answer = client.post(address, json={"levels": encoded(levels), "name": "nothing"})
     assert answer.status_code == 400
     assert "There is no activation" in answer.json()["error"]
+
+
+def test_a_field_is_measured_without_the_hooks_of_another_query(service: StudioService) -> None:
+    """The model is copied when no query runs: hooks that leave out a layer would be copied with it."""
+    entry = service.models[MODEL]
+    query = schemas.FieldQuery(height=4, width=5, row=3, column=3)
+    found: list[schemas.ReceptiveField] = []
+    thread = threading.Thread(target=lambda: found.append(service.field(MODEL, query)))
+    with entry.query_lock:
+        output = entry.model.backbone.get_submodule("output")
+        handle = output.register_forward_hook(lambda module, inputs, value: torch.zeros_like(value))
+        thread.start()
+        thread.join(0.5)
+        assert not found
+        handle.remove()
+    thread.join(60)
+    assert found[0].seen == pt.receptive_field(entry.model, 3, 3).depends.any(0).sum() - 1

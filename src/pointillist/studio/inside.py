@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from weakref import WeakKeyDictionary
 
@@ -15,7 +16,7 @@ from pointillist.errors import ConfigError
 from pointillist.model.hooks import with_hooks
 from pointillist.model.pixel_model import PixelModel
 from pointillist.studio import schemas
-from pointillist.studio.conversion import check_pixels, decode_query, encode_floats
+from pointillist.studio.conversion import decode_query, encode_floats
 
 _MOST_FIELDS = 4096  # that are kept for a model
 
@@ -25,7 +26,7 @@ class FieldCache:
 
     ```python
     fields = FieldCache()
-    fields.measure(model, schemas.FieldQuery(height=8, width=8, row=3, column=4), limits).seen
+    fields.measure(model, schemas.FieldQuery(height=8, width=8, row=3, column=4), threading.Lock()).seen
     ```
     """
 
@@ -34,19 +35,27 @@ class FieldCache:
         self._found = WeakKeyDictionary()
         self._lock = threading.Lock()  # one at a time: a page asks for the pixel under the pointer, again and again
 
-    def measure(self, model: PixelModel, query: schemas.FieldQuery, limits: schemas.Limits) -> schemas.ReceptiveField:
+    def measure(
+        self, model: PixelModel, query: schemas.FieldQuery, query_lock: threading.Lock
+    ) -> schemas.ReceptiveField:
         """Measure the receptive field of a pixel, or return the one that was measured before.
 
+        Args:
+            model: the model.
+            query: the pixel.
+            query_lock: held while the model is copied, so that the hooks of another query are not copied with it.
+
         Raises:
-            ConfigError, ShapeError, RequestError: if the image has no such pixel, or the model takes no such image.
+            ConfigError, ShapeError: if the image has no such pixel, or the model takes no such image.
         """
-        check_pixels(query.height, query.width, limits)
         with self._lock:
             found = self._found.setdefault(model, {})
             if query not in found:
                 if len(found) >= _MOST_FIELDS:
                     found.clear()
-                found[query] = _measure(model, query)
+                with query_lock:
+                    probe = copy.deepcopy(model)
+                found[query] = _measure(probe, query)
             return found[query]
 
 

@@ -134,8 +134,7 @@ def edit(model: Model, body: schemas.EditQuery, request: Request) -> Response:
 @router.post("/models/{model}/field", response_model=schemas.ReceptiveField, summary="The receptive field of a pixel")
 def field(model: Model, body: schemas.FieldQuery, request: Request) -> Response:
     """Measure the pixels on which a pixel can depend; the first time this takes seconds."""
-    service = _service(request)
-    return _json(service.convert(model, service.fields.measure, body))  # on a copy: queries go on meanwhile
+    return _json(_service(request).field(model, body))
 
 
 @router.post("/models/{model}/layers", response_model=schemas.LayerReadings, summary="An image, layer by layer")

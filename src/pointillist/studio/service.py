@@ -13,6 +13,7 @@ import torch
 
 from pointillist.model.pixel_model import PixelModel
 from pointillist.studio import schemas
+from pointillist.studio.conversion import check_pixels
 from pointillist.studio.errors import RequestError
 from pointillist.studio.fill import make_fill
 from pointillist.studio.inside import FieldCache
@@ -80,6 +81,12 @@ class StudioService:
         loaded = entry.model
         with entry.query_lock:
             return handler(loaded, request, self.limits)
+
+    def field(self, model: str, query: schemas.FieldQuery) -> schemas.ReceptiveField:
+        """Measure the receptive field of a pixel; other queries go on meanwhile."""
+        check_pixels(query.height, query.width, self.limits)
+        entry = self.models[model]
+        return self.fields.measure(entry.model, query, entry.query_lock)
 
     def reproduce(
         self, model: str, manifest: schemas.SampleManifest, is_cancelled: Callable[[], bool] = lambda: False
