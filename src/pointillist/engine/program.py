@@ -9,7 +9,7 @@ coarse grid, of every second (fourth, ...) row and column, runs at the sites of 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
 from typing import Any, Literal
@@ -262,6 +262,8 @@ class Program:
     params: View
     s_curve: bool = False
     """True if odd rows run from right to left. Maps are indexed by site, so nothing else changes."""
+    kept: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What engines derive from the instructions and weights; programs of other inputs share it."""
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -85,3 +86,24 @@ class WeightVersionCheck:
 
     def _now(self) -> list[tuple[int, int]]:
         return [(t._version, t.data_ptr()) for t in self._tensors]
+
+
+class WeightSnapshot:
+    """A copy of tensors, which tells whether they have changed since, in place or in any other way.
+
+    ```python
+    snapshot = WeightSnapshot(model.state_dict().values())
+    snapshot.holds(model.state_dict().values())  # True
+    ```
+    """
+
+    def __init__(self, tensors: Iterable[Tensor]) -> None:
+        self._copies = [t.detach().clone() for t in tensors]
+
+    def holds(self, tensors: Iterable[Tensor]) -> bool:
+        """Return True if these tensors have the types, shapes and values of the copies."""
+        found = list(tensors)
+        return len(found) == len(self._copies) and all(
+            a.dtype == b.dtype and a.device == b.device and torch.equal(a, b)
+            for a, b in zip(found, self._copies, strict=True)
+        )

@@ -138,6 +138,7 @@ class ExactProgram:
         params: the view of the parameters.
         head: the distribution that they give.
         s_curve: True if odd rows run from right to left.
+        kept: what an executor derives from the program.
     """
 
     num_sub_steps: int
@@ -154,6 +155,7 @@ class ExactProgram:
     params: View
     head: ExactHead
     s_curve: bool = False
+    kept: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def parts(self) -> Iterator[tuple[Phase, tuple[ExactInstruction, ...]]]:
         """Yield the instructions of each phase, in the order in which they run."""

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
+from pointillist.engine.weights import WeightSnapshot
 from pointillist.errors import EngineError
 from pointillist.exact import ExactModel, load, save
 from pointillist.exact.program import IntArray
@@ -124,10 +125,12 @@ class WithExact:
     exact_folder: Path | None = None
     """The model folder that the model was loaded from."""
     _exact: ExactModel | None = None
+    _verified: WeightSnapshot | None = None
+    """The weights that the exact model was found to belong to; they need not be hashed again while they stay."""
 
     def attach_exact(self, exact: ExactModel) -> None:
         """Keep an exact model that was made from the weights as they are now."""
-        self._exact = exact
+        self._exact, self._verified = exact, None
 
     def exact(self: Any) -> ExactPixelModel:
         """Return the exact model: the one made by `quantize_exact`, or stored in the folder of the model.
@@ -142,11 +145,13 @@ class WithExact:
                 "This model has no exact program: make it with `pointillist quantize MODEL --exact --data DATA --out "
                 "DIR`, or in Python with `pt.quantize_exact(model, data)`."
             )
-        if self._exact.source != model_fingerprint(self):
-            raise EngineError(
-                "The weights of the model have changed since its exact program was made: make it again with "
-                "`pt.quantize_exact(model, data)`."
-            )
+        if self._verified is None or not self._verified.holds(self.state_dict().values()):
+            if self._exact.source != model_fingerprint(self):
+                raise EngineError(
+                    "The weights of the model have changed since its exact program was made: make it again with "
+                    "`pt.quantize_exact(model, data)`."
+                )
+            self._verified = WeightSnapshot(self.state_dict().values())
         return ExactPixelModel(self, self._exact)
 
     def save_exact(self: Any, folder: Path) -> None:

@@ -29,6 +29,7 @@ from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.exact_engine import ExactEngineStepper, sample_exact_stage
 from pointillist.sampling.group_pass import sample_group
 from pointillist.sampling.protocols import InverseCdfSampler, Stepper
+from pointillist.sampling.recorded import recorded_program
 from pointillist.sampling.state import SamplingState
 
 if TYPE_CHECKING:
@@ -139,11 +140,16 @@ def record_stage(
     """
     rows, columns = stage.grid_size(height, width)
     groups, channels = model.dims.groups, model.dims.canvas
-    with torch.no_grad():
-        return record(
-            _forward(stage, condition), num_sub_steps=groups, canvas_width=channels // groups, height=rows,
-            width=columns, dtype=next(model.parameters()).dtype, order=order,
-        )  # fmt: skip
+
+    def new() -> Program:
+        with torch.no_grad():
+            return record(
+                _forward(stage, condition), num_sub_steps=groups, canvas_width=channels // groups, height=rows,
+                width=columns, dtype=next(model.parameters()).dtype, order=order,
+            )  # fmt: skip
+
+    # a later stage has a network, and constants, of its own
+    return recorded_program(model, condition, (rows, columns), order, new) if stage.network is model.backbone else new()
 
 
 def record_model(model: PixelModel, size: tuple[int, int], order: str | None = None) -> list[Program]:

@@ -10,14 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointillist.engine.batch import SampleBatch, check_memory, prepare_inputs
-from pointillist.engine.cpu import lowering_rules  # noqa: F401  (registers the lowering rule of every opcode)
 from pointillist.engine.cpu.backtracking import Backtracking
 from pointillist.engine.cpu.bytecode import Bytecode
 from pointillist.engine.cpu.inverse_cdf import BERNOULLI, CATEGORICAL, FACTORED, MIXTURE
-from pointillist.engine.cpu.lower import BytecodeCompiler
+from pointillist.engine.cpu.lowered import LoweredProgram
 from pointillist.engine.cpu.sample_loop import sample_images
 from pointillist.engine.cpu.threads import DONE, STOP, run_slices, split_batch
-from pointillist.engine.cpu.weight_packing import Packing
 from pointillist.engine.program import FloatArray, IntArray, Program
 
 KINDS = {"bernoulli": BERNOULLI, "categorical": CATEGORICAL, "factored": FACTORED, "mixture": MIXTURE}
@@ -68,8 +66,7 @@ class CpuSampler:
         self, program: Program, draw: DrawSpec, inputs: Mapping[str, NDArray[Any]] | None = None, threads: int = 1
     ) -> None:
         self.program, self.draw, self.inputs, self.threads = program, draw, inputs or {}, threads
-        self._packing = Packing(program)
-        self._bytecodes: dict[int, Bytecode] = {}
+        self._lowered = LoweredProgram.of(program)
 
     def sample(self, batch: SampleBatch, on_row: Callable[[int], None] | None = None) -> None:
         """Fill in the unknown sub-pixels of a batch.
@@ -85,7 +82,7 @@ class CpuSampler:
         batch.check(self.program.params.channels)
         count, copies = len(batch.levels), 2 if self.draw.guided else 1
         slices = split_batch(count, self.threads)
-        bytecodes = [self._bytecode(copies * (part.stop - part.start)) for part in slices]
+        bytecodes = [self._lowered.bytecode(copies * (part.stop - part.start)) for part in slices]
         check_memory(
             sum(bytecode.size for bytecode in bytecodes) * self.program.dtype.itemsize,
             count,
@@ -93,17 +90,12 @@ class CpuSampler:
             self.program.width,
         )
         inputs = prepare_inputs(self.program, copies * count, self.inputs)
-        weights = self._packing.array  # packed here once, not in each thread
+        weights = self._lowered.weights  # packed here once, not in each thread
 
         def run(number: int, part: slice, signal: IntArray) -> None:
             self._run(bytecodes[number], weights, batch, part, self._slice_inputs(inputs, part, count), signal)
 
         run_slices(run, slices, on_row)
-
-    def _bytecode(self, batch: int) -> Bytecode:
-        if batch not in self._bytecodes:
-            self._bytecodes[batch] = BytecodeCompiler(self.program, batch, self._packing).compile()
-        return self._bytecodes[batch]
 
     def _slice_inputs(self, inputs: dict[str, FloatArray], part: slice, count: int) -> dict[str, FloatArray]:
         """Return the inputs of a slice of the images, and of their unconditional copies."""

@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 
 from pointillist.engine.batch import check_memory, prepare_inputs
 from pointillist.engine.cpu import bytecode as bc
-from pointillist.engine.cpu import lowering_rules  # noqa: F401  (registers the lowering rule of every opcode)
-from pointillist.engine.cpu.lower import BytecodeCompiler
+from pointillist.engine.cpu.lowered import LoweredProgram
 from pointillist.engine.cpu.sample_loop import run_part
-from pointillist.engine.cpu.weight_packing import Packing
 from pointillist.engine.program import FloatArray, IntArray, Program
 from pointillist.engine.stepper import ProgramStepper
 
@@ -32,11 +30,11 @@ class CpuStepper(ProgramStepper):
 
     def __init__(self, program: Program, batch: int, inputs: Mapping[str, NDArray[Any]] | None = None) -> None:
         super().__init__(program, batch)
-        packing = Packing(program)
-        self.bytecode = BytecodeCompiler(program, batch, packing).compile()
+        lowered = LoweredProgram.of(program)
+        self.bytecode = lowered.bytecode(batch)
         check_memory(self.bytecode.size * program.dtype.itemsize, batch, program.height, program.width)
         self._code = self.bytecode.code.copy()
-        self._weights = packing.array
+        self._weights = lowered.weights
         self._memory = self.bytecode.initial_memory(program.dtype, prepare_inputs(program, batch, inputs or {}))
         self._run_part(0, column=0, begin=True)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Literal, NoReturn
 
 import numpy as np
@@ -123,7 +124,7 @@ class RecordPass:
                 f"Give a vector [b d 1 1] or a map [b d {builder.height} {builder.width}].",
             )
         kind: Literal["vector", "map"] = "vector" if phase == Phase.IMAGE else "map"
-        builder.inputs[key] = ConditionInput(kind, t.shape[1], _to_channels_last(t, builder))
+        builder.inputs[key] = ConditionInput(kind, t.shape[1], _to_channels_last(t, builder.weights.dtype))
         return symbol_of(builder, builder.emit("INPUT", channels=t.shape[1], phase=phase, key=key))
 
     def shift_down(self, key: str, fn: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
@@ -271,7 +272,15 @@ def _assemble(builder: Builder, params: View) -> Program:
     )
 
 
-def _to_channels_last(t: Tensor, builder: Builder) -> FloatArray:
+def with_inputs(program: Program, tensors: Mapping[str, Tensor]) -> Program:
+    """Return the program as if it had been recorded with these tensors for some of its inputs, by key."""
+    inputs = dict(program.inputs)
+    for key, t in tensors.items():
+        inputs[key] = replace(inputs[key], default=_to_channels_last(t, program.dtype))
+    return replace(program, inputs=inputs)
+
+
+def _to_channels_last(t: Tensor, dtype: np.dtype[Any]) -> FloatArray:
     """Return `[n, d]` of a vector, `[n, height, width, d]` of a map."""
-    array: FloatArray = to_numpy(t).astype(builder.weights.dtype)
+    array: FloatArray = to_numpy(t).astype(dtype)
     return array[:, :, 0, 0] if array.shape[2:] == (1, 1) else np.ascontiguousarray(array.transpose(0, 2, 3, 1))

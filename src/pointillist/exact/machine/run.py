@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,14 +63,12 @@ class Machine:
         return self._bytecodes[key]
 
 
-_MACHINES: WeakKeyDictionary[ExactProgram, Machine] = WeakKeyDictionary()
-
-
 def machine_of(program: ExactProgram) -> Machine:
-    """Return the machine of a program; it lives as long as the program."""
-    if program not in _MACHINES:
-        _MACHINES[program] = Machine(program)
-    return _MACHINES[program]
+    """Return the machine of a program, which is kept with it."""
+    if "machine" not in program.kept:
+        program.kept["machine"] = Machine(program)
+    found: Machine = program.kept["machine"]
+    return found
 
 
 class Memory:

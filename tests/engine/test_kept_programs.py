@@ -1,0 +1,161 @@
+"""Opened engines are kept from call to call: with other conditions, until weights change, and bounded."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import pointillist as pt
+from pointillist.model.hooks import with_hooks
+from pointillist.networks import names
+from pointillist.sampling import recorded
+
+SHAPE = (1, 5, 6)
+
+
+def build(name: str = "gated-pixelcnn", **settings: Any) -> pt.PixelModel:
+    """Return a small model of labels and positions."""
+    torch.manual_seed(0)
+    built = pt.build(
+        name, shape=SHAPE, levels=4, preset="tiny", classes=("cat", "dog"), position_channels=2, **settings
+    )
+    with torch.no_grad():
+        for parameter in built.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    return built.eval()
+
+
+def drawn(model: pt.PixelModel, **settings: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """Sample three images."""
+    found = pt.sample(model, 3, seed=1, **settings)
+    return found.levels, found.nats
+
+
+def check_as_fresh(model: pt.PixelModel, **settings: Any) -> None:
+    """Check that a model samples as a copy of it does, of which nothing is kept."""
+    for found, due in zip(drawn(model, **settings), drawn(copy.deepcopy(model), **settings), strict=True):
+        assert torch.equal(found, due)
+
+
+@pytest.fixture
+def recordings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Count how often a program is recorded."""
+    from pointillist.sampling import engines
+
+    counted: list[int] = []
+
+    def record(*args: Any, **kwargs: Any) -> Any:
+        counted.append(1)
+        return original(*args, **kwargs)
+
+    original = engines.record
+    monkeypatch.setattr(engines, "record", record)
+    return counted
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_kept_program_takes_other_conditions(name: str) -> None:
+    """Every network, with other labels, guidance, orders and engines, to the bit."""
+    model = build(name, orders=("raster", "raster-tr"))
+    for settings in (
+        {"label": [0, 1, None]}, {"label": 1}, {}, {"label": 0, "guidance": 2.0}, {"label": 1, "order": "raster-tr"},
+        {"label": [1, 1, 0]}, {"label": [1, 0, 0], "batch_size": 2}, {"label": [1, 0, 0], "engine": "numpy"},
+    ):  # fmt: skip
+        check_as_fresh(model, **settings)
+
+
+def test_a_program_is_recorded_once(recordings: list[int]) -> None:
+    """And again for another size of batch, condition or temperature, not at all."""
+    model = build()
+    drawn(model)
+    for settings in ({"label": 1}, {"temperature": 0.5}, {"batch_size": 1}, {"engine": "numpy"}):
+        drawn(model, **settings)
+    assert len(recordings) == 1
+
+
+CHANGES: dict[str, Callable[[torch.nn.Parameter], Any]] = {
+    "in place": lambda p: p.add_(0.5),
+    "behind the version": lambda p: p.data.mul_(-3),
+    "other memory": lambda p: setattr(p, "data", p.data * 2),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_changed_weights_are_noticed(change: str) -> None:
+    """However they are changed; also where a model is loaded into another, or gets another precision."""
+    model = build()
+    before = drawn(model)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            CHANGES[change](parameter)
+    assert not torch.equal(drawn(model)[1], before[1])
+    check_as_fresh(model)
+    model.load_state_dict(build().state_dict())
+    assert torch.equal(drawn(model)[1], before[1])
+    check_as_fresh(model.double())
+
+
+def test_a_model_with_hooks_is_recorded_again(recordings: list[int]) -> None:
+    """A hook may replace what a layer computes."""
+    model = build()
+    plain = drawn(model)
+    with with_hooks(model.backbone, lambda value, name: value * 2 if name.endswith("hook_out") else None):
+        assert not torch.equal(drawn(model)[1], plain[1])
+    assert torch.equal(drawn(model)[1], plain[1])
+    assert len(recordings) == 2
+
+
+def test_few_programs_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By number and by bytes, and none longer than the model lives."""
+    torch.manual_seed(0)
+    model = pt.build("pixelcnn", shape=SHAPE, levels=4, preset="tiny").eval()
+    for side in range(2, 6 + recorded.MOST):
+        pt.sample(model, 1, size=side, seed=0, engine="numpy")
+    kept = recorded._KEPT[model]
+    assert len(kept._programs) == recorded.MOST
+    monkeypatch.setattr(recorded, "MAX_BYTES", 2 * next(iter(kept._programs.values())).weights.nbytes)
+    pt.sample(model, 1, size=3, seed=0, engine="numpy")
+    assert len(kept._programs) <= 2
+    monkeypatch.setattr(recorded, "MAX_BYTES", 10)
+    pt.sample(model, 1, size=20, seed=0, engine="numpy")
+    assert all(key[0] != 20 for key in kept._programs)
+    gone = weakref.ref(model)
+    programs = [weakref.ref(program.canvas) for program in kept._programs.values()]
+    del model, kept
+    gc.collect()
+    assert gone() is None
+    assert all(one() is None for one in programs)
+
+
+def test_the_machine_of_an_exact_program_lives_as_long() -> None:
+    """It is made once, and is collected with the program."""
+    model = build()
+    exact = pt.quantize_exact(model, torch.randint(0, 4, (2, *SHAPE)))
+    drawn(model, engine="exact")
+    machine = exact.programs[0].kept["machine"]
+    drawn(model, engine="exact", label=1)
+    assert exact.programs[0].kept["machine"] is machine
+    gone = weakref.ref(machine)
+    model.attach_exact(pt.quantize_exact(model, torch.randint(0, 4, (2, *SHAPE))))
+    del exact, machine
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_changed_model_has_no_exact_program() -> None:
+    """Also where the weights were verified before, and were changed behind their version."""
+    model = build()
+    pt.quantize_exact(model, torch.randint(0, 4, (2, *SHAPE)))
+    drawn(model, engine="exact")
+    next(model.parameters()).data.mul_(2)
+    with pytest.raises(pt.EngineError, match="have changed"):
+        drawn(model, engine="exact")
+    next(model.parameters()).data.div_(2)
+    assert np.isfinite(drawn(model, engine="exact")[1].numpy()).all()
