@@ -177,7 +177,9 @@ class RecordPass:
             )
         bias = torch.zeros_like(mask, dtype=keys.dtype).masked_fill(~mask, -torch.inf)
         packed = torch.cat([bias, keys.transpose(1, 2).flatten(1), values.flatten(1)], 1)[:, :, None, None]
-        builder.inputs[key] = ConditionInput("vector", packed.shape[1], _to_channels_last(packed, builder))
+        builder.inputs[key] = ConditionInput(
+            "vector", packed.shape[1], _to_channels_last(packed, builder.weights.dtype)
+        )
         tokens = builder.emit("INPUT", channels=packed.shape[1], phase=Phase.IMAGE, key=key)
         cache = KeyValueCache(
             builder.scope, query.channels + channels, length=keys.shape[1], num_heads=heads, key_channels=query.channels

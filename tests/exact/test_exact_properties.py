@@ -1,0 +1,89 @@
+"""Property tests of exact programs over the registries: any network, likelihood, condition, order and size."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+import pointillist as pt
+from pointillist.exact import DrawTransform, ExactModel
+from pointillist.exact.frequencies import intervals
+from pointillist.exact.program import IntArray
+from pointillist.model.pixel_model import PixelModel
+from pointillist.networks import names
+from pointillist.ordering import PixelOrder
+from tests.laws.strategies import models, random_inputs, random_levels
+
+EXACT = [name for name in names() if name != "multiscale-pixelrnn"]
+
+
+def exact_of(model: PixelModel) -> ExactModel:
+    """Rewrite a model in integers; what cannot be exact by its design is another test's subject."""
+    assume(model.likelihood.name != "factored" and (not model.image.ordered or model.image.levels <= 256))
+    return pt.quantize_exact(model.float().eval(), random_levels(model, 3))
+
+
+def check_executors(exact: ExactModel, x: IntArray, inputs: dict[str, IntArray], order: PixelOrder) -> None:
+    """Check that whole maps, steps, compiled code, single images and threads give the same integers."""
+    due = exact.intervals(x, inputs, order, executor="numpy")
+    for threads in (1, 2):
+        assert np.array_equal(due, exact.intervals(x, inputs, order, executor="auto", threads=threads))
+    for i in range(len(x)):
+        own = {name: array[i : i + 1] for name, array in inputs.items()}
+        alone = exact.intervals(x[i : i + 1], own, order)
+        assert all(np.array_equal(a[0], b[i]) for a, b in zip(alone, due, strict=True))
+    starts, sizes = (order.array_to_raster(array) for array in due)
+    pixels = order.array_to_raster(x)
+    for executor in ("numpy", "auto"):
+        steps = exact.steps(len(x), (x.shape[2], x.shape[3]), inputs, order, executor=executor)
+        while not steps.done:
+            row, column, channel = steps.site
+            found = steps.frequencies()
+            assert found.min() >= 1
+            assert (found.sum(1) == 2**steps.program.head.precision).all()
+            start, size = intervals(found, pixels[:, channel, row, column])
+            assert np.array_equal(start, starts[:, channel, row, column])
+            assert np.array_equal(size, sizes[:, channel, row, column])
+            steps.observe(pixels[:, channel, row, column])
+
+
+def check_draws(exact: ExactModel, uniforms: IntArray, inputs: dict[str, IntArray], order: PixelOrder) -> None:
+    """Check that samples are the same for every executor and number of threads, and carry their likelihood."""
+    due, nats = exact.sample_given(uniforms, inputs, order, executor="numpy")
+    for threads in (1, 2):
+        found, own = exact.sample_given(uniforms, inputs, order, threads=threads)
+        assert np.array_equal(found, due)
+        np.testing.assert_allclose(own, nats, rtol=1e-12)
+    np.testing.assert_allclose(exact.log_prob(due, inputs, order), nats, rtol=1e-9, atol=1e-9)
+    sharp = DrawTransform(temperature=0.5, top_p=0.9)
+    found, own = exact.sample_given(uniforms, inputs, order, sharp)
+    np.testing.assert_allclose(exact.log_prob(found, inputs, order), own, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", EXACT)
+@settings(max_examples=5)
+@given(data=st.data())
+def test_every_executor_gives_the_same_bits(name: str, data: st.DataObject) -> None:
+    """With random weights, conditions and images of any size that the model allows."""
+    model = data.draw(models(name, tokens=False))
+    exact = exact_of(model)
+    count = data.draw(st.integers(1, 4))
+    order = exact.order(data.draw(st.sampled_from(list(exact.orders))))
+    x = random_levels(model, count)
+    inputs = model.exact().inputs(random_inputs(model, count), count, (x.shape[2], x.shape[3]), order)
+    check_executors(exact, x.numpy(), inputs, order)
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    check_draws(exact, rng.random(x.shape), inputs, order)
+
+
+def test_the_check_can_fail() -> None:
+    """A level that is another changes the integers of later sub-pixels."""
+    model = pt.build("pixelcnn", shape=(1, 4, 4), levels=4, preset="tiny").eval()
+    exact = pt.quantize_exact(model, random_levels(model, 2))
+    x = random_levels(model, 2).numpy()
+    other = x.copy()
+    other[:, :, 0, 0] = (other[:, :, 0, 0] + 1) % 4
+    first, second = (exact.intervals(levels, {}, exact.order()) for levels in (x, other))
+    assert not np.array_equal(first[1][..., 1:, :], second[1][..., 1:, :])
