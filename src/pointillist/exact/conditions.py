@@ -91,8 +91,10 @@ def quantize_inputs(
     units = {name: one.unit for name, one in program.inputs.items()} if units is None else units
     found = {}
     for name, unit in units.items():
-        low, high = (-LIMIT, LIMIT) if program.inputs[name].kind == "vector" else NARROW_RANGE[True]
-        found[name] = np.clip(np.floor(features[name].astype(np.float64) / unit + 0.5), low, high).astype(np.int32)
+        array, (low, high) = features[name].astype(np.float64), NARROW_RANGE[True]
+        if program.inputs[name].kind == "vector":
+            array, low, high = array.reshape(len(array), -1), -LIMIT, LIMIT  # a map of one pixel is a vector
+        found[name] = np.clip(np.floor(array / unit + 0.5), low, high).astype(np.int32)
     return found
 
 

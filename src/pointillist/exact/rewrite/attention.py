@@ -29,6 +29,7 @@ def _narrowed(rewriter: Rewriter, view: View, unit: np.ndarray) -> View:
     source = rewriter.wide(view)
     made = rewriter.value(view.value, view.channels, narrow=True)
     form = Form(made, unit, np.zeros(view.channels))
+    source = rewriter.refined(source, unit)
     rewriter.emit("NARROW", source.view, form.view, source.view, shift=shifts(unit, source.unit))
     return form.view
 

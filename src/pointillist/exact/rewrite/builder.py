@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pointillist.engine.program import FeatureMap, Instruction, KeyValueCache, Phase, Program, Tap, Value, View
 from pointillist.errors import EngineError
 from pointillist.exact.program import ExactCache, ExactInput, ExactInstruction, ExactMap, ExactValue
-from pointillist.exact.rewrite.grids import FACTOR_BITS, MAX_WEIGHT, narrow_units, power, shifts, wide_unit
+from pointillist.exact.rewrite.grids import FACTOR_BITS, MAX_LEFT, MAX_WEIGHT, narrow_units, power, shifts, wide_unit
 from pointillist.exact.rewrite.readers import Readers
 from pointillist.exact.tables import function_table
 
@@ -197,16 +197,20 @@ class Rewriter:
             unit, signed = self.narrow_grid(view)
             made = self.value(view.value, view.channels, narrow=True, signed=signed)
             form = Form(made, unit, np.zeros(view.channels))
+            source = self.refined(source, unit)
             self.emit("NARROW", source.view, form.view, source.view, shift=shifts(unit, source.unit))
             self._narrow[view] = form
         found = self._narrow[view]
         return replace(found, content=found.view)
 
     def narrow_grid(self, view: View) -> tuple[Array, bool]:
-        """Choose the narrow grid of a view: it depends on the calibration alone."""
+        """Choose the narrow grid of a view: it depends on the calibration alone.
+
+        It is no finer than the wide grid of the value, which matters for channels that were silent in the calibration.
+        """
         signed = view.value not in self.readers.non_negative
         largest = self.seen[view.value][view.start : view.start + view.channels]
-        return narrow_units(largest, signed=signed), signed
+        return np.maximum(narrow_units(largest, signed=signed), self.target_unit(view.value)), signed
 
     def map(self, feature_map: FeatureMap, *, narrow: bool) -> Form:
         """Return the exact map of a map that holds narrow or wide values."""
@@ -234,7 +238,22 @@ class Rewriter:
         """Return a wide form in another unit."""
         moved = self.value(like.value, x.view.channels)
         form = Form(moved, unit, np.zeros(len(unit)))
+        x = self.refined(x, unit)
         self.emit("RESCALE", x.view, form.view, x.view, shift=shifts(unit, x.unit))
+        return form
+
+    def refined(self, x: Form, unit: Array) -> Form:
+        """Return a wide form whose unit is not far coarser than another one.
+
+        Such a unit belongs to channels that were silent in the calibration. Shifted so far to the left, a value that is
+        not silent would overflow 32 bits; here it is clamped.
+        """
+        by = shifts(unit, x.unit)
+        if by.min(initial=0) >= -MAX_LEFT:
+            return x
+        form = Form(self.value(x.view.value, x.view.channels), np.minimum(unit, x.unit), np.zeros(len(unit)))
+        factor = np.ones(len(unit), np.int16)
+        self.emit("SCALE", x.view, form.view, x.view, factor=factor, shift=shifts(form.unit, x.unit))
         return form
 
     def uniform(self, x: Form, like: View) -> Form:

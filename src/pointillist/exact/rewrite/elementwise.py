@@ -69,6 +69,7 @@ def rewrite_relu(rewriter: Rewriter, i: Instruction) -> None:
         unit, _ = rewriter.narrow_grid(i.output)
         made = rewriter.value(i.output.value, i.output.channels, narrow=True, signed=False)
         form = Form(made, unit, np.zeros(made.channels))
+        x = rewriter.refined(x, unit)
         rewriter.emit("NARROW", i, form.view, x.view, shift=shifts(unit, x.unit))
         rewriter.set_narrow(i.output, form)
         return

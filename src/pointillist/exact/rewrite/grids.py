@@ -15,6 +15,8 @@ WIDE_BITS = 16
 TINY = 2.0**-40
 FACTOR_BITS = 13
 """Bits of a constant factor after its first."""
+MAX_LEFT = 4
+"""Bits by which any wide value can be shifted to the left within 32 bits."""
 MAX_WEIGHT = 127
 """Largest magnitude of a weight."""
 
