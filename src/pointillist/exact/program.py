@@ -60,6 +60,11 @@ class ExactMap(Extent):
     initial_above: IntArray | None = None
     initial_left: IntArray | None = None
 
+    @property
+    def range(self) -> tuple[int, int]:
+        """The least and the largest integer that it can hold."""
+        return NARROW_RANGE[self.signed] if self.narrow else (-LIMIT, LIMIT)
+
 
 @dataclass(eq=False)
 class ExactCache(ExactMap, HeadWidths):

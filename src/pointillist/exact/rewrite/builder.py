@@ -225,7 +225,7 @@ class Rewriter:
             for name in ("initial_above", "initial_left"):
                 start = getattr(feature_map, name)
                 if start is not None:
-                    setattr(made, name, np.floor(start / unit + 0.5).astype(np.int32))
+                    setattr(made, name, np.floor(start / unit + 0.5).clip(*made.range).astype(np.int32))
             self.maps.append(made)
             self._map_forms[key] = Form(made, unit, np.zeros(view.channels))
         return self._map_forms[key]

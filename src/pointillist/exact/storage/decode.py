@@ -15,6 +15,8 @@ from pointillist.exact.model import ExactModel
 from pointillist.exact.opcodes import EXACT_OPCODES
 from pointillist.exact.opcodes.base import prove_ranges
 from pointillist.exact.program import (
+    LIMIT,
+    NARROW_RANGE,
     ExactCache,
     ExactHead,
     ExactInput,
@@ -139,6 +141,9 @@ class ProgramDecoder:
             for name in ("initial_above", "initial_left")
             if getattr(one, name) is not None
         }
+        low, high = NARROW_RANGE[one.signed] if one.narrow else (-LIMIT, LIMIT)
+        if any(array.min() < low or array.max() > high for array in initial.values()):
+            raise self.arrays.damaged(f"an initial state of the map {index} is out of its range")
         common = (index, one.channels, one.narrow, one.signed, one.scale)
         if one.num_heads is None:
             return ExactMap(*common, **initial)
