@@ -72,7 +72,10 @@ class PromptFeatures:
         Each image is computed by itself, so that its features do not depend on its batch.
         """
         one = self._sentence if self.kind == "sentence" else self._ngrams
-        return np.stack([one(row) for row in values])
+        found = np.zeros((len(values), len(self.weights[WEIGHTS[self.kind][-1]])), np.float32)
+        for features, row in zip(found, values, strict=True):
+            features[:] = one(row)
+        return found
 
     def _sentence(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
         hidden = self._linear("first", vector * np.float32(len(vector) ** 0.5))
