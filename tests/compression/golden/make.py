@@ -1,0 +1,60 @@
+"""Make the golden archives: `python -m tests.compression.golden.make`, once for each version of the format.
+
+They are of the golden exact models (`tests/exact/golden`): one image, many in several records, other sizes, labels,
+another order. They must decode for ever; `images.npz` holds to what.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pointillist.compression import compress
+from pointillist.exact import load
+from tests.exact.golden.make import HERE as MODELS
+
+HERE = Path(__file__).parent
+ARCHIVES: dict[str, tuple[str, dict[str, Any]]] = {
+    "one": ("gated-pixelcnn", {"count": 1}),
+    "labels": ("gated-pixelcnn", {"count": 9, "per_record": 4, "label": ["cat", None, "dog"] * 3}),
+    "order": ("gated-pixelcnn", {"count": 2, "order": "raster-tr"}),
+    "mixture": ("pixelcnn-pp", {"count": 3, "per_record": 2}),
+    "sizes": ("pixelcnn-pp", {"count": 1, "size": (9, 3)}),
+    "s-curve": ("locally-masked-pixelcnn", {"count": 2, "size": (7, 4), "order": "s-curve"}),
+    "attention": ("pixelsnail", {"count": 2}),
+    "binary": ("row-lstm", {"count": 5}),
+    "recurrence": ("diagonal-bilstm", {"count": 2}),
+}
+"""Model of each archive; number and size of its images, and arguments of `compress`."""
+
+
+def images_of(name: str) -> np.ndarray:
+    """Draw the images of an archive: noise, of which half is one level."""
+    model, settings = ARCHIVES[name]
+    exact = load(MODELS / model)
+    rng = np.random.default_rng(len(name))
+    size = settings.get("size", (exact.height, exact.width))
+    x = rng.integers(0, exact.levels, (settings["count"], exact.channels, *size))
+    x[rng.random(x.shape) < 0.5] = 1
+    return x
+
+
+def archive_of(name: str, images: np.ndarray) -> bytes:
+    """Compress the images of an archive."""
+    model, settings = ARCHIVES[name]
+    options = {key: value for key, value in settings.items() if key not in ("count", "size")}
+    return compress(load(MODELS / model), images, **options)
+
+
+def main() -> None:
+    """Write everything."""
+    images = {name: images_of(name) for name in ARCHIVES}
+    for name, x in images.items():
+        (HERE / f"{name}.pxl").write_bytes(archive_of(name, x))
+    np.savez_compressed(HERE / "images.npz", **{name: x.astype(np.uint8) for name, x in images.items()})
+
+
+if __name__ == "__main__":
+    main()
