@@ -1,6 +1,6 @@
 """Measure image codecs on the test images of bundled models: `python benchmarks/measure_codecs.py FOLDER [SET ...]`.
 
-It takes about four minutes of processor time for all sets. FOLDER holds `emoji_noto.npz` and `dcss_tiles32.npz`. The
+It takes a minute of processor time. FOLDER holds `dcss_tiles32.npz`; `compression.py` compares models that code. The
 images are read as the run config of the model reads them, so that codecs and model store the same numbers. A palette
 counts for neither. The script needs the extra `codecs`. It prints the figures and stores them in
 `docs/evidence/zoo/codecs.json`; `tools/make_zoo_page.py` shows them.
@@ -39,8 +39,6 @@ FILE = Path(__file__).parents[1] / "docs" / "evidence" / "zoo" / "codecs.json"
 WIDTHS = (2, 8, 13, 27)
 # set: data, recipe, what is read otherwise
 SETS: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "emoji": ("emoji_noto.npz", "emoji", {}),
-    "emoji, rgb32": ("emoji_noto.npz", "emoji", {"npz_key": "rgb32", "palette": None}),
     "tiles": ("dcss_tiles32.npz", "outline-to-tile", {}),
 }
 Row = dict[str, Any]
