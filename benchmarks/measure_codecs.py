@@ -103,7 +103,8 @@ def entropy(levels: np.ndarray) -> float:
 def forms(levels: np.ndarray, image: ImageSpec) -> Iterator[tuple[str, np.ndarray]]:
     """The images as pictures `n h w [c]`, in every form that a codec may like; none loses anything."""
     if image.palette is None:
-        yield "colours", levels.transpose(0, 2, 3, 1)
+        pictures = levels.transpose(0, 2, 3, 1)
+        yield "colours", pictures[..., 0] if pictures.shape[-1] == 1 else pictures
         return
     yield "indexes", levels[:, 0]
     rgb = {colour[:3] for colour in image.palette}

@@ -223,6 +223,7 @@ HOSTILE: dict[str, Any] = {
     "laughs.tmx": '<?xml version="1.0"?><!DOCTYPE map [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]><map>&b;</map>',
     "external.tmx": '<!DOCTYPE map SYSTEM "file:///etc/passwd"><map/>',
     "deep.tmx": "<map>" + "<group>" * 10_000,
+    "encoding.tmx": '<?xml version="1.0" encoding="TF-8"?><map/>',
     "cut.tmx": '<map width="3" height="2"',
     "number.tmx": '<map width="9999999999999999999999" height="2"/>',
     "other.tmx": "<svg/>",

@@ -29,6 +29,7 @@ PICTURES = {
     "bomb": png(20_000, 20_000),
     "largest": png(2**31 - 1, 2**31 - 1),
     "wide": png(2**31 - 1, 1),
+    "chunk": png(8, 8, bytes(72)).replace(b"\0\0\0\x0cIDAT", b"\xc1\0\0\0IDAT"),
     "eps": EPS,
     "cut": png(8, 8)[:40],
     "empty": b"",

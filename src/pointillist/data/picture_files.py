@@ -37,6 +37,7 @@ BROKEN = (
     struct.error,
     zlib.error,
     OverflowError,
+    MemoryError,  # of a chunk that claims to be larger than memory
 )
 """Exceptions of Pillow's decoders on damaged files."""
 

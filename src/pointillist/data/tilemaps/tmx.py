@@ -58,7 +58,7 @@ def _parse(path: Path, name: str) -> ET.Element:
         if path.stat().st_size > MAX_BYTES:
             raise DataError(f"{name} has over {MAX_BYTES:,} bytes: save its layers compressed, or cut it into parts.")
         parser.Parse(path.read_bytes(), True)
-    except (OSError, expat.ExpatError, ValueError) as error:
+    except (OSError, expat.ExpatError, ValueError, LookupError) as error:  # the last for an unknown encoding
         if isinstance(error, DataError):
             raise
         raise DataError(f"{name} cannot be read as XML ({error}): save it again with Tiled.") from error
