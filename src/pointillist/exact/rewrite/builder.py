@@ -156,7 +156,20 @@ class Rewriter:
     def target_unit(self, value: Value) -> float:
         """Return the unit that the calibration suggests for a wide value."""
         start_of = self.readers.start_of.get(value)
-        return wide_unit(self.seen[value if start_of is None else start_of])
+        return wide_unit(self.largest(value if start_of is None else start_of))
+
+    def largest(self, value: Value) -> NDArray[np.floating[Any]]:
+        """Return the largest magnitude of each channel of a value in the calibration.
+
+        Raises:
+            EngineError: if no image of the calibration reaches it, such as what only a second pixel reads.
+        """
+        if value not in self.seen:
+            raise EngineError(
+                "The images of the calibration do not reach every instruction of this network: calibrate on images of "
+                "at least two rows and columns, or use another engine."
+            )
+        return self.seen[value]
 
     def wide(self, view: View) -> Form:
         """Return the wide form of a view; a narrow value is widened."""
@@ -209,7 +222,7 @@ class Rewriter:
         It is no finer than the wide grid of the value, which matters for channels that were silent in the calibration.
         """
         signed = view.value not in self.readers.non_negative
-        largest = self.seen[view.value][view.start : view.start + view.channels]
+        largest = self.largest(view.value)[view.start : view.start + view.channels]
         return np.maximum(narrow_units(largest, signed=signed), self.target_unit(view.value)), signed
 
     def map(self, feature_map: FeatureMap, *, narrow: bool) -> Form:
