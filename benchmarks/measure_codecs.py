@@ -36,7 +36,9 @@ from pointillist.training.run_config import RunConfig
 
 ROOT = Path(__file__).parents[1]
 FILE = Path(__file__).parents[1] / "docs" / "evidence" / "zoo" / "codecs.json"
-WIDTHS = (2, 8, 13, 27)
+WIDTHS = (2, 8, 13, 27, 100)
+SIDE = 16_383
+"""Longest side of a picture that every codec takes."""
 # set: data, recipe, what is read otherwise
 SETS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "tiles": ("dcss_tiles32.npz", "outline-to-tile", {}),
@@ -143,7 +145,10 @@ def compare(train: np.ndarray, levels: np.ndarray, image: ImageSpec) -> list[Row
     for form, pictures in forms(levels, image):
         for name, codec in PICTURES.items():
             add(name, f"one file an image, {form}", sum(size(codec, picture) for picture in pictures))
+            height, width = pictures.shape[1:3]
             for columns in WIDTHS:
+                if columns * width > SIDE or -(-len(pictures) // columns) * height > SIDE:
+                    continue
                 add(name, f"mosaic {columns} wide, {form}", size(codec, mosaic(pictures, columns)))
     before, own = (each.astype(np.uint8).transpose(0, 2, 3, 1).tobytes() for each in (train, levels))
     for name, compress in STREAMS.items():
