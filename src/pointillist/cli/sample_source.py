@@ -67,22 +67,15 @@ class SampleSource(Protocol):
         """Sample, batch by batch."""
 
 
-@dataclass(frozen=True)
-class ModelSource:
-    """A model that torch runs."""
+class _OfModel:
+    """What both kinds of model call by one name."""
 
-    model: PixelModel
-    engine: EngineChoice
+    model: PixelModel | StoredModel
 
     @property
     def image(self) -> ImageSpec:
         """Meaning of its integers."""
         return self.model.image
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the labels."""
-        return self.model.config.classes
 
     @property
     def generation_config(self) -> GenerationConfig:
@@ -93,6 +86,19 @@ class ModelSource:
     def tileset(self) -> Tileset | None:
         """Pictures of its levels."""
         return self.model.tileset
+
+
+@dataclass(frozen=True)
+class ModelSource(_OfModel):
+    """A model that torch runs."""
+
+    model: PixelModel
+    engine: EngineChoice
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the labels."""
+        return self.model.config.classes
 
     @cached_property
     def fingerprint(self) -> str:
@@ -129,31 +135,16 @@ class ModelSource:
 
 
 @dataclass(frozen=True)
-class StoredSource:
+class StoredSource(_OfModel):
     """A stored exact program; it needs no torch."""
 
     model: StoredModel
     engine: EngineChoice
 
     @property
-    def image(self) -> ImageSpec:
-        """Meaning of its integers."""
-        return self.model.image
-
-    @property
     def classes(self) -> tuple[str, ...]:
         """Names of the labels."""
         return self.model.classes
-
-    @property
-    def generation_config(self) -> GenerationConfig:
-        """Sampling settings that suit it."""
-        return self.model.generation_config
-
-    @property
-    def tileset(self) -> Tileset | None:
-        """Pictures of its levels."""
-        return self.model.tileset
 
     @property
     def fingerprint(self) -> str:
