@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import pointillist as pt
 from pointillist.jobs.kinds.sample import SampleJob
@@ -40,8 +41,8 @@ def merged(job: str, name: str) -> bytes:
 
 def test_every_kind_is_a_file() -> None:
     """Of the registry; an unknown kind and an unknown setting are sentences."""
-    assert job_names() == ["detect", "evaluate", "inpaint", "sample"]
-    with pytest.raises(pt.ConfigError, match=r"`job` .*'score'.* is not there: choose one of detect"):
+    assert job_names() == ["compress", "detect", "evaluate", "inpaint", "sample"]
+    with pytest.raises(pt.ConfigError, match=r"`job` .*'score'.* is not there: choose one of compress"):
         pt.jobs.run("score", out="x", tasks=1)
     with pytest.raises(pt.ConfigError, match="`count` is not a setting of the job sample"):
         pt.jobs.run("sample", out="x", tasks=1, model="digits", n=1, count=3)
@@ -110,6 +111,26 @@ def test_verdicts_equal_the_plain_command(model: str, data: str) -> None:
     assert merged("job1", "a.csv") == merged("job5", "b.csv") == Path("p.csv").read_bytes()
     with pytest.raises(pt.CheckpointError, match="contains no anomaly_detector"):
         compute("detect", "job", 1, model=model, data=target)
+
+
+def test_archives_equal_the_plain_command(model: str) -> None:
+    """For any number of tasks; a picture that cannot be read is left out, and the rest decodes."""
+    loaded = pt.load(model)
+    pt.quantize_exact(loaded, torch.randint(0, loaded.image.levels, (4, *loaded.image.shape)))
+    loaded.save_pretrained("exact")
+    run("sample", model, "-n", 14, "--seed", 1, "--engine", "numpy", "-o", "data/")
+    for tasks, world, size in ((1, 1, 2), (4, 2, 1)):
+        compute("compress", f"job{tasks}", tasks, world, model="exact", images="data", per_record=3, batch_size=size)
+    run("compress", "exact", "data", "--per-record", 3, "--out", "p.pxl")
+    assert merged("job1", "a.pxl") == merged("job4", "b.pxl") == Path("p.pxl").read_bytes()
+    Path("data/00004.png").write_bytes(b"x")
+    compute("compress", "job", 3, model="exact", images="data", per_record=3)
+    pt.jobs.merge("job", "rest.pxl")
+    assert pt.jobs.status("job").rejected == 1
+    rest, whole = (list(pt.Archive(name, "exact")) for name in ("rest.pxl", "p.pxl"))
+    assert np.array_equal(rest, whole[:4] + whole[5:])
+    with pytest.raises(pt.ConfigError, match="works in integers"):
+        compute("compress", "other", 1, model="exact", images="data", quantize="int8")
 
 
 def test_pictures_that_cannot_be_read_are_rejected(model: str, pictures: str) -> None:

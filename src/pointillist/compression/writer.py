@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -38,8 +39,6 @@ class ArchiveWriter:
         verify: decode everything again, and compare.
         threads: threads that share the work; the archive is the same for any number.
 
-    Attributes:
-        bytes_written: bytes so far.
     """
 
     def __init__(
@@ -58,14 +57,15 @@ class ArchiveWriter:
             raise ConfigError(f"`per_record` (={per_record}) must be at least 1.")
         if labels and not exact.classes:
             raise ConfigError("`labels` are given, and this model has none: leave them out.")
-        self._file, self._verify, self._threads, self._per_record = file, verify, threads, per_record
+        self._verify, self._threads, self._per_record = verify, threads, per_record
         self._codec = Codec(exact, order, labels=labels)
-        number = list(exact.orders).index(self._codec.order.name)
-        self._header = Header(prefix_of(exact), labels, number).encode()
-        self._entries: list[Entry] = []
+        self._records = RecordWriter(file, header_of(self._codec))
         self._waiting: list[tuple[IntArray, int]] = []
-        self.bytes_written = 0
-        self._put(self._header)
+
+    @property
+    def bytes_written(self) -> int:
+        """Bytes so far."""
+        return self._records.bytes_written
 
     def __enter__(self) -> ArchiveWriter:
         return self
@@ -90,18 +90,15 @@ class ArchiveWriter:
     def add_metadata(self, values: Mapping[str, Any]) -> None:
         """Add JSON values about the archive, such as the names of the pictures."""
         self._flush()
-        self._write(encode_metadata(values))
+        self._records.write(encode_metadata(values))
 
     def close(self) -> None:
         """Write what is waiting and the end; the file stays open."""
         self._flush()
-        self._put(encode_end(self._header, self._entries))
-
-    def _pictures(self, levels: IntArray) -> int:
-        return self._per_record or max(1, SUB_PIXELS // levels.size)
+        self._records.end()
 
     def _at_once(self, levels: IntArray) -> int:
-        each = self._pictures(levels)
+        each = pictures_of(levels.size, self._per_record)
         return each * max(1, TOGETHER // (each * levels.size)) * self._threads
 
     def _flush(self) -> None:
@@ -110,30 +107,73 @@ class ArchiveWriter:
             return
         levels = np.stack([levels for levels, _ in self._waiting])
         labels = np.array([label for _, label in self._waiting])
-        each = self._pictures(levels[0])
+        each = pictures_of(levels[0].size, self._per_record)
         parts = [slice(start, start + each) for start in range(0, len(levels), each)]
         share = -(-len(parts) // self._threads)
         shares = [parts[start : start + share] for start in range(0, len(parts), share)]
-        for records in in_threads(lambda share: self._code(levels, labels, share), shares):
+        code = partial(encode_records, self._codec, levels, labels, verify=self._verify)
+        for records in in_threads(code, shares):
             for record in records:
-                self._write(record)
+                self._records.write(record)
         self._waiting.clear()
 
-    def _code(self, levels: IntArray, labels: IntArray, parts: Sequence[slice]) -> list[Record]:
-        records = [self._codec.encode(levels[part], labels[part]) for part in parts]
-        for part, found in zip(parts, self._codec.decode(records) if self._verify else (), strict=False):
-            if isinstance(found, ArchiveError) or not np.array_equal(found.levels, levels[part]):
-                raise EngineError(
-                    "What was coded does not decode to the same pixels on this machine, and nothing was lost: please "
-                    "report this model."
-                )
-        return records
 
-    def _write(self, record: Record) -> None:
+class RecordWriter:
+    """Write records that are coded already, and the header and the end of their archive.
+
+    Args:
+        file: a binary file; it is never read or sought in.
+        header: bytes of the header.
+
+    Attributes:
+        bytes_written: bytes so far.
+    """
+
+    def __init__(self, file: BinaryIO, header: bytes) -> None:
+        self._file, self._header, self.bytes_written = file, header, 0
+        self._entries: list[Entry] = []
+        self._put(header)
+
+    def write(self, record: Record) -> None:
+        """Write a record."""
         encoded = record.encode(self._header)
         self._entries.append(Entry(record.kind, record.count, len(encoded), record.size))
         self._put(encoded)
 
+    def end(self) -> None:
+        """Write the end; the file stays open."""
+        self._put(encode_end(self._header, self._entries))
+
     def _put(self, data: bytes) -> None:
         self._file.write(data)
         self.bytes_written += len(data)
+
+
+def header_of(codec: Codec) -> bytes:
+    """Return the header of an archive of a codec."""
+    number = list(codec.exact.orders).index(codec.order.name)
+    return Header(prefix_of(codec.exact), codec.labels, number).encode()
+
+
+def pictures_of(sub_pixels: int, per_record: int | None) -> int:
+    """Return how many pictures of so many sub-pixels a record holds."""
+    return per_record or max(1, SUB_PIXELS // sub_pixels)
+
+
+def encode_records(
+    codec: Codec, levels: IntArray, labels: IntArray, parts: Sequence[slice], *, verify: bool = True
+) -> list[Record]:
+    """Code pictures `[n, c, h, w]`, each part as a record.
+
+    Raises:
+        EngineError: if one does not decode to its pixels.
+        ShapeError: if they do not fit the model.
+    """
+    records = [codec.encode(levels[part], labels[part]) for part in parts]
+    for part, found in zip(parts, codec.decode(records) if verify else (), strict=False):
+        if isinstance(found, ArchiveError) or not np.array_equal(found.levels, levels[part]):
+            raise EngineError(
+                "What was coded does not decode to the same pixels on this machine, and nothing was lost: please "
+                "report this model."
+            )
+    return records

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -125,3 +126,12 @@ def model_facts(model: PixelModel) -> dict[str, Any]:
         "image": model.image.model_dump(mode="json"),
         "classes": list(model.config.classes),
     }
+
+
+def files_digest(files: Sequence[Path]) -> str:
+    """Compute the SHA-256 of the content of files."""
+    digest = hashlib.sha256()
+    for path in files:
+        content = path.read_bytes() if path.is_file() else b""
+        digest.update(f"{path.name} {len(content)};".encode() + content)
+    return digest.hexdigest()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from pointillist.jobs.base import Arrays, JobKind, JobSettings, model_facts, open_model
+from pointillist.jobs.base import Arrays, JobKind, JobSettings, files_digest, model_facts, open_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,7 +68,7 @@ class InpaintJob(JobKind):
         self._files = list_pictures(self._folder)
         self.count, self.skipped = len(self._files), {}
         masks = [] if settings.mask is None else [Path(settings.mask)]
-        self.facts = {"model": model_facts(self._model), "images": _digest([*self._files, *masks])}
+        self.facts = {"model": model_facts(self._model), "images": files_digest([*self._files, *masks])}
 
     def compute(self, start: int, stop: int) -> Arrays:
         """Complete each picture of a batch by itself."""
@@ -143,15 +142,6 @@ class InpaintJob(JobKind):
         arrays = {name: np.concatenate([part[name] for part in found]) for name in found[0] if name != "item"}
         write_arrays(out, arrays)
         return [("pictures", f"{len(arrays['nats']):,}"), ("images", f"{arrays['nats'].size:,} completions")]
-
-
-def _digest(files: list[Path]) -> str:
-    """Compute the SHA-256 of the content of files."""
-    digest = hashlib.sha256()
-    for path in files:
-        content = path.read_bytes() if path.is_file() else b""
-        digest.update(f"{path.name} {len(content)};".encode() + content)
-    return digest.hexdigest()
 
 
 KIND = InpaintJob

@@ -1,0 +1,155 @@
+"""Compress many pictures: each item is a record of the archive; one with a picture that cannot be coded is rejected."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from pointillist.jobs.base import Arrays, JobKind, JobSettings, files_digest
+
+if TYPE_CHECKING:
+    from pointillist.jobs.folder import Parts
+
+
+class CompressSettings(JobSettings):
+    """Settings of a job that compresses pictures; as for `pointillist compress`.
+
+    Attributes:
+        images: a folder of pictures.
+        label: class of all of them.
+        order: generation order.
+        per_record: pictures of a record, which is one item; None for as many as have 32,768 sub-pixels.
+        verify: decode everything again, and compare.
+        batch_size: records that are decoded in step.
+    """
+
+    positional: ClassVar[tuple[str, ...]] = ("model", "images")
+
+    images: str = Field(description="A folder of pictures.")
+    label: str | None = Field(None, description="Class of all images, where it is known.")
+    order: str | None = Field(None, description="Generation order; by default the model's usual one.")
+    per_record: int | None = Field(None, ge=1, description="Images decoded together, one item. Default: by size.")
+    verify: bool = Field(True, description="Decode everything again, and compare.")
+    batch_size: int = Field(2, ge=1, description="Records computed at once.")
+
+
+class CompressJob(JobKind):
+    """Code the pictures of each record; see `pointillist.compress`."""
+
+    Settings = CompressSettings
+
+    def __init__(self, settings: CompressSettings) -> None:
+        from pointillist.compression.api import resolve_labels
+        from pointillist.compression.codec import Codec
+        from pointillist.compression.files import list_inputs
+        from pointillist.compression.models import as_exact, image_of
+        from pointillist.compression.writer import header_of
+        from pointillist.errors import ConfigError
+
+        if settings.quantize is not None or settings.device != "cpu":
+            raise ConfigError(
+                "`quantize` and `device` do not go with compression, which works in integers: leave them."
+            )
+        exact, self._image = as_exact(settings.model), image_of(settings.model)
+        label = resolve_labels(exact, settings.label, 1)
+        self._codec = Codec(exact, settings.order, labels=label is not None)
+        self._label, self._verify = -1 if label is None else label[0], settings.verify
+        self._files = list_inputs([Path(settings.images)])
+        self._records = _plan([path for path, _ in self._files], exact.channels, settings.per_record)
+        self.count, self.skipped = len(self._records), {}
+        self.facts = {
+            "fingerprint": exact.fingerprint,
+            "header": header_of(self._codec).hex(),
+            "name": settings.model,
+            "images": files_digest([path for path, _ in self._files]),
+        }
+
+    def compute(self, start: int, stop: int) -> Arrays:
+        """Code some records; their contents are base64, and the files JSON."""
+        import numpy as np
+
+        from pointillist.compression.pictures import read_levels
+        from pointillist.compression.writer import encode_records
+
+        found = []
+        for record in self._records[start:stop]:
+            read = [read_levels(path, name, self._image) for path, name in self._files[record]]
+            levels = np.stack([levels for levels, _ in read])
+            (coded,) = encode_records(
+                self._codec, levels, np.full(len(levels), self._label), [slice(None)], verify=self._verify
+            )
+            found.append((coded, [file.to_json() for _, file in read]))
+        return {
+            "content": np.array([b64encode(coded.content) for coded, _ in found], np.bytes_),
+            "shape": np.array([(coded.kind, coded.count, *(coded.size or (0, 0))) for coded, _ in found]),
+            "files": np.array([json.dumps(files) for _, files in found], np.str_),
+        }
+
+    def warm_up(self) -> None:
+        """Code an image: the engine compiles."""
+        import numpy as np
+
+        exact = self._codec.exact
+        self._codec.decode(
+            [self._codec.encode(np.zeros((1, exact.channels, exact.height, exact.width), int), -np.ones(1, int))]
+        )
+
+    def name(self, item: int) -> str:
+        """Return the first file of a record."""
+        return self._files[self._records[item]][0][1]
+
+    @staticmethod
+    def merge(manifest: Mapping[str, Any], parts: Parts, out: Path) -> list[tuple[str, str]]:
+        """Write the archive, as `pointillist compress` does."""
+        from pointillist.compression.container import SIZED, Record
+        from pointillist.compression.metadata import encode_metadata
+        from pointillist.compression.writer import RecordWriter
+        from pointillist.files.writing import atomic_path
+        from pointillist.jobs.merging import check_suffix
+
+        check_suffix(out, ".pxl")
+        files = [file for part in parts for each in part["files"].tolist() for file in json.loads(each)]
+        with atomic_path(out) as temporary, temporary.open("wb") as file:
+            writer = RecordWriter(file, bytes.fromhex(manifest["facts"]["header"]))
+            writer.write(encode_metadata({"model": manifest["facts"]["name"], "files": files}))
+            for part in parts:
+                for content, (kind, count, *size) in zip(part["content"], part["shape"].tolist(), strict=True):
+                    given = (size[0], size[1]) if kind == SIZED else None
+                    writer.write(Record(kind, count, b64decode(content), given))
+            writer.end()
+        return [("images", f"{len(files):,}"), ("archive", f"{out.stat().st_size:,} bytes")]
+
+
+def _plan(paths: list[Path], channels: int, per_record: int | None) -> list[slice]:
+    """Divide pictures into records as the plain command does, by their sizes; one that cannot be read is by itself."""
+    from pointillist.compression.writer import pictures_of
+
+    sizes = [_size(path) for path in paths]
+    found: list[slice] = []
+    start = 0
+    for number in range(1, len(sizes) + 1):
+        size = sizes[start]
+        each = 1 if size is None else pictures_of(channels * size[0] * size[1], per_record)
+        if number == len(sizes) or sizes[number] != sizes[start] or number - start == each:
+            found.append(slice(start, number))
+            start = number
+    return found
+
+
+def _size(path: Path) -> tuple[int, int] | None:
+    from pointillist.data.picture_files import BROKEN, open_picture
+    from pointillist.errors import DataError
+
+    try:
+        with open_picture(path) as picture:
+            return picture.width, picture.height
+    except (DataError, *BROKEN):
+        return None
+
+
+KIND = CompressJob
