@@ -41,7 +41,7 @@ SETS = {
     "mnist": ("mnist.npz", None),
     "mnist-binary": ("mnist_binary_static.npz", None),
     "icons": ("icons24.npz", "icons"),
-    "emoji": ("emoji_sets32.npz", "emoji"),
+    "emoji": ("emoji.npz", "emoji"),  # of `recipes/zoo/prepare_concepts.py`
 }
 """Data and bundled model of each set."""
 ALONE = 200
@@ -76,7 +76,7 @@ def measure(name: str, model: str, images: int | None) -> dict[str, Any]:
     folder = resolve(model)
     assert folder is not None
     return {
-        "model": model,
+        "model": Path(model).name,
         "data": path.name,
         "images": len(x),
         "shape": list(x.shape[1:]),
