@@ -25,6 +25,7 @@ COMMANDS = {
     "info icons": ("info", "icons"),
     "info emoji": ("info", "emoji"),
     "sample digits": ("sample", "digits", "-n", "8", "--seed", "1", "--out", "digits.png", "--force"),
+    "sample icons": ("sample", "icons", "-n", "8", "--text", "heart", "--seed", "1", "--out", "hearts.png", "--force"),
     "sample emoji": ("sample", "emoji", "-n", "8", "--text", "dog", "--seed", "1", "--out", "dogs.png", "--force"),
     "sample one emoji": ("sample", "emoji", "-n", "1", "--text", "dog", "--seed", "1", "--out", "dog.png", "--force"),
     "explain emoji": ("explain", "emoji", "dog.png", "--text", "dog", "--out", "dog.html", "--force"),
