@@ -38,7 +38,7 @@ class _Place:
 
 
 class Archive:
-    """A compressed archive, whose pictures are decoded when they are asked for.
+    """A compressed archive, whose pictures are decoded on access.
 
     ```python
     archive = pt.Archive("digits.pxl")

@@ -140,7 +140,5 @@ def _grouped(codec: Codec, records: Iterable[tuple[int, Found]], threads: int) -
 
 def _decode(codec: Codec, group: Sequence[Found], threads: int) -> list[Decoded | ArchiveError]:
     whole = [found for found in group if isinstance(found, Record)]
-    share = max(1, -(-len(whole) // threads))
-    shares = [whole[start : start + share] for start in range(0, len(whole), share)]
-    outcomes = iter([outcome for part in in_threads(codec.decode, shares) for outcome in part])
+    outcomes = iter(list(in_threads(codec.decode, whole, threads)))
     return [found if isinstance(found, ArchiveError) else next(outcomes) for found in group]

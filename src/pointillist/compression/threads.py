@@ -6,14 +6,19 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from pointillist.engine.cpu.threads import split_batch
+
 A = TypeVar("A")
 B = TypeVar("B")
 
 
-def in_threads(function: Callable[[A], B], shares: Sequence[A]) -> Iterator[B]:
-    """Yield the result of each share in order, each computed by a thread of its own; a single one by this thread."""
+def in_threads(function: Callable[[Sequence[A]], list[B]], items: Sequence[A], threads: int) -> Iterator[B]:
+    """Yield a result for each item in order; each thread has a share of the items, and a single share needs none."""
+    shares = [items[share] for share in split_batch(len(items), threads)]
     if len(shares) < 2:
-        yield from map(function, shares)
+        for share in shares:
+            yield from function(share)
         return
     with ThreadPoolExecutor(len(shares)) as pool:
-        yield from pool.map(function, shares)
+        for found in pool.map(function, shares):
+            yield from found

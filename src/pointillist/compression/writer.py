@@ -109,12 +109,9 @@ class ArchiveWriter:
         labels = np.array([label for _, label in self._waiting])
         each = pictures_of(levels[0].size, self._per_record)
         parts = [slice(start, start + each) for start in range(0, len(levels), each)]
-        share = -(-len(parts) // self._threads)
-        shares = [parts[start : start + share] for start in range(0, len(parts), share)]
         code = partial(encode_records, self._codec, levels, labels, verify=self._verify)
-        for records in in_threads(code, shares):
-            for record in records:
-                self._records.write(record)
+        for record in in_threads(code, parts, self._threads):
+            self._records.write(record)
         self._waiting.clear()
 
 

@@ -182,7 +182,7 @@ def open_stored(
 ) -> StoredModel | None:
     """Open the exact program of a model folder if a command samples from it by default; None if it does not.
 
-    It does where a program is stored, numba can compile it, and nothing is asked for that only torch can do. The choice
+    It does where a program is stored, numba can compile it, and no option needs torch. The choice
     is made here for `pointillist sample` and `pointillist jobs sample`, so that both give the same images. `pt.sample`
     of a loaded model runs the model itself, whose likelihood is `model.log_prob`: docs/decisions, 0049.
 
@@ -190,7 +190,7 @@ def open_stored(
         folder: of the model; None for a model that is in memory only.
         engine: as given; `auto` and `exact` permit it.
         size: height and width of the images; None for the model's own.
-        plain: False if a hint, a vector, attributes, rules, tiling, `best_of`, a device or a quantization is asked for.
+        plain: False if a hint, a vector, attributes, rules, tiling, `best_of`, a device or a quantization is given.
     """
     if not plain or engine not in ("auto", "exact") or folder is None or not has_exact(folder):
         return None
