@@ -5,11 +5,15 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 
 import pointillist as pt
 from pointillist.exact import ExactModel
+from pointillist.exact.frequencies import intervals
+from pointillist.exact.model import Inputs
 from pointillist.model.pixel_model import PixelModel
+from pointillist.ordering import PixelOrder
 
 CASES: dict[str, dict[str, Any]] = {
     "gated-pixelcnn": {"shape": (3, 5, 7), "levels": 16, "classes": ("cat", "dog"), "orders": ("raster", "raster-tr")},
@@ -47,3 +51,25 @@ def _kept(name: str) -> tuple[PixelModel, ExactModel, torch.Tensor]:
 def exact_case(name: str, *, fresh: bool = False) -> tuple[PixelModel, ExactModel, torch.Tensor]:
     """Return a model, its exact model, and the images of the calibration; a fresh one may be changed."""
     return _kept.__wrapped__(name) if fresh else _kept(name)
+
+
+def check_steps(
+    exact: ExactModel,
+    x: np.ndarray,
+    inputs: Inputs,
+    order: PixelOrder,
+    due: tuple[np.ndarray, np.ndarray],
+    executor: str,
+) -> None:
+    """Compare the frequencies of one sub-pixel after the other with the intervals of whole images, to the bit."""
+    pixels, starts, sizes = (order.array_to_raster(array) for array in (x, *due))
+    steps = exact.steps(len(x), (x.shape[2], x.shape[3]), inputs, order, executor=executor)
+    while not steps.done:
+        row, column, channel = steps.site
+        found = steps.frequencies()
+        assert found.min() >= 1
+        assert (found.sum(1) == 2**steps.program.head.precision).all()
+        start, size = intervals(found, pixels[:, channel, row, column])
+        assert np.array_equal(start, starts[:, channel, row, column])
+        assert np.array_equal(size, sizes[:, channel, row, column])
+        steps.observe(pixels[:, channel, row, column])

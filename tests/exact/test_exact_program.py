@@ -16,11 +16,11 @@ import torch
 
 import pointillist as pt
 from pointillist.exact import load, save
-from pointillist.exact.frequencies import frequencies, intervals
+from pointillist.exact.frequencies import frequencies
 from pointillist.exact.opcodes.base import prove_ranges
 from pointillist.exact.storage import PROGRAM, PROGRAM_TENSORS
 
-from .networks import CASES, exact_case
+from .networks import CASES, check_steps, exact_case
 
 
 @pytest.mark.parametrize("executor", ["numpy", "auto"])
@@ -31,19 +31,7 @@ def test_whole_maps_and_steps_agree(name: str, executor: str) -> None:
     for order_name in exact.orders:
         order = exact.order(order_name)
         inputs = model.exact().inputs(None, len(x), x.shape[2:], order)
-        starts, sizes = exact.intervals(x.numpy(), inputs, order)
-        pixels = order.array_to_raster(x.numpy())
-        starts, sizes = order.array_to_raster(starts), order.array_to_raster(sizes)
-        steps = exact.steps(len(x), tuple(x.shape[2:]), inputs, order, executor=executor)
-        while not steps.done:
-            row, column, channel = steps.site
-            found = steps.frequencies()
-            assert found.min() >= 1
-            assert (found.sum(1) == 2**steps.program.head.precision).all()
-            start, size = intervals(found, pixels[:, channel, row, column])
-            assert (start == starts[:, channel, row, column]).all()
-            assert (size == sizes[:, channel, row, column]).all()
-            steps.observe(pixels[:, channel, row, column])
+        check_steps(exact, x.numpy(), inputs, order, exact.intervals(x.numpy(), inputs, order), executor)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 import pointillist as pt
 from pointillist.exact import DrawTransform, ExactModel
-from pointillist.exact.frequencies import intervals
 from pointillist.exact.program import IntArray
 from pointillist.model.pixel_model import PixelModel
 from pointillist.ordering import PixelOrder
 from tests.laws.strategies import models, random_inputs, random_levels
+
+from .networks import check_steps
 
 EXACT = ("gated-pixelcnn", "pixelcnn", "row-lstm", "diagonal-bilstm", "locally-masked-pixelcnn")
 """Networks of one stage; `pixelcnn-pp` and `pixelsnail` are checked with fixed settings, in `test_exact_program.py`."""
@@ -34,19 +35,8 @@ def check_executors(exact: ExactModel, x: IntArray, inputs: dict[str, IntArray],
         own = {name: array[i : i + 1] for name, array in inputs.items()}
         alone = exact.intervals(x[i : i + 1], own, order)
         assert all(np.array_equal(a[0], b[i]) for a, b in zip(alone, due, strict=True))
-    starts, sizes = (order.array_to_raster(array) for array in due)
-    pixels = order.array_to_raster(x)
     for executor in ("numpy", "auto"):
-        steps = exact.steps(len(x), (x.shape[2], x.shape[3]), inputs, order, executor=executor)
-        while not steps.done:
-            row, column, channel = steps.site
-            found = steps.frequencies()
-            assert found.min() >= 1
-            assert (found.sum(1) == 2**steps.program.head.precision).all()
-            start, size = intervals(found, pixels[:, channel, row, column])
-            assert np.array_equal(start, starts[:, channel, row, column])
-            assert np.array_equal(size, sizes[:, channel, row, column])
-            steps.observe(pixels[:, channel, row, column])
+        check_steps(exact, x, inputs, order, due, executor)
 
 
 def check_draws(exact: ExactModel, uniforms: IntArray, inputs: dict[str, IntArray], order: PixelOrder) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pointillist.cli.compress import STANDARD
+from pointillist.cli.compress import STANDARD, Json
 from pointillist.cli.output import print_facts, print_json, reject_existing
 from pointillist.cli.settings import FLAG
 from pointillist.progress import Bar
@@ -33,7 +33,6 @@ Salvage = Annotated[
 ]
 Threads = Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads.")]
 Force = Annotated[bool, typer.Option("--force", metavar=FLAG, help="Replace existing files.")]
-Json = Annotated[bool, typer.Option("--json", metavar=FLAG, help="Print JSON, and nothing else, on stdout.")]
 
 
 def decompress(
