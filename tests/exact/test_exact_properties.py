@@ -16,8 +16,8 @@ from tests.laws.strategies import models, random_inputs, random_levels
 
 from .networks import check_steps
 
-EXACT = ("gated-pixelcnn", "pixelcnn", "row-lstm", "diagonal-bilstm", "locally-masked-pixelcnn")
-"""Networks of one stage; `pixelcnn-pp` and `pixelsnail` are checked with fixed settings, in `test_exact_program.py`."""
+EXACT = ("gated-pixelcnn", "pixelcnn", "pixelcnn-pp", "pixelsnail", "row-lstm", "diagonal-bilstm", "locally-masked-pixelcnn")
+"""Networks of one stage."""
 
 
 def exact_of(model: PixelModel) -> ExactModel:

@@ -185,7 +185,9 @@ class Rewriter:
         made = self.value(value, value.channels)
         zeros = np.zeros(made.channels)
         if plain:
-            form = Form(made, np.minimum(source.unit, self.target_unit(value)), zeros)
+            # levels of the canvas are not calibrated: they have all the range of 8 bits
+            fine = self.target_unit(value) if value in self.seen else wide_unit(source.unit * MAX_WEIGHT)
+            form = Form(made, np.minimum(source.unit, fine), zeros)
             self.emit("RESCALE", source.view, form.view, source.view, shift=shifts(form.unit, source.unit))
             return form
         self.emit("RESCALE", source.view, View(made, 0, made.channels), source.view, shift=zeros.astype(np.int8))
