@@ -16,7 +16,15 @@ from tests.laws.strategies import models, random_inputs, random_levels
 
 from .networks import check_steps
 
-EXACT = ("gated-pixelcnn", "pixelcnn", "pixelcnn-pp", "pixelsnail", "row-lstm", "diagonal-bilstm", "locally-masked-pixelcnn")
+EXACT = (
+    "gated-pixelcnn",
+    "pixelcnn",
+    "pixelcnn-pp",
+    "pixelsnail",
+    "row-lstm",
+    "diagonal-bilstm",
+    "locally-masked-pixelcnn",
+)
 """Networks of one stage."""
 
 
