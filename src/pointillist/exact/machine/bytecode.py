@@ -19,11 +19,11 @@ from pointillist.exact.program import IntArray
 
 # fields of a row
 CODE, ACTIVE, MASK, SHIFT, FIRST, PARITY = range(6)
-OUTER, INNER, N, K, W, A, B, C, D = range(6, 15)
+OUTER, INNER, N, K, W, A, B, C, D, E = range(6, 16)
 Y, Y_OUTER, Y_INNER, Y_COLUMN = range(16, 20)
 X, X_OUTER, X_INNER, X_COLUMN = range(20, 24)
 Z, Z_OUTER, Z_INNER, Z_COLUMN = range(24, 28)
-PIECE, PIECES = 28, 29
+PIECE, PIECES, F, G = range(28, 32)
 FIELDS = 32
 ANY_PARITY = -1
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pointillist.engine.cpu.jit import PANEL
 from pointillist.exact.machine.bytecode import aligned
 from pointillist.exact.machine.vectors import LANES
-from pointillist.exact.program import ExactInstruction, ExactValue, IntArray
+from pointillist.exact.program import ExactInstruction, IntArray
 
 
 @dataclass(frozen=True)
@@ -53,23 +53,29 @@ class Pool:
 
     def block(self, i: ExactInstruction, names: list[str]) -> int:
         """Return the offset of the constants of an elementwise instruction; a shift is two of them."""
-        if not names:
+        return self.vectors(i, [(name, i.constants[name]) for name in names])
+
+    def vectors(self, i: ExactInstruction, arrays: list[tuple[str, IntArray]]) -> int:
+        """Return the offset of named constants of one length, in blocks of a vector of each."""
+        if not arrays:
             return 0
         key = (i, "block")
         if key not in self._known:
-            vectors = [v for name in names for v in _directions(name, i.constants[name])]
+            vectors = [v for name, array in arrays for v in _directions(name, array)]
             self._known[key] = self._add(_interleave(vectors))
         return int(self._known[key])
 
-    def matrix(self, i: ExactInstruction, pieces: list[tuple[int, int]]) -> PackedMatrix:
-        """Return the offsets of a matrix, whose rows are read in pieces `(first, rows)`."""
+    def matrix(self, i: ExactInstruction, pieces: list[tuple[int, int]], *, signed: bool) -> PackedMatrix:
+        """Return the offsets of the matrix of an instruction, whose rows are read in pieces `(first, rows)`.
+
+        Args:
+            signed: whether what it is multiplied with is stored as x + 128.
+        """
         key = (i, tuple(pieces))
         if key not in self._known:
-            value = i.inputs[0].value
-            assert isinstance(value, ExactValue)
             matrix = i.constants["matrix"]
-            zero = 128 if value.signed else 0
-            bias = i.constants["bias"].astype(np.int64) - zero * matrix.astype(np.int64).sum(axis=0)
+            bias = i.constants.get("bias", np.zeros(matrix.shape[1])).astype(np.int64)
+            bias -= (128 if signed else 0) * matrix.astype(np.int64).sum(axis=0)
             parts = [np.pad(matrix[a : a + n], ((0, -n % 4), (0, -matrix.shape[1] % LANES))) for a, n in pieces]
             packed = np.concatenate(parts)
             weights = _pack(packed.astype(np.int8))

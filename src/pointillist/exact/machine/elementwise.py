@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from pointillist.exact.machine.vectors import I64, LANES, VECTOR, WIDE, IntVectors
+from pointillist.exact.machine.vectors import I64, LANES, IntVectors
 from pointillist.exact.program import LIMIT
 
 
@@ -93,19 +93,8 @@ class Kernel:
 
     def look_up(self, table: str, x: Any, left: Any, right: Any, *, width: int = 4) -> Any:
         """Emit the entry of a table of 4 or 2 bytes, whose middle is that of the argument 0."""
-        vec, build = self.vec, self.vec.builder
-        middle = vec.splat(build.trunc(self.at["m"], VECTOR.element))
-        lowest = build.sub(vec.constant(0), middle)
-        index = vec.shift(x, left, right)
-        index = build.select(build.icmp_signed("<", index, lowest), lowest, index)
-        index = build.select(build.icmp_signed(">", index, middle), middle, index)
-        return vec.gather(build.gep(self.at["c"], [self.at[table]]), build.add(index, middle), width)
-
-    def shift_long(self, x: Any, left: Any, right: Any) -> Any:
-        """Emit the shift of 64-bit integers, clamped to 32 bits."""
-        vec = self.vec
-        found = vec.shift(x, vec.widen(left), vec.widen(right))
-        return vec.builder.trunc(vec.clamp(found, -LIMIT, LIMIT, WIDE), VECTOR)
+        pointer = self.vec.builder.gep(self.at["c"], [self.at[table]])
+        return self.vec.look_up(pointer, self.at["m"], x, left, right, width=width)
 
 
 def _shifted(k: Kernel) -> Any:
@@ -119,11 +108,11 @@ def _add(k: Kernel) -> None:
 
 def _scale(k: Kernel) -> None:
     factor, left, right = k.constants()
-    k.store(k.shift_long(k.vec.builder.mul(k.vec.widen(k.x()), k.vec.widen(factor)), left, right))
+    k.store(k.vec.shift_long(k.vec.builder.mul(k.vec.widen(k.x()), k.vec.widen(factor)), left, right))
 
 
 def _multiply(k: Kernel) -> None:
-    k.store(k.shift_long(k.vec.builder.mul(k.vec.widen(k.x()), k.vec.widen(k.z())), *k.constants()))
+    k.store(k.vec.shift_long(k.vec.builder.mul(k.vec.widen(k.x()), k.vec.widen(k.z())), *k.constants()))
 
 
 def _gated(k: Kernel) -> Any:

@@ -11,7 +11,8 @@ from pointillist.engine.cpu.threads import DONE, STOP
 from pointillist.exact.machine import bytecode as bc
 from pointillist.exact.machine.draw import LEVELS, PRECISION, draw, frequencies, start_of
 from pointillist.exact.machine.mixture import MIXTURES
-from pointillist.exact.machine.vm import NONE, begin_row, execute
+from pointillist.exact.machine.product import NONE
+from pointillist.exact.machine.vm import begin_row, execute
 
 Array = Any  # numba finds the types
 

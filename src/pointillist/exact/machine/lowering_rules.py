@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from pointillist.engine.cpu.bytecode import Ring
 from pointillist.engine.program import View
 from pointillist.errors import EngineError
 from pointillist.exact.machine import bytecode as bc
+from pointillist.exact.machine.attention import cache_size
 from pointillist.exact.machine.bytecode import Code, Operand
 from pointillist.exact.machine.elementwise import Kind
 from pointillist.exact.machine.lower import Compiler, lowers
@@ -153,9 +156,10 @@ def _upsample(compiler: Compiler, i: ExactInstruction) -> None:
 @lowers("STORE_KV")
 def _store_kv(compiler: Compiler, i: ExactInstruction) -> None:
     assert isinstance(i.map, ExactCache)
-    plan, size = compiler.plan, compiler.plan.height * compiler.plan.width * i.map.channels
-    row = compiler.row(i, Code.STORE_KV, {bc.X: plan.operand(i.inputs[0])}, N=i.map.channels, B=plan.width)
-    row |= {bc.Y: plan.caches[i.map], bc.Y_OUTER: size}
+    plan, cache = compiler.plan, i.map
+    operands = {bc.X: plan.operand(i.inputs[0])}
+    row = compiler.row(i, Code.STORE_KV, operands, N=cache.channels, K=cache.key_channels, B=plan.width)
+    row |= {bc.Y: plan.caches[cache], bc.Y_OUTER: cache_size(plan.height * plan.width, cache.channels)}
 
 
 @lowers("ATTEND")
@@ -173,19 +177,23 @@ def _attend(compiler: Compiler, i: ExactInstruction) -> None:
         K=cache.key_width, PIECES=cache.num_heads, PIECE=cache.channels, W=plan.reserve(sites, narrow=False),
         A=compiler.pool.numbers(exp), C=len(exp), D=int(i.constants["factor"][0]), B=plan.width,
     )  # fmt: skip
-    row |= {bc.Z: plan.caches[cache], bc.Z_OUTER: sites * cache.channels}
+    row |= {bc.Z: plan.caches[cache], bc.Z_OUTER: cache_size(sites, cache.channels)}
 
 
 @lowers("SCAN")
 def _scan(compiler: Compiler, i: ExactInstruction) -> None:
-    """See `machine/recurrence.py` for the fields."""
-    c, pool, d = i.constants, compiler.pool, _output(i).channels
+    """See `machine/recurrence.py` for the fields; the hidden states of the images are one piece of the product."""
+    c, pool, plan, d = i.constants, compiler.pool, compiler.plan, _output(i).channels
     ((_, side),) = i.taps
+    matrix = pool.matrix(i, [(0, d)], signed=True)
+    hidden = plan.reserve(compiler.batch * 4 * matrix.groups, narrow=True)
+    compiler.pieces.append((hidden, matrix.groups))
     compiler.row(
-        i, Code.SCAN, {bc.Y: compiler.plan.operand(_output(i)), bc.X: compiler.plan.operand(i.inputs[0])}, N=d,
-        W=pool.numbers(c["matrix"]), K=pool.numbers(c["shift"], c["gate"]), A=pool.table(c["tanh"]),
-        B=pool.table(c["sigmoid"]), C=len(c["tanh"]) // 2, PIECE=pool.numbers(c["hidden"], c["cell"]),
-        D=compiler.plan.reserve(6 * d, narrow=False), PIECES=int(side > 0),
+        i, Code.SCAN, {bc.Y: plan.operand(_output(i)), bc.X: plan.operand(i.inputs[0])}, N=d, W=matrix.weights,
+        K=matrix.constants, G=matrix.groups, PIECE=len(compiler.pieces) - 1, PIECES=int(side > 0),
+        A=pool.table(c["tanh"]), B=pool.table(c["sigmoid"]), C=len(c["tanh"]) // 2,
+        D=plan.reserve(compiler.batch * 5 * d, narrow=False), E=pool.numbers(c["hidden"], c["cell"]),
+        F=pool.vectors(i, [("shift", gate) for gate in np.split(c["gate"], 4)]),
     )  # fmt: skip
 
 
@@ -205,7 +213,7 @@ def _linear(compiler: Compiler, i: ExactInstruction) -> None:
     for operand, _, channels in pieces:
         compiler.patch(-1 - len(compiler.pieces), 0, operand)
         compiler.pieces.append((operand.start, -(-channels // 4)))
-    matrix = compiler.pool.matrix(i, [(begin, channels) for _, begin, channels in pieces])
+    matrix = compiler.pool.matrix(i, [(begin, channels) for _, begin, channels in pieces], signed=value.signed)
     strides = pieces[0][0]
     row = compiler.row(
         i, Code.PRODUCT, operands, N=_output(i).channels, W=matrix.weights, K=matrix.constants, A=matrix.groups,

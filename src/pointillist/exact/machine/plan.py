@@ -12,6 +12,7 @@ import numpy as np
 
 from pointillist.engine.cpu.bytecode import Ring
 from pointillist.engine.program import Phase, Value, View
+from pointillist.exact.machine.attention import cache_size
 from pointillist.exact.machine.bytecode import Operand
 from pointillist.exact.program import ExactInstruction, ExactMap, ExactProgram, ExactValue, IntArray
 
@@ -37,7 +38,8 @@ class Plan:
         self.zeros = self.reserve(widest, narrow=False)
         self.maps = {each: self._reserve_map(each) for each in program.maps}
         self.caches = {
-            each: self._reserve_state(batch * height * width * each.channels, narrow=True) for each in program.kv_caches
+            each: self._reserve_state(batch * cache_size(height * width, each.channels), narrow=True)
+            for each in program.kv_caches
         }
         self.inputs = {
             name: self.reserve(batch * height * width * one.channels, narrow=True)

@@ -11,16 +11,23 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from pointillist.engine.cpu.jit import PANEL, TILE_ROWS
-from pointillist.exact.machine.vectors import I32, I64, LANES, VECTOR, IntVectors
+from pointillist.engine.cpu.jit import PANEL, TILE_ROWS, inner
+from pointillist.exact.machine.vectors import I32, I64, LANES, IntVectors
 from pointillist.exact.program import LIMIT
+
+Array = Any  # numba finds the types
 
 BLOCK = 3 * LANES
 """Constants of a vector of outputs: bias, shifts to the left, shifts to the right."""
+MOST_ROWS = TILE_ROWS[0]
+FEWER_ROWS = tuple(max(n for n in TILE_ROWS if n <= max(left, 1)) for left in range(MOST_ROWS))
+"""Rows of the next tile, by the number of rows left."""
+NONE: Any = np.int64(0)  # numba would compile again for a Python number
 
 
 class Tile:
@@ -131,4 +138,25 @@ def tile(
     return signature, code
 
 
-__all__ = ["BLOCK", "VECTOR", "tile"]
+@inner
+def multiply(
+    a: Array, s: Array, c: Array, w: Array, pieces: Array, first: int, count: int, groups: int, n: int, rows: int,
+    weights: int, constants: int, x: int, x_row: int, y: int, y_row: int, z: int, z_row: int,
+) -> None:  # fmt: skip
+    """Compute y = clamp(shift(x @ matrix + bias) + z) for so many rows and `n` outputs, tile by tile."""
+    j = NONE
+    while j < n:
+        left = n - j
+        vectors = min(PANEL, (left + LANES - 1) // LANES)
+        last = min(LANES, left - (vectors - 1) * LANES)
+        m = NONE
+        while m < rows:
+            together = MOST_ROWS if rows - m >= MOST_ROWS else FEWER_ROWS[rows - m]
+            tile(
+                a, s, c, w, pieces, first, count, x + m * x_row, x_row, weights, y + m * y_row + j, y_row,
+                z + m * z_row + j, z_row, constants, together, vectors, last,
+            )  # fmt: skip
+            m += together
+        weights += groups * vectors * LANES * 4
+        constants += vectors * BLOCK
+        j += vectors * LANES

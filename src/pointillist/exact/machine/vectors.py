@@ -6,12 +6,14 @@ no bit. The product of bytes is one instruction where the processor has VNNI, an
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils
 
 from pointillist.engine.cpu.jit import VECTOR_BYTES, features
+from pointillist.exact.program import LIMIT
 
 LANES = VECTOR_BYTES // 4
 """Numbers in a vector."""
@@ -93,17 +95,67 @@ class IntVectors:
 
         Two more bytes follow the last one. A table of 16 bits takes half the first-level cache.
         """
-        build, name = self.builder, f"llvm.masked.gather.v{LANES}i32.v{LANES}p0"
-        address = self.splat(build.ptrtoint(table, I64))
-        offset = build.shl(self.widen(index), self.constant(width // 2, WIDE))
-        pointers = build.inttoptr(build.add(address, offset), ir.VectorType(I32.as_pointer(), LANES))
-        mask = ir.VectorType(ir.IntType(1), LANES)
-        kinds = [pointers.type, I32, mask, VECTOR]
-        function = cgutils.get_or_insert_function(build.module, ir.FunctionType(VECTOR, kinds), name)
-        found = build.call(function, [pointers, I32(width), ir.Constant(mask, [1] * LANES), self.constant(0)])
+        build = self.builder
+        found = self.gather_words(table, build.shl(self.widen(index), self.constant(width // 2, WIDE)), width)
         if width == 4:
             return found
         return build.ashr(build.shl(found, self.constant(16)), self.constant(16))
+
+    def gather_words(self, pointer: Any, offsets: Any, align: int = 1) -> Any:
+        """Emit the four bytes at each of the offsets, 64-bit integers."""
+        build, name = self.builder, f"llvm.masked.gather.v{LANES}i32.v{LANES}p0"
+        address = self.splat(build.ptrtoint(pointer, I64))
+        pointers = build.inttoptr(build.add(address, offsets), ir.VectorType(I32.as_pointer(), LANES))
+        mask = ir.VectorType(ir.IntType(1), LANES)
+        kinds = [pointers.type, I32, mask, VECTOR]
+        function = cgutils.get_or_insert_function(build.module, ir.FunctionType(VECTOR, kinds), name)
+        return build.call(function, [pointers, I32(align), ir.Constant(mask, [1] * LANES), self.constant(0)])
+
+    def look_up(self, table: Any, middle: Any, x: Any, left: Any, right: Any, *, width: int = 4) -> Any:
+        """Emit the entry of a table of 4 or 2 bytes at `shift(x)`, counted from its middle, and clamped."""
+        build = self.builder
+        most = self.splat(build.trunc(middle, I32))
+        least = build.sub(self.constant(0), most)
+        index = self.shift(x, left, right)
+        index = build.select(build.icmp_signed("<", index, least), least, index)
+        index = build.select(build.icmp_signed(">", index, most), most, index)
+        return self.gather(table, build.add(index, most), width)
+
+    def shift_long(self, x: Any, left: Any, right: Any) -> Any:
+        """Emit the shift of 64-bit integers, clamped to the range of a wide value."""
+        found = self.shift(x, self.widen(left), self.widen(right))
+        return self.builder.trunc(self.clamp(found, -LIMIT, LIMIT, WIDE), VECTOR)
+
+    def reduce(self, operation: str, x: Any) -> Any:
+        """Emit the sum of all lanes (`add`), or the largest (`smax`)."""
+        kind = x.type
+        name = f"llvm.vector.reduce.{operation}.v{LANES}i{kind.element.width}"
+        function = cgutils.get_or_insert_function(self.builder.module, ir.FunctionType(kind.element, [kind]), name)
+        return self.builder.call(function, [x])
+
+    def loop(self, count: Any, by: int, starts: list[Any], body: Callable[[Any, list[Any]], list[Any]]) -> list[Any]:
+        """Emit a loop over 0, by, 2 by, ... below `count`, which runs at least once.
+
+        Args:
+            starts: first values of the variables.
+            body: emits the next values of the variables, of the counter and the variables.
+
+        Returns:
+            The variables after the loop.
+        """
+        build = self.builder
+        before, block, end = build.block, build.append_basic_block("loop"), build.append_basic_block("after")
+        build.branch(block)
+        build.position_at_end(block)
+        phis = [build.phi(start.type) for start in (I64(0), *starts)]
+        for phi, start in zip(phis, (I64(0), *starts), strict=True):
+            phi.add_incoming(start, before)
+        found = [build.add(phis[0], I64(by)), *body(phis[0], phis[1:])]
+        for phi, value in zip(phis, found, strict=True):
+            phi.add_incoming(value, build.block)
+        build.cbranch(build.icmp_signed("<", found[0], count), block, end)
+        build.position_at_end(end)
+        return found[1:]
 
     def dot_bytes(self, sums: Any, x: Any, weights: Any) -> Any:
         """Emit sums + the products of four unsigned bytes of `x` with four signed bytes of `weights`, in each lane."""
@@ -117,3 +169,10 @@ class IntVectors:
             number = build.and_(build.lshr(x, self.constant(8 * byte)), self.constant(255))
             sums = build.add(sums, build.mul(weight, number))
         return sums
+
+
+def emitted_arguments(context: Any, builder: Any, signature: Any, arguments: Any, arrays: int) -> list[Any]:
+    """Return the arguments of an intrinsic: the data of the arrays that come first, and the other ones."""
+    first = zip(signature.args[:arrays], arguments[:arrays], strict=True)
+    data = [context.make_array(kind)(context, builder, value).data for kind, value in first]
+    return [*data, *arguments[arrays:]]

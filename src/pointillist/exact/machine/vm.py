@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from pointillist.engine.cpu.jit import PANEL, TILE_ROWS, inner
+from pointillist.engine.cpu.jit import inner
 from pointillist.exact.machine import bytecode as bc
 from pointillist.exact.machine.attention import attend, store_kv
 from pointillist.exact.machine.elementwise import apply
-from pointillist.exact.machine.product import BLOCK, tile
+from pointillist.exact.machine.product import multiply
 from pointillist.exact.machine.recurrence import scan
-from pointillist.exact.machine.vectors import LANES
 
 Array = Any  # numba finds the types
 
 PRODUCT, COPY_BYTES, UPSAMPLE = (int(c) for c in (bc.Code.PRODUCT, bc.Code.COPY_BYTES, bc.Code.UPSAMPLE))
 STORE_KV, ATTEND, SCAN = (int(c) for c in (bc.Code.STORE_KV, bc.Code.ATTEND, bc.Code.SCAN))
-MOST_ROWS = TILE_ROWS[0]
-FEWER_ROWS = tuple(max(n for n in TILE_ROWS if n <= max(left, 1)) for left in range(MOST_ROWS))
-"""Rows of the next tile, by the number of rows left."""
-NONE: Any = np.int64(0)  # numba would compile again for a Python number
 
 
 @inner
@@ -38,29 +31,6 @@ def begin_row(code: Array, pieces: Array, patches: Array, row: int) -> None:
             code[at, field] = found
         else:
             pieces[-1 - at, 0] = found
-
-
-@inner
-def product(a: Array, s: Array, c: Array, w: Array, pieces: Array, line: Array, x: int, y: int, z: int) -> None:
-    """Compute y = clamp(shift(x @ matrix + bias) + z) for INNER rows."""
-    n, rows, groups = line[bc.N], line[bc.INNER], line[bc.A]
-    x_row, y_row, z_row = line[bc.X_INNER], line[bc.Y_INNER], line[bc.Z_INNER]
-    j, weights, constants = NONE, line[bc.W], line[bc.K]
-    while j < n:
-        left = n - j
-        vectors = min(PANEL, (left + LANES - 1) // LANES)
-        last = min(LANES, left - (vectors - 1) * LANES)
-        m = NONE
-        while m < rows:
-            count = MOST_ROWS if rows - m >= MOST_ROWS else FEWER_ROWS[rows - m]
-            tile(
-                a, s, c, w, pieces, line[bc.PIECE], line[bc.PIECES], x + m * x_row, x_row, weights,
-                y + m * y_row + j, y_row, z + m * z_row + j, z_row, constants, count, vectors, last,
-            )  # fmt: skip
-            m += count
-        weights += groups * vectors * LANES * 4
-        constants += vectors * BLOCK
-        j += vectors * LANES
 
 
 @inner
@@ -115,9 +85,10 @@ def execute(
         kind = line[bc.CODE]
         if kind == PRODUCT:
             for b in range(line[bc.OUTER]):
-                product(
-                    a, s, c, w, pieces, line, x + b * line[bc.X_OUTER], y + b * line[bc.Y_OUTER],
-                    z + b * line[bc.Z_OUTER],
+                multiply(
+                    a, s, c, w, pieces, line[bc.PIECE], line[bc.PIECES], line[bc.A], line[bc.N], line[bc.INNER],
+                    line[bc.W], line[bc.K], x + b * line[bc.X_OUTER], line[bc.X_INNER], y + b * line[bc.Y_OUTER],
+                    line[bc.Y_INNER], z + b * line[bc.Z_OUTER], line[bc.Z_INNER],
                 )  # fmt: skip
         elif kind < PRODUCT:
             elementwise(a, s, c, kind, line, y, x, z)
@@ -130,4 +101,4 @@ def execute(
         elif kind == ATTEND:
             attend(a, s, c, line, y, x, row * line[bc.B] + column)
         elif kind == SCAN:
-            scan(s, c, line, y, x)
+            scan(a, s, c, w, pieces, line, y, x)
