@@ -11,10 +11,14 @@ from torch import Tensor
 
 from pointillist.analysis.query import ImageQuery
 from pointillist.conditioning import ConditionInputs, MaskedValue
+from pointillist.distributions.factored import FactoredCategorical
+from pointillist.distributions.registry import build_likelihood
 from pointillist.evaluation import likelihood
+from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.uniform_sampler import UniformSampler
 
+from .likelihood import check_likelihood
 from .mutants import mutant
 from .one_likelihood import check_data_set, check_one_likelihood
 from .strategies import TEXTS, random_conditions
@@ -108,3 +112,37 @@ def _(patch: pytest.MonkeyPatch) -> None:
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = ImageQuery.surprisal_of
     patch.setattr(ImageQuery, "surprisal_of", lambda self, *how: kept(self, *how).clamp(max=2.0))
+
+
+def factored() -> None:
+    image = ImageSpec(channels=2, height=1, width=1, levels=11, ordered=False)
+    check_likelihood(build_likelihood("factored", image, mixtures=3))
+
+
+@mutant("levels that do not exist keep their probability in two factors", factored)
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = FactoredCategorical._factors
+
+    def whole(self: FactoredCategorical, params: Tensor, channel: int) -> tuple[Tensor, ...]:
+        weights, high, low, _ = kept(self, params, channel)
+        return weights, high, low, low
+
+    patch.setattr(FactoredCategorical, "_factors", whole)
+
+
+@mutant("the high and the low digit of a level are exchanged", factored)
+def _(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(FactoredCategorical, "_split", lambda self, levels: (levels % self.high, levels // self.high))
+
+
+@mutant("the components of two factors have equal weights, for all levels at once", factored)
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = FactoredCategorical.conditional
+
+    def equal(self: FactoredCategorical, params: Tensor, x: Tensor, channel: int) -> Tensor:
+        own = params.clone()
+        first = channel * self.mixtures * (1 + self.high + self.low)
+        own[:, first : first + self.mixtures] = 0
+        return kept(self, own, x, channel)
+
+    patch.setattr(FactoredCategorical, "conditional", equal)
