@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import pointillist as pt
 from pointillist.studio.server import Server
 from pointillist.studio.service import StudioService
 from tests.e2e.models import digits, outliner, slow
@@ -50,6 +51,7 @@ SMOKE = {
     "test_copy_cut_and_paste",
     "test_nothing_to_mend_at_first",
     "test_the_inside_of_the_network_is_shown",
+    "test_surprise_on_the_scale_of_normal_images",
 }
 """One test for each panel of the page, and those without a browser: `make test` runs these, `make test-slow` all."""
 
@@ -76,9 +78,15 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def service() -> Iterator[StudioService]:
-    """Five models with random weights: digits with labels, colours of a palette, RGB, a slow one, one of outlines."""
-    found = StudioService([digits(), coloured(), labelled(), slow(), outliner()])
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudioService]:
+    """Five models with random weights: digits with labels, colours of a palette, RGB, a slow one, one of outlines.
+
+    The first has a detector, whose normal images are its own samples.
+    """
+    first = digits()
+    detector = pt.AnomalyDetector(first).fit(pt.sample(first, 60, seed=0).levels)
+    folder = detector.save(tmp_path_factory.mktemp("detector"))
+    found = StudioService([first, coloured(), labelled(), slow(), outliner()], detectors=[folder])
     yield found
     found.close()
 

@@ -39,6 +39,12 @@ def surprise(page: Page) -> None:
     expect(page.locator("canvas.map").first).to_be_visible()
 
 
+def normal(page: Page) -> None:
+    surprise(page)
+    page.get_by_label("normal scale").check()
+    expect(page.locator(".verdict-words")).to_contain_text("p = ")
+
+
 def held(page: Page) -> None:
     paint(page, seed=5)
     page.mouse.click(*point(page, 3, 4))
@@ -100,7 +106,7 @@ def named(page: Page) -> None:
     expect(page.get_by_role("dialog")).to_be_visible()
 
 
-STATES = [painted, surprise, held, several, drawing, filled, hint, grid, tour, keys, menu, named]
+STATES = [painted, surprise, normal, held, several, drawing, filled, hint, grid, tour, keys, menu, named]
 
 
 def test_nothing_to_mend_at_first(page: Page) -> None:

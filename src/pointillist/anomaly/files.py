@@ -25,6 +25,7 @@ from pointillist.files.reading import read_json
 from pointillist.files.writing import write_text
 from pointillist.model.fingerprint import model_fingerprint
 from pointillist.model.pixel_model import PixelModel
+from pointillist.zoo import ZOO, resolve
 
 SETTINGS = "anomaly_detector.json"
 TENSORS = "anomaly_detector.safetensors"
@@ -104,9 +105,29 @@ def read_detector(folder: Path, model: PixelModel, background: PixelModel | None
     )
 
 
+def own_folder(source: str) -> Path | None:
+    """Return the folder of a model, beside which its detector is kept; None for a bundled model and one of the hub.
+
+    Args:
+        source: what `pointillist.load` takes.
+    """
+    found = resolve(source)
+    return None if found is None or found.resolve().is_relative_to(ZOO.resolve()) else found
+
+
 def has_detector(folder: Path) -> bool:
     """Tell whether a folder holds a fitted detector."""
     return (folder / SETTINGS).is_file()
+
+
+def fitted_models(folder: Path) -> tuple[str, str | None]:
+    """Return the fingerprints of the model that a detector was fitted with, and of the background model, if any.
+
+    Raises:
+        CheckpointError: if there is no detector, or it is damaged.
+    """
+    settings = _read_settings(folder)
+    return settings["model"], settings["background"]
 
 
 def detector_digest(folder: Path) -> str:

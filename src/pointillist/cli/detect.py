@@ -112,6 +112,7 @@ def detect(
 ) -> None:
     """Find odd images by a model of normal ones, with p-values and heat maps."""
     from pointillist.anomaly import AnomalyReport
+    from pointillist.anomaly.files import own_folder
     from pointillist.anomaly.table import write_csv
     from pointillist.model.pretrained import load
     from pointillist.system import resolve_device
@@ -124,7 +125,7 @@ def detect(
     loaded = load(model).to(resolve_device(device))
     other = None if background is None else load(background).to(resolve_device(device))
     reading: dict[str, Any] = {"sets": sets or [], "split": split, "windows": windows}
-    folder = detector or _own_folder(model)
+    folder = detector or own_folder(model)
     if fit is None:
         found = _load(folder, model, loaded, other)
     else:
@@ -170,14 +171,6 @@ def open_images(
         return FolderStream(path, options, model.image)
     classes = model.config.classes if options.labels else ()
     return load_data(data, options, spec=model.image, classes=classes).get(split or "all")
-
-
-def _own_folder(model: str) -> Path | None:
-    """Return the folder of a model, beside which its detector is kept; None for a bundled one and one of the hub."""
-    from pointillist.zoo import ZOO, resolve
-
-    found = resolve(model)
-    return None if found is None or found.resolve().is_relative_to(ZOO.resolve()) else found
 
 
 def _load(folder: Path | None, model: str, loaded: PixelModel, background: PixelModel | None) -> AnomalyDetector:

@@ -25,6 +25,8 @@ EPILOG = """Examples:
 
   pointillist studio --run runs/digits
 
+  pointillist studio digits --detector runs/detector
+
   pointillist studio runs/digits --port 8000 --no-browser"""
 
 Models = Annotated[
@@ -32,6 +34,12 @@ Models = Annotated[
 ]
 Run = Annotated[
     Path | None, typer.Option("--run", metavar="DIR", help="Watch a training run: curves, samples, each checkpoint.")
+]
+Detectors = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--detector", metavar="DIR", help="Folder of an anomaly detector that is not beside its model; repeatable."
+    ),
 ]
 Host = Annotated[str, typer.Option(metavar="HOST", help="Address of the server. Default: this machine only.")]
 Port = Annotated[
@@ -45,6 +53,7 @@ Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=1, help="Longest 
 def studio(
     models: Models = None,
     run: Run = None,
+    detectors: Detectors = None,
     host: Host = "127.0.0.1",
     port: Port = None,
     no_browser: NoBrowser = False,
@@ -69,7 +78,8 @@ def studio(
     except ImportError as error:
         raise MissingExtraError("The studio", "studio") from error
     watched = None if run is None else TrainingRun.check(run)
-    service = StudioService(sources, LIMITS.model_copy(update={"timeout": timeout}), run=watched)
+    limits = LIMITS.model_copy(update={"timeout": timeout})
+    service = StudioService(sources, limits, run=watched, detectors=detectors or [])
     server = Server(service, host, usual_port(host) if port is None else port)
     if not is_loopback(host):
         typer.echo(

@@ -48,6 +48,11 @@ class PooledModel:
         self._weights_read, self._settled = threading.Event(), threading.Event()
 
     @property
+    def source(self) -> str | None:
+        """Name, folder or `hf:user/model` of the model; None for one that was given itself."""
+        return self._source if isinstance(self._source, str) else None
+
+    @property
     def info(self) -> schemas.ModelInfo:
         """Loading state."""
         return self._info

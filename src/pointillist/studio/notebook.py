@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -26,16 +28,17 @@ class Studio:
         models: models, or sources that `pointillist.load` accepts. Each is copied, so later changes do not reach the
             studio.
         height: of the page, in screen pixels.
+        detectors: folders of anomaly detectors that are not beside their models.
 
     Attributes:
         widget: the anywidget, for use in layouts of ipywidgets and for `marimo.ui.anywidget`.
 
     Raises:
         MissingExtraError: if the extra `notebook` is not installed.
-        ConfigError: if there is no model.
+        ConfigError: if there is no model, or a folder has no detector.
     """
 
-    def __init__(self, *models: PixelModel | str, height: int = 760) -> None:
+    def __init__(self, *models: PixelModel | str, height: int = 760, detectors: Sequence[str | Path] = ()) -> None:
         if not models:
             raise ConfigError("`models` are missing: give at least one model, or the name of one.")
         try:
@@ -44,7 +47,7 @@ class Studio:
             from pointillist.studio.widget import Widget
         except ImportError as error:
             raise MissingExtraError("The studio in a notebook", "notebook") from error
-        self._service = StudioService(models)
+        self._service = StudioService(models, detectors=[Path(folder) for folder in detectors])
         self.widget = Widget(create_app(self._service), height)
         self._service.start()
 

@@ -149,6 +149,12 @@ def activation(model: Model, body: schemas.ActivationQuery, request: Request) ->
     return _json(_service(request).query(model, inside.activation, body))
 
 
+@router.post("/models/{model}/anomaly", response_model=schemas.AnomalyMap, summary="An image against normal images")
+def anomaly(model: Model, body: schemas.AnomalyQuery, request: Request) -> Response:
+    """Judge an image by the anomaly detector of the model; 404 with code `no_detector` where there is none."""
+    return _json(_service(request).judge(model, body))
+
+
 _PICTURE_BODY = {
     "requestBody": {
         "required": True,

@@ -13,6 +13,7 @@ import torch
 
 from pointillist.model.pixel_model import PixelModel
 from pointillist.studio import schemas
+from pointillist.studio.anomaly import DetectorPool, judge
 from pointillist.studio.conversion import check_pixels
 from pointillist.studio.errors import RequestError
 from pointillist.studio.fill import make_fill
@@ -44,18 +45,26 @@ class StudioService:
         sources: names, folders or `hf:user/model` of models, or models.
         limits: limits of requests and jobs.
         run: folder of a training run to watch; its newest checkpoint is the last of the models.
+        detectors: folders of anomaly detectors, beside those in the folders of the models.
 
     Attributes:
         watcher: follows the run; None without one.
         fields: receptive fields that were measured.
+        detectors: anomaly detectors of the models.
     """
 
     def __init__(
-        self, sources: Sequence[str | PixelModel], limits: schemas.Limits = LIMITS, *, run: Path | None = None
+        self,
+        sources: Sequence[str | PixelModel],
+        limits: schemas.Limits = LIMITS,
+        *,
+        run: Path | None = None,
+        detectors: Sequence[Path] = (),
     ) -> None:
         self.limits = limits
         self.models = ModelPool(sources, limits)
         self.fields = FieldCache()
+        self.detectors = DetectorPool(self.models, detectors)
         self.watcher: RunWatcher | None = None
         if run is not None:
             watched = TrainingRun(run)
@@ -87,6 +96,12 @@ class StudioService:
         check_pixels(query.height, query.width, self.limits)
         entry = self.models[model]
         return self.fields.measure(entry.model, query, entry.query_lock)
+
+    def judge(self, model: str, query: schemas.AnomalyQuery) -> schemas.AnomalyMap:
+        """Judge an image by the anomaly detector of a model."""
+        entry = self.models[model]
+        with entry.query_lock:
+            return judge(self.detectors.find(entry), query, self.limits)
 
     def reproduce(
         self, model: str, manifest: schemas.SampleManifest, is_cancelled: Callable[[], bool] = lambda: False

@@ -105,6 +105,11 @@ export class Server {
     return this.#json(routeOf(model, "activation"), postOf(query));
   }
 
+  /** @param {string} model @param {Api.AnomalyQuery} query @returns {Promise<Api.AnomalyMap>} */
+  anomaly(model, query) {
+    return this.#json(routeOf(model, "anomaly"), postOf(query));
+  }
+
   /**
    * Convert a picture file to the levels of a model.
    * @param {string} model @param {Blob} file @param {Record<string, string>} options see docs/reference/studio_api.md

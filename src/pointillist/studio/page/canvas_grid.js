@@ -1,6 +1,7 @@
 // The canvases side by side, as large as they fit, and the legend of their overlay.
 
 import { gradient } from "./colour.js";
+import { NormalScale, verdictOf } from "./normal_scale.js";
 import { SETTING_NAMES, describeConditions } from "./paint_jobs.js";
 import { holdsAnything } from "./canvas_model.js";
 import { formatFixed, html, updateChildren, setText } from "./dom.js";
@@ -28,12 +29,14 @@ export class CanvasGrid {
     /** @type {CanvasView[]} */
     this.views = [];
     this.canvases = html("div", { className: "canvases" }, pad.el);
-    this.legend = html("div", { className: "legend" });
+    this.scale = html("div", { className: "scale" });
+    this.normal = new NormalScale(state, queries);
+    this.legend = html("div", { className: "legend" }, this.scale, this.normal.label);
     this.words = html("p", { className: "words" });
     /** @type {import("./state.js").Work | null} */
     this.work = null;
     this.viewport = html("div", { className: "viewport" }, this.canvases);
-    this.el = html("section", { className: "canvas-grid", "aria-label": "Canvases" }, this.viewport, html("div", { className: "status" }, this.legend, this.words, buttons));
+    this.el = html("section", { className: "canvas-grid", "aria-label": "Canvases" }, this.viewport, html("div", { className: "status" }, this.legend, this.words, buttons), this.normal.words);
     this.gestures = new Gestures(this.viewport, this.canvases, state, pointerTools);
     new ResizeObserver(() => state.changed()).observe(this.viewport);
   }
@@ -55,6 +58,7 @@ export class CanvasGrid {
     state.follow = false;
     this.el.classList.toggle("drawing", state.tool !== "inspect");
     this.#legend();
+    this.normal.update();
     this.words.hidden = state.view !== "image";
     setText(this.words, state.canvas ? describeCanvas(state, state.canvas) : "");
     if (state.work && state.work !== this.work) this.el.scrollIntoView({ block: "nearest" }); // needed on a narrow screen
@@ -97,15 +101,16 @@ export class CanvasGrid {
     const { view, canvas } = state;
     this.legend.hidden = view === "image";
     if (!canvas || view === "image") return;
-    const top = canvas.details.bits_top;
     const saliency = view === "saliency" && state.heldPixel ? this.queries.saliency(canvas, state.heldPixel.pixel) : null;
     const found = saliency && !(saliency instanceof Error) ? saliency : null;
-    const key = [view, top, found?.top, found?.signed].join();
-    updateChildren(this.legend, key, () => {
+    const verdict = view === "normal" ? verdictOf(state, this.queries, canvas) : null;
+    const top = verdict && !(verdict instanceof Error) ? formatFixed(verdict.top, 1) : found ? found.top.toPrecision(2) : String(canvas.details.bits_top);
+    const signed = view === "normal" || (view === "saliency" && found?.signed !== false);
+    this.scale.hidden = view === "normal" && (!verdict || verdict instanceof Error);
+    updateChildren(this.scale, [view, top, found?.unit, signed].join(), () => {
       const bar = html("i", { className: "ramp" });
-      bar.style.background = gradient(view === "saliency" && found?.signed !== false);
-      const end = found ? `${found.top.toPrecision(2)}` : `${top}`;
-      const low = found?.signed ? `\u2212${end}` : "0";
+      bar.style.background = gradient(signed);
+      const low = view === "normal" || found?.signed ? `\u2212${top}` : "0";
       const strength = html("input", {
         type: "range", min: "0.1", max: "1", step: "0.05", value: String(state.strength), title: "How strongly the map covers the image", "aria-label": "How strongly the map covers the image", className: "strength",
         oninput: (/** @type {any} */ event) => {
@@ -113,7 +118,7 @@ export class CanvasGrid {
           state.changed();
         },
       });
-      return [html("span", { className: "ends" }, html("b", {}, low), bar, html("b", {}, end)), html("span", { className: "what" }, term(LEGENDS[view](found)), canvas.details.image.channels > 1 && ", mean of channels"), strength];
+      return [html("span", { className: "ends" }, html("b", {}, low), bar, html("b", {}, top)), html("span", { className: "what" }, term(LEGENDS[view](found)), view !== "normal" && canvas.details.image.channels > 1 && ", mean of channels"), strength];
     });
   }
 }
@@ -139,6 +144,7 @@ const FILL_METHODS = { known: "the model, which completes images", order: "an or
 const LEGENDS = {
   entropy: () => "entropy in bits",
   surprisal: () => "surprise in bits",
+  normal: () => "excess in standard deviations",
   saliency: (saliency) => (saliency ? `saliency: ${saliency.unit}` : "saliency"),
   shift: () => "shift of distributions in bits",
 };

@@ -141,7 +141,8 @@ export class Commands {
   tool(tool) {
     this.state.tool = tool;
     this.state.heldPixel = tool === "inspect" ? this.state.heldPixel : null;
-    this.view(this.state.heldPixel || this.state.view === "entropy" || this.state.view === "surprisal" ? this.state.view : "image");
+    const needsHeldPixel = this.state.view === "saliency" || this.state.view === "shift";
+    if (needsHeldPixel && !this.state.heldPixel) this.state.view = "image";
     this.state.changed();
   }
 

@@ -17,6 +17,23 @@ declare namespace Api {
     region: EncodedArray;
     levels: number[];
   }
+  interface AnomalyMap {
+    distance: EncodedArray;
+    top: number;
+    p_value: number;
+    held_out: number;
+    false_alarms: number;
+    odd: boolean;
+    statistics: AnomalyStatistic[];
+  }
+  interface AnomalyQuery {
+    levels: EncodedArray;
+  }
+  interface AnomalyStatistic {
+    name: string;
+    meaning: string;
+    distance: number;
+  }
   interface Candidate {
     levels: EncodedArray;
     bits: number;

@@ -3,6 +3,7 @@
 import { decodeFloats } from "./encoded_arrays.js";
 import { isComplete, visibleImage } from "./canvas_model.js";
 import { balance, heat } from "./colour.js";
+import { normalOverlay } from "./normal_scale.js";
 
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("./canvas_model.js").Canvas} Canvas */
@@ -25,6 +26,7 @@ function meanOf(values, size, of = (value) => value) {
 export function overlayOf(state, queries, canvas, isActive) {
   if (state.view === "image") return null;
   if (state.view === "entropy" || state.view === "surprisal") return bitsOverlay(state, queries, canvas, state.view);
+  if (state.view === "normal") return normalOverlay(state, queries, canvas);
   return isActive && state.heldPixel ? heldPixelOverlay(state, queries, canvas, state.heldPixel) : null;
 }
 

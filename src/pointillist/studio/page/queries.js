@@ -89,6 +89,8 @@ export class Queries {
     this.readings = new LatestOnlyQueue(changed);
     /** @type {LatestOnlyQueue<Api.ActivationMap>} */
     this.activations = new LatestOnlyQueue(changed);
+    /** @type {LatestOnlyQueue<Api.AnomalyMap>} */
+    this.anomalies = new LatestOnlyQueue(changed);
   }
 
   /** Return the id of the open model that a canvas belongs to. @param {Canvas} canvas */
@@ -149,6 +151,11 @@ export class Queries {
   /** Query an activation for an image. @param {Canvas} canvas @param {string | null} name */
   activation(canvas, name) {
     return this.activations.get(canvas, name ?? "", async () => this.server.activation(this.#model(canvas), { ...this.#imageQuery(canvas), name }));
+  }
+
+  /** Query the verdict of the model's anomaly detector on an image. @param {Canvas} canvas */
+  anomaly(canvas) {
+    return this.anomalies.get(canvas, "", async () => this.server.anomaly(this.#model(canvas), { levels: this.#imageQuery(canvas).levels }));
   }
 
   /** @param {Canvas} canvas */

@@ -8,7 +8,7 @@ import { defaultRequest, requestOfCanvas } from "./request.js";
 /** @typedef {import("./canvas_model.js").Canvas} Canvas */
 /** @typedef {import("./canvas_model.js").Settings} Settings */
 /** @typedef {{canvases: Canvas[], active: number, hint?: Hint | null, columns?: number | null}} Workspace `hint`: as it was drawn; `columns` of a grid */
-/** @typedef {"image" | "entropy" | "surprisal" | "saliency" | "shift"} View */
+/** @typedef {"image" | "entropy" | "surprisal" | "normal" | "saliency" | "shift"} View */
 /** @typedef {"inspect" | "move" | import("./strokes.js").DrawingTool | import("./selecting.js").SelectionTool} Tool */
 /** @typedef {{pixel: number, choice: (number | null)[]}} HeldPixel a held pixel, and levels chosen for its channels */
 /** @typedef {{index: number, pixel: number}} Hover a pixel under the pointer, and the index of its canvas */

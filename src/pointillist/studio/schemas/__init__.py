@@ -1,5 +1,6 @@
 """Requests, responses and events of the studio's HTTP interface; docs/reference/studio_api.md explains their use."""
 
+from pointillist.studio.schemas.anomaly import AnomalyMap, AnomalyQuery, AnomalyStatistic
 from pointillist.studio.schemas.base import ConditionValues, Dtype, EncodedArray, ErrorResponse, Schema
 from pointillist.studio.schemas.export import GifRequest, PngRequest, ReproduceRequest, ReproduceResult
 from pointillist.studio.schemas.fill import AllowedLevels, Candidate, FillRequest, FillResult
@@ -61,6 +62,9 @@ __all__ = [
     "ActivationMap",
     "ActivationQuery",
     "AllowedLevels",
+    "AnomalyMap",
+    "AnomalyQuery",
+    "AnomalyStatistic",
     "Candidate",
     "Component",
     "ConditionValues",

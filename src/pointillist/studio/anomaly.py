@@ -1,0 +1,126 @@
+"""Images of the studio against normal images, by the anomaly detectors of its models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pointillist.errors import ConfigError
+from pointillist.model.pixel_model import PixelModel
+from pointillist.studio import schemas
+from pointillist.studio.conversion import decode_canvas, encode_floats
+from pointillist.studio.errors import RequestError
+from pointillist.studio.model_pool import ModelPool, PooledModel
+
+if TYPE_CHECKING:
+    from pointillist.anomaly import AnomalyDetector
+
+
+class DetectorPool:
+    """Fitted detectors of the models of a studio: read when they are first used, and again when their files change.
+
+    A model's own folder is looked at first, then the others.
+
+    ```python
+    detectors = DetectorPool(models, [Path("runs/detector")])
+    detectors.find(models["digits"]).explain(levels).p_value
+    ```
+
+    Args:
+        models: the models of the studio; one of them may be the background model of another's detector.
+        folders: folders of detectors, of any of the models.
+
+    Raises:
+        ConfigError: if one of the folders has no detector.
+        MissingExtraError: if there are folders, and scikit-learn is not installed.
+    """
+
+    def __init__(self, models: ModelPool, folders: Sequence[Path] = ()) -> None:
+        self._models, self._folders = models, tuple(folders)
+        self._found: dict[str, tuple[PixelModel, str, AnomalyDetector]] = {}
+        if folders:
+            from pointillist.anomaly.files import has_detector
+
+            for folder in folders:
+                if not has_detector(folder):
+                    raise ConfigError(
+                        f"`detector` (={str(folder)!r}) has no detector: `pointillist detect` with `--fit` writes one."
+                    )
+
+    def find(self, entry: PooledModel) -> AnomalyDetector:
+        """Return the detector of a model; the caller holds the model's `query_lock`.
+
+        Raises:
+            RequestError: if it has none that can be used here.
+            CheckpointError: if that in its folder is damaged, or of another model.
+        """
+        from pointillist.anomaly import AnomalyDetector
+        from pointillist.anomaly.files import detector_digest, fitted_models
+
+        model, folder = entry.model, self._folder(entry)
+        digest = detector_digest(folder)
+        known = self._found.get(entry.id)
+        if known is None or known[0] is not model or known[1] != digest:
+            background = self._background(entry, fitted_models(folder)[1])
+            known = model, digest, AnomalyDetector.load(folder, model, background)
+            self._found[entry.id] = known
+        return known[2]
+
+    def _folder(self, entry: PooledModel) -> Path:
+        from pointillist.anomaly.files import fitted_models, has_detector, own_folder
+
+        own = None if entry.source is None else own_folder(entry.source)
+        if own is not None and has_detector(own):
+            return own
+        for folder in self._folders:
+            if fitted_models(folder)[0] == entry.sha256:
+                return folder
+        if own is not None:
+            remedy = f"`pointillist detect {entry.source} DATA --fit NORMAL` fits one on a folder of normal images."
+        else:
+            remedy = (
+                f"`pointillist detect {entry.source or 'MODEL'} DATA --fit NORMAL --detector DIR` fits one on a folder "
+                "of normal images, and a studio that is started with `--detector DIR` uses it."
+            )
+        raise RequestError(404, "no_detector", f"{entry.name} has no detector: {remedy}")
+
+    def _background(self, entry: PooledModel, sha256: str | None) -> PixelModel | None:
+        """Return the open model of a hash."""
+        if sha256 is None:
+            return None
+        for other in self._models.entries.values():
+            if other.info.state == "ready" and other.sha256 == sha256:
+                return other.model
+        raise RequestError(
+            404, "no_detector",
+            f"The detector of {entry.name} was fitted with a background model that is not open here: start the studio "
+            "with that model too, or fit a detector without one.",
+        )  # fmt: skip
+
+
+def judge(detector: AnomalyDetector, query: schemas.AnomalyQuery, limits: schemas.Limits) -> schemas.AnomalyMap:
+    """Judge an image by a detector.
+
+    Raises:
+        RequestError: if there are too many pixels, or the detector judges images with their conditions.
+        ShapeError, DataError: if it is no image of the model, or of another size than the normal images.
+    """
+    from pointillist.anomaly.statistics import DESCRIPTIONS
+
+    if detector.conditions:
+        raise RequestError(
+            404, "no_detector",
+            "The detector of this model judges images of a data set with their conditions, which the studio does not: "
+            "fit one without `--conditions`.",
+        )  # fmt: skip
+    record = detector.explain(decode_canvas(detector.model_, query.levels, limits))
+    distances = sorted(record.statistics.items(), key=lambda item: -abs(item[1]))
+    return schemas.AnomalyMap(
+        distance=encode_floats(record.z_map), top=record.top, p_value=record.p_value,
+        held_out=len(detector.calibration_scores_), false_alarms=detector.contamination, odd=record.pred_label,
+        statistics=[
+            schemas.AnomalyStatistic(name=name, meaning=DESCRIPTIONS[name], distance=distance)
+            for name, distance in distances
+        ],
+    )  # fmt: skip
