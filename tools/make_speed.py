@@ -43,12 +43,15 @@ Sampling is compared with two references. *Naive* is a full forward for every su
 faster memory layout, random draws included, extrapolated from 8 pixels. The *roofline bound* is the time of the
 program's operations at the fastest float32 matrix product measured, plus that of reading its weights once for a batch
 at the best bandwidth measured; weights count as float32, also where they are int8 or bf16. On AMD the fastest product
-is the engine's own kernel, about twice as fast there as BLAS; files measured on Intel used BLAS alone.
+is the engine's own kernel, about twice as fast there as BLAS; files measured on Intel used BLAS alone. The bound of
+`exact` is that of the fastest product of bytes, with a byte a weight; its program is calibrated on random images.
 
 Setup of an engine (recording the model, compiling its program) has a column of its own. The milliseconds of an image
-and the ratios exclude it, so a single image takes both. The bound is that of one thread, also beside rows of two
-threads, which may therefore lie below 1. Training is compared with the *dense masked* network: the same function with
-full-size kernels times a mask, float32, NCHW.
+and the ratios exclude it. *Call over naive* is the speedup of a whole call of `pt.sample`, setup included, as every
+call is after the first; files without it are older than the engines that are kept from call to call.
+
+The bound is that of one thread, also beside rows of two threads, which may therefore lie below 1. Training is compared
+with the *dense masked* network: the same function with full-size kernels times a mask, float32, NCHW.
 
 One thread is timed by its CPU time, except where threads are compared (wall time). Cases are interleaved, a ratio is
 formed within a round, and the median over rounds is reported with its range. Weights are random, which does not matter
@@ -106,15 +109,16 @@ def _section(name: str, r: dict[str, Any]) -> str:
         f"## {r['name']}, {r['image']}",
         "",
         f"`pointillist bench {' '.join(RUNS[name])}`; {r['date']}, {r['machine']}; {r['versions']}.{busy}",
-        f"Peak performance: {peaks['gflops']:.0f} GFLOP/s and {peaks['gigabytes']:.0f} GB/s. "
+        f"Peak performance: {peaks['gflops']:.0f} GFLOP/s{_bytes(peaks)} and {peaks['gigabytes']:.0f} GB/s. "
         f"{r['parameters']:,} parameters; "
         f"an image takes {cost['row_flops'] / 1e6:,.0f} MFLOP by rows and {cost['pixel_flops'] / 1e6:,.0f} by pixels, "
         f"a batch reads {(cost['row_bytes'] + cost['pixel_bytes']) / 1e6:,.0f} MB of weights. Recording takes "
         f"{r['recording']['median']:.1f} ms.",
         *(_startup(s) for s in r["startup"]),
         "",
-        "| engine | batch | threads | ms per image | over naive | over one thread | over the bound | setup, ms | MB |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| engine | batch | threads | ms per image | over naive | over one thread | over the bound | setup, ms "
+        "| call over naive | MB |",
+        "|---|---|---|---|---|---|---|---|---|---|",
         *(_sampling(row) for row in r["sampling"]),
         "",
         f"![milliseconds per image](speed/{name}.svg)",
@@ -130,6 +134,10 @@ def _section(name: str, r: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _bytes(peaks: dict[str, Any]) -> str:
+    return f", {peaks['byte_gops']:.0f} GOP/s of bytes" if peaks.get("byte_gops") else ""
+
+
 def _startup(s: dict[str, Any]) -> str:
     return (
         f"With `{s['engine']}` the first image of a process takes {s['first_use']:.2f} s more than the second, and "
@@ -141,7 +149,7 @@ def _sampling(row: dict[str, Any]) -> str:
     return _cells(
         row["engine"], row["batch"], row["threads"], f"{row['milliseconds']['median']:,.1f}",
         _ratio(row["over_naive"], 0), _ratio(row["over_one_thread"], 2), f"{row['over_roofline']:,.1f}",
-        "" if row["setup"] is None else f"{row['setup']:.0f}",
+        "" if row["setup"] is None else f"{row['setup']:.0f}", _ratio(row.get("call_over_naive"), 0),
         "" if row["megabytes"] is None else f"{row['megabytes']:.0f}",
     )  # fmt: skip
 

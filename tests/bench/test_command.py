@@ -24,7 +24,7 @@ COLLAPSED = {"numpy": 70 / 2, "cpu": 300 / 2}
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The peaks of a machine, which take seconds to measure; they have a test of their own."""
-    peaks = Peaks(100.0, 100.0, {}, {})
+    peaks = Peaks(100.0, 100.0, {}, {}, 400.0, {})
     monkeypatch.setattr("pointillist.bench.run.measure_peaks", lambda: peaks)
 
 
@@ -100,7 +100,7 @@ def test_sampling_has_not_collapsed() -> None:
     workload = Workload(pt.build("gated-pixelcnn", shape=(1, 28, 28)).eval(), (28, 28))
     with single_threaded():
         engines = available_engines(workload, tuple(COLLAPSED))[0]
-        rows = measure_sampling(workload, 1, engines, Peaks(100.0, 100.0, {}, {}), repeats=2)
+        rows = measure_sampling(workload, 1, engines, Peaks(100.0, 100.0, {}, {}, 400.0, {}), repeats=2)
     for row in rows[1:]:
         assert row.over_naive is not None
         assert row.over_naive.median > COLLAPSED[row.engine], row

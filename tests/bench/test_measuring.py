@@ -20,6 +20,7 @@ from pointillist.bench.sampling import available_engines
 from pointillist.bench.timing import MedianRange, Times, interleave
 from pointillist.bench.workload import Workload
 from pointillist.errors import ConfigError
+from pointillist.exact.machine.single_product import single_product
 from pointillist.sampling.engines import record_model
 from pointillist.system import measure_peak_memory
 
@@ -86,7 +87,7 @@ def _only(program: Any, row: list[Any]) -> Any:
 
 
 def test_the_roofline_bound_adds_operations_and_bytes() -> None:
-    peaks = Peaks(gflops=100.0, gigabytes=50.0, products={}, reads={})
+    peaks = Peaks(gflops=100.0, gigabytes=50.0, products={}, reads={}, byte_gops=400.0, byte_products={})
     cost = Cost(row_flops=1e9, pixel_flops=1e9, row_bytes=1e9, pixel_bytes=3e9)
     assert cost.roofline_seconds(peaks, 1) == pytest.approx(0.02 + 0.08)
     assert cost.roofline_seconds(peaks, 16) == pytest.approx(0.02 + 0.005)
@@ -160,7 +161,7 @@ def test_torch_is_left_as_it_was() -> None:
     workload = Workload(pt.build("pixelcnn", shape=(1, 2, 2), levels=2, channels=4, layers=1).eval(), (2, 2))
     from pointillist.bench.sampling import measure_threads
 
-    (row,) = measure_threads(workload, 2, ["numpy"], Peaks(1.0, 1.0, {}, {}), threads=2, repeats=1)
+    (row,) = measure_threads(workload, 2, ["numpy"], Peaks(1.0, 1.0, {}, {}, 1.0, {}), threads=2, repeats=1)
     assert torch.get_num_threads() == before
     assert row.threads == 2
     assert row.over_one_thread is not None
@@ -178,3 +179,26 @@ def test_the_best_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.gigabytes == max(found.reads.values())
     assert 0.1 < found.gflops < 2000
     assert 0.1 < found.gigabytes < 2000
+
+
+def test_a_product_of_bytes_is_the_product() -> None:
+    """What the bound of `exact` is measured with computes what it says, for odd shapes too."""
+    rng = np.random.default_rng(0)
+    for m, k, n in ((1, 3, 5), (7, 130, 70)):
+        x, w = rng.integers(0, 256, (m, k)).astype(np.uint8), rng.integers(-128, 128, (k, n)).astype(np.int8)
+        assert np.array_equal(single_product(x, w)(), x.astype(int) @ w.astype(int))
+
+
+def test_the_bound_of_exact_counts_bytes() -> None:
+    peaks = Peaks(gflops=100.0, gigabytes=50.0, products={}, reads={}, byte_gops=400.0, byte_products={})
+    cost = Cost(row_flops=1e9, pixel_flops=1e9, row_bytes=1e9, pixel_bytes=3e9)
+    assert cost.roofline_seconds(peaks, 1, exact=True) == pytest.approx(0.005 + 0.02)
+
+
+def test_exact_is_an_engine_of_the_benchmark() -> None:
+    model = pt.build("pixelcnn", shape=(1, 4, 4), levels=4, preset="tiny").eval()
+    assert available_engines(Workload(model, (4, 4)), ["exact"]) == (["exact"], [])
+    staged = pt.build("multiscale-pixelrnn", shape=(1, 4, 4), levels=4, preset="tiny").eval()
+    usable, skipped = available_engines(Workload(staged, (4, 4)), ["exact"])
+    assert not usable
+    assert "one stage" in skipped[0]

@@ -1,4 +1,4 @@
-"""Measure the peak performance of one thread of this machine: float32 matrix products, and memory bandwidth.
+"""Measure the peak performance of one thread of this machine: matrix products, and memory bandwidth.
 
 The roofline bound follows from both (Williams, Waterman and Patterson 2009). Here computing and reading are added, as
 one thread does one after the other.
@@ -30,16 +30,26 @@ class Peaks:
         gigabytes: bandwidth of reading, in GB/s, the best over all working sets.
         products: GFLOP/s by shape `m x k x n`.
         reads: GB/s by working set in kB.
+        byte_gops: operations of a matrix product of bytes with sums of 32 bits, in GOP/s.
+        byte_products: GOP/s by shape `m x k x n`.
     """
 
     gflops: float
     gigabytes: float
     products: dict[str, float]
     reads: dict[str, float]
+    byte_gops: float
+    byte_products: dict[str, float]
 
-    def roofline_seconds(self, flops: float, weight_bytes: float) -> float:
-        """Return the least seconds that the operations and the reading of the weights take, one after the other."""
-        return flops / (1e9 * self.gflops) + weight_bytes / (1e9 * self.gigabytes)
+    def roofline_seconds(self, operations: float, weights: float, *, exact: bool = False) -> float:
+        """Return the least seconds that the operations and the reading of the weights take, one after the other.
+
+        Args:
+            operations: of products, in float32 or, if `exact`, of bytes.
+            weights: number of weights to read, of 4 bytes or, if `exact`, one.
+        """
+        peak, size = (self.byte_gops, 1) if exact else (self.gflops, 4)
+        return operations / (1e9 * peak) + size * weights / (1e9 * self.gigabytes)
 
 
 def measure_peaks() -> Peaks:
@@ -47,7 +57,10 @@ def measure_peaks() -> Peaks:
     with single_threaded():
         products = {"x".join(map(str, shape)): _gflops(*shape) for shape in SHAPES}
         reads = {str(size): _gigabytes(1024 * size) for size in KILOBYTES}
-    return Peaks(max(products.values()), max(reads.values()), products, reads)
+        byte_products = {"x".join(map(str, shape)): _byte_gops(*shape) for shape in SHAPES}
+    return Peaks(
+        max(products.values()), max(reads.values()), products, reads, max(byte_products.values()), byte_products
+    )
 
 
 def _gflops(m: int, k: int, n: int) -> float:
@@ -59,6 +72,14 @@ def _gflops(m: int, k: int, n: int) -> float:
         *_engine_kernel(x, y),
     ]
     return max(2e-9 * m * k * n / _best(kernel) for kernel in kernels)
+
+
+def _byte_gops(m: int, k: int, n: int) -> float:
+    """Measure the kernel of the exact engine: no library has one for every processor."""
+    from pointillist.exact.machine.single_product import single_product
+
+    kernel = single_product(np.ones((m, k), np.uint8), np.ones((k, n), np.int8))
+    return 2e-9 * m * k * n / _best(kernel)
 
 
 def _engine_kernel(x: np.ndarray, y: np.ndarray) -> list[Callable[[], object]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from pointillist.bench.cost import Cost
 from pointillist.bench.naive import PIXELS, naive_cases
 from pointillist.bench.roofline import Peaks
 from pointillist.bench.timing import Case, MedianRange, cpu_time, interleave
@@ -33,6 +34,7 @@ class SamplingTime:
         over_roofline: time relative to the roofline bound of one thread.
         megabytes: growth of main memory in the first call, recording included; None for naive.
         note: further conditions of the measurement.
+        call_over_naive: speedup of a whole call of `pt.sample`, setup included, as it is after the first call.
     """
 
     engine: str
@@ -45,6 +47,7 @@ class SamplingTime:
     setup: float | None
     megabytes: float | None
     note: str = ""
+    call_over_naive: MedianRange | None = None
 
 
 def available_engines(workload: Workload, names: Sequence[str] | None) -> tuple[list[str], list[str]]:
@@ -53,13 +56,15 @@ def available_engines(workload: Workload, names: Sequence[str] | None) -> tuple[
     Raises:
         ConfigError: for an unknown engine.
     """
-    known = [e for e in ENGINES if e not in ("auto", "naive", "exact")]  # exact: benchmarks/exact_engine.py
+    known = [e for e in ENGINES if e not in ("auto", "naive")]
     for name in names or ():
         if name not in (*known, "naive"):
             raise ConfigError(f"`--engines` (={name!r}) must be one of naive, {', '.join(known)}.")
     usable, errors = [], []
     for name in known if names is None else [n for n in names if n != "naive"]:
         try:
+            if name == "exact":
+                workload.calibrate()
             workload.time_sampling(name, 1)
             usable.append(name)
         except EngineError as error:
@@ -78,7 +83,7 @@ def measure_sampling(
     workload: Workload, batch: int, engines: Sequence[str], peaks: Peaks, *, repeats: int = 5, on_case: OnCase = None
 ) -> list[SamplingTime]:
     """Time naive and the engines in interleaved rounds, at one batch size, with one thread."""
-    bound = workload.cost().roofline_seconds(peaks, batch)
+    cost = workload.cost()
     megabytes = {e: measure_peak_memory(lambda e=e: workload.time_sampling(e, batch))[1] / 1e6 for e in engines}  # type: ignore[misc]
     cases: dict[str, Case] = naive_cases(workload, batch)
     layouts = list(cases)
@@ -89,14 +94,15 @@ def measure_sampling(
     layout = min(layouts, key=lambda name: found[name].median_range.median)
     naive = found[layout]
     note = f"{layout.removeprefix('naive ')}, from {PIXELS} pixels"
-    slow = naive.median_range
+    slow, bound = naive.median_range, cost.roofline_seconds(peaks, batch)
     rows = [SamplingTime("naive", batch, 1, slow.scaled(1e3), None, None, slow.median / bound, None, None, note)]
     for name in engines:
-        setup = found[f"setup {name}"].median_range.median
+        setup, bound = found[f"setup {name}"].median_range.median, _bound(cost, peaks, batch, name)
         pure = found[name].minus(setup).per(batch)
         ms, faster, distance = pure.median_range.scaled(1e3), naive.ratio_to(pure), pure.median_range.median / bound
         note = "wall time" if name in DEVICE_ENGINES else ""
-        rows.append(SamplingTime(name, batch, 1, ms, faster, None, distance, 1e3 * setup, megabytes[name], note))
+        call = naive.ratio_to(found[name].per(batch))
+        rows.append(SamplingTime(name, batch, 1, ms, faster, None, distance, 1e3 * setup, megabytes[name], note, call))
     return rows
 
 
@@ -105,8 +111,7 @@ def measure_threads(
     on_case: OnCase = None,
 ) -> list[SamplingTime]:  # fmt: skip
     """Time CPU engines with one thread and with several in interleaved rounds, in wall time."""
-    engines = [e for e in engines if e not in DEVICE_ENGINES]
-    bound = workload.cost().roofline_seconds(peaks, batch)
+    engines, cost = [e for e in engines if e not in DEVICE_ENGINES], workload.cost()
 
     def sampling(engine: str, count: int) -> Case:
         return lambda: _with_threads(count, lambda: workload.time_sampling(engine, batch, threads=threads))
@@ -121,11 +126,16 @@ def measure_threads(
         one, several = (found[f"{name} {count}"].minus(setup).per(batch) for count in (1, threads))
         ms, distance, gain = (
             several.median_range.scaled(1e3),
-            several.median_range.median / bound,
+            several.median_range.median / _bound(cost, peaks, batch, name),
             one.ratio_to(several),
         )
         rows.append(SamplingTime(name, batch, threads, ms, None, gain, distance, 1e3 * setup, None, "wall time"))
     return rows
+
+
+def _bound(cost: Cost, peaks: Peaks, batch: int, engine: str) -> float:
+    """Return the roofline bound of an engine, in seconds an image."""
+    return cost.roofline_seconds(peaks, batch, exact=engine == "exact")
 
 
 def _with_threads(threads: int, work: Callable[[], float]) -> float:

@@ -13,13 +13,18 @@ from pointillist.bench.timing import cpu_time
 from pointillist.engine import Program
 from pointillist.engine.recording.record import record
 from pointillist.engine.selection import DEVICE_ENGINES
+from pointillist.errors import EngineError
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.networks import Stage
 from pointillist.nn import Condition
 from pointillist.nn.passes import Pass
 from pointillist.ordering import PixelOrder
 from pointillist.sampling.api import sample
+from pointillist.sampling.exact import quantize_exact
 from pointillist.sampling.loop import create_stepper
+
+CALIBRATION = 8
+"""Images of the calibration of an exact program."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,19 @@ class Workload:
         """Sum operations and bytes of all stages."""
         first, *rest = map(program_cost, self.programs())
         return sum(rest, first)
+
+    def calibrate(self) -> None:
+        """Make the exact program of a model that has none: calibrated on random images, as the weights are random.
+
+        Raises:
+            EngineError: if the model cannot be exact.
+        """
+        try:
+            self.model.exact()
+        except EngineError:
+            shape = (CALIBRATION, self.model.image.channels, *self.size)
+            generator = torch.Generator().manual_seed(0)
+            quantize_exact(self.model, torch.randint(0, self.model.image.levels, shape, generator=generator))
 
     def time_sampling(self, engine: str, batch: int, threads: int = 1) -> float:
         """Time sampling a batch through `sample`, in seconds."""

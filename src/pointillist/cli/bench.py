@@ -36,8 +36,8 @@ EPILOG = """Examples:
   pointillist bench --threads 1,2 --json speed.json
 
 The roofline bound is the time of the multiplications at the fastest float32
-matrix product measured here, plus that of reading the weights at the best
-bandwidth. One thread is timed by its CPU time."""
+matrix product measured here (for exact: of bytes), plus that of reading the
+weights at the best bandwidth. One thread is timed by its CPU time."""
 
 _WHAT, _HOW, _WRITE = "Workload", "Measurement", "Output"
 
@@ -208,7 +208,8 @@ def print_report(report: BenchReport) -> None:
         ("model", f"{report.name}, {report.parameters:,} parameters, {report.image}"),
         ("machine", f"{report.machine}; {report.versions}; {report.date}"),
         ("busy", f"{report.busy:.0%} of all cores just before{'; trust only ratios' if report.busy > 0.2 else ''}"),
-        ("peak", f"{peaks.gflops:.0f} GFLOP/s, {peaks.gigabytes:.0f} GB/s (one thread)"),
+        ("peak", f"{peaks.gflops:.0f} GFLOP/s, {peaks.byte_gops:.0f} GOP/s of bytes, {peaks.gigabytes:.0f} GB/s "
+         "(one thread)"),
         ("cost", f"{rows:,.1f} MFLOP an image by rows, {pixels:,.1f} by pixels; a batch reads "
          f"{cost.row_bytes / 1e6:,.1f} and {cost.pixel_bytes / 1e6:,.1f} MB of weights"),
         ("recording", f"{report.recording.median:.1f} ms ({report.recording.low:.1f} to {report.recording.high:.1f})"),
@@ -234,8 +235,10 @@ def print_report(report: BenchReport) -> None:
     for row in report.sampling:
         gain = row.over_one_thread
         faster = "" if gain is None else f"{gain.median:.2f} times one thread ({gain.low:.2f} to {gain.high:.2f}); "
+        if row.call_over_naive is not None:
+            faster += f"a whole call, setup included, is {row.call_over_naive.median:,.0f} times naive; "
         if faster or row.note:
-            typer.echo(f"{row.engine}, batch {row.batch}, {row.threads} thread(s): {faster}{row.note}")
+            typer.echo(f"{row.engine}, batch {row.batch}, {row.threads} thread(s): {(faster + row.note).rstrip('; ')}")
     if report.training:
         training = [
             (r.variant, f"{r.images_per_second.median:,.1f}", *_ratio(r.over_dense_masked, 2), f"{r.megabytes:.0f}",
