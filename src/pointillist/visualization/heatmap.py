@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -71,11 +72,17 @@ def _draw_scale(
     ramp = diverging_colors(steps, top) if both else sequential_colors(steps, top)
     picture.paste(Image.fromarray(ramp), (left, y))
     draw = ImageDraw.Draw(picture)
-    low = f"{-top:g}" + (" or less" if over[1] else "") if both else "0"
-    middle = "0" if both else f"{top / 2:g}"
-    labels = ((low, "la"), (middle, "ma"), (f"{top:g}" + (" or more" if over[0] else ""), "ra"))
+    end = _three_digits(top)
+    low = f"-{end}" + (" or less" if over[1] else "") if both else "0"
+    middle = "0" if both else _three_digits(top / 2)
+    labels = ((low, "la"), (middle, "ma"), (end + (" or more" if over[0] else ""), "ra"))
     for share, (text, anchor) in zip((0.0, 0.5, 1.0), labels, strict=True):
         x = left + share * (width - 1)
         draw.line([(x, y + _BAR), (x, y + _BAR + 4)], colour)
         draw.text((x, y + _BAR + 7), text, colour, font(), anchor=anchor)
     draw.text((left + width / 2, y + _BAR + 9 + CAPTION), unit, colour, font(), anchor="ma")
+
+
+def _three_digits(value: float) -> str:
+    """Format a positive number by three significant digits, or by all of its integer part."""
+    return f"{round(value, max(0, 2 - math.floor(math.log10(value)))):g}"
