@@ -19,6 +19,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from pointillist.zoo import ZOO
+
 COMMANDS = {
     "--help": ("--help",),
     "models": ("models",),
@@ -30,6 +32,14 @@ COMMANDS = {
     "sample one emoji": ("sample", "emoji", "-n", "1", "--text", "dog", "--seed", "1", "--out", "dog.png", "--force"),
     "explain emoji": ("explain", "emoji", "dog.png", "--text", "dog", "--out", "dog.html", "--force"),
 }
+FIRST_PIXEL = """
+import pointillist.exact
+model = pointillist.exact.load({folder!r})
+size = 28, 28
+steps = model.steps(1, size, model.inputs(1, size, model.order()), model.order(), executor={executor!r})
+steps.frequencies()
+"""
+"""The distribution of the first pixel of `digits`, from the import on and without torch."""
 BASELINES = {"python": "pass", "import torch": "import torch", "import torch, numba": "import torch, numba"}
 
 
@@ -58,6 +68,9 @@ def report(repeats: int, out: Path | None) -> None:
         found["python_version"] = platform.python_version()
         found["load_before"] = [round(load, 1) for load in os.getloadavg()]
         programs = {what: [sys.executable, "-c", code] for what, code in BASELINES.items()}
+        for executor in ("compiled", "numpy"):
+            code = FIRST_PIXEL.format(folder=str(ZOO / "digits"), executor=executor)
+            programs[f"first pixel, {executor}"] = [sys.executable, "-c", code]
         programs |= {what: [sys.executable, "-m", "pointillist", *words] for what, words in COMMANDS.items()}
         for what, program in programs.items():
             found[what] = measure(program, repeats, folder)
