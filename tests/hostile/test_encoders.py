@@ -59,6 +59,19 @@ def test_damaged_encoders_are_a_sentence(kind: str, tmp_path: Path) -> None:
         assert str(caught.value).isprintable()
 
 
+@pytest.mark.parametrize("kind", ["minilm", "clip"])
+def test_tokens_without_weights_are_a_sentence(kind: str, tmp_path: Path) -> None:
+    """A word whose token is none of the weights', found by the fuzzer, and a prompt that has no tokens."""
+    for name, content in encoder_files(kind).items():
+        (tmp_path / name).write_bytes(content.replace(b'"red":2', b'"red":22'))
+    encoder = open_encoder(f"{kind}:{tmp_path}")
+    assert encoder.encode("a dragon").shape == (encoder.size,)
+    with pytest.raises(pt.ConfigError, match=r"the token 22 for the prompt 'a red dragon', and the weights beside it"):
+        encoder.encode("a red dragon")
+    with pytest.raises(pt.ConfigError, match="no token for the prompt"):
+        encoder.encode("")
+
+
 def test_words_of_a_stranger_are_words() -> None:
     """The vocabulary that a model stores is printed: nothing in it moves the cursor, and there is an end to it."""
     model = pt.build("pixelcnn", shape=(1, 2, 2), levels=2, preset="tiny", text="learned")

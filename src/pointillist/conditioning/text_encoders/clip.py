@@ -66,6 +66,7 @@ class CLIPText:
         return np.asarray(self._forward(text).last_hidden_state[0].numpy())
 
     def _forward(self, text: str) -> Any:
-        ids = torch.tensor([self.tokenizer.encode(text).ids])
+        rows = len(self.model.get_input_embeddings().weight)
+        ids = torch.tensor([self.tokenizer.ids(text, rows)])
         with torch.inference_mode():
             return self.model(input_ids=ids)

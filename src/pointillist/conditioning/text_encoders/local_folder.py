@@ -49,7 +49,7 @@ class LocalEncoder:
         digest = hashlib.sha256((path / TOKENIZER).read_bytes() + (path / WEIGHTS).read_bytes())
         return cls(path, config, digest.hexdigest())
 
-    def tokenizer(self, kind: str, longest: int) -> Any:
+    def tokenizer(self, kind: str, longest: int) -> PromptTokenizer:
         """Load the tokenizer, which cuts a prompt after `longest` tokens.
 
         Raises:
@@ -62,7 +62,7 @@ class LocalEncoder:
         found = Tokenizer.from_file(str(self.path / TOKENIZER))
         found.no_padding()
         found.enable_truncation(longest)
-        return found
+        return PromptTokenizer(found, self.path / TOKENIZER)
 
     def check_sizes(self) -> None:
         """Reject settings that count more than the weights can hold: layers are built before weights are read.
@@ -79,3 +79,36 @@ class LocalEncoder:
                         f"{self.path / CONFIG} sets `{name}` (={quote(value)}), which is more than {WEIGHTS} beside it "
                         "can hold: download it again."
                     )
+
+
+@dataclass(frozen=True)
+class PromptTokenizer:
+    """A tokenizer of a stranger, whose tokens must be rows of the weights beside it.
+
+    Attributes:
+        tokenizer: that of the library `tokenizers`.
+        path: its file.
+    """
+
+    tokenizer: Any
+    path: Path
+
+    def ids(self, text: str, rows: int) -> list[int]:
+        """Return the tokens of a prompt, each below `rows`, the number of tokens that the weights know.
+
+        Raises:
+            ConfigError: if the tokenizer cannot read it, or gives no tokens that the weights know.
+        """
+        try:
+            found: list[int] = self.tokenizer.encode(text).ids
+        except Exception as error:  # the library raises plain exceptions
+            raise ConfigError(
+                f"{self.path} cannot read the prompt {quote(text)} ({quote(str(error))}): download it again."
+            ) from error
+        if not found or max(found) >= rows:
+            token = f"the token {max(found):,}" if found else "no token"
+            raise ConfigError(
+                f"{self.path} gives {token} for the prompt {quote(text)}, and the weights beside it know {rows:,}: "
+                "download it again."
+            )
+        return found

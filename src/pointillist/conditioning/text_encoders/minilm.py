@@ -45,9 +45,10 @@ class MiniLM:
             return self._states(text).numpy()
 
     def _states(self, text: str) -> Float[Tensor, "t d"]:
-        ids = torch.tensor(self.tokenizer.encode(text).ids)
         w = self.weights
-        x = w["embeddings.word_embeddings.weight"][ids] + w["embeddings.position_embeddings.weight"][: len(ids)]
+        words = w["embeddings.word_embeddings.weight"]
+        ids = torch.tensor(self.tokenizer.ids(text, len(words)))
+        x = words[ids] + w["embeddings.position_embeddings.weight"][: len(ids)]
         x = self._norm(x + w["embeddings.token_type_embeddings.weight"][0], "embeddings.LayerNorm")
         for layer in range(self.layers):
             x = self._layer(x, f"encoder.layer.{layer}")
