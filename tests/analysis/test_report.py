@@ -252,6 +252,21 @@ def test_palettes_and_large_codes_have_pages() -> None:
             assert picture.width > 200
 
 
+def test_what_if_frames_the_pixels_that_were_changed() -> None:
+    """In the edited image and in the map of shifts, at the place of each; the scale of the shifts has its unit."""
+    model = grey(4, 5)
+    x = torch.zeros(model.image.shape, dtype=torch.int64)
+    page = pt.explain(model, x, edits=({(1, 2): 3}, {(0, 0): 1, (3, 4): 2}), continuations=0).to_html()
+    pictures = re.findall(r'<span class="marked"><img [^>]*alt="([^"]*)"[^>]*>(.*?)</span>', page)
+    assert [alt for alt, _ in pictures] == ["The edited image", "Divergence of each later distribution"] * 2
+    places = [
+        [(float(top) * 4 / 100, float(left) * 5 / 100) for left, top in re.findall(r"left:([\d.]+)%;top:([\d.]+)%", i)]
+        for _, i in pictures
+    ]
+    assert places == [[(1, 2)]] * 2 + [[(0, 0), (3, 4)]] * 2
+    assert "bits of shift" in page
+
+
 def test_an_explanation_shows_itself_and_saves(tmp_path: Path) -> None:
     model = grey(3, 3, labels=True)
     explanation = pt.explain(model, torch.randint(5, model.image.shape), "cat", edits=({(1, 1): 2},), seed=4)

@@ -11,11 +11,14 @@ import torch
 from playwright.sync_api import Browser, Page, expect
 
 import pointillist as pt
+from pointillist.demo import run as demo_run
+from pointillist.demo import run_demo
 from pointillist.studio.server import Server
 from pointillist.studio.service import StudioService
 from tests.e2e.helpers import COLOURS, OUTLINE, choose_model, opened, paint, point
 from tests.e2e.models import digits
 from tests.e2e.test_training import write_checkpoint
+from tests.test_demo import SMALL
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core (the extra `e2e`) is not installed")
 
@@ -106,6 +109,14 @@ def named(page: Page) -> None:
     expect(page.get_by_role("dialog")).to_be_visible()
 
 
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a demo that trained for a moment."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo_run, "_MODEL", SMALL)
+        return run_demo(tmp_path_factory.mktemp("demo") / "out", steps=6, threads=1).workspace.page
+
+
 STATES = [painted, surprise, normal, held, several, drawing, filled, hint, grid, tour, keys, menu, named]
 
 
@@ -146,6 +157,16 @@ def test_nothing_to_mend_beside_a_training(browser: Browser, tmp_path: Path) -> 
             assert violations(page) == []
     finally:
         server.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_to_mend_in_the_demo(browser: Browser, demo: Path, scheme: Scheme) -> None:
+    """Its page, with the explorer at work."""
+    page = browser.new_page(color_scheme=scheme)
+    page.goto(demo.as_uri())
+    expect(page.locator("html.live")).to_be_visible()
+    assert violations(page) == []
+    page.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

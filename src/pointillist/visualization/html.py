@@ -44,6 +44,23 @@ def pixels(array: np.ndarray, alt: str) -> str:
     )
 
 
+def marked(picture: str, size: tuple[int, int], sites: Iterable[tuple[int, int]]) -> str:
+    """Frame some pixels of a picture that `pixels` or one of the maps rendered.
+
+    Args:
+        picture: the rendered picture.
+        size: its height and width, in pixels.
+        sites: row and column of each pixel to frame.
+    """
+    height, width = size
+    side = f"width:{100 / width:.4f}%;height:{100 / height:.4f}%"
+    frames = "".join(
+        f'<i style="left:{100 * column / width:.4f}%;top:{100 * row / height:.4f}%;{side}"></i>'
+        for row, column in sites
+    )
+    return f'<span class="marked">{picture}{frames}</span>'
+
+
 def sequential_map(values: np.ndarray, top: float, alt: str) -> str:
     """Render a map `h w` of numbers from 0 to `top`."""
     return pixels(sequential_colors(values, top), alt)
@@ -64,15 +81,15 @@ def diverging_scale(top: float, unit: str) -> str:
     )
 
 
-def sequential_scale(top: float, over: bool) -> str:
-    """Render the colour scale from 0 to `top` bits."""
+def sequential_scale(top: float, over: bool, unit: str = "bits") -> str:
+    """Render the colour scale from 0 to `top`; `over` says that there are larger numbers."""
     ramp = data_uri(png_bytes(as_pil(sequential_colors(np.linspace(0, top, 256)[None], top))), "png")
     step = next(k for k in range(1, int(top) + 1) if top % k == 0 and top / k <= _TICKS)
     ticks = [f"{k}" for k in range(0, int(top) + 1, step)]
-    ticks[-1] += " bits or more" if over else " bits"
+    ticks[-1] += f" {unit} or more" if over else f" {unit}"
     marks = "".join(f"<span><b>{escape(tick)}</b></span>" for tick in ticks)
     return (
-        f'<div class="scale"><img src="{ramp}" alt="Colour scale from 0 bits, dark, to {top:g} bits, bright">'
+        f'<div class="scale"><img src="{ramp}" alt="Colour scale from 0, dark, to {top:g} {escape(unit)}, bright">'
         f"<div>{marks}</div></div>"
     )
 

@@ -81,7 +81,9 @@ async function start() {
       const d = distributionAt(site, channel), observed = arrays.x[channel * sites + site], of = (/** @type {number} */ level) => swatch(level, channel);
       const bits = c > 1 ? `<span>${short(arrays.surprisal[channel * sites + site])} of ${short(arrays.entropy[channel * sites + site])} bits expected</span>` : "";
       const title = page.names[channel] ? `<h4>${safe(page.names[channel])}${channel ? ", given the channels before" : ""}${bits}</h4>` : "";
-      const mean = d.mean === null ? "" : `Mean ${short(d.mean, 1)}; half of the probability from ${/** @type {any} */ (d.quantiles)[1][1]} to ${/** @type {any} */ (d.quantiles)[3][1]} (thick line above the bars, with the median; thin line: 90 %)`;
+      const [low, high] = [1, 3].map((i) => d.quantiles?.[i][1]);
+      const half = low === high ? `half of the probability or more at ${low}` : `half of the probability from ${low} to ${high}`;
+      const mean = d.mean === null ? "" : `Mean ${short(d.mean, 1)}; ${half} (thick line above the bars, with the median; thin line: 90 %)`;
       const rest = d.levels === null ? "" : `The ${d.levels.length} likeliest levels; all others ${percent(d.rest)}`;
       return `<div>${title}${bars(d, observed, page.levels, of)}<ol class="top">${topList(d, observed, of)}</ol><p class="mean">Level <i style="background:${of(observed)}"></i>${observed} is there. ${mean}${mean && rest ? ". " : ""}${rest}</p></div>`;
     }).join("");

@@ -102,10 +102,13 @@ def _counterfactuals(views: Views) -> str:
         body += _counterfactual(views, view, again=sites in shown)
         shown.append(sites)
     words = (
-        "One level is set to another, and the rest of the image stays. The distributions of later pixels change. From "
-        "there the model paints on, from the same random numbers, and the image may turn out differently."
+        "One level is set to another, in the framed pixel, and the rest of the image stays. The distributions of later "
+        "pixels shift. From there the model paints on, from the same random numbers, and the image may turn out "
+        "differently."
     )
-    return _section("What if", words, body)
+    top = views.maps.color_max
+    over = any(bool((view.shift.sum(0) > top).any()) for view in views.counterfactuals)
+    return _section("What if", words, body + html.sequential_scale(top, over, "bits of shift"))
 
 
 def _counterfactual(views: Views, view: Counterfactual, *, again: bool) -> str:
@@ -117,13 +120,15 @@ def _counterfactual(views: Views, view: Counterfactual, *, again: bool) -> str:
         levels = f"{_level(views, edit.level)}, not {_level(views, edit.old_level)}"
         questions.append(f"row {edit.row}, column {edit.column}{escape(name)} were {levels}")
     shift = view.shift.sum(0)
-    figures = [
+    sites = sorted({(edit.row, edit.column) for edit in view.edits})
+    pictures = [
         (html.pixels(to_picture(image, view.levels), "The edited image"), "<b>edited</b>"),
         (
             html.sequential_map(shift, views.maps.color_max, "Divergence of each later distribution"),
-            f"<b>divergence</b><br>{shift.sum():,.1f} bits in all",
+            f"<b>shift</b><br>{shift.sum():,.1f} bits in all",
         ),
     ]
+    figures = [(html.marked(picture, shift.shape, sites), caption) for picture, caption in pictures]
     parts = f'<div class="small">{_figures(figures)}</div>'
     if view.edited_continuations is not None and view.original_continuations is not None:
         both = (("the edited image", view.edited_continuations), ("the original", view.original_continuations))
