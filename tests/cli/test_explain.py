@@ -91,6 +91,8 @@ def test_faults_are_sentences(model: Path, sprites: Path, pets: Path) -> None:
     assert "ROW,COLUMN=LEVEL" in fails("explain", model, picture, "--what-if", "3;4")
     assert "`row` (=9)" in fails("explain", model, picture, "--what-if", "9,0=1")
     assert "level from 0 to 7" in fails("explain", model, picture, "--what-if", "0,0=8")
+    there = int(pt.load(model).to_levels(Image.open(picture)).flatten()[0])
+    assert f"{there} is the level that is there" in fails("explain", model, picture, "--what-if", f"0,0={there}")
     assert "train.lr" in fails("explain", model, picture, "--set", "train.lr=3")
     Path("full").mkdir()
     Path("full/a.txt").write_text("kept")

@@ -140,6 +140,12 @@ def test_a_browser_is_told_to_stay_here(client: TestClient) -> None:
         assert headers["cache-control"] == "no-store"
 
 
+def test_the_page_answers_head(client: TestClient) -> None:
+    """As a probe of a proxy asks."""
+    answer = client.head("/")
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
 def test_the_description_is_served(client: TestClient) -> None:
     """OpenAPI 3.1, with the events of the stream; every address of the documentation is in it."""
     found = client.get("/api/openapi.json").json()

@@ -111,6 +111,19 @@ class Counterfactual:
         return png_bytes(self.shift_image() if self.edited_continuations is None else self.continuations_image())
 
 
+def check_edits(query: ImageQuery, edits: Edits) -> tuple[PixelEdit, ...]:
+    """Check edits of an image, without running the network.
+
+    Raises:
+        ConfigError: if a position or a level does not exist, or no level changes.
+    """
+    checked = tuple(_edit(query, position, level) for position, level in edits.items())
+    if all(edit.level == edit.old_level for edit in checked):
+        there = f": {checked[0].level} is the level that is there" if len(checked) == 1 else ""
+        raise ConfigError(f"`edits` must set at least one sub-pixel to another level than it has{there}.")
+    return checked
+
+
 def counterfactual(
     query: ImageQuery, edits: Edits, *, n: int = 4, seed: int = 0, engine: str = "auto"
 ) -> Counterfactual:
@@ -131,10 +144,8 @@ def counterfactual(
         found.bits_change  # bits
         found.edited_continuations.levels  # [n c h w]
     """
-    checked = tuple(_edit(query, position, level) for position, level in edits.items())
+    checked = check_edits(query, edits)
     effective = [edit for edit in checked if edit.level != edit.old_level]
-    if not effective:
-        raise ConfigError("`edits` must set at least one sub-pixel to another level than it has.")
     x = query.x.clone()
     for edit in checked:
         x[0, edit.channel, edit.row, edit.column] = edit.level

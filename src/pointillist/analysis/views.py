@@ -14,7 +14,7 @@ from PIL import Image
 from pointillist.analysis.attribution import gradient_maps
 from pointillist.analysis.calibration import Calibration
 from pointillist.analysis.condition_gain import ConditionGain, condition_gain
-from pointillist.analysis.counterfactual import Counterfactual, Edits, SitePosition, counterfactual
+from pointillist.analysis.counterfactual import Counterfactual, Edits, SitePosition, check_edits, counterfactual
 from pointillist.analysis.distribution import LevelDistribution, distribution
 from pointillist.analysis.logit_lens import LogitLens, has_logit_lens, logit_lens
 from pointillist.analysis.query import ImageQuery
@@ -51,6 +51,9 @@ class Views:
         max_attributions: number of pixels whose gradients are shown, the most surprising first; None for as many as fit
             on a page and take some seconds.
         on_progress: called with the name of each view before it is computed.
+
+    Raises:
+        ConfigError: if edits do not fit the image.
     """
 
     query: ImageQuery = field(repr=False)
@@ -61,6 +64,10 @@ class Views:
     seed: int = 0
     max_attributions: int | None = None
     on_progress: Callable[[str], None] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        for edits in self.edits or ():
+            check_edits(self.query, edits)
 
     @property
     def levels(self) -> Int[np.ndarray, "c h w"]:

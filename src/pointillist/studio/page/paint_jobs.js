@@ -71,7 +71,7 @@ const inParts = (job) => Array.from({ length: Math.ceil(job.canvases.length / MA
 /** List the values of a comparison. @param {Compare["by"]} by @param {string} values @param {Api.ModelInfo} selected @param {Api.ModelInfo[]} models @returns {Option[]} */
 function optionsOf(by, values, selected, models) {
   const { labels } = /** @type {Api.ModelDetails} */ (selected.details).conditions;
-  if (by === "model") return models.slice(0, MAX_COMPARED).map((model) => ({ model, caption: model.name }));
+  if (by === "model") return models.map((model) => ({ model, caption: model.name }));
   if (by === "label") return chosenLabels(labels, values).map((label) => ({ conditions: { label }, caption: labels[label] }));
   if (by === "text") {
     const prompts = [...new Set(values.split(/[;\n]+/).map((prompt) => prompt.trim()).filter(Boolean))];
@@ -81,10 +81,11 @@ function optionsOf(by, values, selected, models) {
   return numbersOf(values, /** @type {SettingName} */ (by)).map((value) => ({ settings: { [by]: value }, caption: `${SETTING_NAMES[by]} ${value}` }));
 }
 
-/** Find labels by their names; all of them, as far as they fit, if none is given. @param {string[]} labels @param {string} values */
+/** Find labels by their names; all of them if none is given. @param {string[]} labels @param {string} values */
 function chosenLabels(labels, values) {
   const names = values.split(/[,;\n]+/).map((name) => name.trim()).filter(Boolean);
-  if (!names.length) return labels.map((_, label) => label).slice(0, MAX_CANVASES);
+  if (!names.length && labels.length > MAX_CANVASES) throw new Error(`${labels.length} labels are more than ${MAX_CANVASES} canvases: name those to compare.`);
+  if (!names.length) return labels.map((_, label) => label);
   return names.map((name) => {
     const label = labels.indexOf(name);
     if (label < 0) throw new Error(`There is no label “${name}”: choose from ${labels.slice(0, 8).join(", ")}${labels.length > 8 ? " …" : ""}.`);
