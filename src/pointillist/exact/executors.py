@@ -1,9 +1,10 @@
-"""Choose an executor: compiled code where numba is installed, else numpy. All of them give the same bits."""
+"""Choose an executor: compiled code where numba is installed, else numpy; torch by name. All give the same bits."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.util import find_spec
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,29 +15,35 @@ from pointillist.exact.numpy.run import NumpyExactStepper, check_inputs, whole_p
 from pointillist.exact.program import ExactProgram, IntArray
 from pointillist.exact.stepper import ExactStepper
 
-EXECUTORS = ("auto", "compiled", "numpy")
+EXECUTORS = ("auto", "compiled", "numpy", "torch", "cuda")
+"""`torch` runs in main memory, `cuda` runs the same on a GPU; `cuda:1` names one of several."""
 
 
-def is_compiled(program: ExactProgram, executor: str = "auto") -> bool:
-    """Choose an executor for a program; True for compiled code.
+def choose_executor(program: ExactProgram, executor: str = "auto") -> Literal["compiled", "numpy", "torch"]:
+    """Choose an executor for a program.
 
     Raises:
-        EngineError: if there is no such executor, or compiled code cannot run the program.
+        EngineError: if there is no such executor, or it lacks what it needs.
     """
-    if executor not in EXECUTORS:
+    name = executor.partition(":")[0]
+    if name not in EXECUTORS or (name != executor and name != "cuda"):
         raise EngineError(f"`executor` (={executor!r}) is not there: choose one of {', '.join(EXECUTORS)}.")
+    if name in ("torch", "cuda"):
+        if find_spec("torch") is None:
+            raise EngineError(f"`executor` (={executor!r}) needs torch: run `pip install torch`, or use 'auto'.")
+        return "torch"
     if executor == "numpy":
-        return False
+        return "numpy"
     if find_spec("numba") is None:
         if executor == "compiled":
             raise EngineError("`executor` 'compiled' needs numba: run `pip install numba`, or use 'numpy'.")
-        return False
+        return "numpy"
     from pointillist.exact.machine.run import unsupported
 
     missing = unsupported(program)
     if missing and executor == "compiled":
         raise EngineError(f"Compiled code has no exact {', '.join(missing)}: use the executor 'numpy'.")
-    return not missing
+    return "numpy" if missing else "compiled"
 
 
 def open_stepper(
@@ -53,11 +60,18 @@ def open_stepper(
         EngineError: if there is no such executor, or the inputs do not fit.
     """
     inputs = check_inputs(program, batch, height, width, inputs)
-    if not is_compiled(program, executor):
-        return NumpyExactStepper(program, batch, height, width, inputs)
-    from pointillist.exact.machine.run import CompiledExactStepper
+    match choose_executor(program, executor):
+        case "numpy":
+            return NumpyExactStepper(program, batch, height, width, inputs)
+        case "compiled":
+            from pointillist.exact.machine.run import CompiledExactStepper
 
-    return CompiledExactStepper(program, batch, height, width, inputs)
+            return CompiledExactStepper(program, batch, height, width, inputs)
+        case "torch":
+            from pointillist.exact.torch.device import device_of
+            from pointillist.exact.torch.run import TorchExactStepper
+
+            return TorchExactStepper(program, batch, height, width, inputs, device_of(executor))
 
 
 def intervals_of_images(
@@ -74,10 +88,16 @@ def intervals_of_images(
     """
     batch, channels, height, width = levels.shape
     inputs = check_inputs(program, batch, height, width, inputs)
-    if is_compiled(program, executor):
-        from pointillist.exact.machine.run import intervals_compiled
+    match choose_executor(program, executor):
+        case "compiled":
+            from pointillist.exact.machine.run import intervals_compiled
 
-        return intervals_compiled(program, levels, inputs, threads)
+            return intervals_compiled(program, levels, inputs, threads)
+        case "torch":
+            from pointillist.exact.torch.device import device_of
+            from pointillist.exact.torch.run import intervals_by_torch
+
+            return intervals_by_torch(program, levels, inputs, device_of(executor))
     params, pixels = whole_params(program, levels, inputs), levels.transpose(0, 2, 3, 1)
     pairs = [
         intervals(frequencies(program.head, params, pixels, channel), pixels[..., channel])

@@ -41,6 +41,8 @@ class ExactModel:
         parts: parts of the condition for each program, in the order of their channels.
         source: hash of the weights that the model was made from; empty if unknown.
         fingerprint: SHA-256 of all of it: two models with the same fingerprint give the same bits.
+        executor: runs it, where a method names no other: `auto`, `compiled`, `numpy`, `torch`, or `cuda` on a GPU. All
+            of them give the same bits.
     """
 
     channels: int
@@ -53,6 +55,7 @@ class ExactModel:
     parts: tuple[tuple[ExactPart, ...], ...]
     source: str = ""
     fingerprint: str = field(default="", compare=False)
+    executor: str = field(default="auto", compare=False)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -110,7 +113,7 @@ class ExactModel:
         inputs: Inputs | None = None,
         order: PixelOrder | None = None,
         *,
-        executor: str = "auto",
+        executor: str | None = None,
         threads: int = 1,
     ) -> tuple[Int[np.ndarray, "b c h w"], Int[np.ndarray, "b c h w"]]:
         """Return what an entropy coder needs of every sub-pixel at once: the start and the frequency of its level.
@@ -122,7 +125,7 @@ class ExactModel:
         if inputs is None:
             inputs = self.inputs(len(x), (x.shape[2], x.shape[3]), order)
         levels = np.ascontiguousarray(order.array_to_raster(self.check(x)), np.int64)
-        starts, sizes = intervals_of_images(self.program(order), levels, inputs, executor, threads)
+        starts, sizes = intervals_of_images(self.program(order), levels, inputs, executor or self.executor, threads)
         return order.array_from_raster(starts), order.array_from_raster(sizes)
 
     def log_prob_map(
@@ -149,7 +152,7 @@ class ExactModel:
         inputs: Inputs | None = None,
         order: PixelOrder | None = None,
         *,
-        executor: str = "auto",
+        executor: str | None = None,
     ) -> ExactSteps:
         """Open the model at the first sub-pixel of images, in generation order: for decoding, and for sampling.
 
@@ -162,7 +165,7 @@ class ExactModel:
         self._check_size(*size)
         if inputs is None:
             inputs = self.inputs(batch, size, order)
-        return open_steps(self.program(order), batch, *order.raster_size(*size), inputs, executor)
+        return open_steps(self.program(order), batch, *order.raster_size(*size), inputs, executor or self.executor)
 
     def sample(
         self,
@@ -172,7 +175,7 @@ class ExactModel:
         *,
         text: object = None,
         transform: DrawTransform | None = None,
-        executor: str = "auto",
+        executor: str | None = None,
         threads: int = 1,
     ) -> tuple[Int[np.ndarray, "n c h w"], Float[np.ndarray, " n"]]:
         """Draw images by inverse CDF from uniforms in [0, 1).
@@ -200,7 +203,7 @@ class ExactModel:
         transform: DrawTransform | None = None,
         *,
         on_row: Callable[[int, IntArray], None] | None = None,
-        executor: str = "auto",
+        executor: str | None = None,
         threads: int = 1,
     ) -> tuple[Int[np.ndarray, "n c h w"], Float[np.ndarray, " n"]]:
         """`sample`, given conditions as integers: under guidance those of the images, and then the reference.
@@ -213,7 +216,8 @@ class ExactModel:
         batch = SampleBatch(np.zeros(u.shape, np.int64), np.zeros(u.shape, bool), u, np.zeros(len(u)))
         report = None if on_row is None else (lambda rows: on_row(rows, order.array_from_raster(batch.levels)))
         sample_batch(
-            self.program(order), inputs, batch, transform, on_row=report, threads=threads, executor=executor
+            self.program(order), inputs, batch, transform, on_row=report, threads=threads,
+            executor=executor or self.executor,
         )  # fmt: skip
         return order.array_from_raster(batch.levels), batch.nats
 

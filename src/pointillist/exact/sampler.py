@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointillist.engine.batch import SampleBatch
-from pointillist.exact.executors import is_compiled, open_steps
+from pointillist.exact.executors import choose_executor, open_steps
 from pointillist.exact.numpy.run import check_inputs
 from pointillist.exact.program import ExactProgram, IntArray
 from pointillist.exact.transforms import DrawTransform
@@ -39,7 +39,7 @@ def sample_batch(
         transform: guidance, temperature and top-p; None draws from the frequencies themselves, in integers.
         on_row: called with the number of finished rows.
         threads: how many share the batch; the result is the same for any number. One draws with a `transform`.
-        executor: `auto`, `compiled` or `numpy`; the result is the same.
+        executor: one of `EXECUTORS`; the result is the same.
 
     Raises:
         EngineError: if there is no such executor, or the inputs do not fit.
@@ -47,12 +47,20 @@ def sample_batch(
     count, _, height, width = batch.levels.shape
     if transform is not None and transform.changes:
         _step(program, inputs, batch, transform, on_row, executor)
-    elif is_compiled(program, executor):
-        from pointillist.exact.machine.run import sample_compiled
+        return
+    match choose_executor(program, executor):
+        case "numpy":
+            _step(program, inputs, batch, None, on_row, executor)
+        case "compiled":
+            from pointillist.exact.machine.run import sample_compiled
 
-        sample_compiled(program, check_inputs(program, count, height, width, inputs), batch, on_row, threads)
-    else:
-        _step(program, inputs, batch, None, on_row, executor)
+            sample_compiled(program, check_inputs(program, count, height, width, inputs), batch, on_row, threads)
+        case "torch":
+            from pointillist.exact.torch.device import device_of
+            from pointillist.exact.torch.sample import sample_by_torch
+
+            checked = check_inputs(program, count, height, width, inputs)
+            sample_by_torch(program, checked, batch, device_of(executor), on_row)
 
 
 def _step(

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.exact.program import ExactProgram, IntArray
+from pointillist.exact.numpy.frames import Array
+from pointillist.exact.program import ExactProgram
 
 
 class ExactStepper(ABC):
@@ -31,7 +32,7 @@ class ExactStepper(ABC):
         self._run()
         return self._read_params()
 
-    def observe(self, levels: IntArray) -> None:
+    def observe(self, levels: Array) -> None:
         """Write the levels `[b, sub-pixels]` of the current sub-step, and move to the next one."""
         if not self._has_run:
             self._run()
@@ -80,5 +81,5 @@ class ExactStepper(ABC):
         """Copy the parameters at the current site."""
 
     @abstractmethod
-    def _write(self, levels: IntArray) -> None:
+    def _write(self, levels: Array) -> None:
         """Write the levels of the current sub-step to the canvas."""

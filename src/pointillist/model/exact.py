@@ -135,6 +135,8 @@ class WithExact:
     def exact(self: Any) -> ExactPixelModel:
         """Return the exact model: the one made by `quantize_exact`, or stored in the folder of the model.
 
+        It runs where the model is: on a GPU in torch, else in compiled code or numpy. The bits are the same.
+
         Raises:
             EngineError: if there is none, or the weights have changed since it was made.
         """
@@ -152,7 +154,7 @@ class WithExact:
                     "`pt.quantize_exact(model, data)`."
                 )
             self._verified = WeightSnapshot(self.state_dict().values())
-        return ExactPixelModel(self, self._exact)
+        return ExactPixelModel(self, on_device(self._exact, self.device))
 
     def save_exact(self: Any, folder: Path) -> None:
         """Write the exact model of these weights to a model folder, or remove one of other weights."""
@@ -163,6 +165,11 @@ class WithExact:
             return
         for name in (PROGRAM, PROGRAM_TENSORS):
             (folder / name).unlink(missing_ok=True)
+
+
+def on_device(exact: ExactModel, device: torch.device) -> ExactModel:
+    """Return an exact model with the executor of a device: torch on a GPU, and no other one elsewhere."""
+    return replace(exact, executor=str(device)) if device.type == "cuda" else exact
 
 
 def condition_features(condition: Condition, count: int) -> dict[str, Float[np.ndarray, ...]]:

@@ -10,7 +10,8 @@ import numpy as np
 from pointillist.engine.batch import SampleBatch
 from pointillist.errors import EngineError
 from pointillist.exact.executors import ExactSteps, open_steps
-from pointillist.exact.program import ExactProgram, IntArray
+from pointillist.exact.model import ExactModel
+from pointillist.exact.program import IntArray
 from pointillist.exact.sampler import sample_batch
 from pointillist.exact.transforms import DrawTransform
 from pointillist.model.exact import condition_features
@@ -21,14 +22,14 @@ from pointillist.ordering import PixelOrder
 
 def exact_inputs(
     model: PixelModel, condition: Condition, count: int, order: PixelOrder
-) -> tuple[ExactProgram, dict[str, IntArray]]:
-    """Return the program of an order, and a condition in its raster frame as integers.
+) -> tuple[ExactModel, dict[str, IntArray]]:
+    """Return the integer model, and a condition in the raster frame of an order as integers.
 
     Raises:
         EngineError: if the model has no exact program of its weights.
     """
     integers = model.exact().integers
-    return integers.program(order), integers.quantize_inputs(condition_features(condition, count), order)
+    return integers, integers.quantize_inputs(condition_features(condition, count), order)
 
 
 class ExactEngineStepper:
@@ -40,8 +41,9 @@ class ExactEngineStepper:
     def __init__(
         self, model: PixelModel, condition: Condition, batch: int, height: int, width: int, order: PixelOrder
     ) -> None:
-        program, inputs = exact_inputs(model, condition, batch, order)
-        self._steps: ExactSteps = open_steps(program, batch, height, width, inputs)
+        exact, inputs = exact_inputs(model, condition, batch, order)
+        program = exact.program(order)
+        self._steps: ExactSteps = open_steps(program, batch, height, width, inputs, exact.executor)
         self._values = model.level_embeddings().detach().cpu().numpy()
         self._head = program.head
 
@@ -90,5 +92,7 @@ def sample_exact_stage(
     Under guidance the condition holds every image twice.
     """
     count = len(batch.levels) * (1 + transform.guided)
-    program, inputs = exact_inputs(model, condition, count, order)
-    sample_batch(program, inputs, batch, transform, on_row=on_row, threads=threads)
+    exact, inputs = exact_inputs(model, condition, count, order)
+    sample_batch(
+        exact.program(order), inputs, batch, transform, on_row=on_row, threads=threads, executor=exact.executor
+    )  # fmt: skip

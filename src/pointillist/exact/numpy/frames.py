@@ -1,21 +1,23 @@
 """Arrays of one run: every value and feature map over the whole image, read and written a region at a time.
 
 A region is the whole image, a row, or a site. An instruction means the same over any region, so a run over whole maps
-and a run site by site differ only in the order of the regions.
+and a run site by site differ only in the order of the regions. Another array library needs only `zeros` and `constant`
+of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pointillist.engine.program import Phase, Tap, Value, View
 
-Array = NDArray[Any]
+Array: TypeAlias = Any
+"""An array of the library that `Frames.zeros` uses."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,15 @@ class Frames:
         self.inputs = inputs
         self._values: dict[Value, Array] = {}
         self._maps: dict[Any, Array] = {}
-        self.caches = {cache: np.zeros((batch, height * width, cache.channels), dtype) for cache in program.kv_caches}
+        self.caches = {cache: self.zeros(batch, height * width, cache.channels) for cache in program.kv_caches}
+
+    def zeros(self, *shape: int) -> Array:
+        """Allocate an array."""
+        return np.zeros(shape, self.dtype)
+
+    def constant(self, numbers: NDArray[Any]) -> Array:
+        """Return numbers of the program as an array."""
+        return numbers
 
     def size(self, scale: int) -> tuple[int, int]:
         """Return rows and columns of a grid."""
@@ -78,7 +88,7 @@ class Frames:
         """Return the array of a value, `[b, rows, columns, c]`, or `[b, 1, 1, c]` in phase IMAGE."""
         if value not in self._values:
             size = (1, 1) if value.phase == Phase.IMAGE else self.size(value.scale)
-            self._values[value] = np.zeros((self.batch, *size, value.channels), self.dtype)
+            self._values[value] = self.zeros(self.batch, *size, value.channels)
         return self._values[value]
 
     def values(self) -> Iterable[tuple[Value, Array]]:
@@ -103,11 +113,11 @@ class Frames:
         if feature_map not in self._maps:
             rows, columns = self.size(feature_map.scale)
             up, left, right = feature_map.up, feature_map.left, feature_map.right
-            array = np.zeros((self.batch, up + rows, left + columns + right, feature_map.channels), self.dtype)
+            array = self.zeros(self.batch, up + rows, left + columns + right, feature_map.channels)
             if feature_map.initial_left is not None:
-                array[:, :, :left] = feature_map.initial_left
+                array[:, :, :left] = self.constant(feature_map.initial_left)
             if feature_map.initial_above is not None:
-                array[:, :up, left : left + columns] = feature_map.initial_above
+                array[:, :up, left : left + columns] = self.constant(feature_map.initial_above)
             self._maps[feature_map] = array
         return self._maps[feature_map]
 

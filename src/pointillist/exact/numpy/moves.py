@@ -1,11 +1,9 @@
-"""Operations that move numbers and compute nothing: the same for integers and for floating point."""
+"""Operations that move numbers and compute nothing: the same for integers, for floating point, and for tensors."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-
-import numpy as np
 
 from pointillist.engine.program import Phase
 from pointillist.exact.numpy.frames import Frames, Region
@@ -38,17 +36,23 @@ def upsample(frames: Frames, i: Any, region: Region) -> None:
     for row_parity in range(2):
         for parity in range(2):
             rows, columns = _with_parity(region.rows, row_parity), _with_parity(region.columns, parity)
-            if not len(rows) or not len(columns):
+            if rows is None or columns is None:
                 continue
             first = (2 * row_parity + parity) * size
-            coarse = source[:, i.map.up + rows // 2][:, :, i.map.left + columns // 2, first : first + size]
-            target[:, rows[0] : rows[-1] + 1 : 2, columns[0] : columns[-1] + 1 : 2] = coarse
+            coarse = source[:, _halved(rows, i.map.up), _halved(columns, i.map.left), first : first + size]
+            target[:, rows, columns] = coarse
 
 
-def _with_parity(part: slice, parity: int) -> Any:
-    """Return the even or the odd indices of a slice."""
-    indices = np.arange(part.start, part.stop, part.step)
-    return indices[indices % 2 == parity]
+def _with_parity(part: slice, parity: int) -> slice | None:
+    """Return the even or the odd indices of a slice of step 1 or 2; None if it has none."""
+    first = next((index for index in range(part.start, part.stop, part.step)[:2] if index % 2 == parity), None)
+    return None if first is None else slice(first, part.stop, 2)
+
+
+def _halved(part: slice, margin: int) -> slice:
+    """Return the coarse indices, behind a margin, of the indices of a slice of step 2."""
+    start = margin + part.start // 2
+    return slice(start, start + (part.stop - 1 - part.start) // 2 + 1)
 
 
 def shift_down(frames: Frames, i: Any, region: Region) -> None:

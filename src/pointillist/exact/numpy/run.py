@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointillist.errors import EngineError
-from pointillist.exact.numpy.frames import Frames, Region
-from pointillist.exact.numpy.schedule import run_part, run_program
+from pointillist.exact.numpy.frames import Array, Frames, Region
+from pointillist.exact.numpy.schedule import FramesT, Operations, run_part, run_program
 from pointillist.exact.opcodes import EXACT_OPCODES
 from pointillist.exact.program import ExactProgram, IntArray
 from pointillist.exact.stepper import ExactStepper
@@ -36,11 +36,15 @@ def allocate_frames(
     Raises:
         EngineError: if the inputs are not those of the program.
     """
-    arrays = {
-        name: array[:, None, None] if program.inputs[name].kind == "vector" else array
-        for name, array in check_inputs(program, batch, height, width, inputs).items()
-    }
+    arrays = with_sites(program, check_inputs(program, batch, height, width, inputs))
     return Frames(program, batch, height, width, arrays)
+
+
+def with_sites(program: ExactProgram, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
+    """Return inputs as frames hold them: a vector has one row and one column."""
+    return {
+        name: array[:, None, None] if program.inputs[name].kind == "vector" else array for name, array in inputs.items()
+    }
 
 
 def check_inputs(
@@ -65,10 +69,10 @@ def check_inputs(
     return found
 
 
-def write_levels(frames: Frames, region: Region, levels: IntArray, first: int = 0) -> None:
+def write_levels(frames: Frames, region: Region, levels: Array, first: int = 0) -> None:
     """Write levels `[b, rows, columns, c]` to the canvas, from sub-pixel `first` on."""
     program = frames.program
-    values = program.canvas_values[levels].reshape(*levels.shape[:3], -1)
+    values = frames.constant(program.canvas_values)[levels].reshape(*levels.shape[:3], -1)
     start = first * program.canvas_values.shape[1]
     frames.sites(program.canvas, region)[..., start : start + values.shape[-1]] = values
 
@@ -81,12 +85,20 @@ def whole_params(program: ExactProgram, levels: IntArray, inputs: Mapping[str, I
         inputs: conditions by name; see `open_frames`.
     """
     batch, _, height, width = levels.shape
-    frames = allocate_frames(program, batch, height, width, inputs)
-    everywhere = Region.of_rows(0, height, width)
-    write_levels(frames, everywhere, levels.transpose(0, 2, 3, 1))
-    run_program(frames, OPERATIONS)
-    params = np.broadcast_to(frames.read(program.params, everywhere), (batch, height, width, program.params.channels))
-    return np.array(params)
+    found = run_whole(allocate_frames(program, batch, height, width, inputs), OPERATIONS, levels.transpose(0, 2, 3, 1))
+    return np.array(np.broadcast_to(found, (batch, height, width, program.params.channels)))
+
+
+def run_whole(frames: FramesT, operations: Operations[FramesT], levels: Array) -> Array:
+    """Run a program over complete images, levels `[b, h, w, c]`, and return its parameters.
+
+    Returns:
+        `[b, h, w, p]`, or `[b, 1, 1, p]` where the parameters are the same at every site.
+    """
+    everywhere = Region.of_rows(0, frames.height, frames.width)
+    write_levels(frames, everywhere, levels)
+    run_program(frames, operations)
+    return frames.read(frames.program.params, everywhere)
 
 
 class NumpyExactStepper(ExactStepper):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
+from typing import Any, TypeVar
 
 from pointillist.engine.program import Phase
 from pointillist.exact.numpy.frames import Frames, Region
-from pointillist.exact.numpy.moves import Operation
+
+FramesT = TypeVar("FramesT", bound=Frames)
+Operations = Mapping[str, Callable[[FramesT, Any, Region], None]]
+"""What runs each instruction over a region of its grid, by the name of its opcode."""
 
 
 def whole_order(program: Any) -> list[Any] | None:
@@ -45,7 +48,7 @@ def runs_by_rows(program: Any) -> bool:
     return not program.kv_caches
 
 
-def run_program(frames: Frames, operations: Mapping[str, Operation]) -> None:
+def run_program(frames: FramesT, operations: Operations[FramesT]) -> None:
     """Run a program over images whose canvas is known: whole maps at once, or, for a recurrence, site by site."""
     program, height, width = frames.program, frames.height, frames.width
     run_part(frames, operations, program.per_image, 0, height)
@@ -61,8 +64,8 @@ def run_program(frames: Frames, operations: Mapping[str, Operation]) -> None:
 
 
 def run_part(
-    frames: Frames,
-    operations: Mapping[str, Operation],
+    frames: FramesT,
+    operations: Operations[FramesT],
     part: Sequence[Any],
     row: int,
     stop: int,
