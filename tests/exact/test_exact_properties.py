@@ -35,8 +35,9 @@ def exact_of(model: PixelModel) -> ExactModel:
 
 
 def check_executors(exact: ExactModel, x: IntArray, inputs: dict[str, IntArray], order: PixelOrder) -> None:
-    """Check that whole maps, steps, compiled code, single images and threads give the same integers."""
+    """Check that whole maps, steps, compiled code, torch, single images and threads give the same integers."""
     due = exact.intervals(x, inputs, order, executor="numpy")
+    assert np.array_equal(due, exact.intervals(x, inputs, order, executor="torch"))
     for threads in (1, 2):
         assert np.array_equal(due, exact.intervals(x, inputs, order, executor="auto", threads=threads))
     for i in range(len(x)):
@@ -54,6 +55,9 @@ def check_draws(exact: ExactModel, uniforms: IntArray, inputs: dict[str, IntArra
         found, own = exact.sample_given(uniforms, inputs, order, threads=threads)
         assert np.array_equal(found, due)
         np.testing.assert_allclose(own, nats, rtol=1e-12)
+    found, own = exact.sample_given(uniforms, inputs, order, executor="torch")
+    assert np.array_equal(found, due)
+    assert np.array_equal(own, nats)
     np.testing.assert_allclose(exact.log_prob(due, inputs, order), nats, rtol=1e-9, atol=1e-9)
     sharp = DrawTransform(temperature=0.5, top_p=0.9)
     found, own = exact.sample_given(uniforms, inputs, order, sharp)

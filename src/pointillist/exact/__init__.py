@@ -1,8 +1,8 @@
 """Exact programs: a network in integers, whose results are the same bits in parallel or step by step, on any machine.
 
 `rewrite/` makes an exact program from a recorded one; `opcodes/` defines its instructions by integer arithmetic;
-`numpy/` and `machine/` run it; `storage/` keeps it in a model folder. Nothing but `rewrite/` is needed to run a stored
-program, and nothing needs torch.
+`numpy/`, `machine/` and `torch/` run it; `storage/` keeps it in a model folder. A stored program runs without
+`rewrite/`. Only `torch/` needs torch, and it is imported only when it is chosen.
 
     exact = pointillist.exact.load("my-model")
     exact.log_prob(levels)  # integers [n, c, h, w] -> nats [n]
