@@ -129,11 +129,11 @@ def test_a_model_on_a_gpu_runs_there() -> None:
 def check_devices(name: str) -> None:
     """Check that a run on a device without numbers takes no tensor of main memory, which would fail on a GPU."""
     _, exact, _ = exact_case(name)
-    count, channels, *size = small_images(exact, 1).shape
+    count, channels, height, width = small_images(exact, 1).shape
     program, order = replace(exact.programs[0], kept={}), exact.order()
-    inputs = check_inputs(program, count, *size, exact.inputs(count, size, order))
+    inputs = check_inputs(program, count, height, width, exact.inputs(count, (height, width), order))
     meta = torch.device("meta")
-    for found in score(program, torch.zeros(count, *size, channels, dtype=torch.int64, device=meta), inputs):
+    for found in score(program, torch.zeros(count, height, width, channels, dtype=torch.int64, device=meta), inputs):
         assert found.device == meta
 
 
